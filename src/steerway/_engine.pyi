@@ -1,0 +1,241 @@
+"""The native engine: holds the xDS streams, the resource store and the demand table. Source: `rust/`.
+
+Everything crosses in batches of flat values, and every call releases the GIL while it works. No Python code runs on
+the hot path: the engine answers clients alone and reports through `poll()`.
+
+Audience: a string of parts joined by "/" (`grpc/core/shop`), widest first. A stream sees the entry of the most exact
+audience that has one: `grpc/core/shop`, then `grpc/core`, then `grpc`, then "" (everybody).
+"""
+
+from collections.abc import Sequence
+from typing import final
+
+@final
+class Opened:
+    """A stream sent its first request. It waits until `Engine.classify` gives it an audience."""
+
+    @property
+    def stream(self) -> int: ...
+    @property
+    def peer(self) -> str:
+        """`ip:port` of the client."""
+    @property
+    def node(self) -> bytes:
+        """The serialised envoy.config.core.v3.Node of the first request."""
+
+@final
+class Demand:
+    """First subscription to a name ("*": wildcard) in an audience; waits until the store holds an answer."""
+
+    @property
+    def type_url(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def audience(self) -> str: ...
+
+@final
+class Withdrawn:
+    """The last subscription to a name in an audience went away `demand_grace_seconds` ago."""
+
+    @property
+    def type_url(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def audience(self) -> str: ...
+
+@final
+class Nack:
+    """A client refused a response. Only the newest 1,024 that were not polled are kept."""
+
+    @property
+    def stream(self) -> int: ...
+    @property
+    def peer(self) -> str: ...
+    @property
+    def node_id(self) -> str: ...
+    @property
+    def type_url(self) -> str: ...
+    @property
+    def resources(self) -> list[str]:
+        """Names in the refused response."""
+    @property
+    def version(self) -> str: ...
+    @property
+    def code(self) -> int: ...
+    @property
+    def message(self) -> str: ...
+
+@final
+class Closed:
+    """A classified stream ended."""
+
+    @property
+    def stream(self) -> int: ...
+
+@final
+class Subscription:
+    """State of one type on one stream. Ages in seconds; None: never."""
+
+    @property
+    def type_url(self) -> str: ...
+    @property
+    def wildcard(self) -> bool: ...
+    @property
+    def names(self) -> list[str]: ...
+    @property
+    def waiting(self) -> list[str]:
+        """Names with no answer from Python yet."""
+    @property
+    def version_sent(self) -> str: ...
+    @property
+    def version_acked(self) -> str: ...
+    @property
+    def sent_age_seconds(self) -> float | None: ...
+    @property
+    def acked_age_seconds(self) -> float | None: ...
+    @property
+    def nack_version(self) -> str: ...
+    @property
+    def nack_message(self) -> str:
+        """Text of the last NACK; "" once a later response was ACKed."""
+    @property
+    def nack_age_seconds(self) -> float | None: ...
+
+@final
+class Stream:
+    """One client stream as the server sees it now."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def node_id(self) -> str: ...
+    @property
+    def node(self) -> bytes: ...
+    @property
+    def peer(self) -> str: ...
+    @property
+    def audience(self) -> str: ...
+    @property
+    def service(self) -> str:
+        """The gRPC method, for example `envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources`."""
+    @property
+    def delta(self) -> bool: ...
+    @property
+    def age_seconds(self) -> float: ...
+    @property
+    def subscriptions(self) -> list[Subscription]: ...
+
+@final
+class Entry:
+    """One entry of the resource store. `reason` is not empty for an absent one, whose version is ""."""
+
+    @property
+    def type_url(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def audience(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def size(self) -> int:
+        """Bytes of the serialised resource."""
+    @property
+    def reason(self) -> str: ...
+
+@final
+class Stats:
+    """Counters since start and present gauges. Maps are keyed by type_url."""
+
+    @property
+    def connections(self) -> int: ...
+    @property
+    def streams(self) -> dict[str, int]:
+        """Open discovery streams: "sotw" and "delta"."""
+    @property
+    def subscriptions(self) -> dict[str, int]:
+        """Names subscribed now, summed over streams."""
+    @property
+    def requests(self) -> dict[str, int]: ...
+    @property
+    def responses(self) -> dict[str, int]: ...
+    @property
+    def resources_sent(self) -> dict[str, int]: ...
+    @property
+    def bytes_sent(self) -> int: ...
+    @property
+    def acks(self) -> dict[str, int]: ...
+    @property
+    def nacks(self) -> dict[str, int]: ...
+    @property
+    def stale(self) -> dict[str, int]:
+        """Requests ignored for an old nonce."""
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Streams ended by the server for a bad request, keyed by gRPC status name."""
+    @property
+    def commits(self) -> int: ...
+    @property
+    def ack_latency_bounds(self) -> list[float]:
+        """Upper bounds in seconds, ascending, without +Inf."""
+    @property
+    def ack_latency_counts(self) -> list[int]:
+        """Observations per bucket (not cumulative); one more than bounds, the last is +Inf."""
+    @property
+    def ack_latency_sum(self) -> float: ...
+
+@final
+class Engine:
+    """The server. Made stopped; `start` binds. All methods are thread-safe.
+
+    `identifier` goes out as `control_plane.identifier`. `threads` = 0: one per core. `max_concurrent_streams` is per
+    connection. Raises ValueError for a listen address that is not HOST:PORT or a number out of range.
+    """
+
+    def __new__(
+        cls,
+        *,
+        listen: str,
+        identifier: str,
+        threads: int = 0,
+        max_concurrent_streams: int = 1000,
+        keepalive_interval_seconds: float = 30.0,
+        keepalive_timeout_seconds: float = 20.0,
+        demand_grace_seconds: float = 30.0,
+    ) -> Engine: ...
+    def start(self) -> str:
+        """Bind and accept; returns the bound `host:port`. OSError when the address cannot be bound."""
+    @property
+    def event_fd(self) -> int:
+        """Readable while `poll()` has events (an eventfd; `poll()` clears it)."""
+    def poll(self) -> list[Opened | Demand | Withdrawn | Nack | Closed]:
+        """All events since the last call, in order. Never blocks."""
+    def classify(self, audiences: Sequence[tuple[int, str]]) -> None:
+        """Give opened streams their audience. Streams that are gone are ignored."""
+    def publish(
+        self,
+        put: Sequence[tuple[str, str, str, bytes, Sequence[tuple[str, str]]]] = (),
+        absent: Sequence[tuple[str, str, str, str]] = (),
+        forget: Sequence[tuple[str, str, str]] = (),
+        complete: Sequence[tuple[str, str]] = (),
+    ) -> int:
+        """One atomic commit; returns how many entries changed (equal bytes change nothing and send nothing).
+
+        put: (type_url, name, audience, serialised resource, references as (type_url, name)).
+        absent: (type_url, name, audience, reason): known not to exist; clients are told.
+        forget: (type_url, name, audience): no entry; a named subscription keeps what it has and waits, a wildcard
+        drops it.
+        complete: (type_url, audience): all resources of the type are published; wildcards may be answered.
+        """
+    def set_serving(self, serving: bool) -> None:
+        """gRPC health. While never serving yet, no stream is answered."""
+    def streams(self) -> list[Stream]: ...
+    def entries(self) -> list[Entry]: ...
+    def body(self, type_url: str, name: str, audience: str) -> bytes | None: ...
+    def stats(self) -> Stats: ...
+    def drain(self, grace_seconds: float) -> None:
+        """Stop accepting, health NOT_SERVING, GOAWAY, end streams within the grace time. Blocks; GIL released."""
+    def stop(self) -> None:
+        """End at once; wakes a running `drain`. Idempotent."""

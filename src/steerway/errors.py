@@ -1,0 +1,47 @@
+"""Every error that steerway raises on purpose, in one tree.
+
+::
+
+    SteerwayError
+    ├── SettingsError        a setting is unknown, of the wrong type or out of range
+    ├── SourceError          a source of facts cannot be opened or read at all
+    │   └── DocumentError    one document of a file is broken (file, line, reason, cure)
+    ├── TranslateError       an object cannot become a valid xDS resource
+    └── EngineError          the native engine cannot start or was used after its end
+
+A *bad object* is not an exception that travels: it becomes a `steerway.sources.store.Problem`, the object is
+skipped (its last good version stays), and the rest is served.
+"""
+
+
+class SteerwayError(Exception):
+    """Base of all errors that are meant for a person; `str()` is one clear sentence."""
+
+
+class SettingsError(SteerwayError):
+    """A setting is unknown, has the wrong type or is out of range."""
+
+
+class SourceError(SteerwayError):
+    """A source of facts cannot be opened or read at all."""
+
+
+class DocumentError(SourceError):
+    """One document of a file is broken.
+
+    `where` is `file:line`, `reason` says what is wrong and `cure` what to do about it.
+    """
+
+    def __init__(self, where: str, reason: str, cure: str = "") -> None:
+        super().__init__(f"{where}: {reason}" + (f" ({cure})" if cure else ""))
+        self.where = where
+        self.reason = reason
+        self.cure = cure
+
+
+class TranslateError(SteerwayError):
+    """An object cannot become a valid xDS resource."""
+
+
+class EngineError(SteerwayError):
+    """The native engine cannot start, or was used after its end."""

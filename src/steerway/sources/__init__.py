@@ -1,0 +1,1 @@
+"""Where facts come from: a Kubernetes API server and directories of manifests, as the same objects."""

@@ -1,0 +1,116 @@
+"""The facts: slim, frozen, typed Kubernetes objects, and raw xDS resources from files.
+
+Only the fields that some later stage reads are kept; every further field costs memory once per object in the
+cluster and must name its reader. Both sources (API server, files) give exactly these types, so that the same
+manifests have the same meaning from either. This module is the only part of `sources` that `catalog` imports.
+
+Field meanings: Kubernetes API reference, Service v1 and EndpointSlice discovery.k8s.io/v1.
+"""
+
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+"""The label of an EndpointSlice that names its Service (same namespace)."""
+
+
+class ObjectKey(NamedTuple):
+    """Identity of an object: kind, namespace ("" for raw xDS resources) and name."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+class _Slim(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    pass
+
+
+class ObjectMeta(_Slim):
+    name: str
+    namespace: str = ""
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    resource_version: str = ""
+
+
+class ServicePort(_Slim):
+    port: int
+    name: str | None = None
+    protocol: str | None = None  # None means TCP
+    app_protocol: str | None = None
+
+
+class ServiceSpec(_Slim):
+    ports: list[ServicePort] | None = None
+    cluster_ip: str | None = msgspec.field(default=None, name="clusterIP")
+    type: str | None = None
+    ip_families: list[str] | None = None
+    publish_not_ready_addresses: bool = False
+
+
+class Service(_Slim):
+    metadata: ObjectMeta
+    spec: ServiceSpec = ServiceSpec()
+
+    @property
+    def key(self) -> ObjectKey:
+        return ObjectKey("Service", self.metadata.namespace, self.metadata.name)
+
+
+class EndpointConditions(_Slim):
+    """None means: `ready` true, `serving` as `ready`, `terminating` false (EndpointConditions, API reference)."""
+
+    ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class Endpoint(_Slim):
+    addresses: list[str]
+    conditions: EndpointConditions | None = None
+    hostname: str | None = None
+    node_name: str | None = None
+    zone: str | None = None
+
+
+class EndpointPort(_Slim):
+    name: str | None = None
+    port: int | None = None
+    protocol: str | None = None  # None means TCP
+    app_protocol: str | None = None
+
+
+class EndpointSlice(_Slim):
+    metadata: ObjectMeta
+    address_type: str
+    endpoints: list[Endpoint] | None = None
+    ports: list[EndpointPort] | None = None
+
+    @property
+    def key(self) -> ObjectKey:
+        return ObjectKey("EndpointSlice", self.metadata.namespace, self.metadata.name)
+
+
+class XdsResource(msgspec.Struct, frozen=True):
+    """A raw xDS resource as written in a file: protobuf JSON mapping, not yet parsed as protobuf.
+
+    `name` is the resource's own name field (`name`, or `cluster_name` for a ClusterLoadAssignment), `body` the whole
+    document with its `@type`, `where` is `file:line`.
+    """
+
+    type_url: str
+    name: str
+    body: dict[str, Any]
+    where: str
+
+    @property
+    def key(self) -> ObjectKey:
+        return ObjectKey("XdsResource", "", f"{self.type_url}/{self.name}")
+
+
+Object: TypeAlias = Service | EndpointSlice | XdsResource

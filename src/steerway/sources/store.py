@@ -1,0 +1,127 @@
+"""The object store: what all sources know, as one map, with one readiness and one list of problems.
+
+One writer at a time (the event loop), many readers. A `Batch` is applied whole: readers never see half of it, and the
+listener hears of it once. When two sources (or two files) give the same object, the first registered source wins and
+the other is a `Problem`; when the winner goes, the other takes its place.
+
+It does not parse, does not debounce and does not know what an object means.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from steerway.sources.objects import Object, ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something an operator should mend. `where` names a file:line or an object; `cure` says what to do."""
+
+    where: str
+    reason: str
+    cure: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}" + (f" ({self.cure})" if self.cure else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Changes of one source that become visible together.
+
+    `problems` replaces the problem lists of the named subjects (a file name, an object): an empty list clears it.
+    """
+
+    put: tuple[Object, ...] = ()
+    delete: tuple[ObjectKey, ...] = ()
+    problems: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+
+
+Listener = Callable[[frozenset[ObjectKey]], None]
+
+
+class ObjectStore:
+    """All objects of all sources; see the module's docstring."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, dict[ObjectKey, Object]] = {}
+        self._problems: dict[str, dict[str, tuple[Problem, ...]]] = {}
+        self._synced: dict[str, bool] = {}
+        self._listeners: list[Listener] = []
+
+    def register(self, source: str) -> None:
+        """Announce a source before it runs: the store is not synced until each registered source is."""
+        if source in self._sources:
+            raise ValueError(f"source {source} is registered already")
+        self._sources[source] = {}
+        self._problems[source] = {}
+        self._synced[source] = False
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` with the keys whose visible object changed, once per batch, and with none on sync."""
+        self._listeners.append(listener)
+
+    def apply(self, source: str, batch: Batch) -> None:
+        """Make a batch visible at once. An object equal to the present one is no change."""
+        objects = self._sources[source]
+        touched = {*batch.delete, *(new.key for new in batch.put)}
+        before = {key: self.get(key) for key in touched}
+        for key in batch.delete:
+            objects.pop(key, None)
+        for new in batch.put:
+            objects[new.key] = new
+        problems = self._problems[source]
+        for subject, found in batch.problems.items():
+            if found:
+                problems[subject] = found
+            else:
+                problems.pop(subject, None)
+        changed = frozenset(key for key in touched if self.get(key) != before[key])
+        if changed:
+            self._tell(changed)
+
+    def mark_synced(self, source: str) -> None:
+        """The source has given everything that it knew at its start. Never taken back."""
+        if not self._synced[source]:
+            self._synced[source] = True
+            self._tell(frozenset())
+
+    @property
+    def synced(self) -> bool:
+        return all(self._synced.values())
+
+    @property
+    def unsynced(self) -> list[str]:
+        """Names of the sources that have not given their first full state yet."""
+        return [source for source, done in self._synced.items() if not done]
+
+    def get(self, key: ObjectKey) -> Object | None:
+        for objects in self._sources.values():
+            if (found := objects.get(key)) is not None:
+                return found
+        return None
+
+    def objects(self) -> Iterator[Object]:
+        """Each visible object once, first registered source first."""
+        seen: set[ObjectKey] = set()
+        for objects in self._sources.values():
+            for key, found in objects.items():
+                if key not in seen:
+                    seen.add(key)
+                    yield found
+
+    def problems(self) -> list[Problem]:
+        """All present problems, the shadowed duplicates among them."""
+        found = [p for subjects in self._problems.values() for ps in subjects.values() for p in ps]
+        owner: dict[ObjectKey, str] = {}
+        for source, objects in self._sources.items():
+            for key in objects:
+                if (first := owner.setdefault(key, source)) != source:
+                    found.append(
+                        Problem(str(key), f"given by {first} and by {source}; {first} is used", "remove one of them")
+                    )
+        return found
+
+    def _tell(self, changed: Iterable[ObjectKey]) -> None:
+        for listener in self._listeners:
+            listener(frozenset(changed))

@@ -1,0 +1,1 @@
+"""What clients must be told: catalog in, serialised xDS resources out."""
