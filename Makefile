@@ -1,0 +1,78 @@
+# steerway: two commands are enough on a fresh machine: `make demo` and `make test`.
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+CARGO := cargo
+RUST := rust/Cargo.toml
+RUST_SOURCES := $(shell find rust -path rust/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.proto' \) -print)
+
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+
+.PHONY: help demo test lint test-rust test-python build bench cluster cluster-stop debian constraints clean tools
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+demo: build ## The outage, before and after: two client fleets through a rolling restart (ARGS='--no-live --seconds 30 --json FILE')
+	@$(BIN)/python -m steerway.demo $(ARGS)
+
+test: lint test-rust test-python ## Every ring of tests: lint, engine, units, real clients, Envoy, a real Kubernetes API server
+
+lint: build ## ruff, mypy --strict, stubtest, import contracts, cargo fmt, clippy
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest steerway._engine
+	$(BIN)/lint-imports
+	$(CARGO) fmt --manifest-path $(RUST) --check
+	$(CARGO) clippy --manifest-path $(RUST) --locked --all-targets -- -D warnings
+
+test-rust: tools ## The native engine's own tests
+	$(CARGO) test --manifest-path $(RUST) --locked --workspace --exclude steerway-python
+
+test-python: build debian ## The Python tests, from pure to real (ARGS are pytest's)
+	$(BIN)/python -m pytest $(ARGS)
+
+build: $(VENV)/.built ## The virtual environment with steerway in it: .venv/bin/steerway
+
+$(VENV)/.pip: constraints.txt | tools
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { echo "make: python3 has no venv module: install python3-venv" >&2; exit 1; }
+	$(BIN)/pip install --quiet maturin
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.pip pyproject.toml $(RUST_SOURCES)
+	$(BIN)/maturin develop --release --locked --extras dev,demo --quiet
+	@touch $@
+
+bench: build ## Compare with go-control-plane and a raw TCP fan-out, side by side (needs Go; ARGS='--clients 500')
+	$(BIN)/python -m bench $(ARGS)
+
+cluster: build debian ## Build (once, 10 minutes) and start a real Kubernetes API server in a network namespace
+	$(BIN)/python -m tests.cluster start
+
+cluster-stop: ## Stop what `make cluster` started
+	$(BIN)/python -m tests.cluster stop
+
+debian: ## Install the Debian packages that the cluster tests need (only if missing)
+	@tests/cluster/debian.sh
+
+constraints: build ## Take the newest versions and write constraints.txt anew
+	PIP_CONSTRAINT= $(BIN)/pip install --quiet --upgrade --upgrade-strategy eager -e '.[dev,demo]'
+	(echo '# The exact versions that the project is tested with; `make constraints` writes this file anew.'; \
+	  $(BIN)/pip freeze --exclude steerway | grep -v ' @ ') > constraints.txt
+
+clean: ## Remove everything that was built here
+	rm -rf $(VENV) rust/target bench/load/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src -name '*.so' -delete
+
+tools:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "make: Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python3" >&2; exit 1; }
+	@command -v $(CARGO) >/dev/null || { echo "make: Rust is needed: install rustc and cargo 1.85 or newer (rustup, or your distribution's packages)" >&2; exit 1; }
+	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || echo "make: note: make test needs rustfmt and clippy (rustup component add rustfmt clippy)" >&2
