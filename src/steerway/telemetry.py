@@ -1,0 +1,51 @@
+"""Every metric, declared once. Native engine counters are read from it at scrape time (`engine/stats.py`).
+
+Names end with their unit; counters end in `_total` (the Prometheus client adds it).
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+"""The product's own registry: nothing is registered by import side effects of other libraries."""
+
+INFORMER_EVENTS = Counter(
+    "steerway_informer_events",
+    "Objects that a source added, changed or deleted.",
+    ["source", "kind", "event"],  # source: kubernetes, files; event: put, delete
+    registry=REGISTRY,
+)
+INFORMER_RELISTS = Counter(
+    "steerway_informer_relists",
+    "Full lists taken from the API server, by what made them necessary.",
+    ["kind", "reason"],  # reason: start, expired, error
+    registry=REGISTRY,
+)
+INFORMER_SYNCED = Gauge(
+    "steerway_source_synced", "1 once the source has given its first full state.", ["source"], registry=REGISTRY
+)
+INFORMER_LAST_CONTACT = Gauge(
+    "steerway_informer_last_contact_timestamp_seconds",
+    "When the API server last answered or sent an event or bookmark.",
+    ["kind"],
+    registry=REGISTRY,
+)
+PROBLEMS = Gauge("steerway_problems", "Objects and documents that are skipped now.", registry=REGISTRY)
+TRANSLATE_SECONDS = Histogram(
+    "steerway_translate_seconds",
+    "Time to turn one batch of changes or demands into resources.",
+    ["trigger"],  # change, demand
+    buckets=(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
+    registry=REGISTRY,
+)
+DEBOUNCE_SECONDS = Histogram(
+    "steerway_debounce_seconds",
+    "Time from the first change of a batch to its translation.",
+    buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1),
+    registry=REGISTRY,
+)
+DEBOUNCED_CHANGES = Histogram(
+    "steerway_debounced_changes",
+    "Object changes that were merged into one batch.",
+    buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 10000),
+    registry=REGISTRY,
+)
