@@ -1,0 +1,110 @@
+"""The settings file: YAML read with the line of each key, in steerway's own spelling or in that of k8s-xds.
+
+It finds out *where* a value was given and which setting it belongs to; it does not check the value.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from steerway.config.name import SECTIONS, SETTINGS, nearest
+
+ALIASES = {
+    "nodeId": "identifier",
+    "maxConcurrentStreams": "max_concurrent_streams",
+    "managementServer.port": "listen",
+    "upstreamServices": "upstream_services",
+}
+"""Keys of k8s-xds's `app.yaml` and the setting that each one gives."""
+
+_ALIAS_SECTIONS = frozenset(alias.rpartition(".")[0] for alias in ALIASES if "." in alias)
+
+
+class Given(NamedTuple):
+    """A value that somebody gave. `where` names its place and spelling; `text`: it is a string that stands
+    for any type, as in the environment."""
+
+    value: Any
+    where: str
+    text: bool = False
+
+
+class _Key(NamedTuple):
+    """One key of the file as written: its dotted path, its line (from 1) and its value."""
+
+    path: str
+    line: int
+    value: Any
+
+
+def read(path: Path, errors: list[str]) -> dict[str, Given]:
+    """The settings that a file gives, by dotted name. What is wrong with the file is appended to `errors`.
+
+    A key without a value (`upstreamServices:`) counts as not given.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
+        errors.append(f"{path}: cannot read the settings file: {reason}")
+        return {}
+    try:
+        keys = list(_keys(text, path, errors))
+    except yaml.YAMLError as error:
+        errors.append(_syntax_error(path, error))
+        return {}
+    given: dict[str, Given] = {}
+    first: dict[str, _Key] = {}
+    for key in keys:
+        setting = ALIASES.get(key.path, key.path)
+        if (other := first.setdefault(setting, key)) is not key:
+            same = "is given twice" if other.path == key.path else f"means the same as {other.path}"
+            errors.append(f"{path}:{key.line}: {key.path} {same} (line {other.line}): keep one of them")
+        elif key.value is not None:
+            given[setting] = Given(_meaning(key), f"{path}:{key.line}: {key.path}")
+    return given
+
+
+def _keys(text: str, path: Path, errors: list[str]) -> Iterator[_Key]:
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return
+        if not isinstance(root, yaml.MappingNode):
+            errors.append(f"{path}:{root.start_mark.line + 1}: settings are a mapping of keys to values")
+            return
+        yield from _walk(loader, root, "", path, errors)
+    finally:
+        loader.dispose()
+
+
+def _walk(
+    loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: str, path: Path, errors: list[str]
+) -> Iterator[_Key]:
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        name = prefix + str(loader.construct_object(key_node, deep=True))
+        if name in SETTINGS or name in ALIASES:
+            yield _Key(name, line, loader.construct_object(value_node, deep=True))
+        elif name not in SECTIONS and name not in _ALIAS_SECTIONS:
+            errors.append(
+                f"{path}:{line}: unknown key {name}{nearest(name, [*SETTINGS, *ALIASES, *SECTIONS])}"
+            )
+        elif isinstance(value_node, yaml.MappingNode):
+            yield from _walk(loader, value_node, f"{name}.", path, errors)
+        elif loader.construct_object(value_node, deep=True) is not None:
+            errors.append(f"{path}:{line}: {name} must be a mapping of keys to values")
+
+
+def _meaning(key: _Key) -> Any:
+    """The value in steerway's own terms: a bare port of k8s-xds listens on every interface."""
+    return f"0.0.0.0:{key.value}" if key.path == "managementServer.port" else key.value
+
+
+def _syntax_error(path: Path, error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"{path}:{error.problem_mark.line + 1}: not valid YAML: {error.problem or error.context}"
+    return f"{path}: not valid YAML: {error}"

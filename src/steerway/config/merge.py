@@ -1,0 +1,137 @@
+"""One `Settings` out of a file, the environment and flags, each beating the one before."""
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from steerway.config.document import Given, read
+from steerway.config.model import DebounceSettings, KubernetesSettings, Settings
+from steerway.config.name import PREFIX, SECTIONS, SETTINGS, environment_name, flag_name, nearest
+from steerway.errors import SettingsError
+
+CONFIG_VARIABLE = PREFIX + "CONFIG"
+"""Names the settings file when no `--config` does."""
+
+# Kubernetes gives every pod the addresses of the Services in its namespace as variables. A Service that is
+# called steerway (or steerway-something) would otherwise be a mistyped setting in each of them.
+_SERVICE_LINK = re.compile(
+    r"STEERWAY_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+
+
+def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
+    """Read and check all settings.
+
+    `file` is that of `--config` (None: `STEERWAY_CONFIG`, else no file). `flags` are keyed by dotted setting
+    names (`kubernetes.context`); None and empty values count as not given. Raises SettingsError with one line
+    per mistake.
+    """
+    errors: list[str] = []
+    given: dict[str, Given] = {}
+    if file is None and (named := environ.get(CONFIG_VARIABLE)):
+        file = Path(named)
+    if file is not None:
+        given.update(read(file, errors))
+    given.update(_from_environment(environ, errors))
+    given.update(
+        {
+            name: Given(value, flag_name(name), text=True)
+            for name, value in flags.items()
+            if value not in (None, (), "")
+        }
+    )
+    values: dict[str, Any] = {}
+    for name, what in given.items():
+        try:
+            values[name] = _convert(name, what)
+        except ValueError as error:
+            errors.append(f"{what.where} {error}")
+    errors += _contradictions(values, given)
+    if errors:
+        raise SettingsError("\n".join(errors))
+    return _build(values)
+
+
+def _from_environment(environ: Mapping[str, str], errors: list[str]) -> dict[str, Given]:
+    names = {environment_name(setting): setting for setting in SETTINGS}
+    given = {}
+    for variable, value in sorted(environ.items()):
+        if variable in names:
+            if value:
+                given[names[variable]] = Given(value, variable, text=True)
+        elif (
+            variable.startswith(PREFIX)
+            and variable != CONFIG_VARIABLE
+            and not _SERVICE_LINK.fullmatch(variable)
+        ):
+            errors.append(
+                f"unknown environment variable {variable}{nearest(variable, [*names, CONFIG_VARIABLE])}"
+            )
+    return given
+
+
+def _convert(name: str, given: Given) -> Any:
+    """The value as the setting's type; ValueError with "must be …" when it is none."""
+    wanted = SETTINGS[name].type
+    value = given.value
+    base = get_args(wanted)[0] if get_args(wanted) else wanted
+    if given.text and get_origin(base) is tuple and isinstance(value, str):
+        value = [part for part in (part.strip() for part in value.split(",")) if part]
+    try:
+        converted = msgspec.convert(value, wanted, strict=not given.text, dec_hook=_path)
+    except msgspec.ValidationError:
+        raise ValueError(f"must be {_description(wanted)}, not {given.value!r}") from None
+    if isinstance(converted, float) and not math.isfinite(converted):
+        raise ValueError(f"must be {_description(wanted)}, not {given.value!r}")
+    return converted
+
+
+def _path(wanted: type, value: Any) -> Any:
+    if wanted is Path and isinstance(value, str | Path) and str(value):
+        return Path(value).expanduser()
+    raise ValueError(f"{value!r} is no path")
+
+
+def _description(wanted: Any) -> str:
+    found = [
+        meta.description
+        for meta in get_args(wanted)[1:]
+        if isinstance(meta, msgspec.Meta) and meta.description
+    ]
+    return found[-1]
+
+
+def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> list[str]:
+    """What is wrong between settings that are each right."""
+    found = []
+    for quiet, longest in (("endpoint_quiet", "endpoint_max"), ("quiet", "max")):
+        names = [f"debounce.{quiet}_seconds", f"debounce.{longest}_seconds"]
+        low, high = (values.get(name, SETTINGS[name].default) for name in names)
+        if low > high:
+            where = next(given[name].where for name in names if name in given)
+            found.append(f"{where}: {names[0]} ({low:g}) must not be above {names[1]} ({high:g})")
+    namespaces = values.get("kubernetes.namespaces", ())
+    if "all" in namespaces and len(namespaces) > 1:
+        found.append(f"{given['kubernetes.namespaces'].where} must be namespaces, or all alone, not both")
+    idle = [name for name in values if name.startswith("kubernetes.") and name != "kubernetes.enabled"]
+    if idle and "kubernetes.enabled" not in given:
+        found.append(
+            f"{given[idle[0]].where} has no effect without Kubernetes: add --kubernetes (kubernetes.enabled)"
+        )
+    return found
+
+
+def _build(values: Mapping[str, Any]) -> Settings:
+    parts: dict[str, dict[str, Any]] = {section: {} for section in ("", *SECTIONS)}
+    for name, value in values.items():
+        section, _, field = name.rpartition(".")
+        parts[section][field] = value
+    return Settings(
+        kubernetes=KubernetesSettings(**parts["kubernetes"]),
+        debounce=DebounceSettings(**parts["debounce"]),
+        **parts[""],
+    )

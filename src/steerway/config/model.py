@@ -1,0 +1,162 @@
+"""The tree of settings. Each has its unit, its default, why that default, and what an absent value means.
+
+The annotations are the validation: `Meta.description` is the text of "must be …" in an error.
+`steerway.config.load` applies them; building a `Settings` by hand (in tests) does not.
+
+A file writes `debounce: {quiet_seconds: 0.1}`, the environment `STEERWAY_DEBOUNCE_QUIET_SECONDS=0.1` and a
+flag `--debounce-quiet-seconds 0.1`.
+"""
+
+import socket
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_PORT = r"(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
+
+Address: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=rf"^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z]([-.0-9A-Za-z]*[0-9A-Za-z])?):{_PORT}\Z",
+        description="HOST:PORT (an IPv6 host in brackets; port 0 lets the system choose)",
+    ),
+]
+Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=86400, description="a number of seconds from 0 to 86400")]
+PositiveSeconds: TypeAlias = Annotated[
+    float, Meta(gt=0, le=86400, description="a number of seconds above 0 and up to 86400")
+]
+NamespaceName: TypeAlias = Annotated[
+    str, Meta(pattern=rf"^{_LABEL}\Z", description="the name of a namespace (a DNS label)")
+]
+
+
+class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The Kubernetes API server as a source of Services and EndpointSlices."""
+
+    enabled: Annotated[bool, Meta(description="true or false")] = False
+    """Follow an API server. Off by default: files alone are a complete source, and a program should not look
+    for credentials unasked. The flag is `--kubernetes`."""
+
+    kubeconfig: Annotated[Path | None, Meta(description="the path of a kubeconfig file")] = None
+    """Kubeconfig file. None: the service account of the pod when there is one, else `$KUBECONFIG`, else
+    `~/.kube/config`, in the order that client libraries have made usual. The flag is `--kubeconfig`."""
+
+    context: Annotated[str | None, Meta(min_length=1, description="the name of a context")] = None
+    """Context of the kubeconfig file. None: its `current-context`. The flag is `--context`."""
+
+    namespaces: Annotated[
+        tuple[NamespaceName, ...], Meta(description="a list of namespaces, or all alone for every namespace")
+    ] = ()
+    """Namespaces to watch; `("all",)` is every namespace. Empty: the own one, from `POD_NAMESPACE`, the
+    service account or the kubeconfig context, because that is what a namespaced Role allows. The flag is
+    `--namespace`, repeated."""
+
+
+class DebounceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How long changes are gathered before they are translated together.
+
+    Two numbers each: translation starts after `quiet` seconds without a further change, and `max` seconds
+    after the first one at the latest. A quiet time of 0 translates each change at once.
+    """
+
+    endpoint_quiet_seconds: Seconds = 0.005
+    """Quiet time for EndpointSlices, in seconds. Short, because a client that calls a stopped pod fails; not
+    0, because the slices of one rollout step arrive within a few milliseconds."""
+
+    endpoint_max_seconds: Seconds = 0.05
+    """Longest wait for EndpointSlices, in seconds: a storm of changes never delays one of them by more."""
+
+    quiet_seconds: Seconds = 0.05
+    """Quiet time for every other kind, in seconds. These change by hand or by deployment, in groups of files
+    or objects that mean something together only."""
+
+    max_seconds: Seconds = 0.5
+    """Longest wait for every other kind, in seconds."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings of `steerway serve`."""
+
+    listen: Address = "0.0.0.0:18000"
+    """Address of the xDS server. All interfaces, because the clients are in other pods; 18000 is the port
+    that xDS servers commonly use. `managementServer.port: N` means `0.0.0.0:N`."""
+
+    admin: Address = "127.0.0.1:18001"
+    """Address of the admin HTTP server. Loopback, because it shows every client and every resource to anyone
+    who can reach it; in a pod, `0.0.0.0:18001` lets the kubelet probe it and Prometheus scrape it."""
+
+    files: Annotated[tuple[Path, ...], Meta(description="a list of files and directories")] = ()
+    """Manifest files and directories, watched live. Relative to the working directory. Empty: no files."""
+
+    kubernetes: KubernetesSettings = KubernetesSettings()
+
+    upstream_services: Annotated[
+        tuple[
+            Annotated[
+                str, Meta(pattern=rf"^({_LABEL}/)?{_LABEL}\Z", description="SERVICE or NAMESPACE/SERVICE")
+            ],
+            ...,
+        ],
+        Meta(description="a list of SERVICE or NAMESPACE/SERVICE"),
+    ] = ()
+    """Serve only these: `SERVICE` (in any namespace) or `NAMESPACE/SERVICE`. Empty: all of them, as in the
+    system that this key (`upstreamServices`) comes from."""
+
+    default_namespace: NamespaceName = "default"
+    """Namespace in which a short name (`xds:///backend`) is looked up when the client's Node has no
+    `NAMESPACE` metadata; also that of the short mapping format and of manifests that name none. `default` is
+    what kubectl takes."""
+
+    cluster_domain: Annotated[
+        str,
+        Meta(
+            pattern=rf"^{_LABEL}(\.{_LABEL})*\Z",
+            description="a domain such as cluster.local, without dots around",
+        ),
+    ] = "cluster.local"
+    """DNS domain of the cluster: `backend.shop.svc.cluster.local` is a name of the Service. The default is
+    that of nearly every cluster."""
+
+    identifier: Annotated[str, Meta(min_length=1, max_length=255, description="1 to 255 characters")] = (
+        msgspec.field(default_factory=socket.gethostname)
+    )
+    """Name of this replica, sent to clients as `control_plane.identifier`. The host name by default, which in
+    Kubernetes is the pod's name. `nodeId` is another name of this key."""
+
+    max_concurrent_streams: Annotated[
+        int, Meta(ge=1, le=2147483647, description="a whole number from 1 to 2147483647")
+    ] = 1000
+    """HTTP/2 streams per connection. An xDS client needs one or a handful; 1,000 leaves room for a proxy that
+    multiplexes and still bounds what one connection can hold. `maxConcurrentStreams` is another name of this
+    key."""
+
+    threads: Annotated[int, Meta(ge=0, le=1024, description="a whole number from 0 to 1024")] = 0
+    """Threads of the native engine. 0: one per core, because connections are spread evenly over threads."""
+
+    keepalive_interval_seconds: PositiveSeconds = 30.0
+    """Seconds without a frame after which a client is pinged. Load balancers and NAT forget quiet connections
+    after a minute or more, and an xDS stream may be quiet for days."""
+
+    keepalive_timeout_seconds: PositiveSeconds = 20.0
+    """Seconds that a client has to answer the ping before its connection is closed; gRPC's own default."""
+
+    demand_grace_seconds: Seconds = 30.0
+    """Seconds that a resource is kept up to date after its last subscriber went, so that a client which
+    reconnects or an idle channel that wakes up gets its answer at once."""
+
+    drain_seconds: Seconds = 10.0
+    """Seconds that streams have to end after SIGTERM: spread over that time, clients move to other replicas
+    without a rush. Well below Kubernetes' 30 s grace period. 0: end them at once."""
+
+    debounce: DebounceSettings = DebounceSettings()
+
+    log_format: Annotated[Literal["text", "json"], Meta(description="text or json")] = "text"
+    """`text` for people, `json` (one object per line) for machines."""
+
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="debug, info, warning or error")
+    ] = "info"
+    """Least severe log lines that are written. `info` writes a line per client and per commit at most."""
