@@ -63,7 +63,13 @@ def read(path: Path, errors: list[str]) -> dict[str, Given]:
             same = "is given twice" if other.path == key.path else f"means the same as {other.path}"
             errors.append(f"{path}:{key.line}: {key.path} {same} (line {other.line}): keep one of them")
         elif key.value is not None:
-            given[setting] = Given(_meaning(key), f"{path}:{key.line}: {key.path}")
+            where = f"{path}:{key.line}: {key.path}"
+            if key.path != "managementServer.port":
+                given[setting] = Given(key.value, where)
+            elif type(key.value) is int and 0 <= key.value <= 65535:
+                given[setting] = Given(f"0.0.0.0:{key.value}", where)  # k8s-xds listens on every interface
+            else:
+                errors.append(f"{where} must be a port from 0 to 65535, not {key.value!r}")
     return given
 
 
@@ -97,11 +103,6 @@ def _walk(
             yield from _walk(loader, value_node, f"{name}.", path, errors)
         elif loader.construct_object(value_node, deep=True) is not None:
             errors.append(f"{path}:{line}: {name} must be a mapping of keys to values")
-
-
-def _meaning(key: _Key) -> Any:
-    """The value in steerway's own terms: a bare port of k8s-xds listens on every interface."""
-    return f"0.0.0.0:{key.value}" if key.path == "managementServer.port" else key.value
 
 
 def _syntax_error(path: Path, error: yaml.YAMLError) -> str:

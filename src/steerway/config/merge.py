@@ -10,7 +10,7 @@ import msgspec
 
 from steerway.config.document import Given, read
 from steerway.config.model import DebounceSettings, KubernetesSettings, Settings
-from steerway.config.name import PREFIX, SECTIONS, SETTINGS, environment_name, flag_name, nearest
+from steerway.config.name import PREFIX, SECTIONS, SETTINGS, environment_name, flag_name, metas, nearest
 from steerway.errors import SettingsError
 
 CONFIG_VARIABLE = PREFIX + "CONFIG"
@@ -31,25 +31,26 @@ def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]
     per mistake.
     """
     errors: list[str] = []
-    given: dict[str, Given] = {}
     if file is None and (named := environ.get(CONFIG_VARIABLE)):
         file = Path(named)
-    if file is not None:
-        given.update(read(file, errors))
-    given.update(_from_environment(environ, errors))
-    given.update(
+    layers = [
+        read(file, errors) if file is not None else {},
+        _from_environment(environ, errors),
         {
             name: Given(value, flag_name(name), text=True)
             for name, value in flags.items()
             if value not in (None, (), "")
-        }
-    )
+        },
+    ]
+    given: dict[str, Given] = {}
     values: dict[str, Any] = {}
-    for name, what in given.items():
-        try:
-            values[name] = _convert(name, what)
-        except ValueError as error:
-            errors.append(f"{what.where} {error}")
+    for layer in layers:  # each is checked whole, also what a later one overrides
+        for name, what in layer.items():
+            given[name] = what
+            try:
+                values[name] = _convert(name, what)
+            except ValueError as error:
+                errors.append(f"{what.where} {error}")
     errors += _contradictions(values, given)
     if errors:
         raise SettingsError("\n".join(errors))
@@ -97,12 +98,7 @@ def _path(wanted: type, value: Any) -> Any:
 
 
 def _description(wanted: Any) -> str:
-    found = [
-        meta.description
-        for meta in get_args(wanted)[1:]
-        if isinstance(meta, msgspec.Meta) and meta.description
-    ]
-    return found[-1]
+    return next(meta.description for meta in reversed(metas(wanted)) if meta.description)
 
 
 def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> list[str]:
@@ -111,9 +107,11 @@ def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> li
     for quiet, longest in (("endpoint_quiet", "endpoint_max"), ("quiet", "max")):
         names = [f"debounce.{quiet}_seconds", f"debounce.{longest}_seconds"]
         low, high = (values.get(name, SETTINGS[name].default) for name in names)
-        if low > high:
+        if low > high and all(name in values or name not in given for name in names):
             where = next(given[name].where for name in names if name in given)
-            found.append(f"{where}: {names[0]} ({low:g}) must not be above {names[1]} ({high:g})")
+            found.append(
+                f"{where} leaves {names[0]} ({low:g}) above {names[1]} ({high:g}): change one of them"
+            )
     namespaces = values.get("kubernetes.namespaces", ())
     if "all" in namespaces and len(namespaces) > 1:
         found.append(f"{given['kubernetes.namespaces'].where} must be namespaces, or all alone, not both")

@@ -1,6 +1,7 @@
 """The tree of settings. Each has its unit, its default, why that default, and what an absent value means.
 
-The annotations are the validation: `Meta.description` is the text of "must be …" in an error.
+The annotations are the validation: `Meta.description` is the text of "must be …" in an error, `Meta.title`
+the line of the flag in `steerway serve --help`.
 `steerway.config.load` applies them; building a `Settings` by hand (in tests) does not.
 
 A file writes `debounce: {quiet_seconds: 0.1}`, the environment `STEERWAY_DEBOUNCE_QUIET_SECONDS=0.1` and a
@@ -22,11 +23,21 @@ Address: TypeAlias = Annotated[
     Meta(
         pattern=rf"^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z]([-.0-9A-Za-z]*[0-9A-Za-z])?):{_PORT}\Z",
         description="HOST:PORT (an IPv6 host in brackets; port 0 lets the system choose)",
+        extra={"metavar": "HOST:PORT"},
     ),
 ]
-Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=86400, description="a number of seconds from 0 to 86400")]
+Seconds: TypeAlias = Annotated[
+    float,
+    Meta(ge=0, le=86400, description="a number of seconds from 0 to 86400", extra={"metavar": "SECONDS"}),
+]
 PositiveSeconds: TypeAlias = Annotated[
-    float, Meta(gt=0, le=86400, description="a number of seconds above 0 and up to 86400")
+    float,
+    Meta(
+        gt=0,
+        le=86400,
+        description="a number of seconds above 0 and up to 86400",
+        extra={"metavar": "SECONDS"},
+    ),
 ]
 NamespaceName: TypeAlias = Annotated[
     str, Meta(pattern=rf"^{_LABEL}\Z", description="the name of a namespace (a DNS label)")
@@ -36,19 +47,39 @@ NamespaceName: TypeAlias = Annotated[
 class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The Kubernetes API server as a source of Services and EndpointSlices."""
 
-    enabled: Annotated[bool, Meta(description="true or false")] = False
+    enabled: Annotated[bool, Meta(title="Follow an API server", description="true or false")] = False
     """Follow an API server. Off by default: files alone are a complete source, and a program should not look
     for credentials unasked. The flag is `--kubernetes`."""
 
-    kubeconfig: Annotated[Path | None, Meta(description="the path of a kubeconfig file")] = None
+    kubeconfig: Annotated[
+        Path | None,
+        Meta(
+            title="Kubeconfig file",
+            description="the path of a kubeconfig file",
+            extra={"metavar": "FILE"},
+        ),
+    ] = None
     """Kubeconfig file. None: the service account of the pod when there is one, else `$KUBECONFIG`, else
     `~/.kube/config`, in the order that client libraries have made usual. The flag is `--kubeconfig`."""
 
-    context: Annotated[str | None, Meta(min_length=1, description="the name of a context")] = None
+    context: Annotated[
+        str | None,
+        Meta(
+            title="Context of the kubeconfig file",
+            min_length=1,
+            description="the name of a context",
+            extra={"metavar": "CONTEXT"},
+        ),
+    ] = None
     """Context of the kubeconfig file. None: its `current-context`. The flag is `--context`."""
 
     namespaces: Annotated[
-        tuple[NamespaceName, ...], Meta(description="a list of namespaces, or all alone for every namespace")
+        tuple[NamespaceName, ...],
+        Meta(
+            title="Namespace to watch (repeatable; all: every one; default: the own one)",
+            description="a list of namespaces, or all alone for every namespace",
+            extra={"metavar": "NS|all"},
+        ),
     ] = ()
     """Namespaces to watch; `("all",)` is every namespace. Empty: the own one, from `POD_NAMESPACE`, the
     service account or the kubeconfig context, because that is what a namespaced Role allows. The flag is
@@ -62,33 +93,40 @@ class DebounceSettings(msgspec.Struct, frozen=True, kw_only=True):
     after the first one at the latest. A quiet time of 0 translates each change at once.
     """
 
-    endpoint_quiet_seconds: Seconds = 0.005
+    endpoint_quiet_seconds: Annotated[Seconds, Meta(title="Quiet time for EndpointSlices")] = 0.005
     """Quiet time for EndpointSlices, in seconds. Short, because a client that calls a stopped pod fails; not
     0, because the slices of one rollout step arrive within a few milliseconds."""
 
-    endpoint_max_seconds: Seconds = 0.05
+    endpoint_max_seconds: Annotated[Seconds, Meta(title="Longest wait for EndpointSlices")] = 0.05
     """Longest wait for EndpointSlices, in seconds: a storm of changes never delays one of them by more."""
 
-    quiet_seconds: Seconds = 0.05
+    quiet_seconds: Annotated[Seconds, Meta(title="Quiet time for every other kind")] = 0.05
     """Quiet time for every other kind, in seconds. These change by hand or by deployment, in groups of files
     or objects that mean something together only."""
 
-    max_seconds: Seconds = 0.5
+    max_seconds: Annotated[Seconds, Meta(title="Longest wait for every other kind")] = 0.5
     """Longest wait for every other kind, in seconds."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings of `steerway serve`."""
 
-    listen: Address = "0.0.0.0:18000"
+    listen: Annotated[Address, Meta(title="Address of the xDS server")] = "0.0.0.0:18000"
     """Address of the xDS server. All interfaces, because the clients are in other pods; 18000 is the port
     that xDS servers commonly use. `managementServer.port: N` means `0.0.0.0:N`."""
 
-    admin: Address = "127.0.0.1:18001"
+    admin: Annotated[Address, Meta(title="Address of the admin HTTP server")] = "127.0.0.1:18001"
     """Address of the admin HTTP server. Loopback, because it shows every client and every resource to anyone
     who can reach it; in a pod, `0.0.0.0:18001` lets the kubelet probe it and Prometheus scrape it."""
 
-    files: Annotated[tuple[Path, ...], Meta(description="a list of files and directories")] = ()
+    files: Annotated[
+        tuple[Path, ...],
+        Meta(
+            title="Manifests: a directory or a file, watched live (repeatable)",
+            description="a list of files and directories",
+            extra={"metavar": "DIR"},
+        ),
+    ] = ()
     """Manifest files and directories, watched live. Relative to the working directory. Empty: no files."""
 
     kubernetes: KubernetesSettings = KubernetesSettings()
@@ -100,12 +138,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ],
             ...,
         ],
-        Meta(description="a list of SERVICE or NAMESPACE/SERVICE"),
+        Meta(
+            title="Serve only this service (repeatable)",
+            description="a list of SERVICE or NAMESPACE/SERVICE",
+            extra={"metavar": "[NS/]SERVICE"},
+        ),
     ] = ()
     """Serve only these: `SERVICE` (in any namespace) or `NAMESPACE/SERVICE`. Empty: all of them, as in the
     system that this key (`upstreamServices`) comes from."""
 
-    default_namespace: NamespaceName = "default"
+    default_namespace: Annotated[
+        NamespaceName,
+        Meta(title="Namespace of clients and manifests that name none", extra={"metavar": "NS"}),
+    ] = "default"
     """Namespace in which a short name (`xds:///backend`) is looked up when the client's Node has no
     `NAMESPACE` metadata; also that of the short mapping format and of manifests that name none. `default` is
     what kubectl takes."""
@@ -114,49 +159,88 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=rf"^{_LABEL}(\.{_LABEL})*\Z",
+            title="DNS domain of the cluster",
             description="a domain such as cluster.local, without dots around",
+            extra={"metavar": "DOMAIN"},
         ),
     ] = "cluster.local"
     """DNS domain of the cluster: `backend.shop.svc.cluster.local` is a name of the Service. The default is
     that of nearly every cluster."""
 
-    identifier: Annotated[str, Meta(min_length=1, max_length=255, description="1 to 255 characters")] = (
-        msgspec.field(default_factory=socket.gethostname)
-    )
+    identifier: Annotated[
+        str,
+        Meta(
+            title="Name of this replica, told to clients (default: host name)",
+            min_length=1,
+            max_length=255,
+            description="1 to 255 characters",
+            extra={"metavar": "NAME"},
+        ),
+    ] = msgspec.field(default_factory=socket.gethostname)
     """Name of this replica, sent to clients as `control_plane.identifier`. The host name by default, which in
     Kubernetes is the pod's name. `nodeId` is another name of this key."""
 
     max_concurrent_streams: Annotated[
-        int, Meta(ge=1, le=2147483647, description="a whole number from 1 to 2147483647")
+        int,
+        Meta(
+            title="HTTP/2 streams per connection",
+            ge=1,
+            le=2147483647,
+            description="a whole number from 1 to 2147483647",
+            extra={"metavar": "N"},
+        ),
     ] = 1000
     """HTTP/2 streams per connection. An xDS client needs one or a handful; 1,000 leaves room for a proxy that
     multiplexes and still bounds what one connection can hold. `maxConcurrentStreams` is another name of this
     key."""
 
-    threads: Annotated[int, Meta(ge=0, le=1024, description="a whole number from 0 to 1024")] = 0
+    threads: Annotated[
+        int,
+        Meta(
+            title="Threads of the engine (0: one per core)",
+            ge=0,
+            le=1024,
+            description="a whole number from 0 to 1024",
+            extra={"metavar": "N"},
+        ),
+    ] = 0
     """Threads of the native engine. 0: one per core, because connections are spread evenly over threads."""
 
-    keepalive_interval_seconds: PositiveSeconds = 30.0
+    keepalive_interval_seconds: Annotated[
+        PositiveSeconds, Meta(title="Silence before a client is pinged")
+    ] = 30.0
     """Seconds without a frame after which a client is pinged. Load balancers and NAT forget quiet connections
     after a minute or more, and an xDS stream may be quiet for days."""
 
-    keepalive_timeout_seconds: PositiveSeconds = 20.0
+    keepalive_timeout_seconds: Annotated[
+        PositiveSeconds, Meta(title="Time that a client has to answer a ping")
+    ] = 20.0
     """Seconds that a client has to answer the ping before its connection is closed; gRPC's own default."""
 
-    demand_grace_seconds: Seconds = 30.0
+    demand_grace_seconds: Annotated[Seconds, Meta(title="Upkeep of a resource after its last subscriber")] = (
+        30.0
+    )
     """Seconds that a resource is kept up to date after its last subscriber went, so that a client which
     reconnects or an idle channel that wakes up gets its answer at once."""
 
-    drain_seconds: Seconds = 10.0
+    drain_seconds: Annotated[Seconds, Meta(title="Time that streams have to end after SIGTERM")] = 10.0
     """Seconds that streams have to end after SIGTERM: spread over that time, clients move to other replicas
     without a rush. Well below Kubernetes' 30 s grace period. 0: end them at once."""
 
     debounce: DebounceSettings = DebounceSettings()
 
-    log_format: Annotated[Literal["text", "json"], Meta(description="text or json")] = "text"
+    log_format: Annotated[
+        Literal["text", "json"],
+        Meta(title="Form of log lines", description="text or json", extra={"metavar": "text|json"}),
+    ] = "text"
     """`text` for people, `json` (one object per line) for machines."""
 
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="debug, info, warning or error")
+        Literal["debug", "info", "warning", "error"],
+        Meta(
+            title="Least severe log lines",
+            description="debug, info, warning or error",
+            extra={"metavar": "LEVEL"},
+        ),
     ] = "info"
     """Least severe log lines that are written. `info` writes a line per client and per commit at most."""

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args
 
 import msgspec
 
@@ -25,7 +26,11 @@ SETTINGS: Mapping[str, msgspec.structs.FieldInfo] = dict(_leaves(Settings, ""))
 SECTIONS = frozenset(name.rpartition(".")[0] for name in SETTINGS if "." in name)
 """The dotted names that hold settings and are none themselves."""
 
-_FLAGS = {"kubernetes.enabled": "--kubernetes", "kubernetes.namespaces": "--namespace"}
+_FLAGS = {
+    "kubernetes.enabled": "--kubernetes",
+    "kubernetes.namespaces": "--namespace",
+    "upstream_services": "--upstream-service",
+}
 
 
 def environment_name(setting: str) -> str:
@@ -39,6 +44,11 @@ def flag_name(setting: str) -> str:
     if setting in _FLAGS:
         return _FLAGS[setting]
     return "--" + setting.removeprefix("kubernetes.").replace(".", "-").replace("_", "-")
+
+
+def metas(annotation: Any) -> list[msgspec.Meta]:
+    """What the model says about a setting's type: constraints, title, description."""
+    return [meta for meta in get_args(annotation)[1:] if isinstance(meta, msgspec.Meta)]
 
 
 def nearest(unknown: str, known: Iterable[str]) -> str:
