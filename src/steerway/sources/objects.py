@@ -26,16 +26,36 @@ class ObjectKey(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
-class _Slim(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+NOISY_ANNOTATIONS = (
+    "kubectl.kubernetes.io/last-applied-configuration",  # the whole manifest once more
+    "endpoints.kubernetes.io/last-change-trigger-time",  # changes without the endpoints changing
+)
+"""Annotations that are dropped: nobody reads them, and they make equal objects differ."""
+
+
+class _Slim(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    # gc=False: these structs hold no reference cycles, and tracking 100,000 endpoints makes each collection slow.
     pass
 
 
 class ObjectMeta(_Slim):
+    """What identifies and annotates an object.
+
+    No `resourceVersion`: it belongs to the informer's conversation with one API server, and with it here the same
+    manifest from a file and from a cluster would differ.
+    """
+
     name: str
     namespace: str = ""
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
-    resource_version: str = ""
+
+    def __post_init__(self) -> None:
+        if self.annotations is not None:
+            kept = {k: v for k, v in self.annotations.items() if k not in NOISY_ANNOTATIONS}
+            msgspec.structs.force_setattr(self, "annotations", kept or None)
+        if not self.labels:
+            msgspec.structs.force_setattr(self, "labels", None)
 
 
 class ServicePort(_Slim):

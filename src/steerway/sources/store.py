@@ -10,6 +10,7 @@ It does not parse, does not debounce and does not know what an object means.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from steerway import telemetry
 from steerway.sources.objects import Object, ObjectKey
 
 
@@ -56,6 +57,7 @@ class ObjectStore:
         self._sources[source] = {}
         self._problems[source] = {}
         self._synced[source] = False
+        telemetry.INFORMER_SYNCED.labels(source).set(0)
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` with the keys whose visible object changed, once per batch, and with none on sync."""
@@ -70,12 +72,9 @@ class ObjectStore:
             objects.pop(key, None)
         for new in batch.put:
             objects[new.key] = new
-        problems = self._problems[source]
-        for subject, found in batch.problems.items():
-            if found:
-                problems[subject] = found
-            else:
-                problems.pop(subject, None)
+        self._count(source, batch)
+        if batch.problems:
+            self._replace_problems(source, batch.problems)
         changed = frozenset(key for key in touched if self.get(key) != before[key])
         if changed:
             self._tell(changed)
@@ -84,6 +83,7 @@ class ObjectStore:
         """The source has given everything that it knew at its start. Never taken back."""
         if not self._synced[source]:
             self._synced[source] = True
+            telemetry.INFORMER_SYNCED.labels(source).set(1)
             self._tell(frozenset())
 
     @property
@@ -121,6 +121,23 @@ class ObjectStore:
                         Problem(str(key), f"given by {first} and by {source}; {first} is used", "remove one of them")
                     )
         return found
+
+    def _replace_problems(self, source: str, changes: Mapping[str, tuple[Problem, ...]]) -> None:
+        problems = self._problems[source]
+        for subject, found in changes.items():
+            if found:
+                problems[subject] = found
+            else:
+                problems.pop(subject, None)
+        total = sum(len(found) for subjects in self._problems.values() for found in subjects.values())
+        telemetry.PROBLEMS.set(total)
+
+    @staticmethod
+    def _count(source: str, batch: Batch) -> None:
+        for new in batch.put:
+            telemetry.INFORMER_EVENTS.labels(source, new.key.kind, "put").inc()
+        for key in batch.delete:
+            telemetry.INFORMER_EVENTS.labels(source, key.kind, "delete").inc()
 
     def _tell(self, changed: Iterable[ObjectKey]) -> None:
         for listener in self._listeners:
