@@ -9,6 +9,15 @@ Nothing here reads a setting at import time, watches the file for changes or kno
 
 from steerway.config.merge import load
 from steerway.config.model import DebounceSettings, KubernetesSettings, Settings
-from steerway.config.name import environment_name, flag_name
+from steerway.config.name import SETTINGS, environment_name, flag_name, metas
 
-__all__ = ["DebounceSettings", "KubernetesSettings", "Settings", "environment_name", "flag_name", "load"]
+__all__ = [
+    "SETTINGS",
+    "DebounceSettings",
+    "KubernetesSettings",
+    "Settings",
+    "environment_name",
+    "flag_name",
+    "load",
+    "metas",
+]

@@ -1,0 +1,87 @@
+"""What every command shares about the terminal: exit codes, colours, and how errors are told.
+
+stdout carries what was asked for (data), stderr the words around it. Colours appear on a terminal only, and
+not when `NO_COLOR` is set.
+"""
+
+import enum
+import os
+import sys
+from collections.abc import Callable
+
+import click
+
+from steerway.errors import SettingsError, SteerwayError
+
+
+class ExitCode(enum.IntEnum):
+    """Exit codes of every command; part of the command line's contract."""
+
+    OK = 0
+    FAILURE = 1
+    """The command ran and found or met a failure."""
+    USAGE = 2
+    """The command line or a setting is wrong; nothing was started."""
+    INTERRUPTED = 130
+    """Ended by Ctrl-C, as shells count it (128 + SIGINT)."""
+
+
+class Mark(enum.Enum):
+    """The sign in front of a checked item, with its colour."""
+
+    PASS = ("✓", "green")
+    FAIL = ("✗", "red")
+    SKIP = ("-", "bright_black")
+
+
+def say(text: str) -> None:
+    """One line of data to stdout, flushed at once: a reader behind a pipe waits for it."""
+    click.echo(text, color=_color())
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """A remark to stderr."""
+    click.echo(f"{style('note', 'yellow')}: {text}", err=True, color=_color())
+
+
+def fail(text: str) -> None:
+    """An error to stderr, one `error:` line per line of `text`."""
+    for line in text.splitlines() or [""]:
+        click.echo(f"{style('error', 'red')}: {line}", err=True, color=_color())
+
+
+def item(mark: Mark, text: str, cure: str = "") -> None:
+    """One checked item on stdout, with what to do about it on a line below."""
+    sign, color = mark.value
+    say(f"{style(sign, color)} {text}" + (f"\n    {style('→', 'cyan')} {cure}" if cure else ""))
+
+
+def style(text: str, color: str) -> str:
+    """`text` in a colour; click takes it out again where there is no terminal."""
+    return click.style(text, fg=color)
+
+
+def run(command: Callable[[], int | None]) -> int:
+    """Run a command and turn what it raises into words and an exit code; errors of others keep
+    their traceback."""
+    try:
+        return command() or ExitCode.OK
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    except SteerwayError as error:
+        fail(str(error))
+        return ExitCode.USAGE if isinstance(error, SettingsError) else ExitCode.FAILURE
+    except BrokenPipeError:
+        # The reader left (`steerway check | head`). Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILURE
+
+
+def _color() -> bool | None:
+    return False if os.environ.get("NO_COLOR") else None
