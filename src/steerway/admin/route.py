@@ -1,0 +1,151 @@
+"""The HTTP routes: each reads the view, builds its answer off the event loop where it may be large, and
+returns it.
+
+GET only: there is nothing here that changes anything.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from steerway.admin import page, resource, stream, type_name
+from steerway.admin.metrics import Exposition
+from steerway.admin.view import AdminView
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def application(view: AdminView) -> Starlette:
+    """The admin server as an ASGI application."""
+    routes = _Routes(view)
+    paths: dict[str, Endpoint] = {
+        "/": routes.index,
+        "/healthz": routes.healthz,
+        "/readyz": routes.readyz,
+        "/metrics": routes.metrics,
+        "/api/v1/streams": routes.streams,
+        "/api/v1/resources": routes.resources,
+        "/api/v1/resources/{path:path}": routes.resource,
+        "/api/v1/problems": routes.problems,
+    }
+    return Starlette(
+        routes=[Route(path, endpoint, methods=["GET"]) for path, endpoint in paths.items()],
+        exception_handlers={HTTPException: _error},
+    )
+
+
+class _Routes:
+    """One method per path."""
+
+    def __init__(self, view: AdminView) -> None:
+        self._view = view
+        self._exposition = Exposition(view.collectors)
+
+    async def healthz(self, _request: Request) -> Response:
+        """Alive: the event loop answers. It says nothing about sources; restarting would not mend those."""
+        return PlainTextResponse("ok\n")
+
+    async def readyz(self, _request: Request) -> Response:
+        """Ready for clients: every source has given its first full state, and nobody asked for an end."""
+        missing = _missing(self._view)
+        body = {"ready": not missing, "phase": self._view.phase(), "missing": missing}
+        return _json(body, 503 if missing else 200)
+
+    async def metrics(self, request: Request) -> Response:
+        body, kind = await asyncio.to_thread(self._exposition.encode, request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": kind})
+
+    async def problems(self, _request: Request) -> Response:
+        found = [{"where": p.where, "reason": p.reason, "cure": p.cure} for p in self._view.problems()]
+        return _json({"problems": found})
+
+    async def streams(self, request: Request) -> Response:
+        node, kind = request.query_params.get("node"), request.query_params.get("type")
+
+        def answer() -> bytes:
+            engine = self._view.engine
+            found = stream.describe(engine.streams(), engine.entries())
+            return msgspec.json.encode({"streams": stream.select(found, node, kind)})
+
+        return _encoded(await asyncio.to_thread(answer))
+
+    async def resources(self, request: Request) -> Response:
+        return await self._listing(request, request.query_params.get("type"))
+
+    async def resource(self, request: Request) -> Response:
+        """A resource with all its variants, or the listing of a type when the path ends with it."""
+        kind, name = resource.split(request.path_params["path"])
+        if not name:
+            return await self._listing(request, kind)
+        audience = request.query_params.get("audience")
+        engine, render = self._view.engine, self._view.render
+
+        def answer() -> bytes | list[str]:
+            found, near = resource.variants(engine, render, kind, name, audience)
+            return msgspec.json.encode({"variants": found}) if found else near
+
+        body = await asyncio.to_thread(answer)
+        if isinstance(body, bytes):
+            return _encoded(body)
+        return _json({"error": f"no {kind} is called {name}", "nearest": body}, 404)
+
+    async def index(self, _request: Request) -> Response:
+        missing, phase, problems = _missing(self._view), self._view.phase(), list(self._view.problems())
+
+        def answer() -> str:
+            entries = self._view.engine.entries()
+            streams = stream.describe(self._view.engine.streams(), entries)
+            return page.render(streams, len(entries), phase, missing, problems)
+
+        # Node ids and reasons come from clients and manifests: nothing on this page may run as a script.
+        policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+        return HTMLResponse(await asyncio.to_thread(answer), headers={"content-security-policy": policy})
+
+    async def _listing(self, request: Request, kind: str | None) -> Response:
+        audience = request.query_params.get("audience")
+
+        def answer() -> bytes | list[str]:
+            entries = self._view.engine.entries()
+            type_urls = {entry.type_url for entry in entries}
+            if kind is not None and not type_name.known(kind, type_urls):
+                return type_name.nearest(kind, type_urls)
+            return msgspec.json.encode({"resources": resource.listing(entries, kind, audience)})
+
+        body = await asyncio.to_thread(answer)
+        if isinstance(body, bytes):
+            return _encoded(body)
+        return _json({"error": f"{kind} is no xDS type", "nearest": body}, 404)
+
+
+def _missing(view: AdminView) -> list[str]:
+    """What stands between this replica and being ready, in words; empty when it is."""
+    missing = [f"source {source} has not given its first full state" for source in view.store.unsynced]
+    phase = view.phase()
+    if phase == "draining":
+        missing.append("shutting down: clients are being moved to other replicas")
+    elif phase == "starting" and not missing:
+        missing.append("the first resources are being published")
+    return missing
+
+
+async def _error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    body: dict[str, Any] = {"error": error.detail}
+    if error.status_code == 404:
+        body["see"] = list(page.ENDPOINTS)
+    return _json(body, error.status_code, error.headers)
+
+
+def _json(body: Any, status: int = 200, headers: Any = None) -> Response:
+    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+
+
+def _encoded(body: bytes) -> Response:
+    return Response(body, media_type="application/json")

@@ -1,0 +1,103 @@
+"""Streams as JSON values: who is connected, what each asked for, got, acknowledged and refused."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from steerway.admin.type_name import matches, short_name
+from steerway.admin.view import EntryView, StreamView, SubscriptionView
+
+_Absences = Mapping[tuple[str, str], Mapping[str, str]]
+"""(type_url, name) → audience → reason ("": served there). Holds only names that are absent for some
+audience."""
+
+
+def describe(streams: Iterable[StreamView], entries: Sequence[EntryView]) -> list[dict[str, Any]]:
+    """All streams, those of one node together, the oldest first."""
+    absences = _absences(entries)
+    return [
+        {
+            "id": stream.id,
+            "node": stream.node_id,
+            "address": stream.peer,
+            "audience": stream.audience,
+            "service": stream.service,
+            "protocol": "delta" if stream.delta else "sotw",
+            "age_seconds": _age(stream.age_seconds),
+            "in_sync": all(_in_sync(part) for part in stream.subscriptions),
+            "types": [_type(part, stream.audience, absences) for part in stream.subscriptions],
+        }
+        for stream in sorted(streams, key=lambda stream: (stream.node_id, -stream.age_seconds, stream.id))
+    ]
+
+
+def select(found: Iterable[dict[str, Any]], node: str | None, kind: str | None) -> list[dict[str, Any]]:
+    """Only nodes whose id matches the pattern `node` (`*` stands for anything), only types that `kind`
+    names."""
+    return [
+        {
+            **stream,
+            "types": [part for part in stream["types"] if kind is None or matches(part["type_url"], kind)],
+        }
+        for stream in found
+        if (node is None or fnmatchcase(stream["node"], node))
+        and (kind is None or any(matches(part["type_url"], kind) for part in stream["types"]))
+    ]
+
+
+def audiences(audience: str) -> Iterator[str]:
+    """The audience and each wider one, the order in which the engine looks for an entry."""
+    while audience:
+        yield audience
+        audience = audience.rpartition("/")[0]
+    yield ""
+
+
+def _type(part: SubscriptionView, audience: str, absences: _Absences) -> dict[str, Any]:
+    nack = {
+        "message": part.nack_message,
+        "version": part.nack_version,
+        "age_seconds": _age(part.nack_age_seconds),
+    }
+    return {
+        "type": short_name(part.type_url),
+        "type_url": part.type_url,
+        "wildcard": part.wildcard,
+        "names": sorted(part.names),
+        "waiting": sorted(part.waiting),
+        "absent": {
+            name: reason
+            for name in sorted(part.names)
+            if (reason := _absence(part, name, audience, absences))
+        },
+        "version_sent": part.version_sent,
+        "version_acked": part.version_acked,
+        "in_sync": _in_sync(part),
+        "sent_age_seconds": _age(part.sent_age_seconds),
+        "acked_age_seconds": _age(part.acked_age_seconds),
+        "nack": nack if part.nack_message else None,
+    }
+
+
+def _in_sync(part: SubscriptionView) -> bool:
+    """The client has acknowledged the newest that it was sent, and waits for nothing."""
+    return part.version_sent == part.version_acked and not part.waiting and not part.nack_message
+
+
+def _absences(entries: Sequence[EntryView]) -> _Absences:
+    absent = {(entry.type_url, entry.name) for entry in entries if entry.reason}
+    found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for entry in entries:
+        if (key := (entry.type_url, entry.name)) in absent:
+            found[key][entry.audience] = entry.reason
+    return found
+
+
+def _absence(part: SubscriptionView, name: str, audience: str, absences: _Absences) -> str:
+    reasons = absences.get((part.type_url, name), {})
+    return next((reasons[wider] for wider in audiences(audience) if wider in reasons), "")
+
+
+def _age(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
