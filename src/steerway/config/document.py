@@ -108,4 +108,4 @@ def _walk(
 def _syntax_error(path: Path, error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"{path}:{error.problem_mark.line + 1}: not valid YAML: {error.problem or error.context}"
-    return f"{path}: not valid YAML: {error}"
+    return f"{path}: not valid YAML: {str(error).splitlines()[0]}"

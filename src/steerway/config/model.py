@@ -63,10 +63,9 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     `~/.kube/config`, in the order that client libraries have made usual. The flag is `--kubeconfig`."""
 
     context: Annotated[
-        str | None,
+        Annotated[str, Meta(min_length=1)] | None,
         Meta(
             title="Context of the kubeconfig file",
-            min_length=1,
             description="the name of a context",
             extra={"metavar": "CONTEXT"},
         ),

@@ -1,0 +1,339 @@
+"""Settings: precedence, the keys of k8s-xds, and errors that name their place."""
+
+import ast
+import inspect
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steerway import config
+from steerway.config import model
+from steerway.errors import SettingsError
+
+WriteFile = Callable[[str], Path]
+
+FULL = """
+listen: 127.0.0.1:7000
+admin: "[::1]:7001"
+files: [manifests, more/extra.yaml]
+kubernetes:
+  enabled: true
+  kubeconfig: /etc/kube.yaml
+  context: prod
+  namespaces: [shop, pay]
+upstream_services: [backend, shop/web]
+default_namespace: shop
+cluster_domain: example.internal
+identifier: replica-1
+max_concurrent_streams: 50
+threads: 2
+keepalive_interval_seconds: 60
+keepalive_timeout_seconds: 5.5
+demand_grace_seconds: 0
+drain_seconds: 3
+debounce:
+  endpoint_quiet_seconds: 0.01
+  endpoint_max_seconds: 0.02
+  quiet_seconds: 0.03
+  max_seconds: 0.04
+log_format: json
+log_level: warning
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> WriteFile:
+    """Write a settings file and return its path."""
+
+    def write_text(text: str) -> Path:
+        path = tmp_path / "steerway.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_text
+
+
+def errors(file: Path | None = None, environ: dict[str, str] | None = None, **flags: Any) -> list[str]:
+    """The lines of the error that loading these raises."""
+    with pytest.raises(SettingsError) as caught:
+        config.load(file, environ or {}, flags)
+    return str(caught.value).splitlines()
+
+
+def test_nothing_given_gives_every_default() -> None:
+    """Without a file, variables and flags all settings have their defaults, the host name among them."""
+    assert config.load(None, {}, {}) == config.Settings(identifier=socket.gethostname())
+
+
+def test_a_file_may_give_every_setting(write: WriteFile) -> None:
+    """Each setting can be written in the file and arrives with its type."""
+    settings = config.load(write(FULL), {}, {})
+    defaults = config.Settings()
+    assert settings.files == (Path("manifests"), Path("more/extra.yaml"))
+    assert settings.kubernetes.namespaces == ("shop", "pay")
+    assert settings.keepalive_interval_seconds == 60.0
+    differing = [name for name in config.SETTINGS if value_of(settings, name) != value_of(defaults, name)]
+    assert differing == list(config.SETTINGS)
+    assert len(differing) == 23
+
+
+def value_of(settings: config.Settings, name: str) -> Any:
+    """The value of a setting by its dotted name."""
+    value: Any = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def test_environment_beats_file_and_flag_beats_both(write: WriteFile) -> None:
+    """A value is taken from the highest layer that gives it, setting by setting."""
+    file = write("{threads: 1, drain_seconds: 1, max_concurrent_streams: 1, debounce: {quiet_seconds: 0.1}}")
+    environ = {"STEERWAY_THREADS": "2", "STEERWAY_DRAIN_SECONDS": "2.5", "STEERWAY_DEBOUNCE_MAX_SECONDS": "7"}
+    settings = config.load(file, environ, {"threads": "3", "listen": None, "files": ()})
+    assert (settings.threads, settings.drain_seconds, settings.max_concurrent_streams) == (3, 2.5, 1)
+    assert (settings.debounce.quiet_seconds, settings.debounce.max_seconds) == (0.1, 7.0)
+
+
+def test_the_environment_gives_every_setting() -> None:
+    """Each setting has a variable; lists are separated by commas, truth is true or false."""
+    environ = {
+        "STEERWAY_FILES": "a, b",
+        "STEERWAY_KUBERNETES_ENABLED": "true",
+        "STEERWAY_KUBERNETES_NAMESPACES": "all",
+        "STEERWAY_LISTEN": "",
+    }
+    settings = config.load(None, environ, {})
+    assert settings.files == (Path("a"), Path("b"))
+    assert settings.kubernetes.enabled
+    assert settings.kubernetes.namespaces == ("all",)
+    assert settings.listen == config.Settings().listen
+    names = [config.environment_name(name) for name in config.SETTINGS]
+    assert "STEERWAY_KUBERNETES_CONTEXT" in names
+    assert len(set(names)) == len(names) == 23
+
+
+def test_the_file_may_be_named_by_the_environment_and_the_argument_wins(write: WriteFile) -> None:
+    """STEERWAY_CONFIG names the file unless --config does."""
+    file = write("identifier: from-file")
+    assert config.load(None, {"STEERWAY_CONFIG": str(file)}, {}).identifier == "from-file"
+    assert config.load(file, {"STEERWAY_CONFIG": "/nowhere"}, {}).identifier == "from-file"
+
+
+def test_the_keys_of_k8s_xds_do_what_they_say(write: WriteFile) -> None:
+    """An app.yaml of k8s-xds is read unchanged."""
+    settings = config.load(
+        write(
+            "nodeId: node-1\nmaxConcurrentStreams: 77\nmanagementServer:\n  port: 9000\nupstreamServices:\n"
+            "- example-server\n"
+        ),
+        {},
+        {},
+    )
+    assert settings.identifier == "node-1"
+    assert settings.max_concurrent_streams == 77
+    assert settings.listen == "0.0.0.0:9000"
+    assert settings.upstream_services == ("example-server",)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "upstreamServices:\nkubernetes:\nmanagementServer:\nthreads: null\n"]
+)
+def test_a_key_without_a_value_is_not_given(write: WriteFile, text: str) -> None:
+    """Empty files and keys without values leave the defaults."""
+    assert config.load(write(text), {}, {}) == config.Settings()
+
+
+def test_both_spellings_of_one_setting_are_an_error(write: WriteFile) -> None:
+    """Neither of two names for the same thing silently wins."""
+    file = write("nodeId: a\nlisten: 127.0.0.1:1\nidentifier: b\nmanagementServer: {port: 2}\n")
+    assert errors(file) == [
+        f"{file}:3: identifier means the same as nodeId (line 1): keep one of them",
+        f"{file}:4: managementServer.port means the same as listen (line 2): keep one of them",
+    ]
+
+
+def test_a_key_given_twice_is_an_error(write: WriteFile) -> None:
+    """YAML would let the last one win."""
+    file = write("threads: 1\nthreads: 2\n")
+    assert errors(file) == [f"{file}:2: threads is given twice (line 1): keep one of them"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "guess"),
+    [
+        ("listn: x\n", 1, "listn", "listen"),
+        ("threads: 1\nclusterDomain: x\n", 2, "clusterDomain", "cluster_domain"),
+        ("kubernetes:\n  namespace: [a]\n", 2, "kubernetes.namespace", "kubernetes.namespaces"),
+        ("namespaces: [a]\n", 1, "namespaces", "kubernetes.namespaces"),
+        ("nodeID: a\n", 1, "nodeID", "nodeId"),
+        ("managementServer:\n  prt: 1\n", 2, "managementServer.prt", "managementServer.port"),
+    ],
+)
+def test_an_unknown_key_names_line_and_nearest_name(
+    write: WriteFile, text: str, line: int, key: str, guess: str
+) -> None:
+    """A mistyped key is an error that suggests the right one, also in another section."""
+    file = write(text)
+    assert errors(file) == [f"{file}:{line}: unknown key {key}: did you mean {guess}?"]
+
+
+def test_an_unknown_key_like_no_other_has_no_suggestion(write: WriteFile) -> None:
+    """No guess is better than a silly one."""
+    file = write("xyzzy: 1\n")
+    assert errors(file) == [f"{file}:1: unknown key xyzzy"]
+
+
+def test_an_unknown_variable_names_the_nearest_one() -> None:
+    """A mistyped variable is an error; variables of others are not looked at."""
+    assert errors(environ={"STEERWAY_LISTN": "x", "LISTN": "y"}) == [
+        "unknown environment variable STEERWAY_LISTN: did you mean STEERWAY_LISTEN?"
+    ]
+
+
+def test_the_variables_of_a_kubernetes_service_called_steerway_are_no_settings() -> None:
+    """Kubernetes puts the addresses of Services into every pod's environment, ours among them."""
+    environ = {
+        "STEERWAY_SERVICE_HOST": "10.0.0.1",
+        "STEERWAY_SERVICE_PORT": "18000",
+        "STEERWAY_SERVICE_PORT_GRPC_XDS": "18000",
+        "STEERWAY_PORT": "tcp://10.0.0.1:18000",
+        "STEERWAY_PORT_18000_TCP": "tcp://10.0.0.1:18000",
+        "STEERWAY_PORT_18000_TCP_ADDR": "10.0.0.1",
+        "STEERWAY_ADMIN_SERVICE_HOST": "10.0.0.2",
+        "STEERWAY_ADMIN_PORT_80_TCP_PROTO": "tcp",
+    }
+    assert config.load(None, environ, {}) == config.Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("listen: 18000", "listen must be HOST:PORT"),
+        ("listen: ':18000'", "listen must be HOST:PORT"),
+        ("admin: localhost:70000", "admin must be HOST:PORT"),
+        ("admin: '::1:1'", "admin must be HOST:PORT"),
+        ("files: manifests", "files must be a list of files and directories, not 'manifests'"),
+        ("files: ['']", "files must be a list"),
+        ("threads: -1", "threads must be a whole number from 0 to 1024, not -1"),
+        ("threads: '1'", "threads must be a whole number"),
+        ("threads: 1.5", "threads must be a whole number"),
+        ("max_concurrent_streams: 0", "max_concurrent_streams must be a whole number from 1"),
+        ("drain_seconds: -1", "drain_seconds must be a number of seconds from 0 to 86400, not -1"),
+        ("drain_seconds: .nan", "drain_seconds must be a number"),
+        ("drain_seconds: .inf", "drain_seconds must be a number"),
+        ("drain_seconds: 10s", "drain_seconds must be a number of seconds from 0 to 86400, not '10s'"),
+        ("keepalive_timeout_seconds: 0", "keepalive_timeout_seconds must be a number of seconds above 0"),
+        ("identifier: ''", "identifier must be 1 to 255 characters"),
+        ("default_namespace: Shop", "default_namespace must be the name of a namespace"),
+        ("cluster_domain: .local", "cluster_domain must be a domain"),
+        ("log_level: loud", "log_level must be debug, info, warning or error, not 'loud'"),
+        ("log_format: xml", "log_format must be text or json, not 'xml'"),
+        ("upstream_services: [a/b/c]", "upstream_services must be a list of SERVICE or NAMESPACE/SERVICE"),
+        ("kubernetes: true", "kubernetes must be a mapping"),
+        ("kubernetes: {enabled: 1}", "kubernetes.enabled must be true or false, not 1"),
+        (
+            "kubernetes: {enabled: true, namespaces: [all, shop]}",
+            "kubernetes.namespaces must be namespaces, or all",
+        ),
+        ("managementServer: {port: 65536}", "managementServer.port must be a port"),
+        ("managementServer: {port: true}", "managementServer.port must be a port"),
+    ],
+)
+def test_a_wrong_value_names_its_line_and_what_it_must_be(write: WriteFile, text: str, wanted: str) -> None:
+    """Types and ranges are checked, and the error says what would be right."""
+    file = write(f"# a comment\n{text}\n")
+    (line,) = errors(file)
+    assert line.startswith(f"{file}:2: {wanted}")
+
+
+def test_wrong_values_of_variables_and_flags_name_them() -> None:
+    """The error speaks of the variable or flag, not of the key."""
+    flags = {"kubernetes.namespaces": ("Shop",), "kubernetes.enabled": True, "drain_seconds": "soon"}
+    with pytest.raises(SettingsError) as caught:
+        config.load(None, {"STEERWAY_THREADS": "many"}, flags)
+    said = str(caught.value).splitlines()
+    assert [line.split()[0] for line in said] == ["STEERWAY_THREADS", "--namespace", "--drain-seconds"]
+
+
+def test_all_mistakes_are_told_at_once(write: WriteFile) -> None:
+    """Nobody has to mend one mistake to hear of the next, not even of an overridden value."""
+    file = write("threads: x\nlistn: y\n")
+    assert len(errors(file, {"STEERWAY_NOPE": "1", "STEERWAY_DRAIN_SECONDS": "x"}, threads="1")) == 4
+
+
+def test_a_maximum_below_its_quiet_time_is_an_error(write: WriteFile) -> None:
+    """The two numbers of a debounce must fit, also when one is the default."""
+    file = write("debounce:\n  quiet_seconds: 2\n")
+    (line,) = errors(file)
+    assert line.startswith(f"{file}:2: debounce.quiet_seconds leaves debounce.quiet_seconds (2) above")
+
+
+def test_kubernetes_settings_without_kubernetes_are_an_error_but_may_be_switched_off(
+    write: WriteFile,
+) -> None:
+    """A context that nothing reads is a mistake; `enabled: false` is an intention."""
+    assert errors(**{"kubernetes.context": "prod"}) == [
+        "--context has no effect without Kubernetes: add --kubernetes (kubernetes.enabled)"
+    ]
+    file = write("kubernetes: {enabled: false, context: prod}")
+    assert not config.load(file, {}, {}).kubernetes.enabled
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: [1\nb: 2\n", "not valid YAML"),
+        ("a: 1\n---\nb: 2\n", "not valid YAML"),
+        ("a: !!python/object:os.system 1\n", "unknown key a"),
+        ("threads: !!python/object:os.system 1\n", "not valid YAML"),
+        ("- a\n", "settings are a mapping of keys to values"),
+        ("\x00", "not valid YAML"),
+    ],
+)
+def test_a_broken_file_is_one_clear_error(write: WriteFile, text: str, reason: str) -> None:
+    """What is not a mapping in YAML is told with its place."""
+    file = write(text)
+    (line,) = errors(file)
+    assert line.startswith(str(file))
+    assert reason in line
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    """Missing files, directories and other encodings are named."""
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes(b"identifier: \xe9\n")
+    assert errors(tmp_path / "none.yaml") == [
+        f"{tmp_path}/none.yaml: cannot read the settings file: No such file or directory"
+    ]
+    assert errors(tmp_path) == [f"{tmp_path}: cannot read the settings file: Is a directory"]
+    assert errors(latin) == [f"{latin}: cannot read the settings file: it is not UTF-8 text"]
+
+
+def test_paths_know_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~` is expanded, since no shell does it in a YAML file."""
+    monkeypatch.setenv("HOME", "/home/sailor")
+    settings = config.load(None, {}, {"kubernetes.kubeconfig": "~/k", "kubernetes.enabled": True})
+    assert settings.kubernetes.kubeconfig == Path("/home/sailor/k")
+
+
+def test_every_setting_is_documented_and_has_a_line_of_help() -> None:
+    """Each field of the model is followed by a docstring and carries a title and a description."""
+    documented = 0
+    for section in (
+        node for node in ast.parse(inspect.getsource(model)).body if isinstance(node, ast.ClassDef)
+    ):
+        for field, after in zip(section.body, [*section.body[1:], None], strict=True):
+            if isinstance(field, ast.AnnAssign) and ast.unparse(field.annotation) not in (
+                "KubernetesSettings",
+                "DebounceSettings",
+            ):
+                assert isinstance(after, ast.Expr), ast.unparse(field)
+                assert isinstance(after.value, ast.Constant), ast.unparse(field)
+                documented += 1
+    assert documented == len(config.SETTINGS) == 23
+    for name, field in config.SETTINGS.items():
+        assert any(meta.title for meta in config.metas(field.type)), name
+        assert any(meta.description for meta in config.metas(field.type)), name
