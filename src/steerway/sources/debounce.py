@@ -1,9 +1,10 @@
 """Debounce: many changes become few batches, late by a bounded time.
 
-Two numbers decide. *Quiet time*: a batch is given out when nothing has changed for so long. *Maximum wait*: it is given
-out at the latest so long after its first change, however busy the cluster is (a trailing debounce without a maximum
-starves during a big rollout). A batch of EndpointSlices only, the common case in a rollout and the urgent one, goes
-by shorter numbers than one that also holds Services or raw resources, which tend to come as a wave of edits.
+Two numbers decide. *Quiet time*: a batch is given out when nothing has changed for so long. *Maximum wait*:
+it is given out at the latest so long after its first change, however busy the cluster is (a trailing debounce
+without a maximum starves during a big rollout). A batch of EndpointSlices only, the common case in a rollout
+and the urgent one, goes by shorter numbers than one that also holds Services or raw resources, which tend to
+come as a wave of edits.
 
 It does not know what a change means and does not read objects: keys go in, the union of keys comes out.
 """
@@ -27,18 +28,20 @@ class Delay:
     def __post_init__(self) -> None:
         if not 0 <= self.quiet_seconds <= self.max_wait_seconds:
             raise ValueError(
-                f"quiet time {self.quiet_seconds} s must lie between 0 and the maximum wait {self.max_wait_seconds} s"
+                f"quiet time {self.quiet_seconds} s is not within 0..{self.max_wait_seconds} s (maximum wait)"
             )
 
 
 ENDPOINTS = Delay(quiet_seconds=0.005, max_wait_seconds=0.05)
-"""5 ms catch the slices that one rollout step writes together; 50 ms is what an operator would still call at once."""
+"""5 ms catch the slices that one rollout step writes together; 50 ms is what an operator would still call at
+once."""
 OTHERS = Delay(quiet_seconds=0.05, max_wait_seconds=0.5)
 """An apply of a folder of manifests arrives within 50 ms per object."""
 
 
 class Window:
-    """The changes that wait, and when they are due. No clock: `now` is an argument (seconds, any monotonic origin)."""
+    """The changes that wait, and when they are due. No clock: `now` is an argument (seconds, any monotonic
+    origin)."""
 
     def __init__(self, endpoints: Delay = ENDPOINTS, others: Delay = OTHERS) -> None:
         self._endpoints = endpoints
@@ -79,10 +82,14 @@ class Window:
 
 
 class Debouncer:
-    """A `Window` on the event loop's time: `add` from the store's listener, `await next()` from one consumer."""
+    """A `Window` on the event loop's time: `add` from the store's listener, `await next()` from one
+    consumer."""
 
     def __init__(
-        self, endpoints: Delay = ENDPOINTS, others: Delay = OTHERS, clock: Callable[[], float] = time.monotonic
+        self,
+        endpoints: Delay = ENDPOINTS,
+        others: Delay = OTHERS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._window = Window(endpoints, others)
         self._clock = clock

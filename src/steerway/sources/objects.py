@@ -34,15 +34,16 @@ NOISY_ANNOTATIONS = (
 
 
 class _Slim(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
-    # gc=False: these structs hold no reference cycles, and tracking 100,000 endpoints makes each collection slow.
+    # gc=False: these structs hold no reference cycles, and tracking 100,000 endpoints makes each collection
+    # slow.
     pass
 
 
-class ObjectMeta(_Slim):
+class ObjectMeta(_Slim, frozen=True):
     """What identifies and annotates an object.
 
-    No `resourceVersion`: it belongs to the informer's conversation with one API server, and with it here the same
-    manifest from a file and from a cluster would differ.
+    No `resourceVersion`: it belongs to the informer's conversation with one API server, and with it here the
+    same manifest from a file and from a cluster would differ.
     """
 
     name: str
@@ -58,14 +59,14 @@ class ObjectMeta(_Slim):
             msgspec.structs.force_setattr(self, "labels", None)
 
 
-class ServicePort(_Slim):
+class ServicePort(_Slim, frozen=True):
     port: int
     name: str | None = None
     protocol: str | None = None  # None means TCP
     app_protocol: str | None = None
 
 
-class ServiceSpec(_Slim):
+class ServiceSpec(_Slim, frozen=True):
     ports: list[ServicePort] | None = None
     cluster_ip: str | None = msgspec.field(default=None, name="clusterIP")
     type: str | None = None
@@ -73,7 +74,7 @@ class ServiceSpec(_Slim):
     publish_not_ready_addresses: bool = False
 
 
-class Service(_Slim):
+class Service(_Slim, frozen=True):
     metadata: ObjectMeta
     spec: ServiceSpec = ServiceSpec()
 
@@ -82,15 +83,16 @@ class Service(_Slim):
         return ObjectKey("Service", self.metadata.namespace, self.metadata.name)
 
 
-class EndpointConditions(_Slim):
-    """None means: `ready` true, `serving` as `ready`, `terminating` false (EndpointConditions, API reference)."""
+class EndpointConditions(_Slim, frozen=True):
+    """None means: `ready` true, `serving` as `ready`, `terminating` false (EndpointConditions, API
+    reference)."""
 
     ready: bool | None = None
     serving: bool | None = None
     terminating: bool | None = None
 
 
-class Endpoint(_Slim):
+class Endpoint(_Slim, frozen=True):
     addresses: list[str]
     conditions: EndpointConditions | None = None
     hostname: str | None = None
@@ -98,14 +100,14 @@ class Endpoint(_Slim):
     zone: str | None = None
 
 
-class EndpointPort(_Slim):
+class EndpointPort(_Slim, frozen=True):
     name: str | None = None
     port: int | None = None
     protocol: str | None = None  # None means TCP
     app_protocol: str | None = None
 
 
-class EndpointSlice(_Slim):
+class EndpointSlice(_Slim, frozen=True):
     metadata: ObjectMeta
     address_type: str
     endpoints: list[Endpoint] | None = None
@@ -119,8 +121,8 @@ class EndpointSlice(_Slim):
 class XdsResource(msgspec.Struct, frozen=True):
     """A raw xDS resource as written in a file: protobuf JSON mapping, not yet parsed as protobuf.
 
-    `name` is the resource's own name field (`name`, or `cluster_name` for a ClusterLoadAssignment), `body` the whole
-    document with its `@type`, `where` is `file:line`.
+    `name` is the resource's own name field (`name`, or `cluster_name` for a ClusterLoadAssignment), `body`
+    the whole document with its `@type`, `where` is `file:line`.
     """
 
     type_url: str

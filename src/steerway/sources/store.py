@@ -1,8 +1,8 @@
 """The object store: what all sources know, as one map, with one readiness and one list of problems.
 
-One writer at a time (the event loop), many readers. A `Batch` is applied whole: readers never see half of it, and the
-listener hears of it once. When two sources (or two files) give the same object, the first registered source wins and
-the other is a `Problem`; when the winner goes, the other takes its place.
+One writer at a time (the event loop), many readers. A `Batch` is applied whole: readers never see half of it,
+and the listener hears of it once. When two sources (or two files) give the same object, the first registered
+source wins and the other is a `Problem`; when the winner goes, the other takes its place.
 
 It does not parse, does not debounce and does not know what an object means.
 """
@@ -30,7 +30,8 @@ class Problem:
 class Batch:
     """Changes of one source that become visible together.
 
-    `problems` replaces the problem lists of the named subjects (a file name, an object): an empty list clears it.
+    `problems` replaces the problem lists of the named subjects (a file name, an object): an empty list clears
+    it.
     """
 
     put: tuple[Object, ...] = ()
@@ -60,7 +61,8 @@ class ObjectStore:
         telemetry.INFORMER_SYNCED.labels(source).set(0)
 
     def listen(self, listener: Listener) -> None:
-        """Call `listener` with the keys whose visible object changed, once per batch, and with none on sync."""
+        """Call `listener` with the keys whose visible object changed, once per batch, and with none on
+        sync."""
         self._listeners.append(listener)
 
     def apply(self, source: str, batch: Batch) -> None:
@@ -115,11 +117,11 @@ class ObjectStore:
         found = [p for subjects in self._problems.values() for ps in subjects.values() for p in ps]
         owner: dict[ObjectKey, str] = {}
         for source, objects in self._sources.items():
-            for key in objects:
-                if (first := owner.setdefault(key, source)) != source:
-                    found.append(
-                        Problem(str(key), f"given by {first} and by {source}; {first} is used", "remove one of them")
-                    )
+            found.extend(
+                _shadowed(key, owner[key], source)
+                for key in objects
+                if owner.setdefault(key, source) != source
+            )
         return found
 
     def _replace_problems(self, source: str, changes: Mapping[str, tuple[Problem, ...]]) -> None:
@@ -142,3 +144,7 @@ class ObjectStore:
     def _tell(self, changed: Iterable[ObjectKey]) -> None:
         for listener in self._listeners:
             listener(frozenset(changed))
+
+
+def _shadowed(key: ObjectKey, winner: str, source: str) -> Problem:
+    return Problem(str(key), f"given by {winner} and by {source}; {winner} is used", "remove one of them")

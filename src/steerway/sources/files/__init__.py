@@ -1,1 +1,7 @@
-"""TODO"""
+"""Manifest files as a source: Kubernetes objects, raw xDS resources and the short mapping of k8s-xds."""
+
+from steerway.sources.files.entry import Entry
+from steerway.sources.files.loader import LoadResult, load
+from steerway.sources.files.source import FileSource
+
+__all__ = ["Entry", "FileSource", "LoadResult", "load"]

@@ -1,0 +1,70 @@
+"""What a file says, entry by entry: each object, each thing ignored, each thing broken, with its line.
+
+An *entry* is what an operator would point at: a Kubernetes object (also as an item of a List), a raw xDS
+resource, a service of a mapping, or a document of which nothing better can be said. Entries carry values
+only; who keeps which object when an entry breaks is decided in `history.py`.
+"""
+
+from dataclasses import dataclass
+
+from steerway.sources.files.document import Document
+from steerway.sources.objects import Object, ObjectKey
+from steerway.sources.store import Problem
+from steerway.sources.validation import Fault, Path, json_path
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a file.
+
+    `where` is `file:line` (the file alone when no line is to blame). `subject` names what the entry is about,
+    known or not whether it is good: a broken entry without one may be about anything in its file. A mapping's
+    service gives several objects under one subject. Neither `objects` nor `problem`: the entry is ignored.
+    """
+
+    where: str
+    kind: str
+    name: str = ""
+    subject: ObjectKey | None = None
+    objects: tuple[Object, ...] = ()
+    problem: Problem | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.problem is None
+
+    @property
+    def ignored(self) -> bool:
+        return self.problem is None and not self.objects
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from: what a reader of documents needs to name lines and fill in the namespace."""
+
+    file: str
+    document: Document
+    namespace: str
+
+    def where(self, path: Path = ()) -> str:
+        return f"{self.file}:{self.document.line_of(path)}"
+
+    def good(self, path: Path, subject: ObjectKey, *objects: Object, kind: str = "") -> Entry:
+        return Entry(self.where(path), kind or subject.kind, full_name(subject), subject, objects)
+
+    def ignored(self, path: Path, kind: str, name: str) -> Entry:
+        return Entry(self.where(path), kind, name)
+
+    def broken(self, path: Path, fault: Fault, kind: str = "", subject: ObjectKey | None = None) -> Entry:
+        """An entry at `path` with a fault; the fault's own path is relative to the entry."""
+        about = f"{subject}: " if subject is not None else ""
+        place = f" at {json_path(fault.path)}" if fault.path else ""
+        where = self.where((*path, *fault.path))
+        problem = Problem(where, f"{about}{fault.reason}{place}", fault.cure)
+        name = full_name(subject) if subject is not None else ""
+        return Entry(where, kind or (subject.kind if subject else ""), name, subject, problem=problem)
+
+
+def full_name(key: ObjectKey) -> str:
+    """`namespace/name`, or the name alone for what has no namespace."""
+    return f"{key.namespace}/{key.name}" if key.namespace else key.name

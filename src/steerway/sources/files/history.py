@@ -1,0 +1,101 @@
+"""What stays when a file breaks: the last good version of each object that the broken part may have held.
+
+A broken entry with a known subject keeps that subject's last objects. A broken entry of which nothing is
+known may be about any object that its file no longer shows, so all of those stay. So does everything below a
+given path that has vanished or that was truncated to nothing: a mount that comes late or an editor at work is
+not the wish to delete. A file that is gone from a directory takes its objects with it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from steerway.sources.files.entry import Entry
+from steerway.sources.files.loader import mark_duplicates, unreadable
+from steerway.sources.files.scan import FoundFile, Scan
+from steerway.sources.objects import Object, ObjectKey
+from steerway.sources.store import Problem
+
+Subjects = dict[ObjectKey, tuple[Object, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The objects of one file by the subject that gave them, and the given path that the file was found
+    under."""
+
+    root: Path
+    subjects: Subjects
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is served after one look at the files; `problems` by file."""
+
+    objects: Mapping[ObjectKey, Object] = field(default_factory=dict)
+    problems: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    held: Mapping[Path, Held] = field(default_factory=dict)
+
+
+def advance(before: View, found: Scan, contents: Sequence[list[Entry]]) -> View:
+    """The next view. `contents` has the entries of each of `found.files`, in their order."""
+    read = [_or_truncated(file, entries, before) for file, entries in zip(found.files, contents, strict=True)]
+    # An object that a good file gives is never held back by an older copy in a broken file.
+    marked = iter(mark_duplicates(entry for entries in read for entry in entries))
+    shown = [list(islice(marked, len(entries))) for entries in read]
+    objects = {obj.key: obj for entries in shown for entry in entries for obj in entry.objects}
+    held = {
+        file.path: Held(file.root, _good(entries)) for file, entries in zip(found.files, shown, strict=True)
+    }
+    for path, root, subject, kept in _kept(before, found, read):
+        if left := tuple(obj for obj in kept if obj.key not in objects):
+            objects.update((obj.key, obj) for obj in left)
+            held.setdefault(path, Held(root, {})).subjects[subject] = left
+    return View(objects, _problems(found, shown), held)
+
+
+def _or_truncated(file: FoundFile, entries: list[Entry], before: View) -> list[Entry]:
+    """A file of no bytes that had objects is being written (`kubectl get … > file` truncates first), not
+    emptied."""
+    last = before.held.get(file.path)
+    if entries or file.size or last is None or not last.subjects:
+        return entries
+    reason = "the file is empty; its last objects are still served"
+    problem = Problem(str(file.path), reason, "remove the file if they are to go")
+    return [Entry(problem.where, "file", problem=problem)]
+
+
+def _good(entries: list[Entry]) -> Subjects:
+    return {entry.subject: entry.objects for entry in entries if entry.subject is not None and entry.objects}
+
+
+def _kept(
+    before: View, found: Scan, read: Sequence[list[Entry]]
+) -> Iterator[tuple[Path, Path, ObjectKey, tuple[Object, ...]]]:
+    """File, its root, subject and objects of each last good version that a broken part may stand for."""
+    for file, entries in zip(found.files, read, strict=True):
+        broken = {entry.subject for entry in entries if entry.problem is not None}
+        last = before.held.get(file.path)
+        if last is None or not broken:
+            continue
+        for subject, kept in last.subjects.items():
+            if subject in broken or None in broken:
+                yield file.path, file.root, subject, kept
+    present = {file.path for file in found.files}
+    lost = {path for path, _ in found.missing}
+    for path, last in before.held.items():
+        if path not in present and (path in lost or last.root in lost or not lost.isdisjoint(path.parents)):
+            for subject, kept in last.subjects.items():
+                yield path, last.root, subject, kept
+
+
+def _problems(found: Scan, shown: Sequence[list[Entry]]) -> dict[str, tuple[Problem, ...]]:
+    problems: dict[str, tuple[Problem, ...]] = {}
+    for path, reason in found.missing:
+        if (problem := unreadable(path, reason).problem) is not None:
+            problems[str(path)] = (problem,)
+    for file, entries in zip(found.files, shown, strict=True):
+        if bad := tuple(entry.problem for entry in entries if entry.problem is not None):
+            problems[str(file.path)] = bad
+    return problems

@@ -1,0 +1,128 @@
+"""Files to objects, as a pure function: what `FileSource` serves and `steerway check` reports.
+
+Nothing raises for what a file holds; each thing that is wrong becomes an entry with a `Problem`. When two
+entries give the same object, the first wins, in the order of paths, file names and lines.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from steerway.sources.files import document
+from steerway.sources.files.document import BrokenDocument, Document
+from steerway.sources.files.entry import Entry, Origin
+from steerway.sources.files.manifest import is_manifest, read_manifest
+from steerway.sources.files.mapping import is_mapping, read_mapping
+from steerway.sources.files.scan import FoundFile, scan
+from steerway.sources.files.xds import is_xds, read_xds
+from steerway.sources.objects import Object, ObjectKey
+from steerway.sources.store import Problem
+from steerway.sources.validation import Fault
+
+MAX_FILE_BYTES = 16 * 1024 * 1024
+"""Largest file that is read. 5,000 endpoints are less than 1 MiB; a file beyond this is not a manifest, and
+reading it would hold up all the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """All that was found. `documents` has one entry for each object, resource, service or broken document, in
+    order."""
+
+    objects: tuple[Object, ...]
+    problems: tuple[Problem, ...]
+    documents: tuple[Entry, ...]
+
+
+def load(paths: Sequence[Path], default_namespace: str) -> LoadResult:
+    """Read files and directories once. A path that cannot be read is an entry with a problem, too."""
+    found = scan(tuple(paths))
+    entries = [unreadable(path, reason) for path, reason in found.missing]
+    for file in found.files:
+        try:
+            entries.extend(read_file(file, default_namespace))
+        except OSError as error:
+            entries.append(unreadable(file.path, error.strerror or str(error)))
+    entries = mark_duplicates(entries)
+    return LoadResult(
+        objects=tuple(obj for entry in entries for obj in entry.objects),
+        problems=tuple(entry.problem for entry in entries if entry.problem is not None),
+        documents=tuple(entries),
+    )
+
+
+def read_file(file: FoundFile, default_namespace: str) -> list[Entry]:
+    """The entries of one file, in order. Raises OSError when it cannot be read."""
+    name = str(file.path)
+    if file.size > MAX_FILE_BYTES:
+        size, limit = file.size / 2**20, MAX_FILE_BYTES // 2**20
+        return [_broken_file(name, f"the file has {size:.0f} MiB; at most {limit} MiB are read", "split it")]
+    try:
+        text = file.real.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return [_broken_file(f"{name}:{line}", "not UTF-8 text", "save the file as UTF-8")]
+    entries: list[Entry] = []
+    for found in document.read_documents(text, is_json=file.path.suffix == ".json"):
+        if isinstance(found, BrokenDocument):
+            where = f"{name}:{found.line}"
+            entries.append(Entry(where, "", problem=Problem(where, found.reason, found.cure)))
+        else:
+            entries.extend(_read_document(found, Origin(name, found, default_namespace), file.path.stem))
+    return entries
+
+
+def mark_duplicates(entries: Iterable[Entry]) -> list[Entry]:
+    """The same entries, each object in the first entry only; a later one that gives it again is broken."""
+    owners: dict[ObjectKey, str] = {}
+    marked: list[Entry] = []
+    for entry in entries:
+        taken = next((obj.key for obj in entry.objects if obj.key in owners), None)
+        if taken is None:
+            owners.update((obj.key, entry.where) for obj in entry.objects)
+            marked.append(entry)
+        else:
+            reason = f"{taken} is defined at {owners[taken]} already, which is used"
+            problem = Problem(entry.where, reason, "remove one of them")
+            marked.append(dataclasses.replace(entry, objects=(), problem=problem))
+    return marked
+
+
+def unreadable(path: Path, reason: str) -> Entry:
+    """The entry for a path that cannot be read."""
+    return _broken_file(str(path), f"cannot be read: {reason}", "check that the path exists and may be read")
+
+
+def _broken_file(where: str, reason: str, cure: str) -> Entry:
+    return Entry(where, "file", problem=Problem(where, reason, cure))
+
+
+def _read_document(found: Document, origin: Origin, stem: str) -> list[Entry]:
+    value = found.value
+    if is_manifest(value):
+        return list(read_manifest(value, (), origin))
+    if is_xds(value):
+        return list(read_xds(value, (), origin))
+    if is_mapping(value, stem):
+        return list(read_mapping(value, origin))
+    if isinstance(value, list) and value:
+        return [entry for index, item in enumerate(value) for entry in _read_item(item, index, origin)]
+    keys = f" (its keys: {', '.join(list(value)[:5])})" if isinstance(value, dict) and value else ""
+    return [
+        origin.broken((), _unknown(f"neither a Kubernetes object, nor an xDS resource, nor a mapping{keys}"))
+    ]
+
+
+def _read_item(item: object, index: int, origin: Origin) -> Iterable[Entry]:
+    if isinstance(item, dict) and is_manifest(item):
+        return read_manifest(item, (index,), origin)
+    if isinstance(item, dict) and is_xds(item):
+        return read_xds(item, (index,), origin)
+    return [origin.broken((index,), _unknown("neither a Kubernetes object nor an xDS resource"))]
+
+
+def _unknown(reason: str) -> Fault:
+    return Fault(
+        (), reason, "add apiVersion and kind, or @type; a mapping stands in mapping.yaml or under mapping:"
+    )

@@ -1,0 +1,103 @@
+"""Kubernetes manifests: a document with `apiVersion` and `kind` becomes slim objects.
+
+Services and EndpointSlices are read, also inside a List; every other kind is ignored, since people point
+steerway at whole folders of manifests. Fields that steerway does not read are not judged: the API server does
+that.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from steerway.sources.files.entry import Entry, Origin
+from steerway.sources.objects import EndpointSlice, ObjectKey, Service
+from steerway.sources.validation import Fault, Path, conversion_fault, first_fault
+
+_TYPES: dict[tuple[str, str], type[Service] | type[EndpointSlice]] = {
+    ("v1", "Service"): Service,
+    ("discovery.k8s.io/v1", "EndpointSlice"): EndpointSlice,
+}
+_API_VERSIONS = {kind: api_version for api_version, kind in _TYPES}
+_LISTS = {(api_version, f"{kind}List"): (api_version, kind) for api_version, kind in _TYPES}
+
+
+def is_manifest(value: Any) -> bool:
+    """Whether a document is a Kubernetes object, good or not."""
+    return isinstance(value, dict) and any(isinstance(value.get(key), str) for key in ("apiVersion", "kind"))
+
+
+def read_manifest(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[Entry]:
+    """The entries of one Kubernetes object, or of each item of a List. `path` is its place in the
+    document."""
+    api_version, kind = value.get("apiVersion"), value.get("kind")
+    if not isinstance(api_version, str) or not isinstance(kind, str):
+        missing = "kind" if isinstance(api_version, str) else "apiVersion"
+        yield origin.broken(path, Fault((), f"{missing} is missing", f"add {missing}"), kind=str(kind or ""))
+    elif (api_version, kind) in _TYPES:
+        yield _read_object(value, path, origin)
+    elif (api_version, kind) in _LISTS or (api_version, kind) == ("v1", "List"):
+        yield from _read_list(value, path, origin)
+    elif (fault := _near_miss(api_version, kind)) is not None:
+        yield origin.broken(path, fault, kind=kind)
+    else:
+        metadata = value.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        yield origin.ignored(path, kind, str(name or ""))
+
+
+def _near_miss(api_version: str, kind: str) -> Fault | None:
+    """A fault for what was surely meant to be served: a wrong version of the right group, or wrong case."""
+    for known, right in _API_VERSIONS.items():
+        group = right.rpartition("/")[0]
+        if kind == known and api_version.rpartition("/")[0] == group:
+            return Fault(("apiVersion",), f"{kind} {api_version} is not served", f"write apiVersion: {right}")
+        if kind != known and kind.lower() == known.lower() and api_version == right:
+            return Fault(("kind",), f"unknown kind {kind!r}", f"write kind: {known}")
+    return None
+
+
+def _read_list(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[Entry]:
+    items = value.get("items")
+    if items is None:
+        return
+    if not isinstance(items, list):
+        yield origin.broken(path, Fault(("items",), "expected a list", "write a list"), kind=value["kind"])
+        return
+    # Items of a typed list need not repeat their type: the API server's own lists do not.
+    typed = _LISTS.get((value["apiVersion"], value["kind"]))
+    defaults = {"apiVersion": typed[0], "kind": typed[1]} if typed else {}
+    for index, item in enumerate(items):
+        place = (*path, "items", index)
+        if isinstance(item, dict):
+            yield from read_manifest({**defaults, **item}, place, origin)
+        else:
+            yield origin.broken(place, Fault((), "expected a Kubernetes object", "remove the item"))
+
+
+def _read_object(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
+    kind = value["kind"]
+    value = _without_nulls(value)
+    metadata = value.get("metadata")
+    subject = None
+    if isinstance(metadata, dict):
+        metadata.setdefault("namespace", origin.namespace)
+        name, namespace = metadata.get("name"), metadata["namespace"]
+        if isinstance(name, str) and isinstance(namespace, str) and name:
+            subject = ObjectKey(kind, namespace, name)
+    try:
+        found = msgspec.convert(value, _TYPES[value["apiVersion"], kind])
+    except msgspec.ValidationError as error:
+        return origin.broken(path, conversion_fault(error), kind, subject)
+    if (fault := first_fault(found)) is not None:
+        return origin.broken(path, fault, kind, subject)
+    return origin.good(path, found.key, found)
+
+
+def _without_nulls(value: Any) -> Any:
+    """A copy in which a null key is an absent one, as the API server reads it."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_without_nulls(inner) for inner in value]
+    return value

@@ -1,0 +1,152 @@
+"""The short mapping of k8s-xds: `service: {zone: [{ip, port, zone}]}`, read unchanged.
+
+Each service becomes a headless Service with one unnamed port in the default namespace, and one EndpointSlice
+for each address family and port number that its endpoints have. The format names no service port, so the port
+that most endpoints have is taken (the lowest of several), and 80 when there is no endpoint to ask.
+
+This format is ours to judge: an unknown key is an error that names its line.
+"""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from steerway.sources.files.entry import Entry, Origin
+from steerway.sources.objects import (
+    SERVICE_NAME_LABEL,
+    Endpoint,
+    EndpointPort,
+    EndpointSlice,
+    ObjectKey,
+    ObjectMeta,
+    Service,
+    ServicePort,
+    ServiceSpec,
+)
+from steerway.sources.validation import Fault, Path, address_family, port_fault
+
+FILE_STEM = "mapping"
+"""A file of this name is a mapping; elsewhere the top-level key `mapping` makes it one."""
+DEFAULT_PORT = 80
+"""The port of a service without endpoints, so that it is served as an empty one and not as an unknown one."""
+
+_FIELDS = ("ip", "port", "zone")
+# Looser than Kubernetes' rule, because k8s-xds takes any word. Dots and colons would name a namespace and a
+# port.
+_NAME = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?")
+
+
+class _Address(NamedTuple):
+    ip: str
+    family: str
+    port: int
+    zone: str
+
+
+class _FaultError(Exception):
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+def is_mapping(value: Any, stem: str) -> bool:
+    """Whether a document is a mapping, by its file's name or by its only key."""
+    return isinstance(value, dict) and (stem == FILE_STEM or set(value) == {"mapping"})
+
+
+def read_mapping(value: dict[str, Any], origin: Origin) -> Iterator[Entry]:
+    """The entries of a mapping document, one for each service."""
+    path: Path = ()
+    if set(value) == {"mapping"} and not _is_service(value["mapping"]):
+        path = ("mapping",)
+        value = value["mapping"] if value["mapping"] is not None else {}
+        if not isinstance(value, dict):
+            fault = Fault((), "expected services under mapping", "write mapping: {service: {zone: [...]}}")
+            yield origin.broken(path, fault, FILE_STEM)
+            return
+    for name, zones in value.items():
+        subject = ObjectKey("Service", origin.namespace, name)
+        try:
+            objects = _objects(subject, zones)
+        except _FaultError as error:
+            yield origin.broken((*path, name), error.fault, FILE_STEM, subject)
+        else:
+            yield origin.good((*path, name), subject, *objects, kind=FILE_STEM)
+
+
+def _is_service(value: Any) -> bool:
+    """Whether the value of a lone key `mapping` is that of a service of this name: lists below its keys."""
+    return (
+        isinstance(value, dict) and bool(value) and all(isinstance(inner, list) for inner in value.values())
+    )
+
+
+def _objects(subject: ObjectKey, zones: Any) -> list[Service | EndpointSlice]:
+    if not _NAME.fullmatch(subject.name) or len(subject.name) > 63:
+        cure = "use letters, digits, '-' and '_', at most 63 of them"
+        raise _FaultError(Fault((), f"{subject.name!r} is not a valid service name", cure))
+    addresses = list(_addresses(zones))
+    ports = Counter(address.port for address in addresses)
+    port = min(ports, key=lambda number: (-ports[number], number), default=DEFAULT_PORT)
+    metadata = ObjectMeta(name=subject.name, namespace=subject.namespace)
+    spec = ServiceSpec(ports=[ServicePort(port=port)], cluster_ip="None")
+    groups: dict[tuple[str, int], list[Endpoint]] = {}
+    for address in addresses:
+        endpoint = Endpoint(addresses=[address.ip], zone=address.zone or None)
+        groups.setdefault((address.family, address.port), []).append(endpoint)
+    slices = [
+        EndpointSlice(
+            metadata=ObjectMeta(
+                name=f"{subject.name}-{family.lower()}-{number}",
+                namespace=subject.namespace,
+                labels={SERVICE_NAME_LABEL: subject.name},
+            ),
+            address_type=family,
+            endpoints=endpoints,
+            ports=[EndpointPort(port=number)],
+        )
+        for (family, number), endpoints in sorted(groups.items())
+    ]
+    return [Service(metadata=metadata, spec=spec), *slices]
+
+
+def _addresses(zones: Any) -> Iterator[_Address]:
+    if zones is None:
+        return
+    if not isinstance(zones, dict):
+        raise _FaultError(Fault((), "expected zones", "write service: {zone: [{ip, port, zone}]}"))
+    for zone, endpoints in zones.items():
+        if endpoints is None:
+            continue
+        if not isinstance(endpoints, list):
+            raise _FaultError(
+                Fault((zone,), "expected a list of endpoints", "write zone: [{ip, port, zone}]")
+            )
+        for index, endpoint in enumerate(endpoints):
+            yield _address(endpoint, zone, (zone, index))
+
+
+def _address(value: Any, zone: str, path: Path) -> _Address:
+    if not isinstance(value, dict):
+        raise _FaultError(Fault(path, "expected an endpoint", "write {ip: 10.0.0.1, port: 50051, zone: a}"))
+    for key in value:
+        if key not in _FIELDS:
+            near = difflib.get_close_matches(key, _FIELDS, n=1)
+            cure = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(_FIELDS)}"
+            raise _FaultError(Fault((*path, key), f"unknown key {key!r}", cure))
+    ip, port, own_zone = value.get("ip"), value.get("port"), value.get("zone")
+    if not isinstance(ip, str) or (family := address_family(ip)) is None:
+        place = (*path, "ip") if "ip" in value else path
+        reason = f"{ip!r} is not an IP address" if "ip" in value else "ip is missing"
+        raise _FaultError(Fault(place, reason, "write ip: an IP literal"))
+    if not isinstance(port, int) or isinstance(port, bool):
+        place = (*path, "port") if "port" in value else path
+        reason = f"{port!r} is not a port number" if "port" in value else "port is missing"
+        raise _FaultError(Fault(place, reason, "write port: a number"))
+    if (fault := port_fault(port, (*path, "port"))) is not None:
+        raise _FaultError(fault)
+    if own_zone is not None and (isinstance(own_zone, bool) or not isinstance(own_zone, str | int)):
+        raise _FaultError(Fault((*path, "zone"), f"{own_zone!r} is not a zone", "write zone: a string"))
+    return _Address(ip, family, port, zone if own_zone is None else str(own_zone))

@@ -1,0 +1,58 @@
+"""Raw xDS resources: documents with an `@type` of Envoy's v3 API, kept as they are written.
+
+Only what identifies a resource is looked at; the body is the protobuf JSON mapping and is parsed by the stage
+that knows protobuf.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from steerway.sources.files.entry import Entry, Origin
+from steerway.sources.objects import XdsResource
+from steerway.sources.validation import Fault, Path
+
+_PREFIX = "type.googleapis.com/"
+_LOAD_ASSIGNMENT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
+
+
+def is_xds(value: Any) -> bool:
+    """Whether a document is a raw resource, or the `resources:` form of several."""
+    return isinstance(value, dict) and (
+        isinstance(value.get("@type"), str) or isinstance(value.get("resources"), list)
+    )
+
+
+def read_xds(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[Entry]:
+    """The entries of one raw resource, or of each in its `resources`."""
+    if "@type" in value:
+        yield _read_resource(value, path, origin)
+        return
+    for index, item in enumerate(value["resources"]):
+        place = (*path, "resources", index)
+        if isinstance(item, dict) and isinstance(item.get("@type"), str):
+            yield _read_resource(item, place, origin)
+        else:
+            yield origin.broken(place, Fault((), "a resource without @type", "add its @type"))
+
+
+def _read_resource(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
+    type_url = value["@type"]
+    kind = type_url.rpartition(".")[2]
+    if (fault := _type_fault(type_url)) is not None:
+        return origin.broken(path, fault, kind)
+    # The JSON mapping of protobuf takes both spellings of a field name.
+    fields = ("cluster_name", "clusterName") if type_url == _LOAD_ASSIGNMENT else ("name",)
+    field = next((field for field in fields if field in value), fields[0])
+    name = value.get(field)
+    if not isinstance(name, str) or not name:
+        return origin.broken(path, Fault((field,), f"{kind} has no {field}", f"add {field}: a string"), kind)
+    resource = XdsResource(type_url=type_url, name=name, body=value, where=origin.where(path))
+    return Entry(resource.where, kind, name, resource.key, (resource,))
+
+
+def _type_fault(type_url: str) -> Fault | None:
+    if not type_url.startswith(f"{_PREFIX}envoy."):
+        return Fault(("@type",), f"{type_url} is no xDS type", f"write @type: {_PREFIX}envoy...")
+    if not any(part.startswith("v3") for part in type_url.split(".")):
+        return Fault(("@type",), f"{type_url} is not of the v3 API", "use the type's v3 name")
+    return None
