@@ -1,0 +1,102 @@
+"""A world of plain values for the admin server to look at."""
+
+from dataclasses import dataclass, field
+
+from steerway.admin.render import render
+from steerway.admin.view import AdminView, Phase
+from steerway.sources.store import Problem
+
+TYPE = "type.googleapis.com/"
+LISTENER = TYPE + "envoy.config.listener.v3.Listener"
+CLUSTER = TYPE + "envoy.config.cluster.v3.Cluster"
+SECRET = TYPE + "envoy.extensions.transport_sockets.tls.v3.Secret"
+
+
+@dataclass
+class Subscription:
+    """One type on one stream, in sync unless a test says otherwise."""
+
+    type_url: str = LISTENER
+    wildcard: bool = False
+    names: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    version_sent: str = "v1"
+    version_acked: str = "v1"
+    sent_age_seconds: float | None = 1.23456
+    acked_age_seconds: float | None = 1.0
+    nack_version: str = ""
+    nack_message: str = ""
+    nack_age_seconds: float | None = None
+
+
+@dataclass
+class Stream:
+    """One client stream."""
+
+    id: int = 1
+    node_id: str = "web-1"
+    peer: str = "10.0.0.9:4711"
+    audience: str = "grpc/plain/shop"
+    service: str = "envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
+    delta: bool = False
+    age_seconds: float = 12.0
+    subscriptions: list[Subscription] = field(default_factory=list)
+
+
+@dataclass
+class Entry:
+    """One entry of the store; with a body it is served, without one it is absent."""
+
+    type_url: str
+    name: str
+    audience: str = ""
+    body: bytes = b""
+    reason: str = ""
+
+    @property
+    def version(self) -> str:
+        return "" if self.reason else f"v{len(self.body)}"
+
+    @property
+    def size(self) -> int:
+        return len(self.body)
+
+
+@dataclass
+class World:
+    """Everything behind the view; a test changes it and asks again."""
+
+    all_streams: list[Stream] = field(default_factory=list)
+    all_entries: list[Entry] = field(default_factory=list)
+    all_problems: list[Problem] = field(default_factory=list)
+    unsynced: list[str] = field(default_factory=list)
+    phase: Phase = "serving"
+
+    @property
+    def synced(self) -> bool:
+        return not self.unsynced
+
+    def streams(self) -> list[Stream]:
+        return self.all_streams
+
+    def entries(self) -> list[Entry]:
+        return self.all_entries
+
+    def body(self, type_url: str, name: str, audience: str) -> bytes | None:
+        for entry in self.all_entries:
+            if (entry.type_url, entry.name, entry.audience) == (
+                type_url,
+                name,
+                audience,
+            ) and not entry.reason:
+                return entry.body
+        return None
+
+    def view(self) -> AdminView:
+        return AdminView(
+            engine=self,
+            store=self,
+            phase=lambda: self.phase,
+            problems=lambda: self.all_problems,
+            render=render,
+        )

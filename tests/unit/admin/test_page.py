@@ -1,0 +1,71 @@
+"""The index page: it shows what is wrong first, and cannot be made to run anything."""
+
+import httpx
+from admin_world import Entry, Stream, Subscription, World
+
+from steerway.sources.store import Problem
+
+
+async def test_the_page_says_what_is_missing_and_what_is_wrong(world: World, http: httpx.AsyncClient) -> None:
+    """Readiness, problems with cures, and clients with their refusals are on it."""
+    world.unsynced = ["kubernetes"]
+    world.all_problems = [Problem("a.yaml:3", "port 0", "use another")]
+    refused = Subscription(names=["x"], version_acked="", nack_message="bad route")
+    world.all_streams = [Stream(subscriptions=[refused])]
+    page = (await http.get("/")).text
+    for text in (
+        "Not ready",
+        "source kubernetes",
+        "a.yaml:3",
+        "use another",
+        "refused: bad route",
+        "1 client stream",
+    ):
+        assert text in page
+
+
+async def test_the_page_of_a_quiet_server_says_so(http: httpx.AsyncClient) -> None:
+    """No news is told, not left blank."""
+    page = (await http.get("/")).text
+    for text in (
+        ">Ready<",
+        "everything that was found is served",
+        "No client is connected",
+        "0 client streams",
+    ):
+        assert text in page
+
+
+async def test_what_clients_and_manifests_say_cannot_become_markup(
+    world: World, http: httpx.AsyncClient
+) -> None:
+    """Every foreign text is escaped, and the page forbids scripts altogether."""
+    evil = "<script>alert(1)</script>"
+    type_url = f"type.googleapis.com/{evil}"
+    part = Subscription(type_url, names=[evil], waiting=[evil], version_acked="", nack_message=evil)
+    world.all_streams = [Stream(node_id=evil, peer=evil, audience=evil, subscriptions=[part])]
+    world.all_entries = [Entry(type_url, evil, reason=evil)]
+    world.all_problems = [Problem(evil, evil, evil)]
+    world.unsynced = [evil]
+    answer = await http.get("/")
+    assert "<script" not in answer.text
+    assert answer.text.count("&lt;script&gt;") == 12
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_the_page_stands_alone_and_follows_the_light_of_the_room(http: httpx.AsyncClient) -> None:
+    """No asset is loaded; dark and light are the reader's choice."""
+    page = (await http.get("/")).text
+    assert "color-scheme: light dark" in page
+    for foreign in ("http://", "https://", "<link", "<img", "@import", "url("):
+        assert foreign not in page
+
+
+async def test_streams_out_of_sync_come_first_and_many_are_cut(world: World, http: httpx.AsyncClient) -> None:
+    """A fleet of thousands leaves the page readable, with what needs a look on it."""
+    world.all_streams = [Stream(n, f"node-{n:04}", subscriptions=[Subscription()]) for n in range(300)]
+    world.all_streams[299].subscriptions[0].version_acked = "old"
+    page = (await http.get("/")).text
+    assert page.index("node-0299") < page.index("node-0000")
+    assert page.count("node-") == 200
+    assert "and 100 more" in page

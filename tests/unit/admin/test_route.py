@@ -1,0 +1,123 @@
+"""The admin paths that are not about streams and resources: health, metrics, problems, the page, methods."""
+
+from collections.abc import Iterable
+
+import httpx
+import pytest
+from admin_world import World
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from steerway import telemetry
+from steerway.admin.metrics import Exposition
+from steerway.admin.page import ENDPOINTS
+from steerway.sources.store import Problem
+
+PATHS = [path.replace("NAME", "a") for path in ENDPOINTS]
+
+
+async def test_healthz_answers_whatever_the_sources_do(world: World, http: httpx.AsyncClient) -> None:
+    """Being alive is not being ready."""
+    world.unsynced = ["kubernetes"]
+    world.phase = "starting"
+    answer = await http.get("/healthz")
+    assert (answer.status_code, answer.text) == (200, "ok\n")
+
+
+async def test_readyz_says_what_is_missing_until_nothing_is(world: World, http: httpx.AsyncClient) -> None:
+    """503 names each source that has not synced; then the first commit; then 200."""
+    world.unsynced, world.phase = ["files", "kubernetes"], "starting"
+    answer = await http.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "ready": False,
+        "phase": "starting",
+        "missing": [
+            "source files has not given its first full state",
+            "source kubernetes has not given its first full state",
+        ],
+    }
+    world.unsynced = []
+    answer = await http.get("/readyz")
+    assert (answer.status_code, answer.json()["missing"]) == (
+        503,
+        ["the first resources are being published"],
+    )
+    world.phase = "serving"
+    answer = await http.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "phase": "serving", "missing": []})
+
+
+async def test_readyz_fails_while_draining(world: World, http: httpx.AsyncClient) -> None:
+    """No new client is sent to a replica that is going."""
+    world.phase = "draining"
+    answer = await http.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["missing"] == ["shutting down: clients are being moved to other replicas"]
+
+
+async def test_metrics_hold_the_product_the_stages_and_the_process(http: httpx.AsyncClient) -> None:
+    """The exposition has steerway's own metrics and those of the process and platform."""
+    telemetry.INFORMER_SYNCED.labels("test-source").set(1)
+    answer = await http.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert 'steerway_source_synced{source="test-source"} 1.0' in answer.text
+    assert "\nprocess_resident_memory_bytes " in answer.text
+    assert "\npython_info{" in answer.text
+
+
+async def test_metrics_speak_open_metrics_when_asked(http: httpx.AsyncClient) -> None:
+    """The scraper chooses the format."""
+    answer = await http.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert answer.text.endswith("# EOF\n")
+
+
+def test_metrics_of_a_stage_are_read_at_scrape_time() -> None:
+    """A collector that the view names is asked anew for each scrape."""
+
+    class Stage(Collector):
+        scrapes = 0
+
+        def collect(self) -> Iterable[Metric]:
+            self.scrapes += 1
+            yield CounterMetricFamily("stage_scrapes", "Scrapes.", value=self.scrapes)
+
+    exposition = Exposition([Stage()])
+    bodies = [exposition.encode("")[0] for _ in range(2)]
+    assert b"stage_scrapes_total 1.0" in bodies[0]
+    assert b"stage_scrapes_total 2.0" in bodies[1]
+
+
+async def test_problems_are_listed_with_their_cure(world: World, http: httpx.AsyncClient) -> None:
+    """An operator sees where, what, and what to do."""
+    world.all_problems = [Problem("a.yaml:3", "port 0 is out of range", "use 1 to 65535")]
+    answer = await http.get("/api/v1/problems")
+    assert answer.json() == {
+        "problems": [{"where": "a.yaml:3", "reason": "port 0 is out of range", "cure": "use 1 to 65535"}]
+    }
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_nothing_but_get_is_allowed(http: httpx.AsyncClient, method: str) -> None:
+    """There is nothing to change: each path answers 405 to each other method."""
+    answers = [await http.request(method, path) for path in PATHS]
+    assert [answer.status_code for answer in answers] == [405] * 8
+    assert answers[0].json() == {"error": "Method Not Allowed"}
+
+
+async def test_every_path_of_the_page_exists(world: World, http: httpx.AsyncClient) -> None:
+    """The index lists the paths that there are."""
+    world.unsynced = []
+    listed = [path for path in ENDPOINTS if not path.endswith("NAME")]
+    answers = [await http.get(path) for path in ["/", *listed]]
+    assert [answer.status_code for answer in answers] == [200] * 8
+
+
+async def test_an_unknown_path_names_those_that_exist(http: httpx.AsyncClient) -> None:
+    """A 404 helps."""
+    answer = await http.get("/api/v2/streams")
+    assert answer.status_code == 404
+    assert "/api/v1/streams" in answer.json()["see"]

@@ -1,0 +1,115 @@
+"""`/api/v1/streams`: what each client asked for, got, acknowledged and refused."""
+
+import httpx
+import pytest
+from admin_world import CLUSTER, LISTENER, Entry, Stream, Subscription, World
+
+from steerway.admin.stream import audiences
+
+
+async def streams(http: httpx.AsyncClient, query: str = "") -> list[dict[str, object]]:
+    """The listed streams."""
+    answer = await http.get(f"/api/v1/streams{query}")
+    assert answer.status_code == 200
+    found: list[dict[str, object]] = answer.json()["streams"]
+    return found
+
+
+async def test_a_stream_shows_who_it_is_and_what_it_has(world: World, http: httpx.AsyncClient) -> None:
+    """Every field of the answer, for a client that is in sync."""
+    world.all_streams = [Stream(subscriptions=[Subscription(names=["b:1", "a:1"])])]
+    assert await streams(http) == [
+        {
+            "id": 1,
+            "node": "web-1",
+            "address": "10.0.0.9:4711",
+            "audience": "grpc/plain/shop",
+            "service": "envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources",
+            "protocol": "sotw",
+            "age_seconds": 12.0,
+            "in_sync": True,
+            "types": [
+                {
+                    "type": "lds",
+                    "type_url": LISTENER,
+                    "wildcard": False,
+                    "names": ["a:1", "b:1"],
+                    "waiting": [],
+                    "absent": {},
+                    "version_sent": "v1",
+                    "version_acked": "v1",
+                    "in_sync": True,
+                    "sent_age_seconds": 1.235,
+                    "acked_age_seconds": 1.0,
+                    "nack": None,
+                }
+            ],
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Subscription(version_sent="v2", version_acked="v1"),
+        Subscription(names=["a"], waiting=["a"], version_sent="", version_acked=""),
+        Subscription(version_sent="v2", version_acked="v1", nack_message="bad cluster", nack_version="v2"),
+    ],
+    ids=["unanswered", "waiting", "refused"],
+)
+async def test_a_stream_that_lags_waits_or_refused_is_out_of_sync(
+    world: World, http: httpx.AsyncClient, part: Subscription
+) -> None:
+    """One such type is enough."""
+    world.all_streams = [Stream(subscriptions=[Subscription(), part])]
+    (stream,) = await streams(http)
+    assert stream["in_sync"] is False
+
+
+async def test_a_refusal_shows_its_text_version_and_age(world: World, http: httpx.AsyncClient) -> None:
+    """The last NACK as the client worded it."""
+    part = Subscription(nack_message="no route", nack_version="v9", nack_age_seconds=3.0, version_sent="v9")
+    world.all_streams = [Stream(subscriptions=[part], delta=True)]
+    (stream,) = (await http.get("/api/v1/streams")).json()["streams"]
+    assert stream["protocol"] == "delta"
+    assert stream["types"][0]["nack"] == {"message": "no route", "version": "v9", "age_seconds": 3.0}
+
+
+async def test_absent_names_carry_the_reason_of_the_clients_own_audience(
+    world: World, http: httpx.AsyncClient
+) -> None:
+    """The most exact audience decides, as in the engine's look-up."""
+    world.all_streams = [Stream(subscriptions=[Subscription(names=["gone", "mine", "fine"])])]
+    world.all_entries = [
+        Entry(LISTENER, "gone", "grpc", reason="no service is called gone"),
+        Entry(LISTENER, "mine", "", reason="nobody has it"),
+        Entry(LISTENER, "mine", "grpc/plain/shop", body=b"x"),
+        Entry(LISTENER, "fine", "grpc/plain/pay", reason="not in pay"),
+        Entry(CLUSTER, "fine", "grpc", reason="another type"),
+    ]
+    (stream,) = (await http.get("/api/v1/streams")).json()["streams"]
+    assert stream["types"][0]["absent"] == {"gone": "no service is called gone"}
+
+
+async def test_streams_are_filtered_by_node_and_type(world: World, http: httpx.AsyncClient) -> None:
+    """`node` takes a pattern, `type` any spelling of a type; other types of the stream are left out."""
+    both = [Subscription(), Subscription(CLUSTER)]
+    world.all_streams = [
+        Stream(1, "web-1", subscriptions=both),
+        Stream(2, "web-2", subscriptions=[Subscription()]),
+        Stream(3, "db-1", subscriptions=both),
+    ]
+    assert [stream["id"] for stream in await streams(http, "?node=web-*")] == [1, 2]
+    assert [stream["id"] for stream in await streams(http, "?node=web-1")] == [1]
+    assert [stream["id"] for stream in await streams(http, "?node=web")] == []
+    found = (await http.get("/api/v1/streams?type=cds")).json()["streams"]
+    assert [(stream["node"], [part["type"] for part in stream["types"]]) for stream in found] == [
+        ("db-1", ["cds"]),
+        ("web-1", ["cds"]),
+    ]
+
+
+def test_audiences_widen_part_by_part() -> None:
+    """From the client's own audience to everybody."""
+    assert list(audiences("grpc/plain/shop")) == ["grpc/plain/shop", "grpc/plain", "grpc", ""]
+    assert list(audiences("")) == [""]
