@@ -1,0 +1,54 @@
+"""Builds the native programs of the benchmark; what is up to date is left as it is."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+
+class BuildError(Exception):
+    """A tool is missing or a build failed; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Paths of the programs. `linear_cache` is None when it was not asked for."""
+
+    fleet: Path
+    floor: Path
+    linear_cache: Path | None
+
+
+def build(linear_cache: bool) -> Programs:
+    """Build with Cargo, and with Go if LinearCache takes part."""
+    _run(
+        ["cargo", "build", "--release", "--locked", "--quiet"],
+        _HERE / "load",
+        "install Rust (rustc and cargo)",
+    )
+    release = _HERE / "load" / "target" / "release"
+    peer = None
+    if linear_cache:
+        peer = _cache() / "bench-linearcache"
+        command = ["go", "build", "-mod=readonly", "-buildvcs=false", "-o", os.fspath(peer), "."]
+        cure = "install Go 1.26 or newer, or leave LinearCache out with --only"
+        _run(command, _HERE / "peers" / "linearcache", cure)
+    return Programs(release / "fleet", release / "floor", peer)
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(base) / "steerway"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _run(command: list[str], folder: Path, cure: str) -> None:
+    if shutil.which(command[0]) is None:
+        raise BuildError(f"{command[0]} is needed: {cure}")
+    done = subprocess.run(command, cwd=folder, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise BuildError(f"{' '.join(command[:2])} failed in {folder}:\n{done.stderr.strip()}")

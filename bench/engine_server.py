@@ -1,0 +1,83 @@
+"""A server on `steerway._engine` alone: no sources, no catalog, no translation.
+
+It publishes ready-made assignments, as `peers/linearcache` does, and obeys the same lines on standard input.
+Arguments: number of services, endpoints of each.
+"""
+
+import os
+import select
+import sys
+
+from bench import mesh
+from steerway._engine import Demand, Engine, Opened
+
+_EVERYBODY = ""
+
+
+class EngineServer:
+    """The assignments as they are now, and the engine that serves those which are asked for."""
+
+    def __init__(self, services: int, endpoints: int) -> None:
+        self._engine = Engine(listen="127.0.0.1:0", identifier="bench")
+        self._names = [mesh.assignment_name(service) for service in range(services)]
+        self._endpoints = [
+            [mesh.encoded_endpoint(address) for address in mesh.first_addresses(service, endpoints)]
+            for service in range(services)
+        ]
+        for service in range(services):
+            self._publish(service)
+
+    def _publish(self, service: int) -> None:
+        body = mesh.assignment(service, self._endpoints[service])
+        self._engine.publish(put=[(mesh.ASSIGNMENT, self._names[service], _EVERYBODY, body, ())])
+
+    def obey(self, line: str) -> None:
+        """`set ADDRESS ENDPOINT SERVICE...`; one commit for each service, as unrelated changes would be."""
+        word, address, endpoint, *services = line.split()
+        assert word == "set"
+        encoded = mesh.encoded_endpoint(address)
+        for service in map(int, services):
+            self._endpoints[service][int(endpoint)] = encoded
+            self._publish(service)
+
+    def answer_events(self) -> None:
+        """Everybody sees the same; a name that is not published does not exist."""
+        events = self._engine.poll()
+        opened = [(event.stream, _EVERYBODY) for event in events if isinstance(event, Opened)]
+        known = set(self._names)
+        absent = [
+            (event.type_url, event.name, event.audience, "not part of the benchmark")
+            for event in events
+            if isinstance(event, Demand) and event.name not in known
+        ]
+        if opened:
+            self._engine.classify(opened)
+        if absent:
+            self._engine.publish(absent=absent)
+
+    def run(self) -> None:
+        """Serve until the end of standard input."""
+        self._engine.set_serving(True)
+        print("listening", self._engine.start(), flush=True)
+        poll = select.poll()
+        poll.register(self._engine.event_fd, select.POLLIN)
+        poll.register(sys.stdin, select.POLLIN)
+        unfinished = b""
+        try:
+            while True:
+                ready = {fd for fd, _ in poll.poll()}
+                if self._engine.event_fd in ready:
+                    self.answer_events()
+                if sys.stdin.fileno() in ready:
+                    data = os.read(sys.stdin.fileno(), 65536)
+                    if not data:
+                        return
+                    *lines, unfinished = (unfinished + data).split(b"\n")
+                    for line in lines:
+                        self.obey(line.decode())
+        finally:
+            self._engine.stop()
+
+
+if __name__ == "__main__":
+    EngineServer(services=int(sys.argv[1]), endpoints=int(sys.argv[2])).run()
