@@ -20,6 +20,7 @@ from steerway.demo.plan import (
     make_plan,
 )
 
+_FORMATS = (".png", ".svg", ".pdf")
 _MISSING = "the demo needs the extra packages of steerway[demo]: {} is missing"
 
 
@@ -80,6 +81,8 @@ def main(
     figures are.
     """
     plan = make_plan(seconds, backends, rate, warm_up)
+    if picture.suffix not in _FORMATS:
+        raise click.BadParameter(f"its ending must be one of {', '.join(_FORMATS)}", param_hint="--picture")
     if plan.warm_up_seconds > seconds - 5:
         raise click.BadParameter("leaves less than 5 s of the run for the restart", param_hint="--warm-up")
     sys.exit(play(plan, live=not no_live and sys.stdout.isatty(), json_file=json_file, picture=picture))
@@ -113,11 +116,15 @@ def play(plan: Plan, *, live: bool, json_file: Path | None, picture: Path) -> in
         return 128 + stopped
     outcome = conclude(run)
     report.show(outcome, console)
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(outcome.as_json(), indent=2) + "\n")
-        click.echo(f"figures: {json_file}")
-    draw(outcome, picture)
+    try:
+        if json_file is not None:
+            json_file.parent.mkdir(parents=True, exist_ok=True)
+            json_file.write_text(json.dumps(outcome.as_json(), indent=2) + "\n")
+            click.echo(f"figures: {json_file}")
+        draw(outcome, picture)
+    except OSError as error:
+        click.echo(f"the demo measured, but could not write {error.filename}: {error.strerror}", err=True)
+        return 1
     click.echo(f"picture: {picture}")
     return 0
 

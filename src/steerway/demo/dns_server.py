@@ -33,9 +33,11 @@ class HeadlessZone:
         """The reply to one datagram; None for one that is no DNS query, which gets no answer."""
         try:
             request = DNSRecord.parse(query)
-            name = str(request.q.qname).rstrip(".").lower()
         except (DNSError, ValueError, IndexError):
             return None
+        if request.header.qr or not request.questions:
+            return None
+        name = str(request.q.qname).rstrip(".").lower()
         reply = request.reply()
         if name != self._host:
             reply.header.rcode = RCODE.NXDOMAIN

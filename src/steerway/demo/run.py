@@ -102,12 +102,11 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 async def _perform(run: Run, children: Children, directory: Path, stack: AsyncExitStack) -> None:
     plan = run.plan
-    hosts = [addresses(generation, plan.backends) for generation in (1, 2)]
-    port = free_port([*hosts[0], *hosts[1]])
-    old, new = (
-        [Pod(f"{SERVICE}-v{generation}-{number}", host, port) for number, host in enumerate(part, 1)]
-        for generation, part in enumerate(hosts, 1)
-    )
+    control_plane.command()  # fail before anything is started
+    old_hosts, new_hosts = addresses(1, plan.backends), addresses(2, plan.backends)
+    port = free_port([*old_hosts, *new_hosts])
+    old = [Pod(f"{SERVICE}-v1-{number}", host, port) for number, host in enumerate(old_hosts, 1)]
+    new = [Pod(f"{SERVICE}-v2-{number}", host, port) for number, host in enumerate(new_hosts, 1)]
     watched = directory / "manifests"
     watched.mkdir()
     run.cluster = cluster = Cluster(run.zone, Manifests(watched, port))
@@ -120,21 +119,13 @@ async def _perform(run: Run, children: Children, directory: Path, stack: AsyncEx
     dns_port = await dns.start()
     stack.callback(dns.close)
     run.phase = "connecting both fleets"
+    bootstrap = await control_plane.bootstrap(server)
+    by_dns = f"dns://127.0.0.1:{dns_port}/{service_host()}:{port}"
+    by_xds = f"xds:///{SERVICE}.{NAMESPACE}:{port}"
     run.fleets = [
-        await start_fleet(
-            "dns",
-            f"dns://127.0.0.1:{dns_port}/{service_host()}:{port}",
-            children,
-            plan,
-            GRPC_DNS_RESOLVER="ares",  # the system's resolver would not ask our server
-        ),
-        await start_fleet(
-            "xds",
-            f"xds:///{SERVICE}.{NAMESPACE}:{port}",
-            children,
-            plan,
-            GRPC_XDS_BOOTSTRAP_CONFIG=await control_plane.bootstrap(server),
-        ),
+        # The system's own resolver, the alternative to ares, would not ask our server.
+        await start_fleet("dns", by_dns, children, plan, GRPC_DNS_RESOLVER="ares"),
+        await start_fleet("xds", by_xds, children, plan, GRPC_XDS_BOOTSTRAP_CONFIG=bootstrap),
     ]
     await connect(run.fleets)
     await _measure(run, old, new, children, cluster)

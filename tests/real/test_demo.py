@@ -1,0 +1,104 @@
+"""The demo as a user runs it: it measures, writes what it promised and leaves nothing behind."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_MARK = "STEERWAY_DEMO_TEST"
+_RATE, _SECONDS, _BACKENDS = 50, 15, 2
+
+
+@dataclass
+class Demo:
+    """A running demo whose processes, and theirs, carry a mark in their environment."""
+
+    process: subprocess.Popen[str]
+    mark: str
+    directory: Path
+
+    def marked(self) -> int:
+        """How many processes with the mark there are now."""
+        return sum(self.mark.encode() in _environment(process) for process in Path("/proc").glob("[0-9]*"))
+
+    def read_until(self, pattern: str) -> str:
+        """Its output up to the first line that matches."""
+        assert self.process.stdout is not None
+        read = ""
+        for line in self.process.stdout:
+            read += line
+            if re.search(pattern, line):
+                return read
+        pytest.fail(f"the demo ended without {pattern!r}:\n{read}")
+
+
+def _environment(process: Path) -> bytes:
+    try:
+        return (process / "environ").read_bytes()
+    except OSError:  # it has just ended
+        return b""
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    """A short demo with two backends, its files under `tmp_path`."""
+    mark = f"{_MARK}={uuid.uuid4()}"
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    options = {
+        "--seconds": _SECONDS,
+        "--backends": _BACKENDS,
+        "--rate": _RATE,
+        "--json": "figures.json",
+        "--picture": "demo.png",
+    }
+    arguments = [str(part) for option in options.items() for part in option]
+    with subprocess.Popen(
+        [sys.executable, "-m", "steerway.demo", "--no-live", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, _MARK: mark.partition("=")[2], "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        yield Demo(process, mark, tmp_path)
+        process.kill()
+
+
+def test_a_short_demo_measures_both_fleets_and_leaves_nothing_behind(demo: Demo) -> None:
+    """No request through steerway fails; the DNS fleet has its outage; figures, picture, no process, no file."""
+    demo.read_until("rolling restart")
+    # Itself, two backends or more, steerway and two fleets.
+    assert demo.marked() >= 1 + _BACKENDS + 1 + 2
+    output = demo.read_until(r"^picture: demo\.png$")
+    assert demo.process.wait(60) == 0, output
+    document = json.loads((demo.directory / "figures.json").read_text())
+    dns, xds = document["fleets"]["dns"], document["fleets"]["xds"]
+    assert dns["requests"] == xds["requests"] == _RATE * _SECONDS
+    assert document["rollout"]["to_seconds"] is not None
+    assert xds["errors"] == 0, xds["error_details"]
+    assert len(xds["balance"]["backends"]) == _BACKENDS
+    assert dns["errors"] > 0
+    assert dns["longest_gap_seconds"] > xds["longest_gap_seconds"]
+    assert (demo.directory / "demo.png").read_bytes().startswith(b"\x89PNG")
+    assert demo.marked() == 0
+    assert list((demo.directory / "tmp").iterdir()) == []
+
+
+def test_a_demo_that_is_stopped_ends_everything(demo: Demo) -> None:
+    """SIGTERM in the midst of the rollout: said, exit code of the signal, no process, no file."""
+    demo.read_until(r"\bterminating$")
+    assert demo.marked() >= 1 + _BACKENDS + 1 + 2
+    demo.process.send_signal(signal.SIGTERM)
+    demo.read_until("stopped by SIGTERM")
+    assert demo.process.wait(60) == 128 + signal.SIGTERM
+    assert demo.marked() == 0
+    assert list((demo.directory / "tmp").iterdir()) == []

@@ -1,0 +1,115 @@
+"""Processes that end when they should, and failures that name themselves."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from steerway.demo import tether
+from steerway.demo.child import Children, DemoError
+
+WAITS = "import sys; print('up', flush=True); sys.stdin.readline()"
+STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAITS}"
+FAILS = "import sys; sys.stdin.readline(); print('the cause', file=sys.stderr); sys.exit(3)"
+
+
+def python(code: str) -> list[str]:
+    """A command that runs this code."""
+    return [sys.executable, "-c", code]
+
+
+async def test_leaving_ends_every_child(tmp_path: Path) -> None:
+    """None outlives the context, not even with an exception."""
+    children = Children(tmp_path)
+    with pytest.raises(KeyError):
+        async with children:
+            first = await children.start("first", python(WAITS))
+            second = await children.start("second", python(WAITS))
+            assert [await first.read_line(20), await second.read_line(20)] == ["up", "up"]
+            raise KeyError
+    assert first.process.returncode == second.process.returncode == -signal.SIGTERM
+
+
+async def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    """After the time-out."""
+    async with Children(tmp_path) as children:
+        child = await children.start("stubborn", python(STUBBORN))
+        await child.read_line(20)
+        await child.end(timeout_seconds=0.05)
+        assert child.process.returncode == -signal.SIGKILL
+
+
+async def test_a_child_that_ends_by_itself_stops_the_work_and_tells_its_last_words(tmp_path: Path) -> None:
+    """Work that would wait for ever is given up with the child's standard error."""
+    async with Children(tmp_path) as children:
+        child = await children.start("backend", python(FAILS))
+        child.write_line("go")
+        with pytest.raises(DemoError, match=r"backend ended by itself \(exit code 3\):\n    the cause"):
+            await children.guard(asyncio.Event().wait())
+
+
+async def test_a_child_that_was_asked_to_end_does_not_stop_the_work(tmp_path: Path) -> None:
+    """A pod that is rolled out of service is no failure."""
+    async with Children(tmp_path) as children:
+        child = await children.start("backend", python(WAITS))
+        await child.read_line(20)
+
+        async def work() -> str:
+            await child.end()
+            return "done"
+
+        assert await children.guard(work()) == "done"
+
+
+async def test_a_child_that_ends_instead_of_speaking_is_an_error_at_once(tmp_path: Path) -> None:
+    """Not after the time-out."""
+    async with Children(tmp_path) as children:
+        child = await children.start("backend", python(FAILS))
+        child.write_line("go")
+        with pytest.raises(DemoError, match="the cause"):
+            await child.read_line(60)
+
+
+async def test_a_silent_child_is_an_error_after_the_time_out(tmp_path: Path) -> None:
+    """It says how long it was waited for."""
+    async with Children(tmp_path) as children:
+        child = await children.start("backend", python(WAITS))
+        await child.read_line(20)
+        with pytest.raises(DemoError, match="backend said nothing for 0 s"):
+            await child.read_line(0.01)
+
+
+async def test_settings_of_the_caller_that_divert_traffic_do_not_reach_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proxies and a bootstrap of the user's own would change what is measured."""
+    monkeypatch.setenv("HTTPS_PROXY", "proxy")
+    monkeypatch.setenv("GRPC_XDS_BOOTSTRAP", "file")
+    code = "import os; print([os.environ.get(k) for k in ('HTTPS_PROXY', 'GRPC_XDS_BOOTSTRAP', 'ADDED')])"
+    async with Children(tmp_path) as children:
+        child = await children.start("child", python(code), ADDED="yes")
+        child.ending = True
+        assert await child.read_line(20) == "[None, None, 'yes']"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a parent-death signal")
+def test_a_tethered_process_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    """SIGKILL gives the parent no chance to end its children; the kernel does it."""
+    alive = tmp_path / "alive"
+    os.mkfifo(alive)
+    # The child holds the FIFO open for writing as long as it lives: the end of file is its death.
+    child = f"import time; f = open({str(alive)!r}, 'w'); f.write('up\\n'); f.flush(); time.sleep(600)"
+    parent = (
+        "import os, subprocess, sys, time\n"
+        f"subprocess.Popen([sys.executable, '-S', {tether.__file__!r}, str(os.getpid()), "
+        f"sys.executable, '-c', {child!r}])\n"
+        "time.sleep(600)"
+    )
+    with subprocess.Popen(python(parent)) as process, alive.open() as reader:
+        assert reader.readline() == "up\n"
+        process.kill()
+        assert reader.read() == ""

@@ -1,0 +1,73 @@
+"""From a run with its monotonic times to an outcome with seconds, and its JSON form."""
+
+import json
+from collections.abc import Callable
+
+from steerway.demo.cluster import Event, State
+from steerway.demo.outcome import Outcome, last_part
+from steerway.demo.plan import Plan
+
+START = 1000.0
+PLAN = Plan(60.0, 2, 10, 6.0, 1.0)
+
+
+def event(at: float, address: str, state: State) -> Event:
+    """An event `at` seconds after the start."""
+    return Event(START + at, address, address, state)
+
+
+def test_the_last_part_has_the_pods_that_are_ready_in_all_of_it() -> None:
+    """Neither a pod that came up within it nor one that left within it belongs to it."""
+    events = [
+        event(-1, "stays", State.READY),
+        event(-1, "leaves early", State.READY),
+        event(-1, "leaves late", State.READY),
+        event(20, "leaves early", State.TERMINATING),
+        event(55, "leaves late", State.TERMINATING),
+        event(55, "comes late", State.READY),
+    ]
+    window = last_part(events, START, PLAN, rollout_to=25.0)
+    assert (window.start, window.end) == (50.0, 60.0)
+    assert window.ready == {"stays"}
+
+
+def test_a_pod_that_left_after_the_run_was_ready_to_its_end() -> None:
+    """Cleaning up is no part of the run."""
+    events = [event(-1, "a", State.READY), event(61, "a", State.GONE)]
+    assert last_part(events, START, PLAN, None).ready == {"a"}
+
+
+def test_the_last_part_begins_after_the_rollout() -> None:
+    """A late rollout leaves less than the usual window."""
+    assert last_part([], START, PLAN, rollout_to=53.0).start == 53.0
+
+
+def test_an_unfinished_rollout_does_not_move_the_window() -> None:
+    """There is no end to begin after."""
+    assert last_part([], START, PLAN, rollout_to=None).start == 50.0
+
+
+def test_look_ups_of_one_moment_are_one_round(make_outcome: Callable[..., Outcome]) -> None:
+    """All clients of a fleet ask at nearly the same time."""
+    assert make_outcome().rounds() == [-0.5, 25.9]
+
+
+def test_the_json_has_the_promised_figures_of_both_fleets(make_outcome: Callable[..., Outcome]) -> None:
+    """The four keys that scripts rely on, as plain numbers."""
+    document = json.loads(json.dumps(make_outcome().as_json()))
+    assert set(document["fleets"]) == {"dns", "xds"}
+    for fleet in document["fleets"].values():
+        for key in ("requests", "errors", "longest_gap_seconds", "max_over_mean"):
+            assert isinstance(fleet[key], int | float)
+    dns, xds = document["fleets"]["dns"], document["fleets"]["xds"]
+    assert (dns["requests"], dns["errors"], xds["errors"]) == (300, 100, 0)
+    assert dns["longest_gap_seconds"] == 10.1
+    assert dns["errors_by_code"] == {"UNAVAILABLE": 100}
+    assert xds["max_over_mean"] == 1.0
+
+
+def test_a_fleet_that_does_not_recover_still_has_a_balance(make_outcome: Callable[..., Outcome]) -> None:
+    """Scripts get a number as long as the fleet had one success."""
+    dns = make_outcome(recovers=30.0).as_json()["fleets"]["dns"]
+    assert dns["max_over_mean"] == 1.0
+    assert dns["balance"]["from_seconds"] == 0.0

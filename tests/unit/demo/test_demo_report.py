@@ -1,0 +1,98 @@
+"""The words and the picture say what was measured, and nothing else."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from steerway.demo import report
+from steerway.demo.outcome import Outcome
+from steerway.demo.picture import draw, title
+
+
+def text_of(outcome: Outcome) -> str:
+    """Everything that the report prints."""
+    console = Console(file=io.StringIO(), width=160)
+    report.show(outcome, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_table_has_the_figures_of_both_fleets(make_outcome: Callable[..., Outcome]) -> None:
+    """Errors, gap with its place, balance with its window."""
+    text = text_of(make_outcome())
+    for shown in ("dns fleet", "xds fleet", "UNAVAILABLE 100", "10.10 s", "(15.9 to 26.0)", "20.0 to 30.0 s"):
+        assert shown in text
+
+
+def test_a_gap_is_explained_by_the_age_of_the_addresses(make_outcome: Callable[..., Outcome]) -> None:
+    """The last stop was at 15.9 s, the look-up before it at half a second before the start."""
+    text = text_of(make_outcome())
+    assert "asked for the addresses at -0.5, 25.9 s" in text
+    assert "were 16.4 s old" in text
+    assert "no success for 10.1 s, until it asked again" in text
+    assert "First UNAVAILABLE of the dns fleet: Connection refused" in text
+
+
+def test_a_fleet_that_is_still_down_is_said_to_be(make_outcome: Callable[..., Outcome]) -> None:
+    """No claim of a recovery that was not seen."""
+    text = text_of(make_outcome(recovers=30.0))
+    assert "until the run ended" in text
+    assert "dns fleet had not recovered when the run ended" in text
+    assert "xds fleet had not recovered" not in text
+
+
+def test_without_a_gap_no_outage_is_told(make_outcome: Callable[..., Outcome]) -> None:
+    """The story depends on the figures."""
+    text = text_of(make_outcome(recovers=16.0))
+    assert "no success for" not in text
+
+
+def test_an_unfinished_rollout_is_admitted(make_outcome: Callable[..., Outcome]) -> None:
+    """Figures of a part of a rollout say so."""
+    assert "NOT finished" in text_of(make_outcome(rollout_to=None))
+
+
+def test_the_choice_of_the_moment_is_admitted_unless_it_was_given(
+    make_outcome: Callable[..., Outcome],
+) -> None:
+    """The default warm-up favours the outage; a long one needs no such words."""
+    assert "--warm-up 35" in text_of(make_outcome())
+    assert "--warm-up 35" not in text_of(make_outcome(warm_up=31.0))
+
+
+def test_a_busy_machine_is_admitted(make_outcome: Callable[..., Outcome]) -> None:
+    """Requests that were sent late are no fault of the network."""
+    outcome = make_outcome()
+    late = replace(outcome, fleets=tuple(replace(fleet, max_late_seconds=0.7) for fleet in outcome.fleets))
+    assert "0.70 s late" in text_of(late)
+    assert " late." not in text_of(outcome)
+
+
+def test_the_title_is_the_finding(make_outcome: Callable[..., Outcome]) -> None:
+    """One line per fleet; a gap only where there was one."""
+    assert title(make_outcome()).splitlines()[1:] == [
+        "dns: 100 of 300 requests failed, 10.1 s without one success",
+        "xds: none of 300 requests failed",
+    ]
+
+
+@pytest.mark.parametrize(("ending", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_the_picture_is_written_with_its_folder(
+    make_outcome: Callable[..., Outcome], tmp_path: Path, ending: str, magic: bytes
+) -> None:
+    """The ending of the name chooses the format."""
+    path = tmp_path / "new" / f"demo.{ending}"
+    draw(make_outcome(), path)
+    assert path.read_bytes().startswith(magic)
+
+
+def test_a_run_without_any_success_or_end_of_rollout_can_be_drawn(
+    make_outcome: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    """The worst outcome has a picture too."""
+    draw(make_outcome(recovers=30.0, rollout_to=None), tmp_path / "demo.png")
+    assert (tmp_path / "demo.png").stat().st_size > 1000
