@@ -74,7 +74,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 
 def test_a_short_demo_measures_both_fleets_and_leaves_nothing_behind(demo: Demo) -> None:
-    """No request through steerway fails; the DNS fleet has its outage; figures, picture, no process, no file."""
+    """The DNS fleet has its outage, no request through steerway fails, and both files are written."""
     demo.read_until("rolling restart")
     # Itself, two backends or more, steerway and two fleets.
     assert demo.marked() >= 1 + _BACKENDS + 1 + 2

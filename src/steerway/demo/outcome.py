@@ -40,6 +40,10 @@ class Outcome:
         """The fleet of this name."""
         return next(fleet for fleet in self.fleets if fleet.name == name)
 
+    def crowded(self, fleet: FleetOutcome) -> bool:
+        """Whether one backend once answered more than twice its even share of a second's requests."""
+        return fleet.figures.busiest > 2 * self.plan.rate / self.plan.backends
+
     def rounds(self) -> list[float]:
         """The look-ups with those of one moment (the clients of the fleet ask together) counted as one."""
         rounds: list[float] = []

@@ -46,6 +46,8 @@ def title(outcome: Outcome) -> str:
         line = f"{fleet.name}: {figures.errors or 'none'} of {figures.requests} requests failed"
         if figures.longest_gap_seconds > _GAP_WORTH_MARKING_SECONDS:
             line += f", {figures.longest_gap_seconds:.1f} s without one success"
+        elif outcome.crowded(fleet):
+            line += f", one backend had to answer {figures.busiest} of {outcome.plan.rate} per second"
         lines.append(line)
     return "\n".join(lines)
 

@@ -98,7 +98,13 @@ def _dns(outcome: Outcome) -> str:
         f"(TTL {DNS_TTL_SECONDS} s, which C-core ignores). Stopped pods make it ask again, but a channel "
         f"asks at most once in {RESOLUTION_SECONDS:.0f} s."
     )
-    figures = outcome.fleet("dns").figures
+    fleet = outcome.fleet("dns")
+    figures = fleet.figures
+    if outcome.crowded(fleet):
+        text += (
+            " In between it had ever fewer of the pods that it knew: at worst one of them answered "
+            f"{figures.busiest} of the {outcome.plan.rate} requests of a second."
+        )
     stopped = outcome.last_old_stopped
     if stopped is None or figures.longest_gap_seconds <= _GAP_WORTH_TELLING_SECONDS:
         return text

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from steerway.demo import report
-from steerway.demo.outcome import Outcome
+from steerway.demo.outcome import FleetOutcome, Outcome
 from steerway.demo.picture import draw, title
 
 
@@ -49,6 +49,19 @@ def test_without_a_gap_no_outage_is_told(make_outcome: Callable[..., Outcome]) -
     """The story depends on the figures."""
     text = text_of(make_outcome(recovers=16.0))
     assert "no success for" not in text
+
+
+def test_a_crowded_backend_is_told_where_there_was_no_gap(make_outcome: Callable[..., Outcome]) -> None:
+    """Load on one backend is the finding of a run in which nothing failed."""
+    outcome = make_outcome(recovers=16.0)
+    crowd = replace(outcome, fleets=tuple(_crowded(fleet) for fleet in outcome.fleets))
+    assert "answered 11 of the 10 requests of a second" in text_of(crowd)
+    assert "one backend had to answer 11 of 10 per second" in title(crowd)
+    assert "at worst one of them" not in text_of(outcome)
+
+
+def _crowded(fleet: FleetOutcome) -> FleetOutcome:
+    return replace(fleet, figures=replace(fleet.figures, busiest=11))
 
 
 def test_an_unfinished_rollout_is_admitted(make_outcome: Callable[..., Outcome]) -> None:
