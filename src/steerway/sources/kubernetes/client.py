@@ -1,0 +1,190 @@
+"""HTTP to the API server: the only file of steerway that talks to it.
+
+Transport and TLS are those of `kubernetes_asyncio`; its generated models are not used, since a raw body
+decoded straight into slim types costs a fraction. When the server turns the credentials away (401) or TLS
+fails, the next request begins with the configuration read anew, certificates included; watches that are open
+live on.
+
+It does not retry and does not know what a list or a watch means: `watcher.py` decides.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import socket
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from steerway import __version__
+from steerway.sources.kubernetes.access import Access, RequestError, load
+from steerway.sources.kubernetes.decode import LineSplitter, decode_status
+from steerway.sources.kubernetes.event import Failure
+
+CONNECT_SECONDS = 10.0
+LIST_READ_SECONDS = 60.0
+"""Longest silence while a page is read."""
+WATCH_SLACK_SECONDS = 15.0
+"""A watch may be silent for as long as it was asked to last, and so much longer."""
+# A dead peer is noticed after 15 + 3 * 5 seconds, also when a watch has nothing to say.
+_KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+
+
+@dataclass(slots=True)
+class _Connection:
+    """The library's client, with the number of requests that use it."""
+
+    api: Any
+    users: int = 0
+    retired: bool = False
+
+
+class KubernetesClient:
+    """Requests with the credentials that `access` leads to. Close it when done."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._connection: _Connection | None = None
+        self._loading = asyncio.Lock()
+        self.server = ""
+        """The server's URL, once the configuration was read."""
+
+    async def prepare(self) -> None:
+        """Read the configuration. Raises SourceError when it cannot be, RequestError to be tried again."""
+        async with self._connected():
+            pass
+
+    async def get(self, path: str, query: Mapping[str, str]) -> bytes:
+        """The whole body of a GET. Raises RequestError."""
+        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=LIST_READ_SECONDS)
+        async with self._response(path, query, timeout) as response:
+            return bytes(await response.read())
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, path: str, query: Mapping[str, str], silence_seconds: float
+    ) -> AsyncGenerator[AsyncIterator[bytes], None]:
+        """The lines of a GET that goes on. Entering and reading raise RequestError.
+
+        A stream without a byte for `silence_seconds` (and some slack) is broken off.
+        """
+        silence = silence_seconds + WATCH_SLACK_SECONDS
+        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=silence)
+        async with self._response(path, query, timeout) as response:
+            _keep_alive(response)
+            async with contextlib.aclosing(_lines(response)) as lines:
+                yield lines
+
+    async def close(self) -> None:
+        """Close every connection. Requests in flight fail."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.api.close()
+
+    @contextlib.asynccontextmanager
+    async def _response(
+        self, path: str, query: Mapping[str, str], timeout: aiohttp.ClientTimeout
+    ) -> AsyncGenerator[Any, None]:
+        async with self._connected() as connection:
+            try:
+                response = await connection.api.call_api(
+                    path,
+                    "GET",
+                    query_params=list(query.items()),
+                    header_params={"Accept": "application/json"},
+                    auth_settings=["BearerToken"],
+                    _preload_content=False,
+                    _request_timeout=timeout,
+                )
+                try:
+                    if response.status >= 400:
+                        raise RequestError(await _refusal(response))
+                    yield response
+                finally:
+                    response.close()
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                self._distrust(connection, isinstance(error, ssl.SSLError | aiohttp.ClientSSLError))
+                raise RequestError(_failure(error)) from error
+            except RequestError as error:
+                self._distrust(connection, error.failure.status == 401)
+                raise
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncGenerator[_Connection, None]:
+        async with self._loading:
+            if self._connection is None:
+                self._connection = await self._connect()
+            connection = self._connection
+        connection.users += 1
+        try:
+            yield connection
+        finally:
+            connection.users -= 1
+            if connection.retired and not connection.users:
+                await connection.api.close()
+
+    async def _connect(self) -> _Connection:
+        configuration = await load(self._access)
+        library = importlib.import_module("kubernetes_asyncio.client.api_client")
+        try:
+            api = library.ApiClient(configuration)
+        except OSError as error:  # ssl.SSLError among them: a certificate file that is none
+            raise RequestError(Failure(None, "certificates unreadable", str(error))) from error
+        api.user_agent = f"steerway/{__version__}"
+        self.server = configuration.host
+        return _Connection(api)
+
+    def _distrust(self, connection: _Connection, turned_away: bool) -> None:
+        if turned_away:
+            connection.retired = True
+            if self._connection is connection:
+                self._connection = None
+
+
+async def _lines(response: Any) -> AsyncGenerator[bytes, None]:
+    splitter = LineSplitter()
+    try:
+        async for chunk in response.content.iter_any():
+            for line in splitter.feed(chunk):
+                yield line
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        raise RequestError(_failure(error)) from error
+
+
+async def _refusal(response: Any) -> Failure:
+    found = decode_status(await response.read(), response.status, response.reason or "")
+    try:
+        header = float(response.headers.get("Retry-After", "0"))
+    except ValueError:  # the form with a date, which API servers do not use
+        header = 0.0
+    wait = max(found.retry_after_seconds, header)
+    return Failure(response.status, found.reason, found.message, wait)
+
+
+def _failure(error: Exception) -> Failure:
+    if isinstance(error, ssl.SSLError | aiohttp.ClientSSLError):
+        reason = "TLS failed"
+    elif isinstance(error, aiohttp.ClientConnectorDNSError):
+        reason = "name not resolved"
+    elif isinstance(error, TimeoutError):
+        reason = "timed out"
+    elif isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError):
+        reason = "connection failed"
+    else:
+        reason = "connection lost"
+    return Failure(None, reason, str(error) or type(error).__name__)
+
+
+def _keep_alive(response: Any) -> None:
+    connection = response.connection
+    transport = connection.transport if connection is not None else None
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    if sock is None:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE:
+        if hasattr(socket, name):  # macOS names the first one otherwise
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

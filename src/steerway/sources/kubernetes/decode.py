@@ -1,0 +1,149 @@
+"""Bytes of the API server to slim objects, one object at a time.
+
+One bad object never spoils the list or the watch that holds it: it becomes an `Item` with a reason. Only
+fields that the slim types have are kept; the rest is skipped by the decoder without becoming Python objects.
+"""
+
+from typing import Any
+
+import msgspec
+
+from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page, WatchedObject
+from steerway.sources.objects import EndpointSlice, ObjectKey, Service
+from steerway.sources.validation import conversion_fault, first_fault
+
+MAX_LINE_BYTES = 64 * 1024 * 1024
+"""Longest line of a watch. etcd takes objects up to 1.5 MiB; what is longer is no event."""
+
+
+class _ListMeta(msgspec.Struct, rename="camel"):
+    resource_version: str = ""
+    continue_token: str = msgspec.field(default="", name="continue")
+
+
+class _List(msgspec.Struct):
+    metadata: _ListMeta = msgspec.field(default_factory=_ListMeta)
+    items: list[msgspec.Raw] | None = None
+
+
+class _WatchLine(msgspec.Struct):
+    type: str
+    object: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Identity(msgspec.Struct, rename="camel"):
+    resource_version: str = ""
+    name: str = ""
+    namespace: str = ""
+
+
+class _Identified(msgspec.Struct):
+    metadata: _Identity = msgspec.field(default_factory=_Identity)
+
+
+class _Status(msgspec.Struct):
+    code: int | None = None
+    reason: str = ""
+    message: str = ""
+    details: dict[str, Any] | None = None
+
+
+BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are not what they should be."""
+
+_LISTS = msgspec.json.Decoder(_List)
+_LINES = msgspec.json.Decoder(_WatchLine)
+_IDENTITIES = msgspec.json.Decoder(_Identified)
+_STATUSES = msgspec.json.Decoder(_Status)
+_OBJECTS: dict[str, msgspec.json.Decoder[WatchedObject]] = {
+    "Service": msgspec.json.Decoder(Service),
+    "EndpointSlice": msgspec.json.Decoder(EndpointSlice),
+}
+
+
+def decode_page(kind: str, body: bytes) -> Page:
+    """A page of a list of `kind`. Raises one of `BROKEN` when the page itself is."""
+    found = _LISTS.decode(body)
+    items = tuple(_item(kind, raw) for raw in found.items or [])
+    return Page(items, found.metadata.resource_version, found.metadata.continue_token)
+
+
+def decode_event(kind: str, line: bytes) -> Event:
+    """A line of a watch on `kind`. Never raises: what cannot be read is an event of type MALFORMED."""
+    try:
+        found = _LINES.decode(line)
+        event_type = EventType(found.type)
+    except (*BROKEN, ValueError) as error:
+        return Event(EventType.MALFORMED, failure=Failure(None, "unreadable watch event", str(error)))
+    if event_type is EventType.ERROR:
+        return Event(event_type, failure=decode_status(found.object))
+    identity = _identity(found.object)
+    if event_type is EventType.BOOKMARK:
+        return Event(event_type, identity.resource_version)
+    if event_type is EventType.DELETED and identity.name:
+        # Who goes need not be well.
+        item = Item(ObjectKey(kind, identity.namespace, identity.name))
+    else:
+        item = _item(kind, found.object)
+    return Event(event_type, identity.resource_version, item)
+
+
+def decode_status(body: bytes | msgspec.Raw, status: int | None = None, reason: str = "") -> Failure:
+    """The Status object of an error. `status` and `reason` of the HTTP response serve when the body is
+    none."""
+    try:
+        found = _STATUSES.decode(body)
+    except BROKEN:
+        text = bytes(body)[:200].decode("utf-8", "replace").strip()
+        return Failure(status, reason, text)
+    wait = (found.details or {}).get("retryAfterSeconds")
+    seconds = float(wait) if isinstance(wait, int | float) else 0.0
+    return Failure(found.code or status, found.reason or reason, found.message, seconds)
+
+
+def _identity(raw: msgspec.Raw) -> _Identity:
+    try:
+        return _IDENTITIES.decode(raw).metadata
+    except BROKEN:
+        return _Identity()
+
+
+def _item(kind: str, raw: msgspec.Raw) -> Item:
+    try:
+        found = _OBJECTS[kind].decode(raw)
+    except msgspec.ValidationError as error:
+        return Item(_key(kind, raw), reason=str(conversion_fault(error)))
+    except BROKEN as error:
+        return Item(_key(kind, raw), reason=str(error))
+    fault = first_fault(found)
+    return Item(found.key, found) if fault is None else Item(_key(kind, raw), reason=str(fault))
+
+
+def _key(kind: str, raw: msgspec.Raw) -> ObjectKey | None:
+    identity = _identity(raw)
+    return ObjectKey(kind, identity.namespace, identity.name) if identity.name else None
+
+
+class LineSplitter:
+    """Chunks of a stream to lines, in linear time, however the lines and the chunks are cut."""
+
+    def __init__(self, max_line_bytes: int = MAX_LINE_BYTES) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._max = max_line_bytes
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The lines that `chunk` completes, without their ends; empty ones are left out.
+
+        Raises ValueError when a line is longer than the limit.
+        """
+        *lines, rest = chunk.split(b"\n")
+        if lines:
+            lines[0] = b"".join([*self._parts, lines[0]])
+            self._parts, self._size = [], 0
+        if rest:
+            self._parts.append(rest)
+            self._size += len(rest)
+        if self._size > self._max:
+            raise ValueError(f"a watch event is longer than {self._max} bytes")
+        return [line for line in lines if line.strip()]

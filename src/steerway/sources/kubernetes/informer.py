@@ -1,0 +1,217 @@
+"""An informer: keeps the object store equal to one kind in one namespace (or all), for as long as it runs.
+
+It does what the watcher says, over HTTP, and turns the watcher's deltas into batches: the initial list with
+all its pages is one, each event is one. It knows which objects it gave, so that a relist also finds what
+went. A bad object is named in a `Problem` while its last good version stays. Losing the API server changes
+nothing in the store.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from steerway import telemetry
+from steerway.errors import SourceError
+from steerway.sources.kubernetes.access import RequestError
+from steerway.sources.kubernetes.client import KubernetesClient
+from steerway.sources.kubernetes.cure import cure
+from steerway.sources.kubernetes.decode import BROKEN, decode_event, decode_page
+from steerway.sources.kubernetes.event import Failure, Item, Page
+from steerway.sources.kubernetes.watcher import Delta, ListPage, Remove, Replace, Upsert, Wait, Watch, Watcher
+from steerway.sources.objects import ObjectKey
+from steerway.sources.store import Batch, Problem
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind and where the API server has it: `group_path` is `/api/v1` or `/apis/GROUP/VERSION`."""
+
+    kind: str
+    plural: str
+    group_path: str
+
+    def path(self, namespace: str | None) -> str:
+        """The collection's path, of one namespace or (None) of all."""
+        inside = f"/namespaces/{namespace}" if namespace is not None else ""
+        return f"{self.group_path}{inside}/{self.plural}"
+
+
+SERVICES = Resource("Service", "services", "/api/v1")
+ENDPOINT_SLICES = Resource("EndpointSlice", "endpointslices", "/apis/discovery.k8s.io/v1")
+
+
+class Informer:
+    """Runs a `Watcher`; `synced` is set once the first list is in the store, whole."""
+
+    def __init__(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        client: KubernetesClient,
+        apply: Callable[[Batch], None],
+        watcher: Watcher | None = None,
+    ) -> None:
+        self.synced = asyncio.Event()
+        self._resource = resource
+        self._path = resource.path(namespace)
+        self._client = client
+        self._apply = apply
+        self._watcher = watcher if watcher is not None else Watcher()
+        self._known: set[ObjectKey] = set()
+        self._bad: set[str] = set()
+        self._failing = False
+        scope = f"namespace {namespace}" if namespace is not None else "all namespaces"
+        self._subject = f"kubernetes {resource.plural} in {scope}"
+        self._log = log.bind(kind=resource.kind, namespace=namespace if namespace is not None else "all")
+
+    async def run(self) -> None:
+        """List and watch until cancelled. Every failure is a `Problem` until it is over."""
+        while True:
+            match self._watcher.action:
+                case Wait(seconds):
+                    await asyncio.sleep(seconds)
+                    self._watcher.on_waited()
+                case ListPage() as request:
+                    await self._list(request)
+                case Watch() as request:
+                    await self._watch(request)
+
+    async def _list(self, request: ListPage) -> None:
+        query = {"limit": str(request.limit)} if request.limit else {}
+        if request.continue_token:
+            query["continue"] = request.continue_token
+        try:
+            page = await self._page(query)
+        except SourceError as error:
+            failure = _failure(error)
+            self._watcher.on_list_failed(failure)
+            self._failed("list", failure)
+            return
+        self._contact()
+        if (delta := self._watcher.on_page(page)) is not None:
+            telemetry.INFORMER_RELISTS.labels(self._resource.kind, self._watcher.list_reason).inc()
+            self._write(delta)
+            self._log.info("listed", objects=len(delta.items), reason=self._watcher.list_reason)
+            self.synced.set()
+
+    async def _page(self, query: dict[str, str]) -> Page:
+        body = await self._client.get(self._path, query)
+        try:
+            return decode_page(self._resource.kind, body)
+        except BROKEN as error:
+            raise RequestError(Failure(None, "unreadable list", str(error))) from error
+
+    async def _watch(self, request: Watch) -> None:
+        query = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": request.resource_version,
+            "timeoutSeconds": str(request.timeout_seconds),
+        }
+        opened = None
+        try:
+            async with self._client.stream(self._path, query, request.timeout_seconds) as lines:
+                opened = time.monotonic()
+                self._contact()
+                async for line in lines:
+                    self._on_line(line)
+                    if not self._watcher.watching:
+                        break
+        except SourceError as error:
+            failure = _failure(error)
+            if opened is None:
+                self._watcher.on_watch_failed(failure)
+                self._failed("watch", failure)
+            else:
+                self._watcher.on_watch_closed(time.monotonic() - opened, failure)
+                self._log.info("watch_lost", reason=str(failure))
+        else:
+            self._watcher.on_watch_closed(time.monotonic() - (opened or 0.0))
+
+    def _on_line(self, line: bytes) -> None:
+        event = decode_event(self._resource.kind, line)
+        delta = self._watcher.on_event(event)
+        if event.failure is None:
+            self._contact()
+        else:
+            self._log.info("watch_ended", reason=str(event.failure))
+        if delta is not None:
+            self._write(delta)
+
+    def _write(self, delta: Delta) -> None:
+        """A delta becomes one batch."""
+        match delta:
+            case Replace(items):
+                self._replace(items)
+            case Upsert(item):
+                self._upsert(item)
+            case Remove(key):
+                self._known.discard(key)
+                self._apply(Batch(delete=(key,), problems=self._cleared({str(key)})))
+
+    def _replace(self, items: tuple[Item, ...]) -> None:
+        listed = {item.key for item in items if item.key is not None}
+        gone = self._known - listed
+        bad = {}
+        for item in items:
+            if item.value is None:
+                bad.update(self._problem(item))
+        if any(item.key is None for item in items):
+            # An object without a readable name may be any of those that are missing: none of them is deleted.
+            gone = set()
+        put = tuple(item.value for item in items if item.value is not None)
+        self._known = (self._known - gone) | {value.key for value in put}
+        self._apply(Batch(put, tuple(gone), {**self._cleared(self._bad - set(bad)), **bad}))
+
+    def _upsert(self, item: Item) -> None:
+        if item.value is None:
+            self._apply(Batch(problems=self._problem(item)))
+            return
+        self._known.add(item.value.key)
+        self._apply(Batch(put=(item.value,), problems=self._cleared({str(item.value.key)})))
+
+    def _problem(self, item: Item) -> dict[str, tuple[Problem, ...]]:
+        subject = str(item.key) if item.key is not None else f"{self._subject}, an object without a name"
+        self._bad.add(subject)
+        kept = "; its last good version is still served" if item.key in self._known else ""
+        self._log.warning("object_skipped", object=subject, reason=item.reason)
+        return {subject: (Problem(subject, f"{item.reason}{kept}", "mend the object in the cluster"),)}
+
+    def _cleared(self, subjects: set[str]) -> dict[str, tuple[Problem, ...]]:
+        """Empty problem lists for those of the subjects that had one."""
+        cleared = self._bad & subjects
+        self._bad -= cleared
+        return dict.fromkeys(cleared, ())
+
+    def _failed(self, verb: str, failure: Failure) -> None:
+        if failure.expired:  # part of the protocol; a relist follows
+            self._log.info(f"{verb}_expired", reason=str(failure))
+            return
+        advice = cure(failure, verb, self._resource.plural, self._client.server)
+        pause = self._watcher.action.seconds if isinstance(self._watcher.action, Wait) else 0.0
+        self._log.warning(
+            f"{verb}_failed", reason=str(failure), cure=advice, retry_in_seconds=round(pause, 1)
+        )
+        self._failing = True
+        problem = Problem(self._subject, f"cannot {verb}: {failure}", advice)
+        self._apply(Batch(problems={self._subject: (problem,)}))
+
+    def _contact(self) -> None:
+        telemetry.INFORMER_LAST_CONTACT.labels(self._resource.kind).set(time.time())
+        if self._failing:
+            self._failing = False
+            self._log.info("contact_restored")
+            self._apply(Batch(problems={self._subject: ()}))
+
+
+def _failure(error: SourceError) -> Failure:
+    return (
+        error.failure
+        if isinstance(error, RequestError)
+        else Failure(None, "configuration unreadable", str(error))
+    )

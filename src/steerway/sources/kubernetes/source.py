@@ -1,0 +1,82 @@
+"""The Kubernetes source: one informer for each kind and namespace, and one moment at which all of it is
+known."""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from steerway.sources.kubernetes.access import Access, RequestError
+from steerway.sources.kubernetes.client import KubernetesClient
+from steerway.sources.kubernetes.informer import ENDPOINT_SLICES, SERVICES, Informer
+from steerway.sources.kubernetes.namespace import detect_namespace
+from steerway.sources.store import Batch, ObjectStore
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesOptions:
+    """Which API server, and what of it.
+
+    `kubeconfig` None: the pod's service account, else the usual kubeconfig. `namespaces` None: all; empty:
+    the own one (see `namespace.py`).
+    """
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespaces: tuple[str, ...] | None = None
+
+
+class KubernetesSource:
+    """Follows Services and EndpointSlices. Synced when every informer has listed; never publishes part of a
+    list."""
+
+    name = "kubernetes"
+
+    def __init__(self, options: KubernetesOptions, store: ObjectStore) -> None:
+        self._options = options
+        self._store = store
+
+    async def run(self) -> None:
+        """Follow until cancelled, through any outage.
+
+        Raises SourceError when there is no kubeconfig or it cannot be understood; everything else is tried
+        again.
+        """
+        access = Access.find(self._options.kubeconfig, self._options.context)
+        client = KubernetesClient(access)
+        try:
+            try:
+                await client.prepare()
+            except RequestError as error:
+                log.warning("credentials_not_ready", reason=str(error))  # the informers say it with a cure
+            informers = [
+                Informer(resource, namespace, client, self._apply)
+                for namespace in self._namespaces(access)
+                for resource in (SERVICES, ENDPOINT_SLICES)
+            ]
+            log.info(
+                "kubernetes_source_started",
+                access=str(access),
+                server=client.server,
+                informers=len(informers),
+            )
+            async with asyncio.TaskGroup() as tasks:
+                for informer in informers:
+                    tasks.create_task(informer.run())
+                await asyncio.gather(*(informer.synced.wait() for informer in informers))
+                self._store.mark_synced(self.name)
+        finally:
+            await client.close()
+
+    def _namespaces(self, access: Access) -> tuple[str | None, ...]:
+        if self._options.namespaces is None:
+            return (None,)
+        own = (detect_namespace(os.environ, access.kubeconfigs, access.context),)
+        return tuple(dict.fromkeys(self._options.namespaces)) or own
+
+    def _apply(self, batch: Batch) -> None:
+        self._store.apply(self.name, batch)

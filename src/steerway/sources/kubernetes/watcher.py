@@ -1,0 +1,231 @@
+"""List and watch as a state machine without I/O: what came in, what to do next.
+
+::
+
+    list (page, page, …) ──last page──▶ watch ──closed──▶ watch …
+     ▲    │ failed: wait                  │ failed: wait, then watch from the same resourceVersion
+     └────┴───────── expired (410), lost a change, watch refused ───────┘
+
+The caller asks `action`, does it, and reports what happened; deltas come back for it to apply. After every
+relist the delta is a `Replace`: what was deleted while no watch was open is found because it is missing
+there.
+
+Waiting: exponential with jitter, apart for lists and watches. The list's resets with a whole list, the
+watch's with an event, a bookmark or a watch that lived a while; opening a connection resets nothing, since a
+proxy in front of a dead server accepts any number of them. It never gives up.
+
+Spec: Kubernetes API concepts, "Efficient detection of changes"; limits as in client-go's reflector.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page
+from steerway.sources.objects import ObjectKey
+
+PAGE_SIZE = 500
+WATCH_SECONDS = 290.0
+"""Shortest time that a watch is asked to last; jitter doubles it at most, so that replicas do not reopen
+together."""
+LIVED_SECONDS = 10.0
+"""A watch that was open this long worked, events or not."""
+HASTE_SECONDS = 1.0
+"""A watch that ended sooner is not reopened at once, events or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """Request one page. `limit` 0 asks for everything at once."""
+
+    limit: int
+    continue_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Open a watch with bookmarks from `resource_version`; the server ends it after `timeout_seconds`."""
+
+    resource_version: str
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    seconds: float
+
+
+Action: TypeAlias = ListPage | Watch | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """The whole truth: everything that is not here is gone."""
+
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    key: ObjectKey
+
+
+Delta: TypeAlias = Replace | Upsert | Remove
+
+
+class Backoff:
+    """Seconds to wait after each failure: from `initial` doubling to `maximum`, then cut by up to half at
+    random."""
+
+    def __init__(
+        self, initial: float = 0.8, maximum: float = 30.0, jitter: Callable[[], float] = random.random
+    ) -> None:
+        self._initial = initial
+        self._maximum = maximum
+        self._jitter = jitter
+        self._delay = initial
+
+    def next(self) -> float:
+        delay, self._delay = self._delay, min(self._delay * 2, self._maximum)
+        return delay * (0.5 + self._jitter() / 2)
+
+    def reset(self) -> None:
+        self._delay = self._initial
+
+
+class Watcher:
+    """One conversation about one kind in one namespace (or all). See the module's docstring."""
+
+    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
+        self._jitter = jitter
+        self._list_backoff = Backoff(jitter=jitter)
+        self._watch_backoff = Backoff(jitter=jitter)
+        self._pause = 0.0
+        self._listing = True
+        self._limit = PAGE_SIZE
+        self._token = ""
+        self._items: list[Item] = []
+        self._version = ""
+        self._timeout = 0
+        self._progress = False  # the present watch has given an event or a bookmark
+        self._expired_before = False  # expired once already, and no progress since
+        self.list_reason = "start"
+        """Why the present or last list was taken: `start`, `expired` or `error`."""
+
+    @property
+    def action(self) -> Action:
+        """What to do now. The same until an `on_…` method is called."""
+        if self._pause > 0:
+            return Wait(self._pause)
+        if self._listing:
+            return ListPage(self._limit, self._token)
+        return Watch(self._version, self._timeout)
+
+    @property
+    def watching(self) -> bool:
+        """Whether an open watch is to be read on. False after an event that ends it."""
+        return not self._listing and self._pause == 0
+
+    def on_waited(self) -> None:
+        self._pause = 0.0
+
+    def on_page(self, page: Page) -> Replace | None:
+        """A page has come; the delta comes with the last one."""
+        self._items.extend(page.items)
+        if page.continue_token:
+            self._token = page.continue_token
+            return None
+        complete = Replace(tuple(self._items))
+        self._list_backoff.reset()
+        self._items, self._token, self._limit = [], "", PAGE_SIZE
+        self._version = page.resource_version
+        self._listing = False
+        self._next_watch()
+        return complete
+
+    def on_list_failed(self, failure: Failure) -> None:
+        """A page was not given. Pages that came are kept unless their token has expired."""
+        if failure.expired and self._token:
+            # The next list is taken in one piece: a server that compacts faster than it can be paged would
+            # never finish another way (client-go: pager, FullListIfExpired).
+            self._relist("expired")
+            self._limit = 0
+        self._pause = max(self._list_backoff.next(), failure.retry_after_seconds)
+
+    def on_event(self, event: Event) -> Upsert | Remove | None:
+        """A line of the watch has come."""
+        if event.failure is not None or (event.item is None and event.type is not EventType.BOOKMARK):
+            self._on_bad_event(event)
+            return None
+        self._version = event.resource_version or self._version
+        self._progressed()
+        if event.item is None:
+            return None
+        if event.type is EventType.DELETED:
+            if event.item.key is None:
+                self._relist("error")
+                return None
+            return Remove(event.item.key)
+        return Upsert(event.item)
+
+    def on_watch_closed(self, lived_seconds: float, failure: Failure | None = None) -> None:
+        """The stream has ended, by itself (None) or broken."""
+        if not self.watching:
+            return
+        if failure is None and not self._progress and lived_seconds >= self._timeout:
+            # Minutes without even a bookmark: perhaps nothing happened, perhaps this version lies in the
+            # future of a server that was restored from a backup. A list tells.
+            self._relist("error")
+        if self._progress or lived_seconds >= LIVED_SECONDS:
+            self._watch_backoff.reset()
+        if (not self._progress and lived_seconds < LIVED_SECONDS) or lived_seconds < HASTE_SECONDS:
+            self._pause = self._watch_backoff.next()
+        self._next_watch()
+
+    def on_watch_failed(self, failure: Failure) -> None:
+        """The watch could not be opened."""
+        if failure.expired:
+            self._expired()
+            return
+        self._pause = max(self._watch_backoff.next(), failure.retry_after_seconds)
+        if failure.status is not None and failure.status != 429 and not 500 <= failure.status < 504:
+            # A refused watch (no permission, a version that the server does not take): lists still give the
+            # truth, as often as the wait allows. Overload and a server on its way up are no reason to list.
+            self._relist("error")
+
+    def _on_bad_event(self, event: Event) -> None:
+        failure = event.failure
+        if failure is not None and failure.expired:
+            self._expired()
+        elif event.type is EventType.MALFORMED:
+            self._pause = self._watch_backoff.next()
+            self._relist("error")
+        else:
+            self._pause = self._watch_backoff.next()
+            self._next_watch()
+
+    def _expired(self) -> None:
+        if self._expired_before:
+            self._pause = self._watch_backoff.next()
+        self._expired_before = True
+        self._relist("expired")
+
+    def _relist(self, reason: str) -> None:
+        self._listing = True
+        self._items, self._token, self._limit = [], "", PAGE_SIZE
+        self.list_reason = reason
+
+    def _progressed(self) -> None:
+        self._progress = True
+        self._expired_before = False
+        self._watch_backoff.reset()
+
+    def _next_watch(self) -> None:
+        self._progress = False
+        self._timeout = round(WATCH_SECONDS * (1 + self._jitter()))

@@ -1,0 +1,384 @@
+"""A fake Kubernetes API server: real HTTP list and watch on loopback, with faults on demand.
+
+It speaks the part of the API that an informer uses (lists in pages, watches with bookmarks, resourceVersions,
+410, Status objects, bearer tokens) for Services and EndpointSlices, so that a client is tested through its
+real transport. Changes come from the test (`put`, `delete`), not over HTTP. It does not default, validate or
+prune objects, has no admission, and knows no other kinds; `tests/cluster` runs a real API server for that.
+
+    async with FakeApiServer() as server:
+        server.put({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "backend"}, "spec": {...}})
+        server.write_kubeconfig(path)
+
+All methods are to be called on the event loop that runs the server.
+"""
+
+import asyncio
+import contextlib
+import copy
+import json
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+from aiohttp import web
+
+Manifest = dict[str, Any]
+_Key = tuple[str, str, str]  # kind, namespace, name
+
+_COLLECTIONS = {
+    "/api/v1/services": ("v1", "Service"),
+    "/apis/discovery.k8s.io/v1/endpointslices": ("discovery.k8s.io/v1", "EndpointSlice"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it came in. `token` is the bearer token, empty without one."""
+
+    path: str
+    query: Mapping[str, str]
+    token: str
+
+    @property
+    def verb(self) -> str:
+        return "watch" if self.query.get("watch") in ("1", "true") else "list"
+
+
+@dataclass(slots=True)
+class _Fault:
+    """An answer that the next requests get instead of the right one."""
+
+    verb: str
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    left: int
+
+
+@dataclass(slots=True, eq=False)
+class _OpenWatch:
+    kind: str
+    namespace: str | None
+    bookmarks: bool
+    request: web.Request
+    lines: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+
+
+class FakeApiServer:
+    """See the module's docstring. An async context manager; `stop` and `start` again keep port and
+    objects."""
+
+    def __init__(
+        self, *, token: str | None = None, tls: ssl.SSLContext | None = None, chunk_bytes: int = 0
+    ) -> None:
+        self.token = token
+        """The bearer token that requests must carry; None lets everyone in. May be changed at any time."""
+        self.chunk_bytes = chunk_bytes
+        """Watches are written in pieces of this many bytes, each a chunk of its own; 0 writes whole lines."""
+        self.requests: list[Request] = []
+        """Every request so far, refused ones included."""
+        self.port = 0
+        self._tls = tls
+        self._runner: web.AppRunner | None = None
+        self._objects: dict[_Key, Manifest] = {}
+        self._version = 1
+        self._oldest = 0
+        self._expired_in_stream = False
+        self._events: list[tuple[int, str, Manifest]] = []
+        self._watches: set[_OpenWatch] = set()
+        self._faults: list[_Fault] = []
+        self._pages: dict[str, tuple[int, list[Manifest]]] = {}
+        self._released = asyncio.Event()
+        self._released.set()
+        self._changed = asyncio.Condition()
+
+    # Life
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Listen on loopback, on the port of the last time if there was one."""
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls, reuse_address=True)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop listening and cut every connection. Objects, versions and the event log stay."""
+        self.drop_watches()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # Objects
+
+    @property
+    def resource_version(self) -> int:
+        return self._version
+
+    def put(self, *manifests: Manifest) -> None:
+        """Create or replace objects, each with a version of its own. The namespace defaults to `default`."""
+        for manifest in manifests:
+            stored = copy.deepcopy(manifest)
+            metadata = stored.setdefault("metadata", {})
+            metadata.setdefault("namespace", "default")
+            key = (stored["kind"], metadata["namespace"], metadata.get("name", ""))
+            self._store("MODIFIED" if key in self._objects else "ADDED", key, stored)
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        """Delete an object. Raises KeyError when it does not exist."""
+        self._store("DELETED", (kind, namespace, name), copy.deepcopy(self._objects[kind, namespace, name]))
+
+    # Faults
+
+    def fail(
+        self,
+        status: int,
+        *,
+        verb: str = "",
+        times: int = 1,
+        reason: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Answer the next `times` requests (of one verb, `list` or `watch`) with a Status of this code."""
+        self._faults.append(_Fault(verb, status, reason, headers or {}, times))
+
+    def expire(self, *, in_stream: bool = False) -> None:
+        """Forget the past: watches from before now and all continue tokens get 410 Gone.
+
+        `in_stream` lets a watch begin and then sends the Status in an ERROR event, as the watch cache does.
+        Open watches are not touched: see `end_watches`.
+        """
+        self._oldest = self._version
+        self._expired_in_stream = in_stream
+        self._pages.clear()
+
+    def end_watches(self, status: int | None = None) -> None:
+        """End every open watch properly, after an ERROR event with this status if one is given."""
+        for watch in self._watches:
+            if status is not None:
+                watch.lines.put_nowait(_event("ERROR", _status(status, "")))
+            watch.lines.put_nowait(None)
+
+    def drop_watches(self) -> None:
+        """Cut the connection of every open watch, in the middle of the stream."""
+        for watch in self._watches:
+            if watch.request.transport is not None:
+                watch.request.transport.abort()
+
+    def bookmark(self) -> None:
+        """Send a bookmark of the present version to every watch that asked for them."""
+        for watch in self._watches:
+            if watch.bookmarks:
+                version = {"resourceVersion": str(self._version)}
+                watch.lines.put_nowait(_event("BOOKMARK", {"kind": watch.kind, "metadata": version}))
+
+    def send(self, line: bytes) -> None:
+        """Send raw bytes to every open watch."""
+        for watch in self._watches:
+            watch.lines.put_nowait(line)
+
+    def hold(self) -> None:
+        """Let lists wait until `release`."""
+        self._released.clear()
+
+    def release(self) -> None:
+        self._released.set()
+
+    # Observation
+
+    @property
+    def open_watches(self) -> int:
+        return len(self._watches)
+
+    async def until(self, condition: Callable[[], bool], timeout_seconds: float = 20.0) -> None:
+        """Wait until `condition` holds; it is tried at each request and each opened or closed watch."""
+        async with asyncio.timeout(timeout_seconds), self._changed:
+            await self._changed.wait_for(condition)
+
+    def count(self, verb: str) -> int:
+        """How many requests of a verb (`list` or `watch`) came so far."""
+        return sum(request.verb == verb for request in self.requests)
+
+    def write_kubeconfig(
+        self,
+        path: Path,
+        *,
+        user: Mapping[str, Any] | None = None,
+        namespace: str = "",
+        ca: Path | None = None,
+    ) -> Path:
+        """Write a kubeconfig that leads here. `user` is its user section; None uses the server's own
+        token."""
+        if user is None:
+            user = {"token": self.token} if self.token is not None else {}
+        cluster = {"server": self.url, **({"certificate-authority": str(ca)} if ca else {})}
+        context = {"cluster": "fake", "user": "tester", **({"namespace": namespace} if namespace else {})}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "fake",
+            "clusters": [{"name": "fake", "cluster": cluster}],
+            "users": [{"name": "tester", "user": dict(user)}],
+            "contexts": [{"name": "fake", "context": context}],
+        }
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    # HTTP
+
+    async def _answer(self, http: web.Request) -> web.StreamResponse:
+        header = http.headers.get("Authorization", "")
+        request = Request(http.path, dict(http.query), header.removeprefix("Bearer ") if header else "")
+        self.requests.append(request)
+        await self._notify()
+        if self.token is not None and request.token != self.token:
+            return _refuse(401, "Unauthorized")
+        if (fault := self._fault(request.verb)) is not None:
+            return _refuse(fault.status, fault.reason, fault.headers)
+        parts = request.path.split("/namespaces/")
+        namespace = None
+        path = request.path
+        if len(parts) == 2:
+            namespace, _, plural = parts[1].partition("/")
+            path = f"{parts[0]}/{plural}"
+        if path not in _COLLECTIONS:
+            return _refuse(404, "NotFound")
+        api_version, kind = _COLLECTIONS[path]
+        if request.verb == "watch":
+            return await self._watch(http, request, kind, namespace)
+        await self._released.wait()
+        return self._list(request, (api_version, kind), namespace)
+
+    def _fault(self, verb: str) -> _Fault | None:
+        for fault in self._faults:
+            if fault.verb in ("", verb):
+                fault.left -= 1
+                if not fault.left:
+                    self._faults.remove(fault)
+                return fault
+        return None
+
+    def _list(self, request: Request, typed: tuple[str, str], namespace: str | None) -> web.Response:
+        limit = int(request.query.get("limit", "0"))
+        token = request.query.get("continue", "")
+        if token:
+            if token not in self._pages:
+                return _refuse(410, "Expired")
+            version, left = self._pages[token]
+        else:
+            version = self._version
+            left = [
+                self._objects[key] for key in sorted(self._objects) if _selected(key, typed[1], namespace)
+            ]
+        items, left = (left[:limit], left[limit:]) if limit else (left, [])
+        metadata = {"resourceVersion": str(version)}
+        if left:
+            metadata["continue"] = f"{version}-{len(left)}-{typed[1]}-{namespace or ''}"
+            self._pages[metadata["continue"]] = (version, left)
+        # Items of a list carry no type of their own, as in real lists.
+        bare = [
+            {key: value for key, value in item.items() if key not in ("apiVersion", "kind")} for item in items
+        ]
+        body = {"apiVersion": typed[0], "kind": f"{typed[1]}List", "metadata": metadata, "items": bare}
+        return web.json_response(body)
+
+    async def _watch(
+        self, http: web.Request, request: Request, kind: str, namespace: str | None
+    ) -> web.StreamResponse:
+        since = int(request.query.get("resourceVersion", "") or self._version)
+        if since < self._oldest and not self._expired_in_stream:
+            return _refuse(410, "Expired")
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(http)
+        if since < self._oldest:
+            await response.write(_event("ERROR", _status(410, "Expired")))
+            return response
+        watch = _OpenWatch(kind, namespace, request.query.get("allowWatchBookmarks") in ("1", "true"), http)
+        for version, change, stored in self._events:
+            if version > since and _selected(_key(stored), kind, namespace):
+                watch.lines.put_nowait(_event(change, stored))
+        self._watches.add(watch)
+        await self._notify()
+        try:
+            async with asyncio.timeout(float(request.query.get("timeoutSeconds", "300"))):
+                while (line := await watch.lines.get()) is not None:
+                    await self._write(response, line)
+        except (TimeoutError, ConnectionError):
+            pass
+        finally:
+            self._watches.discard(watch)
+            with contextlib.suppress(RuntimeError):  # the loop may be closing
+                await self._notify()
+        return response
+
+    async def _write(self, response: web.StreamResponse, line: bytes) -> None:
+        size = self.chunk_bytes or len(line)
+        for start in range(0, len(line), size):
+            await response.write(line[start : start + size])
+            await asyncio.sleep(0)
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _store(self, change: str, key: _Key, manifest: Manifest) -> None:
+        self._version += 1
+        manifest["metadata"]["resourceVersion"] = str(self._version)
+        if change == "DELETED":
+            del self._objects[key]
+        else:
+            self._objects[key] = manifest
+        self._events.append((self._version, change, manifest))
+        for watch in self._watches:
+            if _selected(key, watch.kind, watch.namespace):
+                watch.lines.put_nowait(_event(change, manifest))
+
+
+def _key(manifest: Manifest) -> _Key:
+    metadata = manifest["metadata"]
+    return manifest["kind"], metadata["namespace"], metadata.get("name", "")
+
+
+def _selected(key: _Key, kind: str, namespace: str | None) -> bool:
+    return key[0] == kind and namespace in (None, key[1])
+
+
+def _event(change: str, content: Mapping[str, Any]) -> bytes:
+    return json.dumps({"type": change, "object": content}).encode() + b"\n"
+
+
+def _status(code: int, reason: str) -> Manifest:
+    if not reason:
+        reason = {401: "Unauthorized", 403: "Forbidden", 410: "Expired"}.get(code, "InternalError")
+    message = f"the fake server was told to answer {code}"
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "reason": reason,
+        "code": code,
+        "message": message,
+    }
+
+
+def _refuse(code: int, reason: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.json_response(_status(code, reason), status=code, headers=dict(headers or {}))
