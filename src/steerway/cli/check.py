@@ -1,8 +1,72 @@
-"""`steerway check`: would these manifests be served?"""
+"""`steerway check`: would these manifests be served, and what is to be mended if not?
+
+It reads files as `steerway serve --files` does and takes each object as far as bytes, without a server, a
+cluster or a network. What a client would find absent only because it asks for another name cannot be seen
+here.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from steerway.cli import terminal
+from steerway.cli.terminal import ExitCode, Mark
+
+if TYPE_CHECKING:
+    from steerway.sources.files import Entry
+    from steerway.sources.store import Problem
+
 
 @click.command(short_help="Validate manifests offline.")
-def check() -> None:
-    """Validate manifests offline."""
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.option(
+    "--default-namespace",
+    metavar="NS",
+    default="default",
+    show_default=True,
+    help="Namespace of manifests that name none",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Also the documents that steerway does not read")
+def check(paths: tuple[Path, ...], default_namespace: str, verbose: bool) -> int:
+    """Validate manifests offline: files, and directories of *.yaml, *.yml and *.json.
+
+    One line per object: ✓ it would be served, ✗ it would be skipped, with what to do about it. Exit code 1
+    when anything is wrong, also when there is nothing to serve at all.
+    """
+    from steerway.sources.files import load
+
+    result = load(paths, default_namespace)
+    unserved = _unserved(result.objects)
+    marks: Counter[Mark] = Counter()
+    for entry in result.documents:
+        own = (unserved[found.key] for found in entry.objects if found.key in unserved)
+        problem = entry.problem or next(own, None)
+        mark = Mark.FAIL if problem else Mark.SKIP if entry.ignored else Mark.PASS
+        marks[mark] += 1
+        if mark is not Mark.SKIP or verbose:
+            _tell(mark, entry, problem)
+    return _conclude(marks, verbose)
+
+
+def _tell(mark: Mark, entry: "Entry", problem: "Problem | None") -> None:
+    what = f"{entry.kind} {entry.name}".strip()
+    if problem is None:
+        terminal.item(
+            mark, f"{entry.where}: {what}" + (": not a kind that steerway reads" if entry.ignored else "")
+        )
+    else:
+        reason = problem.reason.removeprefix(f"{entry.subject}: ")
+        terminal.item(mark, f"{entry.where}: {what + ': ' if what else ''}{reason}", problem.cure)
+
+
+def _conclude(marks: Counter[Mark], verbose: bool) -> int:
+    skipped = (
+        f", {marks[Mark.SKIP]} not read{'' if verbose else ' (-v lists them)'}" if marks[Mark.SKIP] else ""
+    )
+    terminal.say(f"{marks[Mark.PASS]} good, {marks[Mark.FAIL]} broken{skipped}")
+    if not marks[Mark.PASS] and not marks[Mark.FAIL]:
+        terminal.fail("nothing to serve was found: Services, EndpointSlices, xDS resources or a mapping")
+        return ExitCode.FAILURE
+    return ExitCode.FAILURE if marks[Mark.FAIL] else ExitCode.OK

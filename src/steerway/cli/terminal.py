@@ -67,20 +67,14 @@ def run(command: Callable[[], int | None]) -> int:
     their traceback."""
     try:
         return command() or ExitCode.OK
-    except click.exceptions.Exit as error:
-        return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort:  # what click makes of Ctrl-C
         return ExitCode.INTERRUPTED
     except SteerwayError as error:
         fail(str(error))
         return ExitCode.USAGE if isinstance(error, SettingsError) else ExitCode.FAILURE
-    except BrokenPipeError:
-        # The reader left (`steerway check | head`). Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILURE
 
 
 def _color() -> bool | None:

@@ -1,0 +1,21 @@
+"""Running the command line inside of the test process."""
+
+from collections.abc import Callable
+
+import pytest
+
+from steerway.cli import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def steerway(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `steerway ARGUMENTS` and return exit code, stdout and stderr."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = main(arguments)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run

@@ -1,0 +1,179 @@
+"""`steerway bootstrap`: a file that gRPC's clients accept, with an identity that no other client has."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import grpc
+import pytest
+from envoy.config.core.v3 import base_pb2
+from envoy.service.discovery.v3 import discovery_pb2
+
+Run = Callable[..., tuple[int, str, str]]
+
+_CALL = """
+import grpc, sys
+with grpc.insecure_channel("xds:///backend:1") as channel:
+    try:
+        channel.unary_unary("/a.B/C")(b"", timeout=float(sys.argv[1]))
+    except grpc.RpcError as error:
+        print(error.details())
+"""
+
+
+@pytest.fixture(autouse=True)
+def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No pod around; returns where a service account's namespace would be."""
+    monkeypatch.delenv("POD_NAME", raising=False)
+    monkeypatch.delenv("POD_NAMESPACE", raising=False)
+    own = tmp_path / "namespace"
+    monkeypatch.setattr(sys.modules["steerway.cli.bootstrap"], "_SERVICE_ACCOUNT_NAMESPACE", own)
+    return own
+
+
+def document(steerway: Run, *arguments: str) -> dict[str, Any]:
+    """The printed bootstrap file."""
+    code, out, err = steerway("bootstrap", "--server", "xds.mesh:18000", *arguments)
+    assert (code, err) == (0, "")
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def test_every_part_of_the_file(steerway: Run) -> None:
+    """The whole document, with all flags."""
+    found = document(steerway, "--node-id", "me", "--zone", "eu-1", "--namespace", "shop")
+    assert found == {
+        "xds_servers": [
+            {
+                "server_uri": "xds.mesh:18000",
+                "channel_creds": [{"type": "insecure"}],
+                "server_features": ["xds_v3", "ignore_resource_deletion"],
+            }
+        ],
+        "node": {"id": "me", "locality": {"zone": "eu-1"}, "metadata": {"NAMESPACE": "shop"}},
+    }
+
+
+def test_locality_is_there_without_a_zone(steerway: Run) -> None:
+    """grpc-js refuses a node without `locality`; an empty one is enough for it."""
+    assert document(steerway)["node"]["locality"] == {}
+
+
+def test_each_client_gets_its_own_identity(steerway: Run) -> None:
+    """Two runs on one host give two node ids."""
+    ids = {document(steerway)["node"]["id"] for _ in range(2)}
+    assert len(ids) == 2
+
+
+def test_a_pod_is_known_by_its_name_and_namespace(steerway: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The downward API's usual variables are used."""
+    monkeypatch.setenv("POD_NAME", "web-0")
+    monkeypatch.setenv("POD_NAMESPACE", "shop")
+    node = document(steerway)["node"]
+    assert (node["id"], node["metadata"]) == ("web-0.shop", {"NAMESPACE": "shop"})
+
+
+def test_the_service_account_gives_the_namespace(steerway: Run, outside: Path) -> None:
+    """Every pod has that file, with or without variables; outside of a pod nothing is claimed."""
+    assert document(steerway)["node"]["metadata"] == {}
+    outside.write_text("shop\n", encoding="utf-8")
+    assert document(steerway)["node"]["metadata"] == {"NAMESPACE": "shop"}
+
+
+def test_tls_says_on_stderr_that_node_cannot(steerway: Run) -> None:
+    """stdout stays a file; the warning goes beside it. No call credentials are asked for."""
+    code, out, err = steerway("bootstrap", "--server", "a:1", "--creds", "tls")
+    (server,) = json.loads(out)["xds_servers"]
+    assert code == 0
+    assert server["channel_creds"] == [{"type": "tls", "config": {}}]
+    assert "call_creds" not in server
+    assert "grpc-js (Node)" in err
+
+
+@pytest.mark.parametrize(
+    "server", ["18000", ":18000", "host", "host:", "host:0", "host:65536", "::1:1", "http://a:1", "a b:1"]
+)
+def test_a_wrong_server_is_a_usage_error(steerway: Run, server: str) -> None:
+    """HOST:PORT, nothing else."""
+    code, out, err = steerway("bootstrap", "--server", server)
+    assert (code, out) == (2, "")
+    assert "is not HOST:PORT" in err
+
+
+@pytest.mark.parametrize("server", ["steerway:1", "10.0.0.1:65535", "[::1]:18000", "a.b-c.svc:80"])
+def test_hosts_addresses_and_bracketed_ipv6_are_servers(steerway: Run, server: str) -> None:
+    """What gRPC can dial."""
+    code, out, _ = steerway("bootstrap", "--server", server)
+    assert code == 0
+    assert json.loads(out)["xds_servers"][0]["server_uri"] == server
+
+
+@pytest.fixture
+def control_plane() -> Iterator[tuple[str, "SimpleQueue[base_pb2.Node]"]]:
+    """An ADS server that answers nothing and keeps the Node of each first request."""
+    nodes: SimpleQueue[base_pb2.Node] = SimpleQueue()
+
+    def stream(requests: Iterator[discovery_pb2.DiscoveryRequest], _context: object) -> Iterator[bytes]:
+        nodes.put(next(requests).node)
+        for _ in requests:
+            pass
+        yield from ()
+
+    service = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+    handler = grpc.stream_stream_rpc_method_handler(stream, discovery_pb2.DiscoveryRequest.FromString)
+    with ThreadPoolExecutor(2) as pool:
+        server = grpc.server(pool)
+        server.add_generic_rpc_handlers(
+            [grpc.method_handlers_generic_handler(service, {"StreamAggregatedResources": handler})]
+        )
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield f"127.0.0.1:{port}", nodes
+        finally:
+            server.stop(None).wait()
+
+
+def call(bootstrap: str, seconds: float) -> str:
+    """Why a call to `xds:///backend:1` failed, with that bootstrap, in a fresh process."""
+    environ = {**os.environ, "GRPC_XDS_BOOTSTRAP_CONFIG": bootstrap}
+    done = subprocess.run(
+        [sys.executable, "-c", _CALL, str(seconds)],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_grpcio_connects_with_it_and_sends_its_node(
+    steerway: Run, control_plane: tuple[str, "SimpleQueue[base_pb2.Node]"]
+) -> None:
+    """A real C-core client takes the file, dials the server and introduces itself as written."""
+    address, nodes = control_plane
+    _, out, _ = steerway("bootstrap", "--server", address, "--zone", "eu-1", "--namespace", "shop")
+    assert "bootstrap" not in call(out, 2).lower()
+    node = nodes.get(timeout=30)
+    assert node.id == json.loads(out)["node"]["id"]
+    assert node.locality.zone == "eu-1"
+    assert node.metadata["NAMESPACE"] == "shop"
+
+
+def test_grpcio_takes_the_file_with_tls(steerway: Run) -> None:
+    """Nobody answers with TLS here; the file itself is accepted."""
+    _, out, _ = steerway("bootstrap", "--server", "127.0.0.1:1", "--creds", "tls")
+    assert "bootstrap" not in call(out, 2).lower()
+
+
+def test_grpcio_would_name_a_bad_file() -> None:
+    """The control experiment for the two tests above: a file without credentials is refused in these
+    words."""
+    assert "channel_creds" in call('{"xds_servers": [{"server_uri": "127.0.0.1:1"}]}', 2)

@@ -1,0 +1,142 @@
+"""The command line as a whole: exit codes, help, speed, streams."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import click
+import pytest
+
+from steerway import __version__
+from steerway.cli import cli, terminal
+from steerway.errors import EngineError, SettingsError, SourceError
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_every_command_has_help(steerway: Run) -> None:
+    """`--help` and `-h` work everywhere and name the exit codes once."""
+    assert sorted(cli.commands) == ["bootstrap", "check", "serve", "version"]
+    for name in cli.commands:
+        code, out, _ = steerway(name, "-h")
+        assert code == 0
+        assert out.startswith(f"Usage: steerway {name}")
+    assert "Exit codes: 0" in steerway("--help")[1]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nope"], ["serve", "--nope"], ["bootstrap"], ["check"], ["bootstrap", "--creds", "none"]]
+)
+def test_a_wrong_command_line_exits_with_2(steerway: Run, arguments: list[str]) -> None:
+    """Nothing on stdout, words on stderr."""
+    code, out, err = steerway(*arguments)
+    assert (code, out) == (2, "")
+    assert "Error: " in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(SettingsError("a\nb"), 2), (SourceError("a\nb"), 1), (EngineError("a\nb"), 1)],
+    ids=lambda value: type(value).__name__,
+)
+def test_own_errors_become_lines_and_exit_codes(
+    capsys: pytest.CaptureFixture[str], error: Exception, code: int
+) -> None:
+    """One `error:` line each, no traceback."""
+
+    def fail() -> int:
+        raise error
+
+    assert terminal.run(fail) == code
+    assert capsys.readouterr() == ("", "error: a\nerror: b\n")
+
+
+def test_an_interrupt_ends_quietly() -> None:
+    """Ctrl-C is no error."""
+
+    @click.command
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    assert terminal.run(lambda: interrupted.main([], standalone_mode=False)) == 130
+
+
+def test_a_programming_error_keeps_its_traceback() -> None:
+    """Only errors that are meant for a person are shortened."""
+
+    def bug() -> int:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        terminal.run(bug)
+
+
+def test_version_prints_one_line_and_more_when_asked(steerway: Run) -> None:
+    """The line for people, and what a bug report needs."""
+    assert steerway("version") == (0, f"steerway {__version__}\n", "")
+    assert steerway("--version") == (0, f"steerway {__version__}\n", "")
+    _, out, _ = steerway("version", "-v")
+    assert {line.split()[0] for line in out.splitlines()} >= {"steerway", "python", "protobuf", "grpcio"}
+    _, out, _ = steerway("version", "--json")
+    assert f'"steerway": "{__version__}"' in out
+
+
+def test_items_show_a_sign_and_a_cure(capsys: pytest.CaptureFixture[str]) -> None:
+    """No colours where there is no terminal."""
+    terminal.item(terminal.Mark.PASS, "good")
+    terminal.item(terminal.Mark.FAIL, "bad", "mend it")
+    assert capsys.readouterr().out == "✓ good\n✗ bad\n    → mend it\n"
+
+
+def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """NO_COLOR wins over a terminal."""
+    monkeypatch.setattr(click.utils, "should_strip_ansi", lambda _stream, color: color is False)
+    terminal.note("x")
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal.note("x")
+    colored, plain = capsys.readouterr().err.splitlines()
+    assert "\x1b[" in colored
+    assert plain == "note: x"
+
+
+def run_process(*arguments: str) -> subprocess.Popen[str]:
+    """The command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "steerway", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPROFILEIMPORTTIME": ""},
+    )
+
+
+def test_help_starts_without_heavy_libraries() -> None:
+    """What makes a start slow is imported by the commands that need it."""
+    heavy = (
+        "google.protobuf",
+        "envoy",
+        "grpc",
+        "kubernetes_asyncio",
+        "uvicorn",
+        "starlette",
+        "structlog",
+        "matplotlib",
+    )
+    program = (
+        "import sys; from steerway.cli import main; main(['--help']); "
+        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr == "[]\n"
+
+
+def test_a_reader_that_leaves_early_is_no_crash() -> None:
+    """`steerway version -v | head -0` ends without a traceback."""
+    with run_process("version", "-v") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()

@@ -1,0 +1,91 @@
+"""`steerway serve` up to the moment when the program proper starts."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from steerway import config
+from steerway.config import Settings
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """Stands for the program: keeps the settings that it is started with, announces a port, and ends with
+    0."""
+    kept: list[Settings] = []
+    app = ModuleType("steerway.app")
+
+    def run(settings: Settings, announce: Callable[[str], None]) -> int:
+        kept.append(settings)
+        announce("listening on 127.0.0.1:45123")
+        return 0
+
+    app.run = run  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "steerway.app", app)
+    monkeypatch.setattr("steerway.app", app, raising=False)
+    monkeypatch.setattr("steerway.logs.configure", lambda *_: None)
+    for name in config.SETTINGS:
+        monkeypatch.delenv(config.environment_name(name), raising=False)
+    return kept
+
+
+def test_flags_become_settings(steerway: Run, started: list[Settings]) -> None:
+    """The flags of the issue that people type most, with their types."""
+    code, out, err = steerway(
+        *("serve", "--files", "a", "--files", "b", "--kubernetes", "--kubeconfig", "k", "--context", "c"),
+        *("--namespace", "shop", "--namespace", "pay", "--listen", "127.0.0.1:0", "--admin", "[::1]:0"),
+        *("--log-format", "json", "--drain-seconds", "2.5", "--upstream-service", "shop/web"),
+    )
+    assert (code, out, err) == (0, "listening on 127.0.0.1:45123\n", "")
+    (settings,) = started
+    assert settings.files == (Path("a"), Path("b"))
+    assert settings.kubernetes == config.KubernetesSettings(
+        enabled=True, kubeconfig=Path("k"), context="c", namespaces=("shop", "pay")
+    )
+    assert (settings.listen, settings.admin, settings.log_format) == ("127.0.0.1:0", "[::1]:0", "json")
+    assert (settings.drain_seconds, settings.upstream_services) == (2.5, ("shop/web",))
+
+
+def test_file_environment_and_flags_meet(
+    steerway: Run, started: list[Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each layer beats the one before; a flag can switch off what the file switched on."""
+    file = tmp_path / "s.yaml"
+    file.write_text(
+        "{kubernetes: {enabled: true, context: c}, files: [a], threads: 1, drain_seconds: 1}", "utf-8"
+    )
+    monkeypatch.setenv("STEERWAY_THREADS", "2")
+    code, _, _ = steerway("serve", "--config", str(file), "--no-kubernetes", "--drain-seconds", "3")
+    assert code == 0
+    (settings,) = started
+    assert (settings.kubernetes.enabled, settings.threads, settings.drain_seconds) == (False, 2, 3.0)
+
+
+def test_without_a_source_it_says_which_flags_give_one(steerway: Run, started: list[Settings]) -> None:
+    """A control plane that knows nothing is a mistake."""
+    code, out, err = steerway("serve")
+    assert (code, out, started) == (2, "", [])
+    assert err == (
+        "error: nothing to serve: say where Services come from with --files DIR (manifests) or --kubernetes"
+        " (an API server)\n"
+    )
+
+
+def test_wrong_settings_are_told_together(steerway: Run, started: list[Settings]) -> None:
+    """One line each, exit code 2, nothing started."""
+    code, _, err = steerway("serve", "--files", "a", "--listen", "x", "--threads", "y")
+    assert (code, started) == (2, [])
+    assert [line[:16] for line in err.splitlines()] == ["error: --listen ", "error: --threads"]
+
+
+def test_every_setting_has_a_flag(steerway: Run) -> None:
+    """A setting without a flag could not be tried out."""
+    _, out, _ = steerway("serve", "--help")
+    flags = [config.flag_name(name) for name in config.SETTINGS]
+    assert len(flags) == 23
+    assert [flag for flag in flags if flag not in out] == []
