@@ -38,35 +38,31 @@ def check(paths: tuple[Path, ...], default_namespace: str, verbose: bool) -> int
     from steerway.sources.files import load
 
     result = load(paths, default_namespace)
-    unserved = _unserved(result.objects)
     marks: Counter[Mark] = Counter()
     for entry in result.documents:
-        own = (unserved[found.key] for found in entry.objects if found.key in unserved)
-        problem = entry.problem or next(own, None)
-        mark = Mark.FAIL if problem else Mark.SKIP if entry.ignored else Mark.PASS
+        mark = Mark.FAIL if entry.problem else Mark.SKIP if entry.ignored else Mark.PASS
         marks[mark] += 1
         if mark is not Mark.SKIP or verbose:
-            _tell(mark, entry, problem)
+            _tell(mark, entry, entry.problem)
     return _conclude(marks, verbose)
 
 
 def _tell(mark: Mark, entry: "Entry", problem: "Problem | None") -> None:
     what = f"{entry.kind} {entry.name}".strip()
     if problem is None:
-        terminal.item(
-            mark, f"{entry.where}: {what}" + (": not a kind that steerway reads" if entry.ignored else "")
-        )
+        remark = ": not a kind that steerway reads" if entry.ignored else ""
+        terminal.item(mark, f"{entry.where}: {what}{remark}")
     else:
         reason = problem.reason.removeprefix(f"{entry.subject}: ")
-        terminal.item(mark, f"{entry.where}: {what + ': ' if what else ''}{reason}", problem.cure)
+        terminal.item(mark, f"{entry.where}: {what}{': ' if what else ''}{reason}", problem.cure)
 
 
 def _conclude(marks: Counter[Mark], verbose: bool) -> int:
-    skipped = (
-        f", {marks[Mark.SKIP]} not read{'' if verbose else ' (-v lists them)'}" if marks[Mark.SKIP] else ""
-    )
-    terminal.say(f"{marks[Mark.PASS]} good, {marks[Mark.FAIL]} broken{skipped}")
+    totals = f"{marks[Mark.PASS]} good, {marks[Mark.FAIL]} broken"
+    if marks[Mark.SKIP]:
+        totals += f", {marks[Mark.SKIP]} not read" + ("" if verbose else " (-v lists them)")
+    terminal.say(totals)
     if not marks[Mark.PASS] and not marks[Mark.FAIL]:
-        terminal.fail("nothing to serve was found: Services, EndpointSlices, xDS resources or a mapping")
+        terminal.fail("nothing to serve was found: no Service, EndpointSlice, xDS resource or mapping")
         return ExitCode.FAILURE
     return ExitCode.FAILURE if marks[Mark.FAIL] else ExitCode.OK
