@@ -10,23 +10,43 @@
 //! * [`Demand`]: which names somebody on any shard wants, with a grace time.
 #![forbid(unsafe_code)]
 
+use std::sync::{Arc, LazyLock};
+
+mod answer;
+mod audience;
 mod demand;
+mod effects;
+mod exchange;
 mod interest;
+mod names;
+mod request;
+mod resource;
 mod response;
+mod snapshot;
 mod status;
 mod store;
 mod stream;
+mod subscription;
 mod type_url;
+mod watch;
+mod wire;
 
 pub use demand::{Demand, DemandKey};
+pub use effects::{Effects, InterestChange, Nack, Received, RequestKind};
 pub use interest::{Interest, Transition};
-pub use response::Response;
+pub use resource::Resource;
+pub use response::{Identifier, Response};
+pub use snapshot::SubscriptionView;
 pub use status::{Code, Status};
-pub use store::{Commit, CommitOutcome, EntryView, Key, Lookup, Put, Resource, Store};
-pub use stream::{
-    Effects, InterestChange, Nack, Node, Protocol, Received, RequestKind, Service, Stream, SubscriptionView,
-};
+pub use store::{Commit, CommitOutcome, EntryView, Key, Lookup, Put, Store};
+pub use stream::{Node, Protocol, Service, Stream};
 pub use type_url::TypeId;
 
 /// The name that stands for a wildcard subscription, in requests, in [`Interest`] and in [`Demand`].
 pub const WILDCARD: &str = "*";
+
+/// [`WILDCARD`] as a shared string, made once.
+pub fn wildcard_name() -> &'static Arc<str> {
+    static NAME: LazyLock<Arc<str>> = LazyLock::new(|| WILDCARD.into());
+    &NAME
+}

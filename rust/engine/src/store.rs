@@ -1,10 +1,15 @@
 //! The resource store: `(type, name, audience) → resource | absent`.
+//!
+//! It knows no streams. Most names have exactly one entry, for one audience: that costs no list of its own.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hashbrown::{HashMap, HashSet};
+use smallvec::SmallVec;
 
-use crate::TypeId;
+use crate::audience::{sees, widening};
+use crate::{Resource, TypeId, wildcard_name};
 
 /// What names an entry of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,35 +20,6 @@ pub struct Key {
     pub name: Arc<str>,
     /// Who sees it: parts joined by `/`, widest first; "" is everybody.
     pub audience: Arc<str>,
-}
-
-/// One resource, encoded once, shared by every receiver.
-#[derive(Debug)]
-pub struct Resource {
-    version: u64,
-    refs: Box<[(TypeId, Arc<str>)]>,
-}
-
-impl Resource {
-    /// Encode a serialised message of the given type. Costs a hash and a copy of the bytes: do it outside of locks.
-    pub fn new(_type_id: TypeId, _name: &str, _value: &[u8], _refs: Vec<(TypeId, Arc<str>)>) -> Resource {
-        todo!()
-    }
-
-    /// Hash of the content; equal content has an equal version on every replica.
-    pub fn version(&self) -> u64 {
-        self.version
-    }
-
-    /// Other resources that this one names.
-    pub fn refs(&self) -> &[(TypeId, Arc<str>)] {
-        &self.refs
-    }
-
-    /// The serialised message, without the `Any` around it.
-    pub fn value(&self) -> Bytes {
-        todo!()
-    }
 }
 
 /// One resource of a commit.
@@ -71,7 +47,7 @@ pub struct Commit {
 /// What a commit changed.
 #[derive(Clone, Debug, Default)]
 pub struct CommitOutcome {
-    /// Names whose subscribers must look again ([`crate::WILDCARD`]: the wildcard itself became answerable).
+    /// Names whose subscribers must look again, each once ([`crate::WILDCARD`]: the wildcard itself became answerable).
     pub changed: Vec<(TypeId, Arc<str>)>,
     /// How many entries changed.
     pub count: usize,
@@ -101,9 +77,23 @@ pub struct EntryView<'a> {
     pub content: Result<&'a Arc<Resource>, &'a Arc<str>>,
 }
 
+#[derive(Debug)]
+struct Entry {
+    audience: Arc<str>,
+    content: Result<Arc<Resource>, Arc<str>>,
+}
+
+/// All entries of one name.
+type Entries = SmallVec<[Entry; 1]>;
+
 /// The resources of this replica. One writer, many readers: the transport puts a lock around it.
 #[derive(Debug, Default)]
-pub struct Store {}
+pub struct Store {
+    types: [HashMap<Arc<str>, Entries>; TypeId::COUNT],
+    complete: [HashSet<Arc<str>>; TypeId::COUNT],
+    /// One copy of each audience that ever had an entry: they are few, entries are many.
+    audiences: HashSet<Arc<str>>,
+}
 
 impl Store {
     /// An empty store, in which every name is unanswered.
@@ -112,46 +102,132 @@ impl Store {
     }
 
     /// Apply all changes at once. Equal content (bytes and references) changes nothing.
-    pub fn commit(&mut self, _commit: Commit) -> CommitOutcome {
-        todo!()
+    pub fn commit(&mut self, commit: Commit) -> CommitOutcome {
+        let mut outcome = CommitOutcome::default();
+        let mut seen = HashSet::new();
+        let mut note = |type_id, name: Arc<str>| {
+            outcome.count += 1;
+            if seen.insert((type_id, Arc::clone(&name))) {
+                outcome.changed.push((type_id, name));
+            }
+        };
+        for Put { key, resource } in commit.put {
+            if let Some((type_id, name)) = self.set(key, Ok(resource)) {
+                note(type_id, name);
+            }
+        }
+        for (key, reason) in commit.absent {
+            if let Some((type_id, name)) = self.set(key, Err(reason)) {
+                note(type_id, name);
+            }
+        }
+        for key in commit.forget {
+            if self.forget(&key) {
+                note(key.type_id, key.name);
+            }
+        }
+        for (type_id, audience) in commit.complete {
+            let wildcard = (type_id, Arc::clone(wildcard_name()));
+            if self.complete[type_id.index()].insert(audience) && seen.insert(wildcard.clone()) {
+                outcome.changed.push(wildcard);
+            }
+        }
+        outcome
     }
 
     /// Take back `complete` for exactly this audience: call it when the demand for the wildcard was withdrawn, so
     /// that a later wildcard waits for a fresh `complete` and never sees what nobody kept up to date.
-    pub fn reopen(&mut self, _type_id: TypeId, _audience: &str) {
-        todo!()
+    pub fn reopen(&mut self, type_id: TypeId, audience: &str) {
+        self.complete[type_id.index()].remove(audience);
     }
 
     /// The entry of the most exact audience that has one: `a/b/c`, then `a/b`, then `a`, then "".
-    pub fn lookup(&self, _type_id: TypeId, _name: &str, _audience: &str) -> Lookup<'_> {
-        todo!()
+    pub fn lookup(&self, type_id: TypeId, name: &str, audience: &str) -> Lookup<'_> {
+        match self.types[type_id.index()].get(name).and_then(|entries| most_exact(entries, audience)) {
+            Some(Entry { content: Ok(resource), .. }) => Lookup::Found(resource),
+            Some(Entry { content: Err(reason), .. }) => Lookup::Absent(reason),
+            None => Lookup::Unanswered,
+        }
     }
 
     /// Whether wildcard subscriptions of this audience may be answered.
-    pub fn is_complete(&self, _type_id: TypeId, _audience: &str) -> bool {
-        todo!()
+    pub fn is_complete(&self, type_id: TypeId, audience: &str) -> bool {
+        let complete = &self.complete[type_id.index()];
+        !complete.is_empty() && widening(audience).any(|wider| complete.contains(wider))
     }
 
     /// Every resource of a type that this audience sees, in no particular order. Costs all names of the type.
     pub fn visible<'a>(
         &'a self,
-        _type_id: TypeId,
-        _audience: &'a str,
+        type_id: TypeId,
+        audience: &'a str,
     ) -> impl Iterator<Item = (&'a Arc<str>, &'a Arc<Resource>)> + 'a {
-        todo!();
-        #[allow(unreachable_code)]
-        std::iter::empty()
+        self.types[type_id.index()].iter().filter_map(move |(name, entries)| {
+            let resource = most_exact(entries, audience)?.content.as_ref().ok()?;
+            Some((name, resource))
+        })
     }
 
     /// Every entry, in no particular order.
     pub fn entries(&self) -> impl Iterator<Item = EntryView<'_>> + '_ {
-        todo!();
-        #[allow(unreachable_code)]
-        std::iter::empty()
+        TypeId::ALL.into_iter().flat_map(move |type_id| {
+            self.types[type_id.index()].iter().flat_map(move |(name, entries)| {
+                entries.iter().map(move |Entry { audience, content }| EntryView {
+                    type_id,
+                    name,
+                    audience,
+                    content: content.as_ref(),
+                })
+            })
+        })
     }
 
     /// The serialised resource of exactly this entry; `None` when there is no entry or it is absent.
-    pub fn body(&self, _type_id: TypeId, _name: &str, _audience: &str) -> Option<Bytes> {
-        todo!()
+    pub fn body(&self, type_id: TypeId, name: &str, audience: &str) -> Option<Bytes> {
+        let entries = self.types[type_id.index()].get(name)?;
+        let entry = entries.iter().find(|entry| &*entry.audience == audience)?;
+        entry.content.as_ref().ok().map(|resource| resource.value())
+    }
+
+    /// Returns what changed; `None` when the entry had this content already.
+    fn set(&mut self, key: Key, content: Result<Arc<Resource>, Arc<str>>) -> Option<(TypeId, Arc<str>)> {
+        let Key { type_id, name, audience } = key;
+        let entries = self.types[type_id.index()].entry(Arc::clone(&name)).or_default();
+        match entries.iter_mut().find(|entry| entry.audience == audience) {
+            Some(entry) if same_content(&entry.content, &content) => return None,
+            Some(entry) => entry.content = content,
+            None => {
+                let audience = Arc::clone(self.audiences.get_or_insert_with(&audience, Arc::clone));
+                entries.push(Entry { audience, content });
+            }
+        }
+        Some((type_id, name))
+    }
+
+    /// Returns whether there was an entry.
+    fn forget(&mut self, key: &Key) -> bool {
+        let names = &mut self.types[key.type_id.index()];
+        let Some(entries) = names.get_mut(&key.name) else { return false };
+        let Some(index) = entries.iter().position(|entry| entry.audience == key.audience) else {
+            return false;
+        };
+        entries.swap_remove(index);
+        if entries.is_empty() {
+            names.remove(&key.name);
+        }
+        true
+    }
+}
+
+fn most_exact<'a>(entries: &'a Entries, audience: &str) -> Option<&'a Entry> {
+    let seen = entries.iter().filter(|entry| sees(audience, &entry.audience));
+    seen.max_by_key(|entry| entry.audience.len())
+}
+
+fn same_content(old: &Result<Arc<Resource>, Arc<str>>, new: &Result<Arc<Resource>, Arc<str>>) -> bool {
+    match (old, new) {
+        (Ok(old), Ok(new)) => old.same_as(new),
+        (Err(old), Err(new)) => old == new,
+        _ => false,
     }
 }

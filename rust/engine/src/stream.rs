@@ -5,7 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Response, Status, Store, TypeId};
+use crate::effects::{Effects, InterestChange, Received, RequestKind};
+use crate::request::{Request, node_id};
+use crate::response::{Identifier, Response};
+use crate::snapshot::SubscriptionView;
+use crate::watch::{View, Warmed, Watch};
+use crate::{Status, Store, TypeId, wildcard_name};
 
 /// The two variants of the transport protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +30,24 @@ pub enum Service {
     PerType(TypeId),
 }
 
+impl Service {
+    /// The type that a request asks for; `None` for one that is not served.
+    fn type_of(self, url: &[u8]) -> Result<Option<TypeId>, Status> {
+        match self {
+            Service::Ads if url.is_empty() => Err(Status::invalid_argument(
+                "a request on the aggregated discovery service must carry type_url",
+            )),
+            Service::Ads => Ok(std::str::from_utf8(url).ok().and_then(TypeId::from_url)),
+            Service::PerType(own) if url.is_empty() || url == own.url().as_bytes() => Ok(Some(own)),
+            Service::PerType(own) => Err(Status::invalid_argument(format!(
+                "this discovery service serves {} only, not {}",
+                own.url(),
+                String::from_utf8_lossy(url)
+            ))),
+        }
+    }
+}
+
 /// The client's own description, from the first request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
@@ -34,170 +57,152 @@ pub struct Node {
     pub bytes: Bytes,
 }
 
-/// A change of what the stream is interested in, for [`crate::Interest`]. Wildcards go by [`crate::WILDCARD`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InterestChange {
-    /// Tell the stream when this name changes.
-    Subscribe(TypeId, Arc<str>),
-    /// No longer.
-    Unsubscribe(TypeId, Arc<str>),
-}
-
-/// A response that the client refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Nack {
-    /// The names that the refused response brought anew, changed or removed.
-    pub resources: Vec<Arc<str>>,
-    /// `version_info` (delta: `system_version_info`) of the refused response.
-    pub version: String,
-    /// `error_detail.code`.
-    pub code: i32,
-    /// `error_detail.message`.
-    pub message: String,
-}
-
-/// What a request was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RequestKind {
-    /// A subscription, or a change of one.
-    Subscribe,
-    /// The client took the response sent `latency` ago.
-    Ack {
-        /// Time since the response was handed out.
-        latency: Duration,
-    },
-    /// The client refused the response.
-    Nack(Box<Nack>),
-    /// It carried an old nonce.
-    Stale,
-    /// Its type is not served; it was ignored.
-    UnknownType,
-}
-
-/// What was received, for counters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// `None`: a type that is not served.
-    pub type_id: Option<TypeId>,
-    /// What the request was.
-    pub kind: RequestKind,
-}
-
-/// What the transport must do after a message. Reuse one per connection: [`Effects::clear`] keeps the memory.
-#[derive(Debug, Default)]
-pub struct Effects {
-    /// Once per stream, after its first good request: report the stream and have it classified.
-    pub opened: Option<Node>,
-    /// Changes for the index, in order. Empty until the stream is classified.
-    pub interest: Vec<InterestChange>,
-    /// What the request was.
-    pub received: Option<Received>,
-}
-
-impl Effects {
-    /// Forget everything.
-    pub fn clear(&mut self) {
-        self.opened = None;
-        self.interest.clear();
-        self.received = None;
-    }
-}
-
-/// State of one type on one stream, for operators. Ages count from the `now` of the snapshot; `None`: never.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubscriptionView {
-    /// Type of the subscription.
-    pub type_id: TypeId,
-    /// Whether it is a wildcard (names may stand beside it).
-    pub wildcard: bool,
-    /// Names asked for explicitly, sorted.
-    pub names: Vec<Arc<str>>,
-    /// Those of them (and "*") that nobody has answered yet, sorted.
-    pub waiting: Vec<Arc<str>>,
-    /// Version of the last response; "" when there was none.
-    pub version_sent: String,
-    /// Version of the last response that was ACKed; "" when there was none.
-    pub version_acked: String,
-    /// Time since the last response.
-    pub sent_age: Option<Duration>,
-    /// Time since the last ACK.
-    pub acked_age: Option<Duration>,
-    /// Version of the last response that was refused; "" when none was.
-    pub nack_version: String,
-    /// Text of the last NACK; "" once a later response was ACKed.
-    pub nack_message: String,
-    /// Time since the last NACK.
-    pub nack_age: Option<Duration>,
-}
-
 /// One discovery stream: what the client asked for, what it was sent, what it said to it.
 ///
 /// The transport feeds messages and changes, and asks for responses until there are none. Times are durations
 /// since the start of the engine.
 #[derive(Debug)]
-pub struct Stream {}
+pub struct Stream {
+    protocol: Protocol,
+    service: Service,
+    identifier: Identifier,
+    node: Option<Node>,
+    audience: Option<Arc<str>>,
+    /// How many nonces were given out: they are never used twice on a stream, over all types.
+    nonces: u64,
+    watches: [Option<Box<Watch>>; TypeId::COUNT],
+}
 
 impl Stream {
-    /// A stream on which nothing was said yet. `identifier` goes out as `control_plane.identifier`.
-    pub fn new(_protocol: Protocol, _service: Service, _identifier: &Arc<str>) -> Stream {
-        todo!()
+    /// A stream on which nothing was said yet.
+    pub fn new(protocol: Protocol, service: Service, identifier: &Identifier) -> Stream {
+        Stream {
+            protocol,
+            service,
+            identifier: identifier.clone(),
+            node: None,
+            audience: None,
+            nonces: 0,
+            watches: Default::default(),
+        }
     }
 
-    /// Take one gRPC message (without frame prefix). `out` must be clear. An error ends the stream.
-    pub fn on_message(&mut self, _message: &[u8], _now: Duration, _out: &mut Effects) -> Result<(), Status> {
-        todo!()
+    /// Take one gRPC message (without frame prefix). `out` must be clear. An error ends the stream; `out` is clear
+    /// then.
+    pub fn on_message(&mut self, message: &[u8], now: Duration, out: &mut Effects) -> Result<(), Status> {
+        let taken = self.take(message, now, out);
+        if taken.is_err() {
+            out.clear();
+        }
+        taken
+    }
+
+    fn take(&mut self, message: &[u8], now: Duration, out: &mut Effects) -> Result<(), Status> {
+        let request = Request::decode(self.protocol, message)?;
+        let type_id = self.service.type_of(request.type_url)?;
+        if self.node.is_none() {
+            // "It is sufficient to only check the first message for the node identifier."
+            let id = node_id(request.node)?.into();
+            let bytes = Bytes::copy_from_slice(request.node.unwrap_or_default());
+            out.opened = self.node.insert(Node { id, bytes }).clone().into();
+        }
+        let Some(type_id) = type_id else {
+            out.received = Some(Received { type_id: None, kind: RequestKind::UnknownType });
+            return Ok(());
+        };
+        let watch =
+            self.watches[type_id.index()].get_or_insert_with(|| Watch::new(type_id, self.protocol).into());
+        let (kind, change) = watch.on_request(&request, now)?;
+        out.received = Some(Received { type_id: Some(type_id), kind });
+        if self.audience.is_some() {
+            out.note(type_id, change);
+        }
+        Ok(())
     }
 
     /// Say whose view the client sees. Until then nothing is answered; afterwards `out.interest` holds all that
     /// was asked for so far. Only the first call counts.
-    pub fn classify(&mut self, _audience: Arc<str>, _out: &mut Effects) {
-        todo!()
+    pub fn classify(&mut self, audience: Arc<str>, out: &mut Effects) {
+        if self.audience.is_none() {
+            self.audience = Some(audience);
+            let interests =
+                self.interests().map(|(type_id, name)| InterestChange::Subscribe(type_id, name.clone()));
+            out.interest.extend(interests);
+        }
     }
 
     /// The index says that this name changed ([`crate::WILDCARD`]: that wildcards may now be answered).
-    pub fn mark_changed(&mut self, _type_id: TypeId, _name: &str) {
-        todo!()
+    pub fn mark_changed(&mut self, type_id: TypeId, name: &Arc<str>) {
+        if let Some(watch) = &mut self.watches[type_id.index()] {
+            watch.mark_changed(name);
+        }
     }
 
     /// Whether [`Stream::next_response`] may have something: cheap, may be wrong in that direction only.
     pub fn may_respond(&self) -> bool {
-        todo!()
+        self.audience.is_some() && self.watches.iter().flatten().any(|watch| watch.may_respond())
     }
 
     /// The next response that is due, in the order of types; `None` when there is none. It counts as sent.
-    pub fn next_response(&mut self, _store: &Store, _now: Duration) -> Option<Response> {
-        todo!()
+    pub fn next_response(&mut self, store: &Store, now: Duration) -> Option<Response> {
+        let audience = self.audience.as_deref()?;
+        let nonce = self.nonces + 1;
+        let mut warmed = Warmed::new();
+        let response = self.watches.iter_mut().zip(TypeId::ALL).find_map(|(watch, type_id)| {
+            let view = View { store, audience, type_id };
+            watch.as_mut()?.respond(view, (&self.identifier, nonce, now), &mut warmed)
+        })?;
+        self.nonces = nonce;
+        if let Some(endpoints) = &mut self.watches[TypeId::Endpoint.index()] {
+            endpoints.warm(&warmed);
+        }
+        Some(response)
     }
 
     /// All that the index holds for this stream (to take it out when the stream ends).
     pub fn interests(&self) -> impl Iterator<Item = (TypeId, &Arc<str>)> {
-        todo!();
-        #[allow(unreachable_code)]
-        std::iter::empty()
+        self.watches.iter().zip(TypeId::ALL).flat_map(|(watch, type_id)| {
+            let subscription = watch.iter().map(|watch| &watch.subscription);
+            subscription
+                .flat_map(|subscription| {
+                    let wildcard = subscription.wildcard().then(wildcard_name);
+                    wildcard.into_iter().chain(subscription.interests())
+                })
+                .map(move |name| (type_id, name))
+        })
     }
 
     /// The node of the first request.
     pub fn node(&self) -> Option<&Node> {
-        todo!()
+        self.node.as_ref()
     }
 
     /// The audience, once classified.
     pub fn audience(&self) -> Option<&Arc<str>> {
-        todo!()
+        self.audience.as_ref()
     }
 
     /// Which protocol the stream speaks.
     pub fn protocol(&self) -> Protocol {
-        todo!()
+        self.protocol
     }
 
-    /// How many names (wildcards count as one) are subscribed, per type index.
+    /// How many names (a wildcard counts as one) are subscribed, by [`TypeId::index`].
     pub fn subscribed(&self) -> [usize; TypeId::COUNT] {
-        todo!()
+        std::array::from_fn(|index| {
+            let subscription = self.watches[index].as_ref().map(|watch| &watch.subscription);
+            subscription.map_or(0, |s| s.names.explicit() + usize::from(s.wildcard()))
+        })
     }
 
     /// State of every type that was asked for, for operators.
-    pub fn snapshot(&self, _store: &Store, _now: Duration) -> Vec<SubscriptionView> {
-        todo!()
+    pub fn snapshot(&self, store: &Store, now: Duration) -> Vec<SubscriptionView> {
+        let watches = self.watches.iter().zip(TypeId::ALL);
+        let asked_for = watches.filter_map(|(watch, type_id)| Some((watch.as_ref()?, type_id)));
+        let views = asked_for.map(|(watch, type_id)| {
+            let view = self.audience.as_deref().map(|audience| View { store, audience, type_id });
+            SubscriptionView::new(watch, view, type_id, now)
+        });
+        views.collect()
     }
 }

@@ -1,0 +1,280 @@
+//! The names one subscription tracks, and what the client holds of each.
+//!
+//! Tracked are the names that the client asked for and, under a wildcard, those it was sent. Indices stay valid until
+//! their name is removed; an index that outlived its name may meet another one, so lists of indices are only hints.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+/// What the client holds of a name, as far as this stream knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Held {
+    /// It was told nothing.
+    #[default]
+    Nothing,
+    /// It was told that there is none (delta).
+    Gone,
+    /// Something that this server did not send in its present form (delta, `initial_resource_versions`).
+    Other,
+    /// The version with this fingerprint.
+    Version(u64),
+}
+
+/// One tracked name.
+#[derive(Debug)]
+pub(crate) struct Tracked {
+    pub(crate) name: Arc<str>,
+    held: Held,
+    /// The last response that brought it anew, changed or removed.
+    pub(crate) sent_in: u64,
+    /// The last pass that met it ([`Names::begin_pass`]).
+    pub(crate) pass: u32,
+    /// Asked for by name (otherwise only covered by the wildcard).
+    explicit: bool,
+    /// Asked for by name, and nobody has answered yet (full-state types).
+    unanswered: bool,
+    /// Waits in the list of names to look at again.
+    dirty: bool,
+    /// To be sent even if the client holds the present version.
+    pub(crate) forced: bool,
+    /// Its cluster was sent again: a repeated request means that the client waits for it.
+    pub(crate) warming: bool,
+}
+
+impl Tracked {
+    pub(crate) fn held(&self) -> Held {
+        self.held
+    }
+
+    pub(crate) fn explicit(&self) -> bool {
+        self.explicit
+    }
+
+    /// Whether the client holds a resource of this name.
+    pub(crate) fn holds_some(&self) -> bool {
+        matches!(self.held, Held::Version(_) | Held::Other)
+    }
+}
+
+/// The tracked names with what is summed up over them.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    hasher: DefaultHashBuilder,
+    table: HashTable<u32>,
+    slots: Vec<Option<Tracked>>,
+    free: Vec<u32>,
+    /// Names to look at again.
+    dirty: Vec<u32>,
+    pass: u32,
+    explicit: usize,
+    unanswered: usize,
+    /// Sum of the fingerprints of all that the client holds: an order-free version of the whole.
+    version: u64,
+}
+
+impl Names {
+    pub(crate) fn find(&self, name: &str) -> Option<u32> {
+        let hash = self.hasher.hash_one(name);
+        self.table
+            .find(hash, |&index| self.slots[index as usize].as_ref().is_some_and(|t| &*t.name == name))
+            .copied()
+    }
+
+    /// Track a name; `owned` makes the shared string if it is not tracked yet.
+    pub(crate) fn track(&mut self, name: &str, owned: impl FnOnce() -> Arc<str>) -> u32 {
+        let Names { hasher, table, slots, free, .. } = self;
+        let hash_of = |index: &u32| hasher.hash_one(name_at(slots, *index));
+        match table.entry(hasher.hash_one(name), |&index| name_at(slots, index) == name, hash_of) {
+            Entry::Occupied(entry) => *entry.get(),
+            Entry::Vacant(entry) => {
+                let index = free.pop().unwrap_or(slots.len() as u32);
+                entry.insert(index);
+                let tracked = Tracked {
+                    name: owned(),
+                    held: Held::Nothing,
+                    sent_in: 0,
+                    pass: 0,
+                    explicit: false,
+                    unanswered: false,
+                    dirty: false,
+                    forced: false,
+                    warming: false,
+                };
+                match slots.get_mut(index as usize) {
+                    Some(slot) => *slot = Some(tracked),
+                    None => slots.push(Some(tracked)),
+                }
+                index
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, index: u32) -> Option<&Tracked> {
+        self.slots.get(index as usize)?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut Tracked> {
+        self.slots.get_mut(index as usize)?.as_mut()
+    }
+
+    /// Stop tracking a name.
+    pub(crate) fn remove(&mut self, index: u32) {
+        self.set_held(index, Held::Nothing);
+        self.set_unanswered(index, false);
+        self.set_explicit(index, false);
+        let Some(tracked) = self.slots[index as usize].take() else { return };
+        let hash = self.hasher.hash_one(&*tracked.name);
+        if let Ok(entry) = self.table.find_entry(hash, |&found| found == index) {
+            entry.remove();
+        }
+        self.free.push(index);
+    }
+
+    pub(crate) fn set_held(&mut self, index: u32, held: Held) {
+        let Some(tracked) = self.slots[index as usize].as_mut() else { return };
+        for (held, sign) in [(tracked.held, u64::MAX), (held, 1)] {
+            if let Held::Version(fingerprint) = held {
+                self.version = self.version.wrapping_add(fingerprint.wrapping_mul(sign));
+            }
+        }
+        tracked.held = held;
+    }
+
+    pub(crate) fn set_explicit(&mut self, index: u32, explicit: bool) {
+        let Some(tracked) = self.slots[index as usize].as_mut() else { return };
+        self.explicit = self.explicit + usize::from(explicit) - usize::from(tracked.explicit);
+        tracked.explicit = explicit;
+    }
+
+    pub(crate) fn set_unanswered(&mut self, index: u32, unanswered: bool) {
+        let Some(tracked) = self.slots[index as usize].as_mut() else { return };
+        self.unanswered = self.unanswered + usize::from(unanswered) - usize::from(tracked.unanswered);
+        tracked.unanswered = unanswered;
+    }
+
+    /// Have a name looked at again.
+    pub(crate) fn mark_dirty(&mut self, index: u32) {
+        let Some(tracked) = self.slots[index as usize].as_mut() else { return };
+        if std::mem::replace(&mut tracked.dirty, true) {
+            return;
+        }
+        if self.dirty.len() > 2 * self.slots.len() {
+            // Names that came and went while a response was in flight left their indices behind.
+            let slots = &self.slots;
+            self.dirty.clear();
+            self.dirty.extend(
+                (0..slots.len() as u32).filter(|&i| slots[i as usize].as_ref().is_some_and(|t| t.dirty)),
+            );
+        } else {
+            self.dirty.push(index);
+        }
+    }
+
+    pub(crate) fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Call `look` once for each name to look at again; afterwards there are none.
+    pub(crate) fn drain_dirty(&mut self, mut look: impl FnMut(&mut Names, u32)) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for index in dirty.drain(..) {
+            let tracked = self.slots.get_mut(index as usize).and_then(Option::as_mut);
+            if tracked.is_some_and(|tracked| std::mem::take(&mut tracked.dirty)) {
+                look(self, index);
+            }
+        }
+        self.dirty = dirty;
+    }
+
+    /// A number that marks the names met from now on.
+    pub(crate) fn begin_pass(&mut self) -> u32 {
+        self.pass = self.pass.wrapping_add(1);
+        if self.pass == 0 {
+            // After 2^32 passes old marks could be taken for new ones.
+            self.slots.iter_mut().flatten().for_each(|tracked| tracked.pass = 0);
+            self.pass = 1;
+        }
+        self.pass
+    }
+
+    /// Indices at this moment; names may be removed on the way.
+    pub(crate) fn indices(&self) -> impl Iterator<Item = u32> + use<> {
+        0..self.slots.len() as u32
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Tracked> {
+        self.slots.iter().flatten()
+    }
+
+    /// How many were asked for by name.
+    pub(crate) fn explicit(&self) -> usize {
+        self.explicit
+    }
+
+    /// How many of those have no answer yet (kept for full-state types only).
+    pub(crate) fn unanswered(&self) -> usize {
+        self.unanswered
+    }
+
+    /// The combined version of all that the client holds.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+fn name_at(slots: &[Option<Tracked>], index: u32) -> &str {
+    slots[index as usize].as_ref().map_or("", |tracked| &tracked.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn track(names: &mut Names, name: &str) -> u32 {
+        names.track(name, || name.into())
+    }
+
+    #[test]
+    fn a_name_is_tracked_once_and_found_until_removed() {
+        let mut names = Names::default();
+        let indices: Vec<u32> = (0..1000).map(|n| track(&mut names, &n.to_string())).collect();
+        assert_eq!(track(&mut names, "500"), indices[500]);
+        names.remove(indices[500]);
+        assert_eq!((names.find("500"), names.find("501")), (None, Some(indices[501])));
+        assert_eq!(track(&mut names, "again"), indices[500], "the slot is used again");
+        assert_eq!(names.iter().count(), 1000);
+    }
+
+    #[test]
+    fn the_combined_version_forgets_order_and_past() {
+        let (mut one, mut other) = (Names::default(), Names::default());
+        for (names, order) in [(&mut one, ["a", "b", "c"]), (&mut other, ["c", "b", "a"])] {
+            for name in order {
+                let index = track(names, name);
+                names.set_held(index, Held::Version(7));
+                names.set_held(index, Held::Version(crate::resource::fingerprint(name, 1)));
+            }
+        }
+        assert_eq!(one.version(), other.version());
+        let index = track(&mut one, "d");
+        one.set_held(index, Held::Version(99));
+        assert_ne!(one.version(), other.version());
+        one.remove(index);
+        assert_eq!(one.version(), other.version());
+    }
+
+    #[test]
+    fn counts_follow_their_flags() {
+        let mut names = Names::default();
+        let index = track(&mut names, "a");
+        names.set_explicit(index, true);
+        names.set_explicit(index, true);
+        names.set_unanswered(index, true);
+        assert_eq!((names.explicit(), names.unanswered()), (1, 1));
+        names.remove(index);
+        assert_eq!((names.explicit(), names.unanswered()), (0, 0));
+    }
+}

@@ -1,0 +1,135 @@
+//! Requests of both protocols, read in place.
+
+use crate::Status;
+use crate::stream::Protocol;
+use crate::wire::{Field, Fields, Malformed, Value, repeated, singular};
+
+/// Longest NACK text that is kept; Envoy's can be very long.
+const MAX_ERROR_TEXT: usize = 16 * 1024;
+
+/// `envoy.config.core.v3.Node.id`.
+const NODE_ID: u32 = 1;
+
+/// `google.rpc.Status`.
+const STATUS_CODE: u32 = 1;
+const STATUS_MESSAGE: u32 = 2;
+
+/// Field numbers of one request message.
+struct Layout {
+    node: u32,
+    type_url: u32,
+    nonce: u32,
+    error_detail: u32,
+    /// Everything that bears on names: a message without such fields changes no subscription.
+    names: &'static [u32],
+}
+
+/// `DiscoveryRequest`. Its `version_info` (1) decides nothing here: an ACK is told by its nonce.
+const SOTW: Layout = Layout { node: 2, type_url: 4, nonce: 5, error_detail: 6, names: &[SOTW_NAMES] };
+const SOTW_NAMES: u32 = 3;
+
+/// `DeltaDiscoveryRequest`.
+const DELTA: Layout = Layout {
+    node: 1,
+    type_url: 2,
+    nonce: 6,
+    error_detail: 7,
+    names: &[DELTA_SUBSCRIBE, DELTA_UNSUBSCRIBE, DELTA_INITIAL_VERSIONS],
+};
+const DELTA_SUBSCRIBE: u32 = 3;
+const DELTA_UNSUBSCRIBE: u32 = 4;
+const DELTA_INITIAL_VERSIONS: u32 = 5;
+
+/// One request. Absent strings are empty, as in proto3.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    message: &'a [u8],
+    pub(crate) type_url: &'a [u8],
+    pub(crate) nonce: &'a [u8],
+    pub(crate) node: Option<&'a [u8]>,
+    /// Its presence makes a NACK, whatever its code.
+    pub(crate) error_detail: Option<&'a [u8]>,
+    /// The bytes that hold all fields about names; `None` when they do not lie together.
+    pub(crate) names: Option<&'a [u8]>,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn decode(protocol: Protocol, message: &'a [u8]) -> Result<Request<'a>, Malformed> {
+        let layout = match protocol {
+            Protocol::Sotw => &SOTW,
+            Protocol::Delta => &DELTA,
+        };
+        let mut request =
+            Request { message, type_url: &[], nonce: &[], node: None, error_detail: None, names: None };
+        let (mut names, mut scattered) = (0..0, false);
+        let mut fields = Fields::new(message);
+        while let Some(Field { number, value, start, end }) = fields.next()? {
+            let Value::Bytes(bytes) = value else { continue };
+            if number == layout.type_url {
+                request.type_url = bytes;
+            } else if number == layout.nonce {
+                request.nonce = bytes;
+            } else if number == layout.node {
+                request.node = Some(bytes);
+            } else if number == layout.error_detail {
+                request.error_detail = Some(bytes);
+            } else if layout.names.contains(&number) {
+                scattered |= !names.is_empty() && names.end != start;
+                names = if names.is_empty() { start..end } else { names.start..end };
+            }
+        }
+        request.names = if scattered { None } else { Some(&message[names]) };
+        Ok(request)
+    }
+
+    /// State of the world: all names wanted.
+    pub(crate) fn resource_names(&self) -> impl Iterator<Item = Result<&'a [u8], Malformed>> + use<'a> {
+        repeated(self.message, SOTW_NAMES)
+    }
+
+    /// Delta: names that come.
+    pub(crate) fn subscribe(&self) -> impl Iterator<Item = Result<&'a [u8], Malformed>> + use<'a> {
+        repeated(self.message, DELTA_SUBSCRIBE)
+    }
+
+    /// Delta: names that go.
+    pub(crate) fn unsubscribe(&self) -> impl Iterator<Item = Result<&'a [u8], Malformed>> + use<'a> {
+        repeated(self.message, DELTA_UNSUBSCRIBE)
+    }
+
+    /// Delta: names and versions of what the client holds.
+    pub(crate) fn initial_versions(
+        &self,
+    ) -> impl Iterator<Item = Result<(&'a [u8], &'a [u8]), Malformed>> + use<'a> {
+        repeated(self.message, DELTA_INITIAL_VERSIONS).map(|entry| {
+            let entry = entry?;
+            Ok((singular(entry, 1)?.unwrap_or_default(), singular(entry, 2)?.unwrap_or_default()))
+        })
+    }
+}
+
+/// `node.id`; an error when it is missing or empty.
+pub(crate) fn node_id(node: Option<&[u8]>) -> Result<&str, Status> {
+    let id = singular(node.unwrap_or_default(), NODE_ID)?.unwrap_or_default();
+    match crate::wire::text(id)? {
+        "" => Err(Status::invalid_argument("the first request of a stream must carry node.id")),
+        id => Ok(id),
+    }
+}
+
+/// Code and message of an `error_detail`. A broken one is still a NACK: what can be read of it is taken.
+pub(crate) fn error_detail(status: &[u8]) -> (i32, String) {
+    let mut code = 0;
+    let mut message: &[u8] = &[];
+    let mut fields = Fields::new(status);
+    while let Ok(Some(field)) = fields.next() {
+        match field {
+            Field { number: STATUS_CODE, value: Value::Varint(value), .. } => code = value as i32,
+            Field { number: STATUS_MESSAGE, value: Value::Bytes(bytes), .. } => {
+                message = &bytes[..bytes.len().min(MAX_ERROR_TEXT)];
+            }
+            _ => {}
+        }
+    }
+    (code, String::from_utf8_lossy(message).into_owned())
+}

@@ -1,0 +1,187 @@
+//! One resource, encoded once for every receiver and both protocols.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::TypeId;
+use crate::response::hex;
+use crate::wire::{bytes_len, bytes_tag, put_bytes, put_varint, varint_len};
+
+/// `DiscoveryResponse.resources` and `DeltaDiscoveryResponse.resources`.
+const RESOURCES: u8 = 2;
+
+/// `google.protobuf.Any`.
+const ANY_TYPE_URL: u8 = 1;
+const ANY_VALUE: u8 = 2;
+
+/// `envoy.service.discovery.v3.Resource`. Its `ttl` (6) and `aliases` (4) would stand before the resource.
+const RESOURCE_VERSION: u8 = 1;
+const RESOURCE_RESOURCE: u8 = 2;
+const RESOURCE_NAME: u8 = 3;
+
+/// One resource, encoded once, shared by every receiver.
+///
+/// One buffer holds, in this order: the head of a delta response's `Resource`, the head of a state-of-the-world
+/// response's `Any`, and the `Any`, so that each protocol sends slices of it.
+#[derive(Debug)]
+pub struct Resource {
+    version: u64,
+    fingerprint: u64,
+    encoded: Bytes,
+    delta_head: usize,
+    sotw_head: usize,
+    value: usize,
+    refs: Box<[(TypeId, Arc<str>)]>,
+}
+
+impl Resource {
+    /// Encode a serialised message of the given type. Costs a hash and a copy of the bytes: do it outside of locks.
+    ///
+    /// `refs` are other resources that this one names, for example the endpoints of a cluster.
+    pub fn new(type_id: TypeId, name: &str, value: &[u8], refs: Vec<(TypeId, Arc<str>)>) -> Resource {
+        let version = xxh3_64(value);
+        let url = type_id.url();
+        let any_len = bytes_len(url.len()) + bytes_len(value.len());
+        let inner_len = bytes_len(name.len()) + bytes_len(hex::<16>(version).len()) + bytes_len(any_len);
+        let mut out = Vec::with_capacity(2 * (1 + varint_len(inner_len)) + inner_len);
+
+        out.push(bytes_tag(RESOURCES));
+        put_varint(&mut out, inner_len);
+        put_bytes(&mut out, RESOURCE_NAME, name.as_bytes());
+        put_bytes(&mut out, RESOURCE_VERSION, &hex::<16>(version));
+        out.push(bytes_tag(RESOURCE_RESOURCE));
+        put_varint(&mut out, any_len);
+        let delta_head = out.len();
+
+        out.push(bytes_tag(RESOURCES));
+        put_varint(&mut out, any_len);
+        let sotw_head = out.len() - delta_head;
+
+        put_bytes(&mut out, ANY_TYPE_URL, url.as_bytes());
+        put_bytes(&mut out, ANY_VALUE, value);
+
+        Resource {
+            version,
+            fingerprint: fingerprint(name, version),
+            value: out.len() - value.len(),
+            encoded: Bytes::from(out),
+            delta_head,
+            sotw_head,
+            refs: refs.into_boxed_slice(),
+        }
+    }
+
+    /// Hash of the content; equal content has an equal version on every replica.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The version as clients and operators see it: 16 hexadecimal digits.
+    pub fn version_text(&self) -> String {
+        version_text(self.version)
+    }
+
+    /// Other resources that this one names.
+    pub fn refs(&self) -> &[(TypeId, Arc<str>)] {
+        &self.refs
+    }
+
+    /// The serialised message, without the `Any` around it.
+    pub fn value(&self) -> Bytes {
+        self.encoded.slice(self.value..)
+    }
+
+    /// How many bytes [`Resource::value`] has.
+    pub fn size(&self) -> usize {
+        self.encoded.len() - self.value
+    }
+
+    /// Stands for name and content in combined versions.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// The field of a `DiscoveryResponse`, whole.
+    pub(crate) fn sotw(&self) -> Bytes {
+        self.encoded.slice(self.delta_head..)
+    }
+
+    /// The field of a `DeltaDiscoveryResponse`: its head and its body.
+    pub(crate) fn delta(&self) -> (Bytes, Bytes) {
+        (self.encoded.slice(..self.delta_head), self.encoded.slice(self.delta_head + self.sotw_head..))
+    }
+
+    /// Same content and same references: replacing one by the other changes nothing for anybody.
+    pub(crate) fn same_as(&self, other: &Resource) -> bool {
+        self.version == other.version && self.refs == other.refs
+    }
+}
+
+/// A version as text, as in `version_info`.
+pub(crate) fn version_text(version: u64) -> String {
+    String::from_utf8_lossy(&hex::<16>(version)).into_owned()
+}
+
+/// The inverse of [`version_text`]; `None` for a text that this server never sends.
+pub(crate) fn parse_version(text: &[u8]) -> Option<u64> {
+    crate::response::parse_hex::<16>(text)
+}
+
+/// Mixes name and version, so that sums of fingerprints tell sets of (name, version) apart. For one name it is a
+/// bijection of the version: fingerprints are equal exactly when versions are.
+pub(crate) fn fingerprint(name: &str, version: u64) -> u64 {
+    // The finaliser of SplitMix64.
+    let mut mixed = version ^ xxh3_64(name.as_bytes());
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::singular;
+
+    const URL: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+
+    #[test]
+    fn both_protocols_share_one_encoding_of_the_resource() {
+        let resource = Resource::new(TypeId::Cluster, "a", b"payload", Vec::new());
+        let sotw = resource.sotw();
+        let any = singular(&sotw, 2).unwrap().unwrap();
+        assert_eq!(singular(any, 1).unwrap(), Some(URL.as_bytes()));
+        assert_eq!(singular(any, 2).unwrap(), Some(b"payload".as_slice()));
+
+        let (head, body) = resource.delta();
+        let whole = [head.as_ref(), body.as_ref()].concat();
+        let inner = singular(&whole, 2).unwrap().unwrap();
+        assert_eq!(singular(inner, 3).unwrap(), Some(b"a".as_slice()));
+        assert_eq!(singular(inner, 1).unwrap(), Some(resource.version_text().as_bytes()));
+        assert_eq!(singular(inner, 2).unwrap(), Some(any));
+        assert_eq!(body.as_ptr(), sotw[sotw.len() - body.len()..].as_ptr(), "shared, not copied");
+        assert_eq!((resource.value(), resource.size()), (Bytes::from_static(b"payload"), 7));
+    }
+
+    #[test]
+    fn versions_follow_content_alone() {
+        let version = |name, value| Resource::new(TypeId::Cluster, name, value, Vec::new()).version();
+        assert_eq!(version("a", b"1"), version("b", b"1"));
+        assert_ne!(version("a", b"1"), version("a", b"2"));
+        assert_eq!(parse_version(version_text(version("a", b"1")).as_bytes()), Some(version("a", b"1")));
+    }
+
+    #[test]
+    fn fingerprints_tell_names_apart() {
+        let swapped = fingerprint("a", 2).wrapping_add(fingerprint("b", 1));
+        assert_ne!(fingerprint("a", 1).wrapping_add(fingerprint("b", 2)), swapped);
+    }
+
+    #[test]
+    fn an_empty_resource_is_a_resource() {
+        let resource = Resource::new(TypeId::Runtime, "", b"", Vec::new());
+        assert_eq!(resource.size(), 0);
+        assert!(singular(&resource.sotw(), 2).unwrap().is_some());
+    }
+}

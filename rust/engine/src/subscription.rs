@@ -1,0 +1,197 @@
+//! What a client subscribes to: the rules of names and wildcards, for one type on one stream.
+//!
+//! A pure value: requests go in, what changed comes out. It does not know what is served or when answers go out.
+//! "xDS REST and gRPC protocol": How the client specifies what resources to return; Unsubscribing from resources.
+//! (Globs of xdstp names would stand beside the wildcard.)
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::WILDCARD;
+use crate::names::Names;
+use crate::wire::{Malformed, text};
+
+/// How a request moved the wildcard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum WildcardChange {
+    #[default]
+    None,
+    Added,
+    /// It stands already and was asked for once more by name (delta): all of it is to be sent again.
+    Again,
+    Removed,
+}
+
+/// What a request changed.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    pub(crate) wildcard: WildcardChange,
+    /// Names to answer, as indices: newly asked for or, in delta, asked for once more.
+    pub(crate) asked: SmallVec<[u32; 4]>,
+    /// Interest in names that came (`true`) or went, in order. The wildcard is not among them.
+    pub(crate) interest: SmallVec<[(bool, Arc<str>); 2]>,
+}
+
+/// A subscription and the names it tracks.
+#[derive(Debug, Default)]
+pub(crate) struct Subscription {
+    /// Whether the type may have a wildcard at all.
+    wildcard_allowed: bool,
+    started: bool,
+    wildcard: bool,
+    /// The wildcard stands because nothing was ever asked for by name.
+    legacy: bool,
+    pub(crate) names: Names,
+}
+
+impl Subscription {
+    pub(crate) fn new(wildcard_allowed: bool) -> Subscription {
+        Subscription { wildcard_allowed, ..Subscription::default() }
+    }
+
+    /// Whether no request was applied yet.
+    pub(crate) fn is_new(&self) -> bool {
+        !self.started
+    }
+
+    pub(crate) fn wildcard(&self) -> bool {
+        self.wildcard
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.wildcard && self.names.explicit() == 0
+    }
+
+    /// Everything of interest, the wildcard by its name.
+    pub(crate) fn interests(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.names.iter().filter(|tracked| tracked.explicit()).map(|tracked| &tracked.name)
+    }
+
+    /// State of the world: the request lists all that is wanted.
+    pub(crate) fn apply_sotw<'a>(
+        &mut self,
+        listed: impl Iterator<Item = Result<&'a [u8], Malformed>>,
+    ) -> Result<Change, Malformed> {
+        let mut change = Change::default();
+        let first = !std::mem::replace(&mut self.started, true);
+        let pass = self.names.begin_pass();
+        let (mut named, mut star, mut met) = (false, false, 0);
+        for name in listed {
+            let name = text(name?)?;
+            named = true;
+            if name == WILDCARD {
+                star = true;
+                continue;
+            }
+            let (index, new) = self.subscribe(name, &mut change);
+            if new {
+                change.asked.push(index);
+            }
+            if let Some(tracked) = self.names.get_mut(index).filter(|tracked| tracked.pass != pass) {
+                tracked.pass = pass;
+                met += 1;
+            }
+        }
+        // "all requests on the stream for that resource type have had an empty resource_names": still the wildcard
+        // that it was. Once anything is named, an empty list means nothing.
+        self.legacy = self.wildcard_allowed && !named && (first || self.legacy);
+        self.set_wildcard((star && self.wildcard_allowed) || self.legacy, &mut change);
+        if met < self.names.explicit() {
+            for index in self.names.indices() {
+                if self.names.get(index).is_some_and(|tracked| tracked.explicit() && tracked.pass != pass) {
+                    self.unsubscribe(index, &mut change);
+                }
+            }
+        }
+        Ok(change)
+    }
+
+    /// Delta: the request lists what comes and what goes. A name in both lists goes: discovery.proto names the adding
+    /// first.
+    pub(crate) fn apply_delta<'a>(
+        &mut self,
+        subscribe: impl Iterator<Item = Result<&'a [u8], Malformed>>,
+        unsubscribe: impl Iterator<Item = Result<&'a [u8], Malformed>>,
+    ) -> Result<Change, Malformed> {
+        let mut change = Change::default();
+        let first = !std::mem::replace(&mut self.started, true);
+        let (mut subscribes, mut unsubscribes) = (false, false);
+        for name in subscribe {
+            let name = text(name?)?;
+            subscribes = true;
+            if name != WILDCARD {
+                // "the server must respond with all resources listed in resource_names_subscribe, even if it
+                // believes the client has the most recent version of them"
+                let (index, _) = self.subscribe(name, &mut change);
+                change.asked.push(index);
+            } else if self.wildcard && !self.legacy {
+                change.wildcard = WildcardChange::Again;
+            } else if self.wildcard_allowed {
+                self.set_wildcard(true, &mut change);
+                self.legacy = false;
+            }
+        }
+        for name in unsubscribe {
+            let name = text(name?)?;
+            unsubscribes = true;
+            if name == WILDCARD {
+                self.set_wildcard(false, &mut change);
+            } else if let Some(index) = self.names.find(name) {
+                // "the server must send a response that includes the specific resource in either the
+                // removed_resources field or in the resources field": the client cannot know if the wildcard has it.
+                if self.unsubscribe(index, &mut change) && self.wildcard {
+                    change.asked.push(index);
+                }
+            }
+        }
+        if first && self.wildcard_allowed && !subscribes && !unsubscribes {
+            self.set_wildcard(true, &mut change);
+            self.legacy = true;
+        }
+        self.legacy &= self.wildcard && !subscribes;
+        Ok(change)
+    }
+
+    /// Returns the index of the name and whether it was not asked for before.
+    fn subscribe(&mut self, name: &str, change: &mut Change) -> (u32, bool) {
+        let index = self.names.track(name, || name.into());
+        match self.names.get(index).filter(|tracked| !tracked.explicit()) {
+            Some(tracked) => {
+                change.interest.push((true, Arc::clone(&tracked.name)));
+                self.names.set_explicit(index, true);
+                (index, true)
+            }
+            None => (index, false),
+        }
+    }
+
+    /// Returns whether the name had been asked for.
+    fn unsubscribe(&mut self, index: u32, change: &mut Change) -> bool {
+        let Some(tracked) = self.names.get(index).filter(|tracked| tracked.explicit()) else { return false };
+        change.interest.push((false, Arc::clone(&tracked.name)));
+        self.names.set_explicit(index, false);
+        self.names.set_unanswered(index, false);
+        if !self.wildcard {
+            self.names.remove(index);
+        }
+        true
+    }
+
+    fn set_wildcard(&mut self, wildcard: bool, change: &mut Change) {
+        if self.wildcard == wildcard {
+            return;
+        }
+        self.wildcard = wildcard;
+        if wildcard {
+            change.wildcard = WildcardChange::Added;
+            return;
+        }
+        change.wildcard = WildcardChange::Removed;
+        for index in self.names.indices() {
+            if self.names.get(index).is_some_and(|tracked| !tracked.explicit()) {
+                self.names.remove(index);
+            }
+        }
+    }
+}

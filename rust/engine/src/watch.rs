@@ -1,0 +1,228 @@
+//! One type on one stream: what is subscribed, what is due, what was sent. What a response holds is in `answer`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::effects::{Nack, RequestKind};
+use crate::exchange::{Exchange, NonceKind};
+use crate::names::Held;
+use crate::request::{Request, error_detail};
+use crate::resource::{fingerprint, parse_version, version_text};
+use crate::response::parse_nonce;
+use crate::stream::Protocol;
+use crate::subscription::{Change, Subscription, WildcardChange};
+use crate::wire::{Malformed, text};
+use crate::{Lookup, Resource, Store, TypeId};
+
+/// The store as one audience sees it, for one type.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) audience: &'a str,
+    pub(crate) type_id: TypeId,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn lookup(self, name: &str) -> Lookup<'a> {
+        self.store.lookup(self.type_id, name, self.audience)
+    }
+
+    pub(crate) fn is_complete(self) -> bool {
+        self.store.is_complete(self.type_id, self.audience)
+    }
+}
+
+/// Clusters that a response brought anew or changed: clients warm them and ask for their endpoints again.
+pub(crate) type Warmed = SmallVec<[Arc<Resource>; 2]>;
+
+/// A wildcard that is still to be answered as a whole (delta).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// What the client does not hold.
+    Missing,
+    /// Everything, whatever the client holds.
+    Everything,
+}
+
+/// State of one type on one stream.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) type_id: TypeId,
+    pub(crate) protocol: Protocol,
+    pub(crate) subscription: Subscription,
+    pub(crate) exchange: Exchange,
+    /// Hash of the last list of names (state of the world): an ACK that repeats it needs no second look.
+    last_names: Option<u64>,
+    /// An answer is owed even if it brings nothing new.
+    pub(crate) owed: bool,
+    /// The set may differ from what was sent (full-state types).
+    pub(crate) changed: bool,
+    pub(crate) listing: Option<Listing>,
+    /// Some name is warming, and whether the client asked again since.
+    pub(crate) warming: bool,
+    pub(crate) asked_again: bool,
+}
+
+impl Watch {
+    pub(crate) fn new(type_id: TypeId, protocol: Protocol) -> Watch {
+        Watch {
+            type_id,
+            protocol,
+            subscription: Subscription::new(type_id.allows_wildcard()),
+            exchange: Exchange::default(),
+            last_names: None,
+            owed: false,
+            changed: false,
+            listing: None,
+            warming: false,
+            asked_again: false,
+        }
+    }
+
+    /// Take a request: first what it says to the last response, then what it subscribes to.
+    pub(crate) fn on_request(
+        &mut self,
+        request: &Request<'_>,
+        now: Duration,
+    ) -> Result<(RequestKind, Change), Malformed> {
+        // The nonce of a first request belongs to an earlier stream: it means nothing here.
+        let nonce = match self.subscription.is_new() {
+            true => NonceKind::Empty,
+            false => self.exchange.kind(request.nonce.is_empty(), parse_nonce(request.nonce)),
+        };
+        let kind = match (nonce, request.error_detail, self.protocol) {
+            (NonceKind::Answer, None, _) => self.ack(now),
+            (NonceKind::Answer, Some(detail), _) => self.nack(detail, now),
+            (NonceKind::Old, _, Protocol::Sotw) => {
+                // "should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce", but the
+                // client that waits for a warming cluster may not ask a second time after it answered.
+                self.asked_again |= self.warming && self.exchange.in_flight();
+                return Ok((RequestKind::Stale, Change::default()));
+            }
+            (NonceKind::Repeat, None, Protocol::Sotw) => {
+                self.asked_again |= self.warming;
+                RequestKind::Subscribe
+            }
+            (NonceKind::Empty, ..) | (NonceKind::Repeat, _, Protocol::Sotw) => RequestKind::Subscribe,
+            // "the server must honor changes to the subscription state even if the nonce is stale"
+            (NonceKind::Old | NonceKind::Repeat, _, Protocol::Delta) => RequestKind::Stale,
+        };
+        let change = match self.protocol {
+            Protocol::Sotw => self.subscribe_sotw(request)?,
+            Protocol::Delta => self.subscribe_delta(request)?,
+        };
+        Ok((kind, change))
+    }
+
+    fn ack(&mut self, now: Duration) -> RequestKind {
+        let latency = self.exchange.ack(now).map_or(Duration::ZERO, |answered| answered.latency);
+        RequestKind::Ack { latency }
+    }
+
+    fn nack(&mut self, detail: &[u8], now: Duration) -> RequestKind {
+        let (code, message) = error_detail(detail);
+        let Some(refused) = self.exchange.nack(&message, now) else { return RequestKind::Subscribe };
+        let tracked = self.subscription.names.iter().filter(|tracked| tracked.sent_in == refused.nonce);
+        let resources = tracked.map(|tracked| Arc::clone(&tracked.name)).collect();
+        RequestKind::Nack(Box::new(Nack { resources, version: version_text(refused.version), code, message }))
+    }
+
+    fn subscribe_sotw(&mut self, request: &Request<'_>) -> Result<Change, Malformed> {
+        let names = request.names.map(xxh3_64);
+        if names.is_some() && names == self.last_names {
+            return Ok(Change::default());
+        }
+        let change = self.subscription.apply_sotw(request.resource_names())?;
+        self.last_names = names;
+        let grew = !change.asked.is_empty() || change.wildcard == WildcardChange::Added;
+        self.owed |= grew && self.type_id.is_full_state();
+        for &index in &change.asked {
+            self.subscription.names.mark_dirty(index);
+        }
+        Ok(change)
+    }
+
+    fn subscribe_delta(&mut self, request: &Request<'_>) -> Result<Change, Malformed> {
+        let first = self.subscription.is_new();
+        if !first && request.names.is_some_and(<[u8]>::is_empty) {
+            return Ok(Change::default());
+        }
+        let change = self.subscription.apply_delta(request.subscribe(), request.unsubscribe())?;
+        for &index in &change.asked {
+            if let Some(tracked) = self.subscription.names.get_mut(index) {
+                tracked.forced = true;
+                self.subscription.names.mark_dirty(index);
+            }
+        }
+        match change.wildcard {
+            WildcardChange::Added => self.listing = Some(Listing::Missing),
+            WildcardChange::Again => self.listing = Some(Listing::Everything),
+            WildcardChange::Removed => self.listing = None,
+            WildcardChange::None => {}
+        }
+        if first {
+            self.note_initial_versions(request)?;
+        }
+        Ok(change)
+    }
+
+    /// What a reconnecting client holds is not sent again.
+    fn note_initial_versions(&mut self, request: &Request<'_>) -> Result<(), Malformed> {
+        for entry in request.initial_versions() {
+            let (name, version) = entry?;
+            let name = text(name)?;
+            let names = &mut self.subscription.names;
+            let index = match names.find(name) {
+                Some(index) => index,
+                None if self.listing.is_some() => names.track(name, || name.into()),
+                None => continue,
+            };
+            let held = parse_version(version).map(|version| Held::Version(fingerprint(name, version)));
+            names.set_held(index, held.unwrap_or(Held::Other));
+            if let Some(tracked) = names.get_mut(index) {
+                tracked.forced = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// A name changed in the store, or (by the wildcard's name) the wildcard became answerable.
+    pub(crate) fn mark_changed(&mut self, name: &Arc<str>) {
+        let names = &mut self.subscription.names;
+        match names.find(name) {
+            Some(index) => names.mark_dirty(index),
+            None if self.subscription.wildcard() && **name != *crate::WILDCARD => {
+                let names = &mut self.subscription.names;
+                let index = names.track(name, || Arc::clone(name));
+                names.mark_dirty(index);
+            }
+            None => {}
+        }
+    }
+
+    /// Endpoints of clusters that were sent: those the client holds already are warming.
+    pub(crate) fn warm(&mut self, clusters: &[Arc<Resource>]) {
+        let names = &mut self.subscription.names;
+        for cluster in clusters {
+            // Without references nobody knows which endpoints the cluster wants: it may be any.
+            let all = cluster.refs().is_empty().then(|| names.indices()).into_iter().flatten();
+            let refs = cluster.refs().iter().filter(|(type_id, _)| *type_id == self.type_id);
+            let named: SmallVec<[u32; 2]> = refs.filter_map(|(_, name)| names.find(name)).collect();
+            for index in all.chain(named) {
+                if let Some(tracked) = names.get_mut(index).filter(|tracked| tracked.holds_some()) {
+                    tracked.warming = true;
+                    self.warming = true;
+                }
+            }
+        }
+    }
+
+    /// Whether [`Watch::respond`] may have something.
+    pub(crate) fn may_respond(&self) -> bool {
+        let due = self.owed || self.changed || self.asked_again || self.listing.is_some();
+        !self.exchange.in_flight() && (due || self.subscription.names.has_dirty())
+    }
+}
