@@ -1,0 +1,61 @@
+"""A FileSource that runs in a task, with what its store's listeners hear."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from steerway.sources.files import FileSource
+from steerway.sources.objects import Object, ObjectKey, Service
+from steerway.sources.store import ObjectStore
+
+
+class Running:
+    """A source that runs in a task; `heard` is the store's batches, in order."""
+
+    def __init__(self, *paths: Path) -> None:
+        self.store = ObjectStore()
+        self.store.register("files")
+        self.heard: asyncio.Queue[frozenset[ObjectKey]] = asyncio.Queue()
+        self.store.listen(self.heard.put_nowait)
+        self._task = asyncio.create_task(FileSource(paths, self.store, "own").run())
+
+    async def synced(self) -> None:
+        """Wait for the first look; forget what was heard."""
+        await self.until(lambda: self.store.synced)
+        while not self.heard.empty():
+            self.heard.get_nowait()
+
+    async def batch(self) -> set[str]:
+        """The names of the next batch."""
+        async with asyncio.timeout(20):
+            return {key.name for key in await self.heard.get()}
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition holds after some batch."""
+        async with asyncio.timeout(20):
+            while not condition():
+                await self.heard.get()
+
+    async def problem(self, *parts: str) -> None:
+        """Wait until a problem holds all the parts (no part: until there is no problem)."""
+        async with asyncio.timeout(20):
+            while True:
+                texts = [str(problem) for problem in self.store.problems()]
+                if (not parts and not texts) or any(all(part in text for part in parts) for text in texts):
+                    return
+                await asyncio.sleep(0.005)  # problems alone are not told to listeners
+
+    def services(self) -> dict[str, int]:
+        """Name and first port of each Service."""
+        found: dict[str, int] = {}
+        for obj in self.store.objects():
+            if isinstance(obj, Service) and obj.spec.ports:
+                found[obj.metadata.name] = obj.spec.ports[0].port
+        return found
+
+    def objects(self) -> list[Object]:
+        return list(self.store.objects())
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)

@@ -1,0 +1,148 @@
+"""Text to documents: lines, types, broken documents beside good ones, and input made to hurt."""
+
+import math
+from typing import Any
+
+import pytest
+
+from steerway.sources.files.document import (
+    MAX_ALIASED_NODES,
+    MAX_DEPTH,
+    BrokenDocument,
+    Document,
+    read_documents,
+)
+
+
+def values(text: str, **options: Any) -> list[Any]:
+    found = list(read_documents(text, **options))
+    assert all(isinstance(document, Document) for document in found), found
+    return [document.value for document in found if isinstance(document, Document)]
+
+
+def broken(text: str, **options: Any) -> BrokenDocument:
+    (found,) = read_documents(text, **options)
+    assert isinstance(found, BrokenDocument)
+    return found
+
+
+def test_each_document_knows_its_lines() -> None:
+    """A value's line is that of its key; what has no line of its own takes that of what is around it."""
+    text = "# comment\n---\nkind: A\nlist:\n- x: 1\n- y:\n    z: 2\n---\n\nkind: B\n"
+    first, second = read_documents(text)
+    assert isinstance(first, Document)
+    assert isinstance(second, Document)
+    assert (first.line, second.line) == (3, 10)
+    assert first.line_of(("list", 1)) == 6
+    assert first.line_of(("list", 1, "y", "z")) == 7
+    assert first.line_of(("list", 1, "y", "missing", 3)) == 6
+    assert first.line_of(("nowhere",)) == 3
+
+
+def test_empty_documents_are_left_out() -> None:
+    """Comments, separators and nulls are no documents."""
+    assert values("---\n---\n# nothing\n---\n~\n---\na: 1\n---\n") == [{"a": 1}]
+    assert values("") == []
+    assert values("null", is_json=True) == []
+
+
+def test_plain_words_have_the_types_of_json() -> None:
+    """YAML 1.2 core schema: no booleans called `no`, no dates, no base-60 numbers."""
+    text = "[no, on, 2020-01-01, 12:30, 1_000, 0o17, 0x1F, 010, -3, 1.5, 1e3, .inf, true, ~, '1', !!str 2]"
+    expected = ["no", "on", "2020-01-01", "12:30", "1_000", 15, 31, 10, -3, 1.5, 1000.0, math.inf, True, None]
+    assert values(text) == [[*expected, "1", "2"]]
+
+
+def test_keys_are_strings_as_they_are_written() -> None:
+    """JSON has string keys only, and so has every reader of documents."""
+    assert values("1: a\ntrue: b\n") == [{"1": "a", "true": "b"}]
+
+
+def test_a_broken_document_costs_only_itself() -> None:
+    """Documents are cut at their separators before they are parsed."""
+    found = list(read_documents("a: 1\n---\nb: [1\n---\nc: 3\n"))
+    assert [document.value for document in found if isinstance(document, Document)] == [{"a": 1}, {"c": 3}]
+    assert [(document.line, "not valid YAML" in document.reason) for document in found[1:2]] == [(3, True)]  # type: ignore[union-attr]
+
+
+def test_a_separator_inside_a_block_scalar_is_text_only_when_indented() -> None:
+    """YAML 1.2, 9.1.2: three dashes at the start of a line end the document wherever they stand."""
+    assert values("a: |\n  ---\n  x\nb: 1\n") == [{"a": "---\nx\n", "b": 1}]
+
+
+def test_directives_belong_to_the_document_after_them() -> None:
+    """A %YAML line before the separator is not a document."""
+    assert values("%YAML 1.2\n---\na: 1\n...\n") == [{"a": 1}]
+
+
+def test_merge_keys_and_aliases_work_as_in_kubectl() -> None:
+    """Own keys win, then earlier merges."""
+    text = "x: &x {p: 1, q: 2}\ny: &y {q: 3, r: 4}\nz: {<<: [*x, *y], p: 9}\nw: *x\n"
+    assert values(text)[0]["z"] == {"p": 9, "q": 2, "r": 4}
+    assert values(text)[0]["w"] == {"p": 1, "q": 2}
+    assert values("a: {'<<': 1}") == [{"a": {"<<": 1}}]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("a: 1\nb: {\n", 2, "not valid YAML"),
+        ("a: 1\n  b: 2\n", 2, "not valid YAML: mapping values are not allowed"),
+        ("a: 1\nb: \x00\n", 2, "not valid YAML: control characters are not allowed"),
+        ("a:\n  b: 1\n  b: 2\n", 3, "key 'b' is given twice"),
+        ("a: 1\n? [1, 2]\n: x\n", 2, "a key is not a plain word"),
+        ("a: *nowhere\n", 1, "alias *nowhere has no anchor"),
+        ("a: &a\n- *a\n", 2, "alias *a stands inside its own anchor"),
+        ("a: 1\nb: !custom x\n", 2, "unknown tag '!custom'"),
+        ("a: !!python/object/apply:os.getcwd []\n", 1, "unknown tag"),
+        ("a: !!binary aGk=\n", 1, "unknown tag '!!binary'"),
+        ("a: 1\nb: {<<: 3}\n", 2, "'<<' merges something that is not a mapping"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(text: str, line: int, reason: str) -> None:
+    """Each kind of fault has a line, a reason and a cure."""
+    found = broken(text)
+    assert (found.line, reason in found.reason) == (line, True), found
+    assert found.cure
+
+
+def test_aliases_cannot_expand_without_bound() -> None:
+    """Nine lines that mean a billion values are refused, without building them."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    assert f"more than {MAX_ALIASED_NODES} values" in broken("\n".join(lines)).reason
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
+@pytest.mark.parametrize("is_json", [False, True])
+def test_deep_nesting_is_refused_and_does_no_harm(opening: str, is_json: bool) -> None:
+    """A parser that recurses for each level would overflow the stack and end the process."""
+    found = broken(opening * 100_000, is_json=is_json)
+    assert "nested too deeply" in found.reason or "not valid" in found.reason
+
+
+def test_nesting_up_to_the_limit_is_read() -> None:
+    """The limit is what it says, in YAML and in JSON."""
+    assert len(values("[" * MAX_DEPTH + "]" * MAX_DEPTH)) == 1
+    too_deep = "[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2)
+    assert "nested too deeply" in broken(too_deep).reason
+    assert "nested too deeply" in broken(too_deep, is_json=True).reason
+
+
+def test_json_has_its_own_grammar_and_keeps_lines() -> None:
+    """Tabs, escapes and surrogate pairs are JSON's; YAML's unquoted words are not."""
+    (found,) = read_documents('{\n\t"a": "\\/",\n\t"b": [\n\t\t{"c": 1}\n\t]\n}', is_json=True)
+    assert isinstance(found, Document)
+    assert found.value == {"a": "/", "b": [{"c": 1}]}
+    assert found.line_of(("b", 0, "c")) == 4
+    assert values('{"a": "\\ud83d\\ude00"}', is_json=True) == [{"a": "\U0001f600"}]
+    assert broken('{"a": 1,\n b: 2}', is_json=True).line == 2
+    assert "not valid JSON" in broken("a: 1", is_json=True).reason
+    twice = broken('{"a": 1,\n"a": 2}', is_json=True)
+    assert (twice.line, twice.reason) == (2, "key 'a' is given twice")
+
+
+def test_many_blank_lines_cost_nothing() -> None:
+    """Finding the documents is linear in the text."""
+    (found,) = read_documents("\n" * 200_000 + "a: 1\n" + "# x\n" * 1000)
+    assert found.line == 200_001

@@ -1,0 +1,218 @@
+"""FileSource on real files: what changes on disk becomes one batch, and broken input leaves the last good state."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import watchfiles
+from running_source import Running
+
+from steerway.sources.files import source
+
+Run = Callable[..., Running]
+
+
+def service(name: str, port: int = 80) -> str:
+    return f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: {port}}}]}}\n"
+
+
+def swap(directory: Path, generation: int, **files: str) -> None:
+    """Replace a ConfigMap's content as kubelet does: new directory, one rename, new links, old ones away."""
+    payload = directory / f"..gen{generation}"
+    payload.mkdir(parents=True)
+    for name, text in files.items():
+        (payload / f"{name}.yaml").write_text(text)
+    (directory / "..data_tmp").symlink_to(payload.name)
+    (directory / "..data_tmp").rename(directory / "..data")
+    for name in files:
+        if not (directory / f"{name}.yaml").is_symlink():
+            (directory / f"{name}.yaml").symlink_to(f"..data/{name}.yaml")
+    for link in directory.glob("*.yaml"):
+        if not link.exists():
+            link.unlink()
+    shutil.rmtree(directory / f"..gen{generation - 1}", ignore_errors=True)
+
+
+async def test_everything_is_one_batch_before_sync(tmp_path: Path, run: Run) -> None:
+    """Nobody ever sees part of the first look."""
+    for name in "abc":
+        (tmp_path / f"{name}.yaml").write_text(service(name))
+    running = run(tmp_path)
+    assert await running.batch() == {"a", "b", "c"}
+    assert await running.batch() == set(), "then the sync"
+    assert running.store.synced
+
+
+async def test_a_change_a_new_file_and_a_removed_one_are_followed(tmp_path: Path, run: Run) -> None:
+    """Each edit reaches the store without being asked for."""
+    (tmp_path / "a.yaml").write_text(service("a"))
+    running = run(tmp_path)
+    await running.synced()
+    (tmp_path / "a.yaml").write_text(service("a", 81))
+    await running.until(lambda: running.services() == {"a": 81})
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "b.yaml").write_text(service("b"))
+    await running.until(lambda: running.services() == {"a": 81, "b": 80})
+    (tmp_path / "a.yaml").unlink()
+    await running.until(lambda: running.services() == {"b": 80})
+
+
+async def test_one_config_map_swap_is_one_batch(tmp_path: Path, run: Run) -> None:
+    """Changed, added and removed files of a swap become visible together."""
+    directory = tmp_path / "cm"
+    swap(directory, 1, a=service("a", 1), b=service("b", 1))
+    running = run(directory)
+    await running.synced()
+    for generation in range(2, 6):
+        late = {"c": service("c", generation)} if generation == 4 else {}
+        swap(directory, generation, a=service("a", generation), b=service("b", generation), **late)
+        expected = {"a", "b"} | ({"c"} if generation in (4, 5) else set())
+        assert await running.batch() == expected
+        assert running.heard.empty()
+    assert running.services() == {"a": 5, "b": 5}
+
+
+async def test_a_file_of_a_config_map_is_followed_through_its_link(tmp_path: Path, run: Run) -> None:
+    """`--files /etc/steerway/a.yaml` follows swaps, too."""
+    swap(tmp_path, 1, a=service("a", 1))
+    running = run(tmp_path / "a.yaml")
+    await running.synced()
+    swap(tmp_path, 2, a=service("a", 2))
+    assert await running.batch() == {"a"}
+    assert running.services() == {"a": 2}
+
+
+async def test_editors_that_replace_the_file_are_followed(tmp_path: Path, run: Run) -> None:
+    """Write beside it, then rename over it: the watched file is another one afterwards."""
+    file = tmp_path / "a.yaml"
+    file.write_text(service("a", 1))
+    running = run(file)
+    await running.synced()
+    for port in (2, 3):
+        (tmp_path / ".a.yaml.swp").write_text(service("a", port))
+        (tmp_path / ".a.yaml.swp").rename(file)
+        assert await running.batch() == {"a"}
+        assert running.services() == {"a": port}
+
+
+async def test_a_broken_document_leaves_the_last_good_state(tmp_path: Path, run: Run) -> None:
+    """It is a problem with its line until it is mended; everything else goes on."""
+    (tmp_path / "a.yaml").write_text(service("a", 1))
+    running = run(tmp_path)
+    await running.synced()
+    (tmp_path / "a.yaml").write_text(service("a", 0))
+    await running.problem("a.yaml:4", "port 0 is out of range")
+    (tmp_path / "b.yaml").write_text(service("b"))
+    assert await running.batch() == {"b"}
+    assert running.services() == {"a": 1, "b": 80}
+    (tmp_path / "a.yaml").write_text(service("a", 2))
+    assert await running.batch() == {"a"}
+    assert running.store.problems() == []
+
+
+async def test_a_directory_that_disappears_and_returns(tmp_path: Path, run: Run) -> None:
+    """Its objects stay while it is away; afterwards it is followed again."""
+    directory = tmp_path / "m"
+    directory.mkdir()
+    (directory / "a.yaml").write_text(service("a", 1))
+    running = run(directory)
+    await running.synced()
+    directory.rename(tmp_path / "away")
+    await running.problem(str(directory), "No such file or directory")
+    assert running.services() == {"a": 1}
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    (fresh / "a.yaml").write_text(service("a", 2))
+    fresh.rename(directory)
+    await running.until(lambda: running.services() == {"a": 2})
+    assert running.store.problems() == []
+    (directory / "b.yaml").write_text(service("b"))
+    assert await running.batch() == {"b"}
+
+
+async def test_a_path_that_comes_later_is_a_problem_until_then(tmp_path: Path, run: Run) -> None:
+    """The others are served meanwhile, and it is picked up without a restart."""
+    (tmp_path / "a.yaml").write_text(service("a"))
+    late = tmp_path / "late"
+    running = run(tmp_path / "a.yaml", late / "b.yaml")
+    await running.synced()
+    await running.problem("late/b.yaml", "No such file or directory")
+    late.mkdir()
+    (late / "b.yaml").write_text(service("b"))
+    assert await running.batch() == {"b"}
+    await running.problem()
+
+
+async def test_a_file_that_becomes_readable_is_read(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of reading is tried again at every look, although the file itself does not change."""
+    (tmp_path / "a.yaml").write_text(service("a"))
+    refused = True
+    real = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if refused and path.name == "a.yaml":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(source, "POLL_SECONDS", 0.05)
+    running = run(tmp_path)
+    await running.problem("a.yaml: cannot be read: Permission denied")
+    refused = False
+    await running.until(lambda: running.services() == {"a": 80})
+    assert running.store.problems() == []
+
+
+async def test_an_unchanged_rewrite_is_no_change(tmp_path: Path, run: Run) -> None:
+    """Touching a file, or writing the same again, tells nobody anything."""
+    file = tmp_path / "a.yaml"
+    file.write_text(service("a"))
+    running = run(tmp_path)
+    await running.synced()
+    file.write_text("# a comment\n" + service("a"))
+    (tmp_path / "b.yaml").write_text(service("b"))
+    assert await running.batch() == {"b"}
+
+
+async def test_polling_does_it_when_the_kernel_gives_no_notifications(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """inotify has limits, and network file systems have no inotify."""
+
+    async def no_watches(*_paths: object, **_options: object) -> object:
+        raise OSError(28, "inotify watch limit reached")
+        yield
+
+    monkeypatch.setattr(watchfiles, "awatch", no_watches)
+    monkeypatch.setattr(source, "POLL_SECONDS", 0.05)
+    running = run(tmp_path)
+    await running.synced()
+    (tmp_path / "a.yaml").write_text(service("a"))
+    assert await running.batch() == {"a"}
+
+
+async def test_a_file_that_is_still_being_written_is_waited_for(tmp_path: Path, run: Run) -> None:
+    """A writer that takes several steps is not caught in the middle."""
+    file = tmp_path / "a.yaml"
+    file.write_text(service("a", 1) + "---\n" + service("b", 1))
+    running = run(tmp_path)
+    await running.synced()
+    with file.open("w") as writer:
+        writer.write(service("a", 2))
+        writer.flush()
+        await asyncio.sleep(0)
+        writer.write("---\n" + service("b", 2))
+    assert await running.batch() == {"a", "b"}
+    assert running.services() == {"a": 2, "b": 2}
+
+
+async def test_stopping_leaves_nothing_behind(tmp_path: Path, run: Run) -> None:
+    """Cancelling ends the watch, its thread and its tasks."""
+    running = run(tmp_path)
+    await running.synced()
+    await running.stop()
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []

@@ -1,0 +1,117 @@
+"""What stays when files break, move and vanish. No file system: scans and entries are made by hand."""
+
+from pathlib import Path
+
+from steerway.sources.files.entry import Entry
+from steerway.sources.files.history import View, advance
+from steerway.sources.files.scan import FoundFile, Scan
+from steerway.sources.objects import ObjectKey, ObjectMeta, Service
+from steerway.sources.store import Problem
+
+ROOT = Path("/m")
+A, B = ROOT / "a.yaml", ROOT / "b.yaml"
+
+
+def key(name: str) -> ObjectKey:
+    return ObjectKey("Service", "shop", name)
+
+
+def good(name: str, generation: str = "1") -> Entry:
+    service = Service(ObjectMeta(name=name, namespace="shop", labels={"generation": generation}))
+    return Entry("x:1", "Service", f"shop/{name}", service.key, (service,))
+
+
+def broken(name: str | None = None) -> Entry:
+    return Entry("x:1", "Service", subject=key(name) if name else None, problem=Problem("x:1", "broken"))
+
+
+def look(before: View, files: dict[Path, list[Entry]], *missing: Path, size: int = 10) -> View:
+    found = tuple(FoundFile(path, path, ROOT, size, 0, 0, (0, index)) for index, path in enumerate(files))
+    return advance(before, Scan(found, tuple((path, "gone") for path in missing), ()), list(files.values()))
+
+
+def served(view: View) -> dict[str, str]:
+    """Name of each object with its generation."""
+    found = {}
+    for obj in view.objects.values():
+        assert isinstance(obj, Service)
+        found[obj.metadata.name] = (obj.metadata.labels or {})["generation"]
+    return found
+
+
+def test_good_files_are_served_as_they_are() -> None:
+    """What a good file no longer holds is gone, and so is what a removed file held."""
+    first = look(View(), {A: [good("x"), good("y")], B: [good("z")]})
+    assert served(first) == {"x": "1", "y": "1", "z": "1"}
+    assert served(look(first, {A: [good("x", "2")]})) == {"x": "2"}
+
+
+def test_a_broken_entry_keeps_its_own_subject_only() -> None:
+    """The other entries of its file change and go as they say."""
+    first = look(View(), {A: [good("x"), good("y"), good("z")]})
+    second = look(first, {A: [broken("x"), good("y", "2")]})
+    assert served(second) == {"x": "1", "y": "2"}
+    assert [problem.reason for problem in second.problems[str(A)]] == ["broken"]
+
+
+def test_an_unknown_broken_entry_keeps_all_that_its_file_no_longer_shows() -> None:
+    """It may be about any of them; other files are not touched by it."""
+    first = look(View(), {A: [good("x"), good("y")], B: [good("z")]})
+    second = look(first, {A: [broken(), good("y", "2")]})
+    assert served(second) == {"x": "1", "y": "2"}
+
+
+def test_what_is_kept_survives_any_number_of_broken_looks_and_ends_with_the_first_good_one() -> None:
+    """The last good version stays until the file is good or gone."""
+    view = look(View(), {A: [good("x"), good("y")]})
+    for _ in range(3):
+        view = look(view, {A: [broken()]})
+        assert served(view) == {"x": "1", "y": "1"}
+    assert served(look(view, {A: [good("x", "2")]})) == {"x": "2"}
+    assert served(look(view, {})) == {}
+
+
+def test_nothing_is_kept_for_what_was_never_good() -> None:
+    """A file that is broken from the start serves nothing."""
+    assert served(look(View(), {A: [broken(), broken("x")]})) == {}
+
+
+def test_an_object_that_moved_to_a_good_file_is_taken_from_there() -> None:
+    """An older copy in a broken file neither shadows it nor makes it a duplicate."""
+    first = look(View(), {A: [good("x")]})
+    second = look(first, {A: [broken()], B: [good("x", "2")]})
+    assert served(second) == {"x": "2"}
+    assert set(second.problems) == {str(A)}
+    assert served(look(second, {A: [broken()]})) == {}, "it was removed from its new place"
+
+
+def test_the_second_of_two_duplicates_takes_over() -> None:
+    """When the first is gone, the other is no duplicate any more."""
+    first = look(View(), {A: [good("x")], B: [good("x", "2")]})
+    assert served(first) == {"x": "1"}
+    assert set(first.problems) == {str(B)}
+    second = look(first, {B: [good("x", "2")]})
+    assert served(second) == {"x": "2"}
+    assert second.problems == {}
+
+
+def test_a_vanished_path_keeps_everything_below_it() -> None:
+    """A mount that comes late is not the wish to delete; when it is back, its word counts again."""
+    first = look(View(), {A: [good("x")], B: [good("y")]})
+    lost = look(first, {}, ROOT)
+    assert served(lost) == {"x": "1", "y": "1"}
+    assert [str(problem) for problem in lost.problems[str(ROOT)]] == [
+        "/m: cannot be read: gone (check that the path exists and may be read)"
+    ]
+    assert served(look(lost, {B: [good("y", "2")]})) == {"y": "2"}
+
+
+def test_a_truncated_file_keeps_its_objects_and_says_so() -> None:
+    """`kubectl get … > file` empties the file first and writes it a second later."""
+    first = look(View(), {A: [good("x")]})
+    second = look(first, {A: []}, size=0)
+    assert served(second) == {"x": "1"}
+    assert "the file is empty" in str(second.problems[str(A)][0])
+    assert served(look(second, {A: []}, size=0)) == {"x": "1"}
+    assert served(look(second, {A: []}, size=20)) == {}, "comments only: meant so"
+    assert look(View(), {A: []}, size=0).problems == {}

@@ -1,0 +1,136 @@
+"""Reading paths once: kinds of documents, order, duplicates, and bad input of every sort."""
+
+from pathlib import Path
+
+import pytest
+
+from steerway.sources.files import LoadResult, load, loader
+from steerway.sources.objects import EndpointSlice, Service, XdsResource
+
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\nspec: {ports: [{port: 80}]}\n"
+
+
+def load_one(tmp_path: Path, name: str, content: str | bytes) -> LoadResult:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return load([path], "own")
+
+
+def lines(result: LoadResult, tmp_path: Path) -> list[str]:
+    return [str(problem).replace(f"{tmp_path}/", "") for problem in result.problems]
+
+
+def test_documents_are_told_apart_by_their_content(tmp_path: Path) -> None:
+    """One file may hold Kubernetes objects, raw resources and a mapping."""
+    cluster = "'@type': type.googleapis.com/envoy.config.cluster.v3.Cluster\nname: c\n"
+    mapping = "mapping: {short: {z: [{ip: 10.0.0.1, port: 1}]}}\n"
+    result = load_one(tmp_path, "all.yaml", "---\n".join([SERVICE % "a", cluster, mapping]))
+    assert [type(obj) for obj in result.objects] == [Service, XdsResource, Service, EndpointSlice]
+    assert [entry.name for entry in result.documents] == ["own/a", "c", "own/short"]
+    assert result.problems == ()
+
+
+def test_a_top_level_list_holds_objects_and_resources(tmp_path: Path) -> None:
+    """Each item is told apart by itself."""
+    text = (
+        '[{"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": "c"},\n'
+        ' {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}},\n {"x": 1}]'
+    )
+    result = load_one(tmp_path, "list.json", text)
+    assert [entry.ok for entry in result.documents] == [True, True, False]
+    assert result.problems[0].where.endswith("list.json:3")
+
+
+def test_mapping_yaml_is_a_mapping_by_its_name(tmp_path: Path) -> None:
+    """And still takes other documents that say what they are."""
+    result = load_one(tmp_path, "mapping.yaml", "web: {z: [{ip: 10.0.0.1, port: 1}]}\n---\n" + SERVICE % "a")
+    assert [entry.kind for entry in result.documents] == ["mapping", "Service"]
+
+
+def test_duplicates_name_both_places_and_the_first_wins(tmp_path: Path) -> None:
+    """In one file and across files, in the order of names."""
+    (tmp_path / "a.yaml").write_text(SERVICE % "x")
+    (tmp_path / "b.yaml").write_text(SERVICE % "y" + "---\n" + SERVICE % "x" + "---\n" + SERVICE % "y")
+    result = load([tmp_path], "own")
+    assert [obj.key.name for obj in result.objects] == ["x", "y"]
+    assert lines(result, tmp_path) == [
+        "b.yaml:6: Service own/x is defined at a.yaml:1 already, which is used (remove one of them)",
+        "b.yaml:11: Service own/y is defined at b.yaml:1 already, which is used (remove one of them)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("a: [1\n", "bad.yaml:1: not valid YAML"),
+        (b"a: 1\nb: \xff\xfe\n", "bad.yaml:2: not UTF-8 text"),
+        (SERVICE.encode("utf-16"), "bad.yaml:1: not UTF-8 text"),
+        ("7\n", "bad.yaml:1: neither a Kubernetes object, nor an xDS resource, nor a mapping"),
+        ("[]\n", "bad.yaml:1: neither a Kubernetes object"),
+        ("replicas: 3\nimage: x\n", "(its keys: replicas, image)"),
+    ],
+)
+def test_bad_input_is_named_by_file_and_line(tmp_path: Path, content: str | bytes, expected: str) -> None:
+    """Each mistake is one problem, and each has a cure."""
+    result = load_one(tmp_path, "bad.yaml", content)
+    assert len(result.problems) == 1
+    assert expected in lines(result, tmp_path)[0]
+    assert result.problems[0].cure
+    assert result.objects == ()
+
+
+def test_the_rest_of_a_file_and_of_a_directory_is_served(tmp_path: Path) -> None:
+    """One broken document costs one document."""
+    (tmp_path / "a.yaml").write_text("x: {\n---\n" + SERVICE % "a" + "---\nkind: [\n")
+    (tmp_path / "b.yaml").write_text(SERVICE % "b")
+    result = load([tmp_path, tmp_path / "missing"], "own")
+    assert [obj.key.name for obj in result.objects] == ["a", "b"]
+    assert len(result.problems) == 3
+    assert [entry.kind for entry in result.documents] == ["file", "", "Service", "", "Service"]
+
+
+def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
+    """Editors on Windows write one."""
+    assert len(load_one(tmp_path, "a.yaml", (SERVICE % "a").encode("utf-8-sig")).objects) == 1
+
+
+def test_a_huge_file_is_refused_without_being_read(tmp_path: Path) -> None:
+    """A sparse file of 50 MB costs one problem and no time."""
+    path = tmp_path / "huge.yaml"
+    with path.open("wb") as file:
+        file.truncate(50 * 1024 * 1024)
+    result = load([path], "own")
+    assert "the file has 50 MiB; at most 16 MiB are read" in result.problems[0].reason
+
+
+def test_an_unreadable_file_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are read all the same. (Permissions do not bind root, so that the read itself fails here.)"""
+    (tmp_path / "a.yaml").write_text(SERVICE % "a")
+    (tmp_path / "b.yaml").write_text(SERVICE % "b")
+    real = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path.name == "a.yaml":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(loader.Path, "read_bytes", read_bytes)
+    result = load([tmp_path], "own")
+    assert lines(result, tmp_path) == [
+        "a.yaml: cannot be read: Permission denied (check that the path exists and may be read)"
+    ]
+    assert [obj.key.name for obj in result.objects] == ["b"]
+
+
+def test_a_service_of_5000_endpoints_is_read(tmp_path: Path) -> None:
+    """As 50 slices of 100, the API server's own way to write it."""
+    slices = "".join(
+        f"---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: big-{n}}}\n"
+        "addressType: IPv4\nendpoints:\n"
+        + "".join(f"- addresses: [10.{n}.{i // 250}.{i % 250}]\n  zone: a\n" for i in range(100))
+        for n in range(50)
+    )
+    result = load_one(tmp_path, "big.yaml", SERVICE % "big" + slices)
+    found = [obj for obj in result.objects if isinstance(obj, EndpointSlice)]
+    assert sum(len(slice_.endpoints or []) for slice_ in found) == 5000
+    assert result.problems == ()

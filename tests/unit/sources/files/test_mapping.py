@@ -1,0 +1,109 @@
+"""The short mapping of k8s-xds becomes Services and EndpointSlices."""
+
+import pytest
+
+from steerway.sources.files.document import Document, read_documents
+from steerway.sources.files.entry import Entry, Origin
+from steerway.sources.files.mapping import DEFAULT_PORT, is_mapping, read_mapping
+from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Service
+
+
+def read(text: str) -> list[Entry]:
+    (document,) = read_documents(text)
+    assert isinstance(document, Document)
+    return list(read_mapping(document.value, Origin("mapping.yaml", document, "own")))
+
+
+def parts(entry: Entry) -> tuple[Service, list[EndpointSlice]]:
+    assert entry.problem is None, entry.problem
+    service, *slices = entry.objects
+    assert isinstance(service, Service)
+    return service, [found for found in slices if isinstance(found, EndpointSlice)]
+
+
+def test_a_service_of_two_zones_is_one_slice_with_zones() -> None:
+    """The endpoint's own zone counts, else that of the key above it."""
+    (entry,) = read(
+        "example-server:\n  eu-a:\n  - {ip: 127.0.0.1, port: 8000, zone: eu-x}\n  - {ip: 127.0.0.2, port: 8000}\n"
+        "  eu-b:\n  - {ip: 127.0.0.3, port: 8000}\n"
+    )
+    service, (slice_,) = parts(entry)
+    assert (entry.where, entry.kind, entry.name) == ("mapping.yaml:1", "mapping", "own/example-server")
+    assert service.spec.cluster_ip == "None"
+    assert [(port.port, port.name) for port in service.spec.ports or []] == [(8000, None)]
+    assert slice_.metadata.labels == {SERVICE_NAME_LABEL: "example-server"}
+    assert [(found.addresses, found.zone) for found in slice_.endpoints or []] == [
+        (["127.0.0.1"], "eu-x"),
+        (["127.0.0.2"], "eu-a"),
+        (["127.0.0.3"], "eu-b"),
+    ]
+
+
+def test_endpoints_of_different_ports_and_families_are_slices_of_their_own() -> None:
+    """The service's port is the one that most endpoints have, the lowest of several."""
+    (entry,) = read(
+        "s:\n  z:\n  - {ip: 10.0.0.1, port: 2}\n  - {ip: 10.0.0.2, port: 1}\n  - {ip: fd00::1, port: 2}\n"
+    )
+    service, slices = parts(entry)
+    assert [port.port for port in service.spec.ports or []] == [2]
+    assert [(found.metadata.name, found.address_type) for found in slices] == [
+        ("s-ipv4-1", "IPv4"),
+        ("s-ipv4-2", "IPv4"),
+        ("s-ipv6-2", "IPv6"),
+    ]
+    (tied,) = read("s: {z: [{ip: 10.0.0.1, port: 9}, {ip: 10.0.0.2, port: 8}]}\n")
+    assert [port.port for port in parts(tied)[0].spec.ports or []] == [8]
+
+
+@pytest.mark.parametrize("empty", ["s:\n", "s: {}\n", "s: {z: }\n", "s: {z: []}\n"])
+def test_a_service_without_endpoints_is_known_and_empty(empty: str) -> None:
+    """An empty service is not an unknown one, so it has a port."""
+    (entry,) = read(empty)
+    service, slices = parts(entry)
+    assert slices == []
+    assert [port.port for port in service.spec.ports or []] == [DEFAULT_PORT]
+
+
+def test_a_top_level_key_makes_a_mapping_of_any_file() -> None:
+    """`mapping:` wraps services; in mapping.yaml itself a service may have that name."""
+    assert is_mapping({"mapping": {}}, "anything")
+    assert is_mapping({"a": {}, "b": {}}, "mapping")
+    assert not is_mapping({"a": {}}, "anything")
+    assert [entry.name for entry in read("mapping:\n  a: {}\n  b: {}\n")] == ["own/a", "own/b"]
+    assert [entry.name for entry in read("mapping:\n  zone: [{ip: 10.0.0.1, port: 1}]\n")] == ["own/mapping"]
+    assert read("mapping:\n") == []
+    (broken,) = read("mapping: 7\n")
+    assert broken.problem is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason", "cure"),
+    [
+        ("s:\n  z:\n  - ip: 10.0.0.1\n    prot: 1\n", 4, "unknown key 'prot'", "did you mean port?"),
+        (
+            "s:\n  z:\n  - ip: 10.0.0.1\n    weight: 1\n",
+            4,
+            "unknown key 'weight'",
+            "known keys: ip, port, zone",
+        ),
+        ("s:\n  z:\n  - ip: 10.0.0.999\n    port: 1\n", 3, "'10.0.0.999' is not an IP address", "IP literal"),
+        ("s:\n  z:\n  - port: 1\n", 3, "ip is missing", "write ip"),
+        ("s:\n  z:\n  - ip: 10.0.0.1\n    port: 0\n", 4, "port 0 is out of range", "1 to 65535"),
+        ("s:\n  z:\n  - ip: 10.0.0.1\n    port: '1'\n", 4, "'1' is not a port number", "a number"),
+        ("s:\n  z:\n  - ip: 10.0.0.1\n    port: true\n", 4, "True is not a port number", "a number"),
+        ("s:\n  z:\n  - ip: 10.0.0.1\n", 3, "port is missing", "write port"),
+        ("s:\n  z:\n  - {ip: 10.0.0.1, port: 1, zone: [a]}\n", 3, "['a'] is not a zone", "a string"),
+        ("s:\n  z:\n  - x\n", 3, "expected an endpoint", "{ip: 10.0.0.1"),
+        ("s:\n  z: {ip: 10.0.0.1}\n", 2, "expected a list of endpoints", "zone: ["),
+        ("s: 7\n", 1, "expected zones", "service: {zone:"),
+        ("a.b: {}\n", 1, "'a.b' is not a valid service name", "letters"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(text: str, line: int, reason: str, cure: str) -> None:
+    """This format is ours, so that unknown keys are mistakes, too."""
+    entry, good = read(text + "good: {}\n")
+    assert entry.problem is not None
+    assert entry.problem.where == f"mapping.yaml:{line}"
+    assert reason in entry.problem.reason
+    assert cure in entry.problem.cure
+    assert good.ok

@@ -1,0 +1,132 @@
+"""Debounce: when a batch is due, in virtual time, and the waiting shell around it."""
+
+import asyncio
+
+import pytest
+
+from steerway import telemetry
+from steerway.sources.debounce import Debouncer, Delay, Window
+from steerway.sources.objects import ObjectKey
+
+SLICE = ObjectKey("EndpointSlice", "shop", "backend-1")
+OTHER_SLICE = ObjectKey("EndpointSlice", "shop", "backend-2")
+SERVICE = ObjectKey("Service", "shop", "backend")
+
+ENDPOINTS = Delay(quiet_seconds=1, max_wait_seconds=4)
+OTHERS = Delay(quiet_seconds=10, max_wait_seconds=40)
+
+
+def keys(*found: ObjectKey) -> frozenset[ObjectKey]:
+    return frozenset(found)
+
+
+def window() -> Window:
+    return Window(ENDPOINTS, OTHERS)
+
+
+def test_nothing_is_due_while_nothing_waits() -> None:
+    """An empty window has no due time, also after an empty change."""
+    empty = window()
+    empty.add(frozenset(), now=5)
+    assert empty.due is None
+    assert empty.take(now=6) == frozenset()
+
+
+def test_a_lone_change_is_due_after_the_quiet_time() -> None:
+    """One change waits for the quiet time only."""
+    waiting = window()
+    waiting.add(keys(SLICE), now=100)
+    assert waiting.due == 101
+
+
+def test_each_change_restarts_the_quiet_time() -> None:
+    """The quiet time counts from the last change."""
+    waiting = window()
+    waiting.add(keys(SLICE), now=100)
+    waiting.add(keys(OTHER_SLICE), now=100.5)
+    assert waiting.due == 101.5
+
+
+def test_a_steady_stream_of_changes_never_starves_the_batch() -> None:
+    """The maximum wait counts from the first change, whatever follows."""
+    waiting = window()
+    for tick in range(20):
+        waiting.add(keys(SLICE), now=100 + tick * 0.9)
+    assert waiting.due == 104
+
+
+def test_a_service_in_the_batch_takes_the_slow_path() -> None:
+    """A batch goes by the endpoints' numbers only while it holds nothing else."""
+    waiting = window()
+    waiting.add(keys(SLICE), now=100)
+    waiting.add(keys(SERVICE), now=100.5)
+    assert waiting.due == 110.5
+    waiting.add(keys(SLICE), now=139)
+    assert waiting.due == 140
+
+
+def test_taking_gives_the_union_and_starts_anew() -> None:
+    """Keys come out once, and the next batch is judged by itself."""
+    waiting = window()
+    waiting.add(keys(SERVICE), now=0)
+    waiting.add(keys(SLICE), now=1)
+    assert waiting.take(now=2) == keys(SLICE, SERVICE)
+    assert waiting.due is None
+    waiting.add(keys(SLICE), now=50)
+    assert waiting.due == 51
+
+
+def test_a_batch_is_measured_when_it_is_taken() -> None:
+    """Delay and number of changes go to the histograms, once per batch."""
+
+    def total(name: str) -> float:
+        return telemetry.REGISTRY.get_sample_value(name) or 0.0
+
+    before = total("steerway_debounce_seconds_sum"), total("steerway_debounced_changes_sum")
+    waiting = window()
+    waiting.add(keys(SLICE, OTHER_SLICE), now=10)
+    waiting.add(keys(SLICE), now=11)
+    waiting.take(now=13)
+    waiting.take(now=20)
+    assert total("steerway_debounce_seconds_sum") - before[0] == pytest.approx(3)
+    assert total("steerway_debounced_changes_sum") - before[1] == 3
+
+
+@pytest.mark.parametrize(("quiet", "longest"), [(-1, 1), (2, 1)])
+def test_contradicting_numbers_are_refused(quiet: float, longest: float) -> None:
+    """A quiet time below zero or above the maximum wait is a mistake."""
+    with pytest.raises(ValueError, match="quiet time"):
+        Delay(quiet, longest)
+
+
+async def test_next_waits_for_a_change_and_gives_it() -> None:
+    """`next` blocks while nothing changed and gives what did."""
+    debouncer = Debouncer(Delay(0, 0), Delay(0, 0))
+    pending = asyncio.ensure_future(debouncer.next())
+    await asyncio.sleep(0)
+    assert not pending.done()
+    debouncer.add(keys(SERVICE))
+    assert await asyncio.wait_for(pending, 20) == keys(SERVICE)
+
+
+async def test_next_merges_what_changes_while_it_waits() -> None:
+    """Changes within the quiet time come out together."""
+    debouncer = Debouncer(Delay(0.05, 5), Delay(0.05, 5))
+    pending = asyncio.ensure_future(debouncer.next())
+    for key in (SLICE, OTHER_SLICE, SERVICE):
+        debouncer.add(keys(key))
+        await asyncio.sleep(0)
+    assert await asyncio.wait_for(pending, 20) == keys(SLICE, OTHER_SLICE, SERVICE)
+
+
+async def test_a_busy_source_cannot_hold_a_batch_back() -> None:
+    """The consumer gets its batch although changes never stop."""
+    now = 0.0
+    debouncer = Debouncer(Delay(1, 4), Delay(1, 4), clock=lambda: now)
+    pending = asyncio.ensure_future(debouncer.next())
+    while not pending.done():
+        debouncer.add(keys(SLICE))
+        await asyncio.sleep(0)
+        now += 0.5
+        assert now < 20
+    assert await pending == keys(SLICE)

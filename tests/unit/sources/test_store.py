@@ -1,0 +1,89 @@
+"""The object store: whole batches, first source wins, readiness, problems."""
+
+from steerway import telemetry
+from steerway.sources.objects import ObjectKey, ObjectMeta, Service, ServicePort, ServiceSpec
+from steerway.sources.store import Batch, ObjectStore, Problem
+
+
+def service(name: str, port: int = 80) -> Service:
+    return Service(ObjectMeta(name=name, namespace="shop"), ServiceSpec(ports=[ServicePort(port=port)]))
+
+
+def store(*sources: str) -> tuple[ObjectStore, list[frozenset[ObjectKey]]]:
+    made = ObjectStore()
+    for source in sources:
+        made.register(source)
+    heard: list[frozenset[ObjectKey]] = []
+    made.listen(heard.append)
+    return made, heard
+
+
+def sample(name: str, **labels: str) -> float:
+    return telemetry.REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def test_a_batch_is_heard_of_once() -> None:
+    """All changes of a batch come in one call."""
+    made, heard = store("files")
+    made.apply("files", Batch(put=(service("a"), service("b"))))
+    assert heard == [{service("a").key, service("b").key}]
+
+
+def test_an_equal_object_is_no_change() -> None:
+    """Nobody hears of an object that stays as it was."""
+    made, heard = store("files")
+    made.apply("files", Batch(put=(service("a"),)))
+    made.apply("files", Batch(put=(service("a"),)))
+    made.apply("files", Batch(delete=(service("never-there").key,)))
+    assert len(heard) == 1
+
+
+def test_the_first_source_wins_and_the_second_takes_over() -> None:
+    """A shadowed object is a problem, and takes the place of the first when that goes."""
+    made, heard = store("kubernetes", "files")
+    made.apply("files", Batch(put=(service("a", 1),)))
+    made.apply("kubernetes", Batch(put=(service("a", 2),)))
+    assert made.get(service("a").key) == service("a", 2)
+    assert [str(found) for found in made.problems()] == [
+        "Service shop/a: given by kubernetes and by files; kubernetes is used (remove one of them)"
+    ]
+    made.apply("files", Batch(put=(service("a", 3),)))
+    assert len(heard) == 2, "a change of the shadowed one is not visible"
+    made.apply("kubernetes", Batch(delete=(service("a").key,)))
+    assert made.get(service("a").key) == service("a", 3)
+    assert made.problems() == []
+    assert list(made.objects()) == [service("a", 3)]
+
+
+def test_synced_needs_every_source() -> None:
+    """One source that has not spoken keeps the store unsynced; listeners hear of each sync once."""
+    made, heard = store("kubernetes", "files")
+    made.mark_synced("files")
+    assert (made.synced, made.unsynced) == (False, ["kubernetes"])
+    made.mark_synced("kubernetes")
+    made.mark_synced("kubernetes")
+    assert made.synced
+    assert heard == [frozenset(), frozenset()]
+    assert sample("steerway_source_synced", source="files") == 1
+
+
+def test_problems_are_replaced_by_subject() -> None:
+    """A batch replaces the problems of the subjects it names, and an empty list clears them."""
+    made, _ = store("files")
+    first, second = Problem("a.yaml:1", "bad"), Problem("b.yaml:1", "bad")
+    made.apply("files", Batch(problems={"a.yaml": (first,), "b.yaml": (second,)}))
+    assert made.problems() == [first, second]
+    assert sample("steerway_problems") == 2
+    made.apply("files", Batch(problems={"a.yaml": ()}))
+    assert made.problems() == [second]
+    assert sample("steerway_problems") == 1
+
+
+def test_changes_are_counted_by_source_and_kind() -> None:
+    """Puts and deletes go to the counter of their source and kind."""
+    labels = {"source": "count-me", "kind": "Service"}
+    made, _ = store("count-me")
+    made.apply("count-me", Batch(put=(service("a"), service("b"))))
+    made.apply("count-me", Batch(delete=(service("a").key,)))
+    assert sample("steerway_informer_events_total", event="put", **labels) == 2
+    assert sample("steerway_informer_events_total", event="delete", **labels) == 1

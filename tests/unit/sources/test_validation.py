@@ -1,0 +1,144 @@
+"""What makes a Service or EndpointSlice no object at all."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from steerway.sources.objects import NOISY_ANNOTATIONS, EndpointSlice, ObjectMeta, Service
+from steerway.sources.validation import conversion_fault, faults, first_fault, json_path
+
+GOOD_SERVICE: dict[str, Any] = {
+    "metadata": {"name": "backend", "namespace": "shop"},
+    "spec": {"ports": [{"name": "grpc", "port": 50051}, {"name": "dns", "port": 53, "protocol": "UDP"}]},
+}
+GOOD_SLICE: dict[str, Any] = {
+    "metadata": {"name": "backend-1.x", "namespace": "shop"},
+    "addressType": "IPv4",
+    "endpoints": [{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"]}],
+    "ports": [{"port": 50051}, {"port": None}],
+}
+
+
+def changed(good: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    """A copy with the value at `path` replaced."""
+    copy = msgspec.json.decode(msgspec.json.encode(good))
+    inner = copy
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    return dict(copy)
+
+
+def test_good_objects_have_no_fault() -> None:
+    """What an API server takes is taken here."""
+    assert list(faults(msgspec.convert(GOOD_SERVICE, Service))) == []
+    assert list(faults(msgspec.convert(GOOD_SLICE, EndpointSlice))) == []
+    fqdn = changed(
+        changed(GOOD_SLICE, ("addressType",), "FQDN"), ("endpoints", 0, "addresses", 0), "a.example"
+    )
+    assert list(faults(msgspec.convert(fqdn, EndpointSlice))) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        (("metadata", "name"), "", "the name is empty"),
+        (("metadata", "name"), "Backend", "'Backend' is not a valid name"),
+        (("metadata", "name"), "a.b", "'a.b' is not a valid name"),
+        (("metadata", "name"), "a" * 64, "is not a valid name"),
+        (("metadata", "namespace"), "", "'' is not a valid namespace"),
+        (("spec", "ports", 0, "port"), 0, "port 0 is out of range"),
+        (("spec", "ports", 0, "port"), 65536, "port 65536 is out of range"),
+        (("spec", "ports", 0, "port"), -1, "port -1 is out of range"),
+        (("spec", "ports", 0, "protocol"), "tcp", "unknown protocol 'tcp'"),
+        (("spec", "ports", 0, "name"), None, "a port of several has no name"),
+        (("spec", "ports", 0, "name"), "dns", "two ports are named 'dns'"),
+    ],
+)
+def test_a_faulty_service_is_named_by_its_place(path: tuple[Any, ...], value: Any, reason: str) -> None:
+    """Each fault has the path of what is wrong, a reason and a cure."""
+    fault = first_fault(msgspec.convert(changed(GOOD_SERVICE, path, value), Service))
+    assert fault is not None
+    assert reason in fault.reason
+    assert fault.cure
+    if "two ports" not in reason:
+        assert fault.path == path
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        (("addressType",), "IPv5", "unknown addressType 'IPv5'"),
+        (("endpoints", 1, "addresses", 0), "10.0.0.999", "'10.0.0.999' is not an IP address"),
+        (("endpoints", 1, "addresses", 0), "010.0.0.1", "'010.0.0.1' is not an IP address"),
+        (("endpoints", 1, "addresses", 0), "fe80::1%eth0", "is not an IP address"),
+        (("endpoints", 1, "addresses", 0), "fd00::1", "fd00::1 is IPv6, the slice says IPv4"),
+        (("endpoints", 1, "addresses"), [], "an endpoint has 0 addresses"),
+        (("endpoints", 1, "addresses"), ["10.0.0.1"] * 101, "an endpoint has 101 addresses"),
+        (("ports", 0, "port"), 0, "port 0 is out of range"),
+        (("ports", 0, "protocol"), "HTTP", "unknown protocol 'HTTP'"),
+    ],
+)
+def test_a_faulty_slice_is_named_by_its_place(path: tuple[Any, ...], value: Any, reason: str) -> None:
+    """Each fault has the path of what is wrong, a reason and a cure."""
+    fault = first_fault(msgspec.convert(changed(GOOD_SLICE, path, value), EndpointSlice))
+    assert fault is not None
+    assert reason in fault.reason
+    assert fault.cure
+    assert fault.path == path
+
+
+def test_a_port_listed_twice_is_a_fault_but_one_per_protocol_is_not() -> None:
+    """TCP and UDP may share a number (Service v1, ports: unique by port and protocol)."""
+    twice = changed(GOOD_SERVICE, ("spec", "ports"), [{"name": "a", "port": 53}, {"name": "b", "port": 53}])
+    assert "listed twice" in str(first_fault(msgspec.convert(twice, Service)))
+    both = changed(
+        GOOD_SERVICE,
+        ("spec", "ports"),
+        [{"name": "a", "port": 53}, {"name": "b", "port": 53, "protocol": "UDP"}],
+    )
+    assert first_fault(msgspec.convert(both, Service)) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "reason"),
+    [
+        ({}, (), "field metadata is missing"),
+        ({"metadata": {}}, ("metadata",), "field name is missing"),
+        ({"metadata": []}, ("metadata",), "expected a mapping, got a list"),
+        (
+            {"metadata": {"name": "a"}, "spec": {"ports": [{"port": "80"}]}},
+            ("spec", "ports", 0, "port"),
+            "expected a number, got a string",
+        ),
+        (
+            {"metadata": {"name": "a"}, "spec": {"publishNotReadyAddresses": "yes"}},
+            ("spec", "publishNotReadyAddresses"),
+            "expected true or false, got a string",
+        ),
+        ({"metadata": {"name": 1}}, ("metadata", "name"), "expected a string, got a number"),
+    ],
+)
+def test_wrong_types_are_told_in_words_with_their_path(
+    value: Any, path: tuple[Any, ...], reason: str
+) -> None:
+    """msgspec's message is split into place and words, and gets a cure."""
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert(value, Service)
+    fault = conversion_fault(caught.value)
+    assert (fault.path, fault.reason) == (path, reason)
+    assert fault.cure
+
+
+def test_paths_are_written_as_kubectl_does() -> None:
+    """Names with dots, indexes in brackets."""
+    assert json_path(("spec", "ports", 0, "port")) == "$.spec.ports[0].port"
+
+
+def test_noise_does_not_make_objects_differ() -> None:
+    """Bookkeeping annotations and empty labels are dropped, so that equal manifests are equal objects."""
+    noisy = dict.fromkeys(NOISY_ANNOTATIONS, "x")
+    assert ObjectMeta("a", "b", labels={}, annotations=noisy) == ObjectMeta("a", "b")
+    kept = ObjectMeta("a", "b", annotations={**noisy, "mine": "y"})
+    assert kept.annotations == {"mine": "y"}
