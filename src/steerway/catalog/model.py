@@ -5,26 +5,17 @@ This module is the only part of `catalog` that `translate` imports.
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-class ServiceId(tuple[str, str]):
-    """Identity of a service: namespace and name."""
+class ServiceId(NamedTuple):
+    """Identity of a service."""
 
-    __slots__ = ()
-
-    def __new__(cls, namespace: str, name: str) -> "ServiceId":
-        return super().__new__(cls, (namespace, name))
-
-    @property
-    def namespace(self) -> str:
-        return self[0]
-
-    @property
-    def name(self) -> str:
-        return self[1]
+    namespace: str
+    name: str
 
     def __str__(self) -> str:
-        return f"{self[0]}/{self[1]}"
+        return f"{self.namespace}/{self.name}"
 
 
 class EndpointState(enum.Enum):
@@ -37,6 +28,8 @@ class EndpointState(enum.Enum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Locality:
+    """Where an endpoint is; all parts may be ""."""
+
     region: str = ""
     zone: str = ""
     sub_zone: str = ""
@@ -72,3 +65,12 @@ class Service:
 
     id: ServiceId
     ports: tuple[Port, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A part of a service that is not served: the object, why, and what to do about it."""
+
+    where: str
+    reason: str
+    cure: str = ""

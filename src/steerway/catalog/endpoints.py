@@ -1,0 +1,95 @@
+"""From the EndpointSlices of one Service to the endpoints of its ports.
+
+Ports and slices match by port *name*: a slice carries the numbers of its own pods, so two slices may give the same
+port name different numbers (a named targetPort that changes during a rollout), and both are right. Endpoints are
+merged over all slices; an address comes once per port, in its best state.
+
+Sources: Kubernetes API reference, EndpointSlice v1 (conditions, ports); KEP-1672 (serving, terminating).
+"""
+
+import functools
+import ipaddress
+from collections.abc import Iterable
+
+from steerway.catalog.model import Endpoint, EndpointState, Locality, Problem
+from steerway.sources.objects import Endpoint as EndpointFact
+from steerway.sources.objects import EndpointPort, EndpointSlice
+
+Merged = dict[str, dict[str, dict[tuple[str, int], Endpoint]]]
+"""Port name → address family → (address, port) → endpoint."""
+
+
+def merge(slices: Iterable[EndpointSlice], publish_not_ready: bool) -> tuple[Merged, list[Problem]]:
+    """All endpoints of one Service by port name and family, and what could not be used.
+
+    `slices` in any order: the result does not depend on it.
+    """
+    merged: Merged = {}
+    problems: list[Problem] = []
+    for found in slices:
+        if found.address_type not in ("IPv4", "IPv6"):
+            problems.append(
+                Problem(
+                    str(found.key),
+                    f"addressType {found.address_type} is ignored: clients need IP addresses",
+                    "use a Service of IP addresses; gRPC refuses host names in endpoints",
+                )
+            )
+            continue
+        for port in found.ports or ():
+            if port.protocol not in (None, "TCP") or port.port is None:
+                continue
+            family = merged.setdefault(port.name or "", {}).setdefault(found.address_type, {})
+            for fact in found.endpoints or ():
+                _add(family, fact, port, publish_not_ready)
+    return merged, problems
+
+
+def state_of(fact: EndpointFact, publish_not_ready: bool) -> EndpointState | None:
+    """What traffic the endpoint may get; None for none at all.
+
+    EndpointConditions: nil `ready` means true, nil `serving` means as `ready`, nil `terminating` means false.
+    """
+    conditions = fact.conditions
+    if publish_not_ready or conditions is None:
+        return EndpointState.HEALTHY
+    ready = conditions.ready is not False
+    if ready:
+        return EndpointState.HEALTHY
+    serving = conditions.serving is True
+    return EndpointState.DRAINING if serving and conditions.terminating else None
+
+
+def _add(
+    family: dict[tuple[str, int], Endpoint], fact: EndpointFact, port: EndpointPort, publish_not_ready: bool
+) -> None:
+    state = state_of(fact, publish_not_ready)
+    if state is None or port.port is None or not fact.addresses:
+        return
+    # The API server treats all addresses of one endpoint as fungible; consumers use the first (API reference).
+    address = canonical(fact.addresses[0])
+    if address is None:
+        return
+    locality = Locality(zone=fact.zone or "")
+    endpoint = Endpoint(address, port.port, state, locality, fact.hostname or "")
+    present = family.get((address, port.port))
+    family[address, port.port] = endpoint if present is None else min(present, endpoint, key=_preference)
+
+
+@functools.lru_cache(maxsize=65536)
+def canonical(address: str) -> str | None:
+    """The one spelling of an IP address; None when it is none (the source has reported that already)."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return None
+
+
+def _preference(endpoint: Endpoint) -> tuple[bool, Locality, str]:
+    """Which of two facts about one address is kept: the healthy one, then any fixed order."""
+    return endpoint.state is not EndpointState.HEALTHY, endpoint.locality, endpoint.hostname
+
+
+def ordered(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+    """A stable order, so that equal facts give equal values."""
+    return tuple(sorted(endpoints, key=lambda e: (e.locality, e.address, e.port)))

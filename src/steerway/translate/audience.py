@@ -1,0 +1,71 @@
+"""Who must see the same thing: a client's Node becomes an audience.
+
+An audience is `DIALECT/KIND/NAMESPACE`. The engine looks for the exact one first, then for each wider part, then for
+everybody, so that a resource is published once for all who may share it:
+
+- `grpc/core/NS`: C-core (C++, Python, Ruby), which keeps draining endpoints for session affinity (gRFC A55);
+- `grpc/plain/NS`: every other gRPC client, which gives draining endpoints no traffic (gRFC A27), and whoever does not
+  say what it is;
+- `envoy/all/NS`: Envoy.
+
+The namespace is what a short name such as `xds:///backend` is looked up in. A Node is the client's own claim: nothing
+here is a proof of identity.
+"""
+
+import functools
+import re
+
+from envoy.config.core.v3 import base_pb2
+from google.protobuf.message import DecodeError
+
+GRPC = "grpc"
+GRPC_PLAIN = "grpc/plain"
+GRPC_CORE = "grpc/core"
+ENVOY = "envoy"
+
+_NAMESPACE_KEYS = ("NAMESPACE", "namespace", "K8S_NAMESPACE", "POD_NAMESPACE")
+"""Metadata keys in use: Istio's and our own bootstrap, hand-written files, Google's samples, the downward API."""
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+@functools.lru_cache(maxsize=4096)
+def classify(node: bytes, default_namespace: str) -> str:
+    """The audience of a client. `node` is a serialised envoy.config.core.v3.Node; a hostile one never raises."""
+    message = base_pb2.Node()
+    try:
+        message.ParseFromString(node)
+    except DecodeError:
+        return f"{GRPC_PLAIN}/{default_namespace}"
+    return f"{_kind(message.user_agent_name)}/{_namespace(message, default_namespace)}"
+
+
+def namespace_of(audience: str) -> str:
+    """The namespace in a full audience."""
+    return audience.rpartition("/")[2]
+
+
+def dialect_of(audience: str) -> str:
+    """`grpc` or `envoy`: who shares listeners, routes and clusters."""
+    return audience.partition("/")[0]
+
+
+def kind_of(audience: str) -> str:
+    """Who shares endpoint assignments: `grpc/core`, `grpc/plain` or `envoy`."""
+    return ENVOY if dialect_of(audience) == ENVOY else audience.rpartition("/")[0]
+
+
+def _kind(user_agent: str) -> str:
+    name = user_agent.lower()
+    if name.startswith("envoy"):
+        return f"{ENVOY}/all"
+    # "gRPC C-core linux" and, in wrapped languages, "gRPC C-core linux Python".
+    return GRPC_CORE if name.startswith("grpc c-core") else GRPC_PLAIN
+
+
+def _namespace(node: base_pb2.Node, default: str) -> str:
+    for key in _NAMESPACE_KEYS:
+        if key in node.metadata.fields:
+            value = node.metadata.fields[key].string_value
+            if _LABEL.fullmatch(value):
+                return value
+    return default

@@ -1,0 +1,50 @@
+"""Endpoint assignments: the addresses of a service port, by zone.
+
+What all four gRPC clients and Envoy accept: localities are present, each once, with a weight of at least 1; priority
+0 only, so there is no gap; IP literals; no address twice (the catalog sees to that).
+"""
+
+import itertools
+from collections.abc import Iterable
+
+from envoy.config.core.v3 import address_pb2, base_pb2, health_check_pb2
+from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
+from google.protobuf import wrappers_pb2
+
+from steerway.catalog.model import Endpoint, EndpointState, Locality
+
+_HEALTH = {
+    EndpointState.HEALTHY: health_check_pb2.HEALTHY,
+    EndpointState.DRAINING: health_check_pb2.DRAINING,
+}
+
+
+def build(name: str, endpoints: Iterable[Endpoint], draining: bool) -> bytes:
+    """A ClusterLoadAssignment. `endpoints` are sorted by locality; `draining` says whether the client knows that state.
+
+    No endpoints give an empty assignment, which fails calls at once and recovers at once.
+    """
+    shown = [e for e in endpoints if draining or e.state is EndpointState.HEALTHY]
+    localities = [
+        _locality(where, list(group)) for where, group in itertools.groupby(shown, lambda e: e.locality)
+    ]
+    assignment = endpoint_pb2.ClusterLoadAssignment(cluster_name=name, endpoints=localities)
+    return assignment.SerializeToString(deterministic=True)
+
+
+def _locality(where: Locality, endpoints: list[Endpoint]) -> endpoint_components_pb2.LocalityLbEndpoints:
+    healthy = sum(e.state is EndpointState.HEALTHY for e in endpoints)
+    return endpoint_components_pb2.LocalityLbEndpoints(
+        locality=base_pb2.Locality(region=where.region, zone=where.zone, sub_zone=where.sub_zone),
+        # A locality without a weight gets no traffic, not even for sessions that stay with a draining endpoint.
+        load_balancing_weight=wrappers_pb2.UInt32Value(value=healthy or len(endpoints)),
+        lb_endpoints=[_endpoint(endpoint) for endpoint in endpoints],
+    )
+
+
+def _endpoint(endpoint: Endpoint) -> endpoint_components_pb2.LbEndpoint:
+    socket = address_pb2.SocketAddress(address=endpoint.address, port_value=endpoint.port)
+    return endpoint_components_pb2.LbEndpoint(
+        endpoint=endpoint_components_pb2.Endpoint(address=address_pb2.Address(socket_address=socket)),
+        health_status=_HEALTH[endpoint.state],
+    )

@@ -1,0 +1,114 @@
+"""Client targets and resource names: which port of which service a name means.
+
+A target is what stands behind `xds:///`: a service name as in Kubernetes DNS, at any length, with an optional port
+number or port name. A resource name is the canonical form of it, which routes, clusters and assignments carry:
+`[POD.]SERVICE.NAMESPACE.svc.DOMAIN:NUMBER`.
+
+Parsing needs no catalog, so that the name of a service which does not exist yet can be waited for.
+"""
+
+import re
+from dataclasses import dataclass
+
+from steerway.catalog.model import Port, Service, ServiceId
+from steerway.errors import TranslateError
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_MAX_NAME = 253 + 1 + 15  # a DNS name, a colon, and a port name (RFC 6335)
+_GRPC_PROTOCOLS = ("grpc", "kubernetes.io/h2c")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a name asks for. `port` is a number, a name, or "" for none; `pod` is a host name or ""."""
+
+    service: ServiceId
+    port: str = ""
+    pod: str = ""
+
+    def canonical(self, number: int, domain: str) -> str:
+        """The resource name of one port of it."""
+        pod = f"{self.pod}." if self.pod else ""
+        return f"{pod}{self.service.name}.{self.service.namespace}.svc.{domain}:{number}"
+
+
+def parse_target(name: str, namespace: str, domain: str) -> Target:
+    """What a client's target means to a client in `namespace`. TranslateError says why it means nothing."""
+    if len(name) > _MAX_NAME:
+        raise TranslateError(f"the name is longer than {_MAX_NAME} characters")
+    if name.startswith("xdstp:"):
+        raise TranslateError("xdstp names are not served yet; dial xds:///SERVICE.NAMESPACE:PORT")
+    host, colon, port = name.partition(":")
+    if colon and not port:
+        raise TranslateError(f"no port after the colon in {name!r}")
+    labels = _without_domain(host.split("."), domain)
+    for label in labels:
+        if not _LABEL.fullmatch(label):
+            raise TranslateError(_bad_label(name, label))
+    match labels:
+        case [service]:
+            return Target(ServiceId(namespace, service), port)
+        case [service, namespace]:
+            return Target(ServiceId(namespace, service), port)
+        case [pod, service, namespace]:
+            return Target(ServiceId(namespace, service), port, pod)
+    raise TranslateError(
+        f"{name!r} is no name of a service: expected SERVICE, SERVICE.NAMESPACE or that with .svc.{domain}"
+    )
+
+
+def needs_namespace(name: str) -> bool:
+    """Whether the target means different services to clients in different namespaces."""
+    return "." not in name.partition(":")[0]
+
+
+def parse_canonical(name: str, domain: str) -> Target:
+    """The target that a canonical resource name stands for. TranslateError when it is none."""
+    host, _, port = name.rpartition(":")
+    if not host.endswith(f".svc.{domain}") or not port.isascii() or not port.isdigit() or port[0] == "0":
+        raise TranslateError(
+            f"only SERVICE.NAMESPACE.svc.{domain}:PORTNUMBER is a name of this type, and no file gives {name!r}"
+        )
+    return parse_target(name, "", domain)
+
+
+def select_port(service: Service, port: str) -> Port:
+    """The port that a target means. TranslateError when there is none such, or more than one.
+
+    Without a port: the only one; else the one named `grpc`; else the only one that looks like gRPC by its name
+    (`grpc-…`) or appProtocol; else the first.
+    """
+    if port:
+        wanted = [p for p in service.ports if str(p.number) == port or (p.name and p.name == port)]
+        if wanted:
+            return wanted[0]
+        raise TranslateError(f"service {service.id} has no TCP port {port}; it has {_list(service.ports)}")
+    if len(service.ports) == 1:
+        return service.ports[0]
+    for candidate in service.ports:
+        if candidate.name == "grpc":
+            return candidate
+    candidates = [p for p in service.ports if p.name.startswith("grpc-") or p.app_protocol in _GRPC_PROTOCOLS]
+    if len(candidates) > 1:
+        raise TranslateError(
+            f"service {service.id} has several gRPC ports ({_list(candidates)}); add :PORT to the target"
+        )
+    return candidates[0] if candidates else service.ports[0]
+
+
+def _without_domain(labels: list[str], domain: str) -> list[str]:
+    """The labels in front of `.svc.DOMAIN` or `.svc`, when at least SERVICE.NAMESPACE stands there."""
+    for suffix in (["svc", *domain.split(".")], ["svc"]):
+        if len(labels) >= len(suffix) + 2 and labels[-len(suffix) :] == suffix:
+            return labels[: -len(suffix)]
+    return labels
+
+
+def _bad_label(name: str, label: str) -> str:
+    if label and _LABEL.fullmatch(label.lower()):
+        return f"{name!r} has capital letters; names of services are lower-case"
+    return f"{label!r} in {name!r} is no DNS label" if label else f"{name!r} has an empty label"
+
+
+def _list(ports: "tuple[Port, ...] | list[Port]") -> str:
+    return ", ".join(f"{p.number} ({p.name})" if p.name else str(p.number) for p in ports)

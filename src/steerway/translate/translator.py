@@ -1,0 +1,241 @@
+"""The translator: keeps exactly what is demanded up to date, so that cost follows what is watched.
+
+An *entry* is `(type_url, name, audience)` as it is published, with the audiences of the clients that want it. A demand makes
+or joins an entry and is always answered, with the resource or with a reason why there is none. A change of a service
+touches the entries that its name appears in, also those that wait for it to exist. Equal results are not published again.
+
+Raw resources from files are published to everybody at once, without demand, and beat a translated one of the same name.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeVar
+
+import structlog
+
+from steerway.catalog.model import Problem, Service, ServiceId
+from steerway.errors import TranslateError
+from steerway.translate import audience as audiences
+from steerway.translate import cluster, endpoint, listener, names, raw, route, type_url
+from steerway.translate.commit import Commit
+
+log = structlog.get_logger()
+_K = TypeVar("_K")
+
+Demand = tuple[str, str, str]
+"""(type_url, name, audience), as the engine reports it."""
+
+
+class Document(Protocol):
+    """A raw resource as read from a file; `where` is `file:line`."""
+
+    @property
+    def type_url(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def body(self) -> dict[str, object]: ...
+    @property
+    def where(self) -> str: ...
+
+
+class _Key(NamedTuple):
+    type_url: str
+    name: str
+    audience: str
+
+
+class _Resource(NamedTuple):
+    body: bytes
+    references: tuple[tuple[str, str], ...]
+
+
+class _Reason(str):
+    """Why there is no resource."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True)
+class _Entry:
+    users: set[str] = field(default_factory=set)
+    service: ServiceId | None = None
+    content: _Resource | _Reason | None = None
+    """What is published; None: nothing, because a raw resource of that name is."""
+
+
+class Translator:
+    """Catalog and raw resources in, commits out. `find` gives a service of the catalog by its identity."""
+
+    def __init__(
+        self, find: Callable[[ServiceId], Service | None], cluster_domain: str = "cluster.local"
+    ) -> None:
+        self._find = find
+        self._domain = cluster_domain
+        self._entries: dict[_Key, _Entry] = {}
+        self._by_name: defaultdict[tuple[str, str], set[_Key]] = defaultdict(set)
+        self._by_service: defaultdict[ServiceId, set[_Key]] = defaultdict(set)
+        self._raw: dict[tuple[str, str], raw.RawResource] = {}
+        self._raw_problems: dict[tuple[str, str], Problem] = {}
+        self._problems: dict[_Key, Problem] = {}
+
+    def start(self, documents: Iterable[Document]) -> Commit:
+        """The first commit: all raw resources, and that wildcards may be answered."""
+        commit = self.refresh((), [((d.type_url, d.name), d) for d in documents])
+        commit.complete = [(served, "") for served in type_url.SERVED]
+        return commit
+
+    def demand(self, wanted: Iterable[Demand]) -> Commit:
+        """Somebody subscribed: answer each name, and keep it up to date from now on."""
+        commit = Commit()
+        for served, name, audience in wanted:
+            if name == "*":
+                continue  # what a wildcard sees is published without demand
+            key = self._key(served, name, audience)
+            entry = self._entries.get(key)
+            if entry is None:
+                entry = self._entries[key] = _Entry()
+                self._by_name[served, name].add(key)
+                entry.service = self._service_of(key)
+                if entry.service is not None:
+                    self._by_service[entry.service].add(key)
+                self._update(key, entry, commit)
+            entry.users.add(audience)
+        return commit
+
+    def withdraw(self, unwanted: Iterable[Demand]) -> Commit:
+        """The last subscriber of an audience went: forget what nobody else wants."""
+        commit = Commit()
+        for served, name, audience in unwanted:
+            key = self._key(served, name, audience)
+            entry = self._entries.get(key)
+            if entry is None:
+                continue
+            entry.users.discard(audience)
+            if not entry.users:
+                self._drop(key, entry)
+                if entry.content is not None:
+                    commit.forget.append(key)
+        return commit
+
+    def refresh(
+        self,
+        services: Iterable[ServiceId],
+        documents: Iterable[tuple[tuple[str, str], Document | None]] = (),
+    ) -> Commit:
+        """Services and raw resources changed (None: the document is gone): publish what differs."""
+        commit = Commit()
+        touched = {key for service in services for key in self._by_service.get(service, ())}
+        for name, document in documents:
+            self._take_raw(name, document, commit)
+            touched |= self._by_name.get(name, set())
+        for key in sorted(touched):
+            self._update(key, self._entries[key], commit)
+        return commit
+
+    def problems(self) -> list[Problem]:
+        """Raw documents and services that could not be translated; their last good version is served."""
+        return [*self._raw_problems.values(), *self._problems.values()]
+
+    def _key(self, served: str, name: str, audience: str) -> _Key:
+        """Where an answer is published: as widely as all who get the same one."""
+        if served == type_url.LISTENER and names.needs_namespace(name):
+            return _Key(served, name, audience)
+        if served == type_url.ENDPOINT:
+            return _Key(served, name, audiences.kind_of(audience))
+        return _Key(served, name, audiences.dialect_of(audience))
+
+    def _service_of(self, key: _Key) -> ServiceId | None:
+        try:
+            return self._target(key).service
+        except TranslateError:
+            return None
+
+    def _target(self, key: _Key) -> names.Target:
+        if key.type_url == type_url.LISTENER:
+            return names.parse_target(key.name, audiences.namespace_of(key.audience), self._domain)
+        return names.parse_canonical(key.name, self._domain)
+
+    def _drop(self, key: _Key, entry: _Entry) -> None:
+        del self._entries[key]
+        self._problems.pop(key, None)
+        _discard(self._by_name, (key.type_url, key.name), key)
+        if entry.service is not None:
+            _discard(self._by_service, entry.service, key)
+
+    def _update(self, key: _Key, entry: _Entry, commit: Commit) -> None:
+        """Translate one entry anew and publish it when it differs."""
+        content: _Resource | _Reason | None
+        if (key.type_url, key.name) in self._raw:
+            content = None
+        else:
+            try:
+                content = self._translate(key)
+                self._problems.pop(key, None)
+            except TranslateError as error:
+                content = _Reason(error)
+            except Exception as error:  # noqa: BLE001 - one service must never stop the others
+                log.exception("translate_failed", type_url=key.type_url, name=key.name)
+                self._problems[key] = Problem(
+                    f"{key.type_url}/{key.name}", f"cannot be translated: {error!r}"
+                )
+                content = entry.content if entry.content is not None else _Reason("it cannot be translated")
+        if content == entry.content:
+            return
+        if content is None:
+            commit.forget.append(key)
+        elif isinstance(content, _Reason):
+            commit.absent.append((*key, str(content)))
+        else:
+            commit.put.append((*key, *content))
+        entry.content = content
+
+    def _translate(self, key: _Key) -> _Resource:
+        """The resource for an entry. TranslateError says why there is none."""
+        served, name, audience = key
+        if served not in (type_url.LISTENER, type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT):
+            raise TranslateError("no file gives it")
+        if served != type_url.ENDPOINT and audiences.dialect_of(audience) == audiences.ENVOY:
+            raise TranslateError("no file gives it, and services are translated for gRPC clients only")
+        target = self._target(key)
+        service = self._find(target.service)
+        if service is None:
+            raise TranslateError(f"there is no service {target.service} to serve")
+        port = names.select_port(service, target.port)
+        canonical = target.canonical(port.number, self._domain)
+        match served:
+            case type_url.LISTENER:
+                return _Resource(listener.build(name, canonical), ((type_url.ROUTE, canonical),))
+            case type_url.ROUTE:
+                return _Resource(route.build(name, canonical), ((type_url.CLUSTER, canonical),))
+            case type_url.CLUSTER:
+                return _Resource(cluster.build(name), ((type_url.ENDPOINT, name),))
+        endpoints = [e for e in port.endpoints if e.hostname == target.pod] if target.pod else port.endpoints
+        return _Resource(endpoint.build(name, endpoints, draining=audience != audiences.GRPC_PLAIN), ())
+
+    def _take_raw(self, name: tuple[str, str], document: Document | None, commit: Commit) -> None:
+        """Parse and publish one raw resource; when it is broken the last good version stays."""
+        present = self._raw.get(name)
+        self._raw_problems.pop(name, None)
+        if document is None:
+            if present is not None:
+                del self._raw[name]
+                commit.forget.append((*name, ""))
+            return
+        try:
+            parsed = raw.parse(document.type_url, document.body)
+        except TranslateError as error:
+            cure = "see the type's reference in Envoy's API documentation"
+            self._raw_problems[name] = Problem(document.where, str(error), cure)
+            return
+        if parsed != present:
+            self._raw[name] = parsed
+            commit.put.append((*name, "", parsed.body, parsed.references))
+
+
+def _discard(index: "defaultdict[_K, set[_Key]]", at: _K, key: _Key) -> None:
+    keys = index[at]
+    keys.discard(key)
+    if not keys:
+        del index[at]
