@@ -6,8 +6,7 @@ from html import escape
 from typing import Any
 
 from steerway import __version__
-from steerway.admin.view import Phase
-from steerway.sources.store import Problem
+from steerway.admin.view import Phase, ProblemView
 
 ENDPOINTS = {
     "/healthz": "alive",
@@ -43,7 +42,7 @@ def render(
     resources: int,
     phase: Phase,
     missing: Sequence[str],
-    problems: Sequence[Problem],
+    problems: Sequence[ProblemView],
 ) -> str:
     """The whole page. `streams` as `stream.describe` makes them, `missing` as `/readyz` says it."""
     return (
@@ -66,7 +65,7 @@ def _state(phase: Phase, missing: Sequence[str], streams: int, resources: int) -
     )
 
 
-def _problems(problems: Sequence[Problem]) -> str:
+def _problems(problems: Sequence[ProblemView]) -> str:
     if not problems:
         return '<p class="good">None: everything that was found is served.</p>'
     return _table(

@@ -10,8 +10,6 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from prometheus_client.registry import Collector
 
-from steerway.sources.store import Problem
-
 Phase: TypeAlias = Literal["starting", "serving", "draining"]
 
 
@@ -97,6 +95,17 @@ class StoreView(Protocol):
     def unsynced(self) -> list[str]: ...
 
 
+class ProblemView(Protocol):
+    """Something an operator should mend, from sources and from the catalog alike."""
+
+    @property
+    def where(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def cure(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class AdminView:
     """Everything that the admin server can see.
@@ -109,6 +118,6 @@ class AdminView:
     engine: EngineView
     store: StoreView
     phase: Callable[[], Phase]
-    problems: Callable[[], Sequence[Problem]]
+    problems: Callable[[], Sequence[ProblemView]]
     render: Callable[[str, bytes], dict[str, Any]]
     collectors: Sequence[Collector] = ()

@@ -15,8 +15,14 @@ from steerway.cli import terminal
 from steerway.cli.terminal import ExitCode, Mark
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from steerway.catalog.model import Problem as CatalogProblem
     from steerway.sources.files import Entry
+    from steerway.sources.objects import Object, ObjectKey
     from steerway.sources.store import Problem
+
+    AnyProblem = Problem | CatalogProblem
 
 
 @click.command(short_help="Validate manifests offline.")
@@ -39,15 +45,53 @@ def check(paths: tuple[Path, ...], default_namespace: str, verbose: bool) -> int
 
     result = load(paths, default_namespace)
     marks: Counter[Mark] = Counter()
+    unserved = _unserved(result.objects)
     for entry in result.documents:
-        mark = Mark.FAIL if entry.problem else Mark.SKIP if entry.ignored else Mark.PASS
+        unfit = (unserved[str(found.key)] for found in entry.objects if str(found.key) in unserved)
+        problem = entry.problem or next(unfit, None)
+        mark = Mark.FAIL if problem else Mark.SKIP if entry.ignored else Mark.PASS
         marks[mark] += 1
         if mark is not Mark.SKIP or verbose:
-            _tell(mark, entry, entry.problem)
+            _tell(mark, entry, problem)
     return _conclude(marks, verbose)
 
 
-def _tell(mark: Mark, entry: "Entry", problem: "Problem | None") -> None:
+def _unserved(objects: "Sequence[Object]") -> "Mapping[str, AnyProblem]":
+    """What is right in itself and still would not reach a client, by the object's key as text."""
+    from steerway.catalog.catalog import Catalog
+
+    known = {found.key: found for found in objects}
+    catalog = Catalog()
+    catalog.update(known.get, known)
+    found: dict[str, AnyProblem] = {}
+    for problem in (*catalog.problems(), *_strays(known)):
+        found.setdefault(problem.where, problem)
+    return found
+
+
+def _strays(known: "Mapping[ObjectKey, Object]") -> "Iterator[AnyProblem]":
+    """EndpointSlices that belong to no Service."""
+    from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, ObjectKey
+    from steerway.sources.store import Problem
+
+    for key, found in known.items():
+        if isinstance(found, EndpointSlice):
+            owner = (found.metadata.labels or {}).get(SERVICE_NAME_LABEL)
+            if not owner:
+                yield Problem(
+                    str(key),
+                    f"no label {SERVICE_NAME_LABEL} says which Service it belongs to",
+                    f"add the label {SERVICE_NAME_LABEL} with the name of the Service",
+                )
+            elif ObjectKey("Service", key.namespace, owner) not in known:
+                yield Problem(
+                    str(key),
+                    f"its Service {key.namespace}/{owner} is not in these files",
+                    f"add that Service, or correct the label {SERVICE_NAME_LABEL}",
+                )
+
+
+def _tell(mark: Mark, entry: "Entry", problem: "AnyProblem | None") -> None:
     what = f"{entry.kind} {entry.name}".strip()
     if problem is None:
         remark = ": not a kind that steerway reads" if entry.ignored else ""
