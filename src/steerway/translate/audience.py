@@ -65,7 +65,7 @@ def _kind(user_agent: str) -> str:
 def _namespace(node: base_pb2.Node, default: str) -> str:
     for key in _NAMESPACE_KEYS:
         if key in node.metadata.fields:
-            value = node.metadata.fields[key].string_value
+            value: str = node.metadata.fields[key].string_value
             if _LABEL.fullmatch(value):
                 return value
     return default

@@ -4,6 +4,8 @@ from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
 from envoy.config.core.v3 import base_pb2, config_source_pb2
 from google.protobuf import duration_pb2, wrappers_pb2
 
+from steerway.translate.message import serialize
+
 _MAX_REQUESTS = 2**31 - 1
 """gRFC A32: unset means 1,024 concurrent requests per cluster and client, always enforced. The largest number that all
 clients read alike: grpc-java takes the uint32 as a signed int."""
@@ -12,8 +14,8 @@ clients read alike: grpc-java takes the uint32 as a signed int."""
 def build(name: str) -> bytes:
     """An EDS cluster whose assignment has its own name.
 
-    ROUND_ROBIN stays in the enum: gRPC makes weighted localities with round robin inside of it (gRFC A52), and Go checks
-    the enum even when `load_balancing_policy` is set.
+    ROUND_ROBIN stays in the enum: gRPC makes weighted localities with round robin inside of it (gRFC A52), and Go
+    checks the enum even when `load_balancing_policy` is set.
     """
     ads = config_source_pb2.ConfigSource(ads=config_source_pb2.AggregatedConfigSource())
     cluster = cluster_pb2.Cluster(
@@ -30,4 +32,4 @@ def build(name: str) -> bytes:
             ]
         ),
     )
-    return cluster.SerializeToString(deterministic=True)
+    return serialize(cluster)

@@ -12,6 +12,7 @@ from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from google.protobuf import wrappers_pb2
 
 from steerway.catalog.model import Endpoint, EndpointState, Locality
+from steerway.translate.message import serialize
 
 _HEALTH = {
     EndpointState.HEALTHY: health_check_pb2.HEALTHY,
@@ -29,7 +30,7 @@ def build(name: str, endpoints: Iterable[Endpoint], draining: bool) -> bytes:
         _locality(where, list(group)) for where, group in itertools.groupby(shown, lambda e: e.locality)
     ]
     assignment = endpoint_pb2.ClusterLoadAssignment(cluster_name=name, endpoints=localities)
-    return assignment.SerializeToString(deterministic=True)
+    return serialize(assignment)
 
 
 def _locality(where: Locality, endpoints: list[Endpoint]) -> endpoint_components_pb2.LocalityLbEndpoints:

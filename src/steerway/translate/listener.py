@@ -6,6 +6,8 @@ from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from google.protobuf.any_pb2 import Any
 
+from steerway.translate.message import serialize
+
 
 def build(name: str, route: str) -> bytes:
     """A Listener named exactly as the client asked (gRFC A27), for the RouteConfiguration `route`."""
@@ -21,7 +23,7 @@ def build(name: str, route: str) -> bytes:
     listener = listener_pb2.Listener(
         name=name, api_listener=api_listener_pb2.ApiListener(api_listener=_pack(manager))
     )
-    return listener.SerializeToString(deterministic=True)
+    return serialize(listener)
 
 
 def _pack(message: "hcm_pb2.HttpConnectionManager | router_pb2.Router") -> Any:

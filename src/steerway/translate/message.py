@@ -43,6 +43,12 @@ def to_json(message: Message) -> dict[str, Any]:
     return shown
 
 
+def serialize(message: Message) -> bytes:
+    """The bytes of a message; equal messages give equal bytes."""
+    body: bytes = message.SerializeToString(deterministic=True)
+    return body
+
+
 @functools.cache
 def load(type_url: str) -> type[Message]:
     """The class for a type URL; TranslateError when no installed module has it."""

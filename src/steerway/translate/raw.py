@@ -1,7 +1,7 @@
 """Raw xDS resources from files: protobuf's JSON mapping to bytes, and which other resources they name.
 
-They are published as they are, to everybody. What clients make of them is their author's business; what is checked is that
-they are messages of their type and have a name.
+They are published as they are, to everybody. What clients make of them is their author's business; what is checked is
+that they are messages of their type and have a name.
 """
 
 from collections.abc import Iterator
@@ -43,9 +43,7 @@ def parse(url: str, body: dict[str, Any]) -> RawResource:
     if not name:
         field = "cluster_name" if url == type_url.ENDPOINT else "name"
         raise TranslateError(f"the resource has no {field}")
-    return RawResource(
-        url, name, parsed.SerializeToString(deterministic=True), tuple(sorted(set(references(parsed))))
-    )
+    return RawResource(url, name, message.serialize(parsed), tuple(sorted(set(references(parsed)))))
 
 
 def references(parsed: Message) -> Iterator[Reference]:

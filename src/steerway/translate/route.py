@@ -2,6 +2,8 @@
 
 from envoy.config.route.v3 import route_components_pb2, route_pb2
 
+from steerway.translate.message import serialize
+
 
 def build(name: str, cluster: str) -> bytes:
     """A RouteConfiguration with one route.
@@ -14,4 +16,4 @@ def build(name: str, cluster: str) -> bytes:
         route=route_components_pb2.RouteAction(cluster=cluster),
     )
     host = route_components_pb2.VirtualHost(name=name, domains=["*"], routes=[everything])
-    return route_pb2.RouteConfiguration(name=name, virtual_hosts=[host]).SerializeToString(deterministic=True)
+    return serialize(route_pb2.RouteConfiguration(name=name, virtual_hosts=[host]))

@@ -1,8 +1,9 @@
 """The translator: keeps exactly what is demanded up to date, so that cost follows what is watched.
 
-An *entry* is `(type_url, name, audience)` as it is published, with the audiences of the clients that want it. A demand makes
-or joins an entry and is always answered, with the resource or with a reason why there is none. A change of a service
-touches the entries that its name appears in, also those that wait for it to exist. Equal results are not published again.
+An *entry* is `(type_url, name, audience)` as it is published, with the audiences of the clients that want it. A demand
+makes or joins an entry and is always answered, with the resource or with a reason why there is none. A change of a
+service touches the entries that its name appears in, also those that wait for it to exist. Equal results are not
+published again.
 
 Raw resources from files are published to everybody at once, without demand, and beat a translated one of the same name.
 """
@@ -175,7 +176,7 @@ class Translator:
                 self._problems.pop(key, None)
             except TranslateError as error:
                 content = _Reason(error)
-            except Exception as error:  # noqa: BLE001 - one service must never stop the others
+            except Exception as error:  # one service must never stop the others
                 log.exception("translate_failed", type_url=key.type_url, name=key.name)
                 self._problems[key] = Problem(
                     f"{key.type_url}/{key.name}", f"cannot be translated: {error!r}"
