@@ -15,11 +15,10 @@ from steerway.cli import terminal
 from steerway.cli.terminal import ExitCode, Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from steerway.catalog.model import Problem as CatalogProblem
-    from steerway.sources.files import Entry
-    from steerway.sources.objects import Object, ObjectKey
+    from steerway.sources.files import Entry, LoadResult
     from steerway.sources.store import Problem
 
     AnyProblem = Problem | CatalogProblem
@@ -45,7 +44,7 @@ def check(paths: tuple[Path, ...], default_namespace: str, verbose: bool) -> int
 
     result = load(paths, default_namespace)
     marks: Counter[Mark] = Counter()
-    unserved = _unserved(result.objects)
+    unserved = _unserved(result)
     for entry in result.documents:
         unfit = (unserved[str(found.key)] for found in entry.objects if str(found.key) in unserved)
         problem = entry.problem or next(unfit, None)
@@ -56,37 +55,38 @@ def check(paths: tuple[Path, ...], default_namespace: str, verbose: bool) -> int
     return _conclude(marks, verbose)
 
 
-def _unserved(objects: "Sequence[Object]") -> "Mapping[str, AnyProblem]":
+def _unserved(result: "LoadResult") -> "Mapping[str, AnyProblem]":
     """What is right in itself and still would not reach a client, by the object's key as text."""
     from steerway.catalog.catalog import Catalog
 
-    known = {found.key: found for found in objects}
+    known = {found.key: found for found in result.objects}
     catalog = Catalog()
     catalog.update(known.get, known)
     found: dict[str, AnyProblem] = {}
-    for problem in (*catalog.problems(), *_strays(known)):
+    for problem in (*catalog.problems(), *_strays(result)):
         found.setdefault(problem.where, problem)
     return found
 
 
-def _strays(known: "Mapping[ObjectKey, Object]") -> "Iterator[AnyProblem]":
-    """EndpointSlices that belong to no Service."""
+def _strays(result: "LoadResult") -> "Iterator[AnyProblem]":
+    """EndpointSlices that belong to no Service. A broken Service is told as such, and its slices are not."""
     from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, ObjectKey
     from steerway.sources.store import Problem
 
-    for key, found in known.items():
+    named = {entry.subject for entry in result.documents}
+    for found in result.objects:
         if isinstance(found, EndpointSlice):
             owner = (found.metadata.labels or {}).get(SERVICE_NAME_LABEL)
             if not owner:
                 yield Problem(
-                    str(key),
+                    str(found.key),
                     f"no label {SERVICE_NAME_LABEL} says which Service it belongs to",
                     f"add the label {SERVICE_NAME_LABEL} with the name of the Service",
                 )
-            elif ObjectKey("Service", key.namespace, owner) not in known:
+            elif ObjectKey("Service", found.metadata.namespace, owner) not in named:
                 yield Problem(
-                    str(key),
-                    f"its Service {key.namespace}/{owner} is not in these files",
+                    str(found.key),
+                    f"its Service {found.metadata.namespace}/{owner} is not in these files",
                     f"add that Service, or correct the label {SERVICE_NAME_LABEL}",
                 )
 

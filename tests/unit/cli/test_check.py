@@ -1,0 +1,155 @@
+"""`steerway check`: one line per object, a cure per failure, and an exit code."""
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., tuple[int, str, str]]
+
+GOOD = """
+apiVersion: v1
+kind: Service
+metadata: {name: backend, namespace: shop}
+spec: {ports: [{port: 50051, name: grpc}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: backend-1, namespace: shop, labels: {kubernetes.io/service-name: backend}}
+addressType: IPv4
+endpoints: [{addresses: [127.0.0.1]}]
+ports: [{name: grpc, port: 50051}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: backend, namespace: shop}
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Write a file into the working directory of the test."""
+    monkeypatch.chdir(tmp_path)
+
+    def write_text(name: str, text: str) -> None:
+        Path(name).write_text(textwrap.dedent(text), encoding="utf-8")
+
+    return write_text
+
+
+def test_good_manifests_pass(steerway: Run, write: Callable[[str, str], None]) -> None:
+    """A line per object with its place, totals, exit code 0; what is not read is counted only."""
+    write("a.yaml", GOOD)
+    assert steerway("check", "a.yaml") == (
+        0,
+        "✓ a.yaml:2: Service shop/backend\n"
+        "✓ a.yaml:7: EndpointSlice shop/backend-1\n"
+        "2 good, 0 broken, 1 not read (-v lists them)\n",
+        "",
+    )
+
+
+def test_verbose_lists_what_is_not_read(steerway: Run, write: Callable[[str, str], None]) -> None:
+    """Other kinds are no failure."""
+    write("a.yaml", GOOD)
+    code, out, _ = steerway("check", "-v", "a.yaml")
+    assert code == 0
+    assert "- a.yaml:14: Deployment shop/backend" in out.replace(
+        "Deployment backend", "Deployment shop/backend"
+    )
+    assert out.endswith("2 good, 0 broken, 1 not read\n")
+
+
+def test_a_failure_has_its_place_and_a_cure_and_the_rest_is_checked(
+    steerway: Run, write: Callable[[str, str], None]
+) -> None:
+    """Exit code 1; good objects of the same folder pass."""
+    write("a.yaml", GOOD)
+    write("b.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 0}]}\n")
+    code, out, err = steerway("check", ".")
+    assert (code, err) == (1, "")
+    lines = out.splitlines()
+    failed = next(n for n, line in enumerate(lines) if line.startswith("✗ "))
+    assert lines[failed].startswith("✗ b.yaml:4: Service default/web: port 0 is out of range")
+    assert lines[failed + 1] == "    → use a number from 1 to 65535"
+    assert lines[-1].startswith("2 good, 1 broken")
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "reason"),
+    [
+        ("a: [1\n", "x.yaml:", ""),
+        ("foo: 1\n", "x.yaml:1", "neither a Kubernetes object, nor an xDS resource, nor a mapping"),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: x}]}\n",
+            "x.yaml:4",
+            "number",
+        ),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 53, protocol: UDP}]}\n",
+            "x.yaml:1",
+            "none of its ports is TCP",
+        ),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: ExternalName}\n",
+            "x.yaml:1",
+            "ExternalName is not served",
+        ),
+        (
+            "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: s}\naddressType: IPv4\n",
+            "x.yaml:1",
+            "no label kubernetes.io/service-name",
+        ),
+        (
+            "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\naddressType: IPv4\n"
+            "metadata: {name: s, labels: {kubernetes.io/service-name: nope}}\n",
+            "x.yaml:1",
+            "its Service default/nope is not in these files",
+        ),
+    ],
+    ids=["yaml", "unknown", "type", "udp", "external name", "unlabelled slice", "stray slice"],
+)
+def test_every_kind_of_failure_has_a_cure(
+    steerway: Run, write: Callable[[str, str], None], text: str, place: str, reason: str
+) -> None:
+    """From syntax to what is right in itself and would still not be served."""
+    write("x.yaml", text)
+    code, out, _ = steerway("check", "x.yaml")
+    failure, cure, totals = out.splitlines()
+    assert code == 1
+    assert failure.startswith(f"✗ {place}")
+    assert reason in failure
+    assert cure.startswith("    → ")
+    assert totals == "0 good, 1 broken"
+
+
+def test_the_slices_of_a_broken_service_are_not_blamed(
+    steerway: Run, write: Callable[[str, str], None]
+) -> None:
+    """One mistake is told once."""
+    write("a.yaml", GOOD.replace("port: 50051, name: grpc}]}\n---", "port: 0, name: grpc}]}\n---", 1))
+    code, out, _ = steerway("check", "a.yaml")
+    assert code == 1
+    assert "1 good, 1 broken" in out
+
+
+def test_a_namespace_for_manifests_without_one_may_be_given(
+    steerway: Run, write: Callable[[str, str], None]
+) -> None:
+    """As `kubectl -n` does."""
+    write("a.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 1}]}\n")
+    assert "Service shop/a" in steerway("check", "--default-namespace", "shop", "a.yaml")[1]
+
+
+def test_a_missing_path_and_an_empty_directory_are_failures(
+    steerway: Run, write: Callable[[str, str], None]
+) -> None:
+    """A check that finds nothing must not pass for ever."""
+    write("ignored.txt", "")
+    code, out, _ = steerway("check", "none.yaml")
+    assert code == 1
+    assert "cannot be read: No such file" in out
+    code, out, err = steerway("check", ".")
+    assert (code, out) == (1, "0 good, 0 broken\n")
+    assert err.startswith("error: nothing to serve was found")
