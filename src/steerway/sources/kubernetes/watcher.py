@@ -31,6 +31,9 @@ WATCH_SECONDS = 290.0
 together."""
 LIVED_SECONDS = 10.0
 """A watch that was open this long worked, events or not."""
+FIRST_WAIT_SECONDS = 0.8
+LONGEST_WAIT_SECONDS = 30.0
+"""Waits as in client-go's reflector: short enough for a restart of the API server, long enough for a sick one."""
 HASTE_SECONDS = 1.0
 """A watch that ended sooner is not reopened at once, events or not."""
 
@@ -83,20 +86,16 @@ class Backoff:
     """Seconds to wait after each failure: from `initial` doubling to `maximum`, then cut by up to half at
     random."""
 
-    def __init__(
-        self, initial: float = 0.8, maximum: float = 30.0, jitter: Callable[[], float] = random.random
-    ) -> None:
-        self._initial = initial
-        self._maximum = maximum
+    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
         self._jitter = jitter
-        self._delay = initial
+        self._delay = FIRST_WAIT_SECONDS
 
     def next(self) -> float:
-        delay, self._delay = self._delay, min(self._delay * 2, self._maximum)
+        delay, self._delay = self._delay, min(self._delay * 2, LONGEST_WAIT_SECONDS)
         return delay * (0.5 + self._jitter() / 2)
 
     def reset(self) -> None:
-        self._delay = self._initial
+        self._delay = FIRST_WAIT_SECONDS
 
 
 class Watcher:
@@ -104,8 +103,8 @@ class Watcher:
 
     def __init__(self, jitter: Callable[[], float] = random.random) -> None:
         self._jitter = jitter
-        self._list_backoff = Backoff(jitter=jitter)
-        self._watch_backoff = Backoff(jitter=jitter)
+        self._list_backoff = Backoff(jitter)
+        self._watch_backoff = Backoff(jitter)
         self._pause = 0.0
         self._listing = True
         self._limit = PAGE_SIZE

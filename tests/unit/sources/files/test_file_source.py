@@ -1,4 +1,5 @@
-"""FileSource on real files: what changes on disk becomes one batch, and broken input leaves the last good state."""
+"""FileSource on real files: what changes on disk becomes one batch, and broken input leaves the last good
+state."""
 
 import asyncio
 import shutil

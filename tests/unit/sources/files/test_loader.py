@@ -104,7 +104,8 @@ def test_a_huge_file_is_refused_without_being_read(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_file_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others are read all the same. (Permissions do not bind root, so that the read itself fails here.)"""
+    """The others are read all the same. (Permissions do not bind root, so that the read itself fails
+    here.)"""
     (tmp_path / "a.yaml").write_text(SERVICE % "a")
     (tmp_path / "b.yaml").write_text(SERVICE % "b")
     real = Path.read_bytes

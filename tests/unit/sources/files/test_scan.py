@@ -11,7 +11,8 @@ def names(*roots: Path) -> list[str]:
 
 
 def config_map(directory: Path, generation: int, **files: str) -> None:
-    """Write as kubelet's atomic writer does: a new directory, one rename, links for new names, old links away."""
+    """Write as kubelet's atomic writer does: a new directory, one rename, links for new names, old links
+    away."""
     payload = directory / f"..gen{generation}"
     payload.mkdir(parents=True)
     for name, text in files.items():

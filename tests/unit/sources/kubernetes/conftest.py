@@ -1,0 +1,47 @@
+"""A fake API server and sources that run against it."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from running_informers import Running
+
+from steerway.sources.kubernetes import watcher
+from steerway.testing.fake_api_server import FakeApiServer
+
+
+@pytest.fixture(autouse=True)
+def no_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests may themselves run in a pod, or on a machine with a kubeconfig."""
+    for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "KUBECONFIG", "POD_NAMESPACE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def haste(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits of milliseconds; how long they are is tested in virtual time, in test_watcher.py."""
+    if request.module.__name__ == "test_watcher":
+        return
+    monkeypatch.setattr(watcher, "FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(watcher, "LONGEST_WAIT_SECONDS", 0.05)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeApiServer]:
+    async with FakeApiServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def run(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[Callable[..., Running]]:
+    """Start sources; by default with a kubeconfig for `server`. They are stopped at the end."""
+    started: list[Running] = []
+
+    def start(kubeconfig: Path | None = None, **options: object) -> Running:
+        path = kubeconfig or server.write_kubeconfig(tmp_path / "kubeconfig")
+        started.append(Running(path, **options))  # type: ignore[arg-type]
+        return started[-1]
+
+    yield start
+    for running in started:
+        await running.stop()

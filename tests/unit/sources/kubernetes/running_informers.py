@@ -1,0 +1,63 @@
+"""A KubernetesSource that runs in a task against a fake API server."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
+from steerway.sources.objects import ObjectKey, Service
+from steerway.sources.store import ObjectStore
+
+
+def service(name: str, port: Any = 80, namespace: str = "default") -> dict[str, Any]:
+    """A Service manifest."""
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": port}]}}
+
+
+class Running:
+    """A source that runs; `heard` is the store's batches, in order."""
+
+    def __init__(self, kubeconfig: Path, *, context: str | None = None, namespaces: Any = None) -> None:
+        self.store = ObjectStore()
+        self.store.register("kubernetes")
+        self.heard: list[frozenset[ObjectKey]] = []
+        self._news = asyncio.Event()
+        self.store.listen(self._hear)
+        options = KubernetesOptions(kubeconfig=kubeconfig, context=context, namespaces=namespaces)
+        self.task = asyncio.create_task(KubernetesSource(options, self.store).run())
+
+    def _hear(self, keys: frozenset[ObjectKey]) -> None:
+        self.heard.append(keys)
+        self._news.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition holds; it is tried after each batch."""
+        async with asyncio.timeout(30):
+            while not condition():
+                if self.task.done():
+                    await self.task
+                self._news.clear()
+                await self._news.wait()
+
+    async def problem(self, *parts: str) -> None:
+        """Wait until a problem holds all the parts (no part: until there is none)."""
+        async with asyncio.timeout(30):
+            while True:
+                texts = [str(problem) for problem in self.store.problems()]
+                if (not parts and not texts) or any(all(part in text for part in parts) for text in texts):
+                    return
+                await asyncio.sleep(0.005)  # problems alone are not told to listeners
+
+    def ports(self) -> dict[str, int]:
+        """Name and first port of each Service."""
+        return {
+            obj.metadata.name: obj.spec.ports[0].port
+            for obj in self.store.objects()
+            if isinstance(obj, Service) and obj.spec.ports
+        }
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)

@@ -1,0 +1,157 @@
+"""Bytes to objects: slim, one bad object at a time, whatever the chunks."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from steerway.sources.kubernetes.decode import LineSplitter, decode_event, decode_page, decode_status
+from steerway.sources.kubernetes.event import EventType, Failure, Item
+from steerway.sources.objects import EndpointSlice, ObjectKey, Service
+
+
+def service(name: str, **spec: Any) -> dict[str, Any]:
+    metadata = {
+        "name": name,
+        "namespace": "shop",
+        "resourceVersion": "7",
+        "uid": "x",
+        "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {}}}],
+    }
+    return {
+        "metadata": metadata,
+        "spec": {"ports": [{"port": 80, "targetPort": "http"}], **spec},
+        "status": {},
+    }
+
+
+def page(*items: Any, **metadata: str) -> bytes:
+    return json.dumps({"metadata": {"resourceVersion": "10", **metadata}, "items": items}).encode()
+
+
+def event(kind: str, obj: Any) -> bytes:
+    return json.dumps({"type": kind, "object": obj}).encode()
+
+
+KEY = ObjectKey("Service", "shop", "a")
+
+
+def test_a_page_has_objects_version_and_continuation() -> None:
+    """Fields that nobody reads are skipped."""
+    found = decode_page("Service", page(service("a"), service("b"), **{"continue": "token"}))
+    assert (found.resource_version, found.continue_token) == ("10", "token")
+    assert [item.key for item in found.items] == [KEY, KEY._replace(name="b")]
+    assert all(isinstance(item.value, Service) for item in found.items)
+    assert decode_page("Service", b'{"metadata": {"resourceVersion": "1"}, "items": null}').items == ()
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (service("a", ports=[{"port": "80"}]), "expected a number, got a string at $.spec.ports[0].port"),
+        (service("a", ports=[{"port": 0}]), "port 0 is out of range at $.spec.ports[0].port"),
+        (
+            {"metadata": {"name": "a", "namespace": "shop"}, "spec": 7},
+            "expected a mapping, got a number at $.spec",
+        ),
+    ],
+)
+def test_a_bad_object_is_named_and_the_others_are_good(broken: dict[str, Any], reason: str) -> None:
+    """In a page and in an event alike."""
+    good, bad = decode_page("Service", page(service("b"), broken)).items
+    assert good.value is not None
+    assert bad == Item(KEY, reason=reason)
+    assert decode_event("Service", event("MODIFIED", broken)).item == Item(KEY, reason=reason)
+
+
+def test_a_nameless_object_has_no_key() -> None:
+    """Nothing can be said of it but the reason."""
+    (item,) = decode_page("Service", page({"spec": {}})).items
+    assert item == Item(None, reason="field metadata is missing")
+    (item,) = decode_page("Service", page([1, 2])).items
+    assert item.key is None
+
+
+def test_events_carry_their_version() -> None:
+    """Added, modified, deleted and bookmarks."""
+    for name in ("ADDED", "MODIFIED"):
+        found = decode_event("Service", event(name, service("a")))
+        assert (found.type.value, found.resource_version) == (name, "7")
+        assert found.item is not None
+        assert isinstance(found.item.value, Service)
+    found = decode_event("Service", event("BOOKMARK", {"metadata": {"resourceVersion": "99"}}))
+    assert (found.type, found.resource_version, found.item) == (EventType.BOOKMARK, "99", None)
+
+
+def test_a_bad_object_can_still_be_deleted() -> None:
+    """Only its name is needed."""
+    found = decode_event("Service", event("DELETED", service("a", ports="nonsense")))
+    assert found.item == Item(KEY)
+
+
+def test_a_status_in_the_stream_is_a_failure() -> None:
+    """Expiry is known by code or by reason."""
+    status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
+    found = decode_event("Service", event("ERROR", status))
+    assert found.failure == Failure(410, "Expired", "too old")
+    assert found.failure.expired
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"{", b"7", b'{"type": "NEWS", "object": {}}', b'{"object": {}}', b"\xff\xfe", b'{"type": "\xff"}'],
+)
+def test_a_malformed_line_is_an_event_of_its_own(line: bytes) -> None:
+    """It may have been a change; the watcher lists again."""
+    found = decode_event("Service", line)
+    assert found.type is EventType.MALFORMED
+    assert found.failure is not None
+
+
+def test_nulls_of_go_are_absent() -> None:
+    """Empty lists of an EndpointSlice come as null."""
+    raw = {
+        "metadata": {"name": "s", "namespace": "shop", "labels": None},
+        "addressType": "IPv4",
+        "endpoints": None,
+        "ports": None,
+    }
+    (item,) = decode_page("EndpointSlice", page(raw)).items
+    assert isinstance(item.value, EndpointSlice)
+    assert item.value.endpoints is None
+
+
+def test_a_broken_page_raises() -> None:
+    """It is the request that failed, not one object."""
+    with pytest.raises(msgspec.DecodeError):
+        decode_page("Service", b'{"items": [')
+    with pytest.raises(msgspec.DecodeError):
+        decode_page("Service", b"<html>login</html>")
+
+
+def test_a_refusal_is_read_from_its_body_or_its_status_line() -> None:
+    """Proxies answer in HTML."""
+    status = {"reason": "TooManyRequests", "message": "slow down", "code": 429}
+    body = json.dumps({"kind": "Status", **status, "details": {"retryAfterSeconds": 3}}).encode()
+    assert decode_status(body, 429, "x") == Failure(429, "TooManyRequests", "slow down", 3.0)
+    assert decode_status(b"<html>\xff", 502, "Bad Gateway") == Failure(502, "Bad Gateway", "<html>\ufffd")
+
+
+def test_a_long_line_in_many_chunks_is_joined() -> None:
+    """Far beyond the 64 KiB at which line readers give up."""
+    line = b"x" * 3_000_000
+    splitter = LineSplitter()
+    found = [
+        done for start in range(0, len(line), 1000) for done in splitter.feed(line[start : start + 1000])
+    ]
+    assert found == []
+    assert splitter.feed(b"y\n\n\r\nz\n") == [line + b"y", b"z"]
+
+
+def test_a_line_without_end_is_given_up() -> None:
+    """A stream that is no watch must not eat the memory."""
+    splitter = LineSplitter(max_line_bytes=100)
+    splitter.feed(b"x" * 100)
+    with pytest.raises(ValueError, match="longer than 100 bytes"):
+        splitter.feed(b"x")

@@ -1,0 +1,400 @@
+"""The Kubernetes source over real HTTP against a fake API server, with faults."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running_informers import Running, service
+
+from steerway import telemetry
+from steerway.errors import SourceError
+from steerway.sources.files import load
+from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
+from steerway.sources.kubernetes.watcher import PAGE_SIZE
+from steerway.sources.objects import EndpointSlice, ObjectKey
+from steerway.sources.store import ObjectStore
+from steerway.testing.fake_api_server import FakeApiServer
+
+Run = Callable[..., Running]
+
+
+def key(name: str, namespace: str = "default") -> ObjectKey:
+    return ObjectKey("Service", namespace, name)
+
+
+def slice_(name: str, addresses: list[str]) -> dict[str, Any]:
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": name, "labels": {"kubernetes.io/service-name": "big"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}} for address in addresses],
+        "ports": [{"port": 50051}],
+    }
+
+
+async def watching(server: FakeApiServer, running: Running) -> None:
+    """Wait until both kinds are listed and watched."""
+    await running.until(lambda: running.store.synced)
+    await server.until(lambda: server.open_watches == 2)
+
+
+async def test_all_pages_are_one_batch_and_sync_comes_after_every_kind(
+    server: FakeApiServer, run: Run
+) -> None:
+    """Readers never see half a list, and never a store in which a kind is missing."""
+    server.put(*(service(f"s{n}") for n in range(2 * PAGE_SIZE + 1)))
+    server.put(slice_("e", ["10.0.0.1"]))
+    running = run()
+    await running.until(lambda: running.store.synced)
+    assert sorted(len(keys) for keys in running.heard) == [0, 1, 2 * PAGE_SIZE + 1]
+    assert running.heard[-1] == frozenset(), "the sync is the last word"
+    lists = [request for request in server.requests if request.path.endswith("/services")]
+    assert [request.query.get("limit") for request in lists[:3]] == [str(PAGE_SIZE)] * 3
+
+
+async def test_one_kind_that_cannot_be_listed_holds_back_the_sync(server: FakeApiServer, run: Run) -> None:
+    """A cold store is never taken for the truth."""
+    server.put(service("a"))
+    server.fail(503, verb="list", times=5)
+    running = run()
+    await running.until(lambda: running.store.get(key("a")) is not None)
+    await running.until(lambda: running.store.synced)
+    assert server.count("list") >= 7
+
+
+async def test_changes_are_followed(server: FakeApiServer, run: Run) -> None:
+    """Added, modified and deleted objects reach the store as they happen."""
+    running = run()
+    await watching(server, running)
+    server.put(service("a", 1))
+    await running.until(lambda: running.ports() == {"a": 1})
+    server.put(service("a", 2), service("b", 3))
+    await running.until(lambda: running.ports() == {"a": 2, "b": 3})
+    server.delete("Service", "default", "a")
+    await running.until(lambda: running.ports() == {"b": 3})
+    assert server.count("list") == 2
+
+
+async def test_a_dropped_watch_continues_where_it_stood(server: FakeApiServer, run: Run) -> None:
+    """What happened meanwhile is replayed from the version of the last event or bookmark; nothing is listed."""
+    running = run()
+    await watching(server, running)
+    server.put(service("a", 1))
+    await running.until(lambda: running.ports() == {"a": 1})
+    server.bookmark()
+    server.put(service("b", 2))
+    await running.until(lambda: "b" in running.ports())
+    server.drop_watches()
+    server.delete("Service", "default", "a")
+    await running.until(lambda: running.ports() == {"b": 2})
+    assert server.count("list") == 2
+    watches = [request for request in server.requests if request.verb == "watch"]
+    assert all(request.query["allowWatchBookmarks"] == "true" for request in watches)
+    assert {request.query["resourceVersion"] for request in watches[2:]} <= {"2", "3"}
+
+
+@pytest.mark.parametrize("in_stream", [False, True])
+async def test_what_was_deleted_while_disconnected_goes_after_expiry(
+    server: FakeApiServer, run: Run, in_stream: bool
+) -> None:
+    """410, as an answer and as an event: the list that follows finds what is missing."""
+    server.put(service("a"), service("b"))
+    running = run()
+    await watching(server, running)
+    before = telemetry.REGISTRY.get_sample_value(
+        "steerway_informer_relists_total", {"kind": "Service", "reason": "expired"}
+    )
+    await server.stop()
+    server.delete("Service", "default", "a")
+    server.put(service("c"))
+    server.expire(in_stream=in_stream)
+    assert set(running.ports()) == {"a", "b"}, "losing the server changes nothing"
+    await server.start()
+    await running.until(lambda: set(running.ports()) == {"b", "c"})
+    assert running.heard[-1] == {key("a"), key("c")}, "in one batch"
+    after = telemetry.REGISTRY.get_sample_value(
+        "steerway_informer_relists_total", {"kind": "Service", "reason": "expired"}
+    )
+    assert after == (before or 0) + 1
+
+
+async def test_an_open_watch_that_expires_lists_again(server: FakeApiServer, run: Run) -> None:
+    """A Status of 410 in the middle of a watch."""
+    running = run()
+    await watching(server, running)
+    server.expire()
+    server.end_watches(410)
+    await server.until(lambda: server.count("list") == 4 and server.open_watches == 2)
+    server.put(service("a"))
+    await running.until(lambda: running.ports() == {"a": 80})
+
+
+async def test_pages_that_expire_are_taken_again_as_one(server: FakeApiServer, run: Run) -> None:
+    """The second page finds its token forgotten."""
+    server.put(*(service(f"s{n}") for n in range(PAGE_SIZE + 1)))
+    server.hold()
+    running = run()
+    await server.until(lambda: server.count("list") == 2)
+    server.release()
+    # Forget as soon as the second page is asked for, before it is answered.
+    await server.until(lambda: any("continue" in request.query for request in server.requests))
+    server.expire()
+    await running.until(lambda: running.store.synced)
+    assert len(running.ports()) == PAGE_SIZE + 1
+
+
+async def test_more_watches_than_any_retry_limit_are_survived(server: FakeApiServer, run: Run) -> None:
+    """The system this replaces went deaf after eleven."""
+    running = run()
+    await watching(server, running)
+    for turn in range(15):
+        server.put(service("a", turn + 1))
+        await running.until(lambda turn=turn: running.ports() == {"a": turn + 1})
+        server.end_watches()
+        await server.until(
+            lambda turn=turn: server.count("watch") >= 2 * turn + 4 and server.open_watches == 2
+        )
+    assert server.count("list") == 2
+
+
+async def test_a_bad_object_in_the_list_is_skipped_and_named(server: FakeApiServer, run: Run) -> None:
+    """The others are served; mending it clears the problem."""
+    server.put(service("good"), service("bad", "eighty"))
+    running = run()
+    await watching(server, running)
+    assert running.ports() == {"good": 80}
+    await running.problem("Service default/bad", "expected a number, got a string at $.spec.ports[0].port")
+    server.put(service("bad", 81))
+    await running.until(lambda: running.ports() == {"good": 80, "bad": 81})
+    assert running.store.problems() == []
+
+
+async def test_a_bad_object_in_the_watch_keeps_its_last_good_version(server: FakeApiServer, run: Run) -> None:
+    """The watch lives on, also through a relist that still holds the bad one; its deletion clears everything."""
+    server.put(service("a", 1))
+    running = run()
+    await watching(server, running)
+    server.put(service("a", 0), service("b", 2))
+    await running.until(lambda: running.ports() == {"a": 1, "b": 2})
+    await running.problem(
+        "Service default/a: port 0 is out of range", "its last good version is still served"
+    )
+    server.expire()
+    server.end_watches(410)
+    await server.until(lambda: server.count("list") == 4 and server.open_watches == 2)
+    assert running.ports() == {"a": 1, "b": 2}
+    server.delete("Service", "default", "a")
+    await running.until(lambda: running.ports() == {"b": 2})
+    assert running.store.problems() == []
+
+
+async def test_an_unreadable_line_costs_a_relist_and_no_object(server: FakeApiServer, run: Run) -> None:
+    """It may have been a change."""
+    server.put(service("a"))
+    running = run()
+    await watching(server, running)
+    server.send(b'{"type": "ADDED", "object": {"metadata"\n')
+    await server.until(lambda: server.count("list") == 4 and server.open_watches == 2)
+    server.put(service("b"))
+    await running.until(lambda: set(running.ports()) == {"a", "b"})
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 4096])
+async def test_lines_may_be_cut_anywhere_and_be_long(
+    server: FakeApiServer, run: Run, chunk_bytes: int
+) -> None:
+    """One event of more than 64 KiB, in chunks of any size."""
+    running = run()
+    await watching(server, running)
+    server.chunk_bytes = chunk_bytes
+    big = service("big")
+    big["metadata"]["annotations"] = {"padding": "x" * (200_000 if chunk_bytes > 100 else 2_000)}
+    server.put(service("small"), big)
+    await running.until(lambda: set(running.ports()) == {"small", "big"})
+
+
+async def test_a_service_of_5000_endpoints_in_50_slices(server: FakeApiServer, run: Run) -> None:
+    """Listed as one batch; one endpoint more is one slice's change."""
+    server.put(service("big"))
+    server.put(*(slice_(f"big-{n}", [f"10.{n}.0.{i}" for i in range(1, 101)]) for n in range(50)))
+    running = run()
+    await watching(server, running)
+    slices = [obj for obj in running.store.objects() if isinstance(obj, EndpointSlice)]
+    assert sum(len(found.endpoints or []) for found in slices) == 5000
+    assert 50 in [len(keys) for keys in running.heard]
+    server.put(slice_("big-7", ["10.7.0.1"]))
+    await running.until(lambda: running.heard[-1] == {ObjectKey("EndpointSlice", "default", "big-7")})
+
+
+async def test_several_namespaces_are_several_informers(server: FakeApiServer, run: Run) -> None:
+    """Only what was asked for is listed, and nothing counts before all of it is there."""
+    for namespace in ("one", "two", "three"):
+        server.put(service("a", namespace=namespace))
+    running = run(namespaces=("one", "two"))
+    await running.until(lambda: running.store.synced)
+    await server.until(lambda: server.open_watches == 4)
+    assert {obj.key.namespace for obj in running.store.objects()} == {"one", "two"}
+    assert all("/namespaces/" in request.path for request in server.requests)
+    server.put(service("b", namespace="three"), service("b", namespace="two"))
+    await running.until(lambda: running.store.get(key("b", "two")) is not None)
+    assert running.store.get(key("b", "three")) is None
+
+
+async def test_without_a_namespace_it_is_the_own_one(server: FakeApiServer, run: Run, tmp_path: Path) -> None:
+    """Of the kubeconfig's context here: what a namespaced Role allows."""
+    server.put(service("a", namespace="own"), service("b", namespace="other"))
+    running = run(server.write_kubeconfig(tmp_path / "k", namespace="own"), namespaces=())
+    await running.until(lambda: running.store.synced)
+    assert set(running.ports()) == {"a"}
+
+
+async def test_a_missing_permission_is_a_problem_with_a_cure_until_it_is_granted(
+    server: FakeApiServer, run: Run
+) -> None:
+    """It is tried for ever, and the problem goes by itself."""
+    server.put(service("a"))
+    server.fail(403, verb="list", times=20)
+    running = run()
+    await running.problem(
+        "services in all namespaces", "403 Forbidden", "grant get, list and watch on services"
+    )
+    assert not running.store.synced
+    await running.until(lambda: running.store.synced)
+    await running.problem()
+
+
+async def test_a_server_that_is_away_is_a_problem_and_changes_nothing(
+    server: FakeApiServer, run: Run
+) -> None:
+    """Objects stay, staleness is visible, and everything is followed again afterwards."""
+    server.put(service("a"))
+    running = run()
+    await watching(server, running)
+    contact = telemetry.REGISTRY.get_sample_value(
+        "steerway_informer_last_contact_timestamp_seconds", {"kind": "Service"}
+    )
+    assert contact is not None
+    await server.stop()
+    await running.problem("cannot watch: connection failed", server.url)
+    assert set(running.ports()) == {"a"}
+    await server.start()
+    await running.problem()
+    server.put(service("b"))
+    await running.until(lambda: set(running.ports()) == {"a", "b"})
+
+
+async def test_a_server_that_is_away_at_the_start_is_waited_for(
+    server: FakeApiServer, run: Run, tmp_path: Path
+) -> None:
+    """Unsynced, with a problem, until it is there."""
+    server.put(service("a"))
+    kubeconfig = server.write_kubeconfig(tmp_path / "k")
+    await server.stop()
+    running = run(kubeconfig)
+    await running.problem("cannot list: connection failed")
+    assert not running.store.synced
+    await server.start()
+    await running.until(lambda: running.store.synced and set(running.ports()) == {"a"})
+
+
+async def test_a_page_that_is_no_list_is_a_failure(run: Run, tmp_path: Path) -> None:
+    """A login page of some proxy, say: the address leads to something else."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>")
+        await writer.drain()
+        writer.close()
+
+    other = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = other.sockets[0].getsockname()[1]
+    path = tmp_path / "k"
+    path.write_text(
+        f"current-context: x\nclusters: [{{name: x, cluster: {{server: 'http://127.0.0.1:{port}'}}}}]\n"
+        "contexts: [{name: x, context: {cluster: x}}]\nusers: []\n"
+    )
+    running = run(path)
+    await running.problem("cannot list: unreadable list", "no proxy changes its answers")
+    other.close()
+    await other.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("content", "context", "reason"),
+    [
+        (None, None, "no kubeconfig there (give --kubeconfig FILE"),
+        ("{", None, "not a usable kubeconfig"),
+        ("[1, 2]", None, "not a usable kubeconfig"),
+        ("apiVersion: v1\nkind: Config\n", None, "not a usable kubeconfig"),
+        ("valid", "missing", "missing"),
+    ],
+)
+async def test_a_kubeconfig_that_cannot_be_used_ends_the_source(
+    server: FakeApiServer, tmp_path: Path, content: str | None, context: str | None, reason: str
+) -> None:
+    """Nothing will mend it but the operator, so that it is said at once, with the file's name."""
+    path = tmp_path / "kubeconfig"
+    if content == "valid":
+        server.write_kubeconfig(path)
+    elif content is not None:
+        path.write_text(content)
+    store = ObjectStore()
+    store.register("kubernetes")
+    with pytest.raises(SourceError, match=str(path)) as caught:
+        await KubernetesSource(KubernetesOptions(path, context), store).run()
+    assert reason in str(caught.value)
+
+
+async def test_files_and_api_server_give_equal_objects(
+    server: FakeApiServer, run: Run, tmp_path: Path
+) -> None:
+    """The same manifests have the same meaning from either source."""
+    manifests = """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: backend
+  namespace: shop
+  labels: {app: backend}
+  annotations: {example.com/note: x}
+spec:
+  clusterIP: None
+  publishNotReadyAddresses: true
+  ports:
+  - {name: grpc, port: 50051, targetPort: grpc, appProtocol: kubernetes.io/h2c}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: backend-1, namespace: shop, labels: {kubernetes.io/service-name: backend}}
+addressType: IPv6
+endpoints:
+- addresses: ["fd00::1"]
+  conditions: {ready: false, serving: true, terminating: true}
+  hostname: web-0
+  nodeName: node-1
+  zone: eu-a
+- addresses: ["fd00::2"]
+ports:
+- {name: grpc, port: 50051, protocol: TCP}
+"""
+    import yaml
+
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "x.yaml").write_text(manifests)
+    server.put(*yaml.safe_load_all(manifests))
+    running = run()
+    await running.until(lambda: running.store.synced)
+    from_files = {obj.key: obj for obj in load([tmp_path / "m"], "default").objects}
+    assert {obj.key: obj for obj in running.store.objects()} == from_files
+    assert len(from_files) == 2
+
+
+async def test_stopping_leaves_nothing_behind(server: FakeApiServer, run: Run) -> None:
+    """No task and no connection."""
+    running = run()
+    await watching(server, running)
+    await running.stop()
+    await server.until(lambda: server.open_watches == 0)

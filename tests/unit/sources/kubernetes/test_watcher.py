@@ -1,0 +1,300 @@
+"""List and watch without I/O: each failure, what is done about it, and how long is waited; time is an
+argument."""
+
+import pytest
+
+from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page
+from steerway.sources.kubernetes.watcher import (
+    PAGE_SIZE,
+    Action,
+    Backoff,
+    ListPage,
+    Remove,
+    Replace,
+    Upsert,
+    Wait,
+    Watch,
+    Watcher,
+)
+from steerway.sources.objects import ObjectKey, ObjectMeta, Service
+
+GONE = Failure(410, "Expired")
+REFUSED = Failure(None, "connection failed")
+FIRST = ListPage(PAGE_SIZE, "")
+
+
+def item(name: str) -> Item:
+    service = Service(ObjectMeta(name=name, namespace="shop"))
+    return Item(service.key, service)
+
+
+def key(name: str) -> ObjectKey:
+    return ObjectKey("Service", "shop", name)
+
+
+def added(name: str, version: str) -> Event:
+    return Event(EventType.ADDED, version, item(name))
+
+
+def bookmark(version: str) -> Event:
+    return Event(EventType.BOOKMARK, version)
+
+
+def new_watcher() -> Watcher:
+    """Jitter at its largest: no wait is cut."""
+    return Watcher(jitter=lambda: 1.0)
+
+
+def listed(version: str = "10", *names: str) -> Watcher:
+    """A watcher whose first list has come."""
+    watcher = new_watcher()
+    watcher.on_page(Page(tuple(item(name) for name in names), version))
+    return watcher
+
+
+def version_of(action: Action) -> str:
+    assert isinstance(action, Watch), action
+    return action.resource_version
+
+
+def waited(watcher: Watcher) -> float:
+    """The wait that is due, done."""
+    assert isinstance(watcher.action, Wait), watcher.action
+    seconds = watcher.action.seconds
+    watcher.on_waited()
+    return seconds
+
+
+def test_a_list_comes_in_pages_and_counts_only_when_it_is_whole() -> None:
+    """No delta before the last page; then all of it, and the watch starts where the list ended."""
+    watcher = new_watcher()
+    assert watcher.action == FIRST
+    assert watcher.on_page(Page((item("a"),), "10", "next")) is None
+    assert watcher.action == ListPage(PAGE_SIZE, "next")
+    assert watcher.on_page(Page((item("b"),), "10")) == Replace((item("a"), item("b")))
+    assert version_of(watcher.action) == "10"
+    assert watcher.list_reason == "start"
+
+
+def test_the_watch_lasts_minutes_with_jitter() -> None:
+    """Between 290 and 580 seconds, so that replicas do not reopen together."""
+    seconds = set()
+    for jitter in (0.0, 0.5, 1.0):
+        watcher = Watcher(jitter=lambda jitter=jitter: jitter)
+        watcher.on_page(Page((), "1"))
+        assert isinstance(watcher.action, Watch)
+        seconds.add(watcher.action.timeout_seconds)
+    assert seconds == {290, 435, 580}
+
+
+def test_events_become_deltas_and_move_the_version() -> None:
+    """Added, modified, deleted; a bookmark moves the version alone."""
+    watcher = listed("10")
+    assert watcher.on_event(added("a", "11")) == Upsert(item("a"))
+    assert watcher.on_event(Event(EventType.MODIFIED, "12", item("a"))) == Upsert(item("a"))
+    assert watcher.on_event(Event(EventType.DELETED, "13", Item(key("a")))) == Remove(key("a"))
+    assert version_of(watcher.action) == "13"
+    assert watcher.on_event(bookmark("99")) is None
+    assert version_of(watcher.action) == "99"
+    assert watcher.watching
+
+
+def test_a_bad_object_is_passed_on_and_the_watch_lives() -> None:
+    """Whose last version to keep is the informer's business."""
+    watcher = listed()
+    bad = Item(key("a"), reason="port 0")
+    assert watcher.on_event(Event(EventType.MODIFIED, "11", bad)) == Upsert(bad)
+    assert version_of(watcher.action) == "11"
+
+
+def test_a_watch_that_ends_is_reopened_where_it_stood() -> None:
+    """The server ends each watch after minutes; that is no failure and costs no wait."""
+    watcher = listed("10")
+    watcher.on_event(bookmark("20"))
+    watcher.on_watch_closed(lived_seconds=400)
+    assert version_of(watcher.action) == "20"
+
+
+def test_a_dropped_watch_is_reopened_where_it_stood() -> None:
+    """Nothing is listed again: the server still knows what happened since."""
+    watcher = listed("10")
+    watcher.on_event(added("a", "11"))
+    watcher.on_watch_closed(lived_seconds=30, failure=Failure(None, "connection lost"))
+    assert version_of(watcher.action) == "11"
+
+
+def test_expiry_lists_again_at_once_in_both_forms() -> None:
+    """410 as the answer to a watch, and as a Status in the stream."""
+    for expire in (
+        lambda watcher: watcher.on_watch_failed(GONE),
+        lambda watcher: watcher.on_event(Event(EventType.ERROR, failure=GONE)),
+        lambda watcher: watcher.on_event(Event(EventType.ERROR, failure=Failure(None, "Gone"))),
+    ):
+        watcher = listed("10", "a", "b")
+        expire(watcher)
+        assert not watcher.watching
+        assert watcher.action == FIRST
+        assert watcher.list_reason == "expired"
+        assert watcher.on_page(Page((item("b"),), "50")) == Replace((item("b"),)), "the deleted one is found"
+        assert version_of(watcher.action) == "50"
+
+
+def test_expiry_over_and_over_is_slowed_down() -> None:
+    """A server that forgets faster than one can list is not listed in a loop; progress forgives."""
+    watcher = listed()
+    watcher.on_watch_failed(GONE)
+    waits = []
+    for _ in range(3):
+        watcher.on_page(Page((), "10"))
+        watcher.on_watch_failed(GONE)
+        waits.append(waited(watcher))
+    assert waits == [0.8, 1.6, 3.2]
+    watcher.on_page(Page((), "10"))
+    watcher.on_event(bookmark("11"))
+    watcher.on_watch_failed(GONE)
+    assert watcher.action == FIRST
+
+
+def test_an_expired_continue_token_takes_the_list_in_one_piece() -> None:
+    """Pages of two different states are never mixed, and a slow reader still ends (client-go:
+    FullListIfExpired)."""
+    watcher = new_watcher()
+    watcher.on_page(Page((item("old"),), "10", "token"))
+    watcher.on_list_failed(GONE)
+    waited(watcher)
+    assert watcher.action == ListPage(0, "")
+    assert watcher.on_page(Page((item("new"),), "30")) == Replace((item("new"),))
+    assert watcher.list_reason == "expired"
+
+
+def test_a_page_that_fails_is_asked_for_again() -> None:
+    """The pages before it are kept: their snapshot is still the server's."""
+    watcher = new_watcher()
+    watcher.on_page(Page((item("a"),), "10", "token"))
+    watcher.on_list_failed(REFUSED)
+    assert waited(watcher) == 0.8
+    assert watcher.action == ListPage(PAGE_SIZE, "token")
+    assert watcher.on_page(Page((item("b"),), "10")) == Replace((item("a"), item("b")))
+
+
+def test_waits_grow_to_half_a_minute_and_a_whole_list_resets_them() -> None:
+    """It is tried for ever, and after an outage it is as quick as before."""
+    watcher = new_watcher()
+    waits = []
+    for _ in range(8):
+        watcher.on_list_failed(REFUSED)
+        waits.append(waited(watcher))
+    assert waits == [0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30, 30]
+    watcher.on_page(Page((), "1"))
+    watcher.on_watch_failed(GONE)
+    watcher.on_list_failed(REFUSED)
+    assert waited(watcher) == 0.8
+
+
+@pytest.mark.parametrize("proof", ["event", "bookmark", "lived"])
+def test_a_watch_that_works_resets_its_waits(proof: str) -> None:
+    """The system this replaces died after eleven watches, since nothing ever reset its back-off."""
+    watcher = listed()
+    for _ in range(50):
+        for expected in (0.8, 1.6, 3.2):
+            watcher.on_watch_failed(REFUSED)
+            assert waited(watcher) == expected
+        if proof == "event":
+            watcher.on_event(added("a", "11"))
+        elif proof == "bookmark":
+            watcher.on_event(bookmark("11"))
+        watcher.on_watch_closed(lived_seconds=12, failure=Failure(None, "connection lost"))
+        assert version_of(watcher.action) in ("10", "11")
+
+
+def test_opening_a_connection_resets_nothing() -> None:
+    """A proxy before a dead server accepts and drops; that must not become a busy loop."""
+    watcher = listed()
+    waits = []
+    for _ in range(4):
+        watcher.on_watch_closed(lived_seconds=0.01)
+        waits.append(waited(watcher))
+    assert waits == [0.8, 1.6, 3.2, 6.4]
+
+
+def test_a_watch_that_ends_at_once_is_never_reopened_at_once() -> None:
+    """Not even when it gave an event."""
+    watcher = listed()
+    for _ in range(3):
+        watcher.on_event(bookmark("11"))
+        watcher.on_watch_closed(lived_seconds=0.01)
+        assert waited(watcher) == 0.8
+
+
+def test_a_silent_watch_of_full_length_lists_again() -> None:
+    """Its version may lie in the future of a server that was restored from a backup."""
+    watcher = listed()
+    assert isinstance(watcher.action, Watch)
+    watcher.on_watch_closed(lived_seconds=watcher.action.timeout_seconds)
+    assert watcher.action == FIRST
+    assert watcher.list_reason == "error"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 429, None])
+def test_overload_keeps_the_version(status: int | None) -> None:
+    """A server on its way up is not burdened with lists."""
+    watcher = listed("10")
+    watcher.on_watch_failed(Failure(status, "x"))
+    assert waited(watcher) == 0.8
+    assert version_of(watcher.action) == "10"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 504])
+def test_a_refused_watch_falls_back_to_lists_at_growing_intervals(status: int) -> None:
+    """Without permission to watch, lists still give the truth, though late; 504: the version is too large."""
+    watcher = listed()
+    waits = []
+    for _ in range(3):
+        watcher.on_watch_failed(Failure(status, "x"))
+        waits.append(waited(watcher))
+        assert watcher.action == FIRST
+        watcher.on_page(Page((), "10"))
+    assert waits == [0.8, 1.6, 3.2]
+
+
+def test_the_server_may_ask_for_more_time() -> None:
+    """Retry-After counts when it is longer than the own wait."""
+    watcher = listed()
+    watcher.on_watch_failed(Failure(429, "TooManyRequests", retry_after_seconds=7))
+    assert waited(watcher) == 7
+    watcher = new_watcher()
+    watcher.on_list_failed(Failure(429, "TooManyRequests", retry_after_seconds=0.1))
+    assert waited(watcher) == 0.8
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Event(EventType.MALFORMED, failure=Failure(None, "unreadable watch event")),
+        Event(EventType.DELETED, "11", Item(None, reason="no name")),
+    ],
+)
+def test_a_lost_change_is_made_good_by_a_list(event: Event) -> None:
+    """What cannot be read may have been a deletion."""
+    watcher = listed()
+    watcher.on_event(event)
+    assert not watcher.watching
+    if isinstance(watcher.action, Wait):
+        waited(watcher)
+    assert watcher.action == FIRST
+
+
+def test_another_error_in_the_stream_reopens_the_watch() -> None:
+    """After a wait, from the same version."""
+    watcher = listed("10")
+    watcher.on_event(Event(EventType.ERROR, failure=Failure(500, "InternalError")))
+    assert not watcher.watching
+    watcher.on_watch_closed(lived_seconds=1)
+    assert waited(watcher) == 0.8
+    assert version_of(watcher.action) == "10"
+
+
+def test_jitter_cuts_a_wait_by_half_at_most() -> None:
+    """Replicas that failed together do not try again together."""
+    for jitter, expected in ((0.0, 0.4), (0.5, 0.6), (1.0, 0.8)):
+        assert Backoff(jitter=lambda jitter=jitter: jitter).next() == pytest.approx(expected)
