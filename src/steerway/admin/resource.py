@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from steerway.admin.redaction import redact
 from steerway.admin.type_name import PREFIX, matches, short_name
 from steerway.admin.view import EngineView, EntryView
 
@@ -61,4 +62,4 @@ def _state(entry: EntryView) -> dict[str, Any]:
 
 def _body(engine: EngineView, render: Render, entry: EntryView) -> dict[str, Any] | None:
     body = None if entry.reason else engine.body(entry.type_url, entry.name, entry.audience)
-    return None if body is None else render(entry.type_url, body)
+    return None if body is None else render(entry.type_url, redact(entry.type_url, body))

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from steerway.admin.render import render
 from steerway.admin.view import AdminView, Phase
 from steerway.sources.store import Problem
+from steerway.translate.render import to_json
 
 TYPE = "type.googleapis.com/"
 LISTENER = TYPE + "envoy.config.listener.v3.Listener"
@@ -98,5 +98,5 @@ class World:
             store=self,
             phase=lambda: self.phase,
             problems=lambda: self.all_problems,
-            render=render,
+            render=to_json,
         )

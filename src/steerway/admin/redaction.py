@@ -1,45 +1,41 @@
-"""A serialised resource as JSON values, without its secrets.
+"""Takes the secrets out of a resource before it is shown.
 
-Envoy's protobuf files mark fields that hold secrets (`udpa.annotations.sensitive`); their content is
-replaced, also inside of nested `Any` messages. Of a Secret resource nothing is shown but its name.
+Envoy's protobuf files mark the fields that hold secrets (`udpa.annotations.sensitive`): private keys,
+passwords, tokens, session ticket keys. Their content is replaced wherever they stand, also inside of nested
+`Any` messages; the rest, such as a certificate, stays. It says nothing about files that a resource only
+names.
 """
 
-import base64
 from collections.abc import MutableMapping
 from typing import Any
 
-from google.protobuf import any_pb2, descriptor_pool, json_format, message_factory, wrappers_pb2
+from google.protobuf import any_pb2, wrappers_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from udpa.annotations import sensitive_pb2
 
-from steerway.admin.type_name import PREFIX, SHORT
+from steerway.errors import TranslateError
+from steerway.translate import message as messages
 
 REDACTED = "[redacted]"
 
 
-def render(type_url: str, body: bytes) -> dict[str, Any]:
-    """The resource in protobuf's JSON mapping with its `@type`; names of fields as in the .proto files.
-
-    A message of a type that is not installed comes as base64 under `value`.
-    """
-    message = _parse(type_url, body)
-    if message is None:
-        return {"@type": type_url, "value": base64.b64encode(body).decode()}
-    if type_url == PREFIX + SHORT["sds"]:
-        return {"@type": type_url, "name": getattr(message, "name", ""), "secret": REDACTED}
-    _redact(message)
-    return {"@type": type_url, **json_format.MessageToDict(message, preserving_proto_field_name=True)}
+def redact(type_url: str, body: bytes) -> bytes:
+    """The resource without its secrets, serialised again; empty when it cannot be searched for them."""
+    resource = _parse(type_url, body)
+    if resource is None:
+        return b""
+    _redact(resource)
+    return messages.serialize(resource)
 
 
 def _parse(type_url: str, body: bytes) -> Message | None:
     try:
-        descriptor = descriptor_pool.Default().FindMessageTypeByName(type_url.rpartition("/")[2])
-        message: Message = message_factory.GetMessageClass(descriptor)()
-        message.ParseFromString(body)
-    except (KeyError, DecodeError):
+        parsed = messages.load(type_url)()
+        parsed.ParseFromString(body)
+    except (TranslateError, DecodeError):
         return None
-    return message
+    return parsed
 
 
 def _redact(message: Message) -> None:
@@ -67,7 +63,7 @@ def _redact_any(holder: any_pb2.Any) -> None:
         holder.Pack(wrappers_pb2.StringValue(value=f"{holder.type_url}, whose definition is not installed"))
     else:
         _redact(inner)
-        holder.value = inner.SerializeToString(deterministic=True)
+        holder.value = messages.serialize(inner)
 
 
 def _parts(field: FieldDescriptor, value: Any) -> list[Message]:
