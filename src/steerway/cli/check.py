@@ -13,6 +13,7 @@ import click
 
 from steerway.cli import terminal
 from steerway.cli.terminal import ExitCode, Mark
+from steerway.errors import TranslateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,7 +64,7 @@ def _unserved(result: "LoadResult") -> "Mapping[str, AnyProblem]":
     catalog = Catalog()
     catalog.update(known.get, known)
     found: dict[str, AnyProblem] = {}
-    for problem in (*catalog.problems(), *_strays(result)):
+    for problem in (*catalog.problems(), *_strays(result), *_unparsed(result)):
         found.setdefault(problem.where, problem)
     return found
 
@@ -89,6 +90,21 @@ def _strays(result: "LoadResult") -> "Iterator[AnyProblem]":
                     f"its Service {found.metadata.namespace}/{owner} is not in these files",
                     f"add that Service, or correct the label {SERVICE_NAME_LABEL}",
                 )
+
+
+def _unparsed(result: "LoadResult") -> "Iterator[AnyProblem]":
+    """Raw xDS resources that are no messages of their type."""
+    from steerway.sources.objects import XdsResource
+    from steerway.sources.store import Problem
+    from steerway.translate import raw
+
+    for found in result.objects:
+        if isinstance(found, XdsResource):
+            try:
+                raw.parse(found.type_url, found.body)
+            except TranslateError as error:
+                cure = "see the type's reference in Envoy's API documentation"
+                yield Problem(str(found.key), str(error), cure)
 
 
 def _tell(mark: Mark, entry: "Entry", problem: "AnyProblem | None") -> None:

@@ -107,8 +107,22 @@ def test_a_failure_has_its_place_and_a_cure_and_the_rest_is_checked(
             "x.yaml:1",
             "its Service default/nope is not in these files",
         ),
+        (
+            '"@type": type.googleapis.com/envoy.config.cluster.v3.Cluster\nname: a\ntyp: EDS\n',
+            "x.yaml:1: Cluster a",
+            'no field named "typ"',
+        ),
     ],
-    ids=["yaml", "unknown", "type", "udp", "external name", "unlabelled slice", "stray slice"],
+    ids=[
+        "yaml",
+        "unknown",
+        "type",
+        "udp",
+        "external name",
+        "unlabelled slice",
+        "stray slice",
+        "raw resource",
+    ],
 )
 def test_every_kind_of_failure_has_a_cure(
     steerway: Run, write: Callable[[str, str], None], text: str, place: str, reason: str
