@@ -47,6 +47,11 @@ impl Exchange {
         self.in_flight
     }
 
+    /// Nonce of the response in flight.
+    pub(crate) fn nonce_in_flight(&self) -> Option<u64> {
+        self.sent.filter(|_| self.in_flight).map(|(nonce, ..)| nonce)
+    }
+
     /// Version and time of the last response.
     pub(crate) fn sent(&self) -> Option<(u64, Duration)> {
         self.sent.map(|(_, version, at)| (version, at))

@@ -40,6 +40,8 @@ pub(crate) struct Tracked {
     dirty: bool,
     /// To be sent even if the client holds the present version.
     pub(crate) forced: bool,
+    /// Missing from a request with an old nonce: if it is listed again, the client dropped it in between.
+    pub(crate) lapsed: bool,
     /// Its cluster was sent again: a repeated request means that the client waits for it.
     pub(crate) warming: bool,
 }
@@ -101,6 +103,7 @@ impl Names {
                     unanswered: false,
                     dirty: false,
                     forced: false,
+                    lapsed: false,
                     warming: false,
                 };
                 match slots.get_mut(index as usize) {

@@ -85,12 +85,14 @@ impl Subscription {
                 continue;
             }
             let (index, new) = self.subscribe(name, &mut change);
-            if new {
+            let Some(tracked) = self.names.get_mut(index).filter(|tracked| tracked.pass != pass) else {
+                continue;
+            };
+            tracked.pass = pass;
+            met += 1;
+            if std::mem::take(&mut tracked.lapsed) || new {
+                tracked.forced = true;
                 change.asked.push(index);
-            }
-            if let Some(tracked) = self.names.get_mut(index).filter(|tracked| tracked.pass != pass) {
-                tracked.pass = pass;
-                met += 1;
             }
         }
         // "all requests on the stream for that resource type have had an empty resource_names": still the wildcard
@@ -105,6 +107,28 @@ impl Subscription {
             }
         }
         Ok(change)
+    }
+
+    /// State of the world: a request with an old nonce changes nothing. But a name that it lacks and that a later one
+    /// lists was dropped by the client in between, and is wanted again, unless `in_flight` brings it anyway.
+    pub(crate) fn note_stale<'a>(
+        &mut self,
+        listed: impl Iterator<Item = Result<&'a [u8], Malformed>>,
+        in_flight: u64,
+    ) -> Result<(), Malformed> {
+        let pass = self.names.begin_pass();
+        for name in listed {
+            let index = self.names.find(text(name?)?);
+            if let Some(tracked) = index.and_then(|index| self.names.get_mut(index)) {
+                tracked.pass = pass;
+            }
+        }
+        for index in self.names.indices() {
+            if let Some(tracked) = self.names.get_mut(index) {
+                tracked.lapsed |= tracked.pass != pass && tracked.sent_in != in_flight;
+            }
+        }
+        Ok(())
     }
 
     /// Delta: the request lists what comes and what goes. A name in both lists goes: discovery.proto names the adding

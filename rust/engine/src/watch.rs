@@ -97,9 +97,7 @@ impl Watch {
             (NonceKind::Answer, None, _) => self.ack(now),
             (NonceKind::Answer, Some(detail), _) => self.nack(detail, now),
             (NonceKind::Old, _, Protocol::Sotw) => {
-                // "should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce", but the
-                // client that waits for a warming cluster may not ask a second time after it answered.
-                self.asked_again |= self.warming && self.exchange.in_flight();
+                self.stale_sotw(request)?;
                 return Ok((RequestKind::Stale, Change::default()));
             }
             (NonceKind::Repeat, None, Protocol::Sotw) => {
@@ -128,6 +126,22 @@ impl Watch {
         let tracked = self.subscription.names.iter().filter(|tracked| tracked.sent_in == refused.nonce);
         let resources = tracked.map(|tracked| Arc::clone(&tracked.name)).collect();
         RequestKind::Nack(Box::new(Nack { resources, version: version_text(refused.version), code, message }))
+    }
+
+    /// "should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce": the client will say the
+    /// same once more when it answers the response in flight. Two things it will not say again.
+    fn stale_sotw(&mut self, request: &Request<'_>) -> Result<(), Malformed> {
+        let Some(in_flight) = self.exchange.nonce_in_flight() else { return Ok(()) };
+        if parse_nonce(request.nonce).is_none_or(|nonce| nonce >= in_flight) {
+            return Ok(()); // Not one of ours.
+        }
+        self.asked_again |= self.warming;
+        // A full-state response in flight brings every name anyway.
+        if !self.type_id.is_full_state() {
+            self.subscription.note_stale(request.resource_names(), in_flight)?;
+            self.last_names = None;
+        }
+        Ok(())
     }
 
     fn subscribe_sotw(&mut self, request: &Request<'_>) -> Result<Change, Malformed> {

@@ -1,0 +1,309 @@
+//! "Versions, nonces, ACK, NACK".
+
+use std::time::Duration;
+
+use steerway_engine::Protocol::{self, Delta, Sotw};
+use steerway_engine::{Nack, RequestKind};
+
+use crate::world::{Ask, CDS, EDS, LDS, NOTHING, Reply, World, absent, ask, complete, put, texts};
+
+const PROTOCOLS: [Protocol; 2] = [Sotw, Delta];
+
+fn serving() -> World {
+    World::serving(
+        [LDS, CDS, EDS].into_iter().flat_map(|t| [put(t, "a", "1"), put(t, "b", "2"), complete(t)]),
+    )
+}
+
+/// A request that leaves the subscription to `names` as it is.
+fn same(protocol: Protocol, reply: &Reply, names: &[&str]) -> Ask {
+    ask(reply.type_id, if protocol == Sotw { names } else { &[] })
+}
+
+/// "ACK with unchanged subscription: silence."
+#[test]
+fn an_ack_is_silence() {
+    for protocol in PROTOCOLS {
+        let mut world = serving();
+        let stream = world.open(protocol);
+        for type_id in [LDS, EDS] {
+            let reply = world.answer(stream, ask(type_id, &["a", "b"]));
+            world.now += Duration::from_millis(20);
+            for _ in 0..3 {
+                assert_eq!(
+                    texts(&world.say(stream, same(protocol, &reply, &["a", "b"]).ack(&reply))),
+                    NOTHING
+                );
+            }
+            let view = world.view(stream, type_id);
+            assert_eq!((&view.version_acked, &view.version_sent), (&reply.version, &reply.version));
+            assert_eq!(
+                (view.sent_age, view.acked_age),
+                (Some(Duration::from_millis(20)), Some(Duration::ZERO))
+            );
+        }
+    }
+}
+
+#[test]
+fn an_ack_tells_its_latency_once() {
+    for protocol in PROTOCOLS {
+        let mut world = serving();
+        let stream = world.open(protocol);
+        let reply = world.answer(stream, ask(EDS, &["a"]));
+        assert_eq!(world.kind(), &RequestKind::Subscribe);
+        world.now += Duration::from_millis(30);
+        world.say(stream, same(protocol, &reply, &["a"]).ack(&reply));
+        assert_eq!(world.kind(), &RequestKind::Ack { latency: Duration::from_millis(30) });
+        world.say(stream, same(protocol, &reply, &["a"]).ack(&reply));
+        assert_ne!(world.kind(), &RequestKind::Ack { latency: Duration::from_millis(30) });
+    }
+}
+
+/// "An old nonce: ignored in SotW".
+#[test]
+fn sotw_ignores_an_old_nonce() {
+    let mut world = serving();
+    let stream = world.open(Sotw);
+    let first = world.answer(stream, ask(EDS, &["a"]));
+    world.say(stream, ask(EDS, &["a"]).ack(&first));
+    let second = world.change(stream, [put(EDS, "a", "2")]).remove(0);
+    for old in [first.nonce.as_str(), "of another server"] {
+        assert_eq!(texts(&world.say(stream, ask(EDS, &["b"]).nonce(old))), NOTHING);
+        assert_eq!(world.kind(), &RequestKind::Stale);
+    }
+    assert_eq!(world.view(stream, EDS).names, ["a".into()], "the whole request was ignored");
+    assert_eq!(texts(&world.say(stream, ask(EDS, &["a"]).ack(&second))), NOTHING);
+    assert!(matches!(world.kind(), RequestKind::Ack { .. }));
+}
+
+/// What left and came back while a response was on its way is wanted again, though both requests carried the old
+/// nonce: the client dropped it. (What the response brings is not sent twice.)
+#[test]
+fn sotw_sees_in_old_nonces_what_the_client_dropped() {
+    let mut world = serving();
+    let stream = world.open(Sotw);
+    let first = world.answer(stream, ask(EDS, &["a", "b"]));
+    world.say(stream, ask(EDS, &["a", "b"]).ack(&first));
+    let second = world.change(stream, [put(EDS, "a", "9")]).remove(0);
+    for names in [&[] as &[&str], &["a", "b"]] {
+        assert_eq!(texts(&world.say(stream, ask(EDS, names).ack(&first))), NOTHING);
+    }
+    let third = world.answer(stream, ask(EDS, &["a", "b"]).ack(&second));
+    assert_eq!(third.text(), "b=2");
+    assert_eq!(texts(&world.say(stream, ask(EDS, &["a", "b"]).ack(&third))), NOTHING);
+}
+
+/// "in delta its subscription changes still count."
+#[test]
+fn delta_takes_the_names_of_an_old_nonce() {
+    let mut world = serving();
+    let stream = world.open(Delta);
+    let first = world.answer(stream, ask(EDS, &["a"]));
+    world.say(stream, ask(EDS, &[]).ack(&first));
+    let second = world.change(stream, [put(EDS, "a", "2")]).remove(0);
+    assert_eq!(texts(&world.say(stream, ask(EDS, &["b"]).ack(&first))), NOTHING, "one response in flight");
+    assert_eq!(world.kind(), &RequestKind::Stale);
+    assert_eq!(texts(&world.say(stream, ask(EDS, &[]).ack(&second))), ["b=2"]);
+}
+
+/// Names added before the first response arrived: the request has no nonce yet, and is no ACK.
+#[test]
+fn names_without_a_nonce_are_taken_but_acknowledge_nothing() {
+    for protocol in PROTOCOLS {
+        let mut world = serving();
+        let stream = world.open(protocol);
+        let reply = world.answer(stream, ask(EDS, &["a"]));
+        assert_eq!(texts(&world.say(stream, ask(EDS, &["a", "b"]))), NOTHING, "one response in flight");
+        let replies = world.say(stream, same(protocol, &reply, &["a", "b"]).ack(&reply));
+        let expected = if protocol == Sotw { "b=2" } else { "a=1 b=2" };
+        assert_eq!(texts(&replies), [expected]);
+    }
+}
+
+/// "Version changes for a client if and only if its content changed."
+#[test]
+fn versions_follow_content() {
+    for protocol in PROTOCOLS {
+        for type_id in [LDS, EDS] {
+            let mut world = serving();
+            let mut versions = Vec::new();
+            let stream = world.open(protocol);
+            let mut reply = world.answer(stream, ask(type_id, &["a", "b"]));
+            for content in ["5", "6", "1"] {
+                versions.push(reply.version.clone());
+                world.say(stream, same(protocol, &reply, &["a", "b"]).ack(&reply));
+                assert_eq!(world.commit([put(type_id, "a", content)]), 1);
+                assert_eq!(world.commit([put(type_id, "a", content)]), 0, "equal bytes change nothing");
+                reply = world.pump(stream).remove(0);
+                assert_eq!(texts(&world.pump(stream)), NOTHING);
+            }
+            assert_eq!(reply.version, versions[0], "the old content has its old version");
+            assert!(versions[0] != versions[1] && versions[1] != versions[2] && versions[0] != versions[2]);
+        }
+    }
+}
+
+/// "Equal content has an equal version on every replica", whatever way it came to be.
+#[test]
+fn versions_are_equal_on_every_replica() {
+    for protocol in PROTOCOLS {
+        let mut one = serving();
+        let mut other = World::serving([put(EDS, "b", "2"), put(EDS, "a", "0"), absent(EDS, "x")]);
+        let (stream, same_stream) = (one.open(protocol), other.open(protocol));
+        let version = one.answer(stream, ask(EDS, &["a", "b"])).version;
+        let reply = other.answer(same_stream, ask(EDS, &["b", "a"]));
+        other.say(same_stream, same(protocol, &reply, &["b", "a"]).ack(&reply));
+        assert_eq!(other.change(same_stream, [put(EDS, "a", "1")])[0].version, version);
+    }
+}
+
+/// "A new SotW stream that carries an old version gets a full answer", whatever nonce it brings.
+#[test]
+fn a_new_stream_gets_a_full_answer() {
+    let mut world = serving();
+    for type_id in [LDS, EDS] {
+        let stream = world.open(Sotw);
+        let before = world.answer(stream, ask(type_id, &["a", "b"]));
+        let reconnected = world.open(Sotw);
+        assert_eq!(texts(&world.say(reconnected, ask(type_id, &["a", "b"]).ack(&before))), ["a=1 b=2"]);
+    }
+}
+
+/// "NACK: silence until the content changes, then at once; … error text, resource, client and time are kept".
+#[test]
+fn a_nack_is_silence_until_the_content_changes() {
+    for protocol in PROTOCOLS {
+        let mut world = serving();
+        let stream = world.open(protocol);
+        let good = world.answer(stream, ask(LDS, &["a", "b"]));
+        world.say(stream, same(protocol, &good, &["a", "b"]).ack(&good));
+        let bad = world.change(stream, [put(LDS, "a", "bad")]).remove(0);
+        let refuse = same(protocol, &bad, &["a", "b"]).nack(&bad, 3, "cannot");
+        assert_eq!(texts(&world.say(stream, refuse)), NOTHING);
+        let nack = Nack {
+            resources: vec!["a".into()],
+            version: bad.version.clone(),
+            code: 3,
+            message: "cannot".into(),
+        };
+        assert_eq!(world.kind(), &RequestKind::Nack(nack.into()));
+        world.now += Duration::from_secs(7);
+        assert_eq!(texts(&world.change(stream, [put(LDS, "a", "bad")])), NOTHING, "the same content");
+        let view = world.view(stream, LDS);
+        assert_eq!((view.nack_version, view.nack_message.as_str()), (bad.version, "cannot"));
+        assert_eq!((view.nack_age, view.version_acked), (Some(Duration::from_secs(7)), good.version));
+        let fixed = world.change(stream, [put(LDS, "a", "good")]).remove(0);
+        world.say(stream, same(protocol, &fixed, &["a", "b"]).ack(&fixed));
+        assert_eq!(world.view(stream, LDS).nack_message, "");
+    }
+}
+
+/// "other resources and other clients are unaffected".
+#[test]
+fn a_nack_of_one_client_or_type_leaves_the_others_alone() {
+    for protocol in PROTOCOLS {
+        let mut world = serving();
+        let (angry, calm) = (world.open(protocol), world.open(protocol));
+        let bad = world.answer(angry, ask(LDS, &["a"]));
+        let fine = world.answer(calm, ask(LDS, &["a"]));
+        world.say(angry, same(protocol, &bad, &["a"]).nack(&bad, 3, "cannot"));
+        world.say(calm, same(protocol, &fine, &["a"]).ack(&fine));
+        assert_eq!(texts(&world.say(angry, ask(EDS, &["a"]))), ["a=1"]);
+        world.commit([put(LDS, "a", "9")]);
+        assert_eq!(
+            (texts(&world.pump(angry)), texts(&world.pump(calm))),
+            (vec!["a=9".into()], vec!["a=9".into()])
+        );
+    }
+}
+
+/// "Presence of `error_detail` decides, also with code 0."
+#[test]
+fn error_detail_with_code_zero_is_a_nack() {
+    for protocol in PROTOCOLS {
+        let mut world = serving();
+        let stream = world.open(protocol);
+        let reply = world.answer(stream, ask(EDS, &["a"]));
+        world.say(stream, same(protocol, &reply, &["a"]).nack(&reply, 0, ""));
+        assert!(matches!(world.kind(), RequestKind::Nack(nack) if nack.code == 0));
+        assert_eq!(world.view(stream, EDS).version_acked, "");
+    }
+}
+
+/// "An added name inside a NACK is served."
+#[test]
+fn a_name_added_in_a_nack_is_served() {
+    for (protocol, names) in [(Sotw, ["a", "b"].as_slice()), (Delta, &["b"])] {
+        let mut world = serving();
+        let stream = world.open(protocol);
+        let reply = world.answer(stream, ask(EDS, &["a"]));
+        assert_eq!(texts(&world.say(stream, ask(EDS, names).nack(&reply, 3, "cannot"))), ["b=2"]);
+    }
+}
+
+/// "A NACK before any response does no harm."
+#[test]
+fn a_nack_before_any_response_is_a_subscription() {
+    for protocol in PROTOCOLS {
+        let mut world = World::default();
+        let stream = world.open(protocol);
+        let mut elsewhere = serving();
+        let other = elsewhere.open(protocol);
+        let unseen = elsewhere.answer(other, ask(EDS, &["a"]));
+        for _ in 0..2 {
+            assert_eq!(texts(&world.say(stream, ask(EDS, &["a"]).nack(&unseen, 3, "cannot"))), NOTHING);
+            assert_eq!(world.kind(), &RequestKind::Subscribe);
+        }
+        assert_eq!(texts(&world.change(stream, [put(EDS, "a", "1")])), ["a=1"]);
+    }
+}
+
+/// "k changes while one response is un-ACKed: after the ACK exactly one more, the latest."
+#[test]
+fn changes_merge_while_a_response_is_in_flight() {
+    for protocol in PROTOCOLS {
+        for (type_id, whole) in [(LDS, "a=14 b=2"), (EDS, "a=14")] {
+            let mut world = serving();
+            let stream = world.open(protocol);
+            let reply = world.answer(stream, ask(type_id, &["a", "b"]));
+            for content in 10..15 {
+                assert_eq!(texts(&world.change(stream, [put(type_id, "a", &content.to_string())])), NOTHING);
+            }
+            let replies = world.say(stream, same(protocol, &reply, &["a", "b"]).ack(&reply));
+            assert_eq!(texts(&replies), [if protocol == Sotw { whole } else { "a=14" }]);
+            assert_eq!(
+                texts(&world.say(stream, same(protocol, &reply, &["a", "b"]).ack(&replies[0]))),
+                NOTHING
+            );
+        }
+    }
+}
+
+/// A change that was taken back while a response was in flight brings nothing.
+#[test]
+fn a_change_taken_back_in_time_is_silence() {
+    for protocol in PROTOCOLS {
+        for type_id in [LDS, EDS] {
+            let mut world = serving();
+            let stream = world.open(protocol);
+            let reply = world.answer(stream, ask(type_id, &["a", "b"]));
+            world.commit([put(type_id, "a", "9")]);
+            world.commit([put(type_id, "a", "1")]);
+            assert_eq!(texts(&world.say(stream, same(protocol, &reply, &["a", "b"]).ack(&reply))), NOTHING);
+        }
+    }
+}
+
+/// "no head-of-line blocking between types of one stream."
+#[test]
+fn a_type_in_flight_does_not_hold_up_another() {
+    for protocol in PROTOCOLS {
+        let mut world = serving();
+        let stream = world.open(protocol);
+        world.answer(stream, ask(CDS, &["a"]));
+        world.answer(stream, ask(EDS, &["a"]));
+        assert_eq!(texts(&world.change(stream, [put(CDS, "a", "9")])), NOTHING);
+        assert_eq!(texts(&world.say(stream, ask(LDS, &["a"]))), ["a=1"]);
+    }
+}

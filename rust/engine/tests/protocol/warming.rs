@@ -1,0 +1,102 @@
+//! "EDS asked again after its cluster was re-sent (warming): answered again, also when unchanged."
+
+use steerway_engine::Protocol::Sotw;
+
+use crate::world::{CDS, EDS, NOTHING, Op, Reply, World, ask, cluster, put, texts};
+
+/// A client that took clusters `a` and `b` (made by `of`) and their endpoints; returns the last EDS response.
+fn warm_client(of: fn(&str, &str) -> Op) -> (World, usize, Reply) {
+    let mut world = World::serving([of("a", "1"), of("b", "1"), put(EDS, "ea", "1"), put(EDS, "eb", "1")]);
+    let stream = world.open(Sotw);
+    let clusters = world.answer(stream, ask(CDS, &["a", "b"]));
+    world.say(stream, ask(CDS, &["a", "b"]).ack(&clusters));
+    let endpoints = world.answer(stream, ask(EDS, &["ea", "eb"]));
+    for _ in 0..2 {
+        let said = world.say(stream, ask(EDS, &["ea", "eb"]).ack(&endpoints));
+        assert_eq!(texts(&said), NOTHING, "no cluster was sent since");
+    }
+    (world, stream, endpoints)
+}
+
+fn named(name: &str, content: &str) -> Op {
+    cluster(name, content, &format!("e{name}"))
+}
+
+fn unnamed(name: &str, content: &str) -> Op {
+    put(CDS, name, content)
+}
+
+fn change_cluster(world: &mut World, stream: usize, op: Op) {
+    let clusters = world.change(stream, [op]).remove(0);
+    assert_eq!(clusters.type_id, CDS);
+    assert_eq!(texts(&world.say(stream, ask(CDS, &["a", "b"]).ack(&clusters))), NOTHING);
+}
+
+#[test]
+fn a_repeat_brings_the_endpoints_of_the_changed_cluster_once() {
+    for (of, expected) in [(named as fn(&str, &str) -> Op, "ea=1"), (unnamed, "ea=1 eb=1")] {
+        let (mut world, stream, endpoints) = warm_client(of);
+        change_cluster(&mut world, stream, of("a", "2"));
+        let again = world.answer(stream, ask(EDS, &["ea", "eb"]).ack(&endpoints));
+        assert_eq!(
+            (again.text().as_str(), &again.version),
+            (expected, &endpoints.version),
+            "unchanged content"
+        );
+        for _ in 0..2 {
+            assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "eb"]).ack(&again))), NOTHING);
+        }
+    }
+}
+
+/// Two clusters may share one assignment: the new one warms it, too.
+#[test]
+fn a_new_cluster_warms_endpoints_that_the_client_has() {
+    let (mut world, stream, endpoints) = warm_client(named);
+    world.commit([cluster("c", "1", "eb")]);
+    let clusters = world.answer(stream, ask(CDS, &["a", "b", "c"]).nonce("000000000001"));
+    world.say(stream, ask(CDS, &["a", "b", "c"]).ack(&clusters));
+    assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "eb"]).ack(&endpoints))), ["eb=1"]);
+}
+
+/// Endpoints that went out after the cluster did have warmed it.
+#[test]
+fn endpoints_sent_since_are_not_sent_twice() {
+    let (mut world, stream, _) = warm_client(named);
+    let replies = world.change(stream, [named("a", "2"), put(EDS, "ea", "2")]);
+    assert_eq!(texts(&replies), ["a=2 b=1", "ea=2"]);
+    for _ in 0..2 {
+        assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "eb"]).ack(&replies[1]))), NOTHING);
+    }
+}
+
+/// The repeat may cross a response on its way: it is honoured after the ACK, with what that response lacked.
+#[test]
+fn a_repeat_that_crosses_a_response_is_honoured_after_it() {
+    let (mut world, stream, endpoints) = warm_client(named);
+    let crossing = world.change(stream, [put(EDS, "eb", "2")]).remove(0);
+    change_cluster(&mut world, stream, named("a", "2"));
+    assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "eb"]).ack(&endpoints))), NOTHING);
+    let again = world.answer(stream, ask(EDS, &["ea", "eb"]).ack(&crossing));
+    assert_eq!(again.text(), "ea=1");
+    assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "eb"]).ack(&again))), NOTHING);
+}
+
+/// The plain ACK of a response in flight is no repeat.
+#[test]
+fn an_ordinary_ack_is_silence_also_while_warming() {
+    let (mut world, stream, _) = warm_client(named);
+    let crossing = world.change(stream, [put(EDS, "eb", "2")]).remove(0);
+    change_cluster(&mut world, stream, named("a", "2"));
+    assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "eb"]).ack(&crossing))), NOTHING);
+    assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "eb"]).ack(&crossing))), ["ea=1"], "this one is");
+}
+
+/// A repeat that also changes the names brings both: what was added and what is warming.
+#[test]
+fn a_repeat_with_another_name_brings_both() {
+    let (mut world, stream, endpoints) = warm_client(named);
+    world.commit([put(EDS, "ec", "1")]);
+    change_cluster(&mut world, stream, named("a", "2"));
+    assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "ec"]).ack(&endpoints))), ["ea=1 ec=1"]);
+}

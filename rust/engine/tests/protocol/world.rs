@@ -1,0 +1,387 @@
+//! A store, an index and some streams: a whole server without sockets, and clients that check every response.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Buf;
+use prost::Message;
+use steerway_engine::{
+    Commit, Effects, Identifier, Interest, InterestChange, Key, Node, Protocol, Put, Received, RequestKind,
+    Resource, Response, Service, Status, Store, Stream, SubscriptionView, TypeId,
+};
+
+use crate::wire;
+
+pub(crate) const CDS: TypeId = TypeId::Cluster;
+pub(crate) const EDS: TypeId = TypeId::Endpoint;
+pub(crate) const LDS: TypeId = TypeId::Listener;
+pub(crate) const RDS: TypeId = TypeId::Route;
+
+pub(crate) const IDENTIFIER: &str = "replica-1";
+pub(crate) const AUDIENCE: &str = "grpc/core/shop";
+
+/// What a client says. In these tests the value of a resource is `NAME=CONTENT`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ask {
+    pub(crate) url: String,
+    pub(crate) node: Option<String>,
+    pub(crate) names: Vec<String>,
+    pub(crate) gone: Vec<String>,
+    pub(crate) initial: Vec<(String, String)>,
+    pub(crate) version: String,
+    pub(crate) nonce: String,
+    pub(crate) error: Option<(i32, String)>,
+}
+
+fn strings(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// A state-of-the-world request for these names, or a delta request that subscribes to them.
+pub(crate) fn ask(type_id: TypeId, names: &[&str]) -> Ask {
+    Ask { url: type_id.url().into(), node: Some("node-1".into()), names: strings(names), ..Ask::default() }
+}
+
+impl Ask {
+    pub(crate) fn leave(mut self, names: &[&str]) -> Ask {
+        self.gone = strings(names);
+        self
+    }
+
+    pub(crate) fn ack(mut self, reply: &Reply) -> Ask {
+        self.nonce.clone_from(&reply.nonce);
+        self.version.clone_from(&reply.version);
+        self
+    }
+
+    pub(crate) fn nack(mut self, reply: &Reply, code: i32, message: &str) -> Ask {
+        self.nonce.clone_from(&reply.nonce);
+        self.error = Some((code, message.into()));
+        self
+    }
+
+    pub(crate) fn nonce(mut self, nonce: &str) -> Ask {
+        self.nonce = nonce.into();
+        self
+    }
+
+    pub(crate) fn holding(mut self, held: &[(&str, &str)]) -> Ask {
+        self.initial = held.iter().map(|(name, version)| ((*name).into(), (*version).into())).collect();
+        self
+    }
+
+    pub(crate) fn node(mut self, node: Option<&str>) -> Ask {
+        self.node = node.map(str::to_owned);
+        self
+    }
+
+    pub(crate) fn url(mut self, url: &str) -> Ask {
+        self.url = url.into();
+        self
+    }
+
+    fn encode(self, protocol: Protocol) -> Vec<u8> {
+        let node = self.node.map(|id| wire::Node { id });
+        let error_detail = self.error.map(|(code, message)| wire::Status { code, message });
+        match protocol {
+            Protocol::Sotw => wire::DiscoveryRequest {
+                version_info: self.version,
+                node,
+                resource_names: self.names,
+                type_url: self.url,
+                response_nonce: self.nonce,
+                error_detail,
+            }
+            .encode_to_vec(),
+            Protocol::Delta => wire::DeltaDiscoveryRequest {
+                node,
+                type_url: self.url,
+                resource_names_subscribe: self.names,
+                resource_names_unsubscribe: self.gone,
+                initial_resource_versions: self.initial.into_iter().collect(),
+                response_nonce: self.nonce,
+                error_detail,
+            }
+            .encode_to_vec(),
+        }
+    }
+}
+
+/// What a client got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) type_id: TypeId,
+    pub(crate) version: String,
+    pub(crate) nonce: String,
+    pub(crate) resources: BTreeMap<String, String>,
+    /// Delta only.
+    pub(crate) versions: BTreeMap<String, String>,
+    pub(crate) removed: Vec<String>,
+}
+
+impl Reply {
+    /// `a=1 b=2 -c`: short enough to compare.
+    pub(crate) fn text(&self) -> String {
+        let resources = self.resources.iter().map(|(name, content)| format!("{name}={content}"));
+        let removed = self.removed.iter().map(|name| format!("-{name}"));
+        resources.chain(removed).collect::<Vec<_>>().join(" ")
+    }
+
+    fn add(&mut self, any: wire::Any) {
+        assert_eq!(any.type_url, self.type_id.url(), "type_url of every resource in it");
+        let value = String::from_utf8(any.value).unwrap();
+        let (name, content) = value.split_once('=').unwrap();
+        let old = self.resources.insert(name.into(), content.into());
+        assert!(old.is_none(), "names unique: {name}");
+    }
+
+    fn decode(protocol: Protocol, mut response: Response) -> Reply {
+        let (total, resources, removed) = (response.total_len(), response.resources(), response.removed());
+        let type_id = response.type_id();
+        let framed = response.copy_to_bytes(response.remaining());
+        assert_eq!(framed.len(), total);
+        let message = &framed[5..];
+        let mut reply = Reply {
+            type_id,
+            version: String::new(),
+            nonce: String::new(),
+            resources: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            removed: Vec::new(),
+        };
+        let (type_url, control_plane) = match protocol {
+            Protocol::Sotw => {
+                let message = wire::DiscoveryResponse::decode(message).unwrap();
+                (reply.version, reply.nonce) = (message.version_info, message.nonce);
+                message.resources.into_iter().for_each(|any| reply.add(any));
+                (message.type_url, message.control_plane)
+            }
+            Protocol::Delta => {
+                let message = wire::DeltaDiscoveryResponse::decode(message).unwrap();
+                (reply.version, reply.nonce) = (message.system_version_info, message.nonce);
+                reply.removed = message.removed_resources;
+                for resource in message.resources {
+                    reply.add(resource.resource.unwrap());
+                    assert!(reply.resources.contains_key(&resource.name));
+                    assert!(!reply.removed.contains(&resource.name), "no name in both lists");
+                    reply.versions.insert(resource.name, resource.version);
+                }
+                (message.type_url, message.control_plane)
+            }
+        };
+        assert_eq!(type_url, type_id.url());
+        assert!(!reply.version.is_empty(), "non-empty version");
+        assert_eq!(control_plane.unwrap().identifier, IDENTIFIER);
+        assert_eq!((reply.resources.len(), reply.removed.len()), (resources, removed));
+        reply
+    }
+}
+
+/// One change of the store, for everybody.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Put(TypeId, String, String, Vec<(TypeId, String)>),
+    Absent(TypeId, String),
+    Forget(TypeId, String),
+    Complete(TypeId),
+}
+
+pub(crate) fn put(type_id: TypeId, name: &str, content: &str) -> Op {
+    Op::Put(type_id, name.into(), content.into(), Vec::new())
+}
+
+/// A cluster that names its endpoints.
+pub(crate) fn cluster(name: &str, content: &str, endpoints: &str) -> Op {
+    Op::Put(CDS, name.into(), content.into(), vec![(EDS, endpoints.into())])
+}
+
+pub(crate) fn absent(type_id: TypeId, name: &str) -> Op {
+    Op::Absent(type_id, name.into())
+}
+
+pub(crate) fn forget(type_id: TypeId, name: &str) -> Op {
+    Op::Forget(type_id, name.into())
+}
+
+pub(crate) fn complete(type_id: TypeId) -> Op {
+    Op::Complete(type_id)
+}
+
+pub(crate) fn key(type_id: TypeId, name: &str, audience: &str) -> Key {
+    Key { type_id, name: name.into(), audience: audience.into() }
+}
+
+pub(crate) fn resource(type_id: TypeId, name: &str, content: &str) -> Arc<Resource> {
+    Arc::new(Resource::new(type_id, name, format!("{name}={content}").as_bytes(), Vec::new()))
+}
+
+/// One replica with its streams.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) now: Duration,
+    streams: Vec<Stream>,
+    index: Interest<usize>,
+    nonces: HashSet<(usize, String)>,
+    /// Nodes of opened streams, in order.
+    pub(crate) opened: Vec<Node>,
+    /// What the last message was.
+    pub(crate) received: Option<Received>,
+}
+
+impl World {
+    /// A replica that serves `ops`.
+    pub(crate) fn serving(ops: impl IntoIterator<Item = Op>) -> World {
+        let mut world = World::default();
+        world.commit(ops);
+        world
+    }
+
+    pub(crate) fn open(&mut self, protocol: Protocol) -> usize {
+        self.open_service(protocol, Service::Ads)
+    }
+
+    pub(crate) fn open_service(&mut self, protocol: Protocol, service: Service) -> usize {
+        self.streams.push(Stream::new(protocol, service, &Identifier::new(IDENTIFIER)));
+        self.streams.len() - 1
+    }
+
+    /// Say something and get what it brings; the stream is classified as soon as it opens.
+    pub(crate) fn say(&mut self, stream: usize, ask: Ask) -> Vec<Reply> {
+        self.try_say(stream, ask).unwrap()
+    }
+
+    /// Say something and get the one answer to it.
+    pub(crate) fn answer(&mut self, stream: usize, ask: Ask) -> Reply {
+        let mut replies = self.say(stream, ask.clone());
+        assert_eq!(replies.len(), 1, "one answer to {ask:?}: {replies:?}");
+        replies.remove(0)
+    }
+
+    pub(crate) fn try_say(&mut self, stream: usize, ask: Ask) -> Result<Vec<Reply>, Status> {
+        self.hear(stream, ask)?;
+        if self.streams[stream].audience().is_none() {
+            self.classify(stream, AUDIENCE);
+        }
+        Ok(self.pump(stream))
+    }
+
+    /// Take a message without classifying or answering.
+    pub(crate) fn hear(&mut self, stream: usize, ask: Ask) -> Result<(), Status> {
+        let message = ask.encode(self.streams[stream].protocol());
+        self.hear_bytes(stream, &message)
+    }
+
+    pub(crate) fn hear_bytes(&mut self, stream: usize, message: &[u8]) -> Result<(), Status> {
+        let mut effects = Effects::default();
+        self.streams[stream].on_message(message, self.now, &mut effects)?;
+        self.opened.extend(effects.opened.take());
+        self.received = effects.received.take();
+        self.follow(stream, effects);
+        Ok(())
+    }
+
+    pub(crate) fn classify(&mut self, stream: usize, audience: &str) {
+        let mut effects = Effects::default();
+        self.streams[stream].classify(audience.into(), &mut effects);
+        self.follow(stream, effects);
+    }
+
+    /// The index follows the effects alone, and must agree with what the stream says of itself.
+    fn follow(&mut self, stream: usize, effects: Effects) {
+        let Some(audience) = self.streams[stream].audience() else {
+            assert!(effects.interest.is_empty(), "nothing for the index before classification");
+            return;
+        };
+        for change in effects.interest {
+            match change {
+                InterestChange::Subscribe(type_id, name) => {
+                    self.index.subscribe(stream, audience, type_id, &name);
+                }
+                InterestChange::Unsubscribe(type_id, name) => {
+                    self.index.unsubscribe(stream, audience, type_id, &name);
+                }
+            }
+        }
+        for (type_id, name) in self.streams[stream].interests() {
+            assert!(self.index.subscribers(type_id, name).any(|subscriber| subscriber == stream), "{name}");
+        }
+    }
+
+    /// All that is due on a stream now.
+    pub(crate) fn pump(&mut self, stream: usize) -> Vec<Reply> {
+        let mut replies = Vec::new();
+        let protocol = self.streams[stream].protocol();
+        loop {
+            let expected = self.streams[stream].may_respond();
+            let Some(response) = self.streams[stream].next_response(&self.store, self.now) else {
+                return replies;
+            };
+            assert!(expected, "may_respond errs in one direction only");
+            let reply = Reply::decode(protocol, response);
+            assert!(
+                self.nonces.insert((stream, reply.nonce.clone())),
+                "a nonce never used before on the stream"
+            );
+            replies.push(reply);
+        }
+    }
+
+    /// One atomic commit, told to the streams that the index names. Returns how many entries changed.
+    pub(crate) fn commit(&mut self, ops: impl IntoIterator<Item = Op>) -> usize {
+        let mut commit = Commit::default();
+        for op in ops {
+            match op {
+                Op::Put(type_id, name, content, refs) => {
+                    let refs = refs.into_iter().map(|(type_id, name)| (type_id, name.into())).collect();
+                    let value = format!("{name}={content}");
+                    let resource = Resource::new(type_id, &name, value.as_bytes(), refs);
+                    commit.put.push(Put { key: key(type_id, &name, ""), resource: resource.into() });
+                }
+                Op::Absent(type_id, name) => {
+                    commit.absent.push((key(type_id, &name, ""), "no such thing".into()))
+                }
+                Op::Forget(type_id, name) => commit.forget.push(key(type_id, &name, "")),
+                Op::Complete(type_id) => commit.complete.push((type_id, "".into())),
+            }
+        }
+        self.apply(commit)
+    }
+
+    pub(crate) fn apply(&mut self, commit: Commit) -> usize {
+        let outcome = self.store.commit(commit);
+        for (type_id, name) in &outcome.changed {
+            for stream in self.index.subscribers(*type_id, name) {
+                self.streams[stream].mark_changed(*type_id, name);
+            }
+        }
+        outcome.count
+    }
+
+    /// Commit, and see what it brings to one stream, as [`Reply::text`].
+    pub(crate) fn change(&mut self, stream: usize, ops: impl IntoIterator<Item = Op>) -> Vec<Reply> {
+        self.commit(ops);
+        self.pump(stream)
+    }
+
+    pub(crate) fn kind(&self) -> &RequestKind {
+        &self.received.as_ref().unwrap().kind
+    }
+
+    pub(crate) fn view(&self, stream: usize, type_id: TypeId) -> SubscriptionView {
+        let views = self.streams[stream].snapshot(&self.store, self.now);
+        views.into_iter().find(|view| view.type_id == type_id).unwrap()
+    }
+
+    pub(crate) fn stream(&self, stream: usize) -> &Stream {
+        &self.streams[stream]
+    }
+}
+
+/// The texts of replies, in order.
+pub(crate) fn texts(replies: &[Reply]) -> Vec<String> {
+    replies.iter().map(Reply::text).collect()
+}
+
+pub(crate) const NOTHING: [&str; 0] = [];
