@@ -3,6 +3,7 @@
 mod admission;
 mod answering;
 mod delta;
+mod model;
 mod sotw;
 mod warming;
 mod wire;

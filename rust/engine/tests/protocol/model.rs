@@ -1,0 +1,356 @@
+//! Any sequence of requests and commits: what a delta client holds = what a state-of-the-world client holds = the store
+//! restricted to the subscription.
+//!
+//! The two clients behave as real ones do: they drop what they leave, their requests carry the last nonce they have
+//! processed, and they answer each response in the end. The model is a few maps; it shares no code with the core.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use proptest::prelude::*;
+use steerway_engine::Protocol::{self, Delta, Sotw};
+use steerway_engine::{Lookup, Resource, TypeId};
+
+use crate::world::{AUDIENCE, Ask, CDS, EDS, Reply, World, ask, key, resource};
+
+const TYPES: [TypeId; 2] = [CDS, EDS];
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+const AUDIENCES: [&str; 4] = ["", "grpc", AUDIENCE, "envoy"];
+
+/// One thing that happens. Types, names and audiences are indices into the lists above.
+#[derive(Clone, Debug)]
+enum Step {
+    Put(usize, usize, usize, u8),
+    Absent(usize, usize, usize),
+    Forget(usize, usize, usize),
+    Complete(usize, usize),
+    /// Both clients want exactly these names (a bit each; the fifth is the wildcard) of a type.
+    Want(usize, u8),
+    /// The delta client asks once more for a name it has.
+    Again(usize, usize),
+    /// A client answers the response that it has, with an ACK or a NACK.
+    Answer(bool, usize, bool),
+    /// A client loses its stream and opens a new one.
+    Reconnect(bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (types, names, audiences) = (0..TYPES.len(), 0..NAMES.len(), 0..AUDIENCES.len());
+    let entry = (types.clone(), names.clone(), audiences.clone());
+    prop_oneof![
+        6 => (entry.clone(), 0u8..3).prop_map(|((t, n, a), content)| Step::Put(t, n, a, content)),
+        2 => entry.clone().prop_map(|(t, n, a)| Step::Absent(t, n, a)),
+        1 => entry.prop_map(|(t, n, a)| Step::Forget(t, n, a)),
+        1 => (types.clone(), audiences).prop_map(|(t, a)| Step::Complete(t, a)),
+        4 => (types.clone(), 0u8..32).prop_map(|(t, wanted)| Step::Want(t, wanted)),
+        1 => (types.clone(), names).prop_map(|(t, n)| Step::Again(t, n)),
+        8 => (any::<bool>(), types, any::<bool>()).prop_map(|(delta, t, ack)| Step::Answer(delta, t, ack)),
+        1 => any::<bool>().prop_map(Step::Reconnect),
+    ]
+}
+
+/// What a client has of one type.
+#[derive(Debug, Default)]
+struct Half {
+    wanted: BTreeSet<String>,
+    /// What the client told the server that it wants (delta).
+    told: BTreeSet<String>,
+    held: BTreeMap<String, String>,
+    versions: BTreeMap<String, String>,
+    /// Names asked for since they last came: these may come unchanged.
+    asked: BTreeSet<String>,
+    processed: Option<Reply>,
+    /// With what was asked for when it was sent.
+    unprocessed: Option<(Reply, BTreeSet<String>)>,
+    started: bool,
+}
+
+impl Half {
+    fn wildcard(&self) -> bool {
+        self.wanted.contains("*")
+    }
+
+    fn covers(&self, name: &str) -> bool {
+        self.wildcard() || self.wanted.contains(name)
+    }
+
+    /// The client's own doing: what is not wanted any more is dropped.
+    fn want(&mut self, wanted: BTreeSet<String>) {
+        self.asked.extend(wanted.difference(&self.wanted).cloned());
+        self.wanted = wanted;
+        let gone: Vec<String> = self.held.keys().filter(|name| !self.covers(name)).cloned().collect();
+        gone.iter().for_each(|name| drop(self.held.remove(name)));
+    }
+
+    fn take(&mut self, protocol: Protocol, full: bool, reply: Reply, asked: &BTreeSet<String>) {
+        let covered: BTreeMap<String, String> =
+            reply.resources.into_iter().filter(|(name, _)| self.covers(name)).collect();
+        if protocol == Sotw && full {
+            self.held = covered;
+        } else {
+            for (name, content) in covered {
+                let same = self.held.get(&name) == Some(&content);
+                assert!(!same || asked.contains(&name) || asked.contains("*"), "{name} did not change");
+                self.held.insert(name, content);
+            }
+            for name in &reply.removed {
+                self.held.remove(name);
+            }
+        }
+        self.versions = reply.versions;
+    }
+}
+
+struct Client {
+    protocol: Protocol,
+    stream: usize,
+    halves: [Half; 2],
+}
+
+impl Client {
+    fn new(world: &mut World, protocol: Protocol) -> Client {
+        Client { protocol, stream: world.open(protocol), halves: Default::default() }
+    }
+
+    /// The request that says what is wanted now; an answer to `reply` if there is one.
+    fn request(&mut self, type_index: usize, answer: Option<(&Reply, bool)>) -> Ask {
+        let half = &mut self.halves[type_index];
+        half.started = true;
+        let wanted: Vec<&str> = half.wanted.iter().map(String::as_str).collect();
+        let request = match self.protocol {
+            Sotw => {
+                let nonce = half.processed.as_ref().map_or("", |reply| &reply.nonce);
+                ask(TYPES[type_index], &wanted).nonce(nonce)
+            }
+            Delta => {
+                let new: Vec<&str> = half.wanted.difference(&half.told).map(String::as_str).collect();
+                let gone: Vec<&str> = half.told.difference(&half.wanted).map(String::as_str).collect();
+                ask(TYPES[type_index], &new).leave(&gone)
+            }
+        };
+        let request = match answer {
+            Some((reply, true)) => request.ack(reply),
+            Some((reply, false)) => request.nack(reply, 3, "cannot"),
+            None => request,
+        };
+        half.told.clone_from(&half.wanted);
+        request
+    }
+
+    fn say(&mut self, world: &mut World, request: Ask) {
+        let replies = world.say(self.stream, request);
+        self.receive(replies);
+    }
+
+    /// A response is processed when it is answered; until then it is on its way.
+    fn receive(&mut self, replies: Vec<Reply>) {
+        for reply in replies {
+            let half = &mut self.halves[type_index(reply.type_id)];
+            assert!(half.unprocessed.is_none(), "one response in flight per type");
+            for name in reply.removed.iter().chain(reply.versions.keys()) {
+                assert!(half.covers(name) || half.asked.contains(name), "{name} is not wanted");
+            }
+            let asked = half.asked.clone();
+            let last = half.processed.as_ref().filter(|_| reply.type_id == CDS && self.protocol == Sotw);
+            let news = last.is_none_or(|last| last.resources != reply.resources);
+            assert!(news || !asked.is_empty(), "a set that is neither new nor asked for");
+            match (self.protocol, reply.type_id) {
+                (Sotw, CDS) => half.asked.clear(),
+                // What is not in yet is still to come.
+                _ => half
+                    .asked
+                    .retain(|name| !reply.resources.contains_key(name) && !reply.removed.contains(name)),
+            }
+            half.unprocessed = Some((reply, asked));
+        }
+    }
+
+    fn want(&mut self, world: &mut World, type_index: usize, wanted: BTreeSet<String>) {
+        if wanted.contains("*") {
+            // A response on its way may bring what was left meanwhile, and under a wildcard the client would keep it
+            // although the server no longer knows: turn to the wildcard with nothing on its way.
+            self.answer(world, type_index, true);
+        }
+        let half = &mut self.halves[type_index];
+        if half.started || !wanted.is_empty() {
+            if self.protocol == Delta && half.wildcard() {
+                // A name left to the wildcard is answered, also unchanged.
+                half.asked.extend(half.wanted.difference(&wanted).cloned());
+            }
+            half.want(wanted);
+            let request = self.request(type_index, None);
+            self.say(world, request);
+        }
+    }
+
+    /// Returns whether there was something to answer.
+    fn answer(&mut self, world: &mut World, type_index: usize, ack: bool) -> bool {
+        let half = &mut self.halves[type_index];
+        let Some((reply, asked)) = half.unprocessed.take() else { return false };
+        half.take(self.protocol, TYPES[type_index] == CDS, reply.clone(), &asked);
+        half.processed = Some(reply.clone());
+        let request = self.request(type_index, Some((&reply, ack)));
+        self.say(world, request);
+        true
+    }
+
+    fn reconnect(&mut self, world: &mut World) {
+        self.stream = world.open(self.protocol);
+        for type_index in 0..TYPES.len() {
+            let half = &mut self.halves[type_index];
+            (half.processed, half.unprocessed, half.started) = (None, None, false);
+            half.told.clear();
+            if half.wanted.is_empty() {
+                continue;
+            }
+            let mut request = ask(TYPES[type_index], &[]);
+            match self.protocol {
+                Sotw => half.asked.extend(half.wanted.clone()),
+                Delta => {
+                    let held = half.held.iter();
+                    let versions = held.map(|(name, content)| {
+                        (name.clone(), resource(TYPES[type_index], name, content).version_text())
+                    });
+                    request.initial = versions.collect();
+                    half.asked.clear();
+                }
+            }
+            request.names = self.request(type_index, None).names;
+            self.say(world, request);
+        }
+    }
+}
+
+fn type_index(type_id: TypeId) -> usize {
+    TYPES.iter().position(|known| *known == type_id).unwrap()
+}
+
+/// The store restricted to the subscription.
+fn expected(world: &World, type_id: TypeId, half: &Half) -> BTreeMap<String, String> {
+    let names = NAMES.into_iter().filter(|name| half.covers(name));
+    let found = names.filter_map(|name| match world.store.lookup(type_id, name, AUDIENCE) {
+        Lookup::Found(resource) => {
+            let value = String::from_utf8(resource.value().to_vec()).unwrap();
+            Some((name.to_owned(), value.split_once('=').unwrap().1.to_owned()))
+        }
+        Lookup::Absent(_) | Lookup::Unanswered => None,
+    });
+    found.collect()
+}
+
+fn run(steps: Vec<Step>) {
+    let mut world = World::default();
+    let mut clients = [Client::new(&mut world, Sotw), Client::new(&mut world, Delta)];
+    for step in steps {
+        let mut commit = steerway_engine::Commit::default();
+        match step {
+            Step::Put(t, n, a, content) => {
+                // The clusters name endpoints that nobody asks for: warming has its own tests.
+                let value = format!("{}={content}", NAMES[n]);
+                let refs = vec![(EDS, "elsewhere".into())];
+                let resource = Resource::new(TYPES[t], NAMES[n], value.as_bytes(), refs).into();
+                commit
+                    .put
+                    .push(steerway_engine::Put { key: key(TYPES[t], NAMES[n], AUDIENCES[a]), resource });
+            }
+            Step::Absent(t, n, a) => {
+                commit.absent.push((key(TYPES[t], NAMES[n], AUDIENCES[a]), "none".into()))
+            }
+            Step::Forget(t, n, a) => commit.forget.push(key(TYPES[t], NAMES[n], AUDIENCES[a])),
+            Step::Complete(t, a) => commit.complete.push((TYPES[t], AUDIENCES[a].into())),
+            Step::Want(t, bits) => {
+                // Only clusters have a wildcard.
+                let names = NAMES.into_iter().chain((TYPES[t] == CDS).then_some("*"));
+                let wanted = names.enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
+                let wanted: BTreeSet<String> = wanted.map(|(_, name)| name.to_owned()).collect();
+                clients.iter_mut().for_each(|client| client.want(&mut world, t, wanted.clone()));
+            }
+            Step::Again(t, n) => {
+                let half = &mut clients[1].halves[t];
+                if half.wanted.contains(NAMES[n]) {
+                    half.asked.insert(NAMES[n].to_owned());
+                    clients[1].say(&mut world, ask(TYPES[t], &[NAMES[n]]));
+                }
+            }
+            Step::Answer(delta, t, ack) => drop(clients[usize::from(delta)].answer(&mut world, t, ack)),
+            Step::Reconnect(delta) => clients[usize::from(delta)].reconnect(&mut world),
+        }
+        apply(&mut world, &mut clients, commit);
+    }
+    settle(&mut world, &mut clients);
+    check(&world, &clients);
+}
+
+fn apply(world: &mut World, clients: &mut [Client; 2], commit: steerway_engine::Commit) {
+    world.apply(commit);
+    for name in NAMES {
+        // A deletion that cannot be told makes what comes back new.
+        if matches!(world.store.lookup(EDS, name, AUDIENCE), Lookup::Absent(_)) {
+            clients[0].halves[type_index(EDS)].asked.insert(name.to_owned());
+        }
+    }
+    for client in clients {
+        let replies = world.pump(client.stream);
+        client.receive(replies);
+    }
+}
+
+/// Every name gets its answer, and every response its ACK.
+fn settle(world: &mut World, clients: &mut [Client; 2]) {
+    let mut commit = steerway_engine::Commit::default();
+    for type_id in TYPES {
+        commit.complete.push((type_id, "".into()));
+        for name in NAMES {
+            if matches!(world.store.lookup(type_id, name, AUDIENCE), Lookup::Unanswered) {
+                commit.absent.push((key(type_id, name, ""), "none".into()));
+            }
+        }
+    }
+    apply(world, clients, commit);
+    for client in clients {
+        for round in 0.. {
+            assert!(round < 5, "the exchange ends");
+            let answered = [0, 1].map(|type_index| client.answer(world, type_index, true));
+            if answered == [false; 2] {
+                break;
+            }
+        }
+    }
+}
+
+fn check(world: &World, clients: &[Client; 2]) {
+    let mut versions: HashMap<(TypeId, BTreeMap<String, String>), String> = HashMap::new();
+    for client in clients {
+        for (type_id, half) in TYPES.into_iter().zip(&client.halves) {
+            let expected = expected(world, type_id, half);
+            let mut held = half.held.clone();
+            if client.protocol == Sotw && type_id == EDS {
+                // Deletions of partial types cannot be told: the client may still hold them.
+                held.retain(|name, _| expected.contains_key(name));
+            }
+            assert_eq!(held, expected, "{:?} {type_id:?}: {half:?}", client.protocol);
+            if half.started {
+                let names: Vec<String> =
+                    world.view(client.stream, type_id).names.iter().map(|name| name.to_string()).collect();
+                let wanted: Vec<String> = half.wanted.iter().filter(|name| *name != "*").cloned().collect();
+                assert_eq!(names, wanted);
+            }
+            // The last response of a full set carries the version of its content, in both protocols.
+            if let Some(reply) = half.processed.as_ref().filter(|_| type_id == CDS && half.wildcard()) {
+                let version = versions.entry((type_id, held)).or_insert_with(|| reply.version.clone());
+                assert_eq!(*version, reply.version);
+            }
+        }
+    }
+}
+
+proptest! {
+    // PROPTEST_CASES=20000 for a long look.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn delta_client_is_sotw_client_is_store_restricted_to_the_subscription(
+        steps in proptest::collection::vec(step(), 1..60)
+    ) {
+        run(steps);
+    }
+}
