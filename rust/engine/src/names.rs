@@ -280,4 +280,42 @@ mod tests {
         names.remove(index);
         assert_eq!((names.explicit(), names.unanswered()), (0, 0));
     }
+
+    #[test]
+    fn a_dirty_name_is_looked_at_once() {
+        let mut names = Names::default();
+        let (a, b) = (track(&mut names, "a"), track(&mut names, "b"));
+        for index in [a, b, a] {
+            names.mark_dirty(index);
+        }
+        names.remove(b);
+        let mut seen = Vec::new();
+        names.drain_dirty(|_, index| seen.push(index));
+        assert_eq!((seen, names.has_dirty()), (vec![a], false));
+    }
+
+    #[test]
+    fn names_that_come_and_go_while_dirty_leave_no_trail() {
+        let mut names = Names::default();
+        let kept = track(&mut names, "kept");
+        names.mark_dirty(kept);
+        for round in 0..10_000 {
+            let index = track(&mut names, &round.to_string());
+            names.mark_dirty(index);
+            names.remove(index);
+        }
+        assert!(names.dirty.len() < 10 && names.slots.len() < 10);
+        let mut seen = 0;
+        names.drain_dirty(|_, _| seen += 1);
+        assert_eq!(seen, 1);
+    }
+
+    #[test]
+    fn passes_start_over_without_old_marks() {
+        let mut names = Names { pass: u32::MAX - 1, ..Names::default() };
+        let index = track(&mut names, "a");
+        names.get_mut(index).unwrap().pass = 1;
+        assert_eq!((names.begin_pass(), names.begin_pass()), (u32::MAX, 1));
+        assert_eq!(names.get(index).unwrap().pass, 0);
+    }
 }

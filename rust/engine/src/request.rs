@@ -133,3 +133,65 @@ pub(crate) fn error_detail(status: &[u8]) -> (i32, String) {
     }
     (code, String::from_utf8_lossy(message).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::put_bytes;
+
+    fn message(fields: &[(u8, &[u8])]) -> Vec<u8> {
+        let mut message = Vec::new();
+        fields.iter().for_each(|(number, value)| put_bytes(&mut message, *number, value));
+        message
+    }
+
+    #[test]
+    fn the_fields_of_both_requests_are_found() {
+        let sotw =
+            message(&[(1, b"v"), (2, b"node"), (3, b"a"), (3, b"b"), (4, b"url"), (5, b"nonce"), (6, b"")]);
+        let delta = message(&[(1, b"node"), (2, b"url"), (3, b"a"), (4, b"b"), (6, b"nonce"), (7, b"")]);
+        for (protocol, bytes) in [(Protocol::Sotw, &sotw), (Protocol::Delta, &delta)] {
+            let request = Request::decode(protocol, bytes).unwrap();
+            assert_eq!((request.type_url, request.nonce), (b"url".as_slice(), b"nonce".as_slice()));
+            assert_eq!(
+                (request.node, request.error_detail),
+                (Some(b"node".as_slice()), Some(b"".as_slice()))
+            );
+        }
+        let request = Request::decode(Protocol::Sotw, &sotw).unwrap();
+        assert_eq!(request.resource_names().collect::<Vec<_>>(), [Ok(b"a".as_slice()), Ok(b"b".as_slice())]);
+        let request = Request::decode(Protocol::Delta, &delta).unwrap();
+        assert_eq!(request.subscribe().chain(request.unsubscribe()).count(), 2);
+    }
+
+    #[test]
+    fn the_bytes_of_the_names_stand_for_them_when_they_lie_together() {
+        let together = message(&[(1, b"v"), (3, b"a"), (3, b"b"), (5, b"nonce")]);
+        let names = message(&[(3, b"a"), (3, b"b")]);
+        assert_eq!(Request::decode(Protocol::Sotw, &together).unwrap().names, Some(names.as_slice()));
+        let scattered = message(&[(3, b"a"), (1, b"v"), (3, b"b")]);
+        assert_eq!(Request::decode(Protocol::Sotw, &scattered).unwrap().names, None);
+        assert_eq!(Request::decode(Protocol::Sotw, &[]).unwrap().names, Some([].as_slice()));
+    }
+
+    #[test]
+    fn initial_versions_are_a_map() {
+        let entry = message(&[(1, b"a"), (2, b"1")]);
+        let bytes = message(&[(5, &entry), (5, b"")]);
+        let request = Request::decode(Protocol::Delta, &bytes).unwrap();
+        let versions: Result<Vec<_>, _> = request.initial_versions().collect();
+        assert_eq!(versions.unwrap(), [(b"a".as_slice(), b"1".as_slice()), (b"", b"")]);
+    }
+
+    #[test]
+    fn an_error_is_read_as_far_as_it_goes() {
+        let mut status = vec![0x08, 13];
+        put_bytes(&mut status, 2, b"broken");
+        assert_eq!(error_detail(&status), (13, "broken".into()));
+        status.push(0xff);
+        assert_eq!(error_detail(&status), (13, "broken".into()), "the rest is no protobuf");
+        assert_eq!(error_detail(&[]), (0, String::new()));
+        let long = message(&[(2, "é".repeat(MAX_ERROR_TEXT).as_bytes())]);
+        assert_eq!(error_detail(&long).1.len(), MAX_ERROR_TEXT);
+    }
+}

@@ -231,3 +231,129 @@ fn same_content(old: &Result<Arc<Resource>, Arc<str>>, new: &Result<Arc<Resource
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CDS: TypeId = TypeId::Cluster;
+
+    fn key(name: &str, audience: &str) -> Key {
+        Key { type_id: CDS, name: name.into(), audience: audience.into() }
+    }
+
+    fn put(name: &str, audience: &str, content: &str) -> Put {
+        let resource = Resource::new(CDS, name, content.as_bytes(), Vec::new());
+        Put { key: key(name, audience), resource: resource.into() }
+    }
+
+    /// What an audience sees of a name, as text.
+    fn seen(store: &Store, name: &str, audience: &str) -> String {
+        match store.lookup(CDS, name, audience) {
+            Lookup::Found(resource) => String::from_utf8(resource.value().to_vec()).unwrap(),
+            Lookup::Absent(reason) => format!("absent: {reason}"),
+            Lookup::Unanswered => "unanswered".into(),
+        }
+    }
+
+    fn changed(outcome: &CommitOutcome) -> Vec<&str> {
+        outcome.changed.iter().map(|(_, name)| &**name).collect()
+    }
+
+    #[test]
+    fn the_most_exact_audience_answers() {
+        let mut store = Store::new();
+        store.commit(Commit {
+            put: vec![put("a", "", "everybody"), put("a", "grpc/core", "core")],
+            absent: vec![(key("a", "grpc/core/shop"), "not for shops".into())],
+            ..Commit::default()
+        });
+        let table = [
+            ("", "everybody"),
+            ("envoy", "everybody"),
+            ("grpc", "everybody"),
+            ("grpc/core", "core"),
+            ("grpc/core/other", "core"),
+            ("grpc/core/shop/7", "absent: not for shops"),
+        ];
+        for (audience, expected) in table {
+            assert_eq!(seen(&store, "a", audience), expected, "{audience}");
+        }
+        assert_eq!(seen(&store, "b", "grpc"), "unanswered");
+        store.commit(Commit { forget: vec![key("a", "grpc/core/shop"), key("a", "")], ..Commit::default() });
+        assert_eq!(
+            (seen(&store, "a", "grpc/core/shop").as_str(), seen(&store, "a", "grpc").as_str()),
+            ("core", "unanswered")
+        );
+    }
+
+    #[test]
+    fn equal_content_changes_nothing() {
+        let mut store = Store::new();
+        let first = Commit {
+            put: vec![put("a", "", "1"), put("a", "grpc", "2")],
+            absent: vec![(key("x", ""), "why".into())],
+            complete: vec![(CDS, "".into())],
+            ..Commit::default()
+        };
+        let outcome = store.commit(first.clone());
+        assert_eq!((changed(&outcome), outcome.count), (vec!["a", "x", "*"], 3), "a name is told once");
+        let again = Commit { forget: vec![key("never", "")], ..first };
+        let outcome = store.commit(again);
+        assert_eq!((changed(&outcome), outcome.count), (vec![], 0));
+        let refs = vec![(TypeId::Endpoint, "e".into())];
+        let resource = Resource::new(CDS, "a", b"1", refs).into();
+        let outcome =
+            store.commit(Commit { put: vec![Put { key: key("a", ""), resource }], ..Commit::default() });
+        assert_eq!(changed(&outcome), ["a"], "other references are a change");
+        let outcome =
+            store.commit(Commit { absent: vec![(key("a", ""), "gone".into())], ..Commit::default() });
+        assert_eq!((changed(&outcome), outcome.count), (vec!["a"], 1));
+    }
+
+    #[test]
+    fn an_audience_sees_its_resources() {
+        let mut store = Store::new();
+        store.commit(Commit {
+            put: vec![put("a", "", "1"), put("b", "grpc", "2"), put("c", "envoy", "3"), put("d", "", "4")],
+            absent: vec![(key("d", "grpc"), "hidden".into())],
+            ..Commit::default()
+        });
+        let mut names: Vec<&str> = store.visible(CDS, "grpc/core").map(|(name, _)| &**name).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(store.visible(TypeId::Listener, "grpc").count(), 0);
+        assert_eq!(store.entries().count(), 5);
+        let hidden = store.entries().find(|entry| entry.content.is_err()).unwrap();
+        assert_eq!((&**hidden.name, &**hidden.audience, hidden.type_id), ("d", "grpc", CDS));
+    }
+
+    #[test]
+    fn bodies_are_of_exactly_one_entry() {
+        let mut store = Store::new();
+        store.commit(Commit {
+            put: vec![put("a", "grpc", "1")],
+            absent: vec![(key("x", ""), "why".into())],
+            ..Commit::default()
+        });
+        assert_eq!(store.body(CDS, "a", "grpc").as_deref(), Some(b"1".as_slice()));
+        for (name, audience) in [("a", "grpc/core"), ("a", ""), ("x", ""), ("never", "")] {
+            assert_eq!(store.body(CDS, name, audience), None);
+        }
+    }
+
+    #[test]
+    fn completeness_holds_for_narrower_audiences_until_taken_back() {
+        let mut store = Store::new();
+        store.commit(Commit { complete: vec![(CDS, "grpc".into())], ..Commit::default() });
+        let complete = |store: &Store| {
+            ["", "grpc", "grpc/core", "envoy"].map(|audience| store.is_complete(CDS, audience))
+        };
+        assert_eq!(complete(&store), [false, true, true, false]);
+        assert!(!store.is_complete(TypeId::Listener, "grpc"));
+        store.reopen(CDS, "grpc/core");
+        assert_eq!(complete(&store), [false, true, true, false], "exactly this audience");
+        store.reopen(CDS, "grpc");
+        assert_eq!(complete(&store), [false; 4]);
+    }
+}

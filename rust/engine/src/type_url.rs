@@ -81,3 +81,21 @@ impl TypeId {
         self.is_full_state()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_has_its_url_and_its_place() {
+        for (index, type_id) in TypeId::ALL.into_iter().enumerate() {
+            assert_eq!((type_id.index(), TypeId::from_url(type_id.url())), (index, Some(type_id)));
+        }
+        assert_eq!(TypeId::from_url("type.googleapis.com/envoy.api.v2.Cluster"), None);
+        assert!(
+            TypeId::Cluster < TypeId::Endpoint
+                && TypeId::Endpoint < TypeId::Listener
+                && TypeId::Listener < TypeId::Route
+        );
+    }
+}

@@ -195,20 +195,20 @@ impl Client {
 
     fn reconnect(&mut self, world: &mut World) {
         self.stream = world.open(self.protocol);
-        for type_index in 0..TYPES.len() {
+        for (type_index, type_id) in TYPES.into_iter().enumerate() {
             let half = &mut self.halves[type_index];
             (half.processed, half.unprocessed, half.started) = (None, None, false);
             half.told.clear();
             if half.wanted.is_empty() {
                 continue;
             }
-            let mut request = ask(TYPES[type_index], &[]);
+            let mut request = ask(type_id, &[]);
             match self.protocol {
                 Sotw => half.asked.extend(half.wanted.clone()),
                 Delta => {
                     let held = half.held.iter();
                     let versions = held.map(|(name, content)| {
-                        (name.clone(), resource(TYPES[type_index], name, content).version_text())
+                        (name.clone(), resource(type_id, name, content).version_text())
                     });
                     request.initial = versions.collect();
                     half.asked.clear();
