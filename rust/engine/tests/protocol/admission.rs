@@ -1,5 +1,6 @@
 //! "Admission".
 
+use proptest::prelude::*;
 use steerway_engine::{Code, Protocol, RequestKind, Service, TypeId};
 
 use crate::world::{AUDIENCE, CDS, EDS, LDS, NOTHING, World, ask, put, texts};
@@ -124,4 +125,43 @@ fn the_index_hears_of_interest_once_the_stream_is_classified() {
         world.stream(stream).interests().map(|(type_id, name)| (type_id, &**name)).collect();
     assert_eq!(interests, [(CDS, "*"), (EDS, "b")]);
     assert_eq!(world.stream(stream).subscribed().iter().sum::<usize>(), 2);
+}
+
+/// Bytes that look like requests: small field numbers, short texts.
+fn almost_a_request() -> impl Strategy<Value = Vec<u8>> {
+    let text = prop_oneof![
+        "[ab*]",
+        "\\x0a\\x01n",
+        Just(EDS.url().to_owned()),
+        Just(CDS.url().to_owned()),
+        "[0-9a-f]{12}"
+    ];
+    let field = (1u8..9, text).prop_map(|(number, text)| {
+        let mut field = vec![number << 3 | 2, text.len() as u8];
+        field.extend(text.bytes());
+        field
+    });
+    let noise = proptest::collection::vec(any::<u8>(), 0..20);
+    let fields = proptest::collection::vec(prop_oneof![9 => field, 1 => noise], 0..8);
+    fields.prop_map(|fields| fields.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// "a flood of requests, random bytes or truncated frames leave the others unharmed": whatever comes, a stream
+    /// answers with a status or goes on, and its index agrees with it.
+    #[test]
+    fn whatever_is_said_does_no_harm(messages in proptest::collection::vec(almost_a_request(), 1..20)) {
+        for protocol in PROTOCOLS {
+            let mut world = World::serving([put(CDS, "a", "1"), put(EDS, "b", "2")]);
+            let stream = world.open_service(protocol, Service::PerType(CDS));
+            for message in &messages {
+                if world.hear_bytes(stream, message).is_ok() {
+                    world.classify(stream, AUDIENCE);
+                    world.pump(stream);
+                }
+            }
+        }
+    }
 }
