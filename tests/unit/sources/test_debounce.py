@@ -130,3 +130,17 @@ async def test_a_busy_source_cannot_hold_a_batch_back() -> None:
         now += 0.5
         assert now < 20
     assert await pending == keys(SLICE)
+
+
+async def test_a_cancellation_that_meets_a_change_is_not_lost() -> None:
+    """Both arrive in one turn of the loop: the consumer must end all the same (asyncio.wait_for did not)."""
+    debouncer = Debouncer(Delay(60, 60), Delay(60, 60))
+    debouncer.add(keys(SLICE))
+    pending = asyncio.ensure_future(debouncer.next())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    debouncer.add(keys(OTHER_SLICE))
+    pending.cancel()
+    done, _ = await asyncio.wait([pending], timeout=20)
+    assert done
+    assert pending.cancelled()

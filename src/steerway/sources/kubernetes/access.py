@@ -84,7 +84,9 @@ async def load(access: Access) -> Any:
     configuration = library.Configuration()
     try:
         if access.kubeconfigs:
-            loader = await asyncio.wait_for(_load_kubeconfig(library, access, configuration), LOAD_SECONDS)
+            # Not wait_for: before Python 3.12 it swallows a cancellation that meets the result.
+            async with asyncio.timeout(LOAD_SECONDS):
+                loader = await _load_kubeconfig(library, access, configuration)
             configuration.refresh_api_key_hook = _Refresh(access, loader)
         else:
             _load_service_account(library, access, configuration)
@@ -140,7 +142,8 @@ class _Refresh:
         if not hasattr(self._loader, "exec_plugin_expiry"):
             return
         try:
-            await asyncio.wait_for(self._loader.load_from_exec_plugin(), LOAD_SECONDS)
+            async with asyncio.timeout(LOAD_SECONDS):
+                await self._loader.load_from_exec_plugin()
         except Exception as error:  # as in load()
             raise RequestError(Failure(None, "credentials refused", str(error))) from error
         configuration.api_key["BearerToken"] = self._loader.token
