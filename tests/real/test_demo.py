@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-_MARK = "STEERWAY_DEMO_TEST"
+_MARK = "DEMO_TEST_MARK"
 _RATE, _SECONDS, _BACKENDS = 50, 15, 2
 
 

@@ -28,8 +28,14 @@ _DROPPED = {
     "grpc_xds_bootstrap_config",
 }
 """Environment that would send loopback traffic elsewhere, or an xDS client to another server (lower case)."""
+_SETTINGS = "steerway_"
+"""What the environment sets for the user's own control plane is not meant for the demo's (lower case)."""
 
 _T = TypeVar("_T")
+
+
+def _diverts(variable: str) -> bool:
+    return variable.lower() in _DROPPED or variable.lower().startswith(_SETTINGS)
 
 
 class DemoError(SteerwayError):
@@ -96,7 +102,7 @@ class Children:
 
     async def start(self, name: str, command: Sequence[str], **environment: str) -> Child:
         """Start `command` (its first part an absolute path), watch it; `environment` is added to ours."""
-        kept = {key: value for key, value in os.environ.items() if key.lower() not in _DROPPED}
+        kept = {key: value for key, value in os.environ.items() if not _diverts(key)}
         errors = self._directory / f"{len(self._children)}-{name.replace(' ', '-')}.stderr"
         with errors.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(

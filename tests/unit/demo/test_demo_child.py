@@ -86,14 +86,16 @@ async def test_a_silent_child_is_an_error_after_the_time_out(tmp_path: Path) -> 
 async def test_settings_of_the_caller_that_divert_traffic_do_not_reach_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Proxies and a bootstrap of the user's own would change what is measured."""
+    """Proxies, a bootstrap or settings of the user's own would change what is measured."""
     monkeypatch.setenv("HTTPS_PROXY", "proxy")
     monkeypatch.setenv("GRPC_XDS_BOOTSTRAP", "file")
-    code = "import os; print([os.environ.get(k) for k in ('HTTPS_PROXY', 'GRPC_XDS_BOOTSTRAP', 'ADDED')])"
+    monkeypatch.setenv("STEERWAY_LISTEN", "0.0.0.0:1")
+    names = ("HTTPS_PROXY", "GRPC_XDS_BOOTSTRAP", "STEERWAY_LISTEN", "ADDED")
+    code = f"import os; print([os.environ.get(name) for name in {names}])"
     async with Children(tmp_path) as children:
         child = await children.start("child", python(code), ADDED="yes")
         child.ending = True
-        assert await child.read_line(20) == "[None, None, 'yes']"
+        assert await child.read_line(20) == "[None, None, None, 'yes']"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a parent-death signal")
