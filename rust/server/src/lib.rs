@@ -1,1 +1,32 @@
-//! Placeholder.
+//! The transport of steerway's xDS server: sockets, HTTP/2, gRPC framing, threads, keepalive, drain.
+//!
+//! One connection is one task on one shard; a shard is one thread with a single-threaded runtime, its streams and its
+//! index without locks. What a stream says is decided by [`steerway_engine`]; this crate moves bytes and time.
+//!
+//! * [`Server`]: the handle that Python holds.
+//! * `acceptor`: takes sockets and hands them to shards; times the withdrawal of demand.
+//! * `shard`: a thread, its streams, its index; told of commits once each.
+//! * `connection`: drives one HTTP/2 connection and its streams in one task.
+//! * `discovery`: one discovery stream over one HTTP/2 stream.
+//! * `unary`: health and reflection, tonic's services behind an adaptor.
+#![forbid(unsafe_code)]
+
+mod acceptor;
+mod connection;
+mod discovery;
+mod event;
+mod framing;
+mod keepalive;
+mod metrics;
+mod payload;
+mod route;
+mod server;
+mod services;
+mod shard;
+mod shared;
+mod unary;
+
+pub use event::Event;
+pub use metrics::{ACK_LATENCY_BOUNDS, Stats};
+pub use server::{Options, Server};
+pub use shard::StreamView;

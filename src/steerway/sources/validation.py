@@ -7,8 +7,8 @@ served* (UDP ports, FQDN slices, duplicate addresses) is not judged here: that i
 Rules: API reference, Service v1 and EndpointSlice discovery.k8s.io/v1; RFC 1123 for names.
 """
 
-import ipaddress
 import re
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -109,10 +109,14 @@ def port_fault(port: int, path: Path) -> Fault | None:
 
 def address_family(address: str) -> str | None:
     """`IPv4`, `IPv6`, or None when `address` is no IP literal (a zone such as `%eth0` makes it none)."""
+    # inet_pton is as strict as the ipaddress module and takes a tenth of the time: a list of a big cluster has
+    # a hundred thousand addresses.
+    family, name = (socket.AF_INET6, "IPv6") if ":" in address else (socket.AF_INET, "IPv4")
     try:
-        return f"IPv{ipaddress.ip_address(address).version}" if "%" not in address else None
-    except ValueError:
+        socket.inet_pton(family, address)
+    except (OSError, ValueError):  # ValueError: a zero byte or a lone surrogate
         return None
+    return name
 
 
 def _metadata(obj: Service | EndpointSlice) -> Iterator[Fault]:

@@ -1,0 +1,131 @@
+//! Counters of all shards: relaxed atomics, read when somebody scrapes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use steerway_engine::{Protocol, Received, RequestKind, Response, TypeId};
+
+/// Upper bounds of the ACK latency buckets, in seconds.
+pub const ACK_LATENCY_BOUNDS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// One number per type, by [`TypeId::index`].
+pub(crate) type PerType = [AtomicU64; TypeId::COUNT];
+
+/// All counters and gauges.
+#[derive(Default)]
+pub(crate) struct Metrics {
+    pub(crate) connections: AtomicI64,
+    streams: [AtomicI64; 2],
+    subscriptions: [AtomicI64; TypeId::COUNT],
+    requests: PerType,
+    responses: PerType,
+    resources: PerType,
+    bytes: AtomicU64,
+    acks: PerType,
+    nacks: PerType,
+    stale: PerType,
+    rejected: Mutex<BTreeMap<&'static str, u64>>,
+    pub(crate) commits: AtomicU64,
+    latency: [AtomicU64; ACK_LATENCY_BOUNDS.len() + 1],
+    latency_micros: AtomicU64,
+}
+
+/// A copy of the counters at one moment. Arrays go by [`TypeId::index`].
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Open connections.
+    pub connections: u64,
+    /// Open discovery streams: state of the world, delta.
+    pub streams: [u64; 2],
+    /// Names subscribed now, summed over streams.
+    pub subscriptions: [u64; TypeId::COUNT],
+    /// Requests received.
+    pub requests: [u64; TypeId::COUNT],
+    /// Responses sent.
+    pub responses: [u64; TypeId::COUNT],
+    /// Resources in them.
+    pub resources_sent: [u64; TypeId::COUNT],
+    /// Bytes of all responses.
+    pub bytes_sent: u64,
+    /// Responses that were accepted.
+    pub acks: [u64; TypeId::COUNT],
+    /// Responses that were refused.
+    pub nacks: [u64; TypeId::COUNT],
+    /// Requests that carried an old nonce.
+    pub stale: [u64; TypeId::COUNT],
+    /// Streams that the server ended for a fault, by gRPC status.
+    pub rejected: BTreeMap<&'static str, u64>,
+    /// Commits.
+    pub commits: u64,
+    /// Observations per bucket of [`ACK_LATENCY_BOUNDS`], the last one without bound.
+    pub ack_latency_counts: Vec<u64>,
+    /// Sum of all observations, in seconds.
+    pub ack_latency_sum: f64,
+}
+
+impl Metrics {
+    pub(crate) fn stream(&self, protocol: Protocol, by: i64) {
+        self.streams[protocol as usize].fetch_add(by, Relaxed);
+    }
+
+    pub(crate) fn subscription(&self, type_id: TypeId, by: i64) {
+        self.subscriptions[type_id.index()].fetch_add(by, Relaxed);
+    }
+
+    pub(crate) fn received(&self, received: &Received) {
+        let Some(type_id) = received.type_id else { return };
+        let index = type_id.index();
+        self.requests[index].fetch_add(1, Relaxed);
+        match &received.kind {
+            RequestKind::Ack { latency } => {
+                self.acks[index].fetch_add(1, Relaxed);
+                self.observe(*latency);
+            }
+            RequestKind::Nack(_) => drop(self.nacks[index].fetch_add(1, Relaxed)),
+            RequestKind::Stale => drop(self.stale[index].fetch_add(1, Relaxed)),
+            RequestKind::Subscribe | RequestKind::UnknownType => {}
+        }
+    }
+
+    pub(crate) fn sent(&self, response: &Response) {
+        let index = response.type_id().index();
+        self.responses[index].fetch_add(1, Relaxed);
+        self.resources[index].fetch_add(response.resources() as u64, Relaxed);
+        self.bytes.fetch_add(response.total_len() as u64, Relaxed);
+    }
+
+    pub(crate) fn rejected(&self, status: &'static str) {
+        *self.rejected.lock().entry(status).or_default() += 1;
+    }
+
+    fn observe(&self, latency: Duration) {
+        let seconds = latency.as_secs_f64();
+        let bucket = ACK_LATENCY_BOUNDS.partition_point(|bound| *bound < seconds);
+        self.latency[bucket].fetch_add(1, Relaxed);
+        self.latency_micros.fetch_add(latency.as_micros() as u64, Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> Stats {
+        let per_type = |counters: &PerType| std::array::from_fn(|index| counters[index].load(Relaxed));
+        let gauge = |gauge: &AtomicI64| gauge.load(Relaxed).max(0) as u64;
+        Stats {
+            connections: gauge(&self.connections),
+            streams: std::array::from_fn(|index| gauge(&self.streams[index])),
+            subscriptions: std::array::from_fn(|index| gauge(&self.subscriptions[index])),
+            requests: per_type(&self.requests),
+            responses: per_type(&self.responses),
+            resources_sent: per_type(&self.resources),
+            bytes_sent: self.bytes.load(Relaxed),
+            acks: per_type(&self.acks),
+            nacks: per_type(&self.nacks),
+            stale: per_type(&self.stale),
+            rejected: self.rejected.lock().clone(),
+            commits: self.commits.load(Relaxed),
+            ack_latency_counts: self.latency.iter().map(|count| count.load(Relaxed)).collect(),
+            ack_latency_sum: self.latency_micros.load(Relaxed) as f64 / 1e6,
+        }
+    }
+}

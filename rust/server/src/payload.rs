@@ -1,0 +1,42 @@
+//! What goes out on an HTTP/2 stream.
+
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes};
+use steerway_engine::Response;
+
+/// A discovery response, whose parts are shared and must not be copied, or the bytes of any other answer.
+pub(crate) enum Payload {
+    Discovery(Response),
+    Plain(Bytes),
+}
+
+impl Buf for Payload {
+    fn remaining(&self) -> usize {
+        match self {
+            Payload::Discovery(response) => response.remaining(),
+            Payload::Plain(bytes) => bytes.remaining(),
+        }
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self {
+            Payload::Discovery(response) => response.chunk(),
+            Payload::Plain(bytes) => bytes.chunk(),
+        }
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        match self {
+            Payload::Discovery(response) => response.chunks_vectored(slices),
+            Payload::Plain(bytes) => bytes.chunks_vectored(slices),
+        }
+    }
+
+    fn advance(&mut self, count: usize) {
+        match self {
+            Payload::Discovery(response) => response.advance(count),
+            Payload::Plain(bytes) => bytes.advance(count),
+        }
+    }
+}
