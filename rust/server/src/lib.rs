@@ -28,5 +28,5 @@ mod unary;
 
 pub use event::Event;
 pub use metrics::{ACK_LATENCY_BOUNDS, Stats};
-pub use server::{Options, Server};
+pub use server::{Options, OptionsError, Server};
 pub use shard::StreamView;

@@ -1,0 +1,102 @@
+//! Drives one HTTP/2 connection and all its streams in one task.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::future::{FutureExt, LocalBoxFuture, poll_fn};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use h2::RecvStream;
+use h2::server::{Builder, SendResponse};
+use http::Request;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use crate::discovery::Exchange;
+use crate::keepalive::Keepalive;
+use crate::payload::Payload;
+use crate::server::Options;
+use crate::shard::Shard;
+use crate::{route, unary};
+
+/// A peer that opens a socket and does not speak HTTP/2 by then is cut off.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Requests are small. What a client may send ahead of being read is what it may make this server hold.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+const MAX_HEADERS: u32 = 16 << 10;
+
+/// Serve a connection until the client or a drain closes it.
+pub(crate) async fn serve(shard: Rc<Shard>, socket: TcpStream, peer: SocketAddr) {
+    let _ = socket.set_nodelay(true);
+    let handshake = builder(&shard.options).handshake::<_, Payload>(socket);
+    let Ok(Ok(mut connection)) = timeout(HANDSHAKE_TIMEOUT, handshake).await else { return };
+    let Some(pings) = connection.ping_pong() else { return };
+    let Options { keepalive_interval, keepalive_timeout, .. } = *shard.options;
+    let mut keepalive = Keepalive::new(pings, keepalive_interval, keepalive_timeout);
+    let mut draining = pin!(shard.draining.cancelled().fuse());
+    let peer: Arc<str> = SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string().into();
+    let heard = Rc::new(Cell::new(Instant::now()));
+    let mut streams = FuturesUnordered::new();
+    poll_fn(|context| {
+        if draining.as_mut().poll_unpin(context).is_ready() {
+            connection.graceful_shutdown();
+        }
+        if keepalive.poll(context, heard.get()).is_ready() {
+            return Poll::Ready(());
+        }
+        // Streams write before the connection flushes: one wake-up ends in one system call.
+        loop {
+            while let Poll::Ready(Some(())) = streams.poll_next_unpin(context) {}
+            match connection.poll_accept(context) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    streams.push(stream(&shard, &peer, request, respond, &heard));
+                }
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await;
+}
+
+fn builder(options: &Options) -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(options.max_concurrent_streams)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(MAX_HEADERS);
+    builder
+}
+
+/// The task of one stream. A fault of ours in one must not end the others.
+fn stream(
+    shard: &Rc<Shard>,
+    peer: &Arc<str>,
+    request: Request<RecvStream>,
+    respond: SendResponse<Payload>,
+    heard: &Rc<Cell<Instant>>,
+) -> LocalBoxFuture<'static, ()> {
+    let shard = Rc::clone(shard);
+    match route::find(request.uri().path()) {
+        Some(method) => {
+            let io = (request.into_body(), respond);
+            let exchange = Exchange::new(&shard, peer, method, io, heard);
+            let guarded = AssertUnwindSafe(exchange.run()).catch_unwind();
+            let run = async move {
+                if guarded.await.is_err() {
+                    shard.shared.metrics.rejected("INTERNAL");
+                }
+            };
+            run.boxed_local()
+        }
+        None => async move { unary::serve(&shard, request, respond).await }.boxed_local(),
+    }
+}

@@ -1,0 +1,358 @@
+//! The handle that Python holds.
+
+use std::collections::VecDeque;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{fmt, io};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use steerway_engine::{Commit, Store, TypeId};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tonic::service::Routes;
+use tonic_health::server::HealthReporter;
+
+use crate::acceptor::{self, Order};
+use crate::event::Event;
+use crate::metrics::Stats;
+use crate::services;
+use crate::shard::{Command, Shard, StreamView};
+use crate::shared::Shared;
+
+/// Connections that wait to be accepted: a fleet that reconnects at once must not run into SYN retries.
+const BACKLOG: u32 = 4096;
+
+/// How the server is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `HOST:PORT`; port 0 takes a free one.
+    pub listen: String,
+    /// `control_plane.identifier` of every response.
+    pub identifier: String,
+    /// Shards; 0: one per core.
+    pub threads: usize,
+    /// Streams that one connection may hold open.
+    pub max_concurrent_streams: u32,
+    /// A connection that was quiet so long is pinged.
+    pub keepalive_interval: Duration,
+    /// A client that did not answer the ping by then is gone.
+    pub keepalive_timeout: Duration,
+    /// How long a demand outlives the last subscription.
+    pub demand_grace: Duration,
+    /// A serialised FileDescriptorSet for reflection.
+    pub descriptors: Vec<u8>,
+}
+
+/// Why a server cannot be made.
+#[derive(Debug)]
+pub enum OptionsError {
+    /// An option makes no sense; the text names it.
+    Invalid(String),
+    /// The system refused a resource.
+    Io(io::Error),
+}
+
+impl fmt::Display for OptionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OptionsError::Invalid(reason) => f.write_str(reason),
+            OptionsError::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OptionsError {}
+
+/// A shard as other threads know it.
+#[derive(Clone)]
+pub(crate) struct ShardHandle {
+    inbox: UnboundedSender<Command>,
+    load: Arc<AtomicUsize>,
+}
+
+impl ShardHandle {
+    /// Connections that it holds.
+    pub(crate) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add_load(&self) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A shard that has stopped takes no commands: there is nothing left that they could be about.
+    pub(crate) fn send(&self, command: Command) {
+        let _ = self.inbox.send(command);
+    }
+}
+
+/// Threads that run, and how to reach them.
+struct Running {
+    shards: Vec<ShardHandle>,
+    acceptor: UnboundedSender<Order>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+enum State {
+    New,
+    Running(Running),
+    Stopped,
+}
+
+/// The xDS server: threads, sockets, the store. Dropping it stops it.
+pub struct Server {
+    options: Arc<Options>,
+    shared: Arc<Shared>,
+    routes: Routes,
+    health: HealthReporter,
+    serving: AtomicBool,
+    state: Mutex<State>,
+}
+
+impl Server {
+    /// A server that does not listen yet; resources can be published already.
+    pub fn new(options: Options) -> Result<Server, OptionsError> {
+        split_address(&options.listen).map_err(OptionsError::Invalid)?;
+        let health = HealthReporter::new();
+        let routes = services::routes(&health, &options.descriptors)
+            .map_err(|reason| OptionsError::Invalid(format!("descriptors: {reason}")))?;
+        let shared = Shared::new(&options.identifier, options.demand_grace).map_err(OptionsError::Io)?;
+        Ok(Server {
+            options: Arc::new(options),
+            shared,
+            routes,
+            health,
+            serving: AtomicBool::new(false),
+            state: Mutex::new(State::New),
+        })
+    }
+
+    /// Bind and accept; returns the bound address.
+    pub fn start(&self) -> io::Result<String> {
+        let mut state = self.state.lock();
+        if !matches!(*state, State::New) {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the engine was started before"));
+        }
+        let runtime = runtime()?;
+        let listener = bind(&runtime, &self.options.listen)?;
+        let address = listener.local_addr()?.to_string();
+        let mut running =
+            Running { shards: Vec::new(), acceptor: unbounded_channel().0, threads: Vec::new() };
+        match self.spawn(&mut running, runtime, listener) {
+            Ok(()) => {
+                *state = State::Running(running);
+                drop(state);
+                self.tell_health();
+                Ok(address)
+            }
+            Err(error) => {
+                running.stop();
+                Err(error)
+            }
+        }
+    }
+
+    fn spawn(&self, running: &mut Running, runtime: Runtime, listener: TcpListener) -> io::Result<()> {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let count = if self.options.threads == 0 { cores() } else { self.options.threads };
+        for index in 0..count {
+            let (inbox, commands) = unbounded_channel();
+            let handle = ShardHandle { inbox, load: Arc::default() };
+            let (shared, options) = (Arc::clone(&self.shared), Arc::clone(&self.options));
+            let (routes, load) = (self.routes.clone(), Arc::clone(&handle.load));
+            let runtime = self::runtime()?;
+            let thread = spawn_thread(format!("steerway-{index}"), move || {
+                runtime.block_on(Shard::new((index, count), shared, options, routes, load).run(commands));
+            })?;
+            running.threads.push(thread);
+            running.shards.push(handle);
+        }
+        let (acceptor, orders) = unbounded_channel();
+        let (shards, shared) = (running.shards.clone(), Arc::clone(&self.shared));
+        let health = self.health.clone();
+        let thread = spawn_thread("steerway-accept".into(), move || {
+            runtime.block_on(acceptor::run(listener, shards, shared, health, orders));
+        })?;
+        running.threads.push(thread);
+        running.acceptor = acceptor;
+        Ok(())
+    }
+
+    /// Readable while [`Server::poll`] has events.
+    pub fn event_fd(&self) -> RawFd {
+        self.shared.events.fd()
+    }
+
+    /// All events since the last call, in order.
+    pub fn poll(&self) -> VecDeque<Event> {
+        self.shared.events.poll()
+    }
+
+    /// Give opened streams their audience. Streams that are gone are ignored.
+    pub fn classify(&self, audiences: Vec<(u64, Arc<str>)>) {
+        self.with_shards(|shards| {
+            let mut parts = vec![Vec::new(); shards.len()];
+            for (id, audience) in audiences {
+                parts[(id % shards.len() as u64) as usize].push((id, audience));
+            }
+            for (shard, part) in shards.iter().zip(parts).filter(|(_, part)| !part.is_empty()) {
+                shard.send(Command::Classify(part));
+            }
+        });
+    }
+
+    /// Apply a commit; returns how many entries changed. Each shard is told once.
+    pub fn publish(&self, commit: Commit) -> usize {
+        let outcome = self.shared.store.write().commit(commit);
+        self.shared.metrics.commits.fetch_add(1, Ordering::Relaxed);
+        if !outcome.changed.is_empty() {
+            let changed: Arc<[_]> = outcome.changed.into();
+            self.with_shards(|shards| {
+                shards.iter().for_each(|shard| shard.send(Command::Changed(Arc::clone(&changed))));
+            });
+        }
+        outcome.count
+    }
+
+    /// The health that is told. While it was never serving, no stream is answered.
+    pub fn set_serving(&self, serving: bool) {
+        self.serving.store(serving, Ordering::Release);
+        if serving && self.shared.start_answering() {
+            self.with_shards(|shards| shards.iter().for_each(|shard| shard.send(Command::Answer)));
+        }
+        self.tell_health();
+    }
+
+    /// Wait until everybody who asks for the health sees it.
+    fn tell_health(&self) {
+        let (told, done) = mpsc::channel();
+        if let State::Running(running) = &*self.state.lock() {
+            let _ = running.acceptor.send(Order::Health(self.serving.load(Ordering::Acquire), told));
+        }
+        // Nobody answers when the acceptor does not run.
+        let _ = done.recv();
+    }
+
+    /// All open streams, by identity.
+    pub fn streams(&self) -> Vec<StreamView> {
+        let (reply, replies) = mpsc::channel();
+        self.with_shards(|shards| {
+            shards.iter().for_each(|shard| shard.send(Command::Inspect(reply.clone())));
+        });
+        drop(reply);
+        let mut views: Vec<StreamView> = replies.iter().flatten().collect();
+        views.sort_unstable_by_key(|view| view.id);
+        views
+    }
+
+    /// Read the store.
+    pub fn read<T>(&self, read: impl FnOnce(&Store) -> T) -> T {
+        read(&self.shared.store.read())
+    }
+
+    /// The serialised resource of exactly this entry.
+    pub fn body(&self, type_id: TypeId, name: &str, audience: &str) -> Option<Bytes> {
+        self.shared.store.read().body(type_id, name, audience)
+    }
+
+    /// All counters as they are now.
+    pub fn stats(&self) -> Stats {
+        self.shared.metrics.read()
+    }
+
+    /// Stop accepting, tell health and clients, end streams; returns when all are gone or the time is up.
+    pub fn drain(&self, grace: Duration) {
+        self.serving.store(false, Ordering::Release);
+        let (done, gone) = mpsc::channel();
+        if let State::Running(running) = &*self.state.lock() {
+            let _ = running.acceptor.send(Order::Close);
+        }
+        self.tell_health();
+        self.with_shards(|shards| {
+            shards.iter().for_each(|shard| shard.send(Command::Drain(grace, done.clone())));
+        });
+        drop(done);
+        // Nobody ever sends: it ends when every shard has dropped its sender.
+        let _ = gone.recv_timeout(grace);
+    }
+
+    /// End at once; wakes a running [`Server::drain`].
+    pub fn stop(&self) {
+        let state = std::mem::replace(&mut *self.state.lock(), State::Stopped);
+        if let State::Running(running) = state {
+            running.stop();
+        }
+    }
+
+    fn with_shards(&self, tell: impl FnOnce(&[ShardHandle])) {
+        if let State::Running(running) = &*self.state.lock() {
+            tell(&running.shards);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Running {
+    fn stop(self) {
+        let _ = self.acceptor.send(Order::Stop);
+        self.shards.iter().for_each(|shard| shard.send(Command::Stop));
+        for thread in self.threads {
+            // A thread that panicked has taken the process with it.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_io().enable_time().build()
+}
+
+/// A thread of the server. Streams are guarded one by one; a fault outside of them leaves a server that would hold
+/// connections and never answer, so the process ends and is started anew.
+fn spawn_thread(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let guarded = move || {
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err() {
+            std::process::abort();
+        }
+    };
+    std::thread::Builder::new().name(name).spawn(guarded)
+}
+
+fn split_address(listen: &str) -> Result<(&str, u16), String> {
+    let parts = listen.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    match parts {
+        Some((host, port)) if !host.is_empty() => Ok((host, port)),
+        _ => Err(format!("listen: {listen:?} is not HOST:PORT, for example 0.0.0.0:9000 or [::]:9000")),
+    }
+}
+
+/// Listen on the first address of the name that can be bound.
+fn bind(runtime: &Runtime, listen: &str) -> io::Result<TcpListener> {
+    let _context = runtime.enter();
+    let mut failure = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
+    for address in listen.to_socket_addrs()? {
+        match listener(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}

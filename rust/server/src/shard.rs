@@ -1,0 +1,228 @@
+//! A thread with its connections, its streams and its index: nothing in here is shared, nothing is locked.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::Sender as Reply;
+use std::time::Duration;
+
+use bytes::Bytes;
+use steerway_engine::{DemandKey, Interest, Protocol, SubscriptionView, Transition, TypeId};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+use crate::connection;
+use crate::discovery::Discovery;
+use crate::server::Options;
+use crate::shared::Shared;
+
+/// What the other threads ask of a shard.
+pub(crate) enum Command {
+    /// Serve a new connection.
+    Connection(std::net::TcpStream, SocketAddr),
+    /// These names changed in the store.
+    Changed(Arc<[(TypeId, Arc<str>)]>),
+    /// These streams got their audience.
+    Classify(Vec<(u64, Arc<str>)>),
+    /// Streams may be answered from now on.
+    Answer,
+    /// Tell what the streams look like.
+    Inspect(Reply<Vec<StreamView>>),
+    /// Send the clients away within this time; the sender is dropped when all are gone.
+    Drain(Duration, Reply<Infallible>),
+    /// Drop everything and end the thread.
+    Stop,
+}
+
+/// One stream as an operator sees it.
+#[derive(Clone, Debug)]
+pub struct StreamView {
+    /// Identity of the stream.
+    pub id: u64,
+    /// The client's `node.id`.
+    pub node_id: Arc<str>,
+    /// The serialised Node of the first request.
+    pub node: Bytes,
+    /// Address of the client.
+    pub peer: Arc<str>,
+    /// Whose view it sees; "" until it is classified.
+    pub audience: Arc<str>,
+    /// Path of the gRPC method.
+    pub method: &'static str,
+    /// State of the world or delta.
+    pub protocol: Protocol,
+    /// Time since the stream was opened.
+    pub age: Duration,
+    /// Each type that was asked for.
+    pub subscriptions: Vec<SubscriptionView>,
+}
+
+/// The state of one shard.
+pub(crate) struct Shard {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) options: Arc<Options>,
+    pub(crate) routes: Routes,
+    pub(crate) streams: RefCell<HashMap<u64, Rc<Discovery>>>,
+    pub(crate) interest: RefCell<Interest<u64>>,
+    /// Connections are told to go.
+    pub(crate) draining: CancellationToken,
+    /// What is still there ends now.
+    pub(crate) ending: CancellationToken,
+    last_stream_id: Cell<u64>,
+    stride: u64,
+    load: Arc<AtomicUsize>,
+    emptied: Notify,
+}
+
+/// A connection that counts, from the moment it was given to the shard.
+struct Counted(Rc<Shard>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.shared.metrics.connections.fetch_sub(1, Relaxed);
+        if self.0.load.fetch_sub(1, Relaxed) == 1 {
+            self.0.emptied.notify_one();
+        }
+    }
+}
+
+impl Shard {
+    /// Shard number `index` of `count`. Identities of streams tell their shard: `id % count`.
+    pub(crate) fn new(
+        (index, count): (usize, usize),
+        shared: Arc<Shared>,
+        options: Arc<Options>,
+        routes: Routes,
+        load: Arc<AtomicUsize>,
+    ) -> Rc<Shard> {
+        Rc::new(Shard {
+            shared,
+            options,
+            routes,
+            streams: RefCell::default(),
+            interest: RefCell::default(),
+            draining: CancellationToken::new(),
+            ending: CancellationToken::new(),
+            last_stream_id: Cell::new(index as u64),
+            stride: count as u64,
+            load,
+            emptied: Notify::new(),
+        })
+    }
+
+    /// Do what the inbox says until it says stop.
+    pub(crate) async fn run(self: Rc<Shard>, mut inbox: UnboundedReceiver<Command>) {
+        let tasks = LocalSet::new();
+        let commands = async {
+            while let Some(command) = inbox.recv().await {
+                match command {
+                    Command::Stop => break,
+                    command => self.handle(command),
+                }
+            }
+        };
+        tasks.run_until(commands).await;
+    }
+
+    fn handle(self: &Rc<Shard>, command: Command) {
+        match command {
+            Command::Connection(socket, peer) => {
+                let counted = Counted(Rc::clone(self));
+                self.shared.metrics.connections.fetch_add(1, Relaxed);
+                spawn_local(async move {
+                    // Fails only when the process has run out of something: then the client must come again.
+                    if let Ok(socket) = TcpStream::from_std(socket) {
+                        connection::serve(Rc::clone(&counted.0), socket, peer).await;
+                    }
+                });
+            }
+            Command::Changed(names) => self.mark_changed(&names),
+            Command::Classify(audiences) => {
+                for (id, audience) in audiences {
+                    let stream = self.streams.borrow().get(&id).cloned();
+                    if let Some(stream) = stream {
+                        stream.classify(self, audience);
+                    }
+                }
+            }
+            Command::Answer => self.streams.borrow().values().for_each(|stream| stream.wake()),
+            Command::Inspect(reply) => {
+                let views = self.streams.borrow().values().filter_map(|stream| stream.view(self)).collect();
+                // Fails only when nobody waits for it any more.
+                let _ = reply.send(views);
+            }
+            Command::Drain(grace, done) => {
+                let shard = Rc::clone(self);
+                spawn_local(async move {
+                    shard.drain(grace).await;
+                    drop(done);
+                });
+            }
+            Command::Stop => {}
+        }
+    }
+
+    fn mark_changed(&self, names: &[(TypeId, Arc<str>)]) {
+        let (interest, streams) = (self.interest.borrow(), self.streams.borrow());
+        for (type_id, name) in names {
+            for id in interest.subscribers(*type_id, name) {
+                if let Some(stream) = streams.get(&id) {
+                    stream.mark_changed(*type_id, name);
+                }
+            }
+        }
+    }
+
+    /// Clients that were answered move over the first half of the time, one after the other: their new streams must
+    /// not arrive at the other replicas all at once. The others would see a failure in an end without an answer
+    /// (gRFC A57), so they are given longer.
+    async fn drain(&self, grace: Duration) {
+        let start = Instant::now();
+        self.draining.cancel();
+        let answered = |stream: &Rc<Discovery>| stream.has_responded();
+        let mut streams: Vec<_> = self.streams.borrow().values().filter(|s| answered(s)).cloned().collect();
+        let count = streams.len() as u32;
+        for (place, stream) in streams.drain(..).enumerate() {
+            sleep_until(start + grace / 2 * place as u32 / count).await;
+            stream.end();
+        }
+        if self.load.load(Relaxed) > 0 && !self.streams.borrow().is_empty() {
+            sleep_until(start + grace / 4 * 3).await;
+        }
+        self.streams.borrow().values().for_each(|stream| stream.end());
+        self.ending.cancel();
+        while self.load.load(Relaxed) > 0 {
+            self.emptied.notified().await;
+        }
+    }
+
+    pub(crate) fn next_stream_id(&self) -> u64 {
+        self.last_stream_id.set(self.last_stream_id.get() + self.stride);
+        self.last_stream_id.get()
+    }
+
+    /// A stream wants to hear of a name.
+    pub(crate) fn subscribe(&self, stream: u64, audience: &Arc<str>, type_id: TypeId, name: Arc<str>) {
+        let first = self.interest.borrow_mut().subscribe(stream, audience, type_id, &name);
+        if first == Transition::First {
+            self.shared.want(DemandKey { type_id, name, audience: Arc::clone(audience) });
+        }
+    }
+
+    /// It no longer does.
+    pub(crate) fn unsubscribe(&self, stream: u64, audience: &Arc<str>, type_id: TypeId, name: Arc<str>) {
+        let last = self.interest.borrow_mut().unsubscribe(stream, audience, type_id, &name);
+        if last == Transition::Last {
+            self.shared.unwant(&DemandKey { type_id, name, audience: Arc::clone(audience) });
+        }
+    }
+}

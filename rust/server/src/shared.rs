@@ -1,0 +1,91 @@
+//! What all threads share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use steerway_engine::{Demand, DemandKey, Identifier, Store, WILDCARD};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use crate::event::{Event, Events};
+use crate::metrics::Metrics;
+
+/// The store, the demand, and what Python is told. Streams and their index belong to their shards alone.
+pub(crate) struct Shared {
+    pub(crate) store: RwLock<Store>,
+    pub(crate) events: Events,
+    pub(crate) metrics: Metrics,
+    pub(crate) identifier: Identifier,
+    answering: AtomicBool,
+    demand: Mutex<Demand>,
+    unwanted: Notify,
+    started: Instant,
+}
+
+impl Shared {
+    pub(crate) fn new(identifier: &str, demand_grace: Duration) -> std::io::Result<Arc<Shared>> {
+        Ok(Arc::new(Shared {
+            store: RwLock::new(Store::new()),
+            events: Events::new()?,
+            metrics: Metrics::default(),
+            identifier: Identifier::new(identifier),
+            answering: AtomicBool::new(false),
+            demand: Mutex::new(Demand::new(demand_grace)),
+            unwanted: Notify::new(),
+            started: Instant::now(),
+        }))
+    }
+
+    /// The time as the core counts it: since the start of the engine.
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Whether streams may be answered: since the first time that the server was serving.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.answering.load(Ordering::Acquire)
+    }
+
+    /// Returns whether that is news.
+    pub(crate) fn start_answering(&self) -> bool {
+        !self.answering.swap(true, Ordering::AcqRel)
+    }
+
+    /// A shard wants a name. Its event is queued under the lock, so that demand and withdrawal stand in order.
+    pub(crate) fn want(&self, key: DemandKey) {
+        let mut demand = self.demand.lock();
+        if demand.add(&key) {
+            self.events.push(Event::Demand(key));
+        }
+    }
+
+    /// A shard no longer wants a name.
+    pub(crate) fn unwant(&self, key: &DemandKey) {
+        self.demand.lock().remove(key, self.now());
+        self.unwanted.notify_one();
+    }
+
+    /// Withdraw demand when its grace has passed, for ever.
+    pub(crate) async fn withdraw_unwanted(self: Arc<Shared>) {
+        loop {
+            let due = self.demand.lock().next_due();
+            match due {
+                Some(due) => sleep_until(self.started + due).await,
+                None => self.unwanted.notified().await,
+            }
+            self.withdraw_due();
+        }
+    }
+
+    fn withdraw_due(&self) {
+        let mut demand = self.demand.lock();
+        for key in demand.due(self.now()) {
+            if &*key.name == WILDCARD {
+                self.store.write().reopen(key.type_id, &key.audience);
+            }
+            self.events.push(Event::Withdrawn(key));
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! gRPC services other than discovery (health, reflection): tonic's, on an HTTP/2 stream of ours.
+
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::future::{Either, poll_fn, select};
+use h2::server::SendResponse;
+use h2::{RecvStream, SendStream};
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use http_body_util::BodyExt;
+use tower_service::Service;
+
+use crate::payload::Payload;
+use crate::shard::Shard;
+
+/// Answer one request. It ends with the client's interest in it, or when a drain is nearly over.
+pub(crate) async fn serve(shard: &Shard, request: Request<RecvStream>, respond: SendResponse<Payload>) {
+    let answer = pin!(answer(shard.routes.clone(), request, respond));
+    let ending = pin!(shard.ending.cancelled());
+    match select(answer, ending).await {
+        Either::Left(_) | Either::Right(_) => {}
+    }
+}
+
+async fn answer(
+    mut routes: tonic::service::Routes,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Payload>,
+) -> Result<(), h2::Error> {
+    let Ok(response) = routes.call(request.map(Incoming)).await;
+    let (head, mut body) = response.into_parts();
+    let mut send = respond.send_response(Response::from_parts(head, ()), body.is_end_stream())?;
+    loop {
+        let reset = poll_fn(|context| send.poll_reset(context));
+        let frame = match select(pin!(reset), body.frame()).await {
+            Either::Left(_) => return Ok(()),
+            Either::Right((frame, _)) => frame,
+        };
+        match frame {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => send_all(&mut send, data).await?,
+                Err(frame) => {
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    return send.send_trailers(trailers);
+                }
+            },
+            // Bodies of tonic put their errors into the trailers.
+            Some(Err(_)) | None => return Ok(()),
+        }
+    }
+}
+
+/// Send no faster than the client reads.
+async fn send_all(send: &mut SendStream<Payload>, mut data: Bytes) -> Result<(), h2::Error> {
+    while !data.is_empty() {
+        send.reserve_capacity(data.len());
+        let Some(room) = poll_fn(|context| send.poll_capacity(context)).await else { return Ok(()) };
+        let piece = data.split_to(room?.min(data.len()));
+        send.send_data(Payload::Plain(piece), false)?;
+    }
+    Ok(())
+}
+
+/// What the client sends, as tonic wants it.
+struct Incoming(RecvStream);
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = h2::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        let stream = &mut self.0;
+        if let Some(data) = ready!(stream.poll_data(context)) {
+            let data = data?;
+            let _ = stream.flow_control().release_capacity(data.len());
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        let trailers = ready!(stream.poll_trailers(context))?;
+        Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+    }
+}
