@@ -1,0 +1,46 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"log"
+	"sync"
+)
+
+// result is one finished call.
+type result struct {
+	Channel string `json:"channel"`
+	Backend string `json:"backend"`
+	Code    uint32 `json:"code"`
+	Error   string `json:"error"`
+}
+
+// state is the connectivity state that a channel has changed to.
+type state struct {
+	Channel string `json:"channel"`
+	State   string `json:"state"`
+}
+
+// done says that the last call of a command has been reported.
+type done struct {
+	Channel string `json:"channel"`
+	Done    string `json:"done"`
+}
+
+// output writes whole lines from many goroutines.
+type output struct {
+	mutex   sync.Mutex
+	encoder *json.Encoder
+}
+
+func newOutput(writer io.Writer) *output {
+	return &output{encoder: json.NewEncoder(writer)}
+}
+
+func (o *output) say(line any) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	if err := o.encoder.Encode(line); err != nil {
+		log.Fatalf("the reader is gone: %v", err)
+	}
+}

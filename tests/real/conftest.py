@@ -1,0 +1,61 @@
+"""The real parts that a test puts together: backends, manifest files, steerway, gRPC clients of two libraries."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.backend import Backends
+from tests.support.control_plane import ControlPlane
+from tests.support.grpc_client import Client, Library
+from tests.support.manifest import NAMESPACE, Files
+from tests.support.process import Processes
+
+Steer = Callable[..., ControlPlane]
+Connect = Callable[..., Client]
+
+
+@pytest.fixture
+def processes() -> Iterator[Processes]:
+    """Every process of the test; all are ended with it."""
+    with Processes() as started:
+        yield started
+
+
+@pytest.fixture
+def backends(processes: Processes) -> Backends:
+    """Real gRPC servers on loopback."""
+    return Backends(processes)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    """The directory of manifests."""
+    directory = tmp_path / "manifests"
+    directory.mkdir()
+    return Files(directory)
+
+
+@pytest.fixture
+def steer(processes: Processes, files: Files) -> Iterator[Steer]:
+    """Starts steerway on the directory of manifests: `steer("--demand-grace-seconds", "1")`."""
+    running: list[ControlPlane] = []
+
+    def start(*options: str) -> ControlPlane:
+        running.append(ControlPlane(processes, ["--files", str(files.directory), *options]))
+        return running[-1]
+
+    yield start
+    for plane in running:
+        plane.close()
+
+
+@pytest.fixture(params=["grpcio", pytest.param("grpc-go", marks=pytest.mark.needs("go"))])
+def connect(request: pytest.FixtureRequest, processes: Processes, tmp_path: Path) -> Connect:
+    """Starts a client of steerway, in the namespace of the manifests; the test runs once for each library."""
+    library: Library = request.param
+
+    def start(plane: ControlPlane, *options: str) -> Client:
+        bootstrap = plane.bootstrap(tmp_path / "bootstrap.json", "--namespace", NAMESPACE, *options)
+        return Client(processes, library, bootstrap)
+
+    return start

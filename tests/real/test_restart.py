@@ -1,0 +1,65 @@
+"""Clients do not notice that steerway restarts, orderly or not, and follow it afterwards."""
+
+from collections.abc import Callable
+
+import pytest
+from tests.real.conftest import Connect, Steer
+from tests.support.backend import Backends
+from tests.support.control_plane import ControlPlane
+from tests.support.deadline import until
+from tests.support.manifest import Files
+
+TARGET = "xds:///backend.shop:50051"
+
+
+@pytest.mark.parametrize("end", [ControlPlane.stop, ControlPlane.kill], ids=["SIGTERM", "kill -9"])
+def test_no_call_fails_while_steerway_restarts(
+    end: Callable[[ControlPlane], None], backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """Calls go on while it is away and while it comes back; what changed meanwhile is followed then."""
+    first, second, third = backends.open(3)
+    files.publish([first, second])
+    plane = steer("--drain-seconds", "1")
+    channel = connect(plane).dial(TARGET)
+    with channel.load() as load:
+        load.settle(first, second)
+        end(plane)
+        load.go_on(100)
+        files.publish([first, third])
+        plane.restart()
+        load.settle(first, third)
+        backends.close(second)
+        files.publish([third])
+        load.settle(third)
+    assert load.failures == []
+
+
+def test_a_client_that_starts_while_steerway_is_away_is_served_when_it_comes(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """The first calls fail or wait; then the client connects by itself."""
+    addresses = backends.open(2)
+    files.publish(addresses)
+    plane = steer()
+    plane.kill()
+    channel = connect(plane).dial(TARGET)
+    channel.client.send(do="call", channel=channel.name, count=1)
+    plane.restart()
+    until(lambda: channel.call()[0].ok, "an answer")
+    with channel.load() as load:
+        load.settle(*addresses)
+
+
+def test_clients_of_a_second_replica_see_the_same_versions(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """Versions come from the content: what two replicas read from the same files has the same version."""
+    files.publish(backends.open(2))
+    versions = []
+    for _ in range(2):
+        plane = steer()
+        assert connect(plane).dial(TARGET).call()[0].ok
+        resources = [found for kind in ("lds", "rds", "cds", "eds") for found in plane.resources(kind)]
+        versions.append({(r["type"], r["name"]): r["version"] for r in resources})
+    assert len(versions[0]) == 4
+    assert versions[0] == versions[1]

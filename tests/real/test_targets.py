@@ -1,0 +1,80 @@
+"""Every way to name a Service in a client's target, and what a name that means nothing gives."""
+
+import grpc
+from tests.real.conftest import Connect, Steer
+from tests.support.backend import Backends
+from tests.support.deadline import until
+from tests.support.manifest import NAMESPACE, Endpoint, Files, service, slices
+
+_HOSTS = ("backend", "backend.shop", "backend.shop.svc", "backend.shop.svc.cluster.local")
+
+
+def test_all_names_of_a_service_reach_it(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """Short or full, with the port's number, its name, or none: the port named grpc is meant then."""
+    grpc_port, admin_port = backends.open(2)
+    files.write("service.yaml", service("backend", {"admin": 9000, "grpc": 50051}))
+    files.write("grpc.yaml", *slices("backend", [grpc_port], "grpc"))
+    files.write("admin.yaml", *slices("backend", [admin_port], "admin"))
+    client = connect(steer())
+    expected = {
+        f"xds:///{host}{port}": backend
+        for host in _HOSTS
+        for port, backend in {
+            "": grpc_port,
+            ":50051": grpc_port,
+            ":grpc": grpc_port,
+            ":9000": admin_port,
+            ":admin": admin_port,
+        }.items()
+    }
+    answers = {target: client.dial(target).call()[0] for target in expected}
+    assert {target: answer.backend for target, answer in answers.items()} == expected, answers
+    assert len(answers) == 20
+
+
+def test_the_pods_of_a_headless_service_have_names_of_their_own(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """`web-1.backend.shop` is one pod, also with the cluster's domain behind it."""
+    addresses = backends.open(2)
+    files.publish([Endpoint(address, hostname=f"web-{index}") for index, address in enumerate(addresses)])
+    client = connect(steer())
+    for index, address in enumerate(addresses):
+        for name in (f"web-{index}.backend.shop:50051", f"web-{index}.backend.shop.svc.cluster.local"):
+            answers = client.dial(f"xds:///{name}").call(5)
+            assert {answer.backend for answer in answers} == {address}, answers
+
+
+def test_a_short_name_is_looked_up_in_the_namespace_of_the_client(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """The client's bootstrap file names its namespace; the Service of the same name elsewhere is another."""
+    own, other = backends.open(2)
+    for namespace, address in ((NAMESPACE, own), ("elsewhere", other)):
+        documents = slices("backend", [address], namespace=namespace)
+        files.write(f"{namespace}.yaml", service("backend", {"": 50051}, namespace=namespace), *documents)
+    client = connect(steer())
+    assert client.dial("xds:///backend").call()[0].backend == own
+    assert client.dial("xds:///backend.elsewhere").call()[0].backend == other
+
+
+def test_an_unknown_name_fails_and_the_admin_server_says_why(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """UNAVAILABLE, with a reason for each name; a Service that comes later is found by the same channel."""
+    (address,) = backends.open(1)
+    files.publish([address])
+    plane = steer()
+    client = connect(plane)
+    channels = {name: client.dial(f"xds:///{name}") for name in ("nobody.shop", "backend.shop:1", "BACKEND")}
+    for name, channel in channels.items():
+        (refused,) = channel.call()
+        assert refused.code is grpc.StatusCode.UNAVAILABLE, (name, refused)
+    reasons = {found["name"]: found["absent"] for found in plane.resources("lds")}
+    assert "nobody" in reasons["nobody.shop"]
+    assert "no TCP port 1" in reasons["backend.shop:1"]
+    assert "capital letters" in reasons["BACKEND"]
+    files.publish([address], "nobody")
+    until(lambda: channels["nobody.shop"].call()[0].ok, "an answer of the Service that came later")

@@ -1,0 +1,104 @@
+"""`steerway serve` as tests see it: started, asked, stopped, killed and started again at the same address."""
+
+import re
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tests.support.deadline import until
+from tests.support.process import Process, Processes, installed
+
+_LISTENING = re.compile(r"listening on (\S+)")
+_ADMIN = re.compile(r"admin on (\S+)")
+
+
+class ControlPlane:
+    """One replica. `options` are flags of `steerway serve` beside the two addresses."""
+
+    def __init__(self, processes: Processes, options: Sequence[str]) -> None:
+        self._processes = processes
+        self._options = options
+        self._http = httpx.Client(trust_env=False, timeout=20)
+        self.start("127.0.0.1:0")
+
+    def start(self, address: str) -> None:
+        """Start the process and wait until it has said where it listens."""
+        command = [installed("steerway"), "serve", "--listen", address, "--admin", "127.0.0.1:0"]
+        self.process: Process = self._processes.start("steerway serve", [*command, *self._options])
+        self.address = self._announced(_LISTENING)
+        self.admin = self._announced(_ADMIN)
+
+    def stop(self) -> None:
+        """SIGTERM, and wait for its orderly end."""
+        self.process.signal(signal.SIGTERM)
+        code = self.process.ended()
+        assert code == 0, self.process.complaint(f"ended with exit code {code}")
+
+    def kill(self) -> None:
+        """End it without notice."""
+        self.process.signal(signal.SIGKILL)
+        self.process.ended()
+
+    def restart(self) -> None:
+        """Start it again where it listened before."""
+        self.start(self.address)
+
+    def get(self, path: str) -> Any:
+        """The JSON answer of the admin server; the body of an error status, too."""
+        return self._http.get(f"{self.admin}{path}").json()
+
+    def ready(self) -> bool:
+        return bool(self.get("/readyz")["ready"])
+
+    def problems(self) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = self.get("/api/v1/problems")["problems"]
+        return found
+
+    def wait_for_problem(self, where: str, reason: str) -> dict[str, str]:
+        """Wait until a problem is reported whose place ends with `where` and whose reason contains `reason`."""
+
+        def found() -> dict[str, str] | None:
+            return next(
+                (p for p in self.problems() if p["where"].endswith(where) and reason in p["reason"]), None
+            )
+
+        return until(found, lambda: f"a problem at {where} with {reason!r}, only {self.problems()}") or {}
+
+    def wait_for_no_problem(self) -> None:
+        """Wait until no problem is left."""
+        until(lambda: not self.problems(), lambda: f"no problem any more: {self.problems()}")
+
+    def streams(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """Every client stream; with `kind` (`eds`) only those that asked for this type, and only that of them."""
+        found: list[dict[str, Any]] = self.get("/api/v1/streams" + (f"?type={kind}" if kind else ""))[
+            "streams"
+        ]
+        return found
+
+    def resources(self, kind: str) -> list[dict[str, Any]]:
+        """What is served of one type, with what is known to be absent."""
+        found: list[dict[str, Any]] = self.get(f"/api/v1/resources?type={kind}")["resources"]
+        return found
+
+    def bodies(self, kind: str, name: str) -> list[dict[str, Any]]:
+        """The variants of one resource that are served now, in protobuf's JSON mapping."""
+        variants = self.get(f"/api/v1/resources/{kind}/{name}").get("variants", [])
+        return [variant["body"] for variant in variants if variant["body"]]
+
+    def bootstrap(self, file: Path, *options: str) -> Path:
+        """Write the file that `steerway bootstrap` prints for clients of this server."""
+        command = [installed("steerway"), "bootstrap", "--server", self.address, *options]
+        file.write_text(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        return file
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _announced(self, pattern: re.Pattern[str]) -> str:
+        def find() -> str | None:
+            return next((found[1] for line in self.process.lines if (found := pattern.search(line))), None)
+
+        return self.process.wait(find, f"a line like {pattern.pattern!r}") or ""

@@ -1,0 +1,162 @@
+"""A gRPC client as tests see it, whichever library it is: channels, calls, load, connectivity states.
+
+The libraries run as programs that speak the same lines: `grpcio_client.py` beside this file and tests/interop/grpc_go.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import grpc
+from tests.support import go_program
+from tests.support.process import Processes
+
+Library = Literal["grpcio", "grpc-go"]
+
+_GRPCIO = Path(__file__).with_name("grpcio_client.py")
+_GRPC_GO = Path(__file__).parents[1] / "interop" / "grpc_go"
+_CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+_SETTLED_CALLS = 30
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One finished call. `backend` is the address that answered, "" when the call failed with `code` and `error`."""
+
+    backend: str
+    code: grpc.StatusCode
+    error: str
+
+    @property
+    def ok(self) -> bool:
+        return self.code is grpc.StatusCode.OK
+
+
+class Client:
+    """One client process; `bootstrap` is the file that its xds:/// targets use."""
+
+    def __init__(self, processes: Processes, library: Library, bootstrap: Path) -> None:
+        program = (
+            [sys.executable, "-P", str(_GRPCIO)] if library == "grpcio" else [str(go_program.build(_GRPC_GO))]
+        )
+        self.library = library
+        self._process = processes.start(f"{library} client", program, GRPC_XDS_BOOTSTRAP=str(bootstrap))
+        self._channels: dict[str, Channel] = {}
+        self._read = 0
+
+    def dial(self, target: str, idle_seconds: float = 0.0) -> "Channel":
+        """A new channel; it goes idle after `idle_seconds` without a call (0: never)."""
+        name = str(len(self._channels))
+        channel = self._channels[name] = Channel(self, name, target)
+        self.send(do="dial", channel=name, target=target, idle_seconds=idle_seconds)
+        return channel
+
+    def send(self, **command: object) -> None:
+        self._process.write(json.dumps(command))
+
+    def wait(self, find: Callable[[], _T], what: str) -> _T:
+        """Ask `find` after each new line until its answer is true."""
+
+        def look() -> _T:
+            self.read()
+            return find()
+
+        return self._process.wait(look, what)
+
+    def read(self) -> None:
+        """Give each channel what the process has said since the last time."""
+        lines = self._process.lines
+        while self._read < len(lines):
+            said: dict[str, Any] = json.loads(lines[self._read])
+            self._read += 1
+            self._channels[said["channel"]].take(said)
+
+
+@dataclass
+class Channel:
+    """One channel of a client. `answers` has every finished call in order, `states` every connectivity state."""
+
+    client: Client
+    name: str
+    target: str
+    answers: list[Answer] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)
+    _done: int = 0
+
+    def take(self, said: dict[str, Any]) -> None:
+        """Note one line of the process about this channel."""
+        if "state" in said:
+            self.states.append(said["state"])
+        elif "done" in said:
+            self._done += 1
+        else:
+            self.answers.append(Answer(said["backend"], _CODES[said["code"]], said["error"]))
+
+    def call(self, count: int = 1) -> list[Answer]:
+        """Make calls one after another."""
+        return self._do("call", count)
+
+    def gather(self, count: int) -> list[Answer]:
+        """Make `count` calls that the backends answer when all of them are under way at the same time."""
+        return self._do("gather", count)
+
+    @contextmanager
+    def load(self, rate: float = 100.0) -> Iterator["Load"]:
+        """Call `rate` times per second until the context ends, which waits for the last call."""
+        load = Load(self, len(self.answers))
+        self.client.send(do="start", channel=self.name, rate=rate)
+        yield load
+        self._do("stop")
+
+    def wait_for_state(self, wanted: str) -> None:
+        """Wait until the channel is in this connectivity state."""
+        what = f"{wanted} as the state of {self.target}"
+        self.client.wait(lambda: self.states[-1:] == [wanted], what)
+
+    def _do(self, what: str, count: int = 0) -> list[Answer]:
+        answers, done = len(self.answers), self._done
+        self.client.send(do=what, channel=self.name, count=count)
+        self.client.wait(lambda: self._done > done, f"the end of {what} {self.target}")
+        return self.answers[answers:]
+
+
+class Load:
+    """Calls that go on while the test does something else."""
+
+    def __init__(self, channel: Channel, start: int) -> None:
+        self._channel = channel
+        self._start = start
+
+    @property
+    def answers(self) -> Sequence[Answer]:
+        self._channel.client.read()
+        return self._channel.answers[self._start :]
+
+    @property
+    def failures(self) -> list[Answer]:
+        return [answer for answer in self.answers if not answer.ok]
+
+    def wait(self, find: Callable[[Sequence[Answer]], bool], what: str) -> None:
+        """Wait until `find` is true of the answers that came since now."""
+        channel = self._channel
+        start = len(channel.answers)
+        channel.client.wait(lambda: find(channel.answers[start:]), f"{what} at {channel.target}")
+
+    def settle(self, *backends: str) -> None:
+        """Wait until the newest calls were answered by exactly these backends."""
+
+        def settled(answers: Sequence[Answer]) -> bool:
+            newest = answers[-_SETTLED_CALLS:]
+            return len(newest) == _SETTLED_CALLS and {answer.backend for answer in newest} == set(backends)
+
+        self.wait(settled, f"only answers from {', '.join(backends)}")
+
+    def go_on(self, count: int = _SETTLED_CALLS) -> None:
+        """Wait until so many more calls were answered, well or not."""
+        self.wait(lambda answers: len(answers) >= count, f"{count} more answers")
