@@ -6,7 +6,7 @@ import grpc
 from tests.real.conftest import Connect, Steer
 from tests.support.backend import Backends
 from tests.support.deadline import until
-from tests.support.manifest import Endpoint, Files
+from tests.support.manifest import Endpoint, Files, service, slices
 
 TARGET = "xds:///backend.shop:50051"
 
@@ -114,6 +114,39 @@ def test_a_service_with_ipv6_addresses_is_reached(
     with channel.load() as load:
         load.settle(*addresses)
     assert load.failures == []
+
+
+def test_a_dual_stack_service_is_reached_by_the_first_of_its_families(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """`ipFamilies` of the Service decides; no pod is dialled by two addresses."""
+    ipv4, ipv6 = backends.open(1) + backends.open(1, "[::1]")
+    families = {"ipFamilies": ["IPv6", "IPv4"], "ipFamilyPolicy": "RequireDualStack"}
+    files.write("backend.yaml", service("backend", {"": 50051}, **families), *slices("backend", [ipv4, ipv6]))
+    channel = connect(steer()).dial(TARGET)
+    assert {answer.backend for answer in channel.call(10)} == {ipv6}
+
+
+def test_terminating_endpoints_are_shown_to_the_clients_that_know_what_that_is(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """C-core is told DRAINING, others are not told of the endpoint; neither sends it a call."""
+    healthy, draining = backends.open(2)
+    files.publish([healthy, Endpoint(draining, ready=False, terminating=True)])
+    plane = steer()
+    client = connect(plane)
+    channel = client.dial(TARGET)
+    assert {answer.backend for answer in channel.call(20)} == {healthy}
+    (assignment,) = plane.bodies("eds", "backend.shop.svc.cluster.local:50051")
+    states = {
+        endpoint["endpoint"]["address"]["socket_address"]["port_value"]: endpoint["health_status"]
+        for group in assignment["endpoints"]
+        for endpoint in group["lb_endpoints"]
+    }
+    known = {Endpoint(healthy).port: "HEALTHY"}
+    if client.library == "grpcio":
+        known[Endpoint(draining).port] = "DRAINING"
+    assert states == known
 
 
 def test_more_calls_at_once_than_grpc_allows_by_default(

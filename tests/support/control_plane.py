@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 from tests.support.deadline import until
 from tests.support.process import Process, Processes, installed
 
@@ -87,6 +88,16 @@ class ControlPlane:
         """The variants of one resource that are served now, in protobuf's JSON mapping."""
         variants = self.get(f"/api/v1/resources/{kind}/{name}").get("variants", [])
         return [variant["body"] for variant in variants if variant["body"]]
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of the samples of a metric that have these labels."""
+        families = text_string_to_metric_families(self._http.get(f"{self.admin}/metrics").text)
+        return sum(
+            sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
 
     def bootstrap(self, file: Path, *options: str) -> Path:
         """Write the file that `steerway bootstrap` prints for clients of this server."""

@@ -148,6 +148,12 @@ class Load:
         start = len(channel.answers)
         channel.client.wait(lambda: find(channel.answers[start:]), f"{what} at {channel.target}")
 
+    def reach(self, backend: str) -> None:
+        """Wait for an answer from this backend."""
+        self.wait(
+            lambda answers: any(answer.backend == backend for answer in answers), f"answers of {backend}"
+        )
+
     def settle(self, *backends: str) -> None:
         """Wait until the newest calls were answered by exactly these backends."""
 

@@ -44,16 +44,15 @@ class Endpoint:
 
 
 def service(
-    name: str, ports: Mapping[str, int], headless: bool = False, namespace: str = NAMESPACE
+    name: str, ports: Mapping[str, int], headless: bool = False, namespace: str = NAMESPACE, **spec: object
 ) -> Manifest:
-    """A Service with these ports by name (a single one may be named "")."""
+    """A Service with these ports by name (a single one may be named ""); `spec` is added to its own."""
     listed = [{"port": port, **({"name": key} if key else {})} for key, port in ports.items()]
-    spec = {"ports": listed, **({"clusterIP": "None"} if headless else {})}
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": spec,
+        "spec": {"ports": listed, **({"clusterIP": "None"} if headless else {}), **spec},
     }
 
 

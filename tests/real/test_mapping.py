@@ -1,0 +1,54 @@
+"""The short mapping format of k8s-xds, read unchanged: its own test, from one backend to the next to the next."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.real.conftest import Connect, Steer
+from tests.support.backend import Backends
+from tests.support.manifest import Endpoint, Files
+
+
+def _mapping(*addresses: str) -> dict[str, Any]:
+    endpoints = [Endpoint(address) for address in addresses]
+    return {"backend": {"eu-1a": [{"ip": e.host, "port": e.port, "zone": "eu-1a"} for e in endpoints]}}
+
+
+def test_a_client_follows_each_change_of_the_mapping(
+    backends: Backends,
+    files: Files,
+    steer: Steer,
+    connect: Connect,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """The mapping names backend A, then B, then C; the client calls each in turn, and no call fails."""
+    first, *others = backends.open(3)
+    files.write("mapping.yaml", _mapping(first))
+    channel = connect(steer()).dial("xds:///backend.default")
+    with channel.load(rate=200) as load:
+        load.settle(first)
+        for address in others:
+            written = time.monotonic()
+            files.write("mapping.yaml", _mapping(address))
+            load.reach(address)
+            record_property("seconds_from_file_to_answer", round(time.monotonic() - written, 3))
+            load.settle(address)
+    assert load.failures == []
+
+
+def test_a_short_target_works_for_a_client_without_a_namespace(
+    backends: Backends,
+    files: Files,
+    steer: Steer,
+    connect: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`xds:///backend`, as k8s-xds has it: the setting of the default namespace fits the mapping."""
+    monkeypatch.delenv("POD_NAMESPACE", raising=False)
+    addresses = backends.open(2)
+    files.write("mapping.yaml", _mapping(*addresses))
+    channel = connect(steer(), "--namespace", "").dial("xds:///backend")
+    with channel.load() as load:
+        load.settle(*addresses)
+    assert load.failures == []
