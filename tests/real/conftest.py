@@ -49,7 +49,11 @@ def steer(processes: Processes, files: Files) -> Iterator[Steer]:
         plane.close()
 
 
-@pytest.fixture(params=["grpcio", pytest.param("grpc-go", marks=pytest.mark.needs("go"))])
+# The first test with grpc-go compiles the client, which takes minutes once.
+_GRPC_GO = pytest.param("grpc-go", marks=[pytest.mark.needs("go"), pytest.mark.timeout(900)])
+
+
+@pytest.fixture(params=["grpcio", _GRPC_GO])
 def connect(request: pytest.FixtureRequest, processes: Processes, tmp_path: Path) -> Connect:
     """Starts a client of steerway, in the namespace of the manifests; the test runs once for each library."""
     library: Library = request.param

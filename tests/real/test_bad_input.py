@@ -181,10 +181,9 @@ def test_one_update_of_a_configmap_is_one_change(world: World) -> None:
 def test_a_service_of_5000_endpoints_is_served_whole(world: World) -> None:
     """The client gets all of them and finds those that answer among those that refuse a connection."""
     hosts = [f"127.9.{number // 250}.{number % 250 + 1}" for number in range(4998)]
-    endpoints = [Endpoint(f"{host}:{Endpoint(world.before).port}") for host in hosts]
-    world.files.write(
-        "other.yaml", service("other", {"": 50051}), *slices("other", [world.before, world.after, *endpoints])
-    )
+    refusing = [f"{host}:{Endpoint(world.before).port}" for host in hosts]
+    listed = slices("other", [world.before, world.after, *refusing])
+    world.files.write("other.yaml", service("other", {"": 50051}), *listed)
     channel = world.client.dial(OTHER)
     assert channel.call()[0].ok
     (assignment,) = world.plane.bodies("eds", "other.shop.svc.cluster.local:50051")

@@ -121,8 +121,8 @@ def test_a_dual_stack_service_is_reached_by_the_first_of_its_families(
 ) -> None:
     """`ipFamilies` of the Service decides; no pod is dialled by two addresses."""
     ipv4, ipv6 = backends.open(1) + backends.open(1, "[::1]")
-    families = {"ipFamilies": ["IPv6", "IPv4"], "ipFamilyPolicy": "RequireDualStack"}
-    files.write("backend.yaml", service("backend", {"": 50051}, **families), *slices("backend", [ipv4, ipv6]))
+    manifest = service("backend", {"": 50051}, ipFamilies=["IPv6", "IPv4"])
+    files.write("backend.yaml", manifest, *slices("backend", [ipv4, ipv6]))
     channel = connect(steer()).dial(TARGET)
     assert {answer.backend for answer in channel.call(10)} == {ipv6}
 
