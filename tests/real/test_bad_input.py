@@ -12,6 +12,7 @@ import yaml
 from tests.real.conftest import Connect, Steer
 from tests.support.backend import Backends
 from tests.support.control_plane import ControlPlane
+from tests.support.deadline import until
 from tests.support.grpc_client import Channel, Client
 from tests.support.manifest import Endpoint, Files, Manifest, service, slices
 
@@ -120,8 +121,8 @@ def test_of_two_definitions_of_a_service_the_first_is_used(world: World) -> None
     world.files.write_text("b.yaml", text)
     world.reported("/b.yaml:1", "is defined at")
     world.follow(channel, world.before)
-    (refused,) = world.client.dial(f"{OTHER}:50052").call()
-    assert not refused.ok
+    world.client.dial(f"{OTHER}:50052").begin()
+    until(lambda: "no TCP port 50052" in str(world.plane.resources("lds")), "the second one is not used")
     (world.files.directory / "b.yaml").unlink()
     world.plane.wait_for_no_problem()
     assert channel.call()[0].ok

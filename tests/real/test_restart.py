@@ -43,7 +43,7 @@ def test_a_client_that_starts_while_steerway_is_away_is_served_when_it_comes(
     plane = steer()
     plane.kill()
     channel = connect(plane).dial(TARGET)
-    channel.client.send(do="call", channel=channel.name, count=1)
+    channel.begin()
     plane.restart()
     until(lambda: channel.call()[0].ok, "an answer")
     with channel.load() as load:

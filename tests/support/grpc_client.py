@@ -98,6 +98,10 @@ class Channel:
         else:
             self.answers.append(Answer(said["backend"], _CODES[said["code"]], said["error"]))
 
+    def begin(self) -> None:
+        """Make one call and do not wait for its end."""
+        self.client.send(do="call", channel=self.name, count=1)
+
     def call(self, count: int = 1) -> list[Answer]:
         """Make calls one after another."""
         return self._do("call", count)

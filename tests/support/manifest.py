@@ -67,7 +67,7 @@ def slices(
             "apiVersion": "discovery.k8s.io/v1",
             "kind": "EndpointSlice",
             "metadata": {
-                "name": f"{name}-{family.lower()}-{port}",
+                "name": f"{name}-{index}",
                 "namespace": namespace,
                 "labels": {"kubernetes.io/service-name": name},
             },
@@ -75,7 +75,7 @@ def slices(
             "ports": [{"port": port, **({"name": port_name} if port_name else {})}],
             "endpoints": [endpoint.manifest() for endpoint in group],
         }
-        for (family, port), group in groups
+        for index, ((family, port), group) in enumerate(groups)
     ]
 
 
