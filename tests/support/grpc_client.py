@@ -87,20 +87,21 @@ class Channel:
     target: str
     answers: list[Answer] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
-    _done: int = 0
+    _commands: int = 0
+    _done: set[int] = field(default_factory=set)
 
     def take(self, said: dict[str, Any]) -> None:
         """Note one line of the process about this channel."""
         if "state" in said:
             self.states.append(said["state"])
         elif "done" in said:
-            self._done += 1
+            self._done.add(said["done"])
         else:
             self.answers.append(Answer(said["backend"], _CODES[said["code"]], said["error"]))
 
     def begin(self) -> None:
         """Make one call and do not wait for its end."""
-        self.client.send(do="call", channel=self.name, count=1)
+        self._send("call", 1)
 
     def call(self, count: int = 1) -> list[Answer]:
         """Make calls one after another."""
@@ -124,10 +125,15 @@ class Channel:
         self.client.wait(lambda: self.states[-1:] == [wanted], what)
 
     def _do(self, what: str, count: int = 0) -> list[Answer]:
-        answers, done = len(self.answers), self._done
-        self.client.send(do=what, channel=self.name, count=count)
-        self.client.wait(lambda: self._done > done, f"the end of {what} {self.target}")
+        answers = len(self.answers)
+        command = self._send(what, count)
+        self.client.wait(lambda: command in self._done, f"the end of {what} {self.target}")
         return self.answers[answers:]
+
+    def _send(self, what: str, count: int) -> int:
+        self._commands += 1
+        self.client.send(do=what, channel=self.name, id=self._commands, count=count)
+        return self._commands
 
 
 class Load:

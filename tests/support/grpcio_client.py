@@ -51,11 +51,11 @@ class Channel:
         else:
             say(channel=self._name, backend=answer.decode(), code=0, error="")
 
-    async def call(self, count: int) -> None:
+    async def call(self, id: int, count: int) -> None:
         """Calls one after another."""
         for _ in range(count):
             await self._call()
-        say(channel=self._name, done="call")
+        say(channel=self._name, done=id)
 
     def start(self, rate: float) -> None:
         """Send calls at a fixed rate, whatever becomes of the earlier ones."""
@@ -71,17 +71,17 @@ class Channel:
                 due += 1 / rate
                 await asyncio.sleep(due - loop.time())
 
-    async def stop(self) -> None:
+    async def stop(self, id: int) -> None:
         """End the load and wait for its last call."""
         self._sending = False
         assert self._load is not None
         await self._load
-        say(channel=self._name, done="stop")
+        say(channel=self._name, done=id)
 
-    async def gather(self, count: int) -> None:
+    async def gather(self, id: int, count: int) -> None:
         """Send `count` calls that the backends answer when all of them are under way."""
         await asyncio.gather(*(self._call(str(count).encode()) for _ in range(count)))
-        say(channel=self._name, done="gather")
+        say(channel=self._name, done=id)
 
 
 async def main() -> None:
@@ -97,11 +97,11 @@ async def main() -> None:
             case "start":
                 channels[name].start(command["rate"])
             case "call":
-                running.add(asyncio.create_task(channels[name].call(command["count"])))
+                running.add(asyncio.create_task(channels[name].call(command["id"], command["count"])))
             case "stop":
-                running.add(asyncio.create_task(channels[name].stop()))
+                running.add(asyncio.create_task(channels[name].stop(command["id"])))
             case "gather":
-                running.add(asyncio.create_task(channels[name].gather(command["count"])))
+                running.add(asyncio.create_task(channels[name].gather(command["id"], command["count"])))
             case unknown:
                 raise ValueError(f"command {unknown!r}: nothing to do")
 

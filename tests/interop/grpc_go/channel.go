@@ -72,11 +72,11 @@ func (c *channel) call(request []byte) {
 	c.out.say(result{c.name, string(answer), uint32(failure.Code()), failure.Message()})
 }
 
-func (c *channel) callInTurn(count int) {
+func (c *channel) callInTurn(id, count int) {
 	for range count {
 		c.call(nil)
 	}
-	c.out.say(done{c.name, "call"})
+	c.out.say(done{c.name, id})
 }
 
 // start sends calls at a fixed rate, whatever becomes of the earlier ones.
@@ -96,18 +96,18 @@ func (c *channel) start(rate float64) {
 	})
 }
 
-func (c *channel) stop() {
+func (c *channel) stop(id int) {
 	close(c.end)
 	c.load.Wait()
-	c.out.say(done{c.name, "stop"})
+	c.out.say(done{c.name, id})
 }
 
 // gather sends count calls that the backends answer when all of them are under way.
-func (c *channel) gather(count int) {
+func (c *channel) gather(id, count int) {
 	var calls sync.WaitGroup
 	for range count {
 		calls.Go(func() { c.call([]byte(strconv.Itoa(count))) })
 	}
 	calls.Wait()
-	c.out.say(done{c.name, "gather"})
+	c.out.say(done{c.name, id})
 }

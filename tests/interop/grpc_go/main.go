@@ -5,14 +5,14 @@
 // lines are spoken by tests/support/grpcio_client.py, so that one test runs over both clients.
 //
 //	{"do": "dial", "channel": C, "target": T, "idle_seconds": S}   S = 0: never idle
-//	{"do": "call", "channel": C, "count": N}                      N calls, one after another
+//	{"do": "call", "channel": C, "id": I, "count": N}             N calls, one after another
+//	{"do": "gather", "channel": C, "id": I, "count": N}           N calls at once, answered when all are under way
 //	{"do": "start", "channel": C, "rate": R}                      R calls per second until "stop"
-//	{"do": "stop", "channel": C}                                  → {"channel": C, "done": "stop"} after the last call
-//	{"do": "gather", "channel": C, "count": N}                    N calls at once, answered when all are under way
+//	{"do": "stop", "channel": C, "id": I}
 //
 //	{"channel": C, "state": "READY"}
 //	{"channel": C, "backend": B, "code": 0, "error": ""}          code: a gRPC status code
-//	{"channel": C, "done": "call"}
+//	{"channel": C, "done": I}                                     the last call of the command has been reported
 //
 // The bootstrap file is read by grpc-go itself, from GRPC_XDS_BOOTSTRAP.
 package main
@@ -27,6 +27,7 @@ import (
 type command struct {
 	Do          string  `json:"do"`
 	Channel     string  `json:"channel"`
+	ID          int     `json:"id"`
 	Target      string  `json:"target"`
 	IdleSeconds float64 `json:"idle_seconds"`
 	Count       int     `json:"count"`
@@ -56,13 +57,13 @@ func main() {
 		}
 		switch order.Do {
 		case "call":
-			go known.callInTurn(order.Count)
+			go known.callInTurn(order.ID, order.Count)
 		case "start":
 			known.start(order.Rate)
 		case "stop":
-			go known.stop()
+			go known.stop(order.ID)
 		case "gather":
-			go known.gather(order.Count)
+			go known.gather(order.ID, order.Count)
 		default:
 			log.Fatalf("command %q: nothing to do", lines.Text())
 		}

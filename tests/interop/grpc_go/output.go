@@ -24,7 +24,7 @@ type state struct {
 // done says that the last call of a command has been reported.
 type done struct {
 	Channel string `json:"channel"`
-	Done    string `json:"done"`
+	Done    int    `json:"done"`
 }
 
 // output writes whole lines from many goroutines.
