@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.needs("demo")
+
 _MARK = "DEMO_TEST_MARK"
 _RATE, _SECONDS, _BACKENDS = 50, 15, 2
 

@@ -1,0 +1,37 @@
+"""Leaving out a ring of tests knowingly: `TEST_WITHOUT=kubernetes,go make test`.
+
+A test that needs a real part which not every machine has says so: `@pytest.mark.needs("kubernetes")`. A part that
+cannot run is a failure; only who names it in `TEST_WITHOUT` gets its tests skipped, with that as the printed reason.
+"""
+
+import os
+
+import pytest
+
+VARIABLE = "TEST_WITHOUT"
+PARTS = {
+    "kubernetes": "a real Kubernetes API server",
+    "envoy": "a real Envoy",
+    "go": "a Go toolchain, for clients of grpc-go",
+    "demo": "a run of the whole demo",
+}
+"""What a test may need, and what may be left out."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what was left out. A word that is no part is an error, of a test as of the person."""
+    left_out = {word for word in os.environ.get(VARIABLE, "").replace(" ", "").split(",") if word}
+    _known(left_out, VARIABLE)
+    for item in items:
+        needed = {str(word) for marker in item.iter_markers("needs") for word in marker.args}
+        _known(needed, item.nodeid)
+        if missing := sorted(needed & left_out):
+            parts = " and ".join(PARTS[word] for word in missing)
+            item.add_marker(pytest.mark.skip(reason=f"needs {parts}; left out by {VARIABLE}"))
+
+
+def _known(words: set[str], where: str) -> None:
+    if unknown := words - set(PARTS):
+        raise pytest.UsageError(
+            f"{where}: unknown part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}"
+        )
