@@ -1,0 +1,85 @@
+"""A network namespace of the tests' own, in which every pod address is local.
+
+A real API server refuses loopback addresses as endpoints, so pods need others. In here all of `PODS` belongs to this
+machine: a process binds 10.244.1.5:8080 without further ado, and connections to an address that nobody serves are
+refused. Nothing of it is seen outside.
+
+A thread enters a namespace for itself alone: the sockets that it opens and the processes and threads that it starts
+from then on are inside (setns(2)). So a test runs inside as a whole, without a word about it in what it uses.
+"""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+PODS = ("10.244.0.0/16", "fd00:10::/64")
+"""Addresses that are local inside."""
+
+_CLONE_NEWNET = 0x40000000
+_NAMED = Path("/run/netns")
+_OWN = Path("/proc/thread-self/ns/net")
+
+
+class NetworkError(Exception):
+    """The namespace cannot be made; the text says what to do."""
+
+
+class Network:
+    """A namespace by its name, as `ip netns` knows it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def exists(self) -> bool:
+        return (_NAMED / self.name).exists()
+
+    def create(self) -> None:
+        """Make it, with all pod addresses local. Raises NetworkError."""
+        if shutil.which("ip") is None:
+            raise NetworkError("the command ip is missing: install the package iproute2 (make debian)")
+        _ip("netns", "add", self.name)
+        _ip("-n", self.name, "link", "set", "lo", "up")
+        with self.entered():
+            for prefix in PODS:
+                family = "-6" if ":" in prefix else "-4"
+                _ip(family, "route", "add", "local", prefix, "dev", "lo")
+            # IPv6, unlike IPv4, lets a process bind an address that only a route makes local if this says so.
+            Path("/proc/sys/net/ipv6/ip_nonlocal_bind").write_text("1")
+
+    def delete(self) -> None:
+        """Remove its name; the kernel removes the rest when the last process in it has ended."""
+        if self.exists:
+            _ip("netns", "del", self.name)
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Let this thread be inside, and outside again."""
+        with _OWN.open() as outside, (_NAMED / self.name).open() as inside:
+            _enter(inside.fileno())
+            try:
+                yield
+            finally:
+                _enter(outside.fileno())
+
+
+def named(prefix: str) -> list[Network]:
+    """The namespaces whose names begin with `prefix`."""
+    return [Network(path.name) for path in sorted(_NAMED.glob(f"{prefix}*"))]
+
+
+def _ip(*arguments: str) -> None:
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        cure = "run it as root, or in a container that may make network namespaces"
+        raise NetworkError(f"ip {' '.join(arguments)}: {done.stderr.strip()} ({cure})")
+
+
+def _enter(descriptor: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)  # os.setns is there from Python 3.12 on
+    if libc.setns(descriptor, _CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
