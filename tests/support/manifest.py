@@ -67,7 +67,7 @@ def slices(
             "apiVersion": "discovery.k8s.io/v1",
             "kind": "EndpointSlice",
             "metadata": {
-                "name": f"{name}-{index}",
+                "name": "-".join(part for part in (name, port_name, str(index)) if part),
                 "namespace": namespace,
                 "labels": {"kubernetes.io/service-name": name},
             },
