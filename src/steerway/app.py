@@ -12,13 +12,14 @@ catalog, translate and engine without another one in between.
 import asyncio
 import itertools
 import signal
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, Self
 
 import structlog
 
 from steerway import telemetry
 from steerway.admin.server import AdminServer
-from steerway.admin.view import AdminView, Phase
+from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
 from steerway.config import Settings
 from steerway.engine.engine import Closed, Demand, Engine, Nack, Opened, Withdrawn
@@ -27,8 +28,9 @@ from steerway.sources.debounce import Debouncer, Delay
 from steerway.sources.files import FileSource
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
 from steerway.sources.objects import ObjectKey, XdsResource
-from steerway.sources.store import ObjectStore, Problem
+from steerway.sources.store import ObjectStore
 from steerway.translate.audience import classify
+from steerway.translate.commit import Commit
 from steerway.translate.render import to_json
 from steerway.translate.translator import Translator
 
@@ -54,7 +56,7 @@ class ControlPlane:
         self._sources = _sources(settings, self._store)
         self._debouncer = _debouncer(settings)
         self._catalog = Catalog(frozenset(settings.upstream_services))
-        self._translator = Translator(self._catalog, settings.cluster_domain)
+        self._translator = Translator(self._catalog.service, settings.cluster_domain)
         self._engine = Engine(
             listen=settings.listen,
             identifier=settings.identifier,
@@ -67,41 +69,52 @@ class ControlPlane:
 
     async def serve(self, announce: Callable[[str], None]) -> int:
         """Start, run until a signal, drain. Each part runs for ever; one that ends takes the rest with it."""
-        signals = _Signals()
         admin = AdminServer(self._settings.admin, self._view())
-        try:
-            announce(f"listening on {self._engine.start()}")
-            announce(f"admin on http://{await admin.start()}")
-            parts = [asyncio.create_task(source.run()) for source in self._sources]
-            parts.append(asyncio.create_task(self._steer()))
-            stop = asyncio.create_task(signals.first.wait())
-            done, _ = await asyncio.wait([*parts, stop], return_when=asyncio.FIRST_COMPLETED)
-            for part in done - {stop}:
-                part.result()
-            await self._drain(signals.second)
-            for part in [*parts, stop]:
-                part.cancel()
-            await asyncio.gather(*parts, stop, return_exceptions=True)
-        finally:
-            await admin.stop()
-            self._engine.stop()
+        parts: list[asyncio.Task[None]] = []
+        with _Signals() as signals:
+            try:
+                announce(f"listening on {self._engine.start()}")
+                announce(f"admin on http://{await admin.start()}")
+                parts = [asyncio.create_task(source.run(), name=source.name) for source in self._sources]
+                parts.append(asyncio.create_task(self._steer(), name="steering"))
+                await _first_of(signals.first, parts)
+                await self._drain(signals.second)
+            finally:
+                for part in parts:
+                    part.cancel()
+                await asyncio.gather(*parts, return_exceptions=True)
+                await admin.stop()
+                self._engine.stop()
+        log.info("stopped")
         return 0
 
     async def _steer(self) -> None:
         """Publish nothing before every source has synced; then follow the sources and answer the clients."""
-        synced = asyncio.Event()
+        await self._synced()
+        # From here to the listener there is no await: no change is missed, and none is translated twice.
+        objects = list(self._store.objects())
+        self._catalog.update(self._store.get, [found.key for found in objects])
+        commit = self._translator.start([found for found in objects if isinstance(found, XdsResource)])
         self._store.listen(self._debouncer.add)
-        self._store.listen(lambda _: synced.set() if self._store.synced else None)
-        await synced.wait()
-        keys = [found.key for found in self._store.objects()]
-        self._catalog.update(self._store.get, keys)
-        self._engine.publish(self._translator.start(self._raw(keys)))
+        self._engine.publish(commit)
         self._engine.set_serving(True)
         self._phase = "serving"
-        log.info("serving", objects=len(keys), problems=self._count_problems())
+        log.info("serving", services=len(self._catalog), problems=len(self._problems()))
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._follow_sources())
             loops.create_task(self._answer_clients())
+
+    async def _synced(self) -> None:
+        """Wait until every source has given its first full state."""
+        synced = asyncio.Event()
+
+        def look(_changed: frozenset[ObjectKey] = frozenset()) -> None:
+            if self._store.synced:
+                synced.set()
+
+        self._store.listen(look)
+        look()
+        await synced.wait()
 
     async def _follow_sources(self) -> None:
         while True:
@@ -109,10 +122,10 @@ class ControlPlane:
             with telemetry.TRANSLATE_SECONDS.labels("change").time():
                 services = self._catalog.update(self._store.get, keys)
                 commit = self._translator.refresh(services, self._raw(keys))
-            self._engine.publish(commit)
-            self._count_problems()
+            self._publish(commit)
 
     async def _answer_clients(self) -> None:
+        """Answer what the engine reports, in its order; equal kinds that follow each other in one go."""
         async for events in self._engine.events():
             for kind, group in itertools.groupby(events, type):
                 if kind is Opened:
@@ -120,9 +133,9 @@ class ControlPlane:
                 elif kind is Demand:
                     with telemetry.TRANSLATE_SECONDS.labels("demand").time():
                         commit = self._translator.demand([(d.type_url, d.name, d.audience) for d in group])
-                    self._engine.publish(commit)
+                    self._publish(commit)
                 elif kind is Withdrawn:
-                    self._engine.publish(
+                    self._publish(
                         self._translator.withdraw([(w.type_url, w.name, w.audience) for w in group])
                     )
                 elif kind is Nack:
@@ -139,7 +152,127 @@ class ControlPlane:
         drain = asyncio.create_task(asyncio.to_thread(self._engine.drain, self._settings.drain_seconds))
         hurry = asyncio.create_task(at_once.wait())
         await asyncio.wait([drain, hurry], return_when=asyncio.FIRST_COMPLETED)
-        self._engine.stop()
         hurry.cancel()
+        self._engine.stop()
         await drain
-        log.info("stopped")
+
+    def _publish(self, commit: Commit) -> None:
+        if commit:
+            self._engine.publish(commit)
+
+    def _raw(self, keys: Iterable[ObjectKey]) -> list[tuple[tuple[str, str], XdsResource | None]]:
+        """The raw resources among changed objects, by type and name; None for one that is gone."""
+        found = []
+        for key in keys:
+            if key.kind == XdsResource.__name__:
+                resource = self._store.get(key)
+                found.append(
+                    ((key.namespace, key.name), resource if isinstance(resource, XdsResource) else None)
+                )
+        return found
+
+    def _audience(self, opened: Opened) -> str:
+        audience = classify(opened.node, self._settings.default_namespace)
+        log.info("stream_opened", stream=opened.stream, peer=opened.peer, audience=audience)
+        return audience
+
+    def _view(self) -> AdminView:
+        return AdminView(
+            engine=self._engine,
+            store=self._store,
+            phase=lambda: self._phase,
+            problems=self._problems,
+            render=to_json,
+            collectors=(StatsCollector(self._engine),),
+        )
+
+    def _problems(self) -> Sequence[ProblemView]:
+        """What is skipped now, from all stages."""
+        return [*self._store.problems(), *self._catalog.problems(), *self._translator.problems()]
+
+
+class _Source(Protocol):
+    """A source of facts: writes to the object store under its name until it is cancelled."""
+
+    name: str
+
+    async def run(self) -> None: ...
+
+
+def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
+    """The sources to run, known to the store. Files come first, and so win: somebody put them beside this process."""
+    sources: list[_Source] = []
+    if settings.files:
+        sources.append(FileSource(settings.files, store, settings.default_namespace))
+    if settings.kubernetes.enabled:
+        kubernetes = settings.kubernetes
+        namespaces = None if kubernetes.namespaces == ("all",) else kubernetes.namespaces
+        options = KubernetesOptions(kubernetes.kubeconfig, kubernetes.context, namespaces)
+        sources.append(KubernetesSource(options, store))
+    for source in sources:
+        store.register(source.name)
+    return sources
+
+
+def _debouncer(settings: Settings) -> Debouncer:
+    debounce = settings.debounce
+    return Debouncer(
+        endpoints=Delay(debounce.endpoint_quiet_seconds, debounce.endpoint_max_seconds),
+        others=Delay(debounce.quiet_seconds, debounce.max_seconds),
+    )
+
+
+async def _first_of(stop: asyncio.Event, parts: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for `stop`. Raises what ended a part, should one end before."""
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([*parts, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    for part in parts:
+        if part.done():
+            error = _cause(part.exception() or RuntimeError(f"{part.get_name()} ended by itself"))
+            log.error("part_failed", part=part.get_name(), error=str(error))
+            raise error
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What a task group wrapped, when that is one error."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _log_nack(nack: Nack) -> None:
+    log.warning(
+        "nack",
+        node=nack.node_id,
+        peer=nack.peer,
+        type=nack.type_url.rpartition(".")[2],
+        resources=nack.resources,
+        version=nack.version,
+        message=nack.message,
+    )
+
+
+class _Signals:
+    """SIGTERM and SIGINT as two events. After the second one signals do again what they do by default."""
+
+    _NUMBERS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
+        self.second = asyncio.Event()
+
+    def __enter__(self) -> Self:
+        for number in self._NUMBERS:
+            asyncio.get_running_loop().add_signal_handler(number, self._received)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in self._NUMBERS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+    def _received(self) -> None:
+        if self.first.is_set():
+            self.second.set()
+            self.__exit__()
+        self.first.set()

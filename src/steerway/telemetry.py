@@ -21,7 +21,10 @@ INFORMER_RELISTS = Counter(
     registry=REGISTRY,
 )
 INFORMER_SYNCED = Gauge(
-    "steerway_source_synced", "1 once the source has given its first full state.", ["source"], registry=REGISTRY
+    "steerway_source_synced",
+    "1 once the source has given its first full state.",
+    ["source"],
+    registry=REGISTRY,
 )
 INFORMER_LAST_CONTACT = Gauge(
     "steerway_informer_last_contact_timestamp_seconds",

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from steerway import telemetry
 from steerway.admin import page, resource, stream, type_name
 from steerway.admin.metrics import Exposition
 from steerway.admin.view import AdminView
@@ -59,6 +60,7 @@ class _Routes:
         return _json(body, 503 if missing else 200)
 
     async def metrics(self, request: Request) -> Response:
+        telemetry.PROBLEMS.set(len(self._view.problems()))
         body, kind = await asyncio.to_thread(self._exposition.encode, request.headers.get("accept", ""))
         return Response(body, headers={"content-type": kind})
 

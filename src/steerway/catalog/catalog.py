@@ -8,11 +8,14 @@ The catalog holds no objects of its own: it reads them from the store that gave 
 
 from collections.abc import Callable, Iterable, Iterator
 
+import structlog
+
 from steerway.catalog import service as build_service
 from steerway.catalog.model import Problem, Service, ServiceId
 from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Object, ObjectKey
 from steerway.sources.objects import Service as ServiceFact
 
+log = structlog.get_logger()
 Get = Callable[[ObjectKey], Object | None]
 
 
@@ -77,7 +80,18 @@ class Catalog:
         if isinstance(fact, ServiceFact) and self._serves(id):
             found = (get(key) for key in self._slices.get(id, ()))
             slices = [each for each in found if isinstance(each, EndpointSlice)]
-            built, problems = build_service.build(fact, slices)
+            try:
+                built, problems = build_service.build(fact, slices)
+            except Exception as error:  # one service must never stop the others
+                log.exception("service_not_understood", service=str(id))
+                problems = [
+                    Problem(
+                        str(fact.key),
+                        f"cannot be understood: {error!r}",
+                        "its last good version is served; please report this",
+                    )
+                ]
+                built = self._services.get(id)
         if problems:
             self._problems[id] = tuple(sorted(problems, key=str))
         else:

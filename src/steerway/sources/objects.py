@@ -16,7 +16,7 @@ SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 
 class ObjectKey(NamedTuple):
-    """Identity of an object: kind, namespace ("" for raw xDS resources) and name."""
+    """Identity of an object: kind, namespace and name. A raw xDS resource has its type URL as namespace."""
 
     kind: str
     namespace: str
@@ -132,7 +132,7 @@ class XdsResource(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> ObjectKey:
-        return ObjectKey("XdsResource", "", f"{self.type_url}/{self.name}")
+        return ObjectKey("XdsResource", self.type_url, self.name)
 
 
 Object: TypeAlias = Service | EndpointSlice | XdsResource

@@ -131,8 +131,6 @@ class ObjectStore:
                 problems[subject] = found
             else:
                 problems.pop(subject, None)
-        total = sum(len(found) for subjects in self._problems.values() for found in subjects.values())
-        telemetry.PROBLEMS.set(total)
 
     @staticmethod
     def _count(source: str, batch: Batch) -> None:

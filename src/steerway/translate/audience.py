@@ -15,8 +15,11 @@ here is a proof of identity.
 import functools
 import re
 
+import structlog
 from envoy.config.core.v3 import base_pb2
 from google.protobuf.message import DecodeError
+
+log = structlog.get_logger()
 
 GRPC = "grpc"
 GRPC_PLAIN = "grpc/plain"
@@ -34,7 +37,8 @@ def classify(node: bytes, default_namespace: str) -> str:
     message = base_pb2.Node()
     try:
         message.ParseFromString(node)
-    except DecodeError:
+    except DecodeError as error:
+        log.warning("node_unreadable", reason=str(error), taken_for=GRPC_PLAIN, namespace=default_namespace)
         return f"{GRPC_PLAIN}/{default_namespace}"
     return f"{_kind(message.user_agent_name)}/{_namespace(message, default_namespace)}"
 

@@ -230,6 +230,10 @@ class Translator:
             cure = "see the type's reference in Envoy's API documentation"
             self._raw_problems[name] = Problem(document.where, str(error), cure)
             return
+        except Exception as error:  # one document must never stop the others
+            log.exception("document_not_understood", where=document.where)
+            self._raw_problems[name] = Problem(document.where, f"cannot be understood: {error!r}")
+            return
         if parsed != present:
             self._raw[name] = parsed
             commit.put.append((*name, "", parsed.body, parsed.references))
