@@ -84,13 +84,8 @@ class Catalog:
                 built, problems = build_service.build(fact, slices)
             except Exception as error:  # one service must never stop the others
                 log.exception("service_not_understood", service=str(id))
-                problems = [
-                    Problem(
-                        str(fact.key),
-                        f"cannot be understood: {error!r}",
-                        "its last good version is served; please report this",
-                    )
-                ]
+                cure = "its last good version is served; please report this"
+                problems = [Problem(str(fact.key), f"cannot be understood: {error!r}", cure)]
                 built = self._services.get(id)
         if problems:
             self._problems[id] = tuple(sorted(problems, key=str))

@@ -8,16 +8,23 @@ of its package: `envoy.extensions.filters.http.router.v3.Router` stands in a `*_
 import functools
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.message import Message
 
+from steerway.config.name import nearest
 from steerway.errors import TranslateError
 
 _ROOTS = frozenset({"envoy", "xds", "udpa", "google", "opencensus", "validate"})
 """Packages that a type may come from: a file must not make steerway import anything else."""
+_LAYERS = re.compile(r"^(Failed to parse \w+ field: )+(?=.* at [\w.\[\]\"]+)")
+"""What protobuf writes in front when the place comes at the end anyway."""
+_UNKNOWN_FIELD = re.compile(
+    r'Message type "(?P<type>[^"]+)" has no field named "(?P<field>[^"]+)" at "(?P<path>[^"]+)"'
+)
 
 
 def from_json(type_url: str, body: dict[str, Any]) -> Message:
@@ -31,8 +38,20 @@ def from_json(type_url: str, body: dict[str, Any]) -> Message:
     try:
         json_format.ParseDict(body, message)
     except (json_format.ParseError, TypeError, ValueError) as error:
-        raise TranslateError(" ".join(str(error).split())) from error
+        raise TranslateError(_explained(" ".join(str(error).split()))) from error
     return message
+
+
+def _explained(text: str) -> str:
+    """protobuf's message without the layers around it; for an unknown field the nearest one instead of all."""
+    text = _LAYERS.sub("", text).rstrip(".")
+    unknown = _UNKNOWN_FIELD.match(text)
+    if unknown is None:
+        return text
+    field, descriptor = unknown["field"], descriptor_pool.Default().FindMessageTypeByName(unknown["type"])
+    camel = field != field.lower()  # the JSON mapping takes both spellings: answer in that of the author
+    known = [each.json_name if camel else each.name for each in descriptor.fields]
+    return f"{descriptor.name} has no field {field} at {unknown['path']}{nearest(field, known)}"
 
 
 def to_json(message: Message) -> dict[str, Any]:
@@ -58,8 +77,8 @@ def load(type_url: str) -> type[Message]:
         _import_package(package)
     try:
         descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
-    except KeyError:
-        raise TranslateError(f"no message type {name} is known") from None
+    except (KeyError, TypeError):  # TypeError: not even text that can be encoded
+        raise TranslateError(f"no message type {name!r} is known") from None
     return message_factory.GetMessageClass(descriptor)
 
 
@@ -77,7 +96,9 @@ def _types(value: Any) -> Iterator[str]:
     """Every `@type` in a JSON value."""
     if isinstance(value, dict):
         for key, nested in value.items():
-            if key == "@type" and isinstance(nested, str):
+            if key == "@type":
+                if not isinstance(nested, str):
+                    raise TranslateError(f"@type must be a string, not {nested!r}")
                 yield nested
             else:
                 yield from _types(nested)

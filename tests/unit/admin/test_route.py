@@ -68,6 +68,14 @@ async def test_metrics_hold_the_product_the_stages_and_the_process(http: httpx.A
     assert "\npython_info{" in answer.text
 
 
+async def test_problems_are_counted_at_scrape_time(world: World, http: httpx.AsyncClient) -> None:
+    """The gauge says what the list of problems says."""
+    world.all_problems = [Problem("a.yaml:3", "bad"), Problem("b.yaml:1", "bad")]
+    assert "\nsteerway_problems 2.0\n" in (await http.get("/metrics")).text
+    world.all_problems = []
+    assert "\nsteerway_problems 0.0\n" in (await http.get("/metrics")).text
+
+
 async def test_metrics_speak_open_metrics_when_asked(http: httpx.AsyncClient) -> None:
     """The scraper chooses the format."""
     answer = await http.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
