@@ -25,8 +25,9 @@ class Cluster:
         self.commands = command.Commands(box, folder)
         self.parts: dict[str, Part] = {}
         self._tethered = tethered
-        self._token = secrets.token_hex(16)
-        self.api = Api(command.API_SERVER, self.commands.certificate, self._token)
+        self.token = secrets.token_hex(16)
+        """Of a user who may do everything."""
+        self.api = Api(command.API_SERVER, self.commands.certificate, self.token)
 
     def start(self) -> None:
         """Start everything and wait until pods could run. Raises NetworkError, and AssertionError with a log."""
@@ -77,8 +78,8 @@ class Cluster:
     def _write_secrets(self) -> None:
         commands = self.commands
         commands.tokens.touch(mode=0o600)
-        commands.tokens.write_text(f"{self._token},admin,admin,system:masters\n")
+        commands.tokens.write_text(f"{self.token},admin,admin,system:masters\n")
         generate = ["openssl", "genrsa", "-out", str(commands.key), "2048"]
         subprocess.run(generate, check=True, capture_output=True)
-        user = {"token": self._token}
+        user = {"token": self.token}
         kubeconfig.write(commands.kubeconfig, command.API_SERVER, commands.certificate, user)

@@ -1,0 +1,127 @@
+"""The parts of a test on a real API server: one cluster for all tests, and for each a namespace and what it starts.
+
+Every test runs inside of the cluster's network namespace as a whole, see `network.py`.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.cluster import kubeconfig, network
+from tests.cluster.build import build
+from tests.cluster.cluster import Cluster
+from tests.cluster.command import API_SERVER
+from tests.cluster.link import Link
+from tests.cluster.namespace import Namespace
+from tests.cluster.network import Network
+from tests.cluster.workload import PORT
+from tests.support.backend import Backends
+from tests.support.control_plane import ControlPlane
+from tests.support.grpc_client import Client
+from tests.support.process import Processes
+
+Steer = Callable[..., ControlPlane]
+Connect = Callable[[ControlPlane], Client]
+Open = Callable[..., list[str]]
+
+# The first test waits until the cluster is built, which takes minutes once and is no part of any test's time.
+NEEDS_CLUSTER = [pytest.mark.needs("kubernetes"), pytest.mark.timeout(300, func_only=True)]
+"""The marks of every module of tests here."""
+_NAMES = "steerway-test-"
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The cluster of this test run. Those of runs that were killed have died with them; their names go here."""
+    for stale in network.named(_NAMES):
+        if not Path(f"/proc/{stale.name.removeprefix(_NAMES)}").exists():
+            stale.delete()
+    own = Network(f"{_NAMES}{os.getpid()}")
+    running = Cluster(build(), tmp_path_factory.mktemp("cluster"), own, tethered=True)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(autouse=True)
+def inside(cluster: Cluster) -> Iterator[None]:
+    """Everything of the test happens in the cluster's network namespace, the other fixtures of the test included."""
+    with cluster.network.entered():
+        yield
+
+
+@pytest.fixture
+def processes() -> Iterator[Processes]:
+    """Every process of the test; all are ended with it."""
+    with Processes() as started:
+        yield started
+
+
+@pytest.fixture
+def namespace(cluster: Cluster, tmp_path: Path) -> Iterator[Namespace]:
+    """A Kubernetes namespace of the test's own."""
+    created = Namespace(cluster, tmp_path)
+    yield created
+    created.delete()
+
+
+@pytest.fixture
+def link() -> Iterator[Link]:
+    """The way from steerway to the API server; see `linked`."""
+    with Link(API_SERVER.removeprefix("https://")) as forwarding:
+        yield forwarding
+
+
+@pytest.fixture
+def linked(cluster: Cluster, link: Link, tmp_path: Path) -> Path:
+    """A kubeconfig that leads through `link`."""
+    file, user = tmp_path / "linked.kubeconfig", {"token": cluster.token}
+    return kubeconfig.write(file, f"https://{link.address}", cluster.commands.certificate, user)
+
+
+@pytest.fixture
+def open_backends(processes: Processes) -> Open:
+    """Opens real gRPC servers on pod addresses: `open_backends(3)`, `open_backends(1, "fd00:10::%x")`."""
+    backends = Backends(processes)
+    numbers = itertools.count(1)
+
+    def start(count: int, pattern: str = "10.244.200.%d") -> list[str]:
+        hosts = [pattern % next(numbers) for _ in range(count)]
+        addresses = [f"[{host}]:{PORT}" if ":" in host else f"{host}:{PORT}" for host in hosts]
+        for address in addresses:
+            backends.reopen(address)
+        return addresses
+
+    return start
+
+
+@pytest.fixture
+def steer(cluster: Cluster, processes: Processes) -> Iterator[Steer]:
+    """Starts steerway on the API server: `steer("--namespace", "shop", kubeconfig=FILE)`; by default on everything."""
+    running: list[ControlPlane] = []
+
+    def start(*options: str, kubeconfig: Path = cluster.commands.kubeconfig) -> ControlPlane:
+        scope = options if "--namespace" in options else (*options, "--namespace", "all")
+        source = ["--kubernetes", "--kubeconfig", str(kubeconfig), *scope]
+        running.append(ControlPlane(processes, source))
+        return running[-1]
+
+    yield start
+    for plane in running:
+        plane.close()
+
+
+@pytest.fixture
+def connect(processes: Processes, namespace: Namespace, tmp_path: Path) -> Connect:
+    """Starts a grpcio client of steerway, in the test's namespace."""
+    numbers = itertools.count(1)
+
+    def start(plane: ControlPlane) -> Client:
+        file = tmp_path / f"bootstrap-{next(numbers)}.json"
+        return Client(processes, "grpcio", plane.bootstrap(file, "--namespace", namespace.name))
+
+    return start
