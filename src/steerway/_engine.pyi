@@ -119,7 +119,7 @@ class Stream:
     def audience(self) -> str: ...
     @property
     def service(self) -> str:
-        """The gRPC method, for example `envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources`."""
+        """The gRPC method: `envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources`, say."""
     @property
     def delta(self) -> bool: ...
     @property

@@ -110,7 +110,7 @@ def test_a_failure_has_its_place_and_a_cure_and_the_rest_is_checked(
         (
             '"@type": type.googleapis.com/envoy.config.cluster.v3.Cluster\nname: a\ntyp: EDS\n',
             "x.yaml:1: Cluster a",
-            'Cluster has no field typ at Cluster: did you mean type?',
+            "Cluster has no field typ at Cluster: did you mean type?",
         ),
     ],
     ids=[
