@@ -18,7 +18,7 @@ from starlette.routing import Route
 from steerway import telemetry
 from steerway.admin import page, resource, stream, type_name
 from steerway.admin.metrics import Exposition
-from steerway.admin.view import AdminView
+from steerway.admin.view import AdminView, StoreView
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -128,13 +128,19 @@ class _Routes:
 
 def _missing(view: AdminView) -> list[str]:
     """What stands between this replica and being ready, in words; empty when it is."""
-    missing = [f"source {source} has not given its first full state" for source in view.store.unsynced]
+    missing = [line for source in view.store.unsynced for line in _obstacles(view.store, source)]
     phase = view.phase()
     if phase == "draining":
         missing.append("shutting down: clients are being moved to other replicas")
     elif phase == "starting" and not missing:
         missing.append("the first resources are being published")
     return missing
+
+
+def _obstacles(store: StoreView, source: str) -> list[str]:
+    """That a source has not synced, and what keeps it from that, with the cure."""
+    told = [f"{p.where}: {p.reason}" + (f" ({p.cure})" if p.cure else "") for p in store.problems_of(source)]
+    return [f"source {source} has not given its first full state", *told]
 
 
 async def _error(_request: Request, error: Exception) -> Response:

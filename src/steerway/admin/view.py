@@ -86,15 +86,6 @@ class EngineView(Protocol):
     def body(self, type_url: str, name: str, audience: str) -> bytes | None: ...
 
 
-class StoreView(Protocol):
-    """Readiness of the object store. Read on the event loop only."""
-
-    @property
-    def synced(self) -> bool: ...
-    @property
-    def unsynced(self) -> list[str]: ...
-
-
 class ProblemView(Protocol):
     """Something an operator should mend, from sources and from the catalog alike."""
 
@@ -104,6 +95,16 @@ class ProblemView(Protocol):
     def reason(self) -> str: ...
     @property
     def cure(self) -> str: ...
+
+
+class StoreView(Protocol):
+    """Readiness of the object store. Read on the event loop only."""
+
+    @property
+    def synced(self) -> bool: ...
+    @property
+    def unsynced(self) -> list[str]: ...
+    def problems_of(self, source: str) -> Sequence[ProblemView]: ...
 
 
 @dataclass(frozen=True, slots=True)

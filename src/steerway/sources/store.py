@@ -114,7 +114,7 @@ class ObjectStore:
 
     def problems(self) -> list[Problem]:
         """All present problems, the shadowed duplicates among them."""
-        found = [p for subjects in self._problems.values() for ps in subjects.values() for p in ps]
+        found = [problem for source in self._problems for problem in self.problems_of(source)]
         owner: dict[ObjectKey, str] = {}
         for source, objects in self._sources.items():
             found.extend(
@@ -123,6 +123,10 @@ class ObjectStore:
                 if owner.setdefault(key, source) != source
             )
         return found
+
+    def problems_of(self, source: str) -> list[Problem]:
+        """What one source told of its own; without duplicates, which are nobody's own."""
+        return [problem for found in self._problems[source].values() for problem in found]
 
     def _replace_problems(self, source: str, changes: Mapping[str, tuple[Problem, ...]]) -> None:
         problems = self._problems[source]

@@ -70,11 +70,15 @@ class World:
     all_entries: list[Entry] = field(default_factory=list)
     all_problems: list[Problem] = field(default_factory=list)
     unsynced: list[str] = field(default_factory=list)
+    obstacles: list[Problem] = field(default_factory=list)
     phase: Phase = "serving"
 
     @property
     def synced(self) -> bool:
         return not self.unsynced
+
+    def problems_of(self, source: str) -> list[Problem]:
+        return self.obstacles if source == "kubernetes" else []
 
     def streams(self) -> list[Stream]:
         return self.all_streams

@@ -26,8 +26,9 @@ async def test_healthz_answers_whatever_the_sources_do(world: World, http: httpx
 
 
 async def test_readyz_says_what_is_missing_until_nothing_is(world: World, http: httpx.AsyncClient) -> None:
-    """503 names each source that has not synced; then the first commit; then 200."""
+    """503 names each source that has not synced and why it cannot; then the first commit; then 200."""
     world.unsynced, world.phase = ["files", "kubernetes"], "starting"
+    world.obstacles = [Problem("kubernetes services", "cannot list: 403", "grant it")]
     answer = await http.get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {
@@ -36,6 +37,7 @@ async def test_readyz_says_what_is_missing_until_nothing_is(world: World, http: 
         "missing": [
             "source files has not given its first full state",
             "source kubernetes has not given its first full state",
+            "kubernetes services: cannot list: 403 (grant it)",
         ],
     }
     world.unsynced = []

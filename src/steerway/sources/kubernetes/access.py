@@ -95,13 +95,20 @@ async def load(access: Access) -> Any:
     except OSError as error:
         raise RequestError(Failure(None, "credentials unreadable", str(error))) from error
     except Exception as error:  # the library raises nearly anything for a malformed file
-        text = str(error) or type(error).__name__
+        text = _reason(error)
         if text.startswith(("exec:", "oidc:")):
             raise RequestError(Failure(None, "credentials refused", text)) from error
         raise SourceError(
             f"{access}: not a usable kubeconfig: {text} (check it with: kubectl config view)"
         ) from error
     return configuration
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, AttributeError | TypeError | KeyError | IndexError):
+        # What the library stumbled over says nothing about the file.
+        return "its clusters, users and contexts are not built as a kubeconfig's"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 async def _load_kubeconfig(library: Any, access: Access, configuration: Any) -> Any:
