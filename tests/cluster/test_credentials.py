@@ -48,11 +48,11 @@ def test_a_replaced_token_is_taken_up_without_a_restart(
     channel = connect(plane).dial(namespace.target())
     with channel.load() as load:
         load.settle(first)
-        link.cut()
         account.delete()
         account.create()
         until(lambda: cluster.api.status_as(old, path("Service")) == 401, "the end of the old token")
         write(account.token())
+        link.cut()  # an open watch lives on; the next one has to show a token
         namespace.publish([second])
         link.mend()
         load.settle(second)
