@@ -1,15 +1,15 @@
 """The short mapping of k8s-xds: `service: {zone: [{ip, port, zone}]}`, read unchanged.
 
 Each service becomes a headless Service with one unnamed port in the default namespace, and one EndpointSlice
-for each address family and port number that its endpoints have. The format names no service port, so the port
-that most endpoints have is taken (the lowest of several), and 80 when there is no endpoint to ask.
+for each address family and port number that its endpoints have. The format names no service port, and clients
+dial it without one, so it is always the same. A port taken from the endpoints would rename the cluster whenever
+they move, and grpc-go fails the calls of the moment in which a route turns to another cluster.
 
 This format is ours to judge: an unknown key is an error that names its line.
 """
 
 import difflib
 import re
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -29,8 +29,8 @@ from steerway.sources.validation import Fault, Path, address_family, port_fault
 
 FILE_STEM = "mapping"
 """A file of this name is a mapping; elsewhere the top-level key `mapping` makes it one."""
-DEFAULT_PORT = 80
-"""The port of a service without endpoints, so that it is served as an empty one and not as an unknown one."""
+SERVICE_PORT = 80
+"""The port of every service."""
 
 _FIELDS = ("ip", "port", "zone")
 # Looser than Kubernetes' rule, because k8s-xds takes any word. Dots and colons would name a namespace and a
@@ -87,13 +87,10 @@ def _objects(subject: ObjectKey, zones: Any) -> list[Service | EndpointSlice]:
     if not _NAME.fullmatch(subject.name) or len(subject.name) > 63:
         cure = "use letters, digits, '-' and '_', at most 63 of them"
         raise _FaultError(Fault((), f"{subject.name!r} is not a valid service name", cure))
-    addresses = list(_addresses(zones))
-    ports = Counter(address.port for address in addresses)
-    port = min(ports, key=lambda number: (-ports[number], number), default=DEFAULT_PORT)
     metadata = ObjectMeta(name=subject.name, namespace=subject.namespace)
-    spec = ServiceSpec(ports=[ServicePort(port=port)], cluster_ip="None")
+    spec = ServiceSpec(ports=[ServicePort(port=SERVICE_PORT)], cluster_ip="None")
     groups: dict[tuple[str, int], list[Endpoint]] = {}
-    for address in addresses:
+    for address in _addresses(zones):
         endpoint = Endpoint(addresses=[address.ip], zone=address.zone or None)
         groups.setdefault((address.family, address.port), []).append(endpoint)
     slices = [

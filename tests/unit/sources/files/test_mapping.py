@@ -4,7 +4,7 @@ import pytest
 
 from steerway.sources.files.document import Document, read_documents
 from steerway.sources.files.entry import Entry, Origin
-from steerway.sources.files.mapping import DEFAULT_PORT, is_mapping, read_mapping
+from steerway.sources.files.mapping import SERVICE_PORT, is_mapping, read_mapping
 from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Service
 
 
@@ -30,7 +30,7 @@ def test_a_service_of_two_zones_is_one_slice_with_zones() -> None:
     service, (slice_,) = parts(entry)
     assert (entry.where, entry.kind, entry.name) == ("mapping.yaml:1", "mapping", "own/example-server")
     assert service.spec.cluster_ip == "None"
-    assert [(port.port, port.name) for port in service.spec.ports or []] == [(8000, None)]
+    assert [(port.port, port.name) for port in service.spec.ports or []] == [(SERVICE_PORT, None)]
     assert slice_.metadata.labels == {SERVICE_NAME_LABEL: "example-server"}
     assert [(found.addresses, found.zone) for found in slice_.endpoints or []] == [
         (["127.0.0.1"], "eu-x"),
@@ -40,19 +40,17 @@ def test_a_service_of_two_zones_is_one_slice_with_zones() -> None:
 
 
 def test_endpoints_of_different_ports_and_families_are_slices_of_their_own() -> None:
-    """The service's port is the one that most endpoints have, the lowest of several."""
+    """The service's own port does not depend on them."""
     (entry,) = read(
         "s:\n  z:\n  - {ip: 10.0.0.1, port: 2}\n  - {ip: 10.0.0.2, port: 1}\n  - {ip: fd00::1, port: 2}\n"
     )
     service, slices = parts(entry)
-    assert [port.port for port in service.spec.ports or []] == [2]
+    assert [port.port for port in service.spec.ports or []] == [SERVICE_PORT]
     assert [(found.metadata.name, found.address_type) for found in slices] == [
         ("s-ipv4-1", "IPv4"),
         ("s-ipv4-2", "IPv4"),
         ("s-ipv6-2", "IPv6"),
     ]
-    (tied,) = read("s: {z: [{ip: 10.0.0.1, port: 9}, {ip: 10.0.0.2, port: 8}]}\n")
-    assert [port.port for port in parts(tied)[0].spec.ports or []] == [8]
 
 
 @pytest.mark.parametrize("empty", ["s:\n", "s: {}\n", "s: {z: }\n", "s: {z: []}\n"])
@@ -61,7 +59,7 @@ def test_a_service_without_endpoints_is_known_and_empty(empty: str) -> None:
     (entry,) = read(empty)
     service, slices = parts(entry)
     assert slices == []
-    assert [port.port for port in service.spec.ports or []] == [DEFAULT_PORT]
+    assert [port.port for port in service.spec.ports or []] == [SERVICE_PORT]
 
 
 def test_a_top_level_key_makes_a_mapping_of_any_file() -> None:
