@@ -1,6 +1,7 @@
 """The index page: what is wrong, who is connected, and where to look closer. One file, no scripts, no
 assets."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
@@ -18,22 +19,30 @@ ENDPOINTS = {
     "/api/v1/resources/cds/NAME": "one resource with its body, for each audience",
     "/api/v1/problems": "objects and documents that are skipped, and what to do",
 }
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _ROWS = 200
 """Rows of streams on the page; the API has them all."""
 
 _STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#d8dee4, #30363d); --dim: light-dark(#59636e, #9198a1);
-  --good: light-dark(#1a7f37, #3fb950); --bad: light-dark(#cf222e, #f85149); --soft: light-dark(#f6f8fa,
-  #161b22); }
+  --good: light-dark(#1a7f37, #3fb950); --bad: light-dark(#cf222e, #f85149);
+  --soft: light-dark(#f6f8fa, #161b22); }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem;
   color: light-dark(#1f2328, #e6edf3); background: light-dark(#fff, #0d1117); }
-h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; } small, .dim { color:
-var(--dim); } table { border-collapse: collapse; width: 100%; } th { text-align: left; color: var(--dim);
-font-weight: 500; } th, td { padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line);
-vertical-align: top; } td, code { overflow-wrap: anywhere; } code { font: 13px ui-monospace, monospace; }
-.good { color: var(--good); } .bad { color: var(--bad); } a { color: inherit; }
+h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+small, .dim { color: var(--dim); } .good { color: var(--good); } .bad { color: var(--bad); }
+a { color: inherit; } code { font: 13px ui-monospace, monospace; }
+table { border-collapse: collapse; width: 100%; }
+th { text-align: left; color: var(--dim); font-weight: 500; }
+th, td { padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+td { overflow-wrap: anywhere; } .short { white-space: nowrap; }
+.node { display: inline-block; min-width: 15rem; }
+.type { white-space: nowrap; margin-right: 1rem; } .told { margin: .1rem 0; padding-left: 1.25rem; }
 .state { background: var(--soft); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem;
-margin: 1rem 0; } .state ul { margin: .25rem 0 0; padding-left: 1.25rem; }
+  margin: 1rem 0; } .state ul { margin: .25rem 0 0; padding-left: 1.25rem; }
+@media (max-width: 45rem) {
+  thead { display: none; } td { display: block; border: 0; padding: .1rem 0; }
+  tr { display: block; border-bottom: 1px solid var(--line); padding: .35rem 0; } }
 """
 
 
@@ -77,31 +86,50 @@ def _problems(problems: Sequence[ProblemView]) -> str:
 def _streams(streams: Sequence[dict[str, Any]]) -> str:
     if not streams:
         return '<p class="dim">No client is connected.</p>'
-    # What needs a look comes first; the sort is stable.
-    shown = sorted(streams, key=lambda stream: bool(stream["in_sync"]))[:_ROWS]
-    table = _table(("Node", "Address", "Audience", "Age", "Types"), (_row(stream) for stream in shown))
+    shown = sorted(streams, key=_fine)[:_ROWS]  # what needs a look comes first; the sort is stable
+    table = _table(("Node", "Address", "Audience", "Age", "Types and names"), (_row(each) for each in shown))
     rest = len(streams) - len(shown)
     return table + (f'<p class="dim">and {rest} more: <a href="/api/v1/streams">all</a></p>' if rest else "")
 
 
+def _fine(stream: dict[str, Any]) -> bool:
+    return bool(stream["in_sync"]) and not any(part["absent"] for part in stream["types"])
+
+
 def _row(stream: dict[str, Any]) -> tuple[str, ...]:
+    node = escape(stream["node"])
+    types = "".join(_type(part) for part in stream["types"])
     return (
-        f"<code>{escape(stream['node'])}</code>",
-        f"<code>{escape(stream['address'])}</code>",
-        f"<code>{escape(stream['audience'])}</code>",
-        f"{stream['age_seconds']:.0f} s",
-        "<br>".join(_type(part) for part in stream["types"]),
+        f'<code class="node">{node}</code>' if node else '<span class="dim">no node id</span>',
+        f'<code class="short">{escape(stream["address"])}</code>',
+        f'<code class="short">{escape(stream["audience"])}</code>',
+        f'<span class="short">{_duration(stream["age_seconds"])}</span>',
+        types + "".join(_told(part) for part in stream["types"]) or '<span class="dim">none yet</span>',
     )
 
 
 def _type(part: dict[str, Any]) -> str:
-    names = "*" if part["wildcard"] else str(len(part["names"]))
+    names = "all" if part["wildcard"] else str(len(part["names"]))
+    sign = '<span class="good">✓</span>' if part["in_sync"] else '<span class="bad">✗</span>'
+    return f'<span class="type">{sign} {escape(part["type"])} <span class="dim">{names}</span></span> '
+
+
+def _told(part: dict[str, Any]) -> str:
+    """What is to be said about one type of a client: waiting, absent and refused names."""
     told = [f"waits for {escape(name)}" for name in part["waiting"]]
     told += [f"{escape(name)}: {escape(reason)}" for name, reason in part["absent"].items()]
     if part["nack"]:
-        told.append(f"refused: {escape(part['nack']['message'])}")
-    sign = '<span class="good">✓</span>' if part["in_sync"] else '<span class="bad">✗</span>'
-    return f"{sign} {escape(part['type'])} ({names}){''.join(f'<br><small>{what}</small>' for what in told)}"
+        told.append(f'<span class="bad">refused</span>: {escape(part["nack"]["message"])}')
+    return "".join(f'<div class="told"><small>{escape(part["type"])} {each}</small></div>' for each in told)
+
+
+def _duration(seconds: float) -> str:
+    """The two largest units: `3 d 4 h`, `12 m 5 s`."""
+    whole = int(seconds)
+    for (large, unit), (small, part) in itertools.pairwise(_UNITS):
+        if whole >= large:
+            return f"{whole // large} {unit} {whole % large // small} {part}"
+    return f"{whole} s"
 
 
 def _endpoints() -> str:

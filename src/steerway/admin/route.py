@@ -104,7 +104,8 @@ class _Routes:
         def answer() -> str:
             entries = self._view.engine.entries()
             streams = stream.describe(self._view.engine.streams(), entries)
-            return page.render(streams, len(entries), phase, missing, problems)
+            served = sum(1 for entry in entries if not entry.reason)
+            return page.render(streams, served, phase, missing, problems)
 
         # Node ids and reasons come from clients and manifests: nothing on this page may run as a script.
         policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"

@@ -18,7 +18,7 @@ async def test_the_page_says_what_is_missing_and_what_is_wrong(world: World, htt
         "source kubernetes",
         "a.yaml:3",
         "use another",
-        "refused: bad route",
+        "refused</span>: bad route",
         "1 client stream",
     ):
         assert text in page
@@ -49,7 +49,7 @@ async def test_what_clients_and_manifests_say_cannot_become_markup(
     world.unsynced = [evil]
     answer = await http.get("/")
     assert "<script" not in answer.text
-    assert answer.text.count("&lt;script&gt;") == 12
+    assert answer.text.count("&lt;script&gt;") == 15
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
@@ -59,6 +59,15 @@ async def test_the_page_stands_alone_and_follows_the_light_of_the_room(http: htt
     assert "color-scheme: light dark" in page
     for foreign in ("http://", "https://", "<link", "<img", "@import", "url("):
         assert foreign not in page
+
+
+async def test_ages_are_told_in_the_two_largest_units(world: World, http: httpx.AsyncClient) -> None:
+    """A week in seconds says nothing to anybody."""
+    ages = {5.9: "5 s", 125.0: "2 m 5 s", 7200.0: "2 h 0 m", 700_000.0: "8 d 2 h"}
+    world.all_streams = [Stream(age_seconds=age) for age in ages]
+    page = (await http.get("/")).text
+    for told in ages.values():
+        assert f">{told}<" in page
 
 
 async def test_streams_out_of_sync_come_first_and_many_are_cut(world: World, http: httpx.AsyncClient) -> None:
