@@ -8,7 +8,10 @@ from steerway.sources.objects import ObjectKey
 
 KEYS = st.frozensets(
     st.builds(
-        ObjectKey, st.sampled_from(["Service", "EndpointSlice"]), st.just("n"), st.sampled_from("abcd")
+        ObjectKey,
+        st.sampled_from(["Service", "EndpointSlice", "XdsResource"]),
+        st.just("n"),
+        st.sampled_from("abcd"),
     ),
     min_size=1,
 )
@@ -28,7 +31,7 @@ def test_every_change_comes_out_once_and_in_time(steps: list[tuple[int, frozense
         while (due := window.due) is not None and due <= until:
             taken = window.take(due)
             assert taken == frozenset().union(*(keys for _, keys in waiting))
-            urgent = all(key.kind == "EndpointSlice" for key in taken)
+            urgent = all(key.kind != "Service" for key in taken)
             delay = ENDPOINTS if urgent else OTHERS
             first, last = waiting[0][0], waiting[-1][0]
             assert due - first <= delay.max_wait_seconds

@@ -92,12 +92,17 @@ class DebounceSettings(msgspec.Struct, frozen=True, kw_only=True):
     after the first one at the latest. A quiet time of 0 translates each change at once.
     """
 
-    endpoint_quiet_seconds: Annotated[Seconds, Meta(title="Quiet time for EndpointSlices")] = 0.005
-    """Quiet time for EndpointSlices, in seconds. Short, because a client that calls a stopped pod fails; not
-    0, because the slices of one rollout step arrive within a few milliseconds."""
+    endpoint_quiet_seconds: Annotated[
+        Seconds, Meta(title="Quiet time for EndpointSlices and raw resources")
+    ] = 0.005
+    """Quiet time for EndpointSlices and raw resources, in seconds. Short, because a client that calls a stopped
+    pod fails; not 0, because the slices of one rollout step arrive within a few milliseconds."""
 
-    endpoint_max_seconds: Annotated[Seconds, Meta(title="Longest wait for EndpointSlices")] = 0.05
-    """Longest wait for EndpointSlices, in seconds: a storm of changes never delays one of them by more."""
+    endpoint_max_seconds: Annotated[
+        Seconds, Meta(title="Longest wait for EndpointSlices and raw resources")
+    ] = 0.05
+    """Longest wait for EndpointSlices and raw resources, in seconds: a storm of changes never delays one of them
+    by more."""
 
     quiet_seconds: Annotated[Seconds, Meta(title="Quiet time for every other kind")] = 0.05
     """Quiet time for every other kind, in seconds. These change by hand or by deployment, in groups of files

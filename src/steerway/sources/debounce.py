@@ -3,8 +3,9 @@
 Two numbers decide. *Quiet time*: a batch is given out when nothing has changed for so long. *Maximum wait*:
 it is given out at the latest so long after its first change, however busy the cluster is (a trailing debounce
 without a maximum starves during a big rollout). A batch of EndpointSlices only, the common case in a rollout
-and the urgent one, goes by shorter numbers than one that also holds Services or raw resources, which tend to
-come as a wave of edits.
+and the urgent one, goes by shorter numbers than one that also holds Services, which tend to come as a wave of
+edits. So do raw resources: they come from files, whose source gives one save or one ConfigMap swap as one
+batch already.
 
 It does not know what a change means and does not read objects: keys go in, the union of keys comes out.
 """
@@ -36,6 +37,7 @@ class Delay:
 ENDPOINTS = Delay(quiet_seconds=0.005, max_wait_seconds=0.05)
 """5 ms catch the slices that one rollout step writes together; 50 ms is what an operator would still call at
 once."""
+_URGENT = frozenset({"EndpointSlice", "XdsResource"})
 OTHERS = Delay(quiet_seconds=0.05, max_wait_seconds=0.5)
 """An apply of a folder of manifests arrives within 50 ms per object."""
 
@@ -63,7 +65,7 @@ class Window:
         self._last = now
         self._keys |= keys
         self._changes += len(keys)
-        self._urgent = self._urgent and all(key.kind == "EndpointSlice" for key in keys)
+        self._urgent = self._urgent and all(key.kind in _URGENT for key in keys)
 
     @property
     def due(self) -> float | None:

@@ -24,8 +24,9 @@ from steerway.sources.store import Batch, ObjectStore
 
 log = structlog.get_logger()
 
-SETTLE_SECONDS = 0.03
-"""A file written less than this ago is taken to be still in the hands of its writer."""
+SETTLE_SECONDS = 0.015
+"""A file written less than this ago is taken to be still in the hands of its writer: enough between two writes of one
+save, with the 4 ms by which the kernel's time stamps may be off, and little for a client that waits for an endpoint."""
 SETTLE_MAX_SECONDS = 1.0
 """Files that never come to rest are read as they are after this long."""
 POLL_SECONDS = 1.0
@@ -140,12 +141,13 @@ class FileSource:
         while True:
             read = {file: read[file] if file in read else self._content(file) for file in found.files}
             again = scan(self._paths)
-            if again == found and _settled(again):
+            unsettled = _unsettled_seconds(again)
+            if again == found and not unsettled:
                 return found, read
             if time.monotonic() - started > SETTLE_MAX_SECONDS:
                 return found, read
             found = again
-            time.sleep(SETTLE_SECONDS / 3)
+            time.sleep(unsettled)
 
     def _content(self, file: FoundFile) -> list[Entry]:
         try:
@@ -159,9 +161,11 @@ class FileSource:
         return entries
 
 
-def _settled(found: Scan) -> bool:
+def _unsettled_seconds(found: Scan) -> float:
+    """How long until the file that was written last counts as written; 0 when all do."""
     now = time.time_ns()
-    return not any(0 <= now - file.modified_ns < SETTLE_SECONDS * 1e9 for file in found.files)
+    ages = [(now - file.modified_ns) / 1e9 for file in found.files]
+    return max((SETTLE_SECONDS - age for age in ages if 0 <= age < SETTLE_SECONDS), default=0.0)
 
 
 def _narrow(found: Scan, paths: tuple[Path, ...]) -> dict[Path, set[str]]:
