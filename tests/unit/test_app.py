@@ -1,0 +1,324 @@
+"""The joined stages: the order of a start, what is counted, how it ends, and what ends it."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from envoy.config.core.v3 import base_pb2
+from envoy.config.endpoint.v3 import endpoint_pb2
+from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
+from tests.support.deadline import PATIENCE_SECONDS
+from tests.support.manifest import NAMESPACE, Files, service
+
+from steerway import app, cli, config
+from steerway.config import KubernetesSettings, Settings
+from steerway.errors import EngineError, SettingsError, SourceError
+from steerway.sources.objects import ObjectMeta, Service, ServicePort, ServiceSpec
+from steerway.sources.store import Batch, ObjectStore
+from steerway.translate import type_url
+
+ASSIGNMENT = f"backend.{NAMESPACE}.svc.cluster.local:50051"
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+Serve = Callable[[Settings], "Running"]
+
+
+class Running:
+    """A control plane in the test's own event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.announced: asyncio.Queue[str] = asyncio.Queue()
+        self.task = asyncio.create_task(app.ControlPlane(settings).serve(self.announced.put_nowait))
+
+    async def started(self) -> tuple[str, httpx.AsyncClient]:
+        """The address of the xDS server, and a client of the admin server."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            address = (await self._line()).removeprefix("listening on ")
+            admin = (await self._line()).removeprefix("admin on ")
+        return address, httpx.AsyncClient(base_url=admin, trust_env=False)
+
+    async def ended(self) -> int:
+        """Its exit code; raises what it raises."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self.task
+
+    async def _line(self) -> str:
+        line = asyncio.create_task(self.announced.get())
+        await asyncio.wait([line, self.task], return_when=asyncio.FIRST_COMPLETED)
+        if not line.done():
+            line.cancel()
+            await self.task
+        return await line
+
+
+class Scripted:
+    """A source that does what the test says. It writes under its own name."""
+
+    def __init__(self, script: Callable[["Scripted"], Awaitable[None]]) -> None:
+        self.name = "scripted"
+        self.store = ObjectStore()
+        self._script = script
+
+    async def run(self) -> None:
+        await self._script(self)
+
+    def apply(self, *objects: Any) -> None:
+        self.store.apply(self.name, Batch(put=objects))
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Starts control planes; those that still run are ended with the test."""
+    started: list[Running] = []
+
+    def start(settings: Settings) -> Running:
+        started.append(Running(settings))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await running.task
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Scripted], Awaitable[None]]], None]:
+    """Makes a script the only source."""
+
+    def use(script: Callable[[Scripted], Awaitable[None]]) -> None:
+        def sources(_settings: Settings, store: ObjectStore) -> list[Scripted]:
+            scripted = Scripted(script)
+            scripted.store = store
+            store.register(scripted.name)
+            return [scripted]
+
+        monkeypatch.setattr(app, "_sources", sources)
+
+    return use
+
+
+@pytest.fixture
+def manifests(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Signals mean the same after a test as before."""
+    before = [signal.getsignal(number) for number in SIGNALS]
+    yield
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def settings(**values: Any) -> Settings:
+    """Settings on loopback that end at once."""
+    return Settings(**{"listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "drain_seconds": 0.0, **values})
+
+
+async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
+    """Ask until the answer is true, and return it."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (answer := await condition()):  # noqa: ASYNC110 - a page can only be asked
+            await asyncio.sleep(0.01)
+    return answer
+
+
+async def ready(admin: httpx.AsyncClient) -> bool:
+    return (await admin.get("/readyz")).status_code == 200
+
+
+async def phase(admin: httpx.AsyncClient) -> str:
+    return str((await admin.get("/readyz")).json()["phase"])
+
+
+async def equal(found: Awaitable[Any], expected: Any) -> bool:
+    return bool(await found == expected)
+
+
+async def subscribed(admin: httpx.AsyncClient) -> bool:
+    return bool((await admin.get("/api/v1/streams")).json()["streams"])
+
+
+async def metric(admin: httpx.AsyncClient, name: str) -> float:
+    text = (await admin.get("/metrics")).text
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
+
+
+async def assignments(address: str) -> AsyncIterator[endpoint_pb2.ClusterLoadAssignment]:
+    """What a client is told about ASSIGNMENT."""
+    node = base_pb2.Node(id="client", user_agent_name="gRPC Go")
+    first = discovery_pb2.DiscoveryRequest(node=node, type_url=type_url.ENDPOINT, resource_names=[ASSIGNMENT])
+    async with grpc.aio.insecure_channel(address) as channel:
+        stream = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel).StreamAggregatedResources()
+        await stream.write(first)
+        while (response := await stream.read()) is not grpc.aio.EOF:
+            await stream.write(
+                discovery_pb2.DiscoveryRequest(
+                    type_url=type_url.ENDPOINT,
+                    resource_names=[ASSIGNMENT],
+                    version_info=response.version_info,
+                    response_nonce=response.nonce,
+                )
+            )
+            for packed in response.resources:
+                told = endpoint_pb2.ClusterLoadAssignment()
+                packed.Unpack(told)
+                yield told
+
+
+async def test_ports_are_told_and_an_empty_directory_is_served(serve: Serve, manifests: Files) -> None:
+    """Both ports that the system chose are announced; having nothing to serve is no reason not to be ready."""
+    address, admin = await serve(settings(files=(manifests.directory,))).started()
+    assert int(address.rpartition(":")[2]) > 0
+    async with admin:
+        await until(lambda: ready(admin))
+
+
+async def test_nobody_is_answered_before_the_sources_are_read(serve: Serve, source: Any) -> None:
+    """A client that comes early gets the truth, late, not an early "there is none"."""
+    release = asyncio.Event()
+
+    async def slow(scripted: Scripted) -> None:
+        await release.wait()
+        spec = ServiceSpec(ports=[ServicePort(port=50051)])
+        scripted.apply(Service(metadata=ObjectMeta(name="backend", namespace=NAMESPACE), spec=spec))
+        scripted.store.mark_synced(scripted.name)
+        await asyncio.Event().wait()
+
+    source(slow)
+    address, admin = await serve(settings()).started()
+    async with admin, aclosing(assignments(address)) as told:
+        first = asyncio.create_task(anext(told))
+        await until(lambda: subscribed(admin))
+        answer = (await admin.get("/readyz")).json()
+        assert answer["missing"] == ["source scripted has not given its first full state"]
+        assert not first.done()
+        release.set()
+        assert (await first).cluster_name == ASSIGNMENT
+        assert await ready(admin)
+
+
+async def test_changes_reach_clients(serve: Serve, manifests: Files) -> None:
+    """From a file to a stream, and again whenever the file is replaced."""
+    manifests.publish([])
+    address, admin = await serve(settings(files=(manifests.directory,))).started()
+    async with admin, aclosing(assignments(address)) as told, asyncio.timeout(PATIENCE_SECONDS):
+        for endpoints in (["127.0.0.2:1"], ["127.0.0.2:1", "127.0.0.3:2"], []):
+            manifests.publish(endpoints)
+            while _endpoints(await anext(told)) != endpoints:
+                pass
+
+
+def _endpoints(assignment: endpoint_pb2.ClusterLoadAssignment) -> list[str]:
+    addresses = (
+        each.endpoint.address.socket_address for group in assignment.endpoints for each in group.lb_endpoints
+    )
+    return [f"{address.address}:{address.port_value}" for address in addresses]
+
+
+async def test_problems_of_all_stages_are_counted_together(serve: Serve, manifests: Files) -> None:
+    """What sources, catalog and translator skip; the rest is served."""
+    manifests.write_text("broken.yaml", "a: [")
+    manifests.write("external.yaml", service("external", {"": 80}, type="ExternalName"))
+    nested = {"typed_extension_protocol_options": {"x": {"@type": 3}}}
+    manifests.write("raw.yaml", {"@type": type_url.CLUSTER, "name": "raw", **nested})
+    _, admin = await serve(settings(files=(manifests.directory,))).started()
+    async with admin:
+        await until(lambda: ready(admin))
+        problems = (await admin.get("/api/v1/problems")).json()["problems"]
+        places = sorted(problem["where"].rpartition("/")[2] for problem in problems)
+        assert places == ["broken.yaml:1", "external", "raw.yaml:1"]
+        assert await metric(admin, "steerway_problems") == 3
+        (manifests.directory / "broken.yaml").unlink()
+        (manifests.directory / "raw.yaml").unlink()
+        await until(lambda: equal(metric(admin, "steerway_problems"), 1.0))
+
+
+async def test_a_signal_drains_and_a_second_one_ends(serve: Serve, manifests: Files) -> None:
+    """The first leaves clients an hour; the second does not wait for it."""
+    manifests.publish([])
+    plane = serve(settings(files=(manifests.directory,), drain_seconds=3600.0))
+    address, admin = await plane.started()
+    async with admin, aclosing(assignments(address)) as told:
+        await anext(told)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await until(lambda: equal(phase(admin), "draining"))
+        os.kill(os.getpid(), signal.SIGINT)
+        assert await plane.ended() == 0
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+async def test_without_clients_a_signal_ends_it(
+    serve: Serve, manifests: Files, number: signal.Signals
+) -> None:
+    """There is nobody to wait for, also when the sources have not been read yet."""
+    plane = serve(settings(files=(manifests.directory,), drain_seconds=3600.0))
+    _, admin = await plane.started()
+    await admin.aclose()
+    os.kill(os.getpid(), number)
+    assert await plane.ended() == 0
+
+
+async def test_an_address_that_is_taken_is_an_error(serve: Serve, manifests: Files) -> None:
+    """Either server's; nothing runs on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(EngineError, match=address):
+            await serve(settings(files=(manifests.directory,), listen=address)).ended()
+        with pytest.raises(SettingsError, match=address):
+            await serve(settings(files=(manifests.directory,), admin=address)).ended()
+
+
+async def test_a_missing_kubeconfig_ends_it(serve: Serve, tmp_path: Path) -> None:
+    """A mistake of the operator is not waited for."""
+    kubernetes = KubernetesSettings(enabled=True, kubeconfig=tmp_path / "none")
+    with pytest.raises(SourceError, match="none: no kubeconfig there"):
+        await serve(settings(kubernetes=kubernetes)).ended()
+
+
+async def test_a_fault_within_a_source_ends_it_with_its_cause(serve: Serve, source: Any) -> None:
+    """Rather than go on with half of it; what task groups wrap around the cause is taken off."""
+
+    async def faulty(_: Scripted) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(asyncio.sleep(3600))
+            raise SourceError("the disk is on fire")
+
+    source(faulty)
+    with pytest.raises(SourceError, match="the disk is on fire"):
+        await serve(settings()).ended()
+
+
+async def test_a_source_that_returns_ends_it(serve: Serve, source: Any) -> None:
+    """Nobody would follow the changes."""
+
+    async def short(scripted: Scripted) -> None:
+        scripted.store.mark_synced(scripted.name)
+
+    source(short)
+    with pytest.raises(RuntimeError, match="scripted ended by itself"):
+        await serve(settings()).ended()
+
+
+def test_the_command_tells_an_error_in_one_line(
+    manifests: Files, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 1, no traceback."""
+    for name in config.SETTINGS:
+        monkeypatch.delenv(config.environment_name(name), raising=False)
+    monkeypatch.setattr("steerway.logs.configure", lambda *_: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        code = cli.main(["serve", "--files", str(manifests.directory), "--listen", address])
+    assert code == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert address in line
