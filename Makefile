@@ -74,5 +74,5 @@ clean: ## Remove everything that was built here
 
 tools:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "make: Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python3" >&2; exit 1; }
-	@command -v $(CARGO) >/dev/null || { echo "make: Rust is needed: install rustc and cargo 1.85 or newer (rustup, or your distribution's packages)" >&2; exit 1; }
+	@command -v $(CARGO) >/dev/null || { echo "make: Rust is needed: install rustc and cargo 1.88 or newer (rustup, or your distribution's packages)" >&2; exit 1; }
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || echo "make: note: make test needs rustfmt and clippy (rustup component add rustfmt clippy)" >&2
