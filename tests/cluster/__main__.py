@@ -43,7 +43,7 @@ def start() -> int:
         print("It runs already.")
         return status()
     _clear()
-    box = build(lambda line: print(line, file=sys.stderr, flush=True))
+    box = build()
     folder = _folder()
     folder.mkdir(parents=True)
     began = time.monotonic()

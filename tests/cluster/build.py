@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 
 from tests.support import go_program
-from tests.support.go_program import Say, say_to_terminal
+from tests.support.go_program import Say, say_on_stderr
 
 MODULE = Path(__file__).with_name("kubebox")
 _VERSION = "k8s.io/component-base/version"
 
 
-def build(say: Say = say_to_terminal) -> Path:
+def build(say: Say = say_on_stderr) -> Path:
     """The path of kubebox, built unless it is there already. Raises BuildError."""
     version = kubernetes_version()
     major, minor, _ = version.removeprefix("v").split(".")

@@ -33,13 +33,25 @@ _NAMES = "steerway-test-"
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def box(request: pytest.FixtureRequest) -> Path:
+    """The kubebox program. Its first build takes minutes, so its progress goes past pytest's capture."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def say(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(f"\n{line}", flush=True)
+
+    return build(say)
+
+
+@pytest.fixture(scope="session")
+def cluster(box: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The cluster of this test run. Those of runs that were killed have died with them; their names go here."""
     for stale in network.named(_NAMES):
         if not Path(f"/proc/{stale.name.removeprefix(_NAMES)}").exists():
             stale.delete()
     own = Network(f"{_NAMES}{os.getpid()}")
-    running = Cluster(build(), tmp_path_factory.mktemp("cluster"), own, tethered=True)
+    running = Cluster(box, tmp_path_factory.mktemp("cluster"), own, tethered=True)
     try:
         running.start()
         yield running

@@ -24,9 +24,9 @@ class BuildError(AssertionError):
     """Go is missing or the build failed; the text says what to do."""
 
 
-def say_to_terminal(line: str) -> None:
-    """Tell people that a long build goes on, also while pytest keeps what tests write."""
-    print(line, file=sys.__stderr__, flush=True)
+def say_on_stderr(line: str) -> None:
+    """Tell people that a long build goes on."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def cache() -> Path:
@@ -37,7 +37,7 @@ def cache() -> Path:
     return folder
 
 
-def build(module: Path, flags: Sequence[str] = (), say: Say = say_to_terminal, **environment: str) -> Path:
+def build(module: Path, flags: Sequence[str] = (), say: Say = say_on_stderr, **environment: str) -> Path:
     """The executable of the main package in the folder `module`.
 
     `flags` are further flags of `go build`, `environment` is added to ours. Several test runs may ask at once: one
