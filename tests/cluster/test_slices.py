@@ -72,6 +72,22 @@ def test_host_names_in_a_slice_name_single_pods(
         assert {answer.backend for answer in answers} == {address}, answers
 
 
+def test_a_list_longer_than_a_page_is_read_whole(
+    namespace: Namespace, open_backends: Open, steer: Steer, connect: Connect
+) -> None:
+    """600 Services come in two pages; the last of them is served as the first."""
+    (address,) = open_backends(1)
+    others = (f"other-{index:03}" for index in range(598))
+    namespace.api.apply(*(service(name, {"": 1}, headless=True, namespace=namespace.name) for name in others))
+    for name in ("a-first", "z-last"):
+        namespace.publish([address], name)
+    plane = steer("--namespace", namespace.name)
+    client = connect(plane)
+    for name in ("a-first", "z-last"):
+        assert client.dial(namespace.target(name)).call()[0].backend == address
+    assert plane.metric("steerway_informer_events_total", kind="Service", event="put") == 600
+
+
 def _slice(namespace: Namespace, name: str, *addresses: str) -> Manifest:
     (manifest,) = slices("backend", addresses, "grpc", namespace.name)
     return {**manifest, "metadata": {**manifest["metadata"], "name": name}}
