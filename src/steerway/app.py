@@ -21,6 +21,7 @@ from steerway import telemetry
 from steerway.admin.server import AdminServer
 from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
+from steerway.catalog.model import ServiceId
 from steerway.config import Settings
 from steerway.engine.engine import Closed, Demand, Engine, Nack, Opened, Withdrawn
 from steerway.engine.stats import StatsCollector
@@ -93,7 +94,7 @@ class ControlPlane:
         await self._synced()
         # From here to the listener there is no await: no change is missed, and none is translated twice.
         objects = list(self._store.objects())
-        self._catalog.update(self._store.get, [found.key for found in objects])
+        self._update_catalog([found.key for found in objects])
         commit = self._translator.start([found for found in objects if isinstance(found, XdsResource)])
         self._store.listen(self._debouncer.add)
         self._engine.publish(commit)
@@ -120,7 +121,7 @@ class ControlPlane:
         while True:
             keys = await self._debouncer.next()
             with telemetry.TRANSLATE_SECONDS.labels("change").time():
-                services = self._catalog.update(self._store.get, keys)
+                services = self._update_catalog(keys)
                 commit = self._translator.refresh(services, self._raw(keys))
             self._publish(commit)
 
@@ -155,6 +156,15 @@ class ControlPlane:
         hurry.cancel()
         self._engine.stop()
         await drain
+
+    def _update_catalog(self, keys: Iterable[ObjectKey]) -> frozenset[ServiceId]:
+        """Take in changed objects, and log what of them cannot be served: rarely a mistake, so no warning."""
+        before = set(self._catalog.problems())
+        services = self._catalog.update(self._store.get, keys)
+        for problem in self._catalog.problems():
+            if problem not in before:
+                log.info("not_served", where=problem.where, reason=problem.reason, cure=problem.cure)
+        return services
 
     def _publish(self, commit: Commit) -> None:
         if commit:

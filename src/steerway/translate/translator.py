@@ -229,6 +229,7 @@ class Translator:
         except TranslateError as error:
             cure = "see the type's reference in Envoy's API documentation"
             self._raw_problems[name] = Problem(document.where, str(error), cure)
+            log.warning("document_skipped", where=document.where, reason=str(error), cure=cure)
             return
         except Exception as error:  # one document must never stop the others
             log.exception("document_not_understood", where=document.where)
