@@ -11,9 +11,8 @@ catalog, translate and engine without another one in between.
 
 import asyncio
 import itertools
-import signal
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, Self
+from typing import Any, Protocol
 
 import structlog
 
@@ -25,6 +24,7 @@ from steerway.catalog.model import ServiceId
 from steerway.config import Settings
 from steerway.engine.engine import Closed, Demand, Engine, Nack, Opened, Withdrawn
 from steerway.engine.stats import StatsCollector
+from steerway.signals import Signals
 from steerway.sources.debounce import Debouncer, Delay
 from steerway.sources.files import FileSource
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
@@ -72,7 +72,7 @@ class ControlPlane:
         """Start, run until a signal, drain. Each part runs for ever; one that ends takes the rest with it."""
         admin = AdminServer(self._settings.admin, self._view())
         parts: list[asyncio.Task[None]] = []
-        with _Signals() as signals:
+        with Signals() as signals:
             try:
                 announce(f"listening on {self._engine.start()}")
                 announce(f"admin on http://{await admin.start()}")
@@ -126,25 +126,33 @@ class ControlPlane:
             self._publish(commit)
 
     async def _answer_clients(self) -> None:
-        """Answer what the engine reports, in its order; equal kinds that follow each other in one go."""
+        """Answer what the engine reports, in its order; events of one kind that follow each other in one go."""
+        answers: dict[type, Callable[[list[Any]], None]] = {
+            Opened: self._classify,
+            Demand: self._translate,
+            Withdrawn: self._forget,
+            Nack: _log_nacks,
+            Closed: _log_closed,
+        }
         async for events in self._engine.events():
             for kind, group in itertools.groupby(events, type):
-                if kind is Opened:
-                    self._engine.classify([(opened.stream, self._audience(opened)) for opened in group])
-                elif kind is Demand:
-                    with telemetry.TRANSLATE_SECONDS.labels("demand").time():
-                        commit = self._translator.demand([(d.type_url, d.name, d.audience) for d in group])
-                    self._publish(commit)
-                elif kind is Withdrawn:
-                    self._publish(
-                        self._translator.withdraw([(w.type_url, w.name, w.audience) for w in group])
-                    )
-                elif kind is Nack:
-                    for nack in group:
-                        _log_nack(nack)
-                elif kind is Closed:
-                    for closed in group:
-                        log.debug("stream_closed", stream=closed.stream)
+                answers[kind](list(group))
+
+    def _classify(self, opened: list[Opened]) -> None:
+        audiences = [(each.stream, classify(each.node, self._settings.default_namespace)) for each in opened]
+        self._engine.classify(audiences)
+        for each, (stream, audience) in zip(opened, audiences, strict=True):
+            log.info("stream_opened", stream=stream, peer=each.peer, audience=audience)
+
+    def _translate(self, wanted: list[Demand]) -> None:
+        with telemetry.TRANSLATE_SECONDS.labels("demand").time():
+            commit = self._translator.demand([(each.type_url, each.name, each.audience) for each in wanted])
+        self._publish(commit)
+
+    def _forget(self, unwanted: list[Withdrawn]) -> None:
+        self._publish(
+            self._translator.withdraw([(each.type_url, each.name, each.audience) for each in unwanted])
+        )
 
     async def _drain(self, at_once: asyncio.Event) -> None:
         """Let clients move to another replica within the grace time; `at_once` cuts it short."""
@@ -180,11 +188,6 @@ class ControlPlane:
                     ((key.namespace, key.name), resource if isinstance(resource, XdsResource) else None)
                 )
         return found
-
-    def _audience(self, opened: Opened) -> str:
-        audience = classify(opened.node, self._settings.default_namespace)
-        log.info("stream_opened", stream=opened.stream, peer=opened.peer, audience=audience)
-        return audience
 
     def _view(self) -> AdminView:
         return AdminView(
@@ -251,38 +254,19 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-def _log_nack(nack: Nack) -> None:
-    log.warning(
-        "nack",
-        node=nack.node_id,
-        peer=nack.peer,
-        type=nack.type_url.rpartition(".")[2],
-        resources=nack.resources,
-        version=nack.version,
-        message=nack.message,
-    )
+def _log_nacks(nacks: list[Nack]) -> None:
+    for nack in nacks:
+        log.warning(
+            "nack",
+            node=nack.node_id,
+            peer=nack.peer,
+            type=nack.type_url.rpartition(".")[2],
+            resources=nack.resources,
+            version=nack.version,
+            message=nack.message,
+        )
 
 
-class _Signals:
-    """SIGTERM and SIGINT as two events. After the second one signals do again what they do by default."""
-
-    _NUMBERS = (signal.SIGTERM, signal.SIGINT)
-
-    def __init__(self) -> None:
-        self.first = asyncio.Event()
-        self.second = asyncio.Event()
-
-    def __enter__(self) -> Self:
-        for number in self._NUMBERS:
-            asyncio.get_running_loop().add_signal_handler(number, self._received)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number in self._NUMBERS:
-            asyncio.get_running_loop().remove_signal_handler(number)
-
-    def _received(self) -> None:
-        if self.first.is_set():
-            self.second.set()
-            self.__exit__()
-        self.first.set()
+def _log_closed(closed: list[Closed]) -> None:
+    for each in closed:
+        log.debug("stream_closed", stream=each.stream)
