@@ -10,6 +10,19 @@ audience that has one: `grpc/core/shop`, then `grpc/core`, then `grpc`, then "" 
 from collections.abc import Sequence
 from typing import final
 
+__all__ = [
+    "Closed",
+    "Demand",
+    "Engine",
+    "Entry",
+    "Nack",
+    "Opened",
+    "Stats",
+    "Stream",
+    "Subscription",
+    "Withdrawn",
+]
+
 @final
 class Opened:
     """A stream sent its first request. It waits until `Engine.classify` gives it an audience."""
@@ -59,7 +72,7 @@ class Nack:
     def type_url(self) -> str: ...
     @property
     def resources(self) -> list[str]:
-        """Names in the refused response."""
+        """Names that the refused response brought anew, changed or removed."""
     @property
     def version(self) -> str: ...
     @property
@@ -191,7 +204,8 @@ class Engine:
     """The server. Made stopped; `start` binds. All methods are thread-safe.
 
     `identifier` goes out as `control_plane.identifier`. `threads` = 0: one per core. `max_concurrent_streams` is per
-    connection. Raises ValueError for a listen address that is not HOST:PORT or a number out of range.
+    connection. `descriptors` is a serialised google.protobuf.FileDescriptorSet, which gRPC reflection serves. Raises
+    ValueError for a listen address that is not HOST:PORT, a number out of range or descriptors that are none.
     """
 
     def __new__(
@@ -204,6 +218,7 @@ class Engine:
         keepalive_interval_seconds: float = 30.0,
         keepalive_timeout_seconds: float = 20.0,
         demand_grace_seconds: float = 30.0,
+        descriptors: bytes = b"",
     ) -> Engine: ...
     def start(self) -> str:
         """Bind and accept; returns the bound `host:port`. OSError when the address cannot be bound."""
@@ -228,6 +243,8 @@ class Engine:
         forget: (type_url, name, audience): no entry; a named subscription keeps what it has and waits, a wildcard
         drops it.
         complete: (type_url, audience): all resources of the type are published; wildcards may be answered.
+
+        Raises ValueError for a type_url that is not served; nothing is published then.
         """
     def set_serving(self, serving: bool) -> None:
         """gRPC health. While never serving yet, no stream is answered."""

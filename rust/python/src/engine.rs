@@ -1,0 +1,154 @@
+//! The engine as Python holds it.
+
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use steerway_server::{Options, OptionsError, Server};
+
+use crate::batch::{self, AbsentRow, CompleteRow, ForgetRow, PutRow};
+use crate::event;
+use crate::stats::Stats;
+use crate::view::{Entry, Stream};
+
+/// A shard costs a thread and its file descriptors.
+const MAX_THREADS: usize = 1024;
+
+#[pyclass(frozen, module = "steerway._engine")]
+pub(crate) struct Engine(Server);
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(
+        signature = (
+            *,
+            listen,
+            identifier,
+            threads = 0,
+            max_concurrent_streams = 1000,
+            keepalive_interval_seconds = 30.0,
+            keepalive_timeout_seconds = 20.0,
+            demand_grace_seconds = 30.0,
+            descriptors = Default::default(),
+        ),
+        text_signature = "(*, listen, identifier, threads=0, max_concurrent_streams=1000, \
+            keepalive_interval_seconds=30.0, keepalive_timeout_seconds=20.0, demand_grace_seconds=30.0, \
+            descriptors=b'')"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn new(
+        py: Python<'_>,
+        listen: String,
+        identifier: String,
+        threads: i64,
+        max_concurrent_streams: i64,
+        keepalive_interval_seconds: f64,
+        keepalive_timeout_seconds: f64,
+        demand_grace_seconds: f64,
+        descriptors: &[u8],
+    ) -> PyResult<Engine> {
+        let out_of_range = |name, range| PyValueError::new_err(format!("{name} is not within {range}"));
+        let threads = usize::try_from(threads).ok().filter(|&count| count <= MAX_THREADS);
+        let streams = u32::try_from(max_concurrent_streams).ok().filter(|&count| count > 0);
+        let options = Options {
+            listen,
+            identifier,
+            threads: threads.ok_or_else(|| out_of_range("threads", "0..1024"))?,
+            max_concurrent_streams: streams
+                .ok_or_else(|| out_of_range("max_concurrent_streams", "1..4294967295"))?,
+            keepalive_interval: seconds("keepalive_interval_seconds", keepalive_interval_seconds)?,
+            keepalive_timeout: seconds("keepalive_timeout_seconds", keepalive_timeout_seconds)?,
+            demand_grace: seconds("demand_grace_seconds", demand_grace_seconds)?,
+            descriptors: descriptors.to_vec(),
+        };
+        let server = py.detach(|| Server::new(options)).map_err(|error| match error {
+            OptionsError::Invalid(reason) => PyValueError::new_err(reason),
+            OptionsError::Io(error) => error.into(),
+        })?;
+        Ok(Engine(server))
+    }
+
+    fn start(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(py.detach(|| self.0.start())?)
+    }
+
+    #[getter]
+    fn event_fd(&self) -> i32 {
+        self.0.event_fd()
+    }
+
+    fn poll(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        let events = py.detach(|| self.0.poll());
+        events.into_iter().map(|event| event::to_python(py, event)).collect()
+    }
+
+    fn classify(&self, py: Python<'_>, audiences: Vec<(u64, String)>) {
+        py.detach(|| {
+            self.0.classify(audiences.into_iter().map(|(stream, name)| (stream, name.into())).collect());
+        });
+    }
+
+    #[pyo3(
+        signature = (put = vec![], absent = vec![], forget = vec![], complete = vec![]),
+        text_signature = "($self, put=(), absent=(), forget=(), complete=())"
+    )]
+    fn publish(
+        &self,
+        py: Python<'_>,
+        put: Vec<PutRow>,
+        absent: Vec<AbsentRow>,
+        forget: Vec<ForgetRow>,
+        complete: Vec<CompleteRow>,
+    ) -> PyResult<usize> {
+        py.detach(|| Ok(self.0.publish(batch::commit(put, absent, forget, complete)?)))
+    }
+
+    fn set_serving(&self, py: Python<'_>, serving: bool) {
+        py.detach(|| self.0.set_serving(serving));
+    }
+
+    fn streams(&self, py: Python<'_>) -> PyResult<Vec<Stream>> {
+        let views = py.detach(|| self.0.streams());
+        views.into_iter().map(|view| Stream::new(py, view)).collect()
+    }
+
+    fn entries(&self, py: Python<'_>) -> Vec<Entry> {
+        py.detach(|| self.0.read(|store| store.entries().map(Entry::from).collect()))
+    }
+
+    fn body<'py>(
+        &self,
+        py: Python<'py>,
+        type_url: &str,
+        name: &str,
+        audience: &str,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let type_id = batch::type_id(type_url)?;
+        let body = py.detach(|| self.0.body(type_id, name, audience));
+        Ok(body.map(|body| PyBytes::new(py, &body)))
+    }
+
+    fn stats(&self, py: Python<'_>) -> Stats {
+        py.detach(|| self.0.stats()).into()
+    }
+
+    fn drain(&self, py: Python<'_>, grace_seconds: f64) -> PyResult<()> {
+        let grace = seconds("grace_seconds", grace_seconds)?;
+        py.detach(|| self.0.drain(grace));
+        Ok(())
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.0.stop());
+    }
+}
+
+/// A time span that a timer can hold: from nothing to a year.
+fn seconds(name: &str, value: f64) -> PyResult<Duration> {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    Duration::try_from_secs_f64(value).ok().filter(|span| *span <= YEAR).ok_or_else(|| {
+        PyValueError::new_err(format!("{name}: {value} is not a number of seconds up to a year"))
+    })
+}

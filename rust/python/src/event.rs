@@ -1,0 +1,76 @@
+//! Events as Python objects.
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use steerway_engine::DemandKey;
+use steerway_server::Event;
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Opened {
+    stream: u64,
+    peer: String,
+    node: Py<PyBytes>,
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Demand {
+    type_url: &'static str,
+    name: String,
+    audience: String,
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Withdrawn {
+    type_url: &'static str,
+    name: String,
+    audience: String,
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Nack {
+    stream: u64,
+    peer: String,
+    node_id: String,
+    type_url: &'static str,
+    resources: Vec<String>,
+    version: String,
+    code: i32,
+    message: String,
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Closed {
+    stream: u64,
+}
+
+/// The object of its class for an event.
+pub(crate) fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
+    Ok(match event {
+        Event::Opened { stream, peer, node } => {
+            let node = PyBytes::new(py, &node).unbind();
+            Py::new(py, Opened { stream, peer: peer.to_string(), node })?.into_any()
+        }
+        Event::Demand(DemandKey { type_id, name, audience }) => {
+            let (name, audience) = (name.to_string(), audience.to_string());
+            Py::new(py, Demand { type_url: type_id.url(), name, audience })?.into_any()
+        }
+        Event::Withdrawn(DemandKey { type_id, name, audience }) => {
+            let (name, audience) = (name.to_string(), audience.to_string());
+            Py::new(py, Withdrawn { type_url: type_id.url(), name, audience })?.into_any()
+        }
+        Event::Nack { stream, peer, node_id, type_id, nack } => {
+            let nack = Nack {
+                stream,
+                peer: peer.to_string(),
+                node_id: node_id.to_string(),
+                type_url: type_id.url(),
+                resources: nack.resources.iter().map(ToString::to_string).collect(),
+                version: nack.version,
+                code: nack.code,
+                message: nack.message,
+            };
+            Py::new(py, nack)?.into_any()
+        }
+        Event::Closed { stream } => Py::new(py, Closed { stream })?.into_any(),
+    })
+}

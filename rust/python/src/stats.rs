@@ -1,0 +1,54 @@
+//! Counters as Python sees them.
+
+use std::collections::HashMap;
+
+use pyo3::prelude::*;
+use steerway_engine::TypeId;
+use steerway_server::{ACK_LATENCY_BOUNDS, Stats as Counters};
+
+type PerType = HashMap<&'static str, u64>;
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Stats {
+    connections: u64,
+    streams: HashMap<&'static str, u64>,
+    subscriptions: PerType,
+    requests: PerType,
+    responses: PerType,
+    resources_sent: PerType,
+    bytes_sent: u64,
+    acks: PerType,
+    nacks: PerType,
+    stale: PerType,
+    rejected: HashMap<&'static str, u64>,
+    commits: u64,
+    ack_latency_bounds: Vec<f64>,
+    ack_latency_counts: Vec<u64>,
+    ack_latency_sum: f64,
+}
+
+impl From<Counters> for Stats {
+    fn from(counters: Counters) -> Stats {
+        let per_type = |values: [u64; TypeId::COUNT]| {
+            TypeId::ALL.into_iter().map(|type_id| (type_id.url(), values[type_id.index()])).collect()
+        };
+        let [sotw, delta] = counters.streams;
+        Stats {
+            connections: counters.connections,
+            streams: HashMap::from([("sotw", sotw), ("delta", delta)]),
+            subscriptions: per_type(counters.subscriptions),
+            requests: per_type(counters.requests),
+            responses: per_type(counters.responses),
+            resources_sent: per_type(counters.resources_sent),
+            bytes_sent: counters.bytes_sent,
+            acks: per_type(counters.acks),
+            nacks: per_type(counters.nacks),
+            stale: per_type(counters.stale),
+            rejected: counters.rejected.into_iter().collect(),
+            commits: counters.commits,
+            ack_latency_bounds: ACK_LATENCY_BOUNDS.to_vec(),
+            ack_latency_counts: counters.ack_latency_counts,
+            ack_latency_sum: counters.ack_latency_sum,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Streams and entries as an operator sees them.
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use steerway_engine::{EntryView, Protocol, SubscriptionView};
+use steerway_server::StreamView;
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Subscription {
+    type_url: &'static str,
+    wildcard: bool,
+    names: Vec<String>,
+    waiting: Vec<String>,
+    version_sent: String,
+    version_acked: String,
+    sent_age_seconds: Option<f64>,
+    acked_age_seconds: Option<f64>,
+    nack_version: String,
+    nack_message: String,
+    nack_age_seconds: Option<f64>,
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Stream {
+    id: u64,
+    node_id: String,
+    node: Py<PyBytes>,
+    peer: String,
+    audience: String,
+    service: &'static str,
+    delta: bool,
+    age_seconds: f64,
+    subscriptions: Vec<Py<Subscription>>,
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Entry {
+    type_url: &'static str,
+    name: String,
+    audience: String,
+    version: String,
+    size: usize,
+    reason: String,
+}
+
+impl From<SubscriptionView> for Subscription {
+    fn from(view: SubscriptionView) -> Subscription {
+        let seconds = |age: Option<Duration>| age.map(|age| age.as_secs_f64());
+        Subscription {
+            type_url: view.type_id.url(),
+            wildcard: view.wildcard,
+            names: view.names.iter().map(ToString::to_string).collect(),
+            waiting: view.waiting.iter().map(ToString::to_string).collect(),
+            version_sent: view.version_sent,
+            version_acked: view.version_acked,
+            sent_age_seconds: seconds(view.sent_age),
+            acked_age_seconds: seconds(view.acked_age),
+            nack_version: view.nack_version,
+            nack_message: view.nack_message,
+            nack_age_seconds: seconds(view.nack_age),
+        }
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(py: Python<'_>, view: StreamView) -> PyResult<Stream> {
+        let subscriptions = view.subscriptions.into_iter().map(|view| Py::new(py, Subscription::from(view)));
+        Ok(Stream {
+            id: view.id,
+            node_id: view.node_id.to_string(),
+            node: PyBytes::new(py, &view.node).unbind(),
+            peer: view.peer.to_string(),
+            audience: view.audience.to_string(),
+            service: view.method.trim_start_matches('/'),
+            delta: view.protocol == Protocol::Delta,
+            age_seconds: view.age.as_secs_f64(),
+            subscriptions: subscriptions.collect::<PyResult<_>>()?,
+        })
+    }
+}
+
+impl From<EntryView<'_>> for Entry {
+    fn from(view: EntryView<'_>) -> Entry {
+        let (version, size, reason) = match view.content {
+            Ok(resource) => (resource.version_text(), resource.size(), String::new()),
+            Err(reason) => (String::new(), 0, reason.to_string()),
+        };
+        let (name, audience) = (view.name.to_string(), view.audience.to_string());
+        Entry { type_url: view.type_id.url(), name, audience, version, size, reason }
+    }
+}

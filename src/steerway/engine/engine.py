@@ -1,0 +1,122 @@
+"""The native engine as the rest of steerway uses it: whole commits in, batches of events out, errors with a cure.
+
+What it does is written in `steerway/_engine.pyi`; the code is in `rust/`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol, TypeAlias
+
+from steerway import _engine
+from steerway._engine import Closed, Demand, Entry, Nack, Opened, Stats, Stream, Withdrawn
+from steerway.engine.reflection import descriptors
+from steerway.errors import EngineError
+
+__all__ = ["Closed", "Demand", "Engine", "Entry", "Event", "Nack", "Opened", "Stats", "Stream", "Withdrawn"]
+
+Event: TypeAlias = Opened | Demand | Withdrawn | Nack | Closed
+
+
+class Commit(Protocol):
+    """Changes that become visible together, in the shape of `_engine.Engine.publish`."""
+
+    @property
+    def put(self) -> Sequence[tuple[str, str, str, bytes, Sequence[tuple[str, str]]]]: ...
+    @property
+    def absent(self) -> Sequence[tuple[str, str, str, str]]: ...
+    @property
+    def forget(self) -> Sequence[tuple[str, str, str]]: ...
+    @property
+    def complete(self) -> Sequence[tuple[str, str]]: ...
+
+
+class Engine:
+    """One server. All methods may be called from any thread, `events` from one event loop only."""
+
+    def __init__(
+        self,
+        *,
+        listen: str,
+        identifier: str,
+        threads: int = 0,
+        max_concurrent_streams: int = 1000,
+        keepalive_interval_seconds: float = 30.0,
+        keepalive_timeout_seconds: float = 20.0,
+        demand_grace_seconds: float = 30.0,
+    ) -> None:
+        """Raises EngineError for an argument that is out of range."""
+        self._listen = listen
+        try:
+            self._native = _engine.Engine(
+                listen=listen,
+                identifier=identifier,
+                threads=threads,
+                max_concurrent_streams=max_concurrent_streams,
+                keepalive_interval_seconds=keepalive_interval_seconds,
+                keepalive_timeout_seconds=keepalive_timeout_seconds,
+                demand_grace_seconds=demand_grace_seconds,
+                descriptors=descriptors(),
+            )
+        except (ValueError, OSError) as error:
+            raise EngineError(f"the engine cannot be set up: {error}") from None
+
+    def start(self) -> str:
+        """Bind and accept; returns the bound `host:port`. EngineError names the address and the reason."""
+        try:
+            return self._native.start()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise EngineError(
+                f"cannot listen on {self._listen}: {reason}; choose another address with --listen, "
+                "or end what holds this one"
+            ) from None
+
+    async def events(self) -> AsyncIterator[list[Event]]:
+        """What happened, in order, in batches that are never empty; for ever."""
+        loop = asyncio.get_running_loop()
+        waiting = asyncio.Event()
+        loop.add_reader(self._native.event_fd, waiting.set)
+        try:
+            while True:
+                await waiting.wait()
+                waiting.clear()
+                if events := self._native.poll():
+                    yield events
+        finally:
+            loop.remove_reader(self._native.event_fd)
+
+    def classify(self, audiences: Sequence[tuple[int, str]]) -> None:
+        """Give opened streams their audience. Streams that are gone are ignored."""
+        self._native.classify(audiences)
+
+    def publish(self, commit: Commit) -> int:
+        """Apply one commit; returns how many entries changed. ValueError for a type that is not served."""
+        return self._native.publish(commit.put, commit.absent, commit.forget, commit.complete)
+
+    def set_serving(self, serving: bool) -> None:
+        """gRPC health. While never serving yet, no stream is answered."""
+        self._native.set_serving(serving)
+
+    def streams(self) -> list[Stream]:
+        """Every stream that said who it is."""
+        return self._native.streams()
+
+    def entries(self) -> list[Entry]:
+        """The resource store."""
+        return self._native.entries()
+
+    def body(self, type_url: str, name: str, audience: str) -> bytes | None:
+        """The serialised resource of exactly this entry; None when there is none."""
+        return self._native.body(type_url, name, audience)
+
+    def stats(self) -> Stats:
+        """All counters as they are now."""
+        return self._native.stats()
+
+    def drain(self, grace_seconds: float) -> None:
+        """Send the clients away; blocks until all are gone, the time is up or `stop` is called."""
+        self._native.drain(grace_seconds)
+
+    def stop(self) -> None:
+        """End at once. Doing it again does nothing."""
+        self._native.stop()

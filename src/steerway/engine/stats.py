@@ -1,0 +1,82 @@
+"""The engine's counters for Prometheus, read when somebody scrapes: on the hot path there are only atomics.
+
+A type is labelled by its message's name (`ClusterLoadAssignment`), as in the log.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from steerway.engine.engine import Engine, Stats
+
+
+class StatsCollector(Collector):
+    """Register it once per engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def collect(self) -> Iterator[Metric]:
+        """One scrape."""
+        stats = self._engine.stats()
+        yield GaugeMetricFamily("steerway_connections", "Open client connections.", stats.connections)
+        yield _gauges("steerway_streams", "Open discovery streams.", "protocol", stats.streams)
+        yield _gauges(
+            "steerway_subscriptions",
+            "Names subscribed now, over all streams.",
+            "type",
+            _named(stats.subscriptions),
+        )
+        held = Counter(entry.type_url for entry in self._engine.entries() if not entry.reason)
+        yield _gauges("steerway_resources", "Resources in the store.", "type", _named(held))
+        yield from _totals(stats)
+        yield CounterMetricFamily("steerway_sent_bytes", "Bytes of all responses.", stats.bytes_sent)
+        yield CounterMetricFamily("steerway_commits", "Batches published to the store.", stats.commits)
+        yield _latency(stats)
+
+
+def _totals(stats: Stats) -> Iterator[Metric]:
+    per_type = (
+        ("steerway_requests", "Requests from clients.", stats.requests),
+        ("steerway_responses", "Responses to clients.", stats.responses),
+        ("steerway_resources_sent", "Resources in all responses.", stats.resources_sent),
+        ("steerway_acks", "Responses that a client accepted.", stats.acks),
+        ("steerway_nacks", "Responses that a client refused.", stats.nacks),
+        ("steerway_stale_requests", "Requests ignored for an old nonce.", stats.stale),
+    )
+    for name, text, values in per_type:
+        yield _counters(name, text, "type", _named(values))
+    text = "Streams that the server ended for a bad request."
+    yield _counters("steerway_streams_rejected", text, "status", stats.rejected)
+
+
+def _latency(stats: Stats) -> Metric:
+    bounds = [*map(str, stats.ack_latency_bounds), "+Inf"]
+    cumulative = itertools.accumulate(stats.ack_latency_counts)
+    return HistogramMetricFamily(
+        "steerway_ack_latency_seconds",
+        "Time from a response to its ACK.",
+        buckets=list(zip(bounds, cumulative, strict=True)),
+        sum_value=stats.ack_latency_sum,
+    )
+
+
+def _named(by_url: Mapping[str, int]) -> dict[str, int]:
+    return {url.rpartition(".")[2]: value for url, value in by_url.items()}
+
+
+def _gauges(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, count in sorted(values.items()):
+        family.add_metric([value], count)
+    return family
+
+
+def _counters(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for value, count in sorted(values.items()):
+        family.add_metric([value], count)
+    return family
