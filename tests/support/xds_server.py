@@ -1,0 +1,121 @@
+"""The engine on loopback, alone: a test is its catalog and translator, a thread of it collects its events.
+
+The engine does not look into resources, so these say only which they are: `name=content`.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from envoy.config.core.v3.base_pb2 import Node
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, DiscoveryResponse
+from tests.support.deadline import PATIENCE_SECONDS
+
+from steerway.engine.engine import Engine, Event, Opened
+from steerway.translate.commit import Commit
+
+IDENTIFIER = "replica-7"
+
+_E = TypeVar("_E", bound=Event)
+_Put = tuple[str, str, str, bytes, tuple[tuple[str, str], ...]]
+
+
+def put(
+    type_url: str,
+    name: str,
+    content: str,
+    audience: str = "",
+    references: tuple[tuple[str, str], ...] = (),
+) -> _Put:
+    """An entry of `Commit.put`."""
+    return type_url, name, audience, f"{name}={content}".encode(), references
+
+
+def contents(response: DiscoveryResponse | DeltaDiscoveryResponse) -> dict[str, str]:
+    """Name to content of all resources of a response, each of which must be there once."""
+    if isinstance(response, DeltaDiscoveryResponse):
+        values = [resource.resource.value for resource in response.resources]
+    else:
+        values = [resource.value for resource in response.resources]
+    pairs = [tuple(value.decode().split("=", 1)) for value in values]
+    assert len({name for name, _ in pairs}) == len(pairs), f"a name stands twice: {pairs}"
+    return dict(pairs)
+
+
+class XdsServer:
+    """An engine that was started. Every stream gets the audience that `audience` finds in its node."""
+
+    def __init__(self, audience: Callable[[Node], str] = lambda _: "test", **options: Any) -> None:
+        self.engine = Engine(
+            **{"listen": "127.0.0.1:0", "identifier": IDENTIFIER, "threads": 2, "demand_grace_seconds": 0.05}
+            | options
+        )
+        self.events: list[Event] = []
+        """All events so far, in order."""
+        self._audience = audience
+        self._changed = threading.Condition()
+        self.address = self.engine.start()
+        self._loop = asyncio.new_event_loop()
+        self._collecting = threading.Thread(target=self._run, name="xds-server-events")
+        self._task = self._loop.create_task(self._collect())
+        self._collecting.start()
+
+    def publish(
+        self,
+        put: Iterable[_Put] = (),
+        absent: Iterable[tuple[str, str, str, str]] = (),
+        forget: Iterable[tuple[str, str, str]] = (),
+        complete: Iterable[tuple[str, str]] = (),
+    ) -> int:
+        """One commit; returns how many entries changed."""
+        return self.engine.publish(Commit(list(put), list(absent), list(forget), list(complete)))
+
+    def wait(self, kind: type[_E], count: int = 1, **fields: object) -> list[_E]:
+        """Wait until there are so many events of the kind with these fields, and return them."""
+
+        def found() -> list[_E]:
+            return [
+                event
+                for event in self.events
+                if isinstance(event, kind)
+                and all(getattr(event, name) == value for name, value in fields.items())
+            ]
+
+        with self._changed:
+            arrived = self._changed.wait_for(lambda: len(found()) >= count, PATIENCE_SECONDS)
+            assert arrived, f"no {count} of {kind.__name__} {fields}; there were {self.events}"
+            return found()
+
+    def stop(self) -> None:
+        """End the engine and the collecting of its events."""
+        self.engine.stop()
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._task.cancel)
+            self._collecting.join()
+            self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._task)
+        except asyncio.CancelledError:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+
+    async def _collect(self) -> None:
+        async for events in self.engine.events():
+            opened = [event for event in events if isinstance(event, Opened)]
+            self.engine.classify(
+                [(event.stream, self._audience(Node.FromString(event.node))) for event in opened]
+            )
+            with self._changed:
+                self.events += events
+                self._changed.notify_all()

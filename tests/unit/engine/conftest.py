@@ -1,0 +1,23 @@
+"""An engine on loopback that serves, and a client that is connected to it."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.xds_server import XdsServer
+
+from steerway.testing.ads_client import AdsClient
+
+
+@pytest.fixture
+def server() -> Iterator[XdsServer]:
+    """An engine that answers; every client has the audience "test"."""
+    with XdsServer() as server:
+        server.engine.set_serving(True)
+        yield server
+
+
+@pytest.fixture
+def client(server: XdsServer) -> Iterator[AdsClient]:
+    """A client of `server`."""
+    with AdsClient(server.address) as client:
+        yield client
