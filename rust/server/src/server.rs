@@ -231,11 +231,15 @@ impl Server {
 
     /// Wait until everybody who asks for the health sees it.
     fn tell_health(&self) {
-        let (told, done) = mpsc::channel();
-        if let State::Running(running) = &*self.state.lock() {
-            let _ = running.acceptor.send(Order::Health(self.serving.load(Ordering::Acquire), told));
-        }
-        // Nobody answers when the acceptor does not run.
+        let done = match &*self.state.lock() {
+            State::Running(running) => {
+                let (told, done) = mpsc::channel();
+                let _ = running.acceptor.send(Order::Health(self.serving.load(Ordering::Acquire), told));
+                done
+            }
+            State::New | State::Stopped => return,
+        };
+        // Fails only when the acceptor has stopped meanwhile.
         let _ = done.recv();
     }
 
