@@ -54,7 +54,7 @@ def scan(roots: tuple[Path, ...]) -> Scan:
                 found.walk(root, root)
             else:
                 found.watch(root.parent)
-                found.add(root, root)
+                found.add(root, root, root, status)
         except OSError as error:
             found.missing.append((root, error.strerror or str(error)))
     return Scan(tuple(found.files), tuple(found.missing), tuple(found.directories.items()))
@@ -66,23 +66,33 @@ class _Found:
         self.missing: list[tuple[Path, str]] = []
         self.directories: dict[Path, tuple[int, int]] = {}
         self._seen: set[tuple[int, int]] = set()
+        self._resolved: dict[Path, Path] = {}
 
     def watch(self, directory: Path) -> None:
         """Note a directory whose entries matter. Raises OSError when it cannot be looked at."""
-        status = directory.stat()
-        self.directories.setdefault(directory, (status.st_dev, status.st_ino))
+        if directory not in self.directories:
+            status = directory.stat()
+            self.directories[directory] = (status.st_dev, status.st_ino)
 
-    def add(self, path: Path, root: Path, real: Path | None = None) -> None:
-        """Note a file. Raises OSError when it cannot be looked at."""
-        status = (real or path).stat()
+    def add(self, path: Path, root: Path, place: Path, status: os.stat_result) -> None:
+        """Note a file that is at `place`. Raises OSError when it cannot be looked at."""
         identity = (status.st_dev, status.st_ino)
         if identity in self._seen or not stat.S_ISREG(status.st_mode):
             return
         self._seen.add(identity)
-        real = (real or path).resolve()
+        real = self._resolve(place)
         self.watch(real.parent)  # a symlinked file changes where it points to
         times = status.st_mtime_ns, status.st_ctime_ns
         self.files.append(FoundFile(path, real, root, status.st_size, *times, identity))
+
+    def _resolve(self, place: Path) -> Path:
+        """The path without symlinks. Asking the kernel for each component is the dear part of a scan, and files of
+        one directory have theirs in common."""
+        if place.is_symlink():
+            return place.resolve()
+        if place.parent not in self._resolved:
+            self._resolved[place.parent] = place.parent.resolve()
+        return self._resolved[place.parent] / place.name
 
     def walk(self, directory: Path, root: Path, real: Path | None = None) -> None:
         """Note the files below a directory. Raises OSError only for the directory itself."""
@@ -94,13 +104,15 @@ class _Found:
         self.watch(real or directory)
         for name, place in _entries(real or directory):
             try:
-                if place.is_dir():
+                status = place.stat()
+                if stat.S_ISDIR(status.st_mode):
                     self.walk(directory / name, root, place)
                 elif name.endswith(SUFFIXES):
-                    self.add(directory / name, root, place)
+                    self.add(directory / name, root, place, status)
             except OSError as error:
-                # Gone since the listing is no news; a symlink to nowhere is, and so is all else.
-                if not isinstance(error, FileNotFoundError) or place.is_symlink():
+                # Gone since the listing is no news; a manifest that is a symlink to nowhere is, and so is all else.
+                nowhere = place.is_symlink() and name.endswith(SUFFIXES)
+                if nowhere or not isinstance(error, FileNotFoundError):
                     self.missing.append((directory / name, error.strerror or str(error)))
 
 
