@@ -15,8 +15,10 @@ from steerway.catalog.model import Endpoint, EndpointState, Locality, Problem
 from steerway.sources.objects import Endpoint as EndpointFact
 from steerway.sources.objects import EndpointPort, EndpointSlice
 
-Merged = dict[str, dict[str, dict[tuple[str, int], Endpoint]]]
-"""Port name → address family → (address, port) → endpoint."""
+ByAddress = dict[tuple[str, int], Endpoint]
+"""(address, port) → endpoint."""
+Merged = dict[str, dict[str, ByAddress]]
+"""Port name → address family → its endpoints."""
 
 
 def merge(slices: Iterable[EndpointSlice], publish_not_ready: bool) -> tuple[Merged, list[Problem]]:
@@ -60,9 +62,7 @@ def state_of(fact: EndpointFact, publish_not_ready: bool) -> EndpointState | Non
     return EndpointState.DRAINING if serving and conditions.terminating else None
 
 
-def _add(
-    family: dict[tuple[str, int], Endpoint], fact: EndpointFact, port: EndpointPort, publish_not_ready: bool
-) -> None:
+def _add(family: ByAddress, fact: EndpointFact, port: EndpointPort, publish_not_ready: bool) -> None:
     state = state_of(fact, publish_not_ready)
     if state is None or port.port is None or not fact.addresses:
         return

@@ -26,8 +26,7 @@ class EndpointState(enum.Enum):
     """Still serving while it terminates: no new traffic where the client can tell the difference."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Locality:
+class Locality(NamedTuple):
     """Where an endpoint is; all parts may be ""."""
 
     region: str = ""
@@ -35,9 +34,11 @@ class Locality:
     sub_zone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One address of one port. `address` is a canonical IP literal; `hostname` is the pod's DNS label or ""."""
+class Endpoint(NamedTuple):
+    """One address of one port. `address` is a canonical IP literal; `hostname` is the pod's DNS label or "".
+
+    A tuple, because thousands are built, sorted and compared for one change of a big service.
+    """
 
     address: str
     port: int

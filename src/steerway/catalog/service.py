@@ -1,13 +1,15 @@
 """From one Service object and its EndpointSlices to a service of the catalog.
 
 Rules: Kubernetes API reference, Service v1. UDP and SCTP ports are not served, since gRPC speaks TCP. A dual-stack
-Service describes each pod twice, once per family; only one family is used, or every pod would get double its share.
+Service describes each pod twice, once per family; one family is used, or every client would hold two connections to
+each pod.
 """
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 
 from steerway.catalog import endpoints
-from steerway.catalog.model import Endpoint, Port, Problem, ServiceId
+from steerway.catalog.model import Endpoint, EndpointState, Port, Problem, ServiceId
 from steerway.catalog.model import Service as CatalogService
 from steerway.sources.objects import EndpointSlice, Service, ServicePort
 
@@ -43,15 +45,17 @@ def build(fact: Service, slices: Iterable[EndpointSlice]) -> tuple[CatalogServic
 
 def _endpoints(fact: Service, port: ServicePort, merged: endpoints.Merged) -> tuple[Endpoint, ...]:
     families = merged.get(port.name or "", {})
-    return endpoints.ordered(_one_family(fact, families).values())
+    return endpoints.ordered(_used(fact.spec.ip_families, families))
 
 
-def _one_family(
-    fact: Service, families: Mapping[str, dict[tuple[str, int], Endpoint]]
-) -> dict[tuple[str, int], Endpoint]:
-    """The endpoints of the first family, in the Service's order, that has any.
+def _used(order: Sequence[str] | None, families: Mapping[str, endpoints.ByAddress]) -> Iterable[Endpoint]:
+    """The endpoints of one family: the first in `order` with a healthy one, else the first with any.
 
-    `ipFamilies` is always set by an API server; manifests in files often leave it out.
+    Without an order nothing says that the families describe the same pods, so all are used: an API server always
+    sets `ipFamilies`, manifests in files and the short mapping leave it out.
     """
-    order = fact.spec.ip_families or ("IPv4", "IPv6")
-    return next((families[family] for family in order if families.get(family)), {})
+    if order is None:
+        return itertools.chain.from_iterable(family.values() for family in families.values())
+    present = [families[family].values() for family in order if families.get(family)]
+    healthy = (family for family in present if any(e.state is EndpointState.HEALTHY for e in family))
+    return next(healthy, present[0] if present else ())

@@ -7,7 +7,7 @@ What all four gRPC clients and Envoy accept: localities are present, each once, 
 import itertools
 from collections.abc import Iterable
 
-from envoy.config.core.v3 import address_pb2, base_pb2, health_check_pb2
+from envoy.config.core.v3 import base_pb2, health_check_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from google.protobuf import wrappers_pb2
 
@@ -35,17 +35,16 @@ def build(name: str, endpoints: Iterable[Endpoint], draining: bool) -> bytes:
 
 def _locality(where: Locality, endpoints: list[Endpoint]) -> endpoint_components_pb2.LocalityLbEndpoints:
     healthy = sum(e.state is EndpointState.HEALTHY for e in endpoints)
-    return endpoint_components_pb2.LocalityLbEndpoints(
+    locality = endpoint_components_pb2.LocalityLbEndpoints(
         locality=base_pb2.Locality(region=where.region, zone=where.zone, sub_zone=where.sub_zone),
         # A locality without a weight gets no traffic, not even for sessions that stay with a draining endpoint.
         load_balancing_weight=wrappers_pb2.UInt32Value(value=healthy or len(endpoints)),
-        lb_endpoints=[_endpoint(endpoint) for endpoint in endpoints],
     )
-
-
-def _endpoint(endpoint: Endpoint) -> endpoint_components_pb2.LbEndpoint:
-    socket = address_pb2.SocketAddress(address=endpoint.address, port_value=endpoint.port)
-    return endpoint_components_pb2.LbEndpoint(
-        endpoint=endpoint_components_pb2.Endpoint(address=address_pb2.Address(socket_address=socket)),
-        health_status=_HEALTH[endpoint.state],
-    )
+    for endpoint in endpoints:
+        # Filled in place: building each level apart and copying it takes five times as long.
+        added = locality.lb_endpoints.add()
+        added.health_status = _HEALTH[endpoint.state]
+        socket = added.endpoint.address.socket_address
+        socket.address = endpoint.address
+        socket.port_value = endpoint.port
+    return locality

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from steerway.catalog.model import Port, Service, ServiceId
 from steerway.errors import TranslateError
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_WORD = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?")
+"""Wider than a DNS label, because the short mapping format takes such names."""
+_NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 _MAX_NAME = 253 + 1 + 15  # a DNS name, a colon, and a port name (RFC 6335)
 _GRPC_PROTOCOLS = ("grpc", "kubernetes.io/h2c")
 
@@ -43,8 +45,9 @@ def parse_target(name: str, namespace: str, domain: str) -> Target:
         raise TranslateError(f"no port after the colon in {name!r}")
     labels = _without_domain(host.split("."), domain)
     for label in labels:
-        if not _LABEL.fullmatch(label):
-            raise TranslateError(_bad_label(name, label))
+        if not _WORD.fullmatch(label):
+            fault = f"{label!r} in {name!r} is no DNS label" if label else f"{name!r} has an empty label"
+            raise TranslateError(fault)
     match labels:
         case [service]:
             return Target(ServiceId(namespace, service), port)
@@ -65,11 +68,20 @@ def needs_namespace(name: str) -> bool:
 def parse_canonical(name: str, domain: str) -> Target:
     """The target that a canonical resource name stands for. TranslateError when it is none."""
     host, _, port = name.rpartition(":")
-    if not host.endswith(f".svc.{domain}") or not port.isascii() or not port.isdigit() or port[0] == "0":
-        raise TranslateError(
-            f"only SERVICE.NAMESPACE.svc.{domain}:PORTNUMBER is a name of this type, and no file gives {name!r}"
-        )
-    return parse_target(name, "", domain)
+    if host.endswith(f".svc.{domain}") and _NUMBER.fullmatch(port):
+        target = parse_target(name, "", domain)
+        if target.canonical(int(port), domain) == name:
+            return target
+    raise TranslateError(
+        f"only SERVICE.NAMESPACE.svc.{domain}:PORTNUMBER is a name of this type, and no file gives {name!r}"
+    )
+
+
+def unknown(service: ServiceId) -> str:
+    """Why a name of a service that nobody has told of means nothing."""
+    capital = str(service) != str(service).lower()
+    hint = "; it has capital letters, and names in Kubernetes are lower-case" if capital else ""
+    return f"there is no service {service} to serve{hint}"
 
 
 def select_port(service: Service, port: str) -> Port:
@@ -79,9 +91,9 @@ def select_port(service: Service, port: str) -> Port:
     (`grpc-…`) or appProtocol; else the first.
     """
     if port:
-        wanted = [p for p in service.ports if str(p.number) == port or (p.name and p.name == port)]
-        if wanted:
-            return wanted[0]
+        for wanted in service.ports:
+            if port in (str(wanted.number), wanted.name):
+                return wanted
         raise TranslateError(f"service {service.id} has no TCP port {port}; it has {_list(service.ports)}")
     if len(service.ports) == 1:
         return service.ports[0]
@@ -102,12 +114,6 @@ def _without_domain(labels: list[str], domain: str) -> list[str]:
         if len(labels) >= len(suffix) + 2 and labels[-len(suffix) :] == suffix:
             return labels[: -len(suffix)]
     return labels
-
-
-def _bad_label(name: str, label: str) -> str:
-    if label and _LABEL.fullmatch(label.lower()):
-        return f"{name!r} has capital letters; names of services are lower-case"
-    return f"{label!r} in {name!r} is no DNS label" if label else f"{name!r} has an empty label"
 
 
 def _list(ports: "tuple[Port, ...] | list[Port]") -> str:

@@ -167,21 +167,7 @@ class Translator:
 
     def _update(self, key: _Key, entry: _Entry, commit: Commit) -> None:
         """Translate one entry anew and publish it when it differs."""
-        content: _Resource | _Reason | None
-        if (key.type_url, key.name) in self._raw:
-            content = None
-        else:
-            try:
-                content = self._translate(key)
-                self._problems.pop(key, None)
-            except TranslateError as error:
-                content = _Reason(error)
-            except Exception as error:  # one service must never stop the others
-                log.exception("translate_failed", type_url=key.type_url, name=key.name)
-                self._problems[key] = Problem(
-                    f"{key.type_url}/{key.name}", f"cannot be translated: {error!r}"
-                )
-                content = entry.content if entry.content is not None else _Reason("it cannot be translated")
+        content = self._content(key, entry)
         if content == entry.content:
             return
         if content is None:
@@ -191,6 +177,20 @@ class Translator:
         else:
             commit.put.append((*key, *content))
         entry.content = content
+
+    def _content(self, key: _Key, entry: _Entry) -> _Resource | _Reason | None:
+        """What is to be published for an entry now; its last good version when translation itself breaks."""
+        self._problems.pop(key, None)
+        if (key.type_url, key.name) in self._raw:
+            return None
+        try:
+            return self._translate(key)
+        except TranslateError as error:
+            return _Reason(error)
+        except Exception as error:  # one service must never stop the others
+            log.exception("translate_failed", type_url=key.type_url, name=key.name)
+            self._problems[key] = Problem(f"{key.type_url}/{key.name}", f"cannot be translated: {error!r}")
+            return entry.content if entry.content is not None else _Reason("it cannot be translated")
 
     def _translate(self, key: _Key) -> _Resource:
         """The resource for an entry. TranslateError says why there is none."""
@@ -202,7 +202,7 @@ class Translator:
         target = self._target(key)
         service = self._find(target.service)
         if service is None:
-            raise TranslateError(f"there is no service {target.service} to serve")
+            raise TranslateError(names.unknown(target.service))
         port = names.select_port(service, target.port)
         canonical = target.canonical(port.number, self._domain)
         match served:
