@@ -14,7 +14,9 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, Dis
 from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway.engine.engine import Engine, Event, Opened
+from steerway.testing.ads_client import DeltaStream, SotwStream
 from steerway.translate.commit import Commit
+from steerway.translate.type_url import EXTENSION
 
 IDENTIFIER = "replica-7"
 
@@ -55,6 +57,7 @@ class XdsServer:
         self.events: list[Event] = []
         """All events so far, in order."""
         self._audience = audience
+        self._markers = 0
         self._changed = threading.Condition()
         self.address = self.engine.start()
         self._loop = asyncio.new_event_loop()
@@ -87,6 +90,22 @@ class XdsServer:
             arrived = self._changed.wait_for(lambda: len(found()) >= count, PATIENCE_SECONDS)
             assert arrived, f"no {count} of {kind.__name__} {fields}; there were {self.events}"
             return found()
+
+    def assert_silent(self, stream: SotwStream | DeltaStream) -> None:
+        """Nothing is due on the stream: what comes next are the answers to a subscription made now and a change of it.
+
+        Commits reach a stream in order, and this type is the last that a stream sends.
+        """
+        self._markers += 1
+        name = f"marker-{self._markers}"
+        self.publish([put(EXTENSION, name, "1")])
+        stream.request(EXTENSION, name)
+        for content in ("1", "2"):
+            self.publish([put(EXTENSION, name, content)])
+            response = stream.read()
+            is_marker = response.type_url == EXTENSION and contents(response) == {name: content}
+            assert is_marker, f"something was due: {response}"
+            stream.ack(response)
 
     def stop(self) -> None:
         """End the engine and the collecting of its events."""

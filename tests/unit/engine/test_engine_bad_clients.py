@@ -1,0 +1,181 @@
+"""Clients that break the rules, go away or do not read: only they feel it."""
+
+import random
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from envoy.config.core.v3.base_pb2 import Node
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
+from tests.support import raw_http2
+from tests.support.deadline import until
+from tests.support.process import Processes
+from tests.support.raw_http2 import RawConnection, frame, grpc_message
+from tests.support.xds_server import XdsServer, contents, put
+
+from steerway.engine.engine import Closed, Demand, Withdrawn
+from steerway.testing.ads_client import AdsClient, Service
+from steerway.translate.type_url import CLUSTER, ENDPOINT
+
+ADS = Service.ADS.method("Stream")
+BIG = 1 << 20
+
+
+@pytest.fixture
+def raw(server: XdsServer) -> Iterator[RawConnection]:
+    """A client that never lets the server send DATA."""
+    with RawConnection(server.address) as connection:
+        yield connection
+
+
+@pytest.fixture(autouse=True)
+def others_go_on(server: XdsServer, client: AdsClient) -> Iterator[None]:
+    """Somebody else was connected before the test, and is served after it."""
+    server.publish([put(ENDPOINT, "of others", "1")])
+    stream = client.delta()
+    stream.request(ENDPOINT, "of others")
+    stream.ack(stream.read())
+    yield
+    server.publish([put(ENDPOINT, "of others", "2")])
+    assert contents(stream.read()) == {"of others": "2"}
+    with AdsClient(server.address) as late:
+        stream = late.sotw()
+        stream.request(ENDPOINT, "of others")
+        assert contents(stream.read()) == {"of others": "2"}
+
+
+def request(name: str = "a", nonce: str = "", node: str = "raw") -> bytes:
+    """A framed request for a cluster."""
+    return grpc_message(
+        DiscoveryRequest(node=Node(id=node), type_url=CLUSTER, resource_names=[name], response_nonce=nonce)
+    )
+
+
+def rss() -> int:
+    """Bytes of memory that this process, and so the engine, holds now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+@pytest.mark.parametrize(
+    "message", [b"\xff" * 100, b"\x22\x7f", b"\x0a\x02\x0a\xff"], ids=["no field", "truncated", "bad node"]
+)
+@pytest.mark.parametrize("protocol", ["sotw", "delta"])
+def test_bytes_that_are_no_request_end_their_stream(
+    server: XdsServer, client: AdsClient, protocol: str, message: bytes
+) -> None:
+    """With a status that says that the client is wrong."""
+    stream = client.sotw() if protocol == "sotw" else client.delta()
+    stream.send(message)
+    assert stream.end().code is grpc.StatusCode.INVALID_ARGUMENT
+    until(lambda: server.engine.stats().rejected == {"INVALID_ARGUMENT": 1}, "the stream counts as rejected")
+
+
+def test_a_message_that_is_too_long_is_not_read(client: AdsClient) -> None:
+    """RESOURCE_EXHAUSTED, as in every gRPC server; 4 MiB is the limit."""
+    stream = client.sotw()
+    stream.send(b"\0" * ((4 << 20) + 1))
+    ended = stream.end()
+    assert (ended.code, "4194304" in ended.details) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
+
+
+def test_a_compressed_request_is_refused(client: AdsClient) -> None:
+    """UNIMPLEMENTED, as gRPC's compression document has it."""
+    stream = client.sotw(compressed=True)
+    stream.request(CLUSTER, *(f"a-name-that-comes-again-{number}" for number in range(100)))
+    assert stream.end().code is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_stream_that_ends_inside_a_message_is_refused(server: XdsServer, raw: RawConnection) -> None:
+    """The server ends it, and keeps the connection."""
+    raw.open(1, ADS)
+    raw.send(1, request()[:-3], raw_http2.END_STREAM)
+    until(lambda: server.engine.stats().rejected == {"INVALID_ARGUMENT": 1}, "the stream counts as rejected")
+    while (kind_flags := raw.read_frame())[0] != raw_http2.HEADERS:
+        pass
+    assert kind_flags[1] & raw_http2.END_STREAM
+    raw.write(frame(raw_http2.PING, 0, 0, b"pingpong"))
+    while (answer := raw.read_frame())[0] != raw_http2.PING:
+        pass
+    assert answer[1:] == (raw_http2.ACK, 0, b"pingpong")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_noise_closes_its_connection(server: XdsServer, seed: int) -> None:
+    """Headers that are none, then random bytes instead of frames."""
+    noise = random.Random(seed).randbytes(4096)
+    with RawConnection(server.address) as connection:
+        connection.write(frame(raw_http2.HEADERS, raw_http2.END_HEADERS, 1, noise) + noise)
+        connection.wait_closed()
+    until(lambda: server.engine.stats().connections == 1, "the connection is gone")
+
+
+def test_unknown_methods_are_unimplemented(client: AdsClient) -> None:
+    """Of known services, too."""
+    call = client.channel.unary_unary("/envoy.service.cluster.v3.ClusterDiscoveryService/FetchClusters")
+    with pytest.raises(grpc.RpcError) as raised:
+        call(b"", timeout=20)
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_clients_that_never_read_hold_no_memory(server: XdsServer, raw: RawConnection) -> None:
+    """200 streams that say ACK without reading: each is sent one response and no further one before it reads.
+
+    Bytes are shared, so memory does not grow with the streams.
+    """
+    server.publish([put(CLUSTER, "a", "0" * BIG)])
+    streams = range(1, 401, 2)
+    for stream in streams:
+        raw.open(stream, ADS)
+        raw.send(stream, request())
+    until(lambda: server.engine.stats().responses[CLUSTER] == len(streams), "all were answered")
+    before = rss()
+    for stream in streams:
+        raw.send(stream, request(nonce="000000000001"))
+    until(lambda: server.engine.stats().acks[CLUSTER] == len(streams), "all have said ACK")
+    with AdsClient(server.address) as reader:
+        reading = reader.delta()
+        reading.request(CLUSTER, "a")
+        reading.ack(reading.read())
+        for number in range(1, 21):
+            server.publish([put(CLUSTER, "a", str(number) * BIG)])
+            reading.ack(reading.read())
+    assert server.engine.stats().responses[CLUSTER] == len(streams) + 21
+    assert rss() - before < len(streams) * BIG / 2
+    raw.close()
+    server.wait(Closed, len(streams))
+    until(lambda: set(server.engine.stats().subscriptions.items()) >= {(CLUSTER, 0)}, "nothing is left")
+
+
+def test_a_flood_of_requests_is_answered_once(server: XdsServer, client: AdsClient) -> None:
+    """Repeating a subscription is no reason to answer again."""
+    server.publish([put(CLUSTER, "a", "1")])
+    stream = client.sotw()
+    for _ in range(2000):
+        stream.request(CLUSTER, "a")
+    stream.ack(stream.read())
+    server.assert_silent(stream)
+    assert server.engine.stats().responses[CLUSTER] == 1
+
+
+def test_a_killed_client_is_forgotten(server: XdsServer) -> None:
+    """Its stream is closed, and after the grace its demand is withdrawn."""
+    program = (
+        "import sys, threading\n"
+        "from steerway.testing.ads_client import AdsClient\n"
+        f"stream = AdsClient(sys.argv[1]).sotw(); stream.request({CLUSTER!r}, 'a')\n"
+        "stream.read(); print('read', flush=True); threading.Event().wait()\n"
+    )
+    server.publish([put(CLUSTER, "a", "1")])
+    with Processes() as processes:
+        killed = processes.start("client", [sys.executable, "-c", program, server.address])
+        killed.wait(lambda: "read" in killed.lines, "read a response")
+        server.wait(Demand, type_url=CLUSTER, name="a")
+        killed.signal(signal.SIGKILL)
+        server.wait(Closed)
+    server.wait(Withdrawn, type_url=CLUSTER, name="a", audience="test")
+    assert [view.node_id for view in server.engine.streams()] == ["test"]
