@@ -31,7 +31,7 @@ lint: build ## ruff, mypy --strict, stubtest, import contracts, cargo fmt, clipp
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest steerway._engine
 	$(BIN)/lint-imports
-	$(CARGO) fmt --manifest-path $(RUST) --check
+	$(CARGO) fmt --all --manifest-path $(RUST) --check
 	$(CARGO) clippy --manifest-path $(RUST) --locked --all-targets -- -D warnings
 
 test-rust: tools ## The native engine's own tests
