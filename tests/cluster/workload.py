@@ -8,7 +8,7 @@ from tests.support.manifest import Manifest
 
 PORT = 50051
 _CHECKOUT = Path(__file__).parents[2]
-_PRE_STOP_SECONDS = 1
+_PRE_STOP_SECONDS = 3
 """How long a pod that is to go still takes calls, so that clients hear of it first; common practice."""
 
 
