@@ -11,7 +11,11 @@ const HEALTH_OF: [&str; 2] = ["", "envoy.service.discovery.v3.AggregatedDiscover
 /// All services but discovery. `descriptors` is a serialised FileDescriptorSet; an error says what is wrong with it.
 pub(crate) fn routes(health: &HealthReporter, descriptors: &[u8]) -> Result<Routes, String> {
     let health = HealthService::from_health_reporter(health.clone());
-    let builder = || Builder::configure().register_encoded_file_descriptor_set(descriptors);
+    let builder = || {
+        Builder::configure()
+            .register_encoded_file_descriptor_set(descriptors)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
     let reflection = builder().build_v1().map_err(|error| error.to_string())?;
     let reflection_alpha = builder().build_v1alpha().map_err(|error| error.to_string())?;
     Ok(Routes::new(tonic_health::pb::health_server::HealthServer::new(health))
