@@ -1,11 +1,14 @@
 """docs/admin.md keeps up with the admin server and with what is counted."""
 
+import itertools
 import re
 from pathlib import Path
 
 from steerway import telemetry
 from steerway.admin.page import ENDPOINTS
 from steerway.admin.type_name import SHORT
+from steerway.engine.engine import Engine
+from steerway.engine.stats import StatsCollector
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "admin.md").read_text()
 
@@ -20,7 +23,8 @@ def test_every_path_is_told() -> None:
 def test_every_metric_has_its_row_with_its_type() -> None:
     """Name with the ending that a scrape shows, and type."""
     rows = dict(re.findall(r"^\| `(steerway_\w+)` \| (\w+) \|", DOCUMENT, re.MULTILINE))
-    for metric in telemetry.REGISTRY.collect():
+    counted = StatsCollector(Engine(listen="127.0.0.1:0", identifier="never started")).collect()
+    for metric in itertools.chain(telemetry.REGISTRY.collect(), counted):
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name
         assert rows.get(name) == metric.type, name
 
