@@ -1,0 +1,176 @@
+"""What grpc-go, C-core, grpc-java and grpc-js refuse, or take and then fail on: an oracle with no code of steerway's.
+
+Each rule was seen in the released clients (grpc-go 1.85, grpcio 1.85, grpc-java 1.85, grpc-js-xds 1.14) or stands in
+the gRFC named beside it. A rule holds for all clients when it names none.
+"""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.core.v3 import base_pb2, config_source_pb2, health_check_pb2
+from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
+from envoy.config.listener.v3 import listener_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2
+from envoy.extensions.filters.http.router.v3 import router_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
+
+UINT32_MAX = 2**32 - 1
+HIDDEN_LIMIT = 1024
+"""Concurrent requests per cluster when no threshold says otherwise (gRFC A32)."""
+
+
+def refusals(type_url: str, name: str, body: bytes) -> list[str]:
+    """Why some client would not work with this resource, asked for by `name`; empty when all do."""
+    message_type, rules = _RULES[type_url]
+    return list(rules(message_type.FromString(body), name))
+
+
+def _listener(listener: listener_pb2.Listener, name: str) -> Iterator[str]:
+    if listener.name != name:
+        yield f"the Listener is named {listener.name!r}, the client asked for {name!r}"
+    if not listener.HasField("api_listener"):
+        yield "no api_listener (gRFC A27)"
+        return
+    manager = hcm_pb2.HttpConnectionManager()
+    if not listener.api_listener.api_listener.Unpack(manager):
+        yield "the api_listener is no HttpConnectionManager"
+        return
+    if manager.WhichOneof("route_specifier") != "rds":
+        yield f"route_specifier {manager.WhichOneof('route_specifier')}"
+    if not _is_ads(manager.rds.config_source):
+        yield "Go servers and all clients: the route must come over ads"
+    if not manager.rds.route_config_name:
+        yield "no route_config_name"
+    if manager.xff_num_trusted_hops or manager.original_ip_detection_extensions:
+        yield "Go, C-core, Java: xff_num_trusted_hops and original_ip_detection_extensions (gRFC A41)"
+    yield from _filters(manager)
+
+
+def _filters(manager: hcm_pb2.HttpConnectionManager) -> Iterator[str]:
+    names = [each.name for each in manager.http_filters]
+    if len(names) != len(set(names)) or "" in names:
+        yield "filter names must be unique and not empty (gRFC A39)"
+    routers = [each.typed_config.Is(router_pb2.Router.DESCRIPTOR) for each in manager.http_filters]
+    if not routers or not routers[-1] or any(routers[:-1]):
+        yield "the last filter, and only it, must be the router (gRFC A39)"
+
+
+def _route(configuration: route_pb2.RouteConfiguration, name: str) -> Iterator[str]:
+    if configuration.name != name:
+        yield f"the RouteConfiguration is named {configuration.name!r}, the Listener says {name!r}"
+    domains = [domain for host in configuration.virtual_hosts for domain in host.domains]
+    if not domains or not all(host.domains for host in configuration.virtual_hosts):
+        yield "C-core: a virtual host without domains"
+    if len(domains) != len(set(domains)):
+        yield "Java: a domain twice"
+    for domain in domains:
+        if not domain or "*" in domain[1:-1] or domain != domain.lower():
+            yield f"domain {domain!r}: empty, a star in the middle, or capital letters (Go, Node)"
+    for host in configuration.virtual_hosts:
+        if not host.routes:
+            yield "a virtual host without routes answers UNAVAILABLE"
+        for route in host.routes:
+            yield from _route_entry(route)
+
+
+def _route_entry(route: route_components_pb2.Route) -> Iterator[str]:
+    match = route.match.WhichOneof("path_specifier")
+    if match not in ("prefix", "path"):
+        yield f"path_specifier {match}: needs a check of its own here, or is refused by all"
+    if route.match.query_parameters:
+        yield "Node: query_parameters are taken as if they were not there"
+    if route.WhichOneof("action") != "route":
+        yield f"Java, Node: action {route.WhichOneof('action')}"
+        return
+    specifier = route.route.WhichOneof("cluster_specifier")
+    if specifier == "weighted_clusters":
+        weights = [each.weight.value for each in route.route.weighted_clusters.clusters]
+        if not 0 < sum(weights) <= UINT32_MAX or not all(weights):
+            yield "C-core, Java, Node: each weighted cluster needs a weight of at least 1"
+        if not all(each.name for each in route.route.weighted_clusters.clusters):
+            yield "C-core: an empty cluster name"
+    elif specifier != "cluster" or not route.route.cluster:
+        yield f"cluster_specifier {specifier} {route.route.cluster!r}: the route is ignored, or its calls hang"
+
+
+def _cluster(cluster: cluster_pb2.Cluster, name: str) -> Iterator[str]:
+    if cluster.name != name:
+        yield f"the Cluster is named {cluster.name!r}, the route says {name!r}"
+    if cluster.WhichOneof("cluster_discovery_type") != "type" or cluster.type != cluster_pb2.Cluster.EDS:
+        yield "discovery other than EDS needs checks of its own here, or is refused by all"
+    if not _is_ads(cluster.eds_cluster_config.eds_config):
+        yield "endpoints must come over ads"
+    if cluster.lb_policy not in (cluster_pb2.Cluster.ROUND_ROBIN, cluster_pb2.Cluster.RING_HASH):
+        yield "C-core, Node: lb_policy is neither ROUND_ROBIN nor RING_HASH"
+    unknown = [
+        each
+        for each in ("load_balancing_policy", "transport_socket", "lrs_server", "outlier_detection")
+        if cluster.HasField(each)
+    ]
+    if unknown or cluster.transport_socket_matches:
+        yield f"{unknown or 'transport_socket_matches'} needs checks of its own here"
+    limits = [each for each in cluster.circuit_breakers.thresholds if each.priority == base_pb2.DEFAULT]
+    if len(limits) != 1 or not limits[0].HasField("max_requests"):
+        yield f"no single default max_requests: the hidden limit of {HIDDEN_LIMIT} applies (gRFC A32)"
+    elif not HIDDEN_LIMIT < limits[0].max_requests.value < 2**31:
+        yield "Java: max_requests is read as a signed 32 bit number"
+
+
+def _assignment(assignment: endpoint_pb2.ClusterLoadAssignment, name: str) -> Iterator[str]:
+    if assignment.cluster_name != name:
+        yield f"the assignment is named {assignment.cluster_name!r}, the Cluster says {name!r}"
+    seen: Counter[tuple[str, int]] = Counter()
+    places: Counter[tuple[int, str, str, str]] = Counter()
+    weights: Counter[int] = Counter()
+    for locality in assignment.endpoints:
+        where = locality.locality
+        places[locality.priority, where.region, where.zone, where.sub_zone] += 1
+        weights[locality.priority] += locality.load_balancing_weight.value
+        if not locality.HasField("locality"):
+            yield "Go, C-core, Node: locality unset"
+        if not locality.load_balancing_weight.value:
+            yield "a locality without weight gets no traffic, and may leave a gap between priorities"
+        if not locality.lb_endpoints:
+            yield "a locality without endpoints"
+        for each in locality.lb_endpoints:
+            socket = each.endpoint.address.socket_address
+            seen[socket.address, socket.port_value] += 1
+            yield from _endpoint(each)
+    if twice := [address for address, times in seen.items() if times > 1]:
+        yield f"Go, C-core, Node: addresses twice: {twice}"
+    if any(times > 1 for times in places.values()):
+        yield "a locality twice within a priority"
+    if sorted(weights) != list(range(len(weights))):
+        yield f"priorities with gaps: {sorted(weights)}"
+    if any(weight > UINT32_MAX for weight in weights.values()):
+        yield "the weights of a priority do not fit 32 bits"
+
+
+def _endpoint(each: endpoint_components_pb2.LbEndpoint) -> Iterator[str]:
+    socket = each.endpoint.address.socket_address
+    try:
+        ipaddress.ip_address(socket.address)
+    except ValueError:
+        yield f"C-core, Java, Node: {socket.address!r} is no IP address"
+    if not 1 <= socket.port_value <= 65535:
+        yield f"port {socket.port_value}: dialled as it is"
+    if each.HasField("load_balancing_weight") and not each.load_balancing_weight.value:
+        yield "Go, C-core: endpoint weight 0"
+    if each.health_status not in (health_check_pb2.HEALTHY, health_check_pb2.DRAINING):
+        yield f"health_status {health_check_pb2.HealthStatus.Name(each.health_status)}: sent in vain"
+
+
+def _is_ads(source: config_source_pb2.ConfigSource) -> bool:
+    return source.WhichOneof("config_source_specifier") == "ads"
+
+
+_PREFIX = "type.googleapis.com/envoy.config."
+_RULES: dict[str, tuple[Any, Callable[[Any, str], Iterator[str]]]] = {
+    _PREFIX + "listener.v3.Listener": (listener_pb2.Listener, _listener),
+    _PREFIX + "route.v3.RouteConfiguration": (route_pb2.RouteConfiguration, _route),
+    _PREFIX + "cluster.v3.Cluster": (cluster_pb2.Cluster, _cluster),
+    _PREFIX + "endpoint.v3.ClusterLoadAssignment": (endpoint_pb2.ClusterLoadAssignment, _assignment),
+}

@@ -1,0 +1,218 @@
+"""Services and EndpointSlices in few words, and a mesh of catalog and translator that a test's client can dial.
+
+There are no sockets: a client follows Listener, route, cluster and assignment as a gRPC client does, and judges each by
+`tests.support.client_rules`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.core.v3 import health_check_pb2
+from envoy.config.endpoint.v3 import endpoint_pb2
+from envoy.config.listener.v3 import listener_pb2
+from envoy.config.route.v3 import route_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
+from tests.support import client_rules
+
+from steerway.catalog.catalog import Catalog
+from steerway.sources.objects import (
+    SERVICE_NAME_LABEL,
+    Endpoint,
+    EndpointConditions,
+    EndpointPort,
+    EndpointSlice,
+    Object,
+    ObjectKey,
+    ObjectMeta,
+    Service,
+    ServicePort,
+    ServiceSpec,
+    XdsResource,
+)
+from steerway.translate import type_url
+from steerway.translate.commit import Commit
+from steerway.translate.translator import Demand, Translator
+
+NAMESPACE = "shop"
+PLAIN = f"grpc/plain/{NAMESPACE}"
+CORE = f"grpc/core/{NAMESPACE}"
+ENVOY = f"envoy/all/{NAMESPACE}"
+
+
+def service(
+    *ports: ServicePort | int,
+    name: str = "backend",
+    namespace: str = NAMESPACE,
+    type: str | None = None,
+    ip_families: list[str] | None = None,
+    publish_not_ready_addresses: bool = False,
+) -> Service:
+    """A Service; a port that is a number is an unnamed one."""
+    spec = ServiceSpec(
+        ports=[ServicePort(port) if isinstance(port, int) else port for port in ports],
+        type=type,
+        ip_families=ip_families,
+        publish_not_ready_addresses=publish_not_ready_addresses,
+    )
+    return Service(ObjectMeta(name, namespace), spec)
+
+
+def endpoint(
+    address: str,
+    zone: str | None = None,
+    hostname: str | None = None,
+    ready: bool | None = None,
+    serving: bool | None = None,
+    terminating: bool | None = None,
+) -> Endpoint:
+    """One pod, with the conditions that are given."""
+    return Endpoint([address], EndpointConditions(ready, serving, terminating), hostname, zone=zone)
+
+
+def endpoint_slice(
+    *endpoints: Endpoint | str,
+    port: int | None = 50051,
+    port_name: str | None = None,
+    protocol: str | None = None,
+    ports: list[EndpointPort] | None = None,
+    name: str = "backend-1",
+    service: str = "backend",
+    namespace: str = NAMESPACE,
+    address_type: str = "IPv4",
+) -> EndpointSlice:
+    """A slice of a Service with one port, or with `ports`; an endpoint that is an address is a ready pod."""
+    return EndpointSlice(
+        ObjectMeta(name, namespace, labels={SERVICE_NAME_LABEL: service}),
+        address_type,
+        [endpoint(each) if isinstance(each, str) else each for each in endpoints],
+        [EndpointPort(port_name, port, protocol)] if ports is None else ports,
+    )
+
+
+class AbsentError(LookupError):
+    """A client was told that a resource does not exist; `str()` is the reason that operators see."""
+
+
+@dataclass
+class Published:
+    """The engine's store, as far as its answers go: (type_url, name, audience) → resource and references, or reason."""
+
+    entries: dict[tuple[str, str, str], tuple[bytes, tuple[tuple[str, str], ...]] | str] = field(
+        default_factory=dict
+    )
+    complete: set[tuple[str, str]] = field(default_factory=set)
+
+    def apply(self, commit: Commit) -> None:
+        """Take in a commit. A key stands in it once; what is forgotten was there; what is put is another one."""
+        keys = [entry[:3] for changes in (commit.put, commit.absent, commit.forget) for entry in changes]
+        assert len(keys) == len(set(keys)), keys
+        for *key, body, references in commit.put:
+            assert self._replace(key, (body, references)), f"{key} is published again without a change"
+        for *key, reason in commit.absent:
+            assert reason
+            assert self._replace(key, reason), f"{key} is said to be absent again"
+        for forgotten in commit.forget:
+            del self.entries[tuple(forgotten)]
+        self.complete |= set(commit.complete)
+
+    def _replace(self, key: list[str], content: tuple[bytes, tuple[tuple[str, str], ...]] | str) -> bool:
+        served, name, audience = key
+        before = self.entries.get((served, name, audience))
+        self.entries[served, name, audience] = content
+        return content != before
+
+    def body(self, served: str, name: str, audience: str) -> bytes:
+        """What a client of this audience gets: the entry of the most exact audience that has one."""
+        parts = audience.split("/")
+        for length in range(len(parts), -1, -1):
+            found = self.entries.get((served, name, "/".join(parts[:length])))
+            if isinstance(found, str):
+                raise AbsentError(found)
+            if found is not None:
+                return found[0]
+        raise AssertionError(f"{name} was demanded and is not answered")
+
+
+class Mesh:
+    """Facts in, answers out; every commit on the way is checked."""
+
+    def __init__(
+        self, *objects: Object, only: Iterable[str] = (), cluster_domain: str = "cluster.local"
+    ) -> None:
+        self.facts: dict[ObjectKey, Object] = {}
+        self.catalog = Catalog(frozenset(only))
+        self.translator = Translator(self.catalog.service, cluster_domain)
+        self.published = Published()
+        self.published.apply(self.translator.start(()))
+        self.update(*objects)
+
+    def update(self, *objects: Object, delete: Sequence[ObjectKey] = ()) -> Commit:
+        """Objects came, changed or went, as one batch."""
+        for found in objects:
+            self.facts[found.key] = found
+        for key in delete:
+            del self.facts[key]
+        keys = [*(found.key for found in objects), *delete]
+        raw = [(key.namespace, key.name) for key in keys if key.kind == XdsResource.__name__]
+        documents = [(name, self._document(name)) for name in raw]
+        commit = self.translator.refresh(self.catalog.update(self.facts.get, keys), documents)
+        self.published.apply(commit)
+        return commit
+
+    def demand(self, *wanted: Demand) -> Commit:
+        """Clients subscribed."""
+        commit = self.translator.demand(wanted)
+        self.published.apply(commit)
+        return commit
+
+    def withdraw(self, *unwanted: Demand) -> Commit:
+        """The last clients of these went."""
+        commit = self.translator.withdraw(unwanted)
+        self.published.apply(commit)
+        return commit
+
+    def get(self, served: str, name: str, audience: str = PLAIN) -> bytes:
+        """Subscribe and take the answer, which every gRPC client must accept. AbsentError carries the reason."""
+        self.demand((served, name, audience))
+        body = self.published.body(served, name, audience)
+        assert client_rules.refusals(served, name, body) == []
+        return body
+
+    def assignment(self, target: str, audience: str = PLAIN) -> endpoint_pb2.ClusterLoadAssignment:
+        """What a client that dials `xds:///TARGET` ends at, all resources on the way being valid."""
+        listener = listener_pb2.Listener.FromString(self.get(type_url.LISTENER, target, audience))
+        manager = hcm_pb2.HttpConnectionManager.FromString(listener.api_listener.api_listener.value)
+        name = manager.rds.route_config_name
+        route = route_pb2.RouteConfiguration.FromString(self.get(type_url.ROUTE, name, audience))
+        action = route.virtual_hosts[0].routes[0].route
+        cluster = cluster_pb2.Cluster.FromString(self.get(type_url.CLUSTER, action.cluster, audience))
+        name = cluster.eds_cluster_config.service_name
+        return endpoint_pb2.ClusterLoadAssignment.FromString(self.get(type_url.ENDPOINT, name, audience))
+
+    def dial(self, target: str, audience: str = PLAIN) -> list[str]:
+        """The addresses that get new traffic from a client that dials `xds:///TARGET`, in order."""
+        return addresses(self.assignment(target, audience), health_check_pb2.HEALTHY)
+
+    def _document(self, name: tuple[str, str]) -> XdsResource | None:
+        found = self.facts.get(ObjectKey(XdsResource.__name__, *name))
+        return found if isinstance(found, XdsResource) else None
+
+
+def addresses(assignment: endpoint_pb2.ClusterLoadAssignment, health: int) -> list[str]:
+    """`ADDRESS:PORT` of the endpoints in this state, in order."""
+    return [
+        f"{socket.address}:{socket.port_value}"
+        for locality in assignment.endpoints
+        for each in locality.lb_endpoints
+        if each.health_status == health
+        for socket in [each.endpoint.address.socket_address]
+    ]
+
+
+def zones(assignment: endpoint_pb2.ClusterLoadAssignment) -> list[tuple[str, int, int]]:
+    """(zone, weight, number of endpoints) of each locality, in order."""
+    return [
+        (each.locality.zone, each.load_balancing_weight.value, len(each.lb_endpoints))
+        for each in assignment.endpoints
+    ]
