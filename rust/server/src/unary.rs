@@ -7,9 +7,10 @@ use bytes::Bytes;
 use futures_util::future::{Either, poll_fn, select};
 use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
+use tonic::Status;
 use tower_service::Service;
 
 use crate::payload::Payload;
@@ -17,7 +18,7 @@ use crate::shard::Shard;
 
 /// Answer one request. It ends with the client's interest in it, or when a drain is nearly over.
 pub(crate) async fn serve(shard: &Shard, request: Request<RecvStream>, respond: SendResponse<Payload>) {
-    let answer = pin!(answer(shard.routes.clone(), request, respond));
+    let answer = pin!(answer(shard, request, respond));
     let ending = pin!(shard.ending.cancelled());
     match select(answer, ending).await {
         Either::Left(_) | Either::Right(_) => {}
@@ -25,18 +26,21 @@ pub(crate) async fn serve(shard: &Shard, request: Request<RecvStream>, respond: 
 }
 
 async fn answer(
-    mut routes: tonic::service::Routes,
+    shard: &Shard,
     request: Request<RecvStream>,
     mut respond: SendResponse<Payload>,
 ) -> Result<(), h2::Error> {
-    let Ok(response) = routes.call(request.map(Incoming)).await;
+    let Ok(response) = shard.routes.clone().call(request.map(Incoming)).await;
     let (head, mut body) = response.into_parts();
     let mut send = respond.send_response(Response::from_parts(head, ()), body.is_end_stream())?;
+    let mut ending = pin!(shard.ending.cancelled());
     loop {
         let reset = poll_fn(|context| send.poll_reset(context));
-        let frame = match select(pin!(reset), body.frame()).await {
-            Either::Left(_) => return Ok(()),
-            Either::Right((frame, _)) => frame,
+        let frame = match select(select(pin!(reset), body.frame()), ending.as_mut()).await {
+            Either::Left((Either::Left(_), _)) => return Ok(()),
+            Either::Left((Either::Right((frame, _)), _)) => frame,
+            // A reset would overtake what was sent last: who watches the health could miss NOT_SERVING.
+            Either::Right(_) => return send.send_trailers(going_away()),
         };
         match frame {
             Some(Ok(frame)) => match frame.into_data() {
@@ -50,6 +54,13 @@ async fn answer(
             Some(Err(_)) | None => return Ok(()),
         }
     }
+}
+
+fn going_away() -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    let status = Status::unavailable("the server is shutting down");
+    status.add_header(&mut trailers).expect("the text is plain ASCII");
+    trailers
 }
 
 /// Send no faster than the client reads.

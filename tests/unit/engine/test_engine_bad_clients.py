@@ -17,12 +17,13 @@ from tests.support.process import Processes
 from tests.support.raw_http2 import RawConnection, frame, grpc_message
 from tests.support.xds_server import XdsServer, contents, put
 
-from steerway.engine.engine import Closed, Demand, Withdrawn
+from steerway.engine.engine import Closed, Demand, Opened, Withdrawn
 from steerway.testing.ads_client import AdsClient, Service
 from steerway.translate.type_url import CLUSTER, ENDPOINT
 
 ADS = Service.ADS.method("Stream")
 BIG = 1 << 20
+REFUSED_STREAM = 7
 
 
 @pytest.fixture
@@ -179,3 +180,39 @@ def test_a_killed_client_is_forgotten(server: XdsServer) -> None:
         server.wait(Closed)
     server.wait(Withdrawn, type_url=CLUSTER, name="a", audience="test")
     assert [view.node_id for view in server.engine.streams()] == ["test"]
+
+
+def test_more_streams_than_allowed_are_refused() -> None:
+    """The client may try those again; the others of its connection are answered."""
+    with XdsServer(max_concurrent_streams=2) as server, RawConnection(server.address) as raw:
+        server.engine.set_serving(True)
+        server.publish([put(CLUSTER, "a", "1")])
+        for stream in (1, 3, 5):
+            raw.open(stream, ADS)
+            if stream != 5:
+                raw.send(stream, request())
+        while (refusal := raw.read_frame())[0] != raw_http2.RST_STREAM:
+            pass
+        assert (refusal[2], int.from_bytes(refusal[3])) == (5, REFUSED_STREAM)
+        until(lambda: server.engine.stats().responses[CLUSTER] == 2, "the other two were answered")
+
+
+def test_a_client_that_does_not_answer_pings_is_cut_off() -> None:
+    """One that is merely quiet stays."""
+    with (
+        XdsServer(keepalive_interval_seconds=0.3, keepalive_timeout_seconds=0.3) as server,
+        AdsClient(server.address) as client,
+        RawConnection(server.address) as dead,
+    ):
+        server.engine.set_serving(True)
+        server.publish([put(CLUSTER, "a", "1")])
+        quiet = client.sotw()
+        quiet.request(CLUSTER, "a")
+        quiet.ack(quiet.read())
+        dead.open(1, ADS)
+        dead.send(1, request())
+        server.wait(Opened, 2)
+        dead.wait_closed()
+        server.wait(Closed)
+        server.publish([put(CLUSTER, "a", "2")])
+        assert contents(quiet.read()) == {"a": "2"}

@@ -175,7 +175,7 @@ def test_a_drain_moves_the_clients(server: XdsServer) -> None:
     for stream in streams:
         stream.request(CLUSTER, "a")
         stream.read()
-    with draining(server, 4) as drain:
+    with draining(server, 1) as drain:
         assert {stream.end().code for stream in streams} == {grpc.StatusCode.OK}
         until(lambda: is_refused(server.address), "the address is closed")
         for client in clients:
