@@ -1,0 +1,234 @@
+"""The catalog as facts change: what is a service, which changes matter, what is told of the rest."""
+
+import pytest
+from tests.support.mesh import endpoint, endpoint_slice, service
+
+from steerway.catalog import service as build_service
+from steerway.catalog.catalog import Catalog
+from steerway.catalog.model import Port, Problem, ServiceId
+from steerway.sources.objects import (
+    Endpoint,
+    EndpointSlice,
+    Object,
+    ObjectKey,
+    ObjectMeta,
+    Service,
+    ServicePort,
+    ServiceSpec,
+)
+
+BACKEND = ServiceId("shop", "backend")
+
+
+class Facts(dict[ObjectKey, Object]):
+    """Objects by key, and the catalog that reads them."""
+
+    def __init__(self, *objects: Object, only: frozenset[str] = frozenset()) -> None:
+        super().__init__()
+        self.catalog = Catalog(only)
+        self.put(*objects)
+
+    def put(self, *objects: Object) -> frozenset[ServiceId]:
+        for found in objects:
+            self[found.key] = found
+        return self.catalog.update(self.get, [found.key for found in objects])
+
+    def remove(self, *objects: Object) -> frozenset[ServiceId]:
+        for found in objects:
+            del self[found.key]
+        return self.catalog.update(self.get, [found.key for found in objects])
+
+    def endpoints(self, id: ServiceId = BACKEND) -> int | None:
+        """How many endpoints the service has in all; None when there is no such service."""
+        found = self.catalog.service(id)
+        return None if found is None else sum(len(port.endpoints) for port in found.ports)
+
+
+def test_a_service_has_its_tcp_ports_in_the_order_of_the_manifest() -> None:
+    """With name and appProtocol; the number is the Service's own."""
+    facts = Facts(
+        service(
+            ServicePort(9090, "metrics", "TCP"),
+            ServicePort(53, "dns", "UDP"),
+            ServicePort(80, "grpc", None, "kubernetes.io/h2c"),
+            ServicePort(132, "sctp", "SCTP"),
+        )
+    )
+    found = facts.catalog.service(BACKEND)
+    assert found is not None
+    assert found.ports == (Port(9090, "metrics"), Port(80, "grpc", "kubernetes.io/h2c"))
+    assert facts.catalog.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("fact", "reason"),
+    [
+        (service(80, type="ExternalName"), "type ExternalName is not served: it has no endpoints"),
+        (service(), "it has no ports, so there is nothing to serve"),
+        (Service(ObjectMeta("backend", "shop")), "it has no ports, so there is nothing to serve"),
+        (
+            service(ServicePort(53, "dns", "UDP"), ServicePort(1, "s", "SCTP")),
+            "none of its ports is TCP, so there is nothing to serve",
+        ),
+    ],
+)
+def test_what_cannot_be_served_is_told_with_a_cure(fact: Service, reason: str) -> None:
+    """It is no service of the catalog, whatever slices it has."""
+    facts = Facts(fact, endpoint_slice("10.0.0.1"))
+    assert len(facts.catalog) == 0
+    (problem,) = facts.catalog.problems()
+    assert (problem.where, problem.reason) == ("Service shop/backend", reason)
+    assert problem.cure
+    facts.put(service(50051))
+    assert facts.endpoints() == 1
+    assert facts.catalog.problems() == []
+
+
+@pytest.mark.parametrize("kind", [None, "ClusterIP", "NodePort", "LoadBalancer"])
+def test_every_other_type_of_service_is_served(kind: str | None) -> None:
+    """Clients go to the pods: what stands in front of them does not matter."""
+    assert Facts(service(50051, type=kind), endpoint_slice("10.0.0.1")).endpoints() == 1
+
+
+def test_a_headless_service_without_selector_is_served() -> None:
+    """Its slices are written by hand."""
+    spec = ServiceSpec(ports=[ServicePort(50051)], cluster_ip="None")
+    slices = [
+        endpoint_slice("10.0.0.1"),
+        EndpointSlice(ObjectMeta("stray", "shop"), "IPv4", [Endpoint(["10.0.0.9"])]),
+    ]
+    assert Facts(Service(ObjectMeta("backend", "shop"), spec), *slices).endpoints() == 1
+
+
+def test_a_port_that_is_there_twice_is_served_once() -> None:
+    """The first of them, and it is told."""
+    facts = Facts(service(ServicePort(80, "a"), ServicePort(80, "b")))
+    found = facts.catalog.service(BACKEND)
+    assert found is not None
+    assert [port.name for port in found.ports] == ["a"]
+    assert facts.catalog.problems() == [
+        Problem("Service shop/backend", "port 80 is there twice", "remove one of them")
+    ]
+
+
+class TestChanges:
+    """`update` reports the services that are another value than before, and no others."""
+
+    def test_a_service_appears_changes_and_goes(self) -> None:
+        """Each of these is a change."""
+        facts = Facts()
+        assert facts.put(service(50051)) == {BACKEND}
+        assert facts.put(service(50052)) == {BACKEND}
+        assert facts.remove(service(50052)) == {BACKEND}
+        assert facts.catalog.service(BACKEND) is None
+
+    def test_equal_facts_are_no_change(self) -> None:
+        """Also when they came in other objects, in another order, or with what nobody serves."""
+        facts = Facts(service(50051), endpoint_slice("10.0.0.1", "10.0.0.2"))
+        assert facts.put(service(50051), endpoint_slice("10.0.0.2", "10.0.0.1")) == frozenset()
+        assert facts.put(endpoint_slice("10.0.0.1", "10.0.0.2", name="backend-2")) == frozenset()
+        unready = endpoint("10.0.0.3", ready=False)
+        assert facts.put(endpoint_slice("10.0.0.1", unready)) == frozenset()
+
+    def test_a_change_touches_its_own_service_only(self) -> None:
+        """Not the one of the same name elsewhere, nor another one of the namespace."""
+        facts = Facts(
+            service(50051), service(50051, namespace="other"), service(50051, name="cart", namespace="shop")
+        )
+        assert facts.put(endpoint_slice("10.0.0.1")) == {BACKEND}
+        assert facts.put(endpoint_slice("10.0.0.1", namespace="other")) == {ServiceId("other", "backend")}
+
+    def test_endpoints_may_come_before_their_service(self) -> None:
+        """A slice of a service that does not exist is kept in mind and changes nothing."""
+        facts = Facts()
+        assert facts.put(endpoint_slice("10.0.0.1")) == frozenset()
+        assert facts.endpoints() is None
+        assert facts.put(service(50051)) == {BACKEND}
+        assert facts.endpoints() == 1
+
+    def test_a_service_that_comes_back_finds_its_endpoints(self) -> None:
+        """Its slices stayed."""
+        facts = Facts(service(50051), endpoint_slice("10.0.0.1"))
+        facts.remove(service(50051))
+        facts.put(service(50051))
+        assert facts.endpoints() == 1
+
+    def test_a_slice_that_goes_takes_its_endpoints_along(self) -> None:
+        """The service stays, and is empty."""
+        facts = Facts(service(50051), endpoint_slice("10.0.0.1"))
+        assert facts.remove(endpoint_slice()) == {BACKEND}
+        assert facts.endpoints() == 0
+
+    @pytest.mark.parametrize("label", ["cart", "", None])
+    def test_a_slice_may_move_to_another_service(self, label: str | None) -> None:
+        """Its label decides; both services change."""
+        cart = ServiceId("shop", "cart")
+        facts = Facts(service(50051), service(50051, name="cart"), endpoint_slice("10.0.0.1"))
+        moved = endpoint_slice("10.0.0.1", service=label or "")
+        if label is None:
+            moved = EndpointSlice(
+                ObjectMeta(moved.metadata.name, "shop"), "IPv4", moved.endpoints, moved.ports
+            )
+        assert facts.put(moved) == ({BACKEND, cart} if label else {BACKEND})
+        assert (facts.endpoints(), facts.endpoints(cart)) == (0, 1 if label else 0)
+
+    def test_objects_of_other_kinds_are_not_looked_at(self) -> None:
+        """Raw resources go to translate."""
+        assert Facts().catalog.update({}.get, [ObjectKey("XdsResource", "type", "name")]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("only", "expected"),
+    [
+        (frozenset[str](), {"shop/backend", "shop/cart", "other/backend"}),
+        (frozenset({"backend"}), {"shop/backend", "other/backend"}),
+        (frozenset({"shop/backend"}), {"shop/backend"}),
+        (frozenset({"shop/backend", "cart"}), {"shop/backend", "shop/cart"}),
+        (frozenset({"shop"}), set[str]()),
+        (frozenset({"other/cart"}), set[str]()),
+    ],
+)
+def test_only_the_listed_services_are_served(only: frozenset[str], expected: set[str]) -> None:
+    """`SERVICE` in any namespace, or `NAMESPACE/SERVICE`; an empty list is no limit."""
+    names = [("backend", "shop"), ("cart", "shop"), ("backend", "other")]
+    facts = Facts(*(service(1, name=name, namespace=namespace) for name, namespace in names), only=only)
+    assert {str(found.id) for found in facts.catalog} == expected
+    assert len(facts.catalog) == len(expected)
+
+
+def test_a_service_that_nobody_wants_served_is_no_problem() -> None:
+    """What is left out by a setting needs no cure."""
+    assert Facts(service(80, type="ExternalName"), only=frozenset({"cart"})).catalog.problems() == []
+
+
+def test_problems_go_with_their_cause_and_are_sorted() -> None:
+    """By service; a service that goes takes its own along."""
+    facts = Facts(service(name="c"), service(name="a"), service(50051))
+    fqdn = endpoint_slice(name="fqdn", address_type="FQDN")
+    facts.put(fqdn)
+    where = ["Service shop/a", "EndpointSlice shop/fqdn", "Service shop/c"]
+    assert [problem.where for problem in facts.catalog.problems()] == where
+    facts.remove(fqdn, service(name="c"))
+    assert [problem.where for problem in facts.catalog.problems()] == where[:1]
+
+
+def test_a_service_that_breaks_the_code_keeps_its_last_good_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the others go on: one service never stops the rest."""
+    facts = Facts(service(50051), endpoint_slice("10.0.0.1"))
+    build = build_service.build
+
+    def broken(fact: Service, slices: list[EndpointSlice]) -> object:
+        if fact.metadata.name == "backend":
+            raise ZeroDivisionError("no")
+        return build(fact, slices)
+
+    monkeypatch.setattr(build_service, "build", broken)
+    cart = ServiceId("shop", "cart")
+    assert facts.put(endpoint_slice("10.0.0.1", "10.0.0.2"), service(1, name="cart")) == {cart}
+    assert facts.endpoints() == 1
+    (problem,) = facts.catalog.problems()
+    assert problem.where == "Service shop/backend"
+    assert problem.reason == "cannot be understood: ZeroDivisionError('no')"
+    monkeypatch.undo()
+    assert facts.put(service(50051)) == {BACKEND}
+    assert (facts.endpoints(), facts.catalog.problems()) == (2, [])
