@@ -198,7 +198,7 @@ V6_DRAINING = endpoint_slice(
 def test_a_dual_stack_service_shows_its_pods_once(
     families: list[str] | None, slices: list[EndpointSlice], expected: list[str]
 ) -> None:
-    """By the first of its families that can take traffic; without `ipFamilies` nothing says that two addresses are one."""
+    """By the first of its families that can take traffic; without `ipFamilies` none is known to be twice."""
     assert shown(*slices, fact=service(50051, ip_families=families)) == expected
 
 

@@ -1,0 +1,381 @@
+"""What clients are told of services: every spelling of a target, demand and its end, and changes in between."""
+
+import pytest
+from envoy.config.core.v3.health_check_pb2 import DRAINING, HEALTHY
+from tests.support.mesh import (
+    CORE,
+    ENVOY,
+    PLAIN,
+    AbsentError,
+    Mesh,
+    addresses,
+    endpoint,
+    endpoint_slice,
+    service,
+    zones,
+)
+
+from steerway.catalog.model import Problem
+from steerway.sources.objects import EndpointSlice, ServicePort
+from steerway.translate import cluster as cluster_builder
+from steerway.translate import type_url
+from steerway.translate.commit import Commit
+
+BACKEND = service(ServicePort(50051, "grpc"), ServicePort(9090, "metrics"))
+PODS = endpoint_slice("10.0.0.1", "10.0.0.2", port=8081, port_name="grpc")
+METRICS = endpoint_slice("10.0.0.1", port=9999, port_name="metrics", name="backend-2")
+CANONICAL = "backend.shop.svc.cluster.local:50051"
+
+
+@pytest.fixture
+def mesh() -> Mesh:
+    """Service `backend` in namespace `shop`, with two ports and two pods."""
+    return Mesh(BACKEND, PODS, METRICS)
+
+
+def absence(mesh: Mesh, served: str, name: str, audience: str = PLAIN) -> str:
+    """Why a client is told that there is no such resource."""
+    with pytest.raises(AbsentError) as error:
+        mesh.get(served, name, audience)
+    return str(error.value)
+
+
+def entry(served: str, name: str = CANONICAL, audience: str = "grpc") -> tuple[str, str, str]:
+    return served, name, audience
+
+
+class TestTargets:
+    @pytest.mark.parametrize("port", ["", ":50051", ":grpc"])
+    @pytest.mark.parametrize(
+        "host", ["backend", "backend.shop", "backend.shop.svc", "backend.shop.svc.cluster.local"]
+    )
+    def test_all_spellings_end_at_the_same_endpoints(self, mesh: Mesh, host: str, port: str) -> None:
+        """Only the Listener is there once for each spelling."""
+        assert mesh.dial(f"{host}{port}") == ["10.0.0.1:8081", "10.0.0.2:8081"]
+        derived = [key for key in mesh.published.entries if key[0] != type_url.LISTENER]
+        assert derived == [
+            entry(type_url.ROUTE),
+            entry(type_url.CLUSTER),
+            entry(type_url.ENDPOINT, audience="grpc/plain"),
+        ]
+
+    @pytest.mark.parametrize("port", [":9090", ":metrics"])
+    def test_another_port_is_another_cluster(self, mesh: Mesh, port: str) -> None:
+        """One for each port of the Service, named by its number."""
+        assert mesh.dial(f"backend.shop{port}") == ["10.0.0.1:9999"]
+        assert entry(type_url.CLUSTER, "backend.shop.svc.cluster.local:9090") in mesh.published.entries
+
+    def test_a_short_name_is_looked_up_in_the_namespace_of_the_client(self, mesh: Mesh) -> None:
+        """Two clients that dial the same name may mean different services."""
+        mesh.update(
+            service(1, namespace="other"), endpoint_slice("10.1.0.1", namespace="other", name="other-1")
+        )
+        assert mesh.dial("backend", "grpc/plain/shop") == ["10.0.0.1:8081", "10.0.0.2:8081"]
+        assert mesh.dial("backend", "grpc/plain/other") == ["10.1.0.1:50051"]
+        assert mesh.dial("backend.other", "grpc/plain/shop") == ["10.1.0.1:50051"]
+        reason = absence(mesh, type_url.LISTENER, "backend", "grpc/plain/empty")
+        assert reason == "there is no service empty/backend to serve"
+
+    def test_one_pod_of_a_headless_service_can_be_dialled(self) -> None:
+        """By the `hostname` of its endpoint, with and without port."""
+        pods = [endpoint(f"10.0.0.{number}", hostname=f"web-{number}") for number in (1, 2)]
+        mesh = Mesh(service(50051, name="web"), endpoint_slice(*pods, service="web"))
+        for target in ("web-2.web.shop", "web-2.web.shop:50051", "web-2.web.shop.svc.cluster.local:50051"):
+            assert mesh.dial(target) == ["10.0.0.2:50051"]
+        assert mesh.dial("web.shop") == ["10.0.0.1:50051", "10.0.0.2:50051"]
+
+    def test_a_pod_that_is_away_is_an_empty_assignment(self) -> None:
+        """A StatefulSet's pod comes back under its name: calls fail at once, and recover at once."""
+        mesh = Mesh(service(50051, name="web"))
+        assert mesh.dial("web-0.web.shop") == []
+        mesh.update(endpoint_slice(endpoint("10.0.0.7", hostname="web-0"), service="web"))
+        assert mesh.dial("web-0.web.shop") == ["10.0.0.7:50051"]
+
+    def test_the_cluster_domain_is_part_of_the_names(self) -> None:
+        """A name under another domain is none."""
+        mesh = Mesh(service(50051), endpoint_slice("10.0.0.1"), cluster_domain="mesh.example")
+        assert mesh.dial("backend.shop.svc.mesh.example") == ["10.0.0.1:50051"]
+        assert entry(type_url.CLUSTER, "backend.shop.svc.mesh.example:50051") in mesh.published.entries
+        assert "is no name of a service" in absence(mesh, type_url.LISTENER, f"{CANONICAL}")
+
+    def test_a_name_of_the_short_mapping_may_have_capitals_and_underscores(self) -> None:
+        """Its services carry any word."""
+        mesh = Mesh(service(80, name="My_Server"), endpoint_slice("10.0.0.1", service="My_Server"))
+        assert mesh.dial("My_Server") == ["10.0.0.1:50051"]
+
+
+class TestAbsence:
+    """A name that cannot be answered is absent, with a reason, and is found when it comes into being."""
+
+    @pytest.mark.parametrize(
+        ("target", "reason"),
+        [
+            ("cart.shop", "there is no service shop/cart to serve"),
+            ("backend.shop:1", "service shop/backend has no TCP port 1; it has 50051 (grpc), 9090 (metrics)"),
+            ("backend.shop:http", "service shop/backend has no TCP port http"),
+            (
+                "BACKEND.shop",
+                "there is no service shop/BACKEND to serve; it has capital letters, and names in Kubernetes are",
+            ),
+            ("a.b.c.d", "is no name of a service"),
+        ],
+    )
+    def test_an_unknown_name_has_a_reason(self, mesh: Mesh, target: str, reason: str) -> None:
+        """Operators see it beside the Listener."""
+        assert reason in absence(mesh, type_url.LISTENER, target)
+
+    def test_an_ambiguous_name_has_a_reason(self) -> None:
+        """A port in the target settles it."""
+        mesh = Mesh(service(ServicePort(1, "grpc-a"), ServicePort(2, "grpc-b")))
+        assert absence(mesh, type_url.LISTENER, "backend.shop") == (
+            "service shop/backend has several gRPC ports (1 (grpc-a), 2 (grpc-b)); add :PORT to the target"
+        )
+        assert mesh.dial("backend.shop:2") == []
+
+    @pytest.mark.parametrize("served", [type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT])
+    def test_other_types_are_known_by_their_canonical_name_only(self, mesh: Mesh, served: str) -> None:
+        """Aliases are Listeners."""
+        assert "only SERVICE.NAMESPACE.svc.cluster.local:PORTNUMBER" in absence(mesh, served, "backend.shop")
+        assert absence(mesh, served, "cart.shop.svc.cluster.local:1").startswith("there is no service")
+        assert "no TCP port 1" in absence(mesh, served, "backend.shop.svc.cluster.local:1")
+
+    @pytest.mark.parametrize(
+        "served", [type_url.SECRET, type_url.RUNTIME, type_url.SCOPED_ROUTE, type_url.EXTENSION]
+    )
+    def test_types_that_services_do_not_give_come_from_files(self, mesh: Mesh, served: str) -> None:
+        """Whoever asks for one is told at once that there is none."""
+        assert absence(mesh, served, "anything") == "no file gives it"
+
+    @pytest.mark.parametrize("served", [type_url.LISTENER, type_url.ROUTE, type_url.CLUSTER])
+    def test_envoy_gets_no_listener_route_or_cluster_made_for_grpc(self, mesh: Mesh, served: str) -> None:
+        """Its own come from files."""
+        reason = absence(mesh, served, CANONICAL, ENVOY)
+        assert reason == "no file gives it, and services are translated for gRPC clients only"
+
+    def test_a_service_that_comes_later_is_found(self) -> None:
+        """All that waits for it is answered in the same commit."""
+        mesh = Mesh()
+        names = [(type_url.LISTENER, "backend"), (type_url.LISTENER, "backend.shop:grpc")]
+        names += [(served, CANONICAL) for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)]
+        commit = mesh.demand(*((*name, PLAIN) for name in names))
+        assert [each[:2] for each in commit.absent] == names
+        commit = mesh.update(BACKEND)
+        assert sorted(each[:2] for each in commit.put) == sorted(names)
+        mesh.update(PODS)
+        assert mesh.dial("backend") == ["10.0.0.1:8081", "10.0.0.2:8081"]
+
+    def test_a_service_that_goes_is_absent_again(self, mesh: Mesh) -> None:
+        """Every resource of it."""
+        mesh.dial("backend.shop")
+        commit = mesh.update(delete=[BACKEND.key])
+        assert len(commit.absent) == 4
+        assert {each[3] for each in commit.absent} == {"there is no service shop/backend to serve"}
+        assert not commit.put
+
+    def test_a_port_that_comes_later_is_found(self, mesh: Mesh) -> None:
+        """The reason is replaced by the resource."""
+        absence(mesh, type_url.LISTENER, "backend.shop:http")
+        mesh.update(service(ServicePort(50051, "grpc"), ServicePort(80, "http")))
+        assert mesh.dial("backend.shop:http") == []
+
+    def test_a_service_that_is_left_out_by_a_setting_is_absent(self) -> None:
+        """`upstream_services`."""
+        mesh = Mesh(service(50051), service(50051, name="cart"), only=["cart"])
+        assert mesh.dial("cart") == []
+        assert absence(mesh, type_url.LISTENER, "backend") == "there is no service shop/backend to serve"
+
+    def test_an_external_name_is_absent(self) -> None:
+        """It has no endpoints of its own."""
+        mesh = Mesh(service(50051, type="ExternalName"))
+        assert absence(mesh, type_url.LISTENER, "backend") == "there is no service shop/backend to serve"
+
+
+class TestEndpoints:
+    def test_draining_endpoints_are_shown_to_clients_that_know_them(self) -> None:
+        """C-core keeps sessions on them, Envoy uses them; others would give them no traffic."""
+        leaving = endpoint("10.0.0.2", ready=False, serving=True, terminating=True)
+        mesh = Mesh(service(50051), endpoint_slice("10.0.0.1", leaving))
+        name = "backend.shop.svc.cluster.local:50051"
+        for audience, expected in ((PLAIN, []), (CORE, ["10.0.0.2:50051"])):
+            found = mesh.assignment(name, audience)
+            assert (addresses(found, HEALTHY), addresses(found, DRAINING)) == (["10.0.0.1:50051"], expected)
+        body = mesh.get(type_url.ENDPOINT, name, ENVOY)
+        assert body == mesh.get(type_url.ENDPOINT, name, CORE)
+
+    def test_assignments_are_shared_by_all_namespaces(self, mesh: Mesh) -> None:
+        """State grows with audiences that differ, never with clients."""
+        mesh.dial("backend.shop", "grpc/plain/a")
+        before = set(mesh.published.entries)
+        mesh.dial("backend.shop", "grpc/plain/b")
+        assert set(mesh.published.entries) == before
+        mesh.dial("backend.shop", "grpc/core/b")
+        assert set(mesh.published.entries) - before == {entry(type_url.ENDPOINT, audience="grpc/core")}
+
+    def test_a_change_of_endpoints_changes_assignments_only(self, mesh: Mesh) -> None:
+        """Nothing else is sent."""
+        mesh.dial("backend", PLAIN)
+        mesh.dial("backend.shop:50051", CORE)
+        commit = mesh.update(endpoint_slice("10.0.0.3", port=8081, port_name="grpc"))
+        assert [each[:3] for each in commit.put] == [
+            entry(type_url.ENDPOINT, audience="grpc/core"),
+            entry(type_url.ENDPOINT, audience="grpc/plain"),
+        ]
+        assert not commit.absent
+        assert not commit.forget
+
+    def test_a_pod_that_starts_to_drain_is_no_news_to_who_never_sees_it(self) -> None:
+        """The rest of an unready pod's life neither."""
+        mesh = Mesh(service(50051), endpoint_slice("10.0.0.1", endpoint("10.0.0.2", ready=False)))
+        mesh.dial("backend")
+        gone = endpoint("10.0.0.2", ready=False, serving=True, terminating=True)
+        assert not mesh.update(endpoint_slice("10.0.0.1", gone))
+        assert not mesh.update(endpoint_slice("10.0.0.1"))
+
+    def test_a_port_that_moves_to_another_number_takes_its_listeners_along(self, mesh: Mesh) -> None:
+        """A name is dialled, and not a cluster."""
+        assert mesh.dial("backend.shop:grpc") == ["10.0.0.1:8081", "10.0.0.2:8081"]
+        mesh.update(service(ServicePort(60000, "grpc")))
+        assert mesh.dial("backend.shop:grpc") == ["10.0.0.1:8081", "10.0.0.2:8081"]
+        assert "no TCP port 50051" in absence(mesh, type_url.CLUSTER, CANONICAL)
+
+    def test_zones_are_localities(self) -> None:
+        """One each, weighted by its endpoints."""
+        pods = [endpoint("10.0.0.1", "b"), endpoint("10.0.0.2", "a"), endpoint("10.0.0.3", "b")]
+        mesh = Mesh(service(50051), endpoint_slice(*pods))
+        assert zones(mesh.assignment("backend")) == [("a", 1, 1), ("b", 2, 2)]
+
+    def test_a_service_of_5000_endpoints_is_served(self) -> None:
+        """In 50 slices, as the controller makes them."""
+        pods = [f"10.0.{number // 250}.{number % 250}" for number in range(5000)]
+        slices = [
+            endpoint_slice(*pods[start : start + 100], name=f"backend-{start}")
+            for start in range(0, 5000, 100)
+        ]
+        mesh = Mesh(service(50051), *slices)
+        assert sorted(mesh.dial("backend")) == sorted(f"{pod}:50051" for pod in pods)
+        mesh.update(endpoint_slice(*pods[1:100], name="backend-0"))
+        assert len(mesh.dial("backend")) == 4999
+
+
+class TestDemand:
+    def test_nothing_is_translated_before_somebody_asks(self, mesh: Mesh) -> None:
+        """The cost follows what is watched, not the size of the cluster."""
+        assert mesh.published.entries == {}
+
+    def test_wildcards_may_be_answered_from_the_start(self, mesh: Mesh) -> None:
+        """For every type and everybody: raw resources are all that a wildcard sees."""
+        assert mesh.published.complete == {(served, "") for served in type_url.SERVED}
+        assert not mesh.demand((type_url.CLUSTER, "*", ENVOY))
+        assert not mesh.withdraw((type_url.CLUSTER, "*", ENVOY))
+
+    def test_a_resource_names_what_must_be_served_with_it(self, mesh: Mesh) -> None:
+        """Listener → route → cluster → assignment."""
+        wanted = [(type_url.LISTENER, "backend.shop")]
+        wanted += [(served, CANONICAL) for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)]
+        commit = mesh.demand(*((*each, PLAIN) for each in wanted))
+        references = [references for *_, references in commit.put]
+        assert references == [((following),) for following in wanted[1:]] + [()]
+
+    def test_the_same_demand_again_changes_nothing(self, mesh: Mesh) -> None:
+        """Also when it is there twice in one batch, and from another audience that shares the answer."""
+        wanted = (type_url.CLUSTER, CANONICAL, PLAIN)
+        assert len(mesh.demand(wanted, wanted).put) == 1
+        assert not mesh.demand(wanted)
+        assert not mesh.demand((type_url.CLUSTER, CANONICAL, CORE))
+
+    def test_what_nobody_wants_is_forgotten_and_no_longer_followed(self, mesh: Mesh) -> None:
+        """Changes of its service cost nothing then."""
+        mesh.demand((type_url.ENDPOINT, CANONICAL, PLAIN))
+        commit = mesh.withdraw((type_url.ENDPOINT, CANONICAL, PLAIN))
+        assert commit == Commit(forget=[entry(type_url.ENDPOINT, audience="grpc/plain")])
+        assert not mesh.update(endpoint_slice("10.0.0.9", port_name="grpc"))
+        assert not mesh.update(delete=[BACKEND.key])
+
+    def test_an_answer_stays_until_the_last_audience_that_shares_it_goes(self, mesh: Mesh) -> None:
+        """Two namespaces, one cluster."""
+        wanted = [(type_url.CLUSTER, CANONICAL, f"grpc/plain/{namespace}") for namespace in "ab"]
+        mesh.demand(*wanted)
+        assert not mesh.withdraw(wanted[0])
+        assert not mesh.withdraw(wanted[0])
+        assert mesh.withdraw(wanted[1]).forget == [entry(type_url.CLUSTER)]
+
+    def test_a_withdrawal_of_what_was_never_wanted_is_nothing(self, mesh: Mesh) -> None:
+        """The engine's reports and translate's state may not be in step."""
+        assert not mesh.withdraw((type_url.CLUSTER, CANONICAL, PLAIN))
+
+    def test_an_absent_name_is_forgotten_too(self, mesh: Mesh) -> None:
+        """A service that comes later is then nobody's business."""
+        wanted = (type_url.LISTENER, "cart.shop", PLAIN)
+        mesh.demand(wanted)
+        assert mesh.withdraw(wanted).forget == [(type_url.LISTENER, "cart.shop", "grpc")]
+        assert not mesh.update(service(1, name="cart"))
+
+    def test_demand_after_a_withdrawal_is_answered_anew(self, mesh: Mesh) -> None:
+        """With what is true now."""
+        mesh.dial("backend")
+        mesh.withdraw((type_url.ENDPOINT, CANONICAL, PLAIN))
+        mesh.update(endpoint_slice("10.0.0.9", port=8081, port_name="grpc"))
+        assert mesh.dial("backend") == ["10.0.0.9:8081"]
+
+    def test_a_change_that_means_nothing_to_clients_publishes_nothing(self, mesh: Mesh) -> None:
+        """Annotations, other order, other objects of equal content."""
+        mesh.dial("backend")
+        assert not mesh.update(endpoint_slice("10.0.0.2", "10.0.0.1", port=8081, port_name="grpc"))
+        moved = endpoint_slice("10.0.0.2", port=8081, port_name="grpc", name="backend-3")
+        assert not mesh.update(endpoint_slice("10.0.0.1", port=8081, port_name="grpc"), moved)
+
+    def test_a_batch_is_one_commit(self, mesh: Mesh) -> None:
+        """Each resource once, whatever of it changed."""
+        mesh.dial("backend")
+        pods: list[EndpointSlice] = [
+            endpoint_slice("10.0.0.8", port=1, port_name="grpc"),
+            endpoint_slice("10.0.0.9", port=2, port_name="grpc", name="backend-9"),
+        ]
+        (put,) = mesh.update(*pods).put
+        assert put[0] == type_url.ENDPOINT
+        assert mesh.dial("backend") == ["10.0.0.8:1", "10.0.0.9:2"]
+
+
+class TestBreakage:
+    """A fault of translation itself touches one entry: the last good version is served and the problem is told."""
+
+    def test_the_last_good_version_stays(self, mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
+        """And the others go on."""
+        mesh.dial("backend")
+        real = cluster_builder.build
+
+        def broken(name: str) -> bytes:
+            raise ZeroDivisionError(name)
+
+        monkeypatch.setattr(cluster_builder, "build", broken)
+        commit = mesh.update(endpoint_slice("10.0.0.9", port=8081, port_name="grpc"))
+        assert [each[0] for each in commit.put] == [type_url.ENDPOINT]
+        problem = Problem(
+            f"{type_url.CLUSTER}/{CANONICAL}", f"cannot be translated: ZeroDivisionError('{CANONICAL}')"
+        )
+        assert mesh.translator.problems() == [problem]
+        name = "backend.shop.svc.cluster.local:9090"
+        assert absence(mesh, type_url.CLUSTER, name) == "it cannot be translated"
+        monkeypatch.setattr(cluster_builder, "build", real)
+        mesh.update(PODS)
+        assert mesh.translator.problems() == []
+        assert mesh.get(type_url.CLUSTER, name)
+
+    @pytest.mark.parametrize("end", ["withdrawn", "deleted"])
+    def test_the_problem_goes_with_its_entry(
+        self, mesh: Mesh, monkeypatch: pytest.MonkeyPatch, end: str
+    ) -> None:
+        """Nobody is to mend what is no longer there."""
+
+        def broken(_name: str) -> bytes:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(cluster_builder, "build", broken)
+        wanted = (type_url.CLUSTER, CANONICAL, PLAIN)
+        mesh.demand(wanted)
+        assert len(mesh.translator.problems()) == 1
+        if end == "withdrawn":
+            mesh.withdraw(wanted)
+        else:
+            mesh.update(delete=[BACKEND.key])
+        assert mesh.translator.problems() == []
