@@ -1,4 +1,4 @@
-"""The oracle itself: it finds every fault that released clients were seen to refuse, so that silence means something."""
+"""The oracle itself: it finds every fault that clients were seen to refuse, so that its silence means something."""
 
 from collections.abc import Callable
 from typing import Any

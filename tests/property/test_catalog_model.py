@@ -1,0 +1,107 @@
+"""Endpoints of any Services and slices, against a model that is as plain as the Kubernetes documents."""
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.mesh import Mesh
+from tests.support.random_mesh import endpoint_slices, services
+
+from steerway.catalog.catalog import Catalog
+from steerway.catalog.model import Endpoint, EndpointState, ServiceId
+from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Object, Service
+from steerway.sources.objects import Endpoint as EndpointFact
+
+OBJECTS = st.lists(services() | endpoint_slices() | endpoint_slices(), max_size=10)
+
+
+def state(fact: EndpointFact, all_ready: bool) -> EndpointState | None:
+    """EndpointConditions, API reference: nil `ready` is true, nil `serving` is `ready`, nil `terminating` is false."""
+    assert fact.conditions is not None
+    ready = True if fact.conditions.ready is None else fact.conditions.ready
+    serving = ready if fact.conditions.serving is None else fact.conditions.serving
+    terminating = bool(fact.conditions.terminating)
+    if ready or all_ready:
+        return EndpointState.HEALTHY
+    return EndpointState.DRAINING if serving and terminating else None
+
+
+def expected(
+    fact: Service, slices: Sequence[EndpointSlice], name: str
+) -> dict[tuple[str, int], EndpointState]:
+    """The best state of each (address, port) of the port `name`, addresses as they are written."""
+    families: dict[str, dict[tuple[str, int], EndpointState]] = {"IPv4": {}, "IPv6": {}}
+    for each in slices:
+        if each.address_type not in families:
+            continue
+        for port in each.ports or ():
+            if (port.name or "") != name or port.protocol in ("UDP", "SCTP") or port.port is None:
+                continue
+            for pod in each.endpoints or ():
+                found = state(pod, fact.spec.publish_not_ready_addresses)
+                key = (SPELLINGS.get(pod.addresses[0], pod.addresses[0]), port.port)
+                if found is not None and families[each.address_type].get(key) != EndpointState.HEALTHY:
+                    families[each.address_type][key] = found
+    if fact.spec.ip_families is None:
+        return families["IPv4"] | families["IPv6"]
+    order = [families[family] for family in fact.spec.ip_families]
+    healthy = [family for family in order if EndpointState.HEALTHY in family.values()]
+    return next(iter([*healthy, *filter(None, order)]), {})
+
+
+SPELLINGS = {"FD00:0::1": "fd00::1", "::ffff:10.0.0.1": "::ffff:a00:1"}
+
+
+def shown(endpoints: Sequence[Endpoint]) -> dict[tuple[str, int], EndpointState]:
+    return {(SPELLINGS.get(each.address, each.address), each.port): each.state for each in endpoints}
+
+
+@given(OBJECTS)
+def test_each_port_has_the_endpoints_of_the_model(objects: list[Object]) -> None:
+    """And only TCP ports of Services that have endpoints at all are there."""
+    mesh = Mesh(*objects)
+    facts = [found for found in mesh.facts.values() if isinstance(found, Service)]
+    for fact in facts:
+        built = mesh.catalog.service(ServiceId(fact.metadata.namespace, fact.metadata.name))
+        tcp = [port for port in fact.spec.ports or () if port.protocol in (None, "TCP")]
+        if fact.spec.type == "ExternalName" or not tcp:
+            assert built is None
+            assert any(problem.where == str(fact.key) for problem in mesh.catalog.problems())
+            continue
+        assert built is not None
+        assert [port.number for port in built.ports] == [port.port for port in tcp]
+        own = [
+            found
+            for found in mesh.facts.values()
+            if isinstance(found, EndpointSlice)
+            and found.metadata.namespace == fact.metadata.namespace
+            and (found.metadata.labels or {})[SERVICE_NAME_LABEL] == fact.metadata.name
+        ]
+        for port in built.ports:
+            assert shown(port.endpoints) == expected(fact, own, port.name)
+            assert len(shown(port.endpoints)) == len(port.endpoints), "no address twice"
+    assert len(mesh.catalog) <= len(facts)
+
+
+@given(OBJECTS, st.randoms(use_true_random=False), st.data())
+def test_equal_facts_give_an_equal_catalog_in_any_order_and_any_batches(
+    objects: list[Object],
+    random,
+    data: st.DataObject,  # type: ignore[no-untyped-def]
+) -> None:
+    """The facts decide, and not the way in which they came."""
+    facts = {found.key: found for found in objects}
+    at_once = Catalog()
+    at_once.update(facts.get, list(facts))
+    keys = list(facts) * 2
+    random.shuffle(keys)
+    bit_by_bit = Catalog()
+    while keys:
+        size = data.draw(st.integers(1, len(keys)))
+        bit_by_bit.update(facts.get, keys[:size])
+        keys = keys[size:]
+    for found in at_once:
+        assert bit_by_bit.service(found.id) == found
+    assert len(bit_by_bit) == len(at_once)
+    assert bit_by_bit.problems() == at_once.problems()
+    assert bit_by_bit.update(facts.get, list(facts)) == frozenset(), "looking again changes nothing"

@@ -1,0 +1,61 @@
+"""Whatever the facts, a client that dials any name gets resources that every client accepts, or a reason for none."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support import client_rules
+from tests.support.mesh import AbsentError, Mesh
+from tests.support.random_mesh import DOMAIN, NAMES, NAMESPACES, demands, endpoint_slices, services, targets
+
+from steerway.sources.objects import Object
+from steerway.translate import type_url
+
+OBJECTS = st.lists(services() | endpoint_slices(), max_size=10)
+
+
+@given(OBJECTS, st.lists(targets(), min_size=1, max_size=4), st.sampled_from(["plain", "core"]))
+def test_a_listener_leads_to_endpoints_that_every_client_accepts(
+    objects: list[Object], dialled: list[str], kind: str
+) -> None:
+    """The whole way from any name is there: a Listener whose route, cluster or assignment is absent stalls a client."""
+    mesh = Mesh(*objects)
+    for target in dialled:
+        audience = f"grpc/{kind}/shop"
+        try:
+            mesh.get(type_url.LISTENER, target, audience)
+        except AbsentError as reason:
+            assert str(reason)
+            continue
+        mesh.assignment(target, audience)  # judges each resource, and raises when one of them is absent
+
+
+@given(OBJECTS, st.lists(demands(), max_size=10))
+def test_every_resource_is_one_that_every_client_accepts(
+    objects: list[Object], wanted: list[tuple[str, str, str]]
+) -> None:
+    """Also those that nobody reaches from a Listener; what they name can be had by the same clients."""
+    mesh = Mesh(*objects)
+    mesh.demand(*wanted)
+    for (served, name, audience), content in list(mesh.published.entries.items()):
+        if isinstance(content, str):
+            continue
+        assert client_rules.refusals(served, name, content[0]) == []
+        for reference in content[1]:
+            assert mesh.get(*reference, f"{audience}/plain/shop")
+
+
+@given(OBJECTS)
+def test_all_spellings_of_a_name_mean_the_same(objects: list[Object]) -> None:
+    """From the namespace of the service, of every service and port."""
+    mesh = Mesh(*objects)
+    for name in NAMES:
+        for namespace in NAMESPACES:
+            hosts = [f"{name}.{namespace}", f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.{DOMAIN}"]
+            for port in ("", ":80", ":grpc"):
+                audience = f"grpc/plain/{namespace}"
+                answers = []
+                for host in (name, *hosts):
+                    try:
+                        answers.append(mesh.assignment(f"{host}{port}", audience))
+                    except AbsentError as reason:
+                        answers.append(str(reason))
+                assert all(answer == answers[0] for answer in answers)
