@@ -8,12 +8,15 @@ from contextlib import contextmanager
 
 import grpc
 import pytest
+from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3 import ads_pb2
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from prometheus_client import CollectorRegistry
 from tests.support.deadline import PATIENCE_SECONDS, until
+from tests.support.raw_http2 import RawConnection, grpc_message
 from tests.support.xds_server import XdsServer, contents, put
 
 from steerway.engine.engine import Closed, Demand, Engine, Nack, Opened, Withdrawn
@@ -200,6 +203,19 @@ def test_a_drain_of_nobody_is_over_at_once(server: XdsServer) -> None:
     with draining(server, 3600) as drain:
         drain.join(PATIENCE_SECONDS)
         assert not drain.is_alive()
+
+
+def test_a_drain_does_not_wait_longer_than_its_grace(server: XdsServer) -> None:
+    """For a client that does not read, and so never learns that its stream has ended."""
+    server.publish([put(CLUSTER, "a", "1")])
+    first = DiscoveryRequest(node=Node(id="raw"), type_url=CLUSTER, resource_names=["a"])
+    with RawConnection(server.address) as raw:
+        raw.open(1, Service.ADS.method("Stream"))
+        raw.send(1, grpc_message(first))
+        until(lambda: server.engine.stats().responses[CLUSTER] == 1, "it was answered")
+        with draining(server, 0.2) as drain:
+            drain.join(PATIENCE_SECONDS)
+            assert not drain.is_alive()
 
 
 def test_python_runs_while_a_drain_blocks_and_stop_wakes_it(server: XdsServer, client: AdsClient) -> None:

@@ -251,6 +251,25 @@ def test_types_without_wildcard_are_silent_without_names(
     server.assert_silent(stream)
 
 
+def test_endpoints_of_a_cluster_that_changed_are_sent_again_when_asked_for(
+    server: XdsServer, client: AdsClient
+) -> None:
+    """Although they are the same: a client that warms a new version of a cluster waits for them."""
+    references = ((ENDPOINT, "e"),)
+    server.publish([put(CLUSTER, "a", "1", references=references), put(ENDPOINT, "e", "1")])
+    stream = client.sotw()
+    stream.request(CLUSTER, "a")
+    stream.ack(stream.read())
+    stream.request(ENDPOINT, "e")
+    stream.ack(stream.read())
+    server.publish([put(CLUSTER, "a", "2", references=references)])
+    stream.ack(stream.read())
+    server.assert_silent(stream)
+    stream.request(ENDPOINT, "e")
+    response = stream.read()
+    assert (response.type_url, contents(response)) == (ENDPOINT, {"e": "1"})
+
+
 def test_delta_sends_what_a_reconnecting_client_lacks(server: XdsServer, client: AdsClient) -> None:
     """Current versions are not sent again, old ones are, deleted resources are reported."""
     server.publish([put(CLUSTER, name, "1") for name in ("same", "old")], complete=[(CLUSTER, "test")])
