@@ -1,18 +1,17 @@
 """Endpoints of any Services and slices, against a model that is as plain as the Kubernetes documents."""
 
+import random
 from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support import random_mesh
 from tests.support.mesh import Mesh
-from tests.support.random_mesh import endpoint_slices, services
 
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model import Endpoint, EndpointState, ServiceId
 from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Object, Service
 from steerway.sources.objects import Endpoint as EndpointFact
-
-OBJECTS = st.lists(services() | endpoint_slices() | endpoint_slices(), max_size=10)
 
 
 def state(fact: EndpointFact, all_ready: bool) -> EndpointState | None:
@@ -56,7 +55,7 @@ def shown(endpoints: Sequence[Endpoint]) -> dict[tuple[str, int], EndpointState]
     return {(SPELLINGS.get(each.address, each.address), each.port): each.state for each in endpoints}
 
 
-@given(OBJECTS)
+@given(random_mesh.objects())
 def test_each_port_has_the_endpoints_of_the_model(objects: list[Object]) -> None:
     """And only TCP ports of Services that have endpoints at all are there."""
     mesh = Mesh(*objects)
@@ -83,18 +82,18 @@ def test_each_port_has_the_endpoints_of_the_model(objects: list[Object]) -> None
     assert len(mesh.catalog) <= len(facts)
 
 
-@given(OBJECTS, st.randoms(use_true_random=False), st.data())
+@given(random_mesh.objects(), st.randoms(use_true_random=False), st.data())
 def test_equal_facts_give_an_equal_catalog_in_any_order_and_any_batches(
     objects: list[Object],
-    random,
-    data: st.DataObject,  # type: ignore[no-untyped-def]
+    order: random.Random,
+    data: st.DataObject,
 ) -> None:
     """The facts decide, and not the way in which they came."""
     facts = {found.key: found for found in objects}
     at_once = Catalog()
     at_once.update(facts.get, list(facts))
     keys = list(facts) * 2
-    random.shuffle(keys)
+    order.shuffle(keys)
     bit_by_bit = Catalog()
     while keys:
         size = data.draw(st.integers(1, len(keys)))

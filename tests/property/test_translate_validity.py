@@ -2,17 +2,15 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import client_rules
+from tests.support import client_rules, random_mesh
 from tests.support.mesh import AbsentError, Mesh
-from tests.support.random_mesh import DOMAIN, NAMES, NAMESPACES, demands, endpoint_slices, services, targets
+from tests.support.random_mesh import DOMAIN, NAMES, NAMESPACES, demands, targets
 
 from steerway.sources.objects import Object
 from steerway.translate import type_url
 
-OBJECTS = st.lists(services() | endpoint_slices(), max_size=10)
 
-
-@given(OBJECTS, st.lists(targets(), min_size=1, max_size=4), st.sampled_from(["plain", "core"]))
+@given(random_mesh.objects(), st.lists(targets(), min_size=1, max_size=4), st.sampled_from(["plain", "core"]))
 def test_a_listener_leads_to_endpoints_that_every_client_accepts(
     objects: list[Object], dialled: list[str], kind: str
 ) -> None:
@@ -28,7 +26,7 @@ def test_a_listener_leads_to_endpoints_that_every_client_accepts(
         mesh.assignment(target, audience)  # judges each resource, and raises when one of them is absent
 
 
-@given(OBJECTS, st.lists(demands(), max_size=10))
+@given(random_mesh.objects(), st.lists(demands(), max_size=10))
 def test_every_resource_is_one_that_every_client_accepts(
     objects: list[Object], wanted: list[tuple[str, str, str]]
 ) -> None:
@@ -43,7 +41,7 @@ def test_every_resource_is_one_that_every_client_accepts(
             assert mesh.get(*reference, f"{audience}/plain/shop")
 
 
-@given(OBJECTS)
+@given(random_mesh.objects())
 def test_all_spellings_of_a_name_mean_the_same(objects: list[Object]) -> None:
     """From the namespace of the service, of every service and port."""
     mesh = Mesh(*objects)

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from tests.support.mesh import endpoint, endpoint_slice, service
 
-from steerway.sources.objects import EndpointPort, EndpointSlice, Service, ServicePort
+from steerway.sources.objects import Endpoint, EndpointPort, EndpointSlice, Object, Service, ServicePort
 from steerway.sources.validation import first_fault
 from steerway.translate import type_url
 
@@ -19,7 +19,14 @@ V6 = ("fd00::1", "FD00:0::1", "fd00::2", "::ffff:10.0.0.1", "2001:db8::1")
 _names = st.sampled_from(["a", "a", "a", "svc"])
 _namespaces = st.sampled_from(["shop", "shop", "shop", "svc"])
 _protocols = st.sampled_from([None, "TCP", "TCP", "UDP"])
-_conditions = st.sampled_from([None, True, False, False])
+_conditions = st.sampled_from([None, True, False])
+_states = st.one_of(
+    st.just((None, None, None)),
+    st.just((False, True, True)),
+    st.tuples(st.just(False), _conditions, st.just(True)),
+    st.tuples(_conditions, _conditions, _conditions),
+)
+"""(ready, serving, terminating): the combinations that decide are few, and half of what is drawn."""
 
 
 @st.composite
@@ -46,22 +53,23 @@ def services(draw: st.DrawFn) -> Service:
 
 
 @st.composite
-def endpoint_slices(draw: st.DrawFn) -> EndpointSlice:
-    """One slice of a service that may not exist: endpoints in every state, ports of every kind, any family."""
+def endpoint_slices(draw: st.DrawFn, of: Service | None = None) -> EndpointSlice:
+    """One slice of a Service that may not exist: endpoints in every state, ports of every kind, any family."""
+    port_names: list[str | None] = ["", "grpc", "http"]
+    if of is not None:
+        port_names = [port.name for port in of.spec.ports or ()] or port_names
     family = draw(st.sampled_from(["IPv4", "IPv4", "IPv4", "IPv6", "IPv6", "FQDN"]))
     pool = {"IPv4": V4, "IPv6": V6, "FQDN": ("db.example.org",)}[family]
     pods = st.builds(
-        endpoint,
+        _endpoint,
         st.sampled_from(pool),
+        _states,
         zone=st.sampled_from([None, "", "z1", "z2"]),
         hostname=st.sampled_from([None, "web-0", "web-1"]),
-        ready=_conditions,
-        serving=_conditions,
-        terminating=_conditions,
     )
     ports = st.builds(
         EndpointPort,
-        st.sampled_from([None, "", "grpc", "grpc", "grpc", "http"]),
+        st.sampled_from(port_names),
         st.sampled_from([*NUMBERS, *NUMBERS, None]),
         _protocols,
     )
@@ -69,12 +77,29 @@ def endpoint_slices(draw: st.DrawFn) -> EndpointSlice:
         *draw(st.lists(pods, max_size=5)),
         ports=draw(st.lists(ports, min_size=1, max_size=3)),
         name=draw(st.sampled_from(["s1", "s2", "s3"])),
-        service=draw(_names | st.just("nobody")),
-        namespace=draw(_namespaces),
+        service=draw(_names | st.just("nobody")) if of is None else of.metadata.name,
+        namespace=draw(_namespaces) if of is None else of.metadata.namespace,
         address_type=family,
     )
     assert first_fault(found) is None
     return found
+
+
+def _endpoint(
+    address: str, state: tuple[bool | None, bool | None, bool | None], **rest: str | None
+) -> Endpoint:
+    ready, serving, terminating = state
+    return endpoint(address, ready=ready, serving=serving, terminating=terminating, **rest)
+
+
+@st.composite
+def objects(draw: st.DrawFn) -> list[Object]:
+    """Some Services, each with some slices of its own, and slices of anything; in any order."""
+    found: list[Object] = list(draw(st.lists(services(), min_size=1, max_size=3)))
+    for each in [each for each in found if isinstance(each, Service)]:
+        found += draw(st.lists(endpoint_slices(each), max_size=3))
+    found += draw(st.lists(endpoint_slices(), max_size=2))
+    return draw(st.permutations(found))
 
 
 AUDIENCES = st.builds(
