@@ -267,8 +267,7 @@ impl Server {
 
     /// All counters as they are now.
     pub fn stats(&self) -> Stats {
-        let resources = self.shared.store.read().resources();
-        self.shared.metrics.read(resources)
+        self.shared.metrics.read()
     }
 
     /// Stop accepting, tell health and clients, end streams; returns when all are gone or the time is up.
