@@ -82,7 +82,7 @@ class Nack:
 
 @final
 class Closed:
-    """A classified stream ended."""
+    """A stream that was reported as opened ended."""
 
     @property
     def stream(self) -> int: ...
@@ -171,6 +171,9 @@ class Stats:
     def subscriptions(self) -> dict[str, int]:
         """Names subscribed now, summed over streams."""
     @property
+    def resources(self) -> dict[str, int]:
+        """Resources in the store now; absent ones do not count."""
+    @property
     def requests(self) -> dict[str, int]: ...
     @property
     def responses(self) -> dict[str, int]: ...
@@ -221,7 +224,8 @@ class Engine:
         descriptors: bytes = b"",
     ) -> Engine: ...
     def start(self) -> str:
-        """Bind and accept; returns the bound `host:port`. OSError when the address cannot be bound."""
+        """Bind and accept; returns the bound `host:port`. OSError when the address cannot be bound; its
+        subclass FileExistsError when the engine was started before."""
     @property
     def event_fd(self) -> int:
         """Readable while `poll()` has events (an eventfd; `poll()` clears it)."""

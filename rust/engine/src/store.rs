@@ -182,6 +182,15 @@ impl Store {
         })
     }
 
+    /// How many resources of each type there are, by [`TypeId::index`]. Absent ones do not count.
+    pub fn resources(&self) -> [u64; TypeId::COUNT] {
+        let mut counts = [0; TypeId::COUNT];
+        for entry in self.entries().filter(|entry| entry.content.is_ok()) {
+            counts[entry.type_id.index()] += 1;
+        }
+        counts
+    }
+
     /// The serialised resource of exactly this entry; `None` when there is no entry or it is absent.
     pub fn body(&self, type_id: TypeId, name: &str, audience: &str) -> Option<Bytes> {
         let entries = self.types[type_id.index()].get(name)?;
@@ -324,6 +333,7 @@ mod tests {
         assert_eq!(names, ["a", "b"]);
         assert_eq!(store.visible(TypeId::Listener, "grpc").count(), 0);
         assert_eq!(store.entries().count(), 5);
+        assert_eq!(store.resources(), TypeId::ALL.map(|type_id| if type_id == CDS { 4 } else { 0 }));
         let hidden = store.entries().find(|entry| entry.content.is_err()).unwrap();
         assert_eq!((&**hidden.name, &**hidden.audience, hidden.type_id), ("d", "grpc", CDS));
     }

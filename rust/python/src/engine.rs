@@ -8,12 +8,14 @@ use pyo3::types::PyBytes;
 use steerway_server::{Options, OptionsError, Server};
 
 use crate::batch::{self, AbsentRow, CompleteRow, ForgetRow, PutRow};
+use crate::error::os_error;
 use crate::event;
+use crate::number::{Int, seconds};
 use crate::stats::Stats;
 use crate::view::{Entry, Stream};
 
 /// A shard costs a thread and its file descriptors.
-const MAX_THREADS: usize = 1024;
+const MAX_THREADS: u32 = 1024;
 
 #[pyclass(frozen, module = "steerway._engine")]
 pub(crate) struct Engine(Server);
@@ -26,8 +28,8 @@ impl Engine {
             *,
             listen,
             identifier,
-            threads = 0,
-            max_concurrent_streams = 1000,
+            threads = Int(Ok(0)),
+            max_concurrent_streams = Int(Ok(1000)),
             keepalive_interval_seconds = 30.0,
             keepalive_timeout_seconds = 20.0,
             demand_grace_seconds = 30.0,
@@ -42,36 +44,34 @@ impl Engine {
         py: Python<'_>,
         listen: String,
         identifier: String,
-        threads: i64,
-        max_concurrent_streams: i64,
+        threads: Int,
+        max_concurrent_streams: Int,
         keepalive_interval_seconds: f64,
         keepalive_timeout_seconds: f64,
         demand_grace_seconds: f64,
         descriptors: &[u8],
     ) -> PyResult<Engine> {
-        let out_of_range = |name, range| PyValueError::new_err(format!("{name} is not within {range}"));
-        let threads = usize::try_from(threads).ok().filter(|&count| count <= MAX_THREADS);
-        let streams = u32::try_from(max_concurrent_streams).ok().filter(|&count| count > 0);
+        // Pings without a pause would be all that a connection does.
+        let keepalive = |name, value| seconds(name, value, Duration::from_millis(1));
         let options = Options {
             listen,
             identifier,
-            threads: threads.ok_or_else(|| out_of_range("threads", "0..1024"))?,
-            max_concurrent_streams: streams
-                .ok_or_else(|| out_of_range("max_concurrent_streams", "1..4294967295"))?,
-            keepalive_interval: seconds("keepalive_interval_seconds", keepalive_interval_seconds)?,
-            keepalive_timeout: seconds("keepalive_timeout_seconds", keepalive_timeout_seconds)?,
-            demand_grace: seconds("demand_grace_seconds", demand_grace_seconds)?,
+            threads: threads.within("threads", 0..=MAX_THREADS)? as usize,
+            max_concurrent_streams: max_concurrent_streams.within("max_concurrent_streams", 1..=u32::MAX)?,
+            keepalive_interval: keepalive("keepalive_interval_seconds", keepalive_interval_seconds)?,
+            keepalive_timeout: keepalive("keepalive_timeout_seconds", keepalive_timeout_seconds)?,
+            demand_grace: seconds("demand_grace_seconds", demand_grace_seconds, Duration::ZERO)?,
             descriptors: descriptors.to_vec(),
         };
         let server = py.detach(|| Server::new(options)).map_err(|error| match error {
             OptionsError::Invalid(reason) => PyValueError::new_err(reason),
-            OptionsError::Io(error) => error.into(),
+            OptionsError::Io(error) => os_error(py, error),
         })?;
         Ok(Engine(server))
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(py.detach(|| self.0.start())?)
+        py.detach(|| self.0.start()).map_err(|error| os_error(py, error))
     }
 
     #[getter]
@@ -135,7 +135,7 @@ impl Engine {
     }
 
     fn drain(&self, py: Python<'_>, grace_seconds: f64) -> PyResult<()> {
-        let grace = seconds("grace_seconds", grace_seconds)?;
+        let grace = seconds("grace_seconds", grace_seconds, Duration::ZERO)?;
         py.detach(|| self.0.drain(grace));
         Ok(())
     }
@@ -143,12 +143,4 @@ impl Engine {
     fn stop(&self, py: Python<'_>) {
         py.detach(|| self.0.stop());
     }
-}
-
-/// A time span that a timer can hold: from nothing to a year.
-fn seconds(name: &str, value: f64) -> PyResult<Duration> {
-    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-    Duration::try_from_secs_f64(value).ok().filter(|span| *span <= YEAR).ok_or_else(|| {
-        PyValueError::new_err(format!("{name}: {value} is not a number of seconds up to a year"))
-    })
 }

@@ -3,25 +3,21 @@
 //!
 //! Values cross as flat batches. Everything that takes a lock, hashes or waits runs with the GIL released.
 
-use pyo3::prelude::*;
-
 mod batch;
 mod engine;
+mod error;
 mod event;
+mod number;
 mod stats;
 mod view;
 
-#[pymodule]
-fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<engine::Engine>()?;
-    module.add_class::<event::Opened>()?;
-    module.add_class::<event::Demand>()?;
-    module.add_class::<event::Withdrawn>()?;
-    module.add_class::<event::Nack>()?;
-    module.add_class::<event::Closed>()?;
-    module.add_class::<view::Stream>()?;
-    module.add_class::<view::Subscription>()?;
-    module.add_class::<view::Entry>()?;
-    module.add_class::<stats::Stats>()?;
-    Ok(())
+#[pyo3::pymodule]
+mod _engine {
+    #[pymodule_export]
+    use crate::{
+        engine::Engine,
+        event::{Closed, Demand, Nack, Opened, Withdrawn},
+        stats::Stats,
+        view::{Entry, Stream, Subscription},
+    };
 }

@@ -42,6 +42,8 @@ pub struct Stats {
     pub streams: [u64; 2],
     /// Names subscribed now, summed over streams.
     pub subscriptions: [u64; TypeId::COUNT],
+    /// Resources in the store.
+    pub resources: [u64; TypeId::COUNT],
     /// Requests received.
     pub requests: [u64; TypeId::COUNT],
     /// Responses sent.
@@ -108,13 +110,15 @@ impl Metrics {
         self.latency_micros.fetch_add(latency.as_micros() as u64, Relaxed);
     }
 
-    pub(crate) fn read(&self) -> Stats {
+    /// `resources` are those of the store now.
+    pub(crate) fn read(&self, resources: [u64; TypeId::COUNT]) -> Stats {
         let per_type = |counters: &PerType| std::array::from_fn(|index| counters[index].load(Relaxed));
         let gauge = |gauge: &AtomicI64| gauge.load(Relaxed).max(0) as u64;
         Stats {
             connections: gauge(&self.connections),
             streams: std::array::from_fn(|index| gauge(&self.streams[index])),
             subscriptions: std::array::from_fn(|index| gauge(&self.subscriptions[index])),
+            resources,
             requests: per_type(&self.requests),
             responses: per_type(&self.responses),
             resources_sent: per_type(&self.resources),

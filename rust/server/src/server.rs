@@ -267,7 +267,8 @@ impl Server {
 
     /// All counters as they are now.
     pub fn stats(&self) -> Stats {
-        self.shared.metrics.read()
+        let resources = self.shared.store.read().resources();
+        self.shared.metrics.read(resources)
     }
 
     /// Stop accepting, tell health and clients, end streams; returns when all are gone or the time is up.

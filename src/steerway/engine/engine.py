@@ -4,6 +4,7 @@ What it does is written in `steerway/_engine.pyi`; the code is in `rust/`.
 """
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol, TypeAlias
 
@@ -64,24 +65,30 @@ class Engine:
         """Bind and accept; returns the bound `host:port`. EngineError names the address and the reason."""
         try:
             return self._native.start()
+        except FileExistsError as error:
+            raise EngineError(str(error)) from None
         except OSError as error:
             reason = error.strerror or str(error)
-            raise EngineError(
-                f"cannot listen on {self._listen}: {reason}; choose another address with --listen, "
-                "or end what holds this one"
-            ) from None
+            cure = "choose another address with --listen"
+            if error.errno == errno.EADDRINUSE:
+                cure += ", or end what holds this one"
+            raise EngineError(f"cannot listen on {self._listen}: {reason}; {cure}") from None
 
     async def events(self) -> AsyncIterator[list[Event]]:
         """What happened, in order, in batches that are never empty; for ever."""
+        while True:
+            await self._readable()
+            if events := self._native.poll():
+                yield events
+
+    async def _readable(self) -> None:
+        """Wait for events. The loop watches for them only meanwhile: what comes while a batch is handled keeps the
+        descriptor readable, and the loop would spin."""
         loop = asyncio.get_running_loop()
-        waiting = asyncio.Event()
-        loop.add_reader(self._native.event_fd, waiting.set)
+        readable = asyncio.Event()
+        loop.add_reader(self._native.event_fd, readable.set)
         try:
-            while True:
-                await waiting.wait()
-                waiting.clear()
-                if events := self._native.poll():
-                    yield events
+            await readable.wait()
         finally:
             loop.remove_reader(self._native.event_fd)
 

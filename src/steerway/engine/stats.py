@@ -4,7 +4,6 @@ A type is labelled by its message's name (`ClusterLoadAssignment`), as in the lo
 """
 
 import itertools
-from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -30,8 +29,7 @@ class StatsCollector(Collector):
             "type",
             _named(stats.subscriptions),
         )
-        held = Counter(entry.type_url for entry in self._engine.entries() if not entry.reason)
-        yield _gauges("steerway_resources", "Resources in the store.", "type", _named(held))
+        yield _gauges("steerway_resources", "Resources in the store.", "type", _named(stats.resources))
         yield from _totals(stats)
         yield CounterMetricFamily("steerway_sent_bytes", "Bytes of all responses.", stats.bytes_sent)
         yield CounterMetricFamily("steerway_commits", "Batches published to the store.", stats.commits)

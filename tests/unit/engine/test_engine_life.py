@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from prometheus_client import CollectorRegistry
 from tests.support.deadline import PATIENCE_SECONDS, until
-from tests.support.raw_http2 import RawConnection, grpc_message
+from tests.support.raw_http2 import GOAWAY, RawConnection, grpc_message
 from tests.support.xds_server import XdsServer, contents, put
 
 from steerway.engine.engine import Closed, Demand, Engine, Nack, Opened, Withdrawn
@@ -102,12 +102,11 @@ def test_an_address_that_is_none_is_refused(listen: str) -> None:
 
 
 def test_an_engine_starts_once(server: XdsServer) -> None:
-    """Neither twice nor after its end."""
-    with pytest.raises(EngineError):
-        server.engine.start()
-    server.stop()
-    with pytest.raises(EngineError):
-        server.engine.start()
+    """Neither twice nor after its end; another address would be no cure."""
+    for _ in range(2):
+        with pytest.raises(EngineError, match=r"^the engine was started before$"):
+            server.engine.start()
+        server.stop()
 
 
 def test_health_follows_serving(starting: XdsServer) -> None:
@@ -186,6 +185,16 @@ def test_a_drain_moves_the_clients(server: XdsServer) -> None:
         drain.join(PATIENCE_SECONDS)
         assert not drain.is_alive()
     server.wait(Closed, len(streams))
+
+
+def test_a_drain_tells_connections_to_go(server: XdsServer) -> None:
+    """GOAWAY, so that a client opens its next stream elsewhere."""
+    with RawConnection(server.address) as raw:
+        raw.open(1, Service.ADS.method("Stream"))
+        until(lambda: server.engine.stats().streams["sotw"] == 1, "the stream is open")
+        with draining(server, 1):
+            while raw.read_frame()[0] != GOAWAY:
+                pass
 
 
 def test_a_drain_ends_streams_without_an_answer_last(starting: XdsServer) -> None:

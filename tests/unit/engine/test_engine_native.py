@@ -1,0 +1,196 @@
+"""The native module by itself: its events and their descriptor, the numbers it takes, the errors it raises."""
+
+import asyncio
+import errno
+import select
+import selectors
+from collections.abc import Iterator
+
+import pytest
+from tests.support.deadline import PATIENCE_SECONDS, until
+from tests.support.xds_server import contents, put
+
+from steerway._engine import Closed, Demand, Engine, Nack, Opened
+from steerway.engine import engine as face
+from steerway.errors import EngineError
+from steerway.testing.ads_client import AdsClient
+from steerway.translate.type_url import CLUSTER, ENDPOINT
+
+KEPT_NACKS = 1024
+"""As `Nack` has it in `_engine.pyi`."""
+
+
+def made(**options: object) -> Engine:
+    """An engine of its own on loopback, not started."""
+    return Engine(**{"listen": "127.0.0.1:0", "identifier": "x", "threads": 1} | options)
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """An engine that nobody polls but the test."""
+    engine = made()
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture
+def client(engine: Engine) -> Iterator[AdsClient]:
+    """A client of `engine`."""
+    with AdsClient(engine.start()) as client:
+        engine.set_serving(True)
+        yield client
+
+
+def is_readable(engine: Engine, seconds: float = 0) -> bool:
+    """Whether the descriptor says that there are events."""
+    return bool(select.select([engine.event_fd], [], [], seconds)[0])
+
+
+def polled(engine: Engine) -> list[object]:
+    """The next batch."""
+    assert is_readable(engine, PATIENCE_SECONDS), "no event"
+    return list(engine.poll())
+
+
+def opened(engine: Engine) -> int:
+    """Wait for a stream, and give it an audience; its id."""
+    (event,) = polled(engine)
+    assert isinstance(event, Opened)
+    engine.classify([(event.stream, "test")])
+    return event.stream
+
+
+def test_the_descriptor_is_readable_while_events_wait(engine: Engine, client: AdsClient) -> None:
+    """Polling takes all of them, in order, and clears it; polling nothing does not block."""
+    assert (is_readable(engine), engine.poll()) == (False, [])
+    client.delta().request(CLUSTER, "a", "b")
+    stream = opened(engine)
+    until(lambda: engine.stats().subscriptions[CLUSTER] == 2, "both names are subscribed")
+    assert is_readable(engine, PATIENCE_SECONDS)
+    assert is_readable(engine), "looking does not clear it"
+    client.close()
+    until(lambda: engine.stats().streams["delta"] == 0, "the stream is gone")
+    events: list[object] = []
+    while not any(isinstance(event, Closed) for event in events):
+        events += polled(engine)
+    assert [type(event) for event in events] == [Demand, Demand, Closed]
+    assert {event.name for event in events if isinstance(event, Demand)} == {"a", "b"}
+    assert [event.stream for event in events if isinstance(event, Closed)] == [stream]
+    assert (is_readable(engine), engine.poll()) == (False, [])
+
+
+def test_a_stream_waits_for_its_audience(engine: Engine, client: AdsClient) -> None:
+    """Nobody knows before what it may see; others are answered."""
+    engine.publish([put(CLUSTER, "a", "1", "test")])
+    waiting = client.sotw()
+    waiting.request(CLUSTER, "a")
+    ((first),) = polled(engine)
+    assert isinstance(first, Opened)
+    other = client.sotw()
+    other.request(CLUSTER, "a")
+    opened(engine)
+    assert contents(other.read()) == {"a": "1"}
+    assert engine.stats().responses[CLUSTER] == 1
+    engine.classify([(first.stream, "test")])
+    assert contents(waiting.read()) == {"a": "1"}
+
+
+def test_the_newest_nacks_are_kept(engine: Engine, client: AdsClient) -> None:
+    """A client that refuses all it is sent fills no memory; the other events stay."""
+    engine.publish([put(CLUSTER, "a", "first")])
+    stream = client.delta()
+    stream.request(CLUSTER, "a")
+    opened(engine)
+    count = KEPT_NACKS + 3
+    for number in range(count):
+        stream.nack(stream.read(), str(number))
+        engine.publish([put(CLUSTER, "a", str(number))])
+    until(lambda: engine.stats().nacks[CLUSTER] == count, "all are counted")
+    demand, *nacks = engine.poll()
+    assert isinstance(demand, Demand)
+    assert [nack.message for nack in nacks if isinstance(nack, Nack)] == [*map(str, range(3, count))]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("threads", -1),
+        ("threads", 1025),
+        ("threads", 2**70),
+        ("max_concurrent_streams", 0),
+        ("max_concurrent_streams", 2**32),
+        ("max_concurrent_streams", -(2**70)),
+        ("keepalive_interval_seconds", 0.0),
+        ("keepalive_interval_seconds", float("nan")),
+        ("keepalive_timeout_seconds", 0.0),
+        ("keepalive_timeout_seconds", float("inf")),
+        ("demand_grace_seconds", -1.0),
+        ("demand_grace_seconds", 1e12),
+    ],
+)
+def test_a_number_out_of_range_is_named(option: str, value: float) -> None:
+    """With the option and the range, whatever the number is."""
+    shown = "NaN" if value != value else f"{value:.0f}"
+    with pytest.raises(ValueError, match=rf"^{option}: {shown} is not "):
+        made(**{option: value})
+    with pytest.raises(EngineError, match=option):
+        face.Engine(**{"listen": "127.0.0.1:0", "identifier": "x"} | {option: value})
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), 1e12])
+def test_a_drain_takes_a_time_that_there_is(engine: Engine, value: float) -> None:
+    """Else nothing is drained."""
+    with pytest.raises(ValueError, match=r"^grace_seconds: "):
+        engine.drain(value)
+
+
+def test_descriptors_that_are_none_are_refused() -> None:
+    """When the engine is made."""
+    with pytest.raises(ValueError, match=r"^descriptors: "):
+        made(descriptors=b"\xff\xff")
+
+
+def test_an_address_that_cannot_be_bound_has_an_errno(engine: Engine) -> None:
+    """As every OSError of the system; what a person is told has the words only."""
+    address = engine.start()
+    with pytest.raises(OSError, match="in use") as raised:
+        made(listen=address).start()
+    assert raised.value.errno == errno.EADDRINUSE
+    with pytest.raises(EngineError, match=address) as told:
+        face.Engine(listen=address, identifier="x").start()
+    assert "os error" not in str(told.value)
+
+
+def test_a_name_without_address_is_told() -> None:
+    """There is no errno in that; the reason is the resolver's."""
+    with pytest.raises(EngineError, match=r"no\.such\.host\.invalid:9000: .*--listen"):
+        face.Engine(listen="no.such.host.invalid:9000", identifier="x").start()
+
+
+def test_the_loop_rests_while_a_batch_is_handled() -> None:
+    """Events that come meanwhile keep the descriptor readable: a loop that watched it then would spin."""
+    selector = selectors.DefaultSelector()
+    loop = asyncio.SelectorEventLoop(selector)
+    engine = face.Engine(listen="127.0.0.1:0", identifier="x", threads=1)
+
+    async def handle() -> None:
+        idle = set(selector.get_map())
+        events = engine.events()
+        client.delta().request(CLUSTER, "a")
+        first = await anext(events)
+        client.delta().request(ENDPOINT, "b")
+        await asyncio.to_thread(
+            until, lambda: engine.stats().requests[ENDPOINT] == 1, "the next event waits to be polled"
+        )
+        assert set(selector.get_map()) == idle
+        second = await anext(events)
+        assert [type(event) for event in [*first, *second]] == [Opened, Opened]
+        await events.aclose()
+
+    with AdsClient(engine.start()) as client:
+        try:
+            loop.run_until_complete(handle())
+        finally:
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+            engine.stop()
