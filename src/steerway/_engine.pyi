@@ -194,6 +194,9 @@ class Stats:
     @property
     def commits(self) -> int: ...
     @property
+    def denied(self) -> int:
+        """Answers withheld because the client's grant does not cover the resource."""
+    @property
     def ack_latency_bounds(self) -> list[float]:
         """Upper bounds in seconds, ascending, without +Inf."""
     @property
@@ -231,24 +234,30 @@ class Engine:
         """Readable while `poll()` has events (an eventfd; `poll()` clears it)."""
     def poll(self) -> list[Opened | Demand | Withdrawn | Nack | Closed]:
         """All events since the last call, in order. Never blocks."""
-    def classify(self, audiences: Sequence[tuple[int, str]]) -> None:
-        """Give opened streams their audience. Streams that are gone are ignored."""
+    def classify(self, audiences: Sequence[tuple[int, str, Sequence[str] | None]]) -> None:
+        """Give opened streams their audience and what of it they may see. Streams that are gone are ignored.
+
+        audiences: (stream, audience, grant). A grant is None for everything, or patterns for the scopes of resources:
+        "" (what is public), "NAMESPACE/NAME", "NAMESPACE/*" and "*". What no pattern matches is absent for the stream.
+        """
     def publish(
         self,
-        put: Sequence[tuple[str, str, str, bytes, Sequence[tuple[str, str]]]] = (),
+        put: Sequence[tuple[str, str, str, bytes, Sequence[tuple[str, str]], str, float]] = (),
         absent: Sequence[tuple[str, str, str, str]] = (),
         forget: Sequence[tuple[str, str, str]] = (),
         complete: Sequence[tuple[str, str]] = (),
     ) -> int:
         """One atomic commit; returns how many entries changed (equal bytes change nothing and send nothing).
 
-        put: (type_url, name, audience, serialised resource, references as (type_url, name)).
+        put: (type_url, name, audience, serialised resource, references as (type_url, name), scope, ttl_seconds). A
+        scope is "NAMESPACE/NAME", or "" for what everybody may see. Clients that can drop a resource when its time to
+        live has passed without a heartbeat; 0 is for ever.
         absent: (type_url, name, audience, reason): known not to exist; clients are told.
         forget: (type_url, name, audience): no entry; a named subscription keeps what it has and waits, a wildcard
         drops it.
         complete: (type_url, audience): all resources of the type are published; wildcards may be answered.
 
-        Raises ValueError for a type_url that is not served; nothing is published then.
+        Raises ValueError for a type_url that is not served or a ttl_seconds out of range; nothing is published then.
         """
     def set_serving(self, serving: bool) -> None:
         """gRPC health. While never serving yet, no stream is answered."""

@@ -139,9 +139,10 @@ class ControlPlane:
                 answers[kind](list(group))
 
     def _classify(self, opened: list[Opened]) -> None:
-        audiences = [(each.stream, classify(each.node, self._settings.default_namespace)) for each in opened]
+        namespace = self._settings.default_namespace
+        audiences = [(each.stream, classify(each.node, namespace), None) for each in opened]
         self._engine.classify(audiences)
-        for each, (stream, audience) in zip(opened, audiences, strict=True):
+        for each, (stream, audience, _) in zip(opened, audiences, strict=True):
             log.info("stream_opened", stream=stream, peer=each.peer, audience=audience)
 
     def _translate(self, wanted: list[Demand]) -> None:

@@ -107,8 +107,9 @@ class Published:
         """Take in a commit. A key stands in it once; what is forgotten was there; what is put is another one."""
         keys = [entry[:3] for changes in (commit.put, commit.absent, commit.forget) for entry in changes]
         assert len(keys) == len(set(keys)), keys
-        for *key, body, references in commit.put:
-            assert self._replace(key, (body, references)), f"{key} is published again without a change"
+        for put in commit.put:
+            key, content = list(put[:3]), (put.body, put.references)
+            assert self._replace(key, content), f"{key} is published again without a change"
         for *key, reason in commit.absent:
             assert reason
             assert self._replace(key, reason), f"{key} is said to be absent again"

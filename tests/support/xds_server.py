@@ -15,13 +15,12 @@ from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway.engine.engine import Engine, Event, Opened
 from steerway.testing.ads_client import DeltaStream, SotwStream
-from steerway.translate.commit import Commit
+from steerway.translate.commit import Commit, Put
 from steerway.translate.type_url import EXTENSION
 
 IDENTIFIER = "replica-7"
 
 _E = TypeVar("_E", bound=Event)
-_Put = tuple[str, str, str, bytes, tuple[tuple[str, str], ...]]
 
 
 def put(
@@ -30,9 +29,11 @@ def put(
     content: str,
     audience: str = "",
     references: tuple[tuple[str, str], ...] = (),
-) -> _Put:
+    scope: str = "",
+    ttl_seconds: float = 0.0,
+) -> Put:
     """An entry of `Commit.put`."""
-    return type_url, name, audience, f"{name}={content}".encode(), references
+    return Put(type_url, name, audience, f"{name}={content}".encode(), references, scope, ttl_seconds)
 
 
 def contents(response: DiscoveryResponse | DeltaDiscoveryResponse) -> dict[str, str]:
@@ -47,9 +48,14 @@ def contents(response: DiscoveryResponse | DeltaDiscoveryResponse) -> dict[str, 
 
 
 class XdsServer:
-    """An engine that was started. Every stream gets the audience that `audience` finds in its node."""
+    """An engine that was started. Every stream gets the audience and the grant found in its node."""
 
-    def __init__(self, audience: Callable[[Node], str] = lambda _: "test", **options: Any) -> None:
+    def __init__(
+        self,
+        audience: Callable[[Node], str] = lambda _: "test",
+        grant: Callable[[Node], list[str] | None] = lambda _: None,
+        **options: Any,
+    ) -> None:
         self.engine = Engine(
             **{"listen": "127.0.0.1:0", "identifier": IDENTIFIER, "threads": 2, "demand_grace_seconds": 0.05}
             | options
@@ -57,6 +63,7 @@ class XdsServer:
         self.events: list[Event] = []
         """All events so far, in order."""
         self._audience = audience
+        self._grant = grant
         self._markers = 0
         self._changed = threading.Condition()
         self.address = self.engine.start()
@@ -67,7 +74,7 @@ class XdsServer:
 
     def publish(
         self,
-        put: Iterable[_Put] = (),
+        put: Iterable[Put] = (),
         absent: Iterable[tuple[str, str, str, str]] = (),
         forget: Iterable[tuple[str, str, str]] = (),
         complete: Iterable[tuple[str, str]] = (),
@@ -133,7 +140,10 @@ class XdsServer:
         async for events in self.engine.events():
             opened = [event for event in events if isinstance(event, Opened)]
             self.engine.classify(
-                [(event.stream, self._audience(Node.FromString(event.node))) for event in opened]
+                [
+                    (event.stream, self._audience(node := Node.FromString(event.node)), self._grant(node))
+                    for event in opened
+                ]
             )
             with self._changed:
                 self.events += events

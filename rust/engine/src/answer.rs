@@ -79,7 +79,7 @@ impl Watch {
             }
         };
         if wildcard {
-            for (name, resource) in view.store.visible(self.type_id, view.audience) {
+            for (name, resource) in view.visible() {
                 let index = names.track(name, || Arc::clone(name));
                 include(names, index, resource);
             }
@@ -208,7 +208,7 @@ fn force_warming(names: &mut Names) {
 /// Have everything looked at that a wildcard covers or covered.
 fn mark_listed(names: &mut Names, view: View<'_>, listing: Listing) {
     let pass = names.begin_pass();
-    for (name, _) in view.store.visible(view.type_id, view.audience) {
+    for (name, _) in view.visible() {
         let index = names.track(name, || Arc::clone(name));
         if let Some(tracked) = names.get_mut(index) {
             tracked.pass = pass;

@@ -17,6 +17,7 @@ mod audience;
 mod demand;
 mod effects;
 mod exchange;
+mod grant;
 mod interest;
 mod names;
 mod request;
@@ -33,6 +34,7 @@ mod wire;
 
 pub use demand::{Demand, DemandKey};
 pub use effects::{Effects, InterestChange, Nack, Received, RequestKind};
+pub use grant::Grant;
 pub use interest::{Interest, Transition};
 pub use resource::Resource;
 pub use response::{Identifier, Response};

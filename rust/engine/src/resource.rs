@@ -1,13 +1,14 @@
 //! One resource, encoded once for every receiver and both protocols.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::TypeId;
 use crate::response::hex;
-use crate::wire::{bytes_len, bytes_tag, put_bytes, put_varint, varint_len};
+use crate::wire::{bytes_len, bytes_tag, put_bytes, put_varint, varint_len, varint_tag};
 
 /// `DiscoveryResponse.resources` and `DeltaDiscoveryResponse.resources`.
 const RESOURCES: u8 = 2;
@@ -16,10 +17,16 @@ const RESOURCES: u8 = 2;
 const ANY_TYPE_URL: u8 = 1;
 const ANY_VALUE: u8 = 2;
 
-/// `envoy.service.discovery.v3.Resource`. Its `ttl` (6) and `aliases` (4) would stand before the resource.
+/// `envoy.service.discovery.v3.Resource`.
+const RESOURCE_URL: &str = "type.googleapis.com/envoy.service.discovery.v3.Resource";
 const RESOURCE_VERSION: u8 = 1;
 const RESOURCE_RESOURCE: u8 = 2;
 const RESOURCE_NAME: u8 = 3;
+const RESOURCE_TTL: u8 = 6;
+
+/// `google.protobuf.Duration`.
+const DURATION_SECONDS: u8 = 1;
+const DURATION_NANOS: u8 = 2;
 
 /// One resource, encoded once, shared by every receiver.
 ///
@@ -34,6 +41,19 @@ pub struct Resource {
     sotw_head: usize,
     value: usize,
     refs: Box<[(TypeId, Arc<str>)]>,
+    scope: Arc<str>,
+    expiring: Option<Box<Expiring>>,
+}
+
+/// A resource with a time to live, for clients that can drop it when the time has passed.
+#[derive(Debug)]
+#[expect(dead_code, reason = "next commit")]
+struct Expiring {
+    ttl: Duration,
+    /// What stands before the `Any` in a delta response.
+    delta_head: Bytes,
+    /// What stands before it in a state-of-the-world response, where it must be wrapped in a `Resource`.
+    sotw_head: Bytes,
 }
 
 impl Resource {
@@ -70,7 +90,41 @@ impl Resource {
             delta_head,
             sotw_head,
             refs: refs.into_boxed_slice(),
+            scope: no_scope().clone(),
+            expiring: None,
         }
+    }
+
+    /// Have clients that can drop it when `ttl` has passed without a heartbeat. `name` is the name of the resource.
+    pub fn with_ttl(mut self, name: &str, ttl: Duration) -> Resource {
+        let any_len = self.encoded.len() - self.delta_head - self.sotw_head;
+        let mut resource = wrapped(name, &hex::<16>(self.version), ttl);
+        resource.push(bytes_tag(RESOURCE_RESOURCE));
+        put_varint(&mut resource, any_len);
+        let resource_len = resource.len() + any_len;
+
+        let mut delta_head = vec![bytes_tag(RESOURCES)];
+        put_varint(&mut delta_head, resource_len);
+        delta_head.extend_from_slice(&resource);
+
+        let mut sotw_head = vec![bytes_tag(RESOURCES)];
+        put_varint(&mut sotw_head, bytes_len(RESOURCE_URL.len()) + bytes_len(resource_len));
+        put_bytes(&mut sotw_head, ANY_TYPE_URL, RESOURCE_URL.as_bytes());
+        sotw_head.push(bytes_tag(ANY_VALUE));
+        put_varint(&mut sotw_head, resource_len);
+        sotw_head.extend_from_slice(&resource);
+
+        let (delta_head, sotw_head) = (delta_head.into(), sotw_head.into());
+        self.expiring = Some(Box::new(Expiring { ttl, delta_head, sotw_head }));
+        self
+    }
+
+    /// Who may see it, for [`crate::Grant`]: `NAMESPACE/NAME`, or "" (which it is without this) for everybody.
+    pub fn with_scope(mut self, scope: &str) -> Resource {
+        if !scope.is_empty() {
+            self.scope = scope.into();
+        }
+        self
     }
 
     /// Hash of the content; equal content has an equal version on every replica.
@@ -86,6 +140,16 @@ impl Resource {
     /// Other resources that this one names.
     pub fn refs(&self) -> &[(TypeId, Arc<str>)] {
         &self.refs
+    }
+
+    /// What a [`crate::Grant`] must match.
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// How long clients that can drop it keep it without a heartbeat; `None`: for ever.
+    pub fn ttl(&self) -> Option<Duration> {
+        self.expiring.as_ref().map(|expiring| expiring.ttl)
     }
 
     /// The serialised message, without the `Any` around it.
@@ -110,13 +174,41 @@ impl Resource {
 
     /// The field of a `DeltaDiscoveryResponse`: its head and its body.
     pub(crate) fn delta(&self) -> (Bytes, Bytes) {
-        (self.encoded.slice(..self.delta_head), self.encoded.slice(self.delta_head + self.sotw_head..))
+        (self.encoded.slice(..self.delta_head), self.any())
     }
 
-    /// Same content and same references: replacing one by the other changes nothing for anybody.
-    pub(crate) fn same_as(&self, other: &Resource) -> bool {
-        self.version == other.version && self.refs == other.refs
+    fn any(&self) -> Bytes {
+        self.encoded.slice(self.delta_head + self.sotw_head..)
     }
+
+    /// Same content, references, scope and time to live: replacing one by the other changes nothing for anybody.
+    pub(crate) fn same_as(&self, other: &Resource) -> bool {
+        self.version == other.version
+            && self.refs == other.refs
+            && self.scope == other.scope
+            && self.ttl() == other.ttl()
+    }
+}
+
+/// Name, version and time to live of a `Resource`.
+fn wrapped(name: &str, version: &[u8], ttl: Duration) -> Vec<u8> {
+    let mut duration = Vec::new();
+    for (field, value) in
+        [(DURATION_SECONDS, ttl.as_secs() as usize), (DURATION_NANOS, ttl.subsec_nanos() as usize)]
+    {
+        duration.push(varint_tag(field));
+        put_varint(&mut duration, value);
+    }
+    let mut out = Vec::new();
+    put_bytes(&mut out, RESOURCE_NAME, name.as_bytes());
+    put_bytes(&mut out, RESOURCE_VERSION, version);
+    put_bytes(&mut out, RESOURCE_TTL, &duration);
+    out
+}
+
+fn no_scope() -> &'static Arc<str> {
+    static SCOPE: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
+    &SCOPE
 }
 
 /// A version as text, as in `version_info`.

@@ -1,5 +1,6 @@
 //! The state machine of one discovery stream.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::request::{Request, node_id};
 use crate::response::{Identifier, Response};
 use crate::snapshot::SubscriptionView;
 use crate::watch::{View, Warmed, Watch};
-use crate::{Status, Store, TypeId, wildcard_name};
+use crate::{Grant, Status, Store, TypeId, wildcard_name};
 
 /// The two variants of the transport protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +69,9 @@ pub struct Stream {
     identifier: Identifier,
     node: Option<Node>,
     audience: Option<Arc<str>>,
+    grant: Grant,
+    /// Looks at names that are withheld, since they were last taken.
+    denied: Cell<u64>,
     /// How many nonces were given out: they are never used twice on a stream, over all types.
     nonces: u64,
     watches: [Option<Box<Watch>>; TypeId::COUNT],
@@ -82,6 +86,8 @@ impl Stream {
             identifier: identifier.clone(),
             node: None,
             audience: None,
+            grant: Grant::EVERYTHING,
+            denied: Cell::new(0),
             nonces: 0,
             watches: Default::default(),
         }
@@ -120,11 +126,12 @@ impl Stream {
         Ok(())
     }
 
-    /// Say whose view the client sees. Until then nothing is answered; afterwards `out.interest` holds all that
-    /// was asked for so far. Only the first call counts.
-    pub fn classify(&mut self, audience: Arc<str>, out: &mut Effects) {
+    /// Say whose view the client sees, and what of it. Until then nothing is answered; afterwards `out.interest`
+    /// holds all that was asked for so far. Only the first call counts.
+    pub fn classify(&mut self, audience: Arc<str>, grant: Grant, out: &mut Effects) {
         if self.audience.is_none() {
             self.audience = Some(audience);
+            self.grant = grant;
             let interests =
                 self.interests().map(|(type_id, name)| InterestChange::Subscribe(type_id, name.clone()));
             out.interest.extend(interests);
@@ -149,7 +156,7 @@ impl Stream {
         let nonce = self.nonces + 1;
         let mut warmed = Warmed::new();
         let response = self.watches.iter_mut().zip(TypeId::ALL).find_map(|(watch, type_id)| {
-            let view = View { store, audience, type_id };
+            let view = View { store, audience, grant: &self.grant, denied: &self.denied, type_id };
             watch.as_mut()?.respond(view, (&self.identifier, nonce, now), &mut warmed)
         })?;
         self.nonces = nonce;
@@ -157,6 +164,11 @@ impl Stream {
             endpoints.warm(&warmed);
         }
         Some(response)
+    }
+
+    /// How many times since the last call a name that was asked for was withheld for want of a [`Grant`].
+    pub fn take_denied(&mut self) -> u64 {
+        self.denied.take()
     }
 
     /// All that the index holds for this stream (to take it out when the stream ends).
@@ -200,7 +212,9 @@ impl Stream {
         let watches = self.watches.iter().zip(TypeId::ALL);
         let asked_for = watches.filter_map(|(watch, type_id)| Some((watch.as_ref()?, type_id)));
         let views = asked_for.map(|(watch, type_id)| {
-            let view = self.audience.as_deref().map(|audience| View { store, audience, type_id });
+            let (grant, denied) = (&self.grant, &Cell::new(0));
+            let view = self.audience.as_deref();
+            let view = view.map(|audience| View { store, audience, grant, denied, type_id });
             SubscriptionView::new(watch, view, type_id, now)
         });
         views.collect()

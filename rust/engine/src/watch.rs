@@ -1,5 +1,6 @@
 //! One type on one stream: what is subscribed, what is due, what was sent. What a response holds is in `answer`.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::effects::{Nack, RequestKind};
 use crate::exchange::{Exchange, NonceKind};
+use crate::grant::withheld;
 use crate::names::Held;
 use crate::request::{Request, error_detail};
 use crate::resource::{fingerprint, parse_version, version_text};
@@ -15,19 +17,34 @@ use crate::response::parse_nonce;
 use crate::stream::Protocol;
 use crate::subscription::{Change, Subscription, WildcardChange};
 use crate::wire::{Malformed, text};
-use crate::{Lookup, Resource, Store, TypeId};
+use crate::{Grant, Lookup, Resource, Store, TypeId};
 
-/// The store as one audience sees it, for one type.
+/// The store as one stream sees it, for one type.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) store: &'a Store,
     pub(crate) audience: &'a str,
+    pub(crate) grant: &'a Grant,
+    /// Counts names that were asked for and withheld.
+    pub(crate) denied: &'a Cell<u64>,
     pub(crate) type_id: TypeId,
 }
 
 impl<'a> View<'a> {
     pub(crate) fn lookup(self, name: &str) -> Lookup<'a> {
-        self.store.lookup(self.type_id, name, self.audience)
+        match self.store.lookup(self.type_id, name, self.audience) {
+            Lookup::Found(resource) if !self.grant.admits(resource.scope()) => {
+                self.denied.set(self.denied.get() + 1);
+                Lookup::Absent(withheld())
+            }
+            other => other,
+        }
+    }
+
+    /// Every resource of the type that the stream sees, in no particular order.
+    pub(crate) fn visible(self) -> impl Iterator<Item = (&'a Arc<str>, &'a Arc<Resource>)> {
+        let all = self.store.visible(self.type_id, self.audience);
+        all.filter(move |(_, resource)| self.grant.admits(resource.scope()))
     }
 
     pub(crate) fn is_complete(self) -> bool {

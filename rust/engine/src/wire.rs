@@ -165,6 +165,11 @@ pub(crate) const fn bytes_tag(number: u8) -> u8 {
     (number << 3) | 2
 }
 
+/// The tag of a varint field below 16: one byte.
+pub(crate) const fn varint_tag(number: u8) -> u8 {
+    number << 3
+}
+
 /// How many bytes a varint takes.
 pub(crate) const fn varint_len(value: usize) -> usize {
     let bits = usize::BITS - (value | 1).leading_zeros();

@@ -1,13 +1,19 @@
 //! What Python publishes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use steerway_engine::{Commit, Key, Put, Resource, TypeId};
 
-pub(crate) type PutRow = (String, String, String, PyBackedBytes, Vec<(String, String)>);
+/// A shorter time to live would be all heartbeats; a longer one than a year says nothing.
+const MIN_TTL: Duration = Duration::from_millis(100);
+const MAX_TTL_SECONDS: u64 = 366 * 86_400;
+
+/// Type, name, audience, body, references, scope, time to live in seconds (0: for ever).
+pub(crate) type PutRow = (String, String, String, PyBackedBytes, Vec<(String, String)>, String, f64);
 pub(crate) type AbsentRow = (String, String, String, String);
 pub(crate) type ForgetRow = (String, String, String);
 pub(crate) type CompleteRow = (String, String);
@@ -24,6 +30,18 @@ fn key(url: &str, name: String, audience: String) -> PyResult<Key> {
     Ok(Key { type_id: type_id(url)?, name: name.into(), audience: audience.into() })
 }
 
+/// `None` for 0, which means for ever.
+fn time_to_live(seconds: f64, name: &str) -> PyResult<Option<Duration>> {
+    let ttl = Duration::try_from_secs_f64(seconds).ok().filter(|ttl| ttl.as_secs() <= MAX_TTL_SECONDS);
+    match ttl {
+        Some(Duration::ZERO) => Ok(None),
+        Some(ttl) if ttl >= MIN_TTL => Ok(Some(ttl)),
+        _ => Err(PyValueError::new_err(format!(
+            "ttl_seconds of {name:?} is {seconds}; it must be 0 (for ever) or 0.1..{MAX_TTL_SECONDS}"
+        ))),
+    }
+}
+
 /// All rows as one commit. Hashes every resource.
 pub(crate) fn commit(
     put: Vec<PutRow>,
@@ -31,12 +49,16 @@ pub(crate) fn commit(
     forget: Vec<ForgetRow>,
     complete: Vec<CompleteRow>,
 ) -> PyResult<Commit> {
-    let put = put.into_iter().map(|(url, name, audience, value, references)| {
+    let put = put.into_iter().map(|(url, name, audience, value, references, scope, ttl)| {
         let key = key(&url, name, audience)?;
         let references = references.into_iter().map(|(url, name)| Ok((type_id(&url)?, name.into())));
         let references = references.collect::<PyResult<_>>()?;
-        let resource = Arc::new(Resource::new(key.type_id, &key.name, &value, references));
-        Ok(Put { key, resource })
+        let resource = Resource::new(key.type_id, &key.name, &value, references).with_scope(&scope);
+        let resource = match time_to_live(ttl, &key.name)? {
+            Some(ttl) => resource.with_ttl(&key.name, ttl),
+            None => resource,
+        };
+        Ok(Put { key, resource: resource.into() })
     });
     let absent = absent
         .into_iter()

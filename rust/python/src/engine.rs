@@ -5,6 +5,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use steerway_engine::Grant;
 use steerway_server::{Options, OptionsError, Server};
 
 use crate::batch::{self, AbsentRow, CompleteRow, ForgetRow, PutRow};
@@ -84,9 +85,13 @@ impl Engine {
         events.into_iter().map(|event| event::to_python(py, event)).collect()
     }
 
-    fn classify(&self, py: Python<'_>, audiences: Vec<(u64, String)>) {
+    fn classify(&self, py: Python<'_>, audiences: Vec<(u64, String, Option<Vec<String>>)>) {
         py.detach(|| {
-            self.0.classify(audiences.into_iter().map(|(stream, name)| (stream, name.into())).collect());
+            let rows = audiences.into_iter().map(|(stream, audience, grant)| {
+                let grant = grant.map(|patterns| Grant::of(patterns.iter().map(String::as_str)));
+                (stream, audience.into(), grant.unwrap_or(Grant::EVERYTHING))
+            });
+            self.0.classify(rows.collect());
         });
     }
 

@@ -11,7 +11,9 @@ use futures_util::future::poll_fn;
 use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Response};
-use steerway_engine::{DemandKey, Effects, InterestChange, Protocol, RequestKind, Service, Stream, TypeId};
+use steerway_engine::{
+    DemandKey, Effects, Grant, InterestChange, Protocol, RequestKind, Service, Stream, TypeId,
+};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
@@ -51,9 +53,9 @@ impl Discovery {
     }
 
     /// The stream learns whose view it sees.
-    pub(crate) fn classify(&self, shard: &Shard, audience: Arc<str>) {
+    pub(crate) fn classify(&self, shard: &Shard, audience: Arc<str>, grant: Grant) {
         let mut effects = Effects::default();
-        self.core.borrow_mut().classify(audience, &mut effects);
+        self.core.borrow_mut().classify(audience, grant, &mut effects);
         self.apply(shard, &mut effects);
         self.wake();
     }
@@ -282,6 +284,7 @@ impl Exchange {
                 let store = shared.store.read();
                 stream.core.borrow_mut().next_response(&store, shared.now())
             };
+            shared.metrics.denied(stream.core.borrow_mut().take_denied());
             let Some(response) = response else { break };
             shared.metrics.sent(&response);
             stream.responded.set(true);

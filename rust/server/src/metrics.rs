@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     stale: PerType,
     rejected: Mutex<BTreeMap<&'static str, u64>>,
     pub(crate) commits: AtomicU64,
+    denied: AtomicU64,
     latency: [AtomicU64; ACK_LATENCY_BOUNDS.len() + 1],
     latency_micros: AtomicU64,
 }
@@ -62,6 +63,8 @@ pub struct Stats {
     pub rejected: BTreeMap<&'static str, u64>,
     /// Commits.
     pub commits: u64,
+    /// Answers withheld because the client may not see the resource.
+    pub denied: u64,
     /// Observations per bucket of [`ACK_LATENCY_BOUNDS`], the last one without bound.
     pub ack_latency_counts: Vec<u64>,
     /// Sum of all observations, in seconds.
@@ -99,6 +102,12 @@ impl Metrics {
         self.bytes.fetch_add(response.total_len() as u64, Relaxed);
     }
 
+    pub(crate) fn denied(&self, by: u64) {
+        if by > 0 {
+            self.denied.fetch_add(by, Relaxed);
+        }
+    }
+
     pub(crate) fn rejected(&self, status: &'static str) {
         *self.rejected.lock().entry(status).or_default() += 1;
     }
@@ -128,6 +137,7 @@ impl Metrics {
             stale: per_type(&self.stale),
             rejected: self.rejected.lock().clone(),
             commits: self.commits.load(Relaxed),
+            denied: self.denied.load(Relaxed),
             ack_latency_counts: self.latency.iter().map(|count| count.load(Relaxed)).collect(),
             ack_latency_sum: self.latency_micros.load(Relaxed) as f64 / 1e6,
         }

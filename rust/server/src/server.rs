@@ -11,7 +11,7 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use steerway_engine::{Commit, Store, TypeId};
+use steerway_engine::{Commit, Grant, Store, TypeId};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -194,12 +194,12 @@ impl Server {
         self.shared.events.poll()
     }
 
-    /// Give opened streams their audience. Streams that are gone are ignored.
-    pub fn classify(&self, audiences: Vec<(u64, Arc<str>)>) {
+    /// Give opened streams their audience and what of it they may see. Streams that are gone are ignored.
+    pub fn classify(&self, audiences: Vec<(u64, Arc<str>, Grant)>) {
         self.with_shards(|shards| {
             let mut parts = vec![Vec::new(); shards.len()];
-            for (id, audience) in audiences {
-                parts[(id % shards.len() as u64) as usize].push((id, audience));
+            for (id, audience, grant) in audiences {
+                parts[(id % shards.len() as u64) as usize].push((id, audience, grant));
             }
             for (shard, part) in shards.iter().zip(parts).filter(|(_, part)| !part.is_empty()) {
                 shard.send(Command::Classify(part));

@@ -11,7 +11,7 @@ use std::sync::mpsc::Sender as Reply;
 use std::time::Duration;
 
 use bytes::Bytes;
-use steerway_engine::{DemandKey, Interest, Protocol, SubscriptionView, Transition, TypeId};
+use steerway_engine::{DemandKey, Grant, Interest, Protocol, SubscriptionView, Transition, TypeId};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -31,8 +31,8 @@ pub(crate) enum Command {
     Connection(std::net::TcpStream, SocketAddr),
     /// These names changed in the store.
     Changed(Arc<[(TypeId, Arc<str>)]>),
-    /// These streams got their audience.
-    Classify(Vec<(u64, Arc<str>)>),
+    /// These streams got their audience and what of it they may see.
+    Classify(Vec<(u64, Arc<str>, Grant)>),
     /// Streams may be answered from now on.
     Answer,
     /// Tell what the streams look like.
@@ -147,10 +147,10 @@ impl Shard {
             }
             Command::Changed(names) => self.mark_changed(&names),
             Command::Classify(audiences) => {
-                for (id, audience) in audiences {
+                for (id, audience, grant) in audiences {
                     let stream = self.streams.borrow().get(&id).cloned();
                     if let Some(stream) = stream {
-                        stream.classify(self, audience);
+                        stream.classify(self, audience, grant);
                     }
                 }
             }

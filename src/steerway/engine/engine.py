@@ -22,7 +22,7 @@ class Commit(Protocol):
     """Changes that become visible together, in the shape of `_engine.Engine.publish`."""
 
     @property
-    def put(self) -> Sequence[tuple[str, str, str, bytes, Sequence[tuple[str, str]]]]: ...
+    def put(self) -> Sequence[tuple[str, str, str, bytes, Sequence[tuple[str, str]], str, float]]: ...
     @property
     def absent(self) -> Sequence[tuple[str, str, str, str]]: ...
     @property
@@ -92,12 +92,12 @@ class Engine:
         finally:
             loop.remove_reader(self._native.event_fd)
 
-    def classify(self, audiences: Sequence[tuple[int, str]]) -> None:
-        """Give opened streams their audience. Streams that are gone are ignored."""
+    def classify(self, audiences: Sequence[tuple[int, str, Sequence[str] | None]]) -> None:
+        """Give opened streams their audience and their grant (None: everything). Streams that are gone are ignored."""
         self._native.classify(audiences)
 
     def publish(self, commit: Commit) -> int:
-        """Apply one commit; returns how many entries changed. ValueError for a type that is not served."""
+        """Apply one commit; returns how many entries changed. ValueError for a type that is not served, or a time to live out of range."""
         return self._native.publish(commit.put, commit.absent, commit.forget, commit.complete)
 
     def set_serving(self, serving: bool) -> None:

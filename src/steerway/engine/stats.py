@@ -33,6 +33,9 @@ class StatsCollector(Collector):
         yield from _totals(stats)
         yield CounterMetricFamily("steerway_sent_bytes", "Bytes of all responses.", stats.bytes_sent)
         yield CounterMetricFamily("steerway_commits", "Batches published to the store.", stats.commits)
+        yield CounterMetricFamily(
+            "steerway_denied", "Answers withheld because the client may not see the resource.", stats.denied
+        )
         yield _latency(stats)
 
 

@@ -1,18 +1,33 @@
 """What translate gives to the engine: one batch of flat entries that become visible together."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Put(NamedTuple):
+    """A resource to publish."""
+
+    type_url: str
+    name: str
+    audience: str
+    body: bytes
+    references: tuple[tuple[str, str], ...] = ()
+    """Other resources that this one names, as (type_url, name): they are sent before it and withdrawn after it."""
+    scope: str = ""
+    """`NAMESPACE/NAME` of the service that a grant must cover; "" for what everybody may see."""
+    ttl_seconds: float = 0.0
+    """How long clients keep it without a heartbeat; 0: for ever."""
 
 
 @dataclass(slots=True)
 class Commit:
     """One atomic commit, in the shape of `steerway._engine.Engine.publish`.
 
-    put: (type_url, name, audience, serialised resource, references as (type_url, name)).
     absent: (type_url, name, audience, reason). forget: (type_url, name, audience). complete: (type_url, audience).
     A (type_url, name, audience) stands in at most one of the lists.
     """
 
-    put: list[tuple[str, str, str, bytes, tuple[tuple[str, str], ...]]] = field(default_factory=list)
+    put: list[Put] = field(default_factory=list)
     absent: list[tuple[str, str, str, str]] = field(default_factory=list)
     forget: list[tuple[str, str, str]] = field(default_factory=list)
     complete: list[tuple[str, str]] = field(default_factory=list)

@@ -19,7 +19,7 @@ from steerway.catalog.model import Problem, Service, ServiceId
 from steerway.errors import TranslateError
 from steerway.translate import audience as audiences
 from steerway.translate import cluster, endpoint, listener, names, raw, route, type_url
-from steerway.translate.commit import Commit
+from steerway.translate.commit import Commit, Put
 
 log = structlog.get_logger()
 _K = TypeVar("_K")
@@ -175,7 +175,7 @@ class Translator:
         elif isinstance(content, _Reason):
             commit.absent.append((*key, str(content)))
         else:
-            commit.put.append((*key, *content))
+            commit.put.append(Put(*key, *content))
         entry.content = content
 
     def _content(self, key: _Key, entry: _Entry) -> _Resource | _Reason | None:
@@ -237,7 +237,7 @@ class Translator:
             return
         if parsed != present:
             self._raw[name] = parsed
-            commit.put.append((*name, "", parsed.body, parsed.references))
+            commit.put.append(Put(*name, "", parsed.body, parsed.references))
 
 
 def _discard(index: "defaultdict[_K, set[_Key]]", at: _K, key: _Key) -> None:

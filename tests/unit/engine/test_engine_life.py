@@ -255,7 +255,7 @@ def test_stop_ends_everything_and_can_be_repeated(server: XdsServer, client: Ads
     assert is_refused(server.address)
     server.engine.drain(3600)
     server.engine.set_serving(False)
-    server.engine.classify([(1, "x")])
+    server.engine.classify([(1, "x", None)])
     assert server.publish([put(CLUSTER, "a", "2")]) == 1
     assert server.engine.streams() == []
     stats = server.engine.stats()

@@ -56,7 +56,7 @@ def opened(engine: Engine) -> int:
     """Wait for a stream, and give it an audience; its id."""
     (event,) = polled(engine)
     assert isinstance(event, Opened)
-    engine.classify([(event.stream, "test")])
+    engine.classify([(event.stream, "test", None)])
     return event.stream
 
 
@@ -91,7 +91,7 @@ def test_a_stream_waits_for_its_audience(engine: Engine, client: AdsClient) -> N
     opened(engine)
     assert contents(other.read()) == {"a": "1"}
     assert engine.stats().responses[CLUSTER] == 1
-    engine.classify([(first.stream, "test")])
+    engine.classify([(first.stream, "test", None)])
     assert contents(waiting.read()) == {"a": "1"}
 
 

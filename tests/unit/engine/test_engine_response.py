@@ -222,3 +222,55 @@ def test_the_store_can_be_read(server: XdsServer) -> None:
     assert entries["b"].version == ""
     assert server.engine.body(CLUSTER, "a", "grpc") == b"a=1"
     assert server.engine.body(CLUSTER, "a", "") is None
+
+
+GRANTS = {"all": None, "public": [""], "shop": ["", "shop/*"], "cart": ["shop/cart"]}
+
+
+@pytest.mark.parametrize(
+    ("identity", "seen"),
+    [
+        ("all", {"open", "vault", "basket"}),
+        ("public", {"open"}),
+        ("shop", {"open", "basket"}),
+        ("cart", {"basket"}),
+    ],
+)
+def test_a_grant_hides_what_it_does_not_cover(identity: str, seen: set[str]) -> None:
+    with XdsServer(grant=lambda node: GRANTS[node.id]) as server:
+        server.engine.set_serving(True)
+        server.publish(
+            [
+                put(CLUSTER, "open", "1"),
+                put(CLUSTER, "vault", "1", scope="bank/vault"),
+                put(CLUSTER, "basket", "1", scope="shop/cart"),
+            ],
+            complete=[(CLUSTER, "")],
+        )
+        with AdsClient(server.address, Node(id=identity)) as client:
+            named = client.delta()
+            named.request(CLUSTER, "open", "vault", "basket")
+            response = named.read()
+            hidden = {"open", "vault", "basket"} - seen
+            assert (set(contents(response)), set(response.removed_resources)) == (seen, hidden)
+            wildcard = client.sotw()
+            wildcard.request(CLUSTER)
+            assert set(contents(wildcard.read())) == seen
+            assert server.engine.stats().denied == len(hidden)
+
+
+def test_a_resource_that_becomes_private_leaves_those_who_may_not_see_it() -> None:
+    with XdsServer(grant=lambda node: GRANTS[node.id]) as server:
+        server.engine.set_serving(True)
+        server.publish([put(CLUSTER, "a", "1")])
+        with (
+            AdsClient(server.address, Node(id="shop")) as owner,
+            AdsClient(server.address, Node(id="public")) as stranger,
+        ):
+            streams = [client.delta() for client in (owner, stranger)]
+            for stream in streams:
+                stream.request(CLUSTER, "a")
+                stream.ack(stream.read())
+            server.publish([put(CLUSTER, "a", "1", scope="shop/a")])
+            assert list(streams[1].read().removed_resources) == ["a"]
+            server.assert_silent(streams[0])

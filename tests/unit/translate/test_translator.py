@@ -275,7 +275,7 @@ class TestDemand:
         wanted = [(type_url.LISTENER, "backend.shop")]
         wanted += [(served, CANONICAL) for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)]
         commit = mesh.demand(*((*each, PLAIN) for each in wanted))
-        references = [references for *_, references in commit.put]
+        references = [each.references for each in commit.put]
         assert references == [((following),) for following in wanted[1:]] + [()]
 
     def test_the_same_demand_again_changes_nothing(self, mesh: Mesh) -> None:

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Buf;
 use prost::Message;
 use steerway_engine::{
-    Commit, Effects, Identifier, Interest, InterestChange, Key, Node, Protocol, Put, Received, RequestKind,
-    Resource, Response, Service, Status, Store, Stream, SubscriptionView, TypeId,
+    Commit, Effects, Grant, Identifier, Interest, InterestChange, Key, Node, Protocol, Put, Received,
+    RequestKind, Resource, Response, Service, Status, Store, Stream, SubscriptionView, TypeId,
 };
 
 use crate::wire;
@@ -284,7 +284,7 @@ impl World {
 
     pub(crate) fn classify(&mut self, stream: usize, audience: &str) {
         let mut effects = Effects::default();
-        self.streams[stream].classify(audience.into(), &mut effects);
+        self.streams[stream].classify(audience.into(), Grant::EVERYTHING, &mut effects);
         self.follow(stream, effects);
     }
 
