@@ -1,6 +1,5 @@
 //! What Python publishes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;

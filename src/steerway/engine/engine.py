@@ -97,7 +97,10 @@ class Engine:
         self._native.classify(audiences)
 
     def publish(self, commit: Commit) -> int:
-        """Apply one commit; returns how many entries changed. ValueError for a type that is not served, or a time to live out of range."""
+        """Apply one commit; returns how many entries changed.
+
+        ValueError for a type that is not served or a time to live out of range; nothing is published then.
+        """
         return self._native.publish(commit.put, commit.absent, commit.forget, commit.complete)
 
     def set_serving(self, serving: bool) -> None:
