@@ -25,13 +25,22 @@ __all__ = [
 
 @final
 class Opened:
-    """A stream sent its first request. It waits until `Engine.classify` gives it an audience."""
+    """A stream sent its first request. It waits for `Engine.classify` or `Engine.reject`."""
 
     @property
     def stream(self) -> int: ...
     @property
     def peer(self) -> str:
         """`ip:port` of the client."""
+    @property
+    def token(self) -> str:
+        """The bearer token of the stream's `authorization` metadata; "" when there is none. A secret."""
+    @property
+    def certificate(self) -> list[str]:
+        """Names of the verified client certificate, "URI:spiffe://…" and "DNS:name"; [] when there is none."""
+    @property
+    def local(self) -> bool:
+        """Whether the client came over the Unix socket."""
     @property
     def node(self) -> bytes:
         """The serialised envoy.config.core.v3.Node of the first request."""
@@ -190,7 +199,7 @@ class Stats:
         """Requests ignored for an old nonce."""
     @property
     def rejected(self) -> dict[str, int]:
-        """Streams ended by the server for a bad request, keyed by gRPC status name."""
+        """Streams ended by the server for a bad request or by `Engine.reject`, keyed by gRPC status name."""
     @property
     def commits(self) -> int: ...
     @property
@@ -239,6 +248,12 @@ class Engine:
 
         audiences: (stream, audience, grant). A grant is None for everything, or patterns for the scopes of resources:
         "" (what is public), "NAMESPACE/NAME", "NAMESPACE/*" and "*". What no pattern matches is absent for the stream.
+        """
+    def reject(self, rejections: Sequence[tuple[int, int, str]]) -> None:
+        """End opened streams that wait for their audience. Others, and streams that are gone, are ignored.
+
+        rejections: (stream, code, message): the gRPC status that the client gets, UNAUTHENTICATED (16), say. Counted in
+        `Stats.rejected`. ValueError for a code that is not from 1 to 16; no stream is ended then.
         """
     def publish(
         self,

@@ -48,12 +48,13 @@ def contents(response: DiscoveryResponse | DeltaDiscoveryResponse) -> dict[str, 
 
 
 class XdsServer:
-    """An engine that was started. Every stream gets the audience and the grant found in its node."""
+    """An engine that was started. A stream is refused, or gets the audience and the grant found in its node."""
 
     def __init__(
         self,
         audience: Callable[[Node], str] = lambda _: "test",
         grant: Callable[[Node], list[str] | None] = lambda _: None,
+        refusal: Callable[[Opened], tuple[int, str] | None] = lambda _: None,
         **options: Any,
     ) -> None:
         self.engine = Engine(
@@ -64,6 +65,7 @@ class XdsServer:
         """All events so far, in order."""
         self._audience = audience
         self._grant = grant
+        self._refusal = refusal
         self._markers = 0
         self._changed = threading.Condition()
         self.address = self.engine.start()
@@ -139,6 +141,9 @@ class XdsServer:
     async def _collect(self) -> None:
         async for events in self.engine.events():
             opened = [event for event in events if isinstance(event, Opened)]
+            refused = [(event.stream, *refusal) for event in opened if (refusal := self._refusal(event))]
+            self.engine.reject(refused)
+            # A stream that was refused is classified all the same: the first word counts.
             self.engine.classify(
                 [
                     (event.stream, self._audience(node := Node.FromString(event.node)), self._grant(node))

@@ -95,6 +95,16 @@ impl Engine {
         });
     }
 
+    fn reject(&self, py: Python<'_>, rejections: Vec<(u64, Int, String)>) -> PyResult<()> {
+        // The codes of gRPC's "Status codes and their use in gRPC"; 0 would be a success.
+        let rows = rejections
+            .into_iter()
+            .map(|(stream, code, message)| Ok((stream, code.within("code", 1..=16)?, message)));
+        let rows = rows.collect::<PyResult<Vec<_>>>()?;
+        py.detach(|| self.0.reject(rows));
+        Ok(())
+    }
+
     #[pyo3(
         signature = (put = vec![], absent = vec![], forget = vec![], complete = vec![]),
         text_signature = "($self, put=(), absent=(), forget=(), complete=())"

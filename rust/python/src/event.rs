@@ -9,6 +9,9 @@ use steerway_server::Event;
 pub(crate) struct Opened {
     stream: u64,
     peer: String,
+    token: String,
+    certificate: Vec<String>,
+    local: bool,
     node: Py<PyBytes>,
 }
 
@@ -46,9 +49,16 @@ pub(crate) struct Closed {
 /// The object of its class for an event.
 pub(crate) fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
     Ok(match event {
-        Event::Opened { stream, peer, node } => {
-            let node = PyBytes::new(py, &node).unbind();
-            Py::new(py, Opened { stream, peer: peer.to_string(), node })?.into_any()
+        Event::Opened { stream, peer, token, node } => {
+            let opened = Opened {
+                stream,
+                peer: peer.address.to_string(),
+                token: token.into_secret(),
+                certificate: peer.certificate.to_vec(),
+                local: peer.local,
+                node: PyBytes::new(py, &node).unbind(),
+            };
+            Py::new(py, opened)?.into_any()
         }
         Event::Demand(DemandKey { type_id, name, audience }) => {
             let (name, audience) = (name.to_string(), audience.to_string());

@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout};
 use crate::discovery::Exchange;
 use crate::keepalive::Keepalive;
 use crate::payload::Payload;
+use crate::peer::{Peer, Token};
 use crate::server::Options;
 use crate::shard::Shard;
 use crate::{route, unary};
@@ -41,7 +42,7 @@ pub(crate) async fn serve(shard: Rc<Shard>, socket: TcpStream, peer: SocketAddr)
     let Options { keepalive_interval, keepalive_timeout, .. } = *shard.options;
     let mut keepalive = Keepalive::new(pings, keepalive_interval, keepalive_timeout);
     let mut draining = pin!(shard.draining.cancelled().fuse());
-    let peer: Arc<str> = SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string().into();
+    let peer = Arc::new(Peer::tcp(peer));
     let heard = Rc::new(Cell::new(Instant::now()));
     let mut streams = FuturesUnordered::new();
     poll_fn(|context| {
@@ -79,7 +80,7 @@ fn builder(options: &Options) -> Builder {
 /// The task of one stream. A fault of ours in one must not end the others.
 fn stream(
     shard: &Rc<Shard>,
-    peer: &Arc<str>,
+    peer: &Arc<Peer>,
     request: Request<RecvStream>,
     respond: SendResponse<Payload>,
     heard: &Rc<Cell<Instant>>,
@@ -87,8 +88,9 @@ fn stream(
     let shard = Rc::clone(shard);
     match route::find(request.uri().path()) {
         Some(method) => {
+            let token = Token::of(request.headers());
             let io = (request.into_body(), respond);
-            let exchange = Exchange::new(&shard, peer, method, io, heard);
+            let exchange = Exchange::new(&shard, (peer, token), method, io, heard);
             let guarded = AssertUnwindSafe(exchange.run()).catch_unwind();
             let run = async move {
                 if guarded.await.is_err() {

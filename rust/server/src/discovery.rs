@@ -20,6 +20,7 @@ use tonic::{Code, Status};
 use crate::event::Event;
 use crate::framing::{Deframer, FrameError};
 use crate::payload::Payload;
+use crate::peer::{Peer, Token};
 use crate::shard::{Shard, StreamView};
 
 /// gRPC's usual limit of a received message.
@@ -28,14 +29,15 @@ const MAX_MESSAGE: usize = 4 << 20;
 /// A discovery stream as its shard knows it.
 pub(crate) struct Discovery {
     id: u64,
-    peer: Arc<str>,
+    peer: Arc<Peer>,
+    token: Cell<Token>,
     method: &'static str,
     opened: Duration,
     core: RefCell<Stream>,
     subscribed: Cell<[usize; TypeId::COUNT]>,
     waker: RefCell<Option<Waker>>,
     responded: Cell<bool>,
-    ending: Cell<bool>,
+    ending: RefCell<Option<Status>>,
 }
 
 impl Discovery {
@@ -52,8 +54,11 @@ impl Discovery {
         self.wake();
     }
 
-    /// The stream learns whose view it sees.
+    /// The stream learns whose view it sees, unless it was rejected before.
     pub(crate) fn classify(&self, shard: &Shard, audience: Arc<str>, grant: Grant) {
+        if self.ending.borrow().is_some() {
+            return;
+        }
         let mut effects = Effects::default();
         self.core.borrow_mut().classify(audience, grant, &mut effects);
         self.apply(shard, &mut effects);
@@ -62,7 +67,19 @@ impl Discovery {
 
     /// End the stream with OK, so that the client opens another one somewhere else.
     pub(crate) fn end(&self) {
-        self.ending.set(true);
+        self.end_with(Status::ok(""));
+    }
+
+    /// End the stream, if it still waits for its audience: what was classified is served.
+    pub(crate) fn reject(&self, status: Status) {
+        if self.core.borrow().audience().is_none() {
+            self.end_with(status);
+        }
+    }
+
+    /// The first reason to end counts.
+    fn end_with(&self, status: Status) {
+        self.ending.borrow_mut().get_or_insert(status);
         self.wake();
     }
 
@@ -79,7 +96,7 @@ impl Discovery {
             id: self.id,
             node_id: Arc::clone(&node.id),
             node: node.bytes.clone(),
-            peer: Arc::clone(&self.peer),
+            peer: Arc::clone(&self.peer.address),
             audience: core.audience().cloned().unwrap_or_default(),
             method: self.method,
             protocol: core.protocol(),
@@ -95,6 +112,7 @@ impl Discovery {
             shared.events.push(Event::Opened {
                 stream: self.id,
                 peer: Arc::clone(&self.peer),
+                token: self.token.take(),
                 node: node.bytes,
             });
         }
@@ -117,7 +135,7 @@ impl Discovery {
             if let (Some(type_id), RequestKind::Nack(nack)) = (received.type_id, received.kind) {
                 shared.events.push(Event::Nack {
                     stream: self.id,
-                    peer: Arc::clone(&self.peer),
+                    peer: Arc::clone(&self.peer.address),
                     node_id: core.node().map(|node| Arc::clone(&node.id)).unwrap_or_default(),
                     type_id,
                     nack,
@@ -189,7 +207,7 @@ impl Exchange {
     /// Register a stream that `method` opened. `heard` is told when the client says something.
     pub(crate) fn new(
         shard: &Rc<Shard>,
-        peer: &Arc<str>,
+        (peer, token): (&Arc<Peer>, Token),
         (method, protocol, service): (&'static str, Protocol, Service),
         (body, respond): (RecvStream, SendResponse<Payload>),
         heard: &Rc<Cell<Instant>>,
@@ -197,13 +215,14 @@ impl Exchange {
         let stream = Rc::new(Discovery {
             id: shard.next_stream_id(),
             peer: Arc::clone(peer),
+            token: Cell::new(token),
             method,
             opened: shard.shared.now(),
             core: RefCell::new(Stream::new(protocol, service, &shard.shared.identifier)),
             subscribed: Cell::default(),
             waker: RefCell::default(),
             responded: Cell::new(false),
-            ending: Cell::new(shard.ending.is_cancelled()),
+            ending: RefCell::new(shard.ending.is_cancelled().then(|| Status::ok(""))),
         });
         shard.streams.borrow_mut().insert(stream.id, Rc::clone(&stream));
         shard.shared.metrics.stream(protocol, 1);
@@ -245,8 +264,8 @@ impl Exchange {
                 }
             }
         }
-        if self.registration.stream.ending.get() {
-            return Poll::Ready(Ok(Status::ok("")));
+        if let Some(status) = self.registration.stream.ending.take() {
+            return Poll::Ready(Ok(status));
         }
         match self.write(context) {
             Ok(()) => Poll::Pending,
@@ -343,9 +362,22 @@ fn status_of(error: FrameError) -> Status {
 /// The name of a status in gRPC's documents.
 fn name_of(code: Code) -> &'static str {
     match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
         Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
         Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
         Code::Unimplemented => "UNIMPLEMENTED",
-        _ => "INTERNAL",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }

@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
 use steerway_engine::{DemandKey, Nack, TypeId};
 
+use crate::peer::{Peer, Token};
+
 /// NACKs that wait to be polled at the most; the oldest are dropped, or a client could fill the memory with them.
 const MAX_NACKS: usize = 1024;
 
@@ -19,8 +21,10 @@ pub enum Event {
     Opened {
         /// Identity of the stream.
         stream: u64,
-        /// Address of the client.
-        peer: Arc<str>,
+        /// The client.
+        peer: Arc<Peer>,
+        /// The bearer token that came with the stream.
+        token: Token,
         /// The serialised Node.
         node: Bytes,
     },

@@ -19,6 +19,7 @@ mod framing;
 mod keepalive;
 mod metrics;
 mod payload;
+mod peer;
 mod route;
 mod server;
 mod services;
@@ -28,5 +29,6 @@ mod unary;
 
 pub use event::Event;
 pub use metrics::{ACK_LATENCY_BOUNDS, Stats};
+pub use peer::{Peer, Token};
 pub use server::{Options, OptionsError, Server};
 pub use shard::StreamView;

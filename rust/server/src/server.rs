@@ -15,6 +15,7 @@ use steerway_engine::{Commit, Grant, Store, TypeId};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tonic::Status;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
@@ -196,13 +197,27 @@ impl Server {
 
     /// Give opened streams their audience and what of it they may see. Streams that are gone are ignored.
     pub fn classify(&self, audiences: Vec<(u64, Arc<str>, Grant)>) {
+        self.tell_shards_of(audiences, |(id, ..)| *id, Command::Classify);
+    }
+
+    /// End opened streams that wait for their audience, each with a gRPC status code and a message. Other streams and
+    /// those that are gone are ignored.
+    pub fn reject(&self, rejections: impl IntoIterator<Item = (u64, u32, String)>) {
+        let rows = rejections.into_iter();
+        let rejections =
+            rows.map(|(id, code, message)| (id, Status::new((code as i32).into(), message))).collect();
+        self.tell_shards_of(rejections, |(id, _)| *id, Command::Reject);
+    }
+
+    /// Tell each shard the rows that are about its streams.
+    fn tell_shards_of<T>(&self, rows: Vec<T>, stream: fn(&T) -> u64, command: fn(Vec<T>) -> Command) {
         self.with_shards(|shards| {
-            let mut parts = vec![Vec::new(); shards.len()];
-            for (id, audience, grant) in audiences {
-                parts[(id % shards.len() as u64) as usize].push((id, audience, grant));
+            let mut parts: Vec<Vec<T>> = shards.iter().map(|_| Vec::new()).collect();
+            for row in rows {
+                parts[(stream(&row) % shards.len() as u64) as usize].push(row);
             }
             for (shard, part) in shards.iter().zip(parts).filter(|(_, part)| !part.is_empty()) {
-                shard.send(Command::Classify(part));
+                shard.send(command(part));
             }
         });
     }

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use tonic::service::Routes;
 
 use crate::connection;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Changed(Arc<[(TypeId, Arc<str>)]>),
     /// These streams got their audience and what of it they may see.
     Classify(Vec<(u64, Arc<str>, Grant)>),
+    /// These streams get no audience and end, each with a status.
+    Reject(Vec<(u64, Status)>),
     /// Streams may be answered from now on.
     Answer,
     /// Tell what the streams look like.
@@ -151,6 +154,13 @@ impl Shard {
                     let stream = self.streams.borrow().get(&id).cloned();
                     if let Some(stream) = stream {
                         stream.classify(self, audience, grant);
+                    }
+                }
+            }
+            Command::Reject(rejections) => {
+                for (id, status) in rejections {
+                    if let Some(stream) = self.streams.borrow().get(&id) {
+                        stream.reject(status);
                     }
                 }
             }

@@ -96,6 +96,10 @@ class Engine:
         """Give opened streams their audience and their grant (None: everything). Streams that are gone are ignored."""
         self._native.classify(audiences)
 
+    def reject(self, rejections: Sequence[tuple[int, int, str]]) -> None:
+        """End opened streams that wait for their audience, each with a gRPC status code from 1 to 16 and a message."""
+        self._native.reject(rejections)
+
     def publish(self, commit: Commit) -> int:
         """Apply one commit; returns how many entries changed.
 

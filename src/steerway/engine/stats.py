@@ -50,7 +50,7 @@ def _totals(stats: Stats) -> Iterator[Metric]:
     )
     for name, text, values in per_type:
         yield _counters(name, text, "type", _named(values))
-    text = "Streams that the server ended for a bad request."
+    text = "Streams that the server ended for a bad request or a missing permission."
     yield _counters("steerway_streams_rejected", text, "status", stats.rejected)
 
 

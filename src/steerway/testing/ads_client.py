@@ -12,7 +12,7 @@ included. Envoy's "xDS REST and gRPC protocol" says what a right one does.
 
 import queue
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -205,11 +205,18 @@ class DeltaStream(Stream[DeltaDiscoveryRequest, DeltaDiscoveryResponse]):
 
 
 class AdsClient:
-    """One HTTP/2 connection to an xDS server, without TLS. Closing it closes its streams."""
+    """One HTTP/2 connection to an xDS server. Closing it closes its streams."""
 
-    def __init__(self, address: str, node: Node | None = None) -> None:
-        """`node` describes the client on each stream; by default it has the id "test"."""
+    def __init__(
+        self,
+        address: str,
+        node: Node | None = None,
+        *,
+        metadata: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        """`node` (by default with the id "test") and `metadata` go out with each stream."""
         self._node = node or Node(id="test")
+        self._metadata = tuple(metadata)
         # A pool of its own: channels to one address share a connection otherwise.
         self.channel = grpc.insecure_channel(
             address, options=[("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
@@ -251,4 +258,4 @@ class AdsClient:
 
         call = self.channel.stream_stream(method, serialize, response.FromString)
         compression = grpc.Compression.Gzip if compressed else grpc.Compression.NoCompression
-        return lambda requests: call(requests, compression=compression)
+        return lambda requests: call(requests, metadata=self._metadata, compression=compression)

@@ -1,0 +1,90 @@
+//! Who is at the other end of a connection, and what they show for it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+/// The other end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// `ip:port`.
+    pub address: Arc<str>,
+    /// Names of its verified certificate, `URI:…` and `DNS:…`; none without one.
+    pub certificate: Arc<[String]>,
+    /// Whether it is on this machine, told by the kind of socket and not by an address.
+    pub local: bool,
+}
+
+impl Peer {
+    /// A client that came over TCP without TLS.
+    pub(crate) fn tcp(address: SocketAddr) -> Peer {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port()).to_string();
+        Peer { address: address.into(), certificate: Arc::default(), local: false }
+    }
+}
+
+/// A bearer token: a secret, which no log line and no debug output shows. "" when there is none.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// That of the `authorization` metadata (RFC 6750; the scheme is case-insensitive, RFC 9110 section 11.1). With
+    /// several, the first bearer token counts.
+    pub(crate) fn of(headers: &HeaderMap) -> Token {
+        let values = headers.get_all(AUTHORIZATION).iter().filter_map(|value| value.to_str().ok());
+        let mut tokens = values.filter_map(|value| {
+            let (scheme, token) = value.trim().split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
+        });
+        Token(tokens.next().unwrap_or_default().to_owned())
+    }
+
+    /// The secret itself.
+    pub fn into_secret(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "no token" } else { "a token" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(values: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, value.parse().unwrap());
+        }
+        Token::of(&headers).into_secret()
+    }
+
+    #[test]
+    fn a_token_is_what_follows_the_scheme_bearer() {
+        assert_eq!(token(&["Bearer abc.def"]), "abc.def");
+        assert_eq!(token(&["bearer  abc"]), "abc");
+        assert_eq!(token(&["BEARER abc "]), "abc");
+        assert_eq!(token(&["Basic abc", "Bearer def", "Bearer ghi"]), "def");
+    }
+
+    #[test]
+    fn nothing_else_is_a_token() {
+        for values in [&[][..], &["abc"], &["Bearer"], &["Bearer "], &["Basic abc"], &["Bearerabc def"]] {
+            assert_eq!(token(values), "", "{values:?}");
+        }
+    }
+
+    #[test]
+    fn debug_output_does_not_show_a_token() {
+        let mut headers = HeaderMap::new();
+        headers.append(AUTHORIZATION, "Bearer secret".parse().unwrap());
+        assert!(!format!("{:?}", Token::of(&headers)).contains("secret"));
+    }
+}
