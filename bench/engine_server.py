@@ -58,7 +58,7 @@ class EngineServer:
     def run(self) -> None:
         """Serve until the end of standard input."""
         self._engine.set_serving(True)
-        print("listening", self._engine.start(), flush=True)
+        print("listening", *self._engine.start(), flush=True)
         poll = select.poll()
         poll.register(self._engine.event_fd, select.POLLIN)
         poll.register(sys.stdin, select.POLLIN)

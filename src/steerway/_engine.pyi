@@ -31,7 +31,7 @@ class Opened:
     def stream(self) -> int: ...
     @property
     def peer(self) -> str:
-        """`ip:port` of the client."""
+        """`ip:port` of the client, or `unix:/path (pid 7, uid 1000)`."""
     @property
     def token(self) -> str:
         """The bearer token of the stream's `authorization` metadata; "" when there is none. A secret."""
@@ -218,15 +218,17 @@ class Stats:
 class Engine:
     """The server. Made stopped; `start` binds. All methods are thread-safe.
 
+    `listen` is one address or several: HOST:PORT (port 0 lets the system choose) or unix:/PATH (absolute; the socket's
+    file has mode 0660, replaces that of a dead process, and goes when the engine stops listening).
     `identifier` goes out as `control_plane.identifier`. `threads` = 0: one per core. `max_concurrent_streams` is per
     connection. `descriptors` is a serialised google.protobuf.FileDescriptorSet, which gRPC reflection serves. Raises
-    ValueError for a listen address that is not HOST:PORT, a number out of range or descriptors that are none.
+    ValueError for an address that is none, a number out of range or descriptors that are none.
     """
 
     def __new__(
         cls,
         *,
-        listen: str,
+        listen: str | Sequence[str],
         identifier: str,
         threads: int = 0,
         max_concurrent_streams: int = 1000,
@@ -235,9 +237,9 @@ class Engine:
         demand_grace_seconds: float = 30.0,
         descriptors: bytes = b"",
     ) -> Engine: ...
-    def start(self) -> str:
-        """Bind and accept; returns the bound `host:port`. OSError when the address cannot be bound; its
-        subclass FileExistsError when the engine was started before."""
+    def start(self) -> list[str]:
+        """Bind and accept; returns the bound addresses, in the order of `listen`. OSError when one cannot be bound
+        (its `filename` is the address); its subclass FileExistsError when the engine was started before."""
     @property
     def event_fd(self) -> int:
         """Readable while `poll()` has events (an eventfd; `poll()` clears it)."""

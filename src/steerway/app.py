@@ -74,7 +74,8 @@ class ControlPlane:
         parts: list[asyncio.Task[None]] = []
         with Signals() as signals:
             try:
-                announce(f"listening on {self._engine.start()}")
+                for address in self._engine.start():
+                    announce(f"listening on {address}")
                 announce(f"admin on http://{await admin.start()}")
                 parts = [asyncio.create_task(source.run(), name=source.name) for source in self._sources]
                 parts.append(asyncio.create_task(self._steer(), name="steering"))

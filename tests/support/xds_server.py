@@ -68,7 +68,7 @@ class XdsServer:
         self._refusal = refusal
         self._markers = 0
         self._changed = threading.Condition()
-        self.address = self.engine.start()
+        self.address, *self.more_addresses = self.engine.start()
         self._loop = asyncio.new_event_loop()
         self._collecting = threading.Thread(target=self._run, name="xds-server-events")
         self._task = self._loop.create_task(self._collect())

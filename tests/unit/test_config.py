@@ -115,6 +115,19 @@ def test_the_environment_gives_every_setting() -> None:
     assert len(set(names)) == len(names) == 23
 
 
+@pytest.mark.parametrize(
+    ("text", "listen"),
+    [
+        ("listen: '[::1]:7000'", ("[::1]:7000",)),
+        ("listen: unix:/run/a,b.sock", ("unix:/run/a,b.sock",)),
+        ("listen: [127.0.0.1:1, 'unix:/run/xds.sock']", ("127.0.0.1:1", "unix:/run/xds.sock")),
+    ],
+)
+def test_a_list_of_one_needs_no_brackets(write: WriteFile, text: str, listen: tuple[str, ...]) -> None:
+    """In a file, where a comma separates nothing."""
+    assert config.load(write(text), {}, {}).listen == listen
+
+
 def test_the_file_may_be_named_by_the_environment_and_the_argument_wins(write: WriteFile) -> None:
     """STEERWAY_CONFIG names the file unless --config does."""
     file = write("identifier: from-file")
@@ -134,7 +147,7 @@ def test_the_keys_of_k8s_xds_do_what_they_say(write: WriteFile) -> None:
     )
     assert settings.identifier == "node-1"
     assert settings.max_concurrent_streams == 77
-    assert settings.listen == "0.0.0.0:9000"
+    assert settings.listen == ("0.0.0.0:9000",)
     assert settings.upstream_services == ("example-server",)
 
 
@@ -211,11 +224,14 @@ def test_the_variables_of_a_kubernetes_service_called_steerway_are_no_settings()
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("listen: 18000", "listen must be HOST:PORT"),
-        ("listen: ':18000'", "listen must be HOST:PORT"),
+        ("listen: 18000", "listen must be a list of HOST:PORT"),
+        ("listen: ':18000'", "listen must be a list of HOST:PORT"),
         ("admin: localhost:70000", "admin must be HOST:PORT"),
         ("admin: '::1:1'", "admin must be HOST:PORT"),
-        ("files: manifests", "files must be a list of files and directories, not 'manifests'"),
+        ("listen: []", "listen must be a list of HOST:PORT"),
+        ("listen: [127.0.0.1:1, 'unix:xds.sock']", "listen must be a list of HOST:PORT"),
+        (f"listen: unix:/{'x' * 107}", "listen must be a list of HOST:PORT"),
+        ("files: 7", "files must be a list of files and directories, not 7"),
         ("files: ['']", "files must be a list"),
         ("threads: -1", "threads must be a whole number from 0 to 1024, not -1"),
         ("threads: '1'", "threads must be a whole number"),

@@ -29,7 +29,13 @@ def test_a_row_tells_the_names_and_the_default(name: str) -> None:
     if value in (msgspec.NODEFAULT, None, ()):
         assert value is not msgspec.NODEFAULT or name == "identifier"
     else:
-        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        shown = (
+            f"{value:g}"
+            if isinstance(value, float)
+            else ", ".join(value)
+            if isinstance(value, tuple)
+            else str(value)
+        )
         assert default == f"`{shown.lower() if isinstance(value, bool) else shown}`"
 
 

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use steerway_engine::Grant;
-use steerway_server::{Options, OptionsError, Server};
+use steerway_server::{Options, OptionsError, Server, StartError};
 
 use crate::batch::{self, AbsentRow, CompleteRow, ForgetRow, PutRow};
 use crate::error::os_error;
@@ -17,6 +17,22 @@ use crate::view::{Entry, Stream};
 
 /// A shard costs a thread and its file descriptors.
 const MAX_THREADS: u32 = 1024;
+
+/// One address or several.
+#[derive(FromPyObject)]
+enum Listen {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl From<Listen> for Vec<String> {
+    fn from(listen: Listen) -> Vec<String> {
+        match listen {
+            Listen::One(address) => vec![address],
+            Listen::Several(addresses) => addresses,
+        }
+    }
+}
 
 #[pyclass(frozen, module = "steerway._engine")]
 pub(crate) struct Engine(Server);
@@ -43,7 +59,7 @@ impl Engine {
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
         py: Python<'_>,
-        listen: String,
+        listen: Listen,
         identifier: String,
         threads: Int,
         max_concurrent_streams: Int,
@@ -55,7 +71,7 @@ impl Engine {
         // Pings without a pause would be all that a connection does.
         let keepalive = |name, value| seconds(name, value, Duration::from_millis(1));
         let options = Options {
-            listen,
+            listen: listen.into(),
             identifier,
             threads: threads.within("threads", 0..=MAX_THREADS)? as usize,
             max_concurrent_streams: max_concurrent_streams.within("max_concurrent_streams", 1..=u32::MAX)?,
@@ -71,8 +87,15 @@ impl Engine {
         Ok(Engine(server))
     }
 
-    fn start(&self, py: Python<'_>) -> PyResult<String> {
-        py.detach(|| self.0.start()).map_err(|error| os_error(py, error))
+    fn start(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        py.detach(|| self.0.start()).map_err(|StartError { address, error }| {
+            let error = os_error(py, error);
+            if !address.is_empty() {
+                // As `open` does with the file that it cannot open. The attribute exists on every OSError.
+                let _ = error.value(py).setattr("filename", address);
+            }
+            error
+        })
     }
 
     #[getter]

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender as Reply;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::sleep;
 use tonic_health::server::HealthReporter;
 
+use crate::listener::Listener;
 use crate::server::ShardHandle;
 use crate::services::set_health;
 use crate::shard::Command;
@@ -30,7 +30,7 @@ pub(crate) enum Order {
 
 /// Do what the inbox says until it says stop.
 pub(crate) async fn run(
-    listener: TcpListener,
+    listeners: Vec<Listener>,
     shards: Vec<ShardHandle>,
     shared: Arc<Shared>,
     health: HealthReporter,
@@ -39,7 +39,8 @@ pub(crate) async fn run(
     let tasks = LocalSet::new();
     let orders = async {
         spawn_local(shared.withdraw_unwanted());
-        let accepting = spawn_local(accept(listener, shards));
+        let accepting: Vec<_> =
+            listeners.into_iter().map(|listener| spawn_local(accept(listener, shards.clone()))).collect();
         while let Some(order) = inbox.recv().await {
             match order {
                 Order::Health(serving, done) => {
@@ -47,7 +48,7 @@ pub(crate) async fn run(
                     // Fails only when nobody waits for it any more.
                     let _ = done.send(());
                 }
-                Order::Close => accepting.abort(),
+                Order::Close => accepting.iter().for_each(JoinHandle::abort),
                 Order::Stop => break,
             }
         }
@@ -55,12 +56,12 @@ pub(crate) async fn run(
     tasks.run_until(orders).await;
 }
 
-async fn accept(listener: TcpListener, shards: Vec<ShardHandle>) {
+async fn accept(listener: Listener, shards: Vec<ShardHandle>) {
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => {
                 let least = shards.iter().min_by_key(|shard| shard.load());
-                if let (Some(shard), Ok(socket)) = (least, socket.into_std()) {
+                if let Some(shard) = least {
                     shard.add_load();
                     shard.send(Command::Connection(socket, peer));
                 }

@@ -1,7 +1,6 @@
 //! Drives one HTTP/2 connection and all its streams in one task.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::rc::Rc;
@@ -14,11 +13,14 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use h2::RecvStream;
 use h2::server::{Builder, SendResponse};
 use http::Request;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
+use crate::authority::NamedAuthority;
 use crate::discovery::Exchange;
 use crate::keepalive::Keepalive;
+use crate::listener::Socket;
 use crate::payload::Payload;
 use crate::peer::{Peer, Token};
 use crate::server::Options;
@@ -34,15 +36,30 @@ const CONNECTION_WINDOW: u32 = 1 << 20;
 const MAX_HEADERS: u32 = 16 << 10;
 
 /// Serve a connection until the client or a drain closes it.
-pub(crate) async fn serve(shard: Rc<Shard>, socket: TcpStream, peer: SocketAddr) {
-    let _ = socket.set_nodelay(true);
-    let handshake = builder(&shard.options).handshake::<_, Payload>(socket);
+pub(crate) async fn serve(shard: Rc<Shard>, socket: Socket, peer: Peer) {
+    // Adopting a socket fails only when the process has run out of something: then the client must come again.
+    match socket {
+        Socket::Tcp(socket) => {
+            let Ok(socket) = TcpStream::from_std(socket) else { return };
+            let _ = socket.set_nodelay(true);
+            speak(shard, socket, peer).await;
+        }
+        Socket::Unix(socket) => {
+            let Ok(socket) = UnixStream::from_std(socket) else { return };
+            speak(shard, NamedAuthority::new(socket), peer).await;
+        }
+    }
+}
+
+/// Speak HTTP/2 over a stream of bytes.
+async fn speak(shard: Rc<Shard>, io: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
+    let handshake = builder(&shard.options).handshake::<_, Payload>(io);
     let Ok(Ok(mut connection)) = timeout(HANDSHAKE_TIMEOUT, handshake).await else { return };
     let Some(pings) = connection.ping_pong() else { return };
     let Options { keepalive_interval, keepalive_timeout, .. } = *shard.options;
     let mut keepalive = Keepalive::new(pings, keepalive_interval, keepalive_timeout);
     let mut draining = pin!(shard.draining.cancelled().fuse());
-    let peer = Arc::new(Peer::tcp(peer));
+    let peer = Arc::new(peer);
     let heard = Rc::new(Cell::new(Instant::now()));
     let mut streams = FuturesUnordered::new();
     poll_fn(|context| {

@@ -5,6 +5,7 @@
 //!
 //! * [`Server`]: the handle that Python holds.
 //! * `acceptor`: takes sockets and hands them to shards; times the withdrawal of demand.
+//! * `listener`: TCP ports and Unix sockets.
 //! * `shard`: a thread, its streams, its index; told of commits once each.
 //! * `connection`: drives one HTTP/2 connection and its streams in one task.
 //! * `discovery`: one discovery stream over one HTTP/2 stream.
@@ -12,11 +13,13 @@
 #![forbid(unsafe_code)]
 
 mod acceptor;
+mod authority;
 mod connection;
 mod discovery;
 mod event;
 mod framing;
 mod keepalive;
+mod listener;
 mod metrics;
 mod payload;
 mod peer;
@@ -25,10 +28,11 @@ mod server;
 mod services;
 mod shard;
 mod shared;
+mod socket_file;
 mod unary;
 
 pub use event::Event;
 pub use metrics::{ACK_LATENCY_BOUNDS, Stats};
 pub use peer::{Peer, Token};
-pub use server::{Options, OptionsError, Server};
+pub use server::{Options, OptionsError, Server, StartError};
 pub use shard::StreamView;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use tokio::net::unix::UCred;
 
 /// The other end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// `ip:port`.
+    /// `ip:port`, or `unix:/path (pid 7, uid 1000)`.
     pub address: Arc<str>,
     /// Names of its verified certificate, `URI:…` and `DNS:…`; none without one.
     pub certificate: Arc<[String]>,
@@ -23,6 +24,17 @@ impl Peer {
     pub(crate) fn tcp(address: SocketAddr) -> Peer {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port()).to_string();
         Peer { address: address.into(), certificate: Arc::default(), local: false }
+    }
+
+    /// A client of a Unix socket. The system says who it is (unix(7), `SO_PEERCRED`); a process of another PID namespace
+    /// has no number here.
+    pub(crate) fn unix(address: &str, credentials: Option<UCred>) -> Peer {
+        let address = match credentials.map(|found| (found.pid(), found.uid())) {
+            Some((Some(pid @ 1..), uid)) => format!("{address} (pid {pid}, uid {uid})"),
+            Some((_, uid)) => format!("{address} (uid {uid})"),
+            None => address.to_owned(),
+        };
+        Peer { address: address.into(), certificate: Arc::default(), local: true }
     }
 }
 

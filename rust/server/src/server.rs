@@ -1,7 +1,6 @@
 //! The handle that Python holds.
 
 use std::collections::VecDeque;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -12,7 +11,6 @@ use std::{fmt, io};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use steerway_engine::{Commit, Grant, Store, TypeId};
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tonic::Status;
@@ -21,19 +19,17 @@ use tonic_health::server::HealthReporter;
 
 use crate::acceptor::{self, Order};
 use crate::event::Event;
+use crate::listener::{Address, Listener};
 use crate::metrics::Stats;
 use crate::services;
 use crate::shard::{Command, Shard, StreamView};
 use crate::shared::Shared;
 
-/// Connections that wait to be accepted: a fleet that reconnects at once must not run into SYN retries.
-const BACKLOG: u32 = 4096;
-
 /// How the server is set up.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// `HOST:PORT`; port 0 takes a free one.
-    pub listen: String,
+    /// `HOST:PORT` (port 0 takes a free one) or `unix:/path`, at least one.
+    pub listen: Vec<String>,
     /// `control_plane.identifier` of every response.
     pub identifier: String,
     /// Shards; 0: one per core.
@@ -69,6 +65,21 @@ impl fmt::Display for OptionsError {
 }
 
 impl std::error::Error for OptionsError {}
+
+/// Why a server does not start.
+#[derive(Debug)]
+pub struct StartError {
+    /// The address that cannot be listened on; "" when it is not about one.
+    pub address: String,
+    /// What the system says.
+    pub error: io::Error,
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> StartError {
+        StartError { address: String::new(), error }
+    }
+}
 
 /// A shard as other threads know it.
 #[derive(Clone)]
@@ -109,6 +120,7 @@ enum State {
 /// The xDS server: threads, sockets, the store. Dropping it stops it.
 pub struct Server {
     options: Arc<Options>,
+    addresses: Vec<Address>,
     shared: Arc<Shared>,
     routes: Routes,
     health: HealthReporter,
@@ -119,13 +131,18 @@ pub struct Server {
 impl Server {
     /// A server that does not listen yet; resources can be published already.
     pub fn new(options: Options) -> Result<Server, OptionsError> {
-        split_address(&options.listen).map_err(OptionsError::Invalid)?;
+        let addresses = options.listen.iter().map(|address| Address::parse(address));
+        let addresses = addresses.collect::<Result<Vec<_>, _>>().map_err(OptionsError::Invalid)?;
+        if addresses.is_empty() {
+            return Err(OptionsError::Invalid("listen: at least one address is needed".into()));
+        }
         let health = HealthReporter::new();
         let routes = services::routes(&health, &options.descriptors)
             .map_err(|reason| OptionsError::Invalid(format!("descriptors: {reason}")))?;
         let shared = Shared::new(&options.identifier, options.demand_grace).map_err(OptionsError::Io)?;
         Ok(Server {
             options: Arc::new(options),
+            addresses,
             shared,
             routes,
             health,
@@ -134,32 +151,41 @@ impl Server {
         })
     }
 
-    /// Bind and accept; returns the bound address.
-    pub fn start(&self) -> io::Result<String> {
+    /// Bind and accept; returns the bound addresses, in the order of the options.
+    pub fn start(&self) -> Result<Vec<String>, StartError> {
         let mut state = self.state.lock();
         if !matches!(*state, State::New) {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the engine was started before"));
+            let error = io::Error::new(io::ErrorKind::AlreadyExists, "the engine was started before");
+            return Err(error.into());
         }
         let runtime = runtime()?;
-        let listener = bind(&runtime, &self.options.listen)?;
-        let address = listener.local_addr()?.to_string();
+        let listeners = self.bind(&runtime)?;
+        let bound = listeners.iter().map(Listener::address).collect::<io::Result<_>>()?;
         let mut running =
             Running { shards: Vec::new(), acceptor: unbounded_channel().0, threads: Vec::new() };
-        match self.spawn(&mut running, runtime, listener) {
+        match self.spawn(&mut running, runtime, listeners) {
             Ok(()) => {
                 *state = State::Running(running);
                 drop(state);
                 self.tell_health();
-                Ok(address)
+                Ok(bound)
             }
             Err(error) => {
                 running.stop();
-                Err(error)
+                Err(error.into())
             }
         }
     }
 
-    fn spawn(&self, running: &mut Running, runtime: Runtime, listener: TcpListener) -> io::Result<()> {
+    fn bind(&self, runtime: &Runtime) -> Result<Vec<Listener>, StartError> {
+        let _context = runtime.enter();
+        let listeners = self.addresses.iter().map(|address| {
+            Listener::bind(address).map_err(|error| StartError { address: address.to_string(), error })
+        });
+        listeners.collect()
+    }
+
+    fn spawn(&self, running: &mut Running, runtime: Runtime, listeners: Vec<Listener>) -> io::Result<()> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let count = if self.options.threads == 0 { cores() } else { self.options.threads };
         for index in 0..count {
@@ -178,7 +204,7 @@ impl Server {
         let (shards, shared) = (running.shards.clone(), Arc::clone(&self.shared));
         let health = self.health.clone();
         let thread = spawn_thread("steerway-accept".into(), move || {
-            runtime.block_on(acceptor::run(listener, shards, shared, health, orders));
+            runtime.block_on(acceptor::run(listeners, shards, shared, health, orders));
         })?;
         running.threads.push(thread);
         running.acceptor = acceptor;
@@ -347,32 +373,4 @@ fn spawn_thread(name: String, run: impl FnOnce() + Send + 'static) -> io::Result
         }
     };
     std::thread::Builder::new().name(name).spawn(guarded)
-}
-
-fn split_address(listen: &str) -> Result<(&str, u16), String> {
-    let parts = listen.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
-    match parts {
-        Some((host, port)) if !host.is_empty() => Ok((host, port)),
-        _ => Err(format!("listen: {listen:?} is not HOST:PORT, for example 0.0.0.0:9000 or [::]:9000")),
-    }
-}
-
-/// Listen on the first address of the name that can be bound.
-fn bind(runtime: &Runtime, listen: &str) -> io::Result<TcpListener> {
-    let _context = runtime.enter();
-    let mut failure = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
-    for address in listen.to_socket_addrs()? {
-        match listener(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
-}
-
-fn listener(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }

@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -12,7 +11,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use steerway_engine::{DemandKey, Grant, Interest, Protocol, SubscriptionView, Transition, TypeId};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{LocalSet, spawn_local};
@@ -23,13 +21,15 @@ use tonic::service::Routes;
 
 use crate::connection;
 use crate::discovery::Discovery;
+use crate::listener::Socket;
+use crate::peer::Peer;
 use crate::server::Options;
 use crate::shared::Shared;
 
 /// What the other threads ask of a shard.
 pub(crate) enum Command {
     /// Serve a new connection.
-    Connection(std::net::TcpStream, SocketAddr),
+    Connection(Socket, Peer),
     /// These names changed in the store.
     Changed(Arc<[(TypeId, Arc<str>)]>),
     /// These streams got their audience and what of it they may see.
@@ -142,10 +142,7 @@ impl Shard {
                 let counted = Counted(Rc::clone(self));
                 self.shared.metrics.connections.fetch_add(1, Relaxed);
                 spawn_local(async move {
-                    // Fails only when the process has run out of something: then the client must come again.
-                    if let Ok(socket) = TcpStream::from_std(socket) {
-                        connection::serve(Rc::clone(&counted.0), socket, peer).await;
-                    }
+                    connection::serve(Rc::clone(&counted.0), socket, peer).await;
                 });
             }
             Command::Changed(names) => self.mark_changed(&names),

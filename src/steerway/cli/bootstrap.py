@@ -23,15 +23,23 @@ _SERVER = re.compile(
 
 
 def _server(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if re.fullmatch(r"unix:/.+", value):
+        return value
     found = _SERVER.fullmatch(value)
     if found is None or not 1 <= int(found["port"]) <= 65535:
-        raise click.BadParameter(f"{value!r} is not HOST:PORT, for example steerway.mesh-system:18000")
+        raise click.BadParameter(
+            f"{value!r} is not HOST:PORT or unix:/PATH, for example steerway.mesh-system:18000"
+        )
     return value
 
 
 @click.command(short_help="Print a gRPC bootstrap file.")
 @click.option(
-    "--server", metavar="HOST:PORT", required=True, callback=_server, help="The xDS server of steerway"
+    "--server",
+    metavar="HOST:PORT|unix:/PATH",
+    required=True,
+    callback=_server,
+    help="The xDS server of steerway",
 )
 @click.option(
     "--node-id", metavar="ID", help="Identity of the client  [default: POD_NAME, else host name~random]"

@@ -39,6 +39,8 @@ def _setting_flags(command: _Command) -> _Command:
 
 
 def _short(default: Any) -> str:
+    if isinstance(default, tuple):
+        return ", ".join(default)
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 

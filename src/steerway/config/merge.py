@@ -80,8 +80,8 @@ def _convert(name: str, given: Given) -> Any:
     wanted = SETTINGS[name].type
     value = given.value
     base = get_args(wanted)[0] if get_args(wanted) else wanted
-    if given.text and get_origin(base) is tuple and isinstance(value, str):
-        value = [part for part in (part.strip() for part in value.split(",")) if part]
+    if get_origin(base) is tuple and isinstance(value, str):
+        value = [part for part in map(str.strip, value.split(",")) if part] if given.text else [value]
     try:
         converted = msgspec.convert(value, wanted, strict=not given.text, dec_hook=_path)
     except msgspec.ValidationError:

@@ -18,10 +18,12 @@ from msgspec import Meta
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _PORT = r"(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z]([-.0-9A-Za-z]*[0-9A-Za-z])?)"
+
 Address: TypeAlias = Annotated[
     str,
     Meta(
-        pattern=rf"^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z]([-.0-9A-Za-z]*[0-9A-Za-z])?):{_PORT}\Z",
+        pattern=rf"^{_HOST}:{_PORT}\Z",
         description="HOST:PORT (an IPv6 host in brackets; port 0 lets the system choose)",
         extra={"metavar": "HOST:PORT"},
     ),
@@ -115,9 +117,22 @@ class DebounceSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings of `steerway serve`."""
 
-    listen: Annotated[Address, Meta(title="Address of the xDS server")] = "0.0.0.0:18000"
-    """Address of the xDS server. All interfaces, because the clients are in other pods; 18000 is the port
-    that xDS servers commonly use. `managementServer.port: N` means `0.0.0.0:N`."""
+    listen: Annotated[
+        tuple[
+            Annotated[str, Meta(pattern=rf"^({_HOST}:{_PORT}|unix:/[^\0]{{1,106}})\Z")],
+            ...,
+        ],
+        Meta(
+            min_length=1,
+            title="Address of the xDS server (repeatable)",
+            description="a list of HOST:PORT (an IPv6 host in brackets; port 0 lets the system choose) and"
+            " unix:/PATH (absolute, up to 107 bytes)",
+            extra={"metavar": "HOST:PORT|unix:/PATH"},
+        ),
+    ] = ("0.0.0.0:18000",)
+    """Addresses of the xDS server: `HOST:PORT`, and `unix:/PATH` for clients in the same pod. All interfaces,
+    because most clients are in other pods; 18000 is the port that xDS servers commonly use.
+    `managementServer.port: N` means `0.0.0.0:N`."""
 
     admin: Annotated[Address, Meta(title="Address of the admin HTTP server")] = "127.0.0.1:18001"
     """Address of the admin HTTP server. Loopback, because it shows every client and every resource to anyone

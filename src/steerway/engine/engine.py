@@ -37,7 +37,7 @@ class Engine:
     def __init__(
         self,
         *,
-        listen: str,
+        listen: str | Sequence[str],
         identifier: str,
         threads: int = 0,
         max_concurrent_streams: int = 1000,
@@ -46,7 +46,6 @@ class Engine:
         demand_grace_seconds: float = 30.0,
     ) -> None:
         """Raises EngineError for an argument that is out of range."""
-        self._listen = listen
         try:
             self._native = _engine.Engine(
                 listen=listen,
@@ -61,18 +60,18 @@ class Engine:
         except (ValueError, OSError) as error:
             raise EngineError(f"the engine cannot be set up: {error}") from None
 
-    def start(self) -> str:
-        """Bind and accept; returns the bound `host:port`. EngineError names the address and the reason."""
+    def start(self) -> list[str]:
+        """Bind and accept; returns the bound addresses. EngineError names the one that fails and the reason."""
         try:
             return self._native.start()
         except FileExistsError as error:
             raise EngineError(str(error)) from None
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = error.strerror or error.args[0]
             cure = "choose another address with --listen"
             if error.errno == errno.EADDRINUSE:
                 cure += ", or end what holds this one"
-            raise EngineError(f"cannot listen on {self._listen}: {reason}; {cure}") from None
+            raise EngineError(f"cannot listen on {error.filename}: {reason}; {cure}") from None
 
     async def events(self) -> AsyncIterator[list[Event]]:
         """What happened, in order, in batches that are never empty; for ever."""

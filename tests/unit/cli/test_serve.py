@@ -47,7 +47,7 @@ def test_flags_become_settings(steerway: Run, started: list[Settings]) -> None:
     assert settings.kubernetes == config.KubernetesSettings(
         enabled=True, kubeconfig=Path("k"), context="c", namespaces=("shop", "pay")
     )
-    assert (settings.listen, settings.admin, settings.log_format) == ("127.0.0.1:0", "[::1]:0", "json")
+    assert (settings.listen, settings.admin, settings.log_format) == (("127.0.0.1:0",), "[::1]:0", "json")
     assert (settings.drain_seconds, settings.upstream_services) == (2.5, ("shop/web",))
 
 

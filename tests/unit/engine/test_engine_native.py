@@ -36,7 +36,7 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture
 def client(engine: Engine) -> Iterator[AdsClient]:
     """A client of `engine`."""
-    with AdsClient(engine.start()) as client:
+    with AdsClient(*engine.start()) as client:
         engine.set_serving(True)
         yield client
 
@@ -152,7 +152,7 @@ def test_descriptors_that_are_none_are_refused() -> None:
 
 def test_an_address_that_cannot_be_bound_has_an_errno(engine: Engine) -> None:
     """As every OSError of the system; what a person is told has the words only."""
-    address = engine.start()
+    (address,) = engine.start()
     with pytest.raises(OSError, match="in use") as raised:
         made(listen=address).start()
     assert raised.value.errno == errno.EADDRINUSE
@@ -187,7 +187,7 @@ def test_the_loop_rests_while_a_batch_is_handled() -> None:
         assert [type(event) for event in [*first, *second]] == [Opened, Opened]
         await events.aclose()
 
-    with AdsClient(engine.start()) as client:
+    with AdsClient(*engine.start()) as client:
         try:
             loop.run_until_complete(handle())
         finally:

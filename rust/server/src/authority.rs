@@ -1,0 +1,387 @@
+//! Makes `:authority` of clients of a Unix socket a name.
+//!
+//! gRPC Core (since 1.57) and grpc-java put the socket's path there, percent-encoded or as it is (grpc/grpc#38142,
+//! grpc/grpc-java#12664); h2 takes neither and resets the stream (hyperium/h2#487), and an xDS bootstrap cannot set another
+//! one. Nobody reads it here, so each byte of it that no name has becomes "-". Lengths stay what they are: frames and
+//! HPACK's dynamic table stay in step, and nothing is buffered. A Huffman-coded value passes as it is.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// RFC 9113, section 3.4: the client begins with these many bytes.
+const PREFACE: usize = 24;
+const FRAME_HEAD: usize = 9;
+
+/// RFC 9113, section 6.
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+const PADDED: u8 = 0x8;
+const PRIORITY: u8 = 0x20;
+
+const AUTHORITY: &[u8] = b":authority";
+/// RFC 7541, appendix A.
+const AUTHORITY_INDEX: u8 = 1;
+
+/// A byte stream from an HTTP/2 client whose `:authority` may be a path.
+pub(crate) struct NamedAuthority<S> {
+    stream: S,
+    frames: Frames,
+}
+
+impl<S> NamedAuthority<S> {
+    pub(crate) fn new(stream: S) -> NamedAuthority<S> {
+        NamedAuthority { stream, frames: Frames::default() }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for NamedAuthority<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        self.frames.pass(&mut buffer.filled_mut()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for NamedAuthority<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Where in the sequence of frames the next byte stands.
+struct Frames {
+    /// Bytes to come that are of no interest.
+    skip: usize,
+    head: [u8; FRAME_HEAD],
+    filled: usize,
+    /// Bytes of header block fragment to come, and of padding after it.
+    block: usize,
+    padding: usize,
+    /// The next byte says how long the padding is.
+    padded: bool,
+    /// Bytes of the fragment to come that stand before its fields.
+    priority: usize,
+    fields: Fields,
+}
+
+impl Default for Frames {
+    fn default() -> Frames {
+        Frames {
+            skip: PREFACE,
+            head: [0; FRAME_HEAD],
+            filled: 0,
+            block: 0,
+            padding: 0,
+            padded: false,
+            priority: 0,
+            fields: Fields::default(),
+        }
+    }
+}
+
+impl Frames {
+    /// Look at the next bytes of the stream, wherever they were cut.
+    fn pass(&mut self, mut bytes: &mut [u8]) {
+        while !bytes.is_empty() {
+            let taken = if self.skip > 0 {
+                let count = self.skip.min(bytes.len());
+                self.skip -= count;
+                count
+            } else {
+                self.byte(&mut bytes[0]);
+                1
+            };
+            bytes = &mut bytes[taken..];
+        }
+    }
+
+    fn byte(&mut self, byte: &mut u8) {
+        if self.padded {
+            self.padded = false;
+            self.padding = usize::from(*byte).min(self.block);
+            self.block -= self.padding;
+            self.end_of_fields();
+        } else if self.block > 0 {
+            self.block -= 1;
+            match self.priority {
+                0 => self.fields.byte(byte),
+                _ => self.priority -= 1,
+            }
+            self.end_of_fields();
+        } else {
+            self.head[self.filled] = *byte;
+            self.filled += 1;
+            if self.filled == FRAME_HEAD {
+                self.filled = 0;
+                self.frame();
+            }
+        }
+    }
+
+    fn end_of_fields(&mut self) {
+        if self.block == 0 {
+            self.skip = std::mem::take(&mut self.padding);
+        }
+    }
+
+    fn frame(&mut self) {
+        let [a, b, c, kind, flags, ..] = self.head;
+        let length = u32::from_be_bytes([0, a, b, c]) as usize;
+        match kind {
+            HEADERS => {
+                self.fields = Fields::default();
+                self.padded = flags & PADDED != 0 && length > 0;
+                self.block = length - usize::from(self.padded);
+                self.priority = if flags & PRIORITY != 0 { 5 } else { 0 };
+            }
+            CONTINUATION => self.block = length,
+            _ => self.skip = length,
+        }
+    }
+}
+
+/// Where in a header block (RFC 7541, section 6) the next byte stands.
+#[derive(Default)]
+struct Fields {
+    step: Step,
+    /// Whether the field is `:authority` as far as it was read.
+    authority: bool,
+    length: usize,
+    shift: u32,
+    matched: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Step {
+    #[default]
+    Representation,
+    /// The rest of an integer after which the field is over.
+    Index,
+    /// The rest of the index of a name.
+    NameIndex,
+    NameHead,
+    NameLength,
+    Name,
+    ValueHead,
+    ValueLength,
+    Value,
+}
+
+impl Fields {
+    fn byte(&mut self, byte: &mut u8) {
+        let value = *byte;
+        match self.step {
+            Step::Representation => self.representation(value),
+            Step::Index if value & 0x80 == 0 => self.step = Step::Representation,
+            Step::NameIndex if value & 0x80 == 0 => self.step = Step::ValueHead,
+            Step::Index | Step::NameIndex => {}
+            Step::NameHead => {
+                self.authority = value & 0x80 == 0;
+                self.matched = 0;
+                self.head(value, Step::NameLength, Step::Name, Step::ValueHead);
+                self.authority &= self.length == AUTHORITY.len();
+            }
+            Step::NameLength => self.more_length(value, Step::Name, Step::ValueHead),
+            Step::Name => {
+                self.authority &= AUTHORITY.get(self.matched) == Some(&value);
+                self.matched += 1;
+                self.consume(Step::ValueHead);
+            }
+            Step::ValueHead => {
+                self.authority &= value & 0x80 == 0;
+                self.head(value, Step::ValueLength, Step::Value, Step::Representation);
+            }
+            Step::ValueLength => self.more_length(value, Step::Value, Step::Representation),
+            Step::Value => {
+                if self.authority
+                    && !matches!(value, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_')
+                {
+                    *byte = b'-';
+                }
+                self.consume(Step::Representation);
+            }
+        }
+    }
+
+    fn representation(&mut self, value: u8) {
+        // Indexed; literal with indexing; size update; literal without indexing.
+        let (mask, literal) = match value {
+            0x80.. => (0x7f, false),
+            0x40.. => (0x3f, true),
+            0x20.. => (0x1f, false),
+            _ => (0x0f, true),
+        };
+        let index = value & mask;
+        self.authority = index == AUTHORITY_INDEX;
+        self.step = match (literal, index) {
+            (false, _) if index == mask => Step::Index,
+            (false, _) => Step::Representation,
+            (true, 0) => Step::NameHead,
+            (true, _) if index == mask => Step::NameIndex,
+            (true, _) => Step::ValueHead,
+        };
+    }
+
+    /// The first byte of a string's length.
+    fn head(&mut self, value: u8, more: Step, string: Step, after: Step) {
+        self.length = usize::from(value & 0x7f);
+        self.shift = 0;
+        self.step = match self.length {
+            0 => after,
+            0x7f => more,
+            _ => string,
+        };
+    }
+
+    /// A further one (RFC 7541, section 5.1). h2 refuses what does not fit.
+    fn more_length(&mut self, value: u8, string: Step, after: Step) {
+        let part = usize::from(value & 0x7f).checked_shl(self.shift).unwrap_or(usize::MAX);
+        self.length = self.length.saturating_add(part);
+        self.shift = self.shift.saturating_add(7);
+        if value & 0x80 == 0 {
+            self.step = if self.length == 0 { after } else { string };
+        }
+    }
+
+    fn consume(&mut self, after: Step) {
+        self.length -= 1;
+        if self.length == 0 {
+            self.step = after;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = (payload.len() as u32).to_be_bytes()[1..].to_vec();
+        frame.extend([kind, flags, 0, 0, 0, 1]);
+        frame.extend(payload);
+        frame
+    }
+
+    fn literal(head: &[u8], value: &str) -> Vec<u8> {
+        let mut field = head.to_vec();
+        if value.len() < 0x7f {
+            field.push(value.len() as u8);
+        } else {
+            field.extend([0x7f, (value.len() - 0x7f) as u8]);
+        }
+        field.extend(value.as_bytes());
+        field
+    }
+
+    /// All that passes, cut after every `cut` bytes.
+    fn passed(stream: &[u8], cut: usize) -> Vec<u8> {
+        let mut stream = stream.to_vec();
+        let mut frames = Frames::default();
+        stream.chunks_mut(cut).for_each(|piece| frames.pass(piece));
+        stream
+    }
+
+    fn check(before: &[Vec<u8>], after: &[Vec<u8>]) {
+        let preface = [b'%'; PREFACE];
+        let (before, after) =
+            ([&preface[..], &before.concat()].concat(), [&preface[..], &after.concat()].concat());
+        for cut in [1, 2, 3, 7, before.len()] {
+            assert_eq!(passed(&before, cut), after, "cut after {cut}");
+        }
+    }
+
+    #[test]
+    fn an_authority_that_is_a_path_becomes_a_name() {
+        let long = "%2F".repeat(42) + "x";
+        let named = long.replace('%', "-");
+        // By index with and without indexing, and by name as gRPC Core writes it.
+        for head in [&[0x41][..], &[0x01], &[0x11], b"\x40\x0a:authority"] {
+            for (path, name) in [("tmp%2Fa.sock", "tmp-2Fa.sock"), ("/run/a:b", "-run-a-b"), (&long, &named)]
+            {
+                let block = |value| {
+                    [literal(b"\x44", "/p%h"), literal(head, value), literal(b"\x40\x01%", "%/")].concat()
+                };
+                check(&[frame(HEADERS, 4, &block(path))], &[frame(HEADERS, 4, &block(name))]);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_else_changes() {
+        let huffman = [0x41, 0x82, b'%', b'/'];
+        let fields = [
+            literal(b"\x40\x0a:authoritx", "%"),
+            literal(b"\x7f\x05", "%/"),
+            literal(b"\x0f\x05", "%/"),
+            vec![0x3f, 0xe1, 0x1f, 0xff, 0x80, 0x01, 0x82, 0x41, 0x00],
+            huffman.to_vec(),
+        ];
+        let frames =
+            [frame(HEADERS, 4, &fields.concat()), frame(0, 0, b"\x41\x02%/"), frame(HEADERS, 5, b"\x82")];
+        check(&frames, &frames);
+    }
+
+    #[test]
+    fn padding_priority_and_continuation_are_stepped_over() {
+        let stream = |value: &str, other: &str| {
+            let block = literal(&[0x41], value);
+            let (first, rest) = block.split_at(4);
+            let padding = [0x41, 3, b'%', b'%', b'%'];
+            let padded = [&[5][..], &[0, 0, 0, 0, b'%'], first, &padding].concat();
+            vec![
+                frame(HEADERS, PADDED | PRIORITY, &padded),
+                frame(CONTINUATION, 0, &[]),
+                frame(CONTINUATION, 4, rest),
+                frame(HEADERS, 4 | PADDED, &[&[0][..], &literal(&[0x41], other)].concat()),
+            ]
+        };
+        check(&stream("/a/b/c", "%"), &stream("-a-b-c", "-"));
+    }
+
+    #[test]
+    fn nonsense_passes() {
+        let mut state = 1u64;
+        let nonsense: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 56) as u8
+        })
+        .take(1 << 16)
+        .collect();
+        for start in 0..64 {
+            let mut stream = [vec![0; PREFACE], frame(HEADERS, 4, &nonsense[start * 100..][..5000])].concat();
+            stream.extend([
+                255, 255, 255, HEADERS, PADDED, 0, 0, 0, 1, 255, 0x41, 0x7f, 255, 255, 255, 255, 255, 255,
+            ]);
+            stream.extend([255; 12]);
+            assert_eq!(passed(&stream, 1).len(), stream.len());
+        }
+    }
+}

@@ -1,0 +1,124 @@
+"""Where clients come in: several addresses at once, and Unix sockets."""
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from tests.support.deadline import until
+from tests.support.xds_server import XdsServer, contents, put
+
+from steerway import _engine
+from steerway.engine.engine import Engine, Opened
+from steerway.errors import EngineError
+from steerway.testing.ads_client import AdsClient, StreamEndedError
+from steerway.translate.type_url import CLUSTER
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    """A path for a socket; pytest's own directories are too deep for one."""
+    with TemporaryDirectory() as directory:
+        yield Path(directory) / "xds.sock"
+
+
+def ask(address: str) -> dict[str, str]:
+    """The cluster "a" as a client of this address gets it."""
+    with AdsClient(address) as client:
+        stream = client.sotw()
+        stream.request(CLUSTER, "a")
+        return contents(stream.read())
+
+
+def test_unix_socket_beside_a_port(path: Path) -> None:
+    """Both serve the same; who comes over the socket is local and known to the system."""
+    with XdsServer(listen=["127.0.0.1:0", f"unix:{path}"]) as server:
+        assert server.more_addresses == [f"unix:{path}"]
+        server.engine.set_serving(True)
+        server.publish([put(CLUSTER, "a", "1", "test")])
+        assert ask(server.address) == ask(f"unix:{path}") == {"a": "1"}
+        (remote,) = server.wait(Opened, local=False)
+        (local,) = server.wait(Opened, local=True)
+    assert remote.peer.startswith("127.0.0.1:")
+    assert local.peer == f"unix:{path} (pid {os.getpid()}, uid {os.getuid()})"
+
+
+def test_unix_socket_is_for_owner_and_group_and_goes_at_the_end(path: Path) -> None:
+    """Its file must not be in the way of the next process, nor lead clients to nobody."""
+    with XdsServer(listen=f"unix:{path}"):
+        assert path.is_socket()
+        assert path.stat().st_mode & 0o777 == 0o660
+    assert not path.exists()
+
+
+def test_drain_removes_the_socket_before_the_streams_end(path: Path) -> None:
+    """A client whose stream ends comes again at once, and must not find this process."""
+    with XdsServer(listen=f"unix:{path}") as server:
+        server.engine.set_serving(True)
+        with AdsClient(f"unix:{path}") as client:
+            stream = client.sotw()
+            stream.request(CLUSTER, "a")
+            server.publish([put(CLUSTER, "a", "1", "test")])
+            stream.read()
+            server.engine.drain(1.0)
+            with pytest.raises(StreamEndedError):
+                stream.read()
+        until(lambda: not path.exists(), lambda: "the socket is gone")
+
+
+def test_socket_of_a_dead_process_is_replaced(path: Path) -> None:
+    """Nobody listens on what a killed process left behind."""
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    assert path.is_socket()
+    with XdsServer(listen=f"unix:{path}") as server:
+        server.engine.set_serving(True)
+        server.publish([put(CLUSTER, "a", "1", "test")])
+        assert ask(f"unix:{path}") == {"a": "1"}
+
+
+def test_socket_of_a_live_process_is_an_error(path: Path) -> None:
+    """Neither is disturbed: the other one keeps its socket, and the ports of this one are free again."""
+    with XdsServer(listen=f"unix:{path}") as server:
+        server.engine.set_serving(True)
+        server.publish([put(CLUSTER, "a", "1", "test")])
+        second = Engine(listen=["127.0.0.1:0", f"unix:{path}"], identifier="second")
+        with pytest.raises(EngineError, match=rf"cannot listen on unix:{path}: .*in use"):
+            second.start()
+        second.stop()
+        assert ask(f"unix:{path}") == {"a": "1"}
+
+
+def test_another_file_in_the_place_of_the_socket_is_an_error(path: Path) -> None:
+    """It may be precious."""
+    path.write_text("precious")
+    with pytest.raises(EngineError, match="not a socket"):
+        Engine(listen=f"unix:{path}", identifier="x").start()
+    assert path.read_text() == "precious"
+
+
+def test_missing_directory_is_named() -> None:
+    """The error is an OSError as that of `open`."""
+    engine = _engine.Engine(listen="unix:/no/such/directory/xds.sock", identifier="x")
+    with pytest.raises(FileNotFoundError) as raised:
+        engine.start()
+    assert raised.value.errno == errno.ENOENT
+    assert raised.value.filename == "unix:/no/such/directory/xds.sock"
+
+
+@pytest.mark.parametrize(
+    ("listen", "reason"),
+    [
+        ([], "at least one address"),
+        ("unix:xds.sock", "must be absolute"),
+        (f"unix:/{'x' * 107}", "longer than 107 bytes"),
+        (["127.0.0.1:0", "/run/xds.sock"], "HOST:PORT or unix:/PATH"),
+    ],
+)
+def test_address_that_is_none_is_refused(listen: str | list[str], reason: str) -> None:
+    """When the engine is made, not when it starts."""
+    with pytest.raises(EngineError, match=reason):
+        Engine(listen=listen, identifier="x")
