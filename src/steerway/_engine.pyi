@@ -221,8 +221,9 @@ class Engine:
     `listen` is one address or several: HOST:PORT (port 0 lets the system choose) or unix:/PATH (absolute; the socket's
     file has mode 0660, replaces that of a dead process, and goes when the engine stops listening).
     `identifier` goes out as `control_plane.identifier`. `threads` = 0: one per core. `max_concurrent_streams` is per
-    connection. `descriptors` is a serialised google.protobuf.FileDescriptorSet, which gRPC reflection serves. Raises
-    ValueError for an address that is none, a number out of range or descriptors that are none.
+    connection. `max_names_per_stream` and `max_name_bytes` bound what a stream may subscribe to (RESOURCE_EXHAUSTED
+    beyond). `order_timeout_seconds` bounds how long a resource waits for others of its stream that go first. `descriptors` is a serialised google.protobuf.FileDescriptorSet, which gRPC reflection serves. Raises
+    ValueError for a listen address that is not HOST:PORT, a number out of range or descriptors that are none.
     """
 
     def __new__(
@@ -232,8 +233,11 @@ class Engine:
         identifier: str,
         threads: int = 0,
         max_concurrent_streams: int = 1000,
+        max_names_per_stream: int = 50000,
+        max_name_bytes: int = 4096,
         keepalive_interval_seconds: float = 30.0,
         keepalive_timeout_seconds: float = 20.0,
+        order_timeout_seconds: float = 5.0,
         demand_grace_seconds: float = 30.0,
         descriptors: bytes = b"",
     ) -> Engine: ...

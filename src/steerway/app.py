@@ -63,8 +63,11 @@ class ControlPlane:
             identifier=settings.identifier,
             threads=settings.threads,
             max_concurrent_streams=settings.max_concurrent_streams,
+            max_names_per_stream=settings.max_names_per_stream,
+            max_name_bytes=settings.max_name_bytes,
             keepalive_interval_seconds=settings.keepalive_interval_seconds,
             keepalive_timeout_seconds=settings.keepalive_timeout_seconds,
+            order_timeout_seconds=settings.order_timeout_seconds,
             demand_grace_seconds=settings.demand_grace_seconds,
         )
 

@@ -2,8 +2,7 @@
 //!
 //! State of the world for full-state types lists the whole set; everything else answers name by name.
 //!
-//! Not here yet, and where they belong: the order of removals across types in [`crate::Stream::next_response`]
-//! (which watch may speak), TTL heartbeats as one more reason for a name to be looked at, globs beside the wildcard.
+//! What waits for other types of the stream is decided in `order`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,82 +10,112 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::names::{Held, Names};
-use crate::response::{Identifier, Response, ResponseBuilder};
+use crate::order::Peers;
+use crate::response::{Response, ResponseBuilder};
 use crate::stream::Protocol;
+use crate::subscription::Subscription;
 use crate::watch::{Listing, View, Warmed, Watch};
-use crate::{Lookup, Resource, TypeId};
+use crate::{Lookup, Resource, StreamOptions, TypeId};
 
 /// Resources by the index of their name.
 type Named<'a> = SmallVec<[(u32, &'a Arc<Resource>); 4]>;
 
+/// All that an answer depends on but the subscription itself.
+pub(crate) struct Turn<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) peers: Peers<'a>,
+    pub(crate) options: &'a StreamOptions,
+    pub(crate) nonce: u64,
+    pub(crate) now: Duration,
+}
+
+impl Turn<'_> {
+    fn patience(&self) -> (Duration, Duration) {
+        (self.now, self.options.order_timeout)
+    }
+}
+
 impl Watch {
     /// The response that is due, if any. It counts as sent.
-    pub(crate) fn respond(
-        &mut self,
-        view: View<'_>,
-        (identifier, nonce, now): (&Identifier, u64, Duration),
-        warmed: &mut Warmed,
-    ) -> Option<Response> {
+    pub(crate) fn respond(&mut self, turn: &Turn<'_>, warmed: &mut Warmed) -> Option<Response> {
         if !self.may_respond() {
             return None;
         }
-        let mut builder = ResponseBuilder::new(self.protocol);
+        let mut builder = ResponseBuilder::new(self.protocol, self.expires);
         let due = match self.protocol {
-            Protocol::Sotw if self.type_id.is_full_state() => {
-                self.list_all(view, nonce, &mut builder, warmed)
-            }
-            _ => self.answer_names(view, nonce, &mut builder),
+            Protocol::Sotw if self.type_id.is_full_state() => self.list_all(turn, &mut builder, warmed),
+            _ => self.answer_names(turn, &mut builder),
         };
         let version = self.subscription.names.version();
         due.then(|| {
-            self.exchange.send(nonce, version, now);
-            builder.finish(self.type_id, identifier, version, nonce)
+            self.exchange.send(turn.nonce, version, turn.now);
+            builder.finish(self.type_id, &turn.options.identifier, version, turn.nonce)
         })
     }
 
     /// State of the world, full-state types: the whole set or nothing.
-    fn list_all(
-        &mut self,
-        view: View<'_>,
-        nonce: u64,
-        builder: &mut ResponseBuilder,
-        warmed: &mut Warmed,
-    ) -> bool {
+    fn list_all(&mut self, turn: &Turn<'_>, builder: &mut ResponseBuilder, warmed: &mut Warmed) -> bool {
+        let view = turn.view;
         self.look_again(view);
+        // A heartbeat without the resources would have to bring all others: it brings all.
+        self.owed |= std::mem::take(&mut self.beat);
         if self.subscription.is_empty() {
             (self.owed, self.changed) = (false, false);
         }
         // A set with holes would make the client drop what it has: wait until every name has its answer.
-        let wildcard = self.subscription.wildcard();
-        let names = &mut self.subscription.names;
-        if !(self.owed || self.changed) || names.unanswered() > 0 || (wildcard && !view.is_complete()) {
+        let wide = self.subscription.is_wide();
+        let idle = !(self.owed || self.changed);
+        if idle || self.subscription.names.unanswered() > 0 || (wide && !view.is_complete()) {
             return false;
         }
-        let Some(named) = named_resources(names, view) else { return false };
+        let Some(named) = named_resources(&mut self.subscription.names, view) else { return false };
+        let swept = swept_resources(&self.subscription, view);
+        let names = &mut self.subscription.names;
         let version = names.version();
         let pass = names.begin_pass();
         let mut include = |names: &mut Names, index, resource: &Arc<Resource>| {
-            builder.add(resource);
             let Some(tracked) = names.get_mut(index) else { return };
             tracked.pass = pass;
-            let held = Held::Version(resource.fingerprint());
-            if tracked.held() != held {
-                tracked.sent_in = nonce;
+            let differs = tracked.held() != Held::Version(resource.fingerprint());
+            let awaits = || turn.peers.are_awaited(resource, view);
+            if differs && self.waiting.holds(index, turn.patience(), awaits) {
+                return tracked.resource.iter().for_each(|present| builder.add(present));
+            }
+            builder.add(resource);
+            if self.expires {
+                self.heartbeats.sent(index, resource, turn.now);
+            }
+            if differs {
                 if self.type_id == TypeId::Cluster {
                     warmed.push(Arc::clone(resource));
                 }
-                names.set_held(index, held);
+                hand_over(names, index, resource, turn.nonce, &mut self.retiring);
             }
         };
-        if wildcard {
-            for (name, resource) in view.visible() {
-                let index = names.track(name, || Arc::clone(name));
+        for (name, resource) in swept {
+            let index = names.track(name, || Arc::clone(name));
+            include(names, index, resource);
+        }
+        for (index, resource) in named {
+            if names.get(index).is_some_and(|tracked| tracked.pass != pass) {
                 include(names, index, resource);
             }
-        } else {
-            named.iter().for_each(|(index, resource)| include(names, *index, resource));
         }
-        forget_unmet(names, pass);
+        for index in names.indices() {
+            let Some(tracked) = names.get_mut(index).filter(|tracked| tracked.pass != pass) else { continue };
+            let used = || turn.peers.use_it(view.type_id, &tracked.name);
+            if let Some(present) = tracked.resource.as_ref()
+                && self.waiting.holds(index, turn.patience(), used)
+            {
+                builder.add(present);
+                tracked.pass = pass;
+            }
+        }
+        forget_unmet(names, pass, &mut self.retiring);
+        self.heartbeats.forget_lost(names);
+        if self.wants_errors {
+            explain_missing(names, view, builder);
+        }
         self.changed = false;
         std::mem::take(&mut self.owed) || names.version() != version
     }
@@ -103,6 +132,8 @@ impl Watch {
                 Lookup::Absent(_) | Lookup::Unanswered => Held::Nothing,
             };
             names.set_unanswered(index, false);
+            // That it is gone was told already.
+            let held = if held == Held::Gone { Held::Nothing } else { held };
             *changed |= now != held;
             if now == Held::Nothing && held == Held::Nothing && !explicit {
                 names.remove(index);
@@ -111,13 +142,14 @@ impl Watch {
     }
 
     /// Answer each name that is due on its own.
-    fn answer_names(&mut self, view: View<'_>, nonce: u64, builder: &mut ResponseBuilder) -> bool {
+    fn answer_names(&mut self, turn: &Turn<'_>, builder: &mut ResponseBuilder) -> bool {
+        let view = turn.view;
         if std::mem::take(&mut self.asked_again) && std::mem::take(&mut self.warming) {
             force_warming(&mut self.subscription.names);
         }
         if let Some(listing) = self.listing.filter(|_| view.is_complete()) {
             self.listing = None;
-            mark_listed(&mut self.subscription.names, view, listing);
+            mark_listed(&mut self.subscription, view, listing);
             self.owed = true;
         }
         let listed = self.listing.is_none();
@@ -127,34 +159,88 @@ impl Watch {
             };
             match view.lookup(&tracked.name) {
                 Lookup::Found(resource) => {
-                    let held = Held::Version(resource.fingerprint());
-                    if std::mem::take(&mut tracked.forced) || tracked.held() != held {
+                    let differs = tracked.held() != Held::Version(resource.fingerprint());
+                    let awaits = || differs && turn.peers.are_awaited(resource, view);
+                    if self.waiting.holds(index, turn.patience(), awaits) {
+                        return;
+                    }
+                    if std::mem::take(&mut tracked.forced) || differs {
                         tracked.warming = false;
-                        tracked.sent_in = nonce;
-                        names.set_held(index, held);
+                        hand_over(names, index, resource, turn.nonce, &mut self.retiring);
+                        if self.expires {
+                            self.heartbeats.sent(index, resource, turn.now);
+                        }
                         builder.add(resource);
                     }
                 }
                 // It keeps what it has, and what is owed to it stays owed.
                 Lookup::Unanswered if tracked.explicit() => {}
-                Lookup::Absent(_) | Lookup::Unanswered => tell_gone(names, index, nonce, builder),
+                answer @ (Lookup::Absent(_) | Lookup::Unanswered) => {
+                    let used = || tracked.holds_some() && turn.peers.use_it(view.type_id, &tracked.name);
+                    if !self.waiting.holds(index, turn.patience(), used) {
+                        let present = tracked.resource.take();
+                        // State of the world cannot tell, and so the client will never take it.
+                        self.retiring.extend(present.filter(|_| self.protocol == Protocol::Delta));
+                        let explained = self.wants_errors.then(|| reason(answer, view));
+                        tell_gone(names, index, turn.nonce, explained, builder);
+                    }
+                }
             }
         });
+        if std::mem::take(&mut self.beat) {
+            let (names, version) = (&self.subscription.names, self.subscription.names.version());
+            self.heartbeats.take_due(names, turn.now, |name, pulse| match self.protocol {
+                Protocol::Sotw => builder.keep(name, version, pulse.ttl),
+                Protocol::Delta => builder.keep(name, pulse.version, pulse.ttl),
+            });
+        }
         std::mem::take(&mut self.owed) || !builder.is_empty()
     }
 }
 
+/// The client gets a resource: note what it holds from now on.
+fn hand_over(
+    names: &mut Names,
+    index: u32,
+    resource: &Arc<Resource>,
+    nonce: u64,
+    retiring: &mut Vec<Arc<Resource>>,
+) {
+    let Some(tracked) = names.get_mut(index) else { return };
+    if !tracked.holds_some() {
+        tracked.introduced_in = nonce;
+    }
+    tracked.sent_in = nonce;
+    retiring.extend(tracked.resource.take());
+    tracked.resource = needed_while_held(resource).then(|| Arc::clone(resource));
+    names.set_held(index, Held::Version(resource.fingerprint()));
+}
+
+/// Endpoints, of which there are most, are not: they name nothing.
+fn needed_while_held(resource: &Resource) -> bool {
+    resource.type_id().is_full_state() || !resource.refs().is_empty()
+}
+
 /// A name has no resource (any more).
-fn tell_gone(names: &mut Names, index: u32, nonce: u64, builder: &mut ResponseBuilder) {
+fn tell_gone(
+    names: &mut Names,
+    index: u32,
+    nonce: u64,
+    explained: Option<&str>,
+    builder: &mut ResponseBuilder,
+) {
     let Some(tracked) = names.get_mut(index) else { return };
     let explicit = tracked.explicit();
     let forced = std::mem::take(&mut tracked.forced);
-    if builder.protocol() == Protocol::Sotw {
-        // Cannot be told: "the API provides no mechanism for the server to tell the client". It counts as never
-        // sent, so that it is sent when it comes back with the same content.
-        return names.set_held(index, Held::Nothing);
-    }
     let told = explicit && tracked.held() == Held::Gone;
+    if let Some(reason) = explained.filter(|_| explicit && (forced || !told)) {
+        builder.explain(&tracked.name, reason);
+    }
+    if builder.protocol() == Protocol::Sotw {
+        // "The API provides no mechanism for the server to tell the client", but for those who want errors. It counts
+        // as never sent, so that it is sent when it comes back with the same content.
+        return names.set_held(index, if explained.is_some() { Held::Gone } else { Held::Nothing });
+    }
     if forced || (explicit && !told) || tracked.holds_some() {
         tracked.sent_in = nonce;
         builder.remove(&tracked.name);
@@ -183,14 +269,50 @@ fn named_resources<'a>(names: &mut Names, view: View<'a>) -> Option<Named<'a>> {
     Some(found)
 }
 
-/// The last listing did not meet these names: the client drops them.
-fn forget_unmet(names: &mut Names, pass: u32) {
+/// What the wildcard and the glob collections cover, in no particular order.
+fn swept_resources<'a>(
+    subscription: &Subscription,
+    view: View<'a>,
+) -> SmallVec<[(&'a Arc<str>, &'a Arc<Resource>); 4]> {
+    if !subscription.is_wide() {
+        return SmallVec::new();
+    }
+    view.visible().filter(|(name, _)| subscription.is_swept(name)).collect()
+}
+
+/// Why a resource is not there, as the client may know it.
+fn reason<'a>(answer: Lookup<'a>, view: View<'a>) -> &'a str {
+    match answer {
+        // The one must not be told from the other.
+        _ if !view.grant.is_everything() => "there is no such resource, or this client may not see it",
+        Lookup::Absent(reason) => reason,
+        Lookup::Found(_) | Lookup::Unanswered => "there is no such resource",
+    }
+}
+
+/// Full-state types: tell once why a name that was asked for is not in the set.
+fn explain_missing(names: &mut Names, view: View<'_>, builder: &mut ResponseBuilder) {
     for index in names.indices() {
-        match names.get(index) {
-            Some(tracked) if tracked.pass == pass => {}
-            Some(tracked) if tracked.explicit() => names.set_held(index, Held::Nothing),
-            Some(_) => names.remove(index),
-            None => {}
+        let Some(tracked) = names.get(index) else { continue };
+        let answer = view.lookup(&tracked.name);
+        // One that is there waits for others.
+        let missing = tracked.explicit() && !matches!(answer, Lookup::Found(_));
+        if missing && tracked.held() == Held::Nothing {
+            builder.explain(&tracked.name, reason(answer, view));
+            names.set_held(index, Held::Gone);
+        }
+    }
+}
+
+/// The last listing did not meet these names: the client drops them.
+fn forget_unmet(names: &mut Names, pass: u32, retiring: &mut Vec<Arc<Resource>>) {
+    for index in names.indices() {
+        let Some(tracked) = names.get_mut(index).filter(|tracked| tracked.pass != pass) else { continue };
+        retiring.extend(tracked.resource.take());
+        match tracked.explicit() {
+            true if tracked.held() == Held::Gone => {}
+            true => names.set_held(index, Held::Nothing),
+            false => names.remove(index),
         }
     }
 }
@@ -206,9 +328,11 @@ fn force_warming(names: &mut Names) {
 }
 
 /// Have everything looked at that a wildcard covers or covered.
-fn mark_listed(names: &mut Names, view: View<'_>, listing: Listing) {
+fn mark_listed(subscription: &mut Subscription, view: View<'_>, listing: Listing) {
+    let swept = swept_resources(subscription, view);
+    let names = &mut subscription.names;
     let pass = names.begin_pass();
-    for (name, _) in view.visible() {
+    for (name, _) in swept {
         let index = names.track(name, || Arc::clone(name));
         if let Some(tracked) = names.get_mut(index) {
             tracked.pass = pass;

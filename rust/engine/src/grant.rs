@@ -46,6 +46,10 @@ impl Grant {
         Grant(Some(patterns).filter(|patterns| !patterns.contains(&Pattern::Everything)))
     }
 
+    pub(crate) fn is_everything(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Whether a resource of this scope is visible.
     pub fn admits(&self, scope: &str) -> bool {
         match &self.0 {

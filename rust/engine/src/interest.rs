@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
+use crate::xdstp::collection_of;
 use crate::{TypeId, WILDCARD};
 
 /// From so many streams of one name on they are a set.
@@ -112,11 +113,14 @@ impl<S: Copy + Eq + Hash> Interest<S> {
         }
     }
 
-    /// Streams to tell of a change: those that named it and the wildcards (a stream may come twice).
+    /// Streams to tell of a change: those that named it or its glob collection and the wildcards (a stream may come
+    /// more than once).
     pub fn subscribers(&self, type_id: TypeId, name: &str) -> impl Iterator<Item = S> + '_ {
         let names = &self.types[type_id.index()];
         let named = names.get(name).filter(|_| name != WILDCARD);
-        named.into_iter().chain(names.get(WILDCARD)).flat_map(|named| named.streams.iter())
+        let collection = collection_of(name).and_then(|collection| names.get(&*collection));
+        let wide = collection.into_iter().chain(names.get(WILDCARD));
+        named.into_iter().chain(wide).flat_map(|named| named.streams.iter())
     }
 }
 

@@ -18,8 +18,11 @@ mod demand;
 mod effects;
 mod exchange;
 mod grant;
+mod heartbeat;
 mod interest;
 mod names;
+mod options;
+mod order;
 mod request;
 mod resource;
 mod response;
@@ -31,11 +34,13 @@ mod subscription;
 mod type_url;
 mod watch;
 mod wire;
+mod xdstp;
 
 pub use demand::{Demand, DemandKey};
 pub use effects::{Effects, InterestChange, Nack, Received, RequestKind};
 pub use grant::Grant;
 pub use interest::{Interest, Transition};
+pub use options::StreamOptions;
 pub use resource::Resource;
 pub use response::{Identifier, Response};
 pub use snapshot::SubscriptionView;
@@ -43,6 +48,7 @@ pub use status::{Code, Status};
 pub use store::{Commit, CommitOutcome, EntryView, Key, Lookup, Put, Store};
 pub use stream::{Node, Protocol, Service, Stream};
 pub use type_url::TypeId;
+pub use xdstp::canonical_name;
 
 /// The name that stands for a wildcard subscription, in requests, in [`Interest`] and in [`Demand`].
 pub const WILDCARD: &str = "*";

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::Resource;
+
 /// What the client holds of a name, as far as this stream knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) enum Held {
@@ -28,8 +30,12 @@ pub(crate) enum Held {
 pub(crate) struct Tracked {
     pub(crate) name: Arc<str>,
     held: Held,
+    /// What it holds, for resources whose references or bytes are needed as long as it holds them.
+    pub(crate) resource: Option<Arc<Resource>>,
     /// The last response that brought it anew, changed or removed.
     pub(crate) sent_in: u64,
+    /// The last response that brought it when the client held nothing of the name.
+    pub(crate) introduced_in: u64,
     /// The last pass that met it ([`Names::begin_pass`]).
     pub(crate) pass: u32,
     /// Asked for by name (otherwise only covered by the wildcard).
@@ -97,7 +103,9 @@ impl Names {
                 let tracked = Tracked {
                     name: owned(),
                     held: Held::Nothing,
+                    resource: None,
                     sent_in: 0,
+                    introduced_in: 0,
                     pass: 0,
                     explicit: false,
                     unanswered: false,

@@ -1,14 +1,18 @@
 //! Requests of both protocols, read in place.
 
-use crate::Status;
 use crate::stream::Protocol;
 use crate::wire::{Field, Fields, Malformed, Value, repeated, singular};
+use crate::{Status, StreamOptions};
+
+/// Longest version in `initial_resource_versions`, with the tags and lengths of its map entry.
+const MAX_VERSION: usize = 256;
 
 /// Longest NACK text that is kept; Envoy's can be very long.
 const MAX_ERROR_TEXT: usize = 16 * 1024;
 
-/// `envoy.config.core.v3.Node.id`.
+/// `envoy.config.core.v3.Node`.
 const NODE_ID: u32 = 1;
+const NODE_CLIENT_FEATURES: u32 = 10;
 
 /// `google.rpc.Status`.
 const STATUS_CODE: u32 = 1;
@@ -22,6 +26,24 @@ struct Layout {
     error_detail: u32,
     /// Everything that bears on names: a message without such fields changes no subscription.
     names: &'static [u32],
+}
+
+impl Layout {
+    /// What a name's field may hold beside the name.
+    fn overhead(&self, number: u32) -> usize {
+        if number == DELTA_INITIAL_VERSIONS && self.names.contains(&number) { MAX_VERSION } else { 0 }
+    }
+}
+
+/// Status of a stream that is subscribed to too much.
+pub(crate) fn too_many(limit: usize) -> Status {
+    Status::resource_exhausted(format!(
+        "a stream may be subscribed to {limit} names at most (max_names_per_stream)"
+    ))
+}
+
+fn too_long(limit: usize) -> Status {
+    Status::resource_exhausted(format!("a resource name may have {limit} bytes at most (max_name_bytes)"))
 }
 
 /// `DiscoveryRequest`. Its `version_info` (1) decides nothing here: an ACK is told by its nonce.
@@ -54,14 +76,19 @@ pub(crate) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    pub(crate) fn decode(protocol: Protocol, message: &'a [u8]) -> Result<Request<'a>, Malformed> {
+    /// An error when it is no such message, or asks for more than `options` allow.
+    pub(crate) fn decode(
+        protocol: Protocol,
+        message: &'a [u8],
+        options: &StreamOptions,
+    ) -> Result<Request<'a>, Status> {
         let layout = match protocol {
             Protocol::Sotw => &SOTW,
             Protocol::Delta => &DELTA,
         };
         let mut request =
             Request { message, type_url: &[], nonce: &[], node: None, error_detail: None, names: None };
-        let (mut names, mut scattered) = (0..0, false);
+        let (mut names, mut scattered, mut listed) = (0..0, false, 0);
         let mut fields = Fields::new(message);
         while let Some(Field { number, value, start, end }) = fields.next()? {
             let Value::Bytes(bytes) = value else { continue };
@@ -74,9 +101,16 @@ impl<'a> Request<'a> {
             } else if number == layout.error_detail {
                 request.error_detail = Some(bytes);
             } else if layout.names.contains(&number) {
+                listed += 1;
+                if bytes.len() > options.name_bytes + layout.overhead(number) {
+                    return Err(too_long(options.name_bytes));
+                }
                 scattered |= !names.is_empty() && names.end != start;
                 names = if names.is_empty() { start..end } else { names.start..end };
             }
+        }
+        if listed > options.names_per_stream {
+            return Err(too_many(options.names_per_stream));
         }
         request.names = if scattered { None } else { Some(&message[names]) };
         Ok(request)
@@ -117,6 +151,38 @@ pub(crate) fn node_id(node: Option<&[u8]>) -> Result<&str, Status> {
     }
 }
 
+/// What the client says that it can do, as far as it matters here (Envoy's "Well Known Client Features").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Features {
+    /// It drops resources when their time to live has passed.
+    pub(crate) ttl: bool,
+    /// It can unwrap a `Resource` in a state-of-the-world response.
+    pub(crate) resource_in_sotw: bool,
+    /// It wants to be told why a resource is not there (xRFC TP3, gRFC A88). The name of this feature is ours: the
+    /// proposal has none.
+    pub(crate) resource_errors: bool,
+}
+
+impl Features {
+    pub(crate) fn of(node: &[u8]) -> Features {
+        let mut features = Features::default();
+        for feature in repeated(node, NODE_CLIENT_FEATURES).map_while(Result::ok) {
+            match feature {
+                b"xds.config.supports-resource-ttl" => features.ttl = true,
+                b"xds.config.supports-resource-errors" => features.resource_errors = true,
+                b"xds.config.resource-in-sotw" => features.resource_in_sotw = true,
+                _ => {}
+            }
+        }
+        features
+    }
+
+    /// Whether the client is told of times to live.
+    pub(crate) fn expire(self, protocol: Protocol) -> bool {
+        self.ttl && (protocol == Protocol::Delta || self.resource_in_sotw)
+    }
+}
+
 /// Code and message of an `error_detail`. A broken one is still a NACK: what can be read of it is taken.
 pub(crate) fn error_detail(status: &[u8]) -> (i32, String) {
     let mut code = 0;
@@ -145,22 +211,57 @@ mod tests {
         message
     }
 
+    fn options() -> StreamOptions {
+        let identifier = crate::Identifier::new("replica-1");
+        StreamOptions { identifier, order_timeout: Default::default(), names_per_stream: 3, name_bytes: 8 }
+    }
+
+    fn decode(protocol: Protocol, bytes: &[u8]) -> Request<'_> {
+        Request::decode(protocol, bytes, &options()).unwrap()
+    }
+
+    #[test]
+    fn a_request_beyond_the_limits_is_refused() {
+        let entry = |name: &[u8]| message(&[(1, name), (2, &[b'v'; 16])]);
+        let good = [
+            (Protocol::Sotw, message(&[(3, &[b'n'; 8]), (3, b""), (3, b"c")])),
+            (Protocol::Delta, message(&[(3, b"a"), (4, b"b"), (5, &entry(&[b'n'; 8]))])),
+        ];
+        for (protocol, bytes) in good {
+            decode(protocol, &bytes);
+        }
+        let bad = [
+            (Protocol::Sotw, message(&[(3, &[b'n'; 9])]), "8 bytes"),
+            (Protocol::Delta, message(&[(4, &[b'n'; 9])]), "8 bytes"),
+            (Protocol::Delta, message(&[(5, &entry(&[b'n'; 400]))]), "8 bytes"),
+            (Protocol::Sotw, message(&[(3, b"a"), (3, b"b"), (3, b"c"), (3, b"d")]), "3 names"),
+            (Protocol::Delta, message(&[(3, b"a"), (3, b"b"), (4, b"c"), (4, b"d")]), "3 names"),
+        ];
+        for (protocol, bytes, reason) in bad {
+            let status = Request::decode(protocol, &bytes, &options()).unwrap_err();
+            assert!(
+                status.code == crate::Code::ResourceExhausted && status.message.contains(reason),
+                "{status}"
+            );
+        }
+    }
+
     #[test]
     fn the_fields_of_both_requests_are_found() {
         let sotw =
             message(&[(1, b"v"), (2, b"node"), (3, b"a"), (3, b"b"), (4, b"url"), (5, b"nonce"), (6, b"")]);
         let delta = message(&[(1, b"node"), (2, b"url"), (3, b"a"), (4, b"b"), (6, b"nonce"), (7, b"")]);
         for (protocol, bytes) in [(Protocol::Sotw, &sotw), (Protocol::Delta, &delta)] {
-            let request = Request::decode(protocol, bytes).unwrap();
+            let request = decode(protocol, bytes);
             assert_eq!((request.type_url, request.nonce), (b"url".as_slice(), b"nonce".as_slice()));
             assert_eq!(
                 (request.node, request.error_detail),
                 (Some(b"node".as_slice()), Some(b"".as_slice()))
             );
         }
-        let request = Request::decode(Protocol::Sotw, &sotw).unwrap();
+        let request = decode(Protocol::Sotw, &sotw);
         assert_eq!(request.resource_names().collect::<Vec<_>>(), [Ok(b"a".as_slice()), Ok(b"b".as_slice())]);
-        let request = Request::decode(Protocol::Delta, &delta).unwrap();
+        let request = decode(Protocol::Delta, &delta);
         assert_eq!(request.subscribe().chain(request.unsubscribe()).count(), 2);
     }
 
@@ -168,17 +269,17 @@ mod tests {
     fn the_bytes_of_the_names_stand_for_them_when_they_lie_together() {
         let together = message(&[(1, b"v"), (3, b"a"), (3, b"b"), (5, b"nonce")]);
         let names = message(&[(3, b"a"), (3, b"b")]);
-        assert_eq!(Request::decode(Protocol::Sotw, &together).unwrap().names, Some(names.as_slice()));
+        assert_eq!(decode(Protocol::Sotw, &together).names, Some(names.as_slice()));
         let scattered = message(&[(3, b"a"), (1, b"v"), (3, b"b")]);
-        assert_eq!(Request::decode(Protocol::Sotw, &scattered).unwrap().names, None);
-        assert_eq!(Request::decode(Protocol::Sotw, &[]).unwrap().names, Some([].as_slice()));
+        assert_eq!(decode(Protocol::Sotw, &scattered).names, None);
+        assert_eq!(decode(Protocol::Sotw, &[]).names, Some([].as_slice()));
     }
 
     #[test]
     fn initial_versions_are_a_map() {
         let entry = message(&[(1, b"a"), (2, b"1")]);
         let bytes = message(&[(5, &entry), (5, b"")]);
-        let request = Request::decode(Protocol::Delta, &bytes).unwrap();
+        let request = decode(Protocol::Delta, &bytes);
         let versions: Result<Vec<_>, _> = request.initial_versions().collect();
         assert_eq!(versions.unwrap(), [(b"a".as_slice(), b"1".as_slice()), (b"", b"")]);
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::TypeId;
 use crate::response::hex;
 use crate::wire::{bytes_len, bytes_tag, put_bytes, put_varint, varint_len, varint_tag};
+use crate::{Protocol, TypeId};
 
 /// `DiscoveryResponse.resources` and `DeltaDiscoveryResponse.resources`.
 const RESOURCES: u8 = 2;
@@ -34,6 +34,7 @@ const DURATION_NANOS: u8 = 2;
 /// response's `Any`, and the `Any`, so that each protocol sends slices of it.
 #[derive(Debug)]
 pub struct Resource {
+    type_id: TypeId,
     version: u64,
     fingerprint: u64,
     encoded: Bytes,
@@ -47,7 +48,6 @@ pub struct Resource {
 
 /// A resource with a time to live, for clients that can drop it when the time has passed.
 #[derive(Debug)]
-#[expect(dead_code, reason = "next commit")]
 struct Expiring {
     ttl: Duration,
     /// What stands before the `Any` in a delta response.
@@ -83,6 +83,7 @@ impl Resource {
         put_bytes(&mut out, ANY_VALUE, value);
 
         Resource {
+            type_id,
             version,
             fingerprint: fingerprint(name, version),
             value: out.len() - value.len(),
@@ -125,6 +126,10 @@ impl Resource {
             self.scope = scope.into();
         }
         self
+    }
+
+    pub(crate) fn type_id(&self) -> TypeId {
+        self.type_id
     }
 
     /// Hash of the content; equal content has an equal version on every replica.
@@ -177,6 +182,16 @@ impl Resource {
         (self.encoded.slice(..self.delta_head), self.any())
     }
 
+    /// The field of either response with the time to live in it: its head and its body; `None` when it lives for ever.
+    pub(crate) fn expiring(&self, protocol: Protocol) -> Option<(Bytes, Bytes)> {
+        let expiring = self.expiring.as_ref()?;
+        let head = match protocol {
+            Protocol::Sotw => &expiring.sotw_head,
+            Protocol::Delta => &expiring.delta_head,
+        };
+        Some((head.clone(), self.any()))
+    }
+
     fn any(&self) -> Bytes {
         self.encoded.slice(self.delta_head + self.sotw_head..)
     }
@@ -188,6 +203,23 @@ impl Resource {
             && self.scope == other.scope
             && self.ttl() == other.ttl()
     }
+}
+
+/// The field of a response that lets a client keep a resource for another `ttl`: its name and the version that the
+/// client holds, without the resource.
+pub(crate) fn heartbeat(protocol: Protocol, name: &str, version: u64, ttl: Duration) -> Bytes {
+    let resource = wrapped(name, &hex::<16>(version), ttl);
+    let mut out = Vec::with_capacity(resource.len() + RESOURCE_URL.len() + 16);
+    match protocol {
+        Protocol::Delta => put_bytes(&mut out, RESOURCES, &resource),
+        Protocol::Sotw => {
+            let mut any = Vec::new();
+            put_bytes(&mut any, ANY_TYPE_URL, RESOURCE_URL.as_bytes());
+            put_bytes(&mut any, ANY_VALUE, &resource);
+            put_bytes(&mut out, RESOURCES, &any);
+        }
+    }
+    out.into()
 }
 
 /// Name, version and time to live of a `Resource`.

@@ -2,22 +2,35 @@
 
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
 
+use crate::resource::heartbeat;
 use crate::stream::Protocol;
-use crate::wire::{bytes_tag, put_bytes};
+use crate::wire::{bytes_tag, put_bytes, put_varint, varint_tag};
 use crate::{Resource, TypeId};
 
 /// Fields of `DiscoveryResponse` and `DeltaDiscoveryResponse`. Those two agree on all but `control_plane`.
-/// `resource_errors` (7 and 9) would be one more part beside the removed names.
 const VERSION_INFO: u8 = 1;
 const TYPE_URL: u8 = 4;
 const NONCE: u8 = 5;
 const REMOVED_RESOURCES: u8 = 6;
 const SOTW_CONTROL_PLANE: u8 = 6;
 const DELTA_CONTROL_PLANE: u8 = 7;
+const SOTW_RESOURCE_ERRORS: u8 = 7;
+const DELTA_RESOURCE_ERRORS: u8 = 9;
+
+/// `envoy.service.discovery.v3.ResourceError`, `ResourceName` and `google.rpc.Status` in it.
+const ERROR_RESOURCE_NAME: u8 = 1;
+const ERROR_DETAIL: u8 = 2;
+const RESOURCE_NAME_NAME: u8 = 1;
+const STATUS_CODE: u8 = 1;
+const STATUS_MESSAGE: u8 = 2;
+
+/// `google.rpc.Code.NOT_FOUND`.
+const NOT_FOUND: usize = 5;
 
 /// `envoy.config.core.v3.ControlPlane.identifier`.
 const IDENTIFIER: u8 = 1;
@@ -136,17 +149,20 @@ impl Buf for Response {
 /// Gathers the parts of one response.
 pub(crate) struct ResponseBuilder {
     protocol: Protocol,
+    /// The client is told of times to live.
+    expires: bool,
     parts: SmallVec<[Bytes; 3]>,
-    removed_names: Vec<u8>,
+    /// Names that are gone, and why others are not there.
+    missing: Vec<u8>,
     resources: u32,
     removed: u32,
 }
 
 impl ResponseBuilder {
-    pub(crate) fn new(protocol: Protocol) -> ResponseBuilder {
+    pub(crate) fn new(protocol: Protocol, expires: bool) -> ResponseBuilder {
         // The first place is kept for the fields of the identifier.
         let parts = SmallVec::from_iter([Bytes::new()]);
-        ResponseBuilder { protocol, parts, removed_names: Vec::new(), resources: 0, removed: 0 }
+        ResponseBuilder { protocol, expires, parts, missing: Vec::new(), resources: 0, removed: 0 }
     }
 
     pub(crate) fn protocol(&self) -> Protocol {
@@ -154,11 +170,15 @@ impl ResponseBuilder {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.resources == 0 && self.removed == 0
+        self.resources == 0 && self.missing.is_empty()
     }
 
     pub(crate) fn add(&mut self, resource: &Resource) {
         self.resources += 1;
+        if let Some((head, body)) = resource.expiring(self.protocol).filter(|_| self.expires) {
+            self.parts.extend([head, body]);
+            return;
+        }
         match self.protocol {
             Protocol::Sotw => self.parts.push(resource.sotw()),
             Protocol::Delta => {
@@ -169,11 +189,33 @@ impl ResponseBuilder {
         }
     }
 
+    /// Have the client keep what it holds of a name for another `ttl`.
+    pub(crate) fn keep(&mut self, name: &str, version: u64, ttl: Duration) {
+        self.resources += 1;
+        self.parts.push(heartbeat(self.protocol, name, version, ttl));
+    }
+
     /// Report a name in `removed_resources`, which only delta has.
     pub(crate) fn remove(&mut self, name: &str) {
         debug_assert_eq!(self.protocol, Protocol::Delta);
         self.removed += 1;
-        put_bytes(&mut self.removed_names, REMOVED_RESOURCES, name.as_bytes());
+        put_bytes(&mut self.missing, REMOVED_RESOURCES, name.as_bytes());
+    }
+
+    /// Say why a resource is not there.
+    pub(crate) fn explain(&mut self, name: &str, reason: &str) {
+        let field = match self.protocol {
+            Protocol::Sotw => SOTW_RESOURCE_ERRORS,
+            Protocol::Delta => DELTA_RESOURCE_ERRORS,
+        };
+        let (mut resource_name, mut status, mut error) = (Vec::new(), Vec::new(), Vec::new());
+        put_bytes(&mut resource_name, RESOURCE_NAME_NAME, name.as_bytes());
+        status.push(varint_tag(STATUS_CODE));
+        put_varint(&mut status, NOT_FOUND);
+        put_bytes(&mut status, STATUS_MESSAGE, reason.as_bytes());
+        put_bytes(&mut error, ERROR_RESOURCE_NAME, &resource_name);
+        put_bytes(&mut error, ERROR_DETAIL, &status);
+        put_bytes(&mut self.missing, field, &error);
     }
 
     pub(crate) fn finish(
@@ -184,8 +226,8 @@ impl ResponseBuilder {
         nonce: u64,
     ) -> Response {
         self.parts[0] = identifier.fields(self.protocol, type_id);
-        if !self.removed_names.is_empty() {
-            self.parts.push(Bytes::from(self.removed_names));
+        if !self.missing.is_empty() {
+            self.parts.push(Bytes::from(self.missing));
         }
         let total_len = HEAD + self.parts.iter().map(Bytes::len).sum::<usize>();
         Response {
@@ -245,7 +287,7 @@ mod tests {
     use crate::wire::{repeated, singular};
 
     fn response(protocol: Protocol) -> Response {
-        let mut builder = ResponseBuilder::new(protocol);
+        let mut builder = ResponseBuilder::new(protocol, false);
         for name in ["a", "b"] {
             builder.add(&Resource::new(TypeId::Cluster, name, b"payload", Vec::new()));
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::resource::version_text;
 use crate::watch::{View, Watch};
+use crate::xdstp::is_collection;
 use crate::{Lookup, TypeId, wildcard_name};
 
 /// State of one type on one stream, for operators. Ages count from the `now` of the snapshot; `None`: never.
@@ -14,7 +15,7 @@ pub struct SubscriptionView {
     pub type_id: TypeId,
     /// Whether it is a wildcard (names may stand beside it).
     pub wildcard: bool,
-    /// Names asked for explicitly, sorted.
+    /// Names and glob collections asked for explicitly, sorted.
     pub names: Vec<Arc<str>>,
     /// Those of them (and "*") that nobody has answered yet, sorted.
     pub waiting: Vec<Arc<str>>,
@@ -45,7 +46,12 @@ impl SubscriptionView {
         let mut names: Vec<Arc<str>> = subscription.interests().cloned().collect();
         names.sort_unstable();
         // A stream without an audience has no answers at all.
-        let unanswered = |name: &str| view.is_none_or(|view| matches!(view.lookup(name), Lookup::Unanswered));
+        let unanswered = |name: &str| {
+            view.is_none_or(|view| match is_collection(name) {
+                true => !view.is_complete(),
+                false => matches!(view.lookup(name), Lookup::Unanswered),
+            })
+        };
         let mut waiting: Vec<Arc<str>> = names.iter().filter(|name| unanswered(name)).cloned().collect();
         if subscription.wildcard() && view.is_none_or(|view| !view.is_complete()) {
             waiting.insert(0, Arc::clone(wildcard_name()));

@@ -8,6 +8,8 @@ use std::fmt;
 pub enum Code {
     /// The request breaks the protocol; the same request would fail again.
     InvalidArgument = 3,
+    /// The client asks for more than it may.
+    ResourceExhausted = 8,
 }
 
 impl Code {
@@ -15,6 +17,7 @@ impl Code {
     pub const fn name(self) -> &'static str {
         match self {
             Code::InvalidArgument => "INVALID_ARGUMENT",
+            Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
         }
     }
 }
@@ -31,6 +34,10 @@ pub struct Status {
 impl Status {
     pub(crate) fn invalid_argument(message: impl Into<String>) -> Status {
         Status { code: Code::InvalidArgument, message: message.into() }
+    }
+
+    pub(crate) fn resource_exhausted(message: impl Into<String>) -> Status {
+        Status { code: Code::ResourceExhausted, message: message.into() }
     }
 }
 

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::answer::Turn;
 use crate::effects::{Effects, InterestChange, Received, RequestKind};
-use crate::request::{Request, node_id};
-use crate::response::{Identifier, Response};
+use crate::order::Peers;
+use crate::request::{Features, Request, node_id, too_many};
+use crate::response::Response;
 use crate::snapshot::SubscriptionView;
 use crate::watch::{View, Warmed, Watch};
-use crate::{Grant, Status, Store, TypeId, wildcard_name};
+use crate::{Grant, Status, Store, StreamOptions, TypeId, wildcard_name};
 
 /// The two variants of the transport protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,7 +68,8 @@ pub struct Node {
 pub struct Stream {
     protocol: Protocol,
     service: Service,
-    identifier: Identifier,
+    options: Arc<StreamOptions>,
+    features: Features,
     node: Option<Node>,
     audience: Option<Arc<str>>,
     grant: Grant,
@@ -79,11 +82,12 @@ pub struct Stream {
 
 impl Stream {
     /// A stream on which nothing was said yet.
-    pub fn new(protocol: Protocol, service: Service, identifier: &Identifier) -> Stream {
+    pub fn new(protocol: Protocol, service: Service, options: &Arc<StreamOptions>) -> Stream {
         Stream {
             protocol,
             service,
-            identifier: identifier.clone(),
+            options: Arc::clone(options),
+            features: Features::default(),
             node: None,
             audience: None,
             grant: Grant::EVERYTHING,
@@ -104,21 +108,28 @@ impl Stream {
     }
 
     fn take(&mut self, message: &[u8], now: Duration, out: &mut Effects) -> Result<(), Status> {
-        let request = Request::decode(self.protocol, message)?;
+        let request = Request::decode(self.protocol, message, &self.options)?;
         let type_id = self.service.type_of(request.type_url)?;
         if self.node.is_none() {
             // "It is sufficient to only check the first message for the node identifier."
             let id = node_id(request.node)?.into();
             let bytes = Bytes::copy_from_slice(request.node.unwrap_or_default());
+            self.features = Features::of(&bytes);
             out.opened = self.node.insert(Node { id, bytes }).clone().into();
         }
         let Some(type_id) = type_id else {
             out.received = Some(Received { type_id: None, kind: RequestKind::UnknownType });
             return Ok(());
         };
-        let watch =
-            self.watches[type_id.index()].get_or_insert_with(|| Watch::new(type_id, self.protocol).into());
+        let features = self.features;
+        let watch = self.watches[type_id.index()]
+            .get_or_insert_with(|| Watch::new(type_id, self.protocol, features).into());
         let (kind, change) = watch.on_request(&request, now)?;
+        if self.subscribed().iter().sum::<usize>() > self.options.names_per_stream {
+            return Err(too_many(self.options.names_per_stream));
+        }
+        // What waits may wait for just this.
+        self.watches.iter_mut().flatten().for_each(|watch| watch.stop_waiting());
         out.received = Some(Received { type_id: Some(type_id), kind });
         if self.audience.is_some() {
             out.note(type_id, change);
@@ -155,9 +166,15 @@ impl Stream {
         let audience = self.audience.as_deref()?;
         let nonce = self.nonces + 1;
         let mut warmed = Warmed::new();
-        let response = self.watches.iter_mut().zip(TypeId::ALL).find_map(|(watch, type_id)| {
+        let response = TypeId::ALL.into_iter().find_map(|type_id| {
+            // Taken out, so that it can be answered while the others are looked at.
+            let mut watch = self.watches[type_id.index()].take_if(|watch| watch.may_respond())?;
             let view = View { store, audience, grant: &self.grant, denied: &self.denied, type_id };
-            watch.as_mut()?.respond(view, (&self.identifier, nonce, now), &mut warmed)
+            let turn = Turn { view, peers: Peers::new(&self.watches), options: &self.options, nonce, now };
+            let response = watch.respond(&turn, &mut warmed);
+            drop(turn);
+            self.watches[type_id.index()] = Some(watch);
+            response
         })?;
         self.nonces = nonce;
         if let Some(endpoints) = &mut self.watches[TypeId::Endpoint.index()] {
@@ -169,6 +186,16 @@ impl Stream {
     /// How many times since the last call a name that was asked for was withheld for want of a [`Grant`].
     pub fn take_denied(&mut self) -> u64 {
         self.denied.take()
+    }
+
+    /// When to call [`Stream::on_deadline`]; `None`: not before something else happens on the stream.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.watches.iter().flatten().filter_map(|watch| watch.next_deadline()).min()
+    }
+
+    /// Time passed: heartbeats may be due, and what waited for something else may wait no longer.
+    pub fn on_deadline(&mut self, now: Duration) {
+        self.watches.iter_mut().flatten().for_each(|watch| watch.on_deadline(now));
     }
 
     /// All that the index holds for this stream (to take it out when the stream ends).
@@ -203,7 +230,7 @@ impl Stream {
     pub fn subscribed(&self) -> [usize; TypeId::COUNT] {
         std::array::from_fn(|index| {
             let subscription = self.watches[index].as_ref().map(|watch| &watch.subscription);
-            subscription.map_or(0, |s| s.names.explicit() + usize::from(s.wildcard()))
+            subscription.map_or(0, |subscription| subscription.len())
         })
     }
 

@@ -2,25 +2,27 @@
 //!
 //! A pure value: requests go in, what changed comes out. It does not know what is served or when answers go out.
 //! "xDS REST and gRPC protocol": How the client specifies what resources to return; Unsubscribing from resources.
-//! (Globs of xdstp names would stand beside the wildcard.)
+//! A glob collection (xRFC TP1) is a wildcard over some names: it stands beside the wildcard proper.
 
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::WILDCARD;
-use crate::names::Names;
+use crate::canonical_name;
+use crate::names::{Names, Tracked};
 use crate::wire::{Malformed, text};
+use crate::xdstp::{collection_of, is_collection};
 
 /// How a request moved the wildcard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum WildcardChange {
     #[default]
     None,
+    Removed,
     Added,
     /// It stands already and was asked for once more by name (delta): all of it is to be sent again.
     Again,
-    Removed,
 }
 
 /// What a request changed.
@@ -29,7 +31,9 @@ pub(crate) struct Change {
     pub(crate) wildcard: WildcardChange,
     /// Names to answer, as indices: newly asked for or, in delta, asked for once more.
     pub(crate) asked: SmallVec<[u32; 4]>,
-    /// Interest in names that came (`true`) or went, in order. The wildcard is not among them.
+    /// A glob collection came, or is asked for once more (delta).
+    pub(crate) collection: WildcardChange,
+    /// Interest in names and glob collections that came (`true`) or went, in order. The wildcard is not among them.
     pub(crate) interest: SmallVec<[(bool, Arc<str>); 2]>,
 }
 
@@ -42,6 +46,8 @@ pub(crate) struct Subscription {
     wildcard: bool,
     /// The wildcard stands because nothing was ever asked for by name.
     legacy: bool,
+    /// Glob collections, of which there are few, with the last pass that met each.
+    collections: Vec<(Arc<str>, u32)>,
     pub(crate) names: Names,
 }
 
@@ -59,13 +65,34 @@ impl Subscription {
         self.wildcard
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        !self.wildcard && self.names.explicit() == 0
+    /// Whether it covers names that were not asked for one by one.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.wildcard || !self.collections.is_empty()
     }
 
-    /// Everything of interest, the wildcard by its name.
+    /// Whether the wildcard or a glob collection covers a name.
+    pub(crate) fn is_swept(&self, name: &str) -> bool {
+        self.wildcard || self.is_collected(name)
+    }
+
+    fn is_collected(&self, name: &str) -> bool {
+        let in_collections = |of: String| self.collections.iter().any(|(known, _)| **known == *of);
+        !self.collections.is_empty() && collection_of(name).is_some_and(in_collections)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.is_wide() && self.names.explicit() == 0
+    }
+
+    /// How many names and collections were asked for; the wildcard is one.
+    pub(crate) fn len(&self) -> usize {
+        self.names.explicit() + self.collections.len() + usize::from(self.wildcard)
+    }
+
+    /// Everything of interest but the wildcard.
     pub(crate) fn interests(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.names.iter().filter(|tracked| tracked.explicit()).map(|tracked| &tracked.name)
+        let names = self.names.iter().filter(|tracked| tracked.explicit()).map(|tracked| &tracked.name);
+        names.chain(self.collections.iter().map(|(name, _)| name))
     }
 
     /// State of the world: the request lists all that is wanted.
@@ -78,10 +105,14 @@ impl Subscription {
         let pass = self.names.begin_pass();
         let (mut named, mut star, mut met) = (false, false, 0);
         for name in listed {
-            let name = text(name?)?;
+            let name = &*canonical_name(text(name?)?);
             named = true;
             if name == WILDCARD {
                 star = true;
+                continue;
+            }
+            if is_collection(name) {
+                self.collect(name, pass, &mut change);
                 continue;
             }
             let (index, new) = self.subscribe(name, &mut change);
@@ -99,6 +130,9 @@ impl Subscription {
         // that it was. Once anything is named, an empty list means nothing.
         self.legacy = self.wildcard_allowed && !named && (first || self.legacy);
         self.set_wildcard((star && self.wildcard_allowed) || self.legacy, &mut change);
+        let unmet = |(_, met): &mut (Arc<str>, u32)| *met != pass;
+        let left: Vec<_> = self.collections.extract_if(.., unmet).map(|(name, _)| name).collect();
+        self.leave(left, &mut change);
         if met < self.names.explicit() {
             for index in self.names.indices() {
                 if self.names.get(index).is_some_and(|tracked| tracked.explicit() && tracked.pass != pass) {
@@ -118,7 +152,7 @@ impl Subscription {
     ) -> Result<(), Malformed> {
         let pass = self.names.begin_pass();
         for name in listed {
-            let index = self.names.find(text(name?)?);
+            let index = self.names.find(&canonical_name(text(name?)?));
             if let Some(tracked) = index.and_then(|index| self.names.get_mut(index)) {
                 tracked.pass = pass;
             }
@@ -142,9 +176,11 @@ impl Subscription {
         let first = !std::mem::replace(&mut self.started, true);
         let (mut subscribes, mut unsubscribes) = (false, false);
         for name in subscribe {
-            let name = text(name?)?;
+            let name = &*canonical_name(text(name?)?);
             subscribes = true;
-            if name != WILDCARD {
+            if is_collection(name) {
+                self.collect(name, 0, &mut change);
+            } else if name != WILDCARD {
                 // "the server must respond with all resources listed in resource_names_subscribe, even if it
                 // believes the client has the most recent version of them"
                 let (index, _) = self.subscribe(name, &mut change);
@@ -157,14 +193,17 @@ impl Subscription {
             }
         }
         for name in unsubscribe {
-            let name = text(name?)?;
+            let name = &*canonical_name(text(name?)?);
             unsubscribes = true;
             if name == WILDCARD {
                 self.set_wildcard(false, &mut change);
+            } else if let Some(place) = self.collections.iter().position(|(known, _)| **known == *name) {
+                let (left, _) = self.collections.swap_remove(place);
+                self.leave(vec![left], &mut change);
             } else if let Some(index) = self.names.find(name) {
                 // "the server must send a response that includes the specific resource in either the
                 // removed_resources field or in the resources field": the client cannot know if the wildcard has it.
-                if self.unsubscribe(index, &mut change) && self.wildcard {
+                if self.unsubscribe(index, &mut change) && self.is_swept(name) {
                     change.asked.push(index);
                 }
             }
@@ -193,13 +232,35 @@ impl Subscription {
     /// Returns whether the name had been asked for.
     fn unsubscribe(&mut self, index: u32, change: &mut Change) -> bool {
         let Some(tracked) = self.names.get(index).filter(|tracked| tracked.explicit()) else { return false };
-        change.interest.push((false, Arc::clone(&tracked.name)));
+        let name = Arc::clone(&tracked.name);
+        change.interest.push((false, Arc::clone(&name)));
         self.names.set_explicit(index, false);
         self.names.set_unanswered(index, false);
-        if !self.wildcard {
+        if !self.is_swept(&name) {
             self.names.remove(index);
         }
         true
+    }
+
+    /// A glob collection is asked for; `pass` marks it as met.
+    fn collect(&mut self, name: &str, pass: u32, change: &mut Change) {
+        if let Some((_, met)) = self.collections.iter_mut().find(|(known, _)| **known == *name) {
+            *met = pass;
+            change.collection = change.collection.max(WildcardChange::Again);
+            return;
+        }
+        let name: Arc<str> = name.into();
+        change.interest.push((true, Arc::clone(&name)));
+        change.collection = change.collection.max(WildcardChange::Added);
+        self.collections.push((name, pass));
+    }
+
+    /// These collections, taken out already, are no longer wanted, nor what only they covered.
+    fn leave(&mut self, collections: Vec<Arc<str>>, change: &mut Change) {
+        if !collections.is_empty() {
+            change.interest.extend(collections.into_iter().map(|name| (false, name)));
+            self.drop_uncovered();
+        }
     }
 
     fn set_wildcard(&mut self, wildcard: bool, change: &mut Change) {
@@ -212,8 +273,13 @@ impl Subscription {
             return;
         }
         change.wildcard = WildcardChange::Removed;
+        self.drop_uncovered();
+    }
+
+    fn drop_uncovered(&mut self) {
         for index in self.names.indices() {
-            if self.names.get(index).is_some_and(|tracked| !tracked.explicit()) {
+            let covered = |tracked: &Tracked| tracked.explicit() || self.is_swept(&tracked.name);
+            if self.names.get(index).is_some_and(|tracked| !covered(tracked)) {
                 self.names.remove(index);
             }
         }

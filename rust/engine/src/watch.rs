@@ -10,14 +10,16 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::effects::{Nack, RequestKind};
 use crate::exchange::{Exchange, NonceKind};
 use crate::grant::withheld;
+use crate::heartbeat::Heartbeats;
 use crate::names::Held;
-use crate::request::{Request, error_detail};
+use crate::order::Waiting;
+use crate::request::{Features, Request, error_detail};
 use crate::resource::{fingerprint, parse_version, version_text};
 use crate::response::parse_nonce;
 use crate::stream::Protocol;
 use crate::subscription::{Change, Subscription, WildcardChange};
 use crate::wire::{Malformed, text};
-use crate::{Grant, Lookup, Resource, Store, TypeId};
+use crate::{Grant, Lookup, Resource, Store, TypeId, canonical_name};
 
 /// The store as one stream sees it, for one type.
 #[derive(Clone, Copy)]
@@ -81,10 +83,21 @@ pub(crate) struct Watch {
     /// Some name is warming, and whether the client asked again since.
     pub(crate) warming: bool,
     pub(crate) asked_again: bool,
+    /// Names that wait for other types of the stream.
+    pub(crate) waiting: Waiting,
+    /// Replaced or withdrawn by responses that the client has not taken yet: it may still use them.
+    pub(crate) retiring: Vec<Arc<Resource>>,
+    /// The client is told of times to live.
+    pub(crate) expires: bool,
+    pub(crate) heartbeats: Heartbeats,
+    /// The client is told why a resource is not there.
+    pub(crate) wants_errors: bool,
+    /// Some heartbeat is due.
+    pub(crate) beat: bool,
 }
 
 impl Watch {
-    pub(crate) fn new(type_id: TypeId, protocol: Protocol) -> Watch {
+    pub(crate) fn new(type_id: TypeId, protocol: Protocol, features: Features) -> Watch {
         Watch {
             type_id,
             protocol,
@@ -96,6 +109,12 @@ impl Watch {
             listing: None,
             warming: false,
             asked_again: false,
+            waiting: Waiting::default(),
+            retiring: Vec::new(),
+            expires: features.expire(protocol),
+            wants_errors: features.resource_errors,
+            heartbeats: Heartbeats::default(),
+            beat: false,
         }
     }
 
@@ -133,6 +152,7 @@ impl Watch {
     }
 
     fn ack(&mut self, now: Duration) -> RequestKind {
+        self.retiring.clear();
         let latency = self.exchange.ack(now).map_or(Duration::ZERO, |answered| answered.latency);
         RequestKind::Ack { latency }
     }
@@ -168,8 +188,12 @@ impl Watch {
         }
         let change = self.subscription.apply_sotw(request.resource_names())?;
         self.last_names = names;
-        let grew = !change.asked.is_empty() || change.wildcard == WildcardChange::Added;
-        self.owed |= grew && self.type_id.is_full_state();
+        let wide = change.wildcard == WildcardChange::Added || change.collection == WildcardChange::Added;
+        if self.type_id.is_full_state() {
+            self.owed |= wide || !change.asked.is_empty();
+        } else if wide {
+            self.listing = Some(Listing::Missing);
+        }
         for &index in &change.asked {
             self.subscription.names.mark_dirty(index);
         }
@@ -188,12 +212,12 @@ impl Watch {
                 self.subscription.names.mark_dirty(index);
             }
         }
-        match change.wildcard {
+        match change.wildcard.max(change.collection) {
             WildcardChange::Added => self.listing = Some(Listing::Missing),
             WildcardChange::Again => self.listing = Some(Listing::Everything),
-            WildcardChange::Removed => self.listing = None,
-            WildcardChange::None => {}
+            WildcardChange::Removed | WildcardChange::None => {}
         }
+        self.listing = self.listing.filter(|_| self.subscription.is_wide());
         if first {
             self.note_initial_versions(request)?;
         }
@@ -204,11 +228,12 @@ impl Watch {
     fn note_initial_versions(&mut self, request: &Request<'_>) -> Result<(), Malformed> {
         for entry in request.initial_versions() {
             let (name, version) = entry?;
-            let name = text(name)?;
+            let name = &*canonical_name(text(name)?);
+            let swept = self.subscription.is_swept(name);
             let names = &mut self.subscription.names;
             let index = match names.find(name) {
                 Some(index) => index,
-                None if self.listing.is_some() => names.track(name, || name.into()),
+                None if swept => names.track(name, || name.into()),
                 None => continue,
             };
             let held = parse_version(version).map(|version| Held::Version(fingerprint(name, version)));
@@ -225,7 +250,7 @@ impl Watch {
         let names = &mut self.subscription.names;
         match names.find(name) {
             Some(index) => names.mark_dirty(index),
-            None if self.subscription.wildcard() && **name != *crate::WILDCARD => {
+            None if **name != *crate::WILDCARD && self.subscription.is_swept(name) => {
                 let names = &mut self.subscription.names;
                 let index = names.track(name, || Arc::clone(name));
                 names.mark_dirty(index);
@@ -251,9 +276,48 @@ impl Watch {
         }
     }
 
+    /// Whether the client asked for this name, or for all.
+    pub(crate) fn covers(&self, name: &str) -> bool {
+        let names = &self.subscription.names;
+        self.subscription.is_swept(name)
+            || names.find(name).and_then(|i| names.get(i)).is_some_and(|t| t.explicit())
+    }
+
+    /// Whether the client has some version of the name and has answered the response that brought its first one.
+    pub(crate) fn has_taken(&self, name: &str) -> bool {
+        let names = &self.subscription.names;
+        let tracked =
+            names.find(name).and_then(|index| names.get(index)).filter(|tracked| tracked.holds_some());
+        tracked.is_some_and(|tracked| self.exchange.nonce_in_flight() != Some(tracked.introduced_in))
+    }
+
+    /// What is named by resources that the client may use now.
+    pub(crate) fn in_use(&self) -> impl Iterator<Item = (TypeId, &str)> {
+        let held = self.subscription.names.iter().filter_map(|tracked| tracked.resource.as_ref());
+        let refs = held.chain(&self.retiring).flat_map(|resource| resource.refs());
+        refs.map(|(type_id, name)| (*type_id, &**name))
+    }
+
+    /// Something happened on the stream: have the names that wait for other types looked at again.
+    pub(crate) fn stop_waiting(&mut self) {
+        self.waiting.indices().for_each(|index| self.subscription.names.mark_dirty(index));
+    }
+
+    /// When [`Watch::on_deadline`] wants to be called.
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        [self.waiting.next_due(), self.heartbeats.next_due()].into_iter().flatten().min()
+    }
+
+    pub(crate) fn on_deadline(&mut self, now: Duration) {
+        if self.waiting.next_due().is_some_and(|due| due <= now) {
+            self.stop_waiting();
+        }
+        self.beat |= self.heartbeats.next_due().is_some_and(|due| due <= now);
+    }
+
     /// Whether [`Watch::respond`] may have something.
     pub(crate) fn may_respond(&self) -> bool {
-        let due = self.owed || self.changed || self.asked_again || self.listing.is_some();
+        let due = self.owed || self.changed || self.asked_again || self.beat || self.listing.is_some();
         !self.exchange.in_flight() && (due || self.subscription.names.has_dirty())
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use steerway_engine::{Commit, Key, Put, Resource, TypeId};
+use steerway_engine::{Commit, Key, Put, Resource, TypeId, canonical_name};
 
 /// A shorter time to live would be all heartbeats; a longer one than a year says nothing.
 const MIN_TTL: Duration = Duration::from_millis(100);
@@ -26,7 +26,8 @@ pub(crate) fn type_id(url: &str) -> PyResult<TypeId> {
 }
 
 fn key(url: &str, name: String, audience: String) -> PyResult<Key> {
-    Ok(Key { type_id: type_id(url)?, name: name.into(), audience: audience.into() })
+    let name = canonical_name(&name).into();
+    Ok(Key { type_id: type_id(url)?, name, audience: audience.into() })
 }
 
 /// `None` for 0, which means for ever.
@@ -50,7 +51,8 @@ pub(crate) fn commit(
 ) -> PyResult<Commit> {
     let put = put.into_iter().map(|(url, name, audience, value, references, scope, ttl)| {
         let key = key(&url, name, audience)?;
-        let references = references.into_iter().map(|(url, name)| Ok((type_id(&url)?, name.into())));
+        let references =
+            references.into_iter().map(|(url, name)| Ok((type_id(&url)?, canonical_name(&name).into())));
         let references = references.collect::<PyResult<_>>()?;
         let resource = Resource::new(key.type_id, &key.name, &value, references).with_scope(&scope);
         let resource = match time_to_live(ttl, &key.name)? {

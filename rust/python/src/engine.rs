@@ -47,14 +47,18 @@ impl Engine {
             identifier,
             threads = Int(Ok(0)),
             max_concurrent_streams = Int(Ok(1000)),
+            max_names_per_stream = Int(Ok(50_000)),
+            max_name_bytes = Int(Ok(4096)),
             keepalive_interval_seconds = 30.0,
             keepalive_timeout_seconds = 20.0,
+            order_timeout_seconds = 5.0,
             demand_grace_seconds = 30.0,
             descriptors = Default::default(),
         ),
         text_signature = "(*, listen, identifier, threads=0, max_concurrent_streams=1000, \
-            keepalive_interval_seconds=30.0, keepalive_timeout_seconds=20.0, demand_grace_seconds=30.0, \
-            descriptors=b'')"
+            max_names_per_stream=50000, max_name_bytes=4096, keepalive_interval_seconds=30.0, \
+            keepalive_timeout_seconds=20.0, order_timeout_seconds=5.0, \
+            demand_grace_seconds=30.0, descriptors=b'')"
     )]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
@@ -63,8 +67,11 @@ impl Engine {
         identifier: String,
         threads: Int,
         max_concurrent_streams: Int,
+        max_names_per_stream: Int,
+        max_name_bytes: Int,
         keepalive_interval_seconds: f64,
         keepalive_timeout_seconds: f64,
+        order_timeout_seconds: f64,
         demand_grace_seconds: f64,
         descriptors: &[u8],
     ) -> PyResult<Engine> {
@@ -75,8 +82,11 @@ impl Engine {
             identifier,
             threads: threads.within("threads", 0..=MAX_THREADS)? as usize,
             max_concurrent_streams: max_concurrent_streams.within("max_concurrent_streams", 1..=u32::MAX)?,
+            max_names_per_stream: max_names_per_stream.within("max_names_per_stream", 1..=u32::MAX)? as usize,
+            max_name_bytes: max_name_bytes.within("max_name_bytes", 1..=u32::MAX)? as usize,
             keepalive_interval: keepalive("keepalive_interval_seconds", keepalive_interval_seconds)?,
             keepalive_timeout: keepalive("keepalive_timeout_seconds", keepalive_timeout_seconds)?,
+            order_timeout: seconds("order_timeout_seconds", order_timeout_seconds, Duration::ZERO)?,
             demand_grace: seconds("demand_grace_seconds", demand_grace_seconds, Duration::ZERO)?,
             descriptors: descriptors.to_vec(),
         };

@@ -38,6 +38,8 @@ pub(crate) struct Discovery {
     waker: RefCell<Option<Waker>>,
     responded: Cell<bool>,
     ending: RefCell<Option<Status>>,
+    /// When the core wants to be told of the time.
+    deadline: Cell<Option<Duration>>,
 }
 
 impl Discovery {
@@ -63,6 +65,17 @@ impl Discovery {
         self.core.borrow_mut().classify(audience, grant, &mut effects);
         self.apply(shard, &mut effects);
         self.wake();
+    }
+
+    /// The deadline that the core asked for has come.
+    pub(crate) fn on_deadline(&self, now: Duration) {
+        self.deadline.set(None);
+        self.core.borrow_mut().on_deadline(now);
+        self.wake();
+    }
+
+    fn set_deadline(&self, shard: &Shard, deadline: Option<Duration>) {
+        shard.deadlines.replace(self.id, self.deadline.replace(deadline), deadline);
     }
 
     /// End the stream with OK, so that the client opens another one somewhere else.
@@ -156,6 +169,7 @@ impl Discovery {
 
     /// Leave nothing behind in the index, the demand and the gauges.
     fn leave(&self, shard: &Shard) {
+        self.set_deadline(shard, None);
         let core = self.core.borrow();
         if let Some(audience) = core.audience() {
             shard.interest.borrow_mut().remove_stream(
@@ -218,11 +232,12 @@ impl Exchange {
             token: Cell::new(token),
             method,
             opened: shard.shared.now(),
-            core: RefCell::new(Stream::new(protocol, service, &shard.shared.identifier)),
+            core: RefCell::new(Stream::new(protocol, service, &shard.shared.stream_options)),
             subscribed: Cell::default(),
             waker: RefCell::default(),
             responded: Cell::new(false),
             ending: RefCell::new(shard.ending.is_cancelled().then(|| Status::ok(""))),
+            deadline: Cell::new(None),
         });
         shard.streams.borrow_mut().insert(stream.id, Rc::clone(&stream));
         shard.shared.metrics.stream(protocol, 1);
@@ -309,6 +324,8 @@ impl Exchange {
             stream.responded.set(true);
             self.sender()?.send_data(Payload::Discovery(response), false)?;
         }
+        let deadline = stream.core.borrow().next_deadline();
+        stream.set_deadline(&self.registration.shard, deadline);
         Ok(())
     }
 

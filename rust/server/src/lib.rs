@@ -15,6 +15,7 @@
 mod acceptor;
 mod authority;
 mod connection;
+mod deadlines;
 mod discovery;
 mod event;
 mod framing;

@@ -10,7 +10,7 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use steerway_engine::{Commit, Grant, Store, TypeId};
+use steerway_engine::{Commit, Grant, Identifier, Store, StreamOptions, TypeId};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tonic::Status;
@@ -40,6 +40,12 @@ pub struct Options {
     pub keepalive_interval: Duration,
     /// A client that did not answer the ping by then is gone.
     pub keepalive_timeout: Duration,
+    /// Names that one stream may be subscribed to.
+    pub max_names_per_stream: usize,
+    /// Longest resource name that may be asked for, in bytes.
+    pub max_name_bytes: usize,
+    /// How long a resource waits at most for others of its stream that go first.
+    pub order_timeout: Duration,
     /// How long a demand outlives the last subscription.
     pub demand_grace: Duration,
     /// A serialised FileDescriptorSet for reflection.
@@ -139,7 +145,13 @@ impl Server {
         let health = HealthReporter::new();
         let routes = services::routes(&health, &options.descriptors)
             .map_err(|reason| OptionsError::Invalid(format!("descriptors: {reason}")))?;
-        let shared = Shared::new(&options.identifier, options.demand_grace).map_err(OptionsError::Io)?;
+        let stream_options = StreamOptions {
+            identifier: Identifier::new(&options.identifier),
+            order_timeout: options.order_timeout,
+            names_per_stream: options.max_names_per_stream,
+            name_bytes: options.max_name_bytes,
+        };
+        let shared = Shared::new(stream_options, options.demand_grace).map_err(OptionsError::Io)?;
         Ok(Server {
             options: Arc::new(options),
             addresses,

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -10,16 +11,18 @@ use std::sync::mpsc::Sender as Reply;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{FutureExt, pending, select};
 use steerway_engine::{DemandKey, Grant, Interest, Protocol, SubscriptionView, Transition, TypeId};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::service::Routes;
 
 use crate::connection;
+use crate::deadlines::Deadlines;
 use crate::discovery::Discovery;
 use crate::listener::Socket;
 use crate::peer::Peer;
@@ -76,6 +79,7 @@ pub(crate) struct Shard {
     pub(crate) routes: Routes,
     pub(crate) streams: RefCell<HashMap<u64, Rc<Discovery>>>,
     pub(crate) interest: RefCell<Interest<u64>>,
+    pub(crate) deadlines: Deadlines,
     /// Connections are told to go.
     pub(crate) draining: CancellationToken,
     /// What is still there ends now.
@@ -113,6 +117,7 @@ impl Shard {
             routes,
             streams: RefCell::default(),
             interest: RefCell::default(),
+            deadlines: Deadlines::default(),
             draining: CancellationToken::new(),
             ending: CancellationToken::new(),
             last_stream_id: Cell::new(index as u64),
@@ -126,6 +131,7 @@ impl Shard {
     pub(crate) async fn run(self: Rc<Shard>, mut inbox: UnboundedReceiver<Command>) {
         let tasks = LocalSet::new();
         let commands = async {
+            spawn_local(Rc::clone(&self).tell_the_time());
             while let Some(command) = inbox.recv().await {
                 match command {
                     Command::Stop => break,
@@ -175,6 +181,23 @@ impl Shard {
                 });
             }
             Command::Stop => {}
+        }
+    }
+
+    /// Tell streams of their deadlines, for ever.
+    async fn tell_the_time(self: Rc<Shard>) {
+        loop {
+            let due = match self.deadlines.next() {
+                Some(due) => sleep(due.saturating_sub(self.shared.now())).left_future(),
+                None => pending().right_future(),
+            };
+            select(pin!(due), pin!(self.deadlines.sooner())).await;
+            let now = self.shared.now();
+            for id in self.deadlines.take(now) {
+                if let Some(stream) = self.streams.borrow().get(&id) {
+                    stream.on_deadline(now);
+                }
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use steerway_engine::{Demand, DemandKey, Identifier, Store, WILDCARD};
+use steerway_engine::{Demand, DemandKey, Store, StreamOptions, WILDCARD};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -17,7 +17,7 @@ pub(crate) struct Shared {
     pub(crate) store: RwLock<Store>,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
-    pub(crate) identifier: Identifier,
+    pub(crate) stream_options: Arc<StreamOptions>,
     answering: AtomicBool,
     demand: Mutex<Demand>,
     unwanted: Notify,
@@ -25,12 +25,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(identifier: &str, demand_grace: Duration) -> std::io::Result<Arc<Shared>> {
+    pub(crate) fn new(stream_options: StreamOptions, demand_grace: Duration) -> std::io::Result<Arc<Shared>> {
         Ok(Arc::new(Shared {
             store: RwLock::new(Store::new()),
             events: Events::new()?,
             metrics: Metrics::default(),
-            identifier: Identifier::new(identifier),
+            stream_options: Arc::new(stream_options),
             answering: AtomicBool::new(false),
             demand: Mutex::new(Demand::new(demand_grace)),
             unwanted: Notify::new(),

@@ -213,6 +213,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     multiplexes and still bounds what one connection can hold. `maxConcurrentStreams` is another name of this
     key."""
 
+    max_names_per_stream: Annotated[
+        int,
+        Meta(
+            title="Names that one stream may be subscribed to",
+            ge=1,
+            le=10_000_000,
+            description="a whole number from 1 to 10000000",
+            extra={"metavar": "N"},
+        ),
+    ] = 50_000
+    """Names that one stream may be subscribed to, over all types; a stream that asks for more ends with
+    RESOURCE_EXHAUSTED. A name costs some 150 bytes per stream; 50,000 are more than the services of large clusters."""
+
+    max_name_bytes: Annotated[
+        int,
+        Meta(
+            title="Longest resource name that a client may ask for",
+            ge=64,
+            le=1_000_000,
+            description="a whole number from 64 to 1000000",
+            extra={"metavar": "BYTES"},
+        ),
+    ] = 4096
+    """Longest resource name that a client may ask for, in bytes; a stream that asks for a longer one ends with
+    RESOURCE_EXHAUSTED. Names of Kubernetes services stay below 300; xdstp names carry parameters."""
+
     threads: Annotated[
         int,
         Meta(
@@ -235,6 +261,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         PositiveSeconds, Meta(title="Time that a client has to answer a ping")
     ] = 20.0
     """Seconds that a client has to answer the ping before its connection is closed; gRPC's own default."""
+
+    order_timeout_seconds: Annotated[Seconds, Meta(title="Longest wait of a resource for those it names")] = 5.0
+    """Seconds that a resource waits at most for others of the same client: a route until the client has the clusters
+    that it names, a cluster to be withdrawn until the client has taken a route without it. A client answers within a
+    round trip; five seconds let a busy one answer and end the wait for one that never does. 0: no order, everything at
+    once."""
 
     demand_grace_seconds: Annotated[Seconds, Meta(title="Upkeep of a resource after its last subscriber")] = (
         30.0

@@ -41,8 +41,11 @@ class Engine:
         identifier: str,
         threads: int = 0,
         max_concurrent_streams: int = 1000,
+        max_names_per_stream: int = 50_000,
+        max_name_bytes: int = 4096,
         keepalive_interval_seconds: float = 30.0,
         keepalive_timeout_seconds: float = 20.0,
+        order_timeout_seconds: float = 5.0,
         demand_grace_seconds: float = 30.0,
     ) -> None:
         """Raises EngineError for an argument that is out of range."""
@@ -52,8 +55,11 @@ class Engine:
                 identifier=identifier,
                 threads=threads,
                 max_concurrent_streams=max_concurrent_streams,
+                max_names_per_stream=max_names_per_stream,
+                max_name_bytes=max_name_bytes,
                 keepalive_interval_seconds=keepalive_interval_seconds,
                 keepalive_timeout_seconds=keepalive_timeout_seconds,
+                order_timeout_seconds=order_timeout_seconds,
                 demand_grace_seconds=demand_grace_seconds,
                 descriptors=descriptors(),
             )

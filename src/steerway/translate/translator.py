@@ -91,8 +91,8 @@ class Translator:
         """Somebody subscribed: answer each name, and keep it up to date from now on."""
         commit = Commit()
         for served, name, audience in wanted:
-            if name == "*":
-                continue  # what a wildcard sees is published without demand
+            if name == "*" or names.is_collection(name):
+                continue  # what a wildcard or a glob collection sees is published without demand
             key = self._key(served, name, audience)
             entry = self._entries.get(key)
             if entry is None:

@@ -3,7 +3,11 @@
 mod admission;
 mod answering;
 mod delta;
+mod errors;
+mod expiry;
+mod globs;
 mod model;
+mod order;
 mod sotw;
 mod warming;
 mod wire;

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 pub(crate) struct Node {
     #[prost(string, tag = "1")]
     pub(crate) id: String,
+    #[prost(string, repeated, tag = "10")]
+    pub(crate) client_features: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -58,6 +60,30 @@ pub(crate) struct DiscoveryResponse {
     pub(crate) nonce: String,
     #[prost(message, optional, tag = "6")]
     pub(crate) control_plane: Option<ControlPlane>,
+    #[prost(message, repeated, tag = "7")]
+    pub(crate) resource_errors: Vec<ResourceError>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ResourceName {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ResourceError {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) resource_name: Option<ResourceName>,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) error_detail: Option<Status>,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(crate) struct Duration {
+    #[prost(int64, tag = "1")]
+    pub(crate) seconds: i64,
+    #[prost(int32, tag = "2")]
+    pub(crate) nanos: i32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -86,6 +112,8 @@ pub(crate) struct Resource {
     pub(crate) resource: Option<Any>,
     #[prost(string, tag = "3")]
     pub(crate) name: String,
+    #[prost(message, optional, tag = "6")]
+    pub(crate) ttl: Option<Duration>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -102,4 +130,6 @@ pub(crate) struct DeltaDiscoveryResponse {
     pub(crate) removed_resources: Vec<String>,
     #[prost(message, optional, tag = "7")]
     pub(crate) control_plane: Option<ControlPlane>,
+    #[prost(message, repeated, tag = "9")]
+    pub(crate) resource_errors: Vec<ResourceError>,
 }

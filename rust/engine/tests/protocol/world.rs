@@ -8,7 +8,7 @@ use bytes::Buf;
 use prost::Message;
 use steerway_engine::{
     Commit, Effects, Grant, Identifier, Interest, InterestChange, Key, Node, Protocol, Put, Received,
-    RequestKind, Resource, Response, Service, Status, Store, Stream, SubscriptionView, TypeId,
+    RequestKind, Resource, Response, Service, Status, Store, Stream, StreamOptions, SubscriptionView, TypeId,
 };
 
 use crate::wire;
@@ -32,6 +32,7 @@ pub(crate) struct Ask {
     pub(crate) version: String,
     pub(crate) nonce: String,
     pub(crate) error: Option<(i32, String)>,
+    pub(crate) features: Vec<String>,
 }
 
 fn strings(names: &[&str]) -> Vec<String> {
@@ -81,8 +82,14 @@ impl Ask {
         self
     }
 
+    /// What the client says that it can do, by the end of the names (`xds.config.`…).
+    pub(crate) fn able(mut self, features: &[&str]) -> Ask {
+        self.features = features.iter().map(|feature| format!("xds.config.{feature}")).collect();
+        self
+    }
+
     fn encode(self, protocol: Protocol) -> Vec<u8> {
-        let node = self.node.map(|id| wire::Node { id });
+        let node = self.node.map(|id| wire::Node { id, client_features: self.features });
         let error_detail = self.error.map(|(code, message)| wire::Status { code, message });
         match protocol {
             Protocol::Sotw => wire::DiscoveryRequest {
@@ -118,20 +125,54 @@ pub(crate) struct Reply {
     /// Delta only.
     pub(crate) versions: BTreeMap<String, String>,
     pub(crate) removed: Vec<String>,
+    /// Times to live.
+    pub(crate) ttls: BTreeMap<String, Duration>,
+    /// Names that came with a time to live and without their resource, with the version.
+    pub(crate) beats: BTreeMap<String, String>,
+    pub(crate) errors: BTreeMap<String, String>,
 }
 
 impl Reply {
-    /// `a=1 b=2 -c`: short enough to compare.
+    /// `a=1 b=2 -c ~d`: short enough to compare.
     pub(crate) fn text(&self) -> String {
         let resources = self.resources.iter().map(|(name, content)| format!("{name}={content}"));
         let removed = self.removed.iter().map(|name| format!("-{name}"));
-        resources.chain(removed).collect::<Vec<_>>().join(" ")
+        let beats = self.beats.keys().map(|name| format!("~{name}"));
+        resources.chain(removed).chain(beats).collect::<Vec<_>>().join(" ")
+    }
+
+    fn add_wrapped(&mut self, resource: wire::Resource) {
+        assert!(!self.removed.contains(&resource.name), "no name in both lists");
+        if let Some(ttl) = resource.ttl {
+            let ttl = Duration::new(ttl.seconds as u64, ttl.nanos as u32);
+            self.ttls.insert(resource.name.clone(), ttl);
+        }
+        match resource.resource {
+            Some(any) => {
+                self.add(any);
+                assert!(self.resources.contains_key(&resource.name));
+                self.versions.insert(resource.name, resource.version);
+            }
+            None => assert!(self.beats.insert(resource.name, resource.version).is_none()),
+        }
+    }
+
+    fn explain(&mut self, errors: Vec<wire::ResourceError>) {
+        for error in errors {
+            let (name, detail) = (error.resource_name.unwrap().name, error.error_detail.unwrap());
+            assert_eq!(detail.code, 5, "NOT_FOUND");
+            assert!(!self.resources.contains_key(&name), "no name among resources and errors");
+            assert!(self.errors.insert(name, detail.message).is_none());
+        }
     }
 
     fn add(&mut self, any: wire::Any) {
+        if any.type_url == "type.googleapis.com/envoy.service.discovery.v3.Resource" {
+            return self.add_wrapped(wire::Resource::decode(&*any.value).unwrap());
+        }
         assert_eq!(any.type_url, self.type_id.url(), "type_url of every resource in it");
         let value = String::from_utf8(any.value).unwrap();
-        let (name, content) = value.split_once('=').unwrap();
+        let (name, content) = value.rsplit_once('=').unwrap();
         let old = self.resources.insert(name.into(), content.into());
         assert!(old.is_none(), "names unique: {name}");
     }
@@ -149,31 +190,31 @@ impl Reply {
             resources: BTreeMap::new(),
             versions: BTreeMap::new(),
             removed: Vec::new(),
+            ttls: BTreeMap::new(),
+            beats: BTreeMap::new(),
+            errors: BTreeMap::new(),
         };
         let (type_url, control_plane) = match protocol {
             Protocol::Sotw => {
                 let message = wire::DiscoveryResponse::decode(message).unwrap();
                 (reply.version, reply.nonce) = (message.version_info, message.nonce);
                 message.resources.into_iter().for_each(|any| reply.add(any));
+                reply.explain(message.resource_errors);
                 (message.type_url, message.control_plane)
             }
             Protocol::Delta => {
                 let message = wire::DeltaDiscoveryResponse::decode(message).unwrap();
                 (reply.version, reply.nonce) = (message.system_version_info, message.nonce);
                 reply.removed = message.removed_resources;
-                for resource in message.resources {
-                    reply.add(resource.resource.unwrap());
-                    assert!(reply.resources.contains_key(&resource.name));
-                    assert!(!reply.removed.contains(&resource.name), "no name in both lists");
-                    reply.versions.insert(resource.name, resource.version);
-                }
+                message.resources.into_iter().for_each(|resource| reply.add_wrapped(resource));
+                reply.explain(message.resource_errors);
                 (message.type_url, message.control_plane)
             }
         };
         assert_eq!(type_url, type_id.url());
         assert!(!reply.version.is_empty(), "non-empty version");
         assert_eq!(control_plane.unwrap().identifier, IDENTIFIER);
-        assert_eq!((reply.resources.len(), reply.removed.len()), (resources, removed));
+        assert_eq!((reply.resources.len() + reply.beats.len(), reply.removed.len()), (resources, removed));
         reply
     }
 }
@@ -189,6 +230,12 @@ pub(crate) enum Op {
 
 pub(crate) fn put(type_id: TypeId, name: &str, content: &str) -> Op {
     Op::Put(type_id, name.into(), content.into(), Vec::new())
+}
+
+/// A resource that names others of a type.
+pub(crate) fn naming(type_id: TypeId, name: &str, content: &str, of: TypeId, named: &[&str]) -> Op {
+    let refs = named.iter().map(|name| (of, (*name).into())).collect();
+    Op::Put(type_id, name.into(), content.into(), refs)
 }
 
 /// A cluster that names its endpoints.
@@ -214,6 +261,17 @@ pub(crate) fn key(type_id: TypeId, name: &str, audience: &str) -> Key {
 
 pub(crate) fn resource(type_id: TypeId, name: &str, content: &str) -> Arc<Resource> {
     Arc::new(Resource::new(type_id, name, format!("{name}={content}").as_bytes(), Vec::new()))
+}
+
+pub(crate) const ORDER_TIMEOUT: Duration = Duration::from_secs(5);
+
+fn options() -> Arc<StreamOptions> {
+    Arc::new(StreamOptions {
+        identifier: Identifier::new(IDENTIFIER),
+        order_timeout: ORDER_TIMEOUT,
+        names_per_stream: 1000,
+        name_bytes: 1000,
+    })
 }
 
 /// One replica with its streams.
@@ -243,7 +301,7 @@ impl World {
     }
 
     pub(crate) fn open_service(&mut self, protocol: Protocol, service: Service) -> usize {
-        self.streams.push(Stream::new(protocol, service, &Identifier::new(IDENTIFIER)));
+        self.streams.push(Stream::new(protocol, service, &options()));
         self.streams.len() - 1
     }
 
@@ -306,6 +364,20 @@ impl World {
         }
         for (type_id, name) in self.streams[stream].interests() {
             assert!(self.index.subscribers(type_id, name).any(|subscriber| subscriber == stream), "{name}");
+        }
+    }
+
+    /// Let time pass up to the deadlines that streams ask for, and beyond none of them unnoticed.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            let due = self.streams.iter().filter_map(Stream::next_deadline).min().filter(|due| *due <= end);
+            self.now = due.unwrap_or(end).max(self.now);
+            let now = self.now;
+            self.streams.iter_mut().for_each(|stream| stream.on_deadline(now));
+            if due.is_none_or(|_| self.streams.iter().any(Stream::may_respond)) {
+                return;
+            }
         }
     }
 

@@ -1,0 +1,96 @@
+//! Make before break: which resources of one stream wait for others of it.
+//!
+//! "xDS REST and gRPC protocol", Eventual consistency considerations: what is named comes before what names it, and leaves
+//! after it. References tell which: a route waits for the clusters that the client is about to get, a cluster leaves when
+//! the client has taken a route without it. Nothing waits for ever, and nothing waits for what the client did not ask for.
+
+use std::cell::OnceCell;
+use std::time::Duration;
+
+use hashbrown::{HashMap, HashSet};
+
+use crate::watch::{View, Watch};
+use crate::{Lookup, Resource, TypeId};
+
+/// The subscriptions of a stream but the one that is being answered, by [`TypeId::index`].
+type Watches = [Option<Box<Watch>>; TypeId::COUNT];
+
+/// What the other types of a stream mean for one of them.
+pub(crate) struct Peers<'a> {
+    watches: &'a Watches,
+    used: OnceCell<HashSet<(TypeId, &'a str)>>,
+}
+
+impl<'a> Peers<'a> {
+    pub(crate) fn new(watches: &'a Watches) -> Peers<'a> {
+        Peers { watches, used: OnceCell::new() }
+    }
+
+    /// Whether the client is about to get something that `resource` names and that goes before it. `view` is of the
+    /// type of the resource.
+    pub(crate) fn are_awaited(&self, resource: &Resource, view: View<'_>) -> bool {
+        let before = resource.refs().iter().filter(|(type_id, _)| *type_id < view.type_id);
+        before.into_iter().any(|(type_id, name)| self.is_coming(*type_id, name, view))
+    }
+
+    /// The client asked for it, it is there, and the client has not taken it yet; for a cluster, also its endpoints.
+    fn is_coming(&self, type_id: TypeId, name: &str, view: View<'_>) -> bool {
+        let Some(watch) = &self.watches[type_id.index()] else { return false };
+        let Some(resource) = view.of(type_id).peek(name).filter(|_| watch.covers(name)) else { return false };
+        let mut endpoints = resource.refs().iter().filter(|(named, _)| *named == TypeId::Endpoint);
+        !watch.has_taken(name) || endpoints.any(|(named, name)| self.is_coming(*named, name, view))
+    }
+
+    /// Whether the client may still use something that names it.
+    pub(crate) fn use_it(&self, type_id: TypeId, name: &str) -> bool {
+        let used = || self.watches.iter().flatten().flat_map(|watch| watch.in_use()).collect();
+        self.used.get_or_init(used).contains(&(type_id, name))
+    }
+}
+
+impl<'a> View<'a> {
+    fn of(self, type_id: TypeId) -> View<'a> {
+        View { type_id, ..self }
+    }
+
+    /// The resource, without counting it as withheld when it is.
+    fn peek(self, name: &str) -> Option<&'a Resource> {
+        match self.store.lookup(self.type_id, name, self.audience) {
+            Lookup::Found(resource) => {
+                Some(&**resource).filter(|resource| self.grant.admits(resource.scope()))
+            }
+            Lookup::Absent(_) | Lookup::Unanswered => None,
+        }
+    }
+}
+
+/// Names of one type that wait for others, by their index, each with the time when it waits no longer.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(HashMap<u32, Duration>);
+
+impl Waiting {
+    /// Whether the name waits (on): `must` says if there is anything to wait for.
+    pub(crate) fn holds(
+        &mut self,
+        index: u32,
+        (now, patience): (Duration, Duration),
+        must: impl FnOnce() -> bool,
+    ) -> bool {
+        let until = self.0.get(&index).copied();
+        if until.is_some_and(|until| until <= now) || !must() {
+            self.0.remove(&index);
+            return false;
+        }
+        self.0.entry(index).or_insert(now + patience);
+        true
+    }
+
+    pub(crate) fn indices(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.keys().copied()
+    }
+
+    /// When the first one waits no longer.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        self.0.values().min().copied()
+    }
+}

@@ -1,0 +1,124 @@
+//! "TTL and heartbeats" (xDS REST and gRPC protocol: TTL).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use steerway_engine::Protocol::{self, Delta, Sotw};
+use steerway_engine::{Commit, Put, Resource};
+
+use crate::world::{Ask, CDS, EDS, NOTHING, Reply, World, absent, ask, key, put, texts};
+
+const TTL: Duration = Duration::from_secs(30);
+const ABLE: [&str; 2] = ["supports-resource-ttl", "resource-in-sotw"];
+
+fn expiring(world: &mut World, type_id: steerway_engine::TypeId, name: &str, content: &str) {
+    let value = format!("{name}={content}");
+    let resource = Resource::new(type_id, name, value.as_bytes(), Vec::new()).with_ttl(name, TTL);
+    world.apply(Commit {
+        put: vec![Put { key: key(type_id, name, ""), resource: resource.into() }],
+        ..Commit::default()
+    });
+}
+
+fn endpoints() -> Ask {
+    ask(EDS, &["a", "b"]).able(&ABLE)
+}
+
+/// A client that holds `a` for 30 s and `b` for ever.
+fn client(protocol: Protocol) -> (World, usize, Reply) {
+    let mut world = World::serving([put(EDS, "b", "1")]);
+    expiring(&mut world, EDS, "a", "1");
+    let stream = world.open(protocol);
+    let first = world.answer(stream, endpoints());
+    assert_eq!(first.ttls, BTreeMap::from([("a".to_owned(), TTL)]));
+    (world, stream, first)
+}
+
+fn ack(protocol: Protocol, reply: &Reply) -> Ask {
+    let again = if protocol == Sotw { endpoints() } else { ask(EDS, &[]) };
+    again.ack(reply)
+}
+
+#[test]
+fn a_heartbeat_comes_three_times_in_a_life_without_the_resource() {
+    for protocol in [Sotw, Delta] {
+        let (mut world, stream, first) = client(protocol);
+        world.say(stream, ack(protocol, &first));
+        let version = if protocol == Sotw { first.version.clone() } else { first.versions["a"].clone() };
+        for _ in 0..3 {
+            world.wait(TTL / 3 - Duration::from_millis(1));
+            assert_eq!(texts(&world.pump(stream)), NOTHING, "{protocol:?}");
+            world.wait(Duration::from_millis(1));
+            let beat = world.pump(stream).remove(0);
+            assert_eq!((beat.text().as_str(), &beat.version), ("~a", &first.version), "{protocol:?}");
+            assert_eq!(
+                (&beat.beats["a"], beat.ttls["a"]),
+                (&version, TTL),
+                "the version that the client has"
+            );
+            assert_eq!(texts(&world.say(stream, ack(protocol, &beat))), NOTHING);
+        }
+    }
+}
+
+#[test]
+fn a_change_is_a_heartbeat_too() {
+    let (mut world, stream, first) = client(Delta);
+    world.say(stream, ack(Delta, &first));
+    world.wait(TTL / 4);
+    expiring(&mut world, EDS, "a", "2");
+    let change = world.pump(stream).remove(0);
+    assert_eq!((change.text().as_str(), change.ttls.len()), ("a=2", 1));
+    world.say(stream, ack(Delta, &change));
+    world.wait(TTL / 4);
+    assert_eq!(texts(&world.pump(stream)), NOTHING);
+    world.wait(TTL / 4);
+    assert_eq!(texts(&world.pump(stream)), ["~a"]);
+}
+
+#[test]
+fn heartbeats_end_with_the_resource_and_with_the_interest() {
+    for leave in [false, true] {
+        let (mut world, stream, first) = client(Delta);
+        world.say(stream, ack(Delta, &first));
+        if leave {
+            world.say(stream, ask(EDS, &[]).leave(&["a"]));
+        } else {
+            let gone = world.change(stream, [absent(EDS, "a")]).remove(0);
+            world.say(stream, ack(Delta, &gone));
+        }
+        world.wait(TTL * 2);
+        assert_eq!(texts(&world.pump(stream)), NOTHING);
+        world.wait(TTL * 2);
+        assert_eq!(world.stream(stream).next_deadline(), None);
+    }
+}
+
+#[test]
+fn a_full_state_type_beats_with_the_whole_set() {
+    let mut world = World::serving([put(CDS, "b", "1")]);
+    expiring(&mut world, CDS, "a", "1");
+    let stream = world.open(Sotw);
+    let clusters = || ask(CDS, &["a", "b"]).able(&ABLE);
+    let first = world.answer(stream, clusters());
+    world.say(stream, clusters().ack(&first));
+    world.wait(TTL / 3);
+    let beat = world.pump(stream).remove(0);
+    assert_eq!((beat.text().as_str(), &beat.version), ("a=1 b=1", &first.version));
+    assert_eq!(beat.ttls.len(), 1);
+}
+
+#[test]
+fn who_cannot_is_not_told() {
+    for (protocol, features) in
+        [(Sotw, &[][..]), (Sotw, &["supports-resource-ttl"]), (Sotw, &["resource-in-sotw"]), (Delta, &[])]
+    {
+        let mut world = World::default();
+        expiring(&mut world, EDS, "a", "1");
+        let stream = world.open(protocol);
+        let first = world.answer(stream, ask(EDS, &["a"]).able(features));
+        assert_eq!((first.text().as_str(), first.ttls.len()), ("a=1", 0), "{protocol:?} {features:?}");
+        world.wait(TTL);
+        assert_eq!(texts(&world.pump(stream)), NOTHING);
+    }
+}

@@ -1,0 +1,236 @@
+//! "Make-before-break inside a commit … CDS → EDS → LDS → RDS for what is added or changed; references are removed first
+//! (RDS/LDS), and a cluster (and its assignment) leaves only after the routes that named it were ACKed or a time-out
+//! passed." (xDS REST and gRPC protocol: Eventual consistency considerations.)
+
+use std::time::Duration;
+
+use steerway_engine::Protocol::{self, Delta, Sotw};
+use steerway_engine::TypeId;
+
+use crate::world::{
+    Ask, CDS, EDS, LDS, NOTHING, ORDER_TIMEOUT, Op, RDS, Reply, World, absent, ask, cluster, complete,
+    forget, naming, put,
+};
+
+/// A proxy: it asks for all clusters and listeners and for what they name, and answers when it is told to.
+struct Proxy {
+    world: World,
+    stream: usize,
+    protocol: Protocol,
+    /// Endpoints that it asked for.
+    endpoints: Vec<String>,
+    /// Responses that it has not answered.
+    open: Vec<Reply>,
+    /// All that it got since it was last looked at, in order.
+    got: Vec<String>,
+}
+
+impl Proxy {
+    fn say(&mut self, ask: Ask) {
+        let replies = self.world.say(self.stream, ask);
+        self.note(replies);
+    }
+
+    fn note(&mut self, replies: Vec<Reply>) {
+        let text = |reply: &Reply| format!("{:?} {}", reply.type_id, reply.text()).trim_end().to_owned();
+        self.got.extend(replies.iter().map(text));
+        self.open.extend(replies);
+    }
+
+    /// Everything that came since the last look.
+    fn got(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.got)
+    }
+
+    fn commit(&mut self, ops: impl IntoIterator<Item = Op>) -> Vec<String> {
+        let replies = self.world.change(self.stream, ops);
+        self.note(replies);
+        self.got()
+    }
+
+    fn wait(&mut self, time: Duration) -> Vec<String> {
+        self.world.wait(time);
+        let replies = self.world.pump(self.stream);
+        self.note(replies);
+        self.got()
+    }
+
+    /// Answer the open response of a type, and see what that brings.
+    fn ack(&mut self, type_id: TypeId) -> Vec<String> {
+        let place = self.open.iter().position(|reply| reply.type_id == type_id).expect("something to answer");
+        let reply = self.open.remove(place);
+        if type_id == CDS {
+            // Proxies ask for the endpoints of new clusters before they accept the clusters.
+            let clusters = reply.resources.keys();
+            let new: Vec<String> = clusters.filter(|name| !self.endpoints.contains(name)).cloned().collect();
+            self.endpoints.extend(new.iter().cloned());
+            let names = if self.protocol == Sotw { &self.endpoints } else { &new };
+            let names: Vec<String> = names.clone();
+            if !new.is_empty() {
+                self.say(ask(EDS, &names.iter().map(String::as_str).collect::<Vec<_>>()));
+            }
+        }
+        let names: Vec<&str> = match (self.protocol, type_id) {
+            (Sotw, EDS) => self.endpoints.iter().map(String::as_str).collect(),
+            (Sotw, RDS) => vec!["r"],
+            _ => vec![],
+        };
+        let ack = ask(type_id, &names).ack(&reply);
+        self.say(ack);
+        self.got()
+    }
+
+    fn settle(&mut self) {
+        while let Some(reply) = self.open.first() {
+            self.ack(reply.type_id);
+        }
+    }
+}
+
+fn route(content: &str, clusters: &[&str]) -> Op {
+    naming(RDS, "r", content, CDS, clusters)
+}
+
+fn served(name: &str) -> [Op; 2] {
+    [cluster(name, "1", name), put(EDS, name, "1")]
+}
+
+fn withdrawn(name: &str) -> [Op; 2] {
+    [forget(CDS, name), absent(EDS, name)]
+}
+
+/// A proxy with a listener whose route goes to the cluster `old`.
+fn proxy(protocol: Protocol) -> Proxy {
+    let mut world = World::serving(
+        [complete(CDS), complete(LDS), naming(LDS, "l", "1", RDS, &["r"]), route("1", &["old"])]
+            .into_iter()
+            .chain(served("old")),
+    );
+    let stream = world.open(protocol);
+    let mut proxy =
+        Proxy { world, stream, protocol, endpoints: Vec::new(), open: Vec::new(), got: Vec::new() };
+    for first in [ask(CDS, &[]), ask(LDS, &[]), ask(RDS, &["r"])] {
+        proxy.say(first);
+        proxy.settle();
+    }
+    assert_eq!(proxy.got(), NOTHING, "all of it was looked at");
+    proxy
+}
+
+/// What one protocol says of a set, the other says of its changes.
+fn by<const N: usize>(protocol: Protocol, sotw: [&str; N], delta: [&str; N]) -> [String; N] {
+    (if protocol == Sotw { sotw } else { delta }).map(str::to_owned)
+}
+
+#[test]
+fn a_route_comes_after_its_new_cluster_and_the_old_cluster_leaves_after_the_route() {
+    for protocol in [Sotw, Delta] {
+        let mut proxy = proxy(protocol);
+        let swap = served("new").into_iter().chain(withdrawn("old")).chain([route("2", &["new"])]);
+        let made = by(protocol, ["Cluster new=1 old=1"], ["Cluster new=1"]);
+        assert_eq!(proxy.commit(swap), made, "{protocol:?}: the old cluster stays");
+        assert_eq!(proxy.ack(CDS), ["Endpoint new=1"], "{protocol:?}: the route waits for the endpoints");
+        assert_eq!(proxy.ack(EDS), ["Route r=2"]);
+        let broken: &[&str] = if protocol == Sotw { &["Cluster new=1"] } else { &["Cluster -old"] };
+        assert_eq!(proxy.ack(RDS), broken, "{protocol:?}: now that no route names it");
+        let gone: &[&str] = if protocol == Sotw { &[] } else { &["Endpoint -old"] };
+        assert_eq!(proxy.ack(CDS), gone, "{protocol:?}: the assignment goes last");
+        proxy.settle();
+        assert_eq!((proxy.got(), proxy.wait(ORDER_TIMEOUT * 3)), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn neither_waits_for_ever() {
+    for protocol in [Sotw, Delta] {
+        let mut proxy = proxy(protocol);
+        let swap = served("new").into_iter().chain(withdrawn("old")).chain([route("2", &["new"])]);
+        proxy.commit(swap);
+        assert_eq!(proxy.wait(ORDER_TIMEOUT - Duration::from_millis(1)), NOTHING);
+        let late: &[&str] = if protocol == Sotw { &["Route r=2"] } else { &["Endpoint -old", "Route r=2"] };
+        assert_eq!(proxy.wait(Duration::from_millis(1)), late, "the response with the cluster is still open");
+        let then: &[&str] = if protocol == Sotw {
+            &["Endpoint new=1", "Cluster new=1"]
+        } else {
+            &["Endpoint new=1", "Cluster -old"]
+        };
+        let mut got = proxy.ack(CDS);
+        got.sort_unstable();
+        let mut then = then.to_vec();
+        then.sort_unstable();
+        if protocol == Delta {
+            // The endpoints that were taken back are still to be answered.
+            assert_eq!(got, ["Cluster -old"]);
+            assert_eq!(proxy.ack(EDS), ["Endpoint new=1"]);
+        } else {
+            assert_eq!(got, then);
+        }
+    }
+}
+
+#[test]
+fn a_refused_route_keeps_its_cluster_until_one_is_taken() {
+    let mut proxy = proxy(Delta);
+    proxy.commit(withdrawn("old").into_iter().chain([route("2", &[])]));
+    let refused = proxy.open.remove(0);
+    assert_eq!(refused.type_id, RDS);
+    proxy.say(ask(RDS, &[]).nack(&refused, 3, "no"));
+    assert_eq!(proxy.got(), NOTHING, "the client still uses the route that it had");
+    assert_eq!(proxy.commit([route("3", &[])]), ["Route r=3"]);
+    assert_eq!(proxy.ack(RDS), ["Cluster -old"]);
+}
+
+#[test]
+fn what_the_client_did_not_ask_for_is_not_waited_for() {
+    // A proxyless client learns of the cluster from the route.
+    let mut world = World::serving([route("1", &["a"])].into_iter().chain(served("a")));
+    let stream = world.open(Sotw);
+    let first = world.answer(stream, ask(RDS, &["r"]));
+    world.say(stream, ask(RDS, &["r"]).ack(&first));
+    let clusters = world.answer(stream, ask(CDS, &["a"]));
+    world.say(stream, ask(CDS, &["a"]).ack(&clusters));
+    let both = world.change(stream, [route("2", &["a", "b"])].into_iter().chain(served("b")));
+    assert_eq!(both.iter().map(Reply::text).collect::<Vec<_>>(), ["r=2"]);
+}
+
+#[test]
+fn a_change_of_endpoints_holds_up_no_route() {
+    let mut proxy = proxy(Sotw);
+    assert_eq!(proxy.commit([put(EDS, "old", "2")]), ["Endpoint old=2"]);
+    assert_eq!(proxy.commit([route("2", &["old"])]), ["Route r=2"], "the client has the cluster");
+}
+
+#[test]
+fn a_cluster_that_comes_back_in_time_never_left() {
+    for protocol in [Sotw, Delta] {
+        let mut proxy = proxy(protocol);
+        assert_eq!(proxy.commit(withdrawn("old")), NOTHING, "a route names it");
+        assert_eq!(proxy.commit(served("old")), NOTHING);
+        assert_eq!(proxy.wait(ORDER_TIMEOUT * 2), NOTHING);
+    }
+}
+
+#[test]
+fn a_service_that_is_deleted_leaves_from_its_listener_down() {
+    let mut proxy = proxy(Delta);
+    let all = [forget(LDS, "l"), absent(RDS, "r")].into_iter().chain(withdrawn("old"));
+    assert_eq!(proxy.commit(all), ["Listener -l"]);
+    assert_eq!(proxy.ack(LDS), ["Route -r"]);
+    assert_eq!(proxy.ack(RDS), ["Cluster -old"]);
+    assert_eq!(proxy.ack(CDS), ["Endpoint -old"]);
+    proxy.settle();
+    assert_eq!((proxy.got(), proxy.wait(ORDER_TIMEOUT * 2)), (vec![], vec![]));
+}
+
+#[test]
+fn a_listener_with_routes_in_it_waits_for_their_clusters() {
+    for protocol in [Sotw, Delta] {
+        let mut proxy = proxy(protocol);
+        let inline = naming(LDS, "m", "1", CDS, &["new"]);
+        let made = by(protocol, ["Cluster new=1 old=1"], ["Cluster new=1"]);
+        assert_eq!(proxy.commit(served("new").into_iter().chain([inline])), made);
+        assert_eq!(proxy.ack(CDS), ["Endpoint new=1"]);
+        let listeners = by(protocol, ["Listener l=1 m=1"], ["Listener m=1"]);
+        assert_eq!(proxy.ack(EDS), listeners);
+    }
+}
