@@ -21,7 +21,16 @@ __all__ = [
     "Stream",
     "Subscription",
     "Withdrawn",
+    "canonical_name",
+    "is_collection",
 ]
+
+def canonical_name(name: str) -> str:
+    """The one spelling under which the engine knows a name: context parameters of an `xdstp://` name are sorted and
+    needless escapes are gone. Any other name is its own."""
+
+def is_collection(name: str) -> bool:
+    """Whether the name is that of a glob collection: `xdstp://AUTHORITY/TYPE/PATH/*`, with or without parameters."""
 
 @final
 class Opened:
@@ -222,8 +231,9 @@ class Engine:
     file has mode 0660, replaces that of a dead process, and goes when the engine stops listening).
     `identifier` goes out as `control_plane.identifier`. `threads` = 0: one per core. `max_concurrent_streams` is per
     connection. `max_names_per_stream` and `max_name_bytes` bound what a stream may subscribe to (RESOURCE_EXHAUSTED
-    beyond). `order_timeout_seconds` bounds how long a resource waits for others of its stream that go first. `descriptors` is a serialised google.protobuf.FileDescriptorSet, which gRPC reflection serves. Raises
-    ValueError for a listen address that is not HOST:PORT, a number out of range or descriptors that are none.
+    beyond). `order_timeout_seconds` bounds how long a resource waits for others of its stream that go first.
+    `descriptors` is a serialised google.protobuf.FileDescriptorSet, which gRPC reflection serves. Raises ValueError
+    for a listen address that is not HOST:PORT, a number out of range or descriptors that are none.
     """
 
     def __new__(

@@ -81,7 +81,7 @@ impl Effects {
         let wildcard = match change.wildcard {
             WildcardChange::Added => Some((true, Arc::clone(wildcard_name()))),
             WildcardChange::Removed => Some((false, Arc::clone(wildcard_name()))),
-            WildcardChange::None | WildcardChange::Again => None,
+            WildcardChange::None => None,
         };
         self.interest.extend(change.interest.into_iter().chain(wildcard).map(
             |(wanted, name)| match wanted {

@@ -48,7 +48,7 @@ pub use status::{Code, Status};
 pub use store::{Commit, CommitOutcome, EntryView, Key, Lookup, Put, Store};
 pub use stream::{Node, Protocol, Service, Stream};
 pub use type_url::TypeId;
-pub use xdstp::canonical_name;
+pub use xdstp::{canonical_name, is_collection};
 
 /// The name that stands for a wildcard subscription, in requests, in [`Interest`] and in [`Demand`].
 pub const WILDCARD: &str = "*";

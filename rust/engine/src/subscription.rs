@@ -15,14 +15,12 @@ use crate::wire::{Malformed, text};
 use crate::xdstp::{collection_of, is_collection};
 
 /// How a request moved the wildcard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) enum WildcardChange {
     #[default]
     None,
-    Removed,
     Added,
-    /// It stands already and was asked for once more by name (delta): all of it is to be sent again.
-    Again,
+    Removed,
 }
 
 /// What a request changed.
@@ -31,10 +29,20 @@ pub(crate) struct Change {
     pub(crate) wildcard: WildcardChange,
     /// Names to answer, as indices: newly asked for or, in delta, asked for once more.
     pub(crate) asked: SmallVec<[u32; 4]>,
-    /// A glob collection came, or is asked for once more (delta).
-    pub(crate) collection: WildcardChange,
+    /// A glob collection came.
+    pub(crate) collected: bool,
+    /// The wildcard or a glob collection stands already and was asked for once more by name (delta): all is to be sent
+    /// again.
+    pub(crate) again: bool,
     /// Interest in names and glob collections that came (`true`) or went, in order. The wildcard is not among them.
     pub(crate) interest: SmallVec<[(bool, Arc<str>); 2]>,
+}
+
+impl Change {
+    /// Whether it covers names that were not asked for one by one and were not covered before.
+    pub(crate) fn widens(&self) -> bool {
+        self.collected || self.wildcard == WildcardChange::Added
+    }
 }
 
 /// A subscription and the names it tracks.
@@ -186,7 +194,7 @@ impl Subscription {
                 let (index, _) = self.subscribe(name, &mut change);
                 change.asked.push(index);
             } else if self.wildcard && !self.legacy {
-                change.wildcard = WildcardChange::Again;
+                change.again = true;
             } else if self.wildcard_allowed {
                 self.set_wildcard(true, &mut change);
                 self.legacy = false;
@@ -246,12 +254,12 @@ impl Subscription {
     fn collect(&mut self, name: &str, pass: u32, change: &mut Change) {
         if let Some((_, met)) = self.collections.iter_mut().find(|(known, _)| **known == *name) {
             *met = pass;
-            change.collection = change.collection.max(WildcardChange::Again);
+            change.again = true;
             return;
         }
         let name: Arc<str> = name.into();
         change.interest.push((true, Arc::clone(&name)));
-        change.collection = change.collection.max(WildcardChange::Added);
+        change.collected = true;
         self.collections.push((name, pass));
     }
 
@@ -374,13 +382,34 @@ mod tests {
         }
     }
 
-    type DeltaStep<'a> = (&'a [&'a str], &'a [&'a str], bool, &'a [&'a str], WildcardChange, &'a [&'a str]);
+    /// How a request moved the wildcard, or that all of it is to be sent again.
+    #[derive(Debug, PartialEq)]
+    enum Moved {
+        None,
+        Added,
+        Again,
+        Removed,
+    }
+
+    impl Moved {
+        fn of(change: &Change) -> Moved {
+            match change.wildcard {
+                WildcardChange::None if change.again => Moved::Again,
+                WildcardChange::None => Moved::None,
+                WildcardChange::Added => Moved::Added,
+                WildcardChange::Removed => Moved::Removed,
+            }
+        }
+    }
+
+    type DeltaStep<'a> = (&'a [&'a str], &'a [&'a str], bool, &'a [&'a str], Moved, &'a [&'a str]);
 
     /// Each step: names that come and go; then wildcard, names, how the wildcard moved, what is to be answered.
     #[test]
     fn delta_requests_step_by_step() {
-        use WildcardChange::{Added, Again, None, Removed};
-        let table: [(&str, bool, &[DeltaStep<'_>]); 6] = [
+        use Moved::{Added, Again, None, Removed};
+        let table: [(&str, bool, &[DeltaStep<'_>]); 7] = [
+            ("the star twice at once", true, &[(&["*", "*"], &[], true, &[], Added, &[])]),
             (
                 "the specification's example",
                 true,
@@ -445,7 +474,7 @@ mod tests {
                     (*wildcard, explicit.iter().map(|n| n.to_string()).collect()),
                     "{step}"
                 );
-                assert_eq!(change.wildcard, *moved, "{step}");
+                assert_eq!(Moved::of(&change), *moved, "{step}");
                 assert_eq!(asked(&subscription, &change), *answered, "{step}");
             }
         }

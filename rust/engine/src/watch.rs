@@ -17,7 +17,7 @@ use crate::request::{Features, Request, error_detail};
 use crate::resource::{fingerprint, parse_version, version_text};
 use crate::response::parse_nonce;
 use crate::stream::Protocol;
-use crate::subscription::{Change, Subscription, WildcardChange};
+use crate::subscription::{Change, Subscription};
 use crate::wire::{Malformed, text};
 use crate::{Grant, Lookup, Resource, Store, TypeId, canonical_name};
 
@@ -188,7 +188,7 @@ impl Watch {
         }
         let change = self.subscription.apply_sotw(request.resource_names())?;
         self.last_names = names;
-        let wide = change.wildcard == WildcardChange::Added || change.collection == WildcardChange::Added;
+        let wide = change.widens();
         if self.type_id.is_full_state() {
             self.owed |= wide || !change.asked.is_empty();
         } else if wide {
@@ -212,10 +212,10 @@ impl Watch {
                 self.subscription.names.mark_dirty(index);
             }
         }
-        match change.wildcard.max(change.collection) {
-            WildcardChange::Added => self.listing = Some(Listing::Missing),
-            WildcardChange::Again => self.listing = Some(Listing::Everything),
-            WildcardChange::Removed | WildcardChange::None => {}
+        if change.again {
+            self.listing = Some(Listing::Everything);
+        } else if change.widens() {
+            self.listing = Some(Listing::Missing);
         }
         self.listing = self.listing.filter(|_| self.subscription.is_wide());
         if first {

@@ -13,13 +13,13 @@ pub fn canonical_name(name: &str) -> Cow<'_, str> {
     let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
     let mut out = String::with_capacity(name.len());
     out.push_str(SCHEME);
-    unescape(path, &mut out);
-    let mut parameters: Vec<&str> = query.into_iter().flat_map(|query| query.split('&')).collect();
-    parameters.retain(|parameter| !parameter.is_empty());
+    out.push_str(&unescape(path));
+    let parameters = query.into_iter().flat_map(|query| query.split('&'));
+    let mut parameters: Vec<String> = parameters.filter(|text| !text.is_empty()).map(unescape).collect();
     parameters.sort_unstable();
     for (index, parameter) in parameters.into_iter().enumerate() {
         out.push(if index == 0 { '?' } else { '&' });
-        unescape(parameter, &mut out);
+        out.push_str(&parameter);
     }
     if out == name { Cow::Borrowed(name) } else { Cow::Owned(out) }
 }
@@ -31,7 +31,7 @@ pub(crate) fn collection_of(name: &str) -> Option<String> {
 }
 
 /// Whether a name is that of a glob collection.
-pub(crate) fn is_collection(name: &str) -> bool {
+pub fn is_collection(name: &str) -> bool {
     last_segment(name).is_some_and(|(start, end)| &name[start..end] == "*")
 }
 
@@ -46,8 +46,9 @@ fn last_segment(name: &str) -> Option<(usize, usize)> {
     Some((SCHEME.len() + path.rfind('/')? + 1, end))
 }
 
-/// Append `text` with no more escapes than RFC 3986 asks for, each in capitals.
-fn unescape(text: &str, out: &mut String) {
+/// `text` with no more escapes than RFC 3986 asks for, each in capitals.
+fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('%') {
         out.push_str(before);
@@ -67,6 +68,7 @@ fn unescape(text: &str, out: &mut String) {
         rest = &after[2..];
     }
     out.push_str(rest);
+    out
 }
 
 #[cfg(test)]

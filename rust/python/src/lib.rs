@@ -7,6 +7,7 @@ mod batch;
 mod engine;
 mod error;
 mod event;
+mod name;
 mod number;
 mod stats;
 mod view;
@@ -17,6 +18,7 @@ mod _engine {
     use crate::{
         engine::Engine,
         event::{Closed, Demand, Nack, Opened, Withdrawn},
+        name::{canonical_name, is_collection},
         stats::Stats,
         view::{Entry, Stream, Subscription},
     };

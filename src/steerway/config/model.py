@@ -262,7 +262,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 20.0
     """Seconds that a client has to answer the ping before its connection is closed; gRPC's own default."""
 
-    order_timeout_seconds: Annotated[Seconds, Meta(title="Longest wait of a resource for those it names")] = 5.0
+    order_timeout_seconds: Annotated[Seconds, Meta(title="Longest wait of a resource for those it names")] = (
+        5.0
+    )
     """Seconds that a resource waits at most for others of the same client: a route until the client has the clusters
     that it names, a cluster to be withdrawn until the client has taken a route without it. A client answers within a
     round trip; five seconds let a busy one answer and end the wait for one that never does. 0: no order, everything at

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import structlog
 
+from steerway._engine import canonical_name, is_collection
 from steerway.catalog.model import Problem, Service, ServiceId
 from steerway.errors import TranslateError
 from steerway.translate import audience as audiences
@@ -91,7 +92,7 @@ class Translator:
         """Somebody subscribed: answer each name, and keep it up to date from now on."""
         commit = Commit()
         for served, name, audience in wanted:
-            if name == "*" or names.is_collection(name):
+            if name == "*" or is_collection(name):
                 continue  # what a wildcard or a glob collection sees is published without demand
             key = self._key(served, name, audience)
             entry = self._entries.get(key)
@@ -128,7 +129,8 @@ class Translator:
         """Services and raw resources changed (None: the document is gone): publish what differs."""
         commit = Commit()
         touched = {key for service in services for key in self._by_service.get(service, ())}
-        for name, document in documents:
+        for (served, spelled), document in documents:
+            name = served, canonical_name(spelled)
             self._take_raw(name, document, commit)
             touched |= self._by_name.get(name, set())
         for key in sorted(touched):

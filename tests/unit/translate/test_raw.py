@@ -278,3 +278,13 @@ class TestClash:
         mesh.update(document(type_url.CLUSTER, CANONICAL, nonsense=1))
         assert mesh.dial("backend.shop") == ["10.0.0.1:50051"]
         assert len(mesh.translator.problems()) == 1
+
+
+def test_an_xdstp_name_has_one_spelling() -> None:
+    """As the engine has it, so that a client's demand meets the file whatever its spelling."""
+    spelled, canonical = "xdstp://files/T/%61?b=2&a=1", "xdstp://files/T/a?a=1&b=2"
+    translator = Mesh().translator
+    commit = translator.start([document(type_url.CLUSTER, spelled)])
+    assert [each.name for each in commit.put] == [canonical]
+    for name in (canonical, "xdstp://files/T/*"):
+        assert not translator.demand([(type_url.CLUSTER, name, PLAIN)])
