@@ -233,7 +233,7 @@ class Engine:
     connection. `max_names_per_stream` and `max_name_bytes` bound what a stream may subscribe to (RESOURCE_EXHAUSTED
     beyond). `order_timeout_seconds` bounds how long a resource waits for others of its stream that go first.
     `descriptors` is a serialised google.protobuf.FileDescriptorSet, which gRPC reflection serves. Raises ValueError
-    for a listen address that is not HOST:PORT, a number out of range or descriptors that are none.
+    for an address that is none, a number out of range or descriptors that are none.
     """
 
     def __new__(

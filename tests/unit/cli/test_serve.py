@@ -87,5 +87,4 @@ def test_every_setting_has_a_flag(steerway: Run) -> None:
     """A setting without a flag could not be tried out."""
     _, out, _ = steerway("serve", "--help")
     flags = [config.flag_name(name) for name in config.SETTINGS]
-    assert len(flags) == 23
     assert [flag for flag in flags if flag not in out] == []
