@@ -43,7 +43,7 @@ class EngineServer:
     def answer_events(self) -> None:
         """Everybody sees the same; a name that is not published does not exist."""
         events = self._engine.poll()
-        opened = [(event.stream, _EVERYBODY) for event in events if isinstance(event, Opened)]
+        opened = [(event.stream, _EVERYBODY, None) for event in events if isinstance(event, Opened)]
         known = set(self._names)
         absent = [
             (event.type_url, event.name, event.audience, "not part of the benchmark")
