@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::{FutureExt, LocalBoxFuture, poll_fn};
+use futures_util::future::{FutureExt, LocalBoxFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use h2::RecvStream;
 use h2::server::{Builder, SendResponse};
@@ -25,6 +25,7 @@ use crate::payload::Payload;
 use crate::peer::{Peer, Token};
 use crate::server::Options;
 use crate::shard::Shard;
+use crate::wakes::drive;
 use crate::{route, unary};
 
 /// A peer that opens a socket and does not speak HTTP/2 by then is cut off.
@@ -34,6 +35,13 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 const MAX_HEADERS: u32 = 16 << 10;
+
+/// The parts of a connection's task, each woken on its own.
+const DRAINING: usize = 0;
+const KEEPALIVE: usize = 1;
+const STREAMS: usize = 2;
+const CONNECTION: usize = 3;
+const PARTS: usize = 4;
 
 /// Serve a connection until the client or a drain closes it.
 pub(crate) async fn serve(shard: Rc<Shard>, socket: Socket, peer: Peer) {
@@ -62,24 +70,30 @@ async fn speak(shard: Rc<Shard>, io: impl AsyncRead + AsyncWrite + Unpin, peer: 
     let peer = Arc::new(peer);
     let heard = Rc::new(Cell::new(Instant::now()));
     let mut streams = FuturesUnordered::new();
-    poll_fn(|context| {
-        if draining.as_mut().poll_unpin(context).is_ready() {
+    drive::<PARTS, ()>(|wakes| {
+        if let Some(mut context) = wakes.take(DRAINING)
+            && draining.as_mut().poll_unpin(&mut context).is_ready()
+        {
             connection.graceful_shutdown();
+            wakes.wake(CONNECTION);
         }
-        if keepalive.poll(context, heard.get()).is_ready() {
+        if let Some(mut context) = wakes.take(KEEPALIVE)
+            && keepalive.poll(&mut context, heard.get()).is_ready()
+        {
             return Poll::Ready(());
         }
         // Streams write before the connection flushes: one wake-up ends in one system call.
-        loop {
-            while let Poll::Ready(Some(())) = streams.poll_next_unpin(context) {}
-            match connection.poll_accept(context) {
-                Poll::Ready(Some(Ok((request, respond)))) => {
-                    streams.push(stream(&shard, &peer, request, respond, &heard));
-                }
-                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
-                Poll::Pending => return Poll::Pending,
+        if let Some(mut context) = wakes.take(STREAMS) {
+            while let Poll::Ready(Some(())) = streams.poll_next_unpin(&mut context) {}
+        }
+        if let Some(mut context) = wakes.take(CONNECTION) {
+            while let Poll::Ready(accepted) = connection.poll_accept(&mut context) {
+                let Some(Ok((request, respond))) = accepted else { return Poll::Ready(()) };
+                streams.push(stream(&shard, &peer, request, respond, &heard));
+                wakes.wake(STREAMS);
             }
         }
+        Poll::Pending
     })
     .await;
 }

@@ -45,8 +45,15 @@ pub(crate) struct Discovery {
 impl Discovery {
     /// Something about the stream changed: have its task look.
     pub(crate) fn wake(&self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn watch(&self, waker: &Waker) {
+        let mut known = self.waker.borrow_mut();
+        if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            *known = Some(waker.clone());
         }
     }
 
@@ -263,7 +270,7 @@ impl Exchange {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Status, Gone>> {
-        self.registration.stream.waker.replace(Some(context.waker().clone()));
+        self.registration.stream.watch(context.waker());
         while let Poll::Ready(piece) = self.body.poll_data(context) {
             match piece {
                 Some(Ok(piece)) => {

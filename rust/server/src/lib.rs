@@ -8,6 +8,7 @@
 //! * `listener`: TCP ports and Unix sockets.
 //! * `shard`: a thread, its streams, its index; told of commits once each.
 //! * `connection`: drives one HTTP/2 connection and its streams in one task.
+//! * `wakes`: polls only what was woken.
 //! * `discovery`: one discovery stream over one HTTP/2 stream.
 //! * `unary`: health and reflection, tonic's services behind an adaptor.
 #![forbid(unsafe_code)]
@@ -31,6 +32,7 @@ mod shard;
 mod shared;
 mod socket_file;
 mod unary;
+mod wakes;
 
 pub use event::Event;
 pub use metrics::{ACK_LATENCY_BOUNDS, Stats};

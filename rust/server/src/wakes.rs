@@ -1,0 +1,149 @@
+//! Tells apart for whom a task was woken.
+//!
+//! A task that drives several things has one waker: whoever uses it, all of them are polled, and what one does for
+//! another while the task runs has it run once more for nothing. Here each part has a waker of its own. A part that
+//! nobody woke is not polled, and a wake-up while the task runs is dealt with before it rests.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::AcqRel, Ordering::Acquire};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// Set while the task runs.
+const RUNNING: u8 = 1 << 7;
+
+/// Turns until the other tasks of the thread get theirs. Two are enough to read a message, answer it and write.
+const TURNS: usize = 4;
+
+/// The parts of one task, by number: at most 7.
+pub(crate) struct Wakes<const PARTS: usize> {
+    shared: Arc<Shared>,
+    wakers: [Waker; PARTS],
+}
+
+struct Shared {
+    /// One bit per part; and [`RUNNING`].
+    woken: AtomicU8,
+    task: Waker,
+}
+
+struct Part {
+    bit: u8,
+    shared: Arc<Shared>,
+}
+
+impl Wake for Part {
+    fn wake(self: Arc<Part>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Part>) {
+        // Otherwise it runs and will look, or was woken before.
+        if self.shared.woken.fetch_or(self.bit, AcqRel) == 0 {
+            self.shared.task.wake_by_ref();
+        }
+    }
+}
+
+impl<const PARTS: usize> Wakes<PARTS> {
+    fn new(task: &Waker) -> Wakes<PARTS> {
+        const { assert!(PARTS <= RUNNING.trailing_zeros() as usize) };
+        let shared = Arc::new(Shared { woken: AtomicU8::new((1 << PARTS) - 1), task: task.clone() });
+        let part = |number: usize| Arc::new(Part { bit: 1u8 << number, shared: Arc::clone(&shared) });
+        let wakers = std::array::from_fn(|number| part(number).into());
+        Wakes { shared, wakers }
+    }
+
+    /// A context to poll this part with, if it was woken since the last call. All are at first.
+    pub(crate) fn take(&self, part: usize) -> Option<Context<'_>> {
+        let bit = 1 << part;
+        let woken = self.shared.woken.fetch_and(!bit, AcqRel) & bit != 0;
+        woken.then(|| Context::from_waker(&self.wakers[part]))
+    }
+
+    /// Have a part polled that is changed by other means than its waker.
+    pub(crate) fn wake(&self, part: usize) {
+        self.wakers[part].wake_by_ref();
+    }
+}
+
+/// Call `turn` whenever a part was woken, until it is ready. For a future that stays on the task which polled it first.
+pub(crate) async fn drive<const PARTS: usize, T>(mut turn: impl FnMut(&Wakes<PARTS>) -> Poll<T>) -> T {
+    let wakes = poll_fn(|context| Poll::Ready(Wakes::new(context.waker()))).await;
+    let Shared { woken, task } = &*wakes.shared;
+    poll_fn(|_| {
+        woken.fetch_or(RUNNING, AcqRel);
+        for _ in 0..TURNS {
+            if let Poll::Ready(done) = turn(&wakes) {
+                return Poll::Ready(done);
+            }
+            if woken.compare_exchange(RUNNING, 0, AcqRel, Acquire).is_ok() {
+                return Poll::Pending;
+            }
+        }
+        woken.fetch_and(!RUNNING, AcqRel);
+        task.wake_by_ref();
+        Poll::Pending
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::future::Future;
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Count>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn woken(wakes: &Wakes<2>) -> Vec<usize> {
+        (0..2).filter(|part| wakes.take(*part).is_some()).collect()
+    }
+
+    #[test]
+    fn only_the_part_that_was_woken_is_polled() {
+        let (count, seen, waker) = (Arc::new(Count::default()), RefCell::default(), RefCell::default());
+        let task = Waker::from(Arc::clone(&count));
+        let mut driven = pin!(drive::<2, ()>(|wakes| {
+            waker.replace(Some(wakes.wakers[1].clone()));
+            seen.replace(woken(wakes));
+            Poll::Pending
+        }));
+        assert!(driven.as_mut().poll(&mut Context::from_waker(&task)).is_pending());
+        assert_eq!((seen.take(), count.0.load(Relaxed)), (vec![0, 1], 0));
+        let part = waker.take().unwrap();
+        part.wake_by_ref();
+        part.wake_by_ref();
+        assert_eq!(count.0.load(Relaxed), 1, "it is woken once");
+        assert!(driven.poll(&mut Context::from_waker(&task)).is_pending());
+        assert_eq!((seen.take(), count.0.load(Relaxed)), (vec![1], 1));
+    }
+
+    #[test]
+    fn what_a_turn_wakes_has_another_turn_and_not_for_ever() {
+        for (repeats, expected) in [(1, (2, 0)), (usize::MAX, (TURNS, 1))] {
+            let (count, turns) = (Arc::new(Count::default()), Cell::new(0));
+            let task = Waker::from(Arc::clone(&count));
+            let driven = pin!(drive::<2, ()>(|wakes| {
+                assert_eq!(woken(wakes), if turns.get() == 0 { vec![0, 1] } else { vec![0] });
+                turns.set(turns.get() + 1);
+                if turns.get() <= repeats {
+                    wakes.wake(0);
+                }
+                Poll::Pending
+            }));
+            assert!(driven.poll(&mut Context::from_waker(&task)).is_pending());
+            assert_eq!((turns.get(), count.0.load(Relaxed)), expected);
+        }
+    }
+}
