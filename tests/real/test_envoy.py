@@ -177,3 +177,68 @@ def test_envoy_keeps_serving_while_it_refuses_a_resource_and_the_admin_server_te
     files.write("cluster-broken.yaml", _cluster("broken"), _endpoints("broken"))
     until(lambda: not nacks(), "an ACK of the mended cluster")
     assert through_envoy.call()[0].backend == address
+
+
+def test_a_move_to_a_new_cluster_loses_no_request(
+    protocol: Protocol,
+    backends: Backends,
+    files: Files,
+    plane: ControlPlane,
+    processes: Processes,
+    tmp_path: Path,
+    port: int,
+    through_envoy: Channel,
+) -> None:
+    """One change replaces the cluster, its endpoints and the route to it: Envoy has the new cluster before the route
+    and the old one until then, so there is no moment without one."""
+    addresses = backends.open(2)
+    envoy = EnvoyProxy(processes, plane, tmp_path, protocol)
+
+    def publish(turn: int) -> None:
+        name = f"turn-{turn}"
+        files.write(
+            "all.yaml", _listener(port), _cluster(name), _endpoints(name, addresses[turn % 2]), _routes(name)
+        )
+
+    publish(0)
+    envoy.wait_until_listening(port)
+    until(lambda: through_envoy.call()[0].ok, "a first answer")
+    with through_envoy.load() as load:
+        for turn in range(1, 9):
+            publish(turn)
+            load.settle(addresses[turn % 2])
+    assert load.failures == []
+    until(
+        lambda: envoy.stats("cluster_manager.active_clusters") == {"cluster_manager.active_clusters": 2},
+        "the clusters of earlier turns to be gone",
+    )
+
+
+def test_what_has_a_time_to_live_outlives_it_with_the_control_plane_only(
+    protocol: Protocol,
+    files: Files,
+    plane: ControlPlane,
+    processes: Processes,
+    tmp_path: Path,
+    port: int,
+) -> None:
+    """Heartbeats keep a cluster in Envoy; once they stop, Envoy drops it by itself and keeps the others."""
+    envoy = EnvoyProxy(processes, plane, tmp_path, protocol)
+    wrapped = {"@type": f"{_TYPE}.service.discovery.v3.Resource", "ttl": "2s", "resource": _cluster("brief")}
+    files.write("all.yaml", _listener(port), _cluster("lasting"), wrapped, _routes("lasting"))
+    files.write("endpoints.yaml", _endpoints("lasting"), _endpoints("brief"))
+    envoy.wait_until_listening(port)
+
+    def clusters() -> int:
+        return envoy.stats("cluster_manager.active_clusters")["cluster_manager.active_clusters"]
+
+    until(lambda: clusters() == 3, "both clusters beside steerway's own")
+
+    def responses() -> float:
+        return plane.metric("steerway_responses_total", type="Cluster")
+
+    before = responses()
+    until(lambda: responses() >= before + 4, "heartbeats for longer than the time to live")
+    assert clusters() == 3
+    plane.kill()
+    until(lambda: clusters() == 2, "the brief cluster to be dropped")

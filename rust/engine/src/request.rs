@@ -12,6 +12,7 @@ const MAX_ERROR_TEXT: usize = 16 * 1024;
 
 /// `envoy.config.core.v3.Node`.
 const NODE_ID: u32 = 1;
+const NODE_USER_AGENT_NAME: u32 = 6;
 const NODE_CLIENT_FEATURES: u32 = 10;
 
 /// `google.rpc.Status`.
@@ -165,7 +166,9 @@ pub(crate) struct Features {
 
 impl Features {
     pub(crate) fn of(node: &[u8]) -> Features {
-        let mut features = Features::default();
+        // Envoy does both since 1.17 and announces neither.
+        let envoy = matches!(singular(node, NODE_USER_AGENT_NAME), Ok(Some(b"envoy")));
+        let mut features = Features { ttl: envoy, resource_in_sotw: envoy, resource_errors: false };
         for feature in repeated(node, NODE_CLIENT_FEATURES).map_while(Result::ok) {
             match feature {
                 b"xds.config.supports-resource-ttl" => features.ttl = true,

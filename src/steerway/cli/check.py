@@ -101,7 +101,7 @@ def _unparsed(result: "LoadResult") -> "Iterator[AnyProblem]":
     for found in result.objects:
         if isinstance(found, XdsResource):
             try:
-                raw.parse(found.type_url, found.body)
+                raw.parse(found.type_url, found.body, found.ttl)
             except TranslateError as error:
                 cure = "see the type's reference in Envoy's API documentation"
                 yield Problem(str(found.key), str(error), cure)

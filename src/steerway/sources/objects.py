@@ -122,13 +122,15 @@ class XdsResource(msgspec.Struct, frozen=True):
     """A raw xDS resource as written in a file: protobuf JSON mapping, not yet parsed as protobuf.
 
     `name` is the resource's own name field (`name`, or `cluster_name` for a ClusterLoadAssignment), `body`
-    the whole document with its `@type`, `where` is `file:line`.
+    the whole document with its `@type`, `where` is `file:line`. `ttl` is the time to live of the `Resource` that the
+    document was wrapped in, in protobuf's JSON mapping (`"10s"`); "" without one.
     """
 
     type_url: str
     name: str
     body: dict[str, Any]
     where: str
+    ttl: str = ""
 
     @property
     def key(self) -> ObjectKey:

@@ -13,10 +13,15 @@ from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from steerway.errors import TranslateError
 from steerway.translate import message, type_url
+
+MIN_TTL_SECONDS = 0.1
+MAX_TTL_SECONDS = 366 * 86400
+"""Bounds of a time to live, as the engine has them."""
 
 Reference = tuple[str, str]
 """(type_url, name) of another resource."""
@@ -30,10 +35,15 @@ class RawResource:
     name: str
     body: bytes
     references: tuple[Reference, ...]
+    ttl_seconds: float = 0.0
+    """0: for ever."""
 
 
-def parse(url: str, body: dict[str, Any]) -> RawResource:
-    """Parse one document with or without its `@type`. TranslateError says what is wrong with it."""
+def parse(url: str, body: dict[str, Any], ttl: str = "") -> RawResource:
+    """Parse one document with or without its `@type`; `ttl` is a duration in protobuf's JSON mapping, or "".
+
+    TranslateError says what is wrong with it.
+    """
     if url not in type_url.SERVED:
         raise TranslateError(
             f"{url.rpartition('/')[2] or 'a resource without @type'} is no type that xDS serves"
@@ -43,7 +53,22 @@ def parse(url: str, body: dict[str, Any]) -> RawResource:
     if not name:
         field = "cluster_name" if url == type_url.ENDPOINT else "name"
         raise TranslateError(f"the resource has no {field}")
-    return RawResource(url, name, message.serialize(parsed), tuple(sorted(set(references(parsed)))))
+    named = tuple(sorted(set(references(parsed))))
+    return RawResource(url, name, message.serialize(parsed), named, _seconds(ttl))
+
+
+def _seconds(ttl: str) -> float:
+    if not ttl:
+        return 0.0
+    duration = Duration()
+    try:
+        duration.FromJsonString(ttl)
+    except ValueError:
+        raise TranslateError(f'ttl {ttl!r} is no duration: write seconds, as in "10s" or "1.5s"') from None
+    seconds: float = duration.ToTimedelta().total_seconds()
+    if not MIN_TTL_SECONDS <= seconds <= MAX_TTL_SECONDS:
+        raise TranslateError(f"ttl {ttl} is not within {MIN_TTL_SECONDS}s and {MAX_TTL_SECONDS}s")
+    return seconds
 
 
 def references(parsed: Message) -> Iterator[Reference]:

@@ -40,6 +40,8 @@ class Document(Protocol):
     def body(self) -> dict[str, object]: ...
     @property
     def where(self) -> str: ...
+    @property
+    def ttl(self) -> str: ...
 
 
 class _Key(NamedTuple):
@@ -227,7 +229,7 @@ class Translator:
                 commit.forget.append((*name, ""))
             return
         try:
-            parsed = raw.parse(document.type_url, document.body)
+            parsed = raw.parse(document.type_url, document.body, document.ttl)
         except TranslateError as error:
             cure = "see the type's reference in Envoy's API documentation"
             self._raw_problems[name] = Problem(document.where, str(error), cure)
@@ -239,7 +241,7 @@ class Translator:
             return
         if parsed != present:
             self._raw[name] = parsed
-            commit.put.append(Put(*name, "", parsed.body, parsed.references))
+            commit.put.append(Put(*name, "", parsed.body, parsed.references, ttl_seconds=parsed.ttl_seconds))
 
 
 def _discard(index: "defaultdict[_K, set[_Key]]", at: _K, key: _Key) -> None:

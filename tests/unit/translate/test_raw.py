@@ -288,3 +288,19 @@ def test_an_xdstp_name_has_one_spelling() -> None:
     assert [each.name for each in commit.put] == [canonical]
     for name in (canonical, "xdstp://files/T/*"):
         assert not translator.demand([(type_url.CLUSTER, name, PLAIN)])
+
+
+@pytest.mark.parametrize(("ttl", "seconds"), [("", 0.0), ("10s", 10.0), ("0.100s", 0.1)])
+def test_a_time_to_live_is_published_with_the_resource(ttl: str, seconds: float) -> None:
+    found = XdsResource(type_url.CLUSTER, "a", {"name": "a"}, "a.yaml:1", ttl)
+    (put,) = Mesh().translator.start([found]).put
+    assert put.ttl_seconds == seconds
+
+
+@pytest.mark.parametrize("ttl", ["10", "ten", "0s", "-1s", "0.01s", "99999999s"])
+def test_a_time_to_live_that_makes_no_sense_is_a_problem(ttl: str) -> None:
+    translator = Mesh().translator
+    assert not translator.start([XdsResource(type_url.CLUSTER, "a", {"name": "a"}, "a.yaml:1", ttl)]).put
+    (problem,) = translator.problems()
+    assert problem.where == "a.yaml:1"
+    assert "ttl" in problem.reason

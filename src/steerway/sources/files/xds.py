@@ -1,7 +1,8 @@
 """Raw xDS resources: documents with an `@type` of Envoy's v3 API, kept as they are written.
 
 Only what identifies a resource is looked at; the body is the protobuf JSON mapping and is parsed by the stage
-that knows protobuf.
+that knows protobuf. A resource may be wrapped in an `envoy.service.discovery.v3.Resource`, which gives it a time to
+live.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from steerway.sources.objects import XdsResource
 from steerway.sources.validation import Fault, Path
 
 _PREFIX = "type.googleapis.com/"
+_WRAPPER = "type.googleapis.com/envoy.service.discovery.v3.Resource"
+_WRAPPER_FIELDS = frozenset({"@type", "ttl", "resource"})
 _LOAD_ASSIGNMENT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 
 
@@ -25,17 +28,36 @@ def is_xds(value: Any) -> bool:
 def read_xds(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[Entry]:
     """The entries of one raw resource, or of each in its `resources`."""
     if "@type" in value:
-        yield _read_resource(value, path, origin)
+        yield _read(value, path, origin)
         return
     for index, item in enumerate(value["resources"]):
         place = (*path, "resources", index)
         if isinstance(item, dict) and isinstance(item.get("@type"), str):
-            yield _read_resource(item, place, origin)
+            yield _read(item, place, origin)
         else:
             yield origin.broken(place, Fault((), "a resource without @type", "add its @type"))
 
 
-def _read_resource(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
+def _read(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
+    if value["@type"] != _WRAPPER:
+        return _read_resource(value, path, origin)
+    if unknown := sorted(set(value) - _WRAPPER_FIELDS):
+        return origin.broken(
+            path, Fault((unknown[0],), "has no meaning here", "write ttl and resource only"), "Resource"
+        )
+    ttl, resource = value.get("ttl"), value.get("resource")
+    if not isinstance(ttl, str) or not ttl:
+        return origin.broken(
+            path, Fault(("ttl",), "is no duration", 'write seconds, as in ttl: "10s"'), "Resource"
+        )
+    if not isinstance(resource, dict) or not isinstance(resource.get("@type"), str):
+        return origin.broken(
+            path, Fault(("resource",), "is no resource", "add it with its @type"), "Resource"
+        )
+    return _read_resource(resource, (*path, "resource"), origin, ttl)
+
+
+def _read_resource(value: dict[str, Any], path: Path, origin: Origin, ttl: str = "") -> Entry:
     type_url = value["@type"]
     kind = type_url.rpartition(".")[2]
     if (fault := _type_fault(type_url)) is not None:
@@ -46,7 +68,7 @@ def _read_resource(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
     name = value.get(field)
     if not isinstance(name, str) or not name:
         return origin.broken(path, Fault((field,), f"{kind} has no {field}", f"add {field}: a string"), kind)
-    resource = XdsResource(type_url=type_url, name=name, body=value, where=origin.where(path))
+    resource = XdsResource(type_url=type_url, name=name, body=value, where=origin.where(path), ttl=ttl)
     return Entry(resource.where, kind, name, resource.key, (resource,))
 
 

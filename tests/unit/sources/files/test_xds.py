@@ -57,3 +57,28 @@ def test_other_types_are_refused(type_url: str, reason: str) -> None:
     assert entry.problem is not None
     assert reason in entry.problem.reason
     assert entry.problem.where == "x.yaml:2"
+
+
+RESOURCE = "type.googleapis.com/envoy.service.discovery.v3.Resource"
+
+
+def test_a_wrapped_resource_has_a_time_to_live() -> None:
+    """The wrapper is gone; lines are those of what is in it."""
+    (entry,) = read(f"'@type': {RESOURCE}\nttl: 10s\nresource:\n  '@type': {CLUSTER}\n  name: c\n")
+    (resource,) = entry.objects
+    assert resource == XdsResource(CLUSTER, "c", {"@type": CLUSTER, "name": "c"}, "x.yaml:3", "10s")
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "reason"),
+    [
+        (f"ttl: 10\nresource: {{'@type': {CLUSTER}, name: c}}\n", "x.yaml:2", "is no duration at $.ttl"),
+        (f"resource: {{'@type': {CLUSTER}, name: c}}\n", "x.yaml:1", "is no duration at $.ttl"),
+        ("ttl: 10s\nresource: {name: c}\n", "x.yaml:3", "is no resource at $.resource"),
+        ("ttl: 10s\nversion: '1'\n", "x.yaml:3", "has no meaning here at $.version"),
+    ],
+)
+def test_a_wrapper_holds_a_time_to_live_and_a_resource(text: str, where: str, reason: str) -> None:
+    (entry,) = read(f"'@type': {RESOURCE}\n{text}")
+    assert entry.problem is not None
+    assert (entry.problem.where, reason in entry.problem.reason) == (where, True), entry.problem
