@@ -15,6 +15,7 @@ __all__ = [
     "Demand",
     "Engine",
     "Entry",
+    "HandshakeFailed",
     "Nack",
     "Opened",
     "Stats",
@@ -97,6 +98,21 @@ class Nack:
     def code(self) -> int: ...
     @property
     def message(self) -> str: ...
+
+@final
+class HandshakeFailed:
+    """A connection was not served. Told at the most once in 10 seconds for each reason; `Stats` counts all of them."""
+
+    @property
+    def peer(self) -> str: ...
+    @property
+    def reason(self) -> str:
+        """As in `Stats.handshake_failures`."""
+    @property
+    def message(self) -> str: ...
+    @property
+    def untold(self) -> int:
+        """Failures for the same reason since the last one that was told."""
 
 @final
 class Closed:
@@ -210,6 +226,16 @@ class Stats:
     def rejected(self) -> dict[str, int]:
         """Streams ended by the server for a bad request or by `Engine.reject`, keyed by gRPC status name."""
     @property
+    def handshake_failures(self) -> dict[str, int]:
+        """Connections that were not served, by reason. A client that connects and leaves without a word does not count.
+
+        "plaintext": no TLS on a TLS port. "tls": TLS on a plaintext port. "no_client_certificate", "unknown_ca",
+        "expired_certificate", "bad_certificate": the client's certificate. "refused_by_client": it does not accept the
+        server's, most often. "alpn": it did not offer "h2". "incompatible": no TLS version (1.2, 1.3) or algorithm in
+        common. "no_certificate": `set_tls` was never called. "protocol": broken TLS. "http2": not HTTP/2. "closed": it
+        went away meanwhile. "timeout": it took longer than 10 seconds.
+        """
+    @property
     def commits(self) -> int: ...
     @property
     def denied(self) -> int:
@@ -232,6 +258,7 @@ class Engine:
     `identifier` goes out as `control_plane.identifier`. `threads` = 0: one per core. `max_concurrent_streams` is per
     connection. `max_names_per_stream` and `max_name_bytes` bound what a stream may subscribe to (RESOURCE_EXHAUSTED
     beyond). `order_timeout_seconds` bounds how long a resource waits for others of its stream that go first.
+    With `tls`, TCP clients must speak TLS and are refused until `set_tls` was called; Unix sockets never use TLS.
     `descriptors` is a serialised google.protobuf.FileDescriptorSet, which gRPC reflection serves. Raises ValueError
     for an address that is none, a number out of range or descriptors that are none.
     """
@@ -249,15 +276,34 @@ class Engine:
         keepalive_timeout_seconds: float = 20.0,
         order_timeout_seconds: float = 5.0,
         demand_grace_seconds: float = 30.0,
+        tls: bool = False,
         descriptors: bytes = b"",
     ) -> Engine: ...
+    def set_tls(
+        self,
+        certificate_pem: bytes,
+        key_pem: bytes,
+        client_ca_pem: bytes | None = None,
+        require_client_certificate: bool = False,
+    ) -> float:
+        """Have new handshakes use these; connections that are there stay. Returns when the certificate expires, in
+        seconds since the epoch.
+
+        `certificate_pem` is the server's certificate, followed by the intermediate ones. The key is not encrypted. With
+        `client_ca_pem` clients are asked for a certificate of one of these authorities, and one that they show must be
+        good; with `require_client_certificate` they must show one.
+
+        Raises ValueError that says what is wrong: no or broken PEM, a key that belongs to another certificate, a
+        certificate that has expired or is not valid yet, an empty or broken CA, or an engine that was made without
+        `tls`. What was set before stays in use then.
+        """
     def start(self) -> list[str]:
         """Bind and accept; returns the bound addresses, in the order of `listen`. OSError when one cannot be bound
         (its `filename` is the address); its subclass FileExistsError when the engine was started before."""
     @property
     def event_fd(self) -> int:
         """Readable while `poll()` has events (an eventfd; `poll()` clears it)."""
-    def poll(self) -> list[Opened | Demand | Withdrawn | Nack | Closed]:
+    def poll(self) -> list[Opened | Demand | Withdrawn | Nack | HandshakeFailed | Closed]:
         """All events since the last call, in order. Never blocks."""
     def classify(self, audiences: Sequence[tuple[int, str, Sequence[str] | None]]) -> None:
         """Give opened streams their audience and what of it they may see. Streams that are gone are ignored.

@@ -22,7 +22,7 @@ from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model import ServiceId
 from steerway.config import Settings
-from steerway.engine.engine import Closed, Demand, Engine, Nack, Opened, Withdrawn
+from steerway.engine.engine import Closed, Demand, Engine, HandshakeFailed, Nack, Opened, Withdrawn
 from steerway.engine.stats import StatsCollector
 from steerway.signals import Signals
 from steerway.sources.debounce import Debouncer, Delay
@@ -136,6 +136,7 @@ class ControlPlane:
             Demand: self._translate,
             Withdrawn: self._forget,
             Nack: _log_nacks,
+            HandshakeFailed: _log_handshakes,
             Closed: _log_closed,
         }
         async for events in self._engine.events():
@@ -269,6 +270,13 @@ def _log_nacks(nacks: list[Nack]) -> None:
             resources=nack.resources,
             version=nack.version,
             message=nack.message,
+        )
+
+
+def _log_handshakes(failed: list[HandshakeFailed]) -> None:
+    for each in failed:
+        log.warning(
+            "handshake_failed", peer=each.peer, reason=each.reason, message=each.message, untold=each.untold
         )
 
 

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use steerway_engine::Grant;
-use steerway_server::{Options, OptionsError, Server, StartError};
+use steerway_server::{Credentials, Options, OptionsError, Server, StartError};
 
 use crate::batch::{self, AbsentRow, CompleteRow, ForgetRow, PutRow};
 use crate::error::os_error;
@@ -53,12 +53,13 @@ impl Engine {
             keepalive_timeout_seconds = 20.0,
             order_timeout_seconds = 5.0,
             demand_grace_seconds = 30.0,
+            tls = false,
             descriptors = Default::default(),
         ),
         text_signature = "(*, listen, identifier, threads=0, max_concurrent_streams=1000, \
             max_names_per_stream=50000, max_name_bytes=4096, keepalive_interval_seconds=30.0, \
             keepalive_timeout_seconds=20.0, order_timeout_seconds=5.0, \
-            demand_grace_seconds=30.0, descriptors=b'')"
+            demand_grace_seconds=30.0, tls=False, descriptors=b'')"
     )]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
@@ -73,6 +74,7 @@ impl Engine {
         keepalive_timeout_seconds: f64,
         order_timeout_seconds: f64,
         demand_grace_seconds: f64,
+        tls: bool,
         descriptors: &[u8],
     ) -> PyResult<Engine> {
         // Pings without a pause would be all that a connection does.
@@ -88,6 +90,7 @@ impl Engine {
             keepalive_timeout: keepalive("keepalive_timeout_seconds", keepalive_timeout_seconds)?,
             order_timeout: seconds("order_timeout_seconds", order_timeout_seconds, Duration::ZERO)?,
             demand_grace: seconds("demand_grace_seconds", demand_grace_seconds, Duration::ZERO)?,
+            tls,
             descriptors: descriptors.to_vec(),
         };
         let server = py.detach(|| Server::new(options)).map_err(|error| match error {
@@ -95,6 +98,25 @@ impl Engine {
             OptionsError::Io(error) => os_error(py, error),
         })?;
         Ok(Engine(server))
+    }
+
+    #[pyo3(signature = (certificate_pem, key_pem, client_ca_pem = None, require_client_certificate = false))]
+    fn set_tls(
+        &self,
+        py: Python<'_>,
+        certificate_pem: Vec<u8>,
+        key_pem: Vec<u8>,
+        client_ca_pem: Option<Vec<u8>>,
+        require_client_certificate: bool,
+    ) -> PyResult<f64> {
+        let credentials = Credentials {
+            certificate: certificate_pem,
+            key: key_pem,
+            client_ca: client_ca_pem,
+            require_client_certificate,
+        };
+        let expiry = py.detach(|| self.0.set_tls(&credentials)).map_err(PyValueError::new_err)?;
+        Ok(expiry.as_secs_f64())
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<Vec<String>> {

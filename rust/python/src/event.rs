@@ -42,6 +42,14 @@ pub(crate) struct Nack {
 }
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct HandshakeFailed {
+    peer: String,
+    reason: &'static str,
+    message: String,
+    untold: u64,
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
 pub(crate) struct Closed {
     stream: u64,
 }
@@ -80,6 +88,10 @@ pub(crate) fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
                 message: nack.message,
             };
             Py::new(py, nack)?.into_any()
+        }
+        Event::HandshakeFailed(failed) => {
+            let steerway_server::HandshakeFailed { peer, reason, message, untold } = failed;
+            Py::new(py, HandshakeFailed { peer: peer.to_string(), reason, message, untold })?.into_any()
         }
         Event::Closed { stream } => Py::new(py, Closed { stream })?.into_any(),
     })

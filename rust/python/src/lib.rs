@@ -17,7 +17,7 @@ mod _engine {
     #[pymodule_export]
     use crate::{
         engine::Engine,
-        event::{Closed, Demand, Nack, Opened, Withdrawn},
+        event::{Closed, Demand, HandshakeFailed, Nack, Opened, Withdrawn},
         name::{canonical_name, is_collection},
         stats::Stats,
         view::{Entry, Stream, Subscription},

@@ -8,17 +8,18 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::{FutureExt, LocalBoxFuture};
+use futures_util::future::{FutureExt, LocalBoxFuture, ready};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use h2::RecvStream;
-use h2::server::{Builder, SendResponse};
+use h2::server::{Builder, Connection, SendResponse};
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use crate::authority::NamedAuthority;
 use crate::discovery::Exchange;
+use crate::handshake::{self, Failure, Opening};
 use crate::keepalive::Keepalive;
 use crate::listener::Socket;
 use crate::payload::Payload;
@@ -50,19 +51,62 @@ pub(crate) async fn serve(shard: Rc<Shard>, socket: Socket, peer: Peer) {
         Socket::Tcp(socket) => {
             let Ok(socket) = TcpStream::from_std(socket) else { return };
             let _ = socket.set_nodelay(true);
-            speak(shard, socket, peer).await;
+            serve_tcp(&shard, socket, peer).await;
         }
         Socket::Unix(socket) => {
             let Ok(socket) = UnixStream::from_std(socket) else { return };
-            speak(shard, NamedAuthority::new(socket), peer).await;
+            let greeting = ready(Ok((NamedAuthority::new(socket), Arc::default())));
+            speak(&shard, peer, greeting, Instant::now() + HANDSHAKE_TIMEOUT).await;
         }
     }
 }
 
-/// Speak HTTP/2 over a stream of bytes.
-async fn speak(shard: Rc<Shard>, io: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
-    let handshake = builder(&shard.options).handshake::<_, Payload>(io);
-    let Ok(Ok(mut connection)) = timeout(HANDSHAKE_TIMEOUT, handshake).await else { return };
+async fn serve_tcp(shard: &Rc<Shard>, socket: TcpStream, peer: Peer) {
+    let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+    let opening = timeout_at(deadline, handshake::opening(&socket)).await;
+    match (opening, &shard.shared.tls) {
+        (Ok(Opening::Nothing), _) => {}
+        (Ok(Opening::Plaintext), None) => {
+            speak(shard, peer, ready(Ok((socket, Arc::default()))), deadline).await;
+        }
+        (Ok(Opening::Tls), Some(tls)) => speak(shard, peer, tls.accept(socket), deadline).await,
+        (Ok(misplaced), _) => {
+            shard.shared.handshake_failed(&peer.address, misplaced.failure());
+            let _ = timeout_at(deadline, misplaced.turn_away(socket)).await;
+        }
+        (Err(_), _) => shard.shared.handshake_failed(&peer.address, Failure::timeout(HANDSHAKE_TIMEOUT)),
+    }
+}
+
+/// Speak HTTP/2 over what the greeting ends with: a stream of bytes, and the names of the client's certificate.
+async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
+    shard: &Rc<Shard>,
+    mut peer: Peer,
+    greeting: impl Future<Output = Result<(S, Arc<[String]>), Failure>>,
+    deadline: Instant,
+) {
+    let handshake = async {
+        let (io, certificate) = greeting.await?;
+        let connection = builder(&shard.options).handshake::<_, Payload>(io).await;
+        connection.map(|connection| (connection, certificate)).map_err(|error| Failure::http2(&error))
+    };
+    let outcome = timeout_at(deadline, Box::pin(handshake)).await;
+    match outcome.unwrap_or_else(|_| Err(Failure::timeout(HANDSHAKE_TIMEOUT))) {
+        Ok((connection, certificate)) => {
+            peer.certificate = certificate;
+            // The task of a connection would have room for the largest kind otherwise.
+            Box::pin(run(shard, connection, peer)).await;
+        }
+        Err(failure) => shard.shared.handshake_failed(&peer.address, failure),
+    }
+}
+
+/// Run a connection and its streams until one side ends it.
+async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+    shard: &Rc<Shard>,
+    mut connection: Connection<S, Payload>,
+    peer: Peer,
+) {
     let Some(pings) = connection.ping_pong() else { return };
     let Options { keepalive_interval, keepalive_timeout, .. } = *shard.options;
     let mut keepalive = Keepalive::new(pings, keepalive_interval, keepalive_timeout);
@@ -89,7 +133,7 @@ async fn speak(shard: Rc<Shard>, io: impl AsyncRead + AsyncWrite + Unpin, peer: 
         if let Some(mut context) = wakes.take(CONNECTION) {
             while let Poll::Ready(accepted) = connection.poll_accept(&mut context) {
                 let Some(Ok((request, respond))) = accepted else { return Poll::Ready(()) };
-                streams.push(stream(&shard, &peer, request, respond, &heard));
+                streams.push(stream(shard, &peer, request, respond, &heard));
                 wakes.wake(STREAMS);
             }
         }

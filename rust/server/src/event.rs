@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
 use steerway_engine::{DemandKey, Nack, TypeId};
 
+use crate::handshake::HandshakeFailed;
 use crate::peer::{Peer, Token};
 
 /// NACKs that wait to be polled at the most; the oldest are dropped, or a client could fill the memory with them.
@@ -45,6 +46,8 @@ pub enum Event {
         /// What was refused and why.
         nack: Box<Nack>,
     },
+    /// A connection was not served.
+    HandshakeFailed(HandshakeFailed),
     /// A stream that was reported as opened ended.
     Closed {
         /// Identity of the stream.

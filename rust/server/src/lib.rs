@@ -6,6 +6,7 @@
 //! * [`Server`]: the handle that Python holds.
 //! * `acceptor`: takes sockets and hands them to shards; times the withdrawal of demand.
 //! * `listener`: TCP ports and Unix sockets.
+//! * `handshake`, `credentials`: plaintext or TLS, and why a client is refused.
 //! * `shard`: a thread, its streams, its index; told of commits once each.
 //! * `connection`: drives one HTTP/2 connection and its streams in one task.
 //! * `wakes`: polls only what was woken.
@@ -16,10 +17,12 @@
 mod acceptor;
 mod authority;
 mod connection;
+mod credentials;
 mod deadlines;
 mod discovery;
 mod event;
 mod framing;
+mod handshake;
 mod keepalive;
 mod listener;
 mod metrics;
@@ -34,7 +37,9 @@ mod socket_file;
 mod unary;
 mod wakes;
 
+pub use credentials::Credentials;
 pub use event::Event;
+pub use handshake::HandshakeFailed;
 pub use metrics::{ACK_LATENCY_BOUNDS, Stats};
 pub use peer::{Peer, Token};
 pub use server::{Options, OptionsError, Server, StartError};

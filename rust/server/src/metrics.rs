@@ -7,6 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use steerway_engine::{Protocol, Received, RequestKind, Response, TypeId};
 
+use crate::handshake::Failures;
+
 /// Upper bounds of the ACK latency buckets, in seconds.
 pub const ACK_LATENCY_BOUNDS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
@@ -28,6 +30,7 @@ pub(crate) struct Metrics {
     nacks: PerType,
     stale: PerType,
     rejected: Mutex<BTreeMap<&'static str, u64>>,
+    pub(crate) handshakes: Failures,
     pub(crate) commits: AtomicU64,
     denied: AtomicU64,
     latency: [AtomicU64; ACK_LATENCY_BOUNDS.len() + 1],
@@ -61,6 +64,8 @@ pub struct Stats {
     pub stale: [u64; TypeId::COUNT],
     /// Streams that the server ended for a fault, by gRPC status.
     pub rejected: BTreeMap<&'static str, u64>,
+    /// Connections that were not served, by reason.
+    pub handshake_failures: BTreeMap<&'static str, u64>,
     /// Commits.
     pub commits: u64,
     /// Answers withheld because the client may not see the resource.
@@ -136,6 +141,7 @@ impl Metrics {
             nacks: per_type(&self.nacks),
             stale: per_type(&self.stale),
             rejected: self.rejected.lock().clone(),
+            handshake_failures: self.handshakes.read(),
             commits: self.commits.load(Relaxed),
             denied: self.denied.load(Relaxed),
             ack_latency_counts: self.latency.iter().map(|count| count.load(Relaxed)).collect(),

@@ -10,6 +10,7 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use rustls::pki_types::UnixTime;
 use steerway_engine::{Commit, Grant, Identifier, Store, StreamOptions, TypeId};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -18,6 +19,7 @@ use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
 use crate::acceptor::{self, Order};
+use crate::credentials::Credentials;
 use crate::event::Event;
 use crate::listener::{Address, Listener};
 use crate::metrics::Stats;
@@ -48,6 +50,8 @@ pub struct Options {
     pub order_timeout: Duration,
     /// How long a demand outlives the last subscription.
     pub demand_grace: Duration,
+    /// TCP clients must speak TLS, with what [`Server::set_tls`] says.
+    pub tls: bool,
     /// A serialised FileDescriptorSet for reflection.
     pub descriptors: Vec<u8>,
 }
@@ -151,7 +155,8 @@ impl Server {
             names_per_stream: options.max_names_per_stream,
             name_bytes: options.max_name_bytes,
         };
-        let shared = Shared::new(stream_options, options.demand_grace).map_err(OptionsError::Io)?;
+        let shared =
+            Shared::new(stream_options, options.demand_grace, options.tls).map_err(OptionsError::Io)?;
         Ok(Server {
             options: Arc::new(options),
             addresses,
@@ -221,6 +226,15 @@ impl Server {
         running.threads.push(thread);
         running.acceptor = acceptor;
         Ok(())
+    }
+
+    /// Have new handshakes use these; connections that are there stay. Returns when the certificate expires, since the
+    /// epoch. An error says what is wrong with them, and what was set before stays in use.
+    pub fn set_tls(&self, credentials: &Credentials) -> Result<Duration, String> {
+        let tls = self.shared.tls.as_ref().ok_or("the engine was made without TLS")?;
+        let (config, expiry) = credentials.config(UnixTime::now())?;
+        tls.set(config);
+        Ok(expiry)
     }
 
     /// Readable while [`Server::poll`] has events.

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::event::{Event, Events};
+use crate::handshake::{Failure, Tls};
 use crate::metrics::Metrics;
 
 /// The store, the demand, and what Python is told. Streams and their index belong to their shards alone.
@@ -18,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
     pub(crate) stream_options: Arc<StreamOptions>,
+    /// `None`: TCP is plaintext.
+    pub(crate) tls: Option<Tls>,
     answering: AtomicBool,
     demand: Mutex<Demand>,
     unwanted: Notify,
@@ -25,12 +28,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(stream_options: StreamOptions, demand_grace: Duration) -> std::io::Result<Arc<Shared>> {
+    pub(crate) fn new(
+        stream_options: StreamOptions,
+        demand_grace: Duration,
+        tls: bool,
+    ) -> std::io::Result<Arc<Shared>> {
         Ok(Arc::new(Shared {
             store: RwLock::new(Store::new()),
             events: Events::new()?,
             metrics: Metrics::default(),
             stream_options: Arc::new(stream_options),
+            tls: tls.then(Tls::default),
             answering: AtomicBool::new(false),
             demand: Mutex::new(Demand::new(demand_grace)),
             unwanted: Notify::new(),
@@ -51,6 +59,13 @@ impl Shared {
     /// Returns whether that is news.
     pub(crate) fn start_answering(&self) -> bool {
         !self.answering.swap(true, Ordering::AcqRel)
+    }
+
+    /// A connection is not served.
+    pub(crate) fn handshake_failed(&self, peer: &Arc<str>, failure: Failure) {
+        if let Some(told) = self.metrics.handshakes.add(peer, failure) {
+            self.events.push(Event::HandshakeFailed(told));
+        }
     }
 
     /// A shard wants a name. Its event is queued under the lock, so that demand and withdrawal stand in order.

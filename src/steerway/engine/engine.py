@@ -9,13 +9,25 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol, TypeAlias
 
 from steerway import _engine
-from steerway._engine import Closed, Demand, Entry, Nack, Opened, Stats, Stream, Withdrawn
+from steerway._engine import Closed, Demand, Entry, HandshakeFailed, Nack, Opened, Stats, Stream, Withdrawn
 from steerway.engine.reflection import descriptors
 from steerway.errors import EngineError
 
-__all__ = ["Closed", "Demand", "Engine", "Entry", "Event", "Nack", "Opened", "Stats", "Stream", "Withdrawn"]
+__all__ = [
+    "Closed",
+    "Demand",
+    "Engine",
+    "Entry",
+    "Event",
+    "HandshakeFailed",
+    "Nack",
+    "Opened",
+    "Stats",
+    "Stream",
+    "Withdrawn",
+]
 
-Event: TypeAlias = Opened | Demand | Withdrawn | Nack | Closed
+Event: TypeAlias = Opened | Demand | Withdrawn | Nack | HandshakeFailed | Closed
 
 
 class Commit(Protocol):
@@ -47,6 +59,7 @@ class Engine:
         keepalive_timeout_seconds: float = 20.0,
         order_timeout_seconds: float = 5.0,
         demand_grace_seconds: float = 30.0,
+        tls: bool = False,
     ) -> None:
         """Raises EngineError for an argument that is out of range."""
         try:
@@ -61,10 +74,27 @@ class Engine:
                 keepalive_timeout_seconds=keepalive_timeout_seconds,
                 order_timeout_seconds=order_timeout_seconds,
                 demand_grace_seconds=demand_grace_seconds,
+                tls=tls,
                 descriptors=descriptors(),
             )
         except (ValueError, OSError) as error:
             raise EngineError(f"the engine cannot be set up: {error}") from None
+
+    def set_tls(
+        self,
+        certificate_pem: bytes,
+        key_pem: bytes,
+        client_ca_pem: bytes | None = None,
+        require_client_certificate: bool = False,
+    ) -> float:
+        """Have new handshakes use these; returns when the certificate expires, in seconds since the epoch.
+
+        Raises EngineError that says what is wrong; what was set before stays in use then.
+        """
+        try:
+            return self._native.set_tls(certificate_pem, key_pem, client_ca_pem, require_client_certificate)
+        except ValueError as error:
+            raise EngineError(f"TLS cannot be set up: {error}") from None
 
     def start(self) -> list[str]:
         """Bind and accept; returns the bound addresses. EngineError names the one that fails and the reason."""

@@ -52,6 +52,8 @@ def _totals(stats: Stats) -> Iterator[Metric]:
         yield _counters(name, text, "type", _named(values))
     text = "Streams that the server ended for a bad request or a missing permission."
     yield _counters("steerway_streams_rejected", text, "status", stats.rejected)
+    text = "Connections that were not served, by what was wrong with them."
+    yield _counters("steerway_handshake_failures", text, "reason", stats.handshake_failures)
 
 
 def _latency(stats: Stats) -> Metric:

@@ -213,14 +213,26 @@ class AdsClient:
         node: Node | None = None,
         *,
         metadata: Iterable[tuple[str, str]] = (),
+        credentials: grpc.ChannelCredentials | None = None,
+        authority: str | None = None,
     ) -> None:
-        """`node` (by default with the id "test") and `metadata` go out with each stream."""
+        """`node` (by default with the id "test") and `metadata` go out with each stream.
+
+        `credentials` secure the connection (None: plaintext), to a server whose name is `authority` (None: `address`).
+        """
         self._node = node or Node(id="test")
         self._metadata = tuple(metadata)
         # A pool of its own: channels to one address share a connection otherwise.
-        self.channel = grpc.insecure_channel(
-            address, options=[("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
-        )
+        options: list[tuple[str, Any]] = [
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.enable_http_proxy", 0),
+        ]
+        if authority is not None:
+            options.append(("grpc.ssl_target_name_override", authority))
+        if credentials is None:
+            self.channel = grpc.insecure_channel(address, options)
+        else:
+            self.channel = grpc.secure_channel(address, credentials, options)
         """For other services of the server: health, reflection."""
         self._streams: list[SotwStream | DeltaStream] = []
 

@@ -1,0 +1,105 @@
+"""Certificates that are made at test time: authorities, and what they sign."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A certificate and its key, in PEM."""
+
+    certificate: bytes
+    key: bytes
+
+
+class Authority:
+    """A certificate authority. Each one has a key of its own; two may have the same name."""
+
+    def __init__(self, name: str = "test authority") -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _name(name)
+        public = self._key.public_key()
+        certificate = (
+            _builder(self._name, self._name, -_DAY, _DAY)
+            .public_key(public)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        self.certificate = certificate.public_bytes(serialization.Encoding.PEM)
+        """PEM."""
+
+    def issue(
+        self,
+        *names: str,
+        usage: Literal["server", "client", "both"] = "both",
+        begin: timedelta = -_DAY,
+        end: timedelta = _DAY,
+        key: Key | None = None,
+    ) -> Certified:
+        """A certificate for these names (DNS names, addresses, URIs), valid from now + `begin` to now + `end`."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        usages = {"server": [ExtendedKeyUsageOID.SERVER_AUTH], "client": [ExtendedKeyUsageOID.CLIENT_AUTH]}
+        builder = (
+            _builder(_name("test"), self._name, begin, end)
+            .public_key(key.public_key())
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(
+                x509.ExtendedKeyUsage(usages.get(usage) or usages["server"] + usages["client"]),
+                critical=False,
+            )
+        )
+        if names:
+            alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
+            builder = builder.add_extension(alternatives, critical=False)
+        certificate = builder.sign(self._key, hashes.SHA256())
+        return Certified(certificate.public_bytes(serialization.Encoding.PEM), key_pem(key))
+
+
+def key_pem(key: Key, password: bytes | None = None) -> bytes:
+    """A private key as PKCS #8, encrypted when there is a password."""
+    encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+
+
+def rsa_key() -> Key:
+    """An RSA key; others are on the curve P-256."""
+    return rsa.generate_private_key(65537, 2048)
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, begin: timedelta, end: timedelta
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + begin)
+        .not_valid_after(now + end)
+    )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    if "://" in name:
+        return x509.UniformResourceIdentifier(name)
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
