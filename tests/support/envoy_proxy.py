@@ -1,27 +1,46 @@
 """A real Envoy that takes its configuration from steerway, by SotW or by delta ADS."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import httpx
+from tests.support.certificate import Certified
 from tests.support.control_plane import ControlPlane
 from tests.support.deadline import until
 from tests.support.process import Processes, installed
+from tests.support.xds_server import XdsServer
 
 Protocol = Literal["sotw", "delta"]
 
+_TLS = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Whom an Envoy trusts, by which name, and what it shows; in PEM."""
+
+    authority: bytes
+    name: str
+    client: Certified
 
 
 class EnvoyProxy:
     """One Envoy; its log goes where the log of a failing test shows it."""
 
     def __init__(
-        self, processes: Processes, plane: ControlPlane, directory: Path, protocol: Protocol
+        self,
+        processes: Processes,
+        plane: ControlPlane | XdsServer,
+        directory: Path,
+        protocol: Protocol,
+        tls: Tls | None = None,
     ) -> None:
+        """`tls`: how it reaches the control plane; None: in plaintext."""
         bootstrap = directory / "envoy.json"
-        bootstrap.write_text(json.dumps(_bootstrap(plane.address, protocol)))
+        bootstrap.write_text(json.dumps(_bootstrap(plane.address, protocol, tls)))
         address = directory / "envoy-admin"
         options = ("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning")
         self.process = processes.start(
@@ -54,7 +73,7 @@ class EnvoyProxy:
         until(listening, lambda: self.process.complaint(f"does not listen on port {port}"))
 
 
-def _bootstrap(server: str, protocol: Protocol) -> dict[str, Any]:
+def _bootstrap(server: str, protocol: Protocol, tls: Tls | None) -> dict[str, Any]:
     ads = {"resource_api_version": "V3", "ads": {}}
     return {
         "node": {"id": f"envoy-{protocol}", "cluster": "edge"},
@@ -84,10 +103,32 @@ def _bootstrap(server: str, protocol: Protocol) -> dict[str, Any]:
                         "cluster_name": "steerway",
                         "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(server)}}]}],
                     },
+                    **({"transport_socket": _transport_socket(tls)} if tls else {}),
                 }
             ]
         },
     }
+
+
+def _transport_socket(tls: Tls) -> dict[str, Any]:
+    certificate = {
+        "certificate_chain": _inline(tls.client.certificate),
+        "private_key": _inline(tls.client.key),
+    }
+    matcher = {"san_type": "DNS", "matcher": {"exact": tls.name}}
+    validation = {"trusted_ca": _inline(tls.authority), "match_typed_subject_alt_names": [matcher]}
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": f"type.googleapis.com/{_TLS}",
+            "sni": tls.name,
+            "common_tls_context": {"tls_certificates": [certificate], "validation_context": validation},
+        },
+    }
+
+
+def _inline(pem: bytes) -> dict[str, str]:
+    return {"inline_string": pem.decode()}
 
 
 def _socket(address: str) -> dict[str, Any]:
