@@ -10,7 +10,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::names::{Held, Names};
-use crate::order::Peers;
+use crate::order::{Peers, Retiring};
 use crate::response::{Response, ResponseBuilder};
 use crate::stream::Protocol;
 use crate::subscription::Subscription;
@@ -111,7 +111,7 @@ impl Watch {
                 tracked.pass = pass;
             }
         }
-        forget_unmet(names, pass, &mut self.retiring);
+        forget_unmet(names, pass, turn.nonce, &mut self.retiring);
         self.heartbeats.forget_lost(names);
         if self.wants_errors {
             explain_missing(names, view, builder);
@@ -180,7 +180,9 @@ impl Watch {
                     if !self.waiting.holds(index, turn.patience(), used) {
                         let present = tracked.resource.take();
                         // State of the world cannot tell, and so the client will never take it.
-                        self.retiring.extend(present.filter(|_| self.protocol == Protocol::Delta));
+                        if self.protocol == Protocol::Delta {
+                            self.retiring.add(&tracked.name, present, turn.nonce);
+                        }
                         let explained = self.wants_errors.then(|| reason(answer, view));
                         tell_gone(names, index, turn.nonce, explained, builder);
                     }
@@ -199,19 +201,13 @@ impl Watch {
 }
 
 /// The client gets a resource: note what it holds from now on.
-fn hand_over(
-    names: &mut Names,
-    index: u32,
-    resource: &Arc<Resource>,
-    nonce: u64,
-    retiring: &mut Vec<Arc<Resource>>,
-) {
+fn hand_over(names: &mut Names, index: u32, resource: &Arc<Resource>, nonce: u64, retiring: &mut Retiring) {
     let Some(tracked) = names.get_mut(index) else { return };
     if !tracked.holds_some() {
         tracked.introduced_in = nonce;
     }
     tracked.sent_in = nonce;
-    retiring.extend(tracked.resource.take());
+    retiring.add(&tracked.name, tracked.resource.take(), nonce);
     tracked.resource = needed_while_held(resource).then(|| Arc::clone(resource));
     names.set_held(index, Held::Version(resource.fingerprint()));
 }
@@ -305,10 +301,10 @@ fn explain_missing(names: &mut Names, view: View<'_>, builder: &mut ResponseBuil
 }
 
 /// The last listing did not meet these names: the client drops them.
-fn forget_unmet(names: &mut Names, pass: u32, retiring: &mut Vec<Arc<Resource>>) {
+fn forget_unmet(names: &mut Names, pass: u32, nonce: u64, retiring: &mut Retiring) {
     for index in names.indices() {
         let Some(tracked) = names.get_mut(index).filter(|tracked| tracked.pass != pass) else { continue };
-        retiring.extend(tracked.resource.take());
+        retiring.add(&tracked.name, tracked.resource.take(), nonce);
         match tracked.explicit() {
             true if tracked.held() == Held::Gone => {}
             true => names.set_held(index, Held::Nothing),

@@ -5,6 +5,7 @@
 //! the client has taken a route without it. Nothing waits for ever, and nothing waits for what the client did not ask for.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
@@ -92,5 +93,34 @@ impl Waiting {
     /// When the first one waits no longer.
     pub(crate) fn next_due(&self) -> Option<Duration> {
         self.0.values().min().copied()
+    }
+}
+
+/// What responses replaced or withdrew that the client has not accepted: it may still use it. Of each name at most one.
+#[derive(Debug, Default)]
+pub(crate) struct Retiring(HashMap<Arc<str>, (u64, Arc<Resource>)>);
+
+impl Retiring {
+    /// The response `nonce` brings something else for a name, or nothing any more.
+    pub(crate) fn add(&mut self, name: &Arc<str>, replaced: Option<Arc<Resource>>, nonce: u64) {
+        match self.0.get_mut(name) {
+            // The client refused what is replaced now: it still has what that was to replace.
+            Some((replaced_in, _)) => *replaced_in = nonce,
+            None => drop(replaced.map(|replaced| self.0.insert(Arc::clone(name), (nonce, replaced)))),
+        }
+    }
+
+    /// The client accepted the response.
+    pub(crate) fn accept(&mut self, nonce: u64) {
+        self.0.retain(|_, (replaced_in, _)| *replaced_in != nonce);
+    }
+
+    /// The client no longer wants the name.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.0.values().map(|(_, resource)| resource)
     }
 }

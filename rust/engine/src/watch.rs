@@ -12,7 +12,7 @@ use crate::exchange::{Exchange, NonceKind};
 use crate::grant::withheld;
 use crate::heartbeat::Heartbeats;
 use crate::names::Held;
-use crate::order::Waiting;
+use crate::order::{Retiring, Waiting};
 use crate::request::{Features, Request, error_detail};
 use crate::resource::{fingerprint, parse_version, version_text};
 use crate::response::parse_nonce;
@@ -86,7 +86,7 @@ pub(crate) struct Watch {
     /// Names that wait for other types of the stream.
     pub(crate) waiting: Waiting,
     /// Replaced or withdrawn by responses that the client has not taken yet: it may still use them.
-    pub(crate) retiring: Vec<Arc<Resource>>,
+    pub(crate) retiring: Retiring,
     /// The client is told of times to live.
     pub(crate) expires: bool,
     pub(crate) heartbeats: Heartbeats,
@@ -110,7 +110,7 @@ impl Watch {
             warming: false,
             asked_again: false,
             waiting: Waiting::default(),
-            retiring: Vec::new(),
+            retiring: Retiring::default(),
             expires: features.expire(protocol),
             wants_errors: features.resource_errors,
             heartbeats: Heartbeats::default(),
@@ -148,13 +148,14 @@ impl Watch {
             Protocol::Sotw => self.subscribe_sotw(request)?,
             Protocol::Delta => self.subscribe_delta(request)?,
         };
+        change.interest.iter().filter(|(wanted, _)| !wanted).for_each(|(_, name)| self.retiring.forget(name));
         Ok((kind, change))
     }
 
     fn ack(&mut self, now: Duration) -> RequestKind {
-        self.retiring.clear();
-        let latency = self.exchange.ack(now).map_or(Duration::ZERO, |answered| answered.latency);
-        RequestKind::Ack { latency }
+        let Some(answered) = self.exchange.ack(now) else { return RequestKind::Subscribe };
+        self.retiring.accept(answered.nonce);
+        RequestKind::Ack { latency: answered.latency }
     }
 
     fn nack(&mut self, detail: &[u8], now: Duration) -> RequestKind {
@@ -294,7 +295,7 @@ impl Watch {
     /// What is named by resources that the client may use now.
     pub(crate) fn in_use(&self) -> impl Iterator<Item = (TypeId, &str)> {
         let held = self.subscription.names.iter().filter_map(|tracked| tracked.resource.as_ref());
-        let refs = held.chain(&self.retiring).flat_map(|resource| resource.refs());
+        let refs = held.chain(self.retiring.iter()).flat_map(|resource| resource.refs());
         refs.map(|(type_id, name)| (*type_id, &**name))
     }
 

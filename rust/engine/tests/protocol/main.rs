@@ -8,6 +8,7 @@ mod expiry;
 mod globs;
 mod model;
 mod order;
+mod order_model;
 mod sotw;
 mod warming;
 mod wire;

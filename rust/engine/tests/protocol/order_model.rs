@@ -1,0 +1,198 @@
+//! Any sequence of consistent commits and answers: whatever a proxy has taken so far, every cluster that one of its routes
+//! names is there, with its endpoints; and when all is answered, it has what the store has.
+//!
+//! Time stands still, so no time-out helps. The proxy takes responses in the order of the stream, as proxies do.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use proptest::prelude::*;
+use steerway_engine::Protocol::{self, Delta, Sotw};
+use steerway_engine::TypeId;
+
+use crate::world::{
+    Ask, CDS, EDS, Op, RDS, Reply, World, absent, ask, cluster, complete, forget, naming, put,
+};
+
+const CLUSTERS: [&str; 4] = ["a", "b", "c", "d"];
+const ROUTES: [&str; 2] = ["r", "s"];
+
+/// What one commit makes of the mesh.
+#[derive(Clone, Debug)]
+struct Mesh {
+    /// Clusters that each route names, a bit each.
+    routes: [u8; ROUTES.len()],
+    /// Clusters that no route names but are there.
+    idle: u8,
+    /// Content of clusters and endpoints.
+    content: u8,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(Mesh),
+    /// The proxy takes the next response; a route may be refused.
+    Take {
+        refuse: bool,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let mesh = ([0u8..16, 0u8..16], 0u8..16, 0u8..3)
+        .prop_map(|(routes, idle, content)| Step::Commit(Mesh { routes, idle, content }));
+    prop_oneof![1 => mesh, 4 => proptest::bool::weighted(0.2).prop_map(|refuse| Step::Take { refuse })]
+}
+
+fn named(bits: u8) -> impl Iterator<Item = &'static str> {
+    CLUSTERS.into_iter().enumerate().filter(move |(bit, _)| bits >> bit & 1 == 1).map(|(_, name)| name)
+}
+
+impl Mesh {
+    fn clusters(&self) -> u8 {
+        self.routes.iter().fold(self.idle, |all, route| all | route)
+    }
+
+    fn ops(&self) -> Vec<Op> {
+        let content = self.content.to_string();
+        let mut ops = Vec::new();
+        for (bit, name) in CLUSTERS.into_iter().enumerate() {
+            match self.clusters() >> bit & 1 {
+                1 => ops.extend([cluster(name, &content, name), put(EDS, name, &content)]),
+                _ => ops.extend([forget(CDS, name), absent(EDS, name)]),
+            }
+        }
+        for (route, bits) in ROUTES.into_iter().zip(self.routes) {
+            let clusters: Vec<&str> = named(bits).collect();
+            ops.push(naming(RDS, route, &format!("[{}]", clusters.concat()), CDS, &clusters));
+        }
+        ops
+    }
+}
+
+struct Proxy {
+    protocol: Protocol,
+    stream: usize,
+    inbox: VecDeque<Reply>,
+    clusters: BTreeMap<String, String>,
+    endpoints: BTreeMap<String, String>,
+    asked: BTreeSet<String>,
+    routes: BTreeMap<String, String>,
+}
+
+impl Proxy {
+    fn new(world: &mut World, protocol: Protocol) -> Proxy {
+        let stream = world.open(protocol);
+        let mut proxy = Proxy {
+            protocol,
+            stream,
+            inbox: VecDeque::new(),
+            clusters: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            routes: BTreeMap::new(),
+        };
+        proxy.say(world, ask(CDS, &[]));
+        while proxy.take(world, false) {}
+        proxy.say(world, ask(RDS, &ROUTES));
+        while proxy.take(world, false) {}
+        proxy
+    }
+
+    fn say(&mut self, world: &mut World, ask: Ask) {
+        self.inbox.extend(world.say(self.stream, ask));
+    }
+
+    /// Take the next response; `false` when there is none.
+    fn take(&mut self, world: &mut World, refuse: bool) -> bool {
+        let Some(reply) = self.inbox.pop_front() else { return false };
+        if refuse && reply.type_id == RDS {
+            let names: &[&str] = if self.protocol == Sotw { &ROUTES } else { &[] };
+            self.say(world, ask(RDS, names).nack(&reply, 3, "refused"));
+            return true;
+        }
+        let held = match reply.type_id {
+            TypeId::Cluster => &mut self.clusters,
+            TypeId::Endpoint => &mut self.endpoints,
+            _ => &mut self.routes,
+        };
+        if self.protocol == Sotw && reply.type_id == CDS {
+            held.clear();
+        }
+        held.extend(reply.resources.clone());
+        reply.removed.iter().for_each(|name| drop(held.remove(name)));
+        if reply.type_id == CDS {
+            self.follow_clusters(world);
+        }
+        let names: Vec<String> = match (self.protocol, reply.type_id) {
+            (Sotw, TypeId::Endpoint) => self.asked.iter().cloned().collect(),
+            (Sotw, TypeId::Route) => ROUTES.map(str::to_owned).to_vec(),
+            _ => vec![],
+        };
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.say(world, ask(reply.type_id, &names).ack(&reply));
+        self.check();
+        true
+    }
+
+    /// Ask for the endpoints of the clusters that are there now, before the clusters are accepted.
+    fn follow_clusters(&mut self, world: &mut World) {
+        let wanted: BTreeSet<String> = self.clusters.keys().cloned().collect();
+        if wanted == self.asked {
+            return;
+        }
+        let before = std::mem::replace(&mut self.asked, wanted.clone());
+        self.endpoints.retain(|name, _| wanted.contains(name));
+        fn list<'a>(names: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
+            names.map(String::as_str).collect()
+        }
+        let request = match self.protocol {
+            Sotw => ask(EDS, &list(wanted.iter())),
+            Delta => ask(EDS, &list(wanted.difference(&before))).leave(&list(before.difference(&wanted))),
+        };
+        self.say(world, request);
+    }
+
+    fn check(&self) {
+        for (route, clusters) in &self.routes {
+            for name in clusters.trim_matches(['[', ']']).split("").filter(|name| !name.is_empty()) {
+                assert!(self.clusters.contains_key(name), "{route} names {name}, which is not there");
+                assert!(self.endpoints.contains_key(name), "{route} names {name}, which has no endpoints");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_route_is_ever_without_its_clusters(steps in proptest::collection::vec(step(), 1..60)) {
+        for protocol in [Sotw, Delta] {
+            let mut mesh = Mesh { routes: [1, 2], idle: 0, content: 0 };
+            let mut world = World::serving(mesh.ops().into_iter().chain([complete(CDS)]));
+            let mut proxy = Proxy::new(&mut world, protocol);
+            for step in &steps {
+                match step {
+                    Step::Commit(next) => {
+                        mesh = next.clone();
+                        let replies = world.change(proxy.stream, mesh.ops());
+                        proxy.inbox.extend(replies);
+                    }
+                    Step::Take { refuse } => drop(proxy.take(&mut world, *refuse)),
+                }
+            }
+            // A refused route stays refused until it changes: let the last word be another one.
+            while proxy.take(&mut world, false) {}
+            let last = Mesh { content: 7, routes: [mesh.routes[0] ^ 15, mesh.routes[1] ^ 15], ..mesh };
+            let replies = world.change(proxy.stream, last.ops());
+            proxy.inbox.extend(replies);
+            while proxy.take(&mut world, false) {}
+
+            let clusters: Vec<&str> = named(last.clusters()).collect();
+            prop_assert_eq!(proxy.clusters.keys().collect::<Vec<_>>(), clusters.clone(), "{:?}", protocol);
+            prop_assert_eq!(proxy.endpoints.keys().collect::<Vec<_>>(), clusters);
+            prop_assert!(proxy.clusters.values().chain(proxy.endpoints.values()).all(|content| content == "7"));
+            let routes = last.routes.map(|bits| format!("[{}]", named(bits).collect::<String>()));
+            prop_assert_eq!(proxy.routes.values().cloned().collect::<Vec<_>>(), routes.to_vec());
+        }
+    }
+}
