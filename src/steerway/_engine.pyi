@@ -11,13 +11,16 @@ from collections.abc import Sequence
 from typing import final
 
 __all__ = [
+    "Census",
     "Closed",
     "Demand",
     "Engine",
     "Entry",
     "HandshakeFailed",
+    "Limited",
     "Nack",
     "Opened",
+    "Panicked",
     "Stats",
     "Stream",
     "Subscription",
@@ -120,6 +123,35 @@ class Closed:
 
     @property
     def stream(self) -> int: ...
+
+@final
+class Limited:
+    """Clients met a limit. Told once in 10 seconds for each limit; the whole count is in `Stats`."""
+
+    @property
+    def limit(self) -> str:
+        """A key of `Stats.refused` or `Stats.delayed`."""
+    @property
+    def delayed(self) -> bool:
+        """Whether they have to wait; else they are refused."""
+    @property
+    def count(self) -> int:
+        """How often since it was last told."""
+    @property
+    def peer(self) -> str:
+        """The last of these clients."""
+
+@final
+class Panicked:
+    """A fault of the engine in one stream, which was ended with INTERNAL; nothing else was."""
+
+    @property
+    def peer(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def location(self) -> str:
+        """`file:line:column` in `rust/`."""
 
 @final
 class Subscription:
@@ -236,6 +268,17 @@ class Stats:
         went away meanwhile. "timeout": it took longer than 10 seconds.
         """
     @property
+    def refused(self) -> dict[str, int]:
+        """How often each limit refused a client. "connections", "streams", "request_bytes" and "request_timeout" are
+        options; "subscription": names of a stream; "control_frames": HTTP/2 frames that are no requests; "node_bytes":
+        256 KiB; "request_buffers": 256 MiB for requests that are not whole, of all clients; "unread": a response that
+        the client did not take."""
+    @property
+    def delayed(self) -> dict[str, int]:
+        """How often a client had to wait: "connections_per_second", "requests_per_second"."""
+    @property
+    def panics(self) -> int: ...
+    @property
     def commits(self) -> int: ...
     @property
     def denied(self) -> int:
@@ -250,17 +293,48 @@ class Stats:
     def ack_latency_sum(self) -> float: ...
 
 @final
+class Census:
+    """What the engine holds for clients now: all of it is 0 again `demand_grace_seconds` after the last client went."""
+
+    @property
+    def connections(self) -> int: ...
+    @property
+    def tasks(self) -> int:
+        """Tasks that serve a connection, over all threads."""
+    @property
+    def streams(self) -> int: ...
+    @property
+    def interest(self) -> int:
+        """Names in the indices of all threads."""
+    @property
+    def demand(self) -> int:
+        """Names that are demanded and not withdrawn yet."""
+    @property
+    def events(self) -> int:
+        """Events that were not polled."""
+    @property
+    def request_buffers(self) -> int:
+        """Bytes of requests that are not whole, beyond the first 64 KiB of each."""
+
+@final
 class Engine:
     """The server. Made stopped; `start` binds. All methods are thread-safe.
 
     `listen` is one address or several: HOST:PORT (port 0 lets the system choose) or unix:/PATH (absolute; the socket's
     file has mode 0660, replaces that of a dead process, and goes when the engine stops listening).
-    `identifier` goes out as `control_plane.identifier`. `threads` = 0: one per core. `max_concurrent_streams` is per
-    connection. `max_names_per_stream` and `max_name_bytes` bound what a stream may subscribe to (RESOURCE_EXHAUSTED
-    beyond). `order_timeout_seconds` bounds how long a resource waits for others of its stream that go first.
+    `identifier` goes out as `control_plane.identifier`. `threads` = 0: one per core. `descriptors` is a serialised
+    google.protobuf.FileDescriptorSet, which gRPC reflection serves.
+
+    `max_concurrent_streams` is per connection, `max_connections` and `max_streams` are for all. Who is over a limit is
+    refused, but over `max_connections_per_second` and `max_requests_per_second` has to wait; the latter is per stream,
+    and what answers a response is free. `request_timeout_seconds` is what a client has for its handshake, to open a
+    stream, and to complete a request. `max_connection_age_seconds` is spread by a tenth, 0 is for ever; the grace is
+    for streams that were never answered. `max_names_per_stream` and `max_name_bytes` bound what a stream may subscribe
+    to. `order_timeout_seconds` bounds how long a resource waits for others of its stream that go first.
+
     With `tls`, TCP clients must speak TLS and are refused until `set_tls` was called; Unix sockets never use TLS.
-    `descriptors` is a serialised google.protobuf.FileDescriptorSet, which gRPC reflection serves. Raises ValueError
-    for an address that is none, a number out of range or descriptors that are none.
+
+    Raises ValueError for an address that is none, a number out of range or descriptors that are none.
     """
 
     def __new__(
@@ -269,7 +343,15 @@ class Engine:
         listen: str | Sequence[str],
         identifier: str,
         threads: int = 0,
-        max_concurrent_streams: int = 1000,
+        max_connections: int = 50000,
+        max_connections_per_second: int = 5000,
+        max_streams: int = 100000,
+        max_concurrent_streams: int = 100,
+        max_request_bytes: int = 4194304,
+        max_requests_per_second: int = 1000,
+        request_timeout_seconds: float = 30.0,
+        max_connection_age_seconds: float = 1800.0,
+        max_connection_age_grace_seconds: float = 30.0,
         max_names_per_stream: int = 50000,
         max_name_bytes: int = 4096,
         keepalive_interval_seconds: float = 30.0,
@@ -303,8 +385,11 @@ class Engine:
     @property
     def event_fd(self) -> int:
         """Readable while `poll()` has events (an eventfd; `poll()` clears it)."""
-    def poll(self) -> list[Opened | Demand | Withdrawn | Nack | HandshakeFailed | Closed]:
-        """All events since the last call, in order. Never blocks."""
+    def poll(
+        self,
+    ) -> list[Opened | Demand | Withdrawn | Nack | HandshakeFailed | Closed | Limited | Panicked]:
+        """All events since the last call, in order. Never blocks. A stream that was opened and closed since is not
+        told, nor a demand that came and was withdrawn."""
     def classify(self, audiences: Sequence[tuple[int, str, Sequence[str] | None]]) -> None:
         """Give opened streams their audience and what of it they may see. Streams that are gone are ignored.
 
@@ -342,6 +427,7 @@ class Engine:
     def entries(self) -> list[Entry]: ...
     def body(self, type_url: str, name: str, audience: str) -> bytes | None: ...
     def stats(self) -> Stats: ...
+    def census(self) -> Census: ...
     def drain(self, grace_seconds: float) -> None:
         """Stop accepting, health NOT_SERVING, GOAWAY, end streams within the grace time. Blocks; GIL released."""
     def stop(self) -> None:

@@ -22,7 +22,17 @@ from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model import ServiceId
 from steerway.config import Settings
-from steerway.engine.engine import Closed, Demand, Engine, HandshakeFailed, Nack, Opened, Withdrawn
+from steerway.engine.engine import (
+    Closed,
+    Demand,
+    Engine,
+    HandshakeFailed,
+    Limited,
+    Nack,
+    Opened,
+    Panicked,
+    Withdrawn,
+)
 from steerway.engine.stats import StatsCollector
 from steerway.signals import Signals
 from steerway.sources.debounce import Debouncer, Delay
@@ -62,7 +72,15 @@ class ControlPlane:
             listen=settings.listen,
             identifier=settings.identifier,
             threads=settings.threads,
+            max_connections=settings.max_connections,
+            max_connections_per_second=settings.max_connections_per_second,
+            max_streams=settings.max_streams,
             max_concurrent_streams=settings.max_concurrent_streams,
+            max_request_bytes=settings.max_request_bytes,
+            max_requests_per_second=settings.max_requests_per_second,
+            request_timeout_seconds=settings.request_timeout_seconds,
+            max_connection_age_seconds=settings.max_connection_age_seconds,
+            max_connection_age_grace_seconds=settings.max_connection_age_grace_seconds,
             max_names_per_stream=settings.max_names_per_stream,
             max_name_bytes=settings.max_name_bytes,
             keepalive_interval_seconds=settings.keepalive_interval_seconds,
@@ -138,6 +156,8 @@ class ControlPlane:
             Nack: _log_nacks,
             HandshakeFailed: _log_handshakes,
             Closed: _log_closed,
+            Limited: _log_limits,
+            Panicked: _log_panics,
         }
         async for events in self._engine.events():
             for kind, group in itertools.groupby(events, type):
@@ -283,3 +303,14 @@ def _log_handshakes(failed: list[HandshakeFailed]) -> None:
 def _log_closed(closed: list[Closed]) -> None:
     for each in closed:
         log.debug("stream_closed", stream=each.stream)
+
+
+def _log_limits(limits: list[Limited]) -> None:
+    for each in limits:
+        effect = "delayed" if each.delayed else "refused"
+        log.warning("limit_reached", limit=each.limit, effect=effect, count=each.count, peer=each.peer)
+
+
+def _log_panics(panics: list[Panicked]) -> None:
+    for each in panics:
+        log.error("engine_fault", message=each.message, location=each.location, peer=each.peer)

@@ -28,9 +28,17 @@ upstream_services: [backend, shop/web]
 default_namespace: shop
 cluster_domain: example.internal
 identifier: replica-1
+max_connections: 50
+max_connections_per_second: 50
+max_streams: 50
 max_concurrent_streams: 50
 max_names_per_stream: 1000
 max_name_bytes: 200
+max_request_bytes: 50
+max_requests_per_second: 50
+request_timeout_seconds: 50
+max_connection_age_seconds: 50
+max_connection_age_grace_seconds: 50
 threads: 2
 keepalive_interval_seconds: 60
 keepalive_timeout_seconds: 5.5

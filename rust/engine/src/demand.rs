@@ -10,6 +10,10 @@ use hashbrown::HashMap;
 
 use crate::TypeId;
 
+/// Names that nobody wants any more and that are kept for their grace, at the most: who asks for ever new names must not
+/// have all of them kept.
+const MAX_UNWANTED: usize = 100_000;
+
 /// What is wanted: a name ([`crate::WILDCARD`]: all of them) in an audience.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DemandKey {
@@ -76,16 +80,18 @@ impl Demand {
         }
     }
 
-    /// Keys whose grace has passed: report each as withdrawn. They are gone from the table.
+    /// Keys whose grace has passed, and the oldest of those that are too many: report each as withdrawn. They are gone
+    /// from the table.
     pub fn due(&mut self, now: Duration) -> Vec<DemandKey> {
         let mut withdrawn = Vec::new();
         while self.next_due().is_some_and(|due| due <= now) {
+            let crowded = self.is_crowded();
             let Some((_, key)) = self.unwanted.pop_front() else { break };
             let Some(wanted) = self.wanted.get_mut(&key) else { continue };
             match wanted.unwanted_since.map(|since| since + self.grace) {
                 None => wanted.queued = false,
                 // It came back and went again. At the end of the queue it may be late, by less than one grace.
-                Some(due) if due > now => self.unwanted.push_back((due, key)),
+                Some(due) if due > now && !crowded => self.unwanted.push_back((due, key)),
                 Some(_) => {
                     self.wanted.remove(&key);
                     withdrawn.push(key);
@@ -97,7 +103,12 @@ impl Demand {
 
     /// When to call [`Demand::due`] next; `None`: not before something is removed.
     pub fn next_due(&self) -> Option<Duration> {
-        self.unwanted.front().map(|(due, _)| *due)
+        let due = self.unwanted.front().map(|(due, _)| *due);
+        if self.is_crowded() { Some(Duration::ZERO) } else { due }
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.unwanted.len() > MAX_UNWANTED
     }
 
     /// How many keys are wanted or within their grace.
@@ -146,6 +157,21 @@ mod tests {
         assert_eq!(demand.due(AT(30)), []);
         assert_eq!((demand.next_due(), demand.unwanted.len()), (Some(AT(50)), 1));
         assert_eq!(demand.due(AT(50)), [key("a")]);
+    }
+
+    #[test]
+    fn names_that_come_and_go_are_not_all_kept() {
+        let mut demand = Demand::new(AT(30));
+        let mut withdrawn = 0;
+        for number in 0..MAX_UNWANTED + 10 {
+            let key = key(&number.to_string());
+            assert!(demand.add(&key));
+            demand.remove(&key, AT(1));
+            if demand.next_due() == Some(Duration::ZERO) {
+                withdrawn += demand.due(AT(1)).len();
+            }
+        }
+        assert_eq!((withdrawn, demand.len()), (10, MAX_UNWANTED));
     }
 
     #[test]

@@ -113,6 +113,16 @@ impl<S: Copy + Eq + Hash> Interest<S> {
         }
     }
 
+    /// How many names somebody is interested in.
+    pub fn len(&self) -> usize {
+        self.types.iter().map(HashMap::len).sum()
+    }
+
+    /// Whether nobody is interested in anything.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Streams to tell of a change: those that named it or its glob collection and the wildcards (a stream may come
     /// more than once).
     pub fn subscribers(&self, type_id: TypeId, name: &str) -> impl Iterator<Item = S> + '_ {

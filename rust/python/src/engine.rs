@@ -12,7 +12,7 @@ use crate::batch::{self, AbsentRow, CompleteRow, ForgetRow, PutRow};
 use crate::error::os_error;
 use crate::event;
 use crate::number::{Int, seconds};
-use crate::stats::Stats;
+use crate::stats::{Census, Stats};
 use crate::view::{Entry, Stream};
 
 /// A shard costs a thread and its file descriptors.
@@ -46,7 +46,15 @@ impl Engine {
             listen,
             identifier,
             threads = Int(Ok(0)),
-            max_concurrent_streams = Int(Ok(1000)),
+            max_connections = Int(Ok(50_000)),
+            max_connections_per_second = Int(Ok(5000)),
+            max_streams = Int(Ok(100_000)),
+            max_concurrent_streams = Int(Ok(100)),
+            max_request_bytes = Int(Ok(4 << 20)),
+            max_requests_per_second = Int(Ok(1000)),
+            request_timeout_seconds = 30.0,
+            max_connection_age_seconds = 1800.0,
+            max_connection_age_grace_seconds = 30.0,
             max_names_per_stream = Int(Ok(50_000)),
             max_name_bytes = Int(Ok(4096)),
             keepalive_interval_seconds = 30.0,
@@ -56,7 +64,10 @@ impl Engine {
             tls = false,
             descriptors = Default::default(),
         ),
-        text_signature = "(*, listen, identifier, threads=0, max_concurrent_streams=1000, \
+        text_signature = "(*, listen, identifier, threads=0, max_connections=50000, \
+            max_connections_per_second=5000, max_streams=100000, max_concurrent_streams=100, \
+            max_request_bytes=4194304, max_requests_per_second=1000, request_timeout_seconds=30.0, \
+            max_connection_age_seconds=1800.0, max_connection_age_grace_seconds=30.0, \
             max_names_per_stream=50000, max_name_bytes=4096, keepalive_interval_seconds=30.0, \
             keepalive_timeout_seconds=20.0, order_timeout_seconds=5.0, \
             demand_grace_seconds=30.0, tls=False, descriptors=b'')"
@@ -67,7 +78,15 @@ impl Engine {
         listen: Listen,
         identifier: String,
         threads: Int,
+        max_connections: Int,
+        max_connections_per_second: Int,
+        max_streams: Int,
         max_concurrent_streams: Int,
+        max_request_bytes: Int,
+        max_requests_per_second: Int,
+        request_timeout_seconds: f64,
+        max_connection_age_seconds: f64,
+        max_connection_age_grace_seconds: f64,
         max_names_per_stream: Int,
         max_name_bytes: Int,
         keepalive_interval_seconds: f64,
@@ -77,18 +96,35 @@ impl Engine {
         tls: bool,
         descriptors: &[u8],
     ) -> PyResult<Engine> {
-        // Pings without a pause would be all that a connection does.
-        let keepalive = |name, value| seconds(name, value, Duration::from_millis(1));
+        // Pings without a pause would be all that a connection does; and who is given no time can do nothing.
+        let span = |name, value| seconds(name, value, Duration::from_millis(1));
+        let count = |name, value: Int| value.within(name, 1..=u32::MAX);
         let options = Options {
             listen: listen.into(),
             identifier,
             threads: threads.within("threads", 0..=MAX_THREADS)? as usize,
-            max_concurrent_streams: max_concurrent_streams.within("max_concurrent_streams", 1..=u32::MAX)?,
-            max_names_per_stream: max_names_per_stream.within("max_names_per_stream", 1..=u32::MAX)? as usize,
-            max_name_bytes: max_name_bytes.within("max_name_bytes", 1..=u32::MAX)? as usize,
-            keepalive_interval: keepalive("keepalive_interval_seconds", keepalive_interval_seconds)?,
-            keepalive_timeout: keepalive("keepalive_timeout_seconds", keepalive_timeout_seconds)?,
+            max_connections: count("max_connections", max_connections)? as usize,
+            max_connections_per_second: count("max_connections_per_second", max_connections_per_second)?,
+            max_streams: count("max_streams", max_streams)? as usize,
+            max_concurrent_streams: count("max_concurrent_streams", max_concurrent_streams)?,
+            max_request_bytes: count("max_request_bytes", max_request_bytes)? as usize,
+            max_requests_per_second: count("max_requests_per_second", max_requests_per_second)?,
+            request_timeout: span("request_timeout_seconds", request_timeout_seconds)?,
+            max_connection_age: seconds(
+                "max_connection_age_seconds",
+                max_connection_age_seconds,
+                Duration::ZERO,
+            )?,
+            max_connection_age_grace: seconds(
+                "max_connection_age_grace_seconds",
+                max_connection_age_grace_seconds,
+                Duration::ZERO,
+            )?,
+            keepalive_interval: span("keepalive_interval_seconds", keepalive_interval_seconds)?,
+            keepalive_timeout: span("keepalive_timeout_seconds", keepalive_timeout_seconds)?,
             order_timeout: seconds("order_timeout_seconds", order_timeout_seconds, Duration::ZERO)?,
+            max_names_per_stream: count("max_names_per_stream", max_names_per_stream)? as usize,
+            max_name_bytes: count("max_name_bytes", max_name_bytes)? as usize,
             demand_grace: seconds("demand_grace_seconds", demand_grace_seconds, Duration::ZERO)?,
             tls,
             descriptors: descriptors.to_vec(),
@@ -202,6 +238,10 @@ impl Engine {
 
     fn stats(&self, py: Python<'_>) -> Stats {
         py.detach(|| self.0.stats()).into()
+    }
+
+    fn census(&self, py: Python<'_>) -> Census {
+        py.detach(|| self.0.census()).into()
     }
 
     fn drain(&self, py: Python<'_>, grace_seconds: f64) -> PyResult<()> {

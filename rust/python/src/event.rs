@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use steerway_engine::DemandKey;
-use steerway_server::Event;
+use steerway_server::{Event, Fault};
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
 pub(crate) struct Opened {
@@ -54,6 +54,21 @@ pub(crate) struct Closed {
     stream: u64,
 }
 
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Limited {
+    limit: &'static str,
+    delayed: bool,
+    count: u64,
+    peer: String,
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Panicked {
+    peer: String,
+    message: String,
+    location: String,
+}
+
 /// The object of its class for an event.
 pub(crate) fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
     Ok(match event {
@@ -94,5 +109,11 @@ pub(crate) fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             Py::new(py, HandshakeFailed { peer: peer.to_string(), reason, message, untold })?.into_any()
         }
         Event::Closed { stream } => Py::new(py, Closed { stream })?.into_any(),
+        Event::Limited { limit, delayed, count, peer } => {
+            Py::new(py, Limited { limit, delayed, count, peer: peer.to_string() })?.into_any()
+        }
+        Event::Panicked { peer, fault: Fault { message, location } } => {
+            Py::new(py, Panicked { peer: peer.to_string(), message, location })?.into_any()
+        }
     })
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use pyo3::prelude::*;
 use steerway_engine::TypeId;
-use steerway_server::{ACK_LATENCY_BOUNDS, Stats as Counters};
+use steerway_server::{ACK_LATENCY_BOUNDS, Census as Held, Stats as Counters};
 
 type PerType = HashMap<&'static str, u64>;
 
@@ -23,6 +23,9 @@ pub(crate) struct Stats {
     stale: PerType,
     rejected: HashMap<&'static str, u64>,
     handshake_failures: HashMap<&'static str, u64>,
+    refused: HashMap<&'static str, u64>,
+    delayed: HashMap<&'static str, u64>,
+    panics: u64,
     commits: u64,
     denied: u64,
     ack_latency_bounds: Vec<f64>,
@@ -50,11 +53,32 @@ impl From<Counters> for Stats {
             stale: per_type(counters.stale),
             rejected: counters.rejected.into_iter().collect(),
             handshake_failures: counters.handshake_failures.into_iter().collect(),
+            refused: counters.refused.into_iter().collect(),
+            delayed: counters.delayed.into_iter().collect(),
+            panics: counters.panics,
             commits: counters.commits,
             denied: counters.denied,
             ack_latency_bounds: ACK_LATENCY_BOUNDS.to_vec(),
             ack_latency_counts: counters.ack_latency_counts,
             ack_latency_sum: counters.ack_latency_sum,
         }
+    }
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Census {
+    connections: usize,
+    tasks: usize,
+    streams: usize,
+    interest: usize,
+    demand: usize,
+    events: usize,
+    request_buffers: usize,
+}
+
+impl From<Held> for Census {
+    fn from(held: Held) -> Census {
+        let Held { connections, tasks, streams, interest, demand, events, request_buffers } = held;
+        Census { connections, tasks, streams, interest, demand, events, request_buffers }
     }
 }

@@ -1,5 +1,7 @@
 //! Takes sockets and hands them to shards. Also keeps the health status and times the withdrawal of demand.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Sender as Reply;
 use std::time::Duration;
@@ -9,7 +11,10 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::sleep;
 use tonic_health::server::HealthReporter;
 
-use crate::listener::Listener;
+use crate::limit::Limit;
+use crate::listener::{Listener, Socket};
+use crate::peer::Peer;
+use crate::rate::TokenBucket;
 use crate::server::ShardHandle;
 use crate::services::set_health;
 use crate::shard::Command;
@@ -31,6 +36,7 @@ pub(crate) enum Order {
 /// Do what the inbox says until it says stop.
 pub(crate) async fn run(
     listeners: Vec<Listener>,
+    per_second: u32,
     shards: Vec<ShardHandle>,
     shared: Arc<Shared>,
     health: HealthReporter,
@@ -38,9 +44,10 @@ pub(crate) async fn run(
 ) {
     let tasks = LocalSet::new();
     let orders = async {
-        spawn_local(shared.withdraw_unwanted());
+        spawn_local(Arc::clone(&shared).withdraw_unwanted());
+        let door = Rc::new(Door::new(per_second, shards, shared));
         let accepting: Vec<_> =
-            listeners.into_iter().map(|listener| spawn_local(accept(listener, shards.clone()))).collect();
+            listeners.into_iter().map(|listener| spawn_local(Rc::clone(&door).accept(listener))).collect();
         while let Some(order) = inbox.recv().await {
             match order {
                 Order::Health(serving, done) => {
@@ -56,19 +63,53 @@ pub(crate) async fn run(
     tasks.run_until(orders).await;
 }
 
-async fn accept(listener: Listener, shards: Vec<ShardHandle>) {
-    loop {
-        match listener.accept().await {
-            Ok((socket, peer)) => {
-                let least = shards.iter().min_by_key(|shard| shard.load());
-                if let Some(shard) = least {
-                    shard.add_load();
-                    shard.send(Command::Connection(socket, peer));
-                }
+/// Lets connections in, from all listeners.
+struct Door {
+    rate: RefCell<TokenBucket>,
+    shards: Vec<ShardHandle>,
+    shared: Arc<Shared>,
+}
+
+impl Door {
+    fn new(per_second: u32, shards: Vec<ShardHandle>, shared: Arc<Shared>) -> Door {
+        let rate = f64::from(per_second);
+        Door { rate: RefCell::new(TokenBucket::new(rate, rate, shared.now())), shards, shared }
+    }
+
+    async fn accept(self: Rc<Door>, listener: Listener) {
+        loop {
+            match listener.accept().await {
+                Ok((socket, peer)) => self.pass(socket, peer).await,
+                Err(error) if is_of_the_peer(&error) => {}
+                Err(_) => sleep(EXHAUSTED_PAUSE).await,
             }
-            Err(error) if is_of_the_peer(&error) => {}
-            Err(_) => sleep(EXHAUSTED_PAUSE).await,
         }
+    }
+
+    /// Those that are too many in a second wait, this one here and the others in the backlog: a fleet that comes back
+    /// after a restart is to be served, only not at the cost of those who are. Those that are too many altogether are
+    /// closed, so that they try another replica.
+    async fn pass(&self, socket: Socket, peer: Peer) {
+        if let Some(wait) = self.wait() {
+            self.shared.limited(Limit::ConnectionsPerSecond, &peer.address);
+            sleep(wait).await;
+            while let Some(wait) = self.wait() {
+                sleep(wait).await;
+            }
+        }
+        self.rate.borrow_mut().spend(1.0);
+        if !self.shared.connections.take(1) {
+            self.shared.limited(Limit::Connections, &peer.address);
+            return;
+        }
+        if let Some(shard) = self.shards.iter().min_by_key(|shard| shard.load()) {
+            shard.add_load();
+            shard.send(Command::Connection(socket, peer));
+        }
+    }
+
+    fn wait(&self) -> Option<Duration> {
+        self.rate.borrow_mut().wait(|| self.shared.now())
     }
 }
 

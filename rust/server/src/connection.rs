@@ -1,7 +1,5 @@
 //! Drives one HTTP/2 connection and all its streams in one task.
 
-use std::cell::Cell;
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,39 +8,52 @@ use std::time::Duration;
 
 use futures_util::future::{FutureExt, LocalBoxFuture, ready};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use h2::RecvStream;
 use h2::server::{Builder, Connection, SendResponse};
+use h2::{Reason, RecvStream};
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
+use crate::age::{Age, Step};
 use crate::authority::NamedAuthority;
 use crate::discovery::Exchange;
+use crate::flood::{Meter, Metered};
 use crate::handshake::{self, Failure, Opening};
 use crate::keepalive::Keepalive;
+use crate::limit::Limit;
+use crate::link::Link;
 use crate::listener::Socket;
 use crate::payload::Payload;
 use crate::peer::{Peer, Token};
 use crate::server::Options;
 use crate::shard::Shard;
 use crate::wakes::drive;
-use crate::{route, unary};
+use crate::{fault, route, unary};
 
-/// A peer that opens a socket and does not speak HTTP/2 by then is cut off.
+/// A peer that opens a socket and does not speak HTTP/2 by then is cut off; sooner when requests have less time.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Requests are small. What a client may send ahead of being read is what it may make this server hold.
-const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
+/// Requests are small. What a client may send ahead of being read is what it may make this server hold: the bytes, and what
+/// h2 needs to keep each frame. (The least request has some 70 bytes.)
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 256 << 10;
+const FRAME_OVERHEAD: usize = 256 << 10;
 const MAX_HEADERS: u32 = 16 << 10;
+
+/// Streams that the client has reset and h2 remembers, before they were accepted (CVE-2023-44487) and after.
+const MAX_RESET_STREAMS: usize = 20;
+
+/// Streams that h2 resets for a mistake of the client, until the connection is not worth keeping.
+const MAX_FAULTY_STREAMS: usize = 100;
 
 /// The parts of a connection's task, each woken on its own.
 const DRAINING: usize = 0;
 const KEEPALIVE: usize = 1;
-const STREAMS: usize = 2;
-const CONNECTION: usize = 3;
-const PARTS: usize = 4;
+const AGE: usize = 2;
+const STREAMS: usize = 3;
+const CONNECTION: usize = 4;
+const PARTS: usize = 5;
 
 /// Serve a connection until the client or a drain closes it.
 pub(crate) async fn serve(shard: Rc<Shard>, socket: Socket, peer: Peer) {
@@ -56,13 +67,19 @@ pub(crate) async fn serve(shard: Rc<Shard>, socket: Socket, peer: Peer) {
         Socket::Unix(socket) => {
             let Ok(socket) = UnixStream::from_std(socket) else { return };
             let greeting = ready(Ok((NamedAuthority::new(socket), Arc::default())));
-            speak(&shard, peer, greeting, Instant::now() + HANDSHAKE_TIMEOUT).await;
+            let deadline = Instant::now() + handshake_timeout(&shard.options);
+            speak(&shard, peer, greeting, deadline).await;
         }
     }
 }
 
+fn handshake_timeout(options: &Options) -> Duration {
+    HANDSHAKE_TIMEOUT.min(options.request_timeout)
+}
+
 async fn serve_tcp(shard: &Rc<Shard>, socket: TcpStream, peer: Peer) {
-    let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+    let timeout = handshake_timeout(&shard.options);
+    let deadline = Instant::now() + timeout;
     let opening = timeout_at(deadline, handshake::opening(&socket)).await;
     match (opening, &shard.shared.tls) {
         (Ok(Opening::Nothing), _) => {}
@@ -74,7 +91,7 @@ async fn serve_tcp(shard: &Rc<Shard>, socket: TcpStream, peer: Peer) {
             shard.shared.handshake_failed(&peer.address, misplaced.failure());
             let _ = timeout_at(deadline, misplaced.turn_away(socket)).await;
         }
-        (Err(_), _) => shard.shared.handshake_failed(&peer.address, Failure::timeout(HANDSHAKE_TIMEOUT)),
+        (Err(_), _) => shard.shared.handshake_failed(&peer.address, Failure::timeout(timeout)),
     }
 }
 
@@ -87,15 +104,18 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
 ) {
     let handshake = async {
         let (io, certificate) = greeting.await?;
+        let meter = Meter::new(shard.shared.now());
+        let io = Metered::new(io, Rc::clone(&meter));
         let connection = builder(&shard.options).handshake::<_, Payload>(io).await;
-        connection.map(|connection| (connection, certificate)).map_err(|error| Failure::http2(&error))
+        connection.map(|connection| (connection, certificate, meter)).map_err(|error| Failure::http2(&error))
     };
     let outcome = timeout_at(deadline, Box::pin(handshake)).await;
-    match outcome.unwrap_or_else(|_| Err(Failure::timeout(HANDSHAKE_TIMEOUT))) {
-        Ok((connection, certificate)) => {
+    let timeout = handshake_timeout(&shard.options);
+    match outcome.unwrap_or_else(|_| Err(Failure::timeout(timeout))) {
+        Ok((connection, certificate, meter)) => {
             peer.certificate = certificate;
             // The task of a connection would have room for the largest kind otherwise.
-            Box::pin(run(shard, connection, peer)).await;
+            Box::pin(run(shard, connection, Link::new(peer, meter))).await;
         }
         Err(failure) => shard.shared.handshake_failed(&peer.address, failure),
     }
@@ -105,14 +125,15 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
 async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     shard: &Rc<Shard>,
     mut connection: Connection<S, Payload>,
-    peer: Peer,
+    link: Rc<Link>,
 ) {
+    let Shard { shared, options, .. } = &**shard;
+    let limited = |limit| shared.limited(limit, &link.peer.address);
     let Some(pings) = connection.ping_pong() else { return };
-    let Options { keepalive_interval, keepalive_timeout, .. } = *shard.options;
-    let mut keepalive = Keepalive::new(pings, keepalive_interval, keepalive_timeout);
+    let mut keepalive = Keepalive::new(pings, options.keepalive_interval, options.keepalive_timeout);
     let mut draining = pin!(shard.draining.cancelled().fuse());
-    let peer = Arc::new(peer);
-    let heard = Rc::new(Cell::new(Instant::now()));
+    let mut age = Age::new(options);
+    let mut flooded = false;
     let mut streams = FuturesUnordered::new();
     drive::<PARTS, ()>(|wakes| {
         if let Some(mut context) = wakes.take(DRAINING)
@@ -122,18 +143,43 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             wakes.wake(CONNECTION);
         }
         if let Some(mut context) = wakes.take(KEEPALIVE)
-            && keepalive.poll(&mut context, heard.get()).is_ready()
+            && keepalive.poll(&mut context, link.heard.get()).is_ready()
         {
             return Poll::Ready(());
+        }
+        if let Some(mut context) = wakes.take(AGE) {
+            while let Poll::Ready(step) = age.poll(&mut context, streams.is_empty()) {
+                match step {
+                    Step::Leave => {
+                        connection.graceful_shutdown();
+                        link.leave(shard);
+                    }
+                    Step::End => link.end(shard),
+                    Step::Close => return Poll::Ready(()),
+                }
+                wakes.wake(CONNECTION);
+            }
         }
         // Streams write before the connection flushes: one wake-up ends in one system call.
         if let Some(mut context) = wakes.take(STREAMS) {
             while let Poll::Ready(Some(())) = streams.poll_next_unpin(&mut context) {}
+            if streams.is_empty() {
+                wakes.wake(AGE);
+            }
         }
         if let Some(mut context) = wakes.take(CONNECTION) {
+            if !link.meter.begin_turn(|| shared.now()) && !std::mem::replace(&mut flooded, true) {
+                limited(Limit::ControlFrames);
+                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                age.close();
+                wakes.wake(AGE);
+            }
             while let Poll::Ready(accepted) = connection.poll_accept(&mut context) {
                 let Some(Ok((request, respond))) = accepted else { return Poll::Ready(()) };
-                streams.push(stream(shard, &peer, request, respond, &heard));
+                if streams.is_empty() {
+                    wakes.wake(AGE);
+                }
+                streams.push(stream(shard, &link, request, respond));
                 wakes.wake(STREAMS);
             }
         }
@@ -148,32 +194,46 @@ fn builder(options: &Options) -> Builder {
         .max_concurrent_streams(options.max_concurrent_streams)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(MAX_HEADERS);
+        .data_frame_budget(FRAME_OVERHEAD)
+        .max_header_list_size(MAX_HEADERS)
+        .max_concurrent_reset_streams(MAX_RESET_STREAMS)
+        .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
+        .max_local_error_reset_streams(Some(MAX_FAULTY_STREAMS));
     builder
 }
 
 /// The task of one stream. A fault of ours in one must not end the others.
 fn stream(
     shard: &Rc<Shard>,
-    peer: &Arc<Peer>,
+    link: &Rc<Link>,
     request: Request<RecvStream>,
-    respond: SendResponse<Payload>,
-    heard: &Rc<Cell<Instant>>,
+    mut respond: SendResponse<Payload>,
 ) -> LocalBoxFuture<'static, ()> {
-    let shard = Rc::clone(shard);
-    match route::find(request.uri().path()) {
+    let (shard, link) = (Rc::clone(shard), Rc::clone(link));
+    let address = Arc::clone(&link.peer.address);
+    let shared = Arc::clone(&shard.shared);
+    let task = match route::find(request.uri().path()) {
+        Some(_) if !shared.streams.take(1) => {
+            let text =
+                format!("{} streams are open, as many as there may be (max_streams)", shared.streams.limit());
+            let status = shared.refuse(Limit::Streams, &address, text);
+            shared.metrics.rejected("RESOURCE_EXHAUSTED");
+            // Fails only when the client is gone.
+            let _ = respond.send_response(status.into_http(), true);
+            return std::future::ready(()).boxed_local();
+        }
         Some(method) => {
             let token = Token::of(request.headers());
-            let io = (request.into_body(), respond);
-            let exchange = Exchange::new(&shard, (peer, token), method, io, heard);
-            let guarded = AssertUnwindSafe(exchange.run()).catch_unwind();
-            let run = async move {
-                if guarded.await.is_err() {
-                    shard.shared.metrics.rejected("INTERNAL");
-                }
-            };
-            run.boxed_local()
+            let exchange = Exchange::new(&shard, &link, token, method, (request.into_body(), respond));
+            exchange.run().boxed_local()
         }
-        None => async move { unary::serve(&shard, request, respond).await }.boxed_local(),
-    }
+        None => async move { unary::serve(&shard, &link, request, respond).await }.boxed_local(),
+    };
+    let contained = fault::contain_task(task);
+    let run = async move {
+        if let Err(fault) = contained.await {
+            shared.panicked(fault, &address);
+        }
+    };
+    run.boxed_local()
 }

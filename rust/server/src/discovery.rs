@@ -1,41 +1,53 @@
 //! One discovery stream over one HTTP/2 stream.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::poll_fn;
 use h2::server::SendResponse;
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Response};
 use steerway_engine::{
     DemandKey, Effects, Grant, InterestChange, Protocol, RequestKind, Service, Stream, TypeId,
 };
-use tokio::time::Instant;
+use tokio::time::{Sleep, sleep};
 use tonic::{Code, Status};
 
 use crate::event::Event;
-use crate::framing::{Deframer, FrameError};
+use crate::fault::{Fault, contain};
+use crate::intake::{End, Intake};
+use crate::limit::Limit;
+use crate::link::Link;
 use crate::payload::Payload;
-use crate::peer::{Peer, Token};
+use crate::peer::Token;
+use crate::server::Options;
 use crate::shard::{Shard, StreamView};
 
-/// gRPC's usual limit of a received message.
-const MAX_MESSAGE: usize = 4 << 20;
+/// A Node says who a client is. The largest known ones are those of Envoy, which lists its extensions there.
+const MAX_NODE: usize = 256 << 10;
+
+/// A client that takes less in a second does not read.
+const LEAST_BYTES_PER_SECOND: f64 = 65536.0;
 
 /// A discovery stream as its shard knows it.
 pub(crate) struct Discovery {
     id: u64,
-    peer: Arc<Peer>,
+    link: Rc<Link>,
     token: Cell<Token>,
     method: &'static str,
     opened: Duration,
     core: RefCell<Stream>,
     subscribed: Cell<[usize; TypeId::COUNT]>,
     waker: RefCell<Option<Waker>>,
+    /// It panicked: its state is not to be trusted, and it ends.
+    broken: Cell<bool>,
+    /// Whether Python knows of it.
+    reported: Cell<bool>,
     responded: Cell<bool>,
     ending: RefCell<Option<Status>>,
     /// When the core wants to be told of the time.
@@ -57,8 +69,31 @@ impl Discovery {
         }
     }
 
+    /// Do something with the stream outside of its task. A panic ends it, as in its task.
+    pub(crate) fn contain<T>(&self, shard: &Shard, run: impl FnOnce(&Discovery) -> T) -> Option<T> {
+        if self.broken.get() {
+            return None;
+        }
+        match contain(|| run(self)) {
+            Ok(result) => Some(result),
+            Err(fault) => {
+                self.end_with(self.panicked(shard, fault));
+                None
+            }
+        }
+    }
+
+    /// Tell of a panic; the status to end the stream with.
+    fn panicked(&self, shard: &Shard, fault: Fault) -> Status {
+        self.broken.set(true);
+        shard.shared.panicked(fault, &self.link.peer.address);
+        Status::internal("the server has a fault, which its log tells")
+    }
+
     /// A name in which the stream has an interest changed.
     pub(crate) fn mark_changed(&self, type_id: TypeId, name: &Arc<str>) {
+        #[cfg(test)]
+        crate::seam::change(name);
         self.core.borrow_mut().mark_changed(type_id, name);
         self.wake();
     }
@@ -116,7 +151,7 @@ impl Discovery {
             id: self.id,
             node_id: Arc::clone(&node.id),
             node: node.bytes.clone(),
-            peer: Arc::clone(&self.peer.address),
+            peer: Arc::clone(&self.link.peer.address),
             audience: core.audience().cloned().unwrap_or_default(),
             method: self.method,
             protocol: core.protocol(),
@@ -129,9 +164,10 @@ impl Discovery {
     fn apply(&self, shard: &Shard, effects: &mut Effects) {
         let shared = &shard.shared;
         if let Some(node) = effects.opened.take() {
+            self.reported.set(true);
             shared.events.push(Event::Opened {
                 stream: self.id,
-                peer: Arc::clone(&self.peer),
+                peer: Arc::clone(&self.link.peer),
                 token: self.token.take(),
                 node: node.bytes,
             });
@@ -155,7 +191,7 @@ impl Discovery {
             if let (Some(type_id), RequestKind::Nack(nack)) = (received.type_id, received.kind) {
                 shared.events.push(Event::Nack {
                     stream: self.id,
-                    peer: Arc::clone(&self.peer.address),
+                    peer: Arc::clone(&self.link.peer.address),
                     node_id: core.node().map(|node| Arc::clone(&node.id)).unwrap_or_default(),
                     type_id,
                     nack,
@@ -191,7 +227,7 @@ impl Discovery {
             self.count_subscriptions(shard, [0; TypeId::COUNT]);
         }
         shard.shared.metrics.stream(core.protocol(), -1);
-        if core.node().is_some() {
+        if self.reported.get() {
             shard.shared.events.push(Event::Closed { stream: self.id });
         }
     }
@@ -205,7 +241,10 @@ struct Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.shard.streams.borrow_mut().remove(&self.stream.id);
+        let id = self.stream.id;
+        self.shard.streams.borrow_mut().remove(&id);
+        self.stream.link.remove(id);
+        self.shard.shared.streams.give_back(1);
         self.stream.leave(&self.shard);
     }
 }
@@ -213,55 +252,63 @@ impl Drop for Registration {
 /// Moves one discovery stream's messages between HTTP/2 and the core.
 pub(crate) struct Exchange {
     registration: Registration,
-    body: RecvStream,
+    intake: Intake,
     respond: SendResponse<Payload>,
     send: Option<SendStream<Payload>>,
-    deframer: Deframer,
+    /// Bytes of the last response while HTTP/2 has not taken all of them, and when it must have.
+    unread: usize,
+    stalled: Option<Pin<Box<Sleep>>>,
     effects: Effects,
-    heard: Rc<Cell<Instant>>,
 }
 
-/// The client reset the stream, or the connection broke: nobody is there to be told a status.
-struct Gone;
-
 impl Exchange {
-    /// Register a stream that `method` opened. `heard` is told when the client says something.
+    /// Register a stream that `method` opened.
     pub(crate) fn new(
         shard: &Rc<Shard>,
-        (peer, token): (&Arc<Peer>, Token),
+        link: &Rc<Link>,
+        token: Token,
         (method, protocol, service): (&'static str, Protocol, Service),
         (body, respond): (RecvStream, SendResponse<Payload>),
-        heard: &Rc<Cell<Instant>>,
     ) -> Exchange {
         let stream = Rc::new(Discovery {
             id: shard.next_stream_id(),
-            peer: Arc::clone(peer),
+            link: Rc::clone(link),
             token: Cell::new(token),
             method,
             opened: shard.shared.now(),
             core: RefCell::new(Stream::new(protocol, service, &shard.shared.stream_options)),
             subscribed: Cell::default(),
             waker: RefCell::default(),
+            broken: Cell::new(false),
+            reported: Cell::new(false),
             responded: Cell::new(false),
             ending: RefCell::new(shard.ending.is_cancelled().then(|| Status::ok(""))),
             deadline: Cell::new(None),
         });
         shard.streams.borrow_mut().insert(stream.id, Rc::clone(&stream));
+        link.add(stream.id);
         shard.shared.metrics.stream(protocol, 1);
         Exchange {
             registration: Registration { shard: Rc::clone(shard), stream },
-            body,
+            intake: Intake::new(body, link, &shard.shared, &shard.options),
             respond,
             send: None,
-            deframer: Deframer::new(MAX_MESSAGE),
+            unread: 0,
+            stalled: None,
             effects: Effects::default(),
-            heard: Rc::clone(heard),
         }
     }
 
     /// Run until either side ends it.
     pub(crate) async fn run(mut self) {
-        if let Ok(status) = poll_fn(|context| self.poll(context)).await {
+        let end = poll_fn(|context| match contain(|| self.poll(context)) {
+            Ok(poll) => poll,
+            Err(fault) => {
+                let Registration { shard, stream } = &self.registration;
+                Poll::Ready(End::Status(stream.panicked(shard, fault)))
+            }
+        });
+        if let End::Status(status) = end.await {
             if status.code() != Code::Ok {
                 self.registration.shard.shared.metrics.rejected(name_of(status.code()));
             }
@@ -269,48 +316,46 @@ impl Exchange {
         }
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Status, Gone>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
         self.registration.stream.watch(context.waker());
-        while let Poll::Ready(piece) = self.body.poll_data(context) {
-            match piece {
-                Some(Ok(piece)) => {
-                    if let Err(status) = self.read(piece) {
-                        return Poll::Ready(Ok(status));
-                    }
-                }
-                Some(Err(_)) => return Poll::Ready(Err(Gone)),
-                None if self.deframer.is_between() => return Poll::Ready(Ok(Status::ok(""))),
-                None => {
-                    let status = Status::invalid_argument("the client ended the stream inside a message");
-                    return Poll::Ready(Ok(status));
-                }
+        while let Poll::Ready(message) = self.intake.poll_next(context) {
+            match message.and_then(|message| self.take(&message).map_err(End::Status)) {
+                Ok(()) => {}
+                Err(end) => return Poll::Ready(end),
             }
         }
         if let Some(status) = self.registration.stream.ending.take() {
-            return Poll::Ready(Ok(status));
+            return Poll::Ready(End::Status(status));
         }
-        match self.write(context) {
-            Ok(()) => Poll::Pending,
-            Err(_) => Poll::Ready(Err(Gone)),
+        if self.write(context).is_err() {
+            return Poll::Ready(End::Gone);
         }
-    }
-
-    fn read(&mut self, piece: Bytes) -> Result<(), Status> {
-        self.heard.set(Instant::now());
-        let length = piece.len();
-        self.deframer.push(piece);
-        while let Some(message) = self.deframer.next().map_err(status_of)? {
-            self.take(&message)?;
+        let stream = &self.registration.stream;
+        if stream.link.leaving.get() && stream.has_responded() {
+            return Poll::Ready(End::Status(Status::ok("")));
         }
-        // Fails only when the stream is closed, which the next poll_data tells.
-        let _ = self.body.flow_control().release_capacity(length);
-        Ok(())
+        self.poll_stalled(context)
     }
 
     fn take(&mut self, message: &[u8]) -> Result<(), Status> {
+        #[cfg(test)]
+        crate::seam::request(message);
         let Registration { shard, stream } = &self.registration;
-        let taken = stream.core.borrow_mut().on_message(message, shard.shared.now(), &mut self.effects);
-        taken.map_err(|fault| Status::new(Code::from_i32(fault.code as i32), fault.message))?;
+        let Shard { shared, .. } = &**shard;
+        let peer = &stream.link.peer.address;
+        let taken = stream.core.borrow_mut().on_message(message, shared.now(), &mut self.effects);
+        taken.map_err(|fault| {
+            let code = Code::from_i32(fault.code as i32);
+            if code == Code::ResourceExhausted {
+                shared.limited(Limit::Subscription, peer);
+            }
+            Status::new(code, fault.message)
+        })?;
+        if self.effects.opened.as_ref().is_some_and(|node| node.bytes.len() > MAX_NODE) {
+            let text = format!("the node of the first request is longer than {MAX_NODE} bytes");
+            return Err(shared.refuse(Limit::NodeBytes, peer, text));
+        }
+        self.intake.changed(self.effects.interest.len());
         stream.apply(shard, &mut self.effects);
         Ok(())
     }
@@ -329,11 +374,38 @@ impl Exchange {
             let Some(response) = response else { break };
             shared.metrics.sent(&response);
             stream.responded.set(true);
+            self.unread = response.total_len();
+            self.stalled = None;
+            self.intake.responded();
+            stream.link.meter.earn(self.unread);
             self.sender()?.send_data(Payload::Discovery(response), false)?;
         }
         let deadline = stream.core.borrow().next_deadline();
         stream.set_deadline(&self.registration.shard, deadline);
         Ok(())
+    }
+
+    /// Ready when the client did not take its last response in time: it holds a window closed, or reads next to nothing.
+    fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        if self.unread == 0 {
+            return Poll::Pending;
+        }
+        if self.has_room(context) {
+            (self.unread, self.stalled) = (0, None);
+            return Poll::Pending;
+        }
+        let Registration { shard, stream } = &self.registration;
+        let stalled = self.stalled.get_or_insert_with(|| {
+            let Options { keepalive_interval, keepalive_timeout, .. } = *shard.options;
+            let size = Duration::from_secs_f64(self.unread as f64 / LEAST_BYTES_PER_SECOND);
+            Box::pin(sleep(keepalive_interval + keepalive_timeout + size))
+        });
+        stalled.as_mut().poll(context).map(|()| {
+            shard.shared.limited(Limit::Unread, &stream.link.peer.address);
+            // A status would queue up behind what is not read.
+            self.respond.send_reset(Reason::ENHANCE_YOUR_CALM);
+            End::Gone
+        })
     }
 
     fn has_room(&mut self, context: &mut Context<'_>) -> bool {
@@ -369,17 +441,6 @@ impl Exchange {
                 Ok(())
             }
         };
-    }
-}
-
-fn status_of(error: FrameError) -> Status {
-    match error {
-        FrameError::TooLong(limit) => {
-            Status::resource_exhausted(format!("a request is longer than {limit} bytes"))
-        }
-        FrameError::Compressed => {
-            Status::unimplemented("compressed requests are not supported: send them as they are")
-        }
     }
 }
 

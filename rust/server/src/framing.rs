@@ -64,6 +64,11 @@ impl Deframer {
         self.partial.is_empty() && self.piece.is_empty()
     }
 
+    /// Bytes that wait for the rest of their message.
+    pub(crate) fn held(&self) -> usize {
+        self.partial.len()
+    }
+
     fn length(&self, buffered: &[u8]) -> Result<Option<usize>, FrameError> {
         let Some(prefix) = buffered.first_chunk::<PREFIX>() else { return Ok(None) };
         if prefix[0] != 0 {

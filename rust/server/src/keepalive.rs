@@ -8,6 +8,9 @@ use std::time::Duration;
 use h2::{Ping, PingPong};
 use tokio::time::{Instant, Sleep, sleep};
 
+/// A client that talks is pinged all the same after so many intervals: it may talk and never read.
+const INTERVALS_OF_TALK: u32 = 10;
+
 /// Keepalive of one connection. Load balancers forget quiet connections, and a dead client sends no FIN.
 pub(crate) struct Keepalive {
     pings: PingPong,
@@ -15,11 +18,19 @@ pub(crate) struct Keepalive {
     interval: Duration,
     timeout: Duration,
     waiting: bool,
+    answered: Instant,
 }
 
 impl Keepalive {
     pub(crate) fn new(pings: PingPong, interval: Duration, timeout: Duration) -> Keepalive {
-        Keepalive { pings, timer: Box::pin(sleep(interval)), interval, timeout, waiting: false }
+        Keepalive {
+            pings,
+            timer: Box::pin(sleep(interval)),
+            interval,
+            timeout,
+            waiting: false,
+            answered: Instant::now(),
+        }
     }
 
     /// Ready when a ping was not answered in time. `heard`: when the client was last heard of.
@@ -29,7 +40,8 @@ impl Keepalive {
                 match self.pings.poll_pong(context) {
                     Poll::Ready(Ok(_)) => {
                         self.waiting = false;
-                        self.timer.as_mut().reset(Instant::now() + self.interval);
+                        self.answered = Instant::now();
+                        self.timer.as_mut().reset(self.answered + self.interval);
                     }
                     Poll::Ready(Err(_)) => return Poll::Ready(()),
                     Poll::Pending => return self.timer.as_mut().poll(context),
@@ -38,7 +50,7 @@ impl Keepalive {
             if self.timer.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
-            let due = heard + self.interval;
+            let due = (heard + self.interval).min(self.answered + self.interval * INTERVALS_OF_TALK);
             if due > Instant::now() {
                 self.timer.as_mut().reset(due);
                 continue;

@@ -10,25 +10,37 @@
 //! * `shard`: a thread, its streams, its index; told of commits once each.
 //! * `connection`: drives one HTTP/2 connection and its streams in one task.
 //! * `wakes`: polls only what was woken.
-//! * `discovery`: one discovery stream over one HTTP/2 stream.
+//! * `age`, `keepalive`, `flood`: what ends a connection: its age, a dead client, a hostile one.
+//! * `limit`, `rate`: what clients may use, and how fast.
+//! * `discovery`: one discovery stream over one HTTP/2 stream; `intake` reads its requests.
+//! * `fault`: a panic ends its stream and nothing else.
 //! * `unary`: health and reflection, tonic's services behind an adaptor.
 #![forbid(unsafe_code)]
 
 mod acceptor;
+mod age;
 mod authority;
 mod connection;
 mod credentials;
 mod deadlines;
 mod discovery;
 mod event;
+mod fault;
+mod flood;
 mod framing;
 mod handshake;
+mod intake;
 mod keepalive;
+mod limit;
+mod link;
 mod listener;
 mod metrics;
 mod payload;
 mod peer;
+mod rate;
 mod route;
+#[cfg(test)]
+mod seam;
 mod server;
 mod services;
 mod shard;
@@ -39,8 +51,9 @@ mod wakes;
 
 pub use credentials::Credentials;
 pub use event::Event;
+pub use fault::Fault;
 pub use handshake::HandshakeFailed;
-pub use metrics::{ACK_LATENCY_BOUNDS, Stats};
+pub use metrics::{ACK_LATENCY_BOUNDS, Census, Stats};
 pub use peer::{Peer, Token};
 pub use server::{Options, OptionsError, Server, StartError};
 pub use shard::StreamView;

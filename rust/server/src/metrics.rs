@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use steerway_engine::{Protocol, Received, RequestKind, Response, TypeId};
 
 use crate::handshake::Failures;
+use crate::shared::Shared;
 
 /// Upper bounds of the ACK latency buckets, in seconds.
 pub const ACK_LATENCY_BOUNDS: [f64; 12] =
@@ -19,7 +20,6 @@ pub(crate) type PerType = [AtomicU64; TypeId::COUNT];
 /// All counters and gauges.
 #[derive(Default)]
 pub(crate) struct Metrics {
-    pub(crate) connections: AtomicI64,
     streams: [AtomicI64; 2],
     subscriptions: [AtomicI64; TypeId::COUNT],
     requests: PerType,
@@ -32,6 +32,7 @@ pub(crate) struct Metrics {
     rejected: Mutex<BTreeMap<&'static str, u64>>,
     pub(crate) handshakes: Failures,
     pub(crate) commits: AtomicU64,
+    pub(crate) panics: AtomicU64,
     denied: AtomicU64,
     latency: [AtomicU64; ACK_LATENCY_BOUNDS.len() + 1],
     latency_micros: AtomicU64,
@@ -66,6 +67,12 @@ pub struct Stats {
     pub rejected: BTreeMap<&'static str, u64>,
     /// Connections that were not served, by reason.
     pub handshake_failures: BTreeMap<&'static str, u64>,
+    /// How often a client was refused by each limit.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// How often a client had to wait for each of the others.
+    pub delayed: BTreeMap<&'static str, u64>,
+    /// Streams that ended by a fault of ours.
+    pub panics: u64,
     /// Commits.
     pub commits: u64,
     /// Answers withheld because the client may not see the resource.
@@ -74,6 +81,25 @@ pub struct Stats {
     pub ack_latency_counts: Vec<u64>,
     /// Sum of all observations, in seconds.
     pub ack_latency_sum: f64,
+}
+
+/// What is held for clients at one moment; when all clients are gone for the grace of demand, nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Connections.
+    pub connections: usize,
+    /// Tasks that serve connections.
+    pub tasks: usize,
+    /// Discovery streams.
+    pub streams: usize,
+    /// Names in the indices of the shards.
+    pub interest: usize,
+    /// Names with demand.
+    pub demand: usize,
+    /// Events that Python has not polled.
+    pub events: usize,
+    /// Bytes of requests that are not whole yet and count.
+    pub request_buffers: usize,
 }
 
 impl Metrics {
@@ -125,11 +151,15 @@ impl Metrics {
     }
 
     /// `resources` are those of the store now.
-    pub(crate) fn read(&self, resources: [u64; TypeId::COUNT]) -> Stats {
+    pub(crate) fn read(&self, shared: &Shared, resources: [u64; TypeId::COUNT]) -> Stats {
         let per_type = |counters: &PerType| std::array::from_fn(|index| counters[index].load(Relaxed));
         let gauge = |gauge: &AtomicI64| gauge.load(Relaxed).max(0) as u64;
+        let met = |delays: bool| {
+            let met = shared.met.read().filter(|(limit, _)| limit.delays() == delays);
+            met.map(|(limit, count)| (limit.name(), count)).collect()
+        };
         Stats {
-            connections: gauge(&self.connections),
+            connections: shared.connections.used() as u64,
             streams: std::array::from_fn(|index| gauge(&self.streams[index])),
             subscriptions: std::array::from_fn(|index| gauge(&self.subscriptions[index])),
             resources,
@@ -142,6 +172,9 @@ impl Metrics {
             stale: per_type(&self.stale),
             rejected: self.rejected.lock().clone(),
             handshake_failures: self.handshakes.read(),
+            refused: met(false),
+            delayed: met(true),
+            panics: self.panics.load(Relaxed),
             commits: self.commits.load(Relaxed),
             denied: self.denied.load(Relaxed),
             ack_latency_counts: self.latency.iter().map(|count| count.load(Relaxed)).collect(),

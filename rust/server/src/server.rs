@@ -21,8 +21,9 @@ use tonic_health::server::HealthReporter;
 use crate::acceptor::{self, Order};
 use crate::credentials::Credentials;
 use crate::event::Event;
+use crate::fault;
 use crate::listener::{Address, Listener};
-use crate::metrics::Stats;
+use crate::metrics::{Census, Stats};
 use crate::services;
 use crate::shard::{Command, Shard, StreamView};
 use crate::shared::Shared;
@@ -38,6 +39,24 @@ pub struct Options {
     pub threads: usize,
     /// Streams that one connection may hold open.
     pub max_concurrent_streams: u32,
+    /// Connections at a time; fewer when the limit of open files is lower.
+    pub max_connections: usize,
+    /// New connections in a second, and at once after a quiet one. More have to wait.
+    pub max_connections_per_second: u32,
+    /// Discovery streams at a time.
+    pub max_streams: usize,
+    /// Bytes of one request.
+    pub max_request_bytes: usize,
+    /// Requests in a second that a stream may make besides those that answer a response, and at once after a quiet
+    /// one. More have to wait.
+    pub max_requests_per_second: u32,
+    /// A client has so long for its handshake (10 s at most), to open a stream, for the first request of a stream, and to complete
+    /// each request.
+    pub request_timeout: Duration,
+    /// A connection of this age, give or take a tenth, is closed; zero: never.
+    pub max_connection_age: Duration,
+    /// Streams that were not answered by then are ended all the same.
+    pub max_connection_age_grace: Duration,
     /// A connection that was quiet so long is pinged.
     pub keepalive_interval: Duration,
     /// A client that did not answer the ping by then is gone.
@@ -155,8 +174,8 @@ impl Server {
             names_per_stream: options.max_names_per_stream,
             name_bytes: options.max_name_bytes,
         };
-        let shared =
-            Shared::new(stream_options, options.demand_grace, options.tls).map_err(OptionsError::Io)?;
+        let shared = Shared::new(&options, stream_options).map_err(OptionsError::Io)?;
+        fault::install();
         Ok(Server {
             options: Arc::new(options),
             addresses,
@@ -219,9 +238,9 @@ impl Server {
         }
         let (acceptor, orders) = unbounded_channel();
         let (shards, shared) = (running.shards.clone(), Arc::clone(&self.shared));
-        let health = self.health.clone();
+        let (health, per_second) = (self.health.clone(), self.options.max_connections_per_second);
         let thread = spawn_thread("steerway-accept".into(), move || {
-            runtime.block_on(acceptor::run(listeners, shards, shared, health, orders));
+            runtime.block_on(acceptor::run(listeners, per_second, shards, shared, health, orders));
         })?;
         running.threads.push(thread);
         running.acceptor = acceptor;
@@ -335,7 +354,30 @@ impl Server {
     /// All counters as they are now.
     pub fn stats(&self) -> Stats {
         let resources = self.shared.store.read().resources();
-        self.shared.metrics.read(resources)
+        self.shared.metrics.read(&self.shared, resources)
+    }
+
+    /// What is held for clients now, of all shards.
+    pub fn census(&self) -> Census {
+        let (reply, replies) = mpsc::channel();
+        self.with_shards(|shards| {
+            shards.iter().for_each(|shard| shard.send(Command::Count(reply.clone())));
+        });
+        drop(reply);
+        let shared = &self.shared;
+        let start = Census {
+            connections: shared.connections.used(),
+            demand: shared.wanted(),
+            events: shared.events.len(),
+            request_buffers: shared.request_buffers.used(),
+            ..Census::default()
+        };
+        replies.iter().fold(start, |sum, part| Census {
+            tasks: sum.tasks + part.tasks,
+            streams: sum.streams + part.streams,
+            interest: sum.interest + part.interest,
+            ..sum
+        })
     }
 
     /// Stop accepting, tell health and clients, end streams; returns when all are gone or the time is up.

@@ -25,6 +25,7 @@ use crate::connection;
 use crate::deadlines::Deadlines;
 use crate::discovery::Discovery;
 use crate::listener::Socket;
+use crate::metrics::Census;
 use crate::peer::Peer;
 use crate::server::Options;
 use crate::shared::Shared;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Answer,
     /// Tell what the streams look like.
     Inspect(Reply<Vec<StreamView>>),
+    /// Tell what is held for clients.
+    Count(Reply<Census>),
     /// Send the clients away within this time; the sender is dropped when all are gone.
     Drain(Duration, Reply<Infallible>),
     /// Drop everything and end the thread.
@@ -86,6 +89,7 @@ pub(crate) struct Shard {
     pub(crate) ending: CancellationToken,
     last_stream_id: Cell<u64>,
     stride: u64,
+    tasks: Cell<usize>,
     load: Arc<AtomicUsize>,
     emptied: Notify,
 }
@@ -95,7 +99,8 @@ struct Counted(Rc<Shard>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.shared.metrics.connections.fetch_sub(1, Relaxed);
+        self.0.tasks.set(self.0.tasks.get() - 1);
+        self.0.shared.connections.give_back(1);
         if self.0.load.fetch_sub(1, Relaxed) == 1 {
             self.0.emptied.notify_one();
         }
@@ -122,6 +127,7 @@ impl Shard {
             ending: CancellationToken::new(),
             last_stream_id: Cell::new(index as u64),
             stride: count as u64,
+            tasks: Cell::new(0),
             load,
             emptied: Notify::new(),
         })
@@ -146,7 +152,7 @@ impl Shard {
         match command {
             Command::Connection(socket, peer) => {
                 let counted = Counted(Rc::clone(self));
-                self.shared.metrics.connections.fetch_add(1, Relaxed);
+                self.tasks.set(self.tasks.get() + 1);
                 spawn_local(async move {
                     connection::serve(Rc::clone(&counted.0), socket, peer).await;
                 });
@@ -156,7 +162,7 @@ impl Shard {
                 for (id, audience, grant) in audiences {
                     let stream = self.streams.borrow().get(&id).cloned();
                     if let Some(stream) = stream {
-                        stream.classify(self, audience, grant);
+                        stream.contain(self, |stream| stream.classify(self, audience, grant));
                     }
                 }
             }
@@ -169,9 +175,20 @@ impl Shard {
             }
             Command::Answer => self.streams.borrow().values().for_each(|stream| stream.wake()),
             Command::Inspect(reply) => {
-                let views = self.streams.borrow().values().filter_map(|stream| stream.view(self)).collect();
+                let streams = self.streams.borrow();
+                let view =
+                    |stream: &Rc<Discovery>| stream.contain(self, |stream| stream.view(self)).flatten();
+                let views = streams.values().filter_map(view).collect();
                 // Fails only when nobody waits for it any more.
                 let _ = reply.send(views);
+            }
+            Command::Count(reply) => {
+                let _ = reply.send(Census {
+                    tasks: self.tasks.get(),
+                    streams: self.streams.borrow().len(),
+                    interest: self.interest.borrow().len(),
+                    ..Census::default()
+                });
             }
             Command::Drain(grace, done) => {
                 let shard = Rc::clone(self);
@@ -195,7 +212,7 @@ impl Shard {
             let now = self.shared.now();
             for id in self.deadlines.take(now) {
                 if let Some(stream) = self.streams.borrow().get(&id) {
-                    stream.on_deadline(now);
+                    stream.contain(&self, |stream| stream.on_deadline(now));
                 }
             }
         }
@@ -206,7 +223,7 @@ impl Shard {
         for (type_id, name) in names {
             for id in interest.subscribers(*type_id, name) {
                 if let Some(stream) = streams.get(&id) {
-                    stream.mark_changed(*type_id, name);
+                    stream.contain(self, |stream| stream.mark_changed(*type_id, name));
                 }
             }
         }

@@ -8,10 +8,27 @@ use parking_lot::{Mutex, RwLock};
 use steerway_engine::{Demand, DemandKey, Store, StreamOptions, WILDCARD};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
+use tonic::Status;
 
 use crate::event::{Event, Events};
+use crate::fault::Fault;
 use crate::handshake::{Failure, Tls};
+use crate::limit::{Limit, Met, Quota};
 use crate::metrics::Metrics;
+use crate::server::Options;
+
+/// Bytes of requests that are not whole, of all streams together; the first part of each is free (see `discovery`).
+const REQUEST_BUFFERS: usize = 256 << 20;
+
+/// Open files that are kept for everything but connections: the admin server, the sources, the threads.
+const OTHER_FILES: usize = 256;
+
+/// How many connections the limit of open files leaves room for.
+fn files_for_connections() -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let files = files.map_or(usize::MAX, |files| files as usize);
+    files.saturating_sub(OTHER_FILES).max(files / 2)
+}
 
 /// The store, the demand, and what Python is told. Streams and their index belong to their shards alone.
 pub(crate) struct Shared {
@@ -21,6 +38,11 @@ pub(crate) struct Shared {
     pub(crate) stream_options: Arc<StreamOptions>,
     /// `None`: TCP is plaintext.
     pub(crate) tls: Option<Tls>,
+    pub(crate) connections: Quota,
+    pub(crate) streams: Quota,
+    /// Bytes of requests that are not whole yet.
+    pub(crate) request_buffers: Quota,
+    pub(crate) met: Met,
     answering: AtomicBool,
     demand: Mutex<Demand>,
     unwanted: Notify,
@@ -28,19 +50,19 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(
-        stream_options: StreamOptions,
-        demand_grace: Duration,
-        tls: bool,
-    ) -> std::io::Result<Arc<Shared>> {
+    pub(crate) fn new(options: &Options, stream_options: StreamOptions) -> std::io::Result<Arc<Shared>> {
         Ok(Arc::new(Shared {
             store: RwLock::new(Store::new()),
             events: Events::new()?,
             metrics: Metrics::default(),
             stream_options: Arc::new(stream_options),
-            tls: tls.then(Tls::default),
+            tls: options.tls.then(Tls::default),
+            connections: Quota::new(options.max_connections.min(files_for_connections())),
+            streams: Quota::new(options.max_streams),
+            request_buffers: Quota::new(REQUEST_BUFFERS),
+            met: Met::default(),
             answering: AtomicBool::new(false),
-            demand: Mutex::new(Demand::new(demand_grace)),
+            demand: Mutex::new(Demand::new(options.demand_grace)),
             unwanted: Notify::new(),
             started: Instant::now(),
         }))
@@ -66,6 +88,28 @@ impl Shared {
         if let Some(told) = self.metrics.handshakes.add(peer, failure) {
             self.events.push(Event::HandshakeFailed(told));
         }
+    }
+
+    /// A client met a limit.
+    pub(crate) fn limited(&self, limit: Limit, peer: &Arc<str>) {
+        self.met.count(limit, peer, self.now(), &self.events);
+    }
+
+    /// A client met a limit that refuses: the status to end its stream with.
+    pub(crate) fn refuse(&self, limit: Limit, peer: &Arc<str>, text: String) -> Status {
+        self.limited(limit, peer);
+        Status::resource_exhausted(text)
+    }
+
+    /// A stream panicked.
+    pub(crate) fn panicked(&self, fault: Fault, peer: &Arc<str>) {
+        self.metrics.panics.fetch_add(1, Ordering::Relaxed);
+        self.events.push(Event::Panicked { peer: Arc::clone(peer), fault });
+    }
+
+    /// Names that are wanted, or were a moment ago.
+    pub(crate) fn wanted(&self) -> usize {
+        self.demand.lock().len()
     }
 
     /// A shard wants a name. Its event is queued under the lock, so that demand and withdrawal stand in order.

@@ -10,16 +10,24 @@ use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
+use tokio::time::timeout;
 use tonic::Status;
 use tower_service::Service;
 
+use crate::limit::Limit;
+use crate::link::Link;
 use crate::payload::Payload;
 use crate::shard::Shard;
 
 /// Answer one request. It ends with the client's interest in it, or when a drain is nearly over.
-pub(crate) async fn serve(shard: &Shard, request: Request<RecvStream>, respond: SendResponse<Payload>) {
-    let answer = pin!(answer(shard, request, respond));
-    let ending = pin!(shard.ending.cancelled());
+pub(crate) async fn serve(
+    shard: &Shard,
+    link: &Link,
+    request: Request<RecvStream>,
+    respond: SendResponse<Payload>,
+) {
+    let answer = pin!(answer(shard, link, request, respond));
+    let ending = pin!(link.ending(shard).cancelled());
     match select(answer, ending).await {
         Either::Left(_) | Either::Right(_) => {}
     }
@@ -27,13 +35,23 @@ pub(crate) async fn serve(shard: &Shard, request: Request<RecvStream>, respond: 
 
 async fn answer(
     shard: &Shard,
+    link: &Link,
     request: Request<RecvStream>,
     mut respond: SendResponse<Payload>,
 ) -> Result<(), h2::Error> {
-    let Ok(response) = shard.routes.clone().call(request.map(Incoming)).await;
+    let answered =
+        timeout(shard.options.request_timeout, shard.routes.clone().call(request.map(Incoming))).await;
+    let response = match answered {
+        Ok(Ok(response)) => response,
+        Err(_) => {
+            shard.shared.limited(Limit::RequestTimeout, &link.peer.address);
+            let status = Status::deadline_exceeded("no whole request came in time (request_timeout_seconds)");
+            return respond.send_response(status.into_http(), true).map(drop);
+        }
+    };
     let (head, mut body) = response.into_parts();
     let mut send = respond.send_response(Response::from_parts(head, ()), body.is_end_stream())?;
-    let mut ending = pin!(shard.ending.cancelled());
+    let mut ending = pin!(link.ending(shard).cancelled());
     loop {
         let reset = poll_fn(|context| send.poll_reset(context));
         let frame = match select(select(pin!(reset), body.frame()), ending.as_mut()).await {
@@ -58,7 +76,7 @@ async fn answer(
 
 fn going_away() -> HeaderMap {
     let mut trailers = HeaderMap::new();
-    let status = Status::unavailable("the server is shutting down");
+    let status = Status::unavailable("the server closes the connection");
     status.add_header(&mut trailers).expect("the text is plain ASCII");
     trailers
 }

@@ -32,6 +32,15 @@ Seconds: TypeAlias = Annotated[
     float,
     Meta(ge=0, le=86400, description="a number of seconds from 0 to 86400", extra={"metavar": "SECONDS"}),
 ]
+Count: TypeAlias = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=2147483647,
+        description="a whole number from 1 to 2147483647",
+        extra={"metavar": "N"},
+    ),
+]
 PositiveSeconds: TypeAlias = Annotated[
     float,
     Meta(
@@ -199,19 +208,51 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Name of this replica, sent to clients as `control_plane.identifier`. The host name by default, which in
     Kubernetes is the pod's name. `nodeId` is another name of this key."""
 
-    max_concurrent_streams: Annotated[
-        int,
-        Meta(
-            title="HTTP/2 streams per connection",
-            ge=1,
-            le=2147483647,
-            description="a whole number from 1 to 2147483647",
-            extra={"metavar": "N"},
-        ),
-    ] = 1000
-    """HTTP/2 streams per connection. An xDS client needs one or a handful; 1,000 leaves room for a proxy that
-    multiplexes and still bounds what one connection can hold. `maxConcurrentStreams` is another name of this
-    key."""
+    max_connections: Annotated[Count, Meta(title="Connections at a time")] = 50_000
+    """Connections at a time. One more is closed at once, so that its client tries another replica. Fewer when the limit
+    of open files (`ulimit -n`) leaves no room for them: 256 files are kept for everything else."""
+
+    max_connections_per_second: Annotated[Count, Meta(title="New connections in a second")] = 5000
+    """New connections in a second, and so many at once after a quiet second. More have to wait, in the order in which
+    they came: after a restart all clients come at the same time, and those who are connected are to notice nothing.
+    5,000 is about what two cores can take without TLS; TLS handshakes cost ten times as much."""
+
+    max_streams: Annotated[Count, Meta(title="Discovery streams at a time")] = 100_000
+    """Discovery streams at a time, over all connections. One more is refused. An idle stream takes some 10 kB, so this
+    is about 1 GB."""
+
+    max_concurrent_streams: Annotated[Count, Meta(title="HTTP/2 streams per connection")] = 100
+    """HTTP/2 streams per connection. An xDS client needs one or a handful; RFC 9113 (6.5.2) advises against fewer than
+    100, and a proxy that multiplexes more clients opens another connection. `maxConcurrentStreams` is another name of
+    this key."""
+
+    max_request_bytes: Annotated[Count, Meta(title="Bytes of one request")] = 4_194_304
+    """Bytes of one request. 4 MiB is what every gRPC server takes, and room for 40,000 names."""
+
+    max_requests_per_second: Annotated[Count, Meta(title="Requests of a stream in a second")] = 1000
+    """Requests that a stream may make in a second, and so many at once after a quiet second, besides those that
+    answer a response: changes may come at any rate. Ten names that come or go count as a request. More are not lost
+    but read later. A client that subscribes to thousands of names one by one needs seconds for it, and nobody else
+    notices."""
+
+    request_timeout_seconds: Annotated[
+        PositiveSeconds, Meta(title="Time that a client has to complete a request")
+    ] = 30.0
+    """Seconds that a client has for its handshake (10 s at most), to open a stream, for the first request of a
+    stream, and for the rest of a request that it has begun. Clients do each of these at once."""
+
+    max_connection_age_seconds: Annotated[
+        Seconds, Meta(title="Age at which a connection is closed (0: never)")
+    ] = 1800.0
+    """Seconds after which a connection is closed gracefully, each at its own time within a tenth of it, so that clients
+    spread over the replicas that there are now. A client takes milliseconds to come back and keeps its
+    configuration meanwhile. 0: never."""
+
+    max_connection_age_grace_seconds: Annotated[
+        Seconds, Meta(title="Time that streams of such a connection have to be answered")
+    ] = 30.0
+    """Seconds that streams of such a connection have to be answered, if they were not yet: gRPC clients take the end of
+    a stream without an answer for a failure (gRFC A57)."""
 
     max_names_per_stream: Annotated[
         int,

@@ -9,25 +9,41 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol, TypeAlias
 
 from steerway import _engine
-from steerway._engine import Closed, Demand, Entry, HandshakeFailed, Nack, Opened, Stats, Stream, Withdrawn
+from steerway._engine import (
+    Census,
+    Closed,
+    Demand,
+    Entry,
+    HandshakeFailed,
+    Limited,
+    Nack,
+    Opened,
+    Panicked,
+    Stats,
+    Stream,
+    Withdrawn,
+)
 from steerway.engine.reflection import descriptors
 from steerway.errors import EngineError
 
 __all__ = [
+    "Census",
     "Closed",
     "Demand",
     "Engine",
     "Entry",
     "Event",
     "HandshakeFailed",
+    "Limited",
     "Nack",
     "Opened",
+    "Panicked",
     "Stats",
     "Stream",
     "Withdrawn",
 ]
 
-Event: TypeAlias = Opened | Demand | Withdrawn | Nack | HandshakeFailed | Closed
+Event: TypeAlias = Opened | Demand | Withdrawn | Nack | HandshakeFailed | Closed | Limited | Panicked
 
 
 class Commit(Protocol):
@@ -52,7 +68,15 @@ class Engine:
         listen: str | Sequence[str],
         identifier: str,
         threads: int = 0,
-        max_concurrent_streams: int = 1000,
+        max_connections: int = 50000,
+        max_connections_per_second: int = 5000,
+        max_streams: int = 100000,
+        max_concurrent_streams: int = 100,
+        max_request_bytes: int = 4194304,
+        max_requests_per_second: int = 1000,
+        request_timeout_seconds: float = 30.0,
+        max_connection_age_seconds: float = 1800.0,
+        max_connection_age_grace_seconds: float = 30.0,
         max_names_per_stream: int = 50_000,
         max_name_bytes: int = 4096,
         keepalive_interval_seconds: float = 30.0,
@@ -67,7 +91,15 @@ class Engine:
                 listen=listen,
                 identifier=identifier,
                 threads=threads,
+                max_connections=max_connections,
+                max_connections_per_second=max_connections_per_second,
+                max_streams=max_streams,
                 max_concurrent_streams=max_concurrent_streams,
+                max_request_bytes=max_request_bytes,
+                max_requests_per_second=max_requests_per_second,
+                request_timeout_seconds=request_timeout_seconds,
+                max_connection_age_seconds=max_connection_age_seconds,
+                max_connection_age_grace_seconds=max_connection_age_grace_seconds,
                 max_names_per_stream=max_names_per_stream,
                 max_name_bytes=max_name_bytes,
                 keepalive_interval_seconds=keepalive_interval_seconds,
@@ -161,6 +193,10 @@ class Engine:
     def stats(self) -> Stats:
         """All counters as they are now."""
         return self._native.stats()
+
+    def census(self) -> Census:
+        """What is held for clients now."""
+        return self._native.census()
 
     def drain(self, grace_seconds: float) -> None:
         """Send the clients away; blocks until all are gone, the time is up or `stop` is called."""

@@ -32,6 +32,8 @@ class StatsCollector(Collector):
         yield _gauges("steerway_resources", "Resources in the store.", "type", _named(stats.resources))
         yield from _totals(stats)
         yield CounterMetricFamily("steerway_sent_bytes", "Bytes of all responses.", stats.bytes_sent)
+        text = "Streams that ended by a fault of the engine."
+        yield CounterMetricFamily("steerway_panics", text, stats.panics)
         yield CounterMetricFamily("steerway_commits", "Batches published to the store.", stats.commits)
         yield CounterMetricFamily(
             "steerway_denied", "Answers withheld because the client may not see the resource.", stats.denied
@@ -54,6 +56,8 @@ def _totals(stats: Stats) -> Iterator[Metric]:
     yield _counters("steerway_streams_rejected", text, "status", stats.rejected)
     text = "Connections that were not served, by what was wrong with them."
     yield _counters("steerway_handshake_failures", text, "reason", stats.handshake_failures)
+    yield _counters("steerway_refused", "Clients that a limit refused.", "limit", stats.refused)
+    yield _counters("steerway_delayed", "Clients that a limit made wait.", "limit", stats.delayed)
 
 
 def _latency(stats: Stats) -> Metric:

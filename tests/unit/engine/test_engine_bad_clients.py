@@ -123,31 +123,31 @@ def test_unknown_methods_are_unimplemented(client: AdsClient) -> None:
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_clients_that_never_read_hold_no_memory(server: XdsServer, raw: RawConnection) -> None:
+def test_clients_that_never_read_hold_no_memory(server: XdsServer) -> None:
     """200 streams that say ACK without reading: each is sent one response and no further one before it reads.
 
     Bytes are shared, so memory does not grow with the streams.
     """
     server.publish([put(CLUSTER, "a", "0" * BIG)])
-    streams = range(1, 401, 2)
-    for stream in streams:
-        raw.open(stream, ADS)
-        raw.send(stream, request())
-    until(lambda: server.engine.stats().responses[CLUSTER] == len(streams), "all were answered")
-    before = rss()
-    for stream in streams:
-        raw.send(stream, request(nonce="000000000001"))
-    until(lambda: server.engine.stats().acks[CLUSTER] == len(streams), "all have said ACK")
-    with AdsClient(server.address) as reader:
-        reading = reader.delta()
-        reading.request(CLUSTER, "a")
-        reading.ack(reading.read())
-        for number in range(1, 21):
-            server.publish([put(CLUSTER, "a", str(number) * BIG)])
+    with RawConnection(server.address) as first, RawConnection(server.address) as second:
+        streams = [(raw, stream) for raw in (first, second) for stream in range(1, 201, 2)]
+        for raw, stream in streams:
+            raw.open(stream, ADS)
+            raw.send(stream, request())
+        until(lambda: server.engine.stats().responses[CLUSTER] == len(streams), "all were answered")
+        before = rss()
+        for raw, stream in streams:
+            raw.send(stream, request(nonce="000000000001"))
+        until(lambda: server.engine.stats().acks[CLUSTER] == len(streams), "all have said ACK")
+        with AdsClient(server.address) as reader:
+            reading = reader.delta()
+            reading.request(CLUSTER, "a")
             reading.ack(reading.read())
-    assert server.engine.stats().responses[CLUSTER] == len(streams) + 21
-    assert rss() - before < len(streams) * BIG / 2
-    raw.close()
+            for number in range(1, 21):
+                server.publish([put(CLUSTER, "a", str(number) * BIG)])
+                reading.ack(reading.read())
+        assert server.engine.stats().responses[CLUSTER] == len(streams) + 21
+        assert rss() - before < len(streams) * BIG / 2
     server.wait(Closed, len(streams))
     until(lambda: set(server.engine.stats().subscriptions.items()) >= {(CLUSTER, 0)}, "nothing is left")
 

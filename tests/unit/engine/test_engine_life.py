@@ -345,6 +345,11 @@ def test_the_counters_are_metrics(server: XdsServer, client: AdsClient) -> None:
     }
     assert {name: value(name, type="Cluster") for name in counts} == counts
     assert value("streams_rejected_total", status="INVALID_ARGUMENT") == 1
+    assert (value("refused_total", limit="streams"), value("delayed_total", limit="requests_per_second")) == (
+        0,
+        0,
+    )
+    assert value("panics_total") == 0
     assert value("commits_total") == 2
     assert value("sent_bytes_total") == sum(5 + each.ByteSize() for each in (response, second))
     assert value("ack_latency_seconds_count") == value("ack_latency_seconds_bucket", le="+Inf") == 1

@@ -1,0 +1,72 @@
+//! What the streams of one connection and its task know of each other.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::discovery::Discovery;
+use crate::flood::Meter;
+use crate::peer::Peer;
+use crate::shard::Shard;
+
+/// One connection.
+pub(crate) struct Link {
+    pub(crate) peer: Arc<Peer>,
+    /// When the client last said something on a stream.
+    pub(crate) heard: Cell<Instant>,
+    pub(crate) meter: Rc<Meter>,
+    /// The connection is to go: each stream ends as soon as it was answered.
+    pub(crate) leaving: Cell<bool>,
+    streams: RefCell<Vec<u64>>,
+    /// The end of what is no discovery stream; few connections have one.
+    ending: OnceCell<CancellationToken>,
+}
+
+impl Link {
+    pub(crate) fn new(peer: Peer, meter: Rc<Meter>) -> Rc<Link> {
+        Rc::new(Link {
+            peer: Arc::new(peer),
+            heard: Cell::new(Instant::now()),
+            meter,
+            leaving: Cell::new(false),
+            streams: RefCell::default(),
+            ending: OnceCell::new(),
+        })
+    }
+
+    pub(crate) fn add(&self, stream: u64) {
+        self.streams.borrow_mut().push(stream);
+    }
+
+    pub(crate) fn remove(&self, stream: u64) {
+        let mut streams = self.streams.borrow_mut();
+        if let Some(place) = streams.iter().position(|id| *id == stream) {
+            streams.swap_remove(place);
+        }
+    }
+
+    /// Cancelled when all must end: here, or on the whole shard.
+    pub(crate) fn ending(&self, shard: &Shard) -> &CancellationToken {
+        self.ending.get_or_init(|| shard.ending.child_token())
+    }
+
+    /// Have streams end that were answered, and the others when they are.
+    pub(crate) fn leave(&self, shard: &Shard) {
+        self.leaving.set(true);
+        self.each(shard, Discovery::wake);
+    }
+
+    /// Have all streams end.
+    pub(crate) fn end(&self, shard: &Shard) {
+        self.each(shard, Discovery::end);
+        self.ending.get().into_iter().for_each(CancellationToken::cancel);
+    }
+
+    fn each(&self, shard: &Shard, tell: fn(&Discovery)) {
+        let streams = shard.streams.borrow();
+        self.streams.borrow().iter().filter_map(|id| streams.get(id)).for_each(|stream| tell(stream));
+    }
+}

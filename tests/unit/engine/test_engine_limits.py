@@ -1,0 +1,320 @@
+"""What a client may use: who is over a limit is refused or waits, is counted and told; everybody else is served."""
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import grpc
+import pytest
+from envoy.config.core.v3.base_pb2 import Node
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tests.support import raw_http2
+from tests.support.deadline import PATIENCE_SECONDS, until
+from tests.support.raw_http2 import PREFACE, RawConnection, frame, grpc_message
+from tests.support.xds_server import XdsServer, contents, put
+
+from steerway.engine.engine import Census, Closed, Limited, Opened
+from steerway.testing.ads_client import AdsClient, DeltaStream, Service, SotwStream
+from steerway.translate.type_url import CLUSTER, ENDPOINT
+
+ADS = Service.ADS.method("Stream")
+ENHANCE_YOUR_CALM = 11
+NODE_BYTES = 256 << 10
+
+
+@contextmanager
+def serving(**options: Any) -> Iterator[XdsServer]:
+    """A server that serves the cluster "a"."""
+    with XdsServer(**options) as server:
+        server.engine.set_serving(True)
+        server.publish([put(CLUSTER, "a", "1")])
+        yield server
+
+
+@contextmanager
+def connected(server: XdsServer) -> Iterator[DeltaStream]:
+    """A client that was answered."""
+    with AdsClient(server.address) as client:
+        stream = client.delta()
+        stream.request(CLUSTER, "a")
+        stream.ack(stream.read())
+        yield stream
+
+
+def refused(server: XdsServer) -> dict[str, int]:
+    """The limits that refused somebody, with their counts; each was told."""
+    counts = {limit: count for limit, count in server.engine.stats().refused.items() if count}
+    for limit in counts:
+        server.wait(Limited, limit=limit, delayed=False)
+    return counts
+
+
+def delayed(server: XdsServer) -> dict[str, int]:
+    """The limits that made somebody wait."""
+    return {limit: count for limit, count in server.engine.stats().delayed.items() if count}
+
+
+def request(name: str = "a") -> bytes:
+    """A framed request for a cluster."""
+    return grpc_message(DiscoveryRequest(node=Node(id="raw"), type_url=CLUSTER, resource_names=[name]))
+
+
+def read_until_goaway(raw: RawConnection) -> int:
+    """The reason of the first GOAWAY."""
+    while (read := raw.read_frame())[0] != raw_http2.GOAWAY:
+        pass
+    return int(struct.unpack(">II", read[3][:8])[1])
+
+
+def test_a_connection_too_many_is_closed() -> None:
+    """Those that are there stay, and there is room again when one of them goes."""
+    with serving(max_connections=2) as server, connected(server) as stream:
+        with RawConnection(server.address) as second:
+            until(lambda: server.engine.stats().connections == 2, "both are connected")
+            with socket.create_connection(server.address.rsplit(":", 1)) as third:  # type: ignore[arg-type]
+                third.settimeout(PATIENCE_SECONDS)
+                assert third.recv(1) == b""
+            assert refused(server) == {"connections": 1}
+            second.open(1, ADS)
+            second.send(1, request())
+            server.wait(Opened, 2)
+        until(lambda: server.engine.stats().connections == 1, "there is room")
+        with connected(server):
+            pass
+        server.publish([put(CLUSTER, "a", "2")])
+        assert contents(stream.read()) == {"a": "2"}
+
+
+def test_a_stream_too_many_is_refused_with_the_name_of_the_limit() -> None:
+    """Health is told all the same: a full server is no dead one."""
+    with serving(max_streams=1) as server, connected(server) as stream:
+        with AdsClient(server.address) as client:
+            ended = client.sotw().end()
+            assert ended.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "max_streams" in ended.details
+            check = health_pb2_grpc.HealthStub(client.channel).Check
+            answer = check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_SECONDS)
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        assert refused(server) == {"streams": 1}
+        stream.close()
+        server.wait(Closed)
+        until(lambda: server.engine.census().streams == 0, "there is room")
+        with connected(server):
+            pass
+
+
+def test_a_request_that_is_too_long_is_refused() -> None:
+    """By its length alone."""
+    with serving(max_request_bytes=1000) as server, AdsClient(server.address) as client:
+        stream = client.sotw()
+        stream.send(b"\0" * 1001)
+        ended = stream.end()
+        assert ended.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "1000 bytes (max_request_bytes)" in ended.details
+        assert refused(server) == {"request_bytes": 1}
+
+
+def test_a_node_that_is_too_long_is_refused() -> None:
+    """Nobody is told of such a stream."""
+    with serving() as server, AdsClient(server.address, node=Node(id="x" * NODE_BYTES)) as client:
+        stream = client.sotw()
+        stream.request(CLUSTER, "a")
+        assert stream.end().code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert refused(server) == {"node_bytes": 1}
+        until(lambda: server.engine.census().streams == 0, "the stream is gone")
+        assert not [event for event in server.events if isinstance(event, Opened | Closed)]
+
+
+def test_requests_that_come_too_fast_are_read_later() -> None:
+    """None is lost, and the stream stays."""
+    with serving(max_requests_per_second=20) as server, AdsClient(server.address) as client:
+        stream = client.sotw()
+        names = [f"name-{number}" for number in range(40)]
+        server.publish([put(CLUSTER, name, "1") for name in names])
+        for count in range(1, len(names) + 1):
+            stream.request(CLUSTER, *names[:count])
+        seen: dict[str, str] = {}
+        while len(seen) < len(names):
+            response = stream.read()
+            seen |= contents(response)
+            stream.ack(response)
+        assert delayed(server) == {"requests_per_second": 1} | delayed(server)
+        server.wait(Limited, limit="requests_per_second", delayed=True)
+        assert refused(server) == {}
+
+
+@pytest.mark.parametrize("protocol", ["sotw", "delta"])
+def test_answers_to_responses_are_free(protocol: str) -> None:
+    """However many changes there are, the client that takes them is not delayed."""
+    with serving(max_requests_per_second=1) as server, AdsClient(server.address) as client:
+        stream: SotwStream | DeltaStream = client.sotw() if protocol == "sotw" else client.delta()
+        stream.request(CLUSTER, "a")
+        for number in range(200):
+            server.publish([put(CLUSTER, "a", str(number))])
+            response: Any = stream.read()
+            stream.ack(response)
+        until(lambda: server.engine.stats().acks[CLUSTER] >= 200, "all were accepted")
+        assert delayed(server) == {}
+
+
+def test_connections_that_come_too_fast_wait() -> None:
+    """All of them are served."""
+    with serving(max_connections_per_second=20) as server, ExitStack() as stack:
+        streams = [stack.enter_context(AdsClient(server.address)).sotw() for _ in range(40)]
+        for stream in streams:
+            stream.request(CLUSTER, "a")
+        for stream in streams:
+            assert contents(stream.read()) == {"a": "1"}
+        assert delayed(server)["connections_per_second"] > 0
+        assert refused(server) == {}
+
+
+def test_a_stream_without_a_whole_request_is_ended() -> None:
+    """With or without a part of one. A stream that was answered may be quiet."""
+    with serving(request_timeout_seconds=0.5) as server, connected(server) as quiet:
+        with AdsClient(server.address) as client, RawConnection(server.address) as raw:
+            raw.open(1, ADS)
+            raw.send(1, request()[:-3])
+            assert client.sotw().end().code is grpc.StatusCode.DEADLINE_EXCEEDED
+            later = client.sotw()
+            later.request(CLUSTER, "a")
+            later.read()
+            until(lambda: server.engine.stats().refused["request_timeout"] == 2, "the part is given up")
+            until(lambda: server.engine.stats().streams["sotw"] == 1, "only the later one is there")
+        server.publish([put(CLUSTER, "a", "2")])
+        assert contents(quiet.read()) == {"a": "2"}
+        assert refused(server).keys() == {"request_timeout"}
+
+
+def test_a_unary_call_without_a_request_is_ended() -> None:
+    """Health is asked for at once, or not at all."""
+    with serving(request_timeout_seconds=0.3) as server, RawConnection(server.address) as raw:
+        raw.open(1, "/grpc.health.v1.Health/Check")
+        while (read := raw.read_frame())[0] != raw_http2.HEADERS:
+            pass
+        assert read[1] & raw_http2.END_STREAM
+        assert refused(server) == {"request_timeout": 1}
+
+
+@pytest.mark.parametrize("said", [b"", PREFACE[:10], PREFACE + frame(raw_http2.SETTINGS, 0, 0)])
+def test_a_connection_without_a_stream_is_closed(said: bytes) -> None:
+    """Whether or not it said hello."""
+    with (
+        serving(request_timeout_seconds=0.3, max_connection_age_grace_seconds=0.1) as server,
+        connected(server) as stream,
+        socket.create_connection(server.address.rsplit(":", 1)) as idle,  # type: ignore[arg-type]
+    ):
+        idle.settimeout(PATIENCE_SECONDS)
+        idle.sendall(said)
+        while idle.recv(1000):
+            pass
+        server.publish([put(CLUSTER, "a", "2")])
+        assert contents(stream.read()) == {"a": "2"}
+
+
+def test_streams_of_an_old_connection_end_when_they_were_answered() -> None:
+    """With OK, which clients take for no failure; the one that waits for its answer gets it first."""
+    with (
+        serving(max_connection_age_seconds=0.3, max_connection_age_grace_seconds=PATIENCE_SECONDS) as server,
+        AdsClient(server.address) as client,
+    ):
+        answered, waiting = client.sotw(), client.sotw()
+        waiting.request(CLUSTER, "late")
+        answered.request(CLUSTER, "a")
+        assert contents(answered.read()) == {"a": "1"}
+        assert answered.end().code is grpc.StatusCode.OK
+        server.publish([put(CLUSTER, "late", "1")])
+        assert contents(waiting.read()) == {"late": "1"}
+        assert waiting.end().code is grpc.StatusCode.OK
+        with connected(server):
+            pass
+
+
+def test_streams_of_an_old_connection_end_within_the_grace() -> None:
+    """Even without an answer."""
+    options = {"max_connection_age_seconds": 0.2, "max_connection_age_grace_seconds": 0.2}
+    with serving(**options) as server, AdsClient(server.address) as client:
+        waiting = client.sotw()
+        waiting.request(CLUSTER, "never")
+        assert waiting.end().code is grpc.StatusCode.OK
+        watch = health_pb2_grpc.HealthStub(client.channel).Watch(health_pb2.HealthCheckRequest())
+        with pytest.raises(grpc.RpcError) as ended:
+            list(watch)
+        assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+        until(lambda: server.engine.census().tasks == 0, "the connections are gone")
+
+
+@pytest.mark.parametrize(
+    "unwanted",
+    [
+        frame(raw_http2.PING, 0, 0, b"pingpong"),
+        frame(raw_http2.SETTINGS, 0, 0),
+        frame(raw_http2.PRIORITY, 0, 7, b"\0\0\0\0\1"),
+    ],
+    ids=["ping", "settings", "priority"],
+)
+def test_a_flood_of_frames_that_ask_for_nothing_ends_the_connection(unwanted: bytes) -> None:
+    """ENHANCE_YOUR_CALM, as gRPC servers answer too many pings."""
+    with serving() as server, connected(server) as stream, RawConnection(server.address) as raw:
+        raw.open(1, ADS)
+        raw.send(1, request())
+        server.wait(Opened, 2)
+
+        def flood() -> None:
+            with suppress(OSError):  # The server closes meanwhile.
+                raw.write(unwanted * 20_000)
+
+        flooding = threading.Thread(target=flood)
+        flooding.start()
+        try:
+            assert read_until_goaway(raw) == ENHANCE_YOUR_CALM
+        finally:
+            flooding.join()
+        assert refused(server) == {"control_frames": 1}
+        server.wait(Closed)
+        server.publish([put(CLUSTER, "a", "2")])
+        assert contents(stream.read()) == {"a": "2"}
+
+
+def test_a_client_that_does_not_read_loses_its_stream() -> None:
+    """Though it answers pings."""
+    with (
+        serving(keepalive_interval_seconds=0.3, keepalive_timeout_seconds=0.3) as server,
+        RawConnection(server.address) as raw,
+    ):
+        raw.open(1, ADS)
+        raw.send(1, request())
+        while (read := raw.read_frame())[0] != raw_http2.RST_STREAM:
+            if read[0] == raw_http2.PING and not read[1] & raw_http2.ACK:
+                raw.write(frame(raw_http2.PING, raw_http2.ACK, 0, read[3]))
+        assert (read[2], int.from_bytes(read[3])) == (1, ENHANCE_YOUR_CALM)
+        assert refused(server) == {"unread": 1}
+        server.wait(Closed)
+
+
+def test_nothing_is_held_for_clients_that_went() -> None:
+    """Streams, tasks, names in the indices and demand: all is as at the start."""
+    with serving() as server:
+        server.publish([put(ENDPOINT, "a", "1")])
+        until(lambda: is_empty(server.engine.census()), "nothing is held at the start")
+        for _ in range(3):
+            with ExitStack() as stack:
+                for number in range(10):
+                    client = stack.enter_context(AdsClient(server.address))
+                    stream = client.sotw() if number % 2 else client.delta()
+                    stream.request(ENDPOINT, "a", *(f"{number}-{other}" for other in range(20)))
+                    stream.read()
+                census = server.engine.census()
+                assert (census.connections, census.tasks, census.streams) == (10, 10, 10)
+                assert (census.interest >= 201, census.demand) == (True, 201)
+            until(lambda: is_empty(server.engine.census()), lambda: f"still held: {server.engine.census()}")
+
+
+def is_empty(census: Census) -> bool:
+    """Whether nothing is held."""
+    parts = ("connections", "tasks", "streams", "interest", "demand", "events", "request_buffers")
+    return not any(getattr(census, part) for part in parts)
