@@ -55,21 +55,14 @@ const STREAMS: usize = 3;
 const CONNECTION: usize = 4;
 const PARTS: usize = 5;
 
+/// A connection with its streams, until one side ends it.
+type Running = LocalBoxFuture<'static, ()>;
+
 /// Serve a connection until the client or a drain closes it.
 pub(crate) async fn serve(shard: Rc<Shard>, socket: Socket, peer: Peer) {
-    // Adopting a socket fails only when the process has run out of something: then the client must come again.
-    match socket {
-        Socket::Tcp(socket) => {
-            let Ok(socket) = TcpStream::from_std(socket) else { return };
-            let _ = socket.set_nodelay(true);
-            serve_tcp(&shard, socket, peer).await;
-        }
-        Socket::Unix(socket) => {
-            let Ok(socket) = UnixStream::from_std(socket) else { return };
-            let greeting = ready(Ok((NamedAuthority::new(socket), Arc::default())));
-            let deadline = Instant::now() + handshake_timeout(&shard.options);
-            speak(&shard, peer, greeting, deadline).await;
-        }
+    // What a handshake needs is given back before the connection lives on, for days perhaps.
+    if let Some(connection) = Box::pin(shake_hands(shard, socket, peer)).await {
+        connection.await;
     }
 }
 
@@ -77,31 +70,55 @@ fn handshake_timeout(options: &Options) -> Duration {
     HANDSHAKE_TIMEOUT.min(options.request_timeout)
 }
 
-async fn serve_tcp(shard: &Rc<Shard>, socket: TcpStream, peer: Peer) {
-    let timeout = handshake_timeout(&shard.options);
-    let deadline = Instant::now() + timeout;
+async fn shake_hands(shard: Rc<Shard>, socket: Socket, peer: Peer) -> Option<Running> {
+    let deadline = Instant::now() + handshake_timeout(&shard.options);
+    // Adopting a socket fails only when the process has run out of something: then the client must come again.
+    match socket {
+        Socket::Tcp(socket) => {
+            let socket = TcpStream::from_std(socket).ok()?;
+            let _ = socket.set_nodelay(true);
+            shake_hands_tcp(shard, socket, peer, deadline).await
+        }
+        Socket::Unix(socket) => {
+            let socket = NamedAuthority::new(UnixStream::from_std(socket).ok()?);
+            speak(shard, peer, ready(Ok((socket, Arc::default()))), deadline).await
+        }
+    }
+}
+
+async fn shake_hands_tcp(
+    shard: Rc<Shard>,
+    socket: TcpStream,
+    peer: Peer,
+    deadline: Instant,
+) -> Option<Running> {
+    let shared = Arc::clone(&shard.shared);
     let opening = timeout_at(deadline, handshake::opening(&socket)).await;
-    match (opening, &shard.shared.tls) {
-        (Ok(Opening::Nothing), _) => {}
+    match (opening, &shared.tls) {
+        (Ok(Opening::Nothing), _) => None,
         (Ok(Opening::Plaintext), None) => {
-            speak(shard, peer, ready(Ok((socket, Arc::default()))), deadline).await;
+            speak(shard, peer, ready(Ok((socket, Arc::default()))), deadline).await
         }
         (Ok(Opening::Tls), Some(tls)) => speak(shard, peer, tls.accept(socket), deadline).await,
         (Ok(misplaced), _) => {
-            shard.shared.handshake_failed(&peer.address, misplaced.failure());
+            shared.handshake_failed(&peer.address, misplaced.failure());
             let _ = timeout_at(deadline, misplaced.turn_away(socket)).await;
+            None
         }
-        (Err(_), _) => shard.shared.handshake_failed(&peer.address, Failure::timeout(timeout)),
+        (Err(_), _) => {
+            shared.handshake_failed(&peer.address, Failure::timeout(handshake_timeout(&shard.options)));
+            None
+        }
     }
 }
 
 /// Speak HTTP/2 over what the greeting ends with: a stream of bytes, and the names of the client's certificate.
-async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
-    shard: &Rc<Shard>,
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    shard: Rc<Shard>,
     mut peer: Peer,
     greeting: impl Future<Output = Result<(S, Arc<[String]>), Failure>>,
     deadline: Instant,
-) {
+) -> Option<Running> {
     let handshake = async {
         let (io, certificate) = greeting.await?;
         let meter = Meter::new(shard.shared.now());
@@ -109,83 +126,88 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
         let connection = builder(&shard.options).handshake::<_, Payload>(io).await;
         connection.map(|connection| (connection, certificate, meter)).map_err(|error| Failure::http2(&error))
     };
-    let outcome = timeout_at(deadline, Box::pin(handshake)).await;
-    let timeout = handshake_timeout(&shard.options);
-    match outcome.unwrap_or_else(|_| Err(Failure::timeout(timeout))) {
+    let outcome = timeout_at(deadline, handshake).await;
+    match outcome.unwrap_or_else(|_| Err(Failure::timeout(handshake_timeout(&shard.options)))) {
         Ok((connection, certificate, meter)) => {
             peer.certificate = certificate;
-            // The task of a connection would have room for the largest kind otherwise.
-            Box::pin(run(shard, connection, Link::new(peer, meter))).await;
+            Some(run(shard, connection, Link::new(peer, meter)))
         }
-        Err(failure) => shard.shared.handshake_failed(&peer.address, failure),
+        Err(failure) => {
+            shard.shared.handshake_failed(&peer.address, failure);
+            None
+        }
     }
 }
 
 /// Run a connection and its streams until one side ends it.
-async fn run<S: AsyncRead + AsyncWrite + Unpin>(
-    shard: &Rc<Shard>,
+fn run<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    shard: Rc<Shard>,
     mut connection: Connection<S, Payload>,
     link: Rc<Link>,
-) {
-    let Shard { shared, options, .. } = &**shard;
-    let limited = |limit| shared.limited(limit, &link.peer.address);
-    let Some(pings) = connection.ping_pong() else { return };
-    let mut keepalive = Keepalive::new(pings, options.keepalive_interval, options.keepalive_timeout);
-    let mut draining = pin!(shard.draining.cancelled().fuse());
-    let mut age = Age::new(options);
-    let mut flooded = false;
-    let mut streams = FuturesUnordered::new();
-    drive::<PARTS, ()>(|wakes| {
-        if let Some(mut context) = wakes.take(DRAINING)
-            && draining.as_mut().poll_unpin(&mut context).is_ready()
-        {
-            connection.graceful_shutdown();
-            wakes.wake(CONNECTION);
-        }
-        if let Some(mut context) = wakes.take(KEEPALIVE)
-            && keepalive.poll(&mut context, link.heard.get()).is_ready()
-        {
-            return Poll::Ready(());
-        }
-        if let Some(mut context) = wakes.take(AGE) {
-            while let Poll::Ready(step) = age.poll(&mut context, streams.is_empty()) {
-                match step {
-                    Step::Leave => {
-                        connection.graceful_shutdown();
-                        link.leave(shard);
-                    }
-                    Step::End => link.end(shard),
-                    Step::Close => return Poll::Ready(()),
-                }
+) -> Running {
+    // An async function would have room for its arguments twice.
+    let run = async move {
+        let Shard { shared, options, .. } = &*shard;
+        let limited = |limit| shared.limited(limit, &link.peer.address);
+        let Some(pings) = connection.ping_pong() else { return };
+        let mut keepalive = Keepalive::new(pings, options.keepalive_interval, options.keepalive_timeout);
+        let mut draining = pin!(shard.draining.cancelled().fuse());
+        let mut age = Age::new(options);
+        let mut flooded = false;
+        let mut streams = FuturesUnordered::new();
+        drive::<PARTS, ()>(|wakes| {
+            if let Some(mut context) = wakes.take(DRAINING)
+                && draining.as_mut().poll_unpin(&mut context).is_ready()
+            {
+                connection.graceful_shutdown();
                 wakes.wake(CONNECTION);
             }
-        }
-        // Streams write before the connection flushes: one wake-up ends in one system call.
-        if let Some(mut context) = wakes.take(STREAMS) {
-            while let Poll::Ready(Some(())) = streams.poll_next_unpin(&mut context) {}
-            if streams.is_empty() {
-                wakes.wake(AGE);
+            if let Some(mut context) = wakes.take(KEEPALIVE)
+                && keepalive.poll(&mut context, link.heard.get()).is_ready()
+            {
+                return Poll::Ready(());
             }
-        }
-        if let Some(mut context) = wakes.take(CONNECTION) {
-            if !link.meter.begin_turn(|| shared.now()) && !std::mem::replace(&mut flooded, true) {
-                limited(Limit::ControlFrames);
-                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-                age.close();
-                wakes.wake(AGE);
+            if let Some(mut context) = wakes.take(AGE) {
+                while let Poll::Ready(step) = age.poll(&mut context, streams.is_empty()) {
+                    match step {
+                        Step::Leave => {
+                            connection.graceful_shutdown();
+                            link.leave(&shard);
+                        }
+                        Step::End => link.end(&shard),
+                        Step::Close => return Poll::Ready(()),
+                    }
+                    wakes.wake(CONNECTION);
+                }
             }
-            while let Poll::Ready(accepted) = connection.poll_accept(&mut context) {
-                let Some(Ok((request, respond))) = accepted else { return Poll::Ready(()) };
+            // Streams write before the connection flushes: one wake-up ends in one system call.
+            if let Some(mut context) = wakes.take(STREAMS) {
+                while let Poll::Ready(Some(())) = streams.poll_next_unpin(&mut context) {}
                 if streams.is_empty() {
                     wakes.wake(AGE);
                 }
-                streams.push(stream(shard, &link, request, respond));
-                wakes.wake(STREAMS);
             }
-        }
-        Poll::Pending
-    })
-    .await;
+            if let Some(mut context) = wakes.take(CONNECTION) {
+                if !link.meter.begin_turn(|| shared.now()) && !std::mem::replace(&mut flooded, true) {
+                    limited(Limit::ControlFrames);
+                    connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                    age.close();
+                    wakes.wake(AGE);
+                }
+                while let Poll::Ready(accepted) = connection.poll_accept(&mut context) {
+                    let Some(Ok((request, respond))) = accepted else { return Poll::Ready(()) };
+                    if streams.is_empty() {
+                        wakes.wake(AGE);
+                    }
+                    streams.push(stream(&shard, &link, request, respond));
+                    wakes.wake(STREAMS);
+                }
+            }
+            Poll::Pending
+        })
+        .await;
+    };
+    run.boxed_local()
 }
 
 fn builder(options: &Options) -> Builder {
