@@ -40,7 +40,7 @@ impl Service {
             Service::Ads if url.is_empty() => Err(Status::invalid_argument(
                 "a request on the aggregated discovery service must carry type_url",
             )),
-            Service::Ads => Ok(std::str::from_utf8(url).ok().and_then(TypeId::from_url)),
+            Service::Ads => Ok(TypeId::from_url(url)),
             Service::PerType(own) if url.is_empty() || url == own.url().as_bytes() => Ok(Some(own)),
             Service::PerType(own) => Err(Status::invalid_argument(format!(
                 "this discovery service serves {} only, not {}",

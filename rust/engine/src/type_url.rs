@@ -42,8 +42,8 @@ impl TypeId {
     ];
 
     /// The type of a type URL; `None` for one that is not served.
-    pub fn from_url(url: &str) -> Option<TypeId> {
-        Self::ALL.into_iter().find(|id| id.url() == url)
+    pub fn from_url(url: impl AsRef<[u8]>) -> Option<TypeId> {
+        Self::ALL.into_iter().find(|id| id.url().as_bytes() == url.as_ref())
     }
 
     /// `type.googleapis.com/…`, as it stands in requests, responses and every resource.

@@ -85,7 +85,17 @@ impl<'a> Fields<'a> {
         }
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Malformed> {
+        // All tags of discovery messages and most lengths.
+        if let Some(&byte @ 0..0x80) = self.message.get(self.position) {
+            self.position += 1;
+            return Ok(byte.into());
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0u64;
         for (index, byte) in self.message[self.position..].iter().take(MAX_VARINT).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * index);

@@ -363,7 +363,8 @@ impl Exchange {
     /// Send what is due, as long as the client takes it: a client that does not read holds no memory of ours, and
     /// later changes merge meanwhile.
     fn write(&mut self, context: &mut Context<'_>) -> Result<(), h2::Error> {
-        let shared = Arc::clone(&self.registration.shard.shared);
+        let shard = Rc::clone(&self.registration.shard);
+        let shared = &*shard.shared;
         let stream = Rc::clone(&self.registration.stream);
         while shared.is_answering() && stream.core.borrow().may_respond() && self.has_room(context) {
             let response = {
@@ -378,10 +379,10 @@ impl Exchange {
             self.stalled = None;
             self.intake.responded();
             stream.link.meter.earn(self.unread);
-            self.sender()?.send_data(Payload::Discovery(response), false)?;
+            self.sender()?.send_data(Payload::Discovery(response.into()), false)?;
         }
         let deadline = stream.core.borrow().next_deadline();
-        stream.set_deadline(&self.registration.shard, deadline);
+        stream.set_deadline(&shard, deadline);
         Ok(())
     }
 

@@ -7,7 +7,8 @@ use steerway_engine::Response;
 
 /// A discovery response, whose parts are shared and must not be copied, or the bytes of any other answer.
 pub(crate) enum Payload {
-    Discovery(Response),
+    /// On the heap: h2 moves what it sends from queue to queue, some thirty times.
+    Discovery(Box<Response>),
     Plain(Bytes),
 }
 
