@@ -15,15 +15,15 @@ class BuildError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """Paths of the programs. `linear_cache` is None when it was not asked for."""
+    """Paths of the programs. `go_control_plane` is None when it was not asked for."""
 
     fleet: Path
     floor: Path
-    linear_cache: Path | None
+    go_control_plane: Path | None
 
 
-def build(linear_cache: bool) -> Programs:
-    """Build with Cargo, and with Go if LinearCache takes part."""
+def build(go_control_plane: bool) -> Programs:
+    """Build with Cargo, and with Go if go-control-plane takes part."""
     _run(
         ["cargo", "build", "--release", "--locked", "--quiet"],
         _HERE / "load",
@@ -31,11 +31,11 @@ def build(linear_cache: bool) -> Programs:
     )
     release = _HERE / "load" / "target" / "release"
     peer = None
-    if linear_cache:
-        peer = _cache() / "bench-linearcache"
+    if go_control_plane:
+        peer = _cache() / "bench-gocontrolplane"
         command = ["go", "build", "-mod=readonly", "-buildvcs=false", "-o", os.fspath(peer), "."]
-        cure = "install Go 1.26 or newer, or leave LinearCache out with --only"
-        _run(command, _HERE / "peers" / "linearcache", cure)
+        cure = "install Go 1.26 or newer, or leave go-control-plane out with --only"
+        _run(command, _HERE / "peers" / "gocontrolplane", cure)
     return Programs(release / "fleet", release / "floor", peer)
 
 

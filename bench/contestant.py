@@ -33,12 +33,14 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """`key` names it on the command line, `title` in tables. `raw`: its clients do not speak xDS."""
+    """`key` names it on the command line, `title` in tables. `raw`: its clients do not
+    speak xDS. `go`: it is built with Go."""
 
     key: str
     title: str
     start: Callable[[Plan, Programs], AbstractContextManager[Server]]
     raw: bool = False
+    go: bool = False
 
 
 @contextmanager
@@ -52,10 +54,13 @@ def _engine(plan: Plan, _programs: Programs) -> AbstractContextManager[Server]:
     return _obeying([sys.executable, "-m", "bench.engine_server", str(plan.services), str(plan.endpoints)])
 
 
-def _linear_cache(plan: Plan, programs: Programs) -> AbstractContextManager[Server]:
-    assert programs.linear_cache is not None
-    sizes = ["-services", str(plan.services), "-endpoints", str(plan.endpoints)]
-    return _obeying([programs.linear_cache, *sizes])
+def _go_control_plane(cache: str) -> Callable[[Plan, Programs], AbstractContextManager[Server]]:
+    def start(plan: Plan, programs: Programs) -> AbstractContextManager[Server]:
+        assert programs.go_control_plane is not None
+        options = ["-cache", cache, "-services", str(plan.services), "-endpoints", str(plan.endpoints)]
+        return _obeying([programs.go_control_plane, *options])
+
+    return start
 
 
 def _floor(plan: Plan, programs: Programs) -> AbstractContextManager[Server]:
@@ -96,11 +101,23 @@ class Manifests:
         new.replace(self._folder / f"slice-{service}.json")
 
 
+ENGINE = "engine"
 LINEAR_CACHE = "linearcache"
+SNAPSHOT = "snapshot"
+SNAPSHOT_PER_NODE = "snapshot-per-node"
 FLOOR = "floor"
 CONTESTANTS = (
-    Contestant("engine", "steerway, engine alone", _engine),
-    Contestant(LINEAR_CACHE, "go-control-plane LinearCache", _linear_cache),
+    Contestant(ENGINE, "steerway, engine alone", _engine),
+    Contestant(LINEAR_CACHE, "go-control-plane LinearCache", _go_control_plane("linear"), go=True),
+    Contestant(
+        SNAPSHOT, "go-control-plane SnapshotCache, one for all", _go_control_plane("snapshot"), go=True
+    ),
+    Contestant(
+        SNAPSHOT_PER_NODE,
+        "go-control-plane SnapshotCache, one per node",
+        _go_control_plane("snapshot-per-node"),
+        go=True,
+    ),
     Contestant(FLOOR, "raw TCP fan-out (floor)", _floor, raw=True),
     Contestant("product", "steerway serve, from files", _product),
 )

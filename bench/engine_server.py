@@ -1,6 +1,6 @@
 """A server on `steerway._engine` alone: no sources, no catalog, no translation.
 
-It publishes ready-made assignments, as `peers/linearcache` does, and obeys the same lines on standard input.
+It publishes ready-made assignments, as `peers/gocontrolplane` does, and obeys the same lines on standard input.
 Arguments: number of services, endpoints of each.
 """
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from bench import mesh
 from bench.build import Programs
 from bench.child import Child
-from bench.plan import Change, Layout, Plan
+from bench.plan import Change, Load
 
 _CONNECT_SECONDS = 120.0
 _CHANGE_SECONDS = 30.0
+_AGES_SECONDS = 30.0
 _READY = re.compile(r"^ready (.+)$")
-_ARMED = re.compile(r"^armed (.+)$")
+_ARMED = re.compile(r"^armed")
+_AGED = re.compile(r"^aged (.+)$")
 _DONE = re.compile(r"^done (.+)$")
 
 
@@ -40,6 +42,25 @@ class Outcome:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """What stamped changes came to: how many updates, and how old each was when the client had it, in ms."""
+
+    updates: int
+    responses: int
+    bytes: int
+    p50_ms: float
+    p99_ms: float
+    last_ms: float
+
+    @classmethod
+    def parse(cls, words: str) -> "Ages":
+        """From `key=value` words with ages in ns."""
+        values = {key: int(value) for key, _, value in (word.partition("=") for word in words.split())}
+        ages = (values[key] / 1e6 for key in ("p50", "p99", "last"))
+        return cls(values["updates"], values["responses"], values["bytes"], *ages)
+
+
 class Fleet:
     """Connected and answered clients. `connected` is their first round, since the start of the fleet."""
 
@@ -50,21 +71,49 @@ class Fleet:
 
     def follow(self, change: Change, apply: Callable[[Change], None]) -> Outcome:
         """Have the change made and wait until every subscriber has it; ChildError after 30 s."""
-        self._child.say(change.expect_line)
-        self._child.hear(_ARMED, _CHANGE_SECONDS)
+        self.expect(change)
         started = time.monotonic_ns()
         apply(change)
+        return self._outcome(started)
+
+    def expect(self, change: Change) -> None:
+        """Have all clients wait for a change that comes later."""
+        self._child.say(change.expect_line)
+        self._child.hear(_ARMED, _CHANGE_SECONDS)
+
+    def reconnect(self, address: str) -> Outcome:
+        """All clients leave and come to another server at once; returns when each has the expected change."""
+        started = time.monotonic_ns()
+        self._child.say(f"reconnect {address}")
+        return self._outcome(started)
+
+    def _outcome(self, started: int) -> Outcome:
         return Outcome.parse(self._child.hear(_DONE, _CHANGE_SECONDS)[1], started)
+
+    def watch(self) -> None:
+        """Stamped changes follow."""
+        self._child.say("watch")
+        self._child.hear(_ARMED, _CHANGE_SECONDS)
+
+    def ages(self) -> Ages:
+        """What came of them so far."""
+        self._child.say("ages")
+        return Ages.parse(self._child.hear(_AGED, _AGES_SECONDS)[1])
 
 
 @contextmanager
-def connect(address: str, raw: bool, layout: Layout, plan: Plan, programs: Programs) -> Iterator[Fleet]:
-    """A fleet of `plan.clients`, each with an answer to its first request. Raises ChildError."""
-    options = {"--server": address, "--clients": plan.clients}
-    if raw:
-        options |= {"--protocol": "raw", "--bytes": mesh.update_bytes(plan.endpoints)}
+def connect(address: str, load: Load, programs: Programs) -> Iterator[Fleet]:
+    """A fleet of `load.clients`, each with an answer to its first request. Raises ChildError."""
+    options = {
+        "--server": address,
+        "--clients": load.clients,
+        "--opening": load.opening,
+        "--protocol": load.protocol,
+    }
+    if load.protocol == "raw":
+        options |= {"--bytes": mesh.update_bytes(load.endpoints)}
     else:
-        options |= {"--protocol": "xds", "--layout": layout}
-        options |= {"--services": plan.services, "--endpoints": plan.endpoints}
+        options |= {"--layout": load.layout, "--streams": load.streams}
+        options |= {"--services": load.services, "--endpoints": load.endpoints}
     with Child([programs.fleet, *(str(part) for option in options.items() for part in option)]) as child:
         yield Fleet(child)

@@ -1,6 +1,6 @@
 """The services that every contestant serves: names, endpoint assignments, manifests.
 
-The assignments are what `peers/linearcache` builds too, so that both servers send the same resource bytes;
+The assignments are what `peers/gocontrolplane` builds too, so that both servers send the same resource bytes;
 what `steerway serve` makes of the manifests is its own business and may differ by a few bytes.
 """
 

@@ -1,4 +1,4 @@
-"""What a run does: how much load, which contestants, which changes. Frozen values; no I/O."""
+"""What a run does: how much load, which contestants, which scenarios, which changes. Frozen values; no I/O."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +9,22 @@ LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 WARM_UP_CHANGES = 3
 """Changes before the measured ones: allocators, branch predictors and Go's heap find their size."""
+
+
+Protocol = Literal["sotw", "delta", "raw"]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one client fleet does. `opening`: clients that may wait for their first answer at a time."""
+
+    clients: int
+    services: int
+    endpoints: int
+    layout: Layout = "hot"
+    protocol: Protocol = "sotw"
+    streams: int = 1
+    opening: int = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +49,19 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Sizes of one run. Each client has its own connection and subscribes to three services."""
+    """Sizes of one run. Each client has its own connection and subscribes to three services on each stream."""
 
     clients: int = 2000
     services: int = 300
     endpoints: int = 50
     changes: int = 20
-    rounds: int = 3
+    rounds: int = 2
     contestants: tuple[str, ...] = ()
-    layouts: tuple[Layout, ...] = LAYOUTS
+    scenarios: tuple[str, ...] = ()
+
+    def load(self, layout: Layout, protocol: Protocol = "sotw") -> Load:
+        """One stream for each client, connected little by little."""
+        return Load(self.clients, self.services, self.endpoints, layout, protocol)
 
     def all_changes(self, layout: Layout) -> Iterator[Change]:
         """Warm-up and measured changes; each brings one update to every client.

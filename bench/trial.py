@@ -57,23 +57,25 @@ class _Readings:
 
 def run(contestant: Contestant, layout: Layout, number: int, plan: Plan, programs: Programs) -> Measurement:
     """Raises ChildError when the server or the fleet fails."""
+    load = plan.load(layout, "raw" if contestant.raw else "sotw")
     with contestant.start(plan, programs) as server:
-        alone = _settled(server.pid)
-        with fleet.connect(server.address, contestant.raw, layout, plan, programs) as clients:
-            idle = _settled(server.pid)
+        alone = settled(server.pid)
+        with fleet.connect(server.address, load, programs) as clients:
+            idle = settled(server.pid)
             time.sleep(_IDLE_SECONDS)
             idle_later = Reading.take(server.pid)
             changes = list(plan.all_changes(layout))
             for change in changes[:WARM_UP_CHANGES]:
                 clients.follow(change, server.apply)
-            before = _settled(server.pid)
+            before = settled(server.pid)
             outcomes = [clients.follow(change, server.apply) for change in changes[WARM_UP_CHANGES:]]
-            readings = _Readings(alone, idle, idle_later, before, _settled(server.pid))
+            readings = _Readings(alone, idle, idle_later, before, settled(server.pid))
             connected = clients.connected
     return _measurement((contestant.key, layout, number), plan.clients, readings, connected, outcomes)
 
 
-def _settled(pid: int) -> Reading:
+def settled(pid: int) -> Reading:
+    """What a process has used when it is quiet again."""
     wait_until_quiet(pid, _QUIET_SECONDS)
     return Reading.take(pid)
 

@@ -2,14 +2,40 @@
 //!
 //! All clients should see equal bytes, so each distinct assignment is decoded once and compared after that.
 
+use std::net::Ipv4Addr;
+
+use crate::poll::monotonic_ns;
 use crate::protobuf::{each, last};
 
 const CLUSTER_NAME: u64 = 1;
+
+/// First byte of an endpoint's address that says when it was published; the other three hold the time.
+const STAMPED: &str = "11.";
 
 #[derive(Default, Clone)]
 struct Known {
     bytes: Vec<u8>,
     current: bool,
+    stamp: Option<u32>,
+}
+
+/// What a client received.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Checked {
+    pub service: usize,
+    /// It is what the last change made of the service.
+    pub current: bool,
+    /// When the newest of its stamped endpoints was published, in `STAMP_NS` and 24 bits.
+    pub stamp: Option<u32>,
+}
+
+/// What one unit of a stamp is.
+pub const STAMP_NS: u64 = 100_000;
+
+/// The time since `stamp`; stamps go round after 27 minutes.
+#[must_use]
+pub fn age_ns(stamp: u32, now_ns: u64) -> u64 {
+    (now_ns / STAMP_NS).wrapping_sub(u64::from(stamp)) % (1 << 24) * STAMP_NS
 }
 
 /// The assignments of all services as the clients saw them last.
@@ -33,9 +59,9 @@ impl Assignments {
         }
     }
 
-    /// Whether `bytes` is what is expected of its service, and which service that is.
+    /// Which service `bytes` is of, and whether it is what is expected of it.
     /// A wrong name or number of endpoints is an error at any time.
-    pub fn check(&mut self, bytes: &[u8]) -> Result<(usize, bool), String> {
+    pub fn check(&mut self, bytes: &[u8]) -> Result<Checked, String> {
         let service = service_number(last(bytes, CLUSTER_NAME)?, self.known.len())?;
         let known = &mut self.known[service];
         if known.bytes != bytes {
@@ -48,9 +74,10 @@ impl Assignments {
                 ));
             }
             known.current = self.address.is_empty() || addresses.contains(&self.address.as_bytes());
+            known.stamp = newest_stamp(&addresses);
             bytes.clone_into(&mut known.bytes);
         }
-        Ok((service, known.current))
+        Ok(Checked { service, current: known.current, stamp: known.stamp })
     }
 }
 
@@ -61,6 +88,16 @@ fn service_number(name: &[u8], services: usize) -> Result<usize, String> {
         .and_then(|number| number.parse().ok())
         .filter(|&number| number < services)
         .ok_or_else(|| format!("assignment of unknown cluster {name:?}"))
+}
+
+fn newest_stamp(addresses: &[&[u8]]) -> Option<u32> {
+    let now = monotonic_ns();
+    let texts = addresses.iter().filter_map(|address| std::str::from_utf8(address).ok());
+    let stamps = texts.filter(|text| text.starts_with(STAMPED)).filter_map(|text| {
+        let address: Ipv4Addr = text.parse().ok()?;
+        Some(address.to_bits() & 0xff_ffff)
+    });
+    stamps.min_by_key(|stamp| age_ns(*stamp, now))
 }
 
 /// ClusterLoadAssignment.endpoints.lb_endpoints.endpoint.address.socket_address.address of every endpoint.
@@ -105,11 +142,23 @@ mod tests {
         let mut assignments = Assignments::new(2, 2);
         let old = assignment("svc-1.bench:1", &["10.0.0.1", "10.0.0.2"]);
         let new = assignment("svc-1.bench:1", &["10.0.0.1", "10.9.9.9"]);
-        assert_eq!(assignments.check(&old), Ok((1, true)));
+        let seen = |current| Ok(Checked { service: 1, current, stamp: None });
+        assert_eq!(assignments.check(&old), seen(true));
         assignments.expect("10.9.9.9", &[1]);
-        assert_eq!(assignments.check(&old), Ok((1, false)));
-        assert_eq!(assignments.check(&new), Ok((1, true)));
-        assert_eq!(assignments.check(&old), Ok((1, false)));
+        assert_eq!(assignments.check(&old), seen(false));
+        assert_eq!(assignments.check(&new), seen(true));
+        assert_eq!(assignments.check(&old), seen(false));
+    }
+
+    #[test]
+    fn a_stamped_address_tells_when_it_was_published() {
+        let units = monotonic_ns() / STAMP_NS;
+        let stamp = |ago| Ipv4Addr::from_bits(11 << 24 | (units - ago) as u32 & 0xff_ffff).to_string();
+        let (older, newer) = (stamp(9000), stamp(500));
+        let bytes = assignment("svc-0.bench:1", &[&older, &newer]);
+        let found = Assignments::new(1, 2).check(&bytes).unwrap().stamp.unwrap();
+        assert_eq!(found, newer.parse::<Ipv4Addr>().unwrap().to_bits() & 0xff_ffff);
+        assert_eq!(age_ns(0xff_fffe, 5 * STAMP_NS), 7 * STAMP_NS, "round the end");
     }
 
     #[test]

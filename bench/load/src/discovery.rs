@@ -1,25 +1,40 @@
-//! An xDS client on one SotW ADS stream: subscribes to three assignments and acknowledges every response.
+//! An xDS client: on each of its ADS streams it subscribes to three assignments and acknowledges every response.
 
-use crate::assignment::Assignments;
+use crate::assignment::{Assignments, age_ns};
 use crate::fleet::{Client, Layout};
 use crate::http2::{Http2, opening};
+use crate::poll::monotonic_ns;
 use crate::protobuf::{each, last, put};
 use crate::round::Round;
 
-const PATH: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
+const ADS: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService/";
 const ASSIGNMENT: &[u8] = b"type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
-/// Assignments that each client subscribes to.
+/// Assignments that each stream subscribes to.
 pub const SUBSCRIPTIONS: usize = 3;
 
-/// A subscription and the round in which it was satisfied last.
+/// A subscription: the round in which it was satisfied last, the stamp and the version that it has.
 struct Slot {
     service: usize,
     round: Option<u64>,
+    stamp: Option<u32>,
+    version: Vec<u8>,
 }
 
-/// What all clients share: the layout, the content check and which services the present round changes.
+/// How many clients there are and what they hold.
+pub struct Load {
+    pub layout: Layout,
+    /// The incremental variant of the protocol.
+    pub delta: bool,
+    pub clients: usize,
+    /// Of each client, on its one connection.
+    pub streams: usize,
+    pub services: usize,
+    pub endpoints: usize,
+}
+
+/// What all clients share: the load, the content check and which services the present round changes.
 pub struct Mesh {
-    layout: Layout,
+    load: Load,
     assignments: Assignments,
     changed: Vec<bool>,
     subscribers: Vec<usize>,
@@ -27,35 +42,64 @@ pub struct Mesh {
 
 impl Mesh {
     #[must_use]
-    pub fn new(layout: Layout, clients: usize, services: usize, endpoints: usize) -> Self {
-        let mut subscribers = vec![0; services];
-        for service in (0..clients).flat_map(|client| layout.services(client, services)) {
-            subscribers[service] += 1;
+    pub fn new(load: Load) -> Self {
+        let mut subscribers = vec![0; load.services];
+        for service in (0..load.clients).flat_map(|client| load.layout.services(client, load.services)) {
+            subscribers[service] += load.streams;
         }
         Self {
-            layout,
-            assignments: Assignments::new(services, endpoints),
-            changed: vec![true; services],
+            assignments: Assignments::new(load.services, load.endpoints),
+            changed: vec![true; load.services],
             subscribers,
+            load,
         }
     }
+}
+
+/// One stream: what it holds.
+struct Held {
+    slots: [Slot; SUBSCRIPTIONS],
+    /// Version of the last response (state of the world).
+    version: Vec<u8>,
 }
 
 pub struct Discovery {
     id: usize,
     http2: Http2,
-    slots: [Slot; SUBSCRIPTIONS],
-    subscription: Vec<u8>,
+    held: Vec<Held>,
+    names: Vec<u8>,
 }
 
 impl Discovery {
-    fn request(&self, node: &[u8], version: &[u8], nonce: &[u8]) -> Vec<u8> {
-        let mut request =
-            Vec::with_capacity(version.len() + node.len() + self.subscription.len() + nonce.len() + 8);
-        put(&mut request, 1, version);
-        put(&mut request, 2, node);
-        request.extend_from_slice(&self.subscription);
-        put(&mut request, 5, nonce);
+    /// The first request of a stream; versions that are known from an earlier stream go with it.
+    fn first(&self, held: &Held, delta: bool) -> Vec<u8> {
+        let mut request = Vec::new();
+        if !delta {
+            put(&mut request, 1, &held.version);
+        }
+        put(&mut request, if delta { 1 } else { 2 }, &self.node());
+        request.extend_from_slice(&self.names);
+        put(&mut request, if delta { 2 } else { 4 }, ASSIGNMENT);
+        for slot in held.slots.iter().filter(|slot| delta && !slot.version.is_empty()) {
+            let mut entry = Vec::new();
+            put(&mut entry, 1, name(slot.service).as_bytes());
+            put(&mut entry, 2, &slot.version);
+            put(&mut request, 5, &entry);
+        }
+        request
+    }
+
+    fn ack(&self, delta: bool, version: &[u8], nonce: &[u8]) -> Vec<u8> {
+        let mut request = Vec::with_capacity(version.len() + self.names.len() + nonce.len() + 80);
+        if delta {
+            put(&mut request, 2, ASSIGNMENT);
+            put(&mut request, 6, nonce);
+        } else {
+            put(&mut request, 1, version);
+            request.extend_from_slice(&self.names);
+            put(&mut request, 4, ASSIGNMENT);
+            put(&mut request, 5, nonce);
+        }
         request
     }
 
@@ -70,49 +114,78 @@ impl Discovery {
         node
     }
 
-    fn accept(&mut self, response: &[u8], mesh: &mut Mesh, round: &mut Round) -> Result<Vec<u8>, String> {
+    fn accept(
+        &mut self,
+        stream: usize,
+        response: &[u8],
+        mesh: &mut Mesh,
+        round: &mut Round,
+    ) -> Result<Vec<u8>, String> {
         if last(response, 4)? != ASSIGNMENT {
             return Err("response of a type that was not asked for".into());
         }
+        let delta = mesh.load.delta;
+        let held = &mut self.held[stream];
         round.responses += 1;
-        each(response, 2, |any| {
+        each(response, 2, |resource| {
+            let any = if delta { last(resource, 2)? } else { resource };
             if last(any, 1)? != ASSIGNMENT {
                 return Err("resource of a type that was not asked for".into());
             }
             round.resources += 1;
-            let (service, current) = mesh.assignments.check(last(any, 2)?)?;
-            let slot = self.slots.iter_mut().find(|slot| slot.service == service);
+            let checked = mesh.assignments.check(last(any, 2)?)?;
+            let service = checked.service;
+            let slot = held.slots.iter_mut().find(|slot| slot.service == service);
             let slot = slot.ok_or_else(|| format!("svc-{service} was not asked for"))?;
-            if current && mesh.changed[service] && slot.round != Some(round.number) {
+            if delta {
+                last(resource, 1)?.clone_into(&mut slot.version);
+            }
+            if let Some(stamp) = checked.stamp.filter(|_| slot.stamp != checked.stamp) {
+                slot.stamp = Some(stamp);
+                round.deliver_aged(age_ns(stamp, monotonic_ns()));
+            }
+            if checked.current && mesh.changed[service] && slot.round != Some(round.number) {
                 slot.round = Some(round.number);
                 round.deliver();
             }
             Ok(())
         })?;
         let (version, nonce) = (last(response, 1)?, last(response, 5)?);
-        if version.is_empty() || nonce.is_empty() {
+        if nonce.is_empty() || (version.is_empty() && !delta) {
             return Err("response without version or nonce".into());
         }
-        Ok(self.request(&[], version, nonce))
+        version.clone_into(&mut held.version);
+        Ok(self.ack(delta, version, nonce))
     }
+}
+
+fn name(service: usize) -> String {
+    format!("svc-{service}.bench.svc.cluster.local:50051")
 }
 
 impl Client for Discovery {
     type Shared = Mesh;
 
-    fn open(id: usize, authority: &str, mesh: &Mesh, out: &mut Vec<u8>) -> Self {
-        let services = mesh.layout.services(id, mesh.subscribers.len());
-        let mut subscription = Vec::new();
+    fn new(id: usize, mesh: &Mesh) -> Self {
+        let services = mesh.load.layout.services(id, mesh.load.services);
+        let mut names = Vec::new();
         for service in services {
-            put(&mut subscription, 3, format!("svc-{service}.bench.svc.cluster.local:50051").as_bytes());
+            put(&mut names, 3, name(service).as_bytes());
         }
-        put(&mut subscription, 4, ASSIGNMENT);
-        let slots = services.map(|service| Slot { service, round: None });
-        let mut client = Self { id, http2: Http2::default(), slots, subscription };
-        out.extend(opening(authority, PATH));
-        let request = client.request(&client.node(), &[], &[]);
-        client.http2.send(&request, out);
-        client
+        let slot = |service| Slot { service, round: None, stamp: None, version: Vec::new() };
+        let held = |_| Held { slots: services.map(slot), version: Vec::new() };
+        let held = (0..mesh.load.streams).map(held).collect();
+        Self { id, http2: Http2::new(mesh.load.streams), held, names }
+    }
+
+    fn open(&mut self, authority: &str, mesh: &Mesh, out: &mut Vec<u8>) {
+        let variant = if mesh.load.delta { "DeltaAggregatedResources" } else { "StreamAggregatedResources" };
+        out.extend(opening(authority, &format!("{ADS}{variant}"), self.held.len()));
+        self.http2 = Http2::new(self.held.len());
+        for stream in 0..self.held.len() {
+            let request = self.first(&self.held[stream], mesh.load.delta);
+            self.http2.send(stream, &request, out);
+        }
     }
 
     fn receive(
@@ -123,9 +196,11 @@ impl Client for Discovery {
         round: &mut Round,
     ) -> Result<usize, String> {
         let used = self.http2.receive(bytes, out)?;
-        while let Some(response) = self.http2.next_message()? {
-            let ack = self.accept(&response, mesh, round)?;
-            self.http2.send(&ack, out);
+        for stream in 0..self.held.len() {
+            while let Some(response) = self.http2.next_message(stream)? {
+                let ack = self.accept(stream, &response, mesh, round)?;
+                self.http2.send(stream, &ack, out);
+            }
         }
         Ok(used)
     }

@@ -1,7 +1,12 @@
 //! N connections on one thread: opens them, drives their protocol and reports when all have a change.
 //!
-//! Lines on standard input: `expect ROUND ADDRESS SERVICE...` says what the server is about to publish; the fleet
-//! answers `armed ROUND`, and `done ...` (see `Round::report`) when every subscriber has it. End of input ends the fleet.
+//! Lines on standard input:
+//! * `expect ROUND ADDRESS SERVICE...` says what the server is about to publish; the fleet answers `armed ROUND`, and
+//!   `done ...` (see `Round::report`) when every subscriber has it.
+//! * `reconnect HOST:PORT`: all clients leave and come to this server at once, with the versions that they have.
+//! * `watch`: stamped changes follow; answered by `armed`. `ages`: tell what came of them (see `Round::ages`).
+//!
+//! End of input ends the fleet.
 
 use std::net::TcpStream;
 use std::str::FromStr;
@@ -10,9 +15,6 @@ use crate::connection::Connection;
 use crate::control::{Lines, TOKEN};
 use crate::poll::Poll;
 use crate::round::Round;
-
-/// Connections that may wait for their first answer at a time: bounds the connect storm.
-const OPENING: usize = 128;
 
 /// Which three services a client holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +58,11 @@ pub trait Client: Sized {
     /// What all clients of a fleet have in common.
     type Shared;
 
-    fn open(id: usize, authority: &str, shared: &Self::Shared, out: &mut Vec<u8>) -> Self;
+    /// A client that was never connected.
+    fn new(id: usize, shared: &Self::Shared) -> Self;
+
+    /// Begin on a new connection.
+    fn open(&mut self, authority: &str, shared: &Self::Shared, out: &mut Vec<u8>);
 
     /// Returns how many of the bytes were used.
     fn receive(
@@ -91,13 +97,20 @@ impl<C: Client> Fleet<C> {
         Ok(Self { poll, members: Vec::new(), shared, round: Round::default(), space: vec![0; 65_536] })
     }
 
-    /// Open all connections, `first_updates` expected on each, then follow the driver until its end.
-    pub fn run(&mut self, server: &str, clients: usize, first_updates: usize) -> Result<(), String> {
+    /// Open all connections, `first_updates` expected on each, then follow the driver until its end. At most `opening`
+    /// clients wait for their first answer at a time.
+    pub fn run(
+        &mut self,
+        server: &str,
+        clients: usize,
+        opening: usize,
+        first_updates: usize,
+    ) -> Result<(), String> {
         self.round = Round::new(0, clients * first_updates);
         let mut ready = Vec::new();
         while !self.round.complete() {
             let answered = self.round.delivered() / first_updates;
-            while self.members.len() < clients.min(answered + OPENING) {
+            while self.members.len() < clients.min(answered + opening) {
                 self.open(server)?;
             }
             self.wait(&mut ready)?;
@@ -133,13 +146,30 @@ impl<C: Client> Fleet<C> {
 
     fn open(&mut self, server: &str) -> Result<(), String> {
         let id = self.members.len();
+        let client = C::new(id, &self.shared);
+        let member = self.connect(id, client, server)?;
+        self.members.push(member);
+        self.flush(id)
+    }
+
+    fn connect(&self, id: usize, mut client: C, server: &str) -> Result<Member<C>, String> {
         let describe = |error: std::io::Error| format!("connection {id} to {server}: {error}");
         let socket = TcpStream::connect(server).map_err(describe)?;
         let mut connection = Connection::new(socket).map_err(describe)?;
-        let client = C::open(id, server, &self.shared, &mut connection.out);
+        client.open(server, &self.shared, &mut connection.out);
         self.poll.add(&connection, id as u64).map_err(describe)?;
-        self.members.push(Member { connection, client, blocked: false });
-        self.flush(id)
+        Ok(Member { connection, client, blocked: false })
+    }
+
+    /// The old connections close first, as they do when a server ends.
+    fn reconnect(&mut self, server: &str) -> Result<(), String> {
+        let clients: Vec<C> = self.members.drain(..).map(|member| member.client).collect();
+        for (id, client) in clients.into_iter().enumerate() {
+            let member = self.connect(id, client, server)?;
+            self.members.push(member);
+            self.flush(id)?;
+        }
+        Ok(())
     }
 
     fn flush(&mut self, id: usize) -> Result<(), String> {
@@ -175,8 +205,19 @@ impl<C: Client> Fleet<C> {
     fn obey(&mut self, line: &str) -> Result<(), String> {
         let misunderstood = || format!("not understood: {line:?}");
         let words: Vec<&str> = line.split_whitespace().collect();
-        let ["expect", number, address, services @ ..] = words.as_slice() else {
-            return Err(misunderstood());
+        let (number, address, services) = match words.as_slice() {
+            ["expect", number, address, services @ ..] => (number, address, services),
+            ["reconnect", server] => return self.reconnect(server),
+            ["watch"] => {
+                self.round = Round::new(u64::MAX, usize::MAX);
+                println!("armed");
+                return Ok(());
+            }
+            ["ages"] => {
+                println!("aged {}", self.round.ages());
+                return Ok(());
+            }
+            _ => return Err(misunderstood()),
         };
         let number = number.parse().map_err(|_| misunderstood())?;
         let services: Result<Vec<usize>, _> = services.iter().map(|service| service.parse()).collect();

@@ -19,9 +19,11 @@ pub struct Raw;
 impl Client for Raw {
     type Shared = Size;
 
-    fn open(_id: usize, _authority: &str, _size: &Size, _out: &mut Vec<u8>) -> Self {
+    fn new(_id: usize, _size: &Size) -> Self {
         Self
     }
+
+    fn open(&mut self, _authority: &str, _size: &Size, _out: &mut Vec<u8>) {}
 
     fn receive(
         &mut self,

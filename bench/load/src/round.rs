@@ -11,17 +11,23 @@ pub struct Round {
     pub resources: usize,
     expected: usize,
     times: Vec<u64>,
+    ages: Vec<u64>,
 }
 
 impl Round {
     #[must_use]
     pub fn new(number: u64, expected: usize) -> Self {
-        Self { number, expected, times: Vec::with_capacity(expected), ..Self::default() }
+        Self { number, expected, ..Self::default() }
     }
 
     /// A client has one update of this round.
     pub fn deliver(&mut self) {
         self.times.push(monotonic_ns());
+    }
+
+    /// A client has a stamped change that was published so long ago.
+    pub fn deliver_aged(&mut self, age_ns: u64) {
+        self.ages.push(age_ns);
     }
 
     #[must_use]
@@ -32,6 +38,23 @@ impl Round {
     #[must_use]
     pub fn complete(&self) -> bool {
         self.delivered() >= self.expected
+    }
+
+    /// What stamped changes came to, as `key=value` words; ages in nanoseconds.
+    #[must_use]
+    pub fn ages(&mut self) -> String {
+        self.ages.sort_unstable();
+        let quantile =
+            |part: usize| self.ages.get(self.ages.len().saturating_sub(1) * part / 100).unwrap_or(&0);
+        format!(
+            "updates={} responses={} bytes={} p50={} p99={} last={}",
+            self.ages.len(),
+            self.responses,
+            self.bytes,
+            quantile(50),
+            quantile(99),
+            quantile(100)
+        )
     }
 
     /// What the driver wants to know, as `key=value` words; times are CLOCK_MONOTONIC in nanoseconds.

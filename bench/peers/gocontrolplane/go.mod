@@ -1,4 +1,4 @@
-module steerway.test/bench/linearcache
+module steerway.test/bench/gocontrolplane
 
 go 1.26.0
 

@@ -1,4 +1,4 @@
-// A small xDS server as a user of go-control-plane would write it: the ADS service over a LinearCache of endpoint
+// A small xDS server as a user of go-control-plane would write it: the ADS service over a cache of endpoint
 // assignments. It is a peer in steerway's benchmark and nothing else: no TLS, no Kubernetes, no other types.
 //
 // Flags say how much it serves; then it obeys lines on standard input (see bench/contestant.py):
@@ -23,8 +23,6 @@ import (
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/types"
-	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
-	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/server/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -35,13 +33,12 @@ const servicePort = 50051
 // mesh holds the assignments as they are now, by service number.
 type mesh struct {
 	names       []string
-	assignments []*endpointv3.ClusterLoadAssignment
-	cache       *cache.LinearCache
+	assignments []types.Resource
+	store       store
 }
 
-func newMesh(services, endpoints int) *mesh {
+func newMesh(kind string, services, endpoints int) (*mesh, error) {
 	m := &mesh{}
-	initial := make(map[string]types.Resource, services)
 	for s := range services {
 		name := fmt.Sprintf("svc-%d.bench.svc.cluster.local:%d", s, servicePort)
 		list := make([]*endpointv3.LbEndpoint, endpoints)
@@ -50,12 +47,10 @@ func newMesh(services, endpoints int) *mesh {
 		}
 		m.names = append(m.names, name)
 		m.assignments = append(m.assignments, assignment(name, list))
-		initial[name] = m.assignments[s]
 	}
-	// A prefix, as the authors advise for replicas; it spares a resend when a client reconnects.
-	m.cache = cache.NewLinearCache(resource.EndpointType,
-		cache.WithVersionPrefix("bench-"), cache.WithInitialResources(initial))
-	return m
+	store, err := newStore(kind, m.names, m.assignments)
+	m.store = store
+	return m, err
 }
 
 func lbEndpoint(address string) *endpointv3.LbEndpoint {
@@ -82,15 +77,15 @@ func assignment(name string, list []*endpointv3.LbEndpoint) *endpointv3.ClusterL
 }
 
 // set publishes a copy of one assignment with a new address; what clients were given is never written to.
-func (m *mesh) set(service, endpoint int, address string) error {
-	old := m.assignments[service].Endpoints[0].LbEndpoints
+func (m *mesh) set(ctx context.Context, service, endpoint int, address string) error {
+	old := m.assignments[service].(*endpointv3.ClusterLoadAssignment).Endpoints[0].LbEndpoints
 	list := append([]*endpointv3.LbEndpoint(nil), old...)
 	list[endpoint] = lbEndpoint(address)
 	m.assignments[service] = assignment(m.names[service], list)
-	return m.cache.UpdateResource(m.names[service], m.assignments[service])
+	return m.store.publish(ctx, service, m.assignments)
 }
 
-func (m *mesh) obey(line string) error {
+func (m *mesh) obey(ctx context.Context, line string) error {
 	fields := strings.Fields(line)
 	if len(fields) < 4 || fields[0] != "set" {
 		return fmt.Errorf("not understood: %q", line)
@@ -104,7 +99,7 @@ func (m *mesh) obey(line string) error {
 		if err != nil {
 			return err
 		}
-		if err := m.set(service, endpoint, fields[1]); err != nil {
+		if err := m.set(ctx, service, endpoint, fields[1]); err != nil {
 			return err
 		}
 	}
@@ -113,15 +108,19 @@ func (m *mesh) obey(line string) error {
 
 func run() error {
 	listen := flag.String("listen", "127.0.0.1:0", "address to serve on")
+	kind := flag.String("cache", "linear", "linear, snapshot or snapshot-per-node")
 	services := flag.Int("services", 300, "number of services")
 	endpoints := flag.Int("endpoints", 50, "endpoints of each service")
 	flag.Parse()
 
-	m := newMesh(*services, *endpoints)
+	m, err := newMesh(*kind, *services, *endpoints)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	grpcServer := grpc.NewServer()
-	discoveryv3.RegisterAggregatedDiscoveryServiceServer(grpcServer, server.NewServer(ctx, m.cache, nil))
+	discoveryv3.RegisterAggregatedDiscoveryServiceServer(grpcServer, server.NewServer(ctx, m.store.cache(), m.store.callbacks()))
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {
 		return err
@@ -137,7 +136,7 @@ func run() error {
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		if err := m.obey(lines.Text()); err != nil {
+		if err := m.obey(ctx, lines.Text()); err != nil {
 			return err
 		}
 	}

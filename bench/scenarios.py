@@ -1,0 +1,24 @@
+"""Everything that `make bench` can run, by name. A new scenario is one more entry in `SCENARIOS`."""
+
+from collections.abc import Callable
+from functools import partial
+
+from bench import churn, fan_out, machine, storm
+from bench.session import Session
+from bench.table import Table
+
+_CHURN_SECONDS = 10.0
+
+SCENARIOS: dict[str, Callable[[Session], list[Table]]] = {
+    "hot": partial(fan_out.run, "hot"),
+    "spread": partial(fan_out.run, "spread"),
+    "storm": storm.run_storm,
+    "restart": storm.run_restart,
+    "churn": lambda session: churn.run(session, _CHURN_SECONDS),
+    "hold": lambda session: storm.run_hold(session, machine.facts().open_files),
+    "scale": fan_out.run_scale,
+}
+"""In the order in which they run."""
+
+DEFAULT = ("hot", "spread", "storm", "restart", "churn")
+"""What runs without `--scenario` and `--full`: about five minutes."""

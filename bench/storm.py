@@ -1,0 +1,165 @@
+"""Scenarios `storm`, `restart` and `hold`: many clients come at once, come back to another server, and stay."""
+
+import itertools
+from dataclasses import dataclass, replace
+from functools import partial
+
+from bench import fleet
+from bench.build import Programs
+from bench.contestant import ENGINE, LINEAR_CACHE, SNAPSHOT, Contestant
+from bench.plan import Load, Plan, Protocol
+from bench.session import Session
+from bench.table import Table
+from bench.trial import settled
+
+CLIENTS = 10_000
+_SPARE_FILES = 100
+_HELD_STREAMS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """All clients came. Times are what passed since the first began to connect."""
+
+    scenario: str
+    contestant: str
+    protocol: Protocol
+    clients: int
+    p50_ms: float
+    p99_ms: float
+    all_ms: float
+    cpu_us_per_client: float
+    resources_per_client: float
+    kb_per_client: float
+    pss_kb_per_stream: float
+
+
+def _arrivals(title: str, found: list[Arrival], titles: dict[str, str]) -> Table:
+    columns = (
+        "server",
+        "half current, ms",
+        "99 % current, ms",
+        "all current, ms",
+        "CPU µs per client",
+        "resources per client",
+        "kB per client",
+    )
+    rows = [
+        [
+            f"{titles[arrival.contestant]}, {arrival.protocol}",
+            f"{arrival.p50_ms:,.0f}",
+            f"{arrival.p99_ms:,.0f}",
+            f"{arrival.all_ms:,.0f}",
+            f"{arrival.cpu_us_per_client:.0f}",
+            f"{arrival.resources_per_client:.2f}",
+            f"{arrival.kb_per_client:.1f}",
+        ]
+        for arrival in found
+    ]
+    return Table(title, columns, rows)
+
+
+def _say(arrival: Arrival) -> str:
+    return f"{arrival.all_ms:,.0f} ms, {arrival.cpu_us_per_client:.0f} µs per client"
+
+
+def run_storm(session: Session) -> list[Table]:
+    """All clients connect at once."""
+    plan = replace(session.plan, clients=CLIENTS)
+    load = replace(plan.load("hot"), opening=CLIENTS)
+    chosen = session.contestants((ENGINE, LINEAR_CACHE, SNAPSHOT))
+    found = []
+    for contestant in chosen:
+        measure = partial(_storm, "storm", contestant, load, plan, session.programs)
+        if arrival := session.attempt(f"storm, {contestant.title}", measure, _say):
+            found.append(arrival)
+    title = f"Connect storm: {CLIENTS:,} clients come at once"
+    return [_arrivals(title, found, {contestant.key: contestant.title for contestant in chosen})]
+
+
+def _storm(scenario: str, contestant: Contestant, load: Load, plan: Plan, programs: Programs) -> Arrival:
+    with contestant.start(plan, programs) as server:
+        alone = settled(server.pid)
+        with fleet.connect(server.address, load, programs) as clients:
+            after = settled(server.pid)
+            came = clients.connected
+    return Arrival(
+        scenario,
+        contestant.key,
+        load.protocol,
+        load.clients,
+        came.p50_ms,
+        came.p99_ms,
+        came.last_ms,
+        (after.cpu - alone.cpu) / load.clients * 1e6,
+        came.resources / load.clients,
+        came.bytes / load.clients / 1e3,
+        (after.pss - alone.pss) / load.clients / load.streams,
+    )
+
+
+def run_restart(session: Session) -> list[Table]:
+    """All clients come to a new server that knows one more change; they say which versions they have."""
+    plan = replace(session.plan, clients=CLIENTS)
+    chosen = session.contestants((ENGINE, LINEAR_CACHE, SNAPSHOT))
+    protocols: tuple[Protocol, ...] = ("delta", "sotw")
+    found = []
+    for contestant, protocol in itertools.product(chosen, protocols):
+        measure = partial(_restart, contestant, plan.load("hot", protocol), plan, session.programs)
+        if arrival := session.attempt(f"restart, {contestant.title}, {protocol}", measure, _say):
+            found.append(arrival)
+    title = (
+        f"Restart storm: {CLIENTS:,} clients, each with three resources, come at once to a new process"
+        " in which one of them has changed"
+    )
+    return [_arrivals(title, found, {contestant.key: contestant.title for contestant in chosen})]
+
+
+def _restart(contestant: Contestant, load: Load, plan: Plan, programs: Programs) -> Arrival:
+    change = next(plan.all_changes("hot"))
+    with (
+        contestant.start(plan, programs) as old,
+        contestant.start(plan, programs) as new,
+        fleet.connect(old.address, load, programs) as clients,
+    ):
+        new.apply(change)
+        alone = settled(new.pid)
+        clients.expect(change)
+        came = clients.reconnect(new.address)
+        after = settled(new.pid)
+    return Arrival(
+        "restart",
+        contestant.key,
+        load.protocol,
+        load.clients,
+        came.p50_ms,
+        came.p99_ms,
+        came.last_ms,
+        (after.cpu - alone.cpu) / load.clients * 1e6,
+        came.resources / load.clients,
+        came.bytes / load.clients / 1e3,
+        (after.pss - alone.pss) / load.clients,
+    )
+
+
+def run_hold(session: Session, open_files: int) -> list[Table]:
+    """As many connections as the limit of open files allows, two streams on each."""
+    clients = min(20_000, open_files - _SPARE_FILES)
+    plan = replace(session.plan, clients=clients)
+    load = replace(plan.load("hot"), streams=_HELD_STREAMS)
+    rows = []
+    for contestant in session.contestants((ENGINE, LINEAR_CACHE)):
+        measure = partial(_storm, "hold", contestant, load, plan, session.programs)
+        if held := session.attempt(f"hold, {contestant.title}", measure, _say):
+            streams = held.clients * load.streams
+            rows.append(
+                [
+                    contestant.title,
+                    f"{held.clients:,}",
+                    f"{streams:,}",
+                    f"{held.pss_kb_per_stream:.1f}",
+                    f"{held.pss_kb_per_stream * streams / 1e3:,.0f}",
+                ]
+            )
+    title = f"Held: connections of {load.streams} streams, up to the limit of {open_files:,} open files per process"
+    return [Table(title, ("server", "connections", "streams", "kB per stream", "MB in all"), rows)]
