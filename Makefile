@@ -51,7 +51,7 @@ $(VENV)/.built: $(VENV)/.pip pyproject.toml $(RUST_SOURCES)
 	$(BIN)/maturin develop --release --locked --extras dev,demo --quiet
 	@touch $@
 
-bench: build ## Compare with go-control-plane and a raw TCP fan-out, side by side (needs Go; ARGS='--clients 500')
+bench: build ## Compare with go-control-plane and a raw TCP fan-out, side by side (needs Go; ARGS='--full' or '--scenario hot --clients 500')
 	$(BIN)/python -m bench $(ARGS)
 
 cluster: build debian ## Build (once, 10 minutes) and start a real Kubernetes API server in a network namespace

@@ -1,7 +1,7 @@
 """steerway beside its peers, under the same load, in one run: `python -m bench` (`make bench`).
 
-    plan ─▶ build ─▶ trial (contestants, layouts, rounds in turns) ─▶ summary ─▶ report
-                       ├─ a server: `contestant` starts it, tells it what to change, reads its CPU and memory
+    plan ─▶ build ─▶ scenarios (fan_out, storm, churn) ─▶ tables ─▶ report
+                       ├─ a server: `contestant` starts it, tells it what to change, `usage` reads its CPU and memory
                        └─ the client fleet in `load/` (Rust): connects, acknowledges, checks, takes the times
 
 It is a program, not a test: it states what it measured and asserts nothing about speed.

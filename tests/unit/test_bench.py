@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench import mesh, report, summary
+from bench import churn, fan_out, mesh, report, summary
+from bench.__main__ import plan_of
 from bench.child import Child, ChildError
-from bench.fleet import Outcome
+from bench.fleet import Ages, Outcome
 from bench.machine import Machine
 from bench.plan import WARM_UP_CHANGES, Plan
 from bench.trial import Measurement
@@ -100,6 +101,26 @@ def test_times_of_the_fleet_count_from_the_change() -> None:
     assert (outcome.p50_ms, outcome.p99_ms, outcome.last_ms) == (0.5, 1.0, 2.0)
 
 
+def test_a_stamped_change_says_when_it_was_published() -> None:
+    """24 bits of time in an address, and every service in its turn."""
+    change = churn.stamped_change(3, 0x1234567 * 100_000, endpoints=2)
+    assert (change.address, change.endpoint) == ("11.35.69.103", 1)
+    met = {service for tick in range(20) for service in churn.stamped_change(tick, 0, 50).services}
+    assert met == set(range(churn.SERVICES))
+    ages = Ages.parse("updates=2 responses=2 bytes=9 p50=1500000 p99=2000000 last=3000000")
+    assert (ages.updates, ages.p50_ms, ages.last_ms) == (2, 1.5, 3.0)
+
+
+def test_a_plan_is_a_short_look_or_everything() -> None:
+    """What is said on the command line counts in both."""
+    short, full = plan_of(False, None, (), ()), plan_of(True, None, (), ())
+    assert set(short.scenarios) < set(full.scenarios)
+    assert set(short.contestants) < set(full.contestants)
+    assert (short.rounds, full.rounds) == (2, 3)
+    said = plan_of(True, 7, ("engine",), ("hold",), clients=5)
+    assert (said.rounds, said.contestants, said.scenarios, said.clients) == (7, ("engine",), ("hold",), 5)
+
+
 def test_a_child_that_ends_early_is_reported_with_its_last_words() -> None:
     """What it wrote to standard error is in the message."""
     program = "import sys; print('hello 1'); sys.exit('no such luck')"
@@ -112,13 +133,13 @@ def test_a_child_that_ends_early_is_reported_with_its_last_words() -> None:
 def test_markdown_replaces_only_what_is_between_the_marks(tmp_path: Path) -> None:
     """The words around the tables are written by people and stay."""
     machine = Machine("2026-01-02", 2, "a processor", "6.0", 0.1, 20_000)
-    rows = summary.summarise(trials("engine", 10), linear_cache="linearcache", floor="floor")
-    result = report.Result(Plan(), machine, rows, trials("engine", 10), ["round 1: lost"])
+    table = fan_out.table("hot", Plan(), trials("engine", 10))
+    result = report.Result(Plan(), machine, [table], [*trials("engine", 10)], ["round 1: lost"])
     file = tmp_path / "benchmarks.md"
     file.write_text("above\n<!-- measured: begin -->\nprevious table\n<!-- measured: end -->\nbelow\n")
     report.write_markdown(result, file)
     text = file.read_text()
-    assert text.startswith("above\n<!-- measured: begin -->\n2026-01-02: 2,000 connections")
+    assert text.startswith("above\n<!-- measured: begin -->\n2026-01-02: 2 cores")
     assert text.endswith("\nFailed: round 1: lost\n<!-- measured: end -->\nbelow\n")
     assert "| steerway, engine alone | 10.0 (10.0-10.0) | - | - |" in text
     assert "previous table" not in text
@@ -129,11 +150,9 @@ def test_markdown_replaces_only_what_is_between_the_marks(tmp_path: Path) -> Non
 
 def test_tables_print_one_row_per_server(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is cut off at the width that a pipe gets."""
-    rows = summary.summarise(
-        trials("engine", 10) + trials("floor", 5), linear_cache="linearcache", floor="floor"
-    )
+    table = fan_out.table("hot", Plan(), trials("engine", 10) + trials("floor", 5))
     machine = Machine("2026-01-02", 2, "a processor", "6.0", 0.1, 20_000)
-    report.print_tables(report.Result(Plan(), machine, rows, [], []), Console(width=200))
+    report.print_tables(report.Result(Plan(), machine, [table], [], []), Console(width=200))
     printed = capsys.readouterr().out
     assert printed.count("steerway, engine alone") == 1
     assert printed.count("raw TCP fan-out (floor)") == 1
