@@ -52,3 +52,22 @@ DEBOUNCED_CHANGES = Histogram(
     buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 10000),
     registry=REGISTRY,
 )
+AUTHENTICATIONS = Counter(
+    "steerway_authentications",
+    "Streams by how their client proved who it is.",
+    ["method", "outcome"],  # method: certificate, service_account, token, unix_socket, none
+    # outcome: accepted, refused, unavailable, denied (who it is was clear, what it claimed was not its to claim)
+    registry=REGISTRY,
+)
+TOKEN_REVIEW_SECONDS = Histogram(
+    "steerway_token_review_seconds",
+    "Time that the API server takes to judge a token, waiting for a turn included.",
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10),
+    registry=REGISTRY,
+)
+CERTIFICATE_EXPIRY = Gauge(
+    "steerway_certificate_expiry_timestamp_seconds",
+    "When the certificate that the xDS server shows expires.",
+    ["file"],
+    registry=REGISTRY,
+)

@@ -128,8 +128,5 @@ def _build(values: Mapping[str, Any]) -> Settings:
     for name, value in values.items():
         section, _, field = name.rpartition(".")
         parts[section][field] = value
-    return Settings(
-        kubernetes=KubernetesSettings(**parts["kubernetes"]),
-        debounce=DebounceSettings(**parts["debounce"]),
-        **parts[""],
-    )
+    sections = {section: _SECTIONS[section](**parts[section]) for section in SECTIONS}
+    return Settings(**sections, **parts[""])

@@ -29,6 +29,7 @@ LIST_READ_SECONDS = 60.0
 """Longest silence while a page is read."""
 WATCH_SLACK_SECONDS = 15.0
 """A watch may be silent for as long as it was asked to last, and so much longer."""
+_WHOLE = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=LIST_READ_SECONDS)
 # A dead peer is noticed after 15 + 3 * 5 seconds, also when a watch has nothing to say.
 _KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 
@@ -59,8 +60,12 @@ class KubernetesClient:
 
     async def get(self, path: str, query: Mapping[str, str]) -> bytes:
         """The whole body of a GET. Raises RequestError."""
-        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=LIST_READ_SECONDS)
-        async with self._response(path, query, timeout) as response:
+        async with self._response(path, query, _WHOLE) as response:
+            return bytes(await response.read())
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> bytes:
+        """The whole answer to a POST of JSON. Raises RequestError."""
+        async with self._response(path, {}, _WHOLE, body) as response:
             return bytes(await response.read())
 
     @contextlib.asynccontextmanager
@@ -86,15 +91,20 @@ class KubernetesClient:
 
     @contextlib.asynccontextmanager
     async def _response(
-        self, path: str, query: Mapping[str, str], timeout: aiohttp.ClientTimeout
+        self,
+        path: str,
+        query: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
+        body: Mapping[str, Any] | None = None,
     ) -> AsyncGenerator[Any, None]:
         async with self._connected() as connection:
             try:
                 response = await connection.api.call_api(
                     path,
-                    "GET",
+                    "GET" if body is None else "POST",
                     query_params=list(query.items()),
                     header_params={"Accept": "application/json"},
+                    body=body,
                     auth_settings=["BearerToken"],
                     _preload_content=False,
                     _request_timeout=timeout,

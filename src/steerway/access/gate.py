@@ -1,0 +1,159 @@
+"""The gate: each stream that opens is let in with an identity and a grant, or turned away with a status.
+
+Any of the authenticators that are on is enough; those that answer at once are asked first. What takes time (a question
+to the API server) holds up nobody but the stream that it is about. With no authenticator everybody comes in and sees
+everything.
+
+An identity is looked at when a stream opens and never again, as with gRPC and TLS themselves: a stream outlives the
+token that opened it, until the maximum connection age ends it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple, TypeAlias
+
+import structlog
+
+from steerway import telemetry
+from steerway.access.identity import Identity
+from steerway.access.rules import Authorization
+from steerway.access.verdict import (
+    PERMISSION_DENIED,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    Authenticator,
+    Credential,
+    Refusal,
+    Verdict,
+    unavailable,
+)
+
+log = structlog.get_logger()
+
+
+class Admission(NamedTuple):
+    """A client that may come in. `identity` and `grant` are None where nobody is asked who he is."""
+
+    identity: Identity | None = None
+    grant: list[str] | None = None
+
+
+Decision: TypeAlias = Admission | Refusal
+
+
+class Applicant(NamedTuple):
+    """A stream that opened: what it showed, and the namespace that its node claims ("": none)."""
+
+    stream: int
+    credential: Credential
+    claimed_namespace: str = ""
+
+
+class Gate:
+    """Decides on streams; `answer` is called with decisions, at once or later, always on the event loop."""
+
+    def __init__(
+        self,
+        authenticators: Iterable[Authenticator],
+        authorization: Authorization,
+        answer: Callable[[Sequence[tuple[Applicant, Decision]]], None],
+    ) -> None:
+        self._authenticators = tuple(authenticators)
+        self._authorization = authorization
+        self._answer = answer
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """Streams that wait for somebody else's word."""
+        return len(self._waiting)
+
+    def open(self, applicants: Iterable[Applicant]) -> None:
+        """Decide on streams that opened."""
+        decided: list[tuple[Applicant, Decision]] = []
+        for applicant in applicants:
+            found = self._authenticate(applicant.credential)
+            if isinstance(found, Awaitable):
+                task = asyncio.create_task(self._decide_later(applicant, found))
+                self._waiting.add(task)
+                task.add_done_callback(self._waiting.discard)
+            else:
+                decided.append((applicant, self._decide(applicant, found)))
+        if decided:
+            self._answer(decided)
+
+    async def close(self) -> None:
+        """Forget the streams that wait."""
+        tasks = list(self._waiting)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _decide_later(self, applicant: Applicant, promise: Awaitable[Verdict]) -> None:
+        try:
+            verdict = await promise
+        except Exception as error:  # whatever went wrong, the client must not wait for ever
+            log.exception("authentication_failed", stream=applicant.stream)
+            verdict = unavailable(f"authentication failed: {error!r}")
+        self._answer([(applicant, self._decide(applicant, verdict))])
+
+    def _authenticate(self, credential: Credential) -> Verdict | None | Awaitable[Verdict]:
+        """Who it is; None where nobody is asked."""
+        if not self._authenticators:
+            return None
+        refusals: list[Refusal] = []
+        able = [each for each in self._authenticators if each.reads(credential)]
+        for place, authenticator in enumerate(able):
+            verdict = authenticator.judge(credential)
+            if isinstance(verdict, Identity):
+                return verdict
+            if not isinstance(verdict, Refusal):
+                return self._ask(verdict, able[place + 1 :], credential, refusals)
+            refusals.append(verdict)
+        return self._refusal(refusals)
+
+    async def _ask(
+        self,
+        promise: Awaitable[Verdict],
+        others: Sequence[Authenticator],
+        credential: Credential,
+        refusals: list[Refusal],
+    ) -> Verdict:
+        """The rest of `_authenticate`, from the first authenticator that does not know at once."""
+        verdict = await promise
+        for authenticator in others:
+            if isinstance(verdict, Identity):
+                break
+            refusals.append(verdict)
+            found = authenticator.judge(credential)
+            verdict = found if isinstance(found, Identity | Refusal) else await found
+        return verdict if isinstance(verdict, Identity) else self._refusal([*refusals, verdict])
+
+    def _refusal(self, refusals: Sequence[Refusal]) -> Refusal:
+        """One refusal out of all: that somebody could not be asked comes before that another one said no."""
+        if not refusals:
+            kinds = " or ".join(dict.fromkeys(each.accepts for each in self._authenticators))
+            told = f"this server takes {kinds}, and the client showed none"
+            return Refusal(UNAUTHENTICATED, told, "the client showed no credential")
+        first = next((each for each in refusals if each.code == UNAVAILABLE), refusals[0])
+        return first._replace(reason="; ".join(dict.fromkeys(each.reason for each in refusals)))
+
+    def _decide(self, applicant: Applicant, verdict: Verdict | None) -> Decision:
+        if verdict is None:
+            return Admission()
+        decision: Decision
+        if isinstance(verdict, Refusal):
+            decision = verdict
+        else:
+            decision = self._authorization.refuse_claim(verdict, applicant.claimed_namespace) or Admission(
+                verdict, self._authorization.grant(verdict)
+            )
+        method = verdict.kind if isinstance(verdict, Identity) else "none"
+        telemetry.AUTHENTICATIONS.labels(method, _outcome(decision)).inc()
+        return decision
+
+
+def _outcome(decision: Decision) -> str:
+    if isinstance(decision, Admission):
+        return "accepted"
+    return {UNAVAILABLE: "unavailable", PERMISSION_DENIED: "denied"}.get(decision.code, "refused")

@@ -1,0 +1,39 @@
+"""Credentials that need no secret of steerway's: a certificate that TLS has verified, and the Unix socket."""
+
+from collections.abc import Iterable
+
+from steerway.access.identity import Identity, of_certificate
+from steerway.access.verdict import Credential, Verdict, refused
+
+
+class ClientCertificate:
+    """Takes the names of a certificate that the handshake has verified against the client CA."""
+
+    method = "certificate"
+    accepts = "a client certificate"
+
+    def __init__(self, trust_domains: Iterable[str] = ()) -> None:
+        """`trust_domains`: those whose SPIFFE IDs are accepted; none: every one that the client CA vouches for."""
+        self._trust_domains = frozenset(trust_domains)
+
+    def reads(self, credential: Credential) -> bool:
+        return bool(credential.certificate)
+
+    def judge(self, credential: Credential) -> Verdict:
+        try:
+            return of_certificate(credential.certificate, self._trust_domains)
+        except ValueError as error:
+            return refused(f"the client certificate names nobody: {error}")
+
+
+class UnixSocket:
+    """Takes every client of the Unix socket: the mode of its file has decided who can connect."""
+
+    method = "unix_socket"
+    accepts = "the Unix socket"
+
+    def reads(self, credential: Credential) -> bool:
+        return credential.local
+
+    def judge(self, credential: Credential) -> Verdict:  # noqa: ARG002 - being there is all
+        return Identity("unix_socket")

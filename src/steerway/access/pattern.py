@@ -1,0 +1,47 @@
+"""Patterns of authorisation rules: for what an identity says of itself, and for what it may subscribe to.
+
+In the first kind `*` stands for any characters but the separator, so that `spiffe://prod/ns/*/sa/web` is web in any
+namespace and nothing else: no namespace, account or DNS label can reach over into the next part.
+"""
+
+import functools
+import re
+
+from steerway.access.identity import LABEL, Identity
+
+OWN = "."
+"""Stands for the namespace of the identity itself, as in the hosts of Istio's Sidecar (`./*`)."""
+PUBLIC = ""
+"""The grant pattern for what everybody may see."""
+
+_SERVICE = re.compile(rf"\*|({LABEL}|\.)/(\*|[A-Za-z0-9_]([-A-Za-z0-9_]{{0,61}}[A-Za-z0-9_])?)")
+_NAMESPACE = re.compile(rf"\*|{LABEL}")
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(pattern: str, separator: str) -> re.Pattern[str]:
+    return re.compile(f"[^{re.escape(separator)}]*".join(map(re.escape, pattern.split("*"))))
+
+
+def matches(pattern: str, text: str, separator: str = "/") -> bool:
+    """Whether `text` is of the form `pattern`. An empty text never is: nothing was said."""
+    return bool(text) and _compiled(pattern, separator).fullmatch(text) is not None
+
+
+def check_subscription(pattern: str) -> None:
+    """ValueError when it is no pattern of services: `NS/NAME`, `NS/*`, `./NAME`, `./*` or `*`."""
+    if not _SERVICE.fullmatch(pattern):
+        raise ValueError(f"{pattern!r} is not NAMESPACE/SERVICE, NAMESPACE/*, ./SERVICE, ./* or *")
+
+
+def check_claim(pattern: str) -> None:
+    """ValueError when it is neither a namespace nor `*`."""
+    if not _NAMESPACE.fullmatch(pattern):
+        raise ValueError(f"{pattern!r} is neither a namespace nor *")
+
+
+def grant(pattern: str, identity: Identity) -> str | None:
+    """The pattern as the engine reads it, for this identity; None when it gives this one nothing."""
+    if not pattern.startswith(f"{OWN}/"):
+        return pattern
+    return f"{identity.namespace}{pattern.removeprefix(OWN)}" if identity.namespace else None

@@ -1,0 +1,78 @@
+"""Authorisation: what an identity may see, and which node it may say it is.
+
+Without rules every authenticated client may see what is not marked private and what is private to its own namespace,
+and may claim a node of its own namespace only. With rules it sees what the rules that match it give *together*: rules
+only ever add, so their order means nothing (as in Kubernetes' RBAC). Raw resources from files are public either way.
+
+A claim is worth checking although it opens nothing: it decides what short names mean, and the admin server and CSDS
+show it as the client's name.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from steerway.access import pattern
+from steerway.access.identity import Identity
+from steerway.access.verdict import PERMISSION_DENIED, Refusal
+
+
+class Rule(NamedTuple):
+    """Who it is for: all of the patterns that are not "" must match. Then what it gives; see `pattern.py`.
+
+    `subscribe`: patterns of services. `claim`: namespaces of nodes besides the identity's own; `*` is any.
+    """
+
+    namespace: str = ""
+    service_account: str = ""
+    spiffe_id: str = ""
+    dns_name: str = ""
+    token: str = ""
+    subscribe: tuple[str, ...] = ()
+    claim: tuple[str, ...] = ()
+
+    def matches(self, identity: Identity) -> bool:
+        """Whether the rule is for this identity."""
+        texts = (
+            (self.namespace, identity.namespace),
+            (self.service_account, identity.service_account),
+            (self.spiffe_id, identity.spiffe_id),
+            (self.token, identity.name),
+        )
+        return all(pattern.matches(wanted, text) for wanted, text in texts if wanted) and (
+            not self.dns_name
+            or any(pattern.matches(self.dns_name, name, separator=".") for name in identity.dns_names)
+        )
+
+
+class Authorization:
+    """The rules, applied. None of them: the defaults of the module's docstring."""
+
+    def __init__(self, rules: Sequence[Rule] = ()) -> None:
+        self._rules = tuple(rules)
+
+    @property
+    def by_rules(self) -> bool:
+        """Whether rules say what is visible, so that each service needs a scope of its own."""
+        return bool(self._rules)
+
+    def grant(self, identity: Identity) -> list[str]:
+        """What the identity may see, as patterns over scopes for `Engine.classify`; sorted, public included."""
+        given = {pattern.PUBLIC}
+        if not self._rules and identity.namespace:
+            given.add(f"{identity.namespace}/*")
+        for rule in self._rules:
+            if rule.matches(identity):
+                found = (pattern.grant(each, identity) for each in rule.subscribe)
+                given.update(each for each in found if each is not None)
+        return sorted(given)
+
+    def refuse_claim(self, identity: Identity, namespace: str) -> Refusal | None:
+        """Why the identity may not say that its node is in `namespace` ("": it says nothing); None when it may."""
+        if namespace in ("", identity.namespace):
+            return None
+        for rule in self._rules:
+            if rule.matches(identity) and not {"*", namespace}.isdisjoint(rule.claim):
+                return None
+        own = f" of namespace {identity.namespace}" if identity.namespace and not identity.spiffe_id else ""
+        told = f"the node says that it is in namespace {namespace}, which {identity}{own} may not claim"
+        return Refusal(PERMISSION_DENIED, told, told)

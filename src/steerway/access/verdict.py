@@ -1,0 +1,60 @@
+"""The shapes in which the parts of `access` answer: a credential goes in, an identity or a refusal comes out."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias
+
+from steerway.access.identity import Identity
+
+# gRPC status codes (grpc/grpc, doc/statuscodes.md).
+PERMISSION_DENIED = 7
+UNAVAILABLE = 14
+UNAUTHENTICATED = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a client showed. `certificate` holds the names of a certificate that TLS has verified."""
+
+    token: str = field(default="", repr=False)
+    certificate: Sequence[str] = ()
+    local: bool = False
+
+
+class Refusal(NamedTuple):
+    """Why a client is not let in. `told` is for the client and says little; `reason` is for the operator's log."""
+
+    code: int
+    told: str
+    reason: str
+
+
+Verdict: TypeAlias = Identity | Refusal
+
+
+class Authenticator(Protocol):
+    """Proves identities from one kind of credential."""
+
+    @property
+    def method(self) -> str:
+        """Its name in logs and metrics."""
+
+    @property
+    def accepts(self) -> str:
+        """What it wants, for the message to a client without a credential: `a client certificate`."""
+
+    def reads(self, credential: Credential) -> bool:
+        """Whether the credential holds anything for this authenticator."""
+
+    def judge(self, credential: Credential) -> Verdict | Awaitable[Verdict]:
+        """The verdict, or where somebody else has to be asked the promise of one. Never raises."""
+
+
+def refused(reason: str) -> Refusal:
+    """A credential is not good. The client is not told why: who guesses should not learn what was nearly right."""
+    return Refusal(UNAUTHENTICATED, "the credential is not accepted; the server's log says why", reason)
+
+
+def unavailable(reason: str) -> Refusal:
+    """Nobody can say now whether the credential is good; clients try again."""
+    return Refusal(UNAVAILABLE, "the credential cannot be verified at the moment; try again", reason)

@@ -1,0 +1,74 @@
+"""Verdicts on tokens that somebody else has given, kept for a while.
+
+Tokens are kept as keyed hashes. Good and bad ones have a room each, so that whoever sends random tokens pushes out none
+but those of his kind. A good verdict has two ends: until `fresh` it is used as it is, and until the token itself
+expires it serves when nobody can be asked.
+"""
+
+import hashlib
+import secrets
+from collections import OrderedDict
+from typing import NamedTuple
+
+from steerway.access.identity import Identity
+from steerway.access.verdict import Refusal, Verdict
+
+MAX_VERDICTS = 10_000
+"""Verdicts of one sort; a good one takes about half a KiB."""
+
+
+class _Good(NamedTuple):
+    identity: Identity
+    fresh: float
+    expires: float
+
+
+class _Bad(NamedTuple):
+    refusal: Refusal
+    expires: float
+
+
+class VerdictCache:
+    """Bounded; the one that was used longest ago goes first. Times are seconds on one monotonic clock."""
+
+    def __init__(self, max_verdicts: int = MAX_VERDICTS) -> None:
+        self._max = max_verdicts
+        self._key = secrets.token_bytes(32)
+        self._good: OrderedDict[bytes, _Good] = OrderedDict()
+        self._bad: OrderedDict[bytes, _Bad] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._good) + len(self._bad)
+
+    def key(self, token: str) -> bytes:
+        """What stands for a token; nobody gets the token back from it, also from a memory dump."""
+        return hashlib.blake2b(token.encode(), key=self._key, digest_size=32).digest()
+
+    def accept(self, key: bytes, identity: Identity, fresh: float, expires: float) -> None:
+        """Keep a good verdict."""
+        self._bad.pop(key, None)
+        self._keep(self._good, key, _Good(identity, min(fresh, expires), expires))
+
+    def refuse(self, key: bytes, refusal: Refusal, expires: float) -> None:
+        """Keep a bad verdict, in place of a good one that was there."""
+        self._good.pop(key, None)
+        self._keep(self._bad, key, _Bad(refusal, expires))
+
+    def fresh(self, key: bytes, now: float) -> Verdict | None:
+        """The verdict that may be used without asking."""
+        good, bad = self._good.get(key), self._bad.get(key)
+        if good is not None and now < good.fresh:
+            self._good.move_to_end(key)
+            return good.identity
+        return bad.refusal if bad is not None and now < bad.expires else None
+
+    def stale(self, key: bytes, now: float) -> Identity | None:
+        """The identity of a token that was good and has not expired, for when nobody can be asked."""
+        good = self._good.get(key)
+        return good.identity if good is not None and now < good.expires else None
+
+    def _keep(self, room: "OrderedDict[bytes, _Good] | OrderedDict[bytes, _Bad]", key: bytes, kept: NamedTuple) -> None:
+        room[key] = kept  # type: ignore[assignment]
+        room.move_to_end(key)
+        while len(room) > self._max:
+            room.popitem(last=False)
