@@ -97,7 +97,7 @@ class Gate:
             verdict = unavailable(f"authentication failed: {error!r}")
         self._answer([(applicant, self._decide(applicant, verdict))])
 
-    def _authenticate(self, credential: Credential) -> Verdict | None | Awaitable[Verdict]:
+    def _authenticate(self, credential: Credential) -> Verdict | Awaitable[Verdict] | None:
         """Who it is; None where nobody is asked."""
         if not self._authenticators:
             return None

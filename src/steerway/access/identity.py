@@ -54,8 +54,8 @@ class SpiffeId(NamedTuple):
     def workload(self) -> tuple[str, str]:
         """Namespace and service account of the form `/ns/NS/sa/SA`; two empty strings for any other."""
         match self.path.split("/"):
-            case ["", "ns", namespace, "sa", account] if (
-                re.fullmatch(LABEL, namespace) and re.fullmatch(SUBDOMAIN, account)
+            case ["", "ns", namespace, "sa", account] if re.fullmatch(LABEL, namespace) and re.fullmatch(
+                SUBDOMAIN, account
             ):
                 return namespace, account
         return "", ""
@@ -70,7 +70,9 @@ def parse_spiffe_id(uri: str) -> SpiffeId:
         raise ValueError(f"it is longer than {_MAX_SPIFFE_ID} bytes")
     domain, slash, path = rest.partition("/")
     if not _TRUST_DOMAIN.fullmatch(domain):
-        raise ValueError("its trust domain is not made of lower-case letters, digits, dots, dashes and underscores")
+        raise ValueError(
+            "its trust domain is not made of lower-case letters, digits, dots, dashes and underscores"
+        )
     for segment in path.split("/") if slash else ():
         # Without this `..` could lead out of the namespace that a rule names.
         if not _SEGMENT.fullmatch(segment) or segment in (".", ".."):
@@ -115,4 +117,6 @@ def of_certificate(names: Sequence[str], trust_domains: frozenset[str]) -> Ident
             f"its SPIFFE ID {uri} is of trust domain {found.trust_domain}, which authentication.trust_domains lacks"
         )
     namespace, account = found.workload
-    return Identity("certificate", namespace, account, f"spiffe://{found.trust_domain}{found.path}", dns_names)
+    return Identity(
+        "certificate", namespace, account, f"spiffe://{found.trust_domain}{found.path}", dns_names
+    )

@@ -28,7 +28,7 @@ from steerway.sources.store import Problem
 log = structlog.get_logger()
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512")
-"""Those that kube-apiserver signs and verifies with. None is symmetric: a public key must never be taken as a secret."""
+"""Those that kube-apiserver signs with. None is symmetric: a public key must never be taken for a shared secret."""
 MAX_AGE_SECONDS = 3600.0
 """Age at which keys are fetched again."""
 FETCH_PAUSE_SECONDS = 30.0
@@ -155,7 +155,9 @@ class SignedToken:
         if key is None:
             if self.problem is not None or not self._keys:
                 return unavailable("the keys that verify tokens could not be fetched")
-            return refused(f"the token is signed with key {kid[:80]!r}, which the cluster's JWKS does not have")
+            return refused(
+                f"the token is signed with key {kid[:80]!r}, which the cluster's JWKS does not have"
+            )
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,

@@ -40,7 +40,10 @@ def of_url(url: str) -> Fetch:
 
     async def fetch() -> tuple[str, bytes]:
         try:
-            async with aiohttp.ClientSession() as session, session.get(url, allow_redirects=False) as response:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(url, allow_redirects=False) as response,
+            ):
                 if response.status != 200:
                     raise SourceError(f"{url}: status {response.status}")
                 content = await response.content.read(MAX_BYTES + 1)

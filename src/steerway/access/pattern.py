@@ -7,15 +7,12 @@ namespace and nothing else: no namespace, account or DNS label can reach over in
 import functools
 import re
 
-from steerway.access.identity import LABEL, Identity
+from steerway.access.identity import Identity
 
 OWN = "."
 """Stands for the namespace of the identity itself, as in the hosts of Istio's Sidecar (`./*`)."""
 PUBLIC = ""
 """The grant pattern for what everybody may see."""
-
-_SERVICE = re.compile(rf"\*|({LABEL}|\.)/(\*|[A-Za-z0-9_]([-A-Za-z0-9_]{{0,61}}[A-Za-z0-9_])?)")
-_NAMESPACE = re.compile(rf"\*|{LABEL}")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -26,18 +23,6 @@ def _compiled(pattern: str, separator: str) -> re.Pattern[str]:
 def matches(pattern: str, text: str, separator: str = "/") -> bool:
     """Whether `text` is of the form `pattern`. An empty text never is: nothing was said."""
     return bool(text) and _compiled(pattern, separator).fullmatch(text) is not None
-
-
-def check_subscription(pattern: str) -> None:
-    """ValueError when it is no pattern of services: `NS/NAME`, `NS/*`, `./NAME`, `./*` or `*`."""
-    if not _SERVICE.fullmatch(pattern):
-        raise ValueError(f"{pattern!r} is not NAMESPACE/SERVICE, NAMESPACE/*, ./SERVICE, ./* or *")
-
-
-def check_claim(pattern: str) -> None:
-    """ValueError when it is neither a namespace nor `*`."""
-    if not _NAMESPACE.fullmatch(pattern):
-        raise ValueError(f"{pattern!r} is neither a namespace nor *")
 
 
 def grant(pattern: str, identity: Identity) -> str | None:

@@ -9,45 +9,32 @@ show it as the client's name.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from steerway.access import pattern
 from steerway.access.identity import Identity
 from steerway.access.verdict import PERMISSION_DENIED, Refusal
+from steerway.config import RuleSettings
 
 
-class Rule(NamedTuple):
-    """Who it is for: all of the patterns that are not "" must match. Then what it gives; see `pattern.py`.
-
-    `subscribe`: patterns of services. `claim`: namespaces of nodes besides the identity's own; `*` is any.
-    """
-
-    namespace: str = ""
-    service_account: str = ""
-    spiffe_id: str = ""
-    dns_name: str = ""
-    token: str = ""
-    subscribe: tuple[str, ...] = ()
-    claim: tuple[str, ...] = ()
-
-    def matches(self, identity: Identity) -> bool:
-        """Whether the rule is for this identity."""
-        texts = (
-            (self.namespace, identity.namespace),
-            (self.service_account, identity.service_account),
-            (self.spiffe_id, identity.spiffe_id),
-            (self.token, identity.name),
-        )
-        return all(pattern.matches(wanted, text) for wanted, text in texts if wanted) and (
-            not self.dns_name
-            or any(pattern.matches(self.dns_name, name, separator=".") for name in identity.dns_names)
-        )
+def is_for(rule: RuleSettings, identity: Identity) -> bool:
+    """Whether all patterns of the rule that are not "" match the identity."""
+    wanted = rule.identity
+    texts = (
+        (wanted.namespace, identity.namespace),
+        (wanted.service_account, identity.service_account),
+        (wanted.spiffe_id, identity.spiffe_id),
+        (wanted.token, identity.name),
+    )
+    return all(pattern.matches(each, text) for each, text in texts if each) and (
+        not wanted.dns_name
+        or any(pattern.matches(wanted.dns_name, name, separator=".") for name in identity.dns_names)
+    )
 
 
 class Authorization:
     """The rules, applied. None of them: the defaults of the module's docstring."""
 
-    def __init__(self, rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, rules: Sequence[RuleSettings] = ()) -> None:
         self._rules = tuple(rules)
 
     @property
@@ -61,7 +48,7 @@ class Authorization:
         if not self._rules and identity.namespace:
             given.add(f"{identity.namespace}/*")
         for rule in self._rules:
-            if rule.matches(identity):
+            if is_for(rule, identity):
                 found = (pattern.grant(each, identity) for each in rule.subscribe)
                 given.update(each for each in found if each is not None)
         return sorted(given)
@@ -71,7 +58,7 @@ class Authorization:
         if namespace in ("", identity.namespace):
             return None
         for rule in self._rules:
-            if rule.matches(identity) and not {"*", namespace}.isdisjoint(rule.claim):
+            if is_for(rule, identity) and not {"*", namespace}.isdisjoint(rule.claim):
                 return None
         own = f" of namespace {identity.namespace}" if identity.namespace and not identity.spiffe_id else ""
         told = f"the node says that it is in namespace {namespace}, which {identity}{own} may not claim"

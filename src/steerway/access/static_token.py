@@ -73,12 +73,16 @@ def parse(content: bytes, name: str) -> Iterator[_Line]:
         where = f"{name}:{number}"
         token, comma, identity = (part.strip() for part in line.partition(","))
         if not comma:
-            raise ContentError(where, "there is no comma", "write TOKEN,NAMESPACE/SERVICE_ACCOUNT or TOKEN,NAME")
+            raise ContentError(
+                where, "there is no comma", "write TOKEN,NAMESPACE/SERVICE_ACCOUNT or TOKEN,NAME"
+            )
         digest = _digest(token, where)
         if (first := known.setdefault(digest, number)) != number:
             raise ContentError(where, f"the token of line {first} is there again", "remove one of them")
         if len(known) > MAX_TOKENS:
-            raise ContentError(where, f"there are more than {MAX_TOKENS} tokens", "use service-account tokens")
+            raise ContentError(
+                where, f"there are more than {MAX_TOKENS} tokens", "use service-account tokens"
+            )
         yield _Line(digest, _identity(identity, where))
 
 

@@ -139,7 +139,9 @@ class TokenReview:
     def _read(self, status: dict[str, Any]) -> Verdict:
         """What a TokenReviewStatus says."""
         if not status.get("authenticated"):
-            return refused(f"the API server does not accept the token: {status.get('error') or 'it gives no reason'}")
+            return refused(
+                f"the API server does not accept the token: {status.get('error') or 'it gives no reason'}"
+            )
         # TokenReviewSpec, audiences: who asks for an audience has to check that the server knows what that is.
         if not set(status.get("audiences") or ()) & set(self._audiences):
             return refused(f"the API server says that the token is not for {' or '.join(self._audiences)}")
@@ -154,4 +156,6 @@ class TokenReview:
         if self.problem is None:
             log.warning("token_review_failed", reason=reason, cure=_CURE)
         self.problem = Problem("kubernetes tokenreviews", f"cannot verify tokens: {reason}", _CURE)
-        return self._cache.stale(key, self._clock()) or unavailable(f"the token could not be verified: {reason}")
+        return self._cache.stale(key, self._clock()) or unavailable(
+            f"the token could not be verified: {reason}"
+        )

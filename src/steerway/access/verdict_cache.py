@@ -67,7 +67,9 @@ class VerdictCache:
         good = self._good.get(key)
         return good.identity if good is not None and now < good.expires else None
 
-    def _keep(self, room: "OrderedDict[bytes, _Good] | OrderedDict[bytes, _Bad]", key: bytes, kept: NamedTuple) -> None:
+    def _keep(
+        self, room: "OrderedDict[bytes, _Good] | OrderedDict[bytes, _Bad]", key: bytes, kept: NamedTuple
+    ) -> None:
         room[key] = kept  # type: ignore[assignment]
         room.move_to_end(key)
         while len(room) > self._max:

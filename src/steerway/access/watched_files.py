@@ -77,7 +77,11 @@ class WatchedFiles:
             if error.problem != self.problem:
                 problem = self.problem = error.problem
                 log.warning(
-                    "file_not_taken", where=problem.where, reason=problem.reason, cure=problem.cure, kept="the last good"
+                    "file_not_taken",
+                    where=problem.where,
+                    reason=problem.reason,
+                    cure=problem.cure,
+                    kept="the last good",
                 )
             return
         self.problem = None

@@ -8,14 +8,28 @@ Nothing here reads a setting at import time, watches the file for changes or kno
 """
 
 from steerway.config.merge import load
-from steerway.config.model import DebounceSettings, KubernetesSettings, Settings
+from steerway.config.model import (
+    AuthenticationSettings,
+    AuthorizationSettings,
+    DebounceSettings,
+    IdentityPattern,
+    KubernetesSettings,
+    RuleSettings,
+    Settings,
+    TlsSettings,
+)
 from steerway.config.name import SETTINGS, environment_name, flag_name, metas
 
 __all__ = [
     "SETTINGS",
+    "AuthenticationSettings",
+    "AuthorizationSettings",
     "DebounceSettings",
+    "IdentityPattern",
     "KubernetesSettings",
+    "RuleSettings",
     "Settings",
+    "TlsSettings",
     "environment_name",
     "flag_name",
     "load",

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import msgspec
+import yaml
 
+from steerway.config.contradiction import contradictions
 from steerway.config.document import Given, read
-from steerway.config.model import DebounceSettings, KubernetesSettings, Settings
+from steerway.config.model import Settings
 from steerway.config.name import PREFIX, SECTIONS, SETTINGS, environment_name, flag_name, metas, nearest
 from steerway.errors import SettingsError
 
@@ -51,7 +53,7 @@ def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]
                 values[name] = _convert(name, what)
             except ValueError as error:
                 errors.append(f"{what.where} {error}")
-    errors += _contradictions(values, given)
+    errors += contradictions(values, given)
     if errors:
         raise SettingsError("\n".join(errors))
     return _build(values)
@@ -80,15 +82,31 @@ def _convert(name: str, given: Given) -> Any:
     wanted = SETTINGS[name].type
     value = given.value
     base = get_args(wanted)[0] if get_args(wanted) else wanted
-    if get_origin(base) is tuple and isinstance(value, str):
+    structured = (
+        get_origin(base) is tuple
+        and isinstance(get_args(base)[0], type)
+        and issubclass(get_args(base)[0], msgspec.Struct)
+    )
+    if structured and given.text:
+        value = _yaml(value)
+    elif get_origin(base) is tuple and isinstance(value, str):
         value = [part for part in map(str.strip, value.split(",")) if part] if given.text else [value]
     try:
         converted = msgspec.convert(value, wanted, strict=not given.text, dec_hook=_path)
-    except msgspec.ValidationError:
+    except msgspec.ValidationError as error:
+        if structured and "$[" in str(error):
+            raise ValueError(f"must be {_description(wanted)}: {error}") from None
         raise ValueError(f"must be {_description(wanted)}, not {given.value!r}") from None
     if isinstance(converted, float) and not math.isfinite(converted):
         raise ValueError(f"must be {_description(wanted)}, not {given.value!r}")
     return converted
+
+
+def _yaml(text: Any) -> Any:
+    try:
+        return yaml.safe_load(text) if isinstance(text, str) else [yaml.safe_load(part) for part in text]
+    except yaml.YAMLError:
+        return text  # which the type refuses
 
 
 def _path(wanted: type, value: Any) -> Any:
@@ -101,32 +119,14 @@ def _description(wanted: Any) -> str:
     return next(meta.description for meta in reversed(metas(wanted)) if meta.description)
 
 
-def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> list[str]:
-    """What is wrong between settings that are each right."""
-    found = []
-    for quiet, longest in (("endpoint_quiet", "endpoint_max"), ("quiet", "max")):
-        names = [f"debounce.{quiet}_seconds", f"debounce.{longest}_seconds"]
-        low, high = (values.get(name, SETTINGS[name].default) for name in names)
-        if low > high and all(name in values or name not in given for name in names):
-            where = next(given[name].where for name in names if name in given)
-            found.append(
-                f"{where} leaves {names[0]} ({low:g}) above {names[1]} ({high:g}): change one of them"
-            )
-    namespaces = values.get("kubernetes.namespaces", ())
-    if "all" in namespaces and len(namespaces) > 1:
-        found.append(f"{given['kubernetes.namespaces'].where} must be namespaces, or all alone, not both")
-    idle = [name for name in values if name.startswith("kubernetes.") and name != "kubernetes.enabled"]
-    if idle and "kubernetes.enabled" not in given:
-        found.append(
-            f"{given[idle[0]].where} has no effect without Kubernetes: add --kubernetes (kubernetes.enabled)"
-        )
-    return found
-
-
 def _build(values: Mapping[str, Any]) -> Settings:
     parts: dict[str, dict[str, Any]] = {section: {} for section in ("", *SECTIONS)}
     for name, value in values.items():
         section, _, field = name.rpartition(".")
         parts[section][field] = value
-    sections = {section: _SECTIONS[section](**parts[section]) for section in SECTIONS}
+    sections = {
+        field.name: field.type(**parts[field.name])
+        for field in msgspec.structs.fields(Settings)
+        if field.name in SECTIONS
+    }
     return Settings(**sections, **parts[""])

@@ -133,18 +133,14 @@ class DebounceSettings(msgspec.Struct, frozen=True, kw_only=True):
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """TLS of the xDS server, on every address but Unix sockets. All files are read again when they change."""
 
-    certificate: Annotated[
-        Path | None, Meta(title="Certificate of the xDS server (PEM)", **_FILE)
-    ] = None
+    certificate: Annotated[Path | None, Meta(title="Certificate of the xDS server (PEM)", **_FILE)] = None
     """Certificate of the xDS server, followed by the intermediate ones, in PEM. None: no TLS; that is what
     the insecure credentials of most bootstrap files in use expect."""
 
     key: Annotated[Path | None, Meta(title="Private key of the certificate (PEM)", **_FILE)] = None
     """Private key of the certificate in PEM, without a passphrase. Given with the certificate or not at all."""
 
-    client_ca: Annotated[
-        Path | None, Meta(title="Authorities of client certificates (PEM)", **_FILE)
-    ] = None
+    client_ca: Annotated[Path | None, Meta(title="Authorities of client certificates (PEM)", **_FILE)] = None
     """Authorities whose client certificates are good, in PEM. None: clients are not asked for a certificate."""
 
     require_client_certificate: Annotated[
@@ -156,9 +152,7 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
 class AuthenticationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which credentials prove who a client is; any that is on is enough. All off: everybody sees everything."""
 
-    certificate: Annotated[
-        bool, Meta(title="Take client certificates", description="true or false")
-    ] = False
+    certificate: Annotated[bool, Meta(title="Take client certificates", description="true or false")] = False
     """Take client certificates with a SPIFFE ID or a DNS name. Off: a certificate that TLS asks for opens the
     connection and proves nothing more."""
 
@@ -222,15 +216,11 @@ class AuthenticationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds for which the API server's word on a token is good. Two minutes, as for the API server's own
     webhooks: so long may a token live on whose pod is gone."""
 
-    timeout_seconds: Annotated[
-        PositiveSeconds, Meta(title="Time to verify a token")
-    ] = 10.0
+    timeout_seconds: Annotated[PositiveSeconds, Meta(title="Time to verify a token")] = 10.0
     """Seconds until a client whose token could not be verified is told to try again (UNAVAILABLE). Less than the
     15 seconds that gRPC clients wait for a resource."""
 
-    token_file: Annotated[
-        Path | None, Meta(title="Static tokens: lines of TOKEN,IDENTITY", **_FILE)
-    ] = None
+    token_file: Annotated[Path | None, Meta(title="Static tokens: lines of TOKEN,IDENTITY", **_FILE)] = None
     """File of static tokens, read again when it changes. None: none."""
 
     unix_socket: Annotated[
