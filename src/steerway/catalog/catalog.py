@@ -12,7 +12,7 @@ import structlog
 
 from steerway.catalog import service as build_service
 from steerway.catalog.model import Problem, Service, ServiceId
-from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Object, ObjectKey
+from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Namespace, Object, ObjectKey
 from steerway.sources.objects import Service as ServiceFact
 
 log = structlog.get_logger()
@@ -31,6 +31,7 @@ class Catalog:
         self._problems: dict[ServiceId, tuple[Problem, ...]] = {}
         self._slices: dict[ServiceId, set[ObjectKey]] = {}
         self._owners: dict[ObjectKey, ServiceId] = {}
+        self._private: set[str] = set()
 
     def update(self, get: Get, changed: Iterable[ObjectKey]) -> frozenset[ServiceId]:
         """Take in changed objects; returns the services whose value changed, appeared or went."""
@@ -40,6 +41,8 @@ class Catalog:
                 touched.add(ServiceId(key.namespace, key.name))
             elif key.kind == "EndpointSlice":
                 touched |= self._assign(key, get(key))
+            elif key.kind == "Namespace":
+                touched |= self._mark(key.name, get(key))
         return frozenset(id for id in touched if self._rebuild(id, get))
 
     def service(self, id: ServiceId) -> Service | None:
@@ -72,6 +75,14 @@ class Catalog:
                 self._slices.setdefault(after, set()).add(key)
         return {id for id in (before, after) if id is not None}
 
+    def _mark(self, namespace: str, found: Object | None) -> set[ServiceId]:
+        """Note whether a namespace is private; returns its services when that is news."""
+        private = isinstance(found, Namespace) and build_service.is_private(found) is True
+        if private == (namespace in self._private):
+            return set()
+        self._private ^= {namespace}
+        return {id for id in self._services if id.namespace == namespace}
+
     def _rebuild(self, id: ServiceId, get: Get) -> bool:
         """Build one service anew; whether its value is another one now."""
         fact = get(ObjectKey("Service", id.namespace, id.name))
@@ -81,7 +92,7 @@ class Catalog:
             found = (get(key) for key in self._slices.get(id, ()))
             slices = [each for each in found if isinstance(each, EndpointSlice)]
             try:
-                built, problems = build_service.build(fact, slices)
+                built, problems = build_service.build(fact, slices, id.namespace in self._private)
             except Exception as error:  # one service must never stop the others
                 log.exception("service_not_understood", service=str(id))
                 cure = "its last good version is served; please report this"

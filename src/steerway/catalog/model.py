@@ -62,10 +62,14 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service that can be served: its TCP ports in the order of the manifest."""
+    """A service that can be served: its TCP ports in the order of the manifest.
+
+    `private`: it is not for every client that has proved who it is.
+    """
 
     id: ServiceId
     ports: tuple[Port, ...] = ()
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

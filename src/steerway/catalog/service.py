@@ -11,11 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from steerway.catalog import endpoints
 from steerway.catalog.model import Endpoint, EndpointState, Port, Problem, ServiceId
 from steerway.catalog.model import Service as CatalogService
-from steerway.sources.objects import EndpointSlice, Service, ServicePort
+from steerway.sources.objects import PRIVATE_ANNOTATION, EndpointSlice, Namespace, Service, ServicePort
 
 
-def build(fact: Service, slices: Iterable[EndpointSlice]) -> tuple[CatalogService | None, list[Problem]]:
-    """The service, or None when nothing of it can be served, and why parts of it are not."""
+def build(
+    fact: Service, slices: Iterable[EndpointSlice], private: bool = False
+) -> tuple[CatalogService | None, list[Problem]]:
+    """The service, or None when nothing of it can be served, and why parts of it are not.
+
+    `private`: whether its namespace is, which counts unless the Service says something itself.
+    """
     where = str(fact.key)
     spec = fact.spec
     if spec.type == "ExternalName":
@@ -40,7 +45,14 @@ def build(fact: Service, slices: Iterable[EndpointSlice]) -> tuple[CatalogServic
             endpoints=_endpoints(fact, port, merged),
         )
     id = ServiceId(fact.metadata.namespace, fact.metadata.name)
-    return CatalogService(id, tuple(built.values())), problems
+    own = is_private(fact)
+    return CatalogService(id, tuple(built.values()), private if own is None else own), problems
+
+
+def is_private(fact: Service | Namespace) -> bool | None:
+    """What its annotation says; None when it says nothing. Anything but "false" is true: a typo must not publish."""
+    value = (fact.metadata.annotations or {}).get(PRIVATE_ANNOTATION)
+    return None if value is None else value.strip().lower() != "false"
 
 
 def _endpoints(fact: Service, port: ServicePort, merged: endpoints.Merged) -> tuple[Endpoint, ...]:

@@ -14,9 +14,13 @@ import msgspec
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 """The label of an EndpointSlice that names its Service (same namespace)."""
 
+PRIVATE_ANNOTATION = "steerway.io/private"
+"""The annotation of a Service or Namespace that keeps it from clients of other namespaces."""
+
 
 class ObjectKey(NamedTuple):
-    """Identity of an object: kind, namespace and name. A raw xDS resource has its type URL as namespace."""
+    """Identity of an object: kind, namespace and name. A raw xDS resource has its type URL as namespace, a Namespace
+    none."""
 
     kind: str
     namespace: str
@@ -57,6 +61,16 @@ class ObjectMeta(_Slim, frozen=True):
             msgspec.structs.force_setattr(self, "annotations", kept or None)
         if not self.labels:
             msgspec.structs.force_setattr(self, "labels", None)
+
+
+class Namespace(_Slim, frozen=True):
+    """Kept for its annotations."""
+
+    metadata: ObjectMeta
+
+    @property
+    def key(self) -> ObjectKey:
+        return ObjectKey("Namespace", "", self.metadata.name)
 
 
 class ServicePort(_Slim, frozen=True):
@@ -137,4 +151,4 @@ class XdsResource(msgspec.Struct, frozen=True):
         return ObjectKey("XdsResource", self.type_url, self.name)
 
 
-Object: TypeAlias = Service | EndpointSlice | XdsResource
+Object: TypeAlias = Namespace | Service | EndpointSlice | XdsResource

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from steerway.sources.objects import Endpoint, EndpointSlice, Service
+from steerway.sources.objects import Endpoint, EndpointSlice, Namespace, Service
 
 Path = tuple[str | int, ...]
 """Where in an object something stands: `("spec", "ports", 0, "port")`."""
@@ -86,17 +86,17 @@ def conversion_fault(error: msgspec.ValidationError) -> Fault:
     )
 
 
-def first_fault(obj: Service | EndpointSlice) -> Fault | None:
+def first_fault(obj: Namespace | Service | EndpointSlice) -> Fault | None:
     """The first fault in the order of the manifest, or None when the object can be used."""
     return next(faults(obj), None)
 
 
-def faults(obj: Service | EndpointSlice) -> Iterator[Fault]:
+def faults(obj: Namespace | Service | EndpointSlice) -> Iterator[Fault]:
     """All faults of an object, in the order of the manifest."""
     yield from _metadata(obj)
     if isinstance(obj, Service):
         yield from _service(obj)
-    else:
+    elif isinstance(obj, EndpointSlice):
         yield from _slice(obj)
 
 
@@ -119,18 +119,18 @@ def address_family(address: str) -> str | None:
     return name
 
 
-def _metadata(obj: Service | EndpointSlice) -> Iterator[Fault]:
+def _metadata(obj: Namespace | Service | EndpointSlice) -> Iterator[Fault]:
     meta = obj.metadata
     # A Service's name is one DNS label because clients dial it; a slice's is never dialled, and may have
     # dots.
-    pattern = _LABEL if isinstance(obj, Service) else _SUBDOMAIN
+    pattern = _SUBDOMAIN if isinstance(obj, EndpointSlice) else _LABEL
     if not pattern.fullmatch(meta.name) or len(meta.name) > 253:
         yield Fault(
             ("metadata", "name"),
             f"{meta.name!r} is not a valid name" if meta.name else "the name is empty",
             "use lower-case letters, digits and '-', at most 63 of them",
         )
-    if not _LABEL.fullmatch(meta.namespace):
+    if not isinstance(obj, Namespace) and not _LABEL.fullmatch(meta.namespace):
         yield Fault(
             ("metadata", "namespace"),
             f"{meta.namespace!r} is not a valid namespace",

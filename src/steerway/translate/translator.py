@@ -53,6 +53,7 @@ class _Key(NamedTuple):
 class _Resource(NamedTuple):
     body: bytes
     references: tuple[tuple[str, str], ...]
+    scope: str
 
 
 class _Reason(str):
@@ -70,13 +71,20 @@ class _Entry:
 
 
 class Translator:
-    """Catalog and raw resources in, commits out. `find` gives a service of the catalog by its identity."""
+    """Catalog and raw resources in, commits out. `find` gives a service of the catalog by its identity.
+
+    `scope_all`: every service may be withheld from some clients; else only private ones.
+    """
 
     def __init__(
-        self, find: Callable[[ServiceId], Service | None], cluster_domain: str = "cluster.local"
+        self,
+        find: Callable[[ServiceId], Service | None],
+        cluster_domain: str = "cluster.local",
+        scope_all: bool = False,
     ) -> None:
         self._find = find
         self._domain = cluster_domain
+        self._scope_all = scope_all
         self._entries: dict[_Key, _Entry] = {}
         self._by_name: defaultdict[tuple[str, str], set[_Key]] = defaultdict(set)
         self._by_service: defaultdict[ServiceId, set[_Key]] = defaultdict(set)
@@ -209,15 +217,18 @@ class Translator:
             raise TranslateError(names.unknown(target.service))
         port = names.select_port(service, target.port)
         canonical = target.canonical(port.number, self._domain)
+        scope = str(service.id) if self._scope_all or service.private else ""
         match served:
             case type_url.LISTENER:
-                return _Resource(listener.build(name, canonical), ((type_url.ROUTE, canonical),))
+                return _Resource(listener.build(name, canonical), ((type_url.ROUTE, canonical),), scope)
             case type_url.ROUTE:
-                return _Resource(route.build(name, canonical), ((type_url.CLUSTER, canonical),))
+                return _Resource(route.build(name, canonical), ((type_url.CLUSTER, canonical),), scope)
             case type_url.CLUSTER:
-                return _Resource(cluster.build(name), ((type_url.ENDPOINT, name),))
+                return _Resource(cluster.build(name), ((type_url.ENDPOINT, name),), scope)
         endpoints = [e for e in port.endpoints if e.hostname == target.pod] if target.pod else port.endpoints
-        return _Resource(endpoint.build(name, endpoints, draining=audience != audiences.GRPC_PLAIN), ())
+        return _Resource(
+            endpoint.build(name, endpoints, draining=audience != audiences.GRPC_PLAIN), (), scope
+        )
 
     def _take_raw(self, name: tuple[str, str], document: Document | None, commit: Commit) -> None:
         """Parse and publish one raw resource; when it is broken the last good version stays."""

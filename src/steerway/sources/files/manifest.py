@@ -1,6 +1,7 @@
 """Kubernetes manifests: a document with `apiVersion` and `kind` becomes slim objects.
 
-Services and EndpointSlices are read, also inside a List; every other kind is ignored, since people point
+Services and EndpointSlices are read, also inside a List, and Namespaces that say whether they are private; every other
+kind is ignored, since people point
 steerway at whole folders of manifests. Fields that steerway does not read are not judged: the API server does
 that.
 """
@@ -11,10 +12,11 @@ from typing import Any
 import msgspec
 
 from steerway.sources.files.entry import Entry, Origin
-from steerway.sources.objects import EndpointSlice, ObjectKey, Service
+from steerway.sources.objects import PRIVATE_ANNOTATION, EndpointSlice, Namespace, ObjectKey, Service
 from steerway.sources.validation import Fault, Path, conversion_fault, first_fault
 
-_TYPES: dict[tuple[str, str], type[Service] | type[EndpointSlice]] = {
+_TYPES: dict[tuple[str, str], type[Namespace] | type[Service] | type[EndpointSlice]] = {
+    ("v1", "Namespace"): Namespace,
     ("v1", "Service"): Service,
     ("discovery.k8s.io/v1", "EndpointSlice"): EndpointSlice,
 }
@@ -81,6 +83,8 @@ def _read_object(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
     metadata = value.get("metadata")
     subject = None
     if isinstance(metadata, dict):
+        if kind == "Namespace":
+            metadata["namespace"] = ""
         metadata.setdefault("namespace", origin.namespace)
         name, namespace = metadata.get("name"), metadata["namespace"]
         if isinstance(name, str) and isinstance(namespace, str) and name:
@@ -91,6 +95,10 @@ def _read_object(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
         return origin.broken(path, conversion_fault(error), kind, subject)
     if (fault := first_fault(found)) is not None:
         return origin.broken(path, fault, kind, subject)
+    if isinstance(found, Namespace) and PRIVATE_ANNOTATION not in (found.metadata.annotations or {}):
+        return origin.ignored(
+            path, kind, found.metadata.name
+        )  # folders of manifests give one often, and twice
     return origin.good(path, found.key, found)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page, WatchedObject
-from steerway.sources.objects import EndpointSlice, ObjectKey, Service
+from steerway.sources.objects import EndpointSlice, Namespace, ObjectKey, Service
 from steerway.sources.validation import conversion_fault, first_fault
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -56,6 +56,7 @@ _LINES = msgspec.json.Decoder(_WatchLine)
 _IDENTITIES = msgspec.json.Decoder(_Identified)
 _STATUSES = msgspec.json.Decoder(_Status)
 _OBJECTS: dict[str, msgspec.json.Decoder[WatchedObject]] = {
+    "Namespace": msgspec.json.Decoder(Namespace),
     "Service": msgspec.json.Decoder(Service),
     "EndpointSlice": msgspec.json.Decoder(EndpointSlice),
 }

@@ -7,9 +7,9 @@ import enum
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from steerway.sources.objects import EndpointSlice, ObjectKey, Service
+from steerway.sources.objects import EndpointSlice, Namespace, ObjectKey, Service
 
-WatchedObject: TypeAlias = Service | EndpointSlice
+WatchedObject: TypeAlias = Namespace | Service | EndpointSlice
 
 
 @dataclass(frozen=True, slots=True)

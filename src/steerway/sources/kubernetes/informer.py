@@ -41,6 +41,7 @@ class Resource:
         return f"{self.group_path}{inside}/{self.plural}"
 
 
+NAMESPACES = Resource("Namespace", "namespaces", "/api/v1")
 SERVICES = Resource("Service", "services", "/api/v1")
 ENDPOINT_SLICES = Resource("EndpointSlice", "endpointslices", "/apis/discovery.k8s.io/v1")
 

@@ -10,7 +10,7 @@ import structlog
 
 from steerway.sources.kubernetes.access import Access, RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
-from steerway.sources.kubernetes.informer import ENDPOINT_SLICES, SERVICES, Informer
+from steerway.sources.kubernetes.informer import ENDPOINT_SLICES, NAMESPACES, SERVICES, Informer, Resource
 from steerway.sources.kubernetes.namespace import detect_namespace
 from steerway.sources.store import Batch, ObjectStore
 
@@ -22,12 +22,14 @@ class KubernetesOptions:
     """Which API server, and what of it.
 
     `kubeconfig` None: the pod's service account, else the usual kubeconfig. `namespaces` None: all; empty:
-    the own one (see `namespace.py`).
+    the own one (see `namespace.py`). `privacy`: whether annotations of Namespaces matter; they can be followed only
+    where all namespaces are, since a Namespace belongs to the cluster.
     """
 
     kubeconfig: Path | None = None
     context: str | None = None
     namespaces: tuple[str, ...] | None = None
+    privacy: bool = False
 
 
 class KubernetesSource:
@@ -56,7 +58,7 @@ class KubernetesSource:
             informers = [
                 Informer(resource, namespace, client, self._apply)
                 for namespace in self._namespaces(access)
-                for resource in (SERVICES, ENDPOINT_SLICES)
+                for resource in self._resources(namespace)
             ]
             log.info(
                 "kubernetes_source_started",
@@ -71,6 +73,11 @@ class KubernetesSource:
                 self._store.mark_synced(self.name)
         finally:
             await client.close()
+
+    def _resources(self, namespace: str | None) -> tuple[Resource, ...]:
+        if self._options.privacy and namespace is None:
+            return NAMESPACES, SERVICES, ENDPOINT_SLICES
+        return SERVICES, ENDPOINT_SLICES
 
     def _namespaces(self, access: Access) -> tuple[str | None, ...]:
         if self._options.namespaces is None:
