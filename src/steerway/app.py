@@ -17,6 +17,10 @@ from typing import Any, Protocol
 import structlog
 
 from steerway import telemetry
+from steerway.access.gate import Applicant, Decision, Gate
+from steerway.access.guard import Guard
+from steerway.access.rules import Authorization
+from steerway.access.verdict import Credential, Refusal
 from steerway.admin.server import AdminServer
 from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
@@ -40,7 +44,7 @@ from steerway.sources.files import FileSource
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
 from steerway.sources.objects import ObjectKey, XdsResource
 from steerway.sources.store import ObjectStore
-from steerway.translate.audience import classify
+from steerway.translate.audience import claimed_namespace, classify
 from steerway.translate.commit import Commit
 from steerway.translate.render import to_json
 from steerway.translate.translator import Translator
@@ -67,8 +71,12 @@ class ControlPlane:
         self._sources = _sources(settings, self._store)
         self._debouncer = _debouncer(settings)
         self._catalog = Catalog(frozenset(settings.upstream_services))
-        self._translator = Translator(self._catalog.service, settings.cluster_domain)
+        authorization = Authorization(settings.authorization.rules)
+        self._translator = Translator(
+            self._catalog.service, settings.cluster_domain, scope_all=authorization.by_rules
+        )
         self._engine = Engine(
+            tls=settings.tls.certificate is not None,
             listen=settings.listen,
             identifier=settings.identifier,
             threads=settings.threads,
@@ -88,17 +96,22 @@ class ControlPlane:
             order_timeout_seconds=settings.order_timeout_seconds,
             demand_grace_seconds=settings.demand_grace_seconds,
         )
+        self._guard = Guard(settings, self._engine.set_tls)
+        self._gate = Gate(self._guard.authenticators, authorization, self._carry_out)
 
     async def serve(self, announce: Callable[[str], None]) -> int:
         """Start, run until a signal, drain. Each part runs for ever; one that ends takes the rest with it."""
-        admin = AdminServer(self._settings.admin, self._view())
+        token = self._guard.admin_token
+        admin = AdminServer(self._settings.admin, self._view(), token.accepts if token else None)
         parts: list[asyncio.Task[None]] = []
         with Signals() as signals:
             try:
                 for address in self._engine.start():
                     announce(f"listening on {address}")
                 announce(f"admin on http://{await admin.start()}")
-                parts = [asyncio.create_task(source.run(), name=source.name) for source in self._sources]
+                self._guard.warn()
+                runs = (*self._sources, self._guard)
+                parts = [asyncio.create_task(each.run(), name=each.name) for each in runs]
                 parts.append(asyncio.create_task(self._steer(), name="steering"))
                 await _first_of(signals.first, parts)
                 await self._drain(signals.second)
@@ -106,6 +119,7 @@ class ControlPlane:
                 for part in parts:
                     part.cancel()
                 await asyncio.gather(*parts, return_exceptions=True)
+                await self._gate.close()
                 await admin.stop()
                 self._engine.stop()
         log.info("stopped")
@@ -150,7 +164,7 @@ class ControlPlane:
     async def _answer_clients(self) -> None:
         """Answer what the engine reports, in its order; events of one kind that follow each other in one go."""
         answers: dict[type, Callable[[list[Any]], None]] = {
-            Opened: self._classify,
+            Opened: self._admit,
             Demand: self._translate,
             Withdrawn: self._forget,
             Nack: _log_nacks,
@@ -163,12 +177,41 @@ class ControlPlane:
             for kind, group in itertools.groupby(events, type):
                 answers[kind](list(group))
 
-    def _classify(self, opened: list[Opened]) -> None:
-        namespace = self._settings.default_namespace
-        audiences = [(each.stream, classify(each.node, namespace), None) for each in opened]
-        self._engine.classify(audiences)
-        for each, (stream, audience, _) in zip(opened, audiences, strict=True):
-            log.info("stream_opened", stream=stream, peer=each.peer, audience=audience)
+    def _admit(self, opened: list[Opened]) -> None:
+        """Ask the gate who may come in; it calls `_carry_out`, at once or later."""
+        self._gate.open(
+            Applicant(
+                each.stream,
+                each.peer,
+                each.node,
+                Credential(each.token, each.certificate, each.local),
+                claimed_namespace(each.node),
+            )
+            for each in opened
+        )
+
+    def _carry_out(self, decisions: Sequence[tuple[Applicant, Decision]]) -> None:
+        """Let streams in, each with its audience and what it may see, or end them."""
+        admitted, refused = [], []
+        for client, decision in decisions:
+            if isinstance(decision, Refusal):
+                refused.append((client.stream, decision.code, decision.told))
+                log.warning(
+                    "stream_refused",
+                    stream=client.stream,
+                    peer=client.peer,
+                    code=decision.code,
+                    reason=decision.reason,
+                )
+                continue
+            identity = decision.identity
+            own = identity.namespace if identity is not None else ""
+            audience = classify(client.node, own or self._settings.default_namespace)
+            admitted.append((client.stream, audience, decision.grant))
+            who = {} if identity is None else {"identity": str(identity)}
+            log.info("stream_opened", stream=client.stream, peer=client.peer, audience=audience, **who)
+        self._engine.classify(admitted)
+        self._engine.reject(refused)
 
     def _translate(self, wanted: list[Demand]) -> None:
         with telemetry.TRANSLATE_SECONDS.labels("demand").time():
@@ -227,7 +270,8 @@ class ControlPlane:
 
     def _problems(self) -> Sequence[ProblemView]:
         """What is skipped now, from all stages."""
-        return [*self._store.problems(), *self._catalog.problems(), *self._translator.problems()]
+        stages = (self._store, self._catalog, self._translator, self._guard)
+        return [problem for stage in stages for problem in stage.problems()]
 
 
 class _Source(Protocol):
@@ -246,7 +290,8 @@ def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
     if settings.kubernetes.enabled:
         kubernetes = settings.kubernetes
         namespaces = None if kubernetes.namespaces == ("all",) else kubernetes.namespaces
-        options = KubernetesOptions(kubernetes.kubeconfig, kubernetes.context, namespaces)
+        privacy = settings.authentication.enabled
+        options = KubernetesOptions(kubernetes.kubeconfig, kubernetes.context, namespaces, privacy)
         sources.append(KubernetesSource(options, store))
     for source in sources:
         store.register(source.name)

@@ -42,9 +42,14 @@ Decision: TypeAlias = Admission | Refusal
 
 
 class Applicant(NamedTuple):
-    """A stream that opened: what it showed, and the namespace that its node claims ("": none)."""
+    """A stream that opened: where from, as which serialised Node, and what its client showed.
+
+    `claimed_namespace` is the one that the node says it is in; "": it says none.
+    """
 
     stream: int
+    peer: str
+    node: bytes
     credential: Credential
     claimed_namespace: str = ""
 

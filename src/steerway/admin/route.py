@@ -11,20 +11,25 @@ from typing import Any
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from steerway import telemetry
 from steerway.admin import page, resource, stream, type_name
+from steerway.admin.bearer_token import BearerToken, shown
 from steerway.admin.metrics import Exposition
 from steerway.admin.view import AdminView, StoreView
+
+PROBES = frozenset({"/healthz", "/readyz"})
+"""Paths that need no token: kubelet has none."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def application(view: AdminView) -> Starlette:
-    """The admin server as an ASGI application."""
+def application(view: AdminView, accepts: Callable[[str], bool] | None = None) -> Starlette:
+    """The admin server as an ASGI application. `accepts`: see `AdminServer`."""
     routes = _Routes(view)
     paths: dict[str, Endpoint] = {
         "/": routes.index,
@@ -39,6 +44,7 @@ def application(view: AdminView) -> Starlette:
     return Starlette(
         routes=[Route(path, endpoint, methods=["GET"]) for path, endpoint in paths.items()],
         exception_handlers={HTTPException: _error},
+        middleware=[] if accepts is None else [Middleware(BearerToken, accepts=accepts, open_paths=PROBES)],
     )
 
 
@@ -53,10 +59,14 @@ class _Routes:
         """Alive: the event loop answers. It says nothing about sources; restarting would not mend those."""
         return PlainTextResponse("ok\n")
 
-    async def readyz(self, _request: Request) -> Response:
+    async def readyz(self, request: Request) -> Response:
         """Ready for clients: every source has given its first full state, and nobody asked for an end."""
         missing = _missing(self._view)
-        body = {"ready": not missing, "phase": self._view.phase(), "missing": missing}
+        body = {
+            "ready": not missing,
+            "phase": self._view.phase(),
+            "missing": missing if shown(request) else [],
+        }
         return _json(body, 503 if missing else 200)
 
     async def metrics(self, request: Request) -> Response:

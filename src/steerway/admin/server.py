@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -30,11 +30,14 @@ class _Server(uvicorn.Server):
 
 
 class AdminServer:
-    """Serves an AdminView over HTTP on `listen` (HOST:PORT; port 0 lets the system choose)."""
+    """Serves an AdminView over HTTP on `listen` (HOST:PORT; port 0 lets the system choose).
 
-    def __init__(self, listen: str, view: AdminView) -> None:
+    `accepts` tells whether a bearer token is the right one; None: no token is asked for.
+    """
+
+    def __init__(self, listen: str, view: AdminView, accepts: Callable[[str], bool] | None = None) -> None:
         self._listen = listen
-        self._application = application(view)
+        self._application = application(view, accepts)
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 

@@ -229,6 +229,12 @@ class AuthenticationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Take clients of a Unix socket without a credential: the mode of its file says who can connect. Off,
     because a socket may be mounted further than one thinks."""
 
+    @property
+    def enabled(self) -> bool:
+        """Whether any of them is on."""
+        tokens = self.service_account != "off" or self.token_file is not None
+        return tokens or self.certificate or self.unix_socket
+
 
 class IdentityPattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whom a rule is for: every pattern that is given must match. `*` stands for anything within one part."""

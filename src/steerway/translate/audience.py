@@ -40,7 +40,18 @@ def classify(node: bytes, default_namespace: str) -> str:
     except DecodeError as error:
         log.warning("node_unreadable", reason=str(error), taken_for=GRPC_PLAIN, namespace=default_namespace)
         return f"{GRPC_PLAIN}/{default_namespace}"
-    return f"{_kind(message.user_agent_name)}/{_namespace(message, default_namespace)}"
+    return f"{_kind(message.user_agent_name)}/{_namespace(message) or default_namespace}"
+
+
+@functools.lru_cache(maxsize=4096)
+def claimed_namespace(node: bytes) -> str:
+    """The namespace that a client says it is in, for `access` to hold against who it is; "" when it says none."""
+    message = base_pb2.Node()
+    try:
+        message.ParseFromString(node)
+    except DecodeError:
+        return ""
+    return _namespace(message)
 
 
 def namespace_of(audience: str) -> str:
@@ -66,10 +77,10 @@ def _kind(user_agent: str) -> str:
     return GRPC_CORE if name.startswith("grpc c-core") else GRPC_PLAIN
 
 
-def _namespace(node: base_pb2.Node, default: str) -> str:
+def _namespace(node: base_pb2.Node) -> str:
     for key in _NAMESPACE_KEYS:
         if key in node.metadata.fields:
             value: str = node.metadata.fields[key].string_value
             if _LABEL.fullmatch(value):
                 return value
-    return default
+    return ""
