@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from steerway import config
-from steerway.config import model
+from steerway.config import model, security
 from steerway.errors import SettingsError
 
 WriteFile = Callable[[str], Path]
@@ -18,6 +18,26 @@ WriteFile = Callable[[str], Path]
 FULL = """
 listen: 127.0.0.1:7000
 admin: "[::1]:7001"
+admin_token_file: /etc/admin.token
+tls:
+  certificate: /tls/tls.crt
+  key: /tls/tls.key
+  client_ca: /tls/ca.crt
+  require_client_certificate: true
+authentication:
+  certificate: true
+  trust_domains: [prod]
+  service_account: jwks
+  audiences: [mesh]
+  jwks: /etc/jwks.json
+  issuer: https://issuer.example
+  review_cache_seconds: 1
+  timeout_seconds: 2
+  token_file: /etc/tokens
+  unix_socket: true
+authorization:
+  rules:
+  - {identity: {namespace: shop}, subscribe: ["pay/ledger", "./*"], claim: [pay]}
 files: [manifests, more/extra.yaml]
 kubernetes:
   enabled: true
@@ -348,14 +368,10 @@ def test_paths_know_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_setting_is_documented_and_has_a_line_of_help() -> None:
     """Each field of the model is followed by a docstring and carries a title and a description."""
     documented = 0
-    for section in (
-        node for node in ast.parse(inspect.getsource(model)).body if isinstance(node, ast.ClassDef)
-    ):
+    source = inspect.getsource(model) + inspect.getsource(security)
+    for section in (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)):
         for field, after in zip(section.body, [*section.body[1:], None], strict=True):
-            if isinstance(field, ast.AnnAssign) and ast.unparse(field.annotation) not in (
-                "KubernetesSettings",
-                "DebounceSettings",
-            ):
+            if isinstance(field, ast.AnnAssign) and not ast.unparse(field.annotation).endswith("Settings"):
                 assert isinstance(after, ast.Expr), ast.unparse(field)
                 assert isinstance(after.value, ast.Constant), ast.unparse(field)
                 documented += 1

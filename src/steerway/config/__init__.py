@@ -8,17 +8,10 @@ Nothing here reads a setting at import time, watches the file for changes or kno
 """
 
 from steerway.config.merge import load
-from steerway.config.model import (
-    AuthenticationSettings,
-    AuthorizationSettings,
-    DebounceSettings,
-    IdentityPattern,
-    KubernetesSettings,
-    RuleSettings,
-    Settings,
-    TlsSettings,
-)
+from steerway.config.model import DebounceSettings, KubernetesSettings, Settings
 from steerway.config.name import SETTINGS, environment_name, flag_name, metas
+from steerway.config.rule import IdentityPattern, RuleSettings
+from steerway.config.security import AuthenticationSettings, AuthorizationSettings, TlsSettings
 
 __all__ = [
     "SETTINGS",

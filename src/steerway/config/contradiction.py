@@ -8,7 +8,6 @@ from steerway.config.name import SETTINGS
 
 _WITHOUT_CERTIFICATE = "without client certificates: add authentication.certificate"
 _WITHOUT_TOKENS = "without service-account tokens: set authentication.service_account to token_review or jwks"
-_WITHOUT_REVIEW = "unless authentication.service_account is token_review"
 _WITHOUT_JWKS = "unless authentication.service_account is jwks"
 
 
@@ -38,7 +37,7 @@ def _idle(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str
         ("authentication.trust_domains", values.get("authentication.certificate"), _WITHOUT_CERTIFICATE),
         ("authentication.audiences", verifies != "off", _WITHOUT_TOKENS),
         ("authentication.timeout_seconds", verifies != "off", _WITHOUT_TOKENS),
-        ("authentication.review_cache_seconds", verifies == "token_review", _WITHOUT_REVIEW),
+        ("authentication.review_cache_seconds", verifies != "off", _WITHOUT_TOKENS),
         ("authentication.jwks", verifies == "jwks", _WITHOUT_JWKS),
         ("authentication.issuer", verifies == "jwks", _WITHOUT_JWKS),
     )

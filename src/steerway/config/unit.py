@@ -1,0 +1,33 @@
+"""Types that several settings share, with the words of their errors and the placeholder of their flags."""
+
+from typing import Annotated, Any, TypeAlias
+
+from msgspec import Meta
+
+LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+"""A DNS label (RFC 1123), as a regular expression."""
+FILE: Any = {"description": "the path of a file", "extra": {"metavar": "FILE"}}
+"""What the settings that name a file have in common, for `Meta`."""
+
+Seconds: TypeAlias = Annotated[
+    float,
+    Meta(ge=0, le=86400, description="a number of seconds from 0 to 86400", extra={"metavar": "SECONDS"}),
+]
+Count: TypeAlias = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=2147483647,
+        description="a whole number from 1 to 2147483647",
+        extra={"metavar": "N"},
+    ),
+]
+PositiveSeconds: TypeAlias = Annotated[
+    float,
+    Meta(
+        gt=0,
+        le=86400,
+        description="a number of seconds above 0 and up to 86400",
+        extra={"metavar": "SECONDS"},
+    ),
+]
