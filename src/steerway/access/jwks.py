@@ -169,14 +169,11 @@ class SignedToken:
                 options={"require": list(_REQUIRED)},
             )
         except jwt.InvalidAudienceError:
-            return refused(token_claims.foreign(self._audiences_of(token), self._audiences))
+            found = token_claims.audiences(token_claims.unverified(token))
+            return refused(token_claims.foreign(found, self._audiences))
         except jwt.PyJWTError as error:
             return refused(f"the token is not good: {error}")
         account = parse_username(str(claims["sub"]))
         if account is None:
             return refused(f"the token is that of {claims['sub']!r}, which is no service account")
         return of_service_account(*account)
-
-    @staticmethod
-    def _audiences_of(token: str) -> list[str]:
-        return token_claims.audiences(token_claims.unverified(token)) or ["nobody in particular"]

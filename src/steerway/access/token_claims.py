@@ -38,7 +38,8 @@ def audiences(claims: dict[str, Any]) -> list[str]:
 
 def foreign(found: list[str], accepted: tuple[str, ...]) -> str:
     """The reason to refuse a token that is for somebody else."""
+    whom = ", ".join(found[:5]) or "nobody"
     return (
-        f"the token is for {', '.join(found[:5])} and not for {' or '.join(accepted)}: project one with that audience"
+        f"the token is for {whom} and not for {' or '.join(accepted)}: project one with that audience"
         " (serviceAccountToken.audience), or add its audience to authentication.audiences"
     )

@@ -1,9 +1,10 @@
 """A fake Kubernetes API server: real HTTP list and watch on loopback, with faults on demand.
 
 It speaks the part of the API that an informer uses (lists in pages, watches with bookmarks, resourceVersions,
-410, Status objects, bearer tokens) for Services and EndpointSlices, so that a client is tested through its
-real transport. Changes come from the test (`put`, `delete`), not over HTTP. It does not default, validate or
-prune objects, has no admission, and knows no other kinds; `tests/cluster` runs a real API server for that.
+410, Status objects, bearer tokens) for Namespaces, Services and EndpointSlices, and with an `issuer` TokenReviews and
+the keys of its tokens, so that a client is tested through its real transport. Changes come from the test (`put`,
+`delete`), not over HTTP. It does not default, validate or prune objects, has no admission, and knows no other kinds;
+`tests/cluster` runs a real API server for that.
 
     async with FakeApiServer() as server:
         server.put({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "backend"}, "spec": {...}})
@@ -26,10 +27,13 @@ from typing import Any, Self
 import yaml
 from aiohttp import web
 
+from steerway.testing.fake_token_issuer import REVIEWS, FakeTokenIssuer
+
 Manifest = dict[str, Any]
 _Key = tuple[str, str, str]  # kind, namespace, name
 
 _COLLECTIONS = {
+    "/api/v1/namespaces": ("v1", "Namespace"),
     "/api/v1/services": ("v1", "Service"),
     "/apis/discovery.k8s.io/v1/endpointslices": ("discovery.k8s.io/v1", "EndpointSlice"),
 }
@@ -42,9 +46,12 @@ class Request:
     path: str
     query: Mapping[str, str]
     token: str
+    method: str = "GET"
 
     @property
     def verb(self) -> str:
+        if self.method == "POST":
+            return "create"
         return "watch" if self.query.get("watch") in ("1", "true") else "list"
 
 
@@ -81,6 +88,8 @@ class FakeApiServer:
         """Watches are written in pieces of this many bytes, each a chunk of its own; 0 writes whole lines."""
         self.requests: list[Request] = []
         """Every request so far, refused ones included."""
+        self.issuer: FakeTokenIssuer | None = None
+        """Whose tokens it reviews, and whose keys it shows; None: that of nobody (404)."""
         self.port = 0
         self._tls = tls
         self._runner: web.AppRunner | None = None
@@ -106,6 +115,7 @@ class FakeApiServer:
         """Listen on loopback, on the port of the last time if there was one."""
         app = web.Application()
         app.router.add_get("/{path:.*}", self._answer)
+        app.router.add_post("/{path:.*}", self._answer)
         # handler_cancellation: a client that goes ends its watch here, too.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
@@ -140,6 +150,8 @@ class FakeApiServer:
         for manifest in manifests:
             stored = copy.deepcopy(manifest)
             metadata = stored.setdefault("metadata", {})
+            if stored["kind"] == "Namespace":
+                metadata["namespace"] = ""
             metadata.setdefault("namespace", "default")
             key = (stored["kind"], metadata["namespace"], metadata.get("name", ""))
             self._store("MODIFIED" if key in self._objects else "ADDED", key, stored)
@@ -159,7 +171,7 @@ class FakeApiServer:
         reason: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Answer the next `times` requests (of one verb, `list` or `watch`) with a Status of this code."""
+        """Answer the next `times` requests (of one verb: `list`, `watch` or `create`) with a Status of this code."""
         self._faults.append(_Fault(verb, status, reason, headers or {}, times))
 
     def expire(self, *, in_stream: bool = False) -> None:
@@ -198,7 +210,7 @@ class FakeApiServer:
             watch.lines.put_nowait(line)
 
     def hold(self) -> None:
-        """Let lists wait until `release`."""
+        """Let lists and reviews wait until `release`."""
         self._released.clear()
 
     def release(self) -> None:
@@ -216,7 +228,7 @@ class FakeApiServer:
             await self._changed.wait_for(condition)
 
     def count(self, verb: str) -> int:
-        """How many requests of a verb (`list` or `watch`) came so far."""
+        """How many requests of a verb (`list`, `watch` or `create`) came so far."""
         return sum(request.verb == verb for request in self.requests)
 
     def write_kubeconfig(
@@ -248,13 +260,19 @@ class FakeApiServer:
 
     async def _answer(self, http: web.Request) -> web.StreamResponse:
         header = http.headers.get("Authorization", "")
-        request = Request(http.path, dict(http.query), header.removeprefix("Bearer ") if header else "")
+        request = Request(http.path, dict(http.query), header.removeprefix("Bearer "), http.method)
         self.requests.append(request)
         await self._notify()
         if self.token is not None and request.token != self.token:
             return _refuse(401, "Unauthorized")
         if (fault := self._fault(request.verb)) is not None:
             return _refuse(fault.status, fault.reason, fault.headers)
+        if self.issuer is not None:
+            if request.path == REVIEWS and request.method == "POST":
+                await self._released.wait()
+                return _review(await http.json(), self.issuer)
+            if (document := self.issuer.document(request.path)) is not None:
+                return web.Response(body=document, content_type="application/json")
         parts = request.path.split("/namespaces/")
         namespace = None
         path = request.path
@@ -352,6 +370,13 @@ class FakeApiServer:
         for watch in self._watches:
             if _selected(key, watch.kind, watch.namespace):
                 watch.lines.put_nowait(_event(change, manifest))
+
+
+def _review(review: Manifest, issuer: FakeTokenIssuer) -> web.Response:
+    spec = review["spec"]
+    return web.json_response(
+        {**review, "status": issuer.review(spec["token"], spec.get("audiences", []))}, status=201
+    )
 
 
 def _key(manifest: Manifest) -> _Key:

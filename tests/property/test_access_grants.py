@@ -1,0 +1,133 @@
+"""Rules over random identities: never more is visible than a rule gives, and more rules never give less."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steerway.access.identity import Identity
+from steerway.access.rules import Authorization
+from steerway.config import IdentityPattern, RuleSettings
+
+NAMESPACES = ("shop", "pay", "pay-eu", "s")
+ACCOUNTS = ("web", "web-2", "w")
+SERVICES = [f"{namespace}/{name}" for namespace in NAMESPACES for name in ("ledger", "web", "l")]
+
+
+def _pattern(words: tuple[str, ...]) -> st.SearchStrategy[str]:
+    return st.sampled_from(["", "*", "pay*", "*-*", *words])
+
+
+identities = st.builds(
+    Identity,
+    kind=st.just("certificate"),
+    namespace=st.sampled_from(["", *NAMESPACES]),
+    service_account=st.sampled_from(["", *ACCOUNTS]),
+    spiffe_id=st.sampled_from(["", *(f"spiffe://d/ns/{n}/sa/{a}" for n in NAMESPACES for a in ACCOUNTS)]),
+    dns_names=st.sampled_from([(), ("a.shop",), ("a.shop", "b.pay")]),
+    name=st.sampled_from(["", "ci"]),
+)
+rules = st.builds(
+    RuleSettings,
+    identity=st.builds(
+        IdentityPattern,
+        namespace=_pattern(NAMESPACES),
+        service_account=_pattern(ACCOUNTS),
+        spiffe_id=st.sampled_from(["", "spiffe://d/ns/*/sa/web", "spiffe://d/ns/pay*/sa/*", "spiffe://d/*"]),
+        dns_name=st.sampled_from(["", "*.shop", "a.*"]),
+        token=st.sampled_from(["", "ci", "*"]),
+    ),
+    subscribe=st.lists(
+        st.sampled_from(["*", "./*", "./web", *(f"{n}/*" for n in NAMESPACES), *SERVICES]), max_size=3
+    ).map(tuple),
+    claim=st.lists(st.sampled_from(["*", *NAMESPACES]), max_size=2).map(tuple),
+)
+
+
+def _like(pattern: str, text: str, separator: str) -> bool:
+    """Whether the parts are equal one by one, with stars by hand: the plain meaning, slowly."""
+    if not text:
+        return False
+    wanted, parts = pattern.split(separator), text.split(separator)
+    return len(wanted) == len(parts) and all(itertools.starmap(_part, zip(wanted, parts, strict=True)))
+
+
+def _part(wanted: str, part: str) -> bool:
+    if "*" not in wanted:
+        return wanted == part
+    head, _, tail = wanted.partition("*")
+    return part.startswith(head) and any(_part(tail, part[at:]) for at in range(len(head), len(part) + 1))
+
+
+def _concerns(rule: RuleSettings, who: Identity) -> bool:
+    wanted = rule.identity
+    plain = [
+        (wanted.namespace, [who.namespace], "/"),
+        (wanted.service_account, [who.service_account], "/"),
+        (wanted.spiffe_id, [who.spiffe_id], "/"),
+        (wanted.dns_name, who.dns_names, "."),
+        (wanted.token, [who.name], "/"),
+    ]
+    return all(
+        not pattern or any(_like(pattern, text, separator) for text in texts)
+        for pattern, texts, separator in plain
+    )
+
+
+def _gives(pattern: str, service: str, who: Identity) -> bool:
+    namespace, name = service.split("/")
+    if pattern == "*":
+        return True
+    wanted_namespace, wanted_name = pattern.split("/")
+    if wanted_namespace == ".":
+        wanted_namespace = who.namespace or "nowhere"
+    return wanted_namespace == namespace and wanted_name in ("*", name)
+
+
+def _visible(grant: list[str], scope: str) -> bool:
+    """As `rust/engine/src/grant.rs`."""
+    return any(
+        pattern == "*" or pattern == scope or (pattern.endswith("/*") and scope.startswith(pattern[:-1]))
+        for pattern in grant
+    )
+
+
+@given(identities, st.lists(rules, min_size=1, max_size=4))
+def test_exactly_what_the_rules_give_is_visible(who: Identity, given_rules: list[RuleSettings]) -> None:
+    """Every service that some rule for this identity names, no other, and what is public."""
+    grant = Authorization(given_rules).grant(who)
+    concerned = [rule for rule in given_rules if _concerns(rule, who)]
+    for service in SERVICES:
+        expected = any(_gives(each, service, who) for rule in concerned for each in rule.subscribe)
+        assert _visible(grant, service) is expected, service
+    assert _visible(grant, "")
+
+
+@given(identities, st.lists(rules, min_size=1, max_size=3), rules, st.sampled_from(NAMESPACES))
+def test_a_further_rule_takes_nothing_away(
+    who: Identity, given_rules: list[RuleSettings], further: RuleSettings, namespace: str
+) -> None:
+    """Neither what is visible nor what may be claimed; and their order means nothing."""
+    before, after = Authorization(given_rules), Authorization([further, *given_rules])
+    assert set(before.grant(who)) <= set(after.grant(who))
+    assert after.grant(who) == Authorization([*given_rules, further]).grant(who)
+    if before.refuse_claim(who, namespace) is None:
+        assert after.refuse_claim(who, namespace) is None
+
+
+@given(identities, st.lists(rules, max_size=3), st.sampled_from(NAMESPACES))
+def test_a_claim_is_the_own_namespace_or_given(
+    who: Identity, given_rules: list[RuleSettings], namespace: str
+) -> None:
+    """By a rule for this identity."""
+    allowed = Authorization(given_rules).refuse_claim(who, namespace) is None
+    given_by_rule = any(_concerns(rule, who) and {"*", namespace} & set(rule.claim) for rule in given_rules)
+    assert allowed is (namespace == who.namespace or given_by_rule)
+
+
+@given(identities)
+def test_without_rules_nobody_sees_what_is_private_to_others(who: Identity) -> None:
+    """The default: what is public and the own namespace."""
+    grant = Authorization().grant(who)
+    for service in SERVICES:
+        assert _visible(grant, service) is (service.split("/")[0] == who.namespace)

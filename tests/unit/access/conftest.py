@@ -1,0 +1,36 @@
+"""A fake API server that gives and reviews tokens, and a client of it."""
+
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+
+import pytest
+
+from steerway.access.verdict import Verdict
+from steerway.sources.kubernetes.access import Access
+from steerway.sources.kubernetes.client import KubernetesClient
+from steerway.testing.fake_api_server import FakeApiServer
+from steerway.testing.fake_token_issuer import FakeTokenIssuer
+
+
+@pytest.fixture
+def issuer() -> FakeTokenIssuer:
+    return FakeTokenIssuer()
+
+
+@pytest.fixture
+async def server(issuer: FakeTokenIssuer) -> AsyncIterator[FakeApiServer]:
+    async with FakeApiServer() as running:
+        running.issuer = issuer
+        yield running
+
+
+@pytest.fixture
+async def client(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[KubernetesClient]:
+    made = KubernetesClient(Access((server.write_kubeconfig(tmp_path / "kubeconfig"),)))
+    yield made
+    await made.close()
+
+
+async def settled(found: Verdict | Awaitable[Verdict]) -> Verdict:
+    """The verdict, waited for if it was promised."""
+    return await found if isinstance(found, Awaitable) else found
