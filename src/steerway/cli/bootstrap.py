@@ -57,30 +57,71 @@ def _server(_context: click.Context, _option: click.Parameter, value: str) -> st
     show_default=True,
     help="How the client secures its connection to the xDS server",
 )
-def bootstrap(server: str, node_id: str | None, zone: str | None, namespace: str | None, creds: str) -> None:
+@click.option("--ca", metavar="FILE", help="Authority of the server's certificate  [default: the system's]")
+@click.option("--certificate", metavar="FILE", help="Client certificate, where the server asks for one")
+@click.option("--key", metavar="FILE", help="Its private key")
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    help="Token that the client shows to the server: a projected service-account token, say",
+)
+def bootstrap(
+    server: str,
+    node_id: str | None,
+    zone: str | None,
+    namespace: str | None,
+    creds: str,
+    token_file: str | None,
+    **tls: str | None,
+) -> None:
     """Print a bootstrap file for gRPC clients to stdout.
 
     Write it where GRPC_XDS_BOOTSTRAP points, or put it into GRPC_XDS_BOOTSTRAP_CONFIG. Run this in each pod
     (an init container will do) rather than once for all of them, so that each client has a node id of its
-    own.
+    own. --ca, --certificate, --key and --token-file are paths as the client sees them; it reads the files again
+    when they change.
     """
+    given = {name: path for name, path in {**tls, "token_file": token_file}.items() if path}
+    if given and creds != "tls":
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise click.UsageError(f"{named}: clients use this with --creds tls only")
+    if ("certificate" in given) != ("key" in given):
+        raise click.UsageError("--certificate and --key belong together: give both")
     namespace = namespace or _own_namespace(os.environ)
-    document = _document(server, node_id or _own_id(os.environ, namespace), zone, namespace, creds)
+    document = _document(server, node_id or _own_id(os.environ, namespace), zone, namespace)
+    if creds == "tls":
+        document["xds_servers"][0] |= _credentials(given)
     terminal.say(json.dumps(document, indent=2))
     if creds == "tls":
         terminal.note(
             "grpc-js (Node) has no `tls` credentials towards the control plane and refuses this file; the"
-            " other clients check the server against the system's root certificates"
+            " other clients check the server against "
+            + ("the given authority" if "ca" in given else "the system's root certificates")
+        )
+    if token_file:
+        terminal.note(
+            "clients read call_creds (gRFC A97) from grpc 1.75 (C-core, Go) on, with"
+            " GRPC_EXPERIMENTAL_XDS_BOOTSTRAP_CALL_CREDS=true; others ignore them and show no token"
         )
 
 
-def _document(server: str, node_id: str, zone: str | None, namespace: str, creds: str) -> dict[str, Any]:
+def _credentials(files: Mapping[str, str]) -> dict[str, Any]:
+    """How the client secures the connection and proves who it is (gRFC A65, A97)."""
+    names = {"ca": "ca_certificate_file", "certificate": "certificate_file", "key": "private_key_file"}
+    config = {key: files[name] for name, key in names.items() if name in files}
+    found: dict[str, Any] = {"channel_creds": [{"type": "tls", "config": config}]}
+    if "token_file" in files:
+        token = {"jwt_token_file": files["token_file"]}
+        found["call_creds"] = [{"type": "jwt_token_file", "config": token}]
+    return found
+
+
+def _document(server: str, node_id: str, zone: str | None, namespace: str) -> dict[str, Any]:
     return {
         "xds_servers": [
             {
                 "server_uri": server,
-                # An empty config for `tls`: the system's roots. No call_creds: they need a secure channel.
-                "channel_creds": [{"type": "tls", "config": {}} if creds == "tls" else {"type": "insecure"}],
+                "channel_creds": [{"type": "insecure"}],
                 # gRFC A53: a client keeps what it has when a resource disappears. grpc-js needs it: it never
                 # sees a resource again that went away and came back with equal content.
                 "server_features": ["xds_v3", "ignore_resource_deletion"],

@@ -81,7 +81,7 @@ async def test_a_token_is_verified_with_the_keys_of_the_cluster(
             "is for https://kubernetes.default.svc and not for steerway",
         ),
         ({"aud": None}, "aud"),
-        ({"audience": []}, "is for nobody and not for"),
+        ({"audience": []}, "aud"),
         ({"life_seconds": -60}, "expired"),
         ({"exp": None}, "exp"),
         ({"iss": "https://elsewhere"}, "issuer"),

@@ -1,0 +1,457 @@
+"""Who may connect, on a real control plane: certificates, tokens, rules, privacy, rotation, an API server lost."""
+
+import asyncio
+import contextlib
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+import yaml
+from envoy.config.core.v3.base_pb2 import Node
+from google.protobuf.json_format import ParseDict
+from tests.real.conftest import Steer
+from tests.support.backend import Backends
+from tests.support.certificate import Authority, Certified
+from tests.support.control_plane import ControlPlane
+from tests.support.deadline import until
+from tests.support.grpc_client import Client
+from tests.support.manifest import Files, service
+from tests.support.process import Processes, installed
+
+from steerway.testing.ads_client import AdsClient, DeltaStream
+from steerway.testing.fake_api_server import FakeApiServer
+from steerway.testing.fake_token_issuer import FakeTokenIssuer
+from steerway.translate.type_url import LISTENER
+
+AUTHORITY, CLIENTS = Authority(), Authority("clients")
+SERVER = AUTHORITY.issue("127.0.0.1", usage="server")
+WEB = CLIENTS.issue("spiffe://prod/ns/shop/sa/web", usage="client")
+LEDGER_CLIENT = CLIENTS.issue("spiffe://prod/ns/pay/sa/web", usage="client")
+TOKEN = "static-token-0123456789abcdef"
+ADMIN_TOKEN = "admin-token-0123456789abcdef"
+PUBLIC, PRIVATE = "backend.shop", "ledger.pay"
+
+Configure = Callable[[Mapping[str, Any]], Path]
+
+
+@pytest.fixture(autouse=True)
+def services(files: Files) -> None:
+    """A public service in shop, and a private one in pay."""
+    files.write("backend.yaml", service("backend", {"grpc": 50051}))
+    files.write("ledger.yaml", private(True))
+
+
+def private(value: bool) -> dict[str, Any]:
+    made = service("ledger", {"grpc": 50051}, namespace="pay")
+    made["metadata"]["annotations"] = {"steerway.io/private": str(value).lower()}
+    return made
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    """The directory of certificates and tokens, mounted as kubelet does it."""
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    mount(folder, SERVER)
+    (folder / "ca.crt").write_bytes(CLIENTS.certificate)
+    (folder / "tokens").write_text(f"{TOKEN},shop/web\n")
+    (folder / "admin").write_text(ADMIN_TOKEN)
+    return folder
+
+
+def mount(folder: Path, certified: Certified) -> None:
+    """Swap the certificate and its key at once (kubernetes/pkg/volume/util/atomic_writer.go)."""
+    version = folder / f"..{len(list(folder.iterdir()))}"
+    version.mkdir()
+    (version / "tls.crt").write_bytes(certified.certificate)
+    (version / "tls.key").write_bytes(certified.key)
+    (folder / "..tmp").symlink_to(version.name)
+    (folder / "..tmp").rename(folder / "..data")
+    for name in ("tls.crt", "tls.key"):
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(Path("..data") / name)
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Configure:
+    """Writes a settings file."""
+
+    def write(settings: Mapping[str, Any]) -> Path:
+        path = tmp_path / "steerway.yaml"
+        path.write_text(yaml.safe_dump(dict(settings)))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def protect(steer: Steer, configure: Configure, secrets: Path) -> Callable[..., ControlPlane]:
+    """Starts steerway with TLS, client certificates and these further settings."""
+
+    def start(**settings: Any) -> ControlPlane:
+        tls = {
+            "certificate": secrets / "tls.crt",
+            "key": secrets / "tls.key",
+            "client_ca": secrets / "ca.crt",
+        }
+        given = {
+            "tls": {name: str(path) for name, path in tls.items()},
+            "authentication": {"certificate": True, "trust_domains": ["prod"]},
+        }
+        plane = steer("--config", str(configure(given | settings)))
+        until(plane.ready, "ready")
+        return plane
+
+    return start
+
+
+@contextlib.contextmanager
+def client(
+    plane: ControlPlane,
+    certified: Certified | None = None,
+    token: str = "",
+    namespace: str = "",
+    tls: bool = True,
+    authority: Authority = AUTHORITY,
+) -> Iterator[AdsClient]:
+    """A grpcio client with a certificate, a token as call credentials (plaintext: as metadata), or nothing."""
+    metadata = {"NAMESPACE": namespace} if namespace else {}
+    node = ParseDict({"id": "test", "metadata": metadata}, Node())
+    if not tls:
+        headers = [("authorization", f"Bearer {token}")] if token else []
+        with AdsClient(plane.address, node, metadata=headers) as made:
+            yield made
+        return
+    pair = (certified.key, certified.certificate) if certified else (None, None)
+    credentials = grpc.ssl_channel_credentials(authority.certificate, *pair)
+    if token:
+        call = grpc.access_token_call_credentials(token)
+        credentials = grpc.composite_channel_credentials(credentials, call)
+    with AdsClient(plane.address, node, credentials=credentials) as made:
+        yield made
+
+
+def seen(asking: AdsClient, *names: str) -> dict[str, bool]:
+    """Which of the names the client is given, by delta."""
+    stream = asking.delta()
+    found: dict[str, bool] = {}
+    stream.request(LISTENER, *names)
+    while set(found) != set(names):
+        found |= _told(stream)
+    return found
+
+
+def _told(stream: DeltaStream) -> dict[str, bool]:
+    response = stream.read()
+    stream.ack(response)
+    told = {resource.name: True for resource in response.resources}
+    return told | dict.fromkeys(response.removed_resources, False)
+
+
+def ended(asking: AdsClient) -> tuple[grpc.StatusCode, str]:
+    """The status with which the server ends a stream."""
+    stream = asking.sotw()
+    stream.request(LISTENER, PUBLIC)
+    end = stream.end()
+    return end.code, end.details
+
+
+def test_a_certificate_opens_what_is_public_and_the_own_namespace(
+    protect: Callable[..., ControlPlane],
+) -> None:
+    """The private service of another namespace is absent, as one that does not exist, and counted."""
+    plane = protect()
+    names = (PUBLIC, PRIVATE, "nothing.shop")
+    with client(plane, WEB, namespace="shop") as web, client(plane, LEDGER_CLIENT) as ledger:
+        assert seen(web, *names) == {PUBLIC: True, PRIVATE: False, "nothing.shop": False}
+        assert plane.metric("steerway_denied_total") > 0
+        assert seen(ledger, *names) == {PUBLIC: True, PRIVATE: True, "nothing.shop": False}
+    assert plane.metric("steerway_authentications_total", method="certificate", outcome="accepted") == 2
+
+
+def test_a_short_name_is_one_of_the_own_namespace(protect: Callable[..., ControlPlane]) -> None:
+    """For a client whose node says nothing, the identity does."""
+    plane = protect()
+    with client(plane, LEDGER_CLIENT) as ledger:
+        assert seen(ledger, "ledger", "backend") == {"ledger": True, "backend": False}
+
+
+def test_no_credential_a_bad_one_and_a_false_claim_end_the_stream(
+    protect: Callable[..., ControlPlane],
+) -> None:
+    """Each with its status; the log says more than the client hears."""
+    plane = protect()
+    stranger = CLIENTS.issue("spiffe://staging/ns/shop/sa/web", usage="client")
+    with (
+        client(plane) as nobody,
+        client(plane, stranger) as other,
+        client(plane, WEB, namespace="pay") as liar,
+    ):
+        code, told = ended(nobody)
+        assert (code, told) == (
+            grpc.StatusCode.UNAUTHENTICATED,
+            "this server takes a client certificate, and the client showed none",
+        )
+        code, told = ended(other)
+        assert code is grpc.StatusCode.UNAUTHENTICATED
+        assert "staging" not in told
+        code, told = ended(liar)
+        assert code is grpc.StatusCode.PERMISSION_DENIED
+        assert "namespace pay" in told
+        assert "spiffe://prod/ns/shop/sa/web" in told
+    refusals = [line for line in plane.process.errors if "stream_refused" in line]
+    assert any("trust domain staging" in line for line in refusals), refusals
+    for outcome, number in (("refused", 2), ("denied", 1)):
+        assert plane.metric("steerway_authentications_total", outcome=outcome) == number
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_a_static_token_opens_as_well(
+    tls: bool, protect: Callable[..., ControlPlane], steer: Steer, secrets: Path, configure: Configure
+) -> None:
+    """As call credentials over TLS, and as plain metadata without; there it is warned of."""
+    authentication = {"token_file": str(secrets / "tokens")}
+    if tls:
+        plane = protect(authentication=authentication)
+    else:
+        plane = steer("--config", str(configure({"authentication": authentication})))
+        until(plane.ready, "ready")
+    warned = any("tokens_in_clear_text" in line for line in plane.process.errors)
+    assert warned is not tls
+    with client(plane, token=TOKEN, namespace="shop", tls=tls) as web:
+        assert seen(web, PUBLIC, PRIVATE) == {PUBLIC: True, PRIVATE: False}
+    with client(plane, token=f"{TOKEN}x", tls=tls) as bad:
+        assert ended(bad)[0] is grpc.StatusCode.UNAUTHENTICATED
+    (secrets / "tokens").write_text("another-token-0123456789,shop/web\n")
+    until(lambda: _refused(plane, tls), "the end of the old token")
+
+
+def _refused(plane: ControlPlane, tls: bool) -> bool:
+    with client(plane, token=TOKEN, tls=tls) as old:
+        stream = old.delta()
+        stream.request(LISTENER, PUBLIC)
+        try:
+            stream.read()
+        except Exception as error:  # noqa: BLE001 - whatever its status
+            return "UNAUTHENTICATED" in repr(vars(error))
+    return False
+
+
+def test_rules_say_what_is_seen_and_claimed(protect: Callable[..., ControlPlane]) -> None:
+    """Nothing that no rule gives, public or not."""
+    rules = [
+        {"identity": {"spiffe_id": "spiffe://prod/ns/*/sa/web"}, "subscribe": ["./*"]},
+        {"identity": {"namespace": "shop"}, "subscribe": ["pay/ledger"], "claim": ["pay"]},
+    ]
+    plane = protect(authorization={"rules": rules})
+    with client(plane, WEB, namespace="pay") as web, client(plane, LEDGER_CLIENT) as ledger:
+        assert seen(web, PUBLIC, PRIVATE) == {PUBLIC: True, PRIVATE: True}
+        assert seen(ledger, PUBLIC, PRIVATE) == {PUBLIC: False, PRIVATE: True}
+    with client(plane, LEDGER_CLIENT, namespace="shop") as liar:
+        assert ended(liar)[0] is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_privacy_takes_effect_on_open_streams(protect: Callable[..., ControlPlane], files: Files) -> None:
+    """A service that is opened comes, one that is closed goes, whether by itself or by its Namespace."""
+    plane = protect()
+    with client(plane, WEB) as web:
+        stream = web.delta()
+        stream.request(LISTENER, PRIVATE)
+        assert _told(stream) == {PRIVATE: False}
+        files.write("ledger.yaml", private(False))
+        assert _told(stream) == {PRIVATE: True}
+        files.write("ledger.yaml", private(True))
+        assert _told(stream) == {PRIVATE: False}
+        files.write("ledger.yaml", service("ledger", {"grpc": 50051}, namespace="pay"))
+        assert _told(stream) == {PRIVATE: True}
+        metadata = {"name": "pay", "annotations": {"steerway.io/private": "true"}}
+        files.write("pay.yaml", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        assert _told(stream) == {PRIVATE: False}
+
+
+def test_a_swapped_certificate_is_shown_to_new_clients_and_ends_no_stream(
+    protect: Callable[..., ControlPlane], secrets: Path, files: Files
+) -> None:
+    """A pair that does not fit together changes nothing but is a problem that names the file."""
+    plane = protect()
+    successor = Authority("successor")
+    renewed = successor.issue("127.0.0.1", usage="server")
+    with client(plane, WEB) as old:
+        stream = old.delta()
+        stream.request(LISTENER, PUBLIC, "new.shop")
+        told: dict[str, bool] = {}
+        while len(told) < 2:
+            told |= _told(stream)
+        mount(secrets, Certified(renewed.certificate, SERVER.key))
+        problem = plane.wait_for_problem("tls.key", "does not belong to")
+        assert problem["where"] == str(secrets / "tls.key")
+        with client(plane, WEB) as another:
+            assert seen(another, PUBLIC) == {PUBLIC: True}
+        mount(secrets, renewed)
+        plane.wait_for_no_problem()
+        with client(plane, WEB, authority=successor) as new:
+            assert seen(new, PUBLIC) == {PUBLIC: True}
+        files.write("new.yaml", service("new", {"grpc": 50051}))
+        assert _told(stream) == {"new.shop": True}
+
+
+def test_without_authentication_everybody_sees_everything_and_a_warning_says_so(steer: Steer) -> None:
+    """The default, for a network that is closed otherwise."""
+    plane = steer()
+    until(plane.ready, "ready")
+    with client(plane, tls=False, namespace="anywhere") as anybody:
+        assert seen(anybody, PUBLIC, PRIVATE) == {PUBLIC: True, PRIVATE: True}
+    assert any("no_authentication" in line and "warning" in line for line in plane.process.errors)
+
+
+def test_the_admin_server_asks_for_its_token(protect: Callable[..., ControlPlane], secrets: Path) -> None:
+    """Probes go on without it; nothing that was secret stands anywhere in what it answers, nor in the log."""
+    plane = protect(
+        admin_token_file=str(secrets / "admin"),
+        authentication={"certificate": True, "token_file": str(secrets / "tokens")},
+        log_level="debug",
+    )
+    with client(plane, token=TOKEN, namespace="shop") as web:
+        assert seen(web, PUBLIC) == {PUBLIC: True}
+        with httpx.Client(base_url=plane.admin, trust_env=False) as http:
+            paths = ("/", "/metrics", "/api/v1/streams", "/api/v1/resources", "/api/v1/problems", "/nothing")
+            for path in paths:
+                refused = http.get(path)
+                assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+                assert http.get(path, headers={"authorization": f"Bearer {TOKEN}"}).status_code == 401
+            assert http.get("/healthz").status_code == http.get("/readyz").status_code == 200
+            shown = {"authorization": f"Bearer {ADMIN_TOKEN}"}
+            told = [http.get(path, headers=shown) for path in paths]
+            assert [answer.status_code for answer in told] == [200] * 5 + [404]
+    key = SERVER.key.decode().splitlines()[1]
+    for text in (*(answer.text for answer in told), *plane.process.errors, *plane.process.lines):
+        for secret in (TOKEN, ADMIN_TOKEN, key):
+            assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("break_it", "named"),
+    [
+        (lambda folder: (folder / "tls.key").unlink(), "tls.key: cannot be read"),
+        (lambda folder: mount(folder, Certified(SERVER.certificate, b"-----BEGIN")), "tls.key: "),
+        (lambda folder: (folder / "ca.crt").write_text("nothing"), "ca.crt: "),
+        (lambda folder: (folder / "tokens").write_text("short,ci"), "tokens:1: the token is shorter"),
+    ],
+)
+def test_a_start_with_unusable_files_fails(
+    break_it: Callable[[Path], None], named: str, processes: Processes, secrets: Path, files: Files
+) -> None:
+    """Rather than serve with less protection than was asked for; exit code 2 and the name of the file."""
+    break_it(secrets)
+    options = {
+        "--files": files.directory,
+        "--tls-certificate": secrets / "tls.crt",
+        "--tls-key": secrets / "tls.key",
+        "--tls-client-ca": secrets / "ca.crt",
+        "--authentication-token-file": secrets / "tokens",
+    }
+    addresses = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    flags = [part for flag, path in options.items() for part in (flag, str(path))]
+    process = processes.start("steerway serve", [installed("steerway"), "serve", *addresses, *flags])
+    assert process.ended(40) == 2, process.complaint("ended otherwise")
+    assert named in process.errors[-1], process.complaint("does not name the file")
+
+
+class ApiServer:
+    """A fake API server on a thread of its own, for tests that are not asynchronous themselves."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.issuer = FakeTokenIssuer()
+        self.kubeconfig = kubeconfig
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._server = self.do(self._start())
+
+    async def _start(self) -> FakeApiServer:
+        server = FakeApiServer()
+        await server.start()
+        server.issuer = self.issuer
+        server.write_kubeconfig(self.kubeconfig)
+        return server
+
+    def do(self, work: Any) -> Any:
+        """Run a coroutine there, and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def lose(self) -> None:
+        self.do(self._server.stop())
+
+    def close(self) -> None:
+        self.lose()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@pytest.fixture
+def api_server(tmp_path: Path) -> Iterator[ApiServer]:
+    server = ApiServer(tmp_path / "kubeconfig")
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("how", ["token_review", "jwks"])
+def test_a_service_account_opens_and_an_outage_ends_nothing(
+    how: str, protect: Callable[..., ControlPlane], api_server: ApiServer
+) -> None:
+    """Known tokens go on while the API server is away; with reviews new ones are told to try again."""
+    plane = protect(
+        authentication={"service_account": how},
+        kubernetes={"kubeconfig": str(api_server.kubeconfig)},
+    )
+    web, other = api_server.issuer.token("shop", "web"), api_server.issuer.token("pay", "web")
+    with client(plane, token=web, namespace="shop") as one:
+        assert seen(one, PUBLIC, PRIVATE) == {PUBLIC: True, PRIVATE: False}
+    with client(plane, token=api_server.issuer.token(audience="elsewhere")) as misled:
+        assert ended(misled)[0] is grpc.StatusCode.UNAUTHENTICATED
+    api_server.lose()
+    with client(plane, token=web, namespace="shop") as again:
+        assert seen(again, PUBLIC) == {PUBLIC: True}
+    with client(plane, token=other) as new:
+        if how == "jwks":
+            assert seen(new, PRIVATE) == {PRIVATE: True}
+        else:
+            assert ended(new)[0] is grpc.StatusCode.UNAVAILABLE
+            plane.wait_for_problem("tokenreviews", "cannot verify tokens")
+    assert any("service account shop/web" in line for line in plane.process.errors)
+
+
+def test_a_client_of_the_bootstrap_file_shows_its_certificate(
+    connect: Callable[..., Client],
+    protect: Callable[..., ControlPlane],
+    backends: Backends,
+    files: Files,
+    tmp_path: Path,
+) -> None:
+    """`steerway bootstrap --creds tls` is all that a gRPC client needs for mutual TLS."""
+    (address,) = backends.open(1)
+    files.publish([address])
+    paths = {"ca": AUTHORITY.certificate, "certificate": WEB.certificate, "key": WEB.key}
+    options = ["--creds", "tls"]
+    for name, content in paths.items():
+        (tmp_path / f"client.{name}").write_bytes(content)
+        options += [f"--{name}", str(tmp_path / f"client.{name}")]
+    plane = protect()
+    channel = connect(plane, *options).dial("xds:///backend")
+    assert until(lambda: channel.call()[0].ok, "an answer")
+    (stream,) = plane.streams("lds")
+    assert stream["audience"].endswith("/shop")
+
+
+def test_bootstrap_refuses_what_clients_would_ignore() -> None:
+    """Tokens and certificates over an insecure channel."""
+    command = [installed("steerway"), "bootstrap", "--server", "localhost:1", "--token-file", "/t"]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "--creds tls" in refused.stderr
