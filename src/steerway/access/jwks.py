@@ -5,6 +5,9 @@ expires, also when its pod is gone. Keys are fetched when the first token comes,
 not there (a key was rotated), and every hour, so that a key which was taken away goes. Fetching is limited, or anybody
 could have the keys fetched by inventing names of keys. Keys that cannot be fetched anew stay.
 
+Signatures are verified on threads, since one takes 0.3 ms and a storm brings thousands; verdicts are kept until the
+token expires or the keys do.
+
 Sources: RFC 7519 (JWT), RFC 7517 (JWKS), RFC 8725 (best practices: algorithms by allow-list, and by the key's);
 Kubernetes, "Service account issuer discovery".
 """
@@ -19,8 +22,9 @@ import jwt
 import structlog
 
 from steerway.access import token_claims
-from steerway.access.identity import of_service_account, parse_username
-from steerway.access.verdict import Credential, Verdict, refused, unavailable
+from steerway.access.identity import Identity, of_service_account, parse_username
+from steerway.access.verdict import Credential, Refusal, Verdict, refused, unavailable
+from steerway.access.verdict_cache import VerdictCache
 from steerway.access.watched_files import ContentError
 from steerway.errors import SourceError
 from steerway.sources.store import Problem
@@ -37,6 +41,8 @@ RETRY_PAUSE_SECONDS = 5.0
 """Least time after one that failed."""
 LEEWAY_SECONDS = 10.0
 """By how much clocks may differ."""
+REFUSED_SECONDS = 10.0
+"""Life of a bad verdict, so that a client which tries again and again costs little."""
 _REQUIRED = ("exp", "iss", "aud", "sub")
 
 Keys: TypeAlias = Mapping[str, jwt.PyJWK]
@@ -70,15 +76,18 @@ class SignedToken:
         issuer: str,
         fetch: Fetch | None,
         timeout_seconds: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`issuer` "": the one that `fetch` tells. `audiences`: at least one; a token must be for one of them."""
+        """`issuer` "": the one that `fetch` tells. `audiences`: at least one; a token must be for one of them.
+        `clock`: seconds since the epoch.
+        """
         self._audiences = tuple(audiences)
         self._issuer = issuer
         self._fetch = fetch
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._keys: Keys = {}
+        self._cache = VerdictCache()
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
         self._fetching: asyncio.Task[None] | None = None
@@ -88,21 +97,26 @@ class SignedToken:
     def take(self, content: bytes, name: str) -> None:
         """Use the keys of a JWKS document from now on. ContentError when there is none in it."""
         self._keys = parse_keys(content, name)
+        self._cache = VerdictCache()
 
     def reads(self, credential: Credential) -> bool:
         return bool(credential.token)
 
     def judge(self, credential: Credential) -> Verdict | Awaitable[Verdict]:
         token = credential.token
+        known = self._cache.fresh(self._cache.key(token), self._clock())
+        if known is not None:
+            return known
         if len(token) > token_claims.MAX_TOKEN:
             return refused(f"the token is longer than {token_claims.MAX_TOKEN} bytes")
         try:
             kid = jwt.get_unverified_header(token).get("kid", "")
         except (jwt.PyJWTError, RecursionError):
             return refused("the token is no JSON Web Token")
-        if self._fetch is not None and self._may_fetch() and (kid not in self._keys or self._old()):
-            return self._judge_later(token, kid)
-        return self._verify(token, kid)
+        due = self._fetch is not None and self._may_fetch() and (kid not in self._keys or self._old())
+        if not due and kid not in self._keys:
+            return self._unknown(kid)
+        return self._judge_later(token, kid, due)
 
     async def close(self) -> None:
         """Give up a fetch that is under way."""
@@ -119,14 +133,31 @@ class SignedToken:
         pause = FETCH_PAUSE_SECONDS if self.problem is None else RETRY_PAUSE_SECONDS
         return self._clock() - self._tried_at >= pause
 
-    async def _judge_later(self, token: str, kid: str) -> Verdict:
-        if self._fetching is None:
+    async def _judge_later(self, token: str, kid: str, due: bool) -> Verdict:
+        if due and self._fetching is None:
             self._tried_at = self._clock()
             self._fetching = asyncio.create_task(self._fetch_keys())
-        if kid in self._keys:
-            return self._verify(token, kid)  # old keys are as good as none newer; who needs a new one waits
-        await asyncio.shield(self._fetching)
-        return self._verify(token, kid)
+        if kid not in self._keys and self._fetching is not None:
+            await asyncio.shield(self._fetching)  # who has an old key is judged by that, and does not wait
+        key, cache = self._keys.get(kid), self._cache
+        if key is None:
+            return self._unknown(kid)
+        verdict = await asyncio.to_thread(self._verify, token, key)
+        kept, now = cache.key(token), self._clock()
+        if isinstance(verdict, Identity):
+            expires = token_claims.expiry(token_claims.unverified(token)) or now
+            keys_end = expires if self._fetched_at is None else self._fetched_at + MAX_AGE_SECONDS
+            cache.accept(kept, verdict, min(expires, keys_end), expires)
+        else:
+            cache.refuse(kept, verdict, now + REFUSED_SECONDS)
+        return verdict
+
+    def _unknown(self, kid: str) -> Refusal:
+        if self.problem is not None or not self._keys:
+            return unavailable("the keys that verify tokens could not be fetched")
+        return refused(
+            f"the token is signed with key {str(kid)[:80]!r}, which the cluster's JWKS does not have"
+        )
 
     async def _fetch_keys(self) -> None:
         assert self._fetch is not None
@@ -139,6 +170,8 @@ class SignedToken:
         except (SourceError, ContentError) as error:
             self._failed(str(error))
         else:
+            if set(keys) != set(self._keys):
+                self._cache = VerdictCache()
             self._keys, self._fetched_at, self.problem = keys, self._clock(), None
             self._issuer = self._issuer or issuer
             log.info("token_keys_fetched", keys=sorted(keys), issuer=self._issuer)
@@ -150,14 +183,8 @@ class SignedToken:
         log.warning("token_keys_not_fetched", reason=reason, cure=cure, keys=len(self._keys))
         self.problem = Problem("token keys (JWKS)", f"cannot be fetched: {reason}", cure)
 
-    def _verify(self, token: str, kid: str) -> Verdict:
-        key = self._keys.get(kid)
-        if key is None:
-            if self.problem is not None or not self._keys:
-                return unavailable("the keys that verify tokens could not be fetched")
-            return refused(
-                f"the token is signed with key {kid[:80]!r}, which the cluster's JWKS does not have"
-            )
+    def _verify(self, token: str, key: jwt.PyJWK) -> Verdict:
+        """Judge by signature and claims. Runs on a thread."""
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,

@@ -1,5 +1,6 @@
 """Credentials that need no secret of steerway's: a certificate that TLS has verified, and the Unix socket."""
 
+import functools
 from collections.abc import Iterable
 
 from steerway.access.identity import Identity, of_certificate
@@ -20,10 +21,15 @@ class ClientCertificate:
         return bool(credential.certificate)
 
     def judge(self, credential: Credential) -> Verdict:
-        try:
-            return of_certificate(credential.certificate, self._trust_domains)
-        except ValueError as error:
-            return refused(f"the client certificate names nobody: {error}")
+        return _judged(tuple(credential.certificate), self._trust_domains)
+
+
+@functools.lru_cache(maxsize=4096)
+def _judged(names: tuple[str, ...], trust_domains: frozenset[str]) -> Verdict:
+    try:
+        return of_certificate(names, trust_domains)
+    except ValueError as error:
+        return refused(f"the client certificate names nobody: {error}")
 
 
 class UnixSocket:

@@ -8,6 +8,7 @@ A claim is worth checking although it opens nothing: it decides what short names
 show it as the client's name.
 """
 
+import functools
 from collections.abc import Sequence
 
 from steerway.access import pattern
@@ -36,6 +37,8 @@ class Authorization:
 
     def __init__(self, rules: Sequence[RuleSettings] = ()) -> None:
         self._rules = tuple(rules)
+        # A fleet has few identities; in a restart storm each of them comes thousands of times.
+        self._granted = functools.lru_cache(maxsize=4096)(self._given)
 
     @property
     def by_rules(self) -> bool:
@@ -44,6 +47,9 @@ class Authorization:
 
     def grant(self, identity: Identity) -> list[str]:
         """What the identity may see, as patterns over scopes for `Engine.classify`; sorted, public included."""
+        return list(self._granted(identity))
+
+    def _given(self, identity: Identity) -> tuple[str, ...]:
         given = {pattern.PUBLIC}
         if not self._rules and identity.namespace:
             given.add(f"{identity.namespace}/*")
@@ -51,7 +57,7 @@ class Authorization:
             if is_for(rule, identity):
                 found = (pattern.grant(each, identity) for each in rule.subscribe)
                 given.update(each for each in found if each is not None)
-        return sorted(given)
+        return tuple(sorted(given))
 
     def refuse_claim(self, identity: Identity, namespace: str) -> Refusal | None:
         """Why the identity may not say that its node is in `namespace` ("": it says nothing); None when it may."""

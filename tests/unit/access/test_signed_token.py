@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -33,7 +34,7 @@ WEB = of_service_account("shop", "web")
 
 class Clock:
     def __init__(self) -> None:
-        self.now = 1000.0
+        self.now = time.time()
 
     def __call__(self) -> float:
         return self.now
@@ -160,7 +161,7 @@ async def test_a_rotated_key_is_fetched_when_a_token_names_it(
     signed: SignedToken, server: FakeApiServer, issuer: FakeTokenIssuer, clock: Clock
 ) -> None:
     """Not more often than the pause allows, or anybody could have keys fetched by inventing names."""
-    old = issuer.token()
+    old = issuer.token(life_seconds=86_400)
     assert await judge(signed, old) == WEB
     issuer.rotate()
     found = await judge(signed, issuer.token())
@@ -178,7 +179,7 @@ async def test_a_key_that_was_taken_away_goes_within_the_hour(
     signed: SignedToken, server: FakeApiServer, issuer: FakeTokenIssuer, clock: Clock
 ) -> None:
     """The first token after that time has the keys fetched, and does not wait for them."""
-    old = issuer.token()
+    old = issuer.token(life_seconds=86_400)
     assert await judge(signed, old) == WEB
     issuer.rotate(keep=False)
     clock.now += MAX_AGE_SECONDS
@@ -193,7 +194,7 @@ async def test_without_the_api_server_the_keys_stay(
     signed: SignedToken, server: FakeApiServer, issuer: FakeTokenIssuer, clock: Clock
 ) -> None:
     """Clients that come are verified with the keys that are there; a new key cannot be judged."""
-    token = issuer.token()
+    token = issuer.token(life_seconds=86_400)
     assert await judge(signed, token) == WEB
     await server.stop()
     clock.now += MAX_AGE_SECONDS
