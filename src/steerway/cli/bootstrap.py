@@ -100,8 +100,8 @@ def bootstrap(
         )
     if token_file:
         terminal.note(
-            "clients read call_creds (gRFC A97) from grpc 1.75 (C-core, Go) on, with"
-            " GRPC_EXPERIMENTAL_XDS_BOOTSTRAP_CALL_CREDS=true; others ignore them and show no token"
+            "C-core and Go clients read call_creds (gRFC A97) with"
+            " GRPC_EXPERIMENTAL_XDS_BOOTSTRAP_CALL_CREDS=true in their environment; others show no token"
         )
 
 
