@@ -90,17 +90,19 @@ def endpoint_slice(
     )
 
 
+Content = tuple[bytes, tuple[tuple[str, str], ...], str]
+"""A resource, the others that it names, and its scope."""
+
+
 class AbsentError(LookupError):
     """A client was told that a resource does not exist; `str()` is the reason that operators see."""
 
 
 @dataclass
 class Published:
-    """The engine's store, as far as its answers go: (type_url, name, audience) → resource and references, or reason."""
+    """The engine's store, as far as its answers go: (type_url, name, audience) → content, or the reason for none."""
 
-    entries: dict[tuple[str, str, str], tuple[bytes, tuple[tuple[str, str], ...]] | str] = field(
-        default_factory=dict
-    )
+    entries: dict[tuple[str, str, str], Content | str] = field(default_factory=dict)
     complete: set[tuple[str, str]] = field(default_factory=set)
 
     def apply(self, commit: Commit) -> None:
@@ -108,7 +110,7 @@ class Published:
         keys = [entry[:3] for changes in (commit.put, commit.absent, commit.forget) for entry in changes]
         assert len(keys) == len(set(keys)), keys
         for put in commit.put:
-            key, content = list(put[:3]), (put.body, put.references)
+            key, content = list(put[:3]), (put.body, put.references, put.scope)
             assert self._replace(key, content), f"{key} is published again without a change"
         for *key, reason in commit.absent:
             assert reason
@@ -117,7 +119,7 @@ class Published:
             del self.entries[tuple(forgotten)]
         self.complete |= set(commit.complete)
 
-    def _replace(self, key: list[str], content: tuple[bytes, tuple[tuple[str, str], ...]] | str) -> bool:
+    def _replace(self, key: list[str], content: Content | str) -> bool:
         served, name, audience = key
         before = self.entries.get((served, name, audience))
         self.entries[served, name, audience] = content
@@ -139,11 +141,15 @@ class Mesh:
     """Facts in, answers out; every commit on the way is checked."""
 
     def __init__(
-        self, *objects: Object, only: Iterable[str] = (), cluster_domain: str = "cluster.local"
+        self,
+        *objects: Object,
+        only: Iterable[str] = (),
+        cluster_domain: str = "cluster.local",
+        scope_all: bool = False,
     ) -> None:
         self.facts: dict[ObjectKey, Object] = {}
         self.catalog = Catalog(frozenset(only))
-        self.translator = Translator(self.catalog.service, cluster_domain)
+        self.translator = Translator(self.catalog.service, cluster_domain, scope_all)
         self.published = Published()
         self.published.apply(self.translator.start(()))
         self.update(*objects)

@@ -1,5 +1,6 @@
 """The catalog as facts change: what is a service, which changes matter, what is told of the rest."""
 
+import msgspec
 import pytest
 from tests.support.mesh import endpoint, endpoint_slice, service
 
@@ -7,8 +8,10 @@ from steerway.catalog import service as build_service
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model import Port, Problem, ServiceId
 from steerway.sources.objects import (
+    PRIVATE_ANNOTATION,
     Endpoint,
     EndpointSlice,
+    Namespace,
     Object,
     ObjectKey,
     ObjectMeta,
@@ -217,10 +220,10 @@ def test_a_service_that_breaks_the_code_keeps_its_last_good_version(monkeypatch:
     facts = Facts(service(50051), endpoint_slice("10.0.0.1"))
     build = build_service.build
 
-    def broken(fact: Service, slices: list[EndpointSlice]) -> object:
+    def broken(fact: Service, slices: list[EndpointSlice], private: bool) -> object:
         if fact.metadata.name == "backend":
             raise ZeroDivisionError("no")
-        return build(fact, slices)
+        return build(fact, slices, private)
 
     monkeypatch.setattr(build_service, "build", broken)
     cart = ServiceId("shop", "cart")
@@ -232,3 +235,54 @@ def test_a_service_that_breaks_the_code_keeps_its_last_good_version(monkeypatch:
     monkeypatch.undo()
     assert facts.put(service(50051)) == {BACKEND}
     assert (facts.endpoints(), facts.catalog.problems()) == (2, [])
+
+
+def _says(value: str | None) -> dict[str, str] | None:
+    return None if value is None else {PRIVATE_ANNOTATION: value}
+
+
+def _namespace(value: str | None) -> Namespace:
+    return Namespace(ObjectMeta("shop", annotations=_says(value)))
+
+
+@pytest.mark.parametrize(
+    ("own", "of_namespace", "private"),
+    [
+        (None, None, False),
+        ("true", None, True),
+        ("false", None, False),
+        (" False ", None, False),
+        ("yes", None, True),
+        ("", None, True),
+        (None, "true", True),
+        (None, "false", False),
+        ("false", "true", False),
+        ("true", "false", True),
+    ],
+)
+@pytest.mark.parametrize("first", ["service", "namespace"])
+def test_a_service_is_private_by_its_own_word_or_that_of_its_namespace(
+    own: str | None, of_namespace: str | None, private: bool, first: str
+) -> None:
+    """Whichever is known first; anything but false is true, so that a typo publishes nothing."""
+    fact = msgspec.structs.replace(
+        service(50051), metadata=ObjectMeta("backend", "shop", annotations=_says(own))
+    )
+    objects = [fact, _namespace(of_namespace)]
+    facts = Facts(*(objects if first == "service" else reversed(objects)))
+    found = facts.catalog.service(BACKEND)
+    assert found is not None
+    assert found.private is private
+
+
+def test_a_namespace_concerns_its_own_services_and_only_when_its_word_changes() -> None:
+    """Also when it goes, and for services that come later."""
+    facts = Facts(service(50051), service(50051, namespace="pay"))
+    assert facts.put(_namespace(None)) == frozenset()
+    assert facts.put(_namespace("true")) == {BACKEND}
+    assert facts.put(_namespace("true")) == frozenset()
+    assert facts.put(service(1, name="cart")) == {ServiceId("shop", "cart")}
+    cart = facts.catalog.service(ServiceId("shop", "cart"))
+    assert cart is not None
+    assert cart.private
+    assert facts.remove(_namespace("true")) == {BACKEND, ServiceId("shop", "cart")}

@@ -2,6 +2,7 @@
 
 import time
 
+import msgspec
 import pytest
 from envoy.config.core.v3.health_check_pb2 import DRAINING, HEALTHY
 from tests.support.mesh import (
@@ -18,7 +19,7 @@ from tests.support.mesh import (
 )
 
 from steerway.catalog.model import Problem
-from steerway.sources.objects import EndpointSlice, ServicePort
+from steerway.sources.objects import PRIVATE_ANNOTATION, EndpointSlice, ServicePort
 from steerway.translate import cluster as cluster_builder
 from steerway.translate import type_url
 from steerway.translate.commit import Commit
@@ -403,3 +404,32 @@ def _cost_of_a_change(count: int) -> float:
         costs.append(time.thread_time() - before)
         assert len(commit.put) == 1
     return min(costs)
+
+
+class TestScopes:
+    @staticmethod
+    def scopes(mesh: Mesh) -> set[str]:
+        return {entry[2] for entry in mesh.published.entries.values() if not isinstance(entry, str)}
+
+    def test_public_services_have_none(self, mesh: Mesh) -> None:
+        """So that no stream has to compare."""
+        mesh.dial("backend")
+        assert self.scopes(mesh) == {""}
+
+    def test_with_rules_every_resource_of_a_service_has_its_name(self) -> None:
+        """Whatever the spelling was; raw resources stay public."""
+        mesh = Mesh(BACKEND, PODS, METRICS, scope_all=True)
+        for target in ("backend", "backend.shop:grpc"):
+            mesh.dial(target)
+        assert len(mesh.published.entries) == 5
+        assert self.scopes(mesh) == {"shop/backend"}
+
+    def test_a_service_that_becomes_private_is_published_anew(self, mesh: Mesh) -> None:
+        """With the same bytes: only who may see it changes."""
+        mesh.dial("backend")
+        annotations = {PRIVATE_ANNOTATION: "true"}
+        metadata = msgspec.structs.replace(BACKEND.metadata, annotations=annotations)
+        commit = mesh.update(msgspec.structs.replace(BACKEND, metadata=metadata))
+        assert {put.scope for put in commit.put} == {"shop/backend"}
+        assert len(commit.put) == 4
+        assert self.scopes(mesh) == {"shop/backend"}

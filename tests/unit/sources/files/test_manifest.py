@@ -3,7 +3,7 @@
 from steerway.sources.files.document import Document, read_documents
 from steerway.sources.files.entry import Entry, Origin
 from steerway.sources.files.manifest import is_manifest, read_manifest
-from steerway.sources.objects import EndpointSlice, ObjectKey, Service
+from steerway.sources.objects import EndpointSlice, Namespace, ObjectKey, Service
 
 
 def read(text: str) -> list[Entry]:
@@ -53,6 +53,20 @@ def test_other_kinds_are_ignored_and_named() -> None:
     )
     assert (deployment.ignored, deployment.kind, deployment.name) == (True, "Deployment", "x")
     assert knative.ignored
+
+
+def test_a_namespace_is_read_for_its_word_on_privacy() -> None:
+    """Others are ignored as any kind is: folders of manifests give them often, and more than once."""
+    private, plain, broken = read(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, namespace: x,"
+        " annotations: {steerway.io/private: 'true'}}\n---\n"
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: pay}\n---\n"
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: Pay, annotations: {steerway.io/private: true}}\n"
+    )
+    assert private.subject == ObjectKey("Namespace", "", "shop")
+    assert isinstance(private.objects[0], Namespace)
+    assert (plain.ignored, plain.name) == (True, "pay")
+    assert not broken.ok
 
 
 def test_lists_are_read_item_by_item() -> None:

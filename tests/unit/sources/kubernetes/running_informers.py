@@ -19,13 +19,15 @@ def service(name: str, port: Any = 80, namespace: str = "default") -> dict[str, 
 class Running:
     """A source that runs; `heard` is the store's batches, in order."""
 
-    def __init__(self, kubeconfig: Path, *, context: str | None = None, namespaces: Any = None) -> None:
+    def __init__(
+        self, kubeconfig: Path, *, context: str | None = None, namespaces: Any = None, privacy: bool = False
+    ) -> None:
         self.store = ObjectStore()
         self.store.register("kubernetes")
         self.heard: list[frozenset[ObjectKey]] = []
         self._news = asyncio.Event()
         self.store.listen(self._hear)
-        options = KubernetesOptions(kubeconfig=kubeconfig, context=context, namespaces=namespaces)
+        options = KubernetesOptions(kubeconfig, context, namespaces, privacy)
         self.task = asyncio.create_task(KubernetesSource(options, self.store).run())
 
     def _hear(self, keys: frozenset[ObjectKey]) -> None:

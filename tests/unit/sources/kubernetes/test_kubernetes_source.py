@@ -13,7 +13,7 @@ from steerway.errors import SourceError
 from steerway.sources.files import load
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
 from steerway.sources.kubernetes.watcher import PAGE_SIZE
-from steerway.sources.objects import EndpointSlice, ObjectKey
+from steerway.sources.objects import PRIVATE_ANNOTATION, EndpointSlice, Namespace, ObjectKey
 from steerway.sources.store import ObjectStore
 from steerway.testing.fake_api_server import FakeApiServer
 
@@ -241,6 +241,23 @@ async def test_several_namespaces_are_several_informers(server: FakeApiServer, r
     server.put(service("b", namespace="three"), service("b", namespace="two"))
     await running.until(lambda: running.store.get(key("b", "two")) is not None)
     assert running.store.get(key("b", "three")) is None
+
+
+async def test_namespaces_are_followed_where_their_word_counts(server: FakeApiServer, run: Run) -> None:
+    """They belong to the cluster: only where all of it is watched, and before anything is served."""
+    annotated = {"name": "shop", "annotations": {PRIVATE_ANNOTATION: "true"}}
+    server.put({"apiVersion": "v1", "kind": "Namespace", "metadata": annotated})
+    running = run(privacy=True)
+    await running.until(lambda: running.store.synced)
+    found = running.store.get(ObjectKey("Namespace", "", "shop"))
+    assert isinstance(found, Namespace)
+    assert found.metadata.annotations == {PRIVATE_ANNOTATION: "true"}
+    await server.until(lambda: server.open_watches == 3)
+    server.delete("Namespace", "", "shop")
+    await running.until(lambda: running.store.get(ObjectKey("Namespace", "", "shop")) is None)
+    narrow = run(namespaces=("default",), privacy=True)
+    await narrow.until(lambda: narrow.store.synced)
+    assert sum(request.path == "/api/v1/namespaces" for request in server.requests) == 2
 
 
 async def test_without_a_namespace_it_is_the_own_one(server: FakeApiServer, run: Run, tmp_path: Path) -> None:
