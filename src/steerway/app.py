@@ -19,6 +19,7 @@ import structlog
 from steerway import telemetry
 from steerway.access.gate import Applicant, Decision, Gate
 from steerway.access.guard import Guard
+from steerway.access.refusal_log import RefusalLog
 from steerway.access.rules import Authorization
 from steerway.access.verdict import Credential, Refusal
 from steerway.admin.server import AdminServer
@@ -97,6 +98,7 @@ class ControlPlane:
             demand_grace_seconds=settings.demand_grace_seconds,
         )
         self._guard = Guard(settings, self._engine.set_tls)
+        self._refusals = RefusalLog()
         self._gate = Gate(self._guard.authenticators, authorization, self._carry_out)
 
     async def serve(self, announce: Callable[[str], None]) -> int:
@@ -196,13 +198,7 @@ class ControlPlane:
         for client, decision in decisions:
             if isinstance(decision, Refusal):
                 refused.append((client.stream, decision.code, decision.told))
-                log.warning(
-                    "stream_refused",
-                    stream=client.stream,
-                    peer=client.peer,
-                    code=decision.code,
-                    reason=decision.reason,
-                )
+                self._refusals.tell(client.stream, client.peer, decision)
                 continue
             identity = decision.identity
             own = identity.namespace if identity is not None else ""

@@ -108,9 +108,10 @@ class Api:
     def scale(self, kind: str, namespace: str, name: str, replicas: int) -> None:
         self._merge(kind, namespace, name, {"replicas": replicas})
 
-    def token(self, namespace: str, account: str) -> str:
-        """A new token of a service account."""
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    def token(self, namespace: str, account: str, *audiences: str) -> str:
+        """A new token of a service account; without audiences it is for the API server."""
+        spec = {"audiences": list(audiences)} if audiences else {}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         made = self._send("POST", f"{path('ServiceAccount', namespace, account)}/token", json=body)
         token: str = made["status"]["token"]
         return token

@@ -92,8 +92,9 @@ class Account:
         """Delete it; its tokens are refused within seconds."""
         self._api.delete("ServiceAccount", self._namespace.name, self._name)
 
-    def token(self) -> str:
-        return self._api.token(self._namespace.name, self._name)
+    def token(self, *audiences: str) -> str:
+        """A token of it; without audiences it is for the API server."""
+        return self._api.token(self._namespace.name, self._name, *audiences)
 
     def kubeconfig(self) -> Path:
         """A kubeconfig with a token of it; the context's namespace is its own."""

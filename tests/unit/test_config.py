@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from steerway import config
-from steerway.config import model, security
+from steerway.config import IdentityPattern, RuleSettings, model, security
 from steerway.errors import SettingsError
 
 WriteFile = Callable[[str], Path]
@@ -379,3 +379,113 @@ def test_every_setting_is_documented_and_has_a_line_of_help() -> None:
     for name, field in config.SETTINGS.items():
         assert any(meta.title for meta in config.metas(field.type)), name
         assert any(meta.description for meta in config.metas(field.type)), name
+
+
+_TLS = {"tls.certificate": "c", "tls.key": "k"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        ({"tls.certificate": "c"}, "--tls-certificate needs its private key: give tls.key"),
+        ({"tls.key": "k"}, "--tls-key needs its certificate: give tls.certificate"),
+        (
+            {"tls.client_ca": "a"},
+            "--tls-client-ca has no effect without TLS: give tls.certificate and tls.key",
+        ),
+        (
+            {**_TLS, "tls.require_client_certificate": True},
+            "--tls-require-client-certificate needs the authorities to trust: give tls.client_ca",
+        ),
+        (
+            {**_TLS, "authentication.certificate": True},
+            "--authentication-certificate needs the authorities to trust: give tls.client_ca",
+        ),
+        (
+            {"authentication.trust_domains": ["prod"]},
+            "--authentication-trust-domains has no effect without client certificates: add authentication.certificate",
+        ),
+        (
+            {"authentication.audiences": ["a"], "authentication.token_file": "f"},
+            "--authentication-audiences has no effect without service-account tokens: set"
+            " authentication.service_account to token_review or jwks",
+        ),
+        (
+            {"authentication.issuer": "i", "authentication.service_account": "token_review"},
+            "--authentication-issuer has no effect unless authentication.service_account is jwks",
+        ),
+        (
+            {"authentication.jwks": "/f", "authentication.service_account": "jwks"},
+            "--authentication-jwks does not say whose tokens these are: give authentication.issuer",
+        ),
+        (
+            {"authorization.rules": "[{identity: {}}]"},
+            "--authorization-rules has no effect while nobody proves who he is: turn on one of"
+            " authentication.certificate, authentication.token_file, authentication.unix_socket,"
+            " authentication.service_account",
+        ),
+    ],
+)
+def test_settings_of_who_may_connect_that_need_each_other(flags: dict[str, Any], wanted: str) -> None:
+    """Each with the key and the cure."""
+    assert errors(**flags) == [wanted]
+
+
+def test_a_kubeconfig_serves_the_verification_of_tokens_alone() -> None:
+    """Files may be the only source while the API server judges tokens."""
+    flags = {"authentication.service_account": "token_review", "kubernetes.kubeconfig": "k"}
+    assert config.load(None, {}, flags).kubernetes.kubeconfig == Path("k")
+
+
+RULES = (
+    RuleSettings(identity=IdentityPattern(namespace="shop"), subscribe=("./*", "pay/ledger"), claim=("pay",)),
+    RuleSettings(identity=IdentityPattern(), subscribe=("*",)),
+)
+_SHOP = "{identity: {namespace: shop}, subscribe: [./*, pay/ledger], claim: [pay]}"
+_ALL = "{identity: {}, subscribe: ['*']}"
+
+
+def test_rules_are_the_same_wherever_they_stand(write: WriteFile) -> None:
+    """In the environment they are a list in YAML, and each flag is one rule."""
+    listed, on = f"[{_SHOP}, {_ALL}]", {"authentication.unix_socket": True}
+    file = write(f"authentication: {{unix_socket: true}}\nauthorization: {{rules: {listed}}}")
+    for settings in (
+        config.load(file, {}, {}),
+        config.load(None, {"STEERWAY_AUTHORIZATION_RULES": listed}, on),
+        config.load(None, {}, {**on, "authorization.rules": (_SHOP, _ALL)}),
+    ):
+        assert settings.authorization.rules == RULES
+
+
+@pytest.mark.parametrize(
+    ("rules", "wanted"),
+    [
+        ("[{subscribe: ['*']}]", "missing required field `identity`, at rule [0]"),
+        ("[{identity: {namspace: a}}]", "contains unknown field `namspace`, at rule [0].identity"),
+        (
+            "[{identity: {}, subscribe: [./*, shop]}]",
+            "'shop' is not NAMESPACE/SERVICE, NAMESPACE/*, ./SERVICE, ./* or *, at rule [0].subscribe[1]",
+        ),
+        ("[{identity: {}}, {identity: {}, subscribe: ['*/b']}]", "'*/b' is not NAMESPACE/SERVICE"),
+        ("[{identity: {}, claim: ['pay-*']}]", "'pay-*' is not a namespace or *, at rule [0].claim[0]"),
+        ("[{identity: {namespace: ''}}]", "Expected `str` of length >= 1, at rule [0].identity.namespace"),
+        ("[{identity: {}, allow: []}]", "contains unknown field `allow`, at rule [0]"),
+        ("{identity: {}}", "not {'identity': {}}"),
+    ],
+)
+def test_a_rule_that_is_none_is_named(rules: str, wanted: str, write: WriteFile) -> None:
+    """With its place in the file and in the list."""
+    (error,) = errors(write(f"authentication: {{unix_socket: true}}\nauthorization:\n  rules: {rules}"))
+    assert "steerway.yaml:3: authorization.rules must be a list of {identity" in error
+    assert wanted in error
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["keys.json", "http://issuer.example/keys", "https://", "http://localhost.example/keys", "ftp://x/y", ""],
+)
+def test_keys_come_from_a_path_or_where_nobody_can_change_them(place: str, write: WriteFile) -> None:
+    """Plain http only from the host itself."""
+    jwks = {"service_account": "jwks", "issuer": "i", "jwks": place}
+    (error,) = errors(write(f"authentication: {jwks}"))
+    assert "authentication.jwks must be an absolute path, an https URL, or an http URL of this host" in error

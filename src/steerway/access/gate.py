@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 import structlog
 
 from steerway import telemetry
+from steerway.access import pattern
 from steerway.access.identity import Identity
 from steerway.access.rules import Authorization
 from steerway.access.verdict import (
@@ -86,6 +87,21 @@ class Gate:
                 decided.append((applicant, self._decide(applicant, found)))
         if decided:
             self._answer(decided)
+
+    async def judge_call(self, credential: Credential, *, sees_all: bool) -> Refusal | None:
+        """Why a client may not make a call that is no discovery; None when it may.
+
+        `sees_all`: what is answered is not cut to the caller's grant (the state of all clients, say), so that it takes
+        a grant of everything.
+        """
+        found = self._authenticate(credential)
+        verdict = await found if isinstance(found, Awaitable) else found
+        if verdict is None or isinstance(verdict, Refusal):
+            return verdict
+        if sees_all and pattern.EVERYTHING not in self._authorization.grant(verdict):
+            told = f"this shows every service, and {verdict} may not see all of them (authorization.rules: subscribe *)"
+            return Refusal(PERMISSION_DENIED, told, told)
+        return None
 
     async def close(self) -> None:
         """Forget the streams that wait."""

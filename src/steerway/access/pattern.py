@@ -11,6 +11,8 @@ from steerway.access.identity import Identity
 
 OWN = "."
 """Stands for the namespace of the identity itself, as in the hosts of Istio's Sidecar (`./*`)."""
+EVERYTHING = "*"
+"""The grant pattern for all that there is."""
 PUBLIC = ""
 """The grant pattern for what everybody may see."""
 

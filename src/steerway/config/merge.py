@@ -13,6 +13,7 @@ from steerway.config.contradiction import contradictions
 from steerway.config.document import Given, read
 from steerway.config.model import Settings
 from steerway.config.name import PREFIX, SECTIONS, SETTINGS, environment_name, flag_name, metas, nearest
+from steerway.config.rule import explain
 from steerway.errors import SettingsError
 
 CONFIG_VARIABLE = PREFIX + "CONFIG"
@@ -95,7 +96,7 @@ def _convert(name: str, given: Given) -> Any:
         converted = msgspec.convert(value, wanted, strict=not given.text, dec_hook=_path)
     except msgspec.ValidationError as error:
         if structured and "$[" in str(error):
-            raise ValueError(f"must be {_description(wanted)}: {error}") from None
+            raise ValueError(f"must be {_description(wanted)}: {explain(error, value)}") from None
         raise ValueError(f"must be {_description(wanted)}, not {given.value!r}") from None
     if isinstance(converted, float) and not math.isfinite(converted):
         raise ValueError(f"must be {_description(wanted)}, not {given.value!r}")

@@ -1,6 +1,7 @@
 """One authorisation rule, as settings give it. What it means: `steerway.access.rules`."""
 
-from typing import Annotated, TypeAlias
+import re
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -12,16 +13,22 @@ ServicePattern: TypeAlias = Annotated[
     Meta(pattern=rf"^(\*|({LABEL}|\.)/(\*|[A-Za-z0-9_]([-A-Za-z0-9_]{{0,61}}[A-Za-z0-9_])?))\Z"),
 ]
 ClaimPattern: TypeAlias = Annotated[str, Meta(pattern=rf"^(\*|{LABEL})\Z")]
+# "" stands for "not given": written down, it would make the rule one for everybody.
+_Given: TypeAlias = Annotated[str, Meta(min_length=1)]
+_FORMS = {
+    "subscribe": "NAMESPACE/SERVICE, NAMESPACE/*, ./SERVICE, ./* or *",
+    "claim": "a namespace or *",
+}
 
 
 class IdentityPattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whom a rule is for: every pattern that is given must match. `*` stands for anything within one part."""
 
-    namespace: str = ""
-    service_account: str = ""
-    spiffe_id: str = ""
-    dns_name: str = ""
-    token: str = ""
+    namespace: _Given = ""
+    service_account: _Given = ""
+    spiffe_id: _Given = ""
+    dns_name: _Given = ""
+    token: _Given = ""
 
 
 class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,3 +39,14 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Services that it may see: `NAMESPACE/SERVICE`, `NAMESPACE/*`, `./*` (its own namespace), `*`."""
     claim: tuple[ClaimPattern, ...] = ()
     """Namespaces of nodes that it may claim besides its own: a namespace, or `*`."""
+
+
+def explain(error: msgspec.ValidationError, rules: Any) -> str:
+    """What is wrong with a list of rules, and where in it: in words where msgspec shows a regular expression."""
+    reason, _, place = str(error).partition(" - at `$")
+    steps = re.findall(r"\w+", place)
+    if "regex" in reason and len(steps) == 3:
+        number, field, index = steps
+        found = rules[int(number)][field][int(index)]
+        reason = f"{found!r} is not {_FORMS[field]}"
+    return f"{reason.removeprefix('Object ')}, at rule {place.removesuffix('`')}"

@@ -128,4 +128,4 @@ class AuthorizationSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ()
     """Rules that say together what an identity may see. Empty: everything that is not private, and its own
-    namespace. In the environment and as a flag they are YAML, too."""
+    namespace. In the environment they are the same list in YAML; a flag is one rule."""

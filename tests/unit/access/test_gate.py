@@ -20,6 +20,7 @@ from steerway.access.verdict import (
     refused,
     unavailable,
 )
+from steerway.config import IdentityPattern, RuleSettings
 
 WEB = of_service_account("shop", "web")
 SPIFFE = "URI:spiffe://prod/ns/shop/sa/web"
@@ -193,6 +194,26 @@ async def test_whatever_goes_wrong_a_client_does_not_wait_for_ever() -> None:
     found = answers.by_stream[1]
     assert isinstance(found, Refusal)
     assert found.code == UNAVAILABLE
+
+
+async def test_a_call_that_shows_all_takes_a_grant_of_all() -> None:
+    """Others take a good credential; without authenticators nobody is asked."""
+    admin = of_service_account("admin", "x")
+    rules = [RuleSettings(identity=IdentityPattern(namespace="admin"), subscribe=("*",))]
+    gate = Gate([Tokens(web=WEB, admin=admin, bad=refused("no"))], Authorization(rules), Answers())
+
+    async def code(token: str, *, sees_all: bool) -> int | None:
+        found = await gate.judge_call(Credential(token), sees_all=sees_all)
+        return None if found is None else found.code
+
+    assert [await code(token, sees_all=True) for token in ("web", "admin", "bad", "")] == [
+        PERMISSION_DENIED,
+        None,
+        UNAUTHENTICATED,
+        UNAUTHENTICATED,
+    ]
+    assert [await code(token, sees_all=False) for token in ("web", "bad")] == [None, UNAUTHENTICATED]
+    assert await Gate([], Authorization(), Answers()).judge_call(Credential(), sees_all=True) is None
 
 
 def test_credentials_do_not_print_their_token() -> None:

@@ -177,3 +177,43 @@ def test_grpcio_would_name_a_bad_file() -> None:
     """The control experiment for the two tests above: a file without credentials is refused in these
     words."""
     assert "channel_creds" in call('{"xds_servers": [{"server_uri": "127.0.0.1:1"}]}', 2)
+
+
+def test_files_of_the_client_go_into_its_credentials(steerway: Run) -> None:
+    """gRFC A65 (TLS) and A97 (call credentials); a remark says who reads the token."""
+    files = [
+        "--ca",
+        "/c/ca.crt",
+        "--certificate",
+        "/c/tls.crt",
+        "--key",
+        "/c/tls.key",
+        "--token-file",
+        "/t/token",
+    ]
+    code, out, err = steerway("bootstrap", "--server", "x:1", "--creds", "tls", *files)
+    assert code == 0
+    (server,) = json.loads(out)["xds_servers"]
+    config = {
+        "ca_certificate_file": "/c/ca.crt",
+        "certificate_file": "/c/tls.crt",
+        "private_key_file": "/c/tls.key",
+    }
+    assert server["channel_creds"] == [{"type": "tls", "config": config}]
+    assert server["call_creds"] == [{"type": "jwt_token_file", "config": {"jwt_token_file": "/t/token"}}]
+    assert "GRPC_EXPERIMENTAL_XDS_BOOTSTRAP_CALL_CREDS" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["--token-file", "/t"], "--token-file: clients use this with --creds tls only"),
+        (["--ca", "/c"], "--ca: clients use this with --creds tls only"),
+        (["--creds", "tls", "--key", "/k"], "--certificate and --key belong together"),
+    ],
+)
+def test_what_clients_would_ignore_is_refused(steerway: Run, arguments: list[str], wanted: str) -> None:
+    """A secret that is not sent, or half a pair."""
+    code, out, err = steerway("bootstrap", "--server", "x:1", *arguments)
+    assert (code, out) == (2, "")
+    assert wanted in err
