@@ -1,5 +1,6 @@
-"""Tells of refused streams in the log: each reason once in a while, so that a client which tries for ever, or a thousand
-of them after a mistake, leave the log readable."""
+"""Tells of refused streams in the log: each reason once in a while, so that a client which tries for ever, or a
+thousand of them after a mistake, leave the log readable.
+"""
 
 import time
 from collections import OrderedDict

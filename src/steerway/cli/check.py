@@ -13,12 +13,13 @@ import click
 
 from steerway.cli import terminal
 from steerway.cli.terminal import ExitCode, Mark
-from steerway.errors import TranslateError
+from steerway.errors import SettingsError, SourceError, TranslateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from steerway.catalog.model import Problem as CatalogProblem
+    from steerway.config import Settings
     from steerway.sources.files import Entry, LoadResult
     from steerway.sources.store import Problem
 
@@ -26,7 +27,14 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Validate manifests offline.")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
+@click.option(
+    "--config",
+    "file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Settings to check, with the certificates and tokens that they name; without PATH their manifests, too",
+)
 @click.option(
     "--default-namespace",
     metavar="NS",
@@ -35,7 +43,7 @@ if TYPE_CHECKING:
     help="Namespace of manifests that name none",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Also the documents that steerway does not read")
-def check(paths: tuple[Path, ...], default_namespace: str, verbose: bool) -> int:
+def check(paths: tuple[Path, ...], file: Path | None, default_namespace: str, verbose: bool) -> int:
     """Validate manifests offline: files, and directories of *.yaml, *.yml and *.json.
 
     One line per object: ✓ it would be served, ✗ it would be skipped, with what to do about it. Exit code 1
@@ -43,8 +51,14 @@ def check(paths: tuple[Path, ...], default_namespace: str, verbose: bool) -> int
     """
     from steerway.sources.files import load
 
-    result = load(paths, default_namespace)
+    if not paths and file is None:
+        raise click.UsageError("nothing to check: give a PATH, or --config FILE")
     marks: Counter[Mark] = Counter()
+    if file is not None:
+        settings = _check_settings(file, marks)
+        if not paths and settings is not None:
+            paths, default_namespace = settings.files, settings.default_namespace
+    result = load(paths, default_namespace)
     unserved = _unserved(result)
     for entry in result.documents:
         unfit = (unserved[str(found.key)] for found in entry.objects if str(found.key) in unserved)
@@ -54,6 +68,28 @@ def check(paths: tuple[Path, ...], default_namespace: str, verbose: bool) -> int
         if mark is not Mark.SKIP or verbose:
             _tell(mark, entry, problem)
     return _conclude(marks, verbose)
+
+
+def _check_settings(file: Path, marks: Counter[Mark]) -> "Settings | None":
+    """Tell of a settings file and what it names. None when it cannot be read as settings."""
+    from steerway import config
+    from steerway.access.guard import Guard
+    from steerway.engine.engine import Engine
+
+    settings = None
+    try:
+        settings = config.load(file, {}, {})
+        Guard(settings, Engine(listen="127.0.0.1:0", identifier="check", tls=True).set_tls)
+    except SettingsError as error:
+        for line in str(error).splitlines():
+            marks[Mark.FAIL] += 1
+            terminal.item(Mark.FAIL, line)
+        return settings
+    except SourceError as error:
+        terminal.note(f"not checked without an API server: {error}")
+    marks[Mark.PASS] += 1
+    terminal.item(Mark.PASS, f"{file}: settings")
+    return settings
 
 
 def _unserved(result: "LoadResult") -> "Mapping[str, AnyProblem]":

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.certificate import Authority
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -167,3 +168,48 @@ def test_a_missing_path_and_an_empty_directory_are_failures(
     code, out, err = steerway("check", ".")
     assert (code, out) == (1, "0 good, 0 broken\n")
     assert err.startswith("error: nothing to serve was found")
+
+
+def test_settings_are_checked_with_the_files_that_they_name(
+    steerway: Run, write: Callable[[str, str], None]
+) -> None:
+    """Certificates, keys and tokens are read as at a start; without a PATH the settings say which manifests."""
+    write("a.yaml", GOOD)
+    write("tokens", "0123456789abcdef,shop/web")
+    write("good.yaml", "{files: [a.yaml], authentication: {token_file: tokens}}")
+    code, out, err = steerway("check", "--config", "good.yaml")
+    assert (code, err) == (0, "")
+    assert out.startswith("✓ good.yaml: settings\n✓ a.yaml:2: Service shop/backend\n")
+    write("tokens", "short,shop/web")
+    code, out, _ = steerway("check", "--config", "good.yaml", "a.yaml")
+    assert code == 1
+    assert "✗ tokens:1: the token is shorter than 16 characters (make one with" in out
+    write("bad.yaml", "{threads: x, tls: {certificate: c.pem}}")
+    code, out, _ = steerway("check", "--config", "bad.yaml")
+    assert code == 1
+    assert "✗ bad.yaml:1: threads must be" in out
+    assert "✗ bad.yaml:1: tls.certificate needs its private key: give tls.key" in out
+
+
+def test_a_certificate_without_its_key_is_found_before_the_start(
+    steerway: Run, write: Callable[[str, str], None]
+) -> None:
+    """With the file that is wrong."""
+    certified = Authority().issue("xds.test")
+    write("tls.crt", certified.certificate.decode())
+    write("tls.key", Authority().issue("xds.test").key.decode())
+    write("s.yaml", "tls: {certificate: tls.crt, key: tls.key}")
+    code, out, _ = steerway("check", "--config", "s.yaml")
+    assert code == 1
+    assert "✗ tls.key: " in out
+    assert "does not belong to" in out
+    write("tls.key", certified.key.decode())
+    code, out, _ = steerway("check", "--config", "s.yaml")
+    assert (code, out) == (0, "✓ s.yaml: settings\n1 good, 0 broken\n")
+
+
+def test_there_must_be_something_to_check(steerway: Run) -> None:
+    """Manifests, or settings."""
+    code, _, err = steerway("check")
+    assert code == 2
+    assert "give a PATH, or --config FILE" in err
