@@ -314,7 +314,7 @@ class Census:
         """Events that were not polled."""
     @property
     def request_buffers(self) -> int:
-        """Bytes of requests that are not whole, beyond the first 64 KiB of each."""
+        """Bytes of requests that are not whole, beyond the first 16 KiB of each."""
 
 @final
 class Engine:

@@ -5,6 +5,7 @@ grpcio follows the rules; what happens to a server when a client does not can on
 
 import socket
 import struct
+from collections import defaultdict
 from types import TracebackType
 from typing import Self
 
@@ -13,8 +14,10 @@ from tests.support.deadline import PATIENCE_SECONDS
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 2, 3, 4, 6, 7
+WINDOW_UPDATE, CONTINUATION = 8, 9
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 _INITIAL_WINDOW_SIZE = 4
+_FIRST_WINDOW = 65_535
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -45,13 +48,20 @@ def _headers(path: str) -> bytes:
     )
 
 
+def opening(stream: int, path: str) -> bytes:
+    """The frame that begins a request. Path: less than 127 bytes."""
+    return frame(HEADERS, END_HEADERS, stream, _headers(path))
+
+
 class RawConnection:
     """A connection whose flow-control window is 0 from the beginning."""
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), PATIENCE_SECONDS)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
+        self._windows: dict[int, int] = defaultdict(lambda: _FIRST_WINDOW)
         settings = struct.pack(">HI", _INITIAL_WINDOW_SIZE, 0)
         self.write(PREFACE + frame(SETTINGS, 0, 0, settings))
 
@@ -61,11 +71,21 @@ class RawConnection:
 
     def open(self, stream: int, path: str) -> None:
         """Begin a request; the client's streams are odd and ascending. Path: less than 127 bytes."""
-        self.write(frame(HEADERS, END_HEADERS, stream, _headers(path)))
+        self.write(opening(stream, path))
 
     def send(self, stream: int, data: bytes, flags: int = 0) -> None:
         """Send DATA, up to 16 KiB."""
         self.write(frame(DATA, flags, stream, data))
+
+    def send_in_window(self, stream: int, data: bytes) -> None:
+        """Send DATA, up to 16 KiB, as soon as the server's windows have room for it."""
+        while min(self._windows[0], self._windows[stream]) < len(data):
+            kind, _, updated, payload = self.read_frame()
+            if kind == WINDOW_UPDATE:
+                self._windows[updated] += struct.unpack(">I", payload)[0]
+        self._windows[0] -= len(data)
+        self._windows[stream] -= len(data)
+        self.send(stream, data)
 
     def read_frame(self) -> tuple[int, int, int, bytes]:
         """Kind, flags, stream and payload of the next frame; ConnectionError when the server has closed."""

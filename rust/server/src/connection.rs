@@ -47,6 +47,9 @@ const MAX_RESET_STREAMS: usize = 20;
 /// Streams that h2 resets for a mistake of the client, until the connection is not worth keeping.
 const MAX_FAULTY_STREAMS: usize = 100;
 
+/// What h2 says when it ends a connection for one of these.
+const FLOOD: Option<Reason> = Some(Reason::ENHANCE_YOUR_CALM);
+
 /// The parts of a connection's task, each woken on its own.
 const DRAINING: usize = 0;
 const KEEPALIVE: usize = 1;
@@ -195,7 +198,14 @@ fn run<S: AsyncRead + AsyncWrite + Unpin + 'static>(
                     wakes.wake(AGE);
                 }
                 while let Poll::Ready(accepted) = connection.poll_accept(&mut context) {
-                    let Some(Ok((request, respond))) = accepted else { return Poll::Ready(()) };
+                    let (request, respond) = match accepted {
+                        Some(Ok(opened)) => opened,
+                        Some(Err(error)) if error.is_library() && error.reason() == FLOOD => {
+                            limited(Limit::ControlFrames);
+                            return Poll::Ready(());
+                        }
+                        Some(Err(_)) | None => return Poll::Ready(()),
+                    };
                     if streams.is_empty() {
                         wakes.wake(AGE);
                     }

@@ -19,8 +19,8 @@ use crate::rate::TokenBucket;
 use crate::server::Options;
 use crate::shared::Shared;
 
-/// What a request that is not whole may hold without counting for all streams together.
-const FREE_BUFFER: usize = 64 << 10;
+/// What a request that is not whole may hold without counting for all streams together: a frame.
+const FREE_BUFFER: usize = 16 << 10;
 
 /// A request that changes so many subscriptions costs as much as another request: each of them may be work for Python.
 const NAMES_PER_REQUEST: f64 = 10.0;

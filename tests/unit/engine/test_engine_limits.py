@@ -129,6 +129,16 @@ def test_a_node_that_is_too_long_is_refused() -> None:
         assert not [event for event in server.events if isinstance(event, Opened | Closed)]
 
 
+def test_a_subscription_that_is_too_large_is_refused() -> None:
+    """By the number of its names or the length of one."""
+    with serving(max_names_per_stream=2, max_name_bytes=100) as server, AdsClient(server.address) as client:
+        for names in (("a", "b", "c"), ("n" * 101,)):
+            stream = client.delta()
+            stream.request(CLUSTER, *names)
+            assert stream.end().code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert refused(server) == {"subscription": 2}
+
+
 def test_requests_that_come_too_fast_are_read_later() -> None:
     """None is lost, and the stream stays."""
     with serving(max_requests_per_second=20) as server, AdsClient(server.address) as client:
