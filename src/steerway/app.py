@@ -99,7 +99,7 @@ class ControlPlane:
         )
         self._guard = Guard(settings, self._engine.set_tls)
         self._refusals = RefusalLog()
-        self._gate = Gate(self._guard.authenticators, authorization, self._carry_out)
+        self._gate = Gate(self._guard.authenticators, authorization, claimed_namespace, self._carry_out)
 
     async def serve(self, announce: Callable[[str], None]) -> int:
         """Start, run until a signal, drain. Each part runs for ever; one that ends takes the rest with it."""
@@ -182,13 +182,7 @@ class ControlPlane:
     def _admit(self, opened: list[Opened]) -> None:
         """Ask the gate who may come in; it calls `_carry_out`, at once or later."""
         self._gate.open(
-            Applicant(
-                each.stream,
-                each.peer,
-                each.node,
-                Credential(each.token, each.certificate, each.local),
-                claimed_namespace(each.node),
-            )
+            Applicant(each.stream, each.peer, each.node, Credential(each.token, each.certificate, each.local))
             for each in opened
         )
 

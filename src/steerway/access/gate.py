@@ -43,16 +43,12 @@ Decision: TypeAlias = Admission | Refusal
 
 
 class Applicant(NamedTuple):
-    """A stream that opened: where from, as which serialised Node, and what its client showed.
-
-    `claimed_namespace` is the one that the node says it is in; "": it says none.
-    """
+    """A stream that opened: where from, as which serialised Node, and what its client showed."""
 
     stream: int
     peer: str
     node: bytes
     credential: Credential
-    claimed_namespace: str = ""
 
 
 class Gate:
@@ -62,8 +58,11 @@ class Gate:
         self,
         authenticators: Iterable[Authenticator],
         authorization: Authorization,
+        claim: Callable[[bytes], str],
         answer: Callable[[Sequence[tuple[Applicant, Decision]]], None],
     ) -> None:
+        """`claim` finds the namespace that a serialised Node says it is in ("": it says none)."""
+        self._claim = claim
         self._authenticators = tuple(authenticators)
         self._authorization = authorization
         self._answer = answer
@@ -166,9 +165,8 @@ class Gate:
         if isinstance(verdict, Refusal):
             decision = verdict
         else:
-            decision = self._authorization.refuse_claim(verdict, applicant.claimed_namespace) or Admission(
-                verdict, self._authorization.grant(verdict)
-            )
+            denied = self._authorization.refuse_claim(verdict, self._claim(applicant.node))
+            decision = denied or Admission(verdict, self._authorization.grant(verdict))
         method = verdict.kind if isinstance(verdict, Identity) else "none"
         telemetry.AUTHENTICATIONS.labels(method, _outcome(decision)).inc()
         return decision

@@ -65,13 +65,13 @@ def applicant(
     local: bool = False,
     claims: str = "",
 ) -> Applicant:
-    return Applicant(stream, "10.0.0.1:5000", b"", Credential(token, certificate, local), claims)
+    return Applicant(stream, "10.0.0.1:5000", claims.encode(), Credential(token, certificate, local))
 
 
 async def decide(authenticators: Sequence[Authenticator], client: Applicant) -> Decision:
     """What becomes of one client."""
     answers = Answers()
-    gate = Gate(authenticators, Authorization(), answers)
+    gate = Gate(authenticators, Authorization(), bytes.decode, answers)
     gate.open([client])
     await answers.changed.wait()
     return answers.by_stream[client.stream]
@@ -158,7 +158,7 @@ async def test_a_claim_of_another_namespace_is_denied() -> None:
 async def test_a_slow_verdict_holds_up_nobody_else() -> None:
     """Those that are known are answered together and at once, the slow ones when it comes."""
     tokens, answers = Tokens(good=WEB), Answers()
-    gate = Gate([ClientCertificate(), tokens], Authorization(), answers)
+    gate = Gate([ClientCertificate(), tokens], Authorization(), bytes.decode, answers)
     gate.open([applicant(1, "slow"), applicant(2, "good"), applicant(3, "slower"), applicant(4)])
     assert answers.batches == [[2, 4]]
     await asyncio.sleep(0)
@@ -177,7 +177,7 @@ async def test_those_after_a_slow_one_are_asked_when_it_says_no() -> None:
     """In their order, until one says yes."""
     first, second = Tokens(), Tokens(x=WEB)
     answers = Answers()
-    gate = Gate([first, second], Authorization(), answers)
+    gate = Gate([first, second], Authorization(), bytes.decode, answers)
     gate.open([applicant(token="x")])
     first.asked["x"].set_result(refused("no"))
     await answers.changed.wait()
@@ -187,7 +187,7 @@ async def test_those_after_a_slow_one_are_asked_when_it_says_no() -> None:
 async def test_whatever_goes_wrong_a_client_does_not_wait_for_ever() -> None:
     """An error of ours is UNAVAILABLE."""
     tokens, answers = Tokens(), Answers()
-    gate = Gate([tokens], Authorization(), answers)
+    gate = Gate([tokens], Authorization(), bytes.decode, answers)
     gate.open([applicant(token="x")])
     tokens.asked["x"].set_exception(RuntimeError("broken"))
     await answers.changed.wait()
@@ -200,7 +200,9 @@ async def test_a_call_that_shows_all_takes_a_grant_of_all() -> None:
     """Others take a good credential; without authenticators nobody is asked."""
     admin = of_service_account("admin", "x")
     rules = [RuleSettings(identity=IdentityPattern(namespace="admin"), subscribe=("*",))]
-    gate = Gate([Tokens(web=WEB, admin=admin, bad=refused("no"))], Authorization(rules), Answers())
+    gate = Gate(
+        [Tokens(web=WEB, admin=admin, bad=refused("no"))], Authorization(rules), bytes.decode, Answers()
+    )
 
     async def code(token: str, *, sees_all: bool) -> int | None:
         found = await gate.judge_call(Credential(token), sees_all=sees_all)
@@ -213,7 +215,10 @@ async def test_a_call_that_shows_all_takes_a_grant_of_all() -> None:
         UNAUTHENTICATED,
     ]
     assert [await code(token, sees_all=False) for token in ("web", "bad")] == [None, UNAUTHENTICATED]
-    assert await Gate([], Authorization(), Answers()).judge_call(Credential(), sees_all=True) is None
+    assert (
+        await Gate([], Authorization(), bytes.decode, Answers()).judge_call(Credential(), sees_all=True)
+        is None
+    )
 
 
 def test_credentials_do_not_print_their_token() -> None:
