@@ -58,8 +58,8 @@ def connect(request: pytest.FixtureRequest, processes: Processes, tmp_path: Path
     """Starts a client of steerway, in the namespace of the manifests; the test runs once for each library."""
     library: Library = request.param
 
-    def start(plane: ControlPlane, *options: str) -> Client:
+    def start(plane: ControlPlane, *options: str, **environment: str) -> Client:
         bootstrap = plane.bootstrap(tmp_path / "bootstrap.json", "--namespace", NAMESPACE, *options)
-        return Client(processes, library, bootstrap)
+        return Client(processes, library, bootstrap, environment)
 
     return start

@@ -449,6 +449,29 @@ def test_a_client_of_the_bootstrap_file_shows_its_certificate(
     assert stream["audience"].endswith("/shop")
 
 
+def test_a_client_of_the_bootstrap_file_shows_its_token(
+    connect: Callable[..., Client],
+    protect: Callable[..., ControlPlane],
+    backends: Backends,
+    files: Files,
+    tmp_path: Path,
+) -> None:
+    """gRFC A97: the token of a file, over TLS, judged here by keys of a file."""
+    (address,) = backends.open(1)
+    files.publish([address])
+    issuer = FakeTokenIssuer("RS256")
+    (tmp_path / "jwks.json").write_bytes(issuer.jwks())
+    (tmp_path / "token").write_text(issuer.token("shop", "web"))
+    (tmp_path / "ca").write_bytes(AUTHORITY.certificate)
+    jwks = {"service_account": "jwks", "jwks": str(tmp_path / "jwks.json"), "issuer": issuer.url}
+    plane = protect(authentication=jwks)
+    options = ["--creds", "tls", "--ca", str(tmp_path / "ca"), "--token-file", str(tmp_path / "token")]
+    client = connect(plane, *options, GRPC_EXPERIMENTAL_XDS_BOOTSTRAP_CALL_CREDS="true")
+    channel = client.dial("xds:///backend")
+    assert until(lambda: channel.call()[0].ok, "an answer")
+    assert plane.metric("steerway_authentications_total", method="service_account", outcome="accepted") >= 1
+
+
 def test_bootstrap_refuses_what_clients_would_ignore() -> None:
     """Tokens and certificates over an insecure channel."""
     command = [installed("steerway"), "bootstrap", "--server", "localhost:1", "--token-file", "/t"]

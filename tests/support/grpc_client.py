@@ -5,7 +5,7 @@ The libraries run as programs that speak the same lines: `grpcio_client.py` besi
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,14 +39,21 @@ class Answer:
 
 
 class Client:
-    """One client process; `bootstrap` is the file that its xds:/// targets use."""
+    """One client process; `bootstrap` is the file that its xds:/// targets use, `environment` is added to ours."""
 
-    def __init__(self, processes: Processes, library: Library, bootstrap: Path) -> None:
+    def __init__(
+        self,
+        processes: Processes,
+        library: Library,
+        bootstrap: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         program = (
             [sys.executable, "-P", str(_GRPCIO)] if library == "grpcio" else [str(go_program.build(_GRPC_GO))]
         )
         self.library = library
-        self._process = processes.start(f"{library} client", program, GRPC_XDS_BOOTSTRAP=str(bootstrap))
+        variables = {"GRPC_XDS_BOOTSTRAP": str(bootstrap), **(environment or {})}
+        self._process = processes.start(f"{library} client", program, **variables)
         self._channels: dict[str, Channel] = {}
         self._read = 0
 

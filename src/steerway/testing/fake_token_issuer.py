@@ -52,12 +52,12 @@ class FakeTokenIssuer:
         **claims: Any,
     ) -> str:
         """A token of a service account. `claims` replace its claims; None takes one out."""
-        now = time.time()
+        now = int(time.time())  # whole seconds, as the API server writes them: clients read nothing else
         made: dict[str, Any] = {
             "iss": self.url,
             "sub": f"system:serviceaccount:{namespace}:{account}",
             "aud": audience if isinstance(audience, str) else list(audience),
-            "exp": now + life_seconds,
+            "exp": now + int(life_seconds),
             "iat": now,
             "nbf": now - 1,
         } | claims
