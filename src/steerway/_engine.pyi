@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import final
 
 __all__ = [
+    "Call",
     "Census",
     "Closed",
     "Demand",
@@ -21,6 +22,7 @@ __all__ = [
     "Nack",
     "Opened",
     "Panicked",
+    "Resource",
     "Stats",
     "Stream",
     "Subscription",
@@ -154,6 +156,50 @@ class Panicked:
         """`file:line:column` in `rust/`."""
 
 @final
+class Call:
+    """A client calls a method of envoy.service.status.v3.ClientStatusDiscoveryService. It gets UNAVAILABLE when neither
+    `Engine.reply` nor `Engine.refuse` has answered within 20 seconds, and RESOURCE_EXHAUSTED at once when too many wait
+    (64 places; one that was not polled holds two)."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def method(self) -> str:
+        """`FetchClientStatus`, or `StreamClientStatus` for each message of a stream."""
+    @property
+    def message(self) -> bytes:
+        """The serialised ClientStatusRequest, 256 KiB at the most."""
+    @property
+    def peer(self) -> str: ...
+    @property
+    def token(self) -> str:
+        """As in `Opened`, so are `certificate` and `local`."""
+    @property
+    def certificate(self) -> list[str]: ...
+    @property
+    def local(self) -> bool: ...
+
+@final
+class Resource:
+    """One name on one stream, as asked for or sent."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str:
+        """What the client was sent last; "": nothing, or only what it said it holds in another form."""
+    @property
+    def status(self) -> str:
+        """One of "requested" (nothing was sent), "sent" (not answered), "acked", "nacked" (what was sent last) and
+        "does_not_exist" (there is none, or none that the client may see)."""
+    @property
+    def error(self) -> str:
+        """Why it was refused; "" also when the client refused another response of the type since."""
+    @property
+    def sent_age_seconds(self) -> float | None:
+        """To a second; None: never on this stream."""
+
+@final
 class Subscription:
     """State of one type on one stream. Ages in seconds; None: never."""
 
@@ -181,6 +227,9 @@ class Subscription:
         """Text of the last NACK; "" once a later response was ACKed."""
     @property
     def nack_age_seconds(self) -> float | None: ...
+    @property
+    def resources(self) -> list[Resource]:
+        """Each name, sorted; empty unless asked for. Glob collections are not among them, what they cover is."""
 
 @final
 class Stream:
@@ -387,7 +436,7 @@ class Engine:
         """Readable while `poll()` has events (an eventfd; `poll()` clears it)."""
     def poll(
         self,
-    ) -> list[Opened | Demand | Withdrawn | Nack | HandshakeFailed | Closed | Limited | Panicked]:
+    ) -> list[Opened | Demand | Withdrawn | Nack | HandshakeFailed | Closed | Limited | Panicked | Call]:
         """All events since the last call, in order. Never blocks. A stream that was opened and closed since is not
         told, nor a demand that came and was withdrawn."""
     def classify(self, audiences: Sequence[tuple[int, str, Sequence[str] | None]]) -> None:
@@ -421,9 +470,14 @@ class Engine:
 
         Raises ValueError for a type_url that is not served or a ttl_seconds out of range; nothing is published then.
         """
+    def reply(self, call: int, message: bytes) -> None:
+        """Answer a `Call`. One that is gone is ignored."""
+    def refuse(self, call: int, code: int, message: str) -> None:
+        """End a `Call` with a gRPC status. ValueError for a code that is not from 1 to 16."""
     def set_serving(self, serving: bool) -> None:
         """gRPC health. While never serving yet, no stream is answered."""
-    def streams(self) -> list[Stream]: ...
+    def streams(self, *, resources: bool = False) -> list[Stream]:
+        """Every stream that said who it is. `resources` fills `Subscription.resources`."""
     def entries(self) -> list[Entry]: ...
     def body(self, type_url: str, name: str, audience: str) -> bytes | None: ...
     def stats(self) -> Stats: ...

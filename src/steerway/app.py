@@ -23,11 +23,13 @@ from steerway.access.refusal_log import RefusalLog
 from steerway.access.rules import Authorization
 from steerway.access.verdict import Credential, Refusal
 from steerway.admin.server import AdminServer
+from steerway.admin.status_service import StatusCall, StatusService
 from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model import ServiceId
 from steerway.config import Settings
 from steerway.engine.engine import (
+    Call,
     Closed,
     Demand,
     Engine,
@@ -100,6 +102,7 @@ class ControlPlane:
         self._guard = Guard(settings, self._engine.set_tls)
         self._refusals = RefusalLog()
         self._gate = Gate(self._guard.authenticators, authorization, claimed_namespace, self._carry_out)
+        self._status = StatusService(self._engine, self._refuse_status)
 
     async def serve(self, announce: Callable[[str], None]) -> int:
         """Start, run until a signal, drain. Each part runs for ever; one that ends takes the rest with it."""
@@ -122,6 +125,7 @@ class ControlPlane:
                     part.cancel()
                 await asyncio.gather(*parts, return_exceptions=True)
                 await self._gate.close()
+                await self._status.close()
                 await admin.stop()
                 self._engine.stop()
         log.info("stopped")
@@ -174,6 +178,7 @@ class ControlPlane:
             Closed: _log_closed,
             Limited: _log_limits,
             Panicked: _log_panics,
+            Call: self._status.answer,
         }
         async for events in self._engine.events():
             for kind, group in itertools.groupby(events, type):
@@ -202,6 +207,15 @@ class ControlPlane:
             log.info("stream_opened", stream=client.stream, peer=client.peer, audience=audience, **who)
         self._engine.classify(admitted)
         self._engine.reject(refused)
+
+    async def _refuse_status(self, call: StatusCall) -> tuple[int, str] | None:
+        """Why somebody may not ask what all clients hold; None for who sees everything anyway.
+
+        Who may open the Unix socket counts as such, where it authenticates: its file says who may.
+        """
+        credential = Credential(call.token, call.certificate, call.local)
+        refusal = await self._gate.judge_call(credential, sees_all=not call.local)
+        return None if refusal is None else (refusal.code, refusal.told)
 
     def _translate(self, wanted: list[Demand]) -> None:
         with telemetry.TRANSLATE_SECONDS.labels("demand").time():

@@ -116,6 +116,9 @@ class XdsServer:
             assert is_marker, f"something was due: {response}"
             stream.ack(response)
 
+    def handle(self, events: list[Event]) -> None:
+        """What else a test does with events, on their event loop."""
+
     def stop(self) -> None:
         """End the engine and the collecting of its events."""
         self.engine.stop()
@@ -150,6 +153,7 @@ class XdsServer:
                     for event in opened
                 ]
             )
+            self.handle(events)
             with self._changed:
                 self.events += events
                 self._changed.notify_all()

@@ -89,7 +89,7 @@ impl Watch {
                 if self.type_id == TypeId::Cluster {
                     warmed.push(Arc::clone(resource));
                 }
-                hand_over(names, index, resource, turn.nonce, &mut self.retiring);
+                hand_over(names, index, resource, turn, &mut self.retiring);
             }
         };
         for (name, resource) in swept {
@@ -166,7 +166,7 @@ impl Watch {
                     }
                     if std::mem::take(&mut tracked.forced) || differs {
                         tracked.warming = false;
-                        hand_over(names, index, resource, turn.nonce, &mut self.retiring);
+                        hand_over(names, index, resource, turn, &mut self.retiring);
                         if self.expires {
                             self.heartbeats.sent(index, resource, turn.now);
                         }
@@ -184,7 +184,7 @@ impl Watch {
                             self.retiring.add(&tracked.name, present, turn.nonce);
                         }
                         let explained = self.wants_errors.then(|| reason(answer, view));
-                        tell_gone(names, index, turn.nonce, explained, builder);
+                        tell_gone(names, index, turn, explained, builder);
                     }
                 }
             }
@@ -201,12 +201,19 @@ impl Watch {
 }
 
 /// The client gets a resource: note what it holds from now on.
-fn hand_over(names: &mut Names, index: u32, resource: &Arc<Resource>, nonce: u64, retiring: &mut Retiring) {
+fn hand_over(
+    names: &mut Names,
+    index: u32,
+    resource: &Arc<Resource>,
+    turn: &Turn<'_>,
+    retiring: &mut Retiring,
+) {
+    let (nonce, now) = (turn.nonce, turn.now);
     let Some(tracked) = names.get_mut(index) else { return };
     if !tracked.holds_some() {
         tracked.introduced_in = nonce;
     }
-    tracked.sent_in = nonce;
+    tracked.sent(nonce, now);
     retiring.add(&tracked.name, tracked.resource.take(), nonce);
     tracked.resource = needed_while_held(resource).then(|| Arc::clone(resource));
     names.set_held(index, Held::Version(resource.fingerprint()));
@@ -221,7 +228,7 @@ fn needed_while_held(resource: &Resource) -> bool {
 fn tell_gone(
     names: &mut Names,
     index: u32,
-    nonce: u64,
+    turn: &Turn<'_>,
     explained: Option<&str>,
     builder: &mut ResponseBuilder,
 ) {
@@ -238,7 +245,7 @@ fn tell_gone(
         return names.set_held(index, if explained.is_some() { Held::Gone } else { Held::Nothing });
     }
     if forced || (explicit && !told) || tracked.holds_some() {
-        tracked.sent_in = nonce;
+        tracked.sent(turn.nonce, turn.now);
         builder.remove(&tracked.name);
     }
     match explicit {

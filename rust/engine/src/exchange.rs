@@ -26,9 +26,11 @@ pub(crate) struct Answered {
 /// The last response that the client refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
+    pub(crate) nonce: u64,
     pub(crate) version: u64,
-    /// "" once a later response was taken.
     pub(crate) message: String,
+    /// A later response was taken.
+    pub(crate) past: bool,
     pub(crate) at: Duration,
 }
 
@@ -88,7 +90,7 @@ impl Exchange {
         let answered = self.answer(now)?;
         self.acked = Some((answered.version, now));
         if let Some(refusal) = &mut self.refusal {
-            refusal.message.clear();
+            refusal.past = true;
         }
         Some(answered)
     }
@@ -96,8 +98,9 @@ impl Exchange {
     /// The client refused the response in flight; `None` when there was none.
     pub(crate) fn nack(&mut self, message: &str, now: Duration) -> Option<Answered> {
         let answered = self.answer(now)?;
-        self.refusal =
-            Some(Box::new(Refusal { version: answered.version, message: message.to_owned(), at: now }));
+        let Answered { nonce, version, .. } = answered;
+        let message = message.to_owned();
+        self.refusal = Some(Box::new(Refusal { nonce, version, message, past: false, at: now }));
         Some(answered)
     }
 
@@ -133,14 +136,15 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_keeps_its_version_and_loses_its_text_with_the_next_ack() {
+    fn a_refusal_is_past_with_the_next_ack() {
         let mut exchange = Exchange::default();
         exchange.send(1, 10, AT(1));
         exchange.nack("bad", AT(2));
-        assert_eq!(exchange.refusal(), Some(&Refusal { version: 10, message: "bad".into(), at: AT(2) }));
+        let refusal = Refusal { nonce: 1, version: 10, message: "bad".into(), past: false, at: AT(2) };
+        assert_eq!(exchange.refusal(), Some(&refusal));
         assert_eq!(exchange.acked(), None);
         exchange.send(2, 20, AT(3));
         exchange.ack(AT(4));
-        assert_eq!(exchange.refusal(), Some(&Refusal { version: 10, message: String::new(), at: AT(2) }));
+        assert_eq!(exchange.refusal(), Some(&Refusal { past: true, ..refusal }));
     }
 }

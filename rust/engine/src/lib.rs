@@ -43,7 +43,7 @@ pub use interest::{Interest, Transition};
 pub use options::StreamOptions;
 pub use resource::Resource;
 pub use response::{Identifier, Response};
-pub use snapshot::SubscriptionView;
+pub use snapshot::{ResourceStatus, ResourceView, SubscriptionView};
 pub use status::{Code, Status};
 pub use store::{Commit, CommitOutcome, EntryView, Key, Lookup, Put, Store};
 pub use stream::{Node, Protocol, Service, Stream};

@@ -5,6 +5,7 @@
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -34,6 +35,8 @@ pub(crate) struct Tracked {
     pub(crate) resource: Option<Arc<Resource>>,
     /// The last response that brought it anew, changed or removed.
     pub(crate) sent_in: u64,
+    /// When that was, in whole seconds of the stream's clock.
+    sent_at: u32,
     /// The last response that brought it when the client held nothing of the name.
     pub(crate) introduced_in: u64,
     /// The last pass that met it ([`Names::begin_pass`]).
@@ -48,6 +51,8 @@ pub(crate) struct Tracked {
     pub(crate) forced: bool,
     /// Missing from a request with an old nonce: if it is listed again, the client dropped it in between.
     pub(crate) lapsed: bool,
+    /// The client refused the response that brought it last.
+    pub(crate) refused: bool,
     /// Its cluster was sent again: a repeated request means that the client waits for it.
     pub(crate) warming: bool,
 }
@@ -59,6 +64,16 @@ impl Tracked {
 
     pub(crate) fn explicit(&self) -> bool {
         self.explicit
+    }
+
+    /// A response brings it anew, changed or removed.
+    pub(crate) fn sent(&mut self, nonce: u64, now: Duration) {
+        (self.sent_in, self.sent_at, self.refused) = (nonce, now.as_secs() as u32, false);
+    }
+
+    /// When it was last sent, in whole seconds; `None`: never.
+    pub(crate) fn sent_at(&self) -> Option<Duration> {
+        (self.sent_in > 0).then(|| Duration::from_secs(self.sent_at.into()))
     }
 
     /// Whether the client holds a resource of this name.
@@ -105,6 +120,7 @@ impl Names {
                     held: Held::Nothing,
                     resource: None,
                     sent_in: 0,
+                    sent_at: 0,
                     introduced_in: 0,
                     pass: 0,
                     explicit: false,
@@ -112,6 +128,7 @@ impl Names {
                     dirty: false,
                     forced: false,
                     lapsed: false,
+                    refused: false,
                     warming: false,
                 };
                 match slots.get_mut(index as usize) {
@@ -214,6 +231,10 @@ impl Names {
     /// Indices at this moment; names may be removed on the way.
     pub(crate) fn indices(&self) -> impl Iterator<Item = u32> + use<> {
         0..self.slots.len() as u32
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Tracked> {
+        self.slots.iter_mut().flatten()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Tracked> {

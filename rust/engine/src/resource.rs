@@ -253,6 +253,15 @@ pub(crate) fn parse_version(text: &[u8]) -> Option<u64> {
     crate::response::parse_hex::<16>(text)
 }
 
+/// The version of a fingerprint: the inverse of [`fingerprint`].
+pub(crate) fn version_of(name: &str, fingerprint: u64) -> u64 {
+    // Each step undone, last first: multipliers by their inverses modulo 2^64.
+    let mut mixed = fingerprint ^ (fingerprint >> 31) ^ (fingerprint >> 62);
+    mixed = mixed.wrapping_mul(0x3196_42b2_d24d_8ec3);
+    mixed = (mixed ^ (mixed >> 27) ^ (mixed >> 54)).wrapping_mul(0x96de_1b17_3f11_9089);
+    mixed ^ (mixed >> 30) ^ (mixed >> 60) ^ xxh3_64(name.as_bytes())
+}
+
 /// Mixes name and version, so that sums of fingerprints tell sets of (name, version) apart. For one name it is a
 /// bijection of the version: fingerprints are equal exactly when versions are.
 pub(crate) fn fingerprint(name: &str, version: u64) -> u64 {
@@ -294,6 +303,15 @@ mod tests {
         assert_eq!(version("a", b"1"), version("b", b"1"));
         assert_ne!(version("a", b"1"), version("a", b"2"));
         assert_eq!(parse_version(version_text(version("a", b"1")).as_bytes()), Some(version("a", b"1")));
+    }
+
+    #[test]
+    fn a_fingerprint_tells_its_version() {
+        for version in [0, 1, 0x0123_4567_89ab_cdef, u64::MAX - 1, u64::MAX] {
+            for name in ["", "a", "backend.shop:8080"] {
+                assert_eq!(version_of(name, fingerprint(name, version)), version, "{name}");
+            }
+        }
     }
 
     #[test]

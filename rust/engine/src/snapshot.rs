@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::resource::version_text;
+use crate::names::{Held, Tracked};
+use crate::resource::{version_of, version_text};
 use crate::watch::{View, Watch};
 use crate::xdstp::is_collection;
 use crate::{Lookup, TypeId, wildcard_name};
@@ -33,6 +34,88 @@ pub struct SubscriptionView {
     pub nack_message: String,
     /// Time since the last NACK.
     pub nack_age: Option<Duration>,
+    /// Every name that was asked for or sent, sorted; only when they were asked for.
+    pub resources: Vec<ResourceView>,
+}
+
+/// How far the client is with one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceStatus {
+    /// Nothing was sent: nobody has answered, or it waits for others.
+    Requested,
+    /// The client has not answered yet.
+    Sent,
+    /// It took what was sent last.
+    Acked,
+    /// It refused what was sent last.
+    Nacked,
+    /// There is none, or none that the client may see.
+    DoesNotExist,
+}
+
+impl ResourceStatus {
+    /// The name in views.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ResourceStatus::Requested => "requested",
+            ResourceStatus::Sent => "sent",
+            ResourceStatus::Acked => "acked",
+            ResourceStatus::Nacked => "nacked",
+            ResourceStatus::DoesNotExist => "does_not_exist",
+        }
+    }
+}
+
+/// One name on one stream, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceView {
+    /// The name.
+    pub name: Arc<str>,
+    /// The version that the client was sent last or said it holds; "": it has none.
+    pub version: String,
+    /// What came of it.
+    pub status: ResourceStatus,
+    /// Why the client refused it; "" otherwise, and after another response of the type was refused.
+    pub error: String,
+    /// Time since it was last sent, to a second; `None`: never on this stream.
+    pub sent_age: Option<Duration>,
+}
+
+impl ResourceView {
+    /// Every name that the subscription tracks, sorted.
+    fn all(watch: &Watch, view: Option<View<'_>>, now: Duration) -> Vec<ResourceView> {
+        let tracked = watch.subscription.names.iter();
+        let shown = tracked.filter(|tracked| tracked.explicit() || tracked.holds_some());
+        let mut all: Vec<_> = shown.map(|tracked| ResourceView::new(tracked, watch, view, now)).collect();
+        all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        all
+    }
+
+    fn new(tracked: &Tracked, watch: &Watch, view: Option<View<'_>>, now: Duration) -> ResourceView {
+        let absent = || view.is_some_and(|view| matches!(view.lookup(&tracked.name), Lookup::Absent(_)));
+        let status = match tracked.held() {
+            Held::Gone => ResourceStatus::DoesNotExist,
+            Held::Nothing if absent() => ResourceStatus::DoesNotExist,
+            Held::Nothing => ResourceStatus::Requested,
+            Held::Other | Held::Version(_) if tracked.refused => ResourceStatus::Nacked,
+            Held::Version(_) if watch.exchange.nonce_in_flight() == Some(tracked.sent_in) => {
+                ResourceStatus::Sent
+            }
+            Held::Other | Held::Version(_) => ResourceStatus::Acked,
+        };
+        let refusal = watch.exchange.refusal();
+        let refusal = refusal.filter(|refusal| tracked.refused && refusal.nonce == tracked.sent_in);
+        ResourceView {
+            name: Arc::clone(&tracked.name),
+            version: match tracked.held() {
+                Held::Version(fingerprint) => version_text(version_of(&tracked.name, fingerprint)),
+                Held::Nothing | Held::Gone | Held::Other => String::new(),
+            },
+            status,
+            error: refusal.map_or(String::new(), |refusal| refusal.message.clone()),
+            sent_age: tracked.sent_at().map(|at| now.saturating_sub(at)),
+        }
+    }
 }
 
 impl SubscriptionView {
@@ -41,6 +124,7 @@ impl SubscriptionView {
         view: Option<View<'_>>,
         type_id: TypeId,
         now: Duration,
+        resources: bool,
     ) -> SubscriptionView {
         let subscription = &watch.subscription;
         let mut names: Vec<Arc<str>> = subscription.interests().cloned().collect();
@@ -71,8 +155,11 @@ impl SubscriptionView {
             sent_age: age(exchange.sent()),
             acked_age: age(exchange.acked()),
             nack_version: version(refusal.map(|refusal| (refusal.version, refusal.at))),
-            nack_message: refusal.map_or(String::new(), |refusal| refusal.message.clone()),
+            nack_message: refusal
+                .filter(|refusal| !refusal.past)
+                .map_or(String::new(), |refusal| refusal.message.clone()),
             nack_age: age(refusal.map(|refusal| (refusal.version, refusal.at))),
+            resources: if resources { ResourceView::all(watch, view, now) } else { Vec::new() },
         }
     }
 }

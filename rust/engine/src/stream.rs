@@ -234,15 +234,15 @@ impl Stream {
         })
     }
 
-    /// State of every type that was asked for, for operators.
-    pub fn snapshot(&self, store: &Store, now: Duration) -> Vec<SubscriptionView> {
+    /// State of every type that was asked for, for operators; with `resources` also that of every name.
+    pub fn snapshot(&self, store: &Store, now: Duration, resources: bool) -> Vec<SubscriptionView> {
         let watches = self.watches.iter().zip(TypeId::ALL);
         let asked_for = watches.filter_map(|(watch, type_id)| Some((watch.as_ref()?, type_id)));
         let views = asked_for.map(|(watch, type_id)| {
             let (grant, denied) = (&self.grant, &Cell::new(0));
             let view = self.audience.as_deref();
             let view = view.map(|audience| View { store, audience, grant, denied, type_id });
-            SubscriptionView::new(watch, view, type_id, now)
+            SubscriptionView::new(watch, view, type_id, now, resources)
         });
         views.collect()
     }

@@ -11,7 +11,7 @@ use crate::effects::{Nack, RequestKind};
 use crate::exchange::{Exchange, NonceKind};
 use crate::grant::withheld;
 use crate::heartbeat::Heartbeats;
-use crate::names::Held;
+use crate::names::{Held, Tracked};
 use crate::order::{Retiring, Waiting};
 use crate::request::{Features, Request, error_detail};
 use crate::resource::{fingerprint, parse_version, version_text};
@@ -153,7 +153,12 @@ impl Watch {
     }
 
     fn ack(&mut self, now: Duration) -> RequestKind {
+        let refused = self.exchange.refusal().is_some_and(|refusal| !refusal.past);
         let Some(answered) = self.exchange.ack(now) else { return RequestKind::Subscribe };
+        // A full-state response held what had been refused once more.
+        if self.protocol == Protocol::Sotw && self.type_id.is_full_state() && refused {
+            self.subscription.names.iter_mut().for_each(|tracked| tracked.refused = false);
+        }
         self.retiring.accept(answered.nonce);
         RequestKind::Ack { latency: answered.latency }
     }
@@ -161,8 +166,12 @@ impl Watch {
     fn nack(&mut self, detail: &[u8], now: Duration) -> RequestKind {
         let (code, message) = error_detail(detail);
         let Some(refused) = self.exchange.nack(&message, now) else { return RequestKind::Subscribe };
-        let tracked = self.subscription.names.iter().filter(|tracked| tracked.sent_in == refused.nonce);
-        let resources = tracked.map(|tracked| Arc::clone(&tracked.name)).collect();
+        let tracked = self.subscription.names.iter_mut().filter(|tracked| tracked.sent_in == refused.nonce);
+        let refuse = |tracked: &mut Tracked| {
+            tracked.refused = true;
+            Arc::clone(&tracked.name)
+        };
+        let resources = tracked.map(refuse).collect();
         RequestKind::Nack(Box::new(Nack { resources, version: version_text(refused.version), code, message }))
     }
 

@@ -211,12 +211,23 @@ impl Engine {
         py.detach(|| Ok(self.0.publish(batch::commit(put, absent, forget, complete)?)))
     }
 
+    fn reply(&self, py: Python<'_>, call: u64, message: Vec<u8>) {
+        py.detach(|| self.0.reply(call, message.into()));
+    }
+
+    fn refuse(&self, py: Python<'_>, call: u64, code: Int, message: String) -> PyResult<()> {
+        let code = code.within("code", 1..=16)?;
+        py.detach(|| self.0.refuse(call, code, message));
+        Ok(())
+    }
+
     fn set_serving(&self, py: Python<'_>, serving: bool) {
         py.detach(|| self.0.set_serving(serving));
     }
 
-    fn streams(&self, py: Python<'_>) -> PyResult<Vec<Stream>> {
-        let views = py.detach(|| self.0.streams());
+    #[pyo3(signature = (*, resources = false))]
+    fn streams(&self, py: Python<'_>, resources: bool) -> PyResult<Vec<Stream>> {
+        let views = py.detach(|| self.0.streams(resources));
         views.into_iter().map(|view| Stream::new(py, view)).collect()
     }
 

@@ -69,6 +69,17 @@ pub(crate) struct Panicked {
     location: String,
 }
 
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Call {
+    id: u64,
+    method: &'static str,
+    message: Py<PyBytes>,
+    peer: String,
+    token: String,
+    certificate: Vec<String>,
+    local: bool,
+}
+
 /// The object of its class for an event.
 pub(crate) fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
     Ok(match event {
@@ -103,6 +114,20 @@ pub(crate) fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
                 message: nack.message,
             };
             Py::new(py, nack)?.into_any()
+        }
+        Event::Call(call) => {
+            let steerway_server::Call { id, method, message, caller, .. } = *call;
+            let steerway_server::Caller { peer, token } = caller;
+            let call = Call {
+                id,
+                method,
+                message: PyBytes::new(py, &message).unbind(),
+                peer: peer.address.to_string(),
+                token: token.into_secret(),
+                certificate: peer.certificate.to_vec(),
+                local: peer.local,
+            };
+            Py::new(py, call)?.into_any()
         }
         Event::HandshakeFailed(failed) => {
             let steerway_server::HandshakeFailed { peer, reason, message, untold } = failed;

@@ -17,9 +17,9 @@ mod _engine {
     #[pymodule_export]
     use crate::{
         engine::Engine,
-        event::{Closed, Demand, HandshakeFailed, Limited, Nack, Opened, Panicked, Withdrawn},
+        event::{Call, Closed, Demand, HandshakeFailed, Limited, Nack, Opened, Panicked, Withdrawn},
         name::{canonical_name, is_collection},
         stats::{Census, Stats},
-        view::{Entry, Stream, Subscription},
+        view::{Entry, Resource, Stream, Subscription},
     };
 }

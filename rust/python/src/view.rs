@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use steerway_engine::{EntryView, Protocol, SubscriptionView};
+use steerway_engine::{EntryView, Protocol, ResourceView, SubscriptionView};
 use steerway_server::StreamView;
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
@@ -20,6 +20,16 @@ pub(crate) struct Subscription {
     nack_version: String,
     nack_message: String,
     nack_age_seconds: Option<f64>,
+    resources: Vec<Py<Resource>>,
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Resource {
+    name: String,
+    version: String,
+    status: &'static str,
+    error: String,
+    sent_age_seconds: Option<f64>,
 }
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
@@ -45,10 +55,15 @@ pub(crate) struct Entry {
     reason: String,
 }
 
-impl From<SubscriptionView> for Subscription {
-    fn from(view: SubscriptionView) -> Subscription {
-        let seconds = |age: Option<Duration>| age.map(|age| age.as_secs_f64());
-        Subscription {
+fn seconds(age: Option<Duration>) -> Option<f64> {
+    age.map(|age| age.as_secs_f64())
+}
+
+impl Subscription {
+    fn new(py: Python<'_>, view: SubscriptionView) -> PyResult<Subscription> {
+        let resources = view.resources.into_iter().map(|view| Py::new(py, Resource::from(view)));
+        Ok(Subscription {
+            resources: resources.collect::<PyResult<_>>()?,
             type_url: view.type_id.url(),
             wildcard: view.wildcard,
             names: view.names.iter().map(ToString::to_string).collect(),
@@ -60,13 +75,26 @@ impl From<SubscriptionView> for Subscription {
             nack_version: view.nack_version,
             nack_message: view.nack_message,
             nack_age_seconds: seconds(view.nack_age),
+        })
+    }
+}
+
+impl From<ResourceView> for Resource {
+    fn from(view: ResourceView) -> Resource {
+        Resource {
+            name: view.name.to_string(),
+            version: view.version,
+            status: view.status.name(),
+            error: view.error,
+            sent_age_seconds: seconds(view.sent_age),
         }
     }
 }
 
 impl Stream {
     pub(crate) fn new(py: Python<'_>, view: StreamView) -> PyResult<Stream> {
-        let subscriptions = view.subscriptions.into_iter().map(|view| Py::new(py, Subscription::from(view)));
+        let subscriptions =
+            view.subscriptions.into_iter().map(|view| Py::new(py, Subscription::new(py, view)?));
         Ok(Stream {
             id: view.id,
             node_id: view.node_id.to_string(),

@@ -143,7 +143,7 @@ impl Discovery {
         self.responded.get()
     }
 
-    pub(crate) fn view(&self, shard: &Shard) -> Option<StreamView> {
+    pub(crate) fn view(&self, shard: &Shard, resources: bool) -> Option<StreamView> {
         let core = self.core.borrow();
         let node = core.node()?;
         let now = shard.shared.now();
@@ -156,7 +156,7 @@ impl Discovery {
             method: self.method,
             protocol: core.protocol(),
             age: now.saturating_sub(self.opened),
-            subscriptions: core.snapshot(&shard.shared.store.read(), now),
+            subscriptions: core.snapshot(&shard.shared.store.read(), now, resources),
         })
     }
 

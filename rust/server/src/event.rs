@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
 use steerway_engine::{DemandKey, Nack, TypeId};
 
+use crate::call::Call;
 use crate::fault::Fault;
 use crate::handshake::HandshakeFailed;
 use crate::peer::{Peer, Token};
@@ -53,6 +54,8 @@ pub enum Event {
         /// What was refused and why.
         nack: Box<Nack>,
     },
+    /// A client calls a method that Python answers, with [`crate::Server::reply`] or [`crate::Server::refuse`].
+    Call(Box<Call>),
     /// A connection was not served.
     HandshakeFailed(HandshakeFailed),
     /// A stream that was reported as opened ended.
@@ -234,6 +237,7 @@ mod tests {
             Event::Nack { .. } => "nack ".into(),
             Event::Limited { count, .. } => format!("limit{count} "),
             Event::Panicked { .. } | Event::HandshakeFailed(_) => "fault ".into(),
+            Event::Call(_) => "call ".into(),
         };
         events.poll().into_iter().map(letter).collect()
     }

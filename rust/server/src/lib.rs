@@ -20,6 +20,7 @@
 mod acceptor;
 mod age;
 mod authority;
+mod call;
 mod connection;
 mod credentials;
 mod deadlines;
@@ -49,6 +50,7 @@ mod socket_file;
 mod unary;
 mod wakes;
 
+pub use call::{Call, Caller};
 pub use credentials::Credentials;
 pub use event::Event;
 pub use fault::Fault;

@@ -166,8 +166,6 @@ impl Server {
             return Err(OptionsError::Invalid("listen: at least one address is needed".into()));
         }
         let health = HealthReporter::new();
-        let routes = services::routes(&health, &options.descriptors)
-            .map_err(|reason| OptionsError::Invalid(format!("descriptors: {reason}")))?;
         let stream_options = StreamOptions {
             identifier: Identifier::new(&options.identifier),
             order_timeout: options.order_timeout,
@@ -175,6 +173,8 @@ impl Server {
             name_bytes: options.max_name_bytes,
         };
         let shared = Shared::new(&options, stream_options).map_err(OptionsError::Io)?;
+        let routes = services::routes(&health, &options.descriptors, &shared)
+            .map_err(|reason| OptionsError::Invalid(format!("descriptors: {reason}")))?;
         fault::install();
         Ok(Server {
             options: Arc::new(options),
@@ -293,6 +293,16 @@ impl Server {
         });
     }
 
+    /// Answer a call that was told with [`Event::Call`]. One that is gone is ignored.
+    pub fn reply(&self, call: u64, message: Bytes) {
+        self.shared.calls.settle(call, Ok(message));
+    }
+
+    /// End such a call with a gRPC status code and a message.
+    pub fn refuse(&self, call: u64, code: u32, message: String) {
+        self.shared.calls.settle(call, Err(Status::new((code as i32).into(), message)));
+    }
+
     /// Apply a commit; returns how many entries changed. Each shard is told once.
     pub fn publish(&self, commit: Commit) -> usize {
         let outcome = self.shared.store.write().commit(commit);
@@ -329,11 +339,11 @@ impl Server {
         let _ = done.recv();
     }
 
-    /// All open streams, by identity.
-    pub fn streams(&self) -> Vec<StreamView> {
+    /// All open streams, by identity; with `resources` also each name of theirs.
+    pub fn streams(&self, resources: bool) -> Vec<StreamView> {
         let (reply, replies) = mpsc::channel();
         self.with_shards(|shards| {
-            shards.iter().for_each(|shard| shard.send(Command::Inspect(reply.clone())));
+            shards.iter().for_each(|shard| shard.send(Command::Inspect(resources, reply.clone())));
         });
         drop(reply);
         let mut views: Vec<StreamView> = replies.iter().flatten().collect();

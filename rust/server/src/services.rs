@@ -1,15 +1,24 @@
-//! Health and reflection: tonic's services.
+//! Services other than discovery: health and reflection are tonic's, client status is Python's.
+
+use std::sync::Arc;
 
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, HealthService};
 use tonic_reflection::server::Builder;
 
+use crate::call::ClientStatus;
+use crate::shared::Shared;
+
 /// The names whose health is told: the server as a whole, and the service that clients of it use.
 const HEALTH_OF: [&str; 2] = ["", "envoy.service.discovery.v3.AggregatedDiscoveryService"];
 
 /// All services but discovery. `descriptors` is a serialised FileDescriptorSet; an error says what is wrong with it.
-pub(crate) fn routes(health: &HealthReporter, descriptors: &[u8]) -> Result<Routes, String> {
+pub(crate) fn routes(
+    health: &HealthReporter,
+    descriptors: &[u8],
+    shared: &Arc<Shared>,
+) -> Result<Routes, String> {
     let health = HealthService::from_health_reporter(health.clone());
     let builder = || {
         Builder::configure()
@@ -21,6 +30,7 @@ pub(crate) fn routes(health: &HealthReporter, descriptors: &[u8]) -> Result<Rout
     Ok(Routes::new(tonic_health::pb::health_server::HealthServer::new(health))
         .add_service(reflection)
         .add_service(reflection_alpha)
+        .add_service(ClientStatus::new(Arc::clone(shared)))
         .prepare())
 }
 

@@ -42,8 +42,8 @@ pub(crate) enum Command {
     Reject(Vec<(u64, Status)>),
     /// Streams may be answered from now on.
     Answer,
-    /// Tell what the streams look like.
-    Inspect(Reply<Vec<StreamView>>),
+    /// Tell what the streams look like, with each resource or without.
+    Inspect(bool, Reply<Vec<StreamView>>),
     /// Tell what is held for clients.
     Count(Reply<Census>),
     /// Send the clients away within this time; the sender is dropped when all are gone.
@@ -174,10 +174,11 @@ impl Shard {
                 }
             }
             Command::Answer => self.streams.borrow().values().for_each(|stream| stream.wake()),
-            Command::Inspect(reply) => {
+            Command::Inspect(resources, reply) => {
                 let streams = self.streams.borrow();
-                let view =
-                    |stream: &Rc<Discovery>| stream.contain(self, |stream| stream.view(self)).flatten();
+                let view = |stream: &Rc<Discovery>| {
+                    stream.contain(self, |stream| stream.view(self, resources)).flatten()
+                };
                 let views = streams.values().filter_map(view).collect();
                 // Fails only when nobody waits for it any more.
                 let _ = reply.send(views);

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
+use crate::call::Calls;
 use crate::event::{Event, Events};
 use crate::fault::Fault;
 use crate::handshake::{Failure, Tls};
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     /// Bytes of requests that are not whole yet.
     pub(crate) request_buffers: Quota,
     pub(crate) met: Met,
+    pub(crate) calls: Calls,
     answering: AtomicBool,
     demand: Mutex<Demand>,
     unwanted: Notify,
@@ -61,6 +63,7 @@ impl Shared {
             streams: Quota::new(options.max_streams),
             request_buffers: Quota::new(REQUEST_BUFFERS),
             met: Met::default(),
+            calls: Calls::default(),
             answering: AtomicBool::new(false),
             demand: Mutex::new(Demand::new(options.demand_grace)),
             unwanted: Notify::new(),

@@ -1,6 +1,7 @@
-//! gRPC services other than discovery (health, reflection): tonic's, on an HTTP/2 stream of ours.
+//! gRPC services other than discovery (health, reflection, client status): tonic's, on an HTTP/2 stream of ours.
 
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -14,9 +15,11 @@ use tokio::time::timeout;
 use tonic::Status;
 use tower_service::Service;
 
+use crate::call::Caller;
 use crate::limit::Limit;
 use crate::link::Link;
 use crate::payload::Payload;
+use crate::peer::Token;
 use crate::shard::Shard;
 
 /// Answer one request. It ends with the client's interest in it, or when a drain is nearly over.
@@ -36,9 +39,11 @@ pub(crate) async fn serve(
 async fn answer(
     shard: &Shard,
     link: &Link,
-    request: Request<RecvStream>,
+    mut request: Request<RecvStream>,
     mut respond: SendResponse<Payload>,
 ) -> Result<(), h2::Error> {
+    let caller = Caller { peer: Arc::clone(&link.peer), token: Token::of(request.headers()) };
+    request.extensions_mut().insert(caller);
     let answered =
         timeout(shard.options.request_timeout, shard.routes.clone().call(request.map(Incoming))).await;
     let response = match answered {

@@ -80,10 +80,14 @@ class _Routes:
 
     async def streams(self, request: Request) -> Response:
         node, kind = request.query_params.get("node"), request.query_params.get("type")
+        resources = request.query_params.get("resources", "false")
+        if resources not in ("true", "false"):
+            return _json({"error": f"resources is {resources!r}: give true or false"}, 400)
+        each = resources == "true"
 
         def answer() -> bytes:
             engine = self._view.engine
-            found = stream.describe(engine.streams(), engine.entries())
+            found = stream.describe(engine.streams(resources=each), engine.entries(), each)
             return msgspec.json.encode({"streams": stream.select(found, node, kind)})
 
         return _encoded(await asyncio.to_thread(answer))

@@ -6,15 +6,17 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from steerway.admin.type_name import matches, short_name
-from steerway.admin.view import EntryView, StreamView, SubscriptionView
+from steerway.admin.view import EntryView, ResourceView, StreamView, SubscriptionView
 
 _Absences = Mapping[tuple[str, str], Mapping[str, str]]
 """(type_url, name) → audience → reason ("": served there). Holds only names that are absent for some
 audience."""
 
 
-def describe(streams: Iterable[StreamView], entries: Sequence[EntryView]) -> list[dict[str, Any]]:
-    """All streams, those of one node together, the oldest first."""
+def describe(
+    streams: Iterable[StreamView], entries: Sequence[EntryView], resources: bool = False
+) -> list[dict[str, Any]]:
+    """All streams, those of one node together, the oldest first; with `resources` also each name of theirs."""
     absences = _absences(entries)
     return [
         {
@@ -26,7 +28,10 @@ def describe(streams: Iterable[StreamView], entries: Sequence[EntryView]) -> lis
             "protocol": "delta" if stream.delta else "sotw",
             "age_seconds": _age(stream.age_seconds),
             "in_sync": all(_in_sync(part) for part in stream.subscriptions),
-            "types": [_type(part, stream.audience, absences) for part in stream.subscriptions],
+            "types": [
+                _type(part, stream.audience, absences) | (_resources(part) if resources else {})
+                for part in stream.subscriptions
+            ],
         }
         for stream in sorted(streams, key=lambda stream: (stream.node_id, -stream.age_seconds, stream.id))
     ]
@@ -77,6 +82,20 @@ def _type(part: SubscriptionView, audience: str, absences: _Absences) -> dict[st
         "sent_age_seconds": _age(part.sent_age_seconds),
         "acked_age_seconds": _age(part.acked_age_seconds),
         "nack": nack if part.nack_message else None,
+    }
+
+
+def _resources(part: SubscriptionView) -> dict[str, Any]:
+    return {"resources": [_resource(each) for each in part.resources]}
+
+
+def _resource(found: ResourceView) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "version": found.version,
+        "status": found.status,
+        "error": found.error or None,
+        "sent_age_seconds": _age(found.sent_age_seconds),
     }
 
 

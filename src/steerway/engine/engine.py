@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 
 from steerway import _engine
 from steerway._engine import (
+    Call,
     Census,
     Closed,
     Demand,
@@ -27,6 +28,7 @@ from steerway.engine.reflection import descriptors
 from steerway.errors import EngineError
 
 __all__ = [
+    "Call",
     "Census",
     "Closed",
     "Demand",
@@ -43,7 +45,7 @@ __all__ = [
     "Withdrawn",
 ]
 
-Event: TypeAlias = Opened | Demand | Withdrawn | Nack | HandshakeFailed | Closed | Limited | Panicked
+Event: TypeAlias = Opened | Demand | Withdrawn | Nack | HandshakeFailed | Closed | Limited | Panicked | Call
 
 
 class Commit(Protocol):
@@ -178,9 +180,17 @@ class Engine:
         """gRPC health. While never serving yet, no stream is answered."""
         self._native.set_serving(serving)
 
-    def streams(self) -> list[Stream]:
-        """Every stream that said who it is."""
-        return self._native.streams()
+    def streams(self, *, resources: bool = False) -> list[Stream]:
+        """Every stream that said who it is, with `resources` also what came of each name."""
+        return self._native.streams(resources=resources)
+
+    def reply(self, call: int, message: bytes) -> None:
+        """Answer a call. One that is gone is ignored."""
+        self._native.reply(call, message)
+
+    def refuse(self, call: int, code: int, message: str) -> None:
+        """End a call with a gRPC status code from 1 to 16 and a message."""
+        self._native.refuse(call, code, message)
 
     def entries(self) -> list[Entry]:
         """The resource store."""

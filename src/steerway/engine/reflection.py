@@ -10,6 +10,7 @@ from envoy.service.listener.v3 import lds_pb2
 from envoy.service.route.v3 import rds_pb2, srds_pb2
 from envoy.service.runtime.v3 import rtds_pb2
 from envoy.service.secret.v3 import sds_pb2
+from envoy.service.status.v3 import csds_pb2
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
@@ -24,12 +25,13 @@ _FILES = (
     sds_pb2,
     rtds_pb2,
     config_discovery_pb2,
+    csds_pb2,
 )
 
 
 @cache
 def descriptors() -> bytes:
-    """A serialised FileDescriptorSet: the discovery services and all that they are made of."""
+    """A serialised FileDescriptorSet: the discovery and client status services and all that they are made of."""
     found: dict[str, FileDescriptor] = {}
     waiting: list[FileDescriptor] = [module.DESCRIPTOR for module in _FILES]
     while waiting:

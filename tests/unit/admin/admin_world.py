@@ -1,6 +1,6 @@
 """A world of plain values for the admin server to look at."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from steerway.admin.view import AdminView, Phase
 from steerway.sources.store import Problem
@@ -10,6 +10,17 @@ TYPE = "type.googleapis.com/"
 LISTENER = TYPE + "envoy.config.listener.v3.Listener"
 CLUSTER = TYPE + "envoy.config.cluster.v3.Cluster"
 SECRET = TYPE + "envoy.extensions.transport_sockets.tls.v3.Secret"
+
+
+@dataclass
+class Resource:
+    """One name on one stream."""
+
+    name: str
+    version: str = "v1"
+    status: str = "acked"
+    error: str = ""
+    sent_age_seconds: float | None = 3.0
 
 
 @dataclass
@@ -27,6 +38,7 @@ class Subscription:
     nack_version: str = ""
     nack_message: str = ""
     nack_age_seconds: float | None = None
+    resources: list[Resource] = field(default_factory=list)
 
 
 @dataclass
@@ -35,6 +47,7 @@ class Stream:
 
     id: int = 1
     node_id: str = "web-1"
+    node: bytes = b""
     peer: str = "10.0.0.9:4711"
     audience: str = "grpc/plain/shop"
     service: str = "envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
@@ -80,8 +93,13 @@ class World:
     def problems_of(self, source: str) -> list[Problem]:
         return self.obstacles if source == "kubernetes" else []
 
-    def streams(self) -> list[Stream]:
-        return self.all_streams
+    def streams(self, *, resources: bool = False) -> list[Stream]:
+        """Rows of resources only for who asks for them, as the engine does."""
+        if resources:
+            return self.all_streams
+        plain = [[replace(part, resources=[]) for part in each.subscriptions] for each in self.all_streams]
+        pairs = zip(self.all_streams, plain, strict=True)
+        return [replace(stream, subscriptions=parts) for stream, parts in pairs]
 
     def entries(self) -> list[Entry]:
         return self.all_entries

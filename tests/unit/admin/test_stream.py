@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from admin_world import CLUSTER, LISTENER, Entry, Stream, Subscription, World
+from admin_world import CLUSTER, LISTENER, Entry, Resource, Stream, Subscription, World
 
 from steerway.admin.stream import audiences
 
@@ -113,3 +113,18 @@ def test_audiences_widen_part_by_part() -> None:
     """From the client's own audience to everybody."""
     assert list(audiences("grpc/plain/shop")) == ["grpc/plain/shop", "grpc/plain", "grpc", ""]
     assert list(audiences("")) == [""]
+
+
+async def test_each_resource_is_shown_to_who_asks_for_it(world: World, http: httpx.AsyncClient) -> None:
+    """Only with `resources=true`, for there may be very many."""
+    refused = Resource("b:1", status="nacked", error="cannot")
+    world.all_streams = [Stream(subscriptions=[Subscription(resources=[Resource("a:1"), refused])])]
+    (stream,) = await streams(http, "?resources=true")
+    assert stream["types"][0]["resources"] == [  # type: ignore[index]
+        {"name": "a:1", "version": "v1", "status": "acked", "error": None, "sent_age_seconds": 3.0},
+        {"name": "b:1", "version": "v1", "status": "nacked", "error": "cannot", "sent_age_seconds": 3.0},
+    ]
+    (plain,) = await streams(http)
+    assert "resources" not in plain["types"][0]  # type: ignore[index]
+    wrong = await http.get("/api/v1/streams?resources=yes")
+    assert (wrong.status_code, wrong.json()) == (400, {"error": "resources is 'yes': give true or false"})

@@ -10,6 +10,7 @@ mod model;
 mod order;
 mod order_model;
 mod sotw;
+mod status;
 mod warming;
 mod wire;
 mod world;

@@ -442,7 +442,7 @@ impl World {
     }
 
     pub(crate) fn view(&self, stream: usize, type_id: TypeId) -> SubscriptionView {
-        let views = self.streams[stream].snapshot(&self.store, self.now);
+        let views = self.streams[stream].snapshot(&self.store, self.now, true);
         views.into_iter().find(|view| view.type_id == type_id).unwrap()
     }
 

@@ -1,0 +1,94 @@
+//! What operators see of each resource: how far the client is with it.
+
+use std::time::Duration;
+
+use steerway_engine::{Protocol, TypeId};
+
+use crate::world::{Ask, CDS, EDS, LDS, World, absent, ask, put};
+
+const PROTOCOLS: [Protocol; 2] = [Protocol::Sotw, Protocol::Delta];
+
+/// `a:acked b:nacked(cannot)`, in the order of the view.
+fn statuses(world: &World, stream: usize, type_id: TypeId) -> String {
+    let view = world.view(stream, type_id);
+    let texts = view.resources.iter().map(|found| {
+        let error = if found.error.is_empty() { String::new() } else { format!("({})", found.error) };
+        format!("{}:{}{error}", found.name, found.status.name())
+    });
+    texts.collect::<Vec<_>>().join(" ")
+}
+
+/// What answers a response and leaves the subscription as it is.
+fn same(protocol: Protocol, type_id: TypeId, names: &[&str]) -> Ask {
+    ask(type_id, if protocol == Protocol::Sotw { names } else { &[] })
+}
+
+#[test]
+fn each_name_goes_its_own_way() {
+    for protocol in PROTOCOLS {
+        let mut world = World::serving([put(EDS, "a", "1"), put(EDS, "b", "1"), absent(EDS, "d")]);
+        let stream = world.open(protocol);
+        let names = ["a", "b", "c", "d"];
+        let again = || same(protocol, EDS, &names);
+        let first = world.answer(stream, ask(EDS, &names));
+        assert_eq!(statuses(&world, stream, EDS), "a:sent b:sent c:requested d:does_not_exist");
+        world.say(stream, again().ack(&first));
+        assert_eq!(statuses(&world, stream, EDS), "a:acked b:acked c:requested d:does_not_exist");
+        let bad = world.change(stream, [put(EDS, "a", "bad")]).remove(0);
+        assert_eq!(statuses(&world, stream, EDS), "a:sent b:acked c:requested d:does_not_exist");
+        world.say(stream, again().nack(&bad, 3, "cannot"));
+        assert_eq!(statuses(&world, stream, EDS), "a:nacked(cannot) b:acked c:requested d:does_not_exist");
+        let other = world.change(stream, [put(EDS, "b", "2")]).remove(0);
+        world.say(stream, again().ack(&other));
+        assert_eq!(
+            statuses(&world, stream, EDS),
+            "a:nacked(cannot) b:acked c:requested d:does_not_exist",
+            "{protocol:?}: what was taken since brought another one"
+        );
+        let fixed = world.change(stream, [put(EDS, "a", "2"), put(EDS, "c", "1")]).remove(0);
+        world.say(stream, again().ack(&fixed));
+        assert_eq!(statuses(&world, stream, EDS), "a:acked b:acked c:acked d:does_not_exist");
+    }
+}
+
+#[test]
+fn a_name_that_was_refused_earlier_stays_refused() {
+    for protocol in PROTOCOLS {
+        let mut world = World::serving([put(EDS, "a", "bad"), put(EDS, "b", "1")]);
+        let stream = world.open(protocol);
+        let again = || same(protocol, EDS, &["a", "b"]);
+        let first = world.answer(stream, ask(EDS, &["a", "b"]));
+        world.say(stream, again().nack(&first, 3, "cannot"));
+        let second = world.change(stream, [put(EDS, "b", "bad")]).remove(0);
+        world.say(stream, again().nack(&second, 3, "neither"));
+        assert_eq!(statuses(&world, stream, EDS), "a:nacked b:nacked(neither)");
+    }
+}
+
+/// A full-state response holds what was refused before: its ACK takes that, too.
+#[test]
+fn sotw_takes_the_whole_state() {
+    for type_id in [LDS, CDS] {
+        let mut world = World::serving([put(type_id, "a", "1"), put(type_id, "b", "1")]);
+        let stream = world.open(Protocol::Sotw);
+        let first = world.answer(stream, ask(type_id, &["a", "b"]));
+        world.say(stream, ask(type_id, &["a", "b"]).nack(&first, 3, "cannot"));
+        assert_eq!(statuses(&world, stream, type_id), "a:nacked(cannot) b:nacked(cannot)");
+        let second = world.change(stream, [put(type_id, "b", "2")]).remove(0);
+        world.say(stream, ask(type_id, &["a", "b"]).ack(&second));
+        assert_eq!(statuses(&world, stream, type_id), "a:acked b:acked");
+    }
+}
+
+#[test]
+fn versions_and_ages_are_those_of_the_last_send() {
+    let mut world = World::serving([put(EDS, "a", "1")]);
+    let stream = world.open(Protocol::Delta);
+    world.wait(Duration::from_secs(5));
+    let first = world.answer(stream, ask(EDS, &["a", "b"]));
+    world.wait(Duration::from_secs(7));
+    let view = world.view(stream, EDS);
+    let seen: Vec<_> = view.resources.iter().map(|found| (&*found.version, found.sent_age)).collect();
+    let version = first.versions["a"].as_str();
+    assert_eq!(seen, [(version, Some(Duration::from_secs(7))), ("", None)]);
+}
