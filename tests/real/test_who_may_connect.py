@@ -13,12 +13,13 @@ import httpx
 import pytest
 import yaml
 from envoy.config.core.v3.base_pb2 import Node
+from envoy.service.status.v3 import csds_pb2 as csds
 from google.protobuf.json_format import ParseDict
 from tests.real.conftest import Steer
 from tests.support.backend import Backends
 from tests.support.certificate import Authority, Certified
 from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
+from tests.support.deadline import PATIENCE_SECONDS, until
 from tests.support.grpc_client import Client
 from tests.support.manifest import Files, service
 from tests.support.process import Processes, installed
@@ -254,6 +255,35 @@ def test_rules_say_what_is_seen_and_claimed(protect: Callable[..., ControlPlane]
         assert seen(ledger, PUBLIC, PRIVATE) == {PUBLIC: False, PRIVATE: True}
     with client(plane, LEDGER_CLIENT, namespace="shop") as liar:
         assert ended(liar)[0] is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_the_status_of_all_clients_is_for_who_may_see_everything(
+    protect: Callable[..., ControlPlane],
+) -> None:
+    """An identity with less is denied, none is unauthenticated, and the answer holds what a real stream got."""
+    rules = [
+        {"identity": {"namespace": "shop"}, "subscribe": ["*"]},
+        {"identity": {"namespace": "pay"}, "subscribe": ["pay/*"]},
+    ]
+    plane = protect(authorization={"rules": rules})
+
+    def status(asking: AdsClient) -> csds.ClientStatusResponse:
+        method = "/envoy.service.status.v3.ClientStatusDiscoveryService/FetchClientStatus"
+        ask = asking.channel.unary_unary(method, response_deserializer=csds.ClientStatusResponse.FromString)
+        return ask(b"", timeout=PATIENCE_SECONDS)
+
+    def denied(asking: AdsClient) -> grpc.StatusCode:
+        with pytest.raises(grpc.RpcError) as refused:
+            status(asking)
+        code: grpc.StatusCode = refused.value.code()
+        return code
+
+    with client(plane, WEB) as web, client(plane, LEDGER_CLIENT) as ledger, client(plane) as nobody:
+        assert seen(web, PUBLIC) == {PUBLIC: True}
+        (config,) = status(web).config
+        assert [(each.name, each.type_url) for each in config.generic_xds_configs] == [(PUBLIC, LISTENER)]
+        assert denied(ledger) is grpc.StatusCode.PERMISSION_DENIED
+        assert denied(nobody) is grpc.StatusCode.UNAUTHENTICATED
 
 
 def test_privacy_takes_effect_on_open_streams(protect: Callable[..., ControlPlane], files: Files) -> None:

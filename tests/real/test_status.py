@@ -1,0 +1,41 @@
+"""What the control plane tells of a real gRPC client, by the client status discovery service."""
+
+import grpc
+import pytest
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from envoy.service.status.v3 import csds_pb2 as csds
+from tests.real.conftest import Connect, Steer
+from tests.support.backend import Backends
+from tests.support.deadline import PATIENCE_SECONDS, until
+from tests.support.manifest import Files
+
+FETCH = "/envoy.service.status.v3.ClientStatusDiscoveryService/FetchClientStatus"
+
+
+@pytest.mark.parametrize("connect", ["grpcio"], indirect=True)
+def test_a_real_client_has_taken_all_that_its_target_needs(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """Listener, route, cluster and endpoints, each with its version and its body, the backend's address among them."""
+    (backend,) = backends.open(1)
+    files.publish([backend])
+    plane = steer()
+    channel = connect(plane).dial("xds:///backend.shop:50051")
+    with channel.load() as load:
+        load.settle(backend)
+    with grpc.insecure_channel(plane.address, [("grpc.enable_http_proxy", 0)]) as asking:
+        ask = asking.unary_unary(FETCH, response_deserializer=csds.ClientStatusResponse.FromString)
+
+        def in_sync() -> list[csds.ClientConfig.GenericXdsConfig]:
+            (client,) = ask(b"", timeout=PATIENCE_SECONDS).config
+            rows = list(client.generic_xds_configs)
+            return rows if all(row.config_status == csds.SYNCED for row in rows) else []
+
+        rows = until(in_sync, "the client has acknowledged everything")
+    types = [row.type_url.rpartition(".")[2] for row in rows]
+    assert sorted(set(types)) == ["Cluster", "ClusterLoadAssignment", "Listener", "RouteConfiguration"]
+    assert all(row.version_info and row.xds_config.value for row in rows)
+    (endpoints,) = [row.xds_config for row in rows if row.type_url.endswith("ClusterLoadAssignment")]
+    assignment = ClusterLoadAssignment.FromString(endpoints.value)
+    address = assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address
+    assert f"{address.address}:{address.port_value}" == backend
