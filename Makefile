@@ -9,13 +9,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 CARGO := cargo
 RUST := rust/Cargo.toml
-RUST_SOURCES := $(shell find rust -path rust/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.proto' \) -print)
+RUST_SOURCES := $(shell find rust \( -path rust/target -o -path rust/fuzz \) -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.proto' \) -print)
 
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
-.PHONY: help demo test lint test-rust test-python build bench cluster cluster-stop debian constraints clean tools
+# What cargo-fuzz passes to rustc, without the sanitizers that only a nightly has: there is no unsafe code to sanitize.
+FUZZ := rust/fuzz/target
+FUZZ_SECONDS ?= 600
+FUZZ_LIMIT ?= -max_total_time=$(FUZZ_SECONDS)
+FUZZ_FLAGS := --cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+  -Cllvm-args=-sanitizer-coverage-trace-compares
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+
+.PHONY: help demo test lint fuzz test-rust test-python build bench cluster cluster-stop debian constraints clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,10 +41,22 @@ lint: build ## ruff, mypy --strict, stubtest, import contracts, cargo fmt, clipp
 	$(BIN)/python -m mypy.stubtest steerway._engine
 	$(BIN)/lint-imports
 	$(CARGO) fmt --all --manifest-path $(RUST) --check
+	$(CARGO) fmt --manifest-path rust/fuzz/Cargo.toml --check
 	$(CARGO) clippy --manifest-path $(RUST) --locked --all-targets -- -D warnings
 
-test-rust: tools ## The native engine's own tests
+test-rust: tools ## The native engine's own tests, and 20,000 runs of each fuzz target
 	$(CARGO) test --manifest-path $(RUST) --locked --workspace --exclude steerway-python
+	@$(MAKE) --no-print-directory fuzz FUZZ_LIMIT='-runs=20000 -seed=1'
+
+fuzz: tools ## Random requests, commits and bytes against the engine (FUZZ_SECONDS=600 for each target; needs a C++ compiler)
+	@$(CXX) --version >/dev/null 2>&1 || { echo "make: libFuzzer is C++: install g++ or clang" >&2; exit 1; }
+	RUSTFLAGS='$(FUZZ_FLAGS)' $(CARGO) build --release --locked --manifest-path rust/fuzz/Cargo.toml --target $(HOST)
+	@for target in request stream framing; do \
+	  mkdir -p $(FUZZ)/corpus/$$target && echo "fuzz $$target $(FUZZ_LIMIT)" && \
+	  $(FUZZ)/$(HOST)/release/$$target $(FUZZ)/corpus/$$target -max_len=1024 -print_final_stats=1 $(FUZZ_LIMIT) \
+	    -artifact_prefix=$(FUZZ)/$$target- 2>$(FUZZ)/$$target.log || { tail -n 60 $(FUZZ)/$$target.log; exit 1; }; \
+	  grep -E '^Done|new_units_added' $(FUZZ)/$$target.log; \
+	done
 
 test-python: build debian ## The Python tests, from pure to real (ARGS are pytest's)
 	$(BIN)/python -m pytest $(ARGS)
@@ -69,7 +90,7 @@ constraints: build ## Take the newest versions and write constraints.txt anew
 	  $(BIN)/pip freeze --exclude steerway | grep -v ' @ ') > constraints.txt
 
 clean: ## Remove everything that was built here
-	rm -rf $(VENV) rust/target bench/load/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) rust/target $(FUZZ) bench/load/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src -name '*.so' -delete
 
 tools:
