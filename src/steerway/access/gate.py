@@ -124,7 +124,7 @@ class Gate:
         refusals: list[Refusal] = []
         able = [each for each in self._authenticators if each.reads(credential)]
         for place, authenticator in enumerate(able):
-            verdict = authenticator.judge(credential)
+            verdict = _judge(authenticator, credential)
             if isinstance(verdict, Identity):
                 return verdict
             if not isinstance(verdict, Refusal):
@@ -145,7 +145,7 @@ class Gate:
             if isinstance(verdict, Identity):
                 break
             refusals.append(verdict)
-            found = authenticator.judge(credential)
+            found = _judge(authenticator, credential)
             verdict = found if isinstance(found, Identity | Refusal) else await found
         return verdict if isinstance(verdict, Identity) else self._refusal([*refusals, verdict])
 
@@ -170,6 +170,14 @@ class Gate:
         method = verdict.kind if isinstance(verdict, Identity) else "none"
         telemetry.AUTHENTICATIONS.labels(method, _outcome(decision)).inc()
         return decision
+
+
+def _judge(authenticator: Authenticator, credential: Credential) -> Verdict | Awaitable[Verdict]:
+    try:
+        return authenticator.judge(credential)
+    except Exception as error:  # what one client sends must never stop the others
+        log.exception("authentication_failed", method=authenticator.method)
+        return unavailable(f"authentication failed: {error!r}")
 
 
 def _outcome(decision: Decision) -> str:

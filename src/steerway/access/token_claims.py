@@ -10,6 +10,7 @@ import jwt
 
 MAX_TOKEN = 16_384
 """Longest token in bytes that is looked at; those of Kubernetes have about 1 KiB."""
+_MAX_TIME = 1e12
 
 
 def unverified(token: str) -> dict[str, Any]:
@@ -24,9 +25,13 @@ def unverified(token: str) -> dict[str, Any]:
 
 
 def expiry(claims: dict[str, Any]) -> float | None:
-    """The end of the token's life in seconds since the epoch; None when it does not say."""
+    """The end of the token's life in seconds since the epoch; None when it does not say. ValueError for no time."""
     found = claims.get("exp")
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+    if not isinstance(found, int | float) or isinstance(found, bool):
+        return None
+    if not abs(found) < _MAX_TIME:  # not a number, infinite, or too large for a float
+        raise ValueError("the token's end is no point in time")
+    return float(found)
 
 
 def audiences(claims: dict[str, Any]) -> list[str]:

@@ -196,6 +196,15 @@ async def test_whatever_goes_wrong_a_client_does_not_wait_for_ever() -> None:
     assert found.code == UNAVAILABLE
 
 
+async def test_an_authenticator_that_breaks_stops_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client is to try again."""
+    broken = Tokens()
+    monkeypatch.setattr(broken, "judge", lambda _: 1 / 0)
+    assert (await refusal([broken], applicant(token="x"))).code == UNAVAILABLE
+    found = await decide([broken, Tokens(x=WEB)], applicant(token="x"))
+    assert found == Admission(WEB, ["", "shop/*"])
+
+
 async def test_a_call_that_shows_all_takes_a_grant_of_all() -> None:
     """Others take a good credential; without authenticators nobody is asked."""
     admin = of_service_account("admin", "x")
