@@ -84,6 +84,7 @@ def test_no_token_that_was_not_signed_is_believed(token: str) -> None:
             found = authenticator.judge(Credential(token))
             verdict = found if isinstance(found, Identity | Refusal) else await found
             assert isinstance(verdict, Refusal)
+            await authenticator.close()
 
     asyncio.run(judge())
 

@@ -16,6 +16,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import jwt
@@ -43,6 +44,8 @@ LEEWAY_SECONDS = 10.0
 """By how much clocks may differ."""
 REFUSED_SECONDS = 10.0
 """Life of a bad verdict, so that a client which tries again and again costs little."""
+VERIFIERS = 2
+"""Threads; most of the work holds the GIL, so that more would not be faster."""
 _REQUIRED = ("exp", "iss", "aud", "sub")
 
 Keys: TypeAlias = Mapping[str, jwt.PyJWK]
@@ -91,6 +94,8 @@ class SignedToken:
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
         self._fetching: asyncio.Task[None] | None = None
+        # Threads of its own: the reading of files must not wait behind a storm of clients.
+        self._threads = ThreadPoolExecutor(VERIFIERS, thread_name_prefix="verify-token")
         self.problem: Problem | None = None
         """Why the keys cannot be fetched; None when they can."""
 
@@ -119,7 +124,8 @@ class SignedToken:
         return self._judge_later(token, kid, due)
 
     async def close(self) -> None:
-        """Give up a fetch that is under way."""
+        """Give up a fetch that is under way, and what waits to be verified."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
@@ -142,7 +148,7 @@ class SignedToken:
         key, cache = self._keys.get(kid), self._cache
         if key is None:
             return self._unknown(kid)
-        verdict = await asyncio.to_thread(self._verify, token, key)
+        verdict = await asyncio.get_running_loop().run_in_executor(self._threads, self._verify, token, key)
         kept, now = cache.key(token), self._clock()
         if isinstance(verdict, Identity):
             expires = token_claims.expiry(token_claims.unverified(token)) or now

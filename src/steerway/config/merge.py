@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -83,11 +83,7 @@ def _convert(name: str, given: Given) -> Any:
     wanted = SETTINGS[name].type
     value = given.value
     base = get_args(wanted)[0] if get_args(wanted) else wanted
-    structured = (
-        get_origin(base) is tuple
-        and isinstance(get_args(base)[0], type)
-        and issubclass(get_args(base)[0], msgspec.Struct)
-    )
+    structured = _is_list_of_structs(base)
     if structured and given.text:
         value = _yaml(value)
     elif get_origin(base) is tuple and isinstance(value, str):
@@ -103,7 +99,15 @@ def _convert(name: str, given: Given) -> Any:
     return converted
 
 
-def _yaml(text: Any) -> Any:
+def _is_list_of_structs(base: Any) -> bool:
+    if get_origin(base) is not tuple:
+        return False
+    item = get_args(base)[0]
+    return isinstance(item, type) and issubclass(item, msgspec.Struct)
+
+
+def _yaml(text: str | Sequence[str]) -> Any:
+    """One text holds the whole list, as in the environment; several hold an item each, as repeated flags."""
     try:
         return yaml.safe_load(text) if isinstance(text, str) else [yaml.safe_load(part) for part in text]
     except yaml.YAMLError:

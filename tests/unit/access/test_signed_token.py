@@ -232,6 +232,7 @@ async def test_keys_of_a_url_need_a_configured_issuer(server: FakeApiServer, iss
     await server.stop()
     with pytest.raises(SourceError, match="Cannot connect"):
         await of_url(f"{server.url}{JWKS}")()
+    await signed.close()
 
 
 def test_a_key_set_has_keys_that_can_verify(issuer: FakeTokenIssuer) -> None:
