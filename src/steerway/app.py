@@ -209,12 +209,9 @@ class ControlPlane:
         self._engine.reject(refused)
 
     async def _refuse_status(self, call: StatusCall) -> tuple[int, str] | None:
-        """Why somebody may not ask what all clients hold; None for who sees everything anyway.
-
-        Who may open the Unix socket counts as such, where it authenticates: its file says who may.
-        """
+        """Why somebody may not ask what all clients hold; None for who sees everything anyway."""
         credential = Credential(call.token, call.certificate, call.local)
-        refusal = await self._gate.judge_call(credential, sees_all=not call.local)
+        refusal = await self._gate.judge_call(credential, sees_all=True)
         return None if refusal is None else (refusal.code, refusal.told)
 
     def _translate(self, wanted: list[Demand]) -> None:

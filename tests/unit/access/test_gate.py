@@ -230,6 +230,17 @@ async def test_a_call_that_shows_all_takes_a_grant_of_all() -> None:
     )
 
 
+async def test_the_unix_socket_shows_all_only_where_it_is_a_credential() -> None:
+    """A token that came through it is a token."""
+    call = Credential("web", local=True)
+    by_token = Gate([Tokens(web=WEB)], Authorization(), bytes.decode, Answers())
+    denied = await by_token.judge_call(call, sees_all=True)
+    assert denied is not None
+    assert denied.code == PERMISSION_DENIED
+    by_socket = Gate([UnixSocket(), Tokens(web=WEB)], Authorization(), bytes.decode, Answers())
+    assert await by_socket.judge_call(call, sees_all=True) is None
+
+
 def test_credentials_do_not_print_their_token() -> None:
     """A log line or a traceback may hold one."""
     assert "secret" not in repr(applicant(token="secret"))
