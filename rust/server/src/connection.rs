@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::age::{Age, Step};
 use crate::authority::NamedAuthority;
-use crate::discovery::Exchange;
+use crate::exchange::Exchange;
 use crate::flood::{Meter, Metered};
 use crate::handshake::{self, Failure, Opening};
 use crate::keepalive::Keepalive;

@@ -12,7 +12,7 @@
 //! * `wakes`: polls only what was woken.
 //! * `age`, `keepalive`, `flood`: what ends a connection: its age, a dead client, a hostile one.
 //! * `limit`, `rate`: what clients may use, and how fast.
-//! * `discovery`: one discovery stream over one HTTP/2 stream; `intake` reads its requests.
+//! * `discovery`: one discovery stream; `exchange` moves its messages over HTTP/2, `intake` reads its requests.
 //! * `fault`: a panic ends its stream and nothing else.
 //! * `unary`: health and reflection, tonic's services behind an adaptor.
 #![forbid(unsafe_code)]
@@ -26,6 +26,7 @@ mod credentials;
 mod deadlines;
 mod discovery;
 mod event;
+mod exchange;
 mod fault;
 mod flood;
 mod framing;

@@ -18,7 +18,7 @@ use crate::limit::{Limit, Met, Quota};
 use crate::metrics::Metrics;
 use crate::server::Options;
 
-/// Bytes of requests that are not whole, of all streams together; the first part of each is free (see `discovery`).
+/// Bytes of requests that are not whole, of all streams together; the first part of each is free (see `intake`).
 const REQUEST_BUFFERS: usize = 256 << 20;
 
 /// Open files that are kept for everything but connections: the admin server, the sources, the threads.
