@@ -8,6 +8,7 @@
 //! * [`Stream`]: the state machine of one discovery stream, state-of-the-world or delta.
 //! * [`Interest`]: which streams of one shard a changed name touches.
 //! * [`Demand`]: which names somebody on any shard wants, with a grace time.
+//! * [`Loads`]: what clients report of the requests that they made (LRS).
 #![forbid(unsafe_code)]
 
 use std::sync::{Arc, LazyLock};
@@ -20,6 +21,7 @@ mod exchange;
 mod grant;
 mod heartbeat;
 mod interest;
+mod load_report;
 mod names;
 mod options;
 mod order;
@@ -40,6 +42,7 @@ pub use demand::{Demand, DemandKey};
 pub use effects::{Effects, InterestChange, Nack, Received, RequestKind};
 pub use grant::Grant;
 pub use interest::{Interest, Transition};
+pub use load_report::{ClusterLoad, Loads, Locality, LocalityLoad, Reporter, first_report_node};
 pub use options::StreamOptions;
 pub use resource::Resource;
 pub use response::{Identifier, Response};

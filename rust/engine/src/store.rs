@@ -150,6 +150,12 @@ impl Store {
         }
     }
 
+    /// The store's own copy of a name that has a resource for anybody.
+    pub fn served_name(&self, type_id: TypeId, name: &str) -> Option<&Arc<str>> {
+        let (name, entries) = self.types[type_id.index()].get_key_value(name)?;
+        entries.iter().any(|entry| entry.content.is_ok()).then_some(name)
+    }
+
     /// Whether wildcard subscriptions of this audience may be answered.
     pub fn is_complete(&self, type_id: TypeId, audience: &str) -> bool {
         let complete = &self.complete[type_id.index()];

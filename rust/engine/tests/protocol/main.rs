@@ -6,6 +6,7 @@ mod delta;
 mod errors;
 mod expiry;
 mod globs;
+mod load;
 mod model;
 mod order;
 mod order_model;

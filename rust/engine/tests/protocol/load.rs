@@ -1,0 +1,253 @@
+//! Load reports: sums over clients, gauges that end with their stream, and bounds that no client can pass.
+
+use std::time::Duration;
+
+use prost::Message;
+use steerway_engine::{
+    Commit, Key, Loads, LocalityLoad, Put, Reporter, Resource, Store, TypeId, first_report_node,
+};
+
+use crate::wire::Node;
+
+#[derive(Clone, PartialEq, Message)]
+struct Request {
+    #[prost(message, optional, tag = "1")]
+    node: Option<Node>,
+    #[prost(message, repeated, tag = "2")]
+    clusters: Vec<Cluster>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Cluster {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, repeated, tag = "2")]
+    localities: Vec<Stats>,
+    #[prost(uint64, tag = "3")]
+    total_dropped: u64,
+    #[prost(message, repeated, tag = "5")]
+    dropped: Vec<Dropped>,
+    #[prost(string, tag = "6")]
+    service: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Stats {
+    #[prost(message, optional, tag = "1")]
+    locality: Option<Place>,
+    #[prost(uint64, tag = "2")]
+    successful: u64,
+    #[prost(uint64, tag = "3")]
+    in_progress: u64,
+    #[prost(uint64, tag = "4")]
+    errors: u64,
+    #[prost(uint32, tag = "6")]
+    priority: u32,
+    #[prost(uint64, tag = "8")]
+    issued: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Place {
+    #[prost(string, tag = "1")]
+    region: String,
+    #[prost(string, tag = "2")]
+    zone: String,
+    #[prost(string, tag = "3")]
+    sub_zone: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Dropped {
+    #[prost(string, tag = "1")]
+    category: String,
+    #[prost(uint64, tag = "2")]
+    count: u64,
+}
+
+const START: Duration = Duration::ZERO;
+
+fn key(name: &str) -> Key {
+    Key { type_id: TypeId::Cluster, name: name.into(), audience: "grpc".into() }
+}
+
+fn store(clusters: &[&str]) -> Store {
+    let mut store = Store::new();
+    let put = clusters.iter().map(|name| Put {
+        key: key(name),
+        resource: Resource::new(TypeId::Cluster, name, b"cluster", Vec::new()).into(),
+    });
+    store.commit(Commit { put: put.collect(), ..Commit::default() });
+    store
+}
+
+fn stats(zone: &str, issued: u64, successful: u64, errors: u64, in_progress: u64) -> Stats {
+    let locality = Some(Place { zone: zone.into(), ..Place::default() });
+    Stats { locality, issued, successful, errors, in_progress, priority: 0 }
+}
+
+fn report(cluster: &str, localities: Vec<Stats>) -> Request {
+    let service = format!("{cluster}-endpoints");
+    let cluster = Cluster { name: cluster.into(), service, localities, ..Cluster::default() };
+    Request { node: None, clusters: vec![cluster] }
+}
+
+fn load(loads: &Loads, cluster: &str, zone: &str) -> LocalityLoad {
+    let mut of_cluster = loads.clusters().filter(|(name, ..)| &***name == cluster);
+    let (_, _, load) = of_cluster.next().expect("the cluster has a load");
+    assert!(of_cluster.next().is_none());
+    let (_, load) = load.localities.iter().find(|(locality, _)| &*locality.zone == zone).expect("the zone");
+    *load
+}
+
+fn take(loads: &mut Loads, reporter: &mut Reporter, request: &Request, store: &Store) {
+    loads.take(reporter, &request.encode_to_vec(), store, START).unwrap();
+}
+
+fn rows(loads: &Loads) -> usize {
+    loads.clusters().map(|(_, _, load)| load.localities.len() + load.dropped.len()).sum()
+}
+
+#[test]
+fn reports_of_all_clients_are_summed_up() {
+    let (mut loads, store) = (Loads::default(), store(&["a"]));
+    let (mut one, mut other) = (Reporter::default(), Reporter::default());
+    take(&mut loads, &mut one, &report("a", vec![stats("eu-1a", 5, 3, 1, 1)]), &store);
+    take(&mut loads, &mut other, &report("a", vec![stats("eu-1a", 7, 5, 0, 2)]), &store);
+    take(&mut loads, &mut one, &report("a", vec![stats("eu-1a", 1, 1, 0, 4)]), &store);
+    let sums = LocalityLoad { issued: 13, successful: 9, errors: 1, in_progress: 6 };
+    assert_eq!((load(&loads, "a", "eu-1a"), loads.reports(), loads.reporters()), (sums, 3, 2));
+    assert!(loads.clusters().all(|(_, service, _)| service == "a-endpoints"));
+}
+
+#[test]
+fn priorities_of_one_locality_belong_together() {
+    let (mut loads, store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
+    let lower = Stats { priority: 1, ..stats("eu-1a", 2, 2, 0, 1) };
+    take(&mut loads, &mut client, &report("a", vec![stats("eu-1a", 1, 1, 0, 1), lower]), &store);
+    let sums = LocalityLoad { issued: 3, successful: 3, errors: 0, in_progress: 2 };
+    assert_eq!(load(&loads, "a", "eu-1a"), sums);
+    loads.leave(&mut client);
+    assert_eq!(load(&loads, "a", "eu-1a").in_progress, 0);
+}
+
+#[test]
+fn what_a_report_does_not_name_is_under_way_no_more() {
+    let (mut loads, store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
+    take(&mut loads, &mut client, &report("a", vec![stats("eu-1a", 2, 0, 0, 2)]), &store);
+    take(&mut loads, &mut client, &Request::default(), &store);
+    assert_eq!(load(&loads, "a", "eu-1a"), LocalityLoad { issued: 2, ..LocalityLoad::default() });
+}
+
+#[test]
+fn the_gauges_of_a_client_end_with_its_stream() {
+    let (mut loads, store) = (Loads::default(), store(&["a"]));
+    let (mut one, mut other) = (Reporter::default(), Reporter::default());
+    take(&mut loads, &mut one, &report("a", vec![stats("eu-1a", 2, 0, 0, 2)]), &store);
+    take(&mut loads, &mut other, &report("a", vec![stats("eu-1a", 3, 0, 0, 3)]), &store);
+    loads.leave(&mut one);
+    loads.leave(&mut one);
+    assert_eq!((load(&loads, "a", "eu-1a").in_progress, loads.reporters()), (3, 1));
+    loads.leave(&mut Reporter::default());
+    assert_eq!(loads.reporters(), 1, "one that never reported does not count");
+}
+
+#[test]
+fn drops_have_categories_and_the_rest_of_the_total_has_none() {
+    let (mut loads, store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
+    let mut request = report("a", Vec::new());
+    request.clusters[0].total_dropped = 10;
+    request.clusters[0].dropped =
+        vec![Dropped { category: "lb".into(), count: 4 }, Dropped { category: "throttle".into(), count: 3 }];
+    take(&mut loads, &mut client, &request, &store);
+    take(&mut loads, &mut client, &request, &store);
+    let (_, _, load) = loads.clusters().next().unwrap();
+    let dropped: Vec<(&str, u64)> = load.dropped.iter().map(|(name, count)| (&**name, *count)).collect();
+    assert_eq!(dropped, [("", 6), ("lb", 8), ("throttle", 6)]);
+}
+
+#[test]
+fn clusters_that_are_not_served_are_ignored_and_counted() {
+    let (mut loads, mut store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
+    store.commit(Commit { absent: vec![(key("gone"), "no".into())], ..Commit::default() });
+    for name in ["b", "gone", ""] {
+        take(&mut loads, &mut client, &report(name, vec![stats("eu-1a", 1, 1, 0, 1); 2]), &store);
+    }
+    assert_eq!((loads.ignored(), rows(&loads)), (6, 0));
+}
+
+#[test]
+fn invented_localities_and_categories_fill_one_cluster_only_so_far() {
+    let (mut loads, store, mut client) = (Loads::default(), store(&["a", "b"]), Reporter::default());
+    for start in [0, 1000] {
+        let zones = (start..start + 1000).map(|zone| stats(&zone.to_string(), 1, 1, 0, 1));
+        let mut request = report("a", zones.collect());
+        request.clusters[0].service = start.to_string();
+        request.clusters[0].dropped = vec![Dropped { category: "new".into(), count: 1 }];
+        take(&mut loads, &mut client, &request, &store);
+    }
+    assert_eq!((rows(&loads), loads.ignored()), (256, 2 * 1001 - 256));
+    take(&mut loads, &mut client, &report("b", vec![stats("eu-1a", 1, 1, 0, 0)]), &store);
+    assert_eq!(load(&loads, "b", "eu-1a").issued, 1, "another one has its own room");
+    take(&mut loads, &mut client, &report("b", vec![stats(&"x".repeat(257), 1, 1, 0, 0)]), &store);
+    assert_eq!(rows(&loads), 257);
+}
+
+#[test]
+fn there_is_an_end_to_all_rows_and_clusters_that_went_make_room() {
+    let names: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (mut loads, store, mut client) = (Loads::default(), store(&names), Reporter::default());
+    for name in &names {
+        let zones = (0..300).map(|zone| stats(&zone.to_string(), 1, 1, 0, 0));
+        take(&mut loads, &mut client, &report(name, zones.collect()), &store);
+    }
+    assert_eq!(rows(&loads), 20_000);
+    let mut later = store;
+    let forget = names[..50].iter().map(|name| key(name)).collect();
+    later.commit(Commit { forget, ..Commit::default() });
+    let one = report("99", vec![stats("new", 1, 1, 0, 0)]).encode_to_vec();
+    loads.take(&mut client, &one, &later, START + Duration::from_secs(59)).unwrap();
+    assert_eq!(rows(&loads), 20_000, "it looks for room once a minute");
+    loads.take(&mut client, &one, &later, START + Duration::from_secs(60)).unwrap();
+    assert_eq!(rows(&loads), 20_000 - 50 * 256 + 1);
+}
+
+#[test]
+fn absurd_numbers_cannot_spoil_a_sum() {
+    let (mut loads, store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
+    for _ in 0..3 {
+        take(
+            &mut loads,
+            &mut client,
+            &report("a", vec![stats("z", u64::MAX, u64::MAX, 0, u64::MAX)]),
+            &store,
+        );
+    }
+    let most = u64::from(u32::MAX);
+    let sums = LocalityLoad { issued: 3 * most, successful: 3 * most, errors: 0, in_progress: most };
+    assert_eq!(load(&loads, "a", "z"), sums);
+}
+
+#[test]
+fn only_the_first_message_must_carry_a_node() {
+    let node = Node { id: "client".into(), ..Node::default() };
+    let first = Request { node: Some(node.clone()), clusters: Vec::new() }.encode_to_vec();
+    assert_eq!(first_report_node(&first).unwrap(), node.encode_to_vec());
+    for message in [&Request::default(), &Request { node: Some(Node::default()), clusters: Vec::new() }] {
+        let refused = first_report_node(&message.encode_to_vec()).unwrap_err();
+        assert!(refused.message.contains("node.id"), "{refused}");
+    }
+}
+
+#[test]
+fn a_broken_report_is_not_taken_by_half() {
+    let (mut loads, store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
+    let mut message = report("a", vec![stats("eu-1a", 1, 1, 0, 0)]).encode_to_vec();
+    message.extend([0x12, 5, 0x0a]);
+    assert!(loads.take(&mut client, &message, &store, START).is_err());
+    let mut nested = report("a", vec![stats("eu-1a", 1, 1, 0, 0)]).encode_to_vec();
+    nested.extend([0x12, 4, 0x12, 2, 0x0a, 9]);
+    assert!(loads.take(&mut client, &nested, &store, START).is_err());
+    assert_eq!((rows(&loads), loads.reports()), (0, 0));
+}
