@@ -15,10 +15,13 @@ __all__ = [
     "Census",
     "Closed",
     "Demand",
+    "DroppedLoad",
     "Engine",
     "Entry",
     "HandshakeFailed",
     "Limited",
+    "Loads",
+    "LocalityLoad",
     "Nack",
     "Opened",
     "Panicked",
@@ -157,18 +160,21 @@ class Panicked:
 
 @final
 class Call:
-    """A client calls a method of envoy.service.status.v3.ClientStatusDiscoveryService. It gets UNAVAILABLE when neither
-    `Engine.reply` nor `Engine.refuse` has answered within 20 seconds, and RESOURCE_EXHAUSTED at once when too many wait
-    (64 places; one that was not polled holds two)."""
+    """A client calls a method of envoy.service.status.v3.ClientStatusDiscoveryService, or wants to report load
+    (envoy.service.load_stats.v3.LoadReportingService). It gets UNAVAILABLE when neither `Engine.reply` nor
+    `Engine.refuse` has answered within 20 seconds, and RESOURCE_EXHAUSTED at once when too many wait (64 places; one
+    that was not polled holds two). Of those who want to report, 16 are told at a time; the others wait for their
+    turn."""
 
     @property
     def id(self) -> int: ...
     @property
     def method(self) -> str:
-        """`FetchClientStatus`, or `StreamClientStatus` for each message of a stream."""
+        """`FetchClientStatus`, or `StreamClientStatus` for each message of a stream; `StreamLoadStats` for the first
+        message of a stream, whose answer is a LoadStatsResponse."""
     @property
     def message(self) -> bytes:
-        """The serialised ClientStatusRequest, 256 KiB at the most."""
+        """The serialised ClientStatusRequest or LoadStatsRequest, 256 KiB at the most."""
     @property
     def peer(self) -> str: ...
     @property
@@ -272,6 +278,62 @@ class Entry:
         """Bytes of the serialised resource."""
     @property
     def reason(self) -> str: ...
+
+@final
+class LocalityLoad:
+    """Requests of all clients to one locality of a cluster, as they report them (LRS); counted since start."""
+
+    @property
+    def cluster(self) -> str: ...
+    @property
+    def service(self) -> str:
+        """Name of the cluster's endpoint assignment; "" when clients do not give it."""
+    @property
+    def region(self) -> str: ...
+    @property
+    def zone(self) -> str: ...
+    @property
+    def sub_zone(self) -> str: ...
+    @property
+    def issued(self) -> int: ...
+    @property
+    def successful(self) -> int: ...
+    @property
+    def errors(self) -> int: ...
+    @property
+    def in_progress(self) -> int:
+        """Under way now, by the last report of each client that still reports."""
+
+@final
+class DroppedLoad:
+    """Requests to a cluster that clients dropped, counted since start."""
+
+    @property
+    def cluster(self) -> str: ...
+    @property
+    def service(self) -> str: ...
+    @property
+    def category(self) -> str:
+        """As the endpoint assignment names it; "" for a circuit breaker's."""
+    @property
+    def count(self) -> int: ...
+
+@final
+class Loads:
+    """What clients report of their requests. Only clusters that are served have rows: 256 each and 20,000 in all."""
+
+    @property
+    def reporters(self) -> int:
+        """Clients that report now."""
+    @property
+    def reports(self) -> int: ...
+    @property
+    def ignored(self) -> int:
+        """Rows of reports that were not taken: of clusters that are not served, or beyond those bounds."""
+    @property
+    def localities(self) -> list[LocalityLoad]: ...
+    @property
+    def dropped(self) -> list[DroppedLoad]: ...
 
 @final
 class Stats:
@@ -478,6 +540,7 @@ class Engine:
         """gRPC health. While never serving yet, no stream is answered."""
     def streams(self, *, resources: bool = False) -> list[Stream]:
         """Every stream that said who it is. `resources` fills `Subscription.resources`."""
+    def loads(self) -> Loads: ...
     def entries(self) -> list[Entry]: ...
     def body(self, type_url: str, name: str, audience: str) -> bytes | None: ...
     def stats(self) -> Stats: ...

@@ -22,8 +22,10 @@ from steerway.access.guard import Guard
 from steerway.access.refusal_log import RefusalLog
 from steerway.access.rules import Authorization
 from steerway.access.verdict import Credential, Refusal
+from steerway.admin.call_service import CallService, WaitingCall
+from steerway.admin.client_status import ClientStatus
+from steerway.admin.load_request import LoadRequest
 from steerway.admin.server import AdminServer
-from steerway.admin.status_service import StatusCall, StatusService
 from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model import ServiceId
@@ -40,6 +42,7 @@ from steerway.engine.engine import (
     Panicked,
     Withdrawn,
 )
+from steerway.engine.loads import LoadsCollector
 from steerway.engine.stats import StatsCollector
 from steerway.signals import Signals
 from steerway.sources.debounce import Debouncer, Delay
@@ -76,7 +79,10 @@ class ControlPlane:
         self._catalog = Catalog(frozenset(settings.upstream_services))
         authorization = Authorization(settings.authorization.rules)
         self._translator = Translator(
-            self._catalog.service, settings.cluster_domain, scope_all=authorization.by_rules
+            self._catalog.service,
+            settings.cluster_domain,
+            scope_all=authorization.by_rules,
+            load_reporting=settings.load_reporting.enabled,
         )
         self._engine = Engine(
             tls=settings.tls.certificate is not None,
@@ -102,7 +108,16 @@ class ControlPlane:
         self._guard = Guard(settings, self._engine.set_tls)
         self._refusals = RefusalLog()
         self._gate = Gate(self._guard.authenticators, authorization, claimed_namespace, self._carry_out)
-        self._status = StatusService(self._engine, self._refuse_status)
+        status = ClientStatus(self._engine)
+        self._calls = CallService(
+            self._engine,
+            {
+                "FetchClientStatus": status,
+                "StreamClientStatus": status,
+                "StreamLoadStats": LoadRequest(settings.load_reporting.interval_seconds),
+            },
+            self._refuse_call,
+        )
 
     async def serve(self, announce: Callable[[str], None]) -> int:
         """Start, run until a signal, drain. Each part runs for ever; one that ends takes the rest with it."""
@@ -125,7 +140,7 @@ class ControlPlane:
                     part.cancel()
                 await asyncio.gather(*parts, return_exceptions=True)
                 await self._gate.close()
-                await self._status.close()
+                await self._calls.close()
                 await admin.stop()
                 self._engine.stop()
         log.info("stopped")
@@ -178,7 +193,7 @@ class ControlPlane:
             Closed: _log_closed,
             Limited: _log_limits,
             Panicked: _log_panics,
-            Call: self._status.answer,
+            Call: self._calls.answer,
         }
         async for events in self._engine.events():
             for kind, group in itertools.groupby(events, type):
@@ -208,10 +223,13 @@ class ControlPlane:
         self._engine.classify(admitted)
         self._engine.reject(refused)
 
-    async def _refuse_status(self, call: StatusCall) -> tuple[int, str] | None:
-        """Why somebody may not ask what all clients hold; None for who sees everything anyway."""
+    async def _refuse_call(self, call: WaitingCall) -> tuple[int, str] | None:
+        """Why somebody may not call; None when it may.
+
+        Whoever comes in may report load. What all clients hold is for who sees everything anyway.
+        """
         credential = Credential(call.token, call.certificate, call.local)
-        refusal = await self._gate.judge_call(credential, sees_all=True)
+        refusal = await self._gate.judge_call(credential, sees_all=call.method != "StreamLoadStats")
         return None if refusal is None else (refusal.code, refusal.told)
 
     def _translate(self, wanted: list[Demand]) -> None:
@@ -266,7 +284,7 @@ class ControlPlane:
             phase=lambda: self._phase,
             problems=self._problems,
             render=to_json,
-            collectors=(StatsCollector(self._engine),),
+            collectors=(StatsCollector(self._engine), LoadsCollector(self._engine)),
         )
 
     def _problems(self) -> Sequence[ProblemView]:

@@ -107,9 +107,11 @@ def _cluster(cluster: cluster_pb2.Cluster, name: str) -> Iterator[str]:
         yield "C-core, Node: lb_policy is neither ROUND_ROBIN nor RING_HASH"
     unknown = [
         each
-        for each in ("load_balancing_policy", "transport_socket", "lrs_server", "outlier_detection")
+        for each in ("load_balancing_policy", "transport_socket", "outlier_detection")
         if cluster.HasField(each)
     ]
+    if cluster.HasField("lrs_server") and not cluster.lrs_server.HasField("self"):
+        yield "the load reporting server is not `self` (gRFC A27)"
     if unknown or cluster.transport_socket_matches:
         yield f"{unknown or 'transport_socket_matches'} needs checks of its own here"
     limits = [each for each in cluster.circuit_breakers.thresholds if each.priority == base_pb2.DEFAULT]

@@ -67,6 +67,10 @@ class Client:
     def send(self, **command: object) -> None:
         self._process.write(json.dumps(command))
 
+    def end(self) -> None:
+        """End the process."""
+        self._process.end()
+
     def wait(self, find: Callable[[], _T], what: str) -> _T:
         """Ask `find` after each new line until its answer is true."""
 

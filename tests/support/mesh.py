@@ -37,6 +37,7 @@ from steerway.translate.translator import Demand, Translator
 NAMESPACE = "shop"
 PLAIN = f"grpc/plain/{NAMESPACE}"
 CORE = f"grpc/core/{NAMESPACE}"
+QUIET = f"grpc/quiet/{NAMESPACE}"
 ENVOY = f"envoy/all/{NAMESPACE}"
 
 
@@ -146,10 +147,11 @@ class Mesh:
         only: Iterable[str] = (),
         cluster_domain: str = "cluster.local",
         scope_all: bool = False,
+        load_reporting: bool = False,
     ) -> None:
         self.facts: dict[ObjectKey, Object] = {}
         self.catalog = Catalog(frozenset(only))
-        self.translator = Translator(self.catalog.service, cluster_domain, scope_all)
+        self.translator = Translator(self.catalog.service, cluster_domain, scope_all, load_reporting)
         self.published = Published()
         self.published.apply(self.translator.start(()))
         self.update(*objects)

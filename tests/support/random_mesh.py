@@ -103,7 +103,9 @@ def objects(draw: st.DrawFn) -> list[Object]:
 
 
 AUDIENCES = st.builds(
-    "{}/{}".format, st.sampled_from(["grpc/plain", "grpc/core", "envoy/all"]), st.sampled_from(NAMESPACES)
+    "{}/{}".format,
+    st.sampled_from(["grpc/plain", "grpc/core", "grpc/quiet", "envoy/all"]),
+    st.sampled_from(NAMESPACES),
 )
 
 

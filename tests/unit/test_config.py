@@ -70,6 +70,9 @@ debounce:
   endpoint_max_seconds: 0.02
   quiet_seconds: 0.03
   max_seconds: 0.04
+load_reporting:
+  enabled: true
+  interval_seconds: 3
 log_format: json
 log_level: warning
 """

@@ -11,6 +11,7 @@ use steerway_server::{Credentials, Options, OptionsError, Server, StartError};
 use crate::batch::{self, AbsentRow, CompleteRow, ForgetRow, PutRow};
 use crate::error::os_error;
 use crate::event;
+use crate::load::Loads;
 use crate::number::{Int, seconds};
 use crate::stats::{Census, Stats};
 use crate::view::{Entry, Stream};
@@ -229,6 +230,10 @@ impl Engine {
     fn streams(&self, py: Python<'_>, resources: bool) -> PyResult<Vec<Stream>> {
         let views = py.detach(|| self.0.streams(resources));
         views.into_iter().map(|view| Stream::new(py, view)).collect()
+    }
+
+    fn loads(&self, py: Python<'_>) -> Loads {
+        py.detach(|| self.0.loads(|reported| reported.into()))
     }
 
     fn entries(&self, py: Python<'_>) -> Vec<Entry> {

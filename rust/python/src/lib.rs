@@ -7,6 +7,7 @@ mod batch;
 mod engine;
 mod error;
 mod event;
+mod load;
 mod name;
 mod number;
 mod stats;
@@ -18,6 +19,7 @@ mod _engine {
     use crate::{
         engine::Engine,
         event::{Call, Closed, Demand, HandshakeFailed, Limited, Nack, Opened, Panicked, Withdrawn},
+        load::{DroppedLoad, Loads, LocalityLoad},
         name::{canonical_name, is_collection},
         stats::{Census, Stats},
         view::{Entry, Resource, Stream, Subscription},

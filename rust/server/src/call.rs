@@ -1,4 +1,5 @@
-//! Calls that Python answers: the client status discovery service. Speed does not matter there, order and memory do.
+//! Calls that Python answers: the client status discovery service, and who may report load. Speed does not matter there,
+//! order and memory do.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -13,7 +14,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, StreamExt, unfold};
 use http::{Request, Response};
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -28,6 +29,10 @@ use crate::shared::Shared;
 /// Places for calls, of all clients: one that waits holds one, and one more until Python has seen it. An answer may be
 /// many megabytes.
 const MAX_PLACES: usize = 64;
+
+/// Reporters of load come by the thousands, as many as there are clients: so many at a time are asked about, the others
+/// wait, and places are left for who asks for the status.
+const MAX_ADMISSIONS: usize = MAX_PLACES / 4;
 
 /// How long Python may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -60,12 +65,24 @@ pub struct Call {
 }
 
 /// The calls that wait.
-#[derive(Default)]
 pub(crate) struct Calls {
     last_id: AtomicU64,
+    /// Reporters that are asked about now.
+    admissions: Semaphore,
     /// Its references are the places that are taken.
     place: Arc<()>,
     waiting: Mutex<HashMap<u64, oneshot::Sender<Result<Bytes, Status>>>>,
+}
+
+impl Default for Calls {
+    fn default() -> Calls {
+        Calls {
+            last_id: AtomicU64::default(),
+            admissions: Semaphore::new(MAX_ADMISSIONS),
+            place: Arc::default(),
+            waiting: Mutex::default(),
+        }
+    }
 }
 
 impl Calls {
@@ -95,9 +112,28 @@ impl ClientStatus {
         ClientStatus(shared)
     }
 
-    /// Have Python answer.
     async fn ask(self, method: &'static str, caller: Caller, message: Bytes) -> Result<Bytes, Status> {
-        let calls = &self.0.calls;
+        self.0.ask(method, caller, message).await
+    }
+}
+
+impl Shared {
+    /// Have Python say whether a client may report load, and what, when it is its turn.
+    pub(crate) async fn admit_reporter(
+        &self,
+        method: &'static str,
+        caller: Caller,
+        message: Bytes,
+    ) -> Result<Bytes, Status> {
+        match timeout(PATIENCE, self.calls.admissions.acquire()).await {
+            Ok(Ok(_turn)) => self.ask(method, caller, message).await,
+            Ok(Err(_)) | Err(_) => Err(late()),
+        }
+    }
+
+    /// Have Python answer.
+    async fn ask(&self, method: &'static str, caller: Caller, message: Bytes) -> Result<Bytes, Status> {
+        let calls = &self.calls;
         let (answer, answered) = oneshot::channel();
         let id = calls.last_id.fetch_add(1, Relaxed) + 1;
         let place = Arc::clone(&calls.place);
@@ -107,14 +143,16 @@ impl ClientStatus {
         calls.waiting.lock().insert(id, answer);
         let _waiting = Waiting(calls, id);
         let call = Call { id, method, message, caller, _place: Arc::clone(&place) };
-        self.0.events.push(Event::Call(Box::new(call)));
+        self.events.push(Event::Call(Box::new(call)));
         match timeout(PATIENCE, answered).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => {
-                Err(Status::unavailable(format!("no answer within {} s; try again", PATIENCE.as_secs())))
-            }
+            Ok(Err(_)) | Err(_) => Err(late()),
         }
     }
+}
+
+fn late() -> Status {
+    Status::unavailable(format!("no answer within {} s; try again", PATIENCE.as_secs()))
 }
 
 impl NamedService for ClientStatus {
@@ -186,7 +224,7 @@ impl StreamingService<Bytes> for Follow {
 
 /// Messages as they are: Python reads and writes them.
 #[derive(Clone, Copy)]
-struct Raw;
+pub(crate) struct Raw;
 
 impl Codec for Raw {
     type Encode = Bytes;

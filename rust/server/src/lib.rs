@@ -14,7 +14,8 @@
 //! * `limit`, `rate`: what clients may use, and how fast.
 //! * `discovery`: one discovery stream; `exchange` moves its messages over HTTP/2, `intake` reads its requests.
 //! * `fault`: a panic ends its stream and nothing else.
-//! * `unary`: health and reflection, tonic's services behind an adaptor.
+//! * `unary`: all other services, as tonic has them, behind an adaptor: health, reflection, what Python answers (`call`),
+//!   load reports (`load_stats`).
 #![forbid(unsafe_code)]
 
 mod acceptor;
@@ -36,6 +37,7 @@ mod keepalive;
 mod limit;
 mod link;
 mod listener;
+mod load_stats;
 mod metrics;
 mod payload;
 mod peer;

@@ -11,7 +11,7 @@ use std::{fmt, io};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rustls::pki_types::UnixTime;
-use steerway_engine::{Commit, Grant, Identifier, Store, StreamOptions, TypeId};
+use steerway_engine::{Commit, Grant, Identifier, Loads, Store, StreamOptions, TypeId};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tonic::Status;
@@ -278,6 +278,11 @@ impl Server {
         let rejections =
             rows.map(|(id, code, message)| (id, Status::new((code as i32).into(), message))).collect();
         self.tell_shards_of(rejections, |(id, _)| *id, Command::Reject);
+    }
+
+    /// Read what clients report of their requests.
+    pub fn loads<T>(&self, read: impl FnOnce(&Loads) -> T) -> T {
+        read(&self.shared.loads.lock())
     }
 
     /// Tell each shard the rows that are about its streams.

@@ -1,4 +1,4 @@
-//! Services other than discovery: health and reflection are tonic's, client status is Python's.
+//! Services other than discovery: health and reflection are tonic's, client status is Python's, load reporting is ours.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use tonic_health::server::{HealthReporter, HealthService};
 use tonic_reflection::server::Builder;
 
 use crate::call::ClientStatus;
+use crate::load_stats::LoadReporting;
 use crate::shared::Shared;
 
 /// The names whose health is told: the server as a whole, and the service that clients of it use.
@@ -31,6 +32,7 @@ pub(crate) fn routes(
         .add_service(reflection)
         .add_service(reflection_alpha)
         .add_service(ClientStatus::new(Arc::clone(shared)))
+        .add_service(LoadReporting::new(Arc::clone(shared)))
         .prepare())
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use steerway_engine::{Demand, DemandKey, Store, StreamOptions, WILDCARD};
+use steerway_engine::{Demand, DemandKey, Loads, Store, StreamOptions, WILDCARD};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) request_buffers: Quota,
     pub(crate) met: Met,
     pub(crate) calls: Calls,
+    /// What clients report of their requests.
+    pub(crate) loads: Mutex<Loads>,
     answering: AtomicBool,
     demand: Mutex<Demand>,
     unwanted: Notify,
@@ -64,6 +66,7 @@ impl Shared {
             request_buffers: Quota::new(REQUEST_BUFFERS),
             met: Met::default(),
             calls: Calls::default(),
+            loads: Mutex::default(),
             answering: AtomicBool::new(false),
             demand: Mutex::new(Demand::new(options.demand_grace)),
             unwanted: Notify::new(),

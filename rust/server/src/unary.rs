@@ -1,4 +1,4 @@
-//! gRPC services other than discovery (health, reflection, client status): tonic's, on an HTTP/2 stream of ours.
+//! gRPC services other than discovery (health, reflection, client status, load reports): tonic's, on an HTTP/2 stream of ours.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;

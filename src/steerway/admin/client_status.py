@@ -4,6 +4,7 @@
 fills them.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,20 @@ _STATUS = {
     "acked": (csds.SYNCED, dump.ACKED),
     "nacked": (csds.ERROR, dump.NACKED),
 }
+
+
+class ClientStatus:
+    """The responder of the service, off the event loop."""
+
+    def __init__(self, engine: EngineView) -> None:
+        self._engine = engine
+        # An answer may be large: no more than one is in the making.
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, request: bytes) -> bytes:
+        """As `respond`."""
+        async with self._turn:
+            return await asyncio.to_thread(respond, self._engine, request)
 
 
 def respond(engine: EngineView, request: bytes) -> bytes:

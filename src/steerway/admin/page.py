@@ -17,6 +17,7 @@ ENDPOINTS = {
     "/api/v1/resources": "what is served and what is absent; ?type= and ?audience=",
     "/api/v1/resources/cds": "one type: lds, rds, cds, eds, sds, or its full name",
     "/api/v1/resources/cds/NAME": "one resource with its body, for each audience",
+    "/api/v1/loads": "what clients report of their requests, by cluster and locality",
     "/api/v1/problems": "objects and documents that are skipped, and what to do",
 }
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))

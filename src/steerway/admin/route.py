@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from steerway import telemetry
-from steerway.admin import page, resource, stream, type_name
+from steerway.admin import load, page, resource, stream, type_name
 from steerway.admin.bearer_token import BearerToken, shown
 from steerway.admin.metrics import Exposition
 from steerway.admin.view import AdminView, StoreView
@@ -39,6 +39,7 @@ def application(view: AdminView, accepts: Callable[[str], bool] | None = None) -
         "/api/v1/streams": routes.streams,
         "/api/v1/resources": routes.resources,
         "/api/v1/resources/{path:path}": routes.resource,
+        "/api/v1/loads": routes.loads,
         "/api/v1/problems": routes.problems,
     }
     return Starlette(
@@ -89,6 +90,12 @@ class _Routes:
             engine = self._view.engine
             found = stream.describe(engine.streams(resources=each), engine.entries(), each)
             return msgspec.json.encode({"streams": stream.select(found, node, kind)})
+
+        return _encoded(await asyncio.to_thread(answer))
+
+    async def loads(self, _request: Request) -> Response:
+        def answer() -> bytes:
+            return msgspec.json.encode(load.describe(self._view.engine.loads()))
 
         return _encoded(await asyncio.to_thread(answer))
 

@@ -8,7 +8,7 @@ Nothing here reads a setting at import time, watches the file for changes or kno
 """
 
 from steerway.config.merge import load
-from steerway.config.model import DebounceSettings, KubernetesSettings, Settings
+from steerway.config.model import DebounceSettings, KubernetesSettings, LoadReportingSettings, Settings
 from steerway.config.name import SETTINGS, environment_name, flag_name, metas
 from steerway.config.rule import IdentityPattern, RuleSettings
 from steerway.config.security import AuthenticationSettings, AuthorizationSettings, TlsSettings
@@ -20,6 +20,7 @@ __all__ = [
     "DebounceSettings",
     "IdentityPattern",
     "KubernetesSettings",
+    "LoadReportingSettings",
     "RuleSettings",
     "Settings",
     "TlsSettings",

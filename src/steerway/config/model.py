@@ -103,6 +103,30 @@ class DebounceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Longest wait for every other kind, in seconds."""
 
 
+class LoadReportingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Load reports of clients (LRS): how many requests they made to each locality of a cluster, and how they ended."""
+
+    enabled: Annotated[bool, Meta(title="Ask gRPC clients for load reports", description="true or false")] = (
+        False
+    )
+    """Ask gRPC clients that are able to. Off, because each of them then holds a second stream and sends a message every
+    interval, and nothing that steers traffic depends on it. Reports that come unasked (an Envoy's, by its own
+    bootstrap) are always taken."""
+
+    interval_seconds: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=86400,
+            title="Time between two load reports of a client",
+            description="a number of seconds from 1 to 86400",
+            extra={"metavar": "SECONDS"},
+        ),
+    ] = 10.0
+    """Seconds between two reports of a client, at least 1, which is the least that gRPC clients do. 10: as often as a
+    scrape of Prometheus looks at the sums."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings of `steerway serve`."""
 
@@ -314,6 +338,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     without a rush. Well below Kubernetes' 30 s grace period. 0: end them at once."""
 
     debounce: DebounceSettings = DebounceSettings()
+
+    load_reporting: LoadReportingSettings = LoadReportingSettings()
 
     log_format: Annotated[
         Literal["text", "json"],

@@ -17,6 +17,8 @@ from steerway._engine import (
     Entry,
     HandshakeFailed,
     Limited,
+    Loads,
+    LocalityLoad,
     Nack,
     Opened,
     Panicked,
@@ -37,6 +39,8 @@ __all__ = [
     "Event",
     "HandshakeFailed",
     "Limited",
+    "Loads",
+    "LocalityLoad",
     "Nack",
     "Opened",
     "Panicked",
@@ -191,6 +195,10 @@ class Engine:
     def refuse(self, call: int, code: int, message: str) -> None:
         """End a call with a gRPC status code from 1 to 16 and a message."""
         self._native.refuse(call, code, message)
+
+    def loads(self) -> Loads:
+        """What clients report of their requests."""
+        return self._native.loads()
 
     def entries(self) -> list[Entry]:
         """The resource store."""

@@ -7,6 +7,7 @@ from envoy.service.discovery.v3 import ads_pb2, discovery_pb2
 from envoy.service.endpoint.v3 import eds_pb2
 from envoy.service.extension.v3 import config_discovery_pb2
 from envoy.service.listener.v3 import lds_pb2
+from envoy.service.load_stats.v3 import lrs_pb2
 from envoy.service.route.v3 import rds_pb2, srds_pb2
 from envoy.service.runtime.v3 import rtds_pb2
 from envoy.service.secret.v3 import sds_pb2
@@ -26,12 +27,13 @@ _FILES = (
     rtds_pb2,
     config_discovery_pb2,
     csds_pb2,
+    lrs_pb2,
 )
 
 
 @cache
 def descriptors() -> bytes:
-    """A serialised FileDescriptorSet: the discovery and client status services and all that they are made of."""
+    """A serialised FileDescriptorSet: all services but health, and all that they are made of."""
     found: dict[str, FileDescriptor] = {}
     waiting: list[FileDescriptor] = [module.DESCRIPTOR for module in _FILES]
     while waiting:

@@ -6,6 +6,8 @@ everybody, so that a resource is published once for all who may share it:
 - `grpc/core/NS`: C-core (C++, Python, Ruby), which keeps draining endpoints for session affinity (gRFC A55);
 - `grpc/plain/NS`: every other gRPC client, which gives draining endpoints no traffic (gRFC A27), and whoever does not
   say what it is;
+- `grpc/quiet/NS`: like plain, and must not be asked for load reports: grpc-js before 1.13 leaks a timer for each
+  stream of them (grpc-node 2892);
 - `envoy/all/NS`: Envoy.
 
 The namespace is what a short name such as `xds:///backend` is looked up in. A Node is the client's own claim: nothing
@@ -24,10 +26,13 @@ log = structlog.get_logger()
 GRPC = "grpc"
 GRPC_PLAIN = "grpc/plain"
 GRPC_CORE = "grpc/core"
+GRPC_QUIET = "grpc/quiet"
 ENVOY = "envoy"
 
 _NAMESPACE_KEYS = ("NAMESPACE", "namespace", "K8S_NAMESPACE", "POD_NAMESPACE")
 """Metadata keys in use: Istio's and our own bootstrap, hand-written files, Google's samples, the downward API."""
+_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
+_NODE_MENDED = (1, 13)
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -40,7 +45,7 @@ def classify(node: bytes, default_namespace: str) -> str:
     except DecodeError as error:
         log.warning("node_unreadable", reason=str(error), taken_for=GRPC_PLAIN, namespace=default_namespace)
         return f"{GRPC_PLAIN}/{default_namespace}"
-    return f"{_kind(message.user_agent_name)}/{_namespace(message) or default_namespace}"
+    return f"{_kind(message)}/{_namespace(message) or default_namespace}"
 
 
 @functools.lru_cache(maxsize=4096)
@@ -65,16 +70,30 @@ def dialect_of(audience: str) -> str:
 
 
 def kind_of(audience: str) -> str:
-    """Who shares endpoint assignments: `grpc/core`, `grpc/plain` or `envoy`."""
+    """Who shares endpoint assignments: `grpc/core`, `grpc/plain`, `grpc/quiet` or `envoy`."""
     return ENVOY if dialect_of(audience) == ENVOY else audience.rpartition("/")[0]
 
 
-def _kind(user_agent: str) -> str:
-    name = user_agent.lower()
+def keeps_draining(kind: str) -> bool:
+    """Whether clients of this kind can make use of endpoints that are draining."""
+    return kind not in (GRPC_PLAIN, GRPC_QUIET)
+
+
+def _kind(node: base_pb2.Node) -> str:
+    name = node.user_agent_name.lower()
     if name.startswith("envoy"):
         return f"{ENVOY}/all"
     # "gRPC C-core linux" and, in wrapped languages, "gRPC C-core linux Python".
-    return GRPC_CORE if name.startswith("grpc c-core") else GRPC_PLAIN
+    if name.startswith("grpc c-core"):
+        return GRPC_CORE
+    leaks = name.startswith("grpc node") and _version(node.user_agent_version) < _NODE_MENDED
+    return GRPC_QUIET if leaks else GRPC_PLAIN
+
+
+def _version(text: str) -> tuple[int, int]:
+    """Major and minor of `1.14.1`; (0, 0) when it is none."""
+    found = _VERSION.match(text)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _namespace(node: base_pb2.Node) -> str:

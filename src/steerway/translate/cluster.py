@@ -11,12 +11,13 @@ _MAX_REQUESTS = 2**31 - 1
 clients read alike: grpc-java takes the uint32 as a signed int."""
 
 
-def build(name: str) -> bytes:
-    """An EDS cluster whose assignment has its own name.
+def build(name: str, report_load: bool = False) -> bytes:
+    """An EDS cluster whose assignment has its own name. With `report_load`, clients report their requests (LRS).
 
     ROUND_ROBIN stays in the enum: gRPC makes weighted localities with round robin inside of it (gRFC A52), and Go
     checks the enum even when `load_balancing_policy` is set.
     """
+    itself = config_source_pb2.ConfigSource(self=config_source_pb2.SelfConfigSource())
     ads = config_source_pb2.ConfigSource(ads=config_source_pb2.AggregatedConfigSource())
     cluster = cluster_pb2.Cluster(
         name=name,
@@ -24,6 +25,7 @@ def build(name: str) -> bytes:
         eds_cluster_config=cluster_pb2.Cluster.EdsClusterConfig(eds_config=ads, service_name=name),
         lb_policy=cluster_pb2.Cluster.ROUND_ROBIN,
         connect_timeout=duration_pb2.Duration(seconds=5),
+        lrs_server=itself if report_load else None,  # gRFC A27: only `self` is taken
         circuit_breakers=circuit_breaker_pb2.CircuitBreakers(
             thresholds=[
                 circuit_breaker_pb2.CircuitBreakers.Thresholds(

@@ -81,8 +81,10 @@ class Translator:
         find: Callable[[ServiceId], Service | None],
         cluster_domain: str = "cluster.local",
         scope_all: bool = False,
+        load_reporting: bool = False,
     ) -> None:
         self._find = find
+        self._load_reporting = load_reporting
         self._domain = cluster_domain
         self._scope_all = scope_all
         self._entries: dict[_Key, _Entry] = {}
@@ -157,6 +159,8 @@ class Translator:
             return _Key(served, name, audience)
         if served == type_url.ENDPOINT:
             return _Key(served, name, audiences.kind_of(audience))
+        if served == type_url.CLUSTER and audiences.kind_of(audience) == audiences.GRPC_QUIET:
+            return _Key(served, name, audiences.GRPC_QUIET)
         return _Key(served, name, audiences.dialect_of(audience))
 
     def _service_of(self, key: _Key) -> ServiceId | None:
@@ -224,10 +228,11 @@ class Translator:
             case type_url.ROUTE:
                 return _Resource(route.build(name, canonical), ((type_url.CLUSTER, canonical),), scope)
             case type_url.CLUSTER:
-                return _Resource(cluster.build(name), ((type_url.ENDPOINT, name),), scope)
+                report_load = self._load_reporting and audience != audiences.GRPC_QUIET
+                return _Resource(cluster.build(name, report_load), ((type_url.ENDPOINT, name),), scope)
         endpoints = [e for e in port.endpoints if e.hostname == target.pod] if target.pod else port.endpoints
         return _Resource(
-            endpoint.build(name, endpoints, draining=audience != audiences.GRPC_PLAIN), (), scope
+            endpoint.build(name, endpoints, draining=audiences.keeps_draining(audience)), (), scope
         )
 
     def _take_raw(self, name: tuple[str, str], document: Document | None, commit: Commit) -> None:

@@ -76,12 +76,49 @@ class Entry:
 
 
 @dataclass
+class LocalityLoad:
+    """Requests to one locality."""
+
+    cluster: str = "backend"
+    service: str = "backend"
+    region: str = ""
+    zone: str = "eu-1a"
+    sub_zone: str = ""
+    issued: int = 0
+    successful: int = 0
+    errors: int = 0
+    in_progress: int = 0
+
+
+@dataclass
+class DroppedLoad:
+    """Dropped requests of one category."""
+
+    cluster: str = "backend"
+    service: str = "backend"
+    category: str = ""
+    count: int = 0
+
+
+@dataclass
+class Loads:
+    """What clients report."""
+
+    reporters: int = 0
+    reports: int = 0
+    ignored: int = 0
+    localities: list[LocalityLoad] = field(default_factory=list)
+    dropped: list[DroppedLoad] = field(default_factory=list)
+
+
+@dataclass
 class World:
     """Everything behind the view; a test changes it and asks again."""
 
     all_streams: list[Stream] = field(default_factory=list)
     all_entries: list[Entry] = field(default_factory=list)
     all_problems: list[Problem] = field(default_factory=list)
+    all_loads: Loads = field(default_factory=Loads)
     unsynced: list[str] = field(default_factory=list)
     obstacles: list[Problem] = field(default_factory=list)
     phase: Phase = "serving"
@@ -103,6 +140,9 @@ class World:
 
     def entries(self) -> list[Entry]:
         return self.all_entries
+
+    def loads(self) -> Loads:
+        return self.all_loads
 
     def body(self, type_url: str, name: str, audience: str) -> bytes | None:
         for entry in self.all_entries:

@@ -114,7 +114,7 @@ async def test_problems_are_listed_with_their_cure(world: World, http: httpx.Asy
 async def test_nothing_but_get_is_allowed(http: httpx.AsyncClient, method: str) -> None:
     """There is nothing to change: each path answers 405 to each other method."""
     answers = [await http.request(method, path) for path in PATHS]
-    assert [answer.status_code for answer in answers] == [405] * 8
+    assert [answer.status_code for answer in answers] == [405] * 9
     assert answers[0].json() == {"error": "Method Not Allowed"}
 
 
@@ -123,7 +123,7 @@ async def test_every_path_of_the_page_exists(world: World, http: httpx.AsyncClie
     world.unsynced = []
     listed = [path for path in ENDPOINTS if not path.endswith("NAME")]
     answers = [await http.get(path) for path in ["/", *listed]]
-    assert [answer.status_code for answer in answers] == [200] * 8
+    assert [answer.status_code for answer in answers] == [200] * 9
 
 
 async def test_an_unknown_path_names_those_that_exist(http: httpx.AsyncClient) -> None:

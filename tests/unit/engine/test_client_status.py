@@ -17,7 +17,8 @@ from tests.support.deadline import PATIENCE_SECONDS as PATIENCE
 from tests.support.deadline import until
 from tests.support.xds_server import XdsServer
 
-from steerway.admin.status_service import StatusCall, StatusService
+from steerway.admin.call_service import CallService, WaitingCall
+from steerway.admin.client_status import ClientStatus
 from steerway.engine.engine import Call, Event, Nack, Opened
 from steerway.testing.ads_client import AdsClient
 from steerway.translate.commit import Put
@@ -35,9 +36,11 @@ class StatusServer(XdsServer):
     def handle(self, events: list[Event]) -> None:
         if not self.mute:
             calls = [event for event in events if isinstance(event, Call)]
-            StatusService(self.engine, self._refuse).answer(calls)
+            status = ClientStatus(self.engine)
+            responders = {"FetchClientStatus": status, "StreamClientStatus": status}
+            CallService(self.engine, responders, self._refuse).answer(calls)
 
-    async def _refuse(self, _call: StatusCall) -> tuple[int, str] | None:
+    async def _refuse(self, _call: WaitingCall) -> tuple[int, str] | None:
         return self.refusal
 
 

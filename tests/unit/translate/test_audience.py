@@ -8,9 +8,9 @@ from envoy.config.core.v3 import base_pb2
 from steerway.translate import audience
 
 
-def node(user_agent: str = "", **metadata: Any) -> bytes:
+def node(user_agent: str = "", version: str = "", **metadata: Any) -> bytes:
     """A serialised Node."""
-    message = base_pb2.Node(id="a", user_agent_name=user_agent)
+    message = base_pb2.Node(id="a", user_agent_name=user_agent, user_agent_version=version)
     message.metadata.update(metadata)
     body: bytes = message.SerializeToString()
     return body
@@ -21,7 +21,6 @@ def node(user_agent: str = "", **metadata: Any) -> bytes:
     [
         ("gRPC Go", "grpc/plain"),
         ("gRPC Java", "grpc/plain"),
-        ("gRPC Node Pure JS", "grpc/plain"),
         ("gRPC C-core linux", "grpc/core"),
         ("gRPC C-core linux Python", "grpc/core"),
         ("grpc c-core osx Ruby", "grpc/core"),
@@ -34,6 +33,25 @@ def node(user_agent: str = "", **metadata: Any) -> bytes:
 def test_a_client_is_known_by_its_user_agent(user_agent: str, kind: str) -> None:
     """As the released clients write it; an unknown one gets what every gRPC client accepts."""
     assert audience.classify(node(user_agent), "default") == f"{kind}/default"
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        ("1.14.1", "grpc/plain"),
+        ("1.13.0", "grpc/plain"),
+        ("2.0", "grpc/plain"),
+        ("1.12.1", "grpc/quiet"),
+        ("1.9.0", "grpc/quiet"),
+        ("0.13.9", "grpc/quiet"),
+        ("", "grpc/quiet"),
+        ("next", "grpc/quiet"),
+        ("1" * 4000 + ".14", "grpc/quiet"),
+    ],
+)
+def test_a_client_that_leaks_with_load_reports_is_told_apart(version: str, kind: str) -> None:
+    """grpc-node 2892: grpc-js before 1.13 must never be asked for them; one without a version may be such a one."""
+    assert audience.classify(node("gRPC Node Pure JS", version), "default") == f"{kind}/default"
 
 
 @pytest.mark.parametrize("key", ["NAMESPACE", "namespace", "K8S_NAMESPACE", "POD_NAMESPACE"])
@@ -72,6 +90,7 @@ def test_a_node_that_cannot_be_read_is_a_plain_client(body: bytes) -> None:
     [
         ("grpc/plain/shop", "grpc", "grpc/plain", "shop"),
         ("grpc/core/shop", "grpc", "grpc/core", "shop"),
+        ("grpc/quiet/shop", "grpc", "grpc/quiet", "shop"),
         ("envoy/all/shop", "envoy", "envoy", "shop"),
     ],
 )

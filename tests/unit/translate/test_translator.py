@@ -347,7 +347,7 @@ class TestBreakage:
         mesh.dial("backend")
         real = cluster_builder.build
 
-        def broken(name: str) -> bytes:
+        def broken(name: str, _report_load: bool) -> bytes:
             raise ZeroDivisionError(name)
 
         monkeypatch.setattr(cluster_builder, "build", broken)

@@ -1,13 +1,10 @@
-"""Answers the calls of the client status discovery service, one after the other, off the event loop."""
+"""Answers the gRPC calls that the engine hands over: each is a task, and is answered whatever happens to it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol, TypeAlias
 
 import structlog
-
-from steerway.admin.client_status import respond
-from steerway.admin.view import EngineView
 
 log = structlog.get_logger()
 
@@ -16,11 +13,13 @@ _INVALID_ARGUMENT = 3
 _INTERNAL = 13
 
 
-class StatusCall(Protocol):
+class WaitingCall(Protocol):
     """A call that waits; its members mean what `steerway/_engine.pyi` says."""
 
     @property
     def id(self) -> int: ...
+    @property
+    def method(self) -> str: ...
     @property
     def message(self) -> bytes: ...
     @property
@@ -33,28 +32,30 @@ class StatusCall(Protocol):
     def local(self) -> bool: ...
 
 
-class CallEngine(EngineView, Protocol):
-    """An engine that can also be told the answers."""
+class CallEngine(Protocol):
+    """An engine that can be told the answers."""
 
     def reply(self, call: int, message: bytes) -> None: ...
     def refuse(self, call: int, code: int, message: str) -> None: ...
 
 
-Authorize: TypeAlias = Callable[[StatusCall], Awaitable[tuple[int, str] | None]]
-"""Why a caller may not ask, as gRPC status code and message; None when it may."""
+Authorize: TypeAlias = Callable[[WaitingCall], Awaitable[tuple[int, str] | None]]
+"""Why a caller may not call, as gRPC status code and message; None when it may."""
+
+Respond: TypeAlias = Callable[[bytes], Awaitable[bytes]]
+"""A serialised request to a serialised response. ValueError says what is wrong with the request."""
 
 
-class StatusService:
-    """Each call is a task until it is answered."""
+class CallService:
+    """`responders` by method, as `Call.method` has it."""
 
-    def __init__(self, engine: CallEngine, authorize: Authorize) -> None:
+    def __init__(self, engine: CallEngine, responders: Mapping[str, Respond], authorize: Authorize) -> None:
         self._engine = engine
+        self._responders = responders
         self._authorize = authorize
         self._tasks: set[asyncio.Task[None]] = set()
-        # An answer may be large: no more than one is in the making.
-        self._turn = asyncio.Lock()
 
-    def answer(self, calls: Iterable[StatusCall]) -> None:
+    def answer(self, calls: Iterable[WaitingCall]) -> None:
         """Begin to answer."""
         for call in calls:
             task = asyncio.create_task(self._answer(call))
@@ -68,17 +69,18 @@ class StatusService:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _answer(self, call: StatusCall) -> None:
+    async def _answer(self, call: WaitingCall) -> None:
         try:
             if (refusal := await self._authorize(call)) is not None:
-                log.warning("status_refused", peer=call.peer, code=refusal[0], reason=refusal[1])
+                log.warning(
+                    "call_refused", method=call.method, peer=call.peer, code=refusal[0], reason=refusal[1]
+                )
                 return self._engine.refuse(call.id, *refusal)
-            async with self._turn:
-                reply = await asyncio.to_thread(respond, self._engine, call.message)
+            reply = await self._responders[call.method](call.message)
         except ValueError as error:
             self._engine.refuse(call.id, _INVALID_ARGUMENT, str(error))
         except Exception:  # whatever went wrong, the client must not wait for it
-            log.exception("status_failed", peer=call.peer)
+            log.exception("call_failed", method=call.method, peer=call.peer)
             self._engine.refuse(call.id, _INTERNAL, "the answer cannot be made; the server's log says why")
         else:
             self._engine.reply(call.id, reply)

@@ -1,0 +1,182 @@
+"""Load reports over the wire: who is asked, what is summed up, what ends with a stream."""
+
+import queue
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from envoy.config.core.v3.base_pb2 import Node
+from envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest, LoadStatsResponse
+from google.protobuf import json_format
+from tests.support.deadline import PATIENCE_SECONDS, until
+from tests.support.xds_server import XdsServer, put
+
+from steerway.engine.engine import Call
+from steerway.engine.loads import LoadsCollector
+from steerway.translate.type_url import CLUSTER
+
+METHOD = "envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats"
+NODE = Node(id="reporter")
+
+
+class Reporter:
+    """One stream of reports; an answer is read when there is one."""
+
+    def __init__(self, channel: grpc.Channel, *metadata: tuple[str, str]) -> None:
+        self._requests: queue.SimpleQueue[LoadStatsRequest | None] = queue.SimpleQueue()
+        stream: Any = channel.stream_stream(
+            f"/{METHOD}",
+            request_serializer=LoadStatsRequest.SerializeToString,
+            response_deserializer=LoadStatsResponse.FromString,
+        )
+        self.call = stream(iter(self._requests.get, None), timeout=PATIENCE_SECONDS, metadata=metadata)
+
+    def report(self, node: Node | None = None, **locality: int) -> None:
+        """Report requests to one locality of cluster a."""
+        request = LoadStatsRequest(node=node)
+        if locality:
+            stats = {"locality": {"zone": "eu-1a"}, **locality}
+            cluster = {"clusterName": "a", "clusterServiceName": "a", "upstreamLocalityStats": [stats]}
+            json_format.ParseDict({"clusterStats": [cluster]}, request)
+        self._requests.put(request)
+
+    def end(self) -> None:
+        self._requests.put(None)
+
+    def status(self) -> tuple[grpc.StatusCode, str]:
+        """How the stream ended."""
+        return self.call.code(), self.call.details()
+
+
+@pytest.fixture
+def channel(server: XdsServer) -> Iterator[grpc.Channel]:
+    server.publish([put(CLUSTER, "a", "1", "test")])
+    with grpc.insecure_channel(server.address) as channel:
+        yield channel
+
+
+def admit(server: XdsServer, count: int = 1) -> Call:
+    """Answer the newest of so many first messages as Python does."""
+    call = server.wait(Call, count)[-1]
+    server.engine.reply(call.id, LoadStatsResponse(send_all_clusters=True).SerializeToString())
+    return call
+
+
+def reports(server: XdsServer, count: int) -> None:
+    until(lambda: server.engine.loads().reports == count, f"{count} reports")
+
+
+def test_the_first_message_is_answered_and_all_others_are_sums(
+    server: XdsServer, channel: grpc.Channel
+) -> None:
+    """What is under way is a gauge of the clients that still report."""
+    one, other = Reporter(channel), Reporter(channel)
+    for count, reporter in enumerate((one, other), 1):
+        reporter.report(NODE)
+        call = admit(server, count)
+        assert next(reporter.call).send_all_clusters
+        assert (call.method, LoadStatsRequest.FromString(call.message).node) == ("StreamLoadStats", NODE)
+    one.report(
+        totalIssuedRequests=5, totalSuccessfulRequests=3, totalErrorRequests=1, totalRequestsInProgress=1
+    )
+    other.report(totalIssuedRequests=2, totalRequestsInProgress=2)
+    one.report(totalSuccessfulRequests=1)
+    reports(server, 5)
+    loads = server.engine.loads()
+    (load,) = loads.localities
+    assert (load.cluster, load.service, load.zone, loads.reporters) == ("a", "a", "eu-1a", 2)
+    assert (load.issued, load.successful, load.errors, load.in_progress) == (7, 4, 1, 2)
+    other.end()
+    assert other.status()[0] is grpc.StatusCode.OK
+    until(lambda: server.engine.loads().reporters == 1, "one reporter")
+    assert server.engine.loads().localities[0].in_progress == 0
+
+
+def test_a_report_without_a_node_comes_first_only_once(server: XdsServer, channel: grpc.Channel) -> None:
+    """A first message without one ends the stream; Python never hears of it."""
+    reporter = Reporter(channel)
+    reporter.report(totalIssuedRequests=1)
+    code, details = reporter.status()
+    assert (code, "node.id" in details) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+    assert not [event for event in server.events if isinstance(event, Call)]
+    assert server.engine.loads().reports == 0
+
+
+def test_a_client_that_may_not_report_is_told_so(server: XdsServer, channel: grpc.Channel) -> None:
+    """Its first report does not count."""
+    reporter = Reporter(channel, ("authorization", "Bearer wrong"))
+    reporter.report(NODE, totalIssuedRequests=1)
+    (call,) = server.wait(Call)
+    assert (call.token, call.local, call.certificate) == ("wrong", False, [])
+    server.engine.refuse(call.id, grpc.StatusCode.UNAUTHENTICATED.value[0], "who are you?")
+    assert reporter.status() == (grpc.StatusCode.UNAUTHENTICATED, "who are you?")
+    assert server.engine.loads().reports == 0
+
+
+def test_reporters_wait_for_their_turn(server: XdsServer, channel: grpc.Channel) -> None:
+    """After a restart they come as one: Python is asked about 16 at a time, and nobody is turned away."""
+    reporters = [Reporter(channel) for _ in range(40)]
+    for reporter in reporters:
+        reporter.report(NODE)
+    calls = server.wait(Call, 16)
+    assert len(calls) == 16
+    for count in range(1, 41):
+        server.engine.reply(server.wait(Call, count)[count - 1].id, b"")
+    for reporter in reporters:
+        next(reporter.call)
+    assert server.engine.loads().reporters == 40
+
+
+def test_other_methods_of_the_service_are_not_served(channel: grpc.Channel) -> None:
+    """Nor is the old version of it."""
+    for method in (
+        "load_stats.v3.LoadReportingService/Other",
+        "load_stats.v2.LoadReportingService/StreamLoadStats",
+    ):
+        call: Any = channel.unary_unary(f"/envoy.service.{method}")
+        with pytest.raises(grpc.RpcError) as raised:
+            call(b"", timeout=PATIENCE_SECONDS)
+        assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED  # type: ignore[attr-defined]
+
+
+def test_sums_are_metrics(server: XdsServer, channel: grpc.Channel) -> None:
+    """By cluster and locality; names of the assignment are summed up."""
+    reporter = Reporter(channel)
+    reporter.report(
+        NODE,
+        totalIssuedRequests=4,
+        totalSuccessfulRequests=2,
+        totalErrorRequests=1,
+        totalRequestsInProgress=1,
+    )
+    admit(server)
+    reports(server, 1)
+    samples = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in LoadsCollector(server.engine).collect()
+        for sample in family.samples
+    }
+    assert samples == {
+        ("steerway_load_reporters",): 1,
+        ("steerway_load_reports_total",): 1,
+        ("steerway_load_ignored_rows_total",): 0,
+        ("steerway_load_requests_total", "a", "eu-1a", "success"): 2,
+        ("steerway_load_requests_total", "a", "error", "eu-1a"): 1,
+        ("steerway_load_issued_requests_total", "a", "eu-1a"): 4,
+        ("steerway_load_requests_in_progress", "a", "eu-1a"): 1,
+    }
+
+
+def test_a_server_full_of_streams_takes_no_reporter() -> None:
+    """They count among all streams."""
+    with XdsServer(max_streams=1) as server, grpc.insecure_channel(server.address) as channel:
+        first = Reporter(channel)
+        first.report(NODE)
+        admit(server)
+        assert next(first.call).send_all_clusters
+        second = Reporter(channel)
+        second.report(NODE)
+        assert second.status()[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+        first.call.cancel()
+        until(lambda: server.engine.loads().reporters == 0, "no reporter")

@@ -1,0 +1,43 @@
+"""Which clients are asked for load reports: those that can, and nobody unless an operator wants it."""
+
+import pytest
+from envoy.config.cluster.v3 import cluster_pb2
+from tests.support.mesh import CORE, PLAIN, QUIET, Mesh, endpoint_slice, service
+
+from steerway.translate import type_url
+
+NAME = "backend.shop.svc.cluster.local:50051"
+
+
+def mesh(load_reporting: bool) -> Mesh:
+    """One service with one endpoint."""
+    return Mesh(service(50051), endpoint_slice("10.0.0.1"), load_reporting=load_reporting)
+
+
+def asks(mesh: Mesh, audience: str) -> bool:
+    """Whether the cluster has a load reporting server, which can be `self` only (gRFC A27)."""
+    cluster = cluster_pb2.Cluster.FromString(mesh.get(type_url.CLUSTER, NAME, audience))
+    assert cluster.HasField("lrs_server") is cluster.lrs_server.HasField("self")
+    return cluster.HasField("lrs_server")
+
+
+@pytest.mark.parametrize(("audience", "asked"), [(CORE, True), (PLAIN, True), (QUIET, False)])
+def test_clients_that_can_are_asked(audience: str, asked: bool) -> None:
+    """Whoever else is connected at the same time."""
+    mixed = mesh(load_reporting=True)
+    for other in (CORE, PLAIN, QUIET):
+        mixed.get(type_url.CLUSTER, NAME, other)
+    assert asks(mixed, audience) is asked
+
+
+@pytest.mark.parametrize("audience", [CORE, PLAIN, QUIET])
+def test_nobody_is_asked_by_default(audience: str) -> None:
+    """A second stream for each client is a price that nobody pays unasked."""
+    assert not asks(mesh(load_reporting=False), audience)
+
+
+def test_clients_that_are_not_asked_are_served_like_all_others() -> None:
+    """They get no draining endpoints, as other plain clients."""
+    quiet = mesh(load_reporting=True)
+    assert quiet.dial("backend", QUIET) == quiet.dial("backend", PLAIN) == ["10.0.0.1:50051"]
+    assert quiet.assignment("backend", QUIET) == quiet.assignment("backend", PLAIN)
