@@ -54,7 +54,7 @@ impl Watch {
     }
 
     /// State of the world, full-state types: the whole set or nothing.
-    fn list_all(&mut self, turn: &Turn<'_>, builder: &mut ResponseBuilder, warmed: &mut Warmed) -> bool {
+    fn list_all<'s>(&mut self, turn: &Turn<'s>, builder: &mut ResponseBuilder, warmed: &mut Warmed) -> bool {
         let view = turn.view;
         self.look_again(view);
         // A heartbeat without the resources would have to bring all others: it brings all.
@@ -73,7 +73,8 @@ impl Watch {
         let names = &mut self.subscription.names;
         let version = names.version();
         let pass = names.begin_pass();
-        let mut include = |names: &mut Names, index, resource: &Arc<Resource>| {
+        let (mut listed, mut retimed) = (Vec::new(), false);
+        let mut include = |names: &mut Names, index, resource: &'s Arc<Resource>| {
             let Some(tracked) = names.get_mut(index) else { return };
             tracked.pass = pass;
             let differs = tracked.held() != Held::Version(resource.fingerprint());
@@ -82,9 +83,8 @@ impl Watch {
                 return tracked.resource.iter().for_each(|present| builder.add(present));
             }
             builder.add(resource);
-            if self.expires {
-                self.heartbeats.sent(index, resource, turn.now);
-            }
+            listed.push((index, resource));
+            retimed |= self.expires && self.heartbeats.ttl(index) != resource.ttl();
             if differs {
                 if self.type_id == TypeId::Cluster {
                     warmed.push(Arc::clone(resource));
@@ -112,22 +112,30 @@ impl Watch {
             }
         }
         forget_unmet(names, pass, turn.nonce, &mut self.retiring);
-        self.heartbeats.forget_lost(names);
-        if self.wants_errors {
+        self.changed = false;
+        let due = std::mem::take(&mut self.owed) || retimed || names.version() != version;
+        if due && self.wants_errors {
             explain_missing(names, view, builder);
         }
-        self.changed = false;
-        std::mem::take(&mut self.owed) || names.version() != version
+        if due && self.expires {
+            // What waits is in the list as well, with the time to live that it came with.
+            self.heartbeats.take_due(names, turn.now, |_, _| {});
+            listed.into_iter().for_each(|(index, resource)| self.heartbeats.sent(index, resource, turn.now));
+        }
+        due
     }
 
     /// Full-state types: see what the changed names mean for the set.
     fn look_again(&mut self, view: View<'_>) {
-        let changed = &mut self.changed;
+        let (changed, expires, heartbeats) = (&mut self.changed, self.expires, &self.heartbeats);
         self.subscription.names.drain_dirty(|names, index| {
             let Some(tracked) = names.get(index) else { return };
             let (explicit, held) = (tracked.explicit(), tracked.held());
             let now = match view.lookup(&tracked.name) {
-                Lookup::Found(resource) => Held::Version(resource.fingerprint()),
+                Lookup::Found(resource) => {
+                    *changed |= expires && heartbeats.ttl(index) != resource.ttl();
+                    Held::Version(resource.fingerprint())
+                }
                 Lookup::Unanswered if explicit => return names.set_unanswered(index, true),
                 Lookup::Absent(_) | Lookup::Unanswered => Held::Nothing,
             };
@@ -164,7 +172,8 @@ impl Watch {
                     if self.waiting.holds(index, turn.patience(), awaits) {
                         return;
                     }
-                    if std::mem::take(&mut tracked.forced) || differs {
+                    let retimed = self.expires && self.heartbeats.ttl(index) != resource.ttl();
+                    if std::mem::take(&mut tracked.forced) || differs || retimed {
                         tracked.warming = false;
                         hand_over(names, index, resource, turn, &mut self.retiring);
                         if self.expires {

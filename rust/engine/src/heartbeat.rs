@@ -40,6 +40,11 @@ impl Heartbeats {
         }
     }
 
+    /// The time to live that the client was told, if any.
+    pub(crate) fn ttl(&self, index: u32) -> Option<Duration> {
+        self.0.get(&index).map(|pulse| pulse.ttl)
+    }
+
     pub(crate) fn next_due(&self) -> Option<Duration> {
         self.0.values().map(|pulse| pulse.due).min()
     }

@@ -325,6 +325,8 @@ def test_the_state_of_a_stream_can_be_read(server: XdsServer, client: AdsClient,
         lambda: (
             [sorted(each.waiting) for view in server.engine.streams() for each in view.subscriptions]
             == [["*"], ["e", "f"]]
+            # Without an audience everything waits.
+            and all(view.audience for view in server.engine.streams())
         ),
         lambda: f"both subscriptions wait: {server.engine.streams()}",
     )

@@ -4,16 +4,22 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use steerway_engine::Protocol::{self, Delta, Sotw};
-use steerway_engine::{Commit, Put, Resource};
+use steerway_engine::{Commit, Put, Resource, TypeId};
 
-use crate::world::{Ask, CDS, EDS, NOTHING, Reply, World, absent, ask, key, put, texts};
+use crate::world::{
+    Ask, CDS, EDS, LDS, NOTHING, Reply, World, absent, ask, complete, forget, key, naming, put, texts,
+};
 
 const TTL: Duration = Duration::from_secs(30);
 const ABLE: [&str; 2] = ["supports-resource-ttl", "resource-in-sotw"];
 
-fn expiring(world: &mut World, type_id: steerway_engine::TypeId, name: &str, content: &str) {
+fn expiring(world: &mut World, type_id: TypeId, name: &str, content: &str) {
+    living(world, type_id, name, content, TTL);
+}
+
+fn living(world: &mut World, type_id: TypeId, name: &str, content: &str, ttl: Duration) {
     let value = format!("{name}={content}");
-    let resource = Resource::new(type_id, name, value.as_bytes(), Vec::new()).with_ttl(name, TTL);
+    let resource = Resource::new(type_id, name, value.as_bytes(), Vec::new()).with_ttl(name, ttl);
     world.apply(Commit {
         put: vec![Put { key: key(type_id, name, ""), resource: resource.into() }],
         ..Commit::default()
@@ -121,4 +127,68 @@ fn who_cannot_is_not_told() {
         world.wait(TTL);
         assert_eq!(texts(&world.pump(stream)), NOTHING);
     }
+}
+
+#[test]
+fn a_list_that_was_looked_at_and_not_sent_is_no_heartbeat() {
+    let mut world = World::default();
+    expiring(&mut world, CDS, "a", "1");
+    let stream = world.open(Sotw);
+    let clusters = || ask(CDS, &["a"]).able(&ABLE);
+    let first = world.answer(stream, clusters());
+    world.say(stream, clusters().ack(&first));
+    world.wait(TTL / 4);
+    world.commit([put(CDS, "a", "2")]);
+    expiring(&mut world, CDS, "a", "1");
+    assert_eq!(texts(&world.pump(stream)), NOTHING, "it is what the client has");
+    world.wait(TTL / 12);
+    assert_eq!(texts(&world.pump(stream)), ["a=1"], "a third of its life after it was sent");
+}
+
+#[test]
+fn another_time_to_live_is_told_with_the_resource() {
+    for protocol in [Sotw, Delta] {
+        for type_id in [CDS, EDS] {
+            let mut world = World::default();
+            expiring(&mut world, type_id, "a", "1");
+            let stream = world.open(protocol);
+            let first = world.answer(stream, ask(type_id, &["a"]).able(&ABLE));
+            let again =
+                || if protocol == Sotw { ask(type_id, &["a"]).able(&ABLE) } else { ask(type_id, &[]) };
+            world.say(stream, again().ack(&first));
+            living(&mut world, type_id, "a", "1", TTL / 10);
+            let shorter = world.pump(stream).remove(0);
+            assert_eq!(
+                (shorter.text().as_str(), shorter.ttls["a"]),
+                ("a=1", TTL / 10),
+                "{protocol:?} {type_id:?}"
+            );
+            world.say(stream, again().ack(&shorter));
+            world.wait(TTL / 30);
+            assert_eq!(world.pump(stream).len(), 1, "heartbeats follow");
+        }
+    }
+}
+
+/// A cluster that a route still names is listed for longer than it is served: with its heartbeats, and no faster.
+#[test]
+fn what_waits_to_leave_is_kept_alive() {
+    let mut world = World::serving([complete(CDS), naming(LDS, "l", "1", CDS, &["a"]), put(LDS, "m", "1")]);
+    living(&mut world, CDS, "a", "1", Duration::from_secs(3));
+    let stream = world.open(Sotw);
+    let clusters = world.answer(stream, ask(CDS, &[]).able(&ABLE));
+    world.say(stream, ask(CDS, &[]).ack(&clusters));
+    let listeners = world.answer(stream, ask(LDS, &["l"]));
+    world.say(stream, ask(LDS, &["l"]).ack(&listeners));
+    world.commit([forget(CDS, "a")]);
+    assert_eq!(texts(&world.pump(stream)), NOTHING);
+    let mut got = Vec::new();
+    for _ in 0..4 {
+        world.wait(Duration::from_secs(1));
+        for reply in world.pump(stream) {
+            got.push(reply.text());
+            world.say(stream, ask(CDS, &[]).ack(&reply));
+        }
+    }
+    assert_eq!(got, ["a=1"; 4], "one a second");
 }
