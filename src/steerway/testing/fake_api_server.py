@@ -27,7 +27,7 @@ from typing import Any, Self
 import yaml
 from aiohttp import web
 
-from steerway.testing.fake_token_issuer import REVIEWS, FakeTokenIssuer
+from steerway.testing.fake_token_issuer import JWKS, REVIEWS, FakeTokenIssuer
 
 Manifest = dict[str, Any]
 _Key = tuple[str, str, str]  # kind, namespace, name
@@ -272,7 +272,10 @@ class FakeApiServer:
                 await self._released.wait()
                 return _review(await http.json(), self.issuer)
             if (document := self.issuer.document(request.path)) is not None:
-                return web.Response(body=document, content_type="application/json")
+                kind = "application/jwk-set+json" if request.path == JWKS else "application/json"
+                if not any(each in http.headers.get("Accept", "") for each in (kind, "*/*")):
+                    return _refuse(406, "NotAcceptable")
+                return web.Response(body=document, content_type=kind)
         parts = request.path.split("/namespaces/")
         namespace = None
         path = request.path

@@ -43,6 +43,10 @@ class _Connection:
     retired: bool = False
 
 
+_ACCEPTED = "application/json, application/jwk-set+json"
+"""The API server serves its public keys as the latter, and refuses (406) who does not accept it."""
+
+
 class KubernetesClient:
     """Requests with the credentials that `access` leads to. Close it when done."""
 
@@ -103,7 +107,7 @@ class KubernetesClient:
                     path,
                     "GET" if body is None else "POST",
                     query_params=list(query.items()),
-                    header_params={"Accept": "application/json"},
+                    header_params={"Accept": _ACCEPTED},
                     body=body,
                     auth_settings=["BearerToken"],
                     _preload_content=False,
