@@ -536,6 +536,16 @@ class Engine:
         """Answer a `Call`. One that is gone is ignored."""
     def refuse(self, call: int, code: int, message: str) -> None:
         """End a `Call` with a gRPC status. ValueError for a code that is not from 1 to 16."""
+    def fetch(
+        self, type_url: str, request: bytes, peer: str, token: str, timeout_seconds: float
+    ) -> tuple[int, str, bytes]:
+        """Answer one serialised DiscoveryRequest as a stream of that type would, for transports without streams.
+
+        Blocks until every name in it has an answer, or the time is up and what is known is given; `poll` must go on
+        meanwhile, since the client is reported as `Opened`. Returns a gRPC status code, its message and the serialised
+        DiscoveryResponse: 0 with an empty message, or an error with an empty response (4: nothing is known yet).
+        Raises ValueError for a type_url that is not served.
+        """
     def set_serving(self, serving: bool) -> None:
         """gRPC health. While never serving yet, no stream is answered."""
     def streams(self, *, resources: bool = False) -> list[Stream]:

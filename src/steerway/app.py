@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from steerway import telemetry
+from steerway import rest, telemetry
 from steerway.access.gate import Applicant, Decision, Gate
 from steerway.access.guard import Guard
 from steerway.access.refusal_log import RefusalLog
@@ -25,7 +25,7 @@ from steerway.access.verdict import Credential, Refusal
 from steerway.admin.call_service import CallService, WaitingCall
 from steerway.admin.client_status import ClientStatus
 from steerway.admin.load_request import LoadRequest
-from steerway.admin.server import AdminServer
+from steerway.admin.server import AdminServer, HttpServer
 from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model import ServiceId
@@ -123,12 +123,15 @@ class ControlPlane:
         """Start, run until a signal, drain. Each part runs for ever; one that ends takes the rest with it."""
         token = self._guard.admin_token
         admin = AdminServer(self._settings.admin, self._view(), token.accepts if token else None)
+        polled = _rest_server(self._settings, self._engine)
         parts: list[asyncio.Task[None]] = []
         with Signals() as signals:
             try:
                 for address in self._engine.start():
                     announce(f"listening on {address}")
                 announce(f"admin on http://{await admin.start()}")
+                if polled is not None:
+                    announce(f"REST discovery on http://{await polled.start()}")
                 self._guard.warn()
                 runs = (*self._sources, self._guard)
                 parts = [asyncio.create_task(each.run(), name=each.name) for each in runs]
@@ -141,6 +144,8 @@ class ControlPlane:
                 await asyncio.gather(*parts, return_exceptions=True)
                 await self._gate.close()
                 await self._calls.close()
+                if polled is not None:
+                    await polled.stop()
                 await admin.stop()
                 self._engine.stop()
         log.info("stopped")
@@ -315,6 +320,12 @@ def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
     for source in sources:
         store.register(source.name)
     return sources
+
+
+def _rest_server(settings: Settings, engine: Engine) -> HttpServer | None:
+    if settings.rest_listen is None:
+        return None
+    return HttpServer(settings.rest_listen, rest.application(engine.fetch), "--rest-listen")
 
 
 def _debouncer(settings: Settings) -> Debouncer:

@@ -14,6 +14,7 @@ from tests.support.process import Process, Processes, installed
 
 _LISTENING = re.compile(r"listening on (\S+)")
 _ADMIN = re.compile(r"admin on (\S+)")
+_REST = re.compile(r"REST discovery on (\S+)")
 
 
 class ControlPlane:
@@ -107,6 +108,10 @@ class ControlPlane:
 
     def close(self) -> None:
         self._http.close()
+
+    def rest_address(self) -> str:
+        """`http://HOST:PORT` of REST discovery, which `options` asked for."""
+        return self._announced(_REST)
 
     def _announced(self, pattern: re.Pattern[str]) -> str:
         def find() -> str | None:

@@ -1,4 +1,4 @@
-"""A real Envoy that takes its configuration from steerway, by SotW or by delta ADS."""
+"""A real Envoy that takes its configuration from steerway, by SotW or delta ADS, or by polling REST."""
 
 import json
 from dataclasses import dataclass
@@ -12,8 +12,21 @@ from tests.support.deadline import until
 from tests.support.process import Processes, installed
 from tests.support.xds_server import XdsServer
 
-Protocol = Literal["sotw", "delta"]
+Protocol = Literal["sotw", "delta", "rest"]
 
+POLLED = {
+    "resource_api_version": "V3",
+    "api_config_source": {
+        "api_type": "REST",
+        "transport_api_version": "V3",
+        "cluster_names": ["steerway"],
+        "refresh_delay": "0.1s",
+        "request_timeout": "5s",
+    },
+}
+"""A config source that an Envoy of protocol "rest" polls."""
+
+_ADS = {"resource_api_version": "V3", "ads": {}}
 _TLS = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -38,9 +51,12 @@ class EnvoyProxy:
         protocol: Protocol,
         tls: Tls | None = None,
     ) -> None:
-        """`tls`: how it reaches the control plane; None: in plaintext."""
+        """`protocol` "rest" needs a plane with `--rest-listen`.
+
+        `tls`: how it reaches the control plane; None: in plaintext.
+        """
         bootstrap = directory / "envoy.json"
-        bootstrap.write_text(json.dumps(_bootstrap(plane.address, protocol, tls)))
+        bootstrap.write_text(json.dumps(_bootstrap(_server(plane, protocol), protocol, tls)))
         address = directory / "envoy-admin"
         options = ("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning")
         self.process = processes.start(
@@ -73,32 +89,45 @@ class EnvoyProxy:
         until(listening, lambda: self.process.complaint(f"does not listen on port {port}"))
 
 
+def _server(plane: ControlPlane | XdsServer, protocol: Protocol) -> str:
+    if protocol == "rest":
+        assert isinstance(plane, ControlPlane)
+        return plane.rest_address().removeprefix("http://")
+    return plane.address
+
+
+def _dynamic_resources(protocol: Protocol) -> dict[str, Any]:
+    if protocol == "rest":
+        return {"lds_config": POLLED, "cds_config": POLLED}
+    return {
+        "ads_config": {
+            "api_type": "DELTA_GRPC" if protocol == "delta" else "GRPC",
+            "transport_api_version": "V3",
+            "grpc_services": [{"envoy_grpc": {"cluster_name": "steerway"}}],
+        },
+        "lds_config": _ADS,
+        "cds_config": _ADS,
+    }
+
+
 def _bootstrap(server: str, protocol: Protocol, tls: Tls | None) -> dict[str, Any]:
-    ads = {"resource_api_version": "V3", "ads": {}}
+    http_options = {
+        _HTTP_OPTIONS: {
+            "@type": f"type.googleapis.com/{_HTTP_OPTIONS}",
+            "explicit_http_config": {"http2_protocol_options": {}},
+        }
+    }
     return {
         "node": {"id": f"envoy-{protocol}", "cluster": "edge"},
         "admin": {"address": _socket("127.0.0.1:0")},
-        "dynamic_resources": {
-            "ads_config": {
-                "api_type": "DELTA_GRPC" if protocol == "delta" else "GRPC",
-                "transport_api_version": "V3",
-                "grpc_services": [{"envoy_grpc": {"cluster_name": "steerway"}}],
-            },
-            "lds_config": ads,
-            "cds_config": ads,
-        },
+        "dynamic_resources": _dynamic_resources(protocol),
         "static_resources": {
             "clusters": [
                 {
                     "name": "steerway",
                     "type": "STATIC",
                     "connect_timeout": "1s",
-                    "typed_extension_protocol_options": {
-                        _HTTP_OPTIONS: {
-                            "@type": f"type.googleapis.com/{_HTTP_OPTIONS}",
-                            "explicit_http_config": {"http2_protocol_options": {}},
-                        }
-                    },
+                    **({} if protocol == "rest" else {"typed_extension_protocol_options": http_options}),
                     "load_assignment": {
                         "cluster_name": "steerway",
                         "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(server)}}]}],

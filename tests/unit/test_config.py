@@ -18,6 +18,7 @@ WriteFile = Callable[[str], Path]
 FULL = """
 listen: 127.0.0.1:7000
 admin: "[::1]:7001"
+rest_listen: 127.0.0.1:2
 admin_token_file: /etc/admin.token
 tls:
   certificate: /tls/tls.crt

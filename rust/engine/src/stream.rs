@@ -10,7 +10,7 @@ use crate::answer::Turn;
 use crate::effects::{Effects, InterestChange, Received, RequestKind};
 use crate::order::Peers;
 use crate::request::{Features, Request, node_id, too_many};
-use crate::response::Response;
+use crate::response::{Response, ResponseBuilder};
 use crate::snapshot::SubscriptionView;
 use crate::watch::{View, Warmed, Watch};
 use crate::{Grant, Status, Store, StreamOptions, TypeId, wildcard_name};
@@ -181,6 +181,14 @@ impl Stream {
             endpoints.warm(&warmed);
         }
         Some(response)
+    }
+
+    /// An answer that says that there is nothing of the type. A stream never gives it where the protocol has silence; a
+    /// transport on which each request has its answer needs it. It counts as sent.
+    pub fn empty_response(&mut self, type_id: TypeId) -> Response {
+        self.nonces += 1;
+        let builder = ResponseBuilder::new(self.protocol, false);
+        builder.finish(type_id, &self.options.identifier, 0, self.nonces)
     }
 
     /// How many times since the last call a name that was asked for was withheld for want of a [`Grant`].

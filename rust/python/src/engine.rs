@@ -1,12 +1,13 @@
 //! The engine as Python holds it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use steerway_engine::Grant;
-use steerway_server::{Credentials, Options, OptionsError, Server, StartError};
+use steerway_server::{Credentials, Options, OptionsError, Peer, Question, Server, StartError, Token};
 
 use crate::batch::{self, AbsentRow, CompleteRow, ForgetRow, PutRow};
 use crate::error::os_error;
@@ -220,6 +221,29 @@ impl Engine {
         let code = code.within("code", 1..=16)?;
         py.detach(|| self.0.refuse(call, code, message));
         Ok(())
+    }
+
+    fn fetch(
+        &self,
+        py: Python<'_>,
+        type_url: &str,
+        request: Vec<u8>,
+        peer: &str,
+        token: String,
+        timeout_seconds: f64,
+    ) -> PyResult<(u32, String, Py<PyBytes>)> {
+        let question = Question {
+            type_id: batch::type_id(type_url)?,
+            message: request.into(),
+            peer: Peer { address: peer.into(), certificate: Arc::default(), local: false },
+            token: Token::new(token),
+            patience: seconds("timeout_seconds", timeout_seconds, Duration::ZERO)?,
+        };
+        let (code, message, body) = match py.detach(|| self.0.fetch(question)) {
+            Ok(body) => (0, String::new(), body),
+            Err((code, message)) => (code, message, Default::default()),
+        };
+        Ok((code, message, PyBytes::new(py, &body).unbind()))
     }
 
     fn set_serving(&self, py: Python<'_>, serving: bool) {

@@ -25,7 +25,7 @@ use crate::server::Options;
 use crate::shard::Shard;
 
 /// A Node says who a client is. The largest known ones are those of Envoy, which lists its extensions there.
-const MAX_NODE: usize = 256 << 10;
+pub(crate) const MAX_NODE: usize = 256 << 10;
 
 /// A client that takes less in a second does not read.
 const LEAST_BYTES_PER_SECOND: f64 = 65536.0;

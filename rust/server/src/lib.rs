@@ -13,6 +13,7 @@
 //! * `age`, `keepalive`, `flood`: what ends a connection: its age, a dead client, a hostile one.
 //! * `limit`, `rate`: what clients may use, and how fast.
 //! * `discovery`: one discovery stream; `exchange` moves its messages over HTTP/2, `intake` reads its requests.
+//! * `fetch`: one request and its answer without HTTP/2.
 //! * `fault`: a panic ends its stream and nothing else.
 //! * `unary`: all other services, as tonic has them, behind an adaptor: health, reflection, what Python answers (`call`),
 //!   load reports (`load_stats`).
@@ -29,6 +30,7 @@ mod discovery;
 mod event;
 mod exchange;
 mod fault;
+mod fetch;
 mod flood;
 mod framing;
 mod handshake;
@@ -57,6 +59,7 @@ pub use call::{Call, Caller};
 pub use credentials::Credentials;
 pub use event::Event;
 pub use fault::Fault;
+pub use fetch::Question;
 pub use handshake::HandshakeFailed;
 pub use metrics::{ACK_LATENCY_BOUNDS, Census, Stats};
 pub use peer::{Peer, Token};

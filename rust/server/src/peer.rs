@@ -54,6 +54,11 @@ impl Token {
         Token(tokens.next().unwrap_or_default().to_owned())
     }
 
+    /// One that came another way than by gRPC metadata.
+    pub fn new(secret: String) -> Token {
+        Token(secret)
+    }
+
     /// The secret itself.
     pub fn into_secret(self) -> String {
         self.0

@@ -22,6 +22,7 @@ use crate::acceptor::{self, Order};
 use crate::credentials::Credentials;
 use crate::event::Event;
 use crate::fault;
+use crate::fetch::Question;
 use crate::listener::{Address, Listener};
 use crate::metrics::{Census, Stats};
 use crate::services;
@@ -306,6 +307,19 @@ impl Server {
     /// End such a call with a gRPC status code and a message.
     pub fn refuse(&self, call: u64, code: u32, message: String) {
         self.shared.calls.settle(call, Err(Status::new((code as i32).into(), message)));
+    }
+
+    /// Answer one request as a discovery stream would; waits for the answer. It counts as a stream meanwhile.
+    pub fn fetch(&self, question: Question) -> Result<Bytes, (u32, String)> {
+        let (reply, answer) = mpsc::channel();
+        self.with_shards(|shards| {
+            if let Some(shard) = shards.iter().min_by_key(|shard| shard.load()) {
+                shard.send(Command::Fetch(question, reply));
+            }
+        });
+        let ended = || Err(Status::unavailable("the server is shutting down; try again"));
+        let answer = answer.recv().unwrap_or_else(|_| ended());
+        answer.map_err(|status| (status.code() as u32, status.message().to_owned()))
     }
 
     /// Apply a commit; returns how many entries changed. Each shard is told once.

@@ -24,6 +24,7 @@ use tonic::service::Routes;
 use crate::connection;
 use crate::deadlines::Deadlines;
 use crate::discovery::Discovery;
+use crate::fetch::{Question, fetch};
 use crate::listener::Socket;
 use crate::metrics::Census;
 use crate::peer::Peer;
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Reject(Vec<(u64, Status)>),
     /// Streams may be answered from now on.
     Answer,
+    /// Answer one request that came another way than by HTTP/2.
+    Fetch(Question, Reply<Result<Bytes, Status>>),
     /// Tell what the streams look like, with each resource or without.
     Inspect(bool, Reply<Vec<StreamView>>),
     /// Tell what is held for clients.
@@ -174,6 +177,7 @@ impl Shard {
                 }
             }
             Command::Answer => self.streams.borrow().values().for_each(|stream| stream.wake()),
+            Command::Fetch(question, reply) => drop(spawn_local(fetch(Rc::clone(self), question, reply))),
             Command::Inspect(resources, reply) => {
                 let streams = self.streams.borrow();
                 let view = |stream: &Rc<Discovery>| {

@@ -1,4 +1,4 @@
-"""The admin server's socket and life: uvicorn inside of the program's own event loop."""
+"""An HTTP server's socket and life, the admin server's foremost: uvicorn inside of the program's own event loop."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
 
 from steerway.admin.route import application
 from steerway.admin.view import AdminView
@@ -29,28 +30,26 @@ class _Server(uvicorn.Server):
         self.accepting.set()
 
 
-class AdminServer:
-    """Serves an AdminView over HTTP on `listen` (HOST:PORT; port 0 lets the system choose).
+class HttpServer:
+    """Serves an application on `listen` (HOST:PORT; port 0 lets the system choose), which `flag` gave."""
 
-    `accepts` tells whether a bearer token is the right one; None: no token is asked for.
-    """
-
-    def __init__(self, listen: str, view: AdminView, accepts: Callable[[str], bool] | None = None) -> None:
+    def __init__(self, listen: str, application: Starlette, flag: str) -> None:
         self._listen = listen
-        self._application = application(view, accepts)
+        self._application = application
+        self._flag = flag
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> str:
         """Bind and accept; returns the bound `host:port`. SettingsError when the address cannot be bound."""
-        listener = await asyncio.to_thread(_bind, self._listen)
+        listener = await asyncio.to_thread(_bind, self._listen, self._flag)
         address = _address(listener)
         options: dict[str, Any] = {"access_log": False, "log_config": None, "server_header": False}
         config = uvicorn.Config(
             self._application, lifespan="off", ws="none", timeout_graceful_shutdown=1, **options
         )
         self._server = _Server(config)
-        self._task = asyncio.create_task(self._server.serve([listener]), name="admin server")
+        self._task = asyncio.create_task(self._server.serve([listener]), name=f"HTTP server of {self._flag}")
         accepting = asyncio.create_task(self._server.accepting.wait())
         await asyncio.wait({self._task, accepting}, return_when=asyncio.FIRST_COMPLETED)
         if not accepting.done():
@@ -66,7 +65,14 @@ class AdminServer:
             self._server = self._task = None
 
 
-def _bind(listen: str) -> socket.socket:
+class AdminServer(HttpServer):
+    """Serves an AdminView. `accepts` tells whether a bearer token is the right one; None: no token is asked for."""
+
+    def __init__(self, listen: str, view: AdminView, accepts: Callable[[str], bool] | None = None) -> None:
+        super().__init__(listen, application(view, accepts), "--admin")
+
+
+def _bind(listen: str, flag: str) -> socket.socket:
     host, _, port = listen.rpartition(":")
     try:
         family, _, _, _, address = socket.getaddrinfo(
@@ -76,7 +82,7 @@ def _bind(listen: str) -> socket.socket:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise SettingsError(
-            f"cannot serve HTTP on {listen}: {reason}; choose another address with --admin"
+            f"cannot serve HTTP on {listen}: {reason}; choose another address with {flag}"
         ) from error
 
 

@@ -151,6 +151,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Address of the admin HTTP server. Loopback, because it shows every client and every resource to anyone
     who can reach it; in a pod, `0.0.0.0:18001` lets the kubelet probe it and Prometheus scrape it."""
 
+    rest_listen: Annotated[
+        Address | None,
+        Meta(
+            title="Address of REST-JSON discovery, for Envoys that poll (default: none)",
+            description="HOST:PORT (an IPv6 host in brackets; port 0 lets the system choose)",
+            extra={"metavar": "HOST:PORT"},
+        ),
+    ] = None
+    """Address of REST-JSON discovery (`POST /v3/discovery:clusters`), for Envoys that poll instead of holding a stream.
+    None: there is none, since a stream is better in all respects. Plain HTTP without TLS; it gives out secrets (SDS) to
+    who may have them, and asks for tokens where `authentication` does."""
+
     admin_token_file: Annotated[
         Path | None, Meta(title="File with the bearer token of the admin server", **FILE)
     ] = None

@@ -180,6 +180,12 @@ class Engine:
         """
         return self._native.publish(commit.put, commit.absent, commit.forget, commit.complete)
 
+    def fetch(
+        self, type_url: str, request: bytes, peer: str, token: str, timeout_seconds: float
+    ) -> tuple[int, str, bytes]:
+        """Answer one DiscoveryRequest without a stream: gRPC status code, its message, DiscoveryResponse. Blocks."""
+        return self._native.fetch(type_url, request, peer, token, timeout_seconds)
+
     def set_serving(self, serving: bool) -> None:
         """gRPC health. While never serving yet, no stream is answered."""
         self._native.set_serving(serving)

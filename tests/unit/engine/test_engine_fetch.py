@@ -1,0 +1,108 @@
+"""Requests without a stream (REST): the engine answers each as a stream would, and always answers."""
+
+import pytest
+from envoy.config.core.v3.base_pb2 import Node
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
+from tests.support.deadline import PATIENCE_SECONDS, until
+from tests.support.xds_server import IDENTIFIER, XdsServer, contents, put
+
+from steerway.engine.engine import Closed, Demand, Opened
+from steerway.translate.type_url import CLUSTER, ENDPOINT, LISTENER
+
+SHORT = 0.05
+
+
+def fetch(
+    server: XdsServer, type_url: str, *names: str, node: str = "old", seconds: float = PATIENCE_SECONDS
+) -> DiscoveryResponse:
+    """The answer to one request."""
+    code, message, body = ask(server, type_url, *names, node=node, seconds=seconds)
+    assert (code, message) == (0, "")
+    response = DiscoveryResponse.FromString(body)
+    assert (response.type_url, response.control_plane.identifier) == (type_url, IDENTIFIER)
+    assert response.version_info
+    return response
+
+
+def ask(
+    server: XdsServer, type_url: str, *names: str, node: str = "old", seconds: float = PATIENCE_SECONDS
+) -> tuple[int, str, bytes]:
+    """Code, message and body of one request."""
+    request = DiscoveryRequest(node=Node(id=node), resource_names=names).SerializeToString()
+    return server.engine.fetch(type_url, request, "10.0.0.9:4711", "secret", seconds)
+
+
+def test_a_request_is_answered_with_all_that_it_names(server: XdsServer) -> None:
+    """The same content has the same version each time; a change has another one."""
+    server.publish([put(ENDPOINT, "a", "1"), put(ENDPOINT, "b", "1")])
+    first = fetch(server, ENDPOINT, "a", "b")
+    assert contents(first) == {"a": "1", "b": "1"}
+    assert fetch(server, ENDPOINT, "b", "a").version_info == first.version_info
+    server.publish([put(ENDPOINT, "b", "2")])
+    second = fetch(server, ENDPOINT, "a", "b")
+    assert contents(second) == {"a": "1", "b": "2"}
+    assert second.version_info != first.version_info
+
+
+@pytest.mark.parametrize("type_url", [LISTENER, CLUSTER])
+def test_no_names_are_a_wildcard(server: XdsServer, type_url: str) -> None:
+    """Once everything is published: before that an answer would be a guess."""
+    server.publish([put(type_url, "a", "1")])
+    assert ask(server, type_url, seconds=SHORT)[0] == 4
+    server.publish(complete=[(type_url, "")])
+    assert contents(fetch(server, type_url)) == {"a": "1"}
+
+
+def test_what_does_not_exist_is_an_empty_answer(server: XdsServer) -> None:
+    """A stream would be silent; who polls must be told."""
+    server.publish([put(ENDPOINT, "a", "1")], absent=[(ENDPOINT, "gone", "", "no such service")])
+    nothing = fetch(server, ENDPOINT, "gone")
+    assert contents(nothing) == {}
+    assert fetch(server, ENDPOINT, "gone").version_info == nothing.version_info
+    assert contents(fetch(server, ENDPOINT, "a", "gone")) == {"a": "1"}
+
+
+def test_names_that_nobody_knows_yet_are_waited_for(server: XdsServer) -> None:
+    """What is known by the end of the time is given; with nothing, the client is told to come again."""
+    server.publish([put(ENDPOINT, "a", "1")])
+    assert contents(fetch(server, ENDPOINT, "a", "late", seconds=SHORT)) == {"a": "1"}
+    code, message, body = ask(server, ENDPOINT, "late", seconds=SHORT)
+    assert (code, body) == (4, b"")
+    assert "try again" in message
+    (demand,) = server.wait(Demand, name="late")
+    assert (demand.type_url, demand.audience) == (ENDPOINT, "test")
+
+
+def test_the_client_is_let_in_like_any_other(server: XdsServer) -> None:
+    """By address, token and node; it is a stream for as long as it waits, and leaves nothing behind."""
+    server.publish([put(ENDPOINT, "a", "1")])
+    fetch(server, ENDPOINT, "a")
+    (opened,) = server.wait(Opened)
+    assert (opened.peer, opened.token, opened.local) == ("10.0.0.9:4711", "secret", False)
+    assert Node.FromString(opened.node).id == "old"
+    server.wait(Closed, stream=opened.stream)
+    until(lambda: server.engine.stats().streams["sotw"] == 0, "no stream")
+    assert server.engine.stats().subscriptions[ENDPOINT] == 0
+
+
+def test_who_may_not_come_in_is_told_so() -> None:
+    """With the status that a stream would end with."""
+    with XdsServer(refusal=lambda _: (16, "who are you?")) as server:
+        server.engine.set_serving(True)
+        assert ask(server, ENDPOINT, "a") == (16, "who are you?", b"")
+
+
+def test_a_node_is_needed(server: XdsServer) -> None:
+    """As in the first request of a stream; bytes that are no request are refused, too."""
+    code, message, _ = ask(server, ENDPOINT, "a", node="")
+    assert (code, "node.id" in message) == (3, True)
+    assert server.engine.fetch(ENDPOINT, b"\xff", "", "", 1)[0] == 3
+    with pytest.raises(ValueError, match="not served"):
+        server.engine.fetch("type.googleapis.com/x.Y", b"", "", "", 1)
+
+
+def test_a_server_that_ends_answers_who_waits(server: XdsServer) -> None:
+    """At once; who asks afterwards is told as well."""
+    server.engine.stop()
+    code, message, _ = ask(server, ENDPOINT, "a")
+    assert (code, "shutting down" in message) == (14, True)
