@@ -128,6 +128,7 @@ impl Watch {
     /// Full-state types: see what the changed names mean for the set.
     fn look_again(&mut self, view: View<'_>) {
         let (changed, expires, heartbeats) = (&mut self.changed, self.expires, &self.heartbeats);
+        let waiting = &mut self.waiting;
         self.subscription.names.drain_dirty(|names, index| {
             let Some(tracked) = names.get(index) else { return };
             let (explicit, held) = (tracked.explicit(), tracked.held());
@@ -144,6 +145,7 @@ impl Watch {
             let held = if held == Held::Gone { Held::Nothing } else { held };
             *changed |= now != held;
             if now == Held::Nothing && held == Held::Nothing && !explicit {
+                waiting.forget(index);
                 names.remove(index);
             }
         });

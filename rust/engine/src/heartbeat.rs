@@ -45,8 +45,9 @@ impl Heartbeats {
         self.0.get(&index).map(|pulse| pulse.ttl)
     }
 
-    pub(crate) fn next_due(&self) -> Option<Duration> {
-        self.0.values().map(|pulse| pulse.due).min()
+    /// When each is due.
+    pub(crate) fn deadlines(&self) -> impl Iterator<Item = Duration> + '_ {
+        self.0.values().map(|pulse| pulse.due)
     }
 
     /// Forget what the client no longer holds.

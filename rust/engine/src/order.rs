@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::names::Names;
 use crate::watch::{View, Watch};
 use crate::{Lookup, Resource, TypeId};
 
@@ -77,22 +78,31 @@ impl Waiting {
         (now, patience): (Duration, Duration),
         must: impl FnOnce() -> bool,
     ) -> bool {
-        let until = self.0.get(&index).copied();
-        if until.is_some_and(|until| until <= now) || !must() {
+        let until = self.0.get(&index).copied().unwrap_or(now + patience);
+        if until <= now || !must() {
             self.0.remove(&index);
             return false;
         }
-        self.0.entry(index).or_insert(now + patience);
+        self.0.insert(index, until);
         true
+    }
+
+    /// Names that are no longer tracked wait for nothing; others may get their indices.
+    pub(crate) fn forget_lost(&mut self, names: &Names) {
+        self.0.retain(|index, _| names.get(*index).is_some());
+    }
+
+    pub(crate) fn forget(&mut self, index: u32) {
+        self.0.remove(&index);
     }
 
     pub(crate) fn indices(&self) -> impl Iterator<Item = u32> + '_ {
         self.0.keys().copied()
     }
 
-    /// When the first one waits no longer.
-    pub(crate) fn next_due(&self) -> Option<Duration> {
-        self.0.values().min().copied()
+    /// When each waits no longer.
+    pub(crate) fn deadlines(&self) -> impl Iterator<Item = Duration> + '_ {
+        self.0.values().copied()
     }
 }
 

@@ -94,6 +94,8 @@ pub(crate) struct Watch {
     pub(crate) wants_errors: bool,
     /// Some heartbeat is due.
     pub(crate) beat: bool,
+    /// The last time that [`Watch::on_deadline`] was called with.
+    told: Option<Duration>,
 }
 
 impl Watch {
@@ -115,6 +117,7 @@ impl Watch {
             wants_errors: features.resource_errors,
             heartbeats: Heartbeats::default(),
             beat: false,
+            told: None,
         }
     }
 
@@ -149,6 +152,7 @@ impl Watch {
             Protocol::Delta => self.subscribe_delta(request)?,
         };
         change.interest.iter().filter(|(wanted, _)| !wanted).for_each(|(_, name)| self.retiring.forget(name));
+        self.waiting.forget_lost(&self.subscription.names);
         Ok((kind, change))
     }
 
@@ -313,16 +317,19 @@ impl Watch {
         self.waiting.indices().for_each(|index| self.subscription.names.mark_dirty(index));
     }
 
-    /// When [`Watch::on_deadline`] wants to be called.
+    /// When [`Watch::on_deadline`] wants to be called. It was told what is before `told`: that is dealt with as soon as
+    /// the client can be answered, and until then nobody needs to hear of it again.
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
-        [self.waiting.next_due(), self.heartbeats.next_due()].into_iter().flatten().min()
+        let deadlines = self.waiting.deadlines().chain(self.heartbeats.deadlines());
+        deadlines.filter(|due| Some(*due) > self.told).min()
     }
 
     pub(crate) fn on_deadline(&mut self, now: Duration) {
-        if self.waiting.next_due().is_some_and(|due| due <= now) {
+        if self.waiting.deadlines().any(|due| due <= now) {
             self.stop_waiting();
         }
-        self.beat |= self.heartbeats.next_due().is_some_and(|due| due <= now);
+        self.beat |= self.heartbeats.deadlines().any(|due| due <= now);
+        self.told = Some(now);
     }
 
     /// Whether [`Watch::respond`] may have something.

@@ -192,3 +192,27 @@ fn what_waits_to_leave_is_kept_alive() {
     }
     assert_eq!(got, ["a=1"; 4], "one a second");
 }
+
+/// Who does not answer, or wants nothing any more, must not have the time told over and over.
+#[test]
+fn a_deadline_is_told_once() {
+    for protocol in [Sotw, Delta] {
+        let (mut world, stream, first) = client(protocol);
+        world.wait(TTL);
+        assert_eq!(world.stream(stream).next_deadline(), None, "a response is in flight");
+        let replies = world.say(stream, ack(protocol, &first));
+        assert_eq!(texts(&replies), ["~a"], "what was due comes with the answer");
+        assert!(world.stream(stream).next_deadline().is_some_and(|due| due > world.now));
+    }
+}
+
+#[test]
+fn a_client_that_wants_nothing_any_more_has_no_deadline() {
+    let mut world = World::default();
+    expiring(&mut world, CDS, "a", "1");
+    let stream = world.open(Sotw);
+    let first = world.answer(stream, ask(CDS, &["a"]).able(&ABLE));
+    assert_eq!(texts(&world.say(stream, ask(CDS, &[]).ack(&first))), NOTHING);
+    world.wait(TTL);
+    assert_eq!(world.stream(stream).next_deadline(), None);
+}

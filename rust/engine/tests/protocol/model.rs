@@ -194,6 +194,7 @@ impl Client {
     }
 
     fn reconnect(&mut self, world: &mut World) {
+        world.close(self.stream);
         self.stream = world.open(self.protocol);
         for (type_index, type_id) in TYPES.into_iter().enumerate() {
             let half = &mut self.halves[type_index];
@@ -278,6 +279,8 @@ fn run(steps: Vec<Step>) {
     }
     settle(&mut world, &mut clients);
     check(&world, &clients);
+    clients.iter().for_each(|client| world.close(client.stream));
+    assert_eq!(world.interests(), 0, "the index keeps nothing of streams that ended");
 }
 
 fn apply(world: &mut World, clients: &mut [Client; 2], commit: steerway_engine::Commit) {

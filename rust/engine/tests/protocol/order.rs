@@ -234,3 +234,18 @@ fn a_listener_with_routes_in_it_waits_for_their_clusters() {
         assert_eq!(proxy.ack(EDS), listeners);
     }
 }
+
+/// A route that was left while it waited must not lend its patience to the next one.
+#[test]
+fn what_is_left_waits_no_longer() {
+    for protocol in [Sotw, Delta] {
+        let mut proxy = proxy(protocol);
+        proxy.commit(served("new").into_iter().chain([route("2", &["new"])]));
+        assert_eq!(proxy.wait(ORDER_TIMEOUT - Duration::from_secs(1)), NOTHING);
+        proxy.say(if protocol == Sotw { ask(RDS, &[]) } else { ask(RDS, &[]).leave(&["r"]) });
+        proxy.commit([naming(RDS, "s", "1", CDS, &["new"])]);
+        proxy.say(ask(RDS, &["s"]));
+        assert_eq!((proxy.got(), proxy.wait(Duration::from_secs(2))), (vec![], vec![]), "{protocol:?}");
+        assert_eq!(proxy.wait(ORDER_TIMEOUT), ["Route s=1"]);
+    }
+}

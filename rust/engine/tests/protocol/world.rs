@@ -341,9 +341,27 @@ impl World {
     }
 
     pub(crate) fn classify(&mut self, stream: usize, audience: &str) {
+        self.grant(stream, audience, Grant::EVERYTHING);
+    }
+
+    pub(crate) fn grant(&mut self, stream: usize, audience: &str, grant: Grant) {
         let mut effects = Effects::default();
-        self.streams[stream].classify(audience.into(), Grant::EVERYTHING, &mut effects);
+        self.streams[stream].classify(audience.into(), grant, &mut effects);
         self.follow(stream, effects);
+    }
+
+    /// The stream ends; the index forgets it.
+    pub(crate) fn close(&mut self, stream: usize) {
+        let ended = Stream::new(Protocol::Sotw, Service::Ads, &options());
+        let ended = std::mem::replace(&mut self.streams[stream], ended);
+        if let Some(audience) = ended.audience() {
+            self.index.remove_stream(stream, audience, ended.interests(), |_, _| ());
+        }
+    }
+
+    /// How many names streams are interested in.
+    pub(crate) fn interests(&self) -> usize {
+        self.index.len()
     }
 
     /// The index follows the effects alone, and must agree with what the stream says of itself.
@@ -374,7 +392,10 @@ impl World {
             let due = self.streams.iter().filter_map(Stream::next_deadline).min().filter(|due| *due <= end);
             self.now = due.unwrap_or(end).max(self.now);
             let now = self.now;
-            self.streams.iter_mut().for_each(|stream| stream.on_deadline(now));
+            for stream in &mut self.streams {
+                stream.on_deadline(now);
+                assert!(stream.next_deadline().is_none_or(|due| due > now), "a deadline is told once");
+            }
             if due.is_none_or(|_| self.streams.iter().any(Stream::may_respond)) {
                 return;
             }
