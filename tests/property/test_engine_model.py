@@ -104,7 +104,8 @@ class EngineMachine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         """An engine, and two streams on one connection."""
-        self.server = XdsServer(demand_grace_seconds=3600)
+        # What waits for other types is the subject of rust/engine/tests/protocol/order_model.rs.
+        self.server = XdsServer(demand_grace_seconds=3600, order_timeout_seconds=0)
         self.server.engine.set_serving(True)
         self.connection = AdsClient(self.server.address)
         self.sotw, self.delta = Client(self.connection.sotw()), Client(self.connection.delta())
