@@ -1,0 +1,199 @@
+//! What can happen: the input of the `stream` target.
+
+use std::time::Duration;
+
+use arbitrary::Arbitrary;
+use steerway_engine::{Protocol, Service, TypeId};
+
+use crate::world::AUDIENCE;
+
+/// Names that mean something to each other.
+const NAMES: [&str; 12] = [
+    "a",
+    "b",
+    "c",
+    "*",
+    "",
+    "é/\u{1d11e}\u{0}",
+    "xdstp://x/T/a",
+    "xdstp://x/T/%61",
+    "xdstp://x/T/a?k=1&j=2",
+    "xdstp://x/T/a?j=2&k=1",
+    "xdstp://x/T/*",
+    "xdstp://x/T/*?j=2&k=1",
+];
+
+/// From everybody to the streams themselves; the last is somebody else's.
+const AUDIENCES: [&str; 4] = ["", "grpc", AUDIENCE, "envoy"];
+
+/// What resources belong to, and what streams may see of it.
+const SCOPES: [&str; 3] = ["", "shop/cart", "bank/vault"];
+const GRANTS: [&[&str]; 4] = [&["*"], &[""], &["", "shop/*"], &["bank/vault"]];
+
+/// A type that is served.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub struct Type(u8);
+
+/// The name of a resource, or `*`.
+#[derive(Arbitrary, Clone, Debug)]
+pub enum Name {
+    /// One of the known ones.
+    Known(u8),
+    /// Any other.
+    Own(String),
+}
+
+/// Whose view.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub struct Audience(u8);
+
+/// Whose resource.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub struct Scope(u8);
+
+/// A stream, opened before anything else happens.
+#[derive(Arbitrary, Clone, Debug)]
+pub struct Opening {
+    pub(crate) delta: bool,
+    pub(crate) service: Option<Type>,
+    pub(crate) ttl: bool,
+    pub(crate) resource_in_sotw: bool,
+    pub(crate) resource_errors: bool,
+    grant: u8,
+    /// It gets its audience by [`Event::Classify`], or in the end.
+    pub(crate) waits: bool,
+}
+
+/// Which nonce a request carries.
+#[derive(Arbitrary, Clone, Debug)]
+pub enum Nonce {
+    /// That of the last response.
+    Last,
+    /// None.
+    Empty,
+    /// One that was given out on the stream, counted from the newest.
+    Old(u8),
+    /// Something else.
+    Foreign(String),
+}
+
+/// What a client says that it holds.
+#[derive(Arbitrary, Clone, Debug)]
+pub enum Claim {
+    /// This content of the name.
+    Content(u8),
+    /// A version that is none of ours.
+    Foreign(String),
+}
+
+/// One request.
+#[derive(Arbitrary, Clone, Debug)]
+pub struct Asking {
+    pub(crate) type_id: Type,
+    pub(crate) names: Vec<Name>,
+    /// Delta only.
+    pub(crate) gone: Vec<Name>,
+    /// Delta only.
+    pub(crate) initial: Vec<(Name, Claim)>,
+    pub(crate) nonce: Nonce,
+    pub(crate) error: Option<(i32, String)>,
+}
+
+/// One entry of the store changes.
+#[derive(Arbitrary, Clone, Debug)]
+pub enum Change {
+    /// There is a resource.
+    Put {
+        type_id: Type,
+        name: Name,
+        audience: Audience,
+        content: u8,
+        refs: Vec<(Type, Name)>,
+        scope: Scope,
+        ttl: Option<bool>,
+    },
+    /// There is none.
+    Absent(Type, Name, Audience),
+    /// Nobody knows.
+    Forget(Type, Name, Audience),
+    /// The wildcard can be answered.
+    Complete(Type, Audience),
+}
+
+/// Something happens.
+#[derive(Arbitrary, Clone, Debug)]
+pub enum Event {
+    /// A client asks.
+    Ask(u8, Asking),
+    /// A client takes the response that it has, and asks for what it asked for before.
+    Ack(u8, Type),
+    /// The store changes.
+    Commit(Vec<Change>),
+    /// A stream gets its audience.
+    Classify(u8),
+    /// Time passes, in units of a quarter of a second.
+    Wait(u8),
+    /// A stream ends.
+    Close(u8),
+}
+
+impl Type {
+    pub(crate) fn id(self) -> TypeId {
+        TypeId::ALL[usize::from(self.0) % TypeId::COUNT]
+    }
+}
+
+impl Name {
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Name::Known(index) => NAMES[usize::from(*index) % NAMES.len()],
+            Name::Own(text) => text,
+        }
+    }
+}
+
+impl Audience {
+    pub(crate) fn text(self) -> &'static str {
+        AUDIENCES[usize::from(self.0) % AUDIENCES.len()]
+    }
+}
+
+impl Scope {
+    pub(crate) fn text(self) -> &'static str {
+        SCOPES[usize::from(self.0) % SCOPES.len()]
+    }
+}
+
+impl Opening {
+    pub(crate) fn protocol(&self) -> Protocol {
+        if self.delta { Protocol::Delta } else { Protocol::Sotw }
+    }
+
+    pub(crate) fn service(&self) -> Service {
+        self.service.map_or(Service::Ads, |own| Service::PerType(own.id()))
+    }
+
+    pub(crate) fn grant(&self) -> &'static [&'static str] {
+        GRANTS[usize::from(self.grant) % GRANTS.len()]
+    }
+
+    /// As in `Node.client_features`, without what all of them begin with.
+    pub(crate) fn features(&self) -> Vec<&'static str> {
+        let features = [
+            (self.ttl, "supports-resource-ttl"),
+            (self.resource_in_sotw, "resource-in-sotw"),
+            (self.resource_errors, "supports-resource-errors"),
+        ];
+        features.into_iter().filter_map(|(able, feature)| able.then_some(feature)).collect()
+    }
+
+    /// Whether the client drops what it hears nothing of.
+    pub(crate) fn expires(&self) -> bool {
+        self.ttl && (self.delta || self.resource_in_sotw)
+    }
+}
+
+/// A short time to live, and a long one.
+pub(crate) fn ttl(long: bool) -> Duration {
+    Duration::from_secs(if long { 30 } else { 3 })
+}

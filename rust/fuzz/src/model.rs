@@ -1,0 +1,300 @@
+//! What one client holds of one type, and what it is owed: the protocol as a client knows it, in plain sets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use steerway_engine::{Protocol, TypeId, canonical_name, is_collection};
+
+use crate::world::{Ask, Reply};
+
+/// One type on one stream, as the client sees it.
+#[derive(Debug)]
+pub(crate) struct Half {
+    type_id: TypeId,
+    protocol: Protocol,
+    pub(crate) started: bool,
+    pub(crate) wildcard: bool,
+    /// Nothing was ever named.
+    legacy: bool,
+    names: BTreeSet<String>,
+    collections: BTreeSet<String>,
+    /// Content by name; `None` is something that the server does not know.
+    pub(crate) held: BTreeMap<String, Option<String>>,
+    /// Dropped by a request that the server ignored: if they are named again, they must come again.
+    lapsed: BTreeSet<String>,
+    /// Names that were asked for and did not come since.
+    pub(crate) owed: BTreeSet<String>,
+    /// The same, if they are there at all.
+    pub(crate) owed_again: BTreeSet<String>,
+    /// A whole set was asked for, and none came since.
+    pub(crate) owed_set: bool,
+    /// All was asked for once more: anything may come unchanged.
+    again: bool,
+    pub(crate) last_nonce: Option<String>,
+    pub(crate) in_flight: bool,
+    /// Names that the response in flight brought.
+    brought: BTreeSet<String>,
+    /// What lives for a time only: when it was heard of last, and for how long.
+    pub(crate) alive: BTreeMap<String, (Duration, Duration)>,
+}
+
+impl Half {
+    pub(crate) fn new(type_id: TypeId, protocol: Protocol) -> Half {
+        Half {
+            type_id,
+            protocol,
+            started: false,
+            wildcard: false,
+            legacy: false,
+            names: BTreeSet::new(),
+            collections: BTreeSet::new(),
+            held: BTreeMap::new(),
+            lapsed: BTreeSet::new(),
+            owed: BTreeSet::new(),
+            owed_again: BTreeSet::new(),
+            owed_set: false,
+            again: false,
+            last_nonce: None,
+            in_flight: false,
+            brought: BTreeSet::new(),
+            alive: BTreeMap::new(),
+        }
+    }
+
+    fn sweeps(&self, name: &str) -> bool {
+        self.wildcard || collection_of(name).is_some_and(|of| self.collections.contains(&of))
+    }
+
+    pub(crate) fn covers(&self, name: &str) -> bool {
+        self.names.contains(name) || self.sweeps(name)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.wildcard && self.collections.is_empty() && self.names.is_empty()
+    }
+
+    /// All that is asked for, but the wildcard.
+    pub(crate) fn named(&self) -> BTreeSet<String> {
+        &self.names | &self.collections
+    }
+
+    /// What an honest client lists in its next request.
+    pub(crate) fn list(&self) -> Vec<String> {
+        let star = (self.wildcard && !self.legacy).then(|| "*".to_owned());
+        self.named().into_iter().chain(star).collect()
+    }
+
+    /// A request was taken. `visible` is what the server has now; `claims` what the client says that it holds.
+    pub(crate) fn ask(
+        &mut self,
+        ask: &Ask,
+        visible: &BTreeSet<String>,
+        claims: &BTreeMap<String, Option<String>>,
+    ) {
+        let answers = self.started && self.last_nonce.as_ref() == Some(&ask.nonce);
+        let unknown = !self.started || self.last_nonce.is_none() || ask.nonce.is_empty();
+        let stale = !answers && !unknown;
+        if answers {
+            self.in_flight = false;
+        }
+        match self.protocol {
+            Protocol::Sotw if stale => self.ask_stale(ask),
+            Protocol::Sotw => self.ask_sotw(&ask.names),
+            Protocol::Delta => self.ask_delta(ask, visible, claims),
+        }
+        self.started = true;
+        self.cut();
+    }
+
+    /// The request was sent before the response in flight was seen, and will be ignored.
+    fn ask_stale(&mut self, ask: &Ask) {
+        let last = self.last_nonce.as_deref().unwrap_or_default();
+        let ours = ask.nonce.len() == last.len()
+            && ask.nonce.bytes().all(|digit| b"0123456789abcdef".contains(&digit))
+            && &*ask.nonce < last;
+        if self.type_id.is_full_state() || !self.in_flight || !ours {
+            return;
+        }
+        let (named, collections, _) = split(&ask.names);
+        let kept = |name: &String| {
+            named.contains(name)
+                || self.brought.contains(name)
+                || collection_of(name).is_some_and(|of| collections.contains(&of))
+        };
+        let dropped: Vec<String> = self.held.keys().filter(|name| !kept(name)).cloned().collect();
+        for name in dropped {
+            self.held.remove(&name);
+            self.lapsed.insert(name);
+        }
+    }
+
+    fn ask_sotw(&mut self, names: &[String]) {
+        let (named, collections, star) = split(names);
+        let allowed = self.type_id.allows_wildcard();
+        self.legacy = allowed && names.is_empty() && (!self.started || self.legacy);
+        let wildcard = (star && allowed) || self.legacy;
+        let new: BTreeSet<String> = named
+            .iter()
+            .filter(|name| !self.names.contains(*name) || self.lapsed.contains(*name))
+            .cloned()
+            .collect();
+        let wider = (wildcard && !self.wildcard) || !collections.is_subset(&self.collections);
+        self.owed_set |= self.type_id.is_full_state() && (wider || !new.is_empty());
+        self.lapsed.retain(|name| !named.contains(name));
+        self.owed.extend(new);
+        (self.wildcard, self.names, self.collections) = (wildcard, named, collections);
+    }
+
+    fn ask_delta(
+        &mut self,
+        ask: &Ask,
+        visible: &BTreeSet<String>,
+        claims: &BTreeMap<String, Option<String>>,
+    ) {
+        let (named, collections, star) = split(&ask.names);
+        let allowed = self.type_id.allows_wildcard();
+        let again = (star && self.wildcard && !self.legacy) || !collections.is_disjoint(&self.collections);
+        // So is one that stands in the request twice.
+        let wide = ask.names.iter().filter(|name| *name == "*" || is_collection(&canonical_name(name)));
+        self.again |= wide.count() > collections.len() + usize::from(star);
+        if !self.started && allowed && ask.names.is_empty() && ask.gone.is_empty() {
+            (self.wildcard, self.legacy) = (true, true);
+        } else if !ask.names.is_empty() {
+            self.wildcard |= star && allowed;
+            self.legacy = false;
+        }
+        self.owed.extend(named.iter().cloned());
+        self.names.extend(named);
+        self.collections.extend(collections);
+        let (gone, gone_collections, star_gone) = split(&ask.gone);
+        self.wildcard &= !star_gone;
+        self.collections.retain(|name| !gone_collections.contains(name));
+        self.legacy &= self.wildcard;
+        for name in gone {
+            if self.names.remove(&name) && self.sweeps(&name) {
+                self.owed.insert(name);
+            } else {
+                self.owed.remove(&name);
+            }
+        }
+        if star_gone || !gone_collections.is_empty() {
+            self.owed_again.clear();
+        } else if again {
+            self.again = true;
+            let swept: Vec<String> = visible.iter().filter(|name| self.sweeps(name)).cloned().collect();
+            self.owed_again.extend(swept);
+        }
+        if !self.started {
+            for (name, content) in claims {
+                if self.covers(name) {
+                    self.held.insert(name.clone(), content.clone());
+                    self.owed.remove(name);
+                }
+            }
+        }
+    }
+
+    /// Drop what is no longer wanted.
+    fn cut(&mut self) {
+        let names = self.held.keys().chain(&self.owed).chain(&self.owed_again).chain(&self.lapsed);
+        let uncovered: Vec<String> = names.filter(|name| !self.covers(name)).cloned().collect();
+        for name in uncovered {
+            self.held.remove(&name);
+            self.owed.remove(&name);
+            self.owed_again.remove(&name);
+            self.lapsed.remove(&name);
+        }
+        self.alive.retain(|name, _| self.held.contains_key(name));
+    }
+
+    /// A response came.
+    pub(crate) fn take(&mut self, reply: &Reply, now: Duration) {
+        assert!(self.started, "an answer to no question");
+        assert!(!self.in_flight, "two responses in flight for one type");
+        self.in_flight = true;
+        self.last_nonce = Some(reply.nonce.clone());
+        self.brought = reply.resources.keys().cloned().collect();
+        let full = self.protocol == Protocol::Sotw && self.type_id.is_full_state();
+        let told = reply.resources.keys().chain(&reply.removed).chain(reply.beats.keys());
+        for name in told.chain(reply.errors.keys()) {
+            assert!(self.covers(name), "{name} is not wanted");
+        }
+        for (name, content) in &reply.resources {
+            let lives = self.alive.get(name).map(|(_, ttl)| ttl);
+            let same = self.held.get(name).is_some_and(|held| held.as_ref() == Some(content))
+                && lives == reply.ttls.get(name);
+            let wanted = self.again || self.owed.contains(name);
+            assert!(!same || wanted || self.protocol == Protocol::Sotw, "{name} did not change");
+        }
+        let removed: BTreeSet<&String> = reply.removed.iter().collect();
+        assert_eq!(removed.len(), reply.removed.len(), "removed names are unique");
+        if full {
+            assert!(reply.beats.is_empty(), "a set without its resources");
+            self.held.clear();
+            self.owed_set = false;
+        }
+        for (name, content) in &reply.resources {
+            self.held.insert(name.clone(), Some(content.clone()));
+            match reply.ttls.get(name) {
+                Some(ttl) => drop(self.alive.insert(name.clone(), (now, *ttl))),
+                None => drop(self.alive.remove(name)),
+            }
+        }
+        for name in reply.beats.keys() {
+            if let Some((at, _)) = self.alive.get_mut(name) {
+                *at = now;
+            }
+        }
+        for name in &reply.removed {
+            self.held.remove(name);
+        }
+        for name in reply.resources.keys().chain(&reply.removed) {
+            self.owed.remove(name);
+            self.owed_again.remove(name);
+        }
+        self.alive.retain(|name, _| self.held.contains_key(name));
+    }
+
+    /// Nothing is on its way, and every name has an answer: `there` is what the store holds for the subscription.
+    pub(crate) fn check(&self, there: &BTreeMap<String, Option<String>>) {
+        if self.protocol == Protocol::Delta || self.type_id.is_full_state() {
+            assert_eq!(&self.held, there, "{self:?}");
+        } else {
+            // State of the world cannot tell that one of these is gone.
+            let kept = there.iter().filter(|(name, content)| self.held.get(*name) != Some(content));
+            assert_eq!(kept.count(), 0, "{there:?} is not all in {self:?}");
+        }
+        let owed: Vec<&String> = match self.protocol {
+            Protocol::Delta => self.owed.iter().collect(),
+            Protocol::Sotw if self.type_id.is_full_state() => Vec::new(),
+            Protocol::Sotw => self.owed.iter().filter(|name| there.contains_key(*name)).collect(),
+        };
+        assert!(owed.is_empty(), "{owed:?} never came: {self:?}");
+        assert!(self.owed_again.iter().all(|name| !there.contains_key(name)), "not sent again: {self:?}");
+        assert!(!self.owed_set || self.is_empty(), "no set came: {self:?}");
+    }
+
+    /// Nothing was left to die.
+    pub(crate) fn check_alive(&self, now: Duration) {
+        for (name, (at, ttl)) in &self.alive {
+            assert!(now < *at + *ttl, "{name} died at {:?}", *at + *ttl);
+        }
+    }
+}
+
+/// Names, glob collections, and whether there is a `*`.
+fn split(names: &[String]) -> (BTreeSet<String>, BTreeSet<String>, bool) {
+    let all = names.iter().map(|name| canonical_name(name).into_owned());
+    let (collections, names): (BTreeSet<_>, BTreeSet<_>) = all.partition(|name| is_collection(name));
+    let mut names = names;
+    let star = names.remove("*");
+    (names, collections, star)
+}
+
+/// `xdstp://AUTHORITY/TYPE/…/*?CONTEXT` for such a name.
+fn collection_of(name: &str) -> Option<String> {
+    let rest = name.strip_prefix("xdstp://")?;
+    let (path, context) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+    let (folder, _) = path.rsplit_once('/').filter(|(folder, _)| folder.contains('/'))?;
+    Some(format!("xdstp://{folder}/*{context}"))
+}

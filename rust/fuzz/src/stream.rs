@@ -1,0 +1,351 @@
+//! Any events on any streams: whatever clients do, each response is one that it may get, and when all is quiet each holds
+//! what the store has for its subscription.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use steerway_engine::{Code, Commit, Grant, Lookup, Put, Resource, Status, TypeId};
+use steerway_engine::{canonical_name, is_collection};
+
+use crate::event::{Asking, Change, Claim, Event, Name, Nonce, Opening, ttl};
+use crate::model::Half;
+use crate::world::{AUDIENCE, Ask, ORDER_TIMEOUT, World, key, resource};
+
+/// More would only be slower.
+const MAX_STREAMS: usize = 4;
+const MAX_EVENTS: usize = 200;
+const MAX_REFS: usize = 4;
+
+/// The limits of [`crate::world`], less what a request adds to its names.
+const LONG: usize = 900;
+const MANY: usize = 900;
+
+/// After so many rounds of answers an exchange does not end.
+const ROUNDS: usize = 100;
+
+struct Client {
+    opening: Opening,
+    gone: bool,
+    asked: bool,
+    classified: bool,
+    /// All of the stream, in order.
+    nonces: Vec<String>,
+    halves: [Half; TypeId::COUNT],
+}
+
+struct Run {
+    world: World,
+    clients: Vec<Client>,
+    /// All that anybody ever asked for.
+    names: BTreeSet<String>,
+}
+
+/// Let everything happen, then let it become quiet, and check what is left.
+pub fn run(openings: Vec<Opening>, events: Vec<Event>) {
+    let mut run = Run { world: World::default(), clients: Vec::new(), names: BTreeSet::new() };
+    for opening in openings.into_iter().take(MAX_STREAMS) {
+        run.world.open_service(opening.protocol(), opening.service());
+        let protocol = opening.protocol();
+        run.clients.push(Client {
+            opening,
+            gone: false,
+            asked: false,
+            classified: false,
+            nonces: Vec::new(),
+            halves: TypeId::ALL.map(|type_id| Half::new(type_id, protocol)),
+        });
+    }
+    if run.clients.is_empty() {
+        return;
+    }
+    for event in events.into_iter().take(MAX_EVENTS) {
+        run.happen(event);
+    }
+    run.settle();
+    run.check();
+    run.check_heartbeats();
+    (0..run.clients.len()).for_each(|stream| run.close(stream));
+    assert_eq!(run.world.interests(), 0, "the index forgets streams that ended");
+}
+
+impl Run {
+    fn stream(&self, number: u8) -> usize {
+        usize::from(number) % self.clients.len()
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Ask(stream, asking) => self.ask(self.stream(stream), &asking),
+            Event::Ack(stream, type_id) => self.ack(self.stream(stream), type_id.id()),
+            Event::Commit(changes) => drop(self.world.apply(commit(changes))),
+            Event::Classify(stream) => self.classify(self.stream(stream)),
+            Event::Wait(quarters) => self.world.wait(Duration::from_millis(250) * u32::from(quarters)),
+            Event::Close(stream) => self.close(self.stream(stream)),
+        }
+        self.pump();
+    }
+
+    fn close(&mut self, stream: usize) {
+        self.clients[stream].gone = true;
+        self.world.close(stream);
+    }
+
+    fn classify(&mut self, stream: usize) {
+        let client = &mut self.clients[stream];
+        if client.asked && !client.gone && !client.classified {
+            client.classified = true;
+            let grant = Grant::of(client.opening.grant().iter().copied());
+            self.world.grant(stream, AUDIENCE, grant);
+        }
+    }
+
+    fn ask(&mut self, stream: usize, asking: &Asking) {
+        let client = &self.clients[stream];
+        if client.gone {
+            return;
+        }
+        let type_id = asking.type_id.id();
+        let half = &client.halves[type_id.index()];
+        let nonce = match &asking.nonce {
+            Nonce::Last => half.last_nonce.clone().unwrap_or_default(),
+            Nonce::Empty => String::new(),
+            Nonce::Old(age) => client.nonces.iter().rev().nth((*age).into()).cloned().unwrap_or_default(),
+            Nonce::Foreign(text) => text.clone(),
+        };
+        let mut ask = self.prepare(stream, type_id);
+        ask.names = texts(&asking.names);
+        ask.nonce = nonce;
+        ask.error.clone_from(&asking.error);
+        let mut claims = BTreeMap::new();
+        if client.opening.delta {
+            ask.gone = texts(&asking.gone);
+            for (name, claim) in &asking.initial {
+                let name = canonical_name(name.text()).into_owned();
+                if claims.contains_key(&name) {
+                    continue;
+                }
+                let (version, content) = match claim {
+                    Claim::Content(content) => {
+                        let content = content.to_string();
+                        (resource(type_id, &name, &content).version_text(), Some(content))
+                    }
+                    Claim::Foreign(version) => (version.clone(), None),
+                };
+                ask.initial.push((name.clone(), version));
+                claims.insert(name, content);
+            }
+        }
+        self.say(stream, type_id, ask, &claims);
+    }
+
+    /// A request that says the same as before.
+    fn prepare(&self, stream: usize, type_id: TypeId) -> Ask {
+        let client = &self.clients[stream];
+        let half = &client.halves[type_id.index()];
+        let ask = Ask {
+            url: type_id.url().into(),
+            node: (!client.asked).then(|| "node-1".into()),
+            names: if client.opening.delta { Vec::new() } else { half.list() },
+            nonce: half.last_nonce.clone().unwrap_or_default(),
+            ..Ask::default()
+        };
+        ask.able(&client.opening.features())
+    }
+
+    fn ack(&mut self, stream: usize, type_id: TypeId) {
+        let client = &self.clients[stream];
+        if !client.gone && client.halves[type_id.index()].in_flight {
+            let ask = self.prepare(stream, type_id);
+            self.say(stream, type_id, ask, &BTreeMap::new());
+        }
+    }
+
+    fn say(&mut self, stream: usize, type_id: TypeId, ask: Ask, claims: &BTreeMap<String, Option<String>>) {
+        let heard = self.world.hear(stream, ask.clone());
+        let client = &mut self.clients[stream];
+        let foreign = client.opening.service.is_some_and(|own| own.id() != type_id);
+        if let Err(status) = &heard {
+            assert!(if foreign {
+                status.code == Code::InvalidArgument
+            } else {
+                is_too_much(&ask, client, status)
+            });
+            return self.close(stream);
+        }
+        assert!(!foreign, "a type that this service does not serve");
+        client.asked = true;
+        self.names.extend(ask.names.iter().map(|name| canonical_name(name).into_owned()));
+        let visible = match client.classified {
+            true => see(&self.world, &client.opening, type_id).into_keys().collect(),
+            false => BTreeSet::new(),
+        };
+        client.halves[type_id.index()].ask(&ask, &visible, claims);
+        if !client.opening.waits {
+            self.classify(stream);
+        }
+        let view = self.world.view(stream, type_id);
+        let half = &self.clients[stream].halves[type_id.index()];
+        let names: BTreeSet<String> = view.names.iter().map(|name| name.to_string()).collect();
+        assert_eq!((view.wildcard, names), (half.wildcard, half.named()));
+    }
+
+    /// Everything that is due reaches its client.
+    fn pump(&mut self) -> usize {
+        let mut count = 0;
+        for (stream, client) in self.clients.iter_mut().enumerate().filter(|(_, client)| !client.gone) {
+            for reply in self.world.pump(stream) {
+                assert!(reply.ttls.is_empty() || client.opening.expires(), "it cannot drop what is too old");
+                assert!(reply.errors.is_empty() || client.opening.resource_errors, "it cannot read errors");
+                client.halves[reply.type_id.index()].take(&reply, self.world.now);
+                client.nonces.push(reply.nonce);
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// Every stream gets its audience, every name its answer, every response its ACK, and nothing waits any longer.
+    fn settle(&mut self) {
+        (0..self.clients.len()).for_each(|stream| self.classify(stream));
+        let mut commit = Commit::default();
+        for type_id in TypeId::ALL {
+            commit.complete.push((type_id, "".into()));
+            for name in &self.names {
+                if matches!(self.world.store.lookup(type_id, name, AUDIENCE), Lookup::Unanswered) {
+                    commit.absent.push((key(type_id, name, ""), "none".into()));
+                }
+            }
+        }
+        self.world.apply(commit);
+        self.pump();
+        self.answer_all();
+        // What waits for others has waited long enough after that; heartbeats go on.
+        let end = self.world.now + 2 * ORDER_TIMEOUT;
+        self.pass(end);
+    }
+
+    fn answer_all(&mut self) {
+        for round in 0.. {
+            assert!(round < ROUNDS, "the exchange ends");
+            let mut answered = false;
+            for stream in 0..self.clients.len() {
+                for type_id in TypeId::ALL {
+                    if !self.clients[stream].gone && self.clients[stream].halves[type_id.index()].in_flight {
+                        self.ack(stream, type_id);
+                        self.pump();
+                        answered = true;
+                    }
+                }
+            }
+            if !answered {
+                return;
+            }
+        }
+    }
+
+    /// Let time pass; whatever comes is answered at once.
+    fn pass(&mut self, end: Duration) {
+        while self.world.now < end {
+            self.world.wait(end - self.world.now);
+            self.pump();
+            self.answer_all();
+        }
+    }
+
+    fn check(&mut self) {
+        assert_eq!(self.pump(), 0);
+        for stream in 0..self.clients.len() {
+            let client = &self.clients[stream];
+            if client.gone || !client.asked {
+                continue;
+            }
+            for type_id in TypeId::ALL {
+                let half = &self.clients[stream].halves[type_id.index()];
+                if !half.started {
+                    continue;
+                }
+                let there = see(&self.world, &self.clients[stream].opening, type_id);
+                let there = there.into_iter().filter(|(name, _)| half.covers(name)).collect();
+                half.check(&there);
+                // The same once more is no news. (With state of the world it may mean that endpoints are awaited.)
+                if type_id != TypeId::Endpoint {
+                    let ask = self.prepare(stream, type_id);
+                    self.say(stream, type_id, ask, &BTreeMap::new());
+                    assert_eq!(self.pump(), 0, "nothing changed");
+                }
+            }
+        }
+    }
+
+    /// What lives for a time only lives on while nothing changes.
+    fn check_heartbeats(&mut self) {
+        let end = self.world.now + 2 * ttl(true);
+        while self.world.now < end {
+            self.world.wait(end - self.world.now);
+            let clients = self.clients.iter().filter(|client| !client.gone);
+            clients.flat_map(|client| &client.halves).for_each(|half| half.check_alive(self.world.now));
+            self.pump();
+            self.answer_all();
+        }
+    }
+}
+
+fn texts(names: &[Name]) -> Vec<String> {
+    names.iter().map(|name| name.text().to_owned()).collect()
+}
+
+fn commit(changes: Vec<Change>) -> Commit {
+    let mut commit = Commit::default();
+    for change in changes {
+        match change {
+            Change::Put { type_id, name, audience, content, refs, scope, ttl: lives } => {
+                let (type_id, name) = (type_id.id(), canonical_name(name.text()).into_owned());
+                if name == "*" || is_collection(&name) {
+                    continue;
+                }
+                let refs = refs.iter().take(MAX_REFS);
+                let refs = refs.map(|(of, name)| (of.id(), canonical_name(name.text()).into())).collect();
+                let mut resource =
+                    Resource::new(type_id, &name, format!("{name}={content}").as_bytes(), refs)
+                        .with_scope(scope.text());
+                if let Some(long) = lives {
+                    resource = resource.with_ttl(&name, ttl(long));
+                }
+                let key = key(type_id, &name, audience.text());
+                commit.put.push(Put { key, resource: resource.into() });
+            }
+            Change::Absent(type_id, name, audience) => {
+                let key = key(type_id.id(), &canonical_name(name.text()), audience.text());
+                commit.absent.push((key, "none".into()));
+            }
+            Change::Forget(type_id, name, audience) => {
+                commit.forget.push(key(type_id.id(), &canonical_name(name.text()), audience.text()));
+            }
+            Change::Complete(type_id, audience) => {
+                commit.complete.push((type_id.id(), audience.text().into()));
+            }
+        }
+    }
+    commit
+}
+
+/// All that a stream may see of a type.
+fn see(world: &World, opening: &Opening, type_id: TypeId) -> BTreeMap<String, Option<String>> {
+    let grant = Grant::of(opening.grant().iter().copied());
+    let visible =
+        world.store.visible(type_id, AUDIENCE).filter(|(_, resource)| grant.admits(resource.scope()));
+    let content = visible.map(|(name, resource)| {
+        let value = String::from_utf8(resource.value().to_vec()).unwrap();
+        (name.to_string(), value.rsplit_once('=').map(|(_, content)| content.to_owned()))
+    });
+    content.collect()
+}
+
+/// Whether a request was rightly refused for its size.
+fn is_too_much(ask: &Ask, client: &Client, status: &Status) -> bool {
+    let sizes = ask.names.iter().chain(&ask.gone).map(String::len);
+    let longest = sizes.chain(ask.initial.iter().map(|(name, version)| name.len() + version.len())).max();
+    let subscribed: usize = client.halves.iter().map(|half| half.named().len()).sum();
+    let names = subscribed + ask.names.len() + ask.gone.len() + ask.initial.len();
+    status.code == Code::ResourceExhausted && (longest.is_some_and(|size| size > LONG) || names > MANY)
+}
