@@ -44,8 +44,9 @@ lint: build ## ruff, mypy --strict, stubtest, import contracts, cargo fmt, clipp
 	$(CARGO) fmt --manifest-path rust/fuzz/Cargo.toml --check
 	$(CARGO) clippy --manifest-path $(RUST) --locked --all-targets -- -D warnings
 
-test-rust: tools ## The native engine's own tests, and 20,000 runs of each fuzz target
+test-rust: tools ## The native engine's own tests, thousands of orders of its threads, and 20,000 runs of each fuzz target
 	$(CARGO) test --manifest-path $(RUST) --locked --workspace --exclude steerway-python
+	$(CARGO) test --manifest-path $(RUST) --locked --package steerway-server --features shuttle concurrency
 	@$(MAKE) --no-print-directory fuzz FUZZ_LIMIT='-runs=20000 -seed=1'
 
 fuzz: tools ## Random requests, commits and bytes against the engine (FUZZ_SECONDS=600 for each target; needs a C++ compiler)

@@ -177,10 +177,10 @@ impl Half {
                 self.owed.remove(&name);
             }
         }
+        self.again |= again;
         if star_gone || !gone_collections.is_empty() {
             self.owed_again.clear();
         } else if again {
-            self.again = true;
             let swept: Vec<String> = visible.iter().filter(|name| self.sweeps(name)).cloned().collect();
             self.owed_again.extend(swept);
         }

@@ -1,11 +1,12 @@
 //! What Python must hear of: one queue, and one file descriptor that is readable while something waits in it.
 
 use std::collections::{HashMap, VecDeque};
+#[cfg(all(test, feature = "shuttle"))]
+use std::os::fd::BorrowedFd;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
 use steerway_engine::{DemandKey, Nack, TypeId};
 
@@ -13,6 +14,7 @@ use crate::call::Call;
 use crate::fault::Fault;
 use crate::handshake::HandshakeFailed;
 use crate::peer::{Peer, Token};
+use crate::sync::Mutex;
 
 /// NACKs that wait to be polled at the most; the oldest are dropped, or a client could fill the memory with them.
 const MAX_NACKS: usize = 1024;
@@ -184,6 +186,11 @@ impl Events {
 
     pub(crate) fn fd(&self) -> RawFd {
         self.signal.as_raw_fd()
+    }
+
+    #[cfg(all(test, feature = "shuttle"))]
+    pub(crate) fn signal(&self) -> BorrowedFd<'_> {
+        self.signal.as_fd()
     }
 
     pub(crate) fn push(&self, event: Event) {

@@ -15,6 +15,7 @@
 //! * `discovery`: one discovery stream; `exchange` moves its messages over HTTP/2, `intake` reads its requests.
 //! * `fetch`: one request and its answer without HTTP/2.
 //! * `fault`: a panic ends its stream and nothing else.
+//! * `sync`: the locks where threads meet; `concurrency` tries the orders in which they are taken.
 //! * `unary`: all other services, as tonic has them, behind an adaptor: health, reflection, what Python answers (`call`),
 //!   load reports (`load_stats`).
 #![forbid(unsafe_code)]
@@ -23,6 +24,8 @@ mod acceptor;
 mod age;
 mod authority;
 mod call;
+#[cfg(all(test, feature = "shuttle"))]
+mod concurrency;
 mod connection;
 mod credentials;
 mod deadlines;
@@ -52,6 +55,7 @@ mod services;
 mod shard;
 mod shared;
 mod socket_file;
+mod sync;
 mod unary;
 mod wakes;
 

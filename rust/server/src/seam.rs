@@ -26,7 +26,7 @@ pub(crate) fn change(name: &str) {
     assert!(name != AT_CHANGE, "the test asked for a fault at {name:?}");
 }
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         listen: vec!["127.0.0.1:0".into()],
         identifier: "test".into(),

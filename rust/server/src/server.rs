@@ -324,8 +324,7 @@ impl Server {
 
     /// Apply a commit; returns how many entries changed. Each shard is told once.
     pub fn publish(&self, commit: Commit) -> usize {
-        let outcome = self.shared.store.write().commit(commit);
-        self.shared.metrics.commits.fetch_add(1, Ordering::Relaxed);
+        let outcome = self.shared.commit(commit);
         if !outcome.changed.is_empty() {
             let changed: Arc<[_]> = outcome.changed.into();
             self.with_shards(|shards| {

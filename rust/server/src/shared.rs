@@ -1,11 +1,10 @@
 //! What all threads share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
-use steerway_engine::{Demand, DemandKey, Loads, Store, StreamOptions, WILDCARD};
+use steerway_engine::{Commit, CommitOutcome, Demand, DemandKey, Loads, Store, StreamOptions, WILDCARD};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
@@ -17,6 +16,7 @@ use crate::handshake::{Failure, Tls};
 use crate::limit::{Limit, Met, Quota};
 use crate::metrics::Metrics;
 use crate::server::Options;
+use crate::sync::{AtomicBool, Mutex, RwLock};
 
 /// Bytes of requests that are not whole, of all streams together; the first part of each is free (see `intake`).
 const REQUEST_BUFFERS: usize = 256 << 20;
@@ -118,6 +118,14 @@ impl Shared {
         self.demand.lock().len()
     }
 
+    /// Change the store. Afterwards all shards must be told what changed: a stream that subscribes meanwhile sees the new
+    /// state, or is told.
+    pub(crate) fn commit(&self, commit: Commit) -> CommitOutcome {
+        let outcome = self.store.write().commit(commit);
+        self.metrics.commits.fetch_add(1, Ordering::Relaxed);
+        outcome
+    }
+
     /// A shard wants a name. Its event is queued under the lock, so that demand and withdrawal stand in order.
     pub(crate) fn want(&self, key: DemandKey) {
         let mut demand = self.demand.lock();
@@ -144,7 +152,7 @@ impl Shared {
         }
     }
 
-    fn withdraw_due(&self) {
+    pub(crate) fn withdraw_due(&self) {
         let mut demand = self.demand.lock();
         for key in demand.due(self.now()) {
             if &*key.name == WILDCARD {
