@@ -171,10 +171,9 @@ impl Half {
         self.collections.retain(|name| !gone_collections.contains(name));
         self.legacy &= self.wildcard;
         for name in gone {
-            if self.names.remove(&name) && self.sweeps(&name) {
+            // What nothing covers any more is no longer owed either.
+            if self.names.remove(&name) {
                 self.owed.insert(name);
-            } else {
-                self.owed.remove(&name);
             }
         }
         self.again |= again;
