@@ -127,11 +127,7 @@ impl Watch {
         request: &Request<'_>,
         now: Duration,
     ) -> Result<(RequestKind, Change), Malformed> {
-        // The nonce of a first request belongs to an earlier stream: it means nothing here.
-        let nonce = match self.subscription.is_new() {
-            true => NonceKind::Empty,
-            false => self.exchange.kind(request.nonce.is_empty(), parse_nonce(request.nonce)),
-        };
+        let nonce = self.exchange.kind(request.nonce.is_empty(), parse_nonce(request.nonce));
         let kind = match (nonce, request.error_detail, self.protocol) {
             (NonceKind::Answer, None, _) => self.ack(now),
             (NonceKind::Answer, Some(detail), _) => self.nack(detail, now),
@@ -229,7 +225,8 @@ impl Watch {
         if change.again {
             self.listing = Some(Listing::Everything);
         } else if change.widens() {
-            self.listing = Some(Listing::Missing);
+            // Everything may be owed already.
+            self.listing.get_or_insert(Listing::Missing);
         }
         self.listing = self.listing.filter(|_| self.subscription.is_wide());
         if first {

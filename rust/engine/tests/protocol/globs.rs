@@ -112,3 +112,15 @@ fn a_collection_asked_for_again_is_sent_again() {
     assert_eq!(of(Delta), ["a=1"], "\"even if it believes the client has the most recent version\"");
     assert_eq!(of(Sotw), NOTHING, "an ACK");
 }
+
+/// "the server must respond with all resources listed in resource_names_subscribe, even if it believes the client has the
+/// most recent version of them"
+#[test]
+fn a_collection_that_was_asked_for_again_comes_again_whatever_else_is_asked_for() {
+    let mut world = world(CDS);
+    let stream = world.open(Delta);
+    let first = world.answer(stream, ask(CDS, &[GLOB]));
+    assert_eq!(texts(&world.say(stream, ask(CDS, &[GLOB]))), NOTHING, "a response is in flight");
+    let second = world.answer(stream, ask(CDS, &["*"]).ack(&first));
+    assert!(second.resources.contains_key(A) && second.resources.len() == 1 + OTHERS.len());
+}

@@ -6,6 +6,7 @@ mod delta;
 mod errors;
 mod expiry;
 mod globs;
+mod grants;
 mod load;
 mod model;
 mod order;

@@ -249,3 +249,19 @@ fn what_is_left_waits_no_longer() {
         assert_eq!(proxy.wait(ORDER_TIMEOUT), ["Route s=1"]);
     }
 }
+
+/// What a client may still use keeps what it names; a route that it left is not of these.
+#[test]
+fn what_is_left_keeps_nothing() {
+    for protocol in [Sotw, Delta] {
+        let mut proxy = proxy(protocol);
+        proxy.commit(served("new").into_iter().chain([route("2", &["new"])]));
+        proxy.ack(CDS);
+        assert_eq!(proxy.ack(EDS), ["Route r=2"]);
+        // It does not say whether it took the new route.
+        proxy.say(if protocol == Sotw { ask(RDS, &[]) } else { ask(RDS, &[]).leave(&["r"]) });
+        let gone = proxy.commit(withdrawn("old"));
+        let told = by(protocol, ["Cluster new=1"], ["Cluster -old"]);
+        assert_eq!(gone[..1], told, "{protocol:?}");
+    }
+}

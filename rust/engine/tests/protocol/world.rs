@@ -350,6 +350,11 @@ impl World {
         self.follow(stream, effects);
     }
 
+    /// How often something was withheld from the stream since the last look.
+    pub(crate) fn take_denied(&mut self, stream: usize) -> u64 {
+        self.streams[stream].take_denied()
+    }
+
     /// The stream ends; the index forgets it.
     pub(crate) fn close(&mut self, stream: usize) {
         let ended = Stream::new(Protocol::Sotw, Service::Ads, &options());
