@@ -73,7 +73,7 @@ impl Watch {
         let names = &mut self.subscription.names;
         let version = names.version();
         let pass = names.begin_pass();
-        let (mut listed, mut retimed) = (Vec::new(), false);
+        let mut listed = Vec::new();
         let mut include = |names: &mut Names, index, resource: &'s Arc<Resource>| {
             let Some(tracked) = names.get_mut(index) else { return };
             tracked.pass = pass;
@@ -84,7 +84,6 @@ impl Watch {
             }
             builder.add(resource);
             listed.push((index, resource));
-            retimed |= self.expires && self.heartbeats.ttl(index) != resource.ttl();
             if differs {
                 if self.type_id == TypeId::Cluster {
                     warmed.push(Arc::clone(resource));
@@ -113,7 +112,7 @@ impl Watch {
         }
         forget_unmet(names, pass, turn.nonce, &mut self.retiring);
         self.changed = false;
-        let due = std::mem::take(&mut self.owed) || retimed || names.version() != version;
+        let due = std::mem::take(&mut self.owed) || names.version() != version;
         if due && self.wants_errors {
             explain_missing(names, view, builder);
         }
@@ -127,16 +126,12 @@ impl Watch {
 
     /// Full-state types: see what the changed names mean for the set.
     fn look_again(&mut self, view: View<'_>) {
-        let (changed, expires, heartbeats) = (&mut self.changed, self.expires, &self.heartbeats);
-        let waiting = &mut self.waiting;
+        let (changed, waiting) = (&mut self.changed, &mut self.waiting);
         self.subscription.names.drain_dirty(|names, index| {
             let Some(tracked) = names.get(index) else { return };
             let (explicit, held) = (tracked.explicit(), tracked.held());
             let now = match view.lookup(&tracked.name) {
-                Lookup::Found(resource) => {
-                    *changed |= expires && heartbeats.ttl(index) != resource.ttl();
-                    Held::Version(resource.fingerprint())
-                }
+                Lookup::Found(resource) => Held::Version(resource.fingerprint()),
                 Lookup::Unanswered if explicit => return names.set_unanswered(index, true),
                 Lookup::Absent(_) | Lookup::Unanswered => Held::Nothing,
             };
@@ -174,14 +169,17 @@ impl Watch {
                     if self.waiting.holds(index, turn.patience(), awaits) {
                         return;
                     }
-                    let retimed = self.expires && self.heartbeats.ttl(index) != resource.ttl();
-                    if std::mem::take(&mut tracked.forced) || differs || retimed {
+                    if std::mem::take(&mut tracked.forced) || differs {
                         tracked.warming = false;
                         hand_over(names, index, resource, turn, &mut self.retiring);
                         if self.expires {
                             self.heartbeats.sent(index, resource, turn.now);
                         }
                         builder.add(resource);
+                    } else if tracked.sent_at().is_none() {
+                        // A reconnecting client said that it has it, for how long yet only the client knows.
+                        tracked.resource = kept_while_held(resource);
+                        self.beat |= self.expires && self.heartbeats.adopt(index, resource, turn.now);
                     }
                 }
                 // It keeps what it has, and what is owed to it stays owed.
@@ -226,13 +224,14 @@ fn hand_over(
     }
     tracked.sent(nonce, now);
     retiring.add(&tracked.name, tracked.resource.take(), nonce);
-    tracked.resource = needed_while_held(resource).then(|| Arc::clone(resource));
+    tracked.resource = kept_while_held(resource);
     names.set_held(index, Held::Version(resource.fingerprint()));
 }
 
-/// Endpoints, of which there are most, are not: they name nothing.
-fn needed_while_held(resource: &Resource) -> bool {
-    resource.type_id().is_full_state() || !resource.refs().is_empty()
+/// What the stream needs of a resource that the client holds. Of endpoints, which are most, nothing: they name nothing.
+fn kept_while_held(resource: &Arc<Resource>) -> Option<Arc<Resource>> {
+    let needed = resource.type_id().is_full_state() || !resource.refs().is_empty();
+    needed.then(|| Arc::clone(resource))
 }
 
 /// A name has no resource (any more).

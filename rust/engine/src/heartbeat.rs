@@ -30,19 +30,25 @@ impl Heartbeats {
     /// The client got a resource, whole.
     pub(crate) fn sent(&mut self, index: u32, resource: &Resource, now: Duration) {
         match resource.ttl() {
-            Some(ttl) => {
-                let held = Held::Version(resource.fingerprint());
-                let due = now + ttl / BEATS_PER_TTL;
-                self.0.insert(index, Pulse { ttl, version: resource.version(), held, due });
-            }
+            Some(ttl) => self.insert(index, resource, ttl, now + ttl / BEATS_PER_TTL),
             None if self.0.is_empty() => {}
             None => drop(self.0.remove(&index)),
         }
     }
 
-    /// The time to live that the client was told, if any.
-    pub(crate) fn ttl(&self, index: u32) -> Option<Duration> {
-        self.0.get(&index).map(|pulse| pulse.ttl)
+    /// The client has a resource that this stream did not bring. Returns whether it must hear of it now.
+    pub(crate) fn adopt(&mut self, index: u32, resource: &Resource, now: Duration) -> bool {
+        let Some(ttl) = resource.ttl() else { return false };
+        if self.0.contains_key(&index) {
+            return false;
+        }
+        self.insert(index, resource, ttl, now);
+        true
+    }
+
+    fn insert(&mut self, index: u32, resource: &Resource, ttl: Duration, due: Duration) {
+        let held = Held::Version(resource.fingerprint());
+        self.0.insert(index, Pulse { ttl, version: resource.version(), held, due });
     }
 
     /// When each is due.

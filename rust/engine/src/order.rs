@@ -35,10 +35,12 @@ impl<'a> Peers<'a> {
         before.into_iter().any(|(type_id, name)| self.is_coming(*type_id, name, view))
     }
 
-    /// The client asked for it, it is there, and the client has not taken it yet; for a cluster, also its endpoints.
+    /// The client asked for it, or may have, it is there, and the client has not taken it yet; for a cluster, also its
+    /// endpoints.
     fn is_coming(&self, type_id: TypeId, name: &str, view: View<'_>) -> bool {
         let Some(watch) = &self.watches[type_id.index()] else { return false };
-        let Some(resource) = view.of(type_id).peek(name).filter(|_| watch.covers(name)) else { return false };
+        let wanted = watch.covers(name) || watch.unheard;
+        let Some(resource) = view.of(type_id).peek(name).filter(|_| wanted) else { return false };
         let mut endpoints = resource.refs().iter().filter(|(named, _)| *named == TypeId::Endpoint);
         !watch.has_taken(name) || endpoints.any(|(named, name)| self.is_coming(*named, name, view))
     }

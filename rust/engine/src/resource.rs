@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::response::hex;
 use crate::wire::{bytes_len, bytes_tag, put_bytes, put_varint, varint_len, varint_tag};
@@ -61,7 +61,16 @@ impl Resource {
     ///
     /// `refs` are other resources that this one names, for example the endpoints of a cluster.
     pub fn new(type_id: TypeId, name: &str, value: &[u8], refs: Vec<(TypeId, Arc<str>)>) -> Resource {
-        let version = xxh3_64(value);
+        Resource::encode(type_id, name, value, refs.into_boxed_slice(), xxh3_64(value))
+    }
+
+    fn encode(
+        type_id: TypeId,
+        name: &str,
+        value: &[u8],
+        refs: Box<[(TypeId, Arc<str>)]>,
+        version: u64,
+    ) -> Resource {
         let url = type_id.url();
         let any_len = bytes_len(url.len()) + bytes_len(value.len());
         let inner_len = bytes_len(name.len()) + bytes_len(hex::<16>(version).len()) + bytes_len(any_len);
@@ -90,14 +99,22 @@ impl Resource {
             encoded: Bytes::from(out),
             delta_head,
             sotw_head,
-            refs: refs.into_boxed_slice(),
+            refs,
             scope: no_scope().clone(),
             expiring: None,
         }
     }
 
     /// Have clients that can drop it when `ttl` has passed without a heartbeat. `name` is the name of the resource.
+    ///
+    /// The time is a part of the content: another one is another version, or a client that reconnects with the content
+    /// would keep its old time.
     pub fn with_ttl(mut self, name: &str, ttl: Duration) -> Resource {
+        let version = xxh3_64_with_seed(&self.value(), ttl.as_nanos() as u64);
+        self = Resource {
+            scope: self.scope,
+            ..Resource::encode(self.type_id, name, &self.encoded[self.value..], self.refs, version)
+        };
         let any_len = self.encoded.len() - self.delta_head - self.sotw_head;
         let mut resource = wrapped(name, &hex::<16>(self.version), ttl);
         resource.push(bytes_tag(RESOURCE_RESOURCE));

@@ -75,6 +75,8 @@ pub(crate) struct Watch {
     pub(crate) exchange: Exchange,
     /// Hash of the last list of names (state of the world): an ACK that repeats it needs no second look.
     last_names: Option<u64>,
+    /// A request with an old nonce came: what it asked for will be asked for again with the next answer.
+    pub(crate) unheard: bool,
     /// An answer is owed even if it brings nothing new.
     pub(crate) owed: bool,
     /// The set may differ from what was sent (full-state types).
@@ -106,6 +108,7 @@ impl Watch {
             subscription: Subscription::new(type_id.allows_wildcard()),
             exchange: Exchange::default(),
             last_names: None,
+            unheard: false,
             owed: false,
             changed: false,
             listing: None,
@@ -143,6 +146,7 @@ impl Watch {
             // "the server must honor changes to the subscription state even if the nonce is stale"
             (NonceKind::Old | NonceKind::Repeat, _, Protocol::Delta) => RequestKind::Stale,
         };
+        self.unheard = false;
         let change = match self.protocol {
             Protocol::Sotw => self.subscribe_sotw(request)?,
             Protocol::Delta => self.subscribe_delta(request)?,
@@ -187,6 +191,7 @@ impl Watch {
         if !self.type_id.is_full_state() {
             self.subscription.note_stale(request.resource_names(), in_flight)?;
             self.last_names = None;
+            self.unheard = true;
         }
         Ok(())
     }

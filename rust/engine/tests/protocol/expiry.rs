@@ -216,3 +216,27 @@ fn a_client_that_wants_nothing_any_more_has_no_deadline() {
     world.wait(TTL);
     assert_eq!(world.stream(stream).next_deadline(), None);
 }
+
+/// Its time runs on while it is away, and it does not say how far.
+#[test]
+fn what_a_reconnecting_client_has_is_kept_alive_at_once() {
+    let (mut world, _, first) = client(Delta);
+    let held = [("a", first.versions["a"].as_str()), ("b", first.versions["b"].as_str())];
+    let stream = world.open(Delta);
+    let beat = world.answer(stream, endpoints().holding(&held));
+    assert_eq!((beat.text().as_str(), beat.ttls["a"]), ("~a", TTL));
+    world.say(stream, ack(Delta, &beat));
+    world.wait(TTL / 3);
+    assert_eq!(texts(&world.pump(stream)), ["~a"]);
+}
+
+/// The content is the same; what the client has of it would end.
+#[test]
+fn a_reconnecting_client_hears_that_the_time_to_live_is_another() {
+    let (mut world, _, first) = client(Delta);
+    let held = [("a", first.versions["a"].as_str()), ("b", first.versions["b"].as_str())];
+    world.change(0, [put(EDS, "a", "1")]);
+    let stream = world.open(Delta);
+    let answer = world.answer(stream, endpoints().holding(&held));
+    assert_eq!((answer.text().as_str(), answer.ttls.len()), ("a=1", 0));
+}

@@ -265,3 +265,42 @@ fn what_is_left_keeps_nothing() {
         assert_eq!(gone[..1], told, "{protocol:?}");
     }
 }
+
+/// What a client said that it has, and has, is as good as what its stream brought.
+#[test]
+fn what_a_reconnecting_client_has_keeps_what_it_names() {
+    let mut proxy = proxy(Delta);
+    proxy.stream = proxy.world.open(Delta);
+    for (type_id, name, asked) in [(CDS, "old", ""), (EDS, "old", "old"), (LDS, "l", ""), (RDS, "r", "r")] {
+        let other = proxy.world.open(Delta);
+        let seen = proxy.world.answer(other, ask(type_id, &[name]));
+        let names: &[&str] = if asked.is_empty() { &[] } else { &[asked] };
+        proxy.say(ask(type_id, names).holding(&[(name, &seen.versions[name])]));
+    }
+    let empty = proxy.open.iter().all(|reply| reply.resources.is_empty());
+    assert!(empty, "the wildcards are answered, and that is all");
+    proxy.settle();
+    let changed = withdrawn("old").into_iter().chain([route("2", &[])]);
+    assert_eq!(proxy.commit(changed), ["Route r=2"]);
+    assert_eq!(proxy.ack(RDS), ["Cluster -old"]);
+}
+
+/// State of the world: a request that meets a response on its way has an old nonce, and what it asks for is not heard
+/// until that response is answered. The client will have it all the same.
+#[test]
+fn a_route_waits_for_endpoints_that_were_asked_for_while_others_came() {
+    let mut proxy = proxy(Sotw);
+    proxy.commit([put(EDS, "old", "2")]);
+    let before = proxy.open[0].nonce.clone();
+    proxy.settle();
+    let changed = served("new").into_iter().chain([put(EDS, "old", "3"), route("2", &["new"])]);
+    assert_eq!(proxy.commit(changed), ["Cluster new=1 old=1", "Endpoint old=3"]);
+    // The proxy has read the clusters only, and asks for the endpoints of the new one.
+    proxy.say(ask(EDS, &["old", "new"]).nonce(&before));
+    let clusters = proxy.open.remove(0);
+    proxy.say(ask(CDS, &[]).ack(&clusters));
+    assert_eq!(proxy.got(), NOTHING, "the route waits");
+    proxy.endpoints.push("new".into());
+    assert_eq!(proxy.ack(EDS), ["Endpoint new=1"]);
+    assert_eq!(proxy.ack(EDS), ["Route r=2"]);
+}
