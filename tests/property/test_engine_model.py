@@ -7,6 +7,7 @@ reconnects come in any order and at once; whenever all is quiet, both views are 
 import itertools
 from collections.abc import Iterator
 
+from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, DiscoveryResponse
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from steerway.translate.type_url import CLUSTER, ENDPOINT, EXTENSION
 NAMES = ("a", "b", "c")
 AUDIENCES = ("test", "")
 """That of both streams, and the wider one."""
+FEATURES = ["xds.config.supports-resource-ttl", "xds.config.resource-in-sotw"]
 ABSENT = None
 QUIET_ROUNDS = 3
 
@@ -27,7 +29,7 @@ Commit = dict[tuple[str, str, str], str | None]
 COMMITS = st.lists(
     st.dictionaries(
         st.tuples(st.sampled_from((CLUSTER, ENDPOINT)), st.sampled_from(NAMES), st.sampled_from(AUDIENCES)),
-        st.sampled_from(("1", "2", "3", ABSENT)),
+        st.sampled_from(("1", "2", "2@3600", "2@7200", ABSENT)),
         max_size=4,
     ),
     max_size=4,
@@ -40,7 +42,10 @@ ACCEPTS = st.lists(st.booleans(), min_size=1, max_size=5)
 
 
 class Client:
-    """What one client was told, by type. What it refused counts, too: it is not told the same again."""
+    """What one client was told, by type. What it refused counts, too: it is not told the same again.
+
+    `2@3600` is the content `2` that lives for an hour.
+    """
 
     def __init__(self, stream: SotwStream | DeltaStream) -> None:
         self.stream = stream
@@ -85,6 +90,9 @@ class Client:
             for name in response.removed_resources:
                 view.pop(name, None)
             self.versions[type_url] |= {each.name: each.version for each in response.resources}
+            beats = {each.name: each.ttl.seconds for each in response.resources if not each.HasField("resource")}
+            for name, ttl in beats.items():
+                assert view[name].endswith(f"@{ttl}"), "it tells of what the client has"
         elif type_url == CLUSTER:
             view.clear()
         view |= contents(response)
@@ -107,7 +115,7 @@ class EngineMachine(RuleBasedStateMachine):
         # What waits for other types is the subject of rust/engine/tests/protocol/order_model.rs.
         self.server = XdsServer(demand_grace_seconds=3600, order_timeout_seconds=0)
         self.server.engine.set_serving(True)
-        self.connection = AdsClient(self.server.address)
+        self.connection = AdsClient(self.server.address, Node(id="test", client_features=FEATURES))
         self.sotw, self.delta = Client(self.connection.sotw()), Client(self.connection.delta())
         self.store: Commit = {}
         self.complete = False
@@ -217,9 +225,10 @@ class EngineMachine(RuleBasedStateMachine):
         for commit in commits:
             self.server.publish(
                 [
-                    put(type_url, name, content, of)
+                    put(type_url, name, value, of, ttl_seconds=float(ttl or 0))
                     for (type_url, name, of), content in commit.items()
                     if content
+                    for value, _, ttl in [content.partition("@")]
                 ],
                 [(*key, "gone") for key, content in commit.items() if content is ABSENT],
             )

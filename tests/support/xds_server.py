@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from envoy.config.core.v3.base_pb2 import Node
-from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, DiscoveryResponse
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, DiscoveryResponse, Resource
 from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway.engine.engine import Engine, Event, Opened
@@ -37,14 +37,29 @@ def put(
 
 
 def contents(response: DiscoveryResponse | DeltaDiscoveryResponse) -> dict[str, str]:
-    """Name to content of all resources of a response, each of which must be there once."""
-    if isinstance(response, DeltaDiscoveryResponse):
-        values = [resource.resource.value for resource in response.resources]
-    else:
-        values = [resource.value for resource in response.resources]
-    pairs = [tuple(value.decode().split("=", 1)) for value in values]
+    """Name to content of all resources of a response, each of which must be there once.
+
+    A heartbeat has no content. That of a resource with a time to live ends with `@SECONDS`.
+    """
+    pairs = [
+        (name, f"{content}@{each.ttl.seconds}" if each.HasField("ttl") else content)
+        for each in _resources(response)
+        if each.HasField("resource")
+        for name, content in [each.resource.value.decode().split("=", 1)]
+    ]
     assert len({name for name, _ in pairs}) == len(pairs), f"a name stands twice: {pairs}"
     return dict(pairs)
+
+
+def _resources(response: DiscoveryResponse | DeltaDiscoveryResponse) -> list[Resource]:
+    if isinstance(response, DeltaDiscoveryResponse):
+        return list(response.resources)
+    wrapped = [Resource(resource=each) for each in response.resources]
+    for each in wrapped:
+        inner = Resource()
+        if each.resource.Unpack(inner):
+            each.CopyFrom(inner)
+    return wrapped
 
 
 class XdsServer:

@@ -44,8 +44,13 @@ async fn answer(
 ) -> Result<(), h2::Error> {
     let caller = Caller { peer: Arc::clone(&link.peer), token: Token::of(request.headers()) };
     request.extensions_mut().insert(caller);
-    let answered =
-        timeout(shard.options.request_timeout, shard.routes.clone().call(request.map(Incoming))).await;
+    let answered = timeout(shard.options.request_timeout, shard.routes.clone().call(request.map(Incoming)));
+    let reset = poll_fn(|context| respond.poll_reset(context));
+    let answered = match select(pin!(answered), pin!(reset)).await {
+        Either::Left((answered, _)) => answered,
+        // Nobody waits for what others may need the room of.
+        Either::Right(_) => return Ok(()),
+    };
     let response = match answered {
         Ok(Ok(response)) => response,
         Err(_) => {
