@@ -90,7 +90,9 @@ class Client:
             for name in response.removed_resources:
                 view.pop(name, None)
             self.versions[type_url] |= {each.name: each.version for each in response.resources}
-            beats = {each.name: each.ttl.seconds for each in response.resources if not each.HasField("resource")}
+            beats = {
+                each.name: each.ttl.seconds for each in response.resources if not each.HasField("resource")
+            }
             for name, ttl in beats.items():
                 assert view[name].endswith(f"@{ttl}"), "it tells of what the client has"
         elif type_url == CLUSTER:
