@@ -65,7 +65,7 @@ def _measure(contestant: Contestant, seconds: float, session: Session) -> Churn:
     plan = replace(session.plan, clients=CLIENTS, services=SERVICES)
     with (
         contestant.start(plan, session.programs) as server,
-        fleet.connect(server.address, plan.load("spread"), session.programs) as clients,
+        fleet.connect(server, plan.load("spread"), session.programs) as clients,
     ):
         clients.watch()
         before = settled(server.pid)

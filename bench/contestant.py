@@ -10,10 +10,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import mesh
+from bench import certificate, mesh
 from bench.build import Programs
 from bench.child import Child, ChildError
 from bench.plan import Change, Plan
@@ -24,11 +24,16 @@ _START_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server: where it is, whom to measure, how to change it."""
+    """A running server: where it is, whom to measure, how to change it, whom to trust if it speaks TLS."""
 
     pid: int
     address: str
     apply: Callable[[Change], None]
+    authority: Path | None = None
+
+
+Command = Callable[[Plan, Programs], list[str | Path]]
+Start = Callable[[Plan, Programs], AbstractContextManager[Server]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class Contestant:
 
     key: str
     title: str
-    start: Callable[[Plan, Programs], AbstractContextManager[Server]]
+    start: Start
     raw: bool = False
     go: bool = False
 
@@ -50,21 +55,37 @@ def _obeying(command: list[str | Path]) -> Iterator[Server]:
         yield Server(child.pid, address, lambda change: child.say(change.set_line))
 
 
-def _engine(plan: Plan, _programs: Programs) -> AbstractContextManager[Server]:
-    return _obeying([sys.executable, "-m", "bench.engine_server", str(plan.services), str(plan.endpoints)])
+def _plain(command: Command) -> Start:
+    return lambda plan, programs: _obeying(command(plan, programs))
 
 
-def _go_control_plane(cache: str) -> Callable[[Plan, Programs], AbstractContextManager[Server]]:
-    def start(plan: Plan, programs: Programs) -> AbstractContextManager[Server]:
-        assert programs.go_control_plane is not None
-        options = ["-cache", cache, "-services", str(plan.services), "-endpoints", str(plan.endpoints)]
-        return _obeying([programs.go_control_plane, *options])
+def _tls(command: Command, certificate_option: str, key_option: str) -> Start:
+    @contextmanager
+    def start(plan: Plan, programs: Programs) -> Iterator[Server]:
+        with certificate.issue() as made:
+            files: list[str | Path] = [certificate_option, made.certificate, key_option, made.key]
+            with _obeying([*command(plan, programs), *files]) as server:
+                yield replace(server, authority=made.authority)
 
     return start
 
 
-def _floor(plan: Plan, programs: Programs) -> AbstractContextManager[Server]:
-    return _obeying([programs.floor, "--bytes", str(mesh.update_bytes(plan.endpoints))])
+def _engine(plan: Plan, _programs: Programs) -> list[str | Path]:
+    sizes = ["--services", str(plan.services), "--endpoints", str(plan.endpoints)]
+    return [sys.executable, "-m", "bench.engine_server", *sizes]
+
+
+def _go_control_plane(cache: str) -> Command:
+    def command(plan: Plan, programs: Programs) -> list[str | Path]:
+        assert programs.go_control_plane is not None
+        options = ["-cache", cache, "-services", str(plan.services), "-endpoints", str(plan.endpoints)]
+        return [programs.go_control_plane, *options]
+
+    return command
+
+
+def _floor(plan: Plan, programs: Programs) -> list[str | Path]:
+    return [programs.floor, "--bytes", str(mesh.update_bytes(plan.endpoints))]
 
 
 @contextmanager
@@ -102,23 +123,33 @@ class Manifests:
 
 
 ENGINE = "engine"
+ENGINE_TLS = "engine-tls"
 LINEAR_CACHE = "linearcache"
+LINEAR_CACHE_TLS = "linearcache-tls"
 SNAPSHOT = "snapshot"
 SNAPSHOT_PER_NODE = "snapshot-per-node"
 FLOOR = "floor"
+_LINEAR = _go_control_plane("linear")
 CONTESTANTS = (
-    Contestant(ENGINE, "steerway, engine alone", _engine),
-    Contestant(LINEAR_CACHE, "go-control-plane LinearCache", _go_control_plane("linear"), go=True),
+    Contestant(ENGINE, "steerway, engine alone", _plain(_engine)),
+    Contestant(ENGINE_TLS, "steerway, engine alone, TLS", _tls(_engine, "--certificate", "--key")),
+    Contestant(LINEAR_CACHE, "go-control-plane LinearCache", _plain(_LINEAR), go=True),
     Contestant(
-        SNAPSHOT, "go-control-plane SnapshotCache, one for all", _go_control_plane("snapshot"), go=True
+        LINEAR_CACHE_TLS, "go-control-plane LinearCache, TLS", _tls(_LINEAR, "-certificate", "-key"), go=True
+    ),
+    Contestant(
+        SNAPSHOT,
+        "go-control-plane SnapshotCache, one for all",
+        _plain(_go_control_plane("snapshot")),
+        go=True,
     ),
     Contestant(
         SNAPSHOT_PER_NODE,
         "go-control-plane SnapshotCache, one per node",
-        _go_control_plane("snapshot-per-node"),
+        _plain(_go_control_plane("snapshot-per-node")),
         go=True,
     ),
-    Contestant(FLOOR, "raw TCP fan-out (floor)", _floor, raw=True),
+    Contestant(FLOOR, "raw TCP fan-out (floor)", _plain(_floor), raw=True),
     Contestant("product", "steerway serve, from files", _product),
 )
 """In the order in which they take turns within a round."""

@@ -1,12 +1,13 @@
 """A server on `steerway._engine` alone: no sources, no catalog, no translation.
 
 It publishes ready-made assignments, as `peers/gocontrolplane` does, and obeys the same lines on standard input.
-Arguments: number of services, endpoints of each.
 """
 
+import argparse
 import os
 import select
 import sys
+from pathlib import Path
 
 from bench import mesh
 from steerway._engine import Demand, Engine, Opened
@@ -17,8 +18,11 @@ _EVERYBODY = ""
 class EngineServer:
     """The assignments as they are now, and the engine that serves those which are asked for."""
 
-    def __init__(self, services: int, endpoints: int) -> None:
-        self._engine = Engine(listen="127.0.0.1:0", identifier="bench")
+    def __init__(self, services: int, endpoints: int, tls: tuple[Path, Path] | None) -> None:
+        self._engine = Engine(listen="127.0.0.1:0", identifier="bench", tls=tls is not None)
+        if tls is not None:
+            chain, key = tls
+            self._engine.set_tls(chain.read_bytes(), key.read_bytes())
         self._names = [mesh.assignment_name(service) for service in range(services)]
         self._endpoints = [
             [mesh.encoded_endpoint(address) for address in mesh.first_addresses(service, endpoints)]
@@ -79,5 +83,17 @@ class EngineServer:
             self._engine.stop()
 
 
+def main() -> None:
+    """With a certificate and its key the server speaks TLS."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--services", type=int, required=True)
+    parser.add_argument("--endpoints", type=int, required=True)
+    parser.add_argument("--certificate", type=Path)
+    parser.add_argument("--key", type=Path)
+    given = parser.parse_args()
+    tls = (given.certificate, given.key) if given.certificate else None
+    EngineServer(given.services, given.endpoints, tls).run()
+
+
 if __name__ == "__main__":
-    EngineServer(services=int(sys.argv[1]), endpoints=int(sys.argv[2])).run()
+    main()

@@ -1,15 +1,25 @@
-"""Scenarios `hot`, `spread` and `scale`: what one update costs from publication to acknowledgement.
+"""Scenarios `hot`, `spread`, `tls` and `scale`: what one update costs from publication to acknowledgement.
 
 Contestants take turns within a round, so that a slow minute of the machine hits all of them.
 """
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from statistics import median
 
 from bench import summary, trial
-from bench.contestant import CONTESTANTS, ENGINE, FLOOR, LINEAR_CACHE, SNAPSHOT, SNAPSHOT_PER_NODE
+from bench.contestant import (
+    CONTESTANTS,
+    ENGINE,
+    ENGINE_TLS,
+    FLOOR,
+    LINEAR_CACHE,
+    LINEAR_CACHE_TLS,
+    SNAPSHOT,
+    SNAPSHOT_PER_NODE,
+)
 from bench.plan import Layout, Plan
 from bench.session import Session
 from bench.summary import Row, Spread
@@ -69,18 +79,51 @@ def table(layout: Layout, plan: Plan, measurements: list[Measurement]) -> Table:
 
 
 def run(layout: Layout, session: Session) -> list[Table]:
-    """All contestants, in rounds."""
-    plan, found = session.plan, []
+    """All contestants without TLS, in rounds."""
     # A SnapshotCache sends each of a hundred changes to everybody, and makes a hundred snapshots for each of its nodes:
     # seconds for one change of 300 clients.
     left_out = {SNAPSHOT, SNAPSHOT_PER_NODE} if layout == "spread" else set()
-    chosen = session.contestants(_TITLES.keys() - left_out)
-    for number, contestant in itertools.product(range(1, plan.rounds + 1), chosen):
-        label = f"{layout} {number}/{plan.rounds}, {contestant.title}"
+    chosen = _TITLES.keys() - left_out - {ENGINE_TLS, LINEAR_CACHE_TLS}
+    found = _rounds(layout, layout, chosen, session)
+    return [table(layout, session.plan, found)] if found else []
+
+
+def run_tls(session: Session) -> list[Table]:
+    """The hot layout with TLS 1.3 and without, and what a connection costs that way."""
+    found = _rounds("tls", "hot", {ENGINE, ENGINE_TLS, LINEAR_CACHE, LINEAR_CACHE_TLS}, session)
+    rows = [
+        [
+            _TITLES[row.contestant],
+            _spread(row.cpu_us_per_update, 1),
+            ratio(row.cpu_to_linear_cache),
+            _spread(row.all_updated_p50_ms, 0),
+            _spread(row.connect_cpu_us, 0),
+            _spread(row.memory_kb_per_stream, 1),
+        ]
+        for row in summary.summarise(found, LINEAR_CACHE, FLOOR)
+    ]
+    columns = (
+        "server",
+        "CPU µs per update",
+        "x LinearCache without",
+        "all updated p50 ms",
+        "CPU µs per connection",
+        "kB per stream",
+    )
+    title = (
+        f"TLS: the hot change, and connecting ({session.plan.clients:,} clients, ECDSA P-256, no resumption)"
+    )
+    return [Table(title, columns, rows)] if rows else []
+
+
+def _rounds(label: str, layout: Layout, keys: Iterable[str], session: Session) -> list[Measurement]:
+    plan, found = session.plan, []
+    for number, contestant in itertools.product(range(1, plan.rounds + 1), session.contestants(keys)):
         measure = partial(trial.run, contestant, layout, number, plan, session.programs)
-        if measured := session.attempt(label, measure, _say):
+        title = f"{label} {number}/{plan.rounds}, {contestant.title}"
+        if measured := session.attempt(title, measure, _say):
             found.append(measured)
-    return [table(layout, plan, found)] if found else []
+    return found
 
 
 def run_scale(session: Session) -> list[Table]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bench import mesh
 from bench.build import Programs
 from bench.child import Child
+from bench.contestant import Server
 from bench.plan import Change, Load
 
 _CONNECT_SECONDS = 120.0
@@ -102,10 +103,10 @@ class Fleet:
 
 
 @contextmanager
-def connect(address: str, load: Load, programs: Programs) -> Iterator[Fleet]:
+def connect(server: Server, load: Load, programs: Programs) -> Iterator[Fleet]:
     """A fleet of `load.clients`, each with an answer to its first request. Raises ChildError."""
-    options = {
-        "--server": address,
+    options: dict[str, object] = {
+        "--server": server.address,
         "--clients": load.clients,
         "--opening": load.opening,
         "--protocol": load.protocol,
@@ -115,5 +116,7 @@ def connect(address: str, load: Load, programs: Programs) -> Iterator[Fleet]:
     else:
         options |= {"--layout": load.layout, "--streams": load.streams}
         options |= {"--services": load.services, "--endpoints": load.endpoints}
+        if server.authority is not None:
+            options["--tls"] = server.authority
     with Child([programs.fleet, *(str(part) for option in options.items() for part in option)]) as child:
         yield Fleet(child)

@@ -12,6 +12,7 @@ _CHURN_SECONDS = 10.0
 SCENARIOS: dict[str, Callable[[Session], list[Table]]] = {
     "hot": partial(fan_out.run, "hot"),
     "spread": partial(fan_out.run, "spread"),
+    "tls": fan_out.run_tls,
     "storm": storm.run_storm,
     "restart": storm.run_restart,
     "churn": lambda session: churn.run(session, _CHURN_SECONDS),

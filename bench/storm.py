@@ -80,7 +80,7 @@ def run_storm(session: Session) -> list[Table]:
 def _storm(scenario: str, contestant: Contestant, load: Load, plan: Plan, programs: Programs) -> Arrival:
     with contestant.start(plan, programs) as server:
         alone = settled(server.pid)
-        with fleet.connect(server.address, load, programs) as clients:
+        with fleet.connect(server, load, programs) as clients:
             after = settled(server.pid)
             came = clients.connected
     return Arrival(
@@ -120,7 +120,7 @@ def _restart(contestant: Contestant, load: Load, plan: Plan, programs: Programs)
     with (
         contestant.start(plan, programs) as old,
         contestant.start(plan, programs) as new,
-        fleet.connect(old.address, load, programs) as clients,
+        fleet.connect(old, load, programs) as clients,
     ):
         new.apply(change)
         alone = settled(new.pid)

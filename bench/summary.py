@@ -42,6 +42,7 @@ class Row:
     all_updated_max_ms: float
     time_to_linear_cache: float | None
     time_to_floor: float | None
+    connect_cpu_us: Spread
     memory_kb_per_stream: Spread
     memory_to_linear_cache: float | None
     bytes_per_update: float
@@ -88,6 +89,7 @@ def row(
         all_updated_max_ms=max(max(m.all_updated_ms) for m in mine),
         time_to_linear_cache=ratio(mine, linear_cache, time_to_all),
         time_to_floor=ratio(mine, floor, time_to_all),
+        connect_cpu_us=Spread.of([m.connect_cpu_us_per_client for m in mine]),
         memory_kb_per_stream=Spread.of([memory(m) for m in mine]),
         memory_to_linear_cache=ratio(mine, linear_cache, memory),
         bytes_per_update=median(m.bytes_per_update for m in mine),

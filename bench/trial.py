@@ -60,7 +60,7 @@ def run(contestant: Contestant, layout: Layout, number: int, plan: Plan, program
     load = plan.load(layout, "raw" if contestant.raw else "sotw")
     with contestant.start(plan, programs) as server:
         alone = settled(server.pid)
-        with fleet.connect(server.address, load, programs) as clients:
+        with fleet.connect(server, load, programs) as clients:
             idle = settled(server.pid)
             time.sleep(_IDLE_SECONDS)
             idle_later = Reading.take(server.pid)

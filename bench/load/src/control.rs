@@ -30,7 +30,11 @@ impl Lines {
 
 /// The value after `--name` in the arguments of the process, parsed.
 pub fn argument<T: std::str::FromStr>(name: &str) -> Result<T, String> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name).skip(1);
-    let text = arguments.next().ok_or_else(|| format!("{name} is needed"))?;
+    let text = optional(name).ok_or_else(|| format!("{name} is needed"))?;
     text.parse().map_err(|_| format!("{name}: {text:?} is not understood"))
+}
+
+/// The value after `--name` in the arguments of the process, if it is there.
+pub fn optional(name: &str) -> Option<String> {
+    std::env::args().skip_while(|argument| argument != name).nth(1)
 }

@@ -15,6 +15,7 @@ use crate::connection::Connection;
 use crate::control::{Lines, TOKEN};
 use crate::poll::Poll;
 use crate::round::Round;
+use crate::tls::Trust;
 
 /// Which three services a client holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,14 +88,16 @@ pub struct Fleet<C: Client> {
     poll: Poll,
     members: Vec<Member<C>>,
     shared: C::Shared,
+    trust: Option<Trust>,
     round: Round,
     space: Vec<u8>,
 }
 
 impl<C: Client> Fleet<C> {
-    pub fn new(shared: C::Shared) -> Result<Self, String> {
+    /// With `trust` the clients speak TLS.
+    pub fn new(shared: C::Shared, trust: Option<Trust>) -> Result<Self, String> {
         let poll = Poll::new().map_err(|error| error.to_string())?;
-        Ok(Self { poll, members: Vec::new(), shared, round: Round::default(), space: vec![0; 65_536] })
+        Ok(Self { poll, members: Vec::new(), shared, trust, round: Round::default(), space: vec![0; 65_536] })
     }
 
     /// Open all connections, `first_updates` expected on each, then follow the driver until its end. At most `opening`
@@ -155,7 +158,7 @@ impl<C: Client> Fleet<C> {
     fn connect(&self, id: usize, mut client: C, server: &str) -> Result<Member<C>, String> {
         let describe = |error: std::io::Error| format!("connection {id} to {server}: {error}");
         let socket = TcpStream::connect(server).map_err(describe)?;
-        let mut connection = Connection::new(socket).map_err(describe)?;
+        let mut connection = Connection::new(socket, self.trust.as_ref()).map_err(describe)?;
         client.open(server, &self.shared, &mut connection.out);
         self.poll.add(&connection, id as u64).map_err(describe)?;
         Ok(Member { connection, client, blocked: false })

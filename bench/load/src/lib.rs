@@ -14,3 +14,4 @@ pub mod poll;
 pub mod protobuf;
 pub mod raw;
 pub mod round;
+pub mod tls;

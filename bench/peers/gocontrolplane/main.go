@@ -25,6 +25,7 @@ import (
 	"github.com/envoyproxy/go-control-plane/pkg/cache/types"
 	"github.com/envoyproxy/go-control-plane/pkg/server/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -111,6 +112,8 @@ func run() error {
 	kind := flag.String("cache", "linear", "linear, snapshot or snapshot-per-node")
 	services := flag.Int("services", 300, "number of services")
 	endpoints := flag.Int("endpoints", 50, "endpoints of each service")
+	certificate := flag.String("certificate", "", "file with the certificate; speak TLS")
+	key := flag.String("key", "", "file with its key")
 	flag.Parse()
 
 	m, err := newMesh(*kind, *services, *endpoints)
@@ -119,7 +122,15 @@ func run() error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	grpcServer := grpc.NewServer()
+	var options []grpc.ServerOption
+	if *certificate != "" {
+		secure, err := credentials.NewServerTLSFromFile(*certificate, *key)
+		if err != nil {
+			return err
+		}
+		options = append(options, grpc.Creds(secure))
+	}
+	grpcServer := grpc.NewServer(options...)
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(grpcServer, server.NewServer(ctx, m.store.cache(), m.store.callbacks()))
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {

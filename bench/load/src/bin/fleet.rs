@@ -1,14 +1,15 @@
 //! `fleet --server HOST:PORT --clients N --opening O --protocol sotw|delta --layout hot --streams K --services S
-//! --endpoints E`
+//! --endpoints E [--tls AUTHORITY.pem]`
 //!
 //! `fleet --server HOST:PORT --clients N --opening O --protocol raw --bytes B`
 
 use std::process::ExitCode;
 
-use steerway_bench_load::control::argument;
+use steerway_bench_load::control::{argument, optional};
 use steerway_bench_load::discovery::{Discovery, Load, Mesh, SUBSCRIPTIONS};
 use steerway_bench_load::fleet::Fleet;
 use steerway_bench_load::raw::{HEAD, Raw, Size};
+use steerway_bench_load::tls::Trust;
 
 fn run() -> Result<(), String> {
     let server: String = argument("--server")?;
@@ -29,14 +30,20 @@ fn run() -> Result<(), String> {
                 services,
                 endpoints: argument("--endpoints")?,
             };
-            Fleet::<Discovery>::new(Mesh::new(load))?.run(&server, clients, opening, streams * SUBSCRIPTIONS)
+            let trust = optional("--tls").map(|path| Trust::read(&path)).transpose()?;
+            Fleet::<Discovery>::new(Mesh::new(load), trust)?.run(
+                &server,
+                clients,
+                opening,
+                streams * SUBSCRIPTIONS,
+            )
         }
         "raw" => {
             let bytes: usize = argument("--bytes")?;
             if bytes < HEAD {
                 return Err(format!("--bytes: at least {HEAD}"));
             }
-            Fleet::<Raw>::new(Size { clients, bytes })?.run(&server, clients, opening, 1)
+            Fleet::<Raw>::new(Size { clients, bytes }, None)?.run(&server, clients, opening, 1)
         }
         other => Err(format!("--protocol: {other:?} is none of sotw, delta, raw")),
     }

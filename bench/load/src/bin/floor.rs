@@ -22,7 +22,7 @@ struct Floor {
 impl Floor {
     fn accept(&mut self) -> Result<(), String> {
         let (socket, _) = self.listener.accept().map_err(|error| error.to_string())?;
-        let client = Connection::new(socket).map_err(|error| error.to_string())?;
+        let client = Connection::new(socket, None).map_err(|error| error.to_string())?;
         self.poll.add(&client, self.clients.len() as u64).map_err(|error| error.to_string())?;
         self.clients.push(client);
         self.send(self.clients.len() - 1)
