@@ -27,7 +27,7 @@ from tests.support.process import Processes, installed
 from steerway.testing.ads_client import AdsClient, DeltaStream
 from steerway.testing.fake_api_server import FakeApiServer
 from steerway.testing.fake_token_issuer import FakeTokenIssuer
-from steerway.translate.type_url import LISTENER
+from steerway.translate.type_url import LISTENER, SECRET
 
 AUTHORITY, CLIENTS = Authority(), Authority("clients")
 SERVER = AUTHORITY.issue("127.0.0.1", usage="server")
@@ -137,11 +137,11 @@ def client(
         yield made
 
 
-def seen(asking: AdsClient, *names: str) -> dict[str, bool]:
+def seen(asking: AdsClient, *names: str, type_url: str = LISTENER) -> dict[str, bool]:
     """Which of the names the client is given, by delta."""
     stream = asking.delta()
     found: dict[str, bool] = {}
-    stream.request(LISTENER, *names)
+    stream.request(type_url, *names)
     while set(found) != set(names):
         found |= _told(stream)
     return found
@@ -255,6 +255,20 @@ def test_rules_say_what_is_seen_and_claimed(protect: Callable[..., ControlPlane]
         assert seen(ledger, PUBLIC, PRIVATE) == {PUBLIC: False, PRIVATE: True}
     with client(plane, LEDGER_CLIENT, namespace="shop") as liar:
         assert ended(liar)[0] is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_a_raw_secret_is_for_those_whose_rule_names_it(
+    protect: Callable[..., ControlPlane], files: Files
+) -> None:
+    files.write("secret.yaml", {"@type": SECRET, "name": "edge", "generic_secret": {}})
+    rules = [
+        {"identity": {"namespace": "shop"}, "subscribe": ["./*", "secret:edge"]},
+        {"identity": {"namespace": "pay"}, "subscribe": ["./*", "shop/*", "secret:edges"]},
+    ]
+    plane = protect(authorization={"rules": rules})
+    with client(plane, WEB) as web, client(plane, LEDGER_CLIENT) as ledger:
+        assert seen(web, "edge", type_url=SECRET) == {"edge": True}
+        assert seen(ledger, "edge", type_url=SECRET) == {"edge": False}
 
 
 def test_the_status_of_all_clients_is_for_who_may_see_everything(

@@ -468,7 +468,7 @@ def test_rules_are_the_same_wherever_they_stand(write: WriteFile) -> None:
         ("[{identity: {namspace: a}}]", "contains unknown field `namspace`, at rule [0].identity"),
         (
             "[{identity: {}, subscribe: [./*, shop]}]",
-            "'shop' is not NAMESPACE/SERVICE, NAMESPACE/*, ./SERVICE, ./* or *, at rule [0].subscribe[1]",
+            "'shop' is not NAMESPACE/SERVICE, NAMESPACE/*, ./SERVICE, ./*, secret:NAME or *, at rule [0].subscribe[1]",
         ),
         ("[{identity: {}}, {identity: {}, subscribe: ['*/b']}]", "'*/b' is not NAMESPACE/SERVICE"),
         ("[{identity: {}, claim: ['pay-*']}]", "'pay-*' is not a namespace or *, at rule [0].claim[0]"),

@@ -10,13 +10,13 @@ from steerway.config.unit import LABEL
 
 ServicePattern: TypeAlias = Annotated[
     str,
-    Meta(pattern=rf"^(\*|({LABEL}|\.)/(\*|[A-Za-z0-9_]([-A-Za-z0-9_]{{0,61}}[A-Za-z0-9_])?))\Z"),
+    Meta(pattern=rf"^(\*|({LABEL}|\.)/(\*|[A-Za-z0-9_]([-A-Za-z0-9_]{{0,61}}[A-Za-z0-9_])?)|secret:\S+)\Z"),
 ]
 ClaimPattern: TypeAlias = Annotated[str, Meta(pattern=rf"^(\*|{LABEL})\Z")]
 # "" stands for "not given": written down, it would make the rule one for everybody.
 _Given: TypeAlias = Annotated[str, Meta(min_length=1)]
 _FORMS = {
-    "subscribe": "NAMESPACE/SERVICE, NAMESPACE/*, ./SERVICE, ./* or *",
+    "subscribe": "NAMESPACE/SERVICE, NAMESPACE/*, ./SERVICE, ./*, secret:NAME or *",
     "claim": "a namespace or *",
 }
 
@@ -36,7 +36,7 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     identity: IdentityPattern
     subscribe: tuple[ServicePattern, ...] = ()
-    """Services that it may see: `NAMESPACE/SERVICE`, `NAMESPACE/*`, `./*` (its own namespace), `*`."""
+    """What it may see: `NAMESPACE/SERVICE`, `NAMESPACE/*`, `./*` (its own namespace), `secret:NAME` (SDS), `*`."""
     claim: tuple[ClaimPattern, ...] = ()
     """Namespaces of nodes that it may claim besides its own: a namespace, or `*`."""
 

@@ -14,7 +14,7 @@ class Put(NamedTuple):
     references: tuple[tuple[str, str], ...] = ()
     """Other resources that this one names, as (type_url, name): they are sent before it and withdrawn after it."""
     scope: str = ""
-    """`NAMESPACE/NAME` of the service that a grant must cover; "" for what everybody may see."""
+    """What a grant must cover: `NAMESPACE/NAME` of the service, `secret:NAME`; "" for what everybody may see."""
     ttl_seconds: float = 0.0
     """How long clients keep it without a heartbeat; 0: for ever."""
 

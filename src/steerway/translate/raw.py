@@ -1,6 +1,6 @@
 """Raw xDS resources from files: protobuf's JSON mapping to bytes, and which other resources they name.
 
-They are published as they are, to everybody. What clients make of them is their author's business; what is checked is
+They are published as they are, to everybody; a Secret only to who was granted it. What clients make of them is their author's business; what is checked is
 that they are messages of their type and have a name.
 """
 
@@ -37,6 +37,11 @@ class RawResource:
     references: tuple[Reference, ...]
     ttl_seconds: float = 0.0
     """0: for ever."""
+
+    @property
+    def scope(self) -> str:
+        """What a grant must cover; "" for what everybody may see."""
+        return f"secret:{self.name}" if self.type_url == type_url.SECRET else ""
 
 
 def parse(url: str, body: dict[str, Any], ttl: str = "") -> RawResource:

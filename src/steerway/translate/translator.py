@@ -257,7 +257,9 @@ class Translator:
             return
         if parsed != present:
             self._raw[name] = parsed
-            commit.put.append(Put(*name, "", parsed.body, parsed.references, ttl_seconds=parsed.ttl_seconds))
+            commit.put.append(
+                Put(*name, "", parsed.body, parsed.references, parsed.scope, parsed.ttl_seconds)
+            )
 
 
 def _discard(index: "defaultdict[_K, set[_Key]]", at: _K, key: _Key) -> None:

@@ -19,7 +19,7 @@ from tests.support.mesh import (
 )
 
 from steerway.catalog.model import Problem
-from steerway.sources.objects import PRIVATE_ANNOTATION, EndpointSlice, ServicePort
+from steerway.sources.objects import PRIVATE_ANNOTATION, EndpointSlice, ServicePort, XdsResource
 from steerway.translate import cluster as cluster_builder
 from steerway.translate import type_url
 from steerway.translate.commit import Commit
@@ -423,6 +423,15 @@ class TestScopes:
             mesh.dial(target)
         assert len(mesh.published.entries) == 5
         assert self.scopes(mesh) == {"shop/backend"}
+
+    def test_a_raw_secret_has_one_of_its_own_and_other_raw_resources_have_none(self) -> None:
+        mesh = Mesh(
+            *(
+                XdsResource(url, name, {"name": name}, "a.yaml:1")
+                for url, name in ((type_url.SECRET, "tls"), (type_url.CLUSTER, "c"))
+            )
+        )
+        assert self.scopes(mesh) == {"secret:tls", ""}
 
     def test_a_service_that_becomes_private_is_published_anew(self, mesh: Mesh) -> None:
         """With the same bytes: only who may see it changes."""
