@@ -1,7 +1,7 @@
 """Raw xDS resources from files: protobuf's JSON mapping to bytes, and which other resources they name.
 
-They are published as they are, to everybody; a Secret only to who was granted it. What clients make of them is their author's business; what is checked is
-that they are messages of their type and have a name.
+They are published as they are, to everybody; a Secret only to who was granted it. What clients make of them is their
+author's business; what is checked is that they are messages of their type and have a name.
 """
 
 from collections.abc import Iterator
