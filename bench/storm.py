@@ -13,7 +13,8 @@ from bench.table import Table
 from bench.trial import settled
 
 CLIENTS = 10_000
-_SPARE_FILES = 100
+_SPARE_FILES = 300
+"""What both sides need beside their connections; steerway keeps 256 of them free for files and logs."""
 _HELD_STREAMS = 2
 
 
