@@ -19,6 +19,7 @@ import structlog
 from steerway import rest, telemetry
 from steerway.access.gate import Applicant, Decision, Gate
 from steerway.access.guard import Guard
+from steerway.access.identity import Identity
 from steerway.access.refusal_log import RefusalLog
 from steerway.access.rules import Authorization
 from steerway.access.verdict import Credential, Refusal
@@ -29,6 +30,7 @@ from steerway.admin.server import AdminServer, HttpServer
 from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model import ServiceId
+from steerway.catalog.place import Places
 from steerway.config import Settings
 from steerway.engine.engine import (
     Call,
@@ -77,6 +79,8 @@ class ControlPlane:
         self._sources = _sources(settings, self._store)
         self._debouncer = _debouncer(settings)
         self._catalog = Catalog(frozenset(settings.upstream_services))
+        self._places = Places()
+        self._store.listen(lambda changed: self._places.update(self._store.get, changed))
         authorization = Authorization(settings.authorization.rules)
         self._translator = Translator(
             self._catalog.service,
@@ -219,14 +223,21 @@ class ControlPlane:
                 refused.append((client.stream, decision.code, decision.told))
                 self._refusals.tell(client.stream, client.peer, decision)
                 continue
+            audience = self._audience(client, decision.identity)
             identity = decision.identity
-            own = identity.namespace if identity is not None else ""
-            audience = classify(client.node, own or self._settings.default_namespace)
             admitted.append((client.stream, audience, decision.grant))
             who = {} if identity is None else {"identity": str(identity)}
             log.info("stream_opened", stream=client.stream, peer=client.peer, audience=audience, **who)
         self._engine.classify(admitted)
         self._engine.reject(refused)
+
+    def _audience(self, client: Applicant, identity: Identity | None) -> str:
+        """Who it proved to be comes before where its address is, and that before the default."""
+        place = self._places.find(client.peer)
+        own = identity.namespace if identity is not None else ""
+        near = place.namespace if place is not None else ""
+        told = near if self._settings.kubernetes.client_place == "pod_first" else ""
+        return classify(client.node, own or near or self._settings.default_namespace, told)
 
     async def _refuse_call(self, call: WaitingCall) -> tuple[int, str] | None:
         """Why somebody may not call; None when it may.
@@ -288,6 +299,7 @@ class ControlPlane:
             store=self._store,
             phase=lambda: self._phase,
             problems=self._problems,
+            place=self._places.find,
             render=to_json,
             collectors=(StatsCollector(self._engine), LoadsCollector(self._engine)),
         )
@@ -315,7 +327,8 @@ def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
         kubernetes = settings.kubernetes
         namespaces = None if kubernetes.namespaces == ("all",) else kubernetes.namespaces
         privacy = settings.authentication.enabled
-        options = KubernetesOptions(kubernetes.kubeconfig, kubernetes.context, namespaces, privacy)
+        place = kubernetes.client_place != "off"
+        options = KubernetesOptions(kubernetes.kubeconfig, kubernetes.context, namespaces, privacy, place)
         sources.append(KubernetesSource(options, store))
     for source in sources:
         store.register(source.name)

@@ -46,7 +46,7 @@ def test_a_role_in_one_namespace_is_enough_for_that_namespace(
     addresses = open_backends(2)
     namespace.publish(addresses)
     account = namespace.account()
-    account.allow("services", "endpointslices", everywhere=False)
+    account.allow("services", "endpointslices", "pods", everywhere=False)
     plane = steer("--namespace", namespace.name, kubeconfig=account.kubeconfig())
     channel = connect(plane).dial(namespace.target())
     until(lambda: channel.call()[0].ok, "an answer")

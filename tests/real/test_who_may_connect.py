@@ -1,9 +1,7 @@
 """Who may connect, on a real control plane: certificates, tokens, rules, privacy, rotation, an API server lost."""
 
-import asyncio
 import contextlib
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.status.v3 import csds_pb2 as csds
 from google.protobuf.json_format import ParseDict
 from tests.real.conftest import Steer
+from tests.support.api_server import ApiServer
 from tests.support.backend import Backends
 from tests.support.certificate import Authority, Certified
 from tests.support.control_plane import ControlPlane
@@ -25,7 +24,6 @@ from tests.support.manifest import Files, service
 from tests.support.process import Processes, installed
 
 from steerway.testing.ads_client import AdsClient, DeltaStream
-from steerway.testing.fake_api_server import FakeApiServer
 from steerway.testing.fake_token_issuer import FakeTokenIssuer
 from steerway.translate.type_url import LISTENER, SECRET
 
@@ -404,38 +402,6 @@ def test_a_start_with_unusable_files_fails(
     process = processes.start("steerway serve", [installed("steerway"), "serve", *addresses, *flags])
     assert process.ended(40) == 2, process.complaint("ended otherwise")
     assert named in process.errors[-1], process.complaint("does not name the file")
-
-
-class ApiServer:
-    """A fake API server on a thread of its own, for tests that are not asynchronous themselves."""
-
-    def __init__(self, kubeconfig: Path) -> None:
-        self.issuer = FakeTokenIssuer()
-        self.kubeconfig = kubeconfig
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self._server = self.do(self._start())
-
-    async def _start(self) -> FakeApiServer:
-        server = FakeApiServer()
-        await server.start()
-        server.issuer = self.issuer
-        server.write_kubeconfig(self.kubeconfig)
-        return server
-
-    def do(self, work: Any) -> Any:
-        """Run a coroutine there, and wait for it."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def lose(self) -> None:
-        self.do(self._server.stop())
-
-    def close(self) -> None:
-        self.lose()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
 
 @pytest.fixture

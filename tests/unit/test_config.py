@@ -45,6 +45,7 @@ kubernetes:
   kubeconfig: /etc/kube.yaml
   context: prod
   namespaces: [shop, pay]
+  client_place: pod_first
 upstream_services: [backend, shop/web]
 default_namespace: shop
 cluster_domain: example.internal

@@ -88,7 +88,7 @@ class _Routes:
 
         def answer() -> bytes:
             engine = self._view.engine
-            found = stream.describe(engine.streams(resources=each), engine.entries(), each)
+            found = stream.describe(engine.streams(resources=each), engine.entries(), self._view.place, each)
             return msgspec.json.encode({"streams": stream.select(found, node, kind)})
 
         return _encoded(await asyncio.to_thread(answer))
@@ -124,7 +124,7 @@ class _Routes:
 
         def answer() -> str:
             entries = self._view.engine.entries()
-            streams = stream.describe(self._view.engine.streams(), entries)
+            streams = stream.describe(self._view.engine.streams(), entries, self._view.place)
             served = sum(1 for entry in entries if not entry.reason)
             return page.render(streams, served, phase, missing, problems)
 

@@ -1,12 +1,12 @@
 """Streams as JSON values: who is connected, what each asked for, got, acknowledged and refused."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from steerway.admin.type_name import matches, short_name
-from steerway.admin.view import EntryView, ResourceView, StreamView, SubscriptionView
+from steerway.admin.view import EntryView, PlaceView, ResourceView, StreamView, SubscriptionView
 
 _Absences = Mapping[tuple[str, str], Mapping[str, str]]
 """(type_url, name) → audience → reason ("": served there). Holds only names that are absent for some
@@ -14,15 +14,22 @@ audience."""
 
 
 def describe(
-    streams: Iterable[StreamView], entries: Sequence[EntryView], resources: bool = False
+    streams: Iterable[StreamView],
+    entries: Sequence[EntryView],
+    place: Callable[[str], PlaceView | None],
+    resources: bool = False,
 ) -> list[dict[str, Any]]:
-    """All streams, those of one node together, the oldest first; with `resources` also each name of theirs."""
+    """All streams, those of one node together, the oldest first; with `resources` also each name of theirs.
+
+    `place` is asked with the address of each.
+    """
     absences = _absences(entries)
     return [
         {
             "id": stream.id,
             "node": stream.node_id,
             "address": stream.peer,
+            "place": _place(place(stream.peer)),
             "audience": stream.audience,
             "service": stream.service,
             "protocol": "delta" if stream.delta else "sotw",
@@ -97,6 +104,13 @@ def _resource(found: ResourceView) -> dict[str, Any]:
         "error": found.error or None,
         "sent_age_seconds": _age(found.sent_age_seconds),
     }
+
+
+def _place(found: PlaceView | None) -> dict[str, str] | None:
+    if found is None:
+        return None
+    known = ("namespace", "pod", "service_account", "node", "region", "zone")
+    return {name: value for name in known if (value := getattr(found, name))}
 
 
 def _in_sync(part: SubscriptionView) -> bool:

@@ -148,6 +148,23 @@ class LoadsView(Protocol):
     def dropped(self) -> Sequence[DroppedLoadView]: ...
 
 
+class PlaceView(Protocol):
+    """Where a client is, by its address; "" for what is not known."""
+
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def pod(self) -> str: ...
+    @property
+    def service_account(self) -> str: ...
+    @property
+    def node(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+    @property
+    def zone(self) -> str: ...
+
+
 class EngineView(Protocol):
     """The engine's read-only calls. They are thread-safe; the server makes them off the event loop."""
 
@@ -182,7 +199,8 @@ class StoreView(Protocol):
 class AdminView:
     """Everything that the admin server can see.
 
-    `phase` and `problems` (those of sources and catalog together) are called on the event loop. `render`
+    `phase` and `problems` (those of sources and catalog together) are called on the event loop. `place` tells where the
+    client at an address is. `render`
     turns a serialised resource of a type_url into JSON values, in a thread. `collectors` are scraped besides
     `telemetry.REGISTRY`.
     """
@@ -191,5 +209,6 @@ class AdminView:
     store: StoreView
     phase: Callable[[], Phase]
     problems: Callable[[], Sequence[ProblemView]]
+    place: Callable[[str], PlaceView | None]
     render: Callable[[str, bytes], dict[str, Any]]
     collectors: Sequence[Collector] = ()

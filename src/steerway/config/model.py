@@ -75,6 +75,19 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     service account or the kubeconfig context, because that is what a namespaced Role allows. The flag is
     `--namespace`, repeated."""
 
+    client_place: Annotated[
+        Literal["node_first", "pod_first", "off"],
+        Meta(
+            title="Where clients are",
+            description="node_first, pod_first or off",
+            extra={"metavar": "node_first|pod_first|off"},
+        ),
+    ] = "node_first"
+    """Where clients are (namespace, node, zone, region). `node_first`: what the client's bootstrap does not say is
+    found by its address, from its Pod and the Pod's Node. `pod_first`: what the address tells counts before the
+    bootstrap, which anybody can write. `off`: Pods and Nodes are not followed. Needs list and watch on pods and nodes;
+    goes without where they are refused. The flag is `--client-place`."""
+
 
 class DebounceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long changes are gathered before they are translated together.

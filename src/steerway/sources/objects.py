@@ -20,7 +20,7 @@ PRIVATE_ANNOTATION = "steerway.io/private"
 
 class ObjectKey(NamedTuple):
     """Identity of an object: kind, namespace and name. A raw xDS resource has its type URL as namespace, a Namespace
-    none."""
+    and a Node none."""
 
     kind: str
     namespace: str
@@ -132,6 +132,73 @@ class EndpointSlice(_Slim, frozen=True):
         return ObjectKey("EndpointSlice", self.metadata.namespace, self.metadata.name)
 
 
+class PodMeta(_Slim, frozen=True):
+    """`creation_timestamp` is RFC 3339 in UTC, so that its order is the order of time."""
+
+    name: str
+    namespace: str = ""
+    creation_timestamp: str = ""
+    deletion_timestamp: str | None = None
+
+
+class PodSpec(_Slim, frozen=True):
+    node_name: str = ""
+    service_account_name: str = ""
+    host_network: bool = False
+
+
+class PodIP(_Slim, frozen=True):
+    ip: str = ""
+
+
+class PodStatus(_Slim, frozen=True):
+    phase: str = ""
+    pod_ips: list[PodIP] | None = msgspec.field(default=None, name="podIPs")
+
+
+class Pod(_Slim, frozen=True):
+    """A pod as a client: whose address is whose. Its containers, labels and conditions are nobody's business here."""
+
+    metadata: PodMeta
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+    @property
+    def key(self) -> ObjectKey:
+        return ObjectKey("Pod", self.metadata.namespace, self.metadata.name)
+
+
+class Topology(_Slim, frozen=True):
+    """Well-known labels of a Node; the others are dropped."""
+
+    zone: str = msgspec.field(default="", name="topology.kubernetes.io/zone")
+    region: str = msgspec.field(default="", name="topology.kubernetes.io/region")
+
+
+class NodeMeta(_Slim, frozen=True):
+    name: str
+    labels: Topology = Topology()
+
+
+class NodeAddress(_Slim, frozen=True):
+    address: str = ""
+
+
+class NodeStatus(_Slim, frozen=True):
+    addresses: list[NodeAddress] | None = None
+
+
+class Node(_Slim, frozen=True):
+    """A node as the place of pods. Equal through all its heartbeats."""
+
+    metadata: NodeMeta
+    status: NodeStatus = NodeStatus()
+
+    @property
+    def key(self) -> ObjectKey:
+        return ObjectKey("Node", "", self.metadata.name)
+
+
 class XdsResource(msgspec.Struct, frozen=True):
     """A raw xDS resource as written in a file: protobuf JSON mapping, not yet parsed as protobuf.
 
@@ -151,4 +218,4 @@ class XdsResource(msgspec.Struct, frozen=True):
         return ObjectKey("XdsResource", self.type_url, self.name)
 
 
-Object: TypeAlias = Namespace | Service | EndpointSlice | XdsResource
+Object: TypeAlias = Namespace | Service | EndpointSlice | Pod | Node | XdsResource

@@ -1,10 +1,10 @@
 """A fake Kubernetes API server: real HTTP list and watch on loopback, with faults on demand.
 
 It speaks the part of the API that an informer uses (lists in pages, watches with bookmarks, resourceVersions,
-410, Status objects, bearer tokens) for Namespaces, Services and EndpointSlices, and with an `issuer` TokenReviews and
-the keys of its tokens, so that a client is tested through its real transport. Changes come from the test (`put`,
-`delete`), not over HTTP. It does not default, validate or prune objects, has no admission, and knows no other kinds;
-`tests/cluster` runs a real API server for that.
+410, Status objects, bearer tokens) for Namespaces, Services, EndpointSlices, Pods and Nodes, and with an `issuer`
+TokenReviews and the keys of its tokens, so that a client is tested through its real transport. Changes come from the
+test (`put`, `delete`), not over HTTP. It does not default, validate or prune objects, has no admission, and knows no
+other kinds; `tests/cluster` runs a real API server for that.
 
     async with FakeApiServer() as server:
         server.put({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "backend"}, "spec": {...}})
@@ -35,6 +35,8 @@ _Key = tuple[str, str, str]  # kind, namespace, name
 _COLLECTIONS = {
     "/api/v1/namespaces": ("v1", "Namespace"),
     "/api/v1/services": ("v1", "Service"),
+    "/api/v1/pods": ("v1", "Pod"),
+    "/api/v1/nodes": ("v1", "Node"),
     "/apis/discovery.k8s.io/v1/endpointslices": ("discovery.k8s.io/v1", "EndpointSlice"),
 }
 
@@ -64,6 +66,7 @@ class _Fault:
     reason: str
     headers: Mapping[str, str]
     left: int
+    plural: str
 
 
 @dataclass(slots=True, eq=False)
@@ -150,7 +153,7 @@ class FakeApiServer:
         for manifest in manifests:
             stored = copy.deepcopy(manifest)
             metadata = stored.setdefault("metadata", {})
-            if stored["kind"] == "Namespace":
+            if stored["kind"] in ("Namespace", "Node"):
                 metadata["namespace"] = ""
             metadata.setdefault("namespace", "default")
             key = (stored["kind"], metadata["namespace"], metadata.get("name", ""))
@@ -170,9 +173,13 @@ class FakeApiServer:
         times: int = 1,
         reason: str = "",
         headers: Mapping[str, str] | None = None,
+        plural: str = "",
     ) -> None:
-        """Answer the next `times` requests (of one verb: `list`, `watch` or `create`) with a Status of this code."""
-        self._faults.append(_Fault(verb, status, reason, headers or {}, times))
+        """Answer the next `times` requests with a Status of this code.
+
+        Those of one verb (`list`, `watch` or `create`) and of one collection (`pods`), where these are given.
+        """
+        self._faults.append(_Fault(verb, status, reason, headers or {}, times, plural))
 
     def expire(self, *, in_stream: bool = False) -> None:
         """Forget the past: watches from before now and all continue tokens get 410 Gone.
@@ -265,7 +272,7 @@ class FakeApiServer:
         await self._notify()
         if self.token is not None and request.token != self.token:
             return _refuse(401, "Unauthorized")
-        if (fault := self._fault(request.verb)) is not None:
+        if (fault := self._fault(request)) is not None:
             return _refuse(fault.status, fault.reason, fault.headers)
         if self.issuer is not None:
             if request.path == REVIEWS and request.method == "POST":
@@ -290,9 +297,9 @@ class FakeApiServer:
         await self._released.wait()
         return self._list(request, (api_version, kind), namespace)
 
-    def _fault(self, verb: str) -> _Fault | None:
+    def _fault(self, request: Request) -> _Fault | None:
         for fault in self._faults:
-            if fault.verb in ("", verb):
+            if fault.verb in ("", request.verb) and request.path.endswith(fault.plural):
                 fault.left -= 1
                 if not fault.left:
                     self._faults.remove(fault)

@@ -37,15 +37,18 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @functools.lru_cache(maxsize=4096)
-def classify(node: bytes, default_namespace: str) -> str:
-    """The audience of a client. `node` is a serialised envoy.config.core.v3.Node; a hostile one never raises."""
+def classify(node: bytes, default_namespace: str, told_namespace: str = "") -> str:
+    """The audience of a client. `node` is a serialised envoy.config.core.v3.Node; a hostile one never raises.
+
+    The namespace is `told_namespace`, else what the Node says, else the default.
+    """
     message = base_pb2.Node()
     try:
         message.ParseFromString(node)
     except DecodeError as error:
         log.warning("node_unreadable", reason=str(error), taken_for=GRPC_PLAIN, namespace=default_namespace)
-        return f"{GRPC_PLAIN}/{default_namespace}"
-    return f"{_kind(message)}/{_namespace(message) or default_namespace}"
+        return f"{GRPC_PLAIN}/{told_namespace or default_namespace}"
+    return f"{_kind(message)}/{told_namespace or _namespace(message) or default_namespace}"
 
 
 @functools.lru_cache(maxsize=4096)

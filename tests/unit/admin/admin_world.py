@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from steerway.admin.view import AdminView, Phase
+from steerway.catalog.place import Place
 from steerway.sources.store import Problem
 from steerway.translate.render import to_json
 
@@ -118,6 +119,7 @@ class World:
     all_streams: list[Stream] = field(default_factory=list)
     all_entries: list[Entry] = field(default_factory=list)
     all_problems: list[Problem] = field(default_factory=list)
+    places: dict[str, Place] = field(default_factory=dict)
     all_loads: Loads = field(default_factory=Loads)
     unsynced: list[str] = field(default_factory=list)
     obstacles: list[Problem] = field(default_factory=list)
@@ -160,5 +162,6 @@ class World:
             store=self,
             phase=lambda: self.phase,
             problems=lambda: self.all_problems,
+            place=self.places.get,
             render=to_json,
         )

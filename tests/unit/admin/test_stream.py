@@ -5,6 +5,7 @@ import pytest
 from admin_world import CLUSTER, LISTENER, Entry, Resource, Stream, Subscription, World
 
 from steerway.admin.stream import audiences
+from steerway.catalog.place import Place
 
 
 async def streams(http: httpx.AsyncClient, query: str = "") -> list[dict[str, object]]:
@@ -18,11 +19,13 @@ async def streams(http: httpx.AsyncClient, query: str = "") -> list[dict[str, ob
 async def test_a_stream_shows_who_it_is_and_what_it_has(world: World, http: httpx.AsyncClient) -> None:
     """Every field of the answer, for a client that is in sync."""
     world.all_streams = [Stream(subscriptions=[Subscription(names=["b:1", "a:1"])])]
+    world.places["10.0.0.9:4711"] = Place("shop", "web-1", zone="zone-a")
     assert await streams(http) == [
         {
             "id": 1,
             "node": "web-1",
             "address": "10.0.0.9:4711",
+            "place": {"namespace": "shop", "pod": "web-1", "zone": "zone-a"},
             "audience": "grpc/plain/shop",
             "service": "envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources",
             "protocol": "sotw",

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page, WatchedObject
-from steerway.sources.objects import EndpointSlice, Namespace, ObjectKey, Service
+from steerway.sources.objects import EndpointSlice, Namespace, Node, ObjectKey, Pod, Service
 from steerway.sources.validation import conversion_fault, first_fault
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -59,6 +59,8 @@ _OBJECTS: dict[str, msgspec.json.Decoder[WatchedObject]] = {
     "Namespace": msgspec.json.Decoder(Namespace),
     "Service": msgspec.json.Decoder(Service),
     "EndpointSlice": msgspec.json.Decoder(EndpointSlice),
+    "Pod": msgspec.json.Decoder(Pod),
+    "Node": msgspec.json.Decoder(Node),
 }
 
 
@@ -116,7 +118,8 @@ def _item(kind: str, raw: msgspec.Raw) -> Item:
         return Item(_key(kind, raw), reason=str(conversion_fault(error)))
     except BROKEN as error:
         return Item(_key(kind, raw), reason=str(error))
-    fault = first_fault(found)
+    # Whatever a Pod or Node says, an API server said it, and nobody connects to it.
+    fault = None if isinstance(found, Pod | Node) else first_fault(found)
     return Item(found.key, found) if fault is None else Item(_key(kind, raw), reason=str(fault))
 
 

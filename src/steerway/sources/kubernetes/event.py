@@ -7,9 +7,9 @@ import enum
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from steerway.sources.objects import EndpointSlice, Namespace, ObjectKey, Service
+from steerway.sources.objects import EndpointSlice, Namespace, Node, ObjectKey, Pod, Service
 
-WatchedObject: TypeAlias = Namespace | Service | EndpointSlice
+WatchedObject: TypeAlias = Namespace | Service | EndpointSlice | Pod | Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,19 @@ from steerway.sources.store import Batch, Problem
 log = structlog.get_logger()
 
 
+_REFUSED = (401, 403, 404)
+"""Answers that stay the same until somebody changes a Role."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A kind and where the API server has it: `group_path` is `/api/v1` or `/apis/GROUP/VERSION`."""
+    """A kind and where the API server has it: `group_path` is `/api/v1` or `/apis/GROUP/VERSION`. `loss`: what is not
+    known without it; "" when nothing can be served without it."""
 
     kind: str
     plural: str
     group_path: str
+    loss: str = ""
 
     def path(self, namespace: str | None) -> str:
         """The collection's path, of one namespace or (None) of all."""
@@ -44,10 +50,17 @@ class Resource:
 NAMESPACES = Resource("Namespace", "namespaces", "/api/v1")
 SERVICES = Resource("Service", "services", "/api/v1")
 ENDPOINT_SLICES = Resource("EndpointSlice", "endpointslices", "/apis/discovery.k8s.io/v1")
+PODS = Resource(
+    "Pod", "pods", "/api/v1", "the namespace and place of clients whose bootstrap does not say them"
+)
+NODES = Resource(
+    "Node", "nodes", "/api/v1", "the zone and region of clients whose bootstrap does not say them"
+)
 
 
 class Informer:
-    """Runs a `Watcher`; `synced` is set once the first list is in the store, whole."""
+    """Runs a `Watcher`; `settled` is set once the first list is in the store, whole, or was refused for a kind that
+    can be done without."""
 
     def __init__(
         self,
@@ -57,7 +70,7 @@ class Informer:
         apply: Callable[[Batch], None],
         watcher: Watcher | None = None,
     ) -> None:
-        self.synced = asyncio.Event()
+        self.settled = asyncio.Event()
         self._resource = resource
         self._path = resource.path(namespace)
         self._client = client
@@ -98,7 +111,7 @@ class Informer:
             telemetry.INFORMER_RELISTS.labels(self._resource.kind, self._watcher.list_reason).inc()
             self._write(delta)
             self._log.info("listed", objects=len(delta.items), reason=self._watcher.list_reason)
-            self.synced.set()
+            self.settled.set()
 
     async def _page(self, query: dict[str, str]) -> Page:
         body = await self._client.get(self._path, query)
@@ -199,7 +212,12 @@ class Informer:
             f"{verb}_failed", reason=str(failure), cure=advice, retry_in_seconds=round(pause, 1)
         )
         self._failing = True
-        problem = Problem(self._subject, f"cannot {verb}: {failure}", advice)
+        reason = f"cannot {verb}: {failure}"
+        if self._resource.loss and failure.status in _REFUSED:
+            reason += f"; without it nobody knows {self._resource.loss}"
+            advice += ", or set kubernetes.client_place to off"
+            self.settled.set()
+        problem = Problem(self._subject, reason, advice)
         self._apply(Batch(problems={self._subject: (problem,)}))
 
     def _contact(self) -> None:

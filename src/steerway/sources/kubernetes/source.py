@@ -10,7 +10,15 @@ import structlog
 
 from steerway.sources.kubernetes.access import Access, RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
-from steerway.sources.kubernetes.informer import ENDPOINT_SLICES, NAMESPACES, SERVICES, Informer, Resource
+from steerway.sources.kubernetes.informer import (
+    ENDPOINT_SLICES,
+    NAMESPACES,
+    NODES,
+    PODS,
+    SERVICES,
+    Informer,
+    Resource,
+)
 from steerway.sources.kubernetes.namespace import detect_namespace
 from steerway.sources.store import Batch, ObjectStore
 
@@ -21,20 +29,22 @@ log = structlog.get_logger()
 class KubernetesOptions:
     """Which API server, and what of it.
 
-    `kubeconfig` None: the pod's service account, else the usual kubeconfig. `namespaces` None: all; empty:
-    the own one (see `namespace.py`). `privacy`: whether annotations of Namespaces matter; they can be followed only
-    where all namespaces are, since a Namespace belongs to the cluster.
+    `kubeconfig` None: the pod's service account, else the usual kubeconfig. `namespaces` None: all; empty: the own one
+    (see `namespace.py`). `privacy`: whether annotations of Namespaces matter. `place`: whether Pods and Nodes are
+    followed, to know where clients are; a server that does not show them holds up nothing. Namespaces and Nodes belong
+    to the cluster, and are followed only where all namespaces are.
     """
 
     kubeconfig: Path | None = None
     context: str | None = None
     namespaces: tuple[str, ...] | None = None
     privacy: bool = False
+    place: bool = False
 
 
 class KubernetesSource:
-    """Follows Services and EndpointSlices. Synced when every informer has listed; never publishes part of a
-    list."""
+    """Follows Services and EndpointSlices, and what else the options name. Synced when every informer has listed (one
+    that can be done without: or was refused); never publishes part of a list."""
 
     name = "kubernetes"
 
@@ -69,15 +79,19 @@ class KubernetesSource:
             async with asyncio.TaskGroup() as tasks:
                 for informer in informers:
                     tasks.create_task(informer.run())
-                await asyncio.gather(*(informer.synced.wait() for informer in informers))
+                await asyncio.gather(*(informer.settled.wait() for informer in informers))
                 self._store.mark_synced(self.name)
         finally:
             await client.close()
 
     def _resources(self, namespace: str | None) -> tuple[Resource, ...]:
-        if self._options.privacy and namespace is None:
-            return NAMESPACES, SERVICES, ENDPOINT_SLICES
-        return SERVICES, ENDPOINT_SLICES
+        found = [SERVICES, ENDPOINT_SLICES]
+        everywhere = namespace is None
+        if self._options.privacy and everywhere:
+            found.append(NAMESPACES)
+        if self._options.place:
+            found += [PODS, NODES] if everywhere else [PODS]
+        return tuple(found)
 
     def _namespaces(self, access: Access) -> tuple[str | None, ...]:
         if self._options.namespaces is None:

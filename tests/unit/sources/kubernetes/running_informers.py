@@ -20,14 +20,20 @@ class Running:
     """A source that runs; `heard` is the store's batches, in order."""
 
     def __init__(
-        self, kubeconfig: Path, *, context: str | None = None, namespaces: Any = None, privacy: bool = False
+        self,
+        kubeconfig: Path,
+        *,
+        context: str | None = None,
+        namespaces: Any = None,
+        privacy: bool = False,
+        place: bool = False,
     ) -> None:
         self.store = ObjectStore()
         self.store.register("kubernetes")
         self.heard: list[frozenset[ObjectKey]] = []
         self._news = asyncio.Event()
         self.store.listen(self._hear)
-        options = KubernetesOptions(kubeconfig, context, namespaces, privacy)
+        options = KubernetesOptions(kubeconfig, context, namespaces, privacy, place)
         self.task = asyncio.create_task(KubernetesSource(options, self.store).run())
 
     def _hear(self, keys: frozenset[ObjectKey]) -> None:

@@ -13,7 +13,22 @@ from steerway.errors import SourceError
 from steerway.sources.files import load
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
 from steerway.sources.kubernetes.watcher import PAGE_SIZE
-from steerway.sources.objects import PRIVATE_ANNOTATION, EndpointSlice, Namespace, ObjectKey
+from steerway.sources.objects import (
+    PRIVATE_ANNOTATION,
+    EndpointSlice,
+    Namespace,
+    Node,
+    NodeAddress,
+    NodeMeta,
+    NodeStatus,
+    ObjectKey,
+    Pod,
+    PodIP,
+    PodMeta,
+    PodSpec,
+    PodStatus,
+    Topology,
+)
 from steerway.sources.store import ObjectStore
 from steerway.testing.fake_api_server import FakeApiServer
 
@@ -258,6 +273,48 @@ async def test_namespaces_are_followed_where_their_word_counts(server: FakeApiSe
     narrow = run(namespaces=("default",), privacy=True)
     await narrow.until(lambda: narrow.store.synced)
     assert sum(request.path == "/api/v1/namespaces" for request in server.requests) == 2
+
+
+async def test_pods_and_nodes_tell_where_clients_are(server: FakeApiServer, run: Run) -> None:
+    """Before anything is served: the first client wants to know, too."""
+    meta = {"name": "web-1", "namespace": "shop", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    server.put(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": meta | {"labels": {"app": "web"}},
+            "spec": {"nodeName": "n1", "serviceAccountName": "web", "containers": [{"name": "c"}]},
+            "status": {"phase": "Running", "podIP": "10.0.0.7", "podIPs": [{"ip": "10.0.0.7"}]},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "a", "other": "b"}},
+            "status": {"addresses": [{"type": "InternalIP", "address": "192.168.0.1"}]},
+        },
+    )
+    running = run(place=True)
+    await running.until(lambda: running.store.synced)
+    assert running.store.get(ObjectKey("Pod", "shop", "web-1")) == Pod(
+        PodMeta("web-1", "shop", "2026-01-01T00:00:00Z"),
+        PodSpec("n1", "web"),
+        PodStatus("Running", [PodIP("10.0.0.7")]),
+    )
+    assert running.store.get(ObjectKey("Node", "", "n1")) == Node(
+        NodeMeta("n1", Topology("a")), NodeStatus([NodeAddress("192.168.0.1")])
+    )
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_without_pods_and_nodes_it_serves_and_says_what_is_lost(
+    server: FakeApiServer, run: Run, status: int
+) -> None:
+    server.fail(status, plural="nodes", times=1000)
+    server.put(service("a"))
+    running = run(place=True)
+    await running.until(lambda: running.store.synced)
+    assert set(running.ports()) == {"a"}
+    await running.problem("nodes", str(status), "the zone and region of clients", "client_place")
 
 
 async def test_without_a_namespace_it_is_the_own_one(server: FakeApiServer, run: Run, tmp_path: Path) -> None:
