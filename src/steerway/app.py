@@ -29,6 +29,7 @@ from steerway.admin.load_request import LoadRequest
 from steerway.admin.server import AdminServer, HttpServer
 from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
+from steerway.catalog.federation import Federation, Member
 from steerway.catalog.model import ServiceId
 from steerway.catalog.place import Places
 from steerway.config import Settings
@@ -46,6 +47,7 @@ from steerway.engine.engine import (
 )
 from steerway.engine.loads import LoadsCollector
 from steerway.engine.stats import StatsCollector
+from steerway.remote import RemoteCluster
 from steerway.signals import Signals
 from steerway.sources.debounce import Debouncer, Delay
 from steerway.sources.files import FileSource
@@ -82,8 +84,10 @@ class ControlPlane:
         self._places = Places()
         self._store.listen(lambda changed: self._places.update(self._store.get, changed))
         authorization = Authorization(settings.authorization.rules)
+        members, self._remotes = _remotes(settings, self._refresh)
+        self._federation = Federation(self._catalog, members, settings.cluster_policy)
         self._translator = Translator(
-            self._catalog.service,
+            self._federation.service,
             settings.cluster_domain,
             scope_all=authorization.by_rules,
             load_reporting=settings.load_reporting.enabled,
@@ -137,7 +141,7 @@ class ControlPlane:
                 if polled is not None:
                     announce(f"REST discovery on http://{await polled.start()}")
                 self._guard.warn()
-                runs = (*self._sources, self._guard)
+                runs = (*self._sources, *self._remotes, self._guard)
                 parts = [asyncio.create_task(each.run(), name=each.name) for each in runs]
                 parts.append(asyncio.create_task(self._steer(), name="steering"))
                 await _first_of(signals.first, parts)
@@ -157,7 +161,8 @@ class ControlPlane:
 
     async def _steer(self) -> None:
         """Publish nothing before every source has synced; then follow the sources and answer the clients."""
-        await self._synced()
+        await self._store.until_synced()
+        await self._known()
         # From here to the listener there is no await: no change is missed, and none is translated twice.
         objects = list(self._store.objects())
         self._update_catalog([found.key for found in objects])
@@ -171,17 +176,25 @@ class ControlPlane:
             loops.create_task(self._follow_sources())
             loops.create_task(self._answer_clients())
 
-    async def _synced(self) -> None:
-        """Wait until every source has given its first full state."""
-        synced = asyncio.Event()
+    async def _known(self) -> None:
+        """Wait for the remote clusters, but not for ever: one that cannot be reached must not hold up the others."""
+        waiting = [asyncio.create_task(remote.known.wait()) for remote in self._remotes]
+        if waiting:
+            await asyncio.wait(waiting, timeout=self._settings.cluster_start_seconds)
+        for remote, task in zip(self._remotes, waiting, strict=True):
+            if not task.done():
+                task.cancel()
+                log.warning(
+                    "cluster_not_known", cluster=remote.name, waited=self._settings.cluster_start_seconds
+                )
 
-        def look(_changed: frozenset[ObjectKey] = frozenset()) -> None:
-            if self._store.synced:
-                synced.set()
-
-        self._store.listen(look)
-        look()
-        await synced.wait()
+    def _refresh(self, services: frozenset[ServiceId]) -> None:
+        """Services of some remote cluster changed."""
+        self._federation.changed(services)
+        if self._phase != "starting":
+            with telemetry.TRANSLATE_SECONDS.labels("change").time():
+                commit = self._translator.refresh(services, [])
+            self._publish(commit)
 
     async def _follow_sources(self) -> None:
         while True:
@@ -273,6 +286,7 @@ class ControlPlane:
         """Take in changed objects, and log what of them cannot be served: rarely a mistake, so no warning."""
         before = set(self._catalog.problems())
         services = self._catalog.update(self._store.get, keys)
+        self._federation.changed(services)
         for problem in self._catalog.problems():
             if problem not in before:
                 log.info("not_served", where=problem.where, reason=problem.reason, cure=problem.cure)
@@ -306,8 +320,20 @@ class ControlPlane:
 
     def _problems(self) -> Sequence[ProblemView]:
         """What is skipped now, from all stages."""
-        stages = (self._store, self._catalog, self._translator, self._guard)
+        stages: tuple[_Stage, ...] = (
+            self._store,
+            *self._remotes,
+            self._federation,
+            self._translator,
+            self._guard,
+        )
         return [problem for stage in stages for problem in stage.problems()]
+
+
+class _Stage(Protocol):
+    """What skips something of what it is given, and says so."""
+
+    def problems(self) -> Sequence[ProblemView]: ...
 
 
 class _Source(Protocol):
@@ -333,6 +359,28 @@ def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
     for source in sources:
         store.register(source.name)
     return sources
+
+
+def _remotes(
+    settings: Settings, changed: Callable[[frozenset[ServiceId]], None]
+) -> tuple[list[Member], list[RemoteCluster]]:
+    """The remote clusters, each with its own store, catalog and debouncer."""
+    kubernetes, members, remotes = settings.kubernetes, [], []
+    for cluster in settings.clusters:
+        store = ObjectStore()
+        options = KubernetesOptions(
+            cluster.kubeconfig or kubernetes.kubeconfig,
+            cluster.context,
+            None if kubernetes.namespaces == ("all",) else kubernetes.namespaces,
+            settings.authentication.enabled,
+            cluster=cluster.name,
+        )
+        catalog = Catalog(frozenset(settings.upstream_services))
+        members.append(Member(cluster.name, catalog, cluster.region, cluster.priority))
+        source = KubernetesSource(options, store)
+        wait = settings.cluster_lost_seconds
+        remotes.append(RemoteCluster(members[-1], source, store, _debouncer(settings), wait, changed))
+    return members, remotes
 
 
 def _rest_server(settings: Settings, engine: Engine) -> HttpServer | None:

@@ -32,6 +32,12 @@ INFORMER_LAST_CONTACT = Gauge(
     ["kind"],
     registry=REGISTRY,
 )
+CLUSTER_IN_USE = Gauge(
+    "steerway_cluster_in_use",
+    "1 while the endpoints of a remote cluster are used; 0 before all are known and after it was given up.",
+    ["cluster"],
+    registry=REGISTRY,
+)
 PROBLEMS = Gauge("steerway_problems", "Objects and documents that are skipped now.", registry=REGISTRY)
 TRANSLATE_SECONDS = Histogram(
     "steerway_translate_seconds",

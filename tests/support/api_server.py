@@ -45,6 +45,10 @@ class ApiServer:
         """End it; connections with it."""
         self.do(self._server.stop())
 
+    def come_back(self) -> None:
+        """Listen again, with the objects of before."""
+        self.do(self._server.start())
+
     def close(self) -> None:
         """End it and its thread."""
         self.lose()

@@ -46,6 +46,11 @@ kubernetes:
   context: prod
   namespaces: [shop, pay]
   client_place: pod_first
+clusters:
+- {name: east, kubeconfig: /etc/steerway/east.yaml, context: east, region: eu-east, priority: 2}
+cluster_policy: all
+cluster_lost_seconds: 60
+cluster_start_seconds: 5
 upstream_services: [backend, shop/web]
 default_namespace: shop
 cluster_domain: example.internal
@@ -434,6 +439,42 @@ _TLS = {"tls.certificate": "c", "tls.key": "k"}
 def test_settings_of_who_may_connect_that_need_each_other(flags: dict[str, Any], wanted: str) -> None:
     """Each with the key and the cure."""
     assert errors(**flags) == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        (
+            {"cluster_policy": "all"},
+            "--cluster-policy has no effect without remote clusters: add clusters",
+        ),
+        (
+            {"clusters": "[{name: a}, {name: b}, {name: a}]"},
+            "--clusters names a twice: give each cluster a name of its own",
+        ),
+    ],
+)
+def test_settings_of_remote_clusters_that_contradict_each_other(flags: dict[str, Any], wanted: str) -> None:
+    """Each with the key and the cure."""
+    assert errors(**flags) == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("listed", "wanted"),
+    [
+        (
+            "[{name: East}]",
+            "'East' is not a DNS label: lower-case letters, digits and -, at cluster [0].name",
+        ),
+        ("[{kubeconfig: a}]", "missing required field `name`"),
+        ("[{name: a, priority: 0}]", ">= 1"),
+        ("[{name: a, regoin: x}]", "unknown field `regoin`"),
+    ],
+)
+def test_a_remote_cluster_that_cannot_be_is_told_with_its_place(listed: str, wanted: str) -> None:
+    (error,) = errors(clusters=listed)
+    assert error.startswith("--clusters must be a list of {name: NAME")
+    assert wanted in error
 
 
 def test_a_kubeconfig_serves_the_verification_of_tokens_alone() -> None:

@@ -92,4 +92,4 @@ def _preference(endpoint: Endpoint) -> tuple[bool, Locality, str]:
 
 def ordered(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     """A stable order, so that equal facts give equal values."""
-    return tuple(sorted(endpoints, key=lambda e: (e.locality, e.address, e.port)))
+    return tuple(sorted(endpoints, key=lambda e: (e.priority, e.locality, e.address, e.port)))

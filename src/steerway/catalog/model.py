@@ -45,6 +45,8 @@ class Endpoint(NamedTuple):
     state: EndpointState = EndpointState.HEALTHY
     locality: Locality = Locality()
     hostname: str = ""
+    priority: int = 0
+    """0 is used first; the next greater one when no endpoint of it can be reached."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from steerway.config.name import SETTINGS
 
 _WITHOUT_CERTIFICATE = "without client certificates: add authentication.certificate"
 _WITHOUT_TOKENS = "without service-account tokens: set authentication.service_account to token_review or jwks"
+_WITHOUT_CLUSTERS = "without remote clusters: add clusters"
 _WITHOUT_JWKS = "unless authentication.service_account is jwks"
 
 
@@ -25,14 +26,24 @@ def contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> lis
     namespaces = values.get("kubernetes.namespaces", ())
     if "all" in namespaces and len(namespaces) > 1:
         found.append(f"{given['kubernetes.namespaces'].where} must be namespaces, or all alone, not both")
+    names = [cluster.name for cluster in values.get("clusters", ())]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        found.append(
+            f"{given['clusters'].where} names {', '.join(twice)} twice: give each cluster a name of its own"
+        )
     return [*found, *_idle(values, given), *_tls(values, given), *_authentication(values, given)]
 
 
 def _idle(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
     """Settings that nothing reads as the others are."""
-    asked = "kubernetes.enabled" in given or values.get("authentication.service_account", "off") != "off"
+    reviews = values.get("authentication.service_account", "off") != "off"
+    asked = "kubernetes.enabled" in given or reviews or values.get("clusters")
     verifies = values.get("authentication.service_account", "off")
     rules = (
+        *(
+            (f"cluster_{name}", values.get("clusters"), _WITHOUT_CLUSTERS)
+            for name in ("policy", "lost", "start")
+        ),
         ("kubernetes.", asked, "without Kubernetes: add --kubernetes (kubernetes.enabled)"),
         ("authentication.trust_domains", values.get("authentication.certificate"), _WITHOUT_CERTIFICATE),
         ("authentication.audiences", verifies != "off", _WITHOUT_TOKENS),

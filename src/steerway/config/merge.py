@@ -11,9 +11,9 @@ import yaml
 
 from steerway.config.contradiction import contradictions
 from steerway.config.document import Given, read
+from steerway.config.listed import explain
 from steerway.config.model import Settings
 from steerway.config.name import PREFIX, SECTIONS, SETTINGS, environment_name, flag_name, metas, nearest
-from steerway.config.rule import explain
 from steerway.errors import SettingsError
 
 CONFIG_VARIABLE = PREFIX + "CONFIG"
@@ -92,7 +92,8 @@ def _convert(name: str, given: Given) -> Any:
         converted = msgspec.convert(value, wanted, strict=not given.text, dec_hook=_path)
     except msgspec.ValidationError as error:
         if structured and "$[" in str(error):
-            raise ValueError(f"must be {_description(wanted)}: {explain(error, value)}") from None
+            item = name.rpartition(".")[2].removesuffix("s")
+            raise ValueError(f"must be {_description(wanted)}: {explain(error, value, item)}") from None
         raise ValueError(f"must be {_description(wanted)}, not {given.value!r}") from None
     if isinstance(converted, float) and not math.isfinite(converted):
         raise ValueError(f"must be {_description(wanted)}, not {given.value!r}")

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from steerway.config.cluster import ClusterSettings
 from steerway.config.security import AuthenticationSettings, AuthorizationSettings, TlsSettings
 from steerway.config.unit import FILE, LABEL, Count, PositiveSeconds, Seconds
 
@@ -199,6 +200,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Manifest files and directories, watched live. Relative to the working directory. Empty: no files."""
 
     kubernetes: KubernetesSettings = KubernetesSettings()
+
+    clusters: Annotated[
+        tuple[ClusterSettings, ...],
+        Meta(
+            title="Remote cluster, as YAML (repeatable)",
+            description="a list of {name: NAME, kubeconfig: FILE, context: CONTEXT, region: REGION, priority: N}",
+            extra={"metavar": "YAML"},
+        ),
+    ] = ()
+    """Remote clusters, whose endpoints join those of equally named Services here. Empty: none."""
+
+    cluster_policy: Annotated[
+        Literal["local_only", "local_first", "all"],
+        Meta(
+            title="Whose endpoints clients get",
+            description="local_only, local_first or all",
+            extra={"metavar": "local_only|local_first|all"},
+        ),
+    ] = "local_first"
+    """Whose endpoints clients get: `local_only` those of this cluster; `local_first` those of remote ones when none of
+    this cluster can be reached, by their priority; `all` those of all clusters alike. A Service that is not here is
+    served from the others but with `local_only`."""
+
+    cluster_lost_seconds: Annotated[
+        Seconds, Meta(title="Use of the last endpoints of a cluster whose API server is lost")
+    ] = 300.0
+    """Seconds that the last endpoints of a remote cluster are used after its API server was lost. An API server that is
+    away says nothing of the pods, so this is long enough for its upgrade."""
+
+    cluster_start_seconds: Annotated[Seconds, Meta(title="Wait for remote clusters at the start")] = 15.0
+    """Seconds that a start waits for the remote clusters, so that clients do not get a part of the endpoints first. One
+    that is not known by then joins when it is."""
 
     upstream_services: Annotated[
         tuple[

@@ -1,7 +1,6 @@
 """One authorisation rule, as settings give it. What it means: `steerway.access.rules`."""
 
-import re
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -15,10 +14,6 @@ ServicePattern: TypeAlias = Annotated[
 ClaimPattern: TypeAlias = Annotated[str, Meta(pattern=rf"^(\*|{LABEL})\Z")]
 # "" stands for "not given": written down, it would make the rule one for everybody.
 _Given: TypeAlias = Annotated[str, Meta(min_length=1)]
-_FORMS = {
-    "subscribe": "NAMESPACE/SERVICE, NAMESPACE/*, ./SERVICE, ./*, secret:NAME or *",
-    "claim": "a namespace or *",
-}
 
 
 class IdentityPattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,14 +34,3 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What it may see: `NAMESPACE/SERVICE`, `NAMESPACE/*`, `./*` (its own namespace), `secret:NAME` (SDS), `*`."""
     claim: tuple[ClaimPattern, ...] = ()
     """Namespaces of nodes that it may claim besides its own: a namespace, or `*`."""
-
-
-def explain(error: msgspec.ValidationError, rules: Any) -> str:
-    """What is wrong with a list of rules, and where in it: in words where msgspec shows a regular expression."""
-    reason, _, place = str(error).partition(" - at `$")
-    steps = re.findall(r"\w+", place)
-    if "regex" in reason and len(steps) == 3:
-        number, field, index = steps
-        found = rules[int(number)][field][int(index)]
-        reason = f"{found!r} is not {_FORMS[field]}"
-    return f"{reason.removeprefix('Object ')}, at rule {place.removesuffix('`')}"

@@ -7,6 +7,7 @@ source wins and the other is a `Problem`; when the winner goes, the other takes 
 It does not parse, does not debounce and does not know what an object means.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -96,6 +97,18 @@ class ObjectStore:
     def unsynced(self) -> list[str]:
         """Names of the sources that have not given their first full state yet."""
         return [source for source, done in self._synced.items() if not done]
+
+    async def until_synced(self) -> None:
+        """Wait until every source has given its first full state."""
+        synced = asyncio.Event()
+
+        def look(_changed: frozenset[ObjectKey] = frozenset()) -> None:
+            if self.synced:
+                synced.set()
+
+        self.listen(look)
+        look()
+        await synced.wait()
 
     def get(self, key: ObjectKey) -> Object | None:
         for objects in self._sources.values():

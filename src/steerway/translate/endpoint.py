@@ -1,7 +1,7 @@
 """Endpoint assignments: the addresses of a service port, by zone.
 
-What all four gRPC clients and Envoy accept: localities are present, each once, with a weight of at least 1; priority
-0 only, so there is no gap; IP literals; no address twice (the catalog sees to that).
+What all four gRPC clients and Envoy accept: localities are present, each once in a priority, with a weight of at least
+1; priorities from 0 without a gap; IP literals; no address twice (the catalog sees to that).
 """
 
 import itertools
@@ -21,24 +21,30 @@ _HEALTH = {
 
 
 def build(name: str, endpoints: Iterable[Endpoint], draining: bool) -> bytes:
-    """A ClusterLoadAssignment. `endpoints` are sorted by locality; `draining` says whether the client knows that state.
+    """A ClusterLoadAssignment. `endpoints` are sorted by priority and locality; `draining` says whether the client
+    knows that state.
 
     No endpoints give an empty assignment, which fails calls at once and recovers at once.
     """
     shown = [e for e in endpoints if draining or e.state is EndpointState.HEALTHY]
+    ranks = {priority: rank for rank, priority in enumerate(sorted({e.priority for e in shown}))}
     localities = [
-        _locality(where, list(group)) for where, group in itertools.groupby(shown, lambda e: e.locality)
+        _locality(where, ranks[priority], list(group))
+        for (priority, where), group in itertools.groupby(shown, lambda e: (e.priority, e.locality))
     ]
     assignment = endpoint_pb2.ClusterLoadAssignment(cluster_name=name, endpoints=localities)
     return serialize(assignment)
 
 
-def _locality(where: Locality, endpoints: list[Endpoint]) -> endpoint_components_pb2.LocalityLbEndpoints:
+def _locality(
+    where: Locality, priority: int, endpoints: list[Endpoint]
+) -> endpoint_components_pb2.LocalityLbEndpoints:
     healthy = sum(e.state is EndpointState.HEALTHY for e in endpoints)
     locality = endpoint_components_pb2.LocalityLbEndpoints(
         locality=base_pb2.Locality(region=where.region, zone=where.zone, sub_zone=where.sub_zone),
         # A locality without a weight gets no traffic, not even for sessions that stay with a draining endpoint.
         load_balancing_weight=wrappers_pb2.UInt32Value(value=healthy or len(endpoints)),
+        priority=priority,
     )
     for endpoint in endpoints:
         # Filled in place: building each level apart and copying it takes five times as long.

@@ -69,7 +69,9 @@ class Informer:
         client: KubernetesClient,
         apply: Callable[[Batch], None],
         watcher: Watcher | None = None,
+        cluster: str = "",
     ) -> None:
+        """`cluster` is the name of a remote cluster in metrics and logs; "" for the local one."""
         self.settled = asyncio.Event()
         self._resource = resource
         self._path = resource.path(namespace)
@@ -78,10 +80,14 @@ class Informer:
         self._watcher = watcher if watcher is not None else Watcher()
         self._known: set[ObjectKey] = set()
         self._bad: set[str] = set()
-        self._failing = False
+        self.failing_since: float | None = None
+        """Since when the API server does not answer (seconds of `time.monotonic`); None: it does."""
         scope = f"namespace {namespace}" if namespace is not None else "all namespaces"
         self._subject = f"kubernetes {resource.plural} in {scope}"
         self._log = log.bind(kind=resource.kind, namespace=namespace if namespace is not None else "all")
+        self._label = f"{cluster}/{resource.kind}" if cluster else resource.kind
+        if cluster:
+            self._log = self._log.bind(cluster=cluster)
 
     async def run(self) -> None:
         """List and watch until cancelled. Every failure is a `Problem` until it is over."""
@@ -108,7 +114,7 @@ class Informer:
             return
         self._contact()
         if (delta := self._watcher.on_page(page)) is not None:
-            telemetry.INFORMER_RELISTS.labels(self._resource.kind, self._watcher.list_reason).inc()
+            telemetry.INFORMER_RELISTS.labels(self._label, self._watcher.list_reason).inc()
             self._write(delta)
             self._log.info("listed", objects=len(delta.items), reason=self._watcher.list_reason)
             self.settled.set()
@@ -211,7 +217,8 @@ class Informer:
         self._log.warning(
             f"{verb}_failed", reason=str(failure), cure=advice, retry_in_seconds=round(pause, 1)
         )
-        self._failing = True
+        if self.failing_since is None:
+            self.failing_since = time.monotonic()
         reason = f"cannot {verb}: {failure}"
         if self._resource.loss and failure.status in _REFUSED:
             reason += f"; without it nobody knows {self._resource.loss}"
@@ -221,9 +228,9 @@ class Informer:
         self._apply(Batch(problems={self._subject: (problem,)}))
 
     def _contact(self) -> None:
-        telemetry.INFORMER_LAST_CONTACT.labels(self._resource.kind).set(time.time())
-        if self._failing:
-            self._failing = False
+        telemetry.INFORMER_LAST_CONTACT.labels(self._label).set(time.time())
+        if self.failing_since is not None:
+            self.failing_since = None
             self._log.info("contact_restored")
             self._apply(Batch(problems={self._subject: ()}))
 

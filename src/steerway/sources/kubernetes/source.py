@@ -32,7 +32,8 @@ class KubernetesOptions:
     `kubeconfig` None: the pod's service account, else the usual kubeconfig. `namespaces` None: all; empty: the own one
     (see `namespace.py`). `privacy`: whether annotations of Namespaces matter. `place`: whether Pods and Nodes are
     followed, to know where clients are; a server that does not show them holds up nothing. Namespaces and Nodes belong
-    to the cluster, and are followed only where all namespaces are.
+    to the cluster, and are followed only where all namespaces are. `cluster`: the name of a remote cluster,
+    for metrics and logs; "" for the local one.
     """
 
     kubeconfig: Path | None = None
@@ -40,17 +41,24 @@ class KubernetesOptions:
     namespaces: tuple[str, ...] | None = None
     privacy: bool = False
     place: bool = False
+    cluster: str = ""
 
 
 class KubernetesSource:
     """Follows Services and EndpointSlices, and what else the options name. Synced when every informer has listed (one
     that can be done without: or was refused); never publishes part of a list."""
 
-    name = "kubernetes"
-
     def __init__(self, options: KubernetesOptions, store: ObjectStore) -> None:
+        self.name = f"kubernetes {options.cluster}" if options.cluster else "kubernetes"
         self._options = options
         self._store = store
+        self._informers: list[Informer] = []
+
+    @property
+    def lost_since(self) -> float | None:
+        """Since when the API server has not told of some kind (seconds of `time.monotonic`); None: it tells of all."""
+        since = (each.failing_since for each in self._informers if each.failing_since is not None)
+        return min(since, default=None)
 
     async def run(self) -> None:
         """Follow until cancelled, through any outage.
@@ -65,8 +73,8 @@ class KubernetesSource:
                 await client.prepare()
             except RequestError as error:
                 log.warning("credentials_not_ready", reason=str(error))  # the informers say it with a cure
-            informers = [
-                Informer(resource, namespace, client, self._apply)
+            informers = self._informers = [
+                Informer(resource, namespace, client, self._apply, cluster=self._options.cluster)
                 for namespace in self._namespaces(access)
                 for resource in self._resources(namespace)
             ]

@@ -1,0 +1,103 @@
+"""Services of several clusters as one: equally named Services merge, port by port, by a policy.
+
+A member counts only while it is in use: not before all of it is known, and not after it was lost for too long. Who says
+so is the caller. What is the same in both (ports, their names) is taken from the nearest member that has the service:
+the local one, then by priority, then by name.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from steerway.catalog import endpoints
+from steerway.catalog.catalog import Catalog
+from steerway.catalog.model import Endpoint, Port, Problem, Service, ServiceId
+
+Policy = Literal["local_only", "local_first", "all"]
+"""Whose endpoints: of the local cluster; of the others when no local one can be reached; of all alike."""
+
+
+@dataclass(slots=True)
+class Member:
+    """A remote cluster. `region` is where its endpoints are that do not say it themselves; `priority`, from 1, is its
+    place in the row of those that take over."""
+
+    name: str
+    catalog: Catalog
+    region: str = ""
+    priority: int = 1
+    in_use: bool = False
+
+
+class Federation:
+    """The local catalog and those of the members, seen as one; see the module's docstring."""
+
+    def __init__(
+        self, local: Catalog, members: Iterable[Member] = (), policy: Policy = "local_first"
+    ) -> None:
+        self._local = local
+        self._members = sorted(members, key=lambda member: (member.priority, member.name))
+        self._policy = policy
+        self._merged: dict[ServiceId, Service | None] = {}
+
+    def service(self, id: ServiceId) -> Service | None:
+        """The service, merged; None when no member that counts has it."""
+        local = self._local.service(id)
+        if not self._members or self._policy == "local_only":
+            return local
+        if id not in self._merged:
+            self._merged[id] = self._merge(id, local)
+        return self._merged[id]
+
+    def changed(self, services: Iterable[ServiceId]) -> None:
+        """These services of any member are others now."""
+        for id in services:
+            self._merged.pop(id, None)
+
+    def problems(self) -> list[Problem]:
+        """Everything that is known and not served; that of a member says whose it is."""
+        remote = (
+            replace(problem, where=f"cluster {member.name}: {problem.where}")
+            for member in self._members
+            for problem in member.catalog.problems()
+        )
+        return [*self._local.problems(), *remote]
+
+    def _merge(self, id: ServiceId, local: Service | None) -> Service | None:
+        parts = [] if local is None else [local]
+        remote = ((member, member.catalog.service(id)) for member in self._members if member.in_use)
+        parts += [self._placed(found, member) for member, found in remote if found is not None]
+        if len(parts) < 2:
+            return next(iter(parts), None)
+        ports: dict[int, list[Port]] = {}
+        for part in parts:
+            for port in part.ports:
+                ports.setdefault(port.number, []).append(port)
+        merged = (_merge_ports(same) for same in ports.values())
+        return replace(parts[0], ports=tuple(merged), private=any(part.private for part in parts))
+
+    def _placed(self, service: Service, member: Member) -> Service:
+        priority = member.priority if self._policy == "local_first" else 0
+        ports = tuple(
+            replace(port, endpoints=tuple(_place(port.endpoints, member.region, priority)))
+            for port in service.ports
+        )
+        return replace(service, ports=ports)
+
+
+def _place(found: Iterable[Endpoint], region: str, priority: int) -> Iterator[Endpoint]:
+    for endpoint in found:
+        locality = endpoint.locality
+        if not locality.region:
+            locality = locality._replace(region=region)
+        yield endpoint._replace(locality=locality, priority=priority)
+
+
+def _merge_ports(same: Sequence[Port]) -> Port:
+    """One port of several members, the nearest first. Pod networks may overlap: then the nearest has the address, since
+    a client could not tell one from the other."""
+    taken: dict[tuple[str, int], Endpoint] = {}
+    for port in same:
+        for endpoint in port.endpoints:
+            taken.setdefault((endpoint.address, endpoint.port), endpoint)
+    return replace(same[0], endpoints=endpoints.ordered(taken.values()))

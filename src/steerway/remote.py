@@ -1,0 +1,110 @@
+"""A remote cluster: its API server, its own store and catalog, and whether what it gave may be used.
+
+It is not used before all of it is known, so that no service is seen without a part of its endpoints because a list was
+still on its way. While its API server is lost its last endpoints are used for a time; then they are given up, and
+clients go where the policy says. When it is back they are used again.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from steerway import telemetry
+from steerway.catalog.federation import Member
+from steerway.catalog.model import ServiceId
+from steerway.sources.debounce import Debouncer
+from steerway.sources.kubernetes import KubernetesSource
+from steerway.sources.objects import ObjectKey
+from steerway.sources.store import ObjectStore, Problem
+
+log = structlog.get_logger()
+
+_LOOK_SECONDS = 1.0
+"""How often the API server's absence is looked at when nothing changes."""
+
+
+class RemoteCluster:
+    """Runs one remote cluster into its `member`; `changed` hears of services that are others now."""
+
+    def __init__(
+        self,
+        member: Member,
+        source: KubernetesSource,
+        store: ObjectStore,
+        debouncer: Debouncer,
+        lost_seconds: float,
+        changed: Callable[[frozenset[ServiceId]], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = f"cluster {member.name}"
+        self.known = asyncio.Event()
+        """Set once all of it was known for the first time."""
+        self._member = member
+        self._source = source
+        self._store = store
+        self._debouncer = debouncer
+        self._lost_seconds = lost_seconds
+        self._changed = changed
+        self._clock = clock
+        store.register(source.name)
+        telemetry.CLUSTER_IN_USE.labels(member.name).set(0)
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._source.run())
+            tasks.create_task(self._follow())
+
+    def problems(self) -> list[Problem]:
+        """What its source tells of, and that it is lost or not known yet."""
+        found = [
+            Problem(f"{self.name}: {each.where}", each.reason, each.cure) for each in self._store.problems()
+        ]
+        if not self._store.synced:
+            cure = "its endpoints are not used until its API server has told all of them"
+            found.append(Problem(self.name, "is not known yet", cure))
+        elif not self._member.in_use:
+            found.append(
+                Problem(self.name, "is lost, and its endpoints were given up", "bring its API server back")
+            )
+        return found
+
+    async def _follow(self) -> None:
+        await self._store.until_synced()
+        # From here to the listener there is no await: no change is missed, and none is looked at twice.
+        catalog = self._member.catalog
+        changed = catalog.update(self._store.get, [found.key for found in self._store.objects()])
+        self._store.listen(self._debouncer.add)
+        self._use(True)
+        self._changed(changed)
+        self.known.set()
+        while True:
+            changed = catalog.update(self._store.get, await self._next())
+            if self._is_lost() == self._member.in_use:
+                self._use(not self._member.in_use)
+                changed |= {service.id for service in catalog}
+            if changed:
+                self._changed(changed)
+
+    async def _next(self) -> frozenset[ObjectKey]:
+        """What changed, or nothing after a while."""
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                return await self._debouncer.next()
+        except TimeoutError:
+            return frozenset()
+
+    def _is_lost(self) -> bool:
+        since = self._source.lost_since
+        return since is not None and self._clock() - since > self._lost_seconds
+
+    def _use(self, use: bool) -> None:
+        self._member.in_use = use
+        telemetry.CLUSTER_IN_USE.labels(self._member.name).set(int(use))
+        services = len(self._member.catalog)
+        if use:
+            log.info("cluster_in_use", cluster=self._member.name, services=services)
+        else:
+            log.warning("cluster_given_up", cluster=self._member.name, after_seconds=self._lost_seconds)

@@ -1,0 +1,137 @@
+"""Services of several clusters as one: who counts, in what order, and what clients get of it."""
+
+from collections import Counter
+
+import pytest
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steerway.catalog.catalog import Catalog
+from steerway.catalog.federation import Federation, Member, Policy
+from steerway.catalog.model import ServiceId
+from steerway.sources.objects import (
+    SERVICE_NAME_LABEL,
+    Endpoint,
+    EndpointPort,
+    EndpointSlice,
+    Object,
+    ObjectKey,
+    ObjectMeta,
+    Service,
+    ServicePort,
+    ServiceSpec,
+)
+from steerway.translate import endpoint as translate
+
+ID = ServiceId("shop", "cart")
+
+
+def catalog(*addresses: str, ports: tuple[int, ...] = (80,), zone: str | None = None) -> Catalog:
+    """One service with these endpoints on each of its ports; without a port there is no service."""
+    service = Service(
+        ObjectMeta("cart", "shop"), ServiceSpec([ServicePort(port, str(port)) for port in ports] or None)
+    )
+    slice_ = EndpointSlice(
+        ObjectMeta("cart-1", "shop", {SERVICE_NAME_LABEL: "cart"}),
+        "IPv4",
+        [Endpoint([address], zone=zone) for address in addresses],
+        [EndpointPort(str(port), 8000 + port) for port in ports],
+    )
+    objects: dict[ObjectKey, Object] = {service.key: service, slice_.key: slice_}
+    made = Catalog()
+    made.update(objects.get, objects)
+    return made
+
+
+def member(name: str, found: Catalog, priority: int = 1, in_use: bool = True) -> Member:
+    return Member(name, found, f"region-{name}", priority, in_use)
+
+
+def shown(federation: Federation, port: int = 80) -> list[tuple[str, str, int]]:
+    """Address, region and priority of the endpoints of a port."""
+    service = federation.service(ID)
+    assert service is not None
+    (found,) = (each for each in service.ports if each.number == port)
+    return [(each.address, each.locality.region, each.priority) for each in found.endpoints]
+
+
+LOCAL = ("10.0.0.1", "", 0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ("local_only", [LOCAL]),
+        ("local_first", [LOCAL, ("10.1.0.1", "region-east", 1), ("10.2.0.1", "region-west", 2)]),
+        ("all", [LOCAL, ("10.1.0.1", "region-east", 0), ("10.2.0.1", "region-west", 0)]),
+    ],
+)
+def test_a_policy_says_whose_endpoints(policy: Policy, expected: list[tuple[str, str, int]]) -> None:
+    east, west = member("east", catalog("10.1.0.1")), member("west", catalog("10.2.0.1"), 2)
+    assert shown(Federation(catalog("10.0.0.1"), [west, east], policy)) == expected
+
+
+def test_what_is_not_in_use_does_not_count_and_comes_and_goes() -> None:
+    east = member("east", catalog("10.1.0.1"), in_use=False)
+    federation = Federation(catalog("10.0.0.1"), [east])
+    assert shown(federation) == [LOCAL]
+    for east.in_use in (True, False):
+        federation.changed([ID])
+        assert len(shown(federation)) == 1 + east.in_use
+
+
+def test_a_service_that_is_only_elsewhere_is_served() -> None:
+    federation = Federation(catalog(ports=()), [member("east", catalog("10.1.0.1"))])
+    assert shown(federation) == [("10.1.0.1", "region-east", 1)]
+    assert Federation(catalog(ports=()), [member("east", catalog(ports=()))]).service(ID) is None
+
+
+def test_an_address_of_two_clusters_is_that_of_the_nearer_one() -> None:
+    east, west = member("east", catalog("10.0.0.1", "10.1.0.1")), member("west", catalog("10.1.0.1"), 2)
+    assert shown(Federation(catalog("10.0.0.1"), [west, east])) == [LOCAL, ("10.1.0.1", "region-east", 1)]
+
+
+def test_ports_of_all_members_are_served_under_the_name_of_the_nearest() -> None:
+    federation = Federation(catalog("10.0.0.1"), [member("east", catalog("10.1.0.1", ports=(80, 90)))])
+    assert [len(shown(federation, port)) for port in (80, 90)] == [2, 1]
+
+
+CATALOGS = st.builds(
+    lambda addresses, there, zone: catalog(*addresses, ports=(80,) if there else (), zone=zone),
+    st.lists(st.sampled_from([f"10.0.0.{number}" for number in range(1, 5)]), max_size=3, unique=True),
+    st.booleans(),
+    st.sampled_from((None, "a", "b")),
+)
+
+
+@given(
+    CATALOGS,
+    st.lists(st.tuples(CATALOGS, st.integers(1, 5), st.booleans()), max_size=3),
+    st.sampled_from(("local_first", "all")),
+)
+def test_what_clients_get_is_what_they_accept(
+    local: Catalog, others: list[tuple[Catalog, int, bool]], policy: Policy
+) -> None:
+    """Priorities from 0 without a gap, each locality once in its priority, no address twice."""
+    members = [member(str(number), *other) for number, other in enumerate(others)]
+    service = Federation(local, members, policy).service(ID)
+    counting = [local, *(each.catalog for each in members if each.in_use)]
+    assert (service is None) == all(each.service(ID) is None for each in counting)
+    if service is None:
+        return
+    made = ClusterLoadAssignment.FromString(translate.build("c", service.ports[0].endpoints, draining=True))
+    groups = Counter((each.priority, each.locality.region, each.locality.zone) for each in made.endpoints)
+    assert set(groups.values()) <= {1}
+    assert {each.priority for each in made.endpoints} == set(
+        range(len({each.priority for each in made.endpoints}))
+    )
+    addresses = [
+        each.endpoint.address.socket_address.address
+        for group in made.endpoints
+        for each in group.lb_endpoints
+    ]
+    known = {
+        each.address for one in counting if (found := one.service(ID)) for each in found.ports[0].endpoints
+    }
+    assert sorted(addresses) == sorted(known)
