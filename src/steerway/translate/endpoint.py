@@ -24,9 +24,16 @@ def build(name: str, endpoints: Iterable[Endpoint], draining: bool) -> bytes:
     """A ClusterLoadAssignment. `endpoints` are sorted by priority and locality; `draining` says whether the client
     knows that state.
 
-    No endpoints give an empty assignment, which fails calls at once and recovers at once.
+    Where all of them drain, all are healthy to the client: serving ones are better than none (KEP-1669, as kube-proxy
+    does), and gRPC clients would give draining ones no call at all. No endpoints give an empty assignment, which fails
+    calls at once and recovers at once.
     """
-    shown = [e for e in endpoints if draining or e.state is EndpointState.HEALTHY]
+    present = list(endpoints)
+    shown = [e for e in present if e.state is EndpointState.HEALTHY]
+    if not shown:
+        shown = [e._replace(state=EndpointState.HEALTHY) for e in present]
+    elif draining:
+        shown = present
     ranks = {priority: rank for rank, priority in enumerate(sorted({e.priority for e in shown}))}
     localities = [
         _locality(where, ranks[priority], list(group))

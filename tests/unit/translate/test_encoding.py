@@ -116,6 +116,14 @@ class TestAssignment:
         assert addresses(found, HEALTHY) == ["10.0.0.1:50051"]
         assert addresses(found, DRAINING) == ["10.0.0.2:50051", "10.0.0.3:50051"]
 
+    @pytest.mark.parametrize("draining", [False, True])
+    def test_keeps_endpoints_that_drain_where_there_are_no_others(self, draining: bool) -> None:
+        """As healthy ones, for every client, as kube-proxy does (KEP-1669): gRPC gives draining ones no new call."""
+        endpoints = [pod(1, "a", EndpointState.DRAINING), pod(2, "b", EndpointState.DRAINING)]
+        found = assignment(*endpoints, draining=draining)
+        assert zones(found) == [("a", 1, 1), ("b", 1, 1)]
+        assert addresses(found, HEALTHY) == ["10.0.0.1:50051", "10.0.0.2:50051"]
+
     def test_takes_ipv6_addresses(self) -> None:
         """As literals without brackets."""
         found = assignment(Endpoint("fd00::1", 50051))
@@ -146,8 +154,8 @@ def test_different_meaning_is_different_bytes() -> None:
             [pod(1)],
             [pod(2)],
             [pod(1, "a")],
-            [pod(1, state=EndpointState.DRAINING)],
             [pod(1), pod(2)],
+            [pod(1), pod(2, state=EndpointState.DRAINING)],
             [Endpoint("10.0.0.1", 1)],
         )
     ]

@@ -205,6 +205,26 @@ class TestEndpoints:
         body = mesh.get(type_url.ENDPOINT, name, ENVOY)
         assert body == mesh.get(type_url.ENDPOINT, name, CORE)
 
+    @pytest.mark.parametrize("audience", [PLAIN, CORE])
+    def test_the_last_pods_take_calls_until_others_are_ready(self, audience: str) -> None:
+        """All of them terminate: serving ones are kept until one is ready or all went."""
+        leaving = [endpoint(f"10.0.0.{n}", ready=False, serving=n < 3, terminating=True) for n in (1, 2, 3)]
+        mesh = Mesh(service(50051), endpoint_slice(*leaving))
+        assert mesh.dial("backend", audience) == ["10.0.0.1:50051", "10.0.0.2:50051"]
+        mesh.update(endpoint_slice(*leaving, endpoint("10.0.0.4", ready=False)))
+        assert mesh.dial("backend", audience) == ["10.0.0.1:50051", "10.0.0.2:50051"]
+        mesh.update(endpoint_slice(*leaving, "10.0.0.4"))
+        assert mesh.dial("backend", audience) == ["10.0.0.4:50051"]
+        mesh.update(endpoint_slice())
+        assert mesh.dial("backend", audience) == []
+
+    def test_a_pod_that_is_dialled_by_name_takes_calls_until_it_is_gone(self) -> None:
+        """It is all that its name stands for, while the service sends new calls to others."""
+        leaving = endpoint("10.0.0.1", hostname="web-0", ready=False, serving=True, terminating=True)
+        mesh = Mesh(service(50051), endpoint_slice(leaving, endpoint("10.0.0.2", hostname="web-1")))
+        assert mesh.dial("web-0.backend.shop") == ["10.0.0.1:50051"]
+        assert mesh.dial("backend.shop") == ["10.0.0.2:50051"]
+
     def test_assignments_are_shared_by_all_namespaces(self, mesh: Mesh) -> None:
         """State grows with audiences that differ, never with clients."""
         mesh.dial("backend.shop", "grpc/plain/a")
