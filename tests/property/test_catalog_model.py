@@ -63,12 +63,17 @@ def test_each_port_has_the_endpoints_of_the_model(objects: list[Object]) -> None
     for fact in facts:
         built = mesh.catalog.service(ServiceId(fact.metadata.namespace, fact.metadata.name))
         tcp = [port for port in fact.spec.ports or () if port.protocol in (None, "TCP")]
-        if fact.spec.type == "ExternalName" or not tcp:
+        external = fact.spec.external_name
+        if external == "10.0.0.1" or (not tcp and external is None):
             assert built is None
             assert any(problem.where == str(fact.key) for problem in mesh.catalog.problems())
             continue
         assert built is not None
         assert [port.number for port in built.ports] == [port.port for port in tcp]
+        assert built.external_name == (external or "")
+        if external is not None:
+            assert not any(port.endpoints for port in built.ports)
+            continue
         own = [
             found
             for found in mesh.facts.values()

@@ -46,6 +46,17 @@ def test_added_and_removed_endpoints_are_followed_without_a_failed_call(
     assert load.failures == []
 
 
+def test_an_external_name_is_resolved_by_clients(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """gRFC A37: the host of a Service of type ExternalName, by the client's own DNS."""
+    (address,) = backends.open(1)
+    port = Endpoint(address).port
+    files.write("host.yaml", service("host", {}, type="ExternalName", externalName="localhost"))
+    channel = connect(steer()).dial(f"xds:///host.shop:{port}")
+    assert {answer.backend for answer in channel.call(10)} == {address}
+
+
 def test_a_service_without_endpoints_fails_calls_at_once_and_works_again_when_it_has_some(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:

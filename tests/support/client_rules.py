@@ -99,9 +99,20 @@ def _route_entry(route: route_components_pb2.Route) -> Iterator[str]:
 def _cluster(cluster: cluster_pb2.Cluster, name: str) -> Iterator[str]:
     if cluster.name != name:
         yield f"the Cluster is named {cluster.name!r}, the route says {name!r}"
-    if cluster.WhichOneof("cluster_discovery_type") != "type" or cluster.type != cluster_pb2.Cluster.EDS:
-        yield "discovery other than EDS needs checks of its own here, or is refused by all"
-    if not _is_ads(cluster.eds_cluster_config.eds_config):
+    if cluster.WhichOneof("cluster_discovery_type") != "type" or cluster.type not in (
+        cluster_pb2.Cluster.EDS,
+        cluster_pb2.Cluster.LOGICAL_DNS,
+    ):
+        yield "discovery other than EDS and LOGICAL_DNS needs checks of its own here, or is refused by all"
+    if cluster.type == cluster_pb2.Cluster.LOGICAL_DNS:
+        hosts = [each for place in cluster.load_assignment.endpoints for each in place.lb_endpoints]
+        if len(cluster.load_assignment.endpoints) != 1 or len(hosts) != 1:
+            yield "gRFC A37: a LOGICAL_DNS cluster has one locality with one endpoint"
+        elif not (host := hosts[0].endpoint.address.socket_address).address or not host.port_value:
+            yield "gRFC A37: the endpoint of a LOGICAL_DNS cluster has a host and a port"
+        elif host.resolver_name:
+            yield "gRFC A37: a resolver_name is refused"
+    elif not _is_ads(cluster.eds_cluster_config.eds_config):
         yield "endpoints must come over ads"
     if cluster.lb_policy not in (cluster_pb2.Cluster.ROUND_ROBIN, cluster_pb2.Cluster.RING_HASH):
         yield "C-core, Node: lb_policy is neither ROUND_ROBIN nor RING_HASH"

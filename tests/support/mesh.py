@@ -48,15 +48,19 @@ def service(
     type: str | None = None,
     ip_families: list[str] | None = None,
     publish_not_ready_addresses: bool = False,
+    external_name: str | None = None,
+    **spec: str,
 ) -> Service:
-    """A Service; a port that is a number is an unnamed one."""
-    spec = ServiceSpec(
+    """A Service; a port that is a number is an unnamed one. With `external_name` it has that type."""
+    made = ServiceSpec(
         ports=[ServicePort(port) if isinstance(port, int) else port for port in ports],
-        type=type,
+        type="ExternalName" if external_name is not None else type,
+        external_name=external_name,
         ip_families=ip_families,
         publish_not_ready_addresses=publish_not_ready_addresses,
+        **spec,
     )
-    return Service(ObjectMeta(name, namespace), spec)
+    return Service(ObjectMeta(name, namespace), made)
 
 
 def endpoint(
@@ -189,13 +193,16 @@ class Mesh:
         return body
 
     def assignment(self, target: str, audience: str = PLAIN) -> endpoint_pb2.ClusterLoadAssignment:
-        """What a client that dials `xds:///TARGET` ends at, all resources on the way being valid."""
+        """What a client that dials `xds:///TARGET` ends at, all resources on the way being valid: host names for an
+        external name."""
         listener = listener_pb2.Listener.FromString(self.get(type_url.LISTENER, target, audience))
         manager = hcm_pb2.HttpConnectionManager.FromString(listener.api_listener.api_listener.value)
         name = manager.rds.route_config_name
         route = route_pb2.RouteConfiguration.FromString(self.get(type_url.ROUTE, name, audience))
         action = route.virtual_hosts[0].routes[0].route
         cluster = cluster_pb2.Cluster.FromString(self.get(type_url.CLUSTER, action.cluster, audience))
+        if cluster.type == cluster_pb2.Cluster.LOGICAL_DNS:
+            return cluster.load_assignment
         name = cluster.eds_cluster_config.service_name
         return endpoint_pb2.ClusterLoadAssignment.FromString(self.get(type_url.ENDPOINT, name, audience))
 

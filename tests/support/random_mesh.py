@@ -44,7 +44,8 @@ def services(draw: st.DrawFn) -> Service:
         *ports,
         name=draw(_names),
         namespace=draw(_namespaces),
-        type=draw(st.sampled_from([None, None, "ClusterIP", "ClusterIP", "ExternalName"])),
+        type=draw(st.sampled_from([None, "ClusterIP"])),
+        external_name=draw(st.sampled_from([None, None, None, None, "db.example.org", "10.0.0.1"])),
         ip_families=draw(families),
         publish_not_ready_addresses=draw(st.sampled_from([False, False, True])),
     )

@@ -228,7 +228,9 @@ def _endpoints(assignment: endpoint_pb2.ClusterLoadAssignment) -> list[str]:
 async def test_problems_of_all_stages_are_counted_together(serve: Serve, manifests: Files) -> None:
     """What sources, catalog and translator skip; the rest is served."""
     manifests.write_text("broken.yaml", "a: [")
-    manifests.write("external.yaml", service("external", {"": 80}, type="ExternalName"))
+    manifests.write(
+        "external.yaml", service("external", {"": 80}, type="ExternalName", externalName="10.0.0.1")
+    )
     nested = {"typed_extension_protocol_options": {"x": {"@type": 3}}}
     manifests.write("raw.yaml", {"@type": type_url.CLUSTER, "name": "raw", **nested})
     _, admin = await serve(settings(files=(manifests.directory,))).started()

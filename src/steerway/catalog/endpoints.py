@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from steerway.catalog.model import Endpoint, EndpointState, Locality, Problem
 from steerway.sources.objects import Endpoint as EndpointFact
-from steerway.sources.objects import EndpointPort, EndpointSlice
+from steerway.sources.objects import EndpointPort, EndpointSlice, Hint
 
 ByAddress = dict[tuple[str, int], Endpoint]
 """(address, port) → endpoint."""
@@ -70,10 +70,23 @@ def _add(family: ByAddress, fact: EndpointFact, port: EndpointPort, publish_not_
     address = canonical(fact.addresses[0])
     if address is None:
         return
-    locality = Locality(zone=fact.zone or "")
-    endpoint = Endpoint(address, port.port, state, locality, fact.hostname or "")
+    hints = fact.hints
+    endpoint = Endpoint(
+        address,
+        port.port,
+        state,
+        Locality(zone=fact.zone or ""),
+        fact.hostname or "",
+        node=fact.node_name or "",
+        for_zones=_names(hints.for_zones) if hints is not None else (),
+        for_nodes=_names(hints.for_nodes) if hints is not None else (),
+    )
     present = family.get((address, port.port))
     family[address, port.port] = endpoint if present is None else min(present, endpoint, key=_preference)
+
+
+def _names(hints: list[Hint] | None) -> tuple[str, ...]:
+    return tuple(sorted({hint.name for hint in hints or ()}))
 
 
 @functools.lru_cache(maxsize=65536)
@@ -85,9 +98,9 @@ def canonical(address: str) -> str | None:
         return None
 
 
-def _preference(endpoint: Endpoint) -> tuple[bool, Locality, str]:
+def _preference(endpoint: Endpoint) -> tuple[object, ...]:
     """Which of two facts about one address is kept: the healthy one, then any fixed order."""
-    return endpoint.state is not EndpointState.HEALTHY, endpoint.locality, endpoint.hostname
+    return endpoint.state is not EndpointState.HEALTHY, *endpoint[3:]
 
 
 def ordered(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:

@@ -47,6 +47,10 @@ class Endpoint(NamedTuple):
     hostname: str = ""
     priority: int = 0
     """0 is used first; the next greater one when no endpoint of it can be reached."""
+    node: str = ""
+    for_zones: tuple[str, ...] = ()
+    for_nodes: tuple[str, ...] = ()
+    """Hints: zones and nodes whose clients the endpoint is for, sorted; empty for those of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +70,25 @@ class Port:
 class Service:
     """A service that can be served: its TCP ports in the order of the manifest.
 
-    `private`: it is not for every client that has proved who it is.
+    `private`: it is not for every client that has proved who it is. `external_name`: the host name that it stands for
+    instead of endpoints, on any port; "" for a service with endpoints.
     """
 
     id: ServiceId
     ports: tuple[Port, ...] = ()
     private: bool = False
+    external_name: str = ""
+    local_only: bool = False
+    """`internalTrafficPolicy: Local`: clients want endpoints of their own node only."""
+    distribution: str = ""
+    """`trafficDistribution`: `PreferSameZone` and the like; "" when not set."""
+    sticky: bool = False
+    """`sessionAffinity: ClientIP`: a client wants to stay with one endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A part of a service that is not served: the object, why, and what to do about it."""
+    """A part of a service that is not served, or otherwise than it says: the object, why, and what to do about it."""
 
     where: str
     reason: str

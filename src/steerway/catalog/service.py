@@ -2,7 +2,7 @@
 
 Rules: Kubernetes API reference, Service v1. UDP and SCTP ports are not served, since gRPC speaks TCP. A dual-stack
 Service describes each pod twice, once per family; one family is used, or every client would hold two connections to
-each pod.
+each pod. A Service of type ExternalName has a host name for endpoints, whatever slices name it.
 """
 
 import itertools
@@ -23,16 +23,21 @@ def build(
     """
     where = str(fact.key)
     spec = fact.spec
-    if spec.type == "ExternalName":
-        cure = "dial its external name with dns:///, or give the Service endpoints of its own"
-        return None, [Problem(where, "type ExternalName is not served: it has no endpoints", cure)]
+    external_name = (spec.external_name or "").removesuffix(".") if spec.type == "ExternalName" else ""
+    if endpoints.canonical(external_name) is not None:
+        # Services of type ExternalName: one that looks like an IP address is still a name, and DNS knows none such.
+        cure = "give the Service no selector, and write an EndpointSlice with the address"
+        return None, [Problem(where, f"externalName {external_name} is an IP address, not a host name", cure)]
     ports = [port for port in spec.ports or () if port.protocol in (None, "TCP")]
-    if not ports:
+    if not ports and not external_name:
         reason = "none of its ports is TCP" if spec.ports else "it has no ports"
         return None, [
             Problem(where, f"{reason}, so there is nothing to serve", "add a TCP port to spec.ports")
         ]
-    merged, problems = endpoints.merge(slices, spec.publish_not_ready_addresses)
+    merged, problems = endpoints.merge(() if external_name else slices, spec.publish_not_ready_addresses)
+    if spec.internal_traffic_policy == "Local" and not external_name:
+        reason = "internalTrafficPolicy Local is not followed: clients get the endpoints of all nodes"
+        problems.append(Problem(where, reason, "set it to Cluster if that is meant"))
     built: dict[int, Port] = {}
     for port in ports:
         if port.port in built:
@@ -46,7 +51,16 @@ def build(
         )
     id = ServiceId(fact.metadata.namespace, fact.metadata.name)
     own = is_private(fact)
-    return CatalogService(id, tuple(built.values()), private if own is None else own), problems
+    service = CatalogService(
+        id,
+        tuple(built.values()),
+        private=private if own is None else own,
+        external_name=external_name,
+        local_only=spec.internal_traffic_policy == "Local",
+        distribution=spec.traffic_distribution or "",
+        sticky=spec.session_affinity == "ClientIP",
+    )
+    return service, problems
 
 
 def is_private(fact: Service | Namespace) -> bool | None:

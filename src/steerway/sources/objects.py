@@ -84,8 +84,12 @@ class ServiceSpec(_Slim, frozen=True):
     ports: list[ServicePort] | None = None
     cluster_ip: str | None = msgspec.field(default=None, name="clusterIP")
     type: str | None = None
+    external_name: str | None = None
     ip_families: list[str] | None = None
     publish_not_ready_addresses: bool = False
+    internal_traffic_policy: str | None = None  # None means Cluster
+    traffic_distribution: str | None = None
+    session_affinity: str | None = None  # None means None
 
 
 class Service(_Slim, frozen=True):
@@ -106,12 +110,24 @@ class EndpointConditions(_Slim, frozen=True):
     terminating: bool | None = None
 
 
+class Hint(_Slim, frozen=True):
+    """A zone or node whose clients an endpoint is for (ForZone, ForNode)."""
+
+    name: str
+
+
+class EndpointHints(_Slim, frozen=True):
+    for_zones: list[Hint] | None = None
+    for_nodes: list[Hint] | None = None
+
+
 class Endpoint(_Slim, frozen=True):
     addresses: list[str]
     conditions: EndpointConditions | None = None
     hostname: str | None = None
     node_name: str | None = None
     zone: str | None = None
+    hints: EndpointHints | None = None
 
 
 class EndpointPort(_Slim, frozen=True):

@@ -139,6 +139,11 @@ def _metadata(obj: Namespace | Service | EndpointSlice) -> Iterator[Fault]:
 
 
 def _service(service: Service) -> Iterator[Fault]:
+    if service.spec.type == "ExternalName":
+        name = service.spec.external_name or ""
+        if not _SUBDOMAIN.fullmatch(name.removesuffix(".")) or len(name) > 253:
+            reason = f"{name!r} is not a host name" if name else "an ExternalName has no externalName"
+            yield Fault(("spec", "externalName"), reason, "write a host name in lower case: db.example.org")
     seen: set[tuple[int, str]] = set()
     names: set[str] = set()
     ports = service.spec.ports or []

@@ -15,6 +15,7 @@ from steerway.errors import TranslateError
 
 _WORD = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?")
 """Wider than a DNS label, because the short mapping format takes such names."""
+_MAX_PORT = 65_535
 _NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 _MAX_NAME = 253 + 1 + 15  # a DNS name, a colon, and a port name (RFC 6335)
 _GRPC_PROTOCOLS = ("grpc", "kubernetes.io/h2c")
@@ -88,13 +89,19 @@ def select_port(service: Service, port: str) -> Port:
     """The port that a target means. TranslateError when there is none such, or more than one.
 
     Without a port: the only one; else the one named `grpc`; else the only one that looks like gRPC by its name
-    (`grpc-…`) or appProtocol; else the first.
+    (`grpc-…`) or appProtocol; else the first. An external name has every port, whether the Service lists it or not.
     """
     if port:
         for wanted in service.ports:
             if port in (str(wanted.number), wanted.name):
                 return wanted
+        if service.external_name and _NUMBER.fullmatch(port) and int(port) <= _MAX_PORT:
+            return Port(int(port))
         raise TranslateError(f"service {service.id} has no TCP port {port}; it has {_list(service.ports)}")
+    if not service.ports:
+        raise TranslateError(
+            f"service {service.id} is an external name without ports; add :PORT to the target"
+        )
     if len(service.ports) == 1:
         return service.ports[0]
     for candidate in service.ports:

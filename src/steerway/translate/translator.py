@@ -220,6 +220,8 @@ class Translator:
         if service is None:
             raise TranslateError(names.unknown(target.service))
         port = names.select_port(service, target.port)
+        if service.external_name and target.pod:
+            raise TranslateError(f"service {service.id} is an external name, and has no pods")
         canonical = target.canonical(port.number, self._domain)
         scope = str(service.id) if self._scope_all or service.private else ""
         match served:
@@ -229,7 +231,12 @@ class Translator:
                 return _Resource(route.build(name, canonical), ((type_url.CLUSTER, canonical),), scope)
             case type_url.CLUSTER:
                 report_load = self._load_reporting and audience != audiences.GRPC_QUIET
+                if service.external_name:
+                    body = cluster.build_dns(name, service.external_name, port.number, report_load)
+                    return _Resource(body, (), scope)
                 return _Resource(cluster.build(name, report_load), ((type_url.ENDPOINT, name),), scope)
+        if service.external_name:
+            raise TranslateError(f"service {service.id} is an external name; clients of its cluster ask DNS")
         endpoints = [e for e in port.endpoints if e.hostname == target.pod] if target.pod else port.endpoints
         return _Resource(
             endpoint.build(name, endpoints, draining=audiences.keeps_draining(audience)), (), scope

@@ -66,7 +66,10 @@ def test_a_service_has_its_tcp_ports_in_the_order_of_the_manifest() -> None:
 @pytest.mark.parametrize(
     ("fact", "reason"),
     [
-        (service(80, type="ExternalName"), "type ExternalName is not served: it has no endpoints"),
+        (
+            service(80, external_name="10.0.0.1"),
+            "externalName 10.0.0.1 is an IP address, not a host name",
+        ),
         (service(), "it has no ports, so there is nothing to serve"),
         (Service(ObjectMeta("backend", "shop")), "it has no ports, so there is nothing to serve"),
         (
@@ -91,6 +94,45 @@ def test_what_cannot_be_served_is_told_with_a_cure(fact: Service, reason: str) -
 def test_every_other_type_of_service_is_served(kind: str | None) -> None:
     """Clients go to the pods: what stands in front of them does not matter."""
     assert Facts(service(50051, type=kind), endpoint_slice("10.0.0.1")).endpoints() == 1
+
+
+def test_an_external_name_stands_for_a_host_instead_of_endpoints() -> None:
+    """Whatever slices name its Service; with the ports that it lists, which may be none."""
+    facts = Facts(service(external_name="db.example.org."), endpoint_slice("10.0.0.1"))
+    found = facts.catalog.service(BACKEND)
+    assert found is not None
+    assert (found.external_name, found.ports) == ("db.example.org", ())
+    facts.put(service(5432, external_name="db.example.org"))
+    found = facts.catalog.service(BACKEND)
+    assert found is not None
+    assert (found.external_name, found.ports) == ("db.example.org", (Port(5432),))
+    assert facts.put(service(50051)) == {BACKEND}
+    assert facts.endpoints() == 1
+
+
+def test_what_a_service_says_of_its_traffic_is_known() -> None:
+    """A policy of the node is told not to be followed, since clients get endpoints of all nodes."""
+    facts = Facts(
+        service(
+            80,
+            internal_traffic_policy="Local",
+            traffic_distribution="PreferSameZone",
+            session_affinity="ClientIP",
+        )
+    )
+    found = facts.catalog.service(BACKEND)
+    assert found is not None
+    assert (found.local_only, found.distribution, found.sticky) == (True, "PreferSameZone", True)
+    (problem,) = facts.catalog.problems()
+    assert (
+        problem.reason
+        == "internalTrafficPolicy Local is not followed: clients get the endpoints of all nodes"
+    )
+    assert facts.put(service(80, internal_traffic_policy="Cluster", session_affinity="None")) == {BACKEND}
+    found = facts.catalog.service(BACKEND)
+    assert found is not None
+    assert (found.local_only, found.distribution, found.sticky) == (False, "", False)
+    assert facts.catalog.problems() == []
 
 
 def test_a_headless_service_without_selector_is_served() -> None:
@@ -201,7 +243,7 @@ def test_only_the_listed_services_are_served(only: frozenset[str], expected: set
 
 def test_a_service_that_nobody_wants_served_is_no_problem() -> None:
     """What is left out by a setting needs no cure."""
-    assert Facts(service(80, type="ExternalName"), only=frozenset({"cart"})).catalog.problems() == []
+    assert Facts(service(80, external_name="10.0.0.1"), only=frozenset({"cart"})).catalog.problems() == []
 
 
 def test_problems_go_with_their_cause_and_are_sorted() -> None:

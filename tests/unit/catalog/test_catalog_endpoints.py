@@ -5,7 +5,7 @@ from tests.support.mesh import Mesh, endpoint, endpoint_slice, service
 
 from steerway.catalog.model import Endpoint, EndpointState, Locality, Service, ServiceId
 from steerway.sources.objects import Endpoint as EndpointFact
-from steerway.sources.objects import EndpointPort, EndpointSlice, ServicePort
+from steerway.sources.objects import EndpointHints, EndpointPort, EndpointSlice, Hint, ServicePort
 from steerway.sources.objects import Service as ServiceFact
 
 
@@ -200,6 +200,18 @@ def test_a_dual_stack_service_shows_its_pods_once(
 ) -> None:
     """By the first of its families that can take traffic; without `ipFamilies` none is known to be twice."""
     assert shown(*slices, fact=service(50051, ip_families=families)) == expected
+
+
+def test_node_and_hints_of_an_endpoint_are_known() -> None:
+    """The same whatever order the hints are in; an endpoint without hints is for clients of all zones and nodes."""
+    hints = EndpointHints([Hint("b"), Hint("a"), Hint("b")], [Hint("n1")])
+    hinted = EndpointFact(["10.0.0.1"], node_name="n1", hints=hints)
+    plain = EndpointFact(["10.0.0.2"], hints=EndpointHints())
+    (port,) = served(service(50051), endpoint_slice(hinted, plain)).ports
+    assert [(each.node, each.for_zones, each.for_nodes) for each in port.endpoints] == [
+        ("n1", ("a", "b"), ("n1",)),
+        ("", (), ()),
+    ]
 
 
 def test_an_fqdn_slice_is_ignored_with_a_reason() -> None:

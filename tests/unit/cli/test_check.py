@@ -94,8 +94,8 @@ def test_a_failure_has_its_place_and_a_cure_and_the_rest_is_checked(
         ),
         (
             "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: ExternalName}\n",
-            "x.yaml:1",
-            "ExternalName is not served",
+            "x.yaml:4",
+            "an ExternalName has no externalName",
         ),
         (
             "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: s}\naddressType: IPv4\n",

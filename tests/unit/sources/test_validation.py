@@ -53,6 +53,7 @@ def test_good_objects_have_no_fault() -> None:
         (("spec", "ports", 0, "port"), -1, "port -1 is out of range"),
         (("spec", "ports", 0, "protocol"), "tcp", "unknown protocol 'tcp'"),
         (("spec", "ports", 0, "name"), None, "a port of several has no name"),
+        (("spec", "type"), "ExternalName", "an ExternalName has no externalName"),
         (("spec", "ports", 0, "name"), "dns", "two ports are named 'dns'"),
     ],
 )
@@ -62,8 +63,27 @@ def test_a_faulty_service_is_named_by_its_place(path: tuple[Any, ...], value: An
     assert fault is not None
     assert reason in fault.reason
     assert fault.cure
-    if "two ports" not in reason:
+    if "two ports" not in reason and "externalName" not in reason:
         assert fault.path == path
+
+
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [
+        ("db.example.org", True),
+        ("db.example.org.", True),
+        ("10.0.0.1", True),
+        ("DB.example.org", False),
+        ("", False),
+    ],
+)
+def test_an_external_name_is_a_host_name(name: str, good: bool) -> None:
+    """One that looks like an address is a name to the API server."""
+    external = changed(GOOD_SERVICE, ("spec", "type"), "ExternalName")
+    fault = first_fault(msgspec.convert(changed(external, ("spec", "externalName"), name), Service))
+    assert (fault is None) is good
+    if fault is not None:
+        assert fault.path == ("spec", "externalName")
 
 
 @pytest.mark.parametrize(

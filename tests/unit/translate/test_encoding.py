@@ -5,7 +5,7 @@ import itertools
 import pytest
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import base_pb2
-from envoy.config.core.v3.health_check_pb2 import DRAINING, HEALTHY
+from envoy.config.core.v3.health_check_pb2 import DRAINING, HEALTHY, UNKNOWN
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_pb2
@@ -68,6 +68,14 @@ class TestCluster:
         assert found.type == cluster_pb2.Cluster.EDS
         assert found.eds_cluster_config.service_name == NAME
         assert found.lb_policy == cluster_pb2.Cluster.ROUND_ROBIN
+        assert client_rules.refusals(type_url.CLUSTER, NAME, body) == []
+
+    def test_may_be_one_host_that_clients_ask_dns_for(self) -> None:
+        """gRFC A37."""
+        body = cluster.build_dns(NAME, "db.example.org", 5432)
+        found = cluster_pb2.Cluster.FromString(body)
+        assert found.type == cluster_pb2.Cluster.LOGICAL_DNS
+        assert addresses(found.load_assignment, UNKNOWN) == ["db.example.org:5432"]
         assert client_rules.refusals(type_url.CLUSTER, NAME, body) == []
 
     def test_lifts_the_hidden_limit_of_requests(self) -> None:
@@ -136,9 +144,10 @@ class TestAssignment:
         lambda: listener.build("backend", NAME),
         lambda: route.build(NAME, NAME),
         lambda: cluster.build(NAME),
+        lambda: cluster.build_dns(NAME, "db.example.org", 1),
         lambda: endpoint.build(NAME, [pod(1, "a"), pod(2, "b")], draining=True),
     ],
-    ids=["listener", "route", "cluster", "assignment"],
+    ids=["listener", "route", "cluster", "host", "assignment"],
 )
 def test_equal_meaning_is_equal_bytes(build) -> None:  # type: ignore[no-untyped-def]
     """The version of a resource is a hash of them, on every replica."""

@@ -5,6 +5,7 @@ import time
 import msgspec
 import pytest
 from envoy.config.core.v3.health_check_pb2 import DRAINING, HEALTHY
+from envoy.config.endpoint.v3 import endpoint_pb2
 from tests.support.mesh import (
     CORE,
     ENVOY,
@@ -41,6 +42,14 @@ def absence(mesh: Mesh, served: str, name: str, audience: str = PLAIN) -> str:
     with pytest.raises(AbsentError) as error:
         mesh.get(served, name, audience)
     return str(error.value)
+
+
+def hosts(assignment: endpoint_pb2.ClusterLoadAssignment) -> list[tuple[str, int]]:
+    """Hosts and ports, whatever their state."""
+    found = (
+        each.endpoint.address.socket_address for place in assignment.endpoints for each in place.lb_endpoints
+    )
+    return [(each.address, each.port_value) for each in found]
 
 
 def entry(served: str, name: str = CANONICAL, audience: str = "grpc") -> tuple[str, str, str]:
@@ -187,10 +196,39 @@ class TestAbsence:
         assert mesh.dial("cart") == []
         assert absence(mesh, type_url.LISTENER, "backend") == "there is no service shop/backend to serve"
 
-    def test_an_external_name_is_absent(self) -> None:
-        """It has no endpoints of its own."""
-        mesh = Mesh(service(50051, type="ExternalName"))
-        assert absence(mesh, type_url.LISTENER, "backend") == "there is no service shop/backend to serve"
+
+class TestExternalNames:
+    """A Service of type ExternalName is a cluster whose clients ask DNS."""
+
+    def test_every_port_of_the_host_can_be_dialled(self) -> None:
+        """Those that the Service lists by their names too, and the only one without saying so."""
+        mesh = Mesh(service(ServicePort(5432, "db"), external_name="db.example.org"))
+        for target, port in (("backend", 5432), ("backend:db", 5432), ("backend:9090", 9090)):
+            assert hosts(mesh.assignment(target)) == [("db.example.org", port)]
+
+    def test_without_ports_a_target_needs_one(self) -> None:
+        """Names of ports there are none."""
+        mesh = Mesh(service(external_name="db.example.org"))
+        assert hosts(mesh.assignment("backend:1")) == [("db.example.org", 1)]
+        reason = absence(mesh, type_url.LISTENER, "backend")
+        assert reason == "service shop/backend is an external name without ports; add :PORT to the target"
+        for target in ("backend:db", "backend:65536", "backend:0"):
+            assert "has no TCP port" in absence(mesh, type_url.LISTENER, target)
+
+    def test_it_has_neither_assignment_nor_pods(self) -> None:
+        """Whoever asks is told why."""
+        mesh = Mesh(service(50051, external_name="db.example.org"))
+        assert "clients of its cluster ask DNS" in absence(mesh, type_url.ENDPOINT, CANONICAL)
+        assert "has no pods" in absence(mesh, type_url.LISTENER, "web-0.backend.shop")
+
+    def test_a_service_may_become_one_and_back(self) -> None:
+        """Names of resources stay."""
+        mesh = Mesh(service(50051), endpoint_slice("10.0.0.1"))
+        assert mesh.dial("backend") == ["10.0.0.1:50051"]
+        mesh.update(service(50051, external_name="db.example.org"))
+        assert hosts(mesh.assignment("backend")) == [("db.example.org", 50051)]
+        mesh.update(service(50051))
+        assert mesh.dial("backend") == ["10.0.0.1:50051"]
 
 
 class TestEndpoints:
