@@ -11,7 +11,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
@@ -61,16 +61,17 @@ def requests(address: str, cluster: str) -> Iterator[None]:
 
 
 def slow(address: str, cluster: str) -> Iterator[None]:
-    """200 clients, each of which sends a byte of its request now and then."""
-    connections = [RawConnection(address) for _ in range(200)]
+    """200 clients, each of which sends a byte of its request now and then, and begins anew before the last one."""
     request = _request(cluster)
-    for connection in connections:
-        connection.open(1, SOTW)
-    for at in range(len(request) - 1):
-        for connection in connections:
-            connection.send(1, request[at : at + 1])
-        yield
-    threading.Event().wait()
+    while True:
+        with ExitStack() as open_:
+            connections = [open_.enter_context(RawConnection(address)) for _ in range(200)]
+            for connection in connections:
+                connection.open(1, SOTW)
+            for at in range(len(request) - 1):
+                for connection in connections:
+                    connection.send(1, request[at : at + 1])
+                yield
 
 
 def halves(address: str, _cluster: str) -> Iterator[None]:
