@@ -185,7 +185,7 @@ class ControlPlane:
             if not task.done():
                 task.cancel()
                 log.warning(
-                    "cluster_not_known", cluster=remote.name, waited=self._settings.cluster_start_seconds
+                    "cluster_not_known", cluster=remote.cluster, waited=self._settings.cluster_start_seconds
                 )
 
     def _refresh(self, services: frozenset[ServiceId]) -> None:

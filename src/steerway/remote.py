@@ -14,6 +14,7 @@ import structlog
 from steerway import telemetry
 from steerway.catalog.federation import Member
 from steerway.catalog.model import ServiceId
+from steerway.errors import SourceError
 from steerway.sources.debounce import Debouncer
 from steerway.sources.kubernetes import KubernetesSource
 from steerway.sources.objects import ObjectKey
@@ -26,7 +27,10 @@ _LOOK_SECONDS = 1.0
 
 
 class RemoteCluster:
-    """Runs one remote cluster into its `member`; `changed` hears of services that are others now."""
+    """Runs one remote cluster into its `member`; `changed` hears of services that are others now.
+
+    `cluster` is its name, `name` that of the running part.
+    """
 
     def __init__(
         self,
@@ -38,6 +42,7 @@ class RemoteCluster:
         changed: Callable[[frozenset[ServiceId]], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.cluster = member.name
         self.name = f"cluster {member.name}"
         self.known = asyncio.Event()
         """Set once all of it was known for the first time."""
@@ -52,10 +57,16 @@ class RemoteCluster:
         telemetry.CLUSTER_IN_USE.labels(member.name).set(0)
 
     async def run(self) -> None:
-        """Follow until cancelled."""
+        """Follow until cancelled. SourceError when its kubeconfig cannot be used."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._source.run())
+            tasks.create_task(self._watch())
             tasks.create_task(self._follow())
+
+    async def _watch(self) -> None:
+        try:
+            await self._source.run()
+        except SourceError as error:
+            raise SourceError(f"{self.name}: {error}") from None
 
     def problems(self) -> list[Problem]:
         """What its source tells of, and that it is lost or not known yet."""
