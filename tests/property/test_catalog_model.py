@@ -6,49 +6,12 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support import random_mesh
+from tests.support.endpoint_model import SPELLINGS, expected, slices_of
 from tests.support.mesh import Mesh
 
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model import Endpoint, EndpointState, ServiceId
-from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Object, Service
-from steerway.sources.objects import Endpoint as EndpointFact
-
-
-def state(fact: EndpointFact, all_ready: bool) -> EndpointState | None:
-    """EndpointConditions, API reference: nil `ready` is true, nil `serving` is `ready`, nil `terminating` is false."""
-    assert fact.conditions is not None
-    ready = True if fact.conditions.ready is None else fact.conditions.ready
-    serving = ready if fact.conditions.serving is None else fact.conditions.serving
-    terminating = bool(fact.conditions.terminating)
-    if ready or all_ready:
-        return EndpointState.HEALTHY
-    return EndpointState.DRAINING if serving and terminating else None
-
-
-def expected(
-    fact: Service, slices: Sequence[EndpointSlice], name: str
-) -> dict[tuple[str, int], EndpointState]:
-    """The best state of each (address, port) of the port `name`, addresses as they are written."""
-    families: dict[str, dict[tuple[str, int], EndpointState]] = {"IPv4": {}, "IPv6": {}}
-    for each in slices:
-        if each.address_type not in families:
-            continue
-        for port in each.ports or ():
-            if (port.name or "") != name or port.protocol in ("UDP", "SCTP") or port.port is None:
-                continue
-            for pod in each.endpoints or ():
-                found = state(pod, fact.spec.publish_not_ready_addresses)
-                key = (SPELLINGS.get(pod.addresses[0], pod.addresses[0]), port.port)
-                if found is not None and families[each.address_type].get(key) != EndpointState.HEALTHY:
-                    families[each.address_type][key] = found
-    if fact.spec.ip_families is None:
-        return families["IPv4"] | families["IPv6"]
-    order = [families[family] for family in fact.spec.ip_families]
-    healthy = [family for family in order if EndpointState.HEALTHY in family.values()]
-    return next(iter([*healthy, *filter(None, order)]), {})
-
-
-SPELLINGS = {"FD00:0::1": "fd00::1", "::ffff:10.0.0.1": "::ffff:a00:1"}
+from steerway.sources.objects import Object, Service
 
 
 def shown(endpoints: Sequence[Endpoint]) -> dict[tuple[str, int], EndpointState]:
@@ -74,13 +37,7 @@ def test_each_port_has_the_endpoints_of_the_model(objects: list[Object]) -> None
         if external is not None:
             assert not any(port.endpoints for port in built.ports)
             continue
-        own = [
-            found
-            for found in mesh.facts.values()
-            if isinstance(found, EndpointSlice)
-            and found.metadata.namespace == fact.metadata.namespace
-            and (found.metadata.labels or {})[SERVICE_NAME_LABEL] == fact.metadata.name
-        ]
+        own = slices_of(fact, mesh.facts.values())
         for port in built.ports:
             assert shown(port.endpoints) == expected(fact, own, port.name)
             assert len(shown(port.endpoints)) == len(port.endpoints), "no address twice"

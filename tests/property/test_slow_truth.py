@@ -1,0 +1,173 @@
+"""Slow truth: objects that come one by one, in any order, never leave a client with a stale or doubled endpoint.
+
+Each step is one event of the API server, through store, catalog and translator to what is published. After each, what a
+client of any service gets is held against a model that looks at the objects of that moment alone.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from envoy.config.core.v3 import health_check_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.endpoint_model import SPELLINGS, expected, slices_of, usable
+from tests.support.mesh import AbsentError, Mesh, addresses, endpoint_slice, service
+from tests.support.random_mesh import endpoint_slices, services
+
+from steerway.sources.objects import EndpointSlice, Object, ObjectKey, Service, ServicePort
+from steerway.sources.store import Batch, ObjectStore
+
+TARGETS = [(name, namespace) for name in ("a", "svc") for namespace in ("shop", "svc")]
+CLIENTS = ("grpc/plain/shop", "grpc/core/shop")
+
+INDEX = st.integers(0, 20)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), services() | endpoint_slices() | endpoint_slices()),
+        st.tuples(st.just("delete"), INDEX),
+        st.tuples(st.just("recreate"), INDEX),
+        st.tuples(st.just("rename port"), INDEX),
+        st.tuples(st.just("change target port"), INDEX),
+        st.tuples(st.just("move endpoints"), INDEX, INDEX, st.booleans()),
+        st.tuples(st.just("scale"), INDEX, st.sampled_from([0, 3])),
+    ),
+    max_size=15,
+)
+
+
+class Cluster:
+    """An API server's objects, one event at a time, and the mesh that follows them."""
+
+    def __init__(self) -> None:
+        self.store = ObjectStore()
+        self.store.register("kubernetes")
+        self.mesh = Mesh()
+        self.store.listen(self._changed)
+
+    def put(self, *objects: Object) -> None:
+        self.store.apply("kubernetes", Batch(put=objects))
+
+    def delete(self, key: ObjectKey) -> None:
+        self.store.apply("kubernetes", Batch(delete=(key,)))
+
+    def pick(self, kind: type[Any], index: int) -> Any:
+        """Any one of the objects of a kind, or None."""
+        found = sorted((each for each in self.store.objects() if isinstance(each, kind)), key=lambda o: o.key)
+        return found[index % len(found)] if found else None
+
+    def _changed(self, keys: frozenset[ObjectKey]) -> None:
+        there = {key: self.store.get(key) for key in keys}
+        put = [found for found in there.values() if found is not None]
+        gone = [key for key, found in there.items() if found is None]
+        self.mesh.update(*put, delete=gone)
+
+    def check(self) -> None:
+        """Every client of every port of every service gets what the objects say, and nothing when there is none."""
+        for name, namespace in TARGETS:
+            fact = self.store.get(ObjectKey("Service", namespace, name))
+            for number in (80, 50051):
+                right = self._right(fact, number)
+                for client in CLIENTS:
+                    assert self._given(f"{name}.{namespace}:{number}", client) == right
+
+    def _right(self, fact: Object | None, number: int) -> set[tuple[str, int]] | None:
+        if not isinstance(fact, Service) or fact.spec.external_name == "10.0.0.1":
+            return None
+        if fact.spec.external_name is not None:
+            return {(fact.spec.external_name, number)}
+        ports = [p for p in fact.spec.ports or () if p.port == number and p.protocol in (None, "TCP")]
+        if not ports:
+            return None
+        own = slices_of(fact, self.store.objects())
+        return usable(expected(fact, own, ports[0].name or ""))
+
+    def _given(self, target: str, client: str) -> set[tuple[str, int]] | None:
+        try:
+            assignment = self.mesh.assignment(target, client)
+        except AbsentError:
+            return None
+        states = (health_check_pb2.HEALTHY, health_check_pb2.UNKNOWN)  # a host name's state is never said
+        found = [each.rpartition(":") for state in states for each in addresses(assignment, state)]
+        assert len(found) == len(set(found)), "no address twice"
+        return {(SPELLINGS.get(host, host), int(port)) for host, _, port in found}
+
+
+def _ports(slice_: EndpointSlice, **change: Any) -> EndpointSlice:
+    ports = [msgspec.structs.replace(port, **change) for port in slice_.ports or ()]
+    return msgspec.structs.replace(slice_, ports=ports)
+
+
+def _apply(cluster: Cluster, step: Sequence[Any]) -> None:
+    match step:
+        case ("put", found):
+            cluster.put(found)
+        case ("delete", index):
+            if (found := cluster.pick(object, index)) is not None:
+                cluster.delete(found.key)
+        case ("recreate", index):
+            if (found := cluster.pick(Service, index)) is not None:
+                cluster.delete(found.key)
+                cluster.check()
+                cluster.put(found)
+        case ("rename port", index):
+            # The controller writes the slices after the Service: in between nothing matches.
+            if (found := cluster.pick(Service, index)) is not None and len(found.spec.ports or ()) == 1:
+                port = msgspec.structs.replace(found.spec.ports[0], name="renamed")
+                spec = msgspec.structs.replace(found.spec, ports=[port])
+                cluster.put(msgspec.structs.replace(found, spec=spec))
+                cluster.check()
+                for each in slices_of(found, list(cluster.store.objects())):
+                    cluster.put(_ports(each, name="renamed"))
+                    cluster.check()
+        case ("change target port", index):
+            if (found := cluster.pick(EndpointSlice, index)) is not None:
+                cluster.put(_ports(found, port=60061))
+        case ("move endpoints", source, target, add_first):
+            # Also between slices of two Services: an address that is used again.
+            one, other = cluster.pick(EndpointSlice, source), cluster.pick(EndpointSlice, target)
+            if one is None or one.key == other.key or one.address_type != other.address_type:
+                return
+            moved = [*(other.endpoints or ()), *(one.endpoints or ())]
+            changes = [
+                msgspec.structs.replace(other, endpoints=moved),
+                msgspec.structs.replace(one, endpoints=[]),
+            ]
+            for change in changes if add_first else reversed(changes):
+                cluster.put(change)
+                cluster.check()
+        case ("scale", index, size):
+            if (found := cluster.pick(EndpointSlice, index)) is not None:
+                cluster.put(msgspec.structs.replace(found, endpoints=(found.endpoints or [])[:size]))
+
+
+@given(STEPS)
+def test_no_history_leaves_a_stale_or_doubled_endpoint(steps: list[tuple[Any, ...]]) -> None:
+    """After every single event, for each kind of client."""
+    cluster = Cluster()
+    cluster.check()
+    for step in steps:
+        _apply(cluster, step)
+        cluster.check()
+
+
+def test_a_thousand_endpoints_go_and_come_back() -> None:
+    """In ten slices, which are written one by one: the clients have what is there at each moment, with equal bytes in
+    the end."""
+    pods = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(1000)]
+    full = [
+        endpoint_slice(*pods[first : first + 100], name=f"s{first}", service="a", port_name="grpc")
+        for first in range(0, 1000, 100)
+    ]
+    cluster = Cluster()
+    cluster.put(service(ServicePort(80, "grpc"), name="a"), *full)
+    cluster.check()
+    before = dict(cluster.mesh.published.entries)
+    for each in full:
+        cluster.put(msgspec.structs.replace(each, endpoints=[]))
+        cluster.check()
+    assert cluster.mesh.dial("a.shop:80") == []
+    for each in reversed(full):
+        cluster.put(each)
+    cluster.check()
+    assert cluster.mesh.published.entries == before
