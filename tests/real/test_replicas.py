@@ -1,0 +1,92 @@
+"""Two replicas say the same, byte for byte, whatever the order in which they heard of the mesh."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
+from tests.support.api_server import ApiServer
+from tests.support.control_plane import ControlPlane
+from tests.support.manifest import NAMESPACE, Manifest, service, slices
+from tests.support.process import Processes
+
+from steerway.testing.ads_client import AdsClient
+from steerway.translate.type_url import CLUSTER, ENDPOINT, LISTENER, ROUTE
+
+SERVICES = ("cart", "pay", "ship")
+TARGETS = [f"{name}.{NAMESPACE}" for name in SERVICES]
+CANONICAL = [f"{target}.svc.cluster.local:80" for target in TARGETS]
+NAMES = {LISTENER: TARGETS, ROUTE: CANONICAL, CLUSTER: CANONICAL, ENDPOINT: CANONICAL}
+
+
+def mesh() -> Iterator[Manifest]:
+    """Services of two slices each."""
+    for number, name in enumerate(SERVICES):
+        yield service(name, {"grpc": 80})
+        pods = [f"10.{number}.{half}.{pod}:{8080 + half}" for half in range(2) for pod in range(1, 5)]
+        yield from slices(name, pods, "grpc")
+
+
+@pytest.fixture
+def replicas(processes: Processes, tmp_path: Path) -> Iterator[list[ControlPlane]]:
+    """One heard of everything in order, the other in reverse and with much going on before."""
+    servers = [ApiServer(tmp_path / name) for name in ("first", "second")]
+    objects = list(mesh())
+    servers[0].put(*objects)
+    for port in (1, 2, 3):
+        servers[1].put(*(service(name, {"grpc": port}) for name in SERVICES))
+    servers[1].put(*reversed(objects))
+    planes = [
+        ControlPlane(
+            processes, ["--kubernetes", "--kubeconfig", str(server.kubeconfig), "--namespace", "all"]
+        )
+        for server in servers
+    ]
+    yield planes
+    for plane in planes:
+        plane.close()
+    for server in servers:
+        server.close()
+
+
+def told(plane: ControlPlane) -> list[bytes]:
+    """What a state-of-the-world client gets of each type, but for what names the replica and the stream."""
+    with AdsClient(plane.address) as client:
+        stream = client.sotw()
+        found = []
+        for type_url, names in NAMES.items():
+            stream.request(type_url, *names)
+            response = stream.read()
+            assert isinstance(response, DiscoveryResponse)
+            stream.ack(response)
+            assert len(response.resources) == len(names)
+            response.ClearField("nonce")
+            response.ClearField("control_plane")
+            found.append(response.SerializeToString(deterministic=True))
+        return found
+
+
+def test_a_client_that_moves_is_told_the_same(replicas: list[ControlPlane]) -> None:
+    """State of the world: equal bytes and version. Delta: nothing that it has."""
+    first, second = replicas
+    assert told(first) == told(second)
+    with AdsClient(first.address) as client:
+        stream = client.delta()
+        held: dict[str, dict[str, str]] = {}
+        for type_url, names in NAMES.items():
+            stream.request(type_url, *names)
+            versions = held.setdefault(type_url, {})
+            while len(versions) < len(names):
+                response = stream.read()
+                stream.ack(response)
+                versions |= {resource.name: resource.version for resource in response.resources}
+    with AdsClient(second.address) as client:
+        stream = client.delta()
+        for type_url, names in NAMES.items():
+            stream.request(type_url, *names, initial_versions=held[type_url])
+        for type_url in NAMES:
+            stream.request(type_url, f"nobody.{NAMESPACE}")
+            response = stream.read()
+            stream.ack(response)
+            only = (response.type_url, list(response.resources), list(response.removed_resources))
+            assert only == (type_url, [], [f"nobody.{NAMESPACE}"])
