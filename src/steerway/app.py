@@ -32,6 +32,7 @@ from steerway.catalog.catalog import Catalog
 from steerway.catalog.federation import Federation, Member
 from steerway.catalog.model import ServiceId
 from steerway.catalog.place import Places
+from steerway.catalog.selection import Selection
 from steerway.config import Settings
 from steerway.engine.engine import (
     Call,
@@ -80,7 +81,7 @@ class ControlPlane:
         self._store = ObjectStore()
         self._sources = _sources(settings, self._store)
         self._debouncer = _debouncer(settings)
-        self._catalog = Catalog(frozenset(settings.upstream_services))
+        self._catalog = Catalog(_selection(settings))
         self._places = Places()
         self._store.listen(lambda changed: self._places.update(self._store.get, changed))
         authorization = Authorization(settings.authorization.rules)
@@ -352,13 +353,24 @@ def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
     if settings.kubernetes.enabled:
         kubernetes = settings.kubernetes
         namespaces = None if kubernetes.namespaces == ("all",) else kubernetes.namespaces
-        privacy = settings.authentication.enabled
         place = kubernetes.client_place != "off"
-        options = KubernetesOptions(kubernetes.kubeconfig, kubernetes.context, namespaces, privacy, place)
+        options = KubernetesOptions(
+            kubernetes.kubeconfig, kubernetes.context, namespaces, _reads_namespaces(settings), place
+        )
         sources.append(KubernetesSource(options, store))
     for source in sources:
         store.register(source.name)
     return sources
+
+
+def _selection(settings: Settings) -> Selection:
+    only = frozenset(settings.upstream_services)
+    return Selection(only, settings.service_selector, settings.namespace_selector)
+
+
+def _reads_namespaces(settings: Settings) -> bool:
+    """Whether something depends on labels or annotations of Namespaces, so that they must be readable."""
+    return settings.authentication.enabled or bool(settings.namespace_selector)
 
 
 def _remotes(
@@ -372,10 +384,10 @@ def _remotes(
             cluster.kubeconfig or kubernetes.kubeconfig,
             cluster.context,
             None if kubernetes.namespaces == ("all",) else kubernetes.namespaces,
-            settings.authentication.enabled,
+            _reads_namespaces(settings),
             cluster=cluster.name,
         )
-        catalog = Catalog(frozenset(settings.upstream_services))
+        catalog = Catalog(_selection(settings))
         members.append(Member(cluster.name, catalog, cluster.region, cluster.priority))
         source = KubernetesSource(options, store)
         wait = settings.cluster_lost_seconds

@@ -16,6 +16,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from tests.support import client_rules
 
 from steerway.catalog.catalog import Catalog
+from steerway.catalog.selection import Selection
 from steerway.sources.objects import (
     SERVICE_NAME_LABEL,
     Endpoint,
@@ -154,7 +155,7 @@ class Mesh:
         load_reporting: bool = False,
     ) -> None:
         self.facts: dict[ObjectKey, Object] = {}
-        self.catalog = Catalog(frozenset(only))
+        self.catalog = Catalog(Selection(frozenset(only)))
         self.translator = Translator(self.catalog.service, cluster_domain, scope_all, load_reporting)
         self.published = Published()
         self.published.apply(self.translator.start(()))

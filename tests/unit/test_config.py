@@ -44,7 +44,7 @@ kubernetes:
   enabled: true
   kubeconfig: /etc/kube.yaml
   context: prod
-  namespaces: [shop, pay]
+  namespaces: [all]
   client_place: pod_first
 clusters:
 - {name: east, kubeconfig: /etc/steerway/east.yaml, context: east, region: eu-east, priority: 2}
@@ -52,6 +52,8 @@ cluster_policy: all
 cluster_lost_seconds: 60
 cluster_start_seconds: 5
 upstream_services: [backend, shop/web]
+service_selector: team=shop,tier in (a, b)
+namespace_selector: "!internal"
 default_namespace: shop
 cluster_domain: example.internal
 identifier: replica-1
@@ -114,7 +116,7 @@ def test_a_file_may_give_every_setting(write: WriteFile) -> None:
     settings = config.load(write(FULL), {}, {})
     defaults = config.Settings()
     assert settings.files == (Path("manifests"), Path("more/extra.yaml"))
-    assert settings.kubernetes.namespaces == ("shop", "pay")
+    assert settings.kubernetes.namespaces == ("all",)
     assert settings.keepalive_interval_seconds == 60.0
     differing = [name for name in config.SETTINGS if value_of(settings, name) != value_of(defaults, name)]
     assert differing == list(config.SETTINGS)
@@ -290,6 +292,14 @@ def test_the_variables_of_a_kubernetes_service_called_steerway_are_no_settings()
         ("upstream_services: [a/b/c]", "upstream_services must be a list of SERVICE or NAMESPACE/SERVICE"),
         ("kubernetes: true", "kubernetes must be a mapping"),
         ("kubernetes: {enabled: 1}", "kubernetes.enabled must be true or false, not 1"),
+        (
+            "namespace_selector: a\nkubernetes: {enabled: true, namespaces: [shop]}",
+            "namespace_selector needs all namespaces to choose from: set kubernetes.namespaces to all",
+        ),
+        *(
+            (f"service_selector: {selector!r}", "service_selector must be a label selector such as team=shop")
+            for selector in ("=a", "a in b", "a in ()x", "a b", "a=b,,c", "a!", "!a=b", "a=-", "a,")
+        ),
         (
             "kubernetes: {enabled: true, namespaces: [all, shop]}",
             "kubernetes.namespaces must be namespaces, or all",

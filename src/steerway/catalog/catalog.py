@@ -6,12 +6,14 @@ whose value is equal to before is not reported, so what does not matter to clien
 The catalog holds no objects of its own: it reads them from the store that gave the keys.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 import structlog
 
 from steerway.catalog import service as build_service
 from steerway.catalog.model import Problem, Service, ServiceId
+from steerway.catalog.selection import Selection
 from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Namespace, Object, ObjectKey
 from steerway.sources.objects import Service as ServiceFact
 
@@ -22,27 +24,27 @@ Get = Callable[[ObjectKey], Object | None]
 class Catalog:
     """Services by identity; see the module's docstring.
 
-    `only` limits what is served: `SERVICE` (in any namespace) or `NAMESPACE/SERVICE`; empty is no limit.
+    `selection` says what is served of all that is known; without one, everything.
     """
 
-    def __init__(self, only: frozenset[str] = frozenset()) -> None:
-        self._only = only
+    def __init__(self, selection: Selection | None = None) -> None:
+        self._selection = selection if selection is not None else Selection()
         self._services: dict[ServiceId, Service] = {}
         self._problems: dict[ServiceId, tuple[Problem, ...]] = {}
         self._slices: dict[ServiceId, set[ObjectKey]] = {}
         self._owners: dict[ObjectKey, ServiceId] = {}
-        self._private: set[str] = set()
+        self._known: defaultdict[str, set[ServiceId]] = defaultdict(set)
 
     def update(self, get: Get, changed: Iterable[ObjectKey]) -> frozenset[ServiceId]:
         """Take in changed objects; returns the services whose value changed, appeared or went."""
         touched: set[ServiceId] = set()
         for key in changed:
             if key.kind == "Service":
-                touched.add(ServiceId(key.namespace, key.name))
+                touched.add(self._note(ServiceId(key.namespace, key.name), get(key)))
             elif key.kind == "EndpointSlice":
                 touched |= self._assign(key, get(key))
             elif key.kind == "Namespace":
-                touched |= self._mark(key.name, get(key))
+                touched |= self._known.get(key.name, set())
         return frozenset(id for id in touched if self._rebuild(id, get))
 
     def service(self, id: ServiceId) -> Service | None:
@@ -75,24 +77,29 @@ class Catalog:
                 self._slices.setdefault(after, set()).add(key)
         return {id for id in (before, after) if id is not None}
 
-    def _mark(self, namespace: str, found: Object | None) -> set[ServiceId]:
-        """Note whether a namespace is private; returns its services when that is news."""
-        private = isinstance(found, Namespace) and build_service.is_private(found) is True
-        if private == (namespace in self._private):
-            return set()
-        self._private ^= {namespace}
-        return {id for id in self._services if id.namespace == namespace}
+    def _note(self, id: ServiceId, found: Object | None) -> ServiceId:
+        """Keep in mind which Services a namespace has, also those that are not served: its word is about them all."""
+        known = self._known[id.namespace]
+        if isinstance(found, ServiceFact):
+            known.add(id)
+        else:
+            known.discard(id)
+        if not known:
+            del self._known[id.namespace]
+        return id
 
     def _rebuild(self, id: ServiceId, get: Get) -> bool:
         """Build one service anew; whether its value is another one now."""
         fact = get(ObjectKey("Service", id.namespace, id.name))
+        about = get(ObjectKey("Namespace", "", id.namespace))
+        namespace = about if isinstance(about, Namespace) else None
         built: Service | None = None
         problems: list[Problem] = []
-        if isinstance(fact, ServiceFact) and self._serves(id):
+        if isinstance(fact, ServiceFact) and self._selection.takes(fact, namespace):
             found = (get(key) for key in self._slices.get(id, ()))
             slices = [each for each in found if isinstance(each, EndpointSlice)]
             try:
-                built, problems = build_service.build(fact, slices, id.namespace in self._private)
+                built, problems = build_service.build(fact, slices, namespace)
             except Exception as error:  # one service must never stop the others
                 log.exception("service_not_understood", service=str(id))
                 cure = "its last good version is served; please report this"
@@ -109,6 +116,3 @@ class Catalog:
         else:
             self._services[id] = built
         return True
-
-    def _serves(self, id: ServiceId) -> bool:
-        return not self._only or id.name in self._only or str(id) in self._only

@@ -15,11 +15,11 @@ from steerway.sources.objects import PRIVATE_ANNOTATION, EndpointSlice, Namespac
 
 
 def build(
-    fact: Service, slices: Iterable[EndpointSlice], private: bool = False
+    fact: Service, slices: Iterable[EndpointSlice], namespace: Namespace | None = None
 ) -> tuple[CatalogService | None, list[Problem]]:
     """The service, or None when nothing of it can be served, and why parts of it are not.
 
-    `private`: whether its namespace is, which counts unless the Service says something itself.
+    `namespace`: its Namespace, where that is known, whose word counts unless the Service says something itself.
     """
     where = str(fact.key)
     spec = fact.spec
@@ -50,11 +50,11 @@ def build(
             endpoints=_endpoints(fact, port, merged),
         )
     id = ServiceId(fact.metadata.namespace, fact.metadata.name)
-    own = is_private(fact)
+    words = (is_private(fact), None if namespace is None else is_private(namespace))
     service = CatalogService(
         id,
         tuple(built.values()),
-        private=private if own is None else own,
+        private=next((word for word in words if word is not None), False),
         external_name=external_name,
         local_only=spec.internal_traffic_policy == "Local",
         distribution=spec.traffic_distribution or "",

@@ -26,6 +26,10 @@ def contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> lis
     namespaces = values.get("kubernetes.namespaces", ())
     if "all" in namespaces and len(namespaces) > 1:
         found.append(f"{given['kubernetes.namespaces'].where} must be namespaces, or all alone, not both")
+    if values.get("namespace_selector") and values.get("kubernetes.enabled") and namespaces != ("all",):
+        found.append(
+            f"{given['namespace_selector'].where} needs all namespaces to choose from: set kubernetes.namespaces to all"
+        )
     names = [cluster.name for cluster in values.get("clusters", ())]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         found.append(

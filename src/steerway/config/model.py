@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from steerway.config.cluster import ClusterSettings
 from steerway.config.security import AuthenticationSettings, AuthorizationSettings, TlsSettings
-from steerway.config.unit import FILE, LABEL, Count, PositiveSeconds, Seconds
+from steerway.config.unit import FILE, LABEL, Count, LabelSelector, PositiveSeconds, Seconds
 
 _PORT = r"(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 
@@ -248,6 +248,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
     """Serve only these: `SERVICE` (in any namespace) or `NAMESPACE/SERVICE`. Empty: all of them, as in the
     system that this key (`upstreamServices`) comes from."""
+
+    service_selector: Annotated[LabelSelector, Meta(title="Serve only services with these labels")] = ""
+    """Serve only Services whose labels match. Empty: all of them."""
+
+    namespace_selector: Annotated[
+        LabelSelector, Meta(title="Serve only services of namespaces with these labels")
+    ] = ""
+    """Serve only Services of Namespaces whose labels match; of an API server, Namespaces are read with
+    `kubernetes.namespaces: [all]`. Empty: all of them."""
 
     default_namespace: Annotated[
         NamespaceName,

@@ -18,6 +18,10 @@ PRIVATE_ANNOTATION = "steerway.io/private"
 """The annotation of a Service or Namespace that keeps it from clients of other namespaces."""
 
 
+ENABLED_ANNOTATION = "steerway.io/enabled"
+"""The annotation of a Service or Namespace that says whether it is served at all."""
+
+
 class ObjectKey(NamedTuple):
     """Identity of an object: kind, namespace and name. A raw xDS resource has its type URL as namespace, a Namespace
     and a Node none."""
@@ -64,7 +68,7 @@ class ObjectMeta(_Slim, frozen=True):
 
 
 class Namespace(_Slim, frozen=True):
-    """Kept for its annotations."""
+    """Kept for its annotations and labels."""
 
     metadata: ObjectMeta
 

@@ -7,6 +7,7 @@ from tests.support.mesh import endpoint, endpoint_slice, service
 from steerway.catalog import service as build_service
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model import Port, Problem, ServiceId
+from steerway.catalog.selection import Selection
 from steerway.sources.objects import (
     PRIVATE_ANNOTATION,
     Endpoint,
@@ -26,9 +27,11 @@ BACKEND = ServiceId("shop", "backend")
 class Facts(dict[ObjectKey, Object]):
     """Objects by key, and the catalog that reads them."""
 
-    def __init__(self, *objects: Object, only: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, *objects: Object, only: frozenset[str] = frozenset(), services: str = "", namespaces: str = ""
+    ) -> None:
         super().__init__()
-        self.catalog = Catalog(only)
+        self.catalog = Catalog(Selection(only, services, namespaces))
         self.put(*objects)
 
     def put(self, *objects: Object) -> frozenset[ServiceId]:
@@ -262,10 +265,10 @@ def test_a_service_that_breaks_the_code_keeps_its_last_good_version(monkeypatch:
     facts = Facts(service(50051), endpoint_slice("10.0.0.1"))
     build = build_service.build
 
-    def broken(fact: Service, slices: list[EndpointSlice], private: bool) -> object:
+    def broken(fact: Service, slices: list[EndpointSlice], namespace: Namespace | None) -> object:
         if fact.metadata.name == "backend":
             raise ZeroDivisionError("no")
-        return build(fact, slices, private)
+        return build(fact, slices, namespace)
 
     monkeypatch.setattr(build_service, "build", broken)
     cart = ServiceId("shop", "cart")

@@ -1,9 +1,8 @@
 """Kubernetes manifests: a document with `apiVersion` and `kind` becomes slim objects.
 
-Services and EndpointSlices are read, also inside a List, and Namespaces that say whether they are private; every other
-kind is ignored, since people point
-steerway at whole folders of manifests. Fields that steerway does not read are not judged: the API server does
-that.
+Services and EndpointSlices are read, also inside a List, and Namespaces that have labels or say whether they are
+private or enabled; every other kind is ignored, since people point steerway at whole folders of manifests. Fields that
+steerway does not read are not judged: the API server does that.
 """
 
 from collections.abc import Iterator
@@ -12,7 +11,14 @@ from typing import Any
 import msgspec
 
 from steerway.sources.files.entry import Entry, Origin
-from steerway.sources.objects import PRIVATE_ANNOTATION, EndpointSlice, Namespace, ObjectKey, Service
+from steerway.sources.objects import (
+    ENABLED_ANNOTATION,
+    PRIVATE_ANNOTATION,
+    EndpointSlice,
+    Namespace,
+    ObjectKey,
+    Service,
+)
 from steerway.sources.validation import Fault, Path, conversion_fault, first_fault
 
 _TYPES: dict[tuple[str, str], type[Namespace] | type[Service] | type[EndpointSlice]] = {
@@ -20,6 +26,7 @@ _TYPES: dict[tuple[str, str], type[Namespace] | type[Service] | type[EndpointSli
     ("v1", "Service"): Service,
     ("discovery.k8s.io/v1", "EndpointSlice"): EndpointSlice,
 }
+_WORDS = (ENABLED_ANNOTATION, PRIVATE_ANNOTATION)
 _API_VERSIONS = {kind: api_version for api_version, kind in _TYPES}
 _LISTS = {(api_version, f"{kind}List"): (api_version, kind) for api_version, kind in _TYPES}
 
@@ -95,11 +102,17 @@ def _read_object(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
         return origin.broken(path, conversion_fault(error), kind, subject)
     if (fault := first_fault(found)) is not None:
         return origin.broken(path, fault, kind, subject)
-    if isinstance(found, Namespace) and PRIVATE_ANNOTATION not in (found.metadata.annotations or {}):
+    if isinstance(found, Namespace) and not _says_something(found):
         return origin.ignored(
             path, kind, found.metadata.name
         )  # folders of manifests give one often, and twice
     return origin.good(path, found.key, found)
+
+
+def _says_something(namespace: Namespace) -> bool:
+    """Whether it has labels to be selected by, or an annotation that is read."""
+    annotations = namespace.metadata.annotations or {}
+    return bool(namespace.metadata.labels) or not annotations.keys().isdisjoint(_WORDS)
 
 
 def _without_nulls(value: Any) -> Any:

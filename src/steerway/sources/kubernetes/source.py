@@ -30,16 +30,16 @@ class KubernetesOptions:
     """Which API server, and what of it.
 
     `kubeconfig` None: the pod's service account, else the usual kubeconfig. `namespaces` None: all; empty: the own one
-    (see `namespace.py`). `privacy`: whether annotations of Namespaces matter. `place`: whether Pods and Nodes are
-    followed, to know where clients are; a server that does not show them holds up nothing. Namespaces and Nodes belong
-    to the cluster, and are followed only where all namespaces are. `cluster`: the name of a remote cluster,
-    for metrics and logs; "" for the local one.
+    (see `namespace.py`). `namespace_words`: whether annotations and labels of Namespaces matter. `place`: whether Pods
+    and Nodes are followed, to know where clients are; a server that does not show them holds up nothing. Namespaces and
+    Nodes belong to the cluster, and are followed only where all namespaces are. `cluster`: the name of a remote
+    cluster, for metrics and logs; "" for the local one.
     """
 
     kubeconfig: Path | None = None
     context: str | None = None
     namespaces: tuple[str, ...] | None = None
-    privacy: bool = False
+    namespace_words: bool = False
     place: bool = False
     cluster: str = ""
 
@@ -95,7 +95,7 @@ class KubernetesSource:
     def _resources(self, namespace: str | None) -> tuple[Resource, ...]:
         found = [SERVICES, ENDPOINT_SLICES]
         everywhere = namespace is None
-        if self._options.privacy and everywhere:
+        if self._options.namespace_words and everywhere:
             found.append(NAMESPACES)
         if self._options.place:
             found += [PODS, NODES] if everywhere else [PODS]

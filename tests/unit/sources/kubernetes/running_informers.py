@@ -25,7 +25,7 @@ class Running:
         *,
         context: str | None = None,
         namespaces: Any = None,
-        privacy: bool = False,
+        namespace_words: bool = False,
         place: bool = False,
     ) -> None:
         self.store = ObjectStore()
@@ -33,7 +33,7 @@ class Running:
         self.heard: list[frozenset[ObjectKey]] = []
         self._news = asyncio.Event()
         self.store.listen(self._hear)
-        options = KubernetesOptions(kubeconfig, context, namespaces, privacy, place)
+        options = KubernetesOptions(kubeconfig, context, namespaces, namespace_words, place)
         self.task = asyncio.create_task(KubernetesSource(options, self.store).run())
 
     def _hear(self, keys: frozenset[ObjectKey]) -> None:

@@ -262,7 +262,7 @@ async def test_namespaces_are_followed_where_their_word_counts(server: FakeApiSe
     """They belong to the cluster: only where all of it is watched, and before anything is served."""
     annotated = {"name": "shop", "annotations": {PRIVATE_ANNOTATION: "true"}}
     server.put({"apiVersion": "v1", "kind": "Namespace", "metadata": annotated})
-    running = run(privacy=True)
+    running = run(namespace_words=True)
     await running.until(lambda: running.store.synced)
     found = running.store.get(ObjectKey("Namespace", "", "shop"))
     assert isinstance(found, Namespace)
@@ -270,7 +270,7 @@ async def test_namespaces_are_followed_where_their_word_counts(server: FakeApiSe
     await server.until(lambda: server.open_watches == 3)
     server.delete("Namespace", "", "shop")
     await running.until(lambda: running.store.get(ObjectKey("Namespace", "", "shop")) is None)
-    narrow = run(namespaces=("default",), privacy=True)
+    narrow = run(namespaces=("default",), namespace_words=True)
     await narrow.until(lambda: narrow.store.synced)
     assert sum(request.path == "/api/v1/namespaces" for request in server.requests) == 2
 
