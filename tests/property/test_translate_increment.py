@@ -3,13 +3,14 @@
 import random
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support import random_mesh
 from tests.support.mesh import Mesh
 from tests.support.random_mesh import DOMAIN, demands, endpoint_slices, services
 
-from steerway.sources.objects import Object, ObjectKey, XdsResource
+from steerway.sources.objects import EXPORT_ANNOTATION, Object, ObjectKey, Service, XdsResource
 from steerway.translate import type_url
 from steerway.translate.translator import Demand
 
@@ -33,7 +34,18 @@ DOCUMENTS = st.one_of(
     st.builds(document, st.just(type_url.ENDPOINT), st.just(CLASHING), st.booleans()),
     st.builds(document, st.just(type_url.LISTENER), st.sampled_from(["a", "a.shop:80"]), st.booleans()),
 )
-CHANGES = st.lists(services() | endpoint_slices() | DOCUMENTS, min_size=1, max_size=4)
+
+
+def exported(to: str | None, found: Service) -> Service:
+    """The Service with this annotation."""
+    annotations = None if to is None else {EXPORT_ANNOTATION: to}
+    return msgspec.structs.replace(
+        found, metadata=msgspec.structs.replace(found.metadata, annotations=annotations)
+    )
+
+
+SERVICES = st.builds(exported, st.sampled_from([None, None, "*", "", "shop", "svc,x"]), services())
+CHANGES = st.lists(SERVICES | endpoint_slices() | DOCUMENTS, min_size=1, max_size=4)
 BATCHES = st.tuples(st.just("update"), CHANGES, st.lists(st.integers(0, 20), max_size=3))
 DEMANDS = st.tuples(st.just("demand"), st.lists(demands(), min_size=1, max_size=4))
 WITHDRAWALS = st.tuples(st.just("withdraw"), st.lists(st.integers(0, 20), min_size=1, max_size=4))

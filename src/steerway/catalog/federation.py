@@ -74,7 +74,13 @@ class Federation:
             for port in part.ports:
                 ports.setdefault(port.number, []).append(port)
         merged = (_merge_ports(same) for same in ports.values())
-        return replace(parts[0], ports=tuple(merged), private=any(part.private for part in parts))
+        exported = [part.exported_to for part in parts if part.exported_to is not None]
+        return replace(
+            parts[0],
+            ports=tuple(merged),
+            private=any(part.private for part in parts),
+            exported_to=frozenset.intersection(*exported) if exported else None,
+        )
 
     def _placed(self, service: Service, member: Member) -> Service:
         priority = member.priority if self._policy == "local_first" else 0

@@ -84,6 +84,12 @@ class Service:
     """`trafficDistribution`: `PreferSameZone` and the like; "" when not set."""
     sticky: bool = False
     """`sessionAffinity: ClientIP`: a client wants to stay with one endpoint."""
+    exported_to: frozenset[str] | None = None
+    """Namespaces besides its own whose clients are told of it; None: all."""
+
+    def is_for(self, namespace: str) -> bool:
+        """Whether clients of the namespace are told of it."""
+        return self.exported_to is None or namespace == self.id.namespace or namespace in self.exported_to
 
 
 @dataclass(frozen=True, slots=True)

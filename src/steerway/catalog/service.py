@@ -6,12 +6,21 @@ each pod. A Service of type ExternalName has a host name for endpoints, whatever
 """
 
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from steerway.catalog import endpoints
 from steerway.catalog.model import Endpoint, EndpointState, Port, Problem, ServiceId
 from steerway.catalog.model import Service as CatalogService
-from steerway.sources.objects import PRIVATE_ANNOTATION, EndpointSlice, Namespace, Service, ServicePort
+from steerway.config.unit import LABEL
+from steerway.sources.objects import (
+    EXPORT_ANNOTATION,
+    PRIVATE_ANNOTATION,
+    EndpointSlice,
+    Namespace,
+    Service,
+    ServicePort,
+)
 
 
 def build(
@@ -58,6 +67,7 @@ def build(
         external_name=external_name,
         local_only=spec.internal_traffic_policy == "Local",
         distribution=spec.traffic_distribution or "",
+        exported_to=_exported_to(fact, namespace, problems),
         sticky=spec.session_affinity == "ClientIP",
     )
     return service, problems
@@ -67,6 +77,28 @@ def is_private(fact: Service | Namespace) -> bool | None:
     """What its annotation says; None when it says nothing. Anything but "false" is true: a typo must not publish."""
     value = (fact.metadata.annotations or {}).get(PRIVATE_ANNOTATION)
     return None if value is None else value.strip().lower() != "false"
+
+
+def _exported_to(
+    fact: Service, namespace: Namespace | None, problems: list[Problem]
+) -> frozenset[str] | None:
+    """The namespaces of `NAMESPACE, NAMESPACE`; None for all (`*`, or nothing said). `.` is the own one, as in Istio.
+
+    What is no namespace is a problem, and nobody's.
+    """
+    for said in (fact, namespace):
+        value = None if said is None else (said.metadata.annotations or {}).get(EXPORT_ANNOTATION)
+        if value is None:
+            continue
+        names = {name for name in map(str.strip, value.split(",")) if name}
+        wrong = sorted(name for name in names if name not in ("*", ".") and not re.fullmatch(LABEL, name))
+        if wrong:
+            reason = f"{EXPORT_ANNOTATION} names {', '.join(map(repr, wrong))}, which no namespace is called"
+            problems.append(
+                Problem(str(fact.key), reason, "list namespaces, or * for all, or . for the own one")
+            )
+        return None if "*" in names else frozenset(names - {".", *wrong})
+    return None
 
 
 def _endpoints(fact: Service, port: ServicePort, merged: endpoints.Merged) -> tuple[Endpoint, ...]:

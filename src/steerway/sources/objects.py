@@ -22,6 +22,10 @@ ENABLED_ANNOTATION = "steerway.io/enabled"
 """The annotation of a Service or Namespace that says whether it is served at all."""
 
 
+EXPORT_ANNOTATION = "steerway.io/export-to"
+"""The annotation of a Service or Namespace that lists the other namespaces whose clients are told of it."""
+
+
 class ObjectKey(NamedTuple):
     """Identity of an object: kind, namespace and name. A raw xDS resource has its type URL as namespace, a Namespace
     and a Node none."""

@@ -67,7 +67,9 @@ class _Entry:
     users: set[str] = field(default_factory=set)
     service: ServiceId | None = None
     content: _Resource | _Reason | None = None
-    """What is published; None: nothing, because a raw resource of that name is."""
+    """The answer; None: nothing, because a raw resource of that name is published."""
+    published: dict[str, _Resource | _Reason] = field(default_factory=dict)
+    """Audience → its answer: one for all who share the entry, or one for each where not all of them are told."""
 
 
 class Translator:
@@ -114,8 +116,11 @@ class Translator:
                 entry.service = self._service_of(key)
                 if entry.service is not None:
                     self._by_service[entry.service].add(key)
+                entry.users.add(audience)
                 self._update(key, entry, commit)
-            entry.users.add(audience)
+            else:
+                entry.users.add(audience)
+                self._publish(key, entry, commit)
         return commit
 
     def withdraw(self, unwanted: Iterable[Demand]) -> Commit:
@@ -129,8 +134,7 @@ class Translator:
             entry.users.discard(audience)
             if not entry.users:
                 self._drop(key, entry)
-                if entry.content is not None:
-                    commit.forget.append(key)
+            self._publish(key, entry, commit)
         return commit
 
     def refresh(
@@ -183,16 +187,40 @@ class Translator:
 
     def _update(self, key: _Key, entry: _Entry, commit: Commit) -> None:
         """Translate one entry anew and publish it when it differs."""
-        content = self._content(key, entry)
-        if content == entry.content:
-            return
-        if content is None:
-            commit.forget.append(key)
-        elif isinstance(content, _Reason):
-            commit.absent.append((*key, str(content)))
-        else:
-            commit.put.append(Put(*key, *content))
-        entry.content = content
+        entry.content = self._content(key, entry)
+        self._publish(key, entry, commit)
+
+    def _publish(self, key: _Key, entry: _Entry, commit: Commit) -> None:
+        """Publish what differs of the answers of an entry."""
+        answers = self._answers(key, entry)
+        commit.forget += [
+            (*key[:2], audience) for audience in sorted(entry.published.keys() - answers.keys())
+        ]
+        for audience, content in sorted(answers.items()):
+            if entry.published.get(audience) == content:
+                continue
+            if isinstance(content, _Reason):
+                commit.absent.append((*key[:2], audience, str(content)))
+            else:
+                commit.put.append(Put(*key[:2], audience, *content))
+        entry.published = answers
+
+    def _answers(self, key: _Key, entry: _Entry) -> dict[str, _Resource | _Reason]:
+        """Who gets what. Of a service that is not for all, nothing is there for who shares the entry without asking."""
+        content = entry.content
+        if content is None or not entry.users:
+            return {}
+        service = self._find(entry.service) if isinstance(content, _Resource) and entry.service else None
+        if service is None or service.exported_to is None:
+            return {key.audience: content}
+        answers: dict[str, _Resource | _Reason] = {}
+        for user in entry.users:
+            namespace = audiences.namespace_of(user)
+            told = service.is_for(namespace)
+            answers[user] = (
+                content if told else _Reason(f"service {service.id} is not exported to {namespace}")
+            )
+        return answers
 
     def _content(self, key: _Key, entry: _Entry) -> _Resource | _Reason | None:
         """What is to be published for an entry now; its last good version when translation itself breaks."""

@@ -6,7 +6,14 @@ from tests.support.mesh import Mesh, endpoint_slice, service
 
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.selection import Selection, Selector
-from steerway.sources.objects import ENABLED_ANNOTATION, Namespace, Object, ObjectMeta, Service
+from steerway.sources.objects import (
+    ENABLED_ANNOTATION,
+    EXPORT_ANNOTATION,
+    Namespace,
+    Object,
+    ObjectMeta,
+    Service,
+)
 
 LABELS = {"team": "shop", "tier": "a", "example.org/x": ""}
 
@@ -89,6 +96,37 @@ def test_a_service_is_enabled_by_its_own_word_or_that_of_its_namespace(
     assert mesh.catalog.problems() == []
     mesh.update(_shop("true"), _backend("true"))
     assert mesh.dial("backend") == ["10.0.0.1:50051"]
+
+
+@pytest.mark.parametrize(
+    ("own", "of_namespace", "exported"),
+    [
+        (None, None, None),
+        ("pay", None, {"pay"}),
+        (" pay,web ,.", None, {"pay", "web"}),
+        ("", None, set()),
+        (".", "*", set()),
+        ("*", ".", None),
+        ("pay,*", None, None),
+        (None, "pay", {"pay"}),
+        ("Pay!,web", None, {"web"}),
+    ],
+)
+def test_a_service_is_exported_by_its_own_word_or_that_of_its_namespace(
+    own: str | None, of_namespace: str | None, exported: set[str] | None
+) -> None:
+    """What is no namespace is told, and nobody's; its own namespace needs no word."""
+
+    def meta(name: str, namespace: str, value: str | None) -> ObjectMeta:
+        return ObjectMeta(name, namespace, annotations=None if value is None else {EXPORT_ANNOTATION: value})
+
+    fact = msgspec.structs.replace(service(50051), metadata=meta("backend", "shop", own))
+    mesh = Mesh(Namespace(meta("shop", "", of_namespace)), fact)
+    (found,) = mesh.catalog
+    assert found.exported_to == exported
+    assert found.is_for("shop")
+    assert found.is_for("web") is (exported is None or "web" in exported)
+    assert len(mesh.catalog.problems()) == ("Pay!" in (own or ""))
 
 
 def test_a_namespace_that_is_enabled_again_brings_its_services_back() -> None:

@@ -20,7 +20,14 @@ from tests.support.mesh import (
 )
 
 from steerway.catalog.model import Problem
-from steerway.sources.objects import PRIVATE_ANNOTATION, EndpointSlice, ServicePort, XdsResource
+from steerway.sources.objects import (
+    EXPORT_ANNOTATION,
+    PRIVATE_ANNOTATION,
+    EndpointSlice,
+    Service,
+    ServicePort,
+    XdsResource,
+)
 from steerway.translate import cluster as cluster_builder
 from steerway.translate import type_url
 from steerway.translate.commit import Commit
@@ -195,6 +202,50 @@ class TestAbsence:
         mesh = Mesh(service(50051), service(50051, name="cart"), only=["cart"])
         assert mesh.dial("cart") == []
         assert absence(mesh, type_url.LISTENER, "backend") == "there is no service shop/backend to serve"
+
+
+class TestExports:
+    """A Service may be for clients of some namespaces only (`steerway.io/export-to`)."""
+
+    @staticmethod
+    def exported(to: str) -> Service:
+        metadata = msgspec.structs.replace(BACKEND.metadata, annotations={EXPORT_ANNOTATION: to})
+        return msgspec.structs.replace(BACKEND, metadata=metadata)
+
+    def test_clients_of_other_namespaces_are_told_that_there_is_none(self, mesh: Mesh) -> None:
+        """By any name of any type; those of its own are told always."""
+        mesh.update(self.exported("pay, web"))
+        for namespace in ("shop", "pay", "web"):
+            assert mesh.dial("backend.shop:50051", f"grpc/plain/{namespace}") == [
+                "10.0.0.1:8081",
+                "10.0.0.2:8081",
+            ]
+        reason = "service shop/backend is not exported to x"
+        assert absence(mesh, type_url.LISTENER, "backend.shop:50051", "grpc/plain/x") == reason
+        for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT):
+            assert absence(mesh, served, CANONICAL, "grpc/core/x") == reason
+        assert absence(mesh, type_url.ENDPOINT, CANONICAL, "envoy/all/x") == reason
+
+    def test_nobody_finds_it_before_his_namespace_is_known(self, mesh: Mesh) -> None:
+        """Nothing is published for an audience that has not asked."""
+        mesh.update(self.exported("pay"))
+        mesh.dial("backend.shop", "grpc/plain/pay")
+        assert {audience for _, _, audience in mesh.published.entries} == {"grpc/plain/pay"}
+
+    def test_an_export_may_change_while_clients_listen(self, mesh: Mesh) -> None:
+        """Those who may stay are shown the same; the last client takes the answers along."""
+        for namespace in ("pay", "x"):
+            mesh.dial("backend.shop", f"grpc/plain/{namespace}")
+        mesh.update(self.exported("pay"))
+        assert mesh.dial("backend.shop", "grpc/plain/pay") == ["10.0.0.1:8081", "10.0.0.2:8081"]
+        absence(mesh, type_url.LISTENER, "backend.shop", "grpc/plain/x")
+        mesh.update(BACKEND)
+        assert mesh.dial("backend.shop", "grpc/plain/x") == ["10.0.0.1:8081", "10.0.0.2:8081"]
+        mesh.update(self.exported(""))
+        names = [(served, CANONICAL) for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)]
+        for served, name in [(type_url.LISTENER, "backend.shop"), *names]:
+            mesh.withdraw(*((served, name, f"grpc/plain/{namespace}") for namespace in ("pay", "x")))
+        assert mesh.published.entries == {}
 
 
 class TestExternalNames:

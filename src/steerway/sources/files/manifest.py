@@ -1,8 +1,8 @@
 """Kubernetes manifests: a document with `apiVersion` and `kind` becomes slim objects.
 
 Services and EndpointSlices are read, also inside a List, and Namespaces that have labels or say whether they are
-private or enabled; every other kind is ignored, since people point steerway at whole folders of manifests. Fields that
-steerway does not read are not judged: the API server does that.
+private, enabled or exported; every other kind is ignored, since people point steerway at whole folders of manifests.
+Fields that steerway does not read are not judged: the API server does that.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ import msgspec
 from steerway.sources.files.entry import Entry, Origin
 from steerway.sources.objects import (
     ENABLED_ANNOTATION,
+    EXPORT_ANNOTATION,
     PRIVATE_ANNOTATION,
     EndpointSlice,
     Namespace,
@@ -26,7 +27,7 @@ _TYPES: dict[tuple[str, str], type[Namespace] | type[Service] | type[EndpointSli
     ("v1", "Service"): Service,
     ("discovery.k8s.io/v1", "EndpointSlice"): EndpointSlice,
 }
-_WORDS = (ENABLED_ANNOTATION, PRIVATE_ANNOTATION)
+_WORDS = (ENABLED_ANNOTATION, EXPORT_ANNOTATION, PRIVATE_ANNOTATION)
 _API_VERSIONS = {kind: api_version for api_version, kind in _TYPES}
 _LISTS = {(api_version, f"{kind}List"): (api_version, kind) for api_version, kind in _TYPES}
 
