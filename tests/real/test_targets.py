@@ -81,3 +81,22 @@ def test_an_unknown_name_fails_and_the_admin_server_says_why(
     assert "capital letters" in reasons["BACKEND"]
     files.publish([address], "nobody")
     until(lambda: channels["nobody.shop"].call()[0].ok, "an answer of the Service that came later")
+
+
+def test_a_service_is_there_for_clients_of_the_namespaces_that_it_is_exported_to(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """One of another namespace, by its owner's word, for a client that comes while it is so."""
+    there, hidden = backends.open(2)
+    for name, address, exported in (("there", there, f"x, {NAMESPACE}"), ("hidden", hidden, "x")):
+        manifest = service(name, {"": 50051}, namespace="elsewhere")
+        metadata = {**manifest["metadata"], "annotations": {"steerway.io/export-to": exported}}
+        files.write(f"{name}.yaml", {**manifest, "metadata": metadata})
+        files.write(f"{name}-pods.yaml", *slices(name, [address], namespace="elsewhere"))
+    plane = steer()
+    client = connect(plane)
+    assert client.dial("xds:///there.elsewhere").call()[0].backend == there
+    channel = client.dial("xds:///hidden.elsewhere")
+    with channel.load() as load:
+        files.write("hidden.yaml", service("hidden", {"": 50051}, namespace="elsewhere"))
+        load.settle(hidden)

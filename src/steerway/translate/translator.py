@@ -202,7 +202,7 @@ class Translator:
             if isinstance(content, _Reason):
                 commit.absent.append((*key[:2], audience, str(content)))
             else:
-                commit.put.append(Put(*key[:2], audience, *content))
+                commit.put.append(Put(key.type_url, key.name, audience, *content))
         entry.published = answers
 
     def _answers(self, key: _Key, entry: _Entry) -> dict[str, _Resource | _Reason]:
