@@ -1,5 +1,7 @@
 """From EndpointSlices to the endpoints of a port: merging, states, families, duplicates."""
 
+import itertools
+
 import pytest
 from tests.support.mesh import Mesh, endpoint, endpoint_slice, service
 
@@ -26,26 +28,24 @@ def shown(*slices: EndpointSlice, fact: ServiceFact | None = None) -> list[str]:
 
 
 YES, NO, NIL = True, False, None
+ANY = (YES, NO, NIL)
 
 
 @pytest.mark.parametrize(
     ("ready", "serving", "terminating", "state"),
     [
-        # A nil `ready` means true (EndpointConditions, API reference).
-        (NIL, NIL, NIL, EndpointState.HEALTHY),
-        (NIL, NO, YES, EndpointState.HEALTHY),
-        (YES, NIL, NIL, EndpointState.HEALTHY),
-        (YES, YES, NO, EndpointState.HEALTHY),
-        # publishNotReadyAddresses makes the API server say so of a pod that terminates.
-        (YES, YES, YES, EndpointState.HEALTHY),
+        # A nil `ready` means true, and `ready` alone decides (API reference): publishNotReadyAddresses
+        # makes the API server say so of a pod that terminates.
+        *(
+            (ready, *rest, EndpointState.HEALTHY)
+            for ready in (YES, NIL)
+            for rest in itertools.product(ANY, ANY)
+        ),
         (NO, YES, YES, EndpointState.DRAINING),
         # A nil `serving` means the same as `ready`, a nil `terminating` means false.
         (NO, NIL, YES, None),
-        (NO, YES, NIL, None),
-        (NO, YES, NO, None),
         (NO, NO, YES, None),
-        (NO, NO, NO, None),
-        (NO, NIL, NIL, None),
+        *((NO, serving, terminating, None) for serving in ANY for terminating in (NO, NIL)),
     ],
 )
 def test_conditions_decide_what_traffic_an_endpoint_gets(
