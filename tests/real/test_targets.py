@@ -98,5 +98,11 @@ def test_a_service_is_there_for_clients_of_the_namespaces_that_it_is_exported_to
     assert client.dial("xds:///there.elsewhere").call()[0].backend == there
     channel = client.dial("xds:///hidden.elsewhere")
     with channel.load() as load:
+        until(
+            lambda: "hidden.elsewhere" in {found["name"] for found in plane.resources("lds")},
+            "the client's question",
+        )
+        reasons = {found["name"]: found["absent"] for found in plane.resources("lds")}
+        assert reasons["hidden.elsewhere"] == f"service elsewhere/hidden is not exported to {NAMESPACE}"
         files.write("hidden.yaml", service("hidden", {"": 50051}, namespace="elsewhere"))
         load.settle(hidden)
