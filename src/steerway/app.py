@@ -12,6 +12,7 @@ catalog, translate and engine without another one in between.
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -80,8 +81,8 @@ class ControlPlane:
         self._phase: Phase = "starting"
         self._store = ObjectStore()
         self._sources = _sources(settings, self._store)
-        self._debouncer = _debouncer(settings)
         self._catalog = Catalog(_selection(settings))
+        self._debouncer = _debouncer(settings, self._catalog, self._store)
         self._places = Places()
         self._store.listen(lambda changed: self._places.update(self._store.get, changed))
         authorization = Authorization(settings.authorization.rules)
@@ -390,8 +391,9 @@ def _remotes(
         catalog = Catalog(_selection(settings))
         members.append(Member(cluster.name, catalog, cluster.region, cluster.priority))
         source = KubernetesSource(options, store)
+        debouncer = _debouncer(settings, catalog, store)
         wait = settings.cluster_lost_seconds
-        remotes.append(RemoteCluster(members[-1], source, store, _debouncer(settings), wait, changed))
+        remotes.append(RemoteCluster(members[-1], source, store, debouncer, wait, changed))
     return members, remotes
 
 
@@ -401,9 +403,10 @@ def _rest_server(settings: Settings, engine: Engine) -> HttpServer | None:
     return HttpServer(settings.rest_listen, rest.application(engine.fetch), "--rest-listen")
 
 
-def _debouncer(settings: Settings) -> Debouncer:
+def _debouncer(settings: Settings, catalog: Catalog, store: ObjectStore) -> Debouncer:
     debounce = settings.debounce
     return Debouncer(
+        partial(catalog.owner, store.get),
         endpoints=Delay(debounce.endpoint_quiet_seconds, debounce.endpoint_max_seconds),
         others=Delay(debounce.quiet_seconds, debounce.max_seconds),
     )

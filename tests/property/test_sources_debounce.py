@@ -20,30 +20,33 @@ ENDPOINTS = Delay(quiet_seconds=2, max_wait_seconds=7)
 OTHERS = Delay(quiet_seconds=5, max_wait_seconds=20)
 
 
+URGENT = ("EndpointSlice", "XdsResource")
+
+
 @given(STEPS)
 def test_every_change_comes_out_once_and_in_time(steps: list[tuple[int, frozenset[ObjectKey]]]) -> None:
-    """A consumer that takes each batch when it is due sees every change between its arrival and its limit."""
-    window = Window(ENDPOINTS, OTHERS)
+    """Each owner's changes of each kind for themselves: as if there were no others."""
+    window = Window(lambda key: key.name, ENDPOINTS, OTHERS)
     now = 0.0
-    waiting: list[tuple[float, frozenset[ObjectKey]]] = []
+    waiting: dict[tuple[str, bool], list[tuple[float, ObjectKey]]] = {}
+
+    def due_of(changes: list[tuple[float, ObjectKey]], urgent: bool) -> float:
+        delay = ENDPOINTS if urgent else OTHERS
+        return min(changes[-1][0] + delay.quiet_seconds, changes[0][0] + delay.max_wait_seconds)
 
     def take_what_is_due(until: float) -> None:
         while (due := window.due) is not None and due <= until:
-            taken = window.take(due)
-            assert taken == frozenset().union(*(keys for _, keys in waiting))
-            urgent = all(key.kind != "Service" for key in taken)
-            delay = ENDPOINTS if urgent else OTHERS
-            first, last = waiting[0][0], waiting[-1][0]
-            assert due - first <= delay.max_wait_seconds
-            assert due - last <= delay.quiet_seconds
-            assert due in (last + delay.quiet_seconds, first + delay.max_wait_seconds)
-            waiting.clear()
+            dues = {place: due_of(changes, place[1]) for place, changes in waiting.items()}
+            assert due == min(dues.values())
+            given = [place for place, at in dues.items() if at == due]
+            assert window.take(due) == {key for place in given for _, key in waiting.pop(place)}
 
     for gap, keys in steps:
         take_what_is_due(now + gap)
         now += gap
         window.add(keys, now)
-        waiting.append((now, keys))
+        for key in keys:
+            waiting.setdefault((key.name, key.kind in URGENT), []).append((now, key))
     take_what_is_due(float("inf"))
-    assert waiting == []
+    assert waiting == {}
     assert window.due is None

@@ -7,7 +7,7 @@ The catalog holds no objects of its own: it reads them from the store that gave 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 
 import structlog
 
@@ -47,6 +47,20 @@ class Catalog:
                 touched |= self._known.get(key.name, set())
         return frozenset(id for id in touched if self._rebuild(id, get))
 
+    def owner(self, get: Get, key: ObjectKey) -> Hashable | None:
+        """Whom a change of an object concerns first: its service, for an EndpointSlice the one that it names now or
+        else named before. Raw resources, and what concerns whole namespaces, are one owner each; None: it concerns
+        nobody.
+        """
+        match key.kind:
+            case "Service":
+                return ServiceId(key.namespace, key.name)
+            case "EndpointSlice":
+                return _named_service(key, get(key)) or self._owners.get(key)
+            case "Namespace" | "XdsResource":
+                return key.kind
+        return None
+
     def service(self, id: ServiceId) -> Service | None:
         return self._services.get(id)
 
@@ -68,13 +82,10 @@ class Catalog:
             slices.discard(key)
             if not slices:
                 del self._slices[before]
-        after = None
-        if isinstance(found, EndpointSlice):
-            name = (found.metadata.labels or {}).get(SERVICE_NAME_LABEL)
-            if name:
-                after = ServiceId(key.namespace, name)
-                self._owners[key] = after
-                self._slices.setdefault(after, set()).add(key)
+        after = _named_service(key, found)
+        if after is not None:
+            self._owners[key] = after
+            self._slices.setdefault(after, set()).add(key)
         return {id for id in (before, after) if id is not None}
 
     def _note(self, id: ServiceId, found: Object | None) -> ServiceId:
@@ -116,3 +127,11 @@ class Catalog:
         else:
             self._services[id] = built
         return True
+
+
+def _named_service(key: ObjectKey, found: Object | None) -> ServiceId | None:
+    """The service that a slice's label names."""
+    if not isinstance(found, EndpointSlice):
+        return None
+    name = (found.metadata.labels or {}).get(SERVICE_NAME_LABEL)
+    return ServiceId(key.namespace, name) if name else None

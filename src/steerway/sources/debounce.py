@@ -1,23 +1,28 @@
-"""Debounce: many changes become few batches, late by a bounded time.
+"""Debounce: many changes become few batches, late by a bounded time, each service for itself.
 
-Two numbers decide. *Quiet time*: a batch is given out when nothing has changed for so long. *Maximum wait*:
-it is given out at the latest so long after its first change, however busy the cluster is (a trailing debounce
-without a maximum starves during a big rollout). A batch of EndpointSlices only, the common case in a rollout
-and the urgent one, goes by shorter numbers than one that also holds Services, which tend to come as a wave of
-edits. So do raw resources: they come from files, whose source gives one save or one ConfigMap swap as one
-batch already.
+Two numbers decide. *Quiet time*: what waits is given out when nothing more has changed for so long. *Maximum wait*: it
+is given out at the latest so long after its first change, however busy the cluster is (a trailing debounce without a
+maximum starves during a big rollout). They count for each service alone, so that one that changes all the time delays
+no other. EndpointSlices, the common case in a rollout and the urgent one, go by shorter numbers than Services, which
+tend to come as a wave of edits, and do not wait for these. So do raw resources, all together: they come from files,
+whose source gives one save or one ConfigMap swap as one batch already.
 
-It does not know what a change means and does not read objects: keys go in, the union of keys comes out.
+It does not know what a change means and does not read objects: keys go in, the keys that are due come out together.
 """
 
 import asyncio
 import contextlib
+import heapq
+import itertools
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 
 from steerway import telemetry
 from steerway.sources.objects import ObjectKey
+
+Owner = Callable[[ObjectKey], Hashable | None]
+"""Whose change it is: what has the same owner waits together. None: nobody's, it is not given out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,46 +47,71 @@ OTHERS = Delay(quiet_seconds=0.05, max_wait_seconds=0.5)
 """An apply of a folder of manifests arrives within 50 ms per object."""
 
 
+@dataclass(slots=True)
+class _Lane:
+    """What waits of one owner by one pair of numbers."""
+
+    delay: Delay
+    number: int
+    first: float
+    last: float
+    changes: int = 0
+    keys: set[ObjectKey] = field(default_factory=set)
+
+    @property
+    def due(self) -> float:
+        return min(self.last + self.delay.quiet_seconds, self.first + self.delay.max_wait_seconds)
+
+
 class Window:
     """The changes that wait, and when they are due. No clock: `now` is an argument (seconds, any monotonic
-    origin)."""
+    origin). A change costs the logarithm of how many owners wait."""
 
-    def __init__(self, endpoints: Delay = ENDPOINTS, others: Delay = OTHERS) -> None:
+    def __init__(self, owner: Owner, endpoints: Delay = ENDPOINTS, others: Delay = OTHERS) -> None:
+        self._owner = owner
         self._endpoints = endpoints
         self._others = others
-        self._keys: set[ObjectKey] = set()
-        self._urgent = True
-        self._changes = 0
-        self._first = 0.0
-        self._last = 0.0
+        self._lanes: dict[tuple[Hashable, bool], _Lane] = {}
+        # A lane is due no sooner than its entry says; the entry is renewed when it comes to the top.
+        self._queue: list[tuple[float, int, tuple[Hashable, bool]]] = []
+        self._numbers = itertools.count()
 
     def add(self, keys: frozenset[ObjectKey], now: float) -> None:
-        """Let `keys` wait; they restart the quiet time, never the maximum wait."""
-        if not keys:
-            return
-        if not self._keys:
-            self._first = now
-            self._urgent = True
-        self._last = now
-        self._keys |= keys
-        self._changes += len(keys)
-        self._urgent = self._urgent and all(key.kind in _URGENT for key in keys)
+        """Let `keys` wait; they restart the quiet time of their owners, never the maximum wait."""
+        for key in keys:
+            owner = self._owner(key)
+            if owner is None:
+                continue
+            urgent = key.kind in _URGENT
+            lane = self._lanes.get((owner, urgent))
+            if lane is None:
+                delay = self._endpoints if urgent else self._others
+                lane = self._lanes[owner, urgent] = _Lane(delay, next(self._numbers), now, now)
+                heapq.heappush(self._queue, (lane.due, lane.number, (owner, urgent)))
+            lane.last = now
+            lane.changes += 1
+            lane.keys.add(key)
 
     @property
     def due(self) -> float | None:
-        """The time from which `take` gives the batch, or None when nothing waits."""
-        if not self._keys:
-            return None
-        delay = self._endpoints if self._urgent else self._others
-        return min(self._last + delay.quiet_seconds, self._first + delay.max_wait_seconds)
+        """The time from which `take` gives something, or None when nothing waits."""
+        while self._queue:
+            due, number, place = self._queue[0]
+            lane = self._lanes[place]
+            if lane.due <= due:
+                return due
+            heapq.heapreplace(self._queue, (lane.due, number, place))
+        return None
 
     def take(self, now: float) -> frozenset[ObjectKey]:
-        """Give out everything that waits, due or not, and start anew."""
-        if self._keys:
-            telemetry.DEBOUNCE_SECONDS.observe(max(0.0, now - self._first))
-            telemetry.DEBOUNCED_CHANGES.observe(self._changes)
-        taken, self._keys, self._changes = frozenset(self._keys), set(), 0
-        return taken
+        """Give out everything that is due."""
+        taken: set[ObjectKey] = set()
+        while (due := self.due) is not None and due <= now:
+            lane = self._lanes.pop(heapq.heappop(self._queue)[2])
+            telemetry.DEBOUNCE_SECONDS.observe(max(0.0, now - lane.first))
+            telemetry.DEBOUNCED_CHANGES.observe(lane.changes)
+            taken |= lane.keys
+        return frozenset(taken)
 
 
 class Debouncer:
@@ -90,11 +120,12 @@ class Debouncer:
 
     def __init__(
         self,
+        owner: Owner,
         endpoints: Delay = ENDPOINTS,
         others: Delay = OTHERS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._window = Window(endpoints, others)
+        self._window = Window(owner, endpoints, others)
         self._clock = clock
         self._changed = asyncio.Event()
 
@@ -104,7 +135,7 @@ class Debouncer:
         self._changed.set()
 
     async def next(self) -> frozenset[ObjectKey]:
-        """The union of the keys that changed since the last call, when they are due; never empty."""
+        """The keys that are due, as soon as any are; never empty."""
         while True:
             self._changed.clear()
             due = self._window.due

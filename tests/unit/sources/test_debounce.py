@@ -20,8 +20,13 @@ def keys(*found: ObjectKey) -> frozenset[ObjectKey]:
     return frozenset(found)
 
 
+def everybody(key: ObjectKey) -> str | None:
+    """One owner for all but Pods, whose changes concern nobody."""
+    return None if key.kind == "Pod" else "backend"
+
+
 def window() -> Window:
-    return Window(ENDPOINTS, OTHERS)
+    return Window(everybody, ENDPOINTS, OTHERS)
 
 
 def test_nothing_is_due_while_nothing_waits() -> None:
@@ -55,25 +60,48 @@ def test_a_steady_stream_of_changes_never_starves_the_batch() -> None:
     assert waiting.due == 104
 
 
-def test_a_service_in_the_batch_takes_the_slow_path() -> None:
-    """A batch goes by the endpoints' numbers only while it holds nothing else."""
+def test_endpoints_do_not_wait_for_their_service() -> None:
+    """Each kind by its own numbers; what is due comes out, once, and the rest stays."""
     waiting = window()
-    waiting.add(keys(SLICE), now=100)
-    waiting.add(keys(SERVICE), now=100.5)
-    assert waiting.due == 110.5
-    waiting.add(keys(SLICE), now=139)
-    assert waiting.due == 140
+    waiting.add(keys(SERVICE), now=100)
+    waiting.add(keys(SLICE), now=100.5)
+    assert waiting.due == 101.5
+    assert waiting.take(now=101) == keys()
+    assert waiting.take(now=101.5) == keys(SLICE)
+    assert waiting.due == 110
+    assert waiting.take(now=110) == keys(SERVICE)
+    assert waiting.due is None
 
 
-def test_taking_gives_the_union_and_starts_anew() -> None:
-    """Keys come out once, and the next batch is judged by itself."""
+def test_what_is_due_at_once_comes_out_together() -> None:
     waiting = window()
     waiting.add(keys(SERVICE), now=0)
-    waiting.add(keys(SLICE), now=1)
-    assert waiting.take(now=2) == keys(SLICE, SERVICE)
-    assert waiting.due is None
+    waiting.add(keys(SLICE), now=9)
+    assert waiting.take(now=10) == keys(SLICE, SERVICE)
     waiting.add(keys(SLICE), now=50)
     assert waiting.due == 51
+
+
+def test_a_change_that_concerns_nobody_does_not_wait() -> None:
+    waiting = window()
+    waiting.add(keys(ObjectKey("Pod", "shop", "backend-1")), now=1)
+    assert waiting.due is None
+
+
+def test_a_service_that_changes_all_the_time_delays_no_other() -> None:
+    """Nor do a thousand that do, and none of them starves."""
+    busy = [ObjectKey("EndpointSlice", "shop", f"busy-{number}") for number in range(1000)]
+    waiting = Window(lambda key: key.name, ENDPOINTS, OTHERS)
+    taken: list[tuple[float, frozenset[ObjectKey]]] = []
+    for tick in range(80):
+        now = tick / 10
+        waiting.add(frozenset(busy), now)
+        if tick == 3:
+            waiting.add(keys(SLICE), now)
+        if given := waiting.take(now):
+            taken.append((now, given))
+    assert taken[0] == (1.3, keys(SLICE)), "after its own quiet time"
+    assert taken[1] == (4.0, frozenset(busy)), "at their own maximum wait"
 
 
 def test_a_batch_is_measured_when_it_is_taken() -> None:
@@ -101,7 +129,7 @@ def test_contradicting_numbers_are_refused(quiet: float, longest: float) -> None
 
 async def test_next_waits_for_a_change_and_gives_it() -> None:
     """`next` blocks while nothing changed and gives what did."""
-    debouncer = Debouncer(Delay(0, 0), Delay(0, 0))
+    debouncer = Debouncer(everybody, Delay(0, 0), Delay(0, 0))
     pending = asyncio.ensure_future(debouncer.next())
     await asyncio.sleep(0)
     assert not pending.done()
@@ -111,7 +139,7 @@ async def test_next_waits_for_a_change_and_gives_it() -> None:
 
 async def test_next_merges_what_changes_while_it_waits() -> None:
     """Changes within the quiet time come out together."""
-    debouncer = Debouncer(Delay(0.05, 5), Delay(0.05, 5))
+    debouncer = Debouncer(everybody, Delay(0.05, 5), Delay(0.05, 5))
     pending = asyncio.ensure_future(debouncer.next())
     for key in (SLICE, OTHER_SLICE, SERVICE):
         debouncer.add(keys(key))
@@ -122,7 +150,7 @@ async def test_next_merges_what_changes_while_it_waits() -> None:
 async def test_a_busy_source_cannot_hold_a_batch_back() -> None:
     """The consumer gets its batch although changes never stop."""
     now = 0.0
-    debouncer = Debouncer(Delay(1, 4), Delay(1, 4), clock=lambda: now)
+    debouncer = Debouncer(everybody, Delay(1, 4), Delay(1, 4), clock=lambda: now)
     pending = asyncio.ensure_future(debouncer.next())
     while not pending.done():
         debouncer.add(keys(SLICE))
@@ -134,7 +162,7 @@ async def test_a_busy_source_cannot_hold_a_batch_back() -> None:
 
 async def test_a_cancellation_that_meets_a_change_is_not_lost() -> None:
     """Both arrive in one turn of the loop: the consumer must end all the same (asyncio.wait_for did not)."""
-    debouncer = Debouncer(Delay(60, 60), Delay(60, 60))
+    debouncer = Debouncer(everybody, Delay(60, 60), Delay(60, 60))
     debouncer.add(keys(SLICE))
     pending = asyncio.ensure_future(debouncer.next())
     for _ in range(5):
