@@ -26,7 +26,7 @@ def test_a_row_tells_the_names_and_the_default(name: str) -> None:
     flag, variable, default = ROWS[name]
     assert (flag, variable) == (config.flag_name(name), config.environment_name(name))
     value = config.SETTINGS[name].default
-    if value in (msgspec.NODEFAULT, None, ()):
+    if value in (msgspec.NODEFAULT, None, (), ""):
         assert value is not msgspec.NODEFAULT or name == "identifier"
     else:
         shown = (
