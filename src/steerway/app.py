@@ -406,7 +406,7 @@ def _rest_server(settings: Settings, engine: Engine) -> HttpServer | None:
 def _debouncer(settings: Settings, catalog: Catalog, store: ObjectStore) -> Debouncer:
     debounce = settings.debounce
     return Debouncer(
-        partial(catalog.owner, store.get),
+        partial(catalog.owners, store.get),
         endpoints=Delay(debounce.endpoint_quiet_seconds, debounce.endpoint_max_seconds),
         others=Delay(debounce.quiet_seconds, debounce.max_seconds),
     )

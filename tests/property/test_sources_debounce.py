@@ -26,7 +26,7 @@ URGENT = ("EndpointSlice", "XdsResource")
 @given(STEPS)
 def test_every_change_comes_out_once_and_in_time(steps: list[tuple[int, frozenset[ObjectKey]]]) -> None:
     """Each owner's changes of each kind for themselves: as if there were no others."""
-    window = Window(lambda key: key.name, ENDPOINTS, OTHERS)
+    window = Window(lambda key: (key.name,), ENDPOINTS, OTHERS)
     now = 0.0
     waiting: dict[tuple[str, bool], list[tuple[float, ObjectKey]]] = {}
 

@@ -7,7 +7,7 @@ The catalog holds no objects of its own: it reads them from the store that gave 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 
 import structlog
 
@@ -47,19 +47,18 @@ class Catalog:
                 touched |= self._known.get(key.name, set())
         return frozenset(id for id in touched if self._rebuild(id, get))
 
-    def owner(self, get: Get, key: ObjectKey) -> Hashable | None:
-        """Whom a change of an object concerns first: its service, for an EndpointSlice the one that it names now or
-        else named before. Raw resources, and what concerns whole namespaces, are one owner each; None: it concerns
-        nobody.
+    def owners(self, get: Get, key: ObjectKey) -> Collection[Hashable]:
+        """Whom a change of an object concerns: its service; of an EndpointSlice the one that it named before and the
+        one that it names now. Raw resources, and what concerns whole namespaces, are one owner each; others have none.
         """
         match key.kind:
             case "Service":
-                return ServiceId(key.namespace, key.name)
+                return (ServiceId(key.namespace, key.name),)
             case "EndpointSlice":
-                return _named_service(key, get(key)) or self._owners.get(key)
+                return {self._owners.get(key), _named_service(key, get(key))} - {None}
             case "Namespace" | "XdsResource":
-                return key.kind
-        return None
+                return (key.kind,)
+        return ()
 
     def service(self, id: ServiceId) -> Service | None:
         return self._services.get(id)

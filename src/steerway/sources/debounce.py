@@ -15,14 +15,15 @@ import contextlib
 import heapq
 import itertools
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
 
 from steerway import telemetry
 from steerway.sources.objects import ObjectKey
 
-Owner = Callable[[ObjectKey], Hashable | None]
-"""Whose change it is: what has the same owner waits together. None: nobody's, it is not given out."""
+Owners = Callable[[ObjectKey], Collection[Hashable]]
+"""Whose change it is: what has the same owner waits together, what has two waits for each. Without an owner it is not
+given out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ class Window:
     """The changes that wait, and when they are due. No clock: `now` is an argument (seconds, any monotonic
     origin). A change costs the logarithm of how many owners wait."""
 
-    def __init__(self, owner: Owner, endpoints: Delay = ENDPOINTS, others: Delay = OTHERS) -> None:
-        self._owner = owner
+    def __init__(self, owners: Owners, endpoints: Delay = ENDPOINTS, others: Delay = OTHERS) -> None:
+        self._owners = owners
         self._endpoints = endpoints
         self._others = others
         self._lanes: dict[tuple[Hashable, bool], _Lane] = {}
@@ -79,18 +80,19 @@ class Window:
     def add(self, keys: frozenset[ObjectKey], now: float) -> None:
         """Let `keys` wait; they restart the quiet time of their owners, never the maximum wait."""
         for key in keys:
-            owner = self._owner(key)
-            if owner is None:
-                continue
-            urgent = key.kind in _URGENT
-            lane = self._lanes.get((owner, urgent))
-            if lane is None:
-                delay = self._endpoints if urgent else self._others
-                lane = self._lanes[owner, urgent] = _Lane(delay, next(self._numbers), now, now)
-                heapq.heappush(self._queue, (lane.due, lane.number, (owner, urgent)))
-            lane.last = now
-            lane.changes += 1
-            lane.keys.add(key)
+            for owner in self._owners(key):
+                lane = self._lane((owner, key.kind in _URGENT), now)
+                lane.last = now
+                lane.changes += 1
+                lane.keys.add(key)
+
+    def _lane(self, place: tuple[Hashable, bool], now: float) -> _Lane:
+        lane = self._lanes.get(place)
+        if lane is None:
+            delay = self._endpoints if place[1] else self._others
+            lane = self._lanes[place] = _Lane(delay, next(self._numbers), now, now)
+            heapq.heappush(self._queue, (lane.due, lane.number, place))
+        return lane
 
     @property
     def due(self) -> float | None:
@@ -120,12 +122,12 @@ class Debouncer:
 
     def __init__(
         self,
-        owner: Owner,
+        owners: Owners,
         endpoints: Delay = ENDPOINTS,
         others: Delay = OTHERS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._window = Window(owner, endpoints, others)
+        self._window = Window(owners, endpoints, others)
         self._clock = clock
         self._changed = asyncio.Event()
 

@@ -159,6 +159,21 @@ def test_a_port_that_is_there_twice_is_served_once() -> None:
     ]
 
 
+def test_a_change_waits_with_its_services() -> None:
+    """A slice that moves concerns the service that it leaves, too; pods and nodes concern none."""
+    there = endpoint_slice("10.0.0.1")
+    facts = Facts(service(50051), there)
+    cart = ServiceId("shop", "cart")
+    facts[there.key] = endpoint_slice("10.0.0.1", service="cart")
+    assert set(facts.catalog.owners(facts.get, there.key)) == {BACKEND, cart}
+    facts.put(facts[there.key])
+    assert set(facts.catalog.owners(facts.get, there.key)) == {cart}
+    del facts[there.key]
+    assert set(facts.catalog.owners(facts.get, there.key)) == {cart}
+    assert set(facts.catalog.owners(facts.get, service(50051).key)) == {BACKEND}
+    assert not facts.catalog.owners(facts.get, ObjectKey("Pod", "shop", "backend-1"))
+
+
 class TestChanges:
     """`update` reports the services that are another value than before, and no others."""
 

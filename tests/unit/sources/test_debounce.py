@@ -20,9 +20,9 @@ def keys(*found: ObjectKey) -> frozenset[ObjectKey]:
     return frozenset(found)
 
 
-def everybody(key: ObjectKey) -> str | None:
+def everybody(key: ObjectKey) -> tuple[str, ...]:
     """One owner for all but Pods, whose changes concern nobody."""
-    return None if key.kind == "Pod" else "backend"
+    return () if key.kind == "Pod" else ("backend",)
 
 
 def window() -> Window:
@@ -88,10 +88,22 @@ def test_a_change_that_concerns_nobody_does_not_wait() -> None:
     assert waiting.due is None
 
 
+def test_a_slice_that_moves_waits_for_neither_service() -> None:
+    """The one that it left is told after its own quiet time, however busy the one is that it came to, and the other way
+    round: it is given out for each."""
+    waiting = Window(lambda key: ("left", "busy") if key == SLICE else ("busy",), ENDPOINTS, OTHERS)
+    waiting.add(keys(SLICE), now=0)
+    for tick in range(1, 10):
+        waiting.add(keys(OTHER_SLICE), now=tick / 10)
+    assert waiting.take(now=1) == keys(SLICE)
+    assert waiting.due == 1.9
+    assert waiting.take(now=1.9) == keys(SLICE, OTHER_SLICE)
+
+
 def test_a_service_that_changes_all_the_time_delays_no_other() -> None:
     """Nor do a thousand that do, and none of them starves."""
     busy = [ObjectKey("EndpointSlice", "shop", f"busy-{number}") for number in range(1000)]
-    waiting = Window(lambda key: key.name, ENDPOINTS, OTHERS)
+    waiting = Window(lambda key: (key.name,), ENDPOINTS, OTHERS)
     taken: list[tuple[float, frozenset[ObjectKey]]] = []
     for tick in range(80):
         now = tick / 10
