@@ -33,7 +33,9 @@ class EngineServer:
 
     def _publish(self, service: int) -> None:
         body = mesh.assignment(service, self._endpoints[service])
-        self._engine.publish(put=[(mesh.ASSIGNMENT, self._names[service], _EVERYBODY, body, (), "", 0.0)])
+        self._engine.publish(
+            put=[(mesh.ASSIGNMENT, self._names[service], _EVERYBODY, body, (), "", 0.0, None)]
+        )
 
     def obey(self, line: str) -> None:
         """`set ADDRESS ENDPOINT SERVICE...`; one commit for each service, as unrelated changes would be."""

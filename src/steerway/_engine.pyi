@@ -13,6 +13,7 @@ from typing import final
 __all__ = [
     "Call",
     "Census",
+    "Change",
     "Closed",
     "Demand",
     "DroppedLoad",
@@ -206,6 +207,22 @@ class Resource:
         """To a second; None: never on this stream."""
 
 @final
+class Change:
+    """How long the last change took to the client, in seconds of each step. An event is None when nobody said when it
+    happened, or when that was before the engine started."""
+
+    @property
+    def event_to_received(self) -> float | None: ...
+    @property
+    def received_to_published(self) -> float: ...
+    @property
+    def published_to_sent(self) -> float: ...
+    @property
+    def sent_to_acked(self) -> float: ...
+    @property
+    def event_to_acked(self) -> float | None: ...
+
+@final
 class Subscription:
     """State of one type on one stream. Ages in seconds; None: never."""
 
@@ -226,6 +243,9 @@ class Subscription:
     def sent_age_seconds(self) -> float | None: ...
     @property
     def acked_age_seconds(self) -> float | None: ...
+    @property
+    def change(self) -> Change | None:
+        """The last change of something it held before that the client took; None: it took none yet."""
     @property
     def nack_version(self) -> str: ...
     @property
@@ -402,6 +422,13 @@ class Stats:
         """Observations per bucket (not cumulative); one more than bounds, the last is +Inf."""
     @property
     def ack_latency_sum(self) -> float: ...
+    @property
+    def change_latency_bounds(self) -> list[float]:
+        """Upper bounds in seconds, ascending, without +Inf."""
+    @property
+    def change_latency(self) -> list[tuple[str, list[int], float]]:
+        """Each step of a change with its observations per bucket (as of ACKs) and their sum. Steps before the
+        publication are observed once per resource, those after it once per ACK."""
 
 @final
 class Census:
@@ -515,16 +542,23 @@ class Engine:
         """
     def publish(
         self,
-        put: Sequence[tuple[str, str, str, bytes, Sequence[tuple[str, str]], str, float]] = (),
+        put: Sequence[
+            tuple[
+                str, str, str, bytes, Sequence[tuple[str, str]], str, float, tuple[float, float | None] | None
+            ]
+        ] = (),
         absent: Sequence[tuple[str, str, str, str]] = (),
         forget: Sequence[tuple[str, str, str]] = (),
         complete: Sequence[tuple[str, str]] = (),
+        now: float = 0.0,
     ) -> int:
         """One atomic commit; returns how many entries changed (equal bytes change nothing and send nothing).
 
-        put: (type_url, name, audience, serialised resource, references as (type_url, name), scope, ttl_seconds). A
-        scope is "NAMESPACE/NAME", or "" for what everybody may see. Clients that can drop a resource when its time to
-        live has passed without a heartbeat; 0 is for ever.
+        put: (type_url, name, audience, serialised resource, references as (type_url, name), scope, ttl_seconds,
+        origin). A scope is "NAMESPACE/NAME", or "" for what everybody may see. Clients that can drop a resource when
+        its time to live has passed without a heartbeat; 0 is for ever. The origin says when the change was heard of
+        and when it happened (None: unknown), on the same clock as `now` (seconds); None when it is no change to
+        measure.
         absent: (type_url, name, audience, reason): known not to exist; clients are told.
         forget: (type_url, name, audience): no entry; a named subscription keeps what it has and waits, a wildcard
         drops it.

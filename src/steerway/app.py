@@ -11,7 +11,7 @@ catalog, translate and engine without another one in between.
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -49,7 +49,8 @@ from steerway.engine.engine import (
 )
 from steerway.engine.loads import LoadsCollector
 from steerway.engine.stats import StatsCollector
-from steerway.remote import RemoteCluster
+from steerway.origin import Origin
+from steerway.remote import Changed, RemoteCluster
 from steerway.signals import Signals
 from steerway.sources.debounce import Debouncer, Delay
 from steerway.sources.files import FileSource
@@ -190,20 +191,20 @@ class ControlPlane:
                     "cluster_not_known", cluster=remote.cluster, waited=self._settings.cluster_start_seconds
                 )
 
-    def _refresh(self, services: frozenset[ServiceId]) -> None:
+    def _refresh(self, services: frozenset[ServiceId], origins: Mapping[Hashable, Origin]) -> None:
         """Services of some remote cluster changed."""
         self._federation.changed(services)
         if self._phase != "starting":
             with telemetry.TRANSLATE_SECONDS.labels("change").time():
-                commit = self._translator.refresh(services, [])
+                commit = self._translator.refresh(services, origins=origins)
             self._publish(commit)
 
     async def _follow_sources(self) -> None:
         while True:
-            keys = await self._debouncer.next()
+            due = await self._debouncer.next()
             with telemetry.TRANSLATE_SECONDS.labels("change").time():
-                services = self._update_catalog(keys)
-                commit = self._translator.refresh(services, self._raw(keys))
+                services = self._update_catalog(due.keys)
+                commit = self._translator.refresh(services, self._raw(due.keys), due.origins)
             self._publish(commit)
 
     async def _answer_clients(self) -> None:
@@ -374,9 +375,7 @@ def _reads_namespaces(settings: Settings) -> bool:
     return settings.authentication.enabled or bool(settings.namespace_selector)
 
 
-def _remotes(
-    settings: Settings, changed: Callable[[frozenset[ServiceId]], None]
-) -> tuple[list[Member], list[RemoteCluster]]:
+def _remotes(settings: Settings, changed: Changed) -> tuple[list[Member], list[RemoteCluster]]:
     """The remote clusters, each with its own store, catalog and debouncer."""
     kubernetes, members, remotes = settings.kubernetes, [], []
     for cluster in settings.clusters:

@@ -7,7 +7,7 @@ clients go where the policy says. When it is back they are used again.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 
 import structlog
 
@@ -15,15 +15,19 @@ from steerway import telemetry
 from steerway.catalog.federation import Member
 from steerway.catalog.model import ServiceId
 from steerway.errors import SourceError
-from steerway.sources.debounce import Debouncer
+from steerway.origin import Origin
+from steerway.sources.debounce import Debouncer, Due
 from steerway.sources.kubernetes import KubernetesSource
-from steerway.sources.objects import ObjectKey
 from steerway.sources.store import ObjectStore, Problem
 
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 1.0
 """How often the API server's absence is looked at when nothing changes."""
+
+
+Changed = Callable[[frozenset[ServiceId], Mapping[Hashable, Origin]], None]
+"""Hears of services that are others now, and of when what changed them was heard of."""
 
 
 class RemoteCluster:
@@ -39,7 +43,7 @@ class RemoteCluster:
         store: ObjectStore,
         debouncer: Debouncer,
         lost_seconds: float,
-        changed: Callable[[frozenset[ServiceId]], None],
+        changed: Changed,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.cluster = member.name
@@ -89,23 +93,24 @@ class RemoteCluster:
         changed = catalog.update(self._store.get, [found.key for found in self._store.objects()])
         self._store.listen(self._debouncer.add)
         self._use(True)
-        self._changed(changed)
+        self._changed(changed, {})
         self.known.set()
         while True:
-            changed = catalog.update(self._store.get, await self._next())
+            due = await self._next()
+            changed = catalog.update(self._store.get, due.keys)
             if self._is_lost() == self._member.in_use:
                 self._use(not self._member.in_use)
                 changed |= {service.id for service in catalog}
             if changed:
-                self._changed(changed)
+                self._changed(changed, due.origins)
 
-    async def _next(self) -> frozenset[ObjectKey]:
+    async def _next(self) -> Due:
         """What changed, or nothing after a while."""
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
                 return await self._debouncer.next()
         except TimeoutError:
-            return frozenset()
+            return Due(frozenset(), {})
 
     def _is_lost(self) -> bool:
         since = self._source.lost_since

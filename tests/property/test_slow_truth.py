@@ -16,7 +16,7 @@ from tests.support.mesh import AbsentError, Mesh, addresses, endpoint_slice, ser
 from tests.support.random_mesh import endpoint_slices, services
 
 from steerway.sources.objects import EndpointSlice, Object, ObjectKey, Service, ServicePort
-from steerway.sources.store import Batch, ObjectStore
+from steerway.sources.store import Batch, Changes, ObjectStore
 
 TARGETS = [(name, namespace) for name in ("a", "svc") for namespace in ("shop", "svc")]
 CLIENTS = ("grpc/plain/shop", "grpc/core/shop")
@@ -62,7 +62,7 @@ class Cluster:
         found = sorted((each for each in self.store.objects() if isinstance(each, kind)), key=lambda o: o.key)
         return found[index % len(found)] if found else None
 
-    def _changed(self, keys: frozenset[ObjectKey]) -> None:
+    def _changed(self, keys: Changes) -> None:
         there = {key: self.store.get(key) for key in keys}
         put = [found for found in there.values() if found is not None]
         gone = [key for key, found in there.items() if found is None]

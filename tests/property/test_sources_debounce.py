@@ -39,12 +39,12 @@ def test_every_change_comes_out_once_and_in_time(steps: list[tuple[int, frozense
             dues = {place: due_of(changes, place[1]) for place, changes in waiting.items()}
             assert due == min(dues.values())
             given = [place for place, at in dues.items() if at == due]
-            assert window.take(due) == {key for place in given for _, key in waiting.pop(place)}
+            assert window.take(due).keys == {key for place in given for _, key in waiting.pop(place)}
 
     for gap, keys in steps:
         take_what_is_due(now + gap)
         now += gap
-        window.add(keys, now)
+        window.add(dict.fromkeys(keys), now)
         for key in keys:
             waiting.setdefault((key.name, key.kind in URGENT), []).append((now, key))
     take_what_is_due(float("inf"))

@@ -14,6 +14,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, Dis
 from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway.engine.engine import Engine, Event, Opened
+from steerway.origin import Origin
 from steerway.testing.ads_client import DeltaStream, SotwStream
 from steerway.translate.commit import Commit, Put
 from steerway.translate.type_url import EXTENSION
@@ -31,9 +32,10 @@ def put(
     references: tuple[tuple[str, str], ...] = (),
     scope: str = "",
     ttl_seconds: float = 0.0,
+    origin: Origin | None = None,
 ) -> Put:
     """An entry of `Commit.put`."""
-    return Put(type_url, name, audience, f"{name}={content}".encode(), references, scope, ttl_seconds)
+    return Put(type_url, name, audience, f"{name}={content}".encode(), references, scope, ttl_seconds, origin)
 
 
 def contents(response: DiscoveryResponse | DeltaDiscoveryResponse) -> dict[str, str]:

@@ -15,7 +15,7 @@ use crate::response::{Response, ResponseBuilder};
 use crate::stream::Protocol;
 use crate::subscription::Subscription;
 use crate::watch::{Listing, View, Warmed, Watch};
-use crate::{Lookup, Resource, StreamOptions, TypeId};
+use crate::{Lookup, Origin, Resource, StreamOptions, TypeId};
 
 /// Resources by the index of their name.
 type Named<'a> = SmallVec<[(u32, &'a Arc<Resource>); 4]>;
@@ -48,7 +48,7 @@ impl Watch {
         };
         let version = self.subscription.names.version();
         due.then(|| {
-            self.exchange.send(turn.nonce, version, turn.now);
+            self.exchange.send(turn.nonce, version, builder.origin(), turn.now);
             builder.finish(self.type_id, &turn.options.identifier, version, turn.nonce)
         })
     }
@@ -88,7 +88,7 @@ impl Watch {
                 if self.type_id == TypeId::Cluster {
                     warmed.push(Arc::clone(resource));
                 }
-                hand_over(names, index, resource, turn, &mut self.retiring);
+                builder.brings(hand_over(names, index, resource, turn, &mut self.retiring));
             }
         };
         for (name, resource) in swept {
@@ -171,7 +171,7 @@ impl Watch {
                     }
                     if std::mem::take(&mut tracked.forced) || differs {
                         tracked.warming = false;
-                        hand_over(names, index, resource, turn, &mut self.retiring);
+                        builder.brings(hand_over(names, index, resource, turn, &mut self.retiring));
                         if self.expires {
                             self.heartbeats.sent(index, resource, turn.now);
                         }
@@ -209,16 +209,18 @@ impl Watch {
     }
 }
 
-/// The client gets a resource: note what it holds from now on.
+/// The client gets a resource: note what it holds from now on. Returns where it comes from if it is a change for the
+/// client, and not the first answer of the stream.
 fn hand_over(
     names: &mut Names,
     index: u32,
     resource: &Arc<Resource>,
     turn: &Turn<'_>,
     retiring: &mut Retiring,
-) {
+) -> Option<Origin> {
     let (nonce, now) = (turn.nonce, turn.now);
-    let Some(tracked) = names.get_mut(index) else { return };
+    let tracked = names.get_mut(index)?;
+    let changes = tracked.held() != Held::Nothing && tracked.sent_at().is_some();
     if !tracked.holds_some() {
         tracked.introduced_in = nonce;
     }
@@ -226,6 +228,7 @@ fn hand_over(
     retiring.add(&tracked.name, tracked.resource.take(), nonce);
     tracked.resource = kept_while_held(resource);
     names.set_held(index, Held::Version(resource.fingerprint()));
+    resource.origin().filter(|_| changes)
 }
 
 /// What the stream needs of a resource that the client holds. Of endpoints, which are most, nothing: they name nothing.

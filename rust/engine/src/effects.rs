@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::TypeId;
 use crate::stream::Node;
 use crate::subscription::{Change, WildcardChange};
-use crate::wildcard_name;
+use crate::{Propagation, TypeId, wildcard_name};
 
 /// A change of what the stream is interested in, for [`crate::Interest`]. Wildcards go by [`crate::WILDCARD`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +38,8 @@ pub enum RequestKind {
     Ack {
         /// Time since the response was handed out.
         latency: Duration,
+        /// The change of something it held before that the response brought, the one that waited longest.
+        change: Option<Propagation>,
     },
     /// The client refused the response.
     Nack(Box<Nack>),

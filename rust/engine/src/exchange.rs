@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::timing::{Origin, Propagation};
+
 /// How a request's nonce stands to what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NonceKind {
@@ -21,6 +23,8 @@ pub(crate) struct Answered {
     pub(crate) version: u64,
     pub(crate) nonce: u64,
     pub(crate) latency: Duration,
+    /// The change that the response brought, if it brought one.
+    pub(crate) change: Option<Propagation>,
 }
 
 /// The last response that the client refused.
@@ -40,6 +44,10 @@ pub(crate) struct Exchange {
     /// Nonce, version and time of the last response.
     sent: Option<(u64, u64, Duration)>,
     in_flight: bool,
+    /// The change that the response in flight brings.
+    origin: Option<Origin>,
+    /// The last change that the client took.
+    taken: Option<Box<Propagation>>,
     acked: Option<(u64, Duration)>,
     refusal: Option<Box<Refusal>>,
 }
@@ -68,8 +76,14 @@ impl Exchange {
         self.refusal.as_deref()
     }
 
-    pub(crate) fn send(&mut self, nonce: u64, version: u64, now: Duration) {
+    /// The last change that the client took.
+    pub(crate) fn taken(&self) -> Option<&Propagation> {
+        self.taken.as_deref()
+    }
+
+    pub(crate) fn send(&mut self, nonce: u64, version: u64, origin: Option<Origin>, now: Duration) {
         self.sent = Some((nonce, version, now));
+        self.origin = origin;
         self.in_flight = true;
     }
 
@@ -89,6 +103,12 @@ impl Exchange {
     pub(crate) fn ack(&mut self, now: Duration) -> Option<Answered> {
         let answered = self.answer(now)?;
         self.acked = Some((answered.version, now));
+        if let Some(change) = answered.change {
+            match &mut self.taken {
+                Some(taken) => **taken = change,
+                None => self.taken = Some(change.into()),
+            }
+        }
         if let Some(refusal) = &mut self.refusal {
             refusal.past = true;
         }
@@ -110,6 +130,7 @@ impl Exchange {
             version,
             nonce,
             latency: now.saturating_sub(sent_at),
+            change: self.origin.take().map(|origin| Propagation { origin, sent: sent_at, acked: now }),
         })
     }
 }
@@ -125,12 +146,15 @@ mod tests {
         let mut exchange = Exchange::default();
         assert_eq!((exchange.kind(true, None), exchange.ack(AT(0))), (NonceKind::Empty, None));
         assert_eq!(exchange.kind(false, Some(9)), NonceKind::Empty, "of an earlier stream");
-        exchange.send(1, 10, AT(1));
-        exchange.send(3, 30, AT(2));
+        exchange.send(1, 10, None, AT(1));
+        exchange.send(3, 30, None, AT(2));
         assert_eq!(exchange.kind(false, Some(1)), NonceKind::Old);
         assert_eq!(exchange.kind(false, None), NonceKind::Old, "a nonce of somebody else");
         assert_eq!(exchange.kind(false, Some(3)), NonceKind::Answer);
-        assert_eq!(exchange.ack(AT(5)), Some(Answered { version: 30, nonce: 3, latency: AT(3) }));
+        assert_eq!(
+            exchange.ack(AT(5)),
+            Some(Answered { version: 30, nonce: 3, latency: AT(3), change: None })
+        );
         assert_eq!((exchange.kind(false, Some(3)), exchange.ack(AT(6))), (NonceKind::Repeat, None));
         assert_eq!(exchange.acked(), Some((30, AT(5))));
     }
@@ -138,12 +162,12 @@ mod tests {
     #[test]
     fn a_refusal_is_past_with_the_next_ack() {
         let mut exchange = Exchange::default();
-        exchange.send(1, 10, AT(1));
+        exchange.send(1, 10, None, AT(1));
         exchange.nack("bad", AT(2));
         let refusal = Refusal { nonce: 1, version: 10, message: "bad".into(), past: false, at: AT(2) };
         assert_eq!(exchange.refusal(), Some(&refusal));
         assert_eq!(exchange.acked(), None);
-        exchange.send(2, 20, AT(3));
+        exchange.send(2, 20, None, AT(3));
         exchange.ack(AT(4));
         assert_eq!(exchange.refusal(), Some(&Refusal { past: true, ..refusal }));
     }

@@ -33,6 +33,7 @@ mod status;
 mod store;
 mod stream;
 mod subscription;
+mod timing;
 mod type_url;
 mod watch;
 mod wire;
@@ -50,6 +51,7 @@ pub use snapshot::{ResourceStatus, ResourceView, SubscriptionView};
 pub use status::{Code, Status};
 pub use store::{Commit, CommitOutcome, EntryView, Key, Lookup, Put, Store};
 pub use stream::{Node, Protocol, Service, Stream};
+pub use timing::{Origin, Propagation};
 pub use type_url::TypeId;
 pub use xdstp::{canonical_name, is_collection};
 

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::response::hex;
 use crate::wire::{bytes_len, bytes_tag, put_bytes, put_varint, varint_len, varint_tag};
-use crate::{Protocol, TypeId};
+use crate::{Origin, Protocol, TypeId};
 
 /// `DiscoveryResponse.resources` and `DeltaDiscoveryResponse.resources`.
 const RESOURCES: u8 = 2;
@@ -44,6 +44,7 @@ pub struct Resource {
     refs: Box<[(TypeId, Arc<str>)]>,
     scope: Arc<str>,
     expiring: Option<Box<Expiring>>,
+    origin: Option<Origin>,
 }
 
 /// A resource with a time to live, for clients that can drop it when the time has passed.
@@ -102,6 +103,7 @@ impl Resource {
             refs,
             scope: no_scope().clone(),
             expiring: None,
+            origin: None,
         }
     }
 
@@ -113,6 +115,7 @@ impl Resource {
         let version = xxh3_64_with_seed(&self.value(), ttl.as_nanos() as u64);
         self = Resource {
             scope: self.scope,
+            origin: self.origin,
             ..Resource::encode(self.type_id, name, &self.encoded[self.value..], self.refs, version)
         };
         let any_len = self.encoded.len() - self.delta_head - self.sotw_head;
@@ -143,6 +146,17 @@ impl Resource {
             self.scope = scope.into();
         }
         self
+    }
+
+    /// Where it comes from; no part of the content.
+    pub fn with_origin(mut self, origin: Option<Origin>) -> Resource {
+        self.origin = origin;
+        self
+    }
+
+    /// Where it comes from, when that is known.
+    pub fn origin(&self) -> Option<Origin> {
+        self.origin
     }
 
     pub(crate) fn type_id(&self) -> TypeId {

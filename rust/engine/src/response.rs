@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use crate::resource::heartbeat;
 use crate::stream::Protocol;
 use crate::wire::{bytes_tag, put_bytes, put_varint, varint_tag};
-use crate::{Resource, TypeId};
+use crate::{Origin, Resource, TypeId};
 
 /// Fields of `DiscoveryResponse` and `DeltaDiscoveryResponse`. Those two agree on all but `control_plane`.
 const VERSION_INFO: u8 = 1;
@@ -156,17 +156,36 @@ pub(crate) struct ResponseBuilder {
     missing: Vec<u8>,
     resources: u32,
     removed: u32,
+    origin: Option<Origin>,
 }
 
 impl ResponseBuilder {
     pub(crate) fn new(protocol: Protocol, expires: bool) -> ResponseBuilder {
         // The first place is kept for the fields of the identifier.
         let parts = SmallVec::from_iter([Bytes::new()]);
-        ResponseBuilder { protocol, expires, parts, missing: Vec::new(), resources: 0, removed: 0 }
+        ResponseBuilder {
+            protocol,
+            expires,
+            parts,
+            missing: Vec::new(),
+            resources: 0,
+            removed: 0,
+            origin: None,
+        }
     }
 
     pub(crate) fn protocol(&self) -> Protocol {
         self.protocol
+    }
+
+    /// One of the resources is a change for the client.
+    pub(crate) fn brings(&mut self, change: Option<Origin>) {
+        self.origin = Origin::older(self.origin, change);
+    }
+
+    /// The change that waited longest.
+    pub(crate) fn origin(&self) -> Option<Origin> {
+        self.origin
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -7,7 +7,7 @@ use crate::names::{Held, Tracked};
 use crate::resource::{version_of, version_text};
 use crate::watch::{View, Watch};
 use crate::xdstp::is_collection;
-use crate::{Lookup, TypeId, wildcard_name};
+use crate::{Lookup, Propagation, TypeId, wildcard_name};
 
 /// State of one type on one stream, for operators. Ages count from the `now` of the snapshot; `None`: never.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct SubscriptionView {
     pub sent_age: Option<Duration>,
     /// Time since the last ACK.
     pub acked_age: Option<Duration>,
+    /// The last change of something held before that the client took.
+    pub change: Option<Propagation>,
     /// Version of the last response that was refused; "" when none was.
     pub nack_version: String,
     /// Text of the last NACK; "" once a later response was ACKed.
@@ -154,6 +156,7 @@ impl SubscriptionView {
             version_acked: version(exchange.acked()),
             sent_age: age(exchange.sent()),
             acked_age: age(exchange.acked()),
+            change: exchange.taken().copied(),
             nack_version: version(refusal.map(|refusal| (refusal.version, refusal.at))),
             nack_message: refusal
                 .filter(|refusal| !refusal.past)

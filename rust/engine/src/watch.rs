@@ -164,7 +164,7 @@ impl Watch {
             self.subscription.names.iter_mut().for_each(|tracked| tracked.refused = false);
         }
         self.retiring.accept(answered.nonce);
-        RequestKind::Ack { latency: answered.latency }
+        RequestKind::Ack { latency: answered.latency, change: answered.change }
     }
 
     fn nack(&mut self, detail: &[u8], now: Duration) -> RequestKind {

@@ -5,14 +5,17 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use steerway_engine::{Commit, Key, Put, Resource, TypeId, canonical_name};
+use steerway_engine::{Commit, Key, Origin, Put, Resource, TypeId, canonical_name};
 
 /// A shorter time to live would be all heartbeats; a longer one than a year says nothing.
 const MIN_TTL: Duration = Duration::from_millis(100);
 const MAX_TTL_SECONDS: u64 = 366 * 86_400;
 
-/// Type, name, audience, body, references, scope, time to live in seconds (0: for ever).
-pub(crate) type PutRow = (String, String, String, PyBackedBytes, Vec<(String, String)>, String, f64);
+/// When a change was heard of and when it happened, on the clock of [`Clock`].
+type OriginRow = (f64, Option<f64>);
+/// Type, name, audience, body, references, scope, time to live in seconds (0: for ever), origin.
+pub(crate) type PutRow =
+    (String, String, String, PyBackedBytes, Vec<(String, String)>, String, f64, Option<OriginRow>);
 pub(crate) type AbsentRow = (String, String, String, String);
 pub(crate) type ForgetRow = (String, String, String);
 pub(crate) type CompleteRow = (String, String);
@@ -42,14 +45,36 @@ fn time_to_live(seconds: f64, name: &str) -> PyResult<Option<Duration>> {
     }
 }
 
+/// The present moment, on Python's monotonic clock in seconds and on the engine's.
+#[derive(Clone, Copy)]
+pub(crate) struct Clock {
+    pub(crate) python: f64,
+    pub(crate) engine: Duration,
+}
+
+impl Clock {
+    /// A moment of Python's on the engine's clock; `None`: before the engine started.
+    fn at(self, moment: f64) -> Option<Duration> {
+        let age = Duration::try_from_secs_f64((self.python - moment).max(0.0)).ok()?;
+        self.engine.checked_sub(age)
+    }
+
+    fn origin(self, row: OriginRow) -> Option<Origin> {
+        let (received, event) = row;
+        let event = event.and_then(|event| self.at(event));
+        Some(Origin { event, received: self.at(received)?, published: self.engine })
+    }
+}
+
 /// All rows as one commit. Hashes every resource.
 pub(crate) fn commit(
     put: Vec<PutRow>,
     absent: Vec<AbsentRow>,
     forget: Vec<ForgetRow>,
     complete: Vec<CompleteRow>,
+    clock: Clock,
 ) -> PyResult<Commit> {
-    let put = put.into_iter().map(|(url, name, audience, value, references, scope, ttl)| {
+    let put = put.into_iter().map(|(url, name, audience, value, references, scope, ttl, origin)| {
         let key = key(&url, name, audience)?;
         let references =
             references.into_iter().map(|(url, name)| Ok((type_id(&url)?, canonical_name(&name).into())));
@@ -59,6 +84,7 @@ pub(crate) fn commit(
             Some(ttl) => resource.with_ttl(&key.name, ttl),
             None => resource,
         };
+        let resource = resource.with_origin(origin.and_then(|row| clock.origin(row)));
         Ok(Put { key, resource: resource.into() })
     });
     let absent = absent

@@ -199,8 +199,8 @@ impl Engine {
     }
 
     #[pyo3(
-        signature = (put = vec![], absent = vec![], forget = vec![], complete = vec![]),
-        text_signature = "($self, put=(), absent=(), forget=(), complete=())"
+        signature = (put = vec![], absent = vec![], forget = vec![], complete = vec![], now = 0.0),
+        text_signature = "($self, put=(), absent=(), forget=(), complete=(), now=0.0)"
     )]
     fn publish(
         &self,
@@ -209,8 +209,10 @@ impl Engine {
         absent: Vec<AbsentRow>,
         forget: Vec<ForgetRow>,
         complete: Vec<CompleteRow>,
+        now: f64,
     ) -> PyResult<usize> {
-        py.detach(|| Ok(self.0.publish(batch::commit(put, absent, forget, complete)?)))
+        let clock = batch::Clock { python: now, engine: self.0.now() };
+        py.detach(|| Ok(self.0.publish(batch::commit(put, absent, forget, complete, clock)?)))
     }
 
     fn reply(&self, py: Python<'_>, call: u64, message: Vec<u8>) {

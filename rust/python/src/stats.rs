@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use pyo3::prelude::*;
 use steerway_engine::TypeId;
-use steerway_server::{ACK_LATENCY_BOUNDS, Census as Held, Stats as Counters};
+use steerway_server::{ACK_LATENCY_BOUNDS, CHANGE_LATENCY_BOUNDS, Census as Held, Stats as Counters, Step};
 
 type PerType = HashMap<&'static str, u64>;
 
@@ -31,6 +31,8 @@ pub(crate) struct Stats {
     ack_latency_bounds: Vec<f64>,
     ack_latency_counts: Vec<u64>,
     ack_latency_sum: f64,
+    change_latency_bounds: Vec<f64>,
+    change_latency: Vec<(&'static str, Vec<u64>, f64)>,
 }
 
 impl From<Counters> for Stats {
@@ -59,8 +61,14 @@ impl From<Counters> for Stats {
             commits: counters.commits,
             denied: counters.denied,
             ack_latency_bounds: ACK_LATENCY_BOUNDS.to_vec(),
-            ack_latency_counts: counters.ack_latency_counts,
-            ack_latency_sum: counters.ack_latency_sum,
+            ack_latency_counts: counters.ack_latency.counts,
+            ack_latency_sum: counters.ack_latency.sum,
+            change_latency_bounds: CHANGE_LATENCY_BOUNDS.to_vec(),
+            change_latency: Step::ALL
+                .into_iter()
+                .zip(counters.change_latency)
+                .map(|(step, observed)| (step.name(), observed.counts, observed.sum))
+                .collect(),
         }
     }
 }

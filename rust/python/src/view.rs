@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use steerway_engine::{EntryView, Protocol, ResourceView, SubscriptionView};
+use steerway_engine::{EntryView, Origin, Propagation, Protocol, ResourceView, SubscriptionView};
 use steerway_server::StreamView;
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
@@ -17,10 +17,34 @@ pub(crate) struct Subscription {
     version_acked: String,
     sent_age_seconds: Option<f64>,
     acked_age_seconds: Option<f64>,
+    change: Option<Py<Change>>,
     nack_version: String,
     nack_message: String,
     nack_age_seconds: Option<f64>,
     resources: Vec<Py<Resource>>,
+}
+
+/// Seconds of each step of the last change that the client took.
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Change {
+    event_to_received: Option<f64>,
+    received_to_published: f64,
+    published_to_sent: f64,
+    sent_to_acked: f64,
+    event_to_acked: Option<f64>,
+}
+
+impl From<Propagation> for Change {
+    fn from(change: Propagation) -> Change {
+        let Origin { event, received, published } = change.origin;
+        Change {
+            event_to_received: seconds(event.map(|event| received.saturating_sub(event))),
+            received_to_published: published.saturating_sub(received).as_secs_f64(),
+            published_to_sent: change.published_to_sent().as_secs_f64(),
+            sent_to_acked: change.sent_to_acked().as_secs_f64(),
+            event_to_acked: seconds(change.event_to_acked()),
+        }
+    }
 }
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
@@ -72,6 +96,7 @@ impl Subscription {
             version_acked: view.version_acked,
             sent_age_seconds: seconds(view.sent_age),
             acked_age_seconds: seconds(view.acked_age),
+            change: view.change.map(|change| Py::new(py, Change::from(change))).transpose()?,
             nack_version: view.nack_version,
             nack_message: view.nack_message,
             nack_age_seconds: seconds(view.nack_age),

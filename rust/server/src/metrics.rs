@@ -5,14 +5,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use steerway_engine::{Protocol, Received, RequestKind, Response, TypeId};
+use steerway_engine::{Commit, Propagation, Protocol, Received, RequestKind, Response, TypeId};
 
 use crate::handshake::Failures;
+use crate::latency::{ACK_LATENCY_BOUNDS, CHANGE_LATENCY_BOUNDS, Histogram, Observed, Step};
 use crate::shared::Shared;
-
-/// Upper bounds of the ACK latency buckets, in seconds.
-pub const ACK_LATENCY_BOUNDS: [f64; 12] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 /// One number per type, by [`TypeId::index`].
 pub(crate) type PerType = [AtomicU64; TypeId::COUNT];
@@ -34,8 +31,8 @@ pub(crate) struct Metrics {
     pub(crate) commits: AtomicU64,
     pub(crate) panics: AtomicU64,
     denied: AtomicU64,
-    latency: [AtomicU64; ACK_LATENCY_BOUNDS.len() + 1],
-    latency_micros: AtomicU64,
+    ack_latency: Histogram<{ ACK_LATENCY_BOUNDS.len() + 1 }>,
+    steps: [Histogram<{ CHANGE_LATENCY_BOUNDS.len() + 1 }>; Step::ALL.len()],
 }
 
 /// A copy of the counters at one moment. Arrays go by [`TypeId::index`].
@@ -77,10 +74,11 @@ pub struct Stats {
     pub commits: u64,
     /// Answers withheld because the client may not see the resource.
     pub denied: u64,
-    /// Observations per bucket of [`ACK_LATENCY_BOUNDS`], the last one without bound.
-    pub ack_latency_counts: Vec<u64>,
-    /// Sum of all observations, in seconds.
-    pub ack_latency_sum: f64,
+    /// Buckets by [`ACK_LATENCY_BOUNDS`].
+    pub ack_latency: Observed,
+    /// Buckets by [`CHANGE_LATENCY_BOUNDS`], by [`Step::ALL`]; the steps before the publication once for each resource
+    /// of a commit, those after it once for each ACK.
+    pub change_latency: Vec<Observed>,
 }
 
 /// What is held for clients at one moment; when all clients are gone for the grace of demand, nothing.
@@ -116,9 +114,12 @@ impl Metrics {
         let index = type_id.index();
         self.requests[index].fetch_add(1, Relaxed);
         match &received.kind {
-            RequestKind::Ack { latency } => {
+            RequestKind::Ack { latency, change } => {
                 self.acks[index].fetch_add(1, Relaxed);
-                self.observe(*latency);
+                self.ack_latency.observe(&ACK_LATENCY_BOUNDS, *latency);
+                if let Some(change) = change {
+                    self.taken(change);
+                }
             }
             RequestKind::Nack(_) => drop(self.nacks[index].fetch_add(1, Relaxed)),
             RequestKind::Stale => drop(self.stale[index].fetch_add(1, Relaxed)),
@@ -143,11 +144,28 @@ impl Metrics {
         *self.rejected.lock().entry(status).or_default() += 1;
     }
 
-    fn observe(&self, latency: Duration) {
-        let seconds = latency.as_secs_f64();
-        let bucket = ACK_LATENCY_BOUNDS.partition_point(|bound| *bound < seconds);
-        self.latency[bucket].fetch_add(1, Relaxed);
-        self.latency_micros.fetch_add(latency.as_micros() as u64, Relaxed);
+    /// A commit is published: how long its changes took to come that far.
+    pub(crate) fn published(&self, commit: &Commit) {
+        for origin in commit.put.iter().filter_map(|put| put.resource.origin()) {
+            if let Some(event) = origin.event {
+                self.step(Step::EventToReceived, origin.received.saturating_sub(event));
+            }
+            self.step(Step::ReceivedToPublished, origin.published.saturating_sub(origin.received));
+        }
+    }
+
+    /// A client took a change.
+    fn taken(&self, change: &Propagation) {
+        self.step(Step::PublishedToSent, change.published_to_sent());
+        self.step(Step::SentToAcked, change.sent_to_acked());
+        self.step(Step::ReceivedToAcked, change.received_to_acked());
+        if let Some(whole) = change.event_to_acked() {
+            self.step(Step::EventToAcked, whole);
+        }
+    }
+
+    fn step(&self, step: Step, duration: Duration) {
+        self.steps[step as usize].observe(&CHANGE_LATENCY_BOUNDS, duration);
     }
 
     /// `resources` are those of the store now.
@@ -177,8 +195,8 @@ impl Metrics {
             panics: self.panics.load(Relaxed),
             commits: self.commits.load(Relaxed),
             denied: self.denied.load(Relaxed),
-            ack_latency_counts: self.latency.iter().map(|count| count.load(Relaxed)).collect(),
-            ack_latency_sum: self.latency_micros.load(Relaxed) as f64 / 1e6,
+            ack_latency: self.ack_latency.read(),
+            change_latency: self.steps.iter().map(Histogram::read).collect(),
         }
     }
 }

@@ -322,6 +322,11 @@ impl Server {
         answer.map_err(|status| (status.code() as u32, status.message().to_owned()))
     }
 
+    /// The time as the engine counts it: since its start.
+    pub fn now(&self) -> Duration {
+        self.shared.now()
+    }
+
     /// Apply a commit; returns how many entries changed. Each shard is told once.
     pub fn publish(&self, commit: Commit) -> usize {
         let outcome = self.shared.commit(commit);

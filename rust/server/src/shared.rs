@@ -121,6 +121,7 @@ impl Shared {
     /// Change the store. Afterwards all shards must be told what changed: a stream that subscribes meanwhile sees the new
     /// state, or is told.
     pub(crate) fn commit(&self, commit: Commit) -> CommitOutcome {
+        self.metrics.published(&commit);
         let outcome = self.store.write().commit(commit);
         self.metrics.commits.fetch_add(1, Ordering::Relaxed);
         outcome

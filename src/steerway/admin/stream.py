@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from steerway.admin.type_name import matches, short_name
-from steerway.admin.view import EntryView, PlaceView, ResourceView, StreamView, SubscriptionView
+from steerway.admin.view import ChangeView, EntryView, PlaceView, ResourceView, StreamView, SubscriptionView
 
 _Absences = Mapping[tuple[str, str], Mapping[str, str]]
 """(type_url, name) → audience → reason ("": served there). Holds only names that are absent for some
@@ -89,7 +89,22 @@ def _type(part: SubscriptionView, audience: str, absences: _Absences) -> dict[st
         "sent_age_seconds": _age(part.sent_age_seconds),
         "acked_age_seconds": _age(part.acked_age_seconds),
         "nack": nack if part.nack_message else None,
+        "last_change": _change(part.change),
     }
+
+
+def _change(found: ChangeView | None) -> dict[str, float | None] | None:
+    """Seconds of each step of the last change that the client took."""
+    if found is None:
+        return None
+    steps = (
+        "event_to_received",
+        "received_to_published",
+        "published_to_sent",
+        "sent_to_acked",
+        "event_to_acked",
+    )
+    return {f"{step}_seconds": _duration(getattr(found, step)) for step in steps}
 
 
 def _resources(part: SubscriptionView) -> dict[str, Any]:
@@ -130,6 +145,10 @@ def _absences(entries: Sequence[EntryView]) -> _Absences:
 def _absence(part: SubscriptionView, name: str, audience: str, absences: _Absences) -> str:
     reasons = absences.get((part.type_url, name), {})
     return next((reasons[wider] for wider in audiences(audience) if wider in reasons), "")
+
+
+def _duration(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 6)
 
 
 def _age(seconds: float | None) -> float | None:

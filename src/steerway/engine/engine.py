@@ -5,6 +5,7 @@ What it does is written in `steerway/_engine.pyi`; the code is in `rust/`.
 
 import asyncio
 import errno
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol, TypeAlias
 
@@ -56,7 +57,11 @@ class Commit(Protocol):
     """Changes that become visible together, in the shape of `_engine.Engine.publish`."""
 
     @property
-    def put(self) -> Sequence[tuple[str, str, str, bytes, Sequence[tuple[str, str]], str, float]]: ...
+    def put(
+        self,
+    ) -> Sequence[
+        tuple[str, str, str, bytes, Sequence[tuple[str, str]], str, float, tuple[float, float | None] | None]
+    ]: ...
     @property
     def absent(self) -> Sequence[tuple[str, str, str, str]]: ...
     @property
@@ -178,7 +183,9 @@ class Engine:
 
         ValueError for a type that is not served or a time to live out of range; nothing is published then.
         """
-        return self._native.publish(commit.put, commit.absent, commit.forget, commit.complete)
+        return self._native.publish(
+            commit.put, commit.absent, commit.forget, commit.complete, time.monotonic()
+        )
 
     def fetch(
         self, type_url: str, request: bytes, peer: str, token: str, timeout_seconds: float

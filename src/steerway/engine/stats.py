@@ -4,7 +4,7 @@ A type is labelled by its message's name (`ClusterLoadAssignment`), as in the lo
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -39,6 +39,7 @@ class StatsCollector(Collector):
             "steerway_denied", "Answers withheld because the client may not see the resource.", stats.denied
         )
         yield _latency(stats)
+        yield _change_latency(stats)
 
 
 def _totals(stats: Stats) -> Iterator[Metric]:
@@ -61,14 +62,28 @@ def _totals(stats: Stats) -> Iterator[Metric]:
 
 
 def _latency(stats: Stats) -> Metric:
-    bounds = [*map(str, stats.ack_latency_bounds), "+Inf"]
-    cumulative = itertools.accumulate(stats.ack_latency_counts)
     return HistogramMetricFamily(
         "steerway_ack_latency_seconds",
         "Time from a response to its ACK.",
-        buckets=list(zip(bounds, cumulative, strict=True)),
+        buckets=_buckets(stats.ack_latency_bounds, stats.ack_latency_counts),
         sum_value=stats.ack_latency_sum,
     )
+
+
+def _change_latency(stats: Stats) -> Metric:
+    family = HistogramMetricFamily(
+        "steerway_change_latency_seconds",
+        "Time of each step of a change from the cluster to a client that held what changed.",
+        labels=["step"],
+    )
+    for step, counts, total in stats.change_latency:
+        family.add_metric([step], _buckets(stats.change_latency_bounds, counts), total)
+    return family
+
+
+def _buckets(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
+    """Cumulative, as Prometheus has them; `counts` has one element more than `bounds`."""
+    return list(zip([*map(str, bounds), "+Inf"], itertools.accumulate(counts), strict=True))
 
 
 def _named(by_url: Mapping[str, int]) -> dict[str, int]:

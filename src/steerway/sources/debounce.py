@@ -7,7 +7,8 @@ no other. EndpointSlices, the common case in a rollout and the urgent one, go by
 tend to come as a wave of edits, and do not wait for these. So do raw resources, all together: they come from files,
 whose source gives one save or one ConfigMap swap as one batch already.
 
-It does not know what a change means and does not read objects: keys go in, the keys that are due come out together.
+It does not know what a change means and does not read objects: keys go in, the keys that are due come out
+together, with the time since when each owner waits.
 """
 
 import asyncio
@@ -15,10 +16,11 @@ import contextlib
 import heapq
 import itertools
 import time
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 
 from steerway import telemetry
+from steerway.origin import Origin
 from steerway.sources.objects import ObjectKey
 
 Owners = Callable[[ObjectKey], Collection[Hashable]]
@@ -48,20 +50,28 @@ OTHERS = Delay(quiet_seconds=0.05, max_wait_seconds=0.5)
 """An apply of a folder of manifests arrives within 50 ms per object."""
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is given out together: changed keys, and for each owner the change that waited longest."""
+
+    keys: frozenset[ObjectKey]
+    origins: Mapping[Hashable, Origin]
+
+
 @dataclass(slots=True)
 class _Lane:
     """What waits of one owner by one pair of numbers."""
 
     delay: Delay
     number: int
-    first: float
+    origin: Origin
     last: float
     changes: int = 0
     keys: set[ObjectKey] = field(default_factory=set)
 
     @property
     def due(self) -> float:
-        return min(self.last + self.delay.quiet_seconds, self.first + self.delay.max_wait_seconds)
+        return min(self.last + self.delay.quiet_seconds, self.origin.received + self.delay.max_wait_seconds)
 
 
 class Window:
@@ -77,12 +87,15 @@ class Window:
         self._queue: list[tuple[float, int, tuple[Hashable, bool]]] = []
         self._numbers = itertools.count()
 
-    def add(self, keys: frozenset[ObjectKey], now: float) -> None:
-        """Let `keys` wait; they restart the quiet time of their owners, never the maximum wait."""
-        for key in keys:
+    def add(self, changes: Mapping[ObjectKey, float | None], now: float) -> None:
+        """Let keys wait; they restart the quiet time of their owners, never the maximum wait. With each comes the
+        time at which it happened, if that is known."""
+        for key, event in changes.items():
             for owner in self._owners(key):
                 lane = self._lane((owner, key.kind in _URGENT), now)
                 lane.last = now
+                if event is not None and (lane.origin.event is None or event < lane.origin.event):
+                    lane.origin = lane.origin._replace(event=event)
                 lane.changes += 1
                 lane.keys.add(key)
 
@@ -90,7 +103,7 @@ class Window:
         lane = self._lanes.get(place)
         if lane is None:
             delay = self._endpoints if place[1] else self._others
-            lane = self._lanes[place] = _Lane(delay, next(self._numbers), now, now)
+            lane = self._lanes[place] = _Lane(delay, next(self._numbers), Origin(now), now)
             heapq.heappush(self._queue, (lane.due, lane.number, place))
         return lane
 
@@ -105,15 +118,19 @@ class Window:
             heapq.heapreplace(self._queue, (lane.due, number, place))
         return None
 
-    def take(self, now: float) -> frozenset[ObjectKey]:
+    def take(self, now: float) -> Due:
         """Give out everything that is due."""
         taken: set[ObjectKey] = set()
+        origins: dict[Hashable, Origin] = {}
         while (due := self.due) is not None and due <= now:
-            lane = self._lanes.pop(heapq.heappop(self._queue)[2])
-            telemetry.DEBOUNCE_SECONDS.observe(max(0.0, now - lane.first))
+            place = heapq.heappop(self._queue)[2]
+            lane = self._lanes.pop(place)
+            owner = place[0]
+            origins[owner] = lane.origin.older(origins.get(owner))
+            telemetry.DEBOUNCE_SECONDS.observe(max(0.0, now - lane.origin.received))
             telemetry.DEBOUNCED_CHANGES.observe(lane.changes)
             taken |= lane.keys
-        return frozenset(taken)
+        return Due(frozenset(taken), origins)
 
 
 class Debouncer:
@@ -126,18 +143,25 @@ class Debouncer:
         endpoints: Delay = ENDPOINTS,
         others: Delay = OTHERS,
         clock: Callable[[], float] = time.monotonic,
+        calendar: Callable[[], float] = time.time,
     ) -> None:
+        self._calendar = calendar
         self._window = Window(owners, endpoints, others)
         self._clock = clock
         self._changed = asyncio.Event()
 
-    def add(self, keys: frozenset[ObjectKey]) -> None:
-        """Note changed keys. Call it on the event loop; it never blocks."""
-        self._window.add(keys, self._clock())
+    def add(self, changes: Mapping[ObjectKey, float | None]) -> None:
+        """Note changed keys, each with the time at which it happened (seconds since the epoch) if that is known. Call
+        it on the event loop; it never blocks."""
+        now = self._clock()
+        # The cluster's clock and this one may differ: nothing happens after it was heard of.
+        behind = self._calendar() - now
+        happened = {key: None if at is None else min(now, at - behind) for key, at in changes.items()}
+        self._window.add(happened, now)
         self._changed.set()
 
-    async def next(self) -> frozenset[ObjectKey]:
-        """The keys that are due, as soon as any are; never empty."""
+    async def next(self) -> Due:
+        """What is due, as soon as anything is; never empty."""
         while True:
             self._changed.clear()
             due = self._window.due

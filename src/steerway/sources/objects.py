@@ -7,6 +7,7 @@ manifests have the same meaning from either. This module is the only part of `so
 Field meanings: Kubernetes API reference, Service v1 and EndpointSlice discovery.k8s.io/v1.
 """
 
+import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -38,9 +39,12 @@ class ObjectKey(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
+TRIGGER_ANNOTATION = "endpoints.kubernetes.io/last-change-trigger-time"
+"""Where the EndpointSlice controller says when what changed an EndpointSlice happened: a pod became ready, say."""
+
 NOISY_ANNOTATIONS = (
     "kubectl.kubernetes.io/last-applied-configuration",  # the whole manifest once more
-    "endpoints.kubernetes.io/last-change-trigger-time",  # changes without the endpoints changing
+    TRIGGER_ANNOTATION,  # changes without the endpoints changing
 )
 """Annotations that are dropped: nobody reads them, and they make equal objects differ."""
 
@@ -51,7 +55,7 @@ class _Slim(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=
     pass
 
 
-class ObjectMeta(_Slim, frozen=True):
+class ObjectMeta(_Slim, frozen=True, eq=False):
     """What identifies and annotates an object.
 
     No `resourceVersion`: it belongs to the informer's conversation with one API server, and with it here the
@@ -62,9 +66,21 @@ class ObjectMeta(_Slim, frozen=True):
     namespace: str = ""
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
+    change_trigger: str | None = None
+    """The time of the trigger annotation. What is otherwise equal is equal."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ObjectMeta) and self._identity == other._identity
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def _identity(self) -> tuple[object, ...]:
+        return self.name, self.namespace, self.labels, self.annotations
 
     def __post_init__(self) -> None:
         if self.annotations is not None:
+            msgspec.structs.force_setattr(self, "change_trigger", self.annotations.get(TRIGGER_ANNOTATION))
             kept = {k: v for k, v in self.annotations.items() if k not in NOISY_ANNOTATIONS}
             msgspec.structs.force_setattr(self, "annotations", kept or None)
         if not self.labels:
@@ -243,3 +259,19 @@ class XdsResource(msgspec.Struct, frozen=True):
 
 
 Object: TypeAlias = Namespace | Service | EndpointSlice | Pod | Node | XdsResource
+
+
+def happened(old: Object | None, new: Object | None) -> float | None:
+    """When what changed an object happened (seconds since the epoch), as far as its new version says so.
+
+    Only an EndpointSlice does, and only with a time that its old version did not have: others than its controller write
+    it, too, and leave the time as it was.
+    """
+    if not isinstance(new, EndpointSlice) or (trigger := new.metadata.change_trigger) is None:
+        return None
+    if isinstance(old, EndpointSlice) and old.metadata.change_trigger == trigger:
+        return None
+    try:
+        return datetime.datetime.fromisoformat(trigger).timestamp()
+    except ValueError:  # whoever wrote it, it is no time
+        return None

@@ -8,11 +8,12 @@ It does not parse, does not debounce and does not know what an object means.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from steerway import telemetry
-from steerway.sources.objects import Object, ObjectKey
+from steerway.sources.objects import Object, ObjectKey, happened
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,9 @@ class Batch:
     problems: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
 
 
-Listener = Callable[[frozenset[ObjectKey]], None]
+Changes = Mapping[ObjectKey, float | None]
+"""Keys whose visible object changed, each with when that happened (seconds since the epoch) if it is known."""
+Listener = Callable[[Changes], None]
 
 
 class ObjectStore:
@@ -62,8 +65,7 @@ class ObjectStore:
         telemetry.INFORMER_SYNCED.labels(source).set(0)
 
     def listen(self, listener: Listener) -> None:
-        """Call `listener` with the keys whose visible object changed, once per batch, and with none on
-        sync."""
+        """Call `listener` with what changed, once per batch, and with nothing on sync."""
         self._listeners.append(listener)
 
     def apply(self, source: str, batch: Batch) -> None:
@@ -78,7 +80,7 @@ class ObjectStore:
         self._count(source, batch)
         if batch.problems:
             self._replace_problems(source, batch.problems)
-        changed = frozenset(key for key in touched if self.get(key) != before[key])
+        changed = {key: happened(old, now) for key, old in before.items() if (now := self.get(key)) != old}
         if changed:
             self._tell(changed)
 
@@ -87,7 +89,7 @@ class ObjectStore:
         if not self._synced[source]:
             self._synced[source] = True
             telemetry.INFORMER_SYNCED.labels(source).set(1)
-            self._tell(frozenset())
+            self._tell({})
 
     @property
     def synced(self) -> bool:
@@ -102,7 +104,7 @@ class ObjectStore:
         """Wait until every source has given its first full state."""
         synced = asyncio.Event()
 
-        def look(_changed: frozenset[ObjectKey] = frozenset()) -> None:
+        def look(_changed: Changes = MappingProxyType({})) -> None:
             if self.synced:
                 synced.set()
 
@@ -156,9 +158,9 @@ class ObjectStore:
         for key in batch.delete:
             telemetry.INFORMER_EVENTS.labels(source, key.kind, "delete").inc()
 
-    def _tell(self, changed: Iterable[ObjectKey]) -> None:
+    def _tell(self, changed: Changes) -> None:
         for listener in self._listeners:
-            listener(frozenset(changed))
+            listener(changed)
 
 
 def _shadowed(key: ObjectKey, winner: str, source: str) -> Problem:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from steerway.origin import Origin
+
 
 class Put(NamedTuple):
     """A resource to publish."""
@@ -17,6 +19,8 @@ class Put(NamedTuple):
     """What a grant must cover: `NAMESPACE/NAME` of the service, `secret:NAME`; "" for what everybody may see."""
     ttl_seconds: float = 0.0
     """How long clients keep it without a heartbeat; 0: for ever."""
+    origin: Origin | None = None
+    """When the change that it brings was heard of; None: it answers a demand."""
 
 
 @dataclass(slots=True)

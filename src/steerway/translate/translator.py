@@ -9,8 +9,9 @@ Raw resources from files are published to everybody at once, without demand, and
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
 import structlog
@@ -18,6 +19,7 @@ import structlog
 from steerway._engine import canonical_name, is_collection
 from steerway.catalog.model import Problem, Service, ServiceId
 from steerway.errors import TranslateError
+from steerway.origin import Origin
 from steerway.translate import audience as audiences
 from steerway.translate import cluster, endpoint, listener, names, raw, route, type_url
 from steerway.translate.commit import Commit, Put
@@ -141,8 +143,12 @@ class Translator:
         self,
         services: Iterable[ServiceId],
         documents: Iterable[tuple[tuple[str, str], Document | None]] = (),
+        origins: Mapping[Hashable, Origin] = MappingProxyType({}),
     ) -> Commit:
-        """Services and raw resources changed (None: the document is gone): publish what differs."""
+        """Services and raw resources changed (None: the document is gone): publish what differs.
+
+        `origins`: when the change of a service was heard of, as far as that is to be measured.
+        """
         commit = Commit()
         touched = {key for service in services for key in self._by_service.get(service, ())}
         for (served, spelled), document in documents:
@@ -150,7 +156,8 @@ class Translator:
             self._take_raw(name, document, commit)
             touched |= self._by_name.get(name, set())
         for key in sorted(touched):
-            self._update(key, self._entries[key], commit)
+            entry = self._entries[key]
+            self._update(key, entry, commit, origins.get(entry.service))
         return commit
 
     def problems(self) -> list[Problem]:
@@ -185,12 +192,12 @@ class Translator:
         if entry.service is not None:
             _discard(self._by_service, entry.service, key)
 
-    def _update(self, key: _Key, entry: _Entry, commit: Commit) -> None:
+    def _update(self, key: _Key, entry: _Entry, commit: Commit, origin: Origin | None = None) -> None:
         """Translate one entry anew and publish it when it differs."""
         entry.content = self._content(key, entry)
-        self._publish(key, entry, commit)
+        self._publish(key, entry, commit, origin)
 
-    def _publish(self, key: _Key, entry: _Entry, commit: Commit) -> None:
+    def _publish(self, key: _Key, entry: _Entry, commit: Commit, origin: Origin | None = None) -> None:
         """Publish what differs of the answers of an entry."""
         answers = self._answers(key, entry)
         commit.forget += [
@@ -202,7 +209,7 @@ class Translator:
             if isinstance(content, _Reason):
                 commit.absent.append((*key[:2], audience, str(content)))
             else:
-                commit.put.append(Put(key.type_url, key.name, audience, *content))
+                commit.put.append(Put(key.type_url, key.name, audience, *content, origin=origin))
         entry.published = answers
 
     def _answers(self, key: _Key, entry: _Entry) -> dict[str, _Resource | _Reason]:

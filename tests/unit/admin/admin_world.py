@@ -25,6 +25,17 @@ class Resource:
 
 
 @dataclass
+class Change:
+    """Seconds of each step of the last change that a client took."""
+
+    event_to_received: float | None = 0.0041266
+    received_to_published: float = 0.006
+    published_to_sent: float = 0.0002
+    sent_to_acked: float = 0.0007
+    event_to_acked: float | None = 0.0110266
+
+
+@dataclass
 class Subscription:
     """One type on one stream, in sync unless a test says otherwise."""
 
@@ -36,6 +47,7 @@ class Subscription:
     version_acked: str = "v1"
     sent_age_seconds: float | None = 1.23456
     acked_age_seconds: float | None = 1.0
+    change: Change | None = None
     nack_version: str = ""
     nack_message: str = ""
     nack_age_seconds: float | None = None

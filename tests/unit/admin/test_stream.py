@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from admin_world import CLUSTER, LISTENER, Entry, Resource, Stream, Subscription, World
+from admin_world import CLUSTER, LISTENER, Change, Entry, Resource, Stream, Subscription, World
 
 from steerway.admin.stream import audiences
 from steerway.catalog.place import Place
@@ -18,7 +18,7 @@ async def streams(http: httpx.AsyncClient, query: str = "") -> list[dict[str, ob
 
 async def test_a_stream_shows_who_it_is_and_what_it_has(world: World, http: httpx.AsyncClient) -> None:
     """Every field of the answer, for a client that is in sync."""
-    world.all_streams = [Stream(subscriptions=[Subscription(names=["b:1", "a:1"])])]
+    world.all_streams = [Stream(subscriptions=[Subscription(names=["b:1", "a:1"], change=Change())])]
     world.places["10.0.0.9:4711"] = Place("shop", "web-1", zone="zone-a")
     assert await streams(http) == [
         {
@@ -45,6 +45,13 @@ async def test_a_stream_shows_who_it_is_and_what_it_has(world: World, http: http
                     "sent_age_seconds": 1.235,
                     "acked_age_seconds": 1.0,
                     "nack": None,
+                    "last_change": {
+                        "event_to_received_seconds": 0.004127,
+                        "received_to_published_seconds": 0.006,
+                        "published_to_sent_seconds": 0.0002,
+                        "sent_to_acked_seconds": 0.0007,
+                        "event_to_acked_seconds": 0.011027,
+                    },
                 }
             ],
         }

@@ -3,6 +3,7 @@
 import queue
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,6 +23,7 @@ from tests.support.xds_server import XdsServer, contents, put
 from steerway.engine.engine import Closed, Demand, Engine, Nack, Opened, Withdrawn
 from steerway.engine.stats import StatsCollector
 from steerway.errors import EngineError
+from steerway.origin import Origin
 from steerway.testing.ads_client import AdsClient, Service
 from steerway.translate.type_url import CLUSTER, ENDPOINT, LISTENER
 
@@ -354,3 +356,40 @@ def test_the_counters_are_metrics(server: XdsServer, client: AdsClient) -> None:
     assert value("sent_bytes_total") == sum(5 + each.ByteSize() for each in (response, second))
     assert value("ack_latency_seconds_count") == value("ack_latency_seconds_bucket", le="+Inf") == 1
     assert 0 < (value("ack_latency_seconds_sum") or 0) < PATIENCE_SECONDS
+
+
+def test_a_change_is_followed_to_the_ack(server: XdsServer) -> None:
+    """Each step in the metrics, and the last change with the stream that took it; a first answer is no change."""
+    registry = CollectorRegistry()
+    registry.register(StatsCollector(server.engine))
+
+    def steps(kind: str) -> dict[str, float]:
+        (family,) = (each for each in registry.collect() if each.name == "steerway_change_latency_seconds")
+        return {each.labels["step"]: each.value for each in family.samples if each.name.endswith(kind)}
+
+    before_it_started = time.monotonic() - 1e6
+    with AdsClient(server.address) as client:
+        stream = client.sotw()
+        stream.request(ENDPOINT, "a")
+        published = []
+        events = (None, None, time.monotonic(), before_it_started)
+        for number, event in enumerate(events):
+            origin = Origin(time.monotonic(), event)
+            published.append(server.publish([put(ENDPOINT, "a", str(number), origin=origin)]))
+            stream.ack(stream.read())
+        until(lambda: server.engine.stats().acks[ENDPOINT] == 4, "the last ACK")
+        assert published == [1, 1, 1, 1]
+        assert steps("_count") == {
+            "event_to_received": 1,
+            "received_to_published": 4,
+            "published_to_sent": 3,
+            "sent_to_acked": 3,
+            "received_to_acked": 3,
+            "event_to_acked": 1,
+        }
+        sums = steps("_sum")
+        assert 0 < sums["sent_to_acked"] < sums["received_to_acked"] < PATIENCE_SECONDS
+        (subscription,) = server.engine.streams()[0].subscriptions
+        assert (change := subscription.change) is not None
+        assert (change.event_to_received, change.event_to_acked) == (None, None)
+        assert change.sent_to_acked > 0

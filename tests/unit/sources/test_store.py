@@ -1,19 +1,26 @@
 """The object store: whole batches, first source wins, readiness, problems."""
 
 from steerway import telemetry
-from steerway.sources.objects import ObjectKey, ObjectMeta, Service, ServicePort, ServiceSpec
-from steerway.sources.store import Batch, ObjectStore, Problem
+from steerway.sources.objects import (
+    TRIGGER_ANNOTATION,
+    EndpointSlice,
+    ObjectMeta,
+    Service,
+    ServicePort,
+    ServiceSpec,
+)
+from steerway.sources.store import Batch, Changes, ObjectStore, Problem
 
 
 def service(name: str, port: int = 80) -> Service:
     return Service(ObjectMeta(name=name, namespace="shop"), ServiceSpec(ports=[ServicePort(port=port)]))
 
 
-def store(*sources: str) -> tuple[ObjectStore, list[frozenset[ObjectKey]]]:
+def store(*sources: str) -> tuple[ObjectStore, list[Changes]]:
     made = ObjectStore()
     for source in sources:
         made.register(source)
-    heard: list[frozenset[ObjectKey]] = []
+    heard: list[Changes] = []
     made.listen(heard.append)
     return made, heard
 
@@ -26,7 +33,7 @@ def test_a_batch_is_heard_of_once() -> None:
     """All changes of a batch come in one call."""
     made, heard = store("files")
     made.apply("files", Batch(put=(service("a"), service("b"))))
-    assert heard == [{service("a").key, service("b").key}]
+    assert [set(each) for each in heard] == [{service("a").key, service("b").key}]
 
 
 def test_an_equal_object_is_no_change() -> None:
@@ -63,7 +70,7 @@ def test_synced_needs_every_source() -> None:
     made.mark_synced("kubernetes")
     made.mark_synced("kubernetes")
     assert made.synced
-    assert heard == [frozenset(), frozenset()]
+    assert heard == [{}, {}]
     assert sample("steerway_source_synced", source="files") == 1
 
 
@@ -85,3 +92,28 @@ def test_changes_are_counted_by_source_and_kind() -> None:
     made.apply("count-me", Batch(delete=(service("a").key,)))
     assert sample("steerway_informer_events_total", event="put", **labels) == 2
     assert sample("steerway_informer_events_total", event="delete", **labels) == 1
+
+
+def endpoint_slice(trigger: str | None, **labels: str) -> EndpointSlice:
+    annotations = {TRIGGER_ANNOTATION: trigger} if trigger is not None else None
+    return EndpointSlice(ObjectMeta("a-1", "shop", labels, annotations), "IPv4")
+
+
+def test_a_change_comes_with_the_time_that_its_controller_noted() -> None:
+    """A time that was there before is of an earlier change, and one that is none is no time. It is no change itself."""
+    made, heard = store("kubernetes")
+    noon = "2026-11-23T12:00:00.5Z"
+    for each in (
+        endpoint_slice(noon),
+        endpoint_slice("2026-11-23T12:00:09Z"),
+        endpoint_slice("2026-11-23T12:00:10.25Z", step="2"),
+        endpoint_slice("2026-11-23T12:00:10.25Z", step="3"),
+        endpoint_slice("noon", step="4"),
+        endpoint_slice(None, step="5"),
+    ):
+        made.apply("kubernetes", Batch(put=(each,)))
+    made.apply("kubernetes", Batch(delete=(endpoint_slice(None).key,)))
+    day = 1795392000.0
+    assert [dict(each) for each in heard] == [
+        {endpoint_slice(None).key: at} for at in (day + 43200.5, day + 43210.25, None, None, None, None)
+    ]

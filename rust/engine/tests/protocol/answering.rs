@@ -54,9 +54,9 @@ fn an_ack_tells_its_latency_once() {
         assert_eq!(world.kind(), &RequestKind::Subscribe);
         world.now += Duration::from_millis(30);
         world.say(stream, same(protocol, &reply, &["a"]).ack(&reply));
-        assert_eq!(world.kind(), &RequestKind::Ack { latency: Duration::from_millis(30) });
+        assert_eq!(world.kind(), &RequestKind::Ack { latency: Duration::from_millis(30), change: None });
         world.say(stream, same(protocol, &reply, &["a"]).ack(&reply));
-        assert_ne!(world.kind(), &RequestKind::Ack { latency: Duration::from_millis(30) });
+        assert_ne!(world.kind(), &RequestKind::Ack { latency: Duration::from_millis(30), change: None });
     }
 }
 

@@ -13,6 +13,7 @@ mod order;
 mod order_model;
 mod sotw;
 mod status;
+mod timing;
 mod warming;
 mod wire;
 mod world;

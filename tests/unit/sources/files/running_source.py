@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from steerway.sources.files import FileSource
-from steerway.sources.objects import Object, ObjectKey, Service
-from steerway.sources.store import ObjectStore
+from steerway.sources.objects import Object, Service
+from steerway.sources.store import Changes, ObjectStore
 
 
 class Running:
@@ -15,7 +15,7 @@ class Running:
     def __init__(self, *paths: Path) -> None:
         self.store = ObjectStore()
         self.store.register("files")
-        self.heard: asyncio.Queue[frozenset[ObjectKey]] = asyncio.Queue()
+        self.heard: asyncio.Queue[Changes] = asyncio.Queue()
         self.store.listen(self.heard.put_nowait)
         self._task = asyncio.create_task(FileSource(paths, self.store, "own").run())
 

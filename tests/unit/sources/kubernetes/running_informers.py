@@ -7,7 +7,7 @@ from typing import Any
 
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
 from steerway.sources.objects import ObjectKey, Service
-from steerway.sources.store import ObjectStore
+from steerway.sources.store import Changes, ObjectStore
 
 
 def service(name: str, port: Any = 80, namespace: str = "default") -> dict[str, Any]:
@@ -36,8 +36,8 @@ class Running:
         options = KubernetesOptions(kubeconfig, context, namespaces, namespace_words, place)
         self.task = asyncio.create_task(KubernetesSource(options, self.store).run())
 
-    def _hear(self, keys: frozenset[ObjectKey]) -> None:
-        self.heard.append(keys)
+    def _hear(self, changes: Changes) -> None:
+        self.heard.append(frozenset(changes))
         self._news.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:

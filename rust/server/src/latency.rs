@@ -1,0 +1,89 @@
+//! Histograms of durations: relaxed atomics, read when somebody scrapes.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Upper bounds of the ACK latency buckets, in seconds.
+pub const ACK_LATENCY_BOUNDS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// Upper bounds of the buckets of changes, in seconds: from a local client's ACK to a rollout that waits for a scheduler.
+pub const CHANGE_LATENCY_BOUNDS: [f64; 15] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// Observations of durations; the last bucket has no bound.
+pub(crate) struct Histogram<const BUCKETS: usize> {
+    counts: [AtomicU64; BUCKETS],
+    micros: AtomicU64,
+}
+
+impl<const BUCKETS: usize> Default for Histogram<BUCKETS> {
+    fn default() -> Self {
+        Histogram { counts: std::array::from_fn(|_| AtomicU64::default()), micros: AtomicU64::default() }
+    }
+}
+
+impl<const BUCKETS: usize> Histogram<BUCKETS> {
+    /// `bounds` has one element less than there are buckets.
+    pub(crate) fn observe(&self, bounds: &[f64], duration: Duration) {
+        let seconds = duration.as_secs_f64();
+        self.counts[bounds.partition_point(|bound| *bound < seconds)].fetch_add(1, Relaxed);
+        self.micros.fetch_add(duration.as_micros() as u64, Relaxed);
+    }
+
+    /// The counts and the sum now.
+    pub(crate) fn read(&self) -> Observed {
+        let counts = self.counts.iter().map(|count| count.load(Relaxed)).collect();
+        Observed { counts, sum: self.micros.load(Relaxed) as f64 / 1e6 }
+    }
+}
+
+/// A part of the way of a change from the cluster to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// From the event in the cluster until the control plane heard of it.
+    EventToReceived,
+    /// From there to its publication.
+    ReceivedToPublished,
+    /// From there until it was handed out to a client.
+    PublishedToSent,
+    /// From there until the client had taken it.
+    SentToAcked,
+    /// From hearing of it until the client had taken it.
+    ReceivedToAcked,
+    /// All of it.
+    EventToAcked,
+}
+
+impl Step {
+    /// Every step, in the order of [`crate::Stats::change_latency`].
+    pub const ALL: [Step; 6] = [
+        Step::EventToReceived,
+        Step::ReceivedToPublished,
+        Step::PublishedToSent,
+        Step::SentToAcked,
+        Step::ReceivedToAcked,
+        Step::EventToAcked,
+    ];
+
+    /// The name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Step::EventToReceived => "event_to_received",
+            Step::ReceivedToPublished => "received_to_published",
+            Step::PublishedToSent => "published_to_sent",
+            Step::SentToAcked => "sent_to_acked",
+            Step::ReceivedToAcked => "received_to_acked",
+            Step::EventToAcked => "event_to_acked",
+        }
+    }
+}
+
+/// A copy of a histogram.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Observations per bucket, not cumulative, the last one without bound.
+    pub counts: Vec<u64>,
+    /// Sum of all observations, in seconds.
+    pub sum: f64,
+}
