@@ -24,7 +24,7 @@ FUZZ_FLAGS := --cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args
   -Cllvm-args=-sanitizer-coverage-trace-compares
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test lint fuzz test-rust test-python build bench cluster cluster-stop debian constraints clean tools
+.PHONY: help demo test lint fuzz test-rust test-python build bench bench-cluster cluster cluster-stop debian constraints clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ $(VENV)/.built: $(VENV)/.pip pyproject.toml $(RUST_SOURCES)
 
 bench: build ## Compare with go-control-plane and a raw TCP fan-out, side by side (needs Go; ARGS='--full' or '--scenario hot --clients 500')
 	$(BIN)/python -m bench $(ARGS)
+
+bench-cluster: build debian ## steerway on a real Kubernetes API server: latency to the ACK, CPU, start (ARGS='--scenario single')
+	$(BIN)/python -m bench.cluster $(ARGS)
 
 cluster: build debian ## Build (once, 10 minutes) and start a real Kubernetes API server in a network namespace
 	$(BIN)/python -m tests.cluster start

@@ -37,10 +37,15 @@ class Churn:
     cpu_us_per_update: float
 
 
+def stamped_address(now_ns: int) -> str:
+    """An address that says when it was published."""
+    stamp = now_ns // _STAMP_NS & 0xFFFFFF
+    return f"11.{stamp >> 16}.{stamp >> 8 & 255}.{stamp & 255}"
+
+
 def stamped_change(tick: int, now_ns: int, endpoints: int) -> Change:
     """The next `_BATCH` services get an endpoint whose address says when."""
-    stamp = now_ns // _STAMP_NS & 0xFFFFFF
-    address = f"11.{stamp >> 16}.{stamp >> 8 & 255}.{stamp & 255}"
+    address = stamped_address(now_ns)
     services = tuple((tick * _BATCH + place) % SERVICES for place in range(_BATCH))
     return Change(tick, address, tick % endpoints, services)
 

@@ -12,26 +12,30 @@ from bench.machine import Machine
 from bench.plan import Plan
 from bench.table import Table
 
-_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
-
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Everything that one run found. `measurements` are dataclasses of the scenarios."""
+    """Everything that one run found. `measurements` are dataclasses of the scenarios; without a `plan` they say their
+    sizes themselves. `mark` names the place of the tables in a document."""
 
-    plan: Plan
+    plan: Plan | None
     machine: Machine
     tables: list[Table]
     measurements: list[object]
     failures: list[str]
+    mark: str = "measured"
 
 
 def conditions(result: Result) -> str:
     """Where it ran, and with which sizes where a table says nothing else."""
     plan, machine = result.plan, result.machine
-    return (
+    where = (
         f"{machine.date}: {machine.cores} cores ({machine.processor}), Linux {machine.kernel}, load average"
         f" {machine.load_average:.1f} at the start, limit {machine.open_files:,} open files per process."
+    )
+    if plan is None:
+        return where
+    return where + (
         f" {plan.endpoints} endpoints per service, {plan.changes} changes after warm-up, {plan.rounds} rounds:"
         " median (least-greatest) over the rounds."
     )
@@ -70,8 +74,9 @@ def markdown(result: Result) -> str:
 
 def write_markdown(result: Result, file: Path) -> None:
     """Put the tables between the two marks in `file`; ValueError when it has no such marks."""
-    head, begin, rest = file.read_text().partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
+    first, last = (f"<!-- {result.mark}: {side} -->" for side in ("begin", "end"))
+    head, begin, rest = file.read_text().partition(first)
+    _, end, tail = rest.partition(last)
     if not (begin and end):
-        raise ValueError(f"{file}: has no line {_BEGIN} followed by a line {_END}")
+        raise ValueError(f"{file}: has no line {first} followed by a line {last}")
     file.write_text(f"{head}{begin}\n{markdown(result)}\n{end}{tail}")

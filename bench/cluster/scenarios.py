@@ -1,0 +1,224 @@
+"""What is measured on a real API server.
+
+single: one endpoint of one service changes, and the next only when every client that holds it has it. The work for
+which figures of other control planes are known. rollout: many services are restarted at once, endpoint by endpoint, at
+a steady rate. start: how long a new replica takes until it serves.
+"""
+
+import itertools
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.cluster import command
+from tests.cluster.cluster import Cluster
+
+from bench import fleet
+from bench.build import Programs
+from bench.churn import stamped_address
+from bench.cluster.product import Product, serve
+from bench.cluster.world import World
+from bench.contestant import Server
+from bench.fleet import Fleet
+from bench.plan import WARM_UP_CHANGES, Change, Load
+from bench.trial import settled
+
+_LATE_SECONDS = 1.0
+_PATCHERS = 4
+_BLOCK = 3
+"""Services that a client holds."""
+_CHANGE_LATENCY = "steerway_change_latency_seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Of one scenario. `at_once`: services that are restarted together."""
+
+    services: int
+    endpoints: int
+    clients: int = 0
+    changes: int = 0
+    rate: float = 0.0
+    at_once: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """Times in ms after the API server answered the PATCH; a client may be faster than the answer."""
+
+    sizes: Sizes
+    needed: int
+    messages: int
+    cpu_ms_per_change: float
+    p50_ms: float
+    p99_ms: float
+    """Of the last client of each change."""
+    pss_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Ages count from just before the PATCH was sent: the API server's own time is in them."""
+
+    sizes: Sizes
+    seconds: float
+    updates: int
+    messages: int
+    commits: int
+    cpu_share: float
+    cpu_ms_per_change: float
+    p50_ms: float
+    p99_ms: float
+    mean_ms: dict[str, float]
+    """By step of `steerway_change_latency_seconds`."""
+    pss_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A replica on an API server that holds so much."""
+
+    sizes: Sizes
+    seconds: float
+    cpu_seconds: float
+    pss_mb: float
+
+
+def single(cluster: Cluster, programs: Programs, sizes: Sizes) -> Single:
+    """One change after the other."""
+    with _served(cluster, programs, sizes) as (world, product, clients):
+        answered = 0
+
+        def apply(change: Change) -> None:
+            nonlocal answered
+            for service in change.services:
+                world.replace(service, change.endpoint, change.address)
+            answered = time.monotonic_ns()
+
+        middle, last, needed = [], [], 0
+        for number in range(1, WARM_UP_CHANGES + sizes.changes + 1):
+            if number == WARM_UP_CHANGES + 1:
+                before, sent = settled(product.pid), product.metrics()["steerway_responses_total", ""]
+            service = number * _BLOCK % (sizes.services // _BLOCK * _BLOCK)
+            change = Change(
+                number, f"10.200.{number >> 8}.{number & 255}", number % sizes.endpoints, (service,)
+            )
+            began = time.monotonic_ns()
+            outcome = clients.follow(change, apply)
+            if number > WARM_UP_CHANGES:
+                late = (answered - began) / 1e6
+                middle.append(outcome.p50_ms - late)
+                last.append(outcome.last_ms - late)
+                needed += outcome.updates
+        after = settled(product.pid)
+        messages = product.metrics()["steerway_responses_total", ""] - sent
+    return Single(
+        sizes=sizes,
+        needed=needed,
+        messages=round(messages),
+        cpu_ms_per_change=(after.cpu - before.cpu) / sizes.changes * 1e3,
+        p50_ms=statistics.median(middle),
+        p99_ms=_quantile(last, 0.99),
+        pss_mb=after.pss / 1e3,
+    )
+
+
+def rollout(cluster: Cluster, programs: Programs, sizes: Sizes) -> Rollout:
+    """Restart `at_once` services together, then the next ones, at so many changes per second."""
+    with _served(cluster, programs, sizes) as (world, product, clients):
+        clients.watch()
+        before, counted = settled(product.pid), product.metrics()
+        seconds = _restart(world, sizes)
+        time.sleep(_LATE_SECONDS)
+        ages = clients.ages()
+        counts, after = product.metrics(), settled(product.pid)
+
+    def grown(name: str, step: str = "") -> float:
+        return counts[name, step] - counted.get((name, step), 0.0)
+
+    steps = [step for name, step in counts if name == f"{_CHANGE_LATENCY}_count"]
+    cpu = after.cpu - before.cpu
+    return Rollout(
+        sizes=sizes,
+        seconds=seconds,
+        updates=ages.updates,
+        messages=round(grown("steerway_responses_total")),
+        commits=round(grown("steerway_commits_total")),
+        cpu_share=cpu / (seconds + _LATE_SECONDS),
+        cpu_ms_per_change=cpu / sizes.changes * 1e3,
+        p50_ms=ages.p50_ms,
+        p99_ms=ages.p99_ms,
+        mean_ms={
+            step: grown(f"{_CHANGE_LATENCY}_sum", step)
+            / max(1.0, grown(f"{_CHANGE_LATENCY}_count", step))
+            * 1e3
+            for step in steps
+        },
+        pss_mb=after.pss / 1e3,
+    )
+
+
+def start(cluster: Cluster, sizes: Sizes) -> Iterator[Start]:
+    """Services are added until there are as many as asked for, and each time a replica starts: at a tenth, a third and
+    all of them."""
+    world = _world(cluster)
+    there = 0
+    for services in (sizes.services // 10, sizes.services // 3, sizes.services):
+        world.fill(range(there, services), sizes.endpoints)
+        there = services
+        with serve(cluster.commands.kubeconfig) as product:
+            reading = settled(product.pid)
+            yield Start(
+                Sizes(services, sizes.endpoints), product.ready_seconds, reading.cpu, reading.pss / 1e3
+            )
+
+
+def _restart(world: World, sizes: Sizes) -> float:
+    """Returns how many seconds it took."""
+    steps = (
+        (service, endpoint)
+        for first in range(0, sizes.services, sizes.at_once)
+        for endpoint in range(sizes.endpoints)
+        for service in range(first, min(first + sizes.at_once, sizes.services))
+    )
+    planned = list(enumerate(itertools.islice(steps, sizes.changes)))
+    began = time.monotonic()
+
+    def patch(share: list[tuple[int, tuple[int, int]]]) -> None:
+        for number, (service, endpoint) in share:
+            time.sleep(max(0.0, began + number / sizes.rate - time.monotonic()))
+            world.replace(service, endpoint, stamped_address(time.monotonic_ns()))
+
+    # One thread for each service at a time: its changes must stay in order.
+    shares = [[step for step in planned if step[1][0] % _PATCHERS == place] for place in range(_PATCHERS)]
+    threads = [threading.Thread(target=patch, args=(share,)) for share in shares]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.monotonic() - began
+
+
+@contextmanager
+def _served(cluster: Cluster, programs: Programs, sizes: Sizes) -> Iterator[tuple[World, Product, Fleet]]:
+    """Services in the API server, steerway on it, and clients that hold three services each."""
+    world = _world(cluster)
+    world.fill(range(sizes.services), sizes.endpoints)
+    load = Load(sizes.clients, sizes.services, sizes.endpoints, "spread")
+    with serve(cluster.commands.kubeconfig) as product:
+        server = Server(product.pid, product.address, lambda _: None)
+        with fleet.connect(server, load, programs) as clients:
+            yield world, product, clients
+
+
+def _world(cluster: Cluster) -> World:
+    world = World(command.API_SERVER, cluster.commands.certificate, cluster.token)
+    world.create_namespace()
+    return world
+
+
+def _quantile(values: list[float], part: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * part))]

@@ -1,0 +1,100 @@
+"""What was measured on a cluster, as tables."""
+
+from bench.cluster.scenarios import Rollout, Single, Start
+from bench.table import Table
+
+_STEPS = {
+    "event_to_received": "PATCH made → event read by steerway",
+    "received_to_published": "→ published (debounce and translation)",
+    "published_to_sent": "→ handed to the client's connection",
+    "sent_to_acked": "→ ACK of the client",
+    "event_to_acked": "all of it",
+}
+_PEERS = (
+    ("wongnai/xds", "15,000 for 450", "208", "145", "400", "-"),
+    ("semaphore-xds", "15,000 for 450", "336", "301", "543", "-"),
+)
+"""The same work on another day and machine (2 shared cores): changes of one endpoint through the API server, 1,000
+clients that hold 3 of 100 services of 50 endpoints each."""
+
+
+def single(found: Single) -> Table:
+    """Beside what is known of others."""
+    sizes = found.sizes
+    row = (
+        "steerway",
+        f"{found.messages:,} for {found.needed:,}",
+        f"{found.cpu_ms_per_change:.1f}",
+        f"{found.p50_ms:.1f}",
+        f"{found.p99_ms:.1f}",
+        f"{found.pss_mb:.0f}",
+    )
+    columns = (
+        "control plane",
+        "messages for changes to clients",
+        "CPU ms per change",
+        "p50 ms",
+        "p99 ms",
+        "MB",
+    )
+    title = (
+        f"One endpoint changes in the API server ({sizes.changes} times; {sizes.services} services of"
+        f" {sizes.endpoints} endpoints, {sizes.clients:,} clients that hold 3 each): from the answer to the PATCH"
+        " until the client has it. The others were measured on another day"
+    )
+    return Table(title, columns, [row, *_PEERS])
+
+
+def rollout(found: Rollout) -> list[Table]:
+    """The whole, and where the time goes."""
+    sizes = found.sizes
+    title = (
+        f"Rolling restarts: {sizes.changes:,} changes, {sizes.rate:g} per second, of {sizes.at_once} services at a time"
+        f" ({sizes.services} services of {sizes.endpoints} endpoints, {sizes.clients:,} clients that hold 3 each):"
+        " from before the PATCH until the client has it"
+    )
+    columns = (
+        "control plane",
+        "updates",
+        "messages",
+        "commits",
+        "CPU ms per change",
+        "of one core",
+        "p50 ms",
+        "p99 ms",
+        "MB",
+    )
+    row = (
+        "steerway",
+        f"{found.updates:,}",
+        f"{found.messages:,}",
+        f"{found.commits:,}",
+        f"{found.cpu_ms_per_change:.1f}",
+        f"{found.cpu_share:.0%}",
+        f"{found.p50_ms:.1f}",
+        f"{found.p99_ms:.1f}",
+        f"{found.pss_mb:.0f}",
+    )
+    steps = [(text, f"{found.mean_ms[step]:.1f}") for step, text in _STEPS.items()]
+    return [
+        Table(title, columns, [row]),
+        Table("Its steps (steerway_change_latency_seconds)", ("step", "mean ms"), steps),
+    ]
+
+
+def start(found: list[Start]) -> Table:
+    """Whether it is linear."""
+    rows = [
+        (
+            f"{each.sizes.services:,}",
+            f"{each.seconds:.1f}",
+            f"{each.seconds / each.sizes.services * 1e3:.2f}",
+            f"{each.cpu_seconds:.1f}",
+            f"{each.pss_mb:.0f}",
+        )
+        for each in found
+    ]
+    title = (
+        f"Start of a replica: from exec until it serves (services of {found[0].sizes.endpoints} endpoints)"
+    )
+    return Table(title, ("services", "s", "ms per service", "CPU s", "MB"), rows)
