@@ -54,7 +54,7 @@ from steerway.remote import Changed, RemoteCluster
 from steerway.signals import Signals
 from steerway.sources.debounce import Debouncer, Delay
 from steerway.sources.files import FileSource
-from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
+from steerway.sources.kubernetes import InformerStatus, KubernetesOptions, KubernetesSource
 from steerway.sources.objects import ObjectKey, XdsResource
 from steerway.sources.store import ObjectStore
 from steerway.translate.audience import claimed_namespace, classify
@@ -315,11 +315,18 @@ class ControlPlane:
             engine=self._engine,
             store=self._store,
             phase=lambda: self._phase,
+            informers=self._informers,
             problems=self._problems,
             place=self._places.find,
             render=to_json,
             collectors=(StatsCollector(self._engine), LoadsCollector(self._engine)),
         )
+
+    def _informers(self) -> Sequence[InformerStatus]:
+        """Of the local API server and of remote ones."""
+        followed = (*self._sources, *self._remotes)
+        kubernetes = (each for each in followed if isinstance(each, KubernetesSource | RemoteCluster))
+        return [status for each in kubernetes for status in each.status()]
 
     def _problems(self) -> Sequence[ProblemView]:
         """What is skipped now, from all stages."""

@@ -17,7 +17,7 @@ from steerway.catalog.model import ServiceId
 from steerway.errors import SourceError
 from steerway.origin import Origin
 from steerway.sources.debounce import Debouncer, Due
-from steerway.sources.kubernetes import KubernetesSource
+from steerway.sources.kubernetes import InformerStatus, KubernetesSource
 from steerway.sources.store import ObjectStore, Problem
 
 log = structlog.get_logger()
@@ -59,6 +59,10 @@ class RemoteCluster:
         self._clock = clock
         store.register(source.name)
         telemetry.CLUSTER_IN_USE.labels(member.name).set(0)
+
+    def status(self) -> list[InformerStatus]:
+        """Each informer, for operators."""
+        return self._source.status()
 
     async def run(self) -> None:
         """Follow until cancelled. SourceError when its kubeconfig cannot be used."""

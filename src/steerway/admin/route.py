@@ -20,7 +20,7 @@ from steerway import telemetry
 from steerway.admin import load, page, resource, stream, type_name
 from steerway.admin.bearer_token import BearerToken, shown
 from steerway.admin.metrics import Exposition
-from steerway.admin.view import AdminView, StoreView
+from steerway.admin.view import AdminView, InformerView, StoreView
 
 PROBES = frozenset({"/healthz", "/readyz"})
 """Paths that need no token: kubelet has none."""
@@ -67,6 +67,7 @@ class _Routes:
             "ready": not missing,
             "phase": self._view.phase(),
             "missing": missing if shown(request) else [],
+            "informers": [_informer(each) for each in self._view.informers()] if shown(request) else [],
         }
         return _json(body, 503 if missing else 200)
 
@@ -146,6 +147,16 @@ class _Routes:
         if isinstance(body, bytes):
             return _encoded(body)
         return _json({"error": f"{kind} is no xDS type", "nearest": body}, 404)
+
+
+def _informer(found: InformerView) -> dict[str, Any]:
+    return {
+        "cluster": found.cluster,
+        "kind": found.kind,
+        "namespace": found.namespace or "all",
+        "synced": found.settled,
+        "silent_seconds": round(found.silent_seconds, 1),
+    }
 
 
 def _missing(view: AdminView) -> list[str]:

@@ -28,6 +28,21 @@ class ResourceView(Protocol):
     def sent_age_seconds(self) -> float | None: ...
 
 
+class InformerView(Protocol):
+    """What is followed of an API server, and how long ago it was heard of."""
+
+    @property
+    def cluster(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def namespace(self) -> str | None: ...
+    @property
+    def settled(self) -> bool: ...
+    @property
+    def silent_seconds(self) -> float: ...
+
+
 class ChangeView(Protocol):
     """Seconds of each step of a change to a client."""
 
@@ -216,15 +231,15 @@ class StoreView(Protocol):
 class AdminView:
     """Everything that the admin server can see.
 
-    `phase` and `problems` (those of sources and catalog together) are called on the event loop. `place` tells where the
-    client at an address is. `render`
-    turns a serialised resource of a type_url into JSON values, in a thread. `collectors` are scraped besides
-    `telemetry.REGISTRY`.
+    `phase`, `informers` and `problems` (those of sources and catalog together) are called on the event loop. `place`
+    tells where the client at an address is. `render` turns a serialised resource of a type_url into JSON values, in a
+    thread. `collectors` are scraped besides `telemetry.REGISTRY`.
     """
 
     engine: EngineView
     store: StoreView
     phase: Callable[[], Phase]
+    informers: Callable[[], Sequence[InformerView]]
     problems: Callable[[], Sequence[ProblemView]]
     place: Callable[[str], PlaceView | None]
     render: Callable[[str, bytes], dict[str, Any]]

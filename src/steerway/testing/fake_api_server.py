@@ -76,6 +76,7 @@ class _OpenWatch:
     bookmarks: bool
     request: web.Request
     lines: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+    frozen: bool = False
 
 
 class FakeApiServer:
@@ -203,6 +204,11 @@ class FakeApiServer:
         for watch in self._watches:
             if watch.request.transport is not None:
                 watch.request.transport.abort()
+
+    def freeze_watches(self) -> None:
+        """Open watches say nothing any more and never end, as if a proxy held on to them after the server was gone."""
+        for watch in self._watches:
+            watch.frozen = True
 
     def bookmark(self) -> None:
         """Send a bookmark of the present version to every watch that asked for them."""
@@ -348,11 +354,12 @@ class FakeApiServer:
         self._watches.add(watch)
         await self._notify()
         try:
-            async with asyncio.timeout(float(request.query.get("timeoutSeconds", "300"))):
-                while (line := await watch.lines.get()) is not None:
-                    await self._write(response, line)
-        except (TimeoutError, ConnectionError):
-            pass
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                async with asyncio.timeout(float(request.query.get("timeoutSeconds", "300"))):
+                    while (line := await watch.lines.get()) is not None and not watch.frozen:
+                        await self._write(response, line)
+            if watch.frozen:
+                await asyncio.Event().wait()
         finally:
             self._watches.discard(watch)
             with contextlib.suppress(RuntimeError):  # the loop may be closing

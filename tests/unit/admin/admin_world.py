@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from steerway.admin.view import AdminView, Phase
 from steerway.catalog.place import Place
+from steerway.sources.kubernetes import InformerStatus
 from steerway.sources.store import Problem
 from steerway.translate.render import to_json
 
@@ -136,6 +137,7 @@ class World:
     unsynced: list[str] = field(default_factory=list)
     obstacles: list[Problem] = field(default_factory=list)
     phase: Phase = "serving"
+    informers: list[InformerStatus] = field(default_factory=list)
 
     @property
     def synced(self) -> bool:
@@ -173,6 +175,7 @@ class World:
             engine=self,
             store=self,
             phase=lambda: self.phase,
+            informers=lambda: self.informers,
             problems=lambda: self.all_problems,
             place=self.places.get,
             render=to_json,

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from steerway import telemetry
 from steerway.admin.metrics import Exposition
 from steerway.admin.page import ENDPOINTS
+from steerway.sources.kubernetes import InformerStatus
 from steerway.sources.store import Problem
 
 PATHS = [path.replace("NAME", "a") for path in ENDPOINTS]
@@ -39,6 +40,7 @@ async def test_readyz_says_what_is_missing_until_nothing_is(world: World, http: 
             "source kubernetes has not given its first full state",
             "kubernetes services: cannot list: 403 (grant it)",
         ],
+        "informers": [],
     }
     world.unsynced = []
     answer = await http.get("/readyz")
@@ -48,7 +50,30 @@ async def test_readyz_says_what_is_missing_until_nothing_is(world: World, http: 
     )
     world.phase = "serving"
     answer = await http.get("/readyz")
-    assert (answer.status_code, answer.json()) == (200, {"ready": True, "phase": "serving", "missing": []})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"ready": True, "phase": "serving", "missing": [], "informers": []},
+    )
+
+
+async def test_readyz_says_how_stale_each_informer_is(world: World, http: httpx.AsyncClient) -> None:
+    """A replica that has lost its API server is ready all the same: it serves what it knows."""
+    world.informers = [
+        InformerStatus("", "Service", None, True, 12.345),
+        InformerStatus("west", "EndpointSlice", "shop", False, 0.0),
+    ]
+    answer = await http.get("/readyz")
+    assert answer.json()["informers"] == [
+        {"cluster": "", "kind": "Service", "namespace": "all", "synced": True, "silent_seconds": 12.3},
+        {
+            "cluster": "west",
+            "kind": "EndpointSlice",
+            "namespace": "shop",
+            "synced": False,
+            "silent_seconds": 0.0,
+        },
+    ]
+    assert answer.status_code == 200
 
 
 async def test_readyz_fails_while_draining(world: World, http: httpx.AsyncClient) -> None:

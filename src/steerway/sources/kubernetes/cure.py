@@ -17,14 +17,15 @@ _CURES = {
 }
 
 
-def cure(failure: Failure, verb: str, plural: str, server: str) -> str:
-    """The cure for `failure` of `verb` (list or watch) on `plural`."""
+def cure(failure: Failure, verb: str, plural: str, group: str, server: str) -> str:
+    """The cure for `failure` of `verb` (list or watch) on `plural` of an API group ("": the core group)."""
     if failure.status == 401:
         return "the credentials are not accepted: check the kubeconfig's user or the service account"
     if failure.status == 403:
-        return f"grant get, list and watch on {plural} by a Role or ClusterRole and bind it to this user"
+        rule = f"{{apiGroups: ['{group}'], resources: [{plural}], verbs: [get, list, watch]}}"
+        return f"grant it: add {rule} to the rules of a Role or ClusterRole that is bound to this user"
     if failure.status == 404:
-        return f"{server} does not know {plural}: Kubernetes 1.21 or later is needed"
+        return f"{server} does not know {plural} of {group or 'the core group'}: Kubernetes 1.21 or later is needed"
     if failure.status is not None:
         return f"the API server cannot {verb} now; it is asked again" if failure.status >= 429 else ""
     return _CURES.get(failure.reason, "").format(server=server or "the server of the kubeconfig")

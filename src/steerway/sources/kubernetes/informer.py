@@ -41,6 +41,11 @@ class Resource:
     group_path: str
     loss: str = ""
 
+    @property
+    def group(self) -> str:
+        """The API group as RBAC rules name it: "" for the core group."""
+        return self.group_path.removeprefix("/apis/").partition("/")[0] if "apis" in self.group_path else ""
+
     def path(self, namespace: str | None) -> str:
         """The collection's path, of one namespace or (None) of all."""
         inside = f"/namespaces/{namespace}" if namespace is not None else ""
@@ -56,6 +61,22 @@ PODS = Resource(
 NODES = Resource(
     "Node", "nodes", "/api/v1", "the zone and region of clients whose bootstrap does not say them"
 )
+
+
+SILENT_SECONDS = 180.0
+"""An API server sends a bookmark about once a minute. What is silent for longer may be a dead peer behind a proxy, or a
+server without bookmarks; a watch that ends and a list at the latest tell which."""
+
+
+@dataclass(frozen=True, slots=True)
+class InformerStatus:
+    """How far one informer is. `cluster` is "" for the local one, `namespace` None for all."""
+
+    cluster: str
+    kind: str
+    namespace: str | None
+    settled: bool
+    silent_seconds: float
 
 
 class Informer:
@@ -80,14 +101,39 @@ class Informer:
         self._watcher = watcher if watcher is not None else Watcher()
         self._known: set[ObjectKey] = set()
         self._bad: set[str] = set()
+        self._heard_at = time.monotonic()
+        self._silence_told = False
         self.failing_since: float | None = None
         """Since when the API server does not answer (seconds of `time.monotonic`); None: it does."""
         scope = f"namespace {namespace}" if namespace is not None else "all namespaces"
         self._subject = f"kubernetes {resource.plural} in {scope}"
         self._log = log.bind(kind=resource.kind, namespace=namespace if namespace is not None else "all")
+        self._cluster, self._namespace = cluster, namespace
         self._label = f"{cluster}/{resource.kind}" if cluster else resource.kind
         if cluster:
             self._log = self._log.bind(cluster=cluster)
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long ago the API server last answered, or sent an event or a bookmark; since the start before it did."""
+        return time.monotonic() - self._heard_at
+
+    def status(self) -> InformerStatus:
+        """For operators."""
+        return InformerStatus(
+            self._cluster,
+            self._resource.kind,
+            self._namespace,
+            self.settled.is_set(),
+            self.silent_seconds,
+        )
+
+    def tell_silence(self) -> None:
+        """Log once that nothing is heard, not even a bookmark, while no request has failed either."""
+        if self.failing_since is None and not self._silence_told and self.silent_seconds > SILENT_SECONDS:
+            self._silence_told = True
+            cure = "clients keep what they have; check that the API server answers and no proxy holds the watch back"
+            self._log.warning("informer_silent", silent_seconds=round(self.silent_seconds), cure=cure)
 
     async def run(self) -> None:
         """List and watch until cancelled. Every failure is a `Problem` until it is over."""
@@ -212,10 +258,14 @@ class Informer:
         if failure.expired:  # part of the protocol; a relist follows
             self._log.info(f"{verb}_expired", reason=str(failure))
             return
-        advice = cure(failure, verb, self._resource.plural, self._client.server)
+        advice = cure(failure, verb, self._resource.plural, self._resource.group, self._client.server)
         pause = self._watcher.action.seconds if isinstance(self._watcher.action, Wait) else 0.0
         self._log.warning(
-            f"{verb}_failed", reason=str(failure), cure=advice, retry_in_seconds=round(pause, 1)
+            f"{verb}_failed",
+            reason=str(failure),
+            cure=advice,
+            retry_in_seconds=round(pause, 1),
+            silent_seconds=round(self.silent_seconds, 1),
         )
         if self.failing_since is None:
             self.failing_since = time.monotonic()
@@ -229,6 +279,7 @@ class Informer:
 
     def _contact(self) -> None:
         telemetry.INFORMER_LAST_CONTACT.labels(self._label).set(time.time())
+        self._heard_at, self._silence_told = time.monotonic(), False
         if self.failing_since is not None:
             self.failing_since = None
             self._log.info("contact_restored")

@@ -17,12 +17,16 @@ from steerway.sources.kubernetes.informer import (
     PODS,
     SERVICES,
     Informer,
+    InformerStatus,
     Resource,
 )
 from steerway.sources.kubernetes.namespace import detect_namespace
 from steerway.sources.store import Batch, ObjectStore
 
 log = structlog.get_logger()
+
+_LOOK_SECONDS = 15.0
+"""How often silence is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,10 @@ class KubernetesSource:
         since = (each.failing_since for each in self._informers if each.failing_since is not None)
         return min(since, default=None)
 
+    def status(self) -> list[InformerStatus]:
+        """Each informer, for operators."""
+        return [informer.status() for informer in self._informers]
+
     async def run(self) -> None:
         """Follow until cancelled, through any outage.
 
@@ -87,10 +95,17 @@ class KubernetesSource:
             async with asyncio.TaskGroup() as tasks:
                 for informer in informers:
                     tasks.create_task(informer.run())
+                tasks.create_task(self._listen_for_silence())
                 await asyncio.gather(*(informer.settled.wait() for informer in informers))
                 self._store.mark_synced(self.name)
         finally:
             await client.close()
+
+    async def _listen_for_silence(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for informer in self._informers:
+                informer.tell_silence()
 
     def _resources(self, namespace: str | None) -> tuple[Resource, ...]:
         found = [SERVICES, ENDPOINT_SLICES]

@@ -4,7 +4,7 @@
 
     list (page, page, …) ──last page──▶ watch ──closed──▶ watch …
      ▲    │ failed: wait                  │ failed: wait, then watch from the same resourceVersion
-     └────┴───────── expired (410), lost a change, watch refused ───────┘
+     └────┴──── expired (410), error in the stream, lost a change, watch refused ────┘
 
 The caller asks `action`, does it, and reports what happened; deltas come back for it to apply. After every
 relist the delta is a `Replace`: what was deleted while no watch was open is found because it is missing
@@ -202,12 +202,10 @@ class Watcher:
         failure = event.failure
         if failure is not None and failure.expired:
             self._expired()
-        elif event.type is EventType.MALFORMED:
+        else:
+            # Whatever went wrong, changes may have been lost with it.
             self._pause = self._watch_backoff.next()
             self._relist("error")
-        else:
-            self._pause = self._watch_backoff.next()
-            self._next_watch()
 
     def _expired(self) -> None:
         if self._expired_before:

@@ -34,7 +34,8 @@ class Running:
         self._news = asyncio.Event()
         self.store.listen(self._hear)
         options = KubernetesOptions(kubeconfig, context, namespaces, namespace_words, place)
-        self.task = asyncio.create_task(KubernetesSource(options, self.store).run())
+        self.source = KubernetesSource(options, self.store)
+        self.task = asyncio.create_task(self.source.run())
 
     def _hear(self, changes: Changes) -> None:
         self.heard.append(frozenset(changes))

@@ -6,12 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from running_informers import Running, service
 
 from steerway import telemetry
 from steerway.errors import SourceError
 from steerway.sources.files import load
-from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
+from steerway.sources.kubernetes import (
+    KubernetesOptions,
+    KubernetesSource,
+    client,
+    informer,
+    source,
+    watcher,
+)
 from steerway.sources.kubernetes.watcher import PAGE_SIZE
 from steerway.sources.objects import (
     PRIVATE_ANNOTATION,
@@ -333,7 +341,9 @@ async def test_a_missing_permission_is_a_problem_with_a_cure_until_it_is_granted
     server.fail(403, verb="list", times=20)
     running = run()
     await running.problem(
-        "services in all namespaces", "403 Forbidden", "grant get, list and watch on services"
+        "services in all namespaces",
+        "403 Forbidden",
+        "grant it: add {apiGroups: [''], resources: [services], verbs: [get, list, watch]}",
     )
     assert not running.store.synced
     await running.until(lambda: running.store.synced)
@@ -358,6 +368,61 @@ async def test_a_server_that_is_away_is_a_problem_and_changes_nothing(
     await running.problem()
     server.put(service("b"))
     await running.until(lambda: set(running.ports()) == {"a", "b"})
+
+
+async def test_an_outage_without_a_change_is_no_news(server: FakeApiServer, run: Run) -> None:
+    """Nor is a list that had to be taken again: nobody translates or sends anything."""
+    server.put(service("a"), slice_("e", ["10.0.0.1"]))
+    running = run()
+    await watching(server, running)
+    heard, lists = len(running.heard), server.count("list")
+    await server.stop()
+    await running.problem("cannot watch: connection failed")
+    server.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "moves the version on"}})
+    server.expire()
+    await server.start()
+    await server.until(lambda: server.count("list") == lists + 2 and server.open_watches == 2)
+    await running.problem()
+    assert len(running.heard) == heard
+
+
+async def test_a_watch_that_falls_silent_for_good_is_broken_off(
+    server: FakeApiServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A peer that is gone without a word, behind something that holds the connection."""
+    monkeypatch.setattr(watcher, "WATCH_SECONDS", 1)
+    monkeypatch.setattr(client, "WATCH_SLACK_SECONDS", 0.2)
+    running = run()
+    await watching(server, running)
+    server.freeze_watches()
+    server.put(service("a"))
+    await running.until(lambda: set(running.ports()) == {"a"})
+
+
+async def test_silence_is_told_once(server: FakeApiServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until something is heard again; how long it lasts is in each informer's status."""
+    monkeypatch.setattr(informer, "SILENT_SECONDS", 0.02)
+    monkeypatch.setattr(source, "_LOOK_SECONDS", 0.005)
+    with structlog.testing.capture_logs() as logs:
+        running = run()
+        await watching(server, running)
+
+        def told() -> list[str]:
+            return [line["kind"] for line in logs if line["event"] == "informer_silent"]
+
+        async def until_told(times: int) -> None:
+            async with asyncio.timeout(30):
+                while True:
+                    if len(told()) >= times:
+                        return
+                    await asyncio.sleep(0.005)  # the log has no listeners
+
+        await until_told(2)
+        assert sorted(told()) == ["EndpointSlice", "Service"]
+        assert all(each.settled and each.silent_seconds > 0.02 for each in running.source.status())
+        server.put(service("a"))
+        await until_told(3)
+    assert told()[2:] == ["Service"]
 
 
 async def test_a_server_that_is_away_at_the_start_is_waited_for(
