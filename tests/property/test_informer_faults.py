@@ -20,28 +20,24 @@ from steerway.sources.store import ObjectStore
 from steerway.testing.fake_api_server import FakeApiServer
 
 _PAGE = 3
-_NAMES = st.sampled_from("abcdefgh")
+_NAMES = "abcde"
+_ANY = st.sampled_from(_NAMES)
+_CHANGES = st.one_of(
+    st.tuples(st.just("put"), _ANY, st.integers(1, 9)),
+    st.tuples(st.just("delete"), _ANY),
+    st.tuples(st.sampled_from(["expire", "expire in stream"])),
+)
 _STEPS = st.one_of(
-    st.tuples(st.just("put"), _NAMES, st.integers(1, 9)),
-    st.tuples(st.just("delete"), _NAMES),
+    _CHANGES,
+    st.tuples(st.just("outage"), st.lists(_CHANGES, max_size=5), st.booleans()),
     st.tuples(
         st.sampled_from(
-            [
-                "drop watches",
-                "end watches",
-                "error in stream",
-                "expire",
-                "expire in stream",
-                "bookmark",
-                "outage",
-                "turn",
-            ]
+            ["settle", "turns", "drop watches", "end watches", "error in stream", "bookmark", "garble"]
         )
     ),
     st.tuples(
         st.just("refuse"), st.sampled_from(["list", "watch"]), st.sampled_from([403, 410, 429, 500, 504])
     ),
-    st.tuples(st.just("garble")),
     st.tuples(st.just("set the clock"), st.sampled_from([-86_400.0, 86_400.0])),
 )
 
@@ -96,14 +92,19 @@ class _World:
                 self.server.send(b'{"type": "MODIFIED", "obj\n')
             case ("refuse", verb, status):
                 self.server.fail(status, verb=verb)
-            case ("outage",):
+            case ("outage", meanwhile, forgets):
                 await self.server.stop()
-                await asyncio.sleep(0)
+                for each in meanwhile:
+                    await self.do(each)
+                if forgets:
+                    self.server.expire()
                 await self.server.start()
             case ("set the clock", by):
                 self.clock += by
-            case ("turn",):
-                for _ in range(20):
+            case ("settle",):
+                await self.settle()
+            case ("turns",):
+                for _ in range(50):
                     await asyncio.sleep(0)
 
     async def settle(self) -> None:
@@ -121,6 +122,9 @@ async def _run(steps: list[tuple[Any, ...]], folder: Path) -> None:
         with mock.patch("time.time", lambda: real() + world.clock):
             following = asyncio.create_task(KubernetesSource(options, world.store).run())
             try:
+                for name in _NAMES:
+                    await world.do(("put", name, 1))
+                await world.settle()
                 for step in steps:
                     await world.do(step)
                 await world.settle()
