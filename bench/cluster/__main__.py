@@ -21,7 +21,7 @@ from bench.cluster.world import WorldError
 from bench.table import Table
 
 _NETWORK = "steerway-bench"
-SCENARIOS = ("single", "rollout", "start")
+SCENARIOS = ("single", "rollout", "events", "start")
 
 
 @contextmanager
@@ -90,6 +90,10 @@ def main(
                 many = scenarios.rollout(cluster, programs, sizes)
             measured.append(many)
             found += tables.rollout(many)
+        if "events" in wanted:
+            flood = scenarios.events(programs, Sizes(999, 50, 333, 999 * 20))
+            measured.append(flood)
+            found.append(tables.events(flood))
         if "start" in wanted:
             with _cluster(box) as cluster:
                 starts = list(scenarios.start(cluster, Sizes(services, 100)))

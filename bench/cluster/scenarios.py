@@ -2,21 +2,26 @@
 
 single: one endpoint of one service changes, and the next only when every client that holds it has it. The work for
 which figures of other control planes are known. rollout: many services are restarted at once, endpoint by endpoint, at
-a steady rate. start: how long a new replica takes until it serves.
+a steady rate. events: how many changes of EndpointSlices a second go through. start: how long a new replica takes until
+it serves.
 """
 
 import itertools
+import json
 import statistics
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.cluster import command
 from tests.cluster.cluster import Cluster
+from tests.support.api_server import ApiServer
 
-from bench import fleet
+from bench import fleet, mesh
 from bench.build import Programs
 from bench.churn import stamped_address
 from bench.cluster.product import Product, serve
@@ -30,6 +35,7 @@ _LATE_SECONDS = 1.0
 _PATCHERS = 4
 _BLOCK = 3
 """Services that a client holds."""
+_LAST = "10.202.0.1"
 _CHANGE_LATENCY = "steerway_change_latency_seconds"
 
 
@@ -75,6 +81,18 @@ class Rollout:
     mean_ms: dict[str, float]
     """By step of `steerway_change_latency_seconds`."""
     pss_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """`seconds` are from the first event until the last client has the last state."""
+
+    sizes: Sizes
+    events: int
+    seconds: float
+    updates: int
+    commits: int
+    cpu_us_per_event: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +177,54 @@ def rollout(cluster: Cluster, programs: Programs, sizes: Sizes) -> Rollout:
         },
         pss_mb=after.pss / 1e3,
     )
+
+
+def events(programs: Programs, sizes: Sizes) -> Events:
+    """Changes of EndpointSlices as fast as steerway takes them. The API server is a fake one: no real one sends so fast
+    on the cores that are left."""
+    with tempfile.TemporaryDirectory(prefix="steerway-bench-") as folder:
+        api = ApiServer(Path(folder) / "kubeconfig")
+        try:
+            for service in range(sizes.services):
+                manifests = mesh.service_manifest(service), _slice_after(service, "", sizes.endpoints)
+                api.put(*map(json.loads, manifests))
+            lines = list(_watch_lines(sizes))
+            load = Load(sizes.clients, sizes.services, sizes.endpoints, "spread")
+            with serve(api.kubeconfig) as product:
+                server = Server(product.pid, product.address, lambda _: None)
+                with fleet.connect(server, load, programs) as clients:
+                    before, counted = settled(product.pid), product.metrics()
+                    last = Change(1, _LAST, 0, tuple(range(sizes.services)))
+
+                    def flood(_change: Change) -> None:
+                        api.act(
+                            lambda server: [server.send(line, "EndpointSlice") for line in lines] and None
+                        )
+
+                    outcome = clients.follow(last, flood)
+                    after, counts = settled(product.pid), product.metrics()
+        finally:
+            api.close()
+    commits = counts["steerway_commits_total", ""] - counted["steerway_commits_total", ""]
+    cpu = (after.cpu - before.cpu) / len(lines) * 1e6
+    return Events(sizes, len(lines), outcome.last_ms / 1e3, outcome.updates, round(commits), cpu)
+
+
+def _watch_lines(sizes: Sizes) -> Iterator[bytes]:
+    """Each service changes again and again, to `_LAST` in the end."""
+    rounds = sizes.changes // sizes.services
+    for number in range(1, rounds + 1):
+        address = _LAST if number == rounds else f"10.201.{number >> 8}.{number & 255}"
+        for service in range(sizes.services):
+            changed = json.loads(_slice_after(service, address, sizes.endpoints))
+            changed["metadata"]["resourceVersion"] = str(1_000_000 + number * sizes.services + service)
+            yield json.dumps({"type": "MODIFIED", "object": changed}).encode() + b"\n"
+
+
+def _slice_after(service: int, address: str, endpoints: int) -> str:
+    """The EndpointSlice with another first address ("": its first)."""
+    addresses = mesh.first_addresses(service, endpoints)
+    return mesh.slice_manifest(service, [address or addresses[0], *addresses[1:]])
 
 
 def start(cluster: Cluster, sizes: Sizes) -> Iterator[Start]:

@@ -1,6 +1,6 @@
 """What was measured on a cluster, as tables."""
 
-from bench.cluster.scenarios import Rollout, Single, Start
+from bench.cluster.scenarios import Events, Rollout, Single, Start
 from bench.table import Table
 
 _STEPS = {
@@ -80,6 +80,24 @@ def rollout(found: Rollout) -> list[Table]:
         Table(title, columns, [row]),
         Table("Its steps (steerway_change_latency_seconds)", ("step", "mean ms"), steps),
     ]
+
+
+def events(found: Events) -> Table:
+    """How fast changes go through."""
+    sizes = found.sizes
+    title = (
+        f"A flood: {found.events:,} EndpointSlice events ({sizes.services} services of {sizes.endpoints} endpoints,"
+        f" {sizes.clients} clients that hold 3 each) from a fake API server, until each client has the last state"
+    )
+    columns = ("control plane", "s", "events per s", "commits", "CPU µs per event")
+    row = (
+        "steerway",
+        f"{found.seconds:.2f}",
+        f"{found.events / found.seconds:,.0f}",
+        f"{found.commits:,}",
+        f"{found.cpu_us_per_event:.0f}",
+    )
+    return Table(title, columns, [row])
 
 
 def start(found: list[Start]) -> Table:

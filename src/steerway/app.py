@@ -32,7 +32,7 @@ from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.federation import Federation, Member
 from steerway.catalog.model import ServiceId
-from steerway.catalog.place import Places
+from steerway.catalog.place import ClientPlaces, Places
 from steerway.catalog.selection import Selection
 from steerway.config import Settings
 from steerway.engine.engine import (
@@ -57,7 +57,7 @@ from steerway.sources.files import FileSource
 from steerway.sources.kubernetes import InformerStatus, KubernetesOptions, KubernetesSource
 from steerway.sources.objects import ObjectKey, XdsResource
 from steerway.sources.store import ObjectStore
-from steerway.translate.audience import claimed_namespace, classify
+from steerway.translate.audience import at_place, claimed_namespace, claimed_zone, classify
 from steerway.translate.commit import Commit
 from steerway.translate.render import to_json
 from steerway.translate.translator import Translator
@@ -82,9 +82,11 @@ class ControlPlane:
         self._phase: Phase = "starting"
         self._store = ObjectStore()
         self._sources = _sources(settings, self._store)
-        self._catalog = Catalog(_selection(settings))
+        self._catalog = _catalog(settings)
         self._debouncer = _debouncer(settings, self._catalog, self._store)
         self._places = Places()
+        address_first = settings.kubernetes.client_place == "pod_first"
+        self._client_places = ClientPlaces(self._places, settings.topology, address_first)
         self._store.listen(lambda changed: self._places.update(self._store.get, changed))
         authorization = Authorization(settings.authorization.rules)
         members, self._remotes = _remotes(settings, self._refresh)
@@ -253,7 +255,8 @@ class ControlPlane:
         own = identity.namespace if identity is not None else ""
         near = place.namespace if place is not None else ""
         told = near if self._settings.kubernetes.client_place == "pod_first" else ""
-        return classify(client.node, own or near or self._settings.default_namespace, told)
+        audience = classify(client.node, own or near or self._settings.default_namespace, told)
+        return at_place(audience, self._client_places.find(client.peer, claimed_zone(client.node)))
 
     async def _refuse_call(self, call: WaitingCall) -> tuple[int, str] | None:
         """Why somebody may not call; None when it may.
@@ -372,9 +375,10 @@ def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
     return sources
 
 
-def _selection(settings: Settings) -> Selection:
+def _catalog(settings: Settings) -> Catalog:
     only = frozenset(settings.upstream_services)
-    return Selection(only, settings.service_selector, settings.namespace_selector)
+    selection = Selection(only, settings.service_selector, settings.namespace_selector)
+    return Catalog(selection, nodes_known=settings.topology == "node")
 
 
 def _reads_namespaces(settings: Settings) -> bool:
@@ -394,7 +398,7 @@ def _remotes(settings: Settings, changed: Changed) -> tuple[list[Member], list[R
             _reads_namespaces(settings),
             cluster=cluster.name,
         )
-        catalog = Catalog(_selection(settings))
+        catalog = _catalog(settings)
         members.append(Member(cluster.name, catalog, cluster.region, cluster.priority))
         source = KubernetesSource(options, store)
         debouncer = _debouncer(settings, catalog, store)

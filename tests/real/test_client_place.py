@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 from envoy.config.core.v3.base_pb2 import Node
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from google.protobuf.json_format import ParseDict
 from tests.support.api_server import ApiServer
 from tests.support.control_plane import ControlPlane
 from tests.support.deadline import until
-from tests.support.manifest import Manifest, service
+from tests.support.manifest import Manifest, service, slices
 from tests.support.process import Processes
 
 from steerway.testing.ads_client import AdsClient
-from steerway.translate.type_url import LISTENER
+from steerway.translate.type_url import ENDPOINT, LISTENER
 
 NODE: Manifest = {
     "apiVersion": "v1",
@@ -41,6 +42,14 @@ def api_server(tmp_path: Path) -> Iterator[ApiServer]:
     server.put(*(service(name, {"": 80}, namespace=of) for name, of in (("a", "shop"), ("b", "pay"))))
     yield server
     server.close()
+
+
+def local_service(*nodes: str) -> list[Manifest]:
+    """A Service that must not leave the node, with an endpoint on each of these."""
+    (made,) = slices("c", [f"10.0.0.{number}:80" for number in range(1, len(nodes) + 1)], namespace="shop")
+    for endpoint, node in zip(made["endpoints"], nodes, strict=True):
+        endpoint["nodeName"] = node
+    return [service("c", {"": 80}, namespace="shop", internalTrafficPolicy="Local"), made]
 
 
 def plane(processes: Processes, server: ApiServer, *options: str) -> ControlPlane:
@@ -95,3 +104,41 @@ def test_the_place_of_each_client_is_shown(processes: Processes, api_server: Api
             lambda: steerway.streams()[0]["place"] == {"namespace": "pay"} | place,
             lambda: f"the other pod: {steerway.streams()}",
         )
+
+
+def test_a_service_with_a_local_policy_never_leaves_the_node(
+    processes: Processes, api_server: ApiServer
+) -> None:
+    """The client's node is that of the pod at its address; endpoints come and go there."""
+    api_server.put(*local_service("n1", "n2"))
+    steerway = plane(processes, api_server, "--topology", "node")
+    with AdsClient(steerway.address) as client:
+        stream = client.delta()
+        stream.request(ENDPOINT, "c.shop.svc.cluster.local:80")
+
+        def told() -> list[str]:
+            response = stream.read()
+            stream.ack(response)
+            (found,) = response.resources
+            assignment = ClusterLoadAssignment.FromString(found.resource.value)
+            return [
+                each.endpoint.address.socket_address.address
+                for group in assignment.endpoints
+                for each in group.lb_endpoints
+            ]
+
+        assert told() == ["10.0.0.1"]
+        api_server.put(*local_service("n2", "n2"))
+        assert told() == []
+        api_server.put(*local_service("n2", "n1"))
+        assert told() == ["10.0.0.2"]
+        assert steerway.problems() == []
+
+
+def test_a_local_policy_is_told_where_it_is_not_followed(processes: Processes, api_server: ApiServer) -> None:
+    """Clients are told apart by their zones only, unless it is asked for."""
+    api_server.put(*local_service("n1", "n2"))
+    problem = plane(processes, api_server).wait_for_problem(
+        "shop/c", "internalTrafficPolicy Local is not followed"
+    )
+    assert "set topology to node" in problem["cure"]

@@ -115,6 +115,45 @@ def test_endpoints_of_all_zones_share_the_calls_by_their_number(
     assert load.failures == []
 
 
+def test_a_client_stays_in_its_zone_while_it_has_an_endpoint_there(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """trafficDistribution: one that dies without a word is made up for by the other zone, with nobody asked."""
+    near, far = backends.open(2)
+    endpoints = [Endpoint(near, "eu-1a"), Endpoint(far, "eu-1b")]
+    files.publish(endpoints, trafficDistribution="PreferSameZone")
+    plane = steer()
+    channel = connect(plane, "--zone", "eu-1a").dial(TARGET)
+    with channel.load() as load:
+        load.settle(near)
+        load.go_on(50)
+        assert {answer.backend for answer in load.answers if answer.ok} == {near}
+        assert load.failures == []
+        (stream,) = plane.streams()
+        assert stream["audience"].endswith("/shop/eu-1a")
+        backends.close(near)
+        load.settle(far)
+        backends.reopen(near)
+        load.settle(near)
+        files.publish(endpoints)
+        load.settle(near, far)
+
+
+def test_a_channel_stays_with_one_endpoint_of_a_service_with_session_affinity(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """ClientIP: by the channel, since that is what a gRPC client has one of; without it, calls go round."""
+    addresses = backends.open(3)
+    files.publish(addresses, sessionAffinity="ClientIP")
+    channel = connect(steer()).dial(TARGET)
+    until(lambda: channel.call()[0].ok, "an answer")
+    assert len({answer.backend for answer in channel.call(60)}) == 1
+    with channel.load() as load:
+        files.publish(addresses)
+        load.settle(*addresses)
+    assert load.failures == []
+
+
 def test_a_service_with_ipv6_addresses_is_reached(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,14 @@ class ApiServer:
             self._server.put(*manifests)
 
         self.do(put())
+
+    def act(self, action: Callable[[FakeApiServer], None]) -> None:
+        """Have something done to it, on its thread."""
+
+        async def act() -> None:
+            action(self._server)
+
+        self.do(act())
 
     def lose(self) -> None:
         """End it; connections with it."""

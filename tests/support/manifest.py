@@ -102,7 +102,10 @@ class Files:
         unfinished.write_text(text)
         return unfinished.replace(self.directory / name)
 
-    def publish(self, endpoints: Sequence[Endpoint | str], name: str = "backend") -> None:
-        """Say that these are the endpoints of a headless Service with the one port `grpc`, number 50051."""
+    def publish(self, endpoints: Sequence[Endpoint | str], name: str = "backend", **spec: object) -> None:
+        """Say that these are the endpoints of a headless Service with the one port `grpc`, number 50051; `spec` is
+        added to its own."""
         ports = {"grpc": 50051}
-        self.write(f"{name}.yaml", service(name, ports, headless=True), *slices(name, endpoints, "grpc"))
+        self.write(
+            f"{name}.yaml", service(name, ports, headless=True, **spec), *slices(name, endpoints, "grpc")
+        )

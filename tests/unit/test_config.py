@@ -48,6 +48,7 @@ kubernetes:
   client_place: pod_first
 clusters:
 - {name: east, kubeconfig: /etc/steerway/east.yaml, context: east, region: eu-east, priority: 2}
+topology: node
 cluster_policy: all
 cluster_lost_seconds: 60
 cluster_start_seconds: 5

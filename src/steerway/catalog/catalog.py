@@ -24,10 +24,12 @@ Get = Callable[[ObjectKey], Object | None]
 class Catalog:
     """Services by identity; see the module's docstring.
 
-    `selection` says what is served of all that is known; without one, everything.
+    `selection` says what is served of all that is known; without one, everything. `nodes_known`: clients are told apart
+    by their nodes, for Services that ask for it.
     """
 
-    def __init__(self, selection: Selection | None = None) -> None:
+    def __init__(self, selection: Selection | None = None, nodes_known: bool = True) -> None:
+        self._nodes_known = nodes_known
         self._selection = selection if selection is not None else Selection()
         self._services: dict[ServiceId, Service] = {}
         self._problems: dict[ServiceId, tuple[Problem, ...]] = {}
@@ -109,7 +111,7 @@ class Catalog:
             found = (get(key) for key in self._slices.get(id, ()))
             slices = [each for each in found if isinstance(each, EndpointSlice)]
             try:
-                built, problems = build_service.build(fact, slices, namespace)
+                built, problems = build_service.build(fact, slices, namespace, self._nodes_known)
             except Exception as error:  # one service must never stop the others
                 log.exception("service_not_understood", service=str(id))
                 cure = "its last good version is served; please report this"

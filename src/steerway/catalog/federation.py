@@ -96,7 +96,8 @@ def _place(found: Iterable[Endpoint], region: str, priority: int) -> Iterator[En
         locality = endpoint.locality
         if not locality.region:
             locality = locality._replace(region=region)
-        yield endpoint._replace(locality=locality, priority=priority)
+        # Nodes of another cluster are no places of clients here, whatever they are called.
+        yield endpoint._replace(locality=locality, priority=priority, node="", for_nodes=())
 
 
 def _merge_ports(same: Sequence[Port]) -> Port:

@@ -11,9 +11,11 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from steerway.catalog.reach import ClientPlace
 from steerway.sources.objects import Node, Object, ObjectKey, Pod
 
 _ENDED = ("Succeeded", "Failed")
+_MOST_ZONES = 256
 
 
 class Place(NamedTuple):
@@ -25,6 +27,33 @@ class Place(NamedTuple):
     node: str = ""
     region: str = ""
     zone: str = ""
+
+
+class ClientPlaces:
+    """Where clients are as far as that decides what they are told: `topology` is `off`, `zone` or `node`.
+
+    A client's word counts for its zone alone, and zones are few: of more than `_MOST_ZONES` the others are nowhere, or
+    anybody could have every assignment be made once more for each name that comes to its mind.
+    """
+
+    def __init__(self, places: "Places", topology: str, address_first: bool) -> None:
+        self._places = places
+        self._topology = topology
+        self._address_first = address_first
+        self._zones: set[str] = set()
+
+    def find(self, peer: str, claimed_zone: str) -> ClientPlace:
+        """The place of the client at `peer` that says it is in `claimed_zone` ("": it says nothing)."""
+        if self._topology == "off":
+            return ClientPlace()
+        found = self._places.find(peer) or Place()
+        first, second = (found.zone, claimed_zone) if self._address_first else (claimed_zone, found.zone)
+        zone = first or second
+        if len(self._zones) < _MOST_ZONES:
+            self._zones.add(zone)
+        if zone not in self._zones:
+            zone = ""
+        return ClientPlace(zone, found.node if self._topology == "node" else "")
 
 
 class Places:

@@ -24,11 +24,15 @@ from steerway.sources.objects import (
 
 
 def build(
-    fact: Service, slices: Iterable[EndpointSlice], namespace: Namespace | None = None
+    fact: Service,
+    slices: Iterable[EndpointSlice],
+    namespace: Namespace | None = None,
+    nodes_known: bool = True,
 ) -> tuple[CatalogService | None, list[Problem]]:
     """The service, or None when nothing of it can be served, and why parts of it are not.
 
     `namespace`: its Namespace, where that is known, whose word counts unless the Service says something itself.
+    `nodes_known`: clients are told apart by their nodes, where the Service asks for it.
     """
     where = str(fact.key)
     spec = fact.spec
@@ -44,9 +48,12 @@ def build(
             Problem(where, f"{reason}, so there is nothing to serve", "add a TCP port to spec.ports")
         ]
     merged, problems = endpoints.merge(() if external_name else slices, spec.publish_not_ready_addresses)
-    if spec.internal_traffic_policy == "Local" and not external_name:
+    local_only = spec.internal_traffic_policy == "Local" and not external_name
+    if local_only and not nodes_known:
         reason = "internalTrafficPolicy Local is not followed: clients get the endpoints of all nodes"
-        problems.append(Problem(where, reason, "set it to Cluster if that is meant"))
+        problems.append(
+            Problem(where, reason, "set topology to node, or the policy to Cluster if that is meant")
+        )
     built: dict[int, Port] = {}
     for port in ports:
         if port.port in built:
@@ -65,7 +72,7 @@ def build(
         tuple(built.values()),
         private=next((word for word in words if word is not None), False),
         external_name=external_name,
-        local_only=spec.internal_traffic_policy == "Local",
+        local_only=local_only and nodes_known,
         distribution=spec.traffic_distribution or "",
         exported_to=_exported_to(fact, namespace, problems),
         sticky=spec.session_affinity == "ClientIP",

@@ -211,6 +211,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
     """Remote clusters, whose endpoints join those of equally named Services here. Empty: none."""
 
+    topology: Annotated[
+        Literal["off", "zone", "node"],
+        Meta(
+            title="How near clients are told apart",
+            description="off, zone or node",
+            extra={"metavar": "off|zone|node"},
+        ),
+    ] = "zone"
+    """How near clients are told apart, for Services with `trafficDistribution`, topology hints or
+    `internalTrafficPolicy: Local`. `zone`: by the zone of their bootstrap or their Node; `node`: by their Node, too,
+    which `Local` and `PreferSameNode` need and which costs an assignment for each node that has clients of such a
+    Service; `off`: not at all."""
+
     cluster_policy: Annotated[
         Literal["local_only", "local_first", "all"],
         Meta(

@@ -217,10 +217,11 @@ class FakeApiServer:
                 version = {"resourceVersion": str(self._version)}
                 watch.lines.put_nowait(_event("BOOKMARK", {"kind": watch.kind, "metadata": version}))
 
-    def send(self, line: bytes) -> None:
-        """Send raw bytes to every open watch."""
+    def send(self, line: bytes, kind: str = "") -> None:
+        """Send raw bytes to every open watch, or to those of one kind."""
         for watch in self._watches:
-            watch.lines.put_nowait(line)
+            if kind in ("", watch.kind):
+                watch.lines.put_nowait(line)
 
     def hold(self) -> None:
         """Let lists and reviews wait until `release`."""

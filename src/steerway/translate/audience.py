@@ -1,7 +1,7 @@
 """Who must see the same thing: a client's Node becomes an audience.
 
-An audience is `DIALECT/KIND/NAMESPACE`. The engine looks for the exact one first, then for each wider part, then for
-everybody, so that a resource is published once for all who may share it:
+An audience is `DIALECT/KIND/NAMESPACE[/ZONE[/NODE]]`. The engine looks for the exact one first, then for each wider
+part, then for everybody, so that a resource is published once for all who may share it:
 
 - `grpc/core/NS`: C-core (C++, Python, Ruby), which keeps draining endpoints for session affinity (gRFC A55);
 - `grpc/plain/NS`: every other gRPC client, which gives draining endpoints no traffic (gRFC A27), and whoever does not
@@ -10,8 +10,9 @@ everybody, so that a resource is published once for all who may share it:
   stream of them (grpc-node 2892);
 - `envoy/all/NS`: Envoy.
 
-The namespace is what a short name such as `xds:///backend` is looked up in. A Node is the client's own claim: nothing
-here is a proof of identity.
+The namespace is what a short name such as `xds:///backend` is looked up in. Zone and node are there where they are
+known (`-` for a zone that is not, before a node) and matter to what is served (`topology` in the settings). A Node is
+the client's own claim: nothing here is a proof of identity.
 """
 
 import functools
@@ -20,6 +21,8 @@ import re
 import structlog
 from envoy.config.core.v3 import base_pb2
 from google.protobuf.message import DecodeError
+
+from steerway.catalog.reach import ClientPlace
 
 log = structlog.get_logger()
 
@@ -33,6 +36,8 @@ _NAMESPACE_KEYS = ("NAMESPACE", "namespace", "K8S_NAMESPACE", "POD_NAMESPACE")
 """Metadata keys in use: Istio's and our own bootstrap, hand-written files, Google's samples, the downward API."""
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
 _NODE_MENDED = (1, 13)
+_PLACE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_NOWHERE = "-"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -51,6 +56,24 @@ def classify(node: bytes, default_namespace: str, told_namespace: str = "") -> s
     return f"{_kind(message)}/{told_namespace or _namespace(message) or default_namespace}"
 
 
+def at_place(audience: str, place: ClientPlace) -> str:
+    """An audience without a place, with one."""
+    if place.node:
+        return f"{audience}/{place.zone or _NOWHERE}/{place.node}"
+    return f"{audience}/{place.zone}" if place.zone else audience
+
+
+def claimed_zone(node: bytes) -> str:
+    """The zone that a client says it is in (`Node.locality`); "" when it says none, or one that is no label value."""
+    message = base_pb2.Node()
+    try:
+        message.ParseFromString(node)
+    except DecodeError:
+        return ""
+    zone: str = message.locality.zone
+    return zone if _PLACE.fullmatch(zone) else ""
+
+
 @functools.lru_cache(maxsize=4096)
 def claimed_namespace(node: bytes) -> str:
     """The namespace that a client says it is in, for `access` to hold against who it is; "" when it says none."""
@@ -63,8 +86,19 @@ def claimed_namespace(node: bytes) -> str:
 
 
 def namespace_of(audience: str) -> str:
-    """The namespace in a full audience."""
-    return audience.rpartition("/")[2]
+    """The namespace in an audience; "" in one that is for those of all."""
+    return (*audience.split("/"), "", "")[2]
+
+
+def anywhere(audience: str) -> str:
+    """An audience without its place."""
+    return "/".join(audience.split("/")[:3])
+
+
+def place_of(audience: str) -> ClientPlace:
+    """The place in a full audience."""
+    zone, node = (*audience.split("/")[3:], "", "")[:2]
+    return ClientPlace("" if zone == _NOWHERE else zone, node)
 
 
 def dialect_of(audience: str) -> str:
@@ -74,7 +108,7 @@ def dialect_of(audience: str) -> str:
 
 def kind_of(audience: str) -> str:
     """Who shares endpoint assignments: `grpc/core`, `grpc/plain`, `grpc/quiet` or `envoy`."""
-    return ENVOY if dialect_of(audience) == ENVOY else audience.rpartition("/")[0]
+    return ENVOY if dialect_of(audience) == ENVOY else "/".join(audience.split("/")[:2])
 
 
 def keeps_draining(kind: str) -> bool:

@@ -11,9 +11,15 @@ _MAX_REQUESTS = 2**31 - 1
 clients read alike: grpc-java takes the uint32 as a signed int."""
 
 
-def build(name: str, report_load: bool = False) -> bytes:
-    """An EDS cluster whose assignment has its own name. With `report_load`, clients report their requests (LRS)."""
+def build(name: str, report_load: bool = False, sticky: bool = False) -> bytes:
+    """An EDS cluster whose assignment has its own name. With `report_load`, clients report their requests (LRS).
+
+    `sticky`: each endpoint has its place on a ring, and a call the hash that its route gives it (gRFC A42). Without
+    endpoints coming or going, equal hashes go to one endpoint.
+    """
     cluster = _cluster(name, report_load)
+    if sticky:
+        cluster.lb_policy = cluster_pb2.Cluster.RING_HASH
     ads = config_source_pb2.ConfigSource(ads=config_source_pb2.AggregatedConfigSource())
     cluster.type = cluster_pb2.Cluster.EDS
     cluster.eds_cluster_config.CopyFrom(

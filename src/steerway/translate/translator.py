@@ -9,7 +9,7 @@ Raw resources from files are published to everybody at once, without demand, and
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
@@ -17,7 +17,8 @@ from typing import NamedTuple, Protocol, TypeVar
 import structlog
 
 from steerway._engine import canonical_name, is_collection
-from steerway.catalog.model import Problem, Service, ServiceId
+from steerway.catalog import reach
+from steerway.catalog.model import Endpoint, Problem, Service, ServiceId
 from steerway.errors import TranslateError
 from steerway.origin import Origin
 from steerway.translate import audience as audiences
@@ -122,7 +123,7 @@ class Translator:
                 self._update(key, entry, commit)
             else:
                 entry.users.add(audience)
-                self._publish(key, entry, commit)
+                self._publish(key, entry, commit, among=(audience,))
         return commit
 
     def withdraw(self, unwanted: Iterable[Demand]) -> Commit:
@@ -167,7 +168,7 @@ class Translator:
     def _key(self, served: str, name: str, audience: str) -> _Key:
         """Where an answer is published: as widely as all who get the same one."""
         if served == type_url.LISTENER and names.needs_namespace(name):
-            return _Key(served, name, audience)
+            return _Key(served, name, audiences.anywhere(audience))
         if served == type_url.ENDPOINT:
             return _Key(served, name, audiences.kind_of(audience))
         if served == type_url.CLUSTER and audiences.kind_of(audience) == audiences.GRPC_QUIET:
@@ -197,9 +198,18 @@ class Translator:
         entry.content = self._content(key, entry)
         self._publish(key, entry, commit, origin)
 
-    def _publish(self, key: _Key, entry: _Entry, commit: Commit, origin: Origin | None = None) -> None:
-        """Publish what differs of the answers of an entry."""
-        answers = self._answers(key, entry)
+    def _publish(
+        self,
+        key: _Key,
+        entry: _Entry,
+        commit: Commit,
+        origin: Origin | None = None,
+        among: Iterable[str] | None = None,
+    ) -> None:
+        """Publish what differs of the answers of an entry; with `among` nothing changed but that these came."""
+        answers = self._answers(key, entry, entry.users if among is None else among)
+        if among is not None:
+            answers = entry.published | answers
         commit.forget += [
             (*key[:2], audience) for audience in sorted(entry.published.keys() - answers.keys())
         ]
@@ -212,30 +222,38 @@ class Translator:
                 commit.put.append(Put(key.type_url, key.name, audience, *content, origin=origin))
         entry.published = answers
 
-    def _answers(self, key: _Key, entry: _Entry) -> dict[str, _Resource | _Reason]:
-        """Who gets what. Of a service that is not for all, nothing is there for who shares the entry without asking."""
+    def _answers(self, key: _Key, entry: _Entry, users: Iterable[str]) -> dict[str, _Resource | _Reason]:
+        """Who of them gets what. Of a service that is not the same for all, nothing is there for who shares the entry
+        without asking."""
         content = entry.content
         if content is None or not entry.users:
             return {}
         service = self._find(entry.service) if isinstance(content, _Resource) and entry.service else None
-        if service is None or service.exported_to is None:
+        placed = service is not None and key.type_url == type_url.ENDPOINT and reach.depends_on_place(service)
+        if service is None or (service.exported_to is None and not placed):
             return {key.audience: content}
+        at: dict[reach.ClientPlace, _Resource | _Reason] = {}
         answers: dict[str, _Resource | _Reason] = {}
-        for user in entry.users:
+        for user in users:
             namespace = audiences.namespace_of(user)
-            told = service.is_for(namespace)
-            answers[user] = (
-                content if told else _Reason(f"service {service.id} is not exported to {namespace}")
-            )
+            if not service.is_for(namespace):
+                answers[user] = _Reason(f"service {service.id} is not exported to {namespace}")
+                continue
+            place = audiences.place_of(user)
+            if placed and place not in at:
+                at[place] = self._content(key, entry, place) or content
+            answers[user] = at[place] if placed else content
         return answers
 
-    def _content(self, key: _Key, entry: _Entry) -> _Resource | _Reason | None:
+    def _content(
+        self, key: _Key, entry: _Entry, place: reach.ClientPlace | None = None
+    ) -> _Resource | _Reason | None:
         """What is to be published for an entry now; its last good version when translation itself breaks."""
         self._problems.pop(key, None)
         if (key.type_url, key.name) in self._raw:
             return None
         try:
-            return self._translate(key)
+            return self._translate(key, place)
         except TranslateError as error:
             return _Reason(error)
         except Exception as error:  # one service must never stop the others
@@ -243,8 +261,9 @@ class Translator:
             self._problems[key] = Problem(f"{key.type_url}/{key.name}", f"cannot be translated: {error!r}")
             return entry.content if entry.content is not None else _Reason("it cannot be translated")
 
-    def _translate(self, key: _Key) -> _Resource:
-        """The resource for an entry. TranslateError says why there is none."""
+    def _translate(self, key: _Key, place: reach.ClientPlace | None) -> _Resource:
+        """The resource for an entry (of endpoints: for clients at a place; None: for those of all). TranslateError says
+        why there is none."""
         served, name, audience = key
         if served not in (type_url.LISTENER, type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT):
             raise TranslateError("no file gives it")
@@ -263,16 +282,24 @@ class Translator:
             case type_url.LISTENER:
                 return _Resource(listener.build(name, canonical), ((type_url.ROUTE, canonical),), scope)
             case type_url.ROUTE:
-                return _Resource(route.build(name, canonical), ((type_url.CLUSTER, canonical),), scope)
+                return _Resource(
+                    route.build(name, canonical, service.sticky), ((type_url.CLUSTER, canonical),), scope
+                )
             case type_url.CLUSTER:
                 report_load = self._load_reporting and audience != audiences.GRPC_QUIET
                 if service.external_name:
                     body = cluster.build_dns(name, service.external_name, port.number, report_load)
                     return _Resource(body, (), scope)
-                return _Resource(cluster.build(name, report_load), ((type_url.ENDPOINT, name),), scope)
+                return _Resource(
+                    cluster.build(name, report_load, service.sticky), ((type_url.ENDPOINT, name),), scope
+                )
         if service.external_name:
             raise TranslateError(f"service {service.id} is an external name; clients of its cluster ask DNS")
-        endpoints = [e for e in port.endpoints if e.hostname == target.pod] if target.pod else port.endpoints
+        endpoints: Sequence[Endpoint] = port.endpoints
+        if target.pod:
+            endpoints = [e for e in endpoints if e.hostname == target.pod]
+        if place is not None:
+            endpoints = reach.reachable(service, endpoints, place)
         return _Resource(
             endpoint.build(name, endpoints, draining=audiences.keeps_draining(audience)), (), scope
         )

@@ -114,7 +114,7 @@ def test_an_external_name_stands_for_a_host_instead_of_endpoints() -> None:
 
 
 def test_what_a_service_says_of_its_traffic_is_known() -> None:
-    """A policy of the node is told not to be followed, since clients get endpoints of all nodes."""
+    """Both ways; whether it is followed is for those who know the client."""
     facts = Facts(
         service(
             80,
@@ -126,16 +126,23 @@ def test_what_a_service_says_of_its_traffic_is_known() -> None:
     found = facts.catalog.service(BACKEND)
     assert found is not None
     assert (found.local_only, found.distribution, found.sticky) == (True, "PreferSameZone", True)
-    (problem,) = facts.catalog.problems()
-    assert (
-        problem.reason
-        == "internalTrafficPolicy Local is not followed: clients get the endpoints of all nodes"
-    )
     assert facts.put(service(80, internal_traffic_policy="Cluster", session_affinity="None")) == {BACKEND}
     found = facts.catalog.service(BACKEND)
     assert found is not None
     assert (found.local_only, found.distribution, found.sticky) == (False, "", False)
     assert facts.catalog.problems() == []
+
+
+def test_a_policy_of_the_node_is_told_not_to_be_followed_where_nodes_are_not_known() -> None:
+    """Its clients get the endpoints of all nodes: nothing fails, and an operator is told."""
+    fact = service(80, internal_traffic_policy="Local")
+    catalog = Catalog(nodes_known=False)
+    catalog.update({fact.key: fact}.get, [fact.key])
+    assert (found := catalog.service(BACKEND)) is not None
+    assert not found.local_only
+    (problem,) = catalog.problems()
+    assert "internalTrafficPolicy Local is not followed" in problem.reason
+    assert "set topology to node" in problem.cure
 
 
 def test_a_headless_service_without_selector_is_served() -> None:
@@ -280,10 +287,12 @@ def test_a_service_that_breaks_the_code_keeps_its_last_good_version(monkeypatch:
     facts = Facts(service(50051), endpoint_slice("10.0.0.1"))
     build = build_service.build
 
-    def broken(fact: Service, slices: list[EndpointSlice], namespace: Namespace | None) -> object:
+    def broken(
+        fact: Service, slices: list[EndpointSlice], namespace: Namespace | None, nodes_known: bool
+    ) -> object:
         if fact.metadata.name == "backend":
             raise ZeroDivisionError("no")
-        return build(fact, slices, namespace)
+        return build(fact, slices, namespace, nodes_known)
 
     monkeypatch.setattr(build_service, "build", broken)
     cart = ServiceId("shop", "cart")

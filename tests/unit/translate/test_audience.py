@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from envoy.config.core.v3 import base_pb2
 
+from steerway.catalog.reach import ClientPlace
 from steerway.translate import audience
 
 
@@ -103,3 +104,30 @@ def test_an_audience_falls_into_parts(full: str, dialect: str, kind: str, namesp
     )
     assert full.startswith(f"{kind}/")
     assert kind.startswith(dialect)
+
+
+@pytest.mark.parametrize(
+    ("place", "full"),
+    [
+        (ClientPlace(), "grpc/plain/shop"),
+        (ClientPlace("eu-1a"), "grpc/plain/shop/eu-1a"),
+        (ClientPlace("eu-1a", "n1.example"), "grpc/plain/shop/eu-1a/n1.example"),
+        (ClientPlace("", "n1"), "grpc/plain/shop/-/n1"),
+    ],
+)
+def test_an_audience_may_have_a_place(place: ClientPlace, full: str) -> None:
+    """The narrowest part, so that what is the same everywhere is published once."""
+    assert audience.at_place("grpc/plain/shop", place) == full
+    assert audience.place_of(full) == place
+    assert audience.anywhere(full) == "grpc/plain/shop"
+    assert (audience.kind_of(full), audience.namespace_of(full)) == ("grpc/plain", "shop")
+
+
+@pytest.mark.parametrize(
+    ("claimed", "taken"), [("eu-1a", "eu-1a"), ("a/b", ""), ("-", ""), ("z" * 64, ""), ("", "")]
+)
+def test_a_claimed_zone_is_a_label_value_or_none(claimed: str, taken: str) -> None:
+    """Else it could be any part of an audience."""
+    body = base_pb2.Node(locality=base_pb2.Locality(zone=claimed)).SerializeToString()
+    assert audience.claimed_zone(body) == taken
+    assert audience.claimed_zone(b"\xff") == ""
