@@ -4,7 +4,6 @@ from envoy.config.route.v3 import route_components_pb2, route_pb2
 
 from steerway.translate.message import serialize
 
-
 _CHANNEL = route_components_pb2.RouteAction.HashPolicy(
     filter_state=route_components_pb2.RouteAction.HashPolicy.FilterState(key="io.grpc.channel_id")
 )

@@ -456,7 +456,7 @@ class TestBreakage:
         mesh.dial("backend")
         real = cluster_builder.build
 
-        def broken(name: str, _report_load: bool) -> bytes:
+        def broken(name: str, _report_load: bool, _sticky: bool) -> bytes:
             raise ZeroDivisionError(name)
 
         monkeypatch.setattr(cluster_builder, "build", broken)
