@@ -51,6 +51,8 @@ from steerway.engine.loads import LoadsCollector
 from steerway.engine.stats import StatsCollector
 from steerway.origin import Origin
 from steerway.remote import Changed, RemoteCluster
+from steerway.report.events import AboutObject, Problems
+from steerway.report.reporter import Reporter
 from steerway.signals import Signals
 from steerway.sources.debounce import Debouncer, Delay
 from steerway.sources.files import FileSource
@@ -90,6 +92,7 @@ class ControlPlane:
         self._store.listen(lambda changed: self._places.update(self._store.get, changed))
         authorization = Authorization(settings.authorization.rules)
         members, self._remotes = _remotes(settings, self._refresh)
+        self._reporters = _reporters(settings, self._reported)
         self._federation = Federation(self._catalog, members, settings.cluster_policy)
         self._translator = Translator(
             self._federation.service,
@@ -146,7 +149,7 @@ class ControlPlane:
                 if polled is not None:
                     announce(f"REST discovery on http://{await polled.start()}")
                 self._guard.warn()
-                runs = (*self._sources, *self._remotes, self._guard)
+                runs = (*self._sources, *self._remotes, *self._reporters, self._guard)
                 parts = [asyncio.create_task(each.run(), name=each.name) for each in runs]
                 parts.append(asyncio.create_task(self._steer(), name="steering"))
                 await _first_of(signals.first, parts)
@@ -331,6 +334,14 @@ class ControlPlane:
         kubernetes = (each for each in followed if isinstance(each, KubernetesSource | RemoteCluster))
         return [status for each in kubernetes for status in each.status()]
 
+    def _reported(self) -> Iterable[AboutObject]:
+        """The problems of objects that came from the local API server."""
+        name = next(each.name for each in self._sources if isinstance(each, KubernetesSource))
+        yield from self._store.problems_of(name)
+        for problem in self._catalog.problems():
+            if problem.about is not None and self._store.source_of(problem.about) == name:
+                yield problem
+
     def _problems(self) -> Sequence[ProblemView]:
         """What is skipped now, from all stages."""
         stages: tuple[_Stage, ...] = (
@@ -405,6 +416,15 @@ def _remotes(settings: Settings, changed: Changed) -> tuple[list[Member], list[R
         wait = settings.cluster_lost_seconds
         remotes.append(RemoteCluster(members[-1], source, store, debouncer, wait, changed))
     return members, remotes
+
+
+def _reporters(settings: Settings, problems: Problems) -> list[Reporter]:
+    """None without an API server to report to."""
+    kubernetes = settings.kubernetes
+    if not (kubernetes.enabled and kubernetes.events):
+        return []
+    where = kubernetes.kubeconfig, kubernetes.context
+    return [Reporter(*where, problems, kubernetes.lease_namespace, kubernetes.lease_name)]
 
 
 def _rest_server(settings: Settings, engine: Engine) -> HttpServer | None:

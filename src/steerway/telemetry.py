@@ -38,6 +38,15 @@ CLUSTER_IN_USE = Gauge(
     ["cluster"],
     registry=REGISTRY,
 )
+LEASE_HELD = Gauge(
+    "steerway_lease_held", "1 while this replica is the one that writes to Kubernetes.", registry=REGISTRY
+)
+EVENTS = Counter(
+    "steerway_events_written",
+    "Events about objects that are not served, by what became of them.",
+    ["result"],  # created, counted, object_gone, dropped, failed
+    registry=REGISTRY,
+)
 PROBLEMS = Gauge("steerway_problems", "Objects and documents that are skipped now.", registry=REGISTRY)
 TRANSLATE_SECONDS = Histogram(
     "steerway_translate_seconds",

@@ -16,6 +16,8 @@ _PLURALS = {
     "Service": "services",
     "ServiceAccount": "serviceaccounts",
     "EndpointSlice": "endpointslices",
+    "Event": "events",
+    "Lease": "leases",
     "Deployment": "deployments",
     "StatefulSet": "statefulsets",
     "Role": "roles",
@@ -24,7 +26,8 @@ _PLURALS = {
     "ClusterRoleBinding": "clusterrolebindings",
 }
 _VERSIONS = {
-    **dict.fromkeys(("EndpointSlice",), "discovery.k8s.io/v1"),
+    "EndpointSlice": "discovery.k8s.io/v1",
+    "Lease": "coordination.k8s.io/v1",
     **dict.fromkeys(("Deployment", "StatefulSet"), "apps/v1"),
     **dict.fromkeys(
         ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"), "rbac.authorization.k8s.io/v1"

@@ -50,6 +50,19 @@ class ApiServer:
 
         self.do(act())
 
+    def objects(self, kind: str) -> list[Manifest]:
+        """All objects of a kind."""
+
+        async def objects() -> list[Manifest]:
+            return self._server.objects(kind)
+
+        found: list[Manifest] = self.do(objects())
+        return found
+
+    def count(self, verb: str) -> int:
+        """How many requests of a verb came so far."""
+        return self._server.count(verb)
+
     def lose(self) -> None:
         """End it; connections with it."""
         self.do(self._server.stop())

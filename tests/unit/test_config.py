@@ -46,6 +46,9 @@ kubernetes:
   context: prod
   namespaces: [all]
   client_place: pod_first
+  events: false
+  lease_namespace: ops
+  lease_name: steerway-shop
 clusters:
 - {name: east, kubeconfig: /etc/steerway/east.yaml, context: east, region: eu-east, priority: 2}
 topology: node

@@ -35,6 +35,7 @@ def merge(slices: Iterable[EndpointSlice], publish_not_ready: bool) -> tuple[Mer
                     str(found.key),
                     f"addressType {found.address_type} is ignored: clients need IP addresses",
                     "use a Service of IP addresses; gRPC refuses host names in endpoints",
+                    found.key,
                 )
             )
             continue

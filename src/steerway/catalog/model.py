@@ -7,6 +7,8 @@ import enum
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from steerway.sources.objects import ObjectKey
+
 
 class ServiceId(NamedTuple):
     """Identity of a service."""
@@ -99,3 +101,4 @@ class Problem:
     where: str
     reason: str
     cure: str = ""
+    about: ObjectKey | None = None

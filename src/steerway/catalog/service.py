@@ -40,12 +40,16 @@ def build(
     if endpoints.canonical(external_name) is not None:
         # Services of type ExternalName: one that looks like an IP address is still a name, and DNS knows none such.
         cure = "give the Service no selector, and write an EndpointSlice with the address"
-        return None, [Problem(where, f"externalName {external_name} is an IP address, not a host name", cure)]
+        return None, [
+            Problem(where, f"externalName {external_name} is an IP address, not a host name", cure, fact.key)
+        ]
     ports = [port for port in spec.ports or () if port.protocol in (None, "TCP")]
     if not ports and not external_name:
         reason = "none of its ports is TCP" if spec.ports else "it has no ports"
         return None, [
-            Problem(where, f"{reason}, so there is nothing to serve", "add a TCP port to spec.ports")
+            Problem(
+                where, f"{reason}, so there is nothing to serve", "add a TCP port to spec.ports", fact.key
+            )
         ]
     merged, problems = endpoints.merge(() if external_name else slices, spec.publish_not_ready_addresses)
     local_only = spec.internal_traffic_policy == "Local" and not external_name
@@ -57,7 +61,9 @@ def build(
     built: dict[int, Port] = {}
     for port in ports:
         if port.port in built:
-            problems.append(Problem(where, f"port {port.port} is there twice", "remove one of them"))
+            problems.append(
+                Problem(where, f"port {port.port} is there twice", "remove one of them", fact.key)
+            )
             continue
         built[port.port] = Port(
             number=port.port,
@@ -102,7 +108,9 @@ def _exported_to(
         if wrong:
             reason = f"{EXPORT_ANNOTATION} names {', '.join(map(repr, wrong))}, which no namespace is called"
             problems.append(
-                Problem(str(fact.key), reason, "list namespaces, or * for all, or . for the own one")
+                Problem(
+                    str(fact.key), reason, "list namespaces, or * for all, or . for the own one", fact.key
+                )
             )
         return None if "*" in names else frozenset(names - {".", *wrong})
     return None

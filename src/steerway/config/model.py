@@ -89,6 +89,28 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     bootstrap, which anybody can write. `off`: Pods and Nodes are not followed. Needs list and watch on pods and nodes;
     goes without where they are refused. The flag is `--client-place`."""
 
+    events: Annotated[
+        bool, Meta(title="Write Events about objects that are not served", description="true or false")
+    ] = True
+    """Write Kubernetes Events about objects that cannot be served, by the one replica that holds a Lease. Needs get,
+    create and update on leases in the Lease's namespace, and create, get and patch on events; goes without where they
+    are refused. The flag is `--events`."""
+
+    lease_namespace: Annotated[NamespaceName | None, Meta(title="Namespace of the Lease")] = None
+    """Namespace of the Lease. None: the own one, as for `namespaces`. The flag is `--lease-namespace`."""
+
+    lease_name: Annotated[
+        str,
+        Meta(
+            title="Name of the Lease",
+            pattern=rf"^{LABEL}\Z",
+            description="a DNS label",
+            extra={"metavar": "NAME"},
+        ),
+    ] = "steerway"
+    """Name of the Lease that replicas share. Installations that serve different namespaces need one each. The flag is
+    `--lease-name`."""
+
 
 class DebounceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long changes are gathered before they are translated together.

@@ -18,11 +18,15 @@ from steerway.sources.objects import Object, ObjectKey, happened
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something an operator should mend. `where` names a file:line or an object; `cure` says what to do."""
+    """Something an operator should mend. `where` names a file:line or an object; `cure` says what to do.
+
+    `about` is the object of an API server that it is about, where there is one to be seen.
+    """
 
     where: str
     reason: str
     cure: str = ""
+    about: ObjectKey | None = None
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}" + (f" ({self.cure})" if self.cure else "")
@@ -117,6 +121,10 @@ class ObjectStore:
             if (found := objects.get(key)) is not None:
                 return found
         return None
+
+    def source_of(self, key: ObjectKey) -> str | None:
+        """Whose version of an object is visible; None when there is none."""
+        return next((source for source, objects in self._sources.items() if key in objects), None)
 
     def objects(self) -> Iterator[Object]:
         """Each visible object once, first registered source first."""

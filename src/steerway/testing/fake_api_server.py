@@ -1,10 +1,10 @@
 """A fake Kubernetes API server: real HTTP list and watch on loopback, with faults on demand.
 
 It speaks the part of the API that an informer uses (lists in pages, watches with bookmarks, resourceVersions,
-410, Status objects, bearer tokens) for Namespaces, Services, EndpointSlices, Pods and Nodes, and with an `issuer`
-TokenReviews and the keys of its tokens, so that a client is tested through its real transport. Changes come from the
-test (`put`, `delete`), not over HTTP. It does not default, validate or prune objects, has no admission, and knows no
-other kinds; `tests/cluster` runs a real API server for that.
+410, Status objects, bearer tokens) for Namespaces, Services, EndpointSlices, Pods and Nodes, what a writer uses (get,
+create, update with a resourceVersion, merge patch, 409) for these, Leases and Events, and with an `issuer`
+TokenReviews and the keys of its tokens, so that a client is tested through its real transport. It does not default,
+validate or prune objects, has no admission, and knows no other kinds; `tests/cluster` runs a real API server for that.
 
     async with FakeApiServer() as server:
         server.put({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "backend"}, "spec": {...}})
@@ -37,8 +37,11 @@ _COLLECTIONS = {
     "/api/v1/services": ("v1", "Service"),
     "/api/v1/pods": ("v1", "Pod"),
     "/api/v1/nodes": ("v1", "Node"),
+    "/api/v1/events": ("v1", "Event"),
     "/apis/discovery.k8s.io/v1/endpointslices": ("discovery.k8s.io/v1", "EndpointSlice"),
+    "/apis/coordination.k8s.io/v1/leases": ("coordination.k8s.io/v1", "Lease"),
 }
+_CLUSTER_WIDE = ("Namespace", "Node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,10 @@ class Request:
 
     @property
     def verb(self) -> str:
-        if self.method == "POST":
-            return "create"
+        if self.method != "GET":
+            return {"POST": "create", "PUT": "update", "PATCH": "patch"}[self.method]
+        if _name_of(self.path):
+            return "get"
         return "watch" if self.query.get("watch") in ("1", "true") else "list"
 
 
@@ -119,7 +124,8 @@ class FakeApiServer:
         """Listen on loopback, on the port of the last time if there was one."""
         app = web.Application()
         app.router.add_get("/{path:.*}", self._answer)
-        app.router.add_post("/{path:.*}", self._answer)
+        for method in ("POST", "PUT", "PATCH"):
+            app.router.add_route(method, "/{path:.*}", self._answer)
         # handler_cancellation: a client that goes ends its watch here, too.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
@@ -154,15 +160,21 @@ class FakeApiServer:
         for manifest in manifests:
             stored = copy.deepcopy(manifest)
             metadata = stored.setdefault("metadata", {})
-            if stored["kind"] in ("Namespace", "Node"):
+            if stored["kind"] in _CLUSTER_WIDE:
                 metadata["namespace"] = ""
             metadata.setdefault("namespace", "default")
             key = (stored["kind"], metadata["namespace"], metadata.get("name", ""))
+            present = self._objects.get(key)
+            metadata.setdefault("uid", present["metadata"]["uid"] if present else f"uid-{self._version + 1}")
             self._store("MODIFIED" if key in self._objects else "ADDED", key, stored)
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete an object. Raises KeyError when it does not exist."""
         self._store("DELETED", (kind, namespace, name), copy.deepcopy(self._objects[kind, namespace, name]))
+
+    def objects(self, kind: str) -> list[Manifest]:
+        """All objects of a kind, by namespace and name."""
+        return [copy.deepcopy(self._objects[key]) for key in sorted(self._objects) if key[0] == kind]
 
     # Faults
 
@@ -178,7 +190,8 @@ class FakeApiServer:
     ) -> None:
         """Answer the next `times` requests with a Status of this code.
 
-        Those of one verb (`list`, `watch` or `create`) and of one collection (`pods`), where these are given.
+        Those of one verb (`list`, `watch`, `get`, `create`, `update` or `patch`) and of one collection (`pods`), where
+        these are given.
         """
         self._faults.append(_Fault(verb, status, reason, headers or {}, times, plural))
 
@@ -242,7 +255,7 @@ class FakeApiServer:
             await self._changed.wait_for(condition)
 
     def count(self, verb: str) -> int:
-        """How many requests of a verb (`list`, `watch` or `create`) came so far."""
+        """How many requests of a verb (`list`, `watch`, `get`, `create`, `update` or `patch`) came so far."""
         return sum(request.verb == verb for request in self.requests)
 
     def write_kubeconfig(
@@ -290,15 +303,14 @@ class FakeApiServer:
                 if not any(each in http.headers.get("Accept", "") for each in (kind, "*/*")):
                     return _refuse(406, "NotAcceptable")
                 return web.Response(body=document, content_type=kind)
-        parts = request.path.split("/namespaces/")
-        namespace = None
-        path = request.path
-        if len(parts) == 2:
-            namespace, _, plural = parts[1].partition("/")
-            path = f"{parts[0]}/{plural}"
+        path, namespace, name = _parse(request.path)
         if path not in _COLLECTIONS:
             return _refuse(404, "NotFound")
         api_version, kind = _COLLECTIONS[path]
+        if name or request.method != "GET":
+            return self._one(
+                request, (kind, namespace or "", name), await http.json() if http.can_read_body else {}
+            )
         if request.verb == "watch":
             return await self._watch(http, request, kind, namespace)
         await self._released.wait()
@@ -312,6 +324,26 @@ class FakeApiServer:
                     self._faults.remove(fault)
                 return fault
         return None
+
+    def _one(self, request: Request, key: _Key, body: Manifest) -> web.Response:
+        """Get, create, update or patch one object."""
+        if request.verb == "create":
+            key = (key[0], key[1], body["metadata"]["name"])
+            if key in self._objects:
+                return _refuse(409, "AlreadyExists")
+            self.put(body)
+            return web.json_response(self._objects[key], status=201)
+        present = self._objects.get(key)
+        if present is None:
+            return _refuse(404, "NotFound")
+        if request.verb == "update":
+            version = body["metadata"].get("resourceVersion")
+            if version and version != present["metadata"]["resourceVersion"]:
+                return _refuse(409, "Conflict")
+            self.put(body)
+        elif request.verb == "patch":
+            self.put(_merged(present, body))
+        return web.json_response(self._objects[key])
 
     def _list(self, request: Request, typed: tuple[str, str], namespace: str | None) -> web.Response:
         limit = int(request.query.get("limit", "0"))
@@ -388,6 +420,37 @@ class FakeApiServer:
         for watch in self._watches:
             if _selected(key, watch.kind, watch.namespace):
                 watch.lines.put_nowait(_event(change, manifest))
+
+
+def _parse(path: str) -> tuple[str, str | None, str]:
+    """The path of the collection in all namespaces, the namespace, and the name of one object ("": the collection)."""
+    head, _, rest = path.partition("/namespaces/")
+    if rest and "/" not in rest:
+        return f"{head}/namespaces", None, rest
+    if rest:
+        namespace, plural, name = (*rest.split("/"), "")[:3]
+        return f"{head}/{plural}", namespace, name
+    if path not in _COLLECTIONS and path.rpartition("/")[0] in _COLLECTIONS:
+        collection, _, name = path.rpartition("/")
+        return collection, None, name
+    return path, None, ""
+
+
+def _name_of(path: str) -> str:
+    return _parse(path)[2]
+
+
+def _merged(present: Manifest, patch: Manifest) -> Manifest:
+    """JSON merge patch (RFC 7386)."""
+    merged = copy.deepcopy(present)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict) and isinstance(merged.get(name), dict):
+            merged[name] = _merged(merged[name], value)
+        else:
+            merged[name] = value
+    return merged
 
 
 def _review(review: Manifest, issuer: FakeTokenIssuer) -> web.Response:

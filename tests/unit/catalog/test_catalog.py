@@ -162,7 +162,12 @@ def test_a_port_that_is_there_twice_is_served_once() -> None:
     assert found is not None
     assert [port.name for port in found.ports] == ["a"]
     assert facts.catalog.problems() == [
-        Problem("Service shop/backend", "port 80 is there twice", "remove one of them")
+        Problem(
+            "Service shop/backend",
+            "port 80 is there twice",
+            "remove one of them",
+            ObjectKey("Service", "shop", "backend"),
+        )
     ]
 
 

@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -69,7 +70,20 @@ class KubernetesClient:
 
     async def post(self, path: str, body: Mapping[str, Any]) -> bytes:
         """The whole answer to a POST of JSON. Raises RequestError."""
-        async with self._response(path, {}, _WHOLE, body) as response:
+        return await self._send("POST", path, body, "application/json")
+
+    async def put(self, path: str, body: Mapping[str, Any]) -> bytes:
+        """The whole answer to a PUT of JSON. Raises RequestError; its status is 409 when the object has changed since
+        the resourceVersion in `body`."""
+        return await self._send("PUT", path, body, "application/json")
+
+    async def patch(self, path: str, body: Mapping[str, Any]) -> bytes:
+        """The whole answer to a PATCH that merges JSON. Raises RequestError."""
+        return await self._send("PATCH", path, body, "application/merge-patch+json")
+
+    async def _send(self, method: str, path: str, body: Mapping[str, Any], kind: str) -> bytes:
+        headers = {"Content-Type": kind}
+        async with self._response(path, {}, _WHOLE, method, headers, body) as response:
             return bytes(await response.read())
 
     @contextlib.asynccontextmanager
@@ -99,15 +113,17 @@ class KubernetesClient:
         path: str,
         query: Mapping[str, str],
         timeout: aiohttp.ClientTimeout,
+        method: str = "GET",
+        headers: Mapping[str, str] = MappingProxyType({}),
         body: Mapping[str, Any] | None = None,
     ) -> AsyncGenerator[Any, None]:
         async with self._connected() as connection:
             try:
                 response = await connection.api.call_api(
                     path,
-                    "GET" if body is None else "POST",
+                    method,
                     query_params=list(query.items()),
-                    header_params={"Accept": _ACCEPTED},
+                    header_params={"Accept": _ACCEPTED, **headers},
                     body=body,
                     auth_settings=["BearerToken"],
                     _preload_content=False,

@@ -246,7 +246,8 @@ class Informer:
         self._bad.add(subject)
         kept = "; its last good version is still served" if item.key in self._known else ""
         self._log.warning("object_skipped", object=subject, reason=item.reason)
-        return {subject: (Problem(subject, f"{item.reason}{kept}", "mend the object in the cluster"),)}
+        cure = "mend the object in the cluster"
+        return {subject: (Problem(subject, f"{item.reason}{kept}", cure, item.key),)}
 
     def _cleared(self, subjects: set[str]) -> dict[str, tuple[Problem, ...]]:
         """Empty problem lists for those of the subjects that had one."""

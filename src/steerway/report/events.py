@@ -1,0 +1,193 @@
+"""Problems of objects become Events on these objects, so that their owners see them with `kubectl describe`.
+
+By the rules of client-go's EventCorrelator: the same words about the same object are one Event that counts, not many;
+a problem that stays is told again twice an hour, since an API server forgets Events after one; each object has a budget
+of its own, so that one that changes all the time drowns no other. The name of an Event says what it is about, so that
+replicas that take over from one another, and restarts, go on with the same one.
+
+It does not decide who writes and does not look for problems.
+"""
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import structlog
+
+from steerway import telemetry
+from steerway.errors import SourceError
+from steerway.sources.kubernetes.access import RequestError
+from steerway.sources.kubernetes.client import KubernetesClient
+from steerway.sources.kubernetes.informer import ENDPOINT_SLICES, NAMESPACES, SERVICES
+from steerway.sources.objects import ObjectKey
+
+log = structlog.get_logger()
+
+REASON = "NotServed"
+COMPONENT = "steerway"
+AGAIN_SECONDS = 1800.0
+_BURST = 25
+_REFILL_SECONDS = 300.0
+"""Events about one object: so many at once, and one more in so long (client-go: defaultSpamBurst, defaultSpamQPS)."""
+_MOST_WAITING = 1000
+_MOST_KNOWN = 10_000
+_MESSAGE_BYTES = 1024
+_ATTEMPTS = 3
+_RESOURCES = {resource.kind: resource for resource in (NAMESPACES, SERVICES, ENDPOINT_SLICES)}
+
+
+class AboutObject(Protocol):
+    """A problem; `about` is the object, None when it is about none of Kubernetes."""
+
+    @property
+    def about(self) -> ObjectKey | None: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def cure(self) -> str: ...
+
+
+@dataclass(slots=True)
+class _Budget:
+    """A token bucket. `at` is the last time it was looked at."""
+
+    at: float
+    tokens: float = _BURST
+
+    def take(self, now: float) -> bool:
+        self.tokens = min(_BURST, self.tokens + (now - self.at) / _REFILL_SECONDS)
+        self.at = now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
+Told = tuple[ObjectKey, str]
+"""An object and the words about it."""
+
+
+class EventQueue:
+    """Which Events are to be written: a pure value, `now` in seconds of any monotonic clock."""
+
+    def __init__(self) -> None:
+        self._told: dict[Told, float] = {}
+        self._present: set[Told] = set()
+        self._budgets: dict[ObjectKey, _Budget] = {}
+        self._waiting: deque[Told] = deque()
+
+    def look(self, problems: Iterable[AboutObject], now: float) -> None:
+        """Take in all problems that there are now."""
+        present = {
+            (each.about, _words(each))
+            for each in problems
+            if each.about is not None and each.about.kind in _RESOURCES
+        }
+        for told in sorted(present):
+            at = self._told.get(told)
+            if at is None or told not in self._present or now >= at + AGAIN_SECONDS:
+                self._add(told, now)
+        self._present = present
+        if len(self._told) > _MOST_KNOWN:
+            self._told = {told: at for told, at in self._told.items() if told in present}
+            self._budgets = {
+                key: budget for key, budget in self._budgets.items() if budget.tokens < _BURST - 1
+            }
+
+    def _add(self, told: Told, now: float) -> None:
+        self._told[told] = now
+        budget = self._budgets.setdefault(told[0], _Budget(now))
+        if not budget.take(now) or len(self._waiting) >= _MOST_WAITING:
+            telemetry.EVENTS.labels("dropped").inc()
+            return
+        self._waiting.append(told)
+
+    def next(self) -> Told | None:
+        """The next to write, in order; None when there is none."""
+        return self._waiting.popleft() if self._waiting else None
+
+
+class EventWriter:
+    """Writes Events of a queue. `identity` is this replica's."""
+
+    def __init__(self, client: KubernetesClient, identity: str) -> None:
+        self._client = client
+        self._identity = identity
+
+    async def write(self, told: Told) -> None:
+        """Write one Event, or count it up where it is there. A failure is logged and counted, and that is all."""
+        key, message = told
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                result = await self._write(key, message)
+            except SourceError as error:
+                refused = isinstance(error, RequestError) and (error.failure.status or 500) < 500
+                if refused or attempt == _ATTEMPTS:
+                    cure = "let it get the object, and create, get and patch events, or set kubernetes.events to false"
+                    log.warning("event_not_written", object=str(key), reason=str(error), cure=cure)
+                    telemetry.EVENTS.labels("failed").inc()
+                    return
+            else:
+                telemetry.EVENTS.labels(result).inc()
+                return
+
+    async def _write(self, key: ObjectKey, message: str) -> str:
+        resource = _RESOURCES[key.kind]
+        where = resource.path(key.namespace or None)
+        try:
+            found = json.loads(await self._client.get(f"{where}/{key.name}", {}))
+        except RequestError as error:
+            if error.failure.status == 404:
+                return "object_gone"
+            raise
+        uid = found["metadata"]["uid"]
+        namespace = key.namespace or "default"
+        events = f"/api/v1/namespaces/{namespace}/events"
+        name = f"{key.name[:200]}.{hashlib.sha256(f'{uid} {message}'.encode()).hexdigest()[:16]}"
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        api_version = resource.group_path.removeprefix("/apis/").removeprefix("/api/")
+        manifest: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": {
+                "apiVersion": api_version,
+                "kind": key.kind,
+                "name": key.name,
+                "namespace": key.namespace,
+                "uid": uid,
+                "resourceVersion": found["metadata"].get("resourceVersion", ""),
+            },
+            "type": "Warning",
+            "reason": REASON,
+            "message": message,
+            "source": {"component": COMPONENT},
+            "reportingComponent": COMPONENT,
+            "reportingInstance": self._identity,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        try:
+            await self._client.post(events, manifest)
+        except RequestError as error:
+            if error.failure.status != 409:
+                raise
+        else:
+            return "created"
+        present = json.loads(await self._client.get(f"{events}/{name}", {}))
+        more = {"lastTimestamp": now, "count": (present.get("count") or 1) + 1}
+        await self._client.patch(f"{events}/{name}", more)
+        return "counted"
+
+
+def _words(problem: AboutObject) -> str:
+    text = f"{problem.reason}; {problem.cure}" if problem.cure else problem.reason
+    return text.encode()[:_MESSAGE_BYTES].decode(errors="ignore")
+
+
+Problems = Callable[[], Iterable[AboutObject]]

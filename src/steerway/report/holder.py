@@ -1,0 +1,141 @@
+"""Keeps bidding for the Lease over HTTP, for as long as it runs, and lets go of it at the end."""
+
+import asyncio
+import contextlib
+import json
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from steerway import telemetry
+from steerway.errors import SourceError
+from steerway.report.lease import RENEW_SECONDS, RETRY_SECONDS, Lease, Record
+from steerway.sources.kubernetes.access import RequestError
+from steerway.sources.kubernetes.client import KubernetesClient
+
+log = structlog.get_logger()
+
+_API_VERSION = "coordination.k8s.io/v1"
+_REQUEST_SECONDS = RENEW_SECONDS / 2
+"""Two attempts fit into the time in which a Lease must be renewed."""
+_RELEASE_SECONDS = 2.0
+_REFUSED_SECONDS = 30.0
+"""Until the next attempt where the API server refuses it: somebody has to change a Role first."""
+
+
+class LeaseHolder:
+    """`held` says whether this replica writes. `name` is the Lease, in `namespace`."""
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        namespace: str,
+        name: str,
+        identity: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._where = f"/apis/{_API_VERSION}/namespaces/{namespace}/leases"
+        self._namespace, self._name = namespace, name
+        self._lease = Lease(identity)
+        self._clock = clock
+        self._told_held = False
+        self._told_reason = ""
+        self._log = log.bind(lease=f"{namespace}/{name}")
+
+    @property
+    def held(self) -> bool:
+        """Now, by the clock: also when this replica was stopped for a while and has not heard of it yet."""
+        return self._lease.held(self._clock())
+
+    async def run(self) -> None:
+        """Bid until cancelled, whatever the API server says."""
+        try:
+            while True:
+                pause = await self._bid()
+                await asyncio.sleep(pause)
+        finally:
+            with contextlib.suppress(SourceError, TimeoutError):
+                async with asyncio.timeout(_RELEASE_SECONDS):
+                    await self._release()
+
+    async def _bid(self) -> float:
+        """One attempt; returns the seconds until the next."""
+        pause = RETRY_SECONDS
+        try:
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                await self._try()
+            self._told_reason = ""
+        except TimeoutError:
+            self._failed("timed out")
+        except SourceError as error:
+            refused = isinstance(error, RequestError) and error.failure.status in (401, 403, 404)
+            pause = _REFUSED_SECONDS if refused else RETRY_SECONDS
+            self._failed(str(error))
+        self._tell()
+        # Replicas that failed together do not try again together.
+        return pause * (1 + random.random() / 5)
+
+    async def _try(self) -> None:
+        if not self._lease.known:
+            self._lease.observe(await self._read(), self._clock())
+        sent_at = self._clock()
+        bid = self._lease.bid(sent_at, _calendar())
+        if bid is None:
+            return
+        try:
+            self._lease.written(await self._write(bid), sent_at)
+        except RequestError as error:
+            if error.failure.status != 409:
+                raise
+            self._lease.refused()
+            self._lease.observe(await self._read(), self._clock())
+
+    async def _read(self) -> Record:
+        try:
+            return Record.of(json.loads(await self._client.get(f"{self._where}/{self._name}", {})))
+        except RequestError as error:
+            if error.failure.status != 404:
+                raise
+            return Record()
+
+    async def _write(self, bid: Record) -> Record:
+        metadata: dict[str, Any] = {"name": self._name, "namespace": self._namespace}
+        manifest = {"apiVersion": _API_VERSION, "kind": "Lease", "metadata": metadata, "spec": bid.spec()}
+        if bid.version:
+            metadata["resourceVersion"] = bid.version
+            answer = await self._client.put(f"{self._where}/{self._name}", manifest)
+        else:
+            answer = await self._client.post(self._where, manifest)
+        return Record.of(json.loads(answer))
+
+    async def _release(self) -> None:
+        if (last := self._lease.release(_calendar())) is not None:
+            await self._write(last)
+            self._tell()
+
+    def _failed(self, reason: str) -> None:
+        """Once for each reason: who has no permission is told so once, and goes without."""
+        if reason != self._told_reason:
+            self._told_reason = reason
+            cure = (
+                "let it get, create and update leases of coordination.k8s.io in its namespace, or set"
+                " kubernetes.events to false"
+            )
+            self._log.warning("lease_not_renewed", reason=reason, cure=cure)
+
+    def _tell(self) -> None:
+        held = self.held
+        telemetry.LEASE_HELD.set(int(held))
+        if held != self._told_held:
+            self._told_held = held
+            self._log.info("lease_acquired" if held else "lease_lost")
+
+
+def _calendar() -> str:
+    """RFC 3339 with microseconds, as a MicroTime has it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

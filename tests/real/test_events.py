@@ -1,0 +1,84 @@
+"""Owners of objects are told what of them is not served: an Event on the object, by one of the replicas."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.api_server import ApiServer
+from tests.support.control_plane import ControlPlane
+from tests.support.deadline import until
+from tests.support.manifest import Manifest, service
+from tests.support.process import Processes
+
+BAD = service("backend", {"": 80}, namespace="shop", type="ExternalName", externalName="10.0.0.1")
+
+
+@pytest.fixture
+def api_server(tmp_path: Path) -> Iterator[ApiServer]:
+    server = ApiServer(tmp_path / "kubeconfig")
+    server.put(BAD)
+    yield server
+    server.close()
+
+
+def steer(processes: Processes, server: ApiServer, *options: str) -> ControlPlane:
+    kubernetes = ["--kubernetes", "--kubeconfig", str(server.kubeconfig), "--namespace", "all"]
+    return ControlPlane(processes, [*kubernetes, "--lease-namespace", "ops", *options])
+
+
+def test_a_service_that_cannot_be_served_has_one_event(processes: Processes, api_server: ApiServer) -> None:
+    """From two replicas one; the other one counts it up when it takes over; a second problem is a second Event."""
+    first = steer(processes, api_server)
+    (event,) = until(lambda: api_server.objects("Event"), "an Event")
+    (bad,) = api_server.objects("Service")
+    expected = {"apiVersion": "v1", "kind": "Service", "namespace": "shop", "name": "backend"}
+    assert {key: event["involvedObject"][key] for key in expected} == expected
+    assert event["involvedObject"]["uid"] == bad["metadata"]["uid"]
+    assert event["metadata"]["namespace"] == "shop"
+    assert (event["type"], event["reason"], event["count"]) == ("Warning", "NotServed", 1)
+    assert "externalName 10.0.0.1 is an IP address" in event["message"]
+    assert event["source"] == {"component": "steerway"}
+    second = steer(processes, api_server)
+    assert (first.metric("steerway_lease_held"), second.metric("steerway_lease_held")) == (1, 0)
+    first.stop()
+    first.close()
+    until(lambda: second.metric("steerway_lease_held") == 1, "the other replica to take over")
+    until(lambda: [each["count"] for each in api_server.objects("Event")] == [2], "the Event to be counted")
+    slice_: Manifest = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "backend-x", "namespace": "shop"},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["not an address"]}],
+    }
+    api_server.put(slice_)
+    until(lambda: len(api_server.objects("Event")) == 2, "the second Event")
+    kinds = {each["involvedObject"]["kind"]: each for each in api_server.objects("Event")}
+    assert "is not an IP address" in kinds["EndpointSlice"]["message"]
+    assert kinds["EndpointSlice"]["involvedObject"]["apiVersion"] == "discovery.k8s.io/v1"
+    assert second.metric("steerway_events_written_total", result="created") == 1
+    second.close()
+
+
+@pytest.mark.parametrize("plural", ["leases", "events"])
+def test_without_permission_to_write_it_serves_all_the_same(
+    processes: Processes, api_server: ApiServer, plural: str
+) -> None:
+    """It is no problem of the mesh: the log says what is missing."""
+    api_server.act(lambda server: server.fail(403, verb="create", plural=plural, times=1_000_000))
+    plane = steer(processes, api_server)
+    until(lambda: api_server.count("create") >= 1, "an attempt")
+    until(plane.ready, "it serves")
+    api_server.put(service("other", {"": 80}, namespace="shop"))
+    assert [problem["where"] for problem in plane.problems()] == ["Service shop/backend"]
+    assert api_server.objects("Event") == []
+    plane.close()
+
+
+def test_events_can_be_turned_off(processes: Processes, api_server: ApiServer) -> None:
+    """Then nothing is written at all."""
+    plane = steer(processes, api_server, "--no-events")
+    until(plane.ready, "it serves")
+    plane.stop()
+    plane.close()
+    assert api_server.count("create") == api_server.count("update") == api_server.count("patch") == 0

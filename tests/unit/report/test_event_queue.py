@@ -1,0 +1,65 @@
+"""Which problems become Events, and when again."""
+
+from steerway.report.events import AGAIN_SECONDS, EventQueue, Told
+from steerway.sources.objects import ObjectKey
+from steerway.sources.store import Problem
+
+SHOP = ObjectKey("Service", "shop", "backend")
+
+
+def problem(reason: str, about: ObjectKey | None = SHOP, cure: str = "") -> Problem:
+    return Problem("somewhere", reason, cure, about)
+
+
+def drained(queue: EventQueue) -> list[Told]:
+    found = []
+    while (told := queue.next()) is not None:
+        found.append(told)
+    return found
+
+
+def test_a_problem_that_stays_is_told_once_and_again_before_it_is_forgotten() -> None:
+    """An API server keeps Events for an hour."""
+    queue = EventQueue()
+    for now in (0.0, 1.0, AGAIN_SECONDS - 1):
+        queue.look([problem("no ports", cure="add one")], now)
+    assert drained(queue) == [(SHOP, "no ports; add one")]
+    queue.look([problem("no ports", cure="add one")], AGAIN_SECONDS)
+    assert len(drained(queue)) == 1
+
+
+def test_a_problem_that_comes_back_is_told_again() -> None:
+    """It was mended, and is broken once more."""
+    queue = EventQueue()
+    for problems in ([problem("no ports")], [], [problem("no ports")]):
+        queue.look(problems, 0)
+    assert len(drained(queue)) == 2
+
+
+def test_what_is_about_no_object_of_kubernetes_is_no_event() -> None:
+    """Files, clusters, permissions and raw resources have owners elsewhere."""
+    queue = EventQueue()
+    raw = ObjectKey("XdsResource", "type.googleapis.com/x", "a")
+    queue.look([problem("a", None), problem("b", raw)], 0)
+    assert drained(queue) == []
+
+
+def test_an_object_that_changes_all_the_time_has_a_budget() -> None:
+    """25 at once and one more in five minutes; others are not touched by it."""
+    queue = EventQueue()
+    for number in range(100):
+        queue.look([problem(f"reason {number}")], number / 10)
+    assert len(drained(queue)) == 25
+    other = ObjectKey("Service", "shop", "other")
+    queue.look([problem("x", other), problem("y")], 20)
+    assert drained(queue) == [(other, "x")]
+    queue.look([problem("z")], 320)
+    assert drained(queue) == [(SHOP, "z")]
+
+
+def test_a_long_text_is_cut_between_characters() -> None:
+    """An Event's message has 1024 bytes."""
+    queue = EventQueue()
+    queue.look([problem("ä" * 2000)], 0)
+    ((_, message),) = drained(queue)
+    assert message == "ä" * 512

@@ -1,0 +1,176 @@
+"""The Lease: who of several replicas writes, by clocks that are never compared."""
+
+from dataclasses import dataclass, field, replace
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from steerway.report.lease import DURATION_SECONDS, RENEW_SECONDS, Lease, Record
+
+
+@dataclass
+class Server:
+    """One Lease, with optimistic locking."""
+
+    record: Record = field(default_factory=Record)
+    writes: int = 0
+
+    def write(self, bid: Record) -> Record | None:
+        """The record as it is now; None for a conflict."""
+        if bid.version != self.record.version:
+            return None
+        self.writes += 1
+        self.record = replace(bid, version=str(self.writes))
+        return self.record
+
+
+def attempt(lease: Lease, server: Server, now: float, calendar: str = "12:00") -> None:
+    """What a holder does, with an API server that answers at once."""
+    if not lease.known:
+        lease.observe(server.record, now)
+    bid = lease.bid(now, calendar)
+    if bid is None:
+        return
+    written = server.write(bid)
+    if written is None:
+        lease.refused()
+        lease.observe(server.record, now)
+    else:
+        lease.written(written, now)
+
+
+def test_the_first_gets_it_and_keeps_it_while_it_renews() -> None:
+    """Times of acquisition and renewal are for people; a renewal is no transition."""
+    server, first, second = Server(), Lease("first"), Lease("second")
+    for now in (0.0, 2.0, 4.0):
+        attempt(first, server, now, f"12:00:0{now:.0f}")
+        attempt(second, server, now)
+        assert (first.held(now), second.held(now)) == (True, False)
+    assert server.record == Record("first", DURATION_SECONDS, "12:00:00", "12:00:04", 0, "3")
+
+
+def test_who_cannot_renew_stops_long_before_another_may_begin() -> None:
+    """The other waits for the whole duration from the last change that it saw, by its own clock."""
+    server, first, second = Server(), Lease("first"), Lease("second")
+    attempt(first, server, 0)
+    attempt(second, server, 1000.0)  # its clock is another one
+    assert first.held(RENEW_SECONDS - 0.1)
+    assert not first.held(RENEW_SECONDS)
+    attempt(second, server, 1000 + DURATION_SECONDS - 0.1)
+    assert not second.held(1000 + DURATION_SECONDS - 0.1)
+    attempt(second, server, 1000 + DURATION_SECONDS)
+    assert second.held(1000 + DURATION_SECONDS)
+    assert (server.record.holder, server.record.transitions) == ("second", 1)
+
+
+def test_who_comes_back_finds_that_it_has_lost_it() -> None:
+    """Its write meets a version that is not its own any more."""
+    server, first, second = Server(), Lease("first"), Lease("second")
+    attempt(first, server, 0)
+    attempt(second, server, 0)
+    attempt(second, server, 20)
+    attempt(first, server, 21)
+    assert (first.held(21), second.held(21)) == (False, True)
+    attempt(first, server, 22)
+    assert server.record.holder == "second"
+
+
+def test_a_released_lease_is_free_at_once() -> None:
+    """Nobody waits for who has said that it goes."""
+    server, first, second = Server(), Lease("first"), Lease("second")
+    attempt(first, server, 0)
+    last = first.release("12:00")
+    assert last is not None
+    server.write(last)
+    assert not first.held(0)
+    assert first.release("12:00") is None
+    attempt(second, server, 0.5)
+    assert second.held(0.5)
+
+
+def test_a_lost_answer_is_found_out_by_reading() -> None:
+    """The write was taken, and nobody told: the next one meets another version, which is its own."""
+    server, lease = Server(), Lease("first")
+    attempt(lease, server, 0)
+    bid = lease.bid(2, "12:00")
+    assert bid is not None
+    server.write(bid)
+    attempt(lease, server, 4)
+    attempt(lease, server, 6)
+    assert lease.held(6 + RENEW_SECONDS - 0.1)
+    assert server.record.transitions == 0
+
+
+@dataclass
+class Replica:
+    """A view with a clock of its own, and what is on its way to the server."""
+
+    lease: Lease
+    ahead: float
+    bid: tuple[Record, float] | None = None
+    log: list[str] = field(default_factory=list)
+
+
+class LeaseMachine(RuleBasedStateMachine):
+    """Three replicas, any delays, lost answers: never two that hold it, and never none for ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.server = Server()
+        self.replicas = [Replica(Lease(f"r{number}"), ahead=number * 1e6) for number in range(3)]
+
+    def clock(self, replica: Replica) -> float:
+        return self.now + replica.ahead
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 2.0, 5.0, 11.0, 16.0]))
+    def pass_time(self, seconds: float) -> None:
+        # A write is on its way for less than the margin: the holder breaks requests off after half of its deadline.
+        if all(replica.bid is None or seconds <= 2 for replica in self.replicas):
+            self.now += seconds
+
+    @rule(number=st.integers(0, 2))
+    def begin(self, number: int) -> None:
+        replica = self.replicas[number]
+        if replica.bid is None:
+            at = self.clock(replica)
+            if not replica.lease.known:
+                replica.lease.observe(self.server.record, at)
+            bid = replica.lease.bid(at, "")
+            replica.bid = None if bid is None else (bid, at)
+
+    @rule(number=st.integers(0, 2), lost=st.booleans())
+    def finish(self, number: int, lost: bool) -> None:
+        replica = self.replicas[number]
+        if replica.bid is None:
+            return
+        (bid, sent_at), replica.bid = replica.bid, None
+        written = self.server.write(bid)
+        if lost:
+            return
+        if written is None:
+            replica.lease.refused()
+            replica.lease.observe(self.server.record, self.clock(replica))
+        else:
+            replica.lease.written(written, sent_at)
+
+    @rule(number=st.integers(0, 2))
+    @precondition(lambda self: all(replica.bid is None for replica in self.replicas))
+    def settle(self, number: int) -> None:
+        """With an API server that answers, one who goes on trying gets it when the others are silent."""
+        replica = self.replicas[number]
+        for _ in range(12):
+            attempt(replica.lease, self.server, self.clock(replica))
+            if replica.lease.held(self.clock(replica)):
+                return
+            self.now += 2
+        raise AssertionError(self.server.record)
+
+    @invariant()
+    def never_two(self) -> None:
+        assert sum(replica.lease.held(self.clock(replica)) for replica in self.replicas) <= 1
+
+
+LeaseMachine.TestCase.settings = settings(deadline=None)
+TestLease = LeaseMachine.TestCase

@@ -1,0 +1,104 @@
+"""The holder over real HTTP against a fake API server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import structlog
+
+from steerway.report import holder as holders
+from steerway.report.holder import LeaseHolder
+from steerway.sources.kubernetes.access import Access
+from steerway.sources.kubernetes.client import KubernetesClient
+from steerway.testing.fake_api_server import FakeApiServer
+
+
+@pytest.fixture(autouse=True)
+def haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holders, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(holders, "_REFUSED_SECONDS", 0.02)
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def holding(
+    server: FakeApiServer, folder: Path, identity: str, clock: Callable[[], float]
+) -> AsyncIterator[LeaseHolder]:
+    client = KubernetesClient(Access((server.write_kubeconfig(folder / identity),)))
+    holder = LeaseHolder(client, "ops", "steerway", identity, clock)
+    running = asyncio.create_task(holder.run())
+    try:
+        yield holder
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await client.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.005)  # nobody tells
+
+
+async def test_one_of_two_holds_it_and_the_other_follows_when_it_ends(tmp_path: Path) -> None:
+    """At once, since who ends lets go of it."""
+    clock = Clock()
+    async with FakeApiServer() as server, holding(server, tmp_path, "second-replica", clock) as second:
+        await until(lambda: second.held)
+        async with holding(server, tmp_path, "first-replica", clock) as first:
+            await until(lambda: server.count("get") >= 5)
+            assert (first.held, second.held) == (False, True)
+        (lease,) = server.objects("Lease")
+        assert lease["metadata"]["namespace"] == "ops"
+        assert lease["spec"]["holderIdentity"] == "second-replica"
+        assert lease["spec"]["leaseDurationSeconds"] == 15
+        assert lease["spec"]["renewTime"].endswith("Z")
+    (lease,) = server.objects("Lease")
+    assert lease["spec"]["holderIdentity"] == "", "released"
+    async with server, holding(server, tmp_path, "third", clock) as third:
+        await until(lambda: third.held)
+        assert server.objects("Lease")[0]["spec"]["leaseTransitions"] == 1
+
+
+async def test_a_holder_that_is_cut_off_stops_by_its_own_clock_and_comes_back(tmp_path: Path) -> None:
+    """Whatever the API server does: it is told once, and tried again."""
+    clock = Clock()
+    with structlog.testing.capture_logs() as logs:
+        async with FakeApiServer() as server, holding(server, tmp_path, "first", clock) as holder:
+            await until(lambda: holder.held)
+            await server.stop()
+            clock.now = 9.9
+            assert holder.held
+            clock.now = 10.0
+            assert not holder.held
+            await until(lambda: any(line["event"] == "lease_lost" for line in logs))
+            await server.start()
+            await until(lambda: holder.held)
+    told = [line["event"] for line in logs if line["event"].startswith("lease")]
+    assert told == ["lease_acquired", "lease_not_renewed", "lease_lost", "lease_acquired", "lease_lost"]
+
+
+async def test_without_permission_it_is_told_once(tmp_path: Path) -> None:
+    """And tried for ever: granting it heals."""
+    with structlog.testing.capture_logs() as logs:
+        async with FakeApiServer() as server:
+            server.fail(403, plural="leases/steerway", times=5)
+            async with holding(server, tmp_path, "first", Clock()) as holder:
+                await until(lambda: holder.held)
+    (line,) = (line for line in logs if line["event"] == "lease_not_renewed")
+    assert "403 Forbidden" in line["reason"]
+    assert "leases of coordination.k8s.io" in line["cure"]
