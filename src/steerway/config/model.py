@@ -96,7 +96,14 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     create and update on leases in the Lease's namespace, and create, get and patch on events; goes without where they
     are refused. The flag is `--events`."""
 
-    lease_namespace: Annotated[NamespaceName | None, Meta(title="Namespace of the Lease")] = None
+    lease_namespace: Annotated[
+        NamespaceName | None,
+        Meta(
+            title="Namespace of the Lease",
+            description="the name of a namespace (a DNS label)",
+            extra={"metavar": "NS"},
+        ),
+    ] = None
     """Namespace of the Lease. None: the own one, as for `namespaces`. The flag is `--lease-namespace`."""
 
     lease_name: Annotated[
