@@ -19,11 +19,12 @@ from tests.cluster.network import Network
 from tests.cluster.workload import PORT
 from tests.support.backend import Backends
 from tests.support.control_plane import ControlPlane
-from tests.support.grpc_client import Client
+from tests.support.go_program import build as build_client
+from tests.support.grpc_client import GRPC_GO, Client, Library
 from tests.support.process import Processes
 
 Steer = Callable[..., ControlPlane]
-Connect = Callable[[ControlPlane], Client]
+Connect = Callable[..., Client]
 Open = Callable[..., list[str]]
 
 # The first test waits until the cluster is built, which takes minutes once and is no part of any test's time.
@@ -42,6 +43,12 @@ def box(request: pytest.FixtureRequest) -> Path:
             print(f"\n{line}", flush=True)
 
     return build(say)
+
+
+@pytest.fixture(scope="session")
+def grpc_go() -> Path:
+    """The client in grpc-go. It is built before a test is inside of the cluster's network, where no module proxy is."""
+    return build_client(GRPC_GO)
 
 
 @pytest.fixture(scope="session")
@@ -129,11 +136,11 @@ def steer(cluster: Cluster, processes: Processes) -> Iterator[Steer]:
 
 @pytest.fixture
 def connect(processes: Processes, namespace: Namespace, tmp_path: Path) -> Connect:
-    """Starts a grpcio client of steerway, in the test's namespace."""
+    """Starts a client in the test's namespace: `connect(plane)`, or with `grpc_go` `connect(plane, "grpc-go")`."""
     numbers = itertools.count(1)
 
-    def start(plane: ControlPlane) -> Client:
+    def start(plane: ControlPlane, library: Library = "grpcio") -> Client:
         file = tmp_path / f"bootstrap-{next(numbers)}.json"
-        return Client(processes, "grpcio", plane.bootstrap(file, "--namespace", namespace.name))
+        return Client(processes, library, plane.bootstrap(file, "--namespace", namespace.name))
 
     return start

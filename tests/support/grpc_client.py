@@ -18,7 +18,7 @@ from tests.support.process import Processes
 Library = Literal["grpcio", "grpc-go"]
 
 _GRPCIO = Path(__file__).with_name("grpcio_client.py")
-_GRPC_GO = Path(__file__).parents[1] / "interop" / "grpc_go"
+GRPC_GO = Path(__file__).parents[1] / "interop" / "grpc_go"
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 _SETTLED_CALLS = 30
 
@@ -49,7 +49,7 @@ class Client:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         program = (
-            [sys.executable, "-P", str(_GRPCIO)] if library == "grpcio" else [str(go_program.build(_GRPC_GO))]
+            [sys.executable, "-P", str(_GRPCIO)] if library == "grpcio" else [str(go_program.build(GRPC_GO))]
         )
         self.library = library
         variables = {"GRPC_XDS_BOOTSTRAP": str(bootstrap), **(environment or {})}

@@ -1,0 +1,154 @@
+"""A Deployment is restarted under steady traffic of two gRPC libraries, whatever else breaks in the middle of it.
+
+Everything is real but the kubelet: pods are processes on pod addresses. A pod that goes takes calls for three more
+seconds, and then finishes those that it has.
+"""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+from tests.cluster.cluster import Cluster
+from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Steer
+from tests.cluster.namespace import Namespace
+from tests.cluster.pod_program import THREADS
+from tests.cluster.workload import PORT, deployment
+from tests.support.control_plane import ControlPlane
+from tests.support.deadline import until
+from tests.support.grpc_client import Answer, Load
+from tests.support.manifest import service
+
+pytestmark = [*NEEDS_CLUSTER, pytest.mark.usefixtures("grpc_go")]
+
+REPLICAS = 3
+LIBRARIES = ("grpcio", "grpc-go")
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """A call every 10 ms from a client of each library."""
+
+    loads: dict[str, Load]
+
+    def settle(self, *backends: str) -> None:
+        for load in self.loads.values():
+            load.settle(*backends)
+
+    def go_on(self, count: int) -> None:
+        for load in self.loads.values():
+            load.go_on(count)
+
+    def failures(self) -> dict[str, list[Answer]]:
+        return {library: load.failures for library, load in self.loads.items()}
+
+
+NOTHING: dict[str, list[Answer]] = {library: [] for library in LIBRARIES}
+
+
+@pytest.fixture
+def before(namespace: Namespace) -> dict[str, str]:
+    """A Deployment with its Service; its pods before the restart, by name."""
+    ports, selector = {"grpc": PORT}, {"app": "backend"}
+    backend = service("backend", ports, headless=True, namespace=namespace.name, selector=selector)
+    namespace.api.apply(backend, deployment("backend", namespace.name, REPLICAS))
+    return namespace.wait_for_pods("backend", REPLICAS)
+
+
+@contextmanager
+def traffic(plane: ControlPlane, connect: Connect, namespace: Namespace) -> Iterator[Traffic]:
+    channels = {library: connect(plane, library).dial(namespace.target()) for library in LIBRARIES}
+    for channel in channels.values():
+        until(lambda channel=channel: channel.call()[0].ok, "a first answer")  # type: ignore[misc]
+    with contextlib.ExitStack() as running:
+        yield Traffic({library: running.enter_context(each.load()) for library, each in channels.items()})
+
+
+def begin(namespace: Namespace, before: dict[str, str]) -> None:
+    """Restart the Deployment and return when the first of the new pods is ready: old ones go now."""
+    namespace.api.restart("Deployment", namespace.name, "backend")
+    until(lambda: namespace.pods("backend").keys() - before.keys(), "the first new pod")
+
+
+def finish(namespace: Namespace, before: dict[str, str]) -> list[str]:
+    """Wait until only new pods are left; returns their addresses."""
+    until(lambda: not namespace.pods("backend").keys() & before.keys(), "new pods only")
+    return list(namespace.wait_for_pods("backend", REPLICAS).values())
+
+
+def test_no_call_fails(before: dict[str, str], namespace: Namespace, steer: Steer, connect: Connect) -> None:
+    """All pods are others in the end."""
+    with traffic(steer(), connect, namespace) as calls:
+        calls.settle(*before.values())
+        begin(namespace, before)
+        calls.settle(*finish(namespace, before))
+        calls.go_on(100)
+    assert calls.failures() == NOTHING
+
+
+def test_no_call_fails_when_steerway_is_killed_on_the_way(
+    before: dict[str, str], namespace: Namespace, steer: Steer, connect: Connect
+) -> None:
+    """Clients keep what they know, leave pods that say goodbye, and hear of the new ones when it is back."""
+    plane = steer()
+    with traffic(plane, connect, namespace) as calls:
+        calls.settle(*before.values())
+        begin(namespace, before)
+        plane.kill()
+        plane.restart()
+        calls.settle(*finish(namespace, before))
+        calls.go_on(100)
+    assert calls.failures() == NOTHING
+
+
+def test_no_call_fails_when_the_api_server_is_killed_on_the_way(
+    cluster: Cluster,
+    before: dict[str, str],
+    namespace: Namespace,
+    steer: Steer,
+    connect: Connect,
+) -> None:
+    """The restart stands still; clients call on, and it goes on when the API server is back."""
+    plane = steer()
+    with traffic(plane, connect, namespace) as calls:
+        calls.settle(*before.values())
+        begin(namespace, before)
+        cluster.kill_api_server()
+        plane.wait_for_problem("endpointslices in all namespaces", "connection failed")
+        calls.go_on(200)
+        cluster.start_api_server()
+        cluster.start_controllers()
+        calls.settle(*finish(namespace, before))
+    assert calls.failures() == NOTHING
+
+
+def test_of_a_pod_that_is_killed_only_the_calls_in_flight_fail(
+    before: dict[str, str], namespace: Namespace, steer: Steer, connect: Connect
+) -> None:
+    """SIGKILL, without notice: a broken connection tells clients at once, long before Kubernetes does."""
+    victim, *others = before.values()
+    with traffic(steer(), connect, namespace) as calls:
+        calls.settle(*before.values())
+        os.killpg(_process_of(victim), signal.SIGKILL)
+        calls.settle(*others)
+        failed = calls.failures()
+        calls.go_on(200)
+        assert calls.failures() == failed, "none of those that began later"
+    for library, failures in failed.items():
+        assert len(failures) <= THREADS, f"{library}: more than it can have had: {failures}"
+        assert {answer.code for answer in failures} <= {grpc.StatusCode.UNAVAILABLE}
+
+
+def _process_of(address: str) -> int:
+    """The process that serves an address of a pod."""
+    for found in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = found.read_bytes().decode(errors="replace").split("\0")
+            if "tests.cluster.pod_program" in words and address in words:
+                return int(found.parent.name)
+    raise AssertionError(f"no process serves {address}")
