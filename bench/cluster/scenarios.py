@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import command
 from tests.cluster.cluster import Cluster
 from tests.support.api_server import ApiServer
 
@@ -281,7 +280,7 @@ def _served(cluster: Cluster, programs: Programs, sizes: Sizes) -> Iterator[tupl
 
 
 def _world(cluster: Cluster) -> World:
-    world = World(command.API_SERVER, cluster.commands.certificate, cluster.token)
+    world = World(cluster.commands.server, cluster.commands.certificate, cluster.token)
     world.create_namespace()
     return world
 

@@ -12,30 +12,38 @@ from tests.cluster.part import Part
 from tests.support.deadline import until
 
 NODES = 2
+_GUEST_SHIFT = 10_000
 
 
 class Cluster:
     """One cluster in a network namespace of its own; its state is in `folder`, which must be empty.
 
-    With `tethered` it dies with this process, else it goes on until its parts are killed.
+    With `tethered` it dies with this process, else it goes on until its parts are killed. One that is a `guest` is in
+    the network namespace of another: etcd and API server alone, on ports of their own.
     """
 
-    def __init__(self, box: Path, folder: Path, network: Network, tethered: bool) -> None:
+    def __init__(
+        self, box: Path, folder: Path, network: Network, tethered: bool, guest: bool = False
+    ) -> None:
         self.network = network
-        self.commands = command.Commands(box, folder)
+        self.commands = command.Commands(box, folder, _GUEST_SHIFT if guest else 0)
+        self._guest = guest
         self.parts: dict[str, Part] = {}
         self._tethered = tethered
         self.token = secrets.token_hex(16)
         """Of a user who may do everything."""
-        self.api = Api(command.API_SERVER, self.commands.certificate, self.token)
+        self.api = Api(self.commands.server, self.commands.certificate, self.token)
 
     def start(self) -> None:
         """Start everything and wait until pods could run. Raises NetworkError, and AssertionError with a log."""
         self._write_secrets()
-        self.network.create()
+        if not self._guest:
+            self.network.create()
         with self.network.entered():
             self._start("etcd", self.commands.etcd())
             self.start_api_server()
+            if self._guest:
+                return
             self._start("scheduler", self.commands.scheduler())
             self._start("kubelet", self.commands.kubelet())
             self.start_controllers()
@@ -61,7 +69,8 @@ class Cluster:
         for part in reversed(self.parts.values()):
             part.kill()
         self.api.close()
-        self.network.delete()
+        if not self._guest:
+            self.network.delete()
 
     def _start(self, name: str, line: list[str]) -> None:
         log = self.commands.folder / f"{name}.log"
@@ -82,4 +91,4 @@ class Cluster:
         generate = ["openssl", "genrsa", "-out", str(commands.key), "2048"]
         subprocess.run(generate, check=True, capture_output=True)
         user = {"token": self.token}
-        kubeconfig.write(commands.kubeconfig, command.API_SERVER, commands.certificate, user)
+        kubeconfig.write(commands.kubeconfig, commands.server, commands.certificate, user)

@@ -1,12 +1,16 @@
 """The command line of each part of the cluster: which flags, and why.
 
-All of them listen on loopback of the cluster's own network namespace, so the ports are always free.
+All of them listen on loopback of the cluster's own network namespace, so the ports are always free. A second cluster in
+the same namespace has other ports.
 """
 
 from pathlib import Path
 
-ETCD = "http://127.0.0.1:2379"
-API_SERVER = "https://127.0.0.1:6443"
+_API_SERVER_PORT = 6443
+_ETCD_PORT = 2379
+_ETCD_PEER_PORT = 2380
+API_SERVER = f"https://127.0.0.1:{_API_SERVER_PORT}"
+"""Of the first cluster."""
 _ADVERTISED = "10.244.0.1"
 """Loopback is refused as the address of the Service `kubernetes`."""
 _SERVICES = "10.96.0.0/16,fd00:96::/112"
@@ -21,10 +25,14 @@ _ALONE = ("--leader-elect=false", "--secure-port=0")
 
 
 class Commands:
-    """The commands of a cluster whose state is in `folder`; `box` is the kubebox program."""
+    """The commands of a cluster whose state is in `folder`; `box` is the kubebox program. `shift` is added to ports."""
 
-    def __init__(self, box: Path, folder: Path) -> None:
+    def __init__(self, box: Path, folder: Path, shift: int = 0) -> None:
         self._box = str(box)
+        self._etcd = f"http://127.0.0.1:{_ETCD_PORT + shift}"
+        self._etcd_peer = f"http://127.0.0.1:{_ETCD_PEER_PORT + shift}"
+        self._port = _API_SERVER_PORT + shift
+        self.server = f"https://127.0.0.1:{self._port}"
         self.folder = folder
         self.kubeconfig = folder / "admin.kubeconfig"
         self.certificate = folder / "certs" / "apiserver.crt"
@@ -35,15 +43,16 @@ class Commands:
         """Users that are none of service accounts: token, name, id, groups."""
 
     def etcd(self) -> list[str]:
-        return [self._box, "etcd", "--data-dir", str(self.folder / "etcd")]
+        urls = ["--client-url", self._etcd, "--peer-url", self._etcd_peer]
+        return [self._box, "etcd", "--data-dir", str(self.folder / "etcd"), *urls]
 
     def api_server(self) -> list[str]:
         return [
             self._box,
             "kube-apiserver",
-            f"--etcd-servers={ETCD}",
+            f"--etcd-servers={self._etcd}",
             "--bind-address=127.0.0.1",
-            "--secure-port=6443",
+            f"--secure-port={self._port}",
             f"--advertise-address={_ADVERTISED}",
             f"--cert-dir={self.certificate.parent}",
             f"--service-cluster-ip-range={_SERVICES}",

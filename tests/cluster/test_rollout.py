@@ -27,6 +27,9 @@ from tests.support.manifest import service
 pytestmark = [*NEEDS_CLUSTER, pytest.mark.usefixtures("grpc_go")]
 
 REPLICAS = 3
+MIN_READY_SECONDS = 3
+"""Keeps the restart slower than steerway and its clients are at finding each other again: who knows none of the pods
+that are left can call nobody, whatever it does."""
 LIBRARIES = ("grpcio", "grpc-go")
 
 
@@ -56,7 +59,7 @@ def before(namespace: Namespace) -> dict[str, str]:
     """A Deployment with its Service; its pods before the restart, by name."""
     ports, selector = {"grpc": PORT}, {"app": "backend"}
     backend = service("backend", ports, headless=True, namespace=namespace.name, selector=selector)
-    namespace.api.apply(backend, deployment("backend", namespace.name, REPLICAS))
+    namespace.api.apply(backend, deployment("backend", namespace.name, REPLICAS, MIN_READY_SECONDS))
     return namespace.wait_for_pods("backend", REPLICAS)
 
 

@@ -12,10 +12,13 @@ _PRE_STOP_SECONDS = 3
 """How long a pod that is to go still takes calls, so that clients hear of it first; common practice."""
 
 
-def deployment(name: str, namespace: str, replicas: int) -> Manifest:
-    """A Deployment that never has less than its number of ready pods while it rolls."""
+def deployment(name: str, namespace: str, replicas: int, min_ready_seconds: int = 0) -> Manifest:
+    """A Deployment that never has less than its number of ready pods while it rolls. A new pod counts as one of them
+    when it was ready for `min_ready_seconds`."""
     strategy = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-    return _workload("Deployment", name, namespace, replicas, strategy=strategy)
+    return _workload(
+        "Deployment", name, namespace, replicas, strategy=strategy, minReadySeconds=min_ready_seconds
+    )
 
 
 def stateful_set(name: str, namespace: str, replicas: int) -> Manifest:
