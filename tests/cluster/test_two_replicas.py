@@ -1,0 +1,39 @@
+"""Two replicas on one API server tell their clients the same, to the byte."""
+
+from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open, Steer
+from tests.cluster.namespace import Namespace
+from tests.support.control_plane import ControlPlane
+from tests.support.deadline import until
+
+pytestmark = NEEDS_CLUSTER
+
+
+def test_replicas_serve_equal_versions_through_changes(
+    namespace: Namespace, open_backends: Open, steer: Steer, connect: Connect
+) -> None:
+    """A version is a hash of the bytes: a client that moves from one to the other has what it would be sent."""
+    first, second, third = open_backends(3)
+    namespace.publish([first, second])
+    planes = [steer(), steer()]
+    channels = [connect(plane).dial(namespace.target()) for plane in planes]
+    for channel in channels:
+        until(lambda channel=channel: channel.call()[0].ok, "an answer")  # type: ignore[misc]
+
+    def versions(plane: ControlPlane) -> dict[tuple[str, str, str], str]:
+        return {
+            (kind, found["name"], found["audience"]): found["version"]
+            for kind in ("lds", "rds", "cds", "eds")
+            for found in plane.resources(kind)
+        }
+
+    before = versions(planes[0])
+    assert len(before) == 4
+    assert versions(planes[1]) == before
+    namespace.publish([third, first])
+    with channels[0].load() as one, channels[1].load() as other:
+        one.settle(first, third)
+        other.settle(first, third)
+    after = versions(planes[0])
+    assert versions(planes[1]) == after
+    assert {key for key in after if after[key] != before[key]} == {key for key in after if key[0] == "eds"}
+    assert one.failures == other.failures == []
