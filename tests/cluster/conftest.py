@@ -139,8 +139,9 @@ def connect(processes: Processes, namespace: Namespace, tmp_path: Path) -> Conne
     """Starts a client in the test's namespace: `connect(plane)`, or with `grpc_go` `connect(plane, "grpc-go")`."""
     numbers = itertools.count(1)
 
-    def start(plane: ControlPlane, library: Library = "grpcio") -> Client:
+    def start(plane: ControlPlane, library: Library = "grpcio", zone: str = "") -> Client:
         file = tmp_path / f"bootstrap-{next(numbers)}.json"
-        return Client(processes, library, plane.bootstrap(file, "--namespace", namespace.name))
+        place = ["--namespace", namespace.name, *(["--zone", zone] if zone else [])]
+        return Client(processes, library, plane.bootstrap(file, *place))
 
     return start

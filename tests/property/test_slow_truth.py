@@ -29,7 +29,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), OBJECTS),
         st.tuples(st.just("put"), OBJECTS),
-        st.tuples(st.just("put"), services() | endpoint_slices()),
+        st.tuples(st.just("put"), services(placed=False) | endpoint_slices()),
         st.tuples(st.just("delete"), INDEX),
         st.tuples(st.just("recreate"), INDEX),
         st.tuples(st.just("rename port"), INDEX),

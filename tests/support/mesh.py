@@ -71,9 +71,11 @@ def endpoint(
     ready: bool | None = None,
     serving: bool | None = None,
     terminating: bool | None = None,
+    node: str | None = None,
 ) -> Endpoint:
     """One pod, with the conditions that are given."""
-    return Endpoint([address], EndpointConditions(ready, serving, terminating), hostname, zone=zone)
+    conditions = EndpointConditions(ready, serving, terminating)
+    return Endpoint([address], conditions, hostname, node_name=node, zone=zone)
 
 
 def endpoint_slice(

@@ -29,9 +29,21 @@ _states = st.one_of(
 """(ready, serving, terminating): the combinations that decide are few, and half of what is drawn."""
 
 
+_near_and_far = st.sampled_from(
+    [
+        {},
+        {},
+        {"traffic_distribution": "PreferSameZone"},
+        {"traffic_distribution": "PreferSameNode", "session_affinity": "ClientIP"},
+        {"internal_traffic_policy": "Local"},
+    ]
+)
+
+
 @st.composite
-def services(draw: st.DrawFn) -> Service:
-    """One Service: one port that may be unnamed, or several that are named; any type and families."""
+def services(draw: st.DrawFn, placed: bool = True) -> Service:
+    """One Service: one port that may be unnamed, or several that are named; any type and families. Unless `placed` is
+    false it may be another one for clients at other places."""
     shapes: list[list[str | None]] = [["grpc"], ["grpc", "http"], ["http", "grpc-x"], [None], [""], []]
     names = draw(st.sampled_from(shapes))
     numbers = draw(st.permutations(NUMBERS))
@@ -48,6 +60,7 @@ def services(draw: st.DrawFn) -> Service:
         external_name=draw(st.sampled_from([None, None, None, None, "db.example.org", "10.0.0.1"])),
         ip_families=draw(families),
         publish_not_ready_addresses=draw(st.sampled_from([False, False, True])),
+        **(draw(_near_and_far) if placed else {}),
     )
     assert first_fault(found) is None
     return found
@@ -67,6 +80,7 @@ def endpoint_slices(draw: st.DrawFn, of: Service | None = None) -> EndpointSlice
         _states,
         zone=st.sampled_from([None, "", "z1", "z2"]),
         hostname=st.sampled_from([None, "web-0", "web-1"]),
+        node=st.sampled_from([None, "n1", "n2"]),
     )
     ports = st.builds(
         EndpointPort,
@@ -104,9 +118,10 @@ def objects(draw: st.DrawFn) -> list[Object]:
 
 
 AUDIENCES = st.builds(
-    "{}/{}".format,
+    "{}/{}{}".format,
     st.sampled_from(["grpc/plain", "grpc/core", "grpc/quiet", "envoy/all"]),
     st.sampled_from(NAMESPACES),
+    st.sampled_from(["", "", "/z1", "/z2", "/z1/n1", "/-/-"]),
 )
 
 

@@ -1,6 +1,7 @@
 """The mesh in its own words. Frozen, hashable, ordered: equal facts give equal values.
 
-This module is the only part of `catalog` that `translate` imports.
+This module and `reach`, which says which endpoints whose client gets, are the parts of `catalog` that `translate`
+imports.
 """
 
 import enum

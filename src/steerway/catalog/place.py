@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from steerway.catalog.reach import ClientPlace
+from steerway.catalog.reach import NOWHERE, ClientPlace
 from steerway.sources.objects import Node, Object, ObjectKey, Pod
 
 _ENDED = ("Succeeded", "Failed")
@@ -53,7 +53,7 @@ class ClientPlaces:
             self._zones.add(zone)
         if zone not in self._zones:
             zone = ""
-        return ClientPlace(zone, found.node if self._topology == "node" else "")
+        return ClientPlace(zone, (found.node or NOWHERE) if self._topology == "node" else "")
 
 
 class Places:

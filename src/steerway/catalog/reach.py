@@ -19,9 +19,13 @@ from typing import NamedTuple
 
 from steerway.catalog.model import Endpoint, Service
 
+NOWHERE = "-"
+"""No zone and no node is called so."""
+
 
 class ClientPlace(NamedTuple):
-    """Where a client is; "" for what nobody knows."""
+    """Where a client is; "" for what nobody knows. `NOWHERE` is a node that nobody knows, among clients that are told
+    apart by theirs."""
 
     zone: str = ""
     node: str = ""
@@ -29,49 +33,68 @@ class ClientPlace(NamedTuple):
 
 _SAME_ZONE = ("PreferSameZone", "PreferClose")
 _SAME_NODE = "PreferSameNode"
+_RANKS = 3
+_Hints = Callable[[Endpoint], Sequence[str]]
 
 
 def depends_on_place(service: Service) -> bool:
     """Whether clients at different places get something different."""
     if service.local_only or service.distribution in (*_SAME_ZONE, _SAME_NODE):
         return True
-    return any(e.for_zones or e.for_nodes for port in service.ports for e in port.endpoints)
+    return any(_all(port.endpoints, _for_zones) or _all(port.endpoints, _for_nodes) for port in service.ports)
 
 
 def reachable(service: Service, endpoints: Sequence[Endpoint], place: ClientPlace) -> list[Endpoint]:
-    """The endpoints for a client at `place`, in the order of their priorities, which are taken together with those that
-    they have already (of clusters): a near one of a far cluster stays behind all of a nearer one."""
+    """The endpoints for a client at `place`, in the order of their priorities.
+
+    A priority that they have already (of clusters) counts first: a near one of a far cluster stays behind all of a
+    nearer one.
+    """
     if service.local_only:
         return [e for e in endpoints if place.node and e.node == place.node]
     rank = _ranking(service, endpoints, place)
-    width = 3
-    ranked = [e._replace(priority=e.priority * width + rank(e)) for e in endpoints]
+    ranked = [e._replace(priority=e.priority * _RANKS + rank(e)) for e in endpoints]
     return sorted(ranked, key=lambda e: (e.priority, e.locality, e.address, e.port))
 
 
 def _ranking(
     service: Service, endpoints: Sequence[Endpoint], place: ClientPlace
 ) -> Callable[[Endpoint], int]:
-    """0 for the endpoints that come first for the place, up to 2."""
-    for_node = _hinted(endpoints, lambda e: e.for_nodes, place.node)
-    for_zone = _hinted(endpoints, lambda e: e.for_zones, place.zone)
-    if for_node or for_zone:
-        return lambda e: (
-            0
-            if for_node and place.node in e.for_nodes
-            else 1
-            if for_zone and place.zone in e.for_zones
-            else 2
+    """How near an endpoint is to the place: 0 for those that come first, less than `_RANKS` for the others."""
+    node_hints = _hinted(endpoints, _for_nodes, place.node)
+    zone_hints = _hinted(endpoints, _for_zones, place.zone)
+    if node_hints or zone_hints:
+        return lambda e: _nearness(
+            node_hints and place.node in e.for_nodes, zone_hints and place.zone in e.for_zones
         )
-    zone, node = bool(place.zone), bool(place.node)
-    if service.distribution in _SAME_ZONE:
-        return lambda e: 0 if zone and e.locality.zone == place.zone else 1
-    if service.distribution == _SAME_NODE:
-        return lambda e: (
-            0 if node and e.node == place.node else 1 if zone and e.locality.zone == place.zone else 2
-        )
+    by_node = service.distribution == _SAME_NODE
+    if by_node or service.distribution in _SAME_ZONE:
+        return lambda e: _nearness(by_node and _same(e.node, place.node), _same(e.locality.zone, place.zone))
     return lambda _: 0
 
 
-def _hinted(endpoints: Sequence[Endpoint], hints: Callable[[Endpoint], Sequence[str]], own: str) -> bool:
-    return bool(own) and all(map(hints, endpoints)) and any(own in hints(e) for e in endpoints)
+def _nearness(on_node: bool, in_zone: bool) -> int:
+    if on_node:
+        return 0
+    return 1 if in_zone else 2
+
+
+def _same(one: str, other: str) -> bool:
+    return bool(one) and one == other
+
+
+def _hinted(endpoints: Sequence[Endpoint], hints: _Hints, own: str) -> bool:
+    return bool(own) and _all(endpoints, hints) and any(own in hints(e) for e in endpoints)
+
+
+def _all(endpoints: Sequence[Endpoint], hints: _Hints) -> bool:
+    """Whether hints are whole: every endpoint has one."""
+    return bool(endpoints) and all(map(hints, endpoints))
+
+
+def _for_zones(endpoint: Endpoint) -> tuple[str, ...]:
+    return endpoint.for_zones
+
+
+def _for_nodes(endpoint: Endpoint) -> tuple[str, ...]:
+    return endpoint.for_nodes

@@ -11,7 +11,7 @@ part, then for everybody, so that a resource is published once for all who may s
 - `envoy/all/NS`: Envoy.
 
 The namespace is what a short name such as `xds:///backend` is looked up in. Zone and node are there where they are
-known (`-` for a zone that is not, before a node) and matter to what is served (`topology` in the settings). A Node is
+known (`-` for what is not, where nodes count) and matter to what is served (`topology` in the settings). A Node is
 the client's own claim: nothing here is a proof of identity.
 """
 
@@ -22,7 +22,7 @@ import structlog
 from envoy.config.core.v3 import base_pb2
 from google.protobuf.message import DecodeError
 
-from steerway.catalog.reach import ClientPlace
+from steerway.catalog.reach import NOWHERE, ClientPlace
 
 log = structlog.get_logger()
 
@@ -37,7 +37,6 @@ _NAMESPACE_KEYS = ("NAMESPACE", "namespace", "K8S_NAMESPACE", "POD_NAMESPACE")
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
 _NODE_MENDED = (1, 13)
 _PLACE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_NOWHERE = "-"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -57,12 +56,17 @@ def classify(node: bytes, default_namespace: str, told_namespace: str = "") -> s
 
 
 def at_place(audience: str, place: ClientPlace) -> str:
-    """An audience without a place, with one."""
+    """An audience without a place, with one.
+
+    Where nodes count, a node that nobody knows stands there, too: what its clients get must never be a wider audience
+    than those of a known node, which would see it until their own is answered.
+    """
     if place.node:
-        return f"{audience}/{place.zone or _NOWHERE}/{place.node}"
+        return f"{audience}/{place.zone or NOWHERE}/{place.node}"
     return f"{audience}/{place.zone}" if place.zone else audience
 
 
+@functools.lru_cache(maxsize=4096)
 def claimed_zone(node: bytes) -> str:
     """The zone that a client says it is in (`Node.locality`); "" when it says none, or one that is no label value."""
     message = base_pb2.Node()
@@ -97,8 +101,8 @@ def anywhere(audience: str) -> str:
 
 def place_of(audience: str) -> ClientPlace:
     """The place in a full audience."""
-    zone, node = (*audience.split("/")[3:], "", "")[:2]
-    return ClientPlace("" if zone == _NOWHERE else zone, node)
+    zone, node = ("" if part == NOWHERE else part for part in (*audience.split("/")[3:], "", "")[:2])
+    return ClientPlace(zone, node)
 
 
 def dialect_of(audience: str) -> str:

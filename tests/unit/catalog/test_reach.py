@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from steerway.catalog.model import Endpoint, EndpointState, Locality, Port, Service, ServiceId
 from steerway.catalog.place import ClientPlaces, Places
-from steerway.catalog.reach import ClientPlace, depends_on_place, reachable
+from steerway.catalog.reach import NOWHERE, ClientPlace, depends_on_place, reachable
 
 HERE = ClientPlace("a", "n1")
 ZONE_A = ClientPlace("a")
@@ -57,9 +57,9 @@ ALL = (NEAR, SAME_ZONE, FAR)
 @pytest.mark.parametrize(
     ("distribution", "place", "expected"),
     [
-        ("PreferSameZone", HERE, [0, 0, 1]),
-        ("PreferClose", ZONE_A, [0, 0, 1]),
-        ("PreferSameZone", UNKNOWN, [1, 1, 1]),
+        ("PreferSameZone", HERE, [1, 1, 2]),
+        ("PreferClose", ZONE_A, [1, 1, 2]),
+        ("PreferSameZone", UNKNOWN, [2, 2, 2]),
         ("PreferSameNode", HERE, [0, 1, 2]),
         ("PreferSameNode", ZONE_A, [1, 1, 2]),
         ("PreferSameNode", UNKNOWN, [2, 2, 2]),
@@ -142,3 +142,10 @@ def test_claimed_zones_are_limited() -> None:
     assert places.find("10.0.0.9:1", "one-more") == ClientPlace()
     assert places.find("10.0.0.9:1", "z7") == ClientPlace("z7")
     assert ClientPlaces(Places(), "off", address_first=False).find("10.0.0.9:1", "a") == ClientPlace()
+
+
+def test_a_node_that_nobody_knows_is_a_place_of_its_own_where_nodes_count() -> None:
+    """And no client is there: what must not leave a node reaches nobody."""
+    places = ClientPlaces(Places(), "node", address_first=False)
+    assert places.find("10.0.0.9:1", "") == ClientPlace("", NOWHERE)
+    assert places.find("10.0.0.9:1", "a") == ClientPlace("a", NOWHERE)

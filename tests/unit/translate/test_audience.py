@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from envoy.config.core.v3 import base_pb2
 
-from steerway.catalog.reach import ClientPlace
+from steerway.catalog.reach import NOWHERE, ClientPlace
 from steerway.translate import audience
 
 
@@ -131,3 +131,12 @@ def test_a_claimed_zone_is_a_label_value_or_none(claimed: str, taken: str) -> No
     body = base_pb2.Node(locality=base_pb2.Locality(zone=claimed)).SerializeToString()
     assert audience.claimed_zone(body) == taken
     assert audience.claimed_zone(b"\xff") == ""
+
+
+def test_where_nodes_count_no_audience_is_wider_than_another() -> None:
+    """A client would see what is for clients of no node until its own is answered."""
+    unknown = audience.at_place("grpc/plain/shop", ClientPlace("", NOWHERE))
+    half_known = audience.at_place("grpc/plain/shop", ClientPlace("eu-1a", NOWHERE))
+    assert (unknown, half_known) == ("grpc/plain/shop/-/-", "grpc/plain/shop/eu-1a/-")
+    assert audience.place_of(unknown) == ClientPlace()
+    assert audience.place_of(half_known) == ClientPlace("eu-1a")

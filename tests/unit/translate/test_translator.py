@@ -4,8 +4,10 @@ import time
 
 import msgspec
 import pytest
+from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3.health_check_pb2 import DRAINING, HEALTHY
 from envoy.config.endpoint.v3 import endpoint_pb2
+from envoy.config.route.v3 import route_pb2
 from tests.support.mesh import (
     CORE,
     ENVOY,
@@ -246,6 +248,84 @@ class TestExports:
         for served, name in [(type_url.LISTENER, "backend.shop"), *names]:
             mesh.withdraw(*((served, name, f"grpc/plain/{namespace}") for namespace in ("pay", "x")))
         assert mesh.published.entries == {}
+
+
+class TestPlaces:
+    """A Service may be another one for clients of each zone or node."""
+
+    ENDPOINTS = endpoint_slice(
+        endpoint("10.0.0.1", "a", node="n1"),
+        endpoint("10.0.0.2", "b", node="n2"),
+        endpoint("10.0.0.3", node="n2"),
+    )
+
+    @staticmethod
+    def priorities(mesh: Mesh, audience: str) -> list[tuple[int, str]]:
+        """Priority and zone of each locality."""
+        assignment = mesh.assignment("backend.shop", audience)
+        return [(each.priority, each.locality.zone) for each in assignment.endpoints]
+
+    def test_clients_of_each_zone_have_theirs_first(self) -> None:
+        """All that others get stands behind it."""
+        mesh = Mesh(service(50051, traffic_distribution="PreferSameZone"), self.ENDPOINTS)
+        assert self.priorities(mesh, "grpc/plain/shop/a") == [(0, "a"), (1, ""), (1, "b")]
+        assert self.priorities(mesh, "grpc/plain/x/b") == [(0, "b"), (1, ""), (1, "a")]
+        assert self.priorities(mesh, "grpc/plain/shop") == [(0, ""), (0, "a"), (0, "b")]
+
+    def test_who_comes_later_changes_nothing_for_the_others(self) -> None:
+        """Its own answer is the only one that is made."""
+        mesh = Mesh(service(50051, traffic_distribution="PreferSameZone"), self.ENDPOINTS)
+        for zone in ("a", "b"):
+            mesh.dial("backend.shop", f"grpc/plain/shop/{zone}")
+        commit = mesh.demand((type_url.ENDPOINT, CANONICAL, "grpc/plain/shop/c"))
+        assert [put.audience for put in commit.put] == ["grpc/plain/shop/c"]
+        commit = mesh.update(endpoint_slice(endpoint("10.0.0.9", "c")))
+        assert [put.audience for put in commit.put] == [f"grpc/plain/shop/{zone}" for zone in "abc"]
+        commit = mesh.withdraw((type_url.ENDPOINT, CANONICAL, "grpc/plain/shop/c"))
+        assert commit.forget == [(type_url.ENDPOINT, CANONICAL, "grpc/plain/shop/c")]
+
+    def test_a_service_that_no_longer_minds_is_published_once_for_all(self) -> None:
+        """In one commit, so that nobody is without."""
+        mesh = Mesh(service(50051, traffic_distribution="PreferSameZone"), self.ENDPOINTS)
+        for zone in ("a", "b"):
+            mesh.dial("backend.shop", f"grpc/plain/shop/{zone}")
+        commit = mesh.update(service(50051))
+        assert [put.audience for put in commit.put if put.type_url == type_url.ENDPOINT] == ["grpc/plain"]
+        assert sorted(audience for *_, audience in commit.forget) == [
+            "grpc/plain/shop/a",
+            "grpc/plain/shop/b",
+        ]
+
+    def test_what_must_not_leave_a_node_does_not(self) -> None:
+        """Clients whose node nobody knows get nothing."""
+        mesh = Mesh(service(50051, internal_traffic_policy="Local"), self.ENDPOINTS)
+        assert mesh.dial("backend.shop", "grpc/plain/shop/b/n2") == ["10.0.0.3:50051", "10.0.0.2:50051"]
+        assert mesh.dial("backend.shop", "grpc/plain/shop/-/n1") == ["10.0.0.1:50051"]
+        assert mesh.dial("backend.shop", "grpc/plain/shop/a/-") == []
+
+    def test_short_names_are_the_same_everywhere(self) -> None:
+        """Listeners, routes and clusters know no places."""
+        mesh = Mesh(service(50051, traffic_distribution="PreferSameZone"), self.ENDPOINTS)
+        for zone in ("a", "b"):
+            mesh.dial("backend", f"grpc/plain/shop/{zone}")
+        audiences = {(served, audience) for served, _, audience in mesh.published.entries}
+        assert audiences == {
+            (type_url.LISTENER, "grpc/plain/shop"),
+            (type_url.ROUTE, "grpc"),
+            (type_url.CLUSTER, "grpc"),
+            (type_url.ENDPOINT, "grpc/plain/shop/a"),
+            (type_url.ENDPOINT, "grpc/plain/shop/b"),
+        }
+
+    def test_a_sticky_service_hashes_channels(self) -> None:
+        """gRFC A42, in all three resources that have a part in it."""
+        mesh = Mesh(service(50051, session_affinity="ClientIP"), self.ENDPOINTS)
+        mesh.dial("backend.shop")
+        route = route_pb2.RouteConfiguration.FromString(mesh.get(type_url.ROUTE, CANONICAL))
+        (policy,) = route.virtual_hosts[0].routes[0].route.hash_policy
+        assert policy.filter_state.key == "io.grpc.channel_id"
+        cluster = cluster_pb2.Cluster.FromString(mesh.get(type_url.CLUSTER, CANONICAL))
+        assert cluster.lb_policy == cluster_pb2.Cluster.RING_HASH
 
 
 class TestExternalNames:

@@ -1,0 +1,42 @@
+"""Zones as a real cluster has them: the EndpointSlice controller writes the hints, two nodes are in a zone each."""
+
+from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Steer
+from tests.cluster.namespace import Namespace
+from tests.cluster.workload import PORT, deployment
+from tests.support.deadline import until
+from tests.support.manifest import service
+
+pytestmark = NEEDS_CLUSTER
+
+
+def test_each_client_calls_the_pods_of_its_zone(namespace: Namespace, steer: Steer, connect: Connect) -> None:
+    """PreferSameZone: one that does not say where it is calls them all."""
+    ports, selector = {"grpc": PORT}, {"app": "backend"}
+    spec = {"selector": selector, "trafficDistribution": "PreferSameZone"}
+    namespace.api.apply(
+        service("backend", ports, namespace=namespace.name, **spec), deployment("backend", namespace.name, 4)
+    )
+    pods = namespace.wait_for_pods("backend", 4)
+
+    def by_zone() -> dict[str, set[str]]:
+        zones: dict[str, set[str]] = {}
+        for found in namespace.api.list("EndpointSlice", namespace.name):
+            for endpoint in found["endpoints"] or ():
+                assert [hint["name"] for hint in endpoint["hints"]["forZones"]] == [endpoint["zone"]]
+                zones.setdefault(endpoint["zone"], set()).add(f"{endpoint['addresses'][0]}:{PORT}")
+        return zones
+
+    def spread() -> dict[str, set[str]] | None:
+        zones = by_zone()
+        return zones if set().union(*zones.values()) == set(pods.values()) else None
+
+    zones = until(spread, "hints for all pods") or {}
+    assert len(zones) == 2, "the scheduler spreads them over both nodes"
+    plane = steer()
+    for zone, expected in (*zones.items(), ("", set(pods.values()))):
+        channel = connect(plane, zone=zone).dial(namespace.target())
+        until(lambda channel=channel: channel.call()[0].ok, "an answer")  # type: ignore[misc]
+        with channel.load() as load:
+            load.settle(*expected)
+            load.go_on(50)
+        assert {answer.backend for answer in load.answers} == expected
