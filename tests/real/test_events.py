@@ -75,6 +75,25 @@ def test_without_permission_to_write_it_serves_all_the_same(
     plane.close()
 
 
+def test_a_lease_that_makes_no_sense_is_no_end(processes: Processes, api_server: ApiServer) -> None:
+    """Somebody wrote it by hand: it is logged, and everything is served."""
+    lease: Manifest = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "steerway", "namespace": "ops"},
+        "spec": {"holderIdentity": "me", "leaseDurationSeconds": "for ever"},
+    }
+    api_server.put(lease)
+    plane = steer(processes, api_server)
+    plane.process.wait(
+        lambda: any("reporter_failed" in line for line in plane.process.errors), "the log line"
+    )
+    api_server.put(service("other", {"": 80}, namespace="shop"))
+    until(plane.ready, "it serves")
+    assert api_server.objects("Lease")[0]["spec"] == lease["spec"]
+    plane.stop()
+
+
 def test_events_can_be_turned_off(processes: Processes, api_server: ApiServer) -> None:
     """Then nothing is written at all."""
     plane = steer(processes, api_server, "--no-events")

@@ -21,6 +21,7 @@ from steerway.sources.kubernetes.namespace import detect_namespace
 
 log = structlog.get_logger()
 
+_AGAIN_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
 """How often problems are looked at: they are a list in memory, and an Event is no alarm."""
 
@@ -48,7 +49,15 @@ class Reporter:
         self._identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
 
     async def run(self) -> None:
-        """Report until cancelled."""
+        """Report until cancelled, whatever happens: an answer that nobody thought of must not end the control plane."""
+        while True:
+            try:
+                await self._report()
+            except Exception as error:
+                log.exception("reporter_failed", reason=repr(error), retry_in_seconds=_AGAIN_SECONDS)
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _report(self) -> None:
         try:
             access = Access.find(self._kubeconfig, self._context)
         except SourceError:  # the source of the objects says it, and ends the program
