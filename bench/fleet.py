@@ -115,7 +115,7 @@ def connect(server: Server, load: Load, programs: Programs) -> Iterator[Fleet]:
         options |= {"--bytes": mesh.update_bytes(load.endpoints)}
     else:
         options |= {"--layout": load.layout, "--streams": load.streams}
-        options |= {"--services": load.services, "--endpoints": load.endpoints}
+        options |= {"--services": load.services, "--endpoints": load.endpoints, "--names": load.names}
         if server.authority is not None:
             options["--tls"] = server.authority
     with Child([programs.fleet, *(str(part) for option in options.items() for part in option)]) as child:

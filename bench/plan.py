@@ -13,6 +13,9 @@ WARM_UP_CHANGES = 3
 
 Protocol = Literal["sotw", "delta", "raw"]
 
+ASSIGNMENT_NAMES = "svc-{}.bench.svc.cluster.local:50051"
+"""What an assignment is called, with `{}` for the number of its service."""
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -25,6 +28,7 @@ class Load:
     protocol: Protocol = "sotw"
     streams: int = 1
     opening: int = 128
+    names: str = ASSIGNMENT_NAMES
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ def _cluster(box: Path) -> Iterator[Cluster]:
     multiple=True,
     help="What to run (repeatable).  [default: all]",
 )
+@click.option(
+    "--wongnai",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The program of wongnai/xds (go build in its checkout), to take part in single.",
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every figure here.")
 @click.option(
     "--markdown", "markdown_file", type=click.Path(path_type=Path, exists=True), help="Put the tables here."
@@ -67,6 +72,7 @@ def main(
     seconds: int,
     services: int,
     chosen: tuple[str, ...],
+    wongnai: Path | None,
     json_file: Path | None,
     markdown_file: Path | None,
 ) -> None:
@@ -81,9 +87,14 @@ def main(
         box = build_cluster()
         if "single" in wanted:
             with _cluster(box) as cluster:
-                one = scenarios.single(cluster, programs, Sizes(100, 50, clients, changes))
-            measured.append(one)
-            found.append(tables.single(one))
+                singles = [scenarios.single(cluster, programs, Sizes(100, 50, clients, changes))]
+            if wongnai is not None:
+                with _cluster(box) as cluster:
+                    singles.append(
+                        scenarios.single(cluster, programs, Sizes(100, 50, clients, changes), wongnai)
+                    )
+            measured += singles
+            found.append(tables.single(singles))
         if "rollout" in wanted:
             sizes = Sizes(500, 50, clients, rate * seconds, rate, at_once=20)
             with _cluster(box) as cluster:

@@ -23,7 +23,7 @@ from tests.support.api_server import ApiServer
 from bench import fleet, mesh
 from bench.build import Programs
 from bench.churn import stamped_address
-from bench.cluster.product import Product, serve
+from bench.cluster.product import Product, serve, serve_wongnai
 from bench.cluster.world import World
 from bench.contestant import Server
 from bench.fleet import Fleet
@@ -54,6 +54,7 @@ class Sizes:
 class Single:
     """Times in ms after the API server answered the PATCH; a client may be faster than the answer."""
 
+    contestant: str
     sizes: Sizes
     needed: int
     messages: int
@@ -104,9 +105,9 @@ class Start:
     pss_mb: float
 
 
-def single(cluster: Cluster, programs: Programs, sizes: Sizes) -> Single:
-    """One change after the other."""
-    with _served(cluster, programs, sizes) as (world, product, clients):
+def single(cluster: Cluster, programs: Programs, sizes: Sizes, wongnai: Path | None = None) -> Single:
+    """One change after the other: steerway, or with its program wongnai/xds."""
+    with _served(cluster, programs, sizes, wongnai) as (world, product, clients):
         answered = 0
 
         def apply(change: Change) -> None:
@@ -118,7 +119,7 @@ def single(cluster: Cluster, programs: Programs, sizes: Sizes) -> Single:
         middle, last, needed = [], [], 0
         for number in range(1, WARM_UP_CHANGES + sizes.changes + 1):
             if number == WARM_UP_CHANGES + 1:
-                before, sent = settled(product.pid), product.metrics()["steerway_responses_total", ""]
+                before, sent = settled(product.pid), product.responses()
             service = number * _BLOCK % (sizes.services // _BLOCK * _BLOCK)
             change = Change(
                 number, f"10.200.{number >> 8}.{number & 255}", number % sizes.endpoints, (service,)
@@ -131,8 +132,9 @@ def single(cluster: Cluster, programs: Programs, sizes: Sizes) -> Single:
                 last.append(outcome.last_ms - late)
                 needed += outcome.updates
         after = settled(product.pid)
-        messages = product.metrics()["steerway_responses_total", ""] - sent
+        messages = product.responses() - sent
     return Single(
+        contestant="wongnai/xds" if wongnai else "steerway",
         sizes=sizes,
         needed=needed,
         messages=round(messages),
@@ -268,19 +270,27 @@ def _restart(world: World, sizes: Sizes) -> float:
 
 
 @contextmanager
-def _served(cluster: Cluster, programs: Programs, sizes: Sizes) -> Iterator[tuple[World, Product, Fleet]]:
-    """Services in the API server, steerway on it, and clients that hold three services each."""
-    world = _world(cluster)
+def _served(
+    cluster: Cluster, programs: Programs, sizes: Sizes, wongnai: Path | None = None
+) -> Iterator[tuple[World, Product, Fleet]]:
+    """Services in the API server, a control plane on it, and clients that hold three services each."""
+    world = _world(cluster, legacy=wongnai is not None)
     world.fill(range(sizes.services), sizes.endpoints)
-    load = Load(sizes.clients, sizes.services, sizes.endpoints, "spread")
-    with serve(cluster.commands.kubeconfig) as product:
+    kubeconfig = cluster.commands.kubeconfig
+    serving = (
+        serve(kubeconfig)
+        if wongnai is None
+        else serve_wongnai(wongnai, kubeconfig, lambda: world.replace(0, 0, "10.250.0.1"))
+    )
+    with serving as product:
+        load = Load(sizes.clients, sizes.services, sizes.endpoints, "spread", names=product.names)
         server = Server(product.pid, product.address, lambda _: None)
         with fleet.connect(server, load, programs) as clients:
             yield world, product, clients
 
 
-def _world(cluster: Cluster) -> World:
-    world = World(cluster.commands.server, cluster.commands.certificate, cluster.token)
+def _world(cluster: Cluster, legacy: bool = False) -> World:
+    world = World(cluster.commands.server, cluster.commands.certificate, cluster.token, legacy)
     world.create_namespace()
     return world
 

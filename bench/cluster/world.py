@@ -15,6 +15,7 @@ from bench import mesh
 _WRITERS = 16
 _TIMEOUT_SECONDS = 30.0
 _SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{mesh.NAMESPACE}/endpointslices"
+_ENDPOINTS = f"/api/v1/namespaces/{mesh.NAMESPACE}/endpoints"
 _SERVICES = f"/api/v1/namespaces/{mesh.NAMESPACE}/services"
 _TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
 _TRIGGER_PATH = f"/metadata/annotations/{_TRIGGER.replace('/', '~1')}"
@@ -25,9 +26,13 @@ class WorldError(Exception):
 
 
 class World:
-    """Requests to the API server at `url` as the user of `token`, from any thread: each has its own connection."""
+    """Requests to the API server at `url` as the user of `token`, from any thread: each has its own connection.
 
-    def __init__(self, url: str, certificate: Path, token: str) -> None:
+    With `legacy` the endpoints of a Service are in an Endpoints object, for control planes that do not read slices.
+    """
+
+    def __init__(self, url: str, certificate: Path, token: str, legacy: bool = False) -> None:
+        self._legacy = legacy
         self._address = urlsplit(url).netloc
         self._trust = ssl.create_default_context(cafile=str(certificate))
         self._headers = {"Authorization": f"Bearer {token}"}
@@ -45,11 +50,18 @@ class World:
 
     def replace(self, service: int, endpoint: int, address: str) -> None:
         """An endpoint goes and another comes, as in a rolling restart; returns when the API server has answered."""
+        if self._legacy:
+            where = f"/subsets/0/addresses/{endpoint}/ip"
+            patch = [{"op": "replace", "path": where, "value": address}]
+            self._patch(f"{_ENDPOINTS}/svc-{service}", patch)
+            return
         patch = [
             {"op": "replace", "path": f"/endpoints/{endpoint}/addresses/0", "value": address},
             {"op": "replace", "path": _TRIGGER_PATH, "value": _now()},
         ]
-        where = f"{_SLICES}/svc-{service}-1"
+        self._patch(f"{_SLICES}/svc-{service}-1", patch)
+
+    def _patch(self, where: str, patch: list[dict[str, str]]) -> None:
         self._send("PATCH", where, json.dumps(patch), "application/json-patch+json")
 
     def _create(self, service: int, endpoints: int) -> None:
@@ -57,7 +69,10 @@ class World:
         manifest["spec"]["clusterIP"] = "None"
         self._send("POST", _SERVICES, json.dumps(manifest), "application/json")
         addresses = mesh.first_addresses(service, endpoints)
-        self._send("POST", _SLICES, _slice(service, addresses), "application/json")
+        if self._legacy:
+            self._send("POST", _ENDPOINTS, _endpoints(service, addresses), "application/json")
+        else:
+            self._send("POST", _SLICES, _slice(service, addresses), "application/json")
 
     def _send(self, method: str, path: str, body: str, kind: str) -> None:
         connection = getattr(self._own, "connection", None)
@@ -76,6 +91,17 @@ class World:
 def _slice(service: int, addresses: Sequence[str]) -> str:
     manifest = json.loads(mesh.slice_manifest(service, addresses))
     manifest["metadata"]["annotations"] = {_TRIGGER: _now()}
+    return json.dumps(manifest)
+
+
+def _endpoints(service: int, addresses: Sequence[str]) -> str:
+    ports = [{"name": "grpc", "port": mesh.PORT, "protocol": "TCP"}]
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {"name": f"svc-{service}", "namespace": mesh.NAMESPACE},
+        "subsets": [{"addresses": [{"ip": address} for address in addresses], "ports": ports}],
+    }
     return json.dumps(manifest)
 
 

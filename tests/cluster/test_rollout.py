@@ -73,9 +73,9 @@ def traffic(plane: ControlPlane, connect: Connect, namespace: Namespace) -> Iter
 
 
 def begin(namespace: Namespace, before: dict[str, str]) -> None:
-    """Restart the Deployment and return when the first of the new pods is ready: old ones go now."""
+    """Restart the Deployment and return when the first of the old pods is about to go, and others are to follow."""
     namespace.api.restart("Deployment", namespace.name, "backend")
-    until(lambda: namespace.pods("backend").keys() - before.keys(), "the first new pod")
+    until(lambda: before.keys() - namespace.pods("backend").keys(), "the end of the first old pod")
 
 
 def finish(namespace: Namespace, before: dict[str, str]) -> list[str]:
@@ -97,7 +97,8 @@ def test_no_call_fails(before: dict[str, str], namespace: Namespace, steer: Stee
 def test_no_call_fails_when_steerway_is_killed_on_the_way(
     before: dict[str, str], namespace: Namespace, steer: Steer, connect: Connect
 ) -> None:
-    """Clients keep what they know, leave pods that say goodbye, and hear of the new ones when it is back."""
+    """Clients keep what they know, leave pods that say goodbye, and hear of the new ones when it is back: which it must
+    be before the last pod that they know is gone."""
     plane = steer()
     with traffic(plane, connect, namespace) as calls:
         calls.settle(*before.values())

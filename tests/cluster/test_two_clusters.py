@@ -99,7 +99,7 @@ def test_a_cluster_that_is_lost_is_given_up_after_a_time_and_used_again_when_it_
     publish(cluster, namespace, [here])
     publish(east, namespace, [there])
     east.kill_api_server()
-    plane = steer_both(cluster_policy="all", cluster_start_seconds=0.5, cluster_lost_seconds=2)
+    plane = steer_both(cluster_policy="all", cluster_start_seconds=0.5, cluster_lost_seconds=5)
     plane.wait_for_problem("cluster east", "is not known yet")
     channel = connect(plane).dial(namespace.target())
     until(lambda: channel.call()[0].ok, "an answer")
@@ -110,6 +110,7 @@ def test_a_cluster_that_is_lost_is_given_up_after_a_time_and_used_again_when_it_
         plane.wait_for_no_problem()
         east.kill_api_server()
         plane.wait_for_problem("endpointslices in all namespaces", "connection failed")
+        load.reach(there)
         plane.wait_for_problem("cluster east", "is lost, and its endpoints were given up")
         load.settle(here)
         assert plane.metric("steerway_cluster_in_use", cluster="east") == 0

@@ -30,6 +30,14 @@ pub struct Load {
     pub streams: usize,
     pub services: usize,
     pub endpoints: usize,
+    /// What an assignment is called, with `{}` for the number of its service.
+    pub names: String,
+}
+
+impl Load {
+    fn name(&self, service: usize) -> String {
+        self.names.replacen("{}", &service.to_string(), 1)
+    }
 }
 
 /// What all clients share: the load, the content check and which services the present round changes.
@@ -72,7 +80,8 @@ pub struct Discovery {
 
 impl Discovery {
     /// The first request of a stream; versions that are known from an earlier stream go with it.
-    fn first(&self, held: &Held, delta: bool) -> Vec<u8> {
+    fn first(&self, held: &Held, load: &Load) -> Vec<u8> {
+        let delta = load.delta;
         let mut request = Vec::new();
         if !delta {
             put(&mut request, 1, &held.version);
@@ -82,7 +91,7 @@ impl Discovery {
         put(&mut request, if delta { 2 } else { 4 }, ASSIGNMENT);
         for slot in held.slots.iter().filter(|slot| delta && !slot.version.is_empty()) {
             let mut entry = Vec::new();
-            put(&mut entry, 1, name(slot.service).as_bytes());
+            put(&mut entry, 1, load.name(slot.service).as_bytes());
             put(&mut entry, 2, &slot.version);
             put(&mut request, 5, &entry);
         }
@@ -159,10 +168,6 @@ impl Discovery {
     }
 }
 
-fn name(service: usize) -> String {
-    format!("svc-{service}.bench.svc.cluster.local:50051")
-}
-
 impl Client for Discovery {
     type Shared = Mesh;
 
@@ -170,7 +175,7 @@ impl Client for Discovery {
         let services = mesh.load.layout.services(id, mesh.load.services);
         let mut names = Vec::new();
         for service in services {
-            put(&mut names, 3, name(service).as_bytes());
+            put(&mut names, 3, mesh.load.name(service).as_bytes());
         }
         let slot = |service| Slot { service, round: None, stamp: None, version: Vec::new() };
         let held = |_| Held { slots: services.map(slot), version: Vec::new() };
@@ -183,7 +188,7 @@ impl Client for Discovery {
         out.extend(opening(authority, &format!("{ADS}{variant}"), self.held.len()));
         self.http2 = Http2::new(self.held.len());
         for stream in 0..self.held.len() {
-            let request = self.first(&self.held[stream], mesh.load.delta);
+            let request = self.first(&self.held[stream], &mesh.load);
             self.http2.send(stream, &request, out);
         }
     }

@@ -1,5 +1,5 @@
 //! `fleet --server HOST:PORT --clients N --opening O --protocol sotw|delta --layout hot --streams K --services S
-//! --endpoints E [--tls AUTHORITY.pem]`
+//! --endpoints E [--names svc-{}.bench:grpc] [--tls AUTHORITY.pem]`
 //!
 //! `fleet --server HOST:PORT --clients N --opening O --protocol raw --bytes B`
 
@@ -29,6 +29,7 @@ fn run() -> Result<(), String> {
                 streams,
                 services,
                 endpoints: argument("--endpoints")?,
+                names: optional("--names").unwrap_or_else(|| "svc-{}.bench.svc.cluster.local:50051".into()),
             };
             let trust = optional("--tls").map(|path| Trust::read(&path)).transpose()?;
             Fleet::<Discovery>::new(Mesh::new(load), trust)?.run(
