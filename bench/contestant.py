@@ -88,12 +88,18 @@ def _floor(plan: Plan, programs: Programs) -> list[str | Path]:
     return [programs.floor, "--bytes", str(mesh.update_bytes(plan.endpoints))]
 
 
-@contextmanager
-def _product(plan: Plan, _programs: Programs) -> Iterator[Server]:
+def steerway_command() -> str | Path:
+    """The product's program; ChildError when it is not installed."""
     beside = Path(sys.executable).with_name("steerway")
     command = beside if beside.is_file() else shutil.which("steerway")
     if command is None:
         raise ChildError("found no steerway command: install the package first (make build)")
+    return command
+
+
+@contextmanager
+def _product(plan: Plan, _programs: Programs) -> Iterator[Server]:
+    command = steerway_command()
     with tempfile.TemporaryDirectory(prefix="steerway-bench-") as folder:
         manifests = Manifests(Path(folder), plan)
         loopback = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]

@@ -2,7 +2,6 @@
 
 import re
 import socket
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +13,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.child import Child, ChildError
+from bench.contestant import steerway_command
 from bench.plan import ASSIGNMENT_NAMES
 
 _ADDRESSES = (re.compile(r"\blistening on (\S+)"), re.compile(r"\badmin on (\S+)"))
@@ -54,13 +54,7 @@ class Product:
 @contextmanager
 def serve(kubeconfig: Path) -> Iterator[Product]:
     """Start it on all namespaces. ChildError when it does not become ready."""
-    command = [
-        str(Path(sys.executable).with_name("steerway")),
-        "serve",
-        "--kubernetes",
-        "--kubeconfig",
-        kubeconfig,
-    ]
+    command = [steerway_command(), "serve", "--kubernetes", "--kubeconfig", kubeconfig]
     command += ["--namespace", "all", "--log-level", "warning"]
     command += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
     started = time.monotonic()

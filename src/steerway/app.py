@@ -87,8 +87,8 @@ class ControlPlane:
         self._catalog = _catalog(settings)
         self._debouncer = _debouncer(settings, self._catalog, self._store)
         self._places = Places()
-        address_first = settings.kubernetes.client_place == "pod_first"
-        self._client_places = ClientPlaces(self._places, settings.topology, address_first)
+        self._address_first = settings.kubernetes.client_place == "pod_first"
+        self._client_places = ClientPlaces(settings.topology, self._address_first)
         self._store.listen(lambda changed: self._places.update(self._store.get, changed))
         authorization = Authorization(settings.authorization.rules)
         members, self._remotes = _remotes(settings, self._refresh)
@@ -257,9 +257,9 @@ class ControlPlane:
         place = self._places.find(client.peer)
         own = identity.namespace if identity is not None else ""
         near = place.namespace if place is not None else ""
-        told = near if self._settings.kubernetes.client_place == "pod_first" else ""
+        told = near if self._address_first else ""
         audience = classify(client.node, own or near or self._settings.default_namespace, told)
-        return at_place(audience, self._client_places.find(client.peer, claimed_zone(client.node)))
+        return at_place(audience, self._client_places.judge(place, claimed_zone(client.node)))
 
     async def _refuse_call(self, call: WaitingCall) -> tuple[int, str] | None:
         """Why somebody may not call; None when it may.

@@ -33,7 +33,7 @@ def test_nothing_is_served_before_all_may_be_read(
     assert plane.get("/api/v1/resources")["resources"] == []
     account.allow(missing, everywhere=True)
     until(plane.ready, lambda: f"ready: {plane.get('/readyz')}")
-    until(lambda: channel.call()[0].ok, "an answer")
+    channel.wait_for_answer()
     with channel.load() as load:
         load.settle(*addresses)
     assert load.failures == []
@@ -49,7 +49,7 @@ def test_a_role_in_one_namespace_is_enough_for_that_namespace(
     account.allow("services", "endpointslices", "pods", everywhere=False)
     plane = steer("--namespace", namespace.name, kubeconfig=account.kubeconfig())
     channel = connect(plane).dial(namespace.target())
-    until(lambda: channel.call()[0].ok, "an answer")
+    channel.wait_for_answer()
     with channel.load() as load:
         load.settle(*addresses)
     assert plane.problems() == []
@@ -68,7 +68,7 @@ def test_a_permission_that_is_withdrawn_takes_nothing_from_clients(
     account.allow("services", "endpointslices", everywhere=True)
     plane = steer(kubeconfig=account.kubeconfig())
     channel = connect(plane).dial(namespace.target())
-    until(lambda: channel.call()[0].ok, "an answer")
+    channel.wait_for_answer()
     with channel.load() as load:
         load.settle(*addresses)
         account.revoke()

@@ -67,7 +67,7 @@ def before(namespace: Namespace) -> dict[str, str]:
 def traffic(plane: ControlPlane, connect: Connect, namespace: Namespace) -> Iterator[Traffic]:
     channels = {library: connect(plane, library).dial(namespace.target()) for library in LIBRARIES}
     for channel in channels.values():
-        until(lambda channel=channel: channel.call()[0].ok, "a first answer")  # type: ignore[misc]
+        channel.wait_for_answer()
     with contextlib.ExitStack() as running:
         yield Traffic({library: running.enter_context(each.load()) for library, each in channels.items()})
 

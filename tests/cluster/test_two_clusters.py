@@ -10,7 +10,6 @@ from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open
 from tests.cluster.namespace import Namespace
 from tests.cluster.workload import PORT
 from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
 from tests.support.manifest import service, slices
 from tests.support.process import Processes
 
@@ -72,7 +71,7 @@ def test_clients_go_to_the_other_cluster_when_their_own_has_no_endpoints_and_com
     publish(cluster, namespace, [here])
     publish(east, namespace, [there])
     channel = connect(steer_both()).dial(namespace.target())
-    until(lambda: channel.call()[0].ok, "an answer")
+    channel.wait_for_answer()
     with channel.load() as load:
         load.settle(here)
         publish(cluster, namespace, [])
@@ -102,7 +101,7 @@ def test_a_cluster_that_is_lost_is_given_up_after_a_time_and_used_again_when_it_
     plane = steer_both(cluster_policy="all", cluster_start_seconds=0.5, cluster_lost_seconds=5)
     plane.wait_for_problem("cluster east", "is not known yet")
     channel = connect(plane).dial(namespace.target())
-    until(lambda: channel.call()[0].ok, "an answer")
+    channel.wait_for_answer()
     with channel.load() as load:
         load.settle(here)
         east.start_api_server()

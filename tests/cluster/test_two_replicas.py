@@ -3,7 +3,6 @@
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open, Steer
 from tests.cluster.namespace import Namespace
 from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
 
 pytestmark = NEEDS_CLUSTER
 
@@ -17,7 +16,7 @@ def test_replicas_serve_equal_versions_through_changes(
     planes = [steer(), steer()]
     channels = [connect(plane).dial(namespace.target()) for plane in planes]
     for channel in channels:
-        until(lambda channel=channel: channel.call()[0].ok, "an answer")  # type: ignore[misc]
+        channel.wait_for_answer()
 
     def versions(plane: ControlPlane) -> dict[tuple[str, str, str], str]:
         return {

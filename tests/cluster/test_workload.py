@@ -4,7 +4,6 @@ from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Steer
 from tests.cluster.namespace import Namespace
 from tests.cluster.workload import PORT, deployment, stateful_set
 from tests.support.deadline import until
-from tests.support.grpc_client import Channel
 from tests.support.manifest import Manifest, service
 
 pytestmark = NEEDS_CLUSTER
@@ -17,7 +16,7 @@ def test_a_client_follows_a_deployment_as_it_is_scaled_and_replaced(
     namespace.api.apply(_service(namespace), deployment("backend", namespace.name, 2))
     first = namespace.wait_for_pods("backend", 2)
     channel = connect(steer()).dial(namespace.target())
-    _reach(channel)
+    channel.wait_for_answer()
     with channel.load() as load:
         load.settle(*first.values())
         namespace.api.scale("Deployment", namespace.name, "backend", 3)
@@ -42,7 +41,7 @@ def test_the_pods_of_a_stateful_set_have_names_of_their_own(
     client = connect(steer())
     for name in ("backend-0", "backend-1"):
         channel = client.dial(namespace.target(f"{name}.backend"))
-        _reach(channel)
+        channel.wait_for_answer()
         assert {answer.backend for answer in channel.call(5)} == {pods[name]}
     namespace.api.delete("Pod", namespace.name, "backend-1")
     until(
@@ -72,8 +71,3 @@ def test_a_service_that_selects_no_pod_is_empty_until_there_is_one(
 def _service(namespace: Namespace, headless: bool = False) -> Manifest:
     ports, selector = {"grpc": PORT}, {"app": "backend"}
     return service("backend", ports, headless=headless, namespace=namespace.name, selector=selector)
-
-
-def _reach(channel: Channel) -> None:
-    """Wait for the first call that is answered: until then, steerway may not have heard of the pods."""
-    until(lambda: channel.call()[0].ok, f"an answer at {channel.target}")

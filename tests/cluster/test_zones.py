@@ -32,7 +32,7 @@ def test_each_client_calls_the_pods_of_its_zone(namespace: Namespace, steer: Ste
     plane = steer()
     for zone, expected in (*zones.items(), ("", set(pods.values()))):
         channel = connect(plane, zone=zone).dial(namespace.target())
-        until(lambda channel=channel: channel.call()[0].ok, "an answer")  # type: ignore[misc]
+        channel.wait_for_answer()
         with channel.load() as load:
             load.settle(*expected)
             load.go_on(50)

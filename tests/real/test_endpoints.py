@@ -146,7 +146,7 @@ def test_a_channel_stays_with_one_endpoint_of_a_service_with_session_affinity(
     addresses = backends.open(3)
     files.publish(addresses, sessionAffinity="ClientIP")
     channel = connect(steer()).dial(TARGET)
-    until(lambda: channel.call()[0].ok, "an answer")
+    channel.wait_for_answer()
     assert len({answer.backend for answer in channel.call(60)}) == 1
     with channel.load() as load:
         files.publish(addresses)

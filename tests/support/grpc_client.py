@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 import grpc
 from tests.support import go_program
+from tests.support.deadline import until
 from tests.support.process import Processes
 
 Library = Literal["grpcio", "grpc-go"]
@@ -117,6 +118,10 @@ class Channel:
     def call(self, count: int = 1) -> list[Answer]:
         """Make calls one after another."""
         return self._do("call", count)
+
+    def wait_for_answer(self) -> None:
+        """Call until the first answer: the control plane may not have heard of the backends yet."""
+        until(lambda: self.call()[0].ok, f"an answer at {self.target}")
 
     def gather(self, count: int) -> list[Answer]:
         """Make `count` calls that the backends answer when all of them are under way at the same time."""

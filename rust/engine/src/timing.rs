@@ -14,6 +14,16 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// From the event until it was heard of.
+    pub fn event_to_received(&self) -> Option<Duration> {
+        self.event.map(|event| self.received.saturating_sub(event))
+    }
+
+    /// From there until it was published.
+    pub fn received_to_published(&self) -> Duration {
+        self.published.saturating_sub(self.received)
+    }
+
     /// Of what one response brings, the change that waited longest tells: of two, the one that was heard of first.
     pub(crate) fn older(one: Option<Origin>, other: Option<Origin>) -> Option<Origin> {
         match (one, other) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use steerway_engine::{EntryView, Origin, Propagation, Protocol, ResourceView, SubscriptionView};
+use steerway_engine::{EntryView, Propagation, Protocol, ResourceView, SubscriptionView};
 use steerway_server::StreamView;
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
@@ -36,10 +36,9 @@ pub(crate) struct Change {
 
 impl From<Propagation> for Change {
     fn from(change: Propagation) -> Change {
-        let Origin { event, received, published } = change.origin;
         Change {
-            event_to_received: seconds(event.map(|event| received.saturating_sub(event))),
-            received_to_published: published.saturating_sub(received).as_secs_f64(),
+            event_to_received: seconds(change.origin.event_to_received()),
+            received_to_published: change.origin.received_to_published().as_secs_f64(),
             published_to_sent: change.published_to_sent().as_secs_f64(),
             sent_to_acked: change.sent_to_acked().as_secs_f64(),
             event_to_acked: seconds(change.event_to_acked()),

@@ -147,10 +147,10 @@ impl Metrics {
     /// A commit is published: how long its changes took to come that far.
     pub(crate) fn published(&self, commit: &Commit) {
         for origin in commit.put.iter().filter_map(|put| put.resource.origin()) {
-            if let Some(event) = origin.event {
-                self.step(Step::EventToReceived, origin.received.saturating_sub(event));
+            if let Some(heard) = origin.event_to_received() {
+                self.step(Step::EventToReceived, heard);
             }
-            self.step(Step::ReceivedToPublished, origin.published.saturating_sub(origin.received));
+            self.step(Step::ReceivedToPublished, origin.received_to_published());
         }
     }
 

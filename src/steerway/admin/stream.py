@@ -33,7 +33,7 @@ def describe(
             "audience": stream.audience,
             "service": stream.service,
             "protocol": "delta" if stream.delta else "sotw",
-            "age_seconds": _age(stream.age_seconds),
+            "age_seconds": _rounded(stream.age_seconds),
             "in_sync": all(_in_sync(part) for part in stream.subscriptions),
             "types": [
                 _type(part, stream.audience, absences) | (_resources(part) if resources else {})
@@ -70,7 +70,7 @@ def _type(part: SubscriptionView, audience: str, absences: _Absences) -> dict[st
     nack = {
         "message": part.nack_message,
         "version": part.nack_version,
-        "age_seconds": _age(part.nack_age_seconds),
+        "age_seconds": _rounded(part.nack_age_seconds),
     }
     return {
         "type": short_name(part.type_url),
@@ -86,8 +86,8 @@ def _type(part: SubscriptionView, audience: str, absences: _Absences) -> dict[st
         "version_sent": part.version_sent,
         "version_acked": part.version_acked,
         "in_sync": _in_sync(part),
-        "sent_age_seconds": _age(part.sent_age_seconds),
-        "acked_age_seconds": _age(part.acked_age_seconds),
+        "sent_age_seconds": _rounded(part.sent_age_seconds),
+        "acked_age_seconds": _rounded(part.acked_age_seconds),
         "nack": nack if part.nack_message else None,
         "last_change": _change(part.change),
     }
@@ -104,7 +104,7 @@ def _change(found: ChangeView | None) -> dict[str, float | None] | None:
         "sent_to_acked",
         "event_to_acked",
     )
-    return {f"{step}_seconds": _duration(getattr(found, step)) for step in steps}
+    return {f"{step}_seconds": _rounded(getattr(found, step), 6) for step in steps}
 
 
 def _resources(part: SubscriptionView) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _resource(found: ResourceView) -> dict[str, Any]:
         "version": found.version,
         "status": found.status,
         "error": found.error or None,
-        "sent_age_seconds": _age(found.sent_age_seconds),
+        "sent_age_seconds": _rounded(found.sent_age_seconds),
     }
 
 
@@ -147,9 +147,5 @@ def _absence(part: SubscriptionView, name: str, audience: str, absences: _Absenc
     return next((reasons[wider] for wider in audiences(audience) if wider in reasons), "")
 
 
-def _duration(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 6)
-
-
-def _age(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
+def _rounded(seconds: float | None, digits: int = 3) -> float | None:
+    return None if seconds is None else round(seconds, digits)

@@ -115,7 +115,7 @@ class Catalog:
             except Exception as error:  # one service must never stop the others
                 log.exception("service_not_understood", service=str(id))
                 cure = "its last good version is served; please report this"
-                problems = [Problem(str(fact.key), f"cannot be understood: {error!r}", cure, fact.key)]
+                problems = [Problem.of(fact.key, f"cannot be understood: {error!r}", cure)]
                 built = self._services.get(id)
         if problems:
             self._problems[id] = tuple(sorted(problems, key=str))

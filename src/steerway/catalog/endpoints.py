@@ -31,11 +31,10 @@ def merge(slices: Iterable[EndpointSlice], publish_not_ready: bool) -> tuple[Mer
     for found in slices:
         if found.address_type not in ("IPv4", "IPv6"):
             problems.append(
-                Problem(
-                    str(found.key),
+                Problem.of(
+                    found.key,
                     f"addressType {found.address_type} is ignored: clients need IP addresses",
                     "use a Service of IP addresses; gRPC refuses host names in endpoints",
-                    found.key,
                 )
             )
             continue

@@ -103,3 +103,8 @@ class Problem:
     reason: str
     cure: str = ""
     about: ObjectKey | None = None
+
+    @classmethod
+    def of(cls, about: ObjectKey, reason: str, cure: str) -> "Problem":
+        """One that the object's owner can see there."""
+        return cls(str(about), reason, cure, about)

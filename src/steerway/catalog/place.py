@@ -36,17 +36,16 @@ class ClientPlaces:
     anybody could have every assignment be made once more for each name that comes to its mind.
     """
 
-    def __init__(self, places: "Places", topology: str, address_first: bool) -> None:
-        self._places = places
+    def __init__(self, topology: str, address_first: bool) -> None:
         self._topology = topology
         self._address_first = address_first
         self._zones: set[str] = set()
 
-    def find(self, peer: str, claimed_zone: str) -> ClientPlace:
-        """The place of the client at `peer` that says it is in `claimed_zone` ("": it says nothing)."""
+    def judge(self, found: Place | None, claimed_zone: str) -> ClientPlace:
+        """The place of a client whose address tells `found`, and that says it is in `claimed_zone` ("" for nothing)."""
         if self._topology == "off":
             return ClientPlace()
-        found = self._places.find(peer) or Place()
+        found = found or Place()
         first, second = (found.zone, claimed_zone) if self._address_first else (claimed_zone, found.zone)
         zone = first or second
         if len(self._zones) < _MOST_ZONES:

@@ -17,6 +17,7 @@ Sources: Kubernetes, "Service Internal Traffic Policy", "Topology Aware Routing"
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from steerway.catalog.endpoints import ordered
 from steerway.catalog.model import Endpoint, Service
 
 NOWHERE = "-"
@@ -44,7 +45,7 @@ def depends_on_place(service: Service) -> bool:
     return any(_all(port.endpoints, _for_zones) or _all(port.endpoints, _for_nodes) for port in service.ports)
 
 
-def reachable(service: Service, endpoints: Sequence[Endpoint], place: ClientPlace) -> list[Endpoint]:
+def reachable(service: Service, endpoints: Sequence[Endpoint], place: ClientPlace) -> Sequence[Endpoint]:
     """The endpoints for a client at `place`, in the order of their priorities.
 
     A priority that they have already (of clusters) counts first: a near one of a far cluster stays behind all of a
@@ -53,8 +54,7 @@ def reachable(service: Service, endpoints: Sequence[Endpoint], place: ClientPlac
     if service.local_only:
         return [e for e in endpoints if place.node and e.node == place.node]
     rank = _ranking(service, endpoints, place)
-    ranked = [e._replace(priority=e.priority * _RANKS + rank(e)) for e in endpoints]
-    return sorted(ranked, key=lambda e: (e.priority, e.locality, e.address, e.port))
+    return ordered(e._replace(priority=e.priority * _RANKS + rank(e)) for e in endpoints)
 
 
 def _ranking(

@@ -34,36 +34,29 @@ def build(
     `namespace`: its Namespace, where that is known, whose word counts unless the Service says something itself.
     `nodes_known`: clients are told apart by their nodes, where the Service asks for it.
     """
-    where = str(fact.key)
     spec = fact.spec
     external_name = (spec.external_name or "").removesuffix(".") if spec.type == "ExternalName" else ""
     if endpoints.canonical(external_name) is not None:
         # Services of type ExternalName: one that looks like an IP address is still a name, and DNS knows none such.
         cure = "give the Service no selector, and write an EndpointSlice with the address"
-        return None, [
-            Problem(where, f"externalName {external_name} is an IP address, not a host name", cure, fact.key)
-        ]
+        reason = f"externalName {external_name} is an IP address, not a host name"
+        return None, [Problem.of(fact.key, reason, cure)]
     ports = [port for port in spec.ports or () if port.protocol in (None, "TCP")]
     if not ports and not external_name:
         reason = "none of its ports is TCP" if spec.ports else "it has no ports"
-        return None, [
-            Problem(
-                where, f"{reason}, so there is nothing to serve", "add a TCP port to spec.ports", fact.key
-            )
-        ]
+        reason += ", so there is nothing to serve"
+        return None, [Problem.of(fact.key, reason, "add a TCP port to spec.ports")]
     merged, problems = endpoints.merge(() if external_name else slices, spec.publish_not_ready_addresses)
     local_only = spec.internal_traffic_policy == "Local" and not external_name
     if local_only and not nodes_known:
         reason = "internalTrafficPolicy Local is not followed: clients get the endpoints of all nodes"
-        problems.append(
-            Problem(where, reason, "set topology to node, or the policy to Cluster if that is meant")
-        )
+        cure = "set topology to node, or the policy to Cluster if that is meant"
+        problems.append(Problem(str(fact.key), reason, cure))
     built: dict[int, Port] = {}
     for port in ports:
         if port.port in built:
-            problems.append(
-                Problem(where, f"port {port.port} is there twice", "remove one of them", fact.key)
-            )
+            reason = f"port {port.port} is there twice"
+            problems.append(Problem.of(fact.key, reason, "remove one of them"))
             continue
         built[port.port] = Port(
             number=port.port,
@@ -107,11 +100,8 @@ def _exported_to(
         wrong = sorted(name for name in names if name not in ("*", ".") and not re.fullmatch(LABEL, name))
         if wrong:
             reason = f"{EXPORT_ANNOTATION} names {', '.join(map(repr, wrong))}, which no namespace is called"
-            problems.append(
-                Problem(
-                    str(fact.key), reason, "list namespaces, or * for all, or . for the own one", fact.key
-                )
-            )
+            cure = "list namespaces, or * for all, or . for the own one"
+            problems.append(Problem.of(fact.key, reason, cure))
         return None if "*" in names else frozenset(names - {".", *wrong})
     return None
 

@@ -149,13 +149,12 @@ class EventWriter:
         events = f"/api/v1/namespaces/{namespace}/events"
         name = f"{key.name[:200]}.{hashlib.sha256(f'{uid} {message}'.encode()).hexdigest()[:16]}"
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        api_version = resource.group_path.removeprefix("/apis/").removeprefix("/api/")
         manifest: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": name, "namespace": namespace},
             "involvedObject": {
-                "apiVersion": api_version,
+                "apiVersion": resource.api_version,
                 "kind": key.kind,
                 "name": key.name,
                 "namespace": key.namespace,

@@ -69,24 +69,14 @@ def at_place(audience: str, place: ClientPlace) -> str:
 @functools.lru_cache(maxsize=4096)
 def claimed_zone(node: bytes) -> str:
     """The zone that a client says it is in (`Node.locality`); "" when it says none, or one that is no label value."""
-    message = base_pb2.Node()
-    try:
-        message.ParseFromString(node)
-    except DecodeError:
-        return ""
-    zone: str = message.locality.zone
+    zone: str = _claims(node).locality.zone
     return zone if _PLACE.fullmatch(zone) else ""
 
 
 @functools.lru_cache(maxsize=4096)
 def claimed_namespace(node: bytes) -> str:
     """The namespace that a client says it is in, for `access` to hold against who it is; "" when it says none."""
-    message = base_pb2.Node()
-    try:
-        message.ParseFromString(node)
-    except DecodeError:
-        return ""
-    return _namespace(message)
+    return _namespace(_claims(node))
 
 
 def namespace_of(audience: str) -> str:
@@ -118,6 +108,14 @@ def kind_of(audience: str) -> str:
 def keeps_draining(kind: str) -> bool:
     """Whether clients of this kind can make use of endpoints that are draining."""
     return kind not in (GRPC_PLAIN, GRPC_QUIET)
+
+
+def _claims(node: bytes) -> base_pb2.Node:
+    """What a client says of itself; nothing for bytes that are no Node."""
+    try:
+        return base_pb2.Node.FromString(node)
+    except DecodeError:
+        return base_pb2.Node()
 
 
 def _kind(node: base_pb2.Node) -> str:

@@ -42,9 +42,14 @@ class Resource:
     loss: str = ""
 
     @property
+    def api_version(self) -> str:
+        """As manifests have it: `v1` or `GROUP/VERSION`."""
+        return self.group_path.removeprefix("/apis/").removeprefix("/api/")
+
+    @property
     def group(self) -> str:
         """The API group as RBAC rules name it: "" for the core group."""
-        return self.group_path.removeprefix("/apis/").partition("/")[0] if "apis" in self.group_path else ""
+        return self.api_version.rpartition("/")[0]
 
     def path(self, namespace: str | None) -> str:
         """The collection's path, of one namespace or (None) of all."""
