@@ -24,16 +24,20 @@ _PLURALS = {
     "RoleBinding": "rolebindings",
     "ClusterRole": "clusterroles",
     "ClusterRoleBinding": "clusterrolebindings",
+    "CustomResourceDefinition": "customresourcedefinitions",
+    "TrafficPolicy": "trafficpolicies",
 }
 _VERSIONS = {
     "EndpointSlice": "discovery.k8s.io/v1",
     "Lease": "coordination.k8s.io/v1",
+    "CustomResourceDefinition": "apiextensions.k8s.io/v1",
+    "TrafficPolicy": "steerway.io/v1alpha1",
     **dict.fromkeys(("Deployment", "StatefulSet"), "apps/v1"),
     **dict.fromkeys(
         ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"), "rbac.authorization.k8s.io/v1"
     ),
 }
-_CLUSTER_WIDE = ("Namespace", "Node", "ClusterRole", "ClusterRoleBinding")
+_CLUSTER_WIDE = ("Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition")
 _TIMEOUT_SECONDS = 20.0
 
 
@@ -89,6 +93,18 @@ class Api:
                 params={"fieldManager": "tests", "force": "true"},
                 headers={"Content-Type": "application/apply-patch+yaml"},
             )
+
+    def refusal(self, manifest: Manifest) -> str:
+        """Why the API server would not create an object, unknown fields among the reasons; "" when it would. Nothing
+        is created."""
+        answer = self._http.post(
+            path(manifest["kind"], manifest["metadata"].get("namespace", "")),
+            json=manifest,
+            params={"dryRun": "All", "fieldValidation": "Strict"},
+        )
+        assert answer.is_success or answer.is_client_error, answer.text
+        assert answer.status_code != httpx.codes.NOT_FOUND, answer.text
+        return "" if answer.is_success else str(answer.json()["message"])
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest:
         return self._send("GET", path(kind, namespace, name))

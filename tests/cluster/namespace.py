@@ -13,6 +13,13 @@ from tests.support.deadline import until
 from tests.support.manifest import Endpoint, Manifest, service, slices
 
 _NUMBERS = itertools.count(1)
+_GATEWAY = "gateway.networking.k8s.io"
+POLICIES = {
+    **dict.fromkeys(("grpcroutes", "httproutes", "referencegrants", "backendtlspolicies"), _GATEWAY),
+    "trafficpolicies": "steerway.io",
+}
+"""What `--policies` reads, with the API group of each."""
+_GROUPS = {"endpointslices": "discovery.k8s.io", **POLICIES}
 
 
 class Namespace:
@@ -110,7 +117,7 @@ class Account:
         for resource in resources:
             name = f"{self._namespace.name}-{self._name}-{resource}"
             metadata = {"name": name, **namespace}
-            groups = ["discovery.k8s.io" if resource == "endpointslices" else ""]
+            groups = [_GROUPS.get(resource, "")]
             rule = {"apiGroups": groups, "resources": [resource], "verbs": ["get", "list", "watch"]}
             role: Manifest = {"kind": f"{prefix}Role", "metadata": metadata, "rules": [rule]}
             subject = {"kind": "ServiceAccount", "name": self._name, "namespace": self._namespace.name}

@@ -14,6 +14,8 @@ pytestmark = NEEDS_CLUSTER
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
 RBAC = "rbac.authorization.k8s.io"
+CUSTOM_KINDS = ("BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "ReferenceGrant", "TrafficPolicy")
+"""Not installed here, which is no problem."""
 
 
 def role_of_the_guide() -> Manifest:
@@ -49,7 +51,7 @@ def test_nothing_is_refused(account: Account, namespace: Namespace, steer: Steer
     plane = steer("--namespace-selector", "!nobody-has-this", kubeconfig=account.kubeconfig())
     until(plane.ready, lambda: f"ready: {plane.get('/readyz')}")
     informers = {each["kind"]: each["synced"] for each in plane.get("/readyz")["informers"]}
-    expected = ("EndpointSlice", "Namespace", "Node", "Pod", "Service")
+    expected = {"EndpointSlice", "Namespace", "Node", "Pod", "Service", *CUSTOM_KINDS}
     assert informers == dict.fromkeys(expected, True)
     until(lambda: plane.metric("steerway_events_written_total", result="created") >= 1, "an Event")
     problems = [each["where"] for each in plane.problems()]

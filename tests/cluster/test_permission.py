@@ -2,7 +2,7 @@
 
 import pytest
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open, Steer
-from tests.cluster.namespace import Namespace
+from tests.cluster.namespace import POLICIES, Namespace
 from tests.support.deadline import until
 
 pytestmark = NEEDS_CLUSTER
@@ -46,7 +46,7 @@ def test_a_role_in_one_namespace_is_enough_for_that_namespace(
     addresses = open_backends(2)
     namespace.publish(addresses)
     account = namespace.account()
-    account.allow("services", "endpointslices", "pods", everywhere=False)
+    account.allow("services", "endpointslices", "pods", *POLICIES, everywhere=False)
     plane = steer("--namespace", namespace.name, kubeconfig=account.kubeconfig())
     channel = connect(plane).dial(namespace.target())
     channel.wait_for_answer()

@@ -12,6 +12,7 @@ from steerway import __version__
 from steerway.cli import terminal
 from steerway.cli.bootstrap import bootstrap
 from steerway.cli.check import check
+from steerway.cli.crd import crd
 from steerway.cli.serve import serve
 from steerway.cli.version import version
 
@@ -25,7 +26,7 @@ def cli() -> None:
     """
 
 
-for _command in (serve, check, bootstrap, version):
+for _command in (serve, check, bootstrap, crd, version):
     cli.add_command(_command)
 
 

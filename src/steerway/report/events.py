@@ -22,7 +22,7 @@ from steerway import telemetry
 from steerway.errors import SourceError
 from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
-from steerway.sources.kubernetes.informer import ENDPOINT_SLICES, NAMESPACES, SERVICES
+from steerway.sources.kubernetes.resource import ENDPOINT_SLICES, NAMESPACES, SERVICES
 from steerway.sources.objects import ObjectKey
 
 log = structlog.get_logger()

@@ -2,15 +2,23 @@
 
 Only the fields that some later stage reads are kept; every further field costs memory once per object in the
 cluster and must name its reader. Both sources (API server, files) give exactly these types, so that the same
-manifests have the same meaning from either. This module is the only part of `sources` that `catalog` imports.
+manifests have the same meaning from either. This module, with `gateway` and `traffic_policy`, which hold what is
+attached to Services, is the only part of `sources` that `catalog` imports.
 
 Field meanings: Kubernetes API reference, Service v1 and EndpointSlice discovery.k8s.io/v1.
 """
 
 import datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
+
+from steerway.sources.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
+from steerway.sources.slim import TRIGGER_ANNOTATION as TRIGGER_ANNOTATION
+from steerway.sources.slim import ObjectKey as ObjectKey
+from steerway.sources.slim import ObjectMeta as ObjectMeta
+from steerway.sources.slim import Slim
+from steerway.sources.traffic_policy import TrafficPolicy
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 """The label of an EndpointSlice that names its Service (same namespace)."""
@@ -27,67 +35,7 @@ EXPORT_ANNOTATION = "steerway.io/export-to"
 """The annotation of a Service or Namespace that lists the other namespaces whose clients are told of it."""
 
 
-class ObjectKey(NamedTuple):
-    """Identity of an object: kind, namespace and name. A raw xDS resource has its type URL as namespace, a Namespace
-    and a Node none."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
-
-
-TRIGGER_ANNOTATION = "endpoints.kubernetes.io/last-change-trigger-time"
-"""Where the EndpointSlice controller says when what changed an EndpointSlice happened: a pod became ready, say."""
-
-NOISY_ANNOTATIONS = (
-    "kubectl.kubernetes.io/last-applied-configuration",  # the whole manifest once more
-    TRIGGER_ANNOTATION,  # changes without the endpoints changing
-)
-"""Annotations that are dropped: nobody reads them, and they make equal objects differ."""
-
-
-class _Slim(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
-    # gc=False: these structs hold no reference cycles, and tracking 100,000 endpoints makes each collection
-    # slow.
-    pass
-
-
-class ObjectMeta(_Slim, frozen=True, eq=False):
-    """What identifies and annotates an object.
-
-    No `resourceVersion`: it belongs to the informer's conversation with one API server, and with it here the
-    same manifest from a file and from a cluster would differ.
-    """
-
-    name: str
-    namespace: str = ""
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
-    change_trigger: str | None = None
-    """The time of the trigger annotation. What is otherwise equal is equal."""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ObjectMeta) and self._identity == other._identity
-
-    __hash__ = None  # type: ignore[assignment]
-
-    @property
-    def _identity(self) -> tuple[object, ...]:
-        return self.name, self.namespace, self.labels, self.annotations
-
-    def __post_init__(self) -> None:
-        if self.annotations is not None:
-            msgspec.structs.force_setattr(self, "change_trigger", self.annotations.get(TRIGGER_ANNOTATION))
-            kept = {k: v for k, v in self.annotations.items() if k not in NOISY_ANNOTATIONS}
-            msgspec.structs.force_setattr(self, "annotations", kept or None)
-        if not self.labels:
-            msgspec.structs.force_setattr(self, "labels", None)
-
-
-class Namespace(_Slim, frozen=True):
+class Namespace(Slim, frozen=True):
     """Kept for its annotations and labels."""
 
     metadata: ObjectMeta
@@ -97,14 +45,14 @@ class Namespace(_Slim, frozen=True):
         return ObjectKey("Namespace", "", self.metadata.name)
 
 
-class ServicePort(_Slim, frozen=True):
+class ServicePort(Slim, frozen=True):
     port: int
     name: str | None = None
     protocol: str | None = None  # None means TCP
     app_protocol: str | None = None
 
 
-class ServiceSpec(_Slim, frozen=True):
+class ServiceSpec(Slim, frozen=True):
     ports: list[ServicePort] | None = None
     cluster_ip: str | None = msgspec.field(default=None, name="clusterIP")
     type: str | None = None
@@ -116,7 +64,7 @@ class ServiceSpec(_Slim, frozen=True):
     session_affinity: str | None = None  # None means None
 
 
-class Service(_Slim, frozen=True):
+class Service(Slim, frozen=True):
     metadata: ObjectMeta
     spec: ServiceSpec = ServiceSpec()
 
@@ -125,7 +73,7 @@ class Service(_Slim, frozen=True):
         return ObjectKey("Service", self.metadata.namespace, self.metadata.name)
 
 
-class EndpointConditions(_Slim, frozen=True):
+class EndpointConditions(Slim, frozen=True):
     """None means: `ready` true, `serving` as `ready`, `terminating` false (EndpointConditions, API
     reference)."""
 
@@ -134,18 +82,18 @@ class EndpointConditions(_Slim, frozen=True):
     terminating: bool | None = None
 
 
-class Hint(_Slim, frozen=True):
+class Hint(Slim, frozen=True):
     """A zone or node whose clients an endpoint is for (ForZone, ForNode)."""
 
     name: str
 
 
-class EndpointHints(_Slim, frozen=True):
+class EndpointHints(Slim, frozen=True):
     for_zones: list[Hint] | None = None
     for_nodes: list[Hint] | None = None
 
 
-class Endpoint(_Slim, frozen=True):
+class Endpoint(Slim, frozen=True):
     addresses: list[str]
     conditions: EndpointConditions | None = None
     hostname: str | None = None
@@ -154,14 +102,14 @@ class Endpoint(_Slim, frozen=True):
     hints: EndpointHints | None = None
 
 
-class EndpointPort(_Slim, frozen=True):
+class EndpointPort(Slim, frozen=True):
     name: str | None = None
     port: int | None = None
     protocol: str | None = None  # None means TCP
     app_protocol: str | None = None
 
 
-class EndpointSlice(_Slim, frozen=True):
+class EndpointSlice(Slim, frozen=True):
     metadata: ObjectMeta
     address_type: str
     endpoints: list[Endpoint] | None = None
@@ -172,7 +120,7 @@ class EndpointSlice(_Slim, frozen=True):
         return ObjectKey("EndpointSlice", self.metadata.namespace, self.metadata.name)
 
 
-class PodMeta(_Slim, frozen=True):
+class PodMeta(Slim, frozen=True):
     """`creation_timestamp` is RFC 3339 in UTC, so that its order is the order of time."""
 
     name: str
@@ -181,22 +129,22 @@ class PodMeta(_Slim, frozen=True):
     deletion_timestamp: str | None = None
 
 
-class PodSpec(_Slim, frozen=True):
+class PodSpec(Slim, frozen=True):
     node_name: str = ""
     service_account_name: str = ""
     host_network: bool = False
 
 
-class PodIP(_Slim, frozen=True):
+class PodIP(Slim, frozen=True):
     ip: str = ""
 
 
-class PodStatus(_Slim, frozen=True):
+class PodStatus(Slim, frozen=True):
     phase: str = ""
     pod_ips: list[PodIP] | None = msgspec.field(default=None, name="podIPs")
 
 
-class Pod(_Slim, frozen=True):
+class Pod(Slim, frozen=True):
     """A pod as a client: whose address is whose. Its containers, labels and conditions are nobody's business here."""
 
     metadata: PodMeta
@@ -208,27 +156,27 @@ class Pod(_Slim, frozen=True):
         return ObjectKey("Pod", self.metadata.namespace, self.metadata.name)
 
 
-class Topology(_Slim, frozen=True):
+class Topology(Slim, frozen=True):
     """Well-known labels of a Node; the others are dropped."""
 
     zone: str = msgspec.field(default="", name="topology.kubernetes.io/zone")
     region: str = msgspec.field(default="", name="topology.kubernetes.io/region")
 
 
-class NodeMeta(_Slim, frozen=True):
+class NodeMeta(Slim, frozen=True):
     name: str
     labels: Topology = Topology()
 
 
-class NodeAddress(_Slim, frozen=True):
+class NodeAddress(Slim, frozen=True):
     address: str = ""
 
 
-class NodeStatus(_Slim, frozen=True):
+class NodeStatus(Slim, frozen=True):
     addresses: list[NodeAddress] | None = None
 
 
-class Node(_Slim, frozen=True):
+class Node(Slim, frozen=True):
     """A node as the place of pods. Equal through all its heartbeats."""
 
     metadata: NodeMeta
@@ -258,7 +206,9 @@ class XdsResource(msgspec.Struct, frozen=True):
         return ObjectKey("XdsResource", self.type_url, self.name)
 
 
-Object: TypeAlias = Namespace | Service | EndpointSlice | Pod | Node | XdsResource
+Attached: TypeAlias = GRPCRoute | HTTPRoute | ReferenceGrant | BackendTLSPolicy | TrafficPolicy
+"""What is attached to Services and routes."""
+Object: TypeAlias = Namespace | Service | EndpointSlice | Pod | Node | XdsResource | Attached
 
 
 def happened(old: Object | None, new: Object | None) -> float | None:

@@ -1,23 +1,33 @@
-"""What a Service or EndpointSlice must fulfil to be an object at all, whoever gave it.
+"""What an object must fulfil to be one at all, whoever gave it.
 
-A Kubernetes API server refuses all of this itself, so these checks speak up for files above all; both sources
-apply them, so that no later stage meets port 0 or an address that is none. What is *legal but cannot be
-served* (UDP ports, FQDN slices, duplicate addresses) is not judged here: that is the catalog's.
+A Kubernetes API server refuses nearly all of this itself, so these checks speak up for files above all; both sources
+apply them, so that no later stage meets port 0, an address that is none, or a regular expression that ends clients.
+What is *legal but cannot be served* (UDP ports, FQDN slices, duplicate addresses, routes to nowhere) is not judged
+here: that is the catalog's.
 
-Rules: API reference, Service v1 and EndpointSlice discovery.k8s.io/v1; RFC 1123 for names.
+Rules: API reference, Service v1 and EndpointSlice discovery.k8s.io/v1; Gateway API reference; RFC 1123 for names.
 """
 
 import re
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
-import msgspec
+from steerway.sources.fault import Fault, Path
+from steerway.sources.gateway import (
+    GRPCMatch,
+    GRPCRoute,
+    GRPCRule,
+    HeaderMatch,
+    HTTPMatch,
+    HTTPRoute,
+    HTTPRule,
+)
+from steerway.sources.objects import Attached, Endpoint, EndpointSlice, Namespace, Service
+from steerway.sources.regular_expression import why_not
+from steerway.sources.traffic_policy import TrafficPolicy, broken_rules
 
-from steerway.sources.objects import Endpoint, EndpointSlice, Namespace, Service
-
-Path = tuple[str | int, ...]
-"""Where in an object something stands: `("spec", "ports", 0, "port")`."""
+Judged: TypeAlias = Namespace | Service | EndpointSlice | Attached
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 ADDRESS_TYPES = ("IPv4", "IPv6", "FQDN")
@@ -28,76 +38,28 @@ MAX_ADDRESSES = 100
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
 
-# The forms of msgspec's messages ("Expected `int`, got `str` - at `$.spec.ports[0].port`").
-_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
-_MISSING = re.compile(r"Object missing required field `(\w+)`")
-_WRONG_TYPE = re.compile(r"Expected `([^`]+)`, got `([^`]+)`")
-_TYPES = {
-    "int": "a number",
-    "str": "a string",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "a mapping",
-}
-_CURES = {
-    "int": "write a whole number without quotes",
-    "str": "write a string, in quotes if it looks like something else",
-    "bool": "write true or false, without quotes",
-    "array": "write a list: each item on a line with '-'",
-    "object": "write a mapping: key: value",
-}
+# RFC 9110, 5.1: a field name is a token.
+_FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
+_REGULAR = "RegularExpression"
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing wrong with an object: where in it, what, and what to do about it."""
-
-    path: Path
-    reason: str
-    cure: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.reason} at {json_path(self.path)}" if self.path else self.reason
-
-
-def json_path(path: Path) -> str:
-    """`$.spec.ports[0].port`, as `kubectl` and msgspec write it."""
-    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-
-
-def conversion_fault(error: msgspec.ValidationError) -> Fault:
-    """What msgspec found, with the place apart from the words and a cure added."""
-    text, _, place = str(error).partition(" - at `")
-    path: list[str | int] = []
-    for key, index in _STEP.findall(place):
-        path.append(key or int(index))
-    if (missing := _MISSING.fullmatch(text)) is not None:
-        field = missing[1]
-        return Fault(tuple(path), f"field {field} is missing", f"add {json_path((*path, field))}")
-    wrong = _WRONG_TYPE.fullmatch(text)
-    if wrong is None:
-        return Fault(tuple(path), text)
-    expected, got = wrong.groups()
-    wanted = expected.removesuffix(" | null")
-    return Fault(
-        tuple(path),
-        f"expected {_TYPES.get(wanted, wanted)}, got {_TYPES.get(got, got)}",
-        _CURES.get(wanted, ""),
-    )
-
-
-def first_fault(obj: Namespace | Service | EndpointSlice) -> Fault | None:
+def first_fault(obj: Judged) -> Fault | None:
     """The first fault in the order of the manifest, or None when the object can be used."""
     return next(faults(obj), None)
 
 
-def faults(obj: Namespace | Service | EndpointSlice) -> Iterator[Fault]:
+def faults(obj: Judged) -> Iterator[Fault]:
     """All faults of an object, in the order of the manifest."""
     yield from _metadata(obj)
     if isinstance(obj, Service):
         yield from _service(obj)
     elif isinstance(obj, EndpointSlice):
         yield from _slice(obj)
+    elif isinstance(obj, GRPCRoute | HTTPRoute):
+        yield from _route(obj)
+    elif isinstance(obj, TrafficPolicy):
+        for path, message in broken_rules(obj):
+            yield Fault(path, message, "correct it; steerway crd prints what each field means")
 
 
 def port_fault(port: int, path: Path) -> Fault | None:
@@ -119,16 +81,19 @@ def address_family(address: str) -> str | None:
     return name
 
 
-def _metadata(obj: Namespace | Service | EndpointSlice) -> Iterator[Fault]:
+def _metadata(obj: Judged) -> Iterator[Fault]:
     meta = obj.metadata
-    # A Service's name is one DNS label because clients dial it; a slice's is never dialled, and may have
-    # dots.
-    pattern = _SUBDOMAIN if isinstance(obj, EndpointSlice) else _LABEL
+    # Names of Services and Namespaces are one DNS label because clients dial them; the others are never dialled, and
+    # may have dots.
+    dialled = isinstance(obj, Service | Namespace)
+    pattern = _LABEL if dialled else _SUBDOMAIN
     if not pattern.fullmatch(meta.name) or len(meta.name) > 253:
         yield Fault(
             ("metadata", "name"),
             f"{meta.name!r} is not a valid name" if meta.name else "the name is empty",
-            "use lower-case letters, digits and '-', at most 63 of them",
+            "use lower-case letters, digits and '-', at most 63 of them"
+            if dialled
+            else "use lower-case letters, digits, '-' and '.', at most 253 of them",
         )
     if not isinstance(obj, Namespace) and not _LABEL.fullmatch(meta.namespace):
         yield Fault(
@@ -213,3 +178,50 @@ def _endpoint(endpoint: Endpoint, address_type: str, path: Path) -> Iterator[Fau
 def _protocol(protocol: str | None, path: Path) -> Iterator[Fault]:
     if protocol is not None and protocol not in PROTOCOLS:
         yield Fault((*path, "protocol"), f"unknown protocol {protocol!r}", f"use {', '.join(PROTOCOLS)}")
+
+
+def _route(route: GRPCRoute | HTTPRoute) -> Iterator[Fault]:
+    rules: Sequence[GRPCRule | HTTPRule] = route.spec.rules or []
+    for number, rule in enumerate(rules):
+        matches: Sequence[GRPCMatch | HTTPMatch] = rule.matches or []
+        for index, match in enumerate(matches):
+            path: Path = ("spec", "rules", number, "matches", index)
+            yield from _grpc_match(match, path) if isinstance(match, GRPCMatch) else _http_match(match, path)
+
+
+def _grpc_match(match: GRPCMatch, path: Path) -> Iterator[Fault]:
+    if (method := match.method) is not None and method.type == _REGULAR:
+        for field, value in (("service", method.service), ("method", method.method)):
+            if value is not None:
+                yield from _regular(value, (*path, "method", field))
+    yield from _header_matches(match.headers, (*path, "headers"))
+
+
+def _http_match(match: HTTPMatch, path: Path) -> Iterator[Fault]:
+    if match.path is not None and match.path.type == _REGULAR:
+        yield from _regular(match.path.value, (*path, "path", "value"))
+    yield from _header_matches(match.headers, (*path, "headers"))
+    for index, parameter in enumerate(match.query_params or []):
+        if parameter.type == _REGULAR:
+            yield from _regular(parameter.value, (*path, "queryParams", index, "value"))
+
+
+def _header_matches(headers: list[HeaderMatch] | None, path: Path) -> Iterator[Fault]:
+    for index, header in enumerate(headers or []):
+        if not _FIELD_NAME.fullmatch(header.name):
+            yield Fault(
+                (*path, index, "name"),
+                f"{header.name!r} is not the name of a header",
+                "use letters, digits and '-', at most 256 of them",
+            )
+        if header.type == _REGULAR:
+            yield from _regular(header.value, (*path, index, "value"))
+
+
+def _regular(expression: str, path: Path) -> Iterator[Fault]:
+    if reason := why_not(expression):
+        yield Fault(
+            path,
+            f"not a regular expression that clients can use: {reason}",
+            "write it in RE2 syntax (https://github.com/google/re2/wiki/Syntax), at most 1024 characters",
+        )

@@ -1,10 +1,11 @@
 """A fake Kubernetes API server: real HTTP list and watch on loopback, with faults on demand.
 
 It speaks the part of the API that an informer uses (lists in pages, watches with bookmarks, resourceVersions,
-410, Status objects, bearer tokens) for Namespaces, Services, EndpointSlices, Pods and Nodes, what a writer uses (get,
-create, update with a resourceVersion, merge patch, 409) for these, Leases and Events, and with an `issuer`
-TokenReviews and the keys of its tokens, so that a client is tested through its real transport. It does not default,
-validate or prune objects, has no admission, and knows no other kinds; `tests/cluster` runs a real API server for that.
+410, Status objects, bearer tokens) for Namespaces, Services, EndpointSlices, Pods, Nodes, TrafficPolicies and kinds of
+the Gateway API, what a writer uses (get, create, update with a resourceVersion, merge patch, the status apart, 409) for
+these, Leases and Events, and with an `issuer` TokenReviews and the keys of its tokens, so that a client is tested
+through its real transport. It does not default, validate or prune objects, has no admission, and knows no other kinds;
+`tests/cluster` runs a real API server for that.
 
     async with FakeApiServer() as server:
         server.put({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "backend"}, "spec": {...}})
@@ -27,21 +28,11 @@ from typing import Any, Self
 import yaml
 from aiohttp import web
 
+from steerway.testing.api_path import CLUSTER_WIDE, COLLECTIONS, WITH_STATUS, parse
 from steerway.testing.fake_token_issuer import JWKS, REVIEWS, FakeTokenIssuer
 
 Manifest = dict[str, Any]
 _Key = tuple[str, str, str]  # kind, namespace, name
-
-_COLLECTIONS = {
-    "/api/v1/namespaces": ("v1", "Namespace"),
-    "/api/v1/services": ("v1", "Service"),
-    "/api/v1/pods": ("v1", "Pod"),
-    "/api/v1/nodes": ("v1", "Node"),
-    "/api/v1/events": ("v1", "Event"),
-    "/apis/discovery.k8s.io/v1/endpointslices": ("discovery.k8s.io/v1", "EndpointSlice"),
-    "/apis/coordination.k8s.io/v1/leases": ("coordination.k8s.io/v1", "Lease"),
-}
-_CLUSTER_WIDE = ("Namespace", "Node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +48,7 @@ class Request:
     def verb(self) -> str:
         if self.method != "GET":
             return {"POST": "create", "PUT": "update", "PATCH": "patch"}[self.method]
-        if _name_of(self.path):
+        if parse(self.path).name:
             return "get"
         return "watch" if self.query.get("watch") in ("1", "true") else "list"
 
@@ -99,6 +90,8 @@ class FakeApiServer:
         """Every request so far, refused ones included."""
         self.issuer: FakeTokenIssuer | None = None
         """Whose tokens it reviews, and whose keys it shows; None: that of nobody (404)."""
+        self.missing: set[str] = set()
+        """Kinds that are not installed, as in paths (`grpcroutes`): 404. May be changed at any time."""
         self.port = 0
         self._tls = tls
         self._runner: web.AppRunner | None = None
@@ -160,12 +153,14 @@ class FakeApiServer:
         for manifest in manifests:
             stored = copy.deepcopy(manifest)
             metadata = stored.setdefault("metadata", {})
-            if stored["kind"] in _CLUSTER_WIDE:
+            if stored["kind"] in CLUSTER_WIDE:
                 metadata["namespace"] = ""
             metadata.setdefault("namespace", "default")
             key = (stored["kind"], metadata["namespace"], metadata.get("name", ""))
             present = self._objects.get(key)
             metadata.setdefault("uid", present["metadata"]["uid"] if present else f"uid-{self._version + 1}")
+            if stored["kind"] in WITH_STATUS:
+                metadata["generation"] = _generation(stored, present)
             self._store("MODIFIED" if key in self._objects else "ADDED", key, stored)
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
@@ -303,14 +298,13 @@ class FakeApiServer:
                 if not any(each in http.headers.get("Accept", "") for each in (kind, "*/*")):
                     return _refuse(406, "NotAcceptable")
                 return web.Response(body=document, content_type=kind)
-        path, namespace, name = _parse(request.path)
-        if path not in _COLLECTIONS:
+        place = parse(request.path)
+        if place.collection not in COLLECTIONS or place.plural in self.missing:
             return _refuse(404, "NotFound")
-        api_version, kind = _COLLECTIONS[path]
-        if name or request.method != "GET":
-            return self._one(
-                request, (kind, namespace or "", name), await http.json() if http.can_read_body else {}
-            )
+        (api_version, kind), namespace = COLLECTIONS[place.collection], place.namespace
+        if place.name or request.method != "GET":
+            key = (kind, namespace or "", place.name)
+            return self._one(request, key, await http.json() if http.can_read_body else {})
         if request.verb == "watch":
             return await self._watch(http, request, kind, namespace)
         await self._released.wait()
@@ -336,13 +330,16 @@ class FakeApiServer:
         present = self._objects.get(key)
         if present is None:
             return _refuse(404, "NotFound")
-        if request.verb == "update":
-            version = body["metadata"].get("resourceVersion")
+        if request.verb != "get":
+            version = body.get("metadata", {}).get("resourceVersion")
             if version and version != present["metadata"]["resourceVersion"]:
                 return _refuse(409, "Conflict")
-            self.put(body)
-        elif request.verb == "patch":
-            self.put(_merged(present, body))
+            wanted = body if request.verb == "update" else _merged(present, body)
+            if key[0] in WITH_STATUS:
+                wanted = _with_own_part(present, wanted, parse(request.path).subresource)
+            # What changes nothing makes no event (API concepts: no new resourceVersion either).
+            if key[0] not in WITH_STATUS or wanted != present:
+                self.put(wanted)
         return web.json_response(self._objects[key])
 
     def _list(self, request: Request, typed: tuple[str, str], namespace: str | None) -> web.Response:
@@ -422,22 +419,19 @@ class FakeApiServer:
                 watch.lines.put_nowait(_event(change, manifest))
 
 
-def _parse(path: str) -> tuple[str, str | None, str]:
-    """The path of the collection in all namespaces, the namespace, and the name of one object ("": the collection)."""
-    head, _, rest = path.partition("/namespaces/")
-    if rest and "/" not in rest:
-        return f"{head}/namespaces", None, rest
-    if rest:
-        namespace, plural, name = (*rest.split("/"), "")[:3]
-        return f"{head}/{plural}", namespace, name
-    if path not in _COLLECTIONS and path.rpartition("/")[0] in _COLLECTIONS:
-        collection, _, name = path.rpartition("/")
-        return collection, None, name
-    return path, None, ""
+def _with_own_part(present: Manifest, wanted: Manifest, subresource: str) -> Manifest:
+    """The object after a write by its status' path, which changes the status alone, or by its own, which changes all
+    but the status."""
+    base, status = (present, wanted) if subresource == "status" else (wanted, present)
+    written = {name: value for name, value in base.items() if name != "status"}
+    return written | ({"status": status["status"]} if "status" in status else {})
 
 
-def _name_of(path: str) -> str:
-    return _parse(path)[2]
+def _generation(stored: Manifest, present: Manifest | None) -> int:
+    if present is None:
+        return 1
+    same = stored.get("spec") == present.get("spec")
+    return int(present["metadata"]["generation"]) + (0 if same else 1)
 
 
 def _merged(present: Manifest, patch: Manifest) -> Manifest:

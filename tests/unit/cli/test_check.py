@@ -213,3 +213,35 @@ def test_there_must_be_something_to_check(steerway: Run) -> None:
     code, _, err = steerway("check")
     assert code == 2
     assert "give a PATH, or --config FILE" in err
+
+
+POLICY = """
+apiVersion: steerway.io/v1alpha1
+kind: TrafficPolicy
+metadata: {name: backend, namespace: shop}
+spec:
+  targetRefs: [{group: "", kind: Service, name: backend}]
+  timeout: {request: 10s}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: backend, namespace: shop}
+spec:
+  parentRefs: [{group: "", kind: Service, name: backend}]
+  rules: [{backendRefs: [{name: backend, port: 50051}]}]
+"""
+
+
+def test_policies_and_routes_are_read(steerway: Run, write: Callable[[str, str], None]) -> None:
+    """They count, good as broken."""
+    write("a.yaml", GOOD)
+    write("b.yaml", POLICY)
+    code, out, _ = steerway("check", ".")
+    assert code == 0
+    assert "✓ b.yaml:2: TrafficPolicy shop/backend\n✓ b.yaml:9: GRPCRoute shop/backend\n" in out
+    assert out.endswith("4 good, 0 broken, 1 not read (-v lists them)\n")
+    write("b.yaml", POLICY.replace("timeout: {request: 10s}", "timeouts: {request: 10s}"))
+    code, out, _ = steerway("check", ".")
+    assert code == 1
+    assert "✗ b.yaml:7: TrafficPolicy shop/backend: unknown field 'timeouts': did you mean timeout?" in out
+    assert out.endswith("3 good, 1 broken, 1 not read (-v lists them)\n")

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import pytest
@@ -17,7 +18,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 def test_every_command_has_help(steerway: Run) -> None:
     """`--help` and `-h` work everywhere and name the exit codes once."""
-    assert sorted(cli.commands) == ["bootstrap", "check", "serve", "version"]
+    assert sorted(cli.commands) == ["bootstrap", "check", "crd", "serve", "version"]
     for name in cli.commands:
         code, out, _ = steerway(name, "-h")
         assert code == 0
@@ -140,3 +141,9 @@ def test_a_reader_that_leaves_early_is_no_crash() -> None:
         assert process.stderr is not None
         process.stdout.close()
         assert "Traceback" not in process.stderr.read()
+
+
+def test_the_crd_is_printed_as_it_is_deployed(steerway: Run) -> None:
+    """So that `steerway crd | kubectl apply -f -` needs no checkout."""
+    deployed = Path(__file__).parents[3] / "deploy" / "crds" / "steerway.io_trafficpolicies.yaml"
+    assert steerway("crd") == (0, deployed.read_text(encoding="utf-8"), "")

@@ -5,8 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from steerway.sources.objects import NOISY_ANNOTATIONS, EndpointSlice, ObjectMeta, Service
-from steerway.sources.validation import conversion_fault, faults, first_fault, json_path
+from steerway.sources.fault import conversion_fault, json_path
+from steerway.sources.gateway import GRPCRoute, HTTPRoute
+from steerway.sources.objects import EndpointSlice, ObjectMeta, Service
+from steerway.sources.slim import NOISY_ANNOTATIONS
+from steerway.sources.validation import faults, first_fault
 
 GOOD_SERVICE: dict[str, Any] = {
     "metadata": {"name": "backend", "namespace": "shop"},
@@ -162,3 +165,57 @@ def test_noise_does_not_make_objects_differ() -> None:
     assert ObjectMeta("a", "b", labels={}, annotations=noisy) == ObjectMeta("a", "b")
     kept = ObjectMeta("a", "b", annotations={**noisy, "mine": "y"})
     assert kept.annotations == {"mine": "y"}
+
+
+def route(kind: str, *matches: dict[str, Any], name: str = "r") -> GRPCRoute | HTTPRoute:
+    value = {
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"rules": [{}, {"matches": [{}, *matches]}]},
+    }
+    return msgspec.convert(value, GRPCRoute if kind == "GRPCRoute" else HTTPRoute)
+
+
+BAD = {"type": "RegularExpression", "name": "x-user", "value": "(?=a)"}
+FIRST = ("spec", "rules", 1, "matches", 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "match", "place"),
+    [
+        ("GRPCRoute", {"method": {"type": "RegularExpression", "service": "("}}, ("method", "service")),
+        ("GRPCRoute", {"method": {"type": "RegularExpression", "method": "("}}, ("method", "method")),
+        ("GRPCRoute", {"headers": [{"name": "a", "value": "("}, BAD]}, ("headers", 1, "value")),
+        ("HTTPRoute", {"path": {"type": "RegularExpression", "value": ""}}, ("path", "value")),
+        ("HTTPRoute", {"headers": [BAD]}, ("headers", 0, "value")),
+        ("HTTPRoute", {"queryParams": [BAD]}, ("queryParams", 0, "value")),
+        ("HTTPRoute", {"headers": [BAD | {"value": "a" * 1025}]}, ("headers", 0, "value")),
+        ("HTTPRoute", {"headers": [{"name": "x user", "value": "a"}]}, ("headers", 0, "name")),
+        ("GRPCRoute", {"headers": [{"name": "x-user\n", "value": "a"}]}, ("headers", 0, "name")),
+    ],
+)
+def test_what_would_end_a_client_makes_a_route_none(
+    kind: str, match: dict[str, Any], place: tuple[Any, ...]
+) -> None:
+    """Regular expressions wherever a route may have one, and names of headers."""
+    fault = first_fault(route(kind, match))
+    assert fault is not None
+    assert fault.path == (*FIRST, *place)
+    assert fault.cure
+
+
+def test_a_route_that_clients_can_use_has_no_fault() -> None:
+    """What is not of type RegularExpression is no expression."""
+    header = {"name": "x-`user`", "value": "("}
+    assert (
+        first_fault(route("GRPCRoute", {"method": {"service": "("}, "headers": [header]}, name="a.b")) is None
+    )
+    path = {"path": {"value": "/("}, "queryParams": [{"name": "a b", "value": "("}]}
+    assert first_fault(route("HTTPRoute", path)) is None
+
+
+def test_names_of_what_nobody_dials_may_have_dots() -> None:
+    """Up to 253 characters."""
+    fault = first_fault(route("GRPCRoute", name="a" * 64))
+    assert fault is not None
+    assert fault.path == ("metadata", "name")
+    assert "at most 253" in fault.cure

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from steerway.errors import DocumentError
-from steerway.sources.validation import Path
+from steerway.sources.fault import Path
 
 MAX_DEPTH = 100
 """Levels of nesting. Kubernetes objects need about 20 and Envoy's filter chains about 40."""

@@ -7,10 +7,10 @@ only; who keeps which object when an entry breaks is decided in `history.py`.
 
 from dataclasses import dataclass
 
+from steerway.sources.fault import Fault, Path, json_path
 from steerway.sources.files.document import Document
 from steerway.sources.objects import Object, ObjectKey
 from steerway.sources.store import Problem
-from steerway.sources.validation import Fault, Path, json_path
 
 
 @dataclass(frozen=True, slots=True)

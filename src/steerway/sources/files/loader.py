@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from steerway.sources.fault import Fault
 from steerway.sources.files import document
 from steerway.sources.files.document import BrokenDocument, Document
 from steerway.sources.files.entry import Entry, Origin
@@ -18,7 +19,6 @@ from steerway.sources.files.scan import FoundFile, scan
 from steerway.sources.files.xds import is_xds, read_xds
 from steerway.sources.objects import Object, ObjectKey
 from steerway.sources.store import Problem
-from steerway.sources.validation import Fault
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """Largest file that is read. 5,000 endpoints are less than 1 MiB; a file beyond this is not a manifest, and

@@ -1,8 +1,9 @@
 """Kubernetes manifests: a document with `apiVersion` and `kind` becomes slim objects.
 
-Services and EndpointSlices are read, also inside a List, and Namespaces that have labels or say whether they are
-private, enabled or exported; every other kind is ignored, since people point steerway at whole folders of manifests.
-Fields that steerway does not read are not judged: the API server does that.
+Services, EndpointSlices, TrafficPolicies and what the Gateway API attaches to Services are read, also inside a List,
+and Namespaces that have labels or say whether they are private, enabled or exported; every other kind is ignored,
+since people point steerway at whole folders of manifests. Fields that steerway does not read are not judged: the API
+server does that. TrafficPolicies are steerway's own, so a field that they do not have is an error.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,11 @@ from typing import Any
 
 import msgspec
 
+from steerway.sources import crd
+from steerway.sources.fault import Fault, Path, conversion_fault
 from steerway.sources.files.entry import Entry, Origin
+from steerway.sources.files.unknown_field import unknown_fields
+from steerway.sources.gateway import GROUP, BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.objects import (
     ENABLED_ANNOTATION,
     EXPORT_ANNOTATION,
@@ -20,12 +25,19 @@ from steerway.sources.objects import (
     ObjectKey,
     Service,
 )
-from steerway.sources.validation import Fault, Path, conversion_fault, first_fault
+from steerway.sources.traffic_policy import POLICY_GROUP, POLICY_VERSION, TrafficPolicy
+from steerway.sources.validation import Judged, first_fault
 
-_TYPES: dict[tuple[str, str], type[Namespace] | type[Service] | type[EndpointSlice]] = {
+_TYPES: dict[tuple[str, str], type[Judged]] = {
     ("v1", "Namespace"): Namespace,
     ("v1", "Service"): Service,
     ("discovery.k8s.io/v1", "EndpointSlice"): EndpointSlice,
+    (f"{GROUP}/v1", "GRPCRoute"): GRPCRoute,
+    (f"{GROUP}/v1", "HTTPRoute"): HTTPRoute,
+    (f"{GROUP}/v1beta1", "ReferenceGrant"): ReferenceGrant,
+    (f"{GROUP}/v1", "ReferenceGrant"): ReferenceGrant,
+    (f"{GROUP}/v1", "BackendTLSPolicy"): BackendTLSPolicy,
+    (f"{POLICY_GROUP}/{POLICY_VERSION}", "TrafficPolicy"): TrafficPolicy,
 }
 _WORDS = (ENABLED_ANNOTATION, EXPORT_ANNOTATION, PRIVATE_ANNOTATION)
 _API_VERSIONS = {kind: api_version for api_version, kind in _TYPES}
@@ -97,10 +109,13 @@ def _read_object(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
         name, namespace = metadata.get("name"), metadata["namespace"]
         if isinstance(name, str) and isinstance(namespace, str) and name:
             subject = ObjectKey(kind, namespace, name)
+    wanted = _TYPES[value["apiVersion"], kind]
+    if wanted is TrafficPolicy and (unknown := next(unknown_fields(value, crd.schema()), None)) is not None:
+        return origin.broken(path, unknown, kind, subject)
     try:
-        found = msgspec.convert(value, _TYPES[value["apiVersion"], kind])
+        found = msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
-        return origin.broken(path, conversion_fault(error), kind, subject)
+        return origin.broken(path, conversion_fault(error, wanted), kind, subject)
     if (fault := first_fault(found)) is not None:
         return origin.broken(path, fault, kind, subject)
     if isinstance(found, Namespace) and not _says_something(found):

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from steerway.sources.fault import Fault, Path
 from steerway.sources.files.entry import Entry, Origin
 from steerway.sources.objects import (
     SERVICE_NAME_LABEL,
@@ -25,7 +26,7 @@ from steerway.sources.objects import (
     ServicePort,
     ServiceSpec,
 )
-from steerway.sources.validation import Fault, Path, address_family, port_fault
+from steerway.sources.validation import address_family, port_fault
 
 FILE_STEM = "mapping"
 """A file of this name is a mapping; elsewhere the top-level key `mapping` makes it one."""

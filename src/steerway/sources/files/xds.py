@@ -8,9 +8,9 @@ live.
 from collections.abc import Iterator
 from typing import Any
 
+from steerway.sources.fault import Fault, Path
 from steerway.sources.files.entry import Entry, Origin
 from steerway.sources.objects import XdsResource
-from steerway.sources.validation import Fault, Path
 
 _PREFIX = "type.googleapis.com/"
 _WRAPPER = "type.googleapis.com/envoy.service.discovery.v3.Resource"

@@ -8,9 +8,12 @@ from typing import Any
 
 import msgspec
 
+from steerway.sources.fault import conversion_fault
+from steerway.sources.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page, WatchedObject
 from steerway.sources.objects import EndpointSlice, Namespace, Node, ObjectKey, Pod, Service
-from steerway.sources.validation import conversion_fault, first_fault
+from steerway.sources.traffic_policy import TrafficPolicy
+from steerway.sources.validation import first_fault
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """Longest line of a watch. etcd takes objects up to 1.5 MiB; what is longer is no event."""
@@ -55,12 +58,20 @@ _LISTS = msgspec.json.Decoder(_List)
 _LINES = msgspec.json.Decoder(_WatchLine)
 _IDENTITIES = msgspec.json.Decoder(_Identified)
 _STATUSES = msgspec.json.Decoder(_Status)
+_TYPES: tuple[type[WatchedObject], ...] = (
+    Namespace,
+    Service,
+    EndpointSlice,
+    Pod,
+    Node,
+    GRPCRoute,
+    HTTPRoute,
+    ReferenceGrant,
+    BackendTLSPolicy,
+    TrafficPolicy,
+)
 _OBJECTS: dict[str, msgspec.json.Decoder[WatchedObject]] = {
-    "Namespace": msgspec.json.Decoder(Namespace),
-    "Service": msgspec.json.Decoder(Service),
-    "EndpointSlice": msgspec.json.Decoder(EndpointSlice),
-    "Pod": msgspec.json.Decoder(Pod),
-    "Node": msgspec.json.Decoder(Node),
+    each.__name__: msgspec.json.Decoder(each) for each in _TYPES
 }
 
 

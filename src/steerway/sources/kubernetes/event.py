@@ -7,9 +7,9 @@ import enum
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from steerway.sources.objects import EndpointSlice, Namespace, Node, ObjectKey, Pod, Service
+from steerway.sources.objects import Attached, EndpointSlice, Namespace, Node, ObjectKey, Pod, Service
 
-WatchedObject: TypeAlias = Namespace | Service | EndpointSlice | Pod | Node
+WatchedObject: TypeAlias = Namespace | Service | EndpointSlice | Pod | Node | Attached
 
 
 @dataclass(frozen=True, slots=True)

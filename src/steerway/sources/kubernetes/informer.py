@@ -20,6 +20,7 @@ from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.cure import cure
 from steerway.sources.kubernetes.decode import BROKEN, decode_event, decode_page
 from steerway.sources.kubernetes.event import Failure, Item, Page
+from steerway.sources.kubernetes.resource import Resource
 from steerway.sources.kubernetes.watcher import Delta, ListPage, Remove, Replace, Upsert, Wait, Watch, Watcher
 from steerway.sources.objects import ObjectKey
 from steerway.sources.store import Batch, Problem
@@ -29,43 +30,6 @@ log = structlog.get_logger()
 
 _REFUSED = (401, 403, 404)
 """Answers that stay the same until somebody changes a Role."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A kind and where the API server has it: `group_path` is `/api/v1` or `/apis/GROUP/VERSION`. `loss`: what is not
-    known without it; "" when nothing can be served without it."""
-
-    kind: str
-    plural: str
-    group_path: str
-    loss: str = ""
-
-    @property
-    def api_version(self) -> str:
-        """As manifests have it: `v1` or `GROUP/VERSION`."""
-        return self.group_path.removeprefix("/apis/").removeprefix("/api/")
-
-    @property
-    def group(self) -> str:
-        """The API group as RBAC rules name it: "" for the core group."""
-        return self.api_version.rpartition("/")[0]
-
-    def path(self, namespace: str | None) -> str:
-        """The collection's path, of one namespace or (None) of all."""
-        inside = f"/namespaces/{namespace}" if namespace is not None else ""
-        return f"{self.group_path}{inside}/{self.plural}"
-
-
-NAMESPACES = Resource("Namespace", "namespaces", "/api/v1")
-SERVICES = Resource("Service", "services", "/api/v1")
-ENDPOINT_SLICES = Resource("EndpointSlice", "endpointslices", "/apis/discovery.k8s.io/v1")
-PODS = Resource(
-    "Pod", "pods", "/api/v1", "the namespace and place of clients whose bootstrap does not say them"
-)
-NODES = Resource(
-    "Node", "nodes", "/api/v1", "the zone and region of clients whose bootstrap does not say them"
-)
 
 
 SILENT_SECONDS = 180.0
@@ -86,7 +50,7 @@ class InformerStatus:
 
 class Informer:
     """Runs a `Watcher`; `settled` is set once the first list is in the store, whole, or was refused for a kind that
-    can be done without."""
+    can be done without, or is not installed."""
 
     def __init__(
         self,
@@ -108,6 +72,7 @@ class Informer:
         self._bad: set[str] = set()
         self._heard_at = time.monotonic()
         self._silence_told = False
+        self._absence_told = False
         self.failing_since: float | None = None
         """Since when the API server does not answer (seconds of `time.monotonic`); None: it does."""
         scope = f"namespace {namespace}" if namespace is not None else "all namespaces"
@@ -160,10 +125,13 @@ class Informer:
             page = await self._page(query)
         except SourceError as error:
             failure = _failure(error)
+            if self._not_installed(failure):
+                return
             self._watcher.on_list_failed(failure)
             self._failed("list", failure)
             return
         self._contact()
+        self._absence_told = False
         if (delta := self._watcher.on_page(page)) is not None:
             telemetry.INFORMER_RELISTS.labels(self._label, self._watcher.list_reason).inc()
             self._write(delta)
@@ -195,6 +163,8 @@ class Informer:
                         break
         except SourceError as error:
             failure = _failure(error)
+            if opened is None and self._not_installed(failure):
+                return
             if opened is None:
                 self._watcher.on_watch_failed(failure)
                 self._failed("watch", failure)
@@ -260,6 +230,19 @@ class Informer:
         self._bad -= cleared
         return dict.fromkeys(cleared, ())
 
+    def _not_installed(self, failure: Failure) -> bool:
+        """Whether the failure is that the API server does not know the kind and need not; then it is done with."""
+        if failure.status != 404 or not self._resource.custom:
+            return False
+        self._contact()
+        if not self._absence_told:
+            self._absence_told = True
+            self._log.info("kind_not_installed", api_version=self._resource.api_version)
+        if (gone := self._watcher.on_absent()) is not None:
+            self._write(gone)
+        self.settled.set()
+        return True
+
     def _failed(self, verb: str, failure: Failure) -> None:
         if failure.expired:  # part of the protocol; a relist follows
             self._log.info(f"{verb}_expired", reason=str(failure))
@@ -278,7 +261,7 @@ class Informer:
         reason = f"cannot {verb}: {failure}"
         if self._resource.loss and failure.status in _REFUSED:
             reason += f"; without it nobody knows {self._resource.loss}"
-            advice += ", or set kubernetes.client_place to off"
+            advice += f", or set {self._resource.opt_out}"
             self.settled.set()
         problem = Problem(self._subject, reason, advice)
         self._apply(Batch(problems={self._subject: (problem,)}))

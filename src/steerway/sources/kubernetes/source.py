@@ -10,17 +10,21 @@ import structlog
 
 from steerway.sources.kubernetes.access import Access, RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
-from steerway.sources.kubernetes.informer import (
+from steerway.sources.kubernetes.informer import Informer, InformerStatus
+from steerway.sources.kubernetes.namespace import detect_namespace
+from steerway.sources.kubernetes.resource import (
+    BACKEND_TLS_POLICIES,
     ENDPOINT_SLICES,
+    GRPC_ROUTES,
+    HTTP_ROUTES,
     NAMESPACES,
     NODES,
     PODS,
+    REFERENCE_GRANTS,
     SERVICES,
-    Informer,
-    InformerStatus,
+    TRAFFIC_POLICIES,
     Resource,
 )
-from steerway.sources.kubernetes.namespace import detect_namespace
 from steerway.sources.store import Batch, ObjectStore
 
 log = structlog.get_logger()
@@ -37,7 +41,8 @@ class KubernetesOptions:
     (see `namespace.py`). `namespace_words`: whether annotations and labels of Namespaces matter. `place`: whether Pods
     and Nodes are followed, to know where clients are; a server that does not show them holds up nothing. Namespaces and
     Nodes belong to the cluster, and are followed only where all namespaces are. `cluster`: the name of a remote
-    cluster, for metrics and logs; "" for the local one.
+    cluster, for metrics and logs; "" for the local one. `policies`: whether TrafficPolicies and what the Gateway API
+    attaches to Services are followed, as far as the API server knows these kinds.
     """
 
     kubeconfig: Path | None = None
@@ -46,6 +51,7 @@ class KubernetesOptions:
     namespace_words: bool = False
     place: bool = False
     cluster: str = ""
+    policies: bool = False
 
 
 class KubernetesSource:
@@ -114,6 +120,8 @@ class KubernetesSource:
             found.append(NAMESPACES)
         if self._options.place:
             found += [PODS, NODES] if everywhere else [PODS]
+        if self._options.policies:
+            found += [GRPC_ROUTES, HTTP_ROUTES, REFERENCE_GRANTS, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES]
         return tuple(found)
 
     def _namespaces(self, access: Access) -> tuple[str | None, ...]:

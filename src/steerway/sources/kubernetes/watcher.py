@@ -8,7 +8,7 @@
 
 The caller asks `action`, does it, and reports what happened; deltas come back for it to apply. After every
 relist the delta is a `Replace`: what was deleted while no watch was open is found because it is missing
-there.
+there. A kind that the API server does not know, and need not, is looked for once a minute.
 
 Waiting: exponential with jitter, apart for lists and watches. The list's resets with a whole list, the
 watch's with an event, a bookmark or a watch that lived a while; opening a connection resets nothing, since a
@@ -34,6 +34,8 @@ LIVED_SECONDS = 10.0
 FIRST_WAIT_SECONDS = 0.8
 LONGEST_WAIT_SECONDS = 30.0
 """Waits as in client-go's reflector: short enough for a restart of the API server, long enough for a sick one."""
+ABSENT_WAIT_SECONDS = 60.0
+"""How often is looked for a kind that the API server does not know: installing one is no emergency."""
 HASTE_SECONDS = 1.0
 """A watch that ended sooner is not reopened at once, events or not."""
 
@@ -114,6 +116,7 @@ class Watcher:
         self._timeout = 0
         self._progress = False  # the present watch has given an event or a bookmark
         self._expired_before = False  # expired once already, and no progress since
+        self._absent_before = False  # said to be unknown, and no page since
         self.list_reason = "start"
         """Why the present or last list was taken: `start`, `expired` or `error`."""
 
@@ -141,6 +144,7 @@ class Watcher:
             self._token = page.continue_token
             return None
         complete = Replace(tuple(self._items))
+        self._absent_before = False
         self._list_backoff.reset()
         self._items, self._token, self._limit = [], "", PAGE_SIZE
         self._version = page.resource_version
@@ -156,6 +160,15 @@ class Watcher:
             self._relist("expired")
             self._limit = 0
         self._pause = max(self._list_backoff.next(), failure.retry_after_seconds)
+
+    def on_absent(self) -> Replace | None:
+        """The API server does not know the kind, and may do without it. Said twice, that is the truth: there are no
+        objects. Once, it may be a server on its way up, which has not read its CustomResourceDefinitions yet."""
+        gone = Replace(()) if self._absent_before else None
+        self._absent_before = True
+        self._relist("start")
+        self._pause = ABSENT_WAIT_SECONDS * (0.5 + self._jitter() / 2)
+        return gone
 
     def on_event(self, event: Event) -> Upsert | Remove | None:
         """A line of the watch has come."""

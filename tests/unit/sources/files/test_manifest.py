@@ -1,9 +1,16 @@
 """Kubernetes manifests in files: what is read, what is ignored, what is broken and where."""
 
+import json
+
+import pytest
+from tests.support.policy_example import BROKEN, FULL, MISTYPED, Mistyped, policy
+
 from steerway.sources.files.document import Document, read_documents
 from steerway.sources.files.entry import Entry, Origin
 from steerway.sources.files.manifest import is_manifest, read_manifest
+from steerway.sources.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.objects import EndpointSlice, Namespace, ObjectKey, Service
+from steerway.sources.traffic_policy import TrafficPolicy
 
 
 def read(text: str) -> list[Entry]:
@@ -125,6 +132,14 @@ def test_near_misses_are_broken_not_ignored() -> None:
         "apiVersion: discovery.k8s.io/v1beta1\nkind: EndpointSlice": "write apiVersion: discovery.k8s.io/v1",
         "apiVersion: v1\nkind: service": "write kind: Service",
         "apiVersion: v2\nkind: Service": "write apiVersion: v1",
+        "apiVersion: steerway.io/v1\nkind: TrafficPolicy": "write apiVersion: steerway.io/v1alpha1",
+        "apiVersion: gateway.networking.k8s.io/v1alpha2\nkind: GRPCRoute": (
+            "write apiVersion: gateway.networking.k8s.io/v1"
+        ),
+        "apiVersion: gateway.networking.k8s.io/v1alpha2\nkind: ReferenceGrant": (
+            "write apiVersion: gateway.networking.k8s.io/v1"
+        ),
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: GrpcRoute": "write kind: GRPCRoute",
         "kind: Service": "add apiVersion",
         "apiVersion: v1": "add kind",
     }
@@ -132,3 +147,122 @@ def test_near_misses_are_broken_not_ignored() -> None:
         (entry,) = read(text + "\nmetadata: {name: a}\n")
         assert entry.problem is not None, text
         assert entry.problem.cure == cure
+
+
+GATEWAY_API = """\
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: shop.v2, namespace: shop, labels: {a: b}}
+spec:
+  parentRefs: [{group: "", kind: Service, name: backend, port: 80}]
+  rules:
+  - matches: [{method: {type: RegularExpression, service: "shop\\\\..*"}}]
+    backendRefs: [{name: backend-v2, port: 80, weight: 1}]
+    unknown: not judged
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web}
+spec: {rules: [{timeouts: {request: 10s}}]}
+---
+apiVersion: gateway.networking.k8s.io/v1beta1
+kind: ReferenceGrant
+metadata: {name: old}
+spec: {from: [{group: gateway.networking.k8s.io, kind: GRPCRoute, namespace: shop}], to: [{group: "", kind: Service}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ReferenceGrant
+metadata: {name: new}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: tls}
+spec: {targetRefs: [{group: "", kind: Service, name: backend}], validation: {hostname: backend.shop}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge}
+"""
+
+
+def test_what_is_attached_to_services_is_read() -> None:
+    """Routes, grants and TLS policies of the Gateway API; a Gateway is nobody's business here."""
+    *found, gateway = read(GATEWAY_API)
+    assert [(type(entry.objects[0]), entry.name) for entry in found] == [
+        (GRPCRoute, "shop/shop.v2"),
+        (HTTPRoute, "own/web"),
+        (ReferenceGrant, "own/old"),
+        (ReferenceGrant, "own/new"),
+        (BackendTLSPolicy, "own/tls"),
+    ]
+    assert gateway.ignored
+    (listed,) = read(
+        "apiVersion: steerway.io/v1alpha1\nkind: TrafficPolicyList\nitems:\n- metadata: {name: a}\n"
+        '  spec: {targetRefs: [{group: "", kind: Service, name: b}]}\n'
+    )
+    assert isinstance(listed.objects[0], TrafficPolicy)
+
+
+def test_a_bad_regular_expression_costs_its_route_alone() -> None:
+    """With its line, its reason in RE2's words, and a cure."""
+    bad, *others = read(GATEWAY_API.replace("shop\\\\..*", "(?=shop)"))
+    assert str(bad.problem) == (
+        "x.yaml:7: GRPCRoute shop/shop.v2: not a regular expression that clients can use: invalid perl operator: (?="
+        " at $.spec.rules[0].matches[0].method.service"
+        " (write it in RE2 syntax (https://github.com/google/re2/wiki/Syntax), at most 1024 characters)"
+    )
+    assert all(entry.ok for entry in others)
+
+
+def test_a_policy_with_every_section_is_read() -> None:
+    """Also as an API server gives it out: with a status and metadata of its own."""
+    status = {
+        "ancestors": [
+            {"ancestorRef": {"name": "backend"}, "controllerName": "steerway.io/x", "conditions": []}
+        ]
+    }
+    metadata = {
+        "name": "a",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "generation": 3,
+        "managedFields": [],
+    }
+    (entry,) = read(json.dumps(policy(FULL) | {"status": status, "metadata": metadata}))
+    assert entry.problem is None
+    found = entry.objects[0]
+    assert isinstance(found, TrafficPolicy)
+    assert (found.metadata.generation, found.metadata.creation_timestamp) == (3, "2026-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("example", MISTYPED, ids=lambda example: example.name)
+def test_what_an_api_server_refuses_is_a_problem_with_its_place(example: Mistyped) -> None:
+    """Unknown fields, too, which an API server would drop without a word to files."""
+    (entry,) = read(json.dumps(policy(example.spec)))
+    assert entry.subject == ObjectKey("TrafficPolicy", "shop", "example")
+    assert entry.problem is not None
+    assert entry.problem.reason.startswith(f"TrafficPolicy shop/example: {example.reason}")
+    assert entry.problem.cure
+
+
+def test_a_misspelt_field_is_named_with_its_line_and_the_nearest_one() -> None:
+    """One that is near to nothing names those that there are."""
+    text = (
+        "apiVersion: steerway.io/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: a}\nspec:\n"
+        '  targetRefs: [{group: "", kind: Service, name: b}]\n  limits:\n    max_requests: 7\n'
+    )
+    (near,) = read(text)
+    assert str(near.problem) == (
+        "x.yaml:7: TrafficPolicy own/a: unknown field 'max_requests': did you mean maxRequests?"
+        " at $.spec.limits.max_requests (known here: maxRequests)"
+    )
+    (far,) = read(text.replace("spec:", "extra: 1\nspec:"))
+    assert far.problem is not None
+    assert far.problem.reason == "TrafficPolicy own/a: unknown field 'extra' at $.extra"
+
+
+def test_a_broken_rule_is_a_problem_with_its_place() -> None:
+    """And the rule's own message."""
+    for example in BROKEN:
+        (entry,) = read(json.dumps(policy(example.bad)))
+        assert entry.problem is not None
+        assert example.message in entry.problem.reason

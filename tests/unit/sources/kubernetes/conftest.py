@@ -24,6 +24,7 @@ def haste(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         return
     monkeypatch.setattr(watcher, "FIRST_WAIT_SECONDS", 0.01)
     monkeypatch.setattr(watcher, "LONGEST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(watcher, "ABSENT_WAIT_SECONDS", 0.02)
 
 
 @pytest.fixture

@@ -27,13 +27,16 @@ class Running:
         namespaces: Any = None,
         namespace_words: bool = False,
         place: bool = False,
+        policies: bool = False,
     ) -> None:
         self.store = ObjectStore()
         self.store.register("kubernetes")
         self.heard: list[frozenset[ObjectKey]] = []
         self._news = asyncio.Event()
         self.store.listen(self._hear)
-        options = KubernetesOptions(kubeconfig, context, namespaces, namespace_words, place)
+        options = KubernetesOptions(
+            kubeconfig, context, namespaces, namespace_words, place, policies=policies
+        )
         self.source = KubernetesSource(options, self.store)
         self.task = asyncio.create_task(self.source.run())
 

@@ -5,6 +5,7 @@ import pytest
 
 from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page
 from steerway.sources.kubernetes.watcher import (
+    ABSENT_WAIT_SECONDS,
     PAGE_SIZE,
     Action,
     Backoff,
@@ -298,3 +299,17 @@ def test_jitter_cuts_a_wait_by_half_at_most() -> None:
     """Replicas that failed together do not try again together."""
     for jitter, expected in ((0.0, 0.4), (0.5, 0.6), (1.0, 0.8)):
         assert Backoff(jitter=lambda jitter=jitter: jitter).next() == pytest.approx(expected)
+
+
+def test_a_kind_that_is_not_installed_is_looked_for_at_a_slow_pace() -> None:
+    """Always the same one, since nothing is wrong; what was known of it is gone when it is said twice."""
+    watcher = listed("10", "a")
+    assert watcher.on_absent() is None
+    assert not watcher.watching
+    assert waited(watcher) == ABSENT_WAIT_SECONDS
+    assert watcher.action == FIRST
+    assert watcher.on_absent() == Replace(())
+    assert waited(watcher) == ABSENT_WAIT_SECONDS
+    assert watcher.on_page(Page((item("b"),), "20")) == Replace((item("b"),))
+    assert version_of(watcher.action) == "20"
+    assert watcher.on_absent() is None

@@ -1,0 +1,26 @@
+"""Fields that a kind does not have: an API server would drop or refuse them, and a file must not do less.
+
+Judged for kinds whose whole schema is known here. Of all others only what is read is judged.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from steerway.config.name import nearest
+from steerway.sources.fault import Fault, Path
+
+
+def unknown_fields(value: Any, schema: dict[str, Any], path: Path = ()) -> Iterator[Fault]:
+    """A fault for each key that the OpenAPI `schema` does not name, in the order of the manifest. Where the schema says
+    nothing of fields (`metadata`), nothing is judged; neither is a value of the wrong type."""
+    if isinstance(value, dict) and "properties" in schema:
+        known: dict[str, Any] = schema["properties"]
+        for key, inner in value.items():
+            if key in known:
+                yield from unknown_fields(inner, known[key], (*path, key))
+            else:
+                reason = f"unknown field {key!r}{nearest(str(key), known)}"
+                yield Fault((*path, key), reason, f"known here: {', '.join(known)}")
+    elif isinstance(value, list) and "items" in schema:
+        for index, inner in enumerate(value):
+            yield from unknown_fields(inner, schema["items"], (*path, index))

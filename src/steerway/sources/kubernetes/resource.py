@@ -1,0 +1,79 @@
+"""The kinds that are followed: where the API server has them, and what is lost without them."""
+
+from dataclasses import dataclass
+
+from steerway.sources.gateway import GROUP
+from steerway.sources.traffic_policy import POLICY_GROUP, POLICY_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind and where the API server has it: `group_path` is `/api/v1` or `/apis/GROUP/VERSION`. `loss`: what is not
+    known without it; "" when nothing can be served without it. `opt_out`: how to say that it is not wanted. `custom`:
+    whether a CustomResourceDefinition brings it, so that an API server may not know it and nothing is amiss."""
+
+    kind: str
+    plural: str
+    group_path: str
+    loss: str = ""
+    opt_out: str = ""
+    custom: bool = False
+
+    @property
+    def api_version(self) -> str:
+        """As manifests have it: `v1` or `GROUP/VERSION`."""
+        return self.group_path.removeprefix("/apis/").removeprefix("/api/")
+
+    @property
+    def group(self) -> str:
+        """The API group as RBAC rules name it: "" for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    def path(self, namespace: str | None) -> str:
+        """The collection's path, of one namespace or (None) of all."""
+        inside = f"/namespaces/{namespace}" if namespace is not None else ""
+        return f"{self.group_path}{inside}/{self.plural}"
+
+
+NAMESPACES = Resource("Namespace", "namespaces", "/api/v1")
+SERVICES = Resource("Service", "services", "/api/v1")
+ENDPOINT_SLICES = Resource("EndpointSlice", "endpointslices", "/apis/discovery.k8s.io/v1")
+PODS = Resource(
+    "Pod",
+    "pods",
+    "/api/v1",
+    "the namespace and place of clients whose bootstrap does not say them",
+    "kubernetes.client_place to off",
+)
+NODES = Resource(
+    "Node",
+    "nodes",
+    "/api/v1",
+    "the zone and region of clients whose bootstrap does not say them",
+    "kubernetes.client_place to off",
+)
+
+
+def _custom(kind: str, plural: str, group: str, version: str, loss: str) -> Resource:
+    return Resource(
+        kind, plural, f"/apis/{group}/{version}", loss, "kubernetes.policies to false", custom=True
+    )
+
+
+_ROUTES = "the routes of the Gateway API"
+GRPC_ROUTES = _custom("GRPCRoute", "grpcroutes", GROUP, "v1", _ROUTES)
+HTTP_ROUTES = _custom("HTTPRoute", "httproutes", GROUP, "v1", _ROUTES)
+# The version that every installation serves.
+REFERENCE_GRANTS = _custom(
+    "ReferenceGrant",
+    "referencegrants",
+    GROUP,
+    "v1beta1",
+    "which Services routes of other namespaces may refer to",
+)
+BACKEND_TLS_POLICIES = _custom(
+    "BackendTLSPolicy", "backendtlspolicies", GROUP, "v1", "the TLS policies of backends"
+)
+TRAFFIC_POLICIES = _custom(
+    "TrafficPolicy", "trafficpolicies", POLICY_GROUP, POLICY_VERSION, "the traffic policies"
+)

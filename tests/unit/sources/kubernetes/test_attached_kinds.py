@@ -1,0 +1,173 @@
+"""TrafficPolicies and kinds of the Gateway API: followed where they are installed, and not missed elsewhere."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+import yaml
+from running_informers import Running, service
+from tests.support.policy_example import FULL, policy
+
+from steerway.sources.files import load
+from steerway.sources.objects import Object, ObjectKey
+from steerway.sources.traffic_policy import TrafficPolicy
+from steerway.testing.fake_api_server import FakeApiServer
+
+Run = Callable[..., Running]
+
+GATEWAY = "gateway.networking.k8s.io"
+PLURALS = {"grpcroutes", "httproutes", "referencegrants", "backendtlspolicies", "trafficpolicies"}
+KEY = ObjectKey("TrafficPolicy", "shop", "example")
+
+
+def route(kind: str, service: str = "shop.Backend") -> dict[str, Any]:
+    match = {"method": {"type": "RegularExpression", "service": service}} if kind == "GRPCRoute" else {}
+    return {
+        "apiVersion": f"{GATEWAY}/v1",
+        "kind": kind,
+        "metadata": {
+            "name": "r",
+            "namespace": "shop",
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "generation": 1,
+        },
+        "spec": {
+            "parentRefs": [{"group": "", "kind": "Service", "name": "backend"}],
+            "rules": [{"matches": [match], "backendRefs": [{"name": "backend", "port": 80}]}],
+        },
+    }
+
+
+def manifests() -> list[dict[str, Any]]:
+    """One object of each kind."""
+    metadata = {"name": "r", "namespace": "shop", "generation": 1}
+    grant = {
+        "from": [{"group": GATEWAY, "kind": "GRPCRoute", "namespace": "web"}],
+        "to": [{"group": "", "kind": "Service"}],
+    }
+    target = {"group": "", "kind": "Service", "name": "backend"}
+    tls = {"targetRefs": [target], "validation": {"hostname": "backend.shop"}}
+    written = policy(FULL)
+    written["metadata"]["generation"] = 1
+    return [
+        route("GRPCRoute"),
+        route("HTTPRoute"),
+        {"apiVersion": f"{GATEWAY}/v1beta1", "kind": "ReferenceGrant", "metadata": metadata, "spec": grant},
+        {"apiVersion": f"{GATEWAY}/v1", "kind": "BackendTLSPolicy", "metadata": metadata, "spec": tls},
+        written,
+    ]
+
+
+def by_key(running: Running) -> dict[ObjectKey, Object]:
+    return {obj.key: obj for obj in running.store.objects()}
+
+
+async def test_every_kind_is_followed_and_means_what_it_means_in_files(
+    server: FakeApiServer, run: Run, tmp_path: Path
+) -> None:
+    """Before anything is served; each is watched on."""
+    server.put(*manifests())
+    running = run(policies=True)
+    await running.until(lambda: running.store.synced)
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump_all(manifests()))
+    from_files = {obj.key: obj for obj in load([tmp_path / "x.yaml"], "default").objects}
+    assert len(from_files) == 5
+    assert by_key(running) == from_files
+    await server.until(lambda: server.open_watches == 7)
+    server.put(policy({"subset": {}}))
+    await running.until(lambda: running.store.get(KEY) != from_files[KEY])
+    found = running.store.get(KEY)
+    assert isinstance(found, TrafficPolicy)
+    assert found.metadata.generation == 2
+    assert running.store.problems() == []
+
+
+async def test_they_are_not_asked_for_unless_wanted(server: FakeApiServer, run: Run) -> None:
+    """Remote clusters tell of endpoints alone."""
+    running = run()
+    await running.until(lambda: running.store.synced)
+    assert {request.path.rpartition("/")[2] for request in server.requests} == {"services", "endpointslices"}
+
+
+async def test_a_kind_that_is_not_installed_is_no_problem_and_found_later(
+    server: FakeApiServer, run: Run
+) -> None:
+    """One line of the log says so; it holds up nothing, is asked for again, and is followed once it is there."""
+    server.missing |= PLURALS
+    server.put(service("a"), *manifests())
+    with structlog.testing.capture_logs() as logs:
+        running = run(policies=True)
+        await running.until(lambda: running.store.synced)
+        assert set(by_key(running)) == {ObjectKey("Service", "default", "a")}
+        await server.until(lambda: sum(r.path.endswith("trafficpolicies") for r in server.requests) >= 4)
+        assert running.store.problems() == []
+        assert running.source.lost_since is None
+        assert all(status.settled for status in running.source.status())
+        told = [line["kind"] for line in logs if line["event"] == "kind_not_installed"]
+        assert len(told) == len(set(told)) == 5
+        assert not [line for line in logs if line["log_level"] != "info"]
+    server.missing.clear()
+    await running.until(lambda: len(by_key(running)) == 6)
+    await server.until(lambda: server.open_watches == 7)
+
+
+async def test_objects_of_a_kind_that_is_removed_go(server: FakeApiServer, run: Run) -> None:
+    """Also when the watch broke before it could tell of their deletion."""
+    server.put(*manifests())
+    running = run(policies=True)
+    await running.until(lambda: running.store.synced)
+    await server.until(lambda: server.open_watches == 7)
+    server.missing.add("trafficpolicies")
+    server.drop_watches()
+    await running.until(lambda: running.store.get(KEY) is None)
+    assert len(by_key(running)) == 4
+    await running.problem()
+
+
+@pytest.mark.parametrize(
+    ("plural", "group", "loss"),
+    [
+        ("grpcroutes", GATEWAY, "the routes of the Gateway API"),
+        ("httproutes", GATEWAY, "the routes of the Gateway API"),
+        ("referencegrants", GATEWAY, "which Services routes of other namespaces may refer to"),
+        ("backendtlspolicies", GATEWAY, "the TLS policies of backends"),
+        ("trafficpolicies", "steerway.io", "the traffic policies"),
+    ],
+)
+async def test_a_kind_that_is_refused_is_a_problem_that_holds_up_nothing(
+    server: FakeApiServer, run: Run, plural: str, group: str, loss: str
+) -> None:
+    """With what is lost, the rule that is missing, and how to do without."""
+    server.fail(403, plural=plural, times=1000)
+    server.put(service("a"), *manifests())
+    running = run(policies=True)
+    await running.until(lambda: running.store.synced)
+    assert len(by_key(running)) == 5
+    rule = f"{{apiGroups: ['{group}'], resources: [{plural}], verbs: [get, list, watch]}}"
+    await running.problem(plural, "403", loss, rule, "or set kubernetes.policies to false")
+
+
+async def test_a_bad_policy_and_a_bad_expression_cost_themselves_alone(
+    server: FakeApiServer, run: Run
+) -> None:
+    """Their last good versions stay: an API server bounds expressions in length, and no more."""
+    server.put(*manifests())
+    running = run(policies=True)
+    await running.until(lambda: running.store.synced)
+    await server.until(lambda: server.open_watches == 7)
+    before = by_key(running)
+    server.put(route("GRPCRoute", "(?=shop)"), policy({"fault": {}}), route("HTTPRoute") | {"spec": {}})
+    await running.problem(
+        "GRPCRoute shop/r", "invalid perl operator", "its last good version is still served"
+    )
+    await running.problem("TrafficPolicy shop/example", "give delay or abort at $.spec.fault")
+    await running.until(
+        lambda: (
+            by_key(running)[ObjectKey("HTTPRoute", "shop", "r")]
+            != before[ObjectKey("HTTPRoute", "shop", "r")]
+        )
+    )
+    assert by_key(running)[KEY] == before[KEY]
+    assert by_key(running)[ObjectKey("GRPCRoute", "shop", "r")] == before[ObjectKey("GRPCRoute", "shop", "r")]
