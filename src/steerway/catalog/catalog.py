@@ -1,24 +1,28 @@
 """The catalog: every service that can be served, rebuilt one at a time as facts change.
 
-An EndpointSlice belongs to the Service that its label names. A change of either rebuilds that one service; a service
-whose value is equal to before is not reported, so what does not matter to clients goes no further.
+An EndpointSlice belongs to the Service that its label names, a route to those that it names as parents, a policy to
+its targets. A change of any rebuilds the services that it concerns; a service whose value is equal to before is not
+reported, so what does not matter to clients goes no further.
 
 The catalog holds no objects of its own: it reads them from the store that gave the keys.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 
 import structlog
 
+from steerway.catalog import precedence, routing, told
 from steerway.catalog import service as build_service
+from steerway.catalog.attachment import KINDS, Attachments, Get, Route
+from steerway.catalog.hold import Holds
 from steerway.catalog.model import Problem, Service, ServiceId
+from steerway.catalog.policy import Policy
 from steerway.catalog.selection import Selection
 from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Namespace, Object, ObjectKey
 from steerway.sources.objects import Service as ServiceFact
 
 log = structlog.get_logger()
-Get = Callable[[ObjectKey], Object | None]
 
 
 class Catalog:
@@ -28,7 +32,11 @@ class Catalog:
     by their nodes, for Services that ask for it.
     """
 
-    def __init__(self, selection: Selection | None = None, nodes_known: bool = True) -> None:
+    def __init__(
+        self, selection: Selection | None = None, nodes_known: bool = True, holds: Holds | None = None
+    ) -> None:
+        self.attachments = Attachments()
+        self._holds = holds if holds is not None else Holds()
         self._nodes_known = nodes_known
         self._selection = selection if selection is not None else Selection()
         self._services: dict[ServiceId, Service] = {}
@@ -46,24 +54,36 @@ class Catalog:
             elif key.kind == "EndpointSlice":
                 touched |= self._assign(key, get(key))
             elif key.kind == "Namespace":
-                touched |= self._known.get(key.name, set())
+                self.attachments.note_services(self._services_in(key.name))
+                touched |= set(self._services_in(key.name))
+            elif key.kind in KINDS:
+                touched |= self.attachments.update(get, key, self._services_in)
         return frozenset(id for id in touched if self._rebuild(id, get))
+
+    def release(self, get: Get) -> frozenset[ServiceId]:
+        """Believe what was held back for long enough; returns the services whose value changed."""
+        return frozenset(id for id in self._holds.due() if self._rebuild(id, get))
 
     def owners(self, get: Get, key: ObjectKey) -> Collection[Hashable]:
         """Whom a change of an object concerns: its service; of an EndpointSlice the one that it named before and the
-        one that it names now. Raw resources, and what concerns whole namespaces, are one owner each; others have none.
+        one that it names now; of a route or policy those that it is attached to, or itself. Raw resources, and what
+        concerns whole namespaces, are one owner each; others have none.
         """
         match key.kind:
             case "Service":
                 return (ServiceId(key.namespace, key.name),)
             case "EndpointSlice":
                 return {self._owners.get(key), _named_service(key, get(key))} - {None}
-            case "Namespace" | "XdsResource":
+            case "Namespace" | "XdsResource" | "ReferenceGrant":
                 return (key.kind,)
-        return ()
+        return self.attachments.concerns(get, key, self._services_in) or {key} if key.kind in KINDS else ()
 
     def service(self, id: ServiceId) -> Service | None:
         return self._services.get(id)
+
+    def told(self, get: Get, id: ServiceId) -> told.Told:
+        """What people wrote of a service, as far as it is not in the service itself."""
+        return told.of(get, id, len(self._slices.get(id, ())))
 
     def __iter__(self) -> Iterator[Service]:
         return iter(self._services.values())
@@ -89,8 +109,13 @@ class Catalog:
             self._slices.setdefault(after, set()).add(key)
         return {id for id in (before, after) if id is not None}
 
+    def _services_in(self, namespace: str) -> Collection[ServiceId]:
+        """All Services of a namespace, also those that are not served."""
+        return self._known.get(namespace, frozenset())
+
     def _note(self, id: ServiceId, found: Object | None) -> ServiceId:
         """Keep in mind which Services a namespace has, also those that are not served: its word is about them all."""
+        self.attachments.note_services((id,))
         known = self._known[id.namespace]
         if isinstance(found, ServiceFact):
             known.add(id)
@@ -111,12 +136,23 @@ class Catalog:
             found = (get(key) for key in self._slices.get(id, ()))
             slices = [each for each in found if isinstance(each, EndpointSlice)]
             try:
-                built, problems = build_service.build(fact, slices, namespace, self._nodes_known)
+                attached = self._attached(get, id)
+                built, problems = build_service.build(fact, slices, namespace, self._nodes_known, attached)
+                if built is not None:
+                    built = self._holds.judge(self._services.get(id), built)
             except Exception as error:  # one service must never stop the others
                 log.exception("service_not_understood", service=str(id))
                 cure = "its last good version is served; please report this"
                 problems = [Problem.of(fact.key, f"cannot be understood: {error!r}", cure)]
                 built = self._services.get(id)
+        if built is None:
+            self._holds.forget(id)
+        elif self._holds.held(id):
+            cure = (
+                "nothing to do if the endpoints come back; safety in its policy says how long they are kept"
+            )
+            reason = "most or all of its endpoints went: those before are kept"
+            problems.append(Problem(str(ObjectKey("Service", *id)), reason, cure))
         if problems:
             self._problems[id] = tuple(sorted(problems, key=str))
         else:
@@ -128,6 +164,23 @@ class Catalog:
         else:
             self._services[id] = built
         return True
+
+    def _attached(self, get: Get, id: ServiceId) -> build_service.Attached:
+        """What routes, policies and grants say of a service."""
+        routes = self.attachments.routes(get, id)
+        policies = self.attachments.policies(get, ObjectKey("Service", *id))
+        granted = self.attachments.granted(get, id)
+        if not (routes or policies or granted):
+            return build_service.NOTHING_ATTACHED
+
+        def of_rule(route: Route, name: str) -> Policy:
+            return precedence.applied(self.attachments.policies(get, route.key), route.key, name)
+
+        return build_service.Attached(
+            policy=lambda name: precedence.applied(policies, ObjectKey("Service", *id), name),
+            routing=lambda port, name: routing.build(id, port, routes, of_rule, name),
+            granted=granted,
+        )
 
 
 def _named_service(key: ObjectKey, found: Object | None) -> ServiceId | None:

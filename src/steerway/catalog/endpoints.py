@@ -19,12 +19,16 @@ ByAddress = dict[tuple[str, int], Endpoint]
 """(address, port) → endpoint."""
 Merged = dict[str, dict[str, ByAddress]]
 """Port name → address family → its endpoints."""
+_STATES = (EndpointState.HEALTHY, EndpointState.DRAINING, EndpointState.UNREADY)
+"""The better one first."""
 
 
-def merge(slices: Iterable[EndpointSlice], publish_not_ready: bool) -> tuple[Merged, list[Problem]]:
+def merge(
+    slices: Iterable[EndpointSlice], publish_not_ready: bool, keep_unready: bool = False
+) -> tuple[Merged, list[Problem]]:
     """All endpoints of one Service by port name and family, and what could not be used.
 
-    `slices` in any order: the result does not depend on it.
+    `slices` in any order: the result does not depend on it. `keep_unready`: those that are not ready, too.
     """
     merged: Merged = {}
     problems: list[Problem] = []
@@ -43,7 +47,9 @@ def merge(slices: Iterable[EndpointSlice], publish_not_ready: bool) -> tuple[Mer
                 continue
             family = merged.setdefault(port.name or "", {}).setdefault(found.address_type, {})
             for fact in found.endpoints or ():
-                _add(family, fact, port, publish_not_ready)
+                state = state_of(fact, publish_not_ready)
+                if state is not None or keep_unready:
+                    _add(family, fact, port, state or EndpointState.UNREADY)
     return merged, problems
 
 
@@ -62,9 +68,8 @@ def state_of(fact: EndpointFact, publish_not_ready: bool) -> EndpointState | Non
     return EndpointState.DRAINING if serving and conditions.terminating else None
 
 
-def _add(family: ByAddress, fact: EndpointFact, port: EndpointPort, publish_not_ready: bool) -> None:
-    state = state_of(fact, publish_not_ready)
-    if state is None or port.port is None or not fact.addresses:
+def _add(family: ByAddress, fact: EndpointFact, port: EndpointPort, state: EndpointState) -> None:
+    if port.port is None or not fact.addresses:
         return
     # The API server treats all addresses of one endpoint as fungible; consumers use the first (API reference).
     address = canonical(fact.addresses[0])
@@ -105,8 +110,8 @@ def canonical(address: str) -> str | None:
 
 
 def _preference(endpoint: Endpoint) -> tuple[object, ...]:
-    """Which of two facts about one address is kept: the healthy one, then any fixed order."""
-    return endpoint.state is not EndpointState.HEALTHY, *endpoint[3:]
+    """Which of two facts about one address is kept: the one in the better state, then any fixed order."""
+    return _STATES.index(endpoint.state), *endpoint[3:]
 
 
 def ordered(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:

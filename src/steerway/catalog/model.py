@@ -1,24 +1,17 @@
 """The mesh in its own words. Frozen, hashable, ordered: equal facts give equal values.
 
-This module and `reach`, which says which endpoints whose client gets, are the parts of `catalog` that `translate`
-imports.
+This module, `policy` and `route`, which it holds, and `reach`, which says which endpoints whose client gets, are the
+parts of `catalog` that `translate` imports.
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from steerway.catalog.identity import ServiceId as ServiceId
+from steerway.catalog.policy import NOTHING, Policy
+from steerway.catalog.route import NO_ROUTE, Routing
 from steerway.sources.objects import ObjectKey
-
-
-class ServiceId(NamedTuple):
-    """Identity of a service."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
 
 
 class EndpointState(enum.Enum):
@@ -27,6 +20,8 @@ class EndpointState(enum.Enum):
     HEALTHY = "healthy"
     DRAINING = "draining"
     """Still serving while it terminates: no new traffic where the client can tell the difference."""
+    UNREADY = "unready"
+    """Not ready: no traffic, unless the service's policy has it used when too few others are left."""
 
 
 class Locality(NamedTuple):
@@ -60,13 +55,15 @@ class Endpoint(NamedTuple):
 class Port:
     """A TCP port of a service. `endpoints` is sorted and holds no (address, port) twice.
 
-    `name` is "" for an unnamed port; `app_protocol` is "" when not set.
+    `name` is "" for an unnamed port; `app_protocol` is "" when not set. `policy` is all that is said of the port.
     """
 
     number: int
     name: str = ""
     app_protocol: str = ""
     endpoints: tuple[Endpoint, ...] = ()
+    policy: Policy = NOTHING
+    routing: Routing = NO_ROUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +82,26 @@ class Service:
     """`internalTrafficPolicy: Local`: clients want endpoints of their own node only."""
     distribution: str = ""
     """`trafficDistribution`: `PreferSameZone` and the like; "" when not set."""
-    sticky: bool = False
-    """`sessionAffinity: ClientIP`: a client wants to stay with one endpoint."""
     exported_to: frozenset[str] | None = None
     """Namespaces besides its own whose clients are told of it; None: all."""
+
+    @property
+    def shape(self) -> "Service":
+        """All of it but the endpoints, which change most often and matter to assignments alone."""
+        return replace(self, ports=tuple(replace(port, endpoints=()) for port in self.ports))
 
     def is_for(self, namespace: str) -> bool:
         """Whether clients of the namespace are told of it."""
         return self.exported_to is None or namespace == self.id.namespace or namespace in self.exported_to
+
+    def backs(self, namespace: str) -> bool:
+        """Whether routes may send clients of the namespace to it."""
+        return self.is_for(namespace) and (not self.private or namespace == self.id.namespace)
+
+    def port(self, number: int) -> Port | None:
+        """A port by its number; one that stands for a host name takes requests on any."""
+        found = next((each for each in self.ports if each.number == number), None)
+        return Port(number) if found is None and self.external_name else found
 
 
 @dataclass(frozen=True, slots=True)

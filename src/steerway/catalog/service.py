@@ -7,11 +7,14 @@ each pod. A Service of type ExternalName has a host name for endpoints, whatever
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from steerway.catalog import endpoints
+from steerway.catalog import endpoints, traffic
 from steerway.catalog.model import Endpoint, EndpointState, Port, Problem, ServiceId
 from steerway.catalog.model import Service as CatalogService
+from steerway.catalog.policy import NOTHING, Policy
+from steerway.catalog.route import NO_ROUTE, Routing
 from steerway.config.unit import LABEL
 from steerway.sources.objects import (
     EXPORT_ANNOTATION,
@@ -23,11 +26,24 @@ from steerway.sources.objects import (
 )
 
 
+class Attached(NamedTuple):
+    """What is attached to a Service: the policy of a port by its name, the routing of a port by its number and name,
+    and the namespaces whose routes may refer to the Service."""
+
+    policy: Callable[[str], Policy] = lambda _: NOTHING
+    routing: Callable[[int, str], Routing] = lambda *_: NO_ROUTE
+    granted: frozenset[str] = frozenset()
+
+
+NOTHING_ATTACHED = Attached()
+
+
 def build(
     fact: Service,
     slices: Iterable[EndpointSlice],
     namespace: Namespace | None = None,
     nodes_known: bool = True,
+    attached: Attached = NOTHING_ATTACHED,
 ) -> tuple[CatalogService | None, list[Problem]]:
     """The service, or None when nothing of it can be served, and why parts of it are not.
 
@@ -46,7 +62,13 @@ def build(
         reason = "none of its ports is TCP" if spec.ports else "it has no ports"
         reason += ", so there is nothing to serve"
         return None, [Problem.of(fact.key, reason, "add a TCP port to spec.ports")]
-    merged, problems = endpoints.merge(() if external_name else slices, spec.publish_not_ready_addresses)
+    problems: list[Problem] = []
+    own = traffic.of_annotations(fact, problems).over(traffic.of_kubernetes(fact))
+    policies = {port.port: attached.policy(port.name or "").over(own) for port in ports}
+    unready = any(policy.safety is not None and policy.safety.wants_unready for policy in policies.values())
+    publish = spec.publish_not_ready_addresses
+    merged, unused = endpoints.merge(() if external_name else slices, publish, unready)
+    problems += unused
     local_only = spec.internal_traffic_policy == "Local" and not external_name
     if local_only and not nodes_known:
         reason = "internalTrafficPolicy Local is not followed: clients get the endpoints of all nodes"
@@ -63,6 +85,8 @@ def build(
             name=port.name or "",
             app_protocol=port.app_protocol or "",
             endpoints=_endpoints(fact, port, merged),
+            policy=policies[port.port],
+            routing=attached.routing(port.port, port.name or ""),
         )
     id = ServiceId(fact.metadata.namespace, fact.metadata.name)
     words = (is_private(fact), None if namespace is None else is_private(namespace))
@@ -73,8 +97,7 @@ def build(
         external_name=external_name,
         local_only=local_only and nodes_known,
         distribution=spec.traffic_distribution or "",
-        exported_to=_exported_to(fact, namespace, problems),
-        sticky=spec.session_affinity == "ClientIP",
+        exported_to=_exported_to(fact, namespace, attached.granted, problems),
     )
     return service, problems
 
@@ -86,9 +109,10 @@ def is_private(fact: Service | Namespace) -> bool | None:
 
 
 def _exported_to(
-    fact: Service, namespace: Namespace | None, problems: list[Problem]
+    fact: Service, namespace: Namespace | None, granted: frozenset[str], problems: list[Problem]
 ) -> frozenset[str] | None:
-    """The namespaces of `NAMESPACE, NAMESPACE`; None for all (`*`, or nothing said). `.` is the own one, as in Istio.
+    """The namespaces of `NAMESPACE, NAMESPACE` and those that a ReferenceGrant adds; None for all (`*`, or nothing
+    said). `.` is the own one, as in Istio.
 
     What is no namespace is a problem, and nobody's.
     """
@@ -102,7 +126,7 @@ def _exported_to(
             reason = f"{EXPORT_ANNOTATION} names {', '.join(map(repr, wrong))}, which no namespace is called"
             cure = "list namespaces, or * for all, or . for the own one"
             problems.append(Problem.of(fact.key, reason, cure))
-        return None if "*" in names else frozenset(names - {".", *wrong})
+        return None if "*" in names else frozenset(names - {".", *wrong}) | granted
     return None
 
 

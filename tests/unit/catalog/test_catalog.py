@@ -1,5 +1,7 @@
 """The catalog as facts change: what is a service, which changes matter, what is told of the rest."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from tests.support.mesh import endpoint, endpoint_slice, service
@@ -7,6 +9,7 @@ from tests.support.mesh import endpoint, endpoint_slice, service
 from steerway.catalog import service as build_service
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model import Port, Problem, ServiceId
+from steerway.catalog.policy import CHANNEL, Algorithm
 from steerway.catalog.selection import Selection
 from steerway.sources.objects import (
     PRIVATE_ANNOTATION,
@@ -125,11 +128,15 @@ def test_what_a_service_says_of_its_traffic_is_known() -> None:
     )
     found = facts.catalog.service(BACKEND)
     assert found is not None
-    assert (found.local_only, found.distribution, found.sticky) == (True, "PreferSameZone", True)
+    assert (found.local_only, found.distribution) == (True, "PreferSameZone")
+    sticky = found.ports[0].policy.balancing
+    assert sticky is not None
+    assert (sticky.algorithm, sticky.hash_on) == (Algorithm.RING_HASH, (CHANNEL,))
     assert facts.put(service(80, internal_traffic_policy="Cluster", session_affinity="None")) == {BACKEND}
     found = facts.catalog.service(BACKEND)
     assert found is not None
-    assert (found.local_only, found.distribution, found.sticky) == (False, "", False)
+    assert (found.local_only, found.distribution) == (False, "")
+    assert found.ports[0].policy.balancing is None
     assert facts.catalog.problems() == []
 
 
@@ -292,12 +299,10 @@ def test_a_service_that_breaks_the_code_keeps_its_last_good_version(monkeypatch:
     facts = Facts(service(50051), endpoint_slice("10.0.0.1"))
     build = build_service.build
 
-    def broken(
-        fact: Service, slices: list[EndpointSlice], namespace: Namespace | None, nodes_known: bool
-    ) -> object:
+    def broken(fact: Service, slices: list[EndpointSlice], *others: Any) -> object:
         if fact.metadata.name == "backend":
             raise ZeroDivisionError("no")
-        return build(fact, slices, namespace, nodes_known)
+        return build(fact, slices, *others)
 
     monkeypatch.setattr(build_service, "build", broken)
     cart = ServiceId("shop", "cart")

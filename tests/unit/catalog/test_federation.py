@@ -6,6 +6,7 @@ import pytest
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.mesh import groups
 
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.federation import Federation, Member, Policy
@@ -120,9 +121,9 @@ def test_what_clients_get_is_what_they_accept(
     assert (service is None) == all(each.service(ID) is None for each in counting)
     if service is None:
         return
-    made = ClusterLoadAssignment.FromString(translate.build("c", service.ports[0].endpoints, draining=True))
-    groups = Counter((each.priority, each.locality.region, each.locality.zone) for each in made.endpoints)
-    assert set(groups.values()) <= {1}
+    made = ClusterLoadAssignment.FromString(translate.build("c", groups(service.ports[0].endpoints)))
+    places = Counter((each.priority, each.locality.region, each.locality.zone) for each in made.endpoints)
+    assert set(places.values()) <= {1}
     assert {each.priority for each in made.endpoints} == set(
         range(len({each.priority for each in made.endpoints}))
     )

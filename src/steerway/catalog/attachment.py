@@ -1,0 +1,189 @@
+"""What is attached to what: routes to Services, policies to Services and routes, and who refers to whom.
+
+An index of keys over the objects of the store, kept up by what changed. Rivals are ranked by the Gateway API's rule:
+the older one comes first, then the one whose namespace and name come first in the alphabet.
+
+It does not say what an attachment means (`routing`, `traffic`) and not whether it was accepted (`verdict`).
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from steerway.catalog.identity import ServiceId
+from steerway.sources.gateway import BackendRef, GRPCRoute, HTTPRoute, ParentRef, ReferenceGrant
+from steerway.sources.objects import Attached, Object, ObjectKey
+from steerway.sources.traffic_policy import ROUTE_KINDS, TrafficPolicy
+
+Get = Callable[[ObjectKey], Object | None]
+Route = GRPCRoute | HTTPRoute
+KINDS = frozenset({"GRPCRoute", "HTTPRoute", "ReferenceGrant", "TrafficPolicy"})
+"""Kinds that are attached to something and that steerway acts on."""
+
+
+def rank(found: Attached) -> tuple[str, str, str, str]:
+    """The order of rivals (Gateway API, "Conflicts"). An object without a time of creation, from a file, is older."""
+    meta = found.metadata
+    return meta.creation_timestamp, meta.namespace, meta.name, found.key.kind
+
+
+def parent_of(route: Route, ref: ParentRef) -> ServiceId | None:
+    """The Service that a route is attached to by `ref`; None when it is something else."""
+    if (ref.group, ref.kind) != ("", "Service"):
+        return None
+    return ServiceId(ref.namespace or route.metadata.namespace, ref.name)
+
+
+def backend_of(route: Route, ref: BackendRef) -> ServiceId | None:
+    """The Service that gets requests by `ref`; None when it is something else."""
+    if (ref.group, ref.kind) != ("", "Service"):
+        return None
+    return ServiceId(ref.namespace or route.metadata.namespace, ref.name)
+
+
+def backend_refs(route: Route) -> Iterator[BackendRef]:
+    """Every backend that a route names, those of mirrors too."""
+    for rule in route.spec.rules or ():
+        for ref in rule.backend_refs or ():
+            yield ref
+            yield from (each.request_mirror.backend_ref for each in ref.filters or () if each.request_mirror)
+        yield from (each.request_mirror.backend_ref for each in rule.filters or () if each.request_mirror)
+
+
+class Attachments:
+    """The index; see the module's docstring."""
+
+    def __init__(self) -> None:
+        self._routes: defaultdict[ServiceId, set[ObjectKey]] = defaultdict(set)
+        self._policies: defaultdict[ObjectKey, set[ObjectKey]] = defaultdict(set)
+        self._grants: defaultdict[str, set[ObjectKey]] = defaultdict(set)
+        self._referrers: defaultdict[ServiceId, set[ObjectKey]] = defaultdict(set)
+        self._parents: dict[ObjectKey, frozenset[ServiceId]] = {}
+        self._targets: dict[ObjectKey, frozenset[ObjectKey]] = {}
+        self._named: dict[ObjectKey, frozenset[ServiceId]] = {}
+        self._unjudged: set[ObjectKey] = set()
+
+    def update(self, get: Get, key: ObjectKey, known: Callable[[str], Iterable[ServiceId]]) -> set[ServiceId]:
+        """Take in a changed object; returns the services that it says something of, before and after.
+
+        `known`: the services of a namespace.
+        """
+        touched = self.concerns(get, key, known)
+        self.note_services(touched)
+        self._note_rivals(key)
+        self._forget(key)
+        found = get(key)
+        if isinstance(found, GRPCRoute | HTTPRoute):
+            self._take_route(key, found)
+        elif isinstance(found, TrafficPolicy):
+            self._take_policy(key, found)
+        elif isinstance(found, ReferenceGrant):
+            self._grants[key.namespace].add(key)
+        self._unjudged.add(key)
+        self._note_rivals(key)
+        return touched
+
+    def concerns(
+        self, get: Get, key: ObjectKey, known: Callable[[str], Iterable[ServiceId]]
+    ) -> set[ServiceId]:
+        """The services that an object says something of: by the index, and as it is now."""
+        found = get(key)
+        if key.kind == "ReferenceGrant":
+            return set(known(key.namespace))
+        if key.kind == "TrafficPolicy":
+            targets = set(self._targets.get(key, ()))
+            if isinstance(found, TrafficPolicy):
+                targets |= _targets(found)
+            return {id for target in targets for id in self._services_of(target)}
+        parents = set(self._parents.get(key, ()))
+        if isinstance(found, GRPCRoute | HTTPRoute):
+            parents |= _parents(found)
+        return parents
+
+    def note_services(self, ids: Iterable[ServiceId]) -> None:
+        """Services came, went or are others: what refers to them is to be judged anew."""
+        for id in ids:
+            self._unjudged |= self._referrers.get(id, set())
+
+    def routes(self, get: Get, id: ServiceId) -> list[Route]:
+        """The routes that name a service as a parent, in their order."""
+        found = (get(key) for key in self._routes.get(id, ()))
+        return sorted((each for each in found if isinstance(each, GRPCRoute | HTTPRoute)), key=rank)
+
+    def policies(self, get: Get, target: ObjectKey) -> list[TrafficPolicy]:
+        """The policies that target an object, in their order."""
+        found = (get(key) for key in self._policies.get(target, ()))
+        return sorted((each for each in found if isinstance(each, TrafficPolicy)), key=rank)
+
+    def granted(self, get: Get, id: ServiceId) -> frozenset[str]:
+        """The namespaces whose routes may refer to a service, by ReferenceGrants of its namespace."""
+        return frozenset(
+            origin.namespace
+            for key in self._grants.get(id.namespace, ())
+            if isinstance(grant := get(key), ReferenceGrant)
+            for to in grant.spec.to or ()
+            if (to.group, to.kind) == ("", "Service") and to.name in (None, "", id.name)
+            for origin in grant.spec.from_ or ()
+            if origin.kind in ROUTE_KINDS
+        )
+
+    def take_unjudged(self) -> set[ObjectKey]:
+        """The attached objects whose verdict may be another one since the last call, those that are gone among them."""
+        taken, self._unjudged = self._unjudged, set()
+        # What becomes of a policy on a route depends on what becomes of the route.
+        return taken.union(*(self._policies.get(key, ()) for key in taken))
+
+    def _note_rivals(self, key: ObjectKey) -> None:
+        """Policies on one target are judged together."""
+        for target in self._targets.get(key, ()):
+            self._unjudged |= self._policies.get(target, set())
+
+    def _services_of(self, target: ObjectKey) -> Iterable[ServiceId]:
+        if target.kind == "Service":
+            return (ServiceId(target.namespace, target.name),)
+        return self._parents.get(target, ())
+
+    def _take_route(self, key: ObjectKey, route: Route) -> None:
+        self._parents[key] = parents = _parents(route)
+        for id in parents:
+            self._routes[id].add(key)
+        backends = (backend_of(route, ref) for ref in backend_refs(route))
+        self._name(key, parents | {id for id in backends if id is not None})
+
+    def _take_policy(self, key: ObjectKey, policy: TrafficPolicy) -> None:
+        self._targets[key] = targets = _targets(policy)
+        for target in targets:
+            self._policies[target].add(key)
+        self._name(key, frozenset(ServiceId(*target[1:]) for target in targets if target.kind == "Service"))
+
+    def _name(self, key: ObjectKey, services: frozenset[ServiceId]) -> None:
+        self._named[key] = services
+        for id in services:
+            self._referrers[id].add(key)
+
+    def _forget(self, key: ObjectKey) -> None:
+        for id in self._parents.pop(key, ()):
+            _discard(self._routes, id, key)
+        for target in self._targets.pop(key, ()):
+            _discard(self._policies, target, key)
+        for id in self._named.pop(key, ()):
+            _discard(self._referrers, id, key)
+        if key.kind == "ReferenceGrant":
+            _discard(self._grants, key.namespace, key)
+
+
+def _discard(index: "defaultdict[Any, set[ObjectKey]]", at: object, key: ObjectKey) -> None:
+    keys = index[at]
+    keys.discard(key)
+    if not keys:
+        del index[at]
+
+
+def _parents(route: Route) -> frozenset[ServiceId]:
+    found = (parent_of(route, ref) for ref in route.spec.parent_refs or ())
+    return frozenset(id for id in found if id is not None)
+
+
+def _targets(policy: TrafficPolicy) -> frozenset[ObjectKey]:
+    namespace = policy.metadata.namespace
+    return frozenset(ObjectKey(ref.kind, namespace, ref.name) for ref in policy.spec.target_refs)
