@@ -59,12 +59,15 @@ from steerway.sources.files import FileSource
 from steerway.sources.kubernetes import InformerStatus, KubernetesOptions, KubernetesSource
 from steerway.sources.objects import ObjectKey, XdsResource
 from steerway.sources.store import ObjectStore
-from steerway.translate.audience import at_place, claimed_namespace, claimed_zone, classify
+from steerway.translate.audience import at_place, bucket_of, claimed_namespace, claimed_zone, classify
 from steerway.translate.commit import Commit
 from steerway.translate.render import to_json
 from steerway.translate.translator import Translator
 
 log = structlog.get_logger()
+
+_LOOK_SECONDS = 1.0
+"""How often it is looked at what was held back: a time of seconds or minutes."""
 
 
 def run(settings: Settings, announce: Callable[[str], None]) -> int:
@@ -99,6 +102,7 @@ class ControlPlane:
             settings.cluster_domain,
             scope_all=authorization.by_rules,
             load_reporting=settings.load_reporting.enabled,
+            buckets=settings.subset_buckets,
         )
         self._engine = Engine(
             tls=settings.tls.certificate is not None,
@@ -182,6 +186,7 @@ class ControlPlane:
         log.info("serving", services=len(self._catalog), problems=len(self._problems()))
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._follow_sources())
+            loops.create_task(self._release_held())
             loops.create_task(self._answer_clients())
 
     async def _known(self) -> None:
@@ -197,7 +202,7 @@ class ControlPlane:
                 )
 
     def _refresh(self, services: frozenset[ServiceId], origins: Mapping[Hashable, Origin]) -> None:
-        """Services of some remote cluster changed."""
+        """Services changed: of some remote cluster, or because the time came."""
         self._federation.changed(services)
         if self._phase != "starting":
             with telemetry.TRANSLATE_SECONDS.labels("change").time():
@@ -211,6 +216,13 @@ class ControlPlane:
                 services = self._update_catalog(due.keys)
                 commit = self._translator.refresh(services, self._raw(due.keys), due.origins)
             self._publish(commit)
+
+    async def _release_held(self) -> None:
+        """Believe updates that were held back for long enough."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if services := self._catalog.release(self._store.get):
+                self._refresh(services, {})
 
     async def _answer_clients(self) -> None:
         """Answer what the engine reports, in its order; events of one kind that follow each other in one go."""
@@ -259,7 +271,8 @@ class ControlPlane:
         near = place.namespace if place is not None else ""
         told = near if self._address_first else ""
         audience = classify(client.node, own or near or self._settings.default_namespace, told)
-        return at_place(audience, self._client_places.judge(place, claimed_zone(client.node)))
+        bucket = bucket_of(client.node, client.peer.rpartition(":")[0], self._settings.subset_buckets)
+        return at_place(audience, self._client_places.judge(place, claimed_zone(client.node)), bucket)
 
     async def _refuse_call(self, call: WaitingCall) -> tuple[int, str] | None:
         """Why somebody may not call; None when it may.
@@ -378,7 +391,12 @@ def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
         namespaces = None if kubernetes.namespaces == ("all",) else kubernetes.namespaces
         place = kubernetes.client_place != "off"
         options = KubernetesOptions(
-            kubernetes.kubeconfig, kubernetes.context, namespaces, _reads_namespaces(settings), place
+            kubernetes.kubeconfig,
+            kubernetes.context,
+            namespaces,
+            _reads_namespaces(settings),
+            place,
+            policies=kubernetes.policies,
         )
         sources.append(KubernetesSource(options, store))
     for source in sources:

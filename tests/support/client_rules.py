@@ -9,15 +9,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from envoy.config.cluster.v3 import cluster_pb2
+import re2
+from envoy.config.cluster.v3 import cluster_pb2, outlier_detection_pb2
 from envoy.config.core.v3 import base_pb2, config_source_pb2, health_check_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
+from envoy.extensions.load_balancing_policies.ring_hash.v3 import ring_hash_pb2
+from envoy.extensions.load_balancing_policies.wrr_locality.v3 import wrr_locality_pb2
+from google.protobuf import duration_pb2
+from google.protobuf.any_pb2 import Any as Any_
 
 UINT32_MAX = 2**32 - 1
+RETRIED = {"cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable"}
 HIDDEN_LIMIT = 1024
 """Concurrent requests per cluster when no threshold says otherwise (gRFC A32)."""
 
@@ -78,8 +84,22 @@ def _route(configuration: route_pb2.RouteConfiguration, name: str) -> Iterator[s
 
 def _route_entry(route: route_components_pb2.Route) -> Iterator[str]:
     match = route.match.WhichOneof("path_specifier")
-    if match not in ("prefix", "path"):
+    if match not in ("prefix", "path", "safe_regex"):
         yield f"path_specifier {match}: needs a check of its own here, or is refused by all"
+    for regex in (route.match.safe_regex.regex, *(h.safe_regex_match.regex for h in route.match.headers)):
+        yield from _regex(regex)
+    for header in route.match.headers:
+        yield from _header(header)
+    yield from _retry(route.route.retry_policy, route.route.HasField("retry_policy"))
+    yield from _time(route.route.max_stream_duration.max_stream_duration)
+    for policy in route.route.hash_policy:
+        if policy.WhichOneof("policy_specifier") not in ("header", "filter_state"):
+            yield "a hash policy that gRPC passes over (gRFC A42)"
+        elif policy.HasField("header") and not policy.header.header_name:
+            yield "C-core: a hash policy of a header without a name"
+    for name, config in route.typed_per_filter_config.items():
+        if not config.Is(route_components_pb2.FilterConfig.DESCRIPTOR):
+            yield f"{name}: a client that does not know the filter refuses what is not marked optional (gRFC A39)"
     if route.match.query_parameters:
         yield "Node: query_parameters are taken as if they were not there"
     if route.WhichOneof("action") != "route":
@@ -90,10 +110,64 @@ def _route_entry(route: route_components_pb2.Route) -> Iterator[str]:
         weights = [each.weight.value for each in route.route.weighted_clusters.clusters]
         if not 0 < sum(weights) <= UINT32_MAX or not all(weights):
             yield "C-core, Java, Node: each weighted cluster needs a weight of at least 1"
-        if not all(each.name for each in route.route.weighted_clusters.clusters):
+        names = [each.name for each in route.route.weighted_clusters.clusters]
+        if not all(names):
             yield "C-core: an empty cluster name"
+        if len(names) != len(set(names)):
+            yield "a weighted cluster twice"
     elif specifier != "cluster" or not route.route.cluster:
         yield f"cluster_specifier {specifier} {route.route.cluster!r}: the route is ignored, or its calls hang"
+
+
+def _regex(regex: str) -> Iterator[str]:
+    try:
+        re2.compile(regex)
+    except re2.error:
+        yield f"{regex!r} is nothing that RE2 compiles: refused, and a crash of grpc-js"
+
+
+def _header(header: route_components_pb2.HeaderMatcher) -> Iterator[str]:
+    how = header.WhichOneof("header_match_specifier")
+    if how not in ("exact_match", "safe_regex_match", "present_match"):
+        yield f"header match {how}: not read by clients before gRFC A63, or refused (Go, C-core, Java)"
+
+
+def _retry(policy: route_components_pb2.RetryPolicy, there: bool) -> Iterator[str]:
+    if not there:
+        return
+    if not set(policy.retry_on.split(",")) <= RETRIED:
+        yield f"retry_on {policy.retry_on!r}: codes are lower-case, with commas and no spaces (gRFC A44)"
+    if policy.num_retries.value < 1:
+        yield "Go, C-core, Node: num_retries must be at least 1"
+    base, most = policy.retry_back_off.base_interval, policy.retry_back_off.max_interval
+    if base.ToNanoseconds() <= 0 or most.ToNanoseconds() < base.ToNanoseconds():
+        yield "Java, Node: the back-off needs a base, and a maximum that is not less"
+
+
+def _time(duration: duration_pb2.Duration) -> Iterator[str]:
+    if duration.ToNanoseconds() < 0 or duration.seconds > 315_576_000_000:
+        yield "C-core: a duration out of range"
+
+
+def _policies(found: cluster_pb2.LoadBalancingPolicy) -> Iterator[str]:
+    """The last entry is one that every client knows; a ring names its hash function (gRFC A52)."""
+    for each in found.policies:
+        config = each.typed_extension_config.typed_config
+        ring, locality = ring_hash_pb2.RingHash(), wrr_locality_pb2.WrrLocality()
+        if config.Unpack(ring) and ring.hash_function != ring_hash_pb2.RingHash.XX_HASH:
+            yield "Go, Java, Node: a ring with another hash function than XX_HASH"
+        if config.Unpack(locality):
+            yield from _policies(locality.endpoint_picking_policy)
+    last = found.policies[-1].typed_extension_config.typed_config if found.policies else Any_()
+    if last.TypeName().rpartition(".")[2] not in ("RoundRobin", "WrrLocality", "RingHash"):
+        yield "load_balancing_policy ends with something that not every client knows"
+
+
+def _outliers(found: outlier_detection_pb2.OutlierDetection) -> Iterator[str]:
+    percents = ("max_ejection_percent", "enforcing_success_rate", "enforcing_failure_percentage")
+    for field in percents:
+        if not found.HasField(field) or getattr(found, field).value > 100:
+            yield f"{field} is unset, which means something else for each client, or over 100 (gRFC A50)"
 
 
 def _cluster(cluster: cluster_pb2.Cluster, name: str) -> Iterator[str]:
@@ -116,19 +190,18 @@ def _cluster(cluster: cluster_pb2.Cluster, name: str) -> Iterator[str]:
         yield "endpoints must come over ads"
     if cluster.lb_policy not in (cluster_pb2.Cluster.ROUND_ROBIN, cluster_pb2.Cluster.RING_HASH):
         yield "C-core, Node: lb_policy is neither ROUND_ROBIN nor RING_HASH"
-    unknown = [
-        each
-        for each in ("load_balancing_policy", "transport_socket", "outlier_detection")
-        if cluster.HasField(each)
-    ]
+    if cluster.HasField("load_balancing_policy"):
+        yield from _policies(cluster.load_balancing_policy)
+    if cluster.HasField("outlier_detection"):
+        yield from _outliers(cluster.outlier_detection)
     if cluster.HasField("lrs_server") and not cluster.lrs_server.HasField("self"):
         yield "the load reporting server is not `self` (gRFC A27)"
-    if unknown or cluster.transport_socket_matches:
-        yield f"{unknown or 'transport_socket_matches'} needs checks of its own here"
+    if cluster.HasField("transport_socket") or cluster.transport_socket_matches:
+        yield "transport sockets need checks of their own here"
     limits = [each for each in cluster.circuit_breakers.thresholds if each.priority == base_pb2.DEFAULT]
     if len(limits) != 1 or not limits[0].HasField("max_requests"):
         yield f"no single default max_requests: the hidden limit of {HIDDEN_LIMIT} applies (gRFC A32)"
-    elif not HIDDEN_LIMIT < limits[0].max_requests.value < 2**31:
+    elif not 0 < limits[0].max_requests.value < 2**31:
         yield "Java: max_requests is read as a signed 32 bit number"
 
 

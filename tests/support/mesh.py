@@ -15,7 +15,13 @@ from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from tests.support import client_rules
 
+from steerway.catalog.assignment import Group, Viewer, assign
 from steerway.catalog.catalog import Catalog
+from steerway.catalog.model import Endpoint as CatalogEndpoint
+from steerway.catalog.model import Port, ServiceId
+from steerway.catalog.model import Service as CatalogService
+from steerway.catalog.policy import NOTHING
+from steerway.catalog.route import Match
 from steerway.catalog.selection import Selection
 from steerway.sources.objects import (
     SERVICE_NAME_LABEL,
@@ -33,9 +39,11 @@ from steerway.sources.objects import (
 )
 from steerway.translate import type_url
 from steerway.translate.commit import Commit
+from steerway.translate.destination import Destination, Share
 from steerway.translate.translator import Demand, Translator
 
 NAMESPACE = "shop"
+BUCKETS = 4
 PLAIN = f"grpc/plain/{NAMESPACE}"
 CORE = f"grpc/core/{NAMESPACE}"
 QUIET = f"grpc/quiet/{NAMESPACE}"
@@ -102,6 +110,19 @@ Content = tuple[bytes, tuple[tuple[str, str], ...], str]
 """A resource, the others that it names, and its scope."""
 
 
+def groups(endpoints: Sequence[CatalogEndpoint], draining: bool = True) -> list[Group]:
+    """What a client is told of endpoints of which nobody says anything; `draining`: it knows that state."""
+    port = Port(1, endpoints=tuple(endpoints))
+    return assign(
+        CatalogService(ServiceId(NAMESPACE, "backend"), (port,)), port, endpoints, Viewer(draining=draining)
+    )
+
+
+def everything(cluster: str) -> Destination:
+    """Every call goes to one cluster."""
+    return Destination(Match(), (Share(cluster, 1),), NOTHING)
+
+
 class AbsentError(LookupError):
     """A client was told that a resource does not exist; `str()` is the reason that operators see."""
 
@@ -158,7 +179,7 @@ class Mesh:
     ) -> None:
         self.facts: dict[ObjectKey, Object] = {}
         self.catalog = Catalog(Selection(frozenset(only)))
-        self.translator = Translator(self.catalog.service, cluster_domain, scope_all, load_reporting)
+        self.translator = Translator(self.catalog.service, cluster_domain, scope_all, load_reporting, BUCKETS)
         self.published = Published()
         self.published.apply(self.translator.start(()))
         self.update(*objects)

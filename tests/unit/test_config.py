@@ -46,12 +46,14 @@ kubernetes:
   context: prod
   namespaces: [all]
   client_place: pod_first
+  policies: false
   events: false
   lease_namespace: ops
   lease_name: steerway-shop
 clusters:
 - {name: east, kubeconfig: /etc/steerway/east.yaml, context: east, region: eu-east, priority: 2}
 topology: node
+subset_buckets: 32
 cluster_policy: all
 cluster_lost_seconds: 60
 cluster_start_seconds: 5

@@ -89,6 +89,13 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     bootstrap, which anybody can write. `off`: Pods and Nodes are not followed. Needs list and watch on pods and nodes;
     goes without where they are refused. The flag is `--client-place`."""
 
+    policies: Annotated[
+        bool, Meta(title="Follow TrafficPolicies and routes of the Gateway API", description="true or false")
+    ] = True
+    """Follow TrafficPolicies, and routes of the Gateway API with Services as parents. Needs list and watch on
+    grpcroutes, httproutes, referencegrants, backendtlspolicies and trafficpolicies; a kind that the API server does not
+    know is looked for once a minute, and one that it refuses is gone without. The flag is `--policies`."""
+
     events: Annotated[
         bool, Meta(title="Write Events about objects that are not served", description="true or false")
     ] = True
@@ -252,6 +259,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `internalTrafficPolicy: Local`. `zone`: by the zone of their bootstrap or their Node; `node`: by their Node, too,
     which `Local` and `PreferSameNode` need and which costs an assignment for each node that has clients of such a
     Service; `off`: not at all."""
+
+    subset_buckets: Annotated[
+        int,
+        Meta(
+            title="Parts that clients are divided into, for subsets (0: none)",
+            ge=0,
+            le=256,
+            description="a whole number from 0 to 256",
+            extra={"metavar": "N"},
+        ),
+    ] = 16
+    """Parts that clients are divided into, so that each part sees other endpoints of a Service whose TrafficPolicy
+    has a `subset`. All clients of a part see the same ones. 16: endpoints are used evenly where there are some dozens
+    of clients, and an assignment of such a Service exists 16 times at the most, in each zone. The same on all
+    replicas. 0: clients are not divided, and a `subset` is not followed."""
 
     cluster_policy: Annotated[
         Literal["local_only", "local_first", "all"],

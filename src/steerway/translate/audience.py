@@ -1,41 +1,49 @@
 """Who must see the same thing: a client's Node becomes an audience.
 
-An audience is `DIALECT/KIND/NAMESPACE[/ZONE[/NODE]]`. The engine looks for the exact one first, then for each wider
-part, then for everybody, so that a resource is published once for all who may share it:
+An audience is `DIALECT/KIND/NAMESPACE[/ZONE[/NODE[/BUCKET]]]`. The engine looks for the exact one first, then for each
+wider part, then for everybody, so that a resource is published once for all who may share it:
 
-- `grpc/core/NS`: C-core (C++, Python, Ruby), which keeps draining endpoints for session affinity (gRFC A55);
-- `grpc/plain/NS`: every other gRPC client, which gives draining endpoints no traffic (gRFC A27), and whoever does not
-  say what it is;
-- `grpc/quiet/NS`: like plain, and must not be asked for load reports: grpc-js before 1.13 leaks a timer for each
-  stream of them (grpc-node 2892);
+- `grpc/core/NS`, `grpc/go/NS`, `grpc/java/NS`, `grpc/node/NS`: the library, since each can do something else;
+  `grpc/plain/NS`
+  for whoever does not say what it is;
+- `grpc/core-a42/NS`, `grpc/core-a27/NS`: versions before gRFC A52, and before A42 (see `client.Client.level`);
+- `grpc/quiet/NS`: grpc-js that must not be asked for load reports;
 - `envoy/all/NS`: Envoy.
 
 The namespace is what a short name such as `xds:///backend` is looked up in. Zone and node are there where they are
-known (`-` for what is not, where nodes count) and matter to what is served (`topology` in the settings). A Node is
-the client's own claim: nothing here is a proof of identity.
+known (`-` for what is not, where something follows) and matter to what is served (`topology` in the settings), the
+bucket where clients are divided (`subset_buckets`). A Node is the client's own claim: nothing here is a proof of
+identity.
 """
 
 import functools
+import hashlib
 import re
+from collections.abc import Iterator
+from collections.abc import Iterator
 
 import structlog
 from envoy.config.core.v3 import base_pb2
 from google.protobuf.message import DecodeError
 
 from steerway.catalog.reach import NOWHERE, ClientPlace
+from steerway.translate import client as clients
+from steerway.translate.client import Client, Library
 
 log = structlog.get_logger()
 
 GRPC = "grpc"
-GRPC_PLAIN = "grpc/plain"
-GRPC_CORE = "grpc/core"
-GRPC_QUIET = "grpc/quiet"
 ENVOY = "envoy"
+_QUIET = "quiet"
+_PLAIN = f"{GRPC}/{Library.UNKNOWN.value}"
+
+KIND_PARTS = 2
+NAMESPACE_PARTS = 3
+ALL_PARTS = 6
+"""How many parts of an audience say of what kind a client is, in which namespace, and all that there is to say."""
 
 _NAMESPACE_KEYS = ("NAMESPACE", "namespace", "K8S_NAMESPACE", "POD_NAMESPACE")
 """Metadata keys in use: Istio's and our own bootstrap, hand-written files, Google's samples, the downward API."""
-_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
-_NODE_MENDED = (1, 13)
 _PLACE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -50,20 +58,39 @@ def classify(node: bytes, default_namespace: str, told_namespace: str = "") -> s
     try:
         message.ParseFromString(node)
     except DecodeError as error:
-        log.warning("node_unreadable", reason=str(error), taken_for=GRPC_PLAIN, namespace=default_namespace)
-        return f"{GRPC_PLAIN}/{told_namespace or default_namespace}"
-    return f"{_kind(message)}/{told_namespace or _namespace(message) or default_namespace}"
+        log.warning("node_unreadable", reason=str(error), taken_for=_PLAIN, namespace=default_namespace)
+        return f"{_PLAIN}/{told_namespace or default_namespace}"
+    return f"{_kind(clients.of_node(message))}/{told_namespace or _namespace(message) or default_namespace}"
 
 
-def at_place(audience: str, place: ClientPlace) -> str:
-    """An audience without a place, with one.
+def at_place(audience: str, place: ClientPlace, bucket: int | None = None) -> str:
+    """An audience without a place, with one, and with a bucket.
 
     Where nodes count, a node that nobody knows stands there, too: what its clients get must never be a wider audience
-    than those of a known node, which would see it until their own is answered.
+    than those of a known node, which would see it until their own is answered. Where buckets count everybody has one.
     """
+    if bucket is not None:
+        return f"{audience}/{place.zone or NOWHERE}/{place.node or NOWHERE}/{bucket}"
     if place.node:
         return f"{audience}/{place.zone or NOWHERE}/{place.node}"
     return f"{audience}/{place.zone}" if place.zone else audience
+
+
+def of_client(client: Client, namespace: str) -> str:
+    """The audience of clients of one library and version in a namespace, without a place."""
+    return f"{_kind(client)}/{namespace}"
+
+
+@functools.lru_cache(maxsize=65536)
+def bucket_of(node: bytes, host: str, buckets: int) -> int | None:
+    """The bucket of a client, the same on every replica and after every start; None where clients are not divided.
+
+    By its node's id, and by its address: many write the same id into all their bootstraps.
+    """
+    if not buckets:
+        return None
+    name = f"{_claims(node).id}\0{host}".encode()
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest()) % buckets
 
 
 @functools.lru_cache(maxsize=4096)
@@ -79,14 +106,40 @@ def claimed_namespace(node: bytes) -> str:
     return _namespace(_claims(node))
 
 
+@functools.lru_cache(maxsize=4096)
+def client_of(node: bytes) -> Client:
+    """The library and version that a client says it is."""
+    return clients.of_node(_claims(node))
+
+
 def namespace_of(audience: str) -> str:
     """The namespace in an audience; "" in one that is for those of all."""
     return (*audience.split("/"), "", "")[2]
 
 
+def first_parts(audience: str, count: int) -> str:
+    """A wider audience, of so many parts."""
+    return "/".join(audience.split("/", count)[:count])
+
+
+def widening(audience: str) -> Iterator[str]:
+    """An audience and each wider one, the order in which the engine looks for an entry."""
+    while audience:
+        yield audience
+        audience = audience.rpartition("/")[0]
+    yield ""
+
+
 def anywhere(audience: str) -> str:
-    """An audience without its place."""
-    return "/".join(audience.split("/")[:3])
+    """An audience without its place and bucket."""
+    return first_parts(audience, NAMESPACE_PARTS)
+
+
+def wider(audience: str) -> Iterator[str]:
+    """An audience and each wider one, but for that of everybody."""
+    while audience:
+        yield audience
+        audience = audience.rpartition("/")[0]
 
 
 def place_of(audience: str) -> ClientPlace:
@@ -95,19 +148,34 @@ def place_of(audience: str) -> ClientPlace:
     return ClientPlace(zone, node)
 
 
+def bucket_in(audience: str) -> int | None:
+    """The bucket in a full audience; None where clients are not divided."""
+    bucket = audience.split("/")[5:]
+    return int(bucket[0]) if bucket else None
+
+
 def dialect_of(audience: str) -> str:
-    """`grpc` or `envoy`: who shares listeners, routes and clusters."""
+    """`grpc` or `envoy`: who shares what is the same for all clients."""
     return audience.partition("/")[0]
 
 
-def kind_of(audience: str) -> str:
-    """Who shares endpoint assignments: `grpc/core`, `grpc/plain`, `grpc/quiet` or `envoy`."""
-    return ENVOY if dialect_of(audience) == ENVOY else "/".join(audience.split("/")[:2])
+def level_of(audience: str) -> str:
+    """The generation of a library: "" for current ones, see `client.Client.level`."""
+    return _kind_of(audience).partition("-")[2]
 
 
-def keeps_draining(kind: str) -> bool:
-    """Whether clients of this kind can make use of endpoints that are draining."""
-    return kind not in (GRPC_PLAIN, GRPC_QUIET)
+def keeps_draining(audience: str) -> bool:
+    """Whether a client can make use of endpoints that are draining: for sessions (gRFC A55), and as Envoy does."""
+    return dialect_of(audience) == ENVOY or _kind_of(audience).partition("-")[0] == Library.CORE.value
+
+
+def reports_load(audience: str) -> bool:
+    """Whether a client may be asked for load reports."""
+    return _kind_of(audience).partition("-")[0] != _QUIET
+
+
+def _kind_of(audience: str) -> str:
+    return (*audience.split("/"), "")[1]
 
 
 def _claims(node: bytes) -> base_pb2.Node:
@@ -118,21 +186,11 @@ def _claims(node: bytes) -> base_pb2.Node:
         return base_pb2.Node()
 
 
-def _kind(node: base_pb2.Node) -> str:
-    name = node.user_agent_name.lower()
-    if name.startswith("envoy"):
+def _kind(client: Client) -> str:
+    if client.library is Library.ENVOY:
         return f"{ENVOY}/all"
-    # "gRPC C-core linux" and, in wrapped languages, "gRPC C-core linux Python".
-    if name.startswith("grpc c-core"):
-        return GRPC_CORE
-    leaks = name.startswith("grpc node") and _version(node.user_agent_version) < _NODE_MENDED
-    return GRPC_QUIET if leaks else GRPC_PLAIN
-
-
-def _version(text: str) -> tuple[int, int]:
-    """Major and minor of `1.14.1`; (0, 0) when it is none."""
-    found = _VERSION.match(text)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    name = _QUIET if client.leaks_when_it_reports else client.library.value
+    return f"{GRPC}/{name}-{client.level}" if client.level else f"{GRPC}/{name}"
 
 
 def _namespace(node: base_pb2.Node) -> str:

@@ -1,25 +1,27 @@
-"""Clusters: how clients balance over the endpoints of a service port."""
+"""Clusters for gRPC clients: how they balance over the endpoints of a service port, and when they leave some out."""
 
-from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
-from envoy.config.core.v3 import base_pb2, config_source_pb2
-from google.protobuf import duration_pb2, wrappers_pb2
+from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_detection_pb2
+from envoy.config.core.v3 import base_pb2, config_source_pb2, health_check_pb2
 
+from steerway.catalog.policy import Ejection, OutlierDetection, Policy
+from steerway.translate import balancing
 from steerway.translate.message import serialize
+from steerway.translate.packing import duration, percent, uint32
 
-_MAX_REQUESTS = 2**31 - 1
+MAX_REQUESTS = 2**31 - 1
 """gRFC A32: unset means 1,024 concurrent requests per cluster and client, always enforced. The largest number that all
 clients read alike: grpc-java takes the uint32 as a signed int."""
 
+SESSION_STATES = health_check_pb2.HealthStatusSet(
+    statuses=[health_check_pb2.UNKNOWN, health_check_pb2.HEALTHY, health_check_pb2.DRAINING]
+)
+"""A session stays with an endpoint that drains (gRFC A55). Where there are none it means nothing."""
 
-def build(name: str, report_load: bool = False, sticky: bool = False) -> bytes:
+
+def build(name: str, policy: Policy, report_load: bool = False, level: str = "") -> bytes:
     """An EDS cluster whose assignment has its own name. With `report_load`, clients report their requests (LRS).
-
-    `sticky`: each endpoint has its place on a ring, and a call the hash that its route gives it (gRFC A42). Without
-    endpoints coming or going, equal hashes go to one endpoint.
-    """
-    cluster = _cluster(name, report_load)
-    if sticky:
-        cluster.lb_policy = cluster_pb2.Cluster.RING_HASH
+    `level`: see `client.Client.level`."""
+    cluster = _cluster(name, policy, report_load, level)
     ads = config_source_pb2.ConfigSource(ads=config_source_pb2.AggregatedConfigSource())
     cluster.type = cluster_pb2.Cluster.EDS
     cluster.eds_cluster_config.CopyFrom(
@@ -28,9 +30,9 @@ def build(name: str, report_load: bool = False, sticky: bool = False) -> bytes:
     return serialize(cluster)
 
 
-def build_dns(name: str, host: str, port: int, report_load: bool = False) -> bytes:
+def build_dns(name: str, policy: Policy, host: str, port: int, report_load: bool = False) -> bytes:
     """A cluster whose clients ask DNS for `host` themselves: one endpoint, as gRFC A37 wants it."""
-    cluster = _cluster(name, report_load)
+    cluster = _cluster(name, policy, report_load, "a27")
     cluster.type = cluster_pb2.Cluster.LOGICAL_DNS
     cluster.load_assignment.cluster_name = name
     locality = cluster.load_assignment.endpoints.add()
@@ -42,23 +44,50 @@ def build_dns(name: str, host: str, port: int, report_load: bool = False) -> byt
     return serialize(cluster)
 
 
-def _cluster(name: str, report_load: bool) -> cluster_pb2.Cluster:
-    """What clusters of every kind say.
-
-    ROUND_ROBIN stays in the enum: gRPC makes weighted localities with round robin inside of it (gRFC A52), and Go
-    checks the enum even when `load_balancing_policy` is set.
-    """
+def _cluster(name: str, policy: Policy, report_load: bool, level: str) -> cluster_pb2.Cluster:
+    """What clusters of every kind say."""
     itself = config_source_pb2.ConfigSource(self=config_source_pb2.SelfConfigSource())
-    return cluster_pb2.Cluster(
+    cluster = cluster_pb2.Cluster(
         name=name,
-        lb_policy=cluster_pb2.Cluster.ROUND_ROBIN,
-        connect_timeout=duration_pb2.Duration(seconds=5),
+        connect_timeout=duration(5),
         lrs_server=itself if report_load else None,  # gRFC A27: only `self` is taken
-        circuit_breakers=circuit_breaker_pb2.CircuitBreakers(
-            thresholds=[
-                circuit_breaker_pb2.CircuitBreakers.Thresholds(
-                    priority=base_pb2.DEFAULT, max_requests=wrappers_pb2.UInt32Value(value=_MAX_REQUESTS)
-                )
-            ]
-        ),
+        circuit_breakers=circuit_breakers(policy.maximum_requests),
+        common_lb_config=cluster_pb2.Cluster.CommonLbConfig(override_host_status=SESSION_STATES),
     )
+    balancing.apply(cluster, policy.balancing, level)
+    if policy.outlier_detection is not None:
+        cluster.outlier_detection.CopyFrom(outlier_detection(policy.outlier_detection))
+    return cluster
+
+
+def circuit_breakers(most: int | None) -> circuit_breaker_pb2.CircuitBreakers:
+    """At most so many requests under way; None: as many as there are."""
+    threshold = circuit_breaker_pb2.CircuitBreakers.Thresholds(
+        priority=base_pb2.DEFAULT, max_requests=uint32(MAX_REQUESTS if most is None else most)
+    )
+    return circuit_breaker_pb2.CircuitBreakers(thresholds=[threshold])
+
+
+def outlier_detection(wanted: OutlierDetection) -> outlier_detection_pb2.OutlierDetection:
+    """gRFC A50. What is not wanted is switched off by name: unset means 100 % for the success rate."""
+    off = Ejection(0.0, enforcing=0.0)
+    rate, failures = wanted.success_rate or off, wanted.failure_percentage or off
+    found = outlier_detection_pb2.OutlierDetection(
+        interval=duration(wanted.interval_seconds),
+        base_ejection_time=duration(wanted.base_seconds),
+        max_ejection_time=duration(wanted.maximum_seconds),
+        max_ejection_percent=percent(wanted.maximum_share),
+        enforcing_success_rate=percent(rate.enforcing),
+        enforcing_failure_percentage=percent(failures.enforcing),
+        enforcing_consecutive_5xx=uint32(0),
+        enforcing_consecutive_gateway_failure=uint32(0),
+    )
+    if wanted.success_rate is not None:
+        found.success_rate_stdev_factor.value = round(rate.factor * 1000)
+        found.success_rate_minimum_hosts.value = rate.minimum_hosts
+        found.success_rate_request_volume.value = rate.request_volume
+    if wanted.failure_percentage is not None:
+        found.failure_percentage_threshold.value = round(failures.factor * 100)
+        found.failure_percentage_minimum_hosts.value = failures.minimum_hosts
+        found.failure_percentage_request_volume.value = failures.request_volume
+    return found

@@ -1,24 +1,149 @@
-"""Route configurations: every method of a service port goes to its cluster."""
+"""Route configurations for gRPC clients: which calls go to which clusters.
 
-from envoy.config.route.v3 import route_components_pb2, route_pb2
+Of what a route says clients get what they can do (see `limitation`). What would never match a gRPC call, which is a
+POST without query parameters, is left out. What they must not pass over, as a redirect, fails: its calls go to a
+cluster without endpoints.
+"""
 
+from collections.abc import Iterable, Iterator
+
+from envoy.config.route.v3 import route_components_pb2 as components
+from envoy.config.route.v3 import route_pb2
+
+from steerway.catalog.policy import CHANNEL, Algorithm, HashKey, HashSource, Policy, Retry
+from steerway.catalog.route import How, Match, ValueMatch
+from steerway.translate import http_filter
+from steerway.translate.destination import BLACKHOLE, Destination, Share
 from steerway.translate.message import serialize
-
-_CHANNEL = route_components_pb2.RouteAction.HashPolicy(
-    filter_state=route_components_pb2.RouteAction.HashPolicy.FilterState(key="io.grpc.channel_id")
-)
-"""gRFC A42: what all calls of a channel have in common."""
+from steerway.translate.packing import duration, uint32
 
 
-def build(name: str, cluster: str, sticky: bool = False) -> bytes:
-    """A RouteConfiguration with one route. `sticky`: all calls of a channel have one hash.
+def build(name: str, destinations: Iterable[Destination]) -> bytes:
+    """A RouteConfiguration with one virtual host.
 
     The domain is `*`, because one route serves all aliases of the service, and clients match domains against the
     target as it was dialled, port included (gRFC A27).
     """
-    everything = route_components_pb2.Route(
-        match=route_components_pb2.RouteMatch(prefix=""),
-        route=route_components_pb2.RouteAction(cluster=cluster, hash_policy=[_CHANNEL] if sticky else []),
-    )
-    host = route_components_pb2.VirtualHost(name=name, domains=["*"], routes=[everything])
+    routes = [route for found in destinations for route in _routes(found)]
+    host = components.VirtualHost(name=name, domains=["*"], routes=routes)
     return serialize(route_pb2.RouteConfiguration(name=name, virtual_hosts=[host]))
+
+
+def clusters(destinations: Iterable[Destination]) -> list[str]:
+    """The clusters that the configuration names."""
+    return sorted(
+        {share.cluster for found in destinations if _may_match(found.match) for share in _shares(found)}
+    )
+
+
+def _routes(found: Destination) -> Iterator[components.Route]:
+    if not _may_match(found.match):
+        return
+    for match in _matches(found.match):
+        yield components.Route(
+            match=match, route=_action(found), typed_per_filter_config=http_filter.of_route(found.policy)
+        )
+
+
+def _may_match(match: Match) -> bool:
+    """Whether a gRPC call can be what is matched."""
+    return match.method in ("", "POST") and not match.query
+
+
+def _matches(match: Match) -> Iterator[components.RouteMatch]:
+    headers = [_header(each) for each in match.headers]
+    for how, path in paths(match):
+        found = components.RouteMatch(headers=headers)
+        if how is How.EXACT:
+            found.path = path
+        elif how is How.REGEX:
+            found.safe_regex.regex = path
+        else:
+            found.prefix = path
+        yield found
+
+
+def paths(match: Match) -> Iterator[tuple[How, str]]:
+    """A match by path elements as two of text: `/a` as it is, and what begins with `/a/`."""
+    whole = match.path.rstrip("/")
+    if match.how is How.PREFIX and match.elements and whole:
+        yield How.EXACT, whole
+        yield How.PREFIX, f"{whole}/"
+    else:
+        yield match.how, match.path
+
+
+def _header(match: ValueMatch) -> components.HeaderMatcher:
+    """In the fields that clients before gRFC A63 read, too."""
+    if match.how is How.REGEX:
+        found = components.HeaderMatcher(name=match.name)
+        found.safe_regex_match.regex = match.value
+        return found
+    return components.HeaderMatcher(name=match.name, exact_match=match.value)
+
+
+def _action(found: Destination) -> components.RouteAction:
+    action = components.RouteAction(hash_policy=[_hash_policy(key) for key in hash_keys(found.shares)])
+    shares = _shares(found)
+    if len(shares) == 1:
+        action.cluster = shares[0].cluster
+    else:
+        for share in shares:
+            action.weighted_clusters.clusters.add(name=share.cluster, weight=uint32(share.weight))
+    apply_policy(action, found.policy)
+    return action
+
+
+def _shares(found: Destination) -> list[Share]:
+    """Each cluster once, with the sum of its weights. A redirect is nothing that a gRPC client can follow."""
+    if found.rule is not None and found.rule.redirect is not None:
+        return [Share(BLACKHOLE, 1)]
+    weights: dict[str, int] = {}
+    for share in found.shares:
+        weights[share.cluster] = weights.get(share.cluster, 0) + share.weight
+    return [Share(cluster, weight) for cluster, weight in weights.items()]
+
+
+def apply_policy(action: components.RouteAction, policy: Policy) -> None:
+    """Time-outs and retries."""
+    if policy.timeout_seconds is not None:
+        most = duration(policy.timeout_seconds)
+        # gRFC A31: the second counts where a client says how long it waits; 0 is no limit from here.
+        action.max_stream_duration.max_stream_duration.CopyFrom(most)
+        action.max_stream_duration.grpc_timeout_header_max.CopyFrom(most)
+    if policy.retry is not None and policy.retry.codes:
+        action.retry_policy.CopyFrom(retry_policy(policy.retry))
+
+
+def retry_policy(wanted: Retry) -> components.RetryPolicy:
+    """gRFC A44: lower-case codes, with commas and no spaces."""
+    longest = wanted.base_seconds * 10 if wanted.maximum_seconds is None else wanted.maximum_seconds
+    return components.RetryPolicy(
+        retry_on=",".join(wanted.codes),
+        num_retries=uint32(wanted.attempts),
+        retry_back_off=components.RetryPolicy.RetryBackOff(
+            base_interval=duration(wanted.base_seconds), max_interval=duration(longest)
+        ),
+    )
+
+
+def hash_keys(shares: Iterable[Share]) -> list[HashKey]:
+    """What the rings of the backends want requests to be hashed by, each once; the channel where a client has nothing
+    of it, since else each call would go to an endpoint at random."""
+    wanted: dict[HashKey, None] = {}
+    for share in shares:
+        balancing = share.policy.balancing
+        if balancing is not None and balancing.algorithm is Algorithm.RING_HASH:
+            wanted |= dict.fromkeys(balancing.hash_on)
+    usable = [key for key in wanted if key.source is not HashSource.COOKIE]
+    return usable or ([CHANNEL] if wanted else [])
+
+
+def _hash_policy(key: HashKey) -> components.RouteAction.HashPolicy:
+    """gRFC A42. The first that a call has counts."""
+    found = components.RouteAction.HashPolicy(terminal=True)
+    if key.source is HashSource.HEADER:
+        found.header.header_name = key.name
+    else:
+        found.filter_state.key = "io.grpc.channel_id"
+    return found

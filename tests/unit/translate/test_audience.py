@@ -1,5 +1,6 @@
 """Which clients see the same thing: a Node becomes an audience, and nothing in a Node can do more than that."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -20,8 +21,8 @@ def node(user_agent: str = "", version: str = "", **metadata: Any) -> bytes:
 @pytest.mark.parametrize(
     ("user_agent", "kind"),
     [
-        ("gRPC Go", "grpc/plain"),
-        ("gRPC Java", "grpc/plain"),
+        ("gRPC Go", "grpc/go"),
+        ("gRPC Java", "grpc/java"),
         ("gRPC C-core linux", "grpc/core"),
         ("gRPC C-core linux Python", "grpc/core"),
         ("grpc c-core osx Ruby", "grpc/core"),
@@ -39,12 +40,12 @@ def test_a_client_is_known_by_its_user_agent(user_agent: str, kind: str) -> None
 @pytest.mark.parametrize(
     ("version", "kind"),
     [
-        ("1.14.1", "grpc/plain"),
-        ("1.13.0", "grpc/plain"),
-        ("2.0", "grpc/plain"),
+        ("1.14.1", "grpc/node"),
+        ("1.13.0", "grpc/node"),
+        ("2.0", "grpc/node"),
         ("1.12.1", "grpc/quiet"),
-        ("1.9.0", "grpc/quiet"),
-        ("0.13.9", "grpc/quiet"),
+        ("1.9.0", "grpc/quiet-a27"),
+        ("0.13.9", "grpc/quiet-a27"),
         ("", "grpc/quiet"),
         ("next", "grpc/quiet"),
         ("1" * 4000 + ".14", "grpc/quiet"),
@@ -87,23 +88,72 @@ def test_a_node_that_cannot_be_read_is_a_plain_client(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("full", "dialect", "kind", "namespace"),
+    ("user_agent", "version", "kind"),
     [
-        ("grpc/plain/shop", "grpc", "grpc/plain", "shop"),
-        ("grpc/core/shop", "grpc", "grpc/core", "shop"),
-        ("grpc/quiet/shop", "grpc", "grpc/quiet", "shop"),
-        ("envoy/all/shop", "envoy", "envoy", "shop"),
+        ("gRPC Go", "1.55.0", "go-a42"),
+        ("gRPC Go", "1.40.0", "go-a27"),
+        ("gRPC Go", "1.56.0", "go"),
+        ("gRPC Java", "1.46.0", "java-a42"),
+        ("gRPC C-core linux Python", "C-core 31.0.0 Python 1.54.2", "core-a42"),
+        ("gRPC C-core linux Python", "C-core 58.0.0 Python 1.85.1", "core"),
+        ("gRPC C-core linux", "C-core 6.0.0", "core"),
     ],
 )
-def test_an_audience_falls_into_parts(full: str, dialect: str, kind: str, namespace: str) -> None:
+def test_old_versions_are_told_apart(user_agent: str, version: str, kind: str) -> None:
+    """They read other fields, or refuse some; the version of a wrapped language is that of the release."""
+    assert audience.classify(node(user_agent, version), "default") == f"grpc/{kind}/default"
+
+
+@pytest.mark.parametrize(
+    ("full", "dialect", "level", "draining", "reports"),
+    [
+        ("grpc/plain/shop", "grpc", "", False, True),
+        ("grpc/core/shop", "grpc", "", True, True),
+        ("grpc/core-a42/shop", "grpc", "a42", True, True),
+        ("grpc/quiet/shop", "grpc", "", False, False),
+        ("grpc/quiet-a27/shop/z/n/7", "grpc", "a27", False, False),
+        ("envoy/sidecar/shop", "envoy", "", True, True),
+    ],
+)
+def test_an_audience_falls_into_parts(
+    full: str, dialect: str, level: str, draining: bool, reports: bool
+) -> None:
     """Each wider part is a prefix, as the engine's fallback wants it."""
-    assert (audience.dialect_of(full), audience.kind_of(full), audience.namespace_of(full)) == (
-        dialect,
-        kind,
-        namespace,
+    assert (audience.dialect_of(full), audience.namespace_of(full)) == (dialect, "shop")
+    assert (audience.level_of(full), audience.keeps_draining(full), audience.reports_load(full)) == (
+        level,
+        draining,
+        reports,
     )
-    assert full.startswith(f"{kind}/")
-    assert kind.startswith(dialect)
+    assert list(audience.wider("a/b/c")) == ["a/b/c", "a/b", "a"]
+    assert audience.first_parts(full, 2) == "/".join(full.split("/")[:2])
+
+
+@pytest.mark.parametrize(
+    ("place", "full"),
+    [
+        (ClientPlace(), "grpc/plain/shop/-/-/3"),
+        (ClientPlace("eu-1a"), "grpc/plain/shop/eu-1a/-/3"),
+        (ClientPlace("eu-1a", "n1"), "grpc/plain/shop/eu-1a/n1/3"),
+    ],
+)
+def test_an_audience_may_have_a_bucket(place: ClientPlace, full: str) -> None:
+    """Then all have, and none is wider than another."""
+    assert audience.at_place("grpc/plain/shop", place, 3) == full
+    assert (audience.place_of(full), audience.bucket_in(full)) == (place, 3)
+    assert audience.bucket_in("grpc/plain/shop/eu-1a") is None
+
+
+def test_a_bucket_is_the_same_everywhere_and_evenly_taken() -> None:
+    """Of 4,096 clients each of 16 parts has 256, give or take five standard deviations; an id alone is not enough."""
+    nodes = [base_pb2.Node(id=f"client-{number}").SerializeToString() for number in range(4096)]
+    found = Counter(audience.bucket_of(body, "10.0.0.1", 16) for body in nodes)
+    assert set(found) == set(range(16))
+    assert all(abs(count - 256) < 80 for count in found.values()), found
+    same = base_pb2.Node(id="anything").SerializeToString()
+    assert len({audience.bucket_of(same, f"10.0.0.{number}", 16) for number in range(64)}) > 8
+    assert audience.bucket_of(same, "10.0.0.1", 16) == 14
+    assert audience.bucket_of(same, "10.0.0.1", 0) is None
 
 
 @pytest.mark.parametrize(
@@ -120,7 +170,7 @@ def test_an_audience_may_have_a_place(place: ClientPlace, full: str) -> None:
     assert audience.at_place("grpc/plain/shop", place) == full
     assert audience.place_of(full) == place
     assert audience.anywhere(full) == "grpc/plain/shop"
-    assert (audience.kind_of(full), audience.namespace_of(full)) == ("grpc/plain", "shop")
+    assert audience.namespace_of(full) == "shop"
 
 
 @pytest.mark.parametrize(

@@ -10,22 +10,25 @@ from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
+from envoy.extensions.load_balancing_policies.least_request.v3 import least_request_pb2
+from envoy.extensions.load_balancing_policies.ring_hash.v3 import ring_hash_pb2
+from google.protobuf.wrappers_pb2 import UInt32Value
 from tests.support import client_rules
+from tests.support.mesh import everything, groups
 
 from steerway.catalog.model import Endpoint, Locality
+from steerway.catalog.policy import NOTHING
 from steerway.translate import cluster, endpoint, listener, route, type_url
 
 NAME = "backend"
 GOOD: dict[str, tuple[Any, bytes]] = {
     type_url.LISTENER: (listener_pb2.Listener, listener.build(NAME, NAME)),
-    type_url.ROUTE: (route_pb2.RouteConfiguration, route.build(NAME, NAME)),
-    type_url.CLUSTER: (cluster_pb2.Cluster, cluster.build(NAME)),
+    type_url.ROUTE: (route_pb2.RouteConfiguration, route.build(NAME, [everything(NAME)])),
+    type_url.CLUSTER: (cluster_pb2.Cluster, cluster.build(NAME, NOTHING)),
     type_url.ENDPOINT: (
         endpoint_pb2.ClusterLoadAssignment,
         endpoint.build(
-            NAME,
-            [Endpoint("10.0.0.1", 1), Endpoint("10.0.0.2", 1, locality=Locality(zone="a"))],
-            draining=False,
+            NAME, groups([Endpoint("10.0.0.1", 1), Endpoint("10.0.0.2", 1, locality=Locality(zone="a"))])
         ),
     ),
 }
@@ -83,6 +86,41 @@ CHANGES: list[tuple[str, str, Change]] = [
         "wc-weight-unset",
         entry(lambda m: m.route.weighted_clusters.clusters.add(name="a")),
     ),
+    (
+        type_url.ROUTE,
+        "wc-twice",
+        entry(
+            lambda m: [
+                m.route.weighted_clusters.clusters.add(name="a", weight=UInt32Value(value=1)) for _ in "ab"
+            ]
+        ),
+    ),
+    (type_url.ROUTE, "route-bad-regex", entry(lambda m: setattr(m.match.safe_regex, "regex", "("))),
+    (type_url.ROUTE, "route-lookahead", entry(lambda m: setattr(m.match.safe_regex, "regex", "(?=a)"))),
+    (type_url.ROUTE, "hm-no-specifier", entry(lambda m: m.match.headers.add(name="a"))),
+    (type_url.ROUTE, "hm-contains", entry(lambda m: m.match.headers.add(name="a", contains_match="b"))),
+    (
+        type_url.ROUTE,
+        "retry-num-0",
+        entry(lambda m: setattr(m.route.retry_policy, "retry_on", "unavailable")),
+    ),
+    (type_url.ROUTE, "retry-5xx", entry(lambda m: setattr(m.route.retry_policy, "retry_on", "5xx"))),
+    (type_url.ROUTE, "hash-policy-cookie", entry(lambda m: m.route.hash_policy.add().cookie.SetInParent())),
+    (
+        type_url.ROUTE,
+        "hash-policy-header-empty",
+        entry(lambda m: m.route.hash_policy.add().header.SetInParent()),
+    ),
+    (type_url.ROUTE, "override-unknown", entry(lambda m: m.typed_per_filter_config["a"].SetInParent())),
+    (
+        type_url.ROUTE,
+        "max-stream-duration-negative",
+        entry(lambda m: setattr(m.route.max_stream_duration.max_stream_duration, "seconds", -1)),
+    ),
+    (type_url.CLUSTER, "cds-lbp-empty", lambda m: m.load_balancing_policy.SetInParent()),
+    (type_url.CLUSTER, "cds-lbp-least-request-only", lambda m: policy(m, least_request_pb2.LeastRequest())),
+    (type_url.CLUSTER, "cds-lbp-ring-hash-default-fn", lambda m: policy(m, ring_hash_pb2.RingHash())),
+    (type_url.CLUSTER, "cds-outlier-unset", lambda m: m.outlier_detection.SetInParent()),
     (type_url.CLUSTER, "another name", lambda m: setattr(m, "name", "x")),
     (type_url.CLUSTER, "cds-static", lambda m: setattr(m, "type", cluster_pb2.Cluster.STATIC)),
     (type_url.CLUSTER, "cds-eds-config-path", lambda m: m.eds_cluster_config.eds_config.Clear()),
@@ -92,8 +130,8 @@ CHANGES: list[tuple[str, str, Change]] = [
     (type_url.CLUSTER, "no limit", lambda m: m.ClearField("circuit_breakers")),
     (
         type_url.CLUSTER,
-        "the hidden limit",
-        lambda m: setattr(m.circuit_breakers.thresholds[0].max_requests, "value", 1024),
+        "no request at all",
+        lambda m: setattr(m.circuit_breakers.thresholds[0].max_requests, "value", 0),
     ),
     (
         type_url.CLUSTER,
@@ -133,6 +171,11 @@ CHANGES: list[tuple[str, str, Change]] = [
         lambda m: [setattr(each.load_balancing_weight, "value", 2**32 - 1) for each in m.endpoints],
     ),
 ]
+
+
+def policy(found: cluster_pb2.Cluster, wanted: Any) -> None:
+    """The only entry of `load_balancing_policy`."""
+    found.load_balancing_policy.policies.add().typed_extension_config.typed_config.Pack(wanted)
 
 
 def socket(each: Any) -> Any:

@@ -11,9 +11,10 @@ from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from tests.support import client_rules
-from tests.support.mesh import addresses, zones
+from tests.support.mesh import addresses, everything, groups, zones
 
 from steerway.catalog.model import Endpoint, EndpointState, Locality
+from steerway.catalog.policy import NOTHING
 from steerway.translate import cluster, endpoint, listener, route, type_url
 
 NAME = "backend.shop.svc.cluster.local:50051"
@@ -21,7 +22,7 @@ NAME = "backend.shop.svc.cluster.local:50051"
 
 def assignment(*endpoints: Endpoint, draining: bool = False) -> endpoint_pb2.ClusterLoadAssignment:
     """What a client reads of these endpoints; every client accepts it."""
-    body = endpoint.build(NAME, endpoints, draining)
+    body = endpoint.build(NAME, groups(endpoints, draining))
     assert client_rules.refusals(type_url.ENDPOINT, NAME, body) == []
     return endpoint_pb2.ClusterLoadAssignment.FromString(body)
 
@@ -51,7 +52,7 @@ class TestListener:
 class TestRoute:
     def test_sends_every_method_of_every_alias_to_the_cluster(self) -> None:
         """The domain is `*`: clients match it against the target as it was dialled."""
-        body = route.build(NAME, "cluster")
+        body = route.build(NAME, [everything("cluster")])
         (host,) = route_pb2.RouteConfiguration.FromString(body).virtual_hosts
         (entry,) = host.routes
         assert list(host.domains) == ["*"]
@@ -63,7 +64,7 @@ class TestRoute:
 class TestCluster:
     def test_takes_its_endpoints_from_the_assignment_of_its_name(self) -> None:
         """Over ads, with round robin inside of weighted localities."""
-        body = cluster.build(NAME)
+        body = cluster.build(NAME, NOTHING)
         found = cluster_pb2.Cluster.FromString(body)
         assert found.type == cluster_pb2.Cluster.EDS
         assert found.eds_cluster_config.service_name == NAME
@@ -72,7 +73,7 @@ class TestCluster:
 
     def test_may_be_one_host_that_clients_ask_dns_for(self) -> None:
         """gRFC A37."""
-        body = cluster.build_dns(NAME, "db.example.org", 5432)
+        body = cluster.build_dns(NAME, NOTHING, "db.example.org", 5432)
         found = cluster_pb2.Cluster.FromString(body)
         assert found.type == cluster_pb2.Cluster.LOGICAL_DNS
         assert addresses(found.load_assignment, UNKNOWN) == ["db.example.org:5432"]
@@ -80,7 +81,7 @@ class TestCluster:
 
     def test_lifts_the_hidden_limit_of_requests(self) -> None:
         """gRFC A32: 1,024 at once when nothing is said; the highest number that grpc-java reads as positive."""
-        (limit,) = cluster_pb2.Cluster.FromString(cluster.build(NAME)).circuit_breakers.thresholds
+        (limit,) = cluster_pb2.Cluster.FromString(cluster.build(NAME, NOTHING)).circuit_breakers.thresholds
         assert (limit.priority, limit.max_requests.value) == (base_pb2.DEFAULT, 2**31 - 1)
 
 
@@ -142,10 +143,10 @@ class TestAssignment:
     "build",
     [
         lambda: listener.build("backend", NAME),
-        lambda: route.build(NAME, NAME),
-        lambda: cluster.build(NAME),
-        lambda: cluster.build_dns(NAME, "db.example.org", 1),
-        lambda: endpoint.build(NAME, [pod(1, "a"), pod(2, "b")], draining=True),
+        lambda: route.build(NAME, [everything(NAME)]),
+        lambda: cluster.build(NAME, NOTHING),
+        lambda: cluster.build_dns(NAME, NOTHING, "db.example.org", 1),
+        lambda: endpoint.build(NAME, groups([pod(1, "a"), pod(2, "b")])),
     ],
     ids=["listener", "route", "cluster", "host", "assignment"],
 )
@@ -157,7 +158,7 @@ def test_equal_meaning_is_equal_bytes(build) -> None:  # type: ignore[no-untyped
 def test_different_meaning_is_different_bytes() -> None:
     """Nothing that a client must know is lost on the way."""
     bodies = [
-        endpoint.build(NAME, endpoints, draining=True)
+        endpoint.build(NAME, groups(endpoints))
         for endpoints in (
             [],
             [pod(1)],

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from steerway.catalog.policy import NOTHING
 from steerway.translate import cluster, listener, raw, type_url
 from steerway.translate.render import to_json
 
@@ -16,7 +17,7 @@ def test_a_resource_is_shown_in_protobufs_json() -> None:
     manager = shown["api_listener"]["api_listener"]
     assert manager["rds"]["route_config_name"] == "route"
     assert manager["http_filters"][0]["typed_config"]["@type"].endswith("router.v3.Router")
-    assert to_json(type_url.CLUSTER, cluster.build("c"))["type"] == "EDS"
+    assert to_json(type_url.CLUSTER, cluster.build("c", NOTHING))["type"] == "EDS"
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])

@@ -171,7 +171,7 @@ class TestAbsence:
     def test_envoy_gets_no_listener_route_or_cluster_made_for_grpc(self, mesh: Mesh, served: str) -> None:
         """Its own come from files."""
         reason = absence(mesh, served, CANONICAL, ENVOY)
-        assert reason == "no file gives it, and services are translated for gRPC clients only"
+        assert reason == "no file gives it"
 
     def test_a_service_that_comes_later_is_found(self) -> None:
         """All that waits for it is answered in the same commit."""
@@ -536,12 +536,16 @@ class TestBreakage:
         mesh.dial("backend")
         real = cluster_builder.build
 
-        def broken(name: str, _report_load: bool, _sticky: bool) -> bytes:
+        def broken(name: str, *_: object) -> bytes:
             raise ZeroDivisionError(name)
 
         monkeypatch.setattr(cluster_builder, "build", broken)
-        commit = mesh.update(endpoint_slice("10.0.0.9", port=8081, port_name="grpc"))
-        assert [each[0] for each in commit.put] == [type_url.ENDPOINT]
+        sticky = msgspec.structs.replace(BACKEND.spec, session_affinity="ClientIP")
+        commit = mesh.update(
+            msgspec.structs.replace(BACKEND, spec=sticky),
+            endpoint_slice("10.0.0.9", port=8081, port_name="grpc"),
+        )
+        assert [each[0] for each in commit.put] == [type_url.ENDPOINT, type_url.ROUTE]
         problem = Problem(
             f"{type_url.CLUSTER}/{CANONICAL}", f"cannot be translated: ZeroDivisionError('{CANONICAL}')"
         )
@@ -549,7 +553,7 @@ class TestBreakage:
         name = "backend.shop.svc.cluster.local:9090"
         assert absence(mesh, type_url.CLUSTER, name) == "it cannot be translated"
         monkeypatch.setattr(cluster_builder, "build", real)
-        mesh.update(PODS)
+        mesh.update(BACKEND, PODS)
         assert mesh.translator.problems() == []
         assert mesh.get(type_url.CLUSTER, name)
 
@@ -559,7 +563,7 @@ class TestBreakage:
     ) -> None:
         """Nobody is to mend what is no longer there."""
 
-        def broken(_name: str) -> bytes:
+        def broken(*_: object) -> bytes:
             raise ZeroDivisionError
 
         monkeypatch.setattr(cluster_builder, "build", broken)

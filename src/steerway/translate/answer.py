@@ -1,0 +1,39 @@
+"""What is answered to a demand: a resource, or a reason why there is none, for each audience that must be told
+apart."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from steerway.catalog.model import ServiceId
+
+
+class Resource(NamedTuple):
+    """Bytes, the other resources that they name as (type_url, name), and what a grant must cover."""
+
+    body: bytes
+    references: tuple[tuple[str, str], ...] = ()
+    scope: str = ""
+
+
+class Reason(str):
+    """Why there is no resource."""
+
+    __slots__ = ()
+
+
+Content = Resource | Reason
+
+
+class Plan(NamedTuple):
+    """How a name is answered. `contents`: audience → content for the audiences that ask, one for all who share it or
+    one for each part of them that must be told apart. `services`: what it depends on, those that do not exist among
+    them; `endpoints`: whether their endpoints matter, too."""
+
+    contents: Callable[[Iterable[str]], Mapping[str, Content]]
+    services: frozenset[ServiceId] = frozenset()
+    endpoints: bool = False
+
+
+def same(audience: str, content: Content, services: frozenset[ServiceId] = frozenset()) -> Plan:
+    """The same for all."""
+    return Plan(lambda _: {audience: content}, services)

@@ -1,0 +1,111 @@
+"""Where requests of a service port end, for clients of one namespace: its routes with every backend looked up.
+
+A backend that does not exist, or that these clients are not told of, gets nothing: its share of the requests fails,
+as the Gateway API wants it. It must not be named, for one name that nobody serves holds up every call of a gRPC
+channel for 15 seconds.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from steerway.catalog.model import Port, Service, ServiceId
+from steerway.catalog.policy import NOTHING, SECTIONS, Policy
+from steerway.catalog.route import UNCHANGED, Backend, BackendPort, Changes, Match, Rule
+from steerway.translate.names import Target
+
+Find = Callable[[ServiceId], Service | None]
+
+BLACKHOLE = "steerway.blackhole"
+"""The cluster of requests that are to fail: it has no endpoints, so they fail at once with UNAVAILABLE."""
+_OF_CALLS = ("timeout_seconds", "retry", "session", "fault")
+"""Sections about calls, which are the caller's part and may be said of a backend for all who call it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A cluster and its part of the requests. `policy` is the backend's."""
+
+    cluster: str
+    weight: int
+    policy: Policy = NOTHING
+    changes: Changes = UNCHANGED
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One match, where its requests go, and what is said of them. `rule` None: the port's own endpoints."""
+
+    match: Match
+    shares: tuple[Share, ...]
+    policy: Policy
+    rule: Rule | None = None
+    mirrors: tuple[tuple[str, float], ...] = ()
+
+
+def resolve(service: Service, port: Port, namespace: str, find: Find, domain: str) -> list[Destination]:
+    """All destinations of a port, in the order in which they are tried."""
+    table = port.routing.table(namespace)
+    if table is None:
+        own = Share(canonical(BackendPort(service.id, port.number), domain), 1, port.policy)
+        return [Destination(Match(), (own,), port.policy)]
+    return [_resolve(match, rule, port, namespace, find, domain) for match, rule in table]
+
+
+def dependencies(port: Port) -> Iterator[ServiceId]:
+    """The services that the destinations of a port depend on, besides its own."""
+    for table in port.routing.tables:
+        for _, rule in table:
+            yield from (backend.to.service for backend in rule.backends if backend.to is not None)
+            yield from (mirror.to.service for mirror in rule.mirrors)
+
+
+def canonical(to: BackendPort, domain: str) -> str:
+    """The cluster of a service port."""
+    return Target(to.service).canonical(to.port, domain)
+
+
+def visible(to: BackendPort, namespace: str, find: Find) -> tuple[Service, Port] | None:
+    """A backend, if clients of the namespace are told of it."""
+    service = find(to.service)
+    if service is None or not service.backs(namespace):
+        return None
+    port = service.port(to.port)
+    return None if port is None else (service, port)
+
+
+def _resolve(match: Match, rule: Rule, port: Port, namespace: str, find: Find, domain: str) -> Destination:
+    shares = [_share(each, namespace, find, domain) for each in rule.backends if each.weight]
+    if rule.not_done or not shares:
+        shares = [Share(BLACKHOLE, 1)]
+    policy = rule.policy.over(_calls(port.policy)).over(_common([share.policy for share in shares]))
+    mirrors = tuple(
+        (canonical(each.to, domain), each.share)
+        for each in rule.mirrors
+        if each.share and visible(each.to, namespace, find) is not None
+    )
+    return Destination(match, tuple(shares), policy, rule, mirrors)
+
+
+def _share(backend: Backend, namespace: str, find: Find, domain: str) -> Share:
+    found = None if backend.to is None else visible(backend.to, namespace, find)
+    if backend.to is None or found is None:
+        return Share(BLACKHOLE, backend.weight)
+    return Share(canonical(backend.to, domain), backend.weight, found[1].policy, backend.changes)
+
+
+def _calls(policy: Policy) -> Policy:
+    """Of a policy the sections about calls."""
+    others = {name: None for name in SECTIONS if name not in _OF_CALLS}
+    said = tuple(each for each in policy.said if each[0] in _OF_CALLS)
+    return replace(policy, **others, said=said) if said else NOTHING
+
+
+def _common(policies: list[Policy]) -> Policy:
+    """What all backends of a rule say alike of calls: with two opinions none counts."""
+    first, *others = map(_calls, policies)
+    alike = {
+        name for name in _OF_CALLS if all(getattr(other, name) == getattr(first, name) for other in others)
+    }
+    values = {name: getattr(first, name) if name in alike else None for name in _OF_CALLS}
+    said = tuple(each for each in first.said if each[0] in alike)
+    return Policy(**values, said=said) if said else NOTHING

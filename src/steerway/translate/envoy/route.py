@@ -1,0 +1,158 @@
+"""Route configurations for Envoy: virtual hosts, and of each all that a route can say.
+
+What must fail goes to a cluster that does not exist. Envoy answers that with a status that the route chooses: 500, as
+the Gateway API wants it of a backend that cannot be used (HTTPBackendRef), also for its share of the requests, which a
+direct response could not have. A cluster without endpoints would give 503, as if there were hope. To gRPC the listener
+says UNAVAILABLE instead, which GRPCBackendRef wants.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from envoy.config.core.v3 import base_pb2
+from envoy.config.route.v3 import route_components_pb2 as components
+from envoy.config.route.v3 import route_pb2
+from google.protobuf import wrappers_pb2
+
+from steerway.catalog.policy import CHANNEL, Algorithm, HashKey, HashSource, Retry
+from steerway.catalog.route import UNCHANGED
+from steerway.translate import http_filter
+from steerway.translate import route as grpc_route
+from steerway.translate.destination import BLACKHOLE, Destination, Share
+from steerway.translate.envoy import change, match
+from steerway.translate.message import serialize
+from steerway.translate.packing import duration, uint32
+
+
+class Host(NamedTuple):
+    """A virtual host: `name` is unique, and a domain stands in one host only."""
+
+    name: str
+    domains: tuple[str, ...]
+    destinations: tuple[Destination, ...]
+
+
+def build(name: str, hosts: Iterable[Host]) -> bytes:
+    """A RouteConfiguration. A request to any other host gets 404."""
+    return serialize(
+        route_pb2.RouteConfiguration(
+            name=name,
+            virtual_hosts=[
+                components.VirtualHost(
+                    name=host.name, domains=host.domains, routes=[_route(each) for each in host.destinations]
+                )
+                for host in hosts
+            ],
+            # A cluster that is missing is a failure of its requests, never of the whole configuration.
+            validate_clusters=wrappers_pb2.BoolValue(value=False),
+        )
+    )
+
+
+def clusters(hosts: Iterable[Host]) -> list[str]:
+    """The clusters that the configuration names and that may exist."""
+    named = {name for host in hosts for found in host.destinations for name in _named(found)}
+    return sorted(named - {BLACKHOLE})
+
+
+def _named(found: Destination) -> Iterator[str]:
+    yield from (share.cluster for share in found.shares)
+    yield from (cluster for cluster, _ in found.mirrors)
+
+
+def _route(found: Destination) -> components.Route:
+    rule = found.rule
+    route = components.Route(
+        match=match.build(found.match), typed_per_filter_config=http_filter.of_route(found.policy)
+    )
+    change.headers(route, UNCHANGED if rule is None else rule.changes)
+    if rule is not None and rule.redirect is not None and not rule.not_done:
+        route.redirect.CopyFrom(change.redirect(found.match, rule.redirect))
+    else:
+        route.route.CopyFrom(_action(found))
+    return route
+
+
+def _action(found: Destination) -> components.RouteAction:
+    action = components.RouteAction(
+        cluster_not_found_response_code=components.RouteAction.INTERNAL_SERVER_ERROR,
+        # Unset means 15 seconds for the whole answer, which ends a gRPC stream. What a policy says is the time of the
+        # whole exchange, below: this one begins when the request has ended, which that of a stream may never do.
+        timeout=duration(0),
+        hash_policy=[_hash_policy(key) for key in _hash_keys(found.shares)],
+        request_mirror_policies=[_mirror(cluster, share) for cluster, share in found.mirrors],
+    )
+    if found.policy.timeout_seconds is not None:
+        grpc_route.apply_timeout(action, found.policy.timeout_seconds)
+    if found.policy.retry is not None:
+        action.retry_policy.CopyFrom(_retry(found.policy.retry))
+    _forward(action, found)
+    return action
+
+
+def _forward(action: components.RouteAction, found: Destination) -> None:
+    """Where requests go, and with which host and path."""
+    rewrites = [UNCHANGED if found.rule is None else found.rule.changes]
+    if len(found.shares) == 1 and not found.shares[0].changes:
+        action.cluster = found.shares[0].cluster
+    else:
+        for share in found.shares:
+            action.weighted_clusters.clusters.append(_weight(share))
+    if len(found.shares) == 1:
+        rewrites.append(found.shares[0].changes)
+    for changes in rewrites:
+        if changes.rewrite is not None:
+            change.rewrite(action, found.match, changes.rewrite)
+
+
+def _weight(share: Share) -> components.WeightedCluster.ClusterWeight:
+    weight = components.WeightedCluster.ClusterWeight(name=share.cluster, weight=uint32(share.weight))
+    change.headers(weight, share.changes)
+    if share.changes.rewrite is not None and share.changes.rewrite.host is not None:
+        weight.host_rewrite_literal = share.changes.rewrite.host
+    return weight
+
+
+def _mirror(cluster: str, share: float) -> components.RouteAction.RequestMirrorPolicy:
+    return components.RouteAction.RequestMirrorPolicy(
+        cluster=cluster,
+        runtime_fraction=base_pb2.RuntimeFractionalPercent(default_value=http_filter.fraction(share)),
+        disable_shadow_host_suffix_append=True,
+    )
+
+
+def _retry(wanted: Retry) -> components.RetryPolicy:
+    """To a gRPC client a connection that cannot be had is UNAVAILABLE, too; Envoy has words of its own for it."""
+    policy = grpc_route.retry_policy(wanted)
+    conditions = list(wanted.codes)
+    if "unavailable" in conditions:
+        conditions += ["connect-failure", "refused-stream"]
+    if wanted.statuses:
+        conditions.append("retriable-status-codes")
+        policy.retriable_status_codes.extend(wanted.statuses)
+    policy.retry_on = ",".join(conditions)
+    return policy
+
+
+def _hash_keys(shares: Iterable[Share]) -> list[HashKey]:
+    """What the rings of the backends want requests to be hashed by, each once; the connection where nothing is said."""
+    balancing = [share.policy.balancing for share in shares]
+    rings = [each for each in balancing if each is not None and each.algorithm is Algorithm.RING_HASH]
+    wanted = dict.fromkeys(key for ring in rings for key in ring.hash_on)
+    return list(wanted) or ([CHANNEL] if rings else [])
+
+
+def _hash_policy(key: HashKey) -> components.RouteAction.HashPolicy:
+    """The first that a request has counts."""
+    found = components.RouteAction.HashPolicy(terminal=True)
+    match key.source:
+        case HashSource.HEADER:
+            found.header.header_name = key.name
+        case HashSource.COOKIE:
+            found.cookie.name = key.name
+            found.cookie.path = key.path
+            # Without a time Envoy reads the cookie and never gives one; 0 is one of the session.
+            found.cookie.ttl.CopyFrom(duration(key.ttl_seconds or 0))
+        case HashSource.CHANNEL:
+            found.connection_properties.source_ip = True
+    return found

@@ -1,0 +1,224 @@
+"""The dialect of gRPC clients: Listener, route, cluster and assignment of one name, for those who ask for it.
+
+A name stands for one service port. Who must be told apart is decided here, resource by resource, so that what is the
+same for all is made and published once: by namespace where routes or exports differ, by the generation of the library
+where old ones would refuse something, by place and bucket where assignments differ.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from steerway.catalog import assignment
+from steerway.catalog.assignment import Viewer
+from steerway.catalog.model import Endpoint, Port, Service
+from steerway.catalog.policy import NOTHING, Algorithm, Policy
+from steerway.catalog.reach import ClientPlace
+from steerway.catalog.route import Match
+from steerway.errors import TranslateError
+from steerway.translate import audience as audiences
+from steerway.translate import cluster, destination, endpoint, listener, names, route, type_url
+from steerway.translate.answer import Content, Plan, Reason, Resource, same
+from steerway.translate.destination import BLACKHOLE, Destination, Find
+
+_TYPES = (type_url.LISTENER, type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)
+_Build = Callable[[Hashable], Resource]
+
+
+class Differ(NamedTuple):
+    """How many parts of an audience tell users apart, and what follows from them. 0: they are all told the same."""
+
+    parts: int = 0
+    variant: Callable[[str], Hashable] = lambda _: None
+
+
+_ALIKE = Differ()
+
+
+class GrpcDialect:
+    """Answers for gRPC clients. `find` gives a service of the catalog by its identity.
+
+    `scope_all`: every service may be withheld from some clients; else only private ones. `buckets`: how many parts
+    clients are divided into, 0 for none.
+    """
+
+    def __init__(
+        self, find: Find, domain: str, scope_all: bool = False, load_reporting: bool = False, buckets: int = 0
+    ) -> None:
+        self._find = find
+        self._domain = domain
+        self._scope_all = scope_all
+        self._load_reporting = load_reporting
+        self._buckets = buckets
+
+    def root(self, served: str, name: str, audience: str) -> str:
+        """The audience of all who would share an answer that is the same for them."""
+        if served == type_url.LISTENER and names.needs_namespace(name):
+            return audiences.anywhere(audience)
+        return audiences.dialect_of(audience)
+
+    def plan(self, served: str, name: str, root: str) -> Plan:
+        """How a name is answered to audiences under `root`."""
+        try:
+            target = self._target(served, name, root)
+        except TranslateError as error:
+            if name == BLACKHOLE and served in (type_url.CLUSTER, type_url.ENDPOINT):
+                return same(root, self._blackhole(served))
+            return same(root, Reason(error))
+        services = {target.service}
+        try:
+            service, port = self._select(target)
+        except TranslateError as error:
+            return same(root, Reason(error), frozenset(services))
+        if served == type_url.ROUTE and not target.pod:
+            services |= set(destination.dependencies(port))
+        differ, build = self._by_type(served, name, target, service, port)
+        return Plan(
+            lambda users: _contents(root, users, service, differ, build),
+            frozenset(services),
+            endpoints=served == type_url.ENDPOINT,
+        )
+
+    def _target(self, served: str, name: str, root: str) -> names.Target:
+        if served not in _TYPES:
+            raise TranslateError("no file gives it")
+        if served == type_url.LISTENER:
+            return names.parse_target(name, audiences.namespace_of(root), self._domain)
+        return names.parse_canonical(name, self._domain)
+
+    def _select(self, target: names.Target) -> tuple[Service, Port]:
+        service = self._find(target.service)
+        if service is None:
+            raise TranslateError(names.unknown(target.service))
+        port = names.select_port(service, target.port)
+        if service.external_name and target.pod:
+            raise TranslateError(f"service {service.id} is an external name, and has no pods")
+        return service, port
+
+    def _by_type(
+        self, served: str, name: str, target: names.Target, service: Service, port: Port
+    ) -> tuple[Differ, _Build]:
+        """How users differ (None: not at all), and how the resource for those of one kind is made."""
+        scope = str(service.id) if self._scope_all or service.private else ""
+        canonical = target.canonical(port.number, self._domain)
+        if served == type_url.LISTENER:
+            policies = _policies(target, port)
+            return _ALIKE, lambda _: Resource(
+                listener.build(name, canonical, policies), ((type_url.ROUTE, canonical),), scope
+            )
+        if served == type_url.ROUTE:
+            return self._routes(name, target, service, port, scope)
+        if served == type_url.CLUSTER:
+            return self._clusters(name, service, port, scope)
+        return self._assignments(name, target, service, port, scope)
+
+    def _routes(
+        self, name: str, target: names.Target, service: Service, port: Port, scope: str
+    ) -> tuple[Differ, _Build]:
+        if target.pod:
+            own = destination.Share(target.canonical(port.number, self._domain), 1, port.policy)
+            only = Destination(Match(), (own,), port.policy)
+            return _ALIKE, lambda _: Resource(
+                route.build(name, [only]), ((type_url.CLUSTER, own.cluster),), scope
+            )
+
+        def build(namespace: Hashable) -> Resource:
+            found = destination.resolve(service, port, str(namespace or ""), self._find, self._domain)
+            named = tuple((type_url.CLUSTER, cluster) for cluster in route.clusters(found))
+            return Resource(route.build(name, found), named, scope)
+
+        backends = (self._find(id) for id in destination.dependencies(port))
+        limited = any(
+            found is not None and (found.exported_to is not None or found.private) for found in backends
+        )
+        if not (port.routing.consumers or limited):
+            return _ALIKE, build
+        return Differ(audiences.NAMESPACE_PARTS, audiences.namespace_of), build
+
+    def _clusters(self, name: str, service: Service, port: Port, scope: str) -> tuple[Differ, _Build]:
+        balancing = port.policy.balancing
+        aged = balancing is not None and balancing.algorithm is Algorithm.RING_HASH
+
+        def differ(user: str) -> Hashable:
+            report = self._load_reporting and audiences.reports_load(user)
+            return report, audiences.level_of(user) if aged else ""
+
+        def build(variant: Hashable) -> Resource:
+            report, level = variant if isinstance(variant, tuple) else (False, "")
+            if service.external_name:
+                body = cluster.build_dns(name, port.policy, service.external_name, port.number, report)
+                return Resource(body, (), scope)
+            return Resource(
+                cluster.build(name, port.policy, report, level), ((type_url.ENDPOINT, name),), scope
+            )
+
+        return Differ(audiences.KIND_PARTS, differ) if self._load_reporting or aged else _ALIKE, build
+
+    def _assignments(
+        self, name: str, target: names.Target, service: Service, port: Port, scope: str
+    ) -> tuple[Differ, _Build]:
+        endpoints: Sequence[Endpoint] = port.endpoints
+        if target.pod:
+            endpoints = [e for e in endpoints if e.hostname == target.pod]
+        depends = assignment.depends_on(service, port, endpoints, self._buckets)
+
+        def differ(user: str) -> Viewer:
+            return Viewer(
+                audiences.place_of(user) if depends.place else ClientPlace(),
+                (audiences.bucket_in(user) or 0) if depends.bucket else 0,
+                self._buckets if depends.bucket else 0,
+                depends.draining and audiences.keeps_draining(user),
+            )
+
+        def build(variant: Hashable) -> Resource:
+            if service.external_name:
+                raise TranslateError(
+                    f"service {service.id} is an external name; clients of its cluster ask DNS"
+                )
+            viewer = variant if isinstance(variant, Viewer) else Viewer()
+            return Resource(
+                endpoint.build(name, assignment.assign(service, port, endpoints, viewer)), (), scope
+            )
+
+        # By kind also while nothing drains: what comes and goes in every rollout must not move what is published.
+        parts = audiences.ALL_PARTS if depends.place or depends.bucket else audiences.KIND_PARTS
+        return Differ(parts, differ), build
+
+    def _blackhole(self, served: str) -> Resource:
+        if served == type_url.CLUSTER:
+            return Resource(cluster.build(BLACKHOLE, NOTHING), ((type_url.ENDPOINT, BLACKHOLE),))
+        return Resource(endpoint.build(BLACKHOLE, ()))
+
+
+def _contents(
+    root: str, users: Iterable[str], service: Service, differ: Differ, build: _Build
+) -> Mapping[str, Content]:
+    """One answer for all; or one for each part of the users that must be told apart, equal ones made once."""
+    parts = max(differ.parts, audiences.NAMESPACE_PARTS if service.exported_to is not None else 0)
+    if not parts:
+        return {root: _made(build, None)}
+    made: dict[Hashable, Content] = {}
+    found: dict[str, Content] = {}
+    for at in {audiences.first_parts(user, parts) for user in users}:
+        namespace = audiences.namespace_of(at)
+        if not service.is_for(namespace):
+            found[at] = Reason(f"service {service.id} is not exported to {namespace}")
+            continue
+        variant = differ.variant(at)
+        if variant not in made:
+            made[variant] = _made(build, variant)
+        found[at] = made[variant]
+    return found
+
+
+def _made(build: _Build, variant: Hashable) -> Content:
+    try:
+        return build(variant)
+    except TranslateError as error:
+        return Reason(error)
+
+
+def _policies(target: names.Target, port: Port) -> list[Policy]:
+    """Every policy that a route of the port may have a word from."""
+    if target.pod:
+        return [port.policy]
+    return [port.policy, *(rule.policy for table in port.routing.tables for _, rule in table)]

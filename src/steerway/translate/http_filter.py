@@ -1,0 +1,88 @@
+"""HTTP filters for gRPC clients and Envoy: which ones a listener has, and what a route says to each.
+
+A filter stands in the listener with nothing to do, and routes give it something (`typed_per_filter_config`). All but
+the router are optional, in the listener and in routes: a client that does not know one passes it over.
+"""
+
+from collections.abc import Iterable
+
+from envoy.config.route.v3 import route_components_pb2
+from envoy.extensions.filters.common.fault.v3 import fault_pb2 as common_fault_pb2
+from envoy.extensions.filters.http.fault.v3 import fault_pb2
+from envoy.extensions.filters.http.router.v3 import router_pb2
+from envoy.extensions.filters.http.stateful_session.v3 import stateful_session_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
+from envoy.extensions.http.stateful_session.cookie.v3 import cookie_pb2 as session_cookie_pb2
+from envoy.type.http.v3 import cookie_pb2
+from envoy.type.v3 import percent_pb2
+from google.protobuf.any_pb2 import Any
+
+from steerway.catalog.policy import Fault, Policy, Session
+from steerway.translate.packing import duration, pack
+
+FAULT = "envoy.filters.http.fault"
+SESSION = "envoy.filters.http.stateful_session"
+_ROUTER = hcm_pb2.HttpFilter(name="envoy.filters.http.router", typed_config=pack(router_pb2.Router()))
+_EMPTY = {
+    FAULT: hcm_pb2.HttpFilter(name=FAULT, typed_config=pack(fault_pb2.HTTPFault()), is_optional=True),
+    SESSION: hcm_pb2.HttpFilter(
+        name=SESSION, typed_config=pack(stateful_session_pb2.StatefulSession()), is_optional=True
+    ),
+}
+_MILLION = 1_000_000
+
+
+def of_listener(policies: Iterable[Policy]) -> list[hcm_pb2.HttpFilter]:
+    """The filters that these policies need, and the router.
+
+    gRFC A39: a client refuses an HttpConnectionManager whose last filter is not the router.
+    """
+    needed = {name for policy in policies for name in of_route(policy)}
+    return [*(_EMPTY[name] for name in sorted(needed)), _ROUTER]
+
+
+def of_route(policy: Policy) -> dict[str, Any]:
+    """What a route says to its filters, by their names."""
+    found: dict[str, Any] = {}
+    if policy.fault is not None:
+        found[FAULT] = _optional(pack(_fault(policy.fault)))
+    if policy.session is not None:
+        found[SESSION] = _optional(pack(_session(policy.session)))
+    return found
+
+
+def _optional(config: Any) -> Any:
+    return pack(route_components_pb2.FilterConfig(config=config, is_optional=True))
+
+
+def _fault(wanted: Fault) -> fault_pb2.HTTPFault:
+    fault = fault_pb2.HTTPFault()
+    if wanted.delay_share:
+        fault.delay.CopyFrom(
+            common_fault_pb2.FaultDelay(
+                fixed_delay=duration(wanted.delay_seconds), percentage=fraction(wanted.delay_share)
+            )
+        )
+    if wanted.abort_share:
+        fault.abort.CopyFrom(
+            fault_pb2.FaultAbort(grpc_status=wanted.abort_code, percentage=fraction(wanted.abort_share))
+        )
+    return fault
+
+
+def fraction(share: float) -> percent_pb2.FractionalPercent:
+    """A share in millionths."""
+    return percent_pb2.FractionalPercent(
+        numerator=round(share * _MILLION), denominator=percent_pb2.FractionalPercent.MILLION
+    )
+
+
+def _session(wanted: Session) -> stateful_session_pb2.StatefulSessionPerRoute:
+    cookie = cookie_pb2.Cookie(name=wanted.cookie, path=wanted.path or "/")
+    if wanted.ttl_seconds:
+        cookie.ttl.CopyFrom(duration(wanted.ttl_seconds))
+    state = pack(session_cookie_pb2.CookieBasedSessionState(cookie=cookie))
+    session = stateful_session_pb2.StatefulSession()
+    session.session_state.name = "envoy.http.stateful_session.cookie"
+    session.session_state.typed_config.CopyFrom(state)
+    return stateful_session_pb2.StatefulSessionPerRoute(stateful_session=session)
