@@ -7,11 +7,14 @@
     ├── SourceError          a source of facts cannot be opened or read at all
     │   └── DocumentError    one document of a file is broken (file, line, reason, cure)
     ├── TranslateError       an object cannot become a valid xDS resource
+    │   └── UnknownServiceError    a name is that of no service that is served
     └── EngineError          the native engine cannot start or was used after its end
 
 A *bad object* is not an exception that travels: it becomes a `steerway.sources.store.Problem`, the object is
 skipped (its last good version stays), and the rest is served.
 """
+
+from collections.abc import Sequence
 
 
 class SteerwayError(Exception):
@@ -41,6 +44,14 @@ class DocumentError(SourceError):
 
 class TranslateError(SteerwayError):
     """An object cannot become a valid xDS resource."""
+
+
+class UnknownServiceError(TranslateError):
+    """A name is that of no service that is served. `nearest` are names that may have been meant."""
+
+    def __init__(self, reason: str, nearest: Sequence[str] = ()) -> None:
+        super().__init__(reason)
+        self.nearest = list(nearest)
 
 
 class EngineError(SteerwayError):

@@ -47,6 +47,12 @@ EVENTS = Counter(
     ["result"],  # created, counted, object_gone, dropped, failed
     registry=REGISTRY,
 )
+STATUSES = Counter(
+    "steerway_statuses_written",
+    "Statuses of routes and policies, by what became of them.",
+    ["result"],  # written, unchanged, object_gone, superseded, failed
+    registry=REGISTRY,
+)
 PROBLEMS = Gauge("steerway_problems", "Objects and documents that are skipped now.", registry=REGISTRY)
 TRANSLATE_SECONDS = Histogram(
     "steerway_translate_seconds",

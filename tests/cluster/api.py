@@ -26,12 +26,16 @@ _PLURALS = {
     "ClusterRoleBinding": "clusterrolebindings",
     "CustomResourceDefinition": "customresourcedefinitions",
     "TrafficPolicy": "trafficpolicies",
+    "GRPCRoute": "grpcroutes",
+    "HTTPRoute": "httproutes",
+    "ReferenceGrant": "referencegrants",
 }
 _VERSIONS = {
     "EndpointSlice": "discovery.k8s.io/v1",
     "Lease": "coordination.k8s.io/v1",
     "CustomResourceDefinition": "apiextensions.k8s.io/v1",
     "TrafficPolicy": "steerway.io/v1alpha1",
+    **dict.fromkeys(("GRPCRoute", "HTTPRoute", "ReferenceGrant"), "gateway.networking.k8s.io/v1"),
     **dict.fromkeys(("Deployment", "StatefulSet"), "apps/v1"),
     **dict.fromkeys(
         ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"), "rbac.authorization.k8s.io/v1"
@@ -142,6 +146,15 @@ class Api:
     def close(self) -> None:
         if "_http" in self.__dict__:
             self._http.close()
+
+    def write_status(self, kind: str, namespace: str, name: str, status: Manifest) -> None:
+        """Write fields of an object's status, as its controller does."""
+        self._send(
+            "PATCH",
+            f"{path(kind, namespace, name)}/status",
+            content=json.dumps({"status": status}),
+            headers={"Content-Type": "application/merge-patch+json"},
+        )
 
     def _merge(self, kind: str, namespace: str, name: str, spec: Manifest) -> None:
         self._send(

@@ -1,47 +1,25 @@
 """The ClusterRole of the guide is enough for everything, and an API server takes it as it stands there."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import yaml
 from tests.cluster.conftest import NEEDS_CLUSTER, Steer
+from tests.cluster.guide_account import guide_account
 from tests.cluster.namespace import Account, Namespace
 from tests.support.deadline import until
-from tests.support.manifest import Manifest, service
+from tests.support.manifest import service
 
 pytestmark = NEEDS_CLUSTER
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
-RBAC = "rbac.authorization.k8s.io"
 CUSTOM_KINDS = ("BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "ReferenceGrant", "TrafficPolicy")
 """Not installed here, which is no problem."""
-
-
-def role_of_the_guide() -> Manifest:
-    """The one YAML block that is a ClusterRole."""
-    blocks = [block.partition("```")[0] for block in GUIDE.read_text().split("```yaml\n")[1:]]
-    (role,) = (found for block in blocks if (found := yaml.safe_load(block)).get("kind") == "ClusterRole")
-    return dict(role)
 
 
 @pytest.fixture
 def account(namespace: Namespace) -> Iterator[Account]:
     """Who may do what the guide says, and nothing else."""
-    allowed = namespace.account()
-    metadata = {"name": f"{namespace.name}-guide"}
-    subject = {"kind": "ServiceAccount", "name": "steerway", "namespace": namespace.name}
-    binding: Manifest = {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": metadata,
-        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": metadata["name"]},
-        "subjects": [subject],
-    }
-    namespace.api.apply(role_of_the_guide() | {"metadata": metadata}, binding)
-    yield allowed
-    for kind in ("ClusterRoleBinding", "ClusterRole"):
-        namespace.api.delete(kind, "", metadata["name"])
+    with guide_account(namespace) as allowed:
+        yield allowed
 
 
 def test_nothing_is_refused(account: Account, namespace: Namespace, steer: Steer) -> None:
@@ -57,4 +35,4 @@ def test_nothing_is_refused(account: Account, namespace: Namespace, steer: Steer
     problems = [each["where"] for each in plane.problems()]
     assert f"Service {namespace.name}/bad" in problems
     assert not [where for where in problems if where.startswith("kubernetes ")]
-    assert not [line for line in plane.process.errors if "403" in line]
+    assert not [line for line in plane.process.errors if "403 Forbidden" in line]

@@ -16,8 +16,8 @@ from google.protobuf.message import DecodeError
 
 from steerway.admin.node_match import Matchers
 from steerway.admin.redaction import redact
-from steerway.admin.stream import audiences
 from steerway.admin.view import EngineView, ResourceView, StreamView
+from steerway.translate.audience import widening
 
 _STATUS = {
     "requested": (csds.NOT_SENT, dump.REQUESTED),
@@ -118,9 +118,7 @@ class _Bodies:
 
     def find(self, type_url: str, found: ResourceView, audience: str) -> bytes | None:
         """The body that the client was sent; None when it was replaced or withdrawn since, or never was."""
-        keys: Sequence[tuple[str, str, str]] = [
-            (type_url, found.name, wider) for wider in audiences(audience)
-        ]
+        keys: Sequence[tuple[str, str, str]] = [(type_url, found.name, wider) for wider in widening(audience)]
         key = next((each for each in keys if each in self._versions), None)
         if key is None or not found.version or self._versions[key] != found.version:
             return None

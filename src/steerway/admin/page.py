@@ -17,12 +17,14 @@ ENDPOINTS = {
     "/api/v1/resources": "what is served and what is absent; ?type= and ?audience=",
     "/api/v1/resources/cds": "one type: lds, rds, cds, eds, sds, or its full name",
     "/api/v1/resources/cds/NAME": "one resource with its body, for each audience",
+    "/api/v1/explain?target=NAME": "what a target means to a client, why, and who has it; &namespace= &zone= &client=",
     "/api/v1/loads": "what clients report of their requests, by cluster and locality",
     "/api/v1/problems": "objects and documents that are skipped, and what to do",
 }
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _ROWS = 200
-"""Rows of streams on the page; the API has them all."""
+_NOTES = 5
+"""Rows of streams on the page, and sentences about what a client cannot do; the API has them all."""
 
 _STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#d8dee4, #30363d); --dim: light-dark(#59636e, #9198a1);
@@ -101,12 +103,22 @@ def _row(stream: dict[str, Any]) -> tuple[str, ...]:
     node = escape(stream["node"])
     types = "".join(_type(part) for part in stream["types"])
     return (
-        f'<code class="node">{node}</code>' if node else '<span class="dim">no node id</span>',
+        (f'<code class="node">{node}</code>' if node else '<span class="dim">no node id</span>')
+        + f"<div><small>{escape(stream['client'])}</small></div>",
         f'<code class="short">{escape(stream["address"])}</code>',
         f'<code class="short">{escape(stream["audience"])}</code>',
         f'<span class="short">{_duration(stream["age_seconds"])}</span>',
-        types + "".join(_told(part) for part in stream["types"]) or '<span class="dim">none yet</span>',
+        types + _notes(stream) or '<span class="dim">none yet</span>',
     )
+
+
+def _notes(stream: dict[str, Any]) -> str:
+    """What is to be said about the types of a client, and what it cannot do."""
+    told = "".join(_told(part) for part in stream["types"])
+    limitations = [escape(limitation) for limitation in stream["limitations"]]
+    rest = len(limitations) - _NOTES
+    shown = [*limitations[:_NOTES], *([f"and {rest} more"] if rest > 0 else [])]
+    return told + "".join(map(_line, shown))
 
 
 def _type(part: dict[str, Any]) -> str:
@@ -121,7 +133,11 @@ def _told(part: dict[str, Any]) -> str:
     told += [f"{escape(name)}: {escape(reason)}" for name, reason in part["absent"].items()]
     if part["nack"]:
         told.append(f'<span class="bad">refused</span>: {escape(part["nack"]["message"])}')
-    return "".join(f'<div class="told"><small>{escape(part["type"])} {each}</small></div>' for each in told)
+    return "".join(_line(f"{escape(part['type'])} {each}") for each in told)
+
+
+def _line(text: str) -> str:
+    return f'<div class="told"><small>{text}</small></div>'
 
 
 def _duration(seconds: float) -> str:

@@ -17,10 +17,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from steerway import telemetry
-from steerway.admin import load, page, resource, stream, type_name
+from steerway.admin import explanation, load, page, resource, stream, type_name
 from steerway.admin.bearer_token import BearerToken, shown
 from steerway.admin.metrics import Exposition
 from steerway.admin.view import AdminView, InformerView, StoreView
+from steerway.errors import TranslateError, UnknownServiceError
 
 PROBES = frozenset({"/healthz", "/readyz"})
 """Paths that need no token: kubelet has none."""
@@ -39,6 +40,7 @@ def application(view: AdminView, accepts: Callable[[str], bool] | None = None) -
         "/api/v1/streams": routes.streams,
         "/api/v1/resources": routes.resources,
         "/api/v1/resources/{path:path}": routes.resource,
+        "/api/v1/explain": routes.explain,
         "/api/v1/loads": routes.loads,
         "/api/v1/problems": routes.problems,
     }
@@ -89,8 +91,30 @@ class _Routes:
 
         def answer() -> bytes:
             engine = self._view.engine
-            found = stream.describe(engine.streams(resources=each), engine.entries(), self._view.place, each)
-            return msgspec.json.encode({"streams": stream.select(found, node, kind)})
+            streams = stream.shown(engine.streams(resources=each), node, kind)
+            look = self._view.place, self._view.subscribers()
+            return msgspec.json.encode(
+                {"streams": stream.describe(streams, engine.entries(), *look, kind, resources=each)}
+            )
+
+        return _encoded(await asyncio.to_thread(answer))
+
+    async def explain(self, request: Request) -> Response:
+        """What a target means to a client, and which clients have taken it."""
+        asked = {name: request.query_params.get(name, "") for name in explanation.PARAMETERS}
+        unknown = sorted(request.query_params.keys() - asked.keys())
+        if unknown or not asked["target"]:
+            wrong = f"no parameter is called {unknown[0]}" if unknown else "say which target"
+            return _json({"error": f"{wrong}: give {', '.join(explanation.PARAMETERS)}"}, 400)
+        try:
+            found = self._view.explain(asked)
+        except UnknownServiceError as error:
+            return _json({"error": str(error), "nearest": error.nearest}, 404)
+        except TranslateError as error:
+            return _json({"error": str(error)}, 400)
+
+        def answer() -> bytes:
+            return msgspec.json.encode(explanation.complete(found, self._view))
 
         return _encoded(await asyncio.to_thread(answer))
 
@@ -125,7 +149,8 @@ class _Routes:
 
         def answer() -> str:
             entries = self._view.engine.entries()
-            streams = stream.describe(self._view.engine.streams(), entries, self._view.place)
+            look = self._view.place, self._view.subscribers()
+            streams = stream.describe(self._view.engine.streams(), entries, *look)
             served = sum(1 for entry in entries if not entry.reason)
             return page.render(streams, served, phase, missing, problems)
 

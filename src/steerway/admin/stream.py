@@ -6,20 +6,43 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from steerway.admin.type_name import matches, short_name
-from steerway.admin.view import ChangeView, EntryView, PlaceView, ResourceView, StreamView, SubscriptionView
+from steerway.admin.view import (
+    ChangeView,
+    EntryView,
+    PlaceView,
+    ResourceView,
+    StreamView,
+    SubscribersView,
+    SubscriptionView,
+)
+from steerway.translate.audience import widening
 
 _Absences = Mapping[tuple[str, str], Mapping[str, str]]
 """(type_url, name) → audience → reason ("": served there). Holds only names that are absent for some
 audience."""
 
 
+def shown(streams: Iterable[StreamView], node: str | None, kind: str | None) -> list[StreamView]:
+    """Only streams of nodes whose id matches the pattern `node` (`*` stands for anything), with a type that `kind`
+    names."""
+    return [
+        stream
+        for stream in streams
+        if (node is None or fnmatchcase(stream.node_id, node))
+        and (kind is None or any(matches(part.type_url, kind) for part in stream.subscriptions))
+    ]
+
+
 def describe(
     streams: Iterable[StreamView],
     entries: Sequence[EntryView],
     place: Callable[[str], PlaceView | None],
+    subscribers: SubscribersView,
+    kind: str | None = None,
     resources: bool = False,
 ) -> list[dict[str, Any]]:
-    """All streams, those of one node together, the oldest first; with `resources` also each name of theirs.
+    """All streams, those of one node together, the oldest first; only types that `kind` names; with `resources` also
+    each name of theirs.
 
     `place` is asked with the address of each.
     """
@@ -28,6 +51,7 @@ def describe(
         {
             "id": stream.id,
             "node": stream.node_id,
+            "client": subscribers.client(stream.node),
             "address": stream.peer,
             "place": _place(place(stream.peer)),
             "audience": stream.audience,
@@ -35,35 +59,19 @@ def describe(
             "protocol": "delta" if stream.delta else "sotw",
             "age_seconds": _rounded(stream.age_seconds),
             "in_sync": all(_in_sync(part) for part in stream.subscriptions),
+            "limitations": subscribers.limitations(stream.node, stream.audience, _subscribed(stream)),
             "types": [
                 _type(part, stream.audience, absences) | (_resources(part) if resources else {})
                 for part in stream.subscriptions
+                if kind is None or matches(part.type_url, kind)
             ],
         }
         for stream in sorted(streams, key=lambda stream: (stream.node_id, -stream.age_seconds, stream.id))
     ]
 
 
-def select(found: Iterable[dict[str, Any]], node: str | None, kind: str | None) -> list[dict[str, Any]]:
-    """Only nodes whose id matches the pattern `node` (`*` stands for anything), only types that `kind`
-    names."""
-    return [
-        {
-            **stream,
-            "types": [part for part in stream["types"] if kind is None or matches(part["type_url"], kind)],
-        }
-        for stream in found
-        if (node is None or fnmatchcase(stream["node"], node))
-        and (kind is None or any(matches(part["type_url"], kind) for part in stream["types"]))
-    ]
-
-
-def audiences(audience: str) -> Iterator[str]:
-    """The audience and each wider one, the order in which the engine looks for an entry."""
-    while audience:
-        yield audience
-        audience = audience.rpartition("/")[0]
-    yield ""
+def _subscribed(stream: StreamView) -> Iterator[tuple[str, str]]:
+    return ((part.type_url, name) for part in stream.subscriptions for name in sorted(part.names))
 
 
 def _type(part: SubscriptionView, audience: str, absences: _Absences) -> dict[str, Any]:
@@ -144,7 +152,7 @@ def _absences(entries: Sequence[EntryView]) -> _Absences:
 
 def _absence(part: SubscriptionView, name: str, audience: str, absences: _Absences) -> str:
     reasons = absences.get((part.type_url, name), {})
-    return next((reasons[wider] for wider in audiences(audience) if wider in reasons), "")
+    return next((reasons[wider] for wider in widening(audience) if wider in reasons), "")
 
 
 def _rounded(seconds: float | None, digits: int = 3) -> float | None:

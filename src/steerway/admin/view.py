@@ -4,7 +4,7 @@ The engine, its streams and its entries are protocols here, so that the server c
 engine. Their members mean what `steerway/_engine.pyi` says.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -227,13 +227,21 @@ class StoreView(Protocol):
     def problems_of(self, source: str) -> Sequence[ProblemView]: ...
 
 
+class SubscribersView(Protocol):
+    """What clients are, and what of what they are subscribed to they cannot do. For one look at the streams."""
+
+    def client(self, node: bytes) -> str: ...
+    def limitations(self, node: bytes, audience: str, subscribed: Iterable[tuple[str, str]]) -> list[str]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class AdminView:
     """Everything that the admin server can see.
 
     `phase`, `informers` and `problems` (those of sources and catalog together) are called on the event loop. `place`
     tells where the client at an address is. `render` turns a serialised resource of a type_url into JSON values, in a
-    thread. `collectors` are scraped besides `telemetry.REGISTRY`.
+    thread; `subscribers` may be used in one, too. `explain` answers the parameters of a request, on the event loop; it
+    raises TranslateError that says what is wrong with them. `collectors` are scraped besides `telemetry.REGISTRY`.
     """
 
     engine: EngineView
@@ -243,4 +251,6 @@ class AdminView:
     problems: Callable[[], Sequence[ProblemView]]
     place: Callable[[str], PlaceView | None]
     render: Callable[[str, bytes], dict[str, Any]]
+    subscribers: Callable[[], SubscribersView]
+    explain: Callable[[Mapping[str, str]], dict[str, Any]]
     collectors: Sequence[Collector] = ()

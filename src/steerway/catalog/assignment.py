@@ -1,20 +1,21 @@
 """From the endpoints of a port to what one kind of client is told of them: localities with weights, in priorities.
 
-In this order: which endpoints may be used at all (safety), in which order (the service's own word on near and far, or
-a policy's), which few of them this client sees (subset), and how requests spread over their localities.
+In this order: which endpoints may be used at all (those that a client must not leave, then safety), in which order (the
+service's own word on near and far, or a policy's), which few of them this client sees (subset), and how requests
+spread over their localities.
 
 The same for all clients of one `Viewer`: nothing here knows a single client.
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from steerway.catalog import reach, zone
 from steerway.catalog.endpoints import ordered
 from steerway.catalog.model import Endpoint, EndpointState, Locality, Port, Service
-from steerway.catalog.policy import Policy, Safety, WhenEmpty, ZoneMode, Zones
+from steerway.catalog.policy import Safety, Subset, WhenEmpty, ZoneMode, Zones
 from steerway.catalog.reach import ClientPlace
 from steerway.catalog.subset import subset
 
@@ -22,6 +23,10 @@ _TIERS = 3
 """More than a client's distances to a zone: own, region, rest."""
 _ZONE_FIRST = Zones(ZoneMode.FAILOVER)
 """What a subset without a word on zones is taken from: the own zone first."""
+_ROUNDING = 1e-9
+"""0.07 * 100 is a little more than 7, which is no reason to want an eighth."""
+_Weights = Mapping[int, Mapping[str, int]]
+"""Priority → zone → the weight that a policy gives it; by the number of endpoints where there is none."""
 
 
 class Viewer(NamedTuple):
@@ -53,7 +58,7 @@ class Dependence(NamedTuple):
 def depends_on(service: Service, port: Port, endpoints: Sequence[Endpoint], buckets: int) -> Dependence:
     """Which viewers must be told apart. `endpoints` are those of the port, or some of them."""
     policy = port.policy
-    subset_of = policy.subset is not None and buckets > 0
+    subset_of = policy.subset is not None and buckets > 0 and not service.local_only
     if service.local_only or not (subset_of or policy.zones):
         placed = reach.depends_on_place(service)
     else:
@@ -64,26 +69,50 @@ def depends_on(service: Service, port: Port, endpoints: Sequence[Endpoint], buck
 
 def assign(service: Service, port: Port, endpoints: Sequence[Endpoint], viewer: Viewer) -> list[Group]:
     """What a viewer is told of `endpoints` (those of the port, or of one pod)."""
-    usable = _usable(endpoints, port.policy.safety, viewer.draining)
-    if service.local_only:
-        usable = list(reach.reachable(service, usable, viewer.place))
-        return _grouped(usable, {})
     policy = port.policy
     zones = policy.zones or (_ZONE_FIRST if policy.subset and viewer.buckets else None)
+    within = _within(service, endpoints, zones, viewer.place)
+    usable = _usable(within, policy.safety, viewer.draining)
+    if service.local_only:
+        return _grouped(usable, {})
     if zones is None:
         return _grouped(reach.reachable(service, usable, viewer.place), {})
-    first = min((endpoint.priority for endpoint in usable), default=0)
-    plan = zone.plan(zones, [e for e in usable if e.priority == first and _healthy(e)], viewer.place.zone)
-    # Of a zone that has no healthy endpoint, or of a farther cluster, the plan says nothing: the last tier.
-    rest = None if zones.mode is ZoneMode.STRICT and viewer.place.zone else _TIERS - 1
-    tiered = [
-        endpoint._replace(priority=endpoint.priority * _TIERS + tier)
-        for endpoint in usable
-        if (tier := plan.tiers.get(endpoint.locality.zone, rest)) is not None
-    ]
+    tiered, weights = _tiered(zones, usable, viewer.place.zone)
     if policy.subset is not None and viewer.buckets:
-        tiered = _some(tiered, policy, plan, viewer)
-    return _grouped(tiered, plan.weights)
+        tiered = _some(tiered, policy.subset, weights, viewer)
+    return _grouped(tiered, weights)
+
+
+def _within(
+    service: Service, endpoints: Sequence[Endpoint], zones: Zones | None, place: ClientPlace
+) -> Sequence[Endpoint]:
+    """The endpoints that a client may reach at all. This comes before safety: what is ready elsewhere is no reason to
+    leave out what drains, or is not ready, in the one place that a client has (KEP-1669)."""
+    if service.local_only:
+        return reach.reachable(service, endpoints, place)
+    if zones is not None and zones.mode is ZoneMode.STRICT and place.zone:
+        return [endpoint for endpoint in endpoints if endpoint.locality.zone == place.zone]
+    return endpoints
+
+
+def _tiered(zones: Zones, endpoints: Iterable[Endpoint], own: str) -> tuple[list[Endpoint], _Weights]:
+    """Endpoints with their tiers as priorities, each cluster by a plan of its own: all tiers of a nearer cluster come
+    before those of a farther one."""
+    clusters: dict[int, list[Endpoint]] = defaultdict(list)
+    for endpoint in endpoints:
+        clusters[endpoint.priority].append(endpoint)
+    tiered: list[Endpoint] = []
+    weights: dict[int, Mapping[str, int]] = {}
+    for cluster, found in clusters.items():
+        plan = zone.plan(zones, [endpoint for endpoint in found if _healthy(endpoint)], own)
+        # A zone where all endpoints drain is in no plan; they make no tier of their own.
+        last = max(plan.tiers.values(), default=0)
+        tiered += [
+            endpoint._replace(priority=cluster * _TIERS + plan.tiers.get(endpoint.locality.zone, last))
+            for endpoint in found
+        ]
+        weights[cluster * _TIERS] = plan.weights
+    return tiered, weights
 
 
 def _usable(endpoints: Iterable[Endpoint], safety: Safety | None, draining: bool) -> list[Endpoint]:
@@ -107,47 +136,50 @@ def _usable(endpoints: Iterable[Endpoint], safety: Safety | None, draining: bool
 def _too_few(ready: Sequence[Endpoint], unready: Sequence[Endpoint], safety: Safety) -> bool:
     if not ready:
         return safety.when_empty is WhenEmpty.USE_UNREADY or safety.panic_share > 0
-    return len(ready) < safety.panic_share * (len(ready) + len(unready))
+    return len(ready) < safety.panic_share * (len(ready) + len(unready)) - _ROUNDING
 
 
-def _some(endpoints: Sequence[Endpoint], policy: Policy, plan: zone.Plan, viewer: Viewer) -> list[Endpoint]:
-    """The few that the viewer's bucket sees, and as many of those that take over behind them.
+def _some(endpoints: Sequence[Endpoint], wanted: Subset, weights: _Weights, viewer: Viewer) -> list[Endpoint]:
+    """The few that the viewer's bucket sees, and behind them at least as many of each tier that takes over.
 
-    As many as asked come in the first priority; where its own tier has fewer, the next ones fill it up. What drains is
-    kept, since sessions may hang on it.
+    As many as asked come in the first priority; where its own tier has fewer, the next ones of the same cluster fill it
+    up. What drains is kept, since sessions may hang on it. Each choice is one among a whole tier, the same for all
+    buckets, so that it is made once for them.
     """
-    assert policy.subset is not None
-    healthy = [endpoint for endpoint in endpoints if _healthy(endpoint)]
     tiers: dict[int, list[Endpoint]] = defaultdict(list)
-    for endpoint in healthy:
+    for endpoint in filter(_healthy, endpoints):
         tiers[endpoint.priority].append(endpoint)
-    order = sorted(tiers)
-    if not order:
+    if not tiers:
         return list(endpoints)
-    size = max(policy.subset.minimum, math.ceil(policy.subset.share * len(healthy) - 1e-9))
+    first = min(tiers)
+    near = sorted(priority for priority in tiers if priority // _TIERS == first // _TIERS)
+    count = sum(len(tiers[priority]) for priority in near)
+    size = max(wanted.minimum, math.ceil(wanted.share * count - _ROUNDING))
     chosen: list[Endpoint] = []
-    rest: list[Endpoint] = []
-    for priority in order:
-        wanted = size - len(chosen)
-        found = _quota(tiers[priority], plan, viewer, wanted, priority == order[0]) if wanted > 0 else []
-        taken = {(endpoint.address, endpoint.port) for endpoint in found}
-        chosen += [endpoint._replace(priority=order[0]) for endpoint in found]
-        rest += [e for e in tiers[priority] if (e.address, e.port) not in taken]
-    behind = _spread([endpoint for endpoint in rest if endpoint.priority != order[0]], size, viewer)
-    return [*chosen, *behind, *(endpoint for endpoint in endpoints if not _healthy(endpoint))]
+    for priority in near:
+        chosen += _quota(tiers[priority], weights.get(priority, {}), viewer, size - len(chosen))
+    taken = set(chosen)
+    behind = [
+        endpoint
+        for priority, found in tiers.items()
+        if priority != first
+        for endpoint in _spread(found, size + sum(each in taken for each in found), viewer)
+        if endpoint not in taken
+    ]
+    draining = [endpoint for endpoint in endpoints if not _healthy(endpoint)]
+    return [*(endpoint._replace(priority=first) for endpoint in chosen), *behind, *draining]
 
 
 def _quota(
-    endpoints: Sequence[Endpoint], plan: zone.Plan, viewer: Viewer, size: int, first: bool
+    endpoints: Sequence[Endpoint], weights: Mapping[str, int], viewer: Viewer, size: int
 ) -> list[Endpoint]:
     """So many of one tier: of each of its zones by its weight, or of all alike."""
     by_zone: dict[str, list[Endpoint]] = defaultdict(list)
     for endpoint in endpoints:
         by_zone[endpoint.locality.zone].append(endpoint)
-    weights = {name: plan.weights.get(name, 1) for name in by_zone} if first and plan.weights else {}
-    if len(weights) < 2:
+    if not weights or len(by_zone) < 2:
         return _spread(endpoints, size, viewer)
-    order = sorted(weights, key=lambda name: (name != viewer.place.zone, -weights[name], name))
+    order = sorted(by_zone, key=lambda name: (name != viewer.place.zone, -weights[name], name))
     seats = {name: int(index < size) for index, name in enumerate(order)}
     total = sum(weights.values())
     for _ in range(size - sum(seats.values())):
@@ -168,24 +200,32 @@ def _spread(endpoints: Sequence[Endpoint], size: int, viewer: Viewer) -> list[En
     return [endpoint for endpoint, name in zip(endpoints, names, strict=True) if name in chosen]
 
 
-def _grouped(endpoints: Iterable[Endpoint], weights: Mapping[str, int]) -> list[Group]:
+def _grouped(endpoints: Iterable[Endpoint], weights: _Weights) -> list[Group]:
     """By priority and locality, with priorities from 0 without a gap."""
     groups: dict[tuple[int, Locality], list[Endpoint]] = {}
+    in_zone: Counter[tuple[int, str]] = Counter()
     for endpoint in ordered(endpoints):
         groups.setdefault((endpoint.priority, endpoint.locality), []).append(endpoint)
+        in_zone[endpoint.priority, endpoint.locality.zone] += _healthy(endpoint)
     ranks = {priority: rank for rank, priority in enumerate(sorted({priority for priority, _ in groups}))}
     return [
-        Group(ranks[priority], locality, _weight(locality, ranks[priority], found, weights), tuple(found))
+        Group(
+            ranks[priority],
+            locality,
+            _weight(weights.get(priority, {}), locality.zone, found, in_zone[priority, locality.zone]),
+            tuple(found),
+        )
         for (priority, locality), found in groups.items()
     ]
 
 
-def _weight(locality: Locality, rank: int, endpoints: Sequence[Endpoint], weights: Mapping[str, int]) -> int:
-    """A policy's weight counts in the first priority. A locality without a weight gets no traffic, not even for
-    sessions that stay with a draining endpoint."""
-    if weights and rank == 0:
-        return weights.get(locality.zone, 1)
-    return sum(map(_healthy, endpoints)) or len(endpoints)
+def _weight(planned: Mapping[str, int], name: str, endpoints: Sequence[Endpoint], in_zone: int) -> int:
+    """By the number of endpoints, or of what is planned for the zone the part that these are of its `in_zone` ones. A
+    locality without a weight gets no traffic, not even for sessions that stay with a draining endpoint."""
+    healthy = sum(map(_healthy, endpoints))
+    if not planned:
+        return healthy or len(endpoints)
+    return max(1, round(planned.get(name, 1) * healthy / max(in_zone, 1)))
 
 
 def _healthy(endpoint: Endpoint) -> bool:

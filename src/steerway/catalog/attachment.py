@@ -7,11 +7,19 @@ It does not say what an attachment means (`routing`, `traffic`) and not whether 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from steerway.catalog.identity import ServiceId
-from steerway.sources.gateway import BackendRef, GRPCRoute, HTTPRoute, ParentRef, ReferenceGrant
+from steerway.sources.gateway import (
+    BackendRef,
+    GRPCRoute,
+    GRPCRule,
+    HTTPRoute,
+    HTTPRule,
+    ParentRef,
+    ReferenceGrant,
+)
 from steerway.sources.objects import Attached, Object, ObjectKey
 from steerway.sources.traffic_policy import ROUTE_KINDS, TrafficPolicy
 
@@ -41,13 +49,12 @@ def backend_of(route: Route, ref: BackendRef) -> ServiceId | None:
     return ServiceId(ref.namespace or route.metadata.namespace, ref.name)
 
 
-def backend_refs(route: Route) -> Iterator[BackendRef]:
-    """Every backend that a route names, those of mirrors too."""
-    for rule in route.spec.rules or ():
-        for ref in rule.backend_refs or ():
-            yield ref
-            yield from (each.request_mirror.backend_ref for each in ref.filters or () if each.request_mirror)
-        yield from (each.request_mirror.backend_ref for each in rule.filters or () if each.request_mirror)
+def backend_refs(rule: GRPCRule | HTTPRule) -> Iterator[BackendRef]:
+    """Every backend that a rule names, those of mirrors too."""
+    for ref in rule.backend_refs or ():
+        yield ref
+        yield from (each.request_mirror.backend_ref for each in ref.filters or () if each.request_mirror)
+    yield from (each.request_mirror.backend_ref for each in rule.filters or () if each.request_mirror)
 
 
 class Attachments:
@@ -147,7 +154,8 @@ class Attachments:
         self._parents[key] = parents = _parents(route)
         for id in parents:
             self._routes[id].add(key)
-        backends = (backend_of(route, ref) for ref in backend_refs(route))
+        rules: Sequence[GRPCRule | HTTPRule] = route.spec.rules or ()
+        backends = (backend_of(route, ref) for rule in rules for ref in backend_refs(rule))
         self._name(key, parents | {id for id in backends if id is not None})
 
     def _take_policy(self, key: ObjectKey, policy: TrafficPolicy) -> None:

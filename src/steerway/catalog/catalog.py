@@ -12,13 +12,14 @@ from collections.abc import Collection, Hashable, Iterable, Iterator
 
 import structlog
 
-from steerway.catalog import precedence, routing, told
+from steerway.catalog import precedence, routing
 from steerway.catalog import service as build_service
 from steerway.catalog.attachment import KINDS, Attachments, Get, Route
 from steerway.catalog.hold import Holds
 from steerway.catalog.model import Problem, Service, ServiceId
 from steerway.catalog.policy import Policy
 from steerway.catalog.selection import Selection
+from steerway.catalog.told import Told, read
 from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Namespace, Object, ObjectKey
 from steerway.sources.objects import Service as ServiceFact
 
@@ -81,9 +82,9 @@ class Catalog:
     def service(self, id: ServiceId) -> Service | None:
         return self._services.get(id)
 
-    def told(self, get: Get, id: ServiceId) -> told.Told:
+    def told(self, get: Get, id: ServiceId) -> Told:
         """What people wrote of a service, as far as it is not in the service itself."""
-        return told.of(get, id, len(self._slices.get(id, ())))
+        return read(get, id, len(self._slices.get(id, ())))
 
     def __iter__(self) -> Iterator[Service]:
         return iter(self._services.values())

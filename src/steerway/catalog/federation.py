@@ -49,6 +49,21 @@ class Federation:
             self._merged[id] = self._merge(id, local)
         return self._merged[id]
 
+    def peek(self, id: ServiceId) -> Service | None:
+        """The same, from any thread: what is merged here is not kept, for by then it may be old."""
+        local = self._local.service(id)
+        if not self._members or self._policy == "local_only":
+            return local
+        return self._merge(id, local)
+
+    def __iter__(self) -> Iterator[Service]:
+        """All services that some member has that counts."""
+        members = (
+            [] if self._policy == "local_only" else [each.catalog for each in self._members if each.in_use]
+        )
+        ids = {service.id for catalog in (self._local, *members) for service in list(catalog)}
+        yield from (found for id in ids if (found := self.service(id)) is not None)
+
     def changed(self, services: Iterable[ServiceId]) -> None:
         """These services of any member are others now."""
         for id in services:

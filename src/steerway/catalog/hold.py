@@ -14,6 +14,9 @@ from time import monotonic
 from steerway.catalog.model import Endpoint, EndpointState, Port, Service, ServiceId
 from steerway.catalog.policy import WhenEmpty
 
+_ROUNDING = 1e-9
+"""0.07 * 100 is a little more than 7, and 7 of 100 are not too few."""
+
 
 class Holds:
     """What is held back, by service and port. `clock`: seconds, monotonic."""
@@ -57,7 +60,7 @@ class Holds:
         if not has and had and safety.when_empty is WhenEmpty.KEEP_LAST:
             times[now.number] = float("inf")
             return replace(now, endpoints=before.endpoints)
-        if has >= safety.minimum_healthy_share * had:
+        if has >= safety.minimum_healthy_share * had - _ROUNDING:
             return now
         until = self._until.get(id, {}).get(now.number, float("inf"))
         if until == float("inf"):

@@ -9,7 +9,7 @@ Kubernetes says it of a Service for the nodes of its clients; a proxyless client
 
 kube-proxy gives a client nothing but the preferred ones. Here the others stand behind them as the next priority: when
 the last preferred one fails, the client goes on without asking anybody. A hint counts under kube-proxy's conditions:
-every endpoint has one, and one of them is for the own place.
+every ready endpoint has one, and one of them is for the own place.
 
 Sources: Kubernetes, "Service Internal Traffic Policy", "Topology Aware Routing", KEP-2433, KEP-3015.
 """
@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from steerway.catalog.endpoints import ordered
-from steerway.catalog.model import Endpoint, Service
+from steerway.catalog.model import Endpoint, EndpointState, Service
 
 NOWHERE = "-"
 """No zone and no node is called so."""
@@ -88,8 +88,10 @@ def _hinted(endpoints: Sequence[Endpoint], hints: _Hints, own: str) -> bool:
 
 
 def _all(endpoints: Sequence[Endpoint], hints: _Hints) -> bool:
-    """Whether hints are whole: every endpoint has one."""
-    return bool(endpoints) and all(map(hints, endpoints))
+    """Whether hints are whole: every endpoint has one. Where some are healthy only those count, since controllers hint
+    at no others: else a pod that terminates would send everybody to other zones."""
+    counting = [e for e in endpoints if e.state is EndpointState.HEALTHY] or endpoints
+    return bool(counting) and all(map(hints, counting))
 
 
 def _for_zones(endpoint: Endpoint) -> tuple[str, ...]:

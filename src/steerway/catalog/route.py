@@ -34,7 +34,8 @@ class Match:
     """What requests a rule takes, by their path, headers, query parameters and HTTP method ("" for any).
 
     A prefix is one of text: `/pkg.Service/`. `elements`: one of whole path elements, as HTTPRoute's PathPrefix has it:
-    `/a` is `/a` and `/a/b`, not `/ab`.
+    `/a` is `/a` and `/a/b`, not `/ab`. `characters`: how many a match of a gRPC method gives for the service and for
+    the method, which is what ranks it, where that is not an exact path.
     """
 
     how: How = How.PREFIX
@@ -43,6 +44,7 @@ class Match:
     query: tuple[ValueMatch, ...] = ()
     method: str = ""
     elements: bool = False
+    characters: tuple[int, int] | None = None
 
 
 class HeaderChange(NamedTuple):

@@ -43,6 +43,7 @@ PolicyOf = Callable[[Route, str], Policy]
 
 _HOW = {"Exact": How.EXACT, "RegularExpression": How.REGEX, "PathPrefix": How.PREFIX}
 _VALUES = ("Exact", "RegularExpression")
+_DEFAULT_MATCH = {"GRPCRoute": facts.GRPCMatch(), "HTTPRoute": facts.HTTPMatch()}
 _DONE = frozenset(
     {"RequestHeaderModifier", "ResponseHeaderModifier", "RequestMirror", "RequestRedirect", "URLRewrite"}
 )
@@ -56,9 +57,7 @@ _STATUS_CODES = {
 """HTTP status codes after which to retry → gRPC's (GEP-1731; gRPC, "HTTP to gRPC Status Code Mapping")."""
 
 
-def build(
-    id: ServiceId, port: int, routes: Sequence[Route], policy_of: PolicyOf, name: str = ""
-) -> Routing:
+def build(id: ServiceId, port: int, routes: Sequence[Route], policy_of: PolicyOf, name: str = "") -> Routing:
     """The rules of one port, by its number and its name. `routes` are those of the Service, in the order of
     `attachment.rank`."""
     attached = [route for route in routes if is_attached(route, id, port, name)]
@@ -98,8 +97,8 @@ def _table(routes: Iterable[Route], policy_of: PolicyOf) -> Table:
         rules: Sequence[Any] = route.spec.rules or ()
         for index, rule in enumerate(rules):
             built = _rule(route, rule, index, policy_of)
-            known = [each for each in rule.matches or () if not unknown_types(each)]
-            matches = [_match(route, each) for each in known] if rule.matches else [Match()]
+            wanted = rule.matches or [_DEFAULT_MATCH[route.key.kind]]
+            matches = [_match(route, each) for each in wanted if not unknown_types(each)]
             found += [(precedence(match), order, index, Entry(match, built)) for match in matches]
     found.sort(key=lambda each: each[:3])
     return tuple(entry for *_, entry in found)
@@ -107,7 +106,11 @@ def _table(routes: Iterable[Route], policy_of: PolicyOf) -> Table:
 
 def precedence(match: Match) -> tuple[int, ...]:
     """The lesser one is tried first: exact paths, then regular expressions, then prefixes, of each kind the longer
-    ones; then a method, then more headers, then more query parameters."""
+    ones; then a method, then more headers, then more query parameters. Matches of gRPC methods that are no exact path:
+    more characters of the service, then of the method, then more headers."""
+    if match.characters is not None:
+        service, method = match.characters
+        return 1, -service, -method, -len(match.headers), 0
     kind = {How.EXACT: 0, How.REGEX: 1, How.PREFIX: 2}[match.how]
     return kind, -len(match.path), -bool(match.method), -len(match.headers), -len(match.query)
 
@@ -116,7 +119,7 @@ def unknown_types(match: Any) -> list[str]:
     """Types of a match that the Gateway API does not have, or not yet. What it matches nobody knows, so it is left
     out."""
     values = (*(match.headers or ()), *(getattr(match, "query_params", None) or ()))
-    found = [(value.type, _VALUES) for value in values]
+    found: list[tuple[str, Sequence[str]]] = [(value.type, _VALUES) for value in values]
     if (method := getattr(match, "method", None)) is not None and not isinstance(method, str):
         found.append((method.type, _VALUES))
     if (path := getattr(match, "path", None)) is not None:
@@ -125,26 +128,27 @@ def unknown_types(match: Any) -> list[str]:
 
 
 def _match(route: Route, found: Any) -> Match:
-    headers = _values(found.headers)
+    headers = _values((each.name.lower(), each) for each in found.headers or ())
     if isinstance(route, GRPCRoute):
         how, path = _method(found.method)
-        return Match(how, path, headers)
+        named = how is not How.EXACT and path != "/"
+        characters = (len(found.method.service or ""), len(found.method.method or "")) if named else None
+        return Match(how, path, headers, characters=characters)
     wanted: facts.PathMatch = found.path or facts.PathMatch()
     return Match(
         _HOW.get(wanted.type, How.PREFIX),
         wanted.value,
         headers,
-        _values(found.query_params),
+        _values((each.name, each) for each in found.query_params or ()),
         found.method or "",
         elements=wanted.type == "PathPrefix",
     )
 
 
-def _values(found: Sequence[facts.HeaderMatch] | None) -> tuple[ValueMatch, ...]:
-    """Of several of one name the first counts (HTTPHeaderMatch.name)."""
+def _values(found: Iterable[tuple[str, facts.HeaderMatch]]) -> tuple[ValueMatch, ...]:
+    """Of several of one name the first counts (HTTPHeaderMatch.name, HTTPQueryParamMatch.name)."""
     first: dict[str, ValueMatch] = {}
-    for each in found or ():
-        name = each.name.lower()
+    for name, each in found:
         first.setdefault(name, ValueMatch(name, _HOW.get(each.type, How.EXACT), each.value))
     return tuple(first.values())
 
@@ -198,14 +202,15 @@ def _own_policy(where: str, rule: Any) -> Policy:
     )
 
 
-def _retry(found: facts.Retry) -> Retry | None:
+def _retry(found: facts.Retry) -> Retry:
+    """No attempts is a word, too: none, whatever others say."""
     statuses = tuple(found.codes or (500, 502, 503, 504))
     codes = {_STATUS_CODES[status] for status in statuses if status in _STATUS_CODES}
     if 504 in statuses:
         codes.add("deadline-exceeded")
     attempts = min(max(1 if found.attempts is None else found.attempts, 0), 4)
     if not attempts:
-        return None
+        return Retry((), 0)
     base = 0.025 if found.backoff is None else max(seconds(found.backoff), 0.001)
     return Retry(tuple(sorted(codes)), attempts, base, statuses=statuses)
 

@@ -198,7 +198,7 @@ _ALIASES = {
     "xds.lmwn.com/retry-backoff": "retry-backoff",
 }
 """Annotations of wongnai/xds that mean the same."""
-_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_|~]{1,128}")
 
 
@@ -208,7 +208,7 @@ def is_annotation(name: str) -> bool:
 
 
 class _MeaninglessError(ValueError):
-    """A value, and what it should be."""
+    """The name of an annotation without the prefix, its value, and what that should be."""
 
 
 def of_annotations(fact: Service, problems: list[Problem]) -> Policy:
@@ -216,18 +216,20 @@ def of_annotations(fact: Service, problems: list[Problem]) -> Policy:
     annotations = fact.metadata.annotations
     if not annotations:
         return NOTHING
-    words = {alias: annotations[name] for name, alias in _ALIASES.items() if name in annotations}
-    words |= {
-        name.removeprefix(PREFIX): value for name, value in annotations.items() if name.startswith(PREFIX)
-    }
+    names = {alias: name for name, alias in _ALIASES.items() if name in annotations}
+    names |= {name.removeprefix(PREFIX): name for name in annotations if name.startswith(PREFIX)}
+    words = {word: annotations[name].strip() for word, name in names.items()}
     found: dict[str, Any] = {}
     for section, read in _READERS.items():
-        try:
-            found[section] = read({name: value.strip() for name, value in words.items()})
-        except _MeaninglessError as error:
-            name, value, wanted = error.args
-            reason = f"annotation {PREFIX}{name}: {value!r} is not {wanted}; it is ignored"
-            problems.append(Problem.of(fact.key, reason, f"write {wanted}"))
+        while True:
+            try:
+                found[section] = read(words)
+                break
+            except _MeaninglessError as error:
+                word, value, wanted = error.args
+                reason = f"annotation {names[word]}: {value!r} is not {wanted}; it is ignored"
+                problems.append(Problem.of(fact.key, reason, f"write {wanted}"))
+                del words[word]
     return Policy.by(f"{fact.key} annotations", **found)
 
 
@@ -241,11 +243,12 @@ def _read_zones(words: Mapping[str, str]) -> Zones | None:
 
 
 def _read_subset(words: Mapping[str, str]) -> Subset | None:
-    minimum, percent = _number(words, "subset-min"), _number(words, "subset-percent", 100)
+    minimum = _number(words, "subset-min", range(1, 100_001))
+    percent = _number(words, "subset-percent", range(101))
     if minimum is None and percent is None:
         return None
-    default = Subset()
-    return Subset(minimum or default.minimum, default.share if percent is None else percent / 100)
+    default = facts.SubsetSection()
+    return Subset(minimum or default.min, (default.percent if percent is None else percent) / 100)
 
 
 def _read_balancing(words: Mapping[str, str]) -> Balancing | None:
@@ -272,7 +275,7 @@ def _read_retry(words: Mapping[str, str]) -> Retry | None:
     codes = {code.strip().lower() for code in value.split(",")}
     if not codes <= set(RETRIED):
         raise _MeaninglessError("retry", value, f"a list of {', '.join(RETRIED)}")
-    attempts = _number(words, "retry-attempts", 4) or 1
+    attempts = _number(words, "retry-attempts", range(1, 5)) or 1
     base, _, longest = words.get("retry-backoff", "25ms").partition(",")
     first = _duration("retry-backoff", base)
     last = _duration("retry-backoff", longest) if longest else None
@@ -288,11 +291,11 @@ def _read_timeout(words: Mapping[str, str]) -> float | None:
     return None if value is None else _duration("timeout", value)
 
 
-def _number(words: Mapping[str, str], name: str, most: int = 2**31 - 1) -> int | None:
+def _number(words: Mapping[str, str], name: str, allowed: range) -> int | None:
     if (value := words.get(name)) is None:
         return None
-    if not _NUMBER.fullmatch(value) or int(value) > most:
-        raise _MeaninglessError(name, value, f"a whole number from 1 to {most}")
+    if not _NUMBER.fullmatch(value) or int(value) not in allowed:
+        raise _MeaninglessError(name, value, f"a whole number from {allowed[0]} to {allowed[-1]}")
     return int(value)
 
 
@@ -306,7 +309,7 @@ _READERS: dict[str, Callable[[Mapping[str, str]], Any]] = {
     "zones": _read_zones,
     "subset": _read_subset,
     "balancing": _read_balancing,
-    "maximum_requests": lambda words: _number(words, "max-requests"),
+    "maximum_requests": lambda words: _number(words, "max-requests", range(1, 2**31)),
     "retry": _read_retry,
     "timeout_seconds": _read_timeout,
 }

@@ -16,7 +16,16 @@ from steerway.catalog import spill
 from steerway.catalog.model import Endpoint, Locality
 from steerway.catalog.policy import ZoneMode, Zones
 
-_ZONE = re.compile(r"(?P<region>.*(?:[0-9](?=[a-z]$)|[^-](?=-[a-z0-9]+$)))-?[a-z0-9]+")
+_ZONE = re.compile(
+    r"""
+    (?P<region>
+        .*-[0-9]+(?=[a-z]\Z)            # us-east-1a
+        | [^-]*[0-9](?=[a-z]\Z)         # fra1a
+        | .*[^-](?=-[A-Za-z0-9]+\Z)     # europe-west1-b, us-central1-ai1a, westeurope-2, PHX-AD-1
+    ).*
+    """,
+    re.VERBOSE,
+)
 
 
 class Plan(NamedTuple):
@@ -37,18 +46,21 @@ def region_of(locality: Locality) -> str:
 
 def plan(zones: Zones, endpoints: Sequence[Endpoint], own: str) -> Plan:
     """What a policy means for a client in the zone `own` ("" for one in none that is known)."""
-    localities = {endpoint.locality.zone: endpoint.locality for endpoint in endpoints}
+    # Where clusters disagree on a zone's region, the one counts that somebody says.
+    localities = {each.zone: each for each in sorted({endpoint.locality for endpoint in endpoints})}
+    alike = Plan(dict.fromkeys(localities, 0), {})
     if zones.mode is ZoneMode.DISABLED:
-        return Plan(dict.fromkeys(localities, 0), {})
+        return alike
     if zones.mode is ZoneMode.SPILL:
         return _spill(zones, endpoints, localities, own)
     if not own:
-        return Plan(dict.fromkeys(localities, 0), {})
+        return alike
     if zones.mode is ZoneMode.STRICT:
         return Plan({own: 0} if own in localities else {}, {})
     if zones.mode is ZoneMode.FAVOR:
         weights = {zone: zones.favor_weight if zone == own else 1 for zone in localities}
-        return Plan(dict.fromkeys(localities, 0), weights)
+        # With nothing to favour, equal zones would overload the small ones.
+        return Plan(alike.tiers, weights) if own in localities else alike
     return Plan({zone: _distance(localities, zone, own) for zone in localities}, {})
 
 

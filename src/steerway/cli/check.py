@@ -18,6 +18,7 @@ from steerway.errors import SettingsError, SourceError, TranslateError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from steerway.catalog.catalog import Catalog
     from steerway.catalog.model import Problem as CatalogProblem
     from steerway.config import Settings
     from steerway.sources.files import Entry, LoadResult
@@ -100,9 +101,27 @@ def _unserved(result: "LoadResult") -> "Mapping[str, AnyProblem]":
     catalog = Catalog()
     catalog.update(known.get, known)
     found: dict[str, AnyProblem] = {}
-    for problem in (*catalog.problems(), *_strays(result), *_unparsed(result)):
+    for problem in (*catalog.problems(), *_refused(result, catalog), *_strays(result), *_unparsed(result)):
         found.setdefault(problem.where, problem)
     return found
+
+
+def _refused(result: "LoadResult", catalog: "Catalog") -> "list[CatalogProblem]":
+    """Routes and policies that are not used, or not all of them. What is broken itself is told as such."""
+    from steerway.catalog.evidence import Evidence
+    from steerway.catalog.verdict import Verdicts
+    from steerway.sources.objects import ObjectKey
+
+    known = {found.key: found for found in result.objects}
+    named = {entry.subject for entry in result.documents}
+
+    def absent(key: ObjectKey) -> str:
+        return "is broken" if key in named else "is not in these files"
+
+    service = catalog.service
+    verdicts = Verdicts(Evidence(known.get, catalog.attachments, service, service, absent))
+    verdicts.judge(len(known))
+    return verdicts.problems()
 
 
 def _strays(result: "LoadResult") -> "Iterator[AnyProblem]":

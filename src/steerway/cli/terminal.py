@@ -51,10 +51,10 @@ def fail(text: str) -> None:
         click.echo(f"{style('error', 'red')}: {line}", err=True, color=_color())
 
 
-def item(mark: Mark, text: str, cure: str = "") -> None:
+def item(mark: Mark, text: str, cure: str = "", indent: int = 0) -> None:
     """One checked item on stdout, with what to do about it on a line below."""
     sign, color = mark.value
-    say(f"{style(sign, color)} {text}" + (f"\n    {style('→', 'cyan')} {cure}" if cure else ""))
+    say(f"{' ' * indent}{style(sign, color)} {text}" + (f"\n    {style('→', 'cyan')} {cure}" if cure else ""))
 
 
 def style(text: str, color: str) -> str:

@@ -1,1 +1,2 @@
-"""What steerway writes to Kubernetes: Events about objects that are not served, by the replica that holds the Lease."""
+"""What steerway writes to Kubernetes, by the replica that holds the Lease: Events about objects that are not served,
+and the status of routes and policies."""

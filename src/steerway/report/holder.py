@@ -124,7 +124,7 @@ class LeaseHolder:
             self._told_reason = reason
             cure = (
                 "let it get, create and update leases of coordination.k8s.io in its namespace, or set"
-                " kubernetes.events to false"
+                " kubernetes.events and kubernetes.status to false"
             )
             self._log.warning("lease_not_renewed", reason=reason, cure=cure)
 

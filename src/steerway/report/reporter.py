@@ -1,4 +1,4 @@
-"""The part that reports: holds the Lease if it can, and writes Events while it does.
+"""The part that reports: holds the Lease if it can, and writes Events and statuses while it does.
 
 Nothing of it matters to clients: whatever fails here is told in the log and tried again, and serving goes on.
 """
@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -15,6 +16,7 @@ import structlog
 from steerway.errors import SourceError
 from steerway.report.events import EventQueue, EventWriter, Problems
 from steerway.report.holder import LeaseHolder
+from steerway.report.status import StatusQueue, StatusWriter, Subjects
 from steerway.sources.kubernetes.access import Access
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.namespace import detect_namespace
@@ -23,29 +25,35 @@ log = structlog.get_logger()
 
 _AGAIN_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
-"""How often problems are looked at: they are a list in memory, and an Event is no alarm."""
+"""How often problems and verdicts are looked at: they are in memory, and neither an Event nor a status is an alarm."""
+_MOST_STATUSES = 200
+"""Between two looks: what is to be said of the others may have changed by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReporterOptions:
+    """Which API server, as `KubernetesOptions`. The Lease is `lease_name` in `lease_namespace` (None: the own one)."""
+
+    kubeconfig: Path | None
+    context: str | None
+    lease_namespace: str | None
+    lease_name: str
 
 
 class Reporter:
-    """Tells the owners of objects in one API server what of them is not served.
+    """Tells the owners of objects in one API server what became of them.
 
-    `problems` gives those of objects that came from it. The Lease is `lease` in `namespace` (None: the own one).
+    Of objects that came from it, `problems` gives what is told by Events, `subjects` what is told by their status;
+    None: nothing is told so.
     """
 
     def __init__(
-        self,
-        kubeconfig: Path | None,
-        context: str | None,
-        problems: Problems,
-        namespace: str | None,
-        lease: str,
+        self, options: ReporterOptions, problems: Problems | None, subjects: Subjects | None
     ) -> None:
         self.name = "reporter"
-        self._kubeconfig = kubeconfig
-        self._context = context
+        self._options = options
         self._problems = problems
-        self._namespace = namespace
-        self._lease = lease
+        self._subjects = subjects
         self._identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
 
     async def run(self) -> None:
@@ -59,27 +67,48 @@ class Reporter:
 
     async def _report(self) -> None:
         try:
-            access = Access.find(self._kubeconfig, self._context)
+            access = Access.find(self._options.kubeconfig, self._options.context)
         except SourceError:  # the source of the objects says it, and ends the program
             await asyncio.Event().wait()
             raise
         client = KubernetesClient(access)
-        namespace = self._namespace or detect_namespace(os.environ, access.kubeconfigs, access.context)
-        holder = LeaseHolder(client, namespace, self._lease, self._identity)
+        own = detect_namespace(os.environ, access.kubeconfigs, access.context)
+        where = self._options.lease_namespace or own
+        holder = LeaseHolder(client, where, self._options.lease_name, self._identity)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(holder.run())
-                tasks.create_task(self._write(holder, EventWriter(client, self._identity)))
+                if self._problems is not None:
+                    events = EventWriter(client, self._identity)
+                    tasks.create_task(self._write_events(holder, events, self._problems))
+                if self._subjects is not None:
+                    tasks.create_task(self._write_statuses(holder, StatusWriter(client), self._subjects))
         finally:
             await client.close()
 
-    async def _write(self, holder: LeaseHolder, writer: EventWriter) -> None:
+    async def _write_events(self, holder: LeaseHolder, writer: EventWriter, problems: Problems) -> None:
         queue = EventQueue()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             if not holder.held:
                 queue = EventQueue()  # who comes after another goes on with its Events
                 continue
-            queue.look(self._problems(), time.monotonic())
+            queue.look(problems(), time.monotonic())
             while holder.held and (told := queue.next()) is not None:
                 await writer.write(told)
+
+    async def _write_statuses(self, holder: LeaseHolder, writer: StatusWriter, subjects: Subjects) -> None:
+        queue = StatusQueue()
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if not holder.held:
+                queue = StatusQueue()  # who comes after another reads all that stands there
+                continue
+            queue.look(subjects())
+            for _ in range(_MOST_STATUSES):
+                if not holder.held or (subject := queue.next(time.monotonic())) is None:
+                    break
+                if pause := await writer.write(subject):
+                    queue.failed(subject, time.monotonic() + pause)
+                else:
+                    queue.done(subject)

@@ -1,6 +1,6 @@
-module steerway.io/tests/gateway-api
+module steerway.test/cluster/gateway_api
 
-go 1.26
+go 1.26.0
 
-// The Gateway API's CRDs come inside of this module. This is the one place that says which version tests use.
+// Its CustomResourceDefinitions come inside of this module. Nothing else says which version tests take (gateway_crds.py).
 require sigs.k8s.io/gateway-api v1.6.3

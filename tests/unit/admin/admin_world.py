@@ -1,9 +1,12 @@
 """A world of plain values for the admin server to look at."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from steerway.admin.view import AdminView, Phase
 from steerway.catalog.place import Place
+from steerway.errors import SteerwayError
 from steerway.sources.kubernetes import InformerStatus
 from steerway.sources.store import Problem
 from steerway.translate.render import to_json
@@ -126,6 +129,20 @@ class Loads:
 
 
 @dataclass
+class Subscribers:
+    """What is said of clients, by the bytes of their Nodes."""
+
+    clients: dict[bytes, str] = field(default_factory=dict)
+    said: dict[tuple[bytes, str], list[str]] = field(default_factory=dict)
+
+    def client(self, node: bytes) -> str:
+        return self.clients.get(node, "grpc-go 1.85")
+
+    def limitations(self, node: bytes, _audience: str, subscribed: Iterable[tuple[str, str]]) -> list[str]:
+        return [said for _, name in subscribed for said in self.said.get((node, name), [])]
+
+
+@dataclass
 class World:
     """Everything behind the view; a test changes it and asks again."""
 
@@ -138,6 +155,9 @@ class World:
     obstacles: list[Problem] = field(default_factory=list)
     phase: Phase = "serving"
     informers: list[InformerStatus] = field(default_factory=list)
+    subscribers: Subscribers = field(default_factory=Subscribers)
+    explanation: dict[str, Any] | SteerwayError = field(default_factory=dict)
+    asked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def synced(self) -> bool:
@@ -170,6 +190,12 @@ class World:
                 return entry.body
         return None
 
+    def explain(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        self.asked = asked
+        if isinstance(self.explanation, SteerwayError):
+            raise self.explanation
+        return self.explanation
+
     def view(self) -> AdminView:
         return AdminView(
             engine=self,
@@ -179,4 +205,6 @@ class World:
             problems=lambda: self.all_problems,
             place=self.places.get,
             render=to_json,
+            subscribers=lambda: self.subscribers,
+            explain=self.explain,
         )

@@ -47,9 +47,11 @@ async def test_what_clients_and_manifests_say_cannot_become_markup(
     world.all_entries = [Entry(type_url, evil, reason=evil)]
     world.all_problems = [Problem(evil, evil, evil)]
     world.unsynced = [evil]
+    world.subscribers.clients[b""] = evil
+    world.subscribers.said[b"", evil] = [evil]
     answer = await http.get("/")
     assert "<script" not in answer.text
-    assert answer.text.count("&lt;script&gt;") == 15
+    assert answer.text.count("&lt;script&gt;") == 17
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
@@ -78,3 +80,17 @@ async def test_streams_out_of_sync_come_first_and_many_are_cut(world: World, htt
     assert page.index("node-0299") < page.index("node-0000")
     assert page.count("node-") == 200
     assert "and 100 more" in page
+
+
+async def test_a_client_is_named_with_what_it_cannot_do(world: World, http: httpx.AsyncClient) -> None:
+    """Below its types, as what is absent, and no more of it than can be read."""
+    world.all_streams = [Stream(subscriptions=[Subscription(names=["a:1"])])]
+    world.subscribers.said[b"", "a:1"] = ["shop/a:1: slow start is not supported"]
+    page = (await http.get("/")).text
+    assert "<small>grpc-go 1.85</small>" in page
+    assert '<div class="told"><small>shop/a:1: slow start is not supported</small></div>' in page
+    world.subscribers.said[b"", "a:1"] = [f"shop/a:{number}" for number in range(9)]
+    page = (await http.get("/")).text
+    assert "shop/a:4</small>" in page
+    assert "shop/a:5" not in page
+    assert "<small>and 4 more</small>" in page

@@ -4,7 +4,6 @@ import httpx
 import pytest
 from admin_world import CLUSTER, LISTENER, Change, Entry, Resource, Stream, Subscription, World
 
-from steerway.admin.stream import audiences
 from steerway.catalog.place import Place
 
 
@@ -24,6 +23,7 @@ async def test_a_stream_shows_who_it_is_and_what_it_has(world: World, http: http
         {
             "id": 1,
             "node": "web-1",
+            "client": "grpc-go 1.85",
             "address": "10.0.0.9:4711",
             "place": {"namespace": "shop", "pod": "web-1", "zone": "zone-a"},
             "audience": "grpc/plain/shop",
@@ -31,6 +31,7 @@ async def test_a_stream_shows_who_it_is_and_what_it_has(world: World, http: http
             "protocol": "sotw",
             "age_seconds": 12.0,
             "in_sync": True,
+            "limitations": [],
             "types": [
                 {
                     "type": "lds",
@@ -119,10 +120,15 @@ async def test_streams_are_filtered_by_node_and_type(world: World, http: httpx.A
     ]
 
 
-def test_audiences_widen_part_by_part() -> None:
-    """From the client's own audience to everybody."""
-    assert list(audiences("grpc/plain/shop")) == ["grpc/plain/shop", "grpc/plain", "grpc", ""]
-    assert list(audiences("")) == [""]
+async def test_a_stream_says_what_its_client_is_and_cannot_do(world: World, http: httpx.AsyncClient) -> None:
+    """By all that it is subscribed to, whichever type is looked at."""
+    world.all_streams = [
+        Stream(node=b"js", subscriptions=[Subscription(names=["a:1"]), Subscription(CLUSTER, names=["b:1"])])
+    ]
+    world.subscribers.clients[b"js"] = "grpc-js 1.14"
+    world.subscribers.said = {(b"js", "a:1"): ["no a"], (b"js", "b:1"): ["no b"], (b"", "b:1"): ["not mine"]}
+    (stream,) = await streams(http, "?type=cds")
+    assert (stream["client"], stream["limitations"]) == ("grpc-js 1.14", ["no a", "no b"])
 
 
 async def test_each_resource_is_shown_to_who_asks_for_it(world: World, http: httpx.AsyncClient) -> None:

@@ -136,3 +136,14 @@ def test_what_clients_get_is_what_they_accept(
         each.address for one in counting if (found := one.service(ID)) for each in found.ports[0].endpoints
     }
     assert sorted(addresses) == sorted(known)
+
+
+@pytest.mark.parametrize("policy", ["local_only", "local_first", "all"])
+def test_a_peek_sees_the_same_and_keeps_nothing(policy: Policy) -> None:
+    """What another thread merges must not be what the next client is told."""
+    east = member("east", catalog("10.1.0.1"), in_use=False)
+    federation = Federation(catalog("10.0.0.1"), [east], policy)
+    assert federation.peek(ID) is not None
+    east.in_use = True
+    assert federation.service(ID) == federation.peek(ID)
+    assert len(shown(federation)) == (1 if policy == "local_only" else 2)

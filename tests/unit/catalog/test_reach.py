@@ -104,6 +104,14 @@ def test_hints_that_are_not_whole_count_for_nothing(endpoints: tuple[Endpoint, .
     assert set(ranks(service(*endpoints), ZONE_A).values()) == {0}
 
 
+def test_a_pod_that_terminates_takes_no_hints_away() -> None:
+    """Controllers hint at ready endpoints alone; in each rollout there are others."""
+    ready = (endpoint(1, zone="a", zones=("a",)), endpoint(2, zone="b", zones=("b",)))
+    found = service(*ready, endpoint(3, zone="a")._replace(state=EndpointState.DRAINING))
+    assert depends_on_place(found)
+    assert ranks(found, ZONE_A) == {"1": 1, "2": 2, "3": 2}
+
+
 def test_hints_for_nodes_come_before_those_for_zones() -> None:
     """KEP-3015."""
     hinted = (endpoint(1, zones=("a",), nodes=("n1",)), endpoint(2, zones=("a",), nodes=("n2",)))

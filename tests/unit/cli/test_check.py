@@ -245,3 +245,41 @@ def test_policies_and_routes_are_read(steerway: Run, write: Callable[[str, str],
     assert code == 1
     assert "✗ b.yaml:7: TrafficPolicy shop/backend: unknown field 'timeouts': did you mean timeout?" in out
     assert out.endswith("3 good, 1 broken, 1 not read (-v lists them)\n")
+
+
+ATTACHED = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: a, namespace: shop}
+spec:
+  parentRefs: [{group: "", kind: Service, name: %s}]
+  rules: [{backendRefs: [{name: %s, port: 50051}]}]
+---
+apiVersion: steerway.io/v1alpha1
+kind: TrafficPolicy
+metadata: {name: p, namespace: shop}
+spec: {targetRefs: [{group: "", kind: Service, name: %s}], subset: {min: 3}}
+"""
+
+
+def test_routes_and_policies_that_fit_pass(steerway: Run, write: Callable[[str, str], None]) -> None:
+    """They are judged as in a cluster."""
+    write("a.yaml", GOOD)
+    write("b.yaml", ATTACHED % ("backend", "backend", "backend"))
+    code, out, _ = steerway("check", ".")
+    assert (code, out.count("✓")) == (0, 4), out
+
+
+def test_a_route_or_policy_that_leads_nowhere_is_told(
+    steerway: Run, write: Callable[[str, str], None]
+) -> None:
+    """What is not in the files is said to be so, and what is broken, too."""
+    write("a.yaml", GOOD)
+    write("b.yaml", ATTACHED % ("backend", "web", "db"))
+    write(
+        "c.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: shop}\nspec: {ports: 1}\n"
+    )
+    code, out, _ = steerway("check", ".")
+    assert code == 1
+    assert "✗ b.yaml:2: GRPCRoute shop/a: rule 0: Service shop/web is not in these files\n    → create" in out
+    assert "TrafficPolicy shop/p: Service shop/db is broken\n    → create the target" in out

@@ -139,7 +139,7 @@ async def test_problems_are_listed_with_their_cure(world: World, http: httpx.Asy
 async def test_nothing_but_get_is_allowed(http: httpx.AsyncClient, method: str) -> None:
     """There is nothing to change: each path answers 405 to each other method."""
     answers = [await http.request(method, path) for path in PATHS]
-    assert [answer.status_code for answer in answers] == [405] * 9
+    assert [answer.status_code for answer in answers] == [405] * 10
     assert answers[0].json() == {"error": "Method Not Allowed"}
 
 

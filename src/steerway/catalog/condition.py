@@ -1,0 +1,79 @@
+"""What is said of an attached object, as values: conditions, for each thing that it is attached to.
+
+Types and reasons are the Gateway API's (RouteConditionType, PolicyConditionType), so that people and tools know them;
+`LIMITED` is ours. Who writes them down, and where, is no business of the catalog.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from steerway.sources.objects import ObjectKey
+
+ACCEPTED = "Accepted"
+RESOLVED_REFS = "ResolvedRefs"
+PROGRAMMED = "Programmed"
+PARTIALLY_INVALID = "PartiallyInvalid"
+LIMITED = "steerway.io/Limited"
+"""Clients of some kind do not get all of it. There only where that is so."""
+
+_MOST_NAMED = 8
+
+
+class Condition(NamedTuple):
+    """`reason` is one word for programs, `message` is for people; `cure` says what to do about it."""
+
+    type: str
+    holds: bool
+    reason: str
+    message: str = ""
+    cure: str = ""
+
+
+class Reference(NamedTuple):
+    """What an object is attached to, as its spec names it; None for what it leaves out."""
+
+    group: str
+    kind: str
+    name: str
+    namespace: str | None = None
+    section_name: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Of one thing that an object is attached to."""
+
+    ref: Reference
+    conditions: tuple[Condition, ...]
+
+    def holds(self, type_: str) -> bool:
+        return any(each.type == type_ and each.holds for each in self.conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All of one object. `generation` and `created` are its metadata's: which version of which object was judged."""
+
+    key: ObjectKey
+    generation: int
+    created: str
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def refusals(self) -> tuple[Condition, ...]:
+        """What its owner should mend."""
+        return tuple(
+            each
+            for verdict in self.verdicts
+            for each in verdict.conditions
+            if (each.type in (ACCEPTED, RESOLVED_REFS) and not each.holds) or each.type == PARTIALLY_INVALID
+        )
+
+
+def listed(found: Sequence[str]) -> str:
+    """Many things in one message, which an API server bounds."""
+    named = list(dict.fromkeys(found))
+    more = [f"and {len(named) - _MOST_NAMED} more"] if len(named) > _MOST_NAMED else []
+    return "; ".join([*named[:_MOST_NAMED], *more])

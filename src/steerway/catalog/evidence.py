@@ -1,0 +1,78 @@
+"""What attached objects are judged by, and whether a reference from one leads anywhere."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from steerway.catalog.attachment import Attachments, Get, Route, backend_of
+from steerway.catalog.identity import ServiceId
+from steerway.catalog.model import Service
+from steerway.sources.gateway import BackendRef
+from steerway.sources.objects import EXPORT_ANNOTATION, ObjectKey
+from steerway.sources.objects import Service as ServiceFact
+
+Find = Callable[[ServiceId], Service | None]
+
+
+class Unresolved(NamedTuple):
+    """Why a reference leads nowhere: a reason of ResolvedRefs, in words, and what to do about it."""
+
+    reason: str
+    message: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """`get` gives objects, `local` the services that routes and policies are attached to, `find` those that may be
+    backends, of other clusters too. `absent` says what is the matter with an object that nobody knows."""
+
+    get: Get
+    attachments: Attachments
+    local: Find
+    find: Find
+    absent: Callable[[ObjectKey], str] = lambda _: "does not exist"
+
+    def why_unserved(self, id: ServiceId) -> str:
+        """Why there is no such service, as the end of a sentence about it."""
+        key = ObjectKey("Service", *id)
+        return self.absent(key) if self.get(key) is None else "is not served"
+
+    def unresolved(self, route: Route, ref: BackendRef) -> Unresolved | None:
+        """Why clients that the route is for get nothing of a backend; None when they do."""
+        id = backend_of(route, ref)
+        if id is None:
+            kind = f"{ref.kind} of {ref.group}" if ref.group else ref.kind
+            return Unresolved("InvalidKind", f"{kind} {ref.name} is no Service", "name a Service as backend")
+        if ref.port is None:
+            return Unresolved(
+                "BackendNotFound", f"no port of Service {id} is named", "give the backend a port"
+            )
+        service = self.find(id)
+        found = None if service is None else service.port(ref.port)
+        if found is None and self._is_other_protocol(id, ref.port):
+            message = f"port {ref.port} of Service {id} is not TCP, and gRPC is"
+            return Unresolved("UnsupportedProtocol", message, "name a TCP port")
+        if service is None:
+            cure = "create that Service, or correct the name"
+            return Unresolved("BackendNotFound", f"Service {id} {self.why_unserved(id)}", cure)
+        if not service.backs(route.metadata.namespace):
+            return _not_permitted(service, route.metadata.namespace)
+        if found is None:
+            cure = "add the port to the Service, or correct the number"
+            return Unresolved("BackendNotFound", f"Service {id} has no port {ref.port}", cure)
+        return None
+
+    def _is_other_protocol(self, id: ServiceId, number: int) -> bool:
+        fact = self.get(ObjectKey("Service", *id))
+        ports = fact.spec.ports or () if isinstance(fact, ServiceFact) else ()
+        return any(port.port == number and port.protocol not in (None, "TCP") for port in ports)
+
+
+def _not_permitted(service: Service, namespace: str) -> Unresolved:
+    if service.is_for(namespace):
+        message = f"Service {service.id} is private, so that clients of {namespace} get nothing of it"
+        return Unresolved("RefNotPermitted", message, "take a Service that is not, or make it public")
+    message = f"Service {service.id} is not exported to {namespace}"
+    cure = f"add {namespace} to its annotation {EXPORT_ANNOTATION}, or write a ReferenceGrant"
+    return Unresolved("RefNotPermitted", message, cure)

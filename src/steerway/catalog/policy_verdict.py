@@ -1,0 +1,94 @@
+"""What is to be said of a TrafficPolicy, for each of its targets.
+
+Source: Gateway API, GEP-713 (PolicyConditionReason).
+"""
+
+from steerway.catalog import envoy_only, precedence, route_verdict
+from steerway.catalog.condition import (
+    ACCEPTED,
+    LIMITED,
+    PROGRAMMED,
+    Condition,
+    Reference,
+    Verdict,
+    listed,
+)
+from steerway.catalog.evidence import Evidence
+from steerway.catalog.identity import ServiceId
+from steerway.sources.gateway import GRPCRoute, HTTPRoute
+from steerway.sources.objects import ObjectKey
+from steerway.sources.traffic_policy import PolicyTarget, TrafficPolicy
+
+_FIELDS = {"maximum_requests": "limits", "timeout_seconds": "timeout"}
+"""Sections that the spec calls otherwise."""
+
+
+def judge(policy: TrafficPolicy, evidence: Evidence) -> tuple[Verdict, ...]:
+    """One verdict for each targetRef, in their order."""
+    space = policy.metadata.namespace
+    limits = envoy_only.of_policy(policy)
+    limited = [Condition(LIMITED, True, "NotForGRPC", listed(limits))] if limits else []
+    return tuple(
+        Verdict(
+            Reference(ref.group, ref.kind, ref.name, space, ref.section_name),
+            (
+                accepted := _found(ref, space, evidence) or _conflict(policy, ref, evidence),
+                _programmed(accepted, ref, space, evidence),
+                *limited,
+            ),
+        )
+        for ref in dict.fromkeys(policy.spec.target_refs)
+    )
+
+
+def _found(ref: PolicyTarget, space: str, evidence: Evidence) -> Condition | None:
+    """The refusal of a target that is not there; None when it is."""
+    key = ObjectKey(ref.kind, space, ref.name)
+    if ref.kind == "Service":
+        id = ServiceId(space, ref.name)
+        service = evidence.local(id)
+        if service is None:
+            return _not_found(f"{key} {evidence.why_unserved(id)}")
+        sections, what = {port.name for port in service.ports}, "port"
+    else:
+        route = evidence.get(key)
+        if not isinstance(route, GRPCRoute | HTTPRoute):
+            return _not_found(f"{key} {evidence.absent(key)}")
+        sections, what = {rule.name or "" for rule in route.spec.rules or ()}, "rule"
+    if ref.section_name and ref.section_name not in sections:
+        return _not_found(f"{key} has no {what} with the name {ref.section_name}")
+    return None
+
+
+def _not_found(message: str) -> Condition:
+    return Condition(ACCEPTED, False, "TargetNotFound", message, "create the target, or correct targetRefs")
+
+
+def _conflict(policy: TrafficPolicy, ref: PolicyTarget, evidence: Evidence) -> Condition:
+    """Whether an older policy speaks of the same."""
+    target = ObjectKey(ref.kind, policy.metadata.namespace, ref.name)
+    rivals = evidence.attachments.policies(evidence.get, target)
+    _, conflicts = precedence.merged(rivals, target, ref.section_name or None)
+    for loser, winner, sections in conflicts:
+        if loser.key == policy.key:
+            named = ", ".join(map(_field, sections))
+            message = f"{winner.key} is older and speaks of {named}, too: nothing of this policy is used here"
+            return Condition(ACCEPTED, False, "Conflicted", message, f"remove {named} from one of them")
+    return Condition(ACCEPTED, True, "Accepted")
+
+
+def _field(section: str) -> str:
+    head, *rest = _FIELDS.get(section, section).split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def _programmed(accepted: Condition, ref: PolicyTarget, space: str, evidence: Evidence) -> Condition:
+    if not accepted.holds:
+        return Condition(PROGRAMMED, False, "Invalid", "it is not accepted")
+    route = evidence.get(ObjectKey(ref.kind, space, ref.name))
+    if isinstance(route, GRPCRoute | HTTPRoute):
+        verdicts = route_verdict.judge(route, evidence)
+        if not any(verdict.holds(PROGRAMMED) for verdict in verdicts):
+            message = f"{route.key} is not in use for any Service"
+            return Condition(PROGRAMMED, False, "Invalid", message, "see the status of the route")
+    return Condition(PROGRAMMED, True, "Programmed")

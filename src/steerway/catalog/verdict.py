@@ -1,0 +1,84 @@
+"""The verdicts on all routes and policies, kept up as facts change.
+
+What may have changed is judged a few objects at a time, so that thousands of them hold up nothing else. Who writes them
+down compares; nothing here knows an API server.
+"""
+
+import itertools
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import structlog
+
+from steerway.catalog import policy_verdict, route_verdict
+from steerway.catalog.condition import Judgement
+from steerway.catalog.evidence import Evidence
+from steerway.catalog.model import Problem
+from steerway.sources.gateway import GRPCRoute, HTTPRoute
+from steerway.sources.objects import ObjectKey
+from steerway.sources.traffic_policy import TrafficPolicy
+
+log = structlog.get_logger()
+
+
+def judge(key: ObjectKey, evidence: Evidence) -> Judgement | None:
+    """The judgement of one object; None where there is nothing to judge."""
+    found = evidence.get(key)
+    if isinstance(found, GRPCRoute | HTTPRoute):
+        verdicts = route_verdict.judge(found, evidence)
+    elif isinstance(found, TrafficPolicy):
+        verdicts = policy_verdict.judge(found, evidence)
+    else:
+        return None
+    return Judgement(key, found.metadata.generation, found.metadata.creation_timestamp, verdicts)
+
+
+class Verdicts:
+    """All judgements; see the module's docstring."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._waiting: dict[ObjectKey, None] = {}
+        self._judgements: dict[ObjectKey, Judgement] = {}
+        self._refused: dict[ObjectKey, tuple[Problem, ...]] = {}
+
+    @property
+    def judgements(self) -> Mapping[ObjectKey, Judgement]:
+        """Of every object that is there. One that stays equal stays the same object."""
+        return MappingProxyType(self._judgements)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the last call of `judge` left some for the next."""
+        return bool(self._waiting)
+
+    def judge(self, most: int) -> list[Problem]:
+        """Judge up to `most` of the objects whose verdict may have changed; returns what of them is refused that was
+        not before."""
+        self._waiting |= dict.fromkeys(sorted(self._evidence.attachments.take_unjudged()))
+        refused: list[Problem] = []
+        for key in list(itertools.islice(self._waiting, most)):
+            del self._waiting[key]
+            before = self._refused.get(key, ())
+            self._judge(key)
+            refused += [each for each in self._refused.get(key, ()) if each not in before]
+        return refused
+
+    def problems(self) -> list[Problem]:
+        """What of routes and policies is refused, by object."""
+        return [problem for key in sorted(self._refused) for problem in self._refused[key]]
+
+    def _judge(self, key: ObjectKey) -> None:
+        try:
+            found = judge(key, self._evidence)
+        except Exception:  # one object must never stop the others
+            log.exception("attached_object_not_understood", object=str(key))
+            return
+        if found is None:
+            self._judgements.pop(key, None)
+            self._refused.pop(key, None)
+        elif found != self._judgements.get(key):
+            self._judgements[key] = found
+            self._refused.pop(key, None)
+            if refusals := dict.fromkeys(found.refusals):
+                self._refused[key] = tuple(Problem.of(key, each.message, each.cure) for each in refusals)

@@ -1,0 +1,172 @@
+"""`steerway explain`: what a target means to a client, why, and who has it.
+
+It asks a running control plane, or computes the same from manifest files, where nobody is connected.
+"""
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from steerway.cli import explanation, terminal
+from steerway.cli.terminal import ExitCode
+from steerway.errors import SourceError, TranslateError, UnknownServiceError
+
+_PATIENCE_SECONDS = 30.0
+
+
+@click.command(short_help="Tell what a target means to a client, and why.")
+@click.argument("target", metavar="TARGET")
+@click.option(
+    "--namespace", metavar="NS", default="", help="Namespace of the client  [default: the service's]"
+)
+@click.option("--node-zone", metavar="ZONE", default="", help="Zone of the client")
+@click.option("--node", metavar="NODE", default="", help="Node of the client, with topology: node")
+@click.option(
+    "--client",
+    metavar="NAME[/VERSION]",
+    default="",
+    help="Its library, such as grpc-go/1.70, grpcio or envoy",
+)
+@click.option(
+    "--admin",
+    metavar="URL",
+    default="http://127.0.0.1:18001",
+    show_default=True,
+    help="Admin address of the control plane",
+)
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Token for it (its admin_token_file)",
+)
+@click.option(
+    "--files",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Explain these manifests instead, without a control plane (repeatable)",
+)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-v", "--verbose", is_flag=True, help="Also defaults and the resources themselves")
+def explain(
+    target: str,
+    namespace: str,
+    node_zone: str,
+    node: str,
+    client: str,
+    output: str,
+    verbose: bool,
+    **where: Any,
+) -> int:
+    """Tell what TARGET, such as xds:///backend.shop:50051, means to a client, and why.
+
+    Which port it is; endpoints, routes and policies and who says them; what the client makes of it, and which of it
+    the client cannot do; the resources; which connected clients have acknowledged them. Exit code 1 when there is no
+    such service, or no control plane.
+    """
+    asked = {"target": target, "namespace": namespace, "zone": node_zone, "node": node, "client": client}
+    try:
+        found = (
+            _offline(where["files"], asked)
+            if where["files"]
+            else _ask(where["admin"], where["token_file"], asked)
+        )
+    except UnknownServiceError as error:
+        terminal.fail(str(error))
+        if error.nearest:
+            terminal.note(f"there is {', '.join(error.nearest)}")
+        return ExitCode.FAILURE
+    if output == "json":
+        terminal.say(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        explanation.tell(found, verbose)
+    return ExitCode.OK
+
+
+def _ask(admin: str, token_file: Path | None, asked: Mapping[str, str]) -> dict[str, Any]:
+    """The answer of a control plane. SourceError says why there is none."""
+    if not admin.startswith(("http://", "https://")):
+        admin = f"http://{admin}"
+    query = urllib.parse.urlencode({name: value for name, value in asked.items() if value})
+    request = urllib.request.Request(f"{admin.rstrip('/')}/api/v1/explain?{query}")
+    if token_file is not None:
+        try:
+            token = token_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SourceError(f"{token_file} cannot be read: {error.strerror}") from None
+        request.add_header("Authorization", f"Bearer {token}")
+    # The admin server is near: what the environment says of proxies is for others.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=_PATIENCE_SECONDS) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+    except urllib.error.HTTPError as error:
+        raise _refusal(admin, error) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise SourceError(
+            f"no control plane answers at {admin}: {getattr(reason, 'strerror', None) or reason}; start one with"
+            " `steerway serve`, say where it is with --admin URL (kubectl port-forward helps), or give manifests"
+            " with --files DIR"
+        ) from None
+
+
+def _refusal(admin: str, error: urllib.error.HTTPError) -> Exception:
+    try:
+        body = json.load(error)
+        reason = str(body["error"])
+    except (ValueError, KeyError, TypeError):
+        return SourceError(f"{admin} answers with status {error.code}: is it the admin address of steerway?")
+    if error.code == 401:
+        return SourceError(f"{admin} wants a token: give its file with --token-file")
+    if "nearest" in body:
+        return UnknownServiceError(reason, body["nearest"])
+    if error.code == 400:
+        return TranslateError(reason)
+    return SourceError(f"{admin} answers with status {error.code}: {reason}")
+
+
+def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any]:
+    """The same from manifests, with default settings."""
+    from steerway.admin.type_name import short_name
+    from steerway.catalog.catalog import Catalog
+    from steerway.config import Settings
+    from steerway.sources.files import load
+    from steerway.sources.objects import XdsResource
+    from steerway.translate.explanation import Explainer, Question
+    from steerway.translate.render import to_json
+    from steerway.translate.translator import Translator
+
+    settings = Settings()
+    loaded = load(paths, settings.default_namespace)
+    for problem in loaded.problems:
+        terminal.note(f"{problem.where}: {problem.reason}; `steerway check` says more")
+    objects = {found.key: found for found in loaded.objects}
+    catalog = Catalog()
+    catalog.update(objects.get, objects)
+    translator = Translator(catalog.service, settings.cluster_domain, buckets=settings.subset_buckets)
+    translator.start([found for found in loaded.objects if isinstance(found, XdsResource)])
+    explainer = Explainer(
+        find=catalog.service,
+        known=lambda: catalog,
+        told=lambda id: catalog.told(objects.get, id),
+        preview=translator.preview,
+        topology=settings.topology,
+        domain=settings.cluster_domain,
+        namespace=settings.default_namespace,
+        buckets=settings.subset_buckets,
+    )
+    found = explainer.explain(Question(**asked))
+    for each in found["resources"]:
+        body = each["body"]
+        each |= {"type": short_name(each["type_url"]), "version": None}
+        each["body"] = None if body is None else to_json(each["type_url"], body)
+    return found | {"clients": None}

@@ -1,0 +1,201 @@
+"""An explanation as text: what is well and what is not, indented, at most a screen for a simple service."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from steerway.cli import terminal
+from steerway.cli.terminal import Mark
+
+_MOST_CLIENTS = 20
+
+
+def tell(found: dict[str, Any], verbose: bool) -> None:
+    """Print the document that `/api/v1/explain` answers with."""
+    target = found["target"]
+    port = f"port {target['port']}" + (f" ({target['port_name']})" if target["port_name"] else "")
+    pod = f", its pod {target['pod']}" if target["pod"] else ""
+    terminal.item(
+        Mark.PASS, f"{target['asked']} is {port} of Service {target['service']}{pod}: {target['why']}"
+    )
+    _facts(found["facts"], found["target"]["service"])
+    _policy(found["policy"], verbose)
+    _client(found["client"])
+    _resources(found["resources"], found["clients"] is None, verbose)
+    _clients(found["clients"])
+
+
+def _facts(facts: dict[str, Any], service: str) -> None:
+    _title("facts")
+    if facts["external_name"]:
+        _line(Mark.PASS, f"external name {facts['external_name']}, whose addresses clients ask DNS for")
+    else:
+        _endpoints(facts)
+    if facts["private"]:
+        _line(Mark.SKIP, f"private: only clients of {service.partition('/')[0]}, and those that rules name")
+    if facts["exported_to"] is not None:
+        _line(Mark.SKIP, f"only for clients in {', '.join(facts['exported_to'])}")
+    if facts["local_only"]:
+        _line(Mark.SKIP, "internalTrafficPolicy Local: endpoints of the client's own node only")
+    if facts["traffic_distribution"]:
+        _line(Mark.SKIP, f"trafficDistribution {facts['traffic_distribution']}")
+    for name, value in facts["annotations"].items():
+        _line(Mark.SKIP, f"annotation {name}: {value}")
+    if not facts["rules"]:
+        _line(Mark.SKIP, "no route: calls go to its own endpoints")
+    for rule in facts["rules"]:
+        _rule(rule)
+
+
+def _endpoints(facts: dict[str, Any]) -> None:
+    states = ("healthy", "draining", "unready")
+    total = sum(row[state] for row in facts["endpoints"] for state in states)
+    ready = any(row["healthy"] for row in facts["endpoints"])
+    zones = (
+        f"{row['zone'] or 'no zone'} " + ", ".join(f"{row[state]} {state}" for state in states if row[state])
+        for row in facts["endpoints"]
+    )
+    where = f"{_count(total, 'endpoint')} in {_count(facts['slices'], 'EndpointSlice')}"
+    missing = Mark.SKIP if facts["rules"] else Mark.FAIL  # routes may lead elsewhere
+    _line(Mark.PASS if ready else missing, "; ".join((where, *zones)))
+
+
+def _rule(rule: dict[str, Any]) -> None:
+    backends = [
+        f"{each['port'] or 'nobody'} {each['weight']}"
+        + ("" if each["served"] else " (not served: calls fail)")
+        for each in rule["backends"]
+    ]
+    to = ", ".join(backends) or "nobody"
+    whose = "" if rule["kind"] == "producer" else f", for clients in {rule['namespace']}"
+    mark = Mark.SKIP if not rule["in_use"] else Mark.PASS
+    if rule["in_use"] and not any(each["served"] and each["weight"] for each in rule["backends"]):
+        mark = Mark.FAIL
+    _line(mark, f"{rule['rule']}{whose}: {rule['match']} → {to}")
+    for action in rule["actions"]:
+        _line(Mark.SKIP, action, 4)
+    for section in rule["policy"]:
+        _said(section, 4)
+
+
+def _policy(sections: Sequence[dict[str, Any]], verbose: bool) -> None:
+    _title("policy")
+    for section in sections:
+        if section["said_by"] is not None or verbose:
+            _said(section, 2)
+    default = [section["section"] for section in sections if section["said_by"] is None]
+    if default and not verbose:
+        _plain(f"default: {', '.join(default)}")
+
+
+def _said(section: dict[str, Any], indent: int) -> None:
+    _plain(f"{section['section']}: {section['value']} — {section['said_by'] or 'default'}", indent)
+
+
+def _client(client: dict[str, Any]) -> None:
+    place = [f"in namespace {client['namespace']}"]
+    place += [f"{name} {client[name]}" for name in ("zone", "node") if client[name]]
+    _title(f"{client['name']} {', '.join(place)} (audience {client['audience']})")
+    for limitation in client["limitations"]:
+        _line(Mark.FAIL, limitation)
+    if not client["limitations"]:
+        _line(Mark.PASS, "it can do all that is said")
+    subset = client["subset"]
+    if subset and subset["followed"]:
+        _line(
+            Mark.PASS,
+            f"it sees {subset['size']} of the endpoints; which, its part of {subset['buckets']} says",
+        )
+    elif subset:
+        _line(Mark.FAIL, "subset is not followed: the setting subset_buckets is 0")
+    for cluster in client["clusters"]:
+        _plain(cluster["name"])
+        for each in cluster["localities"]:
+            zone = each["zone"] or "no zone"
+            size = _count(each["endpoints"], "endpoint")
+            _plain(f"priority {each['priority']}: {zone} with weight {each['weight']}, {size}", 4)
+        if not cluster["localities"]:
+            _line(Mark.FAIL, "no endpoint: calls fail at once", 4)
+
+
+def _resources(resources: Iterable[dict[str, Any]], offline: bool, verbose: bool) -> None:
+    _title("resources")
+    for each in resources:
+        name = f"{each['type']} {each['name']}"
+        if each["absent"]:
+            _line(Mark.FAIL, f"{name} is absent: {each['absent']}")
+            continue
+        version = (
+            f": version {each['version']}" if each["version"] else ", which no such client is subscribed to"
+        )
+        _line(Mark.PASS, name if offline else name + version)
+        if verbose:
+            for line in json.dumps(each["body"], indent=2, ensure_ascii=False).splitlines():
+                _plain(line, 4)
+
+
+def _clients(clients: Sequence[dict[str, Any]] | None) -> None:
+    _title("connected clients")
+    if clients is None:
+        _line(Mark.SKIP, "not known: these are manifests, not a control plane")
+        return
+    if not clients:
+        _line(Mark.SKIP, "none is subscribed")
+    behind = sorted(clients, key=lambda client: bool(client["in_sync"]))
+    for client in behind[:_MOST_CLIENTS]:
+        _connected(client)
+    if len(clients) > _MOST_CLIENTS:
+        _line(Mark.SKIP, f"and {len(clients) - _MOST_CLIENTS} more: --output json has them all")
+
+
+def _connected(client: dict[str, Any]) -> None:
+    who = f"{client['node'] or 'no node id'} ({client['client']}, {client['address']})"
+    rows = client["resources"]
+    acked = [row for row in rows if row["status"] == "acked" and row["current"]]
+    ages = [row["sent_age_seconds"] for row in rows if row["sent_age_seconds"] is not None]
+    age = f", the last of it {_age(min(ages))} ago" if ages else ""
+    state = "has acknowledged all" if client["in_sync"] else f"has acknowledged {len(acked)} of {len(rows)}"
+    mark = Mark.PASS if client["in_sync"] else Mark.FAIL
+    _line(mark, f"{who} {state}{age}; connected for {_age(client['age_seconds'])}")
+    for row in rows:
+        told = f"{row['type']} {row['name']}"
+        if row["status"] == "nacked":
+            _line(
+                Mark.FAIL,
+                f"refused {told} version {row['version']}: {row['error'] or 'for another resource'}",
+                4,
+            )
+        elif row not in acked and row["status"] != "does_not_exist":
+            _line(
+                Mark.FAIL,
+                f"{told} is {row['status']}" + ("" if row["current"] else ", and not the newest"),
+                4,
+            )
+    for name, reason in client["absent"].items():
+        _line(Mark.FAIL, f"{name} is absent: {reason}", 4)
+    for limitation in client["limitations"]:
+        _line(Mark.SKIP, limitation, 4)
+
+
+def _title(text: str) -> None:
+    terminal.say(text)
+
+
+def _line(mark: Mark, text: str, indent: int = 2) -> None:
+    terminal.item(mark, text, indent=indent)
+
+
+def _plain(text: str, indent: int = 2) -> None:
+    terminal.say(" " * indent + text)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _age(seconds: float) -> str:
+    """In the largest unit that fits."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

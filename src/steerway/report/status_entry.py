@@ -1,0 +1,129 @@
+"""Our part of an object's status: entries of `status.parents` (routes) or `status.ancestors` (policies).
+
+Pure: the object as the API server has it goes in, with what is to be said of it; the new list comes out. Each entry
+names its controller, and those of others are left as they are.
+
+Source: Gateway API reference, RouteParentStatus and PolicyAncestorStatus; metav1.Condition.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from steerway.catalog.condition import ACCEPTED, PROGRAMMED, Condition, Judgement, Reference, Verdict
+from steerway.sources.objects import ObjectKey
+
+CONTROLLER = "steerway.io/steerway"
+_MOST_CHARACTERS = 4096
+"""Of a message; API servers take eight times as many."""
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An object that cannot be used as it is, and why."""
+
+    key: ObjectKey
+    reason: str
+    cure: str = ""
+
+
+Subject = Judgement | Unreadable
+"""An object with what is to be said of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a kind has its entries: the list and how many it takes, what each is about, and where the spec names
+    that."""
+
+    entries: str
+    about: str
+    most: int
+    refs: str
+
+
+_OF_ROUTES = Place("parents", "parentRef", 32, "parentRefs")
+PLACES = {
+    "GRPCRoute": _OF_ROUTES,
+    "HTTPRoute": _OF_ROUTES,
+    "TrafficPolicy": Place("ancestors", "ancestorRef", 16, "targetRefs"),
+}
+
+
+def updated(manifest: Manifest, subject: Subject, now: str) -> list[Manifest] | None:
+    """The whole new list, or None when ours says all of it already. `now` is RFC 3339."""
+    place = PLACES[subject.key.kind]
+    present = (manifest.get("status") or {}).get(place.entries) or []
+    ours = [each for each in present if each.get("controllerName") == CONTROLLER]
+    others = [each for each in present if each.get("controllerName") != CONTROLLER]
+    verdicts = subject.verdicts if isinstance(subject, Judgement) else _unreadable(manifest, subject, place)
+    generation = manifest["metadata"].get("generation", 0)
+    wanted = [
+        {
+            place.about: (about := _reference(verdict.ref)),
+            "controllerName": CONTROLLER,
+            "conditions": _conditions(verdict.conditions, _before(ours, place, about), generation, now),
+        }
+        for verdict in verdicts
+    ][: max(0, place.most - len(others))]
+    return None if wanted == ours else [*others, *wanted]
+
+
+def _reference(ref: Reference) -> Manifest:
+    found = {
+        "group": ref.group,
+        "kind": ref.kind,
+        "name": ref.name,
+        "namespace": ref.namespace,
+        "sectionName": ref.section_name,
+        "port": ref.port,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _before(ours: Iterable[Manifest], place: Place, about: Manifest) -> Mapping[str, Manifest]:
+    """The conditions, by type, that stand there for the same reference."""
+    found = (each.get("conditions") or () for each in ours if each.get(place.about) == about)
+    return {condition["type"]: condition for conditions in found for condition in conditions}
+
+
+def _conditions(
+    found: Iterable[Condition], before: Mapping[str, Manifest], generation: int, now: str
+) -> list[Manifest]:
+    made = []
+    for each in found:
+        status = "True" if each.holds else "False"
+        old = before.get(each.type, {})
+        message = f"{each.message}; {each.cure}" if each.cure else each.message
+        made.append(
+            {
+                "type": each.type,
+                "status": status,
+                "reason": each.reason,
+                "message": message[:_MOST_CHARACTERS],
+                "observedGeneration": generation,
+                # metav1.Condition: when the status changed, not when the words did.
+                "lastTransitionTime": old["lastTransitionTime"] if old.get("status") == status else now,
+            }
+        )
+    return made
+
+
+def _unreadable(manifest: Manifest, subject: Unreadable, place: Place) -> Iterator[Verdict]:
+    """The refusal of all that the object says it is attached to."""
+    reason = "UnsupportedValue" if place is _OF_ROUTES else "Invalid"
+    conditions = (
+        Condition(ACCEPTED, False, reason, subject.reason, subject.cure),
+        Condition(PROGRAMMED, False, "Invalid", "it is not accepted"),
+    )
+    for ref in manifest["spec"].get(place.refs) or ():
+        namespace = ref.get("namespace")
+        if place is not _OF_ROUTES:
+            namespace = subject.key.namespace
+        elif (ref.get("group"), ref.get("kind")) != ("", "Service"):
+            continue
+        where = Reference(
+            ref["group"], ref["kind"], ref["name"], namespace, ref.get("sectionName"), ref.get("port")
+        )
+        yield Verdict(where, conditions)

@@ -1,0 +1,179 @@
+"""What any viewer is told of any endpoints under any policy: valid, exact, even, and the same in any order."""
+
+import math
+import random
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from steerway.catalog import reach
+from steerway.catalog.assignment import Group, Viewer, assign, depends_on
+from steerway.catalog.endpoints import ordered
+from steerway.catalog.model import Endpoint, EndpointState, Locality, Port, Service, ServiceId
+from steerway.catalog.policy import NOTHING, Policy, Safety, Subset, WhenEmpty, ZoneMode, Zones
+from steerway.catalog.reach import ClientPlace
+
+HEALTHY, DRAINING, UNREADY = EndpointState.HEALTHY, EndpointState.DRAINING, EndpointState.UNREADY
+BUCKETS = 8
+ZONES = ("", "eu-1a", "eu-1b", "us-1a")
+
+LOCALITIES = st.builds(Locality, st.sampled_from(["", "", "east"]), st.sampled_from(ZONES))
+
+
+def endpoints(*states: EndpointState, clusters: int = 2, most: int = 24) -> st.SearchStrategy[list[Endpoint]]:
+    made = st.builds(
+        Endpoint,
+        st.integers(1, 250).map(lambda number: f"10.0.0.{number}"),
+        st.sampled_from([80, 81]),
+        st.sampled_from(states),
+        LOCALITIES,
+        priority=st.integers(0, clusters - 1),
+        node=st.sampled_from(["n1", "n2"]),
+    )
+    return st.lists(made, max_size=most, unique_by=lambda each: each[:2])
+
+
+ZONE_POLICIES = st.builds(
+    Zones,
+    st.sampled_from(ZoneMode),
+    st.sampled_from([1.0, 1.4, 3.0]),
+    st.sampled_from([(), (("eu-1a", 1.0),), (("eu-1a", 2.0), ("eu-1b", 1.0), ("zz", 4.0))]),
+    st.sampled_from([1, 1000]),
+)
+SUBSETS = st.builds(Subset, st.integers(1, 6), st.sampled_from([0.0, 1 / 3, 0.5, 1.0]))
+POLICIES = st.builds(
+    Policy,
+    zones=st.none() | ZONE_POLICIES,
+    subset=st.none() | SUBSETS,
+    safety=st.none()
+    | st.builds(Safety, st.sampled_from(WhenEmpty), st.sampled_from([0.0, 0.5, 1.0]), st.just(0.5)),
+)
+PLACES = st.builds(ClientPlace, st.sampled_from([*ZONES, "eu-1c"]), st.sampled_from(["", "n1", "n9"]))
+VIEWERS = st.builds(Viewer, PLACES, st.integers(0, BUCKETS - 1), st.sampled_from([0, BUCKETS]), st.booleans())
+SERVICES = st.builds(
+    Service,
+    st.just(ServiceId("shop", "backend")),
+    local_only=st.sampled_from([False, False, True]),
+    distribution=st.sampled_from(["", "PreferSameZone", "PreferSameNode"]),
+)
+
+
+def told(found: Sequence[Endpoint], policy: Policy, viewer: Viewer, service: Service) -> list[Group]:
+    return assign(service, Port(80, policy=policy), found, viewer)
+
+
+def first(groups: Sequence[Group]) -> list[Endpoint]:
+    """The healthy endpoints of the first priority."""
+    return [e for group in groups if group.priority == 0 for e in group.endpoints if e.state is HEALTHY]
+
+
+@settings(deadline=None)
+@given(endpoints(HEALTHY, DRAINING, UNREADY), POLICIES, VIEWERS, SERVICES, st.randoms(use_true_random=False))
+def test_what_is_told_is_valid_and_does_not_depend_on_the_order(
+    found: list[Endpoint], policy: Policy, viewer: Viewer, service: Service, order: random.Random
+) -> None:
+    """No address twice, none that is unknown, localities once in a priority, priorities without a gap, weights."""
+    groups = told(found, policy, viewer, service)
+    addresses = [endpoint[:2] for group in groups for endpoint in group.endpoints]
+    assert len(addresses) == len(set(addresses))
+    assert set(addresses) <= {endpoint[:2] for endpoint in found}
+    priorities = [group.priority for group in groups]
+    assert priorities == sorted(priorities)
+    assert set(priorities) == set(range(len(set(priorities))))
+    assert len({(group.priority, group.locality) for group in groups}) == len(groups)
+    assert all(group.weight >= 1 and group.endpoints for group in groups)
+    shown = {endpoint.state for group in groups for endpoint in group.endpoints}
+    assert shown <= ({HEALTHY, DRAINING} if viewer.draining else {HEALTHY})
+    assert DRAINING not in shown or HEALTHY in shown
+    order.shuffle(found)
+    assert told(found, policy, viewer, service) == groups
+
+
+@settings(deadline=None)
+@given(
+    endpoints(HEALTHY, DRAINING, UNREADY),
+    st.none() | POLICIES,
+    VIEWERS,
+    SERVICES,
+    st.sets(st.sampled_from(EndpointState)),
+)
+def test_what_makes_no_difference_makes_none(
+    found: list[Endpoint],
+    policy: Policy | None,
+    viewer: Viewer,
+    service: Service,
+    hinted: set[EndpointState],
+) -> None:
+    """A viewer without what it is not told apart by gets the same; endpoints in some states have hints."""
+    policy = policy or NOTHING
+    found = [e._replace(for_zones=(e.locality.zone or "eu-1a",)) if e.state in hinted else e for e in found]
+    port = Port(80, endpoints=tuple(found), policy=policy)
+    whole = Service(service.id, (port,), local_only=service.local_only, distribution=service.distribution)
+    depends = depends_on(whole, port, found, viewer.buckets)
+    alike = Viewer(
+        viewer.place if depends.place else ClientPlace(),
+        viewer.bucket if depends.bucket else 0,
+        viewer.buckets if depends.bucket else 0,
+        viewer.draining and depends.draining,
+    )
+    assert told(found, policy, alike, whole) == told(found, policy, viewer, whole)
+
+
+@settings(deadline=None)
+@given(endpoints(HEALTHY, DRAINING), st.none() | ZONE_POLICIES, SUBSETS, PLACES)
+def test_a_subset_is_exact_and_all_buckets_use_the_endpoints_of_a_zone_evenly(
+    found: list[Endpoint], zones: Zones | None, wanted: Subset, place: ClientPlace
+) -> None:
+    """Of the nearest cluster with a healthy endpoint; under a strict policy of the own zone."""
+    policy = Policy(zones=zones, subset=wanted)
+    strict = zones is not None and zones.mode is ZoneMode.STRICT and place.zone
+    within = [e for e in found if not strict or e.locality.zone == place.zone]
+    usable = [e for e in within if e.state is HEALTHY] or within
+    near = [e for e in usable if e.priority == min(each.priority for each in usable)]
+    size = min(len(near), max(wanted.minimum, math.ceil(wanted.share * len(near) - 1e-9)))
+    uses: defaultdict[str, Counter[tuple[str, int]]] = defaultdict(Counter)
+    for bucket in range(BUCKETS):
+        seen = first(
+            told(found, policy, Viewer(place, bucket, BUCKETS), Service(ServiceId("shop", "backend")))
+        )
+        assert len(seen) == size
+        for endpoint in seen:
+            uses[endpoint.locality.zone][endpoint.address, endpoint.port] += 1
+    for zone, counts in uses.items():
+        each = [counts[e.address, e.port] for e in near if e.locality.zone == zone]
+        assert max(each) - min(each) <= 1
+
+
+@settings(deadline=None)
+@given(endpoints(HEALTHY, DRAINING), SUBSETS, PLACES, st.integers(0, BUCKETS - 1))
+def test_the_own_zone_comes_first_in_a_subset(
+    found: list[Endpoint], wanted: Subset, place: ClientPlace, bucket: int
+) -> None:
+    """As long as the first priority has room for it, another zone has no seat."""
+    service = Service(ServiceId("shop", "backend"))
+    seen = first(told(found, Policy(subset=wanted), Viewer(place, bucket, BUCKETS), service))
+    usable = [e for e in found if e.state is HEALTHY] or found
+    near = [e for e in usable if e.priority == min(each.priority for each in usable)]
+    own = [e for e in near if place.zone and e.locality.zone == place.zone]
+    assert sum(e.locality.zone == place.zone for e in seen if place.zone) == min(len(own), len(seen))
+
+
+@given(endpoints(HEALTHY, DRAINING, UNREADY), VIEWERS, SERVICES)
+def test_without_a_policy_it_is_what_the_service_itself_says(
+    found: list[Endpoint], viewer: Viewer, service: Service
+) -> None:
+    """`reach.reachable` of those that are used, in groups by priority and locality, weighted by their number."""
+    groups = told(found, NOTHING, viewer, service)
+    within = [e for e in found if not service.local_only or (e.node and e.node == viewer.place.node)]
+    healthy = [e for e in within if e.state is HEALTHY]
+    draining = [e for e in within if e.state is DRAINING]
+    used = [*healthy, *(draining if viewer.draining else ())] if healthy else draining
+    if not healthy:
+        used = [e._replace(state=HEALTHY) for e in used]
+    expected = ordered(reach.reachable(service, used, viewer.place))
+    assert [endpoint for group in groups for endpoint in group.endpoints] == list(expected)
+    for group in groups:
+        count = sum(endpoint.state is HEALTHY for endpoint in group.endpoints)
+        assert group.weight == (count or len(group.endpoints))

@@ -1,0 +1,234 @@
+"""Statuses over real HTTP against a fake API server: what is written, what is left alone, and by whom."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from tests.support.attached import Judged
+from tests.support.policy_example import policy
+
+from steerway.catalog.condition import Judgement
+from steerway.report import holder as holders
+from steerway.report import reporter as reporters
+from steerway.report.reporter import Reporter, ReporterOptions
+from steerway.report.status import StatusQueue, StatusWriter, Subjects, subjects
+from steerway.report.status_entry import CONTROLLER, Subject, Unreadable
+from steerway.sources.kubernetes.access import Access
+from steerway.sources.kubernetes.client import KubernetesClient
+from steerway.sources.objects import ObjectKey
+from steerway.sources.store import Problem
+from steerway.testing.fake_api_server import FakeApiServer
+
+POLICY = ObjectKey("TrafficPolicy", "shop", "example")
+ROUTE = ObjectKey("GRPCRoute", "shop", "a")
+GATEWAY_ENTRY = {"ancestorRef": {"name": "ingress"}, "controllerName": "example.com/gateway"}
+PRESENT = policy({"subset": {"min": 3}})
+
+
+def judgement(generation: int = 1) -> Judgement:
+    """Of the policy as it is in `PRESENT`, which targets a Service that is not there."""
+    text = (
+        "kind: TrafficPolicy\nmetadata: {name: example}\n"
+        "spec: {targetRefs: [{group: '', kind: Service, name: backend}], subset: {min: 3}}\n"
+    )
+    return replace(Judged(text).judgement("TrafficPolicy", "example"), generation=generation)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeApiServer]:
+    async with FakeApiServer() as running:
+        running.put(PRESENT)
+        yield running
+
+
+@pytest.fixture
+async def writer(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[StatusWriter]:
+    client = KubernetesClient(Access((server.write_kubeconfig(tmp_path / "writer"),)))
+    yield StatusWriter(client)
+    await client.close()
+
+
+def status(server: FakeApiServer) -> list[dict[str, Any]]:
+    (found,) = server.objects("TrafficPolicy")
+    entries: list[dict[str, Any]] = found.get("status", {}).get("ancestors", [])
+    return entries
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.005)
+
+
+async def test_a_verdict_is_written_once_beside_those_of_others(
+    server: FakeApiServer, writer: StatusWriter
+) -> None:
+    """On the path of the status; what stands there already is not written again."""
+    server.put(PRESENT | {"status": {"ancestors": [GATEWAY_ENTRY]}})
+    for _ in range(2):
+        assert await writer.write(judgement()) == 0
+    other, own = status(server)
+    assert (other, own["controllerName"]) == (GATEWAY_ENTRY, CONTROLLER)
+    assert [each["reason"] for each in own["conditions"]] == ["TargetNotFound", "Invalid"]
+    assert own["conditions"][0]["observedGeneration"] == 1
+    patches = [request for request in server.requests if request.verb == "patch"]
+    assert [each.path.rpartition("/")[2] for each in patches] == ["status"]
+
+
+async def test_another_version_is_left_to_the_next_verdict(
+    server: FakeApiServer, writer: StatusWriter
+) -> None:
+    """And what is gone, or another object of that name, to nobody."""
+    server.put(policy({"subset": {"min": 4}}))
+    assert await writer.write(judgement(generation=1)) == 0
+    assert await writer.write(replace(judgement(generation=2), created="2026-01-01T00:00:00Z")) == 0
+    assert status(server) == []
+    assert await writer.write(judgement(generation=2)) == 0
+    assert status(server)[0]["conditions"][0]["observedGeneration"] == 2
+    server.delete(*POLICY)
+    assert await writer.write(judgement()) == 0
+    assert server.count("patch") == 1
+
+
+async def test_a_conflict_is_tried_again(server: FakeApiServer, writer: StatusWriter) -> None:
+    """At once, with what stands there now; who always loses waits."""
+    server.fail(409, verb="patch", times=2)
+    assert await writer.write(judgement()) == 0
+    assert len(status(server)) == 1
+    assert (server.count("get"), server.count("patch")) == (3, 3)
+    server.put(PRESENT)
+    server.fail(409, verb="patch", times=3)
+    assert 0 < await writer.write(judgement()) < 2
+
+
+async def test_a_refusal_is_told_once_with_its_cure(server: FakeApiServer, writer: StatusWriter) -> None:
+    """And tried again after a while, since a Role may change."""
+    server.fail(403, verb="patch", times=2)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            assert await writer.write(judgement()) >= 60
+        assert await writer.write(judgement()) == 0
+    (told,) = [each for each in logs if each["event"] == "status_not_written"]
+    assert "resources: [trafficpolicies/status], verbs: [patch]" in told["cure"]
+
+
+async def test_what_is_wrong_with_one_object_holds_up_no_other(
+    server: FakeApiServer, writer: StatusWriter
+) -> None:
+    """A refusal for ever, or an answer that makes no sense, is given up; a server in trouble is waited for."""
+    server.fail(422, verb="patch")
+    assert await writer.write(judgement()) == 0
+    server.put(PRESENT | {"status": {"ancestors": ["nonsense"]}})
+    assert await writer.write(judgement()) == 0
+    server.put(PRESENT)
+    server.fail(503, verb="get", times=4)
+    pauses = [await writer.write(judgement()) for _ in range(4)]
+    assert pauses[0] < pauses[3]
+    assert all(pauses)
+
+
+async def test_an_object_that_cannot_be_used_is_told_why(server: FakeApiServer, writer: StatusWriter) -> None:
+    """As long as it is so: one that was mended waits for the watch."""
+    subject = Unreadable(POLICY, "minSize is greater than maxSize", "correct it")
+    assert await writer.write(subject) == 0
+    assert status(server) == []
+    ring = {"policy": "RingHash", "ringHash": {"minSize": 9, "maxSize": 8}}
+    server.put(policy({"balancing": ring}))
+    assert await writer.write(subject) == 0
+    (entry,) = status(server)
+    accepted = entry["conditions"][0]
+    assert (accepted["status"], accepted["reason"], accepted["observedGeneration"]) == ("False", "Invalid", 2)
+
+
+def test_an_objects_own_problem_comes_before_the_verdict_on_its_last_good_version() -> None:
+    """Problems of other kinds are told otherwise."""
+    good = judgement()
+    problems = [Problem("x", "bad", "mend", POLICY), Problem("y", "z", "", ObjectKey("Service", "shop", "a"))]
+    assert subjects({POLICY: good}, []) == {POLICY: good}
+    assert subjects({POLICY: good}, problems) == {POLICY: Unreadable(POLICY, "bad", "mend")}
+
+
+def drained(queue: StatusQueue, now: float) -> Iterable[Subject]:
+    while (found := queue.next(now)) is not None:
+        yield found
+
+
+def test_what_was_told_waits_for_a_change() -> None:
+    """What is gone and comes back is told again."""
+    queue = StatusQueue()
+    now = {POLICY: judgement()}
+    for wanted in (1, 0):
+        queue.look(now)
+        found = list(drained(queue, 0))
+        assert len(found) == wanted
+        for each in found:
+            queue.done(each)
+    queue.look({POLICY: judgement(2)})
+    assert list(drained(queue, 0)) == [judgement(2)]
+    queue.look({})
+    queue.look(now)
+    assert list(drained(queue, 0)) == [judgement()]
+
+
+def test_a_kind_that_fails_is_left_alone_and_what_failed_comes_last() -> None:
+    """The others go on."""
+    one, two = judgement(), replace(judgement(), key=POLICY._replace(name="two"))
+    route = Judgement(ROUTE, 1, "")
+    found: Mapping[ObjectKey, Subject] = {each.key: each for each in (one, two, route)}
+    queue = StatusQueue()
+    queue.look(found)
+    assert queue.next(0) == one
+    queue.failed(one, until=10)
+    assert list(drained(queue, 9)) == [route]
+    queue.done(route)
+    queue.look(found)
+    assert list(drained(queue, 10)) == [two, one]
+
+
+@asynccontextmanager
+async def reporting(server: FakeApiServer, folder: Path, told: Subjects) -> AsyncIterator[None]:
+    kubeconfig = server.write_kubeconfig(folder / "reporter")
+    reporter = Reporter(ReporterOptions(kubeconfig, None, "ops", "steerway"), None, told)
+    running = asyncio.create_task(reporter.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_only_who_holds_the_lease_writes(
+    server: FakeApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next holder reads everything, and writes what differs."""
+    monkeypatch.setattr(reporters, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(holders, "RETRY_SECONDS", 0.05)
+    looks = 0
+
+    def told() -> Mapping[ObjectKey, Subject]:
+        nonlocal looks
+        looks += 1
+        return {POLICY: judgement()}
+
+    lease: dict[str, Any] = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "steerway", "namespace": "ops"},
+        "spec": {"holderIdentity": "another", "leaseDurationSeconds": 600},
+    }
+    server.put(lease)
+    async with reporting(server, tmp_path, told):
+        await until(lambda: server.count("get") >= 5)
+        assert (looks, status(server)) == (0, [])
+        server.put(lease | {"spec": {"holderIdentity": "", "leaseDurationSeconds": 1}})
+        await until(lambda: status(server))
+        await until(lambda: looks >= 5)
+    reads = [request for request in server.requests if "trafficpolicies" in request.path]
+    assert [request.verb for request in reads] == ["get", "patch"], "nothing changed since"
+    async with reporting(server, tmp_path, told):
+        await until(lambda: len([1 for each in server.requests if "trafficpolicies" in each.path]) == 3)

@@ -1,0 +1,103 @@
+"""Our entries of a status: what they say, when they change, and whose others are."""
+
+from typing import Any
+
+import pytest
+
+from steerway.catalog.condition import Condition, Judgement, Reference, Verdict
+from steerway.report.status_entry import CONTROLLER, Unreadable, updated
+from steerway.sources.objects import ObjectKey
+
+ROUTE = ObjectKey("GRPCRoute", "shop", "a")
+POLICY = ObjectKey("TrafficPolicy", "shop", "p")
+WEB = Reference("", "Service", "web", None, None, 80)
+REF = {"group": "", "kind": "Service", "name": "web", "port": 80}
+OTHER = {"parentRef": {"name": "ingress"}, "controllerName": "example.com/gateway", "conditions": []}
+GOOD = Condition("Accepted", True, "Accepted")
+BAD = Condition("Accepted", False, "Conflicted", "another one is older", "remove it")
+EARLY, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
+
+
+def judged(*conditions: Condition, ref: Reference = WEB) -> Judgement:
+    return Judgement(ROUTE, 3, "", (Verdict(ref, conditions),))
+
+
+def manifest(*entries: Any, field: str = "parents", **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"generation": 3}, "spec": spec, "status": {field: list(entries)}}
+
+
+def written(
+    present: dict[str, Any], subject: Judgement | Unreadable, now: str = EARLY
+) -> list[dict[str, Any]]:
+    found = updated(present, subject, now)
+    assert found is not None
+    return found
+
+
+def test_an_entry_has_the_reference_as_the_spec_has_it_and_every_condition() -> None:
+    """With the generation that was judged; the cure stands behind the message."""
+    assert written({"metadata": {"generation": 3}, "spec": {}}, judged(BAD)) == [
+        {
+            "parentRef": REF,
+            "controllerName": CONTROLLER,
+            "conditions": [
+                {
+                    "type": "Accepted",
+                    "status": "False",
+                    "reason": "Conflicted",
+                    "message": "another one is older; remove it",
+                    "observedGeneration": 3,
+                    "lastTransitionTime": EARLY,
+                }
+            ],
+        }
+    ]
+
+
+def test_entries_of_others_are_kept_and_ours_of_what_is_gone_are_not() -> None:
+    """An object with no reference to a Service has none of ours."""
+    (own,) = written(manifest(), judged(GOOD))
+    assert written(manifest(own, OTHER), judged(GOOD, ref=WEB._replace(port=81)))[0] == OTHER
+    assert written(manifest(own, OTHER), Judgement(ROUTE, 3, "")) == [OTHER]
+    assert updated(manifest(OTHER), Judgement(ROUTE, 3, ""), LATE) is None
+    assert updated(manifest(own, OTHER), judged(GOOD), LATE) is None, "wherever it stands"
+
+
+def test_a_transition_is_a_change_of_the_status_and_not_of_the_words() -> None:
+    """Each condition has its own time."""
+    (own,) = written(manifest(), judged(GOOD))
+    (reworded,) = written(manifest(own), judged(GOOD._replace(message="in part")), LATE)
+    assert reworded["conditions"][0]["lastTransitionTime"] == EARLY
+    (turned,) = written(manifest(own), judged(BAD), LATE)
+    assert turned["conditions"][0]["lastTransitionTime"] == LATE
+    newer = manifest(own) | {"metadata": {"generation": 4}}
+    (same,) = written(newer, judged(GOOD), LATE)
+    assert (same["conditions"][0]["observedGeneration"], same["conditions"][0]["lastTransitionTime"]) == (
+        4,
+        EARLY,
+    )
+
+
+def test_a_list_takes_no_more_than_an_api_server_does() -> None:
+    """Others were there first; a long message is cut."""
+    full = [OTHER] * 32
+    assert updated(manifest(*full), judged(GOOD), EARLY) is None
+    (own,) = written(manifest(), judged(GOOD._replace(message="x" * 50_000)))
+    assert len(own["conditions"][0]["message"]) == 4096
+
+
+@pytest.mark.parametrize(("key", "reason"), [(ROUTE, "UnsupportedValue"), (POLICY, "Invalid")])
+def test_what_cannot_be_used_is_refused_for_all_that_is_ours(key: ObjectKey, reason: str) -> None:
+    """Its references are taken from the object itself, since nothing else of it is known."""
+    subject = Unreadable(key, "not a regular expression", "mend it")
+    refs = [{"group": "", "kind": "Service", "name": "web"}, {"group": "g", "kind": "Gateway", "name": "x"}]
+    if key == ROUTE:
+        (entry,) = written(manifest(parentRefs=refs), subject)
+        assert entry["parentRef"] == refs[0]
+    else:
+        (entry,) = written(manifest(field="ancestors", targetRefs=refs[:1]), subject)
+        assert entry["ancestorRef"] == {**refs[0], "namespace": "shop"}
+    accepted, programmed = entry["conditions"]
+    assert (accepted["status"], accepted["reason"]) == ("False", reason)
+    assert accepted["message"] == "not a regular expression; mend it"
+    assert programmed["status"] == "False"
