@@ -1,0 +1,56 @@
+"""What the clients of streams are, and what of the services that they are subscribed to they cannot do, for people."""
+
+from collections.abc import Iterable
+
+from steerway.errors import TranslateError
+from steerway.translate import audience as audiences
+from steerway.translate import limitation, names, type_url
+from steerway.translate.client import Client
+from steerway.translate.destination import Find
+
+_OF_CALLS = (type_url.LISTENER, type_url.ROUTE)
+
+
+class Subscribers:
+    """For one look at the streams: what was found for a kind of client and a name is kept, for many share it."""
+
+    def __init__(self, find: Find, domain: str) -> None:
+        self._find = find
+        self._domain = domain
+        self._found: dict[tuple[Client, str, str, str], tuple[str, ...]] = {}
+
+    def client(self, node: bytes) -> str:
+        """The library and version that a Node tells of."""
+        return str(audiences.client_of(node))
+
+    def limitations(self, node: bytes, audience: str, subscribed: Iterable[tuple[str, str]]) -> list[str]:
+        """Sentences about each service, which begin with it. `subscribed`: (type_url, name) of a stream."""
+        client, namespace = audiences.client_of(node), audiences.namespace_of(audience)
+        found: dict[str, None] = {}
+        for served, name in subscribed:
+            key = (client, namespace, served, name)
+            if key not in self._found:
+                self._found[key] = self._of_name(*key)
+            found |= dict.fromkeys(self._found[key])
+        return list(found)
+
+    def _of_name(self, client: Client, namespace: str, served: str, name: str) -> tuple[str, ...]:
+        """Of a listener or route what is said of calls, of a cluster what is said of its endpoints."""
+        try:
+            if served == type_url.LISTENER:
+                target = names.parse_target(name, namespace, self._domain)
+            else:
+                target = names.parse_canonical(name, self._domain)
+            service = self._find(target.service)
+            if service is None or not service.is_for(namespace):
+                return ()
+            port = names.select_port(service, target.port)
+        except TranslateError:
+            return ()
+        said: tuple[str, ...] = ()
+        if served in _OF_CALLS:
+            pod = bool(target.pod)
+            said = limitation.of_calls(service, port, namespace, self._find, client, pod)
+        elif served == type_url.CLUSTER:
+            said = limitation.of_endpoints(service, port, client)
+        return tuple(f"{service.id}:{port.number}: {each}" for each in said)
