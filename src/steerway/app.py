@@ -30,10 +30,12 @@ from steerway.admin.load_request import LoadRequest
 from steerway.admin.server import AdminServer, HttpServer
 from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
+from steerway.catalog.evidence import Evidence
 from steerway.catalog.federation import Federation, Member
 from steerway.catalog.model import ServiceId
 from steerway.catalog.place import ClientPlaces, Places
 from steerway.catalog.selection import Selection
+from steerway.catalog.verdict import Verdicts
 from steerway.config import Settings
 from steerway.engine.engine import (
     Call,
@@ -52,7 +54,9 @@ from steerway.engine.stats import StatsCollector
 from steerway.origin import Origin
 from steerway.remote import Changed, RemoteCluster
 from steerway.report.events import AboutObject, Problems
-from steerway.report.reporter import Reporter
+from steerway.report.reporter import Reporter, ReporterOptions
+from steerway.report.status import Subjects, subjects
+from steerway.report.status_entry import Subject
 from steerway.signals import Signals
 from steerway.sources.debounce import Debouncer, Delay
 from steerway.sources.files import FileSource
@@ -61,13 +65,18 @@ from steerway.sources.objects import ObjectKey, XdsResource
 from steerway.sources.store import ObjectStore
 from steerway.translate.audience import at_place, bucket_of, claimed_namespace, claimed_zone, classify
 from steerway.translate.commit import Commit
+from steerway.translate.envoy.dialect import Addresses
+from steerway.translate.explanation import Explainer, Question
 from steerway.translate.render import to_json
+from steerway.translate.subscriber import Subscribers
 from steerway.translate.translator import Translator
 
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 1.0
-"""How often it is looked at what was held back: a time of seconds or minutes."""
+"""How often it is looked at what was held back, a time of seconds or minutes, and what is to be judged."""
+_JUDGED_AT_ONCE = 50
+"""Routes and policies: some milliseconds' work."""
 
 
 def run(settings: Settings, announce: Callable[[str], None]) -> int:
@@ -95,14 +104,20 @@ class ControlPlane:
         self._store.listen(lambda changed: self._places.update(self._store.get, changed))
         authorization = Authorization(settings.authorization.rules)
         members, self._remotes = _remotes(settings, self._refresh)
-        self._reporters = _reporters(settings, self._reported)
+        self._reporters = _reporters(settings, self._reported, self._judged)
         self._federation = Federation(self._catalog, members, settings.cluster_policy)
+        attachments = self._catalog.attachments
+        self._verdicts = Verdicts(
+            Evidence(self._store.get, attachments, self._catalog.service, self._federation.service)
+        )
         self._translator = Translator(
             self._federation.service,
             settings.cluster_domain,
             scope_all=authorization.by_rules,
             load_reporting=settings.load_reporting.enabled,
             buckets=settings.subset_buckets,
+            services=lambda: self._federation,
+            listen=Addresses(settings.envoy.listen, settings.envoy.gateway_listen),
         )
         self._engine = Engine(
             tls=settings.tls.certificate is not None,
@@ -187,6 +202,7 @@ class ControlPlane:
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._follow_sources())
             loops.create_task(self._release_held())
+            loops.create_task(self._judge_attached())
             loops.create_task(self._answer_clients())
 
     async def _known(self) -> None:
@@ -204,6 +220,7 @@ class ControlPlane:
     def _refresh(self, services: frozenset[ServiceId], origins: Mapping[Hashable, Origin]) -> None:
         """Services changed: of some remote cluster, or because the time came."""
         self._federation.changed(services)
+        self._catalog.attachments.note_services(services)
         if self._phase != "starting":
             with telemetry.TRANSLATE_SECONDS.labels("change").time():
                 commit = self._translator.refresh(services, origins=origins)
@@ -223,6 +240,13 @@ class ControlPlane:
             await asyncio.sleep(_LOOK_SECONDS)
             if services := self._catalog.release(self._store.get):
                 self._refresh(services, {})
+
+    async def _judge_attached(self) -> None:
+        """Judge routes and policies some time after they or what they are attached to changed, a few at a time."""
+        while True:
+            for problem in self._verdicts.judge(_JUDGED_AT_ONCE):
+                log.info("not_accepted", where=problem.where, reason=problem.reason, cure=problem.cure)
+            await asyncio.sleep(0 if self._verdicts.unfinished else _LOOK_SECONDS)
 
     async def _answer_clients(self) -> None:
         """Answer what the engine reports, in its order; events of one kind that follow each other in one go."""
@@ -338,7 +362,21 @@ class ControlPlane:
             problems=self._problems,
             place=self._places.find,
             render=to_json,
+            subscribers=lambda: Subscribers(self._federation.peek, self._settings.cluster_domain),
+            explain=lambda asked: self._explainer().explain(Question(**asked)),
             collectors=(StatsCollector(self._engine), LoadsCollector(self._engine)),
+        )
+
+    def _explainer(self) -> Explainer:
+        return Explainer(
+            find=self._federation.service,
+            known=lambda: self._federation,
+            told=lambda id: self._catalog.told(self._store.get, id),
+            preview=self._translator.preview,
+            topology=self._settings.topology,
+            domain=self._settings.cluster_domain,
+            namespace=self._settings.default_namespace,
+            buckets=self._settings.subset_buckets,
         )
 
     def _informers(self) -> Sequence[InformerStatus]:
@@ -349,11 +387,17 @@ class ControlPlane:
 
     def _reported(self) -> Iterable[AboutObject]:
         """The problems of objects that came from the local API server."""
-        name = next(each.name for each in self._sources if isinstance(each, KubernetesSource))
+        name = _local(self._sources)
         yield from self._store.problems_of(name)
         for problem in self._catalog.problems():
             if problem.about is not None and self._store.source_of(problem.about) == name:
                 yield problem
+
+    def _judged(self) -> Mapping[ObjectKey, Subject]:
+        """What is to be said of routes and policies that came from the local API server."""
+        name, judgements = _local(self._sources), self._verdicts.judgements
+        own = {key: each for key, each in judgements.items() if self._store.source_of(key) == name}
+        return subjects(own, self._store.problems_of(name))
 
     def _problems(self) -> Sequence[ProblemView]:
         """What is skipped now, from all stages."""
@@ -361,6 +405,7 @@ class ControlPlane:
             self._store,
             *self._remotes,
             self._federation,
+            self._verdicts,
             self._translator,
             self._guard,
         )
@@ -436,13 +481,22 @@ def _remotes(settings: Settings, changed: Changed) -> tuple[list[Member], list[R
     return members, remotes
 
 
-def _reporters(settings: Settings, problems: Problems) -> list[Reporter]:
-    """None without an API server to report to."""
+def _local(sources: Iterable[_Source]) -> str:
+    """The name of the source that is the local API server."""
+    return next(each.name for each in sources if isinstance(each, KubernetesSource))
+
+
+def _reporters(settings: Settings, problems: Problems, judged: Subjects) -> list[Reporter]:
+    """None without an API server to report to, or with nothing to report."""
     kubernetes = settings.kubernetes
-    if not (kubernetes.enabled and kubernetes.events):
+    by_event = problems if kubernetes.events else None
+    by_status = judged if kubernetes.status and kubernetes.policies else None
+    if not kubernetes.enabled or (by_event is None and by_status is None):
         return []
-    where = kubernetes.kubeconfig, kubernetes.context
-    return [Reporter(*where, problems, kubernetes.lease_namespace, kubernetes.lease_name)]
+    options = ReporterOptions(
+        kubernetes.kubeconfig, kubernetes.context, kubernetes.lease_namespace, kubernetes.lease_name
+    )
+    return [Reporter(options, by_event, by_status)]
 
 
 def _rest_server(settings: Settings, engine: Engine) -> HttpServer | None:

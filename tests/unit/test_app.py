@@ -245,6 +245,31 @@ async def test_problems_of_all_stages_are_counted_together(serve: Serve, manifes
         await until(lambda: equal(metric(admin, "steerway_problems"), 1.0))
 
 
+async def test_a_route_that_is_refused_is_a_problem(serve: Serve, manifests: Files) -> None:
+    """Also where there is no object whose status could say it; until what it names is there."""
+    parent = {"group": "", "kind": "Service", "name": "backend"}
+    route = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "GRPCRoute",
+        "metadata": {"name": "a", "namespace": NAMESPACE},
+        "spec": {"parentRefs": [parent], "rules": [{"backendRefs": [{"name": "backend", "port": 80}]}]},
+    }
+    manifests.write("route.json", route)
+    _, admin = await serve(settings(files=(manifests.directory,))).started()
+    async with admin:
+
+        async def problems() -> list[dict[str, str]]:
+            found: list[dict[str, str]] = (await admin.get("/api/v1/problems")).json()["problems"]
+            return found
+
+        found = await until(problems)
+        assert {problem["where"] for problem in found} == {f"GRPCRoute {NAMESPACE}/a"}
+        reason = f"Service {NAMESPACE}/backend does not exist"
+        assert [problem["reason"] for problem in found] == [reason, f"rule 0: {reason}"]
+        manifests.write("backend.json", service("backend", {"": 80}))
+        await until(lambda: equal(problems(), []))
+
+
 async def test_a_signal_drains_and_a_second_one_ends(serve: Serve, manifests: Files) -> None:
     """The first leaves clients an hour; the second does not wait for it."""
     manifests.publish([])

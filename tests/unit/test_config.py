@@ -48,6 +48,7 @@ kubernetes:
   client_place: pod_first
   policies: false
   events: false
+  status: false
   lease_namespace: ops
   lease_name: steerway-shop
 clusters:
@@ -88,6 +89,9 @@ debounce:
 load_reporting:
   enabled: true
   interval_seconds: 3
+envoy:
+  listen: 127.0.0.1:15002
+  gateway_listen: 0.0.0.0:80
 log_format: json
 log_level: warning
 """

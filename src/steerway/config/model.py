@@ -103,6 +103,13 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     create and update on leases in the Lease's namespace, and create, get and patch on events; goes without where they
     are refused. The flag is `--events`."""
 
+    status: Annotated[
+        bool, Meta(title="Write the status of routes and policies", description="true or false")
+    ] = True
+    """Write the status of TrafficPolicies, and of routes with Services as parents, by the one replica that holds a
+    Lease. Needs get on these kinds, patch on their status, and the Lease as `events` does; goes without where they are
+    refused. The flag is `--status`."""
+
     lease_namespace: Annotated[
         NamespaceName | None,
         Meta(
@@ -175,6 +182,20 @@ class LoadReportingSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 10.0
     """Seconds between two reports of a client, at least 1, which is the least that gRPC clients do. 10: as often as a
     scrape of Prometheus looks at the sums."""
+
+
+class EnvoySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What Envoys are told to do: one listener each, where their part in the mesh is to be reached."""
+
+    listen: Annotated[Address, Meta(title="Address that Envoys listen on as sidecars")] = "127.0.0.1:15001"
+    """Address that an Envoy listens on as a sidecar, for the outgoing requests of its pod. Loopback, because whoever
+    reaches it may call everything that the sidecar's namespace is told of."""
+
+    gateway_listen: Annotated[Address, Meta(title="Address that Envoys listen on as gateways")] = (
+        "0.0.0.0:8080"
+    )
+    """Address that an Envoy listens on as a gateway (`steerway.io/role: gateway` in its Node's metadata). All
+    interfaces, because its clients are elsewhere."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -471,6 +492,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     debounce: DebounceSettings = DebounceSettings()
 
     load_reporting: LoadReportingSettings = LoadReportingSettings()
+
+    envoy: EnvoySettings = EnvoySettings()
 
     log_format: Annotated[
         Literal["text", "json"],

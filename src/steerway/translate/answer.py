@@ -27,11 +27,12 @@ Content = Resource | Reason
 class Plan(NamedTuple):
     """How a name is answered. `contents`: audience → content for the audiences that ask, one for all who share it or
     one for each part of them that must be told apart. `services`: what it depends on, those that do not exist among
-    them; `endpoints`: whether their endpoints matter, too."""
+    them; `endpoints`: whether their endpoints matter, too; `further`: whether it depends on services that come, too."""
 
     contents: Callable[[Iterable[str]], Mapping[str, Content]]
     services: frozenset[ServiceId] = frozenset()
     endpoints: bool = False
+    further: bool = False
 
 
 def same(audience: str, content: Content, services: frozenset[ServiceId] = frozenset()) -> Plan:

@@ -8,7 +8,8 @@ wider part, then for everybody, so that a resource is published once for all who
   for whoever does not say what it is;
 - `grpc/core-a42/NS`, `grpc/core-a27/NS`: versions before gRFC A52, and before A42 (see `client.Client.level`);
 - `grpc/quiet/NS`: grpc-js that must not be asked for load reports;
-- `envoy/all/NS`: Envoy.
+- `envoy/sidecar/NS`, `envoy/gateway/NS`, `envoy/raw/NS`: Envoy, by `steerway.io/role` in its Node's metadata; without
+  one it is a sidecar, and one that is `raw` lives on raw resources.
 
 The namespace is what a short name such as `xds:///backend` is looked up in. Zone and node are there where they are
 known (`-` for what is not, where something follows) and matter to what is served (`topology` in the settings), the
@@ -19,7 +20,6 @@ identity.
 import functools
 import hashlib
 import re
-from collections.abc import Iterator
 from collections.abc import Iterator
 
 import structlog
@@ -34,6 +34,11 @@ log = structlog.get_logger()
 
 GRPC = "grpc"
 ENVOY = "envoy"
+SIDECAR = "sidecar"
+GATEWAY = "gateway"
+RAW = "raw"
+ROLE_KEY = "steerway.io/role"
+"""Metadata key of an Envoy's Node that says which of these it is."""
 _QUIET = "quiet"
 _PLAIN = f"{GRPC}/{Library.UNKNOWN.value}"
 
@@ -60,7 +65,8 @@ def classify(node: bytes, default_namespace: str, told_namespace: str = "") -> s
     except DecodeError as error:
         log.warning("node_unreadable", reason=str(error), taken_for=_PLAIN, namespace=default_namespace)
         return f"{_PLAIN}/{told_namespace or default_namespace}"
-    return f"{_kind(clients.of_node(message))}/{told_namespace or _namespace(message) or default_namespace}"
+    kind = _kind(clients.of_node(message), _role(message))
+    return f"{kind}/{told_namespace or _namespace(message) or default_namespace}"
 
 
 def at_place(audience: str, place: ClientPlace, bucket: int | None = None) -> str:
@@ -77,8 +83,8 @@ def at_place(audience: str, place: ClientPlace, bucket: int | None = None) -> st
 
 
 def of_client(client: Client, namespace: str) -> str:
-    """The audience of clients of one library and version in a namespace, without a place."""
-    return f"{_kind(client)}/{namespace}"
+    """The audience of clients of one library and version in a namespace, without a place; of Envoys, sidecars."""
+    return f"{_kind(client, SIDECAR)}/{namespace}"
 
 
 @functools.lru_cache(maxsize=65536)
@@ -174,6 +180,11 @@ def reports_load(audience: str) -> bool:
     return _kind_of(audience).partition("-")[0] != _QUIET
 
 
+def role_of(audience: str) -> str:
+    """What an Envoy is: `SIDECAR`, `GATEWAY` or `RAW`."""
+    return _kind_of(audience)
+
+
 def _kind_of(audience: str) -> str:
     return (*audience.split("/"), "")[1]
 
@@ -186,11 +197,17 @@ def _claims(node: bytes) -> base_pb2.Node:
         return base_pb2.Node()
 
 
-def _kind(client: Client) -> str:
+def _kind(client: Client, role: str) -> str:
     if client.library is Library.ENVOY:
-        return f"{ENVOY}/all"
+        return f"{ENVOY}/{role}"
     name = _QUIET if client.leaks_when_it_reports else client.library.value
     return f"{GRPC}/{name}-{client.level}" if client.level else f"{GRPC}/{name}"
+
+
+def _role(node: base_pb2.Node) -> str:
+    """What an Envoy is to be. One that says nothing we know opens a port of loopback, and never one to the outside."""
+    said: str = node.metadata.fields[ROLE_KEY].string_value if ROLE_KEY in node.metadata.fields else ""
+    return said if said in (GATEWAY, RAW) else SIDECAR
 
 
 def _namespace(node: base_pb2.Node) -> str:

@@ -35,13 +35,13 @@ def apply(cluster: cluster_pb2.Cluster, wanted: Balancing | None, level: str) ->
                 _ring(cluster, wanted)
         case Algorithm.LEAST_REQUEST:
             choice = least_request_pb2.LeastRequest(choice_count=uint32(wanted.choices))
-            cluster.load_balancing_policy.CopyFrom(_by_locality(choice))
+            cluster.load_balancing_policy.CopyFrom(by_locality(choice))
         case Algorithm.WEIGHTED_ROUND_ROBIN:
-            cluster.load_balancing_policy.CopyFrom(_by_locality(_weighted(wanted.orca)))
+            cluster.load_balancing_policy.CopyFrom(by_locality(weighted(wanted.orca)))
         case Algorithm.PICK_FIRST:
             # Not within localities: a channel has one endpoint of all.
-            first = _list(pick_first_pb2.PickFirst(shuffle_address_list=True))
-            first.policies.extend(_by_locality().policies)
+            first = listed(pick_first_pb2.PickFirst(shuffle_address_list=True))
+            first.policies.extend(by_locality().policies)
             cluster.load_balancing_policy.CopyFrom(first)
         case Algorithm.ROUND_ROBIN | Algorithm.RANDOM:
             pass
@@ -64,10 +64,10 @@ def _ring(cluster: cluster_pb2.Cluster, wanted: Balancing) -> None:
         minimum_ring_size=least,
         maximum_ring_size=most,
     )
-    cluster.load_balancing_policy.CopyFrom(_list(ring))
+    cluster.load_balancing_policy.CopyFrom(listed(ring))
 
 
-def _weighted(orca: OrcaWeights) -> weighted_pb2.ClientSideWeightedRoundRobin:
+def weighted(orca: OrcaWeights) -> weighted_pb2.ClientSideWeightedRoundRobin:
     return weighted_pb2.ClientSideWeightedRoundRobin(
         enable_oob_load_report=wrappers_pb2.BoolValue(value=orca.out_of_band),
         oob_reporting_period=duration(orca.reporting_seconds),
@@ -78,14 +78,14 @@ def _weighted(orca: OrcaWeights) -> weighted_pb2.ClientSideWeightedRoundRobin:
     )
 
 
-def _by_locality(*wanted: Message) -> cluster_pb2.LoadBalancingPolicy:
+def by_locality(*wanted: Message) -> cluster_pb2.LoadBalancingPolicy:
     """Localities by their weights, and within each what is wanted, or round robin. Without this wrapper gRPC clients
     pass over the weights of localities."""
-    picking = _list(*wanted, round_robin_pb2.RoundRobin())
-    return _list(wrr_locality_pb2.WrrLocality(endpoint_picking_policy=picking))
+    picking = listed(*wanted, round_robin_pb2.RoundRobin())
+    return listed(wrr_locality_pb2.WrrLocality(endpoint_picking_policy=picking))
 
 
-def _list(*policies: Message) -> cluster_pb2.LoadBalancingPolicy:
+def listed(*policies: Message) -> cluster_pb2.LoadBalancingPolicy:
     """The first that the client knows counts."""
     found = cluster_pb2.LoadBalancingPolicy()
     for each in policies:

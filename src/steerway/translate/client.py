@@ -69,7 +69,7 @@ _SINCE: dict[Feature, dict[Library, Version]] = {
     Feature.RETRY: {_CORE: (1, 40), _JAVA: (1, 40), _GO: (1, 41), _NODE: (1, 8)},
     Feature.STATUS_RETRY: _ENVOY_ALONE,
     Feature.RING_HASH: {_CORE: (1, 40), _JAVA: (1, 40), _GO: (1, 41), _NODE: (1, 10)},
-    Feature.LEAST_REQUEST: {_JAVA: (1, 48), _GO: (1, 59)},
+    Feature.LEAST_REQUEST: {_JAVA: (1, 48), _GO: (1, 73)},
     Feature.OUTLIER_DETECTION: {_CORE: (1, 51), _JAVA: (1, 49), _GO: (1, 50), _NODE: (1, 7)},
     Feature.POLICY_LIST: {_CORE: (1, 55), _JAVA: (1, 47), _GO: (1, 56), _NODE: (1, 10)},
     Feature.SESSION: {_CORE: (1, 61)},
@@ -87,8 +87,8 @@ _SINCE: dict[Feature, dict[Library, Version]] = {
     Feature.BINARY_HEADER_MATCH: _ENVOY_ALONE,
 }
 """Since which version of a library; one that is not there does not have it. Envoy has all but those of `_NOT_ENVOY`.
-least_request was behind an environment variable of grpc-go before 1.59."""
-_NOT_ENVOY = frozenset({Feature.WEIGHTED_ROUND_ROBIN, Feature.PICK_FIRST})
+least_request was behind an environment variable of grpc-go before 1.73."""
+_NOT_ENVOY = frozenset({Feature.PICK_FIRST})
 _QUIET_BEFORE: Version = (1, 13)
 """grpc-js before this leaks a timer for each stream of load reports (grpc-node 2892)."""
 

@@ -77,7 +77,9 @@ def _resolve(match: Match, rule: Rule, port: Port, namespace: str, find: Find, d
     shares = [_share(each, namespace, find, domain) for each in rule.backends if each.weight]
     if rule.not_done or not shares:
         shares = [Share(BLACKHOLE, 1)]
-    policy = rule.policy.over(_calls(port.policy)).over(_common([share.policy for share in shares]))
+    policy = rule.policy.over(_calls(port.policy)).over(
+        _common([share.policy for share in shares if share.cluster != BLACKHOLE])
+    )
     mirrors = tuple(
         (canonical(each.to, domain), each.share)
         for each in rule.mirrors
@@ -101,7 +103,9 @@ def _calls(policy: Policy) -> Policy:
 
 
 def _common(policies: list[Policy]) -> Policy:
-    """What all backends of a rule say alike of calls: with two opinions none counts."""
+    """What all backends of a rule say alike of calls: with two opinions none counts. One that is not there has none."""
+    if not policies:
+        return NOTHING
     first, *others = map(_calls, policies)
     alike = {
         name for name in _OF_CALLS if all(getattr(other, name) == getattr(first, name) for other in others)

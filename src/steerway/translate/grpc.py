@@ -5,6 +5,7 @@ same for all is made and published once: by namespace where routes or exports di
 where old ones would refuse something, by place and bucket where assignments differ.
 """
 
+import functools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from steerway.catalog.reach import ClientPlace
 from steerway.catalog.route import Match
 from steerway.errors import TranslateError
 from steerway.translate import audience as audiences
-from steerway.translate import cluster, destination, endpoint, listener, names, route, type_url
+from steerway.translate import cluster, destination, endpoint, http_filter, listener, names, route, type_url
 from steerway.translate.answer import Content, Plan, Reason, Resource, same
 from steerway.translate.destination import BLACKHOLE, Destination, Find
 
@@ -72,8 +73,9 @@ class GrpcDialect:
         if served == type_url.ROUTE and not target.pod:
             services |= set(destination.dependencies(port))
         differ, build = self._by_type(served, name, target, service, port)
+        kept = functools.cache(functools.partial(_made, build))
         return Plan(
-            lambda users: _contents(root, users, service, differ, build),
+            lambda users: _contents(root, users, service, differ, kept),
             frozenset(services),
             endpoints=served == type_url.ENDPOINT,
         )
@@ -190,23 +192,19 @@ class GrpcDialect:
 
 
 def _contents(
-    root: str, users: Iterable[str], service: Service, differ: Differ, build: _Build
+    root: str, users: Iterable[str], service: Service, differ: Differ, made: Callable[[Hashable], Content]
 ) -> Mapping[str, Content]:
     """One answer for all; or one for each part of the users that must be told apart, equal ones made once."""
     parts = max(differ.parts, audiences.NAMESPACE_PARTS if service.exported_to is not None else 0)
     if not parts:
-        return {root: _made(build, None)}
-    made: dict[Hashable, Content] = {}
+        return {root: made(None)}
     found: dict[str, Content] = {}
     for at in {audiences.first_parts(user, parts) for user in users}:
         namespace = audiences.namespace_of(at)
         if not service.is_for(namespace):
             found[at] = Reason(f"service {service.id} is not exported to {namespace}")
             continue
-        variant = differ.variant(at)
-        if variant not in made:
-            made[variant] = _made(build, variant)
-        found[at] = made[variant]
+        found[at] = made(differ.variant(at))
     return found
 
 
@@ -218,7 +216,5 @@ def _made(build: _Build, variant: Hashable) -> Content:
 
 
 def _policies(target: names.Target, port: Port) -> list[Policy]:
-    """Every policy that a route of the port may have a word from."""
-    if target.pod:
-        return [port.policy]
-    return [port.policy, *(rule.policy for table in port.routing.tables for _, rule in table)]
+    """Every policy that a route of the port may have a word from: that of its backends, too, with rules."""
+    return [http_filter.EVERY] if port.routing.tables and not target.pod else [port.policy]

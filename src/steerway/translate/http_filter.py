@@ -29,6 +29,8 @@ _EMPTY = {
         name=SESSION, typed_config=pack(stateful_session_pb2.StatefulSession()), is_optional=True
     ),
 }
+EVERY = Policy(session=Session(""), fault=Fault())
+"""A policy that needs every filter: of routes whose backends may have a word on calls at any time."""
 _MILLION = 1_000_000
 
 

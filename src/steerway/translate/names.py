@@ -86,33 +86,44 @@ def unknown(service: ServiceId) -> str:
 
 
 def select_port(service: Service, port: str) -> Port:
-    """The port that a target means. TranslateError when there is none such, or more than one.
+    """The port that a target means; see `choose_port`."""
+    return choose_port(service, port)[0]
+
+
+def choose_port(service: Service, port: str) -> tuple[Port, str]:
+    """The port that a target means, and why. TranslateError when there is none such, or more than one.
 
     Without a port: the only one; else the one named `grpc`; else the only one that looks like gRPC by its name
     (`grpc-…`) or appProtocol; else the first. An external name has every port, whether the Service lists it or not.
     """
     if port:
-        for wanted in service.ports:
-            if port in (str(wanted.number), wanted.name):
-                return wanted
-        if service.external_name and _NUMBER.fullmatch(port) and int(port) <= _MAX_PORT:
-            return Port(int(port))
-        raise TranslateError(f"service {service.id} has no TCP port {port}; it has {_list(service.ports)}")
+        return _named_port(service, port), "the target names it"
     if not service.ports:
         raise TranslateError(
             f"service {service.id} is an external name without ports; add :PORT to the target"
         )
     if len(service.ports) == 1:
-        return service.ports[0]
+        return service.ports[0], "it is the only port"
     for candidate in service.ports:
         if candidate.name == "grpc":
-            return candidate
+            return candidate, "it is named grpc"
     candidates = [p for p in service.ports if p.name.startswith("grpc-") or p.app_protocol in _GRPC_PROTOCOLS]
     if len(candidates) > 1:
         raise TranslateError(
             f"service {service.id} has several gRPC ports ({_list(candidates)}); add :PORT to the target"
         )
-    return candidates[0] if candidates else service.ports[0]
+    if candidates:
+        return candidates[0], "it is the only one whose name or appProtocol says gRPC"
+    return service.ports[0], "it is the first port, and none says gRPC"
+
+
+def _named_port(service: Service, port: str) -> Port:
+    for wanted in service.ports:
+        if port in (str(wanted.number), wanted.name):
+            return wanted
+    if service.external_name and _NUMBER.fullmatch(port) and int(port) <= _MAX_PORT:
+        return Port(int(port))
+    raise TranslateError(f"service {service.id} has no TCP port {port}; it has {_list(service.ports)}")
 
 
 def _without_domain(labels: list[str], domain: str) -> list[str]:

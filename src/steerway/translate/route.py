@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator
 from envoy.config.route.v3 import route_components_pb2 as components
 from envoy.config.route.v3 import route_pb2
 
-from steerway.catalog.policy import CHANNEL, Algorithm, HashKey, HashSource, Policy, Retry
+from steerway.catalog.policy import CHANNEL, NOTHING, Algorithm, HashKey, HashSource, Policy, Retry
 from steerway.catalog.route import How, Match, ValueMatch
 from steerway.translate import http_filter
 from steerway.translate.destination import BLACKHOLE, Destination, Share
 from steerway.translate.message import serialize
 from steerway.translate.packing import duration, uint32
+
+_NOWHERE = Destination(Match(), (Share(BLACKHOLE, 1),), NOTHING)
 
 
 def build(name: str, destinations: Iterable[Destination]) -> bytes:
@@ -24,21 +26,23 @@ def build(name: str, destinations: Iterable[Destination]) -> bytes:
     The domain is `*`, because one route serves all aliases of the service, and clients match domains against the
     target as it was dialled, port included (gRFC A27).
     """
-    routes = [route for found in destinations for route in _routes(found)]
+    routes = [route for found in _kept(destinations) for route in _routes(found)]
     host = components.VirtualHost(name=name, domains=["*"], routes=routes)
     return serialize(route_pb2.RouteConfiguration(name=name, virtual_hosts=[host]))
 
 
 def clusters(destinations: Iterable[Destination]) -> list[str]:
     """The clusters that the configuration names."""
-    return sorted(
-        {share.cluster for found in destinations if _may_match(found.match) for share in _shares(found)}
-    )
+    return sorted({share.cluster for found in _kept(destinations) for share in _shares(found)})
+
+
+def _kept(destinations: Iterable[Destination]) -> list[Destination]:
+    """Those that a gRPC call can match. Where there are none every call fails, by a route that says so: what a client
+    makes of a virtual host without routes is its own affair."""
+    return [found for found in destinations if _may_match(found.match)] or [_NOWHERE]
 
 
 def _routes(found: Destination) -> Iterator[components.Route]:
-    if not _may_match(found.match):
-        return
     for match in _matches(found.match):
         yield components.Route(
             match=match, route=_action(found), typed_per_filter_config=http_filter.of_route(found.policy)

@@ -5,6 +5,9 @@ demand makes or joins an entry and is always answered, with the resource or with
 answer is, a dialect says. A change of a service touches the entries that depend on it, also those that wait for it to
 exist. Equal results are not published again.
 
+A wildcard of an Envoy makes entries, too: one of each name that it sees (see `wildcard`), with the wildcard's audience
+as a client that wants it. It is answered when all of them are published.
+
 Raw resources from files are published to everybody at once, without demand, and beat a translated one of the same name.
 """
 
@@ -24,8 +27,10 @@ from steerway.translate import audience as audiences
 from steerway.translate import raw, type_url
 from steerway.translate.answer import Content, Plan, Reason, Resource
 from steerway.translate.commit import Commit, Put
-from steerway.translate.envoy.dialect import EnvoyDialect
+from steerway.translate.envoy.dialect import DEFAULT_ADDRESSES, Addresses, EnvoyDialect
 from steerway.translate.grpc import GrpcDialect
+from steerway.translate.wildcard import SERVED as OF_WILDCARDS
+from steerway.translate.wildcard import Sight, Wildcards
 
 log = structlog.get_logger()
 _K = TypeVar("_K")
@@ -57,12 +62,21 @@ class _Key(NamedTuple):
 
 @dataclass(slots=True)
 class _Entry:
-    users: set[str] = field(default_factory=set)
+    named: set[str] = field(default_factory=set)
+    """Audiences that ask for it by its name."""
+    seen: set[str] = field(default_factory=set)
+    """Audiences with a wildcard that sees it."""
     services: frozenset[ServiceId] = frozenset()
     endpoints: bool = False
     """Whether it depends on the endpoints of its services, too."""
+    plan: Plan | None = None
+    """How it is answered, until one of its services changes."""
     published: dict[str, Content] = field(default_factory=dict)
     """Audience → its answer: one for all who share the entry, or one for each where not all of them are told."""
+
+    @property
+    def users(self) -> set[str]:
+        return self.named | self.seen
 
 
 class Dialect(Protocol):
@@ -73,9 +87,9 @@ class Dialect(Protocol):
 
 
 class Translator:
-    """Catalog and raw resources in, commits out. `find` gives a service of the catalog by its identity.
+    """Catalog and raw resources in, commits out. `find` gives a service of the catalog by its identity, `services` all.
 
-    `scope_all`: every service may be withheld from some clients; else only private ones.
+    `scope_all`: every service may be withheld from some clients; else only private ones. `listen`: where Envoys do.
     """
 
     def __init__(
@@ -85,10 +99,16 @@ class Translator:
         scope_all: bool = False,
         load_reporting: bool = False,
         buckets: int = 0,
+        services: Callable[[], Iterable[Service]] = tuple,
+        listen: Addresses = DEFAULT_ADDRESSES,
     ) -> None:
         self._find = find
         grpc = GrpcDialect(find, cluster_domain, scope_all, load_reporting, buckets)
-        self._dialects: dict[str, Dialect] = {audiences.GRPC: grpc, audiences.ENVOY: EnvoyDialect(grpc)}
+        envoy = EnvoyDialect(grpc, find, services, cluster_domain, listen, scope_all)
+        self._dialects: dict[str, Dialect] = {audiences.GRPC: grpc, audiences.ENVOY: envoy}
+        self._wildcards = Wildcards(envoy, services)
+        self._open: set[_Key] = set()
+        """Entries that depend on services that come, too."""
         self._entries: dict[_Key, _Entry] = {}
         self._by_name: defaultdict[tuple[str, str], set[_Key]] = defaultdict(set)
         self._by_service: defaultdict[ServiceId, set[_Key]] = defaultdict(set)
@@ -98,41 +118,37 @@ class Translator:
         self._problems: dict[_Key, Problem] = {}
 
     def start(self, documents: Iterable[Document]) -> Commit:
-        """The first commit: all raw resources, and that wildcards may be answered."""
+        """The first commit: all raw resources, and that wildcards may be answered that see nothing else."""
         commit = self.refresh((), [((d.type_url, d.name), d) for d in documents])
-        commit.complete = [(served, "") for served in type_url.SERVED]
+        commit.complete = [
+            (served, audiences.GRPC if served in OF_WILDCARDS else "") for served in type_url.SERVED
+        ]
         return commit
 
     def demand(self, wanted: Iterable[Demand]) -> Commit:
         """Somebody subscribed: answer each name, and keep it up to date from now on."""
         commit = Commit()
         for served, name, audience in wanted:
-            if name == "*" or is_collection(name):
-                continue  # what a wildcard or a glob collection sees is published without demand
-            key = self._key(served, name, audience)
-            entry = self._entries.get(key)
-            if entry is None:
-                entry = self._entries[key] = _Entry()
-                self._by_name[served, name].add(key)
-            joined = (audience,) if entry.users else None
-            entry.users.add(audience)
-            self._publish(key, entry, commit, among=joined)
+            if name != "*" and not is_collection(name):
+                self._join(served, name, audience, commit)
+            elif served in OF_WILDCARDS and audiences.dialect_of(audience) == audiences.ENVOY:
+                for sight in sorted(self._wildcards.add(served, name, audience)):
+                    self._join(*sight, commit, wide=True)
+                commit.complete.append((served, audience))
         return commit
 
     def withdraw(self, unwanted: Iterable[Demand]) -> Commit:
         """The last subscriber of an audience went: forget what nobody else wants."""
         commit = Commit()
         for served, name, audience in unwanted:
-            key = self._key(served, name, audience)
-            entry = self._entries.get(key)
-            if entry is None:
-                continue
-            entry.users.discard(audience)
-            if not entry.users:
-                self._drop(key, entry)
-                commit.forget += [(*key[:2], each) for each in sorted(entry.published)]
+            if name != "*" and not is_collection(name):
+                self._leave(served, name, audience, commit)
+            elif (sights := self._wildcards.remove(served, name, audience)) is None:
+                # The engine has taken it back with the `*` that went, and glob collections are left.
+                commit.complete.append((served, audience))
             else:
-                self._forget_part(key, entry, audience, commit)
+                for sight in sorted(sights):
+                    self._leave(*sight, commit, wide=True)
         return commit
 
     def refresh(
@@ -146,12 +162,16 @@ class Translator:
         `origins`: when the change of a service was heard of, as far as that is to be measured.
         """
         commit = Commit()
-        touched = {key for service in services for key in self._touched(service)}
+        gone: set[Sight] = set()
+        touched = {key for service in services for key in self._touched(service, gone)}
+        for sight in sorted(gone):
+            if not self._wildcards.sees(sight):
+                self._leave(*sight, commit, wide=True)
         for (served, spelled), document in documents:
             name = served, canonical_name(spelled)
             self._take_raw(name, document, commit)
             touched |= self._by_name.get(name, set())
-        for key in sorted(touched):
+        for key in sorted(touched & self._entries.keys()):
             entry = self._entries[key]
             waiting = [origins[id] for id in entry.services if id in origins]
             self._publish(key, entry, commit, min(waiting, default=None))
@@ -176,22 +196,57 @@ class Translator:
     def _dialect(self, audience: str) -> Dialect:
         return self._dialects[audiences.dialect_of(audience)]
 
-    def _touched(self, id: ServiceId) -> set[_Key]:
+    def _touched(self, id: ServiceId, gone: set[Sight]) -> set[_Key]:
         """The entries that a change of a service concerns: all that depend on it, or, where nothing but its endpoints
-        is another, those that tell of endpoints."""
-        keys = self._by_service.get(id)
-        if not keys:
-            return set()
-        service = self._find(id)
-        shape = None if service is None else service.shape
-        if shape is not None and shape == self._shapes.get(id):
-            return {key for key in keys if self._entries[key].endpoints}
-        self._shapes[id] = shape
-        return set(keys)
+        is another, those that tell of endpoints. What wildcards see no more is added to `gone`."""
+        keys = self._by_service.get(id, set())
+        service = self._find(id) if keys or self._wildcards else None
+        if keys:
+            shape = None if service is None else service.shape
+            if shape is not None and shape == self._shapes.get(id):
+                return {key for key in keys if self._entries[key].endpoints}
+            self._shapes[id] = shape
+        came, lost = self._wildcards.follow(id, service)
+        gone |= lost
+        seen = set()
+        for served, name, audience in came:
+            key = self._key(served, name, audience)
+            self._entry(key).seen.add(audience)
+            seen.add(key)
+        return keys | self._open | seen
+
+    def _join(self, served: str, name: str, audience: str, commit: Commit, wide: bool = False) -> None:
+        """Have an audience use an entry: by its name, or, `wide`, by a wildcard that sees it."""
+        key = self._key(served, name, audience)
+        entry = self._entry(key)
+        joined = (audience,) if entry.users else None
+        (entry.seen if wide else entry.named).add(audience)
+        if entry.published.keys() != {key.audience}:  # else all share one answer, and it is there
+            self._publish(key, entry, commit, among=joined)
+
+    def _leave(self, served: str, name: str, audience: str, commit: Commit, wide: bool = False) -> None:
+        """The reverse: forget what nobody wants any more."""
+        key = self._key(served, name, audience)
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        (entry.seen if wide else entry.named).discard(audience)
+        if not entry.users:
+            self._drop(key, entry)
+            commit.forget += [(*key[:2], each) for each in sorted(entry.published)]
+        elif audience not in entry.users:
+            self._forget_part(key, entry, audience, commit)
+
+    def _entry(self, key: _Key) -> _Entry:
+        if key not in self._entries:
+            self._entries[key] = _Entry()
+            self._by_name[key.type_url, key.name].add(key)
+        return self._entries[key]
 
     def _drop(self, key: _Key, entry: _Entry) -> None:
         del self._entries[key]
         self._problems.pop(key, None)
+        self._open.discard(key)
         _discard(self._by_name, (key.type_url, key.name), key)
         self._depend(key, entry, frozenset())
 
@@ -218,6 +273,8 @@ class Translator:
     ) -> None:
         """Translate an entry anew and publish what differs of its answers; with `among` nothing changed but that these
         users came."""
+        if among is None:
+            entry.plan = None
         answers = self._answers(key, entry, entry.users if among is None else among)
         if among is not None:
             answers = entry.published | answers
@@ -238,10 +295,13 @@ class Translator:
         of that name is published."""
         self._problems.pop(key, None)
         try:
-            plan = self._dialect(key.audience).plan(*key)
-            self._depend(key, entry, plan.services)
-            entry.endpoints = plan.endpoints
-            return {} if (key.type_url, key.name) in self._raw else dict(plan.contents(users))
+            if entry.plan is None:
+                entry.plan = self._dialect(key.audience).plan(*key)
+                self._depend(key, entry, entry.plan.services)
+                entry.endpoints = entry.plan.endpoints
+                if entry.plan.further:
+                    self._open.add(key)
+            return {} if (key.type_url, key.name) in self._raw else dict(entry.plan.contents(users))
         except Exception as error:  # one service must never stop the others
             log.exception("translate_failed", type_url=key.type_url, name=key.name)
             self._problems[key] = Problem(f"{key.type_url}/{key.name}", f"cannot be translated: {error!r}")

@@ -26,8 +26,8 @@ def node(user_agent: str = "", version: str = "", **metadata: Any) -> bytes:
         ("gRPC C-core linux", "grpc/core"),
         ("gRPC C-core linux Python", "grpc/core"),
         ("grpc c-core osx Ruby", "grpc/core"),
-        ("envoy", "envoy/all"),
-        ("Envoy-static", "envoy/all"),
+        ("envoy", "envoy/sidecar"),
+        ("Envoy-static", "envoy/sidecar"),
         ("", "grpc/plain"),
         ("something new", "grpc/plain"),
     ],
@@ -54,6 +54,24 @@ def test_a_client_is_known_by_its_user_agent(user_agent: str, kind: str) -> None
 def test_a_client_that_leaks_with_load_reports_is_told_apart(version: str, kind: str) -> None:
     """grpc-node 2892: grpc-js before 1.13 must never be asked for them; one without a version may be such a one."""
     assert audience.classify(node("gRPC Node Pure JS", version), "default") == f"{kind}/default"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kind"),
+    [
+        ({"steerway.io/role": "gateway"}, "envoy/gateway"),
+        ({"steerway.io/role": "sidecar"}, "envoy/sidecar"),
+        ({"steerway.io/role": "raw"}, "envoy/raw"),
+        ({"steerway.io/role": "Gateway"}, "envoy/sidecar"),
+        ({"steerway.io/role": "a/b"}, "envoy/sidecar"),
+        ({"steerway.io/role": 7.0}, "envoy/sidecar"),
+        ({"role": "gateway"}, "envoy/sidecar"),
+    ],
+)
+def test_an_envoy_says_what_it_is(metadata: dict[str, Any], kind: str) -> None:
+    """What means nothing is a sidecar, which is not to be reached from outside."""
+    assert audience.classify(node("envoy", **metadata), "default") == f"{kind}/default"
+    assert audience.classify(node("gRPC Go", **metadata), "default") == "grpc/go/default"
 
 
 @pytest.mark.parametrize("key", ["NAMESPACE", "namespace", "K8S_NAMESPACE", "POD_NAMESPACE"])
@@ -190,3 +208,9 @@ def test_where_nodes_count_no_audience_is_wider_than_another() -> None:
     assert (unknown, half_known) == ("grpc/plain/shop/-/-", "grpc/plain/shop/eu-1a/-")
     assert audience.place_of(unknown) == ClientPlace()
     assert audience.place_of(half_known) == ClientPlace("eu-1a")
+
+
+def test_audiences_widen_part_by_part() -> None:
+    """From the client's own audience to everybody."""
+    assert list(audience.widening("grpc/plain/shop")) == ["grpc/plain/shop", "grpc/plain", "grpc", ""]
+    assert list(audience.widening("")) == [""]

@@ -35,10 +35,13 @@ def test_any_type_that_xds_serves_is_published_as_it_is(served: str) -> None:
 
 
 def test_raw_resources_are_in_the_first_commit() -> None:
-    """Together with the word that wildcards may be answered."""
+    """Together with the word that wildcards may be answered, but for what Envoys are told beside raw resources."""
     commit = Mesh().translator.start([document(type_url.CLUSTER, "a"), document(type_url.LISTENER, "b")])
     assert [each[:3] for each in commit.put] == [(type_url.CLUSTER, "a", ""), (type_url.LISTENER, "b", "")]
-    assert commit.complete == [(served, "") for served in type_url.SERVED]
+    translated = (type_url.LISTENER, type_url.CLUSTER)
+    assert commit.complete == [
+        (served, "grpc" if served in translated else "") for served in type_url.SERVED
+    ]
 
 
 @pytest.mark.parametrize(

@@ -167,9 +167,9 @@ class TestAbsence:
         """Whoever asks for one is told at once that there is none."""
         assert absence(mesh, served, "anything") == "no file gives it"
 
-    @pytest.mark.parametrize("served", [type_url.LISTENER, type_url.ROUTE, type_url.CLUSTER])
-    def test_envoy_gets_no_listener_route_or_cluster_made_for_grpc(self, mesh: Mesh, served: str) -> None:
-        """Its own come from files."""
+    @pytest.mark.parametrize("served", [type_url.LISTENER, type_url.ROUTE])
+    def test_envoy_gets_no_listener_or_route_made_for_grpc(self, mesh: Mesh, served: str) -> None:
+        """It has one of its own, with all services in it."""
         reason = absence(mesh, served, CANONICAL, ENVOY)
         assert reason == "no file gives it"
 
@@ -226,7 +226,7 @@ class TestExports:
         assert absence(mesh, type_url.LISTENER, "backend.shop:50051", "grpc/plain/x") == reason
         for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT):
             assert absence(mesh, served, CANONICAL, "grpc/core/x") == reason
-        assert absence(mesh, type_url.ENDPOINT, CANONICAL, "envoy/all/x") == reason
+        assert absence(mesh, type_url.ENDPOINT, CANONICAL, "envoy/sidecar/x") == reason
 
     def test_nobody_finds_it_before_his_namespace_is_known(self, mesh: Mesh) -> None:
         """Nothing is published for an audience that has not asked."""
@@ -371,7 +371,7 @@ class TestEndpoints:
         for audience, expected in ((PLAIN, []), (CORE, ["10.0.0.2:50051"])):
             found = mesh.assignment(name, audience)
             assert (addresses(found, HEALTHY), addresses(found, DRAINING)) == (["10.0.0.1:50051"], expected)
-        body = mesh.get(type_url.ENDPOINT, name, ENVOY)
+        body = mesh.get(type_url.ENDPOINT, name, ENVOY.replace("sidecar", "raw"))
         assert body == mesh.get(type_url.ENDPOINT, name, CORE)
 
     @pytest.mark.parametrize("audience", [PLAIN, CORE])
@@ -455,10 +455,14 @@ class TestDemand:
         assert mesh.published.entries == {}
 
     def test_wildcards_may_be_answered_from_the_start(self, mesh: Mesh) -> None:
-        """For every type and everybody: raw resources are all that a wildcard sees."""
-        assert mesh.published.complete == {(served, "") for served in type_url.SERVED}
-        assert not mesh.demand((type_url.CLUSTER, "*", ENVOY))
-        assert not mesh.withdraw((type_url.CLUSTER, "*", ENVOY))
+        """Where raw resources are all that they see: those of Envoys wait for more."""
+        translated = (type_url.LISTENER, type_url.CLUSTER)
+        assert mesh.published.complete == {
+            (served, "grpc" if served in translated else "") for served in type_url.SERVED
+        }
+        for wanted in ((type_url.CLUSTER, "*", PLAIN), (type_url.SECRET, "*", ENVOY)):
+            assert not mesh.demand(wanted)
+            assert not mesh.withdraw(wanted)
 
     def test_a_resource_names_what_must_be_served_with_it(self, mesh: Mesh) -> None:
         """Listener → route → cluster → assignment."""

@@ -78,7 +78,7 @@ _OBJECTS: dict[str, msgspec.json.Decoder[WatchedObject]] = {
 def decode_page(kind: str, body: bytes) -> Page:
     """A page of a list of `kind`. Raises one of `BROKEN` when the page itself is."""
     found = _LISTS.decode(body)
-    items = tuple(_item(kind, raw) for raw in found.items or [])
+    items = tuple(decode_object(kind, raw) for raw in found.items or [])
     return Page(items, found.metadata.resource_version, found.metadata.continue_token)
 
 
@@ -98,8 +98,21 @@ def decode_event(kind: str, line: bytes) -> Event:
         # Who goes need not be well.
         item = Item(ObjectKey(kind, identity.namespace, identity.name))
     else:
-        item = _item(kind, found.object)
+        item = decode_object(kind, found.object)
     return Event(event_type, identity.resource_version, item)
+
+
+def decode_object(kind: str, raw: bytes | msgspec.Raw) -> Item:
+    """One object of `kind`. Never raises: what cannot be used is an item without value."""
+    try:
+        found = _OBJECTS[kind].decode(raw)
+    except msgspec.ValidationError as error:
+        return Item(_key(kind, raw), reason=str(conversion_fault(error)))
+    except BROKEN as error:
+        return Item(_key(kind, raw), reason=str(error))
+    # Whatever a Pod or Node says, an API server said it, and nobody connects to it.
+    fault = None if isinstance(found, Pod | Node) else first_fault(found)
+    return Item(found.key, found) if fault is None else Item(_key(kind, raw), reason=str(fault))
 
 
 def decode_status(body: bytes | msgspec.Raw, status: int | None = None, reason: str = "") -> Failure:
@@ -115,26 +128,14 @@ def decode_status(body: bytes | msgspec.Raw, status: int | None = None, reason: 
     return Failure(found.code or status, found.reason or reason, found.message, seconds)
 
 
-def _identity(raw: msgspec.Raw) -> _Identity:
+def _identity(raw: bytes | msgspec.Raw) -> _Identity:
     try:
         return _IDENTITIES.decode(raw).metadata
     except BROKEN:
         return _Identity()
 
 
-def _item(kind: str, raw: msgspec.Raw) -> Item:
-    try:
-        found = _OBJECTS[kind].decode(raw)
-    except msgspec.ValidationError as error:
-        return Item(_key(kind, raw), reason=str(conversion_fault(error)))
-    except BROKEN as error:
-        return Item(_key(kind, raw), reason=str(error))
-    # Whatever a Pod or Node says, an API server said it, and nobody connects to it.
-    fault = None if isinstance(found, Pod | Node) else first_fault(found)
-    return Item(found.key, found) if fault is None else Item(_key(kind, raw), reason=str(fault))
-
-
-def _key(kind: str, raw: msgspec.Raw) -> ObjectKey | None:
+def _key(kind: str, raw: bytes | msgspec.Raw) -> ObjectKey | None:
     identity = _identity(raw)
     return ObjectKey(kind, identity.namespace, identity.name) if identity.name else None
 

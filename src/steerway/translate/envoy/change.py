@@ -50,7 +50,7 @@ def redirect(match: Match, wanted: Redirect) -> components.RedirectAction:
     action = components.RedirectAction(
         response_code=_STATUS.get(wanted.status, components.RedirectAction.FOUND),
         host_redirect=wanted.host or "",
-        scheme_redirect=wanted.scheme or "",
+        scheme_redirect=wanted.scheme,
     )
     # HTTPRequestRedirectFilter.port: the well-known port of the scheme is not spelled out.
     if wanted.port is not None and wanted.port != _PORTS.get(wanted.scheme or ""):
@@ -63,8 +63,13 @@ def redirect(match: Match, wanted: Redirect) -> components.RedirectAction:
 
 
 def _options(change: HeaderChange) -> list[base_pb2.HeaderValueOption]:
+    """A percent sign begins a variable of Envoy's unless it is there twice."""
     return [
-        _Option(header=base_pb2.HeaderValue(key=name, value=value), append_action=action, keep_empty_value=True)
+        _Option(
+            header=base_pb2.HeaderValue(key=name, value=value.replace("%", "%%")),
+            append_action=action,
+            keep_empty_value=True,
+        )
         for action, pairs in (
             (_Option.OVERWRITE_IF_EXISTS_OR_ADD, change.set),
             (_Option.APPEND_IF_EXISTS_OR_ADD, change.add),

@@ -1,23 +1,163 @@
-"""The dialect of Envoy: assignments of service ports by name."""
+"""The dialect of Envoy: a listener, its routes and all clusters for who subscribes to everything, and assignments.
 
+An Envoy says in its Node what it is (see `audience`). A sidecar and a gateway are told different things, so each kind
+has resources of its own: a wildcard sees whatever is published for its audience. `raw` ones are told nothing but what
+files and names give.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from steerway.catalog.model import Port, Service
+from steerway.errors import TranslateError
 from steerway.translate import audience as audiences
-from steerway.translate import type_url
-from steerway.translate.answer import Plan, Reason, same
+from steerway.translate import destination, names, type_url
+from steerway.translate.answer import Content, Plan, Reason, Resource, same
+from steerway.translate.destination import Find
+from steerway.translate.envoy import cluster, exposure, listener, route
+from steerway.translate.envoy.virtual_host import VirtualHosts
 from steerway.translate.grpc import GrpcDialect
+
+Services = Callable[[], Iterable[Service]]
+
+_NAMES = {audiences.SIDECAR: "steerway.sidecar", audiences.GATEWAY: "steerway.gateway"}
+"""Of the listener and its routes, by the role of the Envoy."""
+
+
+class Addresses(NamedTuple):
+    """Where Envoys listen, as HOST:PORT."""
+
+    sidecar: str = "127.0.0.1:15001"
+    gateway: str = "0.0.0.0:8080"
+
+
+DEFAULT_ADDRESSES = Addresses()
 
 
 class EnvoyDialect:
-    """Answers for Envoys."""
+    """Answers for Envoys. `services` gives all of the catalog; the rest is as for gRPC clients."""
 
-    def __init__(self, grpc: GrpcDialect) -> None:
+    def __init__(
+        self,
+        grpc: GrpcDialect,
+        find: Find,
+        services: Services,
+        domain: str,
+        addresses: Addresses,
+        scope_all: bool = False,
+    ) -> None:
         self._grpc = grpc
+        self._find = find
+        self._services = services
+        self._domain = domain
+        self._addresses = addresses
+        self._scope_all = scope_all
+        self._virtual_hosts = VirtualHosts(find, domain)
 
-    def root(self, _served: str, _name: str, audience: str) -> str:
+    def listeners(self, audience: str) -> Iterable[str]:
+        """The listeners that a wildcard sees, whatever services there are."""
+        name = _NAMES.get(audiences.role_of(audience))
+        return () if name is None else (name,)
+
+    def clusters(self, service: Service, audience: str) -> Iterable[str]:
+        """The clusters that a wildcard sees because there is this service."""
+        role = audiences.role_of(audience)
+        if role not in _NAMES:
+            return ()
+        gateway = role == audiences.GATEWAY
+        return exposure.clusters(service, audiences.namespace_of(audience), self._domain, gateway)
+
+    def root(self, served: str, _name: str, audience: str) -> str:
         """The audience of all who would share an answer that is the same for them."""
+        if served == type_url.ROUTE:
+            return audiences.anywhere(audience)
+        if served in (type_url.LISTENER, type_url.CLUSTER, type_url.ENDPOINT):
+            return audiences.first_parts(audience, audiences.KIND_PARTS)
         return audiences.dialect_of(audience)
 
     def plan(self, served: str, name: str, root: str) -> Plan:
         """How a name is answered to audiences under `root`."""
         if served == type_url.ENDPOINT:
-            return self._grpc.plan(served, name, root)
+            return self._assignments(name, root)
+        role = audiences.role_of(root)
+        if role in _NAMES:
+            if served == type_url.CLUSTER:
+                return self._clusters(name, root)
+            if served == type_url.LISTENER and name == _NAMES[role]:
+                return same(root, self._listener(name, role))
+            if served == type_url.ROUTE and name == _NAMES[role]:
+                return self._routes(name, root)
         return same(root, Reason("no file gives it"))
+
+    def _listener(self, name: str, role: str) -> Resource:
+        gateway = role == audiences.GATEWAY
+        address = self._addresses.gateway if gateway else self._addresses.sidecar
+        return Resource(listener.build(name, address, edge=gateway), ((type_url.ROUTE, name),))
+
+    def _routes(self, name: str, root: str) -> Plan:
+        """For one namespace: what a name means, and who is told of what, differ between them."""
+        services = list(self._services())
+        number = int(self._addresses.gateway.rpartition(":")[2])
+        gateway = number if audiences.role_of(root) == audiences.GATEWAY else None
+        backends = {
+            id for service in services for port in service.ports for id in destination.dependencies(port)
+        }
+
+        def contents(_: Iterable[str]) -> Mapping[str, Content]:
+            parts = self._virtual_hosts.parts(services, audiences.namespace_of(root), gateway)
+            named = sorted({(type_url.CLUSTER, cluster) for part in parts for cluster in part.clusters})
+            return {root: Resource(route.build(name, parts), tuple(named))}
+
+        return Plan(contents, frozenset(service.id for service in services) | backends, further=True)
+
+    def _clusters(self, name: str, root: str) -> Plan:
+        try:
+            target = names.parse_canonical(name, self._domain)
+        except TranslateError as error:
+            return same(root, Reason(error))
+        needed = frozenset({target.service})
+        try:
+            service, port = self._select(target)
+        except TranslateError as error:
+            return same(root, Reason(error), needed)
+        references = () if service.external_name else ((type_url.ENDPOINT, name),)
+        scope = str(service.id) if self._scope_all or service.private else ""
+        found = Resource(cluster.build(name, port, service.external_name), references, scope)
+        return Plan(lambda users: _told(service, root, users, found), needed)
+
+    def _select(self, target: names.Target) -> tuple[Service, Port]:
+        service = self._find(target.service)
+        if service is None:
+            raise TranslateError(names.unknown(target.service))
+        if target.pod:
+            raise TranslateError("Envoy gets clusters of whole services, not of single pods")
+        return service, names.select_port(service, target.port)
+
+    def _assignments(self, name: str, root: str) -> Plan:
+        plan = self._grpc.plan(type_url.ENDPOINT, name, root)
+        if audiences.role_of(root) not in _NAMES:
+            return plan
+        return plan._replace(contents=lambda users: _any_health(plan.contents(users)))
+
+
+def _any_health(contents: Mapping[str, Content]) -> Mapping[str, Content]:
+    return {
+        audience: found._replace(body=cluster.any_health(found.body))
+        if isinstance(found, Resource)
+        else found
+        for audience, found in contents.items()
+    }
+
+
+def _told(service: Service, root: str, users: Iterable[str], found: Resource) -> Mapping[str, Content]:
+    """The same for all; or for each namespace, where not all of them are told of the service."""
+    if service.exported_to is None:
+        return {root: found}
+    contents: dict[str, Content] = {}
+    for user in users:
+        namespace = audiences.namespace_of(user)
+        told = found if service.is_for(namespace) else None
+        contents[audiences.anywhere(user)] = told or Reason(
+            f"service {service.id} is not exported to {namespace}"
+        )
+    return contents

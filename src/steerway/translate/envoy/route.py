@@ -32,27 +32,40 @@ class Host(NamedTuple):
     destinations: tuple[Destination, ...]
 
 
-def build(name: str, hosts: Iterable[Host]) -> bytes:
+class Part(NamedTuple):
+    """Some virtual hosts as they are sent, their domains, and the clusters that they name and that may exist."""
+
+    body: bytes
+    domains: frozenset[str]
+    clusters: frozenset[str]
+
+
+def build(name: str, parts: Iterable[Part]) -> bytes:
     """A RouteConfiguration. A request to any other host gets 404."""
-    return serialize(
-        route_pb2.RouteConfiguration(
-            name=name,
-            virtual_hosts=[
-                components.VirtualHost(
-                    name=host.name, domains=host.domains, routes=[_route(each) for each in host.destinations]
-                )
-                for host in hosts
-            ],
-            # A cluster that is missing is a failure of its requests, never of the whole configuration.
-            validate_clusters=wrappers_pb2.BoolValue(value=False),
-        )
+    whole = route_pb2.RouteConfiguration(
+        name=name,
+        # A cluster that is missing is a failure of its requests, never of the whole configuration.
+        validate_clusters=wrappers_pb2.BoolValue(value=False),
     )
+    # The bytes of two messages of one type are those of both merged.
+    return b"".join([serialize(whole), *(each.body for each in parts)])
 
 
-def clusters(hosts: Iterable[Host]) -> list[str]:
-    """The clusters that the configuration names and that may exist."""
-    named = {name for host in hosts for found in host.destinations for name in _named(found)}
-    return sorted(named - {BLACKHOLE})
+def part(hosts: Iterable[Host]) -> Part:
+    """What these add to a configuration."""
+    found = list(hosts)
+    virtual_hosts = [
+        components.VirtualHost(
+            name=host.name, domains=host.domains, routes=[_route(each) for each in host.destinations]
+        )
+        for host in found
+    ]
+    named = {name for host in found for each in host.destinations for name in _named(each)}
+    return Part(
+        serialize(route_pb2.RouteConfiguration(virtual_hosts=virtual_hosts)),
+        frozenset(domain for host in found for domain in host.domains),
+        frozenset(named - {BLACKHOLE}),
+    )
 
 
 def _named(found: Destination) -> Iterator[str]:
@@ -82,8 +95,7 @@ def _action(found: Destination) -> components.RouteAction:
         hash_policy=[_hash_policy(key) for key in _hash_keys(found.shares)],
         request_mirror_policies=[_mirror(cluster, share) for cluster, share in found.mirrors],
     )
-    if found.policy.timeout_seconds is not None:
-        grpc_route.apply_timeout(action, found.policy.timeout_seconds)
+    grpc_route.apply_policy(action, found.policy)
     if found.policy.retry is not None:
         action.retry_policy.CopyFrom(_retry(found.policy.retry))
     _forward(action, found)

@@ -1,0 +1,233 @@
+"""Where the requests of a port end: backends that are there, that are not, or that are not for everybody; and whose
+policy counts."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.support.route_example import BACKEND, Json, backend, grpc_route, http_route, policy, producer, rule
+
+from steerway.catalog.identity import ServiceId
+from steerway.catalog.model import Port, Service
+from steerway.catalog.policy import NOTHING, Algorithm, Balancing, Fault, Policy, Retry, Session
+from steerway.catalog.route import How, Match, Routing
+from steerway.catalog.traffic import of_object
+from steerway.translate.destination import BLACKHOLE, Destination, Share, dependencies, resolve
+
+PORT = 50051
+RING = Balancing(Algorithm.RING_HASH)
+
+
+def other(name: str, said: Policy = NOTHING, namespace: str = "shop", **fields: Any) -> Service:
+    """A Service with one port."""
+    return Service(ServiceId(namespace, name), (Port(PORT, policy=said),), **fields)
+
+
+def port_of(*rules: Json, said: Policy = NOTHING, consumers: Any = ()) -> Port:
+    """The port of the Service `backend`, with the rules of one route."""
+    table = producer(grpc_route(*rules)) if rules else None
+    return Port(PORT, "grpc", policy=said, routing=Routing(table, consumers))
+
+
+def destinations(port: Port, *others: Service, namespace: str = "shop") -> list[Destination]:
+    """Those for clients of a namespace."""
+    found = {each.id: each for each in others}
+    return resolve(Service(BACKEND, (port,)), port, namespace, found.get, "cluster.local")
+
+
+def shares(*rules: Json, others: tuple[Service, ...] = (), namespace: str = "shop") -> list[tuple[str, int]]:
+    """Clusters by the first labels of their names, and weights, of a single rule."""
+    (found,) = destinations(port_of(*rules), *others, namespace=namespace)
+    return [(share.cluster.removesuffix(".svc.cluster.local:50051"), share.weight) for share in found.shares]
+
+
+def test_a_port_without_a_route_has_its_own_endpoints() -> None:
+    """With all that is said of it."""
+    said = Policy.by("x", retry=Retry(("internal",)), balancing=RING)
+    cluster = "backend.shop.svc.cluster.local:50051"
+    assert destinations(port_of(said=said)) == [Destination(Match(), (Share(cluster, 1, said),), said)]
+
+
+def test_a_route_that_names_the_service_itself_ends_at_its_endpoints() -> None:
+    """A backend is a Service's endpoints and not its routes: there is no loop."""
+    itself = Service(BACKEND, (port_of(rule("backend")),))
+    assert shares(rule("backend"), others=(itself,)) == [("backend.shop", 1)]
+
+
+def test_requests_are_shared_by_weight() -> None:
+    """Weights stay as they are; one of 0 is not named at all, since a client waits for what it is told of."""
+    rules = rule(backend("a", 70), backend("b", 30), backend("c", 0))
+    assert shares(rules, others=(other("a"), other("b"), other("c"))) == [("a.shop", 70), ("b.shop", 30)]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        (),
+        (other("a", namespace="pay"),),
+        (Service(ServiceId("shop", "a"), (Port(80),)),),
+        (other("a", exported_to=frozenset()),),
+    ],
+    ids=["none", "elsewhere", "no such port", "own namespace only"],
+)
+def test_the_share_of_a_missing_backend_fails(others: tuple[Service, ...]) -> None:
+    """And that of the others does not; here clients are of another namespace."""
+    rules = rule(backend("a", 1, namespace="shop"), backend("b", 3))
+    found = shares(rules, others=(*others, other("b")), namespace="web")
+    assert found == [(BLACKHOLE, 1), ("b.shop", 3)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "namespace", "told"),
+    [
+        ({}, "web", True),
+        ({"private": True}, "web", False),
+        ({"private": True}, "shop", True),
+        ({"exported_to": frozenset({"pay"})}, "web", False),
+        ({"exported_to": frozenset({"pay"})}, "pay", True),
+        ({"exported_to": frozenset()}, "shop", True),
+        ({"exported_to": frozenset({"pay"}), "private": True}, "pay", False),
+    ],
+)
+def test_a_backend_is_for_those_who_are_told_of_it(
+    fields: dict[str, Any], namespace: str, told: bool
+) -> None:
+    """A route does not publish what its Service keeps to itself."""
+    found = shares(rule("a"), others=(other("a", **fields),), namespace=namespace)
+    assert found == [("a.shop" if told else BLACKHOLE, 1)]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        rule(),
+        rule(backend("a", 0)),
+        rule(backend("a", port=None)),
+        rule(backend("a", kind="Bucket")),
+        rule("a", filters=[{"type": "ExtensionRef"}]),
+        {},
+    ],
+    ids=["no backend", "no weight", "no port", "no Service", "unknown filter", "nothing"],
+)
+def test_a_rule_without_a_usable_backend_fails_everything(broken: Json) -> None:
+    """GRPCRouteRule.backendRefs: "*all* traffic which matches this rule MUST receive an `UNAVAILABLE` status"."""
+    assert shares(broken, others=(other("a"),)) == [(BLACKHOLE, 1)]
+
+
+def test_an_external_name_is_a_backend_on_any_port() -> None:
+    """It stands for a host that listens where it wants."""
+    external = Service(ServiceId("shop", "a"), (), external_name="example.org")
+    assert shares(rule("a"), others=(external,)) == [("a.shop", 1)]
+
+
+def test_clients_of_a_consumers_namespace_have_its_rules() -> None:
+    """And nobody else: the others keep the producer's."""
+    port = port_of(rule("a"), consumers=(("pay", producer(grpc_route(rule("b")))),))
+    both = (other("a"), other("b"))
+    assert [destinations(port, *both, namespace=n)[0].shares[0].cluster[0] for n in ("pay", "web")] == [
+        "b",
+        "a",
+    ]
+    assert {str(id) for id in dependencies(port)} == {"shop/a", "shop/b"}
+
+
+def test_destinations_are_in_the_order_of_the_rules() -> None:
+    """With the rule that each is of."""
+    exact = rule("b", matches=[{"method": {"service": "p.S", "method": "M"}}])
+    found = destinations(port_of(rule("a"), exact), other("a"), other("b"))
+    assert [each.match.how for each in found] == [How.EXACT, How.PREFIX]
+    assert [each.rule.where for each in found if each.rule] == [
+        "GRPCRoute shop/route rule 1",
+        "GRPCRoute shop/route rule 0",
+    ]
+
+
+def test_a_mirror_that_is_not_there_is_left_out() -> None:
+    """Or that has no share: it must not hold up the requests themselves."""
+    mirrors = [("m", 50), ("none", 50), ("n", 0)]
+    filters = [
+        {"type": "RequestMirror", "requestMirror": {"backendRef": backend(name), "percent": percent}}
+        for name, percent in mirrors
+    ]
+    port = port_of(rule("a", filters=filters))
+    (found,) = destinations(port, other("a"), other("m"), other("n"))
+    assert found.mirrors == (("m.shop.svc.cluster.local:50051", 0.5),)
+    assert {str(id) for id in dependencies(port)} == {"shop/a", "shop/m", "shop/n", "shop/none"}
+
+
+class TestPolicy:
+    """Of calls: the rule's own, then policies on the route, on the parent, on the backends if they agree."""
+
+    @pytest.mark.parametrize(
+        ("own", "on_rule", "on_parent", "on_backend", "wanted"),
+        [
+            ("1s", "2s", "3s", "4s", 1.0),
+            (None, "2s", "3s", "4s", 2.0),
+            (None, None, "3s", "4s", 3.0),
+            (None, None, None, "4s", 4.0),
+            (None, None, None, None, None),
+            ("0s", "2s", None, None, 0.0),
+        ],
+    )
+    def test_the_nearest_word_counts(
+        self,
+        own: str | None,
+        on_rule: str | None,
+        on_parent: str | None,
+        on_backend: str | None,
+        wanted: float,
+    ) -> None:
+        """A timeout of 0, which is none, is a word, too."""
+
+        def said(time: str | None) -> Policy:
+            return NOTHING if time is None else of_object(policy(timeout={"request": time}))
+
+        fields = {} if own is None else {"timeouts": {"request": own}}
+        route = http_route(rule("a", **fields))
+        ((match, built),) = producer(route)
+        built = replace(built, policy=built.policy.over(said(on_rule)))
+        port = Port(PORT, policy=said(on_parent), routing=Routing(((match, built),)))
+        (found,) = destinations(port, other("a", said(on_backend)))
+        assert found.policy.timeout_seconds == wanted
+
+    def test_sections_count_one_by_one(self) -> None:
+        """The parent's timeout beside the backend's retries."""
+        retry, session = Retry(("internal",)), Session("s")
+        port = port_of(rule("a"), said=Policy.by("parent", timeout_seconds=1.0, session=session))
+        (found,) = destinations(port, other("a", Policy.by("backend", retry=retry, timeout_seconds=5.0)))
+        assert (found.policy.timeout_seconds, found.policy.retry, found.policy.session) == (
+            1.0,
+            retry,
+            session,
+        )
+        assert dict(found.policy.said) == {
+            "timeout_seconds": "parent",
+            "session": "parent",
+            "retry": "backend",
+        }
+
+    def test_what_is_about_endpoints_is_the_backends_alone(self) -> None:
+        """The parent's endpoints are not used, so neither is its balancing."""
+        port = port_of(rule("a"), said=Policy.by("parent", balancing=RING, maximum_requests=1))
+        said = Policy.by("backend", maximum_requests=9)
+        (found,) = destinations(port, other("a", said))
+        assert found.policy == NOTHING
+        assert found.shares[0].policy == said
+
+    def test_backends_count_where_they_agree(self) -> None:
+        """Of calls nobody knows beforehand which backend gets one."""
+        fault = Fault(abort_code=14, abort_share=1.0)
+        one = Policy.by("a", timeout_seconds=1.0, fault=fault, retry=Retry(("internal",)))
+        two = Policy.by("b", timeout_seconds=2.0, fault=fault)
+        (found,) = destinations(port_of(rule("a", "b")), other("a", one), other("b", two))
+        assert (found.policy.timeout_seconds, found.policy.retry, found.policy.fault) == (None, None, fault)
+        assert dict(found.policy.said) == {"fault": "a"}
+
+    def test_a_backend_that_is_not_there_has_no_opinion(self) -> None:
+        """Nor has one without a share: what is said of the others holds before it comes as it does after."""
+        said = Policy.by("a", timeout_seconds=1.0)
+        ruled = rule("a", "missing", backend("b", 0))
+        (found,) = destinations(port_of(ruled), other("a", said), other("b"))
+        assert found.policy == said
+        (nobody,) = destinations(port_of(rule("missing")))
+        assert nobody.policy == NOTHING
