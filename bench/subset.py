@@ -28,7 +28,7 @@ _Way = Callable[[Sequence[str], int, int], _Subsets]
 
 
 def _steerway(endpoints: Sequence[str], size: int, buckets: int) -> _Subsets:
-    subset._subsets.cache_clear()  # else a set that was seen before would cost nothing
+    subset.columns.cache_clear()  # else a set that was seen before would cost nothing
     return subset.subsets(endpoints, size, buckets)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import random_mesh
+from tests.support import random_mesh, random_traffic
 from tests.support.mesh import Mesh
 from tests.support.random_mesh import DOMAIN, demands, endpoint_slices, services
 
@@ -45,15 +45,17 @@ def exported(to: str | None, found: Service) -> Service:
 
 
 SERVICES = st.builds(exported, st.sampled_from([None, None, "*", "", "shop", "svc,x"]), services())
-CHANGES = st.lists(SERVICES | endpoint_slices() | DOCUMENTS, min_size=1, max_size=4)
+CHANGES = st.lists(
+    SERVICES | endpoint_slices() | DOCUMENTS | random_traffic.attached(), min_size=1, max_size=4
+)
 BATCHES = st.tuples(st.just("update"), CHANGES, st.lists(st.integers(0, 20), max_size=3))
 DEMANDS = st.tuples(st.just("demand"), st.lists(demands(), min_size=1, max_size=4))
 WITHDRAWALS = st.tuples(st.just("withdraw"), st.lists(st.integers(0, 20), min_size=1, max_size=4))
 HISTORY = st.lists(BATCHES | BATCHES | DEMANDS | WITHDRAWALS, max_size=12)
 COMMON: tuple[Demand, ...] = tuple(
-    (served, CLASHING, f"grpc/{kind}/shop")
-    for served in (type_url.CLUSTER, type_url.ENDPOINT)
-    for kind in ("plain", "core")
+    (served, CLASHING, f"grpc/{kind}/shop/z1/-/{bucket}")
+    for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)
+    for kind, bucket in (("plain", 0), ("core", 1))
 )
 """What most clients want: demanded at the start of each history, so that few of its steps are in vain."""
 
@@ -63,7 +65,7 @@ def test_after_any_history_the_facts_are_published(
     history: list[tuple[Any, ...]], only: tuple[str, ...]
 ) -> None:
     """Nothing stale, nothing missing, nothing that nobody wants; the last good version of a broken document counts."""
-    mesh = Mesh(only=only)
+    mesh = Mesh(*random_traffic.SERVED, only=only)
     wanted = set(COMMON)
     mesh.demand(*COMMON)
     good: dict[ObjectKey, XdsResource] = {}
@@ -99,12 +101,17 @@ def _update(
         good.pop(key, None)
 
 
-@given(random_mesh.objects(), st.lists(demands(), max_size=8), st.randoms(use_true_random=False))
+@given(
+    random_mesh.objects(),
+    st.lists(random_traffic.attached(), max_size=4),
+    st.lists(demands(), max_size=8),
+    st.randoms(use_true_random=False),
+)
 def test_equal_facts_and_demands_in_any_order_give_equal_bytes(
-    objects: list[Object], wanted: list[Demand], order: random.Random
+    objects: list[Object], attached: list[Object], wanted: list[Demand], order: random.Random
 ) -> None:
     """Replicas agree on every version, whatever the API server sent first."""
-    facts = list({found.key: found for found in objects}.values())
+    facts = list({found.key: found for found in [*objects, *attached]}.values())
     wanted = [*COMMON, *wanted]
     one = Mesh(*facts)
     one.demand(*wanted)

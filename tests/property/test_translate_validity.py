@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import client_rules, random_mesh
+from tests.support import client_rules, random_mesh, random_traffic
 from tests.support.mesh import AbsentError, Mesh
 from tests.support.random_mesh import DOMAIN, NAMES, NAMESPACES, demands, targets
 
@@ -10,35 +10,53 @@ from steerway.sources.objects import Object
 from steerway.translate import type_url
 
 
-@given(random_mesh.objects(), st.lists(targets(), min_size=1, max_size=4), st.sampled_from(["plain", "core"]))
+ATTACHED = st.lists(random_traffic.attached(), max_size=4)
+
+
+@given(random_mesh.objects(), ATTACHED, st.lists(targets(), min_size=1, max_size=4), random_mesh.GRPC_AUDIENCES)
 def test_a_listener_leads_to_endpoints_that_every_client_accepts(
-    objects: list[Object], dialled: list[str], kind: str
+    objects: list[Object], attached: list[Object], dialled: list[str], audience: str
 ) -> None:
     """The whole way from any name is there: a Listener whose route, cluster or assignment is absent stalls a client."""
-    mesh = Mesh(*objects)
+    mesh = Mesh(*objects, *attached)
     for target in dialled:
-        audience = f"grpc/{kind}/shop"
         try:
             mesh.get(type_url.LISTENER, target, audience)
         except AbsentError as reason:
             assert str(reason)
             continue
-        mesh.assignment(target, audience)  # judges each resource, and raises when one of them is absent
+        mesh.walk(target, audience)  # judges each resource, and raises when one of them is absent
 
 
-@given(random_mesh.objects(), st.lists(demands(), max_size=10))
+@given(random_traffic.routed_meshes(), random_mesh.GRPC_AUDIENCES)
+def test_routes_and_policies_lead_to_endpoints_that_every_client_accepts(
+    objects: list[Object], audience: str
+) -> None:
+    """The same where there is much to follow."""
+    mesh = Mesh(*objects)
+    for target in ("a.shop:80", "a.shop:50051", "svc.shop:80"):
+        assert mesh.walk(target, audience)
+
+
+@given(random_mesh.objects(), ATTACHED, st.lists(demands(random_mesh.GRPC_AUDIENCES), max_size=10))
 def test_every_resource_is_one_that_every_client_accepts(
-    objects: list[Object], wanted: list[tuple[str, str, str]]
+    objects: list[Object], attached: list[Object], wanted: list[tuple[str, str, str]]
 ) -> None:
     """Also those that nobody reaches from a Listener; what they name can be had by the same clients."""
-    mesh = Mesh(*objects)
+    mesh = Mesh(*objects, *attached)
     mesh.demand(*wanted)
     for (served, name, audience), content in list(mesh.published.entries.items()):
         if isinstance(content, str):
             continue
         assert client_rules.refusals(served, name, content[0]) == []
         for reference in content[1]:
-            assert mesh.get(*reference, f"{audience}/plain/shop")
+            assert mesh.get(*reference, _some_client(audience))
+
+
+def _some_client(audience: str) -> str:
+    """A client within an audience."""
+    parts = audience.split("/")
+    return "/".join([*parts, *"grpc/plain/shop/z1/n1/0".split("/")[len(parts) :]])
 
 
 @given(random_mesh.objects())

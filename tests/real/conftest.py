@@ -1,5 +1,6 @@
 """The real parts that a test puts together: backends, manifest files, steerway, gRPC clients of two libraries."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tests.support.grpc_client import Client, Library
 from tests.support.manifest import NAMESPACE, Files
 from tests.support.process import Processes
 
+Serve = Callable[..., list[str]]
 Steer = Callable[..., ControlPlane]
 Connect = Callable[..., Client]
 
@@ -36,8 +38,24 @@ def files(tmp_path: Path) -> Files:
 
 
 @pytest.fixture
-def steer(processes: Processes, files: Files) -> Iterator[Steer]:
-    """Starts steerway on the directory of manifests: `steer("--demand-grace-seconds", "1")`."""
+def serve(backends: Backends, files: Files) -> Serve:
+    """Publishes Services with a backend each and returns the backends: `a, b = serve("a", "b", namespace="shop")`."""
+
+    def publish(*names: str, namespace: str = NAMESPACE) -> list[str]:
+        addresses = backends.open(len(names))
+        for name, address in zip(names, addresses, strict=True):
+            files.publish([address], name, namespace)
+        return addresses
+
+    return publish
+
+
+@pytest.fixture
+def steer(request: pytest.FixtureRequest, processes: Processes, files: Files) -> Iterator[Steer]:
+    """Starts steerway on the directory of manifests: `steer("--demand-grace-seconds", "1")`.
+
+    Whatever the test was about, gRPC clients have refused nothing.
+    """
     running: list[ControlPlane] = []
 
     def start(*options: str) -> ControlPlane:
@@ -45,6 +63,9 @@ def steer(processes: Processes, files: Files) -> Iterator[Steer]:
         return running[-1]
 
     yield start
+    for plane in running:
+        if "connect" in request.fixturenames and plane.process.running:
+            plane.assert_no_nack()
     for plane in running:
         plane.close()
 
@@ -57,9 +78,11 @@ _GRPC_GO = pytest.param("grpc-go", marks=[pytest.mark.needs("go"), pytest.mark.t
 def connect(request: pytest.FixtureRequest, processes: Processes, tmp_path: Path) -> Connect:
     """Starts a client of steerway, in the namespace of the manifests; the test runs once for each library."""
     library: Library = request.param
+    numbers = itertools.count()
 
     def start(plane: ControlPlane, *options: str, **environment: str) -> Client:
-        bootstrap = plane.bootstrap(tmp_path / "bootstrap.json", "--namespace", NAMESPACE, *options)
+        file = tmp_path / f"bootstrap-{next(numbers)}.json"
+        bootstrap = plane.bootstrap(file, "--namespace", NAMESPACE, *options)
         return Client(processes, library, bootstrap, environment)
 
     return start

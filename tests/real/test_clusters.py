@@ -9,7 +9,7 @@ from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from tests.support.api_server import ApiServer
 from tests.support.control_plane import ControlPlane
 from tests.support.deadline import until
-from tests.support.manifest import NAMESPACE, service, slices
+from tests.support.manifest import NAMESPACE, backend_ref, grpc_route, rule, service, slices
 from tests.support.process import Processes
 
 from steerway.testing.ads_client import AdsClient, DeltaStream
@@ -107,3 +107,21 @@ def test_a_cluster_that_is_not_known_holds_up_the_start_for_a_time_and_joins_lat
         )
         servers["east"].come_back()
         assert read(stream) == [LOCAL, (0, *EAST[1:]), (0, *WEST[1:])]
+
+
+def test_a_route_is_judged_again_when_another_cluster_has_its_backend(
+    servers: Servers, steer: Callable[..., ControlPlane]
+) -> None:
+    """Its status says so, first that there is no such Service and then that there is."""
+    servers["local"].put(grpc_route("cart", "cart", rule(backend_ref("far", port=80))))
+
+    def resolved() -> str:
+        (found,) = servers["local"].objects("GRPCRoute")
+        (entry,) = found.get("status", {}).get("parents") or [{"conditions": []}]
+        reasons = {each["type"]: each["reason"] for each in entry["conditions"]}
+        return str(reasons.get("ResolvedRefs", ""))
+
+    steer()
+    until(lambda: resolved() == "BackendNotFound", resolved)
+    servers["east"].put(service("far", {"grpc": 80}))
+    until(lambda: resolved() == "ResolvedRefs", resolved)

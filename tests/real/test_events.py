@@ -94,9 +94,9 @@ def test_a_lease_that_makes_no_sense_is_no_end(processes: Processes, api_server:
     plane.stop()
 
 
-def test_events_can_be_turned_off(processes: Processes, api_server: ApiServer) -> None:
+def test_writing_can_be_turned_off(processes: Processes, api_server: ApiServer) -> None:
     """Then nothing is written at all."""
-    plane = steer(processes, api_server, "--no-events")
+    plane = steer(processes, api_server, "--no-events", "--no-status")
     until(plane.ready, "it serves")
     plane.stop()
     plane.close()

@@ -2,11 +2,27 @@
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import grpc
 from tests.support.process import Process, Processes
 
 _PROGRAM = Path(__file__).with_name("backend_program.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call as a backend saw it."""
+
+    method: str
+    metadata: dict[str, str]
+
+    @property
+    def retries(self) -> int:
+        """Which retry it is, 0 for the first attempt (gRFC A6)."""
+        return int(self.metadata.get("grpc-previous-rpc-attempts", 0))
 
 
 class Backends:
@@ -28,10 +44,29 @@ class Backends:
         for address in addresses:
             self._do("close", address, "closed")
 
-    def _do(self, what: str, address: str, answer: str) -> str:
+    def fail(self, address: str, code: grpc.StatusCode, count: int) -> None:
+        """End the next `count` calls of a backend with this status."""
+        self._do("fail", address, "fail", code=code.value[0], count=count)
+
+    def hold(self, address: str) -> None:
+        """Let the calls of a backend wait from now on, until they are released or their clients give up."""
+        self._do("hold", address, "hold")
+
+    def release(self, address: str) -> None:
+        """Answer the calls that wait, and all that come."""
+        self._do("release", address, "release")
+
+    def report(self, address: str, percent: int) -> None:
+        """Let a backend say with each answer that it is so busy (ORCA, gRFC A51)."""
+        self._do("report", address, "report", percent=percent)
+
+    def calls(self, address: str) -> list[Call]:
+        """The calls that came to a backend since this was last asked, each attempt of one."""
+        return [Call(**call) for call in self._do("calls", address, "calls")]
+
+    def _do(self, what: str, address: str, answer: str, **numbers: int) -> Any:
         before = len(self._process.lines)
-        self._process.write(json.dumps({"do": what, "address": address}))
+        self._process.write(json.dumps({"do": what, "address": address, **numbers}))
         lines = self._process.lines
         self._process.wait(lambda: len(lines) > before, f"{what} {address}")
-        result: str = json.loads(lines[before])[answer]
-        return result
+        return json.loads(lines[before])[answer]

@@ -2,11 +2,17 @@
 
 Run as `python backend_program.py`. Each line on standard input is a JSON command, answered by a JSON line when done::
 
-    {"do": "open", "address": "127.0.0.1:0"}   → {"open": "127.0.0.1:40001"}
-    {"do": "close", "address": A}              → {"closed": A}
+    {"do": "open", "address": "127.0.0.1:0"}             → {"open": "127.0.0.1:40001"}
+    {"do": "close", "address": A}                        → {"closed": A}
+    {"do": "fail", "address": A, "code": C, "count": N}  → {"fail": A}      its next N calls end with this status
+    {"do": "hold", "address": A}                         → {"hold": A}      its calls wait for "release", or their end
+    {"do": "release", "address": A}                      → {"release": A}
+    {"do": "report", "address": A, "percent": U}         → {"report": A}    its answers say that it is so busy (ORCA)
+    {"do": "calls", "address": A}                        → {"calls": [{"method": M, "metadata": {NAME: VALUE}}]}
 
-A backend answers `/steerway.test.Backend/Who` with its own address: at once when the request is empty; when it is a
-number, only once so many calls wait in all backends together, which shows that they were under way at the same time.
+A backend answers every method with its own address: at once when the request is empty; when it is a number, only once
+so many calls wait in all backends together, which shows that they were under way at the same time. "calls" are those
+that came since it was last asked, the oldest of very many forgotten.
 
 Closing is what a server does on SIGTERM: GOAWAY, calls in flight may finish.
 """
@@ -14,14 +20,22 @@ Closing is what a server does on SIGTERM: GOAWAY, calls in flight may finish.
 import json
 import sys
 import threading
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
+from xds.data.orca.v3 import orca_load_report_pb2
 
-WHO = "/steerway.test.Backend/Who"
 MAX_CALLS = 2000
+MAX_KEPT = 10_000
 GRACE_SECONDS = 5.0
 GATHER_SECONDS = 15.0
+REPORT = "endpoint-load-metrics-bin"
+"""The trailer with an OrcaLoadReport (gRFC A51)."""
+REPORTED_RATE = 100.0
+_CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 _OPTIONS = [
     # A taken port is an error instead of traffic shared with a stranger.
     ("grpc.so_reuseport", 0),
@@ -50,41 +64,117 @@ class Backend(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio ships no 
 
     def __init__(self, address: str, pool: ThreadPoolExecutor, gatherings: Gatherings) -> None:
         self._gatherings = gatherings
-        self._handler = grpc.unary_unary_rpc_method_handler(self._who)
+        self._lock = threading.Lock()
+        self._came: deque[dict[str, Any]] = deque(maxlen=MAX_KEPT)
+        self._failures: deque[grpc.StatusCode] = deque()
+        self._held: set[threading.Event] | None = None
+        self._trailer: tuple[tuple[str, bytes], ...] = ()
         self._server = grpc.server(pool, handlers=(self,), options=_OPTIONS)
         self.address = f"{address.rpartition(':')[0]}:{self._server.add_insecure_port(address)}"
         self._server.start()
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         """What grpcio asks for each call."""
-        return self._handler if details.method == WHO else None
+        metadata = {name: value for name, value in details.invocation_metadata if isinstance(value, str)}
+        with self._lock:
+            self._came.append({"method": details.method, "metadata": metadata})
+        return grpc.unary_unary_rpc_method_handler(self._answer)
+
+    def fail(self, code: int, count: int) -> None:
+        """End the next calls with this status."""
+        with self._lock:
+            self._failures = deque([_CODES[code]] * count)
+
+    def hold(self) -> None:
+        """Let calls wait from now on."""
+        with self._lock:
+            self._held = set()
+
+    def release(self) -> None:
+        """Answer those that wait, and let none wait any more."""
+        with self._lock:
+            held, self._held = self._held or set(), None
+        for ended in held:
+            ended.set()
+
+    def report(self, percent: int) -> None:
+        """Say with each answer how busy it is, by the same rate of calls."""
+        load = orca_load_report_pb2.OrcaLoadReport(
+            cpu_utilization=percent / 100, rps_fractional=REPORTED_RATE
+        )
+        self._trailer = ((REPORT, load.SerializeToString()),)
+
+    def take_calls(self) -> list[dict[str, Any]]:
+        """The calls that came since the last time."""
+        with self._lock:
+            taken = list(self._came)
+            self._came.clear()
+        return taken
 
     def close(self) -> None:
         """Stop, and return when no call is left."""
         self._server.stop(GRACE_SECONDS).wait()
 
-    def _who(self, request: bytes, _context: grpc.ServicerContext) -> bytes:
+    def _answer(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         if request:
             self._gatherings.join(int(request))
+        ended = threading.Event()
+        with self._lock:
+            held, failure = self._held, self._failures.popleft() if self._failures else None
+            if held is not None:
+                held.add(ended)
+        if held is not None and context.add_callback(ended.set):
+            ended.wait()
+        context.set_trailing_metadata(self._trailer)
+        if failure is not None:
+            context.abort(failure, f"{self.address} was told to fail")
         return self.address.encode()
+
+
+class Program:
+    """The backends by their addresses, and what is done with them."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self._gatherings = Gatherings()
+        self._backends: dict[str, Backend] = {}
+
+    def do(self, what: str, address: str, **numbers: int) -> dict[str, Any]:
+        """Do what a command says and return what is to be said of it."""
+        if what == "open":
+            backend = Backend(address, self._pool, self._gatherings)
+            self._backends[backend.address] = backend
+            return {what: backend.address}
+        if what == "close":
+            self._backends.pop(address).close()
+            return {"closed": address}
+        backend = self._backends[address]
+        if what == "calls":
+            return {what: backend.take_calls()}
+        orders: dict[str, Callable[..., None]] = {
+            "fail": backend.fail,
+            "hold": backend.hold,
+            "release": backend.release,
+            "report": backend.report,
+        }
+        orders[what](**numbers)
+        return {what: address}
+
+    def close(self) -> None:
+        """Close all that are open."""
+        for backend in self._backends.values():
+            backend.release()
+            backend.close()
 
 
 def main() -> None:
     """Do what the lines of standard input say, until it ends."""
-    backends: dict[str, Backend] = {}
-    gatherings = Gatherings()
     with ThreadPoolExecutor(MAX_CALLS) as pool:
+        program = Program(pool)
         for line in sys.stdin:
             command = json.loads(line)
-            if command["do"] == "open":
-                backend = Backend(command["address"], pool, gatherings)
-                backends[backend.address] = backend
-                print(json.dumps({"open": backend.address}), flush=True)
-            else:
-                backends.pop(command["address"]).close()
-                print(json.dumps({"closed": command["address"]}), flush=True)
-        for backend in backends.values():
-            backend.close()
+            print(json.dumps(program.do(command.pop("do"), **command)), flush=True)
+        program.close()
 
 
 if __name__ == "__main__":

@@ -80,6 +80,17 @@ class ControlPlane:
         ]
         return found
 
+    def assert_no_nack(self) -> None:
+        """No client has refused anything that it was sent, since the process started."""
+        refused = [
+            (stream["node"], part["nack"]["message"])
+            for stream in self.streams()
+            for part in stream["types"]
+            if part["nack"]
+        ]
+        assert not refused, refused
+        assert not self.metric("steerway_nacks_total")
+
     def resources(self, kind: str) -> list[dict[str, Any]]:
         """What is served of one type, with what is known to be absent."""
         found: list[dict[str, Any]] = self.get(f"/api/v1/resources?type={kind}")["resources"]

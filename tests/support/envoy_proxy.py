@@ -1,6 +1,8 @@
 """A real Envoy that takes its configuration from steerway, by SotW or delta ADS, or by polling REST."""
 
+import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +28,9 @@ POLLED = {
 }
 """A config source that an Envoy of protocol "rest" polls."""
 
+RAW: Mapping[str, Any] = {"metadata": {"steerway.io/role": "raw"}}
+"""The node of an Envoy that is told of raw resources alone."""
+_numbers = itertools.count()
 _ADS = {"resource_api_version": "V3", "ads": {}}
 _TLS = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -40,28 +45,17 @@ class Tls:
     client: Certified
 
 
-class EnvoyProxy:
+class Envoy:
     """One Envoy; its log goes where the log of a failing test shows it."""
 
-    def __init__(
-        self,
-        processes: Processes,
-        plane: ControlPlane | XdsServer,
-        directory: Path,
-        protocol: Protocol,
-        tls: Tls | None = None,
-    ) -> None:
-        """`protocol` "rest" needs a plane with `--rest-listen`.
-
-        `tls`: how it reaches the control plane; None: in plaintext.
-        """
-        bootstrap = directory / "envoy.json"
-        bootstrap.write_text(json.dumps(_bootstrap(_server(plane, protocol), protocol, tls)))
-        address = directory / "envoy-admin"
+    def __init__(self, processes: Processes, bootstrap: Mapping[str, Any], directory: Path) -> None:
+        file = directory / f"envoy-{next(_numbers)}.json"
+        file.write_text(json.dumps(bootstrap))
+        address = file.with_suffix(".admin")
         options = ("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning")
         self.process = processes.start(
             "envoy",
-            [installed("envoy"), "-c", str(bootstrap), "--admin-address-path", str(address), *options],
+            [installed("envoy"), "-c", str(file), "--admin-address-path", str(address), *options],
         )
         until(
             lambda: address.exists() and address.read_text(), lambda: self.process.complaint("has no admin")
@@ -75,6 +69,12 @@ class EnvoyProxy:
         )
         return {found["name"]: found["value"] for found in answer.json()["stats"] if "name" in found}
 
+    def assert_nothing_refused(self) -> None:
+        """It has taken all that it was sent."""
+        counts = self.stats(r"\.update_rejected$")
+        assert counts
+        assert not any(counts.values()), (counts, self.process.errors)
+
     def wait_until_listening(self, port: int) -> None:
         """Wait until a listener on `port` takes connections."""
 
@@ -87,6 +87,25 @@ class EnvoyProxy:
             }
 
         until(listening, lambda: self.process.complaint(f"does not listen on port {port}"))
+
+
+class EnvoyProxy(Envoy):
+    """One that takes everything from steerway."""
+
+    def __init__(
+        self,
+        processes: Processes,
+        plane: ControlPlane | XdsServer,
+        directory: Path,
+        protocol: Protocol,
+        tls: Tls | None = None,
+        node: Mapping[str, Any] = RAW,
+    ) -> None:
+        """`protocol` "rest" needs a plane with `--rest-listen`.
+
+        `tls`: how it reaches the control plane; None: in plaintext. `node`: what it says of itself.
+        """
+        super().__init__(processes, _bootstrap(_server(plane, protocol), protocol, tls, node), directory)
 
 
 def _server(plane: ControlPlane | XdsServer, protocol: Protocol) -> str:
@@ -110,7 +129,7 @@ def _dynamic_resources(protocol: Protocol) -> dict[str, Any]:
     }
 
 
-def _bootstrap(server: str, protocol: Protocol, tls: Tls | None) -> dict[str, Any]:
+def _bootstrap(server: str, protocol: Protocol, tls: Tls | None, node: Mapping[str, Any]) -> dict[str, Any]:
     http_options = {
         _HTTP_OPTIONS: {
             "@type": f"type.googleapis.com/{_HTTP_OPTIONS}",
@@ -118,7 +137,7 @@ def _bootstrap(server: str, protocol: Protocol, tls: Tls | None) -> dict[str, An
         }
     }
     return {
-        "node": {"id": f"envoy-{protocol}", "cluster": "edge"},
+        "node": {"id": f"envoy-{protocol}", "cluster": "edge", **node},
         "admin": {"address": _socket("127.0.0.1:0")},
         "dynamic_resources": _dynamic_resources(protocol),
         "static_resources": {

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 import grpc
 from tests.support import go_program
@@ -28,15 +28,26 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One finished call. `backend` is the address that answered, "" when the call failed with `code` and `error`."""
+    """One finished call. `backend` is the address that answered, "" when the call failed with `code` and `error`.
+    `metadata` is what came with the answer, before and behind it; several values of a name are joined by commas."""
 
     backend: str
     code: grpc.StatusCode
     error: str
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def ok(self) -> bool:
         return self.code is grpc.StatusCode.OK
+
+
+class Request(TypedDict, total=False):
+    """What calls are; what is left out: `/steerway.test.Backend/Who` without metadata, for 20 s."""
+
+    method: str
+    """`/PACKAGE.SERVICE/METHOD`: backends answer every one."""
+    metadata: Mapping[str, str]
+    deadline_seconds: float
 
 
 class Client:
@@ -109,29 +120,50 @@ class Channel:
         elif "done" in said:
             self._done.add(said["done"])
         else:
-            self.answers.append(Answer(said["backend"], _CODES[said["code"]], said["error"]))
+            answer = Answer(said["backend"], _CODES[said["code"]], said["error"], said["metadata"])
+            self.answers.append(answer)
 
-    def begin(self) -> None:
-        """Make one call and do not wait for its end."""
-        self._send("call", 1)
+    def begin(self, count: int = 1, **request: Unpack[Request]) -> None:
+        """Make calls, all at once, and do not wait for their end."""
+        for _ in range(count):
+            self._send("call", 1, request)
 
-    def call(self, count: int = 1) -> list[Answer]:
-        """Make calls one after another."""
-        return self._do("call", count)
+    def call(self, count: int = 1, **request: Unpack[Request]) -> list[Answer]:
+        """Make calls one after another; on a channel under load, its answers are among those that are returned."""
+        return self._do("call", count, request)
 
-    def wait_for_answer(self) -> None:
+    def wait_for_answer(self, **request: Unpack[Request]) -> None:
         """Call until the first answer: the control plane may not have heard of the backends yet."""
-        until(lambda: self.call()[0].ok, f"an answer at {self.target}")
+        until(lambda: self.call(**request)[0].ok, f"an answer at {self.target}")
 
-    def gather(self, count: int) -> list[Answer]:
+    def reach(self, backend: str, **request: Unpack[Request]) -> None:
+        """Call until this backend answers."""
+        until(
+            lambda: self.call(**request)[0].backend == backend,
+            lambda: f"an answer of {backend} at {self.target}, but {self.answers[-1]}",
+        )
+
+    def wait_for_code(self, code: grpc.StatusCode, **request: Unpack[Request]) -> None:
+        """Call until a call ends with this status."""
+        until(
+            lambda: self.call(**request)[0].code is code,
+            lambda: f"{code} at {self.target}, but {self.answers[-1]}",
+        )
+
+    def wait_for_answers(self, count: int) -> list[Answer]:
+        """Wait until there are so many answers in all."""
+        self.client.wait(lambda: len(self.answers) >= count, f"{count} answers at {self.target}")
+        return self.answers
+
+    def gather(self, count: int, **request: Unpack[Request]) -> list[Answer]:
         """Make `count` calls that the backends answer when all of them are under way at the same time."""
-        return self._do("gather", count)
+        return self._do("gather", count, request)
 
     @contextmanager
-    def load(self, rate: float = 100.0) -> Iterator["Load"]:
+    def load(self, rate: float = 100.0, **request: Unpack[Request]) -> Iterator["Load"]:
         """Call `rate` times per second until the context ends, which waits for the last call."""
         load = Load(self, len(self.answers))
-        self.client.send(do="start", channel=self.name, rate=rate)
+        self.client.send(do="start", channel=self.name, rate=rate, **request)
         yield load
         self._do("stop")
 
@@ -140,15 +172,15 @@ class Channel:
         what = f"{wanted} as the state of {self.target}"
         self.client.wait(lambda: self.states[-1:] == [wanted], what)
 
-    def _do(self, what: str, count: int = 0) -> list[Answer]:
+    def _do(self, what: str, count: int = 0, request: Request | None = None) -> list[Answer]:
         answers = len(self.answers)
-        command = self._send(what, count)
+        command = self._send(what, count, request)
         self.client.wait(lambda: command in self._done, f"the end of {what} {self.target}")
         return self.answers[answers:]
 
-    def _send(self, what: str, count: int) -> int:
+    def _send(self, what: str, count: int, request: Request | None = None) -> int:
         self._commands += 1
-        self.client.send(do=what, channel=self.name, id=self._commands, count=count)
+        self.client.send(do=what, channel=self.name, id=self._commands, count=count, **(request or {}))
         return self._commands
 
 

@@ -10,6 +10,9 @@ from typing import Any
 import yaml
 
 NAMESPACE = "shop"
+PORT = 50051
+"""The number that Services have for their one port, unless a test says otherwise."""
+GATEWAY = "gateway.networking.k8s.io"
 
 Manifest = dict[str, Any]
 
@@ -44,14 +47,23 @@ class Endpoint:
 
 
 def service(
-    name: str, ports: Mapping[str, int], headless: bool = False, namespace: str = NAMESPACE, **spec: object
+    name: str,
+    ports: Mapping[str, int],
+    headless: bool = False,
+    namespace: str = NAMESPACE,
+    annotations: Mapping[str, str] | None = None,
+    **spec: object,
 ) -> Manifest:
     """A Service with these ports by name (a single one may be named ""); `spec` is added to its own."""
     listed = [{"port": port, **({"name": key} if key else {})} for key, port in ports.items()]
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": name, "namespace": namespace},
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            **({"annotations": dict(annotations)} if annotations else {}),
+        },
         "spec": {"ports": listed, **({"clusterIP": "None"} if headless else {}), **spec},
     }
 
@@ -102,10 +114,109 @@ class Files:
         unfinished.write_text(text)
         return unfinished.replace(self.directory / name)
 
-    def publish(self, endpoints: Sequence[Endpoint | str], name: str = "backend", **spec: object) -> None:
+    def publish(
+        self,
+        endpoints: Sequence[Endpoint | str],
+        name: str = "backend",
+        namespace: str = NAMESPACE,
+        annotations: Mapping[str, str] | None = None,
+        **spec: object,
+    ) -> None:
         """Say that these are the endpoints of a headless Service with the one port `grpc`, number 50051; `spec` is
         added to its own."""
-        ports = {"grpc": 50051}
-        self.write(
-            f"{name}.yaml", service(name, ports, headless=True, **spec), *slices(name, endpoints, "grpc")
-        )
+        ports = {"grpc": PORT}
+        said = service(name, ports, headless=True, namespace=namespace, annotations=annotations, **spec)
+        file = f"{name}.yaml" if namespace == NAMESPACE else f"{namespace}-{name}.yaml"
+        self.write(file, said, *slices(name, endpoints, "grpc", namespace))
+
+    def remove(self, name: str) -> None:
+        """Take a file away."""
+        (self.directory / name).unlink()
+
+
+def target(name: str, kind: str = "Service", section: str = "") -> Manifest:
+    """What a TrafficPolicy is attached to: a Service, or a route by its kind; `section` is a port's or rule's name."""
+    found = {"group": "" if kind == "Service" else GATEWAY, "kind": kind, "name": name}
+    return {**found, **({"sectionName": section} if section else {})}
+
+
+def traffic_policy(
+    name: str, *targets: Manifest | str, namespace: str = NAMESPACE, created: str = "", **sections: object
+) -> Manifest:
+    """A TrafficPolicy; a target that is a name is a Service. `created` (`2026-01-01T00:00:00Z`) ranks it among rivals.
+
+    `traffic_policy("slow", "backend", timeout={"request": "1s"})`.
+    """
+    refs = [target(each) if isinstance(each, str) else each for each in targets]
+    return {
+        "apiVersion": "steerway.io/v1alpha1",
+        "kind": "TrafficPolicy",
+        "metadata": _metadata(name, namespace, created),
+        "spec": {"targetRefs": refs, **sections},
+    }
+
+
+def parent(name: str, **fields: object) -> Manifest:
+    """The Service that a route is attached to; `fields` are `namespace`, `port`, `sectionName`."""
+    return {"group": "", "kind": "Service", "name": name, **fields}
+
+
+def backend_ref(name: str, weight: int = 1, port: int = PORT, **fields: object) -> Manifest:
+    """A Service that gets requests of a rule, with its share of them; `fields` are `namespace`, `filters`."""
+    return {"name": name, "port": port, "weight": weight, **fields}
+
+
+def rule(*backends: Manifest | str, **fields: object) -> Manifest:
+    """A rule of a route; a backend that is a name is `backend_ref` of it. `fields` are `matches`, `name` and so on."""
+    refs = [backend_ref(each) if isinstance(each, str) else each for each in backends]
+    return {**fields, "backendRefs": refs}
+
+
+def method(service: str = "", name: str = "", regex: bool = False, **headers: str) -> Manifest:
+    """A match of a GRPCRoute: by gRPC service and method, and by headers with exactly these values (`x_user` is
+    `x-user`)."""
+    parts = {key: value for key, value in {"service": service, "method": name}.items() if value}
+    found = {"method": {**parts, **({"type": "RegularExpression"} if regex else {})}} if parts else {}
+    return {**found, **({"headers": headers_of(**headers)} if headers else {})}
+
+
+def path(value: str, prefix: bool = False, **fields: object) -> Manifest:
+    """A match of an HTTPRoute by path; `fields` are `headers`, `method`, `queryParams`."""
+    return {"path": {"type": "PathPrefix" if prefix else "Exact", "value": value}, **fields}
+
+
+def headers_of(regex: bool = False, **values: str) -> list[Manifest]:
+    """Headers of a match, with exactly these values or, `regex`, with such values (`x_user` is `x-user`)."""
+    kind = "RegularExpression" if regex else "Exact"
+    return [{"name": name.replace("_", "-"), "type": kind, "value": value} for name, value in values.items()]
+
+
+def grpc_route(
+    name: str, to: Manifest | str, *rules: Manifest, namespace: str = NAMESPACE, created: str = ""
+) -> Manifest:
+    """A GRPCRoute with one parent: a Service of the route's own namespace by its name, or what `parent` gives."""
+    return _route("GRPCRoute", _metadata(name, namespace, created), to, rules)
+
+
+def http_route(
+    name: str, to: Manifest | str, *rules: Manifest, namespace: str = NAMESPACE, created: str = ""
+) -> Manifest:
+    """An HTTPRoute, as `grpc_route`."""
+    return _route("HTTPRoute", _metadata(name, namespace, created), to, rules)
+
+
+def _route(kind: str, metadata: Manifest, to: Manifest | str, rules: Sequence[Manifest]) -> Manifest:
+    return {
+        "apiVersion": f"{GATEWAY}/v1",
+        "kind": kind,
+        "metadata": metadata,
+        "spec": {"parentRefs": [parent(to) if isinstance(to, str) else to], "rules": list(rules)},
+    }
+
+
+def _metadata(name: str, namespace: str, created: str) -> Manifest:
+    return {
+        "name": name,
+        "namespace": namespace,
+        **({"creationTimestamp": created} if created else {}),
+    }

@@ -47,7 +47,8 @@ BUCKETS = 4
 PLAIN = f"grpc/plain/{NAMESPACE}"
 CORE = f"grpc/core/{NAMESPACE}"
 QUIET = f"grpc/quiet/{NAMESPACE}"
-ENVOY = f"envoy/all/{NAMESPACE}"
+ENVOY = f"envoy/sidecar/{NAMESPACE}"
+GATEWAY = f"envoy/gateway/{NAMESPACE}"
 
 
 def service(
@@ -179,7 +180,14 @@ class Mesh:
     ) -> None:
         self.facts: dict[ObjectKey, Object] = {}
         self.catalog = Catalog(Selection(frozenset(only)))
-        self.translator = Translator(self.catalog.service, cluster_domain, scope_all, load_reporting, BUCKETS)
+        self.translator = Translator(
+            self.catalog.service,
+            cluster_domain,
+            scope_all,
+            load_reporting,
+            BUCKETS,
+            services=lambda: self.catalog,
+        )
         self.published = Published()
         self.published.apply(self.translator.start(()))
         self.update(*objects)
@@ -229,6 +237,22 @@ class Mesh:
             return cluster.load_assignment
         name = cluster.eds_cluster_config.service_name
         return endpoint_pb2.ClusterLoadAssignment.FromString(self.get(type_url.ENDPOINT, name, audience))
+
+    def walk(self, target: str, audience: str = PLAIN) -> dict[str, bytes]:
+        """Every cluster that calls to `xds:///TARGET` may go to, by its name; all resources on the way are there and
+        valid."""
+        listener = listener_pb2.Listener.FromString(self.get(type_url.LISTENER, target, audience))
+        manager = hcm_pb2.HttpConnectionManager.FromString(listener.api_listener.api_listener.value)
+        body = self.get(type_url.ROUTE, manager.rds.route_config_name, audience)
+        found = {}
+        for route in route_pb2.RouteConfiguration.FromString(body).virtual_hosts[0].routes:
+            weighted = [each.name for each in route.route.weighted_clusters.clusters]
+            for name in weighted or [route.route.cluster]:
+                found[name] = self.get(type_url.CLUSTER, name, audience)
+                cluster = cluster_pb2.Cluster.FromString(found[name])
+                if cluster.type == cluster_pb2.Cluster.EDS:
+                    self.get(type_url.ENDPOINT, cluster.eds_cluster_config.service_name, audience)
+        return found
 
     def dial(self, target: str, audience: str = PLAIN) -> list[str]:
         """The addresses that get new traffic from a client that dials `xds:///TARGET`, in order."""

@@ -117,12 +117,19 @@ def objects(draw: st.DrawFn) -> list[Object]:
     return draw(st.permutations(found))
 
 
-AUDIENCES = st.builds(
-    "{}/{}{}".format,
-    st.sampled_from(["grpc/plain", "grpc/core", "grpc/quiet", "envoy/all"]),
-    st.sampled_from(NAMESPACES),
-    st.sampled_from(["", "", "/z1", "/z2", "/z1/n1", "/-/-"]),
-)
+def _audiences(*kinds: str) -> st.SearchStrategy[str]:
+    """As one control plane gives them: all have buckets, or none has."""
+    return st.builds(
+        "{}/{}/{}".format,
+        st.sampled_from(kinds),
+        st.sampled_from(NAMESPACES),
+        st.sampled_from(["-/-/0", "-/-/1", "z1/-/0", "z1/-/3", "z2/-/3", "z1/n1/2", "-/n2/1"]),
+    )
+
+
+_GRPC = ("grpc/plain", "grpc/core", "grpc/go", "grpc/java", "grpc/quiet", "grpc/go-a42", "grpc/core-a27")
+GRPC_AUDIENCES = _audiences(*_GRPC)
+AUDIENCES = _audiences(*_GRPC, "envoy/sidecar", "envoy/gateway")
 
 
 @st.composite
@@ -141,7 +148,7 @@ def targets(draw: st.DrawFn) -> str:
 
 
 @st.composite
-def demands(draw: st.DrawFn) -> tuple[str, str, str]:
+def demands(draw: st.DrawFn, audiences: st.SearchStrategy[str] = AUDIENCES) -> tuple[str, str, str]:
     """A name of a type that services give, from any audience; a third of them by names that the type does not have."""
     derived = (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT, type_url.ENDPOINT)
     served = draw(st.sampled_from([type_url.LISTENER, *derived]))
@@ -149,4 +156,4 @@ def demands(draw: st.DrawFn) -> tuple[str, str, str]:
     if served != type_url.LISTENER and draw(st.sampled_from([True, True, False])):
         pod = draw(st.sampled_from(["", "", "web-0."]))
         name = f"{pod}{draw(_names)}.{draw(_namespaces)}.svc.{DOMAIN}:{draw(st.sampled_from(NUMBERS))}"
-    return served, name, draw(AUDIENCES)
+    return served, name, draw(audiences)

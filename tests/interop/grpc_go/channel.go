@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	_ "google.golang.org/grpc/xds" // the xds:/// scheme
 )
@@ -16,7 +18,7 @@ import (
 const (
 	who = "/steerway.test.Backend/Who"
 
-	// deadline of each call: longer than any test should need, shorter than a test's own patience.
+	// deadline of a call that has no other: longer than any test should need, shorter than a test's own patience.
 	deadline = 20 * time.Second
 )
 
@@ -63,24 +65,47 @@ func (c *channel) reportStates() {
 	}
 }
 
-func (c *channel) call(request []byte) {
-	ctx, cancel := context.WithTimeout(context.Background(), deadline)
-	defer cancel()
-	var answer []byte
-	err := c.connection.Invoke(ctx, who, &request, &answer)
-	failure := status.Convert(err)
-	c.out.say(result{c.name, string(answer), uint32(failure.Code()), failure.Message()})
+// request is what a call is: its method, its metadata, and how long it is waited for.
+type request struct {
+	Method          string            `json:"method"`
+	Metadata        map[string]string `json:"metadata"`
+	DeadlineSeconds float64           `json:"deadline_seconds"`
 }
 
-func (c *channel) callInTurn(id, count int) {
+func (c *channel) call(what request, message []byte) {
+	seconds := time.Duration(what.DeadlineSeconds * float64(time.Second))
+	ctx, cancel := context.WithTimeout(context.Background(), seconds)
+	defer cancel()
+	ctx = metadata.NewOutgoingContext(ctx, metadata.New(what.Metadata))
+	var answer []byte
+	var header, trailer metadata.MD
+	err := c.connection.Invoke(ctx, what.Method, &message, &answer, grpc.Header(&header), grpc.Trailer(&trailer))
+	failure := status.Convert(err)
+	c.out.say(result{
+		c.name, string(answer), uint32(failure.Code()), failure.Message(), joined(metadata.Join(header, trailer)),
+	})
+}
+
+// joined has metadata that is text, several values of a name with commas.
+func joined(found metadata.MD) map[string]string {
+	text := map[string]string{}
+	for name, values := range found {
+		if !strings.HasSuffix(name, "-bin") {
+			text[name] = strings.Join(values, ", ")
+		}
+	}
+	return text
+}
+
+func (c *channel) callInTurn(id, count int, what request) {
 	for range count {
-		c.call(nil)
+		c.call(what, nil)
 	}
 	c.out.say(done{c.name, id})
 }
 
 // start sends calls at a fixed rate, whatever becomes of the earlier ones.
-func (c *channel) start(rate float64) {
+func (c *channel) start(rate float64, what request) {
 	c.end = make(chan struct{})
 	c.load.Go(func() {
 		ticker := time.NewTicker(time.Duration(float64(time.Second) / rate))
@@ -90,7 +115,7 @@ func (c *channel) start(rate float64) {
 			case <-c.end:
 				return
 			case <-ticker.C:
-				c.load.Go(func() { c.call(nil) })
+				c.load.Go(func() { c.call(what, nil) })
 			}
 		}
 	})
@@ -103,10 +128,10 @@ func (c *channel) stop(id int) {
 }
 
 // gather sends count calls that the backends answer when all of them are under way.
-func (c *channel) gather(id, count int) {
+func (c *channel) gather(id, count int, what request) {
 	var calls sync.WaitGroup
 	for range count {
-		calls.Go(func() { c.call([]byte(strconv.Itoa(count))) })
+		calls.Go(func() { c.call(what, []byte(strconv.Itoa(count))) })
 	}
 	calls.Wait()
 	c.out.say(done{c.name, id})

@@ -10,8 +10,12 @@
 //	{"do": "start", "channel": C, "rate": R}                      R calls per second until "stop"
 //	{"do": "stop", "channel": C, "id": I}
 //
+// Calls go to /steerway.test.Backend/Who without metadata and end after 20 s, unless "call", "gather" or "start" has
+// "method": "/SERVICE/METHOD", "metadata": {NAME: VALUE}, "deadline_seconds": S.
+//
 //	{"channel": C, "state": "READY"}
-//	{"channel": C, "backend": B, "code": 0, "error": ""}          code: a gRPC status code
+//	{"channel": C, "backend": B, "code": 0, "error": "", "metadata": {}}   code: a gRPC status code; metadata: what
+//	                                                               came with the answer
 //	{"channel": C, "done": I}                                     the last call of the command has been reported
 //
 // The bootstrap file is read by grpc-go itself, from GRPC_XDS_BOOTSTRAP.
@@ -32,6 +36,7 @@ type command struct {
 	IdleSeconds float64 `json:"idle_seconds"`
 	Count       int     `json:"count"`
 	Rate        float64 `json:"rate"`
+	request
 }
 
 func main() {
@@ -39,7 +44,7 @@ func main() {
 	channels := map[string]*channel{}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		var order command
+		order := command{request: request{Method: who, DeadlineSeconds: deadline.Seconds()}}
 		if err := json.Unmarshal(lines.Bytes(), &order); err != nil {
 			log.Fatalf("command %q: %v", lines.Text(), err)
 		}
@@ -57,13 +62,13 @@ func main() {
 		}
 		switch order.Do {
 		case "call":
-			go known.callInTurn(order.ID, order.Count)
+			go known.callInTurn(order.ID, order.Count, order.request)
 		case "start":
-			known.start(order.Rate)
+			known.start(order.Rate, order.request)
 		case "stop":
 			go known.stop(order.ID)
 		case "gather":
-			go known.gather(order.ID, order.Count)
+			go known.gather(order.ID, order.Count, order.request)
 		default:
 			log.Fatalf("command %q: nothing to do", lines.Text())
 		}

@@ -9,10 +9,11 @@ import (
 
 // result is one finished call.
 type result struct {
-	Channel string `json:"channel"`
-	Backend string `json:"backend"`
-	Code    uint32 `json:"code"`
-	Error   string `json:"error"`
+	Channel  string            `json:"channel"`
+	Backend  string            `json:"backend"`
+	Code     uint32            `json:"code"`
+	Error    string            `json:"error"`
+	Metadata map[string]string `json:"metadata"`
 }
 
 // state is the connectivity state that a channel has changed to.

@@ -1,0 +1,209 @@
+"""What policies cost the translation: `python -m bench.policy`. It needs nothing but Python, and takes a few minutes.
+
+Two questions, each with what it is to be held against in the same run:
+
+- *One policy of many services.* All services are demanded, each with a route and a policy of its own; one policy
+  changes. Beside it the same change of a control plane that translates everything anew, as one snapshot for all is
+  made.
+- *Zones and buckets.* Services whose assignment is another one for each zone and each bucket, all demanded by clients
+  of
+  every zone and bucket. Beside it the same services with zones alone, and without a policy.
+"""
+
+import gc
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bench.usage import Reading
+from steerway.catalog.catalog import Catalog
+from steerway.sources.gateway import BackendRef, GRPCRoute, GRPCRouteSpec, GRPCRule, ParentRef
+from steerway.sources.objects import (
+    SERVICE_NAME_LABEL,
+    Endpoint,
+    EndpointPort,
+    EndpointSlice,
+    Object,
+    ObjectKey,
+    ObjectMeta,
+    Service,
+    ServicePort,
+    ServiceSpec,
+)
+from steerway.sources.slim import AttachedMeta
+from steerway.sources.traffic_policy import (
+    PolicyTarget,
+    RetrySection,
+    SubsetSection,
+    TrafficPolicy,
+    TrafficPolicySpec,
+    ZonesSection,
+)
+from steerway.translate import type_url
+from steerway.translate.commit import Commit
+from steerway.translate.translator import Translator
+
+_NAMESPACE = "bench"
+_PORT = 50051
+_ZONES = ("eu-1a", "eu-1b", "eu-1c")
+_CHANGES = 50
+
+
+class World:
+    """A catalog and its translator, without an engine: what goes to it is counted."""
+
+    def __init__(self, buckets: int = 0) -> None:
+        self._facts: dict[ObjectKey, Object] = {}
+        self._catalog = Catalog()
+        self._translator = Translator(self._catalog.service, buckets=buckets)
+        self._translator.start(())
+
+    def update(self, objects: Sequence[Object]) -> Commit:
+        """These came or changed."""
+        self._facts.update((found.key, found) for found in objects)
+        changed = self._catalog.update(self._facts.get, [found.key for found in objects])
+        return self._translator.refresh(changed)
+
+    def demand(self, wanted: Iterator[tuple[str, str, str]]) -> Commit:
+        """Somebody asked for these."""
+        return self._translator.demand(wanted)
+
+
+def services(count: int, endpoints: int) -> list[Object]:
+    """Services `svc-N` with one slice each, over the zones."""
+    found: list[Object] = []
+    for number in range(count):
+        name = f"svc-{number}"
+        pods = [
+            Endpoint([f"10.{number >> 8}.{number & 255}.{each + 1}"], zone=_ZONES[each % len(_ZONES)])
+            for each in range(endpoints)
+        ]
+        labels = {SERVICE_NAME_LABEL: name}
+        found.append(Service(ObjectMeta(name, _NAMESPACE), ServiceSpec([ServicePort(_PORT)])))
+        found.append(
+            EndpointSlice(
+                ObjectMeta(f"{name}-1", _NAMESPACE, labels), "IPv4", pods, [EndpointPort(port=_PORT)]
+            )
+        )
+    return found
+
+
+def policy(number: int, **sections: Any) -> TrafficPolicy:
+    """The policy of `svc-N`."""
+    target = PolicyTarget("", "Service", f"svc-{number}")
+    return TrafficPolicy(AttachedMeta(f"p-{number}", _NAMESPACE), TrafficPolicySpec([target], **sections))
+
+
+def route(number: int) -> GRPCRoute:
+    """A route of `svc-N` to itself."""
+    backend = BackendRef(f"svc-{number}", port=_PORT)
+    parent = ParentRef(f"svc-{number}", "", "Service")
+    spec = GRPCRouteSpec([parent], rules=[GRPCRule(backend_refs=[backend])])
+    return GRPCRoute(AttachedMeta(f"r-{number}", _NAMESPACE), spec)
+
+
+def names(count: int) -> Iterator[tuple[str, str]]:
+    """What a client of every service subscribes to."""
+    for number in range(count):
+        canonical = f"svc-{number}.{_NAMESPACE}.svc.cluster.local:{_PORT}"
+        yield type_url.LISTENER, f"svc-{number}.{_NAMESPACE}:{_PORT}"
+        for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT):
+            yield served, canonical
+
+
+def one_of_many(count: int, endpoints: int, table: Table) -> None:
+    """The first question."""
+    world = World()
+    objects: list[Object] = services(count, endpoints)
+    objects += [each for number in range(count) for each in (route(number), policy(number, retry=_retry(1)))]
+    world.update(objects)
+    before = time.thread_time()
+    world.demand((*name, f"grpc/go/{_NAMESPACE}") for name in names(count))
+    everything = time.thread_time() - before
+    cost, sent = 0.0, 0
+    for number in range(_CHANGES):
+        changed = policy(number, retry=_retry(2))
+        before = time.thread_time()
+        sent += len(world.update([changed]).put)
+        cost += time.thread_time() - before
+    one = cost / _CHANGES
+    table.add_row(
+        f"{count:,} services, 1 policy",
+        f"{one * 1000:.2f} ms",
+        f"{sent / _CHANGES:.0f}",
+        f"{everything * 1000:,.0f} ms",
+        f"1 : {everything / one:,.0f}",
+    )
+
+
+def _retry(attempts: int) -> RetrySection:
+    return RetrySection(["Unavailable"], attempts)
+
+
+def spread_out(count: int, endpoints: int, buckets: int, table: Table, **sections: Any) -> None:
+    """The second question."""
+    world = World(buckets)
+    world.update(services(count, endpoints))
+    if sections:
+        world.update([policy(number, **sections) for number in range(count)])
+    gc.collect()
+    held = Reading.take(os.getpid()).rss
+    before = time.thread_time()
+    # Each audience asks by itself, as clients do that come one after another.
+    commits = [
+        world.demand([(type_url.ENDPOINT, name, f"grpc/go/{_NAMESPACE}/{zone}/-/{bucket}")])
+        for zone in _ZONES
+        for bucket in range(buckets)
+        for served, name in names(count)
+        if served == type_url.ENDPOINT
+    ]
+    cost = time.thread_time() - before
+    kept = Reading.take(os.getpid()).rss - held
+    sent = [put.body for commit in commits for put in commit.put]
+    changes = []
+    for number in range(_CHANGES):
+        fewer = services(number + 1, endpoints - 1)[-1:]
+        before = time.thread_time()
+        world.update(fewer)
+        changes.append(time.thread_time() - before)
+    table.add_row(
+        " and ".join(sections) or "no policy",
+        f"{len(sent):,}",
+        f"{sum(map(len, sent)) / 2**20:.1f} MiB",
+        f"{kept / 2**10:.0f} MiB",
+        f"{cost / len(commits) * 1e6:,.0f} us",
+        f"{cost:.1f} s",
+        f"{sum(changes) / len(changes) * 1000:.2f} ms",
+    )
+
+
+@click.command()
+@click.option("--services", "count", default=10_000, show_default=True, help="Services of the first question")
+@click.option("--spread", default=1_000, show_default=True, help="Services of the second one")
+@click.option("--buckets", default=16, show_default=True, help="Buckets of the second one")
+@click.option("--endpoints", default=50, show_default=True, help="Endpoints of each service")
+def main(count: int, spread: int, buckets: int, endpoints: int) -> None:
+    """Measure what policies cost."""
+    console = Console()
+    one = Table(
+        "", "one change", "resources", "everything anew", "ratio", title="One policy of many services"
+    )
+    one_of_many(count // 10, endpoints, one)
+    one_of_many(count, endpoints, one)
+    console.print(one)
+    title = f"{spread:,} services of {endpoints} endpoints, {len(_ZONES)} zones, {buckets} buckets"
+    head = ("", "assignments", "bytes", "memory", "a demand", "all", "one endpoint changes")
+    many = Table(*head, title=title)
+    spread_out(spread, endpoints, buckets, many)
+    spread_out(spread, endpoints, buckets, many, zones=ZonesSection("Spill"))
+    spread_out(spread, endpoints, buckets, many, zones=ZonesSection("Spill"), subset=SubsetSection())
+    console.print(many)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What Envoys see that subscribe to everything is what the facts say, after any history and without any ballast."""
+
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support import random_traffic
+from tests.support.mesh import Mesh
+from tests.support.random_mesh import DOMAIN, NAMES, NAMESPACES, endpoint_slices, services
+from tests.support.route_example import backend, grpc_route, parent, rule
+
+from steerway.sources.gateway import GRPCRoute
+from steerway.sources.objects import EXPORT_ANNOTATION, PRIVATE_ANNOTATION, Object, ObjectKey, Service
+from steerway.translate import type_url
+from steerway.translate.translator import Demand
+
+CLUSTER = f"a.shop.svc.{DOMAIN}:80"
+
+
+def annotated(found: Service, annotations: dict[str, str]) -> Service:
+    """The Service with these annotations."""
+    return msgspec.structs.replace(
+        found, metadata=msgspec.structs.replace(found.metadata, annotations=annotations)
+    )
+
+
+def route(name: str, namespace: str, of: str, to: str, port: int) -> GRPCRoute:
+    """A route of any namespace for a Service of `shop`, to one of its own namespace."""
+    return grpc_route(
+        rule(backend(to, port=port)), parents=[parent(of, namespace="shop")], name=name, namespace=namespace
+    )
+
+
+ANNOTATIONS = st.sampled_from(
+    [{}, {}, {EXPORT_ANNOTATION: "."}, {EXPORT_ANNOTATION: "svc"}, {PRIVATE_ANNOTATION: "true"}]
+)
+SERVICES = st.builds(annotated, services(), ANNOTATIONS)
+ROUTES = st.builds(
+    route,
+    st.sampled_from(["r", "s"]),
+    st.sampled_from(NAMESPACES),
+    st.sampled_from(NAMES),
+    st.sampled_from(NAMES),
+    st.sampled_from([80, 50051]),
+)
+AUDIENCES = st.builds(
+    "envoy/{}/{}{}".format,
+    st.sampled_from(["sidecar", "gateway", "raw"]),
+    st.sampled_from(NAMESPACES),
+    st.sampled_from(["", "/z1"]),
+)
+WANTED = st.tuples(
+    st.sampled_from(
+        [
+            (type_url.CLUSTER, "*"),
+            (type_url.CLUSTER, "*"),
+            (type_url.CLUSTER, CLUSTER),
+            (type_url.LISTENER, "*"),
+            (type_url.ROUTE, "steerway.sidecar"),
+            (type_url.ROUTE, "steerway.gateway"),
+        ]
+    ),
+    AUDIENCES,
+).map(lambda each: (*each[0], each[1]))
+CHANGES = st.lists(
+    SERVICES | SERVICES | ROUTES | random_traffic.attached() | endpoint_slices(), min_size=1, max_size=4
+)
+UPDATES = st.tuples(st.just("update"), CHANGES, st.lists(st.integers(0, 20), max_size=3))
+DEMANDS = st.tuples(st.just("demand"), st.lists(WANTED, min_size=1, max_size=4))
+WITHDRAWALS = st.tuples(st.just("withdraw"), st.lists(st.integers(0, 20), min_size=1, max_size=3))
+
+
+@given(st.lists(UPDATES | UPDATES | DEMANDS | WITHDRAWALS, max_size=12))
+def test_after_any_history_wildcards_see_what_the_facts_say(history: list[tuple[Any, ...]]) -> None:
+    """As if they had come today; `Mesh` sees to it that no commit says a thing twice or forgets what is not there."""
+    mesh = Mesh()
+    wanted: set[Demand] = set()
+    for step in history:
+        match step:
+            case ("update", objects, indices):
+                batch = {found.key: found for found in objects}
+                _update(mesh, batch, indices)
+            case ("demand", names):
+                mesh.demand(*names)
+                wanted |= set(names)
+            case ("withdraw", indices):
+                there = sorted(wanted)
+                unwanted = {there[index % len(there)] for index in indices if there}
+                mesh.withdraw(*unwanted)
+                wanted -= unwanted
+        anew = Mesh(*mesh.facts.values())
+        anew.demand(*sorted(wanted))
+        assert mesh.published.entries == anew.published.entries
+    mesh.withdraw(*wanted)
+    assert mesh.published.entries == {}
+
+
+def _update(mesh: Mesh, batch: dict[ObjectKey, Object], indices: list[int]) -> None:
+    there = [key for key in mesh.facts if key not in batch]
+    mesh.update(*batch.values(), delete=sorted({there[index % len(there)] for index in indices if there}))

@@ -1,0 +1,64 @@
+"""How many calls a client may have under way to a Service (gRFC A32)."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from grpc import StatusCode
+from tests.real.conftest import Connect, Steer
+from tests.support.backend import Backends
+from tests.support.deadline import until
+from tests.support.manifest import Files, traffic_policy
+
+TARGET = "xds:///backend.shop"
+
+
+@pytest.mark.parametrize("by", ["policy", "annotation"])
+def test_calls_above_the_limit_fail_at_once_and_the_others_are_answered(
+    by: str, backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """Of 15 calls at a time 10 reach the backend, which holds them until the other five have failed."""
+    (address,) = backends.open(1)
+    policy: list[Any] = [traffic_policy("p", "backend", limits={"maxRequests": 10})]
+    files.publish([address], annotations={"steerway.io/max-requests": "10"} if by == "annotation" else None)
+    files.write("policy.yaml", *(policy if by == "policy" else []))
+    channel = connect(steer()).dial(TARGET)
+    channel.wait_for_answer()
+    backends.calls(address)
+    backends.hold(address)
+    done = len(channel.answers)
+    channel.begin(15)
+    failed = channel.wait_for_answers(done + 5)[done:]
+    assert [answer.code for answer in failed] == [StatusCode.UNAVAILABLE] * 5
+    arrived = 0
+
+    def all_arrived() -> bool:
+        nonlocal arrived
+        arrived += len(backends.calls(address))
+        return arrived == 10
+
+    until(all_arrived, lambda: f"10 calls at the backend, not {arrived}")
+    backends.release(address)
+    codes = Counter(answer.code for answer in channel.wait_for_answers(done + 15)[done:])
+    assert codes == {StatusCode.OK: 10, StatusCode.UNAVAILABLE: 5}
+    assert channel.call()[0].ok
+
+
+def test_a_limit_that_is_raised_counts_for_the_next_calls(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """20 calls that are all under way at the same time, where only five could be."""
+    (address,) = backends.open(1)
+    files.publish([address])
+    files.write("policy.yaml", traffic_policy("p", "backend", limits={"maxRequests": 5}))
+    channel = connect(steer()).dial(TARGET)
+    channel.wait_for_answer()
+    backends.hold(address)
+    done = len(channel.answers)
+    channel.begin(6)
+    assert channel.wait_for_answers(done + 1)[done].code is StatusCode.UNAVAILABLE
+    backends.release(address)
+    channel.wait_for_answers(done + 6)
+    files.write("policy.yaml", traffic_policy("p", "backend", limits={"maxRequests": 20}))
+    until(lambda: all(answer.ok for answer in channel.gather(6)), "a limit of more than five")
+    assert all(answer.ok for answer in channel.gather(20))

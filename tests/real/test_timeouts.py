@@ -1,0 +1,82 @@
+"""Time-outs of calls (gRFC A31) and limits of their number (gRFC A32), from policies and annotations.
+
+A backend holds calls until their clients give up, so that no test depends on how long anything takes.
+"""
+
+from grpc import StatusCode
+from tests.real.conftest import Connect, Serve, Steer
+from tests.support.backend import Backends
+from tests.support.deadline import PATIENCE_SECONDS
+from tests.support.manifest import Files, grpc_route, method, rule, target, traffic_policy
+
+TARGET = "xds:///backend.shop"
+LONG_SECONDS = PATIENCE_SECONDS * 10
+"""A client's own deadline that no test waits for."""
+
+
+def test_a_policy_ends_calls_that_take_too_long(
+    backends: Backends, serve: Serve, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """The backend is told of the shorter deadline, and holds the call for longer than that."""
+    (address,) = serve("backend")
+    files.write("policy.yaml", traffic_policy("p", "backend", timeout={"request": "300ms"}))
+    channel = connect(steer()).dial(TARGET)
+    channel.wait_for_answer()
+    backends.hold(address)
+    (answer,) = channel.call(deadline_seconds=LONG_SECONDS)
+    assert answer.code is StatusCode.DEADLINE_EXCEEDED
+    backends.release(address)
+    assert channel.call()[0].backend == address
+
+
+def test_an_annotation_of_the_service_ends_calls_that_take_too_long(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """`steerway.io/timeout`; a policy that speaks of it, too, counts instead."""
+    (address,) = backends.open(1)
+    files.publish([address], annotations={"steerway.io/timeout": "300ms"})
+    channel = connect(steer()).dial(TARGET)
+    channel.wait_for_answer()
+    backends.hold(address)
+    assert channel.call(deadline_seconds=LONG_SECONDS)[0].code is StatusCode.DEADLINE_EXCEEDED
+
+
+def test_a_policy_never_gives_a_call_more_time_than_its_client_does(
+    backends: Backends, serve: Serve, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """An hour by the policy, a third of a second by the client; nor does no limit at all (0)."""
+    (address,) = serve("backend")
+    rules = [rule("backend", name="hour", matches=[method("pkg.Hour")]), rule("backend", name="none")]
+    files.write("route.yaml", grpc_route("some", "backend", *rules))
+    hour, none = target("some", "GRPCRoute", "hour"), target("some", "GRPCRoute", "none")
+    files.write("policy.yaml", traffic_policy("hour", hour, timeout={"request": "1h"}))
+    files.write("more.yaml", traffic_policy("none", none, timeout={"request": "0s"}))
+    channel = connect(steer()).dial(TARGET)
+    channel.wait_for_answer()
+    backends.hold(address)
+    for called in ("/pkg.Hour/Get", "/pkg.None/Get"):
+        (answer,) = channel.call(method=called, deadline_seconds=0.3)
+        assert answer.code is StatusCode.DEADLINE_EXCEEDED, called
+
+
+def test_a_time_out_of_zero_is_no_limit(
+    backends: Backends, serve: Serve, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """It lifts the Service's own limit for a route: its call outlives one that was begun later and has that limit."""
+    (address,) = serve("backend")
+    rules = [rule("backend", name="free", matches=[method("pkg.Free")]), rule("backend")]
+    files.write("route.yaml", grpc_route("some", "backend", *rules))
+    free = target("some", "GRPCRoute", "free")
+    files.write("policy.yaml", traffic_policy("free", free, timeout={"request": "0s"}))
+    files.write("more.yaml", traffic_policy("p", "backend", timeout={"request": "300ms"}))
+    channel = connect(steer()).dial(TARGET)
+    channel.wait_for_answer()
+    backends.hold(address)
+    done = len(channel.answers)
+    channel.begin(method="/pkg.Free/Get", deadline_seconds=LONG_SECONDS)
+    channel.begin(method="/pkg.Bound/Get", deadline_seconds=LONG_SECONDS)
+    first = channel.wait_for_answers(done + 1)[done]
+    assert first.code is StatusCode.DEADLINE_EXCEEDED
+    backends.release(address)
+    second = channel.wait_for_answers(done + 2)[done + 1]
+    assert second.backend == address

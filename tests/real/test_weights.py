@@ -1,0 +1,62 @@
+"""Shares of the calls of a rule. A share is judged by a fixed number of calls; it may be off by five standard
+deviations of the binomial distribution, which happens by chance in one of 1.7 million runs."""
+
+import math
+from collections import Counter
+
+import grpc
+from tests.real.conftest import Connect, Serve, Steer
+from tests.support.manifest import Files, backend_ref, grpc_route, method, rule, service
+
+TARGET = "xds:///backend.shop"
+
+
+def _assert_share(found: int, calls: int, share: float) -> None:
+    allowed = 5 * math.sqrt(calls * share * (1 - share))
+    assert abs(found - calls * share) <= allowed, (found, calls * share, allowed)
+
+
+def test_backends_get_calls_by_their_weights(
+    serve: Serve, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """2,000 calls at 70 to 30 to 0: 1,400 ± 102, 600 ± 102, none."""
+    a, b, _ = serve("a", "b", "c")
+    weights = [backend_ref("a", 70), backend_ref("b", 30), backend_ref("c", 0)]
+    files.write("parent.yaml", service("backend", {"": 50051}))
+    files.write("route.yaml", grpc_route("weighted", "backend", rule(*weights)))
+    channel = connect(steer()).dial(TARGET)
+    answered = Counter(answer.backend for answer in channel.call(2000))
+    assert set(answered) == {a, b}
+    _assert_share(answered[a], 2000, 0.7)
+
+
+def test_one_backend_may_stand_in_a_rule_twice(
+    serve: Serve, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """1,000 calls at 10 and 20 to 30: its weights are added, 500 ± 79."""
+    a, b = serve("a", "b")
+    files.write("parent.yaml", service("backend", {"": 50051}))
+    weights = [backend_ref("a", 10), backend_ref("b", 30), backend_ref("a", 20)]
+    files.write("route.yaml", grpc_route("weighted", "backend", rule(*weights)))
+    channel = connect(steer()).dial(TARGET)
+    answered = Counter(answer.backend for answer in channel.call(1000))
+    assert set(answered) == {a, b}
+    _assert_share(answered[a], 1000, 0.5)
+
+
+def test_the_share_of_a_backend_that_does_not_exist_fails_and_holds_nothing_up(
+    serve: Serve, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """1,000 calls, 300 ± 72 of them for nobody: UNAVAILABLE within a deadline that is shorter than the 15 s for which a
+    client waits for a resource that nobody serves; other rules are not touched."""
+    (a,) = serve("a")
+    files.write("parent.yaml", service("backend", {"": 50051}))
+    weights = [backend_ref("a", 7), backend_ref("nobody", 2), backend_ref("a", 1, port=1)]
+    other = rule("a", matches=[method("pkg.Other")])
+    files.write("route.yaml", grpc_route("weighted", "backend", rule(*weights), other))
+    channel = connect(steer()).dial(TARGET)
+    assert {each.backend for each in channel.call(50, method="/pkg.Other/Get", deadline_seconds=10)} == {a}
+    answers = channel.call(1000, deadline_seconds=10)
+    codes = Counter(answer.code for answer in answers)
+    assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+    _assert_share(codes[grpc.StatusCode.UNAVAILABLE], 1000, 0.3)
