@@ -4,11 +4,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Steer
 from tests.cluster.namespace import Namespace
 from tests.support.control_plane import ControlPlane
 from tests.support.deadline import until
-from tests.support.manifest import Endpoint, Files, Manifest, service, slices
+from tests.support.grpc_client import Client
+from tests.support.manifest import (
+    Endpoint,
+    Files,
+    Manifest,
+    backend_ref,
+    grpc_route,
+    http_route,
+    method,
+    path,
+    rule,
+    service,
+    slices,
+    target,
+    traffic_policy,
+)
 from tests.support.process import Processes
 
 pytestmark = NEEDS_CLUSTER
@@ -20,13 +36,6 @@ def test_the_same_manifests_give_the_same_resources_from_either_source(
     namespace: Namespace, processes: Processes, steer: Steer, connect: Connect, tmp_path: Path
 ) -> None:
     """Every resource of every name: same version, same bytes; what is absent is absent for the same reason."""
-    manifests = _manifests(namespace.name)
-    namespace.api.apply(*manifests)
-    files = Files(tmp_path / "manifests")
-    files.directory.mkdir()
-    files.write("all.yaml", *manifests)
-    from_files = ControlPlane(processes, ["--files", str(files.directory)])
-    from_api_server = steer()
     names = [
         *(f"{name}.{namespace.name}" for name in ("plain", "headless", "dual", "early", "empty", "nobody")),
         f"plain.{namespace.name}:admin",
@@ -34,16 +43,90 @@ def test_the_same_manifests_give_the_same_resources_from_either_source(
         f"web-0.headless.{namespace.name}:50051",
         f"plain.{namespace.name}:1",
     ]
-    found = []
-    for plane in (from_files, from_api_server):
-        client = connect(plane)
-        for name in names:
-            client.dial(f"xds:///{name}").begin()
-        until(_answered(plane, names), "an answer to every name")
-        found.append(_everything(plane))
+    namespace.api.apply(*_manifests(namespace.name))
+    files = _in_files(_manifests(namespace.name), tmp_path)
+    from_files, from_api_server = ControlPlane(processes, ["--files", str(files.directory)]), steer()
+    found = [_told(connect(plane), plane, names) for plane in (from_files, from_api_server)]
     from_files.close()
     assert len(found[0]) >= 3 * len(names)
     assert found[0] == found[1]
+
+
+@pytest.mark.usefixtures("kinds")
+def test_policies_and_routes_mean_the_same_from_either_source(
+    namespace: Namespace, processes: Processes, steer: Steer, connect: Connect, tmp_path: Path
+) -> None:
+    """Each with what the API server adds to it: defaults, and a time of creation."""
+    manifests = [*_manifests(namespace.name), *_attached(namespace.name)]
+    names = [f"{name}.{namespace.name}" for name in ("plain", "headless", "early")]
+    namespace.api.apply(*manifests)
+    files = _in_files(manifests, tmp_path)
+    from_files, from_api_server = ControlPlane(processes, ["--files", str(files.directory)]), steer()
+    found = [_told(connect(plane), plane, names) for plane in (from_files, from_api_server)]
+    from_files.close()
+    clusters = {name.partition(".")[0] for kind, name, _ in found[0] if kind == "cds"}
+    assert clusters == {"plain", "early", "steerway"}, "those of the route, and the one of calls that fail"
+    assert found[0] == found[1]
+
+
+def _in_files(manifests: list[Manifest], tmp_path: Path) -> Files:
+    files = Files(tmp_path / "manifests")
+    files.directory.mkdir()
+    files.write("all.yaml", *manifests)
+    return files
+
+
+def _told(client: Client, plane: ControlPlane, names: list[str]) -> dict[tuple[str, str, str], Any]:
+    """Everything that a client is told of these names."""
+    for name in names:
+        client.dial(f"xds:///{name}").begin()
+    until(_answered(plane, names), "an answer to every name")
+    return _everything(plane)
+
+
+def _attached(namespace: str) -> list[Manifest]:
+    """A policy for each of the others, and a route with rules of many kinds."""
+    inside = {"namespace": namespace}
+    return [
+        traffic_policy(
+            "all",
+            "plain",
+            **inside,
+            zones={"mode": "Spill", "demand": [{"zone": "eu-1a", "weight": 2}]},
+            subset={"min": 1, "percent": 50},
+            balancing={"policy": "RingHash", "ringHash": {"hashOn": [{"header": "x-user"}]}},
+            outlierDetection={"successRate": {}},
+            limits={"maxRequests": 100},
+        ),
+        traffic_policy(
+            "calls", "early", **inside, retry={"codes": ["Unavailable"]}, timeout={"request": "3s"}
+        ),
+        traffic_policy(
+            "of-rule",
+            target("web", "GRPCRoute", "first"),
+            **inside,
+            fault={"abort": {"code": "Internal", "percent": 1}},
+        ),
+        grpc_route(
+            "web",
+            "headless",
+            rule(
+                backend_ref("plain", 70, 9000),
+                backend_ref("early", 30),
+                backend_ref("nobody", 1),
+                name="first",
+                matches=[method("p.A", "M"), method("p.B", x_user="7")],
+            ),
+            rule(backend_ref("early"), matches=[method("p[.].+", regex=True)]),
+            **inside,
+        ),
+        http_route(
+            "web",
+            "plain",
+            rule(backend_ref("early"), matches=[path("/p.C", prefix=True)], timeouts={"request": "1s"}),
+            **inside,
+        ),
+    ]
 
 
 def _manifests(namespace: str) -> list[Manifest]:

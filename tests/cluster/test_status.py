@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.cluster.cluster import Cluster
 from tests.cluster.conftest import NEEDS_CLUSTER, Steer
-from tests.cluster.gateway_crds import gateway_crds, install, policy_crd, uninstall
 from tests.cluster.guide_account import guide_account
 from tests.cluster.namespace import Account, Namespace
 from tests.support.deadline import until
@@ -28,20 +26,6 @@ ADMITTED = {
         }
     ],
 }
-
-
-@pytest.fixture(scope="module")
-def kinds(cluster: Cluster) -> Iterator[None]:
-    """The Gateway API's experimental channel and TrafficPolicy, for all tests of this module."""
-    definitions = [
-        *gateway_crds(),
-        policy_crd(),
-    ]  # fetched before anything is inside of the cluster's network
-    with cluster.network.entered():
-        install(cluster.api, definitions)
-    yield
-    with cluster.network.entered():
-        uninstall(cluster.api, definitions)
 
 
 @pytest.fixture

@@ -269,7 +269,7 @@ def test_least_request_leaves_out_who_is_busy(mesh: EnvoyMesh) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "shares"), [("Failover", (200, 0)), ("Favor", (200, 0)), ("Off", (100, 100))]
+    ("mode", "shares"), [("Failover", (200, 0)), ("Favor", (200, 0)), ("Disabled", (100, 100))]
 )
 def test_zones_are_as_the_policy_says(mesh: EnvoyMesh, mode: str, shares: tuple[int, int]) -> None:
     """Near and far calls of 200. Favor sends 1 of 1001 away: more than 5 of 200 once in 10 ** 7. Localities with equal

@@ -79,11 +79,13 @@ class EnvoyMesh:
         self.files.write("traffic.yaml", *documents)
 
     def close(self) -> None:
-        """End the channels; every Envoy and steerway agree that nothing was refused."""
+        """End the channels; every Envoy and steerway agree that nothing was refused, and all that was written is read."""
         self._opened.close()
         for envoy in self._envoys:
             envoy.assert_nothing_refused()
         self.plane.assert_no_nack()
+        unread = [each for each in self.plane.problems() if "traffic.yaml" in each["where"]]
+        assert not unread
 
 
 @pytest.fixture

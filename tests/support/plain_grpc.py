@@ -37,10 +37,6 @@ class PlainGrpc:
         """Calls one after another."""
         return [self.call(method, **metadata) for _ in range(count)]
 
-    def at_once(self, count: int) -> list[Answer]:
-        """Calls that are all sent before the first answer is looked at."""
-        return [self._answer(call) for call in [self.begin() for _ in range(count)]]
-
     def begin(self, method: str = _WHO, **metadata: str) -> grpc.Future:
         """Send a call and do not wait for its answer."""
         pairs = tuple((name.replace("_", "-"), value) for name, value in metadata.items())

@@ -1,58 +1,25 @@
-"""What one kind of client is told of a port's endpoints: zones, subsets, safety, clusters, one on top of the other."""
+"""What one kind of client is told of a port's endpoints: zones, safety, clusters, one on top of the other."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from tests.support.told import (
+    DRAINING,
+    HEALTHY,
+    HERE,
+    THREE_ZONES,
+    UNREADY,
+    bucket,
+    shown,
+    some,
+    states,
+    told,
+    zoned,
+)
 
-from steerway.catalog.assignment import Group, Viewer, assign, depends_on
-from steerway.catalog.model import Endpoint, EndpointState, Locality, Port, Service, ServiceId
+from steerway.catalog.assignment import Viewer, depends_on
+from steerway.catalog.model import Port, Service, ServiceId
 from steerway.catalog.policy import NOTHING, Policy, Safety, Subset, WhenEmpty, ZoneMode, Zones
-from steerway.catalog.reach import ClientPlace
-
-HEALTHY, DRAINING, UNREADY = EndpointState.HEALTHY, EndpointState.DRAINING, EndpointState.UNREADY
-BUCKETS = 16
-HERE = Viewer(ClientPlace("eu-1a", "n1"))
-
-
-def some(
-    zone: str, count: int, state: EndpointState = HEALTHY, cluster: int = 0, region: str = ""
-) -> list[Endpoint]:
-    """Endpoints that are called after their zone, state and cluster."""
-    network = f"10.{cluster}.{sum(zone.encode()) % 256}"
-    first = {HEALTHY: 1, DRAINING: 101, UNREADY: 201}[state]
-    return [
-        Endpoint(f"{network}.{first + number}", 80, state, Locality(region, zone), priority=cluster)
-        for number in range(count)
-    ]
-
-
-def told(
-    endpoints: Sequence[Endpoint], policy: Policy = NOTHING, viewer: Viewer = HERE, **service: object
-) -> list[Group]:
-    port = Port(80, endpoints=tuple(endpoints), policy=policy)
-    whole = replace(Service(ServiceId("shop", "backend"), (port,)), **service)
-    return assign(whole, port, endpoints, viewer)
-
-
-def shown(groups: Sequence[Group]) -> list[tuple[int, str, int, int]]:
-    """(priority, zone, weight, number of endpoints) of each group."""
-    return [(each.priority, each.locality.zone, each.weight, len(each.endpoints)) for each in groups]
-
-
-def states(groups: Sequence[Group]) -> list[EndpointState]:
-    return [endpoint.state for group in groups for endpoint in group.endpoints]
-
-
-def bucket(number: int, zone: str = "eu-1a") -> Viewer:
-    return Viewer(ClientPlace(zone), number, BUCKETS)
-
-
-def zoned(mode: ZoneMode, **fields: object) -> Policy:
-    return Policy(zones=replace(Zones(mode), **fields))
-
-
-THREE_ZONES = [*some("eu-1a", 2), *some("eu-1b", 3), *some("us-1a", 4)]
 
 
 @pytest.mark.parametrize(
@@ -110,69 +77,6 @@ def test_strict_looks_at_its_own_zone_alone() -> None:
     assert shown(told(unready, Policy(zones=strict, safety=desperate))) == [(0, "eu-1a", 2, 2)]
     far = [*some("us-1a", 4), *some("eu-1a", 1, cluster=1)]
     assert shown(told(far, Policy(zones=strict))) == [(0, "eu-1a", 1, 1)], "its own zone in another cluster"
-
-
-def test_a_subset_takes_the_own_zone_first() -> None:
-    """A third of all would be 3; of the own zone's 4 every bucket sees 3, and others of the own zone are not behind."""
-    policy = Policy(subset=Subset(1, 1 / 3))
-    found = told([*some("eu-1a", 4), *some("eu-1b", 3), *some("us-1a", 2)], policy, bucket(3))
-    assert [(priority, zone, count) for priority, zone, _, count in shown(found)] == [
-        (0, "eu-1a", 3),
-        (1, "eu-1b", 3),
-        (2, "us-1a", 2),
-    ]
-
-
-def test_a_subset_is_filled_up_from_the_next_tiers() -> None:
-    """Exactly `minimum` in the first priority; what is left of each tier stands behind, no more than the size of it."""
-    policy = Policy(subset=Subset(4, 0))
-    endpoints = [*some("eu-1a", 2), *some("eu-1b", 1), *some("us-1a", 9)]
-    for number in range(BUCKETS):
-        found = told(endpoints, policy, bucket(number))
-        assert [(priority, zone, count) for priority, zone, _, count in shown(found)] == [
-            (0, "eu-1a", 2),
-            (0, "eu-1b", 1),
-            (0, "us-1a", 1),
-            (1, "us-1a", 4),
-        ]
-
-
-def test_a_subset_of_spilling_zones_has_seats_by_their_weights() -> None:
-    """The own zone has the most, every zone that gets requests has one, and the weights are those of the policy."""
-    policy = Policy(zones=Zones(ZoneMode.SPILL), subset=Subset(6, 0))
-    found = told([*some("eu-1a", 9), *some("eu-1b", 30), *some("us-1a", 30)], policy, bucket(0))
-    assert shown(found) == [(0, "eu-1a", 5478, 3), (0, "eu-1b", 2261, 2), (0, "us-1a", 2261, 1)]
-
-
-def test_a_subset_without_buckets_is_not_followed() -> None:
-    """Clients that are not divided see everything, in the manner of a service without a policy."""
-    assert shown(told(THREE_ZONES, Policy(subset=Subset(1, 0)))) == shown(told(THREE_ZONES))
-
-
-def test_a_subset_by_share_is_rounded_up_and_not_by_floating_point() -> None:
-    """7 % of 100 are 7; of 101 they are 8."""
-    policy = Policy(zones=Zones(ZoneMode.DISABLED), subset=Subset(1, 7 / 100))
-    assert [len(states(told(some("a", count), policy, bucket(0)))) for count in (100, 101)] == [7, 8]
-
-
-def test_buckets_use_all_endpoints_of_a_zone_evenly() -> None:
-    """Each of 8 is seen by half of the 16 buckets when each sees 4."""
-    uses: dict[str, int] = {}
-    for number in range(BUCKETS):
-        for group in told(some("eu-1a", 8), Policy(subset=Subset(4, 0)), bucket(number)):
-            for endpoint in group.endpoints:
-                uses[endpoint.address] = uses.get(endpoint.address, 0) + 1
-    assert list(uses.values()) == [8] * 8
-
-
-def test_what_drains_is_kept_for_sessions() -> None:
-    """All of it, beside the few that a bucket sees, and in no priority of its own; others are not told of it."""
-    endpoints = [*some("eu-1a", 6), *some("eu-1a", 2, DRAINING), *some("us-1a", 1, DRAINING)]
-    policy = Policy(subset=Subset(2, 0))
-    found = told(endpoints, policy, bucket(1)._replace(draining=True))
-    assert shown(found) == [(0, "eu-1a", 2, 4), (0, "us-1a", 1, 1)]
-    assert states(found).count(DRAINING) == 3
-    assert shown(told(endpoints, policy, bucket(1))) == [(0, "eu-1a", 2, 2)]
 
 
 def test_where_all_drain_all_are_used() -> None:
@@ -233,20 +137,6 @@ def test_all_of_a_nearer_cluster_comes_first() -> None:
         (1, "eu-1a"),
         (1, "eu-1b"),
     ]
-
-
-def test_a_subset_is_not_filled_up_from_another_cluster() -> None:
-    """Its size, too, is a share of the nearest cluster's endpoints alone; the others stand behind."""
-    endpoints = [*some("eu-1a", 3), *some("us-1a", 3), *some("eu-1a", 40, cluster=1)]
-    found = told(endpoints, Policy(subset=Subset(1, 2 / 3)), bucket(0))
-    assert [(priority, zone, count) for priority, zone, _, count in shown(found)] == [
-        (0, "eu-1a", 3),
-        (0, "us-1a", 1),
-        (1, "us-1a", 2),
-        (2, "eu-1a", 4),
-    ]
-    few = told(endpoints, Policy(subset=Subset(9, 0)), bucket(0))
-    assert [(priority, count) for priority, _, _, count in shown(few)] == [(0, 3), (0, 3), (1, 9)]
 
 
 def test_a_cluster_where_all_drain_does_not_plan_for_the_next() -> None:

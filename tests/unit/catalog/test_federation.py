@@ -61,6 +61,24 @@ LOCAL = ("10.0.0.1", "", 0)
 
 
 @pytest.mark.parametrize(
+    ("policy", "in_use", "names"),
+    [
+        ("local_first", True, ["cart", "remote"]),
+        ("local_first", False, ["cart"]),
+        ("local_only", True, ["cart"]),
+    ],
+)
+def test_all_services_are_those_of_who_counts(policy: Policy, in_use: bool, names: list[str]) -> None:
+    """Each once, merged as when it is asked for alone."""
+    other = Service(ObjectMeta("remote", "shop"), ServiceSpec([ServicePort(80)]))
+    remote = catalog("10.0.0.2")
+    remote.update({other.key: other}.get, [other.key])
+    found = Federation(catalog("10.0.0.1"), [member("b", remote, in_use=in_use)], policy)
+    assert sorted(each.id.name for each in found) == names
+    assert all(each == found.service(each.id) for each in found)
+
+
+@pytest.mark.parametrize(
     ("policy", "expected"),
     [
         ("local_only", [LOCAL]),

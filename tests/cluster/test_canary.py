@@ -1,0 +1,61 @@
+"""A canary on a real cluster: a GRPCRoute moves calls from one Deployment to another, and none is lost."""
+
+import pytest
+from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Steer
+from tests.cluster.namespace import Namespace
+from tests.cluster.workload import PORT, deployment
+from tests.support.deadline import until
+from tests.support.grpc_client import Library
+from tests.support.manifest import Manifest, backend_ref, grpc_route, rule, service
+
+pytestmark = [*NEEDS_CLUSTER, pytest.mark.usefixtures("kinds")]
+
+
+@pytest.mark.usefixtures("grpc_go")
+@pytest.mark.parametrize("library", ["grpcio", "grpc-go"])
+def test_calls_move_to_the_new_version_and_back_without_a_failure(
+    namespace: Namespace, steer: Steer, connect: Connect, library: Library
+) -> None:
+    """By the weights of a route on the Service that clients dial, which has no pods of its own."""
+    for version in ("old", "new"):
+        ports, selector = {"grpc": PORT}, {"app": version}
+        namespace.api.apply(
+            service(version, ports, namespace=namespace.name, selector=selector),
+            deployment(version, namespace.name, 2),
+        )
+    namespace.api.apply(service("shop", {"grpc": PORT}, namespace=namespace.name), _route(namespace, 100, 0))
+    old, new = (
+        set(until(lambda version=version: _pods(namespace, version), f"pods of {version}"))
+        for version in ("old", "new")
+    )
+    channel = connect(steer(), library).dial(namespace.target("shop"))
+    channel.wait_for_answer()
+    with channel.load() as load:
+        load.settle(*old)
+        namespace.api.apply(_route(namespace, 50, 50))
+        load.settle(*old, *new)
+        namespace.api.apply(_route(namespace, 0, 100))
+        load.settle(*new)
+        namespace.api.apply(_route(namespace, 100, 0))
+        load.settle(*old)
+    assert not load.failures, load.failures
+    until(lambda: _is_programmed(namespace), "a status that says so")
+
+
+def _pods(namespace: Namespace, version: str) -> list[str] | None:
+    """Their addresses, once both are ready."""
+    found = list(namespace.pods(version).values())
+    return found if len(found) == 2 else None
+
+
+def _route(namespace: Namespace, old: int, new: int) -> Manifest:
+    backends = rule(backend_ref("old", old), backend_ref("new", new))
+    return grpc_route("shop", "shop", backends, namespace=namespace.name)
+
+
+def _is_programmed(namespace: Namespace) -> bool:
+    found = namespace.api.get("GRPCRoute", namespace.name, "shop")
+    conditions = [
+        each for entry in found.get("status", {}).get("parents", []) for each in entry["conditions"]
+    ]
+    return {each["type"]: each["status"] for each in conditions}.get("Programmed") == "True"

@@ -1,0 +1,32 @@
+"""docs/conformance.md names tests that exist, and every conformance test that is said again."""
+
+import re
+from pathlib import Path
+
+from tests.support.conformance import INVALID, ROUTED
+from tests.support.conformance_http import MATCHED, REDIRECTED
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/conformance.md").read_text()
+ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and "conformance test" not in line]
+TESTS = "".join(file.read_text() for file in (ROOT / "tests/real").glob("test_conformance_*.py"))
+
+
+def test_tests_that_are_named_exist() -> None:
+    """By the words behind `test_`, or their end behind `…`; other files by their names."""
+    named = {name for row in ROWS for name in re.findall(r"`([…a-z_.]+)`", row)}
+    for name in named:
+        if name.endswith(".py"):
+            assert (ROOT / "tests/real" / name).exists(), name
+        else:
+            pattern = rf"def test_\w*{name[1:]}\(" if name.startswith("…") else rf"def test_{name}\("
+            assert re.search(pattern, TESTS), name
+    assert len(named) > 10
+
+
+def test_every_conformance_test_that_is_said_again_has_a_row() -> None:
+    """Under its own name; those by status share one."""
+    names = {each.name.partition(",")[0] for each in (*ROUTED, *INVALID, *MATCHED, *REDIRECTED)}
+    for name in names:
+        assert re.sub(r"30[78]Redirect", "303Redirect", name) in TEXT, name
+    assert len(names) > 20

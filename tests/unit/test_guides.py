@@ -1,0 +1,252 @@
+"""The guides say what is so: their manifests would be served, their numbers are those of the code, their lists are whole."""
+
+import inspect
+import math
+import random
+import re
+from pathlib import Path
+from statistics import mean
+
+import msgspec
+import pytest
+import yaml
+from bench import subset as bench_subset
+from tests.support import guide
+from tests.support.mesh import NAMESPACE
+
+from steerway.catalog import spill, subset, traffic, zone
+from steerway.catalog.model import Locality, Problem
+from steerway.cli import main
+from steerway.sources.files import load
+from steerway.sources.objects import ObjectMeta, Service
+from steerway.sources.traffic_policy import SubsetSection, TrafficPolicySpec
+from steerway.translate.client import Client, Feature, Library
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = {"canary": 3, "policies": 1, "retries": 3, "safety": 1, "subsets": 1, "zones": 1}
+OBJECTS = {"canary": 10, "policies": 2, "retries": 7, "safety": 2, "subsets": 2, "zones": 2}
+FRAGMENTS = {"zones": 2}
+LIBRARIES = (Library.CORE, Library.GO, Library.JAVA, Library.NODE, Library.ENVOY)
+FEATURES = {
+    "routes": [Feature.ROUTE],
+    "timeout": [Feature.TIMEOUT],
+    "retry": [Feature.RETRY],
+    "fault": [Feature.FAULT],
+    "session": [Feature.SESSION],
+    "limits": [Feature.LIMITS],
+    "outlierDetection": [Feature.OUTLIER_DETECTION],
+    "healthCheck": [Feature.HEALTH_CHECK],
+    "RingHash` by header or channel": [Feature.RING_HASH],
+    "RingHash` by cookie": [Feature.COOKIE_HASH],
+    "LeastRequest": [Feature.LEAST_REQUEST],
+    "WeightedRoundRobin": [Feature.WEIGHTED_ROUND_ROBIN],
+    "PickFirst": [Feature.PICK_FIRST],
+    "Random`, `slowStart": [Feature.RANDOM, Feature.SLOW_START],
+    "changes of headers, mirrors, rewrites, redirects": [
+        Feature.HEADER_CHANGES,
+        Feature.MIRROR,
+        Feature.REWRITE,
+        Feature.REDIRECT,
+    ],
+    "type ExternalName": [Feature.EXTERNAL_NAME],
+}
+"""Row of the table of clients → what it is about."""
+
+
+def write(directory: Path, name: str) -> None:
+    for number, block in enumerate(guide.blocks(name)):
+        (directory / f"{number}.yaml").write_text(block)
+
+
+def test_every_guide_is_known_here_and_linked() -> None:
+    """A new one is not forgotten; README and the guide lead to each."""
+    found = sorted(path.stem for path in guide.FOLDER.glob("*.md"))
+    assert found == sorted([*guide.NAMES, "envoy"])
+    for name in found:
+        assert f"(docs/guides/{name}.md)" in (ROOT / "README.md").read_text()
+        assert f"(guides/{name}.md)" in (ROOT / "docs" / "guide.md").read_text()
+
+
+def test_blocks_are_seen() -> None:
+    """Each fenced block of YAML is a manifest or says that it is not whole."""
+    assert {name: len(guide.blocks(name)) for name in guide.NAMES} == BLOCKS
+    found = {name: len(guide.blocks(name, "fragment")) for name in guide.NAMES}
+    assert {name: count for name, count in found.items() if count} == FRAGMENTS
+    for name in guide.NAMES:
+        assert guide.text(name).count("```yaml") == BLOCKS[name] + FRAGMENTS.get(name, 0)
+
+
+@pytest.mark.parametrize("name", guide.NAMES)
+def test_all_manifests_of_a_guide_would_be_served_together(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the file loader and the catalog, as `steerway check` judges them."""
+    write(tmp_path, name)
+    loaded = load((tmp_path,), "default")
+    assert [entry.problem for entry in loaded.documents if entry.problem] == []
+    assert not any(entry.ignored for entry in loaded.documents)
+    code = main(["check", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert code == 0, said
+    assert said.endswith(f"{OBJECTS[name]} good, 0 broken\n")
+
+
+@pytest.mark.parametrize("block", guide.blocks("zones", "fragment"))
+def test_a_fragment_is_a_part_of_a_policy(block: str) -> None:
+    """It fits into the spec of one."""
+    target = {"group": "", "kind": "Service", "name": "backend"}
+    msgspec.convert({"targetRefs": [target], **yaml.safe_load(block)}, TrafficPolicySpec)
+
+
+def test_links_lead_somewhere() -> None:
+    """Files and headings of all guides."""
+    links = [
+        (name, *found)
+        for name in guide.NAMES
+        for found in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", guide.text(name))
+    ]
+    assert len(links) > 30
+    for name, file, heading in links:
+        path = (guide.FOLDER / file).resolve() if file else guide.FOLDER / f"{name}.md"
+        assert path.exists(), (name, file)
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+            assert heading in {_anchor(title) for title in titles}, (name, file, heading)
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
+def test_the_list_of_sections_is_whole() -> None:
+    """Those of a TrafficPolicy, and no others."""
+    fields = {field.encode_name for field in msgspec.structs.fields(TrafficPolicySpec)} - {"targetRefs"}
+    assert set(guide.table("policies", "Sections")) == fields
+    assert len(fields) == 11
+
+
+def test_the_table_of_clients_is_that_of_the_code() -> None:
+    """Each version is the first that has the feature."""
+    rows = guide.table("policies", "Which client does what")
+    assert set(rows) == set(FEATURES)
+    for row, features in FEATURES.items():
+        for library, cell in zip(LIBRARIES, rows[row], strict=True):
+            for feature in features:
+                assert _since(library, feature) == cell, (row, library)
+
+
+def _since(library: Library, feature: Feature) -> str:
+    if library is Library.ENVOY or not Client(library).can(feature):
+        return "yes" if Client(library).can(feature) else "–"
+    minor = next(minor for minor in range(200) if Client(library, (1, minor)).can(feature))
+    return f"1.{minor}"
+
+
+def test_the_table_of_annotations_is_whole_and_its_examples_mean_something() -> None:
+    """Each example is understood; together they say all sections that annotations can."""
+    rows = {name: cells[0].strip("`").strip('"') for name, cells in guide.table("policies", "Annotations").items()}
+    read = set(re.findall(r'(?:words\.get\(|_number\(words, )"([a-z-]+)"', inspect.getsource(traffic)))
+    own = {name.removeprefix(traffic.PREFIX) for name in rows if name.startswith(traffic.PREFIX)}
+    assert own == read
+    assert {name for name in rows if not name.startswith(traffic.PREFIX)} == set(traffic._ALIASES)
+    assert len(rows) == 13
+    for prefix, sections in (("steerway.io/", set(traffic._READERS)), ("xds.lmwn.com/", {"retry"})):
+        problems: list[Problem] = []
+        annotations = {name: value for name, value in rows.items() if name.startswith(prefix)}
+        # It names another algorithm than the one that hashes.
+        without = {name: value for name, value in annotations.items() if name != "steerway.io/balancing"}
+        for each in (annotations, without):
+            said = traffic.of_annotations(_service(each), problems).said
+            assert {section for section, _ in said} == sections
+        assert problems == []
+
+
+def _service(annotations: dict[str, str]) -> Service:
+    meta = ObjectMeta(name="backend", namespace=NAMESPACE, annotations=annotations)
+    return Service(metadata=meta)
+
+
+def test_explain_says_what_the_guide_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every line of it, in this order."""
+    write(tmp_path, "policies")
+    (shown,) = re.findall(r"^\$ steerway (explain .*) --files manifests\n(.*?)^```$", guide.text("policies"), re.M | re.S)
+    assert main([*shown[0].split(), "--files", str(tmp_path)]) == 0
+    said = iter(capsys.readouterr().out.splitlines())
+    lines = shown[1].splitlines()
+    assert len(lines) == 8
+    for line in lines:
+        assert line in said, line
+
+
+def _percent(cell: str) -> float:
+    found = re.match(r"[0-9.]+", cell)
+    return float(found[0]) if found else 0.0
+
+
+def test_the_arithmetic_of_spill_is_that_of_the_code() -> None:
+    """The worked example, column by column, and the shares for other numbers."""
+    rows = guide.table("zones", "How much spills")
+    endpoints = {name: int(cells[0]) for name, cells in rows.items()}
+    assert endpoints == {"eu-1a": 2, "eu-1b": 4, "eu-1c": 4}
+    shares = spill.shares(endpoints, 1.4)
+    for name, (count, *cells) in rows.items():
+        can, has = 140 * int(count) / 10, 100 / 3
+        keeps = has * shares[name][name]
+        expected = [can, has, keeps, has - keeps, can - has if can > has else 0]
+        assert [_percent(cell) for cell in cells] == pytest.approx(expected, abs=0.05)
+    (other,) = re.findall(r"^\| `overloadPercent`.*\n\|.*\n((?:\|.*\n)+)", guide.text("zones"), re.M)
+    lines = [[_percent(cell.strip()) for cell in line.strip("|").split("|")] for line in other.splitlines()]
+    assert len(lines) == 3
+    for overload, *found in lines:
+        row = spill.shares(endpoints, overload / 100)["eu-1a"]
+        assert found == pytest.approx([100 * row.get(name, 0.0) for name in endpoints], abs=0.5)
+    fragment = yaml.safe_load(guide.blocks("zones", "fragment")[0])
+    demand = {each["zone"]: float(each["weight"]) for each in fragment["zones"]["demand"]}
+    row = spill.shares(endpoints, 1.4, demand)["eu-1a"]
+    assert row == pytest.approx({"eu-1a": 0.56, "eu-1b": 0.22, "eu-1c": 0.22})
+
+
+def test_the_regions_of_zones_are_read_so() -> None:
+    rows = guide.table("zones", "Where a client is")
+    assert list(rows)[:1] == ["Spill"], "the first table is the one of modes"
+    named = re.findall(r"^\| `([\w-]+)` \| (?:`([\w-]+)`|none.*) \|$", guide.text("zones"), re.M)
+    assert len(named) == 5
+    for name, region in named:
+        assert zone.region_of(Locality(zone=name)) == region
+
+
+def test_how_many_endpoints_a_client_sees() -> None:
+    """By the formula, with the defaults of the section."""
+    default = SubsetSection()
+    assert (default.min, default.percent) == (5, 33)
+    (numbers,) = re.findall(r"^\| n \| (4 .*) \|$", guide.text("subsets"), re.M)
+    seen = guide.table("subsets", "How many")["a client sees"]
+    assert len(seen) == 6
+    for n, size in zip(map(int, numbers.split(" | ")), map(int, seen), strict=True):
+        assert size == min(n, max(default.min, math.ceil(default.percent * n / 100)))
+
+
+def test_with_too_few_seats_endpoints_are_idle() -> None:
+    """5 of 200 endpoints in each of 16 buckets."""
+    names = [f"10.0.0.{number}:1" for number in range(200)]
+    assert len(names) - len(frozenset().union(*subset.subsets(names, 5, 16))) == 120
+
+
+@pytest.mark.parametrize(("count", "size"), [(10, 3), (50, 17)])
+@pytest.mark.parametrize("way", ["steerway", "k8s-xds"])
+def test_subsets_are_as_even_and_calm_as_measured(way: str, count: int, size: int) -> None:
+    """The bench's own figures; what takes long is left to it."""
+    found = bench_subset._measure(bench_subset._WAYS[way], count, size)[:3]
+    assert f"| {count} | {size} | {way} | {' | '.join(found)} |" in guide.text("subsets")
+
+
+def test_another_number_of_buckets_costs_what_is_said() -> None:
+    """17 of 50 endpoints; a client's hash modulo the number is its bucket."""
+    for buckets, moved in ((32, 0.38), (17, 0.66)):
+        shares = []
+        for seed in range(3):
+            names = bench_subset._endpoints(seed, 50)
+            before, after = subset.subsets(names, 17, 16), subset.subsets(names, 17, buckets)
+            hashes = [random.Random(seed * 1000 + client).getrandbits(64) for client in range(1000)]
+            shares += [len(after[each % buckets] - before[each % 16]) / 17 for each in hashes]
+        assert mean(shares) == pytest.approx(moved, abs=0.02)
