@@ -7,6 +7,7 @@ spread over their localities.
 The same for all clients of one `Viewer`: nothing here knows a single client.
 """
 
+import functools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from steerway.catalog.endpoints import ordered
 from steerway.catalog.model import Endpoint, EndpointState, Locality, Port, Service
 from steerway.catalog.policy import Safety, Subset, WhenEmpty, ZoneMode, Zones
 from steerway.catalog.reach import ClientPlace
-from steerway.catalog.subset import subset
+from steerway.catalog.subset import columns
 
 _TIERS = 3
 """More than a client's distances to a zone: own, region, rest."""
@@ -69,18 +70,43 @@ def depends_on(service: Service, port: Port, endpoints: Sequence[Endpoint], buck
 
 def assign(service: Service, port: Port, endpoints: Sequence[Endpoint], viewer: Viewer) -> list[Group]:
     """What a viewer is told of `endpoints` (those of the port, or of one pod)."""
-    policy = port.policy
-    zones = policy.zones or (_ZONE_FIRST if policy.subset and viewer.buckets else None)
-    within = _within(service, endpoints, zones, viewer.place)
-    usable = _usable(within, policy.safety, viewer.draining)
-    if service.local_only:
-        return _grouped(usable, {})
-    if zones is None:
-        return _grouped(reach.reachable(service, usable, viewer.place), {})
-    tiered, weights = _tiered(zones, usable, viewer.place.zone)
-    if policy.subset is not None and viewer.buckets:
-        tiered = _some(tiered, policy.subset, weights, viewer)
-    return _grouped(tiered, weights)
+    return Assigner(service, port, endpoints).assign(viewer)
+
+
+class Assigner:
+    """The same for many viewers of the same endpoints. What those of one place have in common is made once for as many
+    buckets as are asked for in a row."""
+
+    def __init__(self, service: Service, port: Port, endpoints: Sequence[Endpoint]) -> None:
+        self._service = service
+        self._policy = port.policy
+        self._endpoints = endpoints
+
+    def assign(self, viewer: Viewer) -> list[Group]:
+        """What a viewer is told."""
+        few = self._policy.subset is not None and viewer.buckets > 0 and not self._service.local_only
+        tiered, weights = _latest(self, viewer._replace(bucket=0), few)
+        if few and self._policy.subset is not None:
+            tiered = _some(tiered, self._policy.subset, weights, viewer)
+        return _grouped(tiered, weights)
+
+    def staged(self, viewer: Viewer, few: bool) -> tuple[list[Endpoint], _Weights]:
+        """All endpoints that a viewer may be told of, by priority, sorted, and the weights of zones."""
+        zones = self._policy.zones or (_ZONE_FIRST if few else None)
+        within = _within(self._service, self._endpoints, zones, viewer.place)
+        usable = _usable(within, self._policy.safety, viewer.draining)
+        if self._service.local_only:
+            return list(ordered(usable)), {}
+        if zones is None:
+            return list(ordered(reach.reachable(self._service, usable, viewer.place))), {}
+        tiered, weights = _tiered(zones, usable, viewer.place.zone)
+        return list(ordered(tiered)), weights
+
+
+@functools.lru_cache(maxsize=4)
+def _latest(assigner: Assigner, viewer: Viewer, few: bool) -> tuple[list[Endpoint], _Weights]:
+    """Not kept with each: what all services have in common for all places is more than their assignments."""
+    return assigner.staged(viewer, few)
 
 
 def _within(
@@ -195,9 +221,9 @@ def _spread(endpoints: Sequence[Endpoint], size: int, viewer: Viewer) -> list[En
     """So many of these, another choice for each bucket, so that all are used alike."""
     if size >= len(endpoints):
         return list(endpoints)
-    names = [f"{endpoint.address}:{endpoint.port}" for endpoint in endpoints]
-    chosen = subset(names, size, viewer.bucket, viewer.buckets)
-    return [endpoint for endpoint, name in zip(endpoints, names, strict=True) if name in chosen]
+    named = sorted((f"{endpoint.address}:{endpoint.port}", endpoint) for endpoint in endpoints)
+    seen_by = columns(tuple(name for name, _ in named), max(size, 0), viewer.buckets)
+    return [endpoint for (_, endpoint), bits in zip(named, seen_by, strict=True) if bits >> viewer.bucket & 1]
 
 
 def _grouped(endpoints: Iterable[Endpoint], weights: _Weights) -> list[Group]:

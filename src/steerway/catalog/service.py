@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from steerway.catalog import endpoints, traffic
+from steerway.catalog import annotation, endpoints, traffic
 from steerway.catalog.model import Endpoint, EndpointState, Port, Problem, ServiceId
 from steerway.catalog.model import Service as CatalogService
 from steerway.catalog.policy import NOTHING, Policy
@@ -63,7 +63,7 @@ def build(
         reason += ", so there is nothing to serve"
         return None, [Problem.of(fact.key, reason, "add a TCP port to spec.ports")]
     problems: list[Problem] = []
-    own = traffic.of_annotations(fact, problems).over(traffic.of_kubernetes(fact))
+    own = annotation.of_annotations(fact, problems).over(traffic.of_kubernetes(fact))
     policies = {port.port: attached.policy(port.name or "").over(own) for port in ports}
     unready = any(policy.safety is not None and policy.safety.wants_unready for policy in policies.values())
     publish = spec.publish_not_ready_addresses

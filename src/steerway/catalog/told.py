@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from steerway.catalog.annotation import is_annotation
 from steerway.catalog.identity import ServiceId
-from steerway.catalog.traffic import is_annotation
 from steerway.sources.objects import Object, ObjectKey, Service
 
 

@@ -162,6 +162,7 @@ class GrpcDialect:
         if target.pod:
             endpoints = [e for e in endpoints if e.hostname == target.pod]
         depends = assignment.depends_on(service, port, endpoints, self._buckets)
+        assigner = assignment.Assigner(service, port, endpoints)
 
         def differ(user: str) -> Viewer:
             return Viewer(
@@ -177,9 +178,7 @@ class GrpcDialect:
                     f"service {service.id} is an external name; clients of its cluster ask DNS"
                 )
             viewer = variant if isinstance(variant, Viewer) else Viewer()
-            return Resource(
-                endpoint.build(name, assignment.assign(service, port, endpoints, viewer)), (), scope
-            )
+            return Resource(endpoint.build(name, assigner.assign(viewer)), (), scope)
 
         # By kind also while nothing drains: what comes and goes in every rollout must not move what is published.
         parts = audiences.ALL_PARTS if depends.place or depends.bucket else audiences.KIND_PARTS
@@ -199,7 +198,7 @@ def _contents(
     if not parts:
         return {root: made(None)}
     found: dict[str, Content] = {}
-    for at in {audiences.first_parts(user, parts) for user in users}:
+    for at in sorted({audiences.first_parts(user, parts) for user in users}):
         namespace = audiences.namespace_of(at)
         if not service.is_for(namespace):
             found[at] = Reason(f"service {service.id} is not exported to {namespace}")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 from tests.support import mesh
 
+from steerway.catalog.annotation import is_annotation, of_annotations
 from steerway.catalog.model import Problem
 from steerway.catalog.policy import (
     CHANNEL,
@@ -19,7 +20,6 @@ from steerway.catalog.policy import (
     ZoneMode,
     Zones,
 )
-from steerway.catalog.traffic import is_annotation, of_annotations
 from steerway.sources.objects import ObjectMeta, Service
 
 
@@ -137,3 +137,15 @@ def test_other_annotations_are_left_alone() -> None:
     assert is_annotation("steerway.io/zones")
     assert is_annotation("xds.lmwn.com/retry-count")
     assert not is_annotation("example.org/balancing")
+
+
+def test_a_misspelt_annotation_is_told_with_the_one_that_may_be_meant() -> None:
+    """Else a policy that nobody follows looks like one."""
+    problems: list[Problem] = []
+    metadata = ObjectMeta("backend", "shop", annotations={"steerway.io/retries": "internal"})
+    said = of_annotations(Service(metadata), problems)
+    (problem,) = problems
+    assert said == NOTHING
+    assert "steerway.io/retries is none that steerway knows" in problem.reason
+    assert "retry" in problem.reason
+    assert "steerway.io/retry-attempts" in problem.cure
