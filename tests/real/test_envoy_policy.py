@@ -250,7 +250,7 @@ def test_every_way_of_balancing_uses_all_endpoints(mesh: EnvoyMesh, balancing: d
 
 
 def test_least_request_leaves_out_who_is_busy(mesh: EnvoyMesh) -> None:
-    """With as many choices as endpoints."""
+    """Ten choices of two endpoints are all the busy one for one call in 1,024: for four of 20 once in 10 ** 8 runs."""
     busy, idle = mesh.backends.open(2)
     mesh.files.publish([busy, idle])
     mesh.write(
@@ -263,7 +263,9 @@ def test_least_request_leaves_out_who_is_busy(mesh: EnvoyMesh) -> None:
     mesh.backends.hold(busy)
     waiting = [channel.begin() for _ in range(8)]
     until(lambda: len(mesh.backends.calls(busy)) > 0, "calls that wait")
-    assert {answer.backend for answer in channel.calls(20)} == {idle}
+    counts = Counter(answer.backend for answer in mesh.grpc(deadline_seconds=3).calls(20))
+    assert counts.keys() <= {idle, ""}
+    assert counts[""] < 4
     mesh.backends.release(busy)
     assert all(call.result() for call in waiting)
 

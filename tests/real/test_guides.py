@@ -45,7 +45,10 @@ def test_a_small_zone_spills_what_it_cannot_carry(
     small = connect(plane, "--zone", "eu-1a").dial(TARGET)
     meet(small, addresses)
     row = spill.shares(ZONES, 1.4)["eu-1a"]
-    assert_shares(small.call(1500), {pod.address: row[zone] / ZONES[zone] for pod, zone in zip(pods, names, strict=True)})
+    assert_shares(
+        small.call(1500),
+        {pod.address: row[zone] / ZONES[zone] for pod, zone in zip(pods, names, strict=True)},
+    )
     home = {address for address, zone in zip(addresses, names, strict=True) if zone == "eu-1b"}
     large = connect(plane, "--zone", "eu-1b").dial(TARGET)
     meet(large, home)

@@ -7,6 +7,7 @@ import pytest
 from grpc import StatusCode
 from tests.real.conftest import Connect, Steer
 from tests.support.backend import Backends
+from tests.support.control_plane import ControlPlane
 from tests.support.deadline import until
 from tests.support.manifest import Files, traffic_policy
 
@@ -51,14 +52,22 @@ def test_a_limit_that_is_raised_counts_for_the_next_calls(
     (address,) = backends.open(1)
     files.publish([address])
     files.write("policy.yaml", traffic_policy("p", "backend", limits={"maxRequests": 5}))
-    channel = connect(steer()).dial(TARGET)
+    plane = steer()
+    channel = connect(plane).dial(TARGET)
     channel.wait_for_answer()
     backends.hold(address)
     done = len(channel.answers)
     channel.begin(6)
     assert channel.wait_for_answers(done + 1)[done].code is StatusCode.UNAVAILABLE
+    files.write("policy.yaml", traffic_policy("p", "backend", limits={"maxRequests": 20}))
+    until(lambda: _limit(plane) == 20, "the new limit")
     backends.release(address)
     channel.wait_for_answers(done + 6)
-    files.write("policy.yaml", traffic_policy("p", "backend", limits={"maxRequests": 20}))
-    until(lambda: all(answer.ok for answer in channel.gather(6)), "a limit of more than five")
-    assert all(answer.ok for answer in channel.gather(20))
+    until(lambda: all(stream["in_sync"] for stream in plane.streams()), "the client's ACK")
+    answers = channel.gather(20)
+    assert [answer for answer in answers if not answer.ok] == []
+
+
+def _limit(plane: ControlPlane) -> int:
+    (cluster,) = plane.bodies("cds", "backend.shop.svc.cluster.local:50051")
+    return int(cluster["circuit_breakers"]["thresholds"][0]["max_requests"])

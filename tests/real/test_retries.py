@@ -15,6 +15,7 @@ from tests.support.manifest import Files, grpc_route, method, rule, target, traf
 
 TARGET = "xds:///backend.shop"
 QUICK = {"base": "1ms", "max": "5ms"}
+"""The shortest that can be wished for."""
 
 
 def retry(attempts: int, *codes: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Time-outs of calls (gRFC A31) and limits of their number (gRFC A32), from policies and annotations.
+"""Time-outs of calls (gRFC A31), from policies and annotations.
 
 A backend holds calls until their clients give up, so that no test depends on how long anything takes.
 """
@@ -10,6 +10,8 @@ from tests.support.deadline import PATIENCE_SECONDS
 from tests.support.manifest import Files, grpc_route, method, rule, target, traffic_policy
 
 TARGET = "xds:///backend.shop"
+TIMEOUT = "2500ms"
+"""C-core takes 1 to 2 s off a time-out that it did not get from its caller (grpc/grpc 34547)."""
 LONG_SECONDS = PATIENCE_SECONDS * 10
 """A client's own deadline that no test waits for."""
 
@@ -19,7 +21,7 @@ def test_a_policy_ends_calls_that_take_too_long(
 ) -> None:
     """The backend is told of the shorter deadline, and holds the call for longer than that."""
     (address,) = serve("backend")
-    files.write("policy.yaml", traffic_policy("p", "backend", timeout={"request": "300ms"}))
+    files.write("policy.yaml", traffic_policy("p", "backend", timeout={"request": TIMEOUT}))
     channel = connect(steer()).dial(TARGET)
     channel.wait_for_answer()
     backends.hold(address)
@@ -32,9 +34,9 @@ def test_a_policy_ends_calls_that_take_too_long(
 def test_an_annotation_of_the_service_ends_calls_that_take_too_long(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """`steerway.io/timeout`; a policy that speaks of it, too, counts instead."""
+    """`steerway.io/timeout`."""
     (address,) = backends.open(1)
-    files.publish([address], annotations={"steerway.io/timeout": "300ms"})
+    files.publish([address], annotations={"steerway.io/timeout": TIMEOUT})
     channel = connect(steer()).dial(TARGET)
     channel.wait_for_answer()
     backends.hold(address)
@@ -68,7 +70,7 @@ def test_a_time_out_of_zero_is_no_limit(
     files.write("route.yaml", grpc_route("some", "backend", *rules))
     free = target("some", "GRPCRoute", "free")
     files.write("policy.yaml", traffic_policy("free", free, timeout={"request": "0s"}))
-    files.write("more.yaml", traffic_policy("p", "backend", timeout={"request": "300ms"}))
+    files.write("more.yaml", traffic_policy("p", "backend", timeout={"request": TIMEOUT}))
     channel = connect(steer()).dial(TARGET)
     channel.wait_for_answer()
     backends.hold(address)

@@ -1,5 +1,7 @@
 """Services whose policies and routes use all that Envoy can be told, as the catalog would have them."""
 
+from dataclasses import replace
+
 from steerway.catalog.model import Endpoint, Locality, Port, Service, ServiceId
 from steerway.catalog.policy import (
     CHANNEL,
@@ -107,13 +109,13 @@ RULES = (
         )
     ),
 )
-_TABLE = tuple(Entry(match, rule) for rule in RULES for match in MATCHES)
+_TABLE = tuple(Entry(match, replace(rule, hostnames=HOSTNAMES)) for rule in RULES for match in MATCHES)
 
 
 def services() -> list[Service]:
     """One that all routes are attached to, and their backends: each kind of balancing, every section, HTTP, a name."""
     ports = [Port(50051, endpoints=_ENDPOINTS, policy=Policy(balancing=each)) for each in BALANCING]
-    routed = Port(50051, "grpc", routing=Routing(_TABLE, hostnames=HOSTNAMES))
+    routed = Port(50051, "grpc", routing=Routing(_TABLE))
     return [
         Service(ServiceId(NAMESPACE, "routed"), (routed,)),
         Service(ServiceId(NAMESPACE, "full"), (Port(50051, endpoints=_ENDPOINTS, policy=_FULL),)),

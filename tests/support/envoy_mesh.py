@@ -56,9 +56,12 @@ class EnvoyMesh:
         envoy.wait_until_listening(self.ports[role])
         return envoy
 
-    def grpc(self, authority: str = AUTHORITY, role: str = "sidecar") -> PlainGrpc:
+    def grpc(
+        self, authority: str = AUTHORITY, role: str = "sidecar", deadline_seconds: float = 20.0
+    ) -> PlainGrpc:
         """A new channel to the listener of an Envoy."""
-        return self._opened.enter_context(PlainGrpc(f"127.0.0.1:{self.ports[role]}", authority))
+        channel = PlainGrpc(f"127.0.0.1:{self.ports[role]}", authority, deadline_seconds)
+        return self._opened.enter_context(channel)
 
     def http(self, host: str, role: str = "sidecar") -> httpx.Client:
         """A client whose requests go to the listener of an Envoy, with this `Host`. It follows no redirects."""
@@ -79,7 +82,7 @@ class EnvoyMesh:
         self.files.write("traffic.yaml", *documents)
 
     def close(self) -> None:
-        """End the channels; every Envoy and steerway agree that nothing was refused, and all that was written is read."""
+        """End the channels; Envoys and steerway agree that nothing was refused, and all that was written is read."""
         self._opened.close()
         for envoy in self._envoys:
             envoy.assert_nothing_refused()

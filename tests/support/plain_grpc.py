@@ -7,13 +7,13 @@ import grpc
 from tests.support.grpc_client import Answer
 
 _WHO = "/steerway.test.Backend/Who"
-_DEADLINE_SECONDS = 20.0
 
 
 class PlainGrpc:
     """One channel to `HOST:PORT`."""
 
-    def __init__(self, address: str, authority: str) -> None:
+    def __init__(self, address: str, authority: str, deadline_seconds: float) -> None:
+        self._deadline_seconds = deadline_seconds
         options = [
             ("grpc.default_authority", authority),
             ("grpc.enable_http_proxy", 0),
@@ -40,7 +40,7 @@ class PlainGrpc:
     def begin(self, method: str = _WHO, **metadata: str) -> grpc.Future:
         """Send a call and do not wait for its answer."""
         pairs = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
-        return self._channel.unary_unary(method).future(b"", metadata=pairs, timeout=_DEADLINE_SECONDS)
+        return self._channel.unary_unary(method).future(b"", metadata=pairs, timeout=self._deadline_seconds)
 
     def _answer(self, call: grpc.Future) -> Answer:
         code, error = call.code(), call.details() or ""

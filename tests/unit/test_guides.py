@@ -14,7 +14,7 @@ from bench import subset as bench_subset
 from tests.support import guide
 from tests.support.mesh import NAMESPACE
 
-from steerway.catalog import spill, subset, traffic, zone
+from steerway.catalog import annotation, spill, subset, zone
 from steerway.catalog.model import Locality, Problem
 from steerway.cli import main
 from steerway.sources.files import load
@@ -144,19 +144,21 @@ def _since(library: Library, feature: Feature) -> str:
 
 def test_the_table_of_annotations_is_whole_and_its_examples_mean_something() -> None:
     """Each example is understood; together they say all sections that annotations can."""
-    rows = {name: cells[0].strip("`").strip('"') for name, cells in guide.table("policies", "Annotations").items()}
-    read = set(re.findall(r'(?:words\.get\(|_number\(words, )"([a-z-]+)"', inspect.getsource(traffic)))
-    own = {name.removeprefix(traffic.PREFIX) for name in rows if name.startswith(traffic.PREFIX)}
+    rows = {
+        name: cells[0].strip("`").strip('"') for name, cells in guide.table("policies", "Annotations").items()
+    }
+    read = set(re.findall(r'(?:words\.get\(|_number\(words, )"([a-z-]+)"', inspect.getsource(annotation)))
+    own = {name.removeprefix(annotation.PREFIX) for name in rows if name.startswith(annotation.PREFIX)}
     assert own == read
-    assert {name for name in rows if not name.startswith(traffic.PREFIX)} == set(traffic._ALIASES)
+    assert {name for name in rows if not name.startswith(annotation.PREFIX)} == set(annotation._ALIASES)
     assert len(rows) == 13
-    for prefix, sections in (("steerway.io/", set(traffic._READERS)), ("xds.lmwn.com/", {"retry"})):
+    for prefix, sections in (("steerway.io/", set(annotation._READERS)), ("xds.lmwn.com/", {"retry"})):
         problems: list[Problem] = []
         annotations = {name: value for name, value in rows.items() if name.startswith(prefix)}
         # It names another algorithm than the one that hashes.
         without = {name: value for name, value in annotations.items() if name != "steerway.io/balancing"}
         for each in (annotations, without):
-            said = traffic.of_annotations(_service(each), problems).said
+            said = annotation.of_annotations(_service(each), problems).said
             assert {section for section, _ in said} == sections
         assert problems == []
 
@@ -169,7 +171,9 @@ def _service(annotations: dict[str, str]) -> Service:
 def test_explain_says_what_the_guide_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every line of it, in this order."""
     write(tmp_path, "policies")
-    (shown,) = re.findall(r"^\$ steerway (explain .*) --files manifests\n(.*?)^```$", guide.text("policies"), re.M | re.S)
+    (shown,) = re.findall(
+        r"^\$ steerway (explain .*) --files manifests\n(.*?)^```$", guide.text("policies"), re.M | re.S
+    )
     assert main([*shown[0].split(), "--files", str(tmp_path)]) == 0
     said = iter(capsys.readouterr().out.splitlines())
     lines = shown[1].splitlines()

@@ -136,6 +136,8 @@ class Rule:
     policy: Policy = NOTHING
     not_done: tuple[str, ...] = ()
     """Filters that no client of ours has: requests that match fail, since they must not be passed over."""
+    hostnames: tuple[str, ...] = ()
+    """Of its route. In a mesh they mean nothing (GEP-1294); a gateway answers by them."""
 
 
 class Entry(NamedTuple):
@@ -152,15 +154,18 @@ Table = tuple[Entry, ...]
 @dataclass(frozen=True, slots=True)
 class Routing:
     """The tables of one port: for everybody (None: there is no such route), and for clients of single namespaces, which
-    replace it there (GEP-1324: consumer routes). `hostnames` are those that the routes name."""
+    replace it there (GEP-1324: consumer routes)."""
 
     producer: Table | None = None
     consumers: tuple[tuple[str, Table], ...] = ()
-    hostnames: tuple[str, ...] = ()
 
     def table(self, namespace: str) -> Table | None:
         """What counts for clients of a namespace; None: no route, the port's own endpoints."""
         return dict(self.consumers).get(namespace, self.producer)
+
+    def hostnames(self, namespace: str) -> list[str]:
+        """Those of the routes that count for clients of a namespace."""
+        return sorted({host for _, rule in self.table(namespace) or () for host in rule.hostnames})
 
     @property
     def tables(self) -> tuple[Table, ...]:

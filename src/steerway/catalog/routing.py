@@ -65,11 +65,9 @@ def build(id: ServiceId, port: int, routes: Sequence[Route], policy_of: PolicyOf
     for route in attached:
         spaces.setdefault(route.metadata.namespace, []).append(route)
     tables = {namespace: _table(used(found), policy_of) for namespace, found in spaces.items()}
-    hostnames = {host for route in attached for host in route.spec.hostnames or ()}
     return Routing(
         producer=tables.pop(id.namespace, None),
         consumers=tuple(sorted(tables.items(), key=lambda item: item[0])),
-        hostnames=tuple(sorted(hostnames)),
     )
 
 
@@ -180,6 +178,7 @@ def _rule(route: Route, rule: Any, index: int, policy_of: PolicyOf) -> Rule:
         _redirect(redirects[0]) if redirects else None,
         _own_policy(where, rule).over(policy_of(route, rule.name or "")),
         not_done=unknown_filters(filters),
+        hostnames=tuple(sorted(set(route.spec.hostnames or ()))),
     )
 
 

@@ -6,6 +6,7 @@ cluster without endpoints.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from envoy.config.route.v3 import route_components_pb2 as components
 from envoy.config.route.v3 import route_pb2
@@ -16,6 +17,9 @@ from steerway.translate import http_filter
 from steerway.translate.destination import BLACKHOLE, Destination, Share
 from steerway.translate.message import serialize
 from steerway.translate.packing import duration, uint32
+
+LEAST_BACKOFF_SECONDS = 0.005
+"""The shortest wait before a retry that gRPC clients are told of."""
 
 _NOWHERE = Destination(Match(), (Share(BLACKHOLE, 1),), NOTHING)
 
@@ -116,7 +120,15 @@ def apply_policy(action: components.RouteAction, policy: Policy) -> None:
         action.max_stream_duration.max_stream_duration.CopyFrom(most)
         action.max_stream_duration.grpc_timeout_header_max.CopyFrom(most)
     if policy.retry is not None and policy.retry.codes:
-        action.retry_policy.CopyFrom(retry_policy(policy.retry))
+        action.retry_policy.CopyFrom(retry_policy(_patient(policy.retry)))
+
+
+def _patient(wanted: Retry) -> Retry:
+    """grpc/grpc 41036: after a wait that C-core rounds to 0 ms, a call hangs until its deadline instead of being tried
+    again."""
+    base = max(wanted.base_seconds, LEAST_BACKOFF_SECONDS)
+    longest = None if wanted.maximum_seconds is None else max(wanted.maximum_seconds, base)
+    return replace(wanted, base_seconds=base, maximum_seconds=longest)
 
 
 def retry_policy(wanted: Retry) -> components.RetryPolicy:

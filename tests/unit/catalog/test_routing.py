@@ -85,7 +85,11 @@ class TestAttachment:
             http_route(rule("a"), name="a", hostnames=["b.example", "a.example"]),
             http_route(rule("b"), name="b", hostnames=["a.example"]),
         )
-        assert found.hostnames == ("a.example", "b.example")
+        assert found.hostnames("x") == ["a.example", "b.example"]
+        assert [rule.hostnames for _, rule in found.producer or ()] == [
+            ("a.example", "b.example"),
+            ("a.example",),
+        ]
         assert len(found.producer or ()) == 2
 
     def test_no_route_is_not_a_route_without_rules(self) -> None:

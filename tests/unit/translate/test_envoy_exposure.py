@@ -21,10 +21,9 @@ def to(name: str, port: int = 80, namespace: str = "shop") -> BackendPort:
 
 def routing(backend: BackendPort, *hostnames: str, path: str = "/", foreign: str = "") -> Routing:
     """One rule; of the Service's namespace, or of another one."""
-    table = (Entry(Match(How.PREFIX, path, elements=True), Rule("r", (Backend(backend),))),)
-    if foreign:
-        return Routing(consumers=((foreign, table),), hostnames=hostnames)
-    return Routing(table, hostnames=hostnames)
+    rule = Rule("r", (Backend(backend),), hostnames=hostnames)
+    table = (Entry(Match(How.PREFIX, path, elements=True), rule),)
+    return Routing(consumers=((foreign, table),)) if foreign else Routing(table)
 
 
 def service(name: str, *ports: Port, namespace: str = "shop") -> Service:
@@ -123,6 +122,23 @@ class TestGateway:
         api = service("b", Port(80, routing=routing(to("b"), "x.org", path="/api")))
         shared = next(host for host in hosts(web, api, gateway=80) if "x.org" in host.domains)
         assert clusters(shared) == [f"b.shop.svc.{DOMAIN}:80", f"a.shop.svc.{DOMAIN}:80"]
+
+    def test_a_hostname_has_the_rules_of_the_routes_that_name_it(self) -> None:
+        """Another route of the same port is not open under it."""
+        inside, outside = (routing(to(name), *names) for name, names in (("a", ()), ("b", ("x.org",))))
+        assert inside.producer is not None
+        assert outside.producer is not None
+        web = service("web", Port(80, routing=Routing((*inside.producer, *outside.producer))))
+        known = hosts(web, service("a"), service("b"), gateway=80)
+        found = {domain: clusters(host) for host in known for domain in host.domains}
+        assert found["x.org"] == [f"b.shop.svc.{DOMAIN}:80"]
+        assert found["web.shop"] == [f"a.shop.svc.{DOMAIN}:80", f"b.shop.svc.{DOMAIN}:80"]
+
+    def test_a_hostname_of_a_route_for_another_namespace_is_none(self) -> None:
+        """Else anybody could claim one at everybody's gateway."""
+        own, foreign = routing(to("web")), routing(to("thief"), "x.org", foreign="pay")
+        web = service("web", Port(80, routing=Routing(own.producer, foreign.consumers)))
+        assert not [host for host in hosts(web, gateway=80) if "x.org" in host.domains]
 
     def test_a_hostname_cannot_take_the_name_of_a_service(self) -> None:
         """A route of somebody else's namespace could say so."""

@@ -39,9 +39,7 @@ def test_raw_resources_are_in_the_first_commit() -> None:
     commit = Mesh().translator.start([document(type_url.CLUSTER, "a"), document(type_url.LISTENER, "b")])
     assert [each[:3] for each in commit.put] == [(type_url.CLUSTER, "a", ""), (type_url.LISTENER, "b", "")]
     translated = (type_url.LISTENER, type_url.CLUSTER)
-    assert commit.complete == [
-        (served, "grpc" if served in translated else "") for served in type_url.SERVED
-    ]
+    assert commit.complete == [(served, "grpc" if served in translated else "") for served in type_url.SERVED]
 
 
 @pytest.mark.parametrize(

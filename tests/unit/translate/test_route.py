@@ -228,6 +228,12 @@ class TestPolicy:
         assert wanted.retry_back_off.base_interval.ToJsonString() == "0.050s"
         assert wanted.retry_back_off.max_interval.ToJsonString() == "0.500s"
 
+    def test_no_wait_before_a_retry_is_so_short_that_c_core_hangs(self) -> None:
+        """grpc/grpc 41036: 1 ms, less a random part of it, is rounded to none, and the call is never tried again."""
+        (found,) = judged(to("a", Policy.by("x", retry=Retry(("unavailable",), 1, 0.001, 0.002))))
+        wait = found.route.retry_policy.retry_back_off
+        assert wait.base_interval.ToJsonString() == wait.max_interval.ToJsonString() == "0.005s"
+
     @pytest.mark.parametrize("retry", [Retry((), 0), Retry((), 1, statuses=(404,))])
     def test_no_retries_are_not_a_policy_with_none(self, retry: Retry) -> None:
         """One without codes means nothing, and 0 attempts are refused by Go, C-core and Node."""

@@ -47,12 +47,14 @@ def service_hosts(service: Service, namespace: str, find: Find, domain: str, gat
 def hostname_hosts(
     services: Iterable[Service], namespace: str, find: Find, domain: str, port: int
 ) -> Iterator[Host]:
-    """The virtual hosts of a gateway on this port by the hostnames of routes."""
+    """The virtual hosts of a gateway on this port by the hostnames of routes, each with the rules of those alone that
+    name it."""
     found: defaultdict[str, list[Destination]] = defaultdict(list)
     for service in services:
         for exposed in ports(service, namespace, gateway=True):
-            for hostname in exposed.routing.hostnames:
-                found[hostname.lower()] += resolve(service, exposed, namespace, find, domain)
+            for destination in resolve(service, exposed, namespace, find, domain):
+                for hostname in destination.rule.hostnames if destination.rule is not None else ():
+                    found[hostname.lower()].append(destination)
     for hostname, destinations in sorted(found.items()):
         ordered = sorted(destinations, key=lambda each: precedence(each.match))
         yield Host(f"hostname {hostname}", tuple(_hostname_domains(hostname, port)), tuple(ordered))
