@@ -114,7 +114,8 @@ SECTIONS: list[tuple[str, Policy, Sequence[str], str]] = [
         (CORE, GO, JAVA, NODE),
         "not tried again",
     ),
-    ("", Policy(retry=Retry(("unavailable",)), timeout_seconds=1.0, fault=Fault(1.0, 1.0)), (), ""),
+    ("", Policy(retry=Retry(("unavailable",)), fault=Fault(1.0, 1.0)), (), ""),
+    ("exact timeouts", Policy(timeout_seconds=1.0), (CORE,), "calls end one to two seconds early"),
     ("", Policy(outlier_detection=OutlierDetection(), maximum_requests=1), (), ""),
     ("", Policy(zones=Zones(ZoneMode.SPILL), subset=Subset(), safety=Safety()), (), ""),
 ]
