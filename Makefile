@@ -24,7 +24,7 @@ FUZZ_FLAGS := --cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args
   -Cllvm-args=-sanitizer-coverage-trace-compares
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test lint fuzz test-rust test-python build bench bench-cluster cluster cluster-stop debian constraints clean tools
+.PHONY: help demo test lint fuzz test-rust test-python build bench bench-cluster bench-policy cluster cluster-stop debian constraints clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -78,6 +78,10 @@ bench: build ## Compare with go-control-plane and a raw TCP fan-out, side by sid
 
 bench-cluster: build debian ## steerway on a real Kubernetes API server: latency to the ACK, CPU, start (ARGS='--scenario single')
 	$(BIN)/python -m bench.cluster $(ARGS)
+
+bench-policy: build ## What policies cost, and how even and calm subsets are (minutes; needs nothing else)
+	$(BIN)/python -m bench.policy $(ARGS)
+	$(BIN)/python -m bench.subset
 
 cluster: build debian ## Build (once, 10 minutes) and start a real Kubernetes API server in a network namespace
 	$(BIN)/python -m tests.cluster start
