@@ -148,7 +148,7 @@ def _retry(attempts: int) -> RetrySection:
 
 
 def spread_out(count: int, endpoints: int, buckets: int, sections: dict[str, Any]) -> tuple[str, ...]:
-    """The second question: one line of its table. To be asked in a process of its own, whose memory is nobody else's."""
+    """The second question: one line of its table. For a process of its own, whose memory is nobody else's."""
     world = World(buckets)
     world.update(services(count, endpoints))
     if sections:
