@@ -25,15 +25,21 @@ def _with_a_word_for_a_number(to: str) -> Manifest:
 
 
 @pytest.mark.parametrize(
-    ("break_", "reason"),
+    ("break_", "line", "reason"),
     [
-        pytest.param(lambda to: _route(to, **method("pkg.(A", regex=True)), "pkg.(A", id="method"),
-        pytest.param(lambda to: _route(to, headers=headers_of(regex=True, x="(")), "(", id="header"),
-        pytest.param(_with_a_word_for_a_number, "expected a number", id="type"),
+        pytest.param(lambda to: _route(to, **method("pkg.(A", regex=True)), 14, "pkg.(A", id="method"),
+        pytest.param(lambda to: _route(to, headers=headers_of(regex=True, x="(")), 16, "(", id="header"),
+        pytest.param(_with_a_word_for_a_number, 18, "expected a number", id="type"),
     ],
 )
 def test_a_route_that_breaks_keeps_its_last_good_version(
-    break_: Callable[[str], Manifest], reason: str, serve: Serve, files: Files, steer: Steer, connect: Connect
+    break_: Callable[[str], Manifest],
+    line: int,
+    reason: str,
+    serve: Serve,
+    files: Files,
+    steer: Steer,
+    connect: Connect,
 ) -> None:
     """A regular expression that is none, or a value of the wrong type; another Service's calls go on all the time."""
     _, before, after, other = serve("backend", "before", "after", "other")
@@ -45,7 +51,7 @@ def test_a_route_that_breaks_keeps_its_last_good_version(
         load.settle(other)
         channel.reach(before, method="/pkg.A/Get")
         files.write("route.yaml", break_("after"))
-        plane.wait_for_problem("/route.yaml:1", reason)
+        plane.wait_for_problem(f"/route.yaml:{line}", reason)
         assert {answer.backend for answer in channel.call(10, method="/pkg.A/Get")} == {before}
         files.write("route.yaml", _route("after"))
         channel.reach(after, method="/pkg.A/Get")
@@ -55,16 +61,19 @@ def test_a_route_that_breaks_keeps_its_last_good_version(
 
 
 @pytest.mark.parametrize(
-    ("sections", "reason"),
+    ("sections", "line", "reason"),
     [
-        pytest.param({"retri": {"codes": ["Unavailable"]}}, "unknown field 'retri'", id="section"),
-        pytest.param({"retry": {"codes": ["Unavailable"], "tries": 2}}, "unknown field 'tries'", id="field"),
-        pytest.param({"retry": {"codes": ["Unknown"]}}, "unknown value 'Unknown'", id="value"),
-        pytest.param({"fault": {}}, "give delay or abort", id="rule"),
+        pytest.param({"retri": {"codes": ["Unavailable"]}}, 11, "unknown field 'retri'", id="section"),
+        pytest.param(
+            {"retry": {"codes": ["Unavailable"], "tries": 2}}, 14, "unknown field 'tries'", id="field"
+        ),
+        pytest.param({"retry": {"codes": ["Unknown"]}}, 13, "unknown value 'Unknown'", id="value"),
+        pytest.param({"fault": {}}, 11, "give delay or abort", id="rule"),
     ],
 )
 def test_a_policy_that_breaks_keeps_its_last_good_version(
     sections: dict[str, Any],
+    line: int,
     reason: str,
     backends: Backends,
     serve: Serve,
@@ -87,7 +96,7 @@ def test_a_policy_that_breaks_keeps_its_last_good_version(
 
     assert attempts() == 3
     files.write("policy.yaml", traffic_policy("p", "backend", **sections))
-    plane.wait_for_problem("/policy.yaml:1", reason)
+    plane.wait_for_problem(f"/policy.yaml:{line}", reason)
     assert attempts() == 3
     files.write("policy.yaml", traffic_policy("p", "backend", retry={"codes": ["Unavailable"]}))
     until(lambda: attempts() == 2, "the mended policy")

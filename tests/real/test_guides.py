@@ -4,6 +4,8 @@ The manifests are those of docs/guides, word for word; only the endpoints are ou
 """
 
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 
 import grpc
 from envoy.config.core.v3.base_pb2 import Node
@@ -11,6 +13,7 @@ from tests.real.conftest import Connect, Steer
 from tests.support import guide
 from tests.support.backend import Backends
 from tests.support.deadline import until
+from tests.support.grpc_client import Answer
 from tests.support.manifest import NAMESPACE, Endpoint, Files, slices
 from tests.support.sample import assert_shares, counted, meet
 
@@ -58,7 +61,7 @@ def test_a_small_zone_spills_what_it_cannot_carry(
 def test_clients_see_seven_of_twenty_endpoints(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """subsets.md: those of one bucket the same ones, another bucket others; which ones follows from the bucket alone."""
+    """subsets.md: those of one bucket the same ones, another bucket others, by the bucket alone."""
     addresses = backends.open(20)
     guide.publish(files, "subsets")
     files.write("endpoints.yaml", *slices("backend", addresses, "grpc"))
@@ -83,7 +86,10 @@ def test_clients_see_seven_of_twenty_endpoints(
 def test_a_canary_gets_its_share_and_its_testers_and_is_rolled_forward_and_back(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """canary.md: a tenth of 1,000 calls; a header decides for all; no call fails while weights change."""
+    """canary.md: a tenth of 1,000 calls; a header decides for all; no call fails while weights change.
+
+    Where a weight leaves 0 a call of grpc-go may fail, as the guide says: it takes a route before the new cluster.
+    """
     guide.publish(files, "canary")
     _, v1, v2 = open_for(backends, files, "backend", "backend-v1", "backend-v2")
     channel = connect(steer()).dial(TARGET)
@@ -92,13 +98,26 @@ def test_a_canary_gets_its_share_and_its_testers_and_is_rolled_forward_and_back(
     assert counted(channel.call(50, metadata={"x-canary": "true"})) == {v2: 50}
     *services, route = guide.documents("canary")
     split = route["spec"]["rules"][1]["backendRefs"]
+
+    def weigh(*weights: int) -> None:
+        for backend, weight in zip(split, weights, strict=True):
+            backend["weight"] = weight
+        files.write("canary-0.yaml", *services, route)
+
     with channel.load(rate=200) as load:
-        for weights, answering in (((50, 50), {v1, v2}), ((0, 100), {v2}), ((100, 0), {v1})):
-            for backend, weight in zip(split, weights, strict=True):
-                backend["weight"] = weight
-            files.write("canary-0.yaml", *services, route)
-            load.settle(*answering)
+        for old, new in ((10, 90), (90, 10), (10, 90)):
+            weigh(old, new)
+            # Of 100 calls 90, and 70 are six standard deviations fewer.
+            most = v1 if old > new else v2
+            load.wait(partial(_mostly, most), f"most answers of {most}")
+        weigh(0, 100)
+        load.settle(v2)
     assert load.failures == []
+
+
+def _mostly(backend: str, answers: Sequence[Answer]) -> bool:
+    newest = answers[-100:]
+    return len(newest) == 100 and sum(answer.backend == backend for answer in newest) > 70
 
 
 def test_a_namespace_has_a_route_of_its_own(

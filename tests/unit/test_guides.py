@@ -1,4 +1,4 @@
-"""The guides say what is so: their manifests would be served, their numbers are those of the code, their lists are whole."""
+"""The guides say what is so: their manifests are served, their numbers are those of the code, their lists are whole."""
 
 import inspect
 import math
@@ -137,7 +137,7 @@ def test_the_table_of_clients_is_that_of_the_code() -> None:
 
 def _since(library: Library, feature: Feature) -> str:
     if library is Library.ENVOY or not Client(library).can(feature):
-        return "yes" if Client(library).can(feature) else "–"
+        return "yes" if Client(library).can(feature) else "\N{EN DASH}"
     minor = next(minor for minor in range(200) if Client(library, (1, minor)).can(feature))
     return f"1.{minor}"
 
@@ -177,7 +177,7 @@ def test_explain_says_what_the_guide_shows(tmp_path: Path, capsys: pytest.Captur
     assert main([*shown[0].split(), "--files", str(tmp_path)]) == 0
     said = iter(capsys.readouterr().out.splitlines())
     lines = shown[1].splitlines()
-    assert len(lines) == 8
+    assert len(lines) == 9
     for line in lines:
         assert line in said, line
 
