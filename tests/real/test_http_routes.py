@@ -113,4 +113,4 @@ def test_beside_a_grpcroute_an_httproute_is_not_used(
         load.settle(grpc_backend)
         files.remove("grpc.yaml")
         load.settle(http_backend)
-    assert load.failures == []
+    assert load.lost == []

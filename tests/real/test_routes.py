@@ -105,7 +105,7 @@ def test_a_route_comes_changes_and_goes_without_a_failed_call(
             load.settle(*backends)
         files.remove("route.yaml")
         load.settle(own)
-    assert load.failures == []
+    assert load.lost == []
 
 
 def test_a_route_and_its_new_backend_may_come_in_any_order(

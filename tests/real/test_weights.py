@@ -60,3 +60,24 @@ def test_the_share_of_a_backend_that_does_not_exist_fails_and_holds_nothing_up(
     codes = Counter(answer.code for answer in answers)
     assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
     _assert_share(codes[grpc.StatusCode.UNAVAILABLE], 1000, 0.3)
+
+
+def test_a_backend_that_had_a_weight_of_0_gets_its_share_without_a_failed_call(
+    serve: Serve, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """Clients know it by then: grpc-go 1.85 loses calls when a route names a backend for the first time."""
+    old, new = serve("old", "new")
+    files.write("parent.yaml", service("backend", {"": 50051}))
+    files.write(
+        "route.yaml", grpc_route("canary", "backend", rule(backend_ref("old"), backend_ref("new", 0)))
+    )
+    channel = connect(steer()).dial(TARGET)
+    channel.wait_for_answer()
+    with channel.load(rate=400) as load:
+        load.settle(old)
+        for _ in range(10):
+            for weights, backends in (((1, 1), (old, new)), ((0, 1), (new,)), ((1, 0), (old,))):
+                refs = [backend_ref("old", weights[0]), backend_ref("new", weights[1])]
+                files.write("route.yaml", grpc_route("canary", "backend", rule(*refs)))
+                load.settle(*backends)
+    assert load.failures == []

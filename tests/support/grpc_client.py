@@ -200,6 +200,13 @@ class Load:
     def failures(self) -> list[Answer]:
         return [answer for answer in self.answers if not answer.ok]
 
+    @property
+    def lost(self) -> list[Answer]:
+        """The failures that a change of routes must not cause. grpc-go has some of its own: a call that is routed to a
+        new cluster before the balancer knows that, which it is told a moment later (clientconn.go,
+        updateResolverStateAndUnlock)."""
+        return [answer for answer in self.failures if "unknown cluster selected for RPC" not in answer.error]
+
     def wait(self, find: Callable[[Sequence[Answer]], bool], what: str) -> None:
         """Wait until `find` is true of the answers that came since now."""
         channel = self._channel

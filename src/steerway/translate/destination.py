@@ -51,6 +51,13 @@ def resolve(service: Service, port: Port, namespace: str, find: Find, domain: st
     return [_resolve(match, rule, port, namespace, find, domain) for match, rule in table]
 
 
+def spare(port: Port, namespace: str, find: Find, domain: str) -> list[str]:
+    """The clusters of backends that get nothing yet: a weight of 0 is the word that they are to come."""
+    table = port.routing.table(namespace) or ()
+    named = {backend.to for _, rule in table for backend in rule.backends if not backend.weight} - {None}
+    return sorted(canonical(to, domain) for to in named if to and visible(to, namespace, find) is not None)
+
+
 def dependencies(port: Port) -> Iterator[ServiceId]:
     """The services that the destinations of a port depend on, besides its own."""
     for table in port.routing.tables:

@@ -125,8 +125,9 @@ class GrpcDialect:
 
         def build(namespace: Hashable) -> Resource:
             found = destination.resolve(service, port, str(namespace or ""), self._find, self._domain)
-            named = tuple((type_url.CLUSTER, cluster) for cluster in route.clusters(found))
-            return Resource(route.build(name, found), named, scope)
+            spare = destination.spare(port, str(namespace or ""), self._find, self._domain)
+            named = tuple((type_url.CLUSTER, cluster) for cluster in route.clusters(found, spare))
+            return Resource(route.build(name, found, spare), named, scope)
 
         backends = (self._find(id) for id in destination.dependencies(port))
         limited = any(

@@ -5,7 +5,7 @@ POST without query parameters, is left out. What they must not pass over, as a r
 cluster without endpoints.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from envoy.config.route.v3 import route_components_pb2 as components
@@ -21,23 +21,28 @@ from steerway.translate.packing import duration, uint32
 LEAST_BACKOFF_SECONDS = 0.005
 """The shortest wait before a retry that gRPC clients are told of."""
 
+_NEVER = Match(How.EXACT, "/steerway.Nobody/Calls")
 _NOWHERE = Destination(Match(), (Share(BLACKHOLE, 1),), NOTHING)
 
 
-def build(name: str, destinations: Iterable[Destination]) -> bytes:
-    """A RouteConfiguration with one virtual host.
+def build(name: str, destinations: Iterable[Destination], spare: Sequence[str] = ()) -> bytes:
+    """A RouteConfiguration with one virtual host. Clients get to know the `spare` clusters and connect to them, without
+    a call: grpc-go 1.85 loses calls to a cluster that a route names for the first time.
 
     The domain is `*`, because one route serves all aliases of the service, and clients match domains against the
     target as it was dialled, port included (gRFC A27).
     """
     routes = [route for found in _kept(destinations) for route in _routes(found)]
+    if spare:
+        never = Destination(_NEVER, tuple(Share(cluster, 1) for cluster in spare), NOTHING)
+        routes += _routes(never)
     host = components.VirtualHost(name=name, domains=["*"], routes=routes)
     return serialize(route_pb2.RouteConfiguration(name=name, virtual_hosts=[host]))
 
 
-def clusters(destinations: Iterable[Destination]) -> list[str]:
+def clusters(destinations: Iterable[Destination], spare: Sequence[str] = ()) -> list[str]:
     """The clusters that the configuration names."""
-    return sorted({share.cluster for found in _kept(destinations) for share in _shares(found)})
+    return sorted({*spare, *(share.cluster for found in _kept(destinations) for share in _shares(found))})
 
 
 def _kept(destinations: Iterable[Destination]) -> list[Destination]:

@@ -12,7 +12,7 @@ from steerway.catalog.model import Port, Service
 from steerway.catalog.policy import NOTHING, Algorithm, Balancing, Fault, Policy, Retry, Session
 from steerway.catalog.route import How, Match, Routing
 from steerway.catalog.traffic import of_object
-from steerway.translate.destination import BLACKHOLE, Destination, Share, dependencies, resolve
+from steerway.translate.destination import BLACKHOLE, Destination, Share, dependencies, resolve, spare
 
 PORT = 50051
 RING = Balancing(Algorithm.RING_HASH)
@@ -58,6 +58,14 @@ def test_requests_are_shared_by_weight() -> None:
     """Weights stay as they are; one of 0 is not named at all, since a client waits for what it is told of."""
     rules = rule(backend("a", 70), backend("b", 30), backend("c", 0))
     assert shares(rules, others=(other("a"), other("b"), other("c"))) == [("a.shop", 70), ("b.shop", 30)]
+
+
+def test_a_backend_with_a_weight_of_0_is_one_to_come() -> None:
+    """If these clients are told of it: one that nobody serves must not be named."""
+    port = port_of(rule(backend("a", 1), backend("b", 0), backend("nobody", 0)))
+    known = {each.id: each for each in (other("a"), other("b"))}
+    found = [spare(port, "shop", get, "cluster.local") for get in (known.get, {}.get)]
+    assert found == [["b.shop.svc.cluster.local:50051"], []]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 from envoy.config.route.v3 import route_components_pb2 as components
 from envoy.config.route.v3 import route_pb2
 from tests.support import client_rules
+from tests.support.mesh import everything
 from tests.support.route_example import (
     BACKEND,
     Json,
@@ -250,3 +251,16 @@ class TestPolicy:
         """By the names that they have in the Listener."""
         (found,) = judged(to("a", Policy.by("x", session=Session("s"))))
         assert list(found.typed_per_filter_config) == ["envoy.filters.http.stateful_session"]
+
+
+def test_a_backend_with_a_weight_of_0_is_known_to_clients_and_gets_no_call() -> None:
+    """By a route that no call matches; one that does not exist is not named at all."""
+    body = route.build("r", [everything("a")], ["b", "c"])
+    *_, last = route_pb2.RouteConfiguration.FromString(body).virtual_hosts[0].routes
+    assert last.match.path == "/steerway.Nobody/Calls"
+    assert [(each.name, each.weight.value) for each in last.route.weighted_clusters.clusters] == [
+        ("b", 1),
+        ("c", 1),
+    ]
+    assert route.clusters([everything("a")], ["b", "a"]) == ["a", "b"]
+    assert client_rules.refusals(type_url.ROUTE, "r", body) == []
