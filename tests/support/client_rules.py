@@ -5,6 +5,7 @@ the gRFC named beside it. A rule holds for all clients when it names none.
 """
 
 import ipaddress
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from envoy.config.core.v3 import base_pb2, config_source_pb2, health_check_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2
+from envoy.extensions.filters.http.fault.v3 import fault_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.extensions.load_balancing_policies.ring_hash.v3 import ring_hash_pb2
@@ -24,6 +26,8 @@ from google.protobuf.any_pb2 import Any as Any_
 
 UINT32_MAX = 2**32 - 1
 RETRIED = {"cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable"}
+_TOKEN = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]])*\]|.", re.DOTALL)
+"""What is quoted, an escape, a class of characters, or a character."""
 HIDDEN_LIMIT = 1024
 """Concurrent requests per cluster when no threshold says otherwise (gRFC A32)."""
 
@@ -98,8 +102,7 @@ def _route_entry(route: route_components_pb2.Route) -> Iterator[str]:
         elif policy.HasField("header") and not policy.header.header_name:
             yield "C-core: a hash policy of a header without a name"
     for name, config in route.typed_per_filter_config.items():
-        if not config.Is(route_components_pb2.FilterConfig.DESCRIPTOR):
-            yield f"{name}: a client that does not know the filter refuses what is not marked optional (gRFC A39)"
+        yield from _override(name, config)
     if route.match.query_parameters:
         yield "Node: query_parameters are taken as if they were not there"
     if route.WhichOneof("action") != "route":
@@ -119,11 +122,27 @@ def _route_entry(route: route_components_pb2.Route) -> Iterator[str]:
         yield f"cluster_specifier {specifier} {route.route.cluster!r}: the route is ignored, or its calls hang"
 
 
+def _override(name: str, config: Any_) -> Iterator[str]:
+    """What a route says to a filter (gRFC A39): bare where all clients know the filter, else marked as optional."""
+    wrapper = route_components_pb2.FilterConfig()
+    wrapped = config.Unpack(wrapper)
+    known = (wrapper.config if wrapped else config).Is(fault_pb2.HTTPFault.DESCRIPTOR)
+    if known and wrapped:
+        yield f"Node: {name} is known, and not looked for in a FilterConfig"
+    if not known and not (wrapped and wrapper.is_optional):
+        yield f"{name}: a client that does not know the filter refuses what is not marked optional (gRFC A39)"
+
+
 def _regex(regex: str) -> Iterator[str]:
     try:
         re2.compile(regex)
     except re2.error:
         yield f"{regex!r} is nothing that RE2 compiles: refused, and a crash of grpc-js"
+    depth = 0
+    for token in _TOKEN.findall(regex):
+        depth += (token == "(") - (token == ")")
+        if token == "|" and not depth:
+            yield f"Node: {regex!r} is taken for ^{regex}$, which matches more"
 
 
 def _header(header: route_components_pb2.HeaderMatcher) -> Iterator[str]:
@@ -156,6 +175,8 @@ def _policies(found: cluster_pb2.LoadBalancingPolicy) -> Iterator[str]:
         ring, locality = ring_hash_pb2.RingHash(), wrr_locality_pb2.WrrLocality()
         if config.Unpack(ring) and ring.hash_function != ring_hash_pb2.RingHash.XX_HASH:
             yield "Go, Java, Node: a ring with another hash function than XX_HASH"
+        if ring.HasField("minimum_ring_size") or ring.HasField("maximum_ring_size"):
+            yield "Node: the size of a ring in the list is read as text, and refused"
         if config.Unpack(locality):
             yield from _policies(locality.endpoint_picking_policy)
     last = found.policies[-1].typed_extension_config.typed_config if found.policies else Any_()

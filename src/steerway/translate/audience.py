@@ -20,7 +20,8 @@ identity.
 import functools
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 from envoy.config.core.v3 import base_pb2
@@ -51,9 +52,27 @@ _NAMESPACE_KEYS = ("NAMESPACE", "namespace", "K8S_NAMESPACE", "POD_NAMESPACE")
 """Metadata keys in use: Istio's and our own bootstrap, hand-written files, Google's samples, the downward API."""
 _PLACE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_KEPT_NODES = 4096
+_KEPT_BYTES = 2048
+"""Of a Node: those of gRPC clients are shorter. Memory must not grow with what clients claim of themselves."""
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
-@functools.lru_cache(maxsize=4096)
+def _kept(
+    function: Callable[Concatenate[bytes, _P], _R],
+) -> Callable[Concatenate[bytes, _P], _R]:
+    """Remember the answers for short Nodes; a client opens streams again and again, and so do its likes."""
+    remembered = functools.lru_cache(maxsize=_KEPT_NODES)(function)
+
+    @functools.wraps(function)
+    def ask(node: bytes, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return (remembered if len(node) <= _KEPT_BYTES else function)(node, *args, **kwargs)
+
+    return ask
+
+
+@_kept
 def classify(node: bytes, default_namespace: str, told_namespace: str = "") -> str:
     """The audience of a client. `node` is a serialised envoy.config.core.v3.Node; a hostile one never raises.
 
@@ -87,7 +106,6 @@ def of_client(client: Client, namespace: str) -> str:
     return f"{_kind(client, SIDECAR)}/{namespace}"
 
 
-@functools.lru_cache(maxsize=65536)
 def bucket_of(node: bytes, host: str, buckets: int) -> int | None:
     """The bucket of a client, the same on every replica and after every start; None where clients are not divided.
 
@@ -99,20 +117,20 @@ def bucket_of(node: bytes, host: str, buckets: int) -> int | None:
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest()) % buckets
 
 
-@functools.lru_cache(maxsize=4096)
+@_kept
 def claimed_zone(node: bytes) -> str:
     """The zone that a client says it is in (`Node.locality`); "" when it says none, or one that is no label value."""
     zone: str = _claims(node).locality.zone
     return zone if _PLACE.fullmatch(zone) else ""
 
 
-@functools.lru_cache(maxsize=4096)
+@_kept
 def claimed_namespace(node: bytes) -> str:
     """The namespace that a client says it is in, for `access` to hold against who it is; "" when it says none."""
     return _namespace(_claims(node))
 
 
-@functools.lru_cache(maxsize=4096)
+@_kept
 def client_of(node: bytes) -> Client:
     """The library and version that a client says it is."""
     return clients.of_node(_claims(node))
@@ -173,6 +191,11 @@ def level_of(audience: str) -> str:
 def keeps_draining(audience: str) -> bool:
     """Whether a client can make use of endpoints that are draining: for sessions (gRFC A55), and as Envoy does."""
     return dialect_of(audience) == ENVOY or _kind_of(audience).partition("-")[0] == Library.CORE.value
+
+
+def ends_early(audience: str) -> bool:
+    """Whether a client ends calls before a time-out that it is told of."""
+    return dialect_of(audience) == GRPC and _kind_of(audience).partition("-")[0] == Library.CORE.value
 
 
 def reports_load(audience: str) -> bool:

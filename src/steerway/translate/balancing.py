@@ -10,7 +10,6 @@ from envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v
 )
 from envoy.extensions.load_balancing_policies.least_request.v3 import least_request_pb2
 from envoy.extensions.load_balancing_policies.pick_first.v3 import pick_first_pb2
-from envoy.extensions.load_balancing_policies.ring_hash.v3 import ring_hash_pb2
 from envoy.extensions.load_balancing_policies.round_robin.v3 import round_robin_pb2
 from envoy.extensions.load_balancing_policies.wrr_locality.v3 import wrr_locality_pb2
 from google.protobuf import wrappers_pb2
@@ -48,23 +47,15 @@ def apply(cluster: cluster_pb2.Cluster, wanted: Balancing | None, level: str) ->
 
 
 def _ring(cluster: cluster_pb2.Cluster, wanted: Balancing) -> None:
-    least = wrappers_pb2.UInt64Value(value=wanted.minimum_ring)
-    most = wrappers_pb2.UInt64Value(value=wanted.maximum_ring)
+    """In the enum alone, which every client reads alike: grpc-js-xds 1.14 refuses the sizes of a ring in the list."""
     cluster.lb_policy = cluster_pb2.Cluster.RING_HASH
     cluster.ring_hash_lb_config.CopyFrom(
         cluster_pb2.Cluster.RingHashLbConfig(
-            minimum_ring_size=least,
-            maximum_ring_size=most,
+            minimum_ring_size=wrappers_pb2.UInt64Value(value=wanted.minimum_ring),
+            maximum_ring_size=wrappers_pb2.UInt64Value(value=wanted.maximum_ring),
             hash_function=cluster_pb2.Cluster.RingHashLbConfig.XX_HASH,
         )
     )
-    ring = ring_hash_pb2.RingHash(
-        # Go, Java and Node refuse DEFAULT_HASH.
-        hash_function=ring_hash_pb2.RingHash.XX_HASH,
-        minimum_ring_size=least,
-        maximum_ring_size=most,
-    )
-    cluster.load_balancing_policy.CopyFrom(listed(ring))
 
 
 def weighted(orca: OrcaWeights) -> weighted_pb2.ClientSideWeightedRoundRobin:

@@ -7,6 +7,7 @@ where old ones would refuse something, by place and bucket where assignments dif
 
 import functools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from steerway.catalog import assignment
@@ -21,6 +22,8 @@ from steerway.translate import cluster, destination, endpoint, http_filter, list
 from steerway.translate.answer import Content, Plan, Reason, Resource, same
 from steerway.translate.destination import BLACKHOLE, Destination, Find
 
+_EARLY_SECONDS = 2.0
+"""grpc/grpc 34547 and 40633: between one and two in each process of C-core, seen in 1.85."""
 _TYPES = (type_url.LISTENER, type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)
 _Build = Callable[[Hashable], Resource]
 
@@ -116,26 +119,34 @@ class GrpcDialect:
     def _routes(
         self, name: str, target: names.Target, service: Service, port: Port, scope: str
     ) -> tuple[Differ, _Build]:
+        only: list[Destination] = []
         if target.pod:
             own = destination.Share(target.canonical(port.number, self._domain), 1, port.policy)
-            only = Destination(Match(), (own,), port.policy)
-            return _ALIKE, lambda _: Resource(
-                route.build(name, [only]), ((type_url.CLUSTER, own.cluster),), scope
-            )
+            only = [Destination(Match(), (own,), port.policy)]
 
-        def build(namespace: Hashable) -> Resource:
-            found = destination.resolve(service, port, str(namespace or ""), self._find, self._domain)
-            spare = destination.spare(port, str(namespace or ""), self._find, self._domain)
+        def build(variant: Hashable) -> Resource:
+            namespace, early = variant if isinstance(variant, tuple) else ("", False)
+            found, spare = only, []
+            if not target.pod:
+                found = destination.resolve(service, port, namespace, self._find, self._domain)
+                spare = destination.spare(port, namespace, self._find, self._domain)
+            if early:
+                found = [_prolonged(each) for each in found]
             named = tuple((type_url.CLUSTER, cluster) for cluster in route.clusters(found, spare))
             return Resource(route.build(name, found, spare), named, scope)
 
-        backends = (self._find(id) for id in destination.dependencies(port))
-        limited = any(
+        backends = [] if target.pod else [self._find(id) for id in destination.dependencies(port)]
+        by_space = (not target.pod and bool(port.routing.consumers)) or any(
             found is not None and (found.exported_to is not None or found.private) for found in backends
         )
-        if not (port.routing.consumers or limited):
-            return _ALIKE, build
-        return Differ(audiences.NAMESPACE_PARTS, audiences.namespace_of), build
+        timed = _is_timed(port, backends)
+
+        def differ(user: str) -> Hashable:
+            return audiences.namespace_of(user) if by_space else "", timed and audiences.ends_early(user)
+
+        if by_space:
+            return Differ(audiences.NAMESPACE_PARTS, differ), build
+        return Differ(audiences.KIND_PARTS, differ) if timed else _ALIKE, build
 
     def _clusters(self, name: str, service: Service, port: Port, scope: str) -> tuple[Differ, _Build]:
         balancing = port.policy.balancing
@@ -206,6 +217,22 @@ def _contents(
             continue
         found[at] = made(differ.variant(at))
     return found
+
+
+def _is_timed(port: Port, backends: Iterable[Service | None]) -> bool:
+    """Whether any call of a port may have a time-out."""
+    policies = [port.policy, *(rule.policy for table in port.routing.tables for _, rule in table)]
+    policies += [each.policy for service in backends if service is not None for each in service.ports]
+    return any(policy.timeout_seconds for policy in policies)
+
+
+def _prolonged(found: Destination) -> Destination:
+    """For clients that count a time-out from one to two seconds before the call began: they end it up to a second late
+    then, where they would else end calls that nobody wants ended, short ones always."""
+    seconds = found.policy.timeout_seconds
+    if not seconds:
+        return found
+    return replace(found, policy=replace(found.policy, timeout_seconds=seconds + _EARLY_SECONDS))
 
 
 def _made(build: _Build, variant: Hashable) -> Content:

@@ -1,7 +1,8 @@
 """HTTP filters for gRPC clients and Envoy: which ones a listener has, and what a route says to each.
 
 A filter stands in the listener with nothing to do, and routes give it something (`typed_per_filter_config`). All but
-the router are optional, in the listener and in routes: a client that does not know one passes it over.
+the router are optional, in the listener and, where not every client knows them, in routes: a client that does not know
+one passes it over.
 """
 
 from collections.abc import Iterable
@@ -47,7 +48,8 @@ def of_route(policy: Policy) -> dict[str, Any]:
     """What a route says to its filters, by their names."""
     found: dict[str, Any] = {}
     if policy.fault is not None:
-        found[FAULT] = _optional(pack(_fault(policy.fault)))
+        # As it is: all clients know this filter, and grpc-js-xds 1.14 refuses one that it knows in a FilterConfig.
+        found[FAULT] = pack(_fault(policy.fault))
     if policy.session is not None:
         found[SESSION] = _optional(pack(_session(policy.session)))
     return found

@@ -113,8 +113,8 @@ def _of_destination(found: Destination, client: Client) -> Iterator[str]:
     yield from (where + said for said in _missing(client, *features))
     yield from (where + said for said in _hashing(found.shares, client))
     if found.policy.timeout_seconds and client.library is Library.CORE and client.can(Feature.TIMEOUT):
-        # grpc/grpc 34547 and 40633, seen in 1.85.
-        yield f"{where}exact timeouts are not supported by {client}: calls end one to two seconds early"
+        # grpc/grpc 34547 and 40633, seen in 1.85: it is told two seconds more, of which it takes one to two off.
+        yield f"{where}exact timeouts are not supported by {client}: calls end up to a second late"
 
 
 def _matching(match: Match) -> Iterator[Feature]:

@@ -70,7 +70,7 @@ def _matches(match: Match) -> Iterator[components.RouteMatch]:
         if how is How.EXACT:
             found.path = path
         elif how is How.REGEX:
-            found.safe_regex.regex = path
+            found.safe_regex.regex = _whole(path)
         else:
             found.prefix = path
         yield found
@@ -90,9 +90,14 @@ def _header(match: ValueMatch) -> components.HeaderMatcher:
     """In the fields that clients before gRFC A63 read, too."""
     if match.how is How.REGEX:
         found = components.HeaderMatcher(name=match.name)
-        found.safe_regex_match.regex = match.value
+        found.safe_regex_match.regex = _whole(match.value)
         return found
     return components.HeaderMatcher(name=match.name, exact_match=match.value)
+
+
+def _whole(regex: str) -> str:
+    """grpc-js-xds 1.14 takes `a|b` for `^a|b$`, which matches what only begins with `a`, or ends with `b`."""
+    return f"(?:{regex})" if "|" in regex else regex
 
 
 def _action(found: Destination) -> components.RouteAction:

@@ -1,5 +1,6 @@
 """Which clients see the same thing: a Node becomes an audience, and nothing in a Node can do more than that."""
 
+import tracemalloc
 from collections import Counter
 from typing import Any
 
@@ -214,3 +215,20 @@ def test_audiences_widen_part_by_part() -> None:
     """From the client's own audience to everybody."""
     assert list(audience.widening("grpc/plain/shop")) == ["grpc/plain/shop", "grpc/plain", "grpc", ""]
     assert list(audience.widening("")) == [""]
+
+
+def test_long_nodes_are_not_kept() -> None:
+    """What thousands of clients claim of themselves, at the length that the engine takes, is no memory of ours."""
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            claims = base_pb2.Node(id=f"{number}-{'x' * 200_000}").SerializeToString()
+            audience.classify(claims, "default")
+            audience.bucket_of(claims, "10.0.0.1", 16)
+            audience.claimed_zone(claims)
+            audience.claimed_namespace(claims)
+            audience.client_of(claims)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 2 << 20

@@ -9,7 +9,6 @@ from envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v
     client_side_weighted_round_robin_pb2 as weighted_pb2,
 )
 from envoy.extensions.load_balancing_policies.least_request.v3 import least_request_pb2
-from envoy.extensions.load_balancing_policies.ring_hash.v3 import ring_hash_pb2
 from envoy.extensions.load_balancing_policies.wrr_locality.v3 import wrr_locality_pb2
 from tests.support import client_rules
 
@@ -111,17 +110,14 @@ def test_weighted_round_robin_has_its_times() -> None:
 
 
 @pytest.mark.parametrize("level", ["", "a42"])
-def test_a_ring_is_said_twice(level: str) -> None:
-    """In the enum for clients that do not know the list, and in the list with its hash function, without which Go, Java
-    and Node refuse it."""
+def test_a_ring_is_said_in_the_enum(level: str) -> None:
+    """For clients that do not know the list, and for grpc-js-xds 1.14, which refuses the sizes of a ring there."""
     found = built(Balancing(Algorithm.RING_HASH, minimum_ring=7, maximum_ring=77), level)
     assert found.lb_policy == RING_HASH
-    ring = first(found.load_balancing_policy, ring_hash_pb2.RingHash())
-    assert (ring.minimum_ring_size.value, ring.maximum_ring_size.value) == (7, 77)
-    assert ring.hash_function == ring_hash_pb2.RingHash.XX_HASH
-    old = found.ring_hash_lb_config
-    assert (old.minimum_ring_size.value, old.maximum_ring_size.value) == (7, 77)
-    assert listed(found.load_balancing_policy) == ["RingHash"]
+    config = found.ring_hash_lb_config
+    assert (config.minimum_ring_size.value, config.maximum_ring_size.value) == (7, 77)
+    assert config.hash_function == cluster_pb2.Cluster.RingHashLbConfig.XX_HASH
+    assert not found.HasField("load_balancing_policy")
 
 
 def test_clients_from_before_rings_get_none() -> None:

@@ -8,11 +8,13 @@ from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import health_check_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
-from envoy.config.route.v3 import route_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2
+from envoy.extensions.filters.http.cors.v3 import cors_pb2
+from envoy.extensions.filters.http.fault.v3 import fault_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.extensions.load_balancing_policies.least_request.v3 import least_request_pb2
 from envoy.extensions.load_balancing_policies.ring_hash.v3 import ring_hash_pb2
-from google.protobuf.wrappers_pb2 import UInt32Value
+from google.protobuf.wrappers_pb2 import UInt32Value, UInt64Value
 from tests.support import client_rules
 from tests.support.mesh import everything, groups
 
@@ -97,6 +99,12 @@ CHANGES: list[tuple[str, str, Change]] = [
     ),
     (type_url.ROUTE, "route-bad-regex", entry(lambda m: setattr(m.match.safe_regex, "regex", "("))),
     (type_url.ROUTE, "route-lookahead", entry(lambda m: setattr(m.match.safe_regex, "regex", "(?=a)"))),
+    (type_url.ROUTE, "route-regex-of-either", entry(lambda m: setattr(m.match.safe_regex, "regex", "(/a)|/[|]"))),
+    (
+        type_url.ROUTE,
+        "hm-regex-of-either",
+        entry(lambda m: setattr(m.match.headers.add(name="a").safe_regex_match, "regex", "a|b")),
+    ),
     (type_url.ROUTE, "hm-no-specifier", entry(lambda m: m.match.headers.add(name="a"))),
     (type_url.ROUTE, "hm-contains", entry(lambda m: m.match.headers.add(name="a", contains_match="b"))),
     (
@@ -112,6 +120,8 @@ CHANGES: list[tuple[str, str, Change]] = [
         entry(lambda m: m.route.hash_policy.add().header.SetInParent()),
     ),
     (type_url.ROUTE, "override-unknown", entry(lambda m: m.typed_per_filter_config["a"].SetInParent())),
+    (type_url.ROUTE, "override-not-optional", entry(lambda m: override(m, cors_pb2.CorsPolicy(), optional=False))),
+    (type_url.ROUTE, "override-fault-wrapped", entry(lambda m: override(m, fault_pb2.HTTPFault()))),
     (
         type_url.ROUTE,
         "max-stream-duration-negative",
@@ -120,6 +130,16 @@ CHANGES: list[tuple[str, str, Change]] = [
     (type_url.CLUSTER, "cds-lbp-empty", lambda m: m.load_balancing_policy.SetInParent()),
     (type_url.CLUSTER, "cds-lbp-least-request-only", lambda m: policy(m, least_request_pb2.LeastRequest())),
     (type_url.CLUSTER, "cds-lbp-ring-hash-default-fn", lambda m: policy(m, ring_hash_pb2.RingHash())),
+    (
+        type_url.CLUSTER,
+        "cds-lbp-ring-hash-size",
+        lambda m: policy(
+            m,
+            ring_hash_pb2.RingHash(
+                hash_function=ring_hash_pb2.RingHash.XX_HASH, maximum_ring_size=UInt64Value(value=9)
+            ),
+        ),
+    ),
     (type_url.CLUSTER, "cds-outlier-unset", lambda m: m.outlier_detection.SetInParent()),
     (type_url.CLUSTER, "another name", lambda m: setattr(m, "name", "x")),
     (type_url.CLUSTER, "cds-static", lambda m: setattr(m, "type", cluster_pb2.Cluster.STATIC)),
@@ -176,6 +196,13 @@ CHANGES: list[tuple[str, str, Change]] = [
 def policy(found: cluster_pb2.Cluster, wanted: Any) -> None:
     """The only entry of `load_balancing_policy`."""
     found.load_balancing_policy.policies.add().typed_extension_config.typed_config.Pack(wanted)
+
+
+def override(found: route_components_pb2.Route, wanted: Any, optional: bool = True) -> None:
+    """What a route says to a filter, in a FilterConfig."""
+    config = route_components_pb2.FilterConfig(is_optional=optional)
+    config.config.Pack(wanted)
+    found.typed_per_filter_config["a"].Pack(config)
 
 
 def socket(each: Any) -> Any:

@@ -115,7 +115,7 @@ SECTIONS: list[tuple[str, Policy, Sequence[str], str]] = [
         "not tried again",
     ),
     ("", Policy(retry=Retry(("unavailable",)), fault=Fault(1.0, 1.0)), (), ""),
-    ("exact timeouts", Policy(timeout_seconds=1.0), (CORE,), "calls end one to two seconds early"),
+    ("exact timeouts", Policy(timeout_seconds=1.0), (CORE,), "calls end up to a second late"),
     ("", Policy(outlier_detection=OutlierDetection(), maximum_requests=1), (), ""),
     ("", Policy(zones=Zones(ZoneMode.SPILL), subset=Subset(), safety=Safety()), (), ""),
 ]

@@ -328,6 +328,26 @@ class TestPlaces:
         assert cluster.lb_policy == cluster_pb2.Cluster.RING_HASH
 
 
+class TestTimeouts:
+    """gRFC A31, and what C-core makes of it."""
+
+    @staticmethod
+    def told(mesh: Mesh, audience: str) -> float:
+        """Seconds."""
+        found = route_pb2.RouteConfiguration.FromString(mesh.get(type_url.ROUTE, CANONICAL, audience))
+        most = found.virtual_hosts[0].routes[0].route.max_stream_duration.max_stream_duration
+        return most.ToMilliseconds() / 1000
+
+    def test_c_core_is_told_two_seconds_more(self) -> None:
+        """It takes one to two off (grpc/grpc 34547); no limit stays none, and the route of the others is theirs."""
+        annotated = service(50051)
+        for value, expected in (("300ms", (0.3, 2.3)), ("0s", (0.0, 0.0))):
+            metadata = msgspec.structs.replace(annotated.metadata, annotations={"steerway.io/timeout": value})
+            mesh = Mesh(msgspec.structs.replace(annotated, metadata=metadata), endpoint_slice("10.0.0.1"))
+            assert (self.told(mesh, "grpc/go/shop"), self.told(mesh, CORE)) == expected
+            assert self.told(mesh, "grpc/core-a42/shop") == expected[1]
+
+
 class TestExternalNames:
     """A Service of type ExternalName is a cluster whose clients ask DNS."""
 
