@@ -11,8 +11,8 @@ from tests.support.manifest import Files, grpc_route, method, rule, target, traf
 
 TARGET = "xds:///backend.shop"
 TIMEOUT = "300ms"
-"""Less than the 1 to 2 s that C-core takes off a time-out that it did not get from its caller (grpc/grpc 34547): it must
-not end every call."""
+"""Less than the 1 to 2 s that C-core takes off a time-out that it did not get from its caller (grpc/grpc 34547): it
+must not end every call."""
 LONG_SECONDS = PATIENCE_SECONDS * 10
 """A client's own deadline that no test waits for."""
 

@@ -59,15 +59,14 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def _kept(
-    function: Callable[Concatenate[bytes, _P], _R],
-) -> Callable[Concatenate[bytes, _P], _R]:
+def _kept(function: Callable[Concatenate[bytes, _P], _R]) -> Callable[Concatenate[bytes, _P], _R]:
     """Remember the answers for short Nodes; a client opens streams again and again, and so do its likes."""
     remembered = functools.lru_cache(maxsize=_KEPT_NODES)(function)
 
-    @functools.wraps(function)
-    def ask(node: bytes, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        return (remembered if len(node) <= _KEPT_BYTES else function)(node, *args, **kwargs)
+    def ask(node: bytes, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        if len(node) > _KEPT_BYTES:
+            return function(node, *args, **kwargs)
+        return remembered(node, *args, **kwargs)  # type: ignore[arg-type]
 
     return ask
 

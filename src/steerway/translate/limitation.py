@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from steerway.catalog.model import Port, Service
 from steerway.catalog.policy import Algorithm, Balancing, HashKey, HashSource, Policy
-from steerway.catalog.route import Match, Rule
+from steerway.catalog.route import How, Match, Rule
 from steerway.translate import destination, route
 from steerway.translate.client import Client, Feature, Library
 from steerway.translate.destination import Destination, Find, Share
@@ -109,6 +109,7 @@ def _of_destination(found: Destination, client: Client) -> Iterator[str]:
     if rule is not None and rule.not_done:
         yield f"{where}filter {', '.join(rule.not_done)} is supported by no client: calls fail with UNAVAILABLE"
         return
+    yield from (where + said for said in _compiling(found.match, client))
     features = [*(() if rule is None else _changing(rule)), *_calling(found.policy)]
     yield from (where + said for said in _missing(client, *features))
     yield from (where + said for said in _hashing(found.shares, client))
@@ -122,6 +123,15 @@ def _matching(match: Match) -> Iterator[Feature]:
         yield Feature.HTTP_MATCH
     if any(header.name.endswith("-bin") for header in match.headers):
         yield Feature.BINARY_HEADER_MATCH
+
+
+def _compiling(match: Match, client: Client) -> Iterator[str]:
+    """grpc-js-xds 1.14: re2-wasm frees nothing of its 16 MiB, and every EDS update compiles the whole route again."""
+    if client.library is Library.NODE and How.REGEX in {match.how, *(header.how for header in match.headers)}:
+        yield (
+            f"{client} compiles the regular expression anew with each change of endpoints and never frees one: its "
+            "process ends after some thousands of changes"
+        )
 
 
 def _changing(rule: Rule) -> Iterable[Feature]:

@@ -99,7 +99,11 @@ CHANGES: list[tuple[str, str, Change]] = [
     ),
     (type_url.ROUTE, "route-bad-regex", entry(lambda m: setattr(m.match.safe_regex, "regex", "("))),
     (type_url.ROUTE, "route-lookahead", entry(lambda m: setattr(m.match.safe_regex, "regex", "(?=a)"))),
-    (type_url.ROUTE, "route-regex-of-either", entry(lambda m: setattr(m.match.safe_regex, "regex", "(/a)|/[|]"))),
+    (
+        type_url.ROUTE,
+        "route-regex-of-either",
+        entry(lambda m: setattr(m.match.safe_regex, "regex", "(/a)|/[|]")),
+    ),
     (
         type_url.ROUTE,
         "hm-regex-of-either",
@@ -120,7 +124,11 @@ CHANGES: list[tuple[str, str, Change]] = [
         entry(lambda m: m.route.hash_policy.add().header.SetInParent()),
     ),
     (type_url.ROUTE, "override-unknown", entry(lambda m: m.typed_per_filter_config["a"].SetInParent())),
-    (type_url.ROUTE, "override-not-optional", entry(lambda m: override(m, cors_pb2.CorsPolicy(), optional=False))),
+    (
+        type_url.ROUTE,
+        "override-not-optional",
+        entry(lambda m: override(m, cors_pb2.CorsPolicy(), optional=False)),
+    ),
     (type_url.ROUTE, "override-fault-wrapped", entry(lambda m: override(m, fault_pb2.HTTPFault()))),
     (
         type_url.ROUTE,

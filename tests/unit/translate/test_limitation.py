@@ -195,6 +195,18 @@ def test_a_rule_is_named_with_what_of_it_is_not_done(entry: Entry, beginning: st
     assert said(ENVOY, NOTHING, entry) == []
 
 
+@pytest.mark.parametrize(
+    "match",
+    [Match(How.REGEX, "/a.*"), Match(headers=(ValueMatch("x", How.REGEX, "a|b"),))],
+    ids=["path", "header"],
+)
+def test_a_regular_expression_is_more_than_grpc_js_can_bear_for_long(match: Match) -> None:
+    """It does match by it, until its process ends."""
+    (sentence,) = said(NODE, NOTHING, Entry(match, rule()))
+    assert sentence.startswith("HTTPRoute shop/r rule 0: grpc-js 1.14 compiles the regular expression anew")
+    assert [said(name, NOTHING, Entry(match, rule())) for name in CLIENTS if name != NODE] == [[]] * 4
+
+
 def test_what_is_honoured_of_a_rule_is_not_mentioned() -> None:
     """A POST is what every gRPC call is."""
     entry = Entry(Match(method="POST", headers=(ValueMatch("x", How.EXACT, "1"),)), rule())
