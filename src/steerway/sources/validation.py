@@ -15,13 +15,18 @@ from typing import TypeAlias
 
 from steerway.sources.fault import Fault, Path
 from steerway.sources.gateway import (
+    Filter,
     GRPCMatch,
     GRPCRoute,
     GRPCRule,
     HeaderMatch,
+    HeaderModifier,
     HTTPMatch,
     HTTPRoute,
     HTTPRule,
+    PathMatch,
+    Redirect,
+    Rewrite,
 )
 from steerway.sources.objects import Attached, Endpoint, EndpointSlice, Namespace, Service
 from steerway.sources.regular_expression import why_not
@@ -41,6 +46,12 @@ _SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
 # RFC 9110, 5.1: a field name is a token.
 _FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
 _REGULAR = "RegularExpression"
+_MAX_CHANGES = 16
+_MAX_VALUE = 4096
+_MAX_TEXT = 1024
+"""As the Gateway API has it: header changes of each kind, characters of a header's value, of a path or parameter."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 
 
 def first_fault(obj: Judged) -> Fault | None:
@@ -187,6 +198,10 @@ def _route(route: GRPCRoute | HTTPRoute) -> Iterator[Fault]:
         for index, match in enumerate(matches):
             path: Path = ("spec", "rules", number, "matches", index)
             yield from _grpc_match(match, path) if isinstance(match, GRPCMatch) else _http_match(match, path)
+        yield from _filters(rule.filters, ("spec", "rules", number, "filters"))
+        for index, backend in enumerate(rule.backend_refs or []):
+            place: Path = ("spec", "rules", number, "backendRefs", index, "filters")
+            yield from _filters(backend.filters, place)
 
 
 def _grpc_match(match: GRPCMatch, path: Path) -> Iterator[Fault]:
@@ -198,12 +213,98 @@ def _grpc_match(match: GRPCMatch, path: Path) -> Iterator[Fault]:
 
 
 def _http_match(match: HTTPMatch, path: Path) -> Iterator[Fault]:
-    if match.path is not None and match.path.type == _REGULAR:
-        yield from _regular(match.path.value, (*path, "path", "value"))
+    if match.path is not None:
+        yield from _path_match(match.path, (*path, "path", "value"))
     yield from _header_matches(match.headers, (*path, "headers"))
     for index, parameter in enumerate(match.query_params or []):
+        if not parameter.name:
+            yield Fault(
+                (*path, "queryParams", index, "name"), "the name is empty", "write the parameter's name"
+            )
+        for field in ("name", "value"):
+            yield from _text(getattr(parameter, field), (*path, "queryParams", index, field))
         if parameter.type == _REGULAR:
             yield from _regular(parameter.value, (*path, "queryParams", index, "value"))
+
+
+def _path_match(match: PathMatch, path: Path) -> Iterator[Fault]:
+    if match.type == _REGULAR:
+        yield from _regular(match.value, path)
+        return
+    yield from _text(match.value, path)
+    if not match.value.startswith("/") or {"?", "#"} & set(match.value):
+        yield Fault(path, f"{match.value!r} is not a path", "begin it with '/', and leave out '?' and '#'")
+
+
+def _filters(filters: list[Filter] | None, path: Path) -> Iterator[Fault]:
+    """One that Envoy would refuse costs every Envoy all routes, those of other namespaces among them."""
+    for index, each in enumerate(filters or []):
+        place = (*path, index)
+        yield from _modifier(each.request_header_modifier, (*place, "requestHeaderModifier"))
+        yield from _modifier(each.response_header_modifier, (*place, "responseHeaderModifier"))
+        yield from _changed(each.url_rewrite, (*place, "urlRewrite"))
+        yield from _changed(each.request_redirect, (*place, "requestRedirect"))
+        if each.request_redirect is not None:
+            yield from _redirect(each.request_redirect, (*place, "requestRedirect"))
+
+
+def _modifier(modifier: HeaderModifier | None, path: Path) -> Iterator[Fault]:
+    if modifier is None:
+        return
+    for field in ("set", "add"):
+        headers = getattr(modifier, field) or []
+        yield from _few(headers, (*path, field))
+        for index, header in enumerate(headers):
+            yield from _changeable(header.name, (*path, field, index, "name"))
+            yield from _text(header.value, (*path, field, index, "value"), _MAX_VALUE)
+    yield from _few(modifier.remove or [], (*path, "remove"))
+    for index, name in enumerate(modifier.remove or []):
+        yield from _changeable(name, (*path, "remove", index))
+
+
+def _few(found: Sequence[object], path: Path) -> Iterator[Fault]:
+    if len(found) > _MAX_CHANGES:
+        yield Fault(path, f"the list has more than {_MAX_CHANGES} items", f"list {_MAX_CHANGES} at the most")
+
+
+def _changeable(name: str, path: Path) -> Iterator[Fault]:
+    if not _FIELD_NAME.fullmatch(name):
+        yield Fault(
+            path, f"{name!r} is not the name of a header", "use letters, digits and '-', at most 256 of them"
+        )
+    elif name.lower() == "host":
+        yield Fault(path, "Host cannot be changed like other headers", "write urlRewrite with a hostname")
+
+
+def _changed(found: Rewrite | Redirect | None, path: Path) -> Iterator[Fault]:
+    if found is None:
+        return
+    if found.hostname is not None and not _HOST.fullmatch(found.hostname):
+        yield Fault(
+            (*path, "hostname"), f"{found.hostname!r} is not a host name", "write a name as DNS has it"
+        )
+    if found.path is not None:
+        for field, value in (
+            ("replaceFullPath", found.path.replace_full_path),
+            ("replacePrefixMatch", found.path.replace_prefix_match),
+        ):
+            yield from _text(value or "", (*path, "path", field))
+
+
+def _redirect(redirect: Redirect, path: Path) -> Iterator[Fault]:
+    if redirect.scheme not in (None, "http", "https"):
+        yield Fault((*path, "scheme"), f"unknown scheme {redirect.scheme!r}", "use http, https")
+    if redirect.port is not None and not 1 <= redirect.port <= MAX_PORT:
+        yield Fault(
+            (*path, "port"), f"port {redirect.port} does not exist", f"use a number from 1 to {MAX_PORT}"
+        )
+
+
+def _text(value: str, path: Path, most: int = _MAX_TEXT) -> Iterator[Fault]:
+    if _CONTROL.search(value):
+        yield Fault(path, "control characters are not allowed", "write it without line ends and the like")
+    if len(value) > most:
+        yield Fault(path, f"it has more than {most} characters", f"write {most} characters at the most")
 
 
 def _header_matches(headers: list[HeaderMatch] | None, path: Path) -> Iterator[Fault]:

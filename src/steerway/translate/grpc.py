@@ -13,12 +13,12 @@ from typing import NamedTuple
 from steerway.catalog import assignment
 from steerway.catalog.assignment import Viewer
 from steerway.catalog.model import Endpoint, Port, Service
-from steerway.catalog.policy import NOTHING, Algorithm, Policy
+from steerway.catalog.policy import NOTHING, Algorithm
 from steerway.catalog.reach import ClientPlace
 from steerway.catalog.route import Match
 from steerway.errors import TranslateError
 from steerway.translate import audience as audiences
-from steerway.translate import cluster, destination, endpoint, http_filter, listener, names, route, type_url
+from steerway.translate import cluster, destination, endpoint, listener, names, route, type_url
 from steerway.translate.answer import Content, Plan, Reason, Resource, same
 from steerway.translate.destination import BLACKHOLE, Destination, Find
 
@@ -106,9 +106,8 @@ class GrpcDialect:
         scope = str(service.id) if self._scope_all or service.private else ""
         canonical = target.canonical(port.number, self._domain)
         if served == type_url.LISTENER:
-            policies = _policies(target, port)
             return _ALIKE, lambda _: Resource(
-                listener.build(name, canonical, policies), ((type_url.ROUTE, canonical),), scope
+                listener.build(name, canonical), ((type_url.ROUTE, canonical),), scope
             )
         if served == type_url.ROUTE:
             return self._routes(name, target, service, port, scope)
@@ -240,8 +239,3 @@ def _made(build: _Build, variant: Hashable) -> Content:
         return build(variant)
     except TranslateError as error:
         return Reason(error)
-
-
-def _policies(target: names.Target, port: Port) -> list[Policy]:
-    """Every policy that a route of the port may have a word from: that of its backends, too, with rules."""
-    return [http_filter.EVERY] if port.routing.tables and not target.pod else [port.policy]

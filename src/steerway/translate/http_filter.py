@@ -5,8 +5,6 @@ the router are optional, in the listener and, where not every client knows them,
 one passes it over.
 """
 
-from collections.abc import Iterable
-
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.filters.common.fault.v3 import fault_pb2 as common_fault_pb2
 from envoy.extensions.filters.http.fault.v3 import fault_pb2
@@ -24,24 +22,17 @@ from steerway.translate.packing import duration, pack
 FAULT = "envoy.filters.http.fault"
 SESSION = "envoy.filters.http.stateful_session"
 _ROUTER = hcm_pb2.HttpFilter(name="envoy.filters.http.router", typed_config=pack(router_pb2.Router()))
-_EMPTY = {
-    FAULT: hcm_pb2.HttpFilter(name=FAULT, typed_config=pack(fault_pb2.HTTPFault()), is_optional=True),
-    SESSION: hcm_pb2.HttpFilter(
+OF_LISTENER = (
+    hcm_pb2.HttpFilter(name=FAULT, typed_config=pack(fault_pb2.HTTPFault()), is_optional=True),
+    hcm_pb2.HttpFilter(
         name=SESSION, typed_config=pack(stateful_session_pb2.StatefulSession()), is_optional=True
     ),
-}
-EVERY = Policy(session=Session(""), fault=Fault())
-"""A policy that needs every filter: of routes whose backends may have a word on calls at any time."""
+    _ROUTER,
+)
+"""Every listener has them all, whether its routes speak to them or not: grpc-js-xds 1.14 passes over a filter that
+comes to a listener while its route keeps its name. gRFC A39: a client refuses one whose last filter is not the
+router."""
 _MILLION = 1_000_000
-
-
-def of_listener(policies: Iterable[Policy]) -> list[hcm_pb2.HttpFilter]:
-    """The filters that these policies need, and the router.
-
-    gRFC A39: a client refuses an HttpConnectionManager whose last filter is not the router.
-    """
-    needed = {name for policy in policies for name in of_route(policy)}
-    return [*(_EMPTY[name] for name in sorted(needed)), _ROUTER]
 
 
 def of_route(policy: Policy) -> dict[str, Any]:
@@ -61,7 +52,7 @@ def _optional(config: Any) -> Any:
 
 def _fault(wanted: Fault) -> fault_pb2.HTTPFault:
     fault = fault_pb2.HTTPFault()
-    if wanted.delay_share:
+    if wanted.delay_share and wanted.delay_seconds:  # Envoy refuses a delay of no time
         fault.delay.CopyFrom(
             common_fault_pb2.FaultDelay(
                 fixed_delay=duration(wanted.delay_seconds), percentage=fraction(wanted.delay_share)

@@ -13,6 +13,7 @@ from steerway.catalog.route import How, Match, Rule
 from steerway.translate import destination, route
 from steerway.translate.client import Client, Feature, Library
 from steerway.translate.destination import Destination, Find, Share
+from steerway.translate.envoy import match as envoy_match
 
 _ROUND_ROBIN = "it falls back to round_robin"
 _AS_IT_IS = "gRPC clients send the request as it is"
@@ -87,9 +88,16 @@ def of_endpoints(service: Service, port: Port, client: Client) -> tuple[str, ...
     }
     if service.external_name:
         # DNS gives one endpoint: there is nothing to choose.
-        return tuple(_missing(client, Feature.EXTERNAL_NAME, *_said(wanted)))
+        found = _missing(client, Feature.EXTERNAL_NAME, *_said(wanted))
+        return (*found, *_uncounted(policy, client))
     chosen = () if policy.balancing is None else _balancing(policy.balancing)
-    return tuple(_missing(client, *chosen, *_said(wanted)))
+    return (*_missing(client, *chosen, *_said(wanted)), *_uncounted(policy, client))
+
+
+def _uncounted(policy: Policy, client: Client) -> Iterator[str]:
+    """grpc-java 1.85 counts the requests of a cluster where it counts its load, and there alone."""
+    if client.library is Library.JAVA and client.can(Feature.LIMITS) and policy.maximum_requests is not None:
+        yield f"{client} limits requests only where it is asked for load reports (load_reporting_enabled)"
 
 
 def _balancing(wanted: Balancing) -> Iterator[Feature]:
@@ -108,6 +116,9 @@ def _of_destination(found: Destination, client: Client) -> Iterator[str]:
         return
     if rule is not None and rule.not_done:
         yield f"{where}filter {', '.join(rule.not_done)} is supported by no client: calls fail with UNAVAILABLE"
+        return
+    if client.library is Library.ENVOY and envoy_match.too_large(found.match):
+        yield f"{where}a regular expression of it is too large for {client}: the match is left out"
         return
     yield from (where + said for said in _compiling(found.match, client))
     features = [*(() if rule is None else _changing(rule)), *_calling(found.policy)]

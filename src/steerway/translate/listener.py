@@ -1,20 +1,16 @@
 """Listeners for gRPC clients: an API listener that points at the route of one service port."""
 
-from collections.abc import Iterable
-
 from envoy.config.core.v3 import config_source_pb2
 from envoy.config.listener.v3 import api_listener_pb2, listener_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 
-from steerway.catalog.policy import Policy
 from steerway.translate import http_filter
 from steerway.translate.message import serialize
 from steerway.translate.packing import pack
 
 
-def build(name: str, route: str, policies: Iterable[Policy] = ()) -> bytes:
-    """A Listener named exactly as the client asked (gRFC A27), for the RouteConfiguration `route`, with the filters
-    that the policies of its routes need."""
+def build(name: str, route: str) -> bytes:
+    """A Listener named exactly as the client asked (gRFC A27), for the RouteConfiguration `route`."""
     manager = hcm_pb2.HttpConnectionManager(
         stat_prefix=route,
         rds=hcm_pb2.Rds(
@@ -22,7 +18,7 @@ def build(name: str, route: str, policies: Iterable[Policy] = ()) -> bytes:
             config_source=config_source_pb2.ConfigSource(ads=config_source_pb2.AggregatedConfigSource()),
             route_config_name=route,
         ),
-        http_filters=http_filter.of_listener(policies),
+        http_filters=http_filter.OF_LISTENER,
     )
     listener = listener_pb2.Listener(
         name=name, api_listener=api_listener_pb2.ApiListener(api_listener=pack(manager))

@@ -219,3 +219,70 @@ def test_names_of_what_nobody_dials_may_have_dots() -> None:
     assert fault is not None
     assert fault.path == ("metadata", "name")
     assert "at most 253" in fault.cure
+
+
+def _rule_of_http(**rule: Any) -> HTTPRoute:
+    value = {"metadata": {"name": "r", "namespace": "shop"}, "spec": {"rules": [rule]}}
+    return msgspec.convert(value, HTTPRoute)
+
+
+def _header(**change: Any) -> dict[str, Any]:
+    return {"filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": change}]}
+
+
+def _path(kind: str, filter: str, **change: Any) -> dict[str, Any]:
+    return {"filters": [{"type": kind, filter: change}]}
+
+
+MANY = [{"name": f"x-{number}", "value": "a"} for number in range(17)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [
+        (_header(set=[{"name": "Host", "value": "a"}]), ("set", 0, "name")),
+        (_header(add=[{"name": ":path", "value": "a"}]), ("add", 0, "name")),
+        (_header(set=[{"name": "x", "value": "a\nb"}]), ("set", 0, "value")),
+        (_header(set=[{"name": "x", "value": "a" * 4097}]), ("set", 0, "value")),
+        (_header(add=MANY), ("add",)),
+        (_header(remove=["x", "host"]), ("remove", 1)),
+        (_header(remove=[":path"]), ("remove", 0)),
+        (_path("URLRewrite", "urlRewrite", hostname="a b"), ("hostname",)),
+        (
+            _path("URLRewrite", "urlRewrite", path={"type": "ReplaceFullPath", "replaceFullPath": "/a\r"}),
+            ("path", "replaceFullPath"),
+        ),
+        (
+            _path("URLRewrite", "urlRewrite", path={"type": "X", "replacePrefixMatch": "/\0"}),
+            ("path", "replacePrefixMatch"),
+        ),
+        (_path("RequestRedirect", "requestRedirect", hostname="a\n"), ("hostname",)),
+        (_path("RequestRedirect", "requestRedirect", scheme="ftp"), ("scheme",)),
+        (_path("RequestRedirect", "requestRedirect", port=0), ("port",)),
+        ({"matches": [{"path": {"value": "/a?b"}}]}, ("path", "value")),
+        ({"matches": [{"path": {"type": "Exact", "value": "a"}}]}, ("path", "value")),
+        ({"matches": [{"queryParams": [{"name": "", "value": "a"}]}]}, ("queryParams", 0, "name")),
+        ({"matches": [{"queryParams": [{"name": "a", "value": "b" * 1025}]}]}, ("queryParams", 0, "value")),
+    ],
+)
+def test_what_would_have_envoy_refuse_all_routes_makes_a_route_none(
+    rule: dict[str, Any], place: tuple[Any, ...]
+) -> None:
+    """An Envoy takes all routes or none: one route must not take it those of others. In backends, too."""
+    fault = first_fault(_rule_of_http(**rule))
+    assert fault is not None
+    assert fault.path[-len(place) :] == place
+    assert fault.cure
+    if "filters" in rule:
+        assert first_fault(_rule_of_http(backendRefs=[{"name": "a", **rule}])) is not None
+
+
+def test_changes_that_envoy_takes_are_no_fault() -> None:
+    """At the limits of the Gateway API."""
+    change = {"set": MANY[:16], "add": [{"name": "x", "value": "100% ä" + "a" * 4090}], "remove": ["x-host"]}
+    assert first_fault(_rule_of_http(**_header(**change))) is None
+    path = {"type": "ReplaceFullPath", "replaceFullPath": "/\\1"}
+    rewrite = _path("URLRewrite", "urlRewrite", hostname="a.example.org", path=path)
+    assert first_fault(_rule_of_http(**rewrite)) is None
+    redirect = _path("RequestRedirect", "requestRedirect", scheme="https", port=65535)
+    assert first_fault(_rule_of_http(**redirect)) is None

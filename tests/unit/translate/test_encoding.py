@@ -40,12 +40,13 @@ class TestListener:
         assert found.name == name
 
     def test_points_at_the_route_over_ads(self) -> None:
-        """By an API listener whose only filter is the router."""
+        """By an API listener whose last filter is the router, and no other of which has anything to do."""
         body = listener.build("backend", NAME)
         manager = hcm_pb2.HttpConnectionManager()
         assert listener_pb2.Listener.FromString(body).api_listener.api_listener.Unpack(manager)
         assert manager.rds.route_config_name == NAME
-        assert [each.name for each in manager.http_filters] == ["envoy.filters.http.router"]
+        assert manager.http_filters[-1].name == "envoy.filters.http.router"
+        assert not any(each.typed_config.value for each in manager.http_filters)
         assert client_rules.refusals(type_url.LISTENER, "backend", body) == []
 
 

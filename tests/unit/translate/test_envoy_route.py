@@ -261,3 +261,23 @@ def test_requests_are_hashed_as_the_rings_of_the_backends_want_it() -> None:
     (alone,) = built(Share("a", 1, ring())).route.hash_policy
     assert alone.connection_properties.source_ip
     assert not built(Share("a", 1)).route.hash_policy
+
+
+@pytest.mark.parametrize(
+    "matched",
+    [
+        Match(How.REGEX, "/[a-z0-9-]{1,36}"),
+        Match(headers=(ValueMatch("x", How.REGEX, ".{99}"),)),
+        Match(query=(ValueMatch("x", How.REGEX, ".{99}"),)),
+    ],
+)
+def test_what_is_too_large_for_envoy_costs_one_route(matched: Match) -> None:
+    """Envoy takes 100 instructions of RE2 for an expression; for more it refuses the whole configuration."""
+    share = (Share("a", 1),)
+    found = (
+        Destination(matched, share, NOTHING, Rule("large")),
+        Destination(EVERYTHING, share, NOTHING, Rule("other")),
+    )
+    body = route.build("routes", [route.part([Host("host", ("a.shop",), found)])])
+    (host,) = route_pb2.RouteConfiguration.FromString(body).virtual_hosts
+    assert [each.match.prefix for each in host.routes] == ["/"]

@@ -12,7 +12,7 @@ from tests.support import client_rules
 from tests.support.mesh import NAMESPACE, Mesh, endpoint_slice, service
 from tests.support.route_example import grpc_route, policy, rule
 
-from steerway.catalog.policy import NOTHING, Fault, Policy, Session
+from steerway.catalog.policy import Fault, Policy, Session
 from steerway.translate import http_filter, listener, type_url
 
 FAULTY = Policy.by("x", fault=Fault(delay_seconds=0.25, delay_share=0.5))
@@ -39,21 +39,13 @@ def said(found: Policy, name: str, message: Message) -> Message:
     return message
 
 
-@pytest.mark.parametrize(
-    ("policies", "wanted"),
-    [
-        ([], []),
-        ([NOTHING], []),
-        ([FAULTY, FAULTY], ["fault"]),
-        ([STICKY], ["stateful_session"]),
-        ([STICKY, NOTHING, FAULTY], ["fault", "stateful_session"]),
-        ([http_filter.EVERY], ["fault", "stateful_session"]),
-    ],
-)
-def test_a_listener_has_the_filters_that_routes_speak_to(policies: list[Policy], wanted: list[str]) -> None:
-    """Once, in one order, with nothing to do, optional; the router is there and last (gRFC A39)."""
-    *found, router = filters(listener.build("a", "b", policies), "a")
-    assert [each.name for each in found] == [f"envoy.filters.http.{name}" for name in wanted]
+def test_a_listener_has_every_filter_that_routes_may_speak_to() -> None:
+    """Once, with nothing to do, optional; the router is there and last (gRFC A39)."""
+    *found, router = filters(listener.build("a", "b"), "a")
+    assert [each.name for each in found] == [
+        "envoy.filters.http.fault",
+        "envoy.filters.http.stateful_session",
+    ]
     assert all(each.is_optional and not each.typed_config.value for each in found)
     assert (router.name, router.is_optional) == ("envoy.filters.http.router", False)
 
@@ -93,6 +85,14 @@ def test_a_fault_is_a_share_of_calls() -> None:
     assert isinstance(abort, fault_pb2.HTTPFault)
     assert (abort.abort.grpc_status, abort.abort.percentage.numerator) == (14, 10_000)
     assert not abort.HasField("delay")
+
+
+def test_a_delay_of_no_time_is_none() -> None:
+    """Envoy would refuse all routes for it."""
+    wanted = Policy.by("x", fault=Fault(delay_seconds=0.0, delay_share=1.0))
+    found = said(wanted, http_filter.FAULT, fault_pb2.HTTPFault())
+    assert isinstance(found, fault_pb2.HTTPFault)
+    assert not found.HasField("delay")
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ SECTIONS: list[tuple[str, Policy, Sequence[str], str]] = [
     ),
     ("", Policy(retry=Retry(("unavailable",)), fault=Fault(1.0, 1.0)), (), ""),
     ("exact timeouts", Policy(timeout_seconds=1.0), (CORE,), "calls end up to a second late"),
-    ("", Policy(outlier_detection=OutlierDetection(), maximum_requests=1), (), ""),
+    ("", Policy(outlier_detection=OutlierDetection()), (), ""),
     ("", Policy(zones=Zones(ZoneMode.SPILL), subset=Subset(), safety=Safety()), (), ""),
 ]
 
@@ -159,6 +159,13 @@ def test_an_old_client_lacks_what_came_later(name: str, policy: Policy, beginnin
     (sentence,) = said(name, policy)
     assert sentence.startswith(beginning)
     assert not [each for each in said(name.partition("/")[0], policy) if each.startswith(beginning)]
+
+
+def test_grpc_java_limits_requests_only_where_it_reports_load() -> None:
+    """The others count them everywhere."""
+    (sentence,) = said(JAVA, Policy(maximum_requests=1))
+    assert sentence.startswith("grpc-java 1.85 limits requests only where it is asked for load reports")
+    assert [said(name, Policy(maximum_requests=1)) for name in CLIENTS if name != JAVA] == [[]] * 4
 
 
 def rule(where: str = "HTTPRoute shop/r rule 0", **parts: object) -> Rule:
@@ -247,3 +254,13 @@ def test_every_feature_says_what_is_done_instead() -> None:
     """But hashing by a cookie, whose sentence depends on the other keys."""
     told = set(limitation._INSTEAD)
     assert set(client.Feature) - told == {client.Feature.COOKIE_HASH, client.Feature.POLICY_LIST}
+
+
+def test_an_expression_may_be_too_large_for_envoy_alone() -> None:
+    """It takes 100 instructions of RE2, others have no such limit."""
+    entry = Entry(Match(headers=(ValueMatch("x", How.REGEX, "[a-z0-9-]{1,36}"),)), rule())
+    (sentence,) = said("envoy/1.40", NOTHING, entry)
+    assert sentence == (
+        "HTTPRoute shop/r rule 0: a regular expression of it is too large for Envoy 1.40: the match is left out"
+    )
+    assert said("grpc-go/1.80", NOTHING, entry) == []

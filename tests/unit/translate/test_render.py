@@ -16,7 +16,7 @@ def test_a_resource_is_shown_in_protobufs_json() -> None:
     assert shown["name"] == "backend"
     manager = shown["api_listener"]["api_listener"]
     assert manager["rds"]["route_config_name"] == "route"
-    assert manager["http_filters"][0]["typed_config"]["@type"].endswith("router.v3.Router")
+    assert manager["http_filters"][-1]["typed_config"]["@type"].endswith("router.v3.Router")
     assert to_json(type_url.CLUSTER, cluster.build("c", NOTHING))["type"] == "EDS"
 
 

@@ -11,12 +11,10 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from envoy.type.matcher.v3 import string_pb2
 from google.protobuf import wrappers_pb2
 
-from steerway.catalog.policy import Fault, Policy, Session
 from steerway.translate import http_filter
 from steerway.translate.message import serialize
 from steerway.translate.packing import duration, pack, uint32
 
-_EVERY_FILTER = Policy(fault=Fault(), session=Session("any"))
 _MAX_STREAMS = 2**31 - 1
 """The most that Envoy takes."""
 _MANAGER = "envoy.filters.network.http_connection_manager"
@@ -35,7 +33,7 @@ def build(name: str, address: str, edge: bool) -> bytes:
         ),
         # Unset ends a stream that is quiet for five minutes, as a gRPC stream may be for days.
         stream_idle_timeout=duration(0),
-        http_filters=http_filter.of_listener([_EVERY_FILTER]),
+        http_filters=http_filter.OF_LISTENER,
         local_reply_config=hcm_pb2.LocalReplyConfig(mappers=_replies()),
         # Who sent it is then the peer, and not what X-Forwarded-For says.
         use_remote_address=wrappers_pb2.BoolValue(value=edge),

@@ -1,11 +1,18 @@
 """Which requests a route of Envoy takes."""
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 
+import re2
 from envoy.config.route.v3 import route_components_pb2 as components
 from envoy.type.matcher.v3 import string_pb2
 
 from steerway.catalog.route import How, Match, ValueMatch
+
+_MAX_PROGRAM = 100
+"""Instructions of RE2 that Envoy takes for one expression unless its runtime says more
+(`re2.max_program_size.error_level`); for one longer it refuses all routes."""
 
 
 def build(match: Match) -> components.RouteMatch:
@@ -30,6 +37,24 @@ def build(match: Match) -> components.RouteMatch:
     else:
         found.prefix = match.path or "/"
     return found
+
+
+@lru_cache(maxsize=4096)
+def fits(expression: str) -> bool:
+    """Whether Envoy takes a regular expression that RE2 does."""
+    size: int = re2.compile(expression).programsize
+    return size <= _MAX_PROGRAM
+
+
+def too_large(match: Match) -> bool:
+    """Whether Envoy would refuse an expression of it."""
+    return not all(map(fits, _expressions(match)))
+
+
+def _expressions(match: Match) -> Iterator[str]:
+    if match.how is How.REGEX:
+        yield match.path
+    yield from (each.value for each in (*match.headers, *match.query) if each.how is How.REGEX)
 
 
 def whole(match: Match) -> str:

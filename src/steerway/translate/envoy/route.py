@@ -52,11 +52,14 @@ def build(name: str, parts: Iterable[Part]) -> bytes:
 
 
 def part(hosts: Iterable[Host]) -> Part:
-    """What these add to a configuration."""
+    """What these add to a configuration. A match that Envoy would refuse is left out: it would cost everybody all
+    routes."""
     found = list(hosts)
     virtual_hosts = [
         components.VirtualHost(
-            name=host.name, domains=host.domains, routes=[_route(each) for each in host.destinations]
+            name=host.name,
+            domains=host.domains,
+            routes=[_route(each) for each in host.destinations if not match.too_large(each.match)],
         )
         for host in found
     ]
