@@ -13,7 +13,7 @@ from tests.cluster import kubeconfig, network
 from tests.cluster.build import build
 from tests.cluster.cluster import Cluster
 from tests.cluster.command import API_SERVER
-from tests.cluster.gateway_crds import gateway_crds, install, policy_crd, uninstall
+from tests.cluster.gateway_crds import gateway_crds, install, policy_crd
 from tests.cluster.link import Link
 from tests.cluster.namespace import Namespace
 from tests.cluster.network import Network
@@ -74,16 +74,13 @@ def inside(cluster: Cluster) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def kinds(cluster: Cluster) -> Iterator[None]:
-    """The Gateway API's experimental channel and TrafficPolicy, for all tests of a module. They are fetched before
-    anything is inside of the cluster's network."""
+@pytest.fixture(scope="session")
+def kinds(cluster: Cluster) -> None:
+    """The Gateway API's experimental channel and TrafficPolicy, from here on: an API server takes a minute to forget
+    some kind. They are fetched before anything is inside of the cluster's network."""
     definitions = [*gateway_crds(), policy_crd()]
     with cluster.network.entered():
         install(cluster.api, definitions)
-    yield
-    with cluster.network.entered():
-        uninstall(cluster.api, definitions)
 
 
 @pytest.fixture

@@ -58,12 +58,6 @@ def install(api: Api, definitions: Sequence[Manifest]) -> None:
     until(lambda: all(_established(api, name) for name in names), lambda: f"the kinds {names}")
 
 
-def uninstall(api: Api, definitions: Sequence[Manifest]) -> None:
-    """Begin to delete these kinds, and their objects with them."""
-    for each in definitions:
-        api.delete("CustomResourceDefinition", "", each["metadata"]["name"])
-
-
 def _established(api: Api, name: str) -> bool:
     conditions = api.get("CustomResourceDefinition", "", name).get("status", {}).get("conditions") or []
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

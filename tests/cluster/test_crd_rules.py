@@ -1,13 +1,12 @@
 """The CustomResourceDefinition on a real API server: it is taken, and refuses what `steerway check` refuses."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-import yaml
 from tests.cluster.cluster import Cluster
 from tests.cluster.conftest import NEEDS_CLUSTER, Steer
 from tests.cluster.namespace import Namespace
@@ -20,22 +19,10 @@ from steerway.sources.fault import json_path
 from steerway.sources.files import load
 from steerway.sources.traffic_policy import TrafficPolicy
 
-pytestmark = [*NEEDS_CLUSTER, pytest.mark.usefixtures("installed")]
+pytestmark = [*NEEDS_CLUSTER, pytest.mark.usefixtures("kinds")]
 
-CRD = Path(__file__).parents[2] / "deploy" / "crds" / "steerway.io_trafficpolicies.yaml"
 NAME = "trafficpolicies.steerway.io"
 Refusals = Callable[[dict[str, Any]], tuple[str, str]]
-
-
-@pytest.fixture(scope="module")
-def installed(cluster: Cluster) -> Iterator[None]:
-    """The CRD as it is deployed, for all tests of this module."""
-    with cluster.network.entered():
-        cluster.api.apply(yaml.safe_load(CRD.read_text(encoding="utf-8")))
-        until(lambda: _condition(cluster, "Established") == "True", lambda: str(_definition(cluster)))
-    yield
-    with cluster.network.entered():
-        cluster.api.delete("CustomResourceDefinition", "", NAME)
 
 
 @pytest.fixture
@@ -72,7 +59,7 @@ def test_the_definition_is_structural_and_takes_a_policy(cluster: Cluster, names
 
 
 def test_steerway_lists_what_the_api_server_keeps(namespace: Namespace, steer: Steer) -> None:
-    """Kinds of the Gateway API, which are not installed here, hold up nothing and are no problem."""
+    """Without a problem."""
     namespace.api.apply(policy({}, namespace=namespace.name))
     plane = steer("--namespace", namespace.name)
     until(plane.ready, lambda: f"ready: {plane.get('/readyz')}")

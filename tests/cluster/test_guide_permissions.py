@@ -12,7 +12,7 @@ from tests.support.manifest import service
 pytestmark = NEEDS_CLUSTER
 
 CUSTOM_KINDS = ("BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "ReferenceGrant", "TrafficPolicy")
-"""Not installed here, which is no problem."""
+"""Installed or not, which is no problem."""
 
 
 @pytest.fixture
