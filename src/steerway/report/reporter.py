@@ -26,6 +26,8 @@ log = structlog.get_logger()
 _AGAIN_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
 """How often problems and verdicts are looked at: they are in memory, and neither an Event nor a status is an alarm."""
+_STATUSES_AT_ONCE = 8
+"""Each is two requests, one after the other."""
 _MOST_STATUSES = 200
 """Between two looks: what is to be said of the others may have changed by then."""
 
@@ -104,11 +106,15 @@ class Reporter:
             if not holder.held:
                 queue = StatusQueue()  # who comes after another reads all that stands there
                 continue
-            queue.look(subjects())
-            for _ in range(_MOST_STATUSES):
-                if not holder.held or (subject := queue.next(time.monotonic())) is None:
+            queue.look(subjects(), time.monotonic())
+            for _ in range(_MOST_STATUSES // _STATUSES_AT_ONCE):
+                found = [queue.next(time.monotonic()) for _ in range(_STATUSES_AT_ONCE)]
+                batch = [subject for subject in found if subject is not None]
+                if not batch or not holder.held:
                     break
-                if pause := await writer.write(subject):
-                    queue.failed(subject, time.monotonic() + pause)
-                else:
-                    queue.done(subject)
+                pauses = await asyncio.gather(*map(writer.write, batch))
+                for subject, pause in zip(batch, pauses, strict=True):
+                    if pause:
+                        queue.failed(subject, time.monotonic() + pause)
+                    else:
+                        queue.done(subject)

@@ -34,6 +34,7 @@ _ATTEMPTS = 3
 """At once, where somebody else writes the same object."""
 _WRITE_SECONDS = DURATION_SECONDS - RENEW_SECONDS
 """What takes longer may not be ours to write any more."""
+SWEEP_SECONDS = 1800.0
 _REFUSED_SECONDS = 60.0
 """Until the next attempt where the API server refuses it: somebody has to change a Role first."""
 _RESOURCES = {resource.kind: resource for resource in (GRPC_ROUTES, HTTP_ROUTES, TRAFFIC_POLICIES)}
@@ -53,23 +54,38 @@ def subjects(
 
 
 class StatusQueue:
-    """Which statuses are to be written: a pure value, `now` in seconds of any monotonic clock."""
+    """Which statuses are to be written: a pure value, `now` in seconds of any monotonic clock.
+
+    What is there at the start is read and compared, object by object, and again after `SWEEP_SECONDS`, since somebody
+    else may write over it. That takes minutes for thousands of objects; what changes meanwhile comes before it.
+    """
 
     def __init__(self) -> None:
+        self._swept: Mapping[ObjectKey, Subject] = {}
+        self._sweep_at = float("-inf")
         self._told: dict[ObjectKey, Subject] = {}
         self._waiting: defaultdict[str, dict[ObjectKey, Subject]] = defaultdict(dict)
         self._paused_until: dict[str, float] = {}
         self._failures: dict[ObjectKey, int] = {}
 
-    def look(self, found: Mapping[ObjectKey, Subject]) -> None:
+    def look(self, found: Mapping[ObjectKey, Subject], now: float) -> None:
         """Take in all that is to be said now."""
+        if now >= self._sweep_at:
+            self._swept, self._sweep_at = dict(found), now + SWEEP_SECONDS
+            self._told.clear()
         self._told = {key: told for key, told in self._told.items() if key in found}
         self._failures = {key: number for key, number in self._failures.items() if key in found}
         self._waiting.clear()
         changed = [key for key, subject in found.items() if self._told.get(key) != subject]
         # What failed last comes last, or one bad object would hold up its kind for ever.
-        for key in sorted(changed, key=lambda key: self._failures.get(key, 0)):
+        for key in sorted(
+            changed, key=lambda key: (self._failures.get(key, 0), self._is_swept(key, found[key]))
+        ):
             self._waiting[key.kind][key] = found[key]
+
+    def _is_swept(self, key: ObjectKey, subject: Subject) -> bool:
+        """Whether it is looked at without a change of its own."""
+        return self._swept.get(key) == subject
 
     def next(self, now: float) -> Subject | None:
         """The next to write; None when there is none, or none of a kind that may be written now."""

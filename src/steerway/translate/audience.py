@@ -120,7 +120,7 @@ def bucket_of(node: bytes, host: str, buckets: int) -> int | None:
 def claimed_zone(node: bytes) -> str:
     """The zone that a client says it is in (`Node.locality`); "" when it says none, or one that is no label value."""
     zone: str = _claims(node).locality.zone
-    return zone if _PLACE.fullmatch(zone) else ""
+    return zone if is_place(zone) else ""
 
 
 @_kept
@@ -138,6 +138,16 @@ def client_of(node: bytes) -> Client:
 def namespace_of(audience: str) -> str:
     """The namespace in an audience; "" in one that is for those of all."""
     return (*audience.split("/"), "", "")[2]
+
+
+def is_namespace(text: str) -> bool:
+    """Whether it can be the name of a namespace, and so a part of an audience."""
+    return _LABEL.fullmatch(text) is not None
+
+
+def is_place(text: str) -> bool:
+    """Whether it can be the name of a zone or node, and so a part of an audience."""
+    return _PLACE.fullmatch(text) is not None
 
 
 def first_parts(audience: str, count: int) -> str:
@@ -236,6 +246,6 @@ def _namespace(node: base_pb2.Node) -> str:
     for key in _NAMESPACE_KEYS:
         if key in node.metadata.fields:
             value: str = node.metadata.fields[key].string_value
-            if _LABEL.fullmatch(value):
+            if is_namespace(value):
                 return value
     return ""

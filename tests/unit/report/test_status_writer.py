@@ -16,7 +16,7 @@ from steerway.catalog.condition import Judgement
 from steerway.report import holder as holders
 from steerway.report import reporter as reporters
 from steerway.report.reporter import Reporter, ReporterOptions
-from steerway.report.status import StatusQueue, StatusWriter, Subjects, subjects
+from steerway.report.status import SWEEP_SECONDS, StatusQueue, StatusWriter, Subjects, subjects
 from steerway.report.status_entry import CONTROLLER, Subject, Unreadable
 from steerway.sources.kubernetes.access import Access
 from steerway.sources.kubernetes.client import KubernetesClient
@@ -163,15 +163,15 @@ def test_what_was_told_waits_for_a_change() -> None:
     queue = StatusQueue()
     now = {POLICY: judgement()}
     for wanted in (1, 0):
-        queue.look(now)
+        queue.look(now, 0)
         found = list(drained(queue, 0))
         assert len(found) == wanted
         for each in found:
             queue.done(each)
-    queue.look({POLICY: judgement(2)})
+    queue.look({POLICY: judgement(2)}, 0)
     assert list(drained(queue, 0)) == [judgement(2)]
-    queue.look({})
-    queue.look(now)
+    queue.look({}, 0)
+    queue.look(now, 0)
     assert list(drained(queue, 0)) == [judgement()]
 
 
@@ -181,13 +181,36 @@ def test_a_kind_that_fails_is_left_alone_and_what_failed_comes_last() -> None:
     route = Judgement(ROUTE, 1, "")
     found: Mapping[ObjectKey, Subject] = {each.key: each for each in (one, two, route)}
     queue = StatusQueue()
-    queue.look(found)
+    queue.look(found, 0)
     assert queue.next(0) == one
     queue.failed(one, until=10)
     assert list(drained(queue, 9)) == [route]
     queue.done(route)
-    queue.look(found)
+    queue.look(found, 10)
     assert list(drained(queue, 10)) == [two, one]
+
+
+def test_what_changes_comes_before_what_was_there_at_the_start() -> None:
+    """A new holder of the Lease reads thousands of objects first, and nobody waits for that."""
+    old = {each.key: each for each in (judgement(), replace(judgement(), key=POLICY._replace(name="old")))}
+    queue = StatusQueue()
+    queue.look(old, 0)
+    new = replace(judgement(), key=POLICY._replace(name="zz"))
+    queue.look({**old, POLICY: judgement(2), new.key: new}, 1)
+    first, second, *rest = drained(queue, 1)
+    assert [first, second] == [judgement(2), new]
+    assert rest == [old[POLICY._replace(name="old")]]
+
+
+def test_everything_is_compared_again_after_a_time() -> None:
+    """Somebody else may have written over it."""
+    queue = StatusQueue()
+    for now, wanted in ((0.0, 1), (SWEEP_SECONDS - 1, 0), (SWEEP_SECONDS, 1)):
+        queue.look({POLICY: judgement()}, now)
+        found = list(drained(queue, now))
+        assert len(found) == wanted, now
+        for each in found:
+            queue.done(each)
 
 
 @asynccontextmanager

@@ -150,6 +150,15 @@ def test_an_unknown_service_has_its_nearest_names() -> None:
         explain(objects, "a..b")
 
 
+@pytest.mark.parametrize(
+    "asked", [{"namespace": "a/b"}, {"zone": "a/b"}, {"node": "é"}, {"namespace": "Shop"}]
+)
+def test_nobody_can_be_where_no_name_leads(asked: dict[str, str]) -> None:
+    """Else it would be an audience that no client has."""
+    with pytest.raises(TranslateError, match="cannot be the name of a"):
+        explain([service(1, name="backend")], "backend.shop", **asked)
+
+
 def test_every_section_has_its_words() -> None:
     """In those of the TrafficPolicy that says it."""
     spec = {"targetRefs": [{"group": "", "kind": "Service", "name": "backend"}], **FULL}

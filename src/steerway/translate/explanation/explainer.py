@@ -15,7 +15,7 @@ from steerway.catalog.model import Port, Service, ServiceId
 from steerway.catalog.place import ClientPlaces, Place
 from steerway.catalog.reach import ClientPlace
 from steerway.catalog.told import Told
-from steerway.errors import UnknownServiceError
+from steerway.errors import TranslateError, UnknownServiceError
 from steerway.translate import audience as audiences
 from steerway.translate import client as clients
 from steerway.translate import destination, limitation, names, type_url
@@ -92,6 +92,7 @@ class Explainer:
         }
 
     def _case(self, question: Question) -> _Case:
+        _check(question)
         name = question.target.removeprefix(_SCHEME)
         target = names.parse_target(name, question.namespace or self.namespace, self.domain)
         client = clients.parse(question.client) if question.client else Client()
@@ -190,3 +191,12 @@ def _cluster(resource: dict[str, Any]) -> dict[str, Any]:
             for each in assignment.endpoints
         ],
     }
+
+
+def _check(question: Question) -> None:
+    """Who is asked about must be somebody who could be there. TranslateError says what is wrong."""
+    if question.namespace and not audiences.is_namespace(question.namespace):
+        raise TranslateError(f"{question.namespace!r} cannot be the name of a namespace")
+    for what, value in (("zone", question.zone), ("node", question.node)):
+        if value and not audiences.is_place(value):
+            raise TranslateError(f"{value!r} cannot be the name of a {what}")
