@@ -38,7 +38,7 @@ a { color: inherit; } code { font: 13px ui-monospace, monospace; }
 table { border-collapse: collapse; width: 100%; }
 th { text-align: left; color: var(--dim); font-weight: 500; }
 th, td { padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-td { overflow-wrap: anywhere; } .short { white-space: nowrap; }
+td { overflow-wrap: anywhere; } td:first-child { min-width: 9rem; } .short { white-space: nowrap; }
 .node { display: inline-block; min-width: 15rem; }
 .type { white-space: nowrap; margin-right: 1rem; } .told { margin: .1rem 0; padding-left: 1.25rem; }
 .state { background: var(--soft); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem;

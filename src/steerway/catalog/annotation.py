@@ -71,7 +71,7 @@ def of_annotations(fact: Service, problems: list[Problem]) -> Policy:
     names |= {name.removeprefix(PREFIX): name for name in annotations if name.startswith(PREFIX)}
     words = {word: annotations[name].strip() for word, name in names.items()}
     for name, meant in _unknown(names):
-        reason = f"annotation {name} is none that steerway knows{meant}; it is ignored"
+        reason = f"annotation {name} is none that steerway knows, and is ignored{meant}"
         problems.append(
             Problem.of(fact.key, reason, f"write one of {', '.join(PREFIX + word for word in _WORDS)}")
         )
