@@ -146,12 +146,14 @@ def steer(cluster: Cluster, processes: Processes) -> Iterator[Steer]:
 
 @pytest.fixture
 def connect(processes: Processes, namespace: Namespace, tmp_path: Path) -> Connect:
-    """Starts a client in the test's namespace: `connect(plane)`, or with `grpc_go` `connect(plane, "grpc-go")`."""
+    """Starts a client in the test's namespace: `connect(plane)`, or with `grpc_go` `connect(plane, "grpc-go")`. Clients
+    have the `node_id` that is given, or one each."""
     numbers = itertools.count(1)
 
-    def start(plane: ControlPlane, library: Library = "grpcio", zone: str = "") -> Client:
+    def start(plane: ControlPlane, library: Library = "grpcio", zone: str = "", node_id: str = "") -> Client:
         file = tmp_path / f"bootstrap-{next(numbers)}.json"
         place = ["--namespace", namespace.name, *(["--zone", zone] if zone else [])]
+        place += ["--node-id", node_id] if node_id else []
         return Client(processes, library, plane.bootstrap(file, *place))
 
     return start

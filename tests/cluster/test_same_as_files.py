@@ -1,6 +1,6 @@
 """The same manifests mean the same from a directory and from an API server, to the byte."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,9 @@ def test_the_same_manifests_give_the_same_resources_from_either_source(
     namespace.api.apply(*_manifests(namespace.name))
     files = _in_files(_manifests(namespace.name), tmp_path)
     from_files, from_api_server = ControlPlane(processes, ["--files", str(files.directory)]), steer()
-    found = [_told(connect(plane), plane, names) for plane in (from_files, from_api_server)]
+    found = [
+        _told(connect(plane, node_id="the-same"), plane, names) for plane in (from_files, from_api_server)
+    ]
     from_files.close()
     assert len(found[0]) >= 3 * len(names)
     assert found[0] == found[1]
@@ -62,7 +64,9 @@ def test_policies_and_routes_mean_the_same_from_either_source(
     namespace.api.apply(*manifests)
     files = _in_files(manifests, tmp_path)
     from_files, from_api_server = ControlPlane(processes, ["--files", str(files.directory)]), steer()
-    found = [_told(connect(plane), plane, names) for plane in (from_files, from_api_server)]
+    found = [
+        _told(connect(plane, node_id="the-same"), plane, names) for plane in (from_files, from_api_server)
+    ]
     from_files.close()
     clusters = {name.partition(".")[0] for kind, name, _ in found[0] if kind == "cds"}
     assert clusters == {"plain", "early", "steerway"}, "those of the route, and the one of calls that fail"
@@ -161,12 +165,16 @@ def _manifests(namespace: str) -> list[Manifest]:
 
 
 def _answered(plane: ControlPlane, names: list[str]) -> Callable[[], bool]:
-    """Whether every name has its answer, and every assignment that the clusters name, too."""
+    """Whether every name has its answer, and everything that the answers name, too: a client asks for one type after
+    the other, and is in sync in between."""
 
     def answered() -> bool:
-        asked = {found["name"] for found in plane.resources("lds")}
-        streams = plane.streams()
-        return asked >= set(names) and bool(streams) and all(stream["in_sync"] for stream in streams)
+        asked = {kind: {found["name"] for found in plane.resources(kind)} for kind in _TYPES}
+        bodies = [variant["body"] or {} for _, _, variant in _variants(plane)]
+        named = {name for body in bodies for name in _named(body)}
+        in_sync = (streams := plane.streams()) and all(stream["in_sync"] for stream in streams)
+        followed = named <= asked["rds"] | asked["cds"] | asked["eds"] and asked["cds"] <= asked["eds"]
+        return bool(asked["lds"] >= set(names) and followed and in_sync)
 
     return answered
 
@@ -174,12 +182,29 @@ def _answered(plane: ControlPlane, names: list[str]) -> Callable[[], bool]:
 def _everything(plane: ControlPlane) -> dict[tuple[str, str, str], tuple[str, str | None, Any]]:
     """Version, reason of absence and body of each resource, by type, name and audience."""
     return {
-        (variant["type"], variant["name"], variant["audience"]): (
-            variant["version"],
-            variant["absent"],
-            variant["body"],
-        )
-        for kind in _TYPES
-        for name in {found["name"] for found in plane.resources(kind)}
-        for variant in plane.get(f"/api/v1/resources/{kind}/{name}")["variants"]
+        (kind, name, variant["audience"]): (variant["version"], variant["absent"], variant["body"])
+        for kind, name, variant in _variants(plane)
     }
+
+
+def _variants(plane: ControlPlane) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for kind in _TYPES:
+        for name in {found["name"] for found in plane.resources(kind)}:
+            yield from (
+                (kind, name, each) for each in plane.get(f"/api/v1/resources/{kind}/{name}")["variants"]
+            )
+
+
+def _named(body: Any) -> Iterator[str]:
+    """The resources that a body names: routes, clusters, assignments."""
+    if isinstance(body, list):
+        for each in body:
+            yield from _named(each)
+    elif isinstance(body, dict):
+        for key, value in body.items():
+            if key in ("route_config_name", "cluster", "service_name") and isinstance(value, str):
+                yield value
+            elif key == "weighted_clusters":
+                yield from (each["name"] for each in value["clusters"])
+            else:
+                yield from _named(value)
