@@ -75,7 +75,7 @@ def _mapping(address: str) -> str:
         pytest.param(_manifest, "addressType: IPv4", "addressType: 4", "expected a string", id="wrong type"),
         pytest.param(_manifest, "- 127.0.0.1", "- 127.0.0.1.1", "not an IP address", id="invalid address"),
         pytest.param(_mapping, "port: ", "port: 0 #", "out of range", id="port 0"),
-        pytest.param(_manifest, "  - 127.0.0.1", "  - null #", "got null", id="missing value"),
+        pytest.param(_manifest, "  - 127.0.0.1", "  - null #", "got nothing", id="missing value"),
         pytest.param(_mapping, "    - ip: ", "    - host: ", "unknown key", id="unknown key"),
         pytest.param(_mapping, "port: ", "port: port", "not a port number", id="wrong type in a mapping"),
     ],
