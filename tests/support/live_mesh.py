@@ -16,7 +16,7 @@ from steerway.catalog.catalog import Catalog
 from steerway.catalog.reach import ClientPlace
 from steerway.engine.engine import Demand, Event, Nack, Withdrawn
 from steerway.sources.objects import Object, ObjectKey
-from steerway.translate.audience import at_place, bucket_of, claimed_zone, classify, wider
+from steerway.translate.audience import at_place, bucket_of, claimed_zone, classify, widening
 from steerway.translate.commit import Commit
 from steerway.translate.translator import Translator
 
@@ -71,7 +71,7 @@ class LiveMesh(XdsServer):
             for part in stream.subscriptions:
                 yield from (f"{name} waits" for name in part.waiting)
                 for each in part.resources:
-                    keys = ((part.type_url, each.name, at) for at in wider(stream.audience))
+                    keys = ((part.type_url, each.name, at) for at in widening(stream.audience))
                     version = next((entries[key] for key in keys if key in entries), "")
                     if version and (each.version != version or each.status != "acked"):
                         yield f"{part.type_url} {each.name}: {each.status} {each.version}, not {version}"

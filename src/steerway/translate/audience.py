@@ -168,13 +168,6 @@ def anywhere(audience: str) -> str:
     return first_parts(audience, NAMESPACE_PARTS)
 
 
-def wider(audience: str) -> Iterator[str]:
-    """An audience and each wider one, but for that of everybody."""
-    while audience:
-        yield audience
-        audience = audience.rpartition("/")[0]
-
-
 def place_of(audience: str) -> ClientPlace:
     """The place in a full audience."""
     zone, node = ("" if part == NOWHERE else part for part in (*audience.split("/")[3:], "", "")[:2])

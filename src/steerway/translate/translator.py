@@ -309,7 +309,7 @@ class Translator:
 
     def _forget_part(self, key: _Key, entry: _Entry, gone: str, commit: Commit) -> None:
         """Forget what was published for the audience that is gone alone."""
-        for at in audiences.wider(gone):
+        for at in audiences.widening(gone):
             if at == key.audience:
                 return
             if at in entry.published and not any(f"{user}/".startswith(f"{at}/") for user in entry.users):

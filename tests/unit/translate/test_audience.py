@@ -144,7 +144,7 @@ def test_an_audience_falls_into_parts(
         draining,
         reports,
     )
-    assert list(audience.wider("a/b/c")) == ["a/b/c", "a/b", "a"]
+    assert list(audience.widening("a/b/c")) == ["a/b/c", "a/b", "a", ""]
     assert audience.first_parts(full, 2) == "/".join(full.split("/")[:2])
 
 
