@@ -6,7 +6,8 @@
                                                           ▲──────────demand─────────────┘
 
 All of it but the engine's threads and the reading of files runs on one event loop: a batch goes through
-catalog, translate and engine without another one in between.
+catalog, translate and engine without another one in between. From the debouncer on, objects are read as of the last
+batch (`Committed`), never from the store, which is ahead of it.
 """
 
 import asyncio
@@ -58,11 +59,13 @@ from steerway.report.reporter import Reporter, ReporterOptions
 from steerway.report.status import Subjects, subjects
 from steerway.report.status_entry import Subject
 from steerway.signals import Signals
-from steerway.sources.debounce import Debouncer, Delay
+from steerway.sources.committed import Committed
+from steerway.sources.debounce import Debouncer
 from steerway.sources.files import FileSource
 from steerway.sources.kubernetes import InformerStatus, KubernetesOptions, KubernetesSource
 from steerway.sources.objects import ObjectKey, XdsResource
 from steerway.sources.store import ObjectStore
+from steerway.sources.window import Delay, Window
 from steerway.translate.audience import at_place, bucket_of, claimed_namespace, claimed_zone, classify
 from steerway.translate.commit import Commit
 from steerway.translate.envoy.dialect import Addresses
@@ -97,7 +100,8 @@ class ControlPlane:
         self._store = ObjectStore()
         self._sources = _sources(settings, self._store)
         self._catalog = _catalog(settings)
-        self._debouncer = _debouncer(settings, self._catalog, self._store)
+        self._committed = Committed(self._store.get)
+        self._debouncer = _debouncer(settings, self._catalog, self._store, self._committed)
         self._places = Places()
         self._address_first = settings.kubernetes.client_place == "pod_first"
         self._client_places = ClientPlaces(settings.topology, self._address_first)
@@ -238,7 +242,7 @@ class ControlPlane:
         """Believe updates that were held back for long enough."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if services := self._catalog.release(self._store.get):
+            if services := self._catalog.release(self._committed.get):
                 self._refresh(services, {})
 
     async def _judge_attached(self) -> None:
@@ -331,7 +335,7 @@ class ControlPlane:
     def _update_catalog(self, keys: Iterable[ObjectKey]) -> frozenset[ServiceId]:
         """Take in changed objects, and log what of them cannot be served: rarely a mistake, so no warning."""
         before = set(self._catalog.problems())
-        services = self._catalog.update(self._store.get, keys)
+        services = self._catalog.update(self._committed.get, keys)
         self._federation.changed(services)
         for problem in self._catalog.problems():
             if problem not in before:
@@ -347,7 +351,7 @@ class ControlPlane:
         found = []
         for key in keys:
             if key.kind == XdsResource.__name__:
-                resource = self._store.get(key)
+                resource = self._committed.get(key)
                 found.append(
                     ((key.namespace, key.name), resource if isinstance(resource, XdsResource) else None)
                 )
@@ -475,9 +479,10 @@ def _remotes(settings: Settings, changed: Changed) -> tuple[list[Member], list[R
         catalog = _catalog(settings)
         members.append(Member(cluster.name, catalog, cluster.region, cluster.priority))
         source = KubernetesSource(options, store)
-        debouncer = _debouncer(settings, catalog, store)
+        committed = Committed(store.get)
+        debouncer = _debouncer(settings, catalog, store, committed)
         wait = settings.cluster_lost_seconds
-        remotes.append(RemoteCluster(members[-1], source, store, debouncer, wait, changed))
+        remotes.append(RemoteCluster(members[-1], source, store, committed, debouncer, wait, changed))
     return members, remotes
 
 
@@ -505,13 +510,16 @@ def _rest_server(settings: Settings, engine: Engine) -> HttpServer | None:
     return HttpServer(settings.rest_listen, rest.application(engine.fetch), "--rest-listen")
 
 
-def _debouncer(settings: Settings, catalog: Catalog, store: ObjectStore) -> Debouncer:
+def _debouncer(settings: Settings, catalog: Catalog, store: ObjectStore, committed: Committed) -> Debouncer:
     debounce = settings.debounce
-    return Debouncer(
+    window = Window(
         partial(catalog.owners, store.get),
+        partial(catalog.references, store.get),
+        partial(catalog.keeps_endpoints, committed.get, store.get),
         endpoints=Delay(debounce.endpoint_quiet_seconds, debounce.endpoint_max_seconds),
         others=Delay(debounce.quiet_seconds, debounce.max_seconds),
     )
+    return Debouncer(window, committed)
 
 
 async def _first_of(stop: asyncio.Event, parts: Sequence[asyncio.Task[None]]) -> None:

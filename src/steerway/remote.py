@@ -16,9 +16,11 @@ from steerway.catalog.federation import Member
 from steerway.catalog.model import ServiceId
 from steerway.errors import SourceError
 from steerway.origin import Origin
-from steerway.sources.debounce import Debouncer, Due
+from steerway.sources.committed import Committed
+from steerway.sources.debounce import Debouncer
 from steerway.sources.kubernetes import InformerStatus, KubernetesSource
 from steerway.sources.store import ObjectStore, Problem
+from steerway.sources.window import Due
 
 log = structlog.get_logger()
 
@@ -41,6 +43,7 @@ class RemoteCluster:
         member: Member,
         source: KubernetesSource,
         store: ObjectStore,
+        committed: Committed,
         debouncer: Debouncer,
         lost_seconds: float,
         changed: Changed,
@@ -53,6 +56,7 @@ class RemoteCluster:
         self._member = member
         self._source = source
         self._store = store
+        self._committed = committed
         self._debouncer = debouncer
         self._lost_seconds = lost_seconds
         self._changed = changed
@@ -101,7 +105,7 @@ class RemoteCluster:
         self.known.set()
         while True:
             due = await self._next()
-            changed = catalog.update(self._store.get, due.keys)
+            changed = catalog.update(self._committed.get, due.keys)
             if self._is_lost() == self._member.in_use:
                 self._use(not self._member.in_use)
                 changed |= {service.id for service in catalog}

@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steerway.sources.debounce import Delay, Window
 from steerway.sources.objects import ObjectKey
+from steerway.sources.store import Change
+from steerway.sources.window import Delay, Window
 
 KEYS = st.frozensets(
     st.builds(
@@ -20,13 +21,13 @@ ENDPOINTS = Delay(quiet_seconds=2, max_wait_seconds=7)
 OTHERS = Delay(quiet_seconds=5, max_wait_seconds=20)
 
 
-URGENT = ("EndpointSlice", "XdsResource")
+URGENT = ("EndpointSlice",)
 
 
 @given(STEPS)
 def test_every_change_comes_out_once_and_in_time(steps: list[tuple[int, frozenset[ObjectKey]]]) -> None:
     """Each owner's changes of each kind for themselves: as if there were no others."""
-    window = Window(lambda key: (key.name,), ENDPOINTS, OTHERS)
+    window = Window(lambda key: (key.name,), endpoints=ENDPOINTS, others=OTHERS)
     now = 0.0
     waiting: dict[tuple[str, bool], list[tuple[float, ObjectKey]]] = {}
 
@@ -44,8 +45,8 @@ def test_every_change_comes_out_once_and_in_time(steps: list[tuple[int, frozense
     for gap, keys in steps:
         take_what_is_due(now + gap)
         now += gap
-        window.add(dict.fromkeys(keys), now)
         for key in keys:
+            window.add({key: Change(None)}, now)
             waiting.setdefault((key.name, key.kind in URGENT), []).append((now, key))
     take_what_is_due(float("inf"))
     assert waiting == {}

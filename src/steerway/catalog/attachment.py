@@ -67,6 +67,7 @@ class Attachments:
         self._referrers: defaultdict[ServiceId, set[ObjectKey]] = defaultdict(set)
         self._parents: dict[ObjectKey, frozenset[ServiceId]] = {}
         self._targets: dict[ObjectKey, frozenset[ObjectKey]] = {}
+        self._backends: dict[ObjectKey, frozenset[ServiceId]] = {}
         self._named: dict[ObjectKey, frozenset[ServiceId]] = {}
         self._unjudged: set[ObjectKey] = set()
 
@@ -101,11 +102,30 @@ class Attachments:
             targets = set(self._targets.get(key, ()))
             if isinstance(found, TrafficPolicy):
                 targets |= _targets(found)
-            return {id for target in targets for id in self._services_of(target)}
+            return {id for target in targets for id in self._services_of(get, target)}
         parents = set(self._parents.get(key, ()))
         if isinstance(found, GRPCRoute | HTTPRoute):
             parents |= _parents(found)
         return parents
+
+    def references(self, get: Get, key: ObjectKey) -> set[ServiceId]:
+        """The services that a route names as backends, by the index and as it is now; for a Service, those that the
+        routes attached to it name. A route's parents are not among them, unless they are backends too."""
+        if key.kind == "Service":
+            routes = self._routes.get(ServiceId(key.namespace, key.name), ())
+            return {id for route in routes for id in self._backends.get(route, ())}
+        named = set(self._backends.get(key, ()))
+        route = get(key)
+        if isinstance(route, GRPCRoute | HTTPRoute):
+            named |= _backends(route)
+        return named
+
+    def is_backend(self, id: ServiceId) -> bool:
+        """Whether a route of another service names it."""
+        return any(
+            id in self._backends.get(key, ()) and id not in self._parents[key]
+            for key in self._referrers.get(id, ())
+        )
 
     def note_services(self, ids: Iterable[ServiceId]) -> None:
         """Services came, went or are others: what refers to them is to be judged anew."""
@@ -145,18 +165,19 @@ class Attachments:
         for target in self._targets.get(key, ()):
             self._unjudged |= self._policies.get(target, set())
 
-    def _services_of(self, target: ObjectKey) -> Iterable[ServiceId]:
+    def _services_of(self, get: Get, target: ObjectKey) -> Iterable[ServiceId]:
         if target.kind == "Service":
             return (ServiceId(target.namespace, target.name),)
-        return self._parents.get(target, ())
+        route = get(target)
+        parents = _parents(route) if isinstance(route, GRPCRoute | HTTPRoute) else frozenset()
+        return parents | self._parents.get(target, frozenset())
 
     def _take_route(self, key: ObjectKey, route: Route) -> None:
         self._parents[key] = parents = _parents(route)
         for id in parents:
             self._routes[id].add(key)
-        rules: Sequence[GRPCRule | HTTPRule] = route.spec.rules or ()
-        backends = (backend_of(route, ref) for rule in rules for ref in backend_refs(rule))
-        self._name(key, parents | {id for id in backends if id is not None})
+        self._backends[key] = backends = _backends(route)
+        self._name(key, parents | backends)
 
     def _take_policy(self, key: ObjectKey, policy: TrafficPolicy) -> None:
         self._targets[key] = targets = _targets(policy)
@@ -172,6 +193,7 @@ class Attachments:
     def _forget(self, key: ObjectKey) -> None:
         for id in self._parents.pop(key, ()):
             _discard(self._routes, id, key)
+        self._backends.pop(key, None)
         for target in self._targets.pop(key, ()):
             _discard(self._policies, target, key)
         for id in self._named.pop(key, ()):
@@ -190,6 +212,12 @@ def _discard(index: "defaultdict[Any, set[ObjectKey]]", at: object, key: ObjectK
 def _parents(route: Route) -> frozenset[ServiceId]:
     found = (parent_of(route, ref) for ref in route.spec.parent_refs or ())
     return frozenset(id for id in found if id is not None)
+
+
+def _backends(route: Route) -> frozenset[ServiceId]:
+    rules: Sequence[GRPCRule | HTTPRule] = route.spec.rules or ()
+    named = (backend_of(route, ref) for rule in rules for ref in backend_refs(rule))
+    return frozenset(id for id in named if id is not None)
 
 
 def _targets(policy: TrafficPolicy) -> frozenset[ObjectKey]:

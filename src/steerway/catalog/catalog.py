@@ -16,11 +16,12 @@ from steerway.catalog import precedence, routing
 from steerway.catalog import service as build_service
 from steerway.catalog.attachment import KINDS, Attachments, Get, Route
 from steerway.catalog.hold import Holds
-from steerway.catalog.model import Problem, Service, ServiceId
+from steerway.catalog.model import EndpointState, Port, Problem, Service, ServiceId
 from steerway.catalog.policy import Policy
 from steerway.catalog.selection import Selection
 from steerway.catalog.told import Told, read
 from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Namespace, Object, ObjectKey
+from steerway.sources.objects import Endpoint as EndpointFact
 from steerway.sources.objects import Service as ServiceFact
 
 log = structlog.get_logger()
@@ -65,19 +66,58 @@ class Catalog:
         """Believe what was held back for long enough; returns the services whose value changed."""
         return frozenset(id for id in self._holds.due() if self._rebuild(id, get))
 
-    def owners(self, get: Get, key: ObjectKey) -> Collection[Hashable]:
+    def owners(self, now: Get, key: ObjectKey) -> Collection[Hashable]:
         """Whom a change of an object concerns: its service; of an EndpointSlice the one that it named before and the
-        one that it names now; of a route or policy those that it is attached to, or itself. Raw resources, and what
-        concerns whole namespaces, are one owner each; others have none.
+        one that it names now; of a route or policy those that it is attached to, or itself. A Namespace, the
+        ReferenceGrants of a namespace and all raw resources are one owner each; other kinds have none.
+
+        This and the next two methods get objects as they are `now`, while the catalog is as of the last commit.
         """
         match key.kind:
             case "Service":
                 return (ServiceId(key.namespace, key.name),)
             case "EndpointSlice":
-                return {self._owners.get(key), _named_service(key, get(key))} - {None}
-            case "Namespace" | "XdsResource" | "ReferenceGrant":
+                return {self._owners.get(key), _named_service(key, now(key))} - {None}
+            case "Namespace":
+                return (("Namespace", key.name),)
+            case "ReferenceGrant":
+                return ((key.kind, key.namespace),)
+            case "XdsResource":
                 return (key.kind,)
-        return self.attachments.concerns(get, key, self._services_in) or {key} if key.kind in KINDS else ()
+        return self.attachments.concerns(now, key, self._services_in) or {key} if key.kind in KINDS else ()
+
+    def references(self, now: Get, key: ObjectKey) -> Collection[Hashable]:
+        """The owners that an object needs to mean what it says, before and after its change: the Services that a route
+        names, with their Namespaces and the ReferenceGrants that allow it."""
+        named = self.attachments.references(now, key)
+        needed: set[Hashable] = {("Namespace", id.namespace) for id in named} | {("Namespace", key.namespace)}
+        needed |= {("ReferenceGrant", id.namespace) for id in named if id.namespace != key.namespace}
+        return needed | named
+
+    def keeps_endpoints(self, before: Get, now: Get, keys: Collection[ObjectKey]) -> bool:
+        """Whether the services of changed EndpointSlices keep an endpoint on each port that has one. A service that no
+        route of another one names may lose them, where its slices stay: nothing that comes later gives them back."""
+        doubtful = [key for key in keys if not _still_offers(before(key), now(key))]
+        ids = {id for key in doubtful for id in self.owners(now, key) if isinstance(id, ServiceId)}
+        living = all(_same_ports(before(key), now(key)) for key in doubtful)
+        return all(
+            (living and not self.attachments.is_backend(id)) or self._offers(id, before, now, keys)
+            for id in ids
+        )
+
+    def _offers(self, id: ServiceId, before: Get, now: Get, keys: Collection[ObjectKey]) -> bool:
+        """Whether a service, with its EndpointSlices as they are now, has an endpoint on each port that has one."""
+        present, fact = self._services.get(id), before(ObjectKey("Service", *id))
+        if present is None or not isinstance(fact, ServiceFact):
+            return True
+        slices = [
+            each
+            for key in self._slices.get(id, set()).union(keys)
+            if isinstance(each := now(key), EndpointSlice) and _named_service(key, each) == id
+        ]
+        built, _ = build_service.build(fact, slices)
+        offered = {port.number for port in built.ports if _in_use(port)} if built is not None else set()
+        return all(port.number in offered for port in present.ports if _in_use(port))
 
     def service(self, id: ServiceId) -> Service | None:
         return self._services.get(id)
@@ -190,3 +230,30 @@ def _named_service(key: ObjectKey, found: Object | None) -> ServiceId | None:
         return None
     name = (found.metadata.labels or {}).get(SERVICE_NAME_LABEL)
     return ServiceId(key.namespace, name) if name else None
+
+
+def _still_offers(before: Object | None, now: Object | None) -> bool:
+    """Whether a slice offers an endpoint on each port on which it did; False where that takes a closer look."""
+    if before is None:
+        return True
+    return (
+        _same_ports(before, now)
+        and isinstance(now, EndpointSlice)
+        and any(map(_is_ready, now.endpoints or ()))
+    )
+
+
+def _same_ports(before: Object | None, now: Object | None) -> bool:
+    """Whether a slice is still there, for the same Service and with the same ports."""
+    if not isinstance(before, EndpointSlice) or not isinstance(now, EndpointSlice):
+        return False
+    same = before.ports == now.ports and before.address_type == now.address_type
+    return same and _named_service(before.key, before) == _named_service(now.key, now)
+
+
+def _is_ready(endpoint: EndpointFact) -> bool:
+    return endpoint.conditions is None or endpoint.conditions.ready is not False
+
+
+def _in_use(port: Port) -> bool:
+    return any(endpoint.state is not EndpointState.UNREADY for endpoint in port.endpoints)

@@ -141,20 +141,20 @@ class DebounceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     endpoint_quiet_seconds: Annotated[
-        Seconds, Meta(title="Quiet time for EndpointSlices and raw resources")
+        Seconds, Meta(title="Quiet time for EndpointSlices and changes of files")
     ] = 0.005
-    """Quiet time for EndpointSlices and raw resources, in seconds. Short, because a client that calls a stopped
+    """Quiet time for EndpointSlices and changes of files, in seconds. Short, because a client that calls a stopped
     pod fails; not 0, because the slices of one rollout step arrive within a few milliseconds."""
 
     endpoint_max_seconds: Annotated[
-        Seconds, Meta(title="Longest wait for EndpointSlices and raw resources")
+        Seconds, Meta(title="Longest wait for EndpointSlices and changes of files")
     ] = 0.05
-    """Longest wait for EndpointSlices and raw resources, in seconds: a storm of changes never delays one of them
+    """Longest wait for EndpointSlices and changes of files, in seconds: a storm of changes never delays one of them
     by more."""
 
     quiet_seconds: Annotated[Seconds, Meta(title="Quiet time for every other kind")] = 0.05
-    """Quiet time for every other kind, in seconds. These change by hand or by deployment, in groups of files
-    or objects that mean something together only."""
+    """Quiet time for every other kind of an API server, in seconds. These change by hand or by deployment, in groups of
+    objects that mean something together only: linked objects that arrive within this time are committed together."""
 
     max_seconds: Annotated[Seconds, Meta(title="Longest wait for every other kind")] = 0.5
     """Longest wait for every other kind, in seconds."""

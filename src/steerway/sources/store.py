@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 from steerway import telemetry
 from steerway.sources.objects import Object, ObjectKey, happened
@@ -37,16 +38,29 @@ class Batch:
     """Changes of one source that become visible together.
 
     `problems` replaces the problem lists of the named subjects (a file name, an object): an empty list clears
-    it.
+    it. `atomic`: the batch shows objects of every kind as of one moment, so it is published as one commit. That of an
+    API server never is, which has one watch per kind.
     """
 
     put: tuple[Object, ...] = ()
     delete: tuple[ObjectKey, ...] = ()
     problems: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    atomic: bool = False
 
 
-Changes = Mapping[ObjectKey, float | None]
-"""Keys whose visible object changed, each with when that happened (seconds since the epoch) if it is known."""
+class Change(NamedTuple):
+    """How a visible object became another one."""
+
+    before: Object | None
+    """The object before the batch; None when there was none."""
+    event: float | None = None
+    """When it happened (seconds since the epoch), if that is known."""
+    atomic: bool = False
+    """Whether it belongs to an atomic batch."""
+
+
+Changes = Mapping[ObjectKey, Change]
+"""Keys whose visible object changed."""
 Listener = Callable[[Changes], None]
 
 
@@ -84,7 +98,11 @@ class ObjectStore:
         self._count(source, batch)
         if batch.problems:
             self._replace_problems(source, batch.problems)
-        changed = {key: happened(old, now) for key, old in before.items() if (now := self.get(key)) != old}
+        changed = {
+            key: Change(old, happened(old, now), batch.atomic)
+            for key, old in before.items()
+            if (now := self.get(key)) != old
+        }
         if changed:
             self._tell(changed)
 

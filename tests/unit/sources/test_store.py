@@ -114,6 +114,6 @@ def test_a_change_comes_with_the_time_that_its_controller_noted() -> None:
         made.apply("kubernetes", Batch(put=(each,)))
     made.apply("kubernetes", Batch(delete=(endpoint_slice(None).key,)))
     day = 1795392000.0
-    assert [dict(each) for each in heard] == [
+    assert [{key: change.event for key, change in each.items()} for each in heard] == [
         {endpoint_slice(None).key: at} for at in (day + 43200.5, day + 43210.25, None, None, None, None)
     ]

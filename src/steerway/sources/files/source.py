@@ -188,4 +188,5 @@ def _difference(before: View, after: View) -> Batch:
             **dict.fromkeys(gone, ()),
             **{path: found for path, found in after.problems.items() if before.problems.get(path) != found},
         },
+        atomic=True,
     )

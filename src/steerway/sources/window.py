@@ -1,0 +1,270 @@
+"""The debounce window: which changes wait, for how long, and which of them are committed together. No clock, no I/O.
+
+A change waits in a *lane*: one per owner for EndpointSlices (urgent, 5 ms), one per owner for everything else (50 ms),
+and one for all atomic batches, which show a source as of one moment and are published whole.
+
+An API server has one watch per kind, so the objects of one change arrive one by one. These rules put them together::
+
+    EndpointSlice ──▶ urgent lane ──keeps endpoints──▶ committed alone, after the short quiet time
+                          └─────takes the last one──▶ ordinary lane of its owner
+    anything else ──▶ ordinary lane ──▶ committed with every ordinary lane that it is linked to, once all are quiet
+
+Lanes are linked when they hold one key, when a route in one names the owner of the other as a backend, before or after
+the change, or when one batch put keys into both. So a Service that goes waits for the route that leaves it, and a route
+waits for the Services and grants that it needs, as long as they arrive within the quiet time of each other. The maximum
+wait of the lane that waited longest bounds the group.
+"""
+
+import heapq
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from steerway import telemetry
+from steerway.origin import Origin
+from steerway.sources.objects import ObjectKey
+from steerway.sources.store import Change
+
+Owners = Callable[[ObjectKey], Collection[Hashable]]
+"""The owners of a changed object: its services, for most. A key without an owner is not given out."""
+References = Callable[[ObjectKey], Collection[Hashable]]
+"""The owners that a changed object refers to, before and after the change."""
+KeepsEndpoints = Callable[[Collection[ObjectKey]], bool]
+"""Whether the services of changed EndpointSlices keep an endpoint on each port that has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """*Quiet time*: how long nothing more must have changed. *Maximum wait*: counted from the first change, however
+    busy the cluster is (a trailing debounce without a maximum starves during a big rollout). Both in seconds."""
+
+    quiet_seconds: float
+    max_wait_seconds: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.quiet_seconds <= self.max_wait_seconds:
+            raise ValueError(
+                f"quiet time {self.quiet_seconds} s is not within 0..{self.max_wait_seconds} s (maximum wait)"
+            )
+
+
+ENDPOINTS = Delay(quiet_seconds=0.005, max_wait_seconds=0.05)
+"""5 ms catch the slices that one rollout step writes together; 50 ms is what an operator would still call at
+once. Atomic batches have the same delay: their source has waited for its writer already."""
+OTHERS = Delay(quiet_seconds=0.05, max_wait_seconds=0.5)
+"""An apply of a folder of manifests arrives within 50 ms per object."""
+_ATOMIC = "atomic"
+_SLICE = "EndpointSlice"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One commit: changed keys, and for each owner the change that waited longest."""
+
+    keys: frozenset[ObjectKey]
+    origins: Mapping[Hashable, Origin]
+
+
+_Place = tuple[Hashable, bool]
+"""An owner, and whether the lane is the urgent one."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    delay: Delay
+    number: int
+    received: float
+    last: float
+    changes: int = 0
+    keys: set[ObjectKey] = field(default_factory=set)
+    origins: dict[Hashable, Origin] = field(default_factory=dict)
+    links: set[Hashable] = field(default_factory=set)
+    held_until: float = 0.0
+    """When its group is due, as far as that was looked at; never past its own maximum wait."""
+
+    @property
+    def latest(self) -> float:
+        return self.received + self.delay.max_wait_seconds
+
+    @property
+    def quiet_at(self) -> float:
+        return self.last + self.delay.quiet_seconds
+
+    @property
+    def due(self) -> float:
+        return max(self.held_until, min(self.quiet_at, self.latest))
+
+    def note(self, key: ObjectKey, owner: Hashable, event: float | None, now: float) -> None:
+        origin = self.origins.setdefault(owner, Origin(now))
+        if event is not None and (origin.event is None or event < origin.event):
+            self.origins[owner] = origin._replace(event=event)
+        self.keys.add(key)
+        self.changes += 1
+        self.last = now
+
+
+class Window:
+    """See the module's docstring. `now` is an argument: seconds of any monotonic clock. A change costs the logarithm of
+    the number of lanes, and a group is searched once for each time that it may be due."""
+
+    def __init__(
+        self,
+        owners: Owners,
+        references: References = lambda _: (),
+        keeps_endpoints: KeepsEndpoints = lambda _: True,
+        endpoints: Delay = ENDPOINTS,
+        others: Delay = OTHERS,
+    ) -> None:
+        self._owners = owners
+        self._references = references
+        self._keeps_endpoints = keeps_endpoints
+        self._endpoints = endpoints
+        self._others = others
+        self._lanes: dict[_Place, _Lane] = {}
+        self._linked_from: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
+        """Owner → owners of ordinary lanes that are linked to it."""
+        # A lane is due no sooner than its newest entry says; entries of lanes that are gone stay until they come to the
+        # top, and the entry of a lane that is due later is renewed there.
+        self._queue: list[tuple[float, int, _Place]] = []
+        self._numbers = itertools.count()
+
+    def add(self, changes: Mapping[ObjectKey, Change], now: float) -> list[ObjectKey]:
+        """Let keys wait; they restart the quiet time of their owners, never the maximum wait. `Change.event` is on the
+        clock of `now`. Returns the keys that have an owner, and so wait."""
+        waiting = []
+        batch: set[Hashable] = set()
+        for key, change in changes.items():
+            if not (owners := self._owners(key)):
+                continue
+            waiting.append(key)
+            if change.atomic:
+                lane = self._lane((_ATOMIC, True), now)
+                for owner in owners:
+                    lane.note(key, owner, change.event, now)
+                continue
+            urgent = key.kind == _SLICE
+            for owner in owners:
+                self._lane((owner, urgent), now).note(key, owner, change.event, now)
+            if not urgent:
+                self._link(owners, {*owners, *self._references(key)})
+                batch.update(owners)
+        if len(batch) > 1:
+            self._link([next(iter(batch))], batch)
+        return waiting
+
+    @property
+    def due(self) -> float | None:
+        """The time from which `take` may give something, or None when nothing waits."""
+        while self._queue:
+            due, number, place = self._queue[0]
+            lane = self._lanes.get(place)
+            if lane is None or lane.number != number:
+                heapq.heappop(self._queue)
+            elif lane.due <= due:
+                return due
+            else:
+                heapq.heapreplace(self._queue, (lane.due, number, place))
+        return None
+
+    def take(self, now: float) -> Due:
+        """Everything that is due, as one commit; empty when all that seemed due waits for something it is linked to."""
+        keys: set[ObjectKey] = set()
+        origins: dict[Hashable, Origin] = {}
+        while (due := self.due) is not None and due <= now:
+            for place in self._ready(self._queue[0][2], now):
+                lane = self._remove(place)
+                for owner, origin in lane.origins.items():
+                    origins[owner] = origin.older(origins.get(owner))
+                telemetry.DEBOUNCE_SECONDS.observe(max(0.0, now - lane.received))
+                telemetry.DEBOUNCED_CHANGES.observe(lane.changes)
+                keys |= lane.keys
+        return Due(frozenset(keys), origins)
+
+    def _ready(self, place: _Place, now: float) -> Iterable[_Place]:
+        """The lanes to commit with one that is due by itself; none when it has to wait for others."""
+        owner, urgent = place
+        if owner is _ATOMIC:
+            return (place,)
+        if urgent:
+            return self._ready_slices(owner)
+        group = self._group(owner)
+        lanes = [self._lanes[member, False] for member in group]
+        due = min(max(lane.quiet_at for lane in lanes), min(lane.latest for lane in lanes))
+        if due > now:
+            for lane in lanes:
+                lane.held_until = due
+            return ()
+        # What the members refer to may have new endpoints that wait: a route to a Service goes out with them.
+        named = group.union(*(lane.links for lane in lanes))
+        urgent_places: list[_Place] = [(each, True) for each in named if (each, True) in self._lanes]
+        return [*((member, False) for member in group), *urgent_places]
+
+    def _ready_slices(self, owner: Hashable) -> Iterable[_Place]:
+        """An urgent lane, with slices of its owner that were deferred before; none when it has to be deferred, too."""
+        if self._defer_slices(owner):
+            return ()
+        if (ordinary := self._lanes.get((owner, False))) is not None:
+            slices = {key for key in ordinary.keys if key.kind == _SLICE}
+            self._lanes[owner, True].keys |= slices
+            ordinary.keys -= slices
+            if not ordinary.keys:
+                self._remove((owner, False))
+        return ((owner, True),)
+
+    def _defer_slices(self, owner: Hashable) -> bool:
+        """Move slices of an owner to its ordinary lane if they take the last endpoint away; whether they do."""
+        lane = self._lanes.get((owner, True))
+        if lane is None or self._keeps_endpoints(lane.keys):
+            return False
+        self._remove((owner, True))
+        ordinary = self._lane((owner, False), lane.received)
+        ordinary.received = min(ordinary.received, lane.received)
+        ordinary.last = max(ordinary.last, lane.last)
+        ordinary.changes += lane.changes
+        ordinary.keys |= lane.keys
+        for each, origin in lane.origins.items():
+            ordinary.origins[each] = origin.older(ordinary.origins.get(each))
+        for key in lane.keys:
+            self._link([owner], self._owners(key))
+        heapq.heappush(self._queue, (ordinary.due, ordinary.number, (owner, False)))
+        return True
+
+    def _group(self, owner: Hashable) -> set[Hashable]:
+        """The owners of all ordinary lanes that are linked to one, itself among them."""
+        group, todo = set[Hashable](), [owner]
+        while todo:
+            member = todo.pop()
+            if member in group:
+                continue
+            self._defer_slices(member)
+            if (lane := self._lanes.get((member, False))) is not None:
+                group.add(member)
+                todo += lane.links
+                todo += self._linked_from.get(member, ())
+        return group
+
+    def _lane(self, place: _Place, now: float) -> _Lane:
+        lane = self._lanes.get(place)
+        if lane is None:
+            delay = self._endpoints if place[1] else self._others
+            lane = self._lanes[place] = _Lane(delay, next(self._numbers), now, now)
+            heapq.heappush(self._queue, (lane.due, lane.number, place))
+        return lane
+
+    def _link(self, owners: Iterable[Hashable], others: Collection[Hashable]) -> None:
+        for owner in owners:
+            lane = self._lanes[owner, False]
+            for other in others:
+                if other != owner and other not in lane.links:
+                    lane.links.add(other)
+                    self._linked_from[other].add(owner)
+
+    def _remove(self, place: _Place) -> _Lane:
+        lane = self._lanes.pop(place)
+        for other in lane.links:
+            linked = self._linked_from[other]
+            linked.discard(place[0])
+            if not linked:
+                del self._linked_from[other]
+        return lane

@@ -1,0 +1,276 @@
+"""The debounce window: what is due when, and together with what, in virtual time."""
+
+import pytest
+
+from steerway import telemetry
+from steerway.origin import Origin
+from steerway.sources.objects import ObjectKey
+from steerway.sources.store import Change
+from steerway.sources.window import Delay, Window
+
+SLICE = ObjectKey("EndpointSlice", "shop", "backend-1")
+OTHER_SLICE = ObjectKey("EndpointSlice", "shop", "backend-2")
+SERVICE = ObjectKey("Service", "shop", "backend")
+
+ENDPOINTS = Delay(quiet_seconds=1, max_wait_seconds=4)
+OTHERS = Delay(quiet_seconds=10, max_wait_seconds=40)
+
+
+def keys(*found: ObjectKey) -> frozenset[ObjectKey]:
+    return frozenset(found)
+
+
+def changed(*found: ObjectKey, atomic: bool = False) -> dict[ObjectKey, Change]:
+    return dict.fromkeys(found, Change(None, atomic=atomic))
+
+
+def everybody(key: ObjectKey) -> tuple[str, ...]:
+    """One owner for all but Pods, whose changes concern nobody."""
+    return () if key.kind == "Pod" else ("backend",)
+
+
+def window() -> Window:
+    return Window(everybody, endpoints=ENDPOINTS, others=OTHERS)
+
+
+def test_nothing_is_due_while_nothing_waits() -> None:
+    """An empty window has no due time, also after an empty change."""
+    empty = window()
+    empty.add({}, now=5)
+    assert empty.due is None
+    assert empty.take(now=6).keys == frozenset()
+
+
+def test_a_lone_change_is_due_after_the_quiet_time() -> None:
+    """One change waits for the quiet time only."""
+    waiting = window()
+    waiting.add(changed(SLICE), now=100)
+    assert waiting.due == 101
+
+
+def test_each_change_restarts_the_quiet_time() -> None:
+    """The quiet time counts from the last change."""
+    waiting = window()
+    waiting.add(changed(SLICE), now=100)
+    waiting.add(changed(OTHER_SLICE), now=100.5)
+    assert waiting.due == 101.5
+
+
+def test_a_steady_stream_of_changes_never_starves_the_batch() -> None:
+    """The maximum wait counts from the first change, whatever follows."""
+    waiting = window()
+    for tick in range(20):
+        waiting.add(changed(SLICE), now=100 + tick * 0.9)
+    assert waiting.due == 104
+
+
+def test_endpoints_do_not_wait_for_their_service() -> None:
+    """Each kind by its own numbers; what is due comes out, once, and the rest stays."""
+    waiting = window()
+    waiting.add(changed(SERVICE), now=100)
+    waiting.add(changed(SLICE), now=100.5)
+    assert waiting.due == 101.5
+    assert waiting.take(now=101).keys == keys()
+    assert waiting.take(now=101.5).keys == keys(SLICE)
+    assert waiting.due == 110
+    assert waiting.take(now=110).keys == keys(SERVICE)
+    assert waiting.due is None
+
+
+def test_what_is_due_at_once_comes_out_together() -> None:
+    waiting = window()
+    waiting.add(changed(SERVICE), now=0)
+    waiting.add(changed(SLICE), now=9)
+    assert waiting.take(now=10).keys == keys(SLICE, SERVICE)
+    waiting.add(changed(SLICE), now=50)
+    assert waiting.due == 51
+
+
+def test_a_change_that_concerns_nobody_does_not_wait() -> None:
+    waiting = window()
+    waiting.add(changed(ObjectKey("Pod", "shop", "backend-1")), now=1)
+    assert waiting.due is None
+
+
+def test_a_slice_that_moves_waits_for_neither_service() -> None:
+    """The one that it left is told after its own quiet time, however busy the one is that it came to, and the other way
+    round: it is given out for each."""
+    waiting = Window(
+        lambda key: ("left", "busy") if key == SLICE else ("busy",), endpoints=ENDPOINTS, others=OTHERS
+    )
+    waiting.add(changed(SLICE), now=0)
+    for tick in range(1, 10):
+        waiting.add(changed(OTHER_SLICE), now=tick / 10)
+    assert waiting.take(now=1).keys == keys(SLICE)
+    assert waiting.due == 1.9
+    assert waiting.take(now=1.9).keys == keys(SLICE, OTHER_SLICE)
+
+
+def test_a_service_that_changes_all_the_time_delays_no_other() -> None:
+    """Nor do a thousand that do, and none of them starves."""
+    busy = [ObjectKey("EndpointSlice", "shop", f"busy-{number}") for number in range(1000)]
+    waiting = Window(lambda key: (key.name,), endpoints=ENDPOINTS, others=OTHERS)
+    taken: list[tuple[float, frozenset[ObjectKey]]] = []
+    for tick in range(80):
+        now = tick / 10
+        waiting.add(changed(*busy), now)
+        if tick == 3:
+            waiting.add(changed(SLICE), now)
+        if given := waiting.take(now).keys:
+            taken.append((now, given))
+    assert taken[0] == (1.3, keys(SLICE)), "after its own quiet time"
+    assert taken[1] == (4.0, frozenset(busy)), "at their own maximum wait"
+
+
+def test_a_batch_is_measured_when_it_is_taken() -> None:
+    """Delay and number of changes go to the histograms, once per batch."""
+
+    def total(name: str) -> float:
+        return telemetry.REGISTRY.get_sample_value(name) or 0.0
+
+    before = total("steerway_debounce_seconds_sum"), total("steerway_debounced_changes_sum")
+    waiting = window()
+    waiting.add(changed(SLICE, OTHER_SLICE), now=10)
+    waiting.add(changed(SLICE), now=11)
+    waiting.take(now=13)
+    waiting.take(now=20)
+    assert total("steerway_debounce_seconds_sum") - before[0] == pytest.approx(3)
+    assert total("steerway_debounced_changes_sum") - before[1] == 3
+
+
+def test_each_owner_comes_with_the_change_that_waited_longest() -> None:
+    """When it was heard of, over both kinds of changes, and the first event among them, as far as one is known."""
+    waiting = Window(lambda key: (key.name,), endpoints=Delay(1, 4), others=Delay(1, 4))
+    shop = ObjectKey("Service", "shop", "shop")
+    waiting.add(changed(shop), now=10)
+    waiting.add(
+        {ObjectKey("EndpointSlice", "shop", "shop"): Change(None, 7.0), OTHER_SLICE: Change(None, 9.0)}, 10.5
+    )
+    waiting.add({OTHER_SLICE: Change(None, 8.0), SLICE: Change(None)}, now=10.6)
+    assert waiting.take(now=20).origins == {
+        "shop": Origin(10),
+        OTHER_SLICE.name: Origin(10.5, 8.0),
+        SLICE.name: Origin(10.6),
+    }
+
+
+@pytest.mark.parametrize(("quiet", "longest"), [(-1, 1), (2, 1)])
+def test_contradicting_numbers_are_refused(quiet: float, longest: float) -> None:
+    """A quiet time below zero or above the maximum wait is a mistake."""
+    with pytest.raises(ValueError, match="quiet time"):
+        Delay(quiet, longest)
+
+
+FRONT = ObjectKey("Service", "shop", "front")
+ROUTE = ObjectKey("GRPCRoute", "shop", "front")
+OLD = ObjectKey("Service", "shop", "v1")
+OLD_SLICE = ObjectKey("EndpointSlice", "shop", "v1")
+NEW = ObjectKey("Service", "shop", "v2")
+NEW_SLICE = ObjectKey("EndpointSlice", "shop", "v2")
+
+
+def linked(*emptied: ObjectKey) -> Window:
+    """`front` has the route, which named v1 and names v2; `emptied` slices take the last endpoint of their service."""
+    return Window(
+        lambda key: (key.name,),
+        lambda key: ("v1", "v2") if key == ROUTE else (),
+        lambda keys: keys.isdisjoint(emptied),
+        endpoints=ENDPOINTS,
+        others=OTHERS,
+    )
+
+
+def drain(waiting: Window) -> list[tuple[float, frozenset[ObjectKey]]]:
+    """All commits, each with its time."""
+    commits = []
+    while (due := waiting.due) is not None:
+        if given := waiting.take(due).keys:
+            commits.append((due, given))
+    return commits
+
+
+def test_a_route_and_the_services_that_it_names_are_one_commit() -> None:
+    """Whatever comes first, once all of them are quiet."""
+    waiting = linked()
+    waiting.add(changed(OLD), now=0)
+    waiting.add(changed(ROUTE), now=8)
+    waiting.add(changed(NEW), now=16)
+    assert drain(waiting) == [(26, keys(OLD, ROUTE, NEW))]
+
+
+def test_the_maximum_wait_bounds_a_group() -> None:
+    """It counts from the first change of the lane that waited longest."""
+    waiting = linked()
+    for tick in range(8):
+        waiting.add(changed((OLD, ROUTE, NEW)[tick % 3]), now=tick * 9)
+    assert drain(waiting)[0] == (40, keys(OLD, ROUTE, NEW))
+
+
+def test_lanes_that_are_not_linked_wait_for_themselves() -> None:
+    waiting = linked()
+    waiting.add(changed(ROUTE), now=0)
+    waiting.add(changed(SERVICE), now=5)
+    assert drain(waiting) == [(10, keys(ROUTE)), (15, keys(SERVICE))]
+
+
+def test_endpoints_of_what_a_route_names_go_out_with_it() -> None:
+    """Also those that would wait for some time yet."""
+    waiting = linked()
+    waiting.add(changed(ROUTE), now=0)
+    waiting.add(changed(NEW_SLICE), now=9.5)
+    assert drain(waiting) == [(10, keys(ROUTE, NEW_SLICE))]
+
+
+def test_the_last_endpoint_of_a_service_goes_with_its_service() -> None:
+    """A slice that takes it away is not urgent: it waits as the Service does, and for the route that leaves it."""
+    waiting = linked(OLD_SLICE)
+    waiting.add(changed(OLD_SLICE), now=0)
+    waiting.add(changed(OLD), now=3)
+    waiting.add(changed(ROUTE, NEW, NEW_SLICE), now=9)
+    assert drain(waiting) == [(10, keys(NEW_SLICE)), (19, keys(OLD_SLICE, OLD, ROUTE, NEW))]
+
+
+def test_a_deferred_slice_is_urgent_again_when_the_service_keeps_an_endpoint() -> None:
+    """A slice was replaced by another one: both go out, and nothing is left of the first."""
+    emptied = {SLICE}
+    waiting = Window(
+        lambda _: ("backend",),
+        keeps_endpoints=lambda keys: keys.isdisjoint(emptied),
+        endpoints=ENDPOINTS,
+        others=OTHERS,
+    )
+    waiting.add(changed(SLICE), now=0)
+    assert waiting.take(now=1).keys == keys()
+    emptied.clear()
+    waiting.add(changed(OTHER_SLICE), now=5)
+    assert drain(waiting) == [(6, keys(SLICE, OTHER_SLICE))]
+
+
+def test_an_atomic_batch_is_one_commit() -> None:
+    """All of it after the short delay, with the next one if that comes before."""
+    waiting = linked(OLD_SLICE)
+    waiting.add(changed(OLD, OLD_SLICE, ROUTE, atomic=True), now=0)
+    waiting.add(changed(NEW, NEW_SLICE, atomic=True), now=0.5)
+    assert drain(waiting) == [(1.5, keys(OLD, OLD_SLICE, ROUTE, NEW, NEW_SLICE))]
+
+
+def test_one_batch_of_a_watch_is_one_commit() -> None:
+    """A page of a list: its objects are not split, though one of them changes again."""
+    waiting = window_by_name()
+    waiting.add(changed(OLD, NEW), now=0)
+    waiting.add(changed(NEW), now=5)
+    assert drain(waiting) == [(15, keys(OLD, NEW))]
+
+
+def test_a_key_of_two_owners_is_given_out_once() -> None:
+    """A route with two parents, one of which changes all the time."""
+    waiting = Window(
+        lambda key: ("front", "busy") if key == ROUTE else ("busy",), endpoints=ENDPOINTS, others=OTHERS
+    )
+    waiting.add(changed(ROUTE), now=0)
+    waiting.add(changed(SERVICE), now=5)
+    assert drain(waiting) == [(15, keys(ROUTE, SERVICE))]
+
+
+def window_by_name() -> Window:
+    return Window(lambda key: (key.name,), endpoints=ENDPOINTS, others=OTHERS)
