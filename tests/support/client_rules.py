@@ -113,6 +113,8 @@ def _route_entry(route: route_components_pb2.Route) -> Iterator[str]:
         weights = [each.weight.value for each in route.route.weighted_clusters.clusters]
         if not 0 < sum(weights) <= UINT32_MAX or not all(weights):
             yield "C-core, Java, Node: each weighted cluster needs a weight of at least 1"
+        if route.route.weighted_clusters.total_weight.value != sum(weights):
+            yield "grpc-js-xds before 1.14.1: total_weight is not the sum of the weights"
         names = [each.name for each in route.route.weighted_clusters.clusters]
         if not all(names):
             yield "C-core: an empty cluster name"

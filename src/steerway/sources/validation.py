@@ -50,6 +50,8 @@ _MAX_CHANGES = 16
 _MAX_VALUE = 4096
 _MAX_TEXT = 1024
 """As the Gateway API has it: header changes of each kind, characters of a header's value, of a path or parameter."""
+_MAX_WEIGHTS = 2**32 - 1
+"""gRFC A28: a client refuses weights whose sum does not fit 32 bits."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 
@@ -199,6 +201,12 @@ def _route(route: GRPCRoute | HTTPRoute) -> Iterator[Fault]:
             path: Path = ("spec", "rules", number, "matches", index)
             yield from _grpc_match(match, path) if isinstance(match, GRPCMatch) else _http_match(match, path)
         yield from _filters(rule.filters, ("spec", "rules", number, "filters"))
+        if sum(backend.weight for backend in rule.backend_refs or []) > _MAX_WEIGHTS:
+            yield Fault(
+                ("spec", "rules", number, "backendRefs"),
+                f"the weights add up to more than {_MAX_WEIGHTS}",
+                "divide all weights by the same number",
+            )
         for index, backend in enumerate(rule.backend_refs or []):
             place: Path = ("spec", "rules", number, "backendRefs", index, "filters")
             yield from _filters(backend.filters, place)

@@ -108,6 +108,8 @@ def _action(found: Destination) -> components.RouteAction:
     else:
         for share in shares:
             action.weighted_clusters.clusters.add(name=share.cluster, weight=uint32(share.weight))
+        # grpc-js-xds before 1.14.1 does not split as configured without the sum; other clients ignore it.
+        action.weighted_clusters.total_weight.value = sum(share.weight for share in shares)
     apply_policy(action, found.policy)
     return action
 

@@ -286,3 +286,12 @@ def test_changes_that_envoy_takes_are_no_fault() -> None:
     assert first_fault(_rule_of_http(**rewrite)) is None
     redirect = _path("RequestRedirect", "requestRedirect", scheme="https", port=65535)
     assert first_fault(_rule_of_http(**redirect)) is None
+
+
+def test_weights_that_do_not_fit_32_bits_make_a_route_none() -> None:
+    """gRFC A28: a client refuses their sum. 4,295 backends of the greatest weight are too many, one fewer are not."""
+    backends = [{"name": "a", "port": 1, "weight": 1_000_000}] * 4295
+    fault = first_fault(_rule_of_http(backendRefs=backends))
+    assert fault is not None
+    assert fault.path == ("spec", "rules", 0, "backendRefs")
+    assert first_fault(_rule_of_http(backendRefs=backends[1:])) is None

@@ -150,7 +150,7 @@ class TestShares:
             ("a.shop.svc.d:50051", 70),
             ("b.shop.svc.d:50051", 30),
         ]
-        assert not found.route.weighted_clusters.HasField("total_weight")
+        assert found.route.weighted_clusters.total_weight.value == 100
 
     def test_a_cluster_that_is_there_twice_gets_both_shares(self) -> None:
         """C-core and others refuse a name that stands twice."""
@@ -158,6 +158,7 @@ class TestShares:
         (found,) = of_table(rules)
         weights = {each.name[0]: each.weight.value for each in found.route.weighted_clusters.clusters}
         assert weights == {"a": 5, "b": 2}
+        assert found.route.weighted_clusters.total_weight.value == 7
 
     def test_what_fails_fails_in_proportion(self) -> None:
         """Two that are missing are one cluster."""
