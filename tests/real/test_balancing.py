@@ -117,12 +117,14 @@ def test_least_request_spares_the_one_that_is_busy(
 def test_weighted_round_robin_follows_the_load_reports(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """At the same rate of calls, one that is nine times as busy as the other gets a ninth of its calls."""
+    """At the same rate of calls, one that is nine times as busy as the other gets a ninth of its calls. Errors have no
+    weight with a penalty of 0; with the default one the two would be equal."""
     busy, idle = addresses = backends.open(2)
     backends.report(busy, 90)
-    backends.report(idle, 10)
+    backends.report(idle, 10, errors=80)
     files.publish(addresses)
-    follow(files, "WeightedRoundRobin", weightedRoundRobin={"blackoutPeriod": "0s", "updatePeriod": "100ms"})
+    weighted = {"blackoutPeriod": "0s", "updatePeriod": "100ms", "errorPenaltyPercent": 0}
+    follow(files, "WeightedRoundRobin", weightedRoundRobin=weighted)
     channel = connect(steer()).dial(TARGET)
     meet(channel, addresses)
     until(lambda: counted(channel.call(50))[busy] < 10, "weights by the reports")

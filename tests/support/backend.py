@@ -56,9 +56,9 @@ class Backends:
         """Answer the calls that wait, and all that come."""
         self._do("release", address, "release")
 
-    def report(self, address: str, percent: int) -> None:
+    def report(self, address: str, percent: int, errors: int = 0) -> None:
         """Let a backend say with each answer that it is so busy (ORCA, gRFC A51)."""
-        self._do("report", address, "report", percent=percent)
+        self._do("report", address, "report", percent=percent, errors=errors)
 
     def calls(self, address: str) -> list[Call]:
         """The calls that came to a backend since this was last asked, each attempt of one."""

@@ -7,7 +7,7 @@ Run as `python backend_program.py`. Each line on standard input is a JSON comman
     {"do": "fail", "address": A, "code": C, "count": N}  → {"fail": A}      its next N calls end with this status
     {"do": "hold", "address": A}                         → {"hold": A}      its calls wait for "release", or their end
     {"do": "release", "address": A}                      → {"release": A}
-    {"do": "report", "address": A, "percent": U}         → {"report": A}    its answers say that it is so busy (ORCA)
+    {"do": "report", "address": A, "percent": U, "errors": E} → {"report": A}  its answers say that it is so busy (ORCA)
     {"do": "calls", "address": A}                        → {"calls": [{"method": M, "metadata": {NAME: VALUE}}]}
 
 A backend answers every method with its own address: at once when the request is empty; when it is a number, only once
@@ -97,10 +97,10 @@ class Backend(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio ships no 
         for ended in held:
             ended.set()
 
-    def report(self, percent: int) -> None:
-        """Say with each answer how busy it is, by the same rate of calls."""
+    def report(self, percent: int, errors: int) -> None:
+        """Say with each answer how busy it is and how many percent of its calls fail, by the same rate of calls."""
         load = orca_load_report_pb2.OrcaLoadReport(
-            cpu_utilization=percent / 100, rps_fractional=REPORTED_RATE
+            cpu_utilization=percent / 100, rps_fractional=REPORTED_RATE, eps=REPORTED_RATE * errors / 100
         )
         self._trailer = ((REPORT, load.SerializeToString()),)
 

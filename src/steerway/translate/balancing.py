@@ -12,11 +12,15 @@ from envoy.extensions.load_balancing_policies.least_request.v3 import least_requ
 from envoy.extensions.load_balancing_policies.pick_first.v3 import pick_first_pb2
 from envoy.extensions.load_balancing_policies.round_robin.v3 import round_robin_pb2
 from envoy.extensions.load_balancing_policies.wrr_locality.v3 import wrr_locality_pb2
-from google.protobuf import wrappers_pb2
+from google.protobuf import duration_pb2, wrappers_pb2
 from google.protobuf.message import Message
 
 from steerway.catalog.policy import Algorithm, Balancing, OrcaWeights
 from steerway.translate.packing import duration, pack, uint32
+
+_LEAST = 0.001
+"""Seconds, or utilization per error. grpc-go 1.85 reads an explicit 0 of a ClientSideWeightedRoundRobin as the default:
+its JSON form leaves zeros out. All libraries and Envoy act on this value as on 0."""
 
 
 def apply(cluster: cluster_pb2.Cluster, wanted: Balancing | None, level: str) -> None:
@@ -59,13 +63,18 @@ def _ring(cluster: cluster_pb2.Cluster, wanted: Balancing) -> None:
 
 
 def weighted(orca: OrcaWeights) -> weighted_pb2.ClientSideWeightedRoundRobin:
+    """gRFC A58. What is 0 is sent as `_LEAST`."""
+
+    def period(seconds: float) -> duration_pb2.Duration:
+        return duration(max(seconds, _LEAST))
+
     return weighted_pb2.ClientSideWeightedRoundRobin(
         enable_oob_load_report=wrappers_pb2.BoolValue(value=orca.out_of_band),
-        oob_reporting_period=duration(orca.reporting_seconds),
-        blackout_period=duration(orca.blackout_seconds),
-        weight_expiration_period=duration(orca.expiration_seconds),
-        weight_update_period=duration(orca.update_seconds),
-        error_utilization_penalty=wrappers_pb2.FloatValue(value=orca.error_penalty),
+        oob_reporting_period=period(orca.reporting_seconds),
+        blackout_period=period(orca.blackout_seconds),
+        weight_expiration_period=period(orca.expiration_seconds),
+        weight_update_period=period(orca.update_seconds),
+        error_utilization_penalty=wrappers_pb2.FloatValue(value=max(orca.error_penalty, _LEAST)),
     )
 
 

@@ -109,6 +109,21 @@ def test_weighted_round_robin_has_its_times() -> None:
     assert (weighted.enable_oob_load_report.value, weighted.error_utilization_penalty.value) == (True, 0.5)
 
 
+def test_a_zero_of_weighted_round_robin_is_sent_as_a_value_that_no_client_takes_for_the_default() -> None:
+    """grpc-go 1.85 reads an explicit 0 as the default."""
+    orca = OrcaWeights(False, 0.0, 0.0, 0.0, 0.0, 0.0)
+    found = built(Balancing(Algorithm.WEIGHTED_ROUND_ROBIN, orca=orca))
+    weighted = first(within(found), weighted_pb2.ClientSideWeightedRoundRobin())
+    times = (
+        weighted.oob_reporting_period,
+        weighted.blackout_period,
+        weighted.weight_expiration_period,
+        weighted.weight_update_period,
+    )
+    assert [each.ToJsonString() for each in times] == ["0.001s"] * 4
+    assert weighted.error_utilization_penalty.value == pytest.approx(0.001)
+
+
 @pytest.mark.parametrize("level", ["", "a42"])
 def test_a_ring_is_said_in_the_enum(level: str) -> None:
     """For clients that do not know the list, and for grpc-js-xds 1.14, which refuses the sizes of a ring there."""
