@@ -366,7 +366,9 @@ class ControlPlane:
             problems=self._problems,
             place=self._places.find,
             render=to_json,
-            subscribers=lambda: Subscribers(self._federation.peek, self._settings.cluster_domain),
+            subscribers=lambda: Subscribers(
+                self._federation.peek, self._settings.cluster_domain, self._federation.ids()
+            ),
             explain=lambda asked: self._explainer().explain(Question(**asked)),
             collectors=(StatsCollector(self._engine), LoadsCollector(self._engine)),
         )

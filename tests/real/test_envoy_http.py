@@ -324,3 +324,36 @@ def test_a_sidecar_and_a_gateway_do_not_see_each_others_resources(
         lambda: (sidecar.stats(total), gateway.stats(total)) == ({total: 3}, {total: 1}), "their own clusters"
     )
     assert len(web["web"].seen) == 1
+
+
+_LARGE = {
+    "/v4/advisory/[0-9a-z-]{36}/clone": ("/v4/advisory/" + "a" * 36 + "/clone", "/v4/advisory/a"),
+    r"/api/v1/object/[\w]{32}/action": ("/api/v1/object/" + "a" * 32 + "/action", "/api/v1/object/a"),
+    "/orgs/[^/]+/projects/[^/]+/agents/[^/]+/model-configs/[^/]+/environments/[^/]+/api-keys/[^/]+": (
+        "/orgs/a/projects/b/agents/c/model-configs/d/environments/e/api-keys/f",
+        "/org",
+    ),
+    "/users/[a-zA-Z0-9_-]{1,64}/orders": ("/users/a/orders", "/users/a/b"),
+}
+"""Expressions of more than 100 instructions of RE2, each with a path that it matches and one that is for the next
+rule."""
+
+
+@pytest.mark.usefixtures("web")
+@pytest.mark.parametrize("large", [True, False], ids=["guide", "default"])
+def test_a_regular_expression_is_used_or_fails_and_is_never_passed_over(mesh: EnvoyMesh, large: bool) -> None:
+    """With the bootstrap of the guide it is used; an Envoy that takes 100 instructions answers 500 in its place. It has
+    refused nothing, and says in the list of streams what it lacks."""
+    matches = [{"path": {"type": "RegularExpression", "value": each}} for each in _LARGE]
+    mesh.write(http_route("r", "web", rule(_to("other"), matches=matches), rule(_to("web"))))
+    mesh.start(large_expressions=large)
+    http = mesh.http(_HOST)
+    inside, _ = next(iter(_LARGE.values()))
+    _ready(http, inside, 200 if large else 500)
+    for inside, outside in _LARGE.values():
+        answer = http.get(inside)
+        assert (answer.status_code, _backend(answer)) == ((200, "other") if large else (500, "")), inside
+        assert _backend(http.get(outside)) == "web", outside
+    (stream,) = mesh.plane.streams()
+    said = [each for each in stream["limitations"] if "regular expression is too large" in each]
+    assert bool(said) is not large

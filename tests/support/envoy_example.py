@@ -70,10 +70,13 @@ def to(name: str, port: int = 50051, namespace: str = NAMESPACE) -> BackendPort:
     return BackendPort(ServiceId(namespace, name), port)
 
 
+_LARGE = ValueMatch("x-large", How.REGEX, "[^a]*[^b]*" * 20)
+"""Too large for an Envoy that is not configured for it."""
 MATCHES = (
     Match(How.EXACT, "/shop.Backend/Get"),
     Match(How.REGEX, "/[^/]+/Get"),
     Match(How.PREFIX, "/shop.Backend/"),
+    Match(How.REGEX, "/v1/[0-9]{99}", headers=(_LARGE,), query=(_LARGE,)),
     Match(How.PREFIX, "/api/", elements=True),
     Match(How.PREFIX, "/", elements=True),
     Match(

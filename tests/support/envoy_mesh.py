@@ -44,13 +44,22 @@ class EnvoyMesh:
         self._opened = ExitStack()
 
     def start(
-        self, role: str = "sidecar", protocol: str = "DELTA_GRPC", zone: str = "eu-1a", id: str = "web-0"
+        self,
+        role: str = "sidecar",
+        protocol: str = "DELTA_GRPC",
+        zone: str = "eu-1a",
+        id: str = "web-0",
+        large_expressions: bool = True,
     ) -> Envoy:
-        """An Envoy with the bootstrap of the guide, listening."""
+        """An Envoy with the bootstrap of the guide, listening; without what it says of large regular expressions where
+        they are not wanted."""
         bootstrap = guide_bootstrap(self.plane.address)
         bootstrap["node"] |= {"id": id, "locality": {"zone": zone}}
         bootstrap["node"]["metadata"]["steerway.io/role"] = role
         bootstrap["dynamic_resources"]["ads_config"]["api_type"] = protocol
+        if not large_expressions:
+            del bootstrap["layered_runtime"]
+            del bootstrap["node"]["metadata"]["steerway.io/re2-max-program-size"]
         envoy = Envoy(self._processes, bootstrap, self._directory)
         self._envoys.append(envoy)
         envoy.wait_until_listening(self.ports[role])

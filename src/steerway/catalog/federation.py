@@ -58,11 +58,14 @@ class Federation:
 
     def __iter__(self) -> Iterator[Service]:
         """All services that some member has that counts."""
+        yield from (found for id in self.ids() if (found := self.service(id)) is not None)
+
+    def ids(self) -> set[ServiceId]:
+        """Their identities."""
         members = (
             [] if self._policy == "local_only" else [each.catalog for each in self._members if each.in_use]
         )
-        ids = {service.id for catalog in (self._local, *members) for service in list(catalog)}
-        yield from (found for id in ids if (found := self.service(id)) is not None)
+        return {service.id for catalog in (self._local, *members) for service in list(catalog)}
 
     def changed(self, services: Iterable[ServiceId]) -> None:
         """These services of any member are others now."""

@@ -9,7 +9,9 @@ wider part, then for everybody, so that a resource is published once for all who
 - `grpc/core-a42/NS`, `grpc/core-a27/NS`: versions before gRFC A52, and before A42 (see `client.Client.level`);
 - `grpc/quiet/NS`: grpc-js that must not be asked for load reports;
 - `envoy/sidecar/NS`, `envoy/gateway/NS`, `envoy/raw/NS`: Envoy, by `steerway.io/role` in its Node's metadata; without
-  one it is a sidecar, and one that is `raw` lives on raw resources.
+  one it is a sidecar, and one that is `raw` lives on raw resources;
+- `envoy/sidecar-re2/NS`, `envoy/gateway-re2/NS`: Envoys that take large regular expressions (see
+  `client.PROGRAM_SIZE_KEY`).
 
 The namespace is what a short name such as `xds:///backend` is looked up in. Zone and node are there where they are
 known (`-` for what is not, where something follows) and matter to what is served (`topology` in the settings), the
@@ -29,7 +31,7 @@ from google.protobuf.message import DecodeError
 
 from steerway.catalog.reach import NOWHERE, ClientPlace
 from steerway.translate import client as clients
-from steerway.translate.client import Client, Library
+from steerway.translate.client import DEFAULT_PROGRAM_SIZE, LARGE_PROGRAM_SIZE, Client, Library
 
 log = structlog.get_logger()
 
@@ -40,6 +42,7 @@ GATEWAY = "gateway"
 RAW = "raw"
 ROLE_KEY = "steerway.io/role"
 """Metadata key of an Envoy's Node that says which of these it is."""
+_LARGE = "re2"
 _QUIET = "quiet"
 _PLAIN = f"{GRPC}/{Library.UNKNOWN.value}"
 
@@ -207,7 +210,13 @@ def reports_load(audience: str) -> bool:
 
 def role_of(audience: str) -> str:
     """What an Envoy is: `SIDECAR`, `GATEWAY` or `RAW`."""
-    return _kind_of(audience)
+    return _kind_of(audience).partition("-")[0]
+
+
+def program_size_of(audience: str) -> int:
+    """The greatest regular expression that an Envoy takes, in instructions of RE2."""
+    large = _kind_of(audience).partition("-")[2] == _LARGE
+    return LARGE_PROGRAM_SIZE if large else DEFAULT_PROGRAM_SIZE
 
 
 def _kind_of(audience: str) -> str:
@@ -224,7 +233,8 @@ def _claims(node: bytes) -> base_pb2.Node:
 
 def _kind(client: Client, role: str) -> str:
     if client.library is Library.ENVOY:
-        return f"{ENVOY}/{role}"
+        large = client.program_size == LARGE_PROGRAM_SIZE and role != RAW
+        return f"{ENVOY}/{role}-{_LARGE}" if large else f"{ENVOY}/{role}"
     name = _QUIET if client.leaks_when_it_reports else client.library.value
     return f"{GRPC}/{name}-{client.level}" if client.level else f"{GRPC}/{name}"
 

@@ -118,14 +118,23 @@ _SHOWN = {
     Library.ENVOY: "Envoy",
     Library.UNKNOWN: "a client that does not say what it is",
 }
+PROGRAM_SIZE_KEY = "steerway.io/re2-max-program-size"
+"""Metadata key of an Envoy's Node: `re2.max_program_size.error_level` of its runtime, which a Node does not contain."""
+DEFAULT_PROGRAM_SIZE = 100
+LARGE_PROGRAM_SIZE = 32_768
+"""Instructions of RE2 in one regular expression: what Envoy takes by itself, and with the bootstrap of the guide, which
+is more than nearly all that is read (`sources.regular_expression`). There are two kinds of Envoys, and not one for each
+number, since each kind has routes of its own."""
 _VERSION = re.compile(r"(?:^|\s)(\d{1,4})\.(\d{1,4})")
 
 
 class Client(NamedTuple):
-    """A library, and its version: None for one that is not known."""
+    """A library, and its version: None for one that is not known. `program_size`: of an Envoy, see
+    `PROGRAM_SIZE_KEY`."""
 
     library: Library = Library.UNKNOWN
     version: Version | None = None
+    program_size: int = DEFAULT_PROGRAM_SIZE
 
     def can(self, feature: Feature) -> bool:
         """Whether the client has a feature. One of unknown version counts as current, one of an unknown library as able
@@ -167,7 +176,17 @@ def of_node(node: base_pb2.Node) -> Client:
     if version is None and node.HasField("user_agent_build_version"):
         build = node.user_agent_build_version.version
         version = (build.major_number, build.minor_number)
-    return Client(library, version)
+    return Client(library, version, _program_size(node) if library is Library.ENVOY else DEFAULT_PROGRAM_SIZE)
+
+
+def _program_size(node: base_pb2.Node) -> int:
+    """One of the two sizes, the larger one where a Node says at least as much, in a number or in text."""
+    if PROGRAM_SIZE_KEY not in node.metadata.fields:
+        return DEFAULT_PROGRAM_SIZE
+    value = node.metadata.fields[PROGRAM_SIZE_KEY]
+    text = value.string_value
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else value.number_value
+    return LARGE_PROGRAM_SIZE if number >= LARGE_PROGRAM_SIZE else DEFAULT_PROGRAM_SIZE
 
 
 def parse(text: str) -> Client:

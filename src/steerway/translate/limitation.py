@@ -117,8 +117,12 @@ def _of_destination(found: Destination, client: Client) -> Iterator[str]:
     if rule is not None and rule.not_done:
         yield f"{where}filter {', '.join(rule.not_done)} is supported by no client: calls fail with UNAVAILABLE"
         return
-    if client.library is Library.ENVOY and envoy_match.too_large(found.match):
-        yield f"{where}a regular expression of it is too large for {client}: the match is left out"
+    if client.library is Library.ENVOY and envoy_match.too_large(found.match, client.program_size):
+        yield (
+            f"{where}a regular expression is too large for {client} with re2.max_program_size.error_level "
+            f"{client.program_size}: requests that may match fail with 500; raise it in the bootstrap, see "
+            "docs/guides/envoy.md"
+        )
         return
     yield from (where + said for said in _compiling(found.match, client))
     features = [*(() if rule is None else _changing(rule)), *_calling(found.policy)]

@@ -1,22 +1,30 @@
 """What the clients of streams are, and what of the services that they are subscribed to they cannot do, for people."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 
+from steerway.catalog.identity import ServiceId
+from steerway.catalog.model import Port, Service
+from steerway.catalog.policy import NOTHING
 from steerway.errors import TranslateError
 from steerway.translate import audience as audiences
 from steerway.translate import limitation, names, type_url
 from steerway.translate.client import Client
 from steerway.translate.destination import Find
+from steerway.translate.envoy import dialect, exposure
 
 _OF_CALLS = (type_url.LISTENER, type_url.ROUTE)
 
 
 class Subscribers:
-    """For one look at the streams: what was found for a kind of client and a name is kept, for many share it."""
+    """For one look at the streams: what was found for a kind of client and a name is kept, for many share it.
 
-    def __init__(self, find: Find, domain: str) -> None:
+    `services`: all that there are, since the routes of an Envoy are of all of them.
+    """
+
+    def __init__(self, find: Find, domain: str, services: Collection[ServiceId] = ()) -> None:
         self._find = find
         self._domain = domain
+        self._services = services
         self._found: dict[tuple[Client, str, str, str], tuple[str, ...]] = {}
 
     def client(self, node: bytes) -> str:
@@ -35,7 +43,11 @@ class Subscribers:
         return list(found)
 
     def _of_name(self, client: Client, namespace: str, served: str, name: str) -> tuple[str, ...]:
-        """Of a listener or route what is said of calls, of a cluster what is said of its endpoints."""
+        """Of a listener or route what is said of calls, of a cluster what is said of its endpoints; of the routes of an
+        Envoy both, of all services."""
+        if served == type_url.ROUTE and name in dialect.ROUTES:
+            gateway = dialect.ROUTES[name] == audiences.GATEWAY
+            return tuple(self._of_envoy(client, namespace, gateway))
         try:
             if served == type_url.LISTENER:
                 target = names.parse_target(name, namespace, self._domain)
@@ -53,4 +65,17 @@ class Subscribers:
             said = limitation.of_calls(service, port, namespace, self._find, client, pod)
         elif served == type_url.CLUSTER:
             said = limitation.of_endpoints(service, port, client)
-        return tuple(f"{service.id}:{port.number}: {each}" for each in said)
+        return tuple(_about(service, port, said))
+
+    def _of_envoy(self, client: Client, namespace: str, gateway: bool) -> Iterator[str]:
+        for id in sorted(self._services):
+            service = self._find(id)
+            for port in () if service is None else exposure.ports(service, namespace, gateway):
+                if service is not None and (port.policy is not NOTHING or port.routing.tables):
+                    yield from _about(
+                        service, port, limitation.of(service, port, namespace, self._find, client)
+                    )
+
+
+def _about(service: Service, port: Port, said: Iterable[str]) -> Iterator[str]:
+    return (f"{service.id}:{port.number}: {each}" for each in said)

@@ -67,10 +67,19 @@ def test_a_client_that_leaks_with_load_reports_is_told_apart(version: str, kind:
         ({"steerway.io/role": "a/b"}, "envoy/sidecar"),
         ({"steerway.io/role": 7.0}, "envoy/sidecar"),
         ({"role": "gateway"}, "envoy/sidecar"),
+        ({"steerway.io/re2-max-program-size": 32768.0}, "envoy/sidecar-re2"),
+        ({"steerway.io/re2-max-program-size": "1000000"}, "envoy/sidecar-re2"),
+        ({"steerway.io/re2-max-program-size": 1024.0}, "envoy/sidecar"),
+        ({"steerway.io/re2-max-program-size": "-1"}, "envoy/sidecar"),
+        ({"steerway.io/re2-max-program-size": float("nan")}, "envoy/sidecar"),
+        ({"steerway.io/re2-max-program-size": "9" * 5000}, "envoy/sidecar"),
+        ({"steerway.io/re2-max-program-size": 32768.0, "steerway.io/role": "gateway"}, "envoy/gateway-re2"),
+        ({"steerway.io/re2-max-program-size": 32768.0, "steerway.io/role": "raw"}, "envoy/raw"),
     ],
 )
 def test_an_envoy_says_what_it_is(metadata: dict[str, Any], kind: str) -> None:
-    """What means nothing is a sidecar, which is not to be reached from outside."""
+    """What means nothing is a sidecar, which is not to be reached from outside; large regular expressions are only for
+    those that take at least the documented size."""
     assert audience.classify(node("envoy", **metadata), "default") == f"{kind}/default"
     assert audience.classify(node("gRPC Go", **metadata), "default") == "grpc/go/default"
 

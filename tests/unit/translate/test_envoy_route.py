@@ -30,7 +30,7 @@ from steerway.catalog.route import (
     ValueMatch,
 )
 from steerway.translate.destination import BLACKHOLE, Destination, Share
-from steerway.translate.envoy import change, match, route
+from steerway.translate.envoy import change, match, route, superset
 from steerway.translate.envoy.route import Host
 
 EVERYTHING = Match()
@@ -263,21 +263,77 @@ def test_requests_are_hashed_as_the_rings_of_the_backends_want_it() -> None:
     assert not built(Share("a", 1)).route.hash_policy
 
 
+_OTHER = ValueMatch("y", How.EXACT, "1")
+
+
 @pytest.mark.parametrize(
-    "matched",
+    ("matched", "wider"),
     [
-        Match(How.REGEX, "/[a-z0-9-]{1,36}"),
-        Match(headers=(ValueMatch("x", How.REGEX, ".{99}"),)),
-        Match(query=(ValueMatch("x", How.REGEX, ".{99}"),)),
+        (
+            Match(How.REGEX, "/[a-z0-9-]{1,36}", headers=(_OTHER,), method="GET"),
+            Match(How.REGEX, "/[a-z0-9-]+", headers=(_OTHER,), method="GET"),
+        ),
+        (Match(How.REGEX, "/orgs" + "/[^/]+" * 14), Match(How.PREFIX, "/orgs/")),
+        (
+            Match(headers=(ValueMatch("x", How.REGEX, ".{99}"), _OTHER)),
+            Match(headers=(ValueMatch("x", How.REGEX, ".+"), _OTHER)),
+        ),
+        (
+            Match(query=(ValueMatch("x", How.REGEX, "[^b]*[^c]*" * 20),)),
+            Match(query=(ValueMatch("x", How.PREFIX, ""),)),
+        ),
     ],
 )
-def test_what_is_too_large_for_envoy_costs_one_route(matched: Match) -> None:
-    """Envoy takes 100 instructions of RE2 for an expression; for more it refuses the whole configuration."""
+def test_what_is_too_large_for_envoy_fails_in_a_wider_match(matched: Match, wider: Match) -> None:
+    """Envoy takes 100 instructions of RE2 for an expression unless it is configured otherwise; for more it refuses the
+    whole configuration. The requests of the rule are not for the next one."""
     share = (Share("a", 1),)
     found = (
-        Destination(matched, share, NOTHING, Rule("large")),
+        Destination(matched, share, Policy(timeout_seconds=1.0), Rule("large", redirect=Redirect())),
         Destination(EVERYTHING, share, NOTHING, Rule("other")),
     )
-    body = route.build("routes", [route.part([Host("host", ("a.shop",), found)])])
-    (host,) = route_pb2.RouteConfiguration.FromString(body).virtual_hosts
-    assert [each.match.prefix for each in host.routes] == ["/"]
+
+    def routes(limit: int) -> list[components.Route]:
+        body = route.build("routes", [route.part([Host("host", ("a.shop",), found)], limit)])
+        (host,) = route_pb2.RouteConfiguration.FromString(body).virtual_hosts
+        return list(host.routes)
+
+    failing, other = routes(100)
+    assert failing.match == match.build(wider)
+    assert failing.route.cluster == BLACKHOLE
+    assert other.route.cluster == "a"
+    assert routes(32_768)[0].match == match.build(matched)
+
+
+def test_a_wider_match_of_any_value_is_one_of_presence() -> None:
+    """Envoy refuses an empty prefix."""
+    anything = ValueMatch("x", How.PREFIX, "")
+    found = match.build(Match(headers=(anything,), query=(anything, ValueMatch("y", How.PREFIX, "a"))))
+    assert found.headers[0].present_match
+    assert found.query_parameters[0].present_match
+    assert found.query_parameters[1].string_match.prefix == "a"
+
+
+@pytest.mark.parametrize(
+    ("expression", "beginning"),
+    [
+        ("/a/b", "/a/b"),
+        (r"/a\.b\d", "/a.b"),
+        ("^/a.c", "/a"),
+        (r"\A/ab?c", "/a"),
+        ("/ab{2}", "/a"),
+        ("/a|/b", ""),
+        ("(/a|/b)/c", ""),
+        ("/a(/b|/c)", "/a"),
+        ("/a[|]", "/a"),
+        ("(?i)/a", ""),
+        (r"/\Qa|b.\E\w", "/a|b."),
+        (r"/\Qab\E*", "/a"),
+        (r"/a\x{41}", "/a"),
+        (r"/a\|b", "/a|b"),
+        ("/a{b", "/a"),
+    ],
+)
+def test_the_literal_beginning_of_an_expression(expression: str, beginning: str) -> None:
+    """A character that may be missing is none of it, nor is one of an alternative."""
+    assert superset.literal_prefix(expression) == beginning

@@ -202,3 +202,15 @@ def test_a_stream_is_told_of_what_its_names_mean() -> None:
         "shop/backend:50051: least_request (gRFC A48) is not supported by grpc-go 1.36:"
         " it falls back to round_robin",
     ]
+
+
+def test_an_envoy_is_told_of_all_services() -> None:
+    """Its routes are of all of them; a gateway's of those that are exposed."""
+    policy = annotated(balancing="PickFirst")
+    mesh = Mesh(policy, *V1)
+    subscribers = Subscribers(mesh.catalog.service, DOMAIN, [each.id for each in mesh.catalog])
+    node = base_pb2.Node(user_agent_name="envoy").SerializeToString()
+    assert subscribers.limitations(node, "envoy/sidecar/shop", [(type_url.ROUTE, "steerway.sidecar")]) == [
+        "shop/backend:50051: pick_first (gRFC A62) is not supported by Envoy: it falls back to round_robin"
+    ]
+    assert not subscribers.limitations(node, "envoy/gateway/shop", [(type_url.ROUTE, "steerway.gateway")])

@@ -261,6 +261,8 @@ def test_an_expression_may_be_too_large_for_envoy_alone() -> None:
     entry = Entry(Match(headers=(ValueMatch("x", How.REGEX, "[a-z0-9-]{1,36}"),)), rule())
     (sentence,) = said("envoy/1.40", NOTHING, entry)
     assert sentence == (
-        "HTTPRoute shop/r rule 0: a regular expression of it is too large for Envoy 1.40: the match is left out"
+        "HTTPRoute shop/r rule 0: a regular expression is too large for Envoy 1.40 with "
+        "re2.max_program_size.error_level 100: requests that may match fail with 500; raise it in the bootstrap, see "
+        "docs/guides/envoy.md"
     )
     assert said("grpc-go/1.80", NOTHING, entry) == []

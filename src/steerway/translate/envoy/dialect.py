@@ -22,6 +22,8 @@ Services = Callable[[], Iterable[Service]]
 
 _NAMES = {audiences.SIDECAR: "steerway.sidecar", audiences.GATEWAY: "steerway.gateway"}
 """Of the listener and its routes, by the role of the Envoy."""
+ROUTES = {name: role for role, name in _NAMES.items()}
+"""The names of the routes of all services, and the role of the Envoys that have them."""
 
 
 class Addresses(NamedTuple):
@@ -104,7 +106,8 @@ class EnvoyDialect:
         }
 
         def contents(_: Iterable[str]) -> Mapping[str, Content]:
-            parts = self._virtual_hosts.parts(services, audiences.namespace_of(root), gateway)
+            limit = audiences.program_size_of(root)
+            parts = self._virtual_hosts.parts(services, audiences.namespace_of(root), gateway, limit)
             named = sorted({(type_url.CLUSTER, cluster) for part in parts for cluster in part.clusters})
             return {root: Resource(route.build(name, parts), tuple(named))}
 

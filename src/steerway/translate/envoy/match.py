@@ -2,29 +2,19 @@
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
-import re2
 from envoy.config.route.v3 import route_components_pb2 as components
 from envoy.type.matcher.v3 import string_pb2
 
 from steerway.catalog.route import How, Match, ValueMatch
-
-_MAX_PROGRAM = 100
-"""Instructions of RE2 that Envoy takes for one expression unless its runtime says more
-(`re2.max_program_size.error_level`); for one longer it refuses all routes."""
+from steerway.translate.envoy import size
 
 
 def build(match: Match) -> components.RouteMatch:
     """All parts of it must hold. The HTTP method is a header to Envoy, `:method`."""
     found = components.RouteMatch(
-        headers=[
-            components.HeaderMatcher(name=each.name, string_match=_string(each)) for each in match.headers
-        ],
-        query_parameters=[
-            components.QueryParameterMatcher(name=each.name, string_match=_string(each))
-            for each in match.query
-        ],
+        headers=[_header(each) for each in match.headers],
+        query_parameters=[_query(each) for each in match.query],
     )
     if match.method:
         found.headers.add(name=":method", string_match=string_pb2.StringMatcher(exact=match.method))
@@ -39,16 +29,9 @@ def build(match: Match) -> components.RouteMatch:
     return found
 
 
-@lru_cache(maxsize=4096)
-def fits(expression: str) -> bool:
-    """Whether Envoy takes a regular expression that RE2 does."""
-    size: int = re2.compile(expression).programsize
-    return size <= _MAX_PROGRAM
-
-
-def too_large(match: Match) -> bool:
-    """Whether Envoy would refuse an expression of it."""
-    return not all(map(fits, _expressions(match)))
+def too_large(match: Match, limit: int) -> bool:
+    """Whether an Envoy with this limit (see `size`) would refuse an expression of it."""
+    return not all(size.fits(each, limit) for each in _expressions(match))
 
 
 def _expressions(match: Match) -> Iterator[str]:
@@ -67,10 +50,29 @@ def beginning(match: Match) -> str:
     return f"^{re.escape(whole(match))}/*"
 
 
+def _header(match: ValueMatch) -> components.HeaderMatcher:
+    if _is_any(match):
+        return components.HeaderMatcher(name=match.name, present_match=True)
+    return components.HeaderMatcher(name=match.name, string_match=_string(match))
+
+
+def _query(match: ValueMatch) -> components.QueryParameterMatcher:
+    if _is_any(match):
+        return components.QueryParameterMatcher(name=match.name, present_match=True)
+    return components.QueryParameterMatcher(name=match.name, string_match=_string(match))
+
+
+def _is_any(match: ValueMatch) -> bool:
+    """Whether any value will do. Envoy refuses an empty prefix."""
+    return match.how is How.PREFIX and not match.value
+
+
 def _string(match: ValueMatch) -> string_pb2.StringMatcher:
     found = string_pb2.StringMatcher()
     if match.how is How.REGEX:
         found.safe_regex.regex = match.value
+    elif match.how is How.PREFIX:
+        found.prefix = match.value
     else:
         found.exact = match.value
     return found

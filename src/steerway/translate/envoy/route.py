@@ -7,6 +7,7 @@ says UNAVAILABLE instead, which GRPCBackendRef wants.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from envoy.config.core.v3 import base_pb2
@@ -14,12 +15,13 @@ from envoy.config.route.v3 import route_components_pb2 as components
 from envoy.config.route.v3 import route_pb2
 from google.protobuf import wrappers_pb2
 
-from steerway.catalog.policy import CHANNEL, Algorithm, HashKey, HashSource, Retry
+from steerway.catalog.policy import CHANNEL, NOTHING, Algorithm, HashKey, HashSource, Retry
 from steerway.catalog.route import UNCHANGED
 from steerway.translate import http_filter
 from steerway.translate import route as grpc_route
+from steerway.translate.client import DEFAULT_PROGRAM_SIZE
 from steerway.translate.destination import BLACKHOLE, Destination, Share
-from steerway.translate.envoy import change, match
+from steerway.translate.envoy import change, match, superset
 from steerway.translate.message import serialize
 from steerway.translate.packing import duration, uint32
 
@@ -51,15 +53,15 @@ def build(name: str, parts: Iterable[Part]) -> bytes:
     return b"".join([serialize(whole), *(each.body for each in parts)])
 
 
-def part(hosts: Iterable[Host]) -> Part:
-    """What these add to a configuration. A match that Envoy would refuse is left out: it would cost everybody all
-    routes."""
-    found = list(hosts)
+def part(hosts: Iterable[Host], limit: int = DEFAULT_PROGRAM_SIZE) -> Part:
+    """What these add to a configuration. `limit`: see `size`."""
+    found = [
+        host._replace(destinations=tuple(_accepted(each, limit) for each in host.destinations))
+        for host in hosts
+    ]
     virtual_hosts = [
         components.VirtualHost(
-            name=host.name,
-            domains=host.domains,
-            routes=[_route(each) for each in host.destinations if not match.too_large(each.match)],
+            name=host.name, domains=host.domains, routes=[_route(each) for each in host.destinations]
         )
         for host in found
     ]
@@ -69,6 +71,15 @@ def part(hosts: Iterable[Host]) -> Part:
         frozenset(domain for host in found for domain in host.domains),
         frozenset(named - {BLACKHOLE}),
     )
+
+
+def _accepted(found: Destination, limit: int) -> Destination:
+    """One whose match Envoy takes: for one that it would refuse all routes for, a wider one whose requests fail, since
+    they are not for the next rule."""
+    if not match.too_large(found.match, limit):
+        return found
+    wider = superset.of(found.match, limit)
+    return replace(found, match=wider, shares=(Share(BLACKHOLE, 1),), policy=NOTHING, rule=None, mirrors=())
 
 
 def _named(found: Destination) -> Iterator[str]:

@@ -10,17 +10,19 @@ from typing import NamedTuple
 
 from steerway.catalog.model import Service, ServiceId
 from steerway.translate import destination
+from steerway.translate.client import DEFAULT_PROGRAM_SIZE
 from steerway.translate.destination import Find
 from steerway.translate.envoy import exposure
 from steerway.translate.envoy.route import Host, Part, part
 
 
 class _Viewers(NamedTuple):
-    """Envoys that have the same of a service: `namespace` is "" where it makes no difference."""
+    """Envoys that have the same of a service: `namespace` is "" where it makes no difference. `limit`: see `size`."""
 
     service: ServiceId
     namespace: str
     gateway: bool
+    limit: int
 
 
 class _Made(NamedTuple):
@@ -38,32 +40,43 @@ class VirtualHosts:
         self._domain = domain
         self._made: dict[_Viewers, _Made] = {}
 
-    def parts(self, services: Iterable[Service], namespace: str, gateway: int | None = None) -> list[Part]:
-        """For Envoys in a namespace, in the order of the services; `gateway`: the port of those that are gateways.
+    def parts(
+        self,
+        services: Iterable[Service],
+        namespace: str,
+        gateway: int | None = None,
+        limit: int = DEFAULT_PROGRAM_SIZE,
+    ) -> list[Part]:
+        """For Envoys in a namespace with a limit (see `size`), in the order of the services; `gateway`: the port of
+        those that are gateways.
 
         A name is one of DNS, where capital letters make no difference, and Envoy refuses a domain that is there twice:
         the first has it, and a hostname that a route claims comes last.
         """
         order = sorted(services, key=lambda each: each.id)
-        made = [self._of(service, namespace, gateway is not None) for service in order]
+        made = [
+            self._of(service, _Viewers(service.id, namespace, gateway is not None, limit))
+            for service in order
+        ]
         taken: set[str] = set()
-        found = [_without(taken, each.hosts, each.part) for each in made]
+        found = [_without(taken, each.hosts, each.part, limit) for each in made]
         if gateway is not None:
             hosts = tuple(exposure.hostname_hosts(order, namespace, self._find, self._domain, gateway))
-            found.append(_without(taken, hosts, part(hosts)))
+            found.append(_without(taken, hosts, part(hosts, limit), limit))
         self._forget({service.id for service in order})
         return found
 
-    def _of(self, service: Service, namespace: str, gateway: bool) -> _Made:
+    def _of(self, service: Service, viewers: _Viewers) -> _Made:
+        namespace = viewers.namespace
         facts = (service, *(self._find(id) for id in _dependencies(service)))
         private = service.private or service.exported_to is not None
         alike = namespace != service.id.namespace and len(facts) == 1 and not private
-        key = _Viewers(service.id, "" if alike else namespace, gateway)
+        key = viewers._replace(namespace="") if alike else viewers
         before = self._made.get(key)
         if before is not None and before.facts == facts:
             return before
-        hosts = tuple(exposure.service_hosts(service, namespace, self._find, self._domain, gateway))
-        self._made[key] = _Made(facts, hosts, part(hosts))
+        hosts = tuple(exposure.service_hosts(service, namespace, self._find, self._domain, key.gateway))
+        self._made[key] = _Made(facts, hosts, part(hosts, key.limit))
         return self._made[key]
 
     def _forget(self, present: set[ServiceId]) -> None:
@@ -78,12 +91,12 @@ def _dependencies(service: Service) -> Iterator[ServiceId]:
             yield from destination.dependencies(port)
 
 
-def _without(taken: set[str], hosts: Iterable[Host], made: Part) -> Part:
+def _without(taken: set[str], hosts: Iterable[Host], made: Part, limit: int) -> Part:
     """The part without the domains that others have."""
     if not taken.isdisjoint(made.domains):
         left = (
             host._replace(domains=tuple(each for each in host.domains if each not in taken)) for host in hosts
         )
-        made = part([host for host in left if host.domains])
+        made = part([host for host in left if host.domains], limit)
     taken.update(made.domains)
     return made
