@@ -35,7 +35,7 @@ from steerway.catalog.evidence import Evidence
 from steerway.catalog.federation import Federation, Member
 from steerway.catalog.model import ServiceId
 from steerway.catalog.place import ClientPlaces, Places
-from steerway.catalog.selection import Selection
+from steerway.catalog.selection import Followed, Selection
 from steerway.catalog.verdict import Verdicts
 from steerway.config import Settings
 from steerway.engine.engine import (
@@ -54,10 +54,11 @@ from steerway.engine.loads import LoadsCollector
 from steerway.engine.stats import StatsCollector
 from steerway.origin import Origin
 from steerway.remote import Changed, RemoteCluster
+from steerway.report import lease
 from steerway.report.events import AboutObject, Problems
 from steerway.report.reporter import Reporter, ReporterOptions
 from steerway.report.status import Subjects, subjects
-from steerway.report.status_entry import Subject
+from steerway.report.status_entry import Covers, Subject
 from steerway.signals import Signals
 from steerway.sources.committed import Committed
 from steerway.sources.debounce import Debouncer
@@ -99,7 +100,7 @@ class ControlPlane:
         self._phase: Phase = "starting"
         self._store = ObjectStore()
         self._sources = _sources(settings, self._store)
-        self._catalog = _catalog(settings)
+        self._catalog = _catalog(settings, self._followed)
         self._committed = Committed(self._store.get)
         self._debouncer = _debouncer(settings, self._catalog, self._store, self._committed)
         self._places = Places()
@@ -108,12 +109,17 @@ class ControlPlane:
         self._store.listen(lambda changed: self._places.update(self._store.get, changed))
         authorization = Authorization(settings.authorization.rules)
         members, self._remotes = _remotes(settings, self._refresh)
-        self._reporters = _reporters(settings, self._reported, self._judged)
-        self._federation = Federation(self._catalog, members, settings.cluster_policy)
-        attachments = self._catalog.attachments
-        self._verdicts = Verdicts(
-            Evidence(self._store.get, attachments, self._catalog.service, self._federation.service)
+        self._federation = Federation(self._catalog, members, settings.cluster_policy, self._is_named)
+        self._evidence = Evidence(
+            self._store.get,
+            self._catalog.attachments,
+            self._catalog.service,
+            self._federation.service,
+            self._absent,
+            partial(self._catalog.outside, self._store.get),
         )
+        self._verdicts = Verdicts(self._evidence)
+        self._reporters = _reporters(settings, self._reported, self._judged, self._evidence.covers)
         self._translator = Translator(
             self._federation.service,
             settings.cluster_domain,
@@ -122,6 +128,7 @@ class ControlPlane:
             buckets=settings.subset_buckets,
             services=lambda: self._federation,
             listen=Addresses(settings.envoy.listen, settings.envoy.gateway_listen),
+            left_out=self._federation.left_out,
         )
         self._engine = Engine(
             tls=settings.tls.certificate is not None,
@@ -383,7 +390,22 @@ class ControlPlane:
             domain=self._settings.cluster_domain,
             namespace=self._settings.default_namespace,
             buckets=self._settings.subset_buckets,
+            left_out=self._federation.left_out,
         )
+
+    def _followed(self) -> frozenset[str] | None:
+        """The namespaces whose Services are known; None: all."""
+        return next((each.followed for each in self._sources if isinstance(each, KubernetesSource)), None)
+
+    def _is_named(self, service: ServiceId) -> bool:
+        return self._catalog.is_named(self._store.get, service)
+
+    def _absent(self, key: ObjectKey) -> str:
+        """What is the matter with an object that is not known."""
+        followed = self._followed()
+        if followed is None or key.namespace in followed:
+            return "does not exist"
+        return f"is in namespace {key.namespace}, which the setting kubernetes.namespaces does not list"
 
     def _informers(self) -> Sequence[InformerStatus]:
         """Of the local API server and of remote ones."""
@@ -455,10 +477,10 @@ def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
     return sources
 
 
-def _catalog(settings: Settings) -> Catalog:
+def _catalog(settings: Settings, followed: Followed = lambda: None, remote: bool = False) -> Catalog:
     only = frozenset(settings.upstream_services)
-    selection = Selection(only, settings.service_selector, settings.namespace_selector)
-    return Catalog(selection, nodes_known=settings.topology == "node")
+    selection = Selection(only, settings.service_selector, settings.namespace_selector, followed)
+    return Catalog(selection, nodes_known=settings.topology == "node", named_elsewhere=remote)
 
 
 def _reads_namespaces(settings: Settings) -> bool:
@@ -478,7 +500,7 @@ def _remotes(settings: Settings, changed: Changed) -> tuple[list[Member], list[R
             _reads_namespaces(settings),
             cluster=cluster.name,
         )
-        catalog = _catalog(settings)
+        catalog = _catalog(settings, remote=True)
         members.append(Member(cluster.name, catalog, cluster.region, cluster.priority))
         source = KubernetesSource(options, store)
         committed = Committed(store.get)
@@ -493,7 +515,19 @@ def _local(sources: Iterable[_Source]) -> str:
     return next(each.name for each in sources if isinstance(each, KubernetesSource))
 
 
-def _reporters(settings: Settings, problems: Problems, judged: Subjects) -> list[Reporter]:
+def _lease_name(settings: Settings) -> str:
+    """The name that is set, or one of the scope."""
+    filters = {
+        "upstream_services": sorted(settings.upstream_services),
+        "service_selector": settings.service_selector,
+        "namespace_selector": settings.namespace_selector,
+        "kubernetes.namespaces": sorted({*settings.kubernetes.namespaces} - {"all"}),
+    }
+    scope = {setting: value for setting, value in filters.items() if value}
+    return settings.kubernetes.lease_name or lease.name_of(scope)
+
+
+def _reporters(settings: Settings, problems: Problems, judged: Subjects, covers: Covers) -> list[Reporter]:
     """None without an API server to report to, or with nothing to report."""
     kubernetes = settings.kubernetes
     by_event = problems if kubernetes.events else None
@@ -501,9 +535,9 @@ def _reporters(settings: Settings, problems: Problems, judged: Subjects) -> list
     if not kubernetes.enabled or (by_event is None and by_status is None):
         return []
     options = ReporterOptions(
-        kubernetes.kubeconfig, kubernetes.context, kubernetes.lease_namespace, kubernetes.lease_name
+        kubernetes.kubeconfig, kubernetes.context, kubernetes.lease_namespace, _lease_name(settings)
     )
-    return [Reporter(options, by_event, by_status)]
+    return [Reporter(options, by_event, by_status, covers)]
 
 
 def _rest_server(settings: Settings, engine: Engine) -> HttpServer | None:

@@ -1,5 +1,6 @@
 """Routes, policies and Services in YAML, the catalog that they make, and the verdicts on them."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ import yaml
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.condition import Condition, Judgement, Verdict
 from steerway.catalog.evidence import Evidence, Find
+from steerway.catalog.selection import Selection
 from steerway.catalog.verdict import Verdicts
 from steerway.sources.gateway import GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.objects import Namespace, Object, ObjectKey, Service
@@ -29,16 +31,20 @@ def parse(text: str) -> list[Object]:
 
 
 class Judged:
-    """Facts, and what is said of them. `remote` finds services of other clusters."""
+    """Facts, and what is said of them. `remote` finds services of other clusters, `selection` is the scope."""
 
-    def __init__(self, text: str, remote: Find = lambda _: None) -> None:
+    def __init__(self, text: str, remote: Find = lambda _: None, selection: Selection | None = None) -> None:
         self.facts: dict[ObjectKey, Object] = {}
-        self.catalog = Catalog()
+        self.catalog = Catalog(selection)
         local = self.catalog.service
-        evidence = Evidence(
-            self.facts.get, self.catalog.attachments, local, lambda id: local(id) or remote(id)
+        self.evidence = Evidence(
+            self.facts.get,
+            self.catalog.attachments,
+            local,
+            lambda id: local(id) or remote(id),
+            outside=partial(self.catalog.outside, self.facts.get),
         )
-        self.verdicts = Verdicts(evidence)
+        self.verdicts = Verdicts(self.evidence)
         self.put(text)
 
     def put(self, text: str) -> set[str]:

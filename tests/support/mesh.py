@@ -187,6 +187,7 @@ class Mesh:
             load_reporting,
             BUCKETS,
             services=lambda: self.catalog,
+            left_out=self.catalog.left_out,
         )
         self.published = Published()
         self.published.apply(self.translator.start(()))

@@ -35,16 +35,21 @@ def rank(found: Attached) -> tuple[str, str, str, str]:
     return meta.creation_timestamp, meta.namespace, meta.name, found.key.kind
 
 
+def is_service(group: str, kind: str) -> bool:
+    """Whether a reference names a Service. The core group is written `""`, and `core` by habit."""
+    return kind == "Service" and group in ("", "core")
+
+
 def parent_of(route: Route, ref: ParentRef) -> ServiceId | None:
     """The Service that a route is attached to by `ref`; None when it is something else."""
-    if (ref.group, ref.kind) != ("", "Service"):
+    if not is_service(ref.group, ref.kind):
         return None
     return ServiceId(ref.namespace or route.metadata.namespace, ref.name)
 
 
 def backend_of(route: Route, ref: BackendRef) -> ServiceId | None:
     """The Service that gets requests by `ref`; None when it is something else."""
-    if (ref.group, ref.kind) != ("", "Service"):
+    if not is_service(ref.group, ref.kind):
         return None
     return ServiceId(ref.namespace or route.metadata.namespace, ref.name)
 
@@ -132,6 +137,22 @@ class Attachments:
         for id in ids:
             self._unjudged |= self._referrers.get(id, set())
 
+    def note_namespace(self, name: str) -> None:
+        """A Namespace is another one: what refers to Services in it is to be judged anew, also to missing ones."""
+        self.note_services([id for id in self._referrers if id.namespace == name])
+
+    def beside(self, ids: Iterable[ServiceId]) -> set[ServiceId]:
+        """The services that routes attached to these name, as backends or as further parents."""
+        return {named for id in ids for key in self._routes.get(id, ()) for named in self._named[key]}
+
+    def parents_beside(self, id: ServiceId) -> set[ServiceId]:
+        """The services that routes which name this one are attached to."""
+        return {parent for key in self._referrers.get(id, ()) for parent in self._parents.get(key, ())}
+
+    def parents(self, key: ObjectKey) -> frozenset[ServiceId]:
+        """The services that a route is attached to."""
+        return self._parents.get(key, frozenset())
+
     def routes(self, get: Get, id: ServiceId) -> list[Route]:
         """The routes that name a service as a parent, in their order."""
         found = (get(key) for key in self._routes.get(id, ()))
@@ -149,7 +170,7 @@ class Attachments:
             for key in self._grants.get(id.namespace, ())
             if isinstance(grant := get(key), ReferenceGrant)
             for to in grant.spec.to or ()
-            if (to.group, to.kind) == ("", "Service") and to.name in (None, "", id.name)
+            if is_service(to.group, to.kind) and to.name in (None, "", id.name)
             for origin in grant.spec.from_ or ()
             if origin.kind in ROUTE_KINDS
         )

@@ -4,11 +4,15 @@ An EndpointSlice belongs to the Service that its label names, a route to those t
 its targets. A change of any rebuilds the services that it concerns; a service whose value is equal to before is not
 reported, so what does not matter to clients goes no further.
 
+The scope limits what clients may ask for, not what references mean: a Service outside the scope is built, and marked
+as such, while a route of a Service in the scope names it.
+
 The catalog holds no objects of its own: it reads them from the store that gave the keys.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import structlog
 
@@ -18,11 +22,12 @@ from steerway.catalog.attachment import KINDS, Attachments, Get, Route
 from steerway.catalog.hold import Holds
 from steerway.catalog.model import EndpointState, Port, Problem, Service, ServiceId
 from steerway.catalog.policy import Policy
-from steerway.catalog.selection import Selection
+from steerway.catalog.selection import Selection, disabled
 from steerway.catalog.told import Told, read
 from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Namespace, Object, ObjectKey
 from steerway.sources.objects import Endpoint as EndpointFact
 from steerway.sources.objects import Service as ServiceFact
+from steerway.sources.traffic_policy import ROUTE_KINDS
 
 log = structlog.get_logger()
 
@@ -31,16 +36,26 @@ class Catalog:
     """Services by identity; see the module's docstring.
 
     `selection` says what is served of all that is known; without one, everything. `nodes_known`: clients are told apart
-    by their nodes, for Services that ask for it.
+    by their nodes, for Services that ask for it. `named_elsewhere`: routes that are not in this catalog may name its
+    Services, so that those outside the scope are all built.
     """
 
     def __init__(
-        self, selection: Selection | None = None, nodes_known: bool = True, holds: Holds | None = None
+        self,
+        selection: Selection | None = None,
+        nodes_known: bool = True,
+        holds: Holds | None = None,
+        named_elsewhere: bool = False,
     ) -> None:
         self.attachments = Attachments()
         self._holds = holds if holds is not None else Holds()
         self._nodes_known = nodes_known
         self._selection = selection if selection is not None else Selection()
+        self._named_elsewhere = named_elsewhere
+        self._outside: dict[ServiceId, str] = {}
+        self._matched: dict[ServiceId, frozenset[tuple[str, str]]] = {}
+        self._matches: Counter[tuple[str, str]] = Counter()
+        self._read = False
         self._services: dict[ServiceId, Service] = {}
         self._problems: dict[ServiceId, tuple[Problem, ...]] = {}
         self._slices: dict[ServiceId, set[ObjectKey]] = {}
@@ -48,19 +63,27 @@ class Catalog:
         self._known: defaultdict[str, set[ServiceId]] = defaultdict(set)
 
     def update(self, get: Get, changed: Iterable[ObjectKey]) -> frozenset[ServiceId]:
-        """Take in changed objects; returns the services whose value changed, appeared or went."""
+        """Take in changed objects; returns the services whose value changed, appeared or went, those that are outside
+        the scope for another reason, and those outside that routes name or name no more."""
         touched: set[ServiceId] = set()
+        named: set[ServiceId] = set()
+        self._read = True
         for key in changed:
+            if self._selection.filters:
+                named |= self.attachments.beside(self._concerned(get, key))
             if key.kind == "Service":
                 touched.add(self._note(ServiceId(key.namespace, key.name), get(key)))
             elif key.kind == "EndpointSlice":
                 touched |= self._assign(key, get(key))
             elif key.kind == "Namespace":
-                self.attachments.note_services(self._services_in(key.name))
+                self.attachments.note_namespace(key.name)
                 touched |= set(self._services_in(key.name))
             elif key.kind in KINDS:
                 touched |= self.attachments.update(get, key, self._services_in)
-        return frozenset(id for id in touched if self._rebuild(id, get))
+            if self._selection.filters:
+                named |= self.attachments.beside(self._concerned(get, key))
+        named = {id for id in named if self.outside(get, id)}
+        return frozenset(id for id in touched | named if self._rebuild(id, get)) | named
 
     def release(self, get: Get) -> frozenset[ServiceId]:
         """Believe what was held back for long enough; returns the services whose value changed."""
@@ -122,15 +145,33 @@ class Catalog:
     def service(self, id: ServiceId) -> Service | None:
         return self._services.get(id)
 
+    def outside(self, get: Get, id: ServiceId) -> str:
+        """What leaves a Service out of the scope, also one that does not exist; "" for one in the scope."""
+        fact = get(ObjectKey("Service", *id))
+        service = fact if isinstance(fact, ServiceFact) else None
+        return self._selection.outside(id, service, _namespace(get, id))
+
+    def left_out(self, id: ServiceId) -> str:
+        """What leaves an existing Service out of the scope; "" for one in the scope, and one that does not exist."""
+        return self._outside.get(id, "")
+
+    def unmatched(self) -> Mapping[tuple[str, str], str]:
+        """The filters of the scope that match no Service, by setting and value, with what is wrong."""
+        if not self._read:
+            return {}
+        filters = self._selection.filters
+        return {each: reason for each, reason in filters.items() if not self._matches[each]}
+
     def told(self, get: Get, id: ServiceId) -> Told:
         """What people wrote of a service, as far as it is not in the service itself."""
         return read(get, id, len(self._slices.get(id, ())))
 
     def __iter__(self) -> Iterator[Service]:
-        return iter(self._services.values())
+        """Those in the scope."""
+        return iter([service for service in list(self._services.values()) if not service.outside])
 
     def __len__(self) -> int:
-        return len(self._services)
+        return sum(1 for _ in self)
 
     def problems(self) -> list[Problem]:
         """Everything that is known and not served, by service."""
@@ -169,11 +210,11 @@ class Catalog:
     def _rebuild(self, id: ServiceId, get: Get) -> bool:
         """Build one service anew; whether its value is another one now."""
         fact = get(ObjectKey("Service", id.namespace, id.name))
-        about = get(ObjectKey("Namespace", "", id.namespace))
-        namespace = about if isinstance(about, Namespace) else None
+        namespace = _namespace(get, id)
         built: Service | None = None
         problems: list[Problem] = []
-        if isinstance(fact, ServiceFact) and self._selection.takes(fact, namespace):
+        outside, moved = self._scope_of(id, fact if isinstance(fact, ServiceFact) else None, namespace)
+        if isinstance(fact, ServiceFact) and (not outside or self._is_named(get, id, fact, namespace)):
             found = (get(key) for key in self._slices.get(id, ()))
             slices = [each for each in found if isinstance(each, EndpointSlice)]
             try:
@@ -181,6 +222,8 @@ class Catalog:
                 built, problems = build_service.build(fact, slices, namespace, self._nodes_known, attached)
                 if built is not None:
                     built = self._holds.judge(self._services.get(id), built)
+                if outside and built is not None:
+                    built = replace(built, outside=outside)
             except Exception as error:  # one service must never stop the others
                 log.exception("service_not_understood", service=str(id))
                 cure = "its last good version is served; please report this"
@@ -194,17 +237,53 @@ class Catalog:
             )
             reason = "most or all of its endpoints went: those before are kept"
             problems.append(Problem(str(ObjectKey("Service", *id)), reason, cure))
-        if problems:
+        if problems and not outside:
             self._problems[id] = tuple(sorted(problems, key=str))
         else:
             self._problems.pop(id, None)
         if built == self._services.get(id):
-            return False
+            return moved
         if built is None:
             del self._services[id]
         else:
             self._services[id] = built
         return True
+
+    def _scope_of(
+        self, id: ServiceId, fact: ServiceFact | None, namespace: Namespace | None
+    ) -> tuple[str, bool]:
+        """What leaves a Service out of the scope now, and whether that is another reason than before."""
+        before = self._outside.pop(id, "")
+        self._matches.subtract(self._matched.pop(id, ()))
+        if fact is None:
+            return "", bool(before)
+        if matched := self._selection.matched(id, fact, namespace):
+            self._matched[id] = matched
+            self._matches.update(matched)
+        if outside := self._selection.outside(id, fact, namespace):
+            self._outside[id] = outside
+        return outside, outside != before
+
+    def _is_named(self, get: Get, id: ServiceId, fact: ServiceFact, namespace: Namespace | None) -> bool:
+        """Whether a route may send requests to a Service outside the scope, or has it as a further parent. Its owner's
+        annotation leaves it out altogether."""
+        if disabled(fact, namespace):
+            return False
+        return self._named_elsewhere or self.is_named(get, id)
+
+    def is_named(self, get: Get, id: ServiceId) -> bool:
+        """Whether a route of a Service in the scope names a service."""
+        return any(not self.outside(get, parent) for parent in self.attachments.parents_beside(id))
+
+    def _concerned(self, get: Get, key: ObjectKey) -> Collection[ServiceId]:
+        """The services whose scope or whose routes an object is about."""
+        if key.kind == "Service":
+            return (ServiceId(key.namespace, key.name),)
+        if key.kind == "Namespace":
+            return self._services_in(key.name)
+        if key.kind in ROUTE_KINDS:
+            return self.attachments.concerns(get, key, self._services_in)
+        return ()
 
     def _attached(self, get: Get, id: ServiceId) -> build_service.Attached:
         """What routes, policies and grants say of a service."""
@@ -222,6 +301,12 @@ class Catalog:
             routing=lambda port, name: routing.build(id, port, routes, of_rule, name),
             granted=granted,
         )
+
+
+def _namespace(get: Get, id: ServiceId) -> Namespace | None:
+    """The Namespace of a service, where it is known."""
+    found = get(ObjectKey("Namespace", "", id.namespace))
+    return found if isinstance(found, Namespace) else None
 
 
 def _named_service(key: ObjectKey, found: Object | None) -> ServiceId | None:

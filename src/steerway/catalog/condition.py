@@ -41,6 +41,13 @@ class Reference(NamedTuple):
     port: int | None = None
 
 
+class Ignored(NamedTuple):
+    """A reference of which no status says anything. `cure` is "" where that is as it should be."""
+
+    message: str
+    cure: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Of one thing that an object is attached to."""
@@ -54,22 +61,26 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All of one object. `generation` and `created` are its metadata's: which version of which object was judged."""
+    """All of one object. `generation` and `created` are its metadata's: which version of which object was judged.
+    `verdicts` are what its status says, `ignored` are its other references."""
 
     key: ObjectKey
     generation: int
     created: str
     verdicts: tuple[Verdict, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
 
     @property
-    def refusals(self) -> tuple[Condition, ...]:
-        """What its owner should mend."""
-        return tuple(
+    def refusals(self) -> tuple[Condition | Ignored, ...]:
+        """What its owner should correct."""
+        mistaken = [each for each in self.ignored if each.cure]
+        refused = [
             each
             for verdict in self.verdicts
             for each in verdict.conditions
             if (each.type in (ACCEPTED, RESOLVED_REFS) and not each.holds) or each.type == PARTIALLY_INVALID
-        )
+        ]
+        return (*refused, *mistaken)
 
 
 def listed(found: Sequence[str]) -> str:

@@ -25,18 +25,34 @@ class Unresolved(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """`get` gives objects, `local` the services that routes and policies are attached to, `find` those that may be
-    backends, of other clusters too. `absent` says what is the matter with an object that nobody knows."""
+    backends, of other clusters too. `outside` says what leaves a Service out of the scope, as the end of a sentence,
+    `absent` what is the matter with an object that nobody knows.
+
+    The scope decides about which parents and targets anything is said, and nothing else, so that installations with
+    different scopes say the same.
+    """
 
     get: Get
     attachments: Attachments
     local: Find
     find: Find
     absent: Callable[[ObjectKey], str] = lambda _: "does not exist"
+    outside: Callable[[ServiceId], str] = lambda _: ""
+
+    def covers(self, key: ObjectKey) -> bool:
+        """Whether anything is said about a parent or target: a Service in the scope, or a route that has one as its
+        parent, or none at all."""
+        if key.kind == "Service":
+            return not self.outside(ServiceId(key.namespace, key.name))
+        parents = self.attachments.parents(key)
+        return not parents or any(not self.outside(id) for id in parents)
 
     def why_unserved(self, id: ServiceId) -> str:
         """Why there is no such service, as the end of a sentence about it."""
         key = ObjectKey("Service", *id)
-        return self.absent(key) if self.get(key) is None else "is not served"
+        if self.get(key) is None:
+            return self.absent(key)
+        return self.outside(id) or "is not served"
 
     def unresolved(self, route: Route, ref: BackendRef) -> Unresolved | None:
         """Why clients that the route is for get nothing of a backend; None when they do."""

@@ -5,7 +5,7 @@ so is the caller. What is the same in both (ports, their names) is taken from th
 the local one, then by priority, then by name.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -30,14 +30,22 @@ class Member:
 
 
 class Federation:
-    """The local catalog and those of the members, seen as one; see the module's docstring."""
+    """The local catalog and those of the members, seen as one; see the module's docstring.
+
+    `is_named`: whether a route names a service that is outside the scope.
+    """
 
     def __init__(
-        self, local: Catalog, members: Iterable[Member] = (), policy: Policy = "local_first"
+        self,
+        local: Catalog,
+        members: Iterable[Member] = (),
+        policy: Policy = "local_first",
+        is_named: Callable[[ServiceId], bool] = lambda _: True,
     ) -> None:
         self._local = local
         self._members = sorted(members, key=lambda member: (member.priority, member.name))
         self._policy = policy
+        self._is_named = is_named
         self._merged: dict[ServiceId, Service | None] = {}
 
     def service(self, id: ServiceId) -> Service | None:
@@ -56,8 +64,13 @@ class Federation:
             return local
         return self._merge(id, local)
 
+    def left_out(self, id: ServiceId) -> str:
+        """What leaves an existing Service out of the scope, as the end of a sentence; "" where nothing does."""
+        catalogs = [self._local, *(member.catalog for member in self._members)]
+        return next((reason for each in catalogs if (reason := each.left_out(id))), "")
+
     def __iter__(self) -> Iterator[Service]:
-        """All services that some member has that counts."""
+        """All services in the scope that some member has that counts."""
         yield from (found for id in self.ids() if (found := self.service(id)) is not None)
 
     def ids(self) -> set[ServiceId]:
@@ -79,12 +92,24 @@ class Federation:
             for member in self._members
             for problem in member.catalog.problems()
         )
-        return [*self._local.problems(), *remote]
+        return [*self._unmatched(), *self._local.problems(), *remote]
+
+    def _unmatched(self) -> Iterator[Problem]:
+        """Filters of the scope that match nothing in any cluster."""
+        remote = [member.catalog.unmatched() for member in self._members if member.in_use]
+        for (setting, value), reason in self._local.unmatched().items():
+            if all((setting, value) in each for each in remote):
+                cure = f"correct or remove {value!r}, or create what it is to match"
+                yield Problem(f"setting {setting}", f"{value} {reason}", cure)
 
     def _merge(self, id: ServiceId, local: Service | None) -> Service | None:
         parts = [] if local is None else [local]
         remote = ((member, member.catalog.service(id)) for member in self._members if member.in_use)
         parts += [self._placed(found, member) for member, found in remote if found is not None]
+        # What is in the scope in one cluster stays as it is when another has it outside. What is outside in all of them
+        # is there for routes that name it, and those are of the local cluster.
+        inside = [part for part in parts if not part.outside]
+        parts = inside or (parts if self._is_named(id) else [])
         if len(parts) < 2:
             return next(iter(parts), None)
         ports: dict[int, list[Port]] = {}

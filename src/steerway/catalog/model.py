@@ -84,6 +84,9 @@ class Service:
     """`trafficDistribution`: `PreferSameZone` and the like; "" when not set."""
     exported_to: frozenset[str] | None = None
     """Namespaces besides its own whose clients are told of it; None: all."""
+    outside: str = ""
+    """What leaves it out of the scope, as the end of a sentence: it is no target of clients, and here because a route
+    of a Service in the scope names it. "" for one in the scope."""
 
     @property
     def shape(self) -> "Service":

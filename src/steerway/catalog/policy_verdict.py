@@ -1,7 +1,9 @@
-"""What is to be said of a TrafficPolicy, for each of its targets.
+"""What is to be said of a TrafficPolicy, for each of its targets in the scope.
 
 Source: Gateway API, GEP-713 (PolicyConditionReason).
 """
+
+from collections.abc import Iterator
 
 from steerway.catalog import envoy_only, precedence, route_verdict
 from steerway.catalog.condition import (
@@ -9,6 +11,7 @@ from steerway.catalog.condition import (
     LIMITED,
     PROGRAMMED,
     Condition,
+    Ignored,
     Reference,
     Verdict,
     listed,
@@ -24,7 +27,7 @@ _FIELDS = {"maximum_requests": "limits", "timeout_seconds": "timeout"}
 
 
 def judge(policy: TrafficPolicy, evidence: Evidence) -> tuple[Verdict, ...]:
-    """One verdict for each targetRef, in their order."""
+    """One verdict for each targetRef in the scope, in their order."""
     space = policy.metadata.namespace
     limits = envoy_only.of_policy(policy)
     limited = [Condition(LIMITED, True, "NotForGRPC", listed(limits))] if limits else []
@@ -38,7 +41,21 @@ def judge(policy: TrafficPolicy, evidence: Evidence) -> tuple[Verdict, ...]:
             ),
         )
         for ref in dict.fromkeys(policy.spec.target_refs)
+        if evidence.covers(ObjectKey(ref.kind, space, ref.name))
     )
+
+
+def ignored(policy: TrafficPolicy, evidence: Evidence) -> Iterator[Ignored]:
+    """The targetRefs of which nothing is said in the status, each with why."""
+    space = policy.metadata.namespace
+    for ref in dict.fromkeys(policy.spec.target_refs):
+        key = ObjectKey(ref.kind, space, ref.name)
+        if evidence.covers(key):
+            continue
+        if ref.kind == "Service":
+            yield Ignored(f"{key} {evidence.outside(ServiceId(space, ref.name))}")
+        else:
+            yield Ignored(f"{key} has no parent that is served")
 
 
 def _found(ref: PolicyTarget, space: str, evidence: Evidence) -> Condition | None:
@@ -86,9 +103,7 @@ def _programmed(accepted: Condition, ref: PolicyTarget, space: str, evidence: Ev
     if not accepted.holds:
         return Condition(PROGRAMMED, False, "Invalid", "it is not accepted")
     route = evidence.get(ObjectKey(ref.kind, space, ref.name))
-    if isinstance(route, GRPCRoute | HTTPRoute):
-        verdicts = route_verdict.judge(route, evidence)
-        if not any(verdict.holds(PROGRAMMED) for verdict in verdicts):
-            message = f"{route.key} is not in use for any Service"
-            return Condition(PROGRAMMED, False, "Invalid", message, "see the status of the route")
+    if isinstance(route, GRPCRoute | HTTPRoute) and not route_verdict.is_programmed(route, evidence):
+        message = f"{route.key} is not in use for any Service"
+        return Condition(PROGRAMMED, False, "Invalid", message, "see the status of the route")
     return Condition(PROGRAMMED, True, "Programmed")

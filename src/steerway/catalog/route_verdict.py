@@ -1,4 +1,4 @@
-"""What is to be said of a route, for each Service that it names as a parent. Other parents are not ours.
+"""What is to be said of a route, for each Service in the scope that it names as a parent. Other parents are not ours.
 
 A rule that cannot be served takes its requests all the same, and they fail, unless nobody knows what it matches. So a
 route is refused as a whole only when no rule of it can be served.
@@ -6,7 +6,7 @@ route is refused as a whole only when no rule of it can be served.
 Sources: Gateway API reference, RouteConditionType and RouteConditionReason; GEP-1294 for Services as parents.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from steerway.catalog import envoy_only, routing
@@ -18,13 +18,14 @@ from steerway.catalog.condition import (
     PROGRAMMED,
     RESOLVED_REFS,
     Condition,
+    Ignored,
     Reference,
     Verdict,
     listed,
 )
 from steerway.catalog.evidence import Evidence, Unresolved
 from steerway.catalog.model import Port, ServiceId
-from steerway.sources.gateway import ParentRef
+from steerway.sources.gateway import GROUP, ParentRef
 
 _INVALID = "Invalid"
 _UNSUPPORTED = "UnsupportedValue"
@@ -41,8 +42,41 @@ class _Rule(NamedTuple):
 
 
 def judge(route: Route, evidence: Evidence) -> tuple[Verdict, ...]:
-    """One verdict for each parentRef that names a Service, in their order."""
-    parents = {ref: id for ref in route.spec.parent_refs or () if (id := parent_of(route, ref)) is not None}
+    """One verdict for each parentRef that names a Service in the scope, in their order."""
+    parents = {ref: id for ref, id in _parents(route) if not evidence.outside(id)}
+    return _judge(route, parents, evidence)
+
+
+def is_programmed(route: Route, evidence: Evidence) -> bool:
+    """Whether it is in use for any Service that it names, in the scope or not."""
+    return any(verdict.holds(PROGRAMMED) for verdict in _judge(route, dict(_parents(route)), evidence))
+
+
+def ignored(route: Route, evidence: Evidence) -> Iterator[Ignored]:
+    """The parentRefs of which nothing is said in the status, each with why, and what to do if that is a mistake."""
+    for ref in dict.fromkeys(route.spec.parent_refs or ()):
+        if (id := parent_of(route, ref)) is not None:
+            if reason := evidence.outside(id):
+                yield Ignored(f"Service {id} {reason}")
+        elif (ref.group, ref.kind) == (GROUP, "Gateway"):
+            yield Ignored(f"Gateway {ref.name} is for other controllers")
+        elif ref.kind == "Service":
+            message = f"parentRefs names Service {ref.name} of group {ref.group}, which has no such kind"
+            yield Ignored(message, "write group: '' for a Service")
+        else:
+            kind = f"{ref.kind} of {ref.group}" if ref.group else ref.kind
+            yield Ignored(
+                f"parentRefs names {kind} {ref.name}, which is no Service", "name a Service as parent"
+            )
+
+
+def _parents(route: Route) -> Iterator[tuple[ParentRef, ServiceId]]:
+    for ref in route.spec.parent_refs or ():
+        if (id := parent_of(route, ref)) is not None:
+            yield ref, id
+
+
+def _judge(route: Route, parents: Mapping[ParentRef, ServiceId], evidence: Evidence) -> tuple[Verdict, ...]:
     if not parents:
         return ()
     rules: Sequence[Any] = route.spec.rules or ()

@@ -24,13 +24,14 @@ log = structlog.get_logger()
 def judge(key: ObjectKey, evidence: Evidence) -> Judgement | None:
     """The judgement of one object; None where there is nothing to judge."""
     found = evidence.get(key)
-    if isinstance(found, GRPCRoute | HTTPRoute):
-        verdicts = route_verdict.judge(found, evidence)
-    elif isinstance(found, TrafficPolicy):
-        verdicts = policy_verdict.judge(found, evidence)
-    else:
+    if not isinstance(found, GRPCRoute | HTTPRoute | TrafficPolicy):
         return None
-    return Judgement(key, found.metadata.generation, found.metadata.creation_timestamp, verdicts)
+    if isinstance(found, TrafficPolicy):
+        verdicts, ignored = policy_verdict.judge(found, evidence), policy_verdict.ignored(found, evidence)
+    else:
+        verdicts, ignored = route_verdict.judge(found, evidence), route_verdict.ignored(found, evidence)
+    meta = found.metadata
+    return Judgement(key, meta.generation, meta.creation_timestamp, verdicts, tuple(ignored))
 
 
 class Verdicts:

@@ -6,6 +6,7 @@ here.
 """
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,14 @@ from steerway.cli.terminal import ExitCode, Mark
 from steerway.errors import SettingsError, SourceError, TranslateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from steerway.catalog.catalog import Catalog
+    from steerway.catalog.condition import Judgement
     from steerway.catalog.model import Problem as CatalogProblem
     from steerway.config import Settings
     from steerway.sources.files import Entry, LoadResult
+    from steerway.sources.objects import ObjectKey
     from steerway.sources.store import Problem
 
     AnyProblem = Problem | CatalogProblem
@@ -60,14 +63,18 @@ def check(paths: tuple[Path, ...], file: Path | None, default_namespace: str, ve
         if not paths and settings is not None:
             paths, default_namespace = settings.files, settings.default_namespace
     result = load(paths, default_namespace)
-    unserved = _unserved(result)
+    catalog = _catalog(result)
+    judgements, refused = _judged(result, catalog)
+    unserved = _unserved(result, catalog, refused)
     for entry in result.documents:
         unfit = (unserved[str(found.key)] for found in entry.objects if str(found.key) in unserved)
+        judged = [judgements[found.key] for found in entry.objects if found.key in judgements]
         problem = entry.problem or next(unfit, None)
-        mark = Mark.FAIL if problem else Mark.SKIP if entry.ignored else Mark.PASS
+        unused = bool(judged) and not any(each.verdicts for each in judged)
+        mark = Mark.FAIL if problem else Mark.SKIP if entry.ignored or unused else Mark.PASS
         marks[mark] += 1
-        if mark is not Mark.SKIP or verbose:
-            _tell(mark, entry, problem)
+        if mark is not Mark.SKIP or unused or verbose:
+            _tell(mark, entry, problem, judged)
     return _conclude(marks, verbose)
 
 
@@ -93,21 +100,31 @@ def _check_settings(file: Path, marks: Counter[Mark]) -> "Settings | None":
     return settings
 
 
-def _unserved(result: "LoadResult") -> "Mapping[str, AnyProblem]":
-    """What is right in itself and still would not reach a client, by the object's key as text."""
+def _catalog(result: "LoadResult") -> "Catalog":
+    """What would be served of the manifests, without any filter."""
     from steerway.catalog.catalog import Catalog
 
     known = {found.key: found for found in result.objects}
     catalog = Catalog()
     catalog.update(known.get, known)
+    return catalog
+
+
+def _unserved(
+    result: "LoadResult", catalog: "Catalog", refused: "Iterable[CatalogProblem]"
+) -> "Mapping[str, AnyProblem]":
+    """What is right in itself and still would not reach a client, by the object's key as text."""
     found: dict[str, AnyProblem] = {}
-    for problem in (*catalog.problems(), *_refused(result, catalog), *_strays(result), *_unparsed(result)):
+    for problem in (*catalog.problems(), *refused, *_strays(result), *_unparsed(result)):
         found.setdefault(problem.where, problem)
     return found
 
 
-def _refused(result: "LoadResult", catalog: "Catalog") -> "list[CatalogProblem]":
-    """Routes and policies that are not used, or not all of them. What is broken itself is told as such."""
+def _judged(
+    result: "LoadResult", catalog: "Catalog"
+) -> "tuple[Mapping[ObjectKey, Judgement], list[CatalogProblem]]":
+    """What is said of routes and policies, and those that are not used, or not all of them. What is broken itself is
+    reported as such."""
     from steerway.catalog.evidence import Evidence
     from steerway.catalog.verdict import Verdicts
     from steerway.sources.objects import ObjectKey
@@ -119,9 +136,10 @@ def _refused(result: "LoadResult", catalog: "Catalog") -> "list[CatalogProblem]"
         return "is broken" if key in named else "is not in these files"
 
     service = catalog.service
-    verdicts = Verdicts(Evidence(known.get, catalog.attachments, service, service, absent))
+    outside = partial(catalog.outside, known.get)
+    verdicts = Verdicts(Evidence(known.get, catalog.attachments, service, service, absent, outside))
     verdicts.judge(len(known))
-    return verdicts.problems()
+    return verdicts.judgements, verdicts.problems()
 
 
 def _strays(result: "LoadResult") -> "Iterator[AnyProblem]":
@@ -162,10 +180,15 @@ def _unparsed(result: "LoadResult") -> "Iterator[AnyProblem]":
                 yield Problem(str(found.key), str(error), cure)
 
 
-def _tell(mark: Mark, entry: "Entry", problem: "AnyProblem | None") -> None:
+def _tell(
+    mark: Mark, entry: "Entry", problem: "AnyProblem | None", judged: "Iterable[Judgement]" = ()
+) -> None:
     what = f"{entry.kind} {entry.name}".strip()
     if problem is None:
-        remark = ": not a kind that steerway reads" if entry.ignored else ""
+        notes = [each.message for judgement in judged for each in judgement.ignored]
+        notes += ["not a kind that steerway reads"] if entry.ignored else []
+        notes += ["it is attached to nothing"] if mark is Mark.SKIP and not notes else []
+        remark = f": {'; '.join(notes)}" if notes else ""
         terminal.item(mark, f"{entry.where}: {what}{remark}")
     else:
         reason = problem.reason.removeprefix(f"{entry.subject}: ")

@@ -152,7 +152,9 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
     objects = {found.key: found for found in loaded.objects}
     catalog = Catalog()
     catalog.update(objects.get, objects)
-    translator = Translator(catalog.service, settings.cluster_domain, buckets=settings.subset_buckets)
+    translator = Translator(
+        catalog.service, settings.cluster_domain, buckets=settings.subset_buckets, left_out=catalog.left_out
+    )
     translator.start([found for found in loaded.objects if isinstance(found, XdsResource)])
     explainer = Explainer(
         find=catalog.service,
@@ -163,6 +165,7 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
         domain=settings.cluster_domain,
         namespace=settings.default_namespace,
         buckets=settings.subset_buckets,
+        left_out=catalog.left_out,
     )
     found = explainer.explain(Question(**asked))
     for each in found["resources"]:

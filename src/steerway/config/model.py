@@ -121,16 +121,11 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Namespace of the Lease. None: the own one, as for `namespaces`. The flag is `--lease-namespace`."""
 
     lease_name: Annotated[
-        str,
-        Meta(
-            title="Name of the Lease",
-            pattern=rf"^{LABEL}\Z",
-            description="a DNS label",
-            extra={"metavar": "NAME"},
-        ),
-    ] = "steerway"
-    """Name of the Lease that replicas share. Installations that serve different namespaces need one each. The flag is
-    `--lease-name`."""
+        Annotated[str, Meta(pattern=rf"^{LABEL}\Z", description="a DNS label")] | None,
+        Meta(title="Name of the Lease", description="a DNS label", extra={"metavar": "NAME"}),
+    ] = None
+    """Name of the Lease that replicas share. None: `steerway`, with a suffix where filters or `namespaces` limit what
+    is served, so that installations of different scopes have one each. The flag is `--lease-name`."""
 
 
 class DebounceSettings(msgspec.Struct, frozen=True, kw_only=True):

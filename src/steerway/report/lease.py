@@ -9,6 +9,9 @@ not renew it. So there are never two, but for writes that are on their way for l
 Source: client-go, tools/leaderelection (its package comment and `tryAcquireOrRenew`); API reference, Lease v1.
 """
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +21,17 @@ RENEW_SECONDS = 10.0
 """Who could not renew for so long does not hold it any more."""
 RETRY_SECONDS = 2.0
 """Between two attempts, to renew it or to get it."""
+
+NAME = "steerway"
+
+
+def name_of(scope: Mapping[str, object]) -> str:
+    """The name of the Lease that the replicas of one installation share. `scope`: the settings that limit what is
+    served, those alone that are set. Installations of different scopes each write what others do not."""
+    if not scope:
+        return NAME
+    text = json.dumps(scope, sort_keys=True, separators=(",", ":"))
+    return f"{NAME}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from steerway.errors import SourceError
 from steerway.report.events import EventQueue, EventWriter, Problems
 from steerway.report.holder import LeaseHolder
 from steerway.report.status import StatusQueue, StatusWriter, Subjects
+from steerway.report.status_entry import Covers
 from steerway.sources.kubernetes.access import Access
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.namespace import detect_namespace
@@ -46,16 +47,21 @@ class Reporter:
     """Tells the owners of objects in one API server what became of them.
 
     Of objects that came from it, `problems` gives what is told by Events, `subjects` what is told by their status;
-    None: nothing is told so.
+    None: nothing is told so. `covers` says what is in the scope of this installation.
     """
 
     def __init__(
-        self, options: ReporterOptions, problems: Problems | None, subjects: Subjects | None
+        self,
+        options: ReporterOptions,
+        problems: Problems | None,
+        subjects: Subjects | None,
+        covers: Covers = lambda _: True,
     ) -> None:
         self.name = "reporter"
         self._options = options
         self._problems = problems
         self._subjects = subjects
+        self._covers = covers
         self._identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
 
     async def run(self) -> None:
@@ -84,7 +90,8 @@ class Reporter:
                     events = EventWriter(client, self._identity)
                     tasks.create_task(self._write_events(holder, events, self._problems))
                 if self._subjects is not None:
-                    tasks.create_task(self._write_statuses(holder, StatusWriter(client), self._subjects))
+                    statuses = StatusWriter(client, self._covers)
+                    tasks.create_task(self._write_statuses(holder, statuses, self._subjects))
         finally:
             await client.close()
 

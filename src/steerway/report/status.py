@@ -20,7 +20,7 @@ from steerway.catalog.condition import Judgement
 from steerway.errors import SourceError
 from steerway.report.events import AboutObject
 from steerway.report.lease import DURATION_SECONDS, RENEW_SECONDS
-from steerway.report.status_entry import PLACES, Manifest, Subject, Unreadable, updated
+from steerway.report.status_entry import PLACES, Covers, Manifest, Subject, Unreadable, updated
 from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.decode import decode_object
@@ -106,10 +106,11 @@ class StatusQueue:
 
 
 class StatusWriter:
-    """Writes the status of one object at a time."""
+    """Writes the status of one object at a time. `covers` says what is in the own scope."""
 
-    def __init__(self, client: KubernetesClient) -> None:
+    def __init__(self, client: KubernetesClient, covers: Covers) -> None:
         self._client = client
+        self._covers = covers
         self._backoffs: defaultdict[str, Backoff] = defaultdict(Backoff)
         self._refused: set[str] = set()
 
@@ -151,7 +152,7 @@ class StatusWriter:
         manifest: Manifest = json.loads(body)
         if not _is_of(subject, manifest, body):
             return "superseded"
-        entries = updated(manifest, subject, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        entries = updated(manifest, subject, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), self._covers)
         if entries is None:
             return "unchanged"
         version = {"resourceVersion": manifest["metadata"]["resourceVersion"]}

@@ -1,16 +1,19 @@
 """Our part of an object's status: entries of `status.parents` (routes) or `status.ancestors` (policies).
 
 Pure: the object as the API server has it goes in, with what is to be said of it; the new list comes out. Each entry
-names its controller, and those of others are left as they are.
+names its controller, and those of others are left as they are. Several installations are one controller, each with its
+own scope: an entry about a reference outside the own scope is another's.
 
 Source: Gateway API reference, RouteParentStatus and PolicyAncestorStatus; metav1.Condition.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from steerway.catalog.attachment import is_service
 from steerway.catalog.condition import ACCEPTED, PROGRAMMED, Condition, Judgement, Reference, Verdict
+from steerway.sources.gateway import GROUP
 from steerway.sources.objects import ObjectKey
 
 CONTROLLER = "steerway.io/steerway"
@@ -51,13 +54,27 @@ PLACES = {
 }
 
 
-def updated(manifest: Manifest, subject: Subject, now: str) -> list[Manifest] | None:
+Covers = Callable[[ObjectKey], bool]
+"""Whether a Service or route that an object refers to is in the own scope."""
+
+
+def updated(manifest: Manifest, subject: Subject, now: str, covers: Covers) -> list[Manifest] | None:
     """The whole new list, or None when ours says all of it already. `now` is RFC 3339."""
     place = PLACES[subject.key.kind]
     present = (manifest.get("status") or {}).get(place.entries) or []
-    ours = [each for each in present if each.get("controllerName") == CONTROLLER]
-    others = [each for each in present if each.get("controllerName") != CONTROLLER]
-    verdicts = subject.verdicts if isinstance(subject, Judgement) else _unreadable(manifest, subject, place)
+    found = {ref: covers(_target(ref, subject.key)) for ref in _references(manifest, subject.key, place)}
+    elsewhere = [_reference(ref) for ref, covered in found.items() if not covered]
+    ours = [
+        each
+        for each in present
+        if each.get("controllerName") == CONTROLLER and each.get(place.about) not in elsewhere
+    ]
+    others = [each for each in present if each not in ours]
+    if isinstance(subject, Judgement):
+        verdicts = subject.verdicts
+    else:
+        refused = _unreadable(subject, place)
+        verdicts = tuple(Verdict(ref, refused) for ref, covered in found.items() if covered)
     generation = manifest["metadata"].get("generation", 0)
     wanted = [
         {
@@ -110,20 +127,24 @@ def _conditions(
     return made
 
 
-def _unreadable(manifest: Manifest, subject: Unreadable, place: Place) -> Iterator[Verdict]:
-    """The refusal of all that the object says it is attached to."""
+def _unreadable(subject: Unreadable, place: Place) -> tuple[Condition, ...]:
+    """The refusal of an object for each of its references."""
     reason = "UnsupportedValue" if place is _OF_ROUTES else "Invalid"
-    conditions = (
+    return (
         Condition(ACCEPTED, False, reason, subject.reason, subject.cure),
         Condition(PROGRAMMED, False, "Invalid", "it is not accepted"),
     )
+
+
+def _references(manifest: Manifest, key: ObjectKey, place: Place) -> Iterator[Reference]:
+    """What the object says it is attached to, as far as that can be ours."""
     for ref in manifest["spec"].get(place.refs) or ():
-        namespace = ref.get("namespace")
-        if place is not _OF_ROUTES:
-            namespace = subject.key.namespace
-        elif (ref.get("group"), ref.get("kind")) != ("", "Service"):
+        group, kind = ref.get("group", GROUP), ref.get("kind", "Gateway")
+        if place is _OF_ROUTES and not is_service(group, kind):
             continue
-        where = Reference(
-            ref["group"], ref["kind"], ref["name"], namespace, ref.get("sectionName"), ref.get("port")
-        )
-        yield Verdict(where, conditions)
+        namespace = ref.get("namespace") if place is _OF_ROUTES else key.namespace
+        yield Reference(group, kind, ref["name"], namespace, ref.get("sectionName"), ref.get("port"))
+
+
+def _target(ref: Reference, key: ObjectKey) -> ObjectKey:
+    return ObjectKey(ref.kind, ref.namespace or key.namespace, ref.name)

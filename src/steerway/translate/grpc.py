@@ -25,6 +25,8 @@ from steerway.translate.destination import BLACKHOLE, Destination, Find
 _EARLY_SECONDS = 2.0
 """grpc/grpc 34547 and 40633: between one and two in each process of C-core, seen in 1.85."""
 _TYPES = (type_url.LISTENER, type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)
+_OF_TARGETS = (type_url.LISTENER, type_url.ROUTE)
+"""The types by which clients begin, or a Service outside the scope would be a target."""
 _Build = Callable[[Hashable], Resource]
 
 
@@ -39,16 +41,24 @@ _ALIKE = Differ()
 
 
 class GrpcDialect:
-    """Answers for gRPC clients. `find` gives a service of the catalog by its identity.
+    """Answers for gRPC clients. `find` gives a service of the catalog by its identity, `left_out` says why there is
+    none.
 
     `scope_all`: every service may be withheld from some clients; else only private ones. `buckets`: how many parts
     clients are divided into, 0 for none.
     """
 
     def __init__(
-        self, find: Find, domain: str, scope_all: bool = False, load_reporting: bool = False, buckets: int = 0
+        self,
+        find: Find,
+        domain: str,
+        scope_all: bool = False,
+        load_reporting: bool = False,
+        buckets: int = 0,
+        left_out: names.LeftOut = names.nothing_left_out,
     ) -> None:
         self._find = find
+        self._left_out = left_out
         self._domain = domain
         self._scope_all = scope_all
         self._load_reporting = load_reporting
@@ -70,7 +80,7 @@ class GrpcDialect:
             return same(root, Reason(error))
         services = {target.service}
         try:
-            service, port = self._select(target)
+            service, port = self._select(target, served)
         except TranslateError as error:
             return same(root, Reason(error), frozenset(services))
         if served == type_url.ROUTE and not target.pod:
@@ -90,10 +100,10 @@ class GrpcDialect:
             return names.parse_target(name, audiences.namespace_of(root), self._domain)
         return names.parse_canonical(name, self._domain)
 
-    def _select(self, target: names.Target) -> tuple[Service, Port]:
+    def _select(self, target: names.Target, served: str) -> tuple[Service, Port]:
         service = self._find(target.service)
-        if service is None:
-            raise TranslateError(names.unknown(target.service))
+        if service is None or (service.outside and served in _OF_TARGETS):
+            raise TranslateError(names.unknown(target.service, self._left_out))
         port = names.select_port(service, target.port)
         if service.external_name and target.pod:
             raise TranslateError(f"service {service.id} is an external name, and has no pods")

@@ -8,6 +8,7 @@ Parsing needs no catalog, so that the name of a service which does not exist yet
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from steerway.catalog.model import Port, Service, ServiceId
@@ -78,8 +79,18 @@ def parse_canonical(name: str, domain: str) -> Target:
     )
 
 
-def unknown(service: ServiceId) -> str:
-    """Why a name of a service that nobody has told of means nothing."""
+LeftOut = Callable[[ServiceId], str]
+"""What leaves an existing Service out of the scope, as the end of a sentence; "" where nothing does."""
+
+
+def nothing_left_out(_: ServiceId) -> str:
+    return ""
+
+
+def unknown(service: ServiceId, left_out: LeftOut = nothing_left_out) -> str:
+    """Why a name of a service that is not served means nothing."""
+    if reason := left_out(service):
+        return f"service {service} {reason}, so it is not served"
     capital = str(service) != str(service).lower()
     hint = "; it has capital letters, and names in Kubernetes are lower-case" if capital else ""
     return f"there is no service {service} to serve{hint}"

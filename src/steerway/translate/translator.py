@@ -29,6 +29,7 @@ from steerway.translate.answer import Content, Plan, Reason, Resource
 from steerway.translate.commit import Commit, Put
 from steerway.translate.envoy.dialect import DEFAULT_ADDRESSES, Addresses, EnvoyDialect
 from steerway.translate.grpc import GrpcDialect
+from steerway.translate.names import LeftOut, nothing_left_out
 from steerway.translate.wildcard import SERVED as OF_WILDCARDS
 from steerway.translate.wildcard import Sight, Wildcards
 
@@ -87,7 +88,8 @@ class Dialect(Protocol):
 
 
 class Translator:
-    """Catalog and raw resources in, commits out. `find` gives a service of the catalog by its identity, `services` all.
+    """Catalog and raw resources in, commits out. `find` gives a service of the catalog by its identity, `services` all
+    in the scope, `left_out` what leaves one out.
 
     `scope_all`: every service may be withheld from some clients; else only private ones. `listen`: where Envoys do.
     """
@@ -101,10 +103,11 @@ class Translator:
         buckets: int = 0,
         services: Callable[[], Iterable[Service]] = tuple,
         listen: Addresses = DEFAULT_ADDRESSES,
+        left_out: LeftOut = nothing_left_out,
     ) -> None:
         self._find = find
-        grpc = GrpcDialect(find, cluster_domain, scope_all, load_reporting, buckets)
-        envoy = EnvoyDialect(grpc, find, services, cluster_domain, listen, scope_all)
+        grpc = GrpcDialect(find, cluster_domain, scope_all, load_reporting, buckets, left_out)
+        envoy = EnvoyDialect(grpc, find, services, cluster_domain, listen, scope_all, left_out)
         self._dialects: dict[str, Dialect] = {audiences.GRPC: grpc, audiences.ENVOY: envoy}
         self._wildcards = Wildcards(envoy, services)
         self._open: set[_Key] = set()

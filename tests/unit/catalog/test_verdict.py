@@ -75,17 +75,15 @@ def test_a_good_route_is_accepted_for_each_service_that_it_names() -> None:
         ("name: web, port: 53", "name: a", "has no port 53"),
         ("name: web, sectionName: http", "name: a", "has no port http"),
         ("name: inner, namespace: shop", "name: a, namespace: pay", "is not exported to pay"),
-        ("name: shut", "name: a", "Service shop/shut is not served"),
     ],
 )
 def test_a_parent_that_is_not_there_is_named(parent: str, meta: str, message: str) -> None:
-    """A Service that is not served, a port that it has not, clients that are not told of it."""
+    """A Service that does not exist, a port that it has not, clients that it is not exported to."""
     mesh = Judged(SERVICES)
-    for name, said in (("inner", "export-to: ''"), ("shut", "enabled: 'false'")):
-        mesh.put(
-            f"kind: Service\nmetadata: {{name: {name}, annotations: {{steerway.io/{said}}}}}\n"
-            "spec: {ports: [{port: 80}]}\n"
-        )
+    mesh.put(
+        "kind: Service\nmetadata: {name: inner, annotations: {steerway.io/export-to: ''}}\n"
+        "spec: {ports: [{port: 80}]}\n"
+    )
     mesh.put(route(parent=f"{{group: '', kind: Service, {parent}}}", meta=meta))
     namespace = "pay" if "pay" in meta else "shop"
     found = mesh.conditions("GRPCRoute", "a", namespace)

@@ -283,3 +283,33 @@ def test_a_route_or_policy_that_leads_nowhere_is_told(
     assert code == 1
     assert "✗ b.yaml:2: GRPCRoute shop/a: rule 0: Service shop/web is not in these files\n    → create" in out
     assert "TrafficPolicy shop/p: Service shop/db is broken\n    → create the target" in out
+
+
+def test_a_route_of_which_nothing_is_used_is_not_good(
+    steerway: Run, write: Callable[[str, str], None]
+) -> None:
+    """Its parents are of other controllers, left out by their owner, or no Services at all."""
+    head = "apiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute"
+    write(
+        "a.yaml",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web, annotations: {steerway.io/enabled: 'false'}}\n"
+        "spec: {ports: [{port: 80}]}\n"
+        + "".join(
+            f"---\n{head}\nmetadata: {{name: {name}}}\nspec: {{parentRefs: [{parent}]}}\n"
+            for name, parent in (
+                ("edge", "{name: ingress}"),
+                ("off", "{group: '', kind: Service, name: web}"),
+                ("wrong", "{kind: Service, name: web}"),
+                ("none", ""),
+            )
+        ),
+    )
+    code, output, _ = steerway("check", "a.yaml")
+    lines = output.splitlines()
+    assert code == 1
+    assert lines[1] == "- a.yaml:6: GRPCRoute default/edge: Gateway ingress is for other controllers"
+    assert lines[2].startswith(
+        "- a.yaml:11: GRPCRoute default/off: Service default/web is left out by the annotation"
+    )
+    assert lines[3].startswith("✗ a.yaml:16: GRPCRoute default/wrong: parentRefs names Service web of group")
+    assert lines[5] == "- a.yaml:21: GRPCRoute default/none: it is attached to nothing"

@@ -1,12 +1,13 @@
 """The Lease: who of several replicas writes, by clocks that are never compared."""
 
+import re
 from dataclasses import dataclass, field, replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from steerway.report.lease import DURATION_SECONDS, RENEW_SECONDS, Lease, Record
+from steerway.report.lease import DURATION_SECONDS, RENEW_SECONDS, Lease, Record, name_of
 
 
 @dataclass
@@ -174,3 +175,21 @@ class LeaseMachine(RuleBasedStateMachine):
 
 LeaseMachine.TestCase.settings = settings(deadline=None)
 TestLease = LeaseMachine.TestCase
+
+
+def test_each_scope_has_a_lease_of_its_own() -> None:
+    """Without filters the name is the plain one; the same filters give the same name everywhere."""
+    names = [
+        name_of(scope)
+        for scope in (
+            {},
+            {"upstream_services": ["web"]},
+            {"upstream_services": ["pay"]},
+            {"service_selector": "web"},
+            {"service_selector": "web", "upstream_services": ["web"]},
+        )
+    ]
+    assert names[0] == "steerway"
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch("steerway-[0-9a-f]{8}", name) for name in names[1:])
+    assert names[4] == name_of({"upstream_services": ["web"], "service_selector": "web"})

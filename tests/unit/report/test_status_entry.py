@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from steerway.catalog.condition import Condition, Judgement, Reference, Verdict
-from steerway.report.status_entry import CONTROLLER, Unreadable, updated
+from steerway.report.status_entry import CONTROLLER, Covers, Unreadable, updated
 from steerway.sources.objects import ObjectKey
 
 ROUTE = ObjectKey("GRPCRoute", "shop", "a")
@@ -18,6 +18,10 @@ BAD = Condition("Accepted", False, "Conflicted", "another one is older", "remove
 EARLY, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
 
 
+def everything(_: ObjectKey) -> bool:
+    return True
+
+
 def judged(*conditions: Condition, ref: Reference = WEB) -> Judgement:
     return Judgement(ROUTE, 3, "", (Verdict(ref, conditions),))
 
@@ -27,9 +31,9 @@ def manifest(*entries: Any, field: str = "parents", **spec: Any) -> dict[str, An
 
 
 def written(
-    present: dict[str, Any], subject: Judgement | Unreadable, now: str = EARLY
+    present: dict[str, Any], subject: Judgement | Unreadable, now: str = EARLY, covers: Covers = everything
 ) -> list[dict[str, Any]]:
-    found = updated(present, subject, now)
+    found = updated(present, subject, now, covers)
     assert found is not None
     return found
 
@@ -59,8 +63,8 @@ def test_entries_of_others_are_kept_and_ours_of_what_is_gone_are_not() -> None:
     (own,) = written(manifest(), judged(GOOD))
     assert written(manifest(own, OTHER), judged(GOOD, ref=WEB._replace(port=81)))[0] == OTHER
     assert written(manifest(own, OTHER), Judgement(ROUTE, 3, "")) == [OTHER]
-    assert updated(manifest(OTHER), Judgement(ROUTE, 3, ""), LATE) is None
-    assert updated(manifest(own, OTHER), judged(GOOD), LATE) is None, "wherever it stands"
+    assert updated(manifest(OTHER), Judgement(ROUTE, 3, ""), LATE, everything) is None
+    assert updated(manifest(own, OTHER), judged(GOOD), LATE, everything) is None, "wherever it stands"
 
 
 def test_a_transition_is_a_change_of_the_status_and_not_of_the_words() -> None:
@@ -81,7 +85,7 @@ def test_a_transition_is_a_change_of_the_status_and_not_of_the_words() -> None:
 def test_a_list_takes_no_more_than_an_api_server_does() -> None:
     """Others were there first; a long message is cut."""
     full = [OTHER] * 32
-    assert updated(manifest(*full), judged(GOOD), EARLY) is None
+    assert updated(manifest(*full), judged(GOOD), EARLY, everything) is None
     (own,) = written(manifest(), judged(GOOD._replace(message="x" * 50_000)))
     assert len(own["conditions"][0]["message"]) == 4096
 
@@ -101,3 +105,22 @@ def test_what_cannot_be_used_is_refused_for_all_that_is_ours(key: ObjectKey, rea
     assert (accepted["status"], accepted["reason"]) == ("False", reason)
     assert accepted["message"] == "not a regular expression; mend it"
     assert programmed["status"] == "False"
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_an_entry_about_what_is_outside_the_scope_stays(readable: bool) -> None:
+    """Another installation of the same controller has written it; one about what the spec names no more goes."""
+    refs = [{"group": "", "kind": "Service", "name": name} for name in ("web", "pay")]
+    theirs, stale = (
+        {"parentRef": ref, "controllerName": CONTROLLER, "conditions": []}
+        for ref in (refs[1], refs[1] | {"name": "gone"})
+    )
+    subject = judged(BAD, ref=Reference("", "Service", "web")) if readable else Unreadable(ROUTE, "no")
+
+    def covers(key: ObjectKey) -> bool:
+        return key == ObjectKey("Service", "shop", "web")
+
+    first, own = written(manifest(theirs, stale, parentRefs=refs), subject, covers=covers)
+    assert first == theirs
+    assert own["parentRef"] == refs[0]
+    assert updated(manifest(own, theirs, parentRefs=refs), subject, LATE, covers) is None

@@ -49,7 +49,7 @@ async def server() -> AsyncIterator[FakeApiServer]:
 @pytest.fixture
 async def writer(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[StatusWriter]:
     client = KubernetesClient(Access((server.write_kubeconfig(tmp_path / "writer"),)))
-    yield StatusWriter(client)
+    yield StatusWriter(client, lambda _: True)
     await client.close()
 
 

@@ -203,7 +203,9 @@ class TestAbsence:
         """`upstream_services`."""
         mesh = Mesh(service(50051), service(50051, name="cart"), only=["cart"])
         assert mesh.dial("cart") == []
-        assert absence(mesh, type_url.LISTENER, "backend") == "there is no service shop/backend to serve"
+        reason = "service shop/backend is not listed in the setting upstream_services, so it is not served"
+        assert absence(mesh, type_url.LISTENER, "backend") == reason
+        assert absence(mesh, type_url.CLUSTER, CANONICAL) == reason
 
 
 class TestExports:

@@ -63,6 +63,12 @@ class KubernetesSource:
         self._options = options
         self._store = store
         self._informers: list[Informer] = []
+        self._followed: frozenset[str] | None = None
+
+    @property
+    def followed(self) -> frozenset[str] | None:
+        """The namespaces that are followed; None: all, or not known yet."""
+        return self._followed
 
     @property
     def lost_since(self) -> float | None:
@@ -87,9 +93,11 @@ class KubernetesSource:
                 await client.prepare()
             except RequestError as error:
                 log.warning("credentials_not_ready", reason=str(error))  # the informers say it with a cure
+            namespaces = self._namespaces(access)
+            self._followed = None if None in namespaces else frozenset(filter(None, namespaces))
             informers = self._informers = [
                 Informer(resource, namespace, client, self._apply, cluster=self._options.cluster)
-                for namespace in self._namespaces(access)
+                for namespace in namespaces
                 for resource in self._resources(namespace)
             ]
             log.info(

@@ -47,7 +47,9 @@ class EnvoyDialect:
         domain: str,
         addresses: Addresses,
         scope_all: bool = False,
+        left_out: names.LeftOut = names.nothing_left_out,
     ) -> None:
+        self._left_out = left_out
         self._grpc = grpc
         self._find = find
         self._services = services
@@ -131,7 +133,7 @@ class EnvoyDialect:
     def _select(self, target: names.Target) -> tuple[Service, Port]:
         service = self._find(target.service)
         if service is None:
-            raise TranslateError(names.unknown(target.service))
+            raise TranslateError(names.unknown(target.service, self._left_out))
         if target.pod:
             raise TranslateError("Envoy gets clusters of whole services, not of single pods")
         return service, names.select_port(service, target.port)

@@ -55,8 +55,8 @@ class _Case(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Explainer:
-    """`known`: all services, to find one that may have been meant. `preview` is `Translator.preview`. `topology`: how
-    near clients are told apart."""
+    """`known`: all services in the scope, to find one that may have been meant; `left_out`: what leaves one out.
+    `preview` is `Translator.preview`. `topology`: how near clients are told apart."""
 
     find: Find
     known: Callable[[], Iterable[Service]]
@@ -66,6 +66,7 @@ class Explainer:
     domain: str
     namespace: str
     buckets: int
+    left_out: names.LeftOut = names.nothing_left_out
 
     def explain(self, question: Question) -> dict[str, Any]:
         """The document. Bodies in it are serialised. TranslateError says what is wrong with the question,
@@ -97,8 +98,10 @@ class Explainer:
         target = names.parse_target(name, question.namespace or self.namespace, self.domain)
         client = clients.parse(question.client) if question.client else Client()
         service = self.find(target.service)
-        if service is None:
-            raise UnknownServiceError(names.unknown(target.service), self._nearest(target.service))
+        if service is None or service.outside:
+            reason = names.unknown(target.service, self.left_out)
+            left_out = self.left_out(target.service)
+            raise UnknownServiceError(reason, [] if left_out else self._nearest(target.service))
         port, why = names.choose_port(service, target.port)
         namespace = question.namespace or target.service.namespace
         place = ClientPlaces(self.topology, False).judge(Place(node=question.node), question.zone)

@@ -1,0 +1,105 @@
+"""Installations with different filters on one API server: each writes what is in its scope, and nothing flips."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.api_server import ApiServer
+from tests.support.control_plane import ControlPlane
+from tests.support.deadline import until
+from tests.support.manifest import Manifest, service
+from tests.support.process import Processes
+
+KINDS = ("GRPCRoute", "TrafficPolicy")
+GATEWAY = "gateway.networking.k8s.io"
+
+
+def objects() -> Iterator[Manifest]:
+    """Services `web`, `pay` and `spare`; a route of both and one of each; a policy of both."""
+    yield from (service(name, {"": 80}, namespace="shop") for name in ("web", "pay", "spare"))
+    refs = [{"group": "", "kind": "Service", "name": name} for name in ("web", "pay")]
+    for name, parents in (("both", refs), ("of-web", refs[:1]), ("of-pay", refs[1:])):
+        yield {
+            "apiVersion": f"{GATEWAY}/v1",
+            "kind": "GRPCRoute",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"parentRefs": parents, "rules": [{"backendRefs": [{"name": "spare", "port": 80}]}]},
+        }
+    yield {
+        "apiVersion": "steerway.io/v1alpha1",
+        "kind": "TrafficPolicy",
+        "metadata": {"name": "both", "namespace": "shop"},
+        "spec": {"targetRefs": refs, "limits": {"maxRequests": 5}},
+    }
+
+
+@pytest.fixture
+def api_server(tmp_path: Path) -> Iterator[ApiServer]:
+    server = ApiServer(tmp_path / "kubeconfig")
+    server.put(*objects())
+    yield server
+    server.close()
+
+
+def steer(processes: Processes, server: ApiServer, *options: str) -> ControlPlane:
+    kubernetes = ["--kubernetes", "--kubeconfig", str(server.kubeconfig), "--namespace", "all"]
+    return ControlPlane(processes, [*kubernetes, "--lease-namespace", "ops", *options])
+
+
+def said(server: ApiServer) -> dict[tuple[str, str, str], set[str]]:
+    """Of each reference of each object what stands in its status."""
+    return {
+        (kind, found["metadata"]["name"], entry.get("parentRef", entry.get("ancestorRef"))["name"]): {
+            f"{each['type']}={each['status']} {each['reason']}" for each in entry["conditions"]
+        }
+        for kind in KINDS
+        for found in server.objects(kind)
+        for entry in next(iter(found.get("status", {}).values()), [])
+    }
+
+
+def versions(server: ApiServer) -> list[str]:
+    return [found["metadata"]["resourceVersion"] for kind in KINDS for found in server.objects(kind)]
+
+
+def test_statuses_of_different_scopes_do_not_flip(processes: Processes, api_server: ApiServer) -> None:
+    """Two filtered installations and one without filters: three Leases, one opinion."""
+    web = steer(processes, api_server, "--upstream-service", "web", "--upstream-service", "nope")
+    good = {"Accepted=True Accepted", "Programmed=True Programmed"}
+    routed = good | {"ResolvedRefs=True ResolvedRefs"}
+    of_web = {
+        ("GRPCRoute", "both", "web"): routed,
+        ("GRPCRoute", "of-web", "web"): routed,
+        ("TrafficPolicy", "both", "web"): good,
+    }
+    of_pay = {
+        (kind, name.replace("of-web", "of-pay"), "pay"): expected
+        for (kind, name, _), expected in of_web.items()
+    }
+    until(lambda: said(api_server) == of_web, lambda: f"{said(api_server)}")
+    (problem,) = web.problems()
+    assert (problem["where"], problem["reason"]) == ("setting upstream_services", "nope matches no Service")
+    answer = web.get("/api/v1/explain?target=pay.shop")
+    assert "upstream_services" in answer["error"]
+    pay = steer(processes, api_server, "--upstream-service", "shop/pay")
+    until(lambda: said(api_server) == of_web | of_pay, lambda: f"{said(api_server)}")
+    written = versions(api_server)
+    everything = steer(processes, api_server)
+    planes = (web, pay, everything)
+    until(
+        lambda: everything.metric("steerway_statuses_written_total", result="unchanged") >= 4,
+        "the installation without filters to look at all four",
+    )
+    assert versions(api_server) == written
+    leases = [each["metadata"]["name"] for each in api_server.objects("Lease")]
+    assert len(set(leases)) == 3
+    assert "steerway" in leases
+    broken = {**next(each for each in objects() if each["metadata"]["name"] == "both")}
+    broken["spec"] = broken["spec"] | {"rules": [{"backendRefs": [{"name": "gone", "port": 80}]}]}
+    api_server.put(broken)
+    unresolved = {"Accepted=True Accepted", "Programmed=False Invalid", "ResolvedRefs=False BackendNotFound"}
+    expected = of_web | of_pay | {("GRPCRoute", "both", name): unresolved for name in ("web", "pay")}
+    until(lambda: said(api_server) == expected, lambda: f"{said(api_server)}")
+    for plane in planes:
+        plane.stop()
+        plane.close()

@@ -1,0 +1,220 @@
+"""Installations that serve different parts of one cluster: what each says, what it builds, and which filters match."""
+
+import pytest
+from tests.support.attached import Judged
+
+from steerway.catalog.catalog import Catalog
+from steerway.catalog.condition import Verdict
+from steerway.catalog.federation import Federation
+from steerway.catalog.model import ServiceId
+from steerway.catalog.selection import Selection
+
+OBJECTS = """
+kind: Namespace
+metadata: {name: shop, labels: {stage: prod}}
+---
+kind: Service
+metadata: {name: web, labels: {team: a}}
+spec: {ports: [{port: 80}]}
+---
+kind: Service
+metadata: {name: pay, labels: {team: b}}
+spec: {ports: [{port: 81}]}
+---
+kind: Service
+metadata: {name: spare}
+spec: {ports: [{port: 80}]}
+---
+kind: GRPCRoute
+metadata: {name: both}
+spec:
+  parentRefs: [{group: '', kind: Service, name: web, port: 80}, {group: '', kind: Service, name: pay, port: 80}]
+  rules: [{backendRefs: [{name: spare, port: 80}, {name: spare, port: 81}]}]
+---
+kind: GRPCRoute
+metadata: {name: missing}
+spec: {parentRefs: [{group: '', kind: Service, name: gone}], rules: [{backendRefs: [{name: web, port: 80}]}]}
+---
+kind: TrafficPolicy
+metadata: {name: on-services}
+spec:
+  targetRefs: [{group: '', kind: Service, name: web}, {group: '', kind: Service, name: pay, sectionName: x}]
+  limits: {maxRequests: 5}
+---
+kind: TrafficPolicy
+metadata: {name: on-route}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: GRPCRoute, name: both}]
+  timeout: {request: 1s}
+"""
+WEB, PAY, SPARE = (ServiceId("shop", name) for name in ("web", "pay", "spare"))
+ATTACHED = [
+    ("GRPCRoute", "both"),
+    ("GRPCRoute", "missing"),
+    ("TrafficPolicy", "on-services"),
+    ("TrafficPolicy", "on-route"),
+]
+
+
+def verdicts(mesh: Judged) -> dict[tuple[str, str], list[Verdict]]:
+    """What a status would say, by the object and what it refers to."""
+    return {
+        (name, str(verdict.ref)): [verdict]
+        for kind, name in ATTACHED
+        for verdict in mesh.judgement(kind, name).verdicts
+    }
+
+
+@pytest.mark.parametrize(
+    ("selection", "services"),
+    [
+        (Selection(frozenset({"web"})), {"web"}),
+        (Selection(frozenset({"shop/pay"})), {"pay"}),
+        (Selection(services="team=a"), {"web"}),
+        (Selection(services="team=b"), {"pay"}),
+        (Selection(namespaces="stage=test"), set()),
+        (Selection(namespaces="stage=prod"), {"web", "pay", "gone"}),
+        (Selection(services="!team"), {"gone"}),
+    ],
+)
+def test_installations_with_different_scopes_judge_alike(selection: Selection, services: set[str]) -> None:
+    """Each says a part of what one without filters says: that about parents and targets in its scope."""
+    whole, part = verdicts(Judged(OBJECTS)), verdicts(Judged(OBJECTS, selection=selection))
+    on_route = [each for each in whole if each[0] == "on-route"]
+    expected = {
+        each: found
+        for each, found in whole.items()
+        if found[0].ref.name in services or (each in on_route and services & {"web", "pay"})
+    }
+    assert part == expected
+    assert len(whole) == 6
+
+
+@pytest.mark.parametrize("fact", ["Service", "Namespace"])
+def test_nothing_is_said_of_a_parent_that_its_owner_leaves_out(fact: str) -> None:
+    """By the annotation of the Service or its Namespace; it is no backend either."""
+    mesh = Judged(OBJECTS)
+    off = "annotations: {steerway.io/enabled: 'false'}"
+    name = "web" if fact == "Service" else "shop"
+    mesh.put(f"kind: {fact}\nmetadata: {{name: {name}, {off}}}\nspec: {{ports: [{{port: 80}}]}}\n")
+    left = {each.ref.name for each in mesh.judgement("GRPCRoute", "both").verdicts}
+    assert left == ({"pay"} if fact == "Service" else set())
+    mesh.put(f"kind: Service\nmetadata: {{name: spare, {off}}}\nspec: {{ports: [{{port: 80}}]}}\n")
+    assert mesh.catalog.service(SPARE) is None
+    if fact == "Service":
+        found = mesh.judgement("GRPCRoute", "both").verdicts[0].conditions
+        (resolved,) = [each for each in found if each.type == "ResolvedRefs"]
+        assert "shop/spare is left out by the annotation steerway.io/enabled" in resolved.message
+
+
+def test_a_service_outside_the_scope_is_there_while_a_route_names_it() -> None:
+    """And no target of clients. The scope and the routes may change; each change is reported."""
+    mesh = Judged(OBJECTS, selection=Selection(services="team=a"))
+
+    def outside(id: ServiceId) -> str | None:
+        service = mesh.catalog.service(id)
+        return None if service is None else service.outside
+
+    assert (outside(WEB), outside(SPARE), outside(PAY)) == (
+        "",
+        "has no labels that match the setting service_selector",
+        "has no labels that match the setting service_selector",
+    )
+    assert [each.id for each in mesh.catalog] == [WEB]
+    mesh.put("kind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n")
+    assert (outside(WEB), outside(SPARE), len(mesh.catalog)) == (None, None, 0)
+    assert mesh.judgement("GRPCRoute", "both").verdicts == ()
+    mesh.put("kind: Service\nmetadata: {name: web, labels: {team: a}}\nspec: {ports: [{port: 80}]}\n")
+    assert outside(SPARE)
+    mesh.remove("GRPCRoute", "both")
+    assert (outside(WEB), outside(SPARE), outside(PAY)) == ("", None, None)
+    assert mesh.catalog.problems() == []
+
+
+def test_the_labels_of_a_namespace_decide_about_missing_services_too() -> None:
+    """They are judged again when it changes."""
+    mesh = Judged(OBJECTS, selection=Selection(namespaces="stage=prod"))
+    assert len(mesh.judgement("GRPCRoute", "missing").verdicts) == 1
+    mesh.put("kind: Namespace\nmetadata: {name: shop}\n")
+    assert mesh.judgement("GRPCRoute", "missing").verdicts == ()
+
+
+def test_a_namespace_that_is_not_followed_is_outside_the_scope() -> None:
+    """As far as its Services are not known otherwise."""
+    mesh = Judged(OBJECTS, selection=Selection(followed=lambda: frozenset({"other"})))
+    assert len(mesh.judgement("GRPCRoute", "both").verdicts) == 2
+    judgement = mesh.judgement("GRPCRoute", "missing")
+    assert judgement.verdicts == ()
+    assert "kubernetes.namespaces" in judgement.ignored[0].message
+
+
+def test_a_filter_that_matches_nothing_is_a_problem() -> None:
+    """Of each setting and each name; not before anything is known."""
+    only = frozenset({"web", "shop/pay", "other/web", "nope"})
+    selection = Selection(only, "team=c", "stage")
+    assert Federation(Catalog(selection)).problems() == []
+    mesh = Judged(OBJECTS, selection=selection)
+    federation = Federation(mesh.catalog)
+    assert [(each.where, each.reason) for each in federation.problems()] == [
+        ("setting upstream_services", "nope matches no Service"),
+        ("setting upstream_services", "other/web matches no Service"),
+        ("setting service_selector", "team=c matches the labels of no Service"),
+    ]
+    assert all(each.cure for each in federation.problems())
+    mesh.put("kind: Service\nmetadata: {name: nope, labels: {team: c}}\nspec: {ports: [{port: 80}]}\n")
+    assert [each.reason for each in federation.problems()] == ["other/web matches no Service"]
+    mesh.remove("Service", "nope")
+    assert len(federation.problems()) == 3
+
+
+def test_what_leaves_a_service_out_is_named() -> None:
+    """One that does not exist is left out by nothing."""
+    mesh = Judged(OBJECTS, selection=Selection(frozenset({"web"})))
+    assert mesh.catalog.left_out(PAY) == "is not listed in the setting upstream_services"
+    assert (mesh.catalog.left_out(WEB), mesh.catalog.left_out(ServiceId("shop", "x"))) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("parent", "message", "mistake"),
+    [
+        ("{name: ingress}", "Gateway ingress is for other controllers", False),
+        ("{kind: Service, name: web}", "names Service web of group gateway.networking.k8s.io", True),
+        (
+            "{group: multicluster.x-k8s.io, kind: ServiceImport, name: web}",
+            "names ServiceImport of multicluster.x-k8s.io web, which is no Service",
+            True,
+        ),
+    ],
+)
+def test_a_parent_that_is_no_service_is_reported(parent: str, message: str, mistake: bool) -> None:
+    """As a problem where it can be no other controller's; nothing is written to its status."""
+    mesh = Judged(OBJECTS)
+    mesh.put(
+        f"kind: GRPCRoute\nmetadata: {{name: a}}\nspec: {{parentRefs: [{parent}],"
+        " rules: [{backendRefs: [{name: web, port: 80}]}]}\n"
+    )
+    judgement = mesh.judgement("GRPCRoute", "a")
+    assert judgement.verdicts == ()
+    assert message in judgement.ignored[0].message
+    assert [each.where for each in mesh.verdicts.problems()].count("GRPCRoute shop/a") == mistake
+
+
+def test_the_core_group_may_be_spelled_out() -> None:
+    """In parents, backends and grants; the status repeats the reference as it is."""
+    mesh = Judged(OBJECTS)
+    mesh.put(
+        "kind: GRPCRoute\nmetadata: {name: a}\nspec: {parentRefs: [{group: core, kind: Service, name: web}],"
+        " rules: [{backendRefs: [{group: core, name: db, namespace: pay, port: 80}]}]}\n"
+    )
+    mesh.put(
+        "kind: Service\nmetadata: {name: db, namespace: pay, annotations: {steerway.io/export-to: ''}}\n"
+        "spec: {ports: [{port: 80}]}\n"
+    )
+    origin = "{group: gateway.networking.k8s.io, kind: GRPCRoute, namespace: shop}"
+    to = "{group: core, kind: Service}"
+    grant = f"kind: ReferenceGrant\nmetadata: {{name: g, namespace: pay}}\nspec: {{from: [{origin}], to: [{to}]}}\n"
+    assert not mesh.conditions("GRPCRoute", "a")["ResolvedRefs"].holds
+    mesh.put(grant)
+    verdict = mesh.verdict("GRPCRoute", "a")
+    assert verdict.ref.group == "core"
+    assert all(each.holds for each in verdict.conditions)
