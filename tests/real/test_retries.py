@@ -70,6 +70,8 @@ def test_without_a_policy_nothing_is_tried_again(
         ({"steerway.io/retry": "unavailable, internal", "steerway.io/retry-attempts": "3"}, 4),
         ({"steerway.io/retry": "unavailable"}, 2),
         ({"xds.lmwn.com/retry-status": "unavailable", "xds.lmwn.com/retry-count": "2"}, 3),
+        ({"xds.lmwn.com/retry-status": "5xx,unavailable", "xds.lmwn.com/retry-count": "5"}, 5),
+        ({"xds.lmwn.com/retry-status": "unavailable", "xds.lmwn.com/retry-count": "0"}, 1),
     ],
 )
 def test_annotations_of_the_service_ask_for_retries(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from steerway.catalog import wongnai
 from steerway.catalog.model import Problem
 from steerway.catalog.policy import (
     NOTHING,
@@ -21,13 +22,12 @@ from steerway.catalog.policy import (
     Zones,
 )
 from steerway.catalog.traffic import DEFAULT_HASH
+from steerway.catalog.wongnai import MOST_RETRIES, RETRIED, go_seconds
 from steerway.config.name import nearest
 from steerway.sources import traffic_policy as facts
 from steerway.sources.duration import DURATION, seconds
 from steerway.sources.objects import ENABLED_ANNOTATION, EXPORT_ANNOTATION, PRIVATE_ANNOTATION, Service
 
-RETRIED = ("cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable")
-"""Codes after which gRPC clients can try again (gRFC A44)."""
 PREFIX = "steerway.io/"
 _ALIASES = {
     "xds.lmwn.com/retry-status": "retry",
@@ -69,7 +69,7 @@ def of_annotations(fact: Service, problems: list[Problem]) -> Policy:
         return NOTHING
     names = {alias: name for name, alias in _ALIASES.items() if name in annotations}
     names |= {name.removeprefix(PREFIX): name for name in annotations if name.startswith(PREFIX)}
-    words = {word: annotations[name].strip() for word, name in names.items()}
+    words = _words(fact, names, problems)
     for name, meant in _unknown(names):
         reason = f"annotation {name} is none that steerway knows, and is ignored{meant}"
         problems.append(
@@ -87,6 +87,23 @@ def of_annotations(fact: Service, problems: list[Problem]) -> Policy:
                 problems.append(Problem.of(fact.key, reason, f"write {wanted}"))
                 del words[word]
     return Policy.by(f"{fact.key} annotations", **found)
+
+
+def _words(fact: Service, names: Mapping[str, str], problems: list[Problem]) -> dict[str, str]:
+    """The values by their names without the prefix; those of wongnai/xds as steerway's own ones would have them."""
+    annotations = fact.metadata.annotations or {}
+    words = {}
+    for word, name in names.items():
+        value = annotations[name].strip()
+        remarks: list[wongnai.Remark] = []
+        converted = wongnai.convert(name, value, remarks)
+        problems += (
+            Problem.of(fact.key, f"annotation {name}: {each.value!r} {each.reason}", f"write {each.wanted}")
+            for each in remarks
+        )
+        if converted or not value:
+            words[word] = converted
+    return words
 
 
 def _unknown(names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -139,15 +156,18 @@ def _read_retry(words: Mapping[str, str]) -> Retry | None:
     codes = {code.strip().lower() for code in value.split(",")}
     if not codes <= set(RETRIED):
         raise _MeaninglessError("retry", value, f"a list of {', '.join(RETRIED)}")
-    attempts = _number(words, "retry-attempts", range(1, 5)) or 1
+    attempts = _number(words, "retry-attempts", range(MOST_RETRIES + 1))
+    if attempts == 0:
+        return Retry((), 0)
     base, _, longest = words.get("retry-backoff", "25ms").partition(",")
-    first = _duration("retry-backoff", base)
-    last = _duration("retry-backoff", longest) if longest else None
-    if first <= 0 or (last is not None and last < first):
+    first, last = go_seconds(base), go_seconds(longest) if longest else None
+    if not first or (longest and (last is None or last < first)):
         raise _MeaninglessError(
             "retry-backoff", words["retry-backoff"], "25ms or 25ms,250ms, the shorter one first"
         )
-    return Retry(tuple(sorted(codes)), attempts, first, last)
+    # gRFC A6: less than a millisecond counts as one.
+    first = max(first, 0.001)
+    return Retry(tuple(sorted(codes)), attempts or 1, first, None if last is None else max(last, first))
 
 
 def _read_timeout(words: Mapping[str, str]) -> float | None:

@@ -20,6 +20,7 @@ from steerway.catalog.policy import (
     ZoneMode,
     Zones,
 )
+from steerway.catalog.wongnai import go_seconds
 from steerway.sources.objects import ObjectMeta, Service
 
 
@@ -65,6 +66,26 @@ ANNOTATION_EXAMPLES: list[tuple[dict[str, str], str, object]] = [
         {"retry": "internal", "xds.lmwn.com/retry-status": "unavailable"},
         "retry",
         Retry(("internal",)),
+    ),
+    ({"retry": "internal", "retry-attempts": "0"}, "retry", Retry((), 0)),
+    (
+        {
+            "xds.lmwn.com/retry-status": "internal,",
+            "xds.lmwn.com/retry-count": "0",
+            "xds.lmwn.com/retry-backoff": "1s",
+        },
+        "retry",
+        Retry((), 0),
+    ),
+    (
+        {"xds.lmwn.com/retry-status": "internal", "xds.lmwn.com/retry-backoff": "1.5s,1m0.5s"},
+        "retry",
+        Retry(("internal",), 1, 1.5, 60.5),
+    ),
+    (
+        {"xds.lmwn.com/retry-status": "internal", "xds.lmwn.com/retry-backoff": "100us,.5ms"},
+        "retry",
+        Retry(("internal",), 1, 0.001, 0.001),
     ),
     ({"timeout": "1m30s"}, "timeout_seconds", 90.0),
 ]
@@ -114,6 +135,74 @@ def test_what_stands_beside_a_bad_annotation_counts() -> None:
     assert (found.subset, found.retry, found.zones) == (Subset(3, 0.33), Retry(("internal",)), None)
     named = {problem.reason.split(":")[0].removeprefix("annotation steerway.io/") for problem in problems}
     assert named == {"subset-percent", "retry-attempts", "zones"}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected", "reasons"),
+    [
+        (
+            {"status": "unavailable", "count": "5"},
+            Retry(("unavailable",), 4),
+            ["annotation xds.lmwn.com/retry-count: '5' is more than clients do; 4 is used"],
+        ),
+        (
+            {"status": "5xx, unavailable,unknown", "count": "007"},
+            Retry(("unavailable",), 4),
+            [
+                "annotation xds.lmwn.com/retry-status: '5xx' is not one of cancelled, deadline-exceeded, internal,"
+                " resource-exhausted, unavailable; it is ignored",
+                "annotation xds.lmwn.com/retry-status: 'unknown' is not one of cancelled, deadline-exceeded, internal,"
+                " resource-exhausted, unavailable; it is ignored",
+                "annotation xds.lmwn.com/retry-count: '007' is more than clients do; 4 is used",
+            ],
+        ),
+        (
+            {"status": "unavailable", "count": "many"},
+            Retry(("unavailable",)),
+            ["annotation xds.lmwn.com/retry-count: 'many' is not a whole number from 0 to 4; it is ignored"],
+        ),
+        (
+            {"status": "unavailable", "count": "-1"},
+            Retry(("unavailable",)),
+            ["annotation xds.lmwn.com/retry-count: '-1' is not a whole number from 0 to 4; it is ignored"],
+        ),
+    ],
+)
+def test_a_part_that_clients_of_wongnai_ignore_is_ignored_alone(
+    annotations: dict[str, str], expected: Retry, reasons: list[str]
+) -> None:
+    """And reported, with what to write; the other parts count."""
+    found, problems = annotated({f"xds.lmwn.com/retry-{name}": value for name, value in annotations.items()})
+    assert found.retry == expected
+    assert [each.reason for each in problems] == reasons
+    assert all(each.cure.startswith("write ") for each in problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("25ms", 0.025),
+        ("1.5s", 1.5),
+        ("1.s", 1.0),
+        (".5s", 0.5),
+        ("+1h2m3s", 3723.0),
+        ("250µs", 0.00025),
+        ("3000000h", None),
+        ("0", 0.0),
+        ("", None),
+        ("5", None),
+        ("1 s", None),
+        ("1d", None),
+        ("-1s", None),
+        (".s", None),
+        ("1sx", None),
+        ("1" * 400 + "ns", None),
+    ],
+)
+def test_durations_are_read_as_go_reads_them(text: str, seconds: float | None) -> None:
+    """Units from nanoseconds to hours, with fractions; a limit of 64 bits of nanoseconds."""
+    found = go_seconds(text)
+    assert found is None if seconds is None else found == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("value", ["0s", "1s,10ms", "soon", "1s,soon"])
