@@ -15,7 +15,7 @@ from steerway.sources.files.document import BrokenDocument, Document
 from steerway.sources.files.entry import Entry, Origin
 from steerway.sources.files.manifest import is_manifest, read_manifest
 from steerway.sources.files.mapping import is_mapping, read_mapping
-from steerway.sources.files.scan import FoundFile, scan
+from steerway.sources.files.scan import REPLACED, FoundFile, scan
 from steerway.sources.files.xds import is_xds, read_xds
 from steerway.sources.objects import Object, ObjectKey
 from steerway.sources.store import Problem
@@ -38,10 +38,11 @@ class LoadResult:
 def load(paths: Sequence[Path], default_namespace: str) -> LoadResult:
     """Read files and directories once. A path that cannot be read is an entry with a problem, too."""
     found = scan(tuple(paths))
-    entries = [unreadable(path, reason) for path, reason in found.missing]
+    lost = [*found.missing, *((path, REPLACED) for path in found.torn)]
+    entries = [unreadable(path, reason) for path, reason in lost]
     for file in found.files:
         try:
-            entries.extend(read_file(file, default_namespace))
+            entries.extend(parse_file(file, read_bytes(file), default_namespace))
         except OSError as error:
             entries.append(unreadable(file.path, error.strerror or str(error)))
     entries = mark_duplicates(entries)
@@ -52,14 +53,19 @@ def load(paths: Sequence[Path], default_namespace: str) -> LoadResult:
     )
 
 
-def read_file(file: FoundFile, default_namespace: str) -> list[Entry]:
-    """The entries of one file, in order. Raises OSError when it cannot be read."""
+def read_bytes(file: FoundFile) -> bytes:
+    """The content of a file; nothing of one that is too large. Raises OSError when it cannot be read."""
+    return b"" if file.size > MAX_FILE_BYTES else file.real.read_bytes()
+
+
+def parse_file(file: FoundFile, content: bytes, default_namespace: str) -> list[Entry]:
+    """The entries of one file, in order."""
     name = str(file.path)
     if file.size > MAX_FILE_BYTES:
         size, limit = file.size / 2**20, MAX_FILE_BYTES // 2**20
         return [_broken_file(name, f"the file has {size:.0f} MiB; at most {limit} MiB are read", "split it")]
     try:
-        text = file.real.read_bytes().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         return [_broken_file(f"{name}:{line}", "not UTF-8 text", "save the file as UTF-8")]

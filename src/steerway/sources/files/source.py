@@ -1,14 +1,12 @@
 """The files source: keeps the object store equal to what the files say, for ever.
 
 The truth is the scan: notifications of the kernel only say when to scan again, and a slow poll finds what
-they miss (network file systems, inotify limits, a path that does not exist yet). A look at the files counts
-only when a second scan finds them as they were and none was written a moment ago, so that neither half of a
-ConfigMap swap nor half of a file being saved is served. Reading is done in a thread; the store is written
-once per look, on the event loop.
+they miss (network file systems, inotify limits, a path that does not exist yet). `look.py` decides what of a
+scan counts, so that neither half of a ConfigMap swap nor half of a file being saved is served. Reading is done
+in a thread; the store is written once per look, on the event loop.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -16,19 +14,13 @@ from pathlib import Path
 import structlog
 import watchfiles
 
-from steerway.sources.files.entry import Entry
 from steerway.sources.files.history import View, advance
-from steerway.sources.files.loader import read_file, unreadable
-from steerway.sources.files.scan import FoundFile, Scan, scan
+from steerway.sources.files.look import Look, Looker
+from steerway.sources.files.scan import Scan
 from steerway.sources.store import Batch, ObjectStore
 
 log = structlog.get_logger()
 
-SETTLE_SECONDS = 0.015
-"""A file written less than this ago is taken to be still in the hands of its writer: enough between two writes of one
-save, with the 4 ms by which the kernel's time stamps may be off, and little for a client that waits for an endpoint."""
-SETTLE_MAX_SECONDS = 1.0
-"""Files that never come to rest are read as they are after this long."""
 POLL_SECONDS = 1.0
 """Time between two scans without any notification."""
 POLL_SHARE = 0.01
@@ -47,12 +39,10 @@ class FileSource:
     def __init__(self, paths: Sequence[Path], store: ObjectStore, default_namespace: str) -> None:
         self._paths = tuple(Path(path).absolute() for path in paths)
         self._store = store
-        self._namespace = default_namespace
+        self._looker = Looker(self._paths, default_namespace)
         self._view = View()
         self._scan = Scan((), (), ())
-        self._read: dict[FoundFile, list[Entry]] = {}
         self._narrow: dict[Path, set[str]] = {}
-        self._unreadable: set[FoundFile] = set()
         self._poll_seconds = POLL_SECONDS
 
     async def run(self) -> None:
@@ -116,9 +106,9 @@ class FileSource:
         looked = await asyncio.to_thread(self._look)
         if looked is None:
             return
-        self._scan, self._read = looked
+        self._scan = looked.scan
         self._narrow = _narrow(self._scan, self._paths)
-        view = advance(self._view, self._scan, [self._read[file] for file in self._scan.files])
+        view = advance(self._view, self._scan, [looked.contents[file] for file in self._scan.files])
         batch = _difference(self._view, view)
         self._view = view
         if not (batch.put or batch.delete or batch.problems):
@@ -129,43 +119,10 @@ class FileSource:
         log.info("files_read", files=len(self._scan.files), put=len(batch.put), deleted=len(batch.delete))
         self._store.apply(self.name, batch)
 
-    def _look(self) -> tuple[Scan, dict[FoundFile, list[Entry]]] | None:
-        """A scan with the content of its files, or None when nothing changed. Runs in a thread."""
-        started = time.monotonic()
-        found = scan(self._paths)
-        self._poll_seconds = max(POLL_SECONDS, (time.monotonic() - started) / POLL_SHARE)
-        if found == self._scan and not self._unreadable:
-            return None
-        read = {file: entries for file, entries in self._read.items() if file not in self._unreadable}
-        self._unreadable = set()
-        while True:
-            read = {file: read[file] if file in read else self._content(file) for file in found.files}
-            again = scan(self._paths)
-            unsettled = _unsettled_seconds(again)
-            if again == found and not unsettled:
-                return found, read
-            if time.monotonic() - started > SETTLE_MAX_SECONDS:
-                return found, read
-            found = again
-            time.sleep(unsettled)
-
-    def _content(self, file: FoundFile) -> list[Entry]:
-        try:
-            entries = read_file(file, self._namespace)
-        except OSError as error:
-            self._unreadable.add(file)
-            return [unreadable(file.path, error.strerror or str(error))]
-        for entry in entries:
-            if entry.ignored:
-                log.debug("document_ignored", where=entry.where, kind=entry.kind, name=entry.name)
-        return entries
-
-
-def _unsettled_seconds(found: Scan) -> float:
-    """How long until the file that was written last counts as written; 0 when all do."""
-    now = time.time_ns()
-    ages = [(now - file.modified_ns) / 1e9 for file in found.files]
-    return max((SETTLE_SECONDS - age for age in ages if 0 <= age < SETTLE_SECONDS), default=0.0)
+    def _look(self) -> Look | None:
+        looked = self._looker.look()
+        self._poll_seconds = max(POLL_SECONDS, self._looker.scan_seconds / POLL_SHARE)
+        return looked
 
 
 def _narrow(found: Scan, paths: tuple[Path, ...]) -> dict[Path, set[str]]:

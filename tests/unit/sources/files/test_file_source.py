@@ -2,38 +2,21 @@
 state."""
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import watchfiles
+from config_map import swap
 from running_source import Running
 
-from steerway.sources.files import source
+from steerway.sources.files import look, source
 
 Run = Callable[..., Running]
 
 
 def service(name: str, port: int = 80) -> str:
     return f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: {port}}}]}}\n"
-
-
-def swap(directory: Path, generation: int, **files: str) -> None:
-    """Replace a ConfigMap's content as kubelet does: new directory, one rename, new links, old ones away."""
-    payload = directory / f"..gen{generation}"
-    payload.mkdir(parents=True)
-    for name, text in files.items():
-        (payload / f"{name}.yaml").write_text(text)
-    (directory / "..data_tmp").symlink_to(payload.name)
-    (directory / "..data_tmp").rename(directory / "..data")
-    for name in files:
-        if not (directory / f"{name}.yaml").is_symlink():
-            (directory / f"{name}.yaml").symlink_to(f"..data/{name}.yaml")
-    for link in directory.glob("*.yaml"):
-        if not link.exists():
-            link.unlink()
-    shutil.rmtree(directory / f"..gen{generation - 1}", ignore_errors=True)
 
 
 async def test_everything_is_one_batch_before_sync(tmp_path: Path, run: Run) -> None:
@@ -73,6 +56,33 @@ async def test_one_config_map_swap_is_one_batch(tmp_path: Path, run: Run) -> Non
         assert await running.batch() == expected
         assert running.heard.empty()
     assert running.services() == {"a": 5, "b": 5}
+
+
+async def test_a_writer_that_never_pauses_shows_only_what_it_wrote(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every state of the store is one of the written ones: nothing is withdrawn in the middle of a swap."""
+    names = [f"s{number}" for number in range(35)]
+
+    def write(generation: int) -> None:
+        swap(tmp_path / "cm", generation, **{name: service(name, generation) for name in names})
+
+    def keep_writing() -> None:
+        for generation in range(2, 300):
+            write(generation)
+
+    monkeypatch.setattr(look, "SETTLE_MAX_SECONDS", 0.02)  # most looks end without rest
+    write(1)
+    running = run(tmp_path)
+    seen: list[dict[str, int]] = []
+    running.store.listen(lambda _changes: seen.append(running.services()))
+    await running.synced()
+    await asyncio.to_thread(keep_writing)
+    await running.until(lambda: running.services() == dict.fromkeys(names, 299))
+    torn = [state for state in seen if set(state) != set(names) or len(set(state.values())) != 1]
+    assert torn == []
+    assert len(seen) > 1
+    assert running.store.problems() == []
 
 
 async def test_a_file_of_a_config_map_is_followed_through_its_link(tmp_path: Path, run: Run) -> None:

@@ -1,28 +1,19 @@
 """Which files a look finds, and what makes two looks differ."""
 
 import os
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
+import pytest
+from config_map import swap
+
+from steerway.sources.files import scan as module
 from steerway.sources.files.scan import scan
 
 
 def names(*roots: Path) -> list[str]:
     return [str(file.path.relative_to(roots[0])) for file in scan(roots).files]
-
-
-def config_map(directory: Path, generation: int, **files: str) -> None:
-    """Write as kubelet's atomic writer does: a new directory, one rename, links for new names, old links
-    away."""
-    payload = directory / f"..gen{generation}"
-    payload.mkdir(parents=True)
-    for name, text in files.items():
-        (payload / f"{name}.yaml").write_text(text)
-    (directory / "..data_tmp").symlink_to(payload.name)
-    (directory / "..data_tmp").rename(directory / "..data")
-    for name in files:
-        link = directory / f"{name}.yaml"
-        if not link.is_symlink():
-            link.symlink_to(f"..data/{name}.yaml")
 
 
 def test_manifests_are_found_in_order_and_below(tmp_path: Path) -> None:
@@ -79,11 +70,11 @@ def test_equal_looks_mean_equal_files(tmp_path: Path) -> None:
 
 def test_a_config_map_is_read_through_one_link(tmp_path: Path) -> None:
     """The visible names count, the payload's files are read, and leftovers of a swap are not missing."""
-    config_map(tmp_path, 1, a="1", b="1")
+    swap(tmp_path, 1, a="1", b="1")
     first = scan((tmp_path,))
     assert [file.path.name for file in first.files] == ["a.yaml", "b.yaml"]
     assert {file.real.parent.name for file in first.files} == {"..gen1"}
-    config_map(tmp_path, 2, b="2", c="2")
+    swap(tmp_path, 2, b="2", c="2")
     second = scan((tmp_path,))
     assert [file.path.name for file in second.files] == ["b.yaml", "c.yaml"]
     assert {file.real.parent.name for file in second.files} == {"..gen2"}
@@ -92,8 +83,8 @@ def test_a_config_map_is_read_through_one_link(tmp_path: Path) -> None:
 
 def test_a_new_name_in_a_config_map_counts_with_the_swap(tmp_path: Path) -> None:
     """kubelet links new names after the swap; waiting for them would make two changes of one."""
-    config_map(tmp_path, 1, a="1")
-    config_map(tmp_path, 2, a="1", b="2")
+    swap(tmp_path, 1, a="1")
+    swap(tmp_path, 2, a="1", b="2")
     (tmp_path / "b.yaml").unlink()
     assert names(tmp_path) == ["a.yaml", "b.yaml"]
 
@@ -108,3 +99,79 @@ def test_a_replaced_directory_is_another_one(tmp_path: Path) -> None:
     after = scan((root,)).directories
     assert [path for path, _ in before] == [path for path, _ in after] == [root]
     assert before != after
+
+
+def test_a_payload_replaced_while_it_is_listed_is_listed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it vanished before or after its entries were read: the scan is of one payload, the next."""
+    root = tmp_path / "m"
+    mount = root / "cm"
+    swap(mount, 1, a="1", b="1")
+    listing = module._below
+    swaps = iter((2, 3))
+
+    def below(directory: Path, *arguments: object) -> Iterator[object]:
+        generation = next(swaps, None)
+        if generation == 2:
+            swap(mount, generation, a="2", c="2")
+        yield from listing(directory, *arguments)  # type: ignore[arg-type]
+        if generation == 3:
+            swap(mount, generation, a="3", d="3")
+
+    monkeypatch.setattr(module, "_below", below)
+    found = scan((root,))
+    assert [file.path.name for file in found.files] == ["a.yaml", "d.yaml"]
+    assert {file.payload for file in found.files} == {mount / "..gen3"}
+    assert (found.missing, found.torn) == ((), ())
+
+
+def test_a_payload_that_cannot_be_listed_whole_makes_the_scan_torn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is in the scan: part of it would be taken for the deletion of the rest."""
+    mount = tmp_path / "cm"
+    swap(mount, 1, a="1")
+    (tmp_path / "plain.yaml").write_text("")
+    listing = module._below
+    generations = count(2)
+
+    def below(directory: Path, *arguments: object) -> Iterator[object]:
+        swap(mount, next(generations), a="1")
+        return listing(directory, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_below", below)
+    found = scan((tmp_path,))
+    assert [file.path.name for file in found.files] == ["plain.yaml"]
+    assert (found.missing, found.torn) == ((), (mount,))
+    assert next(generations) == module.MAX_ATTEMPTS + 2
+
+
+def test_files_given_by_path_are_of_one_payload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A swap between the looks at two of them makes the scan torn; one that is removed meanwhile is looked at again."""
+    swap(tmp_path, 1, a="1", b="1")
+    roots = (tmp_path / "a.yaml", tmp_path / "b.yaml")
+    assert {file.payload for file in scan(roots).files} == {tmp_path / "..gen1"}
+    resolve = os.path.realpath
+    left = [2]
+
+    def realpath(place: Path, *, strict: bool) -> str:
+        real = resolve(place, strict=strict)
+        if place.name == "b.yaml" and left:
+            swap(tmp_path, left.pop(), a="2", b="2")
+        return real
+
+    monkeypatch.setattr(os.path, "realpath", realpath)
+    found = scan(roots)
+    assert [file.real.parent.name for file in found.files] == ["..gen1", "..gen2"]
+    assert (found.missing, found.torn) == ((), (tmp_path,))
+
+
+def test_a_link_to_no_payload_is_a_missing_path(tmp_path: Path) -> None:
+    """It does not heal by looking again, and is no deletion."""
+    swap(tmp_path / "cm", 1, a="1")
+    (tmp_path / "cm" / "..gen1" / "a.yaml").unlink()
+    (tmp_path / "cm" / "..gen1").rmdir()
+    found = scan((tmp_path,))
+    assert (found.files, found.torn) == ((), ())
+    assert found.missing == ((tmp_path / "cm", "..data: No such file or directory"),)

@@ -1,0 +1,180 @@
+"""Looks at the files: which content of which files is taken, so that nothing half written is.
+
+A look counts when a second scan finds the files as they were, and none was written a moment ago. Files that never
+come to rest must not hold up the others for ever: after `SETTLE_MAX_SECONDS` the look is made of the parts that are
+whole. A part is the payload of a ConfigMap, all files of which were read from one directory before it was replaced, or
+a plain file, which is read as it is when it has not come to rest for that long. Of every other part the version of the
+look before stays. A file of a payload that vanished is a reason to look again, never a deletion.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import structlog
+
+from steerway.sources.files.entry import Entry
+from steerway.sources.files.loader import parse_file, read_bytes, unreadable
+from steerway.sources.files.scan import REPLACED, FoundFile, Scan, scan
+
+log = structlog.get_logger()
+
+SETTLE_SECONDS = 0.015
+"""A file written less than this ago is taken to be still in the hands of its writer: enough between two writes of one
+save, with the 4 ms by which the kernel's time stamps may be off, and little for a client that waits for an endpoint."""
+SETTLE_MAX_SECONDS = 1.0
+"""How long a look waits for files to come to rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A scan, and the entries of each of its files. `unreadable`: those that are to be tried again."""
+
+    scan: Scan = field(default_factory=lambda: Scan((), (), ()))
+    contents: Mapping[FoundFile, list[Entry]] = field(default_factory=dict)
+    unreadable: frozenset[FoundFile] = frozenset()
+
+
+class Looker:
+    """Takes looks at the same paths, one after the other. `scan_seconds`: how long the first scan of the last took."""
+
+    def __init__(self, paths: tuple[Path, ...], default_namespace: str) -> None:
+        self.scan_seconds = 0.0
+        self._paths = paths
+        self._namespace = default_namespace
+        self._last = Look()
+
+    def look(self) -> Look | None:
+        """The next look, or None when nothing changed. Blocks while files are being written."""
+        started = scanned = time.monotonic()
+        found = scan(self._paths)
+        self.scan_seconds = time.monotonic() - started
+        if found == self._last.scan and not self._last.unreadable:
+            return None
+        attempt = _Attempt(self._last, self._namespace)
+        while True:
+            attempt.read(found)
+            time.sleep(_unsettled_seconds(found))
+            before, scanned = scanned, time.monotonic()
+            again = scan(self._paths)
+            if again == found and not found.torn:
+                self._last = attempt.all_of(found)
+                return self._last
+            attempt.note_unsettled(found, again, before)
+            if time.monotonic() - started > SETTLE_MAX_SECONDS:
+                self._last = attempt.whole_parts_of(again)
+                return self._last
+            found = again
+
+
+class _Attempt:
+    """What was read in one look, over as many scans as it takes."""
+
+    def __init__(self, last: Look, default_namespace: str) -> None:
+        self._last = last
+        self._namespace = default_namespace
+        self._contents = dict(last.contents)
+        self._unreadable = set(last.unreadable)
+        self._payloads: dict[Path, tuple[FoundFile, ...]] = {}  # the last whole one, by where it is mounted
+        self._plain: dict[Path, FoundFile] = {}  # as last read, by path
+        self._unsettled: dict[Path, float] = {}  # plain files, with the time since when
+
+    def read(self, found: Scan) -> None:
+        """Read what is not known yet. All bytes first: a payload may vanish at any time, and parsing takes long."""
+        wanted = [file for file in found.files if file not in self._contents or file in self._unreadable]
+        raw = {file: _bytes(file) for file in wanted}
+        for file, content in raw.items():
+            self._contents[file] = self._entries(file, content)
+        self._unreadable -= raw.keys()
+        self._unreadable |= {file for file, content in raw.items() if isinstance(content, OSError)}
+        vanished = {file for file, content in raw.items() if isinstance(content, FileNotFoundError)}
+        torn = {*found.torn, *(file.payload.parent for file in vanished if file.payload is not None)}
+        self._payloads.update(
+            (mount, files) for mount, files in _payloads(found.files).items() if mount not in torn
+        )
+        self._plain = {
+            file.path: file for file in found.files if file.payload is None and file not in vanished
+        }
+
+    def note_unsettled(self, found: Scan, again: Scan, since: float) -> None:
+        """Note which plain files of `again` are not at rest. `since`: when `found` was taken."""
+        before = {file.path: file for file in found.files}
+        self._unsettled = {
+            file.path: self._unsettled.get(file.path, since)
+            for file in again.files
+            if file.payload is None and (before.get(file.path) != file or _young_seconds(file))
+        }
+
+    def all_of(self, found: Scan) -> Look:
+        """The look in which everything counts."""
+        return self._taken(found)
+
+    def whole_parts_of(self, again: Scan) -> Look:
+        """The look made of whole parts; see the module's docstring."""
+        last = {file.path: file for file in self._last.scan.files}
+        last_payloads = _payloads(self._last.scan.files)
+        now = time.monotonic()
+        mounts = [*_payloads(again.files), *again.torn]
+        payloads = {mount: self._payloads.get(mount) or last_payloads.get(mount, ()) for mount in mounts}
+        lost = tuple((mount, REPLACED) for mount, files in payloads.items() if not files)
+        files: dict[FoundFile, None] = {}
+        for file in again.files:
+            if file.payload is not None:
+                files.update(dict.fromkeys(payloads[file.payload.parent]))
+            elif file.path not in self._unsettled:
+                files[file] = None
+            else:
+                overdue = now - self._unsettled[file.path] > SETTLE_MAX_SECONDS
+                read = self._plain.get(file.path) if overdue else None
+                if (known := read or last.get(file.path)) is not None:
+                    files[known] = None
+        for mount in again.torn:
+            files.update(dict.fromkeys(payloads[mount]))
+        log.debug("files_not_at_rest", files=len(self._unsettled), torn=len(again.torn))
+        return self._taken(replace(again, files=tuple(files), missing=(*again.missing, *lost), torn=()))
+
+    def _taken(self, found: Scan) -> Look:
+        contents = {file: self._contents[file] for file in found.files}
+        for file in found.files:
+            if file not in self._last.contents:
+                _log_ignored(contents[file])
+        return Look(found, contents, frozenset(self._unreadable.intersection(found.files)))
+
+    def _entries(self, file: FoundFile, content: bytes | OSError) -> list[Entry]:
+        if isinstance(content, OSError):
+            return [unreadable(file.path, content.strerror or str(content))]
+        return parse_file(file, content, self._namespace)
+
+
+def _bytes(file: FoundFile) -> bytes | OSError:
+    try:
+        return read_bytes(file)
+    except OSError as error:
+        return error
+
+
+def _payloads(files: Iterable[FoundFile]) -> dict[Path, tuple[FoundFile, ...]]:
+    """The files of payloads, by where each is mounted."""
+    mounted: dict[Path, list[FoundFile]] = {}
+    for file in files:
+        if file.payload is not None:
+            mounted.setdefault(file.payload.parent, []).append(file)
+    return {mount: tuple(group) for mount, group in mounted.items()}
+
+
+def _log_ignored(entries: Iterable[Entry]) -> None:
+    for entry in entries:
+        if entry.ignored:
+            log.debug("document_ignored", where=entry.where, kind=entry.kind, name=entry.name)
+
+
+def _unsettled_seconds(found: Scan) -> float:
+    """How long until the file that was written last counts as written; 0 when all do."""
+    return max(map(_young_seconds, found.files), default=0.0)
+
+
+def _young_seconds(file: FoundFile) -> float:
+    """How long until a file counts as written."""
+    age = (time.time_ns() - file.modified_ns) / 1e9
+    return SETTLE_SECONDS - age if 0 <= age < SETTLE_SECONDS else 0.0

@@ -1,0 +1,155 @@
+"""What of the files a look takes while they are being written. Every swap happens at a chosen moment."""
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from config_map import swap
+
+from steerway.sources.files import look as module
+from steerway.sources.files.look import Look, Looker
+from steerway.sources.files.scan import FoundFile, Scan
+
+Between = Callable[[], object]
+
+
+def service(name: str, port: int) -> str:
+    return f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: {port}}}]}}\n"
+
+
+def ports(look: Look | None) -> dict[str, int]:
+    """Name and port of each Service in a look."""
+    assert look is not None
+    entries = (entry for file in look.scan.files for entry in look.contents[file])
+    return {obj.metadata.name: obj.spec.ports[0].port for entry in entries for obj in entry.objects}  # type: ignore[union-attr, index]
+
+
+@pytest.fixture
+def moments(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, list[Between]]]:
+    """What happens before the next scans, and before the next reads: one thing each, in order."""
+    moments: dict[str, list[Between]] = {"scan": [], "read": []}
+    scan, read_bytes = module.scan, module.read_bytes
+
+    def scan_later(paths: tuple[Path, ...]) -> Scan:
+        if moments["scan"]:
+            moments["scan"].pop(0)()
+        return scan(paths)
+
+    def read_later(file: FoundFile) -> bytes:
+        if moments["read"]:
+            moments["read"].pop(0)()
+        return read_bytes(file)
+
+    monkeypatch.setattr(module, "scan", scan_later)
+    monkeypatch.setattr(module, "read_bytes", read_later)
+    yield moments
+    assert moments == {"scan": [], "read": []}, "all of it happened"
+
+
+def writer(directory: Path, start: int) -> Between:
+    """Each call swaps in the next generation of two Services."""
+    generations = count(start)
+
+    def write() -> None:
+        generation = next(generations)
+        swap(directory, generation, a=service("a", generation), b=service("b", generation))
+
+    return write
+
+
+def test_a_payload_that_vanishes_between_the_scan_and_the_reading_is_read_from_its_successor(
+    tmp_path: Path, moments: dict[str, list[Between]]
+) -> None:
+    """Neither a deletion, nor a problem, nor a mixture of both."""
+    write = writer(tmp_path / "cm", 1)
+    write()
+    looker = Looker((tmp_path,), "own")
+    assert ports(looker.look()) == {"a": 1, "b": 1}
+    write()
+    moments["read"] = [lambda: None, write]  # a is read, then both are replaced
+    look = looker.look()
+    assert ports(look) == {"a": 3, "b": 3}
+    assert look is not None
+    assert look.scan.missing == ()
+    assert look.unreadable == frozenset()
+    assert looker.look() is None
+
+
+def test_a_writer_that_never_pauses_is_read_from_the_last_whole_payload(
+    tmp_path: Path, moments: dict[str, list[Between]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the maximum, one payload that was read from end to end counts, though it is not the present one."""
+    write = writer(tmp_path / "cm", 1)
+    write()
+    monkeypatch.setattr(module, "SETTLE_MAX_SECONDS", 0.0)
+    moments["scan"] = [lambda: None, write]
+    looker = Looker((tmp_path,), "own")
+    assert ports(looker.look()) == {"a": 1, "b": 1}
+    assert ports(looker.look()) == {"a": 2, "b": 2}, "it was taken as it was; the next look finds the rest"
+
+
+def test_a_payload_that_is_never_read_whole_leaves_the_look_before(
+    tmp_path: Path, moments: dict[str, list[Between]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other files are not held up by it."""
+    write = writer(tmp_path / "cm", 1)
+    write()
+    plain = tmp_path / "plain.yaml"
+    plain.write_text(service("plain", 1))
+    looker = Looker((tmp_path,), "own")
+    assert ports(looker.look()) == {"a": 1, "b": 1, "plain": 1}
+    write()
+    plain.write_text(service("plain", 2))
+    monkeypatch.setattr(module, "SETTLE_MAX_SECONDS", 0.0)
+    moments["read"] = [lambda: None, write]
+    look = looker.look()
+    assert ports(look) == {"a": 1, "b": 1, "plain": 2}
+    assert look is not None
+    assert look.scan.missing == ()
+    assert ports(looker.look()) == {"a": 3, "b": 3, "plain": 2}
+
+
+def test_without_a_look_before_it_is_a_missing_path(
+    tmp_path: Path, moments: dict[str, list[Between]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is a problem until the next look, and no deletion."""
+    write = writer(tmp_path, 1)
+    write()
+    monkeypatch.setattr(module, "SETTLE_MAX_SECONDS", 0.0)
+    moments["read"] = [lambda: None, write]
+    looker = Looker((tmp_path,), "own")
+    look = looker.look()
+    assert look is not None
+    assert (look.scan.files, [path for path, _ in look.scan.missing]) == ((), [tmp_path])
+    assert ports(looker.look()) == {"a": 2, "b": 2}
+
+
+def test_only_the_file_that_never_rests_is_read_as_it_is(
+    tmp_path: Path, moments: dict[str, list[Between]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that began to change a moment ago keeps its last version, and a new one is not in the look yet."""
+    busy, late, fresh = (tmp_path / f"{name}.yaml" for name in ("busy", "late", "new"))
+    busy.write_text(service("busy", 1))
+    late.write_text(service("late", 1))
+    looker = Looker((tmp_path,), "own")
+    assert ports(looker.look()) == {"busy": 1, "late": 1}
+    clock = iter((0.0, 0.0, 0.5, 0.5, 1.5, 1.5, 1.5, 1.5))
+    monkeypatch.setattr(module, "SETTLE_MAX_SECONDS", 1.0)
+    timed = SimpleNamespace(monotonic=lambda: next(clock), time_ns=time.time_ns, sleep=time.sleep)
+    monkeypatch.setattr(module, "time", timed)
+
+    def begin() -> None:
+        busy.write_text(service("busy", 3) + "# longer\n")
+        late.write_text("# half\n")
+        fresh.write_text("# half\n")
+
+    busy.write_text(service("busy", 2))
+    moments["scan"] = [
+        lambda: None,
+        lambda: busy.write_text(service("busy", 2) + "# once more\n"),
+        begin,
+    ]
+    assert ports(looker.look()) == {"busy": 2, "late": 1}
