@@ -43,7 +43,7 @@ def merge(
             )
             continue
         for port in found.ports or ():
-            if port.protocol not in (None, "TCP") or port.port is None:
+            if not port.is_tcp or port.port is None:
                 continue
             family = merged.setdefault(port.name or "", {}).setdefault(found.address_type, {})
             for fact in found.endpoints or ():

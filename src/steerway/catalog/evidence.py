@@ -82,7 +82,7 @@ class Evidence:
     def _is_other_protocol(self, id: ServiceId, number: int) -> bool:
         fact = self.get(ObjectKey("Service", *id))
         ports = fact.spec.ports or () if isinstance(fact, ServiceFact) else ()
-        return any(port.port == number and port.protocol not in (None, "TCP") for port in ports)
+        return any(port.port == number and not port.is_tcp for port in ports)
 
 
 def _not_permitted(service: Service, namespace: str) -> Unresolved:

@@ -57,7 +57,7 @@ def build(
         cure = "give the Service no selector, and write an EndpointSlice with the address"
         reason = f"externalName {external_name} is an IP address, not a host name"
         return None, [Problem.of(fact.key, reason, cure)]
-    ports = [port for port in spec.ports or () if port.protocol in (None, "TCP")]
+    ports = [port for port in spec.ports or () if port.is_tcp]
     if not ports and not external_name:
         reason = "none of its ports is TCP" if spec.ports else "it has no ports"
         reason += ", so there is nothing to serve"
@@ -139,9 +139,9 @@ def _used(order: Sequence[str] | None, families: Mapping[str, endpoints.ByAddres
     """The endpoints of one family: the first in `order` with a healthy one, else the first with any.
 
     Without an order nothing says that the families describe the same pods, so all are used: an API server always
-    sets `ipFamilies`, manifests in files and the short mapping leave it out.
+    sets `ipFamilies`, manifests in files and the short mapping leave it out or empty.
     """
-    if order is None:
+    if not order:
         return itertools.chain.from_iterable(family.values() for family in families.values())
     present = [families[family].values() for family in order if families.get(family)]
     healthy = (family for family in present if any(e.state is EndpointState.HEALTHY for e in family))

@@ -20,6 +20,7 @@ from steerway.sources.slim import ObjectMeta as ObjectMeta
 from steerway.sources.slim import Slim
 from steerway.sources.traffic_policy import TrafficPolicy
 
+TCP = "TCP"
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 """The label of an EndpointSlice that names its Service (same namespace)."""
 
@@ -48,8 +49,12 @@ class Namespace(Slim, frozen=True):
 class ServicePort(Slim, frozen=True):
     port: int
     name: str | None = None
-    protocol: str | None = None  # None means TCP
+    protocol: str | None = None  # None or "" means TCP
     app_protocol: str | None = None
+
+    @property
+    def is_tcp(self) -> bool:
+        return (self.protocol or TCP) == TCP
 
 
 class ServiceSpec(Slim, frozen=True):
@@ -105,8 +110,12 @@ class Endpoint(Slim, frozen=True):
 class EndpointPort(Slim, frozen=True):
     name: str | None = None
     port: int | None = None
-    protocol: str | None = None  # None means TCP
+    protocol: str | None = None  # None or "" means TCP
     app_protocol: str | None = None
+
+    @property
+    def is_tcp(self) -> bool:
+        return (self.protocol or TCP) == TCP
 
 
 class EndpointSlice(Slim, frozen=True):

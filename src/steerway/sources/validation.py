@@ -28,13 +28,13 @@ from steerway.sources.gateway import (
     Redirect,
     Rewrite,
 )
-from steerway.sources.objects import Attached, Endpoint, EndpointSlice, Namespace, Service
+from steerway.sources.objects import TCP, Attached, Endpoint, EndpointSlice, Namespace, Service
 from steerway.sources.regular_expression import why_not
 from steerway.sources.traffic_policy import TrafficPolicy, broken_rules
 
 Judged: TypeAlias = Namespace | Service | EndpointSlice | Attached
 
-PROTOCOLS = ("TCP", "UDP", "SCTP")
+PROTOCOLS = (TCP, "UDP", "SCTP")
 ADDRESS_TYPES = ("IPv4", "IPv6", "FQDN")
 MAX_PORT = 65_535
 MAX_ADDRESSES = 100
@@ -138,7 +138,7 @@ def _service(service: Service) -> Iterator[Fault]:
                     (*path, "name"), f"two ports are named {port.name!r}", "give each port its own name"
                 )
             names.add(port.name)
-        identity = (port.port, port.protocol or "TCP")
+        identity = (port.port, port.protocol or TCP)
         if identity in seen:
             yield Fault(
                 (*path, "port"), f"port {port.port}/{identity[1]} is listed twice", "remove one of them"
@@ -189,7 +189,7 @@ def _endpoint(endpoint: Endpoint, address_type: str, path: Path) -> Iterator[Fau
 
 
 def _protocol(protocol: str | None, path: Path) -> Iterator[Fault]:
-    if protocol is not None and protocol not in PROTOCOLS:
+    if protocol and protocol not in PROTOCOLS:
         yield Fault((*path, "protocol"), f"unknown protocol {protocol!r}", f"use {', '.join(PROTOCOLS)}")
 
 

@@ -101,6 +101,14 @@ def test_an_unnamed_port_matches_an_unnamed_port(name: str | None) -> None:
         assert shown(endpoint_slice("10.0.0.1", port_name=other), fact=fact) == ["10.0.0.1:50051"]
 
 
+@pytest.mark.parametrize("ours", [None, "", "TCP"])
+@pytest.mark.parametrize("theirs", [None, "", "TCP"])
+def test_an_empty_protocol_is_tcp(ours: str | None, theirs: str | None) -> None:
+    """An empty string is an absent field."""
+    fact = service(ServicePort(50051, protocol=ours))
+    assert shown(endpoint_slice("10.0.0.1", protocol=theirs), fact=fact) == ["10.0.0.1:50051"]
+
+
 @pytest.mark.parametrize("protocol", ["UDP", "SCTP"])
 def test_other_protocols_are_not_served(protocol: str) -> None:
     """Also when a port of the same name is TCP elsewhere."""
@@ -193,6 +201,7 @@ V6_DRAINING = endpoint_slice(
         (None, [V4], ["10.0.0.1:50051"]),
         (None, [V6], ["fd00::1:50051"]),
         (None, [V4, V6], ["10.0.0.1:50051", "fd00::1:50051"]),
+        ([], [V4, V6], ["10.0.0.1:50051", "fd00::1:50051"]),
     ],
 )
 def test_a_dual_stack_service_shows_its_pods_once(

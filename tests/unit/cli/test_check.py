@@ -270,6 +270,21 @@ def test_routes_and_policies_that_fit_pass(steerway: Run, write: Callable[[str, 
     assert (code, out.count("✓")) == (0, 4), out
 
 
+def test_empty_strings_of_a_rendered_template_are_absent_fields(
+    steerway: Run, write: Callable[[str, str], None]
+) -> None:
+    """Namespaces of objects and of references, and protocols."""
+    write(
+        "a.yaml",
+        GOOD.replace("namespace: shop", "namespace: ''").replace("name: grpc", "name: grpc, protocol: ''"),
+    )
+    refs = "backend, namespace: ''"
+    write("b.yaml", (ATTACHED % (refs, refs, "backend")).replace("namespace: shop", "namespace: ''"))
+    code, out, _ = steerway("check", "--default-namespace", "own", ".")
+    assert (code, out.count("✓")) == (0, 4), out
+    assert "✓ a.yaml:2: Service own/backend" in out
+
+
 def test_a_route_or_policy_that_leads_nowhere_is_told(
     steerway: Run, write: Callable[[str, str], None]
 ) -> None:

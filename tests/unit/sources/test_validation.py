@@ -34,8 +34,10 @@ def changed(good: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str
 
 
 def test_good_objects_have_no_fault() -> None:
-    """What an API server takes is taken here."""
+    """What an API server takes is taken here; an empty string is an absent field."""
     assert list(faults(msgspec.convert(GOOD_SERVICE, Service))) == []
+    empty = changed(GOOD_SERVICE, ("spec", "ports", 0, "protocol"), "")
+    assert list(faults(msgspec.convert(empty, Service))) == []
     assert list(faults(msgspec.convert(GOOD_SLICE, EndpointSlice))) == []
     fqdn = changed(
         changed(GOOD_SLICE, ("addressType",), "FQDN"), ("endpoints", 0, "addresses", 0), "a.example"

@@ -105,7 +105,8 @@ def _read_object(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
     if isinstance(metadata, dict):
         if kind == "Namespace":
             metadata["namespace"] = ""
-        metadata.setdefault("namespace", origin.namespace)
+        elif metadata.get("namespace") in (None, ""):  # omitempty: an empty string is an absent one
+            metadata["namespace"] = origin.namespace
         name, namespace = metadata.get("name"), metadata["namespace"]
         if isinstance(name, str) and isinstance(namespace, str) and name:
             subject = ObjectKey(kind, namespace, name)

@@ -52,6 +52,29 @@ endpoints: [{addresses: [127.0.0.1], conditions: {ready: true}, zone: a}]
     assert slice_.subject == ObjectKey("EndpointSlice", "shop", "b-1")
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        "{apiVersion: v1, kind: Service",
+        "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4",
+        "{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute",
+        "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute",
+        "{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant",
+        "{apiVersion: gateway.networking.k8s.io/v1, kind: BackendTLSPolicy,"
+        " spec: {targetRefs: [], validation: {}}",
+        "{apiVersion: steerway.io/v1alpha1, kind: TrafficPolicy,"
+        " spec: {targetRefs: [{group: '', kind: Service, name: b}], subset: {min: 3}}",
+    ],
+)
+@pytest.mark.parametrize("namespace", ["''", "null"])
+def test_an_empty_namespace_is_an_absent_one(head: str, namespace: str) -> None:
+    """As the API server has it (omitempty); rendered templates write it."""
+    (entry,) = read(f"{head}, metadata: {{name: a, namespace: {namespace}}}}}")
+    assert entry.ok, entry.problem
+    assert entry.subject is not None
+    assert entry.subject.namespace == "own"
+
+
 def test_other_kinds_are_ignored_and_named() -> None:
     """People point steerway at whole folders; a kind of the same name in another group is another kind."""
     deployment, knative = read(
