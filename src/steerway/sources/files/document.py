@@ -11,7 +11,7 @@ It does not know what a document means: see `manifest.py`, `xds.py` and `mapping
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -67,9 +67,10 @@ def read_documents(text: str, *, is_json: bool = False) -> Iterator[Document | B
         try:
             yield from _Builder(chunk, first_line).documents()
         except DocumentError as error:
-            yield BrokenDocument(int(error.where), error.reason, error.cure)
+            broken = BrokenDocument(int(error.where), error.reason, error.cure)
+            yield _template_or(broken, chunk)
         except yaml.YAMLError as error:
-            yield _syntax_error(error, chunk, first_line)
+            yield _template_or(_syntax_error(error, chunk, first_line), chunk)
 
 
 def _split(text: str) -> Iterator[tuple[int, str]]:
@@ -87,6 +88,13 @@ def _split(text: str) -> Iterator[tuple[int, str]]:
             start = cut
             line += text.count("\n", end, cut)
             end = cut
+
+
+def _template_or(broken: BrokenDocument, chunk: str) -> BrokenDocument:
+    """The cure for a document that is a template for text is another one than for YAML with a mistake."""
+    if "{{" not in chunk:
+        return broken
+    return replace(broken, cure="if this is a template, give what it renders to (helm template)")
 
 
 def _syntax_error(error: yaml.YAMLError, chunk: str, first_line: int) -> BrokenDocument:

@@ -5,12 +5,12 @@ entries give the same object, the first wins, in the order of paths, file names 
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from steerway.sources.fault import Fault
-from steerway.sources.files import document
+from steerway.sources.files import document, tool_file
 from steerway.sources.files.document import BrokenDocument, Document
 from steerway.sources.files.entry import Entry, Origin
 from steerway.sources.files.manifest import is_manifest, read_manifest
@@ -69,8 +69,13 @@ def parse_file(file: FoundFile, content: bytes, default_namespace: str) -> list[
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         return [_broken_file(f"{name}:{line}", "not UTF-8 text", "save the file as UTF-8")]
+    documents = document.read_documents(text, is_json=file.path.suffix == ".json")
+    if tool_file.is_template(file.path, file.root, text):
+        return [Entry(name, tool_file.TEMPLATE)]
+    if tool := tool_file.kind_by_name(file.path):
+        return list(_read_tool_file(documents, file, tool, default_namespace))
     entries: list[Entry] = []
-    for found in document.read_documents(text, is_json=file.path.suffix == ".json"):
+    for found in documents:
         if isinstance(found, BrokenDocument):
             where = f"{name}:{found.line}"
             entries.append(Entry(where, "", problem=Problem(where, found.reason, found.cure)))
@@ -104,6 +109,21 @@ def _broken_file(where: str, reason: str, cure: str) -> Entry:
     return Entry(where, "file", problem=Problem(where, reason, cure))
 
 
+def _read_tool_file(
+    documents: Iterable[Document | BrokenDocument], file: FoundFile, tool: str, default_namespace: str
+) -> Iterator[Entry]:
+    """What says its type in a file of another tool; all else of it is ignored."""
+    for found in documents:
+        if isinstance(found, BrokenDocument):
+            yield Entry(f"{file.path}:{found.line}", tool)
+            continue
+        origin = Origin(str(file.path), found, default_namespace)
+        if tool_file.states_its_type(found.value):
+            yield from _read_document(found, origin, file.path.stem)
+        else:
+            yield origin.ignored((), tool, "")
+
+
 def _read_document(found: Document, origin: Origin, stem: str) -> list[Entry]:
     value = found.value
     if is_manifest(value):
@@ -112,6 +132,8 @@ def _read_document(found: Document, origin: Origin, stem: str) -> list[Entry]:
         return list(read_xds(value, (), origin))
     if is_mapping(value, stem):
         return list(read_mapping(value, origin))
+    if tool_file.is_patch(value):
+        return [origin.ignored((), tool_file.PATCH, "")]
     if isinstance(value, list) and value:
         return [entry for index, item in enumerate(value) for entry in _read_item(item, index, origin)]
     keys = f" (its keys: {', '.join(list(value)[:5])})" if isinstance(value, dict) and value else ""

@@ -19,9 +19,16 @@ _LOAD_ASSIGNMENT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssi
 
 
 def is_xds(value: Any) -> bool:
-    """Whether a document is a raw resource, or the `resources:` form of several."""
+    """Whether a document is a raw resource, or the `resources:` form of several. A list of names, as kustomize has it,
+    is none."""
     return isinstance(value, dict) and (
-        isinstance(value.get("@type"), str) or isinstance(value.get("resources"), list)
+        isinstance(value.get("@type"), str) or _is_list(value.get("resources"))
+    )
+
+
+def _is_list(resources: Any) -> bool:
+    return isinstance(resources, list) and not (
+        resources and all(isinstance(item, str) for item in resources)
     )
 
 

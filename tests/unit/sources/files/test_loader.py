@@ -41,6 +41,61 @@ def test_a_top_level_list_holds_objects_and_resources(tmp_path: Path) -> None:
     assert result.problems[0].where.endswith("list.json:3")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [
+        ("kustomization.yaml", "resources:\n- svc.yaml\n", "kustomization"),
+        ("kustomization.yml", "namespace: shop\nresources: [../base]\n", "kustomization"),
+        ("Kustomization", "patches: [{path: patch.yaml}]\n", "kustomization"),
+        ("kustomization.yaml", "kind: Component\nresources: []\n", "kustomization"),
+        ("Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n", "Helm chart"),
+        ("values.yaml", "image: {tag: latest}\n", "Helm values"),
+        ("values.yaml", "kind: DaemonSet\nmapping: {a: 1}\n", "Helm values"),
+        ("values-prod.yaml", "resources: []\n", "Helm values"),
+        ("values.prod.yml", "- x\n", "Helm values"),
+        ("values.schema.json", '{"type": "object"}', "Helm values"),
+        ("values.yaml", "a: {{ .Values.a }}\n", "Helm values"),
+        ("patch.yaml", "- op: replace\n  path: /spec/ports/0/port\n  value: 1\n", "JSON patch"),
+        ("patch.json", '[{"op": "remove", "path": "/spec"}]', "JSON patch"),
+        ("templates/service.yaml", SERVICE % "{{ .Values.name }}", "Helm template"),
+        ("templates/sub/service.yaml", SERVICE % '"{{ .Values.name }}"', "Helm template"),
+    ],
+)
+@pytest.mark.parametrize("directly", [True, False])
+def test_files_of_kustomize_and_helm_are_not_read(
+    tmp_path: Path, name: str, text: str, kind: str, directly: bool
+) -> None:
+    """A whole folder of manifests can be given; what was ignored is an entry."""
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    result = load([path if (directly and path.parent.name != "sub") or not path.suffix else tmp_path], "own")
+    assert [(entry.kind, entry.ignored) for entry in result.documents] == [(kind, True)]
+
+
+@pytest.mark.parametrize("name", ["values-api.yaml", "kustomization.yaml", "templates/api.yaml"])
+def test_a_document_that_says_its_type_is_read_from_any_file(tmp_path: Path, name: str) -> None:
+    """No name of a file makes a Service vanish."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    cluster = "'@type': type.googleapis.com/envoy.config.cluster.v3.Cluster\nname: c\n"
+    (tmp_path / name).write_text("---\n".join([SERVICE % "api", cluster]))
+    assert [obj.key.name for obj in load([tmp_path], "own").objects] == ["api", "c"]
+
+
+def test_a_list_of_strings_is_no_resource(tmp_path: Path) -> None:
+    """In a file of any other name it is one problem, for the document, and not one for each of them."""
+    result = load_one(tmp_path, "x.yaml", "resources: [a.yaml, b.yaml]\n")
+    assert [problem.reason for problem in result.problems] == [
+        "neither a Kubernetes object, nor an xDS resource, nor a mapping (its keys: resources)"
+    ]
+
+
+def test_a_template_elsewhere_is_broken_with_a_cure_for_templates(tmp_path: Path) -> None:
+    """It may be one by mistake; its last objects stay."""
+    result = load_one(tmp_path, "x.yaml", SERVICE % "{{ .Values.name }}")
+    assert "helm template" in str(result.problems[0])
+
+
 def test_mapping_yaml_is_a_mapping_by_its_name(tmp_path: Path) -> None:
     """And still takes other documents that say what they are."""
     result = load_one(tmp_path, "mapping.yaml", "web: {z: [{ip: 10.0.0.1, port: 1}]}\n---\n" + SERVICE % "a")
