@@ -164,7 +164,7 @@ class Catalog:
 
     def told(self, get: Get, id: ServiceId) -> Told:
         """What people wrote of a service, as far as it is not in the service itself."""
-        return read(get, id, len(self._slices.get(id, ())))
+        return read(get, id, self._slices.get(id, ()))
 
     def __iter__(self) -> Iterator[Service]:
         """Those in the scope."""

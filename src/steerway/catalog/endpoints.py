@@ -19,6 +19,8 @@ ByAddress = dict[tuple[str, int], Endpoint]
 """(address, port) → endpoint."""
 Merged = dict[str, dict[str, ByAddress]]
 """Port name → address family → its endpoints."""
+FAMILIES = ("IPv4", "IPv6")
+"""Address types whose endpoints clients can dial."""
 _STATES = (EndpointState.HEALTHY, EndpointState.DRAINING, EndpointState.UNREADY)
 """The better one first."""
 
@@ -33,7 +35,7 @@ def merge(
     merged: Merged = {}
     problems: list[Problem] = []
     for found in slices:
-        if found.address_type not in ("IPv4", "IPv6"):
+        if found.address_type not in FAMILIES:
             problems.append(
                 Problem.of(
                     found.key,

@@ -65,6 +65,10 @@ class Port:
     policy: Policy = NOTHING
     routing: Routing = NO_ROUTE
 
+    @property
+    def has_healthy(self) -> bool:
+        return any(endpoint.state is EndpointState.HEALTHY for endpoint in self.endpoints)
+
 
 @dataclass(frozen=True, slots=True)
 class Service:

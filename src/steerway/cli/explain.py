@@ -168,6 +168,16 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
         left_out=catalog.left_out,
     )
     found = explainer.explain(Question(**asked))
+    if found["facts"]["why_no_endpoint"]:
+        name = f"Endpoints {found['target']['service']}"
+        unread = [
+            entry.remark
+            for entry in loaded.documents
+            if f"{entry.kind} {entry.name}" == name and entry.ignored
+        ]
+        found["facts"]["why_no_endpoint"] += [
+            f"{name} are not read in files: {remark}" for remark in unread[:1]
+        ]
     for each in found["resources"]:
         body = each["body"]
         each |= {"type": short_name(each["type_url"]), "version": None}

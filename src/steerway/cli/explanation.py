@@ -58,6 +58,8 @@ def _endpoints(facts: dict[str, Any]) -> None:
     where = f"{_count(total, 'endpoint')} in {_count(facts['slices'], 'EndpointSlice')}"
     missing = Mark.SKIP if facts["rules"] else Mark.FAIL  # routes may lead elsewhere
     _line(Mark.PASS if ready else missing, "; ".join((where, *zones)))
+    for reason in facts["why_no_endpoint"]:
+        _line(Mark.SKIP, reason, 4)
 
 
 def _rule(rule: dict[str, Any]) -> None:

@@ -95,6 +95,27 @@ def test_manifests_are_explained_on_a_screen(steerway: Run, manifests: str) -> N
     ]
 
 
+def test_the_reason_for_no_endpoints_is_stated(steerway: Run, tmp_path: Path) -> None:
+    """Names of ports that differ, and Endpoints, which an API server would mirror to an EndpointSlice."""
+    (tmp_path / "a.yaml").write_text(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: shop}\nspec: {ports: [{port: 5432}]}\n---\n"
+        "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\naddressType: IPv4\n"
+        "metadata: {name: db-1, namespace: shop, labels: {kubernetes.io/service-name: db}}\n"
+        "ports: [{name: postgres, port: 5432}]\nendpoints: [{addresses: [10.0.0.1]}]\n---\n"
+        "apiVersion: v1\nkind: Endpoints\nmetadata: {name: db, namespace: shop}\n"
+        "subsets: [{addresses: [{ip: 10.0.0.9}], ports: [{port: 5432}]}]\n"
+    )
+    code, out, _ = steerway("explain", "db.shop", "--files", str(tmp_path))
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[2:5] == [
+        "  ✗ 0 endpoints in 1 EndpointSlice",
+        "    - slice db-1 has 1 endpoint for port postgres; the Service's port has no name: names must be equal",
+        "    - Endpoints shop/db are not read in files:"
+        " write an EndpointSlice with the label kubernetes.io/service-name",
+    ]
+
+
 def test_a_route_is_told_with_what_of_it_is_not_done(steerway: Run, manifests: str) -> None:
     """Its rules in their order, the backend that is not there, and what the client leaves out."""
     code, out, _ = steerway("explain", "web.shop", "--client", "grpc-go", "--files", manifests)

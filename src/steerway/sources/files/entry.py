@@ -19,7 +19,8 @@ class Entry:
 
     `where` is `file:line` (the file alone when no line is to blame). `subject` names what the entry is about,
     known or not whether it is good: a broken entry without one may be about anything in its file. A mapping's
-    service gives several objects under one subject. Neither `objects` nor `problem`: the entry is ignored.
+    service gives several objects under one subject. Neither `objects` nor `problem`: the entry is ignored; `remark`
+    says what to write instead where its author may expect it to be read.
     """
 
     where: str
@@ -28,6 +29,7 @@ class Entry:
     subject: ObjectKey | None = None
     objects: tuple[Object, ...] = ()
     problem: Problem | None = None
+    remark: str = ""
 
     @property
     def ok(self) -> bool:

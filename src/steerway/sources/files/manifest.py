@@ -7,19 +7,21 @@ server does that. TrafficPolicies are steerway's own, so a field that they do no
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from steerway.sources import crd
 from steerway.sources.fault import Fault, Path, conversion_fault
-from steerway.sources.files.entry import Entry, Origin
+from steerway.sources.files.entry import Entry, Origin, full_name
 from steerway.sources.files.unknown_field import unknown_fields
 from steerway.sources.gateway import GROUP, BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.objects import (
     ENABLED_ANNOTATION,
     EXPORT_ANNOTATION,
     PRIVATE_ANNOTATION,
+    SERVICE_NAME_LABEL,
     EndpointSlice,
     Namespace,
     ObjectKey,
@@ -39,6 +41,10 @@ _TYPES: dict[tuple[str, str], type[Judged]] = {
     (f"{GROUP}/v1", "BackendTLSPolicy"): BackendTLSPolicy,
     (f"{POLICY_GROUP}/{POLICY_VERSION}", "TrafficPolicy"): TrafficPolicy,
 }
+_UNREAD = {
+    ("v1", "Endpoints"): f"write an EndpointSlice with the label {SERVICE_NAME_LABEL}",
+}
+"""Kinds of which other objects are read in their place. An API server mirrors Endpoints to EndpointSlices."""
 _WORDS = (ENABLED_ANNOTATION, EXPORT_ANNOTATION, PRIVATE_ANNOTATION)
 _API_VERSIONS = {kind: api_version for api_version, kind in _TYPES}
 _LISTS = {(api_version, f"{kind}List"): (api_version, kind) for api_version, kind in _TYPES}
@@ -65,7 +71,14 @@ def read_manifest(value: dict[str, Any], path: Path, origin: Origin) -> Iterator
     else:
         metadata = value.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
-        yield origin.ignored(path, kind, str(name or ""))
+        ignored = origin.ignored(path, kind, str(name or ""))
+        remark = _UNREAD.get((api_version, kind), "")
+        subject = _subject(kind, metadata, origin) if remark else None
+        yield (
+            ignored
+            if subject is None
+            else replace(ignored, subject=subject, name=full_name(subject), remark=remark)
+        )
 
 
 def _near_miss(api_version: str, kind: str) -> Fault | None:
@@ -101,15 +114,9 @@ def _read_object(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
     kind = value["kind"]
     value = _without_nulls(value)
     metadata = value.get("metadata")
-    subject = None
+    subject = _subject(kind, metadata, origin)
     if isinstance(metadata, dict):
-        if kind == "Namespace":
-            metadata["namespace"] = ""
-        elif metadata.get("namespace") in (None, ""):  # omitempty: an empty string is an absent one
-            metadata["namespace"] = origin.namespace
-        name, namespace = metadata.get("name"), metadata["namespace"]
-        if isinstance(name, str) and isinstance(namespace, str) and name:
-            subject = ObjectKey(kind, namespace, name)
+        metadata["namespace"] = _namespace(kind, metadata, origin)
     wanted = _TYPES[value["apiVersion"], kind]
     if wanted is TrafficPolicy and (unknown := next(unknown_fields(value, crd.schema()), None)) is not None:
         return origin.broken(path, unknown, kind, subject)
@@ -124,6 +131,25 @@ def _read_object(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
             path, kind, found.metadata.name
         )  # folders of manifests give one often, and twice
     return origin.good(path, found.key, found)
+
+
+def _subject(kind: str, metadata: Any, origin: Origin) -> ObjectKey | None:
+    """Which object it is about; None when that is not known."""
+    if not isinstance(metadata, dict):
+        return None
+    name, namespace = metadata.get("name"), _namespace(kind, metadata, origin)
+    if isinstance(name, str) and isinstance(namespace, str) and name:
+        return ObjectKey(kind, namespace, name)
+    return None
+
+
+def _namespace(kind: str, metadata: dict[str, Any], origin: Origin) -> Any:
+    if kind == "Namespace":
+        return ""
+    namespace = metadata.get("namespace")
+    return (
+        origin.namespace if namespace in (None, "") else namespace
+    )  # omitempty: an empty string is an absent one
 
 
 def _says_something(namespace: Namespace) -> bool:

@@ -19,6 +19,7 @@ def of(service: Service, port: Port, told: Told, namespace: str, find: Find) -> 
     return {
         "slices": told.slices,
         "endpoints": _endpoints(port),
+        "why_no_endpoint": [*_why_no_endpoint(service, port, told)],
         "external_name": service.external_name or None,
         "private": service.private,
         "exported_to": None if exported is None else sorted({service.id.namespace, *exported}),
@@ -27,6 +28,12 @@ def of(service: Service, port: Port, told: Told, namespace: str, find: Find) -> 
         "annotations": dict(told.annotations),
         "rules": [*_rules(service, port, namespace, find)],
     }
+
+
+def _why_no_endpoint(service: Service, port: Port, told: Told) -> tuple[str, ...]:
+    if service.external_name or port.has_healthy:
+        return ()
+    return told.missing.get(port.number, ())
 
 
 def _endpoints(port: Port) -> list[dict[str, Any]]:
