@@ -24,7 +24,7 @@ FUZZ_FLAGS := --cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args
   -Cllvm-args=-sanitizer-coverage-trace-compares
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test lint fuzz test-rust test-python build bench bench-cluster bench-policy cluster cluster-stop debian constraints clean tools
+.PHONY: help demo test lint fuzz test-rust test-python build bench bench-cluster bench-policy bench-moves cluster cluster-stop debian constraints clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -82,6 +82,9 @@ bench-cluster: build debian ## steerway on a real Kubernetes API server: latency
 bench-policy: build ## What policies cost, and how even and calm subsets are (minutes; needs nothing else)
 	$(BIN)/python -m bench.policy $(ARGS)
 	$(BIN)/python -m bench.subset
+
+bench-moves: build ## Calls lost while a Service is replaced in one step, beside go-control-plane (needs Go)
+	$(BIN)/python -m bench.moves $(ARGS)
 
 cluster: build debian ## Build (once, 10 minutes) and start a real Kubernetes API server in a network namespace
 	$(BIN)/python -m tests.cluster start

@@ -30,13 +30,21 @@ def build(go_control_plane: bool) -> Programs:
         "install Rust (rustc and cargo)",
     )
     release = _HERE / "load" / "target" / "release"
-    peer = None
-    if go_control_plane:
-        peer = _cache() / "bench-gocontrolplane"
-        command = ["go", "build", "-mod=readonly", "-buildvcs=false", "-o", os.fspath(peer), "."]
-        cure = "install Go 1.26 or newer, or leave go-control-plane out with --only"
-        _run(command, _HERE / "peers" / "gocontrolplane", cure)
+    peer = _build_go(".", "bench-gocontrolplane") if go_control_plane else None
     return Programs(release / "fleet", release / "floor", peer)
+
+
+def build_moves() -> Path:
+    """The server of `bench.moves` on go-control-plane."""
+    return _build_go("./moves", "bench-gocontrolplane-moves")
+
+
+def _build_go(package: str, name: str) -> Path:
+    program = _cache() / name
+    command = ["go", "build", "-mod=readonly", "-buildvcs=false", "-o", os.fspath(program), package]
+    cure = "install Go 1.26 or newer, or leave go-control-plane out with --only"
+    _run(command, _HERE / "peers" / "gocontrolplane", cure)
+    return program
 
 
 def _cache() -> Path:

@@ -13,6 +13,7 @@ import yaml
 from tests.real.conftest import Connect, Steer
 from tests.support.api_server import ApiServer
 from tests.support.backend import Backends
+from tests.support.config_map import swap
 from tests.support.control_plane import ControlPlane
 from tests.support.grpc_client import Load
 from tests.support.manifest import NAMESPACE, PORT, Files, Manifest, grpc_route, rule, service, slices
@@ -35,23 +36,6 @@ def front(to: str) -> list[Manifest]:
     return [service("front", {"grpc": PORT}), grpc_route("front", "front", rule(to))]
 
 
-def swap(volume: Path, number: int, *documents: Manifest) -> None:
-    """Replace the content of a ConfigMap volume (Kubernetes, pkg/volume/util/atomic_writer.go)."""
-    payload = volume / f"..{number}"
-    payload.mkdir()
-    (payload / "all.yaml").write_text(yaml.safe_dump_all(documents))
-    link, entry = volume / "..data", volume / "all.yaml"
-    before = link.resolve() if link.is_symlink() else None
-    unfinished = volume / "..data_tmp"
-    unfinished.symlink_to(payload.name)
-    unfinished.replace(link)
-    if not entry.is_symlink():
-        entry.symlink_to("..data/all.yaml")
-    if before is not None:
-        (before / "all.yaml").unlink()
-        before.rmdir()
-
-
 def test_no_call_fails_while_a_config_map_swaps_versions(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
@@ -60,7 +44,8 @@ def test_no_call_fails_while_a_config_map_swaps_versions(
     numbers = itertools.count()
 
     def publish(to: str) -> None:
-        swap(files.directory, next(numbers), *front(to), *version(to, addresses[to]))
+        documents = [*front(to), *version(to, addresses[to])]
+        swap(files.directory, next(numbers), all=yaml.safe_dump_all(documents))
 
     publish("v1")
     channel = connect(steer()).dial(TARGET)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import watchfiles
-from config_map import swap
 from running_source import Running
+from tests.support.config_map import swap
 
 from steerway.sources.files import look, source
 

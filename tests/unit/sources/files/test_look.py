@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from config_map import swap
+from tests.support.config_map import swap
 
 from steerway.sources.files import look as module
 from steerway.sources.files.look import Look, Looker

@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from config_map import swap
+from tests.support.config_map import swap
 
 from steerway.sources.files import scan as module
 from steerway.sources.files.scan import scan

@@ -1,0 +1,149 @@
+"""Calls lost while a Service is replaced in one step: `python -m bench.moves`. Needs Go.
+
+A route moves from one Service to another, and the Service that it leaves is removed in the same change. steerway reads
+it as one swap of a ConfigMap; go-control-plane's snapshot cache gets the same resources as its next snapshot. Real
+clients call at a steady rate meanwhile, through each control plane in turn.
+"""
+
+import itertools
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import yaml
+from rich.console import Console
+from tests.support.backend import Backends
+from tests.support.config_map import swap
+from tests.support.control_plane import ControlPlane
+from tests.support.grpc_client import Client, Library, Load
+from tests.support.manifest import NAMESPACE, PORT, Manifest, grpc_route, rule, service, slices
+from tests.support.process import Processes, installed
+
+from bench import machine, report
+from bench.build import BuildError, build_moves
+from bench.table import Table
+
+LIBRARIES: tuple[Library, ...] = ("grpcio", "grpc-go")
+TARGET = f"xds:///front.{NAMESPACE}"
+Move = Callable[[str], None]
+Addresses = Mapping[str, str]
+Contestant = Callable[[Processes, Addresses, Path], Iterator[tuple[str, Move]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """`errors`: message of a failed call → how many calls failed with it."""
+
+    contestant: str
+    library: str
+    moves: int
+    calls: int
+    lost: int
+    errors: Mapping[str, int]
+
+
+def steerway(processes: Processes, addresses: Addresses, folder: Path) -> Iterator[tuple[str, Move]]:
+    """Serves a ConfigMap volume; yields the server's address and what moves the route."""
+    volume = folder / "manifests"
+    volume.mkdir()
+    numbers = itertools.count()
+
+    def move(name: str) -> None:
+        swap(volume, next(numbers), all=yaml.safe_dump_all(_mesh(name, addresses[name])))
+
+    move(next(iter(addresses)))
+    plane = ControlPlane(processes, ["--files", str(volume)])
+    yield plane.address, move
+    plane.close()
+
+
+def go_control_plane(processes: Processes, addresses: Addresses, _folder: Path) -> Iterator[tuple[str, Move]]:
+    """The same over a snapshot cache."""
+    flags = [part for name, address in addresses.items() for part in ("-backend", f"{name}={address}")]
+    process = processes.start("go-control-plane", [str(build_moves()), *flags])
+
+    def listening() -> str:
+        return next((line.split()[1] for line in process.lines if line.startswith("listening ")), "")
+
+    yield process.wait(listening, "its address"), lambda name: process.write(f"move {name}")
+
+
+CONTESTANTS: Mapping[str, Contestant] = {"steerway": steerway, "go-control-plane": go_control_plane}
+
+
+def measure(contestant: str, library: Library, moves: int, rate: float) -> Loss:
+    """Make so many moves, each once the one before is in use."""
+    with tempfile.TemporaryDirectory(prefix="steerway-bench-") as folder, Processes() as processes:
+        backends = Backends(processes)
+        addresses = dict(zip(("v1", "v2"), backends.open(2), strict=True))
+        serving = contextmanager(CONTESTANTS[contestant])
+        with serving(processes, addresses, Path(folder)) as (server, move):
+            bootstrap = Path(folder) / "bootstrap.json"
+            command = [installed("steerway"), "bootstrap", "--server", server, "--namespace", NAMESPACE]
+            bootstrap.write_text(_output(command))
+            channel = Client(processes, library, bootstrap).dial(TARGET)
+            with channel.load(rate) as load:
+                load.settle(addresses["v1"])
+                for name in itertools.islice(itertools.cycle(("v2", "v1")), moves):
+                    _move(load, move, name, addresses[name])
+            failed = Counter(answer.error for answer in load.failures)
+            return Loss(contestant, library, moves, len(load.answers), len(load.failures), failed)
+
+
+def _move(load: Load, move: Move, name: str, address: str) -> None:
+    move(name)
+    load.reach(address)
+
+
+def _mesh(name: str, address: str) -> list[Manifest]:
+    front = [service("front", {"grpc": PORT}), grpc_route("front", "front", rule(name))]
+    return [*front, service(name, {"grpc": PORT}), *slices(name, [address], "grpc")]
+
+
+def table(losses: Sequence[Loss]) -> Table:
+    """One row per control plane and client."""
+    columns = ("control plane, client", "moves", "calls", "lost", "lost per move", "most frequent error")
+    rows = [
+        (
+            f"{each.contestant}, {each.library}",
+            f"{each.moves}",
+            f"{each.calls:,}",
+            f"{each.lost:,}",
+            f"{each.lost / each.moves:.2f}",
+            max(each.errors, key=lambda error: each.errors[error], default="-")[:60],
+        )
+        for each in losses
+    ]
+    return Table("Calls lost while a Service is replaced in one step", columns, rows)
+
+
+def _output(command: Sequence[str]) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@click.command()
+@click.option("--moves", type=click.IntRange(1, 1_000), default=40, show_default=True)
+@click.option(
+    "--rate", type=click.IntRange(10, 5_000), default=500, show_default=True, help="Calls per second."
+)
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every figure here.")
+def main(moves: int, rate: int, json_file: Path | None) -> None:
+    """Calls lost while a Service is replaced, through steerway and through go-control-plane."""
+    try:
+        losses = [measure(name, library, moves, rate) for library in LIBRARIES for name in CONTESTANTS]
+    except BuildError as error:
+        raise click.ClickException(str(error)) from None
+    result = report.Result(None, machine.facts(), [table(losses)], list(losses), [])
+    report.print_tables(result, Console(width=None if sys.stdout.isatty() else 200))
+    if json_file:
+        report.write_json(result, json_file)
+
+
+if __name__ == "__main__":
+    main()
