@@ -31,6 +31,7 @@ class Mark(enum.Enum):
 
     PASS = ("✓", "green")
     FAIL = ("✗", "red")
+    WARN = ("!", "yellow")
     SKIP = ("-", "bright_black")
 
 

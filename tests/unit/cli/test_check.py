@@ -270,6 +270,96 @@ def test_routes_and_policies_that_fit_pass(steerway: Run, write: Callable[[str, 
     assert (code, out.count("✓")) == (0, 4), out
 
 
+def test_only_errors_fail_the_check(steerway: Run, write: Callable[[str, str], None]) -> None:
+    """A warning and a note leave the exit code at 0, and each line has its sign."""
+    write("a.yaml", GOOD.replace("ports: [{name: grpc, port: 50051}]", "ports: [{name: http, port: 50051}]"))
+    code, out, _ = steerway("check", "a.yaml")
+    assert code == 0
+    assert out.splitlines() == [
+        "! a.yaml:2: Service shop/backend: port 50051 (grpc) has no endpoints: slice backend-1 has 1 endpoint for"
+        " port http; the Service's port is named grpc: names must be equal",
+        "✓ a.yaml:7: EndpointSlice shop/backend-1",
+        "1 good, 0 broken, 1 with warnings, 1 not read (-v lists them)",
+    ]
+    write("a.yaml", GOOD + "---\n" + ATTACHED % ("backend", "nope", "backend"))
+    code, out, _ = steerway("check", "a.yaml")
+    assert code == 1
+    assert out.count("✗") == 1, "the route that answers no request because of the error is reported once"
+
+
+def test_a_service_that_is_left_out_is_not_good(steerway: Run, write: Callable[[str, str], None]) -> None:
+    """By its own annotation, by that of its Namespace, or by a filter of the settings that are checked with it."""
+    head = "metadata: {name: backend, namespace: shop"
+    write(
+        "a.yaml",
+        GOOD.replace(f"{head}}}\nspec", f"{head}, annotations: {{steerway.io/enabled: 'no'}}}}\nspec"),
+    )
+    code, out, err = steerway("check", "a.yaml")
+    assert code == 1
+    assert err.startswith("error: nothing to serve was found")
+    assert out.splitlines() == [
+        "- a.yaml:2: Service shop/backend: it is left out by the annotation steerway.io/enabled of"
+        " Service shop/backend",
+        "- a.yaml:7: EndpointSlice shop/backend-1: its Service shop/backend is left out by the annotation"
+        " steerway.io/enabled of Service shop/backend",
+        "0 good, 0 broken, 2 not used, 1 not read (-v lists them)",
+    ]
+    write(
+        "a.yaml",
+        GOOD + "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 1}]}\n",
+    )
+    write("s.yaml", "{files: [a.yaml], upstream_services: [web]}")
+    code, out, _ = steerway("check", "--config", "s.yaml")
+    assert code == 0
+    assert "- a.yaml:2: Service shop/backend: it is not listed in the setting upstream_services\n" in out
+    assert "✓ a.yaml:18: Service default/web\n" in out
+
+
+def test_a_service_without_endpoints_is_reported_with_the_reason(
+    steerway: Run, write: Callable[[str, str], None]
+) -> None:
+    """A note without EndpointSlices, which a cluster adds; Endpoints, which it mirrors, are a warning."""
+    service = GOOD.split("---", maxsplit=1)[0]
+    write("a.yaml", service)
+    code, out, _ = steerway("check", "a.yaml")
+    assert code == 0
+    assert out.splitlines() == [
+        "✓ a.yaml:2: Service shop/backend",
+        "- a.yaml:2: Service shop/backend: it has no endpoints in these files: no EndpointSlice belongs to the Service",
+        "1 good, 0 broken",
+    ]
+    endpoints = "apiVersion: v1\nkind: Endpoints\nmetadata: {name: backend, namespace: shop}\n"
+    write("a.yaml", f"{service}---\n{endpoints}")
+    code, out, _ = steerway("check", "a.yaml")
+    assert code == 0
+    assert (
+        "! a.yaml:7: Endpoints shop/backend: Endpoints are not read in files, and Service shop/backend has no"
+        " endpoints\n    → write an EndpointSlice with the label kubernetes.io/service-name\n"
+    ) in out
+    write("a.yaml", f"{GOOD}---\n{endpoints}")
+    code, out, _ = steerway("check", "a.yaml")
+    assert (code, "Endpoints" in out) == (0, False), "its EndpointSlices are there"
+
+
+def test_what_of_a_route_fails_or_is_for_envoy_only_is_reported(
+    steerway: Run, write: Callable[[str, str], None]
+) -> None:
+    """The first is a warning, the second a note."""
+    write("a.yaml", GOOD)
+    route = ATTACHED.split("---", maxsplit=1)[0] % ("backend", "backend")
+    write("b.yaml", route.replace("port: 50051}", "port: 50051, weight: 0}"))
+    code, out, _ = steerway("check", ".")
+    assert code == 0
+    assert (
+        "! b.yaml:2: GRPCRoute shop/a: no rule has a backend that is served, so that all requests fail\n"
+        in out
+    )
+    write("b.yaml", route.replace("spec:\n", "spec:\n  hostnames: [a.example]\n"))
+    code, out, _ = steerway("check", ".")
+    assert code == 0
+    assert "✓ b.yaml:2: GRPCRoute shop/a\n- b.yaml:2: GRPCRoute shop/a: hostnames are for Envoy only\n" in out
+
+
 def test_empty_strings_of_a_rendered_template_are_absent_fields(
     steerway: Run, write: Callable[[str, str], None]
 ) -> None:

@@ -1,0 +1,170 @@
+"""What is to be reported of each object in files, with how much it matters.
+
+It judges what the manifests as a whole would serve; a document that is broken by itself is reported by the loader.
+"""
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from steerway.catalog.catalog import Catalog
+from steerway.catalog.condition import ACCEPTED, LIMITED, PROGRAMMED, Judgement
+from steerway.catalog.evidence import Evidence
+from steerway.catalog.model import Port, ServiceId
+from steerway.catalog.selection import Selection
+from steerway.catalog.verdict import Verdicts
+from steerway.errors import TranslateError
+from steerway.sources.files import LoadResult
+from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, ObjectKey, Service, XdsResource
+from steerway.translate import raw
+
+
+class Level(enum.Enum):
+    """How much a finding matters, the worst first."""
+
+    ERROR = "error"
+    """The object, or a part of it, is not served, or is a mistake."""
+    WARNING = "warning"
+    """The object is served, and calls fail all the same."""
+    NOTE = "note"
+    """A consequence that may be intended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`about` is the key of the object as text. `unused`: no part of the object is served."""
+
+    level: Level
+    about: str
+    reason: str
+    cure: str = ""
+    unused: bool = False
+
+
+def findings(result: LoadResult, selection: Selection) -> Mapping[str, tuple[Finding, ...]]:
+    """All findings by the object that they are about, the worst first."""
+    by_object: dict[str, list[Finding]] = {}
+    for finding in dict.fromkeys(_Review(result, selection).all()):
+        by_object.setdefault(finding.about, []).append(finding)
+    order = list(Level)
+    return {
+        about: tuple(sorted(group, key=lambda finding: order.index(finding.level)))
+        for about, group in by_object.items()
+    }
+
+
+class _Review:
+    def __init__(self, result: LoadResult, selection: Selection) -> None:
+        self._result = result
+        self._objects = {obj.key: obj for obj in result.objects}
+        self._subjects = {entry.subject for entry in result.documents}
+        self._catalog = Catalog(selection)
+        self._catalog.update(self._objects.get, self._objects)
+
+    def all(self) -> Iterator[Finding]:
+        for problem in self._catalog.problems():
+            yield Finding(Level.ERROR, problem.where, problem.reason, problem.cure)
+        for obj in self._result.objects:
+            if isinstance(obj, Service):
+                yield from self._service(obj)
+            elif isinstance(obj, EndpointSlice):
+                yield from self._slice(obj)
+            elif isinstance(obj, XdsResource):
+                yield from self._resource(obj)
+        yield from self._attached()
+        yield from self._unread()
+
+    def _service(self, fact: Service) -> Iterator[Finding]:
+        """Why it is not served, or has no endpoints."""
+        about, id = str(fact.key), ServiceId(fact.metadata.namespace, fact.metadata.name)
+        if reason := self._catalog.left_out(id):
+            yield Finding(Level.NOTE, about, f"it {reason}", unused=True)
+            return
+        service = self._catalog.service(id)
+        if service is None or service.external_name:
+            return
+        known = self._catalog.told(self._objects.get, id)
+        for port in service.ports:
+            if port.has_healthy:
+                continue
+            reason = "; ".join(known.missing.get(port.number, ()))
+            if known.slices:
+                # Calls fail, unless routes send them elsewhere.
+                routed = port.routing.producer is not None or bool(port.routing.consumers)
+                level = Level.NOTE if routed else Level.WARNING
+                yield Finding(level, about, f"port {_name(port)} has no endpoints: {reason}")
+            else:
+                # In a cluster the controller of EndpointSlices adds them.
+                yield Finding(Level.NOTE, about, f"it has no endpoints in these files: {reason}")
+
+    def _slice(self, slice_: EndpointSlice) -> Iterator[Finding]:
+        """Why it belongs to no Service. A broken Service is reported as such, and its slices are not."""
+        about, owner = str(slice_.key), (slice_.metadata.labels or {}).get(SERVICE_NAME_LABEL)
+        if not owner:
+            reason = f"no label {SERVICE_NAME_LABEL} states which Service it belongs to"
+            cure = f"add the label {SERVICE_NAME_LABEL} with the name of the Service"
+            yield Finding(Level.ERROR, about, reason, cure)
+            return
+        id = ServiceId(slice_.metadata.namespace, owner)
+        if ObjectKey("Service", *id) not in self._subjects:
+            cure = f"add that Service, or correct the label {SERVICE_NAME_LABEL}"
+            yield Finding(Level.ERROR, about, f"its Service {id} is not in these files", cure)
+        elif reason := self._catalog.left_out(id):
+            yield Finding(Level.NOTE, about, f"its Service {id} {reason}", unused=True)
+
+    def _resource(self, resource: XdsResource) -> Iterator[Finding]:
+        """Why it is no message of its type."""
+        try:
+            raw.parse(resource.type_url, resource.body, resource.ttl)
+        except TranslateError as error:
+            cure = "see the type's reference in Envoy's API documentation"
+            yield Finding(Level.ERROR, str(resource.key), str(error), cure)
+
+    def _attached(self) -> Iterator[Finding]:
+        """Routes and policies that are not used, or not all of them."""
+
+        def absent(key: ObjectKey) -> str:
+            return "is broken" if key in self._subjects else "is not in these files"
+
+        get, service = self._objects.get, self._catalog.service
+        outside = partial(self._catalog.outside, get)
+        verdicts = Verdicts(Evidence(get, self._catalog.attachments, service, service, absent, outside))
+        verdicts.judge(len(self._objects))
+        refused = verdicts.problems()
+        for problem in refused:
+            yield Finding(Level.ERROR, problem.where, problem.reason, problem.cure)
+        for key, judgement in verdicts.judgements.items():
+            yield from _judged(str(key), judgement)
+
+    def _unread(self) -> Iterator[Finding]:
+        """Objects of kinds that are not read, and that leave a Service without endpoints."""
+        for entry in self._result.documents:
+            if not entry.remark or entry.subject is None:
+                continue
+            id = ServiceId(entry.subject.namespace, entry.subject.name)
+            service = self._catalog.service(id)
+            if service is not None and not any(port.has_healthy for port in service.ports):
+                reason = f"{entry.kind} are not read in files, and Service {id} has no endpoints"
+                yield Finding(Level.WARNING, str(entry.subject), reason, entry.remark)
+
+
+def _judged(about: str, judgement: Judgement) -> Iterator[Finding]:
+    unused = not judgement.verdicts
+    for ignored in judgement.ignored:
+        if not ignored.cure:  # else it is an error
+            yield Finding(Level.NOTE, about, ignored.message, unused=unused)
+    if unused and not judgement.ignored:
+        yield Finding(Level.NOTE, about, "it is attached to nothing", unused=True)
+    if judgement.refusals:
+        return  # the consequences of an error need no words of their own
+    for verdict in judgement.verdicts:
+        for condition in verdict.conditions:
+            if condition.type == PROGRAMMED and not condition.holds and verdict.holds(ACCEPTED):
+                yield Finding(Level.WARNING, about, condition.message, condition.cure)
+            elif condition.type == LIMITED and condition.holds:
+                yield Finding(Level.NOTE, about, condition.message)
+
+
+def _name(port: Port) -> str:
+    return f"{port.number} ({port.name})" if port.name else str(port.number)
