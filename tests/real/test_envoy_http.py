@@ -102,6 +102,9 @@ def test_requests_go_by_path_method_query_and_headers(mesh: EnvoyMesh) -> None:
         assert (_backend(answer), answer.status_code) == (expected, 200 if expected else 404), asked
     assert _backend(http.post("/m")) == "web"
     assert _backend(http.get("/h/a", headers={"x-tier": "gold"})) == "web"
+    # A host with a final dot, as absolute names have it, is the host without.
+    for host in ("web.shop.", "web.shop.:80", "web.shop.svc.cluster.local.:80"):
+        assert _backend(mesh.http(host).get("/exact")) == "other", host
 
 
 @pytest.mark.usefixtures("web")

@@ -32,6 +32,9 @@ def test_all_names_of_a_service_reach_it(
     answers = {target: client.dial(target).call()[0] for target in expected}
     assert {target: answer.backend for target, answer in answers.items()} == expected, answers
     assert len(answers) == 20
+    # A final dot, as absolute names have it; the resource keeps the name that was asked for.
+    for target in ("xds:///backend.shop.svc.cluster.local.:50051", "xds:///backend.:grpc"):
+        assert client.dial(target).call()[0].backend == grpc_port, target
 
 
 def test_the_pods_of_a_headless_service_have_names_of_their_own(

@@ -1,8 +1,8 @@
 """Client targets and resource names: which port of which service a name means.
 
 A target is what stands behind `xds:///`: a service name as in Kubernetes DNS, at any length, with an optional port
-number or port name. A resource name is the canonical form of it, which routes, clusters and assignments carry:
-`[POD.]SERVICE.NAMESPACE.svc.DOMAIN:NUMBER`.
+number or port name; a dot at the end of the host makes no difference (RFC 1034, 3.1). A resource name is the canonical
+form of it, which routes, clusters and assignments carry: `[POD.]SERVICE.NAMESPACE.svc.DOMAIN:NUMBER`.
 
 Parsing needs no catalog, so that the name of a service which does not exist yet can be waited for.
 """
@@ -18,7 +18,7 @@ _WORD = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?")
 """Wider than a DNS label, because the short mapping format takes such names."""
 _MAX_PORT = 65_535
 _NUMBER = re.compile(r"[1-9][0-9]{0,4}")
-_MAX_NAME = 253 + 1 + 15  # a DNS name, a colon, and a port name (RFC 6335)
+_MAX_NAME = 253 + 1 + 1 + 15  # a DNS name, its final dot, a colon, and a port name (RFC 6335)
 _GRPC_PROTOCOLS = ("grpc", "kubernetes.io/h2c")
 
 
@@ -45,7 +45,7 @@ def parse_target(name: str, namespace: str, domain: str) -> Target:
     host, colon, port = name.partition(":")
     if colon and not port:
         raise TranslateError(f"no port after the colon in {name!r}")
-    labels = _without_domain(host.split("."), domain)
+    labels = _without_domain(host.removesuffix(".").split("."), domain)
     for label in labels:
         if not _WORD.fullmatch(label):
             fault = f"{label!r} in {name!r} is no DNS label" if label else f"{name!r} has an empty label"
@@ -64,7 +64,7 @@ def parse_target(name: str, namespace: str, domain: str) -> Target:
 
 def needs_namespace(name: str) -> bool:
     """Whether the target means different services to clients in different namespaces."""
-    return "." not in name.partition(":")[0]
+    return "." not in name.partition(":")[0].removesuffix(".")
 
 
 def parse_canonical(name: str, domain: str) -> Target:

@@ -175,5 +175,6 @@ def test_a_listener_has_all_filters_and_the_routes_of_its_name(
     ]
     assert manager.rds.route_config_name == "steerway.sidecar"
     assert manager.HasField("stream_idle_timeout")
+    assert manager.strip_trailing_host_dot
     assert manager.use_remote_address.value is edge
     assert manager.HasField("http2_protocol_options") is not edge

@@ -32,11 +32,12 @@ BACKEND = ServiceId("shop", "backend")
     ],
 )
 @pytest.mark.parametrize("port", ["", "50051", "grpc"])
+@pytest.mark.parametrize("dot", ["", "."])
 def test_a_target_is_a_dns_name_of_any_length_with_an_optional_port(
-    name: str, service: ServiceId, pod: str, port: str
+    name: str, service: ServiceId, pod: str, port: str, dot: str
 ) -> None:
-    """A client in namespace `shop` of a cluster `cluster.local` asks."""
-    target = f"{name}:{port}" if port else name
+    """A client in namespace `shop` of a cluster `cluster.local` asks; a final dot makes no difference."""
+    target = f"{name}{dot}:{port}" if port else f"{name}{dot}"
     assert names.parse_target(target, "shop", "cluster.local") == Target(service, port, pod)
 
 
@@ -55,12 +56,13 @@ def test_the_cluster_domain_is_a_setting() -> None:
         (":50051", "':50051' has an empty label"),
         ("backend:", "no port after the colon in 'backend:'"),
         ("backend..shop", "'backend..shop' has an empty label"),
-        ("backend.shop.", "'backend.shop.' has an empty label"),
+        (".", "'.' has an empty label"),
+        ("backend.shop..", "'backend.shop..' has an empty label"),
         ("-backend.shop", "'-backend' in '-backend.shop' is no DNS label"),
         ("back/end", "'back/end' in 'back/end' is no DNS label"),
         ("b\u00e4ckend", "is no DNS label"),
         ("x" * 64, "is no DNS label"),
-        ("x" * 300, "the name is longer than 269 characters"),
+        ("x" * 300, "the name is longer than 270 characters"),
         ("a.b.c.d", "expected SERVICE, SERVICE.NAMESPACE or that with .svc.cluster.local"),
         ("a.b.c.d.svc.cluster.local", "is no name of a service"),
         ("xdstp://mesh/envoy.config.listener.v3.Listener/backend", "xdstp names are not served yet"),
@@ -75,7 +77,14 @@ def test_a_target_that_means_nothing_has_a_reason(target: str, reason: str) -> N
 
 @pytest.mark.parametrize(
     ("target", "needed"),
-    [("backend", True), ("backend:50051", True), ("backend.shop", False), ("backend.shop:grpc", False)],
+    [
+        ("backend", True),
+        ("backend:50051", True),
+        ("backend.:50051", True),
+        ("backend.shop", False),
+        ("backend.shop:grpc", False),
+        ("backend.shop.:grpc", False),
+    ],
 )
 def test_only_a_short_name_depends_on_the_namespace_of_the_client(target: str, needed: bool) -> None:
     """Everything else is published once for all namespaces."""

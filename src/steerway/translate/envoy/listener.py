@@ -37,6 +37,8 @@ def build(name: str, address: str, edge: bool) -> bytes:
         local_reply_config=hcm_pb2.LocalReplyConfig(mappers=_replies()),
         # Who sent it is then the peer, and not what X-Forwarded-For says.
         use_remote_address=wrappers_pb2.BoolValue(value=edge),
+        # `backend.shop.` is `backend.shop`, with a port behind it as well: a host without it finds its virtual host.
+        strip_trailing_host_dot=True,
         normalize_path=wrappers_pb2.BoolValue(value=edge),
     )
     if not edge:
