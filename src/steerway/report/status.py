@@ -142,13 +142,16 @@ class StatusWriter:
 
     async def _write(self, subject: Subject) -> str:
         key = subject.key
-        where = f"{_RESOURCES[key.kind].path(key.namespace)}/{key.name}"
-        try:
-            body = await self._client.get(where, {})
-        except RequestError as error:
-            if error.failure.status == 404:
-                return "object_gone"
-            raise
+        places = [f"{each.path(key.namespace)}/{key.name}" for each in _RESOURCES[key.kind].versions]
+        for where in places:
+            try:
+                body = await self._client.get(where, {})
+                break
+            except RequestError as error:
+                if error.failure.status != 404:
+                    raise
+        else:
+            return "object_gone"
         manifest: Manifest = json.loads(body)
         if not _is_of(subject, manifest, body):
             return "superseded"

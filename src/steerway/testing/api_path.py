@@ -13,7 +13,9 @@ COLLECTIONS = {
     "/apis/coordination.k8s.io/v1/leases": ("coordination.k8s.io/v1", "Lease"),
     f"/apis/{_GATEWAY}/v1/grpcroutes": (f"{_GATEWAY}/v1", "GRPCRoute"),
     f"/apis/{_GATEWAY}/v1/httproutes": (f"{_GATEWAY}/v1", "HTTPRoute"),
+    f"/apis/{_GATEWAY}/v1beta1/httproutes": (f"{_GATEWAY}/v1beta1", "HTTPRoute"),
     f"/apis/{_GATEWAY}/v1beta1/referencegrants": (f"{_GATEWAY}/v1beta1", "ReferenceGrant"),
+    f"/apis/{_GATEWAY}/v1/referencegrants": (f"{_GATEWAY}/v1", "ReferenceGrant"),
     f"/apis/{_GATEWAY}/v1/backendtlspolicies": (f"{_GATEWAY}/v1", "BackendTLSPolicy"),
     "/apis/steerway.io/v1alpha1/trafficpolicies": ("steerway.io/v1alpha1", "TrafficPolicy"),
 }

@@ -91,7 +91,8 @@ class FakeApiServer:
         self.issuer: FakeTokenIssuer | None = None
         """Whose tokens it reviews, and whose keys it shows; None: that of nobody (404)."""
         self.missing: set[str] = set()
-        """Kinds that are not installed, as in paths (`grpcroutes`): 404. May be changed at any time."""
+        """Kinds that are not installed, as in paths (`grpcroutes`), or one version of them, by its collection
+        (`/apis/GROUP/v1/httproutes`): 404. May be changed at any time."""
         self.port = 0
         self._tls = tls
         self._runner: web.AppRunner | None = None
@@ -299,7 +300,9 @@ class FakeApiServer:
                     return _refuse(406, "NotAcceptable")
                 return web.Response(body=document, content_type=kind)
         place = parse(request.path)
-        if place.collection not in COLLECTIONS or place.plural in self.missing:
+        if place.collection not in COLLECTIONS or not self.missing.isdisjoint(
+            (place.plural, place.collection)
+        ):
             return _refuse(404, "NotFound")
         (api_version, kind), namespace = COLLECTIONS[place.collection], place.namespace
         if place.name or request.method != "GET":

@@ -95,6 +95,23 @@ async def test_another_version_is_left_to_the_next_verdict(
     assert server.count("patch") == 1
 
 
+async def test_it_is_written_in_the_version_that_the_api_server_serves(
+    server: FakeApiServer, writer: StatusWriter
+) -> None:
+    """One that serves HTTPRoute as v1beta1 alone."""
+    group = "gateway.networking.k8s.io"
+    spec = {"parentRefs": [{"group": "", "kind": "Service", "name": "backend"}]}
+    metadata = {"name": "r", "namespace": "default"}
+    server.missing.add(f"/apis/{group}/v1/httproutes")
+    server.put({"apiVersion": f"{group}/v1beta1", "kind": "HTTPRoute", "metadata": metadata, "spec": spec})
+    text = "kind: HTTPRoute\nmetadata: {name: r}\nspec: {parentRefs: [{group: '', kind: Service, name: backend}]}\n"
+    key = ObjectKey("HTTPRoute", "default", "r")
+    judged = replace(Judged(text).judgement("HTTPRoute", "r"), key=key, generation=1)
+    assert await writer.write(judged) == 0
+    (stored,) = server.objects("HTTPRoute")
+    assert [entry["controllerName"] for entry in stored["status"]["parents"]] == [CONTROLLER]
+
+
 async def test_a_conflict_is_tried_again(server: FakeApiServer, writer: StatusWriter) -> None:
     """At once, with what stands there now; who always loses waits."""
     server.fail(409, verb="patch", times=2)

@@ -35,6 +35,7 @@ _TYPES: dict[tuple[str, str], type[Judged]] = {
     ("v1", "Service"): Service,
     ("discovery.k8s.io/v1", "EndpointSlice"): EndpointSlice,
     (f"{GROUP}/v1", "GRPCRoute"): GRPCRoute,
+    (f"{GROUP}/v1beta1", "HTTPRoute"): HTTPRoute,  # the same schema; the last version is the one to write
     (f"{GROUP}/v1", "HTTPRoute"): HTTPRoute,
     (f"{GROUP}/v1beta1", "ReferenceGrant"): ReferenceGrant,
     (f"{GROUP}/v1", "ReferenceGrant"): ReferenceGrant,

@@ -64,6 +64,8 @@ class Informer:
         """`cluster` is the name of a remote cluster in metrics and logs; "" for the local one."""
         self.settled = asyncio.Event()
         self._resource = resource
+        self._versions = resource.versions
+        self._refused_versions: set[str] = set()
         self._path = resource.path(namespace)
         self._client = client
         self._apply = apply
@@ -131,7 +133,7 @@ class Informer:
             self._failed("list", failure)
             return
         self._contact()
-        self._absence_told = False
+        self._answered()
         if (delta := self._watcher.on_page(page)) is not None:
             telemetry.INFORMER_RELISTS.labels(self._label, self._watcher.list_reason).inc()
             self._write(delta)
@@ -157,6 +159,7 @@ class Informer:
             async with self._client.stream(self._path, query, request.timeout_seconds) as lines:
                 opened = time.monotonic()
                 self._contact()
+                self._answered()
                 async for line in lines:
                     self._on_line(line)
                     if not self._watcher.watching:
@@ -235,6 +238,8 @@ class Informer:
         if failure.status != 404 or not self._resource.custom:
             return False
         self._contact()
+        if self._next_version():
+            return True  # the same request, to another path
         if not self._absence_told:
             self._absence_told = True
             self._log.info("kind_not_installed", api_version=self._resource.api_version)
@@ -242,6 +247,21 @@ class Informer:
             self._write(gone)
         self.settled.set()
         return True
+
+    def _answered(self) -> None:
+        """The API server knows the kind, in this version."""
+        self._absence_told = False
+        self._refused_versions.clear()
+
+    def _next_version(self) -> bool:
+        """Turn to a version that was not refused since the last answer; False when none is left."""
+        self._refused_versions.add(self._resource.api_version)
+        left = [other for other in self._versions if other.api_version not in self._refused_versions]
+        if not left:
+            self._refused_versions.clear()
+        self._resource = left[0] if left else self._versions[0]
+        self._path = self._resource.path(self._namespace)
+        return bool(left)
 
     def _failed(self, verb: str, failure: Failure) -> None:
         if failure.expired:  # part of the protocol; a relist follows

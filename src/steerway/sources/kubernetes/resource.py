@@ -1,6 +1,6 @@
 """The kinds that are followed: where the API server has them, and what is lost without them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from steerway.sources.gateway import GROUP
 from steerway.sources.traffic_policy import POLICY_GROUP, POLICY_VERSION
@@ -10,7 +10,8 @@ from steerway.sources.traffic_policy import POLICY_GROUP, POLICY_VERSION
 class Resource:
     """A kind and where the API server has it: `group_path` is `/api/v1` or `/apis/GROUP/VERSION`. `loss`: what is not
     known without it; "" when nothing can be served without it. `opt_out`: how to say that it is not wanted. `custom`:
-    whether a CustomResourceDefinition brings it, so that an API server may not know it and nothing is amiss."""
+    whether a CustomResourceDefinition brings it, so that an API server may not know it and nothing is amiss. `others`:
+    further versions of the same schema, for API servers that do not serve this one."""
 
     kind: str
     plural: str
@@ -18,6 +19,13 @@ class Resource:
     loss: str = ""
     opt_out: str = ""
     custom: bool = False
+    others: tuple[str, ...] = ()
+
+    @property
+    def versions(self) -> "tuple[Resource, ...]":
+        """The same kind in each of its versions, the preferred one first."""
+        base = self.group_path.rpartition("/")[0]
+        return (self, *(replace(self, group_path=f"{base}/{version}", others=()) for version in self.others))
 
     @property
     def api_version(self) -> str:
@@ -54,26 +62,25 @@ NODES = Resource(
 )
 
 
-def _custom(kind: str, plural: str, group: str, version: str, loss: str) -> Resource:
-    return Resource(
-        kind, plural, f"/apis/{group}/{version}", loss, "kubernetes.policies to false", custom=True
-    )
+def _custom(kind: str, plural: str, group: str, versions: tuple[str, ...], loss: str) -> Resource:
+    path, opt_out = f"/apis/{group}/{versions[0]}", "kubernetes.policies to false"
+    return Resource(kind, plural, path, loss, opt_out, custom=True, others=versions[1:])
 
 
 _ROUTES = "the routes of the Gateway API"
-GRPC_ROUTES = _custom("GRPCRoute", "grpcroutes", GROUP, "v1", _ROUTES)
-HTTP_ROUTES = _custom("HTTPRoute", "httproutes", GROUP, "v1", _ROUTES)
-# The version that every installation serves.
+GRPC_ROUTES = _custom("GRPCRoute", "grpcroutes", GROUP, ("v1",), _ROUTES)
+HTTP_ROUTES = _custom("HTTPRoute", "httproutes", GROUP, ("v1", "v1beta1"), _ROUTES)
+# First the version that installations serve until now.
 REFERENCE_GRANTS = _custom(
     "ReferenceGrant",
     "referencegrants",
     GROUP,
-    "v1beta1",
+    ("v1beta1", "v1"),
     "which Services routes of other namespaces may refer to",
 )
 BACKEND_TLS_POLICIES = _custom(
-    "BackendTLSPolicy", "backendtlspolicies", GROUP, "v1", "the TLS policies of backends"
+    "BackendTLSPolicy", "backendtlspolicies", GROUP, ("v1",), "the TLS policies of backends"
 )
 TRAFFIC_POLICIES = _custom(
-    "TrafficPolicy", "trafficpolicies", POLICY_GROUP, POLICY_VERSION, "the traffic policies"
+    "TrafficPolicy", "trafficpolicies", POLICY_GROUP, (POLICY_VERSION,), "the traffic policies"
 )

@@ -149,6 +149,19 @@ def test_an_object_without_a_name_has_no_subject() -> None:
     assert "field name is missing" in entry.problem.reason
 
 
+def test_a_route_of_v1beta1_is_one_of_v1() -> None:
+    """HTTPRoute has the same schema in both versions; also in a typed list."""
+    head = "apiVersion: gateway.networking.k8s.io/%s\nkind: HTTPRoute"
+    spec = "spec: {parentRefs: [{group: '', kind: Service, name: a}], rules: [{backendRefs: [{name: a, port: 80}]}]}"
+    old, new = (
+        read(f"{head % version}\nmetadata: {{name: r}}\n{spec}\n")[0] for version in ("v1beta1", "v1")
+    )
+    assert old.ok
+    assert old.objects == new.objects
+    (listed,) = read(f"{head % 'v1beta1'}List\nitems:\n- {{metadata: {{name: r}}, {spec}}}\n")
+    assert listed.objects == new.objects
+
+
 def test_near_misses_are_broken_not_ignored() -> None:
     """What was surely meant to be served must not vanish without a word."""
     texts = {
@@ -157,6 +170,9 @@ def test_near_misses_are_broken_not_ignored() -> None:
         "apiVersion: v2\nkind: Service": "write apiVersion: v1",
         "apiVersion: steerway.io/v1\nkind: TrafficPolicy": "write apiVersion: steerway.io/v1alpha1",
         "apiVersion: gateway.networking.k8s.io/v1alpha2\nkind: GRPCRoute": (
+            "write apiVersion: gateway.networking.k8s.io/v1"
+        ),
+        "apiVersion: gateway.networking.k8s.io/v1alpha2\nkind: HTTPRoute": (
             "write apiVersion: gateway.networking.k8s.io/v1"
         ),
         "apiVersion: gateway.networking.k8s.io/v1alpha2\nkind: ReferenceGrant": (

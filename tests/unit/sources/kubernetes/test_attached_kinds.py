@@ -113,6 +113,41 @@ async def test_a_kind_that_is_not_installed_is_no_problem_and_found_later(
     await server.until(lambda: server.open_watches == 7)
 
 
+@pytest.mark.parametrize(
+    ("plural", "kind", "first", "second"),
+    [("httproutes", "HTTPRoute", "v1", "v1beta1"), ("referencegrants", "ReferenceGrant", "v1beta1", "v1")],
+)
+async def test_the_version_that_the_api_server_serves_is_followed(
+    server: FakeApiServer, run: Run, plural: str, kind: str, first: str, second: str
+) -> None:
+    """From the start, and when another one takes its place; nothing goes meanwhile."""
+    versions = {version: f"/apis/{GATEWAY}/{version}/{plural}" for version in (first, second)}
+    key = ObjectKey(kind, "shop", "r")
+    server.missing.add(versions[first])
+    server.put(*manifests())
+    running = run(policies=True)
+    await running.until(lambda: running.store.synced)
+    assert len(by_key(running)) == 5
+    await server.until(lambda: server.open_watches == 7)
+    asked = [request.path for request in server.requests if request.path in versions.values()]
+    assert asked == [versions[first], versions[second], versions[second]], "list, list, watch"
+    heard, before = len(running.heard), len(server.requests)
+    server.missing = {versions[second]}
+    server.drop_watches()
+    await server.until(
+        lambda: (
+            server.open_watches == 7
+            and any(
+                (request.path, request.verb) == (versions[first], "watch")
+                for request in server.requests[before:]
+            )
+        )
+    )
+    assert key in by_key(running)
+    assert not any(key in keys for keys in running.heard[heard:])
+    await running.problem()
+
+
 async def test_objects_of_a_kind_that_is_removed_go(server: FakeApiServer, run: Run) -> None:
     """Also when the watch broke before it could tell of their deletion."""
     server.put(*manifests())
