@@ -47,25 +47,25 @@ class Looker:
 
     def look(self) -> Look | None:
         """The next look, or None when nothing changed. Blocks while files are being written."""
-        started = scanned = time.monotonic()
-        found = scan(self._paths)
+        started = taken_at = time.monotonic()
+        current = scan(self._paths)
         self.scan_seconds = time.monotonic() - started
-        if found == self._last.scan and not self._last.unreadable:
+        if current == self._last.scan and not self._last.unreadable:
             return None
         attempt = _Attempt(self._last, self._namespace)
         while True:
-            attempt.read(found)
-            time.sleep(_unsettled_seconds(found))
-            before, scanned = scanned, time.monotonic()
+            attempt.read(current)
+            time.sleep(_unsettled_seconds(current))
+            before, taken_at = taken_at, time.monotonic()
             again = scan(self._paths)
-            if again == found and not found.torn:
-                self._last = attempt.all_of(found)
+            if again == current and not current.torn:
+                self._last = attempt.all_of(current)
                 return self._last
-            attempt.note_unsettled(found, again, before)
+            attempt.note_unsettled(current, again, before)
             if time.monotonic() - started > SETTLE_MAX_SECONDS:
                 self._last = attempt.whole_parts_of(again)
                 return self._last
-            found = again
+            current = again
 
 
 class _Attempt:
@@ -80,35 +80,35 @@ class _Attempt:
         self._plain: dict[Path, FoundFile] = {}  # as last read, by path
         self._unsettled: dict[Path, float] = {}  # plain files, with the time since when
 
-    def read(self, found: Scan) -> None:
+    def read(self, current: Scan) -> None:
         """Read what is not known yet. All bytes first: a payload may vanish at any time, and parsing takes long."""
-        wanted = [file for file in found.files if file not in self._contents or file in self._unreadable]
+        wanted = [file for file in current.files if file not in self._contents or file in self._unreadable]
         raw = {file: _bytes(file) for file in wanted}
         for file, content in raw.items():
             self._contents[file] = self._entries(file, content)
         self._unreadable -= raw.keys()
         self._unreadable |= {file for file, content in raw.items() if isinstance(content, OSError)}
         vanished = {file for file, content in raw.items() if isinstance(content, FileNotFoundError)}
-        torn = {*found.torn, *(file.payload.parent for file in vanished if file.payload is not None)}
+        torn = {*current.torn, *(file.payload.parent for file in vanished if file.payload is not None)}
         self._payloads.update(
-            (mount, files) for mount, files in _payloads(found.files).items() if mount not in torn
+            (mount, files) for mount, files in _payloads(current.files).items() if mount not in torn
         )
         self._plain = {
-            file.path: file for file in found.files if file.payload is None and file not in vanished
+            file.path: file for file in current.files if file.payload is None and file not in vanished
         }
 
-    def note_unsettled(self, found: Scan, again: Scan, since: float) -> None:
-        """Note which plain files of `again` are not at rest. `since`: when `found` was taken."""
-        before = {file.path: file for file in found.files}
+    def note_unsettled(self, current: Scan, again: Scan, since: float) -> None:
+        """Note which plain files of `again` are not at rest. `since`: when `current` was taken."""
+        before = {file.path: file for file in current.files}
         self._unsettled = {
             file.path: self._unsettled.get(file.path, since)
             for file in again.files
             if file.payload is None and (before.get(file.path) != file or _young_seconds(file))
         }
 
-    def all_of(self, found: Scan) -> Look:
+    def all_of(self, current: Scan) -> Look:
         """The look in which everything counts."""
-        return self._taken(found)
+        return self._taken(current)
 
     def whole_parts_of(self, again: Scan) -> Look:
         """The look made of whole parts; see the module's docstring."""
@@ -131,15 +131,18 @@ class _Attempt:
                     files[known] = None
         for mount in again.torn:
             files.update(dict.fromkeys(payloads[mount]))
+        # What went a moment ago may have been renamed, and its new name is not in the look yet.
+        present = {file.path for file in again.files}
+        files.update((last[path], None) for path in self._plain if path not in present and path in last)
         log.debug("files_not_at_rest", files=len(self._unsettled), torn=len(again.torn))
         return self._taken(replace(again, files=tuple(files), missing=(*again.missing, *lost), torn=()))
 
-    def _taken(self, found: Scan) -> Look:
-        contents = {file: self._contents[file] for file in found.files}
-        for file in found.files:
+    def _taken(self, current: Scan) -> Look:
+        contents = {file: self._contents[file] for file in current.files}
+        for file in current.files:
             if file not in self._last.contents:
                 _log_ignored(contents[file])
-        return Look(found, contents, frozenset(self._unreadable.intersection(found.files)))
+        return Look(current, contents, frozenset(self._unreadable.intersection(current.files)))
 
     def _entries(self, file: FoundFile, content: bytes | OSError) -> list[Entry]:
         if isinstance(content, OSError):
@@ -169,9 +172,9 @@ def _log_ignored(entries: Iterable[Entry]) -> None:
             log.debug("document_ignored", where=entry.where, kind=entry.kind, name=entry.name)
 
 
-def _unsettled_seconds(found: Scan) -> float:
+def _unsettled_seconds(current: Scan) -> float:
     """How long until the file that was written last counts as written; 0 when all do."""
-    return max(map(_young_seconds, found.files), default=0.0)
+    return max(map(_young_seconds, current.files), default=0.0)
 
 
 def _young_seconds(file: FoundFile) -> float:

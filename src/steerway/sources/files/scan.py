@@ -192,23 +192,22 @@ class _Found:
         payload, listed = real / whole[0], whole[1]
         if self._payloads.setdefault(real, payload) != payload:
             self.torn.add(real)
-        for each in listed:
-            if isinstance(each.status, OSError):
-                self.missing.append((directory / each.name, each.status.strerror or str(each.status)))
+        for name, status in listed:
+            if isinstance(status, OSError):
+                self.missing.append((directory / name, status.strerror or str(status)))
             else:
-                self._note(directory / each.name, root, payload / each.name, each.status, payload)
-        return frozenset(each.name.parts[0] for each in listed)
+                self._note(directory / name, root, payload / name, status, payload)
+        return frozenset(name.parts[0] for name, _ in listed)
 
     def _payload_of(self, directory: Path) -> Path | None:
         """The payload that a directory is or lies in: one with a name like `..2024_01_01` beside a `..data`."""
         if directory not in self._inside:
-            above = (directory, *directory.parents)
-            payload = (
-                each
-                for each in above
-                if each.name.startswith("..") and (each.parent / CONFIG_MAP_LINK).is_symlink()
+            payloads = (
+                above
+                for above in (directory, *directory.parents)
+                if above.name.startswith("..") and (above.parent / CONFIG_MAP_LINK).is_symlink()
             )
-            self._inside[directory] = next(payload, None)
+            self._inside[directory] = next(payloads, None)
         return self._inside[directory]
 
 

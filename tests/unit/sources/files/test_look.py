@@ -130,12 +130,13 @@ def test_without_a_look_before_it_is_a_missing_path(
 def test_only_the_file_that_never_rests_is_read_as_it_is(
     tmp_path: Path, moments: dict[str, list[Between]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that began to change a moment ago keeps its last version, and a new one is not in the look yet."""
-    busy, late, fresh = (tmp_path / f"{name}.yaml" for name in ("busy", "late", "new"))
+    """One that began to change a moment ago, or that is gone since, keeps its last version; a new one waits."""
+    busy, late, fresh, moved = (tmp_path / f"{name}.yaml" for name in ("busy", "late", "new", "old"))
     busy.write_text(service("busy", 1))
     late.write_text(service("late", 1))
+    moved.write_text(service("moved", 1))
     looker = Looker((tmp_path,), "own")
-    assert ports(looker.look()) == {"busy": 1, "late": 1}
+    assert ports(looker.look()) == {"busy": 1, "late": 1, "moved": 1}
     clock = iter((0.0, 0.0, 0.5, 0.5, 1.5, 1.5, 1.5, 1.5))
     monkeypatch.setattr(module, "SETTLE_MAX_SECONDS", 1.0)
     timed = SimpleNamespace(monotonic=lambda: next(clock), time_ns=time.time_ns, sleep=time.sleep)
@@ -145,6 +146,7 @@ def test_only_the_file_that_never_rests_is_read_as_it_is(
         busy.write_text(service("busy", 3) + "# longer\n")
         late.write_text("# half\n")
         fresh.write_text("# half\n")
+        moved.rename(tmp_path / "renamed.yaml")
 
     busy.write_text(service("busy", 2))
     moments["scan"] = [
@@ -152,4 +154,4 @@ def test_only_the_file_that_never_rests_is_read_as_it_is(
         lambda: busy.write_text(service("busy", 2) + "# once more\n"),
         begin,
     ]
-    assert ports(looker.look()) == {"busy": 2, "late": 1}
+    assert ports(looker.look()) == {"busy": 2, "late": 1, "moved": 1}
