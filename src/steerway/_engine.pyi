@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from typing import final
 
 __all__ = [
+    "Absence",
+    "Absences",
+    "Absent",
     "Call",
     "Census",
     "Change",
@@ -223,6 +226,54 @@ class Change:
     def event_to_acked(self) -> float | None: ...
 
 @final
+class Absent:
+    """A name that a client asks for and that there is nothing for."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def reason(self) -> str:
+        """For operators: the client may not know what is withheld from it."""
+    @property
+    def removed(self) -> bool:
+        """Whether the client held a resource of the name before, on this stream."""
+
+@final
+class Absence:
+    """An `Absent` name with its stream."""
+
+    @property
+    def stream(self) -> int: ...
+    @property
+    def node_id(self) -> str: ...
+    @property
+    def peer(self) -> str: ...
+    @property
+    def audience(self) -> str: ...
+    @property
+    def type_url(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def removed(self) -> bool: ...
+    @property
+    def count(self) -> int:
+        """How many names of the stream are absent in all."""
+
+@final
+class Absences:
+    """What clients ask for and there is nothing for."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Subscriptions to such names, summed over streams, by type_url."""
+    @property
+    def rows(self) -> list[Absence]:
+        """Some of them: 10 of a stream at the most, in the order of the streams' ids."""
+
+@final
 class Subscription:
     """State of one type on one stream. Ages in seconds; None: never."""
 
@@ -235,6 +286,12 @@ class Subscription:
     @property
     def waiting(self) -> list[str]:
         """Names with no answer from Python yet."""
+    @property
+    def absent(self) -> list[Absent]:
+        """Names that there is nothing for, sorted; 100 at the most."""
+    @property
+    def absent_count(self) -> int:
+        """How many these are in all."""
     @property
     def version_sent(self) -> str: ...
     @property
@@ -584,6 +641,10 @@ class Engine:
         """gRPC health. While never serving yet, no stream is answered."""
     def streams(self, *, resources: bool = False) -> list[Stream]:
         """Every stream that said who it is. `resources` fills `Subscription.resources`."""
+    def absences(self, *, after: int = 0, streams: int = 0) -> Absences:
+        """What clients ask for and there is nothing for; rows are those of `streams` streams with ids above `after`.
+        Costs a look at each name of each stream, where the store has absent entries of the type or the stream may not
+        see everything."""
     def loads(self) -> Loads: ...
     def entries(self) -> list[Entry]: ...
     def body(self, type_url: str, name: str, audience: str) -> bytes | None: ...

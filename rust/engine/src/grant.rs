@@ -59,9 +59,10 @@ impl Grant {
     }
 }
 
-/// Why a resource outside of the grant is absent. A client is not told that it exists.
+/// Why a resource outside of the grant is absent, for operators: the client is not told that it exists.
 pub(crate) fn withheld() -> &'static Arc<str> {
-    static REASON: LazyLock<Arc<str>> = LazyLock::new(|| "the client may not see it".into());
+    static REASON: LazyLock<Arc<str>> =
+        LazyLock::new(|| "authorization does not permit this client to see it".into());
     &REASON
 }
 

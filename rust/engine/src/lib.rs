@@ -13,6 +13,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+mod absence;
 mod answer;
 mod audience;
 mod demand;
@@ -39,6 +40,7 @@ mod watch;
 mod wire;
 mod xdstp;
 
+pub use absence::Absence;
 pub use demand::{Demand, DemandKey};
 pub use effects::{Effects, InterestChange, Nack, Received, RequestKind};
 pub use grant::Grant;
@@ -47,7 +49,7 @@ pub use load_report::{ClusterLoad, Loads, Locality, LocalityLoad, Reporter, firs
 pub use options::StreamOptions;
 pub use resource::Resource;
 pub use response::{Identifier, Response};
-pub use snapshot::{ResourceStatus, ResourceView, SubscriptionView};
+pub use snapshot::{AbsentView, MAX_ABSENT_SHOWN, ResourceStatus, ResourceView, SubscriptionView};
 pub use status::{Code, Status};
 pub use store::{Commit, CommitOutcome, EntryView, Key, Lookup, Put, Store};
 pub use stream::{Node, Protocol, Service, Stream};

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::absence::Absence;
 use crate::names::{Held, Tracked};
 use crate::resource::{version_of, version_text};
 use crate::watch::{View, Watch};
 use crate::xdstp::is_collection;
 use crate::{Lookup, Propagation, TypeId, wildcard_name};
+
+/// Names that a view shows as absent; it counts all of them.
+pub const MAX_ABSENT_SHOWN: usize = 100;
 
 /// State of one type on one stream, for operators. Ages count from the `now` of the snapshot; `None`: never.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +24,10 @@ pub struct SubscriptionView {
     pub names: Vec<Arc<str>>,
     /// Those of them (and "*") that nobody has answered yet, sorted.
     pub waiting: Vec<Arc<str>>,
+    /// Those of them that there is nothing for, sorted, [`MAX_ABSENT_SHOWN`] at the most.
+    pub absent: Vec<AbsentView>,
+    /// How many these are in all.
+    pub absent_count: usize,
     /// Version of the last response; "" when there was none.
     pub version_sent: String,
     /// Version of the last response that was ACKed; "" when there was none.
@@ -38,6 +46,24 @@ pub struct SubscriptionView {
     pub nack_age: Option<Duration>,
     /// Every name that was asked for or sent, sorted; only when they were asked for.
     pub resources: Vec<ResourceView>,
+}
+
+/// A name that was asked for and that there is nothing for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AbsentView {
+    /// The name.
+    pub name: Arc<str>,
+    /// Why, for operators.
+    pub reason: Arc<str>,
+    /// Whether the client held a resource of the name before, on this stream.
+    pub removed: bool,
+}
+
+impl From<Absence<'_>> for AbsentView {
+    fn from(absence: Absence<'_>) -> AbsentView {
+        let Absence { name, reason, removed, .. } = absence;
+        AbsentView { name: Arc::clone(name), reason: Arc::clone(reason), removed }
+    }
 }
 
 /// How far the client is with one resource.
@@ -142,6 +168,11 @@ impl SubscriptionView {
         if subscription.wildcard() && view.is_none_or(|view| !view.is_complete()) {
             waiting.insert(0, Arc::clone(wildcard_name()));
         }
+        let absences = view.into_iter().flat_map(|view| Absence::all(watch, view));
+        let mut absent: Vec<AbsentView> = absences.map(AbsentView::from).collect();
+        let absent_count = absent.len();
+        absent.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        absent.truncate(MAX_ABSENT_SHOWN);
         let exchange = &watch.exchange;
         let version =
             |of: Option<(u64, Duration)>| of.map_or(String::new(), |(version, _)| version_text(version));
@@ -152,6 +183,8 @@ impl SubscriptionView {
             wildcard: subscription.wildcard(),
             names,
             waiting,
+            absent,
+            absent_count,
             version_sent: version(exchange.sent()),
             version_acked: version(exchange.acked()),
             sent_age: age(exchange.sent()),

@@ -91,6 +91,8 @@ type Entries = SmallVec<[Entry; 1]>;
 pub struct Store {
     types: [HashMap<Arc<str>, Entries>; TypeId::COUNT],
     complete: [HashSet<Arc<str>>; TypeId::COUNT],
+    /// How many entries of each type are absent.
+    absent: [usize; TypeId::COUNT],
     /// One copy of each audience that ever had an entry: they are few, entries are many.
     audiences: HashSet<Arc<str>>,
 }
@@ -197,6 +199,11 @@ impl Store {
         counts
     }
 
+    /// How many entries of a type are absent.
+    pub fn absent(&self, type_id: TypeId) -> usize {
+        self.absent[type_id.index()]
+    }
+
     /// The serialised resource of exactly this entry; `None` when there is no entry or it is absent.
     pub fn body(&self, type_id: TypeId, name: &str, audience: &str) -> Option<Bytes> {
         let entries = self.types[type_id.index()].get(name)?;
@@ -207,10 +214,18 @@ impl Store {
     /// Returns what changed; `None` when the entry had this content already.
     fn set(&mut self, key: Key, content: Result<Arc<Resource>, Arc<str>>) -> Option<(TypeId, Arc<str>)> {
         let Key { type_id, name, audience } = key;
+        let absent = &mut self.absent[type_id.index()];
         let entries = self.types[type_id.index()].entry(Arc::clone(&name)).or_default();
-        match entries.iter_mut().find(|entry| entry.audience == audience) {
-            Some(entry) if same_content(&entry.content, &content) => return None,
-            Some(entry) => entry.content = content,
+        let present = entries.iter_mut().find(|entry| entry.audience == audience);
+        if present.as_ref().is_some_and(|entry| same_content(&entry.content, &content)) {
+            return None;
+        }
+        *absent += usize::from(content.is_err());
+        match present {
+            Some(entry) => {
+                *absent -= usize::from(entry.content.is_err());
+                entry.content = content;
+            }
             None => {
                 let audience = Arc::clone(self.audiences.get_or_insert_with(&audience, Arc::clone));
                 entries.push(Entry { audience, content });
@@ -226,7 +241,8 @@ impl Store {
         let Some(index) = entries.iter().position(|entry| entry.audience == key.audience) else {
             return false;
         };
-        entries.swap_remove(index);
+        let forgotten = entries.swap_remove(index);
+        self.absent[key.type_id.index()] -= usize::from(forgotten.content.is_err());
         if entries.is_empty() {
             names.remove(&key.name);
         }

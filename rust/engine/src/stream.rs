@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::absence::Absence;
 use crate::answer::Turn;
 use crate::effects::{Effects, InterestChange, Received, RequestKind};
 use crate::order::Peers;
@@ -246,12 +247,29 @@ impl Stream {
     pub fn snapshot(&self, store: &Store, now: Duration, resources: bool) -> Vec<SubscriptionView> {
         let watches = self.watches.iter().zip(TypeId::ALL);
         let asked_for = watches.filter_map(|(watch, type_id)| Some((watch.as_ref()?, type_id)));
+        let denied = Cell::new(0);
         let views = asked_for.map(|(watch, type_id)| {
-            let (grant, denied) = (&self.grant, &Cell::new(0));
-            let view = self.audience.as_deref();
-            let view = view.map(|audience| View { store, audience, grant, denied, type_id });
+            let view = self.view(store, type_id, &denied);
             SubscriptionView::new(watch, view, type_id, now, resources)
         });
         views.collect()
+    }
+
+    /// Visit each name that was asked for and that there is nothing for; none before the stream is classified. Returns
+    /// how many names were asked for.
+    pub fn absences(&self, store: &Store, mut visit: impl FnMut(Absence<'_>)) -> usize {
+        let denied = Cell::new(0);
+        for (watch, type_id) in self.watches.iter().zip(TypeId::ALL) {
+            if let (Some(watch), Some(view)) = (watch, self.view(store, type_id, &denied)) {
+                Absence::all(watch, view).for_each(&mut visit);
+            }
+        }
+        self.subscribed().iter().sum()
+    }
+
+    /// The store as operators see it through the stream: their looks at what is withheld are not counted.
+    fn view<'a>(&'a self, store: &'a Store, type_id: TypeId, denied: &'a Cell<u64>) -> Option<View<'a>> {
+        let audience = self.audience.as_deref()?;
+        Some(View { store, audience, grant: &self.grant, denied, type_id })
     }
 }

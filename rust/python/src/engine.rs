@@ -15,7 +15,7 @@ use crate::event;
 use crate::load::Loads;
 use crate::number::{Int, seconds};
 use crate::stats::{Census, Stats};
-use crate::view::{Entry, Stream};
+use crate::view::{Absences, Entry, Stream};
 
 /// A shard costs a thread and its file descriptors.
 const MAX_THREADS: u32 = 1024;
@@ -256,6 +256,12 @@ impl Engine {
     fn streams(&self, py: Python<'_>, resources: bool) -> PyResult<Vec<Stream>> {
         let views = py.detach(|| self.0.streams(resources));
         views.into_iter().map(|view| Stream::new(py, view)).collect()
+    }
+
+    #[pyo3(signature = (*, after = 0, streams = 0))]
+    fn absences(&self, py: Python<'_>, after: u64, streams: usize) -> PyResult<Absences> {
+        let looked = py.detach(|| self.0.absences(after, streams));
+        Absences::new(py, looked)
     }
 
     fn loads(&self, py: Python<'_>) -> Loads {

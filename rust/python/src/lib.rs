@@ -22,6 +22,6 @@ mod _engine {
         load::{DroppedLoad, Loads, LocalityLoad},
         name::{canonical_name, is_collection},
         stats::{Census, Stats},
-        view::{Change, Entry, Resource, Stream, Subscription},
+        view::{Absence, Absences, Absent, Change, Entry, Resource, Stream, Subscription},
     };
 }

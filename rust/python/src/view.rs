@@ -1,11 +1,12 @@
 //! Streams and entries as an operator sees them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use steerway_engine::{EntryView, Propagation, Protocol, ResourceView, SubscriptionView};
-use steerway_server::StreamView;
+use steerway_engine::{AbsentView, EntryView, Propagation, Protocol, ResourceView, SubscriptionView, TypeId};
+use steerway_server::{AbsenceRow, Absences as Looked, StreamView};
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
 pub(crate) struct Subscription {
@@ -13,6 +14,8 @@ pub(crate) struct Subscription {
     wildcard: bool,
     names: Vec<String>,
     waiting: Vec<String>,
+    absent: Vec<Py<Absent>>,
+    absent_count: usize,
     version_sent: String,
     version_acked: String,
     sent_age_seconds: Option<f64>,
@@ -22,6 +25,33 @@ pub(crate) struct Subscription {
     nack_message: String,
     nack_age_seconds: Option<f64>,
     resources: Vec<Py<Resource>>,
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Absent {
+    name: String,
+    reason: String,
+    removed: bool,
+}
+
+/// A name that a stream asks for and that there is nothing for.
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Absence {
+    stream: u64,
+    node_id: String,
+    peer: String,
+    audience: String,
+    type_url: &'static str,
+    name: String,
+    reason: String,
+    removed: bool,
+    count: usize,
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Absences {
+    counts: HashMap<&'static str, u64>,
+    rows: Vec<Py<Absence>>,
 }
 
 /// Seconds of each step of the last change that the client took.
@@ -85,12 +115,15 @@ fn seconds(age: Option<Duration>) -> Option<f64> {
 impl Subscription {
     fn new(py: Python<'_>, view: SubscriptionView) -> PyResult<Subscription> {
         let resources = view.resources.into_iter().map(|view| Py::new(py, Resource::from(view)));
+        let absent = view.absent.into_iter().map(|view| Py::new(py, Absent::from(view)));
         Ok(Subscription {
             resources: resources.collect::<PyResult<_>>()?,
             type_url: view.type_id.url(),
             wildcard: view.wildcard,
             names: view.names.iter().map(ToString::to_string).collect(),
             waiting: view.waiting.iter().map(ToString::to_string).collect(),
+            absent: absent.collect::<PyResult<_>>()?,
+            absent_count: view.absent_count,
             version_sent: view.version_sent,
             version_acked: view.version_acked,
             sent_age_seconds: seconds(view.sent_age),
@@ -100,6 +133,36 @@ impl Subscription {
             nack_message: view.nack_message,
             nack_age_seconds: seconds(view.nack_age),
         })
+    }
+}
+
+impl From<AbsentView> for Absent {
+    fn from(view: AbsentView) -> Absent {
+        Absent { name: view.name.to_string(), reason: view.reason.to_string(), removed: view.removed }
+    }
+}
+
+impl From<AbsenceRow> for Absence {
+    fn from(row: AbsenceRow) -> Absence {
+        Absence {
+            stream: row.stream,
+            node_id: row.node_id.to_string(),
+            peer: row.peer.to_string(),
+            audience: row.audience.to_string(),
+            type_url: row.type_id.url(),
+            name: row.absent.name.to_string(),
+            reason: row.absent.reason.to_string(),
+            removed: row.absent.removed,
+            count: row.count,
+        }
+    }
+}
+
+impl Absences {
+    pub(crate) fn new(py: Python<'_>, looked: Looked) -> PyResult<Absences> {
+        let counts = TypeId::ALL.into_iter().map(|type_id| (type_id.url(), looked.counts[type_id.index()]));
+        let rows = looked.rows.into_iter().map(|row| Py::new(py, Absence::from(row)));
+        Ok(Absences { counts: counts.collect(), rows: rows.collect::<PyResult<_>>()? })
     }
 }
 

@@ -19,7 +19,7 @@ use crate::shard::{Shard, StreamView};
 
 /// What its shard and its connection tell a stream, and what it tells them.
 pub(crate) struct Discovery {
-    id: u64,
+    pub(crate) id: u64,
     pub(crate) link: Rc<Link>,
     token: Cell<Token>,
     method: &'static str,

@@ -20,6 +20,7 @@
 //!   load reports (`load_stats`).
 #![forbid(unsafe_code)]
 
+mod absence;
 mod acceptor;
 mod age;
 mod authority;
@@ -60,6 +61,7 @@ mod sync;
 mod unary;
 mod wakes;
 
+pub use absence::{AbsenceRow, Absences};
 pub use call::{Call, Caller};
 pub use credentials::Credentials;
 pub use event::Event;

@@ -18,6 +18,7 @@ use tonic::Status;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
+use crate::absence::{Absences, Page};
 use crate::acceptor::{self, Order};
 use crate::credentials::Credentials;
 use crate::event::Event;
@@ -372,6 +373,20 @@ impl Server {
         let mut views: Vec<StreamView> = replies.iter().flatten().collect();
         views.sort_unstable_by_key(|view| view.id);
         views
+    }
+
+    /// What clients ask for and there is nothing for: how many names, and some of them, of `streams` streams after the
+    /// one of identity `after`.
+    pub fn absences(&self, after: u64, streams: usize) -> Absences {
+        let page = Page { after, streams };
+        let (reply, replies) = mpsc::channel();
+        self.with_shards(|shards| {
+            shards.iter().for_each(|shard| shard.send(Command::Absent(page, reply.clone())));
+        });
+        drop(reply);
+        let mut absences = replies.iter().fold(Absences::default(), Absences::join);
+        absences.cut(page);
+        absences
     }
 
     /// Read the store.

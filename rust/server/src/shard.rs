@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::service::Routes;
 
+use crate::absence::{self, Absences, Page};
 use crate::connection;
 use crate::deadlines::Deadlines;
 use crate::discovery::Discovery;
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     Fetch(Question, Reply<Result<Bytes, Status>>),
     /// Tell what the streams look like, with each resource or without.
     Inspect(bool, Reply<Vec<StreamView>>),
+    /// Tell which names are absent.
+    Absent(Page, Reply<Absences>),
     /// Tell what is held for clients.
     Count(Reply<Census>),
     /// Send the clients away within this time; the sender is dropped when all are gone.
@@ -187,6 +190,7 @@ impl Shard {
                 // Fails only when nobody waits for it any more.
                 let _ = reply.send(views);
             }
+            Command::Absent(page, reply) => drop(spawn_local(absence::look(Rc::clone(self), page, reply))),
             Command::Count(reply) => {
                 let _ = reply.send(Census {
                     tasks: self.tasks.get(),

@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 
 from steerway import _engine
 from steerway._engine import (
+    Absences,
     Call,
     Census,
     Closed,
@@ -31,6 +32,7 @@ from steerway.engine.reflection import descriptors
 from steerway.errors import EngineError
 
 __all__ = [
+    "Absences",
     "Call",
     "Census",
     "Closed",
@@ -200,6 +202,11 @@ class Engine:
     def streams(self, *, resources: bool = False) -> list[Stream]:
         """Every stream that said who it is, with `resources` also what came of each name."""
         return self._native.streams(resources=resources)
+
+    def absences(self, *, after: int = 0, streams: int = 0) -> Absences:
+        """What clients ask for and there is nothing for: the number of names, and rows of `streams` streams whose ids
+        come after `after`. Blocks while each stream that may have some is looked at."""
+        return self._native.absences(after=after, streams=streams)
 
     def reply(self, call: int, message: bytes) -> None:
         """Answer a call. One that is gone is ignored."""

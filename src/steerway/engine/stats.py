@@ -29,6 +29,12 @@ class StatsCollector(Collector):
             "type",
             _named(stats.subscriptions),
         )
+        yield _gauges(
+            "steerway_absent_subscriptions",
+            "Names subscribed now that there is nothing for, over all streams.",
+            "type",
+            _named(self._engine.absences().counts),
+        )
         yield _gauges("steerway_resources", "Resources in the store.", "type", _named(stats.resources))
         yield from _totals(stats)
         yield CounterMetricFamily("steerway_sent_bytes", "Bytes of all responses.", stats.bytes_sent)

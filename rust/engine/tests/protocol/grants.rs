@@ -47,6 +47,23 @@ fn a_grant_covers_names_and_wildcards_alike() {
     }
 }
 
+/// The client must not see the difference, operators must.
+#[test]
+fn what_is_withheld_is_absent_for_authorization() {
+    let mut world = World::default();
+    commit(&mut world, EDS, "1");
+    let stream = world.open(Sotw);
+    world.hear(stream, ask(EDS, &["a", "b", "never"])).unwrap();
+    world.grant(stream, AUDIENCE, Grant::of([""]));
+    world.pump(stream);
+    let denied = world.take_denied(stream);
+    let absent = world.view(stream, EDS).absent;
+    let rows: Vec<_> = absent.iter().map(|absent| (&*absent.name, &*absent.reason)).collect();
+    assert_eq!(rows, [("b", "authorization does not permit this client to see it")]);
+    assert_eq!((world.absent(stream, EDS), world.take_denied(stream)), (1, 0), "a look is no answer");
+    assert!(denied > 0);
+}
+
 #[test]
 fn what_is_withheld_changes_unseen() {
     for protocol in [Sotw, Delta] {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use steerway_engine::{Protocol, TypeId};
+use steerway_engine::{MAX_ABSENT_SHOWN, Protocol, TypeId};
 
-use crate::world::{Ask, CDS, EDS, LDS, World, absent, ask, put};
+use crate::world::{Ask, CDS, EDS, LDS, World, absent, ask, complete, put};
 
 const PROTOCOLS: [Protocol; 2] = [Protocol::Sotw, Protocol::Delta];
 
@@ -91,4 +91,63 @@ fn versions_and_ages_are_those_of_the_last_send() {
     let seen: Vec<_> = view.resources.iter().map(|found| (&*found.version, found.sent_age)).collect();
     let version = first.versions["a"].as_str();
     assert_eq!(seen, [(version, Some(Duration::from_secs(7))), ("", None)]);
+}
+
+/// `a:no such thing b:no such thing (removed)`, in the order of the view.
+fn absences(world: &World, stream: usize, type_id: TypeId) -> String {
+    let view = world.view(stream, type_id);
+    assert_eq!(view.absent_count, view.absent.len());
+    assert_eq!(view.absent_count, world.absent(stream, type_id));
+    let texts = view.absent.iter().map(|absent| {
+        let removed = if absent.removed { " (removed)" } else { "" };
+        format!("{}:{}{removed}", absent.name, absent.reason)
+    });
+    texts.collect::<Vec<_>>().join(" ")
+}
+
+/// What waits for its first answer is not absent; what comes into being is so no more; what goes is so again.
+#[test]
+fn absent_is_what_there_is_nothing_for() {
+    for protocol in PROTOCOLS {
+        for type_id in [LDS, EDS] {
+            let mut world =
+                World::serving([put(type_id, "b", "1"), absent(type_id, "d"), absent(type_id, "x")]);
+            let stream = world.open(protocol);
+            let names = ["a", "b", "d"];
+            world.say(stream, ask(type_id, &names));
+            assert_eq!(absences(&world, stream, type_id), "d:no such thing", "{protocol:?}");
+            world.change(stream, [absent(type_id, "a")]);
+            assert_eq!(absences(&world, stream, type_id), "a:no such thing d:no such thing");
+            world.change(stream, [put(type_id, "a", "1"), put(type_id, "d", "1")]);
+            assert_eq!(absences(&world, stream, type_id), "");
+            world.change(stream, [absent(type_id, "b")]);
+            assert_eq!(absences(&world, stream, type_id), "b:no such thing (removed)");
+            let goes = match protocol {
+                Protocol::Sotw => ask(type_id, &["a", "d"]),
+                Protocol::Delta => ask(type_id, &[]).leave(&["b"]),
+            };
+            world.say(stream, goes);
+            assert_eq!(absences(&world, stream, type_id), "", "what is not asked for is not missed");
+        }
+    }
+}
+
+#[test]
+fn a_wildcard_misses_nothing_but_the_names_beside_it() {
+    let mut world = World::serving([put(CDS, "a", "1"), absent(CDS, "b"), absent(CDS, "c"), complete(CDS)]);
+    let stream = world.open(Protocol::Delta);
+    world.answer(stream, ask(CDS, &["*", "b"]));
+    assert_eq!(absences(&world, stream, CDS), "b:no such thing");
+}
+
+#[test]
+fn a_view_shows_some_of_very_many_and_counts_all() {
+    let names: Vec<String> = (0..150).map(|number| format!("{number:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = World::serving(names.iter().map(|name| absent(EDS, name)));
+    let stream = world.open(Protocol::Sotw);
+    world.say(stream, ask(EDS, &names));
+    let view = world.view(stream, EDS);
+    assert_eq!((view.absent_count, view.absent.len()), (150, MAX_ABSENT_SHOWN));
+    assert_eq!((&*view.absent[0].name, &*view.absent[99].name), ("000", "099"));
 }

@@ -472,6 +472,14 @@ impl World {
         views.into_iter().find(|view| view.type_id == type_id).unwrap()
     }
 
+    /// How many names of a type are absent on a stream.
+    pub(crate) fn absent(&self, stream: usize, type_id: TypeId) -> usize {
+        let mut count = 0;
+        self.streams[stream]
+            .absences(&self.store, |absence| count += usize::from(absence.type_id == type_id));
+        count
+    }
+
     pub(crate) fn stream(&self, stream: usize) -> &Stream {
         &self.streams[stream]
     }
