@@ -136,11 +136,14 @@ def test_a_subset_that_is_not_followed_is_told_so() -> None:
 
 
 def test_an_unknown_service_has_its_nearest_names() -> None:
-    """Those of the same name in other namespaces, and similar ones of its own."""
+    """Those of the same name in other namespaces, the parts swapped, and similar ones of its own or a similar one."""
     objects = [service(1, name="backend"), service(1, name="backends"), service(1, name="x")]
     for target, nearest in (
         ("backend.shpo", ["shop/backend"]),
         ("backnd.shop", ["shop/backend", "shop/backends"]),
+        ("shop.backend", ["shop/backend"]),
+        ("backnd.shops", ["shop/backend", "shop/backends"]),
+        ("zzz.shp", []),
         ("orders.pay", []),
     ):
         with pytest.raises(UnknownServiceError) as error:

@@ -26,9 +26,10 @@ from steerway.translate.explanation import fact, wording
 
 _SCHEME = "xds:///"
 _MOST_COMPARED = 2000
+_MOST_NEAREST = 5
 _MOST_RESOURCES = 200
-"""So that no question holds up the control plane: names that are compared, and resources of a route with very many
-backends, which is told by its facts then."""
+"""So that no question holds up the control plane: names that are compared and given, and resources of a route with very
+many backends, which is told by its facts then."""
 
 
 class Question(NamedTuple):
@@ -158,16 +159,30 @@ class Explainer:
             yield row | {"body": content.body}
 
     def _nearest(self, asked: ServiceId) -> list[str]:
-        """Those of the same name elsewhere, and those of a similar one in its namespace: to compare with all there are
-        would take too long."""
-        same, near = [], []
+        """Those of the same name elsewhere, the one whose name and namespace are the other way round, and those of a
+        similar name in its namespace, or in similar namespaces when there is nothing else: to compare with all there
+        are would take too long."""
+        same: list[ServiceId] = []
+        known: dict[str, list[str]] = {}
         for service in self.known():
+            known.setdefault(service.id.namespace, []).append(service.id.name)
             if service.id.name == asked.name:
-                same.append(str(service.id))
-            elif service.id.namespace == asked.namespace:
-                near.append(service.id.name)
-        similar = difflib.get_close_matches(asked.name, sorted(near)[:_MOST_COMPARED], n=5)
-        return [*sorted(same), *(f"{asked.namespace}/{name}" for name in similar)][:5]
+                same.append(service.id)
+        reverse = ServiceId(asked.name, asked.namespace)
+        swapped = [reverse] if reverse.name in known.get(reverse.namespace, ()) else []
+        near = [asked.namespace] if asked.namespace in known else []
+        if not near and not same:
+            near = _close(asked.namespace, known)
+        similar = [
+            ServiceId(namespace, name) for namespace in near for name in _close(asked.name, known[namespace])
+        ]
+        nearest = dict.fromkeys([*sorted(same), *swapped, *similar])
+        return [str(id) for id in nearest][:_MOST_NEAREST]
+
+
+def _close(word: str, words: Iterable[str]) -> list[str]:
+    """The most similar first."""
+    return difflib.get_close_matches(word, sorted(words)[:_MOST_COMPARED], n=_MOST_NEAREST)
 
 
 def _growing(wanted: dict[tuple[str, str], None]) -> Iterator[tuple[str, str]]:
