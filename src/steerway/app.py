@@ -25,6 +25,7 @@ from steerway.access.identity import Identity
 from steerway.access.refusal_log import RefusalLog
 from steerway.access.rules import Authorization
 from steerway.access.verdict import Credential, Refusal
+from steerway.admin.absence_log import AbsenceLog
 from steerway.admin.call_service import CallService, WaitingCall
 from steerway.admin.client_status import ClientStatus
 from steerway.admin.load_request import LoadRequest
@@ -153,6 +154,7 @@ class ControlPlane:
         )
         self._guard = Guard(settings, self._engine.set_tls)
         self._refusals = RefusalLog()
+        self._absences = AbsenceLog(self._engine, settings.cluster_domain)
         self._gate = Gate(self._guard.authenticators, authorization, claimed_namespace, self._carry_out)
         status = ClientStatus(self._engine)
         self._calls = CallService(
@@ -179,7 +181,7 @@ class ControlPlane:
                 if polled is not None:
                     announce(f"REST discovery on http://{await polled.start()}")
                 self._guard.warn()
-                runs = (*self._sources, *self._remotes, *self._reporters, self._guard)
+                runs = (*self._sources, *self._remotes, *self._reporters, self._guard, self._absences)
                 parts = [asyncio.create_task(each.run(), name=each.name) for each in runs]
                 parts.append(asyncio.create_task(self._steer(), name="steering"))
                 await _first_of(signals.first, parts)
@@ -322,6 +324,8 @@ class ControlPlane:
         with telemetry.TRANSLATE_SECONDS.labels("demand").time():
             commit = self._translator.demand([(each.type_url, each.name, each.audience) for each in wanted])
         self._publish(commit)
+        if commit.absent:
+            self._absences.hint()
 
     def _forget(self, unwanted: list[Withdrawn]) -> None:
         self._publish(

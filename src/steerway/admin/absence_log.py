@@ -1,0 +1,216 @@
+"""Warns of names that clients ask for and that do not exist: each once for a client workload, at a limited rate.
+
+What is absent is looked up in the engine from time to time, and soon after a client was answered that a name is absent.
+The engine keeps nothing for it, and what is kept here is bounded, whatever clients ask for.
+"""
+
+import asyncio
+import re
+import shlex
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from steerway.errors import TranslateError
+from steerway.translate.audience import namespace_of
+from steerway.translate.names import parse_target
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 10.0
+"""How often names are looked up when no client was answered that one is absent."""
+SETTLE_SECONDS = 1.0
+"""Clients that start together are answered one after the other: they are reported together."""
+REMOVED_SECONDS = 5.0
+"""How long a removed name is missed before it is reported: clients let go of what they do not need any more."""
+GAP_SECONDS = 3 * LOOK_SECONDS
+"""A name that was missed before and not since is missed from now on."""
+FORGET_SECONDS = 600.0
+"""A name that nobody missed for so long is reported anew when it is missed again."""
+MAX_STREAMS = 1000
+"""Streams with absent names that one look reports; the next one goes on behind them."""
+MAX_REMEMBERED = 10_000
+"""Names of workloads that are remembered; the one that was missed longest ago is forgotten first."""
+MAX_LINES = 30
+"""Lines at once, and `LINES_PER_SECOND` in the long run: what is left out is reported later."""
+LINES_PER_SECOND = 0.2
+
+_MAX_TEXT = 300
+"""Characters of a name or id in a line: clients choose them."""
+_RANDOM = "[bcdf-hj-np-tv-xz2456789]"
+"""Characters of names that Kubernetes makes up."""
+_OF_DEPLOYMENT = re.compile(f"-{_RANDOM}{{6,10}}-{_RANDOM}{{5}}$")
+"""What a Deployment adds to its name for a pod: the hash of its template, and a random part."""
+_OF_OTHERS = re.compile(rf"-(\d+|{_RANDOM}{{5}})$")
+"""What a StatefulSet or a DaemonSet adds."""
+_UNIQUE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class AbsenceView(Protocol):
+    """A name that a stream asks for and that does not exist: see `steerway/_engine.pyi`."""
+
+    @property
+    def stream(self) -> int: ...
+    @property
+    def node_id(self) -> str: ...
+    @property
+    def peer(self) -> str: ...
+    @property
+    def audience(self) -> str: ...
+    @property
+    def type_url(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def removed(self) -> bool: ...
+    @property
+    def count(self) -> int: ...
+
+
+class AbsencesView(Protocol):
+    """Some of such names."""
+
+    @property
+    def rows(self) -> Sequence[AbsenceView]: ...
+
+
+class EngineView(Protocol):
+    """What is asked of the engine, off the event loop."""
+
+    def absences(self, *, after: int = 0, streams: int = 0) -> AbsencesView: ...
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is known of one name of one workload. `reported`: whether a line was written since it is missed."""
+
+    since: float
+    missed_at: float
+    reported: bool = False
+
+
+class AbsenceLog:
+    """Writes `absent_name`; `domain` is the cluster's, which targets may end with."""
+
+    name = "absent names"
+
+    def __init__(self, engine: EngineView, domain: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._engine = engine
+        self._domain = domain
+        self._clock = clock
+        self._answered = asyncio.Event()
+        self._after = 0
+        self._memories: OrderedDict[int, _Memory] = OrderedDict()
+        self._lines = float(MAX_LINES)
+        self._counted_at = clock()
+        self._unreported = 0
+
+    def hint(self) -> None:
+        """A client was answered that a name is absent: look soon."""
+        self._answered.set()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._answered.wait()
+                await asyncio.sleep(SETTLE_SECONDS)
+            except TimeoutError:
+                pass
+            self._answered.clear()
+            self.report(await asyncio.to_thread(self.look))
+            if self.unfinished:
+                self._answered.set()
+
+    def look(self) -> Sequence[AbsenceView]:
+        """The names that some streams miss now: each call goes on where the last one ended. Blocks."""
+        rows = self._engine.absences(after=self._after, streams=MAX_STREAMS).rows
+        more = len({row.stream for row in rows}) == MAX_STREAMS
+        self._after = rows[-1].stream if more else 0
+        return rows
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the last look left out streams."""
+        return self._after > 0
+
+    def report(self, rows: Sequence[AbsenceView]) -> None:
+        """Log what was not logged before."""
+        now = self._clock()
+        self._lines = min(MAX_LINES, self._lines + (now - self._counted_at) * LINES_PER_SECOND)
+        self._counted_at = now
+        unreported = 0
+        for row in rows:
+            memory = self._remember(row, now)
+            if memory.reported or (row.removed and now - memory.since < REMOVED_SECONDS):
+                continue
+            if self._lines < 1:
+                unreported += 1
+                continue
+            self._lines -= 1
+            memory.reported = True
+            self._warn(row)
+        self._unreported = unreported
+
+    def _remember(self, row: AbsenceView, now: float) -> _Memory:
+        # The hash of str is seeded: a client cannot make up names that are taken for another's.
+        key = hash((namespace_of(row.audience), workload(row.node_id), row.type_url, row.name))
+        memory = self._memories.get(key)
+        if memory is None or now - memory.missed_at > FORGET_SECONDS:
+            memory = self._memories[key] = _Memory(now, now)
+        elif now - memory.missed_at > GAP_SECONDS:
+            memory.since = now
+        memory.missed_at = now
+        self._memories.move_to_end(key)
+        if len(self._memories) > MAX_REMEMBERED:
+            self._memories.popitem(last=False)
+        return memory
+
+    def _warn(self, row: AbsenceView) -> None:
+        namespace = namespace_of(row.audience)
+        log.warning(
+            "absent_name",
+            namespace=namespace,
+            workload=_shortened(workload(row.node_id)),
+            peer=row.peer,
+            type=row.type_url.rpartition(".")[2],
+            name=_shortened(row.name),
+            reason=_shortened(row.reason),
+            removed=row.removed,
+            absent_names=row.count,
+            unreported=self._unreported,
+            hint=self._hint(row.name, namespace),
+        )
+
+    def _hint(self, name: str, namespace: str) -> str:
+        """What shows the nearest names."""
+        try:
+            parse_target(name, namespace, self._domain)
+        except TranslateError:
+            return "see /api/v1/resources on the admin port for the names of this type"
+        return shlex.join(["steerway", "explain", _shortened(name), "--namespace", namespace])
+
+
+def workload(node_id: str) -> str:
+    """What the clients of one workload have in common in their ids: for `web-6d4cf56db6-x7k2p.shop`, `web`.
+
+    Known are ids that begin with the name of a pod or host, and those of Istio (`sidecar~IP~POD.NAMESPACE~DOMAIN`); an
+    id that is random says nothing, and is "".
+    """
+    parts = node_id.split("~")
+    pod = (parts[2] if len(parts) == 4 else parts[0]).partition(".")[0]
+    if _UNIQUE.fullmatch(pod):
+        return ""
+    name = _OF_DEPLOYMENT.sub("", pod)
+    return name if name != pod else _OF_OTHERS.sub("", pod)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
