@@ -172,9 +172,12 @@ def _answered(plane: ControlPlane, names: list[str]) -> Callable[[], bool]:
         asked = {kind: {found["name"] for found in plane.resources(kind)} for kind in _TYPES}
         bodies = [variant["body"] or {} for _, _, variant in _variants(plane)]
         named = {name for body in bodies for name in _named(body)}
-        in_sync = (streams := plane.streams()) and all(stream["in_sync"] for stream in streams)
+        # Some names do not exist: a client that has the answer to them all is not in sync.
+        done = (streams := plane.streams()) and all(
+            each["state"] in ("in_sync", "absent") for each in streams
+        )
         followed = named <= asked["rds"] | asked["cds"] | asked["eds"] and asked["cds"] <= asked["eds"]
-        return bool(asked["lds"] >= set(names) and followed and in_sync)
+        return bool(asked["lds"] >= set(names) and followed and done)
 
     return answered
 

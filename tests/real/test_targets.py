@@ -3,6 +3,7 @@
 import grpc
 from tests.real.conftest import Connect, Steer
 from tests.support.backend import Backends
+from tests.support.control_plane import ControlPlane
 from tests.support.deadline import until
 from tests.support.manifest import NAMESPACE, Endpoint, Files, service, slices
 
@@ -66,7 +67,10 @@ def test_a_short_name_is_looked_up_in_the_namespace_of_the_client(
 def test_an_unknown_name_fails_and_the_admin_server_says_why(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """UNAVAILABLE, with a reason for each name; a Service that comes later is found by the same channel."""
+    """UNAVAILABLE, with a reason for each name; a Service that comes later is found by the same channel.
+
+    Meanwhile operators see it: the client is not in sync, its names are counted, and each is logged once.
+    """
     (address,) = backends.open(1)
     files.publish([address])
     plane = steer()
@@ -82,8 +86,25 @@ def test_an_unknown_name_fails_and_the_admin_server_says_why(
     assert "nobody" in reasons["nobody.shop"]
     assert "no TCP port 1" in reasons["backend.shop:1"]
     assert "capital letters" in reasons["BACKEND"]
+
+    def missed() -> set[str]:
+        types = [part for stream in plane.streams("lds") for part in stream["types"]]
+        assert not any(part["in_sync"] for part in types if part["absent"])
+        return {name for part in types for name in part["absent"]}
+
+    assert missed() == set(channels)
+    assert plane.metric("steerway_absent_subscriptions", type="Listener") == 3
+    plane.process.wait(lambda: all(warnings(plane, name) for name in channels), "a warning of each name")
     files.publish([address], "nobody")
     until(lambda: channels["nobody.shop"].call()[0].ok, "an answer of the Service that came later")
+    until(lambda: missed() == {"backend.shop:1", "BACKEND"}, "one name is there")
+    assert plane.metric("steerway_absent_subscriptions", type="Listener") == 2
+    assert [len(warnings(plane, name)) for name in channels] == [1, 1, 1]
+
+
+def warnings(plane: ControlPlane, name: str) -> list[str]:
+    """What the log says of a name that does not exist."""
+    return [line for line in plane.process.errors if "absent_name" in line and name in line]
 
 
 def test_a_service_is_there_for_clients_of_the_namespaces_that_it_is_exported_to(

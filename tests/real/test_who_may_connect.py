@@ -163,12 +163,19 @@ def ended(asking: AdsClient) -> tuple[grpc.StatusCode, str]:
 def test_a_certificate_opens_what_is_public_and_the_own_namespace(
     protect: Callable[..., ControlPlane],
 ) -> None:
-    """The private service of another namespace is absent, as one that does not exist, and counted."""
+    """The private service of another namespace is absent, as one that does not exist, and counted. Only operators see
+    why."""
     plane = protect()
     names = (PUBLIC, PRIVATE, "nothing.shop")
     with client(plane, WEB, namespace="shop") as web, client(plane, LEDGER_CLIENT) as ledger:
         assert seen(web, *names) == {PUBLIC: True, PRIVATE: False, "nothing.shop": False}
         assert plane.metric("steerway_denied_total") > 0
+        assert plane.metric("steerway_absent_subscriptions", type="Listener") == 2
+        (absent,) = [part["absent"] for stream in plane.streams("lds") for part in stream["types"]]
+        assert absent == {
+            PRIVATE: "authorization does not permit this client to see it",
+            "nothing.shop": "there is no service shop/nothing to serve",
+        }
         assert seen(ledger, *names) == {PUBLIC: True, PRIVATE: True, "nothing.shop": False}
     assert plane.metric("steerway_authentications_total", method="certificate", outcome="accepted") == 2
 

@@ -25,7 +25,7 @@ def complete(document: dict[str, Any], view: AdminView) -> dict[str, Any]:
     keys = {(each["type_url"], each["name"]) for each in resources}
     streams = [each for each in view.engine.streams(resources=True) if _concerned(each, keys)]
     subscribers = _Concerned(view.subscribers(), keys)
-    described = stream.describe(streams, entries, view.place, subscribers)
+    described = stream.describe(streams, view.place, subscribers)
     by_id = {each["id"]: each for each in described}
     clients = [_client(by_id[each.id], each, keys, stored) for each in streams]
     clients.sort(key=lambda each: (each["node"], each["address"]))
@@ -101,7 +101,7 @@ def _client(
         if (part["type_url"], name) in keys
     }
     shown = ("node", "client", "address", "audience", "age_seconds", "limitations")
-    in_sync = all(row["status"] in ("acked", "does_not_exist") and row["current"] for row in rows)
+    in_sync = all(row["status"] == "acked" and row["current"] for row in rows)
     return {name: described[name] for name in shown} | {
         "in_sync": in_sync,
         "resources": rows,

@@ -5,15 +5,18 @@ import itertools
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
+from urllib.parse import urlencode
 
 from steerway import __version__
+from steerway.admin.stream import STATES
 from steerway.admin.view import Phase, ProblemView
+from steerway.translate.audience import namespace_of
 
 ENDPOINTS = {
     "/healthz": "alive",
     "/readyz": "ready for clients, or what is missing",
     "/metrics": "Prometheus metrics",
-    "/api/v1/streams": "every client: names, versions, ages, refusals; ?node= (with *) and ?type=",
+    "/api/v1/streams": "every client: its state, names (and which do not exist), refusals; ?node= (with *) and ?type=",
     "/api/v1/resources": "what is served and what is absent; ?type= and ?audience=",
     "/api/v1/resources/cds": "one type: lds, rds, cds, eds, sds, or its full name",
     "/api/v1/resources/cds/NAME": "one resource with its body, for each audience",
@@ -24,16 +27,23 @@ ENDPOINTS = {
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _ROWS = 200
 _NOTES = 5
-"""Rows of streams on the page, and sentences about what a client cannot do; the API has them all."""
+"""Rows of streams on the page, and notes of one kind about a client; the API has more."""
+_SIGNS = {"in_sync": ("good", "✓"), "absent": ("warn", "!")}
+"""What stands for the state of a client, and how: anything else is bad."""
+_ABSENT = '<span class="warn">absent</span>'
+_EXPLAINED = frozenset({"lds", "rds", "cds", "eds"})
+"""Types whose names are targets, which can be explained."""
 
 _STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#d8dee4, #30363d); --dim: light-dark(#59636e, #9198a1);
   --good: light-dark(#1a7f37, #3fb950); --bad: light-dark(#cf222e, #f85149);
+  --warn: light-dark(#9a6700, #d29922);
   --soft: light-dark(#f6f8fa, #161b22); }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem;
   color: light-dark(#1f2328, #e6edf3); background: light-dark(#fff, #0d1117); }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 small, .dim { color: var(--dim); } .good { color: var(--good); } .bad { color: var(--bad); }
+.warn { color: var(--warn); }
 a { color: inherit; } code { font: 13px ui-monospace, monospace; }
 table { border-collapse: collapse; width: 100%; }
 th { text-align: left; color: var(--dim); font-weight: 500; }
@@ -61,20 +71,29 @@ def render(
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>steerway</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head><body><h1>steerway <small>{escape(__version__)}</small></h1>"
-        f"{_state(phase, missing, len(streams), resources)}"
+        f"{_state(phase, missing, streams, resources)}"
         f"<h2>Problems</h2>{_problems(problems)}<h2>Clients</h2>{_streams(streams)}"
         f"<h2>Look closer</h2>{_endpoints()}</body></html>\n"
     )
 
 
-def _state(phase: Phase, missing: Sequence[str], streams: int, resources: int) -> str:
+def _state(phase: Phase, missing: Sequence[str], streams: Sequence[dict[str, Any]], resources: int) -> str:
     word = "Not ready" if missing else "Ready"
     items = "".join(f"<li>{escape(what)}</li>" for what in missing)
     return (
         f'<div class="state"><b class="{"bad" if missing else "good"}">{word}</b> '
-        f'<span class="dim">· {escape(phase)} · {_count(streams, "client stream")} · '
-        f"{_count(resources, 'resource')}</span>{f'<ul>{items}</ul>' if items else ''}</div>"
+        f'<span class="dim">· {escape(phase)} · {_count(len(streams), "client stream")} · '
+        f"{_count(resources, 'resource')}</span>{_missed(streams)}{f'<ul>{items}</ul>' if items else ''}</div>"
     )
+
+
+def _missed(streams: Sequence[dict[str, Any]]) -> str:
+    """How many clients ask for something that does not exist."""
+    count = sum(1 for stream in streams if any(part["absent_count"] for part in stream["types"]))
+    if not count:
+        return ""
+    ask = "asks" if count == 1 else "ask"
+    return f' <span class="warn">· {_count(count, "client stream")} {ask} for names that do not exist</span>'
 
 
 def _problems(problems: Sequence[ProblemView]) -> str:
@@ -95,8 +114,8 @@ def _streams(streams: Sequence[dict[str, Any]]) -> str:
     return table + (f'<p class="dim">and {rest} more: <a href="/api/v1/streams">all</a></p>' if rest else "")
 
 
-def _fine(stream: dict[str, Any]) -> bool:
-    return bool(stream["in_sync"]) and not any(part["absent"] for part in stream["types"])
+def _fine(stream: dict[str, Any]) -> int:
+    return STATES.index(stream["state"])
 
 
 def _row(stream: dict[str, Any]) -> tuple[str, ...]:
@@ -114,26 +133,45 @@ def _row(stream: dict[str, Any]) -> tuple[str, ...]:
 
 def _notes(stream: dict[str, Any]) -> str:
     """What is to be said about the types of a client, and what it cannot do."""
-    told = "".join(_told(part) for part in stream["types"])
+    told = "".join(_told(part, namespace_of(stream["audience"])) for part in stream["types"])
     limitations = [escape(limitation) for limitation in stream["limitations"]]
-    rest = len(limitations) - _NOTES
-    shown = [*limitations[:_NOTES], *([f"and {rest} more"] if rest > 0 else [])]
-    return told + "".join(map(_line, shown))
+    return told + "".join(map(_line, _some(limitations, len(limitations))))
+
+
+def _some(notes: Sequence[str], count: int, more: str = "and {:,} more") -> list[str]:
+    """The first ones, and in the words of `more` how many of `count` are left out."""
+    shown = list(notes[:_NOTES])
+    return [*shown, more.format(count - len(shown))] if count > len(shown) else shown
 
 
 def _type(part: dict[str, Any]) -> str:
     names = "all" if part["wildcard"] else str(len(part["names"]))
-    sign = '<span class="good">✓</span>' if part["in_sync"] else '<span class="bad">✗</span>'
-    return f'<span class="type">{sign} {escape(part["type"])} <span class="dim">{names}</span></span> '
+    look, sign = _SIGNS.get(part["state"], ("bad", "✗"))
+    state = f'<span class="{look}" title="{part["state"]}">{sign}</span>'
+    return f'<span class="type">{state} {escape(part["type"])} <span class="dim">{names}</span></span> '
 
 
-def _told(part: dict[str, Any]) -> str:
+def _told(part: dict[str, Any], namespace: str) -> str:
     """What is to be said about one type of a client: waiting, absent and refused names."""
-    told = [f"waits for {escape(name)}" for name in part["waiting"]]
-    told += [f"{escape(name)}: {escape(reason)}" for name, reason in part["absent"].items()]
+    waiting = [f"waits for {escape(name)}" for name in part["waiting"][:_NOTES]]
+    absent = [
+        _absent(part["type"], name, reason, namespace)
+        for name, reason in itertools.islice(part["absent"].items(), _NOTES)
+    ]
+    told = _some(waiting, len(part["waiting"]), "waits for {:,} more")
+    told += _some(absent, part["absent_count"], _ABSENT + ": {:,} more")
     if part["nack"]:
         told.append(f'<span class="bad">refused</span>: {escape(part["nack"]["message"])}')
     return "".join(_line(f"{escape(part['type'])} {each}") for each in told)
+
+
+def _absent(kind: str, name: str, reason: str, namespace: str) -> str:
+    """A name that does not exist, with a link to what may have been meant: nearest names, or valid ports."""
+    text = f"{_ABSENT}: {escape(name)}: {escape(reason)}"
+    if kind not in _EXPLAINED:
+        return text
+    query = urlencode({"target": name, "namespace": namespace})
+    return f'{text}; <a href="/api/v1/explain?{escape(query)}">explain</a>'
 
 
 def _line(text: str) -> str:

@@ -93,9 +93,7 @@ class _Routes:
             engine = self._view.engine
             streams = stream.shown(engine.streams(resources=each), node, kind)
             look = self._view.place, self._view.subscribers()
-            return msgspec.json.encode(
-                {"streams": stream.describe(streams, engine.entries(), *look, kind, resources=each)}
-            )
+            return msgspec.json.encode({"streams": stream.describe(streams, *look, kind, resources=each)})
 
         return _encoded(await asyncio.to_thread(answer))
 
@@ -150,7 +148,7 @@ class _Routes:
         def answer() -> str:
             entries = self._view.engine.entries()
             look = self._view.place, self._view.subscribers()
-            streams = stream.describe(self._view.engine.streams(), entries, *look)
+            streams = stream.describe(self._view.engine.streams(), *look)
             served = sum(1 for entry in entries if not entry.reason)
             return page.render(streams, served, phase, missing, problems)
 

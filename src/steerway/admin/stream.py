@@ -1,25 +1,23 @@
 """Streams as JSON values: who is connected, what each asked for, got, acknowledged and refused."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
 from steerway.admin.type_name import matches, short_name
 from steerway.admin.view import (
+    AbsentView,
     ChangeView,
-    EntryView,
     PlaceView,
     ResourceView,
     StreamView,
     SubscribersView,
     SubscriptionView,
 )
-from steerway.translate.audience import widening
 
-_Absences = Mapping[tuple[str, str], Mapping[str, str]]
-"""(type_url, name) → audience → reason ("": served there). Holds only names that are absent for some
-audience."""
+STATES = ("refused", "waiting", "behind", "absent", "in_sync")
+"""How far a client is, the worst first: it refused the last response, a name has no answer yet, it has not acknowledged
+the newest that it was sent, a name does not exist, none of these."""
 
 
 def shown(streams: Iterable[StreamView], node: str | None, kind: str | None) -> list[StreamView]:
@@ -35,7 +33,6 @@ def shown(streams: Iterable[StreamView], node: str | None, kind: str | None) -> 
 
 def describe(
     streams: Iterable[StreamView],
-    entries: Sequence[EntryView],
     place: Callable[[str], PlaceView | None],
     subscribers: SubscribersView,
     kind: str | None = None,
@@ -46,7 +43,6 @@ def describe(
 
     `place` is asked with the address of each.
     """
-    absences = _absences(entries)
     return [
         {
             "id": stream.id,
@@ -58,10 +54,10 @@ def describe(
             "service": stream.service,
             "protocol": "delta" if stream.delta else "sotw",
             "age_seconds": _rounded(stream.age_seconds),
-            "in_sync": all(_in_sync(part) for part in stream.subscriptions),
+            **_state(map(_progress, stream.subscriptions)),
             "limitations": subscribers.limitations(stream.node, stream.audience, _subscribed(stream)),
             "types": [
-                _type(part, stream.audience, absences) | (_resources(part) if resources else {})
+                _type(part) | (_resources(part) if resources else {})
                 for part in stream.subscriptions
                 if kind is None or matches(part.type_url, kind)
             ],
@@ -74,7 +70,7 @@ def _subscribed(stream: StreamView) -> Iterator[tuple[str, str]]:
     return ((part.type_url, name) for part in stream.subscriptions for name in sorted(part.names))
 
 
-def _type(part: SubscriptionView, audience: str, absences: _Absences) -> dict[str, Any]:
+def _type(part: SubscriptionView) -> dict[str, Any]:
     nack = {
         "message": part.nack_message,
         "version": part.nack_version,
@@ -86,14 +82,11 @@ def _type(part: SubscriptionView, audience: str, absences: _Absences) -> dict[st
         "wildcard": part.wildcard,
         "names": sorted(part.names),
         "waiting": sorted(part.waiting),
-        "absent": {
-            name: reason
-            for name in sorted(part.names)
-            if (reason := _absence(part, name, audience, absences))
-        },
+        "absent": {absent.name: _reason(absent) for absent in part.absent},
+        "absent_count": part.absent_count,
         "version_sent": part.version_sent,
         "version_acked": part.version_acked,
-        "in_sync": _in_sync(part),
+        **_state([_progress(part)]),
         "sent_age_seconds": _rounded(part.sent_age_seconds),
         "acked_age_seconds": _rounded(part.acked_age_seconds),
         "nack": nack if part.nack_message else None,
@@ -136,23 +129,26 @@ def _place(found: PlaceView | None) -> dict[str, str] | None:
     return {name: value for name in known if (value := getattr(found, name))}
 
 
-def _in_sync(part: SubscriptionView) -> bool:
-    """The client has acknowledged the newest that it was sent, and waits for nothing."""
-    return part.version_sent == part.version_acked and not part.waiting and not part.nack_message
+def _state(parts: Iterable[str]) -> dict[str, Any]:
+    """The worst of these; `in_sync` is true where nothing is to be done."""
+    state = min(parts, key=STATES.index, default="in_sync")
+    return {"state": state, "in_sync": state == "in_sync"}
 
 
-def _absences(entries: Sequence[EntryView]) -> _Absences:
-    absent = {(entry.type_url, entry.name) for entry in entries if entry.reason}
-    found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    for entry in entries:
-        if (key := (entry.type_url, entry.name)) in absent:
-            found[key][entry.audience] = entry.reason
-    return found
+def _progress(part: SubscriptionView) -> str:
+    """How far the client is with one type: one of `STATES`."""
+    if part.nack_message:
+        return "refused"
+    if part.waiting:
+        return "waiting"
+    if part.version_sent != part.version_acked:
+        return "behind"
+    return "absent" if part.absent_count else "in_sync"
 
 
-def _absence(part: SubscriptionView, name: str, audience: str, absences: _Absences) -> str:
-    reasons = absences.get((part.type_url, name), {})
-    return next((reasons[wider] for wider in widening(audience) if wider in reasons), "")
+def _reason(absent: AbsentView) -> str:
+    removed = " (it was removed while the client was subscribed)" if absent.removed else ""
+    return absent.reason + removed
 
 
 def _rounded(seconds: float | None, digits: int = 3) -> float | None:

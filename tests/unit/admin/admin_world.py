@@ -40,6 +40,15 @@ class Change:
 
 
 @dataclass
+class Absent:
+    """A name on one stream that there is nothing for."""
+
+    name: str
+    reason: str = "no such service"
+    removed: bool = False
+
+
+@dataclass
 class Subscription:
     """One type on one stream, in sync unless a test says otherwise."""
 
@@ -47,6 +56,8 @@ class Subscription:
     wildcard: bool = False
     names: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
+    absent: list[Absent] = field(default_factory=list)
+    more_absent: int = 0
     version_sent: str = "v1"
     version_acked: str = "v1"
     sent_age_seconds: float | None = 1.23456
@@ -56,6 +67,10 @@ class Subscription:
     nack_message: str = ""
     nack_age_seconds: float | None = None
     resources: list[Resource] = field(default_factory=list)
+
+    @property
+    def absent_count(self) -> int:
+        return len(self.absent) + self.more_absent
 
 
 @dataclass

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
-from admin_world import CLUSTER, LISTENER, Entry, Resource, Stream, Subscription, World
+from admin_world import CLUSTER, LISTENER, Absent, Entry, Resource, Stream, Subscription, World
 
 from steerway.errors import TranslateError, UnknownServiceError
 
@@ -116,11 +116,13 @@ async def test_an_absent_resource_has_its_reason(world: World, http: httpx.Async
     world.explanation = {"resources": [resource(CLUSTER, NAME, None, "not exported")]}
     world.all_entries = [Entry(CLUSTER, NAME, AUDIENCE, reason="not exported to shop")]
     row = Resource(NAME, "", "does_not_exist")
-    world.all_streams = [Stream(subscriptions=[Subscription(CLUSTER, names=[NAME], resources=[row])])]
+    part = Subscription(CLUSTER, names=[NAME], resources=[row], absent=[Absent(NAME, "not exported to shop")])
+    world.all_streams = [Stream(subscriptions=[part])]
     answer = (await http.get("/api/v1/explain?target=x")).json()
     (found,), (client,) = answer["resources"], answer["clients"]
     assert (found["absent"], found["body"], found["version"]) == ("not exported to shop", None, None)
     assert client["absent"] == {f"cds {NAME}": "not exported to shop"}
+    assert client["in_sync"] is False
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The index page: it shows what is wrong first, and cannot be made to run anything."""
 
 import httpx
-from admin_world import Entry, Stream, Subscription, World
+from admin_world import CLUSTER, LISTENER, Absent, Entry, Stream, Subscription, World
 
 from steerway.sources.store import Problem
 
@@ -42,8 +42,12 @@ async def test_what_clients_and_manifests_say_cannot_become_markup(
     """Every foreign text is escaped, and the page forbids scripts altogether."""
     evil = "<script>alert(1)</script>"
     type_url = f"type.googleapis.com/{evil}"
-    part = Subscription(type_url, names=[evil], waiting=[evil], version_acked="", nack_message=evil)
-    world.all_streams = [Stream(node_id=evil, peer=evil, audience=evil, subscriptions=[part])]
+    absent = [Absent(evil, evil)]
+    part = Subscription(
+        type_url, names=[evil], waiting=[evil], absent=absent, version_acked="", nack_message=evil
+    )
+    target = Subscription(LISTENER, names=[evil], absent=absent)
+    world.all_streams = [Stream(node_id=evil, peer=evil, audience=evil, subscriptions=[part, target])]
     world.all_entries = [Entry(type_url, evil, reason=evil)]
     world.all_problems = [Problem(evil, evil, evil)]
     world.unsynced = [evil]
@@ -51,7 +55,7 @@ async def test_what_clients_and_manifests_say_cannot_become_markup(
     world.subscribers.said[b"", evil] = [evil]
     answer = await http.get("/")
     assert "<script" not in answer.text
-    assert answer.text.count("&lt;script&gt;") == 17
+    assert answer.text.count("&lt;script&gt;") == 20
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
@@ -94,3 +98,31 @@ async def test_a_client_is_named_with_what_it_cannot_do(world: World, http: http
     assert "shop/a:4</small>" in page
     assert "shop/a:5" not in page
     assert "<small>and 4 more</small>" in page
+
+
+async def test_a_client_that_asks_for_what_does_not_exist_is_amber(
+    world: World, http: httpx.AsyncClient
+) -> None:
+    """Before those that lack nothing, behind those that refuse; with the way to what may have been meant."""
+    lost = Subscription(names=["bakend:1"], absent=[Absent("bakend:1", "there is no service shop/bakend")])
+    refused = Subscription(nack_message="bad route")
+    streams = [Stream(1, "fine", subscriptions=[Subscription()]), Stream(2, "lost", subscriptions=[lost])]
+    world.all_streams = [*streams, Stream(3, "refusing", subscriptions=[refused])]
+    page = (await http.get("/")).text
+    assert page.index(">refusing<") < page.index(">lost<") < page.index(">fine<")
+    assert "1 client stream asks for names that do not exist" in page
+    for state in ('good" title="in_sync">✓', 'warn" title="absent">!', 'bad" title="refused">✗'):
+        assert page.count(f'<span class="{state}</span> lds') == 1, state
+    assert "bakend:1: there is no service shop/bakend" in page
+    assert 'href="/api/v1/explain?target=bakend%3A1&amp;namespace=shop"' in page
+
+
+async def test_very_many_absent_and_waiting_names_are_counted(world: World, http: httpx.AsyncClient) -> None:
+    """A client may ask for 50,000."""
+    names = [f"n{number:02}" for number in range(50)]
+    lost = Subscription(CLUSTER, names=names, absent=[Absent(name) for name in names], more_absent=1000)
+    world.all_streams = [Stream(subscriptions=[lost, Subscription(names=names, waiting=names)])]
+    page = (await http.get("/")).text
+    assert (page.count("no such service"), page.count("waits for n")) == (5, 5)
+    assert "absent</span>: 1,045 more" in page
+    assert "lds waits for 45 more" in page

@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from admin_world import CLUSTER, LISTENER, Change, Entry, Resource, Stream, Subscription, World
+from admin_world import CLUSTER, LISTENER, Absent, Change, Resource, Stream, Subscription, World
 
 from steerway.catalog.place import Place
 
@@ -30,6 +30,7 @@ async def test_a_stream_shows_who_it_is_and_what_it_has(world: World, http: http
             "service": "envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources",
             "protocol": "sotw",
             "age_seconds": 12.0,
+            "state": "in_sync",
             "in_sync": True,
             "limitations": [],
             "types": [
@@ -40,8 +41,10 @@ async def test_a_stream_shows_who_it_is_and_what_it_has(world: World, http: http
                     "names": ["a:1", "b:1"],
                     "waiting": [],
                     "absent": {},
+                    "absent_count": 0,
                     "version_sent": "v1",
                     "version_acked": "v1",
+                    "state": "in_sync",
                     "in_sync": True,
                     "sent_age_seconds": 1.235,
                     "acked_age_seconds": 1.0,
@@ -60,21 +63,23 @@ async def test_a_stream_shows_who_it_is_and_what_it_has(world: World, http: http
 
 
 @pytest.mark.parametrize(
-    "part",
+    ("part", "state"),
     [
-        Subscription(version_sent="v2", version_acked="v1"),
-        Subscription(names=["a"], waiting=["a"], version_sent="", version_acked=""),
-        Subscription(version_sent="v2", version_acked="v1", nack_message="bad cluster", nack_version="v2"),
+        (Subscription(version_sent="v2", version_acked="v1"), "behind"),
+        (Subscription(names=["a"], waiting=["a"], version_sent="", version_acked=""), "waiting"),
+        (Subscription(version_sent="v2", nack_message="bad cluster", nack_version="v2"), "refused"),
+        (Subscription(names=["a"], absent=[Absent("a")]), "absent"),
+        (Subscription(names=["a"], absent=[Absent("a")], version_sent="v2"), "behind"),
     ],
-    ids=["unanswered", "waiting", "refused"],
 )
-async def test_a_stream_that_lags_waits_or_refused_is_out_of_sync(
-    world: World, http: httpx.AsyncClient, part: Subscription
+async def test_a_stream_that_lags_waits_misses_or_refused_is_out_of_sync(
+    world: World, http: httpx.AsyncClient, part: Subscription, state: str
 ) -> None:
-    """One such type is enough."""
+    """One such type is enough, and of several the worst is named."""
     world.all_streams = [Stream(subscriptions=[Subscription(), part])]
-    (stream,) = await streams(http)
-    assert stream["in_sync"] is False
+    (stream,) = (await http.get("/api/v1/streams")).json()["streams"]
+    assert (stream["in_sync"], stream["state"]) == (False, state)
+    assert [row["state"] for row in stream["types"]] == ["in_sync", state]
 
 
 async def test_a_refusal_shows_its_text_version_and_age(world: World, http: httpx.AsyncClient) -> None:
@@ -86,20 +91,17 @@ async def test_a_refusal_shows_its_text_version_and_age(world: World, http: http
     assert stream["types"][0]["nack"] == {"message": "no route", "version": "v9", "age_seconds": 3.0}
 
 
-async def test_absent_names_carry_the_reason_of_the_clients_own_audience(
-    world: World, http: httpx.AsyncClient
-) -> None:
-    """The most exact audience decides, as in the engine's look-up."""
-    world.all_streams = [Stream(subscriptions=[Subscription(names=["gone", "mine", "fine"])])]
-    world.all_entries = [
-        Entry(LISTENER, "gone", "grpc", reason="no service is called gone"),
-        Entry(LISTENER, "mine", "", reason="nobody has it"),
-        Entry(LISTENER, "mine", "grpc/plain/shop", body=b"x"),
-        Entry(LISTENER, "fine", "grpc/plain/pay", reason="not in pay"),
-        Entry(CLUSTER, "fine", "grpc", reason="another type"),
-    ]
+async def test_absent_names_carry_their_reason(world: World, http: httpx.AsyncClient) -> None:
+    """As the engine gives it for the client, with what became of a name that was there; very many are counted."""
+    absent = [Absent("gone", "no service is called gone", removed=True), Absent("never", "never was")]
+    part = Subscription(names=["gone", "never", "fine"], absent=absent, more_absent=900)
+    world.all_streams = [Stream(subscriptions=[part])]
     (stream,) = (await http.get("/api/v1/streams")).json()["streams"]
-    assert stream["types"][0]["absent"] == {"gone": "no service is called gone"}
+    assert stream["types"][0]["absent"] == {
+        "gone": "no service is called gone (it was removed while the client was subscribed)",
+        "never": "never was",
+    }
+    assert stream["types"][0]["absent_count"] == 902
 
 
 async def test_streams_are_filtered_by_node_and_type(world: World, http: httpx.AsyncClient) -> None:
