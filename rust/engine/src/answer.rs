@@ -48,7 +48,9 @@ impl Watch {
         };
         let version = self.subscription.names.version();
         due.then(|| {
-            self.exchange.send(turn.nonce, version, builder.origin(), turn.now);
+            // A set is whole; of names only those may have been answered that are new demand.
+            let all = !self.exchange.is_awaited() || !self.subscription.names.has_dirty();
+            self.exchange.send(turn.nonce, version, builder.origin(), turn.now, all);
             builder.finish(self.type_id, &turn.options.identifier, version, turn.nonce)
         })
     }
@@ -57,14 +59,15 @@ impl Watch {
     fn list_all<'s>(&mut self, turn: &Turn<'s>, builder: &mut ResponseBuilder, warmed: &mut Warmed) -> bool {
         let view = turn.view;
         self.look_again(view);
+        let awaited = self.exchange.is_awaited();
         // A heartbeat without the resources would have to bring all others: it brings all.
-        self.owed |= std::mem::take(&mut self.beat);
+        self.owed |= !awaited && std::mem::take(&mut self.beat);
         if self.subscription.is_empty() {
             (self.owed, self.changed) = (false, false);
         }
         // A set with holes would make the client drop what it has: wait until every name has its answer.
         let wide = self.subscription.is_wide();
-        let idle = !(self.owed || self.changed);
+        let idle = !(self.owed || (self.changed && !awaited));
         if idle || self.subscription.names.unanswered() > 0 || (wide && !view.is_complete()) {
             return false;
         }
@@ -127,7 +130,7 @@ impl Watch {
     /// Full-state types: see what the changed names mean for the set.
     fn look_again(&mut self, view: View<'_>) {
         let (changed, waiting) = (&mut self.changed, &mut self.waiting);
-        self.subscription.names.drain_dirty(|names, index| {
+        self.subscription.names.drain_dirty(false, |names, index| {
             let Some(tracked) = names.get(index) else { return };
             let (explicit, held) = (tracked.explicit(), tracked.held());
             let now = match view.lookup(&tracked.name) {
@@ -148,8 +151,8 @@ impl Watch {
 
     /// Answer each name that is due on its own.
     fn answer_names(&mut self, turn: &Turn<'_>, builder: &mut ResponseBuilder) -> bool {
-        let view = turn.view;
-        if std::mem::take(&mut self.asked_again) && std::mem::take(&mut self.warming) {
+        let (view, awaited) = (turn.view, self.exchange.is_awaited());
+        if !awaited && std::mem::take(&mut self.asked_again) && std::mem::take(&mut self.warming) {
             force_warming(&mut self.subscription.names);
         }
         if let Some(listing) = self.listing.filter(|_| view.is_complete()) {
@@ -158,7 +161,7 @@ impl Watch {
             self.owed = true;
         }
         let listed = self.listing.is_none();
-        self.subscription.names.drain_dirty(|names, index| {
+        self.subscription.names.drain_dirty(awaited, |names, index| {
             let Some(tracked) = names.get_mut(index).filter(|tracked| listed || tracked.explicit()) else {
                 return;
             };
@@ -198,7 +201,7 @@ impl Watch {
                 }
             }
         });
-        if std::mem::take(&mut self.beat) {
+        if !awaited && std::mem::take(&mut self.beat) {
             let (names, version) = (&self.subscription.names, self.subscription.names.version());
             self.heartbeats.take_due(names, turn.now, |name, pulse| match self.protocol {
                 Protocol::Sotw => builder.keep(name, version, pulse.ttl),
@@ -353,6 +356,9 @@ fn mark_listed(subscription: &mut Subscription, view: View<'_>, listing: Listing
         if let Some(tracked) = names.get_mut(index) {
             tracked.pass = pass;
             tracked.forced |= listing == Listing::Everything;
+            if !tracked.holds_some() {
+                names.mark_pressing(index);
+            }
         }
         names.mark_dirty(index);
     }

@@ -47,6 +47,8 @@ pub(crate) struct Tracked {
     unanswered: bool,
     /// Waits in the list of names to look at again.
     dirty: bool,
+    /// Waits in the list of those that an open response does not hold up.
+    pressing: bool,
     /// To be sent even if the client holds the present version.
     pub(crate) forced: bool,
     /// Missing from a request with an old nonce: if it is listed again, the client dropped it in between.
@@ -68,7 +70,8 @@ impl Tracked {
 
     /// A response brings it anew, changed or removed.
     pub(crate) fn sent(&mut self, nonce: u64, now: Duration) {
-        (self.sent_in, self.sent_at, self.refused) = (nonce, now.as_secs() as u32, false);
+        (self.sent_in, self.sent_at) = (nonce, now.as_secs() as u32);
+        (self.refused, self.lapsed) = (false, false);
     }
 
     /// When it was last sent, in whole seconds; `None`: never.
@@ -91,6 +94,8 @@ pub(crate) struct Names {
     free: Vec<u32>,
     /// Names to look at again.
     dirty: Vec<u32>,
+    /// Those of them that are new demand.
+    pressing: Vec<u32>,
     pass: u32,
     explicit: usize,
     unanswered: usize,
@@ -126,6 +131,7 @@ impl Names {
                     explicit: false,
                     unanswered: false,
                     dirty: false,
+                    pressing: false,
                     forced: false,
                     lapsed: false,
                     refused: false,
@@ -183,38 +189,52 @@ impl Names {
         tracked.unanswered = unanswered;
     }
 
-    /// Have a name looked at again.
+    /// Have a name looked at again: as soon as an answer may go out, or at once while an answer is owed for it.
     pub(crate) fn mark_dirty(&mut self, index: u32) {
         let Some(tracked) = self.slots[index as usize].as_mut() else { return };
-        if std::mem::replace(&mut tracked.dirty, true) {
-            return;
+        if tracked.forced {
+            return self.mark_pressing(index);
         }
-        if self.dirty.len() > 2 * self.slots.len() {
-            // Names that came and went while a response was in flight left their indices behind.
-            let slots = &self.slots;
-            self.dirty.clear();
-            self.dirty.extend(
-                (0..slots.len() as u32).filter(|&i| slots[i as usize].as_ref().is_some_and(|t| t.dirty)),
-            );
-        } else {
-            self.dirty.push(index);
+        if !std::mem::replace(&mut tracked.dirty, true) {
+            enlist(&mut self.dirty, &self.slots, index, |tracked| tracked.dirty);
+        }
+    }
+
+    /// Have a name looked at again whatever is open.
+    pub(crate) fn mark_pressing(&mut self, index: u32) {
+        let Some(tracked) = self.slots[index as usize].as_mut() else { return };
+        tracked.dirty = true;
+        if !std::mem::replace(&mut tracked.pressing, true) {
+            enlist(&mut self.pressing, &self.slots, index, |tracked| tracked.pressing);
         }
     }
 
     pub(crate) fn has_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || self.has_pressing()
     }
 
-    /// Call `look` once for each name to look at again; afterwards there are none.
-    pub(crate) fn drain_dirty(&mut self, mut look: impl FnMut(&mut Names, u32)) {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for index in dirty.drain(..) {
-            let tracked = self.slots.get_mut(index as usize).and_then(Option::as_mut);
-            if tracked.is_some_and(|tracked| std::mem::take(&mut tracked.dirty)) {
+    pub(crate) fn has_pressing(&self) -> bool {
+        !self.pressing.is_empty()
+    }
+
+    /// Call `look` once for each name to look at again, or for the pressing ones alone; afterwards there are none.
+    pub(crate) fn drain_dirty(&mut self, pressing: bool, mut look: impl FnMut(&mut Names, u32)) {
+        let mut lists = [std::mem::take(&mut self.pressing), Vec::new()];
+        if !pressing {
+            lists[1] = std::mem::take(&mut self.dirty);
+        }
+        for index in lists.iter_mut().flat_map(|list| list.drain(..)) {
+            let Some(tracked) = self.slots.get_mut(index as usize).and_then(Option::as_mut) else { continue };
+            let due = std::mem::take(&mut tracked.pressing) || !pressing;
+            if due && std::mem::take(&mut tracked.dirty) {
                 look(self, index);
             }
         }
-        self.dirty = dirty;
+        let [pressed, dirty] = lists;
+        self.pressing = pressed;
+        if !pressing {
+            self.dirty = dirty;
+        }
     }
 
     /// A number that marks the names met from now on.
@@ -255,6 +275,17 @@ impl Names {
     pub(crate) fn version(&self) -> u64 {
         self.version
     }
+}
+
+/// Put an index on a list of names that `listed` tells.
+fn enlist(list: &mut Vec<u32>, slots: &[Option<Tracked>], index: u32, listed: impl Fn(&Tracked) -> bool) {
+    if list.len() <= 2 * slots.len() {
+        return list.push(index);
+    }
+    // Names that came and went while a response was open left their indices behind.
+    let stands = |index: &u32| slots[*index as usize].as_ref().is_some_and(&listed);
+    list.clear();
+    list.extend((0..slots.len() as u32).filter(stands));
 }
 
 fn name_at(slots: &[Option<Tracked>], index: u32) -> &str {
@@ -319,8 +350,23 @@ mod tests {
         }
         names.remove(b);
         let mut seen = Vec::new();
-        names.drain_dirty(|_, index| seen.push(index));
+        names.drain_dirty(false, |_, index| seen.push(index));
         assert_eq!((seen, names.has_dirty()), (vec![a], false));
+    }
+
+    #[test]
+    fn a_pressing_name_is_looked_at_before_the_others_and_once() {
+        let mut names = Names::default();
+        let [a, b, c] = ["a", "b", "c"].map(|name| track(&mut names, name));
+        [a, b].into_iter().for_each(|index| names.mark_dirty(index));
+        names.mark_pressing(b);
+        names.get_mut(c).unwrap().forced = true;
+        names.mark_dirty(c);
+        let mut seen = Vec::new();
+        names.drain_dirty(true, |_, index| seen.push(index));
+        assert_eq!((seen.as_slice(), names.has_pressing(), names.has_dirty()), (&[b, c][..], false, true));
+        names.drain_dirty(false, |_, index| seen.push(index));
+        assert_eq!((seen, names.has_dirty()), (vec![b, c, a], false));
     }
 
     #[test]
@@ -335,7 +381,7 @@ mod tests {
         }
         assert!(names.dirty.len() < 10 && names.slots.len() < 10);
         let mut seen = 0;
-        names.drain_dirty(|_, _| seen += 1);
+        names.drain_dirty(false, |_, _| seen += 1);
         assert_eq!(seen, 1);
     }
 

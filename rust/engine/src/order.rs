@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
+use smallvec::SmallVec;
 
 use crate::names::Names;
 use crate::watch::{View, Watch};
@@ -108,23 +109,61 @@ impl Waiting {
     }
 }
 
-/// What responses replaced or withdrew that the client has not accepted: it may still use it. Of each name at most one.
+/// What a response replaced or withdrew.
+#[derive(Debug)]
+struct Retired {
+    /// Nonce of the response.
+    replaced_in: u64,
+    /// The client refused it, and goes on with this.
+    refused: bool,
+    resource: Arc<Resource>,
+}
+
+/// What responses replaced or withdrew that the client has not accepted: it may still use it. Of each name one for each
+/// open response, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct Retiring(HashMap<Arc<str>, (u64, Arc<Resource>)>);
+pub(crate) struct Retiring(HashMap<Arc<str>, SmallVec<[Retired; 1]>>);
 
 impl Retiring {
     /// The response `nonce` brings something else for a name, or nothing any more.
     pub(crate) fn add(&mut self, name: &Arc<str>, replaced: Option<Arc<Resource>>, nonce: u64) {
-        match self.0.get_mut(name) {
+        let mut retired = self.0.get_mut(name);
+        if let Some(last) =
+            retired.as_mut().and_then(|retired| retired.last_mut()).filter(|last| last.refused)
+        {
             // The client refused what is replaced now: it still has what that was to replace.
-            Some((replaced_in, _)) => *replaced_in = nonce,
-            None => drop(replaced.map(|replaced| self.0.insert(Arc::clone(name), (nonce, replaced)))),
+            (last.replaced_in, last.refused) = (nonce, false);
+            return;
+        }
+        let Some(resource) = replaced else { return };
+        let entry = Retired { replaced_in: nonce, refused: false, resource };
+        match retired {
+            Some(retired) => retired.push(entry),
+            None => drop(self.0.insert(Arc::clone(name), SmallVec::from_iter([entry]))),
         }
     }
 
-    /// The client accepted the response.
+    /// The client accepted the response, and those before it that it has not refused.
     pub(crate) fn accept(&mut self, nonce: u64) {
-        self.0.retain(|_, (replaced_in, _)| *replaced_in != nonce);
+        self.0.retain(|_, retired| {
+            retired.retain(|entry| entry.refused || entry.replaced_in > nonce);
+            !retired.is_empty()
+        });
+    }
+
+    /// The client refused the response, and accepted those before it.
+    pub(crate) fn refuse(&mut self, nonce: u64) {
+        self.accept(nonce - 1);
+        for retired in self.0.values_mut() {
+            let Some(place) = retired.iter().position(|entry| entry.replaced_in == nonce) else { continue };
+            // What it brought was never used, and what replaces that replaces this.
+            let next = retired.get(place + 1).map(|next| next.replaced_in);
+            retired[place].refused = next.is_none();
+            if let Some(next) = next {
+                retired[place].replaced_in = next;
+                retired.remove(place + 1);
+            }
+        }
     }
 
     /// The client no longer wants the name.
@@ -133,6 +172,6 @@ impl Retiring {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Resource>> {
-        self.0.values().map(|(_, resource)| resource)
+        self.0.values().flatten().map(|entry| &entry.resource)
     }
 }

@@ -126,9 +126,7 @@ impl ResourceView {
             Held::Nothing if absent() => ResourceStatus::DoesNotExist,
             Held::Nothing => ResourceStatus::Requested,
             Held::Other | Held::Version(_) if tracked.refused => ResourceStatus::Nacked,
-            Held::Version(_) if watch.exchange.nonce_in_flight() == Some(tracked.sent_in) => {
-                ResourceStatus::Sent
-            }
+            Held::Version(_) if watch.exchange.is_open(tracked.sent_in) => ResourceStatus::Sent,
             Held::Other | Held::Version(_) => ResourceStatus::Acked,
         };
         let refusal = watch.exchange.refusal();

@@ -151,12 +151,12 @@ impl Subscription {
         Ok(change)
     }
 
-    /// State of the world: a request with an old nonce changes nothing. But a name that it lacks and that a later one
-    /// lists was dropped by the client in between, and is wanted again, unless `in_flight` brings it anyway.
+    /// State of the world: a request with an old `nonce` changes nothing. But a name that it lacks and that a later one
+    /// lists was dropped by the client in between, and is wanted again, unless a later response brings it anyway.
     pub(crate) fn note_stale<'a>(
         &mut self,
         listed: impl Iterator<Item = Result<&'a [u8], Malformed>>,
-        in_flight: u64,
+        nonce: u64,
     ) -> Result<(), Malformed> {
         let pass = self.names.begin_pass();
         for name in listed {
@@ -167,7 +167,7 @@ impl Subscription {
         }
         for index in self.names.indices() {
             if let Some(tracked) = self.names.get_mut(index) {
-                tracked.lapsed |= tracked.pass != pass && tracked.sent_in != in_flight;
+                tracked.lapsed |= tracked.pass != pass && tracked.sent_in <= nonce;
             }
         }
         Ok(())

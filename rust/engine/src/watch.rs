@@ -130,14 +130,12 @@ impl Watch {
         request: &Request<'_>,
         now: Duration,
     ) -> Result<(RequestKind, Change), Malformed> {
-        let nonce = self.exchange.kind(request.nonce.is_empty(), parse_nonce(request.nonce));
+        let given = parse_nonce(request.nonce);
+        let nonce = self.exchange.kind(request.nonce.is_empty(), given);
         let kind = match (nonce, request.error_detail, self.protocol) {
-            (NonceKind::Answer, None, _) => self.ack(now),
-            (NonceKind::Answer, Some(detail), _) => self.nack(detail, now),
-            (NonceKind::Old, _, Protocol::Sotw) => {
-                self.stale_sotw(request)?;
-                return Ok((RequestKind::Stale, Change::default()));
-            }
+            (NonceKind::Answer { .. }, None, _) => self.ack(given, now),
+            (NonceKind::Answer { .. }, Some(detail), _) => self.nack(given, detail, now),
+            (NonceKind::Old, _, Protocol::Sotw) => RequestKind::Stale,
             (NonceKind::Repeat, None, Protocol::Sotw) => {
                 self.asked_again |= self.warming;
                 RequestKind::Subscribe
@@ -146,6 +144,12 @@ impl Watch {
             // "the server must honor changes to the subscription state even if the nonce is stale"
             (NonceKind::Old | NonceKind::Repeat, _, Protocol::Delta) => RequestKind::Stale,
         };
+        if self.protocol == Protocol::Sotw
+            && matches!(nonce, NonceKind::Old | NonceKind::Answer { last: false })
+        {
+            self.stale_sotw(request)?;
+            return Ok((kind, Change::default()));
+        }
         self.unheard = false;
         let change = match self.protocol {
             Protocol::Sotw => self.subscribe_sotw(request)?,
@@ -156,9 +160,10 @@ impl Watch {
         Ok((kind, change))
     }
 
-    fn ack(&mut self, now: Duration) -> RequestKind {
+    fn ack(&mut self, nonce: Option<u64>, now: Duration) -> RequestKind {
         let refused = self.exchange.refusal().is_some_and(|refusal| !refusal.past);
-        let Some(answered) = self.exchange.ack(now) else { return RequestKind::Subscribe };
+        let answered = nonce.and_then(|nonce| self.exchange.ack(nonce, now));
+        let Some(answered) = answered else { return RequestKind::Subscribe };
         // A full-state response held what had been refused once more.
         if self.protocol == Protocol::Sotw && self.type_id.is_full_state() && refused {
             self.subscription.names.iter_mut().for_each(|tracked| tracked.refused = false);
@@ -167,9 +172,11 @@ impl Watch {
         RequestKind::Ack { latency: answered.latency, change: answered.change }
     }
 
-    fn nack(&mut self, detail: &[u8], now: Duration) -> RequestKind {
+    fn nack(&mut self, nonce: Option<u64>, detail: &[u8], now: Duration) -> RequestKind {
         let (code, message) = error_detail(detail);
-        let Some(refused) = self.exchange.nack(&message, now) else { return RequestKind::Subscribe };
+        let refused = nonce.and_then(|nonce| self.exchange.nack(nonce, &message, now));
+        let Some(refused) = refused else { return RequestKind::Subscribe };
+        self.retiring.refuse(refused.nonce);
         let tracked = self.subscription.names.iter_mut().filter(|tracked| tracked.sent_in == refused.nonce);
         let refuse = |tracked: &mut Tracked| {
             tracked.refused = true;
@@ -180,16 +187,18 @@ impl Watch {
     }
 
     /// "should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce": the client will say the
-    /// same once more when it answers the response in flight. Two things it will not say again.
+    /// same once more when it answers the last response. Two things it will not say again.
     fn stale_sotw(&mut self, request: &Request<'_>) -> Result<(), Malformed> {
-        let Some(in_flight) = self.exchange.nonce_in_flight() else { return Ok(()) };
-        if parse_nonce(request.nonce).is_none_or(|nonce| nonce >= in_flight) {
+        let (Some(nonce), Some(last)) = (parse_nonce(request.nonce), self.exchange.last_open()) else {
+            return Ok(());
+        };
+        if nonce >= last {
             return Ok(()); // Not one of ours.
         }
         self.asked_again |= self.warming;
-        // A full-state response in flight brings every name anyway.
+        // A full-state response that is open brings every name anyway.
         if !self.type_id.is_full_state() {
-            self.subscription.note_stale(request.resource_names(), in_flight)?;
+            self.subscription.note_stale(request.resource_names(), nonce)?;
             self.last_names = None;
             self.unheard = true;
         }
@@ -304,7 +313,7 @@ impl Watch {
         let names = &self.subscription.names;
         let tracked =
             names.find(name).and_then(|index| names.get(index)).filter(|tracked| tracked.holds_some());
-        tracked.is_some_and(|tracked| self.exchange.nonce_in_flight() != Some(tracked.introduced_in))
+        tracked.is_some_and(|tracked| !self.exchange.is_open(tracked.introduced_in))
     }
 
     /// What is named by resources that the client may use now.
@@ -334,9 +343,12 @@ impl Watch {
         self.told = Some(now);
     }
 
-    /// Whether [`Watch::respond`] may have something.
+    /// Whether [`Watch::respond`] may have something. New demand is answered whatever is open; all else merges until the
+    /// client has answered.
     pub(crate) fn may_respond(&self) -> bool {
-        let due = self.owed || self.changed || self.asked_again || self.beat || self.listing.is_some();
-        !self.exchange.in_flight() && (due || self.subscription.names.has_dirty())
+        let names = &self.subscription.names;
+        let demand = self.owed || self.listing.is_some() || names.has_pressing();
+        let change = self.changed || self.asked_again || self.beat || names.has_dirty();
+        (change && !self.exchange.is_awaited()) || (demand && !self.exchange.is_full())
     }
 }

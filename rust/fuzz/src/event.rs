@@ -125,7 +125,7 @@ pub enum Change {
 pub enum Event {
     /// A client asks.
     Ask(u8, Asking),
-    /// A client takes the response that it has, and asks for what it asked for before.
+    /// A client takes the oldest response that it has, and asks for what it asked for before.
     Ack(u8, Type),
     /// The store changes.
     Commit(Vec<Change>),

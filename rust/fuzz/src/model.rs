@@ -1,6 +1,6 @@
 //! What one client holds of one type, and what it is owed: the protocol as a client knows it, in plain sets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use steerway_engine::{Protocol, TypeId, canonical_name, is_collection};
@@ -31,9 +31,10 @@ pub(crate) struct Half {
     /// All was asked for once more: anything may come unchanged.
     again: bool,
     pub(crate) last_nonce: Option<String>,
-    pub(crate) in_flight: bool,
-    /// Names that the response in flight brought.
-    brought: BTreeSet<String>,
+    /// Nonces of responses without an answer, oldest first.
+    pub(crate) open: VecDeque<String>,
+    /// The last response that brought each name.
+    brought: BTreeMap<String, String>,
     /// What lives for a time only: when it was heard of last, and for how long.
     pub(crate) alive: BTreeMap<String, (Duration, Duration)>,
 }
@@ -55,8 +56,8 @@ impl Half {
             owed_set: false,
             again: false,
             last_nonce: None,
-            in_flight: false,
-            brought: BTreeSet::new(),
+            open: VecDeque::new(),
+            brought: BTreeMap::new(),
             alive: BTreeMap::new(),
         }
     }
@@ -91,11 +92,10 @@ impl Half {
         visible: &BTreeSet<String>,
         claims: &BTreeMap<String, Option<String>>,
     ) {
-        let answers = self.started && self.last_nonce.as_ref() == Some(&ask.nonce);
         let unknown = !self.started || self.last_nonce.is_none() || ask.nonce.is_empty();
-        let stale = !answers && !unknown;
-        if answers {
-            self.in_flight = false;
+        let stale = !unknown && self.last_nonce.as_ref() != Some(&ask.nonce);
+        if let Some(place) = self.open.iter().position(|nonce| *nonce == ask.nonce) {
+            self.open.drain(..=place);
         }
         match self.protocol {
             Protocol::Sotw if stale => self.ask_stale(ask),
@@ -106,19 +106,19 @@ impl Half {
         self.cut();
     }
 
-    /// The request was sent before the response in flight was seen, and will be ignored.
+    /// The request was sent before the last response was seen, and will be ignored.
     fn ask_stale(&mut self, ask: &Ask) {
         let last = self.last_nonce.as_deref().unwrap_or_default();
         let ours = ask.nonce.len() == last.len()
             && ask.nonce.bytes().all(|digit| b"0123456789abcdef".contains(&digit))
             && &*ask.nonce < last;
-        if self.type_id.is_full_state() || !self.in_flight || !ours {
+        if self.type_id.is_full_state() || self.open.is_empty() || !ours {
             return;
         }
         let (named, collections, _) = split(&ask.names);
         let kept = |name: &String| {
             named.contains(name)
-                || self.brought.contains(name)
+                || self.brought.get(name).is_some_and(|nonce| *nonce > ask.nonce)
                 || collection_of(name).is_some_and(|of| collections.contains(&of))
         };
         let dropped: Vec<String> = self.held.keys().filter(|name| !kept(name)).cloned().collect();
@@ -209,10 +209,12 @@ impl Half {
     /// A response came.
     pub(crate) fn take(&mut self, reply: &Reply, now: Duration) {
         assert!(self.started, "an answer to no question");
-        assert!(!self.in_flight, "two responses in flight for one type");
-        self.in_flight = true;
+        self.open.push_back(reply.nonce.clone());
         self.last_nonce = Some(reply.nonce.clone());
-        self.brought = reply.resources.keys().cloned().collect();
+        for name in reply.resources.keys() {
+            self.brought.insert(name.clone(), reply.nonce.clone());
+            self.lapsed.remove(name);
+        }
         let full = self.protocol == Protocol::Sotw && self.type_id.is_full_state();
         let told = reply.resources.keys().chain(&reply.removed).chain(reply.beats.keys());
         for name in told.chain(reply.errors.keys()) {

@@ -21,7 +21,7 @@ const LONG: usize = 900;
 const MANY: usize = 900;
 
 /// After so many rounds of answers an exchange does not end.
-const ROUNDS: usize = 100;
+const ROUNDS: usize = 1000;
 
 struct Client {
     opening: Opening,
@@ -154,8 +154,9 @@ impl Run {
 
     fn ack(&mut self, stream: usize, type_id: TypeId) {
         let client = &self.clients[stream];
-        if !client.gone && client.halves[type_id.index()].in_flight {
-            let ask = self.prepare(stream, type_id);
+        let oldest = client.halves[type_id.index()].open.front().filter(|_| !client.gone);
+        if let Some(nonce) = oldest.cloned() {
+            let ask = Ask { nonce, ..self.prepare(stream, type_id) };
             self.say(stream, type_id, ask, &BTreeMap::new());
         }
     }
@@ -230,7 +231,8 @@ impl Run {
             let mut answered = false;
             for stream in 0..self.clients.len() {
                 for type_id in TypeId::ALL {
-                    if !self.clients[stream].gone && self.clients[stream].halves[type_id.index()].in_flight {
+                    let client = &self.clients[stream];
+                    if !client.gone && !client.halves[type_id.index()].open.is_empty() {
                         self.ack(stream, type_id);
                         self.pump();
                         answered = true;

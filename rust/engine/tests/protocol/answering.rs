@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use steerway_engine::Protocol::{self, Delta, Sotw};
-use steerway_engine::{Nack, RequestKind};
+use steerway_engine::{Nack, RequestKind, ResourceStatus, Service, TypeId};
 
-use crate::world::{Ask, CDS, EDS, LDS, NOTHING, Reply, World, absent, ask, complete, put, texts};
+use crate::world::{Ask, CDS, EDS, LDS, NOTHING, RDS, Reply, World, absent, ask, complete, put, texts};
 
 const PROTOCOLS: [Protocol; 2] = [Sotw, Delta];
 
 fn serving() -> World {
     World::serving(
-        [LDS, CDS, EDS].into_iter().flat_map(|t| [put(t, "a", "1"), put(t, "b", "2"), complete(t)]),
+        [LDS, RDS, CDS, EDS].into_iter().flat_map(|t| [put(t, "a", "1"), put(t, "b", "2"), complete(t)]),
     )
 }
 
@@ -102,9 +102,12 @@ fn delta_takes_the_names_of_an_old_nonce() {
     let first = world.answer(stream, ask(EDS, &["a"]));
     world.say(stream, ask(EDS, &[]).ack(&first));
     let second = world.change(stream, [put(EDS, "a", "2")]).remove(0);
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["b"]).ack(&first))), NOTHING, "one response in flight");
-    assert_eq!(world.kind(), &RequestKind::Stale);
-    assert_eq!(texts(&world.say(stream, ask(EDS, &[]).ack(&second))), ["b=2"]);
+    let beside = world.answer(stream, ask(EDS, &["b"]).ack(&first));
+    assert_eq!((beside.text().as_str(), world.kind()), ("b=2", &RequestKind::Stale));
+    for open in [second, beside] {
+        assert_eq!(texts(&world.say(stream, ask(EDS, &[]).ack(&open))), NOTHING);
+        assert!(matches!(world.kind(), RequestKind::Ack { .. }));
+    }
 }
 
 /// Names added before the first response arrived: the request has no nonce yet, and is no ACK.
@@ -113,12 +116,114 @@ fn names_without_a_nonce_are_taken_but_acknowledge_nothing() {
     for protocol in PROTOCOLS {
         let mut world = serving();
         let stream = world.open(protocol);
-        let reply = world.answer(stream, ask(EDS, &["a"]));
-        assert_eq!(texts(&world.say(stream, ask(EDS, &["a", "b"]))), NOTHING, "one response in flight");
-        let replies = world.say(stream, same(protocol, &reply, &["a", "b"]).ack(&reply));
-        let expected = if protocol == Sotw { "b=2" } else { "a=1 b=2" };
-        assert_eq!(texts(&replies), [expected]);
+        let first = world.answer(stream, ask(EDS, &["a"]));
+        let added: &[&str] = if protocol == Sotw { &["a", "b"] } else { &["b"] };
+        let second = world.answer(stream, ask(EDS, added));
+        assert_eq!((second.text().as_str(), world.kind()), ("b=2", &RequestKind::Subscribe));
+        assert_eq!(world.view(stream, EDS).version_acked, "");
+        for reply in [first, second] {
+            let ack = same(protocol, &reply, &["a", "b"]).ack(&reply);
+            assert_eq!(texts(&world.say(stream, ack)), NOTHING);
+            assert!(matches!(world.kind(), RequestKind::Ack { .. }), "{protocol:?}: each has its own answer");
+        }
     }
+}
+
+/// The services that carry a type: the aggregated one, and its own.
+fn services(type_id: TypeId) -> [Service; 2] {
+    [Service::Ads, Service::PerType(type_id)]
+}
+
+/// "A subscription change is answered while a response of that type is un-ACKed."
+#[test]
+fn a_name_is_answered_whatever_is_open() {
+    for (protocol, type_id) in PROTOCOLS.into_iter().flat_map(|p| [LDS, RDS, CDS, EDS].map(|t| (p, t))) {
+        for service in services(type_id) {
+            let mut world = serving();
+            let stream = world.open_service(protocol, service);
+            let first = world.answer(stream, ask(type_id, &["a"]));
+            let case = format!("{protocol:?} {type_id:?} {service:?}");
+            let added: &[&str] = if protocol == Sotw { &["a", "b"] } else { &["b"] };
+            let second = world.answer(stream, ask(type_id, added));
+            let whole = protocol == Sotw && type_id.is_full_state();
+            assert_eq!(second.text(), if whole { "a=1 b=2" } else { "b=2" }, "{case}");
+            assert_ne!(first.nonce, second.nonce, "{case}");
+            // What the store did not know at first, as well.
+            let listed: &[&str] = if protocol == Sotw { &["a", "b", "c"] } else { &["c"] };
+            assert_eq!(texts(&world.say(stream, ask(type_id, listed))), NOTHING, "{case}");
+            let third = world.change(stream, [put(type_id, "c", "3")]).remove(0);
+            assert_eq!(third.text(), if whole { "a=1 b=2 c=3" } else { "c=3" }, "{case}");
+        }
+    }
+}
+
+/// The same for a wildcard that joins names (delta).
+#[test]
+fn a_wildcard_is_answered_whatever_is_open() {
+    for type_id in [LDS, CDS] {
+        let mut world = serving();
+        let stream = world.open(Delta);
+        world.answer(stream, ask(type_id, &["a"]));
+        world.commit([put(type_id, "a", "9")]);
+        let all = world.answer(stream, ask(type_id, &["*"]));
+        assert_eq!(all.text(), "b=2", "what the client lacks; the change waits");
+        assert_eq!(world.answer(stream, ask(type_id, &["*"])).text(), "a=9 b=2", "all is asked for again");
+    }
+}
+
+/// "k changes while one response is un-ACKed: after the ACK exactly one more, the latest", also when names came meanwhile.
+#[test]
+fn changes_merge_until_the_ack_while_names_are_answered() {
+    for protocol in PROTOCOLS {
+        let mut world = serving();
+        let stream = world.open(protocol);
+        let first = world.answer(stream, ask(EDS, &["a"]));
+        assert_eq!(texts(&world.change(stream, [put(EDS, "a", "3")])), NOTHING);
+        let added: &[&str] = if protocol == Sotw { &["a", "b"] } else { &["b"] };
+        let second = world.answer(stream, ask(EDS, added));
+        assert_eq!(second.text(), "b=2", "{protocol:?}: the change waits");
+        assert_eq!(texts(&world.change(stream, [put(EDS, "a", "4")])), NOTHING);
+        // The change is older than the second response, and does not wait for its answer.
+        let third = world.answer(stream, same(protocol, &first, &["a", "b"]).ack(&first));
+        assert_eq!(third.text(), "a=4", "{protocol:?}: one more, the latest");
+        assert_eq!(texts(&world.change(stream, [put(EDS, "a", "5"), put(EDS, "b", "5")])), NOTHING);
+        assert_eq!(texts(&world.say(stream, same(protocol, &second, &["a", "b"]).ack(&second))), NOTHING);
+        let last = world.answer(stream, same(protocol, &third, &["a", "b"]).ack(&third));
+        assert_eq!(last.text(), "a=5 b=5", "{protocol:?}");
+    }
+}
+
+/// Each open response has its own ACK or NACK, whichever way it ends.
+#[test]
+fn open_responses_are_refused_and_taken_each_for_itself() {
+    for protocol in PROTOCOLS {
+        let mut world = serving();
+        let stream = world.open(protocol);
+        let first = world.answer(stream, ask(EDS, &["a"]));
+        let added: &[&str] = if protocol == Sotw { &["a", "b"] } else { &["b"] };
+        let second = world.answer(stream, ask(EDS, added));
+        world.say(stream, same(protocol, &first, &["a", "b"]).nack(&first, 3, "cannot"));
+        let RequestKind::Nack(nack) = world.kind() else { panic!("{:?}", world.kind()) };
+        assert_eq!((&*nack.resources, &nack.version), (["a".into()].as_slice(), &first.version));
+        let status =
+            |world: &World| world.view(stream, EDS).resources.into_iter().map(|r| r.status).collect();
+        let states: Vec<_> = status(&world);
+        assert_eq!(states, [ResourceStatus::Nacked, ResourceStatus::Sent], "{protocol:?}");
+        world.say(stream, same(protocol, &second, &["a", "b"]).ack(&second));
+        let states: Vec<_> = status(&world);
+        assert_eq!(states, [ResourceStatus::Nacked, ResourceStatus::Acked], "{protocol:?}");
+    }
+}
+
+/// A client that answers the last response has taken all before it.
+#[test]
+fn an_answer_to_the_last_response_answers_those_before_it() {
+    let mut world = serving();
+    let stream = world.open(Delta);
+    world.answer(stream, ask(EDS, &["a"]));
+    let second = world.answer(stream, ask(EDS, &["b"]));
+    world.commit([put(EDS, "a", "9")]);
+    assert_eq!(texts(&world.say(stream, ask(EDS, &[]).ack(&second))), ["a=9"]);
 }
 
 /// "Version changes for a client if and only if its content changed."

@@ -4,7 +4,7 @@
 //! The two clients behave as real ones do: they drop what they leave, their requests carry the last nonce they have
 //! processed, and they answer each response in the end. The model is a few maps; it shares no code with the core.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use proptest::prelude::*;
 use steerway_engine::Protocol::{self, Delta, Sotw};
@@ -15,6 +15,9 @@ use crate::world::{AUDIENCE, Ask, CDS, EDS, Reply, World, ask, key, resource};
 const TYPES: [TypeId; 2] = [CDS, EDS];
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 const AUDIENCES: [&str; 4] = ["", "grpc", AUDIENCE, "envoy"];
+
+/// After so many rounds of answers an exchange does not end.
+const ROUNDS: usize = 100;
 
 /// One thing that happens. Types, names and audiences are indices into the lists above.
 #[derive(Clone, Debug)]
@@ -48,6 +51,16 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// A response on its way.
+#[derive(Debug)]
+struct Sent {
+    reply: Reply,
+    /// What was asked for when it was sent.
+    asked: BTreeSet<String>,
+    /// Some of that had no answer yet.
+    demanded: bool,
+}
+
 /// What a client has of one type.
 #[derive(Debug, Default)]
 struct Half {
@@ -58,9 +71,13 @@ struct Half {
     versions: BTreeMap<String, String>,
     /// Names asked for since they last came: these may come unchanged.
     asked: BTreeSet<String>,
+    /// Those of them that were asked for with an old nonce (state of the world): the server ignored it.
+    unheard: BTreeSet<String>,
     processed: Option<Reply>,
-    /// With what was asked for when it was sent.
-    unprocessed: Option<(Reply, BTreeSet<String>)>,
+    /// Asked for, and without an answer yet: this goes out whatever is open.
+    demanded: BTreeSet<String>,
+    /// On their way, oldest first.
+    unprocessed: VecDeque<Sent>,
     started: bool,
 }
 
@@ -73,9 +90,14 @@ impl Half {
         self.wildcard() || self.wanted.contains(name)
     }
 
+    fn ask(&mut self, names: BTreeSet<String>) {
+        self.demanded.extend(names.iter().cloned());
+        self.asked.extend(names);
+    }
+
     /// The client's own doing: what is not wanted any more is dropped.
     fn want(&mut self, wanted: BTreeSet<String>) {
-        self.asked.extend(wanted.difference(&self.wanted).cloned());
+        self.ask(wanted.difference(&self.wanted).cloned().collect());
         self.wanted = wanted;
         let gone: Vec<String> = self.held.keys().filter(|name| !self.covers(name)).cloned().collect();
         gone.iter().for_each(|name| drop(self.held.remove(name)));
@@ -145,22 +167,25 @@ impl Client {
     fn receive(&mut self, replies: Vec<Reply>) {
         for reply in replies {
             let half = &mut self.halves[type_index(reply.type_id)];
-            assert!(half.unprocessed.is_none(), "one response in flight per type");
             for name in reply.removed.iter().chain(reply.versions.keys()) {
                 assert!(half.covers(name) || half.asked.contains(name), "{name} is not wanted");
             }
             let asked = half.asked.clone();
-            let last = half.processed.as_ref().filter(|_| reply.type_id == CDS && self.protocol == Sotw);
+            let demanded = !half.demanded.is_empty();
+            assert!(demanded || half.unprocessed.iter().all(|sent| sent.demanded), "changes merge");
+            let last = half.unprocessed.back().map(|sent| &sent.reply).or(half.processed.as_ref());
+            let last = last.filter(|_| reply.type_id == CDS && self.protocol == Sotw);
             let news = last.is_none_or(|last| last.resources != reply.resources);
             assert!(news || !asked.is_empty(), "a set that is neither new nor asked for");
-            match (self.protocol, reply.type_id) {
-                (Sotw, CDS) => half.asked.clear(),
-                // What is not in yet is still to come.
-                _ => half
-                    .asked
-                    .retain(|name| !reply.resources.contains_key(name) && !reply.removed.contains(name)),
+            for names in [&mut half.asked, &mut half.demanded] {
+                match (self.protocol, reply.type_id) {
+                    (Sotw, CDS) => names.clone_from(&half.unheard),
+                    // What is not in yet is still to come.
+                    _ => names
+                        .retain(|name| !reply.resources.contains_key(name) && !reply.removed.contains(name)),
+                }
             }
-            half.unprocessed = Some((reply, asked));
+            half.unprocessed.push_back(Sent { reply, asked, demanded });
         }
     }
 
@@ -168,15 +193,19 @@ impl Client {
         if wanted.contains("*") {
             // A response on its way may bring what was left meanwhile, and under a wildcard the client would keep it
             // although the server no longer knows: turn to the wildcard with nothing on its way.
-            self.answer(world, type_index, true);
+            while self.answer(world, type_index, true) {}
         }
         let half = &mut self.halves[type_index];
         if half.started || !wanted.is_empty() {
             if self.protocol == Delta && half.wildcard() {
                 // A name left to the wildcard is answered, also unchanged.
-                half.asked.extend(half.wanted.difference(&wanted).cloned());
+                half.ask(half.wanted.difference(&wanted).cloned().collect());
             }
+            let before = half.wanted.clone();
             half.want(wanted);
+            if half.processed.is_some() && !half.unprocessed.is_empty() {
+                half.unheard.extend(half.wanted.difference(&before).cloned());
+            }
             let request = self.request(type_index, None);
             self.say(world, request);
         }
@@ -185,9 +214,12 @@ impl Client {
     /// Returns whether there was something to answer.
     fn answer(&mut self, world: &mut World, type_index: usize, ack: bool) -> bool {
         let half = &mut self.halves[type_index];
-        let Some((reply, asked)) = half.unprocessed.take() else { return false };
+        let Some(Sent { reply, asked, .. }) = half.unprocessed.pop_front() else { return false };
         half.take(self.protocol, TYPES[type_index] == CDS, reply.clone(), &asked);
         half.processed = Some(reply.clone());
+        if half.unprocessed.is_empty() {
+            half.unheard.clear();
+        }
         let request = self.request(type_index, Some((&reply, ack)));
         self.say(world, request);
         true
@@ -198,8 +230,11 @@ impl Client {
         self.stream = world.open(self.protocol);
         for (type_index, type_id) in TYPES.into_iter().enumerate() {
             let half = &mut self.halves[type_index];
-            (half.processed, half.unprocessed, half.started) = (None, None, false);
+            (half.processed, half.started) = (None, false);
+            half.unprocessed.clear();
+            half.unheard.clear();
             half.told.clear();
+            half.demanded.clone_from(&half.wanted);
             if half.wanted.is_empty() {
                 continue;
             }
@@ -268,7 +303,7 @@ fn run(steps: Vec<Step>) {
             Step::Again(t, n) => {
                 let half = &mut clients[1].halves[t];
                 if half.wanted.contains(NAMES[n]) {
-                    half.asked.insert(NAMES[n].to_owned());
+                    half.ask(BTreeSet::from([NAMES[n].to_owned()]));
                     clients[1].say(&mut world, ask(TYPES[t], &[NAMES[n]]));
                 }
             }
@@ -311,7 +346,7 @@ fn settle(world: &mut World, clients: &mut [Client; 2]) {
     apply(world, clients, commit);
     for client in clients {
         for round in 0.. {
-            assert!(round < 5, "the exchange ends");
+            assert!(round < ROUNDS, "the exchange ends");
             let answered = [0, 1].map(|type_index| client.answer(world, type_index, true));
             if answered == [false; 2] {
                 break;
