@@ -68,6 +68,7 @@ from steerway.sources.kubernetes import InformerStatus, KubernetesOptions, Kuber
 from steerway.sources.objects import ObjectKey, XdsResource
 from steerway.sources.store import ObjectStore
 from steerway.sources.window import Delay, Window
+from steerway.translate import limitation
 from steerway.translate.audience import at_place, bucket_of, claimed_namespace, claimed_zone, classify
 from steerway.translate.commit import Commit
 from steerway.translate.envoy.dialect import Addresses
@@ -116,6 +117,7 @@ class ControlPlane:
             self._catalog.attachments,
             self._catalog.service,
             self._federation.service,
+            limitation.stated,
             self._absent,
             partial(self._catalog.outside, self._store.get),
         )

@@ -360,3 +360,50 @@ def test_a_regular_expression_is_used_or_fails_and_is_never_passed_over(mesh: En
     (stream,) = mesh.plane.streams()
     said = [each for each in stream["limitations"] if "regular expression is too large" in each]
     assert bool(said) is not large
+
+
+def test_a_session_by_header_stays_with_its_endpoint(mesh: EnvoyMesh, web: dict[str, HttpBackend]) -> None:
+    """The answer has the header; a request that sends it back goes to the same endpoint, others go round."""
+    addresses = {name: backend.address for name, backend in web.items()}
+    mesh.publish_http("both", *addresses.values())
+    session = {"sessionName": "x-cart", "type": "Header"}
+    mesh.write(http_route("r", "both", rule(_to("both"), sessionPersistence=session)))
+    mesh.start()
+    http = mesh.http("both.shop")
+    eventually(lambda: http.get("/"), lambda answer: "x-cart" in answer.headers, "the header")
+    carts = {_backend(answer): answer.headers["x-cart"] for answer in (http.get("/") for _ in range(20))}
+    assert set(carts) == set(addresses)
+    for name, cart in carts.items():
+        assert {_backend(http.get("/", headers={"x-cart": cart})) for _ in range(10)} == {name}
+
+
+def test_an_attempt_that_takes_too_long_is_ended_and_tried_again(
+    mesh: EnvoyMesh, web: dict[str, HttpBackend]
+) -> None:
+    """As often as the rule says, also more than four times; without retries its end is that of the request."""
+    mesh.write(
+        http_route(
+            "r",
+            "web",
+            rule(
+                _to("web"),
+                matches=[path("/again")],
+                timeouts={"request": "10s", "backendRequest": "100ms"},
+                retry={"codes": [503], "attempts": 5},
+            ),
+            rule(_to("web"), matches=[path("/once")], timeouts={"backendRequest": "100ms"}),
+            rule(_to("web")),
+        )
+    )
+    mesh.start()
+    http = mesh.http(_HOST)
+    backend = web["web"]
+    eventually(lambda: http.get("/"), lambda answer: answer.status_code == 200, "the route")
+    backend.held = threading.Event()
+    eventually(lambda: http.get("/once").status_code, lambda status: status == 504, "the end of the attempt")
+    backend.seen.clear()
+    assert http.get("/again").status_code == 504
+    until(lambda: len(backend.seen) == 6, lambda: f"six attempts, not {len(backend.seen)}")
+    assert http.get("/once").status_code == 504
+    until(lambda: len(backend.seen) == 7, lambda: f"one attempt, not {len(backend.seen) - 6}")
+    backend.held.set()

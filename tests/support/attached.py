@@ -14,6 +14,7 @@ from steerway.catalog.verdict import Verdicts
 from steerway.sources.gateway import GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.objects import Namespace, Object, ObjectKey, Service
 from steerway.sources.traffic_policy import TrafficPolicy
+from steerway.translate import limitation
 
 _TYPES: dict[str, Any] = {
     each.__name__: each for each in (Namespace, Service, GRPCRoute, HTTPRoute, ReferenceGrant, TrafficPolicy)
@@ -42,6 +43,7 @@ class Judged:
             self.catalog.attachments,
             local,
             lambda id: local(id) or remote(id),
+            limitation.stated,
             outside=partial(self.catalog.outside, self.facts.get),
         )
         self.verdicts = Verdicts(self.evidence)

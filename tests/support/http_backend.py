@@ -4,7 +4,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -58,7 +58,8 @@ def http_backend(name: str) -> Iterator[HttpBackend]:
             self.send_header("content-length", str(len(body)))
             self.send_header("x-backend", name)
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # the client may have waited long enough
+                self.wfile.write(body)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
         backend.address = f"127.0.0.1:{server.server_address[1]}"

@@ -48,6 +48,11 @@ FEATURES = {
         Feature.REWRITE,
         Feature.REDIRECT,
     ],
+    "sessionPersistence` by header, `timeouts.backendRequest`, a fifth retry": [
+        Feature.HEADER_SESSION,
+        Feature.ATTEMPT_TIMEOUT,
+        Feature.MANY_RETRIES,
+    ],
     "type ExternalName": [Feature.EXTERNAL_NAME],
 }
 """Row of the table of clients → what it is about."""

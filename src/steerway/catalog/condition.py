@@ -83,6 +83,11 @@ class Judgement:
         return (*refused, *mistaken)
 
 
+def limited(found: Sequence[str]) -> list[Condition]:
+    """What clients of some kind do not do, if there is any."""
+    return [Condition(LIMITED, True, "NotForAllClients", listed(found))] if found else []
+
+
 def listed(found: Sequence[str]) -> str:
     """Many things in one message, which an API server bounds."""
     named = list(dict.fromkeys(found))

@@ -1,17 +1,23 @@
 """What attached objects are judged by, and whether a reference from one leads anywhere."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from steerway.catalog import routing, traffic
 from steerway.catalog.attachment import Attachments, Get, Route, backend_of
 from steerway.catalog.identity import ServiceId
 from steerway.catalog.model import Service
+from steerway.catalog.policy import Policy
+from steerway.catalog.route import Table
 from steerway.sources.gateway import BackendRef
 from steerway.sources.objects import EXPORT_ANNOTATION, ObjectKey
 from steerway.sources.objects import Service as ServiceFact
+from steerway.sources.traffic_policy import TrafficPolicy
 
 Find = Callable[[ServiceId], Service | None]
+Limits = Callable[[Table | Policy], Sequence[str]]
+"""What current clients of some kind do not do of the rules of a route, or of a policy, as sentences."""
 
 
 class Unresolved(NamedTuple):
@@ -25,8 +31,8 @@ class Unresolved(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """`get` gives objects, `local` the services that routes and policies are attached to, `find` those that may be
-    backends, of other clusters too. `outside` says what leaves a Service out of the scope, as the end of a sentence,
-    `absent` what is the matter with an object that nobody knows.
+    backends, of other clusters too. `limits` states what clients do not do. `outside` is what leaves a Service out of
+    the scope, as the end of a sentence, `absent` what is the matter with an object that nobody knows.
 
     The scope decides about which parents and targets anything is said, and nothing else, so that installations with
     different scopes say the same.
@@ -36,8 +42,12 @@ class Evidence:
     attachments: Attachments
     local: Find
     find: Find
+    limits: Limits
     absent: Callable[[ObjectKey], str] = lambda _: "does not exist"
     outside: Callable[[ServiceId], str] = lambda _: ""
+
+    _limits: dict[ObjectKey, tuple[Route | TrafficPolicy, Sequence[str]]] = field(default_factory=dict)
+    """By the object itself, for an object is judged again far more often than it changes."""
 
     def covers(self, key: ObjectKey) -> bool:
         """Whether anything is said about a parent or target: a Service in the scope, or a route that has one as its
@@ -46,6 +56,19 @@ class Evidence:
             return not self.outside(ServiceId(key.namespace, key.name))
         parents = self.attachments.parents(key)
         return not parents or any(not self.outside(id) for id in parents)
+
+    def limits_of(self, found: Route | TrafficPolicy) -> Sequence[str]:
+        """What current clients of some kind do not do of an object."""
+        known = self._limits.get(found.key)
+        if known is None or known[0] is not found:
+            stated = traffic.of_object(found) if isinstance(found, TrafficPolicy) else routing.entries(found)
+            known = found, self.limits(stated)
+            self._limits[found.key] = known
+        return known[1]
+
+    def forget(self, key: ObjectKey) -> None:
+        """The object is gone."""
+        self._limits.pop(key, None)
 
     def why_unserved(self, id: ServiceId) -> str:
         """Why there is no such service, as the end of a sentence about it."""

@@ -177,11 +177,12 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A cookie that names the endpoint."""
+    """A cookie, or where `header` is given a header, that names the endpoint."""
 
     cookie: str
     path: str = ""
     ttl_seconds: float | None = None
+    header: str = ""
 
 
 @dataclass(frozen=True, slots=True)

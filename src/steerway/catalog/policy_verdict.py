@@ -5,16 +5,15 @@ Source: Gateway API, GEP-713 (PolicyConditionReason).
 
 from collections.abc import Iterator
 
-from steerway.catalog import envoy_only, precedence, route_verdict
+from steerway.catalog import precedence, route_verdict
 from steerway.catalog.condition import (
     ACCEPTED,
-    LIMITED,
     PROGRAMMED,
     Condition,
     Ignored,
     Reference,
     Verdict,
-    listed,
+    limited,
 )
 from steerway.catalog.evidence import Evidence
 from steerway.catalog.identity import ServiceId
@@ -29,15 +28,14 @@ _FIELDS = {"maximum_requests": "limits", "timeout_seconds": "timeout"}
 def judge(policy: TrafficPolicy, evidence: Evidence) -> tuple[Verdict, ...]:
     """One verdict for each targetRef in the scope, in their order."""
     space = policy.metadata.namespace
-    limits = envoy_only.of_policy(policy)
-    limited = [Condition(LIMITED, True, "NotForGRPC", listed(limits))] if limits else []
+    limits = limited(evidence.limits_of(policy))
     return tuple(
         Verdict(
             Reference(ref.group, ref.kind, ref.name, space, ref.section_name),
             (
                 accepted := _found(ref, space, evidence) or _conflict(policy, ref, evidence),
                 _programmed(accepted, ref, space, evidence),
-                *limited,
+                *limits,
             ),
         )
         for ref in dict.fromkeys(policy.spec.target_refs)

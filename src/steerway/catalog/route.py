@@ -125,7 +125,8 @@ class Backend:
 class Rule:
     """What becomes of requests that match. No backend with a weight, and no redirect: they fail.
 
-    `policy` has the sections that are said of the rule itself or of its route. `where` names it, for people.
+    `policy` has the sections that are said of the rule itself or of its route. `where` names it, for people, `route`
+    its route. `attempt_seconds`: the longest time of one attempt; None or 0: no limit.
     """
 
     where: str
@@ -138,6 +139,10 @@ class Rule:
     """Filters that no client of ours has: requests that match fail, since they must not be passed over."""
     hostnames: tuple[str, ...] = ()
     """Of its route. In a mesh they mean nothing (GEP-1294); a gateway answers by them."""
+    route: str = ""
+    attempt_seconds: float | None = None
+    not_applied: tuple[str, ...] = ()
+    """Fields that no client applies, as sentences: requests that match are served without them."""
 
 
 class Entry(NamedTuple):

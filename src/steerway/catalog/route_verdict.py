@@ -9,11 +9,10 @@ Sources: Gateway API reference, RouteConditionType and RouteConditionReason; GEP
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from steerway.catalog import envoy_only, routing
+from steerway.catalog import routing
 from steerway.catalog.attachment import Route, backend_refs, parent_of
 from steerway.catalog.condition import (
     ACCEPTED,
-    LIMITED,
     PARTIALLY_INVALID,
     PROGRAMMED,
     RESOLVED_REFS,
@@ -21,6 +20,7 @@ from steerway.catalog.condition import (
     Ignored,
     Reference,
     Verdict,
+    limited,
     listed,
 )
 from steerway.catalog.evidence import Evidence, Unresolved
@@ -81,7 +81,7 @@ def _judge(route: Route, parents: Mapping[ParentRef, ServiceId], evidence: Evide
         return ()
     rules: Sequence[Any] = route.spec.rules or ()
     reviewed = [_review(route, rule, index, evidence) for index, rule in enumerate(rules)]
-    about_rules = [*_resolved(reviewed), *_partly_invalid(reviewed), *_limited(route)]
+    about_rules = [*_resolved(reviewed), *_partly_invalid(reviewed), *_limited(route, evidence)]
     verdicts = []
     for ref, id in parents.items():
         accepted = _attached(route, ref, id, evidence)
@@ -210,6 +210,6 @@ def _programmed(accepted: Condition, rules: Sequence[_Rule]) -> Condition:
     return Condition(PROGRAMMED, True, "Programmed")
 
 
-def _limited(route: Route) -> list[Condition]:
-    found = envoy_only.of_route(route)
-    return [Condition(LIMITED, True, "NotForGRPC", listed(found))] if found else []
+def _limited(route: Route, evidence: Evidence) -> list[Condition]:
+    own = f"{route.key} "
+    return limited([each.removeprefix(own) for each in evidence.limits_of(route)])

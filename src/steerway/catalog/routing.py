@@ -17,7 +17,7 @@ from typing import Any
 
 from steerway.catalog.attachment import Route, backend_of, parent_of
 from steerway.catalog.identity import ServiceId
-from steerway.catalog.policy import Policy, Retry, Session
+from steerway.catalog.policy import NOTHING, Policy, Retry, Session
 from steerway.catalog.route import (
     Backend,
     BackendPort,
@@ -47,7 +47,7 @@ _DEFAULT_MATCH = {"GRPCRoute": facts.GRPCMatch(), "HTTPRoute": facts.HTTPMatch()
 _DONE = frozenset(
     {"RequestHeaderModifier", "ResponseHeaderModifier", "RequestMirror", "RequestRedirect", "URLRewrite"}
 )
-_STATUS_CODES = {
+STATUS_CODES = {
     429: "resource-exhausted",
     500: "internal",
     502: "unavailable",
@@ -55,6 +55,9 @@ _STATUS_CODES = {
     504: "unavailable",
 }
 """HTTP status codes after which to retry → gRPC's (GEP-1731; gRPC, "HTTP to gRPC Status Code Mapping")."""
+_MOST_ATTEMPTS = 2**32 - 1
+"""What Envoy's field takes. The Gateway API has no limit."""
+_NOT_OF_BACKENDS = ("RequestMirror", "RequestRedirect")
 
 
 def build(id: ServiceId, port: int, routes: Sequence[Route], policy_of: PolicyOf, name: str = "") -> Routing:
@@ -69,6 +72,11 @@ def build(id: ServiceId, port: int, routes: Sequence[Route], policy_of: PolicyOf
         producer=tables.pop(id.namespace, None),
         consumers=tuple(sorted(tables.items(), key=lambda item: item[0])),
     )
+
+
+def entries(route: Route) -> Table:
+    """What a route says by itself, wherever it is attached."""
+    return _table([route], lambda *_: NOTHING)
 
 
 def is_attached(route: Route, id: ServiceId, port: int, name: str) -> bool:
@@ -170,6 +178,8 @@ def _rule(route: Route, rule: Any, index: int, policy_of: PolicyOf) -> Rule:
     filters = rule.filters or ()
     redirects = [each.request_redirect for each in filters if each.request_redirect is not None]
     where = f"{route.key} rule {rule.name or index}"
+    timeouts = getattr(rule, "timeouts", None)
+    attempt = timeouts.backend_request if timeouts is not None else None
     return Rule(
         where,
         tuple(_backend(route, ref) for ref in rule.backend_refs or ()),
@@ -179,7 +189,27 @@ def _rule(route: Route, rule: Any, index: int, policy_of: PolicyOf) -> Rule:
         _own_policy(where, rule).over(policy_of(route, rule.name or "")),
         not_done=unknown_filters(filters),
         hostnames=tuple(sorted(set(route.spec.hostnames or ()))),
+        route=str(route.key),
+        attempt_seconds=None if attempt is None else seconds(attempt),
+        not_applied=tuple(_not_applied(rule)),
     )
+
+
+def _not_applied(rule: Any) -> Iterator[str]:
+    session: facts.SessionPersistence | None = rule.session_persistence
+    if session is not None and session.type not in ("Cookie", "Header"):
+        yield f"sessionPersistence of type {session.type} is applied by no client"
+    elif session is not None:
+        if session.idle_timeout is not None:
+            yield "sessionPersistence.idleTimeout is applied by no client"
+        if session.absolute_timeout is not None and not _is_permanent(session):
+            yield "sessionPersistence.absoluteTimeout is applied by no client: lifetimeType is not Permanent"
+    backends = [ref for ref in rule.backend_refs or () if ref.weight]
+    for each in (each for ref in backends for each in ref.filters or ()):
+        if each.type in _NOT_OF_BACKENDS:
+            yield f"{each.type} of a backend is applied by no client"
+        if len(backends) > 1 and each.url_rewrite is not None and each.url_rewrite.path is not None:
+            yield "URLRewrite of the path for one of several backends is applied by no client"
 
 
 def unknown_filters(filters: Iterable[facts.Filter]) -> tuple[str, ...]:
@@ -192,33 +222,41 @@ def _own_policy(where: str, rule: Any) -> Policy:
     timeouts, retry = getattr(rule, "timeouts", None), getattr(rule, "retry", None)
     request = timeouts.request if timeouts is not None else None
     session = rule.session_persistence
-    cookie = session if session is not None and session.type == "Cookie" else None
     return Policy.by(
         where,
         timeout_seconds=None if request is None else seconds(request),
         retry=None if retry is None else _retry(retry),
-        session=None if cookie is None else _session(cookie, where),
+        session=None if session is None else _session(session, where),
     )
 
 
 def _retry(found: facts.Retry) -> Retry:
     """No attempts is a word, too: none, whatever others say."""
     statuses = tuple(found.codes or (500, 502, 503, 504))
-    codes = {_STATUS_CODES[status] for status in statuses if status in _STATUS_CODES}
+    codes = {STATUS_CODES[status] for status in statuses if status in STATUS_CODES}
     if 504 in statuses:
         codes.add("deadline-exceeded")
-    attempts = min(max(1 if found.attempts is None else found.attempts, 0), 4)
+    attempts = min(max(1 if found.attempts is None else found.attempts, 0), _MOST_ATTEMPTS)
     if not attempts:
         return Retry((), 0)
     base = 0.025 if found.backoff is None else max(seconds(found.backoff), 0.001)
     return Retry(tuple(sorted(codes)), attempts, base, statuses=statuses)
 
 
-def _session(found: facts.SessionPersistence, where: str) -> Session:
-    permanent = found.cookie_config is not None and found.cookie_config.lifetime_type == "Permanent"
+def _session(found: facts.SessionPersistence, where: str) -> Session | None:
     name = found.session_name or re.sub(r"[^a-z0-9]+", "-", where.lower())
-    ttl = seconds(found.absolute_timeout) if permanent and found.absolute_timeout else None
+    if found.type == "Header":
+        return Session("", header=name.lower())
+    if found.type != "Cookie":
+        return None
+    ttl = seconds(found.absolute_timeout) if _is_permanent(found) and found.absolute_timeout else None
     return Session(name, "/", ttl)
+
+
+def _is_permanent(found: facts.SessionPersistence) -> bool:
+    """Whether its cookie outlives the client's session."""
+    config = found.cookie_config
+    return found.type == "Cookie" and config is not None and config.lifetime_type == "Permanent"
 
 
 def _backend(route: Route, ref: facts.BackendRef) -> Backend:

@@ -76,6 +76,7 @@ class Verdicts:
             log.exception("attached_object_not_understood", object=str(key))
             return
         if found is None:
+            self._evidence.forget(key)
             self._judgements.pop(key, None)
             self._refused.pop(key, None)
         elif found != self._judgements.get(key):

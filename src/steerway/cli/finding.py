@@ -17,7 +17,7 @@ from steerway.catalog.verdict import Verdicts
 from steerway.errors import TranslateError
 from steerway.sources.files import LoadResult
 from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, ObjectKey, Service, XdsResource
-from steerway.translate import raw
+from steerway.translate import limitation, raw
 
 
 class Level(enum.Enum):
@@ -129,7 +129,9 @@ class _Review:
 
         get, service = self._objects.get, self._catalog.service
         outside = partial(self._catalog.outside, get)
-        verdicts = Verdicts(Evidence(get, self._catalog.attachments, service, service, absent, outside))
+        attachments = self._catalog.attachments
+        evidence = Evidence(get, attachments, service, service, limitation.stated, absent, outside)
+        verdicts = Verdicts(evidence)
         verdicts.judge(len(self._objects))
         refused = verdicts.problems()
         for problem in refused:

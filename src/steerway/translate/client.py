@@ -43,7 +43,10 @@ class Feature(enum.Enum):
     LEAST_REQUEST = "least_request (gRFC A48)"
     OUTLIER_DETECTION = "outlier detection (gRFC A50)"
     POLICY_LIST = "load_balancing_policy (gRFC A52)"
+    MANY_RETRIES = "retries after the fourth (retry.attempts)"
+    ATTEMPT_TIMEOUT = "timeouts of single attempts (timeouts.backendRequest)"
     SESSION = "sessions by cookie (gRFC A55)"
+    HEADER_SESSION = "sessions by header (sessionPersistence)"
     WEIGHTED_ROUND_ROBIN = "weighted_round_robin by load reports (gRFC A58)"
     PICK_FIRST = "pick_first (gRFC A62)"
     RANDOM = "random balancing"
@@ -54,6 +57,7 @@ class Feature(enum.Enum):
     MIRROR = "mirrors of requests"
     REWRITE = "rewrites of URLs"
     REDIRECT = "redirects"
+    HOSTNAMES = "hostnames"
     HTTP_MATCH = "matches by HTTP method or query parameter"
     BINARY_HEADER_MATCH = "matches by binary headers"
 
@@ -68,11 +72,14 @@ _SINCE: dict[Feature, dict[Library, Version]] = {
     Feature.FAULT: {_CORE: (1, 37), _JAVA: (1, 37), _GO: (1, 37), _NODE: (1, 4)},
     Feature.RETRY: {_CORE: (1, 40), _JAVA: (1, 40), _GO: (1, 41), _NODE: (1, 8)},
     Feature.STATUS_RETRY: _ENVOY_ALONE,
+    Feature.MANY_RETRIES: _ENVOY_ALONE,
+    Feature.ATTEMPT_TIMEOUT: _ENVOY_ALONE,
     Feature.RING_HASH: {_CORE: (1, 40), _JAVA: (1, 40), _GO: (1, 41), _NODE: (1, 10)},
     Feature.LEAST_REQUEST: {_JAVA: (1, 48), _GO: (1, 73)},
     Feature.OUTLIER_DETECTION: {_CORE: (1, 51), _JAVA: (1, 49), _GO: (1, 50), _NODE: (1, 7)},
     Feature.POLICY_LIST: {_CORE: (1, 55), _JAVA: (1, 47), _GO: (1, 56), _NODE: (1, 10)},
     Feature.SESSION: {_CORE: (1, 61)},
+    Feature.HEADER_SESSION: _ENVOY_ALONE,
     Feature.WEIGHTED_ROUND_ROBIN: {_CORE: (1, 55), _JAVA: (1, 54), _GO: (1, 56)},
     Feature.PICK_FIRST: {_CORE: (1, 58), _JAVA: (1, 58), _GO: (1, 56)},
     Feature.RANDOM: _ENVOY_ALONE,
@@ -83,12 +90,15 @@ _SINCE: dict[Feature, dict[Library, Version]] = {
     Feature.MIRROR: _ENVOY_ALONE,
     Feature.REWRITE: _ENVOY_ALONE,
     Feature.REDIRECT: _ENVOY_ALONE,
+    Feature.HOSTNAMES: _ENVOY_ALONE,
     Feature.HTTP_MATCH: _ENVOY_ALONE,
     Feature.BINARY_HEADER_MATCH: _ENVOY_ALONE,
 }
 """Since which version of a library; one that is not there does not have it. Envoy has all but those of `_NOT_ENVOY`.
 least_request was behind an environment variable of grpc-go before 1.73."""
 _NOT_ENVOY = frozenset({Feature.PICK_FIRST})
+MOST_RETRIES = 4
+"""gRFC A44: five attempts in all. Clients take a larger number for this one."""
 _QUIET_BEFORE: Version = (1, 13)
 """grpc-js before this leaks a timer for each stream of load reports (grpc-node 2892)."""
 
@@ -148,6 +158,10 @@ class Client(NamedTuple):
         return needed is not None and (self.version is None or self.version >= needed)
 
     @property
+    def is_grpc(self) -> bool:
+        return self.library is not Library.ENVOY
+
+    @property
     def level(self) -> str:
         """The newest of a few generations that the client belongs to: "" for current ones, `a42` for those that know
         ring_hash and no list of policies, `a27` for those before."""
@@ -163,6 +177,10 @@ class Client(NamedTuple):
     def __str__(self) -> str:
         shown = _SHOWN[self.library]
         return shown if self.version is None else f"{shown} {self.version[0]}.{self.version[1]}"
+
+
+CURRENT = tuple(Client(each) for each in Library if each is not Library.UNKNOWN)
+"""One of each kind, as they are released now."""
 
 
 def of_node(node: base_pb2.Node) -> Client:

@@ -12,6 +12,7 @@ from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.http.stateful_session.v3 import stateful_session_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.extensions.http.stateful_session.cookie.v3 import cookie_pb2 as session_cookie_pb2
+from envoy.extensions.http.stateful_session.header.v3 import header_pb2 as session_header_pb2
 from envoy.type.http.v3 import cookie_pb2
 from envoy.type.v3 import percent_pb2
 from google.protobuf.any_pb2 import Any
@@ -35,13 +36,14 @@ router."""
 _MILLION = 1_000_000
 
 
-def of_route(policy: Policy) -> dict[str, Any]:
-    """What a route says to its filters, by their names."""
+def of_route(policy: Policy, envoy: bool = False) -> dict[str, Any]:
+    """What a route says to its filters, by their names. `envoy`: to those of an Envoy."""
     found: dict[str, Any] = {}
     if policy.fault is not None:
         # As it is: all clients know this filter, and grpc-js-xds 1.14 refuses one that it knows in a FilterConfig.
         found[FAULT] = pack(_fault(policy.fault))
-    if policy.session is not None:
+    # gRFC A55: a client refuses a session that is not one by cookie, in a filter that it knows.
+    if policy.session is not None and (envoy or not policy.session.header):
         found[SESSION] = _optional(pack(_session(policy.session)))
     return found
 
@@ -73,11 +75,19 @@ def fraction(share: float) -> percent_pb2.FractionalPercent:
 
 
 def _session(wanted: Session) -> stateful_session_pb2.StatefulSessionPerRoute:
+    session = stateful_session_pb2.StatefulSession()
+    kind = "header" if wanted.header else "cookie"
+    session.session_state.name = f"envoy.http.stateful_session.{kind}"
+    session.session_state.typed_config.CopyFrom(_by_header(wanted) if wanted.header else _by_cookie(wanted))
+    return stateful_session_pb2.StatefulSessionPerRoute(stateful_session=session)
+
+
+def _by_header(wanted: Session) -> Any:
+    return pack(session_header_pb2.HeaderBasedSessionState(name=wanted.header))
+
+
+def _by_cookie(wanted: Session) -> Any:
     cookie = cookie_pb2.Cookie(name=wanted.cookie, path=wanted.path or "/")
     if wanted.ttl_seconds:
         cookie.ttl.CopyFrom(duration(wanted.ttl_seconds))
-    state = pack(session_cookie_pb2.CookieBasedSessionState(cookie=cookie))
-    session = stateful_session_pb2.StatefulSession()
-    session.session_state.name = "envoy.http.stateful_session.cookie"
-    session.session_state.typed_config.CopyFrom(state)
-    return stateful_session_pb2.StatefulSessionPerRoute(stateful_session=session)
+    return pack(session_cookie_pb2.CookieBasedSessionState(cookie=cookie))

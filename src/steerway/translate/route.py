@@ -14,6 +14,7 @@ from envoy.config.route.v3 import route_pb2
 from steerway.catalog.policy import CHANNEL, NOTHING, Algorithm, HashKey, HashSource, Policy, Retry
 from steerway.catalog.route import How, Match, ValueMatch
 from steerway.translate import http_filter
+from steerway.translate.client import MOST_RETRIES
 from steerway.translate.destination import BLACKHOLE, Destination, Share
 from steerway.translate.message import serialize
 from steerway.translate.packing import duration, uint32
@@ -132,15 +133,16 @@ def apply_policy(action: components.RouteAction, policy: Policy) -> None:
         action.max_stream_duration.max_stream_duration.CopyFrom(most)
         action.max_stream_duration.grpc_timeout_header_max.CopyFrom(most)
     if policy.retry is not None and policy.retry.codes:
-        action.retry_policy.CopyFrom(retry_policy(_patient(policy.retry)))
+        action.retry_policy.CopyFrom(retry_policy(_bounded(policy.retry)))
 
 
-def _patient(wanted: Retry) -> Retry:
-    """grpc/grpc 41036: after a wait that C-core rounds to 0 ms, a call hangs until its deadline instead of being tried
-    again."""
+def _bounded(wanted: Retry) -> Retry:
+    """No more retries than clients make, and none too soon (grpc/grpc 41036: after a wait that C-core rounds to 0 ms, a
+    call hangs until its deadline instead of being tried again)."""
     base = max(wanted.base_seconds, LEAST_BACKOFF_SECONDS)
     longest = None if wanted.maximum_seconds is None else max(wanted.maximum_seconds, base)
-    return replace(wanted, base_seconds=base, maximum_seconds=longest)
+    attempts = min(wanted.attempts, MOST_RETRIES)
+    return replace(wanted, attempts=attempts, base_seconds=base, maximum_seconds=longest)
 
 
 def retry_policy(wanted: Retry) -> components.RetryPolicy:

@@ -150,7 +150,9 @@ class Histories(RuleBasedStateMachine):
         self.mesh = Mesh()
         catalog = self.mesh.catalog
         self.index = catalog.attachments
-        self.evidence = Evidence(self.mesh.facts.get, self.index, catalog.service, catalog.service)
+        self.evidence = Evidence(
+            self.mesh.facts.get, self.index, catalog.service, catalog.service, lambda _: ()
+        )
         self.judged: dict[ObjectKey, Judgement | None] = {}
 
     @rule(found=random_traffic.attached())

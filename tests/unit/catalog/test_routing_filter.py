@@ -117,7 +117,7 @@ def test_the_timeout_of_a_request_is_that_of_a_call(request_: str | None, wanted
             Retry(("deadline-exceeded", "internal", "unavailable"), 1, 0.025, statuses=(500, 502, 503, 504)),
         ),
         ({"codes": [503], "attempts": 3}, Retry(("unavailable",), 3, 0.025, statuses=(503,))),
-        ({"codes": [429], "attempts": 9}, Retry(("resource-exhausted",), 4, 0.025, statuses=(429,))),
+        ({"codes": [429], "attempts": 9}, Retry(("resource-exhausted",), 9, 0.025, statuses=(429,))),
         (
             {"codes": [504], "backoff": "1s"},
             Retry(("deadline-exceeded", "unavailable"), 1, 1.0, statuses=(504,)),
@@ -132,15 +132,23 @@ def test_retries_are_after_grpc_codes_too(retry: Json, wanted: Retry) -> None:
     assert only(retry=retry).policy.retry == wanted
 
 
-def test_a_session_is_by_cookie() -> None:
-    """GEP-1619: of the session, or of the absolute time when the cookie is to last. By header it is not done."""
+def test_a_session_is_by_cookie_or_by_header() -> None:
+    """GEP-1619: of the session, or of the absolute time when the cookie is to last. A header has no time."""
     permanent = {"sessionName": "s", "absoluteTimeout": "1h", "cookieConfig": {"lifetimeType": "Permanent"}}
     for http in (False, True):
         assert only(http=http, sessionPersistence=permanent).policy.session == Session("s", "/", 3600.0)
     assert only(sessionPersistence={"absoluteTimeout": "1h"}, name="A b").policy.session == Session(
         "httproute-shop-route-rule-a-b", "/", None
     )
-    assert only(sessionPersistence={"type": "Header"}).policy.session is None
+    header = {"type": "Header", "sessionName": "X-Cart", "absoluteTimeout": "1h"}
+    assert only(sessionPersistence=header).policy.session == Session("", header="x-cart")
+    assert only(sessionPersistence={"type": "Ticket"}).policy.session is None
+
+
+def test_an_attempt_has_a_time_of_its_own() -> None:
+    """GEP-1742; 0s is no limit."""
+    assert only(timeouts={"request": "5s", "backendRequest": "1s"}).attempt_seconds == 1.0
+    assert only(timeouts={"request": "5s"}).attempt_seconds is None
 
 
 def test_a_rules_own_fields_come_before_policies() -> None:

@@ -222,32 +222,31 @@ def test_a_backend_of_another_cluster_is_one() -> None:
     assert mesh.conditions("GRPCRoute", "a")["Accepted"].reason == "NoMatchingParent"
 
 
-def test_what_no_grpc_client_does_is_told_and_no_problem() -> None:
-    """Each by its rule; Envoy does it."""
+def test_what_clients_of_some_kind_do_not_do_is_in_the_status_and_no_problem() -> None:
+    """Each by its rule, with the clients; at most eight, since an API server bounds the message."""
     mesh = Judged(SERVICES)
+    backend = "backendRefs: [{name: web-v2, port: 80, filters: [{type: RequestMirror}]}]"
     mesh.put(
         route(
-            "[{filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: [x]}}],"
-            " backendRefs: [{name: web-v2, port: 80, filters: [{type: ResponseHeaderModifier}]}]},"
-            " {name: get, matches: [{method: GET, queryParams: [{name: q, value: x}],"
-            " headers: [{name: t-bin, value: x}]}], timeouts: {backendRequest: 1s}, retry: {attempts: 9},"
-            " sessionPersistence: {type: Header}}, {sessionPersistence: {idleTimeout: 1s}},"
-            " {filters: [{type: RequestRedirect, requestRedirect: {port: 1}}]}]",
+            f"[{{filters: [{{type: ResponseHeaderModifier, responseHeaderModifier: {{remove: [x]}}}}], {backend}}},"
+            " {name: get, matches: [{method: GET}]}, {sessionPersistence: {type: Header},"
+            " retry: {codes: [501, 503], attempts: 9}}, {filters: [{type: RequestRedirect,"
+            " requestRedirect: {port: 1}}], timeouts: {backendRequest: 1s}}]",
             kind="HTTPRoute",
         )
     )
     limited = mesh.conditions("HTTPRoute", "a")[LIMITED]
-    assert (limited.holds, limited.reason) == (True, "NotForGRPC")
-    assert limited.message.split("; ") == [
-        "rule 0: RequestHeaderModifier is for Envoy only",
-        "rule 0: ResponseHeaderModifier of a backend is for Envoy only",
-        "rule get: the binary header t-bin is matched by Envoy only",
-        "rule get: queryParams are for Envoy only, a gRPC call has none",
-        "rule get: method GET is for Envoy only, a gRPC call is a POST",
-        "rule get: timeouts.backendRequest is not done, timeouts.request is",
-        "rule get: a call is tried again 4 times at the most",
-        "rule get: sessionPersistence by Header is not done, by Cookie it is",
-        "and 2 more",
+    assert (limited.holds, limited.reason) == (True, "NotForAllClients")
+    named = " not supported by gRPC clients: "
+    assert [each.split(named)[0] for each in limited.message.split("; ")] == [
+        "rule get: matches by HTTP method or query parameter are",
+        "rule 0: changes of headers are",
+        "rule 0: RequestMirror of a backend is applied by no client",
+        "rule 2: sessions by header (sessionPersistence) are",
+        "rule 2: retries by HTTP status 501 are",
+        "rule 2: retries after the fourth (retry.attempts) are",
+        "rule 3: redirects are",
+        "rule 3: timeouts of single attempts (timeouts.backendRequest) are",
     ]
     assert mesh.verdicts.problems() == []
 
@@ -260,7 +259,8 @@ def test_a_policy_is_accepted_for_what_is_there() -> None:
         "{group: '', kind: Service, name: web}, {group: '', kind: Service, name: web, sectionName: admin}"
     )
     mesh.put(policy(target=targets))
-    mesh.put(policy("timeout: {request: 1s}", "q", f"{ON_ROUTE}, {ON_ROUTE[:-1]}, sectionName: one}}"))
+    fault = "fault: {abort: {code: Aborted}}"
+    mesh.put(policy(fault, "q", f"{ON_ROUTE}, {ON_ROUTE[:-1]}, sectionName: one}}"))
     for name in "pq":
         verdicts = mesh.judgement("TrafficPolicy", name).verdicts
         assert [each.ref.namespace for each in verdicts] == ["shop", "shop"]
@@ -327,17 +327,22 @@ def test_a_policy_on_a_route_follows_what_becomes_of_the_route() -> None:
     assert mesh.conditions("TrafficPolicy", "p")["Programmed"].holds
 
 
-def test_a_policy_is_told_what_is_for_envoy_only() -> None:
+def test_the_status_of_a_policy_says_which_clients_do_not_do_it() -> None:
     """Section by section."""
     mesh = Judged(SERVICES)
     mesh.put(policy("healthCheck: {}, balancing: {policy: Random, slowStart: {window: 5s}}"))
+    named = " not supported by gRPC clients: "
+    message = mesh.conditions("TrafficPolicy", "p")[LIMITED].message
+    assert [each.split(named)[0] for each in message.split("; ")] == [
+        "random balancing is",
+        "slow start is",
+        "checks of health by the client are",
+    ]
+    mesh.put(policy("balancing: {policy: LeastRequest}"))
     assert mesh.conditions("TrafficPolicy", "p")[LIMITED].message == (
-        "balancing Random is for Envoy only, gRPC clients take turns; slowStart is for Envoy only;"
-        " healthCheck is for Envoy only"
+        "least_request (gRFC A48) is not supported by C-core (C++, Python, Ruby), grpc-js:"
+        " it falls back to round_robin"
     )
-    ring = "ringHash: {hashOn: [{cookie: {name: c}}]}"
-    mesh.put(policy(f"balancing: {{policy: RingHash, {ring}}}"))
-    assert mesh.conditions("TrafficPolicy", "p")[LIMITED].message == "hashing a cookie is for Envoy only"
 
 
 def test_what_a_verdict_depends_on_is_noticed() -> None:

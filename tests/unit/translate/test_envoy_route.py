@@ -226,6 +226,23 @@ def test_retries_are_in_envoys_words(retry: Retry, conditions: str) -> None:
     assert found.num_retries.value == retry.attempts
 
 
+@pytest.mark.parametrize(
+    ("retry", "conditions"),
+    [(None, ""), (Retry((), 0), ""), (Retry(("cancelled",), 9), "cancelled,reset")],
+)
+def test_an_attempt_has_a_time_of_its_own_with_and_without_retries(
+    retry: Retry | None, conditions: str
+) -> None:
+    """One whose time is up is tried again where any is; Envoy makes as many as are wanted."""
+    rule = Rule("r", attempt_seconds=1.5)
+    found = Destination(EVERYTHING, (Share("a", 1),), Policy(retry=retry), rule)
+    body = route.build("routes", [route.part([Host("host", ("a.shop",), (found,))])])
+    policy = route_pb2.RouteConfiguration.FromString(body).virtual_hosts[0].routes[0].route.retry_policy
+    assert policy.per_try_timeout.ToJsonString() == "1.500s"
+    assert policy.retry_on == conditions
+    assert policy.num_retries.value == (retry.attempts if retry else 0)
+
+
 def test_filters_get_their_part_from_the_route() -> None:
     """Faults and sessions."""
     found = built(policy=Policy(fault=Fault(abort_code=14, abort_share=1.0), session=Session("sid")))

@@ -7,6 +7,7 @@ from envoy.extensions.filters.http.fault.v3 import fault_pb2
 from envoy.extensions.filters.http.stateful_session.v3 import stateful_session_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.extensions.http.stateful_session.cookie.v3 import cookie_pb2
+from envoy.extensions.http.stateful_session.header.v3 import header_pb2
 from google.protobuf.message import Message
 from tests.support import client_rules
 from tests.support.mesh import NAMESPACE, Mesh, endpoint_slice, service
@@ -93,6 +94,19 @@ def test_a_delay_of_no_time_is_none() -> None:
     found = said(wanted, http_filter.FAULT, fault_pb2.HTTPFault())
     assert isinstance(found, fault_pb2.HTTPFault)
     assert not found.HasField("delay")
+
+
+def test_a_session_by_header_is_for_envoy() -> None:
+    """A gRPC client that knows sessions refuses one of another kind."""
+    policy = Policy.by("x", session=Session("", header="x-cart"))
+    assert http_filter.of_route(policy) == {}
+    wrapper = route_components_pb2.FilterConfig()
+    assert http_filter.of_route(policy, envoy=True)[http_filter.SESSION].Unpack(wrapper)
+    found, state = stateful_session_pb2.StatefulSessionPerRoute(), header_pb2.HeaderBasedSessionState()
+    assert wrapper.config.Unpack(found)
+    assert found.stateful_session.session_state.name == "envoy.http.stateful_session.header"
+    assert found.stateful_session.session_state.typed_config.Unpack(state)
+    assert state.name == "x-cart"
 
 
 @pytest.mark.parametrize(

@@ -251,9 +251,10 @@ def test_very_old_clients_take_no_route() -> None:
 
 
 def test_every_feature_says_what_is_done_instead() -> None:
-    """But hashing by a cookie, whose sentence depends on the other keys."""
+    """But hashing by a cookie and retries by status, whose sentences depend on the keys and statuses."""
     told = set(limitation._INSTEAD)
-    assert set(client.Feature) - told == {client.Feature.COOKIE_HASH, client.Feature.POLICY_LIST}
+    special = {client.Feature.COOKIE_HASH, client.Feature.POLICY_LIST, client.Feature.STATUS_RETRY}
+    assert set(client.Feature) - told == special
 
 
 def test_an_expression_may_be_too_large_for_envoy_alone() -> None:

@@ -236,6 +236,11 @@ class TestPolicy:
         wait = found.route.retry_policy.retry_back_off
         assert wait.base_interval.ToJsonString() == wait.max_interval.ToJsonString() == "0.005s"
 
+    def test_no_more_retries_are_sent_than_clients_make(self) -> None:
+        """gRFC A44: five attempts in all."""
+        (found,) = judged(to("a", Policy.by("x", retry=Retry(("unavailable",), 9))))
+        assert found.route.retry_policy.num_retries.value == 4
+
     @pytest.mark.parametrize("retry", [Retry((), 0), Retry((), 1, statuses=(404,))])
     def test_no_retries_are_not_a_policy_with_none(self, retry: Retry) -> None:
         """One without codes means nothing, and 0 attempts are refused by Go, C-core and Node."""

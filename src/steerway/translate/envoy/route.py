@@ -90,7 +90,7 @@ def _named(found: Destination) -> Iterator[str]:
 def _route(found: Destination) -> components.Route:
     rule = found.rule
     route = components.Route(
-        match=match.build(found.match), typed_per_filter_config=http_filter.of_route(found.policy)
+        match=match.build(found.match), typed_per_filter_config=http_filter.of_route(found.policy, envoy=True)
     )
     change.headers(route, UNCHANGED if rule is None else rule.changes)
     if rule is not None and rule.redirect is not None and not rule.not_done:
@@ -110,8 +110,12 @@ def _action(found: Destination) -> components.RouteAction:
         request_mirror_policies=[_mirror(cluster, share) for cluster, share in found.mirrors],
     )
     grpc_route.apply_policy(action, found.policy)
+    attempt = None if found.rule is None else found.rule.attempt_seconds
     if found.policy.retry is not None:
-        action.retry_policy.CopyFrom(_retry(found.policy.retry))
+        action.retry_policy.CopyFrom(_retry(found.policy.retry, timed=bool(attempt)))
+    if attempt:
+        # Without retries, too: it ends the only attempt then.
+        action.retry_policy.per_try_timeout.CopyFrom(duration(attempt))
     _forward(action, found)
     return action
 
@@ -147,8 +151,9 @@ def _mirror(cluster: str, share: float) -> components.RouteAction.RequestMirrorP
     )
 
 
-def _retry(wanted: Retry) -> components.RetryPolicy:
-    """To a gRPC client a connection that cannot be had is UNAVAILABLE, too; Envoy has words of its own for it."""
+def _retry(wanted: Retry, timed: bool) -> components.RetryPolicy:
+    """To a gRPC client a connection that cannot be had is UNAVAILABLE, too; Envoy has words of its own for it. `timed`:
+    an attempt whose time is up is tried again (GEP-1731)."""
     policy = grpc_route.retry_policy(wanted)
     conditions = list(wanted.codes)
     if "unavailable" in conditions:
@@ -156,6 +161,8 @@ def _retry(wanted: Retry) -> components.RetryPolicy:
     if wanted.statuses:
         conditions.append("retriable-status-codes")
         policy.retriable_status_codes.extend(wanted.statuses)
+    if timed and conditions:
+        conditions.append("reset")
     policy.retry_on = ",".join(conditions)
     return policy
 

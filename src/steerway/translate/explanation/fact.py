@@ -97,6 +97,8 @@ def _actions(rule: Rule) -> Iterator[str]:
     yield from (f"mirrors {each.share:.0%} to {each.to}" for each in rule.mirrors)
     if rule.redirect is not None:
         yield f"redirects with {rule.redirect.status}"
+    if rule.attempt_seconds:
+        yield f"ends each attempt after {wording.time(rule.attempt_seconds)}"
     yield from (f"has a filter {name} that no client has, so that calls fail" for name in rule.not_done)
 
 

@@ -68,12 +68,12 @@ def _balancing(balancing: Balancing) -> str:
         case Algorithm.WEIGHTED_ROUND_ROBIN:
             orca = balancing.orca
             parts += ["outOfBand", str(orca.out_of_band).lower()]
-            parts += ["expirationPeriod", _time(orca.expiration_seconds)]
+            parts += ["expirationPeriod", time(orca.expiration_seconds)]
             parts += ["errorPenaltyPercent", _percent(orca.error_penalty)]
     if (start := balancing.slow_start) is not None:
         parts += [
             "slowStart",
-            f"window {_time(start.window_seconds)} minPercent {_percent(start.minimum_share)}",
+            f"window {time(start.window_seconds)} minPercent {_percent(start.minimum_share)}",
         ]
     return _pairs(*parts)
 
@@ -83,8 +83,8 @@ def _key(key: HashKey) -> str:
 
 
 def _outlier_detection(found: OutlierDetection) -> str:
-    parts: list[object] = ["interval", _time(found.interval_seconds)]
-    parts += ["baseEjectionTime", _time(found.base_seconds)]
+    parts: list[object] = ["interval", time(found.interval_seconds)]
+    parts += ["baseEjectionTime", time(found.base_seconds)]
     parts += ["maxEjectionPercent", _percent(found.maximum_share)]
     for name, factor, ejection in (
         ("successRate", "stdevFactorPercent", found.success_rate),
@@ -105,33 +105,35 @@ def _safety(safety: Safety) -> str:
         parts += ["panicPercent", _percent(safety.panic_share)]
     if safety.minimum_healthy_share:
         parts += ["minHealthyPercent", _percent(safety.minimum_healthy_share)]
-        parts += ["holdTime", _time(safety.hold_seconds)]
+        parts += ["holdTime", time(safety.hold_seconds)]
     return _pairs(*parts)
 
 
 def _health_check(check: HealthCheck) -> str:
     named = ["service", check.service] if check.service else []
-    return _pairs(*named, "interval", _time(check.interval_seconds), "timeout", _time(check.timeout_seconds))
+    return _pairs(*named, "interval", time(check.interval_seconds), "timeout", time(check.timeout_seconds))
 
 
 def _retry(retry: Retry) -> str:
     statuses = ["HTTP statuses", " ".join(map(str, retry.statuses))] if retry.statuses else []
     codes = " ".join(retry.codes) or "none"
-    backoff = f"base {_time(retry.base_seconds)}"
+    backoff = f"base {time(retry.base_seconds)}"
     if retry.maximum_seconds is not None:
-        backoff += f" max {_time(retry.maximum_seconds)}"
+        backoff += f" max {time(retry.maximum_seconds)}"
     return _pairs("codes", codes, "attempts", retry.attempts, "backoff", backoff, *statuses)
 
 
 def _session(session: Session) -> str:
-    life = "session" if session.ttl_seconds is None else _time(session.ttl_seconds)
+    if session.header:
+        return _pairs("header", session.header)
+    life = "session" if session.ttl_seconds is None else time(session.ttl_seconds)
     return _pairs("cookie", session.cookie, "path", session.path or "/", "ttl", life)
 
 
 def _fault(fault: Fault) -> str:
     parts: list[object] = []
     if fault.delay_share:
-        parts += ["delay", f"{_time(fault.delay_seconds)} percent {_percent(fault.delay_share)}"]
+        parts += ["delay", f"{time(fault.delay_seconds)} percent {_percent(fault.delay_share)}"]
     if fault.abort_share:
         parts += ["abort", f"gRPC code {fault.abort_code} percent {_percent(fault.abort_share)}"]
     return _pairs(*parts) if parts else "nothing"
@@ -146,7 +148,7 @@ def _percent(share: float) -> str:
     return f"{round(share * 100, 2):g}"
 
 
-def _time(seconds: float) -> str:
+def time(seconds: float) -> str:
     """As the Gateway API writes durations."""
     return f"{seconds:g}s" if seconds == int(seconds) else f"{seconds * 1000:g}ms"
 
@@ -159,7 +161,7 @@ _SECTIONS: Mapping[str, tuple[str, str, Callable[[Any], str]]] = {
     "maximum_requests": ("limits", "none", lambda most: f"maxRequests {most}"),
     "safety": ("safety", "whenEmpty Fail", _safety),
     "health_check": ("healthCheck", "none", _health_check),
-    "timeout_seconds": ("timeout", "none", lambda seconds: f"request {_time(seconds)}"),
+    "timeout_seconds": ("timeout", "none", lambda seconds: f"request {time(seconds)}"),
     "retry": ("retry", "none", _retry),
     "session": ("session", "none", _session),
     "fault": ("fault", "none", _fault),
