@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import structlog
 
-from steerway.catalog import precedence, routing
+from steerway.catalog import precedence, routing, slice_owner
 from steerway.catalog import service as build_service
 from steerway.catalog.attachment import KINDS, Attachments, Get, Route
 from steerway.catalog.hold import Holds
@@ -24,8 +24,8 @@ from steerway.catalog.model import EndpointState, Port, Problem, Service, Servic
 from steerway.catalog.policy import Policy
 from steerway.catalog.selection import Selection, disabled
 from steerway.catalog.told import Told, read
-from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Namespace, Object, ObjectKey
 from steerway.sources.objects import Endpoint as EndpointFact
+from steerway.sources.objects import EndpointSlice, Namespace, Object, ObjectKey
 from steerway.sources.objects import Service as ServiceFact
 from steerway.sources.traffic_policy import ROUTE_KINDS
 
@@ -60,6 +60,7 @@ class Catalog:
         self._problems: dict[ServiceId, tuple[Problem, ...]] = {}
         self._slices: dict[ServiceId, set[ObjectKey]] = {}
         self._owners: dict[ObjectKey, ServiceId] = {}
+        self._strays: dict[ObjectKey, Problem] = {}
         self._known: defaultdict[str, set[ServiceId]] = defaultdict(set)
 
     def update(self, get: Get, changed: Iterable[ObjectKey]) -> frozenset[ServiceId]:
@@ -100,7 +101,7 @@ class Catalog:
             case "Service":
                 return (ServiceId(key.namespace, key.name),)
             case "EndpointSlice":
-                return {self._owners.get(key), _named_service(key, now(key))} - {None}
+                return {self._owners.get(key), _named_service(now(key))} - {None}
             case "Namespace":
                 return (("Namespace", key.name),)
             case "ReferenceGrant":
@@ -136,7 +137,7 @@ class Catalog:
         slices = [
             each
             for key in self._slices.get(id, set()).union(keys)
-            if isinstance(each := now(key), EndpointSlice) and _named_service(key, each) == id
+            if isinstance(each := now(key), EndpointSlice) and _named_service(each) == id
         ]
         built, _ = build_service.build(fact, slices)
         offered = {port.number for port in built.ports if _in_use(port)} if built is not None else set()
@@ -174,8 +175,9 @@ class Catalog:
         return sum(1 for _ in self)
 
     def problems(self) -> list[Problem]:
-        """Everything that is known and not served, by service."""
-        return [problem for id in sorted(self._problems) for problem in self._problems[id]]
+        """Everything that is known and not served, by service; then slices that belong to none."""
+        found = [problem for id in sorted(self._problems) for problem in self._problems[id]]
+        return found + [self._strays[key] for key in sorted(self._strays)]
 
     def _assign(self, key: ObjectKey, found: Object | None) -> set[ServiceId]:
         """Move a slice to the service that its label names now; returns the services before and after."""
@@ -185,7 +187,10 @@ class Catalog:
             slices.discard(key)
             if not slices:
                 del self._slices[before]
-        after = _named_service(key, found)
+        self._strays.pop(key, None)
+        if isinstance(found, EndpointSlice) and (problem := slice_owner.stray(found)) is not None:
+            self._strays[key] = problem
+        after = _named_service(found)
         if after is not None:
             self._owners[key] = after
             self._slices.setdefault(after, set()).add(key)
@@ -309,12 +314,9 @@ def _namespace(get: Get, id: ServiceId) -> Namespace | None:
     return found if isinstance(found, Namespace) else None
 
 
-def _named_service(key: ObjectKey, found: Object | None) -> ServiceId | None:
+def _named_service(found: Object | None) -> ServiceId | None:
     """The service that a slice's label names."""
-    if not isinstance(found, EndpointSlice):
-        return None
-    name = (found.metadata.labels or {}).get(SERVICE_NAME_LABEL)
-    return ServiceId(key.namespace, name) if name else None
+    return slice_owner.owner(found) if isinstance(found, EndpointSlice) else None
 
 
 def _still_offers(before: Object | None, now: Object | None) -> bool:
@@ -333,7 +335,7 @@ def _same_ports(before: Object | None, now: Object | None) -> bool:
     if not isinstance(before, EndpointSlice) or not isinstance(now, EndpointSlice):
         return False
     same = before.ports == now.ports and before.address_type == now.address_type
-    return same and _named_service(before.key, before) == _named_service(now.key, now)
+    return same and _named_service(before) == _named_service(now)
 
 
 def _is_ready(endpoint: EndpointFact) -> bool:

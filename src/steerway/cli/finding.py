@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from steerway.catalog import slice_owner
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.condition import ACCEPTED, LIMITED, PROGRAMMED, Judgement
 from steerway.catalog.evidence import Evidence
@@ -99,14 +100,14 @@ class _Review:
                 yield Finding(Level.NOTE, about, f"it has no endpoints in these files: {reason}")
 
     def _slice(self, slice_: EndpointSlice) -> Iterator[Finding]:
-        """Why it belongs to no Service. A broken Service is reported as such, and its slices are not."""
-        about, owner = str(slice_.key), (slice_.metadata.labels or {}).get(SERVICE_NAME_LABEL)
-        if not owner:
-            reason = f"no label {SERVICE_NAME_LABEL} states which Service it belongs to"
-            cure = f"add the label {SERVICE_NAME_LABEL} with the name of the Service"
-            yield Finding(Level.ERROR, about, reason, cure)
+        """Why it is not used for a Service. A broken Service is reported as such, and its slices are not; one that
+        nothing claims is a problem of the catalog."""
+        about, id = str(slice_.key), slice_owner.owner(slice_)
+        if id is None:
+            if label := slice_owner.foreign(slice_):
+                reason = f"not read: another controller's, by its label {label}"
+                yield Finding(Level.NOTE, about, reason, unused=True)
             return
-        id = ServiceId(slice_.metadata.namespace, owner)
         if ObjectKey("Service", *id) not in self._subjects:
             cure = f"add that Service, or correct the label {SERVICE_NAME_LABEL}"
             yield Finding(Level.ERROR, about, f"its Service {id} is not in these files", cure)

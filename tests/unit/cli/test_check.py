@@ -421,3 +421,26 @@ def test_a_route_of_which_nothing_is_used_is_not_good(
     )
     assert lines[3].startswith("✗ a.yaml:16: GRPCRoute default/wrong: parentRefs names Service web of group")
     assert lines[5] == "- a.yaml:21: GRPCRoute default/none: it is attached to nothing"
+
+
+def test_a_slice_of_another_controller_is_not_read(steerway: Run, write: Callable[[str, str], None]) -> None:
+    """And nothing says that it should be labelled; one that nothing claims is to be labelled."""
+    template = (
+        "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: {}, labels: {}}}\n"
+        "addressType: IPv4\nendpoints: [{{addresses: [10.0.0.1]}}]\nports: [{{port: 80}}]\n"
+    )
+    imported = template.format("imported", "{multicluster.kubernetes.io/service-name: web}")
+    write(
+        "a.yaml",
+        f"apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec: {{ports: [{{port: 80}}]}}\n---\n{imported}",
+    )
+    code, output, _ = steerway("check", "a.yaml")
+    assert code == 0
+    assert output.splitlines()[2] == (
+        "- a.yaml:6: EndpointSlice default/imported: not read: another controller's, by its label"
+        " multicluster.kubernetes.io/service-name: web"
+    )
+    write("a.yaml", template.format("stray", "{}"))
+    code, output, _ = steerway("check", "a.yaml")
+    assert code == 1
+    assert "add the label kubernetes.io/service-name" in output
