@@ -24,11 +24,19 @@ from steerway.catalog.policy import (
 from steerway.catalog.traffic import DEFAULT_HASH
 from steerway.catalog.wongnai import MOST_RETRIES, RETRIED, go_seconds
 from steerway.config.name import nearest
+from steerway.config.unit import LABEL
 from steerway.sources import traffic_policy as facts
 from steerway.sources.duration import DURATION, seconds
-from steerway.sources.objects import ENABLED_ANNOTATION, EXPORT_ANNOTATION, PRIVATE_ANNOTATION, Service
+from steerway.sources.objects import (
+    ANNOTATION_PREFIX,
+    ENABLED_ANNOTATION,
+    EXPORT_ANNOTATION,
+    PRIVATE_ANNOTATION,
+    Namespace,
+    Service,
+)
 
-PREFIX = "steerway.io/"
+PREFIX = ANNOTATION_PREFIX
 _ALIASES = {
     "xds.lmwn.com/retry-status": "retry",
     "xds.lmwn.com/retry-count": "retry-attempts",
@@ -87,6 +95,42 @@ def of_annotations(fact: Service, problems: list[Problem]) -> Policy:
                 problems.append(Problem.of(fact.key, reason, f"write {wanted}"))
                 del words[word]
     return Policy.by(f"{fact.key} annotations", **found)
+
+
+def of_namespace(fact: Namespace) -> list[Problem]:
+    """What is wrong with the annotations of a Namespace."""
+    problems: list[Problem] = []
+    exports(fact, problems)
+    known = [each.removeprefix(PREFIX) for each in _OF_OTHERS]
+    cure = f"write one of {', '.join(_OF_OTHERS)}"
+    for name in sorted(fact.metadata.annotations or {}):
+        word = name.removeprefix(PREFIX)
+        if not name.startswith(PREFIX) or word in known:
+            continue
+        if word in _WORDS:
+            reason, wanted = (
+                f"annotation {name} is read on Services only, and is ignored",
+                "write it on a Service",
+            )
+        else:
+            meant = nearest(word, known)
+            reason, wanted = f"annotation {name} is none that steerway knows, and is ignored{meant}", cure
+        problems.append(Problem.of(fact.key, reason, wanted))
+    return problems
+
+
+def exports(fact: Service | Namespace, problems: list[Problem]) -> frozenset[str] | None:
+    """The names of `NAMESPACE, NAMESPACE` in the annotation that exports; None when there is none. `*` is all, `.` the
+    own one, as in Istio. What no namespace can be called is a problem, and left out."""
+    value = (fact.metadata.annotations or {}).get(EXPORT_ANNOTATION)
+    if value is None:
+        return None
+    names = {name for name in map(str.strip, value.split(",")) if name}
+    wrong = sorted(name for name in names if name not in ("*", ".") and not re.fullmatch(LABEL, name))
+    if wrong:
+        reason = f"{EXPORT_ANNOTATION} names {', '.join(map(repr, wrong))}, which no namespace is called"
+        problems.append(Problem.of(fact.key, reason, "list namespaces, or * for all, or . for the own one"))
+    return frozenset(names.difference(wrong))
 
 
 def _words(fact: Service, names: Mapping[str, str], problems: list[Problem]) -> dict[str, str]:

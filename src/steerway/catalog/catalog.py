@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import structlog
 
-from steerway.catalog import precedence, routing, slice_owner
+from steerway.catalog import annotation, precedence, routing, slice_owner
 from steerway.catalog import service as build_service
 from steerway.catalog.attachment import KINDS, Attachments, Get, Route
 from steerway.catalog.hold import Holds
@@ -60,7 +60,7 @@ class Catalog:
         self._problems: dict[ServiceId, tuple[Problem, ...]] = {}
         self._slices: dict[ServiceId, set[ObjectKey]] = {}
         self._owners: dict[ObjectKey, ServiceId] = {}
-        self._strays: dict[ObjectKey, Problem] = {}
+        self._others: dict[ObjectKey, list[Problem]] = {}
         self._known: defaultdict[str, set[ServiceId]] = defaultdict(set)
 
     def update(self, get: Get, changed: Iterable[ObjectKey]) -> frozenset[ServiceId]:
@@ -78,6 +78,7 @@ class Catalog:
                 touched |= self._assign(key, get(key))
             elif key.kind == "Namespace":
                 self.attachments.note_namespace(key.name)
+                self._judge_namespace(key, get(key))
                 touched |= set(self._services_in(key.name))
             elif key.kind in KINDS:
                 touched |= self.attachments.update(get, key, self._services_in)
@@ -175,9 +176,9 @@ class Catalog:
         return sum(1 for _ in self)
 
     def problems(self) -> list[Problem]:
-        """Everything that is known and not served, by service; then slices that belong to none."""
+        """Everything that is known and not served, by service; then Namespaces, and slices that belong to none."""
         found = [problem for id in sorted(self._problems) for problem in self._problems[id]]
-        return found + [self._strays[key] for key in sorted(self._strays)]
+        return found + [problem for key in sorted(self._others) for problem in self._others[key]]
 
     def _assign(self, key: ObjectKey, found: Object | None) -> set[ServiceId]:
         """Move a slice to the service that its label names now; returns the services before and after."""
@@ -187,14 +188,19 @@ class Catalog:
             slices.discard(key)
             if not slices:
                 del self._slices[before]
-        self._strays.pop(key, None)
+        self._others.pop(key, None)
         if isinstance(found, EndpointSlice) and (problem := slice_owner.stray(found)) is not None:
-            self._strays[key] = problem
+            self._others[key] = [problem]
         after = _named_service(found)
         if after is not None:
             self._owners[key] = after
             self._slices.setdefault(after, set()).add(key)
         return {id for id in (before, after) if id is not None}
+
+    def _judge_namespace(self, key: ObjectKey, found: Object | None) -> None:
+        self._others.pop(key, None)
+        if isinstance(found, Namespace) and (problems := annotation.of_namespace(found)):
+            self._others[key] = problems
 
     def _services_in(self, namespace: str) -> Collection[ServiceId]:
         """All Services of a namespace, also those that are not served."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from steerway.sources.fault import listed as listed
 from steerway.sources.objects import ObjectKey
 
 ACCEPTED = "Accepted"
@@ -16,8 +17,6 @@ PROGRAMMED = "Programmed"
 PARTIALLY_INVALID = "PartiallyInvalid"
 LIMITED = "steerway.io/Limited"
 """Clients of some kind do not get all of it. There only where that is so."""
-
-_MOST_NAMED = 8
 
 
 class Condition(NamedTuple):
@@ -86,10 +85,3 @@ class Judgement:
 def limited(found: Sequence[str]) -> list[Condition]:
     """What clients of some kind do not do, if there is any."""
     return [Condition(LIMITED, True, "NotForAllClients", listed(found))] if found else []
-
-
-def listed(found: Sequence[str]) -> str:
-    """Many things in one message, which an API server bounds."""
-    named = list(dict.fromkeys(found))
-    more = [f"and {len(named) - _MOST_NAMED} more"] if len(named) > _MOST_NAMED else []
-    return "; ".join([*named[:_MOST_NAMED], *more])

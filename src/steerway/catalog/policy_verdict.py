@@ -14,6 +14,7 @@ from steerway.catalog.condition import (
     Reference,
     Verdict,
     limited,
+    listed,
 )
 from steerway.catalog.evidence import Evidence
 from steerway.catalog.identity import ServiceId
@@ -84,12 +85,19 @@ def _conflict(policy: TrafficPolicy, ref: PolicyTarget, evidence: Evidence) -> C
     target = ObjectKey(ref.kind, policy.metadata.namespace, ref.name)
     rivals = evidence.attachments.policies(evidence.get, target)
     _, conflicts = precedence.merged(rivals, target, ref.section_name or None)
-    for loser, winner, sections in conflicts:
-        if loser.key == policy.key:
-            named = ", ".join(map(_field, sections))
-            message = f"{winner.key} is older and speaks of {named}, too: nothing of this policy is used here"
-            return Condition(ACCEPTED, False, "Conflicted", message, f"remove {named} from one of them")
-    return Condition(ACCEPTED, True, "Accepted")
+    lost = [
+        (winner.key, ", ".join(map(_field, sections)))
+        for loser, winner, sections in conflicts
+        if loser.key == policy.key
+    ]
+    if not lost:
+        return Condition(ACCEPTED, True, "Accepted")
+    message = listed(
+        f"{winner} is older and speaks of {named}, too: nothing of this policy is used here"
+        for winner, named in lost
+    )
+    cure = listed(f"remove {named} from one of them" for _, named in lost)
+    return Condition(ACCEPTED, False, "Conflicted", message, cure)
 
 
 def _field(section: str) -> str:

@@ -6,7 +6,6 @@ each pod. A Service of type ExternalName has a host name for endpoints, whatever
 """
 
 import itertools
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,9 +14,7 @@ from steerway.catalog.model import Endpoint, EndpointState, Port, Problem, Servi
 from steerway.catalog.model import Service as CatalogService
 from steerway.catalog.policy import NOTHING, Policy
 from steerway.catalog.route import NO_ROUTE, Routing
-from steerway.config.unit import LABEL
 from steerway.sources.objects import (
-    EXPORT_ANNOTATION,
     PRIVATE_ANNOTATION,
     EndpointSlice,
     Namespace,
@@ -51,19 +48,19 @@ def build(
     `nodes_known`: clients are told apart by their nodes, where the Service asks for it.
     """
     spec = fact.spec
+    problems: list[Problem] = []
+    own = annotation.of_annotations(fact, problems).over(traffic.of_kubernetes(fact))
     external_name = (spec.external_name or "").removesuffix(".") if spec.type == "ExternalName" else ""
     if endpoints.canonical(external_name) is not None:
         # Services of type ExternalName: one that looks like an IP address is still a name, and DNS knows none such.
         cure = "give the Service no selector, and write an EndpointSlice with the address"
         reason = f"externalName {external_name} is an IP address, not a host name"
-        return None, [Problem.of(fact.key, reason, cure)]
+        return None, [*problems, Problem.of(fact.key, reason, cure)]
     ports = [port for port in spec.ports or () if port.is_tcp]
     if not ports and not external_name:
         reason = "none of its ports is TCP" if spec.ports else "it has no ports"
         reason += ", so there is nothing to serve"
-        return None, [Problem.of(fact.key, reason, "add a TCP port to spec.ports")]
-    problems: list[Problem] = []
-    own = annotation.of_annotations(fact, problems).over(traffic.of_kubernetes(fact))
+        return None, [*problems, Problem.of(fact.key, reason, "add a TCP port to spec.ports")]
     policies = {port.port: attached.policy(port.name or "").over(own) for port in ports}
     unready = any(policy.safety is not None and policy.safety.wants_unready for policy in policies.values())
     publish = spec.publish_not_ready_addresses
@@ -111,23 +108,12 @@ def is_private(fact: Service | Namespace) -> bool | None:
 def _exported_to(
     fact: Service, namespace: Namespace | None, granted: frozenset[str], problems: list[Problem]
 ) -> frozenset[str] | None:
-    """The namespaces of `NAMESPACE, NAMESPACE` and those that a ReferenceGrant adds; None for all (`*`, or nothing
-    said). `.` is the own one, as in Istio.
-
-    What is no namespace is a problem, and nobody's.
-    """
-    for said in (fact, namespace):
-        value = None if said is None else (said.metadata.annotations or {}).get(EXPORT_ANNOTATION)
-        if value is None:
-            continue
-        names = {name for name in map(str.strip, value.split(",")) if name}
-        wrong = sorted(name for name in names if name not in ("*", ".") and not re.fullmatch(LABEL, name))
-        if wrong:
-            reason = f"{EXPORT_ANNOTATION} names {', '.join(map(repr, wrong))}, which no namespace is called"
-            cure = "list namespaces, or * for all, or . for the own one"
-            problems.append(Problem.of(fact.key, reason, cure))
-        return None if "*" in names else frozenset(names - {".", *wrong}) | granted
-    return None
+    """The namespaces that the annotation lists and those that a ReferenceGrant adds; None for all (`*`, or no
+    annotation). What is wrong in that of the Namespace is the Namespace's problem."""
+    names = annotation.exports(fact, problems)
+    if names is None and namespace is not None:
+        names = annotation.exports(namespace, [])
+    return None if names is None or "*" in names else names - {"."} | granted
 
 
 def _endpoints(fact: Service, port: ServicePort, merged: endpoints.Merged) -> tuple[Endpoint, ...]:

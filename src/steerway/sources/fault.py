@@ -6,6 +6,7 @@ would have.
 
 import ast
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -53,6 +54,16 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{self.reason} at {json_path(self.path)}" if self.path else self.reason
+
+
+_MOST_NAMED = 8
+
+
+def listed(found: Iterable[str]) -> str:
+    """Many things in one message, each once; an API server bounds what it takes."""
+    named = list(dict.fromkeys(each for each in found if each))
+    more = [f"and {len(named) - _MOST_NAMED} more"] if len(named) > _MOST_NAMED else []
+    return "; ".join([*named[:_MOST_NAMED], *more])
 
 
 def json_path(path: Path) -> str:

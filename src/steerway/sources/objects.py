@@ -24,6 +24,8 @@ TCP = "TCP"
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 """The label of an EndpointSlice that names its Service (same namespace)."""
 
+ANNOTATION_PREFIX = "steerway.io/"
+
 PRIVATE_ANNOTATION = "steerway.io/private"
 """The annotation of a Service or Namespace that keeps it from clients of other namespaces."""
 

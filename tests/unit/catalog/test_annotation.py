@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 from tests.support import mesh
 
-from steerway.catalog.annotation import is_annotation, of_annotations
+from steerway.catalog.annotation import is_annotation, of_annotations, of_namespace
 from steerway.catalog.model import Problem
 from steerway.catalog.policy import (
     CHANNEL,
@@ -21,7 +21,7 @@ from steerway.catalog.policy import (
     Zones,
 )
 from steerway.catalog.wongnai import go_seconds
-from steerway.sources.objects import ObjectMeta, Service
+from steerway.sources.objects import Namespace, ObjectMeta, Service
 
 
 def annotated(annotations: Mapping[str, str]) -> tuple[Policy, list[Problem]]:
@@ -238,3 +238,42 @@ def test_a_misspelt_annotation_is_told_with_the_one_that_may_be_meant() -> None:
     assert "steerway.io/retries is none that steerway knows" in problem.reason
     assert "retry" in problem.reason
     assert "steerway.io/retry-attempts" in problem.cure
+
+
+def test_what_is_wrong_with_a_namespace_is_reported_on_the_namespace() -> None:
+    """All of it, once, however many Services it has; what those inherit is as if it were not there."""
+    annotations = {
+        "steerway.io/enbled": "false",
+        "steerway.io/zones": "spill",
+        "steerway.io/export-to": "pay, Pay!",
+        "steerway.io/private": "true",
+        "example.org/x": "y",
+    }
+    namespace = Namespace(ObjectMeta("shop", annotations=annotations))
+    reasons = [each.reason for each in of_namespace(namespace)]
+    assert reasons == [
+        "steerway.io/export-to names 'Pay!', which no namespace is called",
+        "annotation steerway.io/enbled is none that steerway knows, and is ignored: did you mean enabled?",
+        "annotation steerway.io/zones is read on Services only, and is ignored",
+    ]
+    found = mesh.Mesh(namespace, mesh.service(80), mesh.service(80, name="other"))
+    assert [(each.where, each.reason) for each in found.catalog.problems()] == [
+        ("Namespace shop", reason) for reason in reasons
+    ]
+    assert all(each.about == namespace.key and each.cure for each in found.catalog.problems())
+    assert [each.exported_to for each in found.catalog] == [frozenset({"pay"})] * 2
+    found.update(Namespace(ObjectMeta("shop")))
+    assert found.catalog.problems() == []
+
+
+def test_a_service_that_cannot_be_served_has_all_its_problems() -> None:
+    """Also those of its annotations."""
+    metadata = ObjectMeta(
+        "backend", "shop", annotations={"steerway.io/zones": "near", "steerway.io/tmeout": "1s"}
+    )
+    found = mesh.Mesh(Service(metadata)).catalog.problems()
+    assert [each.where for each in found] == ["Service shop/backend"] * 3
+    assert {each.reason.partition(" is ")[0] for each in found} >= {
+        "annotation steerway.io/zones: 'near'",
+        "annotation steerway.io/tmeout",
+    }

@@ -444,3 +444,32 @@ def test_a_slice_of_another_controller_is_not_read(steerway: Run, write: Callabl
     code, output, _ = steerway("check", "a.yaml")
     assert code == 1
     assert "add the label kubernetes.io/service-name" in output
+
+
+def test_all_problems_of_an_object_are_reported_at_once(
+    steerway: Run, write: Callable[[str, str], None]
+) -> None:
+    """The faults of one that cannot be read, and what is wrong with one that can; it is one broken object."""
+    write(
+        "a.yaml",
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, annotations: {steerway.io/enbled: 'no'}}\n---\n"
+        "apiVersion: v1\nkind: Service\n"
+        "metadata: {name: web, annotations: {steerway.io/zones: near, steerway.io/retries: x}}\n"
+        "spec: {ports: [{port: 80}]}\n---\n"
+        "apiVersion: v1\nkind: Service\nmetadata: {name: bad}\n"
+        "spec: {ports: [{port: 0, name: a}, {port: 80, name: a, protocol: XTP}]}\n---\n"
+        "apiVersion: steerway.io/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: p}\n"
+        "spec: {targetRefs: [{group: '', kind: Service, name: web}], limit: {}, subsets: {}, timeout: {request: 1}}\n",
+    )
+    code, output, _ = steerway("check", "a.yaml")
+    lines = output.splitlines()
+    assert code == 1
+    assert lines[-1] == "0 good, 4 broken"
+    assert "Namespace shop: annotation steerway.io/enbled is none that steerway knows" in lines[0]
+    assert sum("Service default/web: annotation" in line for line in lines) == 2
+    (bad,) = [line for line in lines if "Service default/bad" in line]
+    assert all(
+        reason in bad for reason in ("port 0 is out of range", "two ports are named 'a'", "protocol 'XTP'")
+    )
+    (policy,) = [line for line in lines if "TrafficPolicy" in line]
+    assert all(reason in policy for reason in ("'limit'", "'subsets'", "expected a string, got a number"))

@@ -7,7 +7,7 @@ only; who keeps which object when an entry breaks is decided in `history.py`.
 
 from dataclasses import dataclass
 
-from steerway.sources.fault import Fault, Path, json_path
+from steerway.sources.fault import Fault, Path, listed
 from steerway.sources.files.document import Document
 from steerway.sources.objects import Object, ObjectKey
 from steerway.sources.store import Problem
@@ -57,12 +57,15 @@ class Origin:
     def ignored(self, path: Path, kind: str, name: str) -> Entry:
         return Entry(self.where(path), kind, name)
 
-    def broken(self, path: Path, fault: Fault, kind: str = "", subject: ObjectKey | None = None) -> Entry:
-        """An entry at `path` with a fault; the fault's own path is relative to the entry."""
+    def broken(
+        self, path: Path, fault: Fault, kind: str = "", subject: ObjectKey | None = None, *further: Fault
+    ) -> Entry:
+        """An entry at `path` with a fault, and perhaps more; their own paths are relative to the entry."""
         about = f"{subject}: " if subject is not None else ""
-        place = f" at {json_path(fault.path)}" if fault.path else ""
         where = self.where((*path, *fault.path))
-        problem = Problem(where, f"{about}{fault.reason}{place}", fault.cure)
+        faults = (fault, *further)
+        reason, cure = listed(map(str, faults)), listed(each.cure for each in faults)
+        problem = Problem(where, f"{about}{reason}", cure)
         name = full_name(subject) if subject is not None else ""
         return Entry(where, kind or (subject.kind if subject else ""), name, subject, problem=problem)
 

@@ -1,7 +1,7 @@
 """Kubernetes manifests: a document with `apiVersion` and `kind` becomes slim objects.
 
 Services, EndpointSlices, TrafficPolicies and what the Gateway API attaches to Services are read, also inside a List,
-and Namespaces that have labels or say whether they are private, enabled or exported; every other kind is ignored,
+and Namespaces that have labels or annotations for steerway; every other kind is ignored,
 since people point steerway at whole folders of manifests. Fields that steerway does not read are not judged: the API
 server does that. TrafficPolicies are steerway's own, so a field that they do not have is an error.
 """
@@ -18,9 +18,7 @@ from steerway.sources.files.entry import Entry, Origin, full_name
 from steerway.sources.files.unknown_field import unknown_fields
 from steerway.sources.gateway import GROUP, BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.objects import (
-    ENABLED_ANNOTATION,
-    EXPORT_ANNOTATION,
-    PRIVATE_ANNOTATION,
+    ANNOTATION_PREFIX,
     SERVICE_NAME_LABEL,
     EndpointSlice,
     Namespace,
@@ -28,7 +26,7 @@ from steerway.sources.objects import (
     Service,
 )
 from steerway.sources.traffic_policy import POLICY_GROUP, POLICY_VERSION, TrafficPolicy
-from steerway.sources.validation import Judged, first_fault
+from steerway.sources.validation import Judged, faults
 
 _TYPES: dict[tuple[str, str], type[Judged]] = {
     ("v1", "Namespace"): Namespace,
@@ -46,7 +44,6 @@ _UNREAD = {
     ("v1", "Endpoints"): f"write an EndpointSlice with the label {SERVICE_NAME_LABEL}",
 }
 """Kinds of which other objects are read in their place. An API server mirrors Endpoints to EndpointSlices."""
-_WORDS = (ENABLED_ANNOTATION, EXPORT_ANNOTATION, PRIVATE_ANNOTATION)
 _API_VERSIONS = {kind: api_version for api_version, kind in _TYPES}
 _LISTS = {(api_version, f"{kind}List"): (api_version, kind) for api_version, kind in _TYPES}
 
@@ -119,14 +116,17 @@ def _read_object(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
     if isinstance(metadata, dict):
         metadata["namespace"] = _namespace(kind, metadata, origin)
     wanted = _TYPES[value["apiVersion"], kind]
-    if wanted is TrafficPolicy and (unknown := next(unknown_fields(value, crd.schema()), None)) is not None:
-        return origin.broken(path, unknown, kind, subject)
+    wrong = list(unknown_fields(value, crd.schema())) if wanted is TrafficPolicy else []
     try:
         found = msgspec.convert(value, wanted)
+        wrong += faults(found)
     except msgspec.ValidationError as error:
-        return origin.broken(path, conversion_fault(error, wanted), kind, subject)
-    if (fault := first_fault(found)) is not None:
-        return origin.broken(path, fault, kind, subject)
+        fault = conversion_fault(error, wanted)
+        # A field that is missing beside an unknown one is that one, misspelt.
+        if all(unknown.path[:-1] != fault.path for unknown in wrong):
+            wrong.append(fault)
+    if wrong:
+        return origin.broken(path, wrong[0], kind, subject, *wrong[1:])
     if isinstance(found, Namespace) and not _says_something(found):
         return origin.ignored(
             path, kind, found.metadata.name
@@ -154,9 +154,10 @@ def _namespace(kind: str, metadata: dict[str, Any], origin: Origin) -> Any:
 
 
 def _says_something(namespace: Namespace) -> bool:
-    """Whether it has labels to be selected by, or an annotation that is read."""
+    """Whether it has labels to be selected by, or an annotation for steerway, known or misspelt."""
     annotations = namespace.metadata.annotations or {}
-    return bool(namespace.metadata.labels) or not annotations.keys().isdisjoint(_WORDS)
+    own = any(name.startswith(ANNOTATION_PREFIX) for name in annotations)
+    return own or bool(namespace.metadata.labels)
 
 
 def _without_nulls(value: Any) -> Any:

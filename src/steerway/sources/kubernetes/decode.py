@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from steerway.sources.fault import conversion_fault
+from steerway.sources.fault import conversion_fault, listed
 from steerway.sources.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page, WatchedObject
 from steerway.sources.objects import EndpointSlice, Namespace, Node, ObjectKey, Pod, Service
 from steerway.sources.traffic_policy import TrafficPolicy
-from steerway.sources.validation import first_fault
+from steerway.sources.validation import faults
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """Longest line of a watch. etcd takes objects up to 1.5 MiB; what is longer is no event."""
@@ -111,8 +111,8 @@ def decode_object(kind: str, raw: bytes | msgspec.Raw) -> Item:
     except BROKEN as error:
         return Item(_key(kind, raw), reason=str(error))
     # Whatever a Pod or Node says, an API server said it, and nobody connects to it.
-    fault = None if isinstance(found, Pod | Node) else first_fault(found)
-    return Item(found.key, found) if fault is None else Item(_key(kind, raw), reason=str(fault))
+    wrong = [] if isinstance(found, Pod | Node) else [*map(str, faults(found))]
+    return Item(_key(kind, raw), reason=listed(wrong)) if wrong else Item(found.key, found)
 
 
 def decode_status(body: bytes | msgspec.Raw, status: int | None = None, reason: str = "") -> Failure:

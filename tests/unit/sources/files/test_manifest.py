@@ -296,7 +296,10 @@ def test_a_misspelt_field_is_named_with_its_line_and_the_nearest_one() -> None:
     )
     (far,) = read(text.replace("spec:", "extra: 1\nspec:"))
     assert far.problem is not None
-    assert far.problem.reason == "TrafficPolicy own/a: unknown field 'extra' at $.extra"
+    assert far.problem.reason == (
+        "TrafficPolicy own/a: unknown field 'extra' at $.extra; unknown field 'max_requests': did you mean"
+        " maxRequests? at $.spec.limits.max_requests"
+    )
 
 
 def test_a_broken_rule_is_a_problem_with_its_place() -> None:

@@ -52,6 +52,10 @@ def test_a_page_has_objects_version_and_continuation() -> None:
         (service("a", ports=[{"port": "80"}]), "expected a number, got a string at $.spec.ports[0].port"),
         (service("a", ports=[{"port": 0}]), "port 0 is out of range at $.spec.ports[0].port"),
         (
+            service("a", ports=[{"port": 0, "name": "x"}, {"port": 1, "name": "x"}]),
+            "port 0 is out of range at $.spec.ports[0].port; two ports are named 'x' at $.spec.ports[1].name",
+        ),
+        (
             {"metadata": {"name": "a", "namespace": "shop"}, "spec": 7},
             "expected a mapping, got a number at $.spec",
         ),
