@@ -5,7 +5,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from steerway.catalog import reach
@@ -91,6 +91,26 @@ def test_what_is_told_is_valid_and_does_not_depend_on_the_order(
     assert told(found, policy, viewer, service) == groups
 
 
+def row(*states: EndpointState) -> list[Endpoint]:
+    """Endpoints in these states, in two zones by turns."""
+    return [
+        Endpoint(f"10.0.0.{number}", 80, state, Locality("", ("eu-1a", "eu-1b")[number % 2]))
+        for number, state in enumerate(states)
+    ]
+
+
+IN_A = Viewer(ClientPlace("eu-1a"))
+PLAIN = Service(ServiceId("shop", "backend"))
+USE_UNREADY = Policy(safety=Safety(WhenEmpty.USE_UNREADY))
+PANIC = Policy(safety=Safety(panic_share=0.5))
+
+
+# Hints count for the endpoints in use: those that drain while none is ready, and not those that are not ready beside
+# them; with too few ready ones both.
+@example(row(DRAINING, DRAINING, UNREADY), USE_UNREADY, IN_A, PLAIN, {DRAINING})
+@example(row(DRAINING, DRAINING, UNREADY), PANIC, IN_A, PLAIN, {DRAINING})
+@example(row(HEALTHY, HEALTHY, UNREADY, UNREADY, UNREADY), PANIC, IN_A, PLAIN, {HEALTHY})
+@example(row(UNREADY, UNREADY), USE_UNREADY, IN_A, PLAIN, {UNREADY})
 @settings(deadline=None)
 @given(
     endpoints(HEALTHY, DRAINING, UNREADY),

@@ -61,7 +61,7 @@ def depends_on(service: Service, port: Port, endpoints: Sequence[Endpoint], buck
     policy = port.policy
     subset_of = policy.subset is not None and buckets > 0 and not service.local_only
     if service.local_only or not (subset_of or policy.zones):
-        placed = reach.depends_on_place(service)
+        placed = reach.depends_on_place(service, _ready(endpoints, policy.safety))
     else:
         placed = policy.zones is None or policy.zones.mode is not ZoneMode.DISABLED
     states = {endpoint.state for endpoint in endpoints}
@@ -147,16 +147,29 @@ def _usable(endpoints: Iterable[Endpoint], safety: Safety | None, draining: bool
     Where all of them drain, they are used: serving ones are better than none (KEP-1669, as kube-proxy does), and gRPC
     clients would give draining ones no call at all.
     """
+    by_state = _by_state(endpoints)
+    kept = by_state[EndpointState.DRAINING] if draining and by_state[EndpointState.HEALTHY] else []
+    return [*(e._replace(state=EndpointState.HEALTHY) for e in _in_use(by_state, safety)), *kept]
+
+
+def _ready(endpoints: Iterable[Endpoint], safety: Safety | None) -> list[Endpoint]:
+    """The endpoints that get requests, in their own states."""
+    return _in_use(_by_state(endpoints), safety)
+
+
+def _by_state(endpoints: Iterable[Endpoint]) -> Mapping[EndpointState, list[Endpoint]]:
     by_state: dict[EndpointState, list[Endpoint]] = defaultdict(list)
     for endpoint in endpoints:
         by_state[endpoint.state].append(endpoint)
-    healthy, draining_ones = by_state[EndpointState.HEALTHY], by_state[EndpointState.DRAINING]
+    return by_state
+
+
+def _in_use(by_state: Mapping[EndpointState, list[Endpoint]], safety: Safety | None) -> list[Endpoint]:
     unready = by_state[EndpointState.UNREADY] if safety is not None and safety.wants_unready else []
-    ready = healthy or draining_ones
+    ready = by_state[EndpointState.HEALTHY] or by_state[EndpointState.DRAINING]
     if safety is not None and unready and _too_few(ready, unready, safety):
-        ready = [*ready, *unready]
-    kept = draining_ones if draining and healthy else []
-    return [*(e._replace(state=EndpointState.HEALTHY) for e in ready), *kept]
+        return [*ready, *unready]
+    return ready
 
 
 def _too_few(ready: Sequence[Endpoint], unready: Sequence[Endpoint], safety: Safety) -> bool:

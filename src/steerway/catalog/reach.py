@@ -9,7 +9,8 @@ Kubernetes says it of a Service for the nodes of its clients; a proxyless client
 
 kube-proxy gives a client nothing but the preferred ones. Here the others stand behind them as the next priority: when
 the last preferred one fails, the client goes on without asking anybody. A hint counts under kube-proxy's conditions:
-every ready endpoint has one, and one of them is for the own place.
+every endpoint in use has one, and one of them is for the own place. In use are the ready ones, or what a policy of
+safety puts in their place.
 
 Sources: Kubernetes, "Service Internal Traffic Policy", "Topology Aware Routing", KEP-2433, KEP-3015.
 """
@@ -38,11 +39,13 @@ _RANKS = 3
 _Hints = Callable[[Endpoint], Sequence[str]]
 
 
-def depends_on_place(service: Service) -> bool:
-    """Whether clients at different places get something different."""
+def depends_on_place(service: Service, *used: Sequence[Endpoint]) -> bool:
+    """Whether clients at different places get something different. `used`: the endpoints that get requests; by default
+    those of each port by their state."""
     if service.local_only or service.distribution in (*_SAME_ZONE, _SAME_NODE):
         return True
-    return any(_all(port.endpoints, _for_zones) or _all(port.endpoints, _for_nodes) for port in service.ports)
+    found = used or [_counting(port.endpoints) for port in service.ports]
+    return any(_whole(each, hints) for each in found for hints in (_for_zones, _for_nodes))
 
 
 def reachable(service: Service, endpoints: Sequence[Endpoint], place: ClientPlace) -> Sequence[Endpoint]:
@@ -84,14 +87,18 @@ def _same(one: str, other: str) -> bool:
 
 
 def _hinted(endpoints: Sequence[Endpoint], hints: _Hints, own: str) -> bool:
-    return bool(own) and _all(endpoints, hints) and any(own in hints(e) for e in endpoints)
+    return bool(own) and _whole(_counting(endpoints), hints) and any(own in hints(e) for e in endpoints)
 
 
-def _all(endpoints: Sequence[Endpoint], hints: _Hints) -> bool:
-    """Whether hints are whole: every endpoint has one. Where some are healthy only those count, since controllers hint
-    at no others: else a pod that terminates would send everybody to other zones."""
-    counting = [e for e in endpoints if e.state is EndpointState.HEALTHY] or endpoints
-    return bool(counting) and all(map(hints, counting))
+def _counting(endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:
+    """Those whose hints count. Where some are healthy only those do, since controllers hint at no others: else a pod
+    that terminates would send everybody to other zones."""
+    return [e for e in endpoints if e.state is EndpointState.HEALTHY] or endpoints
+
+
+def _whole(endpoints: Sequence[Endpoint], hints: _Hints) -> bool:
+    """Whether every endpoint has a hint."""
+    return bool(endpoints) and all(map(hints, endpoints))
 
 
 def _for_zones(endpoint: Endpoint) -> tuple[str, ...]:

@@ -17,9 +17,10 @@ from tests.support.told import (
     zoned,
 )
 
-from steerway.catalog.assignment import Viewer, depends_on
-from steerway.catalog.model import Port, Service, ServiceId
+from steerway.catalog.assignment import Viewer, assign, depends_on
+from steerway.catalog.model import Endpoint, EndpointState, Port, Service, ServiceId
 from steerway.catalog.policy import NOTHING, Policy, Safety, Subset, WhenEmpty, ZoneMode, Zones
+from steerway.catalog.reach import ClientPlace
 
 
 @pytest.mark.parametrize(
@@ -189,3 +190,32 @@ def test_viewers_are_told_apart_only_where_it_matters(
     mixed = [*some("a", 1), *some("a", 1, DRAINING)]
     assert depends_on(whole, port, mixed, buckets).draining
     assert not depends_on(whole, port, mixed[1:], buckets).draining
+
+
+@pytest.mark.parametrize(
+    ("states", "safety", "hinted", "nearest"),
+    [
+        ("DDU", Safety(WhenEmpty.USE_UNREADY), DRAINING, ["10.0.0.0"]),
+        ("DDU", Safety(panic_share=0.5), DRAINING, ["10.0.0.0"]),
+        ("HHUUU", Safety(panic_share=0.5), HEALTHY, None),
+        ("HHUUU", Safety(panic_share=0.2), HEALTHY, ["10.0.0.0"]),
+        ("UU", Safety(WhenEmpty.USE_UNREADY), UNREADY, ["10.0.0.0"]),
+    ],
+)
+def test_hints_count_for_the_endpoints_in_use(
+    states: str, safety: Safety, hinted: EndpointState, nearest: list[str] | None
+) -> None:
+    """With a policy of safety these are not those that are ready; None: hints are not whole, and all are alike. What
+    is published for one place is what is assigned there."""
+    kinds = {"H": HEALTHY, "D": DRAINING, "U": UNREADY}
+    found = [
+        Endpoint(f"10.0.0.{number}", 80, kinds[state], for_zones=("a", "b")[number % 2 : number % 2 + 1])
+        for number, state in enumerate(states)
+    ]
+    found = [each if each.state is hinted else each._replace(for_zones=()) for each in found]
+    port = Port(80, endpoints=tuple(found), policy=Policy(safety=safety))
+    whole = Service(ServiceId("shop", "backend"), (port,))
+    assert depends_on(whole, port, found, 0).place is (nearest is not None)
+    groups = assign(whole, port, found, Viewer(ClientPlace("a")))
+    first = [each.address for group in groups if group.priority == 0 for each in group.endpoints]
+    assert first == (nearest or [each.address for each in found])
