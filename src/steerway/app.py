@@ -214,6 +214,10 @@ class ControlPlane:
         self._engine.set_serving(True)
         self._phase = "serving"
         log.info("serving", services=len(self._catalog), problems=len(self._problems()))
+        for problem in self._federation.unmatched():
+            log.warning(
+                "filter_matches_nothing", where=problem.where, reason=problem.reason, cure=problem.cure
+            )
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._follow_sources())
             loops.create_task(self._release_held())
@@ -422,7 +426,10 @@ class ControlPlane:
     def _reported(self) -> Iterable[AboutObject]:
         """The problems of objects that came from the local API server."""
         name = _local(self._sources)
-        yield from self._store.problems_of(name)
+        for each in self._store.problems_of(name):
+            # A Service that another installation serves is that one's to report.
+            if each.about is None or each.about.kind != "Service" or self._evidence.covers(each.about):
+                yield each
         for problem in self._catalog.problems():
             if problem.about is not None and self._store.source_of(problem.about) == name:
                 yield problem

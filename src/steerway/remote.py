@@ -108,7 +108,7 @@ class RemoteCluster:
             changed = catalog.update(self._committed.get, due.keys)
             if self._is_lost() == self._member.in_use:
                 self._use(not self._member.in_use)
-                changed |= {service.id for service in catalog}
+                changed |= catalog.built
             if changed:
                 self._changed(changed, due.origins)
 

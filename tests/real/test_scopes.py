@@ -79,6 +79,7 @@ def test_statuses_of_different_scopes_do_not_flip(processes: Processes, api_serv
     until(lambda: said(api_server) == of_web, lambda: f"{said(api_server)}")
     (problem,) = web.problems()
     assert (problem["where"], problem["reason"]) == ("setting upstream_services", "nope matches no Service")
+    assert any("filter_matches_nothing" in line for line in web.process.errors)
     answer = web.get("/api/v1/explain?target=pay.shop")
     assert "upstream_services" in answer["error"]
     pay = steer(processes, api_server, "--upstream-service", "shop/pay")

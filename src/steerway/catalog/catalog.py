@@ -172,6 +172,11 @@ class Catalog:
         """Those in the scope."""
         return iter([service for service in list(self._services.values()) if not service.outside])
 
+    @property
+    def built(self) -> frozenset[ServiceId]:
+        """All that `service` finds, those outside the scope among them."""
+        return frozenset(self._services)
+
     def __len__(self) -> int:
         return sum(1 for _ in self)
 

@@ -92,9 +92,9 @@ class Federation:
             for member in self._members
             for problem in member.catalog.problems()
         )
-        return [*self._unmatched(), *self._local.problems(), *remote]
+        return [*self.unmatched(), *self._local.problems(), *remote]
 
-    def _unmatched(self) -> Iterator[Problem]:
+    def unmatched(self) -> Iterator[Problem]:
         """Filters of the scope that match nothing in any cluster."""
         remote = [member.catalog.unmatched() for member in self._members if member.in_use]
         for (setting, value), reason in self._local.unmatched().items():

@@ -5,9 +5,10 @@ from tests.support.attached import Judged
 
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.condition import Verdict
-from steerway.catalog.federation import Federation
+from steerway.catalog.federation import Federation, Member
 from steerway.catalog.model import ServiceId
 from steerway.catalog.selection import Selection
+from steerway.sources.objects import ObjectKey
 
 OBJECTS = """
 kind: Namespace
@@ -218,3 +219,33 @@ def test_the_core_group_may_be_spelled_out() -> None:
     verdict = mesh.verdict("GRPCRoute", "a")
     assert verdict.ref.group == "core"
     assert all(each.holds for each in verdict.conditions)
+
+
+def test_a_route_names_services_of_other_clusters_too() -> None:
+    """One that is outside the scope there is used while a local route names it; what is in the scope in one cluster
+    stays as it is when another has it outside."""
+    selection = Selection(services="team=a")
+    mesh = Judged(OBJECTS, selection=selection)
+    mesh.remove("Service", "spare")
+    far = Judged("kind: Service\nmetadata: {name: spare}\nspec: {ports: [{port: 80}]}\n").facts
+    far |= Judged("kind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 99}]}\n").facts
+    remote = Catalog(selection, named_elsewhere=True)
+    remote.update(far.get, far)
+    federation = Federation(
+        mesh.catalog,
+        [Member("east", remote, in_use=True)],
+        is_named=lambda id: mesh.catalog.is_named(mesh.facts.get, id),
+    )
+    found = federation.service(SPARE)
+    assert found is not None
+    assert "service_selector" in found.outside
+    web = federation.service(WEB)
+    assert web is not None
+    assert [port.number for port in web.ports] == [80]
+    assert [each.id for each in federation] == [WEB]
+    assert remote.built == {SPARE, WEB}
+    route = ObjectKey("GRPCRoute", "shop", "both")
+    del mesh.facts[route]
+    federation.changed(mesh.catalog.update(mesh.facts.get, [route]))
+    assert federation.service(SPARE) is None
+    assert "service_selector" in federation.left_out(SPARE)
