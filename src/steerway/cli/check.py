@@ -134,7 +134,7 @@ def _report(entry: "Entry", about: "Sequence[Finding]", marks: Counter[Mark | st
         marks[Mark.PASS] += 1
         terminal.item(Mark.PASS, what)
     for mark, finding in lines:
-        terminal.item(mark, f"{what}: {finding.reason}", finding.cure)
+        terminal.item(mark, f"{what}: {finding.reason.removeprefix(f'{finding.about}: ')}", finding.cure)
 
 
 def _conclude(marks: Counter[Mark | str], verbose: bool) -> int:

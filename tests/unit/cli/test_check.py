@@ -238,9 +238,8 @@ def test_policies_and_routes_are_read(steerway: Run, write: Callable[[str, str],
     write("b.yaml", POLICY)
     code, out, _ = steerway("check", ".")
     assert code == 0
-    assert (
-        "✓ b.yaml:2: TrafficPolicy shop/backend\n    note: exact timeouts are not supported by C-core" in out
-    )
+    policy = "b.yaml:2: TrafficPolicy shop/backend"
+    assert f"✓ {policy}\n- {policy}: exact timeouts are not supported by C-core" in out
     assert "✓ b.yaml:9: GRPCRoute shop/backend\n" in out
     assert out.endswith("4 good, 0 broken, 1 not read (-v lists them)\n")
     write("b.yaml", POLICY.replace("timeout: {request: 10s}", "timeouts: {request: 10s}"))
@@ -344,7 +343,7 @@ def test_a_service_without_endpoints_is_reported_with_the_reason(
     assert (code, "Endpoints" in out) == (0, False), "its EndpointSlices are there"
 
 
-def test_what_of_a_route_fails_or_is_for_envoy_only_is_reported(
+def test_what_of_a_route_fails_or_is_limited_is_reported(
     steerway: Run, write: Callable[[str, str], None]
 ) -> None:
     """The first is a warning, the second a note."""
@@ -360,7 +359,7 @@ def test_what_of_a_route_fails_or_is_for_envoy_only_is_reported(
     write("b.yaml", route.replace("spec:\n", "spec:\n  hostnames: [a.example]\n"))
     code, out, _ = steerway("check", ".")
     assert code == 0
-    assert "✓ b.yaml:2: GRPCRoute shop/a\n- b.yaml:2: GRPCRoute shop/a: hostnames are for Envoy only\n" in out
+    assert "✓ b.yaml:2: GRPCRoute shop/a\n- b.yaml:2: GRPCRoute shop/a: hostnames are not supported by" in out
 
 
 def test_empty_strings_of_a_rendered_template_are_absent_fields(
