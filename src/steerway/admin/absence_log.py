@@ -8,7 +8,7 @@ import asyncio
 import re
 import shlex
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -142,15 +142,12 @@ class AbsenceLog:
         return self._after > 0
 
     def report(self, rows: Sequence[AbsenceView]) -> None:
-        """Log what was not logged before."""
+        """Log what was not logged before, of each workload a name in turn: one with many must not hide the others."""
         now = self._clock()
         self._lines = min(MAX_LINES, self._lines + (now - self._counted_at) * LINES_PER_SECOND)
         self._counted_at = now
         unreported = 0
-        for row in rows:
-            memory = self._remember(row, now)
-            if memory.reported or (row.removed and now - memory.since < REMOVED_SECONDS):
-                continue
+        for memory, row in self._due(rows, now):
             if self._lines < 1:
                 unreported += 1
                 continue
@@ -158,6 +155,20 @@ class AbsenceLog:
             memory.reported = True
             self._warn(row)
         self._unreported = unreported
+
+    def _due(self, rows: Sequence[AbsenceView], now: float) -> list[tuple[_Memory, AbsenceView]]:
+        """What is to be logged, each name of a workload once, in turn."""
+        turns: Counter[tuple[str, str]] = Counter()
+        due: dict[int, tuple[int, _Memory, AbsenceView]] = {}
+        for row in rows:
+            memory = self._remember(row, now)
+            waits = row.removed and now - memory.since < REMOVED_SECONDS
+            if memory.reported or waits or id(memory) in due:
+                continue
+            who = namespace_of(row.audience), workload(row.node_id)
+            due[id(memory)] = turns[who], memory, row
+            turns[who] += 1
+        return [(memory, row) for _, memory, row in sorted(due.values(), key=lambda entry: entry[0])]
 
     def _remember(self, row: AbsenceView, now: float) -> _Memory:
         # The hash of str is seeded: a client cannot make up names that are taken for another's.

@@ -137,6 +137,14 @@ def test_a_flood_of_names_is_reported_little_by_little(world: World) -> None:
     assert len(world.log._memories) == absence_log.MAX_REMEMBERED
 
 
+def test_a_workload_with_many_names_does_not_hide_the_others(world: World) -> None:
+    """Each has its turn, the first ones at once."""
+    hoard = [Absence(f"n{number}", node_id=f"hoard-{number % 7}") for number in range(100)]
+    lines = world.look(*hoard, Absence(node_id="web-0"), Absence(node_id="cart-0"))
+    assert [line["workload"] for line in lines[:3]] == ["hoard", "web", "cart"]
+    assert len(lines) == MAX_LINES
+
+
 def test_what_clients_choose_is_cut_and_quoted(world: World) -> None:
     """A line is read by people, and its hint is pasted into shells."""
     (line,) = world.look(Absence("a.b:$(id)"))
