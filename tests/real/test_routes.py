@@ -160,3 +160,29 @@ def test_a_route_counts_for_all_clients_or_for_those_of_its_own_namespace(
     there = consumer if kind == "consumer" else own
     channels["elsewhere"].reach(there)
     assert answering() == {NAMESPACE: {own}, "elsewhere": {there}, "third": {own}}
+
+
+_WRITTEN = {"content-type": ["grpcio"], "user-agent": [], "host": [], "te": [], "grpc-accept-encoding": []}
+"""Headers of every call that a library writes itself, and the libraries that route by it."""
+
+
+def test_headers_that_a_library_writes_after_it_has_chosen_the_route_never_match(
+    serve: Serve, files: Files, steer: Steer, connect: Connect, request: pytest.FixtureRequest
+) -> None:
+    """Such calls go to the next rule, and the stream's limitations name the header."""
+    matching, rest = serve("matching", "rest")
+    for name in _WRITTEN:
+        match = {"headers": [{"type": "RegularExpression", "name": name, "value": ".+"}]}
+        route = grpc_route(name, name, rule("matching", matches=[match]), rule("rest"))
+        files.write(f"{name}.yaml", service(name, {"": 50051}), route)
+    plane = steer()
+    client = connect(plane)
+    hidden = {
+        name: request.node.callspec.params["connect"] not in visible for name, visible in _WRITTEN.items()
+    }
+    for name, is_hidden in hidden.items():
+        channel = client.dial(f"xds:///{name}.shop")
+        channel.wait_for_answer()
+        assert {answer.backend for answer in channel.call(5)} == {rest if is_hidden else matching}, name
+    said = "\n".join(line for stream in plane.streams() for line in stream["limitations"])
+    assert {name: f"by the header {name} are not supported" in said for name in hidden} == hidden

@@ -97,6 +97,19 @@ _SINCE: dict[Feature, dict[Library, Version]] = {
 """Since which version of a library; one that is not there does not have it. Envoy has all but those of `_NOT_ENVOY`.
 least_request was behind an environment variable of grpc-go before 1.73."""
 _NOT_ENVOY = frozenset({Feature.PICK_FIRST})
+_EVERY_LIBRARY = frozenset((_CORE, _JAVA, _GO, _NODE))
+_HIDDEN_HEADERS: dict[str, frozenset[Library]] = {
+    "content-type": frozenset((_GO,)),
+    "grpc-accept-encoding": _EVERY_LIBRARY,
+    "grpc-encoding": _EVERY_LIBRARY,
+    "grpc-previous-rpc-attempts": _EVERY_LIBRARY,
+    "grpc-timeout": _EVERY_LIBRARY - {_CORE},
+    "host": _EVERY_LIBRARY,
+    "te": _EVERY_LIBRARY,
+    "user-agent": _EVERY_LIBRARY,
+}
+"""Headers that a library writes into a request after it has chosen the route, as seen in the released ones: a match by
+one of them is never true."""
 MOST_RETRIES = 4
 """gRFC A44: five attempts in all. Clients take a larger number for this one."""
 _QUIET_BEFORE: Version = (1, 13)
@@ -156,6 +169,11 @@ class Client(NamedTuple):
             return len(since) == 4
         needed = since.get(self.library)
         return needed is not None and (self.version is None or self.version >= needed)
+
+    def routes_by(self, header: str) -> bool:
+        """Whether the client knows a header when it chooses the route. `header` is in lower case."""
+        hidden = _HIDDEN_HEADERS.get(header, frozenset())
+        return not hidden if self.library is Library.UNKNOWN else self.library not in hidden
 
     @property
     def is_grpc(self) -> bool:

@@ -182,7 +182,7 @@ def _of_destination(found: Destination, client: Client) -> Iterator[_Limit]:
 
 def _of_calls(found: Destination, client: Client) -> Iterator[_Limit]:
     """Without the name of the rule."""
-    unmatched = [*_missing(client, *_matching(found.match))]
+    unmatched = [*_missing(client, *_matching(found.match)), *_hidden(found.match, client)]
     if unmatched:
         yield from unmatched
         return
@@ -218,6 +218,16 @@ def _matching(match: Match) -> Iterator[Feature]:
         yield Feature.HTTP_MATCH
     if any(header.name.endswith("-bin") for header in match.headers):
         yield Feature.BINARY_HEADER_MATCH
+
+
+def _hidden(match: Match, client: Client) -> Iterator[_Limit]:
+    after = (
+        ": the header is written after the route is chosen, so that they never match, and calls go to the next rule"
+        " that matches"
+    )
+    for header in match.headers:
+        if not client.routes_by(header.name):
+            yield _Limit(f"matches by the header {header.name} are not supported by ", after, client)
 
 
 def _compiling(match: Match, client: Client) -> Iterator[_Limit]:

@@ -106,6 +106,23 @@ CASES: list[tuple[Feature | None, str, tuple[Library, ...], str]] = [
         _GRPC,
         "matches by binary headers",
     ),
+    *(
+        (
+            None,
+            _rule(f"matches: [{{headers: [{{name: {name}, value: a}}]}}]"),
+            hidden,
+            f"by the header {name.lower()}",
+        )
+        for name, hidden in (
+            ("content-type", (Library.GO,)),
+            ("User-Agent", _GRPC),
+            ("host", _GRPC),
+            ("te", _GRPC),
+            ("grpc-timeout", _GRPC[1:]),
+            ("grpc-encoding", _GRPC),
+            ("grpc-accept-encoding", _GRPC),
+        )
+    ),
     (
         None,
         _rule("matches: [{path: {type: RegularExpression, value: '/[a-z]{99}'}}]"),
