@@ -231,8 +231,7 @@ def _http_match(match: HTTPMatch, path: Path) -> Iterator[Fault]:
             )
         for field in ("name", "value"):
             yield from _text(getattr(parameter, field), (*path, "queryParams", index, field))
-        if parameter.type == _REGULAR:
-            yield from _regular(parameter.value, (*path, "queryParams", index, "value"))
+        yield from _value(parameter, (*path, "queryParams", index, "value"), _MAX_TEXT)
 
 
 def _path_match(match: PathMatch, path: Path) -> Iterator[Fault]:
@@ -323,8 +322,18 @@ def _header_matches(headers: list[HeaderMatch] | None, path: Path) -> Iterator[F
                 f"{header.name!r} is not the name of a header",
                 "use letters, digits and '-', at most 256 of them",
             )
-        if header.type == _REGULAR:
-            yield from _regular(header.value, (*path, index, "value"))
+        yield from _value(header, (*path, index, "value"), _MAX_VALUE)
+
+
+def _value(match: HeaderMatch, path: Path, most: int) -> Iterator[Fault]:
+    """A value to compare with (HTTPHeaderMatch, GRPCHeaderMatch, HTTPQueryParamMatch: `value` has a minLength of 1)."""
+    if match.type == _REGULAR:
+        yield from _regular(match.value, path)
+    elif not match.value:
+        cure = "write a value, or use type RegularExpression with '.*' for any"
+        yield Fault(path, "the value is empty", cure)
+    elif len(match.value) > most:
+        yield Fault(path, f"it has more than {most} characters", f"write {most} characters at the most")
 
 
 def _regular(expression: str, path: Path) -> Iterator[Fault]:

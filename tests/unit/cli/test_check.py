@@ -472,3 +472,15 @@ def test_all_problems_of_an_object_are_reported_at_once(
     )
     (policy,) = [line for line in lines if "TrafficPolicy" in line]
     assert all(reason in policy for reason in ("'limit'", "'subsets'", "expected a string, got a number"))
+
+
+def test_a_header_match_without_a_value_is_refused_with_its_place(
+    steerway: Run, write: Callable[[str, str], None]
+) -> None:
+    """GRPCHeaderMatch and HTTPHeaderMatch: `value` has a least length of 1; the line is that of the value."""
+    write("a.yaml", GOOD)
+    rule = "rules: [{matches: [{headers: [{name: x-user,\n    value: ''}]}], "
+    write("b.yaml", POLICY.replace("rules: [{", rule))
+    code, out, _ = steerway("check", ".")
+    assert code == 1
+    assert "✗ b.yaml:15: GRPCRoute shop/backend: the value is empty" in out

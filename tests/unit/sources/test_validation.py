@@ -193,6 +193,11 @@ FIRST = ("spec", "rules", 1, "matches", 1)
         ("HTTPRoute", {"headers": [BAD | {"value": "a" * 1025}]}, ("headers", 0, "value")),
         ("HTTPRoute", {"headers": [{"name": "x user", "value": "a"}]}, ("headers", 0, "name")),
         ("GRPCRoute", {"headers": [{"name": "x-user\n", "value": "a"}]}, ("headers", 0, "name")),
+        ("GRPCRoute", {"headers": [{"name": "", "value": "a"}]}, ("headers", 0, "name")),
+        ("GRPCRoute", {"headers": [{"name": "x-user", "value": ""}]}, ("headers", 0, "value")),
+        ("HTTPRoute", {"headers": [{"name": "x-user", "value": ""}]}, ("headers", 0, "value")),
+        ("HTTPRoute", {"headers": [{"name": "x-user", "value": "a" * 4097}]}, ("headers", 0, "value")),
+        ("HTTPRoute", {"queryParams": [{"name": "q", "value": ""}]}, ("queryParams", 0, "value")),
     ],
 )
 def test_what_would_end_a_client_makes_a_route_none(
@@ -206,8 +211,8 @@ def test_what_would_end_a_client_makes_a_route_none(
 
 
 def test_a_route_that_clients_can_use_has_no_fault() -> None:
-    """What is not of type RegularExpression is no expression."""
-    header = {"name": "x-`user`", "value": "("}
+    """What is not of type RegularExpression is no expression; values are as long as the Gateway API lets them be."""
+    header = {"name": "x-`user`", "value": "(" * 4096}
     assert (
         first_fault(route("GRPCRoute", {"method": {"service": "("}, "headers": [header]}, name="a.b")) is None
     )
