@@ -17,8 +17,8 @@ from tests.cluster.build import build, kubernetes_version
 from tests.cluster.cluster import Cluster
 from tests.cluster.command import Commands
 from tests.cluster.network import Network, NetworkError
+from tests.support.built_program import cache
 from tests.support.deadline import until
-from tests.support.go_program import cache
 
 NETWORK = "steerway-cluster"
 _STEERWAY = Path(__file__).parents[2] / ".venv" / "bin" / "steerway"

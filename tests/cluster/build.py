@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from tests.support import go_program
-from tests.support.go_program import Say, say_on_stderr
+from tests.support.built_program import Say, say_on_stderr
 
 MODULE = Path(__file__).with_name("kubebox")
 _VERSION = "k8s.io/component-base/version"

@@ -20,8 +20,7 @@ from tests.cluster.network import Network
 from tests.cluster.workload import PORT
 from tests.support.backend import Backends
 from tests.support.control_plane import ControlPlane
-from tests.support.go_program import build as build_client
-from tests.support.grpc_client import GRPC_GO, Client, Library
+from tests.support.grpc_client import Client, Library, program
 from tests.support.process import Processes
 
 Steer = Callable[..., ControlPlane]
@@ -60,9 +59,9 @@ def box(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
-def grpc_go() -> Path:
+def grpc_go() -> str:
     """The client in grpc-go. It is built before a test is inside of the cluster's network, where no module proxy is."""
-    return build_client(GRPC_GO)
+    return program("grpc-go")[0]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The real parts that a test puts together: backends, manifest files, steerway, gRPC clients of two libraries."""
+"""The real parts that a test puts together: backends, manifest files, steerway, and clients of gRPC libraries."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -70,11 +70,25 @@ def steer(request: pytest.FixtureRequest, processes: Processes, files: Files) ->
         plane.close()
 
 
-# The first test with grpc-go compiles the client, which takes minutes once.
-_GRPC_GO = pytest.param("grpc-go", marks=[pytest.mark.needs("go"), pytest.mark.timeout(900)])
+def _built(library: Library, part: str) -> object:
+    """The parameter of a client that its first test builds, which takes up to minutes once."""
+    return pytest.param(library, marks=[pytest.mark.needs(part), pytest.mark.timeout(900)])
 
 
-@pytest.fixture(params=["grpcio", _GRPC_GO])
+GRPC_GO = _built("grpc-go", "go")
+GRPC_JAVA = _built("grpc-java", "java")
+GRPC_JS = _built("grpc-js", "node")
+
+
+def by(*libraries: object) -> pytest.MarkDecorator:
+    """Run the test with clients of these libraries instead of with the two that every test of `connect` runs with."""
+    return pytest.mark.parametrize("connect", libraries, indirect=True)
+
+
+EVERY_LIBRARY = by("grpcio", GRPC_GO, GRPC_JAVA, GRPC_JS)
+
+
+@pytest.fixture(params=["grpcio", GRPC_GO])
 def connect(request: pytest.FixtureRequest, processes: Processes, tmp_path: Path) -> Connect:
     """Starts a client of steerway, in the namespace of the manifests; the test runs once for each library."""
     library: Library = request.param

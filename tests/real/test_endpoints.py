@@ -1,9 +1,9 @@
-"""gRPC clients of two libraries follow the endpoints of a Service: none, some, others, in zones, over IPv6."""
+"""gRPC clients follow the endpoints of a Service: none, some, others, in zones, over IPv6."""
 
 from collections import Counter
 
 import grpc
-from tests.real.conftest import Connect, Steer
+from tests.real.conftest import EVERY_LIBRARY, Connect, Steer
 from tests.support.backend import Backends
 from tests.support.deadline import until
 from tests.support.manifest import Endpoint, Files, service, slices
@@ -11,6 +11,7 @@ from tests.support.manifest import Endpoint, Files, service, slices
 TARGET = "xds:///backend.shop:50051"
 
 
+@EVERY_LIBRARY
 def test_calls_are_balanced_over_all_endpoints(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
@@ -26,6 +27,7 @@ def test_calls_are_balanced_over_all_endpoints(
     assert not load.failures
 
 
+@EVERY_LIBRARY
 def test_added_and_removed_endpoints_are_followed_without_a_failed_call(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:

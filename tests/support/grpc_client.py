@@ -1,8 +1,9 @@
 """A gRPC client as tests see it, whichever library it is: channels, calls, load, connectivity states.
 
-The libraries run as programs that speak the same lines: `grpcio_client.py` beside this file and tests/interop/grpc_go.
+The libraries run as programs that speak the same lines: `grpcio_client.py` beside this file and those in tests/interop.
 """
 
+import functools
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,18 +13,32 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 import grpc
-from tests.support import go_program
+from tests.support import go_program, java_program, node_program
 from tests.support.deadline import until
 from tests.support.process import Processes
 
-Library = Literal["grpcio", "grpc-go"]
+Library = Literal["grpcio", "grpc-go", "grpc-java", "grpc-js"]
 
 _GRPCIO = Path(__file__).with_name("grpcio_client.py")
-GRPC_GO = Path(__file__).parents[1] / "interop" / "grpc_go"
+_INTEROP = Path(__file__).parents[1] / "interop"
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 _SETTLED_CALLS = 30
 
 _T = TypeVar("_T")
+
+
+@functools.cache
+def program(library: Library) -> tuple[str, ...]:
+    """How the client of a library is started; it is built first, unless it is there. Raises BuildError."""
+    match library:
+        case "grpcio":
+            return sys.executable, "-P", str(_GRPCIO)
+        case "grpc-go":
+            return (str(go_program.build(_INTEROP / "grpc_go")),)
+        case "grpc-java":
+            return (*java_program.command(java_program.build(_INTEROP / "grpc_java"), "Client"),)
+        case "grpc-js":
+            return (*node_program.command(node_program.build(_INTEROP / "grpc_js"), "client.js"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +75,9 @@ class Client:
         bootstrap: Path,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        program = (
-            [sys.executable, "-P", str(_GRPCIO)] if library == "grpcio" else [str(go_program.build(GRPC_GO))]
-        )
         self.library = library
         variables = {"GRPC_XDS_BOOTSTRAP": str(bootstrap), **(environment or {})}
-        self._process = processes.start(f"{library} client", program, **variables)
+        self._process = processes.start(f"{library} client", program(library), **variables)
         self._channels: dict[str, Channel] = {}
         self._read = 0
 

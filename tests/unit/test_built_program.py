@@ -1,0 +1,208 @@
+"""Programs in other languages are built once for all who ask, and a build that fails names what to do."""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.support import go_program, java_program, node_program
+from tests.support.built_program import BuildError, Say
+
+
+@dataclass(frozen=True)
+class Language:
+    """`builder` is its tool that builds, which makes the program with the shell commands `make`; `versioned` the one
+    whose version counts, asked for by the word `asked`."""
+
+    name: str
+    build: Callable[..., Path]
+    sources: tuple[str, ...]
+    builder: str
+    make: str
+    versioned: str
+    asked: str
+    others: tuple[str, ...] = ()
+    unfetched: str = ""
+    cure: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+GO = Language(
+    "go",
+    go_program.build,
+    ("main.go",),
+    "go",
+    'while [ "$1" != -o ]; do shift; done; cp {log} "$2"',
+    "go",
+    "version",
+    unfetched="go: example.test/a@v1: dial tcp: lookup proxy: no such host",
+    cure="network and `go env GOPROXY`",
+)
+JAVA = Language(
+    "java",
+    java_program.build,
+    ("pom.xml", "src/main/java/Client.java"),
+    "mvn",
+    'for word; do case $word in -Dout=*) mkdir -p "${{word#-Dout=}}/classes";; esac; done',
+    "java",
+    "-version",
+    others=("javac",),
+    unfetched="[ERROR] Could not transfer artifact io.example:a:jar:1",
+    cure="network and Maven's settings.xml",
+)
+NODE = Language(
+    "node",
+    node_program.build,
+    ("client.js", "package.json", "package-lock.json"),
+    "npm",
+    "[ -e client.js ] && [ -e package-lock.json ] && mkdir node_modules",
+    "node",
+    "--version",
+    unfetched="npm error code ENOTFOUND",
+    cure="network and `npm config get registry`",
+)
+LANGUAGES = [GO, JAVA, NODE]
+_BUILDER = """#!/bin/sh
+[ "$1" = version ] && echo "version {version}" && exit
+echo built >> {log}
+{work}
+{make}
+"""
+_VERSIONED = """#!/bin/sh
+[ "$1" = {asked} ] && echo "version {version}" >&2
+"""
+
+
+class Toolchain:
+    """The tools of a language in front of the real ones, which do what a test says; `builds` counts their builds."""
+
+    def __init__(self, language: Language, folder: Path) -> None:
+        self.language = language
+        self._folder = folder
+        self._log = folder / "log"
+        folder.mkdir()
+
+    def install(self, work: str = "", version: str = "1") -> None:
+        """`work` is what a build does first, as shell commands."""
+        found = self.language
+        for name in (found.versioned, *found.others):
+            self._write(name, _VERSIONED.format(asked=found.asked, version=version))
+        make = found.make.format(log=self._log)
+        self._write(found.builder, _BUILDER.format(work=work, log=self._log, version=version, make=make))
+
+    def remove(self, name: str) -> None:
+        (self._folder / name).unlink()
+
+    @property
+    def builds(self) -> int:
+        return len(self._log.read_text().splitlines()) if self._log.exists() else 0
+
+    def _write(self, name: str, script: str) -> None:
+        (self._folder / name).write_text(script)
+        (self._folder / name).chmod(0o755)
+
+
+@pytest.fixture(params=LANGUAGES, ids=str)
+def toolchain(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toolchain:
+    """The tools of a language, with a cache of their own and no others on the path than those of a bare system."""
+    bare = tmp_path / "system"
+    bare.mkdir()
+    for name in ("sh", "cp", "mkdir", "env"):
+        (bare / name).symlink_to(Path("/bin") / name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{bare}")
+    found = Toolchain(request.param, tmp_path / "bin")
+    found.install()
+    return found
+
+
+@pytest.fixture
+def module(toolchain: Toolchain, tmp_path: Path) -> Path:
+    """The sources of a program."""
+    folder = tmp_path / "module"
+    for name in toolchain.language.sources:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("a source")
+    return folder
+
+
+def test_a_program_is_built_again_only_when_something_of_it_changed(
+    toolchain: Toolchain, module: Path
+) -> None:
+    """Each source and the version of the tools count."""
+    build = toolchain.language.build
+    programs = [build(module)]
+    assert build(module) == programs[0]
+    assert toolchain.builds == 1
+    for name in toolchain.language.sources:
+        (module / name).write_text("a changed source")
+        programs.append(build(module))
+    toolchain.install(version="2")
+    programs.append(build(module))
+    assert len(set(programs)) == toolchain.builds == len(toolchain.language.sources) + 2
+    assert all(program.exists() for program in programs)
+
+
+@pytest.mark.parametrize("toolchain", [GO], ids=str, indirect=True)
+def test_flags_and_environment_of_a_build_count(toolchain: Toolchain, module: Path) -> None:
+    """Other flags make another program."""
+    programs = {
+        go_program.build(module),
+        go_program.build(module, ["-race"]),
+        go_program.build(module, CGO_ENABLED="0"),
+    }
+    assert len(programs) == toolchain.builds == 3
+
+
+def test_of_two_builders_one_builds_and_the_other_waits(
+    toolchain: Toolchain, module: Path, tmp_path: Path
+) -> None:
+    """The second reports that it waits, and takes what the first made."""
+    os.mkfifo(gate := tmp_path / "gate")
+    toolchain.install(f"read -r line < {gate}")
+    waiting = threading.Event()
+
+    def build() -> Path:
+        report: Say = lambda _line: waiting.set()  # noqa: E731
+        return toolchain.language.build(module, say=report)
+
+    with ThreadPoolExecutor(2) as pool:
+        builds = [pool.submit(build) for _ in range(2)]
+        assert waiting.wait(20)
+        gate.write_text("go on\n")
+        programs = {each.result(20) for each in builds}
+    assert len(programs) == toolchain.builds == 1
+
+
+def test_a_missing_tool_is_named(toolchain: Toolchain, module: Path) -> None:
+    """Which program needs it, and what to install."""
+    language = toolchain.language
+    for name in {language.builder, language.versioned, *language.others}:
+        toolchain.install()
+        toolchain.remove(name)
+        with pytest.raises(BuildError, match=f"^{name} is needed to build module: install "):
+            language.build(module)
+
+
+def test_a_failed_build_leaves_nothing_and_names_the_reason(toolchain: Toolchain, module: Path) -> None:
+    """The output of the tool. The next build starts anew, also after one that was ended half-way."""
+    language = toolchain.language
+    toolchain.install("echo 'Client:1: syntax error' >&2; exit 1")
+    with pytest.raises(BuildError, match=r"Client:1: syntax error$"):
+        language.build(module)
+    toolchain.install()
+    assert language.build(module).exists()
+
+
+def test_dependencies_that_cannot_be_fetched_are_a_matter_of_the_network(
+    toolchain: Toolchain, module: Path
+) -> None:
+    """What to look at follows the tool's output."""
+    toolchain.install(f"echo '{toolchain.language.unfetched}'; exit 1")
+    with pytest.raises(BuildError, match=toolchain.language.cure):
+        toolchain.language.build(module)
