@@ -59,6 +59,7 @@ def test_an_external_name_is_resolved_by_clients(
     assert {answer.backend for answer in channel.call(10)} == {address}
 
 
+@EVERY_LIBRARY
 def test_a_service_without_endpoints_fails_calls_at_once_and_works_again_when_it_has_some(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:

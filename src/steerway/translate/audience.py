@@ -198,6 +198,12 @@ def keeps_draining(audience: str) -> bool:
     return dialect_of(audience) == ENVOY or _kind_of(audience).partition("-")[0] == Library.CORE.value
 
 
+def keeps_withdrawn(audience: str) -> bool:
+    """Whether a client with endpoints acknowledges an assignment without any and goes on calling the old ones: seen in
+    grpc-java 1.85, whose new channels fail at once as others do."""
+    return dialect_of(audience) == GRPC and _kind_of(audience).partition("-")[0] == Library.JAVA.value
+
+
 def ends_early(audience: str) -> bool:
     """Whether a client ends calls before a time-out that it is told of."""
     return dialect_of(audience) == GRPC and _kind_of(audience).partition("-")[0] == Library.CORE.value

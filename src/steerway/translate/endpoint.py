@@ -11,19 +11,33 @@ from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from google.protobuf import wrappers_pb2
 
 from steerway.catalog.assignment import Group
-from steerway.catalog.model import EndpointState
+from steerway.catalog.model import Endpoint, EndpointState, Locality
 from steerway.translate.message import serialize
+
+UNREACHABLE = ("255.255.255.255", 1)
+"""An address and port that no server can have: a TCP connection to the broadcast address fails in the client's own
+kernel, without a packet (docs/decisions/0024)."""
 
 _HEALTH = {
     EndpointState.HEALTHY: health_check_pb2.HEALTHY,
     EndpointState.DRAINING: health_check_pb2.DRAINING,
 }
+_NOWHERE = Group(0, Locality(), 1, (Endpoint(*UNREACHABLE),))
 
 
-def build(name: str, groups: Iterable[Group]) -> bytes:
-    """A ClusterLoadAssignment. No groups give an empty one, which fails calls at once and recovers at once."""
+def build(name: str, groups: Iterable[Group], never_empty: bool = False) -> bytes:
+    """A ClusterLoadAssignment. No groups give an empty one, which fails calls at once and recovers at once; with
+    `never_empty` one that has `UNREACHABLE` as its only endpoint."""
     localities = [_locality(group) for group in groups]
+    if never_empty and not localities:
+        localities = [_locality(_NOWHERE)]
     return serialize(endpoint_pb2.ClusterLoadAssignment(cluster_name=name, endpoints=localities))
+
+
+def is_unreachable(locality: endpoint_components_pb2.LocalityLbEndpoints) -> bool:
+    """Whether it stands for no endpoints."""
+    sockets = [each.endpoint.address.socket_address for each in locality.lb_endpoints]
+    return [(socket.address, socket.port_value) for socket in sockets] == [UNREACHABLE]
 
 
 def _locality(group: Group) -> endpoint_components_pb2.LocalityLbEndpoints:

@@ -40,6 +40,13 @@ class Differ(NamedTuple):
 _ALIKE = Differ()
 
 
+class _Assigned(NamedTuple):
+    """Users whose assignments are the same."""
+
+    viewer: Viewer = Viewer()
+    never_empty: bool = False
+
+
 class GrpcDialect:
     """Answers for gRPC clients. `find` gives a service of the catalog by its identity, `left_out` says why there is
     none.
@@ -185,21 +192,22 @@ class GrpcDialect:
         depends = assignment.depends_on(service, port, endpoints, self._buckets)
         assigner = assignment.Assigner(service, port, endpoints)
 
-        def differ(user: str) -> Viewer:
-            return Viewer(
+        def differ(user: str) -> _Assigned:
+            viewer = Viewer(
                 audiences.place_of(user) if depends.place else ClientPlace(),
                 (audiences.bucket_in(user) or 0) if depends.bucket else 0,
                 self._buckets if depends.bucket else 0,
                 depends.draining and audiences.keeps_draining(user),
             )
+            return _Assigned(viewer, audiences.keeps_withdrawn(user))
 
         def build(variant: Hashable) -> Resource:
             if service.external_name:
                 raise TranslateError(
                     f"service {service.id} is an external name; clients of its cluster ask DNS"
                 )
-            viewer = variant if isinstance(variant, Viewer) else Viewer()
-            return Resource(endpoint.build(name, assigner.assign(viewer)), (), scope)
+            to = variant if isinstance(variant, _Assigned) else _Assigned()
+            return Resource(endpoint.build(name, assigner.assign(to.viewer), to.never_empty), (), scope)
 
         # By kind also while nothing drains: what comes and goes in every rollout must not move what is published.
         parts = audiences.ALL_PARTS if depends.place or depends.bucket else audiences.KIND_PARTS

@@ -158,6 +158,21 @@ def test_an_audience_falls_into_parts(
 
 
 @pytest.mark.parametrize(
+    ("full", "keeps"),
+    [
+        ("grpc/java/shop", True),
+        ("grpc/java-a27/shop/z", True),
+        ("grpc/go/shop", False),
+        ("grpc/plain/java", False),
+        ("envoy/sidecar/shop", False),
+    ],
+)
+def test_clients_that_keep_withdrawn_endpoints_are_known(full: str, keeps: bool) -> None:
+    """Every version of grpc-java."""
+    assert audience.keeps_withdrawn(full) is keeps
+
+
+@pytest.mark.parametrize(
     ("place", "full"),
     [
         (ClientPlace(), "grpc/plain/shop/-/-/3"),

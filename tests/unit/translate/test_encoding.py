@@ -99,6 +99,17 @@ class TestAssignment:
         assert found.cluster_name == NAME
         assert not found.endpoints
 
+    def test_of_no_endpoints_has_an_unreachable_one_for_clients_that_keep_old_ones(self) -> None:
+        """No server can have it, and every client accepts it. It is there alone or not at all."""
+        body = endpoint.build(NAME, [], never_empty=True)
+        found = endpoint_pb2.ClusterLoadAssignment.FromString(body)
+        assert client_rules.refusals(type_url.ENDPOINT, NAME, body) == []
+        assert addresses(found, HEALTHY) == ["255.255.255.255:1"]
+        assert endpoint.is_unreachable(found.endpoints[0])
+        some = groups([pod(1), pod(2, "a")])
+        assert endpoint.build(NAME, some, never_empty=True) == endpoint.build(NAME, some)
+        assert not any(map(endpoint.is_unreachable, assignment(pod(1), pod(2, "a")).endpoints))
+
     def test_shows_a_locality_also_when_it_has_no_name(self) -> None:
         """Go, C-core and Node refuse an assignment in which it is unset."""
         (locality,) = assignment(pod(1)).endpoints

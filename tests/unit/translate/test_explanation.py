@@ -106,6 +106,14 @@ def test_the_resources_are_those_along_the_way() -> None:
     assert cluster["localities"] == [{"priority": 0, "region": "", "zone": "", "weight": 1, "endpoints": 1}]
 
 
+def test_a_service_without_endpoints_has_none_for_any_client() -> None:
+    """The address that stands for none in grpc-java's assignment is no endpoint."""
+    for client in ("grpc-java", "grpc-go"):
+        found = explain([service(50051)], "backend.shop", client=client)
+        (cluster,) = found["client"]["clusters"]
+        assert cluster["localities"] == []
+
+
 def test_one_pod_is_explained_without_routes() -> None:
     """A headless Service's pod has a name."""
     slice = endpoint_slice(endpoint("10.0.0.1", hostname="web-0"), "10.0.0.2")

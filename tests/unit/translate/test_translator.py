@@ -416,6 +416,20 @@ class TestEndpoints:
         assert mesh.dial("web-0.backend.shop") == ["10.0.0.1:50051"]
         assert mesh.dial("backend.shop") == ["10.0.0.2:50051"]
 
+    @pytest.mark.parametrize(
+        "left", [endpoint_slice(), endpoint_slice(endpoint("10.0.0.1", ready=False, serving=False))]
+    )
+    def test_no_usable_endpoint_is_an_unreachable_one_for_grpc_java(self, left: EndpointSlice) -> None:
+        """It acknowledges an empty assignment and goes on with the old endpoints; others are sent that."""
+        mesh = Mesh(service(50051), endpoint_slice("10.0.0.1"))
+        java = "grpc/java/shop"
+        assert mesh.dial("backend", java) == mesh.dial("backend", CORE) == ["10.0.0.1:50051"]
+        mesh.update(left)
+        assert mesh.dial("backend", java) == ["255.255.255.255:1"]
+        assert mesh.dial("backend", CORE) == []
+        mesh.update(endpoint_slice("10.0.0.1"))
+        assert mesh.dial("backend", java) == ["10.0.0.1:50051"]
+
     def test_assignments_are_shared_by_all_namespaces(self, mesh: Mesh) -> None:
         """State grows with audiences that differ, never with clients."""
         mesh.dial("backend.shop", "grpc/plain/a")

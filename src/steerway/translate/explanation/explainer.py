@@ -18,7 +18,7 @@ from steerway.catalog.told import Told
 from steerway.errors import TranslateError, UnknownServiceError
 from steerway.translate import audience as audiences
 from steerway.translate import client as clients
-from steerway.translate import destination, limitation, names, type_url
+from steerway.translate import destination, endpoint, limitation, names, type_url
 from steerway.translate.answer import Content, Reason
 from steerway.translate.client import Client, Library
 from steerway.translate.destination import Find
@@ -194,7 +194,7 @@ def _growing(wanted: dict[tuple[str, str], None]) -> Iterator[tuple[str, str]]:
 
 
 def _cluster(resource: dict[str, Any]) -> dict[str, Any]:
-    """The localities of an assignment."""
+    """The localities of an assignment: those with endpoints of the Service."""
     assignment = endpoint_pb2.ClusterLoadAssignment.FromString(resource["body"] or b"")
     return {
         "name": resource["name"],
@@ -207,6 +207,7 @@ def _cluster(resource: dict[str, Any]) -> dict[str, Any]:
                 "endpoints": len(each.lb_endpoints),
             }
             for each in assignment.endpoints
+            if not endpoint.is_unreachable(each)
         ],
     }
 
