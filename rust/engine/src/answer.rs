@@ -10,11 +10,11 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::names::{Held, Names};
-use crate::order::{Peers, Retiring};
+use crate::order::{Outcome, Peers, Retiring, follower};
 use crate::response::{Response, ResponseBuilder};
 use crate::stream::Protocol;
 use crate::subscription::Subscription;
-use crate::watch::{Listing, View, Warmed, Watch};
+use crate::watch::{Listing, View, Watch};
 use crate::{Lookup, Origin, Resource, StreamOptions, TypeId};
 
 /// Resources by the index of their name.
@@ -30,21 +30,21 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    fn patience(&self) -> (Duration, Duration) {
+    pub(crate) fn patience(&self) -> (Duration, Duration) {
         (self.now, self.options.order_timeout)
     }
 }
 
 impl Watch {
     /// The response that is due, if any. It counts as sent.
-    pub(crate) fn respond(&mut self, turn: &Turn<'_>, warmed: &mut Warmed) -> Option<Response> {
+    pub(crate) fn respond(&mut self, turn: &Turn<'_>, outcome: &mut Outcome) -> Option<Response> {
         if !self.may_respond() {
             return None;
         }
         let mut builder = ResponseBuilder::new(self.protocol, self.expires);
         let due = match self.protocol {
-            Protocol::Sotw if self.type_id.is_full_state() => self.list_all(turn, &mut builder, warmed),
-            _ => self.answer_names(turn, &mut builder),
+            Protocol::Sotw if self.type_id.is_full_state() => self.list_all(turn, &mut builder, outcome),
+            _ => self.answer_names(turn, &mut builder, outcome),
         };
         let version = self.subscription.names.version();
         due.then(|| {
@@ -56,7 +56,12 @@ impl Watch {
     }
 
     /// State of the world, full-state types: the whole set or nothing.
-    fn list_all<'s>(&mut self, turn: &Turn<'s>, builder: &mut ResponseBuilder, warmed: &mut Warmed) -> bool {
+    fn list_all<'s>(
+        &mut self,
+        turn: &Turn<'s>,
+        builder: &mut ResponseBuilder,
+        outcome: &mut Outcome,
+    ) -> bool {
         let view = turn.view;
         self.look_again(view);
         let awaited = self.exchange.is_awaited();
@@ -81,15 +86,14 @@ impl Watch {
             let Some(tracked) = names.get_mut(index) else { return };
             tracked.pass = pass;
             let differs = tracked.held() != Held::Version(resource.fingerprint());
-            let awaits = || turn.peers.are_awaited(resource, view);
-            if differs && self.waiting.holds(index, turn.patience(), awaits) {
+            if differs && self.waiting.holds_back(index, resource, turn, &mut outcome.lacking) {
                 return tracked.resource.iter().for_each(|present| builder.add(present));
             }
             builder.add(resource);
             listed.push((index, resource));
             if differs {
                 if self.type_id == TypeId::Cluster {
-                    warmed.push(Arc::clone(resource));
+                    outcome.sent.push(Arc::clone(resource));
                 }
                 builder.brings(hand_over(names, index, resource, turn, &mut self.retiring));
             }
@@ -103,18 +107,23 @@ impl Watch {
                 include(names, index, resource);
             }
         }
+        let mut left = false;
         for index in names.indices() {
             let Some(tracked) = names.get_mut(index).filter(|tracked| tracked.pass != pass) else { continue };
             let used = || turn.peers.use_it(view.type_id, &tracked.name);
-            if let Some(present) = tracked.resource.as_ref()
-                && self.waiting.holds(index, turn.patience(), used)
-            {
-                builder.add(present);
-                tracked.pass = pass;
+            if let Some(present) = tracked.resource.as_ref() {
+                let waits = self.waiting.holds(index, turn.patience(), used);
+                // A set that answers new demand while another is open withdraws nothing that is in use.
+                let kept = !waits && awaited && used();
+                if waits || kept {
+                    builder.add(present);
+                    tracked.pass = pass;
+                    left |= kept;
+                }
             }
         }
         forget_unmet(names, pass, turn.nonce, &mut self.retiring);
-        self.changed = false;
+        self.changed = left;
         let due = std::mem::take(&mut self.owed) || names.version() != version;
         if due && self.wants_errors {
             explain_missing(names, view, builder);
@@ -150,7 +159,12 @@ impl Watch {
     }
 
     /// Answer each name that is due on its own.
-    fn answer_names(&mut self, turn: &Turn<'_>, builder: &mut ResponseBuilder) -> bool {
+    fn answer_names(
+        &mut self,
+        turn: &Turn<'_>,
+        builder: &mut ResponseBuilder,
+        outcome: &mut Outcome,
+    ) -> bool {
         let (view, awaited) = (turn.view, self.exchange.is_awaited());
         if !awaited && std::mem::take(&mut self.asked_again) && std::mem::take(&mut self.warming) {
             force_warming(&mut self.subscription.names);
@@ -160,7 +174,7 @@ impl Watch {
             mark_listed(&mut self.subscription, view, listing);
             self.owed = true;
         }
-        let listed = self.listing.is_none();
+        let (listed, followed) = (self.listing.is_none(), follower(self.type_id).is_some());
         self.subscription.names.drain_dirty(awaited, |names, index| {
             let Some(tracked) = names.get_mut(index).filter(|tracked| listed || tracked.explicit()) else {
                 return;
@@ -168,10 +182,10 @@ impl Watch {
             match view.lookup(&tracked.name) {
                 Lookup::Found(resource) => {
                     let differs = tracked.held() != Held::Version(resource.fingerprint());
-                    let awaits = || differs && turn.peers.are_awaited(resource, view);
-                    if self.waiting.holds(index, turn.patience(), awaits) {
+                    if differs && self.waiting.holds_back(index, resource, turn, &mut outcome.lacking) {
                         return;
                     }
+                    self.waiting.forget(index);
                     if std::mem::take(&mut tracked.forced) || differs {
                         tracked.warming = false;
                         builder.brings(hand_over(names, index, resource, turn, &mut self.retiring));
@@ -179,6 +193,9 @@ impl Watch {
                             self.heartbeats.sent(index, resource, turn.now);
                         }
                         builder.add(resource);
+                        if followed {
+                            outcome.sent.push(Arc::clone(resource));
+                        }
                     } else if tracked.sent_at().is_none() {
                         // A reconnecting client said that it has it, for how long yet only the client knows.
                         tracked.resource = kept_while_held(resource);
@@ -223,14 +240,15 @@ fn hand_over(
 ) -> Option<Origin> {
     let (nonce, now) = (turn.nonce, turn.now);
     let tracked = names.get_mut(index)?;
-    let changes = tracked.held() != Held::Nothing && tracked.sent_at().is_some();
+    let version = Held::Version(resource.fingerprint());
+    let changes = ![Held::Nothing, version].contains(&tracked.held()) && tracked.sent_at().is_some();
     if !tracked.holds_some() {
         tracked.introduced_in = nonce;
     }
     tracked.sent(nonce, now);
     retiring.add(&tracked.name, tracked.resource.take(), nonce);
     tracked.resource = kept_while_held(resource);
-    names.set_held(index, Held::Version(resource.fingerprint()));
+    names.set_held(index, version);
     resource.origin().filter(|_| changes)
 }
 

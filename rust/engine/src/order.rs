@@ -11,12 +11,32 @@ use std::time::Duration;
 use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
+use crate::answer::Turn;
 use crate::names::Names;
 use crate::watch::{View, Watch};
 use crate::{Lookup, Resource, TypeId};
 
 /// The subscriptions of a stream but the one that is being answered, by [`TypeId::index`].
 type Watches = [Option<Box<Watch>>; TypeId::COUNT];
+
+/// What a client asks for because a resource of this type names it. Over delta it does not ask again when that resource
+/// comes again, though it may wait for it then: Envoy warms a changed cluster until its endpoints come.
+pub(crate) fn follower(type_id: TypeId) -> Option<TypeId> {
+    match type_id {
+        TypeId::Cluster => Some(TypeId::Endpoint),
+        TypeId::Listener => Some(TypeId::Route),
+        _ => None,
+    }
+}
+
+/// What an answer to one type means for the other types of its stream.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// What it brings that has a [`follower`].
+    pub(crate) sent: SmallVec<[Arc<Resource>; 2]>,
+    /// What the client was never sent, though something waited for it as long as it may.
+    pub(crate) lacking: SmallVec<[(TypeId, Arc<str>); 2]>,
+}
 
 /// What the other types of a stream mean for one of them.
 pub(crate) struct Peers<'a> {
@@ -44,6 +64,21 @@ impl<'a> Peers<'a> {
         let Some(resource) = view.of(type_id).peek(name).filter(|_| wanted) else { return false };
         let mut endpoints = resource.refs().iter().filter(|(named, _)| *named == TypeId::Endpoint);
         !watch.has_taken(name) || endpoints.any(|(named, name)| self.is_coming(*named, name, view))
+    }
+
+    /// What `resource` names, goes before it and was never sent to the client, which asked for it. `view` is of the type
+    /// of the resource.
+    fn lacking<'r>(
+        &self,
+        resource: &'r Resource,
+        view: View<'_>,
+    ) -> impl Iterator<Item = &'r (TypeId, Arc<str>)> {
+        let before = resource.refs().iter().filter(move |(type_id, _)| *type_id < view.type_id);
+        before.filter(move |(type_id, name)| {
+            let watch = self.watches[type_id.index()].as_ref();
+            watch.is_some_and(|watch| watch.covers(name) && !watch.holds(name))
+                && view.of(*type_id).peek(name).is_some()
+        })
     }
 
     /// Whether the client may still use something that names it.
@@ -88,6 +123,35 @@ impl Waiting {
         }
         self.0.insert(index, until);
         true
+    }
+
+    /// Whether a resource waits (on) for what it names. Time ends that only once all of it was sent: a route to a cluster
+    /// that the client does not have makes every call fail.
+    pub(crate) fn holds_back(
+        &mut self,
+        index: u32,
+        resource: &Resource,
+        turn: &Turn<'_>,
+        lacking: &mut SmallVec<[(TypeId, Arc<str>); 2]>,
+    ) -> bool {
+        let until = self.0.get(&index).copied();
+        if self.holds(index, turn.patience(), || turn.peers.are_awaited(resource, turn.view)) {
+            return true;
+        }
+        // It was held before, so its time is up, or there is nothing left to wait for.
+        let Some(until) = until else { return false };
+        let before = lacking.len();
+        lacking.extend(turn.peers.lacking(resource, turn.view).cloned());
+        let lacks = lacking.len() > before;
+        if lacks {
+            self.0.insert(index, until);
+        }
+        lacks
+    }
+
+    /// Whether some wait was as long as it may be.
+    pub(crate) fn is_overdue(&self, now: Duration) -> bool {
+        self.deadlines().any(|due| due <= now)
     }
 
     /// Names that are no longer tracked wait for nothing; others may get their indices.

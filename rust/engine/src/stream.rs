@@ -9,12 +9,12 @@ use bytes::Bytes;
 use crate::absence::Absence;
 use crate::answer::Turn;
 use crate::effects::{Effects, InterestChange, Received, RequestKind};
-use crate::order::Peers;
+use crate::order::{Outcome, Peers, follower};
 use crate::request::{Features, Request, node_id, too_many};
 use crate::response::{Response, ResponseBuilder};
 use crate::snapshot::SubscriptionView;
-use crate::watch::{View, Warmed, Watch};
-use crate::{Grant, Status, Store, StreamOptions, TypeId, wildcard_name};
+use crate::watch::{View, Watch};
+use crate::{Grant, Resource, Status, Store, StreamOptions, TypeId, wildcard_name};
 
 /// The two variants of the transport protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,9 +125,13 @@ impl Stream {
         let features = self.features;
         let watch = self.watches[type_id.index()]
             .get_or_insert_with(|| Watch::new(type_id, self.protocol, features).into());
+        let first = watch.subscription.is_new();
         let (kind, change) = watch.on_request(&request, now)?;
         if self.subscribed().iter().sum::<usize>() > self.options.names_per_stream {
             return Err(too_many(self.options.names_per_stream));
+        }
+        if first && self.protocol == Protocol::Delta {
+            self.follow_earlier(type_id);
         }
         // What waits may wait for just this.
         self.watches.iter_mut().flatten().for_each(|watch| watch.stop_waiting());
@@ -136,6 +140,17 @@ impl Stream {
             out.note(type_id, change);
         }
         Ok(())
+    }
+
+    /// A first request that came behind what names its resources: the client says what it holds from before, and waits for
+    /// these again all the same.
+    fn follow_earlier(&mut self, type_id: TypeId) {
+        let naming = TypeId::ALL.into_iter().find(|naming| follower(*naming) == Some(type_id));
+        let Some(naming) = naming.and_then(|naming| self.watches[naming.index()].as_ref()) else { return };
+        let sent: Vec<Arc<Resource>> = naming.sent().cloned().collect();
+        if let Some(watch) = &mut self.watches[type_id.index()] {
+            watch.follow(&sent);
+        }
     }
 
     /// Say whose view the client sees, and what of it. Until then nothing is answered; afterwards `out.interest`
@@ -164,24 +179,50 @@ impl Stream {
 
     /// The next response that is due, in the order of types; `None` when there is none. It counts as sent.
     pub fn next_response(&mut self, store: &Store, now: Duration) -> Option<Response> {
+        let mut outcome = Outcome::default();
+        let mut response = self.respond(store, now, &mut outcome);
+        if self.press(&mut outcome) && response.is_none() {
+            response = self.respond(store, now, &mut outcome);
+            self.press(&mut outcome);
+        }
+        let response = response?;
+        let type_id = response.type_id();
+        let following = follower(type_id).and_then(|type_id| self.watches[type_id.index()].as_mut());
+        if let Some(watch) = following.filter(|_| !outcome.sent.is_empty()) {
+            watch.follow(&outcome.sent);
+        }
+        // What waited for this as long as it may goes out behind it.
+        self.watches[type_id.index() + 1..].iter_mut().flatten().for_each(|watch| watch.stop_overdue(now));
+        Some(response)
+    }
+
+    /// Ask each type in turn for what is due.
+    fn respond(&mut self, store: &Store, now: Duration, outcome: &mut Outcome) -> Option<Response> {
         let audience = self.audience.as_deref()?;
         let nonce = self.nonces + 1;
-        let mut warmed = Warmed::new();
         let response = TypeId::ALL.into_iter().find_map(|type_id| {
             // Taken out, so that it can be answered while the others are looked at.
             let mut watch = self.watches[type_id.index()].take_if(|watch| watch.may_respond())?;
             let view = View { store, audience, grant: &self.grant, denied: &self.denied, type_id };
             let turn = Turn { view, peers: Peers::new(&self.watches), options: &self.options, nonce, now };
-            let response = watch.respond(&turn, &mut warmed);
+            let response = watch.respond(&turn, outcome);
             drop(turn);
             self.watches[type_id.index()] = Some(watch);
             response
         })?;
         self.nonces = nonce;
-        if let Some(endpoints) = &mut self.watches[TypeId::Endpoint.index()] {
-            endpoints.warm(&warmed);
-        }
         Some(response)
+    }
+
+    /// What the client lacks goes out whatever is open. Returns whether there is any.
+    fn press(&mut self, outcome: &mut Outcome) -> bool {
+        let any = !outcome.lacking.is_empty();
+        for (type_id, name) in outcome.lacking.drain(..) {
+            if let Some(watch) = &mut self.watches[type_id.index()] {
+                watch.press(&name);
+            }
+        }
+        any
     }
 
     /// An answer that says that there is nothing of the type. A stream never gives it where the protocol has silence; a

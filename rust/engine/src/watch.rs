@@ -54,9 +54,6 @@ impl<'a> View<'a> {
     }
 }
 
-/// Clusters that a response brought anew or changed: clients warm them and ask for their endpoints again.
-pub(crate) type Warmed = SmallVec<[Arc<Resource>; 2]>;
-
 /// A wildcard that is still to be answered as a whole (delta).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listing {
@@ -284,8 +281,25 @@ impl Watch {
         }
     }
 
-    /// Endpoints of clusters that were sent: those the client holds already are warming.
-    pub(crate) fn warm(&mut self, clusters: &[Arc<Resource>]) {
+    /// Resources that name some of this type were sent (see [`crate::order::follower`]). Over delta what they name is
+    /// sent again at once, changed or not.
+    pub(crate) fn follow(&mut self, sent: &[Arc<Resource>]) {
+        if self.protocol == Protocol::Sotw {
+            return self.warm(sent);
+        }
+        let names = &mut self.subscription.names;
+        let refs = sent.iter().flat_map(|resource| resource.refs());
+        for (_, name) in refs.filter(|(type_id, _)| *type_id == self.type_id) {
+            let index = names.find(name);
+            if let Some((index, tracked)) = index.and_then(|index| Some((index, names.get_mut(index)?))) {
+                tracked.forced = true;
+                names.mark_dirty(index);
+            }
+        }
+    }
+
+    /// Endpoints of clusters that were sent: those the client holds already are warming, and it asks for them again.
+    fn warm(&mut self, clusters: &[Arc<Resource>]) {
         let names = &mut self.subscription.names;
         for cluster in clusters {
             // Without references nobody knows which endpoints the cluster wants: it may be any.
@@ -308,6 +322,29 @@ impl Watch {
             || names.find(name).and_then(|i| names.get(i)).is_some_and(|t| t.explicit())
     }
 
+    /// What it names must not be held up by it any longer: send it whatever is open.
+    pub(crate) fn press(&mut self, name: &Arc<str>) {
+        if self.protocol == Protocol::Sotw && self.type_id.is_full_state() {
+            self.owed = true;
+        } else {
+            let names = &mut self.subscription.names;
+            let index = names.track(name, || Arc::clone(name));
+            names.mark_pressing(index);
+        }
+    }
+
+    /// What this stream sent and the client holds, of types whose resources are kept.
+    pub(crate) fn sent(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        let sent = self.subscription.names.iter().filter(|tracked| tracked.sent_at().is_some());
+        sent.filter_map(|tracked| tracked.resource.as_ref())
+    }
+
+    /// Whether the client has some version of the name.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        let names = &self.subscription.names;
+        names.find(name).and_then(|index| names.get(index)).is_some_and(|tracked| tracked.holds_some())
+    }
+
     /// Whether the client has some version of the name and has answered the response that brought its first one.
     pub(crate) fn has_taken(&self, name: &str) -> bool {
         let names = &self.subscription.names;
@@ -328,6 +365,13 @@ impl Watch {
         self.waiting.indices().for_each(|index| self.subscription.names.mark_dirty(index));
     }
 
+    /// Have those looked at again that have waited as long as they may.
+    pub(crate) fn stop_overdue(&mut self, now: Duration) {
+        if self.waiting.is_overdue(now) {
+            self.stop_waiting();
+        }
+    }
+
     /// When [`Watch::on_deadline`] wants to be called. It was told what is before `told`: that is dealt with as soon as
     /// the client can be answered, and until then nobody needs to hear of it again.
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
@@ -336,9 +380,7 @@ impl Watch {
     }
 
     pub(crate) fn on_deadline(&mut self, now: Duration) {
-        if self.waiting.deadlines().any(|due| due <= now) {
-            self.stop_waiting();
-        }
+        self.stop_overdue(now);
         self.beat |= self.heartbeats.deadlines().any(|due| due <= now);
         self.told = Some(now);
     }

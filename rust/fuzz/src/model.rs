@@ -26,6 +26,8 @@ pub(crate) struct Half {
     pub(crate) owed: BTreeSet<String>,
     /// The same, if they are there at all.
     pub(crate) owed_again: BTreeSet<String>,
+    /// What the resources that came name, of the type that follows this one (delta).
+    pub(crate) naming: BTreeMap<String, Vec<String>>,
     /// A whole set was asked for, and none came since.
     pub(crate) owed_set: bool,
     /// All was asked for once more: anything may come unchanged.
@@ -53,6 +55,7 @@ impl Half {
             lapsed: BTreeSet::new(),
             owed: BTreeSet::new(),
             owed_again: BTreeSet::new(),
+            naming: BTreeMap::new(),
             owed_set: false,
             again: false,
             last_nonce: None,
@@ -193,6 +196,12 @@ impl Half {
         }
     }
 
+    /// Something that names these came: they come (again), if they are there.
+    pub(crate) fn follow(&mut self, names: &[String]) {
+        let covered: Vec<String> = names.iter().filter(|name| self.covers(name)).cloned().collect();
+        self.owed_again.extend(covered);
+    }
+
     /// Drop what is no longer wanted.
     fn cut(&mut self) {
         let names = self.held.keys().chain(&self.owed).chain(&self.owed_again).chain(&self.lapsed);
@@ -204,6 +213,7 @@ impl Half {
             self.lapsed.remove(&name);
         }
         self.alive.retain(|name, _| self.held.contains_key(name));
+        self.naming.retain(|name, _| self.held.contains_key(name));
     }
 
     /// A response came.
@@ -224,7 +234,7 @@ impl Half {
             let lives = self.alive.get(name).map(|(_, ttl)| ttl);
             let same = self.held.get(name).is_some_and(|held| held.as_ref() == Some(content))
                 && lives == reply.ttls.get(name);
-            let wanted = self.again || self.owed.contains(name);
+            let wanted = self.again || self.owed.contains(name) || self.owed_again.contains(name);
             assert!(!same || wanted || self.protocol == Protocol::Sotw, "{name} did not change");
         }
         let removed: BTreeSet<&String> = reply.removed.iter().collect();
@@ -248,6 +258,7 @@ impl Half {
         }
         for name in &reply.removed {
             self.held.remove(name);
+            self.naming.remove(name);
         }
         for name in reply.resources.keys().chain(&reply.removed) {
             self.owed.remove(name);

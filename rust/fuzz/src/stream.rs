@@ -9,7 +9,7 @@ use steerway_engine::{canonical_name, is_collection};
 
 use crate::event::{Asking, Change, Claim, Event, Name, Nonce, Opening, ttl};
 use crate::model::Half;
-use crate::world::{AUDIENCE, Ask, ORDER_TIMEOUT, World, key, resource};
+use crate::world::{AUDIENCE, Ask, ORDER_TIMEOUT, Reply, World, key, resource};
 
 /// More would only be slower.
 const MAX_STREAMS: usize = 4;
@@ -66,6 +66,36 @@ pub fn run(openings: Vec<Opening>, events: Vec<Event>) {
     run.check_heartbeats();
     (0..run.clients.len()).for_each(|stream| run.close(stream));
     assert_eq!(run.world.interests(), 0, "the index forgets streams that ended");
+}
+
+/// What is sent again behind what names it (delta).
+fn follower(type_id: TypeId) -> Option<TypeId> {
+    match type_id {
+        TypeId::Cluster => Some(TypeId::Endpoint),
+        TypeId::Listener => Some(TypeId::Route),
+        _ => None,
+    }
+}
+
+impl Client {
+    fn follow(&mut self, reply: &Reply, world: &World) {
+        let Some(following) = follower(reply.type_id).filter(|_| self.opening.delta) else { return };
+        for name in reply.resources.keys() {
+            let Lookup::Found(resource) = world.store.lookup(reply.type_id, name, AUDIENCE) else { continue };
+            let refs = resource.refs().iter().filter(|(type_id, _)| *type_id == following);
+            let named: Vec<String> = refs.map(|(_, name)| name.to_string()).collect();
+            self.halves[following.index()].follow(&named);
+            self.halves[reply.type_id.index()].naming.insert(name.clone(), named);
+        }
+    }
+
+    /// The first request for a type came after what names it.
+    fn follow_earlier(&mut self, type_id: TypeId) {
+        let naming = TypeId::ALL.into_iter().find(|naming| follower(*naming) == Some(type_id));
+        let Some(naming) = naming else { return };
+        let named: Vec<String> = self.halves[naming.index()].naming.values().flatten().cloned().collect();
+        self.halves[type_id.index()].follow(&named);
+    }
 }
 
 impl Run {
@@ -180,7 +210,11 @@ impl Run {
             true => see(&self.world, &client.opening, type_id).into_keys().collect(),
             false => BTreeSet::new(),
         };
+        let first = !client.halves[type_id.index()].started;
         client.halves[type_id.index()].ask(&ask, &visible, claims);
+        if first {
+            client.follow_earlier(type_id);
+        }
         if !client.opening.waits {
             self.classify(stream);
         }
@@ -198,6 +232,7 @@ impl Run {
                 assert!(reply.ttls.is_empty() || client.opening.expires(), "it cannot drop what is too old");
                 assert!(reply.errors.is_empty() || client.opening.resource_errors, "it cannot read errors");
                 client.halves[reply.type_id.index()].take(&reply, self.world.now);
+                client.follow(&reply, &self.world);
                 client.nonces.push(reply.nonce);
                 count += 1;
             }

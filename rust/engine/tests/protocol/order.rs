@@ -158,6 +158,53 @@ fn neither_waits_for_ever() {
     }
 }
 
+/// "After `order_timeout` no route may name a cluster that this client was not sent": the cluster goes first then,
+/// whatever is open, and what else changed goes on waiting.
+#[test]
+fn a_route_that_waited_long_enough_comes_behind_its_cluster_and_never_without() {
+    for protocol in [Sotw, Delta] {
+        let mut proxy = proxy(protocol);
+        let made = by(protocol, ["Cluster old=2"], ["Cluster old=2"]);
+        assert_eq!(proxy.commit([cluster("old", "2", "old")])[..1], made, "and the proxy does not accept it");
+        let next = served("new").into_iter().chain(served("other")).chain([route("2", &["new"])]);
+        assert_eq!(proxy.commit(next), NOTHING);
+        assert_eq!(proxy.wait(ORDER_TIMEOUT - Duration::from_millis(1)), NOTHING);
+        let both = by(protocol, ["Cluster new=1 old=2 other=1", "Route r=2"], ["Cluster new=1", "Route r=2"]);
+        assert_eq!(proxy.wait(Duration::from_millis(1)), both, "{protocol:?}");
+        assert_eq!(proxy.wait(ORDER_TIMEOUT * 2), NOTHING);
+    }
+}
+
+/// What is in use when new clusters go out unasked stays until the proxy has answered.
+#[test]
+fn a_set_that_goes_out_before_the_last_one_was_accepted_withdraws_nothing_in_use() {
+    let mut proxy = proxy(Sotw);
+    proxy.commit([put(CDS, "idle", "1")]);
+    let swap = served("new").into_iter().chain(withdrawn("old")).chain([route("2", &["new"])]);
+    assert_eq!(proxy.commit(swap), NOTHING);
+    assert_eq!(proxy.wait(ORDER_TIMEOUT), ["Cluster idle=1 new=1 old=1", "Route r=2"]);
+    proxy.ack(RDS);
+    proxy.open.remove(0);
+    assert_eq!(proxy.ack(CDS)[..], ["Endpoint new=1", "Cluster idle=1 new=1"]);
+}
+
+/// A cluster that cannot be sent yet holds its route up as long as that takes.
+#[test]
+fn a_route_waits_longer_for_a_cluster_that_cannot_be_sent() {
+    // The proxy asks for a wildcard that nobody can answer as a whole.
+    let mut world = World::serving([route("1", &["a"])].into_iter().chain(served("a")));
+    let stream = world.open(Delta);
+    assert!(world.say(stream, ask(CDS, &[])).is_empty());
+    assert!(world.say(stream, ask(RDS, &["r"])).is_empty());
+    world.wait(ORDER_TIMEOUT);
+    assert!(world.pump(stream).is_empty());
+    world.now += ORDER_TIMEOUT;
+    assert!(world.say(stream, ask(LDS, &["l"])).is_empty());
+    assert_eq!(world.stream(stream).next_deadline(), None, "time changes nothing any more");
+    let replies = world.change(stream, [complete(CDS)]);
+    assert_eq!(replies.iter().map(Reply::text).collect::<Vec<_>>(), ["a=1", "r=1"]);
+}
+
 #[test]
 fn a_refused_route_keeps_its_cluster_until_one_is_taken() {
     let mut proxy = proxy(Delta);

@@ -1,9 +1,12 @@
 //! Any sequence of consistent commits and answers: whatever a proxy has taken so far, every cluster that one of its routes
 //! names is there, with its endpoints; and when all is answered, it has what the store has.
 //!
-//! Time stands still, so no time-out helps. The proxy takes responses in the order of the stream, as proxies do.
+//! The proxy takes responses in the order of the stream, as proxies do, and as Envoy over delta it accepts no clusters before
+//! all of those that came have their endpoints. First time stands still, so no time-out helps; then it passes, and still no
+//! route goes out before its clusters.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use steerway_engine::Protocol::{self, Delta, Sotw};
@@ -34,12 +37,19 @@ enum Step {
     Take {
         refuse: bool,
     },
+    /// The proxy takes nothing for so many seconds.
+    Wait(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let mesh = ([0u8..16, 0u8..16], 0u8..16, 0u8..3)
         .prop_map(|(routes, idle, content)| Step::Commit(Mesh { routes, idle, content }));
     prop_oneof![1 => mesh, 4 => proptest::bool::weighted(0.2).prop_map(|refuse| Step::Take { refuse })]
+}
+
+/// The same, with pauses that some waits do not outlast.
+fn slow_step() -> impl Strategy<Value = Step> {
+    prop_oneof![4 => step(), 1 => (1u64..8).prop_map(Step::Wait)]
 }
 
 fn named(bits: u8) -> impl Iterator<Item = &'static str> {
@@ -76,6 +86,11 @@ struct Proxy {
     endpoints: BTreeMap<String, String>,
     asked: BTreeSet<String>,
     routes: BTreeMap<String, String>,
+    /// Clusters that came over delta, and their endpoints did not come since: until then the proxy accepts no clusters.
+    warming: BTreeSet<String>,
+    withheld: Vec<Reply>,
+    /// The clusters that it was sent, whether it has taken them or not.
+    sent: BTreeSet<String>,
 }
 
 impl Proxy {
@@ -89,6 +104,9 @@ impl Proxy {
             endpoints: BTreeMap::new(),
             asked: BTreeSet::new(),
             routes: BTreeMap::new(),
+            warming: BTreeSet::new(),
+            withheld: Vec::new(),
+            sent: BTreeSet::new(),
         };
         proxy.say(world, ask(CDS, &[]));
         while proxy.take(world, false) {}
@@ -98,7 +116,27 @@ impl Proxy {
     }
 
     fn say(&mut self, world: &mut World, ask: Ask) {
-        self.inbox.extend(world.say(self.stream, ask));
+        let replies = world.say(self.stream, ask);
+        self.receive(replies);
+    }
+
+    /// Responses are on their way: no route goes out before the clusters that it names.
+    fn receive(&mut self, replies: Vec<Reply>) {
+        for reply in replies {
+            if reply.type_id == CDS {
+                if self.protocol == Sotw {
+                    self.sent.clear();
+                }
+                self.sent.extend(reply.resources.keys().cloned());
+                self.sent.retain(|name| !reply.removed.contains(name));
+            }
+            for clusters in reply.resources.values().filter(|_| reply.type_id == RDS) {
+                for name in clusters_in(clusters) {
+                    assert!(self.sent.contains(name), "a route names {name}, which was not sent");
+                }
+            }
+            self.inbox.push_back(reply);
+        }
     }
 
     /// Take the next response; `false` when there is none.
@@ -121,16 +159,35 @@ impl Proxy {
         reply.removed.iter().for_each(|name| drop(held.remove(name)));
         if reply.type_id == CDS {
             self.follow_clusters(world);
+            if self.protocol == Delta {
+                self.warming.extend(reply.resources.keys().cloned());
+            }
         }
+        self.warming.retain(|name| self.clusters.contains_key(name));
+        if reply.type_id == EDS {
+            self.warming.retain(|name| !reply.resources.contains_key(name) && !reply.removed.contains(name));
+        }
+        if reply.type_id == CDS {
+            self.withheld.push(reply);
+        } else {
+            self.accept(world, &reply);
+        }
+        if self.warming.is_empty() {
+            for clusters in std::mem::take(&mut self.withheld) {
+                self.accept(world, &clusters);
+            }
+        }
+        true
+    }
+
+    fn accept(&mut self, world: &mut World, reply: &Reply) {
         let names: Vec<String> = match (self.protocol, reply.type_id) {
             (Sotw, TypeId::Endpoint) => self.asked.iter().cloned().collect(),
             (Sotw, TypeId::Route) => ROUTES.map(str::to_owned).to_vec(),
             _ => vec![],
         };
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.say(world, ask(reply.type_id, &names).ack(&reply));
-        self.check();
-        true
+        self.say(world, ask(reply.type_id, &names).ack(reply));
     }
 
     /// Ask for the endpoints of the clusters that are there now, before the clusters are accepted.
@@ -153,12 +210,57 @@ impl Proxy {
 
     fn check(&self) {
         for (route, clusters) in &self.routes {
-            for name in clusters.trim_matches(['[', ']']).split("").filter(|name| !name.is_empty()) {
+            for name in clusters_in(clusters) {
                 assert!(self.clusters.contains_key(name), "{route} names {name}, which is not there");
                 assert!(self.endpoints.contains_key(name), "{route} names {name}, which has no endpoints");
             }
         }
     }
+}
+
+/// What a route of this content names.
+fn clusters_in(content: &str) -> impl Iterator<Item = &str> {
+    content.trim_matches(['[', ']']).split("").filter(|name| !name.is_empty())
+}
+
+/// A client in one state of the mesh after the other. `timely`: it never lets a wait run out.
+fn run(protocol: Protocol, steps: &[Step], timely: bool) {
+    let mut mesh = Mesh { routes: [1, 2], idle: 0, content: 0 };
+    let mut world = World::serving(mesh.ops().into_iter().chain([complete(CDS)]));
+    let mut proxy = Proxy::new(&mut world, protocol);
+    for step in steps {
+        match step {
+            Step::Commit(next) => {
+                mesh = next.clone();
+                let replies = world.change(proxy.stream, mesh.ops());
+                proxy.receive(replies);
+            }
+            Step::Take { refuse } => {
+                if proxy.take(&mut world, *refuse) && timely {
+                    proxy.check();
+                }
+            }
+            Step::Wait(seconds) => {
+                world.wait(Duration::from_secs(*seconds));
+                let replies = world.pump(proxy.stream);
+                proxy.receive(replies);
+            }
+        }
+    }
+    // A refused route stays refused until it changes: let the last word be another one.
+    while proxy.take(&mut world, false) {}
+    let last = Mesh { content: 7, routes: [mesh.routes[0] ^ 15, mesh.routes[1] ^ 15], ..mesh };
+    let replies = world.change(proxy.stream, last.ops());
+    proxy.receive(replies);
+    while proxy.take(&mut world, false) {}
+    assert!(proxy.warming.is_empty(), "{:?} never came again", proxy.warming);
+
+    let clusters: Vec<&str> = named(last.clusters()).collect();
+    assert_eq!(proxy.clusters.keys().collect::<Vec<_>>(), clusters, "{protocol:?}");
+    assert_eq!(proxy.endpoints.keys().collect::<Vec<_>>(), clusters);
+    assert!(proxy.clusters.values().chain(proxy.endpoints.values()).all(|content| content == "7"));
+    let routes = last.routes.map(|bits| format!("[{}]", named(bits).collect::<String>()));
+    assert_eq!(proxy.routes.values().cloned().collect::<Vec<_>>(), routes);
 }
 
 proptest! {
@@ -167,32 +269,14 @@ proptest! {
     #[test]
     fn no_route_is_ever_without_its_clusters(steps in proptest::collection::vec(step(), 1..60)) {
         for protocol in [Sotw, Delta] {
-            let mut mesh = Mesh { routes: [1, 2], idle: 0, content: 0 };
-            let mut world = World::serving(mesh.ops().into_iter().chain([complete(CDS)]));
-            let mut proxy = Proxy::new(&mut world, protocol);
-            for step in &steps {
-                match step {
-                    Step::Commit(next) => {
-                        mesh = next.clone();
-                        let replies = world.change(proxy.stream, mesh.ops());
-                        proxy.inbox.extend(replies);
-                    }
-                    Step::Take { refuse } => drop(proxy.take(&mut world, *refuse)),
-                }
-            }
-            // A refused route stays refused until it changes: let the last word be another one.
-            while proxy.take(&mut world, false) {}
-            let last = Mesh { content: 7, routes: [mesh.routes[0] ^ 15, mesh.routes[1] ^ 15], ..mesh };
-            let replies = world.change(proxy.stream, last.ops());
-            proxy.inbox.extend(replies);
-            while proxy.take(&mut world, false) {}
+            run(protocol, &steps, true);
+        }
+    }
 
-            let clusters: Vec<&str> = named(last.clusters()).collect();
-            prop_assert_eq!(proxy.clusters.keys().collect::<Vec<_>>(), clusters.clone(), "{:?}", protocol);
-            prop_assert_eq!(proxy.endpoints.keys().collect::<Vec<_>>(), clusters);
-            prop_assert!(proxy.clusters.values().chain(proxy.endpoints.values()).all(|content| content == "7"));
-            let routes = last.routes.map(|bits| format!("[{}]", named(bits).collect::<String>()));
-            prop_assert_eq!(proxy.routes.values().cloned().collect::<Vec<_>>(), routes.to_vec());
+    #[test]
+    fn no_route_is_ever_sent_before_its_clusters(steps in proptest::collection::vec(slow_step(), 1..60)) {
+        for protocol in [Sotw, Delta] {
+            run(protocol, &steps, false);
         }
     }
 }

@@ -1,8 +1,11 @@
 //! "EDS asked again after its cluster was re-sent (warming): answered again, also when unchanged."
 
-use steerway_engine::Protocol::Sotw;
+use steerway_engine::Protocol::{Delta, Sotw};
+use steerway_engine::{RequestKind, TypeId};
 
-use crate::world::{CDS, EDS, NOTHING, Op, Reply, World, ask, cluster, put, texts};
+use crate::world::{
+    CDS, EDS, LDS, NOTHING, Op, RDS, Reply, World, ask, cluster, complete, naming, put, resource, texts,
+};
 
 /// A client that took clusters `a` and `b` (made by `of`) and their endpoints; returns the last EDS response.
 fn warm_client(of: fn(&str, &str) -> Op) -> (World, usize, Reply) {
@@ -99,4 +102,90 @@ fn a_repeat_with_another_name_brings_both() {
     world.commit([put(EDS, "ec", "1")]);
     change_cluster(&mut world, stream, named("a", "2"));
     assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "ec"]).ack(&endpoints))), ["ea=1 ec=1"]);
+}
+
+/// What each type names, and what of it the client has: over delta both of them.
+fn delta_client() -> (World, usize) {
+    let mut world = World::serving([
+        named("a", "1"),
+        named("b", "1"),
+        put(EDS, "ea", "1"),
+        put(EDS, "eb", "1"),
+        naming(LDS, "l", "1", RDS, &["r"]),
+        put(RDS, "r", "1"),
+        complete(CDS),
+        complete(LDS),
+    ]);
+    let stream = world.open(Delta);
+    for request in [ask(CDS, &[]), ask(EDS, &["ea", "eb"]), ask(LDS, &[]), ask(RDS, &["r"])] {
+        let reply = world.answer(stream, request);
+        assert_eq!(texts(&world.say(stream, ask(reply.type_id, &[]).ack(&reply))), NOTHING);
+    }
+    (world, stream)
+}
+
+/// "Delta: EDS (and RDS) of a changed cluster (listener) follow it in the same turn without being asked, equal bytes or
+/// not": Envoy over delta does not ask again, and neither uses the cluster nor accepts it until then.
+#[test]
+fn over_delta_what_a_changed_resource_names_follows_it_unasked() {
+    let table: [(Vec<Op>, &[&str]); 4] = [
+        (vec![named("a", "2")], &["a=2", "ea=1"]),
+        (vec![named("a", "2"), put(EDS, "ea", "2")], &["a=2", "ea=2"]),
+        (vec![cluster("c", "1", "eb")], &["c=1", "eb=1"]),
+        (vec![naming(LDS, "l", "2", RDS, &["r"])], &["l=2", "r=1"]),
+    ];
+    for (ops, expected) in table {
+        let (mut world, stream) = delta_client();
+        let before = world.view(stream, EDS).version_sent;
+        let replies = world.change(stream, ops);
+        assert_eq!(texts(&replies), expected);
+        if expected[1] == "ea=1" {
+            assert_eq!(replies[1].version, before, "unchanged content has its version");
+        }
+        for reply in &replies {
+            assert_eq!(texts(&world.say(stream, ask(reply.type_id, &[]).ack(reply))), NOTHING);
+            assert!(matches!(world.kind(), RequestKind::Ack { .. }));
+        }
+    }
+}
+
+/// The ACK of earlier endpoints does not stand in the way, nor that of earlier clusters in the way of endpoints.
+#[test]
+fn over_delta_endpoints_follow_whatever_is_open() {
+    let (mut world, stream) = delta_client();
+    let crossing = world.change(stream, [put(EDS, "eb", "2"), put(EDS, "ea", "2")]).remove(0);
+    assert_eq!(texts(&world.change(stream, [named("a", "2")])), ["a=2", "ea=2"]);
+    assert_eq!(texts(&world.say(stream, ask(EDS, &[]).ack(&crossing))), NOTHING);
+    assert_eq!(
+        texts(&world.say(stream, ask(CDS, &["b"]))),
+        ["b=1", "eb=2"],
+        "sent again, though it did not change"
+    );
+}
+
+/// What the client did not ask for does not come: it is answered when it is asked for.
+#[test]
+fn over_delta_nothing_follows_that_was_not_asked_for() {
+    let (mut world, stream) = delta_client();
+    assert_eq!(texts(&world.change(stream, [named("c", "1"), put(EDS, "ec", "1")])), ["c=1"]);
+    assert_eq!(texts(&world.say(stream, ask(EDS, &["ec"]))), ["ec=1"]);
+}
+
+/// A client that comes back may say what it holds after a changed cluster was sent: it waits for those endpoints all the
+/// same. What did not change is not sent again.
+#[test]
+fn over_delta_endpoints_follow_a_cluster_that_changed_before_the_client_came_back() {
+    let held = |type_id: TypeId, name: &str| resource(type_id, name, "1").version_text();
+    let (ea, eb) = (held(EDS, "ea"), held(EDS, "eb"));
+    let clusters = || ask(CDS, &[]).holding(&[("a", held(CDS, "a").as_str()), ("b", &held(CDS, "b"))]);
+    let endpoints = || ask(EDS, &["ea", "eb"]).holding(&[("ea", &ea), ("eb", &eb)]);
+    for clusters_first in [true, false] {
+        let (mut world, _) = delta_client();
+        world.commit([named("a", "2")]);
+        let stream = world.open(Delta);
+        let requests = if clusters_first { [clusters(), endpoints()] } else { [endpoints(), clusters()] };
+        let replies: Vec<Reply> =
+            requests.into_iter().flat_map(|request| world.say(stream, request)).collect();
+        assert_eq!(texts(&replies), ["a=2", "ea=1"], "clusters first: {clusters_first}");
+    }
 }
