@@ -12,12 +12,21 @@ from steerway.catalog.evidence import Evidence, Find
 from steerway.catalog.selection import Selection
 from steerway.catalog.verdict import Verdicts
 from steerway.sources.gateway import GRPCRoute, HTTPRoute, ReferenceGrant
-from steerway.sources.objects import Namespace, Object, ObjectKey, Service
+from steerway.sources.objects import EndpointSlice, Namespace, Object, ObjectKey, Service
 from steerway.sources.traffic_policy import TrafficPolicy
 from steerway.translate import limitation
 
 _TYPES: dict[str, Any] = {
-    each.__name__: each for each in (Namespace, Service, GRPCRoute, HTTPRoute, ReferenceGrant, TrafficPolicy)
+    each.__name__: each
+    for each in (
+        Namespace,
+        Service,
+        EndpointSlice,
+        GRPCRoute,
+        HTTPRoute,
+        ReferenceGrant,
+        TrafficPolicy,
+    )
 }
 
 

@@ -6,9 +6,9 @@ the older one comes first, then the one whose namespace and name come first in t
 It does not say what an attachment means (`routing`, `traffic`) and not whether it was accepted (`verdict`).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from steerway.catalog.identity import ServiceId
 from steerway.sources.gateway import (
@@ -27,6 +27,16 @@ Get = Callable[[ObjectKey], Object | None]
 Route = GRPCRoute | HTTPRoute
 KINDS = frozenset({"GRPCRoute", "HTTPRoute", "ReferenceGrant", "TrafficPolicy"})
 """Kinds that are attached to something and that steerway acts on."""
+
+
+class PortName(NamedTuple):
+    """Ports of a Service as a route names them: by number, by name, or (None and "") all."""
+
+    number: int | None = None
+    name: str = ""
+
+    def names(self, number: int, name: str) -> bool:
+        return self.number in (None, number) and self.name in ("", name)
 
 
 def rank(found: Attached) -> tuple[str, str, str, str]:
@@ -74,6 +84,8 @@ class Attachments:
         self._targets: dict[ObjectKey, frozenset[ObjectKey]] = {}
         self._backends: dict[ObjectKey, frozenset[ServiceId]] = {}
         self._named: dict[ObjectKey, frozenset[ServiceId]] = {}
+        self._ports: dict[ObjectKey, frozenset[tuple[ServiceId, PortName]]] = {}
+        self._kinds: defaultdict[ServiceId, Counter[tuple[PortName, str]]] = defaultdict(Counter)
         self._unjudged: set[ObjectKey] = set()
 
     def update(self, get: Get, key: ObjectKey, known: Callable[[str], Iterable[ServiceId]]) -> set[ServiceId]:
@@ -82,6 +94,7 @@ class Attachments:
         `known`: the services of a namespace.
         """
         touched = self.concerns(get, key, known)
+        ports = self._ports.get(key, frozenset())
         self.note_services(touched)
         self._note_rivals(key)
         self._forget(key)
@@ -94,7 +107,8 @@ class Attachments:
             self._grants[key.namespace].add(key)
         self._unjudged.add(key)
         self._note_rivals(key)
-        return touched
+        # What the endpoints of a backend speak may depend on who names it; one that is named as before is left alone.
+        return touched | {id for id, _ in ports ^ self._ports.get(key, frozenset())}
 
     def concerns(
         self, get: Get, key: ObjectKey, known: Callable[[str], Iterable[ServiceId]]
@@ -175,6 +189,15 @@ class Attachments:
             if origin.kind in ROUTE_KINDS
         )
 
+    def is_named(self, id: ServiceId) -> bool:
+        """Whether a route of its own namespace names a service, as a parent or backend."""
+        return id in self._kinds
+
+    def kinds_naming(self, id: ServiceId, port: int, name: str) -> frozenset[str]:
+        """The kinds of the routes of a service's own namespace that name a port of it, as a parent or backend. Those of
+        other namespaces must not change what all clients of the service get."""
+        return frozenset(kind for ref, kind in self._kinds.get(id, ()) if ref.names(port, name))
+
     def take_unjudged(self) -> set[ObjectKey]:
         """The attached objects whose verdict may be another one since the last call, those that are gone among them."""
         taken, self._unjudged = self._unjudged, set()
@@ -199,6 +222,9 @@ class Attachments:
             self._routes[id].add(key)
         self._backends[key] = backends = _backends(route)
         self._name(key, parents | backends)
+        self._ports[key] = ports = _ports_of(route)
+        for id, ref in ports:
+            self._kinds[id][ref, key.kind] += 1
 
     def _take_policy(self, key: ObjectKey, policy: TrafficPolicy) -> None:
         self._targets[key] = targets = _targets(policy)
@@ -219,6 +245,13 @@ class Attachments:
             _discard(self._policies, target, key)
         for id in self._named.pop(key, ()):
             _discard(self._referrers, id, key)
+        for id, ref in self._ports.pop(key, ()):
+            kinds = self._kinds[id]
+            kinds[ref, key.kind] -= 1
+            if not kinds[ref, key.kind]:
+                del kinds[ref, key.kind]
+            if not kinds:
+                del self._kinds[id]
         if key.kind == "ReferenceGrant":
             _discard(self._grants, key.namespace, key)
 
@@ -239,6 +272,19 @@ def _backends(route: Route) -> frozenset[ServiceId]:
     rules: Sequence[GRPCRule | HTTPRule] = route.spec.rules or ()
     named = (backend_of(route, ref) for rule in rules for ref in backend_refs(rule))
     return frozenset(id for id in named if id is not None)
+
+
+def _ports_of(route: Route) -> frozenset[tuple[ServiceId, PortName]]:
+    """The ports of Services of its own namespace that a route names, as parents and as backends."""
+    rules: Sequence[GRPCRule | HTTPRule] = route.spec.rules or ()
+    found = [
+        (parent_of(route, ref), PortName(ref.port, ref.section_name or ""))
+        for ref in route.spec.parent_refs or ()
+    ]
+    backends = (ref for rule in rules for ref in backend_refs(rule) if ref.port is not None)
+    found += [(backend_of(route, ref), PortName(ref.port)) for ref in backends]
+    space = route.metadata.namespace
+    return frozenset((id, port) for id, port in found if id is not None and id.namespace == space)
 
 
 def _targets(policy: TrafficPolicy) -> frozenset[ObjectKey]:

@@ -306,7 +306,8 @@ class Catalog:
         routes = self.attachments.routes(get, id)
         policies = self.attachments.policies(get, ObjectKey("Service", *id))
         granted = self.attachments.granted(get, id)
-        if not (routes or policies or granted):
+        named = self.attachments.is_named(id)
+        if not (routes or policies or granted or named):
             return build_service.NOTHING_ATTACHED
 
         def of_rule(route: Route, name: str) -> Policy:
@@ -315,6 +316,7 @@ class Catalog:
         return build_service.Attached(
             policy=lambda name: precedence.applied(policies, ObjectKey("Service", *id), name),
             routing=lambda port, name: routing.build(id, port, routes, of_rule, name),
+            named_by=lambda port, name: self.attachments.kinds_naming(id, port, name),
             granted=granted,
         )
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from steerway.catalog import routing, traffic
 from steerway.catalog.attachment import Attachments, Get, Route, backend_of
 from steerway.catalog.identity import ServiceId
-from steerway.catalog.model import Service
+from steerway.catalog.model import Port, Service
 from steerway.catalog.policy import Policy
 from steerway.catalog.route import Table
 from steerway.sources.gateway import BackendRef
@@ -101,6 +101,12 @@ class Evidence:
             cure = "add the port to the Service, or correct the number"
             return Unresolved("BackendNotFound", f"Service {id} has no port {ref.port}", cure)
         return None
+
+    def port(self, route: Route, ref: BackendRef) -> Port | None:
+        """The port that a reference leads to; None when it leads nowhere."""
+        id = backend_of(route, ref)
+        service = None if id is None else self.find(id)
+        return None if service is None or ref.port is None else service.port(ref.port)
 
     def _is_other_protocol(self, id: ServiceId, number: int) -> bool:
         fact = self.get(ObjectKey("Service", *id))

@@ -1,7 +1,7 @@
 """The mesh in its own words. Frozen, hashable, ordered: equal facts give equal values.
 
-This module, `policy` and `route`, which it holds, and `reach`, which says which endpoints whose client gets, are the
-parts of `catalog` that `translate` imports.
+This module, `policy`, `protocol` and `route`, which it holds, `reach`, which says which endpoints whose client gets,
+and `connection` are the parts of `catalog` that `translate` imports.
 """
 
 import enum
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from steerway.catalog.identity import ServiceId as ServiceId
 from steerway.catalog.policy import NOTHING, Policy
+from steerway.catalog.protocol import Statement, stated
 from steerway.catalog.route import NO_ROUTE, Routing
 from steerway.sources.objects import ObjectKey
 
@@ -56,6 +57,7 @@ class Port:
     """A TCP port of a service. `endpoints` is sorted and holds no (address, port) twice.
 
     `name` is "" for an unnamed port; `app_protocol` is "" when not set. `policy` is all that is said of the port.
+    `named_by`: the kinds of the routes that name it, where its name and appProtocol state no protocol.
     """
 
     number: int
@@ -64,6 +66,12 @@ class Port:
     endpoints: tuple[Endpoint, ...] = ()
     policy: Policy = NOTHING
     routing: Routing = NO_ROUTE
+    named_by: frozenset[str] = frozenset()
+
+    @property
+    def protocol(self) -> Statement:
+        """What its endpoints speak, and where that is stated."""
+        return stated(self.app_protocol, self.name, self.named_by)
 
     @property
     def has_healthy(self) -> bool:

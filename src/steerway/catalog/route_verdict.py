@@ -9,8 +9,8 @@ Sources: Gateway API reference, RouteConditionType and RouteConditionReason; GEP
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from steerway.catalog import routing
-from steerway.catalog.attachment import Route, backend_refs, parent_of
+from steerway.catalog import connection, routing
+from steerway.catalog.attachment import Route, backend_of, backend_refs, parent_of
 from steerway.catalog.condition import (
     ACCEPTED,
     PARTIALLY_INVALID,
@@ -212,4 +212,19 @@ def _programmed(accepted: Condition, rules: Sequence[_Rule]) -> Condition:
 
 def _limited(route: Route, evidence: Evidence) -> list[Condition]:
     own = f"{route.key} "
-    return limited([each.removeprefix(own) for each in evidence.limits_of(route)])
+    stated = (each.removeprefix(own) for each in evidence.limits_of(route))
+    return limited([*stated, *_unconnected(route, evidence)])
+
+
+def _unconnected(route: Route, evidence: Evidence) -> Iterator[str]:
+    """Backends that Envoys do not connect to."""
+    rules: Sequence[Any] = route.spec.rules or ()
+    for index, rule in enumerate(rules):
+        for ref in backend_refs(rule):
+            port = evidence.port(route, ref)
+            reason = "" if port is None else connection.refusal(port, envoy=True)
+            if reason:
+                yield (
+                    f"rule {rule.name or index}: Envoys do not connect to port {ref.port} of Service "
+                    f"{backend_of(route, ref)}: {reason}"
+                )

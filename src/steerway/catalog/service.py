@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from steerway.catalog import annotation, endpoints, traffic
+from steerway.catalog import annotation, endpoints, protocol, traffic
 from steerway.catalog.model import Endpoint, EndpointState, Port, Problem, ServiceId
 from steerway.catalog.model import Service as CatalogService
 from steerway.catalog.policy import NOTHING, Policy
@@ -25,10 +25,11 @@ from steerway.sources.objects import (
 
 class Attached(NamedTuple):
     """What is attached to a Service: the policy of a port by its name, the routing of a port by its number and name,
-    and the namespaces whose routes may refer to the Service."""
+    the kinds of the routes that name a port by the same, and the namespaces whose routes may refer to the Service."""
 
     policy: Callable[[str], Policy] = lambda _: NOTHING
     routing: Callable[[int, str], Routing] = lambda *_: NO_ROUTE
+    named_by: Callable[[int, str], frozenset[str]] = lambda *_: frozenset()
     granted: frozenset[str] = frozenset()
 
 
@@ -84,6 +85,7 @@ def build(
             endpoints=_endpoints(fact, port, merged),
             policy=policies[port.port],
             routing=attached.routing(port.port, port.name or ""),
+            named_by=_named_by(port, attached),
         )
     id = ServiceId(fact.metadata.namespace, fact.metadata.name)
     words = (is_private(fact), None if namespace is None else is_private(namespace))
@@ -97,6 +99,13 @@ def build(
         exported_to=_exported_to(fact, namespace, attached.granted, problems),
     )
     return service, problems
+
+
+def _named_by(port: ServicePort, attached: Attached) -> frozenset[str]:
+    name = port.name or ""
+    if protocol.stated(port.app_protocol or "", name).protocol is not None:
+        return frozenset()
+    return attached.named_by(port.port, name)
 
 
 def is_private(fact: Service | Namespace) -> bool | None:

@@ -39,12 +39,20 @@ def _facts(facts: dict[str, Any], service: str) -> None:
         _line(Mark.SKIP, "internalTrafficPolicy Local: endpoints of the client's own node only")
     if facts["traffic_distribution"]:
         _line(Mark.SKIP, f"trafficDistribution {facts['traffic_distribution']}")
+    _protocol(facts["protocol"])
     for name, value in facts["annotations"].items():
         _line(Mark.SKIP, f"annotation {name}: {value}")
     if not facts["rules"]:
         _line(Mark.SKIP, "no route: calls go to its own endpoints")
     for rule in facts["rules"]:
         _rule(rule)
+
+
+def _protocol(protocol: dict[str, Any]) -> None:
+    if protocol["note"]:
+        _line(Mark.SKIP, protocol["note"])
+    elif protocol["name"] == "HTTP/1.1":
+        _line(Mark.SKIP, f"Envoy speaks {protocol['name']} to it: {protocol['stated_by']}")
 
 
 def _endpoints(facts: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from steerway.catalog import slice_owner
+from steerway.catalog import connection, slice_owner
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.condition import ACCEPTED, LIMITED, PROGRAMMED, Judgement
 from steerway.catalog.evidence import Evidence
@@ -83,7 +83,12 @@ class _Review:
             yield Finding(Level.NOTE, about, f"it {reason}", unused=True)
             return
         service = self._catalog.service(id)
-        if service is None or service.external_name:
+        if service is None:
+            return
+        for port in service.ports:
+            if note := connection.note(port):
+                yield Finding(Level.NOTE, about, f"port {port.number}: {note}")
+        if service.external_name:
             return
         known = self._catalog.told(self._objects.get, id)
         for port in service.ports:

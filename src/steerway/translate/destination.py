@@ -7,7 +7,9 @@ channel for 15 seconds.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from steerway.catalog.connection import refusal
 from steerway.catalog.model import Port, Service, ServiceId
 from steerway.catalog.policy import NOTHING, SECTIONS, Policy
 from steerway.catalog.route import UNCHANGED, Backend, BackendPort, Changes, Match, Rule
@@ -42,20 +44,30 @@ class Destination:
     mirrors: tuple[tuple[str, float], ...] = ()
 
 
-def resolve(service: Service, port: Port, namespace: str, find: Find, domain: str) -> list[Destination]:
-    """All destinations of a port, in the order in which they are tried."""
+def resolve(
+    service: Service, port: Port, namespace: str, find: Find, domain: str, envoy: bool = False
+) -> list[Destination]:
+    """All destinations of a port, in the order in which they are tried, for gRPC clients or, `envoy`, for Envoys."""
     table = port.routing.table(namespace)
     if table is None:
-        own = Share(canonical(BackendPort(service.id, port.number), domain), 1, port.policy)
-        return [Destination(Match(), (own,), port.policy)]
-    return [_resolve(match, rule, port, namespace, find, domain) for match, rule in table]
+        cluster = canonical(BackendPort(service.id, port.number), domain)
+        return [own(cluster, port, envoy)]
+    seen = _Sight(namespace, find, domain, envoy)
+    return [_resolve(match, rule, port, seen) for match, rule in table]
+
+
+def own(cluster: str, port: Port, envoy: bool = False) -> Destination:
+    """Where all requests of a port without a route go: `cluster`, unless nothing may connect to its endpoints."""
+    share = Share(BLACKHOLE if refusal(port, envoy) else cluster, 1, port.policy)
+    return Destination(Match(), (share,), port.policy)
 
 
 def spare(port: Port, namespace: str, find: Find, domain: str) -> list[str]:
     """The clusters of backends that get nothing yet: a weight of 0 is the word that they are to come."""
     table = port.routing.table(namespace) or ()
     named = {backend.to for _, rule in table for backend in rule.backends if not backend.weight} - {None}
-    return sorted(canonical(to, domain) for to in named if to and visible(to, namespace, find) is not None)
+    seen = _Sight(namespace, find, domain)
+    return sorted(canonical(to, domain) for to in named if to and seen.of(to) is not None)
 
 
 def dependencies(port: Port) -> Iterator[ServiceId]:
@@ -80,26 +92,44 @@ def visible(to: BackendPort, namespace: str, find: Find) -> tuple[Service, Port]
     return None if port is None else (service, port)
 
 
-def _resolve(match: Match, rule: Rule, port: Port, namespace: str, find: Find, domain: str) -> Destination:
-    shares = [_share(each, namespace, find, domain) for each in rule.backends if each.weight]
+class _Sight(NamedTuple):
+    """Which backends clients of a namespace and kind may connect to."""
+
+    namespace: str
+    find: Find
+    domain: str
+    envoy: bool = False
+
+    def of(self, to: BackendPort) -> Port | None:
+        found = visible(to, self.namespace, self.find)
+        return None if found is None or refusal(found[1], self.envoy) else found[1]
+
+
+def connects(to: BackendPort, namespace: str, find: Find, envoy: bool) -> bool:
+    """Whether clients of the namespace are told of a backend and may connect to it."""
+    return _Sight(namespace, find, "", envoy).of(to) is not None
+
+
+def _resolve(match: Match, rule: Rule, port: Port, seen: _Sight) -> Destination:
+    shares = [_share(each, seen) for each in rule.backends if each.weight]
     if rule.not_done or not shares:
         shares = [Share(BLACKHOLE, 1)]
     policy = rule.policy.over(_calls(port.policy)).over(
         _common([share.policy for share in shares if share.cluster != BLACKHOLE])
     )
     mirrors = tuple(
-        (canonical(each.to, domain), each.share)
+        (canonical(each.to, seen.domain), each.share)
         for each in rule.mirrors
-        if each.share and visible(each.to, namespace, find) is not None
+        if each.share and seen.of(each.to) is not None
     )
     return Destination(match, tuple(shares), policy, rule, mirrors)
 
 
-def _share(backend: Backend, namespace: str, find: Find, domain: str) -> Share:
-    found = None if backend.to is None else visible(backend.to, namespace, find)
-    if backend.to is None or found is None:
+def _share(backend: Backend, seen: _Sight) -> Share:
+    port = None if backend.to is None else seen.of(backend.to)
+    if backend.to is None or port is None:
         return Share(BLACKHOLE, backend.weight)
-    return Share(canonical(backend.to, domain), backend.weight, found[1].policy, backend.changes)
+    return Share(canonical(backend.to, seen.domain), backend.weight, port.policy, backend.changes)
 
 
 def _calls(policy: Policy) -> Policy:

@@ -15,7 +15,6 @@ from steerway.catalog.assignment import Viewer
 from steerway.catalog.model import Endpoint, Port, Service
 from steerway.catalog.policy import NOTHING, Algorithm
 from steerway.catalog.reach import ClientPlace
-from steerway.catalog.route import Match
 from steerway.errors import TranslateError
 from steerway.translate import audience as audiences
 from steerway.translate import cluster, destination, endpoint, listener, names, route, type_url
@@ -137,8 +136,7 @@ class GrpcDialect:
     ) -> tuple[Differ, _Build]:
         only: list[Destination] = []
         if target.pod:
-            own = destination.Share(target.canonical(port.number, self._domain), 1, port.policy)
-            only = [Destination(Match(), (own,), port.policy)]
+            only = [destination.own(target.canonical(port.number, self._domain), port)]
 
         def build(variant: Hashable) -> Resource:
             namespace, early = variant if isinstance(variant, tuple) else ("", False)

@@ -11,6 +11,7 @@ calls) have their sentences from here, so that all of them say the same.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from steerway.catalog import connection
 from steerway.catalog.model import Port, Service
 from steerway.catalog.policy import Algorithm, Balancing, HashKey, HashSource, Policy, Retry
 from steerway.catalog.route import How, Match, Rule, Table
@@ -121,15 +122,31 @@ def of_calls(
     service: Service, port: Port, namespace: str, find: Find, client: Client, pod: bool = False
 ) -> tuple[str, ...]:
     """What routes and policies say of calls. `pod`: of one pod, which routes do not concern."""
+    envoy = client.library is Library.ENVOY
     if pod:
         only = Destination(Match(), (Share("", 1, port.policy),), port.policy)
-        return _sentences(_of_destination(only, client))
+        return (*_refused(port, envoy), *_sentences(_of_destination(only, client)))
     # The names of clusters, of which the domain is a part, do not matter here.
-    destinations = destination.resolve(service, port, namespace, find, "")
+    destinations = destination.resolve(service, port, namespace, find, "", envoy)
     found = [limit for each in destinations for limit in _of_destination(each, client)]
-    if port.routing.table(namespace) is not None:
-        found = [*_missing(client, Feature.ROUTE), *found]
-    return _sentences(found)
+    if (table := port.routing.table(namespace)) is None:
+        return (*_refused(port, envoy), *_sentences(found))
+    refused = (each for _, rule in table for each in _refused_backends(rule, namespace, find, envoy))
+    limits = _sentences([*_missing(client, Feature.ROUTE), *found])
+    return tuple(dict.fromkeys((*refused, *limits)))
+
+
+def _refused(port: Port, envoy: bool) -> Iterator[str]:
+    if reason := connection.refusal(port, envoy):
+        yield f"{reason}: calls to port {port.number} fail"
+
+
+def _refused_backends(rule: Rule, namespace: str, find: Find, envoy: bool) -> Iterator[str]:
+    """The backends of a rule that clients may not connect to, those of mirrors too."""
+    for to in (*(each.to for each in rule.backends if each.weight), *(each.to for each in rule.mirrors)):
+        seen = None if to is None else destination.visible(to, namespace, find)
+        if seen is not None:
+            yield from (f"{rule.where}: backend {to}: {said}" for said in _refused(seen[1], envoy))
 
 
 def of_endpoints(service: Service, port: Port, client: Client) -> tuple[str, ...]:

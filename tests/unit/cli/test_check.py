@@ -431,7 +431,8 @@ def test_a_slice_of_another_controller_is_not_read(steerway: Run, write: Callabl
     imported = template.format("imported", "{multicluster.kubernetes.io/service-name: web}")
     write(
         "a.yaml",
-        f"apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec: {{ports: [{{port: 80}}]}}\n---\n{imported}",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80, name: grpc}]}\n"
+        f"---\n{imported}",
     )
     code, output, _ = steerway("check", "a.yaml")
     assert code == 0
@@ -484,3 +485,41 @@ def test_a_header_match_without_a_value_is_refused_with_its_place(
     code, out, _ = steerway("check", ".")
     assert code == 1
     assert "✗ b.yaml:15: GRPCRoute shop/backend: the value is empty" in out
+
+
+PROTOCOLS = """
+apiVersion: v1
+kind: Service
+metadata: {name: custom, namespace: shop}
+spec: {ports: [{name: http, port: 80, appProtocol: example.com/custom}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: wss, namespace: shop}
+spec: {ports: [{name: web, port: 80, appProtocol: kubernetes.io/wss}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: silent, namespace: shop}
+spec: {ports: [{name: default, port: 80}]}
+"""
+
+
+def test_a_port_has_a_note_where_envoy_may_surprise(steerway: Run, write: Callable[[str, str], None]) -> None:
+    """It is served, and no failure."""
+    write("a.yaml", PROTOCOLS)
+    code, out, _ = steerway("check", "a.yaml")
+    lines = [line for line in out.splitlines() if "it has no endpoints" not in line]
+    assert (code, lines) == (
+        0,
+        [
+            "✓ a.yaml:2: Service shop/custom",
+            "✓ a.yaml:7: Service shop/wss",
+            "- a.yaml:7: Service shop/wss: port 80: Envoys do not connect to it: appProtocol kubernetes.io/wss states "
+            "TLS, which Envoy is not configured for",
+            "✓ a.yaml:12: Service shop/silent",
+            "- a.yaml:12: Service shop/silent: port 80: HTTP/2 is assumed for Envoy: name the port http for HTTP/1.1, "
+            "or grpc",
+            "3 good, 0 broken",
+        ],
+    )

@@ -239,3 +239,24 @@ class TestPolicy:
         assert found.policy == said
         (nobody,) = destinations(port_of(rule("missing")))
         assert nobody.policy == NOTHING
+
+
+TLS = Service(ServiceId("shop", "tls"), (Port(PORT, "grpc", "https"),))
+
+
+@pytest.mark.parametrize(
+    ("envoy", "cluster"), [(True, BLACKHOLE), (False, "tls.shop.svc.cluster.local:50051")]
+)
+def test_requests_to_a_port_that_clients_do_not_connect_to_fail(envoy: bool, cluster: str) -> None:
+    """Those of a route, and those of the port's own name; there is no copy of a request either."""
+    mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": backend("tls")}}
+    port = port_of(rule(backend("tls", 3), backend("a", 1), filters=[mirror]))
+    found = {each.id: each for each in (TLS, other("a"))}
+    (routed,) = resolve(Service(BACKEND, (port,)), port, "shop", found.get, "cluster.local", envoy)
+    assert [(each.cluster, each.weight) for each in routed.shares] == [
+        (cluster, 3),
+        ("a.shop.svc.cluster.local:50051", 1),
+    ]
+    assert bool(routed.mirrors) is not envoy
+    (own,) = resolve(TLS, TLS.ports[0], "shop", found.get, "cluster.local", envoy)
+    assert own.shares[0].cluster == cluster

@@ -56,10 +56,14 @@ def test_endpoints_come_over_ads_by_the_same_name() -> None:
         (Port(1, "grpc", "http"), "http_protocol_options"),
         (Port(1, "", "HTTP"), "http_protocol_options"),
         (Port(1, "", "kubernetes.io/ws"), "http_protocol_options"),
+        (Port(1, "http", "example.com/custom"), "http_protocol_options"),
+        (Port(1, "web", "http/1.1"), "http_protocol_options"),
+        (Port(1, "web", named_by=frozenset({"HTTPRoute"})), "http_protocol_options"),
+        (Port(1, "web", named_by=frozenset({"HTTPRoute", "GRPCRoute"})), "http2_protocol_options"),
     ],
 )
 def test_what_a_port_speaks_is_what_its_service_says(port: Port, protocol: str) -> None:
-    """The appProtocol before the name; gRPC's HTTP/2 when neither says HTTP/1.1."""
+    """The appProtocol before the name, and the name before routes; gRPC's HTTP/2 when none states HTTP/1.1."""
     (packed,) = built(port).typed_extension_protocol_options.values()
     options = http_pb2.HttpProtocolOptions()
     assert packed.Unpack(options)

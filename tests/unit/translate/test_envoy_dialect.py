@@ -5,7 +5,7 @@ import pytest
 from tests.support.mesh import ENVOY, GATEWAY, PLAIN, AbsentError, Mesh, endpoint_slice, service
 from tests.support.route_example import grpc_route, parent, rule
 
-from steerway.sources.objects import EXPORT_ANNOTATION, PRIVATE_ANNOTATION, Service
+from steerway.sources.objects import EXPORT_ANNOTATION, PRIVATE_ANNOTATION, Service, ServicePort
 from steerway.translate import type_url
 from steerway.translate.commit import Commit
 
@@ -186,3 +186,17 @@ def test_grpc_clients_are_not_touched(mesh: Mesh) -> None:
     before = mesh.dial("backend", PLAIN)
     mesh.demand((*LISTENERS, ENVOY), (*CLUSTERS, ENVOY), (*ROUTES, ENVOY))
     assert mesh.dial("backend", PLAIN) == before
+
+
+def test_a_port_that_envoys_do_not_connect_to_has_no_cluster(mesh: Mesh) -> None:
+    """It goes when that is stated, and comes back; an assignment is given to those who know how to connect."""
+    mesh.demand((*CLUSTERS, ENVOY), (*ROUTES, ENVOY))
+    stated = service(ServicePort(50051, app_protocol="https"))
+    commit = mesh.update(stated)
+    assert [each[1:] for each in commit.absent] == [
+        (CANONICAL, "envoy/sidecar", "appProtocol https states TLS, which Envoy is not configured for")
+    ]
+    (routes,) = (each for each in commit.put if each.type_url == type_url.ROUTE)
+    assert (type_url.CLUSTER, CANONICAL) not in routes.references
+    assert mesh.get(type_url.CLUSTER, CANONICAL, "grpc/core/shop/-/-")
+    assert ("Cluster", "backend") in put(mesh.update(service(50051)))

@@ -225,3 +225,28 @@ def test_an_envoy_is_told_of_all_services() -> None:
         "shop/backend:50051: pick_first (gRFC A62) is not supported by Envoy: it falls back to round_robin"
     ]
     assert not subscribers.limitations(node, "envoy/gateway/shop", [(type_url.ROUTE, "steerway.gateway")])
+
+
+@pytest.mark.parametrize(
+    ("port", "protocol", "limits"),
+    [
+        (ServicePort(50051, "web"), (None, None, "HTTP/2 is assumed"), {}),
+        (ServicePort(50051, "http"), ("HTTP/1.1", "the port name http", ""), {}),
+        (
+            ServicePort(50051, "web", app_protocol="https"),
+            ("TLS", "appProtocol https", "Envoys do not connect to it"),
+            {"envoy": "calls to port 50051 fail"},
+        ),
+    ],
+)
+def test_what_a_port_speaks_is_a_fact(
+    port: ServicePort, protocol: tuple[str | None, str | None, str], limits: dict[str, str]
+) -> None:
+    """An Envoy that does not connect is limited, and gets no cluster; a gRPC client is not."""
+    for client in ("envoy", "grpcio"):
+        found = explain([service(port)], "xds:///backend.shop", client=client)
+        facts, limitations = found["facts"]["protocol"], found["client"]["limitations"]
+        assert (facts["name"], facts["stated_by"]) == protocol[:2]
+        assert (facts["note"] or "").startswith(protocol[2])
+        assert [each for each in limitations if limits.get(client, "-") in each] == limitations
+        assert bool(limitations) == (client in limits) != bool(found["resources"])

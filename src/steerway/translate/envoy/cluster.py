@@ -13,6 +13,7 @@ from google.protobuf.any_pb2 import Any
 
 from steerway.catalog.model import Port
 from steerway.catalog.policy import HealthCheck
+from steerway.catalog.protocol import Protocol
 from steerway.translate.cluster import MAX_REQUESTS, SESSION_STATES, outlier_detection
 from steerway.translate.envoy import balancing
 from steerway.translate.message import serialize
@@ -90,20 +91,13 @@ def _circuit_breakers(most: int | None) -> circuit_breaker_pb2.CircuitBreakers:
 
 
 def _http_options(port: Port) -> Any:
-    """HTTP/2 without asking, as gRPC wants it, also where nothing is said of the port: a mesh of gRPC is what this is.
-    HTTP/1.1 where the Service says `http`."""
+    """HTTP/2 without asking, as gRPC wants it, also where nothing is stated: a mesh of gRPC is what this is."""
     explicit = http_pb2.HttpProtocolOptions.ExplicitHttpConfig()
-    if _is_http1(port):
+    if port.protocol.protocol is Protocol.HTTP1:
         explicit.http_protocol_options.CopyFrom(protocol_pb2.Http1ProtocolOptions())
     else:
         explicit.http2_protocol_options.CopyFrom(protocol_pb2.Http2ProtocolOptions())
     return pack(http_pb2.HttpProtocolOptions(explicit_http_config=explicit))
-
-
-def _is_http1(port: Port) -> bool:
-    if port.app_protocol:
-        return port.app_protocol.lower() in ("http", "kubernetes.io/ws")
-    return port.name.partition("-")[0] == "http"
 
 
 def _health_check(wanted: HealthCheck) -> health_check_pb2.HealthCheck:

@@ -8,6 +8,7 @@ files and names give.
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from steerway.catalog import connection
 from steerway.catalog.model import Port, Service
 from steerway.errors import TranslateError
 from steerway.translate import audience as audiences
@@ -125,6 +126,8 @@ class EnvoyDialect:
             service, port = self._select(target)
         except TranslateError as error:
             return same(root, Reason(error), needed)
+        if reason := connection.refusal(port, envoy=True):
+            return same(root, Reason(reason), needed)
         references = () if service.external_name else ((type_url.ENDPOINT, name),)
         scope = str(service.id) if self._scope_all or service.private else ""
         found = Resource(cluster.build(name, port, service.external_name), references, scope)

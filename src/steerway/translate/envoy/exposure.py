@@ -41,7 +41,7 @@ def service_hosts(service: Service, namespace: str, find: Find, domain: str, gat
     for port in ports(service, namespace, gateway):
         name = canonical(BackendPort(service.id, port.number), domain)
         domains = tuple(_own_domains(service, port, namespace, domain, gateway))
-        yield Host(name, domains, tuple(resolve(service, port, namespace, find, domain)))
+        yield Host(name, domains, tuple(resolve(service, port, namespace, find, domain, envoy=True)))
 
 
 def hostname_hosts(
@@ -52,7 +52,7 @@ def hostname_hosts(
     found: defaultdict[str, list[Destination]] = defaultdict(list)
     for service in services:
         for exposed in ports(service, namespace, gateway=True):
-            for destination in resolve(service, exposed, namespace, find, domain):
+            for destination in resolve(service, exposed, namespace, find, domain, envoy=True):
                 for hostname in destination.rule.hostnames if destination.rule is not None else ():
                     found[hostname.lower()].append(destination)
     for hostname, destinations in sorted(found.items()):

@@ -87,7 +87,14 @@ class Explainer:
                 "why": case.why,
                 "name": case.target.canonical(case.port.number, self.domain),
             },
-            "facts": fact.of(case.service, case.port, self.told(case.service.id), case.namespace, self.find),
+            "facts": fact.of(
+                case.service,
+                case.port,
+                self.told(case.service.id),
+                case.namespace,
+                self.find,
+                envoy=case.client.library is Library.ENVOY,
+            ),
             "policy": wording.sections(case.port.policy),
             "client": self._client(case, audience, resources),
             "resources": resources,
@@ -112,7 +119,9 @@ class Explainer:
         """Where the client begins. The listener and routes of an Envoy are of all services alike."""
         if case.client.library is not Library.ENVOY:
             return [(type_url.LISTENER, question.target.removeprefix(_SCHEME))]
-        found = destination.resolve(case.service, case.port, case.namespace, self.find, self.domain)
+        found = destination.resolve(
+            case.service, case.port, case.namespace, self.find, self.domain, envoy=True
+        )
         clusters = {share.cluster for each in found for share in each.shares} - {destination.BLACKHOLE}
         return [(type_url.CLUSTER, cluster) for cluster in sorted(clusters)]
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from steerway.catalog import connection
 from steerway.catalog.model import EndpointState, Port, Service
 from steerway.catalog.route import Entry, How, Match, Rule, Table, ValueMatch
 from steerway.catalog.told import Told
@@ -12,9 +13,11 @@ from steerway.translate.destination import Find
 from steerway.translate.explanation import wording
 
 
-def of(service: Service, port: Port, told: Told, namespace: str, find: Find) -> dict[str, Any]:
-    """Facts of a service, those about endpoints of one port. `namespace`: of the clients in question, by which it is
-    decided whether a backend is one for them."""
+def of(
+    service: Service, port: Port, told: Told, namespace: str, find: Find, envoy: bool = False
+) -> dict[str, Any]:
+    """Facts of a service, those about endpoints of one port. `namespace`: of the clients in question, by which, and by
+    whether they are Envoys, it is decided whether a backend is one for them."""
     exported = service.exported_to
     return {
         "slices": told.slices,
@@ -26,7 +29,12 @@ def of(service: Service, port: Port, told: Told, namespace: str, find: Find) -> 
         "traffic_distribution": service.distribution or None,
         "local_only": service.local_only,
         "annotations": dict(told.annotations),
-        "rules": [*_rules(service, port, namespace, find)],
+        "protocol": {
+            "name": None if port.protocol.protocol is None else port.protocol.protocol.value,
+            "stated_by": port.protocol.origin or None,
+            "note": connection.note(port) or None,
+        },
+        "rules": [*_rules(service, port, namespace, find, envoy)],
     }
 
 
@@ -48,13 +56,15 @@ def _endpoints(port: Port) -> list[dict[str, Any]]:
     ]
 
 
-def _rules(service: Service, port: Port, namespace: str, find: Find) -> Iterator[dict[str, Any]]:
+def _rules(service: Service, port: Port, namespace: str, find: Find, envoy: bool) -> Iterator[dict[str, Any]]:
     """In the order in which they are tried; `in_use` is whether they count for the clients in question. Their policy is
     with what their backends say of calls then."""
     routing = port.routing
     used = routing.table(namespace)
     # The names of clusters, of which the domain is a part, do not matter here.
-    resolved = iter(destination.resolve(service, port, namespace, find, "") if used is not None else ())
+    resolved = iter(
+        destination.resolve(service, port, namespace, find, "", envoy) if used is not None else ()
+    )
     tables: list[tuple[str, str, Table]] = [("consumer", name, table) for name, table in routing.consumers]
     if routing.producer is not None:
         tables.insert(0, ("producer", service.id.namespace, routing.producer))
@@ -66,19 +76,19 @@ def _rules(service: Service, port: Port, namespace: str, find: Find) -> Iterator
                 "kind": kind,
                 "namespace": origin,
                 "in_use": table is used,
-                **_entry(entry, namespace, find),
+                **_entry(entry, namespace, find, envoy),
                 "policy": wording.spoken(policy),
             }
 
 
-def _entry(entry: Entry, namespace: str, find: Find) -> dict[str, Any]:
+def _entry(entry: Entry, namespace: str, find: Find, envoy: bool) -> dict[str, Any]:
     return {
         "match": match(entry.match),
         "backends": [
             {
                 "port": None if each.to is None else str(each.to),
                 "weight": each.weight,
-                "served": each.to is not None and destination.visible(each.to, namespace, find) is not None,
+                "served": each.to is not None and destination.connects(each.to, namespace, find, envoy),
             }
             for each in entry.rule.backends
         ],
