@@ -132,6 +132,7 @@ class ControlPlane:
             services=lambda: self._federation,
             listen=Addresses(settings.envoy.listen, settings.envoy.gateway_listen),
             left_out=self._federation.left_out,
+            system_ca_file=settings.envoy.system_ca_file,
         )
         self._engine = Engine(
             tls=settings.tls.certificate is not None,

@@ -7,11 +7,12 @@ from tests.cluster.conftest import NEEDS_CLUSTER, Steer
 from tests.cluster.guide_account import guide_account
 from tests.cluster.namespace import Account, Namespace
 from tests.support.deadline import until
-from tests.support.manifest import Manifest, service
+from tests.support.manifest import Manifest, backend_tls_policy, service
 
 pytestmark = [*NEEDS_CLUSTER, pytest.mark.usefixtures("kinds")]
 
 GATEWAY = "gateway.networking.k8s.io"
+CONFIG_MAP = {"group": "", "kind": "ConfigMap", "name": "ca"}
 OURS, THEIRS = "steerway.io/steerway", "example.com/gateway"
 ADMITTED = {
     "parentRef": {"group": GATEWAY, "kind": "Gateway", "name": "ingress"},
@@ -111,6 +112,34 @@ def test_owners_of_routes_and_policies_see_what_became_of_them(
     assert entries(namespace, "GRPCRoute", "web", THEIRS) == [ADMITTED]
     api.delete("TrafficPolicy", name, "a")
     told("TrafficPolicy", "b", good, refused | {"Accepted": "False TargetNotFound"})
+    assert not [line for line in plane.process.errors if "403 Forbidden" in line or "not_written" in line]
+
+
+def test_owners_see_why_a_tls_policy_ends_connections(
+    account: Account, namespace: Namespace, steer: Steer
+) -> None:
+    """On the policy, for each Service that it targets, and by an Event on the Service."""
+    name, api = namespace.name, namespace.api
+    api.apply(service("web", {"grpc": 80}, namespace=name))
+    made = backend_tls_policy("tls", "web", "nope", caCertificateRefs=[CONFIG_MAP])
+    made["metadata"]["namespace"] = name
+    api.apply(made)
+    plane = steer("--lease-namespace", name, kubeconfig=account.kubeconfig())
+    refused = {"Accepted": "False NoValidCACertificate", "ResolvedRefs": "False InvalidCACertificateRef"}
+    expected = [refused, refused | {"Accepted": "False TargetNotFound"}]
+    until(
+        lambda: said(namespace, "BackendTLSPolicy", "tls") == expected,
+        lambda: f"{said(namespace, 'BackendTLSPolicy', 'tls')} instead of {expected}; {plane.problems()}",
+    )
+    (first, _) = entries(namespace, "BackendTLSPolicy", "tls")
+    assert first["ancestorRef"] == {"group": "", "kind": "Service", "name": "web", "namespace": name}
+    until(
+        lambda: any(
+            "BackendTLSPolicy" in each["message"] and each["involvedObject"]["name"] == "web"
+            for each in api.list("Event", name)
+        ),
+        "an Event on the Service",
+    )
     assert not [line for line in plane.process.errors if "403 Forbidden" in line or "not_written" in line]
 
 

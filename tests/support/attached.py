@@ -11,7 +11,7 @@ from steerway.catalog.condition import Condition, Judgement, Verdict
 from steerway.catalog.evidence import Evidence, Find
 from steerway.catalog.selection import Selection
 from steerway.catalog.verdict import Verdicts
-from steerway.sources.gateway import GRPCRoute, HTTPRoute, ReferenceGrant
+from steerway.sources.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.objects import EndpointSlice, Namespace, Object, ObjectKey, Service
 from steerway.sources.traffic_policy import TrafficPolicy
 from steerway.translate import limitation
@@ -22,6 +22,7 @@ _TYPES: dict[str, Any] = {
         Namespace,
         Service,
         EndpointSlice,
+        BackendTLSPolicy,
         GRPCRoute,
         HTTPRoute,
         ReferenceGrant,

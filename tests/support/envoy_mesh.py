@@ -28,7 +28,13 @@ class EnvoyMesh:
     """`files` are the manifests, `backends` what they may name."""
 
     def __init__(
-        self, processes: Processes, files: Files, backends: Backends, steer: Steer, directory: Path
+        self,
+        processes: Processes,
+        files: Files,
+        backends: Backends,
+        steer: Steer,
+        directory: Path,
+        *options: str,
     ) -> None:
         self.files = files
         self.backends = backends
@@ -37,6 +43,7 @@ class EnvoyMesh:
             *("--envoy-listen", f"127.0.0.1:{self.ports['sidecar']}"),
             *("--envoy-gateway-listen", f"127.0.0.1:{self.ports['gateway']}"),
             *("--log-level", "warning"),
+            *options,
         )
         self._processes = processes
         self._directory = directory
@@ -90,9 +97,13 @@ class EnvoyMesh:
         """Replace the routes and policies."""
         self.files.write("traffic.yaml", *documents)
 
+    def disconnect(self) -> None:
+        """End the channels."""
+        self._opened.close()
+
     def close(self) -> None:
         """End the channels; Envoys and steerway agree that nothing was refused, and all that was written is read."""
-        self._opened.close()
+        self.disconnect()
         for envoy in self._envoys:
             envoy.assert_nothing_refused()
         self.plane.assert_no_nack()

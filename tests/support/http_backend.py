@@ -1,6 +1,7 @@
 """HTTP/1.1 servers on loopback, in this process: each answers with its name and what it was asked, or as it is told."""
 
 import json
+import ssl
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -31,8 +32,8 @@ class HttpBackend:
 
 
 @contextmanager
-def http_backend(name: str) -> Iterator[HttpBackend]:
-    """Serve until the context ends."""
+def http_backend(name: str, tls: ssl.SSLContext | None = None) -> Iterator[HttpBackend]:
+    """Serve until the context ends, in plaintext unless there is a context of a TLS server."""
     backend = HttpBackend(name)
 
     class Answering(BaseHTTPRequestHandler):
@@ -62,6 +63,9 @@ def http_backend(name: str) -> Iterator[HttpBackend]:
                 self.wfile.write(body)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        if tls is not None:
+            # The handshake is the part of the thread of a connection.
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         backend.address = f"127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()

@@ -140,6 +140,19 @@ def target(name: str, kind: str = "Service", section: str = "") -> Manifest:
     return {**found, **({"sectionName": section} if section else {})}
 
 
+def backend_tls_policy(
+    name: str, *targets: Manifest | str, created: str = "", **validation: object
+) -> Manifest:
+    """A BackendTLSPolicy; a target that is a name is a Service. `validation` are the fields of that section."""
+    refs = [target(each) if isinstance(each, str) else each for each in targets]
+    return {
+        "apiVersion": f"{GATEWAY}/v1",
+        "kind": "BackendTLSPolicy",
+        "metadata": _metadata(name, NAMESPACE, created),
+        "spec": {"targetRefs": refs, "validation": {"hostname": "backend.test", **validation}},
+    }
+
+
 def traffic_policy(
     name: str, *targets: Manifest | str, namespace: str = NAMESPACE, created: str = "", **sections: object
 ) -> Manifest:

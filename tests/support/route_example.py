@@ -11,7 +11,7 @@ from steerway.catalog.attachment import rank
 from steerway.catalog.identity import ServiceId
 from steerway.catalog.policy import NOTHING
 from steerway.catalog.route import Routing, Table
-from steerway.sources.gateway import GRPCRoute, HTTPRoute, ReferenceGrant
+from steerway.sources.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.traffic_policy import TrafficPolicy
 
 GATEWAY = "gateway.networking.k8s.io"
@@ -73,6 +73,13 @@ def grant(
     froms = [{"group": GATEWAY, "kind": kind, "namespace": each} for each in origins]
     meta = {"name": name, "namespace": namespace}
     return msgspec.convert(_object(meta, **{"from": froms, "to": [to]}), ReferenceGrant)
+
+
+def tls_policy(target: str = "backend", section: str = "", **validation: object) -> BackendTLSPolicy:
+    """A BackendTLSPolicy on one Service, or one port of it."""
+    ref = {"group": "", "kind": "Service", "name": target, **({"sectionName": section} if section else {})}
+    found = _object({"name": "tls"}, targetRefs=[ref], validation={"hostname": "backend.test", **validation})
+    return msgspec.convert(found, BackendTLSPolicy)
 
 
 def _object(meta: Mapping[str, object], **spec: object) -> dict[str, object]:

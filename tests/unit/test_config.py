@@ -92,6 +92,7 @@ load_reporting:
 envoy:
   listen: 127.0.0.1:15002
   gateway_listen: 0.0.0.0:80
+  system_ca_file: /etc/pki/tls/certs/ca-bundle.crt
 log_format: json
 log_level: warning
 """

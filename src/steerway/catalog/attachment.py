@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from steerway.catalog.identity import ServiceId
 from steerway.sources.gateway import (
     BackendRef,
+    BackendTLSPolicy,
     GRPCRoute,
     GRPCRule,
     HTTPRoute,
@@ -25,7 +26,7 @@ from steerway.sources.traffic_policy import ROUTE_KINDS, TrafficPolicy
 
 Get = Callable[[ObjectKey], Object | None]
 Route = GRPCRoute | HTTPRoute
-KINDS = frozenset({"GRPCRoute", "HTTPRoute", "ReferenceGrant", "TrafficPolicy"})
+KINDS = frozenset({"BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "ReferenceGrant", "TrafficPolicy"})
 """Kinds that are attached to something and that steerway acts on."""
 
 
@@ -101,7 +102,7 @@ class Attachments:
         found = get(key)
         if isinstance(found, GRPCRoute | HTTPRoute):
             self._take_route(key, found)
-        elif isinstance(found, TrafficPolicy):
+        elif isinstance(found, TrafficPolicy | BackendTLSPolicy):
             self._take_policy(key, found)
         elif isinstance(found, ReferenceGrant):
             self._grants[key.namespace].add(key)
@@ -117,9 +118,9 @@ class Attachments:
         found = get(key)
         if key.kind == "ReferenceGrant":
             return set(known(key.namespace))
-        if key.kind == "TrafficPolicy":
+        if key.kind in ("TrafficPolicy", "BackendTLSPolicy"):
             targets = set(self._targets.get(key, ()))
-            if isinstance(found, TrafficPolicy):
+            if isinstance(found, TrafficPolicy | BackendTLSPolicy):
                 targets |= _targets(found)
             return {id for target in targets for id in self._services_of(get, target)}
         parents = set(self._parents.get(key, ()))
@@ -177,6 +178,11 @@ class Attachments:
         found = (get(key) for key in self._policies.get(target, ()))
         return sorted((each for each in found if isinstance(each, TrafficPolicy)), key=rank)
 
+    def tls_policies(self, get: Get, service: ObjectKey) -> list[BackendTLSPolicy]:
+        """The BackendTLSPolicies that target a Service, in their order."""
+        found = (get(key) for key in self._policies.get(service, ()))
+        return sorted((each for each in found if isinstance(each, BackendTLSPolicy)), key=rank)
+
     def granted(self, get: Get, id: ServiceId) -> frozenset[str]:
         """The namespaces whose routes may refer to a service, by ReferenceGrants of its namespace."""
         return frozenset(
@@ -226,7 +232,7 @@ class Attachments:
         for id, ref in ports:
             self._kinds[id][ref, key.kind] += 1
 
-    def _take_policy(self, key: ObjectKey, policy: TrafficPolicy) -> None:
+    def _take_policy(self, key: ObjectKey, policy: TrafficPolicy | BackendTLSPolicy) -> None:
         self._targets[key] = targets = _targets(policy)
         for target in targets:
             self._policies[target].add(key)
@@ -287,6 +293,11 @@ def _ports_of(route: Route) -> frozenset[tuple[ServiceId, PortName]]:
     return frozenset((id, port) for id, port in found if id is not None and id.namespace == space)
 
 
-def _targets(policy: TrafficPolicy) -> frozenset[ObjectKey]:
+def _targets(policy: TrafficPolicy | BackendTLSPolicy) -> frozenset[ObjectKey]:
+    """A BackendTLSPolicy is for Services alone, and others may be named in it."""
     namespace = policy.metadata.namespace
-    return frozenset(ObjectKey(ref.kind, namespace, ref.name) for ref in policy.spec.target_refs)
+    return frozenset(
+        ObjectKey(ref.kind, namespace, ref.name)
+        for ref in policy.spec.target_refs
+        if isinstance(policy, TrafficPolicy) or (ref.group, ref.kind) == ("", "Service")
+    )

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import structlog
 
-from steerway.catalog import annotation, precedence, routing, slice_owner
+from steerway.catalog import annotation, backend_tls, precedence, routing, slice_owner
 from steerway.catalog import service as build_service
 from steerway.catalog.attachment import KINDS, Attachments, Get, Route
 from steerway.catalog.hold import Holds
@@ -304,19 +304,22 @@ class Catalog:
     def _attached(self, get: Get, id: ServiceId) -> build_service.Attached:
         """What routes, policies and grants say of a service."""
         routes = self.attachments.routes(get, id)
-        policies = self.attachments.policies(get, ObjectKey("Service", *id))
+        key = ObjectKey("Service", *id)
+        policies = self.attachments.policies(get, key)
         granted = self.attachments.granted(get, id)
         named = self.attachments.is_named(id)
-        if not (routes or policies or granted or named):
+        tls = self.attachments.tls_policies(get, key)
+        if not (routes or policies or granted or named or tls):
             return build_service.NOTHING_ATTACHED
 
         def of_rule(route: Route, name: str) -> Policy:
             return precedence.applied(self.attachments.policies(get, route.key), route.key, name)
 
         return build_service.Attached(
-            policy=lambda name: precedence.applied(policies, ObjectKey("Service", *id), name),
+            policy=lambda name: precedence.applied(policies, key, name),
             routing=lambda port, name: routing.build(id, port, routes, of_rule, name),
             named_by=lambda port, name: self.attachments.kinds_naming(id, port, name),
+            tls=lambda name: backend_tls.applied(tls, key, name),
             granted=granted,
         )
 

@@ -12,6 +12,7 @@ from typing import Literal
 from steerway.catalog import endpoints
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model import Endpoint, Port, Problem, Service, ServiceId
+from steerway.catalog.tls import BackendTLS
 
 Policy = Literal["local_only", "local_first", "all"]
 """Whose endpoints: of the local cluster; of the others when no local one can be reached; of all alike."""
@@ -116,7 +117,7 @@ class Federation:
         for part in parts:
             for port in part.ports:
                 ports.setdefault(port.number, []).append(port)
-        merged = (_merge_ports(same) for same in ports.values())
+        merged = (_secured(_merge_ports(same), parts[0].tls) for same in ports.values())
         exported = [part.exported_to for part in parts if part.exported_to is not None]
         return replace(
             parts[0],
@@ -141,6 +142,11 @@ def _place(found: Iterable[Endpoint], region: str, priority: int) -> Iterator[En
             locality = locality._replace(region=region)
         # Nodes of another cluster are no places of clients here, whatever they are called.
         yield endpoint._replace(locality=locality, priority=priority, node="", for_nodes=())
+
+
+def _secured(port: Port, tls: BackendTLS | None) -> Port:
+    """The port, with the TLS of the whole Service where the port is one of another cluster alone."""
+    return replace(port, tls=tls) if port.tls is None and tls is not None else port
 
 
 def _merge_ports(same: Sequence[Port]) -> Port:

@@ -1,7 +1,7 @@
 """The mesh in its own words. Frozen, hashable, ordered: equal facts give equal values.
 
-This module, `policy`, `protocol` and `route`, which it holds, `reach`, which says which endpoints whose client gets,
-and `connection` are the parts of `catalog` that `translate` imports.
+This module, `policy`, `protocol`, `tls` and `route`, which it holds, `reach`, which says which endpoints whose client
+gets, and `connection` are the parts of `catalog` that `translate` imports.
 """
 
 import enum
@@ -12,6 +12,7 @@ from steerway.catalog.identity import ServiceId as ServiceId
 from steerway.catalog.policy import NOTHING, Policy
 from steerway.catalog.protocol import Statement, stated
 from steerway.catalog.route import NO_ROUTE, Routing
+from steerway.catalog.tls import BackendTLS
 from steerway.sources.objects import ObjectKey
 
 
@@ -67,6 +68,7 @@ class Port:
     policy: Policy = NOTHING
     routing: Routing = NO_ROUTE
     named_by: frozenset[str] = frozenset()
+    tls: BackendTLS | None = None
 
     @property
     def protocol(self) -> Statement:
@@ -99,6 +101,8 @@ class Service:
     outside: str = ""
     """What leaves it out of the scope, as the end of a sentence: it is no target of clients, and here because a route
     of a Service in the scope names it. "" for one in the scope."""
+    tls: BackendTLS | None = None
+    """Of ports that are not listed here: those of an external name, or of another cluster."""
 
     @property
     def shape(self) -> "Service":
@@ -116,7 +120,7 @@ class Service:
     def port(self, number: int) -> Port | None:
         """A port by its number; one that stands for a host name takes requests on any."""
         found = next((each for each in self.ports if each.number == number), None)
-        return Port(number) if found is None and self.external_name else found
+        return Port(number, tls=self.tls) if found is None and self.external_name else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,8 @@ class Problem:
     reason: str
     cure: str = ""
     about: ObjectKey | None = None
+    partial: bool = False
+    """Clients of another kind are served all the same."""
 
     @classmethod
     def of(cls, about: ObjectKey, reason: str, cure: str) -> "Problem":

@@ -18,7 +18,7 @@ from steerway.catalog.condition import (
 )
 from steerway.catalog.evidence import Evidence
 from steerway.catalog.identity import ServiceId
-from steerway.sources.gateway import GRPCRoute, HTTPRoute
+from steerway.sources.gateway import GRPCRoute, HTTPRoute, TargetRef
 from steerway.sources.objects import ObjectKey
 from steerway.sources.traffic_policy import PolicyTarget, TrafficPolicy
 
@@ -34,7 +34,7 @@ def judge(policy: TrafficPolicy, evidence: Evidence) -> tuple[Verdict, ...]:
         Verdict(
             Reference(ref.group, ref.kind, ref.name, space, ref.section_name),
             (
-                accepted := _found(ref, space, evidence) or _conflict(policy, ref, evidence),
+                accepted := missing_target(ref, space, evidence) or _conflict(policy, ref, evidence),
                 _programmed(accepted, ref, space, evidence),
                 *limits,
             ),
@@ -57,7 +57,7 @@ def ignored(policy: TrafficPolicy, evidence: Evidence) -> Iterator[Ignored]:
             yield Ignored(f"{key} has no parent that is served")
 
 
-def _found(ref: PolicyTarget, space: str, evidence: Evidence) -> Condition | None:
+def missing_target(ref: PolicyTarget | TargetRef, space: str, evidence: Evidence) -> Condition | None:
     """The refusal of a target that is not there; None when it is."""
     key = ObjectKey(ref.kind, space, ref.name)
     if ref.kind == "Service":

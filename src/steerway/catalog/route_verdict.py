@@ -25,7 +25,7 @@ from steerway.catalog.condition import (
 )
 from steerway.catalog.evidence import Evidence, Unresolved
 from steerway.catalog.model import Port, ServiceId
-from steerway.sources.gateway import GROUP, ParentRef
+from steerway.sources.gateway import GROUP, BackendRef, ParentRef
 
 _INVALID = "Invalid"
 _UNSUPPORTED = "UnsupportedValue"
@@ -105,6 +105,7 @@ def _review(route: Route, rule: Any, index: int, evidence: Evidence) -> _Rule:
         ref.weight
         and evidence.unresolved(route, ref) is None
         and not routing.unknown_filters(ref.filters or ())
+        and _connects(route, ref, evidence)
         for ref in rule.backend_refs or ()
     )
     redirects = any(each.request_redirect is not None for each in rule.filters or ())
@@ -114,6 +115,12 @@ def _review(route: Route, rule: Any, index: int, evidence: Evidence) -> _Rule:
         tuple(each for each in unresolved if each is not None),
         not unsupported and (redirects or any(answering)),
     )
+
+
+def _connects(route: Route, ref: BackendRef, evidence: Evidence) -> bool:
+    """Whether clients of some kind connect to a backend."""
+    port = evidence.port(route, ref)
+    return port is None or not all(connection.refusal(port, envoy) for envoy in (False, True))
 
 
 def _unknown_filter(name: str) -> Unresolved:
@@ -217,14 +224,12 @@ def _limited(route: Route, evidence: Evidence) -> list[Condition]:
 
 
 def _unconnected(route: Route, evidence: Evidence) -> Iterator[str]:
-    """Backends that Envoys do not connect to."""
+    """Backends that clients of some kind do not connect to."""
     rules: Sequence[Any] = route.spec.rules or ()
     for index, rule in enumerate(rules):
         for ref in backend_refs(rule):
             port = evidence.port(route, ref)
-            reason = "" if port is None else connection.refusal(port, envoy=True)
-            if reason:
-                yield (
-                    f"rule {rule.name or index}: Envoys do not connect to port {ref.port} of Service "
-                    f"{backend_of(route, ref)}: {reason}"
-                )
+            clients, reason = ("", "") if port is None else connection.refusals(port)
+            if clients:
+                where = f"port {ref.port} of Service {backend_of(route, ref)}"
+                yield f"rule {rule.name or index}: {clients} do not connect to {where}: {reason}"

@@ -6,14 +6,15 @@ each pod. A Service of type ExternalName has a host name for endpoints, whatever
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from steerway.catalog import annotation, endpoints, protocol, traffic
+from steerway.catalog import annotation, connection, endpoints, protocol, traffic
 from steerway.catalog.model import Endpoint, EndpointState, Port, Problem, ServiceId
 from steerway.catalog.model import Service as CatalogService
 from steerway.catalog.policy import NOTHING, Policy
 from steerway.catalog.route import NO_ROUTE, Routing
+from steerway.catalog.tls import BackendTLS
 from steerway.sources.objects import (
     PRIVATE_ANNOTATION,
     EndpointSlice,
@@ -25,11 +26,13 @@ from steerway.sources.objects import (
 
 class Attached(NamedTuple):
     """What is attached to a Service: the policy of a port by its name, the routing of a port by its number and name,
-    the kinds of the routes that name a port by the same, and the namespaces whose routes may refer to the Service."""
+    the kinds of the routes that name a port by the same, the TLS of a port by its name ("": of all others), and the
+    namespaces whose routes may refer to the Service."""
 
     policy: Callable[[str], Policy] = lambda _: NOTHING
     routing: Callable[[int, str], Routing] = lambda *_: NO_ROUTE
     named_by: Callable[[int, str], frozenset[str]] = lambda *_: frozenset()
+    tls: Callable[[str], BackendTLS | None] = lambda _: None
     granted: frozenset[str] = frozenset()
 
 
@@ -86,6 +89,7 @@ def build(
             policy=policies[port.port],
             routing=attached.routing(port.port, port.name or ""),
             named_by=_named_by(port, attached),
+            tls=attached.tls(port.name or ""),
         )
     id = ServiceId(fact.metadata.namespace, fact.metadata.name)
     words = (is_private(fact), None if namespace is None else is_private(namespace))
@@ -97,8 +101,26 @@ def build(
         local_only=local_only and nodes_known,
         distribution=spec.traffic_distribution or "",
         exported_to=_exported_to(fact, namespace, attached.granted, problems),
+        tls=attached.tls(""),
     )
+    # An external name without ports has them all.
+    problems += _unconnected(fact, built.values() or [Port(0, tls=service.tls)])
     return service, problems
+
+
+def _unconnected(fact: Service, ports: Iterable[Port]) -> Iterator[Problem]:
+    """Ports to which nothing connects, or clients of one kind do not, because of a policy."""
+    for port in ports:
+        if port.tls is None:
+            continue
+        clients, why = connection.refusals(port)
+        if clients:
+            where = f"port {port.number}: " if port.number else ""
+            reason = f"{where}{clients} do not connect, and their calls fail: {why}"
+            remedy = (
+                port.tls.remedy or "send these calls through an Envoy, or give them a port without the policy"
+            )
+            yield Problem(str(fact.key), reason, remedy, fact.key, partial=not port.tls.fault)
 
 
 def _named_by(port: ServicePort, attached: Attached) -> frozenset[str]:

@@ -10,11 +10,11 @@ from types import MappingProxyType
 
 import structlog
 
-from steerway.catalog import policy_verdict, route_verdict
+from steerway.catalog import policy_verdict, route_verdict, tls_verdict
 from steerway.catalog.condition import Judgement
 from steerway.catalog.evidence import Evidence
 from steerway.catalog.model import Problem
-from steerway.sources.gateway import GRPCRoute, HTTPRoute
+from steerway.sources.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute
 from steerway.sources.objects import ObjectKey
 from steerway.sources.traffic_policy import TrafficPolicy
 
@@ -24,10 +24,12 @@ log = structlog.get_logger()
 def judge(key: ObjectKey, evidence: Evidence) -> Judgement | None:
     """The judgement of one object; None where there is nothing to judge."""
     found = evidence.get(key)
-    if not isinstance(found, GRPCRoute | HTTPRoute | TrafficPolicy):
+    if not isinstance(found, GRPCRoute | HTTPRoute | TrafficPolicy | BackendTLSPolicy):
         return None
     if isinstance(found, TrafficPolicy):
         verdicts, ignored = policy_verdict.judge(found, evidence), policy_verdict.ignored(found, evidence)
+    elif isinstance(found, BackendTLSPolicy):
+        verdicts, ignored = tls_verdict.judge(found, evidence), tls_verdict.ignored(found, evidence)
     else:
         verdicts, ignored = route_verdict.judge(found, evidence), route_verdict.ignored(found, evidence)
     meta = found.metadata

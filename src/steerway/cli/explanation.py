@@ -39,13 +39,23 @@ def _facts(facts: dict[str, Any], service: str) -> None:
         _line(Mark.SKIP, "internalTrafficPolicy Local: endpoints of the client's own node only")
     if facts["traffic_distribution"]:
         _line(Mark.SKIP, f"trafficDistribution {facts['traffic_distribution']}")
-    _protocol(facts["protocol"])
+    if facts["backend_tls"]:
+        _backend_tls(facts["backend_tls"])
+    else:
+        _protocol(facts["protocol"])
     for name, value in facts["annotations"].items():
         _line(Mark.SKIP, f"annotation {name}: {value}")
     if not facts["rules"]:
         _line(Mark.SKIP, "no route: calls go to its own endpoints")
     for rule in facts["rules"]:
         _rule(rule)
+
+
+def _backend_tls(tls: dict[str, Any]) -> None:
+    if tls["fault"]:
+        _line(Mark.FAIL, f"{tls['policy']} cannot be followed, so that nothing connects: {tls['fault']}")
+    else:
+        _line(Mark.SKIP, f"TLS for {tls['hostname']}, by {tls['policy']}")
 
 
 def _protocol(protocol: dict[str, Any]) -> None:

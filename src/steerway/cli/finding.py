@@ -65,7 +65,8 @@ class _Review:
 
     def all(self) -> Iterator[Finding]:
         for problem in self._catalog.problems():
-            yield Finding(Level.ERROR, problem.where, problem.reason, problem.cure)
+            level = Level.WARNING if problem.partial else Level.ERROR
+            yield Finding(level, problem.where, problem.reason, problem.cure)
         for obj in self._result.objects:
             if isinstance(obj, Service):
                 yield from self._service(obj)

@@ -192,6 +192,17 @@ class EnvoySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Address that an Envoy listens on as a gateway (`steerway.io/role: gateway` in its Node's metadata). All
     interfaces, because its clients are elsewhere."""
 
+    system_ca_file: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            title="File with the CA certificates of an Envoy's system",
+            description="the path of a file in the container of an Envoy",
+        ),
+    ] = "/etc/ssl/certs/ca-certificates.crt"
+    """File with the CA certificates of its system, in the container of an Envoy: for a BackendTLSPolicy with
+    `wellKnownCACertificates: System`. Where it is missing Envoy refuses the cluster, and requests fail."""
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings of `steerway serve`."""

@@ -24,7 +24,13 @@ from steerway.report.status_entry import PLACES, Covers, Manifest, Subject, Unre
 from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.decode import decode_object
-from steerway.sources.kubernetes.resource import GRPC_ROUTES, HTTP_ROUTES, TRAFFIC_POLICIES, Resource
+from steerway.sources.kubernetes.resource import (
+    BACKEND_TLS_POLICIES,
+    GRPC_ROUTES,
+    HTTP_ROUTES,
+    TRAFFIC_POLICIES,
+    Resource,
+)
 from steerway.sources.kubernetes.watcher import Backoff
 from steerway.sources.objects import ObjectKey
 
@@ -37,7 +43,9 @@ _WRITE_SECONDS = DURATION_SECONDS - RENEW_SECONDS
 SWEEP_SECONDS = 1800.0
 _REFUSED_SECONDS = 60.0
 """Until the next attempt where the API server refuses it: somebody has to change a Role first."""
-_RESOURCES = {resource.kind: resource for resource in (GRPC_ROUTES, HTTP_ROUTES, TRAFFIC_POLICIES)}
+_RESOURCES = {
+    resource.kind: resource for resource in (GRPC_ROUTES, HTTP_ROUTES, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES)
+}
 
 Subjects = Callable[[], Mapping[ObjectKey, Subject]]
 

@@ -47,10 +47,12 @@ class Place:
 
 
 _OF_ROUTES = Place("parents", "parentRef", 32, "parentRefs")
+_OF_POLICIES = Place("ancestors", "ancestorRef", 16, "targetRefs")
 PLACES = {
     "GRPCRoute": _OF_ROUTES,
     "HTTPRoute": _OF_ROUTES,
-    "TrafficPolicy": Place("ancestors", "ancestorRef", 16, "targetRefs"),
+    "BackendTLSPolicy": _OF_POLICIES,
+    "TrafficPolicy": _OF_POLICIES,
 }
 
 

@@ -7,7 +7,7 @@ Field meanings: Gateway API reference, gateway.networking.k8s.io/v1 (the experim
 `sessionPersistence` among them); GEP-1294 and GEP-1324 for Services as parents.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -232,14 +232,37 @@ class TargetRef(Slim, frozen=True):
     section_name: str | None = None
 
 
+class SubjectAltName(Slim, frozen=True):
+    type: str = ""
+    hostname: str | None = None
+    uri: str | None = None
+
+
+class CertificateRef(Slim, frozen=True):
+    """An object with a CA certificate, in the policy's own namespace."""
+
+    group: str = ""
+    kind: str = ""
+    name: str = ""
+
+
+class BackendTLSValidation(Slim, frozen=True):
+    """Nothing is required: one that is not complete is judged (`catalog.backend_tls`), for if it were not read the
+    connection would be in plaintext."""
+
+    hostname: str = ""
+    ca_certificate_refs: list[CertificateRef] | None = None
+    well_known_ca_certificates: str | None = msgspec.field(default=None, name="wellKnownCACertificates")
+    subject_alt_names: list[SubjectAltName] | None = None
+
+
 class BackendTLSPolicySpec(Slim, frozen=True):
     target_refs: list[TargetRef]
-    validation: dict[str, Any]
+    validation: BackendTLSValidation = BackendTLSValidation()
 
 
 class BackendTLSPolicy(Slim, frozen=True):
-    """How clients verify a backend's certificate. Kept, and not used yet: certificates are the clients' own business
-    until steerway serves them."""
+    """That connections to a backend are TLS, and how its certificate is verified."""
 
     metadata: AttachedMeta
     spec: BackendTLSPolicySpec

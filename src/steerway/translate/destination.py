@@ -19,6 +19,7 @@ Find = Callable[[ServiceId], Service | None]
 
 BLACKHOLE = "steerway.blackhole"
 """The cluster of requests that are to fail: it has no endpoints, so they fail at once with UNAVAILABLE."""
+_TLS = "tls/"
 _OF_CALLS = ("timeout_seconds", "retry", "session", "fault")
 """Sections about calls, which are the caller's part and may be said of a backend for all who call it."""
 
@@ -58,7 +59,8 @@ def resolve(
 
 def own(cluster: str, port: Port, envoy: bool = False) -> Destination:
     """Where all requests of a port without a route go: `cluster`, unless nothing may connect to its endpoints."""
-    share = Share(BLACKHOLE if refusal(port, envoy) else cluster, 1, port.policy)
+    name = BLACKHOLE if refusal(port, envoy) else secured(cluster, port, envoy)
+    share = Share(name, 1, port.policy)
     return Destination(Match(), (share,), port.policy)
 
 
@@ -76,6 +78,22 @@ def dependencies(port: Port) -> Iterator[ServiceId]:
         for _, rule in table:
             yield from (backend.to.service for backend in rule.backends if backend.to is not None)
             yield from (mirror.to.service for mirror in rule.mirrors)
+
+
+def secured(cluster: str, port: Port, envoy: bool) -> str:
+    """The name of a cluster by the connections of it: that with TLS is another one, so that what Envoys keep of the one
+    in plaintext is not used."""
+    return _TLS + cluster if envoy and port.tls is not None else cluster
+
+
+def either(cluster: str) -> tuple[str, str]:
+    """Both names of a cluster."""
+    return cluster, _TLS + cluster
+
+
+def plaintext(cluster: str) -> str:
+    """The name as it would be without TLS."""
+    return cluster.removeprefix(_TLS)
 
 
 def canonical(to: BackendPort, domain: str) -> str:
@@ -104,6 +122,9 @@ class _Sight(NamedTuple):
         found = visible(to, self.namespace, self.find)
         return None if found is None or refusal(found[1], self.envoy) else found[1]
 
+    def cluster(self, to: BackendPort, port: Port) -> str:
+        return secured(canonical(to, self.domain), port, self.envoy)
+
 
 def connects(to: BackendPort, namespace: str, find: Find, envoy: bool) -> bool:
     """Whether clients of the namespace are told of a backend and may connect to it."""
@@ -118,9 +139,9 @@ def _resolve(match: Match, rule: Rule, port: Port, seen: _Sight) -> Destination:
         _common([share.policy for share in shares if share.cluster != BLACKHOLE])
     )
     mirrors = tuple(
-        (canonical(each.to, seen.domain), each.share)
+        (seen.cluster(each.to, to), each.share)
         for each in rule.mirrors
-        if each.share and seen.of(each.to) is not None
+        if each.share and (to := seen.of(each.to)) is not None
     )
     return Destination(match, tuple(shares), policy, rule, mirrors)
 
@@ -129,7 +150,7 @@ def _share(backend: Backend, seen: _Sight) -> Share:
     port = None if backend.to is None else seen.of(backend.to)
     if backend.to is None or port is None:
         return Share(BLACKHOLE, backend.weight)
-    return Share(canonical(backend.to, seen.domain), backend.weight, port.policy, backend.changes)
+    return Share(seen.cluster(backend.to, port), backend.weight, port.policy, backend.changes)
 
 
 def _calls(policy: Policy) -> Policy:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from steerway.catalog import assignment
 from steerway.catalog.assignment import Viewer
+from steerway.catalog.connection import refusal
 from steerway.catalog.model import Endpoint, Port, Service
 from steerway.catalog.policy import NOTHING, Algorithm
 from steerway.catalog.reach import ClientPlace
@@ -91,7 +92,8 @@ class GrpcDialect:
             return same(root, Reason(error), frozenset(services))
         if served == type_url.ROUTE and not target.pod:
             services |= set(destination.dependencies(port))
-        differ, build = self._by_type(served, name, target, service, port)
+        by_envoy = audiences.dialect_of(root) == audiences.ENVOY
+        differ, build = self._by_type(served, name, target, service, port, by_envoy)
         kept = functools.cache(functools.partial(_made, build))
         return Plan(
             lambda users: _contents(root, users, service, differ, kept),
@@ -116,7 +118,7 @@ class GrpcDialect:
         return service, port
 
     def _by_type(
-        self, served: str, name: str, target: names.Target, service: Service, port: Port
+        self, served: str, name: str, target: names.Target, service: Service, port: Port, by_envoy: bool
     ) -> tuple[Differ, _Build]:
         """How users differ (None: not at all), and how the resource for those of one kind is made."""
         scope = str(service.id) if self._scope_all or service.private else ""
@@ -129,7 +131,7 @@ class GrpcDialect:
             return self._routes(name, target, service, port, scope)
         if served == type_url.CLUSTER:
             return self._clusters(name, service, port, scope)
-        return self._assignments(name, target, service, port, scope)
+        return self._assignments(name, target, service, port, scope, by_envoy)
 
     def _routes(
         self, name: str, target: names.Target, service: Service, port: Port, scope: str
@@ -163,7 +165,7 @@ class GrpcDialect:
         return Differ(audiences.KIND_PARTS, differ) if timed else _ALIKE, build
 
     def _clusters(self, name: str, service: Service, port: Port, scope: str) -> tuple[Differ, _Build]:
-        balancing = port.policy.balancing
+        balancing, refused = port.policy.balancing, bool(refusal(port, envoy=False))
         aged = balancing is not None and balancing.algorithm is Algorithm.RING_HASH
 
         def differ(user: str) -> Hashable:
@@ -172,7 +174,7 @@ class GrpcDialect:
 
         def build(variant: Hashable) -> Resource:
             report, level = variant if isinstance(variant, tuple) else (False, "")
-            if service.external_name:
+            if service.external_name and not refused:
                 body = cluster.build_dns(name, port.policy, service.external_name, port.number, report)
                 return Resource(body, (), scope)
             return Resource(
@@ -182,9 +184,11 @@ class GrpcDialect:
         return Differ(audiences.KIND_PARTS, differ) if self._load_reporting or aged else _ALIKE, build
 
     def _assignments(
-        self, name: str, target: names.Target, service: Service, port: Port, scope: str
+        self, name: str, target: names.Target, service: Service, port: Port, scope: str, by_envoy: bool
     ) -> tuple[Differ, _Build]:
-        endpoints: Sequence[Endpoint] = port.endpoints
+        # What nobody may connect to has no endpoints, also for one who knows the name of its cluster.
+        refused = not by_envoy and bool(refusal(port, envoy=False))
+        endpoints: Sequence[Endpoint] = () if refused else port.endpoints
         if target.pod:
             endpoints = [e for e in endpoints if e.hostname == target.pod]
         depends = assignment.depends_on(service, port, endpoints, self._buckets)
@@ -200,7 +204,7 @@ class GrpcDialect:
             return _Assigned(viewer, audiences.keeps_withdrawn(user))
 
         def build(variant: Hashable) -> Resource:
-            if service.external_name:
+            if service.external_name and not refused:
                 raise TranslateError(
                     f"service {service.id} is an external name; clients of its cluster ask DNS"
                 )

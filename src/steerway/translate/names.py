@@ -133,7 +133,7 @@ def _named_port(service: Service, port: str) -> Port:
         if port in (str(wanted.number), wanted.name):
             return wanted
     if service.external_name and _NUMBER.fullmatch(port) and int(port) <= _MAX_PORT:
-        return Port(int(port))
+        return service.port(int(port)) or Port(int(port))
     raise TranslateError(f"service {service.id} has no TCP port {port}; it has {_list(service.ports)}")
 
 

@@ -7,7 +7,7 @@ from steerway.catalog.model import Port, Service
 from steerway.catalog.policy import NOTHING
 from steerway.errors import TranslateError
 from steerway.translate import audience as audiences
-from steerway.translate import limitation, names, type_url
+from steerway.translate import destination, limitation, names, type_url
 from steerway.translate.client import Client
 from steerway.translate.destination import Find
 from steerway.translate.envoy import dialect, exposure
@@ -52,7 +52,7 @@ class Subscribers:
             if served == type_url.LISTENER:
                 target = names.parse_target(name, namespace, self._domain)
             else:
-                target = names.parse_canonical(name, self._domain)
+                target = names.parse_canonical(destination.plaintext(name), self._domain)
             service = self._find(target.service)
             if service is None or not service.is_for(namespace):
                 return ()

@@ -27,7 +27,12 @@ from steerway.translate import audience as audiences
 from steerway.translate import raw, type_url
 from steerway.translate.answer import Content, Plan, Reason, Resource
 from steerway.translate.commit import Commit, Put
-from steerway.translate.envoy.dialect import DEFAULT_ADDRESSES, Addresses, EnvoyDialect
+from steerway.translate.envoy.dialect import (
+    DEFAULT_ADDRESSES,
+    DEFAULT_SYSTEM_CA_FILE,
+    Addresses,
+    EnvoyDialect,
+)
 from steerway.translate.grpc import GrpcDialect
 from steerway.translate.names import LeftOut, nothing_left_out
 from steerway.translate.wildcard import SERVED as OF_WILDCARDS
@@ -92,6 +97,7 @@ class Translator:
     in the scope, `left_out` what leaves one out.
 
     `scope_all`: every service may be withheld from some clients; else only private ones. `listen`: where Envoys do.
+    `system_ca_file`: where they have the CA certificates of their system.
     """
 
     def __init__(
@@ -104,10 +110,13 @@ class Translator:
         services: Callable[[], Iterable[Service]] = tuple,
         listen: Addresses = DEFAULT_ADDRESSES,
         left_out: LeftOut = nothing_left_out,
+        system_ca_file: str = DEFAULT_SYSTEM_CA_FILE,
     ) -> None:
         self._find = find
         grpc = GrpcDialect(find, cluster_domain, scope_all, load_reporting, buckets, left_out)
-        envoy = EnvoyDialect(grpc, find, services, cluster_domain, listen, scope_all, left_out)
+        envoy = EnvoyDialect(
+            grpc, find, services, cluster_domain, listen, scope_all, left_out, system_ca_file
+        )
         self._dialects: dict[str, Dialect] = {audiences.GRPC: grpc, audiences.ENVOY: envoy}
         self._wildcards = Wildcards(envoy, services)
         self._open: set[_Key] = set()

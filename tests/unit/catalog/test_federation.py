@@ -6,6 +6,7 @@ import pytest
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.attached import Judged
 from tests.support.mesh import groups
 
 from steerway.catalog.catalog import Catalog
@@ -165,3 +166,17 @@ def test_a_peek_sees_the_same_and_keeps_nothing(policy: Policy) -> None:
     east.in_use = True
     assert federation.service(ID) == federation.peek(ID)
     assert len(shown(federation)) == (1 if policy == "local_only" else 2)
+
+
+def test_a_policy_of_the_local_cluster_is_for_ports_of_the_others_too() -> None:
+    """Which are ports of the same Service."""
+    local = Judged(
+        "kind: Service\nmetadata: {name: cart}\nspec: {ports: [{port: 80, name: '80'}]}\n---\n"
+        "kind: BackendTLSPolicy\nmetadata: {name: p}\n"
+        "spec: {targetRefs: [{group: '', kind: Service, name: cart}], validation: {hostname: a.b}}\n"
+    )
+    remote = catalog("10.1.0.1", ports=(80, 81))
+    merged = Federation(local.catalog, [Member("east", remote, in_use=True)]).service(ID)
+    assert merged is not None
+    origins = [(port.number, port.tls and port.tls.origin) for port in merged.ports]
+    assert origins == [(80, "BackendTLSPolicy shop/p"), (81, "BackendTLSPolicy shop/p")]

@@ -516,10 +516,69 @@ def test_a_port_has_a_note_where_envoy_may_surprise(steerway: Run, write: Callab
             "✓ a.yaml:2: Service shop/custom",
             "✓ a.yaml:7: Service shop/wss",
             "- a.yaml:7: Service shop/wss: port 80: Envoys do not connect to it: appProtocol kubernetes.io/wss states "
-            "TLS, which Envoy is not configured for",
+            "TLS, and no BackendTLSPolicy says how to verify it",
             "✓ a.yaml:12: Service shop/silent",
             "- a.yaml:12: Service shop/silent: port 80: HTTP/2 is assumed for Envoy: name the port http for HTTP/1.1, "
             "or grpc",
             "3 good, 0 broken",
         ],
     )
+
+
+TLS = """
+apiVersion: v1
+kind: Service
+metadata: {name: secure, namespace: shop}
+spec: {selector: {app: secure}, ports: [{name: grpc, port: 50051}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: secure, namespace: shop}
+spec:
+  targetRefs: [{group: "", kind: Service, name: secure, sectionName: grpc}]
+  validation: {hostname: secure.example.org, %s}
+---
+# the next one is for nothing
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: nowhere, namespace: shop}
+spec:
+  targetRefs: [{group: "", kind: Service, name: not-there}]
+  validation: {hostname: nowhere.example.org}
+"""
+
+
+def test_a_tls_policy_that_ends_connections_fails(steerway: Run, write: Callable[[str, str], None]) -> None:
+    """On the policy and on its Service."""
+    write("a.yaml", TLS % 'caCertificateRefs: [{group: "", kind: ConfigMap, name: ca}]')
+    code, out, _ = steerway("check", "a.yaml")
+    fault = "caCertificateRefs names ConfigMap ca, and steerway does not read ConfigMaps"
+    remedy = "    → write wellKnownCACertificates: System, if the CA is among those of Envoy's system"
+    lines = [line for line in out.splitlines() if "it has no endpoints" not in line]
+    assert (code, lines) == (
+        1,
+        [
+            "✗ a.yaml:2: Service shop/secure: port 50051: clients do not connect, and their calls fail: "
+            f"BackendTLSPolicy shop/secure cannot be followed: {fault}",
+            remedy,
+            f"✗ a.yaml:7: BackendTLSPolicy shop/secure: connections to it fail: {fault}",
+            remedy,
+            f"✗ a.yaml:7: BackendTLSPolicy shop/secure: {fault}",
+            remedy,
+            "✗ a.yaml:15: BackendTLSPolicy shop/nowhere: Service shop/not-there is not in these files",
+            "    → create the target, or correct targetRefs",
+            "0 good, 3 broken",
+        ],
+    )
+
+
+def test_a_tls_policy_for_envoy_alone_is_a_warning(steerway: Run, write: Callable[[str, str], None]) -> None:
+    """And no failure; the totals count it apart."""
+    write("a.yaml", TLS % "wellKnownCACertificates: System" + GOOD)
+    code, out, _ = steerway("check", "a.yaml")
+    assert code == 1, "the other policy"
+    assert "\n! a.yaml:2: Service shop/secure: port 50051: gRPC clients do not connect" in f"\n{out}"
+    note = "- a.yaml:7: BackendTLSPolicy shop/secure: TLS to backends is configured for Envoy alone"
+    assert f"✓ a.yaml:7: BackendTLSPolicy shop/secure\n{note}" in out
+    write("a.yaml", (TLS % "wellKnownCACertificates: System").partition("# the next")[0])
+    assert steerway("check", "a.yaml")[0] == 0

@@ -10,6 +10,7 @@ from steerway.sources.objects import ObjectKey
 
 ROUTE = ObjectKey("GRPCRoute", "shop", "a")
 POLICY = ObjectKey("TrafficPolicy", "shop", "p")
+TLS_POLICY = ObjectKey("BackendTLSPolicy", "shop", "t")
 WEB = Reference("", "Service", "web", None, None, 80)
 REF = {"group": "", "kind": "Service", "name": "web", "port": 80}
 OTHER = {"parentRef": {"name": "ingress"}, "controllerName": "example.com/gateway", "conditions": []}
@@ -90,7 +91,9 @@ def test_a_list_takes_no_more_than_an_api_server_does() -> None:
     assert len(own["conditions"][0]["message"]) == 4096
 
 
-@pytest.mark.parametrize(("key", "reason"), [(ROUTE, "UnsupportedValue"), (POLICY, "Invalid")])
+@pytest.mark.parametrize(
+    ("key", "reason"), [(ROUTE, "UnsupportedValue"), (POLICY, "Invalid"), (TLS_POLICY, "Invalid")]
+)
 def test_what_cannot_be_used_is_refused_for_all_that_is_ours(key: ObjectKey, reason: str) -> None:
     """Its references are taken from the object itself, since nothing else of it is known."""
     subject = Unreadable(key, "not a regular expression", "mend it")

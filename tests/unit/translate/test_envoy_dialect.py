@@ -194,7 +194,11 @@ def test_a_port_that_envoys_do_not_connect_to_has_no_cluster(mesh: Mesh) -> None
     stated = service(ServicePort(50051, app_protocol="https"))
     commit = mesh.update(stated)
     assert [each[1:] for each in commit.absent] == [
-        (CANONICAL, "envoy/sidecar", "appProtocol https states TLS, which Envoy is not configured for")
+        (
+            CANONICAL,
+            "envoy/sidecar",
+            "appProtocol https states TLS, and no BackendTLSPolicy says how to verify it",
+        )
     ]
     (routes,) = (each for each in commit.put if each.type_url == type_url.ROUTE)
     assert (type_url.CLUSTER, CANONICAL) not in routes.references

@@ -8,7 +8,7 @@ from envoy.config.route.v3.route_components_pb2 import VirtualHost as Host
 from steerway.catalog.identity import ServiceId
 from steerway.catalog.model import Port, Service
 from steerway.catalog.route import Backend, BackendPort, Entry, How, Match, Mirror, Routing, Rule
-from steerway.translate.destination import BLACKHOLE
+from steerway.translate.destination import BLACKHOLE, either
 from steerway.translate.envoy import exposure, route
 from steerway.translate.envoy.virtual_host import VirtualHosts
 
@@ -83,11 +83,12 @@ class TestSidecar:
         assert found.name == f"Web.shop.svc.{DOMAIN}:80"
 
     def test_backends_of_routes_are_seen_before_they_exist(self) -> None:
-        """Also mirrors; in other namespaces those of their own routes."""
+        """Also mirrors, by both names that a cluster may have; in other namespaces those of their own routes."""
         table = (Entry(Match(), Rule("r", (Backend(to("b")), Backend(None)), mirrors=(Mirror(to("m")),))),)
         other = (Entry(Match(), Rule("c", (Backend(to("c")),))),)
         web = service("web", Port(80, routing=Routing(table, (("pay", other),))))
-        names = {f"{name}.shop.svc.{DOMAIN}:80" for name in ("web", "b", "m")}
+        named = (f"{name}.shop.svc.{DOMAIN}:80" for name in ("b", "m"))
+        names = {f"web.shop.svc.{DOMAIN}:80", *(each for name in named for each in either(name))}
         assert set(exposure.clusters(web, "shop", DOMAIN, gateway=False)) == names
         assert f"c.shop.svc.{DOMAIN}:80" in exposure.clusters(web, "pay", DOMAIN, gateway=False)
         (host,) = hosts(web)
@@ -105,7 +106,9 @@ class TestGateway:
     def test_it_needs_the_clusters_of_its_routes(self) -> None:
         """Not that of the Service itself."""
         web = service("web", Port(80, routing=routing(to("b"))))
-        assert list(exposure.clusters(web, "edge", DOMAIN, gateway=True)) == [f"b.shop.svc.{DOMAIN}:80"]
+        assert list(exposure.clusters(web, "edge", DOMAIN, gateway=True)) == [
+            *either(f"b.shop.svc.{DOMAIN}:80")
+        ]
 
     def test_hostnames_are_taken_with_any_port(self) -> None:
         """Beside a wildcard with those in use, since Envoy knows one wildcard in a domain; short names are not."""

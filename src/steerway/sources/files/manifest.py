@@ -37,6 +37,7 @@ _TYPES: dict[tuple[str, str], type[Judged]] = {
     (f"{GROUP}/v1", "HTTPRoute"): HTTPRoute,
     (f"{GROUP}/v1beta1", "ReferenceGrant"): ReferenceGrant,
     (f"{GROUP}/v1", "ReferenceGrant"): ReferenceGrant,
+    (f"{GROUP}/v1alpha3", "BackendTLSPolicy"): BackendTLSPolicy,
     (f"{GROUP}/v1", "BackendTLSPolicy"): BackendTLSPolicy,
     (f"{POLICY_GROUP}/{POLICY_VERSION}", "TrafficPolicy"): TrafficPolicy,
 }

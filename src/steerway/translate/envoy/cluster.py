@@ -15,7 +15,7 @@ from steerway.catalog.model import Port
 from steerway.catalog.policy import HealthCheck
 from steerway.catalog.protocol import Protocol
 from steerway.translate.cluster import MAX_REQUESTS, SESSION_STATES, outlier_detection
-from steerway.translate.envoy import balancing
+from steerway.translate.envoy import balancing, tls
 from steerway.translate.message import serialize
 from steerway.translate.packing import duration, pack, uint32
 
@@ -29,8 +29,11 @@ stay. Envoy's own 140 moves them on to the next priority step by step, and endpo
 lost; a gRPC client stays as long as it can reach one."""
 
 
-def build(name: str, port: Port, external_name: str = "") -> bytes:
-    """The cluster of a service port. With an external name Envoy asks DNS, else steerway for the endpoints."""
+def build(
+    name: str, port: Port, external_name: str = "", service_name: str = "", system_ca_file: str = ""
+) -> bytes:
+    """The cluster of a service port. With an external name Envoy asks DNS, else steerway for the endpoints, by
+    `service_name` (the cluster's own name when it is ""). `system_ca_file`: see `tls.socket`."""
     policy = port.policy
     cluster = cluster_pb2.Cluster(
         name=name,
@@ -45,6 +48,8 @@ def build(name: str, port: Port, external_name: str = "") -> bytes:
         ),
     )
     balancing.apply(cluster, policy.balancing)
+    if port.tls is not None:
+        cluster.transport_socket.CopyFrom(tls.socket(port.tls, system_ca_file))
     if policy.outlier_detection is not None:
         cluster.outlier_detection.CopyFrom(outlier_detection(policy.outlier_detection))
     if policy.health_check is not None:
@@ -56,7 +61,7 @@ def build(name: str, port: Port, external_name: str = "") -> bytes:
     else:
         cluster.type = cluster_pb2.Cluster.EDS
         cluster.eds_cluster_config.eds_config.CopyFrom(_ADS)
-        cluster.eds_cluster_config.service_name = name
+        cluster.eds_cluster_config.service_name = service_name or name
     return serialize(cluster)
 
 
@@ -91,9 +96,17 @@ def _circuit_breakers(most: int | None) -> circuit_breaker_pb2.CircuitBreakers:
 
 
 def _http_options(port: Port) -> Any:
-    """HTTP/2 without asking, as gRPC wants it, also where nothing is stated: a mesh of gRPC is what this is."""
+    """HTTP/2 without asking, as gRPC wants it, also where nothing is stated: a mesh of gRPC is what this is. Inside of
+    TLS the server is asked (ALPN) unless one is stated."""
+    stated = port.protocol.protocol
+    if port.tls is not None and stated not in (Protocol.HTTP1, Protocol.HTTP2):
+        both = http_pb2.HttpProtocolOptions.AutoHttpConfig(
+            http_protocol_options=protocol_pb2.Http1ProtocolOptions(),
+            http2_protocol_options=protocol_pb2.Http2ProtocolOptions(),
+        )
+        return pack(http_pb2.HttpProtocolOptions(auto_config=both))
     explicit = http_pb2.HttpProtocolOptions.ExplicitHttpConfig()
-    if port.protocol.protocol is Protocol.HTTP1:
+    if stated is Protocol.HTTP1:
         explicit.http_protocol_options.CopyFrom(protocol_pb2.Http1ProtocolOptions())
     else:
         explicit.http2_protocol_options.CopyFrom(protocol_pb2.Http2ProtocolOptions())

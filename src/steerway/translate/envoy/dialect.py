@@ -35,6 +35,8 @@ class Addresses(NamedTuple):
 
 
 DEFAULT_ADDRESSES = Addresses()
+DEFAULT_SYSTEM_CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
+"""Where Debian, Ubuntu and Envoy's own images have it."""
 
 
 class EnvoyDialect:
@@ -49,6 +51,7 @@ class EnvoyDialect:
         addresses: Addresses,
         scope_all: bool = False,
         left_out: names.LeftOut = names.nothing_left_out,
+        system_ca_file: str = DEFAULT_SYSTEM_CA_FILE,
     ) -> None:
         self._left_out = left_out
         self._grpc = grpc
@@ -57,6 +60,7 @@ class EnvoyDialect:
         self._domain = domain
         self._addresses = addresses
         self._scope_all = scope_all
+        self._system_ca_file = system_ca_file
         self._virtual_hosts = VirtualHosts(find, domain)
 
     def listeners(self, audience: str) -> Iterable[str]:
@@ -118,7 +122,7 @@ class EnvoyDialect:
 
     def _clusters(self, name: str, root: str) -> Plan:
         try:
-            target = names.parse_canonical(name, self._domain)
+            target = names.parse_canonical(destination.plaintext(name), self._domain)
         except TranslateError as error:
             return same(root, Reason(error))
         needed = frozenset({target.service})
@@ -128,9 +132,15 @@ class EnvoyDialect:
             return same(root, Reason(error), needed)
         if reason := connection.refusal(port, envoy=True):
             return same(root, Reason(reason), needed)
-        references = () if service.external_name else ((type_url.ENDPOINT, name),)
+        plaintext = destination.plaintext(name)
+        if name != destination.secured(plaintext, port, envoy=True):
+            return same(
+                root, Reason(f"port {port.number} of service {service.id} has another cluster"), needed
+            )
+        references = () if service.external_name else ((type_url.ENDPOINT, plaintext),)
         scope = str(service.id) if self._scope_all or service.private else ""
-        found = Resource(cluster.build(name, port, service.external_name), references, scope)
+        body = cluster.build(name, port, service.external_name, plaintext, self._system_ca_file)
+        found = Resource(body, references, scope)
         return Plan(lambda users: _told(service, root, users, found), needed)
 
     def _select(self, target: names.Target) -> tuple[Service, Port]:

@@ -13,20 +13,22 @@ from steerway.catalog.route import BackendPort
 from steerway.catalog.routing import precedence
 from steerway.errors import TranslateError
 from steerway.translate import names
-from steerway.translate.destination import Destination, Find, canonical, resolve
+from steerway.translate.destination import Destination, Find, canonical, either, resolve, secured
 from steerway.translate.envoy.route import Host
 
 _WELL_KNOWN = (80, 443)
 
 
 def clusters(service: Service, namespace: str, domain: str, gateway: bool) -> Iterator[str]:
-    """The clusters that Envoys of a namespace need for a service: also of backends that do not exist yet."""
+    """The clusters that Envoys of a namespace need for a service: also of backends that do not exist yet, of which
+    nobody knows whether they are with TLS."""
     for port in ports(service, namespace, gateway):
         if not gateway:
-            yield canonical(BackendPort(service.id, port.number), domain)
+            yield secured(canonical(BackendPort(service.id, port.number), domain), port, envoy=True)
         for _, rule in port.routing.table(namespace) or ():
-            yield from (canonical(each.to, domain) for each in rule.backends if each.to is not None)
-            yield from (canonical(each.to, domain) for each in rule.mirrors)
+            for to in (*(each.to for each in rule.backends), *(each.to for each in rule.mirrors)):
+                if to is not None:
+                    yield from either(canonical(to, domain))
 
 
 def ports(service: Service, namespace: str, gateway: bool) -> Sequence[Port]:

@@ -34,6 +34,13 @@ def of(
             "stated_by": port.protocol.origin or None,
             "note": connection.note(port) or None,
         },
+        "backend_tls": None
+        if port.tls is None
+        else {
+            "policy": port.tls.origin,
+            "hostname": port.tls.hostname,
+            "fault": port.tls.fault or None,
+        },
         "rules": [*_rules(service, port, namespace, find, envoy)],
     }
 

@@ -218,6 +218,11 @@ kind: BackendTLSPolicy
 metadata: {name: tls}
 spec: {targetRefs: [{group: "", kind: Service, name: backend}], validation: {hostname: backend.shop}}
 ---
+apiVersion: gateway.networking.k8s.io/v1alpha3
+kind: BackendTLSPolicy
+metadata: {name: older}
+spec: {targetRefs: [{group: "", kind: Service, name: backend}], validation: {hostname: backend.shop}}
+---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: edge}
@@ -233,6 +238,7 @@ def test_what_is_attached_to_services_is_read() -> None:
         (ReferenceGrant, "own/old"),
         (ReferenceGrant, "own/new"),
         (BackendTLSPolicy, "own/tls"),
+        (BackendTLSPolicy, "own/older"),
     ]
     assert gateway.ignored
     (listed,) = read(

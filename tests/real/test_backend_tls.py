@@ -1,0 +1,55 @@
+"""A BackendTLSPolicy before servers of plaintext: nobody is sent to them, and all is as before when it is gone."""
+
+import grpc
+import pytest
+from tests.real.conftest import Connect, Steer
+from tests.support.backend import Backends
+from tests.support.deadline import until
+from tests.support.envoy_mesh import EnvoyMesh, answered_by, eventually
+from tests.support.envoy_mesh import mesh as mesh
+from tests.support.grpc_client import Answer
+from tests.support.manifest import Files, backend_tls_policy, grpc_route, rule
+
+TARGET = "xds:///backend.shop"
+CONFIG_MAP = {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "ca"}]}
+
+
+def test_grpc_clients_are_not_sent_to_plaintext(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """A running channel fails at once, and so does a new one; both go on without the policy."""
+    (address,) = backends.open(1)
+    files.publish([address])
+    plane = steer()
+    running = connect(plane).dial(TARGET)
+    running.reach(address)
+    files.write("tls.yaml", backend_tls_policy("tls", "backend", **CONFIG_MAP))
+    running.wait_for_code(grpc.StatusCode.UNAVAILABLE)
+    assert connect(plane).dial(TARGET).call()[0].code is grpc.StatusCode.UNAVAILABLE
+    expected = {"Service shop/backend", "BackendTLSPolicy shop/tls"}
+    until(lambda: {each["where"] for each in plane.problems()} == expected, "the reasons")
+    files.remove("tls.yaml")
+    running.reach(address)
+
+
+@pytest.mark.needs("envoy")
+def test_envoys_are_not_sent_to_plaintext(mesh: EnvoyMesh) -> None:
+    """By the Service's name, and by a route of another one."""
+    (address,) = mesh.backends.open(1)
+    mesh.files.publish([address])
+    mesh.files.publish([], "front")
+    mesh.files.write("route.yaml", grpc_route("front", "front", rule("backend")))
+    mesh.start()
+    names = ("backend.shop:50051", "front.shop:50051")
+    for name in names:
+        eventually(mesh.grpc(name).call, answered_by(address), name)
+    mesh.files.write("tls.yaml", backend_tls_policy("tls", "backend", **CONFIG_MAP))
+    for name in names:
+        eventually(mesh.grpc(name).call, _failed, f"{name} to fail")
+    mesh.files.remove("tls.yaml")
+    for name in names:
+        eventually(mesh.grpc(name).call, answered_by(address), name)
+
+
+def _failed(answer: Answer) -> bool:
+    return answer.code is grpc.StatusCode.UNAVAILABLE
