@@ -54,7 +54,7 @@ def policy(namespace: str, name: str, *targets: str) -> Manifest:
         "apiVersion": "steerway.io/v1alpha1",
         "kind": "TrafficPolicy",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"targetRefs": refs, "limits": {"maxRequests": 5}},
+        "spec": {"targetRefs": refs, "subset": {"min": 5}},
     }
 
 
