@@ -34,6 +34,7 @@ from steerway.sources.objects import (
     ObjectKey,
     ObjectMeta,
     Service,
+    ServiceMeta,
     ServicePort,
     ServiceSpec,
 )
@@ -86,7 +87,7 @@ def services(count: int, endpoints: int) -> list[Object]:
             for each in range(endpoints)
         ]
         labels = {SERVICE_NAME_LABEL: name}
-        found.append(Service(ObjectMeta(name, _NAMESPACE), ServiceSpec([ServicePort(_PORT)])))
+        found.append(Service(ServiceMeta(name, _NAMESPACE), ServiceSpec([ServicePort(_PORT)])))
         found.append(
             EndpointSlice(
                 ObjectMeta(f"{name}-1", _NAMESPACE, labels), "IPv4", pods, [EndpointPort(port=_PORT)]

@@ -44,7 +44,7 @@ def test_the_same_manifests_give_the_same_resources_from_either_source(
         f"plain.{namespace.name}:1",
     ]
     namespace.api.apply(*_manifests(namespace.name))
-    files = _in_files(_manifests(namespace.name), tmp_path)
+    files = _in_files(_read(namespace, _manifests(namespace.name)), tmp_path)
     from_files, from_api_server = ControlPlane(processes, ["--files", str(files.directory)]), steer()
     found = [
         _told(connect(plane, node_id="the-same"), plane, names) for plane in (from_files, from_api_server)
@@ -62,7 +62,7 @@ def test_policies_and_routes_mean_the_same_from_either_source(
     manifests = [*_manifests(namespace.name), *_attached(namespace.name)]
     names = [f"{name}.{namespace.name}" for name in ("plain", "headless", "early")]
     namespace.api.apply(*manifests)
-    files = _in_files(manifests, tmp_path)
+    files = _in_files(_read(namespace, manifests), tmp_path)
     from_files, from_api_server = ControlPlane(processes, ["--files", str(files.directory)]), steer()
     found = [
         _told(connect(plane, node_id="the-same"), plane, names) for plane in (from_files, from_api_server)
@@ -71,6 +71,18 @@ def test_policies_and_routes_mean_the_same_from_either_source(
     clusters = {name.partition(".")[0] for kind, name, _ in found[0] if kind == "cds"}
     assert clusters == {"plain", "early", "steerway"}, "those of the route, and the one of calls that fail"
     assert found[0] == found[1]
+
+
+def _read(namespace: Namespace, manifests: list[Manifest]) -> list[Manifest]:
+    """The manifests with the UIDs of their Services, as a file has them that was read from the API server."""
+
+    def uid(manifest: Manifest) -> dict[str, str]:
+        if manifest["kind"] != "Service":
+            return {}
+        found = namespace.api.get("Service", namespace.name, manifest["metadata"]["name"])
+        return {"uid": found["metadata"]["uid"]}
+
+    return [{**each, "metadata": {**each["metadata"], **uid(each)}} for each in manifests]
 
 
 def _in_files(manifests: list[Manifest], tmp_path: Path) -> Files:

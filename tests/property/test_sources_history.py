@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from steerway.sources.files.entry import Entry
 from steerway.sources.files.history import View, advance
 from steerway.sources.files.scan import FoundFile, Scan
-from steerway.sources.objects import Object, ObjectKey, ObjectMeta, Service
+from steerway.sources.objects import Object, ObjectKey, Service, ServiceMeta
 from steerway.sources.store import Problem
 
 ROOT = Path("/m")
@@ -17,7 +17,7 @@ NAMES = st.sampled_from("xyz")
 
 
 def good(name: str, generation: int) -> Entry:
-    service = Service(ObjectMeta(name=name, namespace="n", labels={"generation": str(generation)}))
+    service = Service(ServiceMeta(name=name, namespace="n", labels={"generation": str(generation)}))
     return Entry("f:1", "Service", name, service.key, (service,))
 
 

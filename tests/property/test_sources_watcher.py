@@ -12,14 +12,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page
 from steerway.sources.kubernetes.watcher import ListPage, Remove, Replace, Upsert, Wait, Watch, Watcher
-from steerway.sources.objects import ObjectKey, ObjectMeta, Service
+from steerway.sources.objects import ObjectKey, Service, ServiceMeta
 
 NAMES = st.sampled_from("abcdef")
 PAGE = 2
 
 
 def service(name: str, generation: int) -> Service:
-    return Service(ObjectMeta(name=name, namespace="n", labels={"generation": str(generation)}))
+    return Service(ServiceMeta(name=name, namespace="n", labels={"generation": str(generation)}))
 
 
 @dataclass

@@ -52,6 +52,7 @@ def service(
     headless: bool = False,
     namespace: str = NAMESPACE,
     annotations: Mapping[str, str] | None = None,
+    uid: str = "",
     **spec: object,
 ) -> Manifest:
     """A Service with these ports by name (a single one may be named ""); `spec` is added to its own."""
@@ -63,6 +64,7 @@ def service(
             "name": name,
             "namespace": namespace,
             **({"annotations": dict(annotations)} if annotations else {}),
+            **({"uid": uid} if uid else {}),
         },
         "spec": {"ports": listed, **({"clusterIP": "None"} if headless else {}), **spec},
     }
@@ -120,12 +122,15 @@ class Files:
         name: str = "backend",
         namespace: str = NAMESPACE,
         annotations: Mapping[str, str] | None = None,
+        uid: str = "",
         **spec: object,
     ) -> None:
         """Say that these are the endpoints of a headless Service with the one port `grpc`, number 50051; `spec` is
         added to its own."""
         ports = {"grpc": PORT}
-        said = service(name, ports, headless=True, namespace=namespace, annotations=annotations, **spec)
+        said = service(
+            name, ports, headless=True, namespace=namespace, annotations=annotations, uid=uid, **spec
+        )
         file = f"{name}.yaml" if namespace == NAMESPACE else f"{namespace}-{name}.yaml"
         self.write(file, said, *slices(name, endpoints, "grpc", namespace))
 

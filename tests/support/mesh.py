@@ -33,6 +33,7 @@ from steerway.sources.objects import (
     ObjectKey,
     ObjectMeta,
     Service,
+    ServiceMeta,
     ServicePort,
     ServiceSpec,
     XdsResource,
@@ -59,6 +60,7 @@ def service(
     ip_families: list[str] | None = None,
     publish_not_ready_addresses: bool = False,
     external_name: str | None = None,
+    uid: str | None = None,
     **spec: str,
 ) -> Service:
     """A Service; a port that is a number is an unnamed one. With `external_name` it has that type."""
@@ -70,7 +72,7 @@ def service(
         publish_not_ready_addresses=publish_not_ready_addresses,
         **spec,
     )
-    return Service(ObjectMeta(name, namespace), made)
+    return Service(ServiceMeta(name, namespace, uid=uid), made)
 
 
 def endpoint(

@@ -60,6 +60,7 @@ def services(draw: st.DrawFn, placed: bool = True) -> Service:
         external_name=draw(st.sampled_from([None, None, None, None, "db.example.org", "10.0.0.1"])),
         ip_families=draw(families),
         publish_not_ready_addresses=draw(st.sampled_from([False, False, True])),
+        uid=draw(st.sampled_from([None, "1", "2"])),
         **(draw(_near_and_far) if placed else {}),
     )
     assert first_fault(found) is None

@@ -21,7 +21,7 @@ from tests.support.manifest import NAMESPACE, Files, service
 from steerway import app, cli, config
 from steerway.config import KubernetesSettings, Settings
 from steerway.errors import EngineError, SettingsError, SourceError
-from steerway.sources.objects import ObjectMeta, Service, ServicePort, ServiceSpec
+from steerway.sources.objects import Service, ServiceMeta, ServicePort, ServiceSpec
 from steerway.sources.store import Batch, ObjectStore
 from steerway.translate import type_url
 
@@ -190,7 +190,7 @@ async def test_nobody_is_answered_before_the_sources_are_read(serve: Serve, sour
     async def slow(scripted: Scripted) -> None:
         await release.wait()
         spec = ServiceSpec(ports=[ServicePort(port=50051)])
-        scripted.apply(Service(metadata=ObjectMeta(name="backend", namespace=NAMESPACE), spec=spec))
+        scripted.apply(Service(metadata=ServiceMeta(name="backend", namespace=NAMESPACE), spec=spec))
         scripted.store.mark_synced(scripted.name)
         await asyncio.Event().wait()
 

@@ -18,7 +18,7 @@ from steerway.catalog import annotation, spill, subset, zone
 from steerway.catalog.model import Locality, Problem
 from steerway.cli import main
 from steerway.sources.files import load
-from steerway.sources.objects import ObjectMeta, Service
+from steerway.sources.objects import Service, ServiceMeta
 from steerway.sources.traffic_policy import SubsetSection, TrafficPolicySpec
 from steerway.translate.client import Client, Feature, Library
 
@@ -169,7 +169,7 @@ def test_the_table_of_annotations_is_whole_and_its_examples_mean_something() -> 
 
 
 def _service(annotations: dict[str, str]) -> Service:
-    meta = ObjectMeta(name="backend", namespace=NAMESPACE, annotations=annotations)
+    meta = ServiceMeta(name="backend", namespace=NAMESPACE, annotations=annotations)
     return Service(metadata=meta)
 
 

@@ -96,6 +96,8 @@ class Service:
     """`internalTrafficPolicy: Local`: clients want endpoints of their own node only."""
     distribution: str = ""
     """`trafficDistribution`: `PreferSameZone` and the like; "" when not set."""
+    uid: str = ""
+    """Another one for each Service object of this name; "" where it is not known."""
     exported_to: frozenset[str] | None = None
     """Namespaces besides its own whose clients are told of it; None: all."""
     outside: str = ""

@@ -100,6 +100,7 @@ def build(
         external_name=external_name,
         local_only=local_only and nodes_known,
         distribution=spec.traffic_distribution or "",
+        uid=fact.metadata.uid or "",
         exported_to=_exported_to(fact, namespace, attached.granted, problems),
         tls=attached.tls(""),
     )

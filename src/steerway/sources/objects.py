@@ -17,6 +17,7 @@ from steerway.sources.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, Ref
 from steerway.sources.slim import TRIGGER_ANNOTATION as TRIGGER_ANNOTATION
 from steerway.sources.slim import ObjectKey as ObjectKey
 from steerway.sources.slim import ObjectMeta as ObjectMeta
+from steerway.sources.slim import ServiceMeta as ServiceMeta
 from steerway.sources.slim import Slim
 from steerway.sources.traffic_policy import TrafficPolicy
 
@@ -72,7 +73,7 @@ class ServiceSpec(Slim, frozen=True):
 
 
 class Service(Slim, frozen=True):
-    metadata: ObjectMeta
+    metadata: ServiceMeta
     spec: ServiceSpec = ServiceSpec()
 
     @property

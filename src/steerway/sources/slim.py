@@ -66,6 +66,17 @@ class ObjectMeta(Slim, frozen=True, eq=False):
             msgspec.structs.force_setattr(self, "labels", None)
 
 
+class ServiceMeta(ObjectMeta, frozen=True, eq=False):
+    """Also which Service of this name it is: one that is deleted and created again has another `uid`. None for one from
+    a file that does not give it. Read by `translate.names`."""
+
+    uid: str | None = None
+
+    @property
+    def _identity(self) -> tuple[object, ...]:
+        return *super()._identity, self.uid
+
+
 class AttachedMeta(Slim, frozen=True):
     """What identifies an object that is attached to others, and ranks it among its rivals: the older one wins, by
     `creation_timestamp` (RFC 3339 in UTC, so that its order is the order of time; "" for one from a file).

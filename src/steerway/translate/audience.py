@@ -204,6 +204,13 @@ def keeps_withdrawn(audience: str) -> bool:
     return dialect_of(audience) == GRPC and _kind_of(audience).partition("-")[0] == Library.JAVA.value
 
 
+def misses_returns(audience: str) -> bool:
+    """Whether a client does not see that a Listener or Cluster which was removed is there again, when it returns as it
+    was: grpc-js 1.14 keeps the removed copy and drops an equal one."""
+    kind = _kind_of(audience).partition("-")[0]
+    return dialect_of(audience) == GRPC and kind in (Library.NODE.value, _QUIET)
+
+
 def ends_early(audience: str) -> bool:
     """Whether a client ends calls before a time-out that it is told of."""
     return dialect_of(audience) == GRPC and _kind_of(audience).partition("-")[0] == Library.CORE.value

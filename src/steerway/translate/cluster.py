@@ -18,14 +18,16 @@ SESSION_STATES = health_check_pb2.HealthStatusSet(
 """A session stays with an endpoint that drains (gRFC A55). Where there are none it means nothing."""
 
 
-def build(name: str, policy: Policy, report_load: bool = False, level: str = "") -> bytes:
-    """An EDS cluster whose assignment has its own name. With `report_load`, clients report their requests (LRS).
-    `level`: see `client.Client.level`."""
+def build(
+    name: str, policy: Policy, report_load: bool = False, level: str = "", assignment: str = ""
+) -> bytes:
+    """An EDS cluster. With `report_load`, clients report their requests (LRS). `level`: see `client.Client.level`.
+    `assignment`: the name of its assignment where that is not the cluster's."""
     cluster = _cluster(name, policy, report_load, level)
     ads = config_source_pb2.ConfigSource(ads=config_source_pb2.AggregatedConfigSource())
     cluster.type = cluster_pb2.Cluster.EDS
     cluster.eds_cluster_config.CopyFrom(
-        cluster_pb2.Cluster.EdsClusterConfig(eds_config=ads, service_name=name)
+        cluster_pb2.Cluster.EdsClusterConfig(eds_config=ads, service_name=assignment or name)
     )
     return serialize(cluster)
 

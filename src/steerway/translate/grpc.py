@@ -106,7 +106,9 @@ class GrpcDialect:
             raise TranslateError("no file gives it")
         if served == type_url.LISTENER:
             return names.parse_target(name, audiences.namespace_of(root), self._domain)
-        return names.parse_canonical(name, self._domain)
+        # Of an object that is gone, too: a client leaves those names only after it has heard of the new ones.
+        canonical = name if served == type_url.ENDPOINT else names.without_object(name)
+        return names.parse_canonical(canonical, self._domain)
 
     def _select(self, target: names.Target, served: str) -> tuple[Service, Port]:
         service = self._find(target.service)
@@ -124,14 +126,19 @@ class GrpcDialect:
         scope = str(service.id) if self._scope_all or service.private else ""
         canonical = target.canonical(port.number, self._domain)
         if served == type_url.LISTENER:
-            return _ALIKE, lambda _: Resource(
-                listener.build(name, canonical), ((type_url.ROUTE, canonical),), scope
-            )
+            return self._listeners(name, canonical, service, scope)
         if served == type_url.ROUTE:
             return self._routes(name, target, service, port, scope)
         if served == type_url.CLUSTER:
-            return self._clusters(name, service, port, scope)
+            return self._clusters(name, canonical, service, port, scope)
         return self._assignments(name, target, service, port, scope, by_envoy)
+
+    def _listeners(self, name: str, canonical: str, service: Service, scope: str) -> tuple[Differ, _Build]:
+        def build(misses_returns: Hashable) -> Resource:
+            route_name = names.of_object(canonical, service.uid if misses_returns else "")
+            return Resource(listener.build(name, route_name), ((type_url.ROUTE, route_name),), scope)
+
+        return Differ(audiences.KIND_PARTS, audiences.misses_returns) if service.uid else _ALIKE, build
 
     def _routes(
         self, name: str, target: names.Target, service: Service, port: Port, scope: str
@@ -148,6 +155,8 @@ class GrpcDialect:
                 spare = destination.spare(port, namespace, self._find, self._domain)
             if early:
                 found = [_prolonged(each) for each in found]
+            if name != names.without_object(name):
+                found, spare = [self._of_objects(each) for each in found], [*map(self._of_object, spare)]
             named = tuple((type_url.CLUSTER, cluster) for cluster in route.clusters(found, spare))
             return Resource(route.build(name, found, spare), named, scope)
 
@@ -164,7 +173,20 @@ class GrpcDialect:
             return Differ(audiences.NAMESPACE_PARTS, differ), build
         return Differ(audiences.KIND_PARTS, differ) if timed else _ALIKE, build
 
-    def _clusters(self, name: str, service: Service, port: Port, scope: str) -> tuple[Differ, _Build]:
+    def _of_objects(self, found: Destination) -> Destination:
+        shares = [replace(share, cluster=self._of_object(share.cluster)) for share in found.shares]
+        return replace(found, shares=tuple(shares))
+
+    def _of_object(self, cluster: str) -> str:
+        """The name of a cluster for clients that miss returns."""
+        if cluster == BLACKHOLE:
+            return cluster
+        service = self._find(names.parse_canonical(cluster, self._domain).service)
+        return cluster if service is None else names.of_object(cluster, service.uid)
+
+    def _clusters(
+        self, name: str, canonical: str, service: Service, port: Port, scope: str
+    ) -> tuple[Differ, _Build]:
         balancing, refused = port.policy.balancing, bool(refusal(port, envoy=False))
         aged = balancing is not None and balancing.algorithm is Algorithm.RING_HASH
 
@@ -177,9 +199,8 @@ class GrpcDialect:
             if service.external_name and not refused:
                 body = cluster.build_dns(name, port.policy, service.external_name, port.number, report)
                 return Resource(body, (), scope)
-            return Resource(
-                cluster.build(name, port.policy, report, level), ((type_url.ENDPOINT, name),), scope
-            )
+            body = cluster.build(name, port.policy, report, level, canonical)
+            return Resource(body, ((type_url.ENDPOINT, canonical),), scope)
 
         return Differ(audiences.KIND_PARTS, differ) if self._load_reporting or aged else _ALIKE, build
 

@@ -2,11 +2,14 @@
 
 A target is what stands behind `xds:///`: a service name as in Kubernetes DNS, at any length, with an optional port
 number or port name; a dot at the end of the host makes no difference (RFC 1034, 3.1). A resource name is the canonical
-form of it, which routes, clusters and assignments carry: `[POD.]SERVICE.NAMESPACE.svc.DOMAIN:NUMBER`.
+form of it, which routes, clusters and assignments carry: `[POD.]SERVICE.NAMESPACE.svc.DOMAIN:NUMBER`. Routes and
+clusters of grpc-js have that with a mark of the Service object (`of_object`), which the library needs to see the return
+of what was removed.
 
 Parsing needs no catalog, so that the name of a service which does not exist yet can be waited for.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +22,8 @@ _WORD = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?")
 _MAX_PORT = 65_535
 _NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 _MAX_NAME = 253 + 1 + 1 + 15  # a DNS name, its final dot, a colon, and a port name (RFC 6335)
+_MARK_BYTES = 6
+_MARK = re.compile(rf"~[0-9a-f]{{{2 * _MARK_BYTES}}}\Z")
 _GRPC_PROTOCOLS = ("grpc", "kubernetes.io/h2c")
 
 
@@ -77,6 +82,19 @@ def parse_canonical(name: str, domain: str) -> Target:
     raise TranslateError(
         f"only SERVICE.NAMESPACE.svc.{domain}:PORTNUMBER is a name of this type, and no file gives {name!r}"
     )
+
+
+def of_object(name: str, uid: str) -> str:
+    """A canonical name as that of one Service object: `NAME~MARK`, with a mark made of the UID, so that all replicas
+    agree. The name itself without a UID."""
+    if not uid:
+        return name
+    return f"{name}~{hashlib.blake2b(uid.encode(), digest_size=_MARK_BYTES).hexdigest()}"
+
+
+def without_object(name: str) -> str:
+    """The canonical name in one of an object; other names as they are."""
+    return _MARK.sub("", name)
 
 
 LeftOut = Callable[[ServiceId], str]

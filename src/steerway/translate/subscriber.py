@@ -52,7 +52,8 @@ class Subscribers:
             if served == type_url.LISTENER:
                 target = names.parse_target(name, namespace, self._domain)
             else:
-                target = names.parse_canonical(destination.plaintext(name), self._domain)
+                canonical = names.without_object(destination.plaintext(name))
+                target = names.parse_canonical(canonical, self._domain)
             service = self._find(target.service)
             if service is None or not service.is_for(namespace):
                 return ()

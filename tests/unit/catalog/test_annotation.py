@@ -21,13 +21,13 @@ from steerway.catalog.policy import (
     Zones,
 )
 from steerway.catalog.wongnai import go_seconds
-from steerway.sources.objects import Namespace, ObjectMeta, Service
+from steerway.sources.objects import Namespace, ObjectMeta, Service, ServiceMeta
 
 
 def annotated(annotations: Mapping[str, str]) -> tuple[Policy, list[Problem]]:
     """What a Service with these annotations says (`balancing` for `steerway.io/balancing`), and the problems."""
     named = {name if "/" in name else f"steerway.io/{name}": value for name, value in annotations.items()}
-    fact = Service(ObjectMeta("backend", "shop", annotations=named), mesh.service(80).spec)
+    fact = Service(ServiceMeta("backend", "shop", annotations=named), mesh.service(80).spec)
     problems: list[Problem] = []
     return of_annotations(fact, problems), problems
 
@@ -231,7 +231,7 @@ def test_other_annotations_are_left_alone() -> None:
 def test_a_misspelt_annotation_is_told_with_the_one_that_may_be_meant() -> None:
     """Else a policy that nobody follows looks like one."""
     problems: list[Problem] = []
-    metadata = ObjectMeta("backend", "shop", annotations={"steerway.io/retries": "internal"})
+    metadata = ServiceMeta("backend", "shop", annotations={"steerway.io/retries": "internal"})
     said = of_annotations(Service(metadata), problems)
     (problem,) = problems
     assert said == NOTHING
@@ -268,7 +268,7 @@ def test_what_is_wrong_with_a_namespace_is_reported_on_the_namespace() -> None:
 
 def test_a_service_that_cannot_be_served_has_all_its_problems() -> None:
     """Also those of its annotations."""
-    metadata = ObjectMeta(
+    metadata = ServiceMeta(
         "backend", "shop", annotations={"steerway.io/zones": "near", "steerway.io/tmeout": "1s"}
     )
     found = mesh.Mesh(Service(metadata)).catalog.problems()

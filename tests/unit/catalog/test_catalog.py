@@ -20,6 +20,7 @@ from steerway.sources.objects import (
     ObjectKey,
     ObjectMeta,
     Service,
+    ServiceMeta,
     ServicePort,
     ServiceSpec,
 )
@@ -77,7 +78,7 @@ def test_a_service_has_its_tcp_ports_in_the_order_of_the_manifest() -> None:
             "externalName 10.0.0.1 is an IP address, not a host name",
         ),
         (service(), "it has no ports, so there is nothing to serve"),
-        (Service(ObjectMeta("backend", "shop")), "it has no ports, so there is nothing to serve"),
+        (Service(ServiceMeta("backend", "shop")), "it has no ports, so there is nothing to serve"),
         (
             service(ServicePort(53, "dns", "UDP"), ServicePort(1, "s", "SCTP")),
             "none of its ports is TCP, so there is nothing to serve",
@@ -159,7 +160,7 @@ def test_a_headless_service_without_selector_is_served() -> None:
         endpoint_slice("10.0.0.1"),
         EndpointSlice(ObjectMeta("stray", "shop"), "IPv4", [Endpoint(["10.0.0.9"])]),
     ]
-    assert Facts(Service(ObjectMeta("backend", "shop"), spec), *slices).endpoints() == 1
+    assert Facts(Service(ServiceMeta("backend", "shop"), spec), *slices).endpoints() == 1
 
 
 def test_a_port_that_is_there_twice_is_served_once() -> None:
@@ -345,7 +346,7 @@ def test_a_service_is_private_by_its_own_word_or_that_of_its_namespace(
 ) -> None:
     """Whichever is known first; anything but false is true, so that a typo publishes nothing."""
     fact = msgspec.structs.replace(
-        service(50051), metadata=ObjectMeta("backend", "shop", annotations=_says(own))
+        service(50051), metadata=ServiceMeta("backend", "shop", annotations=_says(own))
     )
     objects = [fact, _namespace(of_namespace)]
     facts = Facts(*(objects if first == "service" else reversed(objects)))

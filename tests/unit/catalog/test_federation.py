@@ -21,6 +21,7 @@ from steerway.sources.objects import (
     ObjectKey,
     ObjectMeta,
     Service,
+    ServiceMeta,
     ServicePort,
     ServiceSpec,
 )
@@ -32,7 +33,7 @@ ID = ServiceId("shop", "cart")
 def catalog(*addresses: str, ports: tuple[int, ...] = (80,), zone: str | None = None) -> Catalog:
     """One service with these endpoints on each of its ports; without a port there is no service."""
     service = Service(
-        ObjectMeta("cart", "shop"), ServiceSpec([ServicePort(port, str(port)) for port in ports] or None)
+        ServiceMeta("cart", "shop"), ServiceSpec([ServicePort(port, str(port)) for port in ports] or None)
     )
     slice_ = EndpointSlice(
         ObjectMeta("cart-1", "shop", {SERVICE_NAME_LABEL: "cart"}),
@@ -71,7 +72,7 @@ LOCAL = ("10.0.0.1", "", 0)
 )
 def test_all_services_are_those_of_who_counts(policy: Policy, in_use: bool, names: list[str]) -> None:
     """Each once, merged as when it is asked for alone."""
-    other = Service(ObjectMeta("remote", "shop"), ServiceSpec([ServicePort(80)]))
+    other = Service(ServiceMeta("remote", "shop"), ServiceSpec([ServicePort(80)]))
     remote = catalog("10.0.0.2")
     remote.update({other.key: other}.get, [other.key])
     found = Federation(catalog("10.0.0.1"), [member("b", remote, in_use=in_use)], policy)

@@ -13,6 +13,7 @@ from steerway.sources.objects import (
     Object,
     ObjectMeta,
     Service,
+    ServiceMeta,
 )
 
 LABELS = {"team": "shop", "tier": "a", "example.org/x": ""}
@@ -63,7 +64,7 @@ def _word(value: str | None) -> dict[str, str] | None:
 
 
 def _backend(value: str | None = None, labels: dict[str, str] | None = None) -> Service:
-    meta = ObjectMeta("backend", "shop", labels=labels, annotations=_word(value))
+    meta = ServiceMeta("backend", "shop", labels=labels, annotations=_word(value))
     return msgspec.structs.replace(service(50051), metadata=meta)
 
 
@@ -117,8 +118,8 @@ def test_a_service_is_exported_by_its_own_word_or_that_of_its_namespace(
 ) -> None:
     """What is no namespace is told, and nobody's; its own namespace needs no word."""
 
-    def meta(name: str, namespace: str, value: str | None) -> ObjectMeta:
-        return ObjectMeta(name, namespace, annotations=None if value is None else {EXPORT_ANNOTATION: value})
+    def meta(name: str, namespace: str, value: str | None) -> ServiceMeta:
+        return ServiceMeta(name, namespace, annotations=None if value is None else {EXPORT_ANNOTATION: value})
 
     fact = msgspec.structs.replace(service(50051), metadata=meta("backend", "shop", own))
     mesh = Mesh(Namespace(meta("shop", "", of_namespace)), fact)

@@ -5,7 +5,7 @@ import asyncio
 from steerway.origin import Origin
 from steerway.sources.committed import Committed
 from steerway.sources.debounce import Debouncer
-from steerway.sources.objects import ObjectKey, ObjectMeta, Service
+from steerway.sources.objects import ObjectKey, Service, ServiceMeta
 from steerway.sources.store import Change
 from steerway.sources.window import Delay, Window
 
@@ -91,7 +91,7 @@ async def test_a_cancellation_that_meets_a_change_is_not_lost() -> None:
 async def test_a_waiting_change_is_not_visible() -> None:
     """The view shows the object before the first of the changes that wait, and the store's once they are given out; a
     key without an owner never waits."""
-    before, after = (Service(ObjectMeta("backend", "shop", {"version": each})) for each in "12")
+    before, after = (Service(ServiceMeta("backend", "shop", {"version": each})) for each in "12")
     store = {SERVICE: after, ObjectKey("Pod", "shop", "p"): after}
     committed = Committed(store.get)
     owned = Window(lambda key: () if key.kind == "Pod" else ("backend",), others=Delay(0, 0))

@@ -6,6 +6,7 @@ from steerway.sources.objects import (
     EndpointSlice,
     ObjectMeta,
     Service,
+    ServiceMeta,
     ServicePort,
     ServiceSpec,
 )
@@ -13,7 +14,7 @@ from steerway.sources.store import Batch, Changes, ObjectStore, Problem
 
 
 def service(name: str, port: int = 80) -> Service:
-    return Service(ObjectMeta(name=name, namespace="shop"), ServiceSpec(ports=[ServicePort(port=port)]))
+    return Service(ServiceMeta(name=name, namespace="shop"), ServiceSpec(ports=[ServicePort(port=port)]))
 
 
 def store(*sources: str) -> tuple[ObjectStore, list[Changes]]:

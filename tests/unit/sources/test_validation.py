@@ -169,6 +169,21 @@ def test_noise_does_not_make_objects_differ() -> None:
     assert kept.annotations == {"mine": "y"}
 
 
+def test_the_uid_of_a_service_makes_it_another_and_is_not_kept_of_other_kinds() -> None:
+    """It tells an object that was created again from the one before. Slices are many, and nothing reads theirs."""
+    metadata = {"name": "a", "namespace": "b"}
+    first, second = (msgspec.convert({"metadata": {**metadata, "uid": uid}}, Service) for uid in "12")
+    assert (first.metadata.uid, second.metadata.uid) == ("1", "2")
+    assert first != second
+    assert first == msgspec.convert({"metadata": {**metadata, "uid": "1"}}, Service)
+    assert msgspec.convert({"metadata": {**metadata, "uid": None}}, Service).metadata.uid is None
+    slices = [
+        msgspec.convert({"metadata": {**metadata, "uid": uid}, "addressType": "IPv4"}, EndpointSlice)
+        for uid in "12"
+    ]
+    assert slices[0] == slices[1]
+
+
 def route(kind: str, *matches: dict[str, Any], name: str = "r") -> GRPCRoute | HTTPRoute:
     value = {
         "metadata": {"name": name, "namespace": "shop"},

@@ -173,6 +173,22 @@ def test_clients_that_keep_withdrawn_endpoints_are_known(full: str, keeps: bool)
 
 
 @pytest.mark.parametrize(
+    ("full", "misses"),
+    [
+        ("grpc/node/shop", True),
+        ("grpc/node-a42/shop", True),
+        ("grpc/quiet/shop/z", True),
+        ("grpc/java/node", False),
+        ("grpc/plain/shop", False),
+        ("envoy/sidecar/shop", False),
+    ],
+)
+def test_clients_that_miss_returns_are_known(full: str, misses: bool) -> None:
+    """Every version of grpc-js."""
+    assert audience.misses_returns(full) is misses
+
+
+@pytest.mark.parametrize(
     ("place", "full"),
     [
         (ClientPlace(), "grpc/plain/shop/-/-/3"),

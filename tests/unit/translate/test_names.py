@@ -124,6 +124,20 @@ def test_routes_clusters_and_assignments_have_one_spelling(name: str) -> None:
         names.parse_canonical(name, "cluster.local")
 
 
+def test_a_name_of_an_object_has_a_mark_of_its_uid() -> None:
+    """The same for the same UID everywhere; none where there is no UID."""
+    name = "backend.shop.svc.cluster.local:50051"
+    marked = names.of_object(name, "9f0e3c3a-5f5e-4a0e-8d0c-3f1f0a5c7d21")
+    assert marked == f"{name}~0a6b8f1d8831"
+    assert names.of_object(name, "another") not in (name, marked)
+    assert names.of_object(name, "") == name
+    assert names.without_object(marked) == names.without_object(name) == name
+    for other in (f"{name}~", f"{marked}0", f"{marked}\n", f"{name}~0A6B8F1D8831"):
+        assert names.without_object(other) == other
+    with pytest.raises(TranslateError):
+        names.parse_canonical(marked, "cluster.local")
+
+
 def test_a_canonical_name_has_one_meaning() -> None:
     """A domain of one label does not make a pod of a service that is named like the suffix."""
     with pytest.raises(TranslateError):

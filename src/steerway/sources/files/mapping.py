@@ -23,6 +23,7 @@ from steerway.sources.objects import (
     ObjectKey,
     ObjectMeta,
     Service,
+    ServiceMeta,
     ServicePort,
     ServiceSpec,
 )
@@ -88,7 +89,7 @@ def _objects(subject: ObjectKey, zones: Any) -> list[Service | EndpointSlice]:
     if not _NAME.fullmatch(subject.name) or len(subject.name) > 63:
         cure = "use letters, digits, '-' and '_', at most 63 of them"
         raise _FaultError(Fault((), f"{subject.name!r} is not a valid service name", cure))
-    metadata = ObjectMeta(name=subject.name, namespace=subject.namespace)
+    metadata = ServiceMeta(name=subject.name, namespace=subject.namespace)
     spec = ServiceSpec(ports=[ServicePort(port=SERVICE_PORT)], cluster_ip="None")
     groups: dict[tuple[str, int], list[Endpoint]] = {}
     for address in _addresses(zones):

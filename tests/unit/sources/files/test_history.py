@@ -5,7 +5,7 @@ from pathlib import Path
 from steerway.sources.files.entry import Entry
 from steerway.sources.files.history import View, advance
 from steerway.sources.files.scan import FoundFile, Scan
-from steerway.sources.objects import ObjectKey, ObjectMeta, Service
+from steerway.sources.objects import ObjectKey, Service, ServiceMeta
 from steerway.sources.store import Problem
 
 ROOT = Path("/m")
@@ -17,7 +17,7 @@ def key(name: str) -> ObjectKey:
 
 
 def good(name: str, generation: str = "1") -> Entry:
-    service = Service(ObjectMeta(name=name, namespace="shop", labels={"generation": generation}))
+    service = Service(ServiceMeta(name=name, namespace="shop", labels={"generation": generation}))
     return Entry("x:1", "Service", f"shop/{name}", service.key, (service,))
 
 

@@ -498,6 +498,7 @@ metadata:
   name: backend
   namespace: shop
   labels: {app: backend}
+  uid: 9f0e3c3a-5f5e-4a0e-8d0c-3f1f0a5c7d21
   annotations: {example.com/note: x}
 spec:
   clusterIP: None

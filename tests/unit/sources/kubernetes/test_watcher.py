@@ -17,7 +17,7 @@ from steerway.sources.kubernetes.watcher import (
     Watch,
     Watcher,
 )
-from steerway.sources.objects import ObjectKey, ObjectMeta, Service
+from steerway.sources.objects import ObjectKey, Service, ServiceMeta
 
 GONE = Failure(410, "Expired")
 REFUSED = Failure(None, "connection failed")
@@ -25,7 +25,7 @@ FIRST = ListPage(PAGE_SIZE, "")
 
 
 def item(name: str) -> Item:
-    service = Service(ObjectMeta(name=name, namespace="shop"))
+    service = Service(ServiceMeta(name=name, namespace="shop"))
     return Item(service.key, service)
 
 
