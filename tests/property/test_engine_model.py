@@ -158,6 +158,25 @@ class EngineMachine(RuleBasedStateMachine):
         self.server.publish(forget=[(type_url, name, audience)])
         self.store.pop((type_url, name, audience), None)
 
+    @rule(type_url=st.sampled_from((CLUSTER, ENDPOINT)), names=st.permutations(NAMES))
+    def ask_before_answering(self, type_url: str, names: list[str]) -> None:
+        """The delta client adds one name after the other and answers nothing meanwhile: each is answered at once."""
+        client, responses = self.delta, []
+        for name in names:
+            wanted = client.subscribed[type_url]
+            if name in wanted:
+                continue
+            client.subscribe(type_url, wanted | {name})
+            answered, content = self._lookup(type_url, name)
+            if answered:
+                responses.append(response := client.stream.read())
+                assert contents(response) == ({name: content} if content else {})
+                assert list(response.removed_resources) == ([] if content else [name])
+        self.sotw.subscribe(type_url, client.subscribed[type_url])
+        for response in responses:
+            client.take(response)
+            client.stream.ack(response)
+
     @rule()
     def publish_all(self) -> None:
         """From now on wildcards have an answer."""

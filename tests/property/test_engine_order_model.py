@@ -34,6 +34,9 @@ class Proxy:
         self.stream = stream
         self.held = {type_url: dict(held.get(type_url, {})) for type_url in (CLUSTER, ENDPOINT, ROUTE)}
         self._asked: set[str] = set(self.held[CLUSTER])
+        self.warming: set[str] = set()
+        """Clusters that came over delta, without their endpoints since: until then Envoy accepts no clusters."""
+        self._withheld: list[DeltaDiscoveryResponse] = []
 
     def start(self, versions: dict[str, dict[str, str]]) -> None:
         """Say what is wanted, and what is there already."""
@@ -59,8 +62,26 @@ class Proxy:
         held |= contents(response)
         if response.type_url == CLUSTER:
             self._follow_clusters()
-        self.stream.ack(response)  # type: ignore[arg-type]
+        if isinstance(response, DeltaDiscoveryResponse):
+            self._warm(response)
+        else:
+            self.stream.ack(response)  # type: ignore[arg-type]
         self._check()
+
+    def _warm(self, response: DeltaDiscoveryResponse) -> None:
+        assert isinstance(self.stream, DeltaStream)
+        if response.type_url == CLUSTER:
+            self.warming |= set(contents(response))
+            self._withheld.append(response)
+        else:
+            self.stream.ack(response)
+        if response.type_url == ENDPOINT:
+            self.warming -= {*contents(response), *response.removed_resources}
+        self.warming &= set(self.held[CLUSTER])
+        if not self.warming:
+            for clusters in self._withheld:
+                self.stream.ack(clusters)
+            self._withheld.clear()
 
     def _follow_clusters(self) -> None:
         wanted = set(self.held[CLUSTER])
@@ -139,6 +160,7 @@ class OrderMachine(RuleBasedStateMachine):
         for proxy in self.proxies:
             self._settle(proxy)
             assert proxy.held == self.mesh
+            assert not proxy.warming
 
     def teardown(self) -> None:
         """Leave nothing running."""

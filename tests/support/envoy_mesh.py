@@ -2,7 +2,7 @@
 
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,10 @@ class EnvoyMesh:
         zone: str = "eu-1a",
         id: str = "web-0",
         large_expressions: bool = True,
+        runtime: Mapping[str, object] | None = None,
     ) -> Envoy:
-        """An Envoy with the bootstrap of the guide, listening; without what it says of large regular expressions where
-        they are not wanted."""
+        """An Envoy with the bootstrap of the guide, listening; without what it has for large regular expressions where
+        they are not wanted. `runtime` sets features of Envoy itself."""
         bootstrap = guide_bootstrap(self.plane.address)
         bootstrap["node"] |= {"id": id, "locality": {"zone": zone}}
         bootstrap["node"]["metadata"]["steerway.io/role"] = role
@@ -67,6 +68,9 @@ class EnvoyMesh:
         if not large_expressions:
             del bootstrap["layered_runtime"]
             del bootstrap["node"]["metadata"]["steerway.io/re2-max-program-size"]
+        if runtime:
+            layers = bootstrap.setdefault("layered_runtime", {"layers": []})["layers"]
+            layers.append({"name": "features", "static_layer": dict(runtime)})
         envoy = Envoy(self._processes, bootstrap, self._directory)
         self._envoys.append(envoy)
         envoy.wait_until_listening(self.ports[role])

@@ -69,6 +69,21 @@ class Envoy:
         )
         return {found["name"]: found["value"] for found in answer.json()["stats"] if "name" in found}
 
+    def active_clusters(self) -> dict[str, dict[str, Any]]:
+        """The clusters that requests may go to, as they were configured last: those that still warm are not among
+        them."""
+        answer = httpx.get(
+            f"{self._admin}/config_dump", params={"resource": "dynamic_active_clusters"}, trust_env=False
+        )
+        clusters = (found["cluster"] for found in answer.json().get("configs", []))
+        return {cluster["name"]: cluster for cluster in clusters}
+
+    def assert_nothing_timed_out(self) -> None:
+        """Whatever it waited for, it was sent."""
+        counts = self.stats(r"\.init_fetch_timeout$")
+        assert counts
+        assert not any(counts.values()), {name: count for name, count in counts.items() if count}
+
     def assert_nothing_refused(self) -> None:
         """It has taken all that it was sent."""
         counts = self.stats(r"\.update_rejected$")
