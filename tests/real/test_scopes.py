@@ -29,7 +29,7 @@ def objects() -> Iterator[Manifest]:
         "apiVersion": "steerway.io/v1alpha1",
         "kind": "TrafficPolicy",
         "metadata": {"name": "both", "namespace": "shop"},
-        "spec": {"targetRefs": refs, "limits": {"maxRequests": 5}},
+        "spec": {"targetRefs": refs, "subset": {"min": 3}},
     }
 
 
