@@ -26,6 +26,7 @@ _PLURALS = {
     "ClusterRoleBinding": "clusterrolebindings",
     "CustomResourceDefinition": "customresourcedefinitions",
     "TrafficPolicy": "trafficpolicies",
+    "BackendTLSPolicy": "backendtlspolicies",
     "GRPCRoute": "grpcroutes",
     "HTTPRoute": "httproutes",
     "ReferenceGrant": "referencegrants",
@@ -35,7 +36,9 @@ _VERSIONS = {
     "Lease": "coordination.k8s.io/v1",
     "CustomResourceDefinition": "apiextensions.k8s.io/v1",
     "TrafficPolicy": "steerway.io/v1alpha1",
-    **dict.fromkeys(("GRPCRoute", "HTTPRoute", "ReferenceGrant"), "gateway.networking.k8s.io/v1"),
+    **dict.fromkeys(
+        ("BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "ReferenceGrant"), "gateway.networking.k8s.io/v1"
+    ),
     **dict.fromkeys(("Deployment", "StatefulSet"), "apps/v1"),
     **dict.fromkeys(
         ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"), "rbac.authorization.k8s.io/v1"
