@@ -17,6 +17,7 @@ COLLECTIONS = {
     f"/apis/{_GATEWAY}/v1beta1/referencegrants": (f"{_GATEWAY}/v1beta1", "ReferenceGrant"),
     f"/apis/{_GATEWAY}/v1/referencegrants": (f"{_GATEWAY}/v1", "ReferenceGrant"),
     f"/apis/{_GATEWAY}/v1/backendtlspolicies": (f"{_GATEWAY}/v1", "BackendTLSPolicy"),
+    f"/apis/{_GATEWAY}/v1alpha3/backendtlspolicies": (f"{_GATEWAY}/v1alpha3", "BackendTLSPolicy"),
     "/apis/steerway.io/v1alpha1/trafficpolicies": ("steerway.io/v1alpha1", "TrafficPolicy"),
 }
 CLUSTER_WIDE = ("Namespace", "Node")

@@ -79,7 +79,7 @@ REFERENCE_GRANTS = _custom(
     "which Services routes of other namespaces may refer to",
 )
 BACKEND_TLS_POLICIES = _custom(
-    "BackendTLSPolicy", "backendtlspolicies", GROUP, ("v1",), "the TLS policies of backends"
+    "BackendTLSPolicy", "backendtlspolicies", GROUP, ("v1", "v1alpha3"), "the TLS policies of backends"
 )
 TRAFFIC_POLICIES = _custom(
     "TrafficPolicy", "trafficpolicies", POLICY_GROUP, (POLICY_VERSION,), "the traffic policies"

@@ -115,7 +115,11 @@ async def test_a_kind_that_is_not_installed_is_no_problem_and_found_later(
 
 @pytest.mark.parametrize(
     ("plural", "kind", "first", "second"),
-    [("httproutes", "HTTPRoute", "v1", "v1beta1"), ("referencegrants", "ReferenceGrant", "v1beta1", "v1")],
+    [
+        ("httproutes", "HTTPRoute", "v1", "v1beta1"),
+        ("referencegrants", "ReferenceGrant", "v1beta1", "v1"),
+        ("backendtlspolicies", "BackendTLSPolicy", "v1", "v1alpha3"),
+    ],
 )
 async def test_the_version_that_the_api_server_serves_is_followed(
     server: FakeApiServer, run: Run, plural: str, kind: str, first: str, second: str
