@@ -49,8 +49,8 @@ class Recipe:
 
     `patterns` are globs of the files that the program is made of. `command` gives the command that makes the program,
     an executable or a folder, at the path that it gets; `in_copy`: the command runs in that path, a copy of the
-    sources, instead of in `source`. `network` are words of a failure to fetch dependencies, `cure` says what to check
-    then.
+    sources, instead of in `source`. `options` are what else of the command makes another program. `network` are words
+    of a failure to fetch dependencies, `cure` says what to check then.
     """
 
     source: Path
@@ -60,6 +60,7 @@ class Recipe:
     network: tuple[str, ...]
     cure: str
     in_copy: bool = False
+    options: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -167,7 +168,7 @@ def _fingerprint(recipe: Recipe) -> str:
         path = tool.path(recipe.name)
         if tool.version:
             digest.update(subprocess.check_output([path, *tool.version], stderr=subprocess.STDOUT))
-    digest.update(repr((*recipe.command(Path("program")), sorted(recipe.environment.items()))).encode())
+    digest.update(repr((list(recipe.options), sorted(recipe.environment.items()))).encode())
     for path in _sources(recipe):
         digest.update(f"{path.relative_to(recipe.source)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]

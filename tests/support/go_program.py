@@ -29,6 +29,7 @@ def build(module: Path, flags: Sequence[str] = (), say: Say = say_on_stderr, **e
         command=command,
         network=_NETWORK,
         cure="Go modules could not be fetched: check this machine's network and `go env GOPROXY`",
+        options=flags,
         environment=environment,
     )
     return built_program.build(recipe, say)

@@ -21,6 +21,7 @@ def build(project: Path, say: Say = say_on_stderr) -> Path:
         source=project,
         tools=(_JAVA, _JAVAC, _MAVEN),
         patterns=("pom.xml", "src/**/*.java"),
+        options=_GOALS,
         command=lambda program: [maven, "--batch-mode", f"-Dout={program}", *_GOALS],
         network=_NETWORK,
         cure="Maven artifacts could not be fetched: check this machine's network and Maven's settings.xml",

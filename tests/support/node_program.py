@@ -19,6 +19,7 @@ def build(package: Path, say: Say = say_on_stderr) -> Path:
         source=package,
         tools=(_NODE, _NPM),
         patterns=("*.js", "package.json", "package-lock.json"),
+        options=_OPTIONS,
         command=lambda _: [npm, "ci", *_OPTIONS],
         network=_NETWORK,
         cure="packages could not be fetched: check this machine's network and `npm config get registry`",
