@@ -1,6 +1,7 @@
 """The real parts that a test puts together: backends, manifest files, steerway, and clients of gRPC libraries."""
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -90,13 +91,21 @@ EVERY_LIBRARY = by("grpcio", GRPC_GO, GRPC_JAVA, GRPC_JS)
 
 @pytest.fixture(params=["grpcio", GRPC_GO])
 def connect(request: pytest.FixtureRequest, processes: Processes, tmp_path: Path) -> Connect:
-    """Starts a client of steerway, in the namespace of the manifests; the test runs once for each library."""
+    """Starts a client of steerway, in the namespace of the manifests; the test runs once for each library.
+
+    The client keeps what disappears (gRFC A53), as the bootstrap asks it to, unless `keeps_deleted` is false.
+    """
     library: Library = request.param
     numbers = itertools.count()
 
-    def start(plane: ControlPlane, *options: str, **environment: str) -> Client:
+    def start(plane: ControlPlane, *options: str, keeps_deleted: bool = True, **environment: str) -> Client:
         file = tmp_path / f"bootstrap-{next(numbers)}.json"
         bootstrap = plane.bootstrap(file, "--namespace", NAMESPACE, *options)
+        if not keeps_deleted:
+            content = json.loads(file.read_text())
+            for server in content["xds_servers"]:
+                server["server_features"].remove("ignore_resource_deletion")
+            file.write_text(json.dumps(content))
         return Client(processes, library, bootstrap, environment)
 
     return start

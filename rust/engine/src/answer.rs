@@ -10,8 +10,9 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::names::{Held, Names};
-use crate::order::{Outcome, Peers, Retiring, follower};
+use crate::order::{Outcome, Peers, follower};
 use crate::response::{Response, ResponseBuilder};
+use crate::retiring::Retiring;
 use crate::stream::Protocol;
 use crate::subscription::Subscription;
 use crate::watch::{Listing, View, Watch};
@@ -30,6 +31,11 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// Whether the client keeps for a while what is gone: it may use it. What it may no longer see leaves at once.
+    fn keeps(&self, name: &str) -> bool {
+        !self.view.withholds(name) && self.peers.use_it(self.view.type_id, name)
+    }
+
     pub(crate) fn patience(&self) -> (Duration, Duration) {
         (self.now, self.options.order_timeout)
     }
@@ -89,6 +95,7 @@ impl Watch {
             if differs && self.waiting.holds_back(index, resource, turn, &mut outcome.lacking) {
                 return tracked.resource.iter().for_each(|present| builder.add(present));
             }
+            self.waiting.forget(index);
             builder.add(resource);
             listed.push((index, resource));
             if differs {
@@ -110,7 +117,7 @@ impl Watch {
         let mut left = false;
         for index in names.indices() {
             let Some(tracked) = names.get_mut(index).filter(|tracked| tracked.pass != pass) else { continue };
-            let used = || turn.peers.use_it(view.type_id, &tracked.name);
+            let used = || turn.keeps(&tracked.name);
             if let Some(present) = tracked.resource.as_ref() {
                 let waits = self.waiting.holds(index, turn.patience(), used);
                 // A set that answers new demand while another is open withdraws nothing that is in use.
@@ -151,9 +158,11 @@ impl Watch {
             // That it is gone was told already.
             let held = if held == Held::Gone { Held::Nothing } else { held };
             *changed |= now != held;
-            if now == Held::Nothing && held == Held::Nothing && !explicit {
+            if now == held {
                 waiting.forget(index);
-                names.remove(index);
+                if now == Held::Nothing && !explicit {
+                    names.remove(index);
+                }
             }
         });
     }
@@ -205,7 +214,7 @@ impl Watch {
                 // It keeps what it has, and what is owed to it stays owed.
                 Lookup::Unanswered if tracked.explicit() => {}
                 answer @ (Lookup::Absent(_) | Lookup::Unanswered) => {
-                    let used = || tracked.holds_some() && turn.peers.use_it(view.type_id, &tracked.name);
+                    let used = || tracked.holds_some() && turn.keeps(&tracked.name);
                     if !self.waiting.holds(index, turn.patience(), used) {
                         let present = tracked.resource.take();
                         // State of the world cannot tell, and so the client will never take it.
@@ -242,7 +251,8 @@ fn hand_over(
     let tracked = names.get_mut(index)?;
     let version = Held::Version(resource.fingerprint());
     let changes = ![Held::Nothing, version].contains(&tracked.held()) && tracked.sent_at().is_some();
-    if !tracked.holds_some() {
+    // A name that lapsed may be missing from what the client read of earlier responses.
+    if std::mem::take(&mut tracked.lacking) || tracked.lapsed || !tracked.holds_some() {
         tracked.introduced_in = nonce;
     }
     tracked.sent(nonce, now);
@@ -284,7 +294,7 @@ fn tell_gone(
     }
     match explicit {
         true => names.set_held(index, Held::Gone),
-        false => names.remove(index),
+        false => drop(names.remove(index)),
     }
 }
 
@@ -349,7 +359,7 @@ fn forget_unmet(names: &mut Names, pass: u32, nonce: u64, retiring: &mut Retirin
         match tracked.explicit() {
             true if tracked.held() == Held::Gone => {}
             true => names.set_held(index, Held::Nothing),
-            false => names.remove(index),
+            false => drop(names.remove(index)),
         }
     }
 }

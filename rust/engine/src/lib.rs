@@ -29,6 +29,8 @@ mod order;
 mod request;
 mod resource;
 mod response;
+mod retiring;
+mod settle;
 mod snapshot;
 mod status;
 mod store;

@@ -55,6 +55,9 @@ pub(crate) struct Tracked {
     pub(crate) lapsed: bool,
     /// The client refused the response that brought it last.
     pub(crate) refused: bool,
+    /// The client has none although it was sent: it refused the first version or dropped the name for a moment, and has
+    /// accepted none since.
+    pub(crate) lacking: bool,
     /// Its cluster was sent again: a repeated request means that the client waits for it.
     pub(crate) warming: bool,
 }
@@ -135,6 +138,7 @@ impl Names {
                     forced: false,
                     lapsed: false,
                     refused: false,
+                    lacking: false,
                     warming: false,
                 };
                 match slots.get_mut(index as usize) {
@@ -154,17 +158,18 @@ impl Names {
         self.slots.get_mut(index as usize)?.as_mut()
     }
 
-    /// Stop tracking a name.
-    pub(crate) fn remove(&mut self, index: u32) {
+    /// Stop tracking a name. Returns what was kept of it.
+    pub(crate) fn remove(&mut self, index: u32) -> Option<(Arc<str>, Option<Arc<Resource>>)> {
         self.set_held(index, Held::Nothing);
         self.set_unanswered(index, false);
         self.set_explicit(index, false);
-        let Some(tracked) = self.slots[index as usize].take() else { return };
+        let tracked = self.slots[index as usize].take()?;
         let hash = self.hasher.hash_one(&*tracked.name);
         if let Ok(entry) = self.table.find_entry(hash, |&found| found == index) {
             entry.remove();
         }
         self.free.push(index);
+        Some((tracked.name, tracked.resource))
     }
 
     pub(crate) fn set_held(&mut self, index: u32, held: Held) {

@@ -1,8 +1,9 @@
 //! Make before break: which resources of one stream wait for others of it.
 //!
 //! "xDS REST and gRPC protocol", Eventual consistency considerations: what is named comes before what names it, and leaves
-//! after it. References tell which: a route waits for the clusters that the client is about to get, a cluster leaves when
-//! the client has taken a route without it. Nothing waits for ever, and nothing waits for what the client did not ask for.
+//! after it. References say which: a route waits for the clusters that the client is about to get; a cluster leaves when
+//! the client has accepted a route without it, and all that this route names. Nothing waits for ever, and nothing that is
+//! added waits for what the client did not ask for.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -13,11 +14,12 @@ use smallvec::SmallVec;
 
 use crate::answer::Turn;
 use crate::names::Names;
+use crate::settle::named_by_retiring;
 use crate::watch::{View, Watch};
 use crate::{Lookup, Resource, TypeId};
 
-/// The subscriptions of a stream but the one that is being answered, by [`TypeId::index`].
-type Watches = [Option<Box<Watch>>; TypeId::COUNT];
+/// The subscriptions of a stream (without the one that is being answered), by [`TypeId::index`].
+pub(crate) type Watches = [Option<Box<Watch>>; TypeId::COUNT];
 
 /// What a client asks for because a resource of this type names it. Over delta it does not ask again when that resource
 /// comes again, though it may wait for it then: Envoy warms a changed cluster until its endpoints come.
@@ -83,7 +85,11 @@ impl<'a> Peers<'a> {
 
     /// Whether the client may still use something that names it.
     pub(crate) fn use_it(&self, type_id: TypeId, name: &str) -> bool {
-        let used = || self.watches.iter().flatten().flat_map(|watch| watch.in_use()).collect();
+        let used = || {
+            let mut used = named_by_retiring(self.watches);
+            used.extend(self.watches.iter().flatten().flat_map(|watch| watch.named()));
+            used
+        };
         self.used.get_or_init(used).contains(&(type_id, name))
     }
 }
@@ -170,72 +176,5 @@ impl Waiting {
     /// When each waits no longer.
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = Duration> + '_ {
         self.0.values().copied()
-    }
-}
-
-/// What a response replaced or withdrew.
-#[derive(Debug)]
-struct Retired {
-    /// Nonce of the response.
-    replaced_in: u64,
-    /// The client refused it, and goes on with this.
-    refused: bool,
-    resource: Arc<Resource>,
-}
-
-/// What responses replaced or withdrew that the client has not accepted: it may still use it. Of each name one for each
-/// open response, oldest first.
-#[derive(Debug, Default)]
-pub(crate) struct Retiring(HashMap<Arc<str>, SmallVec<[Retired; 1]>>);
-
-impl Retiring {
-    /// The response `nonce` brings something else for a name, or nothing any more.
-    pub(crate) fn add(&mut self, name: &Arc<str>, replaced: Option<Arc<Resource>>, nonce: u64) {
-        let mut retired = self.0.get_mut(name);
-        if let Some(last) =
-            retired.as_mut().and_then(|retired| retired.last_mut()).filter(|last| last.refused)
-        {
-            // The client refused what is replaced now: it still has what that was to replace.
-            (last.replaced_in, last.refused) = (nonce, false);
-            return;
-        }
-        let Some(resource) = replaced else { return };
-        let entry = Retired { replaced_in: nonce, refused: false, resource };
-        match retired {
-            Some(retired) => retired.push(entry),
-            None => drop(self.0.insert(Arc::clone(name), SmallVec::from_iter([entry]))),
-        }
-    }
-
-    /// The client accepted the response, and those before it that it has not refused.
-    pub(crate) fn accept(&mut self, nonce: u64) {
-        self.0.retain(|_, retired| {
-            retired.retain(|entry| entry.refused || entry.replaced_in > nonce);
-            !retired.is_empty()
-        });
-    }
-
-    /// The client refused the response, and accepted those before it.
-    pub(crate) fn refuse(&mut self, nonce: u64) {
-        self.accept(nonce - 1);
-        for retired in self.0.values_mut() {
-            let Some(place) = retired.iter().position(|entry| entry.replaced_in == nonce) else { continue };
-            // What it brought was never used, and what replaces that replaces this.
-            let next = retired.get(place + 1).map(|next| next.replaced_in);
-            retired[place].refused = next.is_none();
-            if let Some(next) = next {
-                retired[place].replaced_in = next;
-                retired.remove(place + 1);
-            }
-        }
-    }
-
-    /// The client no longer wants the name.
-    pub(crate) fn forget(&mut self, name: &str) {
-        self.0.remove(name);
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Resource>> {
-        self.0.values().flatten().map(|entry| &entry.resource)
     }
 }

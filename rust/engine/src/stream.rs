@@ -9,9 +9,10 @@ use bytes::Bytes;
 use crate::absence::Absence;
 use crate::answer::Turn;
 use crate::effects::{Effects, InterestChange, Received, RequestKind};
-use crate::order::{Outcome, Peers, follower};
+use crate::order::{Outcome, Peers, Watches, follower};
 use crate::request::{Features, Request, node_id, too_many};
 use crate::response::{Response, ResponseBuilder};
+use crate::settle::settle;
 use crate::snapshot::SubscriptionView;
 use crate::watch::{View, Watch};
 use crate::{Grant, Resource, Status, Store, StreamOptions, TypeId, wildcard_name};
@@ -78,7 +79,9 @@ pub struct Stream {
     denied: Cell<u64>,
     /// How many nonces were given out: they are never used twice on a stream, over all types.
     nonces: u64,
-    watches: [Option<Box<Watch>>; TypeId::COUNT],
+    watches: Watches,
+    /// The client may have got what it lacked before it could switch from something that was replaced.
+    unsettled: bool,
 }
 
 impl Stream {
@@ -95,6 +98,7 @@ impl Stream {
             denied: Cell::new(0),
             nonces: 0,
             watches: Default::default(),
+            unsettled: false,
         }
     }
 
@@ -126,15 +130,14 @@ impl Stream {
         let watch = self.watches[type_id.index()]
             .get_or_insert_with(|| Watch::new(type_id, self.protocol, features).into());
         let first = watch.subscription.is_new();
-        let (kind, change) = watch.on_request(&request, now)?;
+        let (kind, change) = watch.on_request(&request, (now, self.options.order_timeout))?;
         if self.subscribed().iter().sum::<usize>() > self.options.names_per_stream {
             return Err(too_many(self.options.names_per_stream));
         }
         if first && self.protocol == Protocol::Delta {
             self.follow_earlier(type_id);
         }
-        // What waits may wait for just this.
-        self.watches.iter_mut().flatten().for_each(|watch| watch.stop_waiting());
+        self.look_again();
         out.received = Some(Received { type_id: Some(type_id), kind });
         if self.audience.is_some() {
             out.note(type_id, change);
@@ -174,7 +177,8 @@ impl Stream {
 
     /// Whether [`Stream::next_response`] may have something: cheap, may be wrong in that direction only.
     pub fn may_respond(&self) -> bool {
-        self.audience.is_some() && self.watches.iter().flatten().any(|watch| watch.may_respond())
+        self.audience.is_some()
+            && (self.unsettled || self.watches.iter().flatten().any(|watch| watch.may_respond()))
     }
 
     /// The next response that is due, in the order of types; `None` when there is none. It counts as sent.
@@ -199,6 +203,11 @@ impl Stream {
     /// Ask each type in turn for what is due.
     fn respond(&mut self, store: &Store, now: Duration, outcome: &mut Outcome) -> Option<Response> {
         let audience = self.audience.as_deref()?;
+        if std::mem::take(&mut self.unsettled) {
+            let (grant, denied) = (&self.grant, &self.denied);
+            let view = View { store, audience, grant, denied, type_id: TypeId::Cluster };
+            settle(&mut self.watches, view, now);
+        }
         let nonce = self.nonces + 1;
         let response = TypeId::ALL.into_iter().find_map(|type_id| {
             // Taken out, so that it can be answered while the others are looked at.
@@ -246,6 +255,16 @@ impl Stream {
     /// Time passed: heartbeats may be due, and what waited for something else may wait no longer.
     pub fn on_deadline(&mut self, now: Duration) {
         self.watches.iter_mut().flatten().for_each(|watch| watch.on_deadline(now));
+        let expires = |watch: &Watch| watch.retiring.deadlines().any(|until| until <= now);
+        if self.watches.iter().flatten().any(|watch| expires(watch)) {
+            self.look_again();
+        }
+    }
+
+    /// Something happened: what waits may have waited for just this.
+    fn look_again(&mut self) {
+        self.watches.iter_mut().flatten().for_each(|watch| watch.stop_waiting());
+        self.unsettled = self.watches.iter().flatten().any(|watch| watch.retiring.is_settling());
     }
 
     /// All that the index holds for this stream (to take it out when the stream ends).

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::Resource;
 use crate::WILDCARD;
 use crate::canonical_name;
 use crate::names::{Names, Tracked};
@@ -36,6 +37,8 @@ pub(crate) struct Change {
     pub(crate) again: bool,
     /// Interest in names and glob collections that came (`true`) or went, in order. The wildcard is not among them.
     pub(crate) interest: SmallVec<[(bool, Arc<str>); 2]>,
+    /// Names that are no longer tracked, with what was kept of them.
+    pub(crate) dropped: Vec<(Arc<str>, Option<Arc<Resource>>)>,
 }
 
 impl Change {
@@ -129,7 +132,9 @@ impl Subscription {
             };
             tracked.pass = pass;
             met += 1;
-            if std::mem::take(&mut tracked.lapsed) || new {
+            let lapsed = std::mem::take(&mut tracked.lapsed);
+            tracked.lacking |= lapsed;
+            if lapsed || new {
                 tracked.forced = true;
                 change.asked.push(index);
             }
@@ -245,7 +250,7 @@ impl Subscription {
         self.names.set_explicit(index, false);
         self.names.set_unanswered(index, false);
         if !self.is_swept(&name) {
-            self.names.remove(index);
+            change.dropped.extend(self.names.remove(index));
         }
         true
     }
@@ -267,7 +272,7 @@ impl Subscription {
     fn leave(&mut self, collections: Vec<Arc<str>>, change: &mut Change) {
         if !collections.is_empty() {
             change.interest.extend(collections.into_iter().map(|name| (false, name)));
-            self.drop_uncovered();
+            self.drop_uncovered(change);
         }
     }
 
@@ -281,14 +286,14 @@ impl Subscription {
             return;
         }
         change.wildcard = WildcardChange::Removed;
-        self.drop_uncovered();
+        self.drop_uncovered(change);
     }
 
-    fn drop_uncovered(&mut self) {
+    fn drop_uncovered(&mut self, change: &mut Change) {
         for index in self.names.indices() {
             let covered = |tracked: &Tracked| tracked.explicit() || self.is_swept(&tracked.name);
             if self.names.get(index).is_some_and(|tracked| !covered(tracked)) {
-                self.names.remove(index);
+                change.dropped.extend(self.names.remove(index));
             }
         }
     }

@@ -12,10 +12,11 @@ use crate::exchange::{Exchange, NonceKind};
 use crate::grant::withheld;
 use crate::heartbeat::Heartbeats;
 use crate::names::{Held, Tracked};
-use crate::order::{Retiring, Waiting};
+use crate::order::Waiting;
 use crate::request::{Features, Request, error_detail};
 use crate::resource::{fingerprint, parse_version, version_text};
 use crate::response::parse_nonce;
+use crate::retiring::Retiring;
 use crate::stream::Protocol;
 use crate::subscription::{Change, Subscription};
 use crate::wire::{Malformed, text};
@@ -47,6 +48,12 @@ impl<'a> View<'a> {
     pub(crate) fn visible(self) -> impl Iterator<Item = (&'a Arc<str>, &'a Arc<Resource>)> {
         let all = self.store.visible(self.type_id, self.audience);
         all.filter(move |(_, resource)| self.grant.admits(resource.scope()))
+    }
+
+    /// Whether there is a resource that the client may not see. It does not count as a look at it.
+    pub(crate) fn withholds(self, name: &str) -> bool {
+        let found = self.store.lookup(self.type_id, name, self.audience);
+        matches!(found, Lookup::Found(resource) if !self.grant.admits(resource.scope()))
     }
 
     pub(crate) fn is_complete(self) -> bool {
@@ -84,7 +91,7 @@ pub(crate) struct Watch {
     pub(crate) asked_again: bool,
     /// Names that wait for other types of the stream.
     pub(crate) waiting: Waiting,
-    /// Replaced or withdrawn by responses that the client has not taken yet: it may still use them.
+    /// Replaced or withdrawn, and the client may still use it.
     pub(crate) retiring: Retiring,
     /// The client is told of times to live.
     pub(crate) expires: bool,
@@ -121,17 +128,18 @@ impl Watch {
         }
     }
 
-    /// Take a request: first what it says to the last response, then what it subscribes to.
+    /// Take a request: first what it says to the last response, then what it subscribes to. What an accepted response
+    /// replaced may be in use for `patience` from now.
     pub(crate) fn on_request(
         &mut self,
         request: &Request<'_>,
-        now: Duration,
+        (now, patience): (Duration, Duration),
     ) -> Result<(RequestKind, Change), Malformed> {
         let given = parse_nonce(request.nonce);
         let nonce = self.exchange.kind(request.nonce.is_empty(), given);
         let kind = match (nonce, request.error_detail, self.protocol) {
-            (NonceKind::Answer { .. }, None, _) => self.ack(given, now),
-            (NonceKind::Answer { .. }, Some(detail), _) => self.nack(given, detail, now),
+            (NonceKind::Answer { .. }, None, _) => self.ack(given, now, patience),
+            (NonceKind::Answer { .. }, Some(detail), _) => self.nack(given, detail, (now, patience)),
             (NonceKind::Old, _, Protocol::Sotw) => RequestKind::Stale,
             (NonceKind::Repeat, None, Protocol::Sotw) => {
                 self.asked_again |= self.warming;
@@ -148,32 +156,48 @@ impl Watch {
             return Ok((kind, Change::default()));
         }
         self.unheard = false;
-        let change = match self.protocol {
+        let mut change = match self.protocol {
             Protocol::Sotw => self.subscribe_sotw(request)?,
             Protocol::Delta => self.subscribe_delta(request)?,
         };
-        change.interest.iter().filter(|(wanted, _)| !wanted).for_each(|(_, name)| self.retiring.forget(name));
+        for (name, held) in change.dropped.drain(..) {
+            self.retiring.unsubscribe(&name, held, now + patience);
+        }
         self.waiting.forget_lost(&self.subscription.names);
         Ok((kind, change))
     }
 
-    fn ack(&mut self, nonce: Option<u64>, now: Duration) -> RequestKind {
+    fn ack(&mut self, nonce: Option<u64>, now: Duration, patience: Duration) -> RequestKind {
         let refused = self.exchange.refusal().is_some_and(|refusal| !refusal.past);
         let answered = nonce.and_then(|nonce| self.exchange.ack(nonce, now));
         let Some(answered) = answered else { return RequestKind::Subscribe };
         // A full-state response held what had been refused once more.
-        if self.protocol == Protocol::Sotw && self.type_id.is_full_state() && refused {
-            self.subscription.names.iter_mut().for_each(|tracked| tracked.refused = false);
+        let whole = self.protocol == Protocol::Sotw && self.type_id.is_full_state();
+        if whole && refused {
+            let accept = |tracked: &mut Tracked| (tracked.refused, tracked.lacking) = (false, false);
+            self.subscription.names.iter_mut().for_each(accept);
         }
-        self.retiring.accept(answered.nonce);
+        self.retiring.accept(answered.nonce, whole, now + patience, &self.subscription.names);
         RequestKind::Ack { latency: answered.latency, change: answered.change }
     }
 
-    fn nack(&mut self, nonce: Option<u64>, detail: &[u8], now: Duration) -> RequestKind {
+    fn nack(
+        &mut self,
+        nonce: Option<u64>,
+        detail: &[u8],
+        (now, patience): (Duration, Duration),
+    ) -> RequestKind {
         let (code, message) = error_detail(detail);
         let refused = nonce.and_then(|nonce| self.exchange.nack(nonce, &message, now));
         let Some(refused) = refused else { return RequestKind::Subscribe };
-        self.retiring.refuse(refused.nonce);
+        self.retiring.refuse(refused.nonce, now + patience, &self.subscription.names);
+        for tracked in self.subscription.names.iter_mut() {
+            if tracked.introduced_in == refused.nonce {
+                // The first that it may accept now came later, or is yet to come.
+                tracked.lacking = tracked.sent_in == refused.nonce;
+                tracked.introduced_in = tracked.sent_in;
+            }
+        }
         let tracked = self.subscription.names.iter_mut().filter(|tracked| tracked.sent_in == refused.nonce);
         let refuse = |tracked: &mut Tracked| {
             tracked.refused = true;
@@ -317,9 +341,7 @@ impl Watch {
 
     /// Whether the client asked for this name, or for all.
     pub(crate) fn covers(&self, name: &str) -> bool {
-        let names = &self.subscription.names;
-        self.subscription.is_swept(name)
-            || names.find(name).and_then(|i| names.get(i)).is_some_and(|t| t.explicit())
+        self.subscription.is_swept(name) || self.tracked(name).is_some_and(|tracked| tracked.explicit())
     }
 
     /// What it names must not be held up by it any longer: send it whatever is open.
@@ -341,23 +363,34 @@ impl Watch {
 
     /// Whether the client has some version of the name.
     pub(crate) fn holds(&self, name: &str) -> bool {
-        let names = &self.subscription.names;
-        names.find(name).and_then(|index| names.get(index)).is_some_and(|tracked| tracked.holds_some())
+        self.tracked(name).is_some_and(|tracked| tracked.holds_some())
     }
 
     /// Whether the client has some version of the name and has answered the response that brought its first one.
     pub(crate) fn has_taken(&self, name: &str) -> bool {
-        let names = &self.subscription.names;
-        let tracked =
-            names.find(name).and_then(|index| names.get(index)).filter(|tracked| tracked.holds_some());
+        let tracked = self.tracked(name).filter(|tracked| tracked.holds_some() && !tracked.lapsed);
         tracked.is_some_and(|tracked| !self.exchange.is_open(tracked.introduced_in))
     }
 
-    /// What is named by resources that the client may use now.
-    pub(crate) fn in_use(&self) -> impl Iterator<Item = (TypeId, &str)> {
+    /// Whether the client has accepted some version of the name.
+    pub(crate) fn has_accepted(&self, name: &str) -> bool {
+        self.has_taken(name) && !self.tracked(name).is_some_and(|tracked| tracked.lacking)
+    }
+
+    /// What the client accepted last under the name, where it names others.
+    pub(crate) fn accepted(&self, name: &str) -> Option<&Resource> {
+        self.retiring.unaccepted(name).or_else(|| self.tracked(name)?.resource.as_deref())
+    }
+
+    fn tracked(&self, name: &str) -> Option<&Tracked> {
+        let names = &self.subscription.names;
+        names.find(name).and_then(|index| names.get(index))
+    }
+
+    /// What resources name that the client holds.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (TypeId, &str)> {
         let held = self.subscription.names.iter().filter_map(|tracked| tracked.resource.as_ref());
-        let refs = held.chain(self.retiring.iter()).flat_map(|resource| resource.refs());
-        refs.map(|(type_id, name)| (*type_id, &**name))
+        held.flat_map(|resource| resource.refs()).map(|(type_id, name)| (*type_id, &**name))
     }
 
     /// Something happened on the stream: have the names that wait for other types looked at again.
@@ -375,7 +408,8 @@ impl Watch {
     /// When [`Watch::on_deadline`] wants to be called. It was told what is before `told`: that is dealt with as soon as
     /// the client can be answered, and until then nobody needs to hear of it again.
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
-        let deadlines = self.waiting.deadlines().chain(self.heartbeats.deadlines());
+        let deadlines = self.waiting.deadlines().chain(self.retiring.deadlines());
+        let deadlines = deadlines.chain(self.heartbeats.deadlines());
         deadlines.filter(|due| Some(*due) > self.told).min()
     }
 

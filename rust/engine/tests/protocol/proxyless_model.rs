@@ -1,0 +1,138 @@
+//! Any sequence of consistent commits, and a proxyless client that takes what comes at its own pace: what it uses is there
+//! at every moment, and in the end it has what the store has and the server keeps nothing of the past.
+//!
+//! Time stands still, so no time-out helps; the client itself looks at each response that what it uses is still there.
+
+use proptest::prelude::*;
+use steerway_engine::Protocol::{Delta, Sotw};
+
+use crate::proxyless::{Client, inline, over_rds, route, served};
+use crate::world::{CDS, EDS, NOTHING, ORDER_TIMEOUT, Op, RDS, World, absent};
+
+const CLUSTERS: [&str; 3] = ["a", "b", "c"];
+const ROUTES: [&str; 2] = ["r", "s"];
+
+/// What one commit makes of the mesh. Sets of clusters are a bit for each.
+#[derive(Clone, Debug)]
+struct Mesh {
+    /// The listener names one of the routes, or has its own.
+    named: Option<usize>,
+    inline: u8,
+    routes: [u8; ROUTES.len()],
+    /// Routes and clusters that are there though nothing names them.
+    idle: [bool; ROUTES.len()],
+    idle_clusters: u8,
+    /// The assignment of each cluster is one of two.
+    assignments: u8,
+}
+
+fn mesh() -> impl Strategy<Value = Mesh> {
+    let sets = (1u8..8, [1u8..8, 1u8..8], 0u8..8, 0u8..8);
+    let named = proptest::option::weighted(0.7, 0..ROUTES.len());
+    (named, sets, any::<[bool; ROUTES.len()]>()).prop_map(
+        |(named, (inline, routes, idle_clusters, assignments), idle)| Mesh {
+            named,
+            inline,
+            routes,
+            idle,
+            idle_clusters,
+            assignments,
+        },
+    )
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(Mesh),
+    Take,
+    Refuse,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![5 => mesh().prop_map(Step::Commit), 14 => Just(Step::Take), 1 => Just(Step::Refuse)]
+}
+
+fn clusters(bits: u8) -> String {
+    let named = CLUSTERS.into_iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
+    named.map(|(_, name)| name).collect::<Vec<_>>().join("+")
+}
+
+impl Mesh {
+    fn has_route(&self, route: usize) -> bool {
+        self.idle[route] || self.named == Some(route)
+    }
+
+    fn assignment(&self, cluster: usize) -> String {
+        format!("{}{}", CLUSTERS[cluster], self.assignments >> cluster & 1)
+    }
+
+    fn used(&self) -> u8 {
+        self.named.map_or(self.inline, |route| self.routes[route])
+    }
+
+    fn ops(&self) -> Vec<Op> {
+        let mut ops = vec![match self.named {
+            Some(route) => over_rds("l", ROUTES[route]),
+            None => inline("l", &clusters(self.inline)),
+        }];
+        let mut present = self.idle_clusters | self.used();
+        for (index, name) in ROUTES.into_iter().enumerate() {
+            if self.has_route(index) {
+                present |= self.routes[index];
+                ops.push(route(name, &clusters(self.routes[index])));
+            } else {
+                ops.push(absent(RDS, name));
+            }
+        }
+        for (index, name) in CLUSTERS.into_iter().enumerate() {
+            let (assignment, other) =
+                (self.assignment(index), ["1", "0"][usize::from(self.assignments >> index & 1)]);
+            ops.push(absent(EDS, &format!("{name}{other}")));
+            if present >> index & 1 == 1 {
+                ops.extend(served(name, &assignment));
+            } else {
+                ops.extend([absent(CDS, name), absent(EDS, &assignment)]);
+            }
+        }
+        ops
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_a_client_uses_is_there(
+        first in mesh(),
+        asks_first in any::<bool>(),
+        steps in proptest::collection::vec(step(), 1..40),
+    ) {
+        for protocol in [Sotw, Delta] {
+            let mut last = first.clone();
+            let mut world = World::serving(last.ops());
+            let mut client = Client::new(&mut world, protocol, "l");
+            client.asks_first = asks_first;
+            for step in &steps {
+                match step {
+                    Step::Commit(mesh) => {
+                        last = mesh.clone();
+                        client.commit(&mut world, last.ops());
+                    }
+                    Step::Take => drop(client.take(&mut world)),
+                    Step::Refuse => client.refuse(&mut world),
+                }
+            }
+            client.settle(&mut world);
+            if steps.iter().any(|step| matches!(step, Step::Refuse)) {
+                continue; // What it refused stays refused until it changes.
+            }
+            let used = CLUSTERS.iter().enumerate().filter(|(bit, _)| last.used() >> bit & 1 == 1);
+            let used = used.map(|(index, name)| (name.to_string(), last.assignment(index))).collect();
+            prop_assert_eq!(client.in_use.as_ref(), Some(&used), "{:?}", protocol);
+            client.got();
+            world.wait(ORDER_TIMEOUT * 2);
+            client.pump(&mut world);
+            prop_assert_eq!(client.got(), NOTHING, "{:?}: nothing was left for the time-out", protocol);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! "A removal waits until the client has accepted all that replaced what named it" (decision 0012), for clients that learn
+//! of each resource from another one and switch when they have all of it (gRFC A74).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steerway_engine::Protocol::{self, Delta, Sotw};
+use steerway_engine::{Commit, Grant, Put};
+
+use crate::proxyless::{Client, inline, over_rds, route, served};
+use crate::world::{
+    CDS, EDS, LDS, NOTHING, ORDER_TIMEOUT, Op, RDS, World, absent, ask, key, resource, texts,
+};
+
+fn gone(cluster: &str, assignment: &str) -> [Op; 2] {
+    [absent(CDS, cluster), absent(EDS, assignment)]
+}
+
+/// One change, and a client that takes all that it brings; the client looks after each response that what it uses is
+/// there. Returns what came.
+fn change(before: Vec<Op>, change: Vec<Op>, protocol: Protocol, asks_first: bool) -> Vec<String> {
+    let mut world = World::serving(before);
+    let mut client = Client::new(&mut world, protocol, "l");
+    client.asks_first = asks_first;
+    let first = client.in_use.clone();
+    assert!(first.is_some());
+    client.commit(&mut world, change);
+    client.settle(&mut world);
+    assert_ne!(client.in_use, first, "it has switched");
+    let got = client.got();
+    world.wait(ORDER_TIMEOUT * 2);
+    client.pump(&mut world);
+    assert_eq!(client.got(), NOTHING, "nothing was left for the time-out");
+    got
+}
+
+#[test]
+fn what_was_replaced_is_there_until_the_client_has_switched() {
+    let table: [(&str, Vec<Op>, Vec<Op>); 7] = [
+        ("routes leave the listener", vec![inline("l", "a")], vec![over_rds("l", "r"), route("r", "b")]),
+        (
+            "routes move into the listener",
+            vec![over_rds("l", "r"), route("r", "a")],
+            vec![inline("l", "b"), absent(RDS, "r")],
+        ),
+        (
+            "other routes",
+            vec![over_rds("l", "r"), route("r", "a")],
+            vec![over_rds("l", "s"), route("s", "b"), absent(RDS, "r")],
+        ),
+        ("a route to another cluster", vec![over_rds("l", "r"), route("r", "a")], vec![route("r", "b")]),
+        ("inline", vec![inline("l", "a")], vec![inline("l", "b")]),
+        ("one of two clusters stays", vec![over_rds("l", "r"), route("r", "a+c")], vec![route("r", "b+c")]),
+        (
+            "another listener and the same routes with another cluster",
+            vec![inline("l", "a"), route("r", "c")],
+            vec![over_rds("l", "r"), route("r", "b")],
+        ),
+    ];
+    for (what, before, after) in table {
+        for (protocol, asks_first) in [(Sotw, false), (Sotw, true), (Delta, false), (Delta, true)] {
+            let before = before.iter().cloned().chain(served("a", "a1")).chain(served("c", "c1"));
+            let after = after.iter().cloned().chain(served("b", "b1")).chain(gone("a", "a1"));
+            let got = change(before.collect(), after.collect(), protocol, asks_first);
+            assert!(got.contains(&"Endpoint b1=1".to_owned()), "{what}: {got:?}");
+        }
+    }
+}
+
+#[test]
+fn an_assignment_of_another_name_comes_before_the_old_one_leaves() {
+    for protocol in [Sotw, Delta] {
+        let before = [inline("l", "a")].into_iter().chain(served("a", "old"));
+        let after = served("a", "new").into_iter().chain([absent(EDS, "old")]);
+        let got = change(before.collect(), after.collect(), protocol, false);
+        let came = ["Cluster a=new", "Endpoint new=1"];
+        let then: &[&str] = if protocol == Sotw { &[] } else { &["Endpoint -old"] };
+        assert_eq!(got, [&came[..], then].concat(), "{protocol:?}");
+    }
+}
+
+/// A client that takes the listener and is silent then.
+fn half_way(protocol: Protocol) -> (World, Client) {
+    let mut world = World::serving([inline("l", "a")].into_iter().chain(served("a", "a1")));
+    let mut client = Client::new(&mut world, protocol, "l");
+    let change = [over_rds("l", "r"), route("r", "b")].into_iter();
+    client.commit(&mut world, change.chain(served("b", "b1")).chain(gone("a", "a1")));
+    assert_eq!(client.got(), ["Listener l=rds:r"]);
+    assert!(client.take(&mut world));
+    assert_eq!(client.got(), ["Route r=b"], "{protocol:?}: the cluster of the old listener stays");
+    (world, client)
+}
+
+#[test]
+fn no_removal_waits_for_ever() {
+    for protocol in [Sotw, Delta] {
+        let (mut world, mut client) = half_way(protocol);
+        world.wait(ORDER_TIMEOUT - Duration::from_millis(1));
+        client.pump(&mut world);
+        assert_eq!(client.got(), NOTHING, "{protocol:?}");
+        world.wait(Duration::from_millis(1));
+        client.pump(&mut world);
+        let late: &[&str] = if protocol == Sotw { &["Cluster"] } else { &["Cluster -a", "Endpoint -a1"] };
+        assert_eq!(client.got(), late, "{protocol:?}");
+        world.wait(ORDER_TIMEOUT * 3);
+        client.pump(&mut world);
+        assert_eq!(client.got(), NOTHING, "{protocol:?}");
+    }
+}
+
+#[test]
+fn a_refusal_releases_nothing() {
+    for protocol in [Sotw, Delta] {
+        let (mut world, mut client) = half_way(protocol);
+        client.refuse(&mut world);
+        assert_eq!(client.got(), NOTHING, "{protocol:?}: the route was refused");
+        client.commit(&mut world, [route("r", "b+c")].into_iter().chain(served("c", "c1")));
+        assert_eq!(client.got(), ["Route r=b+c"]);
+        assert!(client.take(&mut world));
+        let both = if protocol == Sotw { "Cluster a=a1 b=b1 c=c1" } else { "Cluster b=b1 c=c1" };
+        assert_eq!(client.got(), [both], "{protocol:?}");
+        client.refuse(&mut world);
+        assert_eq!(client.got(), NOTHING, "{protocol:?}: the clusters were refused");
+        client.commit(&mut world, served("b", "b2"));
+        client.settle(&mut world);
+        assert!(client.got().iter().all(|got| !got.contains("-a")), "{protocol:?}");
+    }
+}
+
+#[test]
+fn a_later_commit_removes_what_the_client_still_uses() {
+    for protocol in [Sotw, Delta] {
+        let mut world = World::serving([inline("l", "a")].into_iter().chain(served("a", "a1")));
+        let mut client = Client::new(&mut world, protocol, "l");
+        let change = [over_rds("l", "r"), route("r", "b")].into_iter().chain(served("b", "b1"));
+        client.commit(&mut world, change);
+        assert!(client.take(&mut world));
+        client.commit(&mut world, gone("a", "a1"));
+        assert_eq!(client.got(), ["Listener l=rds:r", "Route r=b"], "{protocol:?}");
+        client.settle(&mut world);
+        assert_eq!(client.in_use.unwrap().into_keys().collect::<Vec<_>>(), ["b"]);
+    }
+}
+
+/// What the new route names does not exist, and nothing is about to replace it: there is nothing to wait for.
+#[test]
+fn what_does_not_exist_is_not_waited_for() {
+    for protocol in [Sotw, Delta] {
+        let before = [over_rds("l", "r"), route("r", "a")].into_iter().chain(served("a", "a1"));
+        let mut world = World::serving(before);
+        let mut client = Client::new(&mut world, protocol, "l");
+        client.commit(&mut world, [route("r", "b"), absent(CDS, "b")].into_iter().chain(gone("a", "a1")));
+        assert_eq!(client.got(), ["Route r=b"]);
+        let accepted = if protocol == Sotw { ask(RDS, &["r"]) } else { ask(RDS, &[]) };
+        let replies = world.say(client.stream, accepted.ack(&client.next()));
+        let released = if protocol == Sotw { "" } else { "-a" };
+        assert_eq!(replies[0].text(), released, "{protocol:?}");
+    }
+}
+
+/// What the client may no longer see is not held for what it uses.
+#[test]
+fn what_is_withheld_leaves_at_once() {
+    for protocol in [Sotw, Delta] {
+        let mut world = World::serving([inline("l", "a")].into_iter().chain(served("a", "a1")));
+        let stream = world.open(protocol);
+        world.hear(stream, ask(LDS, &["l"])).unwrap();
+        world.grant(stream, "grpc", Grant::of([""]));
+        for (type_id, name) in [(LDS, "l"), (CDS, "a"), (EDS, "a1")] {
+            let replies = world.say(stream, ask(type_id, &[name]));
+            let replies = if type_id == LDS {
+                world.pump(stream).into_iter().chain(replies).collect()
+            } else {
+                replies
+            };
+            let names: &[&str] = if protocol == Sotw { &[name] } else { &[] };
+            world.say(stream, ask(type_id, names).ack(&replies[0]));
+        }
+        let private = Arc::into_inner(resource(CDS, "a", "a1")).unwrap().with_scope("bank/vault");
+        let put = Put { key: key(CDS, "a", ""), resource: private.into() };
+        world.apply(Commit { put: vec![put], ..Commit::default() });
+        let left = if protocol == Sotw { "" } else { "-a" };
+        assert_eq!(texts(&world.pump(stream)), [left], "{protocol:?}: the listener names it still");
+    }
+}
