@@ -1,4 +1,4 @@
-"""Leaving out a ring of tests knowingly: `TEST_WITHOUT=kubernetes,go make test`.
+"""Settings of all tests, and leaving out a ring of them knowingly: `TEST_WITHOUT=kubernetes,go make test`.
 
 A test that needs a real part which not every machine has says so: `@pytest.mark.needs("kubernetes")`. A part that
 cannot run is a failure; only who names it in `TEST_WITHOUT` gets its tests skipped, with that as the printed reason.
@@ -6,7 +6,12 @@ cannot run is a failure; only who names it in `TEST_WITHOUT` gets its tests skip
 
 import os
 
+import hypothesis
 import pytest
+
+# A deadline of an example is an assertion on absolute time, which fails on a busy machine.
+hypothesis.settings.register_profile("steerway", deadline=None)
+hypothesis.settings.load_profile("steerway")
 
 VARIABLE = "TEST_WITHOUT"
 PARTS = {

@@ -5,7 +5,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from steerway.catalog import reach
@@ -69,7 +69,6 @@ def first(groups: Sequence[Group]) -> list[Endpoint]:
     return [e for group in groups if group.priority == 0 for e in group.endpoints if e.state is HEALTHY]
 
 
-@settings(deadline=None)
 @given(endpoints(HEALTHY, DRAINING, UNREADY), POLICIES, VIEWERS, SERVICES, st.randoms(use_true_random=False))
 def test_what_is_told_is_valid_and_does_not_depend_on_the_order(
     found: list[Endpoint], policy: Policy, viewer: Viewer, service: Service, order: random.Random
@@ -111,7 +110,6 @@ PANIC = Policy(safety=Safety(panic_share=0.5))
 @example(row(DRAINING, DRAINING, UNREADY), PANIC, IN_A, PLAIN, {DRAINING})
 @example(row(HEALTHY, HEALTHY, UNREADY, UNREADY, UNREADY), PANIC, IN_A, PLAIN, {HEALTHY})
 @example(row(UNREADY, UNREADY), USE_UNREADY, IN_A, PLAIN, {UNREADY})
-@settings(deadline=None)
 @given(
     endpoints(HEALTHY, DRAINING, UNREADY),
     st.none() | POLICIES,
@@ -141,7 +139,6 @@ def test_what_makes_no_difference_makes_none(
     assert told(found, policy, alike, whole) == told(found, policy, viewer, whole)
 
 
-@settings(deadline=None)
 @given(endpoints(HEALTHY, DRAINING), st.none() | ZONE_POLICIES, SUBSETS, PLACES)
 def test_a_subset_is_exact_and_all_buckets_use_the_endpoints_of_a_zone_evenly(
     found: list[Endpoint], zones: Zones | None, wanted: Subset, place: ClientPlace
@@ -166,7 +163,6 @@ def test_a_subset_is_exact_and_all_buckets_use_the_endpoints_of_a_zone_evenly(
         assert max(each) - min(each) <= 1
 
 
-@settings(deadline=None)
 @given(endpoints(HEALTHY, DRAINING), SUBSETS, PLACES, st.integers(0, BUCKETS - 1))
 def test_the_own_zone_comes_first_in_a_subset(
     found: list[Endpoint], wanted: Subset, place: ClientPlace, bucket: int

@@ -28,7 +28,7 @@ def moved(before: tuple[frozenset[str], ...], after: tuple[frozenset[str], ...])
     return sum(len(new - old) for old, new in zip(before, after, strict=True))
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True)
 @given(ENDPOINTS, st.integers(0, 65), st.integers(1, 40))
 def test_every_bucket_is_full_and_every_endpoint_is_used_as_much_as_any_other(
     endpoints: list[str], size: int, buckets: int
@@ -42,7 +42,7 @@ def test_every_bucket_is_full_and_every_endpoint_is_used_as_much_as_any_other(
     assert not counts or max(counts) - min(counts) <= 1
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True)
 @given(ENDPOINTS, st.integers(0, 65), st.integers(1, 20), st.randoms(use_true_random=False))
 def test_the_order_of_the_endpoints_does_not_matter(
     endpoints: list[str], size: int, buckets: int, order: random.Random

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.support.mesh import Mesh, endpoint_slice, service
 from tests.support.route_example import backend, grant, grpc_route, parent, policy, rule
@@ -143,7 +143,6 @@ def events(before: Facts, after: Facts) -> Iterator[tuple[ObjectKey, Object | No
             yield key, new
 
 
-@settings(deadline=None)
 @given(st.lists(states(), min_size=2, max_size=5))
 def test_a_swap_of_files_is_one_commit(history: list[State]) -> None:
     """Also swaps that follow each other faster than they are committed."""
@@ -163,7 +162,6 @@ MOVE = [
 ]
 
 
-@settings(deadline=None)
 @given(
     st.lists(states(), min_size=2, max_size=4),
     st.sampled_from([0.02, 0.06, 0.7]),

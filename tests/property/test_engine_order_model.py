@@ -200,6 +200,5 @@ TestOrderMachine = OrderMachine.TestCase
 TestOrderMachine.settings = settings(
     max_examples=25,
     stateful_step_count=12,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -136,7 +136,7 @@ class Client:
         return set(content.split("+")) - {""}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.lists(MESHES, min_size=1, max_size=3), min_size=2, max_size=5))
 def test_what_a_client_uses_is_there_until_it_has_switched(rounds: list[list[Mesh]]) -> None:
     """Commits of a round come in a row, before the client has taken the first one."""

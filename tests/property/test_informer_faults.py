@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource, watcher
@@ -133,7 +133,6 @@ async def _run(steps: list[tuple[Any, ...]], folder: Path) -> None:
                 await asyncio.gather(following, return_exceptions=True)
 
 
-@settings(deadline=None)
 @given(st.lists(_STEPS, max_size=25))
 def test_no_phantom_stays_and_nothing_is_missed(steps: list[tuple[Any, ...]]) -> None:
     """Whatever was cut, lost, refused or set back on the way."""

@@ -171,4 +171,4 @@ class InformerMachine(RuleBasedStateMachine):
 
 
 TestInformer = InformerMachine.TestCase
-TestInformer.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestInformer.settings = settings(max_examples=150, stateful_step_count=40)

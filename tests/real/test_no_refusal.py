@@ -24,7 +24,6 @@ def test_no_policy_and_no_route_is_refused(connect: Connect) -> None:
         @seed(20261126)
         @settings(
             max_examples=_EXAMPLES,
-            deadline=None,
             database=None,
             suppress_health_check=[*HealthCheck],
             phases=[Phase.generate],

@@ -214,5 +214,5 @@ def _size(attachments: Attachments) -> int:
     return sum(len(value) for name, value in vars(attachments).items() if name != "_unjudged")
 
 
-Histories.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+Histories.TestCase.settings = settings(max_examples=60, stateful_step_count=25)
 TestHistories = Histories.TestCase

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -173,7 +172,6 @@ class LeaseMachine(RuleBasedStateMachine):
         assert sum(replica.lease.held(self.clock(replica)) for replica in self.replicas) <= 1
 
 
-LeaseMachine.TestCase.settings = settings(deadline=None)
 TestLease = LeaseMachine.TestCase
 
 
