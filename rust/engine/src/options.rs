@@ -9,8 +9,8 @@ use crate::Identifier;
 pub struct StreamOptions {
     /// Names the replica.
     pub identifier: Identifier,
-    /// How long a resource waits at most for others that go before it: a route for its clusters, a cluster for the end
-    /// of the routes to it.
+    /// How long a resource waits at most for others that go before it: a route for its clusters, a withdrawn cluster
+    /// for the client to have what replaced it.
     pub order_timeout: Duration,
     /// Names that one stream may be subscribed to, over all types; a wildcard or glob collection counts as one.
     pub names_per_stream: usize,

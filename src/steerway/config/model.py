@@ -481,8 +481,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         5.0
     )
     """Seconds that a resource waits at most for others of the same client: a route until the client has the clusters
-    that it names, a cluster to be withdrawn until the client has taken a route without it. A client answers within a
-    round trip; five seconds let a busy one answer and end the wait for one that never does. 0: no order, everything at
+    that it names, a cluster to be withdrawn until the client has what replaced it. A client answers within a round
+    trip; five seconds let a busy one answer and end the wait for one that never does. 0: no order, everything at
     once."""
 
     demand_grace_seconds: Annotated[Seconds, Meta(title="Upkeep of a resource after its last subscriber")] = (
