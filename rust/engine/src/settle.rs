@@ -44,7 +44,8 @@ pub(crate) fn named_by_retiring(watches: &Watches) -> HashSet<(TypeId, &str)> {
             if named.insert((*type_id, &**name))
                 && let Some(watch) = &watches[type_id.index()]
             {
-                open.extend(watch.retiring.indirect(name));
+                // What the client holds under the name has formers of its own below it.
+                open.extend(watch.held(name).into_iter().chain(watch.retiring.indirect(name)));
             }
         }
     }

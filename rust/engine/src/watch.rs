@@ -379,7 +379,12 @@ impl Watch {
 
     /// What the client accepted last under the name, where it names others.
     pub(crate) fn accepted(&self, name: &str) -> Option<&Resource> {
-        self.retiring.unaccepted(name).or_else(|| self.tracked(name)?.resource.as_deref())
+        self.retiring.unaccepted(name).or_else(|| self.held(name))
+    }
+
+    /// What the client was sent last under the name, where it names others.
+    pub(crate) fn held(&self, name: &str) -> Option<&Resource> {
+        self.tracked(name)?.resource.as_deref()
     }
 
     fn tracked(&self, name: &str) -> Option<&Tracked> {

@@ -183,3 +183,25 @@ fn what_is_withheld_leaves_at_once() {
         assert_eq!(texts(&world.pump(stream)), [left], "{protocol:?}: the listener names it still");
     }
 }
+
+/// The listener is replaced before the client has all that its routes name: it still uses the former assignment of a cluster.
+#[test]
+fn a_part_of_what_is_replaced_keeps_its_former_parts() {
+    for protocol in [Sotw, Delta] {
+        let before = [over_rds("l", "r"), route("r", "a+b")].into_iter();
+        let mut world = World::serving(before.chain(served("a", "a1")).chain(served("b", "b0")));
+        let mut client = Client::new(&mut world, protocol, "l");
+        let moved = [inline("l", "a"), absent(RDS, "r"), absent(EDS, "b0")].into_iter();
+        client.commit(&mut world, moved.chain(served("b", "b1")));
+        let again = [inline("l", "a+c"), absent(EDS, "a1")].into_iter();
+        client.commit(&mut world, again.chain(served("a", "a0")).chain(served("c", "c0")));
+        client.take(&mut world);
+        client.refuse(&mut world);
+        client.take(&mut world);
+        client.take(&mut world);
+        let after = [inline("l", "a")].into_iter().chain(gone("c", "c0")).chain(gone("b", "b1"));
+        client.commit(&mut world, after);
+        client.settle(&mut world);
+        assert_eq!(client.in_use.unwrap().into_keys().collect::<Vec<_>>(), ["a"], "{protocol:?}");
+    }
+}
