@@ -1,14 +1,17 @@
 """Calls lost while a Service is replaced in one step: `python -m bench.moves`. Needs Go.
 
 A route moves from one Service to another, and the Service that it leaves is removed in the same change. steerway reads
-it as one swap of a ConfigMap; go-control-plane's snapshot cache gets the same resources as its next snapshot. Real
-clients call at a steady rate meanwhile, through each control plane in turn.
+it as one swap of a ConfigMap, or as events of an API server (a fake one, over real HTTP); go-control-plane's snapshot
+cache gets the same resources as its next snapshot. Real clients call at a steady rate meanwhile, through each control
+plane in turn. How long a move takes is from before the change until a call has reached the new Service.
 """
 
 import itertools
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +21,7 @@ from pathlib import Path
 import click
 import yaml
 from rich.console import Console
+from tests.support.api_server import ApiServer
 from tests.support.backend import Backends
 from tests.support.config_map import swap
 from tests.support.control_plane import ControlPlane
@@ -45,6 +49,8 @@ class Loss:
     moves: int
     calls: int
     lost: int
+    p50_ms: float
+    p99_ms: float
     errors: Mapping[str, int]
 
 
@@ -74,7 +80,37 @@ def go_control_plane(processes: Processes, addresses: Addresses, _folder: Path) 
     yield process.wait(listening, "its address"), lambda name: process.write(f"move {name}")
 
 
-CONTESTANTS: Mapping[str, Contestant] = {"steerway": steerway, "go-control-plane": go_control_plane}
+def steerway_on_api_server(
+    processes: Processes, addresses: Addresses, folder: Path
+) -> Iterator[tuple[str, Move]]:
+    """Follows an API server: the new Service and its slice, the route, and the removal come as events."""
+    api = ApiServer(folder / "kubeconfig")
+    present: dict[str, list[Manifest]] = {}
+
+    def move(name: str) -> None:
+        made = _mesh(name, addresses[name])
+        api.put(*made)
+        for old in [each for each in present if each != name]:
+            for manifest in present.pop(old):
+                key = manifest["kind"], NAMESPACE, manifest["metadata"]["name"]
+                api.act(lambda server, key=key: server.delete(*key))
+        present[name] = [each for each in made if each["metadata"]["name"].startswith(name)]
+
+    try:
+        move(next(iter(addresses)))
+        options = ["--kubernetes", "--kubeconfig", str(api.kubeconfig), "--namespace", "all"]
+        plane = ControlPlane(processes, options)
+        yield plane.address, move
+        plane.close()
+    finally:
+        api.close()
+
+
+CONTESTANTS: Mapping[str, Contestant] = {
+    "steerway, files": steerway,
+    "steerway, API server": steerway_on_api_server,
+    "go-control-plane": go_control_plane,
+}
 
 
 def measure(contestant: str, library: Library, moves: int, rate: float) -> Loss:
@@ -90,15 +126,20 @@ def measure(contestant: str, library: Library, moves: int, rate: float) -> Loss:
             channel = Client(processes, library, bootstrap).dial(TARGET)
             with channel.load(rate) as load:
                 load.settle(addresses["v1"])
-                for name in itertools.islice(itertools.cycle(("v2", "v1")), moves):
-                    _move(load, move, name, addresses[name])
+                turns = itertools.islice(itertools.cycle(("v2", "v1")), moves)
+                times = sorted(_move(load, move, name, addresses[name]) for name in turns)
             failed = Counter(answer.error for answer in load.failures)
-            return Loss(contestant, library, moves, len(load.answers), len(load.failures), failed)
+            answers, p99 = len(load.answers), times[int(len(times) * 0.99)]
+            p50 = statistics.median(times)
+            return Loss(contestant, library, moves, answers, len(load.failures), p50, p99, failed)
 
 
-def _move(load: Load, move: Move, name: str, address: str) -> None:
+def _move(load: Load, move: Move, name: str, address: str) -> float:
+    """How long it took, in milliseconds."""
+    began = time.monotonic()
     move(name)
     load.reach(address)
+    return (time.monotonic() - began) * 1e3
 
 
 def _mesh(name: str, address: str) -> list[Manifest]:
@@ -108,7 +149,16 @@ def _mesh(name: str, address: str) -> list[Manifest]:
 
 def table(losses: Sequence[Loss]) -> Table:
     """One row per control plane and client."""
-    columns = ("control plane, client", "moves", "calls", "lost", "lost per move", "most frequent error")
+    columns = (
+        "control plane, client",
+        "moves",
+        "calls",
+        "lost",
+        "lost per move",
+        "p50 ms",
+        "p99 ms",
+        "most frequent error",
+    )
     rows = [
         (
             f"{each.contestant}, {each.library}",
@@ -116,6 +166,8 @@ def table(losses: Sequence[Loss]) -> Table:
             f"{each.calls:,}",
             f"{each.lost:,}",
             f"{each.lost / each.moves:.2f}",
+            f"{each.p50_ms:.0f}",
+            f"{each.p99_ms:.0f}",
             max(each.errors, key=lambda error: each.errors[error], default="-")[:60],
         )
         for each in losses

@@ -1,7 +1,7 @@
 """Removals over real streams: what a proxyless client uses is there until it has switched to what replaced it.
 
 The client learns of the route from the listener, of clusters from the route and of assignments from the clusters, and
-switches when it has all of them (gRFC A74). No time-out helps. (`rust/engine/tests/protocol/proxyless_model.rs` adds
+switches when it has all of them (gRFC A74). No timeout helps. (`rust/engine/tests/protocol/proxyless_model.rs` adds
 incremental clients, refusals, and commits between any two responses.)
 """
 

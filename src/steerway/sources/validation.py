@@ -56,11 +56,6 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 
 
-def first_fault(obj: Judged) -> Fault | None:
-    """The first fault in the order of the manifest, or None when the object can be used."""
-    return next(faults(obj), None)
-
-
 def faults(obj: Judged) -> Iterator[Fault]:
     """All faults of an object, in the order of the manifest."""
     yield from _metadata(obj)

@@ -8,7 +8,7 @@ from tests.support.policy_example import BROKEN, FULL, MISTYPED, Broken, Mistype
 from steerway.sources.duration import seconds
 from steerway.sources.fault import conversion_fault
 from steerway.sources.traffic_policy import RULES, TrafficPolicy, broken_rules
-from steerway.sources.validation import faults, first_fault
+from steerway.sources.validation import faults
 
 
 def test_there_is_an_example_for_every_rule() -> None:
@@ -22,7 +22,7 @@ def test_a_rule_tells_bad_from_good(example: Broken) -> None:
     """One rule alone, at the place of the struct that breaks it."""
     bad = msgspec.convert(policy(example.bad), TrafficPolicy)
     assert list(broken_rules(bad)) == [(("spec", *example.place), example.message)]
-    fault = first_fault(bad)
+    fault = next(faults(bad), None)
     assert fault is not None
     assert (fault.path, fault.reason) == (("spec", *example.place), example.message)
     assert fault.cure

@@ -9,7 +9,7 @@ from steerway.sources.fault import conversion_fault, json_path
 from steerway.sources.gateway import GRPCRoute, HTTPRoute
 from steerway.sources.objects import EndpointSlice, ObjectMeta, Service
 from steerway.sources.slim import NOISY_ANNOTATIONS
-from steerway.sources.validation import faults, first_fault
+from steerway.sources.validation import faults
 
 GOOD_SERVICE: dict[str, Any] = {
     "metadata": {"name": "backend", "namespace": "shop"},
@@ -64,7 +64,7 @@ def test_good_objects_have_no_fault() -> None:
 )
 def test_a_faulty_service_is_named_by_its_place(path: tuple[Any, ...], value: Any, reason: str) -> None:
     """Each fault has the path of what is wrong, a reason and a cure."""
-    fault = first_fault(msgspec.convert(changed(GOOD_SERVICE, path, value), Service))
+    fault = next(faults(msgspec.convert(changed(GOOD_SERVICE, path, value), Service)), None)
     assert fault is not None
     assert reason in fault.reason
     assert fault.cure
@@ -85,7 +85,7 @@ def test_a_faulty_service_is_named_by_its_place(path: tuple[Any, ...], value: An
 def test_an_external_name_is_a_host_name(name: str, good: bool) -> None:
     """One that looks like an address is a name to the API server."""
     external = changed(GOOD_SERVICE, ("spec", "type"), "ExternalName")
-    fault = first_fault(msgspec.convert(changed(external, ("spec", "externalName"), name), Service))
+    fault = next(faults(msgspec.convert(changed(external, ("spec", "externalName"), name), Service)), None)
     assert (fault is None) is good
     if fault is not None:
         assert fault.path == ("spec", "externalName")
@@ -107,7 +107,7 @@ def test_an_external_name_is_a_host_name(name: str, good: bool) -> None:
 )
 def test_a_faulty_slice_is_named_by_its_place(path: tuple[Any, ...], value: Any, reason: str) -> None:
     """Each fault has the path of what is wrong, a reason and a cure."""
-    fault = first_fault(msgspec.convert(changed(GOOD_SLICE, path, value), EndpointSlice))
+    fault = next(faults(msgspec.convert(changed(GOOD_SLICE, path, value), EndpointSlice)), None)
     assert fault is not None
     assert reason in fault.reason
     assert fault.cure
@@ -117,13 +117,13 @@ def test_a_faulty_slice_is_named_by_its_place(path: tuple[Any, ...], value: Any,
 def test_a_port_listed_twice_is_a_fault_but_one_per_protocol_is_not() -> None:
     """TCP and UDP may share a number (Service v1, ports: unique by port and protocol)."""
     twice = changed(GOOD_SERVICE, ("spec", "ports"), [{"name": "a", "port": 53}, {"name": "b", "port": 53}])
-    assert "listed twice" in str(first_fault(msgspec.convert(twice, Service)))
+    assert "listed twice" in str(next(faults(msgspec.convert(twice, Service)), None))
     both = changed(
         GOOD_SERVICE,
         ("spec", "ports"),
         [{"name": "a", "port": 53}, {"name": "b", "port": 53, "protocol": "UDP"}],
     )
-    assert first_fault(msgspec.convert(both, Service)) is None
+    assert next(faults(msgspec.convert(both, Service)), None) is None
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_what_would_end_a_client_makes_a_route_none(
     kind: str, match: dict[str, Any], place: tuple[Any, ...]
 ) -> None:
     """Regular expressions wherever a route may have one, and names of headers."""
-    fault = first_fault(route(kind, match))
+    fault = next(faults(route(kind, match)), None)
     assert fault is not None
     assert fault.path == (*FIRST, *place)
     assert fault.cure
@@ -228,16 +228,15 @@ def test_what_would_end_a_client_makes_a_route_none(
 def test_a_route_that_clients_can_use_has_no_fault() -> None:
     """What is not of type RegularExpression is no expression; values are as long as the Gateway API lets them be."""
     header = {"name": "x-`user`", "value": "(" * 4096}
-    assert (
-        first_fault(route("GRPCRoute", {"method": {"service": "("}, "headers": [header]}, name="a.b")) is None
-    )
+    match = {"method": {"service": "("}, "headers": [header]}
+    assert next(faults(route("GRPCRoute", match, name="a.b")), None) is None
     path = {"path": {"value": "/("}, "queryParams": [{"name": "a b", "value": "("}]}
-    assert first_fault(route("HTTPRoute", path)) is None
+    assert next(faults(route("HTTPRoute", path)), None) is None
 
 
 def test_names_of_what_nobody_dials_may_have_dots() -> None:
     """Up to 253 characters."""
-    fault = first_fault(route("GRPCRoute", name="a" * 64))
+    fault = next(faults(route("GRPCRoute", name="a" * 64)), None)
     assert fault is not None
     assert fault.path == ("metadata", "name")
     assert "at most 253" in fault.cure
@@ -291,29 +290,29 @@ def test_what_would_have_envoy_refuse_all_routes_makes_a_route_none(
     rule: dict[str, Any], place: tuple[Any, ...]
 ) -> None:
     """An Envoy takes all routes or none: one route must not take it those of others. In backends, too."""
-    fault = first_fault(_rule_of_http(**rule))
+    fault = next(faults(_rule_of_http(**rule)), None)
     assert fault is not None
     assert fault.path[-len(place) :] == place
     assert fault.cure
     if "filters" in rule:
-        assert first_fault(_rule_of_http(backendRefs=[{"name": "a", **rule}])) is not None
+        assert next(faults(_rule_of_http(backendRefs=[{"name": "a", **rule}])), None) is not None
 
 
 def test_changes_that_envoy_takes_are_no_fault() -> None:
     """At the limits of the Gateway API."""
     change = {"set": MANY[:16], "add": [{"name": "x", "value": "100% ä" + "a" * 4090}], "remove": ["x-host"]}
-    assert first_fault(_rule_of_http(**_header(**change))) is None
+    assert next(faults(_rule_of_http(**_header(**change))), None) is None
     path = {"type": "ReplaceFullPath", "replaceFullPath": "/\\1"}
     rewrite = _path("URLRewrite", "urlRewrite", hostname="a.example.org", path=path)
-    assert first_fault(_rule_of_http(**rewrite)) is None
+    assert next(faults(_rule_of_http(**rewrite)), None) is None
     redirect = _path("RequestRedirect", "requestRedirect", scheme="https", port=65535)
-    assert first_fault(_rule_of_http(**redirect)) is None
+    assert next(faults(_rule_of_http(**redirect)), None) is None
 
 
 def test_weights_that_do_not_fit_32_bits_make_a_route_none() -> None:
     """gRFC A28: a client refuses their sum. 4,295 backends of the greatest weight are too many, one fewer are not."""
     backends = [{"name": "a", "port": 1, "weight": 1_000_000}] * 4295
-    fault = first_fault(_rule_of_http(backendRefs=backends))
+    fault = next(faults(_rule_of_http(backendRefs=backends)), None)
     assert fault is not None
     assert fault.path == ("spec", "rules", 0, "backendRefs")
-    assert first_fault(_rule_of_http(backendRefs=backends[1:])) is None
+    assert next(faults(_rule_of_http(backendRefs=backends[1:])), None) is None

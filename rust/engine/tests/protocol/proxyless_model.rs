@@ -1,7 +1,7 @@
 //! Any sequence of consistent commits, and a proxyless client that takes what comes at its own pace: what it uses is there
 //! at every moment, and in the end it has what the store has and the server keeps nothing of the past.
 //!
-//! Time stands still, so no time-out helps; the client itself looks at each response that what it uses is still there.
+//! Time stands still, so no timeout helps; the client itself looks at each response that what it uses is still there.
 
 use proptest::prelude::*;
 use steerway_engine::Protocol::{Delta, Sotw};
@@ -132,7 +132,7 @@ proptest! {
             client.got();
             world.wait(ORDER_TIMEOUT * 2);
             client.pump(&mut world);
-            prop_assert_eq!(client.got(), NOTHING, "{:?}: nothing was left for the time-out", protocol);
+            prop_assert_eq!(client.got(), NOTHING, "{:?}: nothing was left for the timeout", protocol);
         }
     }
 }

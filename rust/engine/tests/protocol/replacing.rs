@@ -30,7 +30,7 @@ fn change(before: Vec<Op>, change: Vec<Op>, protocol: Protocol, asks_first: bool
     let got = client.got();
     world.wait(ORDER_TIMEOUT * 2);
     client.pump(&mut world);
-    assert_eq!(client.got(), NOTHING, "nothing was left for the time-out");
+    assert_eq!(client.got(), NOTHING, "nothing was left for the timeout");
     got
 }
 
