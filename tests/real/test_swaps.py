@@ -21,7 +21,7 @@ from tests.support.process import Processes
 
 TARGET = f"xds:///front.{NAMESPACE}"
 RATE = 500.0
-SWAPS = 40
+MOVES = 24
 SOON = 10
 """Calls until the next swap: 20 ms."""
 
@@ -39,7 +39,7 @@ def front(to: str) -> list[Manifest]:
 def test_no_call_fails_while_a_config_map_swaps_versions(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """Some swaps follow each other within 20 ms, others only when the one before is in use."""
+    """40 swaps: some follow each other within 20 ms, others come only when the one before is in use."""
     addresses = dict(zip(("v1", "v2"), backends.open(2), strict=True))
     numbers = itertools.count()
 
@@ -51,7 +51,7 @@ def test_no_call_fails_while_a_config_map_swaps_versions(
     channel = connect(steer()).dial(TARGET)
     with channel.load(RATE) as load:
         load.reach(addresses["v1"])
-        for number in range(SWAPS // 2):
+        for number in range(MOVES):
             to = ("v2", "v1")[number % 2]
             publish(to)
             load.reach(addresses[to])
@@ -107,7 +107,7 @@ def test_no_call_fails_while_a_route_moves_and_its_service_goes(
     channel = connect(follow()).dial(TARGET)
     with channel.load(RATE) as load:
         load.reach(addresses["v1"])
-        for number in range(SWAPS // 2):
+        for number in range(MOVES):
             old, new = ("v1", "v2")[number % 2], ("v2", "v1")[number % 2]
             _move(
                 server,
