@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from tests.support.mesh import endpoint, endpoint_slice, service
 
 from steerway.sources.objects import Endpoint, EndpointPort, EndpointSlice, Object, Service, ServicePort
-from steerway.sources.validation import first_fault
+from steerway.sources.validation import faults
 from steerway.translate import type_url
 
 NAMES = ("a", "svc")
@@ -63,7 +63,7 @@ def services(draw: st.DrawFn, placed: bool = True) -> Service:
         uid=draw(st.sampled_from([None, "1", "2"])),
         **(draw(_near_and_far) if placed else {}),
     )
-    assert first_fault(found) is None
+    assert list(faults(found)) == []
     return found
 
 
@@ -97,7 +97,7 @@ def endpoint_slices(draw: st.DrawFn, of: Service | None = None) -> EndpointSlice
         namespace=draw(_namespaces) if of is None else of.metadata.namespace,
         address_type=family,
     )
-    assert first_fault(found) is None
+    assert list(faults(found)) == []
     return found
 
 

@@ -10,7 +10,7 @@ from tests.support.random_mesh import NAMES, NAMESPACES, NUMBERS
 from steerway.sources.gateway import GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.objects import EndpointPort, Object, ServicePort
 from steerway.sources.traffic_policy import TrafficPolicy
-from steerway.sources.validation import first_fault
+from steerway.sources.validation import faults
 
 _GATEWAY = "gateway.networking.k8s.io"
 _namespaces = st.sampled_from(["shop", "shop", "shop", "svc"])
@@ -155,7 +155,7 @@ def _metadata() -> st.SearchStrategy[dict[str, Any]]:
 
 def _checked(value: dict[str, Any], kind: type[Any]) -> Any:
     found = msgspec.convert(value, kind)
-    assert first_fault(found) is None, first_fault(found)
+    assert list(faults(found)) == []
     return found
 
 
