@@ -20,6 +20,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from steerway import telemetry
 from steerway.origin import Origin
@@ -66,6 +67,7 @@ class Due:
     origins: Mapping[Hashable, Origin]
 
 
+_K = TypeVar("_K")
 _Place = tuple[Hashable, bool]
 """An owner, and whether the lane is the urgent one."""
 
@@ -124,6 +126,8 @@ class Window:
         self._lanes: dict[_Place, _Lane] = {}
         self._linked_from: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
         """Owner → owners of ordinary lanes that are linked to it."""
+        self._holders: defaultdict[ObjectKey, set[Hashable]] = defaultdict(set)
+        """Waiting key → owners whose lanes hold it."""
         # A lane is due no sooner than its newest entry says; entries of lanes that are gone stay until they come to the
         # top, and the entry of a lane that is due later is renewed there.
         self._queue: list[tuple[float, int, _Place]] = []
@@ -135,7 +139,8 @@ class Window:
         waiting = []
         batch: set[Hashable] = set()
         for key, change in changes.items():
-            if not (owners := self._owners(key)):
+            # An object that comes and goes before it is committed has no owner any more: those from before count.
+            if not (owners := {*self._owners(key), *self._holders.get(key, ())}):
                 continue
             waiting.append(key)
             if change.atomic:
@@ -146,6 +151,7 @@ class Window:
             urgent = key.kind == _SLICE
             for owner in owners:
                 self._lane((owner, urgent), now).note(key, owner, change.event, now)
+                self._holders[key].add(owner)
             if not urgent:
                 self._link(owners, {*owners, *self._references(key)})
                 batch.update(owners)
@@ -217,16 +223,16 @@ class Window:
         lane = self._lanes.get((owner, True))
         if lane is None or self._keeps_endpoints(lane.keys):
             return False
-        self._remove((owner, True))
         ordinary = self._lane((owner, False), lane.received)
+        ordinary.keys |= lane.keys
+        self._remove((owner, True))
         ordinary.received = min(ordinary.received, lane.received)
         ordinary.last = max(ordinary.last, lane.last)
         ordinary.changes += lane.changes
-        ordinary.keys |= lane.keys
         for each, origin in lane.origins.items():
             ordinary.origins[each] = origin.older(ordinary.origins.get(each))
         for key in lane.keys:
-            self._link([owner], self._owners(key))
+            self._link([owner], self._holders[key])
         heapq.heappush(self._queue, (ordinary.due, ordinary.number, (owner, False)))
         return True
 
@@ -262,9 +268,17 @@ class Window:
 
     def _remove(self, place: _Place) -> _Lane:
         lane = self._lanes.pop(place)
+        beside = self._lanes.get((place[0], not place[1]))
+        for key in lane.keys - (beside.keys if beside is not None else set()):
+            _discard(self._holders, key, place[0])
         for other in lane.links:
-            linked = self._linked_from[other]
-            linked.discard(place[0])
-            if not linked:
-                del self._linked_from[other]
+            _discard(self._linked_from, other, place[0])
         return lane
+
+
+def _discard(index: defaultdict[_K, set[Hashable]], at: _K, owner: Hashable) -> None:
+    """Take an owner out of an index, which keeps no empty sets."""
+    owners = index[at]
+    owners.discard(owner)
+    if not owners:
+        del index[at]

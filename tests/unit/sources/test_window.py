@@ -274,3 +274,21 @@ def test_a_key_of_two_owners_is_given_out_once() -> None:
 
 def window_by_name() -> Window:
     return Window(lambda key: (key.name,), endpoints=ENDPOINTS, others=OTHERS)
+
+
+def test_an_object_that_goes_before_it_is_committed_keeps_its_owner() -> None:
+    """A route comes, goes and comes again: what it names goes out with it, though nothing knows it while it is gone."""
+    there = True
+    waiting = Window(
+        lambda key: (key.name,) if key != ROUTE or there else (ROUTE,),
+        lambda key: ("v1",) if key == ROUTE and there else (),
+        endpoints=ENDPOINTS,
+        others=OTHERS,
+    )
+    waiting.add(changed(ROUTE), now=0)
+    there = False
+    waiting.add(changed(ROUTE), now=4)
+    waiting.add(changed(OLD), now=9)
+    there = True
+    waiting.add(changed(ROUTE), now=12)
+    assert drain(waiting) == [(22, keys(ROUTE, OLD))]
