@@ -140,13 +140,6 @@ class Attachments:
             named |= _backends(route)
         return named
 
-    def is_backend(self, id: ServiceId) -> bool:
-        """Whether a route of another service names it."""
-        return any(
-            id in self._backends.get(key, ()) and id not in self._parents[key]
-            for key in self._referrers.get(id, ())
-        )
-
     def note_services(self, ids: Iterable[ServiceId]) -> None:
         """Services came, went or are others: what refers to them is to be judged anew."""
         for id in ids:

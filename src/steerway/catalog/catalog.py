@@ -120,15 +120,10 @@ class Catalog:
         return needed | named
 
     def keeps_endpoints(self, before: Get, now: Get, keys: Collection[ObjectKey]) -> bool:
-        """Whether the services of changed EndpointSlices keep an endpoint on each port that has one. A service that no
-        route of another one names may lose them, where its slices stay: nothing that comes later gives them back."""
+        """Whether the services of changed EndpointSlices keep an endpoint on each port that has one."""
         doubtful = [key for key in keys if not _still_offers(before(key), now(key))]
         ids = {id for key in doubtful for id in self.owners(now, key) if isinstance(id, ServiceId)}
-        living = all(_same_ports(before(key), now(key)) for key in doubtful)
-        return all(
-            (living and not self.attachments.is_backend(id)) or self._offers(id, before, now, keys)
-            for id in ids
-        )
+        return all(self._offers(id, before, now, keys) for id in ids)
 
     def _offers(self, id: ServiceId, before: Get, now: Get, keys: Collection[ObjectKey]) -> bool:
         """Whether a service, with its EndpointSlices as they are now, has an endpoint on each port that has one."""
