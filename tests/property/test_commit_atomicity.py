@@ -172,7 +172,7 @@ MOVE = [
 def test_watch_events_of_a_change_are_committed_together(
     history: list[State], gap: float, lags: random.Random | None
 ) -> None:
-    """In any interleaving within the quiet time. The next change comes later; of overlapping ones only the examples hold."""
+    """In any interleaving within the quiet time. The next change comes later, but in the examples."""
     follower = Follower(history[0].facts())
     arrivals: list[tuple[float, int, ObjectKey, Object | None]] = []
     newest: dict[ObjectKey, float] = {}
