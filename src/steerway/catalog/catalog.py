@@ -119,25 +119,42 @@ class Catalog:
         needed |= {("ReferenceGrant", id.namespace) for id in named if id.namespace != key.namespace}
         return needed | named
 
-    def keeps_endpoints(self, before: Get, now: Get, keys: Collection[ObjectKey]) -> bool:
-        """Whether the services of changed EndpointSlices keep an endpoint on each port that has one."""
-        doubtful = [key for key in keys if not _still_offers(before(key), now(key))]
-        ids = {id for key in doubtful for id in self.owners(now, key) if isinstance(id, ServiceId)}
-        return all(self._offers(id, before, now, keys) for id in ids)
-
-    def _offers(self, id: ServiceId, before: Get, now: Get, keys: Collection[ObjectKey]) -> bool:
-        """Whether a service, with its EndpointSlices as they are now, has an endpoint on each port that has one."""
-        present, fact = self._services.get(id), before(ObjectKey("Service", *id))
-        if present is None or not isinstance(fact, ServiceFact):
-            return True
-        slices = [
-            each
-            for key in self._slices.get(id, set()).union(keys)
-            if isinstance(each := now(key), EndpointSlice) and _named_service(each) == id
+    def keeps_endpoints(self, committed: Get, now: Get, changed: Mapping[ObjectKey, Object | None]) -> bool:
+        """Whether the services of changed EndpointSlices keep an endpoint on each port that has one, both as of the
+        last commit and as the objects were before the change: what is not committed yet must not lose its endpoints
+        before it is. `changed`: key → EndpointSlice before the change."""
+        doubtful = [
+            key
+            for key, earlier in changed.items()
+            if not _still_offers(earlier, now(key)) or not _still_offers(committed(key), now(key))
         ]
-        built, _ = build_service.build(fact, slices)
-        offered = {port.number for port in built.ports if _in_use(port)} if built is not None else set()
-        return all(port.number in offered for port in present.ports if _in_use(port))
+        if not doubtful:
+            return True
+        owners = {id for key in doubtful for id in (*self.owners(now, key), _named_service(changed[key]))}
+        ids = {id for id in owners if isinstance(id, ServiceId)}
+
+        def before(key: ObjectKey) -> Object | None:
+            return changed[key] if key in changed else now(key)
+
+        return all(
+            _ports_in_use(self._services.get(id)) <= self._offered(id, committed, now, changed)
+            and self._offered(id, now, before, changed) <= self._offered(id, now, now, changed)
+            for id in ids
+        )
+
+    def _offered(
+        self, id: ServiceId, service: Get, slices: Get, changed: Collection[ObjectKey]
+    ) -> frozenset[int]:
+        """The ports on which a service has endpoints, with its Service and its EndpointSlices as of two moments."""
+        fact = service(ObjectKey("Service", *id))
+        if not isinstance(fact, ServiceFact):
+            return frozenset()
+        own = [
+            each
+            for key in self._slices.get(id, set()).union(changed)
+            if isinstance(each := slices(key), EndpointSlice) and _named_service(each) == id
+        ]
+        return _ports_in_use(build_service.build(fact, own)[0])
 
     def service(self, id: ServiceId) -> Service | None:
         return self._services.get(id)
@@ -351,6 +368,15 @@ def _same_ports(before: Object | None, now: Object | None) -> bool:
 
 def _is_ready(endpoint: EndpointFact) -> bool:
     return endpoint.conditions is None or endpoint.conditions.ready is not False
+
+
+def _ports_in_use(service: Service | None) -> frozenset[int]:
+    """The ports of a service that have an endpoint."""
+    return (
+        frozenset(port.number for port in service.ports if _in_use(port))
+        if service is not None
+        else frozenset()
+    )
 
 
 def _in_use(port: Port) -> bool:

@@ -24,15 +24,16 @@ from typing import TypeVar
 
 from steerway import telemetry
 from steerway.origin import Origin
-from steerway.sources.objects import ObjectKey
+from steerway.sources.objects import Object, ObjectKey
 from steerway.sources.store import Change
 
 Owners = Callable[[ObjectKey], Collection[Hashable]]
 """The owners of a changed object: its services, for most. A key without an owner is not given out."""
 References = Callable[[ObjectKey], Collection[Hashable]]
 """The owners that a changed object refers to, before and after the change."""
-KeepsEndpoints = Callable[[Collection[ObjectKey]], bool]
-"""Whether the services of changed EndpointSlices keep an endpoint on each port that has one."""
+KeepsEndpoints = Callable[[Mapping[ObjectKey, Object | None]], bool]
+"""Whether the services of changed EndpointSlices keep an endpoint on each port that has one: as of the last commit, and
+as it was before the changes, which may not be committed either. With each key comes its object before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ class _Lane:
     last: float
     changes: int = 0
     keys: set[ObjectKey] = field(default_factory=set)
+    earlier: dict[ObjectKey, Object | None] = field(default_factory=dict)
+    """The objects before their first change in this lane."""
     origins: dict[Hashable, Origin] = field(default_factory=dict)
     links: set[Hashable] = field(default_factory=set)
     held_until: float = 0.0
@@ -97,11 +100,12 @@ class _Lane:
     def due(self) -> float:
         return max(self.held_until, min(self.quiet_at, self.latest))
 
-    def note(self, key: ObjectKey, owner: Hashable, event: float | None, now: float) -> None:
+    def note(self, key: ObjectKey, owner: Hashable, change: Change, now: float) -> None:
         origin = self.origins.setdefault(owner, Origin(now))
-        if event is not None and (origin.event is None or event < origin.event):
-            self.origins[owner] = origin._replace(event=event)
+        if change.event is not None and (origin.event is None or change.event < origin.event):
+            self.origins[owner] = origin._replace(event=change.event)
         self.keys.add(key)
+        self.earlier.setdefault(key, change.before)
         self.changes += 1
         self.last = now
 
@@ -146,11 +150,11 @@ class Window:
             if change.atomic:
                 lane = self._lane((_ATOMIC, True), now)
                 for owner in owners:
-                    lane.note(key, owner, change.event, now)
+                    lane.note(key, owner, change, now)
                 continue
             urgent = key.kind == _SLICE
             for owner in owners:
-                self._lane((owner, urgent), now).note(key, owner, change.event, now)
+                self._lane((owner, urgent), now).note(key, owner, change, now)
                 self._holders[key].add(owner)
             if not urgent:
                 self._link(owners, {*owners, *self._references(key)})
@@ -221,7 +225,7 @@ class Window:
     def _defer_slices(self, owner: Hashable) -> bool:
         """Move slices of an owner to its ordinary lane if they take the last endpoint away; whether they do."""
         lane = self._lanes.get((owner, True))
-        if lane is None or self._keeps_endpoints(lane.keys):
+        if lane is None or self._keeps_endpoints(lane.earlier):
             return False
         ordinary = self._lane((owner, False), lane.received)
         ordinary.keys |= lane.keys

@@ -366,3 +366,37 @@ def test_a_namespace_concerns_its_own_services_and_only_when_its_word_changes() 
     assert cart is not None
     assert cart.private
     assert facts.remove(_namespace("true")) == {BACKEND, ServiceId("shop", "cart")}
+
+
+PENDING = service(81)
+"""The Service as it is known, and not committed: another port than `service(80)`."""
+
+
+@pytest.mark.parametrize(
+    ("committed", "earlier", "now", "kept"),
+    [
+        pytest.param([service(80), endpoint_slice("10.0.0.1")], "10.0.0.1", "10.0.0.2", True, id="replaced"),
+        pytest.param([service(80), endpoint_slice("10.0.0.1")], "10.0.0.1", None, False, id="emptied"),
+        pytest.param([service(80), endpoint_slice("10.0.0.1")], None, None, False, id="emptied twice"),
+        pytest.param([], "10.0.0.1", None, False, id="emptied before it is committed"),
+        pytest.param([service(80)], "10.0.0.1", None, False, id="first endpoints emptied before a commit"),
+        pytest.param([], None, "10.0.0.1", True, id="first endpoints of a Service that waits"),
+        pytest.param([], None, None, True, id="empty as before"),
+    ],
+)
+def test_endpoints_are_kept_of_the_last_commit_and_of_what_waits_for_the_next(
+    committed: list[Object], earlier: str | None, now: str | None, *, kept: bool
+) -> None:
+    """A Service that waits, with a route to it perhaps, must not lose its endpoints before it is committed."""
+    facts = Facts(*committed)
+    before, after = (endpoint_slice(*([address] if address else [])) for address in (earlier, now))
+    store: dict[ObjectKey, Object] = {**facts, PENDING.key: PENDING, after.key: after}
+    assert facts.catalog.keeps_endpoints(facts.get, store.get, {after.key: before}) is kept
+
+
+def test_a_slice_that_waits_and_goes_to_another_service_takes_its_endpoints_away() -> None:
+    """Its first Service waits, too: only the slice before the change names it."""
+    facts = Facts()
+    other = endpoint_slice("10.0.0.1", service="other")
+    store: dict[ObjectKey, Object] = {PENDING.key: PENDING, other.key: other}
+    assert not facts.catalog.keeps_endpoints(facts.get, store.get, {other.key: endpoint_slice("10.0.0.1")})

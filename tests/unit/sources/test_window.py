@@ -1,6 +1,7 @@
 """The debounce window: what is due when, and together with what, in virtual time."""
 
 import pytest
+from tests.support.mesh import endpoint_slice
 
 from steerway import telemetry
 from steerway.origin import Origin
@@ -174,7 +175,7 @@ def linked(*emptied: ObjectKey) -> Window:
     return Window(
         lambda key: (key.name,),
         lambda key: ("v1", "v2") if key == ROUTE else (),
-        lambda keys: keys.isdisjoint(emptied),
+        lambda changes: changes.keys().isdisjoint(emptied),
         endpoints=ENDPOINTS,
         others=OTHERS,
     )
@@ -235,7 +236,7 @@ def test_a_deferred_slice_is_urgent_again_when_the_service_keeps_an_endpoint() -
     emptied = {SLICE}
     waiting = Window(
         lambda _: ("backend",),
-        keeps_endpoints=lambda keys: keys.isdisjoint(emptied),
+        keeps_endpoints=lambda changes: emptied.isdisjoint(changes),
         endpoints=ENDPOINTS,
         others=OTHERS,
     )
@@ -244,6 +245,24 @@ def test_a_deferred_slice_is_urgent_again_when_the_service_keeps_an_endpoint() -
     emptied.clear()
     waiting.add(changed(OTHER_SLICE), now=5)
     assert drain(waiting) == [(6, keys(SLICE, OTHER_SLICE))]
+
+
+def test_endpoints_are_compared_with_those_before_the_lane() -> None:
+    """Not with those between two of its changes; a lane that starts anew compares with those of its own start."""
+    asked = []
+    first, second, third = (endpoint_slice(f"10.0.0.{number}", name=SLICE.name) for number in (1, 2, 3))
+    waiting = Window(
+        lambda _: ("backend",),
+        keeps_endpoints=lambda changes: asked.append(dict(changes)) is None,
+        endpoints=ENDPOINTS,
+        others=OTHERS,
+    )
+    waiting.add({SLICE: Change(first)}, now=0)
+    waiting.add({SLICE: Change(second)}, now=0.5)
+    waiting.take(now=1.5)
+    waiting.add({SLICE: Change(third)}, now=2)
+    waiting.take(now=3)
+    assert asked == [{SLICE: first}, {SLICE: third}]
 
 
 def test_an_atomic_batch_is_one_commit() -> None:
