@@ -605,6 +605,7 @@ class Engine:
             ]
         ] = (),
         absent: Sequence[tuple[str, str, str, str]] = (),
+        denied: Sequence[tuple[str, str, str, str]] = (),
         forget: Sequence[tuple[str, str, str]] = (),
         complete: Sequence[tuple[str, str]] = (),
         now: float = 0.0,
@@ -617,6 +618,7 @@ class Engine:
         and when it happened (None: unknown), on the same clock as `now` (seconds); None when it is no change to
         measure.
         absent: (type_url, name, audience, reason): known not to exist; clients are told.
+        denied: as absent, for what the audience must not see: clients lose it at once, also what they still use.
         forget: (type_url, name, audience): no entry; a named subscription keeps what it has and waits, a wildcard
         drops it.
         complete: (type_url, audience): all resources of the type are published; wildcards may be answered.

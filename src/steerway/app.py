@@ -331,7 +331,7 @@ class ControlPlane:
         with telemetry.TRANSLATE_SECONDS.labels("demand").time():
             commit = self._translator.demand([(each.type_url, each.name, each.audience) for each in wanted])
         self._publish(commit)
-        if commit.absent:
+        if commit.absent or commit.denied:
             self._absences.hint()
 
     def _forget(self, unwanted: list[Withdrawn]) -> None:

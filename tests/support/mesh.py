@@ -139,12 +139,16 @@ class Published:
 
     def apply(self, commit: Commit) -> None:
         """Take in a commit. A key stands in it once; what is forgotten was there; what is put is another one."""
-        keys = [entry[:3] for changes in (commit.put, commit.absent, commit.forget) for entry in changes]
+        keys = [
+            entry[:3]
+            for changes in (commit.put, commit.absent, commit.denied, commit.forget)
+            for entry in changes
+        ]
         assert len(keys) == len(set(keys)), keys
         for put in commit.put:
             key, content = list(put[:3]), (put.body, put.references, put.scope)
             assert self._replace(key, content), f"{key} is published again without a change"
-        for *key, reason in commit.absent:
+        for *key, reason in (*commit.absent, *commit.denied):
             assert reason
             assert self._replace(key, reason), f"{key} is said to be absent again"
         for forgotten in commit.forget:

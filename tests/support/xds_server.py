@@ -95,11 +95,14 @@ class XdsServer:
         self,
         put: Iterable[Put] = (),
         absent: Iterable[tuple[str, str, str, str]] = (),
+        denied: Iterable[tuple[str, str, str, str]] = (),
         forget: Iterable[tuple[str, str, str]] = (),
         complete: Iterable[tuple[str, str]] = (),
     ) -> int:
         """One commit; returns how many entries changed."""
-        return self.engine.publish(Commit(list(put), list(absent), list(forget), list(complete)))
+        return self.engine.publish(
+            Commit(list(put), list(absent), list(denied), list(forget), list(complete))
+        )
 
     def wait(self, kind: type[_E], count: int = 1, **fields: object) -> list[_E]:
         """Wait until there are so many events of the kind with these fields, and return them."""

@@ -36,6 +36,6 @@ impl<'a> Absence<'a> {
         }
         let Lookup::Absent(reason) = view.lookup(&tracked.name) else { return None };
         let removed = tracked.introduced_in > 0 || tracked.holds_some();
-        Some(Absence { type_id: view.type_id, name: &tracked.name, reason, removed })
+        Some(Absence { type_id: view.type_id, name: &tracked.name, reason: &reason.text, removed })
     }
 }

@@ -332,7 +332,7 @@ fn reason<'a>(answer: Lookup<'a>, view: View<'a>) -> &'a str {
     match answer {
         // The one must not be told from the other.
         _ if !view.grant.is_everything() => "there is no such resource, or this client may not see it",
-        Lookup::Absent(reason) => reason,
+        Lookup::Absent(reason) => &reason.text,
         Lookup::Found(_) | Lookup::Unanswered => "there is no such resource",
     }
 }

@@ -1,6 +1,8 @@
 //! What one client may see: patterns over the scopes of resources.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
+
+use crate::Reason;
 
 /// Which resources a stream may see, by their scope ([`crate::Resource::scope`]).
 ///
@@ -60,9 +62,11 @@ impl Grant {
 }
 
 /// Why a resource outside of the grant is absent, for operators: the client is not told that it exists.
-pub(crate) fn withheld() -> &'static Arc<str> {
-    static REASON: LazyLock<Arc<str>> =
-        LazyLock::new(|| "authorization does not permit this client to see it".into());
+pub(crate) fn withheld() -> &'static Reason {
+    static REASON: LazyLock<Reason> = LazyLock::new(|| Reason {
+        text: "authorization does not permit this client to see it".into(),
+        denied: true,
+    });
     &REASON
 }
 

@@ -53,7 +53,7 @@ pub use resource::Resource;
 pub use response::{Identifier, Response};
 pub use snapshot::{AbsentView, MAX_ABSENT_SHOWN, ResourceStatus, ResourceView, SubscriptionView};
 pub use status::{Code, Status};
-pub use store::{Commit, CommitOutcome, EntryView, Key, Lookup, Put, Store};
+pub use store::{Commit, CommitOutcome, EntryView, Key, Lookup, Put, Reason, Store};
 pub use stream::{Node, Protocol, Service, Stream};
 pub use timing::{Origin, Propagation};
 pub use type_url::TypeId;

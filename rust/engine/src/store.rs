@@ -31,13 +31,30 @@ pub struct Put {
     pub resource: Arc<Resource>,
 }
 
+/// Why there is no resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// For operators.
+    pub text: Arc<str>,
+    /// There may be one, and the audience must not see it: what a client has of it is withdrawn at once, and waits for no
+    /// replacement.
+    pub denied: bool,
+}
+
+impl From<&str> for Reason {
+    /// There is none for anybody.
+    fn from(text: &str) -> Reason {
+        Reason { text: text.into(), denied: false }
+    }
+}
+
 /// Changes that become visible together. A key stands in at most one of the lists.
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
     /// New or changed resources.
     pub put: Vec<Put>,
-    /// Resources known not to exist, each with a reason for operators; clients are told.
-    pub absent: Vec<(Key, Arc<str>)>,
+    /// Resources that do not exist for their audience; clients are told.
+    pub absent: Vec<(Key, Reason)>,
     /// Entries to drop. A named subscription keeps what it has and waits; a wildcard drops the resource.
     pub forget: Vec<Key>,
     /// All resources of the type for the audience are published: wildcards may be answered.
@@ -59,7 +76,7 @@ pub enum Lookup<'a> {
     /// It exists.
     Found(&'a Arc<Resource>),
     /// It is known not to exist, for this reason.
-    Absent(&'a Arc<str>),
+    Absent(&'a Reason),
     /// Nobody has said yet.
     Unanswered,
 }
@@ -74,13 +91,15 @@ pub struct EntryView<'a> {
     /// Audience of the entry, exactly.
     pub audience: &'a Arc<str>,
     /// The resource, or the reason why there is none.
-    pub content: Result<&'a Arc<Resource>, &'a Arc<str>>,
+    pub content: Result<&'a Arc<Resource>, &'a Reason>,
 }
+
+type Content = Result<Arc<Resource>, Reason>;
 
 #[derive(Debug)]
 struct Entry {
     audience: Arc<str>,
-    content: Result<Arc<Resource>, Arc<str>>,
+    content: Content,
 }
 
 /// All entries of one name.
@@ -212,7 +231,7 @@ impl Store {
     }
 
     /// Returns what changed; `None` when the entry had this content already.
-    fn set(&mut self, key: Key, content: Result<Arc<Resource>, Arc<str>>) -> Option<(TypeId, Arc<str>)> {
+    fn set(&mut self, key: Key, content: Content) -> Option<(TypeId, Arc<str>)> {
         let Key { type_id, name, audience } = key;
         let absent = &mut self.absent[type_id.index()];
         let entries = self.types[type_id.index()].entry(Arc::clone(&name)).or_default();
@@ -255,7 +274,7 @@ fn most_exact<'a>(entries: &'a Entries, audience: &str) -> Option<&'a Entry> {
     seen.max_by_key(|entry| entry.audience.len())
 }
 
-fn same_content(old: &Result<Arc<Resource>, Arc<str>>, new: &Result<Arc<Resource>, Arc<str>>) -> bool {
+fn same_content(old: &Content, new: &Content) -> bool {
     match (old, new) {
         (Ok(old), Ok(new)) => old.same_as(new),
         (Err(old), Err(new)) => old == new,
@@ -282,7 +301,7 @@ mod tests {
     fn seen(store: &Store, name: &str, audience: &str) -> String {
         match store.lookup(CDS, name, audience) {
             Lookup::Found(resource) => String::from_utf8(resource.value().to_vec()).unwrap(),
-            Lookup::Absent(reason) => format!("absent: {reason}"),
+            Lookup::Absent(reason) => format!("absent: {}", reason.text),
             Lookup::Unanswered => "unanswered".into(),
         }
     }

@@ -52,8 +52,11 @@ impl<'a> View<'a> {
 
     /// Whether there is a resource that the client may not see. It does not count as a look at it.
     pub(crate) fn withholds(self, name: &str) -> bool {
-        let found = self.store.lookup(self.type_id, name, self.audience);
-        matches!(found, Lookup::Found(resource) if !self.grant.admits(resource.scope()))
+        match self.store.lookup(self.type_id, name, self.audience) {
+            Lookup::Found(resource) => !self.grant.admits(resource.scope()),
+            Lookup::Absent(reason) => reason.denied,
+            Lookup::Unanswered => false,
+        }
     }
 
     pub(crate) fn is_complete(self) -> bool {

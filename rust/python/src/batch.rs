@@ -5,7 +5,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use steerway_engine::{Commit, Key, Origin, Put, Resource, TypeId, canonical_name};
+use steerway_engine::{Commit, Key, Origin, Put, Reason, Resource, TypeId, canonical_name};
 
 /// A shorter time to live would be all heartbeats; a longer one than a year says nothing.
 const MIN_TTL: Duration = Duration::from_millis(100);
@@ -70,6 +70,7 @@ impl Clock {
 pub(crate) fn commit(
     put: Vec<PutRow>,
     absent: Vec<AbsentRow>,
+    denied: Vec<AbsentRow>,
     forget: Vec<ForgetRow>,
     complete: Vec<CompleteRow>,
     clock: Clock,
@@ -87,9 +88,12 @@ pub(crate) fn commit(
         let resource = resource.with_origin(origin.and_then(|row| clock.origin(row)));
         Ok(Put { key, resource: resource.into() })
     });
-    let absent = absent
-        .into_iter()
-        .map(|(url, name, audience, reason)| Ok((key(&url, name, audience)?, reason.into())));
+    let reasons = |rows: Vec<AbsentRow>, denied: bool| {
+        rows.into_iter().map(move |(url, name, audience, text)| {
+            Ok((key(&url, name, audience)?, Reason { text: text.into(), denied }))
+        })
+    };
+    let absent = reasons(absent, false).chain(reasons(denied, true));
     let forget = forget.into_iter().map(|(url, name, audience)| key(&url, name, audience));
     let complete = complete.into_iter().map(|(url, audience)| Ok((type_id(&url)?, audience.into())));
     Ok(Commit {

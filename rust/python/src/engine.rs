@@ -198,21 +198,23 @@ impl Engine {
         Ok(())
     }
 
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     #[pyo3(
-        signature = (put = vec![], absent = vec![], forget = vec![], complete = vec![], now = 0.0),
-        text_signature = "($self, put=(), absent=(), forget=(), complete=(), now=0.0)"
+        signature = (put = vec![], absent = vec![], denied = vec![], forget = vec![], complete = vec![], now = 0.0),
+        text_signature = "($self, put=(), absent=(), denied=(), forget=(), complete=(), now=0.0)"
     )]
     fn publish(
         &self,
         py: Python<'_>,
         put: Vec<PutRow>,
         absent: Vec<AbsentRow>,
+        denied: Vec<AbsentRow>,
         forget: Vec<ForgetRow>,
         complete: Vec<CompleteRow>,
         now: f64,
     ) -> PyResult<usize> {
         let clock = batch::Clock { python: now, engine: self.0.now() };
-        py.detach(|| Ok(self.0.publish(batch::commit(put, absent, forget, complete, clock)?)))
+        py.detach(|| Ok(self.0.publish(batch::commit(put, absent, denied, forget, complete, clock)?)))
     }
 
     fn reply(&self, py: Python<'_>, call: u64, message: Vec<u8>) {

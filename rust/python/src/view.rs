@@ -200,7 +200,7 @@ impl From<EntryView<'_>> for Entry {
     fn from(view: EntryView<'_>) -> Entry {
         let (version, size, reason) = match view.content {
             Ok(resource) => (resource.version_text(), resource.size(), String::new()),
-            Err(reason) => (String::new(), 0, reason.to_string()),
+            Err(reason) => (String::new(), 0, reason.text.to_string()),
         };
         let (name, audience) = (view.name.to_string(), view.audience.to_string());
         Entry { type_url: view.type_id.url(), name, audience, version, size, reason }

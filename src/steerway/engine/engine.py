@@ -67,6 +67,8 @@ class Commit(Protocol):
     @property
     def absent(self) -> Sequence[tuple[str, str, str, str]]: ...
     @property
+    def denied(self) -> Sequence[tuple[str, str, str, str]]: ...
+    @property
     def forget(self) -> Sequence[tuple[str, str, str]]: ...
     @property
     def complete(self) -> Sequence[tuple[str, str]]: ...
@@ -186,7 +188,7 @@ class Engine:
         ValueError for a type that is not served or a time to live out of range; nothing is published then.
         """
         return self._native.publish(
-            commit.put, commit.absent, commit.forget, commit.complete, time.monotonic()
+            commit.put, commit.absent, commit.denied, commit.forget, commit.complete, time.monotonic()
         )
 
     def fetch(

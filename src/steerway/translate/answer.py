@@ -21,6 +21,12 @@ class Reason(str):
     __slots__ = ()
 
 
+class Denied(Reason):
+    """There is one, and the audience must not see it: what its clients have is withdrawn at once."""
+
+    __slots__ = ()
+
+
 Content = Resource | Reason
 
 

@@ -27,14 +27,16 @@ class Put(NamedTuple):
 class Commit:
     """One atomic commit, in the shape of `steerway._engine.Engine.publish`.
 
-    absent: (type_url, name, audience, reason). forget: (type_url, name, audience). complete: (type_url, audience).
+    absent: (type_url, name, audience, reason). denied: the same, for what the audience must not see.
+    forget: (type_url, name, audience). complete: (type_url, audience).
     A (type_url, name, audience) stands in at most one of the lists.
     """
 
     put: list[Put] = field(default_factory=list)
     absent: list[tuple[str, str, str, str]] = field(default_factory=list)
+    denied: list[tuple[str, str, str, str]] = field(default_factory=list)
     forget: list[tuple[str, str, str]] = field(default_factory=list)
     complete: list[tuple[str, str]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.put or self.absent or self.forget or self.complete)
+        return bool(self.put or self.absent or self.denied or self.forget or self.complete)

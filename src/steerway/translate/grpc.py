@@ -19,7 +19,7 @@ from steerway.catalog.reach import ClientPlace
 from steerway.errors import TranslateError
 from steerway.translate import audience as audiences
 from steerway.translate import cluster, destination, endpoint, listener, names, route, type_url
-from steerway.translate.answer import Content, Plan, Reason, Resource, same
+from steerway.translate.answer import Content, Denied, Plan, Reason, Resource, same
 from steerway.translate.destination import BLACKHOLE, Destination, Find
 
 _EARLY_SECONDS = 2.0
@@ -253,7 +253,7 @@ def _contents(
     for at in sorted({audiences.first_parts(user, parts) for user in users}):
         namespace = audiences.namespace_of(at)
         if not service.is_for(namespace):
-            found[at] = Reason(f"service {service.id} is not exported to {namespace}")
+            found[at] = Denied(f"service {service.id} is not exported to {namespace}")
             continue
         found[at] = made(differ.variant(at))
     return found

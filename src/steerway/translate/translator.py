@@ -25,7 +25,7 @@ from steerway.errors import TranslateError
 from steerway.origin import Origin
 from steerway.translate import audience as audiences
 from steerway.translate import raw, type_url
-from steerway.translate.answer import Content, Plan, Reason, Resource
+from steerway.translate.answer import Content, Denied, Plan, Reason, Resource
 from steerway.translate.commit import Commit, Put
 from steerway.translate.envoy.dialect import (
     DEFAULT_ADDRESSES,
@@ -297,7 +297,8 @@ class Translator:
             if entry.published.get(audience) == content:
                 continue
             if isinstance(content, Reason):
-                commit.absent.append((*key[:2], audience, str(content)))
+                rows = commit.denied if isinstance(content, Denied) else commit.absent
+                rows.append((*key[:2], audience, str(content)))
             else:
                 commit.put.append(Put(key.type_url, key.name, audience, *content, origin=origin))
         entry.published = answers

@@ -83,6 +83,18 @@ def test_a_route_follows_its_cluster_and_the_old_cluster_follows_the_route(
     assert list(stream.read().removed_resources) == ["old"]
 
 
+def test_what_a_client_must_not_see_leaves_while_a_route_names_it(
+    server: XdsServer, client: AdsClient
+) -> None:
+    stream = proxy(server, client)
+    server.publish(denied=[(served, "old", "", "not exported") for served in (CLUSTER, ENDPOINT)])
+    gone = [stream.read(), stream.read()]
+    assert {(each.type_url, *each.removed_resources) for each in gone} == {
+        (CLUSTER, "old"),
+        (ENDPOINT, "old"),
+    }
+
+
 def test_the_time_out_ends_the_wait_of_a_client_that_answers_nothing() -> None:
     with XdsServer(order_timeout_seconds=0.05) as server, AdsClient(server.address, ABLE) as client:
         server.engine.set_serving(True)

@@ -237,10 +237,12 @@ class TestExports:
         assert {audience for _, _, audience in mesh.published.entries} == {"grpc/plain/pay"}
 
     def test_an_export_may_change_while_clients_listen(self, mesh: Mesh) -> None:
-        """Those who may stay are shown the same; the last client takes the answers along."""
+        """Those who may stay are shown the same; others lose it at once; the last client takes the answers along."""
         for namespace in ("pay", "x"):
             mesh.dial("backend.shop", f"grpc/plain/{namespace}")
-        mesh.update(self.exported("pay"))
+        commit = mesh.update(self.exported("pay"))
+        assert {audience for *_, audience, _ in commit.denied} == {"grpc/plain/x"}
+        assert not commit.absent
         assert mesh.dial("backend.shop", "grpc/plain/pay") == ["10.0.0.1:8081", "10.0.0.2:8081"]
         absence(mesh, type_url.LISTENER, "backend.shop", "grpc/plain/x")
         mesh.update(BACKEND)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steerway_engine::Protocol::{self, Delta, Sotw};
-use steerway_engine::{Commit, Grant, Put};
+use steerway_engine::{Commit, Grant, Put, Reason};
 
 use crate::proxyless::{Client, inline, over_rds, route, served};
 use crate::world::{
@@ -158,29 +158,38 @@ fn what_does_not_exist_is_not_waited_for() {
     }
 }
 
-/// What the client may no longer see is not held for what it uses.
+/// What the client may no longer see is not held for what it uses: by its grant, or by what is published for its audience.
 #[test]
 fn what_is_withheld_leaves_at_once() {
-    for protocol in [Sotw, Delta] {
-        let mut world = World::serving([inline("l", "a")].into_iter().chain(served("a", "a1")));
-        let stream = world.open(protocol);
-        world.hear(stream, ask(LDS, &["l"])).unwrap();
-        world.grant(stream, "grpc", Grant::of([""]));
-        for (type_id, name) in [(LDS, "l"), (CDS, "a"), (EDS, "a1")] {
-            let replies = world.say(stream, ask(type_id, &[name]));
-            let replies = if type_id == LDS {
-                world.pump(stream).into_iter().chain(replies).collect()
-            } else {
-                replies
-            };
-            let names: &[&str] = if protocol == Sotw { &[name] } else { &[] };
-            world.say(stream, ask(type_id, names).ack(&replies[0]));
-        }
+    let private = || {
         let private = Arc::into_inner(resource(CDS, "a", "a1")).unwrap().with_scope("bank/vault");
-        let put = Put { key: key(CDS, "a", ""), resource: private.into() };
-        world.apply(Commit { put: vec![put], ..Commit::default() });
-        let left = if protocol == Sotw { "" } else { "-a" };
-        assert_eq!(texts(&world.pump(stream)), [left], "{protocol:?}: the listener names it still");
+        let put = vec![Put { key: key(CDS, "a", ""), resource: private.into() }];
+        Commit { put, ..Commit::default() }
+    };
+    let denied = || {
+        let reason = Reason { text: "not exported".into(), denied: true };
+        Commit { absent: vec![(key(CDS, "a", ""), reason)], ..Commit::default() }
+    };
+    for protocol in [Sotw, Delta] {
+        for commit in [private(), denied()] {
+            let mut world = World::serving([inline("l", "a")].into_iter().chain(served("a", "a1")));
+            let stream = world.open(protocol);
+            world.hear(stream, ask(LDS, &["l"])).unwrap();
+            world.grant(stream, "grpc", Grant::of([""]));
+            for (type_id, name) in [(LDS, "l"), (CDS, "a"), (EDS, "a1")] {
+                let replies = world.say(stream, ask(type_id, &[name]));
+                let replies = if type_id == LDS {
+                    world.pump(stream).into_iter().chain(replies).collect()
+                } else {
+                    replies
+                };
+                let names: &[&str] = if protocol == Sotw { &[name] } else { &[] };
+                world.say(stream, ask(type_id, names).ack(&replies[0]));
+            }
+            world.apply(commit);
+            let left = if protocol == Sotw { "" } else { "-a" };
+            assert_eq!(texts(&world.pump(stream)), [left], "{protocol:?}: the listener names it still");
+        }
     }
 }
 

@@ -13,7 +13,7 @@ from steerway.catalog.model import Port, Service
 from steerway.errors import TranslateError
 from steerway.translate import audience as audiences
 from steerway.translate import destination, names, type_url
-from steerway.translate.answer import Content, Plan, Reason, Resource, same
+from steerway.translate.answer import Content, Denied, Plan, Reason, Resource, same
 from steerway.translate.destination import Find
 from steerway.translate.envoy import cluster, exposure, listener, route
 from steerway.translate.envoy.virtual_host import VirtualHosts
@@ -175,7 +175,7 @@ def _told(service: Service, root: str, users: Iterable[str], found: Resource) ->
     for user in users:
         namespace = audiences.namespace_of(user)
         told = found if service.is_for(namespace) else None
-        contents[audiences.anywhere(user)] = told or Reason(
+        contents[audiences.anywhere(user)] = told or Denied(
             f"service {service.id} is not exported to {namespace}"
         )
     return contents
