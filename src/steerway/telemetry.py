@@ -54,6 +54,12 @@ STATUSES = Counter(
     registry=REGISTRY,
 )
 PROBLEMS = Gauge("steerway_problems", "Objects and documents that are skipped now.", registry=REGISTRY)
+INTERNAL_ERRORS = Counter(
+    "steerway_internal_errors",
+    "Unexpected errors that were kept to the part of the input that caused them. Above 0: report a defect.",
+    ["part"],  # file, document, object, event, service, answer, batch, ...
+    registry=REGISTRY,
+)
 TRANSLATE_SECONDS = Histogram(
     "steerway_translate_seconds",
     "Time to turn one batch of changes or demands into resources.",

@@ -5,18 +5,24 @@ silently, expands aliases without bound (a few lines can mean gigabytes) and ove
 nesting, which ends the process. Plain scalars have the types of YAML 1.2's core schema, which is JSON's: `no`
 and `on` are strings, dates too. Merge keys (`<<`) work, as in `kubectl`.
 
+Every string is valid Unicode text, every number finite and of bounded length, every value nested at most `MAX_DEPTH`
+deep: later stages rely on it.
+
 It does not know what a document means: see `manifest.py`, `xds.py` and `mapping.py`.
 """
 
 import json
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
 
+from steerway import isolation
 from steerway.errors import DocumentError
+from steerway.isolation import isolated
 from steerway.sources.fault import Path
 
 MAX_DEPTH = 100
@@ -24,12 +30,22 @@ MAX_DEPTH = 100
 MAX_ALIASED_NODES = 100_000
 """Values that aliases may add to one document; far above what people write, far below what hurts."""
 
+MAX_DIGITS = 100
+"""Characters of an integer. No field holds a number near this, and Python refuses to convert more than 4,300 digits."""
+
+_MAX_SHOWN = 200
+"""Characters of a key in a reason."""
 _SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
 _TAG = "tag:yaml.org,2002:"
+# RFC 8259, section 7: a character outside the BMP is escaped as a pair of surrogates. Other escapes are matched, too:
+# a backslash that is itself escaped begins none.
+_ESCAPE = re.compile(
+    r"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +76,21 @@ class BrokenDocument:
 
 def read_documents(text: str, *, is_json: bool = False) -> Iterator[Document | BrokenDocument]:
     """The documents of a file in order; empty ones are left out. Never raises for what the text holds."""
-    if is_json:
-        yield from _read_json(text)
-        return
-    for first_line, chunk in _split(text):
-        try:
-            yield from _Builder(chunk, first_line).documents()
-        except DocumentError as error:
-            broken = BrokenDocument(int(error.where), error.reason, error.cure)
-            yield _template_or(broken, chunk)
-        except yaml.YAMLError as error:
-            yield _template_or(_syntax_error(error, chunk, first_line), chunk)
+    for first_line, chunk in [(1, text)] if is_json else _split(text):
+        with isolated("document", line=first_line) as run:
+            yield from _read_json(chunk) if is_json else _read_yaml(chunk, first_line)
+        if run.failure:
+            yield BrokenDocument(first_line, f"internal error: {run.failure}", isolation.HINT)
+
+
+def _read_yaml(chunk: str, first_line: int) -> Iterator[Document | BrokenDocument]:
+    try:
+        yield from _Builder(chunk, first_line).documents()
+    except DocumentError as error:
+        broken = BrokenDocument(int(error.where), error.reason, error.cure)
+        yield _template_or(broken, chunk)
+    except yaml.YAMLError as error:
+        yield _template_or(_syntax_error(error, chunk, first_line), chunk)
 
 
 def _split(text: str) -> Iterator[tuple[int, str]]:
@@ -113,29 +133,101 @@ def _syntax_error(error: yaml.YAMLError, chunk: str, first_line: int) -> BrokenD
 
 def _read_json(text: str) -> Iterator[Document | BrokenDocument]:
     try:
-        value = json.loads(text, object_pairs_hook=_unique)
-    except json.JSONDecodeError as error:
-        yield BrokenDocument(error.lineno, f"not valid JSON: {error.msg}", "mend the syntax at this line")
-        return
-    except _DuplicateKeyError as error:
-        found = list(re.finditer(rf"{re.escape(json.dumps(error.key))}\s*:", text))
-        line = text.count("\n", 0, found[1].start()) + 1 if len(found) > 1 else 1
-        yield BrokenDocument(line, f"key {error.key!r} is given twice", "remove one of them")
-        return
-    except RecursionError:
-        yield BrokenDocument(1, "nested too deeply", f"nest at most {MAX_DEPTH} levels")
-        return
-    if value is None:
-        return
-    # JSON is nearly YAML: its events give the lines. What is not (a surrogate pair) is served without lines.
-    try:
-        first = next(_Builder(text, 1).documents(), None)
+        value = _json_value(text)
+        if value is None:
+            return
+        # JSON is nearly YAML: its events give the lines. What is not (a control character) is served without lines.
+        try:
+            first = next(_Builder(_ESCAPE.sub(_unescaped, text), 1).documents(), None)
+        except yaml.YAMLError:
+            first = None
+            _limit_depth(value)
     except DocumentError as error:
         yield BrokenDocument(int(error.where), error.reason, error.cure)
         return
-    except yaml.YAMLError:
-        first = None
     yield Document(value, first.line if first else 1, first.lines if first else {})
+
+
+def _json_value(text: str) -> Any:
+    """The value of JSON text. Raises DocumentError with the bare line number as `where`."""
+
+    def fail(position: int, reason: str, cure: str) -> DocumentError:
+        return DocumentError(str(text.count("\n", 0, position) + 1), reason, cure)
+
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_int=_integer,
+            parse_float=_finite,
+            parse_constant=_finite,
+        )
+    except json.JSONDecodeError as error:
+        raise fail(error.pos, f"not valid JSON: {error.msg}", "mend the syntax at this line") from None
+    except _DuplicateKeyError as error:
+        keys = list(re.finditer(rf"{re.escape(json.dumps(error.key))}\s*:", text))
+        position = keys[1].start() if len(keys) > 1 else 0
+        raise fail(position, f"key {_shown(error.key)} is given twice", "remove one of them") from None
+    except _NumberError as error:
+        number = re.search(rf"(?<![\w.+-]){re.escape(error.text)}", text)
+        raise fail(number.start() if number else 0, error.reason, error.cure) from None
+    except RecursionError:
+        raise fail(0, "nested too deeply", f"nest at most {MAX_DEPTH} levels") from None
+    for escape in _ESCAPE.finditer(text):
+        if escape["lone"]:
+            reason = f"{escape['lone']} is half of a surrogate pair, and no character by itself"
+            raise fail(escape.start(), reason, "write the character itself, or both halves")
+    return value
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    """A surrogate pair as the character that it stands for: YAML has no such escape."""
+    return str(json.loads(f'"{escape[0]}"')) if escape["pair"] else escape[0]
+
+
+def _limit_depth(value: Any) -> None:
+    """Raise DocumentError for a value that is nested deeper than `MAX_DEPTH`."""
+    level, depth = [value], 0
+    while level:
+        if depth > MAX_DEPTH:
+            raise DocumentError("1", "nested too deeply", f"nest at most {MAX_DEPTH} levels")
+        inner = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [
+            item
+            for items in inner
+            if isinstance(items, Iterable) and not isinstance(items, str)
+            for item in items
+        ]
+        depth += 1
+
+
+def _shown(key: str) -> str:
+    """A key in quotes, also where it is no valid Unicode text."""
+    return repr(key[:_MAX_SHOWN].encode(errors="backslashreplace").decode())
+
+
+class _NumberError(ValueError):
+    """A number that no field can hold."""
+
+    def __init__(self, text: str, reason: str, cure: str) -> None:
+        super().__init__(reason)
+        self.text, self.reason, self.cure = text, reason, cure
+
+
+def _integer(text: str, base: int = 10) -> int:
+    if len(text) > MAX_DIGITS:
+        reason = f"the number has {len(text):,} digits"
+        raise _NumberError(text, reason, f"write at most {MAX_DIGITS}, or a string in quotes")
+    return int(text, base)
+
+
+def _finite(text: str) -> float:
+    number = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    if not math.isfinite(number):  # JSON has no way to write it, and an API server refuses it
+        raise _NumberError(
+            text, f"number {text[:20]} is not finite", "write a finite number, or a string in quotes"
+        )
+    return number
 
 
 class _DuplicateKeyError(ValueError):
@@ -166,13 +258,15 @@ class _Builder:
         self._anchors: dict[str, Any] = {}
         self._open: set[str] = set()  # anchors whose value is still being built
         self._sizes: dict[str, int] = {}
+        self._heights: dict[str, int] = {}  # levels of nesting below each anchor
+        self._deepest = 0  # length of the longest path below the value that is being built
         self._values = 0
         self._aliased = 0
 
     def documents(self) -> Iterator[Document]:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
-                self._lines, self._anchors, self._sizes = {}, {}, {}
+                self._lines, self._anchors, self._sizes, self._heights = {}, {}, {}, {}
                 root = next(self._events)
                 line = self._line(root)
                 value = self._value(root, ())
@@ -187,12 +281,11 @@ class _Builder:
 
     def _value(self, event: Any, path: Path) -> Any:
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event)
+            return self._alias(event, len(path))
         self._lines.setdefault(path, self._line(event))
-        if len(path) > MAX_DEPTH:
-            raise self._fail(event, "nested too deeply", f"nest at most {MAX_DEPTH} levels")
-        before, anchor = self._values, event.anchor
+        before, deepest, anchor = self._values, self._deepest, event.anchor
         self._values += 1
+        self._reach(event, len(path))
         if anchor is not None:
             self._open.add(anchor)
         value: Any
@@ -208,9 +301,16 @@ class _Builder:
             self._open.discard(anchor)
             self._anchors[anchor] = value
             self._sizes[anchor] = self._values - before
+            self._heights[anchor] = self._deepest - len(path)
+        self._deepest = max(deepest, self._deepest)
         return value
 
-    def _alias(self, event: yaml.AliasEvent) -> Any:
+    def _reach(self, event: Any, depth: int) -> None:
+        self._deepest = depth
+        if depth > MAX_DEPTH:
+            raise self._fail(event, "nested too deeply", f"nest at most {MAX_DEPTH} levels")
+
+    def _alias(self, event: yaml.AliasEvent, depth: int) -> Any:
         name = event.anchor
         if name in self._open:
             raise self._fail(event, f"alias *{name} stands inside its own anchor", "write the value out")
@@ -222,6 +322,9 @@ class _Builder:
             raise self._fail(
                 event, f"aliases expand to more than {MAX_ALIASED_NODES} values", "write them out"
             )
+        deepest = self._deepest
+        self._reach(event, depth + self._heights[name])
+        self._deepest = max(deepest, self._deepest)
         return self._anchors[name]
 
     def _sequence(self, path: Path) -> list[Any]:
@@ -243,12 +346,13 @@ class _Builder:
                 merged.extend(self._merge(event, value))
                 continue
             if key in values:
-                raise self._fail(event, f"key {key!r} is given twice", "remove one of them")
+                raise self._fail(event, f"key {_shown(key)} is given twice", "remove one of them")
             values[key] = value
         for (
             other
         ) in merged:  # earlier ones win, and the mapping's own keys win over all (YAML merge key, 1.1)
-            values = {**other, **values}
+            for key, value in other.items():
+                values.setdefault(key, value)
         return values
 
     def _merge(self, event: Any, value: Any) -> list[dict[str, Any]]:
@@ -266,11 +370,15 @@ class _Builder:
             return text
         if kind not in ("", "null", "bool", "int", "float"):
             raise self._fail(event, f"unknown tag '!!{kind}'", "remove the tag")
-        return resolve(text)
+        try:
+            return resolve(text)
+        except _NumberError as error:
+            raise self._fail(event, error.reason, error.cure) from None
 
 
 def resolve(text: str) -> Any:
-    """The value of a plain scalar (YAML 1.2, section 10.3.2, core schema)."""
+    """The value of a plain scalar (YAML 1.2, section 10.3.2, core schema). Raises ValueError for a number that is too
+    long or not finite."""
     if text in ("", "~", "null", "Null", "NULL"):
         return None
     if text in ("true", "True", "TRUE"):
@@ -280,9 +388,7 @@ def resolve(text: str) -> Any:
     if text[0].isalpha() or text[0] == "/":
         return text
     if _INT.fullmatch(text):
-        if len(text) > 100:  # Python refuses to convert thousands of digits; no field holds such a number
-            return text
-        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        return _integer(text, 0 if text[:2] in ("0o", "0x") else 10)
     if _FLOAT.fullmatch(text):
-        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        return _finite(text)
     return text

@@ -1,10 +1,11 @@
 """Text to documents: lines, types, broken documents beside good ones, and input made to hurt."""
 
-import math
 from typing import Any
 
 import pytest
 
+from steerway.isolation import HINT
+from steerway.sources.files import document as module
 from steerway.sources.files.document import (
     MAX_ALIASED_NODES,
     MAX_DEPTH,
@@ -48,8 +49,8 @@ def test_empty_documents_are_left_out() -> None:
 
 def test_plain_words_have_the_types_of_json() -> None:
     """YAML 1.2 core schema: no booleans called `no`, no dates, no base-60 numbers."""
-    text = "[no, on, 2020-01-01, 12:30, 1_000, 0o17, 0x1F, 010, -3, 1.5, 1e3, .inf, true, ~, '1', !!str 2]"
-    expected = ["no", "on", "2020-01-01", "12:30", "1_000", 15, 31, 10, -3, 1.5, 1000.0, math.inf, True, None]
+    text = "[no, on, 2020-01-01, 12:30, 1_000, 0o17, 0x1F, 010, -3, 1.5, 1e3, true, ~, '1', !!str 2]"
+    expected = ["no", "on", "2020-01-01", "12:30", "1_000", 15, 31, 10, -3, 1.5, 1000.0, True, None]
     assert values(text) == [[*expected, "1", "2"]]
 
 
@@ -97,6 +98,13 @@ def test_merge_keys_and_aliases_work_as_in_kubectl() -> None:
         ("a: !!python/object/apply:os.getcwd []\n", 1, "unknown tag"),
         ("a: !!binary aGk=\n", 1, "unknown tag '!!binary'"),
         ("a: 1\nb: {<<: 3}\n", 2, "'<<' merges something that is not a mapping"),
+        ("a: 1\nb: .inf\n", 2, "number .inf is not finite"),
+        ("a: 1\nb: -.NaN\n- .nan", 3, "not valid YAML"),
+        ("a: 1\nb: [.nan]\n", 2, "number .nan is not finite"),
+        ("a: 1\nb: 1e400\n", 2, "number 1e400 is not finite"),
+        ("a: 1\nb: " + "9" * 5000 + "\n", 2, "the number has 5,000 digits"),
+        ("a: 1\nb: 0x" + "f" * 5000 + "\n", 2, "the number has 5,002 digits"),
+        ('a: 1\nb: "\\ud800"\n', 2, "not valid YAML"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(text: str, line: int, reason: str) -> None:
@@ -122,11 +130,16 @@ def test_deep_nesting_is_refused_and_does_no_harm(opening: str, is_json: bool) -
 
 
 def test_nesting_up_to_the_limit_is_read() -> None:
-    """The limit is what it says, in YAML and in JSON."""
+    """The limit is what it says, in YAML and in JSON, also where aliases do the nesting or YAML has no lines."""
     assert len(values("[" * MAX_DEPTH + "]" * MAX_DEPTH)) == 1
     too_deep = "[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2)
     assert "nested too deeply" in broken(too_deep).reason
     assert "nested too deeply" in broken(too_deep, is_json=True).reason
+    assert "nested too deeply" in broken(f'["\x7f", {too_deep}]', is_json=True).reason
+    half = MAX_DEPTH // 2
+    twice = f"a: &a {'[' * half}{']' * half}\nb: [{'[' * half}*a{']' * half}]\n"
+    assert broken(twice) == BrokenDocument(2, "nested too deeply", f"nest at most {MAX_DEPTH} levels")
+    assert len(values(twice.replace("b: [", "b: ").replace("*a]", "*a"))) == 1
 
 
 def test_json_has_its_own_grammar_and_keeps_lines() -> None:
@@ -140,6 +153,44 @@ def test_json_has_its_own_grammar_and_keeps_lines() -> None:
     assert "not valid JSON" in broken("a: 1", is_json=True).reason
     twice = broken('{"a": 1,\n"a": 2}', is_json=True)
     assert (twice.line, twice.reason) == (2, "key 'a' is given twice")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"a": 1,\n"b": ' + "9" * 5000 + "}", "the number has 5,000 digits"),
+        ('{"a": 1,\n"b": -1e999}', "number -1e999 is not finite"),
+        ('{"a": 1,\n"b": [NaN]}', "number NaN is not finite"),
+        ('{"a": 1,\n"b": -Infinity}', "number -Infinity is not finite"),
+        ('{"a": "\\\\ud800",\n"b": "\\ud800"}', "\\ud800 is half of a surrogate pair"),
+        ('{"a": "\\ud83d\\ude00",\n"b": "\\udfff\\ud83d\\ude00"}', "\\udfff is half of a surrogate pair"),
+        ('{"a": 1,\n"\\udc00": 2}', "\\udc00 is half of a surrogate pair"),
+        ('{"\\udc00": 1,\n"\\udc00": 2}', "key '\\\\udc00' is given twice"),
+    ],
+)
+def test_what_json_text_cannot_mean_is_named_with_its_line(text: str, reason: str) -> None:
+    """Numbers without bound and halves of characters end here: nothing behind it would expect them."""
+    found = broken(text, is_json=True)
+    assert (found.line, reason in found.reason) == (2, True), found
+    assert found.cure
+    (found.reason + found.cure).encode()
+
+
+def test_a_surrogate_pair_costs_no_lines() -> None:
+    """JSON escapes most emoji so, and YAML has no such escape."""
+    (found,) = read_documents('{"a": "\\ud83d\\ude00",\n"b\\ud83d\\ude00": [\n1]}', is_json=True)
+    assert isinstance(found, Document)
+    assert found.line_of(("b\U0001f600", 0)) == 3
+
+
+def test_an_unexpected_error_costs_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a problem of the document, counted, and the others of the file are read."""
+    monkeypatch.setattr(module, "resolve", lambda text: 1 // (text != "bad"))
+    first, second = read_documents("a: bad\n---\na: b\n")
+    assert first == BrokenDocument(
+        1, "internal error: ZeroDivisionError('integer division or modulo by zero')", HINT
+    )
+    assert isinstance(second, Document)
 
 
 def test_many_blank_lines_cost_nothing() -> None:
