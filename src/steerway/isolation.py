@@ -10,10 +10,14 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import ParamSpec, TypeVar
 
 import structlog
 
 from steerway import telemetry
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 log = structlog.get_logger()
 
@@ -31,10 +35,11 @@ class Isolated:
     `failure` is "" after a success. It is valid Unicode text and at most 300 characters long.
     """
 
-    __slots__ = ("_about", "_part", "failure")
+    __slots__ = ("_about", "_part", "_passes", "failure")
 
-    def __init__(self, part: str, about: dict[str, object]) -> None:
+    def __init__(self, part: str, passes: tuple[type[Exception], ...], about: dict[str, object]) -> None:
         self._part = part
+        self._passes = passes
         self._about = about
         self.failure = ""
 
@@ -44,16 +49,28 @@ class Isolated:
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> bool:
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or isinstance(error, self._passes):
             return False
         self.failure = _described(error)
         _REPORTS.add(self._part, self.failure, error, self._about)
         return True
 
 
-def isolated(part: str, **about: object) -> Isolated:
-    """Isolate a part. `part` is a value of the metric's label, one of few; `about` names the object in the log."""
-    return Isolated(part, about)
+def isolated(part: str, *passes: type[Exception], **about: object) -> Isolated:
+    """Isolate a part. `part` is a value of the metric's label, one of few; errors of the types `passes` are expected,
+    and go through; `about` names the object in the log."""
+    return Isolated(part, passes, about)
+
+
+def or_else(part: str, function: Callable[_P, _R], fallback: Callable[_P, _R]) -> Callable[_P, _R]:
+    """`function`, isolated as a part; where it fails, what `fallback` returns for the same arguments."""
+
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with isolated(part):
+            return function(*args, **kwargs)
+        return fallback(*args, **kwargs)
+
+    return call
 
 
 def _described(error: Exception) -> str:

@@ -5,8 +5,14 @@ resource, a service of a mapping, or a document of which nothing better can be s
 only; who keeps which object when an entry breaks is decided in `history.py`.
 """
 
+import os
+import pathlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
+from steerway import isolation
+from steerway.isolation import isolated
 from steerway.sources.fault import Fault, Path, listed
 from steerway.sources.files.document import Document
 from steerway.sources.objects import Object, ObjectKey
@@ -51,6 +57,14 @@ class Origin:
     def where(self, path: Path = ()) -> str:
         return f"{self.file}:{self.document.line_of(path)}"
 
+    def attempt(
+        self, read: "Callable[[Any, Path, Origin], Iterable[Entry]]", value: Any, path: Path
+    ) -> "list[Entry]":
+        """What `read` makes of the value at `path`; one broken entry where it fails unexpectedly."""
+        with isolated("document", where=self.where(path)) as run:
+            return list(read(value, path, self))
+        return [self.broken(path, Fault((), f"internal error: {run.failure}", isolation.HINT))]
+
     def good(self, path: Path, subject: ObjectKey, *objects: Object, kind: str = "") -> Entry:
         return Entry(self.where(path), kind or subject.kind, full_name(subject), subject, objects)
 
@@ -68,6 +82,11 @@ class Origin:
         problem = Problem(where, f"{about}{reason}", cure)
         name = full_name(subject) if subject is not None else ""
         return Entry(where, kind or (subject.kind if subject else ""), name, subject, problem=problem)
+
+
+def path_text(path: pathlib.Path) -> str:
+    """A path as valid Unicode text: bytes of a name that are not UTF-8 are escaped."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def full_name(key: ObjectKey) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from steerway.sources.files.entry import Entry
+from steerway.sources.files.entry import Entry, path_text
 from steerway.sources.files.loader import mark_duplicates, unreadable
 from steerway.sources.files.scan import FoundFile, Scan
 from steerway.sources.objects import Object, ObjectKey
@@ -62,7 +62,7 @@ def _or_truncated(file: FoundFile, entries: list[Entry], before: View) -> list[E
     if entries or file.size or last is None or not last.subjects:
         return entries
     reason = "the file is empty; its last objects are still served"
-    problem = Problem(str(file.path), reason, "remove the file if they are to go")
+    problem = Problem(path_text(file.path), reason, "remove the file if they are to go")
     return [Entry(problem.where, "file", problem=problem)]
 
 
@@ -94,8 +94,8 @@ def _problems(found: Scan, shown: Sequence[list[Entry]]) -> dict[str, tuple[Prob
     problems: dict[str, tuple[Problem, ...]] = {}
     for path, reason in found.missing:
         if (problem := unreadable(path, reason).problem) is not None:
-            problems[str(path)] = (problem,)
+            problems[path_text(path)] = (problem,)
     for file, entries in zip(found.files, shown, strict=True):
         if bad := tuple(entry.problem for entry in entries if entry.problem is not None):
-            problems[str(file.path)] = bad
+            problems[path_text(file.path)] = bad
     return problems

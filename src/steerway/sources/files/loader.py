@@ -7,12 +7,17 @@ entries give the same object, the first wins, in the order of paths, file names 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from steerway import isolation
+from steerway.isolation import isolated
 from steerway.sources.fault import Fault
+from steerway.sources.fault import Path as ValuePath
 from steerway.sources.files import document, tool_file
 from steerway.sources.files.document import BrokenDocument, Document
-from steerway.sources.files.entry import Entry, Origin
+from steerway.sources.files.entry import Entry, Origin, path_text
 from steerway.sources.files.manifest import is_manifest, read_manifest
 from steerway.sources.files.mapping import is_mapping, read_mapping
 from steerway.sources.files.scan import REPLACED, FoundFile, scan
@@ -59,8 +64,14 @@ def read_bytes(file: FoundFile) -> bytes:
 
 
 def parse_file(file: FoundFile, content: bytes, default_namespace: str) -> list[Entry]:
-    """The entries of one file, in order."""
-    name = str(file.path)
+    """The entries of one file, in order. Never raises for what it holds."""
+    name = path_text(file.path)
+    with isolated("file", path=name) as run:
+        return _parse(file, name, content, default_namespace)
+    return [_broken_file(name, f"internal error: {run.failure}", isolation.HINT)]
+
+
+def _parse(file: FoundFile, name: str, content: bytes, default_namespace: str) -> list[Entry]:
     if file.size > MAX_FILE_BYTES:
         size, limit = file.size / 2**20, MAX_FILE_BYTES // 2**20
         return [_broken_file(name, f"the file has {size:.0f} MiB; at most {limit} MiB are read", "split it")]
@@ -73,7 +84,7 @@ def parse_file(file: FoundFile, content: bytes, default_namespace: str) -> list[
     if tool_file.is_template(file.path, file.root, text):
         return [Entry(name, tool_file.TEMPLATE)]
     if tool := tool_file.kind_by_name(file.path):
-        return list(_read_tool_file(documents, file, tool, default_namespace))
+        return list(_read_tool_file(documents, file, name, tool, default_namespace))
     entries: list[Entry] = []
     for found in documents:
         if isinstance(found, BrokenDocument):
@@ -102,7 +113,9 @@ def mark_duplicates(entries: Iterable[Entry]) -> list[Entry]:
 
 def unreadable(path: Path, reason: str) -> Entry:
     """The entry for a path that cannot be read."""
-    return _broken_file(str(path), f"cannot be read: {reason}", "check that the path exists and may be read")
+    return _broken_file(
+        path_text(path), f"cannot be read: {reason}", "check that the path exists and may be read"
+    )
 
 
 def _broken_file(where: str, reason: str, cure: str) -> Entry:
@@ -110,14 +123,18 @@ def _broken_file(where: str, reason: str, cure: str) -> Entry:
 
 
 def _read_tool_file(
-    documents: Iterable[Document | BrokenDocument], file: FoundFile, tool: str, default_namespace: str
+    documents: Iterable[Document | BrokenDocument],
+    file: FoundFile,
+    name: str,
+    tool: str,
+    default_namespace: str,
 ) -> Iterator[Entry]:
     """What says its type in a file of another tool; all else of it is ignored."""
     for found in documents:
         if isinstance(found, BrokenDocument):
-            yield Entry(f"{file.path}:{found.line}", tool)
+            yield Entry(f"{name}:{found.line}", tool)
             continue
-        origin = Origin(str(file.path), found, default_namespace)
+        origin = Origin(name, found, default_namespace)
         if tool_file.states_its_type(found.value):
             yield from _read_document(found, origin, file.path.stem)
         else:
@@ -125,29 +142,36 @@ def _read_tool_file(
 
 
 def _read_document(found: Document, origin: Origin, stem: str) -> list[Entry]:
-    value = found.value
+    return origin.attempt(partial(_read_value, stem=stem), found.value, ())
+
+
+def _read_value(value: Any, path: ValuePath, origin: Origin, stem: str) -> Iterable[Entry]:
     if is_manifest(value):
-        return list(read_manifest(value, (), origin))
+        return read_manifest(value, path, origin)
     if is_xds(value):
-        return list(read_xds(value, (), origin))
+        return read_xds(value, path, origin)
     if is_mapping(value, stem):
-        return list(read_mapping(value, origin))
+        return read_mapping(value, path, origin)
     if tool_file.is_patch(value):
-        return [origin.ignored((), tool_file.PATCH, "")]
+        return [origin.ignored(path, tool_file.PATCH, "")]
     if isinstance(value, list) and value:
-        return [entry for index, item in enumerate(value) for entry in _read_item(item, index, origin)]
+        return [
+            entry for index, item in enumerate(value) for entry in origin.attempt(_read_item, item, (index,))
+        ]
     keys = f" (its keys: {', '.join(list(value)[:5])})" if isinstance(value, dict) and value else ""
     return [
-        origin.broken((), _unknown(f"neither a Kubernetes object, nor an xDS resource, nor a mapping{keys}"))
+        origin.broken(
+            path, _unknown(f"neither a Kubernetes object, nor an xDS resource, nor a mapping{keys}")
+        )
     ]
 
 
-def _read_item(item: object, index: int, origin: Origin) -> Iterable[Entry]:
+def _read_item(item: Any, path: ValuePath, origin: Origin) -> Iterable[Entry]:
     if isinstance(item, dict) and is_manifest(item):
-        return read_manifest(item, (index,), origin)
+        return read_manifest(item, path, origin)
     if isinstance(item, dict) and is_xds(item):
-        return read_xds(item, (index,), origin)
-    return [origin.broken((index,), _unknown("neither a Kubernetes object nor an xDS resource"))]
+        return read_xds(item, path, origin)
+    return [origin.broken(path, _unknown("neither a Kubernetes object nor an xDS resource"))]
 
 
 def _unknown(reason: str) -> Fault:

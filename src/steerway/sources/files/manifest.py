@@ -104,7 +104,7 @@ def _read_list(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[En
     for index, item in enumerate(items):
         place = (*path, "items", index)
         if isinstance(item, dict):
-            yield from read_manifest({**defaults, **item}, place, origin)
+            yield from origin.attempt(read_manifest, {**defaults, **item}, place)
         else:
             yield origin.broken(place, Fault((), "expected a Kubernetes object", "remove the item"))
 

@@ -58,24 +58,28 @@ def is_mapping(value: Any, stem: str) -> bool:
     return isinstance(value, dict) and (stem == FILE_STEM or set(value) == {"mapping"})
 
 
-def read_mapping(value: dict[str, Any], origin: Origin) -> Iterator[Entry]:
-    """The entries of a mapping document, one for each service."""
-    path: Path = ()
+def read_mapping(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[Entry]:
+    """The entries of a mapping, one for each service. `path` is its place in the document."""
     if set(value) == {"mapping"} and not _is_service(value["mapping"]):
-        path = ("mapping",)
+        path = (*path, "mapping")
         value = value["mapping"] if value["mapping"] is not None else {}
         if not isinstance(value, dict):
             fault = Fault((), "expected services under mapping", "write mapping: {service: {zone: [...]}}")
             yield origin.broken(path, fault, FILE_STEM)
             return
     for name, zones in value.items():
-        subject = ObjectKey("Service", origin.namespace, name)
-        try:
-            objects = _objects(subject, zones)
-        except _FaultError as error:
-            yield origin.broken((*path, name), error.fault, FILE_STEM, subject)
-        else:
-            yield origin.good((*path, name), subject, *objects, kind=FILE_STEM)
+        yield from origin.attempt(_read_service, zones, (*path, name))
+
+
+def _read_service(zones: Any, path: Path, origin: Origin) -> Iterator[Entry]:
+    """The entry of the service that the last step of `path` names."""
+    subject = ObjectKey("Service", origin.namespace, str(path[-1]))
+    try:
+        objects = _objects(subject, zones)
+    except _FaultError as error:
+        yield origin.broken(path, error.fault, FILE_STEM, subject)
+    else:
+        yield origin.good(path, subject, *objects, kind=FILE_STEM)
 
 
 def _is_service(value: Any) -> bool:

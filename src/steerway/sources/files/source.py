@@ -14,10 +14,12 @@ from pathlib import Path
 import structlog
 import watchfiles
 
+from steerway import isolation
+from steerway.isolation import isolated
 from steerway.sources.files.history import View, advance
 from steerway.sources.files.look import Look, Looker
 from steerway.sources.files.scan import Scan
-from steerway.sources.store import Batch, ObjectStore
+from steerway.sources.store import Batch, ObjectStore, Problem
 
 log = structlog.get_logger()
 
@@ -44,6 +46,7 @@ class FileSource:
         self._scan = Scan((), (), ())
         self._narrow: dict[Path, set[str]] = {}
         self._poll_seconds = POLL_SECONDS
+        self._failed = False
 
     async def run(self) -> None:
         """Load, mark the source as synced, then follow changes until cancelled."""
@@ -102,7 +105,15 @@ class FileSource:
         return changed.name.startswith("..") or changed.name in self._narrow[changed.parent]
 
     async def _refresh(self) -> None:
-        """Look once and make what changed visible, all at once."""
+        """Look once and make what changed visible, all at once. What fails unexpectedly changes nothing."""
+        with isolated("batch", source=self.name) as run:
+            await self._follow()
+        if run.failure or self._failed:
+            problem = Problem(self.name, f"internal error: {run.failure}", isolation.HINT)
+            self._store.apply(self.name, Batch(problems={self.name: (problem,) if run.failure else ()}))
+        self._failed = bool(run.failure)
+
+    async def _follow(self) -> None:
         looked = await asyncio.to_thread(self._look)
         if looked is None:
             return

@@ -40,7 +40,7 @@ def read_xds(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[Entr
     for index, item in enumerate(value["resources"]):
         place = (*path, "resources", index)
         if isinstance(item, dict) and isinstance(item.get("@type"), str):
-            yield _read(item, place, origin)
+            yield from origin.attempt(read_xds, item, place)
         else:
             yield origin.broken(place, Fault((), "a resource without @type", "add its @type"))
 

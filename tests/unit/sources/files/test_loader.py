@@ -1,10 +1,14 @@
 """Reading paths once: kinds of documents, order, duplicates, and bad input of every sort."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from steerway.sources.files import LoadResult, load, loader
+from steerway.isolation import HINT
+from steerway.sources.files import LoadResult, load, loader, manifest, mapping
 from steerway.sources.objects import EndpointSlice, Service, XdsResource
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\nspec: {ports: [{port: 80}]}\n"
@@ -190,3 +194,75 @@ def test_a_service_of_5000_endpoints_is_read(tmp_path: Path) -> None:
     found = [obj for obj in result.objects if isinstance(obj, EndpointSlice)]
     assert sum(len(slice_.endpoints or []) for slice_ in found) == 5000
     assert result.problems == ()
+
+
+def test_an_unexpected_error_costs_one_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a List, of a mapping and of several documents: the others are read, and the problem has file and line."""
+    real = manifest.faults
+
+    def faults(obj: Any) -> Any:
+        return 1 // 0 if obj.metadata.name == "bad" else real(obj)
+
+    monkeypatch.setattr(manifest, "faults", faults)
+    monkeypatch.setattr(mapping, "port_fault", lambda *_: 1 // 0)
+    service = {"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 80}]}}
+    items = [{**service, "metadata": {"name": name}} for name in ("a", "bad", "b")]
+    text = "\n---\n".join(
+        [
+            yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": items}),
+            "mapping: {c: {}, short: {z: [{ip: 10.0.0.1, port: 1}]}}",
+            SERVICE % "bad",
+            SERVICE % "d",
+        ]
+    )
+    result = load_one(tmp_path, "all.yaml", text)
+    assert [obj.key.name for obj in result.objects] == ["a", "b", "c", "d"]
+    assert {problem.cure for problem in result.problems} == {HINT}
+    reason = "internal error: ZeroDivisionError('integer division or modulo by zero')"
+    assert lines(result, tmp_path) == [f"all.yaml:{line}: {reason} ({HINT})" for line in (10, 23, 25)]
+
+
+def test_an_unexpected_error_in_a_file_costs_that_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are read."""
+    (tmp_path / "a.yaml").write_text(SERVICE % "a", encoding="utf-8")
+    (tmp_path / "b.yaml").write_text(SERVICE % "b", encoding="utf-8")
+    real = loader.tool_file.kind_by_name
+    monkeypatch.setattr(
+        loader.tool_file, "kind_by_name", lambda path: real(path) if "a" in path.name[0] else 1 / 0
+    )
+    result = load([tmp_path], "own")
+    assert [obj.key.name for obj in result.objects] == ["a"]
+    assert "b.yaml: internal error: ZeroDivisionError" in str(result.problems[0])
+
+
+def test_a_name_that_is_not_utf_8_is_shown_escaped(tmp_path: Path) -> None:
+    """POSIX lets names be any bytes; problems are Unicode text."""
+    for directory, text in ((b"\xff.yaml", "x: 1"), (b"\xfe.yaml", "a: [")):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + directory)).write_text(text, encoding="utf-8")
+    result = load([tmp_path, Path(os.fsdecode(b"/nowhere/\xfd"))], "own")
+    assert [problem.where.rpartition("/")[2] for problem in result.problems] == [
+        "\\xfd",
+        "\\xfe.yaml:1",
+        "\\xff.yaml:1",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"},\n "spec": {"ports": [{"port": %s}]}}'
+        % ("9" * 5000),
+        '{"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",\n "name": "\\ud800"}',
+        '{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a",\n "annotations": {"x": "\\udfff"}}}',
+        '{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"},\n "\\ud800": 1}',
+        '{"apiVersion": "v1", "kind": "Service",\n "metadata": {"name": "\\ud800"}}',
+    ],
+)
+def test_what_is_no_text_or_number_is_a_problem_with_its_line(tmp_path: Path, text: str) -> None:
+    """In names, keys, annotations and values: no object has it, and neither has the problem."""
+    result = load_one(tmp_path, "a.json", text)
+    assert result.objects == ()
+    assert [problem.where.rpartition(":")[2] for problem in result.problems] == ["2"]
+    str(result.problems).encode()

@@ -11,7 +11,7 @@ from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Service
 def read(text: str) -> list[Entry]:
     (document,) = read_documents(text)
     assert isinstance(document, Document)
-    return list(read_mapping(document.value, Origin("mapping.yaml", document, "own")))
+    return list(read_mapping(document.value, (), Origin("mapping.yaml", document, "own")))
 
 
 def parts(entry: Entry) -> tuple[Service, list[EndpointSlice]]:
