@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from steerway import telemetry
+from steerway.isolation import isolated
 from steerway.sources.objects import Object, ObjectKey, happened
 
 
@@ -186,7 +187,8 @@ class ObjectStore:
 
     def _tell(self, changed: Changes) -> None:
         for listener in self._listeners:
-            listener(changed)
+            with isolated("listener"):
+                listener(changed)
 
 
 def _shadowed(key: ObjectKey, winner: str, source: str) -> Problem:

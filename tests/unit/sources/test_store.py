@@ -118,3 +118,25 @@ def test_a_change_comes_with_the_time_that_its_controller_noted() -> None:
     assert [{key: change.event for key, change in each.items()} for each in heard] == [
         {endpoint_slice(None).key: at} for at in (day + 43200.5, day + 43210.25, None, None, None, None)
     ]
+
+
+def test_a_listener_that_fails_keeps_nothing_from_the_others() -> None:
+    """The batch is applied, and the next listener receives it."""
+    made = ObjectStore()
+    made.register("files")
+    heard: list[Changes] = []
+    made.listen(lambda _: 1 // 0)  # type: ignore[arg-type]
+    made.listen(heard.append)
+    before = sample("steerway_internal_errors_total", part="listener")
+    made.apply("files", Batch(put=(service("a"),)))
+    assert [set(each) for each in heard] == [{service("a").key}]
+    assert sample("steerway_internal_errors_total", part="listener") == before + 1
+
+
+def test_a_time_that_is_none_costs_nothing() -> None:
+    """The annotation is any text: without a zone, a time near the year 1 is not within what can be converted."""
+    for trigger in ("0001-01-01T00:00:00", "9999-12-31T23:59:59-23:59", "no time", ""):
+        made, heard = store("files")
+        meta = ObjectMeta("a", "shop", annotations={TRIGGER_ANNOTATION: trigger})
+        made.apply("files", Batch(put=(EndpointSlice(meta, "IPv4"),)))
+        assert len(heard) == 1

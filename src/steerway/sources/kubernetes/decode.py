@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from steerway.isolation import isolated
 from steerway.sources.fault import conversion_fault, listed
 from steerway.sources.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page, WatchedObject
@@ -17,6 +18,10 @@ from steerway.sources.validation import faults
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """Longest line of a watch. etcd takes objects up to 1.5 MiB; what is longer is no event."""
+
+
+MAX_RETRY_AFTER_SECONDS = 3600.0
+"""Longest wait that a server may ask for: an object that is wrong by mistake must not end a watch for ever."""
 
 
 class _ListMeta(msgspec.Struct, rename="camel"):
@@ -84,6 +89,12 @@ def decode_page(kind: str, body: bytes) -> Page:
 
 def decode_event(kind: str, line: bytes) -> Event:
     """A line of a watch on `kind`. Never raises: what cannot be read is an event of type MALFORMED."""
+    with isolated("event", kind=kind) as run:
+        return _decode_event(kind, line)
+    return Event(EventType.MALFORMED, failure=Failure(None, "internal error", run.failure))
+
+
+def _decode_event(kind: str, line: bytes) -> Event:
     try:
         found = _LINES.decode(line)
         event_type = EventType(found.type)
@@ -104,6 +115,12 @@ def decode_event(kind: str, line: bytes) -> Event:
 
 def decode_object(kind: str, raw: bytes | msgspec.Raw) -> Item:
     """One object of `kind`. Never raises: what cannot be used is an item without value."""
+    with isolated("object", kind=kind) as run:
+        return _decode_object(kind, raw)
+    return Item(_key(kind, raw), reason=f"internal error: {run.failure}")
+
+
+def _decode_object(kind: str, raw: bytes | msgspec.Raw) -> Item:
     try:
         found = _OBJECTS[kind].decode(raw)
     except msgspec.ValidationError as error:
@@ -124,7 +141,7 @@ def decode_status(body: bytes | msgspec.Raw, status: int | None = None, reason: 
         text = bytes(body)[:200].decode("utf-8", "replace").strip()
         return Failure(status, reason, text)
     wait = (found.details or {}).get("retryAfterSeconds")
-    seconds = float(wait) if isinstance(wait, int | float) else 0.0
+    seconds = float(min(max(0, wait), MAX_RETRY_AFTER_SECONDS)) if isinstance(wait, int | float) else 0.0
     return Failure(found.code or status, found.reason or reason, found.message, seconds)
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from steerway import telemetry
+from steerway import isolation, telemetry
 from steerway.errors import SourceError
+from steerway.isolation import isolated
 from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.cure import cure
@@ -110,14 +111,21 @@ class Informer:
     async def run(self) -> None:
         """List and watch until cancelled. Every failure is a `Problem` until it is over."""
         while True:
-            match self._watcher.action:
-                case Wait(seconds):
-                    await asyncio.sleep(seconds)
-                    self._watcher.on_waited()
-                case ListPage() as request:
-                    await self._list(request)
-                case Watch() as request:
-                    await self._watch(request)
+            with isolated("informer", kind=self._label) as run:
+                await self._step()
+            if run.failure:
+                self._watcher.on_internal_error()
+                self._fail(f"internal error: {run.failure}", isolation.HINT)
+
+    async def _step(self) -> None:
+        match self._watcher.action:
+            case Wait(seconds):
+                await asyncio.sleep(seconds)
+                self._watcher.on_waited()
+            case ListPage() as request:
+                await self._list(request)
+            case Watch() as request:
+                await self._watch(request)
 
     async def _list(self, request: ListPage) -> None:
         query = {"limit": str(request.limit)} if request.limit else {}
@@ -276,15 +284,18 @@ class Informer:
             retry_in_seconds=round(pause, 1),
             silent_seconds=round(self.silent_seconds, 1),
         )
-        if self.failing_since is None:
-            self.failing_since = time.monotonic()
         reason = f"cannot {verb}: {failure}"
         if self._resource.loss and failure.status in _REFUSED:
             reason += f"; without it nobody knows {self._resource.loss}"
             advice += f", or set {self._resource.opt_out}"
             self.settled.set()
-        problem = Problem(self._subject, reason, advice)
-        self._apply(Batch(problems={self._subject: (problem,)}))
+        self._fail(reason, advice)
+
+    def _fail(self, reason: str, advice: str) -> None:
+        """Give a problem of the whole kind, until the next contact."""
+        if self.failing_since is None:
+            self.failing_since = time.monotonic()
+        self._apply(Batch(problems={self._subject: (Problem(self._subject, reason, advice),)}))
 
     def _contact(self) -> None:
         telemetry.INFORMER_LAST_CONTACT.labels(self._label).set(time.time())

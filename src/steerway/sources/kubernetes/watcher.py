@@ -211,6 +211,11 @@ class Watcher:
             # truth, as often as the wait allows. Overload and a server on its way up are no reason to list.
             self._relist("error")
 
+    def on_internal_error(self) -> None:
+        """What came could not be handled: it is listed anew after a wait."""
+        self._relist("error")
+        self._pause = self._list_backoff.next()
+
     def _on_bad_event(self, event: Event) -> None:
         failure = event.failure
         if failure is not None and failure.expired:

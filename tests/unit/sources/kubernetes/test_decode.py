@@ -6,7 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from steerway.sources.kubernetes.decode import LineSplitter, decode_event, decode_page, decode_status
+from steerway.sources.kubernetes import decode
+from steerway.sources.kubernetes.decode import (
+    LineSplitter,
+    decode_event,
+    decode_object,
+    decode_page,
+    decode_status,
+)
 from steerway.sources.kubernetes.event import EventType, Failure, Item
 from steerway.sources.objects import EndpointSlice, ObjectKey, Service
 
@@ -159,3 +166,55 @@ def test_a_line_without_end_is_given_up() -> None:
     splitter.feed(b"x" * 100)
     with pytest.raises(ValueError, match="longer than 100 bytes"):
         splitter.feed(b"x")
+
+
+def test_an_unexpected_error_costs_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others of the page are read, and it keeps its key: its last good version stays."""
+    real = decode.faults
+
+    def faults(obj: Any) -> Any:
+        return 1 // 0 if obj.metadata.name == "a" else real(obj)
+
+    monkeypatch.setattr(decode, "faults", faults)
+    bad, good = decode_page("Service", page(service("a"), service("b"))).items
+    reason = "internal error: ZeroDivisionError('integer division or modulo by zero')"
+    assert bad == Item(KEY, reason=reason)
+    assert isinstance(good.value, Service)
+    monkeypatch.setattr(decode, "decode_object", lambda *_: 1 // 0)
+    failure = decode_event("Service", event("ADDED", service("a"))).failure
+    assert failure is not None
+    assert failure.reason == "internal error"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"metadata": {"name": "a", "namespace": "shop", "labels": {"x": "\\ud800"}}}',
+        '{"metadata": {"name": "a", "namespace": "shop"}, "spec": {"ports": [{"port": %s}]}}' % ("9" * 5000),
+        '{"metadata": {"name": "a", "namespace": "shop"}, "spec": {"ports": [{"port": 1e999}]}}',
+    ],
+)
+def test_what_is_no_text_or_number_is_one_bad_object(text: str) -> None:
+    """No object has it, and neither has the reason."""
+    item = decode_object("Service", text.encode())
+    assert item.value is None
+    assert item.reason
+    item.reason.encode()
+
+
+@pytest.mark.parametrize(
+    ("wait", "seconds"),
+    [
+        ("3", 3.0),
+        ("0.5", 0.5),
+        ("-1", 0.0),
+        ("1" * 400, 3600.0),
+        ("1e300", 3600.0),
+        ('"3"', 0.0),
+        ("null", 0.0),
+    ],
+)
+def test_a_server_cannot_ask_for_a_wait_without_end(wait: str, seconds: float) -> None:
+    """An hour at most."""
+    body = f'{{"code": 429, "details": {{"retryAfterSeconds": {wait}}}}}'
+    assert decode_status(body.encode()).retry_after_seconds == seconds

@@ -538,3 +538,19 @@ async def test_stopping_leaves_nothing_behind(server: FakeApiServer, run: Run) -
     await watching(server, running)
     await running.stop()
     await server.until(lambda: server.open_watches == 0)
+
+
+async def test_an_unexpected_error_is_a_problem_of_its_kind_until_it_is_over(
+    server: FakeApiServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known stays, the other kinds are followed, and the kind is listed anew."""
+    server.put(service("a"))
+    running = run()
+    await watching(server, running)
+    monkeypatch.setattr(informer, "decode_event", lambda *_: 1 // 0)
+    server.put(service("b"))
+    await running.problem("kubernetes services in all namespaces", "internal error: ZeroDivisionError")
+    assert running.store.get(key("a")) is not None
+    monkeypatch.undo()
+    await running.until(lambda: running.store.get(key("b")) is not None)
+    await running.problem()
