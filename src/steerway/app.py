@@ -24,7 +24,7 @@ from steerway.access.guard import Guard
 from steerway.access.identity import Identity
 from steerway.access.refusal_log import RefusalLog
 from steerway.access.rules import Authorization
-from steerway.access.verdict import Credential, Refusal
+from steerway.access.verdict import INTERNAL, Credential, Refusal
 from steerway.admin.absence_log import AbsenceLog
 from steerway.admin.call_service import CallService, WaitingCall
 from steerway.admin.client_status import ClientStatus
@@ -53,6 +53,7 @@ from steerway.engine.engine import (
 )
 from steerway.engine.loads import LoadsCollector
 from steerway.engine.stats import StatsCollector
+from steerway.isolation import isolated, or_else
 from steerway.origin import Origin
 from steerway.remote import Changed, RemoteCluster
 from steerway.report import lease
@@ -211,7 +212,7 @@ class ControlPlane:
         self._update_catalog([found.key for found in objects])
         commit = self._translator.start([found for found in objects if isinstance(found, XdsResource)])
         self._store.listen(self._debouncer.add)
-        self._engine.publish(commit)
+        self._publish(commit)
         self._engine.set_serving(True)
         self._phase = "serving"
         log.info("serving", services=len(self._catalog), problems=len(self._problems()))
@@ -249,23 +250,26 @@ class ControlPlane:
     async def _follow_sources(self) -> None:
         while True:
             due = await self._debouncer.next()
-            with telemetry.TRANSLATE_SECONDS.labels("change").time():
-                services = self._update_catalog(due.keys)
-                commit = self._translator.refresh(services, self._raw(due.keys), due.origins)
-            self._publish(commit)
+            with isolated("batch"):
+                with telemetry.TRANSLATE_SECONDS.labels("change").time():
+                    services = self._update_catalog(due.keys)
+                    commit = self._translator.refresh(services, self._raw(due.keys), due.origins)
+                self._publish(commit)
 
     async def _release_held(self) -> None:
         """Believe updates that were held back for long enough."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if services := self._catalog.release(self._committed.get):
-                self._refresh(services, {})
+            with isolated("batch"):
+                if services := self._catalog.release(self._committed.get):
+                    self._refresh(services, {})
 
     async def _judge_attached(self) -> None:
         """Judge routes and policies some time after they or what they are attached to changed, a few at a time."""
         while True:
-            for problem in self._verdicts.judge(_JUDGED_AT_ONCE):
-                log.info("not_accepted", where=problem.where, reason=problem.reason, cure=problem.cure)
+            with isolated("status"):
+                for problem in self._verdicts.judge(_JUDGED_AT_ONCE):
+                    log.info("not_accepted", where=problem.where, reason=problem.reason, cure=problem.cure)
             await asyncio.sleep(0 if self._verdicts.unfinished else _LOOK_SECONDS)
 
     async def _answer_clients(self) -> None:
@@ -283,7 +287,8 @@ class ControlPlane:
         }
         async for events in self._engine.events():
             for kind, group in itertools.groupby(events, type):
-                answers[kind](list(group))
+                with isolated(f"event {kind.__name__}"):
+                    answers[kind](list(group))
 
     def _admit(self, opened: list[Opened]) -> None:
         """Ask the gate who may come in; it calls `_carry_out`, at once or later."""
@@ -300,7 +305,13 @@ class ControlPlane:
                 refused.append((client.stream, decision.code, decision.told))
                 self._refusals.tell(client.stream, client.peer, decision)
                 continue
-            audience = self._audience(client, decision.identity)
+            with isolated("client", stream=client.stream, peer=client.peer) as run:
+                audience = self._audience(client, decision.identity)
+            if run.failure:
+                refused.append(
+                    (client.stream, INTERNAL, "the Node cannot be handled; the server's log has the reason")
+                )
+                continue
             identity = decision.identity
             admitted.append((client.stream, audience, decision.grant))
             who = {} if identity is None else {"identity": str(identity)}
@@ -361,8 +372,14 @@ class ControlPlane:
         return services
 
     def _publish(self, commit: Commit) -> None:
-        if commit:
+        if not commit:
+            return
+        with isolated("commit") as run:
             self._engine.publish(commit)
+        if run.failure:
+            for part in commit.parts():
+                with isolated("commit"):
+                    self._engine.publish(part)
 
     def _raw(self, keys: Iterable[ObjectKey]) -> list[tuple[tuple[str, str], XdsResource | None]]:
         """The raw resources among changed objects, by type and name; None for one that is gone."""
@@ -563,9 +580,9 @@ def _rest_server(settings: Settings, engine: Engine) -> HttpServer | None:
 def _debouncer(settings: Settings, catalog: Catalog, store: ObjectStore, committed: Committed) -> Debouncer:
     debounce = settings.debounce
     window = Window(
-        partial(catalog.owners, store.get),
-        partial(catalog.references, store.get),
-        partial(catalog.keeps_endpoints, committed.get, store.get),
+        or_else("window", partial(catalog.owners, store.get), lambda key: (key,)),
+        or_else("window", partial(catalog.references, store.get), lambda _: ()),
+        or_else("window", partial(catalog.keeps_endpoints, committed.get, store.get), lambda _: True),
         endpoints=Delay(debounce.endpoint_quiet_seconds, debounce.endpoint_max_seconds),
         others=Delay(debounce.quiet_seconds, debounce.max_seconds),
     )

@@ -15,6 +15,7 @@ from steerway import telemetry
 from steerway.catalog.federation import Member
 from steerway.catalog.model import ServiceId
 from steerway.errors import SourceError
+from steerway.isolation import isolated
 from steerway.origin import Origin
 from steerway.sources.committed import Committed
 from steerway.sources.debounce import Debouncer
@@ -105,12 +106,13 @@ class RemoteCluster:
         self.known.set()
         while True:
             due = await self._next()
-            changed = catalog.update(self._committed.get, due.keys)
-            if self._is_lost() == self._member.in_use:
-                self._use(not self._member.in_use)
-                changed |= catalog.built
-            if changed:
-                self._changed(changed, due.origins)
+            with isolated("batch", cluster=self.cluster):
+                changed = catalog.update(self._committed.get, due.keys)
+                if self._is_lost() == self._member.in_use:
+                    self._use(not self._member.in_use)
+                    changed |= catalog.built
+                if changed:
+                    self._changed(changed, due.origins)
 
     async def _next(self) -> Due:
         """What changed, or nothing after a while."""

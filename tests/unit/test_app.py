@@ -24,6 +24,8 @@ from steerway.errors import EngineError, SettingsError, SourceError
 from steerway.sources.objects import Service, ServiceMeta, ServicePort, ServiceSpec
 from steerway.sources.store import Batch, ObjectStore
 from steerway.translate import type_url
+from steerway.translate.commit import Commit, Put
+from steerway.translate.translator import Translator
 
 ASSIGNMENT = f"backend.{NAMESPACE}.svc.cluster.local:50051"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -349,3 +351,37 @@ def test_the_command_tells_an_error_in_one_line(
     assert code == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert address in line
+
+
+async def test_what_fails_unexpectedly_costs_its_part_only(
+    serve: Serve, manifests: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry that the engine does not take, a batch, a client: the next ones are handled."""
+    manifests.write("a.yaml", service("backend", {"grpc": 50051}))
+    bad = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+    refresh = Translator.refresh
+
+    def with_a_bad_entry(self: Translator, *args: Any, **kwargs: Any) -> Commit:
+        commit = refresh(self, *args, **kwargs)
+        commit.put.insert(0, Put(bad, "bad", "", b"", ttl_seconds=-1.0))
+        return commit
+
+    monkeypatch.setattr(Translator, "refresh", with_a_bad_entry)
+    address, admin = await serve(settings(files=(manifests.directory,))).started()
+    async with admin:
+        await until(lambda: ready(admin))
+        monkeypatch.setattr(Translator, "refresh", lambda *_args, **_kwargs: 1 // 0)
+        manifests.write("b.yaml", service("other", {"grpc": 50051}))
+        await until(lambda: failed(admin, "batch"))
+        monkeypatch.setattr(Translator, "refresh", refresh)
+        monkeypatch.setattr(app, "classify", lambda *_: 1 // 0)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await anext(assignments(address))
+        assert refused.value.code() is grpc.StatusCode.INTERNAL
+        monkeypatch.undo()
+        async with aclosing(assignments(address)) as found:
+            assert (await anext(found)).cluster_name == ASSIGNMENT
+
+
+async def failed(admin: httpx.AsyncClient, part: str) -> bool:
+    return f'steerway_internal_errors_total{{part="{part}"}}' in (await admin.get("/metrics")).text

@@ -12,8 +12,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
-import structlog
-
 from steerway import telemetry
 from steerway.access import pattern
 from steerway.access.identity import Identity
@@ -28,8 +26,7 @@ from steerway.access.verdict import (
     Verdict,
     unavailable,
 )
-
-log = structlog.get_logger()
+from steerway.isolation import isolated
 
 
 class Admission(NamedTuple):
@@ -77,13 +74,16 @@ class Gate:
         """Decide on streams that opened."""
         decided: list[tuple[Applicant, Decision]] = []
         for applicant in applicants:
-            found = self._authenticate(applicant.credential)
-            if isinstance(found, Awaitable):
-                task = asyncio.create_task(self._decide_later(applicant, found))
-                self._waiting.add(task)
-                task.add_done_callback(self._waiting.discard)
-            else:
-                decided.append((applicant, self._decide(applicant, found)))
+            with isolated("client", stream=applicant.stream) as run:
+                found = self._authenticate(applicant.credential)
+                if isinstance(found, Awaitable):
+                    task = asyncio.create_task(self._decide_later(applicant, found))
+                    self._waiting.add(task)
+                    task.add_done_callback(self._waiting.discard)
+                else:
+                    decided.append((applicant, self._decide(applicant, found)))
+            if run.failure:
+                decided.append((applicant, unavailable(f"authentication failed: {run.failure}")))
         if decided:
             self._answer(decided)
 
@@ -112,12 +112,11 @@ class Gate:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _decide_later(self, applicant: Applicant, promise: Awaitable[Verdict]) -> None:
-        try:
-            verdict = await promise
-        except Exception as error:  # whatever went wrong, the client must not wait for ever
-            log.exception("authentication_failed", stream=applicant.stream)
-            verdict = unavailable(f"authentication failed: {error!r}")
-        self._answer([(applicant, self._decide(applicant, verdict))])
+        with isolated("client", stream=applicant.stream) as run:
+            decision = self._decide(applicant, await promise)
+        if run.failure:  # the client must not wait for ever
+            decision = self._decide(applicant, unavailable(f"authentication failed: {run.failure}"))
+        self._answer([(applicant, decision)])
 
     def _authenticate(self, credential: Credential) -> Verdict | Awaitable[Verdict] | None:
         """Who it is; None where nobody is asked."""
@@ -175,11 +174,9 @@ class Gate:
 
 
 def _judge(authenticator: Authenticator, credential: Credential) -> Verdict | Awaitable[Verdict]:
-    try:
+    with isolated("client", method=authenticator.method) as run:
         return authenticator.judge(credential)
-    except Exception as error:  # what one client sends must never stop the others
-        log.exception("authentication_failed", method=authenticator.method)
-        return unavailable(f"authentication failed: {error!r}")
+    return unavailable(f"authentication failed: {run.failure}")
 
 
 def _outcome(decision: Decision) -> str:

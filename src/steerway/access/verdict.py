@@ -8,6 +8,7 @@ from steerway.access.identity import Identity
 
 # gRPC status codes (grpc/grpc, doc/statuscodes.md).
 PERMISSION_DENIED = 7
+INTERNAL = 13
 UNAVAILABLE = 14
 UNAUTHENTICATED = 16
 

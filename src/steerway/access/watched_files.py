@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import structlog
 
+from steerway.isolation import isolated
 from steerway.sources.store import Problem
 
 log = structlog.get_logger()
@@ -62,7 +63,8 @@ class WatchedFiles:
         """Follow changes until cancelled."""
         while True:
             await asyncio.sleep(self._look_seconds)
-            await self.look()
+            with isolated("credentials", files=self._paths):
+                await self.look()
 
     async def look(self) -> None:
         """Look once, and take what is new."""

@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from steerway.errors import TranslateError
+from steerway.isolation import isolated
 from steerway.translate.audience import namespace_of
 from steerway.translate.names import parse_target
 
@@ -125,7 +126,8 @@ class AbsenceLog:
             except TimeoutError:
                 pass
             self._answered.clear()
-            self.report(await asyncio.to_thread(self.look))
+            with isolated("absent names"):
+                self.report(await asyncio.to_thread(self.look))
             if self.unfinished:
                 self._answered.set()
 

@@ -6,6 +6,8 @@ from typing import Protocol, TypeAlias
 
 import structlog
 
+from steerway.isolation import isolated
+
 log = structlog.get_logger()
 
 # gRPC status codes (grpc/grpc, doc/statuscodes.md).
@@ -70,6 +72,12 @@ class CallService:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _answer(self, call: WaitingCall) -> None:
+        with isolated("call", method=call.method, peer=call.peer) as run:
+            await self._attempt(call)
+        if run.failure:  # the client must not wait for it
+            self._engine.refuse(call.id, _INTERNAL, "the answer cannot be made; the server's log says why")
+
+    async def _attempt(self, call: WaitingCall) -> None:
         try:
             if (refusal := await self._authorize(call)) is not None:
                 log.warning(
@@ -79,8 +87,5 @@ class CallService:
             reply = await self._responders[call.method](call.message)
         except ValueError as error:
             self._engine.refuse(call.id, _INVALID_ARGUMENT, str(error))
-        except Exception:  # whatever went wrong, the client must not wait for it
-            log.exception("call_failed", method=call.method, peer=call.peer)
-            self._engine.refuse(call.id, _INTERNAL, "the answer cannot be made; the server's log says why")
         else:
             self._engine.reply(call.id, reply)

@@ -14,8 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-import structlog
-
+from steerway import isolation
 from steerway.catalog import annotation, backend_tls, precedence, routing, slice_owner
 from steerway.catalog import service as build_service
 from steerway.catalog.attachment import KINDS, Attachments, Get, Route
@@ -24,12 +23,13 @@ from steerway.catalog.model import EndpointState, Port, Problem, Service, Servic
 from steerway.catalog.policy import Policy
 from steerway.catalog.selection import Selection, disabled
 from steerway.catalog.told import Told, read
+from steerway.isolation import isolated
 from steerway.sources.objects import Endpoint as EndpointFact
 from steerway.sources.objects import EndpointSlice, Namespace, Object, ObjectKey
 from steerway.sources.objects import Service as ServiceFact
 from steerway.sources.traffic_policy import ROUTE_KINDS
 
-log = structlog.get_logger()
+_HINT = f"its last good version is served; {isolation.HINT}"
 
 
 class Catalog:
@@ -61,6 +61,7 @@ class Catalog:
         self._slices: dict[ServiceId, set[ObjectKey]] = {}
         self._owners: dict[ObjectKey, ServiceId] = {}
         self._others: dict[ObjectKey, list[Problem]] = {}
+        self._failed: dict[ObjectKey, Problem] = {}
         self._known: defaultdict[str, set[ServiceId]] = defaultdict(set)
 
     def update(self, get: Get, changed: Iterable[ObjectKey]) -> frozenset[ServiceId]:
@@ -70,22 +71,31 @@ class Catalog:
         named: set[ServiceId] = set()
         self._read = True
         for key in changed:
-            if self._selection.filters:
-                named |= self.attachments.beside(self._concerned(get, key))
-            if key.kind == "Service":
-                touched.add(self._note(ServiceId(key.namespace, key.name), get(key)))
-            elif key.kind == "EndpointSlice":
-                touched |= self._assign(key, get(key))
-            elif key.kind == "Namespace":
-                self.attachments.note_namespace(key.name)
-                self._judge_namespace(key, get(key))
-                touched |= set(self._services_in(key.name))
-            elif key.kind in KINDS:
-                touched |= self.attachments.update(get, key, self._services_in)
-            if self._selection.filters:
-                named |= self.attachments.beside(self._concerned(get, key))
+            with isolated("object", object=key) as run:
+                self._take_in(get, key, touched, named)
+            self._failed.pop(key, None)
+            if run.failure:
+                self._failed[key] = Problem.of(key, f"cannot be understood: {run.failure}", _HINT)
         named = {id for id in named if self.outside(get, id)}
         return frozenset(id for id in touched | named if self._rebuild(id, get)) | named
+
+    def _take_in(self, get: Get, key: ObjectKey, touched: set[ServiceId], named: set[ServiceId]) -> None:
+        """Note one changed object. `touched` gets the services to rebuild, `named` those that routes name before or
+        after, where a filter may leave them out."""
+        if self._selection.filters:
+            named |= self.attachments.beside(self._concerned(get, key))
+        if key.kind == "Service":
+            touched.add(self._note(ServiceId(key.namespace, key.name), get(key)))
+        elif key.kind == "EndpointSlice":
+            touched |= self._assign(key, get(key))
+        elif key.kind == "Namespace":
+            self.attachments.note_namespace(key.name)
+            self._judge_namespace(key, get(key))
+            touched |= set(self._services_in(key.name))
+        elif key.kind in KINDS:
+            touched |= self.attachments.update(get, key, self._services_in)
+        if self._selection.filters:
+            named |= self.attachments.beside(self._concerned(get, key))
 
     def release(self, get: Get) -> frozenset[ServiceId]:
         """Believe what was held back for long enough; returns the services whose value changed."""
@@ -195,7 +205,8 @@ class Catalog:
     def problems(self) -> list[Problem]:
         """Everything that is known and not served, by service; then Namespaces, and slices that belong to none."""
         found = [problem for id in sorted(self._problems) for problem in self._problems[id]]
-        return found + [problem for key in sorted(self._others) for problem in self._others[key]]
+        found += [problem for key in sorted(self._others) for problem in self._others[key]]
+        return found + [self._failed[key] for key in sorted(self._failed)]
 
     def _assign(self, key: ObjectKey, found: Object | None) -> set[ServiceId]:
         """Move a slice to the service that its label names now; returns the services before and after."""
@@ -236,7 +247,15 @@ class Catalog:
         return id
 
     def _rebuild(self, id: ServiceId, get: Get) -> bool:
-        """Build one service anew; whether its value is another one now."""
+        """Build one service anew; whether its value is another one now. One service never stops the others."""
+        with isolated("service", service=id) as run:
+            return self._build(id, get)
+        self._problems[id] = (
+            Problem.of(ObjectKey("Service", *id), f"cannot be understood: {run.failure}", _HINT),
+        )
+        return False
+
+    def _build(self, id: ServiceId, get: Get) -> bool:
         fact = get(ObjectKey("Service", id.namespace, id.name))
         namespace = _namespace(get, id)
         built: Service | None = None
@@ -245,18 +264,12 @@ class Catalog:
         if isinstance(fact, ServiceFact) and (not outside or self._is_named(get, id, fact, namespace)):
             found = (get(key) for key in self._slices.get(id, ()))
             slices = [each for each in found if isinstance(each, EndpointSlice)]
-            try:
-                attached = self._attached(get, id)
-                built, problems = build_service.build(fact, slices, namespace, self._nodes_known, attached)
-                if built is not None:
-                    built = self._holds.judge(self._services.get(id), built)
-                if outside and built is not None:
-                    built = replace(built, outside=outside)
-            except Exception as error:  # one service must never stop the others
-                log.exception("service_not_understood", service=str(id))
-                cure = "its last good version is served; please report this"
-                problems = [Problem.of(fact.key, f"cannot be understood: {error!r}", cure)]
-                built = self._services.get(id)
+            attached = self._attached(get, id)
+            built, problems = build_service.build(fact, slices, namespace, self._nodes_known, attached)
+            if built is not None:
+                built = self._holds.judge(self._services.get(id), built)
+            if outside and built is not None:
+                built = replace(built, outside=outside)
         if built is None:
             self._holds.forget(id)
         elif self._holds.held(id):

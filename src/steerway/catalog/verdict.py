@@ -8,17 +8,15 @@ import itertools
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import structlog
-
+from steerway import isolation
 from steerway.catalog import policy_verdict, route_verdict, tls_verdict
 from steerway.catalog.condition import Judgement
 from steerway.catalog.evidence import Evidence
 from steerway.catalog.model import Problem
+from steerway.isolation import isolated
 from steerway.sources.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute
 from steerway.sources.objects import ObjectKey
 from steerway.sources.traffic_policy import TrafficPolicy
-
-log = structlog.get_logger()
 
 
 def judge(key: ObjectKey, evidence: Evidence) -> Judgement | None:
@@ -72,17 +70,18 @@ class Verdicts:
         return [problem for key in sorted(self._refused) for problem in self._refused[key]]
 
     def _judge(self, key: ObjectKey) -> None:
-        try:
+        with isolated("status", object=key) as run:
             found = judge(key, self._evidence)
-        except Exception:  # one object must never stop the others
-            log.exception("attached_object_not_understood", object=str(key))
+        if run.failure:
+            self._refused[key] = (Problem.of(key, f"cannot be evaluated: {run.failure}", isolation.HINT),)
             return
         if found is None:
             self._evidence.forget(key)
             self._judgements.pop(key, None)
             self._refused.pop(key, None)
-        elif found != self._judgements.get(key):
+            return
+        if found != self._judgements.get(key):
             self._judgements[key] = found
-            self._refused.pop(key, None)
-            if refusals := dict.fromkeys(found.refusals):
-                self._refused[key] = tuple(Problem.of(key, each.message, each.cure) for each in refusals)
+        self._refused.pop(key, None)
+        if refusals := dict.fromkeys(found.refusals):
+            self._refused[key] = tuple(Problem.of(key, each.message, each.cure) for each in refusals)

@@ -20,6 +20,7 @@ import structlog
 
 from steerway import telemetry
 from steerway.errors import SourceError
+from steerway.isolation import isolated
 from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.resource import ENDPOINT_SLICES, NAMESPACES, SERVICES
@@ -120,6 +121,12 @@ class EventWriter:
 
     async def write(self, told: Told) -> None:
         """Write one Event, or count it up where it is there. A failure is logged and counted, and that is all."""
+        with isolated("event", object=told[0]) as run:
+            await self._attempt(told)
+        if run.failure:
+            telemetry.EVENTS.labels("failed").inc()
+
+    async def _attempt(self, told: Told) -> None:
         key, message = told
         for attempt in range(1, _ATTEMPTS + 1):
             try:

@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from steerway.errors import SourceError
+from steerway.isolation import isolated
 from steerway.report.events import EventQueue, EventWriter, Problems
 from steerway.report.holder import LeaseHolder
 from steerway.report.status import StatusQueue, StatusWriter, Subjects
@@ -67,10 +68,8 @@ class Reporter:
     async def run(self) -> None:
         """Report until cancelled, whatever happens: an answer that nobody thought of must not end the control plane."""
         while True:
-            try:
+            with isolated("reporter", retry_in_seconds=_AGAIN_SECONDS):
                 await self._report()
-            except Exception as error:
-                log.exception("reporter_failed", reason=repr(error), retry_in_seconds=_AGAIN_SECONDS)
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _report(self) -> None:

@@ -18,6 +18,7 @@ import structlog
 from steerway import telemetry
 from steerway.catalog.condition import Judgement
 from steerway.errors import SourceError
+from steerway.isolation import isolated
 from steerway.report.events import AboutObject
 from steerway.report.lease import DURATION_SECONDS, RENEW_SECONDS
 from steerway.report.status_entry import PLACES, Covers, Manifest, Subject, Unreadable, updated
@@ -127,13 +128,13 @@ class StatusWriter:
         to be tried again."""
         kind = subject.key.kind
         try:
-            async with asyncio.timeout(_WRITE_SECONDS):
-                result = await self._attempt(subject)
+            with isolated("status", SourceError, TimeoutError, object=subject.key) as run:
+                async with asyncio.timeout(_WRITE_SECONDS):
+                    result = await self._attempt(subject)
+            if run.failure:
+                result = "failed"
         except (SourceError, TimeoutError) as error:
             return self._failed(subject.key, error)
-        except Exception:  # one object must never stop the others
-            log.exception("status_not_understood", object=str(subject.key))
-            result = "failed"
         self._backoffs[kind].reset()
         self._refused.discard(kind)
         telemetry.STATUSES.labels(result).inc()

@@ -1,5 +1,6 @@
 """What translate gives to the engine: one batch of flat entries that become visible together."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -37,6 +38,19 @@ class Commit:
     denied: list[tuple[str, str, str, str]] = field(default_factory=list)
     forget: list[tuple[str, str, str]] = field(default_factory=list)
     complete: list[tuple[str, str]] = field(default_factory=list)
+
+    def has(self, type_url: str, name: str, audience: str) -> bool:
+        """Whether the entry stands in one of the lists."""
+        return any(
+            entry[:3] == (type_url, name, audience) for entry in (*self.put, *self.absent, *self.forget)
+        )
+
+    def parts(self) -> Iterator["Commit"]:
+        """Commits of one entry each, in an order in which they may be published one by one."""
+        yield from (Commit(put=[entry]) for entry in self.put)
+        yield from (Commit(absent=[entry]) for entry in self.absent)
+        yield from (Commit(forget=[entry]) for entry in self.forget)
+        yield from (Commit(complete=[entry]) for entry in self.complete)
 
     def __bool__(self) -> bool:
         return bool(self.put or self.absent or self.denied or self.forget or self.complete)

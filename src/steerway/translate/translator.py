@@ -19,9 +19,11 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import structlog
 
+from steerway import isolation
 from steerway._engine import canonical_name, is_collection
 from steerway.catalog.model import Problem, Service, ServiceId
 from steerway.errors import TranslateError
+from steerway.isolation import isolated
 from steerway.origin import Origin
 from steerway.translate import audience as audiences
 from steerway.translate import raw, type_url
@@ -40,6 +42,7 @@ from steerway.translate.wildcard import Sight, Wildcards
 
 log = structlog.get_logger()
 _K = TypeVar("_K")
+_UNTRANSLATED = "it cannot be translated"
 
 Demand = tuple[str, str, str]
 """(type_url, name, audience), as the engine reports it."""
@@ -141,27 +144,40 @@ class Translator:
         """Somebody subscribed: answer each name, and keep it up to date from now on."""
         commit = Commit()
         for served, name, audience in wanted:
-            if name != "*" and not is_collection(name):
-                self._join(served, name, audience, commit)
-            elif served in OF_WILDCARDS and audiences.dialect_of(audience) == audiences.ENVOY:
-                for sight in sorted(self._wildcards.add(served, name, audience)):
-                    self._join(*sight, commit, wide=True)
-                commit.complete.append((served, audience))
+            with isolated("demand", type_url=served, name=name, audience=audience) as run:
+                self._demand(served, name, audience, commit)
+            if run.failure and not commit.has(served, name, audience):
+                commit.absent.append((served, name, audience, _UNTRANSLATED))
         return commit
+
+    def _demand(self, served: str, name: str, audience: str, commit: Commit) -> None:
+        if name != "*" and not is_collection(name):
+            self._join(served, name, audience, commit)
+        elif served in OF_WILDCARDS and audiences.dialect_of(audience) == audiences.ENVOY:
+            for sight in sorted(self._wildcards.add(served, name, audience)):
+                with isolated("demand", type_url=served, name=sight.name, audience=audience):
+                    self._join(*sight, commit, wide=True)
+            commit.complete.append((served, audience))
 
     def withdraw(self, unwanted: Iterable[Demand]) -> Commit:
         """The last subscriber of an audience went: forget what nobody else wants."""
         commit = Commit()
         for served, name, audience in unwanted:
-            if name != "*" and not is_collection(name):
-                self._leave(served, name, audience, commit)
-            elif (sights := self._wildcards.remove(served, name, audience)) is None:
-                # The engine has taken it back with the `*` that went, and glob collections are left.
-                commit.complete.append((served, audience))
-            else:
-                for sight in sorted(sights):
-                    self._leave(*sight, commit, wide=True)
+            with isolated("demand", type_url=served, name=name, audience=audience) as run:
+                self._withdraw(served, name, audience, commit)
+            if run.failure and not commit.has(served, name, audience):
+                commit.forget.append((served, name, audience))
         return commit
+
+    def _withdraw(self, served: str, name: str, audience: str, commit: Commit) -> None:
+        if name != "*" and not is_collection(name):
+            self._leave(served, name, audience, commit)
+        elif (sights := self._wildcards.remove(served, name, audience)) is None:
+            # The engine has taken it back with the `*` that went, and glob collections are left.
+            commit.complete.append((served, audience))
+        else:
+            for sight in sorted(sights):
+                self._leave(*sight, commit, wide=True)
 
     def refresh(
         self,
@@ -175,18 +191,27 @@ class Translator:
         """
         commit = Commit()
         gone: set[Sight] = set()
-        touched = {key for service in services for key in self._touched(service, gone)}
+        touched: set[_Key] = set()
+        for service in services:
+            with isolated("service", service=service):
+                touched |= self._touched(service, gone)
         for sight in sorted(gone):
-            if not self._wildcards.sees(sight):
-                self._leave(*sight, commit, wide=True)
+            with isolated("demand", type_url=sight.type_url, name=sight.name, audience=sight.audience):
+                if not self._wildcards.sees(sight):
+                    self._leave(*sight, commit, wide=True)
         for (served, spelled), document in documents:
-            name = served, canonical_name(spelled)
-            self._take_raw(name, document, commit)
-            touched |= self._by_name.get(name, set())
+            self._raw_problems.pop((served, spelled), None)
+            with isolated("resource", type_url=served, name=spelled) as run:
+                name = served, canonical_name(spelled)
+                self._take_raw(name, document, commit)
+                touched |= self._by_name.get(name, set())
+            if run.failure and document is not None:
+                self._raw_problems[served, spelled] = _not_understood(document, run.failure)
         for key in sorted(touched & self._entries.keys()):
-            entry = self._entries[key]
-            waiting = [origins[id] for id in entry.services if id in origins]
-            self._publish(key, entry, commit, min(waiting, default=None))
+            with isolated("answer", type_url=key.type_url, name=key.name, audience=key.audience):
+                entry = self._entries[key]
+                waiting = [origins[id] for id in entry.services if id in origins]
+                self._publish(key, entry, commit, min(waiting, default=None))
         return commit
 
     def preview(self, served: str, name: str, audience: str) -> Content:
@@ -307,7 +332,7 @@ class Translator:
         """Who of them gets what; the last good version when translation itself breaks, and nothing where a raw resource
         of that name is published."""
         self._problems.pop(key, None)
-        try:
+        with isolated("answer", type_url=key.type_url, name=key.name, audience=key.audience) as run:
             if entry.plan is None:
                 entry.plan = self._dialect(key.audience).plan(*key)
                 self._depend(key, entry, entry.plan.services)
@@ -315,10 +340,9 @@ class Translator:
                 if entry.plan.further:
                     self._open.add(key)
             return {} if (key.type_url, key.name) in self._raw else dict(entry.plan.contents(users))
-        except Exception as error:  # one service must never stop the others
-            log.exception("translate_failed", type_url=key.type_url, name=key.name)
-            self._problems[key] = Problem(f"{key.type_url}/{key.name}", f"cannot be translated: {error!r}")
-            return entry.published or {key.audience: Reason("it cannot be translated")}
+        reason = f"cannot be translated: {run.failure}"
+        self._problems[key] = Problem(f"{key.type_url}/{key.name}", reason, isolation.HINT)
+        return entry.published or {key.audience: Reason(_UNTRANSLATED)}
 
     def _forget_part(self, key: _Key, entry: _Entry, gone: str, commit: Commit) -> None:
         """Forget what was published for the audience that is gone alone."""
@@ -339,21 +363,25 @@ class Translator:
                 commit.forget.append((*name, ""))
             return
         try:
-            parsed = raw.parse(document.type_url, document.body, document.ttl)
+            with isolated("resource", TranslateError, where=document.where) as run:
+                parsed = raw.parse(document.type_url, document.body, document.ttl)
         except TranslateError as error:
             cure = "see the type's reference in Envoy's API documentation"
             self._raw_problems[name] = Problem(document.where, str(error), cure)
             log.warning("document_skipped", where=document.where, reason=str(error), cure=cure)
             return
-        except Exception as error:  # one document must never stop the others
-            log.exception("document_not_understood", where=document.where)
-            self._raw_problems[name] = Problem(document.where, f"cannot be understood: {error!r}")
+        if run.failure:
+            self._raw_problems[name] = _not_understood(document, run.failure)
             return
         if parsed != present:
             self._raw[name] = parsed
             commit.put.append(
                 Put(*name, "", parsed.body, parsed.references, parsed.scope, parsed.ttl_seconds)
             )
+
+
+def _not_understood(document: Document, failure: str) -> Problem:
+    return Problem(document.where, f"cannot be understood: {failure}", isolation.HINT)
 
 
 def _discard(index: "defaultdict[_K, set[_Key]]", at: _K, key: _Key) -> None:

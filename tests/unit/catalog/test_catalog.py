@@ -7,6 +7,7 @@ import pytest
 from tests.support.mesh import endpoint, endpoint_slice, service
 
 from steerway.catalog import service as build_service
+from steerway.catalog import slice_owner
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model import Port, Problem, ServiceId
 from steerway.catalog.policy import CHANNEL, Algorithm
@@ -400,3 +401,22 @@ def test_a_slice_that_waits_and_goes_to_another_service_takes_its_endpoints_away
     other = endpoint_slice("10.0.0.1", service="other")
     store: dict[ObjectKey, Object] = {PENDING.key: PENDING, other.key: other}
     assert not facts.catalog.keeps_endpoints(facts.get, store.get, {other.key: endpoint_slice("10.0.0.1")})
+
+
+def test_an_object_that_fails_costs_only_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same batch and of the next: its problem goes when it is understood."""
+    facts = Facts()
+    real = slice_owner.stray
+
+    def broken(slice_: EndpointSlice) -> object:
+        return 1 // 0 if slice_.metadata.name == "bad" else real(slice_)
+
+    monkeypatch.setattr(slice_owner, "stray", broken)
+    bad = endpoint_slice("10.0.0.2", name="bad")
+    assert facts.put(bad, service(50051), endpoint_slice("10.0.0.1")) == {BACKEND}
+    assert facts.endpoints() == 1
+    (problem,) = facts.catalog.problems()
+    assert (problem.where, problem.reason[:21]) == ("EndpointSlice shop/bad", "cannot be understood:")
+    monkeypatch.undo()
+    assert facts.put(bad) == {BACKEND}
+    assert (facts.endpoints(), facts.catalog.problems()) == (2, [])

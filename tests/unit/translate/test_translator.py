@@ -22,6 +22,7 @@ from tests.support.mesh import (
 )
 
 from steerway.catalog.model import Problem
+from steerway.isolation import HINT
 from steerway.sources.objects import (
     EXPORT_ANNOTATION,
     PRIVATE_ANNOTATION,
@@ -31,8 +32,9 @@ from steerway.sources.objects import (
     XdsResource,
 )
 from steerway.translate import cluster as cluster_builder
-from steerway.translate import type_url
+from steerway.translate import translator, type_url
 from steerway.translate.commit import Commit
+from steerway.translate.grpc import GrpcDialect
 
 BACKEND = service(ServicePort(50051, "grpc"), ServicePort(9090, "metrics"))
 PODS = endpoint_slice("10.0.0.1", "10.0.0.2", port=8081, port_name="grpc")
@@ -589,7 +591,7 @@ class TestBreakage:
         )
         assert [each[0] for each in commit.put] == [type_url.ENDPOINT, type_url.ROUTE]
         problem = Problem(
-            f"{type_url.CLUSTER}/{CANONICAL}", f"cannot be translated: ZeroDivisionError('{CANONICAL}')"
+            f"{type_url.CLUSTER}/{CANONICAL}", f"cannot be translated: ZeroDivisionError('{CANONICAL}')", HINT
         )
         assert mesh.translator.problems() == [problem]
         name = "backend.shop.svc.cluster.local:9090"
@@ -677,3 +679,34 @@ class TestScopes:
         assert {put.scope for put in commit.put} == {"shop/backend"}
         assert len(commit.put) == 4
         assert self.scopes(mesh) == {"shop/backend"}
+
+    def test_each_demand_fails_by_itself(self, mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is answered all the same, and forgotten when nobody wants it any more."""
+        real = GrpcDialect.root
+
+        def broken(self: GrpcDialect, served: str, name: str, audience: str) -> str:
+            return str(1 // 0) if name == "bad" else real(self, served, name, audience)
+
+        monkeypatch.setattr(GrpcDialect, "root", broken)
+        bad, good = (type_url.LISTENER, "bad", PLAIN), (type_url.LISTENER, "backend", PLAIN)
+        commit = mesh.demand(bad, good)
+        assert commit.absent == [(*bad, "it cannot be translated")]
+        assert [put.name for put in commit.put] == ["backend"]
+        assert mesh.withdraw(bad).forget == [bad]
+
+    def test_each_change_fails_by_itself(self, mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A resource whose name the engine does not take, and a service: the others are published."""
+        mesh.dial("backend")
+        real = translator.canonical_name
+        monkeypatch.setattr(
+            translator, "canonical_name", lambda name: 1 // 0 if name == "bad" else real(name)
+        )
+        found = mesh.translator.refresh(
+            (),
+            [
+                ((type_url.CLUSTER, name), XdsResource(type_url.CLUSTER, name, {"name": name}, "x:1"))
+                for name in ("bad", "c")
+            ],
+        )
+        assert [put.name for put in found.put] == ["c"]
+        assert [problem.where for problem in mesh.translator.problems()] == ["x:1"]
