@@ -167,6 +167,29 @@ def test_localities_of_one_zone_share_its_weight() -> None:
     ]
 
 
+def test_a_locality_with_a_small_share_keeps_a_weight_of_one() -> None:
+    """A third of the zone's weight of 1 rounds to 0, and a locality of weight 0 is dropped by every client."""
+    endpoints = [
+        *some("eu-1a", 1),
+        *(each for region in ("a", "b", "c") for each in some("eu-1b", 1, region=region)),
+    ]
+    distinct = [each._replace(address=f"10.9.9.{number}") for number, each in enumerate(endpoints)]
+    found = told(distinct, zoned(ZoneMode.FAVOR))
+    assert [(group.locality.region, group.weight) for group in found] == [
+        ("", 1000),
+        ("a", 1),
+        ("b", 1),
+        ("c", 1),
+    ]
+
+
+def test_a_locality_where_all_endpoints_drain_keeps_a_weight_of_one() -> None:
+    """It is in no plan and has no healthy endpoint; with weight 0 its sessions would end."""
+    endpoints = [*some("eu-1a", 2), *some("eu-1b", 1, DRAINING)]
+    found = told(endpoints, zoned(ZoneMode.FAVOR), HERE._replace(draining=True))
+    assert shown(found) == [(0, "eu-1a", 1000, 2), (0, "eu-1b", 1, 1)]
+
+
 @pytest.mark.parametrize(
     ("policy", "service", "buckets", "expected"),
     [

@@ -37,6 +37,19 @@ def test_a_subset_of_spilling_zones_has_seats_by_their_weights() -> None:
     assert shown(found) == [(0, "eu-1a", 5478, 3), (0, "eu-1b", 2261, 2), (0, "us-1a", 2261, 1)]
 
 
+def test_the_own_zone_has_the_first_seat_whatever_its_name_and_weight() -> None:
+    """Fewer seats than zones, equal weights: the client stays in its own zone."""
+    policy = Policy(zones=Zones(ZoneMode.FAVOR, favor_weight=1), subset=Subset(1, 0))
+    for zone in ("eu-1a", "eu-1b", "us-1a"):
+        assert shown(told(THREE_ZONES, policy, bucket(0, zone))) == [(0, zone, 1, 1)]
+
+
+def test_seats_after_the_own_zone_go_by_weight() -> None:
+    """eu-1b precedes us-1a by name, but us-1a has twice its weight; see the same zones in test_assignment.py."""
+    policy = Policy(zones=Zones(ZoneMode.SPILL), subset=Subset(2, 0))
+    assert shown(told(THREE_ZONES, policy, bucket(0))) == [(0, "eu-1a", 9333, 1), (0, "us-1a", 456, 1)]
+
+
 def test_a_subset_without_buckets_is_not_followed() -> None:
     """Clients that are not divided see everything, in the manner of a service without a policy."""
     assert shown(told(THREE_ZONES, Policy(subset=Subset(1, 0)))) == shown(told(THREE_ZONES))
