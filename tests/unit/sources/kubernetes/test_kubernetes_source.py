@@ -214,6 +214,57 @@ async def test_a_bad_object_in_the_watch_keeps_its_last_good_version(server: Fak
     assert running.store.problems() == []
 
 
+async def test_a_list_with_a_nameless_object_deletes_nothing(server: FakeApiServer, run: Run) -> None:
+    """The unreadable object may be any of the missing ones. The next whole list deletes what is missing."""
+    server.put(service("a"), service("b"))
+    running = run()
+    await watching(server, running)
+
+    async def relist() -> None:
+        await server.until(lambda: server.open_watches == 2)
+        lists = server.count("list")
+        server.expire()
+        server.end_watches(410)
+        await server.until(lambda: server.count("list") == lists + 2 and server.open_watches == 2)
+
+    server.put({"apiVersion": "v1", "kind": "Service", "metadata": {}, "spec": {}})
+    await server.stop()
+    server.delete("Service", "default", "a")
+    server.expire()
+    await server.start()
+    await running.problem("an object without a name")
+    assert set(running.ports()) == {"a", "b"}
+    await relist()
+    assert set(running.ports()) == {"a", "b"}, "the object is still unreadable"
+    server.delete("Service", "default", "")
+    await relist()
+    await running.until(lambda: set(running.ports()) == {"b"})
+    assert running.store.problems() == []
+
+
+@pytest.mark.parametrize("status", [403, 410, 429, 500, 503])
+async def test_a_second_page_that_fails_loses_and_duplicates_nothing(
+    server: FakeApiServer, run: Run, status: int
+) -> None:
+    """Nothing is published before the list is whole, and an object deleted meanwhile is not published at all."""
+    server.put(*(service(f"s{n:04}") for n in range(PAGE_SIZE + 2)))
+    server.hold()
+    running = run()
+    await server.until(lambda: server.count("list") == 2)
+    server.fail(status, verb="list", plural="services")
+    server.release()
+    await running.until(lambda: running.store.synced)
+    assert len(running.ports()) == PAGE_SIZE + 2
+    assert sorted(map(len, running.heard)) == [0, PAGE_SIZE + 2]
+    lists = [request.query for request in server.requests if request.path.endswith("/services")]
+    pages = [query for query in lists if "watch" not in query]
+    last = pages[-1]
+    if status == 410:
+        assert "limit" not in last and "continue" not in last, "taken again in one piece"
+    else:
+        assert last == pages[-2], "the same page again"
+
+
 async def test_an_unreadable_line_costs_a_relist_and_no_object(server: FakeApiServer, run: Run) -> None:
     """It may have been a change."""
     server.put(service("a"))

@@ -168,6 +168,39 @@ def test_an_expired_continue_token_takes_the_list_in_one_piece() -> None:
     assert watcher.list_reason == "expired"
 
 
+def test_an_expired_first_page_is_asked_for_in_pages_again() -> None:
+    """Without a continue token no snapshot was lost, so the list stays bounded by the page size."""
+    watcher = new_watcher()
+    watcher.on_list_failed(GONE)
+    assert waited(watcher) == 0.8
+    assert watcher.action == FIRST
+
+
+def test_the_list_after_one_in_one_piece_comes_in_pages() -> None:
+    """The exception is for the list whose token expired, and for no later one."""
+    watcher = new_watcher()
+    watcher.on_page(Page((), "10", "token"))
+    watcher.on_list_failed(GONE)
+    waited(watcher)
+    watcher.on_list_failed(REFUSED)
+    waited(watcher)
+    assert watcher.action == ListPage(0, ""), "a failure in between changes nothing"
+    watcher.on_page(Page((), "30"))
+    watcher.on_watch_failed(GONE)
+    assert watcher.action == FIRST
+
+
+@pytest.mark.parametrize("status", [403, 429, 500, 503, None])
+def test_a_later_page_that_fails_keeps_the_pages_before_it(status: int | None) -> None:
+    """Only 410 means that the snapshot of the continue token is gone."""
+    watcher = new_watcher()
+    watcher.on_page(Page((item("a"),), "10", "token"))
+    watcher.on_list_failed(Failure(status, "x"))
+    waited(watcher)
+    assert watcher.action == ListPage(PAGE_SIZE, "token")
+    assert watcher.on_page(Page((item("b"),), "10")) == Replace((item("a"), item("b")))
+
+
 def test_a_page_that_fails_is_asked_for_again() -> None:
     """The pages before it are kept: their snapshot is still the server's."""
     watcher = new_watcher()
