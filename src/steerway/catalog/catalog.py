@@ -106,8 +106,14 @@ class Catalog:
         one that it names now; of a route or policy those that it is attached to, or itself. A Namespace, the
         ReferenceGrants of a namespace and all raw resources are one owner each; other kinds have none.
 
-        This and the next two methods get objects as they are `now`, while the catalog is as of the last commit.
+        This and the next two methods get objects as they are `now`, while the catalog is as of the last commit. An
+        object that fails unexpectedly in them still waits for itself, and fails again in `update`.
         """
+        with isolated("object", object=key):
+            return self._owners_of(now, key)
+        return (key,)
+
+    def _owners_of(self, now: Get, key: ObjectKey) -> Collection[Hashable]:
         match key.kind:
             case "Service":
                 return (ServiceId(key.namespace, key.name),)
@@ -124,7 +130,9 @@ class Catalog:
     def references(self, now: Get, key: ObjectKey) -> Collection[Hashable]:
         """The owners that an object needs to mean what it says, before and after its change: the Services that a route
         names, with their Namespaces and the ReferenceGrants that allow it."""
-        named = self.attachments.references(now, key)
+        named: set[ServiceId] = set()
+        with isolated("object", object=key):
+            named = self.attachments.references(now, key)
         needed: set[Hashable] = {("Namespace", id.namespace) for id in named} | {("Namespace", key.namespace)}
         needed |= {("ReferenceGrant", id.namespace) for id in named if id.namespace != key.namespace}
         return needed | named
@@ -133,6 +141,11 @@ class Catalog:
         """Whether the services of changed EndpointSlices keep an endpoint on each port that has one, both as of the
         last commit and as the objects were before the change: what is not committed yet must not lose its endpoints
         before it is. `changed`: key → EndpointSlice before the change."""
+        with isolated("object", objects=len(changed), object=next(iter(changed), None)):
+            return self._keep_endpoints(committed, now, changed)
+        return True
+
+    def _keep_endpoints(self, committed: Get, now: Get, changed: Mapping[ObjectKey, Object | None]) -> bool:
         doubtful = [
             key
             for key, earlier in changed.items()

@@ -420,3 +420,14 @@ def test_an_object_that_fails_costs_only_itself(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.undo()
     assert facts.put(bad) == {BACKEND}
     assert (facts.endpoints(), facts.catalog.problems()) == (2, [])
+
+
+def test_an_object_that_fails_waits_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is committed as others are, and fails again then."""
+    facts = Facts(service(80), endpoint_slice("10.0.0.1"))
+    gone = endpoint_slice()
+    monkeypatch.setattr(slice_owner, "owner", lambda _: 1 // 0)
+    monkeypatch.setattr(facts.catalog.attachments, "references", lambda *_: 1 // 0)
+    assert facts.catalog.owners(facts.get, gone.key) == (gone.key,)
+    assert facts.catalog.references(facts.get, gone.key) == {("Namespace", "shop")}
+    assert facts.catalog.keeps_endpoints(facts.get, {gone.key: gone}.get, {gone.key: facts[gone.key]})
