@@ -32,6 +32,7 @@ from steerway.admin.load_request import LoadRequest
 from steerway.admin.server import AdminServer, HttpServer
 from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
+from steerway.catalog.client_zone import ClaimedZones, KnownZones
 from steerway.catalog.evidence import Evidence
 from steerway.catalog.federation import Federation, Member
 from steerway.catalog.model import ServiceId
@@ -55,6 +56,7 @@ from steerway.engine.loads import LoadsCollector
 from steerway.engine.stats import StatsCollector
 from steerway.isolation import isolated, or_else
 from steerway.origin import Origin
+from steerway.peer import network
 from steerway.remote import Changed, RemoteCluster
 from steerway.report import lease
 from steerway.report.events import AboutObject, Problems
@@ -108,10 +110,12 @@ class ControlPlane:
         self._debouncer = _debouncer(settings, self._catalog, self._store, self._committed)
         self._places = Places()
         self._address_first = settings.kubernetes.client_place == "pod_first"
-        self._client_places = ClientPlaces(settings.topology, self._address_first)
+        zones = KnownZones()
+        self._client_places = ClientPlaces(settings.topology, self._address_first, ClaimedZones(zones))
         self._store.listen(lambda changed: self._places.update(self._store.get, changed))
+        self._store.listen(partial(zones.update, "", self._store.get))
         authorization = Authorization(settings.authorization.rules)
-        members, self._remotes = _remotes(settings, self._refresh)
+        members, self._remotes = _remotes(settings, self._refresh, zones)
         self._federation = Federation(self._catalog, members, settings.cluster_policy, self._is_named)
         self._evidence = Evidence(
             self._store.get,
@@ -280,7 +284,7 @@ class ControlPlane:
             Withdrawn: self._forget,
             Nack: _log_nacks,
             HandshakeFailed: _log_handshakes,
-            Closed: _log_closed,
+            Closed: self._close,
             Limited: _log_limits,
             Panicked: _log_panics,
             Call: self._calls.answer,
@@ -319,6 +323,13 @@ class ControlPlane:
         self._engine.classify(admitted)
         self._engine.reject(refused)
 
+    def _close(self, closed: list[Closed]) -> None:
+        """Give back what streams that ended held."""
+        self._gate.close_streams([each.stream for each in closed])
+        for each in closed:
+            self._client_places.release(each.stream)
+            log.debug("stream_closed", stream=each.stream)
+
     def _audience(self, client: Applicant, identity: Identity | None) -> str:
         """Who it proved to be comes before where its address is, and that before the default."""
         place = self._places.find(client.peer)
@@ -327,7 +338,8 @@ class ControlPlane:
         told = near if self._address_first else ""
         audience = classify(client.node, own or near or self._settings.default_namespace, told)
         bucket = bucket_of(client.node, client.peer.rpartition(":")[0], self._settings.subset_buckets)
-        return at_place(audience, self._client_places.judge(place, claimed_zone(client.node)), bucket)
+        zone, share = claimed_zone(client.node), network(client.peer)
+        return at_place(audience, self._client_places.judge(place, zone, client.stream, share), bucket)
 
     async def _refuse_call(self, call: WaitingCall) -> tuple[int, str] | None:
         """Why somebody may not call; None when it may.
@@ -519,11 +531,14 @@ def _reads_namespaces(settings: Settings) -> bool:
     return settings.authentication.enabled or bool(settings.namespace_selector)
 
 
-def _remotes(settings: Settings, changed: Changed) -> tuple[list[Member], list[RemoteCluster]]:
+def _remotes(
+    settings: Settings, changed: Changed, zones: KnownZones
+) -> tuple[list[Member], list[RemoteCluster]]:
     """The remote clusters, each with its own store, catalog and debouncer."""
     kubernetes, members, remotes = settings.kubernetes, [], []
     for cluster in settings.clusters:
         store = ObjectStore()
+        store.listen(partial(zones.update, cluster.name, store.get))
         options = KubernetesOptions(
             cluster.kubeconfig or kubernetes.kubeconfig,
             cluster.context,
@@ -626,11 +641,6 @@ def _log_handshakes(failed: list[HandshakeFailed]) -> None:
         log.warning(
             "handshake_failed", peer=each.peer, reason=each.reason, message=each.message, untold=each.untold
         )
-
-
-def _log_closed(closed: list[Closed]) -> None:
-    for each in closed:
-        log.debug("stream_closed", stream=each.stream)
 
 
 def _log_limits(limits: list[Limited]) -> None:

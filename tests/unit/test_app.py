@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 from tests.support.deadline import PATIENCE_SECONDS
-from tests.support.manifest import NAMESPACE, Files, service
+from tests.support.manifest import NAMESPACE, Endpoint, Files, service
 
 from steerway import app, cli, config
+from steerway.catalog.client_zone import MAX_CLAIMED, MAX_CLAIMED_BY_NETWORK
 from steerway.config import KubernetesSettings, Settings
 from steerway.errors import EngineError, SettingsError, SourceError
 from steerway.sources.objects import Service, ServiceMeta, ServicePort, ServiceSpec
@@ -155,9 +156,9 @@ async def metric(admin: httpx.AsyncClient, name: str) -> float:
     return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
-async def assignments(address: str) -> AsyncIterator[endpoint_pb2.ClusterLoadAssignment]:
+async def assignments(address: str, zone: str = "") -> AsyncIterator[endpoint_pb2.ClusterLoadAssignment]:
     """What a client is told about ASSIGNMENT."""
-    node = base_pb2.Node(id="client", user_agent_name="gRPC Go")
+    node = base_pb2.Node(id="client", user_agent_name="gRPC Go", locality=base_pb2.Locality(zone=zone))
     first = discovery_pb2.DiscoveryRequest(node=node, type_url=type_url.ENDPOINT, resource_names=[ASSIGNMENT])
     async with grpc.aio.insecure_channel(address) as channel:
         stream = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel).StreamAggregatedResources()
@@ -218,6 +219,28 @@ async def test_changes_reach_clients(serve: Serve, manifests: Files) -> None:
             manifests.publish(endpoints)
             while _endpoints(await anext(told)) != endpoints:
                 pass
+
+
+async def test_invented_zones_leave_the_zones_of_others_alone(serve: Serve, manifests: Files) -> None:
+    """A client of a zone with endpoints has its own zone first, whatever others claim, and invented zones are few."""
+    zones = {"eu-1a": "127.0.0.2:1", "eu-1b": "127.0.0.3:1"}
+    manifests.publish(
+        [Endpoint(backend, zone) for zone, backend in zones.items()], trafficDistribution="PreferSameZone"
+    )
+    address, admin = await serve(
+        settings(files=(manifests.directory,), max_concurrent_streams=1000)
+    ).started()
+    async with admin, AsyncExitStack() as clients, asyncio.timeout(PATIENCE_SECONDS):
+        for number in range(MAX_CLAIMED + 1):
+            claimant = await clients.enter_async_context(aclosing(assignments(address, f"z{number}")))
+            await anext(claimant)
+        for zone, backend in zones.items():
+            async with aclosing(assignments(address, zone)) as told:
+                groups = (await anext(told)).endpoints
+            assert [group.locality.zone for group in groups if group.priority == 0] == [zone], backend
+        streams = (await admin.get("/api/v1/streams")).json()["streams"]
+        claimed = {stream["audience"] for stream in streams if "/z" in stream["audience"]}
+        assert len(claimed) == MAX_CLAIMED_BY_NETWORK
 
 
 def _endpoints(assignment: endpoint_pb2.ClusterLoadAssignment) -> list[str]:

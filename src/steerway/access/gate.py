@@ -10,6 +10,7 @@ token that opened it, until the maximum connection age ends it.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from steerway import telemetry
@@ -63,7 +64,7 @@ class Gate:
         self._authenticators = tuple(authenticators)
         self._authorization = authorization
         self._answer = answer
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._waiting: dict[int, asyncio.Task[None]] = {}
 
     @property
     def waiting(self) -> int:
@@ -77,15 +78,21 @@ class Gate:
             with isolated("client", stream=applicant.stream) as run:
                 found = self._authenticate(applicant.credential)
                 if isinstance(found, Awaitable):
-                    task = asyncio.create_task(self._decide_later(applicant, found))
-                    self._waiting.add(task)
-                    task.add_done_callback(self._waiting.discard)
+                    stream = applicant.stream
+                    self._waiting[stream] = asyncio.create_task(self._decide_later(applicant, found))
+                    self._waiting[stream].add_done_callback(partial(self._forget, stream))
                 else:
                     decided.append((applicant, self._decide(applicant, found)))
             if run.failure:
                 decided.append((applicant, unavailable(f"authentication failed: {run.failure}")))
         if decided:
             self._answer(decided)
+
+    def close_streams(self, streams: Iterable[int]) -> None:
+        """Streams ended: none of them is decided on from now on."""
+        for stream in streams:
+            if (task := self._waiting.get(stream)) is not None:
+                task.cancel()
 
     async def judge_call(self, credential: Credential, *, sees_all: bool) -> Refusal | None:
         """Why a client may not make a call that is no discovery; None when it may.
@@ -106,10 +113,13 @@ class Gate:
 
     async def close(self) -> None:
         """Forget the streams that wait."""
-        tasks = list(self._waiting)
+        tasks = list(self._waiting.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _forget(self, stream: int, _task: asyncio.Task[None]) -> None:
+        self._waiting.pop(stream, None)
 
     async def _decide_later(self, applicant: Applicant, promise: Awaitable[Verdict]) -> None:
         with isolated("client", stream=applicant.stream) as run:

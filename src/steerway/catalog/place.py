@@ -11,11 +11,11 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from steerway.catalog.client_zone import ClaimedZones
 from steerway.catalog.reach import NOWHERE, ClientPlace
 from steerway.sources.objects import Node, Object, ObjectKey, Pod
 
 _ENDED = ("Succeeded", "Failed")
-_MOST_ZONES = 256
 
 
 class Place(NamedTuple):
@@ -30,29 +30,37 @@ class Place(NamedTuple):
 
 
 class ClientPlaces:
-    """Where clients are as far as that decides what they are told: `topology` is `off`, `zone` or `node`.
+    """Where clients are as far as that decides what they are told: `topology` is `off`, `zone` or `node`."""
 
-    A client's word counts for its zone alone, and zones are few: of more than `_MOST_ZONES` the others are nowhere, or
-    anybody could have every assignment be made once more for each name that comes to its mind.
-    """
-
-    def __init__(self, topology: str, address_first: bool) -> None:
+    def __init__(self, topology: str, address_first: bool, claimed: ClaimedZones) -> None:
         self._topology = topology
         self._address_first = address_first
-        self._zones: set[str] = set()
+        self._claimed = claimed
 
-    def judge(self, found: Place | None, claimed_zone: str) -> ClientPlace:
-        """The place of a client whose address tells `found`, and that says it is in `claimed_zone` ("" for nothing)."""
-        if self._topology == "off":
-            return ClientPlace()
-        found = found or Place()
-        first, second = (found.zone, claimed_zone) if self._address_first else (claimed_zone, found.zone)
-        zone = first or second
-        if len(self._zones) < _MOST_ZONES:
-            self._zones.add(zone)
-        if zone not in self._zones:
-            zone = ""
-        return ClientPlace(zone, (found.node or NOWHERE) if self._topology == "node" else "")
+    def judge(self, found: Place | None, claimed_zone: str, stream: int, network: str) -> ClientPlace:
+        """The place of the client of a stream whose address tells `found`, and that claims to be in `claimed_zone` ("":
+        it claims nothing). A zone that `ClaimedZones` does not admit is as none.
+
+        `network`: whose share a claim uses, see `peer.network`.
+        """
+        place = locate(self._topology, found, claimed_zone, self._address_first)
+        known = found.zone if found is not None else ""
+        if place.zone in ("", known) or self._claimed.claim(stream, network, place.zone):
+            return place
+        return place._replace(zone=known)
+
+    def release(self, stream: int) -> None:
+        """The stream ended."""
+        self._claimed.release(stream)
+
+
+def locate(topology: str, found: Place | None, claimed_zone: str, address_first: bool = False) -> ClientPlace:
+    """The place of a client whose claims all count: see `ClientPlaces.judge`."""
+    if topology == "off":
+        return ClientPlace()
+    found = found or Place()
+    first, second = (found.zone, claimed_zone) if address_first else (claimed_zone, found.zone)
+    return ClientPlace(first or second, (found.node or NOWHERE) if topology == "node" else "")
 
 
 class Places:

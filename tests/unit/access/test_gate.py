@@ -173,6 +173,22 @@ async def test_a_slow_verdict_holds_up_nobody_else() -> None:
     assert 3 not in answers.by_stream
 
 
+async def test_a_stream_that_ended_is_not_decided_on() -> None:
+    """What it would hold from then on is never given back."""
+    tokens, answers = Tokens(), Answers()
+    gate = Gate([tokens], Authorization(), bytes.decode, answers)
+    gate.open([applicant(1, "a"), applicant(2, "b")])
+    await asyncio.sleep(0)
+    tokens.asked["a"].set_result(WEB)
+    gate.close_streams([1, 7])
+    tokens.asked["b"].set_result(WEB)
+    await answers.changed.wait()
+    assert list(answers.by_stream) == [2]
+    await gate.close()
+    assert gate.waiting == 0
+    assert list(answers.by_stream) == [2]
+
+
 async def test_those_after_a_slow_one_are_asked_when_it_says_no() -> None:
     """In their order, until one says yes."""
     first, second = Tokens(), Tokens(x=WEB)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steerway.catalog.model import Endpoint, EndpointState, Locality, Port, Service, ServiceId
-from steerway.catalog.place import ClientPlaces
+from steerway.catalog.place import locate
 from steerway.catalog.reach import NOWHERE, ClientPlace, depends_on_place, reachable
 
 HERE = ClientPlace("a", "n1")
@@ -143,17 +143,8 @@ def test_a_preference_never_loses_an_endpoint(endpoints: list[Endpoint], distrib
         assert [e.priority for e in found] == sorted(e.priority for e in found)
 
 
-def test_claimed_zones_are_limited() -> None:
-    """Each would have every assignment made once more."""
-    places = ClientPlaces("zone", address_first=False)
-    assert all(places.judge(None, f"z{number}").zone for number in range(256))
-    assert places.judge(None, "one-more") == ClientPlace()
-    assert places.judge(None, "z7") == ClientPlace("z7")
-    assert ClientPlaces("off", address_first=False).judge(None, "a") == ClientPlace()
-
-
 def test_a_node_that_nobody_knows_is_a_place_of_its_own_where_nodes_count() -> None:
     """And no client is there: what must not leave a node reaches nobody."""
-    places = ClientPlaces("node", address_first=False)
-    assert places.judge(None, "") == ClientPlace("", NOWHERE)
-    assert places.judge(None, "a") == ClientPlace("a", NOWHERE)
+    assert locate("node", None, "") == ClientPlace("", NOWHERE)
+    assert locate("node", None, "a") == ClientPlace("a", NOWHERE)
+    assert locate("off", None, "a") == ClientPlace()

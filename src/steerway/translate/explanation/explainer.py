@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from envoy.config.endpoint.v3 import endpoint_pb2
 
 from steerway.catalog.model import Port, Service, ServiceId
-from steerway.catalog.place import ClientPlaces, Place
+from steerway.catalog.place import Place, locate
 from steerway.catalog.reach import ClientPlace
 from steerway.catalog.told import Told
 from steerway.errors import TranslateError, UnknownServiceError
@@ -112,7 +112,7 @@ class Explainer:
             raise UnknownServiceError(reason, [] if left_out else self._nearest(target.service))
         port, why = names.choose_port(service, target.port)
         namespace = question.namespace or target.service.namespace
-        place = ClientPlaces(self.topology, False).judge(Place(node=question.node), question.zone)
+        place = locate(self.topology, Place(node=question.node), question.zone)
         return _Case(target, service, port, why, client, namespace, place)
 
     def _first(self, question: Question, case: _Case) -> list[tuple[str, str]]:
