@@ -296,10 +296,7 @@ class ControlPlane:
 
     def _admit(self, opened: list[Opened]) -> None:
         """Ask the gate who may come in; it calls `_carry_out`, at once or later."""
-        self._gate.open(
-            Applicant(each.stream, each.peer, each.node, Credential(each.token, each.certificate, each.local))
-            for each in opened
-        )
+        self._gate.open(Applicant(each.stream, each.peer, each.node, _credential(each)) for each in opened)
 
     def _carry_out(self, decisions: Sequence[tuple[Applicant, Decision]]) -> None:
         """Let streams in, each with its audience and what it may see, or end them."""
@@ -346,8 +343,7 @@ class ControlPlane:
 
         Whoever comes in may report load. What all clients hold is for who sees everything anyway.
         """
-        credential = Credential(call.token, call.certificate, call.local)
-        refusal = await self._gate.judge_call(credential, sees_all=call.method != "StreamLoadStats")
+        refusal = await self._gate.judge_call(_credential(call), sees_all=call.method != "StreamLoadStats")
         return None if refusal is None else (refusal.code, refusal.told)
 
     def _translate(self, wanted: list[Demand]) -> None:
@@ -621,6 +617,10 @@ def _cause(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
+
+
+def _credential(client: Opened | WaitingCall) -> Credential:
+    return Credential(client.token, client.certificate, client.local, network(client.peer))
 
 
 def _log_nacks(nacks: list[Nack]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import structlog
 
 from steerway.access.jwks import SignedToken
+from steerway.access.key_set import KeySet
 from steerway.access.key_source import of_cluster, of_url
 from steerway.access.local import ClientCertificate, UnixSocket
 from steerway.access.server_certificate import ServerCertificate, SetTls
@@ -95,20 +96,25 @@ class Guard:
             self.authenticators.append(static)
             self._files.append(static.files)
         if authentication.service_account == "token_review":
-            self._ask(
-                TokenReview(
-                    self._api_server(),
-                    authentication.audiences,
-                    authentication.review_cache_seconds,
-                    authentication.timeout_seconds,
-                )
-            )
+            self._ask(self._token_review())
         elif authentication.service_account == "jwks":
             self._ask(self._signed_token())
 
     def _ask(self, authenticator: TokenReview | SignedToken) -> None:
         self._asking = authenticator
         self.authenticators.append(authenticator)
+
+    def _token_review(self) -> TokenReview:
+        authentication, server = self._settings.authentication, self._api_server()
+        # A fetch that hangs leaves time for the review.
+        keys = KeySet("", of_cluster(server), authentication.timeout_seconds / 2)
+        return TokenReview(
+            server,
+            authentication.audiences,
+            authentication.review_cache_seconds,
+            authentication.timeout_seconds,
+            keys=keys,
+        )
 
     def _signed_token(self) -> SignedToken:
         authentication = self._settings.authentication

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import aiohttp
 
-from steerway.access.jwks import Fetch
+from steerway.access.key_set import Fetch
 from steerway.errors import SourceError
 
 DISCOVERY = "/.well-known/openid-configuration"

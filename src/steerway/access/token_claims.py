@@ -4,34 +4,59 @@ It saves asking the API server about tokens that cannot be good, and tells how l
 proof: whoever sends a token writes its claims.
 """
 
-from typing import Any
+import json
+import re
+from base64 import urlsafe_b64decode
+from typing import Any, NamedTuple
 
-import jwt
-
+ALGORITHMS = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512")
+"""Those that kube-apiserver signs with. None is symmetric: a public key must never be taken for a shared secret."""
 MAX_TOKEN = 16_384
 """Longest token in bytes that is looked at; those of Kubernetes have about 1 KiB."""
+LEEWAY_SECONDS = 10.0
+"""By how much clocks may differ."""
 _MAX_TIME = 1e12
+_FORM = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")  # RFC 7515, section 3.1: compact
+_NO_TOKEN = "the token is no JSON Web Token"
 
 
-def unverified(token: str) -> dict[str, Any]:
-    """The claims of a JSON Web Token. ValueError says why it is none."""
+class Unverified(NamedTuple):
+    """A token in parts that nothing has proved yet. `kid`: the key that it names, "" for none."""
+
+    kid: str
+    claims: dict[str, Any]
+
+
+def read(token: str) -> Unverified:
+    """The parts of a signed JSON Web Token. ValueError says why it is none, or none that can be verified."""
     if len(token) > MAX_TOKEN:
         raise ValueError(f"the token is longer than {MAX_TOKEN} bytes")
-    try:
-        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    except (jwt.PyJWTError, RecursionError):
-        raise ValueError("the token is no JSON Web Token") from None
-    return claims
+    form = _FORM.fullmatch(token)
+    if form is None:
+        raise ValueError(_NO_TOKEN)
+    header, claims = _object(form[1]), _object(form[2])
+    if header.get("alg") not in ALGORITHMS:
+        raise ValueError(f"the token is not signed with one of {', '.join(ALGORITHMS)}")
+    kid = header.get("kid", "")
+    if not isinstance(kid, str):
+        raise ValueError("the token names its key by no text")  # noqa: TRY004 - a matter of what the client wrote
+    return Unverified(kid, claims)
+
+
+def check_times(claims: dict[str, Any], now: float) -> float | None:
+    """When the token expires, see `expiry`. ValueError when that is past, or when it is not valid yet."""
+    expires = expiry(claims)
+    if expires is not None and expires <= now:
+        raise ValueError("the token has expired; clients have to read their token file again")
+    begins = _time(claims, "nbf")
+    if begins is not None and begins > now + LEEWAY_SECONDS:
+        raise ValueError("the token is not yet valid")
+    return expires
 
 
 def expiry(claims: dict[str, Any]) -> float | None:
     """The end of the token's life in seconds since the epoch; None when it does not say. ValueError for no time."""
-    found = claims.get("exp")
-    if not isinstance(found, int | float) or isinstance(found, bool):
-        return None
-    if not abs(found) < _MAX_TIME:  # not a number, infinite, or too large for a float
-        raise ValueError("the token's end is no point in time")
-    return float(found)
+    return _time(claims, "exp")
 
 
 def audiences(claims: dict[str, Any]) -> list[str]:
@@ -48,3 +73,23 @@ def foreign(found: list[str], accepted: tuple[str, ...]) -> str:
         f"the token is for {whom} and not for {' or '.join(accepted)}: project one with that audience"
         " (serviceAccountToken.audience), or add its audience to authentication.audiences"
     )
+
+
+def _object(part: str) -> dict[str, Any]:
+    """A base64url part as the JSON object that it is. ValueError for anything else."""
+    try:
+        found = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (ValueError, RecursionError):
+        raise ValueError(_NO_TOKEN) from None
+    if not isinstance(found, dict):
+        raise ValueError(_NO_TOKEN)  # noqa: TRY004 - a matter of what the client wrote
+    return found
+
+
+def _time(claims: dict[str, Any], name: str) -> float | None:
+    found = claims.get(name)
+    if not isinstance(found, int | float) or isinstance(found, bool):
+        return None
+    if not abs(found) < _MAX_TIME:  # not a number, infinite, or too large for a float
+        raise ValueError(f"the token's {name} is no point in time")
+    return float(found)

@@ -15,11 +15,13 @@ UNAUTHENTICATED = 16
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a client showed. `certificate` holds the names of a certificate that TLS has verified."""
+    """What a client showed. `certificate` holds the names of a certificate that TLS has verified. `network`: whose
+    share the verification uses, see `peer.network`."""
 
     token: str = field(default="", repr=False)
     certificate: Sequence[str] = ()
     local: bool = False
+    network: str = ""
 
 
 class Refusal(NamedTuple):

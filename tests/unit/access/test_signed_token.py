@@ -14,11 +14,11 @@ import pytest
 from tests.unit.access.conftest import settled
 
 from steerway.access.identity import Identity, of_service_account
-from steerway.access.jwks import (
+from steerway.access.jwks import SignedToken
+from steerway.access.key_set import (
     FETCH_PAUSE_SECONDS,
     MAX_AGE_SECONDS,
     RETRY_PAUSE_SECONDS,
-    SignedToken,
     parse_keys,
 )
 from steerway.access.key_source import of_cluster, of_url

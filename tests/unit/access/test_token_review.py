@@ -11,7 +11,16 @@ import pytest
 from tests.unit.access.conftest import settled
 
 from steerway.access.identity import Identity, of_service_account
-from steerway.access.token_review import MAX_OPEN, PATH, REFUSED_SECONDS, TokenReview
+from steerway.access.key_set import KeySet
+from steerway.access.key_source import of_cluster
+from steerway.access.token_review import (
+    MAX_OPEN,
+    MAX_OPEN_BY_NETWORK,
+    PATH,
+    REFUSED_SECONDS,
+    RESERVED,
+    TokenReview,
+)
 from steerway.access.verdict import UNAUTHENTICATED, UNAVAILABLE, Credential, Refusal
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.testing.fake_api_server import FakeApiServer
@@ -19,6 +28,9 @@ from steerway.testing.fake_token_issuer import FakeTokenIssuer
 
 WEB = of_service_account("shop", "web")
 CACHE_SECONDS = 120.0
+ATTACKERS = (1, 2, 3)
+FLOOD = 100
+"""Tokens of each attacker."""
 
 
 class Clock:
@@ -43,8 +55,14 @@ async def review(client: KubernetesClient, clock: Clock) -> AsyncIterator[TokenR
     await made.close()
 
 
-async def judge(review: TokenReview, token: str) -> Identity | Refusal:
-    return await settled(review.judge(Credential(token)))
+def with_keys(client: KubernetesClient, clock: Clock) -> TokenReview:
+    """One that verifies signatures first."""
+    keys = KeySet("", of_cluster(client), timeout_seconds=10.0, clock=clock)
+    return TokenReview(client, ("steerway",), CACHE_SECONDS, timeout_seconds=20.0, clock=clock, keys=keys)
+
+
+async def judge(review: TokenReview, token: str, network: str = "") -> Identity | Refusal:
+    return await settled(review.judge(Credential(token, network=network)))
 
 
 async def test_a_good_token_is_asked_about_once(
@@ -78,17 +96,116 @@ async def test_many_streams_with_one_token_are_one_question(
 async def test_a_limited_number_of_questions_is_open(
     review: TokenReview, server: FakeApiServer, issuer: FakeTokenIssuer
 ) -> None:
-    """The others wait for their turn, and the event loop for none."""
+    """In all, and for one network. The others wait for their turn, and the event loop for none."""
     server.hold()
     tokens = [issuer.token(account=f"a{number}") for number in range(2 * MAX_OPEN)]
-    waiting = [asyncio.ensure_future(settled(review.judge(Credential(token)))) for token in tokens]
-    await server.until(lambda: server.count("create") == MAX_OPEN)
+    waiting = [asyncio.ensure_future(judge(review, token)) for token in tokens]
+    await server.until(lambda: server.count("create") == MAX_OPEN_BY_NETWORK)
+    others = [
+        asyncio.ensure_future(judge(review, issuer.token(account="b", jti=str(number)), f"10.0.0.{number}"))
+        for number in range(2 * MAX_OPEN)
+    ]
+    await server.until(lambda: server.count("create") == MAX_OPEN - RESERVED)
     for _ in range(100):
         await asyncio.sleep(0)
-    assert server.count("create") == MAX_OPEN
+    assert server.count("create") == MAX_OPEN - RESERVED
     server.release()
     found = await asyncio.gather(*waiting)
     assert found == [of_service_account("shop", f"a{number}") for number in range(2 * MAX_OPEN)]
+    assert set(await asyncio.gather(*others)) == {of_service_account("shop", "b")}
+
+
+def _flood(review: TokenReview, token: str) -> list[asyncio.Future[Any]]:
+    """Tokens of attackers in three networks: each altered, so that each is another one."""
+    return [
+        asyncio.ensure_future(judge(review, _altered(token, jti=f"{network}-{number}"), f"10.9.9.{network}"))
+        for network in ATTACKERS
+        for number in range(FLOOD)
+    ]
+
+
+async def test_an_honest_review_waits_for_one_of_each_attacker(
+    client: KubernetesClient, server: FakeApiServer, issuer: FakeTokenIssuer
+) -> None:
+    """Without the cluster's keys: however many of an attacker's tokens wait before it."""
+    started: list[str] = []
+
+    class Recorder:
+        async def post(self, path: str, body: Any) -> bytes:
+            started.append(body["spec"]["token"])
+            return await client.post(path, body)
+
+    review = TokenReview(Recorder(), ("steerway",), CACHE_SECONDS, timeout_seconds=20.0)
+    server.hold()
+    forged, honest = issuer.token(), issuer.token(account="honest")
+    flood = _flood(review, forged)
+    await server.until(lambda: server.count("create") == MAX_OPEN - RESERVED)
+    answer = asyncio.ensure_future(judge(review, honest, "10.0.0.1"))
+    server.release()
+    assert await answer == of_service_account("shop", "honest")
+    assert started.index(honest) <= MAX_OPEN - RESERVED + len(ATTACKERS)
+    await asyncio.gather(*flood)
+    assert len(started) == len(flood) + 1
+    await review.close()
+
+
+async def test_a_bad_signature_is_refused_without_a_review(
+    client: KubernetesClient, issuer: FakeTokenIssuer, clock: Clock
+) -> None:
+    """Where the cluster publishes its keys; a good one is reviewed, which knows of tokens that were revoked."""
+    review = with_keys(client, clock)
+    forged, good, revoked = issuer.token(), issuer.token(account="honest"), issuer.token(account="gone")
+    issuer.revoke(revoked)
+    for found in await asyncio.gather(*_flood(review, forged)):
+        assert isinstance(found, Refusal)
+        assert (found.code, "the token is not good" in found.reason) == (UNAUTHENTICATED, True)
+    assert issuer.reviewed == []
+    assert await judge(review, good) == of_service_account("shop", "honest")
+    found = await judge(review, revoked)
+    assert isinstance(found, Refusal)
+    assert "invalidated" in found.reason
+    assert issuer.reviewed == [good, revoked]
+    await review.close()
+
+
+async def test_a_good_signature_comes_before_keys_that_are_not_known(
+    client: KubernetesClient, server: FakeApiServer, issuer: FakeTokenIssuer, clock: Clock
+) -> None:
+    """A key may be so new that only the API server knows it: such tokens are reviewed, behind the others."""
+    review = with_keys(client, clock)
+    await judge(review, issuer.token(account="first"))
+    honest = issuer.token(account="honest")
+    issuer.rotate()
+    server.hold()
+    rotated = [issuer.token(account="new", jti=str(number)) for number in range(2 * MAX_OPEN)]
+    others = [
+        asyncio.ensure_future(judge(review, token, f"10.0.0.{place}")) for place, token in enumerate(rotated)
+    ]
+    await server.until(lambda: server.count("create") == 1 + MAX_OPEN - RESERVED)
+    answer = asyncio.ensure_future(judge(review, honest, "10.0.0.1"))
+    await server.until(lambda: server.count("create") == 2 + MAX_OPEN - RESERVED)
+    server.release()
+    assert await answer == of_service_account("shop", "honest")
+    assert set(await asyncio.gather(*others)) == {of_service_account("shop", "new")}
+    stranger = FakeTokenIssuer(url="https://elsewhere").token()
+    found = await judge(review, stranger)
+    assert isinstance(found, Refusal)
+    assert "was not issued by https://kubernetes.default.svc" in found.reason
+    assert stranger not in issuer.reviewed
+    await review.close()
+
+
+async def test_a_cluster_that_publishes_no_keys_reviews_every_token(
+    client: KubernetesClient, server: FakeApiServer, issuer: FakeTokenIssuer, clock: Clock
+) -> None:
+    """A forbidden document is no problem of the reviews."""
+    server.fail(403, verb="get", times=2)
+    review = with_keys(client, clock)
+    assert await judge(review, issuer.token()) == WEB
+    assert await judge(review, issuer.token(jti="2")) == WEB
+    assert review.problem is None
+    assert len(issuer.reviewed) == 2
+    await review.close()
 
 
 async def test_a_refused_token_is_refused_for_a_while(
@@ -134,6 +251,7 @@ async def test_a_token_that_was_altered_is_refused_by_the_api_server(
             "is for https://kubernetes.default.svc and not for steerway",
         ),
         ({"life_seconds": -1}, "has expired"),
+        ({"nbf": 99_999_999_999}, "is not yet valid"),
     ],
 )
 async def test_what_cannot_be_good_is_not_asked_about(
@@ -147,15 +265,18 @@ async def test_what_cannot_be_good_is_not_asked_about(
 
 
 @pytest.mark.parametrize(
-    "token", ["x", "a.b.c", "ü" * 20, "x" * 20_000, "e30.e30.", "eyJhbGciOiJub25lIn0..", "null"]
+    "token",
+    [
+        *("x", "a.b.c", "ü" * 20, "x" * 20_000, "e30.e30.", "e30.e30.e30", "null"),
+        *(f"{head}.e30.AAAA" for head in ("eyJhbGciOiJub25lIn0", "eyJhbGciOiJIUzI1NiJ9")),  # none, HS256
+    ],
 )
 async def test_what_is_no_token_is_not_asked_about(
     review: TokenReview, issuer: FakeTokenIssuer, token: str
 ) -> None:
     """Whatever it is, nothing is raised."""
     found = await judge(review, token)
-    if token != "e30.e30.":  # an empty token in the right form is the API server's to judge
-        assert issuer.reviewed == []
+    assert issuer.reviewed == []
     assert isinstance(found, Refusal)
 
 
