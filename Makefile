@@ -49,13 +49,15 @@ test-rust: tools ## The native engine's own tests, thousands of orders of its th
 	$(CARGO) test --manifest-path $(RUST) --locked --package steerway-server --features shuttle concurrency
 	@$(MAKE) --no-print-directory fuzz FUZZ_LIMIT='-runs=20000 -seed=1'
 
+# Inputs that failed once are kept in rust/fuzz/corpus, by target, and run first.
 fuzz: tools ## Random requests, commits and bytes against the engine (FUZZ_SECONDS=600 for each target; needs a C++ compiler)
 	@$(CXX) --version >/dev/null 2>&1 || { echo "make: libFuzzer is C++: install g++ or clang" >&2; exit 1; }
 	RUSTFLAGS='$(FUZZ_FLAGS)' $(CARGO) build --release --locked --manifest-path rust/fuzz/Cargo.toml --target $(HOST)
 	@for target in request stream framing load; do \
 	  mkdir -p $(FUZZ)/corpus/$$target && echo "fuzz $$target $(FUZZ_LIMIT)" && \
-	  $(FUZZ)/$(HOST)/release/$$target $(FUZZ)/corpus/$$target -max_len=1024 -print_final_stats=1 $(FUZZ_LIMIT) \
-	    -artifact_prefix=$(FUZZ)/$$target- 2>$(FUZZ)/$$target.log || { tail -n 60 $(FUZZ)/$$target.log; exit 1; }; \
+	  $(FUZZ)/$(HOST)/release/$$target $(FUZZ)/corpus/$$target $$(ls -d rust/fuzz/corpus/$$target 2>/dev/null) \
+	    -max_len=1024 -print_final_stats=1 $(FUZZ_LIMIT) -artifact_prefix=$(FUZZ)/$$target- 2>$(FUZZ)/$$target.log \
+	    || { tail -n 60 $(FUZZ)/$$target.log; exit 1; }; \
 	  grep -E '^Done|new_units_added' $(FUZZ)/$$target.log; \
 	done
 

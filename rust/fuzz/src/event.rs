@@ -80,8 +80,8 @@ pub enum Nonce {
 /// What a client says that it holds.
 #[derive(Arbitrary, Clone, Debug)]
 pub enum Claim {
-    /// This content of the name.
-    Content(u8),
+    /// This content of the name, with a short or a long time to live or without one.
+    Content(u8, Option<bool>),
     /// A version that is none of ours.
     Foreign(String),
 }

@@ -7,6 +7,9 @@ use steerway_engine::{Protocol, TypeId, canonical_name, is_collection};
 
 use crate::world::{Ask, Reply};
 
+/// Version and content by name; no content: one that the server does not know.
+pub(crate) type Contents = BTreeMap<String, (String, Option<String>)>;
+
 /// One type on one stream, as the client sees it.
 #[derive(Debug)]
 pub(crate) struct Half {
@@ -20,6 +23,8 @@ pub(crate) struct Half {
     collections: BTreeSet<String>,
     /// Content by name; `None` is something that the server does not know.
     pub(crate) held: BTreeMap<String, Option<String>>,
+    /// The version of each of them (delta).
+    versions: BTreeMap<String, String>,
     /// Dropped by a request that the server ignored: if they are named again, they must come again.
     lapsed: BTreeSet<String>,
     /// Names that were asked for and did not come since.
@@ -52,6 +57,7 @@ impl Half {
             names: BTreeSet::new(),
             collections: BTreeSet::new(),
             held: BTreeMap::new(),
+            versions: BTreeMap::new(),
             lapsed: BTreeSet::new(),
             owed: BTreeSet::new(),
             owed_again: BTreeSet::new(),
@@ -89,12 +95,7 @@ impl Half {
     }
 
     /// A request was taken. `visible` is what the server has now; `claims` what the client says that it holds.
-    pub(crate) fn ask(
-        &mut self,
-        ask: &Ask,
-        visible: &BTreeSet<String>,
-        claims: &BTreeMap<String, Option<String>>,
-    ) {
+    pub(crate) fn ask(&mut self, ask: &Ask, visible: &BTreeSet<String>, claims: &Contents) {
         let unknown = !self.started || self.last_nonce.is_none() || ask.nonce.is_empty();
         let stale = !unknown && self.last_nonce.as_ref() != Some(&ask.nonce);
         if let Some(place) = self.open.iter().position(|nonce| *nonce == ask.nonce) {
@@ -148,12 +149,7 @@ impl Half {
         (self.wildcard, self.names, self.collections) = (wildcard, named, collections);
     }
 
-    fn ask_delta(
-        &mut self,
-        ask: &Ask,
-        visible: &BTreeSet<String>,
-        claims: &BTreeMap<String, Option<String>>,
-    ) {
+    fn ask_delta(&mut self, ask: &Ask, visible: &BTreeSet<String>, claims: &Contents) {
         let (named, collections, star) = split(&ask.names);
         let allowed = self.type_id.allows_wildcard();
         let again = (star && self.wildcard && !self.legacy) || !collections.is_disjoint(&self.collections);
@@ -187,9 +183,10 @@ impl Half {
             self.owed_again.extend(swept);
         }
         if !self.started {
-            for (name, content) in claims {
+            for (name, (version, content)) in claims {
                 if self.covers(name) {
                     self.held.insert(name.clone(), content.clone());
+                    self.versions.insert(name.clone(), version.clone());
                     self.owed.remove(name);
                 }
             }
@@ -214,6 +211,7 @@ impl Half {
         }
         self.alive.retain(|name, _| self.held.contains_key(name));
         self.naming.retain(|name, _| self.held.contains_key(name));
+        self.versions.retain(|name, _| self.held.contains_key(name));
     }
 
     /// A response came.
@@ -230,12 +228,12 @@ impl Half {
         for name in told.chain(reply.errors.keys()) {
             assert!(self.covers(name), "{name} is not wanted");
         }
-        for (name, content) in &reply.resources {
-            let lives = self.alive.get(name).map(|(_, ttl)| ttl);
-            let same = self.held.get(name).is_some_and(|held| held.as_ref() == Some(content))
-                && lives == reply.ttls.get(name);
+        for (name, version) in &reply.versions {
+            // Versions decide, as in initial_resource_versions: one with another time to live is another version, and a
+            // client that ignores the time must learn the version all the same.
+            let same = self.protocol == Protocol::Delta && self.versions.get(name) == Some(version);
             let wanted = self.again || self.owed.contains(name) || self.owed_again.contains(name);
-            assert!(!same || wanted || self.protocol == Protocol::Sotw, "{name} did not change");
+            assert!(!same || wanted, "{name} did not change");
         }
         let removed: BTreeSet<&String> = reply.removed.iter().collect();
         assert_eq!(removed.len(), reply.removed.len(), "removed names are unique");
@@ -251,13 +249,19 @@ impl Half {
                 None => drop(self.alive.remove(name)),
             }
         }
-        for name in reply.beats.keys() {
+        for (name, version) in &reply.beats {
+            let held = self.protocol == Protocol::Sotw || self.versions.get(name) == Some(version);
+            assert!(held, "a heartbeat keeps the version of {name} that the client holds");
             if let Some((at, _)) = self.alive.get_mut(name) {
                 *at = now;
             }
         }
+        if self.protocol == Protocol::Delta {
+            self.versions.extend(reply.versions.clone());
+        }
         for name in &reply.removed {
             self.held.remove(name);
+            self.versions.remove(name);
             self.naming.remove(name);
         }
         for name in reply.resources.keys().chain(&reply.removed) {
@@ -268,9 +272,15 @@ impl Half {
     }
 
     /// Nothing is on its way, and every name has an answer: `there` is what the store holds for the subscription.
-    pub(crate) fn check(&self, there: &BTreeMap<String, Option<String>>) {
+    pub(crate) fn check(&self, store: &Contents) {
+        let there = store.iter().map(|(name, (_, content))| (name.clone(), content.clone()));
+        let there: BTreeMap<String, Option<String>> = there.collect();
+        if self.protocol == Protocol::Delta {
+            let versions = store.iter().map(|(name, (version, _))| (name.clone(), version.clone()));
+            assert_eq!(self.versions, versions.collect(), "{self:?}");
+        }
         if self.protocol == Protocol::Delta || self.type_id.is_full_state() {
-            assert_eq!(&self.held, there, "{self:?}");
+            assert_eq!(self.held, there, "{self:?}");
         } else {
             // State of the world cannot tell that one of these is gone.
             let kept = there.iter().filter(|(name, content)| self.held.get(*name) != Some(content));

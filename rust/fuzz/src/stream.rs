@@ -8,8 +8,8 @@ use steerway_engine::{Code, Commit, Grant, Lookup, Put, Resource, Status, TypeId
 use steerway_engine::{canonical_name, is_collection};
 
 use crate::event::{Asking, Change, Claim, Event, Name, Nonce, Opening, ttl};
-use crate::model::Half;
-use crate::world::{AUDIENCE, Ask, ORDER_TIMEOUT, Reply, World, key, resource};
+use crate::model::{Contents, Half};
+use crate::world::{AUDIENCE, Ask, ORDER_TIMEOUT, Reply, World, key};
 
 /// More would only be slower.
 const MAX_STREAMS: usize = 4;
@@ -155,14 +155,16 @@ impl Run {
                     continue;
                 }
                 let (version, content) = match claim {
-                    Claim::Content(content) => {
+                    Claim::Content(content, lives) => {
                         let content = content.to_string();
-                        (resource(type_id, &name, &content).version_text(), Some(content))
+                        let value = format!("{name}={content}");
+                        let resource = Resource::new(type_id, &name, value.as_bytes(), Vec::new());
+                        (mortal(resource, &name, *lives).version_text(), Some(content))
                     }
                     Claim::Foreign(version) => (version.clone(), None),
                 };
-                ask.initial.push((name.clone(), version));
-                claims.insert(name, content);
+                ask.initial.push((name.clone(), version.clone()));
+                claims.insert(name, (version, content));
             }
         }
         self.say(stream, type_id, ask, &claims);
@@ -191,7 +193,7 @@ impl Run {
         }
     }
 
-    fn say(&mut self, stream: usize, type_id: TypeId, ask: Ask, claims: &BTreeMap<String, Option<String>>) {
+    fn say(&mut self, stream: usize, type_id: TypeId, ask: Ask, claims: &Contents) {
         let heard = self.world.hear(stream, ask.clone());
         let client = &mut self.clients[stream];
         let foreign = client.opening.service.is_some_and(|own| own.id() != type_id);
@@ -342,12 +344,9 @@ fn commit(changes: Vec<Change>) -> Commit {
                 }
                 let refs = refs.iter().take(MAX_REFS);
                 let refs = refs.map(|(of, name)| (of.id(), canonical_name(name.text()).into())).collect();
-                let mut resource =
-                    Resource::new(type_id, &name, format!("{name}={content}").as_bytes(), refs)
-                        .with_scope(scope.text());
-                if let Some(long) = lives {
-                    resource = resource.with_ttl(&name, ttl(long));
-                }
+                let value = format!("{name}={content}");
+                let resource = Resource::new(type_id, &name, value.as_bytes(), refs).with_scope(scope.text());
+                let resource = mortal(resource, &name, lives);
                 let key = key(type_id, &name, audience.text());
                 commit.put.push(Put { key, resource: resource.into() });
             }
@@ -366,14 +365,23 @@ fn commit(changes: Vec<Change>) -> Commit {
     commit
 }
 
+/// The resource with a long or a short time to live, or without one.
+fn mortal(resource: Resource, name: &str, lives: Option<bool>) -> Resource {
+    match lives {
+        Some(long) => resource.with_ttl(name, ttl(long)),
+        None => resource,
+    }
+}
+
 /// All that a stream may see of a type.
-fn see(world: &World, opening: &Opening, type_id: TypeId) -> BTreeMap<String, Option<String>> {
+fn see(world: &World, opening: &Opening, type_id: TypeId) -> Contents {
     let grant = Grant::of(opening.grant().iter().copied());
     let visible =
         world.store.visible(type_id, AUDIENCE).filter(|(_, resource)| grant.admits(resource.scope()));
     let content = visible.map(|(name, resource)| {
         let value = String::from_utf8(resource.value().to_vec()).unwrap();
-        (name.to_string(), value.rsplit_once('=').map(|(_, content)| content.to_owned()))
+        let content = value.rsplit_once('=').map(|(_, content)| content.to_owned());
+        (name.to_string(), (resource.version_text(), content))
     });
     content.collect()
 }

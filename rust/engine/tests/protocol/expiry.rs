@@ -240,3 +240,28 @@ fn a_reconnecting_client_hears_that_the_time_to_live_is_another() {
     let answer = world.answer(stream, endpoints().holding(&held));
     assert_eq!((answer.text().as_str(), answer.ttls.len()), ("a=1", 0));
 }
+
+/// discovery.proto, DeltaDiscoveryRequest.initial_resource_versions: versions decide what is sent again. The version is
+/// that of the store, which is the same for every client: one that ignores times to live learns it with the resource.
+#[test]
+fn a_client_that_ignores_times_to_live_gets_the_version_with_one() {
+    let held = Resource::new(CDS, "a", b"a=1", Vec::new()).version_text();
+    let mut world = World::serving([complete(CDS)]);
+    expiring(&mut world, CDS, "a", "1");
+    let stream = world.open(Delta);
+    let answer = world.answer(stream, ask(CDS, &[]).holding(&[("a", &held)]));
+    assert_eq!((answer.text().as_str(), answer.ttls.len()), ("a=1", 0));
+    world.say(stream, ask(CDS, &[]).ack(&answer));
+
+    let again = world.open(Delta);
+    let answer = world.answer(again, ask(CDS, &[]).holding(&[("a", &answer.versions["a"])]));
+    assert_eq!(answer.text(), "", "nothing is sent again that is current");
+    world.say(again, ask(CDS, &[]).ack(&answer));
+
+    let changed = world.change(again, [put(CDS, "a", "1")]).remove(0);
+    assert_eq!(
+        (changed.text().as_str(), &changed.versions["a"]),
+        ("a=1", &held),
+        "so it is without one again"
+    );
+}
