@@ -413,7 +413,7 @@ mod tests {
     #[test]
     fn delta_requests_step_by_step() {
         use Moved::{Added, Again, None, Removed};
-        let table: [(&str, bool, &[DeltaStep<'_>]); 7] = [
+        let table: [(&str, bool, &[DeltaStep<'_>]); 10] = [
             ("the star twice at once", true, &[(&["*", "*"], &[], true, &[], Added, &[])]),
             (
                 "the specification's example",
@@ -443,6 +443,30 @@ mod tests {
                     (&[], &[], true, &[], Added, &[]),
                     (&["*", "A"], &[], true, &["A"], None, &["A"]),
                     (&["*"], &[], true, &["A"], Again, &[]),
+                ],
+            ),
+            (
+                "legacy, then a name, then the star by name: it is asked for once more",
+                true,
+                &[
+                    (&[], &[], true, &[], Added, &[]),
+                    (&["A"], &[], true, &["A"], None, &["A"]),
+                    (&["*"], &[], true, &["A"], Again, &[]),
+                ],
+            ),
+            (
+                "legacy, then the star twice at once: once it goes on, once it is asked for",
+                true,
+                &[(&[], &[], true, &[], Added, &[]), (&["*", "*"], &[], true, &[], Again, &[])],
+            ),
+            (
+                "legacy, then a name leaves that never came",
+                true,
+                &[
+                    (&[], &[], true, &[], Added, &[]),
+                    (&[], &["A"], true, &[], None, &[]),
+                    (&["*"], &[], true, &[], None, &[]),
+                    (&["*"], &[], true, &[], Again, &[]),
                 ],
             ),
             (

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use steerway_engine::Commit;
 use steerway_engine::Protocol::{Delta, Sotw};
 
-use crate::world::{CDS, EDS, NOTHING, RDS, World, absent, ask, put, texts};
+use crate::world::{
+    CDS, EDS, LDS, NOTHING, RDS, World, absent, ask, complete, forget, key, naming, put, texts,
+};
 
 const ABLE: [&str; 1] = ["supports-resource-errors"];
 
@@ -33,6 +36,49 @@ fn a_missing_resource_is_explained_once() {
             assert_eq!(fourth.errors, told, "gone again, told again");
         }
     }
+}
+
+/// "only expected to return the error message once": neither a look at the same absence nor another reason for it is
+/// news. A client that subscribes to the name once more gets it once more.
+#[test]
+fn it_is_repeated_for_a_client_that_asks_again_and_for_no_other_reason() {
+    for protocol in [Sotw, Delta] {
+        for type_id in [CDS, EDS, RDS] {
+            let mut world = World::serving([absent(type_id, "b"), put(type_id, "a", "1")]);
+            let stream = world.open(protocol);
+            let first = world.answer(stream, ask(type_id, &["a", "b"]).able(&ABLE));
+            assert_eq!(first.errors.len(), 1, "{protocol:?} {type_id:?}");
+            let same = || if protocol == Sotw { ask(type_id, &["a", "b"]) } else { ask(type_id, &[]) };
+            world.say(stream, same().ack(&first));
+
+            let mut unchanged = world.change(stream, [forget(type_id, "b")]);
+            unchanged.extend(world.change(stream, [absent(type_id, "b")]));
+            let other = (key(type_id, "b", ""), "another reason".into());
+            world.apply(Commit { absent: vec![other], ..Commit::default() });
+            unchanged.extend(world.pump(stream));
+            assert_eq!(unchanged, [], "{protocol:?} {type_id:?}");
+
+            if protocol == Sotw {
+                world.say(stream, ask(type_id, &["a"]).ack(&first));
+            }
+            let names: &[&str] = if protocol == Sotw { &["a", "b"] } else { &["b"] };
+            let again = world.answer(stream, ask(type_id, names).ack(&first));
+            let reason = BTreeMap::from([("b".to_owned(), "another reason".to_owned())]);
+            assert_eq!(again.errors, reason, "{protocol:?} {type_id:?}");
+        }
+    }
+}
+
+/// A listener that waits for its cluster is not in the set, and is not missing either.
+#[test]
+fn what_waits_for_something_else_is_not_explained() {
+    let mut world = World::serving([complete(CDS), put(LDS, "m", "1"), absent(LDS, "n")]);
+    let stream = world.open(Sotw);
+    world.answer(stream, ask(CDS, &["*"]).able(&ABLE));
+    world.commit([put(CDS, "c", "1"), naming(LDS, "l", "1", CDS, &["c"])]);
+    let listeners = world.answer(stream, ask(LDS, &["l", "m", "n"]));
+    assert_eq!(listeners.text(), "m=1");
+    assert_eq!(listeners.errors.keys().collect::<Vec<_>>(), ["n"]);
 }
 
 #[test]
