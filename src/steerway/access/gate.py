@@ -1,8 +1,8 @@
 """The gate: each stream that opens is let in with an identity and a grant, or turned away with a status.
 
 Any of the authenticators that are on is enough; those that answer at once are asked first. What takes time (a question
-to the API server) holds up nobody but the stream that it is about. With no authenticator everybody comes in and sees
-everything.
+to the API server) holds up nobody but the stream that it is about. With no authenticator every client comes in and sees
+every resource, but not the other clients (`judge_call`).
 
 An identity is looked at when a stream opens and never again, as with gRPC and TLS themselves: a stream outlives the
 token that opened it, until the maximum connection age ends it.
@@ -28,6 +28,12 @@ from steerway.access.verdict import (
     unavailable,
 )
 from steerway.isolation import isolated
+
+_CLIENTS_HIDDEN = (
+    "the status of all clients is not served over TCP without authentication; call over a Unix socket "
+    "(listen: unix:/PATH), read /api/v1/streams?resources=true on the admin server, or turn on authentication and "
+    'grant the caller everything (authorization.rules: subscribe ["*"])'
+)
 
 
 class Admission(NamedTuple):
@@ -98,8 +104,13 @@ class Gate:
         """Why a client may not make a call that is no discovery; None when it may.
 
         `sees_all`: what is answered is not cut to the caller's grant (the state of all clients, say), so that it takes
-        a grant of everything, or an identity of the Unix socket: the mode of its file says who is an operator.
+        a grant of everything, or the Unix socket: the mode of its file says who is an operator. While another
+        authenticator is on, the socket counts only where it is a credential itself.
         """
+        if not self._authenticators:
+            if not sees_all or credential.local:
+                return None
+            return Refusal(PERMISSION_DENIED, _CLIENTS_HIDDEN, _CLIENTS_HIDDEN)
         found = self._authenticate(credential)
         verdict = await found if isinstance(found, Awaitable) else found
         if verdict is None or isinstance(verdict, Refusal):

@@ -222,7 +222,7 @@ async def test_an_authenticator_that_breaks_stops_nobody_else(monkeypatch: pytes
 
 
 async def test_a_call_that_shows_all_takes_a_grant_of_all() -> None:
-    """Others take a good credential; without authenticators nobody is asked."""
+    """Other calls take a good credential."""
     admin = of_service_account("admin", "x")
     rules = [RuleSettings(identity=IdentityPattern(namespace="admin"), subscribe=("*",))]
     gate = Gate(
@@ -240,10 +240,18 @@ async def test_a_call_that_shows_all_takes_a_grant_of_all() -> None:
         UNAUTHENTICATED,
     ]
     assert [await code(token, sees_all=False) for token in ("web", "bad")] == [None, UNAUTHENTICATED]
-    assert (
-        await Gate([], Authorization(), bytes.decode, Answers()).judge_call(Credential(), sees_all=True)
-        is None
-    )
+
+
+async def test_without_authentication_all_clients_are_shown_to_the_unix_socket_only() -> None:
+    """Every pod can reach the TCP port, and node metadata is not for every pod; the refusal names the ways in."""
+    gate = Gate([], Authorization(), bytes.decode, Answers())
+    denied = await gate.judge_call(Credential(), sees_all=True)
+    assert denied is not None
+    assert denied.code == PERMISSION_DENIED
+    for way in ("listen: unix:/PATH", "/api/v1/streams?resources=true", "authorization.rules"):
+        assert way in denied.told
+    assert await gate.judge_call(Credential(local=True), sees_all=True) is None
+    assert await gate.judge_call(Credential(), sees_all=False) is None
 
 
 async def test_the_unix_socket_shows_all_only_where_it_is_a_credential() -> None:
