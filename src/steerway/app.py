@@ -13,6 +13,7 @@ batch (`Committed`), never from the store, which is ahead of it.
 import asyncio
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -29,7 +30,7 @@ from steerway.admin.absence_log import AbsenceLog
 from steerway.admin.call_service import CallService, WaitingCall
 from steerway.admin.client_status import ClientStatus
 from steerway.admin.load_request import LoadRequest
-from steerway.admin.server import AdminServer, HttpServer
+from steerway.admin.server import AdminServer
 from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.client_zone import ClaimedZones, KnownZones
@@ -54,6 +55,8 @@ from steerway.engine.engine import (
 )
 from steerway.engine.loads import LoadsCollector
 from steerway.engine.stats import StatsCollector
+from steerway.http.limit import HttpLimits, within_open_files
+from steerway.http.server import HttpServer
 from steerway.isolation import isolated, or_else
 from steerway.origin import Origin
 from steerway.peer import network
@@ -178,7 +181,8 @@ class ControlPlane:
     async def serve(self, announce: Callable[[str], None]) -> int:
         """Start, run until a signal, drain. Each part runs for ever; one that ends takes the rest with it."""
         token = self._guard.admin_token
-        admin = AdminServer(self._settings.admin, self._view(), token.accepts if token else None)
+        limits = _http_limits(self._settings, self._settings.admin_max_connections)
+        admin = AdminServer(self._settings.admin, self._view(), token.accepts if token else None, limits)
         polled = _rest_server(self._settings, self._engine)
         parts: list[asyncio.Task[None]] = []
         with Signals() as signals:
@@ -585,7 +589,17 @@ def _reporters(settings: Settings, problems: Problems, judged: Subjects, covers:
 def _rest_server(settings: Settings, engine: Engine) -> HttpServer | None:
     if settings.rest_listen is None:
         return None
-    return HttpServer(settings.rest_listen, rest.application(engine.fetch), "--rest-listen")
+    limits = replace(_http_limits(settings, settings.rest_max_connections), body_bytes=rest.MAX_BODY_BYTES)
+    application = rest.application(engine.fetch)
+    return HttpServer(settings.rest_listen, application, "--rest-listen", name="rest", limits=limits)
+
+
+def _http_limits(settings: Settings, connections: int) -> HttpLimits:
+    return HttpLimits(
+        connections=within_open_files(connections, settings.max_connections),
+        request_timeout_seconds=settings.http_request_timeout_seconds,
+        idle_timeout_seconds=settings.http_idle_timeout_seconds,
+    )
 
 
 def _debouncer(settings: Settings, catalog: Catalog, store: ObjectStore, committed: Committed) -> Debouncer:

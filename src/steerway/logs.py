@@ -11,9 +11,9 @@ from typing import Literal, TextIO
 import structlog
 from structlog.typing import Processor
 
-_QUIET = {"kubernetes_asyncio": logging.INFO}
-"""Least level of loggers that say at `debug` what must not be logged: kubernetes_asyncio writes whole answers
-of the API server there."""
+_QUIET = {"kubernetes_asyncio": logging.INFO, "uvicorn.error": logging.ERROR}
+"""Least level of loggers whose lower levels must not be logged: kubernetes_asyncio writes whole answers of the API
+server at `debug`, and any client of uvicorn can cause a `warning` with each request."""
 
 
 def configure(format: Literal["text", "json"], level: str, stream: TextIO | None = None) -> None:

@@ -79,6 +79,19 @@ DEBOUNCED_CHANGES = Histogram(
     buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 10000),
     registry=REGISTRY,
 )
+HTTP_CONNECTIONS = Gauge(
+    "steerway_http_connections",
+    "Open connections of an HTTP listener.",
+    ["server"],  # admin, rest
+    registry=REGISTRY,
+)
+HTTP_REFUSED = Counter(
+    "steerway_http_refused",
+    "Connections closed and requests refused by a limit of an HTTP listener.",
+    ["server", "limit"],
+    # limit: connections, open_files, requests, request_timeout, response_timeout, body_bytes, internal_error
+    registry=REGISTRY,
+)
 AUTHENTICATIONS = Counter(
     "steerway_authentications",
     "Streams by how their client proved who it is.",

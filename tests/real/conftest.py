@@ -59,8 +59,8 @@ def steer(request: pytest.FixtureRequest, processes: Processes, files: Files) ->
     """
     running: list[ControlPlane] = []
 
-    def start(*options: str) -> ControlPlane:
-        running.append(ControlPlane(processes, ["--files", str(files.directory), *options]))
+    def start(*options: str, open_files: int | None = None) -> ControlPlane:
+        running.append(ControlPlane(processes, ["--files", str(files.directory), *options], open_files))
         return running[-1]
 
     yield start

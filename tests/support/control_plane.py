@@ -18,10 +18,14 @@ _REST = re.compile(r"REST discovery on (\S+)")
 
 
 class ControlPlane:
-    """One replica. `options` are flags of `steerway serve` beside the two addresses."""
+    """One replica. `options` are flags of `steerway serve` beside the two addresses; `open_files` is its limit of open
+    files (None: that of the tests)."""
 
-    def __init__(self, processes: Processes, options: Sequence[str]) -> None:
+    def __init__(self, processes: Processes, options: Sequence[str], open_files: int | None = None) -> None:
         self._processes = processes
+        self._limited = (
+            [] if open_files is None else ["/bin/sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh"]
+        )
         self._options = options
         self._http = httpx.Client(trust_env=False, timeout=20)
         self.start("127.0.0.1:0")
@@ -29,7 +33,8 @@ class ControlPlane:
     def start(self, address: str) -> None:
         """Start the process and wait until it has said where it listens."""
         command = [installed("steerway"), "serve", "--listen", address, "--admin", "127.0.0.1:0"]
-        self.process: Process = self._processes.start("steerway serve", [*command, *self._options])
+        command = [*self._limited, *command, *self._options]
+        self.process: Process = self._processes.start("steerway serve", command)
         self.address = self._announced(_LISTENING)
         self.admin = self._announced(_ADMIN)
 

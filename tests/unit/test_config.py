@@ -75,6 +75,10 @@ max_requests_per_second: 50
 request_timeout_seconds: 50
 max_connection_age_seconds: 50
 max_connection_age_grace_seconds: 50
+admin_max_connections: 8
+rest_max_connections: 9
+http_request_timeout_seconds: 3
+http_idle_timeout_seconds: 4
 threads: 2
 keepalive_interval_seconds: 60
 keepalive_timeout_seconds: 5.5

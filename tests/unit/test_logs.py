@@ -62,11 +62,21 @@ def test_other_libraries_come_through_the_same_door_from_warning_on() -> None:
     """Their chatter stays out, their warnings come in the chosen form with their values."""
     stream = io.StringIO()
     logs.configure("json", "info", stream)
-    logging.getLogger("uvicorn.error").info("Started server process")
-    logging.getLogger("uvicorn.error").warning("slow %s", "client", extra={"peer": "a"})
+    logging.getLogger("watchfiles.main").info("2 changes detected")
+    logging.getLogger("watchfiles.main").warning("slow %s", "client", extra={"peer": "a"})
     (line,) = stream.getvalue().splitlines()
     record = json.loads(line)
-    assert (record["event"], record["logger"], record["peer"]) == ("slow client", "uvicorn.error", "a")
+    assert (record["event"], record["logger"], record["peer"]) == ("slow client", "watchfiles.main", "a")
+
+
+def test_warnings_that_any_http_client_can_cause_are_not_written() -> None:
+    """uvicorn warns of each request that is no HTTP; its errors are written."""
+    stream = io.StringIO()
+    logs.configure("json", "info", stream)
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    logging.getLogger("uvicorn.error").error("the end")
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["event"] == "the end"
 
 
 @pytest.mark.parametrize(("level", "heard"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])

@@ -31,6 +31,10 @@ Address: TypeAlias = Annotated[
         extra={"metavar": "HOST:PORT"},
     ),
 ]
+HttpConnections: TypeAlias = Annotated[
+    int,
+    Meta(ge=8, le=65536, description="a whole number from 8 to 65536", extra={"metavar": "N"}),
+]
 NamespaceName: TypeAlias = Annotated[
     str, Meta(pattern=rf"^{LABEL}\Z", description="the name of a namespace (a DNS label)")
 ]
@@ -245,6 +249,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     """File that holds the token which requests to the admin server must carry, probes (`/healthz`, `/readyz`)
     apart; read again when it changes. None: whoever reaches the port may read."""
+
+    admin_max_connections: Annotated[
+        HttpConnections, Meta(title="Connections of the admin server at a time")
+    ] = 64
+    """Connections of the admin server at a time. One more closes the one that has waited longest for its client (idle,
+    or with half a request), so that probes are answered whatever others do; requests that are being answered take
+    seven in eight at the most, and one more gets status 503. Fewer when the limit of open files is low: a quarter of
+    what xDS connections leave. 64: some replicas of Prometheus, the kubelet and a few people need a dozen."""
+
+    rest_max_connections: Annotated[
+        HttpConnections, Meta(title="Connections of REST-JSON discovery at a time")
+    ] = 64
+    """As `admin_max_connections`, for `rest_listen`. An Envoy that polls needs a connection for some milliseconds every
+    few seconds, and opens another one when its idle connection was closed, so 64 serve hundreds of them."""
+
+    http_request_timeout_seconds: Annotated[
+        PositiveSeconds,
+        Meta(title="Time of a client of an HTTP listener for a request, or to take a response"),
+    ] = 10.0
+    """Seconds that a client of the admin server or of REST discovery has to send a request, headers and body, from its
+    first byte on (or from the connection on), and to take a response, with a second more per 64 KiB of it. Clients
+    do either in milliseconds; a kubelet gives up after one second."""
+
+    http_idle_timeout_seconds: Annotated[
+        PositiveSeconds, Meta(title="Time after which an idle HTTP connection is closed")
+    ] = 60.0
+    """Seconds after which a connection of the admin server or of REST discovery without a request is closed, rounded up
+    to whole ones. 60: a scraper that comes every 15 or 30 seconds keeps its connection."""
 
     tls: TlsSettings = TlsSettings()
 

@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from steerway.rest.discovery import TYPES, Answer, Discovery, Fetch, refusal
 
-_MAX_BODY_BYTES = 1 << 20
-"""A request is a node and a list of names."""
+MAX_BODY_BYTES = 1 << 20
+"""A request is a node and a list of names. The HTTP listener refuses a longer one."""
 _THREADS = 64
 """Requests that wait for an answer at a time; further ones wait for their turn."""
 
@@ -40,25 +40,13 @@ class _Routes:
         kind = request.path_params["kind"]
         if kind not in TYPES:
             return _response(refusal(404, f"{kind!r} is none of {', '.join(TYPES)}"))
-        body = await _body(request)
-        if body is None:
-            return _response(refusal(413, f"the body is longer than {_MAX_BODY_BYTES} bytes"))
+        body = await request.body()
         peer = f"{request.client.host}:{request.client.port}" if request.client else ""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         token = token.strip() if scheme.lower() == "bearer" else ""
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._threads, self._discovery.answer, kind, body, peer, token)
         return _response(answer)
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body; None for one that is too long, of which no more is read."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MAX_BODY_BYTES:
-            return None
-    return bytes(body)
 
 
 def _response(answer: Answer) -> Response:

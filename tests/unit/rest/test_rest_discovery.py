@@ -114,12 +114,6 @@ async def test_a_body_that_is_no_request_is_refused(
     assert not engine.asked
 
 
-async def test_a_body_has_a_limit(engine: Engine, http: httpx.AsyncClient) -> None:
-    """A request is a node and a list of names."""
-    answer = await http.post("/v3/discovery:clusters", content=b" " * ((1 << 20) + 1))
-    assert (answer.status_code, engine.asked) == (413, [])
-
-
 @pytest.mark.parametrize(
     ("code", "status"), [(3, 400), (4, 503), (7, 403), (8, 429), (13, 500), (14, 503), (16, 401)]
 )
