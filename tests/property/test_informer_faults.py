@@ -13,6 +13,7 @@ from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource, watcher
 from steerway.sources.objects import Service
@@ -108,7 +109,7 @@ class _World:
                     await asyncio.sleep(0)
 
     async def settle(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not (self.store.synced and self.known() == self.there):
                 self.changed.clear()
                 await self.changed.wait()

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
-from tests.support.deadline import until
+from tests.support.deadline import PATIENCE_SECONDS, until
 from tests.support.process import Process, Processes, installed
 
 _LISTENING = re.compile(r"listening on (\S+)")
@@ -27,7 +27,7 @@ class ControlPlane:
             [] if open_files is None else ["/bin/sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh"]
         )
         self._options = options
-        self._http = httpx.Client(trust_env=False, timeout=20)
+        self._http = httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS)
         self.start("127.0.0.1:0")
 
     def start(self, address: str) -> None:

@@ -13,7 +13,7 @@ import yaml
 from tests.real.conftest import Steer
 from tests.support.backend import Backends
 from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
+from tests.support.deadline import PATIENCE_SECONDS, until
 from tests.support.envoy_proxy import Envoy
 from tests.support.grpc_client import Answer
 from tests.support.manifest import NAMESPACE, PORT, Files, Manifest, service, slices
@@ -89,7 +89,7 @@ class EnvoyMesh:
             base_url=f"http://127.0.0.1:{self.ports[role]}",
             headers={"host": host},
             trust_env=False,
-            timeout=20,
+            timeout=PATIENCE_SECONDS,
         )
         return self._opened.enter_context(client)
 

@@ -26,7 +26,7 @@ from envoy.service.discovery.v3.discovery_pb2 import (
     DiscoveryResponse,
 )
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 100.0
 """How long `read` and `end` wait unless told otherwise: far longer than any answer takes."""
 
 _Request = TypeVar("_Request")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog
 from admin_world import CLUSTER, LISTENER
+from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway.admin import absence_log
 from steerway.admin.absence_log import FORGET_SECONDS, LOOK_SECONDS, MAX_LINES, AbsenceLog, workload
@@ -170,7 +171,7 @@ async def test_an_answer_makes_it_look_at_once(monkeypatch: pytest.MonkeyPatch, 
     world.engine.all_rows = [Absence(stream=id) for id in (1, 2)]
     reports: asyncio.Queue[list[Absence]] = asyncio.Queue()
     monkeypatch.setattr(world.log, "report", reports.put_nowait)
-    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(world.log.run())
         world.log.hint()
         looks = [[row.stream for row in await reports.get()] for _ in range(3)]

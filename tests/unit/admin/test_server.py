@@ -8,6 +8,7 @@ import socket
 import httpx
 import pytest
 from admin_world import World
+from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway.admin import AdminServer
 from steerway.errors import SettingsError
@@ -49,7 +50,7 @@ async def test_a_waiting_connection_does_not_hold_up_the_end(world: World) -> No
     try:
         writer.write(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await server.stop()
             await reader.read()
     finally:

@@ -14,6 +14,7 @@ import grpc
 import pytest
 from envoy.config.core.v3 import base_pb2
 from envoy.service.discovery.v3 import discovery_pb2
+from tests.support.deadline import PATIENCE_SECONDS
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -148,7 +149,7 @@ def call(bootstrap: str, seconds: float) -> str:
         env=environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=True,
     )
     return done.stdout
@@ -161,7 +162,7 @@ def test_grpcio_connects_with_it_and_sends_its_node(
     address, nodes = control_plane
     _, out, _ = steerway("bootstrap", "--server", address, "--zone", "eu-1", "--namespace", "shop")
     assert "bootstrap" not in call(out, 2).lower()
-    node = nodes.get(timeout=30)
+    node = nodes.get(timeout=PATIENCE_SECONDS)
     assert node.id == json.loads(out)["node"]["id"]
     assert node.locality.zone == "eu-1"
     assert node.metadata["NAMESPACE"] == "shop"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway import __version__
 from steerway.cli import cli, terminal
@@ -129,7 +130,7 @@ def test_help_starts_without_heavy_libraries() -> None:
         f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True
     )
     assert done.stderr == "[]\n"
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from dnslib import QTYPE, RCODE, DNSRecord
+from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway.demo.dns_server import DnsServer, HeadlessZone
 
@@ -88,7 +89,7 @@ async def test_the_server_answers_over_udp_after_a_stray_datagram(zone: Headless
     try:
         transport.sendto(b"stray")
         transport.sendto(DNSRecord.question(HOST).pack())
-        answer = DNSRecord.parse(await asyncio.wait_for(answers.get(), 10))
+        answer = DNSRecord.parse(await asyncio.wait_for(answers.get(), PATIENCE_SECONDS))
     finally:
         transport.close()
         server.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import grpc.aio
 import pytest
+from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway.demo.child import Children, DemoError
 from steerway.demo.cluster import Cluster, State
@@ -38,7 +39,7 @@ async def test_a_pod_is_ready_once_it_answers_and_gone_once_its_process_is(
     async with Children(tmp_path) as children:
         await children.guard(pod.start(children, cluster, PLAN, 0.0))
         async with grpc.aio.insecure_channel(f"{address}:{port}") as channel:
-            response = await channel.unary_unary(ECHO)(b"hello", timeout=20)
+            response = await channel.unary_unary(ECHO)(b"hello", timeout=PATIENCE_SECONDS)
         await pod.terminate(cluster, PLAN)
     assert backend_of(response) == address
     assert response.endswith(b"\thello")

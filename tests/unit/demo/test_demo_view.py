@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway.demo import live, plain
 from steerway.demo.child import Child
@@ -87,7 +88,7 @@ async def test_plain_lines_tell_phase_pods_and_both_fleets(run: Run) -> None:
     lines = ""
     try:
         while "dns:" not in lines or "rolling restart" not in lines:
-            lines += await asyncio.wait_for(said.get(), 20) + "\n"
+            lines += await asyncio.wait_for(said.get(), PATIENCE_SECONDS) + "\n"
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)

@@ -12,7 +12,7 @@ import pytest
 from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
 from tests.support import raw_http2
-from tests.support.deadline import until
+from tests.support.deadline import HONEST_SECONDS, PATIENCE_SECONDS, until
 from tests.support.process import Processes
 from tests.support.raw_http2 import RawConnection, frame, grpc_message
 from tests.support.xds_server import XdsServer, contents, put
@@ -119,7 +119,7 @@ def test_unknown_methods_are_unimplemented(client: AdsClient) -> None:
     """Of known services, too."""
     call = client.channel.unary_unary("/envoy.service.cluster.v3.ClusterDiscoveryService/FetchClusters")
     with pytest.raises(grpc.RpcError) as raised:
-        call(b"", timeout=20)
+        call(b"", timeout=PATIENCE_SECONDS)
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
@@ -200,7 +200,7 @@ def test_more_streams_than_allowed_are_refused() -> None:
 def test_a_client_that_does_not_answer_pings_is_cut_off() -> None:
     """One that is merely quiet stays."""
     with (
-        XdsServer(keepalive_interval_seconds=0.3, keepalive_timeout_seconds=0.3) as server,
+        XdsServer(keepalive_interval_seconds=0.3, keepalive_timeout_seconds=HONEST_SECONDS) as server,
         AdsClient(server.address) as client,
         RawConnection(server.address) as dead,
     ):

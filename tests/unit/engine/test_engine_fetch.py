@@ -3,13 +3,11 @@
 import pytest
 from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
-from tests.support.deadline import PATIENCE_SECONDS, until
+from tests.support.deadline import HONEST_SECONDS, PATIENCE_SECONDS, until
 from tests.support.xds_server import IDENTIFIER, XdsServer, contents, put
 
 from steerway.engine.engine import Closed, Demand, Opened
 from steerway.translate.type_url import CLUSTER, ENDPOINT, LISTENER
-
-SHORT = 0.05
 
 
 def fetch(
@@ -48,7 +46,7 @@ def test_a_request_is_answered_with_all_that_it_names(server: XdsServer) -> None
 def test_no_names_are_a_wildcard(server: XdsServer, type_url: str) -> None:
     """Once everything is published: before that an answer would be a guess."""
     server.publish([put(type_url, "a", "1")])
-    assert ask(server, type_url, seconds=SHORT)[0] == 4
+    assert ask(server, type_url, seconds=HONEST_SECONDS)[0] == 4
     server.publish(complete=[(type_url, "")])
     assert contents(fetch(server, type_url)) == {"a": "1"}
 
@@ -65,8 +63,8 @@ def test_what_does_not_exist_is_an_empty_answer(server: XdsServer) -> None:
 def test_names_that_nobody_knows_yet_are_waited_for(server: XdsServer) -> None:
     """What is known by the end of the time is given; with nothing, the client is told to come again."""
     server.publish([put(ENDPOINT, "a", "1")])
-    assert contents(fetch(server, ENDPOINT, "a", "late", seconds=SHORT)) == {"a": "1"}
-    code, message, body = ask(server, ENDPOINT, "late", seconds=SHORT)
+    assert contents(fetch(server, ENDPOINT, "a", "late", seconds=HONEST_SECONDS)) == {"a": "1"}
+    code, message, body = ask(server, ENDPOINT, "late", seconds=HONEST_SECONDS)
     assert (code, body) == (4, b"")
     assert "try again" in message
     (demand,) = server.wait(Demand, name="late")

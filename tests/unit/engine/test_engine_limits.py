@@ -13,7 +13,7 @@ from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.support import raw_http2
-from tests.support.deadline import PATIENCE_SECONDS, until
+from tests.support.deadline import HONEST_SECONDS, PATIENCE_SECONDS, until
 from tests.support.raw_http2 import PREFACE, RawConnection, frame, grpc_message
 from tests.support.xds_server import XdsServer, contents, put
 
@@ -141,9 +141,9 @@ def test_a_subscription_that_is_too_large_is_refused() -> None:
 
 def test_requests_that_come_too_fast_are_read_later() -> None:
     """None is lost, and the stream stays."""
-    with serving(max_requests_per_second=20) as server, AdsClient(server.address) as client:
+    with serving(max_requests_per_second=10) as server, AdsClient(server.address) as client:
         stream = client.sotw()
-        names = [f"name-{number}" for number in range(40)]
+        names = [f"name-{number}" for number in range(30)]
         server.publish([put(CLUSTER, name, "1") for name in names])
         for count in range(1, len(names) + 1):
             stream.request(CLUSTER, *names[:count])
@@ -173,8 +173,8 @@ def test_answers_to_responses_are_free(protocol: str) -> None:
 
 def test_connections_that_come_too_fast_wait() -> None:
     """All of them are served."""
-    with serving(max_connections_per_second=20) as server, ExitStack() as stack:
-        streams = [stack.enter_context(AdsClient(server.address)).sotw() for _ in range(40)]
+    with serving(max_connections_per_second=5) as server, ExitStack() as stack:
+        streams = [stack.enter_context(AdsClient(server.address)).sotw() for _ in range(15)]
         for stream in streams:
             stream.request(CLUSTER, "a")
         for stream in streams:
@@ -185,7 +185,7 @@ def test_connections_that_come_too_fast_wait() -> None:
 
 def test_a_stream_without_a_whole_request_is_ended() -> None:
     """With or without a part of one. A stream that was answered may be quiet."""
-    with serving(request_timeout_seconds=0.5) as server, connected(server) as quiet:
+    with serving(request_timeout_seconds=HONEST_SECONDS) as server, connected(server) as quiet:
         with AdsClient(server.address) as client, RawConnection(server.address) as raw:
             raw.open(1, ADS)
             raw.send(1, request()[:-3])
@@ -214,7 +214,7 @@ def test_a_unary_call_without_a_request_is_ended() -> None:
 def test_a_connection_without_a_stream_is_closed(said: bytes) -> None:
     """Whether or not it said hello."""
     with (
-        serving(request_timeout_seconds=0.3, max_connection_age_grace_seconds=0.1) as server,
+        serving(request_timeout_seconds=HONEST_SECONDS, max_connection_age_grace_seconds=0.1) as server,
         connected(server) as stream,
         socket.create_connection(server.address.rsplit(":", 1)) as idle,  # type: ignore[arg-type]
     ):
@@ -293,7 +293,7 @@ def test_a_flood_of_frames_that_ask_for_nothing_ends_the_connection(unwanted: by
 def test_a_client_that_does_not_read_loses_its_stream() -> None:
     """Though it answers pings."""
     with (
-        serving(keepalive_interval_seconds=0.3, keepalive_timeout_seconds=0.3) as server,
+        serving(keepalive_interval_seconds=0.3, keepalive_timeout_seconds=HONEST_SECONDS) as server,
         RawConnection(server.address) as raw,
     ):
         raw.open(1, ADS)

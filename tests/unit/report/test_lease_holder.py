@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway.report import holder as holders
 from steerway.report.holder import LeaseHolder
@@ -19,6 +20,9 @@ from steerway.testing.fake_api_server import FakeApiServer
 def haste(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holders, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(holders, "_REFUSED_SECONDS", 0.02)
+    # On a busy machine a request may take longer than a replica can wait for it.
+    monkeypatch.setattr(holders, "_REQUEST_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(holders, "_RELEASE_SECONDS", PATIENCE_SECONDS)
 
 
 class Clock:
@@ -47,7 +51,7 @@ async def holding(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             if condition():
                 return

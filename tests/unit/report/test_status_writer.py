@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 from tests.support.attached import Judged
+from tests.support.deadline import PATIENCE_SECONDS
 from tests.support.policy_example import policy
 
 from steerway.catalog.condition import Judgement
@@ -60,7 +61,7 @@ def status(server: FakeApiServer) -> list[dict[str, Any]]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not condition():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.005)
 

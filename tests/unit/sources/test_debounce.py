@@ -2,6 +2,8 @@
 
 import asyncio
 
+from tests.support.deadline import PATIENCE_SECONDS
+
 from steerway.origin import Origin
 from steerway.sources.committed import Committed
 from steerway.sources.debounce import Debouncer
@@ -37,7 +39,7 @@ async def test_events_are_told_on_the_clock_of_the_rest() -> None:
     by_name = Window(lambda key: (key.name,), endpoints=Delay(0, 0), others=Delay(0, 0))
     debouncer = Debouncer(by_name, nothing(), clock=lambda: 50.0, calendar=lambda: 1e9)
     debouncer.add({SLICE: Change(None, 1e9 - 3), OTHER_SLICE: Change(None, 1e9 + 60), SERVICE: Change(None)})
-    origins = (await asyncio.wait_for(debouncer.next(), 20)).origins
+    origins = (await asyncio.wait_for(debouncer.next(), PATIENCE_SECONDS)).origins
     assert origins == {SLICE.name: Origin(50, 47), OTHER_SLICE.name: Origin(50, 50), SERVICE.name: Origin(50)}
 
 
@@ -48,7 +50,7 @@ async def test_next_waits_for_a_change_and_gives_it() -> None:
     await asyncio.sleep(0)
     assert not pending.done()
     debouncer.add(changed(SERVICE))
-    assert (await asyncio.wait_for(pending, 20)).keys == keys(SERVICE)
+    assert (await asyncio.wait_for(pending, PATIENCE_SECONDS)).keys == keys(SERVICE)
 
 
 async def test_next_merges_what_changes_while_it_waits() -> None:
@@ -58,7 +60,7 @@ async def test_next_merges_what_changes_while_it_waits() -> None:
     for key in (SLICE, OTHER_SLICE, SERVICE):
         debouncer.add(changed(key))
         await asyncio.sleep(0)
-    assert (await asyncio.wait_for(pending, 20)).keys == keys(SLICE, OTHER_SLICE, SERVICE)
+    assert (await asyncio.wait_for(pending, PATIENCE_SECONDS)).keys == keys(SLICE, OTHER_SLICE, SERVICE)
 
 
 async def test_a_busy_source_cannot_hold_a_batch_back() -> None:
@@ -83,7 +85,7 @@ async def test_a_cancellation_that_meets_a_change_is_not_lost() -> None:
         await asyncio.sleep(0)
     debouncer.add(changed(OTHER_SLICE))
     pending.cancel()
-    done, _ = await asyncio.wait([pending], timeout=20)
+    done, _ = await asyncio.wait([pending], timeout=PATIENCE_SECONDS)
     assert done
     assert pending.cancelled()
 
@@ -100,5 +102,5 @@ async def test_a_waiting_change_is_not_visible() -> None:
     debouncer.add({SERVICE: Change(after)})
     assert committed.get(SERVICE) == before
     assert committed.get(ObjectKey("Pod", "shop", "p")) == after
-    await asyncio.wait_for(debouncer.next(), 20)
+    await asyncio.wait_for(debouncer.next(), PATIENCE_SECONDS)
     assert committed.get(SERVICE) == after

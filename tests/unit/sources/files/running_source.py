@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.deadline import PATIENCE_SECONDS
+
 from steerway.sources.files import FileSource
 from steerway.sources.objects import Object, Service
 from steerway.sources.store import Changes, ObjectStore
@@ -27,18 +29,18 @@ class Running:
 
     async def batch(self) -> set[str]:
         """The names of the next batch."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return {key.name for key in await self.heard.get()}
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition holds after some batch."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not condition():
                 await self.heard.get()
 
     async def problem(self, *parts: str) -> None:
         """Wait until a problem holds all the parts (no part: until there is no problem)."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 texts = [str(problem) for problem in self.store.problems()]
                 if (not parts and not texts) or any(all(part in text for part in parts) for text in texts):

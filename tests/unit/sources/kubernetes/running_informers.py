@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.support.deadline import PATIENCE_SECONDS
+
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
 from steerway.sources.objects import ObjectKey, Service
 from steerway.sources.store import Changes, ObjectStore
@@ -46,7 +48,7 @@ class Running:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition holds; it is tried after each batch."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not condition():
                 if self.task.done():
                     await self.task
@@ -55,7 +57,7 @@ class Running:
 
     async def problem(self, *parts: str) -> None:
         """Wait until a problem holds all the parts (no part: until there is none)."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 texts = [str(problem) for problem in self.store.problems()]
                 if (not parts and not texts) or any(all(part in text for part in parts) for text in texts):

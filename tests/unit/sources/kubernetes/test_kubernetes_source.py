@@ -1,13 +1,16 @@
 """The Kubernetes source over real HTTP against a fake API server, with faults."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import structlog
 from running_informers import Running, service
+from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway import telemetry
 from steerway.errors import SourceError
@@ -452,7 +455,8 @@ async def test_a_watch_that_falls_silent_for_good_is_broken_off(
 
 async def test_silence_is_told_once(server: FakeApiServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until something is heard again; how long it lasts is in each informer's status."""
-    monkeypatch.setattr(informer, "SILENT_SECONDS", 0.02)
+    now = 0.0
+    monkeypatch.setattr(informer, "time", SimpleNamespace(monotonic=lambda: now, time=time.time))
     monkeypatch.setattr(source, "_LOOK_SECONDS", 0.005)
     with structlog.testing.capture_logs() as logs:
         running = run()
@@ -462,16 +466,20 @@ async def test_silence_is_told_once(server: FakeApiServer, run: Run, monkeypatch
             return [line["kind"] for line in logs if line["event"] == "informer_silent"]
 
         async def until_told(times: int) -> None:
-            async with asyncio.timeout(30):
+            nonlocal now
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while True:
                     if len(told()) >= times:
                         return
+                    now += informer.SILENT_SECONDS
                     await asyncio.sleep(0.005)  # the log has no listeners
 
         await until_told(2)
         assert sorted(told()) == ["EndpointSlice", "Service"]
-        assert all(each.settled and each.silent_seconds > 0.02 for each in running.source.status())
+        statuses = running.source.status()
+        assert all(each.settled and each.silent_seconds > informer.SILENT_SECONDS for each in statuses)
         server.put(service("a"))
+        await running.until(lambda: set(running.ports()) == {"a"})
         await until_told(3)
     assert told()[2:] == ["Service"]
 
