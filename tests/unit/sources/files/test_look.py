@@ -139,7 +139,9 @@ def test_only_the_file_that_never_rests_is_read_as_it_is(
     assert ports(looker.look()) == {"busy": 1, "late": 1, "moved": 1}
     clock = iter((0.0, 0.0, 0.5, 0.5, 1.5, 1.5, 1.5, 1.5))
     monkeypatch.setattr(module, "SETTLE_MAX_SECONDS", 1.0)
-    timed = SimpleNamespace(monotonic=lambda: next(clock), time_ns=time.time_ns, sleep=time.sleep)
+    timed = SimpleNamespace(
+        monotonic=lambda: next(clock), time_ns=time.time_ns, thread_time=time.thread_time, sleep=time.sleep
+    )
     monkeypatch.setattr(module, "time", timed)
 
     def begin() -> None:
@@ -155,3 +157,23 @@ def test_only_the_file_that_never_rests_is_read_as_it_is(
         begin,
     ]
     assert ports(looker.look()) == {"busy": 2, "late": 1, "moved": 1}
+
+
+def test_a_scan_that_waits_for_the_processor_costs_what_it_computes(
+    tmp_path: Path, moments: dict[str, list[Between]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Polls would be seldom on a busy machine otherwise."""
+    passed, computed = 0.0, 0.0
+
+    def preempted() -> None:
+        nonlocal passed, computed
+        passed, computed = 30.0, 0.25
+
+    clocks = SimpleNamespace(
+        monotonic=lambda: passed, time_ns=time.time_ns, thread_time=lambda: computed, sleep=time.sleep
+    )
+    monkeypatch.setattr(module, "time", clocks)
+    moments["scan"] = [preempted]
+    looker = Looker((tmp_path,), "own")
+    looker.look()
+    assert looker.scan_seconds == 0.25
