@@ -41,14 +41,14 @@ class Commit:
 
     def has(self, type_url: str, name: str, audience: str) -> bool:
         """Whether the entry stands in one of the lists."""
-        return any(
-            entry[:3] == (type_url, name, audience) for entry in (*self.put, *self.absent, *self.forget)
-        )
+        entries = (*self.put, *self.absent, *self.denied, *self.forget)
+        return any(entry[:3] == (type_url, name, audience) for entry in entries)
 
     def parts(self) -> Iterator["Commit"]:
         """Commits of one entry each, in an order in which they may be published one by one."""
         yield from (Commit(put=[entry]) for entry in self.put)
         yield from (Commit(absent=[entry]) for entry in self.absent)
+        yield from (Commit(denied=[entry]) for entry in self.denied)
         yield from (Commit(forget=[entry]) for entry in self.forget)
         yield from (Commit(complete=[entry]) for entry in self.complete)
 
