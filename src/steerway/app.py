@@ -182,7 +182,8 @@ class ControlPlane:
         """Start, run until a signal, drain. Each part runs for ever; one that ends takes the rest with it."""
         token = self._guard.admin_token
         limits = _http_limits(self._settings, self._settings.admin_max_connections)
-        admin = AdminServer(self._settings.admin, self._view(), token.accepts if token else None, limits)
+        accepts, hosts = token.accepts if token else None, self._settings.admin_hosts
+        admin = AdminServer(self._settings.admin, self._view(), accepts, limits, hosts)
         polled = _rest_server(self._settings, self._engine)
         parts: list[asyncio.Task[None]] = []
         with Signals() as signals:

@@ -75,6 +75,7 @@ max_requests_per_second: 50
 request_timeout_seconds: 50
 max_connection_age_seconds: 50
 max_connection_age_grace_seconds: 50
+admin_hosts: ["*.example"]
 admin_max_connections: 8
 rest_max_connections: 9
 http_request_timeout_seconds: 3

@@ -34,7 +34,7 @@ _ABSENT = '<span class="warn">absent</span>'
 _EXPLAINED = frozenset({"lds", "rds", "cds", "eds"})
 """Types whose names are targets, which can be explained."""
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#d8dee4, #30363d); --dim: light-dark(#59636e, #9198a1);
   --good: light-dark(#1a7f37, #3fb950); --bad: light-dark(#cf222e, #f85149);
   --warn: light-dark(#9a6700, #d29922);
@@ -57,6 +57,7 @@ td { overflow-wrap: anywhere; } td:first-child { min-width: 9rem; } .short { whi
   thead { display: none; } td { display: block; border: 0; padding: .1rem 0; }
   tr { display: block; border-bottom: 1px solid var(--line); padding: .35rem 0; } }
 """
+"""The text of the page's `<style>`; the policy of the response permits this one by its hash."""
 
 
 def render(
@@ -70,7 +71,7 @@ def render(
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>steerway</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head><body><h1>steerway <small>{escape(__version__)}</small></h1>"
+        f"<style>{STYLE}</style></head><body><h1>steerway <small>{escape(__version__)}</small></h1>"
         f"{_state(phase, missing, streams, resources)}"
         f"<h2>Problems</h2>{_problems(problems)}<h2>Clients</h2>{_streams(streams)}"
         f"<h2>Look closer</h2>{_endpoints()}</body></html>\n"

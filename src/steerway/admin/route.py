@@ -22,6 +22,7 @@ from steerway.admin.bearer_token import BearerToken, shown
 from steerway.admin.metrics import Exposition
 from steerway.admin.view import AdminView, InformerView, StoreView
 from steerway.errors import TranslateError, UnknownServiceError
+from steerway.http.header import content_security_policy
 
 PROBES = frozenset({"/healthz", "/readyz"})
 """Paths that need no token: kubelet has none."""
@@ -153,8 +154,8 @@ class _Routes:
             return page.render(streams, served, phase, missing, problems)
 
         # Node ids and reasons come from clients and manifests: nothing on this page may run as a script.
-        policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
-        return HTMLResponse(await asyncio.to_thread(answer), headers={"content-security-policy": policy})
+        policy = {"content-security-policy": content_security_policy(page.STYLE)}
+        return HTMLResponse(await asyncio.to_thread(answer), headers=policy)
 
     async def _listing(self, request: Request, kind: str | None) -> Response:
         audience = request.query_params.get("audience")

@@ -1,14 +1,15 @@
 """The admin server: its application on an HTTP listener."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from steerway.admin.route import PROBES, application
 from steerway.admin.view import AdminView
-from steerway.http import HttpLimits, HttpServer
+from steerway.http import Hosts, HttpLimits, HttpServer
 
 
 class AdminServer(HttpServer):
-    """Serves an AdminView. `accepts` checks a bearer token; None: no token is needed."""
+    """Serves an AdminView. `accepts` checks a bearer token; None: no token is needed. `hosts` are names that a request
+    may be for, besides that of `listen`, `localhost` and the host's own (see `Hosts`)."""
 
     def __init__(
         self,
@@ -16,7 +17,14 @@ class AdminServer(HttpServer):
         view: AdminView,
         accepts: Callable[[str], bool] | None = None,
         limits: HttpLimits | None = None,
+        hosts: Collection[str] = (),
     ) -> None:
         super().__init__(
-            listen, application(view, accepts), "--admin", name="admin", limits=limits, probes=PROBES
+            listen,
+            application(view, accepts),
+            "--admin",
+            name="admin",
+            limits=limits,
+            probes=PROBES,
+            hosts=Hosts([listen.rpartition(":")[0], *hosts]),
         )

@@ -250,6 +250,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """File that holds the token which requests to the admin server must carry, probes (`/healthz`, `/readyz`)
     apart; read again when it changes. None: whoever reaches the port may read."""
 
+    admin_hosts: Annotated[
+        tuple[
+            Annotated[str, Meta(pattern=r"^(\*|(\*\.)?[0-9A-Za-z]([-.0-9A-Za-z]*[0-9A-Za-z])?)\Z")],
+            ...,
+        ],
+        Meta(
+            title="Host name under which the admin server is reached (repeatable)",
+            description="a list of host names, *.DOMAIN or *",
+            extra={"metavar": "NAME"},
+        ),
+    ] = ()
+    """Names that the `Host` of a request to the admin server may have, besides IP addresses, `localhost`, this host's
+    name and that of `admin`; others get status 421, so that a page of another site cannot read it (DNS rebinding).
+    `*.DOMAIN` is every name below it, `*` every name. Empty: no more, since probes, scrapers and port-forwards use
+    addresses."""
+
     admin_max_connections: Annotated[
         HttpConnections, Meta(title="Connections of the admin server at a time")
     ] = 64

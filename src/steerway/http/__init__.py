@@ -4,7 +4,8 @@ uvicorn parses, answers and keeps connections alive; what it has no settings for
 there are, how long a client may take, and what happens when no file descriptor is left (docs/decisions/0027).
 """
 
+from steerway.http.host import Hosts
 from steerway.http.limit import HttpLimits
 from steerway.http.server import HttpServer
 
-__all__ = ["HttpLimits", "HttpServer"]
+__all__ = ["Hosts", "HttpLimits", "HttpServer"]

@@ -2,7 +2,8 @@
 
 ::
 
-    READING ──request complete──▶ ANSWERING ──▶ SENDING ──taken by the socket──▶ IDLE ──first byte──▶ READING
+    NEW ──first byte──▶ READING ──request complete──▶ ANSWERING ──▶ SENDING ──taken by the socket──▶ IDLE
+                           ▲────────────────────────────first byte────────────────────────────────────┘
 
 uvicorn has a timeout for IDLE only. READING and SENDING have deadlines here, since a client that sends a byte now and
 then, or reads none, holds a descriptor for ever otherwise. A response that is complete may still wait in memory for
@@ -12,12 +13,14 @@ the client to read it: IDLE keeps the deadline of SENDING until then.
 import asyncio
 from enum import Enum, auto
 
+import h11
 from starlette.types import Message, Send
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from steerway.http.limit import HttpLimits, LimitLog
+from steerway.http.header import SAFE_HEADERS
+from steerway.http.limit import MAX_HEAD_BYTES, HttpLimits, LimitLog
 from steerway.http.pool import Pool
 
 STATE = "steerway.connection"
@@ -27,6 +30,7 @@ _SLOWEST_BYTES_PER_SECOND = 64 << 10
 
 
 class _Step(Enum):
+    NEW = auto()
     READING = auto()
     ANSWERING = auto()
     SENDING = auto()
@@ -43,7 +47,7 @@ class Connection(H11Protocol):
         self._pool = pool
         self._limits = limits
         self._record = record
-        self._step = _Step.READING
+        self._step = _Step.NEW
         self._deadline: asyncio.TimerHandle | None = None
 
     @property
@@ -57,7 +61,7 @@ class Connection(H11Protocol):
         self._within(self._limits.request_timeout_seconds)
 
     def data_received(self, data: bytes) -> None:
-        if self._step is _Step.IDLE:
+        if self._step in (_Step.NEW, _Step.IDLE):
             self._step = _Step.READING
             self._pool.wait(self)
             self._within(self._limits.request_timeout_seconds)
@@ -67,6 +71,18 @@ class Connection(H11Protocol):
         self._cancel()
         self._pool.remove(self)
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn's answer to what is not HTTP, with the headers that every response has."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = f"{msg} It is malformed, or its head is longer than {MAX_HEAD_BYTES} bytes.\n".encode()
+            kind = (b"content-type", b"text/plain; charset=utf-8")
+            length = (b"content-length", str(len(body)).encode())
+            headers = [kind, length, (b"connection", b"close"), *SAFE_HEADERS]
+            response = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
+            for event in (response, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def abort(self) -> None:
         """Close at once; what is not sent is lost."""
@@ -110,8 +126,10 @@ class Connection(H11Protocol):
             self._deadline = None
 
     def _expire(self) -> None:
+        """The client took too long. One that has not begun a request, as a browser's spare connection, is no misuse."""
         if self._step is _Step.IDLE and not self._unsent():
             return
-        kind = "request_timeout" if self._step is _Step.READING else "response_timeout"
-        self._record.exceeded(kind, self.peer)
+        if self._step is not _Step.NEW:
+            kind = "request_timeout" if self._step is _Step.READING else "response_timeout"
+            self._record.exceeded(kind, self.peer)
         self.abort()

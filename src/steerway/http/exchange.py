@@ -12,33 +12,53 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from steerway.http.connection import STATE, Connection
+from steerway.http.header import with_safe_headers
+from steerway.http.host import Hosts
 from steerway.http.limit import HttpLimits, LimitLog
 from steerway.http.pool import Pool
 
+_WRONG_HOST = (
+    "this host name is not accepted, to keep pages of other sites out (DNS rebinding): use an IP address or localhost, "
+    "or list the name in the setting admin_hosts"
+)
+
 
 class Exchange:
-    """ASGI application around `app`. Requests for `probes` are answered also when too many others are."""
+    """ASGI application around `app`. Requests for `probes` are answered also when too many others are. Those whose host
+    `hosts` does not accept are refused (None: every one is accepted)."""
 
     def __init__(
-        self, app: ASGIApp, pool: Pool, limits: HttpLimits, record: LimitLog, probes: Collection[str]
+        self,
+        app: ASGIApp,
+        pool: Pool,
+        limits: HttpLimits,
+        record: LimitLog,
+        probes: Collection[str],
+        hosts: Hosts | None,
     ) -> None:
         self._app = app
         self._pool = pool
         self._limits = limits
         self._record = record
         self._probes = probes
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection: Connection = scope["state"].pop(STATE)
-        respond = partial(connection.send, send)
+        respond = with_safe_headers(partial(connection.send, send))
+        request = Request(scope)
+        host = request.headers.get("host")
         try:
-            body = await self._body(Request(scope), receive)
+            body = await self._body(request, receive)
         except ConnectionResetError:
             return
         connection.answer()
         if body is None:
             self._record.exceeded("body_bytes", connection.peer)
             refusal = _refusal(413, f"the body is longer than {self._limits.body_bytes} bytes")
+        elif self._hosts is not None and not self._hosts.accepts(host):
+            self._record.exceeded("host", connection.peer, host=host or "")
+            refusal = _refusal(421, _WRONG_HOST)
         elif not self._pool.may_answer and scope["path"] not in self._probes:
             self._record.exceeded("requests", connection.peer)
             refusal = _refusal(503, "too many requests are being answered: try again")

@@ -17,6 +17,8 @@ LEAST_CONNECTIONS = 8
 """Fewest connections that a listener can be limited to: one in eight stays free for probes."""
 _LOG_PAUSE_SECONDS = 10.0
 """Least time between two lines about the same limit, as for the limits of the xDS port."""
+_SHOWN = 512
+"""Characters of a client's text in a log line."""
 _OTHER_FILES = 256
 """Files that the engine keeps for everything but xDS connections (`files_for_connections`, rust/server)."""
 _SHARE = 4
@@ -59,17 +61,19 @@ class LimitLog:
         self._logged: dict[str, float] = {}
         self._suppressed: dict[str, int] = {}
 
-    def exceeded(self, limit: str, peer: str) -> None:
-        """A client exceeded `limit`. `count` in the log line is how many did since the last line."""
+    def exceeded(self, limit: str, peer: str, **details: str) -> None:
+        """A client exceeded `limit`. `count` in the log line is how many did since the last line; of `details`, which
+        may come from the client, the line has 512 characters each."""
         telemetry.HTTP_REFUSED.labels(self._server, limit).inc()
         if (count := self._due(limit)) is not None:
-            log.warning("limit_reached", server=self._server, limit=limit, count=count, peer=peer)
+            shown = {name: value[:_SHOWN] for name, value in details.items()}
+            log.warning("limit_reached", server=self._server, limit=limit, count=count, peer=peer, **shown)
 
     def failed(self, path: str, error: Exception) -> None:
         """The application raised `error`; the client got status 500."""
         telemetry.HTTP_REFUSED.labels(self._server, "internal_error").inc()
         if (count := self._due("internal_error")) is not None:
-            log.error("request_failed", server=self._server, path=path[:512], count=count, exc_info=error)
+            log.error("request_failed", server=self._server, path=path[:_SHOWN], count=count, exc_info=error)
 
     def _due(self, kind: str) -> int | None:
         """How many lines of this kind the next one stands for; None while it is too early for one."""

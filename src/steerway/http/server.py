@@ -14,6 +14,7 @@ from steerway.errors import SettingsError
 from steerway.http.acceptor import accept
 from steerway.http.connection import Connection
 from steerway.http.exchange import Exchange
+from steerway.http.host import Hosts
 from steerway.http.limit import MAX_HEAD_BYTES, HttpLimits, LimitLog
 from steerway.http.pool import Pool
 
@@ -32,6 +33,7 @@ class HttpServer:
     """Serves `application` on `listen` (HOST:PORT; port 0 lets the system choose), which the setting of `flag` gave.
 
     `name` stands in metrics and log lines. Requests for the paths `probes` are answered also when too many others are.
+    `hosts` decides which `Host` a request may name; None: any.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class HttpServer:
         name: str,
         limits: HttpLimits | None = None,
         probes: Collection[str] = (),
+        hosts: Hosts | None = None,
     ) -> None:
         self._listen = listen
         self._flag = flag
@@ -50,7 +53,7 @@ class HttpServer:
         self._record = LimitLog(name)
         self._pool = Pool(limits.connections, name, self._record)
         config = uvicorn.Config(
-            Exchange(application, self._pool, limits, self._record, probes),
+            Exchange(application, self._pool, limits, self._record, probes, hosts),
             lifespan="off",
             ws="none",
             http="h11",

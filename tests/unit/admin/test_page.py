@@ -1,5 +1,9 @@
 """The index page: it shows what is wrong first, and cannot be made to run anything."""
 
+import base64
+import hashlib
+import re
+
 import httpx
 from admin_world import CLUSTER, LISTENER, Absent, Entry, Stream, Subscription, World
 
@@ -56,7 +60,12 @@ async def test_what_clients_and_manifests_say_cannot_become_markup(
     answer = await http.get("/")
     assert "<script" not in answer.text
     assert answer.text.count("&lt;script&gt;") == 20
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    policy = answer.headers["content-security-policy"]
+    (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'; ")
+    assert "unsafe" not in policy
+    assert not re.search(r"<[^>]+ (style|on\w+)=", answer.text)
 
 
 async def test_the_page_stands_alone_and_follows_the_light_of_the_room(http: httpx.AsyncClient) -> None:

@@ -48,13 +48,27 @@ async def test_a_waiting_connection_does_not_hold_up_the_end(world: World) -> No
     host, port = (await server.start()).split(":")
     reader, writer = await asyncio.open_connection(host, port)
     try:
-        writer.write(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
         async with asyncio.timeout(PATIENCE_SECONDS):
             await server.stop()
             await reader.read()
     finally:
         writer.close()
+
+
+async def test_its_hosts_are_addresses_and_the_names_that_were_given(world: World) -> None:
+    """`localhost` and the name of `admin` among them; the probes are no exception."""
+    server = AdminServer("localhost:0", world.view(), hosts=["admin.example"])
+    address = await server.start()
+    statuses = {}
+    try:
+        async with httpx.AsyncClient(base_url=f"http://{address}") as http:
+            for host in ("localhost", "admin.example:18001", "10.0.0.1:18001", "evil.example"):
+                statuses[host] = (await http.get("/healthz", headers={"host": host})).status_code
+    finally:
+        await server.stop()
+    assert list(statuses.values()) == [200, 200, 200, 421]
 
 
 async def test_a_taken_port_is_a_clear_error(world: World) -> None:

@@ -15,7 +15,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from steerway import telemetry
-from steerway.http import HttpLimits, HttpServer
+from steerway.http import Hosts, HttpLimits, HttpServer
+from steerway.http.header import SAFE_HEADERS
 
 PATIENCE_SECONDS = 20
 HALF = b"GET /healthz HTTP/1.1\r\nhost: a\r\n"
@@ -95,7 +96,9 @@ def listen(request: pytest.FixtureRequest) -> Listen:
     """`async with listen(answer, connections=8) as listener`: `/healthz` is a probe, `answer` is at `/`."""
 
     @asynccontextmanager
-    async def serve(answer: Endpoint | None = None, **limits: Any) -> AsyncIterator[Listener]:
+    async def serve(
+        answer: Endpoint | None = None, hosts: Hosts | None = None, **limits: Any
+    ) -> AsyncIterator[Listener]:
         async def probe(_request: Request) -> Response:
             return PlainTextResponse("ok\n")
 
@@ -108,6 +111,7 @@ def listen(request: pytest.FixtureRequest) -> Listen:
             name=name,
             limits=HttpLimits(**limits),
             probes={"/healthz"},
+            hosts=hosts,
         )
         listener = Listener(await server.start(), name)
         try:
@@ -156,11 +160,11 @@ async def test_answers_in_the_making_do_not_keep_probes_out(listen: Listen) -> N
     "data", [b"", b"GET", HALF, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf"]
 )
 async def test_a_request_that_is_not_completed_is_ended(listen: Listen, data: bytes) -> None:
-    """From the connection on, wherever in the request the client stopped."""
+    """Wherever in it the client stopped; one that sent nothing, as a browser's spare connection, is not counted."""
     async with listen(request_timeout_seconds=0.05) as listener:
         client = await listener.connect(data)
         assert await client.ended() == b""
-        assert listener.refused("request_timeout") == 1
+        assert listener.refused("request_timeout") == (1 if data else 0)
 
 
 async def test_a_byte_now_and_then_does_not_prolong_a_request(listen: Listen) -> None:
@@ -310,3 +314,41 @@ async def test_without_a_descriptor_accepting_pauses_and_one_is_given_back(
             assert await listener.get() == 200
         assert [(line["event"], line["limit"]) for line in lines] == [("limit_reached", "open_files")]
         assert listener.refused("open_files") == 2
+
+
+async def test_every_response_has_the_safe_headers(listen: Listen) -> None:
+    """Those of the application, of the framework, of the limits, and what is no HTTP at all."""
+
+    async def broken(_request: Request) -> Response:
+        raise ZeroDivisionError
+
+    requests = {
+        200: WHOLE,
+        404: b"GET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        405: b"PUT / HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        500: b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        413: b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n",
+        421: b"GET / HTTP/1.1\r\nhost: evil.example\r\n\r\n",
+        400: b"GET / HTTP/1.1\r\n\r\n",
+    }
+    async with listen(broken, Hosts(["a"]), body_bytes=10) as listener:
+        for status, request in requests.items():
+            client = await listener.connect(request)
+            head = await asyncio.wait_for(client._reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
+            assert int(head.split()[1]) == status
+            for name, value in SAFE_HEADERS:
+                assert name + b": " + value + b"\r\n" in head, (status, head)
+
+
+async def test_a_host_that_is_not_accepted_is_refused_with_the_setting_to_use(listen: Listen) -> None:
+    """Whatever the path is; the log names the host."""
+    async with listen(hosts=Hosts()) as listener:
+        with structlog.testing.capture_logs() as lines:
+            client = await listener.connect(
+                b"GET /healthz HTTP/1.1\r\nhost: evil.example:80\r\nconnection: close\r\n\r\n"
+            )
+            answer = await client.ended()
+        assert answer.startswith(b"HTTP/1.1 421 ")
+        assert b"admin_hosts" in answer
+        assert [(line["limit"], line["host"]) for line in lines] == [("host", "evil.example:80")]
+        assert await listener.get(WHOLE.replace(b"host: a", b"host: 10.0.0.1:18001")) == 200
