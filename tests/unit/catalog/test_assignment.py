@@ -86,6 +86,17 @@ def test_where_all_drain_all_are_used() -> None:
         assert states(told(some("eu-1a", 2, DRAINING), viewer=viewer)) == [HEALTHY] * 2
 
 
+def test_a_zone_where_all_drain_is_no_tier_of_its_own() -> None:
+    """Its endpoints stand in the last tier, behind those that are near, however near they are themselves."""
+    endpoints = [*some("eu-1a", 2, DRAINING), *some("eu-1b", 3), *some("us-1a", 4)]
+    found = told(endpoints, zoned(ZoneMode.FAILOVER), HERE._replace(draining=True))
+    assert [(group.priority, group.locality.zone) for group in found] == [
+        (0, "eu-1b"),
+        (1, "eu-1a"),
+        (1, "us-1a"),
+    ]
+
+
 def test_a_local_policy_uses_what_drains_on_the_node() -> None:
     """Healthy ones of other nodes do not help a client that must not leave its own."""
     (here,) = (each._replace(node="n1") for each in some("eu-1a", 1, DRAINING))
