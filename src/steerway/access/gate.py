@@ -31,7 +31,7 @@ from steerway.isolation import isolated
 
 _CLIENTS_HIDDEN = (
     "the status of all clients is not served over TCP without authentication; call over a Unix socket "
-    "(listen: unix:/PATH), read /api/v1/streams?resources=true on the admin server, or turn on authentication and "
+    "(listen: unix:/PATH) or POST to /v3/discovery:client_status on the admin server, or turn on authentication and "
     'grant the caller everything (authorization.rules: subscribe ["*"])'
 )
 

@@ -8,16 +8,19 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from envoy.admin.v3 import config_dump_shared_pb2 as dump
 from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.status.v3 import csds_pb2 as csds
+from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
 from steerway.admin.node_match import Matchers
 from steerway.admin.redaction import redact
 from steerway.admin.view import EngineView, ResourceView, StreamView
 from steerway.translate.audience import widening
+from steerway.translate.message import to_json
 
 _STATUS = {
     "requested": (csds.NOT_SENT, dump.REQUESTED),
@@ -66,6 +69,17 @@ def respond(engine: EngineView, request: bytes) -> bytes:
                     body = bodies.find(part.type_url, found, stream.audience) if bodies else None
                     _fill(client.generic_xds_configs.add(type_url=part.type_url), found, body, now)
     return bytes(response.SerializeToString())
+
+
+def respond_in_json(engine: EngineView, request: bytes) -> dict[str, Any]:
+    """As `respond`, both in protobuf's JSON mapping; nothing at all asks for every client."""
+    if request and not request.lstrip().startswith(b"{"):
+        raise ValueError("the body is no ClientStatusRequest: it must be a JSON object")
+    try:
+        asked = json_format.Parse(request or b"{}", csds.ClientStatusRequest(), ignore_unknown_fields=True)
+    except (json_format.ParseError, AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"the body is no ClientStatusRequest: {error}") from None
+    return to_json(csds.ClientStatusResponse.FromString(respond(engine, asked.SerializeToString())))
 
 
 def _parse(request: bytes) -> csds.ClientStatusRequest:

@@ -1,12 +1,14 @@
 """The HTTP routes: each reads the view, builds its answer off the event loop where it may be large, and
 returns it.
 
-GET only: there is nothing here that changes anything.
+Nothing here changes anything: GET, and POST where the request is a message (CSDS).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -17,7 +19,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from steerway import telemetry
-from steerway.admin import explanation, load, page, resource, stream, type_name
+from steerway.admin import client_status, explanation, load, page, resource, stream, type_name
 from steerway.admin.bearer_token import BearerToken, shown
 from steerway.admin.metrics import Exposition
 from steerway.admin.view import AdminView, InformerView, StoreView
@@ -27,7 +29,13 @@ from steerway.http.header import content_security_policy
 PROBES = frozenset({"/healthz", "/readyz"})
 """Paths that need no token: kubelet has none."""
 
+CLIENT_STATUS = "/v3/discovery:client_status"
+"""As csds.proto has it (the `google.api.http` option of FetchClientStatus)."""
+_THREADS = 4
+"""Answers in the making at a time. Threads of their own: many requests must not hold up who else uses threads."""
+
 Endpoint = Callable[[Request], Awaitable[Response]]
+_T = TypeVar("_T")
 
 
 def application(view: AdminView, accepts: Callable[[str], bool] | None = None) -> Starlette:
@@ -46,7 +54,10 @@ def application(view: AdminView, accepts: Callable[[str], bool] | None = None) -
         "/api/v1/problems": routes.problems,
     }
     return Starlette(
-        routes=[Route(path, endpoint, methods=["GET"]) for path, endpoint in paths.items()],
+        routes=[
+            *(Route(path, endpoint, methods=["GET"]) for path, endpoint in paths.items()),
+            Route(CLIENT_STATUS, routes.client_status, methods=["POST"]),
+        ],
         exception_handlers={HTTPException: _error},
         middleware=[] if accepts is None else [Middleware(BearerToken, accepts=accepts, open_paths=PROBES)],
     )
@@ -58,6 +69,7 @@ class _Routes:
     def __init__(self, view: AdminView) -> None:
         self._view = view
         self._exposition = Exposition(view.collectors)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="steerway-admin")
 
     async def healthz(self, _request: Request) -> Response:
         """Alive: the event loop answers. It says nothing about sources; restarting would not mend those."""
@@ -76,7 +88,9 @@ class _Routes:
 
     async def metrics(self, request: Request) -> Response:
         telemetry.PROBLEMS.set(len(self._view.problems()))
-        body, kind = await asyncio.to_thread(self._exposition.encode, request.headers.get("accept", ""))
+        body, kind = await self._in_thread(
+            partial(self._exposition.encode, request.headers.get("accept", ""))
+        )
         return Response(body, headers={"content-type": kind})
 
     async def problems(self, _request: Request) -> Response:
@@ -96,7 +110,7 @@ class _Routes:
             look = self._view.place, self._view.subscribers()
             return msgspec.json.encode({"streams": stream.describe(streams, *look, kind, resources=each)})
 
-        return _encoded(await asyncio.to_thread(answer))
+        return _encoded(await self._in_thread(answer))
 
     async def explain(self, request: Request) -> Response:
         """What a target means to a client, and which clients have taken it."""
@@ -115,13 +129,13 @@ class _Routes:
         def answer() -> bytes:
             return msgspec.json.encode(explanation.complete(found, self._view))
 
-        return _encoded(await asyncio.to_thread(answer))
+        return _encoded(await self._in_thread(answer))
 
     async def loads(self, _request: Request) -> Response:
         def answer() -> bytes:
             return msgspec.json.encode(load.describe(self._view.engine.loads()))
 
-        return _encoded(await asyncio.to_thread(answer))
+        return _encoded(await self._in_thread(answer))
 
     async def resources(self, request: Request) -> Response:
         return await self._listing(request, request.query_params.get("type"))
@@ -138,7 +152,7 @@ class _Routes:
             found, near = resource.variants(engine, render, kind, name, audience)
             return msgspec.json.encode({"variants": found}) if found else near
 
-        body = await asyncio.to_thread(answer)
+        body = await self._in_thread(answer)
         if isinstance(body, bytes):
             return _encoded(body)
         return _json({"error": f"no {kind} is called {name}", "nearest": body}, 404)
@@ -155,7 +169,22 @@ class _Routes:
 
         # Node ids and reasons come from clients and manifests: nothing on this page may run as a script.
         policy = {"content-security-policy": content_security_policy(page.STYLE)}
-        return HTMLResponse(await asyncio.to_thread(answer), headers=policy)
+        return HTMLResponse(await self._in_thread(answer), headers=policy)
+
+    async def client_status(self, request: Request) -> Response:
+        """CSDS over HTTP: a ClientStatusRequest in protobuf's JSON mapping, answered likewise."""
+        body = await request.body()
+
+        def answer() -> bytes:
+            return msgspec.json.encode(client_status.respond_in_json(self._view.engine, body))
+
+        try:
+            return _encoded(await self._in_thread(answer))
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+
+    async def _in_thread(self, answer: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, answer)
 
     async def _listing(self, request: Request, kind: str | None) -> Response:
         audience = request.query_params.get("audience")
@@ -167,7 +196,7 @@ class _Routes:
                 return type_name.nearest(kind, type_urls)
             return msgspec.json.encode({"resources": resource.listing(entries, kind, audience)})
 
-        body = await asyncio.to_thread(answer)
+        body = await self._in_thread(answer)
         if isinstance(body, bytes):
             return _encoded(body)
         return _json({"error": f"{kind} is no xDS type", "nearest": body}, 404)

@@ -248,7 +248,7 @@ async def test_without_authentication_all_clients_are_shown_to_the_unix_socket_o
     denied = await gate.judge_call(Credential(), sees_all=True)
     assert denied is not None
     assert denied.code == PERMISSION_DENIED
-    for way in ("listen: unix:/PATH", "/api/v1/streams?resources=true", "authorization.rules"):
+    for way in ("listen: unix:/PATH", "/v3/discovery:client_status", "authorization.rules"):
         assert way in denied.told
     assert await gate.judge_call(Credential(local=True), sees_all=True) is None
     assert await gate.judge_call(Credential(), sees_all=False) is None

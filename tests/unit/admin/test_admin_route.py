@@ -4,7 +4,9 @@ from collections.abc import Iterable
 
 import httpx
 import pytest
-from admin_world import World
+from admin_world import SECRET, Entry, Resource, Stream, Subscription, World
+from envoy.config.core.v3.base_pb2 import Node
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
@@ -12,6 +14,7 @@ from prometheus_client.registry import Collector
 from steerway import telemetry
 from steerway.admin.metrics import Exposition
 from steerway.admin.page import ENDPOINTS
+from steerway.admin.route import CLIENT_STATUS
 from steerway.sources.kubernetes import InformerStatus
 from steerway.sources.store import Problem
 
@@ -156,3 +159,34 @@ async def test_an_unknown_path_names_those_that_exist(http: httpx.AsyncClient) -
     answer = await http.get("/api/v2/streams")
     assert answer.status_code == 404
     assert "/api/v1/streams" in answer.json()["see"]
+
+
+async def test_the_status_of_all_clients_is_answered_in_json(world: World, http: httpx.AsyncClient) -> None:
+    """CSDS as csds.proto maps it to HTTP: node matchers count, and secrets are not shown."""
+    secret = Secret(name="tls")
+    secret.tls_certificate.private_key.inline_string = "very secret"
+    body = secret.SerializeToString()
+    world.all_entries = [Entry(SECRET, "tls", body=body)]
+    row = Resource("tls", version=f"v{len(body)}", status="acked")
+    part = Subscription(SECRET, names=["tls"], resources=[row])
+    world.all_streams = [
+        Stream(node_id=node, node=Node(id=node).SerializeToString(), subscriptions=[part])
+        for node in ("web-1", "pay-1")
+    ]
+    matcher = {"node_matchers": [{"node_id": {"prefix": "web-"}}]}
+    answer = await http.post(CLIENT_STATUS, json=matcher)
+    assert answer.status_code == 200
+    assert "very secret" not in answer.text
+    (client,) = answer.json()["config"]
+    (config,) = client["generic_xds_configs"]
+    assert (client["node"]["id"], config["name"], config["client_status"]) == ("web-1", "tls", "ACKED")
+    assert "xds_config" in config
+    assert len((await http.post(CLIENT_STATUS)).json()["config"]) == 2
+
+
+@pytest.mark.parametrize("body", ["{", "[]", '{"node_matchers": 1}', "[" * 5000])
+async def test_what_is_no_client_status_request_is_refused(http: httpx.AsyncClient, body: str) -> None:
+    """With words, as every other bad request."""
+    answer = await http.post(CLIENT_STATUS, content=body)
+    assert answer.status_code == 400
+    assert "no ClientStatusRequest" in answer.json()["error"]
