@@ -89,7 +89,7 @@ HTTP_REFUSED = Counter(
     "steerway_http_refused",
     "Connections closed and requests refused by a limit of an HTTP listener.",
     ["server", "limit"],
-    # limit: connections, open_files, requests, request_timeout, response_timeout, body_bytes, host, internal_error
+    # limit: connections, open_files, requests, request_timeout, response_timeout, body_bytes, host
     registry=REGISTRY,
 )
 AUTHENTICATIONS = Counter(

@@ -16,6 +16,7 @@ from steerway.http.header import with_safe_headers
 from steerway.http.host import Hosts
 from steerway.http.limit import HttpLimits, LimitLog
 from steerway.http.pool import Pool
+from steerway.isolation import isolated
 
 _WRONG_HOST = (
     "this host name is not accepted, to keep pages of other sites out (DNS rebinding): use an IP address or localhost, "
@@ -92,12 +93,10 @@ class Exchange:
             started = True
             await send(message)
 
-        try:
+        with isolated("http_request", path=scope["path"]) as run:
             await self._app(scope, receive, noting_start)
-        except Exception as error:  # noqa: BLE001  (logged by `failed`: one request must not fill the log)
-            self._record.failed(scope["path"], error)
-            if not started:
-                await _refusal(500, "internal error; the log has the cause")(scope, receive, send)
+        if run.failure and not started:
+            await _refusal(500, "internal error; the log has the cause")(scope, receive, send)
 
 
 class _Received:

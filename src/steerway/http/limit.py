@@ -69,12 +69,6 @@ class LimitLog:
             shown = {name: value[:_SHOWN] for name, value in details.items()}
             log.warning("limit_reached", server=self._server, limit=limit, count=count, peer=peer, **shown)
 
-    def failed(self, path: str, error: Exception) -> None:
-        """The application raised `error`; the client got status 500."""
-        telemetry.HTTP_REFUSED.labels(self._server, "internal_error").inc()
-        if (count := self._due("internal_error")) is not None:
-            log.error("request_failed", server=self._server, path=path[:_SHOWN], count=count, exc_info=error)
-
     def _due(self, kind: str) -> int | None:
         """How many lines of this kind the next one stands for; None while it is too early for one."""
         now = self._clock()

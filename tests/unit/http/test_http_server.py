@@ -274,18 +274,19 @@ async def test_what_is_no_http_is_answered_with_400_and_not_logged(
     assert capfd.readouterr().err == ""
 
 
-async def test_a_fault_of_the_application_is_answered_and_logged_once(listen: Listen) -> None:
-    """The next request is served, and the log says how many there were."""
+async def test_a_fault_of_the_application_is_answered_and_counted(listen: Listen) -> None:
+    """The next request is served, and the log has a line at the most for them all."""
 
     async def broken(_request: Request) -> Response:
         raise ZeroDivisionError
 
+    before = telemetry.INTERNAL_ERRORS.labels("http_request")._value.get()
     async with listen(broken) as listener:
         with structlog.testing.capture_logs() as lines:
             answers = [await listener.get(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n") for _ in range(3)]
         assert answers == [500] * 3
-        assert [(line["event"], line["path"]) for line in lines] == [("request_failed", "/")]
-        assert listener.refused("internal_error") == 3
+        assert len(lines) <= 1  # less than 10 s may have passed since that of another test
+        assert telemetry.INTERNAL_ERRORS.labels("http_request")._value.get() == before + 3
         assert await listener.get() == 200
 
 
