@@ -31,8 +31,9 @@ PROBES = frozenset({"/healthz", "/readyz"})
 
 CLIENT_STATUS = "/v3/discovery:client_status"
 """As csds.proto has it (the `google.api.http` option of FetchClientStatus)."""
-_THREADS = 4
-"""Answers in the making at a time. Threads of their own: many requests must not hold up who else uses threads."""
+_THREADS = 2
+"""Answers in the making at a time. Threads of their own, since the default ones read files, too; few, since each
+contends with the event loop for the interpreter. With two a scrape does not wait for one long answer."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _T = TypeVar("_T")

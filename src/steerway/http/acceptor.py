@@ -5,12 +5,14 @@ logs a traceback for each `accept` that fails for want of a descriptor.
 """
 
 import asyncio
+import contextlib
 import errno
 import socket
 from collections.abc import Callable
 
 from steerway.http.limit import LimitLog
 from steerway.http.pool import Pool
+from steerway.isolation import isolated
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE_SECONDS = 0.1
@@ -20,22 +22,33 @@ _PAUSE_SECONDS = 0.1
 async def accept(
     listener: socket.socket, pool: Pool, make: Callable[[], asyncio.Protocol], limits: LimitLog
 ) -> None:
-    """Accept until cancelled. One connection at a time, so that those accepted are served in between."""
+    """Accept until cancelled. A few connections at a time, so that those accepted are served in between."""
     loop = asyncio.get_running_loop()
     while True:
         if pool.stuck:
             await asyncio.sleep(_PAUSE_SECONDS)
             continue
         try:
-            connection, _ = await loop.sock_accept(listener)
+            first, _ = await loop.sock_accept(listener)
         except OSError as error:
             # accept(2): other errors are those of a connection that is gone already.
             if error.errno in _EXHAUSTED:
                 _without_files(pool, limits)
             await asyncio.sleep(_PAUSE_SECONDS)
             continue
-        pool.make_room()
-        await loop.connect_accepted_socket(make, connection)
+        connections = [first, *_waiting(listener, pool.batch - 1)]
+        pool.make_room(len(connections))
+        with isolated("http_connection"):
+            await asyncio.gather(*(loop.connect_accepted_socket(make, each) for each in connections))
+
+
+def _waiting(listener: socket.socket, most: int) -> list[socket.socket]:
+    """Further connections that wait now. In a flood the queue is as short as accepting is fast, and a probe in it."""
+    connections: list[socket.socket] = []
+    with contextlib.suppress(OSError):  # none waits; another error is met again by the next `sock_accept`
+        while len(connections) < most:
+            connections.append(listener.accept()[0])
+    return connections
 
 
 def _without_files(pool: Pool, limits: LimitLog) -> None:

@@ -41,10 +41,15 @@ class Pool:
         """Whether every place is taken, and none by a connection that can be closed."""
         return len(self._open) >= self._limit and not self._waiting
 
-    def make_room(self) -> None:
-        """Close a connection if there would be too many with one more."""
-        if len(self._open) >= self._limit:
-            self.close_longest_waiting("connections")
+    @property
+    def batch(self) -> int:
+        """How many connections may be accepted at once: few, so that new ones do not displace each other."""
+        return max(1, self._limit // 8)
+
+    def make_room(self, count: int = 1) -> None:
+        """Close connections so that there are not too many with `count` more."""
+        while len(self._open) + count > self._limit and self.close_longest_waiting("connections"):
+            pass
 
     def close_longest_waiting(self, limit: str) -> bool:
         """Close the connection that waits longest for its client, because of `limit`; False when none waits."""

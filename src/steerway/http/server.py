@@ -18,7 +18,9 @@ from steerway.http.host import Hosts
 from steerway.http.limit import MAX_HEAD_BYTES, HttpLimits, LimitLog
 from steerway.http.pool import Pool
 
-_BACKLOG = 1024
+_BACKLOG = 256
+"""Connections that wait to be accepted. A probe waits for those before it, so a flood must not find more room; clients
+whose connection finds none try again by themselves (TCP)."""
 
 
 class _Server(uvicorn.Server):

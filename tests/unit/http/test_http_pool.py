@@ -47,6 +47,14 @@ def test_the_longest_waiting_connections_make_room(pool: Pool) -> None:
     assert len(pool) == 8
 
 
+def test_room_for_several_is_made_at_once(pool: Pool) -> None:
+    """As many as are accepted together; a batch of an eighth does not displace what came before it."""
+    peers = opened(pool, 8)
+    pool.make_room(3)
+    assert closed(peers) == [0, 1, 2]
+    assert pool.batch == 1
+
+
 def test_one_that_began_to_wait_later_is_closed_later(pool: Pool) -> None:
     """After a request its connection is among the newest again; during the answer it is not closed at all."""
     peers = opened(pool, 8)

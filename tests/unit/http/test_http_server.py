@@ -135,6 +135,13 @@ async def test_half_requests_do_not_keep_probes_out(listen: Listen) -> None:
         assert listener.refused("connections") == 1
 
 
+async def test_connections_that_come_together_are_all_served(listen: Listen) -> None:
+    """More than are accepted at a time, and more than the application has seen yet."""
+    async with listen(connections=32) as listener:
+        assert await asyncio.gather(*(listener.get() for _ in range(30))) == [200] * 30
+        assert listener.refused("connections") == 0
+
+
 async def test_answers_in_the_making_do_not_keep_probes_out(listen: Listen) -> None:
     """Of ten requests that take long seven are let in; the others get 503, and so does no probe."""
     released, arrived = asyncio.Event(), asyncio.Semaphore(0)
@@ -353,3 +360,26 @@ async def test_a_host_that_is_not_accepted_is_refused_with_the_setting_to_use(li
         assert b"admin_hosts" in answer
         assert [(line["limit"], line["host"]) for line in lines] == [("host", "evil.example:80")]
         assert await listener.get(WHOLE.replace(b"host: a", b"host: 10.0.0.1:18001")) == 200
+
+
+async def test_a_connection_that_cannot_be_served_does_not_end_the_listener(
+    listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is counted as an internal error, and the next one is served."""
+    before = telemetry.INTERNAL_ERRORS.labels("http_connection")._value.get()
+    loop = asyncio.get_running_loop()
+    connect = loop.connect_accepted_socket
+    broken = [True]
+
+    async def fail_once(make: Any, connection: socket.socket) -> Any:
+        if broken:
+            broken.clear()
+            connection.close()
+            raise ZeroDivisionError
+        return await connect(make, connection)
+
+    monkeypatch.setattr(loop, "connect_accepted_socket", fail_once)
+    async with listen() as listener:
+        assert await (await listener.connect(WHOLE)).ended() == b""
+        assert await listener.get() == 200
+    assert telemetry.INTERNAL_ERRORS.labels("http_connection")._value.get() == before + 1
