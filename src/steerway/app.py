@@ -19,11 +19,10 @@ from typing import Any, Protocol
 
 import structlog
 
-from steerway import rest, telemetry
+from steerway import logs, rest, telemetry
 from steerway.access.gate import Applicant, Decision, Gate
 from steerway.access.guard import Guard
 from steerway.access.identity import Identity
-from steerway.access.refusal_log import RefusalLog
 from steerway.access.rules import Authorization
 from steerway.access.verdict import INTERNAL, Credential, Refusal
 from steerway.admin.absence_log import AbsenceLog
@@ -75,7 +74,15 @@ from steerway.sources.objects import ObjectKey, XdsResource
 from steerway.sources.store import ObjectStore
 from steerway.sources.window import Delay, Window
 from steerway.translate import limitation
-from steerway.translate.audience import at_place, bucket_of, claimed_namespace, claimed_zone, classify
+from steerway.translate.audience import (
+    at_place,
+    bucket_of,
+    claimed_id,
+    claimed_namespace,
+    claimed_zone,
+    classify,
+    client_of,
+)
 from steerway.translate.commit import Commit
 from steerway.translate.envoy.dialect import Addresses
 from steerway.translate.explanation import Explainer, Question
@@ -164,7 +171,6 @@ class ControlPlane:
             demand_grace_seconds=settings.demand_grace_seconds,
         )
         self._guard = Guard(settings, self._engine.set_tls)
-        self._refusals = RefusalLog()
         self._absences = AbsenceLog(self._engine, settings.cluster_domain)
         self._gate = Gate(self._guard.authenticators, authorization, claimed_namespace, self._carry_out)
         status = ClientStatus(self._engine)
@@ -197,6 +203,7 @@ class ControlPlane:
                 runs = (*self._sources, *self._remotes, *self._reporters, self._guard, self._absences)
                 parts = [asyncio.create_task(each.run(), name=each.name) for each in runs]
                 parts.append(asyncio.create_task(self._steer(), name="steering"))
+                parts.append(asyncio.create_task(logs.summarize(), name="log summaries"))
                 await _first_of(signals.first, parts)
                 await self._drain(signals.second)
             finally:
@@ -309,7 +316,9 @@ class ControlPlane:
         for client, decision in decisions:
             if isinstance(decision, Refusal):
                 refused.append((client.stream, decision.code, decision.told))
-                self._refusals.tell(client.stream, client.peer, decision)
+                log.warning(
+                    "stream_refused", **_described(client), code=decision.code, reason=decision.reason
+                )
                 continue
             with isolated("client", stream=client.stream, peer=client.peer) as run:
                 audience = self._audience(client, decision.identity)
@@ -321,7 +330,7 @@ class ControlPlane:
             identity = decision.identity
             admitted.append((client.stream, audience, decision.grant))
             who = {} if identity is None else {"identity": str(identity)}
-            log.info("stream_opened", stream=client.stream, peer=client.peer, audience=audience, **who)
+            log.info("stream_opened", **_described(client), audience=audience, **who)
         self._engine.classify(admitted)
         self._engine.reject(refused)
 
@@ -634,6 +643,16 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
+def _described(client: Applicant) -> dict[str, Any]:
+    """A stream and its client, for a log line."""
+    return {
+        "stream": client.stream,
+        "peer": client.peer,
+        "node": claimed_id(client.node),
+        "client": str(client_of(client.node)),
+    }
+
+
 def _credential(client: Opened | WaitingCall) -> Credential:
     return Credential(client.token, client.certificate, client.local, network(client.peer))
 
@@ -645,7 +664,7 @@ def _log_nacks(nacks: list[Nack]) -> None:
             node=nack.node_id,
             peer=nack.peer,
             type=nack.type_url.rpartition(".")[2],
-            resources=nack.resources,
+            resources=partial(getattr, nack, "resources"),  # as many as the client refuses
             version=nack.version,
             message=nack.message,
         )

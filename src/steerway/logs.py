@@ -1,9 +1,11 @@
 """Log lines: structlog for steerway, and the standard library's loggers of others through the same door.
 
 They go to stderr, so that stdout is free for what a command answers. `text` is for people, `json` has one
-object per line for machines. Events are named where they are logged; this module only decides on their form.
+object per line for machines. Events are named where they are logged; this module only decides on their form, and
+`log_limit` on how many there are of those that clients can cause.
 """
 
+import asyncio
 import logging
 import sys
 from typing import Literal, TextIO
@@ -11,9 +13,18 @@ from typing import Literal, TextIO
 import structlog
 from structlog.typing import Processor
 
+from steerway.log_limit import LogLimiter
+
+log = structlog.get_logger()
+
+SUMMARY_SECONDS = 1.0
+"""How often it is looked whether lines that were left out are to be summed up."""
 _QUIET = {"kubernetes_asyncio": logging.INFO, "uvicorn.error": logging.ERROR}
 """Least level of loggers whose lower levels must not be logged: kubernetes_asyncio writes whole answers of the API
 server at `debug`, and any client of uvicorn can cause a `warning` with each request."""
+
+
+_limiter = LogLimiter()
 
 
 def configure(format: Literal["text", "json"], level: str, stream: TextIO | None = None) -> None:
@@ -22,6 +33,8 @@ def configure(format: Literal["text", "json"], level: str, stream: TextIO | None
     `level` is debug, info, warning or error. Other libraries are heard from `warning` on, or at `debug` when
     that is asked for. `stream`: None means stderr.
     """
+    global _limiter
+    limiter = _limiter = LogLimiter()
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -41,6 +54,7 @@ def configure(format: Literal["text", "json"], level: str, stream: TextIO | None
             ],
         )
     )
+    handler.addFilter(limiter)
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
@@ -52,6 +66,7 @@ def configure(format: Literal["text", "json"], level: str, stream: TextIO | None
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            limiter,
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -59,6 +74,22 @@ def configure(format: Literal["text", "json"], level: str, stream: TextIO | None
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,  # a logger made before this call must not keep the old set-up
     )
+
+
+async def summarize() -> None:
+    """Log what the limiter leaves out, until cancelled."""
+    while True:
+        await asyncio.sleep(SUMMARY_SECONDS)
+        write_summaries()
+
+
+def write_summaries() -> None:
+    """Log what the limiter has left out and is due: `lines_suppressed`, of the level of the lines themselves."""
+    for summary in _limiter.summaries():
+        by = {"by": summary.by} if summary.by else {}
+        level = "error" if summary.method == "exception" else summary.method
+        number = logging.getLevelNamesMapping()[level.upper()]
+        log.log(number, "lines_suppressed", kind=summary.kind, lines=summary.lines, **by)
 
 
 def _renderer(format: Literal["text", "json"], target: TextIO) -> list[Processor]:

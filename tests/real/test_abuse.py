@@ -33,6 +33,8 @@ MET = {
     "pings": ("refused", "control_frames"),
 }
 """Limits that are met by kinds of abuse. The others break HTTP/2 or are merely pointless."""
+MAX_LOG = 100_000
+"""Characters that the server may log meanwhile."""
 ASKED = 200
 TRIES = 6
 
@@ -186,4 +188,5 @@ def test_abuse_harms_its_client_only(
     assert len({read(good) for _ in range(20)}) > 1
     until(lambda: resident(plane) - memory < 150, lambda: f"memory is given back: {resident(plane)} MB")
     assert plane.metric("steerway_panics_total") == 0
+    assert sum(map(len, plane.process.errors)) < MAX_LOG
     assert plane.process.running

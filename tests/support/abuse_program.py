@@ -163,6 +163,17 @@ def long_names(address: str, _cluster: str) -> Iterator[None]:
         yield
 
 
+def nacks(address: str, cluster: str) -> Iterator[None]:
+    """Asks for a resource once more and refuses it at length, again and again."""
+    with AdsClient(address) as client:
+        stream = client.delta()
+        while True:
+            for _ in range(100):
+                stream.request(ENDPOINT, cluster)
+                stream.nack(stream.read(), "no\n" * 3000)
+            yield
+
+
 def pings(address: str, _cluster: str) -> Iterator[None]:
     """Nothing but pings."""
     while True:
@@ -205,6 +216,7 @@ KINDS: dict[str, Callable[[str, str], Iterator[None]]] = {
         names,
         new_names,
         long_names,
+        nacks,
         pings,
         headers,
         connections,

@@ -29,7 +29,7 @@ def test_json_is_one_object_per_line() -> None:
     stream = io.StringIO()
     logs.configure("json", "info", stream)
     log = structlog.get_logger("steerway.engine")
-    log.info("nack", node="web-1", message="two\nlines")
+    log.info("listed", node="web-1", message="two\nlines")
     try:
         int("boom")
     except ValueError:
@@ -37,7 +37,7 @@ def test_json_is_one_object_per_line() -> None:
     first, second = (json.loads(line) for line in stream.getvalue().splitlines())
     assert first.pop("time").endswith("Z")
     assert first == {
-        "event": "nack",
+        "event": "listed",
         "level": "info",
         "logger": "steerway.engine",
         "node": "web-1",

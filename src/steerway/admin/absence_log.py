@@ -1,7 +1,8 @@
 """Warns of names that clients ask for and that do not exist: each once for a client workload, at a limited rate.
 
 What is absent is looked up in the engine from time to time, and soon after a client was answered that a name is absent.
-The engine keeps nothing for it, and what is kept here is bounded, whatever clients ask for.
+The engine keeps nothing for it, and what is kept here is bounded, whatever clients ask for. Lines that have no room now
+are logged later, so that this paces itself more slowly than `log_limit` would.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ import structlog
 
 from steerway.errors import TranslateError
 from steerway.isolation import isolated
+from steerway.log_limit import bounded
+from steerway.peer import network
 from steerway.translate.audience import namespace_of
 from steerway.translate.names import parse_target
 
@@ -40,8 +43,6 @@ MAX_LINES = 30
 """Lines at once, and `LINES_PER_SECOND` in the long run: what is left out is reported later."""
 LINES_PER_SECOND = 0.2
 
-_MAX_TEXT = 300
-"""Characters of a name or id in a line: clients choose them."""
 _RANDOM = "[bcdf-hj-np-tv-xz2456789]"
 """Characters of names that Kubernetes makes up."""
 _OF_DEPLOYMENT = re.compile(f"-{_RANDOM}{{6,10}}-{_RANDOM}{{5}}$")
@@ -159,18 +160,25 @@ class AbsenceLog:
         self._unreported = unreported
 
     def _due(self, rows: Sequence[AbsenceView], now: float) -> list[tuple[_Memory, AbsenceView]]:
-        """What is to be logged, each name of a workload once, in turn."""
-        turns: Counter[tuple[str, str]] = Counter()
+        """What is to be logged, each name of a workload once: networks in turn, and of each its workloads in turn."""
+        turns: Counter[tuple[str, str, str]] = Counter()
         due: dict[int, tuple[int, _Memory, AbsenceView]] = {}
         for row in rows:
             memory = self._remember(row, now)
             waits = row.removed and now - memory.since < REMOVED_SECONDS
             if memory.reported or waits or id(memory) in due:
                 continue
-            who = namespace_of(row.audience), workload(row.node_id)
+            # Clients make up namespaces and ids, and not the network that they are in.
+            who = network(row.peer), namespace_of(row.audience), workload(row.node_id)
             due[id(memory)] = turns[who], memory, row
             turns[who] += 1
-        return [(memory, row) for _, memory, row in sorted(due.values(), key=lambda entry: entry[0])]
+        places: Counter[str] = Counter()
+        ordered = []
+        for _, memory, row in sorted(due.values(), key=lambda entry: entry[0]):
+            share = network(row.peer)
+            ordered.append((places[share], memory, row))
+            places[share] += 1
+        return [(memory, row) for _, memory, row in sorted(ordered, key=lambda entry: entry[0])]
 
     def _remember(self, row: AbsenceView, now: float) -> _Memory:
         # The hash of str is seeded: a client cannot make up names that are taken for another's.
@@ -191,11 +199,11 @@ class AbsenceLog:
         log.warning(
             "absent_name",
             namespace=namespace,
-            workload=_shortened(workload(row.node_id)),
+            workload=bounded(workload(row.node_id)),
             peer=row.peer,
             type=row.type_url.rpartition(".")[2],
-            name=_shortened(row.name),
-            reason=_shortened(row.reason),
+            name=bounded(row.name),
+            reason=bounded(row.reason),
             removed=row.removed,
             absent_names=row.count,
             unreported=self._unreported,
@@ -208,7 +216,7 @@ class AbsenceLog:
             parse_target(name, namespace, self._domain)
         except TranslateError:
             return "see /api/v1/resources on the admin port for the names of this type"
-        return shlex.join(["steerway", "explain", _shortened(name), "--namespace", namespace])
+        return shlex.join(["steerway", "explain", bounded(name), "--namespace", namespace])
 
 
 def workload(node_id: str) -> str:
@@ -223,7 +231,3 @@ def workload(node_id: str) -> str:
         return ""
     name = _OF_DEPLOYMENT.sub("", pod)
     return name if name != pod else _OF_OTHERS.sub("", pod)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"

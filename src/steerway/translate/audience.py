@@ -133,6 +133,13 @@ def claimed_namespace(node: bytes) -> str:
 
 
 @_kept
+def claimed_id(node: bytes) -> str:
+    """The id that a client gives its node."""
+    found: str = _claims(node).id
+    return found
+
+
+@_kept
 def client_of(node: bytes) -> Client:
     """The library and version that a client says it is."""
     return clients.of_node(_claims(node))

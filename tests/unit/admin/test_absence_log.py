@@ -146,12 +146,22 @@ def test_a_workload_with_many_names_does_not_hide_the_others(world: World) -> No
     assert len(lines) == MAX_LINES
 
 
+def test_a_client_that_makes_up_workloads_does_not_hide_the_others(world: World) -> None:
+    """Networks take turns before workloads do."""
+    hoard = [
+        Absence(f"n{number}", node_id=f"w{number}x", audience=f"grpc/core/ns{number}")
+        for number in range(100)
+    ]
+    lines = world.look(*hoard, Absence(peer="10.0.0.8:1"), Absence("front", peer="10.0.0.7:1"))
+    assert [line["peer"] for line in lines[:3]] == ["10.0.0.9:4711", "10.0.0.8:1", "10.0.0.7:1"]
+
+
 def test_what_clients_choose_is_cut_and_quoted(world: World) -> None:
     """A line is read by people, and its hint is pasted into shells."""
     (line,) = world.look(Absence("a.b:$(id)"))
     assert line["hint"] == "steerway explain 'a.b:$(id)' --namespace shop"
     (line,) = world.look(Absence("x" * 5000, node_id="y" * 5000, reason="z" * 5000))
-    assert max(len(str(value)) for value in line.values()) < 400
+    assert max(len(str(value)) for value in line.values()) < 600
     assert "/api/v1/resources" in line["hint"]
 
 

@@ -1,0 +1,238 @@
+"""The one limit of log lines that clients can cause: how many, how long, and what is counted instead.
+
+Every event that a client can cause stands in `CLIENT_EVENTS`, and so passes here, wherever it is logged. Its lines are
+limited for each network of clients (see `peer.network`) and in all; a network that was quiet comes before one that was
+not. What is left out is counted: the next line of the same network has `suppressed`, and a line `lines_suppressed`
+sums up each kind. Texts are cut and their control characters escaped, so that no client writes lines of its own.
+
+Lines of libraries are limited by the name of their logger: what a web server logs of a broken request, say.
+"""
+
+import logging
+import threading
+import time
+import traceback
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import structlog
+from structlog.typing import EventDict
+
+from steerway.peer import network
+
+MAX_TEXT = 512
+"""Bytes of one value, in UTF-8."""
+MAX_TRACEBACK = 8192
+"""Bytes of a traceback; its end is kept."""
+MAX_NETWORKS = 4096
+"""Networks that are remembered, of all kinds together; the one that was quiet longest goes first."""
+MAX_TALLIED = 20
+"""Different values in a `lines_suppressed`; the others are summed up as `others`."""
+_ELLIPSIS = "…"
+
+
+class Limit(NamedTuple):
+    """Lines of one kind: so many at once, and so many in a second in the long run."""
+
+    burst: int
+    per_second: float
+
+
+class Kind(NamedTuple):
+    """A kind of event. `tally`: the value by which lines that were left out are counted; "": all as one."""
+
+    network: Limit = Limit(10, 0.1)
+    total: Limit = Limit(30, 3.0)
+    summary_seconds: float = 10.0
+    tally: str = ""
+
+
+CLIENT_EVENTS: Mapping[str, Kind] = {
+    "absent_name": Kind(network=Limit(30, 0.2)),  # AbsenceLog waits for its turn, so that none is left out
+    "authentication_failed": Kind(),
+    "call_failed": Kind(),
+    "call_refused": Kind(),
+    "engine_fault": Kind(),
+    "handshake_failed": Kind(tally="reason"),
+    "limit_reached": Kind(tally="limit"),
+    "nack": Kind(tally="type"),
+    "node_unreadable": Kind(),
+    "stream_closed": Kind(),
+    "stream_opened": Kind(summary_seconds=1.0, tally="client"),
+    "stream_refused": Kind(),
+    "token_keys_fetched": Kind(),
+    "token_keys_not_fetched": Kind(),
+    "token_review_failed": Kind(),
+    "token_review_restored": Kind(),
+    "translate_failed": Kind(),
+}
+"""Each event that a client can cause."""
+_LIBRARY = Kind(network=Limit(30, 3.0))
+_RESERVED = 10
+"""Of the lines of a kind those that only networks may write that were quiet."""
+
+
+class Summary(NamedTuple):
+    """What was left out of one kind. `by`: how many by the tallied value, the most first."""
+
+    kind: str
+    method: str
+    lines: int
+    by: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """A limit's lines: full at first, and filled up again with time."""
+
+    tokens: float
+    at: float
+    suppressed: int = 0
+
+    def fill(self, limit: Limit, now: float) -> None:
+        self.tokens = min(limit.burst, self.tokens + (now - self.at) * limit.per_second)
+        self.at = now
+
+
+@dataclass(slots=True)
+class _Suppressed:
+    """What was left out of a kind since the last summary, at `since`."""
+
+    since: float
+    method: str
+    lines: int = 0
+    by: Counter[str] = field(default_factory=Counter)
+
+
+class LogLimiter:
+    """A structlog processor (`limiter(logger, method, event)`) and a filter of the standard library's records."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        # Libraries log from threads of their own.
+        self._lock = threading.Lock()
+        self._totals: dict[str, _Bucket] = {}
+        self._networks: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
+        self._suppressed: dict[str, _Suppressed] = {}
+
+    def __call__(self, _logger: Any, method: str, event: EventDict) -> EventDict:
+        """A line of an event of `CLIENT_EVENTS`, bounded; others as they are. Raises DropEvent for one too many.
+
+        A value that is a function is called for a line that is written only.
+        """
+        name = str(event.get("event"))
+        kind = CLIENT_EVENTS.get(name)
+        if kind is None:
+            return event
+        share = network(str(event.get("peer", "")))
+        tally = str(event.get(kind.tally, "")) if kind.tally else ""
+        suppressed = self._admit(name, kind, share, method, tally)
+        if suppressed is None:
+            raise structlog.DropEvent
+        line = {key: value if key == "exc_info" else _bounded_value(value) for key, value in event.items()}
+        if line.pop("exc_info", None):
+            line["exception"] = _traceback()
+        if suppressed:
+            line["suppressed"] = suppressed
+        return line
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is written. One of structlog's has been limited before."""
+        if hasattr(record, "_logger"):
+            return True
+        name = f"logger {record.name}"
+        suppressed = self._admit(name, _LIBRARY, "", record.levelname.lower(), "")
+        if suppressed is None:
+            return False
+        record.msg, record.args = bounded(record.getMessage(), MAX_TRACEBACK), ()
+        return True
+
+    def summaries(self) -> list[Summary]:
+        """What was left out, of each kind whose time has come."""
+        now = self._clock()
+        due = []
+        with self._lock:
+            for name, left_out in list(self._suppressed.items()):
+                if now - left_out.since >= CLIENT_EVENTS.get(name, _LIBRARY).summary_seconds:
+                    del self._suppressed[name]
+                    by = dict(left_out.by.most_common())
+                    due.append(Summary(name, left_out.method, left_out.lines, by))
+        return due
+
+    def _admit(self, name: str, kind: Kind, share: str, method: str, tally: str) -> int | None:
+        """How many lines of the network were left out since its last one; None to leave out this one, too."""
+        now = self._clock()
+        with self._lock:
+            total = self._totals.setdefault(name, _Bucket(kind.total.burst, now))
+            bucket = self._bucket((name, share), kind.network, now)
+            total.fill(kind.total, now)
+            quiet = bucket.tokens >= kind.network.burst
+            if bucket.tokens >= 1 and total.tokens >= (1 if quiet else 1 + _RESERVED):
+                total.tokens -= 1
+                bucket.tokens -= 1
+                suppressed, bucket.suppressed = bucket.suppressed, 0
+                return suppressed
+            bucket.suppressed += 1
+            left_out = self._suppressed.setdefault(name, _Suppressed(now, method))
+            left_out.lines += 1
+            if tally:
+                known = tally in left_out.by or len(left_out.by) < MAX_TALLIED
+                left_out.by[bounded(tally) if known else "others"] += 1
+            return None
+
+    def _bucket(self, key: tuple[str, str], limit: Limit, now: float) -> _Bucket:
+        bucket = self._networks.get(key)
+        if bucket is None:
+            bucket = self._networks[key] = _Bucket(limit.burst, now)
+            if len(self._networks) > MAX_NETWORKS:
+                self._networks.popitem(last=False)
+        bucket.fill(limit, now)
+        self._networks.move_to_end(key)
+        return bucket
+
+
+def bounded(text: str, most: int = MAX_TEXT) -> str:
+    """The text in `most` bytes of UTF-8 at the most, cut between characters; those that do not print are escaped."""
+    if len(text) <= most and text.isascii() and text.isprintable():
+        return text
+    pieces, size = [], 0
+    for character in text[: most + 1]:
+        piece = character if character.isprintable() else character.encode("unicode_escape").decode()
+        pieces.append(piece)
+        size += len(piece.encode())
+    if size <= most:
+        return "".join(pieces)
+    while size > most - len(_ELLIPSIS.encode()):
+        size -= len(pieces.pop().encode())
+    return "".join(pieces) + _ELLIPSIS
+
+
+def _bounded_value(value: Any) -> Any:
+    if callable(value):
+        value = value()
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return _bounded_list(value)
+    return bounded(str(value))
+
+
+def _bounded_list(values: Sequence[Any]) -> list[str]:
+    """The first of them, of `MAX_TEXT` bytes together at the most, and how many there are more."""
+    kept: list[str] = []
+    size = 0
+    for value in values:
+        text = bounded(str(value))
+        size += len(text.encode())
+        if size > MAX_TEXT and kept:
+            return [*kept, f"{_ELLIPSIS} and {len(values) - len(kept)} more"]
+        kept.append(text)
+    return kept
+
+
+def _traceback() -> str:
+    """The exception that is handled, line by line; what it quotes of a client cannot begin a line."""
+    text = "\n".join(bounded(line, MAX_TRACEBACK) for line in traceback.format_exc().splitlines())
+    return text.encode()[-MAX_TRACEBACK:].decode(errors="ignore")
