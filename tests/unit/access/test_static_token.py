@@ -74,7 +74,7 @@ def test_a_line_that_is_wrong_is_named_without_its_token(tmp_path: Path, line: s
 
 
 def test_a_file_has_a_bounded_number_of_tokens() -> None:
-    """Each stream is compared with each."""
+    """A stream costs one look-up however many there are, but memory has an end."""
     lines = "\n".join(f"{index:032d},n{index}" for index in range(MAX_TOKENS + 1))
     with pytest.raises(ContentError, match=f"^name:{MAX_TOKENS + 1}: there are more than"):
         list(parse(lines.encode(), "name"))
