@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from steerway.errors import SourceError
+from steerway.sources.kubernetes import kubeconfig
 from steerway.sources.kubernetes.event import Failure
 from steerway.sources.kubernetes.namespace import SERVICE_ACCOUNT, kubeconfig_paths
 
@@ -48,7 +49,7 @@ class Access:
     @classmethod
     def find(
         cls,
-        kubeconfig: Path | None,
+        file: Path | None,
         context: str | None,
         environ: Mapping[str, str] = os.environ,
         service_account: Path = SERVICE_ACCOUNT,
@@ -58,13 +59,15 @@ class Access:
         Raises SourceError when there is none of them.
         """
         mounted = bool(environ.get("KUBERNETES_SERVICE_HOST")) and (service_account / "token").is_file()
-        if kubeconfig is None and context is None and mounted:
+        if file is None and context is None and mounted:
             return cls(service_account=service_account, environ=environ)
-        paths = kubeconfig_paths(environ, kubeconfig)
+        paths = kubeconfig_paths(environ, file)
         present = tuple(path for path in paths if path.is_file())
         if not present:
             looked = ", ".join(str(path) for path in paths) or "~/.kube/config"
             cure = "give --kubeconfig FILE, or run in a pod with a service account"
+            if environ.get("KUBERNETES_SERVICE_HOST") and not mounted:
+                cure = f"no token is in {service_account}: set automountServiceAccountToken, or give --kubeconfig FILE"
             raise SourceError(f"{looked}: no kubeconfig there ({cure})")
         return cls(present, context, environ=environ)
 
@@ -98,9 +101,9 @@ async def load(access: Access) -> Any:
         text = _reason(error)
         if text.startswith(("exec:", "oidc:")):
             raise RequestError(Failure(None, "credentials refused", text)) from error
-        raise SourceError(
-            f"{access}: not a usable kubeconfig: {text} (check it with: kubectl config view)"
-        ) from error
+        lacking = await asyncio.to_thread(kubeconfig.missing, access.kubeconfigs, access.context)
+        fault = lacking or f"{text} (check it with: kubectl config view)"
+        raise SourceError(f"{access}: not a usable kubeconfig: {fault}") from error
     return configuration
 
 

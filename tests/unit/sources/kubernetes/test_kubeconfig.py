@@ -1,0 +1,99 @@
+"""Names that a kubeconfig does not have: what is said of them, and that the existing ones are listed."""
+
+from pathlib import Path
+
+import pytest
+
+from steerway.errors import SourceError
+from steerway.sources.kubernetes.access import Access, load
+from steerway.sources.kubernetes.kubeconfig import missing
+
+CONFIG = """\
+current-context: staging
+clusters: [{name: one, cluster: {server: https://one}}, {name: two, cluster: {server: https://two}}]
+users: [{name: alice, user: {token: t}}]
+contexts:
+- {name: staging, context: {cluster: one, user: alice}}
+- {name: anonymous, context: {cluster: one}}
+- {name: no-cluster, context: {user: alice}}
+- {name: other-cluster, context: {cluster: three, user: alice}}
+- {name: other-user, context: {cluster: two, user: bob}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        (None, ""),
+        ("staging", ""),
+        ("anonymous", ""),
+        (
+            "production",
+            "there is no context production: choose another with --context"
+            " (contexts: anonymous, no-cluster, other-cluster, other-user, staging)",
+        ),
+        ("no-cluster", "context no-cluster names no cluster: add one (clusters: one, two)"),
+        (
+            "other-cluster",
+            "context other-cluster names cluster three, which is not defined: correct it (clusters: one, two)",
+        ),
+        ("other-user", "context other-user names user bob, which is not defined: correct it (users: alice)"),
+    ],
+)
+def test_what_is_missing_is_named_with_what_there_is(
+    tmp_path: Path, context: str | None, expected: str
+) -> None:
+    file = tmp_path / "config"
+    file.write_text(CONFIG)
+    assert missing([file], context) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("contexts: []", "no current-context is set: choose one with --context (contexts: none)"),
+        (
+            "current-context: gone\ncontexts: [{name: a}]",
+            "there is no context gone, which current-context names: choose another with --context (contexts: a)",
+        ),
+        (
+            "contexts: [1, {}, {name: a}]",
+            "no current-context is set: choose one with --context (contexts: a)",
+        ),
+        ("[1, 2]", "no current-context is set: choose one with --context (contexts: none)"),
+        ("contexts: [", ""),
+    ],
+)
+def test_malformed_files_raise_nothing(tmp_path: Path, content: str, expected: str) -> None:
+    """What cannot be parsed is the library's to describe."""
+    file = tmp_path / "config"
+    file.write_text(content)
+    assert missing([file], None) == expected
+
+
+def test_several_files_are_one(tmp_path: Path) -> None:
+    """The first file with a current-context or an entry of some name has it."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("contexts: [{name: a, context: {cluster: one}}]")
+    second.write_text(
+        "current-context: a\nclusters: [{name: one}]\ncontexts: [{name: a, context: {cluster: two}}]"
+    )
+    assert missing([first, second], None) == ""
+
+
+@pytest.mark.parametrize("context", ["production", "other-cluster", "other-user", "no-cluster"])
+async def test_the_source_ends_with_these_words(tmp_path: Path, context: str) -> None:
+    """The library refuses each of them, and its own words do not list what there is."""
+    file = tmp_path / "config"
+    file.write_text(CONFIG)
+    with pytest.raises(SourceError) as caught:
+        await load(Access.find(file, context))
+    assert str(caught.value).startswith(f"{file}, context {context}: not a usable kubeconfig: ")
+    assert missing([file], context) in str(caught.value)
+
+
+def test_a_pod_without_a_token_is_named(tmp_path: Path) -> None:
+    """automountServiceAccountToken: false is the usual reason."""
+    environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "HOME": str(tmp_path)}
+    with pytest.raises(SourceError, match="automountServiceAccountToken"):
+        Access.find(None, None, environ, tmp_path)
