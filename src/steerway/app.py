@@ -523,6 +523,8 @@ def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
             _reads_namespaces(settings),
             place,
             policies=kubernetes.policies,
+            silence_seconds=kubernetes.watch_silence_seconds,
+            stale_seconds=kubernetes.stale_seconds,
         )
         sources.append(KubernetesSource(options, store))
     for source in sources:
@@ -555,6 +557,8 @@ def _remotes(
             None if kubernetes.namespaces == ("all",) else kubernetes.namespaces,
             _reads_namespaces(settings),
             cluster=cluster.name,
+            silence_seconds=kubernetes.watch_silence_seconds,
+            stale_seconds=kubernetes.stale_seconds,
         )
         catalog = _catalog(settings, remote=True)
         members.append(Member(cluster.name, catalog, cluster.region, cluster.priority))

@@ -17,7 +17,7 @@ INFORMER_EVENTS = Counter(
 INFORMER_RELISTS = Counter(
     "steerway_informer_relists",
     "Full lists taken from the API server, by what made them necessary.",
-    ["kind", "reason"],  # reason: start, expired, error
+    ["kind", "reason"],  # reason: start, expired, error, silent, went_back
     registry=REGISTRY,
 )
 INFORMER_SYNCED = Gauge(
@@ -29,6 +29,12 @@ INFORMER_SYNCED = Gauge(
 INFORMER_LAST_CONTACT = Gauge(
     "steerway_informer_last_contact_timestamp_seconds",
     "When the API server last answered or sent an event or bookmark.",
+    ["kind"],
+    registry=REGISTRY,
+)
+INFORMER_SILENT = Gauge(
+    "steerway_informer_silent_seconds",
+    "Time since the API server last answered or sent an event or bookmark; the longest of all namespaces.",
     ["kind"],
     registry=REGISTRY,
 )

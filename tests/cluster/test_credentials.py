@@ -66,7 +66,7 @@ def test_a_refused_token_is_named_and_a_good_one_heals(
     file, certificate = tmp_path / "wrong.kubeconfig", cluster.commands.certificate
     kubeconfig.write(file, API_SERVER, certificate, {"token": "wrong"})
     plane = steer(kubeconfig=file)
-    problem = plane.wait_for_problem("kubernetes services in all namespaces", "401")
+    problem = plane.wait_for_problem(API_SERVER, "401")
     assert "credentials are not accepted" in problem["cure"]
     assert not plane.ready()
     namespace.publish([])
@@ -80,7 +80,7 @@ def test_a_server_with_another_certificate_is_not_trusted(
     """TLS fails: the credentials are not sent, and the cure names the certificate authority."""
     other = _another_certificate(tmp_path)
     file = kubeconfig.write(tmp_path / "other.kubeconfig", API_SERVER, other, {"token": cluster.token})
-    problem = steer(kubeconfig=file).wait_for_problem("kubernetes services in all namespaces", "TLS failed")
+    problem = steer(kubeconfig=file).wait_for_problem(API_SERVER, "certificate not trusted")
     assert "certificate-authority" in problem["cure"]
 
 
@@ -89,7 +89,7 @@ def test_a_server_that_is_not_there_is_named(cluster: Cluster, steer: Steer, tmp
     nobody, certificate = "https://127.0.0.1:6444", cluster.commands.certificate
     file = kubeconfig.write(tmp_path / "nobody.kubeconfig", nobody, certificate, {"token": "any"})
     plane = steer(kubeconfig=file)
-    problem = plane.wait_for_problem("kubernetes services in all namespaces", "connection failed")
+    problem = plane.wait_for_problem(nobody, "connection refused")
     assert nobody in problem["cure"]
     assert not plane.ready()
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.cluster import Cluster
+from tests.cluster.command import API_SERVER
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open, Steer
 from tests.cluster.link import Link
 from tests.cluster.namespace import Namespace
@@ -24,7 +25,8 @@ def test_clients_are_served_while_the_api_server_is_away(
     with channel.load() as load:
         load.settle(first, second)
         cluster.kill_api_server()
-        plane.wait_for_problem("endpointslices in all namespaces", "connection failed")
+        plane.wait_for_problem(API_SERVER, "connection refused")
+        assert len(_source_problems(plane)) == 1
         load.go_on(100)
         assert plane.ready()
         newcomer = connect(plane).dial(namespace.target())
@@ -51,7 +53,7 @@ def test_what_changed_while_steerway_was_cut_off_is_followed_afterwards(
     with channel.load() as load:
         load.settle(first, second)
         link.cut()
-        plane.wait_for_problem("endpointslices in all namespaces", "connection failed")
+        plane.wait_for_problem(link.address, "connection refused")
         namespace.publish([first, third])
         _delete(namespace, "doomed")
         link.mend()

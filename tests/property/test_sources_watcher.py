@@ -81,11 +81,11 @@ class InformerMachine(RuleBasedStateMachine):
             case Watch() as request:
                 self._watch(request, fault)
 
-    @rule(lived=st.sampled_from([0.1, 5.0, 50.0, 1000.0]), broken=st.booleans())
-    def close_watch(self, lived: float, broken: bool) -> None:
+    @rule(lived=st.sampled_from([0.1, 5.0, 50.0, 1000.0]))
+    def close_watch(self, lived: float) -> None:
         if self.open_at is not None:
             self.open_at = None
-            self.watcher.on_watch_closed(lived, Failure(None, "connection lost") if broken else None)
+            self.watcher.on_watch_closed(lived)
 
     @rule()
     def bookmark(self) -> None:

@@ -47,6 +47,8 @@ kubernetes:
   namespaces: [all]
   client_place: pod_first
   policies: false
+  watch_silence_seconds: 60
+  stale_seconds: 120
   events: false
   status: false
   lease_namespace: ops

@@ -5,7 +5,7 @@ Nothing here changes anything: GET, and POST where the request is a message (CSD
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -89,6 +89,8 @@ class _Routes:
 
     async def metrics(self, request: Request) -> Response:
         telemetry.PROBLEMS.set(len(self._view.problems()))
+        for label, seconds in _silence(self._view.informers()).items():
+            telemetry.INFORMER_SILENT.labels(label).set(seconds)
         body, kind = await self._in_thread(
             partial(self._exposition.encode, request.headers.get("accept", ""))
         )
@@ -210,7 +212,17 @@ def _informer(found: InformerView) -> dict[str, Any]:
         "namespace": found.namespace or "all",
         "synced": found.settled,
         "silent_seconds": round(found.silent_seconds, 1),
+        "stale": found.stale,
     }
+
+
+def _silence(informers: Iterable[InformerView]) -> dict[str, float]:
+    """The longest silence about each kind, `CLUSTER/KIND` for those of remote clusters."""
+    found: dict[str, float] = {}
+    for each in informers:
+        label = f"{each.cluster}/{each.kind}" if each.cluster else each.kind
+        found[label] = max(found.get(label, 0.0), each.silent_seconds)
+    return found
 
 
 def _missing(view: AdminView) -> list[str]:

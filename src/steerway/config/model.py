@@ -100,6 +100,21 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     grpcroutes, httproutes, referencegrants, backendtlspolicies and trafficpolicies; a kind that the API server does not
     know is looked for once a minute, and one that it refuses is gone without. The flag is `--policies`."""
 
+    watch_silence_seconds: Annotated[
+        PositiveSeconds, Meta(title="Silence of a watch after which its kind is listed again")
+    ] = 90.0
+    """Seconds without an event or a bookmark after which a watch is given up and its kind listed again; jitter adds two
+    thirds at most. An API server sends a bookmark every minute, so 90 s miss one: the peer is dead behind a proxy, or
+    etcd was restored and the watch waits for a version of the future, which is answered with silence. Below 60, idle
+    kinds are listed over and over."""
+
+    stale_seconds: Annotated[
+        PositiveSeconds, Meta(title="Silence about a kind that is reported as a problem")
+    ] = 180.0
+    """Seconds without an answer, an event or a bookmark about a kind after which it is reported as stale, in
+    `/api/v1/problems` and `/readyz`. Longer than a watch is silent before it is given up (150 s), so that only what a
+    new list did not resolve is reported. Clients are served all the same, and the replica stays ready."""
+
     events: Annotated[
         bool, Meta(title="Write Events about objects that are not served", description="true or false")
     ] = True

@@ -23,6 +23,8 @@ from steerway.errors import SourceError
 from steerway.isolation import isolated
 from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
+from steerway.sources.kubernetes.cure import server_cure
+from steerway.sources.kubernetes.event import Failure
 from steerway.sources.kubernetes.resource import ENDPOINT_SLICES, NAMESPACES, SERVICES
 from steerway.sources.objects import ObjectKey
 
@@ -112,6 +114,9 @@ class EventQueue:
         return self._waiting.popleft() if self._waiting else None
 
 
+_GRANT = "let it get the object, and create, get and patch events, or set kubernetes.events to false"
+
+
 class EventWriter:
     """Writes Events of a queue. `identity` is this replica's."""
 
@@ -132,9 +137,11 @@ class EventWriter:
             try:
                 result = await self._write(key, message)
             except SourceError as error:
-                refused = isinstance(error, RequestError) and (error.failure.status or 500) < 500
-                if refused or attempt == _ATTEMPTS:
-                    cure = "let it get the object, and create, get and patch events, or set kubernetes.events to false"
+                failure = error.failure if isinstance(error, RequestError) else Failure(None, str(error))
+                if (failure.status or 500) < 500 or attempt == _ATTEMPTS:
+                    cure = server_cure(failure, self._client.server)
+                    if failure.status in (403, 404):
+                        cure = _GRANT
                     log.warning("event_not_written", object=str(key), reason=str(error), cure=cure)
                     telemetry.EVENTS.labels("failed").inc()
                     return

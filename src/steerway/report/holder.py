@@ -15,7 +15,10 @@ from steerway import telemetry
 from steerway.errors import SourceError
 from steerway.report.lease import RENEW_SECONDS, RETRY_SECONDS, Lease, Record
 from steerway.sources.kubernetes.access import RequestError
+from steerway.sources.kubernetes.cause import READ_TIMED_OUT
 from steerway.sources.kubernetes.client import KubernetesClient
+from steerway.sources.kubernetes.cure import server_cure
+from steerway.sources.kubernetes.event import Failure
 
 log = structlog.get_logger()
 
@@ -71,11 +74,12 @@ class LeaseHolder:
                 await self._try()
             self._told_reason = ""
         except TimeoutError:
-            self._failed("timed out")
+            self._failed(Failure(None, READ_TIMED_OUT, f"after {_REQUEST_SECONDS:g} s"))
         except SourceError as error:
             refused = isinstance(error, RequestError) and error.failure.status in (401, 403, 404)
             pause = _REFUSED_SECONDS if refused else RETRY_SECONDS
-            self._failed(str(error))
+            failure = error.failure if isinstance(error, RequestError) else None
+            self._failed(failure or Failure(None, "configuration unreadable", str(error)))
         self._tell()
         # Replicas that failed together do not try again together.
         return pause * (1 + random.random() / 5)
@@ -118,15 +122,18 @@ class LeaseHolder:
             await self._write(last)
             self._tell()
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, failure: Failure) -> None:
         """Once for each reason: who has no permission is told so once, and goes without."""
-        if reason != self._told_reason:
-            self._told_reason = reason
+        if (reason := str(failure)) == self._told_reason:
+            return
+        self._told_reason = reason
+        cure = server_cure(failure, self._client.server)
+        if failure.status in (403, 404):
             cure = (
                 "let it get, create and update leases of coordination.k8s.io in its namespace, or set"
                 " kubernetes.events and kubernetes.status to false"
             )
-            self._log.warning("lease_not_renewed", reason=reason, cure=cure)
+        self._log.warning("lease_not_renewed", reason=reason, cure=cure)
 
     def _tell(self) -> None:
         held = self.held

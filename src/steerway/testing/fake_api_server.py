@@ -71,8 +71,17 @@ class _OpenWatch:
     namespace: str | None
     bookmarks: bool
     request: web.Request
+    since: int
     lines: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
     frozen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a server has stored at one version."""
+
+    version: int
+    objects: Mapping[_Key, Manifest]
 
 
 class FakeApiServer:
@@ -103,6 +112,7 @@ class FakeApiServer:
         self._events: list[tuple[int, str, Manifest]] = []
         self._watches: set[_OpenWatch] = set()
         self._faults: list[_Fault] = []
+        self._watches_held = False
         self._pages: dict[str, tuple[int, list[Manifest]]] = {}
         self._released = asyncio.Event()
         self._released.set()
@@ -214,6 +224,24 @@ class FakeApiServer:
             if watch.request.transport is not None:
                 watch.request.transport.abort()
 
+    def backup(self) -> Backup:
+        """What is stored now, as `etcdctl snapshot save` has it."""
+        return Backup(self._version, copy.deepcopy(self._objects))
+
+    def restore(self, backup: Backup) -> None:
+        """Go back to a backup, and to its resourceVersion. Open watches are not touched: see `drop_watches`.
+
+        A watch from a version after that is answered 200 and stays silent until the versions have caught up.
+        """
+        self._version, self._objects = backup.version, copy.deepcopy(dict(backup.objects))
+        self._events = [event for event in self._events if event[0] <= self._version]
+        self._oldest = min(self._oldest, self._version)
+        self._pages.clear()
+
+    def hold_watches(self) -> None:
+        """Do not answer watches that are opened from now on, not even with headers."""
+        self._watches_held = True
+
     def freeze_watches(self) -> None:
         """Open watches say nothing any more and never end, as if a proxy held on to them after the server was gone."""
         for watch in self._watches:
@@ -222,7 +250,7 @@ class FakeApiServer:
     def bookmark(self) -> None:
         """Send a bookmark of the present version to every watch that asked for them."""
         for watch in self._watches:
-            if watch.bookmarks:
+            if watch.bookmarks and watch.since <= self._version:
                 version = {"resourceVersion": str(self._version)}
                 watch.lines.put_nowait(_event("BOOKMARK", {"kind": watch.kind, "metadata": version}))
 
@@ -375,12 +403,15 @@ class FakeApiServer:
         since = int(request.query.get("resourceVersion", "") or self._version)
         if since < self._oldest and not self._expired_in_stream:
             return _refuse(410, "Expired")
+        if self._watches_held:
+            await asyncio.Event().wait()
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(http)
         if since < self._oldest:
             await response.write(_event("ERROR", _status(410, "Expired")))
             return response
-        watch = _OpenWatch(kind, namespace, request.query.get("allowWatchBookmarks") in ("1", "true"), http)
+        bookmarks = request.query.get("allowWatchBookmarks") in ("1", "true")
+        watch = _OpenWatch(kind, namespace, bookmarks, http, since)
         for version, change, stored in self._events:
             if version > since and _selected(_key(stored), kind, namespace):
                 watch.lines.put_nowait(_event(change, stored))
@@ -418,7 +449,7 @@ class FakeApiServer:
             self._objects[key] = manifest
         self._events.append((self._version, change, manifest))
         for watch in self._watches:
-            if _selected(key, watch.kind, watch.namespace):
+            if self._version > watch.since and _selected(key, watch.kind, watch.namespace):
                 watch.lines.put_nowait(_event(change, manifest))
 
 

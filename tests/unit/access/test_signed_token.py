@@ -204,7 +204,7 @@ async def test_without_the_api_server_the_keys_stay(
     assert isinstance(found, Refusal)
     assert found.code == UNAVAILABLE
     assert signed.problem is not None
-    assert "connection failed" in signed.problem.reason
+    assert "connection refused" in signed.problem.reason
     await server.start()
     clock.now += RETRY_PAUSE_SECONDS
     assert await judge(signed, issuer.token()) == WEB

@@ -63,17 +63,25 @@ async def test_readyz_says_how_stale_each_informer_is(world: World, http: httpx.
     """A replica that has lost its API server is ready all the same: it serves what it knows."""
     world.informers = [
         InformerStatus("", "Service", None, True, 12.345),
-        InformerStatus("west", "EndpointSlice", "shop", False, 0.0),
+        InformerStatus("west", "EndpointSlice", "shop", False, 200.0, True),
     ]
     answer = await http.get("/readyz")
     assert answer.json()["informers"] == [
-        {"cluster": "", "kind": "Service", "namespace": "all", "synced": True, "silent_seconds": 12.3},
+        {
+            "cluster": "",
+            "kind": "Service",
+            "namespace": "all",
+            "synced": True,
+            "silent_seconds": 12.3,
+            "stale": False,
+        },
         {
             "cluster": "west",
             "kind": "EndpointSlice",
             "namespace": "shop",
             "synced": False,
-            "silent_seconds": 0.0,
+            "silent_seconds": 200.0,
+            "stale": True,
         },
     ]
     assert answer.status_code == 200
@@ -104,6 +112,18 @@ async def test_problems_are_counted_at_scrape_time(world: World, http: httpx.Asy
     assert "\nsteerway_problems 2.0\n" in (await http.get("/metrics")).text
     world.all_problems = []
     assert "\nsteerway_problems 0.0\n" in (await http.get("/metrics")).text
+
+
+async def test_metrics_tell_how_long_each_kind_was_silent(world: World, http: httpx.AsyncClient) -> None:
+    """By the monotonic clock, when they are scraped; of several namespaces the longest silence."""
+    world.informers = [
+        InformerStatus("", "Service", "shop", True, 12.5),
+        InformerStatus("", "Service", "pay", True, 99.5),
+        InformerStatus("west", "EndpointSlice", None, True, 3.0),
+    ]
+    text = (await http.get("/metrics")).text
+    assert '\nsteerway_informer_silent_seconds{kind="Service"} 99.5\n' in text
+    assert '\nsteerway_informer_silent_seconds{kind="west/EndpointSlice"} 3.0\n' in text
 
 
 async def test_metrics_speak_open_metrics_when_asked(http: httpx.AsyncClient) -> None:

@@ -1,9 +1,9 @@
 """HTTP to the API server: the only file of steerway that talks to it.
 
-Transport and TLS are those of `kubernetes_asyncio`; its generated models are not used, since a raw body
-decoded straight into slim types costs a fraction. When the server turns the credentials away (401) or TLS
-fails, the next request begins with the configuration read anew, certificates included; watches that are open
-live on.
+Requests and credentials are those of `kubernetes_asyncio`, over connections of `connection.py`; its generated
+models are not used, since a raw body decoded straight into slim types costs a fraction. When the server turns
+the credentials away (401) or TLS fails, the next request begins with the configuration read anew, certificates
+included; watches that are open live on.
 
 It does not retry and does not know what a list or a watch means: `watcher.py` decides.
 """
@@ -11,8 +11,6 @@ It does not retry and does not know what a list or a watch means: `watcher.py` d
 import asyncio
 import contextlib
 import importlib
-import socket
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -22,17 +20,15 @@ import aiohttp
 
 from steerway import __version__
 from steerway.sources.kubernetes.access import Access, RequestError, load
+from steerway.sources.kubernetes.cause import READ_TIMED_OUT, TLS_REASONS, failure_of
+from steerway.sources.kubernetes.connection import open_session
 from steerway.sources.kubernetes.decode import LineSplitter, decode_status
-from steerway.sources.kubernetes.event import Failure
+from steerway.sources.kubernetes.event import SILENT, Failure
 
 CONNECT_SECONDS = 10.0
 LIST_READ_SECONDS = 60.0
 """Longest silence while a page is read."""
-WATCH_SLACK_SECONDS = 15.0
-"""A watch may be silent for as long as it was asked to last, and so much longer."""
 _WHOLE = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=LIST_READ_SECONDS)
-# A dead peer is noticed after 15 + 3 * 5 seconds, also when a watch has nothing to say.
-_KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 
 
 @dataclass(slots=True)
@@ -92,14 +88,20 @@ class KubernetesClient:
     ) -> AsyncGenerator[AsyncIterator[bytes], None]:
         """The lines of a GET that goes on. Entering and reading raise RequestError.
 
-        A stream without a byte for `silence_seconds` (and some slack) is broken off.
+        The failure of a stream without a byte for `silence_seconds` has the reason SILENT.
         """
-        silence = silence_seconds + WATCH_SLACK_SECONDS
-        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=silence)
-        async with self._response(path, query, timeout) as response:
-            _keep_alive(response)
-            async with contextlib.aclosing(_lines(response)) as lines:
+        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=silence_seconds)
+        try:
+            async with (
+                self._response(path, query, timeout) as response,
+                contextlib.aclosing(_lines(response)) as lines,
+            ):
                 yield lines
+        except RequestError as error:
+            if error.failure.reason != READ_TIMED_OUT:
+                raise
+            nothing = f"no event and no bookmark for {silence_seconds:.0f} s"
+            raise RequestError(Failure(None, SILENT, nothing)) from error
 
     async def close(self) -> None:
         """Close every connection. Requests in flight fail."""
@@ -136,8 +138,9 @@ class KubernetesClient:
                 finally:
                     response.close()
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                self._distrust(connection, isinstance(error, ssl.SSLError | aiohttp.ClientSSLError))
-                raise RequestError(_failure(error)) from error
+                failure = failure_of(error)
+                self._distrust(connection, failure.reason in TLS_REASONS)
+                raise RequestError(failure) from error
             except RequestError as error:
                 self._distrust(connection, error.failure.status == 401)
                 raise
@@ -161,8 +164,11 @@ class KubernetesClient:
         library = importlib.import_module("kubernetes_asyncio.client.api_client")
         try:
             api = library.ApiClient(configuration)
+            session = open_session(configuration)
         except OSError as error:  # ssl.SSLError among them: a certificate file that is none
             raise RequestError(Failure(None, "certificates unreadable", str(error))) from error
+        await api.rest_client.close()  # the library's session, which takes no socket options
+        api.rest_client.pool_manager = session
         api.user_agent = f"steerway/{__version__}"
         self.server = configuration.host
         return _Connection(api)
@@ -181,7 +187,7 @@ async def _lines(response: Any) -> AsyncGenerator[bytes, None]:
             for line in splitter.feed(chunk):
                 yield line
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-        raise RequestError(_failure(error)) from error
+        raise RequestError(failure_of(error)) from error
 
 
 async def _refusal(response: Any) -> Failure:
@@ -192,29 +198,3 @@ async def _refusal(response: Any) -> Failure:
         header = 0.0
     wait = max(found.retry_after_seconds, header)
     return Failure(response.status, found.reason, found.message, wait)
-
-
-def _failure(error: Exception) -> Failure:
-    if isinstance(error, ssl.SSLError | aiohttp.ClientSSLError):
-        reason = "TLS failed"
-    elif isinstance(error, aiohttp.ClientConnectorDNSError):
-        reason = "name not resolved"
-    elif isinstance(error, TimeoutError):
-        reason = "timed out"
-    elif isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError):
-        reason = "connection failed"
-    else:
-        reason = "connection lost"
-    return Failure(None, reason, str(error) or type(error).__name__)
-
-
-def _keep_alive(response: Any) -> None:
-    connection = response.connection
-    transport = connection.transport if connection is not None else None
-    sock = transport.get_extra_info("socket") if transport is not None else None
-    if sock is None:
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE:
-        if hasattr(socket, name):  # macOS names the first one otherwise
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

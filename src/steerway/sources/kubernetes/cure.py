@@ -1,13 +1,27 @@
 """What an operator can do about a failed request: one sentence for each kind of failure."""
 
-from steerway.sources.kubernetes.event import Failure
+from steerway.sources.kubernetes.event import SILENT, Failure
 
+_NO_PERMISSION = "this is no matter of permissions"
 _CURES = {
-    "connection failed": "check that {server} is the API server's address and lets this host connect",
+    "connection refused": f"nothing listens there: start the API server, or correct address and port of {{server}} in"
+    f" the kubeconfig; {_NO_PERMISSION}",
+    "no route": f"check this host's network and routes to {{server}}, and network policies; {_NO_PERMISSION}",
+    "connect timed out": f"check that {{server}} is up and that no firewall or network policy drops packets to it;"
+    f" {_NO_PERMISSION}",
+    "connection failed": "check that {server} is the API server's address and accepts connections from this host",
     "connection lost": "nothing to do if it comes back: clients keep what they have",
-    "timed out": "check that {server} answers and that no firewall drops its packets",
+    "read timed out": "{server} accepts connections but does not answer: check its load and health (/livez)",
+    SILENT: "check that {server} answers (/livez) and that no proxy holds back the watch",
     "name not resolved": "check the host name in {server} and this host's DNS",
+    "proxy failed": "check HTTPS_PROXY, or add the host of {server} to NO_PROXY",
     "TLS failed": "check the kubeconfig's certificate-authority and client certificate against {server}",
+    "TLS not spoken": "{server} does not speak TLS: check the port, or write http:// in the kubeconfig",
+    "certificate not trusted": "check that the kubeconfig's certificate-authority signed the certificate of {server}",
+    "certificate for another name": "the certificate of {server} has other names: use one of them in the kubeconfig, or"
+    " set tls-server-name",
+    "certificate not valid now": "renew the certificate of {server}, or correct this host's clock",
+    "client certificate refused": "check the kubeconfig's client-certificate: {server} does not accept it",
     "certificates unreadable": "check the certificate and key files that the kubeconfig names",
     "credentials unreadable": "check that the token and certificate files of the kubeconfig exist",
     "credentials refused": "run the kubeconfig's plugin by hand, or log in again",
@@ -17,15 +31,20 @@ _CURES = {
 }
 
 
-def cure(failure: Failure, verb: str, plural: str, group: str, server: str) -> str:
-    """The cure for `failure` of `verb` (list or watch) on `plural` of an API group ("": the core group)."""
-    if failure.status == 401:
-        return "the credentials are not accepted: check the kubeconfig's user or the service account"
+def cure(failure: Failure, plural: str, group: str, server: str) -> str:
+    """The cure for a failed list or watch of `plural` of an API group ("": the core group)."""
     if failure.status == 403:
         rule = f"{{apiGroups: ['{group}'], resources: [{plural}], verbs: [get, list, watch]}}"
         return f"grant it: add {rule} to the rules of a Role or ClusterRole that is bound to this user"
     if failure.status == 404:
         return f"{server} does not know {plural} of {group or 'the core group'}: Kubernetes 1.21 or later is needed"
+    return server_cure(failure, server)
+
+
+def server_cure(failure: Failure, server: str) -> str:
+    """The cure for a failure that is none of a single kind; "" where there is none."""
+    if failure.status == 401:
+        return "the credentials are not accepted: check the kubeconfig's user or the service account"
     if failure.status is not None:
-        return f"the API server cannot {verb} now; it is asked again" if failure.status >= 429 else ""
+        return "the API server cannot answer now; it is asked again" if failure.status >= 429 else ""
     return _CURES.get(failure.reason, "").format(server=server or "the server of the kubeconfig")

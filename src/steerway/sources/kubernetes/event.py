@@ -31,6 +31,10 @@ class Page:
     continue_token: str = ""
 
 
+SILENT = "silent"
+"""The reason of a watch that gave neither an event nor a bookmark for too long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A request or a watch that failed.

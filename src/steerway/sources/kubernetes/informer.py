@@ -7,6 +7,7 @@ nothing in the store.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.cure import cure
 from steerway.sources.kubernetes.decode import BROKEN, decode_event, decode_page
-from steerway.sources.kubernetes.event import Failure, Item, Page
+from steerway.sources.kubernetes.event import SILENT, Failure, Item, Page
+from steerway.sources.kubernetes.outage import FailedRequest, Outages
 from steerway.sources.kubernetes.resource import Resource
 from steerway.sources.kubernetes.watcher import Delta, ListPage, Remove, Replace, Upsert, Wait, Watch, Watcher
 from steerway.sources.objects import ObjectKey
@@ -29,24 +31,21 @@ from steerway.sources.store import Batch, Problem
 log = structlog.get_logger()
 
 
-_REFUSED = (401, 403, 404)
-"""Answers that stay the same until somebody changes a Role."""
-
-
-SILENT_SECONDS = 180.0
-"""An API server sends a bookmark about once a minute. What is silent for longer may be a dead peer behind a proxy, or a
-server without bookmarks; a watch that ends and a list at the latest tell which."""
+_REFUSED = (403, 404)
+"""Answers that stay the same until somebody changes a Role, each about one kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class InformerStatus:
-    """How far one informer is. `cluster` is "" for the local one, `namespace` None for all."""
+    """How far one informer is. `cluster` is "" for the local one, `namespace` None for all. `silent_seconds`: since the
+    API server last answered, or sent an event or a bookmark; `stale`: that is longer than the setting allows."""
 
     cluster: str
     kind: str
     namespace: str | None
     settled: bool
     silent_seconds: float
+    stale: bool = False
 
 
 class Informer:
@@ -59,10 +58,14 @@ class Informer:
         namespace: str | None,
         client: KubernetesClient,
         apply: Callable[[Batch], None],
+        outages: Outages,
         watcher: Watcher | None = None,
         cluster: str = "",
+        stale_seconds: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`cluster` is the name of a remote cluster in metrics and logs; "" for the local one."""
+        """`outages` are those of all informers of the API server. `cluster` is the name of a remote cluster in metrics
+        and logs; "" for the local one."""
         self.settled = asyncio.Event()
         self._resource = resource
         self._versions = resource.versions
@@ -73,13 +76,18 @@ class Informer:
         self._watcher = watcher if watcher is not None else Watcher()
         self._known: set[ObjectKey] = set()
         self._bad: set[str] = set()
-        self._heard_at = time.monotonic()
-        self._silence_told = False
+        self._clock = clock
+        self._heard_at = clock()
+        self._stale_seconds = stale_seconds
+        self._outages = outages
         self._absence_told = False
         self.failing_since: float | None = None
         """Since when the API server does not answer (seconds of `time.monotonic`); None: it does."""
+        self._refused = False
         scope = f"namespace {namespace}" if namespace is not None else "all namespaces"
-        self._subject = f"kubernetes {resource.plural} in {scope}"
+        self.subject = f"{resource.plural} in {scope}"
+        """What it follows, in words."""
+        self._where = f"kubernetes {self.subject}"
         self._log = log.bind(kind=resource.kind, namespace=namespace if namespace is not None else "all")
         self._cluster, self._namespace = cluster, namespace
         self._label = f"{cluster}/{resource.kind}" if cluster else resource.kind
@@ -89,7 +97,12 @@ class Informer:
     @property
     def silent_seconds(self) -> float:
         """How long ago the API server last answered, or sent an event or a bookmark; since the start before it did."""
-        return time.monotonic() - self._heard_at
+        return self._clock() - self._heard_at
+
+    @property
+    def stale(self) -> bool:
+        """Whether that is longer than the setting allows. A kind that is refused is a problem of its own."""
+        return self.silent_seconds > self._stale_seconds and not self._refused
 
     def status(self) -> InformerStatus:
         """For operators."""
@@ -99,14 +112,8 @@ class Informer:
             self._namespace,
             self.settled.is_set(),
             self.silent_seconds,
+            self.stale,
         )
-
-    def tell_silence(self) -> None:
-        """Log once that nothing is heard, not even a bookmark, while no request has failed either."""
-        if self.failing_since is None and not self._silence_told and self.silent_seconds > SILENT_SECONDS:
-            self._silence_told = True
-            cure = "clients keep what they have; check that the API server answers and no proxy holds the watch back"
-            self._log.warning("informer_silent", silent_seconds=round(self.silent_seconds), cure=cure)
 
     async def run(self) -> None:
         """List and watch until cancelled. Every failure is a `Problem` until it is over."""
@@ -164,8 +171,8 @@ class Informer:
         }
         opened = None
         try:
-            async with self._client.stream(self._path, query, request.timeout_seconds) as lines:
-                opened = time.monotonic()
+            async with self._client.stream(self._path, query, request.silence_seconds) as lines:
+                opened = self._clock()
                 self._contact()
                 self._answered()
                 async for line in lines:
@@ -176,14 +183,17 @@ class Informer:
             failure = _failure(error)
             if opened is None and self._not_installed(failure):
                 return
-            if opened is None:
+            if failure.reason == SILENT:
+                self._watcher.on_watch_silent()
+                self._log.info("watch_silent", reason=str(failure))
+            elif opened is None:
                 self._watcher.on_watch_failed(failure)
                 self._failed("watch", failure)
             else:
-                self._watcher.on_watch_closed(time.monotonic() - opened, failure)
-                self._log.info("watch_lost", reason=str(failure))
+                self._watcher.on_watch_closed(self._clock() - opened)
+                self._log.debug("watch_lost", reason=str(failure))
         else:
-            self._watcher.on_watch_closed(time.monotonic() - (opened or 0.0))
+            self._watcher.on_watch_closed(self._clock() - (opened or 0.0))
 
     def _on_line(self, line: bytes) -> None:
         event = decode_event(self._resource.kind, line)
@@ -228,7 +238,7 @@ class Informer:
         self._apply(Batch(put=(item.value,), problems=self._cleared({str(item.value.key)})))
 
     def _problem(self, item: Item) -> dict[str, tuple[Problem, ...]]:
-        subject = str(item.key) if item.key is not None else f"{self._subject}, an object without a name"
+        subject = str(item.key) if item.key is not None else f"{self._where}, an object without a name"
         self._bad.add(subject)
         kept = "; its last good version is still served" if item.key in self._known else ""
         self._log.warning("object_skipped", object=subject, reason=item.reason)
@@ -275,35 +285,56 @@ class Informer:
         if failure.expired:  # part of the protocol; a relist follows
             self._log.info(f"{verb}_expired", reason=str(failure))
             return
-        advice = cure(failure, verb, self._resource.plural, self._resource.group, self._client.server)
+        advice = cure(failure, self._resource.plural, self._resource.group, self._client.server)
         pause = self._watcher.action.seconds if isinstance(self._watcher.action, Wait) else 0.0
+        request = FailedRequest(self.subject, verb, failure, advice, pause, self.silent_seconds)
+        if failure.status in _REFUSED:
+            self._outages.end(self.subject)
+            self._report_refusal(request)
+        else:
+            self._note_failure()
+            self._end_refusal()
+            self._outages.add(request)
+
+    def _note_failure(self) -> None:
+        if self.failing_since is None:
+            self.failing_since = self._clock()
+
+    def _report_refusal(self, request: FailedRequest) -> None:
+        """The API server answers, but not about this kind."""
         self._log.warning(
-            f"{verb}_failed",
-            reason=str(failure),
-            cure=advice,
-            retry_in_seconds=round(pause, 1),
-            silent_seconds=round(self.silent_seconds, 1),
+            f"{request.verb}_failed",
+            reason=str(request.failure),
+            cure=request.cure,
+            retry_in_seconds=round(request.retry_in_seconds, 1),
+            silent_seconds=round(request.silent_seconds, 1),
         )
-        reason = f"cannot {verb}: {failure}"
-        if self._resource.loss and failure.status in _REFUSED:
+        reason, advice = f"cannot {request.verb}: {request.failure}", request.cure
+        if self._resource.loss:
             reason += f"; without it nobody knows {self._resource.loss}"
             advice += f", or set {self._resource.opt_out}"
             self.settled.set()
         self._fail(reason, advice)
 
     def _fail(self, reason: str, advice: str) -> None:
-        """Give a problem of the whole kind, until the next contact."""
-        if self.failing_since is None:
-            self.failing_since = time.monotonic()
-        self._apply(Batch(problems={self._subject: (Problem(self._subject, reason, advice),)}))
+        """Give a problem of this kind alone, until the next contact."""
+        self._note_failure()
+        self._refused = True
+        self._apply(Batch(problems={self._where: (Problem(self._where, reason, advice),)}))
+
+    def _end_refusal(self) -> None:
+        if self._refused:
+            self._refused = False
+            self._log.info("contact_restored")
+            self._apply(Batch(problems={self._where: ()}))
 
     def _contact(self) -> None:
         telemetry.INFORMER_LAST_CONTACT.labels(self._label).set(time.time())
-        self._heard_at, self._silence_told = time.monotonic(), False
+        self._heard_at = self._clock()
         if self.failing_since is not None:
             self.failing_since = None
-            self._log.info("contact_restored")
-            self._apply(Batch(problems={self._subject: ()}))
+            self._outages.end(self.subject)
+            self._end_refusal()
 
 
 def _failure(error: SourceError) -> Failure:

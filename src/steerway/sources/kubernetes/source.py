@@ -2,7 +2,10 @@
 known."""
 
 import asyncio
+import contextlib
 import os
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from steerway.sources.kubernetes.access import Access, RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.informer import Informer, InformerStatus
 from steerway.sources.kubernetes.namespace import detect_namespace
+from steerway.sources.kubernetes.outage import Outages, listed
 from steerway.sources.kubernetes.resource import (
     BACKEND_TLS_POLICIES,
     ENDPOINT_SLICES,
@@ -25,12 +29,14 @@ from steerway.sources.kubernetes.resource import (
     TRAFFIC_POLICIES,
     Resource,
 )
-from steerway.sources.store import Batch, ObjectStore
+from steerway.sources.kubernetes.watcher import SILENCE_SECONDS, Watcher
+from steerway.sources.store import Batch, ObjectStore, Problem
 
 log = structlog.get_logger()
 
-_LOOK_SECONDS = 15.0
-"""How often silence is looked for."""
+_LOOK_SECONDS = 5.0
+"""How often staleness is looked for."""
+_STALE = "kubernetes API server: stale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,8 @@ class KubernetesOptions:
     and Nodes are followed, to know where clients are; a server that does not show them holds up nothing. Namespaces and
     Nodes belong to the cluster, and are followed only where all namespaces are. `cluster`: the name of a remote
     cluster, for metrics and logs; "" for the local one. `policies`: whether TrafficPolicies and what the Gateway API
-    attaches to Services are followed, as far as the API server knows these kinds.
+    attaches to Services are followed, as far as the API server knows these kinds. `silence_seconds`: shortest silence
+    after which a watch is given up and its kind listed again. `stale_seconds`: silence about a kind that is a problem.
     """
 
     kubeconfig: Path | None = None
@@ -52,18 +59,25 @@ class KubernetesOptions:
     place: bool = False
     cluster: str = ""
     policies: bool = False
+    silence_seconds: float = SILENCE_SECONDS
+    stale_seconds: float = 180.0
 
 
 class KubernetesSource:
     """Follows Services and EndpointSlices, and what else the options name. Synced when every informer has listed (one
     that can be done without: or was refused); never publishes part of a list."""
 
-    def __init__(self, options: KubernetesOptions, store: ObjectStore) -> None:
+    def __init__(
+        self, options: KubernetesOptions, store: ObjectStore, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.name = f"kubernetes {options.cluster}" if options.cluster else "kubernetes"
         self._options = options
         self._store = store
         self._informers: list[Informer] = []
         self._followed: frozenset[str] | None = None
+        self._clock = clock
+        self._stale: frozenset[str] = frozenset()
+        self._log = log.bind(cluster=options.cluster) if options.cluster else log
 
     @property
     def followed(self) -> frozenset[str] | None:
@@ -89,18 +103,12 @@ class KubernetesSource:
         access = Access.find(self._options.kubeconfig, self._options.context)
         client = KubernetesClient(access)
         try:
-            try:
+            with contextlib.suppress(RequestError):  # the informers try again, and report it
                 await client.prepare()
-            except RequestError as error:
-                log.warning("credentials_not_ready", reason=str(error))  # the informers say it with a cure
             namespaces = self._namespaces(access)
             self._followed = None if None in namespaces else frozenset(filter(None, namespaces))
-            informers = self._informers = [
-                Informer(resource, namespace, client, self._apply, cluster=self._options.cluster)
-                for namespace in namespaces
-                for resource in self._resources(namespace)
-            ]
-            log.info(
+            informers = self._informers = self._make_informers(client, namespaces)
+            self._log.info(
                 "kubernetes_source_started",
                 access=str(access),
                 server=client.server,
@@ -109,17 +117,47 @@ class KubernetesSource:
             async with asyncio.TaskGroup() as tasks:
                 for informer in informers:
                     tasks.create_task(informer.run())
-                tasks.create_task(self._listen_for_silence())
+                tasks.create_task(self._look_for_staleness())
                 await asyncio.gather(*(informer.settled.wait() for informer in informers))
                 self._store.mark_synced(self.name)
         finally:
             await client.close()
 
-    async def _listen_for_silence(self) -> None:
+    def report_staleness(self) -> None:
+        """Keep one problem about all kinds that nothing was heard of for longer than `stale_seconds`."""
+        stale = frozenset(each.subject for each in self._informers if each.stale)
+        if stale == self._stale:
+            return
+        came, self._stale = stale - self._stale, stale
+        reason = f"nothing was heard for more than {self._options.stale_seconds:g} s about {listed(stale)}"
+        advice = "clients keep what they have; check that the API server answers (/livez)"
+        problem = Problem("kubernetes API server", reason, advice)
+        self._apply(Batch(problems={_STALE: (problem,) if stale else ()}))
+        if came:
+            self._log.warning("informers_stale", reason=reason, cure=advice)
+
+    def _make_informers(self, client: KubernetesClient, namespaces: Iterable[str | None]) -> list[Informer]:
+        outages = Outages(self._apply, lambda: client.server, self._log, self._clock)
+        return [
+            Informer(
+                resource,
+                namespace,
+                client,
+                self._apply,
+                outages,
+                Watcher(silence_seconds=self._options.silence_seconds),
+                self._options.cluster,
+                self._options.stale_seconds,
+                self._clock,
+            )
+            for namespace in namespaces
+            for resource in self._resources(namespace)
+        ]
+
+    async def _look_for_staleness(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            for informer in self._informers:
-                informer.tell_silence()
+            self.report_staleness()
 
     def _resources(self, namespace: str | None) -> tuple[Resource, ...]:
         found = [SERVICES, ENDPOINT_SLICES]

@@ -4,7 +4,7 @@
 
     list (page, page, …) ──last page──▶ watch ──closed──▶ watch …
      ▲    │ failed: wait                  │ failed: wait, then watch from the same resourceVersion
-     └────┴──── expired (410), error in the stream, lost a change, watch refused ────┘
+     └────┴──── expired (410), error in the stream, lost a change, watch refused, silent, went back ────┘
 
 The caller asks `action`, does it, and reports what happened; deltas come back for it to apply. After every
 relist the delta is a `Replace`: what was deleted while no watch was open is found because it is missing
@@ -13,6 +13,11 @@ there. A kind that the API server does not know, and need not, is looked for onc
 Waiting: exponential with jitter, apart for lists and watches. The list's resets with a whole list, the
 watch's with an event, a bookmark or a watch that lived a while; opening a connection resets nothing, since a
 proxy in front of a dead server accepts any number of them. It never gives up.
+
+A watch from a resourceVersion that the server has not reached is answered 200 and stays silent: no event, no
+bookmark, no error (kube-apiserver 1.37, without sendInitialEvents). That is so after etcd was restored from a backup,
+and cannot be told from a dead peer behind a proxy. A healthy watch has a bookmark every minute, so one that is
+silent for longer is given up and everything is listed.
 
 Spec: Kubernetes API concepts, "Efficient detection of changes"; limits as in client-go's reflector.
 """
@@ -29,6 +34,9 @@ PAGE_SIZE = 500
 WATCH_SECONDS = 290.0
 """Shortest time that a watch is asked to last; jitter doubles it at most, so that replicas do not reopen
 together."""
+SILENCE_SECONDS = 90.0
+"""Shortest silence after which a watch is given up: one bookmark was missed for certain. Jitter adds two thirds at
+most, so that replicas do not list together."""
 LIVED_SECONDS = 10.0
 """A watch that was open this long worked, events or not."""
 FIRST_WAIT_SECONDS = 0.8
@@ -50,10 +58,12 @@ class ListPage:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Open a watch with bookmarks from `resource_version`; the server ends it after `timeout_seconds`."""
+    """Open a watch with bookmarks from `resource_version`; the server ends it after `timeout_seconds`, and it is to be
+    given up after `silence_seconds` without an event or a bookmark."""
 
     resource_version: str
     timeout_seconds: int
+    silence_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +113,11 @@ class Backoff:
 class Watcher:
     """One conversation about one kind in one namespace (or all). See the module's docstring."""
 
-    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, jitter: Callable[[], float] = random.random, silence_seconds: float = SILENCE_SECONDS
+    ) -> None:
         self._jitter = jitter
+        self._shortest_silence = silence_seconds
         self._list_backoff = Backoff(jitter)
         self._watch_backoff = Backoff(jitter)
         self._pause = 0.0
@@ -114,11 +127,12 @@ class Watcher:
         self._items: list[Item] = []
         self._version = ""
         self._timeout = 0
+        self._silence = silence_seconds
         self._progress = False  # the present watch has given an event or a bookmark
         self._expired_before = False  # expired once already, and no progress since
         self._absent_before = False  # said to be unknown, and no page since
         self.list_reason = "start"
-        """Why the present or last list was taken: `start`, `expired` or `error`."""
+        """Why the present or last list was taken: `start`, `expired`, `error`, `silent` or `went_back`."""
 
     @property
     def action(self) -> Action:
@@ -127,7 +141,7 @@ class Watcher:
             return Wait(self._pause)
         if self._listing:
             return ListPage(self._limit, self._token)
-        return Watch(self._version, self._timeout)
+        return Watch(self._version, self._timeout, self._silence)
 
     @property
     def watching(self) -> bool:
@@ -147,6 +161,8 @@ class Watcher:
         self._absent_before = False
         self._list_backoff.reset()
         self._items, self._token, self._limit = [], "", PAGE_SIZE
+        if self._is_older(page.resource_version):
+            self.list_reason = "went_back"
         self._version = page.resource_version
         self._listing = False
         self._next_watch()
@@ -175,6 +191,11 @@ class Watcher:
         if event.failure is not None or (event.item is None and event.type is not EventType.BOOKMARK):
             self._on_bad_event(event)
             return None
+        if self._is_older(event.resource_version):
+            # etcd was restored from a backup: objects may be other ones, or gone, without an event.
+            self._pause = self._watch_backoff.next()
+            self._relist("went_back")
+            return None
         self._version = event.resource_version or self._version
         self._progressed()
         if event.item is None:
@@ -186,19 +207,19 @@ class Watcher:
             return Remove(event.item.key)
         return Upsert(event.item)
 
-    def on_watch_closed(self, lived_seconds: float, failure: Failure | None = None) -> None:
-        """The stream has ended, by itself (None) or broken."""
+    def on_watch_closed(self, lived_seconds: float) -> None:
+        """The stream has ended, by itself or broken."""
         if not self.watching:
             return
-        if failure is None and not self._progress and lived_seconds >= self._timeout:
-            # Minutes without even a bookmark: perhaps nothing happened, perhaps this version lies in the
-            # future of a server that was restored from a backup. A list tells.
-            self._relist("error")
         if self._progress or lived_seconds >= LIVED_SECONDS:
             self._watch_backoff.reset()
         if (not self._progress and lived_seconds < LIVED_SECONDS) or lived_seconds < HASTE_SECONDS:
             self._pause = self._watch_backoff.next()
         self._next_watch()
+
+    def on_watch_silent(self) -> None:
+        """The stream has given nothing for `silence_seconds`, or was not opened within them, and is closed."""
+        self._relist("silent")
 
     def on_watch_failed(self, failure: Failure) -> None:
         """The watch could not be opened."""
@@ -236,6 +257,10 @@ class Watcher:
         self._items, self._token, self._limit = [], "", PAGE_SIZE
         self.list_reason = reason
 
+    def _is_older(self, version: str) -> bool:
+        """Whether a version is older than the last one. Those of one kind can be compared as numbers (KEP-5504)."""
+        return version.isdecimal() and self._version.isdecimal() and int(version) < int(self._version)
+
     def _progressed(self) -> None:
         self._progress = True
         self._expired_before = False
@@ -244,3 +269,4 @@ class Watcher:
     def _next_watch(self) -> None:
         self._progress = False
         self._timeout = round(WATCH_SECONDS * (1 + self._jitter()))
+        self._silence = self._shortest_silence * (1 + self._jitter() * 2 / 3)

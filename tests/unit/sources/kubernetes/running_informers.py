@@ -1,6 +1,7 @@
 """A KubernetesSource that runs in a task against a fake API server."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ class Running:
         namespace_words: bool = False,
         place: bool = False,
         policies: bool = False,
+        silence_seconds: float = 90.0,
+        stale_seconds: float = 180.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = ObjectStore()
         self.store.register("kubernetes")
@@ -37,9 +41,16 @@ class Running:
         self._news = asyncio.Event()
         self.store.listen(self._hear)
         options = KubernetesOptions(
-            kubeconfig, context, namespaces, namespace_words, place, policies=policies
+            kubeconfig,
+            context,
+            namespaces,
+            namespace_words,
+            place,
+            policies=policies,
+            silence_seconds=silence_seconds,
+            stale_seconds=stale_seconds,
         )
-        self.source = KubernetesSource(options, self.store)
+        self.source = KubernetesSource(options, self.store, clock)
         self.task = asyncio.create_task(self.source.run())
 
     def _hear(self, changes: Changes) -> None:

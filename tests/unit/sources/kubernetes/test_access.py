@@ -261,7 +261,7 @@ async def test_a_server_of_another_authority_is_not_trusted(
         made = client(Access.find(server.write_kubeconfig(tmp_path / "k"), None))
         with pytest.raises(RequestError) as caught:
             await made.get("/api/v1/services", {})
-        assert caught.value.failure.reason == "TLS failed"
+        assert caught.value.failure.reason == "certificate not trusted"
         assert server.requests == []
 
 

@@ -1,16 +1,14 @@
 """The Kubernetes source over real HTTP against a fake API server, with faults."""
 
 import asyncio
-import time
+import json
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import structlog
 from running_informers import Running, service
-from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway import telemetry
 from steerway.errors import SourceError
@@ -18,10 +16,7 @@ from steerway.sources.files import load
 from steerway.sources.kubernetes import (
     KubernetesOptions,
     KubernetesSource,
-    client,
     informer,
-    source,
-    watcher,
 )
 from steerway.sources.kubernetes.watcher import PAGE_SIZE
 from steerway.sources.objects import (
@@ -59,6 +54,16 @@ def slice_(name: str, addresses: list[str]) -> dict[str, Any]:
         "endpoints": [{"addresses": [address], "conditions": {"ready": True}} for address in addresses],
         "ports": [{"port": 50051}],
     }
+
+
+KINDS = 9
+"""Kinds that are followed with places and policies, in all namespaces."""
+
+
+def relists(kind: str, reason: str) -> float:
+    """How many lists of a kind were taken for a reason, by the metric."""
+    labels = {"kind": kind, "reason": reason}
+    return telemetry.REGISTRY.get_sample_value("steerway_informer_relists_total", labels) or 0
 
 
 async def watching(server: FakeApiServer, running: Running) -> None:
@@ -130,9 +135,7 @@ async def test_what_was_deleted_while_disconnected_goes_after_expiry(
     server.put(service("a"), service("b"))
     running = run()
     await watching(server, running)
-    before = telemetry.REGISTRY.get_sample_value(
-        "steerway_informer_relists_total", {"kind": "Service", "reason": "expired"}
-    )
+    before = relists("Service", "expired")
     await server.stop()
     server.delete("Service", "default", "a")
     server.put(service("c"))
@@ -141,10 +144,7 @@ async def test_what_was_deleted_while_disconnected_goes_after_expiry(
     await server.start()
     await running.until(lambda: set(running.ports()) == {"b", "c"})
     assert running.heard[-1] == {key("a"), key("c")}, "in one batch"
-    after = telemetry.REGISTRY.get_sample_value(
-        "steerway_informer_relists_total", {"kind": "Service", "reason": "expired"}
-    )
-    assert after == (before or 0) + 1
+    assert relists("Service", "expired") == before + 1
 
 
 async def test_an_open_watch_that_expires_lists_again(server: FakeApiServer, run: Run) -> None:
@@ -416,7 +416,9 @@ async def test_a_server_that_is_away_is_a_problem_and_changes_nothing(
     )
     assert contact is not None
     await server.stop()
-    await running.problem("cannot watch: connection failed", server.url)
+    await running.problem(
+        f"kubernetes API server {server.url}: cannot watch ", "connection refused", "no matter of permissions"
+    )
     assert set(running.ports()) == {"a"}
     await server.start()
     await running.problem()
@@ -431,7 +433,7 @@ async def test_an_outage_without_a_change_is_no_news(server: FakeApiServer, run:
     await watching(server, running)
     heard, lists = len(running.heard), server.count("list")
     await server.stop()
-    await running.problem("cannot watch: connection failed")
+    await running.problem("cannot watch ", "connection refused")
     server.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "moves the version on"}})
     server.expire()
     await server.start()
@@ -440,48 +442,137 @@ async def test_an_outage_without_a_change_is_no_news(server: FakeApiServer, run:
     assert len(running.heard) == heard
 
 
-async def test_a_watch_that_falls_silent_for_good_is_broken_off(
-    server: FakeApiServer, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_watch_that_falls_silent_lists_again(server: FakeApiServer, run: Run) -> None:
     """A peer that is gone without a word, behind something that holds the connection."""
-    monkeypatch.setattr(watcher, "WATCH_SECONDS", 1)
-    monkeypatch.setattr(client, "WATCH_SLACK_SECONDS", 0.2)
-    running = run()
+    server.put(service("a"), service("gone"))
+    running = run(silence_seconds=0.05)
     await watching(server, running)
     server.freeze_watches()
+    server.delete("Service", "default", "gone")
+    server.put(service("b"))
+    await running.until(lambda: set(running.ports()) == {"a", "b"})
+    assert running.store.problems() == []
+
+
+async def test_a_watch_that_is_never_answered_lists_again(server: FakeApiServer, run: Run) -> None:
+    """Not even with headers, as behind a proxy whose server hangs."""
+    server.hold_watches()
+    running = run(silence_seconds=0.05)
+    await running.until(lambda: running.store.synced)
     server.put(service("a"))
     await running.until(lambda: set(running.ports()) == {"a"})
+    assert running.store.problems() == []
 
 
-async def test_silence_is_told_once(server: FakeApiServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until something is heard again; how long it lasts is in each informer's status."""
-    now = 0.0
-    monkeypatch.setattr(informer, "time", SimpleNamespace(monotonic=lambda: now, time=time.time))
-    monkeypatch.setattr(source, "_LOOK_SECONDS", 0.005)
+@pytest.mark.parametrize("outage", [False, True])
+async def test_after_etcd_was_restored_everything_is_listed_again(
+    server: FakeApiServer, run: Run, outage: bool
+) -> None:
+    """The watch begins at a version of the future: it is answered, and silent. Objects are those of the backup."""
+    server.put(service("a"), service("old"))
+    backup = server.backup()
+    running = run(silence_seconds=0.2)
+    await watching(server, running)
+    server.put(service("new"), service("a", 81))
+    server.delete("Service", "default", "old")
+    await running.until(lambda: running.ports() == {"a": 81, "new": 80})
+    if outage:
+        await server.stop()
+    else:
+        server.end_watches()
+    server.restore(backup)
+    if outage:
+        await server.start()
+    await running.until(lambda: running.ports() == {"a": 80, "old": 80})
+    assert relists("Service", "went_back")
+    server.put(service("b"))
+    await running.until(lambda: "b" in running.ports())
+
+
+async def test_an_event_of_an_older_version_lists_again(server: FakeApiServer, run: Run) -> None:
+    """Under an open watch, as behind a proxy that hides the restart."""
+    server.put(service("a"))
+    running = run()
+    await watching(server, running)
+    before = relists("Service", "went_back")
+    server.put(service("b"))
+    await running.until(lambda: "b" in running.ports())
+    line = {"type": "MODIFIED", "object": service("b", 81)}
+    line["object"]["metadata"]["resourceVersion"] = "1"
+    server.send(json.dumps(line).encode() + b"\n", "Service")
+    await server.until(lambda: server.count("list") == 3 and server.open_watches == 2)
+    assert running.ports() == {"a": 80, "b": 80}, "the event is not used"
+    assert relists("Service", "went_back") == before + 1
+
+
+async def test_staleness_is_one_problem_with_all_kinds(server: FakeApiServer, run: Run) -> None:
+    """From the set age on, until each was heard of again; one log line when kinds join, one when all are back."""
+    now = 1000.0
     with structlog.testing.capture_logs() as logs:
-        running = run()
+        running = run(stale_seconds=180.0, clock=lambda: now)
         await watching(server, running)
-
-        def told() -> list[str]:
-            return [line["kind"] for line in logs if line["event"] == "informer_silent"]
-
-        async def until_told(times: int) -> None:
-            nonlocal now
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while True:
-                    if len(told()) >= times:
-                        return
-                    now += informer.SILENT_SECONDS
-                    await asyncio.sleep(0.005)  # the log has no listeners
-
-        await until_told(2)
-        assert sorted(told()) == ["EndpointSlice", "Service"]
-        statuses = running.source.status()
-        assert all(each.settled and each.silent_seconds > informer.SILENT_SECONDS for each in statuses)
+        server.put(service("x"), slice_("y", ["10.0.0.1"]))
+        await running.until(lambda: len(list(running.store.objects())) == 2)
+        now += 180
+        running.source.report_staleness()
+        assert running.store.problems() == []
+        now += 1
+        for _ in range(3):
+            running.source.report_staleness()
+        [problem] = running.store.problems()
+        assert problem.reason == (
+            "nothing was heard for more than 180 s about endpointslices in all namespaces, services in all namespaces"
+        )
+        assert [each.stale for each in running.source.status()] == [True, True]
+        assert [each.silent_seconds for each in running.source.status()] == [181, 181]
         server.put(service("a"))
-        await running.until(lambda: set(running.ports()) == {"a"})
-        await until_told(3)
-    assert told()[2:] == ["Service"]
+        await running.until(lambda: "a" in running.ports())
+        running.source.report_staleness()
+        [problem] = running.store.problems()
+        assert problem.reason.endswith("about endpointslices in all namespaces")
+        server.put(slice_("z", ["10.0.0.1"]))
+        await running.until(lambda: len(list(running.store.objects())) == 4)
+        running.source.report_staleness()
+        assert running.store.problems() == []
+    assert [line["event"] for line in logs if "stale" in line["event"]] == ["informers_stale"]
+
+
+async def test_a_refused_kind_is_not_stale_besides(server: FakeApiServer, run: Run) -> None:
+    """Its problem says more; nothing of it is served."""
+    now = 0.0
+    server.fail(403, plural="pods", times=1000)
+    running = run(place=True, stale_seconds=10.0, clock=lambda: now)
+    await running.problem("kubernetes pods in all namespaces", "403")
+    now = 11.0
+    assert not next(each for each in running.source.status() if each.kind == "Pod").stale
+
+
+async def test_an_outage_is_one_problem_and_one_line_for_each_retry(server: FakeApiServer, run: Run) -> None:
+    """Whatever the number of kinds; it begins and ends once."""
+    server.put(service("a"))
+    with structlog.testing.capture_logs() as logs:
+
+        async def logged(event: str, times: int) -> None:
+            async with asyncio.timeout(30):
+                while True:
+                    if sum(line["event"] == event for line in logs) >= times:
+                        return
+                    await asyncio.sleep(0)  # the log has no listeners
+
+        running = run(place=True, policies=True)
+        await running.until(lambda: running.store.synced)
+        await server.until(lambda: server.open_watches == KINDS)
+        logs.clear()
+        await server.stop()
+        await running.problem("cannot watch ", "trafficpolicies in all namespaces", "connection refused")
+        await logged("api_server_failed", 5)
+        assert {line["event"] for line in logs if line["log_level"] != "debug"} == {"api_server_failed"}
+        assert len(running.store.problems()) == 1
+        await server.start()
+        await logged("api_server_answers", 1)
+        assert running.store.problems() == []
+        await server.until(lambda: server.open_watches == KINDS)
+    assert sum(line["event"] == "api_server_answers" for line in logs) == 1
 
 
 async def test_a_server_that_is_away_at_the_start_is_waited_for(
@@ -492,7 +583,7 @@ async def test_a_server_that_is_away_at_the_start_is_waited_for(
     kubeconfig = server.write_kubeconfig(tmp_path / "k")
     await server.stop()
     running = run(kubeconfig)
-    await running.problem("cannot list: connection failed")
+    await running.problem("cannot list ", "connection refused")
     assert not running.store.synced
     await server.start()
     await running.until(lambda: running.store.synced and set(running.ports()) == {"a"})
@@ -515,7 +606,7 @@ async def test_a_page_that_is_no_list_is_a_failure(run: Run, tmp_path: Path) -> 
         "contexts: [{name: x, context: {cluster: x}}]\nusers: []\n"
     )
     running = run(path)
-    await running.problem("cannot list: unreadable list", "no proxy changes its answers")
+    await running.problem("cannot list ", "unreadable list", "no proxy changes its answers")
     other.close()
     await other.wait_closed()
 
@@ -524,10 +615,11 @@ async def test_a_page_that_is_no_list_is_a_failure(run: Run, tmp_path: Path) -> 
     ("content", "context", "reason"),
     [
         (None, None, "no kubeconfig there (give --kubeconfig FILE"),
+        (None, "production", "no kubeconfig there (give --kubeconfig FILE"),
         ("{", None, "not a usable kubeconfig"),
         ("[1, 2]", None, "not a usable kubeconfig"),
         ("apiVersion: v1\nkind: Config\n", None, "not a usable kubeconfig"),
-        ("valid", "missing", "missing"),
+        ("valid", "prod", "there is no context prod: choose another with --context (contexts: fake)"),
     ],
 )
 async def test_a_kubeconfig_that_cannot_be_used_ends_the_source(

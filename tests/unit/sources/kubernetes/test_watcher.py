@@ -120,7 +120,7 @@ def test_a_dropped_watch_is_reopened_where_it_stood() -> None:
     """Nothing is listed again: the server still knows what happened since."""
     watcher = listed("10")
     watcher.on_event(added("a", "11"))
-    watcher.on_watch_closed(lived_seconds=30, failure=Failure(None, "connection lost"))
+    watcher.on_watch_closed(lived_seconds=30)
     assert version_of(watcher.action) == "11"
 
 
@@ -237,7 +237,7 @@ def test_a_watch_that_works_resets_its_waits(proof: str) -> None:
             watcher.on_event(added("a", "11"))
         elif proof == "bookmark":
             watcher.on_event(bookmark("11"))
-        watcher.on_watch_closed(lived_seconds=12, failure=Failure(None, "connection lost"))
+        watcher.on_watch_closed(lived_seconds=12)
         assert version_of(watcher.action) in ("10", "11")
 
 
@@ -260,13 +260,59 @@ def test_a_watch_that_ends_at_once_is_never_reopened_at_once() -> None:
         assert waited(watcher) == 0.8
 
 
-def test_a_silent_watch_of_full_length_lists_again() -> None:
-    """Its version may lie in the future of a server that was restored from a backup."""
-    watcher = listed()
-    assert isinstance(watcher.action, Watch)
-    watcher.on_watch_closed(lived_seconds=watcher.action.timeout_seconds)
+def test_a_silent_watch_is_given_up_after_90_to_150_seconds() -> None:
+    """At least one bookmark was missed; with jitter, so that replicas do not list together."""
+    seconds = set()
+    for jitter in (0.0, 0.5, 1.0):
+        watcher = Watcher(jitter=lambda jitter=jitter: jitter)
+        watcher.on_page(Page((), "1"))
+        assert isinstance(watcher.action, Watch)
+        seconds.add(watcher.action.silence_seconds)
+    assert seconds == {90, 120, 150}
+
+
+def test_a_silent_watch_lists_again_at_once() -> None:
+    """Its version may lie in the future of a server that was restored from a backup; silence was wait enough."""
+    watcher = listed("10", "a", "b")
+    watcher.on_watch_silent()
     assert watcher.action == FIRST
-    assert watcher.list_reason == "error"
+    assert not watcher.watching
+    assert watcher.list_reason == "silent"
+    assert watcher.on_page(Page((item("b"),), "12")) == Replace((item("b"),))
+    assert version_of(watcher.action) == "12"
+
+
+@pytest.mark.parametrize(
+    "event", [added("c", "9"), bookmark("9"), Event(EventType.DELETED, "9", Item(key("a")))]
+)
+def test_a_version_that_goes_back_lists_again(event: Event) -> None:
+    """etcd was restored under an open watch: nothing of it is used, and the wait keeps such a server from being listed
+    in a loop."""
+    watcher = listed("10", "a")
+    assert watcher.on_event(event) is None
+    assert not watcher.watching
+    assert waited(watcher) == 0.8
+    assert watcher.action == FIRST
+    assert watcher.list_reason == "went_back"
+
+
+def test_a_list_of_an_older_version_is_the_truth() -> None:
+    """Lists are consistent reads, so an older version means a restored etcd: the watch goes on from there."""
+    watcher = listed("100", "a")
+    watcher.on_watch_silent()
+    assert watcher.on_page(Page((item("b"),), "7")) == Replace((item("b"),))
+    assert watcher.list_reason == "went_back"
+    assert version_of(watcher.action) == "7"
+
+
+@pytest.mark.parametrize(
+    "versions", [("10", "10"), ("9", "10"), ("", "5"), ("10", ""), ("10", "abc"), ("abc", "5")]
+)
+def test_versions_that_do_not_go_back(versions: tuple[str, str]) -> None:
+    """Numbers are compared as numbers; what is no number is not compared."""
+    watcher = listed(versions[0])
+    watcher.on_event(bookmark(versions[1]))
+    assert watcher.watching
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429, None])
