@@ -69,7 +69,8 @@ class Opened:
 
 @final
 class Demand:
-    """First subscription to a name ("*": wildcard) in an audience; waits until the store holds an answer."""
+    """First subscription to a name ("*": wildcard) in an audience; waits until the store holds an answer. A name that
+    was published as missing is demanded anew when its service changes."""
 
     @property
     def type_url(self) -> str: ...
@@ -77,6 +78,9 @@ class Demand:
     def name(self) -> str: ...
     @property
     def audience(self) -> str: ...
+    @property
+    def account(self) -> int:
+        """Number of the identity or address whose CPU budget pays, for `Engine.charge`."""
 
 @final
 class Withdrawn:
@@ -510,6 +514,12 @@ class Census:
     @property
     def request_buffers(self) -> int:
         """Bytes of requests that are not whole, beyond the first 16 KiB of each."""
+    @property
+    def subscription_bytes(self) -> int:
+        """Bytes that subscriptions count, beyond the first 16 KiB of each stream."""
+    @property
+    def accounts(self) -> int:
+        """Identities and addresses that use something, or whose CPU budget is not full again yet."""
 
 @final
 class Engine:
@@ -523,9 +533,13 @@ class Engine:
     `max_concurrent_streams` is per connection, `max_connections` and `max_streams` are for all. Who is over a limit is
     refused, but over `max_connections_per_second` and `max_requests_per_second` has to wait; the latter is per stream,
     and what answers a response is free. `request_timeout_seconds` is what a client has for its handshake, to open a
-    stream, and to complete a request. `max_connection_age_seconds` is spread by a tenth, 0 is for ever; the grace is
-    for streams that were never answered. `max_names_per_stream` and `max_name_bytes` bound what a stream may subscribe
-    to. `order_timeout_seconds` bounds how long a resource waits for others of its stream that go first.
+    stream, and to complete a request. `max_subscription_bytes…` bound the names that are subscribed: each counts with
+    its length and 512 bytes; `max_cpu…` the cores that requests may keep busy in the long run. They are per stream, per
+    connection, per peer (an identity that `identify` tells of, else an address) and for all; those that are shared do
+    not count the first 16 KiB of a stream. 0 is no limit. `max_connection_age_seconds` is spread by a tenth, 0 is for
+    ever; the grace is for streams that were never answered. `max_names_per_stream` and `max_name_bytes` bound what a
+    stream may subscribe to. `order_timeout_seconds` bounds how long a resource waits for others of its stream that go
+    first.
 
     With `tls`, TCP clients must speak TLS and are refused until `set_tls` was called; Unix sockets never use TLS.
 
@@ -549,6 +563,14 @@ class Engine:
         max_connection_age_grace_seconds: float = 30.0,
         max_names_per_stream: int = 50000,
         max_name_bytes: int = 4096,
+        max_subscription_bytes_per_stream: int = 67108864,
+        max_subscription_bytes_per_connection: int = 134217728,
+        max_subscription_bytes_per_peer: int = 201326592,
+        max_subscription_bytes: int = 1073741824,
+        max_cpu_per_stream: float = 0.25,
+        max_cpu_per_connection: float = 0.5,
+        max_cpu_per_peer: float = 0.5,
+        max_cpu: float = 2.0,
         keepalive_interval_seconds: float = 30.0,
         keepalive_timeout_seconds: float = 20.0,
         order_timeout_seconds: float = 5.0,
@@ -581,10 +603,16 @@ class Engine:
     def event_fd(self) -> int:
         """Readable while `poll()` has events (an eventfd; `poll()` clears it)."""
     def poll(
-        self,
+        self, most: int = 1000
     ) -> list[Opened | Demand | Withdrawn | Nack | HandshakeFailed | Closed | Limited | Panicked | Call]:
-        """All events since the last call, in order. Never blocks. A stream that was opened and closed since is not
-        told, nor a demand that came and was withdrawn."""
+        """All events since the last call, in order, behind `Demand` and `Withdrawn` of `most` names at the most: of
+        these each account and each of its connections has its turn, and the others are told later. Never blocks. A
+        stream that was opened and closed since is not told, nor a demand that came and was withdrawn."""
+    def charge(self, account: int, time_seconds: float) -> None:
+        """What was done for the account of a `Demand` took so long."""
+    def identify(self, identities: Sequence[tuple[int, str]]) -> None:
+        """(stream, identity): the client proved it, and its budgets pay for the stream instead of those of the address.
+        A stream that is too much for them is ended."""
     def classify(self, audiences: Sequence[tuple[int, str, Sequence[str] | None]]) -> None:
         """Give opened streams their audience and what of it they may see. Streams that are gone are ignored.
 
@@ -609,6 +637,8 @@ class Engine:
         forget: Sequence[tuple[str, str, str]] = (),
         complete: Sequence[tuple[str, str]] = (),
         now: float = 0.0,
+        *,
+        missing: Sequence[tuple[str, str, str, str, str]] = (),
     ) -> int:
         """One atomic commit; returns how many entries changed (equal bytes change nothing and send nothing).
 
@@ -622,9 +652,14 @@ class Engine:
         forget: (type_url, name, audience): no entry; a named subscription keeps what it has and waits, a wildcard
         drops it.
         complete: (type_url, audience): all resources of the type are published; wildcards may be answered.
+        missing: (type_url, name, audience, reason, service): a `Demand` for which nothing exists. The engine keeps that
+        alone, and forgets it without `Withdrawn`. See `changed` for the service, any text; "" for none.
 
         Raises ValueError for a type_url that is not served or a ttl_seconds out of range; nothing is published then.
         """
+    def changed(self, services: Sequence[str], names: Sequence[tuple[str, str]] = ()) -> None:
+        """These services, and these names as (type_url, name), changed: what was published as missing because of them
+        has no answer any more, and is demanded anew."""
     def reply(self, call: int, message: bytes) -> None:
         """Answer a `Call`. One that is gone is ignored."""
     def refuse(self, call: int, code: int, message: str) -> None:
@@ -651,6 +686,8 @@ class Engine:
     def entries(self) -> list[Entry]: ...
     def body(self, type_url: str, name: str, audience: str) -> bytes | None: ...
     def stats(self) -> Stats: ...
+    def kept(self) -> tuple[int, int]:
+        """Bytes of subscriptions that count, and demanded names."""
     def census(self) -> Census: ...
     def drain(self, grace_seconds: float) -> None:
         """Stop accepting, health NOT_SERVING, GOAWAY, end streams within the grace time. Blocks; GIL released."""

@@ -12,6 +12,8 @@ batch (`Committed`), never from the store, which is ahead of it.
 
 import asyncio
 import itertools
+import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -53,6 +55,8 @@ from steerway.engine.engine import (
     Withdrawn,
 )
 from steerway.engine.loads import LoadsCollector
+from steerway.engine.memory import Trimmer, trim_function
+from steerway.engine.portion import Portion
 from steerway.engine.stats import StatsCollector
 from steerway.http.limit import HttpLimits, within_open_files
 from steerway.http.server import HttpServer
@@ -165,11 +169,20 @@ class ControlPlane:
             max_connection_age_grace_seconds=settings.max_connection_age_grace_seconds,
             max_names_per_stream=settings.max_names_per_stream,
             max_name_bytes=settings.max_name_bytes,
+            max_subscription_bytes_per_stream=settings.max_subscription_bytes_per_stream,
+            max_subscription_bytes_per_connection=settings.max_subscription_bytes_per_connection,
+            max_subscription_bytes_per_peer=settings.max_subscription_bytes_per_peer,
+            max_subscription_bytes=settings.max_subscription_bytes,
+            max_cpu_per_stream=settings.max_cpu_per_stream,
+            max_cpu_per_connection=settings.max_cpu_per_connection,
+            max_cpu_per_peer=settings.max_cpu_per_peer,
+            max_cpu=settings.max_cpu,
             keepalive_interval_seconds=settings.keepalive_interval_seconds,
             keepalive_timeout_seconds=settings.keepalive_timeout_seconds,
             order_timeout_seconds=settings.order_timeout_seconds,
             demand_grace_seconds=settings.demand_grace_seconds,
         )
+        self._portion = Portion()
         self._guard = Guard(settings, self._engine.set_tls)
         self._absences = AbsenceLog(self._engine, settings.cluster_domain)
         self._gate = Gate(self._guard.authenticators, authorization, claimed_namespace, self._carry_out)
@@ -200,7 +213,15 @@ class ControlPlane:
                 if polled is not None:
                     announce(f"REST discovery on http://{await polled.start()}")
                 self._guard.warn()
-                runs = (*self._sources, *self._remotes, *self._reporters, self._guard, self._absences)
+                trimmer = Trimmer(self._engine.kept, trim_function())
+                runs = (
+                    *self._sources,
+                    *self._remotes,
+                    *self._reporters,
+                    self._guard,
+                    self._absences,
+                    trimmer,
+                )
                 parts = [asyncio.create_task(each.run(), name=each.name) for each in runs]
                 parts.append(asyncio.create_task(self._steer(), name="steering"))
                 parts.append(asyncio.create_task(logs.summarize(), name="log summaries"))
@@ -262,6 +283,7 @@ class ControlPlane:
             with telemetry.TRANSLATE_SECONDS.labels("change").time():
                 commit = self._translator.refresh(services, origins=origins)
             self._publish(commit)
+            self._engine.changed([str(service) for service in services])
 
     async def _follow_sources(self) -> None:
         while True:
@@ -269,8 +291,10 @@ class ControlPlane:
             with isolated("batch"):
                 with telemetry.TRANSLATE_SECONDS.labels("change").time():
                     services = self._update_catalog(due.keys)
-                    commit = self._translator.refresh(services, self._raw(due.keys), due.origins)
+                    documents = self._raw(due.keys)
+                    commit = self._translator.refresh(services, documents, due.origins)
                 self._publish(commit)
+                self._engine.changed([str(service) for service in services], [name for name, _ in documents])
 
     async def _release_held(self) -> None:
         """Believe updates that were held back for long enough."""
@@ -301,7 +325,7 @@ class ControlPlane:
             Panicked: _log_panics,
             Call: self._calls.answer,
         }
-        async for events in self._engine.events():
+        async for events in self._engine.events(lambda: self._portion.size):
             for kind, group in itertools.groupby(events, type):
                 with isolated(f"event {kind.__name__}"):
                     answers[kind](list(group))
@@ -312,7 +336,7 @@ class ControlPlane:
 
     def _carry_out(self, decisions: Sequence[tuple[Applicant, Decision]]) -> None:
         """Let streams in, each with its audience and what it may see, or end them."""
-        admitted, refused = [], []
+        admitted, refused, identified = [], [], []
         for client, decision in decisions:
             if isinstance(decision, Refusal):
                 refused.append((client.stream, decision.code, decision.told))
@@ -330,7 +354,9 @@ class ControlPlane:
             identity = decision.identity
             admitted.append((client.stream, audience, decision.grant))
             who = {} if identity is None else {"identity": str(identity)}
+            identified += [(client.stream, name) for name in who.values()]
             log.info("stream_opened", **_described(client), audience=audience, **who)
+        self._engine.identify(identified)
         self._engine.classify(admitted)
         self._engine.reject(refused)
 
@@ -361,11 +387,16 @@ class ControlPlane:
         return None if refusal is None else (refusal.code, refusal.told)
 
     def _translate(self, wanted: list[Demand]) -> None:
+        begin = time.perf_counter()
         with telemetry.TRANSLATE_SECONDS.labels("demand").time():
             commit = self._translator.demand([(each.type_url, each.name, each.audience) for each in wanted])
         self._publish(commit)
-        if commit.absent or commit.denied:
+        if commit.absent or commit.denied or commit.missing:
             self._absences.hint()
+        seconds = time.perf_counter() - begin
+        self._portion.took(len(wanted), seconds)
+        for account, count in Counter(each.account for each in wanted).items():
+            self._engine.charge(account, seconds * count / len(wanted))
 
     def _forget(self, unwanted: list[Withdrawn]) -> None:
         self._publish(

@@ -6,6 +6,7 @@ There are no sockets: a client follows Listener, route, cluster and assignment a
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import health_check_pb2
@@ -136,18 +137,27 @@ class Published:
 
     entries: dict[tuple[str, str, str], Content | str] = field(default_factory=dict)
     complete: set[tuple[str, str]] = field(default_factory=set)
+    missing: dict[Demand, str] = field(default_factory=dict)
+    """Demands that the translator keeps nothing of, with the service that each waits for."""
+
+    def changed(self, services: Iterable[ServiceId], names: Sequence[tuple[str, str]]) -> list[Demand]:
+        """What is demanded anew because these changed."""
+        ids = {str(service) for service in services}
+        again = [key for key, service in self.missing.items() if service in ids or key[:2] in names]
+        for key in again:
+            del self.missing[key], self.entries[key]
+        return again
 
     def apply(self, commit: Commit) -> None:
         """Take in a commit. A key stands in it once; what is forgotten was there; what is put is another one."""
-        keys = [
-            entry[:3]
-            for changes in (commit.put, commit.absent, commit.denied, commit.forget)
-            for entry in changes
-        ]
+        keys = [entry[:3] for changes in _keyed(commit) for entry in changes]
         assert len(keys) == len(set(keys)), keys
         for put in commit.put:
             key, content = list(put[:3]), (put.body, put.references, put.scope)
             assert self._replace(key, content), f"{key} is published again without a change"
+        for *missing, reason, service in commit.missing:
+            assert self._replace(missing, reason), f"{missing} is said to be missing again"
+            self.missing[missing[0], missing[1], missing[2]] = service
         for *key, reason in (*commit.absent, *commit.denied):
             assert reason
             assert self._replace(key, reason), f"{key} is said to be absent again"
@@ -162,15 +172,28 @@ class Published:
         return content != before
 
     def body(self, served: str, name: str, audience: str) -> bytes:
-        """What a client of this audience gets: the entry of the most exact audience that has one."""
+        """What a client of this audience gets."""
+        found = self.seen(served, name, audience)
+        if isinstance(found, str):
+            raise AbsentError(found)
+        assert found is not None, f"{name} was demanded and is not answered"
+        return found[0]
+
+    def seen(self, served: str, name: str, audience: str) -> Content | str | None:
+        """The entry of the most exact audience that has one."""
         parts = audience.split("/")
-        for length in range(len(parts), -1, -1):
-            found = self.entries.get((served, name, "/".join(parts[:length])))
-            if isinstance(found, str):
-                raise AbsentError(found)
-            if found is not None:
-                return found[0]
-        raise AssertionError(f"{name} was demanded and is not answered")
+        wider = ("/".join(parts[:length]) for length in range(len(parts), -1, -1))
+        found = (self.entries.get((served, name, at)) for at in wider)
+        return next((content for content in found if content is not None), None)
+
+    def as_seen(self, wanted: Iterable[Demand]) -> tuple[object, object]:
+        """All resources, and what each demand is answered: where a name is said to be absent does not matter."""
+        resources = {key: content for key, content in self.entries.items() if not isinstance(content, str)}
+        return resources, {key: self.seen(*key) for key in wanted}
+
+
+def _keyed(commit: Commit) -> tuple[Sequence[tuple[Any, ...]], ...]:
+    return commit.put, commit.absent, commit.denied, commit.forget, commit.missing
 
 
 class Mesh:
@@ -208,18 +231,29 @@ class Mesh:
         keys = [*(found.key for found in objects), *delete]
         raw = [(key.namespace, key.name) for key in keys if key.kind == XdsResource.__name__]
         documents = [(name, self._document(name)) for name in raw]
-        commit = self.translator.refresh(self.catalog.update(self.facts.get, keys), documents)
+        services = self.catalog.update(self.facts.get, keys)
+        commit = self.translator.refresh(services, documents)
         self.published.apply(commit)
+        if again := self.published.changed(services, raw):
+            renewed = self.demand(*again)
+            commit.put += renewed.put
+            commit.absent += renewed.absent
+            commit.missing += renewed.missing
         return commit
 
     def demand(self, *wanted: Demand) -> Commit:
         """Clients subscribed."""
-        commit = self.translator.demand(wanted)
+        # The engine raises a demand once, until it is withdrawn.
+        new = [key for key in dict.fromkeys(wanted) if key not in self.published.missing]
+        commit = self.translator.demand(new)
         self.published.apply(commit)
         return commit
 
     def withdraw(self, *unwanted: Demand) -> Commit:
         """The last clients of these went."""
+        for key in unwanted:
+            if self.published.missing.pop(key, None) is not None:
+                del self.published.entries[key]
         commit = self.translator.withdraw(unwanted)
         self.published.apply(commit)
         return commit

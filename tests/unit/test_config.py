@@ -72,6 +72,14 @@ max_streams: 50
 max_concurrent_streams: 50
 max_names_per_stream: 1000
 max_name_bytes: 200
+max_subscription_bytes_per_stream: 1000
+max_subscription_bytes_per_connection: 2000
+max_subscription_bytes_per_peer: 3000
+max_subscription_bytes: 4000
+max_cpu_per_stream: 0.1
+max_cpu_per_connection: 0.2
+max_cpu_per_peer: 0.3
+max_cpu: 0.4
 max_request_bytes: 50
 max_requests_per_second: 50
 request_timeout_seconds: 50

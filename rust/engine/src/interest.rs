@@ -3,14 +3,18 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
+use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
-use smallvec::SmallVec;
 
 use crate::xdstp::collection_of;
 use crate::{TypeId, WILDCARD};
 
 /// From so many streams of one name on they are a set.
 const MANY: usize = 16;
+
+/// A table of more places than this gives memory back when one in so many is in use.
+const FEW_NAMES: usize = 4096;
+const SPARSE: usize = 8;
 
 /// How the interest of a whole shard in `(type, name, audience)` moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,19 +35,26 @@ pub struct Interest<S> {
     types: [HashMap<Arc<str>, Named<S>>; TypeId::COUNT],
 }
 
-/// Who wants one name.
+/// Who wants one name. There are many of these: most have one stream.
 #[derive(Debug)]
 struct Named<S> {
     streams: Streams<S>,
-    /// How many of the streams are of each audience.
-    audiences: SmallVec<[(Arc<str>, u32); 1]>,
+    audiences: Audiences,
 }
 
-/// Most names have a stream or two, a hot one has thousands.
+/// A hot name has thousands.
 #[derive(Debug)]
 enum Streams<S> {
-    Few(SmallVec<[S; 2]>),
-    Many(HashSet<S>),
+    One(S),
+    Few(Vec<S>),
+    Many(Box<HashSet<S>>),
+}
+
+/// How many of the streams are of each audience.
+#[derive(Debug)]
+enum Audiences {
+    One(Arc<str>, u32),
+    Several(Vec<(Arc<str>, u32)>),
 }
 
 impl<S: Copy + Eq + Hash> Interest<S> {
@@ -60,18 +71,15 @@ impl<S: Copy + Eq + Hash> Interest<S> {
         type_id: TypeId,
         name: &Arc<str>,
     ) -> Transition {
-        let named = self.types[type_id.index()].entry_ref(name).or_default();
-        if !named.streams.insert(stream) {
-            return Transition::None;
-        }
-        match named.audiences.iter_mut().find(|(known, _)| known == audience) {
-            Some((_, count)) => {
-                *count += 1;
-                Transition::None
-            }
-            None => {
-                named.audiences.push((Arc::clone(audience), 1));
+        match self.types[type_id.index()].entry(Arc::clone(name)) {
+            Entry::Vacant(entry) => {
+                let (streams, audiences) = (Streams::One(stream), Audiences::One(Arc::clone(audience), 1));
+                entry.insert(Named { streams, audiences });
                 Transition::First
+            }
+            Entry::Occupied(mut entry) => {
+                let Named { streams, audiences } = entry.get_mut();
+                if streams.insert(stream) { audiences.add(audience) } else { Transition::None }
             }
         }
     }
@@ -83,18 +91,14 @@ impl<S: Copy + Eq + Hash> Interest<S> {
         if !named.streams.remove(stream) {
             return Transition::None;
         }
-        let Some(index) = named.audiences.iter().position(|(known, _)| known == audience) else {
-            return Transition::None;
-        };
-        named.audiences[index].1 -= 1;
-        if named.audiences[index].1 > 0 {
-            return Transition::None;
-        }
-        named.audiences.swap_remove(index);
-        if named.audiences.is_empty() {
+        let transition = named.audiences.remove(audience);
+        if named.streams.is_empty() {
             names.remove(name);
+            if names.len() < names.capacity() / SPARSE && names.capacity() > FEW_NAMES {
+                names.shrink_to(names.len() * 2);
+            }
         }
-        Transition::Last
+        transition
     }
 
     /// Take out a stream that ended; `names` are its [`crate::Stream::interests`]. `last` is called for each name
@@ -140,32 +144,30 @@ impl<S: Copy + Eq + Hash> Default for Interest<S> {
     }
 }
 
-impl<S> Default for Named<S> {
-    fn default() -> Self {
-        Named { streams: Streams::Few(SmallVec::new()), audiences: SmallVec::new() }
-    }
-}
-
 impl<S: Copy + Eq + Hash> Streams<S> {
     /// Returns whether it was not in.
     fn insert(&mut self, stream: S) -> bool {
         match self {
-            Streams::Few(few) if few.contains(&stream) => false,
-            Streams::Few(few) if few.len() < MANY => {
-                few.push(stream);
-                true
-            }
+            Streams::One(one) if *one == stream => return false,
+            Streams::One(one) => *self = Streams::Few(vec![*one, stream]),
+            Streams::Few(few) if few.contains(&stream) => return false,
+            Streams::Few(few) if few.len() < MANY => few.push(stream),
             Streams::Few(few) => {
-                *self = Streams::Many(few.iter().copied().chain([stream]).collect());
-                true
+                *self = Streams::Many(Box::new(few.iter().copied().chain([stream]).collect()));
             }
-            Streams::Many(many) => many.insert(stream),
+            Streams::Many(many) => return many.insert(stream),
         }
+        true
     }
 
     /// Returns whether it was in.
     fn remove(&mut self, stream: S) -> bool {
         match self {
+            Streams::One(one) if *one == stream => {
+                *self = Streams::Few(Vec::new());
+                true
+            }
+            Streams::One(_) => false,
             Streams::Few(few) => match few.iter().position(|&known| known == stream) {
                 Some(index) => {
                     few.swap_remove(index);
@@ -177,12 +179,70 @@ impl<S: Copy + Eq + Hash> Streams<S> {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        match self {
+            Streams::One(_) => false,
+            Streams::Few(few) => few.is_empty(),
+            Streams::Many(many) => many.is_empty(),
+        }
+    }
+
     fn iter(&self) -> impl Iterator<Item = S> + '_ {
-        let (few, many) = match self {
-            Streams::Few(few) => (Some(few), None),
-            Streams::Many(many) => (None, Some(many)),
+        let (one, few, many) = match self {
+            Streams::One(one) => (Some(*one), None, None),
+            Streams::Few(few) => (None, Some(few), None),
+            Streams::Many(many) => (None, None, Some(many)),
         };
-        few.into_iter().flatten().copied().chain(many.into_iter().flatten().copied())
+        let several =
+            few.into_iter().flatten().copied().chain(many.into_iter().flat_map(|many| many.iter().copied()));
+        one.into_iter().chain(several)
+    }
+}
+
+impl Audiences {
+    fn add(&mut self, audience: &Arc<str>) -> Transition {
+        match self {
+            Audiences::One(one, count) if *count == 0 || one == audience => {
+                *count += 1;
+                if *count > 1 {
+                    return Transition::None;
+                }
+                *one = Arc::clone(audience);
+            }
+            Audiences::One(one, count) => {
+                let known = (Arc::clone(one), *count);
+                *self = Audiences::Several(vec![known, (Arc::clone(audience), 1)]);
+            }
+            Audiences::Several(several) => match several.iter_mut().find(|(known, _)| known == audience) {
+                Some((_, count)) => {
+                    *count += 1;
+                    return Transition::None;
+                }
+                None => several.push((Arc::clone(audience), 1)),
+            },
+        }
+        Transition::First
+    }
+
+    fn remove(&mut self, audience: &Arc<str>) -> Transition {
+        match self {
+            Audiences::One(one, count) if one == audience && *count > 0 => {
+                *count -= 1;
+                if *count > 0 { Transition::None } else { Transition::Last }
+            }
+            Audiences::One(..) => Transition::None,
+            Audiences::Several(several) => {
+                let Some(index) = several.iter().position(|(known, _)| known == audience) else {
+                    return Transition::None;
+                };
+                several[index].1 -= 1;
+                if several[index].1 > 0 {
+                    return Transition::None;
+                }
+                several.swap_remove(index);
+                Transition::Last
+            }
+        }
     }
 }
 

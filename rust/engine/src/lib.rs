@@ -37,13 +37,14 @@ mod store;
 mod stream;
 mod subscription;
 mod timing;
+mod turns;
 mod type_url;
 mod watch;
 mod wire;
 mod xdstp;
 
 pub use absence::Absence;
-pub use demand::{Demand, DemandKey};
+pub use demand::{Demand, DemandKey, Told};
 pub use effects::{Effects, InterestChange, Nack, Received, RequestKind};
 pub use grant::Grant;
 pub use interest::{Interest, Transition};
@@ -56,6 +57,7 @@ pub use status::{Code, Status};
 pub use store::{Commit, CommitOutcome, EntryView, Key, Lookup, Put, Reason, Store};
 pub use stream::{Node, Protocol, Service, Stream};
 pub use timing::{Origin, Propagation};
+pub use turns::Flow;
 pub use type_url::TypeId;
 pub use xdstp::{canonical_name, is_collection};
 

@@ -101,6 +101,8 @@ pub(crate) struct Names {
     pressing: Vec<u32>,
     pass: u32,
     explicit: usize,
+    /// Bytes of the names asked for.
+    explicit_bytes: usize,
     unanswered: usize,
     /// Sum of the fingerprints of all that the client holds: an order-free version of the whole.
     version: u64,
@@ -184,8 +186,17 @@ impl Names {
 
     pub(crate) fn set_explicit(&mut self, index: u32, explicit: bool) {
         let Some(tracked) = self.slots[index as usize].as_mut() else { return };
-        self.explicit = self.explicit + usize::from(explicit) - usize::from(tracked.explicit);
+        if tracked.explicit == explicit {
+            return;
+        }
         tracked.explicit = explicit;
+        if explicit {
+            self.explicit += 1;
+            self.explicit_bytes += tracked.name.len();
+        } else {
+            self.explicit -= 1;
+            self.explicit_bytes -= tracked.name.len();
+        }
     }
 
     pub(crate) fn set_unanswered(&mut self, index: u32, unanswered: bool) {
@@ -271,6 +282,11 @@ impl Names {
         self.explicit
     }
 
+    /// Bytes of those names.
+    pub(crate) fn explicit_bytes(&self) -> usize {
+        self.explicit_bytes
+    }
+
     /// How many of those have no answer yet (kept for full-state types only).
     pub(crate) fn unanswered(&self) -> usize {
         self.unanswered
@@ -341,9 +357,9 @@ mod tests {
         names.set_explicit(index, true);
         names.set_explicit(index, true);
         names.set_unanswered(index, true);
-        assert_eq!((names.explicit(), names.unanswered()), (1, 1));
+        assert_eq!((names.explicit(), names.explicit_bytes(), names.unanswered()), (1, 1, 1));
         names.remove(index);
-        assert_eq!((names.explicit(), names.unanswered()), (0, 0));
+        assert_eq!((names.explicit(), names.explicit_bytes(), names.unanswered()), (0, 0, 0));
     }
 
     #[test]

@@ -11,6 +11,10 @@ use smallvec::SmallVec;
 use crate::audience::{sees, widening};
 use crate::{Resource, TypeId, wildcard_name};
 
+/// A table of more places than this gives memory back when one in so many is in use.
+const FEW_NAMES: usize = 4096;
+const SPARSE: usize = 8;
+
 /// What names an entry of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
@@ -264,6 +268,9 @@ impl Store {
         self.absent[key.type_id.index()] -= usize::from(forgotten.content.is_err());
         if entries.is_empty() {
             names.remove(&key.name);
+            if names.len() < names.capacity() / SPARSE && names.capacity() > FEW_NAMES {
+                names.shrink_to(names.len() * 2);
+            }
         }
         true
     }

@@ -303,6 +303,11 @@ impl Stream {
         })
     }
 
+    /// Bytes of the names that are subscribed.
+    pub fn subscribed_bytes(&self) -> usize {
+        self.watches.iter().flatten().map(|watch| watch.subscription.bytes()).sum()
+    }
+
     /// State of every type that was asked for, for operators; with `resources` also that of every name.
     pub fn snapshot(&self, store: &Store, now: Duration, resources: bool) -> Vec<SubscriptionView> {
         let watches = self.watches.iter().zip(TypeId::ALL);

@@ -100,6 +100,11 @@ impl Subscription {
         self.names.explicit() + self.collections.len() + usize::from(self.wildcard)
     }
 
+    /// Bytes of the names and collections that were asked for.
+    pub(crate) fn bytes(&self) -> usize {
+        self.names.explicit_bytes() + self.collections.iter().map(|(name, _)| name.len()).sum::<usize>()
+    }
+
     /// Everything of interest but the wildcard.
     pub(crate) fn interests(&self) -> impl Iterator<Item = &Arc<str>> {
         let names = self.names.iter().filter(|tracked| tracked.explicit()).map(|tracked| &tracked.name);

@@ -1,11 +1,13 @@
 //! What Python publishes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use steerway_engine::{Commit, Key, Origin, Put, Reason, Resource, TypeId, canonical_name};
+use steerway_engine::{Commit, DemandKey, Key, Origin, Put, Reason, Resource, TypeId, canonical_name};
+use steerway_server::Missing;
 
 /// A shorter time to live would be all heartbeats; a longer one than a year says nothing.
 const MIN_TTL: Duration = Duration::from_millis(100);
@@ -19,6 +21,9 @@ pub(crate) type PutRow =
 pub(crate) type AbsentRow = (String, String, String, String);
 pub(crate) type ForgetRow = (String, String, String);
 pub(crate) type CompleteRow = (String, String);
+/// Type, name, audience, reason, service.
+pub(crate) type MissingRow = (String, String, String, String, String);
+pub(crate) type NameRow = (String, String);
 
 /// A type that is served, or ValueError.
 pub(crate) fn type_id(url: &str) -> PyResult<TypeId> {
@@ -64,6 +69,23 @@ impl Clock {
         let event = event.and_then(|event| self.at(event));
         Some(Origin { event, received: self.at(received)?, published: self.engine })
     }
+}
+
+/// Demanded names that nothing exists for. Rows that follow each other often have the same reason: it is kept once.
+pub(crate) fn missing(rows: Vec<MissingRow>) -> PyResult<Vec<Missing>> {
+    let mut last: Arc<str> = "".into();
+    let rows = rows.into_iter().map(|(url, name, audience, reason, service)| {
+        let Key { type_id, name, audience } = key(&url, name, audience)?;
+        if *last != *reason {
+            last = reason.into();
+        }
+        Ok(Missing { key: DemandKey { type_id, name, audience }, reason: Arc::clone(&last), service })
+    });
+    rows.collect()
+}
+
+pub(crate) fn names(rows: Vec<NameRow>) -> PyResult<Vec<(TypeId, Arc<str>)>> {
+    rows.into_iter().map(|(url, name)| Ok((type_id(&url)?, canonical_name(&name).into()))).collect()
 }
 
 /// All rows as one commit. Hashes every resource.

@@ -7,13 +7,16 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use steerway_engine::Grant;
-use steerway_server::{Credentials, Options, OptionsError, Peer, Question, Server, StartError, Token};
+use steerway_server::{
+    Budgets, Credentials, Options, OptionsError, Peer, Publication, Question, Server, Share, StartError,
+    Token,
+};
 
-use crate::batch::{self, AbsentRow, CompleteRow, ForgetRow, PutRow};
+use crate::batch::{self, AbsentRow, CompleteRow, ForgetRow, MissingRow, NameRow, PutRow};
 use crate::error::os_error;
 use crate::event;
 use crate::load::Loads;
-use crate::number::{Int, seconds};
+use crate::number::{Int, seconds, share_of_cores};
 use crate::stats::{Census, Stats};
 use crate::view::{Absences, Entry, Stream};
 
@@ -34,6 +37,12 @@ impl From<Listen> for Vec<String> {
             Listen::Several(addresses) => addresses,
         }
     }
+}
+
+/// The budgets of one level; 0 is no limit.
+fn share((memory, bytes): (&str, Int), (cpu, cores): (&str, f64)) -> PyResult<Share> {
+    let subscription_bytes = bytes.within(memory, 0..=u32::MAX)? as usize;
+    Ok(Share { subscription_bytes, cpu: share_of_cores(cpu, cores)? })
 }
 
 #[pyclass(frozen, module = "steerway._engine")]
@@ -59,6 +68,14 @@ impl Engine {
             max_connection_age_grace_seconds = 30.0,
             max_names_per_stream = Int(Ok(50_000)),
             max_name_bytes = Int(Ok(4096)),
+            max_subscription_bytes_per_stream = Int(Ok(64 << 20)),
+            max_subscription_bytes_per_connection = Int(Ok(128 << 20)),
+            max_subscription_bytes_per_peer = Int(Ok(192 << 20)),
+            max_subscription_bytes = Int(Ok(1 << 30)),
+            max_cpu_per_stream = 0.25,
+            max_cpu_per_connection = 0.5,
+            max_cpu_per_peer = 0.5,
+            max_cpu = 2.0,
             keepalive_interval_seconds = 30.0,
             keepalive_timeout_seconds = 20.0,
             order_timeout_seconds = 5.0,
@@ -70,7 +87,10 @@ impl Engine {
             max_connections_per_second=5000, max_streams=100000, max_concurrent_streams=100, \
             max_request_bytes=4194304, max_requests_per_second=1000, request_timeout_seconds=30.0, \
             max_connection_age_seconds=1800.0, max_connection_age_grace_seconds=30.0, \
-            max_names_per_stream=50000, max_name_bytes=4096, keepalive_interval_seconds=30.0, \
+            max_names_per_stream=50000, max_name_bytes=4096, max_subscription_bytes_per_stream=67108864, \
+            max_subscription_bytes_per_connection=134217728, max_subscription_bytes_per_peer=201326592, \
+            max_subscription_bytes=1073741824, max_cpu_per_stream=0.25, max_cpu_per_connection=0.5, \
+            max_cpu_per_peer=0.5, max_cpu=2.0, keepalive_interval_seconds=30.0, \
             keepalive_timeout_seconds=20.0, order_timeout_seconds=5.0, \
             demand_grace_seconds=30.0, tls=False, descriptors=b'')"
     )]
@@ -91,6 +111,14 @@ impl Engine {
         max_connection_age_grace_seconds: f64,
         max_names_per_stream: Int,
         max_name_bytes: Int,
+        max_subscription_bytes_per_stream: Int,
+        max_subscription_bytes_per_connection: Int,
+        max_subscription_bytes_per_peer: Int,
+        max_subscription_bytes: Int,
+        max_cpu_per_stream: f64,
+        max_cpu_per_connection: f64,
+        max_cpu_per_peer: f64,
+        max_cpu: f64,
         keepalive_interval_seconds: f64,
         keepalive_timeout_seconds: f64,
         order_timeout_seconds: f64,
@@ -127,6 +155,21 @@ impl Engine {
             order_timeout: seconds("order_timeout_seconds", order_timeout_seconds, Duration::ZERO)?,
             max_names_per_stream: count("max_names_per_stream", max_names_per_stream)? as usize,
             max_name_bytes: count("max_name_bytes", max_name_bytes)? as usize,
+            budgets: Budgets {
+                stream: share(
+                    ("max_subscription_bytes_per_stream", max_subscription_bytes_per_stream),
+                    ("max_cpu_per_stream", max_cpu_per_stream),
+                )?,
+                connection: share(
+                    ("max_subscription_bytes_per_connection", max_subscription_bytes_per_connection),
+                    ("max_cpu_per_connection", max_cpu_per_connection),
+                )?,
+                peer: share(
+                    ("max_subscription_bytes_per_peer", max_subscription_bytes_per_peer),
+                    ("max_cpu_per_peer", max_cpu_per_peer),
+                )?,
+                server: share(("max_subscription_bytes", max_subscription_bytes), ("max_cpu", max_cpu))?,
+            },
             demand_grace: seconds("demand_grace_seconds", demand_grace_seconds, Duration::ZERO)?,
             tls,
             descriptors: descriptors.to_vec(),
@@ -173,9 +216,16 @@ impl Engine {
         self.0.event_fd()
     }
 
-    fn poll(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
-        let events = py.detach(|| self.0.poll());
+    #[pyo3(signature = (most = 1000))]
+    fn poll(&self, py: Python<'_>, most: usize) -> PyResult<Vec<Py<PyAny>>> {
+        let events = py.detach(|| self.0.poll(most));
         events.into_iter().map(|event| event::to_python(py, event)).collect()
+    }
+
+    fn charge(&self, py: Python<'_>, account: u32, time_seconds: f64) -> PyResult<()> {
+        let time = seconds("time_seconds", time_seconds, Duration::ZERO)?;
+        py.detach(|| self.0.charge(account, time));
+        Ok(())
     }
 
     fn classify(&self, py: Python<'_>, audiences: Vec<(u64, String, Option<Vec<String>>)>) {
@@ -188,6 +238,11 @@ impl Engine {
         });
     }
 
+    fn identify(&self, py: Python<'_>, identities: Vec<(u64, String)>) {
+        let rows = identities.into_iter().map(|(stream, identity)| (stream, identity.into()));
+        py.detach(|| self.0.identify(rows.collect()));
+    }
+
     fn reject(&self, py: Python<'_>, rejections: Vec<(u64, Int, String)>) -> PyResult<()> {
         // The codes of gRPC's "Status codes and their use in gRPC"; 0 would be a success.
         let rows = rejections
@@ -198,11 +253,14 @@ impl Engine {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     #[pyo3(
-        signature = (put = vec![], absent = vec![], denied = vec![], forget = vec![], complete = vec![], now = 0.0),
-        text_signature = "($self, put=(), absent=(), denied=(), forget=(), complete=(), now=0.0)"
+        signature = (
+            put = vec![], absent = vec![], denied = vec![], forget = vec![], complete = vec![], now = 0.0, *,
+            missing = vec![]
+        ),
+        text_signature = "($self, put=(), absent=(), denied=(), forget=(), complete=(), now=0.0, *, missing=())"
     )]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn publish(
         &self,
         py: Python<'_>,
@@ -212,9 +270,21 @@ impl Engine {
         forget: Vec<ForgetRow>,
         complete: Vec<CompleteRow>,
         now: f64,
+        missing: Vec<MissingRow>,
     ) -> PyResult<usize> {
         let clock = batch::Clock { python: now, engine: self.0.now() };
-        py.detach(|| Ok(self.0.publish(batch::commit(put, absent, denied, forget, complete, clock)?)))
+        py.detach(|| {
+            let commit = batch::commit(put, absent, denied, forget, complete, clock)?;
+            Ok(self.0.publish(Publication { commit, missing: batch::missing(missing)? }))
+        })
+    }
+
+    #[pyo3(signature = (services, names = vec![]), text_signature = "($self, services, names=())")]
+    fn changed(&self, py: Python<'_>, services: Vec<String>, names: Vec<NameRow>) -> PyResult<()> {
+        py.detach(|| {
+            self.0.renew(&services, &batch::names(names)?);
+            Ok(())
+        })
     }
 
     fn reply(&self, py: Python<'_>, call: u64, message: Vec<u8>) {
@@ -288,6 +358,10 @@ impl Engine {
 
     fn stats(&self, py: Python<'_>) -> Stats {
         py.detach(|| self.0.stats()).into()
+    }
+
+    fn kept(&self) -> (usize, usize) {
+        self.0.kept()
     }
 
     fn census(&self, py: Python<'_>) -> Census {

@@ -20,6 +20,7 @@ pub(crate) struct Demand {
     type_url: &'static str,
     name: String,
     audience: String,
+    account: u32,
 }
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
@@ -94,9 +95,9 @@ pub(crate) fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             };
             Py::new(py, opened)?.into_any()
         }
-        Event::Demand(DemandKey { type_id, name, audience }) => {
+        Event::Demand(DemandKey { type_id, name, audience }, account) => {
             let (name, audience) = (name.to_string(), audience.to_string());
-            Py::new(py, Demand { type_url: type_id.url(), name, audience })?.into_any()
+            Py::new(py, Demand { type_url: type_id.url(), name, audience, account })?.into_any()
         }
         Event::Withdrawn(DemandKey { type_id, name, audience }) => {
             let (name, audience) = (name.to_string(), audience.to_string());

@@ -39,3 +39,12 @@ pub(crate) fn seconds(name: &str, value: f64, least: Duration) -> PyResult<Durat
         PyValueError::new_err(format!("{name}: {value} is not a number of seconds from {least} to {most}"))
     })
 }
+
+/// Cores that may be busy; 0 is no limit.
+pub(crate) fn share_of_cores(name: &str, value: f64) -> PyResult<f64> {
+    const MOST: f64 = 1024.0;
+    if value == 0.0 || (0.001..=MOST).contains(&value) {
+        return Ok(value);
+    }
+    Err(PyValueError::new_err(format!("{name}: {value} is not 0 or a number of cores from 0.001 to {MOST}")))
+}

@@ -82,11 +82,24 @@ pub(crate) struct Census {
     demand: usize,
     events: usize,
     request_buffers: usize,
+    subscription_bytes: usize,
+    accounts: usize,
 }
 
 impl From<Held> for Census {
     fn from(held: Held) -> Census {
-        let Held { connections, tasks, streams, interest, demand, events, request_buffers } = held;
-        Census { connections, tasks, streams, interest, demand, events, request_buffers }
+        let Held { connections, tasks, streams, interest, demand, events, .. } = held;
+        let Held { request_buffers, subscription_bytes, accounts, .. } = held;
+        Census {
+            connections,
+            tasks,
+            streams,
+            interest,
+            demand,
+            events,
+            request_buffers,
+            subscription_bytes,
+            accounts,
+        }
     }
 }

@@ -11,8 +11,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use shuttle::sync::mpsc;
 use shuttle::thread;
 use steerway_engine::{
-    Commit, DemandKey, Identifier, Interest, Key, Lookup, Put, Resource, StreamOptions, Transition, TypeId,
-    WILDCARD,
+    Commit, DemandKey, Flow, Identifier, Interest, Key, Lookup, Put, Resource, StreamOptions, Transition,
+    TypeId, WILDCARD,
 };
 
 use crate::event::{Event, Events};
@@ -66,19 +66,19 @@ fn the_descriptor_is_readable_while_something_waits() {
                         events.push(Event::Closed { stream });
                     }
                     // Nothing is told of this one, if it was not polled in between.
-                    events.push(Event::Demand(demand(&first.to_string())));
-                    events.push(Event::Withdrawn(demand(&first.to_string())));
+                    events.push(opened(1000 + first));
+                    events.push(Event::Closed { stream: 1000 + first });
                 })
             })
             .into();
         let polling = thread::spawn({
             let events = Arc::clone(&events);
-            move || (0..4).flat_map(|_| events.poll()).collect::<Vec<_>>()
+            move || (0..4).flat_map(|_| events.poll(false)).collect::<Vec<_>>()
         });
         pushing.into_iter().for_each(|pushing| pushing.join().unwrap());
         let mut told = polling.join().unwrap();
         assert_eq!(is_readable(&events), events.len() > 0);
-        told.extend(events.poll());
+        told.extend(events.poll(false));
         assert!(!is_readable(&events));
 
         let closed = |range: std::ops::Range<u64>| -> Vec<u64> {
@@ -102,10 +102,10 @@ fn demand_and_withdrawal_are_told_in_their_order() {
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || {
                     for _ in 0..2 {
-                        shared.want(demand("a"));
+                        shared.want(&demand("a"), Flow::default());
                         shared.unwant(&demand("a"));
                     }
-                    shared.want(demand("b"));
+                    shared.want(&demand("b"), Flow::default());
                 })
             })
             .collect();
@@ -130,9 +130,9 @@ fn demand_and_withdrawal_are_told_in_their_order() {
 
 /// What Python knows after it polled once more.
 fn learn(shared: &Shared, mut known: HashSet<DemandKey>) -> HashSet<DemandKey> {
-    for event in shared.events.poll() {
+    for event in shared.poll(100) {
         match event {
-            Event::Demand(key) => assert!(known.insert(key), "told once"),
+            Event::Demand(key, _) => assert!(known.insert(key), "told once"),
             Event::Withdrawn(key) => assert!(known.remove(&key), "only what was told is withdrawn"),
             event => panic!("{event:?}"),
         }
@@ -146,9 +146,9 @@ fn a_wildcard_that_comes_back_waits_for_a_fresh_answer() {
     check(|| {
         let shared = shared();
         let answer = || Commit { complete: vec![(CDS, "".into())], ..Commit::default() };
-        shared.want(demand(WILDCARD));
-        assert_eq!(shared.events.poll().len(), 1);
-        shared.commit(answer());
+        shared.want(&demand(WILDCARD), Flow::default());
+        assert_eq!(shared.poll(100).len(), 1);
+        shared.commit(answer().into());
         shared.unwant(&demand(WILDCARD));
 
         let timer = thread::spawn({
@@ -158,14 +158,14 @@ fn a_wildcard_that_comes_back_waits_for_a_fresh_answer() {
         let shard = thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
-                shared.want(demand(WILDCARD));
+                shared.want(&demand(WILDCARD), Flow::default());
                 shared.store.read().is_complete(CDS, "")
             }
         });
         let answered = shard.join().unwrap();
         timer.join().unwrap();
-        let told = shared.events.poll();
-        let withdrawn = matches!(told.front(), Some(Event::Withdrawn(_)));
+        let told = shared.poll(100);
+        let withdrawn = matches!(told.first(), Some(Event::Withdrawn(_)));
         assert_eq!(answered, !withdrawn, "either it was wanted all the time, or all begins anew");
         assert_eq!(told.len(), if withdrawn { 2 } else { 0 });
     });
@@ -176,14 +176,14 @@ fn a_wildcard_that_comes_back_waits_for_a_fresh_answer() {
 fn no_commit_is_missed_by_a_new_subscription() {
     check(|| {
         let shared = shared();
-        shared.commit(Commit { put: vec![put("a", "old")], ..Commit::default() });
+        shared.commit(Commit { put: vec![put("a", "old")], ..Commit::default() }.into());
         let (tell, told) = mpsc::channel();
         let publisher = thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
                 for content in ["1", "2"] {
                     let commit = Commit { put: vec![put("a", content)], ..Commit::default() };
-                    tell.send(shared.commit(commit).changed).unwrap();
+                    tell.send(shared.commit(commit.into()).changed).unwrap();
                 }
             }
         });
@@ -197,7 +197,7 @@ fn no_commit_is_missed_by_a_new_subscription() {
                 };
                 // As in `Shard`: first the index, then the demand, then the answer; commands come in between.
                 assert_eq!(interest.subscribe(7, &"".into(), CDS, &"a".into()), Transition::First);
-                shared.want(demand("a"));
+                shared.want(&demand("a"), Flow::default());
                 let mut seen = look();
                 for changed in told {
                     for (type_id, name) in changed {

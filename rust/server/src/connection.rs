@@ -133,7 +133,8 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     match outcome.unwrap_or_else(|_| Err(Failure::timeout(handshake_timeout(&shard.options)))) {
         Ok((connection, certificate, meter)) => {
             peer.certificate = certificate;
-            Some(run(shard, connection, Link::new(peer, meter)))
+            let link = Link::new(&shard.shared, peer, meter);
+            Some(run(shard, connection, link))
         }
         Err(failure) => {
             shard.shared.handshake_failed(&peer.address, failure);

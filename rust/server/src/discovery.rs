@@ -7,10 +7,11 @@ use std::task::Waker;
 use std::time::Duration;
 
 use steerway_engine::{
-    DemandKey, Effects, Grant, InterestChange, Protocol, RequestKind, Service, Stream, TypeId,
+    DemandKey, Effects, Flow, Grant, InterestChange, Protocol, RequestKind, Service, Stream, TypeId,
 };
 use tonic::Status;
 
+use crate::budget::Budget;
 use crate::event::Event;
 use crate::fault::{Fault, contain};
 use crate::link::Link;
@@ -25,6 +26,7 @@ pub(crate) struct Discovery {
     method: &'static str,
     opened: Duration,
     pub(crate) core: RefCell<Stream>,
+    pub(crate) budget: Budget,
     subscribed: Cell<[usize; TypeId::COUNT]>,
     waker: RefCell<Option<Waker>>,
     /// It panicked: its state is not to be trusted, and it ends.
@@ -52,6 +54,7 @@ impl Discovery {
             method,
             opened: shard.shared.now(),
             core: RefCell::new(Stream::new(protocol, service, &shard.shared.stream_options)),
+            budget: Budget::new(link, &shard.shared),
             subscribed: Cell::default(),
             waker: RefCell::default(),
             broken: Cell::new(false),
@@ -120,6 +123,13 @@ impl Discovery {
         self.wake();
     }
 
+    /// The client proved who it is.
+    pub(crate) fn identify(&self, identity: &str) {
+        if let Err(status) = self.budget.identify(identity) {
+            self.end_with(status);
+        }
+    }
+
     /// The deadline that the core asked for has come.
     pub(crate) fn on_deadline(&self, now: Duration) {
         self.deadline.set(None);
@@ -171,6 +181,17 @@ impl Discovery {
         })
     }
 
+    /// Charge what the stream is subscribed to. An error ends it.
+    pub(crate) fn charge(&self) -> Result<(), Status> {
+        let core = self.core.borrow();
+        self.budget.subscribe(core.subscribed().iter().sum(), core.subscribed_bytes())
+    }
+
+    /// In whose turn its demand is answered.
+    pub(crate) fn flow(&self) -> Flow {
+        Flow { account: self.budget.account(), connection: self.link.id }
+    }
+
     /// Do what the core asked for.
     pub(crate) fn apply(&self, shard: &Shard, effects: &mut Effects) {
         let shared = &shard.shared;
@@ -188,7 +209,7 @@ impl Discovery {
             for change in effects.interest.drain(..) {
                 match change {
                     InterestChange::Subscribe(type_id, name) => {
-                        shard.subscribe(self.id, audience, type_id, name);
+                        shard.subscribe(self, audience, type_id, name);
                     }
                     InterestChange::Unsubscribe(type_id, name) => {
                         shard.unsubscribe(self.id, audience, type_id, name);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rustix::event::{EventfdFlags, eventfd};
-use steerway_engine::{DemandKey, Nack, TypeId};
+use steerway_engine::{DemandKey, Nack, Told, TypeId};
 
 use crate::call::Call;
 use crate::fault::Fault;
@@ -39,8 +39,8 @@ pub enum Event {
         /// The serialised Node.
         node: Bytes,
     },
-    /// The first subscription to a name in an audience.
-    Demand(DemandKey),
+    /// The first subscription to a name in an audience, and the number of the account that caused it.
+    Demand(DemandKey, u32),
     /// The last one went, a grace time ago.
     Withdrawn(DemandKey),
     /// A client refused a response.
@@ -85,26 +85,27 @@ pub enum Event {
     },
 }
 
-/// Something that begins with one event and ends with another.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Span {
-    Stream(u64),
-    Demand(DemandKey),
+impl From<Told> for Event {
+    fn from(told: Told) -> Event {
+        match told {
+            Told::Demand(key, account) => Event::Demand(key, account),
+            Told::Withdrawn(key) => Event::Withdrawn(key),
+        }
+    }
 }
 
 impl Event {
-    fn begins(&self) -> Option<Span> {
+    /// The stream that it is the first event of.
+    fn begins(&self) -> Option<u64> {
         match self {
-            Event::Opened { stream, .. } => Some(Span::Stream(*stream)),
-            Event::Demand(key) => Some(Span::Demand(key.clone())),
+            Event::Opened { stream, .. } => Some(*stream),
             _ => None,
         }
     }
 
-    fn ends(&self) -> Option<Span> {
+    fn ends(&self) -> Option<u64> {
         match self {
-            Event::Closed { stream } => Some(Span::Stream(*stream)),
-            Event::Withdrawn(key) => Some(Span::Demand(key.clone())),
+            Event::Closed { stream } => Some(*stream),
             _ => None,
         }
     }
@@ -118,22 +119,25 @@ impl Event {
     }
 }
 
-/// Events in order. What began and ended between two polls leaves nothing: however slow Python is, the queue has no more
-/// than the streams and the names that are there now, and the ends of those that Python knows.
+/// Events in order, but those of the demand, which has its own queue. A stream that began and ended between two polls leaves
+/// nothing: however slow Python is, the queue has no more than the streams that are there now, and the ends of those that
+/// Python knows.
 #[derive(Default)]
 struct Queue {
     /// An event that is no longer told leaves a hole.
     events: VecDeque<Option<Event>>,
     /// Where the beginnings stand.
-    begun: HashMap<Span, usize>,
+    begun: HashMap<u64, usize>,
     holes: usize,
     nacks: usize,
     notices: usize,
+    /// Whether there is demand that Python has not heard of.
+    demand_waits: bool,
 }
 
 impl Queue {
     fn push(&mut self, event: Event) {
-        if let Some(place) = event.ends().and_then(|span| self.begun.remove(&span)) {
+        if let Some(place) = event.ends().and_then(|stream| self.begun.remove(&stream)) {
             self.remove(place);
             return;
         }
@@ -151,10 +155,14 @@ impl Queue {
                 self.nacks += 1;
             }
         }
-        if let Some(span) = event.begins() {
-            self.begun.insert(span, self.events.len());
+        if let Some(stream) = event.begins() {
+            self.begun.insert(stream, self.events.len());
         }
         self.events.push_back(Some(event));
+    }
+
+    fn has_news(&self) -> bool {
+        self.demand_waits || !self.events.is_empty()
     }
 
     fn remove(&mut self, place: usize) {
@@ -164,8 +172,8 @@ impl Queue {
             self.events.retain(Option::is_some);
             self.holes = 0;
             let begun = self.events.iter().enumerate().filter_map(|(place, event)| {
-                let span = event.as_ref()?.begins()?;
-                Some((span, place))
+                let stream = event.as_ref()?.begins()?;
+                Some((stream, place))
             });
             self.begun = begun.collect();
         }
@@ -194,24 +202,32 @@ impl Events {
     }
 
     pub(crate) fn push(&self, event: Event) {
-        let mut queue = self.queue.lock();
-        let was_empty = queue.events.is_empty();
-        queue.push(event);
-        match (was_empty, queue.events.is_empty()) {
-            // Fails only when the counter would overflow, and then it is readable already.
-            (true, false) => drop(rustix::io::write(self.signal.as_fd(), &1u64.to_ne_bytes())),
-            (false, true) => drop(rustix::io::read(self.signal.as_fd(), &mut [0u8; 8])),
-            _ => {}
-        }
+        self.update(|queue| queue.push(event));
     }
 
-    pub(crate) fn poll(&self) -> VecDeque<Event> {
-        let queue = {
-            let mut queue = self.queue.lock();
-            let _ = rustix::io::read(self.signal.as_fd(), &mut [0u8; 8]);
-            std::mem::take(&mut *queue)
-        };
+    /// Whether there is demand that Python has not heard of: it is to poll for that as for events.
+    pub(crate) fn demand_waits(&self, waits: bool) {
+        self.update(|queue| queue.demand_waits = waits);
+    }
+
+    /// All events. Afterwards it is readable as long as demand waits.
+    pub(crate) fn poll(&self, demand_waits: bool) -> VecDeque<Event> {
+        let queue = self.update(|queue| std::mem::replace(queue, Queue { demand_waits, ..Queue::default() }));
         queue.events.into_iter().flatten().collect()
+    }
+
+    /// The descriptor follows the queue.
+    fn update<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> T {
+        let mut queue = self.queue.lock();
+        let before = queue.has_news();
+        let result = change(&mut queue);
+        match (before, queue.has_news()) {
+            // Fails only when the counter would overflow, and then it is readable already.
+            (false, true) => drop(rustix::io::write(self.signal.as_fd(), &1u64.to_ne_bytes())),
+            (true, false) => drop(rustix::io::read(self.signal.as_fd(), &mut [0u8; 8])),
+            _ => {}
+        }
+        result
     }
 
     /// How many wait to be polled.
@@ -225,10 +241,6 @@ impl Events {
 mod tests {
     use super::*;
 
-    fn key(name: &str) -> DemandKey {
-        DemandKey { type_id: TypeId::Cluster, name: name.into(), audience: "".into() }
-    }
-
     fn opened(stream: u64) -> Event {
         let peer = Peer { address: "".into(), certificate: Arc::default(), local: false };
         Event::Opened { stream, peer: Arc::new(peer), token: Token::default(), node: Bytes::new() }
@@ -239,14 +251,13 @@ mod tests {
         let letter = |event| match event {
             Event::Opened { stream, .. } => format!("+{stream} "),
             Event::Closed { stream } => format!("-{stream} "),
-            Event::Demand(key) => format!("+{} ", key.name),
-            Event::Withdrawn(key) => format!("-{} ", key.name),
+            Event::Demand(..) | Event::Withdrawn(_) => unreachable!("demand has its own queue"),
             Event::Nack { .. } => "nack ".into(),
             Event::Limited { count, .. } => format!("limit{count} "),
             Event::Panicked { .. } | Event::HandshakeFailed(_) => "fault ".into(),
             Event::Call(_) => "call ".into(),
         };
-        events.poll().into_iter().map(letter).collect()
+        events.poll(false).into_iter().map(letter).collect()
     }
 
     #[test]
@@ -254,19 +265,36 @@ mod tests {
         let events = Events::new().unwrap();
         events.push(opened(1));
         events.push(opened(2));
-        events.push(Event::Demand(key("a")));
         events.push(Event::Closed { stream: 1 });
-        events.push(Event::Demand(key("b")));
-        events.push(Event::Withdrawn(key("a")));
-        assert_eq!((events.len(), told(&events).as_str()), (2, "+2 +b "));
-        events.push(Event::Withdrawn(key("b")));
-        events.push(Event::Demand(key("b")));
-        events.push(Event::Closed { stream: 2 });
-        assert_eq!(told(&events), "-b +b -2 ", "what Python knows is told to the end");
         events.push(opened(3));
-        events.push(Event::Closed { stream: 3 });
-        let unread = rustix::io::read(events.signal.as_fd(), &mut [0u8; 8]);
-        assert_eq!(unread, Err(rustix::io::Errno::AGAIN), "nothing is left to be polled");
+        assert_eq!((events.len(), told(&events).as_str()), (2, "+2 +3 "));
+        events.push(Event::Closed { stream: 2 });
+        assert_eq!(told(&events), "-2 ", "what Python knows is told to the end");
+        events.push(opened(4));
+        events.push(Event::Closed { stream: 4 });
+        assert!(!is_readable(&events), "nothing is left to be polled");
+    }
+
+    #[test]
+    fn it_is_readable_while_demand_waits() {
+        let events = Events::new().unwrap();
+        events.demand_waits(true);
+        events.push(opened(1));
+        events.push(Event::Closed { stream: 1 });
+        assert!(is_readable(&events));
+        events.poll(true);
+        assert!(is_readable(&events));
+        events.poll(false);
+        assert!(!is_readable(&events));
+    }
+
+    fn is_readable(events: &Events) -> bool {
+        // A successful read empties the counter.
+        let read = rustix::io::read(events.signal.as_fd(), &mut [0u8; 8]).is_ok();
+        if read {
+            rustix::io::write(events.signal.as_fd(), &1u64.to_ne_bytes()).unwrap();
+        }
+        read
     }
 
     #[test]
@@ -292,6 +320,6 @@ mod tests {
         for count in 0..2 * MAX_NOTICES as u64 {
             events.push(Event::Limited { limit: "", delayed: false, count, peer: "".into() });
         }
-        assert_eq!(events.poll().len(), MAX_NOTICES);
+        assert_eq!(events.poll(false).len(), MAX_NOTICES);
     }
 }

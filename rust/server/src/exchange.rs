@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::future::poll_fn;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
@@ -27,6 +28,9 @@ use crate::shard::Shard;
 /// A Node says who a client is. The largest known ones are those of Envoy, which lists its extensions there.
 pub(crate) const MAX_NODE: usize = 256 << 10;
 
+/// After a request that took longer the other streams of the shard have their turn.
+const LONG_REQUEST: Duration = Duration::from_micros(500);
+
 /// A client that takes less in a second does not read.
 const LEAST_BYTES_PER_SECOND: f64 = 65536.0;
 
@@ -39,6 +43,8 @@ pub(crate) struct Exchange {
     /// Bytes of the last response while HTTP/2 has not taken all of them, and when it must have.
     unread: usize,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Until then the client waits for CPU time.
+    pause: Option<Pin<Box<Sleep>>>,
     effects: Effects,
 }
 
@@ -58,6 +64,7 @@ impl Exchange {
             send: None,
             unread: 0,
             stalled: None,
+            pause: None,
             effects: Effects::default(),
         }
     }
@@ -81,9 +88,14 @@ impl Exchange {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
         self.registration.stream.watch(context.waker());
-        while let Poll::Ready(message) = self.intake.poll_next(context) {
-            match message.and_then(|message| self.take(&message).map_err(End::Status)) {
-                Ok(()) => {}
+        while let Poll::Ready(message) = self.poll_request(context) {
+            match message.and_then(|message| self.take_timed(&message).map_err(End::Status)) {
+                Ok(time) if time > LONG_REQUEST => {
+                    // The others have their turn first.
+                    context.waker().wake_by_ref();
+                    break;
+                }
+                Ok(_) => {}
                 Err(end) => return Poll::Ready(end),
             }
         }
@@ -98,6 +110,30 @@ impl Exchange {
             return Poll::Ready(End::Status(Status::ok("")));
         }
         self.poll_stalled(context)
+    }
+
+    /// The next request, once the budgets of CPU time allow it.
+    fn poll_request(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, End>> {
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(context));
+                self.pause = None;
+            }
+            match self.registration.stream.budget.wait() {
+                Ok(None) => return self.intake.poll_next(context),
+                Ok(Some(wait)) => self.pause = Some(Box::pin(sleep(wait))),
+                Err(status) => return Poll::Ready(Err(End::Status(status))),
+            }
+        }
+    }
+
+    /// Take a request; returns how long that took.
+    fn take_timed(&mut self, message: &[u8]) -> Result<Duration, Status> {
+        let begin = Instant::now();
+        self.take(message)?;
+        let time = begin.elapsed();
+        self.registration.stream.budget.spend(time);
+        Ok(time)
     }
 
     fn take(&mut self, message: &[u8]) -> Result<(), Status> {
@@ -118,6 +154,7 @@ impl Exchange {
             let text = format!("the node of the first request is longer than {MAX_NODE} bytes");
             return Err(shared.refuse(Limit::NodeBytes, peer, text));
         }
+        stream.charge()?;
         self.intake.changed(self.effects.interest.len());
         stream.apply(shard, &mut self.effects);
         Ok(())

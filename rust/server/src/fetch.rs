@@ -58,7 +58,7 @@ async fn answer(shard: &Rc<Shard>, question: Question) -> Result<Response, Statu
             format!("{} streams are open, as many as there may be (max_streams)", shared.streams.limit());
         return Err(shared.refuse(Limit::Streams, &peer.address, text));
     }
-    let link = Link::new(peer, Meter::new(shared.now()));
+    let link = Link::new(shared, peer, Meter::new(shared.now()));
     let method = ("REST", Protocol::Sotw, Service::PerType(type_id));
     let registration = Discovery::register(shard, &link, token, method);
     take(&registration, &message)?;
@@ -88,6 +88,7 @@ fn take(Registration { shard, stream }: &Registration, message: &[u8]) -> Result
     if effects.opened.as_ref().is_some_and(|node| node.bytes.len() > MAX_NODE) {
         return Err(Status::resource_exhausted(format!("the node is longer than {MAX_NODE} bytes")));
     }
+    stream.charge()?;
     stream.apply(shard, &mut effects);
     Ok(())
 }

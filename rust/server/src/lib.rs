@@ -11,8 +11,10 @@
 //! * `connection`: drives one HTTP/2 connection and its streams in one task.
 //! * `wakes`: polls only what was woken.
 //! * `age`, `keepalive`, `flood`: what ends a connection: its age, a dead client, a hostile one.
-//! * `limit`, `rate`: what clients may use, and how fast.
+//! * `limit`, `rate`: what clients may use, and how fast; `account`: what each client uses over all its connections;
+//!   `budget`: memory and CPU time of a stream, a connection, a client and all.
 //! * `discovery`: one discovery stream; `exchange` moves its messages over HTTP/2, `intake` reads its requests.
+//! * `publication`: what Python publishes at once.
 //! * `fetch`: one request and its answer without HTTP/2.
 //! * `fault`: a panic ends its stream and nothing else.
 //! * `sync`: the locks where threads meet; `concurrency` tries the orders in which they are taken.
@@ -22,8 +24,10 @@
 
 mod absence;
 mod acceptor;
+mod account;
 mod age;
 mod authority;
+mod budget;
 mod call;
 #[cfg(all(test, feature = "shuttle"))]
 mod concurrency;
@@ -48,6 +52,7 @@ mod load_stats;
 mod metrics;
 mod payload;
 mod peer;
+mod publication;
 mod rate;
 mod route;
 #[cfg(test)]
@@ -62,6 +67,7 @@ mod unary;
 mod wakes;
 
 pub use absence::{AbsenceRow, Absences};
+pub use budget::{Budgets, Share};
 pub use call::{Call, Caller};
 pub use credentials::Credentials;
 pub use event::Event;
@@ -71,5 +77,6 @@ pub use handshake::HandshakeFailed;
 pub use latency::{ACK_LATENCY_BOUNDS, CHANGE_LATENCY_BOUNDS, Observed, Step};
 pub use metrics::{Census, Stats};
 pub use peer::{Peer, Token};
+pub use publication::{Missing, Publication};
 pub use server::{Options, OptionsError, Server, StartError};
 pub use shard::StreamView;

@@ -18,6 +18,11 @@ pub(crate) enum Limit {
     Connections,
     ConnectionsPerSecond,
     ControlFrames,
+    CpuOfConnection,
+    CpuOfPeer,
+    CpuOfServer,
+    CpuOfStream,
+    CpuTime,
     NodeBytes,
     RequestBuffers,
     RequestBytes,
@@ -25,14 +30,23 @@ pub(crate) enum Limit {
     RequestsPerSecond,
     Streams,
     Subscription,
+    SubscriptionBytesOfConnection,
+    SubscriptionBytesOfPeer,
+    SubscriptionBytesOfServer,
+    SubscriptionBytesOfStream,
     Unread,
 }
 
 impl Limit {
-    pub(crate) const ALL: [Limit; 11] = [
+    pub(crate) const ALL: [Limit; 20] = [
         Limit::Connections,
         Limit::ConnectionsPerSecond,
         Limit::ControlFrames,
+        Limit::CpuOfConnection,
+        Limit::CpuOfPeer,
+        Limit::CpuOfServer,
+        Limit::CpuOfStream,
+        Limit::CpuTime,
         Limit::NodeBytes,
         Limit::RequestBuffers,
         Limit::RequestBytes,
@@ -40,6 +54,10 @@ impl Limit {
         Limit::RequestsPerSecond,
         Limit::Streams,
         Limit::Subscription,
+        Limit::SubscriptionBytesOfConnection,
+        Limit::SubscriptionBytesOfPeer,
+        Limit::SubscriptionBytesOfServer,
+        Limit::SubscriptionBytesOfStream,
         Limit::Unread,
     ];
 
@@ -49,6 +67,11 @@ impl Limit {
             Limit::Connections => "connections",
             Limit::ConnectionsPerSecond => "connections_per_second",
             Limit::ControlFrames => "control_frames",
+            Limit::CpuOfConnection => "cpu_per_connection",
+            Limit::CpuOfPeer => "cpu_per_peer",
+            Limit::CpuOfServer => "cpu",
+            Limit::CpuOfStream => "cpu_per_stream",
+            Limit::CpuTime => "cpu_time",
             Limit::NodeBytes => "node_bytes",
             Limit::RequestBuffers => "request_buffers",
             Limit::RequestBytes => "request_bytes",
@@ -56,13 +79,19 @@ impl Limit {
             Limit::RequestsPerSecond => "requests_per_second",
             Limit::Streams => "streams",
             Limit::Subscription => "subscription",
+            Limit::SubscriptionBytesOfConnection => "subscription_bytes_per_connection",
+            Limit::SubscriptionBytesOfPeer => "subscription_bytes_per_peer",
+            Limit::SubscriptionBytesOfServer => "subscription_bytes",
+            Limit::SubscriptionBytesOfStream => "subscription_bytes_per_stream",
             Limit::Unread => "unread",
         }
     }
 
     /// Whether the client has to wait. Otherwise it is refused.
     pub(crate) const fn delays(self) -> bool {
-        matches!(self, Limit::ConnectionsPerSecond | Limit::RequestsPerSecond)
+        use Limit::{CpuOfConnection, CpuOfPeer, CpuOfServer, CpuOfStream};
+        let cpu = matches!(self, CpuOfConnection | CpuOfPeer | CpuOfServer | CpuOfStream);
+        cpu || matches!(self, Limit::ConnectionsPerSecond | Limit::RequestsPerSecond)
     }
 }
 
@@ -76,6 +105,11 @@ pub(crate) struct Quota {
 impl Quota {
     pub(crate) fn new(limit: usize) -> Quota {
         Quota { limit, used: AtomicUsize::new(0) }
+    }
+
+    /// 0 is no limit.
+    pub(crate) fn optional(limit: usize) -> Quota {
+        Quota::new(if limit == 0 { usize::MAX } else { limit })
     }
 
     pub(crate) fn limit(&self) -> usize {
@@ -164,7 +198,7 @@ mod tests {
         let report =
             |seconds| met.count(Limit::Streams, &"peer".into(), Duration::from_secs(seconds), &events);
         let counts = || {
-            let counts = events.poll().into_iter().map(|event| match event {
+            let counts = events.poll(false).into_iter().map(|event| match event {
                 Event::Limited { count, .. } => count,
                 other => panic!("{other:?}"),
             });

@@ -7,14 +7,21 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::account::{Holding, Party};
+use crate::budget::Purse;
 use crate::discovery::Discovery;
 use crate::flood::Meter;
 use crate::peer::Peer;
 use crate::shard::Shard;
+use crate::shared::Shared;
 
 /// One connection.
 pub(crate) struct Link {
+    pub(crate) id: u32,
     pub(crate) peer: Arc<Peer>,
+    /// Of the address, which pays until a client proves an identity.
+    pub(crate) account: Holding,
+    pub(crate) purse: Purse,
     /// When the client last said something on a stream.
     pub(crate) heard: Cell<Instant>,
     pub(crate) meter: Rc<Meter>,
@@ -26,8 +33,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(peer: Peer, meter: Rc<Meter>) -> Rc<Link> {
+    pub(crate) fn new(shared: &Shared, peer: Peer, meter: Rc<Meter>) -> Rc<Link> {
         Rc::new(Link {
+            id: shared.next_connection(),
+            account: shared.accounts.open(&Party::of(&peer)),
+            purse: Purse::new(shared.budgets.connection, shared.now()),
             peer: Arc::new(peer),
             heard: Cell::new(Instant::now()),
             meter,

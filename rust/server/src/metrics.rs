@@ -98,6 +98,10 @@ pub struct Census {
     pub events: usize,
     /// Bytes of requests that are not whole yet and count.
     pub request_buffers: usize,
+    /// Bytes of subscriptions beyond the small part of each stream.
+    pub subscription_bytes: usize,
+    /// Identities and addresses that use something, or did so a moment ago.
+    pub accounts: usize,
 }
 
 impl Metrics {

@@ -1,4 +1,4 @@
-//! A token bucket: a rate with a burst.
+//! Token buckets: a rate with a burst, and a share of CPU time.
 
 use std::time::Duration;
 
@@ -39,6 +39,60 @@ impl TokenBucket {
     /// Give tokens for something that entitles to them. They may exceed the burst; what exceeded it before is lost.
     pub(crate) fn earn(&mut self, tokens: f64) {
         self.tokens = self.tokens.min(self.burst) + tokens;
+    }
+}
+
+/// CPU time that a client may use: a share of cores in the long run, and [`CPU_BURST`] at once.
+#[derive(Debug)]
+pub(crate) struct CpuBudget {
+    /// 0: no limit.
+    cores: f64,
+    /// Seconds that were used and that the share has not paid for yet.
+    used: f64,
+    paid: Duration,
+}
+
+/// A client that comes, or comes back, asks for all at once.
+const CPU_BURST: f64 = 2.0;
+
+impl CpuBudget {
+    /// An unused budget. `now` is the time since any fixed moment, as in all other calls.
+    pub(crate) fn new(cores: f64, now: Duration) -> CpuBudget {
+        CpuBudget { cores, used: 0.0, paid: now }
+    }
+
+    /// Something was done for the client, and took so long.
+    pub(crate) fn spend(&mut self, time: Duration, now: Duration) {
+        self.pay(now);
+        self.used += time.as_secs_f64();
+    }
+
+    /// `None` when something may be done, or how long to wait for it.
+    pub(crate) fn wait(&mut self, now: Duration) -> Option<Duration> {
+        self.pay(now);
+        let over = self.used - CPU_BURST;
+        // Timers have milliseconds: a shorter wait would only be asked for again.
+        (over > 0.0 && self.cores > 0.0).then(|| Duration::from_secs_f64(over / self.cores + 0.001))
+    }
+
+    /// What was used and is not paid for yet.
+    pub(crate) fn owes(&mut self, now: Duration) -> Duration {
+        self.pay(now);
+        Duration::from_secs_f64(self.used)
+    }
+
+    /// Whether nothing was used for so long that all of it is there.
+    pub(crate) fn is_unused(&mut self, now: Duration) -> bool {
+        self.pay(now);
+        self.used <= 0.0
+    }
+
+    fn pay(&mut self, now: Duration) {
+        let passed = now.saturating_sub(self.paid).as_secs_f64();
+        self.paid = self.paid.max(now);
+        // What is not limited is forgotten at the rate of a core.
+        let share = if self.cores > 0.0 { self.cores } else { 1.0 };
+        self.used = (self.used - passed * share).max(0.0);
     }
 }
 
@@ -85,5 +139,19 @@ mod tests {
             bucket.spend(1.0);
         }
         assert_ne!(bucket.wait(|| AT(0.0)), None);
+    }
+
+    #[test]
+    fn cpu_time_beyond_the_burst_is_waited_for_at_the_share() {
+        let mut budget = CpuBudget::new(0.25, AT(1.0));
+        budget.spend(AT(2.0), AT(1.0));
+        assert_eq!(budget.wait(AT(1.0)), None);
+        budget.spend(AT(1.0), AT(1.0));
+        assert_eq!(budget.wait(AT(1.0)), Some(AT(4.001)));
+        assert_eq!(budget.wait(AT(5.0)), None);
+        assert!(!budget.is_unused(AT(12.0)) && budget.is_unused(AT(13.0)));
+        let mut unlimited = CpuBudget::new(0.0, AT(0.0));
+        unlimited.spend(AT(100.0), AT(0.0));
+        assert!(unlimited.wait(AT(0.0)).is_none() && unlimited.owes(AT(1.0)) == AT(99.0));
     }
 }

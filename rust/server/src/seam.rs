@@ -11,7 +11,7 @@ use http::{HeaderMap, Request};
 use steerway_engine::{Commit, Grant, Key, Put, Resource, TypeId};
 use tokio::net::TcpStream;
 
-use crate::{Event, Fault, Options, Server, Stats};
+use crate::{Budgets, Event, Fault, Options, Server, Stats};
 
 const AT_REQUEST: &str = "panic at a request";
 const AT_CHANGE: &str = "panic at a change";
@@ -38,6 +38,7 @@ pub(crate) fn options() -> Options {
         max_request_bytes: 1 << 20,
         max_names_per_stream: 100,
         max_name_bytes: 100,
+        budgets: Budgets::default(),
         order_timeout: Duration::ZERO,
         max_requests_per_second: 100,
         request_timeout: Duration::from_secs(60),
@@ -114,7 +115,7 @@ async fn read(body: &mut RecvStream, content: &str) {
 async fn panicked(server: &Server) -> Fault {
     for number in 0.. {
         server.publish(put(AT_CHANGE, &number.to_string()));
-        for event in server.poll() {
+        for event in server.poll(100) {
             match event {
                 Event::Opened { stream, .. } => server.classify(vec![(stream, "".into(), Grant::EVERYTHING)]),
                 Event::Panicked { fault, .. } => return fault,

@@ -1,6 +1,5 @@
 //! The handle that Python holds.
 
-use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -11,7 +10,7 @@ use std::{fmt, io};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rustls::pki_types::UnixTime;
-use steerway_engine::{Commit, Grant, Identifier, Loads, Store, StreamOptions, TypeId};
+use steerway_engine::{Grant, Identifier, Loads, Store, StreamOptions, TypeId};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tonic::Status;
@@ -20,12 +19,14 @@ use tonic_health::server::HealthReporter;
 
 use crate::absence::{Absences, Page};
 use crate::acceptor::{self, Order};
+use crate::budget::Budgets;
 use crate::credentials::Credentials;
 use crate::event::Event;
 use crate::fault;
 use crate::fetch::Question;
 use crate::listener::{Address, Listener};
 use crate::metrics::{Census, Stats};
+use crate::publication::Publication;
 use crate::services;
 use crate::shard::{Command, Shard, StreamView};
 use crate::shared::Shared;
@@ -67,6 +68,8 @@ pub struct Options {
     pub max_names_per_stream: usize,
     /// Longest resource name that may be asked for, in bytes.
     pub max_name_bytes: usize,
+    /// Memory and CPU time that clients may use.
+    pub budgets: Budgets,
     /// How long a resource waits at most for others of its stream that go first.
     pub order_timeout: Duration,
     /// How long a demand outlives the last subscription.
@@ -263,14 +266,24 @@ impl Server {
         self.shared.events.fd()
     }
 
-    /// All events since the last call, in order.
-    pub fn poll(&self) -> VecDeque<Event> {
-        self.shared.events.poll()
+    /// All events since the last call, in order; of the demand no more than concerns `most` names, and first.
+    pub fn poll(&self, most: usize) -> Vec<Event> {
+        self.shared.poll(most)
+    }
+
+    /// What was done for an account ([`Event::Demand`]) took so long: its CPU budget pays.
+    pub fn charge(&self, account: u32, time: Duration) {
+        self.shared.charge(account, time);
     }
 
     /// Give opened streams their audience and what of it they may see. Streams that are gone are ignored.
     pub fn classify(&self, audiences: Vec<(u64, Arc<str>, Grant)>) {
         self.tell_shards_of(audiences, |(id, ..)| *id, Command::Classify);
+    }
+
+    /// Have the budgets of these identities pay for streams. Streams that are gone are ignored.
+    pub fn identify(&self, identities: Vec<(u64, Arc<str>)>) {
+        self.tell_shards_of(identities, |(id, _)| *id, Command::Identify);
     }
 
     /// End opened streams that wait for their audience, each with a gRPC status code and a message. Other streams and
@@ -328,16 +341,27 @@ impl Server {
         self.shared.now()
     }
 
-    /// Apply a commit; returns how many entries changed. Each shard is told once.
-    pub fn publish(&self, commit: Commit) -> usize {
-        let outcome = self.shared.commit(commit);
-        if !outcome.changed.is_empty() {
-            let changed: Arc<[_]> = outcome.changed.into();
+    /// Publish; returns how many entries changed. Each shard is told once.
+    pub fn publish(&self, publication: impl Into<Publication>) -> usize {
+        let outcome = self.shared.commit(publication.into());
+        self.tell_changed(outcome.changed);
+        outcome.count
+    }
+
+    /// These services and names changed: what was published as missing because of them is demanded anew.
+    pub fn renew(&self, services: &[String], names: &[(TypeId, Arc<str>)]) {
+        let names = names.iter().map(|(type_id, name)| (*type_id, &**name)).collect();
+        let outcome = self.shared.renew(services.iter().map(String::as_str), &names);
+        self.tell_changed(outcome.changed);
+    }
+
+    fn tell_changed(&self, changed: Vec<(TypeId, Arc<str>)>) {
+        if !changed.is_empty() {
+            let changed: Arc<[_]> = changed.into();
             self.with_shards(|shards| {
                 shards.iter().for_each(|shard| shard.send(Command::Changed(Arc::clone(&changed))));
             });
         }
-        outcome.count
     }
 
     /// The health that is told. While it was never serving, no stream is answered.
@@ -405,6 +429,11 @@ impl Server {
         self.shared.metrics.read(&self.shared, resources)
     }
 
+    /// What clients make this server keep: bytes of subscriptions that count, and demanded names. Cheap.
+    pub fn kept(&self) -> (usize, usize) {
+        self.shared.kept()
+    }
+
     /// What is held for clients now, of all shards.
     pub fn census(&self) -> Census {
         let (reply, replies) = mpsc::channel();
@@ -418,6 +447,8 @@ impl Server {
             demand: shared.wanted(),
             events: shared.events.len(),
             request_buffers: shared.request_buffers.used(),
+            subscription_bytes: shared.purse.subscriptions(),
+            accounts: shared.accounts.len(),
             ..Census::default()
         };
         replies.iter().fold(start, |sum, part| Census {

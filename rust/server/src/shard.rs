@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Changed(Arc<[(TypeId, Arc<str>)]>),
     /// These streams got their audience and what of it they may see.
     Classify(Vec<(u64, Arc<str>, Grant)>),
+    /// These streams belong to clients that proved an identity.
+    Identify(Vec<(u64, Arc<str>)>),
     /// These streams get no audience and end, each with a status.
     Reject(Vec<(u64, Status)>),
     /// Streams may be answered from now on.
@@ -172,6 +174,13 @@ impl Shard {
                     }
                 }
             }
+            Command::Identify(identities) => {
+                for (id, identity) in identities {
+                    if let Some(stream) = self.streams.borrow().get(&id) {
+                        stream.identify(&identity);
+                    }
+                }
+            }
             Command::Reject(rejections) => {
                 for (id, status) in rejections {
                     if let Some(stream) = self.streams.borrow().get(&id) {
@@ -267,10 +276,11 @@ impl Shard {
     }
 
     /// A stream wants to hear of a name.
-    pub(crate) fn subscribe(&self, stream: u64, audience: &Arc<str>, type_id: TypeId, name: Arc<str>) {
-        let first = self.interest.borrow_mut().subscribe(stream, audience, type_id, &name);
+    pub(crate) fn subscribe(&self, stream: &Discovery, audience: &Arc<str>, type_id: TypeId, name: Arc<str>) {
+        let first = self.interest.borrow_mut().subscribe(stream.id, audience, type_id, &name);
         if first == Transition::First {
-            self.shared.want(DemandKey { type_id, name, audience: Arc::clone(audience) });
+            let key = DemandKey { type_id, name, audience: Arc::clone(audience) };
+            self.shared.want(&key, stream.flow());
         }
     }
 

@@ -1,20 +1,27 @@
 //! What all threads share.
 
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use steerway_engine::{Commit, CommitOutcome, Demand, DemandKey, Loads, Store, StreamOptions, WILDCARD};
+use steerway_engine::{
+    Commit, CommitOutcome, Demand, DemandKey, Flow, Loads, Store, StreamOptions, Told, TypeId, WILDCARD,
+};
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
+use crate::account::Accounts;
+use crate::budget::{Budgets, Purse};
 use crate::call::Calls;
 use crate::event::{Event, Events};
 use crate::fault::Fault;
 use crate::handshake::{Failure, Tls};
 use crate::limit::{Limit, Met, Quota};
 use crate::metrics::Metrics;
+use crate::publication::Publication;
 use crate::server::Options;
 use crate::sync::{AtomicBool, Mutex, RwLock};
 
@@ -44,17 +51,23 @@ pub(crate) struct Shared {
     /// Bytes of requests that are not whole yet.
     pub(crate) request_buffers: Quota,
     pub(crate) met: Met,
+    pub(crate) budgets: Budgets,
+    pub(crate) accounts: Arc<Accounts>,
+    /// What all streams together use.
+    pub(crate) purse: Purse,
     pub(crate) calls: Calls,
     /// What clients report of their requests.
     pub(crate) loads: Mutex<Loads>,
     answering: AtomicBool,
     demand: Mutex<Demand>,
     unwanted: Notify,
+    last_connection: AtomicU32,
     started: Instant,
 }
 
 impl Shared {
     pub(crate) fn new(options: &Options, stream_options: StreamOptions) -> std::io::Result<Arc<Shared>> {
+        let started = Instant::now();
         Ok(Arc::new(Shared {
             store: RwLock::new(Store::new()),
             events: Events::new()?,
@@ -65,18 +78,27 @@ impl Shared {
             streams: Quota::new(options.max_streams),
             request_buffers: Quota::new(REQUEST_BUFFERS),
             met: Met::default(),
+            budgets: options.budgets,
+            accounts: Accounts::new(options.budgets.peer, started),
+            purse: Purse::new(options.budgets.server, Duration::ZERO),
             calls: Calls::default(),
             loads: Mutex::default(),
             answering: AtomicBool::new(false),
             demand: Mutex::new(Demand::new(options.demand_grace)),
             unwanted: Notify::new(),
-            started: Instant::now(),
+            last_connection: AtomicU32::new(0),
+            started,
         }))
     }
 
     /// The time as the core counts it: since the start of the engine.
     pub(crate) fn now(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// A number for a connection, to tell it from others.
+    pub(crate) fn next_connection(&self) -> u32 {
+        self.last_connection.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Whether streams may be answered: since the first time that the server was serving.
@@ -113,6 +135,11 @@ impl Shared {
         self.events.push(Event::Panicked { peer: Arc::clone(peer), fault });
     }
 
+    /// What clients make this server keep: bytes of subscriptions, and demanded names.
+    pub(crate) fn kept(&self) -> (usize, usize) {
+        (self.purse.subscriptions(), self.wanted())
+    }
+
     /// Names that are wanted, or were a moment ago.
     pub(crate) fn wanted(&self) -> usize {
         self.demand.lock().len()
@@ -120,25 +147,71 @@ impl Shared {
 
     /// Change the store. Afterwards all shards must be told what changed: a stream that subscribes meanwhile sees the new
     /// state, or is told.
-    pub(crate) fn commit(&self, commit: Commit) -> CommitOutcome {
-        self.metrics.published(&commit);
-        let outcome = self.store.write().commit(commit);
+    pub(crate) fn commit(&self, publication: Publication) -> CommitOutcome {
+        self.metrics.published(&publication.commit);
+        let outcome = if publication.missing.is_empty() {
+            self.store.write().commit(publication.commit)
+        } else {
+            // Both change together: one that is withdrawn meanwhile has no answer.
+            let mut demand = self.demand.lock();
+            let commit = publication.settle(&mut demand);
+            self.store.write().commit(commit)
+        };
         self.metrics.commits.fetch_add(1, Ordering::Relaxed);
         outcome
     }
 
-    /// A shard wants a name. Its event is queued under the lock, so that demand and withdrawal stand in order.
-    pub(crate) fn want(&self, key: DemandKey) {
+    /// These services and names changed: what is missing because of them has no answer any more, and is demanded anew.
+    pub(crate) fn renew<'a>(
+        &self,
+        services: impl Iterator<Item = &'a str>,
+        names: &HashSet<(TypeId, &str)>,
+    ) -> CommitOutcome {
         let mut demand = self.demand.lock();
-        if demand.add(&key) {
-            self.events.push(Event::Demand(key));
+        let forget = demand.changed(services, names);
+        if forget.is_empty() {
+            return CommitOutcome::default();
         }
+        let outcome = self.store.write().commit(Commit { forget, ..Commit::default() });
+        self.events.demand_waits(demand.waits());
+        outcome
+    }
+
+    /// A shard wants a name; `flow` is who caused that.
+    pub(crate) fn want(&self, key: &DemandKey, flow: Flow) {
+        let mut demand = self.demand.lock();
+        demand.add(key, flow);
+        self.events.demand_waits(demand.waits());
     }
 
     /// A shard no longer wants a name.
     pub(crate) fn unwant(&self, key: &DemandKey) {
         self.demand.lock().remove(key, self.now());
         self.unwanted.notify_one();
+    }
+
+    /// What Python is to hear: of the demand as much as concerns `most` names, all else at once. Under the lock of the
+    /// demand: what comes and goes stands in order.
+    pub(crate) fn poll(&self, most: usize) -> Vec<Event> {
+        let mut demand = self.demand.lock();
+        let told = demand.take(most);
+        for told in &told {
+            if let Told::Withdrawn(key) = told
+                && &*key.name == WILDCARD
+            {
+                self.store.write().reopen(key.type_id, &key.audience);
+            }
+        }
+        let others = self.events.poll(demand.waits());
+        drop(demand);
+        told.into_iter().map(Event::from).chain(others).collect()
+    }
+
+    /// Python took so long for the demand of an account.
+    pub(crate) fn charge(&self, account: u32, time: Duration) {
+        let account = self.accounts.find(account);
+        account.iter().for_each(|account| account.purse.spend(time, self.now()));
+        self.purse.spend(time, self.now());
     }
 
     /// Withdraw demand when its grace has passed, for ever.
@@ -150,16 +223,18 @@ impl Shared {
                 None => self.unwanted.notified().await,
             }
             self.withdraw_due();
+            // Of many only some were withdrawn.
+            yield_now().await;
         }
     }
 
     pub(crate) fn withdraw_due(&self) {
         let mut demand = self.demand.lock();
-        for key in demand.due(self.now()) {
-            if &*key.name == WILDCARD {
-                self.store.write().reopen(key.type_id, &key.audience);
-            }
-            self.events.push(Event::Withdrawn(key));
+        let forget = demand.expire(self.now());
+        if !forget.is_empty() {
+            // Nobody wants them: no shard has to look.
+            self.store.write().commit(Commit { forget, ..Commit::default() });
         }
+        self.events.demand_waits(demand.waits());
     }
 }

@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from steerway.config.cluster import ClusterSettings
 from steerway.config.security import AuthenticationSettings, AuthorizationSettings, TlsSettings
-from steerway.config.unit import FILE, LABEL, Count, LabelSelector, PositiveSeconds, Seconds
+from steerway.config.unit import FILE, LABEL, Budget, Cores, Count, LabelSelector, PositiveSeconds, Seconds
 
 _PORT = r"(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 
@@ -516,6 +516,47 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 4096
     """Longest resource name that a client may ask for, in bytes; a stream that asks for a longer one ends with
     RESOURCE_EXHAUSTED. Names of Kubernetes services stay below 300; xdstp names carry parameters."""
+
+    max_subscription_bytes_per_stream: Annotated[Budget, Meta(title="Bytes of subscriptions of a stream")] = (
+        67_108_864
+    )
+    """Bytes that the subscriptions of one stream may count: each name with its length and 512 bytes, about what the
+    server keeps for it. A stream that asks for more ends with RESOURCE_EXHAUSTED. 0 is no limit. The default has room
+    for `max_names_per_stream` names of 800 bytes."""
+
+    max_subscription_bytes_per_connection: Annotated[
+        Budget, Meta(title="Bytes of subscriptions of a connection")
+    ] = 134_217_728
+    """The same for all streams of one connection, without the first 16 KiB of each stream; 0 is no limit."""
+
+    max_subscription_bytes_per_peer: Annotated[Budget, Meta(title="Bytes of subscriptions of a peer")] = (
+        201_326_592
+    )
+    """The same for all streams of one identity, or of one peer address where clients prove none: 350,000 names. Proxies
+    and address translation hide fleets behind one address; clients with up to 30 names do not count. 0 is no limit."""
+
+    max_subscription_bytes: Annotated[Budget, Meta(title="Bytes of all subscriptions")] = 1_073_741_824
+    """The same for all clients together; 0 is no limit."""
+
+    max_cpu_per_stream: Annotated[Cores, Meta(title="Cores that the requests of a stream may keep busy")] = (
+        0.25
+    )
+    """Cores that the requests of one stream may keep busy in the long run, and two seconds of CPU time at once. Further
+    requests wait; a stream that would have to wait for more than 30 seconds ends with RESOURCE_EXHAUSTED. Updates that
+    the server sends do not count. 0 is no limit."""
+
+    max_cpu_per_connection: Annotated[
+        Cores, Meta(title="Cores that the requests of a connection may keep busy")
+    ] = 0.5
+    """The same for all streams of one connection. Streams with up to 30 names and 50 ms of CPU time do not wait for a
+    budget that they share. 0 is no limit."""
+
+    max_cpu_per_peer: Annotated[Cores, Meta(title="Cores that the requests of a peer may keep busy")] = 0.5
+    """The same for all streams of one identity, or of one peer address where clients prove none; what it takes to
+    answer new names counts, too. 0 is no limit."""
+
+    max_cpu: Annotated[Cores, Meta(title="Cores that all requests may keep busy")] = 2.0
+    """The same for all clients together; 0 is no limit."""
 
     threads: Annotated[
         int,

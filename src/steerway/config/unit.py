@@ -35,6 +35,19 @@ Count: TypeAlias = Annotated[
         extra={"metavar": "N"},
     ),
 ]
+Budget: TypeAlias = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=4_000_000_000,
+        description="a whole number from 0 to 4000000000",
+        extra={"metavar": "BYTES"},
+    ),
+]
+Cores: TypeAlias = Annotated[
+    float,
+    Meta(ge=0, le=1024, description="a number of cores from 0 to 1024", extra={"metavar": "CORES"}),
+]
 PositiveSeconds: TypeAlias = Annotated[
     float,
     Meta(

@@ -6,7 +6,7 @@ What it does is written in `steerway/_engine.pyi`; the code is in `rust/`.
 import asyncio
 import errno
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol, TypeAlias
 
 from steerway import _engine
@@ -72,6 +72,8 @@ class Commit(Protocol):
     def forget(self) -> Sequence[tuple[str, str, str]]: ...
     @property
     def complete(self) -> Sequence[tuple[str, str]]: ...
+    @property
+    def missing(self) -> Sequence[tuple[str, str, str, str, str]]: ...
 
 
 class Engine:
@@ -94,6 +96,14 @@ class Engine:
         max_connection_age_grace_seconds: float = 30.0,
         max_names_per_stream: int = 50_000,
         max_name_bytes: int = 4096,
+        max_subscription_bytes_per_stream: int = 67_108_864,
+        max_subscription_bytes_per_connection: int = 134_217_728,
+        max_subscription_bytes_per_peer: int = 201_326_592,
+        max_subscription_bytes: int = 1_073_741_824,
+        max_cpu_per_stream: float = 0.25,
+        max_cpu_per_connection: float = 0.5,
+        max_cpu_per_peer: float = 0.5,
+        max_cpu: float = 2.0,
         keepalive_interval_seconds: float = 30.0,
         keepalive_timeout_seconds: float = 20.0,
         order_timeout_seconds: float = 5.0,
@@ -117,6 +127,14 @@ class Engine:
                 max_connection_age_grace_seconds=max_connection_age_grace_seconds,
                 max_names_per_stream=max_names_per_stream,
                 max_name_bytes=max_name_bytes,
+                max_subscription_bytes_per_stream=max_subscription_bytes_per_stream,
+                max_subscription_bytes_per_connection=max_subscription_bytes_per_connection,
+                max_subscription_bytes_per_peer=max_subscription_bytes_per_peer,
+                max_subscription_bytes=max_subscription_bytes,
+                max_cpu_per_stream=max_cpu_per_stream,
+                max_cpu_per_connection=max_cpu_per_connection,
+                max_cpu_per_peer=max_cpu_per_peer,
+                max_cpu=max_cpu,
                 keepalive_interval_seconds=keepalive_interval_seconds,
                 keepalive_timeout_seconds=keepalive_timeout_seconds,
                 order_timeout_seconds=order_timeout_seconds,
@@ -156,11 +174,14 @@ class Engine:
                 cure += ", or end what holds this one"
             raise EngineError(f"cannot listen on {error.filename}: {reason}; {cure}") from None
 
-    async def events(self) -> AsyncIterator[list[Event]]:
-        """What happened, in order, in batches that are never empty; for ever."""
+    async def events(self, most: Callable[[], int] = lambda: 1000) -> AsyncIterator[list[Event]]:
+        """What happened, in order, in batches that are never empty; for ever.
+
+        `most`: how many demands a batch holds at most. Others wait for the next one, each client in its turn.
+        """
         while True:
             await self._readable()
-            if events := self._native.poll():
+            if events := self._native.poll(most()):
                 yield events
 
     async def _readable(self) -> None:
@@ -178,6 +199,14 @@ class Engine:
         """Give opened streams their audience and their grant (None: everything). Streams that are gone are ignored."""
         self._native.classify(audiences)
 
+    def identify(self, identities: Sequence[tuple[int, str]]) -> None:
+        """Have the budgets of these identities pay for streams, not those of their addresses."""
+        self._native.identify(identities)
+
+    def charge(self, account: int, seconds: float) -> None:
+        """What was done for the `account` of a `Demand` took so long: its CPU budget pays."""
+        self._native.charge(account, seconds)
+
     def reject(self, rejections: Sequence[tuple[int, int, str]]) -> None:
         """End opened streams that wait for their audience, each with a gRPC status code from 1 to 16 and a message."""
         self._native.reject(rejections)
@@ -188,8 +217,18 @@ class Engine:
         ValueError for a type that is not served or a time to live out of range; nothing is published then.
         """
         return self._native.publish(
-            commit.put, commit.absent, commit.denied, commit.forget, commit.complete, time.monotonic()
+            commit.put,
+            commit.absent,
+            commit.denied,
+            commit.forget,
+            commit.complete,
+            time.monotonic(),
+            missing=commit.missing,
         )
+
+    def changed(self, services: Sequence[str], names: Sequence[tuple[str, str]] = ()) -> None:
+        """Services and names (type_url, name) changed: what is missing because of them is demanded anew."""
+        self._native.changed(services, names)
 
     def fetch(
         self, type_url: str, request: bytes, peer: str, token: str, timeout_seconds: float
@@ -233,6 +272,10 @@ class Engine:
     def stats(self) -> Stats:
         """All counters as they are now."""
         return self._native.stats()
+
+    def kept(self) -> tuple[int, int]:
+        """Bytes of subscriptions, and demanded names: what clients make the engine keep. Cheap."""
+        return self._native.kept()
 
     def census(self) -> Census:
         """What is held for clients now."""

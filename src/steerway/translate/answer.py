@@ -33,14 +33,22 @@ Content = Resource | Reason
 class Plan(NamedTuple):
     """How a name is answered. `contents`: audience → content for the audiences that ask, one for all who share it or
     one for each part of them that must be told apart. `services`: what it depends on, those that do not exist among
-    them; `endpoints`: whether their endpoints matter, too; `further`: whether it depends on services that come, too."""
+    them; `endpoints`: whether their endpoints matter, too; `further`: whether it depends on services that come, too;
+    `missing`: why there is nothing for anybody as long as neither the name nor the one Service that it depends on, if
+    it depends on one, exists."""
 
     contents: Callable[[Iterable[str]], Mapping[str, Content]]
     services: frozenset[ServiceId] = frozenset()
     endpoints: bool = False
     further: bool = False
+    missing: Reason | None = None
 
 
 def same(audience: str, content: Content, services: frozenset[ServiceId] = frozenset()) -> Plan:
     """The same for all."""
     return Plan(lambda _: {audience: content}, services)
+
+
+def missing(audience: str, reason: Reason, services: frozenset[ServiceId] = frozenset()) -> Plan:
+    """Nothing exists, and nothing but the name itself or the Service that it is of can change that."""
+    return same(audience, reason, services)._replace(missing=reason)

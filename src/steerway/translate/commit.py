@@ -30,7 +30,9 @@ class Commit:
 
     absent: (type_url, name, audience, reason). denied: the same, for what the audience must not see.
     forget: (type_url, name, audience). complete: (type_url, audience).
-    A (type_url, name, audience) stands in at most one of the lists.
+    missing: (type_url, name, audience, reason, service) of a demand that the engine answers alone from now on, and
+    raises anew when it hears that the service or the name changed; "" for no service.
+    A (type_url, name, audience) stands in at most one of put, absent, denied, forget and missing.
     """
 
     put: list[Put] = field(default_factory=list)
@@ -38,10 +40,11 @@ class Commit:
     denied: list[tuple[str, str, str, str]] = field(default_factory=list)
     forget: list[tuple[str, str, str]] = field(default_factory=list)
     complete: list[tuple[str, str]] = field(default_factory=list)
+    missing: list[tuple[str, str, str, str, str]] = field(default_factory=list)
 
     def has(self, type_url: str, name: str, audience: str) -> bool:
         """Whether the entry stands in one of the lists."""
-        entries = (*self.put, *self.absent, *self.denied, *self.forget)
+        entries = (*self.put, *self.absent, *self.denied, *self.forget, *self.missing)
         return any(entry[:3] == (type_url, name, audience) for entry in entries)
 
     def parts(self) -> Iterator["Commit"]:
@@ -51,6 +54,7 @@ class Commit:
         yield from (Commit(denied=[entry]) for entry in self.denied)
         yield from (Commit(forget=[entry]) for entry in self.forget)
         yield from (Commit(complete=[entry]) for entry in self.complete)
+        yield from (Commit(missing=[entry]) for entry in self.missing)
 
     def __bool__(self) -> bool:
-        return bool(self.put or self.absent or self.denied or self.forget or self.complete)
+        return bool(self.put or self.absent or self.denied or self.forget or self.complete or self.missing)

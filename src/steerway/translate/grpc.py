@@ -19,7 +19,7 @@ from steerway.catalog.reach import ClientPlace
 from steerway.errors import TranslateError
 from steerway.translate import audience as audiences
 from steerway.translate import cluster, destination, endpoint, listener, names, route, type_url
-from steerway.translate.answer import Content, Denied, Plan, Reason, Resource, same
+from steerway.translate.answer import Content, Denied, Plan, Reason, Resource, missing, same
 from steerway.translate.destination import BLACKHOLE, Destination, Find
 
 _EARLY_SECONDS = 2.0
@@ -84,12 +84,13 @@ class GrpcDialect:
         except TranslateError as error:
             if name == BLACKHOLE and served in (type_url.CLUSTER, type_url.ENDPOINT):
                 return same(root, self._blackhole(served))
-            return same(root, Reason(error))
+            return missing(root, Reason(error))
         services = {target.service}
         try:
             service, port = self._select(target, served)
         except TranslateError as error:
-            return same(root, Reason(error), frozenset(services))
+            nothing = missing if self._find(target.service) is None else same
+            return nothing(root, Reason(error), frozenset(services))
         if served == type_url.ROUTE and not target.pod:
             services |= set(destination.dependencies(port))
         by_envoy = audiences.dialect_of(root) == audiences.ENVOY

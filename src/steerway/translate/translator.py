@@ -1,9 +1,10 @@
 """The translator: keeps exactly what is demanded up to date, so that cost follows what is watched.
 
 An *entry* is `(type_url, name, audience)` as it is published, with the audiences of the clients that want it. A
-demand makes or joins an entry and is always answered, with the resource or with a reason why there is none. What the
-answer is, a dialect says. A change of a service touches the entries that depend on it, also those that wait for it to
-exist. Equal results are not published again.
+demand makes or joins an entry and is always answered, with the resource or with a reason why there is none. Where
+neither the name nor its service exists, the engine keeps the reason instead, and raises the demand anew when either
+changes. What the answer is, a dialect says. A change of a service touches the entries that depend on it, also those
+that wait for it to exist. Equal results are not published again.
 
 A wildcard of an Envoy makes entries, too: one of each name that it sees (see `wildcard`), with the wildcard's audience
 as a client that wants it. It is answered when all of them are published.
@@ -13,6 +14,7 @@ Raw resources from files are published to everybody at once, without demand, and
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
@@ -41,6 +43,8 @@ from steerway.translate.wildcard import SERVED as OF_WILDCARDS
 from steerway.translate.wildcard import Sight, Wildcards
 
 log = structlog.get_logger()
+_MAX_REASON = 200
+"""Characters of a reason why a name is missing: it may contain the name, which clients choose."""
 _K = TypeVar("_K")
 _UNTRANSLATED = "it cannot be translated"
 
@@ -255,11 +259,17 @@ class Translator:
     def _join(self, served: str, name: str, audience: str, commit: Commit, wide: bool = False) -> None:
         """Have an audience use an entry: by its name, or, `wide`, by a wildcard that sees it."""
         key = self._key(served, name, audience)
+        plan = None if wide or key in self._entries else self._try_plan(key)
+        if plan is not None and plan.missing is not None and key[:2] not in self._raw:
+            # Nothing is kept here: clients may ask for any number of names that do not exist.
+            service = next(iter(plan.services), "")
+            commit.missing.append((served, name, audience, plan.missing[:_MAX_REASON], str(service)))
+            return
         entry = self._entry(key)
         joined = (audience,) if entry.users else None
         (entry.seen if wide else entry.named).add(audience)
         if entry.published.keys() != {key.audience}:  # else all share one answer, and it is there
-            self._publish(key, entry, commit, among=joined)
+            self._publish(key, entry, commit, among=joined, plan=plan)
 
     def _leave(self, served: str, name: str, audience: str, commit: Commit, wide: bool = False) -> None:
         """The reverse: forget what nobody wants any more."""
@@ -307,11 +317,14 @@ class Translator:
         commit: Commit,
         origin: Origin | None = None,
         among: Iterable[str] | None = None,
+        plan: Plan | None = None,
     ) -> None:
         """Translate an entry anew and publish what differs of its answers; with `among` nothing changed but that these
-        users came."""
+        users came. `plan`: that of the entry, where it is known already."""
         if among is None:
             entry.plan = None
+            if plan is not None:
+                self._adopt(key, entry, plan)
         answers = self._answers(key, entry, entry.users if among is None else among)
         if among is not None:
             answers = entry.published | answers
@@ -333,16 +346,26 @@ class Translator:
         of that name is published."""
         self._problems.pop(key, None)
         with isolated("answer", type_url=key.type_url, name=key.name, audience=key.audience) as run:
-            if entry.plan is None:
-                entry.plan = self._dialect(key.audience).plan(*key)
-                self._depend(key, entry, entry.plan.services)
-                entry.endpoints = entry.plan.endpoints
-                if entry.plan.further:
-                    self._open.add(key)
-            return {} if (key.type_url, key.name) in self._raw else dict(entry.plan.contents(users))
+            plan = entry.plan or self._adopt(key, entry, self._dialect(key.audience).plan(*key))
+            return {} if (key.type_url, key.name) in self._raw else dict(plan.contents(users))
         reason = f"cannot be translated: {run.failure}"
         self._problems[key] = Problem(f"{key.type_url}/{key.name}", reason, isolation.HINT)
         return entry.published or {key.audience: Reason(_UNTRANSLATED)}
+
+    def _try_plan(self, key: _Key) -> Plan | None:
+        """How a name is answered; None where translation breaks, which is dealt with when it is published."""
+        with suppress(Exception):
+            return self._dialect(key.audience).plan(*key)
+        return None
+
+    def _adopt(self, key: _Key, entry: _Entry, plan: Plan) -> Plan:
+        """Answer an entry by this plan until one of its services changes."""
+        entry.plan = plan
+        self._depend(key, entry, plan.services)
+        entry.endpoints = plan.endpoints
+        if plan.further:
+            self._open.add(key)
+        return plan
 
     def _forget_part(self, key: _Key, entry: _Entry, gone: str, commit: Commit) -> None:
         """Forget what was published for the audience that is gone alone."""

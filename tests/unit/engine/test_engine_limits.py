@@ -17,7 +17,7 @@ from tests.support.deadline import HONEST_SECONDS, PATIENCE_SECONDS, until
 from tests.support.raw_http2 import PREFACE, RawConnection, frame, grpc_message
 from tests.support.xds_server import XdsServer, contents, put
 
-from steerway.engine.engine import Census, Closed, Limited, Opened
+from steerway.engine.engine import Census, Closed, Demand, Limited, Opened
 from steerway.testing.ads_client import AdsClient, DeltaStream, Service, SotwStream
 from steerway.translate.type_url import CLUSTER, ENDPOINT
 
@@ -137,6 +137,89 @@ def test_a_subscription_that_is_too_large_is_refused() -> None:
             stream.request(CLUSTER, *names)
             assert stream.end().code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert refused(server) == {"subscription": 2}
+
+
+MANY = [f"name-{number}" for number in range(40)]
+COUNTED = sum(len(name) + 512 for name in MANY) - (16 << 10)
+"""What they count in a budget that streams share."""
+
+
+@pytest.mark.parametrize(
+    ("setting", "clients"),
+    [("_per_connection", 1), ("_per_peer", 2), ("", 2)],
+    ids=["connection", "peer", "server"],
+)
+def test_streams_share_a_budget_for_their_names(setting: str, clients: int) -> None:
+    """Who exceeds it is refused, with the name of the setting; a small stream is served all the same."""
+    option = f"max_subscription_bytes{setting}"
+    with serving(**{option: 5000}) as server, ExitStack() as stack:
+        one, *others = (stack.enter_context(AdsClient(server.address)) for _ in range(clients))
+        other = others[0] if others else one
+        first = one.delta()
+        first.request(CLUSTER, *MANY)
+        until(lambda: server.engine.census().subscription_bytes == COUNTED, "the first is counted")
+        second = other.delta()
+        second.request(CLUSTER, *MANY)
+        end = second.end()
+        assert end.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert f"({option})" in end.details
+        small = other.delta()
+        small.request(CLUSTER, "a", *MANY[:29])
+        assert contents(small.read()) == {"a": "1"}
+        assert refused(server) == {f"subscription_bytes{setting}": 1}
+        first.close()
+        until(lambda: server.engine.census().subscription_bytes == 0, "what the first had is given back")
+        third = other.delta()
+        third.request(CLUSTER, "a", *MANY)
+        assert contents(third.read()) == {"a": "1"}
+
+
+def test_a_stream_has_a_budget_for_its_names() -> None:
+    """However few they are."""
+    with (
+        serving(max_subscription_bytes_per_stream=2000) as server,
+        AdsClient(server.address) as client,
+    ):
+        stream = client.delta()
+        stream.request(CLUSTER, "a", "b", "c")
+        stream.read()
+        stream.request(CLUSTER, "d")
+        end = stream.end()
+        assert end.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "(max_subscription_bytes_per_stream)" in end.details
+        assert refused(server) == {"subscription_bytes_per_stream": 1}
+
+
+def test_an_identity_pays_for_its_streams() -> None:
+    """Whatever addresses they come from; and an address does not pay for them then."""
+    with serving(max_subscription_bytes_per_peer=5000) as server, ExitStack() as stack:
+        for identity in ("alice", "bob", None):
+            stream = stack.enter_context(AdsClient(server.address)).delta()
+            stream.request(CLUSTER, *MANY)
+            (*_, opened) = server.wait(Opened, count=["alice", "bob", None].index(identity) + 1)
+            if identity is not None:
+                server.engine.identify([(opened.stream, identity)])
+            until(lambda: server.engine.census().accounts >= 1, "there is an account")
+        until(lambda: server.engine.census().subscription_bytes == 3 * COUNTED, "all are served")
+        assert refused(server) == {}
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(3.0, None), (100.0, grpc.StatusCode.RESOURCE_EXHAUSTED)])
+def test_cpu_time_that_a_client_used_is_waited_for(seconds: float, code: grpc.StatusCode | None) -> None:
+    """What its names cost counts. It waits for a while, and is refused when that would be too long."""
+    with serving(max_cpu_per_peer=2.0, max_cpu=0) as server, AdsClient(server.address) as client:
+        stream = client.delta()
+        stream.request(CLUSTER, *MANY)
+        (demand, *_) = server.wait(Demand, name=MANY[0])
+        server.engine.charge(demand.account, seconds)
+        stream.request(CLUSTER, "a")
+        if code is None:
+            assert contents(stream.read()) == {"a": "1"}
+            assert delayed(server) == {"cpu_per_peer": 1}
+            return
+        end = stream.end()
+        assert (end.code, "max_cpu_per_peer" in end.details) == (code, True)
+        assert refused(server) == {"cpu_time": 1}
 
 
 def test_requests_that_come_too_fast_are_read_later() -> None:
@@ -327,4 +410,5 @@ def test_nothing_is_held_for_clients_that_went() -> None:
 def is_empty(census: Census) -> bool:
     """Whether nothing is held."""
     parts = ("connections", "tasks", "streams", "interest", "demand", "events", "request_buffers")
+    parts += ("subscription_bytes", "accounts")
     return not any(getattr(census, part) for part in parts)

@@ -68,15 +68,36 @@ def test_the_descriptor_is_readable_while_events_wait(engine: Engine, client: Ad
     until(lambda: engine.stats().subscriptions[CLUSTER] == 2, "both names are subscribed")
     assert is_readable(engine, PATIENCE_SECONDS)
     assert is_readable(engine), "looking does not clear it"
+    events: list[object] = list(engine.poll(1))
+    assert is_readable(engine), "another demand waits"
+    events += engine.poll(1)
     client.close()
     until(lambda: engine.stats().streams["delta"] == 0, "the stream is gone")
-    events: list[object] = []
     while not any(isinstance(event, Closed) for event in events):
         events += polled(engine)
     assert [type(event) for event in events] == [Demand, Demand, Closed]
     assert {event.name for event in events if isinstance(event, Demand)} == {"a", "b"}
     assert [event.stream for event in events if isinstance(event, Closed)] == [stream]
     assert (is_readable(engine), engine.poll()) == (False, [])
+
+
+def test_a_client_with_one_name_does_not_wait_for_one_with_many(engine: Engine) -> None:
+    """Each poll takes as many demands as it asks for, of each connection in its turn."""
+    (address,) = engine.start()
+    with AdsClient(address) as client, AdsClient(address) as other:
+        client.delta().request(CLUSTER, *(f"many-{number}" for number in range(100)))
+        opened(engine)
+        until(lambda: engine.stats().subscriptions[CLUSTER] == 100, "all are subscribed")
+        assert len(engine.poll(20)) == 20
+        other.delta().request(CLUSTER, "one")
+        events: list[object] = []
+        until(lambda: events.extend(engine.poll(0)) or events, "the other stream is reported")
+        (event,) = events
+        assert isinstance(event, Opened)
+        engine.classify([(event.stream, "test", None)])
+        until(lambda: engine.stats().subscriptions[CLUSTER] == 101, "its name is subscribed")
+        names = [event.name for event in engine.poll(16) if isinstance(event, Demand)]
+        assert (len(names), "one" in names) == (16, True)
 
 
 def test_a_stream_waits_for_its_audience(engine: Engine, client: AdsClient) -> None:

@@ -1,6 +1,7 @@
 """What clients are told of services: every spelling of a target, demand and its end, and changes in between."""
 
 import time
+from unittest.mock import ANY
 
 import msgspec
 import pytest
@@ -176,12 +177,12 @@ class TestAbsence:
         assert reason == "no file gives it"
 
     def test_a_service_that_comes_later_is_found(self) -> None:
-        """All that waits for it is answered in the same commit."""
+        """All that waits for it is demanded anew, and answered."""
         mesh = Mesh()
         names = [(type_url.LISTENER, "backend"), (type_url.LISTENER, "backend.shop:grpc")]
         names += [(served, CANONICAL) for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)]
         commit = mesh.demand(*((*name, PLAIN) for name in names))
-        assert [each[:2] for each in commit.absent] == names
+        assert [each[:2] for each in commit.missing] == names
         commit = mesh.update(BACKEND)
         assert sorted(each[:2] for each in commit.put) == sorted(names)
         mesh.update(PODS)
@@ -543,8 +544,33 @@ class TestDemand:
         """A service that comes later is then nobody's business."""
         wanted = (type_url.LISTENER, "cart.shop", PLAIN)
         mesh.demand(wanted)
-        assert mesh.withdraw(wanted).forget == [(type_url.LISTENER, "cart.shop", "grpc")]
+        assert mesh.translator.withdraw([wanted]) == Commit(), "the engine alone knows of it"
+        mesh.withdraw(wanted)
         assert not mesh.update(service(1, name="cart"))
+
+    @pytest.mark.parametrize(
+        ("served", "name", "audience", "service_id"),
+        [
+            (type_url.LISTENER, "cart.shop:1", PLAIN, "shop/cart"),
+            (type_url.LISTENER, "no name!", PLAIN, ""),
+            (type_url.CLUSTER, "cart.shop.svc.cluster.local:1", ENVOY, "shop/cart"),
+            (type_url.ENDPOINT, "cart.shop.svc.cluster.local:1", ENVOY, "shop/cart"),
+            (type_url.SECRET, "anything", PLAIN, ""),
+        ],
+    )
+    def test_nothing_is_kept_of_a_name_that_does_not_exist(
+        self, mesh: Mesh, served: str, name: str, audience: str, service_id: str
+    ) -> None:
+        """Clients ask for any number of them: the engine keeps the reason, and the service to wait for."""
+        commit = mesh.demand((served, name, audience))
+        assert commit.missing == [(served, name, audience, ANY, service_id)]
+        assert not any((commit.put, commit.absent, commit.forget))
+        assert not mesh.translator._entries
+
+    def test_a_reason_does_not_grow_with_the_name(self, mesh: Mesh) -> None:
+        """The engine keeps one for each name."""
+        commit = mesh.demand((type_url.ENDPOINT, "x" * 4000, PLAIN))
+        assert len(commit.missing[0][3]) <= 200
 
     def test_demand_after_a_withdrawal_is_answered_anew(self, mesh: Mesh) -> None:
         """With what is true now."""

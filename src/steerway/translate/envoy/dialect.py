@@ -13,7 +13,7 @@ from steerway.catalog.model import Port, Service
 from steerway.errors import TranslateError
 from steerway.translate import audience as audiences
 from steerway.translate import destination, names, type_url
-from steerway.translate.answer import Content, Denied, Plan, Reason, Resource, same
+from steerway.translate.answer import Content, Denied, Plan, Reason, Resource, missing, same
 from steerway.translate.destination import Find
 from steerway.translate.envoy import cluster, exposure, listener, route
 from steerway.translate.envoy.virtual_host import VirtualHosts
@@ -96,7 +96,7 @@ class EnvoyDialect:
                 return same(root, self._listener(name, role))
             if served == type_url.ROUTE and name == _NAMES[role]:
                 return self._routes(name, root)
-        return same(root, Reason("no file gives it"))
+        return missing(root, Reason("no file gives it"))
 
     def _listener(self, name: str, role: str) -> Resource:
         gateway = role == audiences.GATEWAY
@@ -124,12 +124,13 @@ class EnvoyDialect:
         try:
             target = names.parse_canonical(destination.plaintext(name), self._domain)
         except TranslateError as error:
-            return same(root, Reason(error))
+            return missing(root, Reason(error))
         needed = frozenset({target.service})
         try:
             service, port = self._select(target)
         except TranslateError as error:
-            return same(root, Reason(error), needed)
+            nothing = missing if self._find(target.service) is None else same
+            return nothing(root, Reason(error), needed)
         if reason := connection.refusal(port, envoy=True):
             return same(root, Reason(reason), needed)
         plaintext = destination.plaintext(name)

@@ -1,0 +1,184 @@
+//! Whose demand is answered next: accounts take turns, and within an account its connections do.
+//!
+//! A flow that comes is served before those that wait for long, every other time: a client with a few names does not wait
+//! for one with many, and many that come with a few do not hold up the one with many for ever.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+
+/// Names of one connection before the next one has its turn.
+const QUANTUM: usize = 8;
+
+/// Who causes work: a connection, and the account that pays for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// The account.
+    pub account: u32,
+    /// The connection.
+    pub connection: u32,
+}
+
+/// Numbers of names that wait, by flow.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    ring: Ring,
+    accounts: HashMap<u32, Account>,
+    len: usize,
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    ring: Ring,
+    connections: HashMap<u32, VecDeque<u32>>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    new: VecDeque<u32>,
+    old: VecDeque<u32>,
+    old_is_next: bool,
+}
+
+impl Ring {
+    fn next(&mut self) -> Option<u32> {
+        self.old_is_next = !self.old_is_next;
+        if self.old_is_next {
+            self.new.pop_front().or_else(|| self.old.pop_front())
+        } else {
+            self.old.pop_front().or_else(|| self.new.pop_front())
+        }
+    }
+}
+
+impl Ring {
+    fn retain(&mut self, keep: impl Fn(&u32) -> bool) {
+        self.new.retain(&keep);
+        self.old.retain(&keep);
+    }
+}
+
+impl Turns {
+    /// Something of this flow waits.
+    pub(crate) fn push(&mut self, flow: Flow, item: u32) {
+        let Flow { account, connection } = flow;
+        let ring = &mut self.ring;
+        let account = self.accounts.entry(account).or_insert_with(|| {
+            ring.new.push_back(account);
+            Account::default()
+        });
+        let ring = &mut account.ring;
+        let queue = account.connections.entry(connection).or_insert_with(|| {
+            ring.new.push_back(connection);
+            VecDeque::new()
+        });
+        queue.push_back(item);
+        self.len += 1;
+    }
+
+    /// The next one turn: some of one flow. Empty when nothing waits.
+    pub(crate) fn turn(&mut self, most: usize, mut take: impl FnMut(u32, Flow)) {
+        let Some(id) = self.ring.next() else { return };
+        let account = self.accounts.get_mut(&id).expect("an account in the ring has connections");
+        let connection = account.ring.next().expect("an account has a connection in its ring");
+        let queue = account.connections.get_mut(&connection).expect("a connection in the ring has a queue");
+        let count = QUANTUM.min(most).min(queue.len());
+        self.len -= count;
+        queue.drain(..count).for_each(|item| take(item, Flow { account: id, connection }));
+        if queue.is_empty() {
+            account.connections.remove(&connection);
+        } else {
+            account.ring.old.push_back(connection);
+        }
+        if account.connections.is_empty() {
+            self.accounts.remove(&id);
+        } else {
+            self.ring.old.push_back(id);
+        }
+    }
+
+    /// Keep only some.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(u32) -> bool) {
+        let Turns { ring, accounts, len } = self;
+        *len = 0;
+        accounts.retain(|_, Account { ring, connections }| {
+            connections.retain(|_, queue| {
+                queue.retain(|item| keep(*item));
+                *len += queue.len();
+                !queue.is_empty()
+            });
+            ring.retain(|connection| connections.contains_key(connection));
+            !connections.is_empty()
+        });
+        ring.retain(|account| accounts.contains_key(account));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(turns: &mut Turns, account: u32, connection: u32, items: std::ops::Range<u32>) {
+        items.for_each(|item| turns.push(Flow { account, connection }, item));
+    }
+
+    /// The accounts of the next turns.
+    fn accounts(turns: &mut Turns, count: usize) -> Vec<u32> {
+        let mut order = Vec::new();
+        for _ in 0..count {
+            turns.turn(usize::MAX, |_, flow| order.push(flow.account));
+            order.dedup();
+        }
+        order
+    }
+
+    #[test]
+    fn a_flow_is_answered_in_its_order_and_leaves_nothing() {
+        let mut turns = Turns::default();
+        push(&mut turns, 1, 1, 0..20);
+        let mut items = Vec::new();
+        while !turns.is_empty() {
+            turns.turn(5, |item, _| items.push(item));
+        }
+        assert_eq!(items, (0..20).collect::<Vec<_>>());
+        assert!(turns.accounts.is_empty());
+        turns.turn(5, |_, _| unreachable!());
+    }
+
+    #[test]
+    fn a_client_with_one_name_is_next_whatever_others_wait_for() {
+        let mut turns = Turns::default();
+        for connection in 0..20 {
+            push(&mut turns, 1, connection, 0..1000);
+        }
+        accounts(&mut turns, 100);
+        push(&mut turns, 2, 0, 0..1);
+        assert!(accounts(&mut turns, 2).contains(&2), "of another account");
+        push(&mut turns, 1, 77, 0..1);
+        let mut connections = Vec::new();
+        for _ in 0..2 {
+            turns.turn(usize::MAX, |_, flow| connections.push(flow.connection));
+        }
+        assert!(connections.contains(&77), "of the same account");
+    }
+
+    #[test]
+    fn new_flows_without_end_do_not_hold_up_an_old_one() {
+        let mut turns = Turns::default();
+        push(&mut turns, 1, 1, 0..100);
+        let mut served = 0;
+        for stranger in 2..60 {
+            push(&mut turns, stranger, 1, 0..2);
+            turns.turn(usize::MAX, |_, flow| served += u32::from(flow.account == 1));
+        }
+        assert_eq!(served, 100);
+    }
+}

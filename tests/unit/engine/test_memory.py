@@ -1,0 +1,27 @@
+"""Memory goes back to the system after much was freed."""
+
+from steerway.engine.memory import MUCH, NAME_BYTES, Trimmer, trim_function
+
+
+def test_it_is_due_once_when_much_less_is_kept() -> None:
+    """Of subscribed bytes, or of names that outlive their subscriptions for a while."""
+    kept = [(0, 0)]
+    trimmer = Trimmer(lambda: kept[0], None)
+    names = MUCH // NAME_BYTES
+    for now, due in [
+        ((4 * MUCH, names), False),
+        ((4 * MUCH, 0), True),
+        ((3 * MUCH + 1, 0), False),
+        ((3 * MUCH, 0), True),
+        ((3 * MUCH, 0), False),
+        ((0, 0), True),
+        ((0, 0), False),
+    ]:
+        kept[0] = now
+        assert trimmer.is_due() is due, now
+
+
+def test_the_function_of_the_system_can_be_called() -> None:
+    """glibc says whether anything was given back."""
+    if (trim := trim_function()) is not None:
+        assert trim() in (0, 1)
