@@ -24,7 +24,7 @@ FUZZ_FLAGS := --cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args
   -Cllvm-args=-sanitizer-coverage-trace-compares
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test lint fuzz test-rust test-python build bench bench-cluster bench-policy bench-moves cluster cluster-stop debian constraints clean tools
+.PHONY: help demo test lint fuzz test-rust test-python build bench bench-cluster bench-policy bench-moves bench-hostile cluster cluster-stop debian constraints clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -87,6 +87,9 @@ bench-policy: build ## What policies cost, and how even and calm subsets are (mi
 
 bench-moves: build ## Calls lost while a Service is replaced in one step, beside go-control-plane (needs Go)
 	$(BIN)/python -m bench.moves $(ARGS)
+
+bench-hostile: build ## What one hostile client costs the others (two minutes; ARGS='--kind pods --seconds 20')
+	$(BIN)/python -m bench.hostile $(ARGS)
 
 cluster: build debian ## Build (once, 10 minutes) and start a real Kubernetes API server in a network namespace
 	$(BIN)/python -m tests.cluster start

@@ -55,6 +55,10 @@ class Process:
             reader.start()
 
     @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
     def running(self) -> bool:
         return self._child.poll() is None
 
