@@ -35,5 +35,5 @@ def test_half_sent_requests_stop_neither_new_clients_nor_probes(
         assert plane.metric("steerway_http_refused_total", server="admin", limit="connections") > 0
     assert plane.metric("steerway_http_refused_total", limit="open_files") == 0
     lines = [line for line in plane.process.errors if "limit_reached" in line]
-    assert len(lines) <= 2, plane.process.complaint("logs each connection")
+    assert 0 < len(lines) <= HALF_SENT // 4, plane.process.complaint("logs each connection")
     assert not any("Traceback" in line for line in plane.process.errors)

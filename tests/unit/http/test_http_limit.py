@@ -7,6 +7,7 @@ import structlog
 
 from steerway import telemetry
 from steerway.http.limit import LimitLog, within_open_files
+from steerway.log_limit import CLIENT_EVENTS
 
 
 @pytest.mark.parametrize(
@@ -28,20 +29,15 @@ def test_a_listener_leaves_the_files_of_xds_alone(
     assert within_open_files(wanted, xds) == room
 
 
-def test_a_limit_is_counted_each_time_and_logged_once_in_a_while() -> None:
-    """The next line says how many there were; another limit has lines of its own."""
-    now = 0.0
-    record = LimitLog("log test", lambda: now)
+def test_a_limit_is_counted_and_logged_as_an_event_of_clients() -> None:
+    """Such events have one limit of lines (`log_limit`)."""
+    record = LimitLog("log test")
     with structlog.testing.capture_logs() as lines:
-        for number in range(3):
-            record.exceeded("connections", f"10.0.0.1:{number}")
-        record.exceeded("requests", "10.0.0.2:1")
-        now = 10.0
-        record.exceeded("connections", "10.0.0.3:1")
-    shown = [(line["limit"], line["count"], line["peer"]) for line in lines]
-    assert shown == [
-        ("connections", 1, "10.0.0.1:0"),
-        ("requests", 1, "10.0.0.2:1"),
-        ("connections", 3, "10.0.0.3:1"),
+        record.exceeded("host", "10.0.0.1:1", host="evil.example")
+        record.exceeded("host", "10.0.0.1:2", host="evil.example")
+    assert {line["event"] for line in lines} <= CLIENT_EVENTS.keys()
+    assert [(line["limit"], line["peer"]) for line in lines] == [
+        ("host", "10.0.0.1:1"),
+        ("host", "10.0.0.1:2"),
     ]
-    assert telemetry.HTTP_REFUSED.labels("log test", "connections")._value.get() == 4
+    assert telemetry.HTTP_REFUSED.labels("log test", "host")._value.get() == 2
