@@ -55,6 +55,20 @@ def test_a_flood_of_bad_tokens_pushes_out_no_good_one() -> None:
     assert [cache.fresh(key, 0.0) for key in (first, second, third)] == [WEB, None, WEB]
 
 
+def test_an_identity_with_many_tokens_pushes_out_its_own() -> None:
+    """Whoever may have tokens made has them made for one account; others are still let in without a question."""
+    cache = VerdictCache(max_verdicts=10)
+    others = [of_service_account("shop", f"a{number}") for number in range(4)]
+    for other in others:
+        cache.accept(cache.key(str(other)), other, 10.0, 10.0)
+    for number in range(100):
+        cache.accept(cache.key(str(number)), WEB, 10.0, 10.0)
+    assert len(cache) == 10
+    assert [cache.fresh(cache.key(str(other)), 0.0) for other in others] == others
+    assert cache.fresh(cache.key("99"), 0.0) == WEB
+    assert cache.fresh(cache.key("93"), 0.0) is None
+
+
 def test_what_stands_for_a_token_differs_between_processes() -> None:
     """It is keyed: two caches have nothing in common, and neither key is the token."""
     one, other = VerdictCache(), VerdictCache()
