@@ -15,6 +15,7 @@ from pathlib import Path
 import grpc
 import pytest
 from tests.cluster.cluster import Cluster
+from tests.cluster.command import API_SERVER
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Steer
 from tests.cluster.namespace import Namespace
 from tests.cluster.pod_program import THREADS
@@ -123,7 +124,7 @@ def test_no_call_fails_when_the_api_server_is_killed_on_the_way(
         calls.settle(*before.values())
         begin(namespace, before)
         cluster.kill_api_server()
-        plane.wait_for_problem("endpointslices in all namespaces", "connection failed")
+        plane.wait_for_problem(API_SERVER, "connection refused")
         calls.go_on(200)
         cluster.start_api_server()
         cluster.start_controllers()

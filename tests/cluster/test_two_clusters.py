@@ -108,7 +108,7 @@ def test_a_cluster_that_is_lost_is_given_up_after_a_time_and_used_again_when_it_
         load.settle(here, there)
         plane.wait_for_no_problem()
         east.kill_api_server()
-        plane.wait_for_problem("endpointslices in all namespaces", "connection failed")
+        plane.wait_for_problem(east.commands.server, "connection refused")
         load.reach(there)
         plane.wait_for_problem("cluster east", "is lost, and its endpoints were given up")
         load.settle(here)
