@@ -22,9 +22,10 @@ _ROOTS = frozenset({"envoy", "xds", "udpa", "google", "opencensus", "validate"})
 def load(type_url: str) -> type[Message]:
     """The class for a type URL; TranslateError when no installed module has it."""
     name = type_url.rpartition("/")[2]
-    package = ".".join(part for part in name.split(".") if part and not part[0].isupper())
-    if package.partition(".")[0] in _ROOTS:
-        _import_package(package)
+    parts = [part for part in name.split(".") if part and not part[0].isupper()]
+    # What is no identifier names no module, and an import of it may raise anything.
+    if parts and parts[0] in _ROOTS and all(map(str.isidentifier, parts)):
+        _import_package(".".join(parts))
     try:
         descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
     except (KeyError, TypeError):  # TypeError: not even text that can be encoded

@@ -67,3 +67,12 @@ def test_a_type_that_is_no_string_is_refused() -> None:
     """YAML makes numbers of what looks like one."""
     reason = refused({"typed_extension_protocol_options": {"a": {"@type": 3}}})
     assert reason == "@type must be a string, not 3"
+
+
+@pytest.mark.parametrize(
+    "name", ["envoy.\x00.A", "envoy..A", "envoy.a b.A", "envoy.\u2028.A", "google", "", ".", "envoy"]
+)
+def test_what_is_no_name_of_a_package_is_an_unknown_type(name: str) -> None:
+    """Nothing is imported for it."""
+    with pytest.raises(TranslateError, match="no message type"):
+        message.load(f"type.googleapis.com/{name}")
