@@ -24,7 +24,7 @@ FUZZ_FLAGS := --cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args
   -Cllvm-args=-sanitizer-coverage-trace-compares
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test lint fuzz test-rust test-python build bench bench-cluster bench-policy bench-moves bench-hostile cluster cluster-stop debian constraints clean tools
+.PHONY: help demo test lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-policy bench-moves bench-hostile cluster cluster-stop debian constraints clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -47,10 +47,15 @@ lint: build ## ruff, mypy --strict, stubtest, import contracts, cargo fmt, clipp
 test-rust: tools ## The native engine's own tests, thousands of orders of its threads, and 20,000 runs of each fuzz target
 	$(CARGO) test --manifest-path $(RUST) --locked --workspace --exclude steerway-python
 	$(CARGO) test --manifest-path $(RUST) --locked --package steerway-server --features shuttle concurrency
-	@$(MAKE) --no-print-directory fuzz FUZZ_LIMIT='-runs=20000 -seed=1'
+	@$(MAKE) --no-print-directory fuzz-engine FUZZ_LIMIT='-runs=20000 -seed=1'
+
+fuzz: fuzz-engine fuzz-input ## Random bytes against the engine, and mutated manifests and API objects (FUZZ_SECONDS=600 for each target)
+
+fuzz-input: build ## Mutated manifests and API objects against all stages (FUZZ_SECONDS=600 for each target)
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(ARGS)
 
 # Inputs that failed once are kept in rust/fuzz/corpus, by target, and run first.
-fuzz: tools ## Random requests, commits and bytes against the engine (FUZZ_SECONDS=600 for each target; needs a C++ compiler)
+fuzz-engine: tools ## Random requests, commits and bytes against the engine (FUZZ_SECONDS=600 for each target; needs a C++ compiler)
 	@$(CXX) --version >/dev/null 2>&1 || { echo "make: libFuzzer is C++: install g++ or clang" >&2; exit 1; }
 	RUSTFLAGS='$(FUZZ_FLAGS)' $(CARGO) build --release --locked --manifest-path rust/fuzz/Cargo.toml --target $(HOST)
 	@for target in request stream framing load; do \

@@ -76,7 +76,7 @@ from steerway.sources.files import FileSource
 from steerway.sources.kubernetes import InformerStatus, KubernetesOptions, KubernetesSource
 from steerway.sources.objects import ObjectKey, XdsResource
 from steerway.sources.store import ObjectStore
-from steerway.sources.window import Delay, Window
+from steerway.sources.window import Delay, Due, Window
 from steerway.translate import limitation
 from steerway.translate.audience import (
     at_place,
@@ -289,12 +289,16 @@ class ControlPlane:
         while True:
             due = await self._debouncer.next()
             with isolated("batch"):
-                with telemetry.TRANSLATE_SECONDS.labels("change").time():
-                    services = self._update_catalog(due.keys)
-                    documents = self._raw(due.keys)
-                    commit = self._translator.refresh(services, documents, due.origins)
-                self._publish(commit)
-                self._engine.changed([str(service) for service in services], [name for name, _ in documents])
+                self._take_in(due)
+
+    def _take_in(self, due: Due) -> None:
+        """Publish what changed."""
+        with telemetry.TRANSLATE_SECONDS.labels("change").time():
+            services = self._update_catalog(due.keys)
+            documents = self._raw(due.keys)
+            commit = self._translator.refresh(services, documents, due.origins)
+        self._publish(commit)
+        self._engine.changed([str(service) for service in services], [name for name, _ in documents])
 
     async def _release_held(self) -> None:
         """Believe updates that were held back for long enough."""
