@@ -74,6 +74,18 @@ def test_a_distribution_puts_near_endpoints_first(
     assert list(ranks(service(*ALL, distribution=distribution), place).values()) == expected
 
 
+@pytest.mark.parametrize("distribution", ["PreferSameZone", "PreferSameNode"])
+def test_two_unknown_places_are_not_the_same(distribution: str) -> None:
+    """An endpoint without a zone and a node is no nearer to a client without them."""
+    found = service(endpoint(1), FAR, distribution=distribution)
+    assert list(ranks(found, UNKNOWN).values()) == [2, 2]
+
+
+def test_local_is_nothing_for_a_client_without_a_node() -> None:
+    """Neither are endpoints without a node on its own."""
+    assert ranks(service(endpoint(1), NEAR, local_only=True), UNKNOWN) == {}
+
+
 def test_a_local_policy_leaves_the_endpoints_of_the_own_node() -> None:
     """None where the node has none, or nobody knows which it is: what must not leave the node does not."""
     found = service(*ALL, local_only=True, distribution="PreferSameZone")
