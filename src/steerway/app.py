@@ -204,6 +204,8 @@ class ControlPlane:
         accepts, hosts = token.accepts if token else None, self._settings.admin_hosts
         admin = AdminServer(self._settings.admin, self._view(), accepts, limits, hosts)
         polled = _rest_server(self._settings, self._engine)
+        loop = asyncio.get_running_loop()
+        telemetry.TASKS.set_function(lambda: len(asyncio.all_tasks(loop)))
         parts: list[asyncio.Task[None]] = []
         with Signals() as signals:
             try:

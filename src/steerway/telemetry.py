@@ -59,6 +59,7 @@ STATUSES = Counter(
     ["result"],  # written, unchanged, object_gone, superseded, failed
     registry=REGISTRY,
 )
+TASKS = Gauge("steerway_asyncio_tasks", "Tasks of the event loop, running or waiting.", registry=REGISTRY)
 PROBLEMS = Gauge("steerway_problems", "Objects and documents that are skipped now.", registry=REGISTRY)
 INTERNAL_ERRORS = Counter(
     "steerway_internal_errors",

@@ -56,6 +56,7 @@ class Process:
 
     @property
     def pid(self) -> int:
+        """The number of its process."""
         return self._child.pid
 
     @property

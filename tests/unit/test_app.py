@@ -270,6 +270,17 @@ async def test_problems_of_all_stages_are_counted_together(serve: Serve, manifes
         await until(lambda: equal(metric(admin, "steerway_problems"), 1.0))
 
 
+async def test_tasks_are_counted(serve: Serve, manifests: Files) -> None:
+    """Those of the loop that serves."""
+    _, admin = await serve(settings(files=(manifests.directory,))).started()
+    async with admin:
+        first = await metric(admin, "steerway_asyncio_tasks")
+        waiting = [asyncio.create_task(asyncio.sleep(3600)) for _ in range(20)]
+        assert await metric(admin, "steerway_asyncio_tasks") >= first + 15
+        for task in waiting:
+            task.cancel()
+
+
 async def test_a_route_that_is_refused_is_a_problem(serve: Serve, manifests: Files) -> None:
     """Also where there is no object whose status could say it; until what it names is there."""
     parent = {"group": "", "kind": "Service", "name": "backend"}
