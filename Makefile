@@ -22,9 +22,12 @@ FUZZ_LIMIT ?= -max_total_time=$(FUZZ_SECONDS)
 FUZZ_FLAGS := --cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
   -Cllvm-args=-sanitizer-coverage-trace-compares
+# Programs that look at dependencies, and are none themselves.
+TOOLS := build/tools
+SBOM := build/sbom
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-policy bench-moves bench-hostile cluster cluster-stop debian constraints clean tools
+.PHONY: help demo test lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-policy bench-moves bench-hostile bench-soak mutants audit sbom cluster cluster-stop debian constraints clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -95,6 +98,40 @@ bench-moves: build ## Calls lost while a Service is replaced in one step, beside
 
 bench-hostile: build ## What one hostile client costs the others (two minutes; ARGS='--kind pods --seconds 20')
 	$(BIN)/python -m bench.hostile $(ARGS)
+
+bench-soak: build ## Minutes of churn, restarts and abuse; fails on growth (ARGS='--minutes 30'; needs nothing else)
+	$(BIN)/python -m bench.soak $(ARGS)
+
+mutants: build ## Faults that the tests must notice, one by one (an hour; ARGS='catalog', or '--only TEXT')
+	$(BIN)/python -m tests.mutation $(ARGS)
+
+audit: $(TOOLS)/.python $(TOOLS)/bin/cargo-deny ## Advisories about dependencies, licenses and sources of crates (needs the advisory data)
+	$(TOOLS)/bin/cargo-deny --manifest-path $(RUST) --locked check
+	$(TOOLS)/venv/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
+
+sbom: $(TOOLS)/.python $(TOOLS)/bin/cargo-cyclonedx ## Bills of materials of what is shipped: build/sbom/{python,rust}.cdx.json
+	@rm -rf $(SBOM) && mkdir -p $(SBOM)
+	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+	  > $(SBOM)/requirements.txt
+	$(PYTHON) -m venv --without-pip $(SBOM)/venv
+	$(TOOLS)/venv/bin/pip --python $(SBOM)/venv/bin/python install --quiet --requirement $(SBOM)/requirements.txt
+	$(TOOLS)/venv/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file $(SBOM)/python.cdx.json $(SBOM)/venv
+	$(TOOLS)/bin/cargo-cyclonedx cyclonedx --manifest-path rust/python/Cargo.toml --format json --target all \
+	  --override-filename steerway-sbom
+	@mv rust/python/steerway-sbom.json $(SBOM)/rust.cdx.json && rm -f rust/*/steerway-sbom.json
+	@rm -rf $(SBOM)/venv $(SBOM)/requirements.txt
+
+$(TOOLS)/.python: | tools
+	$(PYTHON) -m venv $(TOOLS)/venv
+	PIP_CONSTRAINT= $(TOOLS)/venv/bin/pip install --quiet pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	@touch $@
+
+$(TOOLS)/bin/cargo-deny:
+	$(CARGO) install --quiet --locked --root $(TOOLS) cargo-deny@0.20.2
+
+$(TOOLS)/bin/cargo-cyclonedx:
+	$(CARGO) install --quiet --locked --root $(TOOLS) cargo-cyclonedx@0.5.9
 
 cluster: build debian ## Build (once, 10 minutes) and start a real Kubernetes API server in a network namespace
 	$(BIN)/python -m tests.cluster start
