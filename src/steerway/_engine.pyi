@@ -541,6 +541,10 @@ class Engine:
     stream may subscribe to. `order_timeout_seconds` bounds how long a resource waits for others of its stream that go
     first.
 
+    A connection is pending until `classify` was called for a stream of it. When no place is left, the oldest pending
+    connection of the address with most of them is closed for a new one. `max_connections_per_address` counts by the IP
+    address, or by the user of a Unix socket, `max_connections_per_identity` by what `identify` says; 0 is any number.
+
     With `tls`, TCP clients must speak TLS and are refused until `set_tls` was called; Unix sockets never use TLS.
 
     Raises ValueError for an address that is none, a number out of range or descriptors that are none.
@@ -553,6 +557,8 @@ class Engine:
         identifier: str,
         threads: int = 0,
         max_connections: int = 50000,
+        max_connections_per_address: int = 10000,
+        max_connections_per_identity: int = 10000,
         max_connections_per_second: int = 5000,
         max_streams: int = 100000,
         max_concurrent_streams: int = 100,
@@ -611,8 +617,12 @@ class Engine:
     def charge(self, account: int, time_seconds: float) -> None:
         """What was done for the account of a `Demand` took so long."""
     def identify(self, identities: Sequence[tuple[int, str]]) -> None:
-        """(stream, identity): the client proved it, and its budgets pay for the stream instead of those of the address.
-        A stream that is too much for them is ended."""
+        """Say which identities the clients of opened streams proved, before `classify`. Their connections count for
+        these, whose budgets pay, not those of the addresses. Streams that are gone are ignored.
+
+        identities: (stream, identity). A stream whose identity has `max_connections_per_identity` other connections
+        ends with RESOURCE_EXHAUSTED.
+        """
     def classify(self, audiences: Sequence[tuple[int, str, Sequence[str] | None]]) -> None:
         """Give opened streams their audience and what of it they may see. Streams that are gone are ignored.
 

@@ -159,6 +159,8 @@ class ControlPlane:
             identifier=settings.identifier,
             threads=settings.threads,
             max_connections=settings.max_connections,
+            max_connections_per_address=settings.max_connections_per_address,
+            max_connections_per_identity=settings.max_connections_per_identity,
             max_connections_per_second=settings.max_connections_per_second,
             max_streams=settings.max_streams,
             max_concurrent_streams=settings.max_concurrent_streams,
@@ -342,7 +344,8 @@ class ControlPlane:
 
     def _carry_out(self, decisions: Sequence[tuple[Applicant, Decision]]) -> None:
         """Let streams in, each with its audience and what it may see, or end them."""
-        admitted, refused, identified = [], [], []
+        admitted, refused = [], []
+        identified: list[tuple[int, str]] = []
         for client, decision in decisions:
             if isinstance(decision, Refusal):
                 refused.append((client.stream, decision.code, decision.told))
@@ -360,7 +363,8 @@ class ControlPlane:
             identity = decision.identity
             admitted.append((client.stream, audience, decision.grant))
             who = {} if identity is None else {"identity": str(identity)}
-            identified += [(client.stream, name) for name in who.values()]
+            if identity is not None:
+                identified.append((client.stream, str(identity)))
             log.info("stream_opened", **_described(client), audience=audience, **who)
         self._engine.identify(identified)
         self._engine.classify(admitted)

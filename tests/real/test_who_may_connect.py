@@ -237,6 +237,17 @@ def test_a_static_token_opens_as_well(
     until(lambda: _refused(plane, tls), "the end of the old token")
 
 
+def test_an_identity_has_so_many_connections(protect: Callable[..., ControlPlane]) -> None:
+    """By what the certificate proves; another identity has its own."""
+    plane = protect(max_connections_per_identity=1)
+    with client(plane, WEB) as first, client(plane, WEB) as second, client(plane, LEDGER_CLIENT) as other:
+        assert seen(first, PUBLIC) == seen(other, PUBLIC) == {PUBLIC: True}
+        code, details = ended(second)
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "1 connections of spiffe://prod/ns/shop/sa/web are open" in details
+    assert plane.metric("steerway_refused_total", limit="connections_per_identity") == 1
+
+
 def _refused(plane: ControlPlane, tls: bool) -> bool:
     with client(plane, token=TOKEN, tls=tls) as old:
         stream = old.delta()

@@ -65,13 +65,15 @@ def _resources(response: DiscoveryResponse | DeltaDiscoveryResponse) -> list[Res
 
 
 class XdsServer:
-    """An engine that was started. A stream is refused, or gets the audience and the grant found in its node."""
+    """An engine that was started. A stream is refused, or gets the identity ("": none), the audience and the grant
+    found in its node."""
 
     def __init__(
         self,
         audience: Callable[[Node], str] = lambda _: "test",
         grant: Callable[[Node], list[str] | None] = lambda _: None,
         refusal: Callable[[Opened], tuple[int, str] | None] = lambda _: None,
+        identity: Callable[[Node], str] = lambda _: "",
         **options: Any,
     ) -> None:
         self.engine = Engine(
@@ -83,6 +85,7 @@ class XdsServer:
         self._audience = audience
         self._grant = grant
         self._refusal = refusal
+        self._identity = identity
         self._markers = 0
         self._changed = threading.Condition()
         self.address, *self.more_addresses = self.engine.start()
@@ -166,13 +169,10 @@ class XdsServer:
             opened = [event for event in events if isinstance(event, Opened)]
             refused = [(event.stream, *refusal) for event in opened if (refusal := self._refusal(event))]
             self.engine.reject(refused)
+            nodes = [(event.stream, Node.FromString(event.node)) for event in opened]
+            self.engine.identify([(id, name) for id, node in nodes if (name := self._identity(node))])
             # A stream that was refused is classified all the same: the first word counts.
-            self.engine.classify(
-                [
-                    (event.stream, self._audience(node := Node.FromString(event.node)), self._grant(node))
-                    for event in opened
-                ]
-            )
+            self.engine.classify([(id, self._audience(node), self._grant(node)) for id, node in nodes])
             self.handle(events)
             with self._changed:
                 self.events += events

@@ -67,6 +67,8 @@ default_namespace: shop
 cluster_domain: example.internal
 identifier: replica-1
 max_connections: 50
+max_connections_per_address: 0
+max_connections_per_identity: 50
 max_connections_per_second: 50
 max_streams: 50
 max_concurrent_streams: 50

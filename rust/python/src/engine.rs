@@ -58,6 +58,8 @@ impl Engine {
             identifier,
             threads = Int(Ok(0)),
             max_connections = Int(Ok(50_000)),
+            max_connections_per_address = Int(Ok(10_000)),
+            max_connections_per_identity = Int(Ok(10_000)),
             max_connections_per_second = Int(Ok(5000)),
             max_streams = Int(Ok(100_000)),
             max_concurrent_streams = Int(Ok(100)),
@@ -84,6 +86,7 @@ impl Engine {
             descriptors = Default::default(),
         ),
         text_signature = "(*, listen, identifier, threads=0, max_connections=50000, \
+            max_connections_per_address=10000, max_connections_per_identity=10000, \
             max_connections_per_second=5000, max_streams=100000, max_concurrent_streams=100, \
             max_request_bytes=4194304, max_requests_per_second=1000, request_timeout_seconds=30.0, \
             max_connection_age_seconds=1800.0, max_connection_age_grace_seconds=30.0, \
@@ -101,6 +104,8 @@ impl Engine {
         identifier: String,
         threads: Int,
         max_connections: Int,
+        max_connections_per_address: Int,
+        max_connections_per_identity: Int,
         max_connections_per_second: Int,
         max_streams: Int,
         max_concurrent_streams: Int,
@@ -129,11 +134,20 @@ impl Engine {
         // Pings without a pause would be all that a connection does; and who is given no time can do nothing.
         let span = |name, value| seconds(name, value, Duration::from_millis(1));
         let count = |name, value: Int| value.within(name, 1..=u32::MAX);
+        let optional = |name, value: Int| value.within(name, 0..=u32::MAX).map(|value| value as usize);
         let options = Options {
             listen: listen.into(),
             identifier,
             threads: threads.within("threads", 0..=MAX_THREADS)? as usize,
             max_connections: count("max_connections", max_connections)? as usize,
+            max_connections_per_address: optional(
+                "max_connections_per_address",
+                max_connections_per_address,
+            )?,
+            max_connections_per_identity: optional(
+                "max_connections_per_identity",
+                max_connections_per_identity,
+            )?,
             max_connections_per_second: count("max_connections_per_second", max_connections_per_second)?,
             max_streams: count("max_streams", max_streams)? as usize,
             max_concurrent_streams: count("max_concurrent_streams", max_concurrent_streams)?,

@@ -19,6 +19,7 @@ use crate::server::ShardHandle;
 use crate::services::set_health;
 use crate::shard::Command;
 use crate::shared::Shared;
+use crate::slot::{Closed, PeerKey};
 
 /// Pause after accept failed for want of something (file descriptors, memory) that other connections may give back.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -79,7 +80,7 @@ impl Door {
     async fn accept(self: Rc<Door>, listener: Listener) {
         loop {
             match listener.accept().await {
-                Ok((socket, peer)) => self.pass(socket, peer).await,
+                Ok((socket, peer, key)) => self.pass(socket, peer, key).await,
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(_) => sleep(EXHAUSTED_PAUSE).await,
             }
@@ -87,9 +88,9 @@ impl Door {
     }
 
     /// Those that are too many in a second wait, this one here and the others in the backlog: a fleet that comes back
-    /// after a restart is to be served, only not at the cost of those who are. Those that are too many altogether are
-    /// closed, so that they try another replica.
-    async fn pass(&self, socket: Socket, peer: Peer) {
+    /// after a restart is to be served, only not at the cost of those who are. Those that are too many altogether,
+    /// or for their address, are closed, so that they try another replica.
+    async fn pass(&self, socket: Socket, peer: Peer, key: PeerKey) {
         if let Some(wait) = self.wait() {
             self.shared.limited(Limit::ConnectionsPerSecond, &peer.address);
             sleep(wait).await;
@@ -98,13 +99,14 @@ impl Door {
             }
         }
         self.rate.borrow_mut().spend(1.0);
-        if !self.shared.connections.take(1) {
-            self.shared.limited(Limit::Connections, &peer.address);
-            return;
+        let (slot, closed) = self.shared.slots.take(key, &peer.address);
+        if let Some(Closed { limit, address }) = closed {
+            self.shared.limited(limit, &address);
         }
+        let Some(slot) = slot else { return };
         if let Some(shard) = self.shards.iter().min_by_key(|shard| shard.load()) {
             shard.add_load();
-            shard.send(Command::Connection(socket, peer));
+            shard.send(Command::Connection(socket, peer, slot));
         }
     }
 

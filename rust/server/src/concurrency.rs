@@ -18,6 +18,7 @@ use steerway_engine::{
 use crate::event::{Event, Events};
 use crate::seam::options;
 use crate::shared::Shared;
+use crate::slot::{PeerKey, Slots};
 
 /// So many orders of each test.
 const ORDERS: usize = 3000;
@@ -51,6 +52,32 @@ fn put(name: &str, content: &str) -> Put {
 fn is_readable(events: &Events) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(events.signal(), PollFlags::IN)];
     poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() == 1
+}
+
+/// A connection is admitted or makes room for another one, whatever comes first, and no slot is given twice or lost.
+#[test]
+fn a_connection_is_admitted_or_displaced() {
+    check(|| {
+        let (slots, peer) = (Slots::new(2, 0), PeerKey::User(None));
+        let open = |name: &str| slots.take(peer, &name.into()).0.unwrap();
+        let (first, mut displaced) = open("first");
+        let (second, mut displaced_second) = open("second");
+        let admitting = thread::spawn(move || {
+            first.settle();
+            second.settle();
+            [first, second]
+        });
+        let arriving = thread::spawn({
+            let slots = Arc::clone(&slots);
+            move || slots.take(peer, &"third".into()).0
+        });
+        let (admitted, third) = (admitting.join().unwrap(), arriving.join().unwrap());
+        let lost = [displaced.try_recv().is_ok(), displaced_second.try_recv().is_ok()];
+        assert_eq!(lost.iter().filter(|lost| **lost).count(), usize::from(third.is_some()));
+        assert_eq!(slots.used(), 2);
+        drop((admitted, third));
+        assert_eq!(slots.used(), 0);
+    });
 }
 
 /// "Readable while `poll()` has events": whoever sleeps until it is readable misses nothing.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::{FutureExt, LocalBoxFuture, ready};
+use futures_util::future::{Either, FutureExt, LocalBoxFuture, ready, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
@@ -28,6 +28,7 @@ use crate::payload::Payload;
 use crate::peer::{Peer, Token};
 use crate::server::Options;
 use crate::shard::Shard;
+use crate::slot::{Held, Slot};
 use crate::wakes::drive;
 use crate::{fault, route, unary};
 
@@ -58,14 +59,24 @@ const STREAMS: usize = 3;
 const CONNECTION: usize = 4;
 const PARTS: usize = 5;
 
+/// The other end of a connection, and the slot of that.
+type Client = (Peer, Slot);
+
 /// A connection with its streams, until one side ends it.
 type Running = LocalBoxFuture<'static, ()>;
 
-/// Serve a connection until the client or a drain closes it.
-pub(crate) async fn serve(shard: Rc<Shard>, socket: Socket, peer: Peer) {
-    // What a handshake needs is given back before the connection lives on, for days perhaps.
-    if let Some(connection) = Box::pin(shake_hands(shard, socket, peer)).await {
-        connection.await;
+/// Serve a connection until the client, a drain or the need for its slot closes it.
+pub(crate) async fn serve(shard: Rc<Shard>, socket: Socket, peer: Peer, (slot, displaced): Held) {
+    let serving = pin!(async {
+        // What a handshake needs is given back before the connection lives on, for days perhaps.
+        if let Some(connection) = Box::pin(shake_hands(shard, socket, (peer, slot))).await {
+            connection.await;
+        }
+    });
+    match select(serving, displaced).await {
+        Either::Left(_) | Either::Right((Ok(()), _)) => {}
+        // It was admitted.
+        Either::Right((Err(_), serving)) => serving.await,
     }
 }
 
@@ -73,18 +84,18 @@ fn handshake_timeout(options: &Options) -> Duration {
     HANDSHAKE_TIMEOUT.min(options.request_timeout)
 }
 
-async fn shake_hands(shard: Rc<Shard>, socket: Socket, peer: Peer) -> Option<Running> {
+async fn shake_hands(shard: Rc<Shard>, socket: Socket, client: Client) -> Option<Running> {
     let deadline = Instant::now() + handshake_timeout(&shard.options);
     // Adopting a socket fails only when the process has run out of something: then the client must come again.
     match socket {
         Socket::Tcp(socket) => {
             let socket = TcpStream::from_std(socket).ok()?;
             let _ = socket.set_nodelay(true);
-            shake_hands_tcp(shard, socket, peer, deadline).await
+            shake_hands_tcp(shard, socket, client, deadline).await
         }
         Socket::Unix(socket) => {
             let socket = NamedAuthority::new(UnixStream::from_std(socket).ok()?);
-            speak(shard, peer, ready(Ok((socket, Arc::default()))), deadline).await
+            speak(shard, client, ready(Ok((socket, Arc::default()))), deadline).await
         }
     }
 }
@@ -92,7 +103,7 @@ async fn shake_hands(shard: Rc<Shard>, socket: Socket, peer: Peer) -> Option<Run
 async fn shake_hands_tcp(
     shard: Rc<Shard>,
     socket: TcpStream,
-    peer: Peer,
+    client: Client,
     deadline: Instant,
 ) -> Option<Running> {
     let shared = Arc::clone(&shard.shared);
@@ -100,16 +111,16 @@ async fn shake_hands_tcp(
     match (opening, &shared.tls) {
         (Ok(Opening::Nothing), _) => None,
         (Ok(Opening::Plaintext), None) => {
-            speak(shard, peer, ready(Ok((socket, Arc::default()))), deadline).await
+            speak(shard, client, ready(Ok((socket, Arc::default()))), deadline).await
         }
-        (Ok(Opening::Tls), Some(tls)) => speak(shard, peer, tls.accept(socket), deadline).await,
+        (Ok(Opening::Tls), Some(tls)) => speak(shard, client, tls.accept(socket), deadline).await,
         (Ok(misplaced), _) => {
-            shared.handshake_failed(&peer.address, misplaced.failure());
+            shared.handshake_failed(&client.0.address, misplaced.failure());
             let _ = timeout_at(deadline, misplaced.turn_away(socket)).await;
             None
         }
         (Err(_), _) => {
-            shared.handshake_failed(&peer.address, Failure::timeout(handshake_timeout(&shard.options)));
+            shared.handshake_failed(&client.0.address, Failure::timeout(handshake_timeout(&shard.options)));
             None
         }
     }
@@ -118,7 +129,7 @@ async fn shake_hands_tcp(
 /// Speak HTTP/2 over what the greeting ends with: a stream of bytes, and the names of the client's certificate.
 async fn speak<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     shard: Rc<Shard>,
-    mut peer: Peer,
+    (mut peer, slot): Client,
     greeting: impl Future<Output = Result<(S, Arc<[String]>), Failure>>,
     deadline: Instant,
 ) -> Option<Running> {
@@ -133,7 +144,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     match outcome.unwrap_or_else(|_| Err(Failure::timeout(handshake_timeout(&shard.options)))) {
         Ok((connection, certificate, meter)) => {
             peer.certificate = certificate;
-            let link = Link::new(&shard.shared, peer, meter);
+            let link = Link::new(&shard.shared, peer, meter, Some(slot));
             Some(run(shard, connection, link))
         }
         Err(failure) => {

@@ -14,6 +14,8 @@ use tonic::Status;
 use crate::budget::Budget;
 use crate::event::Event;
 use crate::fault::{Fault, contain};
+use crate::identity::Counted;
+use crate::limit::Limit;
 use crate::link::Link;
 use crate::peer::Token;
 use crate::shard::{Shard, StreamView};
@@ -27,6 +29,8 @@ pub(crate) struct Discovery {
     opened: Duration,
     pub(crate) core: RefCell<Stream>,
     pub(crate) budget: Budget,
+    /// Its connection counts for the identity that its client proved.
+    identity: RefCell<Option<Rc<Counted>>>,
     subscribed: Cell<[usize; TypeId::COUNT]>,
     waker: RefCell<Option<Waker>>,
     /// It panicked: its state is not to be trusted, and it ends.
@@ -55,6 +59,7 @@ impl Discovery {
             opened: shard.shared.now(),
             core: RefCell::new(Stream::new(protocol, service, &shard.shared.stream_options)),
             budget: Budget::new(link, &shard.shared),
+            identity: RefCell::default(),
             subscribed: Cell::default(),
             waker: RefCell::default(),
             broken: Cell::new(false),
@@ -119,15 +124,24 @@ impl Discovery {
         }
         let mut effects = Effects::default();
         self.core.borrow_mut().classify(audience, grant, &mut effects);
+        self.link.settle();
         self.apply(shard, &mut effects);
         self.wake();
     }
 
-    /// The client proved who it is.
-    pub(crate) fn identify(&self, identity: &str) {
-        if let Err(status) = self.budget.identify(identity) {
+    /// The client proved who it is. The stream ends if that identity has too many connections, or uses too much.
+    pub(crate) fn identify(&self, shard: &Shard, identity: &Arc<str>) {
+        let identities = &shard.shared.identities;
+        let counted = self.link.identities.add(identities, identity);
+        if let (None, Some(limit)) = (&counted, identities.limit()) {
+            let text = format!(
+                "{limit} connections of {identity} are open, as many as there may be (max_connections_per_identity)"
+            );
+            self.end_with(shard.shared.refuse(Limit::ConnectionsPerIdentity, &self.link.peer.address, text));
+        } else if let Err(status) = self.budget.identify(identity) {
             self.end_with(status);
         }
+        *self.identity.borrow_mut() = counted;
     }
 
     /// The deadline that the core asked for has come.

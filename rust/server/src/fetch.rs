@@ -58,7 +58,7 @@ async fn answer(shard: &Rc<Shard>, question: Question) -> Result<Response, Statu
             format!("{} streams are open, as many as there may be (max_streams)", shared.streams.limit());
         return Err(shared.refuse(Limit::Streams, &peer.address, text));
     }
-    let link = Link::new(shared, peer, Meter::new(shared.now()));
+    let link = Link::new(shared, peer, Meter::new(shared.now()), None);
     let method = ("REST", Protocol::Sotw, Service::PerType(type_id));
     let registration = Discovery::register(shard, &link, token, method);
     take(&registration, &message)?;

@@ -11,8 +11,9 @@
 //! * `connection`: drives one HTTP/2 connection and its streams in one task.
 //! * `wakes`: polls only what was woken.
 //! * `age`, `keepalive`, `flood`: what ends a connection: its age, a dead client, a hostile one.
-//! * `limit`, `rate`: what clients may use, and how fast; `account`: what each client uses over all its connections;
-//!   `budget`: memory and CPU time of a stream, a connection, a client and all.
+//! * `limit`, `rate`: what clients may use, and how fast; `slot`, `identity`: which connections may be open.
+//! * `account`: what each client uses over all its connections; `budget`: memory and CPU time of a stream, a connection,
+//!   a client and all.
 //! * `discovery`: one discovery stream; `exchange` moves its messages over HTTP/2, `intake` reads its requests.
 //! * `publication`: what Python publishes at once.
 //! * `fetch`: one request and its answer without HTTP/2.
@@ -42,6 +43,7 @@ mod fetch;
 mod flood;
 mod framing;
 mod handshake;
+mod identity;
 mod intake;
 mod keepalive;
 mod latency;
@@ -61,6 +63,7 @@ mod server;
 mod services;
 mod shard;
 mod shared;
+mod slot;
 mod socket_file;
 mod sync;
 mod unary;

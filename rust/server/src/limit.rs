@@ -16,6 +16,8 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     Connections,
+    ConnectionsPerAddress,
+    ConnectionsPerIdentity,
     ConnectionsPerSecond,
     ControlFrames,
     CpuOfConnection,
@@ -38,8 +40,10 @@ pub(crate) enum Limit {
 }
 
 impl Limit {
-    pub(crate) const ALL: [Limit; 20] = [
+    pub(crate) const ALL: [Limit; 22] = [
         Limit::Connections,
+        Limit::ConnectionsPerAddress,
+        Limit::ConnectionsPerIdentity,
         Limit::ConnectionsPerSecond,
         Limit::ControlFrames,
         Limit::CpuOfConnection,
@@ -65,6 +69,8 @@ impl Limit {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Limit::Connections => "connections",
+            Limit::ConnectionsPerAddress => "connections_per_address",
+            Limit::ConnectionsPerIdentity => "connections_per_identity",
             Limit::ConnectionsPerSecond => "connections_per_second",
             Limit::ControlFrames => "control_frames",
             Limit::CpuOfConnection => "cpu_per_connection",

@@ -11,9 +11,11 @@ use crate::account::{Holding, Party};
 use crate::budget::Purse;
 use crate::discovery::Discovery;
 use crate::flood::Meter;
+use crate::identity::OfConnection;
 use crate::peer::Peer;
 use crate::shard::Shard;
 use crate::shared::Shared;
+use crate::slot::Slot;
 
 /// One connection.
 pub(crate) struct Link {
@@ -27,13 +29,16 @@ pub(crate) struct Link {
     pub(crate) meter: Rc<Meter>,
     /// The connection is to go: each stream ends as soon as it was answered.
     pub(crate) leaving: Cell<bool>,
+    /// `None` for a request that came without a connection.
+    slot: Option<Slot>,
+    pub(crate) identities: OfConnection,
     streams: RefCell<Vec<u64>>,
     /// The end of what is no discovery stream; few connections have one.
     ending: OnceCell<CancellationToken>,
 }
 
 impl Link {
-    pub(crate) fn new(shared: &Shared, peer: Peer, meter: Rc<Meter>) -> Rc<Link> {
+    pub(crate) fn new(shared: &Shared, peer: Peer, meter: Rc<Meter>, slot: Option<Slot>) -> Rc<Link> {
         Rc::new(Link {
             id: shared.next_connection(),
             account: shared.accounts.open(&Party::of(&peer)),
@@ -42,9 +47,16 @@ impl Link {
             heard: Cell::new(Instant::now()),
             meter,
             leaving: Cell::new(false),
+            slot,
+            identities: OfConnection::default(),
             streams: RefCell::default(),
             ending: OnceCell::new(),
         })
+    }
+
+    /// A stream was admitted.
+    pub(crate) fn settle(&self) {
+        self.slot.iter().for_each(Slot::settle);
     }
 
     pub(crate) fn add(&self, stream: u64) {

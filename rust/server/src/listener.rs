@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use crate::peer::Peer;
+use crate::slot::PeerKey;
 use crate::socket_file::{self, SocketFile};
 
 /// Connections that wait to be accepted: a fleet that reconnects at once must not run into SYN retries.
@@ -89,16 +90,20 @@ impl Listener {
         }
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer)> {
+    /// The next connection: its socket, its client, and what it counts for.
+    pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer, PeerKey)> {
         match self {
             Listener::Tcp(listener) => {
                 let (socket, address) = listener.accept().await?;
-                Ok((Socket::Tcp(socket.into_std()?), Peer::tcp(address)))
+                let key = PeerKey::Address(address.ip().to_canonical());
+                Ok((Socket::Tcp(socket.into_std()?), Peer::tcp(address), key))
             }
             Listener::Unix(listener, file) => {
                 let (socket, _) = listener.accept().await?;
-                let peer = Peer::unix(&unix_address(file.path()), socket.peer_cred().ok());
-                Ok((Socket::Unix(socket.into_std()?), peer))
+                let credentials = socket.peer_cred().ok();
+                let key = PeerKey::User(credentials.map(|credentials| credentials.uid()));
+                let peer = Peer::unix(&unix_address(file.path()), credentials);
+                Ok((Socket::Unix(socket.into_std()?), peer, key))
             }
         }
     }

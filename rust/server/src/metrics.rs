@@ -181,7 +181,7 @@ impl Metrics {
             met.map(|(limit, count)| (limit.name(), count)).collect()
         };
         Stats {
-            connections: shared.connections.used() as u64,
+            connections: shared.slots.used() as u64,
             streams: std::array::from_fn(|index| gauge(&self.streams[index])),
             subscriptions: std::array::from_fn(|index| gauge(&self.subscriptions[index])),
             resources,

@@ -33,6 +33,8 @@ pub(crate) fn options() -> Options {
         threads: 1,
         max_concurrent_streams: 100,
         max_connections: 100,
+        max_connections_per_address: 0,
+        max_connections_per_identity: 0,
         max_connections_per_second: 100,
         max_streams: 100,
         max_request_bytes: 1 << 20,

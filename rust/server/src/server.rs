@@ -44,6 +44,10 @@ pub struct Options {
     pub max_concurrent_streams: u32,
     /// Connections at a time; fewer when the limit of open files is lower.
     pub max_connections: usize,
+    /// Connections of one address, or of one user of a Unix socket; 0: any number.
+    pub max_connections_per_address: usize,
+    /// Connections with streams of one identity; 0: any number.
+    pub max_connections_per_identity: usize,
     /// New connections in a second, and at once after a quiet one. More have to wait.
     pub max_connections_per_second: u32,
     /// Discovery streams at a time.
@@ -281,7 +285,8 @@ impl Server {
         self.tell_shards_of(audiences, |(id, ..)| *id, Command::Classify);
     }
 
-    /// Have the budgets of these identities pay for streams. Streams that are gone are ignored.
+    /// Say which identities the clients of opened streams proved, before the streams are classified: their connections
+    /// count for these, and their budgets pay. Streams that are gone are ignored.
     pub fn identify(&self, identities: Vec<(u64, Arc<str>)>) {
         self.tell_shards_of(identities, |(id, _)| *id, Command::Identify);
     }
@@ -443,7 +448,7 @@ impl Server {
         drop(reply);
         let shared = &self.shared;
         let start = Census {
-            connections: shared.connections.used(),
+            connections: shared.slots.used(),
             demand: shared.wanted(),
             events: shared.events.len(),
             request_buffers: shared.request_buffers.used(),

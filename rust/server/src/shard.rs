@@ -31,11 +31,12 @@ use crate::metrics::Census;
 use crate::peer::Peer;
 use crate::server::Options;
 use crate::shared::Shared;
+use crate::slot::Held;
 
 /// What the other threads ask of a shard.
 pub(crate) enum Command {
     /// Serve a new connection.
-    Connection(Socket, Peer),
+    Connection(Socket, Peer, Held),
     /// These names changed in the store.
     Changed(Arc<[(TypeId, Arc<str>)]>),
     /// These streams got their audience and what of it they may see.
@@ -108,7 +109,6 @@ struct Counted(Rc<Shard>);
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.tasks.set(self.0.tasks.get() - 1);
-        self.0.shared.connections.give_back(1);
         if self.0.load.fetch_sub(1, Relaxed) == 1 {
             self.0.emptied.notify_one();
         }
@@ -158,11 +158,11 @@ impl Shard {
 
     fn handle(self: &Rc<Shard>, command: Command) {
         match command {
-            Command::Connection(socket, peer) => {
+            Command::Connection(socket, peer, slot) => {
                 let counted = Counted(Rc::clone(self));
                 self.tasks.set(self.tasks.get() + 1);
                 spawn_local(async move {
-                    connection::serve(Rc::clone(&counted.0), socket, peer).await;
+                    connection::serve(Rc::clone(&counted.0), socket, peer, slot).await;
                 });
             }
             Command::Changed(names) => self.mark_changed(&names),
@@ -177,7 +177,7 @@ impl Shard {
             Command::Identify(identities) => {
                 for (id, identity) in identities {
                     if let Some(stream) = self.streams.borrow().get(&id) {
-                        stream.identify(&identity);
+                        stream.identify(self, &identity);
                     }
                 }
             }

@@ -19,10 +19,12 @@ use crate::call::Calls;
 use crate::event::{Event, Events};
 use crate::fault::Fault;
 use crate::handshake::{Failure, Tls};
+use crate::identity::Identities;
 use crate::limit::{Limit, Met, Quota};
 use crate::metrics::Metrics;
 use crate::publication::Publication;
 use crate::server::Options;
+use crate::slot::Slots;
 use crate::sync::{AtomicBool, Mutex, RwLock};
 
 /// Bytes of requests that are not whole, of all streams together; the first part of each is free (see `intake`).
@@ -46,7 +48,8 @@ pub(crate) struct Shared {
     pub(crate) stream_options: Arc<StreamOptions>,
     /// `None`: TCP is plaintext.
     pub(crate) tls: Option<Tls>,
-    pub(crate) connections: Quota,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) identities: Arc<Identities>,
     pub(crate) streams: Quota,
     /// Bytes of requests that are not whole yet.
     pub(crate) request_buffers: Quota,
@@ -74,7 +77,11 @@ impl Shared {
             metrics: Metrics::default(),
             stream_options: Arc::new(stream_options),
             tls: options.tls.then(Tls::default),
-            connections: Quota::new(options.max_connections.min(files_for_connections())),
+            slots: Slots::new(
+                options.max_connections.min(files_for_connections()),
+                options.max_connections_per_address,
+            ),
+            identities: Identities::new(options.max_connections_per_identity),
             streams: Quota::new(options.max_streams),
             request_buffers: Quota::new(REQUEST_BUFFERS),
             met: Met::default(),

@@ -17,7 +17,17 @@ from msgspec import Meta
 
 from steerway.config.cluster import ClusterSettings
 from steerway.config.security import AuthenticationSettings, AuthorizationSettings, TlsSettings
-from steerway.config.unit import FILE, LABEL, Budget, Cores, Count, LabelSelector, PositiveSeconds, Seconds
+from steerway.config.unit import (
+    FILE,
+    LABEL,
+    Budget,
+    Cores,
+    Count,
+    LabelSelector,
+    OptionalCount,
+    PositiveSeconds,
+    Seconds,
+)
 
 _PORT = r"(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 
@@ -446,8 +456,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     Kubernetes is the pod's name. `nodeId` is another name of this key."""
 
     max_connections: Annotated[Count, Meta(title="Connections at a time")] = 50_000
-    """Connections at a time. One more is closed at once, so that its client tries another replica. Fewer when the limit
-    of open files (`ulimit -n`) leaves no room for them: 256 files are kept for everything else."""
+    """Connections at a time. For one more the oldest connection is closed that has no stream yet which was let in, of
+    the address with most of these; without any the new one is closed, so that its client tries another replica. Fewer
+    when the limit of open files (`ulimit -n`) leaves no room for them: 256 files are kept for everything else."""
+
+    max_connections_per_address: Annotated[
+        OptionalCount, Meta(title="Connections of one address at a time (0: any number)")
+    ] = 10_000
+    """Connections of one IP address at a time, or of one user of a Unix socket. One more is closed at once, unless a
+    connection of the address has no stream yet that was let in: then the oldest of those is closed for it. 10,000: a
+    client needs one or a few, and a proxy or NAT without addresses of its own may stand for a fleet; five times as many
+    are needed to fill the server. 0: any number."""
+
+    max_connections_per_identity: Annotated[
+        OptionalCount, Meta(title="Connections of one identity at a time (0: any number)")
+    ] = 10_000
+    """Connections with streams of one identity at a time, where clients are authenticated. A stream on one more ends
+    with RESOURCE_EXHAUSTED. All pods of a workload have one identity, so this is its number of pods. 0: any number."""
 
     max_connections_per_second: Annotated[Count, Meta(title="New connections in a second")] = 5000
     """New connections in a second, and so many at once after a quiet second. More have to wait, in the order in which

@@ -48,6 +48,16 @@ Cores: TypeAlias = Annotated[
     float,
     Meta(ge=0, le=1024, description="a number of cores from 0 to 1024", extra={"metavar": "CORES"}),
 ]
+OptionalCount: TypeAlias = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=2147483647,
+        description="a whole number from 0 to 2147483647",
+        extra={"metavar": "N"},
+    ),
+]
+"""A limit that 0 turns off."""
 PositiveSeconds: TypeAlias = Annotated[
     float,
     Meta(

@@ -86,6 +86,8 @@ class Engine:
         identifier: str,
         threads: int = 0,
         max_connections: int = 50000,
+        max_connections_per_address: int = 10_000,
+        max_connections_per_identity: int = 10_000,
         max_connections_per_second: int = 5000,
         max_streams: int = 100000,
         max_concurrent_streams: int = 100,
@@ -117,6 +119,8 @@ class Engine:
                 identifier=identifier,
                 threads=threads,
                 max_connections=max_connections,
+                max_connections_per_address=max_connections_per_address,
+                max_connections_per_identity=max_connections_per_identity,
                 max_connections_per_second=max_connections_per_second,
                 max_streams=max_streams,
                 max_concurrent_streams=max_concurrent_streams,
@@ -200,7 +204,8 @@ class Engine:
         self._native.classify(audiences)
 
     def identify(self, identities: Sequence[tuple[int, str]]) -> None:
-        """Have the budgets of these identities pay for streams, not those of their addresses."""
+        """Say which identities the clients of opened streams proved, before `classify`: their connections count for
+        these, whose budgets pay, not those of the addresses. Streams that are gone are ignored."""
         self._native.identify(identities)
 
     def charge(self, account: int, seconds: float) -> None:

@@ -5,6 +5,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -71,22 +72,113 @@ def read_until_goaway(raw: RawConnection) -> int:
 
 
 def test_a_connection_too_many_is_closed() -> None:
-    """Those that are there stay, and there is room again when one of them goes."""
+    """Those that were answered stay, and there is room again when one of them goes."""
     with serving(max_connections=2) as server, connected(server) as stream:
-        with RawConnection(server.address) as second:
-            until(lambda: server.engine.stats().connections == 2, "both are connected")
+        with connected(server) as second:
             with socket.create_connection(server.address.rsplit(":", 1)) as third:  # type: ignore[arg-type]
                 third.settimeout(PATIENCE_SECONDS)
                 assert third.recv(1) == b""
             assert refused(server) == {"connections": 1}
-            second.open(1, ADS)
-            second.send(1, request())
-            server.wait(Opened, 2)
+            server.publish([put(CLUSTER, "a", "2")])
+            assert contents(second.read()) == {"a": "2"}
         until(lambda: server.engine.stats().connections == 1, "there is room")
         with connected(server):
             pass
+        assert contents(stream.read()) == {"a": "2"}
+
+
+def knock(server: XdsServer, source: str, count: int) -> list[socket.socket]:
+    """Connections from an address that say nothing."""
+    host, port = server.address.rsplit(":", 1)
+    before = server.engine.stats().connections
+    sockets = []
+    for number in range(1, count + 1):
+        sockets.append(
+            socket.create_connection((host, int(port)), PATIENCE_SECONDS, source_address=(source, 0))
+        )
+        until(lambda number=number: server.engine.stats().connections >= before + number, "it has a place")  # type: ignore[misc]
+    return sockets
+
+
+def closed(sockets: list[socket.socket]) -> list[bool]:
+    """Which of them the server has closed; the first one is waited for."""
+    assert sockets[0].recv(1) == b""
+    for each in sockets[1:]:
+        each.setblocking(False)
+    states = [True]
+    for each in sockets[1:]:
+        try:
+            states.append(each.recv(1) == b"")
+        except BlockingIOError:
+            states.append(False)
+    return states
+
+
+def test_silent_connections_of_one_address_do_not_keep_others_out() -> None:
+    """The oldest of them makes room for a client of another address; who was answered stays."""
+    with serving(max_connections=5) as server, connected(server) as stream, ExitStack() as stack:
+        silent = [stack.enter_context(each) for each in knock(server, "127.0.0.2", 4)]
+        with connected(server) as another:
+            assert closed(silent) == [True, False, False, False]
+            server.publish([put(CLUSTER, "a", "2")])
+            assert [contents(each.read()) for each in (stream, another)] == [{"a": "2"}] * 2
+        assert refused(server) == {"connections": 1}
+
+
+def test_an_address_has_so_many_connections() -> None:
+    """One more displaces a silent one, else it is closed; other addresses notice nothing."""
+    with serving(max_connections_per_address=2) as server, connected(server) as stream, ExitStack() as stack:
+        silent = [stack.enter_context(each) for each in knock(server, "127.0.0.1", 1)]
+        with connected(server):
+            assert closed(silent) == [True]
+            with socket.create_connection(server.address.rsplit(":", 1)) as third:  # type: ignore[arg-type]
+                third.settimeout(PATIENCE_SECONDS)
+                assert third.recv(1) == b""
+            for other in knock(server, "127.0.0.2", 2):
+                stack.enter_context(other)
+        assert refused(server) == {"connections_per_address": 2}
         server.publish([put(CLUSTER, "a", "2")])
         assert contents(stream.read()) == {"a": "2"}
+
+
+def test_a_user_of_a_unix_socket_has_so_many_connections(tmp_path: Path) -> None:
+    """Every process of it counts."""
+    address = f"unix:{tmp_path}/xds.sock"
+    with serving(listen=address, max_connections_per_address=1) as server, connected(server):
+        with socket.socket(socket.AF_UNIX) as second:
+            second.settimeout(PATIENCE_SECONDS)
+            second.connect(address.removeprefix("unix:"))
+            assert second.recv(1) == b""
+        assert refused(server) == {"connections_per_address": 1}
+
+
+def test_an_identity_has_so_many_connections() -> None:
+    """Streams of one connection count once, and others have their own."""
+    options = {"max_connections_per_identity": 1, "identity": lambda node: node.id.partition("-")[0]}
+    with serving(**options) as server, ExitStack() as stack:
+
+        def client(node: str) -> AdsClient:
+            return stack.enter_context(AdsClient(server.address, Node(id=node)))
+
+        def ask(client: AdsClient) -> DeltaStream:
+            stream = client.delta()
+            stream.request(CLUSTER, "a")
+            return stream
+
+        first = client("shop-1")
+        streams = [ask(first), ask(first)]
+        assert [contents(each.read()) for each in streams] == [{"a": "1"}] * 2
+        second = client("shop-2")
+        ended = ask(second).end()
+        assert ended.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "1 connections of shop are open" in ended.details
+        assert "max_connections_per_identity" in ended.details
+        assert contents(ask(client("bank-1")).read()) == {"a": "1"}
+        assert refused(server) == {"connections_per_identity": 1}
+        for stream in streams:
+            stream.close()
+        server.wait(Closed, 3)
+        assert contents(ask(second).read()) == {"a": "1"}
 
 
 def test_a_stream_too_many_is_refused_with_the_name_of_the_limit() -> None:

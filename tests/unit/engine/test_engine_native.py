@@ -142,6 +142,8 @@ def test_the_newest_nacks_are_kept(engine: Engine, client: AdsClient) -> None:
         ("max_concurrent_streams", 2**32),
         ("max_concurrent_streams", -(2**70)),
         ("max_connections", 0),
+        ("max_connections_per_address", -1),
+        ("max_connections_per_identity", -1),
         ("max_connections_per_second", 0),
         ("max_streams", 0),
         ("max_request_bytes", 0),

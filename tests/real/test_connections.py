@@ -1,0 +1,42 @@
+"""Silent connections beside clients of `steerway serve`: they wait for nothing and are not cut off."""
+
+import socket
+from contextlib import ExitStack
+
+from tests.real.conftest import Connect, Steer
+from tests.support.backend import Backends
+from tests.support.deadline import PATIENCE_SECONDS
+from tests.support.manifest import Files
+
+TARGET = "xds:///backend.shop"
+PLACES = 12
+SILENT = 40
+
+
+def test_silent_connections_of_one_address_keep_no_client_out(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """More of them than there are places: a new client is served, and one that was served stays."""
+    (address,) = backends.open(1)
+    files.publish([address])
+    plane = steer("--max-connections", str(PLACES))
+    first = connect(plane).dial(TARGET)
+    first.wait_for_answer()
+    with ExitStack() as stack:
+        host, port = plane.address.rsplit(":", 1)
+        for _ in range(SILENT):
+            silent = socket.create_connection((host, int(port)), PATIENCE_SECONDS, ("127.0.0.9", 0))
+            stack.enter_context(silent)
+        plane.process.wait(
+            lambda: any(
+                "limit_reached" in line and "limit=connections" in line and "127.0.0.9" in line
+                for line in plane.process.errors
+            ),
+            "a line that names the address",
+        )
+        second = connect(plane).dial(TARGET)
+        second.wait_for_answer()
+        assert first.call()[0].ok
+        assert plane.metric("steerway_refused_total", limit="connections") >= SILENT - PLACES
+        assert plane.metric("steerway_connections") <= PLACES
+        assert len(plane.streams()) == 2
