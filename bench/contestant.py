@@ -102,7 +102,8 @@ def _product(plan: Plan, _programs: Programs) -> Iterator[Server]:
     command = steerway_command()
     with tempfile.TemporaryDirectory(prefix="steerway-bench-") as folder:
         manifests = Manifests(Path(folder), plan)
-        loopback = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+        # All clients of a measurement have one address.
+        loopback = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--max-connections-per-address", "0"]
         with Child([command, "serve", "--files", folder, "--log-level", "warning", *loopback]) as child:
             yield Server(child.pid, child.hear(_LISTENING, _START_SECONDS)[1], manifests.apply)
 

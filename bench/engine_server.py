@@ -19,7 +19,10 @@ class EngineServer:
     """The assignments as they are now, and the engine that serves those which are asked for."""
 
     def __init__(self, services: int, endpoints: int, tls: tuple[Path, Path] | None) -> None:
-        self._engine = Engine(listen="127.0.0.1:0", identifier="bench", tls=tls is not None)
+        # All clients of a measurement have one address.
+        self._engine = Engine(
+            listen="127.0.0.1:0", identifier="bench", tls=tls is not None, max_connections_per_address=0
+        )
         if tls is not None:
             chain, key = tls
             self._engine.set_tls(chain.read_bytes(), key.read_bytes())

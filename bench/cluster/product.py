@@ -56,7 +56,8 @@ def serve(kubeconfig: Path) -> Iterator[Product]:
     """Start it on all namespaces. ChildError when it does not become ready."""
     command = [steerway_command(), "serve", "--kubernetes", "--kubeconfig", kubeconfig]
     command += ["--namespace", "all", "--log-level", "warning"]
-    command += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    # All clients of a measurement have one address.
+    command += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--max-connections-per-address", "0"]
     started = time.monotonic()
     with Child(command) as child:
         address, admin = (child.hear(pattern, _START_SECONDS)[1] for pattern in _ADDRESSES)
