@@ -545,6 +545,9 @@ class Engine:
     connection of the address with most of them is closed for a new one. `max_connections_per_address` counts by the IP
     address, or by the user of a Unix socket, `max_connections_per_identity` by what `identify` says; 0 is any number.
 
+    Of a Node its id, cluster, locality, user agent and client features are kept, and of its metadata the keys
+    `node_metadata`: at most `max_node_bytes`, else the stream is refused.
+
     With `tls`, TCP clients must speak TLS and are refused until `set_tls` was called; Unix sockets never use TLS.
 
     Raises ValueError for an address that is none, a number out of range or descriptors that are none.
@@ -562,6 +565,7 @@ class Engine:
         max_connections_per_second: int = 5000,
         max_streams: int = 100000,
         max_concurrent_streams: int = 100,
+        max_node_bytes: int = 4096,
         max_request_bytes: int = 4194304,
         max_requests_per_second: int = 1000,
         request_timeout_seconds: float = 30.0,
@@ -582,6 +586,7 @@ class Engine:
         order_timeout_seconds: float = 5.0,
         demand_grace_seconds: float = 30.0,
         tls: bool = False,
+        node_metadata: Sequence[str] = (),
         descriptors: bytes = b"",
     ) -> Engine: ...
     def set_tls(

@@ -79,6 +79,7 @@ from steerway.sources.store import ObjectStore
 from steerway.sources.window import Delay, Due, Window
 from steerway.translate import limitation
 from steerway.translate.audience import (
+    METADATA_KEYS,
     at_place,
     bucket_of,
     claimed_id,
@@ -164,6 +165,7 @@ class ControlPlane:
             max_connections_per_second=settings.max_connections_per_second,
             max_streams=settings.max_streams,
             max_concurrent_streams=settings.max_concurrent_streams,
+            max_node_bytes=settings.max_node_bytes,
             max_request_bytes=settings.max_request_bytes,
             max_requests_per_second=settings.max_requests_per_second,
             request_timeout_seconds=settings.request_timeout_seconds,
@@ -183,6 +185,7 @@ class ControlPlane:
             keepalive_timeout_seconds=settings.keepalive_timeout_seconds,
             order_timeout_seconds=settings.order_timeout_seconds,
             demand_grace_seconds=settings.demand_grace_seconds,
+            node_metadata=METADATA_KEYS,
         )
         self._portion = Portion()
         self._guard = Guard(settings, self._engine.set_tls)

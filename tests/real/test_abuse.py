@@ -21,8 +21,9 @@ from steerway.translate.type_url import ENDPOINT
 
 HOT = "hot"
 ROUNDS = 5
-MEGABYTES = {"halves": 600}
-"""What the serving process may grow by, if not 150: unfinished requests may have 256 MiB, in buffers that double."""
+MEGABYTES = {"halves": 600, "large_nodes": 80}
+"""What the serving process may grow by, if not 150: unfinished requests may have 256 MiB, in buffers that double; of
+250 MB of Nodes next to nothing is kept."""
 MET = {
     "halves": ("refused", "request_buffers"),
     "requests": ("delayed", "requests_per_second"),

@@ -88,6 +88,24 @@ def halves(address: str, _cluster: str) -> Iterator[None]:
             yield
 
 
+def large_nodes(address: str, cluster: str) -> Iterator[None]:
+    """1,000 streams whose Node has 250 kB of metadata, a thousand fields and a list of extensions, kept open."""
+    node = Node(id="abuse")
+    node.metadata.update({f"key-{number}": "v" * 100 for number in range(1000)})
+    for _ in range(1000):
+        node.extensions.add(name="x" * 100)
+    request = grpc_message(DiscoveryRequest(node=node, type_url=ENDPOINT, resource_names=[cluster]))
+    while True:
+        with ExitStack() as open_:
+            for _ in range(10):
+                raw = open_.enter_context(RawConnection(address))
+                for stream in range(1, 200, 2):
+                    raw.open(stream, SOTW)
+                    for at in range(0, len(request), _DATA):
+                        raw.send_in_window(stream, request[at : at + _DATA])
+                yield
+
+
 def noise(address: str, _cluster: str) -> Iterator[None]:
     """Random bytes: instead of a preface, of frames, and of the body of a frame."""
     while True:
@@ -210,6 +228,7 @@ KINDS: dict[str, Callable[[str, str], Iterator[None]]] = {
         requests,
         slow,
         halves,
+        large_nodes,
         noise,
         truncated,
         resets,

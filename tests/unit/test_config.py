@@ -82,6 +82,7 @@ max_cpu_per_stream: 0.1
 max_cpu_per_connection: 0.2
 max_cpu_per_peer: 0.3
 max_cpu: 0.4
+max_node_bytes: 1000
 max_request_bytes: 50
 max_requests_per_second: 50
 request_timeout_seconds: 50

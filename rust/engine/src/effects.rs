@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::stream::Node;
+use crate::node::Node;
 use crate::subscription::{Change, WildcardChange};
 use crate::{Propagation, TypeId, wildcard_name};
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use crate::request::node_id;
+use crate::node::node_id;
 use crate::wire::{Field, Fields, Malformed, Value, repeated, singular, text};
 use crate::{Status, Store, TypeId};
 

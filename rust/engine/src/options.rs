@@ -1,5 +1,6 @@
 //! What all streams of one replica have in common.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Identifier;
@@ -16,4 +17,6 @@ pub struct StreamOptions {
     pub names_per_stream: usize,
     /// Longest name that may be asked for, in bytes.
     pub name_bytes: usize,
+    /// Keys of a Node's metadata that are read; nothing else of its metadata is kept.
+    pub node_metadata: Arc<[Box<str>]>,
 }

@@ -11,7 +11,6 @@ const MAX_VERSION: usize = 256;
 const MAX_ERROR_TEXT: usize = 16 * 1024;
 
 /// `envoy.config.core.v3.Node`.
-const NODE_ID: u32 = 1;
 const NODE_USER_AGENT_NAME: u32 = 6;
 const NODE_CLIENT_FEATURES: u32 = 10;
 
@@ -143,15 +142,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// `node.id`; an error when it is missing or empty.
-pub(crate) fn node_id(node: Option<&[u8]>) -> Result<&str, Status> {
-    let id = singular(node.unwrap_or_default(), NODE_ID)?.unwrap_or_default();
-    match crate::wire::text(id)? {
-        "" => Err(Status::invalid_argument("the first request of a stream must carry node.id")),
-        id => Ok(id),
-    }
-}
-
 /// What the client says that it can do, as far as it matters here (Envoy's "Well Known Client Features").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Features {
@@ -216,7 +206,13 @@ mod tests {
 
     fn options() -> StreamOptions {
         let identifier = crate::Identifier::new("replica-1");
-        StreamOptions { identifier, order_timeout: Default::default(), names_per_stream: 3, name_bytes: 8 }
+        StreamOptions {
+            identifier,
+            order_timeout: Default::default(),
+            names_per_stream: 3,
+            name_bytes: 8,
+            node_metadata: Default::default(),
+        }
     }
 
     fn decode(protocol: Protocol, bytes: &[u8]) -> Request<'_> {

@@ -4,13 +4,12 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::absence::Absence;
 use crate::answer::Turn;
 use crate::effects::{Effects, InterestChange, Received, RequestKind};
+use crate::node::Node;
 use crate::order::{Outcome, Peers, Watches, follower};
-use crate::request::{Features, Request, node_id, too_many};
+use crate::request::{Features, Request, too_many};
 use crate::response::{Response, ResponseBuilder};
 use crate::settle::settle;
 use crate::snapshot::SubscriptionView;
@@ -51,15 +50,6 @@ impl Service {
             ))),
         }
     }
-}
-
-/// The client's own description, from the first request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
-    /// `node.id`.
-    pub id: Arc<str>,
-    /// The serialised `envoy.config.core.v3.Node`.
-    pub bytes: Bytes,
 }
 
 /// One discovery stream: what the client asked for, what it was sent, what it said to it.
@@ -117,10 +107,9 @@ impl Stream {
         let type_id = self.service.type_of(request.type_url)?;
         if self.node.is_none() {
             // "It is sufficient to only check the first message for the node identifier."
-            let id = node_id(request.node)?.into();
-            let bytes = Bytes::copy_from_slice(request.node.unwrap_or_default());
-            self.features = Features::of(&bytes);
-            out.opened = self.node.insert(Node { id, bytes }).clone().into();
+            let node = Node::read(request.node, &self.options.node_metadata)?;
+            self.features = Features::of(&node.bytes);
+            out.opened = self.node.insert(node).clone().into();
         }
         let Some(type_id) = type_id else {
             out.received = Some(Received { type_id: None, kind: RequestKind::UnknownType });

@@ -54,6 +54,7 @@ pub fn run(delta: bool, message: &[u8]) {
         order_timeout: Duration::from_secs(5),
         names_per_stream: LIMIT,
         name_bytes: LIMIT,
+        node_metadata: Arc::new(["role".into()]),
     });
     let protocol = if delta { Protocol::Delta } else { Protocol::Sotw };
     let mut stream = Stream::new(protocol, Service::Ads, &options);

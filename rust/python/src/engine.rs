@@ -63,6 +63,7 @@ impl Engine {
             max_connections_per_second = Int(Ok(5000)),
             max_streams = Int(Ok(100_000)),
             max_concurrent_streams = Int(Ok(100)),
+            max_node_bytes = Int(Ok(4096)),
             max_request_bytes = Int(Ok(4 << 20)),
             max_requests_per_second = Int(Ok(1000)),
             request_timeout_seconds = 30.0,
@@ -83,19 +84,20 @@ impl Engine {
             order_timeout_seconds = 5.0,
             demand_grace_seconds = 30.0,
             tls = false,
+            node_metadata = vec![],
             descriptors = Default::default(),
         ),
         text_signature = "(*, listen, identifier, threads=0, max_connections=50000, \
             max_connections_per_address=10000, max_connections_per_identity=10000, \
             max_connections_per_second=5000, max_streams=100000, max_concurrent_streams=100, \
-            max_request_bytes=4194304, max_requests_per_second=1000, request_timeout_seconds=30.0, \
+            max_node_bytes=4096, max_request_bytes=4194304, max_requests_per_second=1000, request_timeout_seconds=30.0, \
             max_connection_age_seconds=1800.0, max_connection_age_grace_seconds=30.0, \
             max_names_per_stream=50000, max_name_bytes=4096, max_subscription_bytes_per_stream=67108864, \
             max_subscription_bytes_per_connection=134217728, max_subscription_bytes_per_peer=201326592, \
             max_subscription_bytes=1073741824, max_cpu_per_stream=0.25, max_cpu_per_connection=0.5, \
             max_cpu_per_peer=0.5, max_cpu=2.0, keepalive_interval_seconds=30.0, \
             keepalive_timeout_seconds=20.0, order_timeout_seconds=5.0, \
-            demand_grace_seconds=30.0, tls=False, descriptors=b'')"
+            demand_grace_seconds=30.0, tls=False, node_metadata=(), descriptors=b'')"
     )]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
@@ -109,6 +111,7 @@ impl Engine {
         max_connections_per_second: Int,
         max_streams: Int,
         max_concurrent_streams: Int,
+        max_node_bytes: Int,
         max_request_bytes: Int,
         max_requests_per_second: Int,
         request_timeout_seconds: f64,
@@ -129,6 +132,7 @@ impl Engine {
         order_timeout_seconds: f64,
         demand_grace_seconds: f64,
         tls: bool,
+        node_metadata: Vec<String>,
         descriptors: &[u8],
     ) -> PyResult<Engine> {
         // Pings without a pause would be all that a connection does; and who is given no time can do nothing.
@@ -151,6 +155,8 @@ impl Engine {
             max_connections_per_second: count("max_connections_per_second", max_connections_per_second)?,
             max_streams: count("max_streams", max_streams)? as usize,
             max_concurrent_streams: count("max_concurrent_streams", max_concurrent_streams)?,
+            max_node_bytes: count("max_node_bytes", max_node_bytes)? as usize,
+            node_metadata,
             max_request_bytes: count("max_request_bytes", max_request_bytes)? as usize,
             max_requests_per_second: count("max_requests_per_second", max_requests_per_second)?,
             request_timeout: span("request_timeout_seconds", request_timeout_seconds)?,

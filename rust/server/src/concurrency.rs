@@ -36,6 +36,7 @@ fn shared() -> Arc<Shared> {
         order_timeout: Duration::ZERO,
         names_per_stream: 100,
         name_bytes: 100,
+        node_metadata: Arc::default(),
     };
     Shared::new(&options(), stream_options).unwrap()
 }

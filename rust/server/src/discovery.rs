@@ -144,6 +144,21 @@ impl Discovery {
         *self.identity.borrow_mut() = counted;
     }
 
+    /// What is kept of the Node of a first request is not too much.
+    pub(crate) fn check_node(&self, shard: &Shard, effects: &Effects) -> Result<(), Status> {
+        let (limit, shared) = (shard.options.max_node_bytes, &shard.shared);
+        match effects.opened.as_ref().map(|node| node.bytes.len()) {
+            Some(bytes) if bytes > limit => {
+                let text = format!(
+                    "the node has {bytes} bytes in its id, cluster, locality, client features and those metadata keys \
+                     that are read, and may have {limit} (max_node_bytes)"
+                );
+                Err(shared.refuse(Limit::NodeBytes, &self.link.peer.address, text))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The deadline that the core asked for has come.
     pub(crate) fn on_deadline(&self, now: Duration) {
         self.deadline.set(None);

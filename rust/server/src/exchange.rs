@@ -25,9 +25,6 @@ use crate::peer::Token;
 use crate::server::Options;
 use crate::shard::Shard;
 
-/// A Node says who a client is. The largest known ones are those of Envoy, which lists its extensions there.
-pub(crate) const MAX_NODE: usize = 256 << 10;
-
 /// After a request that took longer the other streams of the shard have their turn.
 const LONG_REQUEST: Duration = Duration::from_micros(500);
 
@@ -150,10 +147,7 @@ impl Exchange {
             }
             Status::new(code, fault.message)
         })?;
-        if self.effects.opened.as_ref().is_some_and(|node| node.bytes.len() > MAX_NODE) {
-            let text = format!("the node of the first request is longer than {MAX_NODE} bytes");
-            return Err(shared.refuse(Limit::NodeBytes, peer, text));
-        }
+        stream.check_node(shard, &self.effects)?;
         stream.charge()?;
         self.intake.changed(self.effects.interest.len());
         stream.apply(shard, &mut self.effects);

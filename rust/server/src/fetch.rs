@@ -15,7 +15,6 @@ use tokio::time::timeout;
 use tonic::{Code, Status};
 
 use crate::discovery::{Discovery, Registration};
-use crate::exchange::MAX_NODE;
 use crate::fault::contain;
 use crate::flood::Meter;
 use crate::limit::Limit;
@@ -85,9 +84,7 @@ fn take(Registration { shard, stream }: &Registration, message: &[u8]) -> Result
     let mut effects = Effects::default();
     let taken = stream.core.borrow_mut().on_message(message, shard.shared.now(), &mut effects);
     taken.map_err(|fault| Status::new(Code::from_i32(fault.code as i32), fault.message))?;
-    if effects.opened.as_ref().is_some_and(|node| node.bytes.len() > MAX_NODE) {
-        return Err(Status::resource_exhausted(format!("the node is longer than {MAX_NODE} bytes")));
-    }
+    stream.check_node(shard, &effects)?;
     stream.charge()?;
     stream.apply(shard, &mut effects);
     Ok(())

@@ -37,6 +37,8 @@ pub(crate) fn options() -> Options {
         max_connections_per_identity: 0,
         max_connections_per_second: 100,
         max_streams: 100,
+        max_node_bytes: 4096,
+        node_metadata: Vec::new(),
         max_request_bytes: 1 << 20,
         max_names_per_stream: 100,
         max_name_bytes: 100,

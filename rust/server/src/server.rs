@@ -52,6 +52,10 @@ pub struct Options {
     pub max_connections_per_second: u32,
     /// Discovery streams at a time.
     pub max_streams: usize,
+    /// Bytes of a Node that are kept of it.
+    pub max_node_bytes: usize,
+    /// Keys of a Node's metadata that are kept.
+    pub node_metadata: Vec<String>,
     /// Bytes of one request.
     pub max_request_bytes: usize,
     /// Requests in a second that a stream may make besides those that answer a response, and at once after a quiet
@@ -180,6 +184,7 @@ impl Server {
             order_timeout: options.order_timeout,
             names_per_stream: options.max_names_per_stream,
             name_bytes: options.max_name_bytes,
+            node_metadata: options.node_metadata.iter().map(|key| key.as_str().into()).collect(),
         };
         let shared = Shared::new(&options, stream_options).map_err(OptionsError::Io)?;
         let routes = services::routes(&health, &options.descriptors, &shared)

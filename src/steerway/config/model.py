@@ -488,6 +488,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     100, and a proxy that multiplexes more clients opens another connection. `maxConcurrentStreams` is another name of
     this key."""
 
+    max_node_bytes: Annotated[
+        int,
+        Meta(
+            title="Bytes that are kept of a client's Node",
+            ge=256,
+            le=1_000_000,
+            description="a whole number from 256 to 1000000",
+            extra={"metavar": "BYTES"},
+        ),
+    ] = 4096
+    """Bytes that are kept of a client's Node as long as its stream lives: id, cluster, locality, user agent, client
+    features, and the metadata keys that are read. A stream with more ends with RESOURCE_EXHAUSTED; what is not kept, as
+    Envoy's list of extensions, may have any size. Nodes of gRPC clients have some 200 bytes, those of Envoy 1,000."""
+
     max_request_bytes: Annotated[Count, Meta(title="Bytes of one request")] = 4_194_304
     """Bytes of one request. 4 MiB is what every gRPC server takes, and room for 40,000 names."""
 

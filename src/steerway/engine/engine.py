@@ -91,6 +91,7 @@ class Engine:
         max_connections_per_second: int = 5000,
         max_streams: int = 100000,
         max_concurrent_streams: int = 100,
+        max_node_bytes: int = 4096,
         max_request_bytes: int = 4194304,
         max_requests_per_second: int = 1000,
         request_timeout_seconds: float = 30.0,
@@ -111,6 +112,7 @@ class Engine:
         order_timeout_seconds: float = 5.0,
         demand_grace_seconds: float = 30.0,
         tls: bool = False,
+        node_metadata: Sequence[str] = (),
     ) -> None:
         """Raises EngineError for an argument that is out of range."""
         try:
@@ -124,6 +126,7 @@ class Engine:
                 max_connections_per_second=max_connections_per_second,
                 max_streams=max_streams,
                 max_concurrent_streams=max_concurrent_streams,
+                max_node_bytes=max_node_bytes,
                 max_request_bytes=max_request_bytes,
                 max_requests_per_second=max_requests_per_second,
                 request_timeout_seconds=request_timeout_seconds,
@@ -144,6 +147,7 @@ class Engine:
                 order_timeout_seconds=order_timeout_seconds,
                 demand_grace_seconds=demand_grace_seconds,
                 tls=tls,
+                node_metadata=node_metadata,
                 descriptors=descriptors(),
             )
         except (ValueError, OSError) as error:

@@ -53,6 +53,8 @@ ALL_PARTS = 6
 
 _NAMESPACE_KEYS = ("NAMESPACE", "namespace", "K8S_NAMESPACE", "POD_NAMESPACE")
 """Metadata keys in use: Istio's and our own bootstrap, hand-written files, Google's samples, the downward API."""
+METADATA_KEYS = (*_NAMESPACE_KEYS, ROLE_KEY, clients.PROGRAM_SIZE_KEY)
+"""All metadata keys of a Node that are read, by `classify` and its like; the engine keeps no others."""
 _PLACE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _KEPT_NODES = 4096

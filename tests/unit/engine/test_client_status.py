@@ -24,6 +24,7 @@ from steerway.testing.ads_client import AdsClient
 from steerway.translate.commit import Put
 from steerway.translate.type_url import ENDPOINT, SECRET
 
+METADATA = ("canary", "size", "tags", "team", "zone")
 SERVICE = "/envoy.service.status.v3.ClientStatusDiscoveryService/"
 
 
@@ -46,7 +47,7 @@ class StatusServer(XdsServer):
 
 @pytest.fixture
 def server() -> Iterator[StatusServer]:
-    with StatusServer() as server:
+    with StatusServer(node_metadata=METADATA) as server:
         server.engine.set_serving(True)
         yield server
 

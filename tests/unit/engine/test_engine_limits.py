@@ -24,7 +24,7 @@ from steerway.translate.type_url import CLUSTER, ENDPOINT
 
 ADS = Service.ADS.method("Stream")
 ENHANCE_YOUR_CALM = 11
-NODE_BYTES = 256 << 10
+NODE_BYTES = 250_000
 
 
 @contextmanager
@@ -211,14 +211,37 @@ def test_a_request_that_is_too_long_is_refused() -> None:
 
 
 def test_a_node_that_is_too_long_is_refused() -> None:
-    """Nobody is told of such a stream."""
-    with serving() as server, AdsClient(server.address, node=Node(id="x" * NODE_BYTES)) as client:
+    """By what would be kept of it. Nobody is told of such a stream."""
+    with (
+        serving(max_node_bytes=1000) as server,
+        AdsClient(server.address, node=Node(id="x" * 1000)) as client,
+    ):
         stream = client.sotw()
         stream.request(CLUSTER, "a")
-        assert stream.end().code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        ended = stream.end()
+        assert ended.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "the node has 1003 bytes" in ended.details
+        assert "1000 (max_node_bytes)" in ended.details
         assert refused(server) == {"node_bytes": 1}
         until(lambda: server.engine.census().streams == 0, "the stream is gone")
         assert not [event for event in server.events if isinstance(event, Opened | Closed)]
+
+
+def test_of_a_large_node_what_is_read_is_kept() -> None:
+    """And shown to operators: 250 kB of extensions and metadata cost nothing as soon as the request was read."""
+    node = Node(id="web-1", cluster="web", user_agent_name="envoy", client_features=["one"])
+    node.locality.zone = "a"
+    node.metadata["NAMESPACE"] = "shop"
+    used = Node.FromString(node.SerializeToString())
+    node.metadata["LABELS"] = "x" * NODE_BYTES
+    node.extensions.add(name="y" * 1000)
+    with serving(node_metadata=["NAMESPACE"]) as server, AdsClient(server.address, node=node) as client:
+        stream = client.sotw()
+        stream.request(CLUSTER, "a")
+        stream.read()
+        (opened,) = server.wait(Opened)
+        (view,) = server.engine.streams()
+        assert Node.FromString(opened.node) == Node.FromString(view.node) == used
 
 
 def test_a_subscription_that_is_too_large_is_refused() -> None:

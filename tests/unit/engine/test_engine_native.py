@@ -145,6 +145,7 @@ def test_the_newest_nacks_are_kept(engine: Engine, client: AdsClient) -> None:
         ("max_connections_per_address", -1),
         ("max_connections_per_identity", -1),
         ("max_connections_per_second", 0),
+        ("max_node_bytes", 0),
         ("max_streams", 0),
         ("max_request_bytes", 0),
         ("max_requests_per_second", 0),

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from envoy.config.core.v3 import base_pb2
 
 from steerway.catalog.reach import NOWHERE, ClientPlace
 from steerway.translate import audience
+
+ADMIN_DOCUMENT = Path(__file__).parents[3] / "docs" / "admin.md"
 
 
 def node(user_agent: str = "", version: str = "", **metadata: Any) -> bytes:
@@ -272,3 +275,19 @@ def test_long_nodes_are_not_kept() -> None:
     finally:
         tracemalloc.stop()
     assert kept < 2 << 20
+
+
+def test_the_metadata_that_is_read_is_named_in_the_documents() -> None:
+    """The engine keeps nothing else of it, so node matchers see no other."""
+    text = ADMIN_DOCUMENT.read_text()
+    assert len(audience.METADATA_KEYS) == 6
+    assert [key for key in audience.METADATA_KEYS if f"`{key}`" not in text] == []
+
+
+def test_no_other_metadata_is_read() -> None:
+    """The audience of a Node is that of what the engine keeps."""
+    everything = dict.fromkeys((*audience.METADATA_KEYS, "LABELS", "zone"), "gateway")
+    kept = {key: everything[key] for key in audience.METADATA_KEYS}
+    for agent in ("envoy", "gRPC Go"):
+        whole, part = node(agent, "1.2", **everything), node(agent, "1.2", **kept)
+        assert audience.classify(whole, "default") == audience.classify(part, "default")

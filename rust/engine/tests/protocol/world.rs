@@ -271,6 +271,7 @@ fn options() -> Arc<StreamOptions> {
         order_timeout: ORDER_TIMEOUT,
         names_per_stream: 1000,
         name_bytes: 1000,
+        node_metadata: Arc::default(),
     })
 }
 
