@@ -295,13 +295,14 @@ mod tests {
             order_timeout: Duration::ZERO,
             names_per_stream: 1000,
             name_bytes: 1000,
+            node_metadata: Arc::default(),
         };
         Shared::new(&options, stream_options).unwrap()
     }
 
     fn link(shared: &Arc<Shared>, address: &str) -> Rc<Link> {
         let peer = Peer { address: address.into(), certificate: Arc::default(), local: false };
-        Link::new(shared, peer, Meter::new(Duration::ZERO))
+        Link::new(shared, peer, Meter::new(Duration::ZERO), None)
     }
 
     fn memory(subscription_bytes: usize) -> Share {
