@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from steerway import isolation
 from steerway.catalog import connection, slice_owner
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.condition import ACCEPTED, LIMITED, PROGRAMMED, Judgement
@@ -16,8 +17,16 @@ from steerway.catalog.model import Port, ServiceId
 from steerway.catalog.selection import Selection
 from steerway.catalog.verdict import Verdicts
 from steerway.errors import TranslateError
+from steerway.isolation import isolated
 from steerway.sources.files import LoadResult
-from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, ObjectKey, Service, XdsResource
+from steerway.sources.objects import (
+    SERVICE_NAME_LABEL,
+    EndpointSlice,
+    Object,
+    ObjectKey,
+    Service,
+    XdsResource,
+)
 from steerway.translate import limitation, raw
 
 
@@ -68,14 +77,21 @@ class _Review:
             level = Level.WARNING if problem.partial else Level.ERROR
             yield Finding(level, problem.where, problem.reason, problem.cure)
         for obj in self._result.objects:
-            if isinstance(obj, Service):
-                yield from self._service(obj)
-            elif isinstance(obj, EndpointSlice):
-                yield from self._slice(obj)
-            elif isinstance(obj, XdsResource):
-                yield from self._resource(obj)
+            with isolated("finding", object=obj.key) as run:
+                yield from self._of(obj)
+            if run.failure:
+                reason = f"internal error: {run.failure}"
+                yield Finding(Level.ERROR, str(obj.key), reason, isolation.HINT)
         yield from self._attached()
         yield from self._unread()
+
+    def _of(self, obj: Object) -> Iterator[Finding]:
+        if isinstance(obj, Service):
+            yield from self._service(obj)
+        elif isinstance(obj, EndpointSlice):
+            yield from self._slice(obj)
+        elif isinstance(obj, XdsResource):
+            yield from self._resource(obj)
 
     def _service(self, fact: Service) -> Iterator[Finding]:
         """Why it is not served, or has no endpoints."""

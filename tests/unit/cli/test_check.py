@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from tests.support.certificate import Authority
 
+from steerway.translate import raw
+
 Run = Callable[..., tuple[int, str, str]]
 
 GOOD = """
@@ -582,3 +584,40 @@ def test_a_tls_policy_for_envoy_alone_is_a_warning(steerway: Run, write: Callabl
     assert f"✓ a.yaml:7: BackendTLSPolicy shop/secure\n{note}" in out
     write("a.yaml", (TLS % "wellKnownCACertificates: System").partition("# the next")[0])
     assert steerway("check", "a.yaml")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"a": %s}' % ("9" * 5000), "the number has 5,000 digits"),
+        (
+            '{"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": "\\ud800"}',
+            "half of a surrogate",
+        ),
+        ('{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "\\udfff"}}', "half of a surrogate"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a": NaN}', "number NaN is not finite"),
+    ],
+)
+def test_json_that_means_no_value_is_a_finding(
+    steerway: Run, write: Callable[[str, str], None], text: str, reason: str
+) -> None:
+    """With its file and line, and no traceback."""
+    write("a.json", text)
+    code, out, err = steerway("check", "a.json")
+    assert (code, err) == (1, "")
+    assert out.startswith("✗ a.json:1: ")
+    assert reason in out
+
+
+def test_what_fails_unexpectedly_is_a_finding_of_its_object(
+    steerway: Run, write: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are judged."""
+    write("a.yaml", GOOD)
+    monkeypatch.setattr(raw, "parse", lambda *_: 1 // 0)
+    write("x.yaml", "{'@type': type.googleapis.com/envoy.config.cluster.v3.Cluster, name: c}")
+    code, out, err = steerway("check", "a.yaml", "x.yaml")
+    assert (code, "Traceback" in out + err) == (1, False)
+    assert "✓ a.yaml:2: Service shop/backend" in out
+    assert "internal error: ZeroDivisionError" in out
