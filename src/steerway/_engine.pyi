@@ -464,10 +464,10 @@ class Stats:
         """How often each limit refused a client. "connections", "streams", "request_bytes" and "request_timeout" are
         options; "subscription": names of a stream; "control_frames": HTTP/2 frames that are no requests; "node_bytes":
         256 KiB; "request_buffers": 256 MiB for requests that are not whole, of all clients; "unread": a response that
-        the client did not take."""
+        the client did not take; "subscription_bytes…": budgets; "cpu_time": a wait for CPU time that is too long."""
     @property
     def delayed(self) -> dict[str, int]:
-        """How often a client had to wait: "connections_per_second", "requests_per_second"."""
+        """How often a client had to wait: "connections_per_second", "requests_per_second", "cpu…"."""
     @property
     def panics(self) -> int: ...
     @property
@@ -573,9 +573,9 @@ class Engine:
         max_connection_age_grace_seconds: float = 30.0,
         max_names_per_stream: int = 50000,
         max_name_bytes: int = 4096,
-        max_subscription_bytes_per_stream: int = 67108864,
-        max_subscription_bytes_per_connection: int = 134217728,
-        max_subscription_bytes_per_peer: int = 201326592,
+        max_subscription_bytes_per_stream: int = 50331648,
+        max_subscription_bytes_per_connection: int = 100663296,
+        max_subscription_bytes_per_peer: int = 134217728,
         max_subscription_bytes: int = 1073741824,
         max_cpu_per_stream: float = 0.25,
         max_cpu_per_connection: float = 0.5,

@@ -29,6 +29,7 @@ MET = {
     "requests": ("delayed", "requests_per_second"),
     "names": ("refused", "subscription"),
     "new_names": ("delayed", "requests_per_second"),
+    "absent": ("refused", "subscription_bytes_per_peer"),
     "long_names": ("refused", "subscription"),
     "resets": ("refused", "control_frames"),
     "pings": ("refused", "control_frames"),
@@ -87,7 +88,7 @@ def changing(files: Files) -> Iterator[Endpoints]:
 def plane(changing: Endpoints, steer: Steer) -> ControlPlane:
     """A server of it."""
     del changing
-    return steer("--demand-grace-seconds", "0.5")
+    return steer("--demand-grace-seconds", "0.5", "--max-subscription-bytes-per-peer", "20000000")
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from tests.support.raw_http2 import (
 )
 
 from steerway.testing.ads_client import AdsClient, Service, StreamEndedError
-from steerway.translate.type_url import ENDPOINT
+from steerway.translate.type_url import ENDPOINT, LISTENER
 
 SOTW = Service.ADS.method("Stream")
 CANCEL = 8
@@ -170,6 +170,23 @@ def new_names(address: str, _cluster: str) -> Iterator[None]:
             yield
 
 
+def absent(address: str, _cluster: str) -> Iterator[None]:
+    """Names of Services that do not exist, on as many streams as it takes."""
+    count = 0
+    while True:
+        with AdsClient(address) as client:
+            streams = [client.delta() for _ in range(4)]
+            for number, stream in enumerate(streams):
+                names = (f"s{name}-{number}-{count}.nowhere:80" for name in range(20_000))
+                stream.request(LISTENER, *names)
+            for stream in streams:
+                with suppress(StreamEndedError, TimeoutError):
+                    while True:
+                        stream.read(1)
+        count += 1
+        yield
+
+
 def long_names(address: str, _cluster: str) -> Iterator[None]:
     """Names of 1 MB."""
     while True:
@@ -234,6 +251,7 @@ KINDS: dict[str, Callable[[str, str], Iterator[None]]] = {
         resets,
         names,
         new_names,
+        absent,
         long_names,
         nacks,
         pings,

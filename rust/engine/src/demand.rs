@@ -72,6 +72,8 @@ struct Slot {
     previous: u32,
     /// How many shards want it.
     shards: u32,
+    /// Of known ones: the account that pays for what Python keeps.
+    payer: u32,
     type_id: TypeId,
     standing: Standing,
     /// The grace is over: Python is to hear of it.
@@ -119,6 +121,8 @@ pub struct Demand {
     /// The first missing name that waits for each service.
     waiting: HashTable<u32>,
     missing: usize,
+    /// Accounts that paid for something that Python does not keep any more, each once for each name.
+    released: Vec<u32>,
 }
 
 impl Demand {
@@ -136,6 +140,7 @@ impl Demand {
             void: 0,
             waiting: HashTable::new(),
             missing: 0,
+            released: Vec::new(),
         }
     }
 
@@ -228,6 +233,11 @@ impl Demand {
         told
     }
 
+    /// Accounts that paid for what Python kept and has forgotten since the last call: each as often as for a name.
+    pub fn take_released(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.released)
+    }
+
     /// Whether Python is to hear something.
     pub fn waits(&self) -> bool {
         self.turns.len() > self.void
@@ -245,6 +255,9 @@ impl Demand {
         if slot.expired {
             let key = slot.key();
             let known = slot.standing == Standing::Known;
+            if known {
+                self.released.push(slot.payer);
+            }
             slot.used = false;
             self.drop_slot(index);
             return known.then_some(Told::Withdrawn(key));
@@ -252,8 +265,8 @@ impl Demand {
         if slot.standing != Standing::New || slot.shards == 0 {
             return None;
         }
-        slot.standing = Standing::Known;
-        Some(Told::Demand(slot.key(), slot.flow.account))
+        (slot.standing, slot.payer) = (Standing::Known, slot.flow.account);
+        Some(Told::Demand(slot.key(), slot.payer))
     }
 
     /// Python says that there is nothing under a key that it was told of, and forgets it: it is demanded anew when the
@@ -266,6 +279,7 @@ impl Demand {
         if slot.standing != Standing::Known {
             return None;
         }
+        self.released.push(slot.payer);
         if slot.expired {
             slot.standing = Standing::New;
             return None;
@@ -349,6 +363,7 @@ impl Demand {
             next: NONE,
             previous: NONE,
             shards: 0,
+            payer: 0,
             type_id: key.type_id,
             standing: Standing::New,
             expired: false,
@@ -400,7 +415,8 @@ impl Demand {
 
     /// Nothing is wanted, nothing waits: begin anew without the memory that a storm needed.
     fn give_memory_back(&mut self) {
-        *self = Demand { hasher: self.hasher.clone(), ..Demand::new(self.grace) };
+        let released = std::mem::take(&mut self.released);
+        *self = Demand { hasher: self.hasher.clone(), released, ..Demand::new(self.grace) };
     }
 
     /// Python may be slow: what came and went meanwhile must not fill the turns.
@@ -633,6 +649,26 @@ mod tests {
         assert_eq!(told(&mut demand), "+c:7", "nobody wants the other one now");
         demand.add(&key("a"), FLOW);
         assert_eq!(told(&mut demand), "+a:7");
+    }
+
+    #[test]
+    fn an_account_pays_as_long_as_python_keeps_a_name() {
+        let mut demand = Demand::new(Duration::ZERO);
+        for name in ["kept", "missing", "late"] {
+            demand.add(&key(name), FLOW);
+        }
+        assert_eq!(demand.take(usize::MAX).len(), 3);
+        demand.add(&key("kept"), Flow { account: 8, connection: 1 });
+        assert_eq!(demand.take_released(), []);
+        assert!(demand.miss(&key("missing"), "").is_some());
+        assert_eq!(demand.take_released(), [7]);
+        for name in ["kept", "kept", "late", "missing"] {
+            demand.remove(&key(name), AT(1));
+        }
+        assert_eq!(demand.expire(AT(1)).len(), 1);
+        assert_eq!(demand.miss(&key("late"), ""), None);
+        assert_eq!(told(&mut demand), "-kept");
+        assert_eq!(demand.take_released(), [7, 7], "it paid that was told, not that came later");
     }
 
     #[test]

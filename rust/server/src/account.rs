@@ -115,6 +115,15 @@ impl Accounts {
         Holding { account: Arc::clone(&entry.account), accounts: Arc::clone(self) }
     }
 
+    /// Something that an account used is given back: it may go, if nobody holds it.
+    pub(crate) fn tidy(&self, id: u32) {
+        let now = self.started.elapsed();
+        let mut table = self.table.lock();
+        if table.accounts.get(&id).is_some_and(|entry| entry.holders == 0) {
+            table.drop_unused(id, now);
+        }
+    }
+
     /// An account that is still there.
     pub(crate) fn find(&self, id: u32) -> Option<Arc<Account>> {
         self.table.lock().accounts.get(&id).map(|entry| Arc::clone(&entry.account))
@@ -274,6 +283,20 @@ mod tests {
         accounts.table.lock().sweep(Duration::from_secs(119));
         assert_eq!(accounts.len(), 1);
         accounts.table.lock().sweep(Duration::from_secs(121));
+        assert_eq!(accounts.len(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_for_a_client_outlives_it() {
+        let accounts = accounts();
+        let account = accounts.open(&Party::Address("10.0.0.1".into()));
+        let id = account.id;
+        account.purse.keep();
+        drop(account);
+        accounts.tidy(id);
+        let account = accounts.find(id).unwrap();
+        account.purse.release();
+        accounts.tidy(id);
         assert_eq!(accounts.len(), 0);
     }
 

@@ -25,6 +25,10 @@ use crate::shared::Shared;
 /// the store (docs/decisions/0026).
 pub(crate) const NAME_COST: usize = 512;
 
+/// What a demanded name costs in addition when something exists under it: the resource, and what Python keeps to have it up
+/// to date. The account pays that demanded it first.
+const KEPT_COST: usize = 2048;
+
 /// The part of each stream's subscriptions that shared budgets do not count: 30 names.
 const SMALL_SUBSCRIPTION: usize = 16 << 10;
 
@@ -77,6 +81,16 @@ impl Purse {
         self.cpu.lock().spend(time, now);
     }
 
+    /// Python keeps a name; returns whether there was room for it.
+    pub(crate) fn keep(&self) -> bool {
+        self.subscriptions.overdraw(KEPT_COST)
+    }
+
+    /// It does not any more.
+    pub(crate) fn release(&self) {
+        self.subscriptions.give_back(KEPT_COST);
+    }
+
     /// Whether nothing of it is in use, and no CPU time is owed.
     pub(crate) fn is_unused(&self, now: Duration) -> bool {
         self.subscriptions.used() == 0 && self.cpu.lock().is_unused(now)
@@ -127,6 +141,13 @@ impl Budget {
         self.account.borrow().purse.subscriptions.give_back(counted);
         *self.account.borrow_mut() = account;
         Ok(())
+    }
+
+    /// The status to end the stream with when its account has used up its memory; `None` for a small one, and for those of
+    /// other accounts.
+    pub(crate) fn evict(&self, account: u32) -> Option<Status> {
+        let pays = self.account() == account && counted(self.cost.get()) > 0;
+        pays.then(|| self.refuse(PEER))
     }
 
     /// The stream is subscribed to so many names of so many bytes now. An error ends the stream.
@@ -212,7 +233,7 @@ impl Budget {
         let limit = (level.share)(&self.shared.budgets).subscription_bytes;
         let text = format!(
             "subscriptions of this {} would need more than {limit} bytes ({}): each name counts with its length and \
-             {NAME_COST} bytes",
+             {NAME_COST} bytes, {KEPT_COST} more when it exists",
             level.name, level.memory_setting,
         );
         self.shared.refuse(level.memory, &self.link.peer.address, text)

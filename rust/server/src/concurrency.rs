@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use shuttle::sync::mpsc;
 use shuttle::thread;
@@ -16,6 +17,7 @@ use steerway_engine::{
 };
 
 use crate::event::{Event, Events};
+use crate::peer::{Peer, Token};
 use crate::seam::options;
 use crate::shared::Shared;
 use crate::slot::{PeerKey, Slots};
@@ -48,6 +50,11 @@ fn demand(name: &str) -> DemandKey {
 fn put(name: &str, content: &str) -> Put {
     let key = Key { type_id: CDS, name: name.into(), audience: "".into() };
     Put { key, resource: Arc::new(Resource::new(CDS, name, content.as_bytes(), Vec::new())) }
+}
+
+fn opened(stream: u64) -> Event {
+    let peer = Peer { address: "".into(), certificate: Arc::default(), local: false };
+    Event::Opened { stream, peer: Arc::new(peer), token: Token::default(), node: Bytes::new() }
 }
 
 fn is_readable(events: &Events) -> bool {
@@ -158,7 +165,7 @@ fn demand_and_withdrawal_are_told_in_their_order() {
 
 /// What Python knows after it polled once more.
 fn learn(shared: &Shared, mut known: HashSet<DemandKey>) -> HashSet<DemandKey> {
-    for event in shared.poll(100) {
+    for event in shared.poll(100).0 {
         match event {
             Event::Demand(key, _) => assert!(known.insert(key), "told once"),
             Event::Withdrawn(key) => assert!(known.remove(&key), "only what was told is withdrawn"),
@@ -175,7 +182,7 @@ fn a_wildcard_that_comes_back_waits_for_a_fresh_answer() {
         let shared = shared();
         let answer = || Commit { complete: vec![(CDS, "".into())], ..Commit::default() };
         shared.want(&demand(WILDCARD), Flow::default());
-        assert_eq!(shared.poll(100).len(), 1);
+        assert_eq!(shared.poll(100).0.len(), 1);
         shared.commit(answer().into());
         shared.unwant(&demand(WILDCARD));
 
@@ -192,7 +199,7 @@ fn a_wildcard_that_comes_back_waits_for_a_fresh_answer() {
         });
         let answered = shard.join().unwrap();
         timer.join().unwrap();
-        let told = shared.poll(100);
+        let told = shared.poll(100).0;
         let withdrawn = matches!(told.first(), Some(Event::Withdrawn(_)));
         assert_eq!(answered, !withdrawn, "either it was wanted all the time, or all begins anew");
         assert_eq!(told.len(), if withdrawn { 2 } else { 0 });

@@ -159,6 +159,15 @@ impl Discovery {
         }
     }
 
+    /// An account has used up its memory.
+    pub(crate) fn evict(&self, account: u32) {
+        if self.ending.borrow().is_none()
+            && let Some(status) = self.budget.evict(account)
+        {
+            self.end_with(status);
+        }
+    }
+
     /// The deadline that the core asked for has come.
     pub(crate) fn on_deadline(&self, now: Duration) {
         self.deadline.set(None);

@@ -137,6 +137,11 @@ impl Quota {
         fits
     }
 
+    /// Take so many, whether there is room or not; returns whether there was.
+    pub(crate) fn overdraw(&self, count: usize) -> bool {
+        self.used.fetch_add(count, Relaxed).saturating_add(count) <= self.limit
+    }
+
     pub(crate) fn give_back(&self, count: usize) {
         self.used.fetch_sub(count, Relaxed);
     }

@@ -277,7 +277,11 @@ impl Server {
 
     /// All events since the last call, in order; of the demand no more than concerns `most` names, and first.
     pub fn poll(&self, most: usize) -> Vec<Event> {
-        self.shared.poll(most)
+        let (events, overdrawn) = self.shared.poll(most);
+        for account in overdrawn {
+            self.with_shards(|shards| shards.iter().for_each(|shard| shard.send(Command::Evict(account))));
+        }
+        events
     }
 
     /// What was done for an account ([`Event::Demand`]) took so long: its CPU budget pays.

@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Classify(Vec<(u64, Arc<str>, Grant)>),
     /// These streams belong to clients that proved an identity.
     Identify(Vec<(u64, Arc<str>)>),
+    /// An account has used up its memory: its large streams end.
+    Evict(u32),
     /// These streams get no audience and end, each with a status.
     Reject(Vec<(u64, Status)>),
     /// Streams may be answered from now on.
@@ -180,6 +182,9 @@ impl Shard {
                         stream.identify(self, &identity);
                     }
                 }
+            }
+            Command::Evict(account) => {
+                self.streams.borrow().values().for_each(|stream| stream.evict(account));
             }
             Command::Reject(rejections) => {
                 for (id, status) in rejections {

@@ -1,6 +1,6 @@
 //! What all threads share.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -162,6 +162,7 @@ impl Shared {
             // Both change together: one that is withdrawn meanwhile has no answer.
             let mut demand = self.demand.lock();
             let commit = publication.settle(&mut demand);
+            self.release(demand.take_released());
             self.store.write().commit(commit)
         };
         self.metrics.commits.fetch_add(1, Ordering::Relaxed);
@@ -199,19 +200,41 @@ impl Shared {
 
     /// What Python is to hear: of the demand as much as concerns `most` names, all else at once. Under the lock of the
     /// demand: what comes and goes stands in order.
-    pub(crate) fn poll(&self, most: usize) -> Vec<Event> {
+    ///
+    /// Returns accounts, too, that have used up their memory: their large streams are to end.
+    pub(crate) fn poll(&self, most: usize) -> (Vec<Event>, BTreeSet<u32>) {
         let mut demand = self.demand.lock();
         let told = demand.take(most);
+        let mut overdrawn = BTreeSet::new();
         for told in &told {
-            if let Told::Withdrawn(key) = told
-                && &*key.name == WILDCARD
-            {
-                self.store.write().reopen(key.type_id, &key.audience);
+            match told {
+                Told::Demand(_, account) if !self.keep(*account) => drop(overdrawn.insert(*account)),
+                Told::Withdrawn(key) if &*key.name == WILDCARD => {
+                    self.store.write().reopen(key.type_id, &key.audience);
+                }
+                Told::Demand(..) | Told::Withdrawn(_) => {}
             }
         }
+        self.release(demand.take_released());
         let others = self.events.poll(demand.waits());
         drop(demand);
-        told.into_iter().map(Event::from).chain(others).collect()
+        (told.into_iter().map(Event::from).chain(others).collect(), overdrawn)
+    }
+
+    /// An account pays for a name that Python keeps from now on; returns whether it has room for it.
+    fn keep(&self, account: u32) -> bool {
+        self.purse.keep();
+        self.accounts.find(account).is_none_or(|account| account.purse.keep())
+    }
+
+    fn release(&self, accounts: Vec<u32>) {
+        for id in accounts {
+            self.purse.release();
+            if let Some(account) = self.accounts.find(id) {
+                account.purse.release();
+                self.accounts.tidy(id);
+            }
+        }
     }
 
     /// Python took so long for the demand of an account.

@@ -557,22 +557,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     RESOURCE_EXHAUSTED. Names of Kubernetes services stay below 300; xdstp names carry parameters."""
 
     max_subscription_bytes_per_stream: Annotated[Budget, Meta(title="Bytes of subscriptions of a stream")] = (
-        67_108_864
+        50_331_648
     )
     """Bytes that the subscriptions of one stream may count: each name with its length and 512 bytes, about what the
     server keeps for it. A stream that asks for more ends with RESOURCE_EXHAUSTED. 0 is no limit. The default has room
-    for `max_names_per_stream` names of 800 bytes."""
+    for `max_names_per_stream` names of 490 bytes."""
 
     max_subscription_bytes_per_connection: Annotated[
         Budget, Meta(title="Bytes of subscriptions of a connection")
-    ] = 134_217_728
+    ] = 100_663_296
     """The same for all streams of one connection, without the first 16 KiB of each stream; 0 is no limit."""
 
     max_subscription_bytes_per_peer: Annotated[Budget, Meta(title="Bytes of subscriptions of a peer")] = (
-        201_326_592
+        134_217_728
     )
-    """The same for all streams of one identity, or of one peer address where clients prove none: 350,000 names. Proxies
-    and address translation hide fleets behind one address; clients with up to 30 names do not count. 0 is no limit."""
+    """The same for all streams of one identity, or of one peer address where clients prove none: 240,000 names. A name
+    that exists counts 2,048 bytes more for the peer that demanded it first. Proxies and address translation hide fleets
+    behind one address: the first 30 names of each stream do not count. 0 is no limit."""
 
     max_subscription_bytes: Annotated[Budget, Meta(title="Bytes of all subscriptions")] = 1_073_741_824
     """The same for all clients together; 0 is no limit."""

@@ -79,8 +79,9 @@ def parse_canonical(name: str, domain: str) -> Target:
         target = parse_target(name, "", domain)
         if target.canonical(int(port), domain) == name:
             return target
+    shown = name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
     raise TranslateError(
-        f"only SERVICE.NAMESPACE.svc.{domain}:PORTNUMBER is a name of this type, and no file gives {name!r}"
+        f"only SERVICE.NAMESPACE.svc.{domain}:PORTNUMBER is a name of this type, and no file gives {shown!r}"
     )
 
 

@@ -257,22 +257,24 @@ def test_a_subscription_that_is_too_large_is_refused() -> None:
 MANY = [f"name-{number}" for number in range(40)]
 COUNTED = sum(len(name) + 512 for name in MANY) - (16 << 10)
 """What they count in a budget that streams share."""
+KEPT = 2048 * len(MANY)
+"""What they count for their peer and the server in addition, from when they are demanded until they are withdrawn."""
 
 
 @pytest.mark.parametrize(
-    ("setting", "clients"),
-    [("_per_connection", 1), ("_per_peer", 2), ("", 2)],
+    ("setting", "clients", "budget"),
+    [("_per_connection", 1, 5000), ("_per_peer", 2, KEPT + 7500), ("", 2, KEPT + 7500)],
     ids=["connection", "peer", "server"],
 )
-def test_streams_share_a_budget_for_their_names(setting: str, clients: int) -> None:
+def test_streams_share_a_budget_for_their_names(setting: str, clients: int, budget: int) -> None:
     """Who exceeds it is refused, with the name of the setting; a small stream is served all the same."""
     option = f"max_subscription_bytes{setting}"
-    with serving(**{option: 5000}) as server, ExitStack() as stack:
+    with serving(**{option: budget}) as server, ExitStack() as stack:
         one, *others = (stack.enter_context(AdsClient(server.address)) for _ in range(clients))
         other = others[0] if others else one
         first = one.delta()
         first.request(CLUSTER, *MANY)
-        until(lambda: server.engine.census().subscription_bytes == COUNTED, "the first is counted")
+        until(lambda: server.engine.census().subscription_bytes == COUNTED + KEPT, "the first is counted")
         second = other.delta()
         second.request(CLUSTER, *MANY)
         end = second.end()
@@ -283,7 +285,9 @@ def test_streams_share_a_budget_for_their_names(setting: str, clients: int) -> N
         assert contents(small.read()) == {"a": "1"}
         assert refused(server) == {f"subscription_bytes{setting}": 1}
         first.close()
-        until(lambda: server.engine.census().subscription_bytes == 0, "what the first had is given back")
+        until(
+            lambda: server.engine.census().subscription_bytes == 30 * 2048, "what the first had is given back"
+        )
         third = other.delta()
         third.request(CLUSTER, "a", *MANY)
         assert contents(third.read()) == {"a": "1"}
@@ -307,7 +311,7 @@ def test_a_stream_has_a_budget_for_its_names() -> None:
 
 def test_an_identity_pays_for_its_streams() -> None:
     """Whatever addresses they come from; and an address does not pay for them then."""
-    with serving(max_subscription_bytes_per_peer=5000) as server, ExitStack() as stack:
+    with serving(max_subscription_bytes_per_peer=KEPT + 5000) as server, ExitStack() as stack:
         for identity in ("alice", "bob", None):
             stream = stack.enter_context(AdsClient(server.address)).delta()
             stream.request(CLUSTER, *MANY)
@@ -315,8 +319,25 @@ def test_an_identity_pays_for_its_streams() -> None:
             if identity is not None:
                 server.engine.identify([(opened.stream, identity)])
             until(lambda: server.engine.census().accounts >= 1, "there is an account")
-        until(lambda: server.engine.census().subscription_bytes == 3 * COUNTED, "all are served")
+        until(lambda: server.engine.census().subscription_bytes == 3 * COUNTED + KEPT, "all are served")
         assert refused(server) == {}
+
+
+def test_names_that_exist_count_for_more() -> None:
+    """Who demands so many of them that its budget is used up is refused then; a small stream stays."""
+    with serving(max_subscription_bytes_per_peer=KEPT) as server, AdsClient(server.address) as client:
+        small = client.delta()
+        small.request(CLUSTER, "a")
+        small.ack(small.read())
+        stream = client.delta()
+        stream.request(CLUSTER, *MANY)
+        end = stream.end()
+        assert end.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "2048 more when it exists" in end.details
+        server.publish([put(CLUSTER, "a", "2")])
+        assert contents(small.read()) == {"a": "2"}
+        assert refused(server) == {"subscription_bytes_per_peer": 1}
+        until(lambda: server.engine.census().subscription_bytes == 2048, "only the small one's name is kept")
 
 
 @pytest.mark.parametrize(("seconds", "code"), [(3.0, None), (100.0, grpc.StatusCode.RESOURCE_EXHAUSTED)])
