@@ -8,14 +8,16 @@ only; who keeps which object when an entry breaks is decided in `history.py`.
 import os
 import pathlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import msgspec
 
 from steerway import isolation
 from steerway.isolation import isolated
 from steerway.sources.fault import Fault, Path, listed
 from steerway.sources.files.document import Document
-from steerway.sources.objects import Object, ObjectKey
+from steerway.sources.objects import Object, ObjectKey, XdsResource
 from steerway.sources.store import Problem
 
 
@@ -36,6 +38,28 @@ class Entry:
     objects: tuple[Object, ...] = ()
     problem: Problem | None = None
     remark: str = ""
+    keys: tuple[ObjectKey, ...] = field(default=(), repr=False, compare=False)
+    """The keys of `objects`, computed once, because each look at the files asks for them."""
+
+    def __post_init__(self) -> None:
+        if len(self.keys) != len(self.objects):
+            object.__setattr__(self, "keys", tuple([obj.key for obj in self.objects]))
+
+    def moved(self, lines: int) -> "Entry":
+        """The same entry of a document that stands so many lines further down, or up when negative."""
+        # Called for each entry below a line that was inserted, so without `dataclasses.replace`, which is slow.
+        objects, problem = self.objects, self.problem
+        if any(isinstance(obj, XdsResource) for obj in objects):
+            objects = tuple(
+                msgspec.structs.replace(obj, where=_moved(obj.where, lines))
+                if isinstance(obj, XdsResource)
+                else obj
+                for obj in objects
+            )
+        if problem is not None:
+            problem = replace(problem, where=_moved(problem.where, lines))
+        where = _moved(self.where, lines)
+        return Entry(where, self.kind, self.name, self.subject, objects, problem, self.remark, self.keys)
 
     @property
     def ok(self) -> bool:
@@ -92,3 +116,9 @@ def path_text(path: pathlib.Path) -> str:
 def full_name(key: ObjectKey) -> str:
     """`namespace/name`, or the name alone for what has no namespace."""
     return f"{key.namespace}/{key.name}" if key.namespace else key.name
+
+
+def _moved(where: str, lines: int) -> str:
+    """`file:line`, with another line."""
+    file, _, line = where.rpartition(":")
+    return f"{file}:{int(line) + lines}"

@@ -44,7 +44,10 @@ def advance(before: View, found: Scan, contents: Sequence[list[Entry]]) -> View:
     # An object that a good file gives is never held back by an older copy in a broken file.
     marked = iter(mark_duplicates(entry for entries in read for entry in entries))
     shown = [list(islice(marked, len(entries))) for entries in read]
-    objects = {obj.key: obj for entries in shown for entry in entries for obj in entry.objects}
+    objects: dict[ObjectKey, Object] = {}
+    for entries in shown:
+        for entry in entries:
+            objects.update(zip(entry.keys, entry.objects, strict=True))
     held = {
         file.path: Held(file.root, _good(entries)) for file, entries in zip(found.files, shown, strict=True)
     }

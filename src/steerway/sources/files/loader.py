@@ -5,10 +5,12 @@ entries give the same object, the first wins, in the order of paths, file names 
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from steerway import isolation
@@ -16,7 +18,7 @@ from steerway.isolation import isolated
 from steerway.sources.fault import Fault
 from steerway.sources.fault import Path as ValuePath
 from steerway.sources.files import document, tool_file
-from steerway.sources.files.document import BrokenDocument, Document
+from steerway.sources.files.document import BrokenDocument, Chunk, Document
 from steerway.sources.files.entry import Entry, Origin, path_text
 from steerway.sources.files.manifest import is_manifest, read_manifest
 from steerway.sources.files.mapping import is_mapping, read_mapping
@@ -40,6 +42,34 @@ class LoadResult:
     documents: tuple[Entry, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ParsedChunk:
+    """The entries of a chunk, as of the line at which it began."""
+
+    line: int
+    entries: Sequence[Entry]
+
+    def at(self, line: int) -> "ParsedChunk":
+        """The same chunk where it begins at another line."""
+        if line == self.line:
+            return self
+        return ParsedChunk(line, [entry.moved(line - self.line) for entry in self.entries])
+
+
+Chunks = Mapping[bytes, ParsedChunk]
+"""Chunks of one file by the digest of their text. What a chunk means depends on its text, the path of its file and the
+default namespace."""
+NO_CHUNKS: Chunks = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    """The entries of one file, in order, and the chunks that they came from (of a broken file those before)."""
+
+    entries: list[Entry]
+    chunks: Chunks = field(repr=False, compare=False)
+
+
 def load(paths: Sequence[Path], default_namespace: str) -> LoadResult:
     """Read files and directories once. A path that cannot be read is an entry with a problem, too."""
     found = scan(tuple(paths))
@@ -47,7 +77,7 @@ def load(paths: Sequence[Path], default_namespace: str) -> LoadResult:
     entries = [unreadable(path, reason) for path, reason in lost]
     for file in found.files:
         try:
-            entries.extend(parse_file(file, read_bytes(file), default_namespace))
+            entries.extend(parse_file(file, read_bytes(file), default_namespace).entries)
         except OSError as error:
             entries.append(unreadable(file.path, error.strerror or str(error)))
     entries = mark_duplicates(entries)
@@ -63,36 +93,40 @@ def read_bytes(file: FoundFile) -> bytes:
     return b"" if file.size > MAX_FILE_BYTES else file.real.read_bytes()
 
 
-def parse_file(file: FoundFile, content: bytes, default_namespace: str) -> list[Entry]:
-    """The entries of one file, in order. Never raises for what it holds."""
+def parse_file(
+    file: FoundFile, content: bytes, default_namespace: str, known: Chunks = NO_CHUNKS
+) -> ParsedFile:
+    """The entries of one file, in order. Never raises for what it holds. `known`: chunks of the same path and
+    namespace, which are not parsed again."""
     name = path_text(file.path)
     with isolated("file", path=name) as run:
-        return _parse(file, name, content, default_namespace)
-    return [_broken_file(name, f"internal error: {run.failure}", isolation.HINT)]
+        return _parse(file, name, content, default_namespace, known)
+    return ParsedFile([_broken_file(name, f"internal error: {run.failure}", isolation.HINT)], known)
 
 
-def _parse(file: FoundFile, name: str, content: bytes, default_namespace: str) -> list[Entry]:
+def _parse(file: FoundFile, name: str, content: bytes, default_namespace: str, known: Chunks) -> ParsedFile:
     if file.size > MAX_FILE_BYTES:
         size, limit = file.size / 2**20, MAX_FILE_BYTES // 2**20
-        return [_broken_file(name, f"the file has {size:.0f} MiB; at most {limit} MiB are read", "split it")]
+        reason = f"the file has {size:.0f} MiB; at most {limit} MiB are read"
+        return ParsedFile([_broken_file(name, reason, "split it")], known)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        return [_broken_file(f"{name}:{line}", "not UTF-8 text", "save the file as UTF-8")]
-    documents = document.read_documents(text, is_json=file.path.suffix == ".json")
+        broken = _broken_file(f"{name}:{line}", "not UTF-8 text", "save the file as UTF-8")
+        return ParsedFile([broken], known)
     if tool_file.is_template(file.path, file.root, text):
-        return [Entry(name, tool_file.TEMPLATE)]
-    if tool := tool_file.kind_by_name(file.path):
-        return list(_read_tool_file(documents, file, name, tool, default_namespace))
+        return ParsedFile([Entry(name, tool_file.TEMPLATE)], known)
     entries: list[Entry] = []
-    for found in documents:
-        if isinstance(found, BrokenDocument):
-            where = f"{name}:{found.line}"
-            entries.append(Entry(where, "", problem=Problem(where, found.reason, found.cure)))
-        else:
-            entries.extend(_read_document(found, Origin(name, found, default_namespace), file.path.stem))
-    return entries
+    chunks: dict[bytes, ParsedChunk] = {}
+    for chunk in document.split(text, is_json=_is_json(file)):
+        digest = blake2b(chunk.text.encode(), digest_size=16).digest()
+        parsed = known.get(digest) or chunks.get(digest)
+        if parsed is None:
+            parsed = ParsedChunk(chunk.line, list(_read_chunk(chunk, file, default_namespace)))
+        chunks[digest] = parsed = parsed.at(chunk.line)
+        entries.extend(parsed.entries)
+    return ParsedFile(entries, chunks)
 
 
 def mark_duplicates(entries: Iterable[Entry]) -> list[Entry]:
@@ -100,14 +134,15 @@ def mark_duplicates(entries: Iterable[Entry]) -> list[Entry]:
     owners: dict[ObjectKey, str] = {}
     marked: list[Entry] = []
     for entry in entries:
-        taken = next((obj.key for obj in entry.objects if obj.key in owners), None)
+        taken = next(filter(owners.__contains__, entry.keys), None)
         if taken is None:
-            owners.update((obj.key, entry.where) for obj in entry.objects)
+            for key in entry.keys:
+                owners[key] = entry.where
             marked.append(entry)
         else:
             reason = f"{taken} is defined at {owners[taken]} already, which is used"
             problem = Problem(entry.where, reason, "remove one of them")
-            marked.append(dataclasses.replace(entry, objects=(), problem=problem))
+            marked.append(dataclasses.replace(entry, objects=(), keys=(), problem=problem))
     return marked
 
 
@@ -122,22 +157,22 @@ def _broken_file(where: str, reason: str, cure: str) -> Entry:
     return Entry(where, "file", problem=Problem(where, reason, cure))
 
 
-def _read_tool_file(
-    documents: Iterable[Document | BrokenDocument],
-    file: FoundFile,
-    name: str,
-    tool: str,
-    default_namespace: str,
-) -> Iterator[Entry]:
-    """What says its type in a file of another tool; all else of it is ignored."""
-    for found in documents:
+def _is_json(file: FoundFile) -> bool:
+    return file.path.suffix == ".json"
+
+
+def _read_chunk(chunk: Chunk, file: FoundFile, default_namespace: str) -> Iterator[Entry]:
+    name = path_text(file.path)
+    tool = tool_file.kind_by_name(file.path)
+    for found in document.read_chunk(chunk, is_json=_is_json(file)):
         if isinstance(found, BrokenDocument):
-            yield Entry(f"{name}:{found.line}", tool)
+            where = f"{name}:{found.line}"
+            yield Entry(where, tool, problem=None if tool else Problem(where, found.reason, found.cure))
             continue
         origin = Origin(name, found, default_namespace)
-        if tool_file.states_its_type(found.value):
+        if not tool or tool_file.states_its_type(found.value):
             yield from _read_document(found, origin, file.path.stem)
-        else:
+        else:  # all else in a file of another tool is ignored
             yield origin.ignored((), tool, "")
 
 

@@ -5,6 +5,8 @@ come to rest must not hold up the others for ever: after `SETTLE_MAX_SECONDS` th
 whole. A part is the payload of a ConfigMap, all files of which were read from one directory before it was replaced, or
 a plain file, which is read as it is when it has not come to rest for that long. Of every other part the version of the
 look before stays. A file of a payload that vanished is a reason to look again, never a deletion.
+
+Of a file that changed only the documents that changed are parsed again.
 """
 
 import time
@@ -15,7 +17,7 @@ from pathlib import Path
 import structlog
 
 from steerway.sources.files.entry import Entry
-from steerway.sources.files.loader import parse_file, read_bytes, unreadable
+from steerway.sources.files.loader import NO_CHUNKS, Chunks, ParsedFile, parse_file, read_bytes, unreadable
 from steerway.sources.files.scan import REPLACED, FoundFile, Scan, scan
 
 log = structlog.get_logger()
@@ -29,10 +31,10 @@ SETTLE_MAX_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A scan, and the entries of each of its files. `unreadable`: those that are to be tried again."""
+    """A scan, and what each of its files was parsed to. `unreadable`: those that are to be tried again."""
 
     scan: Scan = field(default_factory=lambda: Scan((), (), ()))
-    contents: Mapping[FoundFile, list[Entry]] = field(default_factory=dict)
+    contents: Mapping[FoundFile, ParsedFile] = field(default_factory=dict)
     unreadable: frozenset[FoundFile] = frozenset()
 
 
@@ -77,6 +79,8 @@ class _Attempt:
         self._last = last
         self._namespace = default_namespace
         self._contents = dict(last.contents)
+        # A file that is read while it is written must not lose the chunks that it will have again.
+        self._chunks: dict[Path, Chunks] = {file.path: last.contents[file].chunks for file in last.scan.files}
         self._unreadable = set(last.unreadable)
         self._payloads: dict[Path, tuple[FoundFile, ...]] = {}  # the last whole one, by where it is mounted
         self._plain: dict[Path, FoundFile] = {}  # as last read, by path
@@ -87,7 +91,7 @@ class _Attempt:
         wanted = [file for file in current.files if file not in self._contents or file in self._unreadable]
         raw = {file: _bytes(file) for file in wanted}
         for file, content in raw.items():
-            self._contents[file] = self._entries(file, content)
+            self._contents[file] = self._parse(file, content)
         self._unreadable -= raw.keys()
         self._unreadable |= {file for file, content in raw.items() if isinstance(content, OSError)}
         vanished = {file for file, content in raw.items() if isinstance(content, FileNotFoundError)}
@@ -143,13 +147,16 @@ class _Attempt:
         contents = {file: self._contents[file] for file in current.files}
         for file in current.files:
             if file not in self._last.contents:
-                _log_ignored(contents[file])
+                _log_ignored(contents[file].entries)
         return Look(current, contents, frozenset(self._unreadable.intersection(current.files)))
 
-    def _entries(self, file: FoundFile, content: bytes | OSError) -> list[Entry]:
+    def _parse(self, file: FoundFile, content: bytes | OSError) -> ParsedFile:
+        known = self._chunks.get(file.path, NO_CHUNKS)
         if isinstance(content, OSError):
-            return [unreadable(file.path, content.strerror or str(content))]
-        return parse_file(file, content, self._namespace)
+            return ParsedFile([unreadable(file.path, content.strerror or str(content))], known)
+        parsed = parse_file(file, content, self._namespace, known)
+        self._chunks[file.path] = {**known, **parsed.chunks}
+        return parsed
 
 
 def _bytes(file: FoundFile) -> bytes | OSError:

@@ -17,7 +17,7 @@ import watchfiles
 from steerway import isolation
 from steerway.isolation import isolated
 from steerway.sources.files.history import View, advance
-from steerway.sources.files.look import Look, Looker
+from steerway.sources.files.look import Looker
 from steerway.sources.files.scan import Scan
 from steerway.sources.store import Batch, ObjectStore, Problem
 
@@ -114,14 +114,7 @@ class FileSource:
         self._failed = bool(run.failure)
 
     async def _follow(self) -> None:
-        looked = await asyncio.to_thread(self._look)
-        if looked is None:
-            return
-        self._scan = looked.scan
-        self._narrow = _narrow(self._scan, self._paths)
-        view = advance(self._view, self._scan, [looked.contents[file] for file in self._scan.files])
-        batch = _difference(self._view, view)
-        self._view = view
+        batch = await asyncio.to_thread(self._next)
         if not (batch.put or batch.delete or batch.problems):
             return
         for problems in batch.problems.values():
@@ -130,10 +123,19 @@ class FileSource:
         log.info("files_read", files=len(self._scan.files), put=len(batch.put), deleted=len(batch.delete))
         self._store.apply(self.name, batch)
 
-    def _look(self) -> Look | None:
+    def _next(self) -> Batch:
+        """What changed since the last look. Blocks; all but this is little work, however large the files are."""
         looked = self._looker.look()
         self._poll_seconds = max(POLL_SECONDS, self._looker.scan_seconds / POLL_SHARE)
-        return looked
+        if looked is None:
+            return Batch()
+        self._scan = looked.scan
+        self._narrow = _narrow(self._scan, self._paths)
+        contents = [looked.contents[file].entries for file in self._scan.files]
+        view = advance(self._view, self._scan, contents)
+        batch = _difference(self._view, view)
+        self._view = view
+        return batch
 
 
 def _narrow(found: Scan, paths: tuple[Path, ...]) -> dict[Path, set[str]]:
@@ -150,8 +152,13 @@ def _narrow(found: Scan, paths: tuple[Path, ...]) -> dict[Path, set[str]]:
 def _difference(before: View, after: View) -> Batch:
     gone = [path for path in before.problems if path not in after.problems]
     return Batch(
-        put=tuple(obj for key, obj in after.objects.items() if before.objects.get(key) != obj),
-        delete=tuple(key for key in before.objects if key not in after.objects),
+        # Of a document that did not change the objects are the same ones: to compare them by value takes long.
+        put=tuple(
+            obj
+            for key, obj in after.objects.items()
+            if (last := before.objects.get(key)) is not obj and last != obj
+        ),
+        delete=tuple(before.objects.keys() - after.objects.keys()),
         problems={
             **dict.fromkeys(gone, ()),
             **{path: found for path, found in after.problems.items() if before.problems.get(path) != found},

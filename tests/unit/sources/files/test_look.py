@@ -23,7 +23,7 @@ def service(name: str, port: int) -> str:
 def ports(look: Look | None) -> dict[str, int]:
     """Name and port of each Service in a look."""
     assert look is not None
-    entries = (entry for file in look.scan.files for entry in look.contents[file])
+    entries = (entry for file in look.scan.files for entry in look.contents[file].entries)
     return {obj.metadata.name: obj.spec.ports[0].port for entry in entries for obj in entry.objects}  # type: ignore[union-attr, index]
 
 
