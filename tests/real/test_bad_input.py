@@ -3,6 +3,7 @@
 Each test has two services: `backend`, which must not notice anything, and `other`, which the bad input is about.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,24 @@ def test_a_raw_resource_with_an_unknown_field_keeps_its_last_good_version_until_
     world.files.write("assignment.yaml", _raw_assignment(world.after))
     world.follow(channel, world.after)
     world.plane.wait_for_no_problem()
+
+
+def test_json_that_ends_in_no_object_is_a_problem(world: World) -> None:
+    """A number without bound and halves of characters, in a name, a key and an annotation, and a file name that is no
+    text: at a start, too."""
+    service = '{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"},\n "spec": {"ports": [{"port": %s}]}}'
+    cluster = '{"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",\n "name": "\\ud800"}'
+    noted = (
+        '{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x",\n "annotations": {"\\udfff": ""}}}'
+    )
+    for name, text in (("a.json", service % ("9" * 5000)), ("b.json", cluster), ("c.json", noted)):
+        world.files.write_text(name, text)
+    (world.files.directory / os.fsdecode(b"\xff.yaml")).write_text("a: [", encoding="utf-8")
+    world.reported("/a.json:2", "5,000 digits")
+    world.reported("/b.json:2", "half of a surrogate pair")
+    world.reported("/c.json:2", "half of a surrogate pair")
+    world.reported("/\\xff.yaml:1", "not valid YAML")
+    assert world.plane.metric("steerway_problems") == 4
 
 
 def test_of_two_definitions_of_a_service_the_first_is_used(world: World) -> None:

@@ -53,12 +53,21 @@ class FileSource:
         await self._refresh()
         self._store.mark_synced(self.name)
         while True:
-            directories = self._scan.directories
-            async with aclosing(self._wakeups()) as wakeups:
-                async for _ in wakeups:
-                    await self._refresh()
-                    if self._scan.directories != directories:
-                        break  # other directories: watch those
+            # watchfiles raises for a file name that is not UTF-8, perhaps only when it is closed: it is polled then.
+            with isolated("watch", source=self.name) as run:
+                await self._watch()
+            if run.failure:
+                await asyncio.sleep(self._poll_seconds)
+                await self._refresh()
+
+    async def _watch(self) -> None:
+        """Follow changes until other directories are to be watched."""
+        directories = self._scan.directories
+        async with aclosing(self._wakeups()) as wakeups:
+            async for _ in wakeups:
+                await self._refresh()
+                if self._scan.directories != directories:
+                    break
 
     async def _wakeups(self) -> AsyncGenerator[None, None]:
         """Yields once the watch has begun, then for each group of notifications and at every poll."""
