@@ -212,7 +212,7 @@ class ControlPlane:
         loop = asyncio.get_running_loop()
         telemetry.TASKS.set_function(lambda: len(asyncio.all_tasks(loop)))
         parts: list[asyncio.Task[None]] = []
-        with Signals() as signals:
+        with Signals(self._reread) as signals:
             try:
                 for address in self._engine.start():
                     announce(f"listening on {address}")
@@ -246,6 +246,12 @@ class ControlPlane:
                 self._engine.stop()
         log.info("stopped")
         return 0
+
+    def _reread(self) -> None:
+        """Certificates and tokens are looked at once a second anyway."""
+        for source in self._sources:
+            if isinstance(source, FileSource):
+                source.reread()
 
     async def _steer(self) -> None:
         """Publish nothing before every source has synced; then follow the sources and answer the clients."""

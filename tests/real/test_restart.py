@@ -1,5 +1,6 @@
 """Clients do not notice that steerway restarts, orderly or not, and follow it afterwards."""
 
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -60,3 +61,22 @@ def test_clients_of_a_second_replica_see_the_same_versions(
         versions.append({(r["type"], r["name"]): r["version"] for r in resources})
     assert len(versions[0]) == 4
     assert versions[0] == versions[1]
+
+
+def test_signals_that_mean_no_end_do_not_end_it(
+    backends: Backends, files: Files, steer: Steer, connect: Connect
+) -> None:
+    """SIGHUP reads the files again, SIGUSR1 and SIGUSR2 do nothing; clients notice none of them."""
+    addresses = backends.open(1)
+    files.publish(addresses)
+    plane = steer()
+    channel = connect(plane).dial(TARGET)
+    with channel.load() as load:
+        load.settle(*addresses)
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            plane.process.signal(number)
+        errors = plane.process.errors
+        plane.process.wait(lambda: any("SIGUSR2" in line for line in errors), "a line about SIGUSR2")
+        load.go_on(20)
+    assert load.failures == []
+    assert plane.ready()

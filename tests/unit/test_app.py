@@ -30,6 +30,7 @@ from steerway.translate.translator import Translator
 
 ASSIGNMENT = f"backend.{NAMESPACE}.svc.cluster.local:50051"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+OTHER_SIGNALS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 Serve = Callable[[Settings], "Running"]
 
@@ -117,9 +118,9 @@ def manifests(tmp_path: Path) -> Files:
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """Signals mean the same after a test as before."""
-    before = [signal.getsignal(number) for number in SIGNALS]
+    before = [signal.getsignal(number) for number in (*SIGNALS, *OTHER_SIGNALS)]
     yield
-    assert [signal.getsignal(number) for number in SIGNALS] == before
+    assert [signal.getsignal(number) for number in (*SIGNALS, *OTHER_SIGNALS)] == before
 
 
 def settings(**values: Any) -> Settings:
@@ -331,6 +332,22 @@ async def test_without_clients_a_signal_ends_it(
     assert await plane.ended() == 0
 
 
+async def test_sighup_reads_the_files_again_and_ends_nothing(
+    serve: Serve, manifests: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGUSR1 and SIGUSR2 neither."""
+    asked = asyncio.Event()
+    monkeypatch.setattr("steerway.sources.files.FileSource.reread", lambda _: asked.set())
+    plane = serve(settings(files=(manifests.directory,)))
+    _, admin = await plane.started()
+    async with admin:
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
+            os.kill(os.getpid(), number)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asked.wait()
+        await until(lambda: equal(phase(admin), "serving"))
+
+
 async def test_an_address_that_is_taken_is_an_error(serve: Serve, manifests: Files) -> None:
     """Either server's; nothing runs on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -379,6 +396,7 @@ def test_the_command_tells_an_error_in_one_line(
     for name in config.SETTINGS:
         monkeypatch.delenv(config.environment_name(name), raising=False)
     monkeypatch.setattr("steerway.logs.configure", lambda *_: None)
+    monkeypatch.setattr("steerway.signals.ignore", lambda: None)  # they would stay ignored in other tests
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         code = cli.main(["serve", "--files", str(manifests.directory), "--listen", address])

@@ -57,8 +57,12 @@ def serve(file: Path | None, **flags: Any) -> int:
     """Serve xDS from manifest files, from a Kubernetes API server, or from both.
 
     Give at least one of --files and --kubernetes. Every flag is also a key of the settings file and a
-    variable STEERWAY_…; SIGTERM ends it after clients had time to move, a second one at once.
+    variable STEERWAY_…; SIGTERM ends it after clients had time to move, a second one at once; SIGHUP reads all
+    files again.
     """
+    from steerway import signals
+
+    signals.ignore()
     settings = config.load(
         file, os.environ, {name.replace("__", "."): value for name, value in flags.items()}
     )

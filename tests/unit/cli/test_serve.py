@@ -13,6 +13,14 @@ from steerway.config import Settings
 Run = Callable[..., tuple[int, str, str]]
 
 
+@pytest.fixture(autouse=True)
+def ignored(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Stands for the signals of this process, which stay as they are: whether they are ignored."""
+    ignored: list[bool] = []
+    monkeypatch.setattr("steerway.signals.ignore", lambda: ignored.append(True))
+    return ignored
+
+
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """Stands for the program: keeps the settings that it is started with, announces a port, and ends with
@@ -49,6 +57,14 @@ def test_flags_become_settings(steerway: Run, started: list[Settings]) -> None:
     )
     assert (settings.listen, settings.admin, settings.log_format) == (("127.0.0.1:0",), "[::1]:0", "json")
     assert (settings.drain_seconds, settings.upstream_services) == (2.5, ("shop/web",))
+
+
+def test_signals_that_mean_no_end_do_not_end_a_start(
+    steerway: Run, started: list[Settings], ignored: list[bool]
+) -> None:
+    """They may come as soon as there is a process."""
+    steerway("serve", "--files", "a")
+    assert (len(started), ignored) == (1, [True])
 
 
 def test_file_environment_and_flags_meet(

@@ -47,16 +47,17 @@ class Looker:
         self._namespace = default_namespace
         self._last = Look()
 
-    def look(self) -> Look | None:
-        """The next look, or None when nothing changed. Blocks while files are being written."""
+    def look(self, reread: bool = False) -> Look | None:
+        """The next look, or None when nothing changed. Blocks while files are being written. `reread`: read all files,
+        also those that seem unchanged."""
         started = taken_at = time.monotonic()
         # The time that passed would make polling rare on a busy machine, where a scan mostly waits for its turn.
         cpu_before = time.thread_time()
         current = scan(self._paths)
         self.scan_seconds = time.thread_time() - cpu_before
-        if current == self._last.scan and not self._last.unreadable:
+        if current == self._last.scan and not self._last.unreadable and not reread:
             return None
-        attempt = _Attempt(self._last, self._namespace)
+        attempt = _Attempt(self._last, self._namespace, reread)
         while True:
             attempt.read(current)
             time.sleep(_unsettled_seconds(current))
@@ -75,13 +76,13 @@ class Looker:
 class _Attempt:
     """What was read in one look, over as many scans as it takes."""
 
-    def __init__(self, last: Look, default_namespace: str) -> None:
+    def __init__(self, last: Look, default_namespace: str, reread: bool) -> None:
         self._last = last
         self._namespace = default_namespace
         self._contents = dict(last.contents)
         # A file that is read while it is written must not lose the chunks that it will have again.
         self._chunks: dict[Path, Chunks] = {file.path: last.contents[file].chunks for file in last.scan.files}
-        self._unreadable = set(last.unreadable)
+        self._unreadable = set(last.scan.files if reread else last.unreadable)
         self._payloads: dict[Path, tuple[FoundFile, ...]] = {}  # the last whole one, by where it is mounted
         self._plain: dict[Path, FoundFile] = {}  # as last read, by path
         self._unsettled: dict[Path, float] = {}  # plain files, with the time since when

@@ -47,11 +47,22 @@ class FileSource:
         self._narrow: dict[Path, set[str]] = {}
         self._poll_seconds = POLL_SECONDS
         self._failed = False
+        self._looking = asyncio.Lock()
+        self._requested = asyncio.Event()
 
     async def run(self) -> None:
         """Load, mark the source as synced, then follow changes until cancelled."""
         await self._refresh()
         self._store.mark_synced(self.name)
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._follow())
+            loops.create_task(self._follow_requests())
+
+    def reread(self) -> None:
+        """Read all files again soon, also those that seem unchanged. Call it on the event loop."""
+        self._requested.set()
+
+    async def _follow(self) -> None:
         while True:
             # watchfiles raises for a file name that is not UTF-8, perhaps only when it is closed: it is polled then.
             with isolated("watch", source=self.name) as run:
@@ -68,6 +79,12 @@ class FileSource:
                 await self._refresh()
                 if self._scan.directories != directories:
                     break
+
+    async def _follow_requests(self) -> None:
+        while True:
+            await self._requested.wait()
+            self._requested.clear()
+            await self._refresh(reread=True)
 
     async def _wakeups(self) -> AsyncGenerator[None, None]:
         """Yields once the watch has begun, then for each group of notifications and at every poll."""
@@ -113,17 +130,19 @@ class FileSource:
             return True
         return changed.name.startswith("..") or changed.name in self._narrow[changed.parent]
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, reread: bool = False) -> None:
         """Look once and make what changed visible, all at once. What fails unexpectedly changes nothing."""
-        with isolated("batch", source=self.name) as run:
-            await self._follow()
-        if run.failure or self._failed:
-            problem = Problem(self.name, f"internal error: {run.failure}", isolation.HINT)
-            self._store.apply(self.name, Batch(problems={self.name: (problem,) if run.failure else ()}))
-        self._failed = bool(run.failure)
+        async with self._looking:
+            with isolated("batch", source=self.name) as run:
+                await self._look(reread)
+            if run.failure or self._failed:
+                problem = Problem(self.name, f"internal error: {run.failure}", isolation.HINT)
+                problems = {self.name: (problem,) if run.failure else ()}
+                self._store.apply(self.name, Batch(problems=problems))
+            self._failed = bool(run.failure)
 
-    async def _follow(self) -> None:
-        batch = await asyncio.to_thread(self._next)
+    async def _look(self, reread: bool) -> None:
+        batch = await asyncio.to_thread(self._next, reread)
         if not (batch.put or batch.delete or batch.problems):
             return
         for problems in batch.problems.values():
@@ -132,9 +151,9 @@ class FileSource:
         log.info("files_read", files=len(self._scan.files), put=len(batch.put), deleted=len(batch.delete))
         self._store.apply(self.name, batch)
 
-    def _next(self) -> Batch:
+    def _next(self, reread: bool = False) -> Batch:
         """What changed since the last look. Blocks; all but this is little work, however large the files are."""
-        looked = self._looker.look()
+        looked = self._looker.look(reread)
         self._poll_seconds = max(POLL_SECONDS, self._looker.scan_seconds / POLL_SHARE)
         if looked is None:
             return Batch()

@@ -1,7 +1,9 @@
 """What of the files a look takes while they are being written. Every swap happens at a chosen moment."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -177,3 +179,20 @@ def test_a_scan_that_waits_for_the_processor_costs_what_it_computes(
     looker = Looker((tmp_path,), "own")
     looker.look()
     assert looker.scan_seconds == 0.25
+
+
+def test_all_files_are_read_again_on_request(tmp_path: Path) -> None:
+    """Also one whose size and times are as before: a network file system may show a change late."""
+    file = tmp_path / "a.yaml"
+    file.write_text(service("a", 1))
+    status = file.stat()
+    looker = Looker((tmp_path,), "default")
+    assert ports(looker.look()) == {"a": 1}
+    with file.open("r+") as opened:
+        opened.write(service("a", 2))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    known = looker._last.scan
+    same = replace(looker._last, scan=replace(known, files=module.scan((tmp_path,)).files))
+    looker._last = replace(same, contents={same.scan.files[0]: looker._last.contents[known.files[0]]})
+    assert looker.look() is None
+    assert ports(looker.look(reread=True)) == {"a": 2}
