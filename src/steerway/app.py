@@ -12,6 +12,7 @@ batch (`Committed`), never from the store, which is ahead of it.
 
 import asyncio
 import itertools
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -58,6 +59,7 @@ from steerway.engine.loads import LoadsCollector
 from steerway.engine.memory import Trimmer, trim_function
 from steerway.engine.portion import Portion
 from steerway.engine.stats import StatsCollector
+from steerway.errors import SettingsError
 from steerway.http.limit import HttpLimits, within_open_files
 from steerway.http.server import HttpServer
 from steerway.isolation import isolated, or_else
@@ -72,7 +74,7 @@ from steerway.report.status_entry import Covers, Subject
 from steerway.signals import Signals
 from steerway.sources.committed import Committed
 from steerway.sources.debounce import Debouncer
-from steerway.sources.files import FileSource
+from steerway.sources.files import FileSource, FileState
 from steerway.sources.kubernetes import InformerStatus, KubernetesOptions, KubernetesSource
 from steerway.sources.objects import ObjectKey, XdsResource
 from steerway.sources.store import ObjectStore
@@ -561,7 +563,7 @@ def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
     """The sources to run, known to the store. Files come first, and so win: somebody put them beside this process."""
     sources: list[_Source] = []
     if settings.files:
-        sources.append(FileSource(settings.files, store, settings.default_namespace))
+        sources.append(_file_source(settings, store))
     if settings.kubernetes.enabled:
         kubernetes = settings.kubernetes
         namespaces = None if kubernetes.namespaces == ("all",) else kubernetes.namespaces
@@ -580,6 +582,23 @@ def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
     for source in sources:
         store.register(source.name)
     return sources
+
+
+def _file_source(settings: Settings, store: ObjectStore) -> FileSource:
+    """Raises SettingsError for a path that does not exist."""
+    missing = [path for path in settings.files if not os.path.lexists(path)]
+    if missing and not settings.files_optional:
+        raise SettingsError(
+            "\n".join(
+                f"--files {path} does not exist: correct the path, or wait for it with --files-optional"
+                for path in missing
+            )
+        )
+    state = None
+    if settings.state_dir is not None:
+        state = FileState(settings.state_dir.absolute(), settings.state_max_age_seconds)
+    wait = settings.strict_start_seconds
+    return FileSource(settings.files, store, settings.default_namespace, wait, state)
 
 
 def _catalog(settings: Settings, followed: Followed = lambda: None, remote: bool = False) -> Catalog:

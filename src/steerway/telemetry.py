@@ -38,6 +38,11 @@ INFORMER_SILENT = Gauge(
     ["kind"],
     registry=REGISTRY,
 )
+FILES_RESTORED_AGE = Gauge(
+    "steerway_files_restored_age_seconds",
+    "Age of the oldest objects that are served from the state directory; 0 when none are.",
+    registry=REGISTRY,
+)
 CLUSTER_IN_USE = Gauge(
     "steerway_cluster_in_use",
     "1 while the endpoints of a remote cluster are used; 0 before all are known and after it was given up.",

@@ -332,6 +332,22 @@ async def test_without_clients_a_signal_ends_it(
     assert await plane.ended() == 0
 
 
+async def test_a_path_that_does_not_exist_is_an_error(serve: Serve, tmp_path: Path) -> None:
+    """All of them are named; with `files_optional` they are waited for."""
+    missing = (tmp_path / "a", tmp_path / "b")
+    with pytest.raises(
+        SettingsError, match=r"(?s)--files .*/a does not exist: .*--files-optional.*/b does not"
+    ):
+        app.ControlPlane(settings(files=missing))
+    plane = serve(settings(files=missing, files_optional=True, strict_start_seconds=3600.0))
+    _, admin = await plane.started()
+    async with admin:
+        assert (await admin.get("/readyz")).status_code == 503
+        missing[0].mkdir()
+        missing[1].mkdir()
+        await until(lambda: equal(phase(admin), "serving"))
+
+
 async def test_sighup_reads_the_files_again_and_ends_nothing(
     serve: Serve, manifests: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,10 @@ authorization:
   rules:
   - {identity: {namespace: shop}, subscribe: ["pay/ledger", "./*"], claim: [pay]}
 files: [manifests, more/extra.yaml]
+files_optional: true
+strict_start_seconds: 30
+state_dir: /var/lib/steerway
+state_max_age_seconds: 3600
 kubernetes:
   enabled: true
   kubeconfig: /etc/kube.yaml

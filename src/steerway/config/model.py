@@ -335,6 +335,37 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
     """Manifest files and directories, watched live. Relative to the working directory. Empty: no files."""
 
+    files_optional: Annotated[
+        bool, Meta(title="Wait for a path of --files that does not exist", description="true or false")
+    ] = False
+    """Wait for a path of `files` that does not exist at the start, instead of ending with exit code 2: for a volume
+    that is mounted late. The wait ends as `strict_start_seconds` says."""
+
+    strict_start_seconds: Annotated[
+        Seconds, Meta(title="Wait at the start for files of which nothing can be read")
+    ] = 60.0
+    """Seconds that a start waits, and is not ready, while a file of `files` cannot be read or nothing in it can be
+    parsed. A rollout with a broken mount stops meanwhile, and the old replicas serve. Afterwards all else is served,
+    and the file stays a problem, so that it never keeps a mesh down for ever. 0: do not wait."""
+
+    state_dir: Annotated[
+        Path | None,
+        Meta(
+            title="Directory for the last good objects of files",
+            description="the path of a directory",
+            extra={"metavar": "DIR"},
+        ),
+    ] = None
+    """Directory for the last good objects of `files`, so that what breaks while no process runs is served after a
+    restart as it was. One for each replica; created when it is missing; its file has mode 0600. None: a restart serves
+    what can be read."""
+
+    state_max_age_seconds: Annotated[
+        PositiveSeconds, Meta(title="Age at which objects in the state directory are not used any more")
+    ] = 86400.0
+    """Seconds since objects were last read from their file, after which a restart does not take them from `state_dir`.
+    A day: long enough to repair a file, and endpoints that are older are probably others."""
+
     kubernetes: KubernetesSettings = KubernetesSettings()
 
     clusters: Annotated[

@@ -6,7 +6,7 @@ given path that has vanished or that was truncated to nothing: a mount that come
 not the wish to delete. A file that is gone from a directory takes its objects with it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -31,11 +31,14 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is served after one look at the files; `problems` by file."""
+    """What is served after one look at the files; `problems` by file. `kept`: files of which earlier objects are
+    served; `unread`: paths of which nothing is known, and nothing served."""
 
     objects: Mapping[ObjectKey, Object] = field(default_factory=dict)
     problems: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     held: Mapping[Path, Held] = field(default_factory=dict)
+    kept: frozenset[Path] = frozenset()
+    unread: frozenset[Path] = frozenset()
 
 
 def advance(before: View, found: Scan, contents: Sequence[list[Entry]]) -> View:
@@ -51,11 +54,24 @@ def advance(before: View, found: Scan, contents: Sequence[list[Entry]]) -> View:
     held = {
         file.path: Held(file.root, _good(entries)) for file, entries in zip(found.files, shown, strict=True)
     }
+    earlier: set[Path] = set()
     for path, root, subject, kept in _kept(before, found, read):
         if left := tuple(obj for obj in kept if obj.key not in objects):
             objects.update((obj.key, obj) for obj in left)
             held.setdefault(path, Held(root, {})).subjects[subject] = left
-    return View(objects, _problems(found, shown), held)
+            earlier.add(path)
+    return View(objects, _problems(found, shown), held, frozenset(earlier), _unread(found, read, earlier))
+
+
+def _unread(found: Scan, read: Sequence[list[Entry]], kept: Collection[Path]) -> frozenset[Path]:
+    """The paths that cannot be read, and the files in which nothing can be parsed; without those that `kept` covers."""
+    paths = {path for path, _ in found.missing}
+    for file, entries in zip(found.files, read, strict=True):
+        if entries and all(entry.problem is not None and entry.subject is None for entry in entries):
+            paths.add(file.path)
+    return frozenset(
+        path for path in paths if path not in kept and not any(path in each.parents for each in kept)
+    )
 
 
 def _or_truncated(file: FoundFile, entries: list[Entry], before: View) -> list[Entry]:

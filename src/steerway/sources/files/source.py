@@ -7,8 +7,11 @@ in a thread; the store is written once per look, on the event loop.
 """
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -19,6 +22,7 @@ from steerway.isolation import isolated
 from steerway.sources.files.history import View, advance
 from steerway.sources.files.look import Looker
 from steerway.sources.files.scan import Scan
+from steerway.sources.files.state import State
 from steerway.sources.store import Batch, ObjectStore, Problem
 
 log = structlog.get_logger()
@@ -32,13 +36,27 @@ POLL_SHARE = 0.01
 class FileSource:
     """Serves manifests, raw resources and mappings from files and directories, watched live.
 
-    Counts as synced after the first look, also when some of it is broken or missing: one bad path must not
-    keep the other sources from being served. Raises nothing for what the files hold.
+    Counts as synced once there is something to be read in each file, or after `strict_start_seconds`: a rollout with a
+    broken mount should stop, and one bad path must not keep the other sources from being served for ever. With a
+    `state`, what was good in an earlier run is served where nothing can be read. Raises nothing for what the files
+    hold.
     """
 
     name = "files"
 
-    def __init__(self, paths: Sequence[Path], store: ObjectStore, default_namespace: str) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        store: ObjectStore,
+        default_namespace: str,
+        strict_start_seconds: float = 0.0,
+        state: State | None = None,
+    ) -> None:
+        self._strict_start_seconds = strict_start_seconds
+        self._state = state
+        self._saved: View | None = None
+        self._changed = asyncio.Event()
+        self._readable = asyncio.Event()
         self._paths = tuple(Path(path).absolute() for path in paths)
         self._store = store
         self._looker = Looker(self._paths, default_namespace)
@@ -49,14 +67,37 @@ class FileSource:
         self._failed = False
         self._looking = asyncio.Lock()
         self._requested = asyncio.Event()
+        self._reported: Problem | None = None
 
     async def run(self) -> None:
         """Load, mark the source as synced, then follow changes until cancelled."""
+        if self._state is not None:
+            self._view = View(held=await asyncio.to_thread(self._state.load, self._paths))
+            self._report_state()
         await self._refresh()
-        self._store.mark_synced(self.name)
-        async with asyncio.TaskGroup() as loops:
-            loops.create_task(self._follow())
-            loops.create_task(self._follow_requests())
+        try:
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(self._follow())
+                loops.create_task(self._follow_requests())
+                if self._state is not None:
+                    loops.create_task(self._keep(self._state))
+                await self._until_readable()
+                self._store.mark_synced(self.name)
+        finally:
+            if self._state is not None and self._saved is not self._view:
+                self._state.save(self._view.held, self._view.kept)
+
+    async def _until_readable(self) -> None:
+        if self._readable.is_set():
+            return
+        log.warning(
+            "files_not_readable",
+            paths=sorted(map(str, self._view.unread)),
+            wait_seconds=self._strict_start_seconds,
+        )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._strict_start_seconds):
+                await self._readable.wait()
 
     def reread(self) -> None:
         """Read all files again soon, also those that seem unchanged. Call it on the event loop."""
@@ -79,6 +120,28 @@ class FileSource:
                 await self._refresh()
                 if self._scan.directories != directories:
                     break
+
+    async def _keep(self, state: State) -> None:
+        """Keep the state file up to date, with at most a hundredth of a core."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            started, view = time.monotonic(), self._view
+            await asyncio.to_thread(state.save, view.held, view.kept)
+            self._saved = view
+            self._report_state()
+            await asyncio.sleep(max(POLL_SECONDS, (time.monotonic() - started) / POLL_SHARE))
+
+    def _report_state(self) -> None:
+        """Show the problem of the state file, or that there is none any more."""
+        assert self._state is not None
+        problem = self._state.problem
+        if problem != self._reported:
+            self._reported = problem
+            if problem is not None:
+                log.warning("state_not_used", where=problem.where, reason=problem.reason, cure=problem.cure)
+            problems = () if problem is None else (problem,)
+            self._store.apply(self.name, Batch(problems={str(self._state.path): problems}))
 
     async def _follow_requests(self) -> None:
         while True:
@@ -143,12 +206,15 @@ class FileSource:
 
     async def _look(self, reread: bool) -> None:
         batch = await asyncio.to_thread(self._next, reread)
+        if not self._view.unread:
+            self._readable.set()
         if not (batch.put or batch.delete or batch.problems):
             return
         for problems in batch.problems.values():
             for problem in problems:
                 log.warning("document_skipped", where=problem.where, reason=problem.reason, cure=problem.cure)
         log.info("files_read", files=len(self._scan.files), put=len(batch.put), deleted=len(batch.delete))
+        self._changed.set()
         self._store.apply(self.name, batch)
 
     def _next(self, reread: bool = False) -> Batch:
@@ -160,10 +226,17 @@ class FileSource:
         self._scan = looked.scan
         self._narrow = _narrow(self._scan, self._paths)
         contents = [looked.contents[file].entries for file in self._scan.files]
-        view = advance(self._view, self._scan, contents)
+        view = self._restored(advance(self._view, self._scan, contents))
         batch = _difference(self._view, view)
         self._view = view
         return batch
+
+    def _restored(self, view: View) -> View:
+        """The same view, with a problem for each file that is served from the state."""
+        problems = dict(view.problems)
+        for problem in self._state.note(view.kept) if self._state is not None else ():
+            problems[problem.where] = (*problems.get(problem.where, ()), problem)
+        return replace(view, problems=problems)
 
 
 def _narrow(found: Scan, paths: tuple[Path, ...]) -> dict[Path, set[str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running_source import Running
@@ -12,8 +13,8 @@ async def run() -> AsyncIterator[Callable[..., Running]]:
     """Start sources on paths; they are stopped at the end."""
     started: list[Running] = []
 
-    def start(*paths: Path) -> Running:
-        started.append(Running(*paths))
+    def start(*paths: Path, **options: Any) -> Running:
+        started.append(Running(*paths, **options))
         return started[-1]
 
     yield start

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.support.deadline import PATIENCE_SECONDS
 
@@ -14,12 +15,12 @@ from steerway.sources.store import Changes, ObjectStore
 class Running:
     """A source that runs in a task; `heard` is the store's batches, in order."""
 
-    def __init__(self, *paths: Path) -> None:
+    def __init__(self, *paths: Path, **options: Any) -> None:
         self.store = ObjectStore()
         self.store.register("files")
         self.heard: asyncio.Queue[Changes] = asyncio.Queue()
         self.store.listen(self.heard.put_nowait)
-        self._task = asyncio.create_task(FileSource(paths, self.store, "own").run())
+        self._task = asyncio.create_task(FileSource(paths, self.store, "own", **options).run())
 
     async def synced(self) -> None:
         """Wait for the first look; forget what was heard."""
@@ -43,7 +44,7 @@ class Running:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 texts = [str(problem) for problem in self.store.problems()]
-                if (not parts and not texts) or any(all(part in text for part in parts) for text in texts):
+                if any(all(part in text for part in parts) for text in texts) if parts else not texts:
                     return
                 await asyncio.sleep(0.005)  # problems alone are not told to listeners
 
