@@ -648,11 +648,11 @@ class Engine:
             ]
         ] = (),
         absent: Sequence[tuple[str, str, str, str]] = (),
-        denied: Sequence[tuple[str, str, str, str]] = (),
         forget: Sequence[tuple[str, str, str]] = (),
         complete: Sequence[tuple[str, str]] = (),
         now: float = 0.0,
         *,
+        denied: Sequence[tuple[str, str, str, str]] = (),
         missing: Sequence[tuple[str, str, str, str, str]] = (),
     ) -> int:
         """One atomic commit; returns how many entries changed (equal bytes change nothing and send nothing).

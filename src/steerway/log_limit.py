@@ -51,11 +51,10 @@ class Kind(NamedTuple):
 
 CLIENT_EVENTS: Mapping[str, Kind] = {
     "absent_name": Kind(network=Limit(30, 0.2)),  # AbsenceLog waits for its turn, so that none is left out
-    "authentication_failed": Kind(),
-    "call_failed": Kind(),
     "call_refused": Kind(),
     "engine_fault": Kind(),
     "handshake_failed": Kind(tally="reason"),
+    "internal_error": Kind(tally="part"),
     "limit_reached": Kind(tally="limit"),
     "nack": Kind(tally="type"),
     "node_unreadable": Kind(),
@@ -66,7 +65,6 @@ CLIENT_EVENTS: Mapping[str, Kind] = {
     "token_keys_not_fetched": Kind(),
     "token_review_failed": Kind(),
     "token_review_restored": Kind(),
-    "translate_failed": Kind(),
 }
 """Each event that a client can cause."""
 _LIBRARY = Kind(network=Limit(30, 3.0))

@@ -98,9 +98,9 @@ class XdsServer:
         self,
         put: Iterable[Put] = (),
         absent: Iterable[tuple[str, str, str, str]] = (),
-        denied: Iterable[tuple[str, str, str, str]] = (),
         forget: Iterable[tuple[str, str, str]] = (),
         complete: Iterable[tuple[str, str]] = (),
+        denied: Iterable[tuple[str, str, str, str]] = (),
     ) -> int:
         """One commit; returns how many entries changed."""
         return self.engine.publish(

@@ -30,14 +30,11 @@ KIND = Kind()
 SOURCES = Path(steerway.__file__).parent
 LEVELS = ("debug", "info", "warning", "error", "exception", "critical", "log")
 OWN_EVENTS = {
-    "attached_object_not_understood",
     "cluster_given_up",
     "cluster_in_use",
     "cluster_not_known",
     "contact_restored",
-    "credentials_not_ready",
     "document_ignored",
-    "document_not_understood",
     "document_skipped",
     "draining",
     "event_not_written",
@@ -45,9 +42,10 @@ OWN_EVENTS = {
     "file_taken",
     "file_watch_failed",
     "files_not_at_rest",
+    "files_not_readable",
     "files_read",
     "filter_matches_nothing",
-    "informer_silent",
+    "informers_stale",
     "kind_not_installed",
     "kubernetes_source_started",
     "lease_acquired",
@@ -55,22 +53,23 @@ OWN_EVENTS = {
     "lease_not_renewed",
     "lines_suppressed",
     "listed",
+    "memory_trimmed",
     "no_authentication",
     "not_accepted",
     "not_served",
     "object_skipped",
     "part_failed",
-    "reporter_failed",
-    "service_not_understood",
     "serving",
-    "status_not_understood",
+    "signal",
+    "state_not_used",
     "status_not_written",
     "stopped",
     "tokens_in_clear_text",
     "watch_ended",
     "watch_lost",
+    "watch_silent",
+    "{request.verb}_failed",
     "{verb}_expired",
-    "{verb}_failed",
 }
 """Events that files, the API server, signals or time cause, and no client."""
 
@@ -261,13 +260,13 @@ def test_the_set_up_limits_lines_of_clients_and_of_libraries(monkeypatch: pytest
         try:
             int("x\n" * 10_000)
         except ValueError:
-            log.exception("call_failed", peer="10.0.0.1:1")
+            log.exception("internal_error", peer="10.0.0.1:1")
     world.now += KIND.summary_seconds
     logs.write_summaries()
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert len(stream.getvalue()) < 250_000
     assert [line["event"] for line in lines].count("nack") == KIND.network.burst
-    assert "ValueError" in next(line["exception"] for line in lines if line["event"] == "call_failed")
+    assert "ValueError" in next(line["exception"] for line in lines if line["event"] == "internal_error")
     assert max(len(line.get("exception", "").encode()) for line in lines) <= MAX_TRACEBACK
     broken = [line["event"] for line in lines if line["logger"] == "aiohttp.server"]
     assert broken[0] == "broken\\n0"
@@ -276,7 +275,7 @@ def test_the_set_up_limits_lines_of_clients_and_of_libraries(monkeypatch: pytest
     assert left_out == {
         "nack": ("warning", 1000 - KIND.network.burst, {"Listener": 1000 - KIND.network.burst}),
         "logger aiohttp.server": ("error", 1000 - len(broken), None),
-        "call_failed": ("error", 1000 - KIND.network.burst, None),
+        "internal_error": ("error", 1000 - KIND.network.burst, None),
     }
 
 

@@ -275,10 +275,10 @@ impl Engine {
 
     #[pyo3(
         signature = (
-            put = vec![], absent = vec![], denied = vec![], forget = vec![], complete = vec![], now = 0.0, *,
-            missing = vec![]
+            put = vec![], absent = vec![], forget = vec![], complete = vec![], now = 0.0, *,
+            denied = vec![], missing = vec![]
         ),
-        text_signature = "($self, put=(), absent=(), denied=(), forget=(), complete=(), now=0.0, *, missing=())"
+        text_signature = "($self, put=(), absent=(), forget=(), complete=(), now=0.0, *, denied=(), missing=())"
     )]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn publish(
@@ -286,10 +286,10 @@ impl Engine {
         py: Python<'_>,
         put: Vec<PutRow>,
         absent: Vec<AbsentRow>,
-        denied: Vec<AbsentRow>,
         forget: Vec<ForgetRow>,
         complete: Vec<CompleteRow>,
         now: f64,
+        denied: Vec<AbsentRow>,
         missing: Vec<MissingRow>,
     ) -> PyResult<usize> {
         let clock = batch::Clock { python: now, engine: self.0.now() };

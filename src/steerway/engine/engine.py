@@ -228,10 +228,10 @@ class Engine:
         return self._native.publish(
             commit.put,
             commit.absent,
-            commit.denied,
             commit.forget,
             commit.complete,
             time.monotonic(),
+            denied=commit.denied,
             missing=commit.missing,
         )
 

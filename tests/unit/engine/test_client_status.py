@@ -86,6 +86,7 @@ def test_each_resource_has_its_status(server: StatusServer, delta: bool) -> None
         stream.ack(first := stream.read())
         server.publish([endpoint("bad")])
         stream.nack(stream.read(), "cannot")
+        server.wait(Nack)
         server.publish([endpoint("slow")])
         stream.read()
         found = rows(client.channel)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog
 from running_informers import Running, service
+from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway import telemetry
 from steerway.errors import SourceError
@@ -553,7 +554,7 @@ async def test_an_outage_is_one_problem_and_one_line_for_each_retry(server: Fake
     with structlog.testing.capture_logs() as logs:
 
         async def logged(event: str, times: int) -> None:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while True:
                     if sum(line["event"] == event for line in logs) >= times:
                         return
