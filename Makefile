@@ -27,7 +27,7 @@ TOOLS := build/tools
 SBOM := build/sbom
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-policy bench-moves bench-hostile bench-soak mutants audit sbom cluster cluster-stop debian constraints clean tools
+.PHONY: help demo test lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-policy bench-moves bench-files bench-hostile bench-soak mutants audit sbom cluster cluster-stop debian constraints clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -95,6 +95,9 @@ bench-policy: build ## What policies cost, and how even and calm subsets are (mi
 
 bench-moves: build ## Calls lost while a Service is replaced in one step, beside go-control-plane (needs Go)
 	$(BIN)/python -m bench.moves $(ARGS)
+
+bench-files: build ## What a change of a 10 MB manifest file costs, and how long it stops the event loop (a minute; needs nothing else)
+	$(BIN)/python -m bench.files $(ARGS)
 
 bench-hostile: build ## What one hostile client costs the others (two minutes; ARGS='--kind pods --seconds 20')
 	$(BIN)/python -m bench.hostile $(ARGS)
