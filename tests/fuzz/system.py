@@ -28,6 +28,7 @@ from steerway.report.status import StatusQueue
 from steerway.sources.files import FileSource, look
 from steerway.sources.kubernetes import KubernetesSource
 from steerway.sources.kubernetes.informer import Informer
+from steerway.sources.kubernetes.outage import Outages
 from steerway.sources.kubernetes.resource import NAMESPACES
 from steerway.sources.kubernetes.watcher import ListPage, Wait
 from steerway.translate import type_url
@@ -60,8 +61,9 @@ class System:
         self._files = next(each for each in plane._sources if isinstance(each, FileSource))
         kubernetes = next(each for each in plane._sources if isinstance(each, KubernetesSource))
         self._server = _Server()
+        outages = Outages(kubernetes._apply, lambda: "", kubernetes._log)
         self._informers = {
-            resource.kind: Informer(resource, None, self._server, kubernetes._apply)  # type: ignore[arg-type]
+            resource.kind: Informer(resource, None, self._server, kubernetes._apply, outages)  # type: ignore[arg-type]
             for resource in (
                 NAMESPACES,
                 *(each for each in kubernetes._resources(None) if each != NAMESPACES),
