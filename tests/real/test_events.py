@@ -86,7 +86,8 @@ def test_a_lease_that_makes_no_sense_is_no_end(processes: Processes, api_server:
     api_server.put(lease)
     plane = steer(processes, api_server)
     plane.process.wait(
-        lambda: any("reporter_failed" in line for line in plane.process.errors), "the log line"
+        lambda: any("internal_error" in line and "part=reporter" in line for line in plane.process.errors),
+        "the log line",
     )
     api_server.put(service("other", {"": 80}, namespace="shop"))
     until(plane.ready, "it serves")
