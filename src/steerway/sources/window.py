@@ -82,7 +82,7 @@ class _Lane:
     changes: int = 0
     keys: set[ObjectKey] = field(default_factory=set)
     earlier: dict[ObjectKey, Object | None] = field(default_factory=dict)
-    """The objects before their first change in this lane."""
+    """Of an urgent lane: the objects before their first change in it."""
     origins: dict[Hashable, Origin] = field(default_factory=dict)
     links: set[Hashable] = field(default_factory=set)
     held_until: float = 0.0
@@ -100,12 +100,11 @@ class _Lane:
     def due(self) -> float:
         return max(self.held_until, min(self.quiet_at, self.latest))
 
-    def note(self, key: ObjectKey, owner: Hashable, change: Change, now: float) -> None:
+    def note(self, key: ObjectKey, owner: Hashable, event: float | None, now: float) -> None:
         origin = self.origins.setdefault(owner, Origin(now))
-        if change.event is not None and (origin.event is None or change.event < origin.event):
-            self.origins[owner] = origin._replace(event=change.event)
+        if event is not None and (origin.event is None or event < origin.event):
+            self.origins[owner] = origin._replace(event=event)
         self.keys.add(key)
-        self.earlier.setdefault(key, change.before)
         self.changes += 1
         self.last = now
 
@@ -150,11 +149,14 @@ class Window:
             if change.atomic:
                 lane = self._lane((_ATOMIC, True), now)
                 for owner in owners:
-                    lane.note(key, owner, change, now)
+                    lane.note(key, owner, change.event, now)
                 continue
             urgent = key.kind == _SLICE
             for owner in owners:
-                self._lane((owner, urgent), now).note(key, owner, change, now)
+                lane = self._lane((owner, urgent), now)
+                lane.note(key, owner, change.event, now)
+                if urgent:
+                    lane.earlier.setdefault(key, change.before)
                 self._holders[key].add(owner)
             if not urgent:
                 self._link(owners, {*owners, *self._references(key)})
