@@ -297,8 +297,7 @@ class ControlPlane:
         if self._phase != "starting":
             with telemetry.TRANSLATE_SECONDS.labels("change").time():
                 commit = self._translator.refresh(services, origins=origins)
-            self._publish(commit)
-            self._engine.changed([str(service) for service in services])
+            self._publish_change(commit, services)
 
     async def _follow_sources(self) -> None:
         while True:
@@ -312,8 +311,7 @@ class ControlPlane:
             services = self._update_catalog(due.keys)
             documents = self._raw(due.keys)
             commit = self._translator.refresh(services, documents, due.origins)
-        self._publish(commit)
-        self._engine.changed([str(service) for service in services], [name for name, _ in documents])
+        self._publish_change(commit, services, [name for name, _ in documents])
 
     async def _release_held(self) -> None:
         """Believe updates that were held back for long enough."""
@@ -444,6 +442,13 @@ class ControlPlane:
             if problem not in before:
                 log.info("not_served", where=problem.where, reason=problem.reason, cure=problem.cure)
         return services
+
+    def _publish_change(
+        self, commit: Commit, services: Iterable[ServiceId], names: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """Publish what changed of services and raw resources; the engine demands anew what was missing for them."""
+        self._publish(commit)
+        self._engine.changed([str(service) for service in services], names)
 
     def _publish(self, commit: Commit) -> None:
         if not commit:
