@@ -27,6 +27,7 @@ from steerway.config.unit import (
     OptionalCount,
     PositiveSeconds,
     Seconds,
+    whole,
 )
 
 _PORT = r"(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
@@ -41,10 +42,7 @@ Address: TypeAlias = Annotated[
         extra={"metavar": "HOST:PORT"},
     ),
 ]
-HttpConnections: TypeAlias = Annotated[
-    int,
-    Meta(ge=8, le=65536, description="a whole number from 8 to 65536", extra={"metavar": "N"}),
-]
+HttpConnections: TypeAlias = Annotated[int, whole(8, 65536, "N")]
 NamespaceName: TypeAlias = Annotated[
     str, Meta(pattern=rf"^{LABEL}\Z", description="the name of a namespace (a DNS label)")
 ]

@@ -14,6 +14,13 @@ _REQUIREMENT = rf"\s*(!\s*{LABEL_KEY}|{LABEL_KEY}(\s*(==?|!=)\s*{LABEL_VALUE}|\s
 FILE: Any = {"description": "the path of a file", "extra": {"metavar": "FILE"}}
 """What the settings that name a file have in common, for `Meta`."""
 
+
+def whole(least: int, most: int, metavar: str) -> Meta:
+    """A whole number within these bounds."""
+    description = f"a whole number from {least} to {most}"
+    return Meta(ge=least, le=most, description=description, extra={"metavar": metavar})
+
+
 LabelSelector: TypeAlias = Annotated[
     str,
     Meta(
@@ -26,37 +33,13 @@ Seconds: TypeAlias = Annotated[
     float,
     Meta(ge=0, le=86400, description="a number of seconds from 0 to 86400", extra={"metavar": "SECONDS"}),
 ]
-Count: TypeAlias = Annotated[
-    int,
-    Meta(
-        ge=1,
-        le=2147483647,
-        description="a whole number from 1 to 2147483647",
-        extra={"metavar": "N"},
-    ),
-]
-Budget: TypeAlias = Annotated[
-    int,
-    Meta(
-        ge=0,
-        le=4_000_000_000,
-        description="a whole number from 0 to 4000000000",
-        extra={"metavar": "BYTES"},
-    ),
-]
+Count: TypeAlias = Annotated[int, whole(1, 2147483647, "N")]
+Budget: TypeAlias = Annotated[int, whole(0, 4_000_000_000, "BYTES")]
 Cores: TypeAlias = Annotated[
     float,
     Meta(ge=0, le=1024, description="a number of cores from 0 to 1024", extra={"metavar": "CORES"}),
 ]
-OptionalCount: TypeAlias = Annotated[
-    int,
-    Meta(
-        ge=0,
-        le=2147483647,
-        description="a whole number from 0 to 2147483647",
-        extra={"metavar": "N"},
-    ),
-]
+OptionalCount: TypeAlias = Annotated[int, whole(0, 2147483647, "N")]
 """A limit that 0 turns off."""
 PositiveSeconds: TypeAlias = Annotated[
     float,
