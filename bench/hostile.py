@@ -6,7 +6,6 @@ its first answer on a new connection, a change of a resource that it holds, and 
 see whether memory that it took is used again.
 """
 
-import re
 import statistics
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from tests.support.process import Process, Processes
 from bench import machine, report
 from bench.hostile_client import STREAMS
 from bench.table import Table
+from bench.usage import rss_bytes
 from steerway.testing.ads_client import AdsClient, DeltaStream
 from steerway.translate.type_url import ENDPOINT, LISTENER
 
@@ -80,10 +80,7 @@ class Bench:
 
     def memory_mb(self) -> float:
         """Resident memory of the server now."""
-        status = Path(f"/proc/{self.plane.process.pid}/status").read_text()
-        match = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert match is not None
-        return int(match[1]) / 1e3
+        return rss_bytes(self.plane.process.pid) / 1024e3
 
     def first_answer(self) -> float:
         """Seconds from nothing to the first answer, on a new connection."""

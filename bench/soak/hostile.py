@@ -1,10 +1,9 @@
 """Clients that abuse a control plane: `python -m bench.soak.hostile KIND HOST:PORT ADMIN_HOST:PORT NAME`.
 
-Those of the tests (`tests/support/abuse_program.py`), and two that make the server write or keep something at every
-turn. Each runs until it is ended. NAME is an assignment that the server has and changes.
+Those of the tests (`tests/support/abuse_program.py`), and one of the admin server.
+Each runs until it is ended. NAME is an assignment that the server has and changes.
 """
 
-import itertools
 import socket
 import sys
 import time
@@ -13,26 +12,14 @@ from contextlib import ExitStack, suppress
 
 from tests.support import abuse_program
 
-from steerway.testing.ads_client import AdsClient, StreamEndedError
-from steerway.translate.type_url import ENDPOINT
+from steerway.testing.ads_client import StreamEndedError
 
 _HALF_REQUESTS = 300
 _HALF_SECONDS = 10.0
-_NACK_BYTES = 2000
 _PAUSE_SECONDS = 0.1
 """After a refusal: an abuser that is refused at once would use a whole core by itself."""
 _IDLE = {"halves"}
 """Not used here: it fills a buffer that has a limit of its own, of hundreds of megabytes."""
-
-
-def nacks(address: str, _admin: str, name: str) -> Iterator[None]:
-    """Refuse all that comes, with long messages, and ask again."""
-    with AdsClient(address) as client:
-        stream = client.delta()
-        for count in itertools.count():
-            stream.request(ENDPOINT, name)
-            stream.nack(stream.read(), f"{count} " + "x" * _NACK_BYTES)
-            yield
 
 
 def half_requests(_address: str, admin: str, _name: str) -> Iterator[None]:
@@ -55,7 +42,6 @@ def _of_tests(kind: Callable[[str, str], Iterator[None]]) -> Callable[[str, str,
 
 
 KINDS: dict[str, Callable[[str, str, str], Iterator[None]]] = {
-    "nacks": nacks,
     "half_requests": half_requests,
     **{name: _of_tests(kind) for name, kind in abuse_program.KINDS.items() if name not in _IDLE},
 }

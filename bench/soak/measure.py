@@ -1,6 +1,5 @@
 """What is measured of a control plane, and how far it may grow."""
 
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Self
 from tests.support.control_plane import ControlPlane
 
 from bench.table import Table, ratio
+from bench.usage import rss_bytes
 
 MB = 1 << 20
 _ASKED = 20
@@ -31,9 +31,8 @@ class Sizes:
     @classmethod
     def take(cls, plane: ControlPlane, pid: int) -> Self:
         process = Path("/proc") / str(pid)
-        pages = int((process / "statm").read_text().split()[1])
         return cls(
-            rss=pages * os.sysconf("SC_PAGE_SIZE"),
+            rss=rss_bytes(pid),
             descriptors=len(list((process / "fd").iterdir())),
             threads=len(list((process / "task").iterdir())),
             tasks=round(plane.metric("steerway_asyncio_tasks")),
