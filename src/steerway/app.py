@@ -6,8 +6,8 @@
                                                           ▲──────────demand─────────────┘
 
 All of it but the engine's threads and the reading of files runs on one event loop: a batch goes through
-catalog, translate and engine without another one in between. From the debouncer on, objects are read as of the last
-batch (`Committed`), never from the store, which is ahead of it.
+catalog, translate and engine without another one in between; a large one in slices. From the debouncer on, objects are
+read as of the last batch (`Committed`), never from the store, which is ahead of it.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from steerway import logs, rest, telemetry
+from steerway import garbage, logs, rest, telemetry
 from steerway.access.gate import Applicant, Decision, Gate
 from steerway.access.guard import Guard
 from steerway.access.identity import Identity
@@ -79,6 +79,7 @@ from steerway.sources.kubernetes import InformerStatus, KubernetesOptions, Kuber
 from steerway.sources.objects import ObjectKey, XdsResource
 from steerway.sources.store import ObjectStore
 from steerway.sources.window import Delay, Due, Window
+from steerway.steps import run_sliced
 from steerway.translate import limitation
 from steerway.translate.audience import (
     METADATA_KEYS,
@@ -123,6 +124,9 @@ class ControlPlane:
         self._store = ObjectStore()
         self._sources = _sources(settings, self._store)
         self._catalog = _catalog(settings, self._followed)
+        self._changing = asyncio.Lock()
+        """Held while the catalog changes, which may take many slices of the event loop, and by what needs it at rest.
+        Demands do not: until the last slice every service is as it was before."""
         self._committed = Committed(self._store.get)
         self._debouncer = _debouncer(settings, self._catalog, self._store, self._committed)
         self._places = Places()
@@ -259,12 +263,14 @@ class ControlPlane:
         """Publish nothing before every source has synced; then follow the sources and answer the clients."""
         await self._store.until_synced()
         await self._known()
-        # From here to the listener there is no await: no change is missed, and none is translated twice.
-        objects = list(self._store.objects())
-        self._update_catalog([found.key for found in objects])
-        commit = self._translator.start([found for found in objects if isinstance(found, XdsResource)])
+        # What changes from here on waits in the debouncer: no change is missed, and none is translated twice.
         self._store.listen(self._debouncer.add)
-        self._publish(commit)
+        objects = list(self._store.objects())
+        with garbage.load() as load:
+            load.objects = len(objects)
+            await self._update_catalog([found.key for found in objects])
+        await asyncio.sleep(0)
+        self._publish(self._translator.start([found for found in objects if isinstance(found, XdsResource)]))
         self._engine.set_serving(True)
         self._phase = "serving"
         log.info("serving", services=len(self._catalog), problems=len(self._problems()))
@@ -302,13 +308,15 @@ class ControlPlane:
     async def _follow_sources(self) -> None:
         while True:
             due = await self._debouncer.next()
-            with isolated("batch"):
-                self._take_in(due)
+            await asyncio.sleep(0)  # other tasks have their turn, also while more and more is due
+            async with self._changing:
+                with isolated("batch"):
+                    await self._take_in(due)
 
-    def _take_in(self, due: Due) -> None:
+    async def _take_in(self, due: Due) -> None:
         """Publish what changed."""
         with telemetry.TRANSLATE_SECONDS.labels("change").time():
-            services = self._update_catalog(due.keys)
+            services = await self._update_catalog(due.keys)
             documents = self._raw(due.keys)
             commit = self._translator.refresh(services, documents, due.origins)
         self._publish_change(commit, services, [name for name, _ in documents])
@@ -317,16 +325,20 @@ class ControlPlane:
         """Believe updates that were held back for long enough."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            with isolated("batch"):
-                if services := self._catalog.release(self._committed.get):
-                    self._refresh(services, {})
+            async with self._changing:
+                with isolated("batch"):
+                    if services := self._catalog.release(self._committed.get):
+                        self._refresh(services, {})
 
     async def _judge_attached(self) -> None:
         """Judge routes and policies some time after they or what they are attached to changed, a few at a time."""
         while True:
-            with isolated("status"):
-                for problem in self._verdicts.judge(_JUDGED_AT_ONCE):
-                    log.info("not_accepted", where=problem.where, reason=problem.reason, cure=problem.cure)
+            async with self._changing:
+                with isolated("status"):
+                    for problem in self._verdicts.judge(_JUDGED_AT_ONCE):
+                        log.info(
+                            "not_accepted", where=problem.where, reason=problem.reason, cure=problem.cure
+                        )
             await asyncio.sleep(0 if self._verdicts.unfinished else _LOOK_SECONDS)
 
     async def _answer_clients(self) -> None:
@@ -433,14 +445,12 @@ class ControlPlane:
         self._engine.stop()
         await drain
 
-    def _update_catalog(self, keys: Iterable[ObjectKey]) -> frozenset[ServiceId]:
+    async def _update_catalog(self, keys: Iterable[ObjectKey]) -> frozenset[ServiceId]:
         """Take in changed objects, and log what of them cannot be served: rarely a mistake, so no warning."""
-        before = set(self._catalog.problems())
-        services = self._catalog.update(self._committed.get, keys)
+        services = await run_sliced(self._catalog.steps(self._committed.get, keys))
         self._federation.changed(services)
-        for problem in self._catalog.problems():
-            if problem not in before:
-                log.info("not_served", where=problem.where, reason=problem.reason, cure=problem.cure)
+        for problem in self._catalog.new_problems:
+            log.info("not_served", where=problem.where, reason=problem.reason, cure=problem.cure)
         return services
 
     def _publish_change(
@@ -699,7 +709,7 @@ def _debouncer(settings: Settings, catalog: Catalog, store: ObjectStore, committ
         endpoints=Delay(debounce.endpoint_quiet_seconds, debounce.endpoint_max_seconds),
         others=Delay(debounce.quiet_seconds, debounce.max_seconds),
     )
-    return Debouncer(window, committed)
+    return Debouncer(window, committed, partial=lambda: store.partial)
 
 
 async def _first_of(stop: asyncio.Event, parts: Sequence[asyncio.Task[None]]) -> None:

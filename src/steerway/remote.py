@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Mapping
 
 import structlog
 
-from steerway import telemetry
+from steerway import garbage, telemetry
 from steerway.catalog.federation import Member
 from steerway.catalog.model import ServiceId
 from steerway.errors import SourceError
@@ -22,6 +22,7 @@ from steerway.sources.debounce import Debouncer
 from steerway.sources.kubernetes import InformerStatus, KubernetesSource
 from steerway.sources.store import ObjectStore, Problem
 from steerway.sources.window import Due
+from steerway.steps import run_sliced
 
 log = structlog.get_logger()
 
@@ -97,17 +98,20 @@ class RemoteCluster:
 
     async def _follow(self) -> None:
         await self._store.until_synced()
-        # From here to the listener there is no await: no change is missed, and none is looked at twice.
-        catalog = self._member.catalog
-        changed = catalog.update(self._store.get, [found.key for found in self._store.objects()])
+        # What changes from here on waits in the debouncer: no change is missed, and none is looked at twice.
         self._store.listen(self._debouncer.add)
+        catalog = self._member.catalog
+        keys = [found.key for found in self._store.objects()]
+        with garbage.load() as load:
+            load.objects = len(keys)
+            changed = await run_sliced(catalog.steps(self._committed.get, keys))
         self._use(True)
         self._changed(changed, {})
         self.known.set()
         while True:
             due = await self._next()
             with isolated("batch", cluster=self.cluster):
-                changed = catalog.update(self._committed.get, due.keys)
+                changed = await run_sliced(catalog.steps(self._committed.get, due.keys))
                 if self._is_lost() == self._member.in_use:
                     self._use(not self._member.in_use)
                     changed |= catalog.built

@@ -145,11 +145,11 @@ class System:
             raise InputError(text)
 
     def _follow(self) -> None:
-        """One commit of all that changed, and answers to clients."""
+        """Commits of all that changed, and answers to clients."""
         plane = self._plane
-        due = plane._debouncer._window.take(time.monotonic() + 1000)
-        plane._committed.release(due.keys)
-        plane._take_in(due)
+        while (due := plane._debouncer._window.take(time.monotonic() + 1000)).keys:
+            plane._committed.release(due.keys)
+            self._loop.run_until_complete(plane._take_in(due))
         self._demand()
 
     def _look(self) -> None:

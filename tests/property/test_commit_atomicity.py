@@ -22,7 +22,7 @@ from tests.support.route_example import backend, grant, grpc_route, parent, poli
 from steerway.sources.committed import Committed
 from steerway.sources.objects import EXPORT_ANNOTATION, EndpointSlice, Object, ObjectKey
 from steerway.sources.store import Batch, Changes, ObjectStore
-from steerway.sources.window import OTHERS, Window
+from steerway.sources.window import COMMIT_OBJECTS, OTHERS, Window
 from steerway.translate import type_url
 
 Facts = Mapping[ObjectKey, Object]
@@ -78,8 +78,12 @@ def states(draw: st.DrawFn) -> State:
 class Follower:
     """Store, window, catalog and translator, in virtual time, with one client of `front`."""
 
-    def __init__(self, start: Facts, moments: Collection[Facts] = ()) -> None:
-        """`moments`: what may be committed; anything when there is none."""
+    def __init__(
+        self, start: Facts, moments: Collection[Facts] = (), most: int = COMMIT_OBJECTS, partial: bool = False
+    ) -> None:
+        """`moments`: what may be committed; anything when there is none. `most`: objects of a commit. `partial`: whether
+        further parts of a batch follow."""
+        self.most, self.partial = most, partial
         self._moments = moments
         self.store = ObjectStore()
         self.store.register("source")
@@ -93,14 +97,14 @@ class Follower:
             lambda key: catalog.references(self.store.get, key),
             lambda changed: catalog.keeps_endpoints(facts.get, self.store.get, changed),
         )
-        self.store.listen(self._changed)
+        self.store.listen(self.changed)
         self._check()
 
     def advance(self, until: float) -> None:
         """Commit what is due until then."""
         while (due := self._window.due) is not None and due <= until:
             self.now = due
-            keys = self._window.take(due).keys
+            keys = self._window.take(due, self.most).keys
             self._committed.release(keys)
             there = {key: self.store.get(key) for key in keys}
             put = [new for new in there.values() if new is not None]
@@ -116,8 +120,9 @@ class Follower:
         assert self._window.due is None
         assert self._mesh.facts == {each.key: each for each in self.store.objects()}
 
-    def _changed(self, changes: Changes) -> None:
-        waiting = self._window.add(changes, self.now)
+    def changed(self, changes: Changes) -> None:
+        """The store changed; nothing at the end of a batch in parts."""
+        waiting = self._window.add(changes, self.now, self.partial)
         self._committed.hold({key: changes[key].before for key in waiting})
 
     def _check(self) -> None:
@@ -152,6 +157,31 @@ def test_a_swap_of_files_is_one_commit(history: list[State]) -> None:
         after = state.facts()
         gone = tuple(each.key for each in follower.store.objects() if each.key not in after)
         follower.store.apply("source", Batch(put=tuple(after.values()), delete=gone, atomic=True))
+    follower.finish()
+
+
+@given(st.lists(states(), min_size=2, max_size=5), st.randoms(use_true_random=False))
+def test_a_large_swap_of_files_is_committed_in_groups(history: list[State], order: random.Random) -> None:
+    """As if each object were more than a commit takes, and the store got one after the other, also while groups of the
+    swap before wait for their turn: the client sees no route without what it names."""
+    follower = Follower(history[0].facts(), most=1)
+    for state in history[1:]:
+        follower.advance(follower.now + 0.02 * order.random())
+        after = state.facts()
+        changes = [
+            key
+            for key in {*after, *(each.key for each in follower.store.objects())}
+            if after.get(key) != follower.store.get(key)
+        ]
+        order.shuffle(changes)
+        follower.partial = True
+        for key in changes:
+            follower.now += 0.01
+            follower.advance(follower.now)
+            new = after.get(key)
+            follower.store.apply("source", Batch((new,) if new else (), () if new else (key,), atomic=True))
+        follower.partial = False
+        follower.changed({})
     follower.finish()
 
 

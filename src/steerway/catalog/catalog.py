@@ -11,8 +11,9 @@ The catalog holds no objects of its own: it reads them from the store that gave 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from steerway import isolation
 from steerway.catalog import annotation, backend_tls, precedence, routing, slice_owner
@@ -28,7 +29,9 @@ from steerway.sources.objects import Endpoint as EndpointFact
 from steerway.sources.objects import EndpointSlice, Namespace, Object, ObjectKey
 from steerway.sources.objects import Service as ServiceFact
 from steerway.sources.traffic_policy import ROUTE_KINDS
+from steerway.steps import run
 
+_K = TypeVar("_K")
 _HINT = f"its last good version is served; {isolation.HINT}"
 
 
@@ -60,24 +63,43 @@ class Catalog:
         self._problems: dict[ServiceId, tuple[Problem, ...]] = {}
         self._slices: dict[ServiceId, set[ObjectKey]] = {}
         self._owners: dict[ObjectKey, ServiceId] = {}
-        self._others: dict[ObjectKey, list[Problem]] = {}
-        self._failed: dict[ObjectKey, Problem] = {}
+        self._others: dict[ObjectKey, tuple[Problem, ...]] = {}
+        self._failed: dict[ObjectKey, tuple[Problem, ...]] = {}
+        self.new_problems: list[Problem] = []
+        """Those that the last `update` brought."""
         self._known: defaultdict[str, set[ServiceId]] = defaultdict(set)
 
     def update(self, get: Get, changed: Iterable[ObjectKey]) -> frozenset[ServiceId]:
         """Take in changed objects; returns the services whose value changed, appeared or went, those that are outside
         the scope for another reason, and those outside that routes name or name no more."""
+        return run(self.steps(get, changed))
+
+    def steps(self, get: Get, changed: Iterable[ObjectKey]) -> Generator[None, None, frozenset[ServiceId]]:
+        """`update` in steps of little work each. Until the last one, `service` and the iteration give every service as
+        it was before. Nothing else may change the catalog meanwhile, and `get` not its answers."""
         touched: set[ServiceId] = set()
         named: set[ServiceId] = set()
         self._read = True
+        self.new_problems = []
         for key in changed:
-            with isolated("object", object=key) as run:
+            with isolated("object", object=key) as part:
                 self._take_in(get, key, touched, named)
-            self._failed.pop(key, None)
-            if run.failure:
-                self._failed[key] = Problem.of(key, f"cannot be understood: {run.failure}", _HINT)
+            failed = (
+                (Problem.of(key, f"cannot be understood: {part.failure}", _HINT),) if part.failure else ()
+            )
+            self._note_problems(self._failed, key, failed)
+            yield
         named = {id for id in named if self.outside(get, id)}
-        return frozenset(id for id in touched | named if self._rebuild(id, get)) | named
+        changes: dict[ServiceId, Service | None] = {}
+        moved = set(named)
+        for id in touched | named:
+            service, other = self._rebuild(id, get)
+            if other:
+                moved.add(id)
+                changes[id] = service
+            yield
+        self._replace(changes)
+        return frozenset(moved)
 
     def _take_in(self, get: Get, key: ObjectKey, touched: set[ServiceId], named: set[ServiceId]) -> None:
         """Note one changed object. `touched` gets the services to rebuild, `named` those that routes name before or
@@ -99,7 +121,10 @@ class Catalog:
 
     def release(self, get: Get) -> frozenset[ServiceId]:
         """Believe what was held back for long enough; returns the services whose value changed."""
-        return frozenset(id for id in self._holds.due() if self._rebuild(id, get))
+        built = {id: self._rebuild(id, get) for id in self._holds.due()}
+        changes = {id: service for id, (service, other) in built.items() if other}
+        self._replace(changes)
+        return frozenset(changes)
 
     def owners(self, now: Get, key: ObjectKey) -> Collection[Hashable]:
         """Whom a change of an object concerns: its service; of an EndpointSlice the one that it named before and the
@@ -218,8 +243,9 @@ class Catalog:
     def problems(self) -> list[Problem]:
         """Everything that is known and not served, by service; then Namespaces, and slices that belong to none."""
         found = [problem for id in sorted(self._problems) for problem in self._problems[id]]
-        found += [problem for key in sorted(self._others) for problem in self._others[key]]
-        return found + [self._failed[key] for key in sorted(self._failed)]
+        for problems in (self._others, self._failed):
+            found += [problem for key in sorted(problems) for problem in problems[key]]
+        return found
 
     def _assign(self, key: ObjectKey, found: Object | None) -> set[ServiceId]:
         """Move a slice to the service that its label names now; returns the services before and after."""
@@ -229,9 +255,8 @@ class Catalog:
             slices.discard(key)
             if not slices:
                 del self._slices[before]
-        self._others.pop(key, None)
-        if isinstance(found, EndpointSlice) and (problem := slice_owner.stray(found)) is not None:
-            self._others[key] = [problem]
+        stray = slice_owner.stray(found) if isinstance(found, EndpointSlice) else None
+        self._note_problems(self._others, key, () if stray is None else (stray,))
         after = _named_service(found)
         if after is not None:
             self._owners[key] = after
@@ -239,9 +264,17 @@ class Catalog:
         return {id for id in (before, after) if id is not None}
 
     def _judge_namespace(self, key: ObjectKey, found: Object | None) -> None:
-        self._others.pop(key, None)
-        if isinstance(found, Namespace) and (problems := annotation.of_namespace(found)):
-            self._others[key] = problems
+        problems = annotation.of_namespace(found) if isinstance(found, Namespace) else ()
+        self._note_problems(self._others, key, tuple(problems))
+
+    def _note_problems(
+        self, table: dict[_K, tuple[Problem, ...]], about: _K, now: tuple[Problem, ...]
+    ) -> None:
+        """Replace the problems of a service or an object."""
+        before = table.pop(about, ())
+        if now:
+            table[about] = now
+            self.new_problems += (problem for problem in now if problem not in before)
 
     def _services_in(self, namespace: str) -> Collection[ServiceId]:
         """All Services of a namespace, also those that are not served."""
@@ -259,16 +292,23 @@ class Catalog:
             del self._known[id.namespace]
         return id
 
-    def _rebuild(self, id: ServiceId, get: Get) -> bool:
-        """Build one service anew; whether its value is another one now. One service never stops the others."""
-        with isolated("service", service=id) as run:
+    def _rebuild(self, id: ServiceId, get: Get) -> tuple[Service | None, bool]:
+        """Build one service anew, with its problems; its value, and whether that or its scope is another one now. One
+        service never stops the others."""
+        with isolated("service", service=id) as part:
             return self._build(id, get)
-        self._problems[id] = (
-            Problem.of(ObjectKey("Service", *id), f"cannot be understood: {run.failure}", _HINT),
-        )
-        return False
+        reason = f"cannot be understood: {part.failure}"
+        self._note_problems(self._problems, id, (Problem.of(ObjectKey("Service", *id), reason, _HINT),))
+        return self._services.get(id), False
 
-    def _build(self, id: ServiceId, get: Get) -> bool:
+    def _replace(self, changes: Mapping[ServiceId, Service | None]) -> None:
+        for id, service in changes.items():
+            if service is None:
+                self._services.pop(id, None)
+            else:
+                self._services[id] = service
+
+    def _build(self, id: ServiceId, get: Get) -> tuple[Service | None, bool]:
         fact = get(ObjectKey("Service", id.namespace, id.name))
         namespace = _namespace(get, id)
         built: Service | None = None
@@ -291,17 +331,8 @@ class Catalog:
             )
             reason = "most or all of its endpoints went: those before are kept"
             problems.append(Problem(str(ObjectKey("Service", *id)), reason, cure))
-        if problems and not outside:
-            self._problems[id] = tuple(sorted(problems, key=str))
-        else:
-            self._problems.pop(id, None)
-        if built == self._services.get(id):
-            return moved
-        if built is None:
-            del self._services[id]
-        else:
-            self._services[id] = built
-        return True
+        self._note_problems(self._problems, id, () if outside else tuple(sorted(problems, key=str)))
+        return built, moved or built != self._services.get(id)
 
     def _scope_of(
         self, id: ServiceId, fact: ServiceFact | None, namespace: Namespace | None

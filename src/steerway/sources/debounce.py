@@ -26,9 +26,12 @@ class Debouncer:
         committed: Committed,
         clock: Callable[[], float] = time.monotonic,
         calendar: Callable[[], float] = time.time,
+        partial: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`partial`: whether the source of atomic batches has further parts of one."""
         self._window = window
         self._committed = committed
+        self._partial = partial
         self._clock = clock
         self._calendar = calendar
         self._changed = asyncio.Event()
@@ -43,7 +46,7 @@ class Debouncer:
             key: change._replace(event=None if change.event is None else min(now, change.event - behind))
             for key, change in changes.items()
         }
-        waiting = self._window.add(happened, now)
+        waiting = self._window.add(happened, now, more=self._partial())
         self._committed.hold({key: changes[key].before for key in waiting})
         self._changed.set()
 

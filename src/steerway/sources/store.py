@@ -8,7 +8,8 @@ It does not parse, does not debounce and does not know what an object means.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
@@ -48,6 +49,17 @@ class Batch:
     problems: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     atomic: bool = False
 
+    def parts(self, size: int) -> "Iterator[Batch]":
+        """The same changes in batches of at most that many objects; at least one."""
+        if len(self.put) + len(self.delete) <= size:
+            yield self
+            return
+        for start in range(0, len(self.put), size):
+            yield Batch(put=self.put[start : start + size], atomic=self.atomic)
+        for start in range(0, len(self.delete), size):
+            yield Batch(delete=self.delete[start : start + size], atomic=self.atomic)
+        yield Batch(problems=self.problems, atomic=self.atomic)
+
 
 class Change(NamedTuple):
     """How a visible object became another one."""
@@ -63,6 +75,8 @@ class Change(NamedTuple):
 Changes = Mapping[ObjectKey, Change]
 """Keys whose visible object changed."""
 Listener = Callable[[Changes], None]
+PART_OBJECTS = 250
+"""Of a large batch at once: some milliseconds' work, with what listeners do of it."""
 
 
 class ObjectStore:
@@ -73,6 +87,7 @@ class ObjectStore:
         self._problems: dict[str, dict[str, tuple[Problem, ...]]] = {}
         self._synced: dict[str, bool] = {}
         self._listeners: list[Listener] = []
+        self._partial = 0
 
     def register(self, source: str) -> None:
         """Announce a source before it runs: the store is not synced until each registered source is."""
@@ -84,19 +99,20 @@ class ObjectStore:
         telemetry.INFORMER_SYNCED.labels(source).set(0)
 
     def listen(self, listener: Listener) -> None:
-        """Call `listener` with what changed, once per batch, and with nothing on sync."""
+        """Call `listener` with what changed, once per batch or part of one, and with nothing on sync and at the end of
+        a batch in parts."""
         self._listeners.append(listener)
 
     def apply(self, source: str, batch: Batch) -> None:
         """Make a batch visible at once. An object equal to the present one is no change."""
         objects = self._sources[source]
-        touched = {*batch.delete, *(new.key for new in batch.put)}
-        before = {key: self.get(key) for key in touched}
+        put = {new.key: new for new in batch.put}
+        before = {key: self.get(key) for key in (*batch.delete, *put)}
         for key in batch.delete:
             objects.pop(key, None)
-        for new in batch.put:
-            objects[new.key] = new
-        self._count(source, batch)
+        objects.update(put)
+        _count(source, "put", put)
+        _count(source, "delete", batch.delete)
         if batch.problems:
             self._replace_problems(source, batch.problems)
         changed = {
@@ -106,6 +122,27 @@ class ObjectStore:
         }
         if changed:
             self._tell(changed)
+
+    async def apply_in_parts(self, source: str, batch: Batch) -> None:
+        """Make a batch visible, a large one in parts with other tasks between them. `partial` is true meanwhile: the
+        stages behind the debouncer see an atomic batch once all of it is here."""
+        parts = list(batch.parts(PART_OBJECTS))
+        if len(parts) == 1:
+            self.apply(source, batch)
+            return
+        self._partial += 1
+        try:
+            for part in parts:
+                self.apply(source, part)
+                await asyncio.sleep(0)
+        finally:
+            self._partial -= 1
+            self._tell({})
+
+    @property
+    def partial(self) -> bool:
+        """Whether further parts of a batch are to come."""
+        return self._partial > 0
 
     def mark_synced(self, source: str) -> None:
         """The source has given everything that it knew at its start. Never taken back."""
@@ -157,6 +194,8 @@ class ObjectStore:
     def problems(self) -> list[Problem]:
         """All present problems, the shadowed duplicates among them."""
         found = [problem for source in self._problems for problem in self.problems_of(source)]
+        if len(self._sources) < 2:
+            return found
         owner: dict[ObjectKey, str] = {}
         for source, objects in self._sources.items():
             found.extend(
@@ -178,17 +217,15 @@ class ObjectStore:
             else:
                 problems.pop(subject, None)
 
-    @staticmethod
-    def _count(source: str, batch: Batch) -> None:
-        for new in batch.put:
-            telemetry.INFORMER_EVENTS.labels(source, new.key.kind, "put").inc()
-        for key in batch.delete:
-            telemetry.INFORMER_EVENTS.labels(source, key.kind, "delete").inc()
-
     def _tell(self, changed: Changes) -> None:
         for listener in self._listeners:
             with isolated("listener"):
                 listener(changed)
+
+
+def _count(source: str, event: str, keys: Iterable[ObjectKey]) -> None:
+    for kind, count in Counter(key.kind for key in keys).items():
+        telemetry.INFORMER_EVENTS.labels(source, kind, event).inc(count)
 
 
 def _shadowed(key: ObjectKey, winner: str, source: str) -> Problem:

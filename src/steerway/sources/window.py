@@ -1,7 +1,8 @@
 """The debounce window: which changes wait, for how long, and which of them are committed together. No clock, no I/O.
 
 A change waits in a *lane*: one per owner for EndpointSlices (urgent, 5 ms), one per owner for everything else (50 ms),
-and one for all atomic batches, which show a source as of one moment and are published whole.
+and one for all atomic batches, which show a source as of one moment and are committed whole. One of more than
+`COMMIT_OBJECTS` is committed in groups of what is linked (see `groups`), so that no commit takes long.
 
 An API server has one watch per kind, so the objects of one change arrive one by one. These rules put them together::
 
@@ -17,6 +18,7 @@ wait of the lane that waited longest bounds the group.
 
 import heapq
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +26,7 @@ from typing import TypeVar
 
 from steerway import telemetry
 from steerway.origin import Origin
+from steerway.sources.groups import Groups
 from steerway.sources.objects import Object, ObjectKey
 from steerway.sources.store import Change
 
@@ -56,6 +59,9 @@ ENDPOINTS = Delay(quiet_seconds=0.005, max_wait_seconds=0.05)
 once. Atomic batches have the same delay: their source has waited for its writer already."""
 OTHERS = Delay(quiet_seconds=0.05, max_wait_seconds=0.5)
 """An apply of a folder of manifests arrives within 50 ms per object."""
+COMMIT_OBJECTS = 400
+"""Changed objects from which on a commit takes no further ones that are not linked to them: about 40 ms of work on one
+core when clients use all of them, and other tasks wait for no more than one commit."""
 _ATOMIC = "atomic"
 _SLICE = "EndpointSlice"
 
@@ -71,6 +77,7 @@ class Due:
 _K = TypeVar("_K")
 _Place = tuple[Hashable, bool]
 """An owner, and whether the lane is the urgent one."""
+_ATOMIC_PLACE: _Place = (_ATOMIC, True)
 
 
 @dataclass(slots=True)
@@ -87,6 +94,10 @@ class _Lane:
     links: set[Hashable] = field(default_factory=set)
     held_until: float = 0.0
     """When its group is due, as far as that was looked at; never past its own maximum wait."""
+    groups: Groups = field(default_factory=Groups)
+    """Of the atomic lane: which of its keys are committed together."""
+    open: bool = False
+    """Whether further parts of an atomic batch follow: then it is not due."""
 
     @property
     def latest(self) -> float:
@@ -98,7 +109,7 @@ class _Lane:
 
     @property
     def due(self) -> float:
-        return max(self.held_until, min(self.quiet_at, self.latest))
+        return math.inf if self.open else max(self.held_until, min(self.quiet_at, self.latest))
 
     def note(self, key: ObjectKey, owner: Hashable, event: float | None, now: float) -> None:
         origin = self.origins.setdefault(owner, Origin(now))
@@ -136,9 +147,10 @@ class Window:
         self._queue: list[tuple[float, int, _Place]] = []
         self._numbers = itertools.count()
 
-    def add(self, changes: Mapping[ObjectKey, Change], now: float) -> list[ObjectKey]:
+    def add(self, changes: Mapping[ObjectKey, Change], now: float, more: bool = False) -> list[ObjectKey]:
         """Let keys wait; they restart the quiet time of their owners, never the maximum wait. `Change.event` is on the
-        clock of `now`. Returns the keys that have an owner, and so wait."""
+        clock of `now`. `more`: further parts of an atomic batch follow, at least as an empty change; until then none of
+        it is due. Returns the keys that have an owner, and so wait."""
         waiting = []
         batch: set[Hashable] = set()
         for key, change in changes.items():
@@ -147,9 +159,10 @@ class Window:
                 continue
             waiting.append(key)
             if change.atomic:
-                lane = self._lane((_ATOMIC, True), now)
+                lane = self._lane(_ATOMIC_PLACE, now)
                 for owner in owners:
                     lane.note(key, owner, change.event, now)
+                lane.groups.add(key, owners, () if key.kind == _SLICE else self._references(key))
                 continue
             urgent = key.kind == _SLICE
             for owner in owners:
@@ -163,7 +176,15 @@ class Window:
                 batch.update(owners)
         if len(batch) > 1:
             self._link([next(iter(batch))], batch)
+        self._open_atomic(more)
         return waiting
+
+    def _open_atomic(self, more: bool) -> None:
+        """Hold the atomic lane while more is to come."""
+        lane = self._lanes.get(_ATOMIC_PLACE)
+        if lane is not None and lane.open != more:
+            lane.open = more
+            heapq.heappush(self._queue, (lane.due, lane.number, _ATOMIC_PLACE))
 
     @property
     def due(self) -> float | None:
@@ -174,18 +195,19 @@ class Window:
             if lane is None or lane.number != number:
                 heapq.heappop(self._queue)
             elif lane.due <= due:
-                return due
+                return due if due < math.inf else None
             else:
                 heapq.heapreplace(self._queue, (lane.due, number, place))
         return None
 
-    def take(self, now: float) -> Due:
-        """Everything that is due, as one commit; empty when all that seemed due waits for something it is linked to."""
+    def take(self, now: float, most: int = COMMIT_OBJECTS) -> Due:
+        """What is due, as one commit: as soon as it has `most` keys, the rest is left for the next. Empty when all that
+        seemed due waits for something it is linked to."""
         keys: set[ObjectKey] = set()
         origins: dict[Hashable, Origin] = {}
-        while (due := self.due) is not None and due <= now:
+        while len(keys) < most and (due := self.due) is not None and due <= now:
             for place in self._ready(self._queue[0][2], now):
-                lane = self._remove(place)
+                lane = self._part(most, now) if place == _ATOMIC_PLACE else self._remove(place)
                 for owner, origin in lane.origins.items():
                     origins[owner] = origin.older(origins.get(owner))
                 telemetry.DEBOUNCE_SECONDS.observe(max(0.0, now - lane.received))
@@ -193,10 +215,23 @@ class Window:
                 keys |= lane.keys
         return Due(frozenset(keys), origins)
 
+    def _part(self, most: int, now: float) -> _Lane:
+        """The atomic lane, or of a large one the next groups, as a lane; what else is due comes before the others."""
+        lane = self._lanes[_ATOMIC_PLACE]
+        if len(lane.keys) <= most or len(taken := lane.groups.take(most)) == len(lane.keys):
+            return self._remove(_ATOMIC_PLACE)
+        owners = set().union(*taken.values())
+        part = _Lane(lane.delay, lane.number, lane.received, lane.last, len(taken), set(taken))
+        part.origins = {owner: lane.origins.pop(owner) for owner in owners & lane.origins.keys()}
+        lane.keys -= part.keys
+        lane.changes -= part.changes
+        lane.held_until = now
+        return part
+
     def _ready(self, place: _Place, now: float) -> Iterable[_Place]:
         """The lanes to commit with one that is due by itself; none when it has to wait for others."""
         owner, urgent = place
-        if owner is _ATOMIC:
+        if place == _ATOMIC_PLACE:
             return (place,)
         if urgent:
             return self._ready_slices(owner)

@@ -431,3 +431,33 @@ def test_an_object_that_fails_waits_for_itself(monkeypatch: pytest.MonkeyPatch) 
     assert facts.catalog.owners(facts.get, gone.key) == (gone.key,)
     assert facts.catalog.references(facts.get, gone.key) == {("Namespace", "shop")}
     assert facts.catalog.keeps_endpoints(facts.get, {gone.key: gone}.get, {gone.key: facts[gone.key]})
+
+
+def test_services_stay_as_they_were_until_the_last_step_of_a_change() -> None:
+    """A demand that comes between two steps is answered from one moment."""
+    old, new = [
+        (service(1, name=name), endpoint_slice(address, name=f"{name}-1", service=name))
+        for name, address in (("old", "10.0.0.1"), ("new", "10.0.0.2"))
+    ]
+    facts = Facts(*old)
+    for gone in old:
+        del facts[gone.key]
+    facts.update({found.key: found for found in new})
+    steps = facts.catalog.steps(facts.get, [found.key for found in (*old, *new)])
+    count = 0
+    for _ in steps:
+        count += 1
+        assert [found.id.name for found in facts.catalog] == ["old"]
+    assert count == 6
+    assert [found.id.name for found in facts.catalog] == ["new"]
+
+
+def test_an_update_gives_the_problems_that_it_brought() -> None:
+    """Not those from before, and not one that stays."""
+    stray = endpoint_slice("10.0.0.1", name="stray", service="")
+    facts = Facts(stray, service(1, name="external", type="ExternalName"))
+    assert [str(each.where) for each in facts.catalog.new_problems] == [
+        each.where for each in facts.catalog.problems()
+    ]
+    facts.catalog.update(facts.get, [stray.key])
+    assert facts.catalog.new_problems == []

@@ -1,5 +1,7 @@
 """The object store: whole batches, first source wins, readiness, problems."""
 
+import asyncio
+
 from steerway import telemetry
 from steerway.sources.objects import (
     TRIGGER_ANNOTATION,
@@ -10,7 +12,7 @@ from steerway.sources.objects import (
     ServicePort,
     ServiceSpec,
 )
-from steerway.sources.store import Batch, Changes, ObjectStore, Problem
+from steerway.sources.store import PART_OBJECTS, Batch, Changes, ObjectStore, Problem
 
 
 def service(name: str, port: int = 80) -> Service:
@@ -35,6 +37,37 @@ def test_a_batch_is_heard_of_once() -> None:
     made, heard = store("files")
     made.apply("files", Batch(put=(service("a"), service("b"))))
     assert [set(each) for each in heard] == [{service("a").key, service("b").key}]
+
+
+async def test_a_large_batch_comes_in_parts() -> None:
+    """Of which the store says that there are more, until an empty one ends it; other tasks have their turn between."""
+    made = ObjectStore()
+    made.register("files")
+    parts: list[tuple[int, bool]] = []
+    made.listen(lambda changes: parts.append((len(changes), made.partial)))
+    old = tuple(service(f"old-{number}") for number in range(PART_OBJECTS + 1))
+    made.apply("files", Batch(put=old))
+    new = tuple(service(f"new-{number}") for number in range(PART_OBJECTS))
+    problem = Problem("file:1", "broken")
+    turns: list[int] = []
+    work = asyncio.create_task(
+        made.apply_in_parts(
+            "files", Batch(new, tuple(each.key for each in old), {"file": (problem,)}, atomic=True)
+        )
+    )
+    while not work.done():
+        turns.append(len(parts))
+        await asyncio.sleep(0)
+    assert parts == [(len(old), False), (PART_OBJECTS, True), (PART_OBJECTS, True), (1, True), (0, False)]
+    assert turns == [1, 2, 3, 4, 4, 5][: len(turns)]
+    assert list(made.objects()) == list(new)
+    assert made.problems() == [problem]
+
+
+async def test_a_small_batch_comes_whole() -> None:
+    made, heard = store("files")
+    await made.apply_in_parts("files", Batch((service("a"), service("b"))))
+    assert [len(each) for each in heard] == [2]
 
 
 def test_an_equal_object_is_no_change() -> None:

@@ -117,7 +117,7 @@ def test_a_service_that_changes_all_the_time_delays_no_other() -> None:
         waiting.add(changed(*busy), now)
         if tick == 3:
             waiting.add(changed(SLICE), now)
-        if given := waiting.take(now).keys:
+        if given := waiting.take(now, most=1000).keys:
             taken.append((now, given))
     assert taken[0] == (1.3, keys(SLICE)), "after its own quiet time"
     assert taken[1] == (4.0, frozenset(busy)), "at their own maximum wait"
@@ -271,6 +271,58 @@ def test_an_atomic_batch_is_one_commit() -> None:
     waiting.add(changed(OLD, OLD_SLICE, ROUTE, atomic=True), now=0)
     waiting.add(changed(NEW, NEW_SLICE, atomic=True), now=0.5)
     assert drain(waiting) == [(1.5, keys(OLD, OLD_SLICE, ROUTE, NEW, NEW_SLICE))]
+
+
+def test_a_large_atomic_batch_is_committed_in_groups() -> None:
+    """A route with the Services that it names; what became due meanwhile comes between."""
+    waiting = linked()
+    waiting.add(changed(OLD, OLD_SLICE, ROUTE, NEW, NEW_SLICE, SERVICE, SLICE, atomic=True), now=0)
+    waiting.add(changed(OTHER_SLICE), now=0.5)
+    commits = [waiting.take(now=2, most=most).keys for most in (2, 1, 1)]
+    group = keys(OLD, OLD_SLICE, ROUTE, NEW, NEW_SLICE)
+    assert commits == [keys(SERVICE, SLICE), keys(OTHER_SLICE), group]
+    assert waiting.due is None
+
+
+def test_a_namespace_links_its_services_only_if_it_changed() -> None:
+    """All of them refer to it."""
+    namespace = ObjectKey("Namespace", "", "shop")
+    for changes, expected in (((), 1), ((namespace,), 3)):
+        waiting = Window(lambda key: (key,), lambda _: (namespace,), endpoints=ENDPOINTS, others=OTHERS)
+        waiting.add(changed(OLD, NEW, *changes, atomic=True), now=0)
+        assert len(waiting.take(now=1, most=1).keys) == expected
+
+
+def test_a_batch_with_a_raw_resource_is_never_split() -> None:
+    """It may name any Service."""
+    waiting = Window(lambda key: (key,), endpoints=ENDPOINTS, others=OTHERS)
+    raw = ObjectKey("XdsResource", "type", "name")
+    waiting.add(changed(OLD, NEW, raw, atomic=True), now=0)
+    assert waiting.take(now=1, most=1).keys == keys(OLD, NEW, raw)
+
+
+def test_an_object_that_moves_links_its_owners() -> None:
+    """A slice that was of one Service in an earlier change of the batch, and is of another one now."""
+    owner = OLD.name
+    waiting = Window(
+        lambda key: (owner,) if key == SLICE else (key.name,), endpoints=ENDPOINTS, others=OTHERS
+    )
+    waiting.add(changed(OLD, NEW, SLICE, atomic=True), now=0)
+    owner = NEW.name
+    waiting.add(changed(SLICE, atomic=True), now=0)
+    assert waiting.take(now=1, most=1).keys == keys(OLD, NEW, SLICE)
+
+
+def test_an_atomic_batch_in_parts_is_due_with_its_last_part() -> None:
+    """However long that takes; other changes do not wait for it."""
+    waiting = linked()
+    waiting.add(changed(OLD, atomic=True), now=0, more=True)
+    waiting.add(changed(SLICE), now=1, more=True)
+    assert drain(waiting) == [(2, keys(SLICE))]
+    waiting.add(changed(NEW, atomic=True), now=100, more=True)
+    assert waiting.due is None
+    waiting.add({}, now=200)
+    assert waiting.take(now=200).keys == keys(OLD, NEW)
 
 
 def test_one_batch_of_a_watch_is_one_commit() -> None:

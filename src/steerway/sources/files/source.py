@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 import watchfiles
 
-from steerway import isolation
+from steerway import garbage, isolation
 from steerway.isolation import isolated
 from steerway.sources.files.history import View, advance
 from steerway.sources.files.look import Looker
@@ -215,10 +215,16 @@ class FileSource:
                 log.warning("document_skipped", where=problem.where, reason=problem.reason, cure=problem.cure)
         log.info("files_read", files=len(self._scan.files), put=len(batch.put), deleted=len(batch.delete))
         self._changed.set()
-        self._store.apply(self.name, batch)
+        await self._store.apply_in_parts(self.name, batch)
 
     def _next(self, reread: bool = False) -> Batch:
         """What changed since the last look. Blocks; all but this is little work, however large the files are."""
+        with garbage.load() as load:
+            batch = self._advance(reread)
+            load.objects = len(batch.put)
+        return batch
+
+    def _advance(self, reread: bool) -> Batch:
         looked = self._looker.look(reread)
         self._poll_seconds = max(POLL_SECONDS, self._looker.scan_seconds / POLL_SHARE)
         if looked is None:

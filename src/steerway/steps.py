@@ -1,0 +1,36 @@
+"""Long work on the event loop, in slices: a generator that yields between steps of some milliseconds at most."""
+
+import asyncio
+import time
+from collections.abc import Generator
+from typing import TypeVar
+
+SLICE_SECONDS = 0.01
+"""How long work goes on before other tasks have their turn: little beside the 50 ms that a probe or an update may wait,
+and much beside the cost of changing tasks."""
+
+_T = TypeVar("_T")
+
+
+def run(steps: Generator[None, None, _T]) -> _T:
+    """All steps at once; returns what the generator returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: _T = end.value
+            return result
+
+
+async def run_sliced(steps: Generator[None, None, _T]) -> _T:
+    """The same, with other tasks between slices. Work of less than a slice is done at once."""
+    until = time.monotonic() + SLICE_SECONDS
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: _T = end.value
+            return result
+        if time.monotonic() >= until:
+            await asyncio.sleep(0)
+            until = time.monotonic() + SLICE_SECONDS
