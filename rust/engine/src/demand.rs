@@ -12,18 +12,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::turns::{Flow, Turns};
 use crate::{Key, TypeId};
 
 /// Names that nobody wants any more and that are kept for their grace, at the most, and their bytes: who asks for ever new
 /// names must not have all of them kept.
-const MAX_UNWANTED: usize = 100_000;
+const MAX_UNWANTED: usize = 50_000;
 const MAX_UNWANTED_BYTES: usize = 16 << 20;
 
 /// Keys that are let go at once: others wait for the lock.
-const MAX_EXPIRED: usize = 1000;
+const MAX_EXPIRED: usize = 256;
 
 /// No slot.
 const NONE: u32 = u32::MAX;
@@ -92,8 +92,8 @@ impl Slot {
         DemandKey { type_id: self.type_id, name, audience }
     }
 
-    fn is(&self, key: &DemandKey) -> bool {
-        self.type_id == key.type_id && *self.name == *key.name && *self.audience == *key.audience
+    fn is(&self, type_id: TypeId, name: &str, audience: &str) -> bool {
+        self.type_id == type_id && *self.name == *name && *self.audience == *audience
     }
 
     fn entry(&self) -> Key {
@@ -112,6 +112,8 @@ pub struct Demand {
     table: HashTable<u32>,
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// How many keys there are of each audience.
+    audiences: HashMap<Arc<str>, u32>,
     /// Keys that were unwanted, with the time to look at them again, and the bytes of their names.
     unwanted: VecDeque<(Duration, u32)>,
     unwanted_bytes: usize,
@@ -134,6 +136,7 @@ impl Demand {
             table: HashTable::new(),
             slots: Vec::new(),
             free: Vec::new(),
+            audiences: HashMap::new(),
             unwanted: VecDeque::new(),
             unwanted_bytes: 0,
             turns: Turns::default(),
@@ -311,11 +314,14 @@ impl Demand {
                 at = self.slots[at as usize].next;
             }
         }
-        if !names.is_empty() {
-            let named = |slot: &Slot| names.contains(&(slot.type_id, &*slot.name));
-            let missing = |slot: &Slot| slot.used && slot.standing == Standing::Missing;
-            let slots = (0u32..).zip(&self.slots);
-            found.extend(slots.filter(|(_, slot)| missing(slot) && named(slot)).map(|(index, _)| index));
+        if names.len() * self.audiences.len() < self.table.len() {
+            let keys =
+                names.iter().flat_map(|name| self.audiences.keys().map(move |audience| (*name, audience)));
+            found
+                .extend(keys.filter_map(|((type_id, name), audience)| self.look_up(type_id, name, audience)));
+        } else {
+            let named = |slot: &Slot| slot.used && names.contains(&(slot.type_id, &*slot.name));
+            found.extend((0u32..).zip(&self.slots).filter(|(_, slot)| named(slot)).map(|(index, _)| index));
         }
         found.into_iter().filter_map(|index| self.renew(index)).collect()
     }
@@ -349,11 +355,16 @@ impl Demand {
     }
 
     fn find(&self, key: &DemandKey) -> Option<u32> {
-        let hash = self.hash(key.type_id, &key.name, &key.audience);
-        self.table.find(hash, |&index| self.slots[index as usize].is(key)).copied()
+        self.look_up(key.type_id, &key.name, &key.audience)
+    }
+
+    fn look_up(&self, type_id: TypeId, name: &str, audience: &str) -> Option<u32> {
+        let hash = self.hash(type_id, name, audience);
+        self.table.find(hash, |&index| self.slots[index as usize].is(type_id, name, audience)).copied()
     }
 
     fn insert(&mut self, key: &DemandKey, flow: Flow) -> u32 {
+        *self.audiences.entry_ref(&key.audience).or_default() += 1;
         let slot = Slot {
             name: Arc::clone(&key.name),
             audience: Arc::clone(&key.audience),
@@ -401,7 +412,14 @@ impl Demand {
             entry.remove();
         }
         let slot = &mut self.slots[index as usize];
-        (slot.name, slot.audience) = Default::default();
+        slot.name = Default::default();
+        let audience = std::mem::take(&mut slot.audience);
+        if let Some(count) = self.audiences.get_mut(&audience) {
+            *count -= 1;
+            if *count == 0 {
+                self.audiences.remove(&audience);
+            }
+        }
         if self.table.is_empty() && self.turns.is_empty() && self.unwanted.is_empty() {
             return self.give_memory_back();
         }
@@ -610,6 +628,27 @@ mod tests {
         demand.remove(&key("never"), AT(1));
         assert!(demand.expire(AT(1)).is_empty());
         assert_eq!((told(&mut demand).as_str(), demand.len()), ("-a", 0));
+    }
+
+    #[test]
+    fn names_that_changed_are_found_in_every_audience_however_many_others_there_are() {
+        let of = |name: &str, audience: &str| DemandKey { audience: audience.into(), ..key(name) };
+        for others in [0, 100] {
+            let mut demand = Demand::new(AT(0));
+            let others = (0..others).map(|number| of(&number.to_string(), "one"));
+            let keys: Vec<_> =
+                [of("a", "one"), of("a", "two"), of("b", "one")].into_iter().chain(others).collect();
+            keys.iter().for_each(|key| demand.add(key, FLOW));
+            assert_eq!(demand.take(usize::MAX).len(), keys.len());
+            assert!(keys.iter().all(|key| demand.miss(key, "").is_some()));
+            assert_eq!(renewed(&mut demand, "", &["a", "never"]), 2);
+            assert_eq!(told(&mut demand), "+a:7 +a:7");
+            assert_eq!(demand.audiences.len(), 2);
+            keys.iter().for_each(|key| demand.remove(key, AT(1)));
+            assert_eq!(demand.expire(AT(1)).len(), keys.len() - 2);
+            assert_eq!(told(&mut demand), "-a -a");
+            assert!(demand.audiences.is_empty(), "nothing is left of audiences that are gone");
+        }
     }
 
     #[test]
