@@ -78,7 +78,7 @@ impl Purse {
 
     /// Something was done for the client, and took so long.
     pub(crate) fn spend(&self, time: Duration, now: Duration) {
-        self.cpu.lock().spend(time, now);
+        self.cpu.lock().spend(time, || now);
     }
 
     /// Python keeps a name; returns whether there was room for it.
@@ -189,13 +189,13 @@ impl Budget {
 
     /// A request took so long to deal with.
     pub(crate) fn spend(&self, time: Duration) {
-        let now = self.shared.now();
-        self.cpu.borrow_mut().spend(time, now);
+        self.cpu.borrow_mut().spend(time, || self.shared.now());
         let unreported = self.unreported.get() + time;
         if unreported < PART {
             return self.unreported.set(unreported);
         }
         self.unreported.set(Duration::ZERO);
+        let now = self.shared.now();
         let account = self.account.borrow();
         for purse in [&self.link.purse, &account.purse, &self.shared.purse] {
             purse.spend(unreported, now);
@@ -204,11 +204,11 @@ impl Budget {
 
     /// How long the next request has to wait, if it has to. An error ends the stream.
     pub(crate) fn wait(&self) -> Result<Option<Duration>, Status> {
-        let now = self.shared.now();
+        let now = || self.shared.now();
         let own = self.cpu.borrow_mut().wait(now).map(|wait| (STREAM, wait));
-        let small = counted(self.cost.get()) == 0 && self.cpu.borrow_mut().owes(now) < SMALL_TIME;
+        let small = counted(self.cost.get()) == 0 && self.cpu.borrow_mut().owes_less(SMALL_TIME, now);
         let longest =
-            if small { own } else { self.shared_waits(now).chain(own).max_by_key(|(_, wait)| *wait) };
+            if small { own } else { self.shared_waits(now()).chain(own).max_by_key(|(_, wait)| *wait) };
         let Some((level, wait)) = longest else { return Ok(None) };
         if wait > PATIENCE {
             let text = format!(
@@ -225,7 +225,7 @@ impl Budget {
     fn shared_waits(&self, now: Duration) -> impl Iterator<Item = (Level, Duration)> {
         let account = self.account.borrow();
         let purses = [(CONNECTION, &self.link.purse), (PEER, &account.purse), (SERVER, &self.shared.purse)];
-        let waits = purses.map(|(level, purse)| purse.cpu.lock().wait(now).map(|wait| (level, wait)));
+        let waits = purses.map(|(level, purse)| purse.cpu.lock().wait(|| now).map(|wait| (level, wait)));
         waits.into_iter().flatten()
     }
 

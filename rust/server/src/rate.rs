@@ -55,30 +55,42 @@ pub(crate) struct CpuBudget {
 /// A client that comes, or comes back, asks for all at once.
 const CPU_BURST: f64 = 2.0;
 
+/// So much may be used before the share pays for it: a client that uses little does not have the clock read.
+const UNPAID: f64 = 0.02;
+
 impl CpuBudget {
     /// An unused budget. `now` is the time since any fixed moment, as in all other calls.
     pub(crate) fn new(cores: f64, now: Duration) -> CpuBudget {
         CpuBudget { cores, used: 0.0, paid: now }
     }
 
-    /// Something was done for the client, and took so long.
-    pub(crate) fn spend(&mut self, time: Duration, now: Duration) {
-        self.pay(now);
-        self.used += time.as_secs_f64();
+    /// Something was done for the client, and took so long. The clock is read only when much is used.
+    pub(crate) fn spend(&mut self, time: Duration, now: impl FnOnce() -> Duration) {
+        let time = time.as_secs_f64();
+        if self.used + time > UNPAID {
+            self.pay(now());
+        }
+        self.used += time;
     }
 
     /// `None` when something may be done, or how long to wait for it.
-    pub(crate) fn wait(&mut self, now: Duration) -> Option<Duration> {
-        self.pay(now);
+    pub(crate) fn wait(&mut self, now: impl FnOnce() -> Duration) -> Option<Duration> {
+        if self.used <= CPU_BURST {
+            return None;
+        }
+        self.pay(now());
         let over = self.used - CPU_BURST;
         // Timers have milliseconds: a shorter wait would only be asked for again.
         (over > 0.0 && self.cores > 0.0).then(|| Duration::from_secs_f64(over / self.cores + 0.001))
     }
 
-    /// What was used and is not paid for yet.
-    pub(crate) fn owes(&mut self, now: Duration) -> Duration {
-        self.pay(now);
-        Duration::from_secs_f64(self.used)
+    /// Whether less than this was used and is not paid for yet.
+    pub(crate) fn owes_less(&mut self, time: Duration, now: impl FnOnce() -> Duration) -> bool {
+        let time = time.as_secs_f64();
+        if self.used >= time {
+            self.pay(now());
+        }
+        self.used < time
     }
 
     /// Whether nothing was used for so long that all of it is there.
@@ -144,14 +156,28 @@ mod tests {
     #[test]
     fn cpu_time_beyond_the_burst_is_waited_for_at_the_share() {
         let mut budget = CpuBudget::new(0.25, AT(1.0));
-        budget.spend(AT(2.0), AT(1.0));
-        assert_eq!(budget.wait(AT(1.0)), None);
-        budget.spend(AT(1.0), AT(1.0));
-        assert_eq!(budget.wait(AT(1.0)), Some(AT(4.001)));
-        assert_eq!(budget.wait(AT(5.0)), None);
+        budget.spend(AT(2.0), || AT(1.0));
+        assert_eq!(budget.wait(|| unreachable!("a burst")), None);
+        budget.spend(AT(1.0), || AT(1.0));
+        assert_eq!(budget.wait(|| AT(1.0)), Some(AT(4.001)));
+        assert_eq!(budget.wait(|| AT(5.0)), None);
         assert!(!budget.is_unused(AT(12.0)) && budget.is_unused(AT(13.0)));
         let mut unlimited = CpuBudget::new(0.0, AT(0.0));
-        unlimited.spend(AT(100.0), AT(0.0));
-        assert!(unlimited.wait(AT(0.0)).is_none() && unlimited.owes(AT(1.0)) == AT(99.0));
+        unlimited.spend(AT(100.0), || AT(0.0));
+        assert!(unlimited.wait(|| AT(0.0)).is_none());
+        assert!(
+            !unlimited.owes_less(AT(99.0), || AT(1.0)) && unlimited.owes_less(AT(99.1), || unreachable!())
+        );
+    }
+
+    #[test]
+    fn little_cpu_time_is_counted_without_the_clock_and_idle_time_is_not_saved() {
+        let mut budget = CpuBudget::new(0.5, AT(0.0));
+        for _ in 0..10 {
+            budget.spend(AT(0.001), || unreachable!("little"));
+        }
+        assert!(budget.owes_less(AT(0.05), || unreachable!("little")));
+        budget.spend(AT(12.0), || AT(100.0));
+        assert_eq!(budget.wait(|| AT(100.0)), Some(AT(20.001)));
     }
 }
