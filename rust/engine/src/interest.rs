@@ -101,22 +101,6 @@ impl<S: Copy + Eq + Hash> Interest<S> {
         transition
     }
 
-    /// Take out a stream that ended; `names` are its [`crate::Stream::interests`]. `last` is called for each name
-    /// nobody of the audience wants any more.
-    pub fn remove_stream<'a>(
-        &mut self,
-        stream: S,
-        audience: &Arc<str>,
-        names: impl Iterator<Item = (TypeId, &'a Arc<str>)>,
-        mut last: impl FnMut(TypeId, &'a Arc<str>),
-    ) {
-        for (type_id, name) in names {
-            if self.unsubscribe(stream, audience, type_id, name) == Transition::Last {
-                last(type_id, name);
-            }
-        }
-    }
-
     /// How many names somebody is interested in.
     pub fn len(&self) -> usize {
         self.types.iter().map(HashMap::len).sum()
@@ -294,12 +278,10 @@ mod tests {
             interest.subscribe(stream, &everybody, TypeId::Cluster, &a);
         }
         assert_eq!(interest.subscribers(TypeId::Cluster, "a").count(), 5000);
-        let mut last = Vec::new();
-        for stream in 0..5000 {
-            let names = [(TypeId::Cluster, &a)].into_iter();
-            interest.remove_stream(stream, &everybody, names, |_, name| last.push(Arc::clone(name)));
-        }
-        assert_eq!(last, [a]);
+        let transitions =
+            (0..5000).map(|stream| interest.unsubscribe(stream, &everybody, TypeId::Cluster, "a"));
+        let last: Vec<_> = transitions.enumerate().filter(|(_, t)| *t == Transition::Last).collect();
+        assert_eq!(last, [(4999, Transition::Last)]);
         assert!(interest.types.iter().all(HashMap::is_empty), "nothing is left behind");
     }
 }

@@ -174,6 +174,18 @@ impl Names {
         Some((tracked.name, tracked.resource))
     }
 
+    /// Take out any name, of a subscription that ends: nothing else may be done with what is left.
+    pub(crate) fn pop(&mut self) -> Option<Tracked> {
+        (self.table, self.free) = Default::default();
+        (self.dirty, self.pressing) = Default::default();
+        while let Some(slot) = self.slots.pop() {
+            if slot.is_some() {
+                return slot;
+            }
+        }
+        None
+    }
+
     pub(crate) fn set_held(&mut self, index: u32, held: Held) {
         let Some(tracked) = self.slots[index as usize].as_mut() else { return };
         for (held, sign) in [(tracked.held, u64::MAX), (held, 1)] {

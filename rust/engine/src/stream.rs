@@ -269,6 +269,21 @@ impl Stream {
         })
     }
 
+    /// Take up to `most` of [`Stream::interests`] out of a stream that has ended; none when there are no more. Nothing else
+    /// may be done with the stream then: it is taken apart, so that a large one goes in parts.
+    pub fn take_interests(&mut self, most: usize) -> Vec<(TypeId, Arc<str>)> {
+        let mut taken = Vec::new();
+        for (watch, type_id) in self.watches.iter_mut().zip(TypeId::ALL) {
+            let Some(subscription) = watch.as_mut().map(|watch| &mut watch.subscription) else { continue };
+            while taken.len() < most
+                && let Some(name) = subscription.pop_interest()
+            {
+                taken.push((type_id, name));
+            }
+        }
+        taken
+    }
+
     /// The node of the first request.
     pub fn node(&self) -> Option<&Node> {
         self.node.as_ref()

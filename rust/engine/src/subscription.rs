@@ -12,6 +12,7 @@ use crate::Resource;
 use crate::WILDCARD;
 use crate::canonical_name;
 use crate::names::{Names, Tracked};
+use crate::wildcard_name;
 use crate::wire::{Malformed, text};
 use crate::xdstp::{collection_of, is_collection};
 
@@ -109,6 +110,22 @@ impl Subscription {
     pub(crate) fn interests(&self) -> impl Iterator<Item = &Arc<str>> {
         let names = self.names.iter().filter(|tracked| tracked.explicit()).map(|tracked| &tracked.name);
         names.chain(self.collections.iter().map(|(name, _)| name))
+    }
+
+    /// Take out any interest, the wildcard included, when the stream ends: nothing else may be done with what is left.
+    pub(crate) fn pop_interest(&mut self) -> Option<Arc<str>> {
+        if std::mem::take(&mut self.wildcard) {
+            return Some(Arc::clone(wildcard_name()));
+        }
+        if let Some((name, _)) = self.collections.pop() {
+            return Some(name);
+        }
+        while let Some(tracked) = self.names.pop() {
+            if tracked.explicit() {
+                return Some(tracked.name);
+            }
+        }
+        None
     }
 
     /// State of the world: the request lists all that is wanted.

@@ -137,10 +137,10 @@ fn demand_and_withdrawal_are_told_in_their_order() {
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || {
                     for _ in 0..2 {
-                        shared.want(&demand("a"), Flow::default());
-                        shared.unwant(&demand("a"));
+                        shared.moved(&[(Transition::First, demand("a"))], Flow::default());
+                        shared.moved(&[(Transition::Last, demand("a"))], Flow::default());
                     }
-                    shared.want(&demand("b"), Flow::default());
+                    shared.moved(&[(Transition::First, demand("b"))], Flow::default());
                 })
             })
             .collect();
@@ -181,10 +181,10 @@ fn a_wildcard_that_comes_back_waits_for_a_fresh_answer() {
     check(|| {
         let shared = shared();
         let answer = || Commit { complete: vec![(CDS, "".into())], ..Commit::default() };
-        shared.want(&demand(WILDCARD), Flow::default());
+        shared.moved(&[(Transition::First, demand(WILDCARD))], Flow::default());
         assert_eq!(shared.poll(100).0.len(), 1);
         shared.commit(answer().into());
-        shared.unwant(&demand(WILDCARD));
+        shared.moved(&[(Transition::Last, demand(WILDCARD))], Flow::default());
 
         let timer = thread::spawn({
             let shared = Arc::clone(&shared);
@@ -193,7 +193,7 @@ fn a_wildcard_that_comes_back_waits_for_a_fresh_answer() {
         let shard = thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
-                shared.want(&demand(WILDCARD), Flow::default());
+                shared.moved(&[(Transition::First, demand(WILDCARD))], Flow::default());
                 shared.store.read().is_complete(CDS, "")
             }
         });
@@ -232,7 +232,7 @@ fn no_commit_is_missed_by_a_new_subscription() {
                 };
                 // As in `Shard`: first the index, then the demand, then the answer; commands come in between.
                 assert_eq!(interest.subscribe(7, &"".into(), CDS, &"a".into()), Transition::First);
-                shared.want(&demand("a"), Flow::default());
+                shared.moved(&[(Transition::First, demand("a"))], Flow::default());
                 let mut seen = look();
                 for changed in told {
                     for (type_id, name) in changed {

@@ -1,20 +1,20 @@
 //! One discovery stream, as its shard knows it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use steerway_engine::{
-    DemandKey, Effects, Flow, Grant, InterestChange, Protocol, RequestKind, Service, Stream, TypeId,
-};
+use steerway_engine::{Effects, Flow, Grant, InterestChange, Protocol, RequestKind, Service, Stream, TypeId};
 use tonic::Status;
 
 use crate::budget::Budget;
 use crate::event::Event;
 use crate::fault::{Fault, contain};
 use crate::identity::Counted;
+use crate::lane::SLICE;
 use crate::limit::Limit;
 use crate::link::Link;
 use crate::peer::Token;
@@ -32,6 +32,8 @@ pub(crate) struct Discovery {
     /// Its connection counts for the identity that its client proved.
     identity: RefCell<Option<Rc<Counted>>>,
     subscribed: Cell<[usize; TypeId::COUNT]>,
+    /// Changes of interest that the index has not heard of.
+    pending: RefCell<VecDeque<InterestChange>>,
     waker: RefCell<Option<Waker>>,
     /// It panicked: its state is not to be trusted, and it ends.
     broken: Cell<bool>,
@@ -61,6 +63,7 @@ impl Discovery {
             budget: Budget::new(link, &shard.shared),
             identity: RefCell::default(),
             subscribed: Cell::default(),
+            pending: RefCell::default(),
             waker: RefCell::default(),
             broken: Cell::new(false),
             reported: Cell::new(false),
@@ -243,18 +246,11 @@ impl Discovery {
             });
         }
         let core = self.core.borrow();
-        if let (false, Some(audience)) = (effects.interest.is_empty(), core.audience()) {
-            for change in effects.interest.drain(..) {
-                match change {
-                    InterestChange::Subscribe(type_id, name) => {
-                        shard.subscribe(self, audience, type_id, name);
-                    }
-                    InterestChange::Unsubscribe(type_id, name) => {
-                        shard.unsubscribe(self.id, audience, type_id, name);
-                    }
-                }
+        if !effects.interest.is_empty() {
+            self.pending.borrow_mut().extend(effects.interest.drain(..));
+            if self.pending.borrow().len() <= SLICE {
+                self.register_some(shard);
             }
-            self.count_subscriptions(shard, core.subscribed());
         }
         if let Some(received) = effects.received.take() {
             shared.metrics.received(&received);
@@ -270,6 +266,25 @@ impl Discovery {
         }
     }
 
+    /// Whether there are changes of interest that the index has not heard of. Until it has the stream must not look into the
+    /// store: what changes afterwards would be missed.
+    pub(crate) fn is_pending(&self) -> bool {
+        !self.pending.borrow().is_empty()
+    }
+
+    /// Bring some of these changes to the index.
+    pub(crate) fn register_some(&self, shard: &Shard) {
+        let core = self.core.borrow();
+        let Some(audience) = core.audience() else { return };
+        let mut pending = self.pending.borrow_mut();
+        let count = pending.len().min(SLICE);
+        shard.change_interest(self, audience, pending.drain(..count));
+        if pending.is_empty() {
+            *pending = VecDeque::new();
+            self.count_subscriptions(shard, core.subscribed());
+        }
+    }
+
     fn count_subscriptions(&self, shard: &Shard, subscribed: [usize; TypeId::COUNT]) {
         let before = self.subscribed.replace(subscribed);
         for type_id in TypeId::ALL {
@@ -280,26 +295,35 @@ impl Discovery {
         }
     }
 
-    /// Leave nothing behind in the index, the demand and the gauges.
-    fn leave(&self, shard: &Shard) {
+    /// Leave nothing behind in the gauges, the index and the demand: of a large stream, soon.
+    fn leave(self: &Rc<Discovery>, shard: &Shard) {
         self.set_deadline(shard, None);
-        let core = self.core.borrow();
-        if let Some(audience) = core.audience() {
-            shard.interest.borrow_mut().remove_stream(
-                self.id,
-                audience,
-                core.interests(),
-                |type_id, name| {
-                    let key = DemandKey { type_id, name: Arc::clone(name), audience: Arc::clone(audience) };
-                    shard.shared.unwant(&key);
-                },
-            );
-            self.count_subscriptions(shard, [0; TypeId::COUNT]);
-        }
-        shard.shared.metrics.stream(core.protocol(), -1);
+        self.count_subscriptions(shard, [0; TypeId::COUNT]);
+        shard.shared.metrics.stream(self.core.borrow().protocol(), -1);
         if self.reported.get() {
             shard.shared.events.push(Event::Closed { stream: self.id });
         }
+        // What comes is not there yet: it is taken out of the core.
+        self.pending.borrow_mut().retain(|change| matches!(change, InterestChange::Unsubscribe(..)));
+        if self.forget(shard) {
+            shard.forget_later(self);
+        }
+    }
+
+    /// Take some of what an ended stream wanted out of the index; returns whether there is more. Its budget pays, in memory
+    /// until all is forgotten.
+    pub(crate) fn forget(&self, shard: &Shard) -> bool {
+        let begin = shard.shared.now();
+        let mut core = self.core.borrow_mut();
+        let Some(audience) = core.audience().cloned() else { return false };
+        let mut pending = self.pending.borrow_mut();
+        let count = pending.len().min(SLICE);
+        let names = core.take_interests(SLICE - count);
+        let more = names.len() + count == SLICE;
+        let gone = names.into_iter().map(|(type_id, name)| InterestChange::Unsubscribe(type_id, name));
+        shard.change_interest(self, &audience, pending.drain(..count).chain(gone));
+        self.budget.spend(shard.shared.now() - begin);
+        more
     }
 }
 

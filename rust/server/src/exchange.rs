@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::poll_fn;
@@ -18,6 +18,7 @@ use tonic::{Code, Status};
 use crate::discovery::{Discovery, Registration};
 use crate::fault::contain;
 use crate::intake::{End, Intake};
+use crate::lane::{LONG_REQUEST, Place};
 use crate::limit::Limit;
 use crate::link::Link;
 use crate::payload::Payload;
@@ -26,7 +27,7 @@ use crate::server::Options;
 use crate::shard::Shard;
 
 /// After a request that took longer the other streams of the shard have their turn.
-const LONG_REQUEST: Duration = Duration::from_micros(500);
+const LONG: Duration = Duration::from_micros(500);
 
 /// A client that takes less in a second does not read.
 const LEAST_BYTES_PER_SECOND: f64 = 65536.0;
@@ -40,6 +41,9 @@ pub(crate) struct Exchange {
     /// Bytes of the last response while HTTP/2 has not taken all of them, and when it must have.
     unread: usize,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// A request that waits for its turn, or for that to be brought to the index which it changes.
+    long: Option<Bytes>,
+    place: Place,
     /// Until then the client waits for CPU time.
     pause: Option<Pin<Box<Sleep>>>,
     effects: Effects,
@@ -61,6 +65,8 @@ impl Exchange {
             send: None,
             unread: 0,
             stalled: None,
+            long: None,
+            place: Place::default(),
             pause: None,
             effects: Effects::default(),
         }
@@ -85,9 +91,9 @@ impl Exchange {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
         self.registration.stream.watch(context.waker());
-        while let Poll::Ready(message) = self.poll_request(context) {
-            match message.and_then(|message| self.take_timed(&message).map_err(End::Status)) {
-                Ok(time) if time > LONG_REQUEST => {
+        while let Poll::Ready(taken) = self.poll_work(context) {
+            match taken {
+                Ok(time) if time > LONG => {
                     // The others have their turn first.
                     context.waker().wake_by_ref();
                     break;
@@ -99,7 +105,7 @@ impl Exchange {
         if let Some(status) = self.registration.stream.ending.take() {
             return Poll::Ready(End::Status(status));
         }
-        if self.write(context).is_err() {
+        if !self.registration.stream.is_pending() && self.write(context).is_err() {
             return Poll::Ready(End::Gone);
         }
         let stream = &self.registration.stream;
@@ -107,6 +113,26 @@ impl Exchange {
             return Poll::Ready(End::Status(Status::ok("")));
         }
         self.poll_stalled(context)
+    }
+
+    /// Deal with the next request, or with a part of the last one; returns how long that took.
+    fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<Result<Duration, End>> {
+        if self.long.is_none() && !self.registration.stream.is_pending() {
+            match ready!(self.poll_request(context)) {
+                Ok(message) if message.len() > LONG_REQUEST => self.long = Some(message),
+                Ok(message) => return Poll::Ready(self.timed(|exchange, now| exchange.take(&message, now))),
+                Err(end) => return Poll::Ready(Err(end)),
+            }
+        }
+        let shard = Rc::clone(&self.registration.shard);
+        let _turn = ready!(self.place.poll(&shard.lane, context));
+        Poll::Ready(self.timed(|exchange, now| match exchange.long.take() {
+            Some(message) => exchange.take(&message, now),
+            None => {
+                exchange.registration.stream.register_some(&shard);
+                Ok(())
+            }
+        }))
     }
 
     /// The next request, once the budgets of CPU time allow it.
@@ -124,22 +150,25 @@ impl Exchange {
         }
     }
 
-    /// Take a request; returns how long that took.
-    fn take_timed(&mut self, message: &[u8]) -> Result<Duration, Status> {
-        let begin = Instant::now();
-        self.take(message)?;
-        let time = begin.elapsed();
+    /// Do something that the client pays for; returns how long that took.
+    fn timed(
+        &mut self,
+        work: impl FnOnce(&mut Exchange, Duration) -> Result<(), Status>,
+    ) -> Result<Duration, End> {
+        let begin = self.registration.shard.shared.now();
+        work(self, begin).map_err(End::Status)?;
+        let time = self.registration.shard.shared.now().saturating_sub(begin);
         self.registration.stream.budget.spend(time);
         Ok(time)
     }
 
-    fn take(&mut self, message: &[u8]) -> Result<(), Status> {
+    fn take(&mut self, message: &[u8], now: Duration) -> Result<(), Status> {
         #[cfg(test)]
         crate::seam::request(message);
         let Registration { shard, stream } = &self.registration;
         let Shard { shared, .. } = &**shard;
         let peer = &stream.link.peer.address;
-        let taken = stream.core.borrow_mut().on_message(message, shared.now(), &mut self.effects);
+        let taken = stream.core.borrow_mut().on_message(message, now, &mut self.effects);
         taken.map_err(|fault| {
             let code = Code::from_i32(fault.code as i32);
             if code == Code::ResourceExhausted {

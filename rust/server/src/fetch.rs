@@ -17,6 +17,7 @@ use tonic::{Code, Status};
 use crate::discovery::{Discovery, Registration};
 use crate::fault::contain;
 use crate::flood::Meter;
+use crate::lane::Place;
 use crate::limit::Limit;
 use crate::link::Link;
 use crate::peer::{Peer, Token};
@@ -61,10 +62,17 @@ async fn answer(shard: &Rc<Shard>, question: Question) -> Result<Response, Statu
     let method = ("REST", Protocol::Sotw, Service::PerType(type_id));
     let registration = Discovery::register(shard, &link, token, method);
     take(&registration, &message)?;
+    let mut place = Place::default();
     let whole = poll_fn(|context| {
         let Registration { stream, .. } = &registration;
         stream.watch(context.waker());
-        match contain(|| poll(&registration, type_id)) {
+        match contain(|| {
+            while stream.is_pending() {
+                let Poll::Ready(_turn) = place.poll(&shard.lane, context) else { return None };
+                stream.register_some(shard);
+            }
+            poll(&registration, type_id)
+        }) {
             Ok(Some(answer)) => Poll::Ready(answer),
             Ok(None) => Poll::Pending,
             Err(fault) => Poll::Ready(Err(stream.panicked(shard, fault))),

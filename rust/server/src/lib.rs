@@ -46,6 +46,7 @@ mod handshake;
 mod identity;
 mod intake;
 mod keepalive;
+mod lane;
 mod latency;
 mod limit;
 mod link;

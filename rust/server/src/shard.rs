@@ -1,7 +1,7 @@
 //! A thread with its connections, its streams and its index: nothing in here is shared, nothing is locked.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::rc::Rc;
@@ -12,10 +12,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{FutureExt, pending, select};
-use steerway_engine::{DemandKey, Grant, Interest, Protocol, SubscriptionView, Transition, TypeId};
+use smallvec::SmallVec;
+use steerway_engine::{
+    DemandKey, Grant, Interest, InterestChange, Protocol, SubscriptionView, Transition, TypeId,
+};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -25,7 +28,9 @@ use crate::absence::{self, Absences, Page};
 use crate::connection;
 use crate::deadlines::Deadlines;
 use crate::discovery::Discovery;
+use crate::fault::contain;
 use crate::fetch::{Question, fetch};
+use crate::lane::Lane;
 use crate::listener::Socket;
 use crate::metrics::Census;
 use crate::peer::Peer;
@@ -94,6 +99,9 @@ pub(crate) struct Shard {
     pub(crate) streams: RefCell<HashMap<u64, Rc<Discovery>>>,
     pub(crate) interest: RefCell<Interest<u64>>,
     pub(crate) deadlines: Deadlines,
+    pub(crate) lane: Lane,
+    /// Streams that have ended and whose names are to be forgotten.
+    left: RefCell<VecDeque<Rc<Discovery>>>,
     /// Connections are told to go.
     pub(crate) draining: CancellationToken,
     /// What is still there ends now.
@@ -133,6 +141,8 @@ impl Shard {
             streams: RefCell::default(),
             interest: RefCell::default(),
             deadlines: Deadlines::default(),
+            lane: Lane::new(),
+            left: RefCell::default(),
             draining: CancellationToken::new(),
             ending: CancellationToken::new(),
             last_stream_id: Cell::new(index as u64),
@@ -148,6 +158,7 @@ impl Shard {
         let tasks = LocalSet::new();
         let commands = async {
             spawn_local(Rc::clone(&self).tell_the_time());
+            spawn_local(Rc::clone(&self).pace());
             while let Some(command) = inbox.recv().await {
                 match command {
                     Command::Stop => break,
@@ -280,20 +291,60 @@ impl Shard {
         self.last_stream_id.get()
     }
 
-    /// A stream wants to hear of a name.
-    pub(crate) fn subscribe(&self, stream: &Discovery, audience: &Arc<str>, type_id: TypeId, name: Arc<str>) {
-        let first = self.interest.borrow_mut().subscribe(stream.id, audience, type_id, &name);
-        if first == Transition::First {
-            let key = DemandKey { type_id, name, audience: Arc::clone(audience) };
-            self.shared.want(&key, stream.flow());
+    /// What a stream wants to hear of changes.
+    pub(crate) fn change_interest(
+        &self,
+        stream: &Discovery,
+        audience: &Arc<str>,
+        changes: impl Iterator<Item = InterestChange>,
+    ) {
+        let mut interest = self.interest.borrow_mut();
+        let moves = changes.filter_map(|change| {
+            let (transition, type_id, name) = match change {
+                InterestChange::Subscribe(type_id, name) => {
+                    (interest.subscribe(stream.id, audience, type_id, &name), type_id, name)
+                }
+                InterestChange::Unsubscribe(type_id, name) => {
+                    (interest.unsubscribe(stream.id, audience, type_id, &name), type_id, name)
+                }
+            };
+            let key = || DemandKey { type_id, name, audience: Arc::clone(audience) };
+            (transition != Transition::None).then(|| (transition, key()))
+        });
+        let moves: SmallVec<[_; 2]> = moves.collect();
+        self.shared.moved(&moves, stream.flow());
+    }
+
+    /// Do long work in slices, for ever.
+    async fn pace(self: Rc<Shard>) {
+        loop {
+            self.lane.ended().await;
+            loop {
+                // The other tasks run, and what has arrived is read.
+                yield_now().await;
+                let more = self.forget_some();
+                self.lane.go_on();
+                if !more {
+                    break;
+                }
+            }
         }
     }
 
-    /// It no longer does.
-    pub(crate) fn unsubscribe(&self, stream: u64, audience: &Arc<str>, type_id: TypeId, name: Arc<str>) {
-        let last = self.interest.borrow_mut().unsubscribe(stream, audience, type_id, &name);
-        if last == Transition::Last {
-            self.shared.unwant(&DemandKey { type_id, name, audience: Arc::clone(audience) });
+    /// A large stream has ended.
+    pub(crate) fn forget_later(&self, stream: &Rc<Discovery>) {
+        self.left.borrow_mut().push_back(Rc::clone(stream));
+        self.lane.wake();
+    }
+
+    /// Returns whether there is more to forget.
+    fn forget_some(&self) -> bool {
+        let Some(stream) = self.left.borrow_mut().pop_front() else { return false };
+        match contain(|| stream.forget(self)) {
+            Ok(true) => self.left.borrow_mut().push_back(stream),
+            Ok(false) => {}
+            Err(fault) => drop(stream.panicked(self, fault)),
         }
+        !self.left.borrow().is_empty()
     }
 }

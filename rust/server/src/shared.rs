@@ -1,12 +1,15 @@
 //! What all threads share.
 
 use std::collections::{BTreeSet, HashSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_util::future::{FutureExt, pending, select};
 use steerway_engine::{
-    Commit, CommitOutcome, Demand, DemandKey, Flow, Loads, Store, StreamOptions, Told, TypeId, WILDCARD,
+    Commit, CommitOutcome, Demand, DemandKey, Flow, Loads, Store, StreamOptions, Told, Transition, TypeId,
+    WILDCARD,
 };
 use tokio::sync::Notify;
 use tokio::task::yield_now;
@@ -185,17 +188,27 @@ impl Shared {
         outcome
     }
 
-    /// A shard wants a name; `flow` is who caused that.
-    pub(crate) fn want(&self, key: &DemandKey, flow: Flow) {
+    /// The interest of a shard in these names moved; `flow` is who caused that.
+    pub(crate) fn moved(&self, moves: &[(Transition, DemandKey)], flow: Flow) {
+        if moves.is_empty() {
+            return;
+        }
+        let now = self.now();
         let mut demand = self.demand.lock();
-        demand.add(key, flow);
+        let due = demand.next_due();
+        for (transition, key) in moves {
+            match transition {
+                Transition::First => demand.add(key, flow),
+                Transition::Last => demand.remove(key, now),
+                Transition::None => {}
+            }
+        }
         self.events.demand_waits(demand.waits());
-    }
-
-    /// A shard no longer wants a name.
-    pub(crate) fn unwant(&self, key: &DemandKey) {
-        self.demand.lock().remove(key, self.now());
-        self.unwanted.notify_one();
+        let is_sooner = demand.next_due().is_some_and(|next| due.is_none_or(|due| next < due));
+        drop(demand);
+        if is_sooner {
+            self.unwanted.notify_one();
+        }
     }
 
     /// What Python is to hear: of the demand as much as concerns `most` names, all else at once. Under the lock of the
@@ -248,10 +261,10 @@ impl Shared {
     pub(crate) async fn withdraw_unwanted(self: Arc<Shared>) {
         loop {
             let due = self.demand.lock().next_due();
-            match due {
-                Some(due) => sleep_until(self.started + due).await,
-                None => self.unwanted.notified().await,
-            }
+            let due =
+                due.map_or(pending().right_future(), |due| sleep_until(self.started + due).left_future());
+            // It may come sooner: when there are too many.
+            select(pin!(due), pin!(self.unwanted.notified())).await;
             self.withdraw_due();
             // Of many only some were withdrawn.
             yield_now().await;
@@ -266,5 +279,53 @@ impl Shared {
             self.store.write().commit(Commit { forget, ..Commit::default() });
         }
         self.events.demand_waits(demand.waits());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steerway_engine::Identifier;
+    use tokio::task::{LocalSet, spawn_local};
+
+    use super::*;
+    use crate::seam::options;
+
+    /// Twenty of them are more than is kept of what nobody wants.
+    const LONG_NAME: usize = 1 << 20;
+
+    fn shared(demand_grace: Duration) -> Arc<Shared> {
+        let stream_options = StreamOptions {
+            identifier: Identifier::new("test"),
+            order_timeout: Duration::ZERO,
+            names_per_stream: 100,
+            name_bytes: 2 * LONG_NAME,
+            node_metadata: Arc::default(),
+        };
+        Shared::new(&Options { demand_grace, ..options() }, stream_options).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_unwanted_and_too_much_does_not_wait_for_its_grace() {
+        let shared = shared(Duration::from_secs(3600));
+        let come_and_go = |number: usize| {
+            let name = format!("{number} {}", "x".repeat(LONG_NAME)).into();
+            let key = DemandKey { type_id: TypeId::Cluster, name, audience: "".into() };
+            for transition in [Transition::First, Transition::Last] {
+                shared.moved(&[(transition, key.clone())], Flow::default());
+            }
+        };
+        let tasks = LocalSet::new();
+        let crowd = async {
+            spawn_local(Arc::clone(&shared).withdraw_unwanted());
+            come_and_go(0);
+            // It waits for the end of the grace now.
+            yield_now().await;
+            (1..20).for_each(come_and_go);
+            for _ in 0..100 {
+                yield_now().await;
+            }
+        };
+        tasks.run_until(crowd).await;
+        assert!((10..20).contains(&shared.wanted()), "{}", shared.wanted());
     }
 }

@@ -293,6 +293,26 @@ def test_streams_share_a_budget_for_their_names(setting: str, clients: int, budg
         assert contents(third.read()) == {"a": "1"}
 
 
+def test_a_large_subscription_is_answered_whole_and_leaves_nothing() -> None:
+    """It is brought to the index in parts: changes meanwhile are not missed, and the end may come in between."""
+    names = [f"service-{number}" for number in range(5000)]
+    with serving() as server, AdsClient(server.address) as client:
+        stream = client.delta()
+        stream.request(CLUSTER, *names, "a")
+        server.publish([put(CLUSTER, "a", "2"), put(CLUSTER, names[-1], "1")])
+        seen = contents(stream.read())
+        while seen != {"a": "2", names[-1]: "1"}:
+            seen |= contents(stream.read())
+        until(lambda: server.engine.census().interest == len(names) + 1, "all are in the index")
+        stream.request(CLUSTER, *(f"other-{number}" for number in range(5000)), unsubscribe=names)
+        stream.close()
+        until(lambda: server.engine.census().streams == 0, "the stream is gone")
+        until(lambda: server.engine.census().interest == 0, "the index holds nothing of it")
+        small = client.delta()
+        small.request(CLUSTER, "a")
+        assert contents(small.read()) == {"a": "2"}
+
+
 def test_a_stream_has_a_budget_for_its_names() -> None:
     """However few they are."""
     with (

@@ -359,10 +359,18 @@ impl World {
     /// The stream ends; the index forgets it.
     pub(crate) fn close(&mut self, stream: usize) {
         let ended = Stream::new(Protocol::Sotw, Service::Ads, &options());
-        let ended = std::mem::replace(&mut self.streams[stream], ended);
-        if let Some(audience) = ended.audience() {
-            self.index.remove_stream(stream, audience, ended.interests(), |_, _| ());
+        let mut ended = std::mem::replace(&mut self.streams[stream], ended);
+        let Some(audience) = ended.audience().cloned() else { return };
+        let mut count = ended.interests().count();
+        while count > 0 {
+            let part = ended.take_interests(3);
+            assert_eq!(part.len(), count.min(3), "in parts");
+            count -= part.len();
+            for (type_id, name) in part {
+                self.index.unsubscribe(stream, &audience, type_id, &name);
+            }
         }
+        assert!(ended.take_interests(1).is_empty());
     }
 
     /// How many names streams are interested in.
