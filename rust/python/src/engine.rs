@@ -72,8 +72,8 @@ impl Engine {
             max_names_per_stream = Int(Ok(50_000)),
             max_name_bytes = Int(Ok(4096)),
             max_subscription_bytes_per_stream = Int(Ok(48 << 20)),
-            max_subscription_bytes_per_connection = Int(Ok(96 << 20)),
-            max_subscription_bytes_per_peer = Int(Ok(128 << 20)),
+            max_subscription_bytes_per_connection = Int(Ok(64 << 20)),
+            max_subscription_bytes_per_peer = Int(Ok(64 << 20)),
             max_subscription_bytes = Int(Ok(1 << 30)),
             max_cpu_per_stream = 0.25,
             max_cpu_per_connection = 0.5,
@@ -93,7 +93,7 @@ impl Engine {
             max_node_bytes=4096, max_request_bytes=4194304, max_requests_per_second=1000, request_timeout_seconds=30.0, \
             max_connection_age_seconds=1800.0, max_connection_age_grace_seconds=30.0, \
             max_names_per_stream=50000, max_name_bytes=4096, max_subscription_bytes_per_stream=50331648, \
-            max_subscription_bytes_per_connection=100663296, max_subscription_bytes_per_peer=134217728, \
+            max_subscription_bytes_per_connection=67108864, max_subscription_bytes_per_peer=67108864, \
             max_subscription_bytes=1073741824, max_cpu_per_stream=0.25, max_cpu_per_connection=0.5, \
             max_cpu_per_peer=0.5, max_cpu=2.0, keepalive_interval_seconds=30.0, \
             keepalive_timeout_seconds=20.0, order_timeout_seconds=5.0, \

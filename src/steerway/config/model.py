@@ -594,13 +594,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     max_subscription_bytes_per_connection: Annotated[
         Budget, Meta(title="Bytes of subscriptions of a connection")
-    ] = 100_663_296
+    ] = 67_108_864
     """The same for all streams of one connection, without the first 16 KiB of each stream; 0 is no limit."""
 
     max_subscription_bytes_per_peer: Annotated[Budget, Meta(title="Bytes of subscriptions of a peer")] = (
-        134_217_728
+        67_108_864
     )
-    """The same for all streams of one identity, or of one peer address where clients prove none: 240,000 names. A name
+    """The same for all streams of one identity, or of one peer address where clients prove none: 120,000 names. A name
     that exists counts 2,048 bytes more for the peer that demanded it first. Proxies and address translation hide fleets
     behind one address: the first 30 names of each stream do not count. 0 is no limit."""
 
