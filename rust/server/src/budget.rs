@@ -153,6 +153,10 @@ impl Budget {
     /// The stream is subscribed to so many names of so many bytes now. An error ends the stream.
     pub(crate) fn subscribe(&self, names: usize, bytes: usize) -> Result<(), Status> {
         let cost = bytes + names * NAME_COST;
+        if cost == self.cost.get() {
+            // Shared budgets are not touched: all threads would wait for each other at every request.
+            return Ok(());
+        }
         let before = counted(self.cost.get());
         let after = counted(cost);
         let limit = self.shared.budgets.stream.subscription_bytes;

@@ -32,7 +32,7 @@ pub(crate) struct Discovery {
     /// Its connection counts for the identity that its client proved.
     identity: RefCell<Option<Rc<Counted>>>,
     subscribed: Cell<[usize; TypeId::COUNT]>,
-    /// Changes of interest that the index has not heard of.
+    /// Changes of interest that are not in the index yet.
     pending: RefCell<VecDeque<InterestChange>>,
     waker: RefCell<Option<Waker>>,
     /// It panicked: its state is not to be trusted, and it ends.
@@ -266,8 +266,8 @@ impl Discovery {
         }
     }
 
-    /// Whether there are changes of interest that the index has not heard of. Until it has the stream must not look into the
-    /// store: what changes afterwards would be missed.
+    /// Whether some changes of interest are not in the index yet. Until they are the stream must not look into the store: what
+    /// changes afterwards would be missed.
     pub(crate) fn is_pending(&self) -> bool {
         !self.pending.borrow().is_empty()
     }
