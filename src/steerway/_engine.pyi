@@ -674,7 +674,7 @@ class Engine:
         """
     def changed(self, services: Sequence[str], names: Sequence[tuple[str, str]] = ()) -> None:
         """These services, and these names as (type_url, name), changed: what was published as missing because of them
-        has no answer any more, and is demanded anew."""
+        has no answer any more, and is demanded anew. A name of a type that is not served is ignored."""
     def reply(self, call: int, message: bytes) -> None:
         """Answer a `Call`. One that is gone is ignored."""
     def refuse(self, call: int, code: int, message: str) -> None:

@@ -84,8 +84,11 @@ pub(crate) fn missing(rows: Vec<MissingRow>) -> PyResult<Vec<Missing>> {
     rows.collect()
 }
 
-pub(crate) fn names(rows: Vec<NameRow>) -> PyResult<Vec<(TypeId, Arc<str>)>> {
-    rows.into_iter().map(|(url, name)| Ok((type_id(&url)?, canonical_name(&name).into()))).collect()
+/// Names of types that are served; no client can wait for another one.
+pub(crate) fn names(rows: Vec<NameRow>) -> Vec<(TypeId, Arc<str>)> {
+    let served =
+        |(url, name): (String, String)| Some((TypeId::from_url(&url)?, canonical_name(&name).into()));
+    rows.into_iter().filter_map(served).collect()
 }
 
 /// All rows as one commit. Hashes every resource.

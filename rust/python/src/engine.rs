@@ -300,11 +300,8 @@ impl Engine {
     }
 
     #[pyo3(signature = (services, names = vec![]), text_signature = "($self, services, names=())")]
-    fn changed(&self, py: Python<'_>, services: Vec<String>, names: Vec<NameRow>) -> PyResult<()> {
-        py.detach(|| {
-            self.0.renew(&services, &batch::names(names)?);
-            Ok(())
-        })
+    fn changed(&self, py: Python<'_>, services: Vec<String>, names: Vec<NameRow>) {
+        py.detach(|| self.0.renew(&services, &batch::names(names)));
     }
 
     fn reply(&self, py: Python<'_>, call: u64, message: Vec<u8>) {
