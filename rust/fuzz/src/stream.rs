@@ -316,13 +316,18 @@ impl Run {
         }
     }
 
-    /// What lives for a time only lives on while nothing changes.
+    /// What lives for a time only lives on while nothing changes, and is there. What the store has no more ends by itself:
+    /// with state of the world that is how a client loses endpoints and routes.
     fn check_heartbeats(&mut self) {
         let end = self.world.now + 2 * ttl(true);
         while self.world.now < end {
             self.world.wait(end - self.world.now);
-            let clients = self.clients.iter().filter(|client| !client.gone);
-            clients.flat_map(|client| &client.halves).for_each(|half| half.check_alive(self.world.now));
+            for client in self.clients.iter().filter(|client| !client.gone) {
+                for half in &client.halves {
+                    let there = see(&self.world, &client.opening, half.type_id);
+                    half.check_alive(&there, self.world.now);
+                }
+            }
             self.pump();
             self.answer_all();
         }

@@ -100,6 +100,17 @@ fn heartbeats_end_with_the_resource_and_with_the_interest() {
     }
 }
 
+/// State of the world has no way to say that endpoints are gone: no heartbeat says it.
+#[test]
+fn with_state_of_the_world_what_is_gone_ends_in_time() {
+    let (mut world, stream, first) = client(Sotw);
+    world.say(stream, ack(Sotw, &first));
+    assert_eq!(texts(&world.change(stream, [absent(EDS, "a")])), NOTHING);
+    world.wait(TTL * 2);
+    assert_eq!(texts(&world.pump(stream)), NOTHING);
+    assert_eq!(world.stream(stream).next_deadline(), None);
+}
+
 #[test]
 fn a_full_state_type_beats_with_the_whole_set() {
     let mut world = World::serving([put(CDS, "b", "1")]);
