@@ -142,7 +142,7 @@ cluster: build debian ## Build (once, 10 minutes) and start a real Kubernetes AP
 cluster-stop: ## Stop what `make cluster` started
 	$(BIN)/python -m tests.cluster stop
 
-debian: ## Install the Debian packages that the cluster tests need (only if missing)
+debian: ## Install the Debian packages that tests need: ip, openssl, chromium (only if missing)
 	@tests/cluster/debian.sh
 
 constraints: build ## Take the newest versions and write constraints.txt anew

@@ -20,6 +20,7 @@ PARTS = {
     "go": "a Go toolchain, for clients of grpc-go",
     "java": "a JDK and Maven, for clients of grpc-java",
     "node": "Node.js and npm, for clients of grpc-js",
+    "browser": "Chromium",
     "demo": "a run of the whole demo",
 }
 """What a test may need, and what may be left out."""

@@ -1,19 +1,25 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the cluster tests need, unless they are there: ip (network namespaces) and openssl (keys).
+# Installs the Debian packages that tests need, unless they are there: ip (network namespaces) and openssl (keys) for the
+# ring "kubernetes", chromium for the ring "browser". Rings in TEST_WITHOUT need nothing.
 set -euo pipefail
-declare -A package=([ip]=iproute2 [openssl]=openssl)
+declare -A package=([ip]=iproute2 [openssl]=openssl [chromium]=chromium)
+declare -A ring=([ip]=kubernetes [openssl]=kubernetes [chromium]=browser)
 missing=()
+rings=()
 for command in "${!package[@]}"; do
-  command -v "$command" >/dev/null || missing+=("${package[$command]}")
+  command -v "$command" >/dev/null && continue
+  case ",${TEST_WITHOUT:-}," in *,"${ring[$command]}",*) continue ;; esac
+  missing+=("${package[$command]}")
+  rings+=("${ring[$command]}")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
-case ",${TEST_WITHOUT:-}," in *,kubernetes,*) exit 0 ;; esac
+without="leave these tests out with TEST_WITHOUT=$(printf '%s\n' "${rings[@]}" | sort -u | paste -sd,)"
 if ! command -v apt-get >/dev/null; then
-  echo "debian.sh: no apt-get here: install ${missing[*]} with this system's packages, or leave the ring out with TEST_WITHOUT=kubernetes" >&2
+  echo "debian.sh: no apt-get here: install ${missing[*]} with this system's packages, or $without" >&2
   exit 1
 fi
 if [ "$(id -u)" -ne 0 ]; then
-  echo "debian.sh: not root: run 'sudo apt-get install ${missing[*]}', or leave the ring out with TEST_WITHOUT=kubernetes" >&2
+  echo "debian.sh: not root: run 'sudo apt-get install ${missing[*]}', or $without" >&2
   exit 1
 fi
 echo "debian.sh: installing ${missing[*]}" >&2
