@@ -2,8 +2,10 @@
 
 Every event that a client can cause stands in `CLIENT_EVENTS`, and so passes here, wherever it is logged. Its lines are
 limited for each network of clients (see `peer.network`) and in all; a network that was quiet comes before one that was
-not. What is left out is counted: the next line of the same network has `suppressed`, and a line `lines_suppressed`
-sums up each kind. Texts are cut and their control characters escaped, so that no client writes lines of its own.
+not. What is left out is counted: the next line of the same network has `suppressed`, a line `lines_suppressed` sums up
+each kind, and `steerway_log_lines_suppressed_total` each event. A line that comes with a number `suppressed` stands for
+that many, which the engine left out: they count with the others. Texts are cut and their control characters escaped
+(`steerway.text`), so that no client writes lines of its own.
 
 Lines of libraries are limited by the name of their logger: what a web server logs of a broken request, say.
 """
@@ -20,17 +22,16 @@ from typing import Any, NamedTuple
 import structlog
 from structlog.typing import EventDict
 
+from steerway import telemetry
 from steerway.peer import network
+from steerway.text import ELLIPSIS, MAX_TEXT, bounded
 
-MAX_TEXT = 512
-"""Bytes of one value, in UTF-8."""
 MAX_TRACEBACK = 8192
 """Bytes of a traceback; its end is kept."""
 MAX_NETWORKS = 4096
 """Networks that are remembered, of all kinds together; the one that was quiet longest goes first."""
 MAX_TALLIED = 20
 """Different values in a `lines_suppressed`; the others are summed up as `others`."""
-_ELLIPSIS = "…"
 
 
 class Limit(NamedTuple):
@@ -41,12 +42,14 @@ class Limit(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A kind of event. `tally`: the value by which lines that were left out are counted; "": all as one."""
+    """A kind of event. `share`: the value whose lines share the limit `network`; "": those of a network of clients.
+    `tally`: the value by which lines that were left out are counted; "": all as one."""
 
     network: Limit = Limit(10, 0.1)
     total: Limit = Limit(30, 3.0)
     summary_seconds: float = 10.0
     tally: str = ""
+    share: str = ""
 
 
 CLIENT_EVENTS: Mapping[str, Kind] = {
@@ -54,7 +57,9 @@ CLIENT_EVENTS: Mapping[str, Kind] = {
     "call_refused": Kind(),
     "engine_fault": Kind(),
     "handshake_failed": Kind(tally="reason"),
-    "internal_error": Kind(tally="part"),
+    "internal_error": Kind(
+        network=Limit(1, 0.1), tally="part", share="part"
+    ),  # a part may fail for each object
     "limit_reached": Kind(tally="limit"),
     "nack": Kind(tally="type"),
     "node_unreadable": Kind(),
@@ -124,9 +129,9 @@ class LogLimiter:
         kind = CLIENT_EVENTS.get(name)
         if kind is None:
             return event
-        share = network(str(event.get("peer", "")))
+        share = str(event.get(kind.share, "")) if kind.share else network(str(event.get("peer", "")))
         tally = str(event.get(kind.tally, "")) if kind.tally else ""
-        suppressed = self._admit(name, kind, share, method, tally)
+        suppressed = self._admit(name, kind, share, method, tally, event.pop("suppressed", 0))
         if suppressed is None:
             raise structlog.DropEvent
         line = {key: value if key == "exc_info" else _bounded_value(value) for key, value in event.items()}
@@ -159,10 +164,17 @@ class LogLimiter:
                     due.append(Summary(name, left_out.method, left_out.lines, by))
         return due
 
-    def _admit(self, name: str, kind: Kind, share: str, method: str, tally: str) -> int | None:
-        """How many lines of the network were left out since its last one; None to leave out this one, too."""
+    def _admit(
+        self, name: str, kind: Kind, share: str, method: str, tally: str, before: int = 0
+    ) -> int | None:
+        """How many lines of the network were left out since its last one; None to leave out this one, too.
+
+        `before`: how many were left out elsewhere, for which this one stands.
+        """
         now = self._clock()
         with self._lock:
+            if before:
+                self._leave_out(name, method, tally, before)
             total = self._totals.setdefault(name, _Bucket(kind.total.burst, now))
             bucket = self._bucket((name, share), kind.network, now)
             total.fill(kind.total, now)
@@ -171,14 +183,18 @@ class LogLimiter:
                 total.tokens -= 1
                 bucket.tokens -= 1
                 suppressed, bucket.suppressed = bucket.suppressed, 0
-                return suppressed
-            bucket.suppressed += 1
-            left_out = self._suppressed.setdefault(name, _Suppressed(now, method))
-            left_out.lines += 1
-            if tally:
-                known = tally in left_out.by or len(left_out.by) < MAX_TALLIED
-                left_out.by[bounded(tally) if known else "others"] += 1
+                return suppressed + before
+            bucket.suppressed += 1 + before
+            self._leave_out(name, method, tally, 1)
             return None
+
+    def _leave_out(self, name: str, method: str, tally: str, lines: int) -> None:
+        telemetry.LOG_LINES_SUPPRESSED.labels(name if name in CLIENT_EVENTS else "library").inc(lines)
+        left_out = self._suppressed.setdefault(name, _Suppressed(self._clock(), method))
+        left_out.lines += lines
+        if tally:
+            known = tally in left_out.by or len(left_out.by) < MAX_TALLIED
+            left_out.by[bounded(tally) if known else "others"] += lines
 
     def _bucket(self, key: tuple[str, str], limit: Limit, now: float) -> _Bucket:
         bucket = self._networks.get(key)
@@ -191,28 +207,12 @@ class LogLimiter:
         return bucket
 
 
-def bounded(text: str, most: int = MAX_TEXT) -> str:
-    """The text in `most` bytes of UTF-8 at the most, cut between characters; those that do not print are escaped."""
-    if len(text) <= most and text.isascii() and text.isprintable():
-        return text
-    pieces, size = [], 0
-    for character in text[: most + 1]:
-        piece = character if character.isprintable() else character.encode("unicode_escape").decode()
-        pieces.append(piece)
-        size += len(piece.encode())
-    if size <= most:
-        return "".join(pieces)
-    while size > most - len(_ELLIPSIS.encode()):
-        size -= len(pieces.pop().encode())
-    return "".join(pieces) + _ELLIPSIS
-
-
 def _bounded_value(value: Any) -> Any:
     if callable(value):
         value = value()
     if value is None or isinstance(value, bool | int | float):
         return value
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+    if type(value) in (list, tuple):  # an object that is a tuple has a text of its own
         return _bounded_list(value)
     return bounded(str(value))
 
@@ -225,7 +225,7 @@ def _bounded_list(values: Sequence[Any]) -> list[str]:
         text = bounded(str(value))
         size += len(text.encode())
         if size > MAX_TEXT and kept:
-            return [*kept, f"{_ELLIPSIS} and {len(values) - len(kept)} more"]
+            return [*kept, f"{ELLIPSIS} and {len(values) - len(kept)} more"]
         kept.append(text)
     return kept
 

@@ -72,6 +72,12 @@ INTERNAL_ERRORS = Counter(
     ["part"],  # file, document, object, event, service, answer, batch, ...
     registry=REGISTRY,
 )
+LOG_LINES_SUPPRESSED = Counter(
+    "steerway_log_lines_suppressed",
+    "Log lines that the limits of lines left out, by event.",
+    ["event"],  # each of log_limit.CLIENT_EVENTS; library: those of other libraries' loggers
+    registry=REGISTRY,
+)
 TRANSLATE_SECONDS = Histogram(
     "steerway_translate_seconds",
     "Time to turn one batch of changes or demands into resources.",

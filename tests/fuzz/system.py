@@ -78,11 +78,16 @@ class System:
 
     def __enter__(self) -> "System":
         self._patches = pytest.MonkeyPatch()
-        self._patches.setattr(isolation, "_REPORTS", _Recorder(self._failures))
+        self._patches.setattr(isolation, "_report", self._record)
         self._patches.setattr(look, "SETTLE_SECONDS", 0.0)
         self._patches.setattr(asyncio, "to_thread", _inline)
         self.reset()
         return self
+
+    def _record(self, part: str, failure: str, error: Exception, about: dict[str, object]) -> None:
+        """Keep the traceback of an isolated error."""
+        text = "".join(traceback.format_exception(error))
+        self._failures.append(f"isolated in {part} ({about}): {failure}\n{text}")
 
     def __exit__(self, *_: object) -> None:
         self._patches.undo()
@@ -234,18 +239,6 @@ class _Server:
 
     async def get(self, _path: str, _query: Mapping[str, str]) -> bytes:
         return self.page
-
-
-class _Recorder(isolation.Reports):
-    """Keeps the tracebacks of isolated errors."""
-
-    def __init__(self, failures: list[str]) -> None:
-        super().__init__()
-        self._failures = failures
-
-    def add(self, part: str, failure: str, error: Exception, about: dict[str, object]) -> None:
-        text = "".join(traceback.format_exception(error))
-        self._failures.append(f"isolated in {part} ({about}): {failure}\n{text}")
 
 
 async def _get(server: Any, target: str) -> tuple[int, bytes]:

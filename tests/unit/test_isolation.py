@@ -1,20 +1,17 @@
 """Isolation: what fails stays in its part, is counted every time and logged within limits."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
-from steerway import isolation, telemetry
-from steerway.isolation import LOG_SECONDS, Reports, isolated
-
-
-@pytest.fixture(autouse=True)
-def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time that the reports see, and none logged before."""
-    now = [0.0]
-    monkeypatch.setattr(isolation, "_REPORTS", Reports(lambda: now[0]))
-    return now
+from steerway import telemetry
+from steerway.catalog.model import ServiceId
+from steerway.isolation import isolated
+from steerway.log_limit import LogLimiter
+from steerway.text import MAX_TEXT
 
 
 def fail(error: Exception, **about: Any) -> str:
@@ -23,8 +20,28 @@ def fail(error: Exception, **about: Any) -> str:
     return run.failure
 
 
-def count() -> float:
-    return telemetry.REGISTRY.get_sample_value("steerway_internal_errors_total", {"part": "test"}) or 0.0
+def count(metric: str = "steerway_internal_errors_total", **labels: str) -> float:
+    return telemetry.REGISTRY.get_sample_value(metric, labels or {"part": "test"}) or 0.0
+
+
+class World:
+    """The lines that a limiter with a clock of its own admits."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.lines: list[dict[str, Any]] = []
+        limiter = LogLimiter(lambda: self.now)
+        structlog.configure(processors=[limiter, self._collect])
+
+    def _collect(self, _logger: Any, _method: str, event: Any) -> Any:
+        self.lines.append(dict(event))
+        raise structlog.DropEvent
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    yield World()
+    structlog.reset_defaults()
 
 
 def test_an_error_ends_its_part_only() -> None:
@@ -41,31 +58,37 @@ def test_what_ends_the_process_is_not_kept() -> None:
         raise KeyboardInterrupt
 
 
-def test_every_error_is_counted_and_a_few_are_logged(now: list[float]) -> None:
+def test_every_error_is_counted_and_a_few_are_logged(world: World) -> None:
     """One line for a part at a time, with how many were left out; another part is not kept silent by it."""
-    before = count()
-    with capture_logs() as lines:
-        for _ in range(5):
-            fail(ValueError("no"), object="Service a/b")
-        now[0] += LOG_SECONDS
-        fail(KeyError("k"), object="Service a/c")
-        with isolated("other"):
-            raise ValueError
+    before, suppressed = count(), count("steerway_log_lines_suppressed_total", event="internal_error")
+    for number in range(5):
+        fail(ValueError("no"), object=ServiceId("a", "b"), peer=f"10.0.0.{number}:1")
+    world.now += 10
+    fail(KeyError("k"), object="Service a/c")
+    with isolated("other"):
+        raise ValueError
     assert count() == before + 6
-    assert [(line["part"], line["object"], line["suppressed"]) for line in lines[:2]] == [
-        ("test", "Service a/b", 0),
+    assert count("steerway_log_lines_suppressed_total", event="internal_error") == suppressed + 4
+    first, second, other = world.lines
+    assert [(line["part"], line["object"], line.get("suppressed")) for line in (first, second)] == [
+        ("test", "a/b", None),
         ("test", "Service a/c", 4),
     ]
-    assert [line["part"] for line in lines[2:]] == ["other"]
-    assert lines[0]["error"] == "ValueError('no')"
-    assert "test_isolation.py" in lines[0]["at"]
-    assert "\n" not in str(lines)
+    assert other["part"] == "other"
+    assert first["error"] == "ValueError('no')"
+    assert "test_isolation.py" in first["at"]
+    assert "\n" not in str(world.lines)
 
 
-def test_what_is_quoted_is_bounded_text() -> None:
+def test_what_is_quoted_is_bounded_text(world: World) -> None:
     """An error may quote the input: all of it, or half a character."""
+    failure = fail(ValueError("x" * 10_000), where="y" * 10_000)
+    assert len(failure.encode()) == len(world.lines[0]["where"].encode()) == MAX_TEXT
+    assert fail(ValueError("\ud800"), where="\udfff") == "ValueError('\\ud800')"
+
+
+def test_frames_of_a_line_that_is_left_out_are_not_looked_up() -> None:
+    """`at` is a function, which the limiter calls for a line that is written."""
     with capture_logs() as lines:
-        failure = fail(ValueError("x" * 10_000), where="y" * 10_000)
-    assert len(failure) == len(lines[0]["where"]) == 300
-    with capture_logs():
-        assert fail(ValueError("\ud800"), where="\udfff") == "ValueError('\\ud800')"
+        fail(ValueError("no"))
+    assert callable(lines[0]["at"])

@@ -12,19 +12,19 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.log_setup import restored_logging
 
 import steerway
-from steerway import log_limit, logs
+from steerway import log_limit, logs, telemetry
 from steerway.log_limit import (
     CLIENT_EVENTS,
     MAX_NETWORKS,
     MAX_TALLIED,
-    MAX_TEXT,
     MAX_TRACEBACK,
     Kind,
     LogLimiter,
-    bounded,
 )
+from steerway.text import MAX_TEXT, bounded
 
 KIND = Kind()
 SOURCES = Path(steerway.__file__).parent
@@ -88,6 +88,11 @@ class World:
         except structlog.DropEvent:
             return None
         return dict(line)
+
+
+def sample(event: str) -> float:
+    name = "steerway_log_lines_suppressed_total"
+    return telemetry.REGISTRY.get_sample_value(name, {"event": event}) or 0.0
 
 
 @pytest.fixture
@@ -170,6 +175,32 @@ def test_what_is_remembered_is_bounded(world: World) -> None:
     assert len(world.limiter._networks) == MAX_NETWORKS
 
 
+def test_what_was_left_out_before_counts_with_the_others(world: World) -> None:
+    """The engine leaves out NACKs, and says with one how many; the metric counts each event."""
+    before = sample("nack")
+    line = world.write(suppressed=40)
+    assert line is not None
+    assert line["suppressed"] == 40
+    for _ in range(KIND.network.burst):
+        line = world.write(suppressed=5)
+    assert line is None
+    world.now += 1000
+    line = world.write()
+    assert line is not None
+    assert line["suppressed"] == 5 + 1
+    (summary,) = world.limiter.summaries()
+    assert summary.lines == sample("nack") - before == 40 + 5 * KIND.network.burst + 1
+
+
+def test_the_metric_counts_lines_of_libraries_as_one(world: World) -> None:
+    """Whatever their loggers are called."""
+    before = sample("library")
+    for number in range(100):
+        for name in ("aiohttp.server", f"other{number}"):
+            world.limiter.filter(logging.LogRecord(name, logging.ERROR, "", 0, "broken", (), None))
+    assert sample("library") == before + 100 - (30 - log_limit._RESERVED)
+
+
 def test_a_storm_of_streams_is_summed_up_by_client(world: World) -> None:
     """Each second; values that clients make up take no room."""
     clients = ["grpc-go 1.70"] * 500 + ["envoy 1.33"] * 300 + [f"grpc-go 9.{number}" for number in range(200)]
@@ -238,13 +269,8 @@ def test_lists_are_cut_between_their_items(world: World) -> None:
 
 @pytest.fixture
 def restored() -> Iterator[None]:
-    """Put the logging of the test process back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    with restored_logging():
+        yield
 
 
 @pytest.mark.usefixtures("restored")
@@ -260,13 +286,13 @@ def test_the_set_up_limits_lines_of_clients_and_of_libraries(monkeypatch: pytest
         try:
             int("x\n" * 10_000)
         except ValueError:
-            log.exception("internal_error", peer="10.0.0.1:1")
+            log.exception("engine_fault", peer="10.0.0.1:1")
     world.now += KIND.summary_seconds
     logs.write_summaries()
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert len(stream.getvalue()) < 250_000
     assert [line["event"] for line in lines].count("nack") == KIND.network.burst
-    assert "ValueError" in next(line["exception"] for line in lines if line["event"] == "internal_error")
+    assert "ValueError" in next(line["exception"] for line in lines if line["event"] == "engine_fault")
     assert max(len(line.get("exception", "").encode()) for line in lines) <= MAX_TRACEBACK
     broken = [line["event"] for line in lines if line["logger"] == "aiohttp.server"]
     assert broken[0] == "broken\\n0"
@@ -275,7 +301,7 @@ def test_the_set_up_limits_lines_of_clients_and_of_libraries(monkeypatch: pytest
     assert left_out == {
         "nack": ("warning", 1000 - KIND.network.burst, {"Listener": 1000 - KIND.network.burst}),
         "logger aiohttp.server": ("error", 1000 - len(broken), None),
-        "internal_error": ("error", 1000 - KIND.network.burst, None),
+        "engine_fault": ("error", 1000 - KIND.network.burst, None),
     }
 
 

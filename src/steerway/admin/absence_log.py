@@ -18,8 +18,8 @@ import structlog
 
 from steerway.errors import TranslateError
 from steerway.isolation import isolated
-from steerway.log_limit import bounded
 from steerway.peer import network
+from steerway.text import bounded
 from steerway.translate.audience import namespace_of
 from steerway.translate.names import parse_target
 

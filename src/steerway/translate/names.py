@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from steerway.catalog.model import Port, Service, ServiceId
 from steerway.errors import TranslateError
+from steerway.text import bounded
 
 _WORD = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?")
 """Wider than a DNS label, because the short mapping format takes such names."""
@@ -79,9 +80,9 @@ def parse_canonical(name: str, domain: str) -> Target:
         target = parse_target(name, "", domain)
         if target.canonical(int(port), domain) == name:
             return target
-    shown = name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
+    shown = bounded(name, _MAX_NAME)
     raise TranslateError(
-        f"only SERVICE.NAMESPACE.svc.{domain}:PORTNUMBER is a name of this type, and no file gives {shown!r}"
+        f"only SERVICE.NAMESPACE.svc.{domain}:PORTNUMBER is a name of this type, and no file gives '{shown}'"
     )
 
 

@@ -27,6 +27,7 @@ from steerway.catalog.model import Problem, Service, ServiceId
 from steerway.errors import TranslateError
 from steerway.isolation import isolated
 from steerway.origin import Origin
+from steerway.text import bounded
 from steerway.translate import audience as audiences
 from steerway.translate import raw, type_url
 from steerway.translate.answer import Content, Denied, Plan, Reason, Resource
@@ -44,7 +45,7 @@ from steerway.translate.wildcard import Sight, Wildcards
 
 log = structlog.get_logger()
 _MAX_REASON = 200
-"""Characters of a reason why a name is missing: it may contain the name, which clients choose."""
+"""Bytes of a reason why a name is missing: it may contain the name, which clients choose."""
 _K = TypeVar("_K")
 _UNTRANSLATED = "it cannot be translated"
 
@@ -263,7 +264,7 @@ class Translator:
         if plan is not None and plan.missing is not None and key[:2] not in self._raw:
             # Nothing is kept here: clients may ask for any number of names that do not exist.
             service = next(iter(plan.services), "")
-            commit.missing.append((served, name, audience, plan.missing[:_MAX_REASON], str(service)))
+            commit.missing.append((served, name, audience, bounded(plan.missing, _MAX_REASON), str(service)))
             return
         entry = self._entry(key)
         joined = (audience,) if entry.users else None

@@ -24,6 +24,7 @@ from steerway import isolation
 from steerway.errors import DocumentError
 from steerway.isolation import isolated
 from steerway.sources.fault import Path
+from steerway.text import bounded
 
 MAX_DEPTH = 100
 """Levels of nesting. Kubernetes objects need about 20 and Envoy's filter chains about 40."""
@@ -34,7 +35,7 @@ MAX_DIGITS = 100
 """Characters of an integer. No field holds a number near this, and Python refuses to convert more than 4,300 digits."""
 
 _MAX_SHOWN = 200
-"""Characters of a key in a reason."""
+"""Bytes of a key in a reason."""
 _SEPARATOR = "---"
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(
@@ -243,7 +244,7 @@ def _limit_depth(value: Any) -> None:
 
 def _shown(key: str) -> str:
     """A key in quotes, also where it is no valid Unicode text."""
-    return repr(key[:_MAX_SHOWN].encode(errors="backslashreplace").decode())
+    return f"'{bounded(key, _MAX_SHOWN)}'"
 
 
 class _NumberError(ValueError):

@@ -165,7 +165,7 @@ def test_json_has_its_own_grammar_and_keeps_lines() -> None:
         ('{"a": "\\\\ud800",\n"b": "\\ud800"}', "\\ud800 is half of a surrogate pair"),
         ('{"a": "\\ud83d\\ude00",\n"b": "\\udfff\\ud83d\\ude00"}', "\\udfff is half of a surrogate pair"),
         ('{"a": 1,\n"\\udc00": 2}', "\\udc00 is half of a surrogate pair"),
-        ('{"\\udc00": 1,\n"\\udc00": 2}', "key '\\\\udc00' is given twice"),
+        ('{"\\udc00": 1,\n"\\udc00": 2}', "key '\\udc00' is given twice"),
     ],
 )
 def test_what_json_text_cannot_mean_is_named_with_its_line(text: str, reason: str) -> None:
