@@ -54,9 +54,11 @@ def check(paths: tuple[Path, ...], file: Path | None, default_namespace: str, ve
 
     Exit code 1 for errors, and when there is nothing to serve at all; 0 with warnings and notes alone.
     """
+    from steerway import logs
     from steerway.cli.finding import findings
     from steerway.sources.files import load
 
+    logs.configure("text", "warning")  # without it lines go to stdout, which is the report's
     if not paths and file is None:
         raise click.UsageError("nothing to check: give a PATH, or --config FILE")
     marks: Counter[Mark | str] = Counter()

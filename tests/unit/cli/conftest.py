@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from tests.support.log_setup import restored_logging
 
 from steerway.cli import main
 
@@ -14,7 +15,8 @@ def steerway(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run `steerway ARGUMENTS` and return exit code, stdout and stderr."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(arguments)
+        with restored_logging():
+            code = main(arguments)
         said = capsys.readouterr()
         return code, said.out, said.err
 

@@ -621,3 +621,4 @@ def test_what_fails_unexpectedly_is_a_finding_of_its_object(
     assert (code, "Traceback" in out + err) == (1, False)
     assert "✓ a.yaml:2: Service shop/backend" in out
     assert "internal error: ZeroDivisionError" in out
+    assert ("steerway.isolation" in out, "steerway.isolation" in err) == (False, True)

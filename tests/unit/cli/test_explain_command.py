@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from steerway.catalog import service
 from steerway.cli import explanation
+from steerway.sources.objects import Service as ServiceFact
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -131,6 +133,21 @@ def test_a_route_is_told_with_what_of_it_is_not_done(steerway: Run, manifests: s
         " request as it is",
     ):
         assert line in out.splitlines()
+
+
+def test_log_lines_do_not_mix_with_the_answer(
+    steerway: Run, manifests: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go to stderr."""
+    build = service.build
+
+    def failing(fact: ServiceFact, *rest: Any) -> Any:
+        return 1 // 0 if fact.key.name == "web" else build(fact, *rest)
+
+    monkeypatch.setattr(service, "build", failing)
+    _, out, err = steerway("explain", "xds:///backend.shop", "--files", manifests, "--output", "json")
+    json.loads(out)
+    assert "internal_error" in err
 
 
 def test_json_is_one_document_on_stdout(steerway: Run, manifests: str) -> None:
