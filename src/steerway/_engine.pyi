@@ -95,7 +95,10 @@ class Withdrawn:
 
 @final
 class Nack:
-    """A client refused a response. Only the newest 1,024 that were not polled are kept."""
+    """A client refused a response. Of those that were not polled the newest 32 of each client are kept, 1,024 in all.
+
+    Texts and names are cut to 512 bytes.
+    """
 
     @property
     def stream(self) -> int: ...
@@ -107,13 +110,20 @@ class Nack:
     def type_url(self) -> str: ...
     @property
     def resources(self) -> list[str]:
-        """Names that the refused response brought anew, changed or removed."""
+        """Names that the refused response brought anew, changed or removed: the first of them, 512 bytes together."""
+    @property
+    def refused(self) -> int:
+        """How many of these names there are."""
     @property
     def version(self) -> str: ...
     @property
     def code(self) -> int: ...
     @property
     def message(self) -> str: ...
+    @property
+    def suppressed(self) -> int:
+        """How many that are not kept this one stands for: of its client, in the last of it; in the last of all also
+        those of clients that had no place."""
 
 @final
 class HandshakeFailed:

@@ -752,9 +752,11 @@ def _log_nacks(nacks: list[Nack]) -> None:
             node=nack.node_id,
             peer=nack.peer,
             type=nack.type_url.rpartition(".")[2],
-            resources=partial(getattr, nack, "resources"),  # as many as the client refuses
+            resources=nack.resources,
+            refused=nack.refused,
             version=nack.version,
             message=nack.message,
+            suppressed=nack.suppressed,
         )
 
 

@@ -16,16 +16,18 @@ pub enum InterestChange {
     Unsubscribe(TypeId, Arc<str>),
 }
 
-/// A response that the client refused.
+/// A response that the client refused. It holds no more than [`crate::MAX_TEXT`] bytes of text and as many of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nack {
-    /// The names that the refused response brought anew, changed or removed.
+    /// Names that the refused response brought anew, changed or removed: the first of them.
     pub resources: Vec<Arc<str>>,
+    /// How many of these names there are.
+    pub refused: usize,
     /// `version_info` (delta: `system_version_info`) of the refused response.
     pub version: String,
     /// `error_detail.code`.
     pub code: i32,
-    /// `error_detail.message`.
+    /// `error_detail.message`, cut.
     pub message: String,
 }
 

@@ -16,6 +16,7 @@ use std::sync::{Arc, LazyLock};
 mod absence;
 mod answer;
 mod audience;
+mod bounded;
 mod demand;
 mod effects;
 mod exchange;
@@ -45,6 +46,7 @@ mod wire;
 mod xdstp;
 
 pub use absence::Absence;
+pub use bounded::{MAX_TEXT, bounded};
 pub use demand::{Demand, DemandKey, Told};
 pub use effects::{Effects, InterestChange, Nack, Received, RequestKind};
 pub use grant::Grant;

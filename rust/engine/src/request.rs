@@ -1,14 +1,12 @@
 //! Requests of both protocols, read in place.
 
+use crate::bounded::bounded_lossy;
 use crate::stream::Protocol;
 use crate::wire::{Field, Fields, Malformed, Value, repeated, singular};
 use crate::{Status, StreamOptions};
 
 /// Longest version in `initial_resource_versions`, with the tags and lengths of its map entry.
 const MAX_VERSION: usize = 256;
-
-/// Longest NACK text that is kept; Envoy's can be very long.
-const MAX_ERROR_TEXT: usize = 16 * 1024;
 
 /// `envoy.config.core.v3.Node`.
 const NODE_USER_AGENT_NAME: u32 = 6;
@@ -185,12 +183,13 @@ pub(crate) fn error_detail(status: &[u8]) -> (i32, String) {
         match field {
             Field { number: STATUS_CODE, value: Value::Varint(value), .. } => code = value as i32,
             Field { number: STATUS_MESSAGE, value: Value::Bytes(bytes), .. } => {
-                message = &bytes[..bytes.len().min(MAX_ERROR_TEXT)];
+                message = bytes;
             }
             _ => {}
         }
     }
-    (code, String::from_utf8_lossy(message).into_owned())
+    // Envoy's can be very long.
+    (code, bounded_lossy(message))
 }
 
 #[cfg(test)]
@@ -291,7 +290,7 @@ mod tests {
         status.push(0xff);
         assert_eq!(error_detail(&status), (13, "broken".into()), "the rest is no protobuf");
         assert_eq!(error_detail(&[]), (0, String::new()));
-        let long = message(&[(2, "é".repeat(MAX_ERROR_TEXT).as_bytes())]);
-        assert_eq!(error_detail(&long).1.len(), MAX_ERROR_TEXT);
+        let long = message(&[(2, "é".repeat(9000).as_bytes())]);
+        assert_eq!(error_detail(&long).1.len(), 511);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::bounded::{MAX_TEXT, bounded};
 use crate::effects::{Nack, RequestKind};
 use crate::exchange::{Exchange, NonceKind};
 use crate::grant::withheld;
@@ -201,13 +202,24 @@ impl Watch {
                 tracked.introduced_in = tracked.sent_in;
             }
         }
-        let tracked = self.subscription.names.iter_mut().filter(|tracked| tracked.sent_in == refused.nonce);
-        let refuse = |tracked: &mut Tracked| {
+        let version = version_text(refused.version);
+        let mut nack = Nack { resources: Vec::new(), refused: 0, version, code, message };
+        let mut room = MAX_TEXT;
+        for tracked in self.subscription.names.iter_mut().filter(|tracked| tracked.sent_in == refused.nonce) {
             tracked.refused = true;
-            Arc::clone(&tracked.name)
-        };
-        let resources = tracked.map(refuse).collect();
-        RequestKind::Nack(Box::new(Nack { resources, version: version_text(refused.version), code, message }))
+            nack.refused += 1;
+            let size = tracked.name.len().min(MAX_TEXT);
+            if size <= room {
+                nack.resources.push(if size < tracked.name.len() {
+                    bounded(&tracked.name).into()
+                } else {
+                    Arc::clone(&tracked.name)
+                });
+            }
+            // The first that does not fit ends the list.
+            room = room.saturating_sub(size);
+        }
+        RequestKind::Nack(Box::new(nack))
     }
 
     /// "should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce": the client will say the

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use steerway_engine::DemandKey;
-use steerway_server::{Event, Fault};
+use steerway_server::{Event, Fault, NackReport};
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
 pub(crate) struct Opened {
@@ -37,9 +37,11 @@ pub(crate) struct Nack {
     node_id: String,
     type_url: &'static str,
     resources: Vec<String>,
+    refused: usize,
     version: String,
     code: i32,
     message: String,
+    suppressed: u64,
 }
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
@@ -103,16 +105,19 @@ pub(crate) fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             let (name, audience) = (name.to_string(), audience.to_string());
             Py::new(py, Withdrawn { type_url: type_id.url(), name, audience })?.into_any()
         }
-        Event::Nack { stream, peer, node_id, type_id, nack } => {
+        Event::Nack(report) => {
+            let NackReport { stream, peer, node_id, type_id, nack, suppressed } = *report;
             let nack = Nack {
                 stream,
                 peer: peer.to_string(),
                 node_id: node_id.to_string(),
                 type_url: type_id.url(),
                 resources: nack.resources.iter().map(ToString::to_string).collect(),
+                refused: nack.refused,
                 version: nack.version,
                 code: nack.code,
                 message: nack.message,
+                suppressed,
             };
             Py::new(py, nack)?.into_any()
         }

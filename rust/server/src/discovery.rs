@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use steerway_engine::{Effects, Flow, Grant, InterestChange, Protocol, RequestKind, Service, Stream, TypeId};
+use steerway_engine::{
+    Effects, Flow, Grant, InterestChange, Protocol, RequestKind, Service, Stream, TypeId, bounded,
+};
 use tonic::Status;
 
+use crate::account::Party;
 use crate::budget::Budget;
 use crate::event::Event;
 use crate::fault::{Fault, contain};
@@ -17,8 +20,10 @@ use crate::identity::Counted;
 use crate::lane::SLICE;
 use crate::limit::Limit;
 use crate::link::Link;
+use crate::nacks::NackReport;
 use crate::peer::Token;
 use crate::shard::{Shard, StreamView};
+use crate::shared::Shared;
 
 /// What its shard and its connection tell a stream, and what it tells them.
 pub(crate) struct Discovery {
@@ -233,6 +238,12 @@ impl Discovery {
         Flow { account: self.budget.account(), connection: self.link.id }
     }
 
+    /// The client, as fair shares count it.
+    fn party(&self, shared: &Shared) -> Party {
+        let account = shared.accounts.find(self.budget.account());
+        account.map_or_else(|| Party::of(&self.link.peer), |account| account.party.clone())
+    }
+
     /// Do what the core asked for.
     pub(crate) fn apply(&self, shard: &Shard, effects: &mut Effects) {
         let shared = &shard.shared;
@@ -255,13 +266,10 @@ impl Discovery {
         if let Some(received) = effects.received.take() {
             shared.metrics.received(&received);
             if let (Some(type_id), RequestKind::Nack(nack)) = (received.type_id, received.kind) {
-                shared.events.push(Event::Nack {
-                    stream: self.id,
-                    peer: Arc::clone(&self.link.peer.address),
-                    node_id: core.node().map(|node| Arc::clone(&node.id)).unwrap_or_default(),
-                    type_id,
-                    nack,
-                });
+                let node_id = core.node().map(|node| bounded(&node.id).into()).unwrap_or_default();
+                let peer = Arc::clone(&self.link.peer.address);
+                let report = NackReport { stream: self.id, peer, node_id, type_id, nack, suppressed: 0 };
+                shared.events.push_nack(self.party(shared), report);
             }
         }
     }

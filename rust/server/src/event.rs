@@ -8,18 +8,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rustix::event::{EventfdFlags, eventfd};
-use steerway_engine::{DemandKey, Nack, Told, TypeId};
+use steerway_engine::{DemandKey, Told};
 
+use crate::account::Party;
 use crate::call::Call;
 use crate::fault::Fault;
 use crate::handshake::HandshakeFailed;
+use crate::nacks::{NackReport, Nacks};
 use crate::peer::{Peer, Token};
 use crate::sync::Mutex;
 
-/// NACKs that wait to be polled at the most; the oldest are dropped, or a client could fill the memory with them.
-const MAX_NACKS: usize = 1024;
-
-/// The same for what is told to be logged and counted elsewhere; the newest are dropped.
+/// Of what is to be logged and counted elsewhere; the newest are dropped.
 const MAX_NOTICES: usize = 256;
 
 /// So many holes in the queue are left until they are more than the events.
@@ -44,18 +43,7 @@ pub enum Event {
     /// The last one went, a grace time ago.
     Withdrawn(DemandKey),
     /// A client refused a response.
-    Nack {
-        /// Identity of the stream.
-        stream: u64,
-        /// Address of the client.
-        peer: Arc<str>,
-        /// The client's `node.id`.
-        node_id: Arc<str>,
-        /// Type of the refused response.
-        type_id: TypeId,
-        /// What was refused and why.
-        nack: Box<Nack>,
-    },
+    Nack(Box<NackReport>),
     /// A client calls a method that Python answers, with [`crate::Server::reply`] or [`crate::Server::refuse`].
     Call(Box<Call>),
     /// A connection was not served.
@@ -110,10 +98,6 @@ impl Event {
         }
     }
 
-    fn is_nack(&self) -> bool {
-        matches!(self, Event::Nack { .. })
-    }
-
     fn is_notice(&self) -> bool {
         matches!(self, Event::Limited { .. } | Event::Panicked { .. } | Event::HandshakeFailed(_))
     }
@@ -129,7 +113,7 @@ struct Queue {
     /// Where the beginnings stand.
     begun: HashMap<u64, usize>,
     holes: usize,
-    nacks: usize,
+    nacks: Nacks,
     notices: usize,
     /// Whether there is demand that Python has not heard of.
     demand_waits: bool,
@@ -147,14 +131,6 @@ impl Queue {
             }
             self.notices += 1;
         }
-        if event.is_nack() {
-            if self.nacks == MAX_NACKS {
-                let oldest = self.events.iter().position(|event| event.as_ref().is_some_and(Event::is_nack));
-                oldest.into_iter().for_each(|place| self.remove(place));
-            } else {
-                self.nacks += 1;
-            }
-        }
         if let Some(stream) = event.begins() {
             self.begun.insert(stream, self.events.len());
         }
@@ -162,7 +138,7 @@ impl Queue {
     }
 
     fn has_news(&self) -> bool {
-        self.demand_waits || !self.events.is_empty()
+        self.demand_waits || !self.events.is_empty() || self.nacks.len() > 0
     }
 
     fn remove(&mut self, place: usize) {
@@ -205,15 +181,23 @@ impl Events {
         self.update(|queue| queue.push(event));
     }
 
+    /// A client refused a response.
+    pub(crate) fn push_nack(&self, client: Party, report: NackReport) {
+        self.update(|queue| queue.nacks.push(client, report));
+    }
+
     /// Whether there is demand that Python has not heard of: it is to poll for that as for events.
     pub(crate) fn demand_waits(&self, waits: bool) {
         self.update(|queue| queue.demand_waits = waits);
     }
 
-    /// All events. Afterwards it is readable as long as demand waits.
-    pub(crate) fn poll(&self, demand_waits: bool) -> VecDeque<Event> {
-        let queue = self.update(|queue| std::mem::replace(queue, Queue { demand_waits, ..Queue::default() }));
-        queue.events.into_iter().flatten().collect()
+    /// All events, NACKs first: Python classified their streams before, and their ends stand in the queue. Afterwards it
+    /// is readable as long as demand waits.
+    pub(crate) fn poll(&self, demand_waits: bool) -> Vec<Event> {
+        let mut queue =
+            self.update(|queue| std::mem::replace(queue, Queue { demand_waits, ..Queue::default() }));
+        let nacks = queue.nacks.take().into_iter().map(|report| Event::Nack(Box::new(report)));
+        nacks.chain(queue.events.into_iter().flatten()).collect()
     }
 
     /// The descriptor follows the queue.
@@ -233,7 +217,7 @@ impl Events {
     /// How many wait to be polled.
     pub(crate) fn len(&self) -> usize {
         let queue = self.queue.lock();
-        queue.events.len() - queue.holes
+        queue.events.len() - queue.holes + queue.nacks.len()
     }
 }
 
@@ -252,7 +236,7 @@ mod tests {
             Event::Opened { stream, .. } => format!("+{stream} "),
             Event::Closed { stream } => format!("-{stream} "),
             Event::Demand(..) | Event::Withdrawn(_) => unreachable!("demand has its own queue"),
-            Event::Nack { .. } => "nack ".into(),
+            Event::Nack(_) => "nack ".into(),
             Event::Limited { count, .. } => format!("limit{count} "),
             Event::Panicked { .. } | Event::HandshakeFailed(_) => "fault ".into(),
             Event::Call(_) => "call ".into(),

@@ -15,6 +15,7 @@
 //! * `account`: what each client uses over all its connections; `budget`: memory and CPU time of a stream, a connection,
 //!   a client and all.
 //! * `discovery`: one discovery stream; `exchange` moves its messages over HTTP/2, `intake` reads its requests.
+//! * `event`: what Python must hear of; `nacks`: a fair share of it for what clients refuse.
 //! * `publication`: what Python publishes at once.
 //! * `fetch`: one request and its answer without HTTP/2.
 //! * `fault`: a panic ends its stream and nothing else.
@@ -53,6 +54,7 @@ mod link;
 mod listener;
 mod load_stats;
 mod metrics;
+mod nacks;
 mod payload;
 mod peer;
 mod publication;
@@ -80,6 +82,7 @@ pub use fetch::Question;
 pub use handshake::HandshakeFailed;
 pub use latency::{ACK_LATENCY_BOUNDS, CHANGE_LATENCY_BOUNDS, Observed, Step};
 pub use metrics::{Census, Stats};
+pub use nacks::NackReport;
 pub use peer::{Peer, Token};
 pub use publication::{Missing, Publication};
 pub use server::{Options, OptionsError, Server, StartError};

@@ -5,6 +5,7 @@ import errno
 import select
 import selectors
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.support.deadline import PATIENCE_SECONDS, until
@@ -13,11 +14,11 @@ from tests.support.xds_server import contents, put
 from steerway._engine import Closed, Demand, Engine, Nack, Opened
 from steerway.engine import engine as face
 from steerway.errors import EngineError
-from steerway.testing.ads_client import AdsClient
+from steerway.testing.ads_client import AdsClient, SotwStream
 from steerway.translate.type_url import CLUSTER, ENDPOINT
 
-KEPT_NACKS = 1024
-"""As `Nack` has it in `_engine.pyi`."""
+KEPT_NACKS = 32
+"""Of one client, as `Nack` has it in `_engine.pyi`."""
 
 
 def made(**options: object) -> Engine:
@@ -116,20 +117,46 @@ def test_a_stream_waits_for_its_audience(engine: Engine, client: AdsClient) -> N
     assert contents(waiting.read()) == {"a": "1"}
 
 
-def test_the_newest_nacks_are_kept(engine: Engine, client: AdsClient) -> None:
-    """A client that refuses all it is sent fills no memory; the other events stay."""
-    engine.publish([put(CLUSTER, "a", "first")])
-    stream = client.delta()
-    stream.request(CLUSTER, "a")
-    opened(engine)
-    count = KEPT_NACKS + 3
+def test_a_client_that_refuses_all_hides_no_nack_of_another(tmp_path: Path) -> None:
+    """Its newest are kept, short, with the number of those left out; the other events stay."""
+    engine = made(listen=["127.0.0.1:0", f"unix:{tmp_path}/xds"])
+    try:
+        addresses = engine.start()
+        engine.set_serving(True)
+        engine.publish([put(CLUSTER, "a", "first"), put(CLUSTER, "n" * 600, "first")])
+        with AdsClient(addresses[1]) as honest, AdsClient(addresses[0]) as storm:
+            stream = honest.sotw()
+            stream.request(CLUSTER, "a")
+            opened(engine)
+            stream.nack(stream.read(), "honest")
+            until(lambda: engine.stats().nacks[CLUSTER] == 1, "it is counted")
+            stream = storm.sotw()
+            stream.request(CLUSTER, "a", "n" * 600)
+            until(lambda: sum(engine.stats().streams.values()) == 2, "it is there")
+            count = KEPT_NACKS + 3
+            late = storm_of_nacks(engine, stream, count)
+            until(lambda: engine.stats().nacks[CLUSTER] == count + 1, "all are counted")
+            nacks = [event for event in [*late, *engine.poll()] if isinstance(event, Nack)]
+    finally:
+        engine.stop()
+    by_text = {nack.message[:8].rstrip("."): nack for nack in nacks}
+    assert by_text.keys() == {"honest", *map(str, range(3, count))}
+    assert (by_text["honest"].suppressed, by_text["honest"].refused) == (0, 1)
+    assert [nack.suppressed for nack in nacks if nack.suppressed] == [3]
+    last = by_text[str(count - 1)]
+    assert (last.suppressed, len(last.message.encode()), last.refused) == (3, 512, 1)
+    assert all(len(name.encode()) <= 512 for nack in nacks for name in nack.resources)
+
+
+def storm_of_nacks(engine: Engine, stream: SotwStream, count: int) -> list[object]:
+    """So many of one stream, none of which is polled; the events before them."""
+    events = polled(engine)
+    (stream_id,) = (event.stream for event in events if isinstance(event, Opened))
+    engine.classify([(stream_id, "test", None)])
     for number in range(count):
-        stream.nack(stream.read(), str(number))
-        engine.publish([put(CLUSTER, "a", str(number))])
-    until(lambda: engine.stats().nacks[CLUSTER] == count, "all are counted")
-    demand, *nacks = engine.poll()
-    assert isinstance(demand, Demand)
-    assert [nack.message for nack in nacks if isinstance(nack, Nack)] == [*map(str, range(3, count))]
+        stream.nack(stream.read(), str(number).ljust(9000, "."))
+        engine.publish([put(CLUSTER, "n" * 600, str(number))])
+    return events
 
 
 @pytest.mark.parametrize(

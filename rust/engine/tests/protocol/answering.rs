@@ -288,6 +288,7 @@ fn a_nack_is_silence_until_the_content_changes() {
         assert_eq!(texts(&world.say(stream, refuse)), NOTHING);
         let nack = Nack {
             resources: vec!["a".into()],
+            refused: 1,
             version: bad.version.clone(),
             code: 3,
             message: "cannot".into(),
@@ -301,6 +302,24 @@ fn a_nack_is_silence_until_the_content_changes() {
         let fixed = world.change(stream, [put(LDS, "a", "good")]).remove(0);
         world.say(stream, same(protocol, &fixed, &["a", "b"]).ack(&fixed));
         assert_eq!(world.view(stream, LDS).nack_message, "");
+    }
+}
+
+/// A NACK is as long as its client likes: its text and its names are cut before they are kept.
+#[test]
+fn a_nack_keeps_512_bytes_of_text_and_of_names() {
+    for protocol in PROTOCOLS {
+        let names: Vec<String> = (0..300).map(|number| format!("name-{number:03}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut world = World::serving(names.iter().map(|name| put(EDS, name, "1")));
+        let stream = world.open(protocol);
+        let reply = world.answer(stream, ask(EDS, &names));
+        world.say(stream, same(protocol, &reply, &names).nack(&reply, 3, &"ä".repeat(9000)));
+        let RequestKind::Nack(nack) = world.kind() else { panic!("a NACK") };
+        assert_eq!((nack.message.len(), nack.message.ends_with('…')), (511, true));
+        assert_eq!((nack.resources.len(), nack.refused), (512 / "name-000".len(), 300));
+        let message = nack.message.clone();
+        assert_eq!(world.view(stream, EDS).nack_message, message);
     }
 }
 
