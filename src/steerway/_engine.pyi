@@ -472,9 +472,10 @@ class Stats:
     @property
     def refused(self) -> dict[str, int]:
         """How often each limit refused a client. "connections", "streams", "request_bytes" and "request_timeout" are
-        options; "subscription": names of a stream; "control_frames": HTTP/2 frames that are no requests; "node_bytes":
-        256 KiB; "request_buffers": 256 MiB for requests that are not whole, of all clients; "unread": a response that
-        the client did not take; "subscription_bytes…": budgets; "cpu_time": a wait for CPU time that is too long."""
+        options; "calls" and "calls_per_address": calls that wait for Python; "subscription": names of a stream;
+        "control_frames": HTTP/2 frames that are no requests; "node_bytes": 256 KiB; "request_buffers": 256 MiB for
+        requests that are not whole, of all clients; "unread": a response that the client did not take;
+        "subscription_bytes…": budgets; "cpu_time": a wait for CPU time that is too long."""
     @property
     def delayed(self) -> dict[str, int]:
         """How often a client had to wait: "connections_per_second", "requests_per_second", "cpu…"."""

@@ -22,17 +22,20 @@ use tonic::server::{Grpc, NamedService, StreamingService, UnaryService};
 use tonic::{Code, Status, Streaming};
 use tower_service::Service;
 
+use crate::account::Party;
 use crate::event::Event;
+use crate::limit::Limit;
 use crate::peer::{Peer, Token};
+use crate::place::{MAX_PLACES, Place, Places, Queues};
 use crate::shared::Shared;
-
-/// Places for calls, of all clients: one that waits holds one, and one more until Python has seen it. An answer may be
-/// many megabytes.
-const MAX_PLACES: usize = 64;
 
 /// Reporters of load come by the thousands, as many as there are clients: so many at a time are asked about, the others
 /// wait, and places are left for who asks for the status.
 const MAX_ADMISSIONS: usize = MAX_PLACES / 4;
+
+/// Of these the reporters of one address, and how many more of it may wait: none waits behind all those of another one.
+const MAX_ADMISSIONS_PER_ADDRESS: usize = MAX_ADMISSIONS / 4;
+const MAX_REPORTERS_PER_ADDRESS: usize = 1024;
 
 /// How long Python may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -61,7 +64,7 @@ pub struct Call {
     /// Who asks.
     pub caller: Caller,
     /// Held as long as the event exists: what is not polled counts, whether the client still waits or not.
-    _place: Arc<()>,
+    _place: Arc<Place>,
 }
 
 /// The calls that wait.
@@ -69,8 +72,8 @@ pub(crate) struct Calls {
     last_id: AtomicU64,
     /// Reporters that are asked about now.
     admissions: Semaphore,
-    /// Its references are the places that are taken.
-    place: Arc<()>,
+    queues: Queues,
+    places: Arc<Places>,
     waiting: Mutex<HashMap<u64, oneshot::Sender<Result<Bytes, Status>>>>,
 }
 
@@ -79,7 +82,8 @@ impl Default for Calls {
         Calls {
             last_id: AtomicU64::default(),
             admissions: Semaphore::new(MAX_ADMISSIONS),
-            place: Arc::default(),
+            queues: Queues::new(MAX_ADMISSIONS_PER_ADDRESS, MAX_REPORTERS_PER_ADDRESS),
+            places: Arc::default(),
             waiting: Mutex::default(),
         }
     }
@@ -125,9 +129,16 @@ impl Shared {
         caller: Caller,
         message: Bytes,
     ) -> Result<Bytes, Status> {
-        match timeout(PATIENCE, self.calls.admissions.acquire()).await {
-            Ok(Ok(_turn)) => self.ask(method, caller, message).await,
-            Ok(Err(_)) | Err(_) => Err(late()),
+        let address = Party::of(&caller.peer);
+        let Some(queue) = self.calls.queues.join(&address) else {
+            let text =
+                format!("{MAX_REPORTERS_PER_ADDRESS} reporters of load of {address} wait already; try again");
+            return Err(self.refuse(Limit::CallsPerAddress, &caller.peer.address, text));
+        };
+        let turn = async { (queue.turn().await, self.calls.admissions.acquire().await) };
+        match timeout(PATIENCE, turn).await {
+            Ok((Ok(_own), Ok(_turn))) => self.ask(method, caller, message).await,
+            _ => Err(late()),
         }
     }
 
@@ -136,10 +147,10 @@ impl Shared {
         let calls = &self.calls;
         let (answer, answered) = oneshot::channel();
         let id = calls.last_id.fetch_add(1, Relaxed) + 1;
-        let place = Arc::clone(&calls.place);
-        if Arc::strong_count(&place) > MAX_PLACES {
-            return Err(Status::resource_exhausted("too many calls wait already; try again"));
-        }
+        let place = calls.places.take(&Party::of(&caller.peer)).map(Arc::new).map_err(|exceeded| {
+            let (limit, text) = exceeded.described();
+            self.refuse(limit, &caller.peer.address, text)
+        })?;
         calls.waiting.lock().insert(id, answer);
         let _waiting = Waiting(calls, id);
         let call = Call { id, method, message, caller, _place: Arc::clone(&place) };

@@ -17,6 +17,7 @@
 //! * `discovery`: one discovery stream; `exchange` moves its messages over HTTP/2, `intake` reads its requests.
 //! * `event`: what Python must hear of; `nacks`: a fair share of it for what clients refuse.
 //! * `publication`: what Python publishes at once.
+//! * `place`: fair shares of the calls that Python answers.
 //! * `fetch`: one request and its answer without HTTP/2.
 //! * `fault`: a panic ends its stream and nothing else.
 //! * `sync`: the locks where threads meet; `concurrency` tries the orders in which they are taken.
@@ -57,6 +58,7 @@ mod metrics;
 mod nacks;
 mod payload;
 mod peer;
+mod place;
 mod publication;
 mod rate;
 mod route;

@@ -15,6 +15,8 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 /// Everything that is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
+    Calls,
+    CallsPerAddress,
     Connections,
     ConnectionsPerAddress,
     ConnectionsPerIdentity,
@@ -40,7 +42,9 @@ pub(crate) enum Limit {
 }
 
 impl Limit {
-    pub(crate) const ALL: [Limit; 22] = [
+    pub(crate) const ALL: [Limit; 24] = [
+        Limit::Calls,
+        Limit::CallsPerAddress,
         Limit::Connections,
         Limit::ConnectionsPerAddress,
         Limit::ConnectionsPerIdentity,
@@ -68,6 +72,8 @@ impl Limit {
     /// The name in metrics, log lines and messages.
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Limit::Calls => "calls",
+            Limit::CallsPerAddress => "calls_per_address",
             Limit::Connections => "connections",
             Limit::ConnectionsPerAddress => "connections_per_address",
             Limit::ConnectionsPerIdentity => "connections_per_identity",

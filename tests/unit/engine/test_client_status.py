@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -253,25 +254,31 @@ def test_what_is_no_request_is_refused(server: StatusServer) -> None:
         assert unknown.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_calls_that_nobody_answers_are_few_and_leave_nothing(server: StatusServer) -> None:
-    """Some wait, more are refused at once; when the clients are gone there is room again."""
-    server.mute = True
-    with AdsClient(server.address) as client:
-        ask = client.channel.unary_unary(SERVICE + "FetchClientStatus")
-        ended: queue.Queue[grpc.Future] = queue.Queue()
-        calls = [ask.future(b"", timeout=PATIENCE) for _ in range(65)]
-        for call in calls:
-            call.add_done_callback(ended.put)
-        assert ended.get(timeout=PATIENCE).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        for call in calls:
-            call.cancel()
-        server.mute = False
+def test_calls_that_nobody_answers_are_few_and_leave_nothing(tmp_path: Path) -> None:
+    """Some of an address wait, more are refused at once, and others are answered; when they are gone there is room."""
+    with StatusServer(listen=["127.0.0.1:0", f"unix:{tmp_path}/xds"]) as server:
+        server.engine.set_serving(True)
+        (other,) = server.more_addresses
+        with AdsClient(server.address) as client, AdsClient(other) as honest:
+            server.mute = True
+            ask = client.channel.unary_unary(SERVICE + "FetchClientStatus")
+            ended: queue.Queue[grpc.Future] = queue.Queue()
+            calls = [ask.future(b"", timeout=PATIENCE) for _ in range(17)]
+            for call in calls:
+                call.add_done_callback(ended.put)
+            assert ended.get(timeout=PATIENCE).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            server.wait(Call, 16)
+            server.mute = False
+            assert fetch(honest.channel) == []
+            assert server.engine.stats().refused["calls_per_address"] == 1
+            for call in calls:
+                call.cancel()
 
-        def answered() -> bool:
-            try:
-                return fetch(client.channel) == []
-            except grpc.RpcError as error:
-                assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-                return False
+            def answered() -> bool:
+                try:
+                    return fetch(client.channel) == []
+                except grpc.RpcError as error:
+                    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+                    return False
 
-        until(answered, "there is room again")
+            until(answered, "there is room again")
