@@ -411,7 +411,10 @@ class DroppedLoad:
 
 @final
 class Loads:
-    """What clients report of their requests. Only clusters that are served have rows: 256 each and 20,000 in all."""
+    """What clients report of their requests, for clusters that are served.
+
+    Each has rows for the localities and drop categories of its assignments; all others that clients name are `other`.
+    """
 
     @property
     def reporters(self) -> int:
@@ -420,7 +423,7 @@ class Loads:
     def reports(self) -> int: ...
     @property
     def ignored(self) -> int:
-        """Rows of reports that were not taken: of clusters that are not served, or beyond those bounds."""
+        """Rows of reports that were not taken: of clusters that are not served."""
     @property
     def localities(self) -> list[LocalityLoad]: ...
     @property

@@ -32,6 +32,7 @@ mod request;
 mod resource;
 mod response;
 mod retiring;
+mod served_load;
 mod settle;
 mod snapshot;
 mod status;

@@ -1,7 +1,8 @@
 //! Load reports (LRS): what clients say about the requests that they made, read in place and summed up.
 //!
-//! A report is the difference to the one before it. It is taken only for clusters that are in the store, and only as
-//! far as there is room: what a client invents fills neither the memory nor the metrics.
+//! A report is the difference to the one before it. It is taken only for clusters that are in the store, and each cluster
+//! has a row for each locality and drop category that it is served with. Names that a client invents share one row,
+//! `other`: they fill neither the memory nor the metrics, and displace no row of another client.
 //!
 //! Not here: the named metrics of gRFC A85 (clients send those that a Cluster asks for, and none does) and the load of
 //! single endpoints (never asked for, as in gRPC).
@@ -13,22 +14,17 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use crate::node::node_id;
+use crate::served_load::ServedClusters;
 use crate::wire::{Field, Fields, Malformed, Value, repeated, singular, text};
-use crate::{Status, Store, TypeId};
+use crate::{Status, Store};
 
-/// Rows (localities and categories of drops) of one cluster, over all names of its assignment.
-const MAX_ROWS_PER_CLUSTER: usize = 256;
-
-/// Rows of all clusters.
-const MAX_ROWS: usize = 20_000;
-
-/// Longest name of a locality, a category or an assignment.
-const MAX_TEXT: usize = 256;
+/// Rows of all clusters: with more than so many, those of names that are served no more are dropped.
+const MANY_ROWS: usize = 20_000;
 
 /// Nobody makes more requests between two reports: a larger number is taken for this one, and cannot spoil a sum.
 const MAX_COUNT: u64 = u32::MAX as u64;
 
-/// When there is no room, rows of clusters that are gone make some; looking for them is not for every report.
+/// Looking for rows to drop is not for every report.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// `envoy.service.load_stats.v3.LoadStatsRequest`.
@@ -97,7 +93,7 @@ struct LoadKey {
 #[derive(Debug, Default)]
 pub struct Reporter {
     /// What of the gauges is this client's.
-    in_progress: Vec<(LoadKey, Locality, u64)>,
+    in_progress: HashMap<(LoadKey, Locality), u64>,
     known: bool,
 }
 
@@ -105,8 +101,8 @@ pub struct Reporter {
 #[derive(Debug, Default)]
 pub struct Loads {
     clusters: HashMap<LoadKey, ClusterLoad>,
-    rows_of: HashMap<Arc<str>, usize>,
     rows: usize,
+    served: ServedClusters,
     reporters: u64,
     reports: u64,
     ignored: u64,
@@ -131,6 +127,7 @@ impl Loads {
         now: Duration,
     ) -> Result<(), Status> {
         check(message)?;
+        self.prune(store, now);
         self.reports += 1;
         if !std::mem::replace(&mut reporter.known, true) {
             self.reporters += 1;
@@ -138,7 +135,7 @@ impl Loads {
         // A report is about everything: what it does not name has nothing under way.
         self.settle(reporter);
         for stats in repeated(message, CLUSTER_STATS) {
-            self.take_cluster(reporter, stats?, store, now)?;
+            self.take_cluster(reporter, stats?, store)?;
         }
         Ok(())
     }
@@ -166,14 +163,14 @@ impl Loads {
         self.reports
     }
 
-    /// Rows of reports that were not taken: of clusters that do not exist, or for want of room.
+    /// Rows of reports that were not taken: of clusters that are not served.
     pub fn ignored(&self) -> u64 {
         self.ignored
     }
 
     /// Take back what the client last said to be under way.
     fn settle(&mut self, reporter: &mut Reporter) {
-        for (key, locality, count) in reporter.in_progress.drain(..) {
+        for ((key, locality), count) in reporter.in_progress.drain() {
             let load = self.clusters.get_mut(&key).and_then(|load| load.localities.get_mut(&locality));
             if let Some(load) = load {
                 load.in_progress = load.in_progress.saturating_sub(count);
@@ -186,102 +183,81 @@ impl Loads {
         reporter: &mut Reporter,
         stats: &[u8],
         store: &Store,
-        now: Duration,
     ) -> Result<(), Malformed> {
         let name = text(singular(stats, CLUSTER_NAME)?.unwrap_or_default())?;
         let service = text(singular(stats, CLUSTER_SERVICE_NAME)?.unwrap_or_default())?;
-        let rows = repeated(stats, LOCALITY_STATS).count() + drops(stats)?.len();
-        let Some(cluster) = store.served_name(TypeId::Cluster, name).filter(|_| service.len() <= MAX_TEXT)
-        else {
-            self.ignored += rows as u64;
+        let drops = drops(stats)?;
+        let Some((cluster, served)) = self.served.find(store, name) else {
+            self.ignored += (repeated(stats, LOCALITY_STATS).count() + drops.len()) as u64;
             return Ok(());
         };
-        let key = LoadKey { cluster: Arc::clone(cluster), service: service.into() };
+        let key = LoadKey { cluster, service: served.assignment(service).into() };
         for stats in repeated(stats, LOCALITY_STATS) {
-            self.take_locality(reporter, &key, stats?, store, now)?;
-        }
-        for (category, count) in drops(stats)? {
-            let known = self.clusters.get(&key).is_some_and(|load| load.dropped.contains_key(category));
-            if category.len() <= MAX_TEXT && (known || self.add_row(&key.cluster, store, now)) {
-                let dropped = &mut self.clusters.entry(key.clone()).or_default().dropped;
-                *dropped.entry(category.into()).or_default() += count;
-            } else {
-                self.ignored += 1;
+            let (locality, load) = locality_load(stats?)?;
+            // A row that is there was served once: its last requests may end later.
+            let is_row = self.clusters.get(&key).is_some_and(|load| load.localities.contains_key(&locality));
+            let locality = if is_row { locality } else { served.locality(locality) };
+            self.add_locality(&key, &locality, load);
+            if load.in_progress > 0 {
+                *reporter.in_progress.entry((key.clone(), locality)).or_default() += load.in_progress;
             }
         }
-        Ok(())
-    }
-
-    fn take_locality(
-        &mut self,
-        reporter: &mut Reporter,
-        key: &LoadKey,
-        stats: &[u8],
-        store: &Store,
-        now: Duration,
-    ) -> Result<(), Malformed> {
-        let (locality, load) = locality_load(stats)?;
-        let known = self.clusters.get(key).is_some_and(|load| load.localities.contains_key(&locality));
-        if !locality.is_short() || !(known || self.add_row(&key.cluster, store, now)) {
-            self.ignored += 1;
-            return Ok(());
-        }
-        let sums =
-            self.clusters.entry(key.clone()).or_default().localities.entry(locality.clone()).or_default();
-        sums.issued += load.issued;
-        sums.successful += load.successful;
-        sums.errors += load.errors;
-        sums.in_progress += load.in_progress;
-        if load.in_progress > 0 {
-            reporter.in_progress.push((key.clone(), locality, load.in_progress));
+        for (category, count) in drops {
+            self.add_drops(&key, served.category(category), count);
         }
         Ok(())
     }
 
-    /// Whether there is room for one more row of a cluster; it counts from now on.
-    fn add_row(&mut self, cluster: &Arc<str>, store: &Store, now: Duration) -> bool {
+    fn add_locality(&mut self, key: &LoadKey, locality: &Locality, load: LocalityLoad) {
+        let localities = &mut self.clusters.entry_ref(key).or_default().localities;
+        if !localities.contains_key(locality) {
+            localities.insert(locality.clone(), LocalityLoad::default());
+            self.rows += 1;
+        }
+        if let Some(sums) = localities.get_mut(locality) {
+            sums.issued += load.issued;
+            sums.successful += load.successful;
+            sums.errors += load.errors;
+            sums.in_progress += load.in_progress;
+        }
+    }
+
+    fn add_drops(&mut self, key: &LoadKey, category: &str, count: u64) {
+        let dropped = &mut self.clusters.entry_ref(key).or_default().dropped;
+        if let Some(sum) = dropped.get_mut(category) {
+            *sum += count;
+        } else {
+            dropped.insert(category.into(), count);
+            self.rows += 1;
+        }
+    }
+
+    /// With many rows, and once in a while, drop those of names that are served no more and on which nothing is under way.
+    fn prune(&mut self, store: &Store, now: Duration) {
         let due = self.pruned.is_none_or(|pruned| now.saturating_sub(pruned) >= PRUNE_INTERVAL);
-        if self.rows >= MAX_ROWS && due {
-            self.pruned = Some(now);
-            self.prune(store);
+        if self.rows <= MANY_ROWS || !due {
+            return;
         }
-        if self.rows >= MAX_ROWS {
-            return false;
-        }
-        let rows = self.rows_of.entry_ref(cluster).or_default();
-        if *rows >= MAX_ROWS_PER_CLUSTER {
-            return false;
-        }
-        *rows += 1;
-        self.rows += 1;
-        true
-    }
-
-    /// Drop clusters that are in the store no more and on which nothing is under way.
-    fn prune(&mut self, store: &Store) {
-        let idle = |load: &ClusterLoad| load.localities.values().all(|load| load.in_progress == 0);
-        let (rows, rows_of) = (&mut self.rows, &mut self.rows_of);
+        self.pruned = Some(now);
+        self.rows = 0;
+        let (rows, known) = (&mut self.rows, &mut self.served);
         self.clusters.retain(|key, load| {
-            let keep = store.served_name(TypeId::Cluster, &key.cluster).is_some() || !idle(load);
-            if !keep {
-                let gone = load.localities.len() + load.dropped.len();
-                *rows -= gone;
-                if let Some(of_cluster) = rows_of.get_mut(&key.cluster) {
-                    *of_cluster -= gone;
-                }
-            }
-            keep
+            let served = known.find(store, &key.cluster).map(|(_, served)| served);
+            let is_served = |locality: &Locality| {
+                served.as_ref().is_some_and(|served| served.locality(locality.clone()) == *locality)
+            };
+            load.localities.retain(|locality, load| load.in_progress > 0 || is_served(locality));
+            load.dropped.retain(|category, _| {
+                served.as_ref().is_some_and(|served| served.category(category) == &**category)
+            });
+            *rows += load.localities.len() + load.dropped.len();
+            !(load.localities.is_empty() && load.dropped.is_empty())
         });
-        rows_of.retain(|_, rows| *rows > 0);
     }
 }
 
 impl Locality {
-    fn is_short(&self) -> bool {
-        [&self.region, &self.zone, &self.sub_zone].into_iter().all(|part| part.len() <= MAX_TEXT)
-    }
-
-    fn decode(message: &[u8]) -> Result<Locality, Malformed> {
+    pub(crate) fn decode(message: &[u8]) -> Result<Locality, Malformed> {
         let part = |number| Ok(text(singular(message, number)?.unwrap_or_default())?.into());
         Ok(Locality { region: part(1)?, zone: part(2)?, sub_zone: part(3)? })
     }

@@ -118,6 +118,8 @@ pub struct Store {
     absent: [usize; TypeId::COUNT],
     /// One copy of each audience that ever had an entry: they are few, entries are many.
     audiences: HashSet<Arc<str>>,
+    /// Counts commits.
+    revision: u64,
 }
 
 impl Store {
@@ -128,6 +130,7 @@ impl Store {
 
     /// Apply all changes at once. Equal content (bytes and references) changes nothing.
     pub fn commit(&mut self, commit: Commit) -> CommitOutcome {
+        self.revision += 1;
         let mut outcome = CommitOutcome::default();
         let mut seen = HashSet::new();
         let mut note = |type_id, name: Arc<str>| {
@@ -179,6 +182,21 @@ impl Store {
     pub fn served_name(&self, type_id: TypeId, name: &str) -> Option<&Arc<str>> {
         let (name, entries) = self.types[type_id.index()].get_key_value(name)?;
         entries.iter().any(|entry| entry.content.is_ok()).then_some(name)
+    }
+
+    /// The resources that a name has for all audiences, in no particular order.
+    pub fn variants<'a>(
+        &'a self,
+        type_id: TypeId,
+        name: &str,
+    ) -> impl Iterator<Item = &'a Arc<Resource>> + use<'a> {
+        let entries = self.types[type_id.index()].get(name);
+        entries.into_iter().flatten().filter_map(|entry| entry.content.as_ref().ok())
+    }
+
+    /// A number that is another one after each commit.
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Whether wildcard subscriptions of this audience may be answered.

@@ -9,8 +9,9 @@ use steerway_engine::{
 
 use crate::world::{key, resource};
 
-/// Rows of one cluster.
-const MOST_ROWS: usize = 256;
+/// Rows of one cluster that is served without endpoints: one locality and one category of drops without a name, and the
+/// same for all names, in an assignment without a name and in all others.
+const MOST_ROWS: usize = 8;
 
 type Rows = BTreeMap<(String, String, Locality), LocalityLoad>;
 

@@ -1,6 +1,6 @@
 """Load reports of clients for Prometheus, read from the engine when somebody scrapes.
 
-Clusters and localities are those that are served, and the engine bounds how many rows there are.
+Clusters, localities and drop categories are those that are served; all others that clients name are `other`.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ class LoadsCollector(Collector):
         loads = self._engine.loads()
         yield GaugeMetricFamily("steerway_load_reporters", "Clients that report load.", loads.reporters)
         yield CounterMetricFamily("steerway_load_reports", "Load reports of clients.", loads.reports)
-        text = "Rows of load reports that were not taken: unknown clusters, or too many localities."
+        text = "Rows of load reports that were not taken: of clusters that are not served."
         yield CounterMetricFamily("steerway_load_ignored_rows", text, loads.ignored)
         issued, ended, running = (
             Counter[tuple[str, str]](),

@@ -2,11 +2,13 @@
 
 import queue
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from envoy.config.core.v3.base_pb2 import Node
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest, LoadStatsResponse
 from google.protobuf import json_format
 from tests.support.deadline import PATIENCE_SECONDS, until
@@ -14,7 +16,8 @@ from tests.support.xds_server import XdsServer, put
 
 from steerway.engine.engine import Call
 from steerway.engine.loads import LoadsCollector
-from steerway.translate.type_url import CLUSTER
+from steerway.translate.commit import Put
+from steerway.translate.type_url import CLUSTER, ENDPOINT
 
 METHOD = "envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats"
 NODE = Node(id="reporter")
@@ -32,11 +35,11 @@ class Reporter:
         )
         self.call = stream(iter(self._requests.get, None), timeout=PATIENCE_SECONDS, metadata=metadata)
 
-    def report(self, node: Node | None = None, **locality: int) -> None:
+    def report(self, node: Node | None = None, zone: str = "eu-1a", **locality: int) -> None:
         """Report requests to one locality of cluster a."""
         request = LoadStatsRequest(node=node)
         if locality:
-            stats = {"locality": {"zone": "eu-1a"}, **locality}
+            stats = {"locality": {"zone": zone}, **locality}
             cluster = {"clusterName": "a", "clusterServiceName": "a", "upstreamLocalityStats": [stats]}
             json_format.ParseDict({"clusterStats": [cluster]}, request)
         self._requests.put(request)
@@ -51,7 +54,11 @@ class Reporter:
 
 @pytest.fixture
 def channel(server: XdsServer) -> Iterator[grpc.Channel]:
-    server.publish([put(CLUSTER, "a", "1", "test")])
+    zones = [{"locality": {"zone": "eu-1a"}}]
+    assignment = json_format.ParseDict({"cluster_name": "a", "endpoints": zones}, ClusterLoadAssignment())
+    body = assignment.SerializeToString()
+    endpoints = Put(ENDPOINT, "a", "test", body, (), "", 0.0)
+    server.publish([put(CLUSTER, "a", "1", "test", ((ENDPOINT, "a"),)), endpoints])
     with grpc.insecure_channel(server.address) as channel:
         yield channel
 
@@ -126,6 +133,37 @@ def test_reporters_wait_for_their_turn(server: XdsServer, channel: grpc.Channel)
     for reporter in reporters:
         next(reporter.call)
     assert server.engine.loads().reporters == 40
+
+
+def test_reporters_do_not_wait_behind_those_of_another_address(tmp_path: Path) -> None:
+    """However many these are, and whether they are answered or not."""
+    with XdsServer(listen=["127.0.0.1:0", f"unix:{tmp_path}/xds"]) as server:
+        (other,) = server.more_addresses
+        with grpc.insecure_channel(server.address) as greedy, grpc.insecure_channel(other) as honest:
+            many = [Reporter(greedy) for _ in range(40)]
+            for reporter in many:
+                reporter.report(NODE)
+            server.wait(Call, 4)
+            one = Reporter(honest)
+            one.report(NODE)
+            (call,) = server.wait(Call, local=True)
+            server.engine.reply(call.id, b"")
+            next(one.call)
+            assert not any(reporter.call.done() for reporter in many)
+
+
+def test_localities_that_a_client_invents_share_one_row(server: XdsServer, channel: grpc.Channel) -> None:
+    """They displace none of those that are served."""
+    reporter = Reporter(channel)
+    reporter.report(NODE)
+    admit(server)
+    for number in range(300):
+        reporter.report(zone=f"invented-{number}", totalIssuedRequests=1)
+    reporter.report(totalIssuedRequests=1)
+    reports(server, 302)
+    loads = server.engine.loads()
+    assert {load.zone: load.issued for load in loads.localities} == {"eu-1a": 1, "other": 300}
+    assert loads.ignored == 0
 
 
 def test_other_methods_of_the_service_are_not_served(channel: grpc.Channel) -> None:

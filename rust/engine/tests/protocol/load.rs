@@ -71,11 +71,51 @@ fn key(name: &str) -> Key {
     Key { type_id: TypeId::Cluster, name: name.into(), audience: "grpc".into() }
 }
 
+/// The parts of a ClusterLoadAssignment that name localities and drop categories.
+#[derive(Clone, PartialEq, Message)]
+struct Assignment {
+    #[prost(message, repeated, tag = "2")]
+    groups: Vec<Group>,
+    #[prost(message, optional, tag = "4")]
+    policy: Option<DropPolicy>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Group {
+    #[prost(message, optional, tag = "1")]
+    locality: Option<Place>,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    endpoints: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct DropPolicy {
+    #[prost(message, repeated, tag = "2")]
+    overloads: Vec<Dropped>,
+}
+
+fn endpoints(name: &str, zones: &[&str], categories: &[&str]) -> Put {
+    let place = |zone: &&str| Place { zone: (*zone).into(), ..Place::default() };
+    let group = |zone| Group { locality: Some(place(zone)), endpoints: vec![vec![]; 3] };
+    let overload = |category: &&str| Dropped { category: (*category).into(), count: 0 };
+    let assignment = Assignment {
+        groups: zones.iter().map(group).collect(),
+        policy: Some(DropPolicy { overloads: categories.iter().map(overload).collect() }),
+    };
+    let key = Key { type_id: TypeId::Endpoint, ..key(name) };
+    let resource = Resource::new(TypeId::Endpoint, name, &assignment.encode_to_vec(), Vec::new());
+    Put { key, resource: resource.into() }
+}
+
+/// Each cluster has an assignment with the localities `eu-1a` and `eu-1b`.
 fn store(clusters: &[&str]) -> Store {
     let mut store = Store::new();
-    let put = clusters.iter().map(|name| Put {
-        key: key(name),
-        resource: Resource::new(TypeId::Cluster, name, b"cluster", Vec::new()).into(),
+    let put = clusters.iter().flat_map(|name| {
+        let assignment = format!("{name}-endpoints");
+        let endpoints = endpoints(&assignment, &["eu-1a", "eu-1b"], &["lb", "throttle"]);
+        let refs = vec![(TypeId::Endpoint, assignment.into())];
+        let cluster = Resource::new(TypeId::Cluster, name, b"cluster", refs);
+        [Put { key: key(name), resource: cluster.into() }, endpoints]
     });
     store.commit(Commit { put: put.collect(), ..Commit::default() });
     store
@@ -96,6 +136,13 @@ fn load(loads: &Loads, cluster: &str, zone: &str) -> LocalityLoad {
     let mut of_cluster = loads.clusters().filter(|(name, ..)| &***name == cluster);
     let (_, _, load) = of_cluster.next().expect("the cluster has a load");
     assert!(of_cluster.next().is_none());
+    let (_, load) = load.localities.iter().find(|(locality, _)| &*locality.zone == zone).expect("the zone");
+    *load
+}
+
+fn load_of(loads: &Loads, cluster: &str, service: &str, zone: &str) -> LocalityLoad {
+    let mut wanted = loads.clusters().filter(|(name, its, _)| &***name == cluster && *its == service);
+    let (_, _, load) = wanted.next().expect("the assignment has a load");
     let (_, load) = load.localities.iter().find(|(locality, _)| &*locality.zone == zone).expect("the zone");
     *load
 }
@@ -176,41 +223,89 @@ fn clusters_that_are_not_served_are_ignored_and_counted() {
     assert_eq!((loads.ignored(), rows(&loads)), (6, 0));
 }
 
+/// Whatever a client invents, it has no room that another one could miss.
 #[test]
-fn invented_localities_and_categories_fill_one_cluster_only_so_far() {
-    let (mut loads, store, mut client) = (Loads::default(), store(&["a", "b"]), Reporter::default());
+fn invented_names_share_one_row() {
+    let (mut loads, store) = (Loads::default(), store(&["a", "b"]));
+    let (mut hostile, mut honest) = (Reporter::default(), Reporter::default());
     for start in [0, 1000] {
         let zones = (start..start + 1000).map(|zone| stats(&zone.to_string(), 1, 1, 0, 1));
         let mut request = report("a", zones.collect());
-        request.clusters[0].service = start.to_string();
-        request.clusters[0].dropped = vec![Dropped { category: "new".into(), count: 1 }];
-        take(&mut loads, &mut client, &request, &store);
+        let invented = Dropped { category: start.to_string(), count: 1 };
+        request.clusters[0].dropped = vec![invented, Dropped { category: "lb".into(), count: 1 }];
+        let same = request.clusters[0].clone();
+        request.clusters.push(Cluster { service: start.to_string(), ..same.clone() });
+        request.clusters.push(Cluster { service: "b-endpoints".into(), ..same });
+        take(&mut loads, &mut hostile, &request, &store);
     }
-    assert_eq!((rows(&loads), loads.ignored()), (256, 2 * 1001 - 256));
-    take(&mut loads, &mut client, &report("b", vec![stats("eu-1a", 1, 1, 0, 0)]), &store);
-    assert_eq!(load(&loads, "b", "eu-1a").issued, 1, "another one has its own room");
-    take(&mut loads, &mut client, &report("b", vec![stats(&"x".repeat(257), 1, 1, 0, 0)]), &store);
-    assert_eq!(rows(&loads), 257);
+    let names: Vec<(&str, usize)> = loads
+        .clusters()
+        .map(|(_, service, load)| (service, load.localities.len() + load.dropped.len()))
+        .collect();
+    assert_eq!(rows(&loads), 6, "{names:?}");
+    let sums = LocalityLoad { issued: 4000, successful: 4000, errors: 0, in_progress: 2000 };
+    assert_eq!(load_of(&loads, "a", "other", "other"), sums);
+    let dropped: Vec<_> = loads.clusters().map(|(_, service, load)| (service, &load.dropped)).collect();
+    let (_, dropped) = dropped.iter().find(|(service, _)| *service == "other").expect("its drops");
+    assert_eq!((dropped["other"], dropped["lb"]), (4, 4));
+    take(&mut loads, &mut honest, &report("a", vec![stats("eu-1a", 1, 1, 0, 0)]), &store);
+    take(&mut loads, &mut honest, &report("b", vec![stats("", 1, 1, 0, 0)]), &store);
+    assert_eq!(load_of(&loads, "a", "a-endpoints", "eu-1a").issued, 1, "a locality that is served");
+    assert_eq!(load_of(&loads, "b", "b-endpoints", "").issued, 1, "endpoints without a locality");
+    assert_eq!(loads.ignored(), 0);
+}
+
+/// Requests to a zone may end after its last endpoint went.
+#[test]
+fn a_row_stays_when_its_locality_is_served_no_more() {
+    let (mut loads, mut store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
+    take(&mut loads, &mut client, &report("a", vec![stats("eu-1b", 1, 0, 0, 1)]), &store);
+    store.commit(Commit {
+        put: vec![endpoints("a-endpoints", &["eu-1a", "eu-1c"], &[])],
+        ..Commit::default()
+    });
+    let late = vec![stats("eu-1b", 0, 1, 0, 0), stats("eu-1c", 1, 1, 0, 0)];
+    take(&mut loads, &mut client, &report("a", late), &store);
+    let load = |zone| load(&loads, "a", zone);
+    assert_eq!((load("eu-1b").successful, load("eu-1c").issued), (1, 1), "new ones have rows at once");
+    assert_eq!(rows(&loads), 2);
+}
+
+/// An Envoy's cluster may hold its endpoints itself.
+#[test]
+fn localities_within_a_cluster_are_served() {
+    let place = Place { zone: "eu-1a".into(), ..Place::default() };
+    let group = Group { locality: Some(place), endpoints: Vec::new() };
+    let assignment = Assignment { groups: vec![group], policy: None }.encode_to_vec();
+    let mut cluster = vec![0x8a, 0x02, assignment.len() as u8];
+    cluster.extend(assignment);
+    let resource = Resource::new(TypeId::Cluster, "a", &cluster, Vec::new());
+    let (mut store, mut loads, mut client) = (Store::new(), Loads::default(), Reporter::default());
+    store.commit(Commit { put: vec![Put { key: key("a"), resource: resource.into() }], ..Commit::default() });
+    let mut request = report("a", vec![stats("eu-1a", 1, 1, 0, 0)]);
+    request.clusters[0].service.clear();
+    take(&mut loads, &mut client, &request, &store);
+    assert_eq!(load(&loads, "a", "eu-1a").issued, 1);
 }
 
 #[test]
-fn there_is_an_end_to_all_rows_and_clusters_that_went_make_room() {
-    let names: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+fn rows_are_as_many_as_what_is_served_and_clusters_that_went_make_room() {
+    let names: Vec<String> = (0..7000).map(|number| number.to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let (mut loads, store, mut client) = (Loads::default(), store(&names), Reporter::default());
+    let (mut loads, mut store, mut client) = (Loads::default(), store(&names), Reporter::default());
     for name in &names {
-        let zones = (0..300).map(|zone| stats(&zone.to_string(), 1, 1, 0, 0));
-        take(&mut loads, &mut client, &report(name, zones.collect()), &store);
+        let zones = ["eu-1a", "eu-1b", "one", "two"].map(|zone| stats(zone, 1, 1, 0, 0));
+        take(&mut loads, &mut client, &report(name, zones.to_vec()), &store);
     }
-    assert_eq!(rows(&loads), 20_000);
-    let mut later = store;
-    let forget = names[..50].iter().map(|name| key(name)).collect();
-    later.commit(Commit { forget, ..Commit::default() });
-    let one = report("99", vec![stats("new", 1, 1, 0, 0)]).encode_to_vec();
-    loads.take(&mut client, &one, &later, START + Duration::from_secs(59)).unwrap();
-    assert_eq!(rows(&loads), 20_000, "it looks for room once a minute");
-    loads.take(&mut client, &one, &later, START + Duration::from_secs(60)).unwrap();
-    assert_eq!(rows(&loads), 20_000 - 50 * 256 + 1);
+    assert_eq!(rows(&loads), 3 * names.len(), "each cluster has its own room");
+    take(&mut loads, &mut client, &Request::default(), &store);
+    let forget = names[1..].iter().map(|name| key(name)).collect();
+    store.commit(Commit { forget, ..Commit::default() });
+    let one = report("0", vec![stats("eu-1a", 1, 1, 0, 1)]).encode_to_vec();
+    loads.take(&mut client, &one, &store, START + Duration::from_secs(59)).unwrap();
+    assert_eq!(rows(&loads), 3 * names.len(), "it looks for rows to drop once a minute");
+    loads.take(&mut client, &one, &store, START + Duration::from_secs(60)).unwrap();
+    assert_eq!(rows(&loads), 3);
 }
 
 #[test]
@@ -220,13 +315,13 @@ fn absurd_numbers_cannot_spoil_a_sum() {
         take(
             &mut loads,
             &mut client,
-            &report("a", vec![stats("z", u64::MAX, u64::MAX, 0, u64::MAX)]),
+            &report("a", vec![stats("eu-1a", u64::MAX, u64::MAX, 0, u64::MAX)]),
             &store,
         );
     }
     let most = u64::from(u32::MAX);
     let sums = LocalityLoad { issued: 3 * most, successful: 3 * most, errors: 0, in_progress: most };
-    assert_eq!(load(&loads, "a", "z"), sums);
+    assert_eq!(load(&loads, "a", "eu-1a"), sums);
 }
 
 #[test]
