@@ -26,7 +26,11 @@ class SettingsError(SteerwayError):
 
 
 class SourceError(SteerwayError):
-    """A source of facts cannot be opened or read at all."""
+    """A source of facts cannot be opened or read at all. `cure` says what to do about it, where the text does not."""
+
+    def __init__(self, text: str, cure: str = "") -> None:
+        super().__init__(text)
+        self.cure = cure
 
 
 class DocumentError(SourceError):

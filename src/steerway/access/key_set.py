@@ -39,9 +39,8 @@ VERIFIERS = 2
 """Threads; most of the work holds the GIL, so that more would not be faster."""
 MAX_WAITING = 4096
 """Tokens that wait to be verified: more than a second's work."""
-_CURE = (
-    "allow the service account to read /openid/v1/jwks (ClusterRole system:service-account-issuer-discovery)"
-)
+_NO_ANSWER = "check that the server of the keys answers, and that nothing on the way to it drops packets"
+_NO_KEYS = "check that the server of the keys is the right one: it must serve a JSON Web Key Set"
 
 Keys: TypeAlias = Mapping[str, jwt.PyJWK]
 """Public keys by their `kid`."""
@@ -148,9 +147,11 @@ class KeySet:
                 issuer, content = await self._fetch()
             keys = parse_keys(content, "the fetched document")
         except TimeoutError:
-            self._fail(f"no answer within {self._timeout_seconds:g} s")
-        except (SourceError, ContentError) as error:
-            self._fail(str(error))
+            self._fail(f"no answer within {self._timeout_seconds:g} s", _NO_ANSWER)
+        except SourceError as error:
+            self._fail(str(error), error.cure)
+        except ContentError as error:
+            self._fail(str(error), _NO_KEYS)
         else:
             changed = set(keys) != set(self.keys)
             self.keys, self.fetched_at, self.problem = keys, self._clock(), None
@@ -161,8 +162,8 @@ class KeySet:
         finally:
             self._fetching = None
 
-    def _fail(self, reason: str) -> None:
-        problem = Problem("token keys (JWKS)", f"cannot be fetched: {reason}", _CURE)
+    def _fail(self, reason: str, cure: str) -> None:
+        problem = Problem("token keys (JWKS)", f"cannot be fetched: {reason}", cure)
         if problem != self.problem:
-            log.warning("token_keys_not_fetched", reason=reason, cure=_CURE, keys=len(self.keys))
+            log.warning("token_keys_not_fetched", reason=reason, cure=cure, keys=len(self.keys))
         self.problem = problem

@@ -8,15 +8,25 @@ import aiohttp
 
 from steerway.access.key_set import Fetch
 from steerway.errors import SourceError
+from steerway.sources.kubernetes.cause import failure_of
+from steerway.sources.kubernetes.cure import request_cure, url_cure
+from steerway.sources.kubernetes.event import Failure
 
 DISCOVERY = "/.well-known/openid-configuration"
 JWKS = "/openid/v1/jwks"
 MAX_BYTES = 1024 * 1024
 """Largest document that is read."""
+_PERMISSION = (
+    f"allow steerway to read {DISCOVERY} and {JWKS} (ClusterRole system:service-account-issuer-discovery)"
+)
 
 
 class ApiServer(Protocol):
     """A reader of the API server."""
+
+    @property
+    def server(self) -> str:
+        """Its URL; "" before it is known."""
 
     async def get(self, path: str, query: Mapping[str, str]) -> bytes:
         """The body of the answer. Raises SourceError."""
@@ -27,10 +37,18 @@ def of_cluster(server: ApiServer) -> Fetch:
 
     async def fetch() -> tuple[str, bytes]:
         try:
-            issuer = json.loads(await server.get(DISCOVERY, {}))["issuer"]
+            discovered, keys = await server.get(DISCOVERY, {}), await server.get(JWKS, {})
+        except SourceError as error:
+            raise SourceError(str(error), request_cure(error, _PERMISSION, server.server)) from error
+        try:
+            issuer = json.loads(discovered)["issuer"]
         except (ValueError, TypeError, KeyError):
-            raise SourceError(f"{DISCOVERY} of the API server has no issuer") from None
-        return str(issuer), await server.get(JWKS, {})
+            reason, cure = (
+                f"{DISCOVERY} of the API server has no issuer",
+                "check --service-account-issuer of it",
+            )
+            raise SourceError(reason, cure) from None
+        return str(issuer), keys
 
     return fetch
 
@@ -45,12 +63,16 @@ def of_url(url: str) -> Fetch:
                 session.get(url, allow_redirects=False) as response,
             ):
                 if response.status != 200:
-                    raise SourceError(f"{url}: status {response.status}")
+                    raise _failed(url, Failure(response.status, response.reason or ""))
                 content = await response.content.read(MAX_BYTES + 1)
         except (aiohttp.ClientError, OSError) as error:
-            raise SourceError(f"{url}: {error or type(error).__name__}") from error
+            raise _failed(url, failure_of(error)) from error
         if len(content) > MAX_BYTES:
             raise SourceError(f"{url}: the document is larger than {MAX_BYTES // 1024} KiB")
         return "", content
 
     return fetch
+
+
+def _failed(url: str, failure: Failure) -> SourceError:
+    return SourceError(f"{url}: {failure}", url_cure(failure, url))

@@ -33,6 +33,9 @@ from steerway.access.key_set import KeySet
 from steerway.access.verdict import Credential, Refusal, Verdict, refused, unavailable
 from steerway.access.verdict_cache import VerdictCache
 from steerway.errors import SourceError
+from steerway.sources.kubernetes.cause import READ_TIMED_OUT
+from steerway.sources.kubernetes.cure import request_cure, server_cure
+from steerway.sources.kubernetes.event import Failure
 from steerway.sources.store import Problem
 
 log = structlog.get_logger()
@@ -50,7 +53,9 @@ MAX_WAITING = 2048
 """Tokens that wait for a question, of those with a good signature and of the others."""
 MAX_LIFE_SECONDS = 86_400.0
 """Longest use of a good verdict without the API server, also for tokens that never expire."""
-_CURE = "allow create on tokenreviews.authentication.k8s.io (ClusterRole system:auth-delegator), and check the server"
+_PERMISSION = "allow create on tokenreviews.authentication.k8s.io (ClusterRole system:auth-delegator)"
+_NO_ANSWER = Failure(None, READ_TIMED_OUT)
+_UNREADABLE = Failure(None, "unreadable list")
 _BUSY = "too many tokens wait for a review"
 # The signature alone: times and audiences are checked before, and all else is the API server's to judge.
 _SIGNATURE = {f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
@@ -58,6 +63,10 @@ _SIGNATURE = {f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud",
 
 class ApiServer(Protocol):
     """Where questions go."""
+
+    @property
+    def server(self) -> str:
+        """Its URL; "" before it is known."""
 
     async def post(self, path: str, body: Any) -> bytes:
         """The answer's body. Raises SourceError."""
@@ -162,13 +171,13 @@ class TokenReview:
         except TimeoutError:
             if waits and self.problem is None:  # the API server is slow at the most
                 return unavailable(f"{_BUSY}: this one had no turn within {self._timeout_seconds:g} s")
-            return self._lost(
-                shown.key, f"the API server has not answered within {self._timeout_seconds:g} s"
-            )
+            reason = f"the API server has not answered within {self._timeout_seconds:g} s"
+            return self._lost(shown.key, reason, server_cure(_NO_ANSWER, self._server.server))
         except SourceError as error:
-            return self._lost(shown.key, str(error))
+            return self._lost(shown.key, str(error), request_cure(error, _PERMISSION, self._server.server))
         except (ValueError, AttributeError):
-            return self._lost(shown.key, "the API server's answer is no TokenReview")
+            reason = "the API server's answer is no TokenReview"
+            return self._lost(shown.key, reason, server_cure(_UNREADABLE, self._server.server))
         if self.problem is not None:
             log.info("token_review_restored")
             self.problem = None
@@ -222,11 +231,11 @@ class TokenReview:
             return refused(f"the token is that of {username!r}, which is no service account")
         return of_service_account(*account)
 
-    def _lost(self, key: bytes, reason: str) -> Verdict:
+    def _lost(self, key: bytes, reason: str, cure: str) -> Verdict:
         """The API server does not answer: what was good stays good."""
         if self.problem is None:
-            log.warning("token_review_failed", reason=reason, cure=_CURE)
-        self.problem = Problem("kubernetes tokenreviews", f"cannot verify tokens: {reason}", _CURE)
+            log.warning("token_review_failed", reason=reason, cure=cure)
+        self.problem = Problem("kubernetes tokenreviews", f"cannot verify tokens: {reason}", cure)
         return self._cache.stale(key, self._clock()) or unavailable(
             f"the token could not be verified: {reason}"
         )

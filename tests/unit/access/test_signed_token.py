@@ -205,6 +205,7 @@ async def test_without_the_api_server_the_keys_stay(
     assert found.code == UNAVAILABLE
     assert signed.problem is not None
     assert "connection refused" in signed.problem.reason
+    assert signed.problem.cure.startswith("nothing listens there: start the API server")
     await server.start()
     clock.now += RETRY_PAUSE_SECONDS
     assert await judge(signed, issuer.token()) == WEB
@@ -227,11 +228,14 @@ async def test_keys_of_a_url_need_a_configured_issuer(server: FakeApiServer, iss
     """What the URL gives is the same document; anything but 200 is no keys."""
     signed = SignedToken(("steerway",), issuer.url, of_url(f"{server.url}{JWKS}"), timeout_seconds=20.0)
     assert await judge(signed, issuer.token()) == WEB
-    with pytest.raises(SourceError, match="status 404"):
-        await of_url(f"{server.url}/nothing")()
+    url = f"{server.url}/nothing"
+    with pytest.raises(SourceError, match="404") as missing:
+        await of_url(url)()
+    assert missing.value.cure == f"check that {url} serves the document without credentials"
     await server.stop()
-    with pytest.raises(SourceError, match="Cannot connect"):
+    with pytest.raises(SourceError, match="connection refused") as refused:
         await of_url(f"{server.url}{JWKS}")()
+    assert refused.value.cure.startswith("nothing listens there: start the server, or correct")
     await signed.close()
 
 

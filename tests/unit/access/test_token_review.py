@@ -131,6 +131,8 @@ async def test_an_honest_review_waits_for_one_of_each_attacker(
     started: list[str] = []
 
     class Recorder:
+        server = client.server
+
         async def post(self, path: str, body: Any) -> bytes:
             started.append(body["spec"]["token"])
             return await client.post(path, body)
@@ -299,6 +301,21 @@ async def test_a_server_that_knows_no_audiences_is_not_believed(
     assert "is not for steerway" in found.reason
 
 
+async def test_the_advice_fits_the_cause(
+    review: TokenReview, server: FakeApiServer, issuer: FakeTokenIssuer
+) -> None:
+    """A server that does not answer is no matter of RBAC; only a refusal is."""
+    server.fail(403, verb="create")
+    await judge(review, issuer.token())
+    assert review.problem is not None
+    assert "create on tokenreviews" in review.problem.cure
+    await server.stop()
+    await judge(review, issuer.token())
+    assert "connection refused" in review.problem.reason
+    assert review.problem.cure.startswith("nothing listens there: start the API server")
+    assert "tokenreviews" not in review.problem.cure
+
+
 async def test_without_the_api_server_known_tokens_go_on_and_new_ones_have_to_wait(
     review: TokenReview, server: FakeApiServer, issuer: FakeTokenIssuer, clock: Clock
 ) -> None:
@@ -310,7 +327,7 @@ async def test_without_the_api_server_known_tokens_go_on_and_new_ones_have_to_wa
     assert await judge(review, token) == WEB
     assert review.problem is not None
     assert "503" in review.problem.reason
-    assert "tokenreviews" in review.problem.cure
+    assert review.problem.cure == "the API server cannot answer now; it is asked again"
     found = await judge(review, issuer.token(account="new"))
     assert isinstance(found, Refusal)
     assert found.code == UNAVAILABLE

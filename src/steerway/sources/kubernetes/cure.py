@@ -1,5 +1,7 @@
 """What an operator can do about a failed request: one sentence for each kind of failure."""
 
+from steerway.errors import SourceError
+from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.event import SILENT, Failure
 
 _NO_PERMISSION = "this is no matter of permissions"
@@ -29,6 +31,18 @@ _CURES = {
     "configuration unreadable": "check the kubeconfig with: kubectl config view",
     "unreadable list": "check that {server} is a Kubernetes API server and that no proxy changes its answers",
 }
+_CURES_OF_URL = {
+    **_CURES,
+    "connection refused": f"nothing listens there: start the server, or correct {{server}} in the setting;"
+    f" {_NO_PERMISSION}",
+    "connection failed": "check that {server} accepts connections from this host",
+    "read timed out": "{server} accepts connections but does not answer: check its load",
+    "TLS failed": "check the TLS set-up of {server}",
+    "TLS not spoken": "{server} does not speak TLS: check its port",
+    "certificate not trusted": "have the certificate of {server} signed by a CA that this host trusts",
+    "certificate for another name": "the certificate of {server} has other names: use one of them in the setting",
+    "client certificate refused": "{server} requires a client certificate: use a URL that does not",
+}
 
 
 def cure(failure: Failure, plural: str, group: str, server: str) -> str:
@@ -48,3 +62,17 @@ def server_cure(failure: Failure, server: str) -> str:
     if failure.status is not None:
         return "the API server cannot answer now; it is asked again" if failure.status >= 429 else ""
     return _CURES.get(failure.reason, "").format(server=server or "the server of the kubeconfig")
+
+
+def request_cure(error: SourceError, permission: str, server: str) -> str:
+    """The cure for a failed request that is none of an informer. `permission`: the one for a missing permission."""
+    if not isinstance(error, RequestError):
+        return error.cure
+    return permission if error.failure.status == 403 else server_cure(error.failure, server)
+
+
+def url_cure(failure: Failure, url: str) -> str:
+    """The cure for a document that a setting names by its URL, and that is read without credentials."""
+    if failure.status is not None:
+        return f"check that {url} serves the document without credentials"
+    return _CURES_OF_URL.get(failure.reason, "").format(server=url)
