@@ -220,8 +220,7 @@ def _silence(informers: Iterable[InformerView]) -> dict[str, float]:
     """The longest silence about each kind, `CLUSTER/KIND` for those of remote clusters."""
     found: dict[str, float] = {}
     for each in informers:
-        label = f"{each.cluster}/{each.kind}" if each.cluster else each.kind
-        found[label] = max(found.get(label, 0.0), each.silent_seconds)
+        found[each.label] = max(found.get(each.label, 0.0), each.silent_seconds)
     return found
 
 

@@ -47,6 +47,16 @@ class InformerStatus:
     silent_seconds: float
     stale: bool = False
 
+    @property
+    def label(self) -> str:
+        """As metrics have it."""
+        return label_of(self.cluster, self.kind)
+
+
+def label_of(cluster: str, kind: str) -> str:
+    """A kind as metrics have it: `KIND`, `CLUSTER/KIND` for those of remote clusters."""
+    return f"{cluster}/{kind}" if cluster else kind
+
 
 class Informer:
     """Runs a `Watcher`; `settled` is set once the first list is in the store, whole, or was refused for a kind that
@@ -90,7 +100,7 @@ class Informer:
         self._where = f"kubernetes {self.subject}"
         self._log = log.bind(kind=resource.kind, namespace=namespace if namespace is not None else "all")
         self._cluster, self._namespace = cluster, namespace
-        self._label = f"{cluster}/{resource.kind}" if cluster else resource.kind
+        self._label = label_of(cluster, resource.kind)
         if cluster:
             self._log = self._log.bind(cluster=cluster)
 
