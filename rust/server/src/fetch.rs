@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use futures_util::future::poll_fn;
 use steerway_engine::{Effects, Protocol, Response, Service, TypeId};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Status};
 
 use crate::discovery::{Discovery, Registration};
@@ -78,7 +78,12 @@ async fn answer(shard: &Rc<Shard>, question: Question) -> Result<Response, Statu
             Err(fault) => Poll::Ready(Err(stream.panicked(shard, fault))),
         }
     });
-    if let Ok(answer) = timeout(patience, whole).await {
+    let deadline = Instant::now() + patience;
+    match timeout_at(deadline, within_budget(&registration.stream)).await {
+        Ok(within) => within?,
+        Err(_) => return Err(Status::resource_exhausted("no CPU time is left for this client; try again")),
+    }
+    if let Ok(answer) = timeout_at(deadline, whole).await {
         return answer;
     }
     // Some names may have an answer: who waits for the others asks again.
@@ -88,7 +93,27 @@ async fn answer(shard: &Rc<Shard>, question: Question) -> Result<Response, Statu
     })
 }
 
-fn take(Registration { shard, stream }: &Registration, message: &[u8]) -> Result<(), Status> {
+/// Wait until the budgets of CPU time allow an answer. An error is that of a client over its budget for long.
+async fn within_budget(stream: &Discovery) -> Result<(), Status> {
+    while let Some(wait) = stream.budget.wait()? {
+        sleep(wait).await;
+    }
+    Ok(())
+}
+
+/// Work for a client, which its CPU budget pays: a stream reports its time in parts, and this one ends before.
+fn charged<T>(Registration { shard, stream }: &Registration, work: impl FnOnce() -> T) -> T {
+    let begin = Instant::now();
+    let result = work();
+    shard.shared.charge(stream.budget.account(), begin.elapsed());
+    result
+}
+
+fn take(registration: &Registration, message: &[u8]) -> Result<(), Status> {
+    charged(registration, || subscribe(registration, message))
+}
+
+fn subscribe(Registration { shard, stream }: &Registration, message: &[u8]) -> Result<(), Status> {
     let mut effects = Effects::default();
     let taken = stream.core.borrow_mut().on_message(message, shard.shared.now(), &mut effects);
     taken.map_err(|fault| Status::new(Code::from_i32(fault.code as i32), fault.message))?;
@@ -100,6 +125,10 @@ fn take(Registration { shard, stream }: &Registration, message: &[u8]) -> Result
 
 /// The answer, once every name has its own; the end of the stream comes first.
 fn poll(registration: &Registration, type_id: TypeId) -> Option<Result<Response, Status>> {
+    charged(registration, || whole_answer(registration, type_id))
+}
+
+fn whole_answer(registration: &Registration, type_id: TypeId) -> Option<Result<Response, Status>> {
     let Registration { shard, stream } = registration;
     if let Some(status) = stream.ending.take() {
         let moved = || Status::unavailable("the server is shutting down; try again");

@@ -104,3 +104,19 @@ def test_a_server_that_ends_answers_who_waits(server: XdsServer) -> None:
     server.engine.stop()
     code, message, _ = ask(server, ENDPOINT, "a")
     assert (code, "shutting down" in message) == (14, True)
+
+
+def test_the_cpu_budget_of_the_client_pays() -> None:
+    """What a request takes is charged; a client over its budget is refused, and others are answered."""
+    with XdsServer(max_cpu_per_peer=0.001) as server:
+        server.engine.set_serving(True)
+        many = [f"name-{number}" for number in range(5000)]
+        server.publish([put(ENDPOINT, name, "1") for name in many])
+        assert ask(server, ENDPOINT, *many)[0] == 0
+        demand = server.wait(Demand)[0]
+        # Two seconds may be used at once; a wait of 30 s for more is too long.
+        server.engine.charge(demand.account, 1.99)
+        until(lambda: ask(server, ENDPOINT, *many)[0] == 8, "it is refused")
+        assert "max_cpu_per_peer" in ask(server, ENDPOINT, *many)[1]
+        other = DiscoveryRequest(node=Node(id="old"), resource_names=many).SerializeToString()
+        assert server.engine.fetch(ENDPOINT, other, "10.0.0.10:1", "", PATIENCE_SECONDS)[0] == 0
