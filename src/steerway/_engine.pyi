@@ -45,6 +45,9 @@ def canonical_name(name: str) -> str:
 def is_collection(name: str) -> bool:
     """Whether the name is that of a glob collection: `xdstp://AUTHORITY/TYPE/PATH/*`, with or without parameters."""
 
+def connections_within(files: int) -> int:
+    """How many connections an engine opens at the most where so many open files are allowed."""
+
 @final
 class Opened:
     """A stream sent its first request. It waits for `Engine.classify` or `Engine.reject`."""

@@ -213,7 +213,7 @@ class ControlPlane:
         token = self._guard.admin_token
         limits = _http_limits(self._settings, self._settings.admin_max_connections)
         accepts, hosts = token.accepts if token else None, self._settings.admin_hosts
-        admin = AdminServer(self._settings.admin, self._view(), accepts, limits, hosts)
+        admin = AdminServer(self._settings.admin, self._view(), limits, accepts, hosts)
         polled = _rest_server(self._settings, self._engine)
         loop = asyncio.get_running_loop()
         telemetry.TASKS.set_function(lambda: len(asyncio.all_tasks(loop)))

@@ -7,6 +7,7 @@ mod batch;
 mod engine;
 mod error;
 mod event;
+mod limit;
 mod load;
 mod name;
 mod number;
@@ -19,6 +20,7 @@ mod _engine {
     use crate::{
         engine::Engine,
         event::{Call, Closed, Demand, HandshakeFailed, Limited, Nack, Opened, Panicked, Withdrawn},
+        limit::connections_within,
         load::{DroppedLoad, Loads, LocalityLoad},
         name::{canonical_name, is_collection},
         stats::{Census, Stats},

@@ -89,3 +89,4 @@ pub use peer::{Peer, Token};
 pub use publication::{Missing, Publication};
 pub use server::{Options, OptionsError, Server, StartError};
 pub use shard::StreamView;
+pub use shared::connections_within;

@@ -36,11 +36,15 @@ const REQUEST_BUFFERS: usize = 256 << 20;
 /// Open files that are kept for everything but connections: the admin server, the sources, the threads.
 const OTHER_FILES: usize = 256;
 
-/// How many connections the limit of open files leaves room for.
+/// How many connections a limit of open files leaves room for.
+pub fn connections_within(files: usize) -> usize {
+    files.saturating_sub(OTHER_FILES).max(files / 2)
+}
+
+/// How many connections the limit of this process leaves room for.
 fn files_for_connections() -> usize {
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let files = files.map_or(usize::MAX, |files| files as usize);
-    files.saturating_sub(OTHER_FILES).max(files / 2)
+    connections_within(files.map_or(usize::MAX, |files| files as usize))
 }
 
 /// The store, the demand, and what Python is told. Streams and their index belong to their shards alone.

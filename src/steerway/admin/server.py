@@ -15,8 +15,8 @@ class AdminServer(HttpServer):
         self,
         listen: str,
         view: AdminView,
+        limits: HttpLimits,
         accepts: Callable[[str], bool] | None = None,
-        limits: HttpLimits | None = None,
         hosts: Collection[str] = (),
     ) -> None:
         super().__init__(

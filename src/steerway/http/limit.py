@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from steerway import telemetry
+from steerway._engine import connections_within
 
 log = structlog.get_logger()
 
@@ -13,24 +14,22 @@ MAX_HEAD_BYTES = 16 << 10
 """Bytes of request line and headers; a longer head is answered with 400. As on the xDS port."""
 LEAST_CONNECTIONS = 8
 """Fewest connections that a listener can be limited to: one in eight stays free for probes."""
-_OTHER_FILES = 256
-"""Files that the engine keeps for everything but xDS connections (`files_for_connections`, rust/server)."""
 _SHARE = 4
 """A listener uses one of so many parts of the files that xDS connections leave."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """Limits of one listener. Times are seconds, sizes are bytes.
+    """Limits of one listener. Times are seconds, sizes are bytes. Defaults are those of the settings.
 
     `connections`: open at a time. `request_timeout_seconds`: from the first byte of a request (or the connection) to
     the last one of its body, and for a client to take a response, plus a second per 64 KiB of it.
     `idle_timeout_seconds`: between a response and the next request. `body_bytes`: of one request.
     """
 
-    connections: int = 64
-    request_timeout_seconds: float = 10.0
-    idle_timeout_seconds: float = 60.0
+    connections: int
+    request_timeout_seconds: float
+    idle_timeout_seconds: float
     body_bytes: int = 64 << 10
 
 
@@ -42,7 +41,7 @@ def within_open_files(wanted: int, xds_connections: int) -> int:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         return wanted
-    others = files - min(xds_connections, max(files - _OTHER_FILES, files // 2))
+    others = files - min(xds_connections, connections_within(files))
     return max(LEAST_CONNECTIONS, min(wanted, others // _SHARE))
 
 

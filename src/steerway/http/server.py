@@ -45,13 +45,12 @@ class HttpServer:
         flag: str,
         *,
         name: str,
-        limits: HttpLimits | None = None,
+        limits: HttpLimits,
         probes: Collection[str] = (),
         hosts: Hosts | None = None,
     ) -> None:
         self._listen = listen
         self._flag = flag
-        limits = limits or HttpLimits()
         self._record = LimitLog(name)
         self._pool = Pool(limits.connections, name, self._record)
         config = uvicorn.Config(

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from admin_world import World
 from tests.support.deadline import PATIENCE_SECONDS
+from tests.support.http_limits import http_limits
 
 from steerway.admin import AdminServer
 from steerway.errors import SettingsError
@@ -16,7 +17,7 @@ from steerway.errors import SettingsError
 
 async def test_it_tells_the_chosen_port_serves_and_stops(world: World) -> None:
     """Port 0 becomes a real one; after stop nothing listens there."""
-    server = AdminServer("127.0.0.1:0", world.view())
+    server = AdminServer("127.0.0.1:0", world.view(), http_limits())
     address = await server.start()
     try:
         assert re.fullmatch(r"127\.0\.0\.1:[1-9]\d*", address)
@@ -34,7 +35,7 @@ async def test_it_tells_the_chosen_port_serves_and_stops(world: World) -> None:
 async def test_signals_stay_with_the_program(world: World) -> None:
     """uvicorn would take SIGTERM for itself; the program decides what it means."""
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    server = AdminServer("127.0.0.1:0", world.view())
+    server = AdminServer("127.0.0.1:0", world.view(), http_limits())
     await server.start()
     try:
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
@@ -44,7 +45,7 @@ async def test_signals_stay_with_the_program(world: World) -> None:
 
 async def test_a_waiting_connection_does_not_hold_up_the_end(world: World) -> None:
     """A client that keeps its connection open is cut off."""
-    server = AdminServer("127.0.0.1:0", world.view())
+    server = AdminServer("127.0.0.1:0", world.view(), http_limits())
     host, port = (await server.start()).split(":")
     reader, writer = await asyncio.open_connection(host, port)
     try:
@@ -59,7 +60,7 @@ async def test_a_waiting_connection_does_not_hold_up_the_end(world: World) -> No
 
 async def test_its_hosts_are_addresses_and_the_names_that_were_given(world: World) -> None:
     """`localhost` and the name of `admin` among them; the probes are no exception."""
-    server = AdminServer("localhost:0", world.view(), hosts=["admin.example"])
+    server = AdminServer("localhost:0", world.view(), http_limits(), hosts=["admin.example"])
     address = await server.start()
     statuses = {}
     try:
@@ -76,12 +77,12 @@ async def test_a_taken_port_is_a_clear_error(world: World) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(SettingsError, match=rf"cannot serve HTTP on {address}: .*in use.*--admin"):
-            await AdminServer(address, world.view()).start()
+            await AdminServer(address, world.view(), http_limits()).start()
 
 
 async def test_an_ipv6_address_is_written_in_brackets(world: World) -> None:
     """The announced address can be pasted into a URL."""
-    server = AdminServer("[::1]:0", world.view())
+    server = AdminServer("[::1]:0", world.view(), http_limits())
     try:
         assert re.fullmatch(r"\[::1\]:[1-9]\d*", await server.start())
     finally:

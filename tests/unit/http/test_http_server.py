@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from tests.support.http_limits import http_limits
 
 from steerway import telemetry
 from steerway.http import Hosts, HttpServer
@@ -109,7 +110,7 @@ def listen(request: pytest.FixtureRequest) -> Listen:
             Starlette(routes=routes),
             "--test",
             name=name,
-            limits=HttpLimits(**limits),
+            limits=http_limits(**limits),
             probes={"/healthz"},
             hosts=hosts,
         )

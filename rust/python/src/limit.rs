@@ -1,0 +1,8 @@
+//! Limits that others than the engine keep, too.
+
+use pyo3::prelude::*;
+
+#[pyfunction]
+pub(crate) fn connections_within(files: usize) -> usize {
+    steerway_server::connections_within(files)
+}
