@@ -11,6 +11,10 @@ import pytest
 
 # A deadline of an example is an assertion on absolute time, which fails on a busy machine.
 hypothesis.settings.register_profile("steerway", deadline=None)
+# Ends at the first failure, which is not reduced: for runs of which only the result counts (tests/mutation).
+hypothesis.settings.register_profile(
+    "first", deadline=None, database=None, phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate]
+)
 hypothesis.settings.load_profile("steerway")
 
 VARIABLE = "TEST_WITHOUT"

@@ -1,0 +1,105 @@
+"""A copy of the product to mutate, and what its tests make of a mutation."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from pathlib import Path
+
+from tests.mutation.mutation import ROOT, Mutation
+
+_MOST_SECONDS = 900
+"""A mutated program that never ends is noticed, too."""
+_PARTS = ("src", "tests", "docs", "deploy", "bench", "rust", "pyproject.toml", "README.md", "Makefile")
+_LEFT_OUT = shutil.ignore_patterns("target", "__pycache__", ".hypothesis", "node_modules")
+_FAILED = {"pytest": 1, "cargo": 101}
+"""The exit code of a run in which a test failed. Others: it could not run."""
+_TARGET = ROOT / "rust" / "target" / "mutation"
+
+
+class Result(Enum):
+    KILLED = "killed"
+    SURVIVED = "SURVIVED"
+    BROKEN = "BROKEN"
+    """The tests could not run with it: it is no program."""
+
+
+class Tree:
+    """A copy of the product. Compiled Rust is kept beside that of the product, for one tree at a time."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._environment = os.environ | {
+            "PYTHONPATH": str(root / "src"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "CARGO_TARGET_DIR": str(_TARGET),
+            "CARGO_PROFILE_TEST_DEBUG": "0",
+            # A failure counts; its smallest example is of no use.
+            "PROPTEST_MAX_SHRINK_ITERS": "0",
+        }
+        root.mkdir()
+        for part in _PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                # New times of modification: cargo would take what an earlier run compiled, a mutation, for this.
+                shutil.copytree(source, root / part, ignore=_LEFT_OUT, copy_function=shutil.copy)
+            else:
+                shutil.copy(source, root)
+
+    def result(self, mutation: Mutation) -> Result:
+        """What the tests of a mutation make of it. The tree is as before afterwards."""
+        path = self._root / mutation.path
+        original = path.read_text()
+        path.write_text(mutation.mutated(self._root))
+        try:
+            return self._native() if mutation.native else self._python(mutation.tests)
+        finally:
+            path.write_text(original)
+
+    def passes(self, wanted: Iterable[Mutation]) -> bool:
+        """Whether all tests pass without a mutation: a test that fails anyway notices nothing."""
+        tests = {test for mutation in wanted if not mutation.native for test in mutation.tests}
+        native = any(mutation.native for mutation in wanted)
+        return (not tests or self._pytest(sorted(tests)) == 0) and (not native or self._cargo() == 0)
+
+    def _python(self, tests: Sequence[str]) -> Result:
+        return _result(self._pytest(tests), "pytest")
+
+    def _native(self) -> Result:
+        if self._cargo("--no-run") != 0:
+            return Result.BROKEN
+        # Most are noticed by a table; the models take most of the time.
+        quick = _result(self._cargo("--", "--skip", "model"), "cargo")
+        return quick if quick is Result.KILLED else _result(self._cargo("model"), "cargo")
+
+    def _pytest(self, tests: Sequence[str]) -> int:
+        # Fixed examples: what a random one notices today may survive tomorrow.
+        options = ("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=1", "--hypothesis-profile=first")
+        return self._run([sys.executable, "-m", "pytest", *options, *tests])
+
+    def _cargo(self, *options: str) -> int:
+        manifest = str(self._root / "rust" / "Cargo.toml")
+        package = ("-p", "steerway-engine", "--lib", "--tests")
+        return self._run(["cargo", "test", "--locked", "--manifest-path", manifest, *package, *options])
+
+    def _run(self, command: list[str]) -> int:
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self._root,
+                env=self._environment,
+                capture_output=True,
+                timeout=_MOST_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return _FAILED["cargo" if command[0] == "cargo" else "pytest"]
+        return done.returncode
+
+
+def _result(code: int, tool: str) -> Result:
+    if code == 0:
+        return Result.SURVIVED
+    return Result.KILLED if code == _FAILED[tool] else Result.BROKEN
