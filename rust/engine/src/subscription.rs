@@ -337,8 +337,8 @@ mod tests {
     }
 
     fn asked(subscription: &Subscription, change: &Change) -> Vec<String> {
-        let tracked = change.asked.iter().filter_map(|&index| subscription.names.get(index));
-        tracked.map(|tracked| tracked.name.to_string()).collect()
+        let tracked = |&index| subscription.names.get(index).expect("a name that is tracked");
+        change.asked.iter().map(|index| tracked(index).name.to_string()).collect()
     }
 
     type SotwStep<'a> = (&'a [&'a str], bool, &'a [&'a str], WildcardChange, &'a [&'a str]);

@@ -189,6 +189,18 @@ fn a_set_that_goes_out_before_the_last_one_was_accepted_withdraws_nothing_in_use
     assert_eq!(proxy.ack(EDS), ["Cluster idle=1 new=1"]);
 }
 
+/// Neither does one whose withdrawal has waited long enough by then: the route that names it may still be in use.
+#[test]
+fn a_set_that_goes_out_before_the_last_one_was_accepted_ends_no_wait() {
+    let mut proxy = proxy(Sotw);
+    assert_eq!(proxy.commit(withdrawn("old")), NOTHING);
+    assert_eq!(proxy.commit(served("idle")), ["Cluster idle=1 old=1"]);
+    assert_eq!(proxy.commit(served("new").into_iter().chain([route("2", &["new"])])), NOTHING);
+    assert_eq!(proxy.wait(ORDER_TIMEOUT), ["Cluster idle=1 new=1 old=1", "Route r=2"]);
+    proxy.settle();
+    assert_eq!(proxy.commit([put(CDS, "idle", "2")]), ["Cluster idle=2 new=1"]);
+}
+
 /// A cluster that cannot be sent yet holds its route up as long as that takes.
 #[test]
 fn a_route_waits_longer_for_a_cluster_that_cannot_be_sent() {

@@ -90,3 +90,16 @@ fn a_refused_change_is_not_measured() {
         assert_eq!(world.view(stream, EDS).change, None);
     }
 }
+
+#[test]
+fn what_a_client_gets_first_is_not_measured_though_it_held_an_older_version() {
+    let mut world = World::serving([put(EDS, "a", "1")]);
+    let before = world.open(Delta);
+    let held = world.answer(before, ask(EDS, &["a"])).versions["a"].clone();
+    world.apply(Commit { put: vec![changed(EDS, "a", "2", MILLIS(300))], ..Commit::default() });
+    let stream = world.open(Delta);
+    let first = world.answer(stream, ask(EDS, &["a"]).holding(&[("a", &held)]));
+    assert_eq!(first.text(), "a=2");
+    world.say(stream, again(Delta, &first));
+    assert_eq!(measured(&world), None, "it was not connected when it changed");
+}

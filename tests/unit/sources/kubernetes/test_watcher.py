@@ -100,6 +100,14 @@ def test_events_become_deltas_and_move_the_version() -> None:
     assert watcher.watching
 
 
+def test_an_event_without_a_version_keeps_the_last_one() -> None:
+    """A watch from no version at all would begin with everything, or lose what came in between."""
+    watcher = listed("10")
+    watcher.on_event(bookmark(""))
+    assert watcher.on_event(added("a", "")) == Upsert(item("a"))
+    assert version_of(watcher.action) == "10"
+
+
 def test_a_bad_object_is_passed_on_and_the_watch_lives() -> None:
     """Whose last version to keep is the informer's business."""
     watcher = listed()
@@ -338,13 +346,15 @@ def test_a_refused_watch_falls_back_to_lists_at_growing_intervals(status: int) -
 
 
 def test_the_server_may_ask_for_more_time() -> None:
-    """Retry-After counts when it is longer than the own wait."""
-    watcher = listed()
-    watcher.on_watch_failed(Failure(429, "TooManyRequests", retry_after_seconds=7))
-    assert waited(watcher) == 7
-    watcher = new_watcher()
-    watcher.on_list_failed(Failure(429, "TooManyRequests", retry_after_seconds=0.1))
-    assert waited(watcher) == 0.8
+    """Retry-After of lists and watches counts when it is longer than the own wait."""
+    for asked, expected in ((7.0, 7.0), (0.1, 0.8)):
+        overload = Failure(429, "TooManyRequests", retry_after_seconds=asked)
+        watcher = listed()
+        watcher.on_watch_failed(overload)
+        assert waited(watcher) == expected
+        watcher = new_watcher()
+        watcher.on_list_failed(overload)
+        assert waited(watcher) == expected
 
 
 @pytest.mark.parametrize(
