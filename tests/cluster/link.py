@@ -14,11 +14,12 @@ _CHUNK_BYTES = 65536
 
 
 class Link:
-    """Forwards `address` (chosen when it is made) to `server`, each `HOST:PORT` on loopback."""
+    """Forwards `address` (its port is chosen when it is made) to `server`, each `HOST:PORT` of this machine."""
 
-    def __init__(self, server: str) -> None:
-        host, _, port = server.rpartition(":")
-        self._server = (host, int(port))
+    def __init__(self, server: str, host: str = "127.0.0.1") -> None:
+        self._host = host
+        server_host, _, port = server.rpartition(":")
+        self._server = (server_host, int(port))
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._listener = self._listen(0)
@@ -26,7 +27,7 @@ class Link:
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self._port}"
+        return f"{self._host}:{self._port}"
 
     def cut(self) -> None:
         """Break every connection; refuse new ones."""
@@ -52,7 +53,7 @@ class Link:
             self.cut()
 
     def _listen(self, port: int) -> socket.socket:
-        listener = socket.create_server(("127.0.0.1", port))
+        listener = socket.create_server((self._host, port))
         threading.Thread(target=self._accept, args=[listener], daemon=True).start()
         return listener
 

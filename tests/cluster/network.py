@@ -51,6 +51,16 @@ class Network:
             # IPv6, unlike IPv4, lets a process bind an address that only a route makes local if this says so.
             Path("/proc/sys/net/ipv6/ip_nonlocal_bind").write_text("1")
 
+    @contextlib.contextmanager
+    def dropped(self, address: str) -> Iterator[None]:
+        """Drop all packets to an address, as a firewall or a host without power does: nobody is notified of it."""
+        route = ("route", "{}", "blackhole", f"{address}/32", "table", "local")
+        _ip("-n", self.name, *(part.format("add") for part in route))
+        try:
+            yield
+        finally:
+            _ip("-n", self.name, *(part.format("del") for part in route))
+
     def delete(self) -> None:
         """Remove its name; the kernel removes the rest when the last process in it has ended."""
         if self.exists:

@@ -44,6 +44,14 @@ class Part:
         """The end of what it wrote."""
         return self._log.read_bytes()[-_SHOWN_BYTES:].decode(errors="replace")
 
+    def stop(self) -> None:
+        """Let it hang: its kernel accepts connections and answers keepalive, the process does nothing."""
+        self._child.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End `stop`."""
+        self._child.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End it and wait. Killing it twice does no harm."""
         self._child.send_signal(signal.SIGKILL)

@@ -1,0 +1,70 @@
+"""An API server that hangs, and a link that drops everything: both are noticed although no connection breaks."""
+
+from pathlib import Path
+
+from tests.cluster import kubeconfig
+from tests.cluster.cluster import Cluster
+from tests.cluster.command import API_SERVER
+from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open, Steer
+from tests.cluster.link import Link
+from tests.cluster.namespace import Namespace
+from tests.support.deadline import until
+
+pytestmark = NEEDS_CLUSTER
+
+_FAR = "10.244.250.1"
+"""An address that the cluster's network can drop."""
+
+
+def test_a_hanging_api_server_is_stale_and_followed_when_it_goes_on(
+    cluster: Cluster, namespace: Namespace, open_backends: Open, steer: Steer, connect: Connect
+) -> None:
+    """Its kernel accepts connections and answers keepalive: only the silence of its watches is seen."""
+    first, second = open_backends(2)
+    namespace.publish([first])
+    plane = steer("--watch-silence-seconds", "2", "--stale-seconds", "4")
+    channel = connect(plane).dial(namespace.target())
+    with channel.load() as load:
+        load.settle(first)
+        cluster.parts["api-server"].stop()
+        try:
+            plane.wait_for_problem("kubernetes API server", "endpointslices in all namespaces")
+            assert plane.ready()
+            assert any(each["stale"] for each in plane.get("/readyz")["informers"])
+        finally:
+            cluster.parts["api-server"].go_on()
+        namespace.publish([second])
+        load.settle(second)
+        until(lambda: not plane.problems(), lambda: f"no problem: {plane.problems()}")
+    assert load.failures == []
+    assert plane.metric("steerway_informer_relists_total", kind="Service", reason="silent") > 0
+
+
+def test_a_link_that_drops_everything_is_noticed_by_keepalive(
+    cluster: Cluster,
+    namespace: Namespace,
+    open_backends: Open,
+    steer: Steer,
+    connect: Connect,
+    tmp_path: Path,
+) -> None:
+    """No FIN and no RST arrives. With a silence of an hour only keepalive can end the watches."""
+    first, second = open_backends(2)
+    namespace.publish([first])
+    with Link(API_SERVER.removeprefix("https://"), _FAR) as link:
+        user = {"token": cluster.token}
+        file = kubeconfig.write(
+            tmp_path / "far.kubeconfig", f"https://{link.address}", cluster.commands.certificate, user
+        )
+        text = file.read_text().replace('"server":', '"tls-server-name": "localhost", "server":')
+        file.write_text(text)
+        plane = steer("--watch-silence-seconds", "3600", kubeconfig=file)
+        channel = connect(plane).dial(namespace.target())
+        with channel.load() as load:
+            load.settle(first)
+            with cluster.network.dropped(_FAR):
+                plane.wait_for_problem(f"kubernetes API server https://{link.address}", "cannot watch")
+                assert plane.ready()
+                namespace.publish([second])
+            load.settle(second)
+        assert load.failures == []
