@@ -69,9 +69,10 @@ def main() -> int:
 def _score(counts: Counter[tuple[str, Result]]) -> int:
     """Print the score of each list. 1 when one survived or could not run, else 0."""
     for area in sorted({area for area, _ in counts}):
-        total = sum(count for (other, _), count in counts.items() if other == area)
-        print(f"{area}: {counts[area, Result.KILLED]} of {total} killed")
-    return int(any(result is not Result.KILLED for _, result in counts))
+        results = {result: count for (other, result), count in counts.items() if other == area}
+        noticed = sum(count for result, count in results.items() if result.noticed)
+        print(f"{area}: {noticed} of {sum(results.values())} noticed")
+    return int(not all(result.noticed for _, result in counts))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,8 +11,8 @@ from pathlib import Path
 
 from tests.mutation.mutation import ROOT, Mutation
 
-_MOST_SECONDS = 900
-"""A mutated program that never ends is noticed, too."""
+_MOST_SECONDS = 300
+"""Many times what any tests of a mutation take."""
 _PARTS = ("src", "tests", "docs", "deploy", "bench", "rust", "pyproject.toml", "README.md", "Makefile")
 _LEFT_OUT = shutil.ignore_patterns("target", "__pycache__", ".hypothesis", "node_modules")
 _FAILED = {"pytest": 1, "cargo": 101}
@@ -21,9 +22,15 @@ _TARGET = ROOT / "rust" / "target" / "mutation"
 
 class Result(Enum):
     KILLED = "killed"
+    ENDLESS = "endless"
+    """The tests did not end, which is noticed, too."""
     SURVIVED = "SURVIVED"
     BROKEN = "BROKEN"
     """The tests could not run with it: it is no program."""
+
+    @property
+    def noticed(self) -> bool:
+        return self in (Result.KILLED, Result.ENDLESS)
 
 
 class Tree:
@@ -72,34 +79,41 @@ class Tree:
             return Result.BROKEN
         # Most are noticed by a table; the models take most of the time.
         quick = _result(self._cargo("--", "--skip", "model"), "cargo")
-        return quick if quick is Result.KILLED else _result(self._cargo("model"), "cargo")
+        return quick if quick.noticed else _result(self._cargo("model"), "cargo")
 
-    def _pytest(self, tests: Sequence[str]) -> int:
+    def _pytest(self, tests: Sequence[str]) -> int | None:
         # Fixed examples: what a random one notices today may survive tomorrow.
         options = ("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=1", "--hypothesis-profile=first")
         return self._run([sys.executable, "-m", "pytest", *options, *tests])
 
-    def _cargo(self, *options: str) -> int:
+    def _cargo(self, *options: str) -> int | None:
         manifest = str(self._root / "rust" / "Cargo.toml")
         package = ("-p", "steerway-engine", "--lib", "--tests")
         return self._run(["cargo", "test", "--locked", "--manifest-path", manifest, *package, *options])
 
-    def _run(self, command: list[str]) -> int:
+    def _run(self, command: list[str]) -> int | None:
+        """The exit code; None when it did not end, and was ended with all that it had started."""
+        process = subprocess.Popen(
+            command,
+            cwd=self._root,
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         try:
-            done = subprocess.run(
-                command,
-                cwd=self._root,
-                env=self._environment,
-                capture_output=True,
-                timeout=_MOST_SECONDS,
-                check=False,
-            )
+            return process.wait(_MOST_SECONDS)
         except subprocess.TimeoutExpired:
-            return _FAILED["cargo" if command[0] == "cargo" else "pytest"]
-        return done.returncode
+            return None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
-def _result(code: int, tool: str) -> Result:
+def _result(code: int | None, tool: str) -> Result:
+    if code is None:
+        return Result.ENDLESS
     if code == 0:
         return Result.SURVIVED
     return Result.KILLED if code == _FAILED[tool] else Result.BROKEN
