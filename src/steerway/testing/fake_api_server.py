@@ -113,6 +113,7 @@ class FakeApiServer:
         self._watches: set[_OpenWatch] = set()
         self._faults: list[_Fault] = []
         self._watches_held = False
+        self._held: set[object] = set()
         self._pages: dict[str, tuple[int, list[Manifest]]] = {}
         self._released = asyncio.Event()
         self._released.set()
@@ -238,9 +239,9 @@ class FakeApiServer:
         self._oldest = min(self._oldest, self._version)
         self._pages.clear()
 
-    def hold_watches(self) -> None:
-        """Do not answer watches that are opened from now on, not even with headers."""
-        self._watches_held = True
+    def hold_watches(self, held: bool = True) -> None:
+        """Do not answer watches that are opened from now on, not even with headers; False ends it for later ones."""
+        self._watches_held = held
 
     def freeze_watches(self) -> None:
         """Open watches say nothing any more and never end, as if a proxy held on to them after the server was gone."""
@@ -272,6 +273,12 @@ class FakeApiServer:
     @property
     def open_watches(self) -> int:
         return len(self._watches)
+
+    @property
+    def silent_watches(self) -> frozenset[object]:
+        """Those that nothing comes from, whatever changes now: held, frozen, or of a version after the present one."""
+        silent = (watch for watch in self._watches if watch.frozen or watch.since > self._version)
+        return frozenset([*silent, *self._held])
 
     async def until(self, condition: Callable[[], bool], timeout_seconds: float = 20.0) -> None:
         """Wait until `condition` holds; it is tried at each request and each opened or closed watch."""
@@ -404,7 +411,7 @@ class FakeApiServer:
         if since < self._oldest and not self._expired_in_stream:
             return _refuse(410, "Expired")
         if self._watches_held:
-            await asyncio.Event().wait()
+            await self._hold()
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(http)
         if since < self._oldest:
@@ -429,6 +436,18 @@ class FakeApiServer:
             with contextlib.suppress(RuntimeError):  # the loop may be closing
                 await self._notify()
         return response
+
+    async def _hold(self) -> None:
+        """Until the client goes."""
+        held = object()
+        self._held.add(held)
+        try:
+            await self._notify()
+            await asyncio.Event().wait()
+        finally:
+            self._held.discard(held)
+            with contextlib.suppress(RuntimeError):  # the loop may be closing
+                await self._notify()
 
     async def _write(self, response: web.StreamResponse, line: bytes) -> None:
         size = self.chunk_bytes or len(line)
