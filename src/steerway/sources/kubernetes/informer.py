@@ -111,8 +111,10 @@ class Informer:
 
     @property
     def stale(self) -> bool:
-        """Whether that is longer than the setting allows. A kind that is refused is a problem of its own."""
-        return self.silent_seconds > self._stale_seconds and not self._refused
+        """Whether that is longer than the setting allows. A kind that is refused is a problem of its own; one that is
+        not installed is looked for once a minute, whatever the setting."""
+        quiet = self._refused or self._absence_told
+        return self.silent_seconds > self._stale_seconds and not quiet
 
     def status(self) -> InformerStatus:
         """For operators."""

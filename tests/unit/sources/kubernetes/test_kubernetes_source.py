@@ -548,6 +548,18 @@ async def test_a_refused_kind_is_not_stale_besides(server: FakeApiServer, run: R
     assert not next(each for each in running.source.status() if each.kind == "Pod").stale
 
 
+async def test_a_kind_that_is_not_installed_is_not_stale(server: FakeApiServer, run: Run) -> None:
+    """It is looked for once a minute, which may be longer than the setting."""
+    now = 0.0
+    server.missing.add("grpcroutes")
+    running = run(policies=True, stale_seconds=10.0, clock=lambda: now)
+    await running.until(lambda: running.store.synced)
+    now = 11.0
+    stale = {each.kind: each.stale for each in running.source.status()}
+    assert stale["Service"]
+    assert not stale["GRPCRoute"]
+
+
 async def test_an_outage_is_one_problem_and_one_line_for_each_retry(server: FakeApiServer, run: Run) -> None:
     """Whatever the number of kinds; it begins and ends once."""
     server.put(service("a"))
