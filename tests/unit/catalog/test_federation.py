@@ -1,6 +1,7 @@
 """Services of several clusters as one: who counts, in what order, and what clients get of it."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
@@ -11,8 +12,11 @@ from tests.support.mesh import groups
 
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.federation import Federation, Member, Policy
+from steerway.catalog.model import Service as MergedService
 from steerway.catalog.model import ServiceId
 from steerway.sources.objects import (
+    EXPORT_ANNOTATION,
+    PRIVATE_ANNOTATION,
     SERVICE_NAME_LABEL,
     Endpoint,
     EndpointPort,
@@ -30,10 +34,16 @@ from steerway.translate import endpoint as translate
 ID = ServiceId("shop", "cart")
 
 
-def catalog(*addresses: str, ports: tuple[int, ...] = (80,), zone: str | None = None) -> Catalog:
+def catalog(
+    *addresses: str,
+    ports: tuple[int, ...] = (80,),
+    zone: str | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> Catalog:
     """One service with these endpoints on each of its ports; without a port there is no service."""
     service = Service(
-        ServiceMeta("cart", "shop"), ServiceSpec([ServicePort(port, str(port)) for port in ports] or None)
+        ServiceMeta("cart", "shop", annotations=dict(annotations or {})),
+        ServiceSpec([ServicePort(port, str(port)) for port in ports] or None),
     )
     slice_ = EndpointSlice(
         ObjectMeta("cart-1", "shop", {SERVICE_NAME_LABEL: "cart"}),
@@ -116,6 +126,40 @@ def test_an_address_of_two_clusters_is_that_of_the_nearer_one() -> None:
 def test_ports_of_all_members_are_served_under_the_name_of_the_nearest() -> None:
     federation = Federation(catalog("10.0.0.1"), [member("east", catalog("10.1.0.1", ports=(80, 90)))])
     assert [len(shown(federation, port)) for port in (80, 90)] == [2, 1]
+
+
+def merged_of(*annotations: Mapping[str, str]) -> MergedService:
+    """The service of clusters whose Services have these annotations, the local one first."""
+    local, *others = (catalog(f"10.{each}.0.1", annotations=has) for each, has in enumerate(annotations))
+    members = [member(str(number), other) for number, other in enumerate(others)]
+    service = Federation(local, members).service(ID)
+    assert service is not None
+    return service
+
+
+@pytest.mark.parametrize("private", [(True, False), (False, True), (True, True), (False, False)])
+def test_a_service_that_is_private_in_one_cluster_is_private(private: tuple[bool, ...]) -> None:
+    """The clusters are one mesh: a client sees what every cluster allows."""
+    words = [{PRIVATE_ANNOTATION: "true"} if each else {} for each in private]
+    assert merged_of(*words).private == any(private)
+
+
+@pytest.mark.parametrize(
+    ("exports", "expected"),
+    [
+        ((None, None), None),
+        (("a,b", None), {"a", "b"}),
+        ((None, "a,b"), {"a", "b"}),
+        (("a,b", "b,c"), {"b"}),
+        (("a", "c"), set()),
+    ],
+)
+def test_a_service_is_exported_to_whom_every_cluster_exports_it(
+    exports: tuple[str | None, ...], expected: set[str] | None
+) -> None:
+    """A cluster without the annotation exports it to all."""
+    words = [{} if each is None else {EXPORT_ANNOTATION: each} for each in exports]
+    assert merged_of(*words).exported_to == expected
 
 
 CATALOGS = st.builds(

@@ -34,6 +34,7 @@ def header(name: str, value: str = "1", **fields: str) -> dict[str, str]:
         (method("p.S", "M"), How.EXACT, "/p.S/M"),
         (method("p.S"), How.PREFIX, "/p.S/"),
         (method("", "M"), How.REGEX, "/[^/]+/M"),
+        (method("", "M.x"), How.REGEX, r"/[^/]+/M\.x"),
         (method("p.S", "M", type="Exact"), How.EXACT, "/p.S/M"),
         (method("p[.]S|q", "M.*", type="RegularExpression"), How.REGEX, "/(?:p[.]S|q)/(?:M.*)"),
         (method("p.S", type="RegularExpression"), How.REGEX, "/(?:p.S)/[^/]+"),
