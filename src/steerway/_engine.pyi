@@ -35,6 +35,7 @@ __all__ = [
     "Subscription",
     "Withdrawn",
     "canonical_name",
+    "connections_within",
     "is_collection",
 ]
 
