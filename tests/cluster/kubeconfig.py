@@ -12,14 +12,17 @@ def write(
     user: Mapping[str, str],
     namespace: str = "default",
     context: str = "cluster",
+    server_name: str = "",
 ) -> Path:
-    """Write a kubeconfig of one context; `user` is `{"token": …}` or `{"tokenFile": …}`. JSON is YAML, too."""
+    """Write a kubeconfig of one context; `user` is `{"token": …}` or `{"tokenFile": …}`. JSON is YAML, too.
+    `server_name`: of the certificate, if it is not the host of `server`."""
+    cluster = {"server": server, "certificate-authority": str(certificate)}
+    if server_name:
+        cluster["tls-server-name"] = server_name
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [
-            {"name": "cluster", "cluster": {"server": server, "certificate-authority": str(certificate)}}
-        ],
+        "clusters": [{"name": "cluster", "cluster": cluster}],
         "users": [{"name": "user", "user": dict(user)}],
         "contexts": [
             {"name": context, "context": {"cluster": "cluster", "user": "user", "namespace": namespace}}

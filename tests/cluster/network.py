@@ -53,13 +53,13 @@ class Network:
 
     @contextlib.contextmanager
     def dropped(self, address: str) -> Iterator[None]:
-        """Drop all packets to an address, as a firewall or a host without power does: nobody is notified of it."""
-        route = ("route", "{}", "blackhole", f"{address}/32", "table", "local")
-        _ip("-n", self.name, *(part.format("add") for part in route))
+        """Drop all packets to an IPv4 address, as a firewall or a host without power does: no connection ends by it."""
+        route = ("blackhole", f"{address}/32", "table", "local")
+        _ip("-n", self.name, "route", "add", *route)
         try:
             yield
         finally:
-            _ip("-n", self.name, *(part.format("del") for part in route))
+            _ip("-n", self.name, "route", "del", *route)
 
     def delete(self) -> None:
         """Remove its name; the kernel removes the rest when the last process in it has ended."""
