@@ -55,6 +55,27 @@ def test_a_flood_of_bad_tokens_pushes_out_no_good_one() -> None:
     assert [cache.fresh(key, 0.0) for key in (first, second, third)] == [WEB, None, WEB]
 
 
+def test_of_several_identities_the_token_that_was_used_longest_ago_goes_first() -> None:
+    """To make room for one of an identity without any."""
+    cache = VerdictCache(max_verdicts=2)
+    keys = [cache.key(name) for name in ("a", "b", "c")]
+    identities = [of_service_account("shop", name) for name in ("a", "b", "c")]
+    for key, identity in list(zip(keys, identities, strict=True))[:2]:
+        cache.accept(key, identity, 10.0, 10.0)
+    assert cache.fresh(keys[0], 0.0) == identities[0]
+    cache.accept(keys[2], identities[2], 10.0, 10.0)
+    assert [cache.fresh(key, 0.0) for key in keys] == [identities[0], None, identities[2]]
+
+
+def test_of_refusals_the_oldest_goes_first() -> None:
+    """One that comes again is a new one."""
+    cache = VerdictCache(max_verdicts=2)
+    first, second, third = (cache.key(name) for name in ("first", "second", "third"))
+    for key in (first, second, first, third):
+        cache.refuse(key, BAD, 10.0)
+    assert [cache.fresh(key, 0.0) for key in (first, second, third)] == [BAD, None, BAD]
+
+
 def test_an_identity_with_many_tokens_pushes_out_its_own() -> None:
     """Whoever may have tokens made has them made for one account; others are still let in without a question."""
     cache = VerdictCache(max_verdicts=10)
