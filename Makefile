@@ -105,7 +105,7 @@ bench-hostile: build ## What one hostile client costs the others (two minutes; A
 bench-soak: build ## Minutes of churn, restarts and abuse; fails on growth (ARGS='--minutes 30'; needs nothing else)
 	$(BIN)/python -m bench.soak $(ARGS)
 
-mutants: build ## Faults that the tests must notice, one by one (an hour; ARGS='catalog', or '--only TEXT')
+mutants: build ## Faults that the tests must notice, one by one (half an hour; ARGS='catalog', or '--only TEXT')
 	$(BIN)/python -m tests.mutation $(ARGS)
 
 audit: $(TOOLS)/.python $(TOOLS)/bin/cargo-deny ## Advisories about dependencies, licenses and sources of crates (needs the advisory data)
