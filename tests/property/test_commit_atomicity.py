@@ -81,8 +81,8 @@ class Follower:
     def __init__(
         self, start: Facts, moments: Collection[Facts] = (), most: int = COMMIT_OBJECTS, partial: bool = False
     ) -> None:
-        """`moments`: what may be committed; anything when there is none. `most`: objects of a commit. `partial`: whether
-        further parts of a batch follow."""
+        """`moments`: what may be committed; anything when there is none. `most`: objects of a commit. `partial`:
+        whether further parts of a batch follow."""
         self.most, self.partial = most, partial
         self._moments = moments
         self.store = ObjectStore()

@@ -11,7 +11,7 @@ The catalog holds no objects of its own: it reads them from the store that gave 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Generator, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -162,12 +162,15 @@ class Catalog:
         needed |= {("ReferenceGrant", id.namespace) for id in named if id.namespace != key.namespace}
         return needed | named
 
-    def keeps_endpoints(self, committed: Get, now: Get, changed: Mapping[ObjectKey, Object | None]) -> bool:
+    def keeps_endpoints(
+        self, committed: Get, now: Get, changed: Mapping[ObjectKey, Sequence[Object | None]]
+    ) -> bool:
         """Whether the services of changed EndpointSlices keep an endpoint on each port that has one, both as of the
-        last commit and as the objects were before the change: what is not committed yet must not lose its endpoints
-        before it is. `changed`: key → EndpointSlice before the change."""
+        last commit and as the objects were before the changes: what is not committed yet must not lose its endpoints
+        before it is. `changed`: key → the EndpointSlice before each of its changes."""
         with isolated("object", objects=len(changed), object=next(iter(changed), None)):
-            return self._keep_endpoints(committed, now, changed)
+            earlier = {key: max(states, key=_offer) for key, states in changed.items()}
+            return self._keep_endpoints(committed, now, earlier)
         return True
 
     def _keep_endpoints(self, committed: Get, now: Get, changed: Mapping[ObjectKey, Object | None]) -> bool:
@@ -413,6 +416,13 @@ def _still_offers(before: Object | None, now: Object | None) -> bool:
         and isinstance(now, EndpointSlice)
         and any(map(_is_ready, now.endpoints or ()))
     )
+
+
+def _offer(found: Object | None) -> int:
+    """On how many ports a slice offers an endpoint."""
+    if not isinstance(found, EndpointSlice) or not any(map(_is_ready, found.endpoints or ())):
+        return 0
+    return len(found.ports or ())
 
 
 def _same_ports(before: Object | None, now: Object | None) -> bool:

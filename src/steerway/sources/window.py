@@ -20,7 +20,7 @@ import heapq
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -34,9 +34,9 @@ Owners = Callable[[ObjectKey], Collection[Hashable]]
 """The owners of a changed object: its services, for most. A key without an owner is not given out."""
 References = Callable[[ObjectKey], Collection[Hashable]]
 """The owners that a changed object refers to, before and after the change."""
-KeepsEndpoints = Callable[[Mapping[ObjectKey, Object | None]], bool]
+KeepsEndpoints = Callable[[Mapping[ObjectKey, Sequence[Object | None]]], bool]
 """Whether the services of changed EndpointSlices keep an endpoint on each port that has one: as of the last commit, and
-as it was before the changes, which may not be committed either. With each key comes its object before them."""
+as it was before each of the changes, which may not be committed either. With each key come its objects before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ class _Lane:
     last: float
     changes: int = 0
     keys: set[ObjectKey] = field(default_factory=set)
-    earlier: dict[ObjectKey, Object | None] = field(default_factory=dict)
-    """Of an urgent lane: the objects before their first change in it."""
+    earlier: dict[ObjectKey, list[Object | None]] = field(default_factory=dict)
+    """Of an urgent lane: the objects before each of their changes in it."""
     origins: dict[Hashable, Origin] = field(default_factory=dict)
     links: set[Hashable] = field(default_factory=set)
     held_until: float = 0.0
@@ -169,7 +169,7 @@ class Window:
                 lane = self._lane((owner, urgent), now)
                 lane.note(key, owner, change.event, now)
                 if urgent:
-                    lane.earlier.setdefault(key, change.before)
+                    lane.earlier.setdefault(key, []).append(change.before)
                 self._holders[key].add(owner)
             if not urgent:
                 self._link(owners, {*owners, *self._references(key)})

@@ -392,7 +392,15 @@ def test_endpoints_are_kept_of_the_last_commit_and_of_what_waits_for_the_next(
     facts = Facts(*committed)
     before, after = (endpoint_slice(*([address] if address else [])) for address in (earlier, now))
     store: dict[ObjectKey, Object] = {**facts, PENDING.key: PENDING, after.key: after}
-    assert facts.catalog.keeps_endpoints(facts.get, store.get, {after.key: before}) is kept
+    assert facts.catalog.keeps_endpoints(facts.get, store.get, {after.key: [before]}) is kept
+
+
+def test_endpoints_that_came_and_went_while_their_service_waits_are_lost() -> None:
+    """Those of one moment between two changes of a slice: a route that waits may name the Service since then."""
+    facts = Facts()
+    gone = endpoint_slice("10.0.0.1")
+    states = [None, gone, endpoint_slice()]
+    assert not facts.catalog.keeps_endpoints(facts.get, {PENDING.key: PENDING}.get, {gone.key: states})
 
 
 def test_a_slice_that_waits_and_goes_to_another_service_takes_its_endpoints_away() -> None:
@@ -400,7 +408,7 @@ def test_a_slice_that_waits_and_goes_to_another_service_takes_its_endpoints_away
     facts = Facts()
     other = endpoint_slice("10.0.0.1", service="other")
     store: dict[ObjectKey, Object] = {PENDING.key: PENDING, other.key: other}
-    assert not facts.catalog.keeps_endpoints(facts.get, store.get, {other.key: endpoint_slice("10.0.0.1")})
+    assert not facts.catalog.keeps_endpoints(facts.get, store.get, {other.key: [endpoint_slice("10.0.0.1")]})
 
 
 def test_an_object_that_fails_costs_only_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -430,7 +438,7 @@ def test_an_object_that_fails_waits_for_itself(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(facts.catalog.attachments, "references", lambda *_: 1 // 0)
     assert facts.catalog.owners(facts.get, gone.key) == (gone.key,)
     assert facts.catalog.references(facts.get, gone.key) == {("Namespace", "shop")}
-    assert facts.catalog.keeps_endpoints(facts.get, {gone.key: gone}.get, {gone.key: facts[gone.key]})
+    assert facts.catalog.keeps_endpoints(facts.get, {gone.key: gone}.get, {gone.key: [facts[gone.key]]})
 
 
 def test_services_stay_as_they_were_until_the_last_step_of_a_change() -> None:

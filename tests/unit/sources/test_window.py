@@ -247,8 +247,8 @@ def test_a_deferred_slice_is_urgent_again_when_the_service_keeps_an_endpoint() -
     assert drain(waiting) == [(6, keys(SLICE, OTHER_SLICE))]
 
 
-def test_endpoints_are_compared_with_those_before_the_lane() -> None:
-    """Not with those between two of its changes; a lane that starts anew compares with those of its own start."""
+def test_endpoints_are_compared_with_those_before_each_change_of_the_lane() -> None:
+    """A lane that starts anew compares with those of its own changes."""
     asked = []
     first, second, third = (endpoint_slice(f"10.0.0.{number}", name=SLICE.name) for number in (1, 2, 3))
     waiting = Window(
@@ -262,7 +262,7 @@ def test_endpoints_are_compared_with_those_before_the_lane() -> None:
     waiting.take(now=1.5)
     waiting.add({SLICE: Change(third)}, now=2)
     waiting.take(now=3)
-    assert asked == [{SLICE: first}, {SLICE: third}]
+    assert asked == [{SLICE: [first, second]}, {SLICE: [third]}]
 
 
 def test_an_atomic_batch_is_one_commit() -> None:
