@@ -69,7 +69,7 @@ async fn answer(shard: &Rc<Shard>, question: Question) -> Result<Response, Statu
         match contain(|| {
             while stream.is_pending() {
                 let Poll::Ready(_turn) = place.poll(&shard.lane, context) else { return None };
-                stream.register_some(shard);
+                charged(&registration, || stream.register_some(shard));
             }
             poll(&registration, type_id)
         }) {
