@@ -109,9 +109,10 @@ def _selection(settings: "Settings | None") -> "Selection":
 def _of_entry(entry: "Entry", by_object: "Mapping[str, Sequence[Finding]]") -> "list[Finding]":
     """What is to be reported of an entry, the worst first."""
     from steerway.cli.finding import Finding, Level
+    from steerway.sources.files.entry import shown
 
     if entry.problem is not None:
-        reason = entry.problem.reason.removeprefix(f"{entry.subject}: ")
+        reason = entry.problem.reason.removeprefix(f"{shown(str(entry.subject))}: ")
         return [Finding(Level.ERROR, entry.where, reason, entry.problem.cure)]
     keys = [str(obj.key) for obj in entry.objects] or [str(entry.subject)]
     order = list(Level)

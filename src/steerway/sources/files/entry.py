@@ -15,10 +15,16 @@ import msgspec
 
 from steerway import isolation
 from steerway.isolation import isolated
+from steerway.log_limit import bounded
 from steerway.sources.fault import Fault, Path, listed
 from steerway.sources.files.document import Document
 from steerway.sources.objects import Object, ObjectKey, XdsResource
 from steerway.sources.store import Problem
+
+_MAX_TEXT = 1024
+"""Bytes of a name, a reason or a hint: a file may hold a key of megabytes."""
+_MAX_PATH = 1 << 16
+"""Far more bytes than any path has, also escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +96,34 @@ class Origin:
         return [self.broken(path, Fault((), f"internal error: {run.failure}", isolation.HINT))]
 
     def good(self, path: Path, subject: ObjectKey, *objects: Object, kind: str = "") -> Entry:
-        return Entry(self.where(path), kind or subject.kind, full_name(subject), subject, objects)
+        return Entry(self.where(path), kind or subject.kind, shown(full_name(subject)), subject, objects)
 
     def ignored(self, path: Path, kind: str, name: str) -> Entry:
-        return Entry(self.where(path), kind, name)
+        return Entry(self.where(path), shown(kind), shown(name))
 
     def broken(
         self, path: Path, fault: Fault, kind: str = "", subject: ObjectKey | None = None, *further: Fault
     ) -> Entry:
         """An entry at `path` with a fault, and perhaps more; their own paths are relative to the entry."""
-        about = f"{subject}: " if subject is not None else ""
+        about = f"{shown(str(subject))}: " if subject is not None else ""
         where = self.where((*path, *fault.path))
         faults = (fault, *further)
-        reason, cure = listed(map(str, faults)), listed(each.cure for each in faults)
+        reason = listed(shown(str(each)) for each in faults)
+        cure = listed(shown(each.cure) for each in faults)
         problem = Problem(where, f"{about}{reason}", cure)
-        name = full_name(subject) if subject is not None else ""
-        return Entry(where, kind or (subject.kind if subject else ""), name, subject, problem=problem)
+        name = shown(full_name(subject)) if subject is not None else ""
+        return Entry(where, shown(kind or (subject.kind if subject else "")), name, subject, problem=problem)
+
+
+def shown(text: str) -> str:
+    """Text that quotes a file, as one line for any terminal: bounded, with escapes for what does not print."""
+    return bounded(text, _MAX_TEXT)
 
 
 def path_text(path: pathlib.Path) -> str:
-    """A path as valid Unicode text: bytes of a name that are not UTF-8 are escaped."""
-    return os.fsencode(path).decode(errors="backslashreplace")
+    """A path as one line of valid Unicode text: bytes of a name that are not UTF-8, and what does not print, are
+    escaped."""
+    return bounded(os.fsencode(path).decode(errors="backslashreplace"), _MAX_PATH)
 
 
 def full_name(key: ObjectKey) -> str:

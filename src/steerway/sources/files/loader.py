@@ -5,6 +5,9 @@ entries give the same object, the first wins, in the order of paths, file names 
 """
 
 import dataclasses
+import errno
+import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +22,7 @@ from steerway.sources.fault import Fault
 from steerway.sources.fault import Path as ValuePath
 from steerway.sources.files import document, tool_file
 from steerway.sources.files.document import BrokenDocument, Chunk, Document
-from steerway.sources.files.entry import Entry, Origin, path_text
+from steerway.sources.files.entry import Entry, Origin, path_text, shown
 from steerway.sources.files.manifest import is_manifest, read_manifest
 from steerway.sources.files.mapping import is_mapping, read_mapping
 from steerway.sources.files.scan import REPLACED, FoundFile, scan
@@ -89,8 +92,24 @@ def load(paths: Sequence[Path], default_namespace: str) -> LoadResult:
 
 
 def read_bytes(file: FoundFile) -> bytes:
-    """The content of a file; nothing of one that is too large. Raises OSError when it cannot be read."""
-    return b"" if file.size > MAX_FILE_BYTES else file.real.read_bytes()
+    """The content of a file; nothing of one that is too large. Raises OSError when it cannot be read, and when it is no
+    file any more, which could block for ever."""
+    if file.size > MAX_FILE_BYTES:
+        return b""
+    with os.fdopen(_open_without_waiting(file.real), "rb") as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a file any more")
+        content: bytes | None = opened.read(MAX_FILE_BYTES + 1)
+    if content is None:  # some files of procfs are streams
+        raise OSError(errno.EAGAIN, "it gives no content at once")
+    if len(content) > MAX_FILE_BYTES:
+        raise OSError(errno.EFBIG, f"it holds more than {MAX_FILE_BYTES // 2**20} MiB")
+    return content
+
+
+def _open_without_waiting(path: Path) -> int:
+    """The descriptor of a file; a named pipe would wait for its writer."""
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 
 
 def parse_file(
@@ -140,7 +159,7 @@ def mark_duplicates(entries: Iterable[Entry]) -> list[Entry]:
                 owners[key] = entry.where
             marked.append(entry)
         else:
-            reason = f"{taken} is defined at {owners[taken]} already, which is used"
+            reason = f"{shown(str(taken))} is defined at {owners[taken]} already, which is used"
             problem = Problem(entry.where, reason, "remove one of them")
             marked.append(dataclasses.replace(entry, objects=(), keys=(), problem=problem))
     return marked
@@ -167,7 +186,9 @@ def _read_chunk(chunk: Chunk, file: FoundFile, default_namespace: str) -> Iterat
     for found in document.read_chunk(chunk, is_json=_is_json(file)):
         if isinstance(found, BrokenDocument):
             where = f"{name}:{found.line}"
-            yield Entry(where, tool, problem=None if tool else Problem(where, found.reason, found.cure))
+            yield Entry(
+                where, tool, problem=None if tool else Problem(where, shown(found.reason), found.cure)
+            )
             continue
         origin = Origin(name, found, default_namespace)
         if not tool or tool_file.states_its_type(found.value):

@@ -20,6 +20,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 CONFIG_MAP_LINK = "..data"
 """The symlink that kubelet's atomic writer swaps (kubernetes/pkg/volume/util/atomic_writer.go)."""
 REPLACED = f"what its {CONFIG_MAP_LINK} leads to is replaced faster than it can be read"
+_SPECIAL = {stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket", stat.S_IFDIR: "directory"}
 MAX_ATTEMPTS = 10
 """How often a payload that is replaced while it is listed is given up for the next one, within one scan."""
 
@@ -120,7 +121,13 @@ class _Found:
         self, path: Path, root: Path, real: Path, status: os.stat_result, payload: Path | None = None
     ) -> None:
         identity = (status.st_dev, status.st_ino)
-        if identity in self._seen or not stat.S_ISREG(status.st_mode):
+        if identity in self._seen:
+            return
+        if not stat.S_ISREG(status.st_mode):
+            # A manifest of this name may have been there before: what it gave stays.
+            self.missing.append(
+                (path, f"it is a {_SPECIAL.get(stat.S_IFMT(status.st_mode), 'device')}, not a file")
+            )
             return
         self._seen.add(identity)
         times = status.st_mtime_ns, status.st_ctime_ns
@@ -148,7 +155,11 @@ class _Found:
         self.watch(directory)
         real = self._real_directory(directory)
         payload = self._payload_of(real)
+        known = len(self.files)
         self._entries(directory, root)
+        if len(self.files) == known and directory.name.endswith(SUFFIXES):
+            # Container runtimes make such a directory where the file of a bind mount does not exist.
+            self.missing.append((directory, "it is an empty directory, not a file"))
         if payload is not None:  # the given path leads through `..data`, or to it
             self.watch(payload.parent)
             if directory.resolve() != real:

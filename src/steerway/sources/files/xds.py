@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from steerway.sources.fault import Fault, Path
-from steerway.sources.files.entry import Entry, Origin
+from steerway.sources.files.entry import Entry, Origin, shown
 from steerway.sources.objects import XdsResource
 
 _PREFIX = "type.googleapis.com/"
@@ -76,7 +76,7 @@ def _read_resource(value: dict[str, Any], path: Path, origin: Origin, ttl: str =
     if not isinstance(name, str) or not name:
         return origin.broken(path, Fault((field,), f"{kind} has no {field}", f"add {field}: a string"), kind)
     resource = XdsResource(type_url=type_url, name=name, body=value, where=origin.where(path), ttl=ttl)
-    return Entry(resource.where, kind, name, resource.key, (resource,))
+    return Entry(resource.where, shown(kind), shown(name), resource.key, (resource,))
 
 
 def _type_fault(type_url: str) -> Fault | None:

@@ -2,6 +2,7 @@
 state."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import watchfiles
 from running_source import Running
 from tests.support.config_map import swap
 
-from steerway.sources.files import look, source
+from steerway.sources.files import loader, look, source
 
 Run = Callable[..., Running]
 
@@ -156,20 +157,47 @@ async def test_a_path_that_comes_later_is_a_problem_until_then(tmp_path: Path, r
     await running.problem()
 
 
+@pytest.mark.parametrize(
+    ("replace", "reason"),
+    [
+        (os.mkfifo, "it is a named pipe, not a file"),
+        (Path.mkdir, "it is an empty directory, not a file"),
+        (lambda file: file.symlink_to("/dev/zero"), "it is a device, not a file"),
+        (lambda file: file.symlink_to(file), "Too many levels of symbolic links"),
+    ],
+)
+async def test_what_is_no_file_any_more_keeps_what_it_gave(
+    tmp_path: Path, run: Run, replace: Callable[[Path], object], reason: str
+) -> None:
+    """A mount that went wrong is not an emptied file; it is a problem until a file is there again."""
+    file = tmp_path / "a.yaml"
+    file.write_text(service("a"))
+    running = run(tmp_path)
+    await running.synced()
+    file.unlink()
+    replace(file)
+    await running.problem(f"a.yaml: cannot be read: {reason}")
+    assert running.services() == {"a": 80}
+    file.rmdir() if file.is_dir() else file.unlink()
+    file.write_text(service("a", 81))
+    await running.until(lambda: running.services() == {"a": 81})
+    assert running.store.problems() == []
+
+
 async def test_a_file_that_becomes_readable_is_read(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error of reading is tried again at every look, although the file itself does not change."""
     (tmp_path / "a.yaml").write_text(service("a"))
     refused = True
-    real = Path.read_bytes
+    real = loader._open_without_waiting
 
-    def read_bytes(path: Path) -> bytes:
+    def refuse(path: Path) -> int:
         if refused and path.name == "a.yaml":
             raise PermissionError(13, "Permission denied")
         return real(path)
 
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(loader, "_open_without_waiting", refuse)
     monkeypatch.setattr(source, "POLL_SECONDS", 0.05)
     running = run(tmp_path)
     await running.problem("a.yaml: cannot be read: Permission denied")

@@ -1,5 +1,6 @@
 """Reading paths once: kinds of documents, order, duplicates, and bad input of every sort."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import yaml
 
 from steerway.isolation import HINT
 from steerway.sources.files import LoadResult, load, loader, manifest, mapping
+from steerway.sources.files.scan import scan
 from steerway.sources.objects import EndpointSlice, Service, XdsResource
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\nspec: {ports: [{port: 80}]}\n"
@@ -167,19 +169,64 @@ def test_an_unreadable_file_is_a_problem(tmp_path: Path, monkeypatch: pytest.Mon
     here.)"""
     (tmp_path / "a.yaml").write_text(SERVICE % "a")
     (tmp_path / "b.yaml").write_text(SERVICE % "b")
-    real = Path.read_bytes
+    real = loader._open_without_waiting
 
-    def read_bytes(path: Path) -> bytes:
+    def refuse(path: Path) -> int:
         if path.name == "a.yaml":
             raise PermissionError(13, "Permission denied")
         return real(path)
 
-    monkeypatch.setattr(loader.Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(loader, "_open_without_waiting", refuse)
     result = load([tmp_path], "own")
     assert lines(result, tmp_path) == [
         "a.yaml: cannot be read: Permission denied (check that the path exists and may be read)"
     ]
     assert [obj.key.name for obj in result.objects] == ["b"]
+
+
+def test_what_became_no_file_since_the_scan_is_not_waited_for(tmp_path: Path) -> None:
+    """A named pipe has no writer, a device no end, and a file may have grown."""
+    (tmp_path / "a.yaml").write_text(SERVICE % "a")
+    (file,) = scan((tmp_path,)).files
+    file.path.unlink()
+    os.mkfifo(file.path)
+    with pytest.raises(OSError, match="not a file any more"):
+        loader.read_bytes(file)
+    file.path.unlink()
+    file.path.symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="not a file any more"):
+        loader.read_bytes(file)
+    file.path.unlink()
+    with file.path.open("wb") as grown:
+        grown.truncate(loader.MAX_FILE_BYTES + 1)
+    with pytest.raises(OSError, match="holds more than 16 MiB"):
+        loader.read_bytes(file)
+
+
+ESCAPES = "\x1b[31m\u202e\x07" + "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": ESCAPES, "namespace": ESCAPES}},
+        {"apiVersion": "v1", "kind": ESCAPES, "metadata": {"name": ESCAPES}},
+        {"apiVersion": "v1", "kind": "List", "items": [{"kind": ESCAPES}]},
+        {"@type": f"type.googleapis.com/envoy.{ESCAPES}", "name": "a"},
+        {"@type": f"type.googleapis.com/envoy.config.v3.{ESCAPES}", "name": ESCAPES},
+        {ESCAPES: 1},
+        {"mapping": {ESCAPES: {ESCAPES: [{ESCAPES: 1}]}}},
+        [{ESCAPES: 1}],
+    ],
+)
+def test_what_is_shown_of_a_file_is_short_and_safe_for_a_terminal(tmp_path: Path, value: Any) -> None:
+    """Names, kinds, types and keys that hold escape sequences, or very much: nothing of a file reaches a screen raw."""
+    result = load_one(tmp_path, "\x1b\n.json", json.dumps(value))
+    (entry,) = result.documents
+    texts = [entry.where, entry.kind, entry.name]
+    texts += [entry.problem.where, entry.problem.reason, entry.problem.cure] if entry.problem else []
+    assert all(text.isprintable() for text in texts), texts
+    assert max(map(len, texts)) < 5000
 
 
 def test_a_service_of_5000_endpoints_is_read(tmp_path: Path) -> None:
