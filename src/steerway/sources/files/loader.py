@@ -14,7 +14,7 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 from steerway import isolation
 from steerway.isolation import isolated
@@ -96,15 +96,22 @@ def read_bytes(file: FoundFile) -> bytes:
     file any more, which could block for ever."""
     if file.size > MAX_FILE_BYTES:
         return b""
-    with os.fdopen(_open_without_waiting(file.real), "rb") as opened:
-        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is not a file any more")
+    with open_file(file.real) as opened:
         content: bytes | None = opened.read(MAX_FILE_BYTES + 1)
     if content is None:  # some files of procfs are streams
         raise OSError(errno.EAGAIN, "it gives no content at once")
     if len(content) > MAX_FILE_BYTES:
         raise OSError(errno.EFBIG, f"it holds more than {MAX_FILE_BYTES // 2**20} MiB")
     return content
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading. Raises OSError also for what is none, which could block for ever."""
+    opened = os.fdopen(_open_without_waiting(path), "rb")
+    if stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+        return opened
+    opened.close()
+    raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def _open_without_waiting(path: Path) -> int:

@@ -18,6 +18,7 @@ import msgspec
 
 from steerway import telemetry
 from steerway.sources.files.history import Held
+from steerway.sources.files.loader import open_file
 from steerway.sources.objects import Object, ObjectKey
 from steerway.sources.store import Problem
 
@@ -152,7 +153,7 @@ def _decode(kind: str, raw: msgspec.Raw) -> Object:
 
 def _read(path: Path) -> Iterator[_Record]:
     """The records of a state file. ValueError when it is not whole."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         content = file.read(MAX_STATE_BYTES + 1)
     if len(content) > MAX_STATE_BYTES:
         raise StateError(f"it is larger than {MAX_STATE_BYTES // 2**20} MiB")

@@ -1,5 +1,6 @@
 """The state file: what it holds survives, and nothing that can be wrong with it does harm."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,16 @@ def test_a_damaged_state_is_a_problem_and_ignored(
         current = State(tmp_path, 60)
         assert (current.load([ROOT]) == {}) == (current.problem is not None)
         assert current.problem is not None or damaged.rstrip() == content.rstrip()
+
+
+def test_a_state_that_is_no_file_does_not_stop_a_start(tmp_path: Path, objects: tuple[Object, ...]) -> None:
+    """A named pipe would wait for a writer; the next change replaces it."""
+    current = State(tmp_path, 60)
+    os.mkfifo(current.path)
+    assert current.load([ROOT]) == {}
+    assert current.problem is not None
+    current.save(held(objects), ())
+    assert State(tmp_path, 60).load([ROOT]) != {}
 
 
 def test_a_state_is_bounded(
