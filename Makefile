@@ -108,9 +108,14 @@ bench-soak: build ## Minutes of churn, restarts and abuse; fails on growth (ARGS
 mutants: build ## Faults that the tests must notice, one by one (half an hour; ARGS='catalog', or '--only TEXT')
 	$(BIN)/python -m tests.mutation $(ARGS)
 
-audit: $(TOOLS)/.python $(TOOLS)/bin/cargo-deny ## Advisories about dependencies, licenses and sources of crates (needs the advisory data)
-	$(TOOLS)/bin/cargo-deny --manifest-path $(RUST) --locked check
-	$(TOOLS)/venv/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
+# Directories: git clones of the databases of advisories, for a machine that cannot reach their origins.
+RUST_ADVISORIES ?=
+PYTHON_ADVISORIES ?=
+
+audit: $(TOOLS)/.python $(TOOLS)/bin/cargo-deny ## Licenses and sources of crates, advisories about dependencies (RUST_ADVISORIES=DIR PYTHON_ADVISORIES=DIR)
+	$(TOOLS)/venv/bin/python -m tests.audit --tools $(TOOLS) \
+	  $(if $(RUST_ADVISORIES),--rust-advisories '$(RUST_ADVISORIES)') \
+	  $(if $(PYTHON_ADVISORIES),--python-advisories '$(PYTHON_ADVISORIES)')
 
 sbom: $(TOOLS)/.python $(TOOLS)/bin/cargo-cyclonedx ## Bills of materials of what is shipped: build/sbom/{python,rust}.cdx.json
 	@rm -rf $(SBOM) && mkdir -p $(SBOM)
@@ -121,13 +126,14 @@ sbom: $(TOOLS)/.python $(TOOLS)/bin/cargo-cyclonedx ## Bills of materials of wha
 	$(TOOLS)/venv/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 	  --output-file $(SBOM)/python.cdx.json $(SBOM)/venv
 	$(TOOLS)/bin/cargo-cyclonedx cyclonedx --manifest-path rust/python/Cargo.toml --format json --target all \
-	  --override-filename steerway-sbom
-	@mv rust/python/steerway-sbom.json $(SBOM)/rust.cdx.json && rm -f rust/*/steerway-sbom.json
+	  --no-build-deps --override-filename steerway-sbom
+	@sed 's|file://$(CURDIR)/|file:///|g' rust/python/steerway-sbom.json > $(SBOM)/rust.cdx.json && rm -f rust/*/steerway-sbom.json
+	$(TOOLS)/venv/bin/python -m tests.audit.bill $(SBOM)/*.cdx.json
 	@rm -rf $(SBOM)/venv $(SBOM)/requirements.txt
 
-$(TOOLS)/.python: | tools
+$(TOOLS)/.python: tests/audit/requirements.txt | tools
 	$(PYTHON) -m venv $(TOOLS)/venv
-	PIP_CONSTRAINT= $(TOOLS)/venv/bin/pip install --quiet pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	PIP_CONSTRAINT= $(TOOLS)/venv/bin/pip install --quiet --requirement tests/audit/requirements.txt
 	@touch $@
 
 $(TOOLS)/bin/cargo-deny:
