@@ -15,11 +15,11 @@ import msgspec
 
 from steerway import isolation
 from steerway.isolation import isolated
-from steerway.log_limit import bounded
 from steerway.sources.fault import Fault, Path, listed
 from steerway.sources.files.document import Document
 from steerway.sources.objects import Object, ObjectKey, XdsResource
 from steerway.sources.store import Problem
+from steerway.text import bounded
 
 _MAX_TEXT = 1024
 """Bytes of a name, a reason or a hint: a file may hold a key of megabytes."""
