@@ -25,7 +25,7 @@ from steerway.catalog.reach import ClientPlace
 from steerway.config import KubernetesSettings, Settings
 from steerway.report.events import EventQueue
 from steerway.report.status import StatusQueue
-from steerway.sources.files import FileSource, look
+from steerway.sources.files import FileSource, look, source
 from steerway.sources.kubernetes import KubernetesSource
 from steerway.sources.kubernetes.informer import Informer
 from steerway.sources.kubernetes.outage import Outages
@@ -80,7 +80,7 @@ class System:
         self._patches = pytest.MonkeyPatch()
         self._patches.setattr(isolation, "_report", self._record)
         self._patches.setattr(look, "SETTLE_SECONDS", 0.0)
-        self._patches.setattr(asyncio, "to_thread", _inline)
+        self._patches.setattr(source, "in_daemon_thread", _inline)
         self.reset()
         return self
 
@@ -270,9 +270,9 @@ async def _get(server: Any, target: str) -> tuple[int, bytes]:
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 
-async def _inline(function: Callable[..., Any], *args: Any) -> Any:
+async def _inline(work: Callable[[], Any], _name: str) -> Any:
     """Threads would cost more than all else, and make runs differ."""
-    return function(*args)
+    return work()
 
 
 async def _list(informer: Informer) -> None:

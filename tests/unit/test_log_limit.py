@@ -42,6 +42,7 @@ OWN_EVENTS = {
     "file_taken",
     "file_watch_failed",
     "files_not_at_rest",
+    "files_hang",
     "files_not_readable",
     "files_read",
     "filter_matches_nothing",

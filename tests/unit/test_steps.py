@@ -1,12 +1,11 @@
-"""Long work in slices, and bulk loads without collections of garbage."""
+"""Long work in slices."""
 
 import asyncio
-import gc
 from collections.abc import Generator
 
 import pytest
 
-from steerway import garbage, steps
+from steerway import steps
 
 
 def counted(done: list[int], count: int) -> Generator[None, None, str]:
@@ -43,19 +42,3 @@ async def test_work_of_less_than_a_slice_is_done_at_once(monkeypatch: pytest.Mon
     work = asyncio.create_task(steps.run_sliced(counted(done, 3)))
     await asyncio.sleep(0)
     assert work.done()
-
-
-def test_nothing_is_collected_during_a_load_and_a_bulk_is_not_followed_afterwards() -> None:
-    """Loads overlap: the last one that ends turns the collector on again."""
-    before = gc.get_freeze_count()
-    try:
-        with garbage.load() as outer:
-            with garbage.load() as inner:
-                inner.objects = garbage.BULK_OBJECTS - 1
-            assert not gc.isenabled()
-            assert gc.get_freeze_count() == before
-            outer.objects = garbage.BULK_OBJECTS
-        assert gc.isenabled()
-        assert gc.get_freeze_count() > before
-    finally:
-        gc.unfreeze()

@@ -8,11 +8,13 @@ the key of its successor. Content that cannot be used is a problem; what was goo
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import structlog
 
+from steerway.daemon_thread import in_daemon_thread
 from steerway.isolation import isolated
 from steerway.sources.store import Problem
 
@@ -70,7 +72,8 @@ class WatchedFiles:
         """Look once, and take what is new."""
         try:
             # What could not be used is tried again each time: a certificate may only not be valid yet.
-            found = await asyncio.to_thread(_changed, self._paths, None if self.problem else self._taken)
+            known = None if self.problem else self._taken
+            found = await in_daemon_thread(partial(_changed, self._paths, known), "credentials")
             if found is None:
                 return
             self._taken, contents = found

@@ -12,13 +12,16 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
 import watchfiles
 
 from steerway import garbage, isolation
+from steerway.daemon_thread import in_daemon_thread
 from steerway.isolation import isolated
+from steerway.sources.files.entry import path_text
 from steerway.sources.files.history import View, advance
 from steerway.sources.files.look import Looker
 from steerway.sources.files.scan import Scan
@@ -29,6 +32,8 @@ log = structlog.get_logger()
 
 POLL_SECONDS = 1.0
 """Time between two scans without any notification."""
+HANG_SECONDS = 30.0
+"""A look at the files that takes longer is a problem: nothing of them changes meanwhile."""
 POLL_SHARE = 0.01
 """A scan that takes long is repeated so seldom that polling takes at most this share of a core."""
 
@@ -64,7 +69,8 @@ class FileSource:
         self._scan = Scan((), (), ())
         self._narrow: dict[Path, set[str]] = {}
         self._poll_seconds = POLL_SECONDS
-        self._failed = False
+        self._failed: Problem | None = None
+        self._load: garbage.Load | None = None
         self._looking = asyncio.Lock()
         self._requested = asyncio.Event()
         self._reported: Problem | None = None
@@ -198,14 +204,35 @@ class FileSource:
         async with self._looking:
             with isolated("batch", source=self.name) as run:
                 await self._look(reread)
-            if run.failure or self._failed:
-                problem = Problem(self.name, f"internal error: {run.failure}", isolation.HINT)
-                problems = {self.name: (problem,) if run.failure else ()}
-                self._store.apply(self.name, Batch(problems=problems))
-            self._failed = bool(run.failure)
+            failed = Problem(self.name, f"internal error: {run.failure}", isolation.HINT)
+            self._report(failed if run.failure else None)
+
+    def _report(self, problem: Problem | None) -> None:
+        """Replace the problem of looking at the files, as opposed to those of what they hold."""
+        if problem != self._failed:
+            self._failed = problem
+            self._store.apply(self.name, Batch(problems={self.name: () if problem is None else (problem,)}))
+
+    async def _read(self, reread: bool) -> Batch:
+        """`_next` in a thread, with a problem while that takes very long."""
+        reading = asyncio.create_task(in_daemon_thread(partial(self._next, reread), "files"))
+        try:
+            await asyncio.wait([reading], timeout=HANG_SECONDS)
+            if not reading.done():
+                cure = (
+                    f"check that {', '.join(map(path_text, self._paths))} can be read: a file system may hang"
+                )
+                problem = Problem(self.name, f"reading has not ended for {HANG_SECONDS:g} s", cure)
+                log.warning("files_hang", reason=problem.reason, cure=problem.cure)
+                self._report(problem)
+                if self._load is not None:
+                    self._load.end()
+            return await reading
+        finally:
+            reading.cancel()
 
     async def _look(self, reread: bool) -> None:
-        batch = await asyncio.to_thread(self._next, reread)
+        batch = await self._read(reread)
         if not self._view.unread:
             self._readable.set()
         if not (batch.put or batch.delete or batch.problems):
@@ -220,6 +247,7 @@ class FileSource:
     def _next(self, reread: bool = False) -> Batch:
         """What changed since the last look. Blocks; all but this is little work, however large the files are."""
         with garbage.load() as load:
+            self._load = load
             batch = self._advance(reread)
             load.objects = len(batch.put)
         return batch

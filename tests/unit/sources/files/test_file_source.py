@@ -3,6 +3,7 @@ state."""
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from running_source import Running
 from tests.support.config_map import swap
 
 from steerway.sources.files import loader, look, source
+from steerway.sources.files.scan import FoundFile
 
 Run = Callable[..., Running]
 
@@ -255,3 +257,27 @@ async def test_stopping_leaves_nothing_behind(tmp_path: Path, run: Run) -> None:
     await running.synced()
     await running.stop()
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+async def test_a_read_that_hangs_is_a_problem_until_it_ends(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as on a network file system whose server is gone: nothing of the files changes meanwhile."""
+    path = tmp_path / "a.yaml"
+    path.write_text(service("a"))
+    running = run(tmp_path)
+    await running.synced()
+    released, real = threading.Event(), look.read_bytes
+
+    def hanging(file: FoundFile) -> bytes:
+        released.wait()
+        return real(file)
+
+    monkeypatch.setattr(look, "read_bytes", hanging)
+    monkeypatch.setattr(source, "HANG_SECONDS", 0.0)
+    path.write_text(service("a", 81))
+    await running.problem("files: reading has not ended", str(tmp_path))
+    released.set()
+    await running.until(lambda: running.services() == {"a": 81})
+    monkeypatch.undo()
+    await running.problem()
