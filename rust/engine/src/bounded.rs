@@ -7,23 +7,35 @@ pub const MAX_TEXT: usize = 512;
 
 const ELLIPSIS: &str = "…";
 
-/// The text in [`MAX_TEXT`] bytes at the most, cut between characters; an ellipsis stands for the rest.
+/// Of a text that is cut its beginning and its end are kept: Envoy's NACKs quote the resource before they give the reason.
+const HEAD: usize = (MAX_TEXT - ELLIPSIS.len()) / 2;
+const TAIL: usize = MAX_TEXT - ELLIPSIS.len() - HEAD;
+
+/// The text in [`MAX_TEXT`] bytes at the most, cut between characters; an ellipsis stands for the middle.
 pub fn bounded(text: &str) -> Cow<'_, str> {
-    if text.len() <= MAX_TEXT {
-        return Cow::Borrowed(text);
-    }
-    let mut end = MAX_TEXT - ELLIPSIS.len();
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    Cow::Owned(format!("{}{ELLIPSIS}", &text[..end]))
+    if text.len() <= MAX_TEXT { Cow::Borrowed(text) } else { Cow::Owned(ends(text, text)) }
 }
 
 /// Bytes of a client as such a text. What is not UTF-8 is replaced.
 pub(crate) fn bounded_lossy(bytes: &[u8]) -> String {
-    // More bytes than a text may have, so that one that is cut is known to be.
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_TEXT + 4)]);
-    bounded(&text).into_owned()
+    if bytes.len() <= MAX_TEXT {
+        return bounded(&String::from_utf8_lossy(bytes)).into_owned();
+    }
+    // More bytes than are kept: a character that the slice cuts is not among them.
+    let [first, last] = [&bytes[..HEAD + 4], &bytes[bytes.len() - TAIL - 4..]].map(String::from_utf8_lossy);
+    ends(&first, &last)
+}
+
+/// The beginning of one text and the end of another.
+fn ends(first: &str, last: &str) -> String {
+    let (mut head, mut tail) = (HEAD.min(first.len()), last.len().saturating_sub(TAIL));
+    while !first.is_char_boundary(head) {
+        head -= 1;
+    }
+    while !last.is_char_boundary(tail) {
+        tail += 1;
+    }
+    format!("{}{ELLIPSIS}{}", &first[..head], &last[tail..])
 }
 
 #[cfg(test)]
@@ -36,8 +48,16 @@ mod tests {
             [("a".repeat(512), 512), ("a".repeat(9000), 512), ("ä".repeat(9000), 511), ("€".repeat(171), 510)]
         {
             let cut = bounded(&text);
-            assert_eq!((cut.len(), cut.ends_with(ELLIPSIS)), (size, text.len() > MAX_TEXT), "{cut}");
+            assert_eq!((cut.len(), cut.contains(ELLIPSIS)), (size, text.len() > MAX_TEXT), "{cut}");
+            assert_eq!(bounded_lossy(text.as_bytes()), cut);
         }
+    }
+
+    #[test]
+    fn the_beginning_and_the_end_are_kept() {
+        let text = format!("a cluster: {}: the reason", "é".repeat(3000));
+        let cut = bounded(&text);
+        assert!(cut.starts_with("a cluster: éé") && cut.ends_with("é: the reason"), "{cut}");
     }
 
     #[test]
