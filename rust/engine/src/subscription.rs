@@ -271,7 +271,10 @@ impl Subscription {
         change.interest.push((false, Arc::clone(&name)));
         self.names.set_explicit(index, false);
         self.names.set_unanswered(index, false);
-        if !self.is_swept(&name) {
+        if self.is_swept(&name) {
+            // What has no answer was kept for who asked for it by name, and is not part of the wildcard.
+            self.names.mark_dirty(index);
+        } else {
             change.dropped.extend(self.names.remove(index));
         }
         true

@@ -147,6 +147,16 @@ fn a_name_that_was_dropped_is_not_waited_for() {
     assert_eq!(texts(&world.change(other, [put(LDS, "x", "1")])), NOTHING);
 }
 
+/// A name that a wildcard covers, too, keeps what was forgotten while it is asked for; the wildcard does not have it.
+#[test]
+fn what_was_forgotten_leaves_the_set_with_its_name() {
+    let mut world = serving();
+    let stream = world.open(Sotw);
+    let reply = settle(&mut world, stream, CDS, &["*", "a"]);
+    assert_eq!(texts(&world.change(stream, [forget(CDS, "a")])), NOTHING);
+    assert_eq!(world.answer(stream, ask(CDS, &["*"]).ack(&reply)).text(), "b=2");
+}
+
 /// "EDS/RDS SotW carry what changed."
 #[test]
 fn partial_types_carry_what_changed() {
