@@ -51,11 +51,15 @@ class Rhythm:
 class Soak:
     """One run. `failures` are what went wrong beside what has grown."""
 
-    def __init__(self, plane: ControlPlane, mesh: Mesh, clients: int, abusers: int, seed: int) -> None:
+    def __init__(
+        self, plane: ControlPlane, address: str, mesh: Mesh, clients: int, abusers: int, seed: int
+    ) -> None:
+        """`address` is that of honest clients: who shares the address of a flood may be displaced by it."""
         self.failures: list[str] = []
         self.most: Sizes | None = None
         self.beside: list[Latency] = []
         self._plane = plane
+        self._address = address
         self._mesh = mesh
         self._clients = clients
         self._abusers = abusers
@@ -65,12 +69,12 @@ class Soak:
     def quiet(self) -> State:
         """The state once no client is left."""
         settled(self._plane, self._pid, 0, _SETTLE_SECONDS)
-        measured = latency(self._plane, self._mesh)
+        measured = latency(self._address, self._mesh)
         return State(settled(self._plane, self._pid, 0, _SETTLE_SECONDS), measured)
 
     def run(self, seconds: float) -> None:
         """Churn, outages, clients that come and go, abuse."""
-        honest = Honest(self._plane, self._mesh, self._clients)
+        honest = Honest(self._address, self._mesh, self._clients)
         try:
             with Hostile(self._plane, self._mesh, self._abusers, self._seed) as hostile:
                 self._turn(seconds, honest, hostile)
@@ -98,7 +102,7 @@ class Soak:
                     due[action] = time.monotonic() + every
             time.sleep(_STEP_SECONDS)
         try:
-            self.beside.append(latency(self._plane, self._mesh))
+            self.beside.append(latency(self._address, self._mesh))
         except (TimeoutError, StreamEndedError) as error:
             lines = "\n".join(line[:_SHOWN_CHARACTERS] for line in self._plane.process.errors[-_SHOWN_LINES:])
             self.failures.append(f"an honest client beside {', '.join(hostile.kinds)}: {error}\n{lines}")
@@ -121,10 +125,11 @@ def soak(minutes: float, services: int, clients: int, abusers: int, seed: int) -
         api = ApiServer(Path(folder) / "kubeconfig")
         try:
             mesh = Mesh(api, services, seed)
+            address = f"unix:{folder}/xds"
             options = ("--kubernetes", "--kubeconfig", str(api.kubeconfig), "--namespace", "all")
-            plane = ControlPlane(processes, options)
+            plane = ControlPlane(processes, (*options, "--listen", address))
             until(plane.ready, "the control plane is ready")
-            run = Soak(plane, mesh, clients, abusers, seed)
+            run = Soak(plane, address, mesh, clients, abusers, seed)
             run.run(minutes * 60 * _WARM_SHARE)
             before = run.quiet()
             run.run(minutes * 60 * (1 - _WARM_SHARE))

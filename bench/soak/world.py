@@ -72,8 +72,8 @@ class Mesh:
 class Honest:
     """Some clients that follow services, of which one leaves and another one comes from time to time."""
 
-    def __init__(self, plane: ControlPlane, mesh: Mesh, count: int) -> None:
-        self._plane = plane
+    def __init__(self, address: str, mesh: Mesh, count: int) -> None:
+        self._address = address
         self._mesh = mesh
         self._lock = threading.Lock()
         self._clients = [self._come() for _ in range(count)]
@@ -90,7 +90,7 @@ class Honest:
             self._clients.append(self._come())
 
     def _come(self) -> tuple[AdsClient, DeltaStream]:
-        client = AdsClient(self._plane.address, Node(id="honest"))
+        client = AdsClient(self._address, Node(id="honest"))
         stream = client.delta()
         stream.request(ENDPOINT, *{self._mesh.some() for _ in range(5)})
         return client, stream
@@ -152,10 +152,10 @@ class Hostile:
             process.end()
 
 
-def latency(plane: ControlPlane, mesh: Mesh) -> Latency:
+def latency(address: str, mesh: Mesh) -> Latency:
     """What an honest client sees now."""
     name = _NAME.format(_PROBE)
-    with AdsClient(plane.address, Node(id="probe")) as client:
+    with AdsClient(address, Node(id="probe")) as client:
         stream = client.delta()
         stream.request(ENDPOINT, name)
         stream.ack(stream.read())
@@ -168,7 +168,7 @@ def latency(plane: ControlPlane, mesh: Mesh) -> Latency:
 
         def first_answer() -> float:
             begin = time.perf_counter()
-            with AdsClient(plane.address, Node(id="new")) as new:
+            with AdsClient(address, Node(id="new")) as new:
                 first = new.delta()
                 first.request(ENDPOINT, name)
                 first.read()
