@@ -94,8 +94,6 @@ class _Lane:
     links: set[Hashable] = field(default_factory=set)
     held_until: float = 0.0
     """When its group is due, as far as that was looked at; never past its own maximum wait."""
-    groups: Groups = field(default_factory=Groups)
-    """Of the atomic lane: which of its keys are committed together."""
     open: bool = False
     """Whether further parts of an atomic batch follow: then it is not due."""
 
@@ -142,6 +140,8 @@ class Window:
         """Owner → owners of ordinary lanes that are linked to it."""
         self._holders: defaultdict[ObjectKey, set[Hashable]] = defaultdict(set)
         """Waiting key → owners whose lanes hold it."""
+        self._groups = Groups()
+        """Of the atomic lane: which of its keys are committed together."""
         # A lane is due no sooner than its newest entry says; entries of lanes that are gone stay until they come to the
         # top, and the entry of a lane that is due later is renewed there.
         self._queue: list[tuple[float, int, _Place]] = []
@@ -162,7 +162,7 @@ class Window:
                 lane = self._lane(_ATOMIC_PLACE, now)
                 for owner in owners:
                     lane.note(key, owner, change.event, now)
-                lane.groups.add(key, owners, () if key.kind == _SLICE else self._references(key))
+                self._groups.add(key, owners, () if key.kind == _SLICE else self._references(key))
                 continue
             urgent = key.kind == _SLICE
             for owner in owners:
@@ -218,7 +218,8 @@ class Window:
     def _part(self, most: int, now: float) -> _Lane:
         """The atomic lane, or of a large one the next groups, as a lane; what else is due comes before the others."""
         lane = self._lanes[_ATOMIC_PLACE]
-        if len(lane.keys) <= most or len(taken := lane.groups.take(most)) == len(lane.keys):
+        if len(lane.keys) <= most or len(taken := self._groups.take(most)) == len(lane.keys):
+            self._groups = Groups()
             return self._remove(_ATOMIC_PLACE)
         owners = set().union(*taken.values())
         part = _Lane(lane.delay, lane.number, lane.received, lane.last, len(taken), set(taken))
