@@ -69,11 +69,11 @@ class FileSource:
         self._scan = Scan((), (), ())
         self._narrow: dict[Path, set[str]] = {}
         self._poll_seconds = POLL_SECONDS
-        self._failed: Problem | None = None
         self._load: garbage.Load | None = None
         self._looking = asyncio.Lock()
         self._requested = asyncio.Event()
-        self._reported: Problem | None = None
+        self._reported: dict[str, Problem] = {}
+        """Subject → its problem, of those that are not about what the files hold."""
 
     async def run(self) -> None:
         """Load, mark the source as synced, then follow changes until cancelled."""
@@ -142,12 +142,8 @@ class FileSource:
         """Show the problem of the state file, or that there is none any more."""
         assert self._state is not None
         problem = self._state.problem
-        if problem != self._reported:
-            self._reported = problem
-            if problem is not None:
-                log.warning("state_not_used", where=problem.where, reason=problem.reason, cure=problem.cure)
-            problems = () if problem is None else (problem,)
-            self._store.apply(self.name, Batch(problems={str(self._state.path): problems}))
+        if self._report(str(self._state.path), problem) and problem is not None:
+            log.warning("state_not_used", where=problem.where, reason=problem.reason, cure=problem.cure)
 
     async def _follow_requests(self) -> None:
         while True:
@@ -205,13 +201,18 @@ class FileSource:
             with isolated("batch", source=self.name) as run:
                 await self._look(reread)
             failed = Problem(self.name, f"internal error: {run.failure}", isolation.HINT)
-            self._report(failed if run.failure else None)
+            self._report(self.name, failed if run.failure else None)
 
-    def _report(self, problem: Problem | None) -> None:
-        """Replace the problem of looking at the files, as opposed to those of what they hold."""
-        if problem != self._failed:
-            self._failed = problem
-            self._store.apply(self.name, Batch(problems={self.name: () if problem is None else (problem,)}))
+    def _report(self, subject: str, problem: Problem | None) -> bool:
+        """Replace the problem of a subject; whether it is another one."""
+        if self._reported.get(subject) == problem:
+            return False
+        self._reported.pop(subject, None)
+        if problem is not None:
+            self._reported[subject] = problem
+        problems = () if problem is None else (problem,)
+        self._store.apply(self.name, Batch(problems={subject: problems}))
+        return True
 
     async def _read(self, reread: bool) -> Batch:
         """`_next` in a thread, with a problem while that takes very long."""
@@ -224,7 +225,7 @@ class FileSource:
                 )
                 problem = Problem(self.name, f"reading has not ended for {HANG_SECONDS:g} s", cure)
                 log.warning("files_hang", reason=problem.reason, cure=problem.cure)
-                self._report(problem)
+                self._report(self.name, problem)
                 if self._load is not None:
                     self._load.end()
             return await reading
