@@ -266,8 +266,7 @@ class ControlPlane:
         # What changes from here on waits in the debouncer: no change is missed, and none is translated twice.
         self._store.listen(self._debouncer.add)
         objects = list(self._store.objects())
-        with garbage.load() as load:
-            load.objects = len(objects)
+        with garbage.load(len(objects)):
             await self._update_catalog([found.key for found in objects])
         await asyncio.sleep(0)
         self._publish(self._translator.start([found for found in objects if isinstance(found, XdsResource)]))

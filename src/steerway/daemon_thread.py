@@ -32,7 +32,7 @@ async def in_daemon_thread(work: Callable[[], _T], name: str) -> _T:
             result = work()
         except BaseException as caught:  # noqa: BLE001 - the caller gets it
             error = caught
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits
+        with suppress(RuntimeError):  # the loop is closed: no caller is left
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, name=name, daemon=True).start()

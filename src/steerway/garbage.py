@@ -22,9 +22,9 @@ _loads = 0
 class Load:
     """A load, from here to its `end`; `objects` is how many it brought."""
 
-    def __init__(self) -> None:
+    def __init__(self, objects: int = 0) -> None:
         global _loads
-        self.objects = 0
+        self.objects = objects
         self._ended = False
         with _lock:
             _loads += 1
@@ -45,9 +45,9 @@ class Load:
 
 
 @contextmanager
-def load() -> Iterator[Load]:
-    """No collection inside, in any thread. Loads may overlap."""
-    current = Load()
+def load(objects: int = 0) -> Iterator[Load]:
+    """No collection inside, in any thread. Loads may overlap. `objects`: how many it brings, where that is known."""
+    current = Load(objects)
     try:
         yield current
     finally:

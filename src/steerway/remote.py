@@ -102,8 +102,7 @@ class RemoteCluster:
         self._store.listen(self._debouncer.add)
         catalog = self._member.catalog
         keys = [found.key for found in self._store.objects()]
-        with garbage.load() as load:
-            load.objects = len(keys)
+        with garbage.load(len(keys)):
             changed = await run_sliced(catalog.steps(self._committed.get, keys))
         self._use(True)
         self._changed(changed, {})

@@ -1,6 +1,7 @@
 """Long work on the event loop, in slices: a generator that yields between steps of some milliseconds at most."""
 
 import asyncio
+import math
 import time
 from collections.abc import Generator
 from typing import TypeVar
@@ -14,23 +15,25 @@ _T = TypeVar("_T")
 
 def run(steps: Generator[None, None, _T]) -> _T:
     """All steps at once; returns what the generator returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: _T = end.value
-            return result
+    (result,) = _advance(steps, math.inf)
+    return result
 
 
 async def run_sliced(steps: Generator[None, None, _T]) -> _T:
     """The same, with other tasks between slices. Work of less than a slice is done at once."""
-    until = time.monotonic() + SLICE_SECONDS
     while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: _T = end.value
+        for result in _advance(steps, SLICE_SECONDS):
             return result
-        if time.monotonic() >= until:
-            await asyncio.sleep(0)
-            until = time.monotonic() + SLICE_SECONDS
+        await asyncio.sleep(0)
+
+
+def _advance(steps: Generator[None, None, _T], seconds: float) -> tuple[_T, ...]:
+    """Steps for so long, at least one; what the generator returns, once it does."""
+    until = time.monotonic() + seconds
+    try:
+        next(steps)
+        while time.monotonic() < until:
+            next(steps)
+    except StopIteration as end:
+        return (end.value,)
+    return ()
