@@ -33,7 +33,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: build ## The outage, before and after: two client fleets through a rolling restart (ARGS='--no-live --seconds 30 --json FILE')
-	@$(BIN)/python -m steerway.demo $(ARGS)
+	@$(BIN)/python -m demo $(ARGS)
 
 test: lint test-rust test-python ## Every ring of tests: lint, engine, units, real clients, Envoy, a real Kubernetes API server
 
@@ -143,13 +143,13 @@ $(TOOLS)/bin/cargo-cyclonedx:
 	$(CARGO) install --quiet --locked --root $(TOOLS) cargo-cyclonedx@0.5.9
 
 cluster: build debian ## Build (once, 10 minutes) and start a real Kubernetes API server in a network namespace
-	$(BIN)/python -m tests.cluster start
+	$(BIN)/python -m testbed.cluster start
 
 cluster-stop: ## Stop what `make cluster` started
-	$(BIN)/python -m tests.cluster stop
+	$(BIN)/python -m testbed.cluster stop
 
 debian: ## Install the Debian packages that tests need: ip, openssl, chromium (only if missing)
-	@tests/cluster/debian.sh
+	@testbed/cluster/debian.sh
 
 constraints: build ## Take the newest versions and write constraints.txt anew
 	PIP_CONSTRAINT= $(BIN)/pip install --quiet --upgrade --upgrade-strategy eager -e '.[dev,demo]'

@@ -22,7 +22,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from steerway import app, config, logs
+from steerway import app, config
+from steerway.log import setup
 from steerway.sources.store import Changes
 
 _TICK_SECONDS = 0.005
@@ -167,7 +168,7 @@ def _note(changes: Changes, changed: asyncio.Event) -> None:
 @click.option("--rounds", default=3, show_default=True, help="How often each change is made")
 def main(services: int, rounds: int) -> None:
     """Measure, and print the table."""
-    logs.configure("console", "error")
+    setup.configure("console", "error")
     with tempfile.TemporaryDirectory() as folder:
         costs = asyncio.run(measure(services, rounds, Path(folder)))
         size = (Path(folder) / "services.yaml").stat().st_size

@@ -19,16 +19,16 @@ from pathlib import Path
 import click
 import httpx
 from rich.console import Console
-from tests.support.control_plane import ControlPlane
-from tests.support.manifest import Files
-from tests.support.process import Process, Processes
 
 from bench import machine, report
 from bench.hostile_client import STREAMS
 from bench.table import Table
 from bench.usage import rss_bytes
 from steerway.testing.ads_client import AdsClient, DeltaStream
-from steerway.translate.type_url import ENDPOINT, LISTENER
+from steerway.translate.xds.type_url import ENDPOINT, LISTENER
+from testbed.manifest import Files
+from testbed.process.control_plane import ControlPlane
+from testbed.process.process import Process, Processes
 
 _SERVICES = 400
 """Each first answer is about another one, which nobody asked for before."""

@@ -17,7 +17,7 @@ from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 
 from steerway.testing.ads_client import Service
-from steerway.translate.type_url import ENDPOINT, LISTENER
+from steerway.translate.xds.type_url import ENDPOINT, LISTENER
 
 METHOD = Service.ADS.method("Delta")
 NAMES = 50_000

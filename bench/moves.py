@@ -21,17 +21,17 @@ from pathlib import Path
 import click
 import yaml
 from rich.console import Console
-from tests.support.api_server import ApiServer
-from tests.support.backend import Backends
-from tests.support.config_map import swap
-from tests.support.control_plane import ControlPlane
-from tests.support.grpc_client import Client, Library, Load
-from tests.support.manifest import NAMESPACE, PORT, Manifest, grpc_route, rule, service, slices
-from tests.support.process import Processes, installed
 
 from bench import machine, report
 from bench.build import BuildError, build_moves
 from bench.table import Table
+from testbed.api_server import ApiServer
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Client, Library, Load
+from testbed.config_map import swap
+from testbed.manifest import NAMESPACE, PORT, Manifest, grpc_route, rule, service, slices
+from testbed.process.control_plane import ControlPlane
+from testbed.process.process import Processes, installed
 
 LIBRARIES: tuple[Library, ...] = ("grpcio", "grpc-go")
 TARGET = f"xds:///front.{NAMESPACE}"

@@ -24,8 +24,8 @@ from rich.table import Table
 
 from bench.usage import Reading
 from steerway.catalog.catalog import Catalog
-from steerway.sources.gateway import BackendRef, GRPCRoute, GRPCRouteSpec, GRPCRule, ParentRef
-from steerway.sources.objects import (
+from steerway.commit import Commit
+from steerway.sources.objects.core import (
     SERVICE_NAME_LABEL,
     Endpoint,
     EndpointPort,
@@ -38,8 +38,9 @@ from steerway.sources.objects import (
     ServicePort,
     ServiceSpec,
 )
-from steerway.sources.slim import AttachedMeta
-from steerway.sources.traffic_policy import (
+from steerway.sources.objects.slim import AttachedMeta
+from steerway.sources.policy.gateway import BackendRef, GRPCRoute, GRPCRouteSpec, GRPCRule, ParentRef
+from steerway.sources.policy.traffic_policy import (
     PolicyTarget,
     RetrySection,
     SubsetSection,
@@ -47,9 +48,8 @@ from steerway.sources.traffic_policy import (
     TrafficPolicySpec,
     ZonesSection,
 )
-from steerway.translate import type_url
-from steerway.translate.commit import Commit
 from steerway.translate.translator import Translator
+from steerway.translate.xds import type_url
 
 _NAMESPACE = "bench"
 _PORT = 50051

@@ -16,7 +16,7 @@ from time import perf_counter_ns
 from rich.console import Console
 from rich.table import Table
 
-from steerway.catalog import subset
+from steerway.catalog.locality import subset
 
 _BUCKETS = 16
 _SIZES = ((3, 1), (10, 3), (10, 7), (30, 10), (50, 4), (50, 17), (50, 25), (200, 20), (200, 66), (1000, 333))

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from tests.cluster.build import build as build_cluster
-from tests.cluster.cluster import Cluster
-from tests.cluster.network import Network, NetworkError
 
 from bench import machine, report
 from bench.build import BuildError, build
@@ -19,6 +16,9 @@ from bench.cluster import scenarios, tables
 from bench.cluster.scenarios import Sizes
 from bench.cluster.world import WorldError
 from bench.table import Table
+from testbed.cluster.build import build as build_cluster
+from testbed.cluster.cluster import Cluster
+from testbed.cluster.network import Network, NetworkError
 
 _NETWORK = "steerway-bench"
 SCENARIOS = ("single", "rollout", "events", "start")
@@ -30,7 +30,7 @@ def _cluster(box: Path) -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory(prefix="steerway-bench-") as folder:
         network = Network(_NETWORK)
         network.delete()
-        cluster = Cluster(box, Path(folder), network, tethered=True)
+        cluster = Cluster(box, Path(folder), network, ends_with_parent=True)
         try:
             cluster.start()
             with network.entered():

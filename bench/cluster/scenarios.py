@@ -17,9 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.cluster import Cluster
-from tests.support.api_server import ApiServer
-
 from bench import fleet, mesh
 from bench.build import Programs
 from bench.churn import stamped_address
@@ -29,6 +26,8 @@ from bench.contestant import Server
 from bench.fleet import Fleet
 from bench.plan import WARM_UP_CHANGES, Change, Load
 from bench.trial import settled
+from testbed.api_server import ApiServer
+from testbed.cluster.cluster import Cluster
 
 _LATE_SECONDS = 1.0
 _PATCHERS = 4

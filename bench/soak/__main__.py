@@ -19,16 +19,16 @@ from pathlib import Path
 import click
 import httpx
 from rich.console import Console
-from tests.support.api_server import ApiServer
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
-from tests.support.process import Processes
 
 from bench import report
 from bench.machine import facts
 from bench.soak.measure import LIMITS, Latency, Sizes, State, settled, table
 from bench.soak.world import Honest, Hostile, Mesh, latency
 from steerway.testing.ads_client import StreamEndedError
+from testbed.api_server import ApiServer
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
+from testbed.process.process import Processes
 
 _WARM_SHARE = 0.2
 _SETTLE_SECONDS = 90.0

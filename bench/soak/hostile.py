@@ -1,6 +1,6 @@
 """Clients that abuse a control plane: `python -m bench.soak.hostile KIND HOST:PORT ADMIN_HOST:PORT NAME`.
 
-Those of the tests (`tests/support/abuse_program.py`), and one of the admin server.
+Those of the tests (`testbed/client/abuse_program.py`), and one of the admin server.
 Each runs until it is ended. NAME is an assignment that the server has and changes.
 """
 
@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 
-from tests.support import abuse_program
-
 from steerway.testing.ads_client import StreamEndedError
+from testbed.client import abuse_program
 
 _HALF_REQUESTS = 300
 _HALF_SECONDS = 10.0

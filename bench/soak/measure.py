@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.support.control_plane import ControlPlane
-
 from bench.table import Table, ratio
 from bench.usage import rss_bytes
+from testbed.process.control_plane import ControlPlane
 
 MB = 1 << 20
 _ASKED = 20

@@ -9,15 +9,15 @@ from types import TracebackType
 from typing import Self
 
 from envoy.config.core.v3.base_pb2 import Node
-from tests.support.api_server import ApiServer
-from tests.support.control_plane import ControlPlane
-from tests.support.manifest import service, slices
-from tests.support.process import Process, Processes
 
 from bench.soak.hostile import KINDS
 from bench.soak.measure import Latency
 from steerway.testing.ads_client import AdsClient, DeltaStream, StreamEndedError
-from steerway.translate.type_url import ENDPOINT
+from steerway.translate.xds.type_url import ENDPOINT
+from testbed.api_server import ApiServer
+from testbed.manifest import service, slices
+from testbed.process.control_plane import ControlPlane
+from testbed.process.process import Process, Processes
 
 NAMESPACE = "soak"
 _PORT = 50051

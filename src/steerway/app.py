@@ -22,26 +22,25 @@ from typing import Any, Protocol
 
 import structlog
 
-from steerway import garbage, logs, rest, telemetry
-from steerway.access.gate import Applicant, Decision, Gate
-from steerway.access.guard import Guard
+from steerway import rest, telemetry
+from steerway.access.admission import Applicant, Decision, Gate
+from steerway.access.authenticators import Guard
 from steerway.access.identity import Identity
+from steerway.access.result import INTERNAL, Credential, Refusal
 from steerway.access.rules import Authorization
-from steerway.access.verdict import INTERNAL, Credential, Refusal
 from steerway.admin.absence_log import AbsenceLog
-from steerway.admin.call_service import CallService, WaitingCall
-from steerway.admin.client_status import ClientStatus
-from steerway.admin.load_request import LoadRequest
+from steerway.admin.grpc.call_service import CallService, WaitingCall
+from steerway.admin.grpc.client_status import ClientStatus
+from steerway.admin.grpc.load_request import LoadRequest
 from steerway.admin.server import AdminServer
 from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
-from steerway.catalog.client_zone import ClaimedZones, KnownZones
-from steerway.catalog.evidence import Evidence
 from steerway.catalog.federation import Federation, Member
-from steerway.catalog.model import ServiceId
-from steerway.catalog.place import ClientPlaces, Places
-from steerway.catalog.selection import Followed, Selection
-from steerway.catalog.verdict import Verdicts
+from steerway.catalog.locality.client_locality import ClientPlaces, Places
+from steerway.catalog.locality.client_zone import ClaimedZones, KnownZones
+from steerway.catalog.model.mesh import ServiceId
+from steerway.catalog.service.scope import Followed, Selection
+from steerway.commit import Commit
 from steerway.config import Settings
 from steerway.engine.engine import (
     Call,
@@ -60,28 +59,33 @@ from steerway.engine.memory import Trimmer, trim_function
 from steerway.engine.portion import Portion
 from steerway.engine.stats import StatsCollector
 from steerway.errors import SettingsError
+from steerway.explain import Explainer, Question, limitation
+from steerway.explain.subscriber import Subscribers
 from steerway.http.limit import HttpLimits, within_open_files
 from steerway.http.server import HttpServer
-from steerway.isolation import isolated, or_else
+from steerway.log import setup
 from steerway.origin import Origin
 from steerway.peer import network
 from steerway.remote import Changed, RemoteCluster
 from steerway.report import lease
 from steerway.report.events import AboutObject, Problems
 from steerway.report.reporter import Reporter, ReporterOptions
-from steerway.report.status import Subjects, subjects
 from steerway.report.status_entry import Covers, Subject
-from steerway.signals import Signals
+from steerway.report.status_writer import Subjects, subjects
+from steerway.runtime import garbage
+from steerway.runtime.isolation import isolated, or_else
+from steerway.runtime.signals import Signals
+from steerway.runtime.steps import run_sliced
 from steerway.sources.committed import Committed
 from steerway.sources.debounce import Debouncer
 from steerway.sources.files import FileSource, FileState
 from steerway.sources.kubernetes import InformerStatus, KubernetesOptions, KubernetesSource
-from steerway.sources.objects import ObjectKey, XdsResource
+from steerway.sources.objects.core import ObjectKey, XdsResource
 from steerway.sources.store import ObjectStore
 from steerway.sources.window import Delay, Due, Window
-from steerway.steps import run_sliced
-from steerway.translate import limitation
-from steerway.translate.audience import (
+from steerway.status.evaluation import Verdicts
+from steerway.status.reference_resolver import Evidence
+from steerway.translate.client.audience import (
     METADATA_KEYS,
     at_place,
     bucket_of,
@@ -91,11 +95,8 @@ from steerway.translate.audience import (
     classify,
     client_of,
 )
-from steerway.translate.commit import Commit
 from steerway.translate.envoy.dialect import Addresses
-from steerway.translate.explanation import Explainer, Question
-from steerway.translate.render import to_json
-from steerway.translate.subscriber import Subscribers
+from steerway.translate.protobuf.render import to_json
 from steerway.translate.translator import Translator
 
 log = structlog.get_logger()
@@ -237,7 +238,7 @@ class ControlPlane:
                 )
                 parts = [asyncio.create_task(each.run(), name=each.name) for each in runs]
                 parts.append(asyncio.create_task(self._steer(), name="steering"))
-                parts.append(asyncio.create_task(logs.summarize(), name="log summaries"))
+                parts.append(asyncio.create_task(setup.summarize(), name="log summaries"))
                 await _first_of(signals.first, parts)
                 await self._drain(signals.second)
             finally:

@@ -11,18 +11,19 @@ from collections.abc import Callable, Hashable, Mapping
 
 import structlog
 
-from steerway import garbage, telemetry
+from steerway import telemetry
 from steerway.catalog.federation import Member
-from steerway.catalog.model import ServiceId
+from steerway.catalog.model.mesh import ServiceId
 from steerway.errors import SourceError
-from steerway.isolation import isolated
 from steerway.origin import Origin
+from steerway.runtime import garbage
+from steerway.runtime.isolation import isolated
+from steerway.runtime.steps import run_sliced
 from steerway.sources.committed import Committed
 from steerway.sources.debounce import Debouncer
 from steerway.sources.kubernetes import InformerStatus, KubernetesSource
 from steerway.sources.store import ObjectStore, Problem
 from steerway.sources.window import Due
-from steerway.steps import run_sliced
 
 log = structlog.get_logger()
 

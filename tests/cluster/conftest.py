@@ -9,19 +9,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster import kubeconfig, network
-from tests.cluster.build import build
-from tests.cluster.cluster import Cluster
-from tests.cluster.command import API_SERVER
-from tests.cluster.gateway_crds import gateway_crds, install, policy_crd
-from tests.cluster.link import Link
-from tests.cluster.namespace import Namespace
-from tests.cluster.network import Network
-from tests.cluster.workload import PORT
-from tests.support.backend import Backends
-from tests.support.control_plane import ControlPlane
-from tests.support.grpc_client import Client, Library, program
-from tests.support.process import Processes
+
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Client, Library, program
+from testbed.cluster import kubeconfig, network
+from testbed.cluster.build import build
+from testbed.cluster.cluster import Cluster
+from testbed.cluster.command import API_SERVER
+from testbed.cluster.gateway_crds import gateway_crds, install, policy_crd
+from testbed.cluster.link import Link
+from testbed.cluster.namespace import Namespace
+from testbed.cluster.network import Network
+from testbed.cluster.workload import PORT
+from testbed.process.control_plane import ControlPlane
+from testbed.process.process import Processes
 
 Steer = Callable[..., ControlPlane]
 Connect = Callable[..., Client]
@@ -71,7 +72,7 @@ def cluster(box: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clu
         if not Path(f"/proc/{stale.name.removeprefix(_NAMES)}").exists():
             stale.delete()
     own = Network(f"{_NAMES}{os.getpid()}")
-    running = Cluster(box, tmp_path_factory.mktemp("cluster"), own, tethered=True)
+    running = Cluster(box, tmp_path_factory.mktemp("cluster"), own, ends_with_parent=True)
     try:
         running.start()
         yield running

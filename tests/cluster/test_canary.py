@@ -1,12 +1,13 @@
 """A canary on a real cluster: a GRPCRoute moves calls from one Deployment to another, and none is lost."""
 
 import pytest
+
+from testbed.client.grpc_client import Library
+from testbed.cluster.namespace import Namespace
+from testbed.cluster.workload import PORT, deployment
+from testbed.manifest import Manifest, backend_ref, grpc_route, rule, service
+from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Steer
-from tests.cluster.namespace import Namespace
-from tests.cluster.workload import PORT, deployment
-from tests.support.deadline import until
-from tests.support.grpc_client import Library
-from tests.support.manifest import Manifest, backend_ref, grpc_route, rule, service
 
 pytestmark = [*NEEDS_CLUSTER, pytest.mark.usefixtures("kinds")]
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.cluster.cluster import Cluster
-from tests.cluster.conftest import NEEDS_CLUSTER, Steer
-from tests.cluster.namespace import Namespace
-from tests.cluster.test_guide_permissions import CUSTOM_KINDS
-from tests.support.deadline import until
-from tests.support.manifest import Manifest
-from tests.support.policy_example import BROKEN, FULL, MISTYPED, Broken, Mistyped, policy
 
-from steerway.sources.fault import json_path
 from steerway.sources.files import load
-from steerway.sources.traffic_policy import TrafficPolicy
+from steerway.sources.policy.traffic_policy import TrafficPolicy
+from steerway.sources.policy.validation_error import json_path
+from testbed.cluster.cluster import Cluster
+from testbed.cluster.namespace import Namespace
+from testbed.manifest import Manifest
+from testbed.process.deadline import until
+from tests.cluster.conftest import NEEDS_CLUSTER, Steer
+from tests.cluster.test_guide_permissions import CUSTOM_KINDS
+from tests.support.example.policy_example import BROKEN, FULL, MISTYPED, Broken, Mistyped, policy
 
 pytestmark = [*NEEDS_CLUSTER, pytest.mark.usefixtures("kinds")]
 

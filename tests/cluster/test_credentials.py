@@ -5,15 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.cluster import kubeconfig
-from tests.cluster.api import path
-from tests.cluster.cluster import Cluster
-from tests.cluster.command import API_SERVER
+
+from testbed.cluster import kubeconfig
+from testbed.cluster.api import path
+from testbed.cluster.cluster import Cluster
+from testbed.cluster.command import API_SERVER
+from testbed.cluster.link import Link
+from testbed.cluster.namespace import Namespace
+from testbed.process.deadline import until
+from testbed.process.process import Processes, installed
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open, Steer
-from tests.cluster.link import Link
-from tests.cluster.namespace import Namespace
-from tests.support.deadline import until
-from tests.support.process import Processes, installed
 
 pytestmark = NEEDS_CLUSTER
 

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from tests.cluster.cluster import Cluster
-from tests.cluster.command import API_SERVER
+
+from testbed.cluster.cluster import Cluster
+from testbed.cluster.command import API_SERVER
+from testbed.cluster.link import Link
+from testbed.cluster.namespace import Namespace
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open, Steer
-from tests.cluster.link import Link
-from tests.cluster.namespace import Namespace
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
 
 pytestmark = NEEDS_CLUSTER
 

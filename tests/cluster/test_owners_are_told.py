@@ -1,9 +1,9 @@
 """A real API server takes the Events and the Lease as they are written."""
 
+from testbed.cluster.namespace import Namespace
+from testbed.manifest import Manifest, service
+from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER, Steer
-from tests.cluster.namespace import Namespace
-from tests.support.deadline import until
-from tests.support.manifest import Manifest, service
 
 pytestmark = NEEDS_CLUSTER
 

@@ -1,9 +1,10 @@
 """What a service account must be allowed, what is said when it is not, and that granting it is enough."""
 
 import pytest
+
+from testbed.cluster.namespace import POLICIES, Namespace
+from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open, Steer
-from tests.cluster.namespace import POLICIES, Namespace
-from tests.support.deadline import until
 
 pytestmark = NEEDS_CLUSTER
 

@@ -14,16 +14,17 @@ from pathlib import Path
 
 import grpc
 import pytest
-from tests.cluster.cluster import Cluster
-from tests.cluster.command import API_SERVER
+
+from testbed.client.grpc_client import Answer, Load
+from testbed.cluster.cluster import Cluster
+from testbed.cluster.command import API_SERVER
+from testbed.cluster.namespace import Namespace
+from testbed.cluster.pod_program import THREADS
+from testbed.cluster.workload import PORT, deployment
+from testbed.manifest import service
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Steer
-from tests.cluster.namespace import Namespace
-from tests.cluster.pod_program import THREADS
-from tests.cluster.workload import PORT, deployment
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
-from tests.support.grpc_client import Answer, Load
-from tests.support.manifest import service
 
 pytestmark = [*NEEDS_CLUSTER, pytest.mark.usefixtures("grpc_go")]
 
@@ -160,6 +161,6 @@ def _processes_of(address: str) -> list[int]:
     for found in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             words = found.read_bytes().decode(errors="replace").split("\0")
-            if "tests.cluster.pod_program" in words and address in words:
+            if "testbed.cluster.pod_program" in words and address in words:
                 groups.append(int(found.parent.name))
     return groups

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+
+from testbed.cluster.guide_account import guide_account
+from testbed.cluster.namespace import Account, Namespace
+from testbed.manifest import Manifest, backend_tls_policy, service
+from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER, Steer
-from tests.cluster.guide_account import guide_account
-from tests.cluster.namespace import Account, Namespace
-from tests.support.deadline import until
-from tests.support.manifest import Manifest, backend_tls_policy, service
 
 pytestmark = [*NEEDS_CLUSTER, pytest.mark.usefixtures("kinds")]
 

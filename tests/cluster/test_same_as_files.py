@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Steer
-from tests.cluster.namespace import Namespace
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
-from tests.support.grpc_client import Client
-from tests.support.manifest import (
+
+from testbed.client.grpc_client import Client
+from testbed.cluster.namespace import Namespace
+from testbed.manifest import (
     Endpoint,
     Files,
     Manifest,
@@ -25,7 +23,10 @@ from tests.support.manifest import (
     target,
     traffic_policy,
 )
-from tests.support.process import Processes
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
+from testbed.process.process import Processes
+from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Steer
 
 pytestmark = NEEDS_CLUSTER
 

@@ -1,10 +1,11 @@
 """Real tokens of service accounts (TokenRequest), judged by the API server and by its public keys."""
 
 import pytest
+
+from testbed.client.ads_question import ask
+from testbed.cluster.namespace import Namespace
+from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER, Steer
-from tests.cluster.namespace import Namespace
-from tests.support.ads_question import ask
-from tests.support.deadline import until
 
 pytestmark = NEEDS_CLUSTER
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tests.cluster import kubeconfig
-from tests.cluster.cluster import Cluster
-from tests.cluster.command import API_SERVER
+from testbed.cluster import kubeconfig
+from testbed.cluster.cluster import Cluster
+from testbed.cluster.command import API_SERVER
+from testbed.cluster.link import Link
+from testbed.cluster.namespace import Namespace
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open, Steer
-from tests.cluster.link import Link
-from tests.cluster.namespace import Namespace
 
 pytestmark = NEEDS_CLUSTER
 

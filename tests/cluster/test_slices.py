@@ -2,10 +2,10 @@
 
 from collections import Counter
 
+from testbed.cluster.namespace import Namespace
+from testbed.cluster.workload import PORT
+from testbed.manifest import Endpoint, Manifest, service, slices
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open, Steer
-from tests.cluster.namespace import Namespace
-from tests.cluster.workload import PORT
-from tests.support.manifest import Endpoint, Manifest, service, slices
 
 pytestmark = NEEDS_CLUSTER
 

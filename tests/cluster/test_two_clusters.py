@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.cluster.cluster import Cluster
+
+from testbed.cluster.cluster import Cluster
+from testbed.cluster.namespace import Namespace
+from testbed.cluster.workload import PORT
+from testbed.manifest import service, slices
+from testbed.process.control_plane import ControlPlane
+from testbed.process.process import Processes
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open
-from tests.cluster.namespace import Namespace
-from tests.cluster.workload import PORT
-from tests.support.control_plane import ControlPlane
-from tests.support.manifest import service, slices
-from tests.support.process import Processes
 
 pytestmark = NEEDS_CLUSTER
 
@@ -21,7 +22,7 @@ def east(cluster: Cluster, box: Path, namespace: Namespace, tmp_path: Path) -> I
     """Another cluster, in which the namespace of the test exists, too."""
     folder = tmp_path / "east"
     folder.mkdir()
-    running = Cluster(box, folder, cluster.network, tethered=True, guest=True)
+    running = Cluster(box, folder, cluster.network, ends_with_parent=True, guest=True)
     try:
         running.start()
         running.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace.name}})

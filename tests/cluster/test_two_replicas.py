@@ -1,8 +1,8 @@
 """Two replicas on one API server tell their clients the same, to the byte."""
 
+from testbed.cluster.namespace import Namespace
+from testbed.process.control_plane import ControlPlane
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open, Steer
-from tests.cluster.namespace import Namespace
-from tests.support.control_plane import ControlPlane
 
 pytestmark = NEEDS_CLUSTER
 

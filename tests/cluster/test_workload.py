@@ -1,10 +1,10 @@
 """Clients follow pods: API server, EndpointSlice controller and scheduler are real, the pods are processes."""
 
+from testbed.cluster.namespace import Namespace
+from testbed.cluster.workload import PORT, deployment, stateful_set
+from testbed.manifest import Manifest, service
+from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Steer
-from tests.cluster.namespace import Namespace
-from tests.cluster.workload import PORT, deployment, stateful_set
-from tests.support.deadline import until
-from tests.support.manifest import Manifest, service
 
 pytestmark = NEEDS_CLUSTER
 

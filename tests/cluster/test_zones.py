@@ -1,10 +1,10 @@
 """Zones as a real cluster has them: the EndpointSlice controller writes the hints, two nodes are in a zone each."""
 
+from testbed.cluster.namespace import Namespace
+from testbed.cluster.workload import PORT, deployment
+from testbed.manifest import service
+from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Steer
-from tests.cluster.namespace import Namespace
-from tests.cluster.workload import PORT, deployment
-from tests.support.deadline import until
-from tests.support.manifest import service
 
 pytestmark = NEEDS_CLUSTER
 

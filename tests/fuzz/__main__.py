@@ -7,10 +7,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from steerway.log import setup
 from tests.fuzz import campaign, seeds
 from tests.fuzz.system import InputError
-
-from steerway import logs
 
 FOUND = Path("build/fuzz")
 
@@ -24,7 +23,7 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", default=list(campaign.TARGETS))
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else secrets.randbelow(2**32)
-    logs.configure("text", "error")
+    setup.configure("text", "error")
     for target in options.targets:
         with tempfile.TemporaryDirectory() as directory:
             started = time.monotonic()

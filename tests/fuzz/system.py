@@ -19,21 +19,22 @@ from urllib.parse import quote, unquote
 import pytest
 from envoy.config.core.v3 import base_pb2
 
-from steerway import app, cli, isolation
-from steerway.admin.route import application
-from steerway.catalog.reach import ClientPlace
+from steerway import app, cli
+from steerway.admin.api.http_route import application
+from steerway.catalog.locality.traffic_distribution import ClientPlace
+from steerway.commit import Commit
 from steerway.config import KubernetesSettings, Settings
 from steerway.report.events import EventQueue
-from steerway.report.status import StatusQueue
+from steerway.report.status_writer import StatusQueue
+from steerway.runtime import isolation
 from steerway.sources.files import FileSource, look, source
 from steerway.sources.kubernetes import KubernetesSource
 from steerway.sources.kubernetes.informer import Informer
 from steerway.sources.kubernetes.outage import Outages
 from steerway.sources.kubernetes.resource import NAMESPACES
 from steerway.sources.kubernetes.watcher import ListPage, Wait
-from steerway.translate import type_url
-from steerway.translate.audience import at_place, classify
-from steerway.translate.commit import Commit
+from steerway.translate.client.audience import at_place, classify
+from steerway.translate.xds import type_url
 
 _PAGES = ("/", "/api/v1/problems", "/api/v1/resources", "/api/v1/streams", "/api/v1/loads", "/readyz")
 _METRICS_EACH = 20

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+
+from steerway.admin.api import resource
+from steerway.catalog.service import service as build_service
+from steerway.sources.files import manifest as manifests
 from tests.fuzz import campaign, seeds
 from tests.fuzz.system import InputError, System
-
-from steerway.admin import resource
-from steerway.catalog import service as build_service
-from steerway.sources.files import manifest as manifests
 
 INPUTS = {"files": 100, "objects": 150}
 

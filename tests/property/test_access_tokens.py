@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from steerway.access import token_claims
 from steerway.access.identity import Identity, parse_spiffe_id
-from steerway.access.jwks import SignedToken
-from steerway.access.token_review import TokenReview
-from steerway.access.verdict import Credential, Refusal
+from steerway.access.result import Credential, Refusal
+from steerway.access.token import token_claims
+from steerway.access.token.jwks import SignedToken
+from steerway.access.token.token_review import TokenReview
 from steerway.testing.fake_token_issuer import FakeTokenIssuer
 
 ISSUER = FakeTokenIssuer()

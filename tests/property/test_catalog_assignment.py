@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from steerway.catalog import reach
-from steerway.catalog.assignment import Group, Viewer, assign, depends_on
-from steerway.catalog.endpoints import ordered
-from steerway.catalog.model import Endpoint, EndpointState, Locality, Port, Service, ServiceId
-from steerway.catalog.policy import NOTHING, Policy, Safety, Subset, WhenEmpty, ZoneMode, Zones
-from steerway.catalog.reach import ClientPlace
+from steerway.catalog.locality import traffic_distribution
+from steerway.catalog.locality.assignment import Group, Viewer, assign, depends_on
+from steerway.catalog.locality.traffic_distribution import ClientPlace
+from steerway.catalog.model.mesh import Endpoint, EndpointState, Locality, Port, Service, ServiceId
+from steerway.catalog.model.policy import NOTHING, Policy, Safety, Subset, WhenEmpty, ZoneMode, Zones
+from steerway.catalog.service.endpoints import ordered
 
 HEALTHY, DRAINING, UNREADY = EndpointState.HEALTHY, EndpointState.DRAINING, EndpointState.UNREADY
 BUCKETS = 8
@@ -188,7 +188,7 @@ def test_without_a_policy_it_is_what_the_service_itself_says(
     used = [*healthy, *(draining if viewer.draining else ())] if healthy else draining
     if not healthy:
         used = [e._replace(state=HEALTHY) for e in used]
-    expected = ordered(reach.reachable(service, used, viewer.place))
+    expected = ordered(traffic_distribution.reachable(service, used, viewer.place))
     assert [endpoint for group in groups for endpoint in group.endpoints] == list(expected)
     for group in groups:
         count = sum(endpoint.state is HEALTHY for endpoint in group.endpoints)

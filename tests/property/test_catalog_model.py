@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import random_mesh
-from tests.support.endpoint_model import SPELLINGS, expected, slices_of
-from tests.support.mesh import Mesh
 
 from steerway.catalog.catalog import Catalog
-from steerway.catalog.model import Endpoint, EndpointState, ServiceId
-from steerway.sources.objects import Object, Service
+from steerway.catalog.model.mesh import Endpoint, EndpointState, ServiceId
+from steerway.sources.objects.core import Object, Service
+from testbed.mesh import Mesh
+from tests.support.model import random_mesh
+from tests.support.model.endpoint_model import SPELLINGS, expected, slices_of
 
 
 def shown(endpoints: Sequence[Endpoint]) -> dict[tuple[str, int], EndpointState]:

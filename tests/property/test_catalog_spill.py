@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from steerway.catalog.spill import ELSEWHERE, shares, weights
+from steerway.catalog.locality.spill import ELSEWHERE, shares, weights
 
 CLOSE = 1e-9
 ZONES = ["", "a", "b", "c", "d", "e"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steerway.catalog.subset import subset, subsets
+from steerway.catalog.locality.subset import subset, subsets
 
 ENDPOINTS = st.lists(
     st.tuples(st.integers(0, 255), st.integers(1, 65535)).map(lambda at: f"10.0.0.{at[0]}:{at[1]}"),

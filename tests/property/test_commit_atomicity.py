@@ -16,14 +16,14 @@ from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.support.mesh import Mesh, endpoint_slice, service
-from tests.support.route_example import backend, grant, grpc_route, parent, policy, rule
 
 from steerway.sources.committed import Committed
-from steerway.sources.objects import EXPORT_ANNOTATION, EndpointSlice, Object, ObjectKey
+from steerway.sources.objects.core import EXPORT_ANNOTATION, EndpointSlice, Object, ObjectKey
 from steerway.sources.store import Batch, Changes, ObjectStore
 from steerway.sources.window import COMMIT_OBJECTS, OTHERS, Window
-from steerway.translate import type_url
+from steerway.translate.xds import type_url
+from testbed.mesh import Mesh, endpoint_slice, service
+from tests.support.example.route_example import backend, grant, grpc_route, parent, policy, rule
 
 Facts = Mapping[ObjectKey, Object]
 BACKENDS = (("v1", "shop"), ("v2", "shop"), ("v3", "shop"), ("far", "other"))

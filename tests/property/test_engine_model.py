@@ -12,10 +12,10 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, Dis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.support.xds_server import XdsServer, contents, put
 
 from steerway.testing.ads_client import AdsClient, DeltaStream, SotwStream
-from steerway.translate.type_url import CLUSTER, ENDPOINT, EXTENSION
+from steerway.translate.xds.type_url import CLUSTER, ENDPOINT, EXTENSION
+from testbed.xds_server import XdsServer, contents, put
 
 NAMES = ("a", "b", "c")
 AUDIENCES = ("test", "")

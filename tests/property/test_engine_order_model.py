@@ -13,10 +13,10 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, Dis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.support.xds_server import XdsServer, contents, put
 
 from steerway.testing.ads_client import AdsClient, DeltaStream, SotwStream
-from steerway.translate.type_url import CLUSTER, ENDPOINT, EXTENSION, ROUTE
+from steerway.translate.xds.type_url import CLUSTER, ENDPOINT, EXTENSION, ROUTE
+from testbed.xds_server import XdsServer, contents, put
 
 CLUSTERS = ("a", "b", "c", "d")
 ROUTES = ("r", "s")

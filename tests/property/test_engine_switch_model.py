@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.xds_server import XdsServer, contents, put
 
+from steerway.commit import Put
 from steerway.testing.ads_client import AdsClient
-from steerway.translate.commit import Put
-from steerway.translate.type_url import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE
+from steerway.translate.xds.type_url import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE
+from testbed.xds_server import XdsServer, contents, put
 
 CLUSTERS = ("a", "b", "c")
 ROUTES = ("r", "s")

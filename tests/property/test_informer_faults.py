@@ -15,13 +15,13 @@ from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.deadline import PATIENCE_SECONDS
-from tests.support.fast_forward import FastForwardLoop
 
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource, watcher
-from steerway.sources.objects import Service
+from steerway.sources.objects.core import Service
 from steerway.sources.store import ObjectStore
 from steerway.testing.fake_api_server import FakeApiServer
+from testbed.process.deadline import PATIENCE_SECONDS
+from tests.support.fast_forward import FastForwardLoop
 
 _PAGE = 3
 _MARK = 1000

@@ -11,12 +11,12 @@ import msgspec
 from envoy.config.core.v3 import health_check_pb2
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.endpoint_model import SPELLINGS, expected, slices_of, usable
-from tests.support.mesh import AbsentError, Mesh, addresses, endpoint_slice, service
-from tests.support.random_mesh import endpoint_slices, services
 
-from steerway.sources.objects import EndpointSlice, Object, ObjectKey, Service, ServicePort
+from steerway.sources.objects.core import EndpointSlice, Object, ObjectKey, Service, ServicePort
 from steerway.sources.store import Batch, Changes, ObjectStore
+from testbed.mesh import AbsentError, Mesh, addresses, endpoint_slice, service
+from tests.support.model.endpoint_model import SPELLINGS, expected, slices_of, usable
+from tests.support.model.random_mesh import endpoint_slices, services
 
 TARGETS = [(name, namespace) for name in ("a", "svc") for namespace in ("shop", "svc")]
 CLIENTS = ("grpc/plain/shop", "grpc/core/shop")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steerway.sources.objects import ObjectKey
+from steerway.sources.objects.core import ObjectKey
 from steerway.sources.store import Change
 from steerway.sources.window import Delay, Window
 

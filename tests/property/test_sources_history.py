@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from steerway.sources.files.entry import Entry
 from steerway.sources.files.history import View, advance
 from steerway.sources.files.scan import FoundFile, Scan
-from steerway.sources.objects import Object, ObjectKey, Service, ServiceMeta
+from steerway.sources.objects.core import Object, ObjectKey, Service, ServiceMeta
 from steerway.sources.store import Problem
 
 ROOT = Path("/m")

@@ -5,7 +5,7 @@ import ipaddress
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from steerway.sources.validation import address_family
+from steerway.sources.policy.validation import address_family
 
 NEAR_MISSES = st.text(alphabet="0123456789abcdef:.%/ ", max_size=24)
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page
 from steerway.sources.kubernetes.watcher import ListPage, Remove, Replace, Upsert, Wait, Watch, Watcher
-from steerway.sources.objects import ObjectKey, Service, ServiceMeta
+from steerway.sources.objects.core import ObjectKey, Service, ServiceMeta
 
 NAMES = st.sampled_from("abcdef")
 PAGE = 2

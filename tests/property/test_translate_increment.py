@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import random_mesh, random_traffic
-from tests.support.mesh import Mesh
-from tests.support.random_mesh import DOMAIN, demands, endpoint_slices, services
 
-from steerway.sources.objects import EXPORT_ANNOTATION, Object, ObjectKey, Service, XdsResource
-from steerway.translate import type_url
+from steerway.sources.objects.core import EXPORT_ANNOTATION, Object, ObjectKey, Service, XdsResource
 from steerway.translate.translator import Demand
+from steerway.translate.xds import type_url
+from testbed.mesh import Mesh
+from tests.support.model import random_mesh, random_traffic
+from tests.support.model.random_mesh import DOMAIN, demands, endpoint_slices, services
 
 CLASHING = f"a.shop.svc.{DOMAIN}:80"
 

@@ -4,7 +4,7 @@ import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steerway.catalog.route import How, Match, ValueMatch
+from steerway.catalog.model.route import How, Match, ValueMatch
 from steerway.translate.envoy import match, superset
 
 _ATOMS = st.sampled_from(["a", "b", "/", r"\.", r"\|", "[a-c]", "[^/]", "[|)]", r"[\]b]", "."])

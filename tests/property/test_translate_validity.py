@@ -2,12 +2,12 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import client_rules, random_mesh, random_traffic
-from tests.support.mesh import AbsentError, Mesh
-from tests.support.random_mesh import DOMAIN, NAMES, NAMESPACES, demands, targets
 
-from steerway.sources.objects import Object
-from steerway.translate import type_url
+from steerway.sources.objects.core import Object
+from steerway.translate.xds import type_url
+from testbed.mesh import AbsentError, Mesh
+from tests.support.model import client_rules, random_mesh, random_traffic
+from tests.support.model.random_mesh import DOMAIN, NAMES, NAMESPACES, demands, targets
 
 ATTACHED = st.lists(random_traffic.attached(), max_size=4)
 

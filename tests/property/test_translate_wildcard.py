@@ -5,15 +5,15 @@ from typing import Any
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import random_traffic
-from tests.support.mesh import Mesh
-from tests.support.random_mesh import DOMAIN, NAMES, NAMESPACES, endpoint_slices, services
-from tests.support.route_example import backend, grpc_route, parent, rule
 
-from steerway.sources.gateway import GRPCRoute
-from steerway.sources.objects import EXPORT_ANNOTATION, PRIVATE_ANNOTATION, Object, ObjectKey, Service
-from steerway.translate import type_url
+from steerway.sources.objects.core import EXPORT_ANNOTATION, PRIVATE_ANNOTATION, Object, ObjectKey, Service
+from steerway.sources.policy.gateway import GRPCRoute
 from steerway.translate.translator import Demand
+from steerway.translate.xds import type_url
+from testbed.mesh import Mesh
+from tests.support.example.route_example import backend, grpc_route, parent, rule
+from tests.support.model import random_traffic
+from tests.support.model.random_mesh import DOMAIN, NAMES, NAMESPACES, endpoint_slices, services
 
 CLUSTER = f"a.shop.svc.{DOMAIN}:80"
 

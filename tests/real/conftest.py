@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.backend import Backends
-from tests.support.control_plane import ControlPlane
-from tests.support.grpc_client import Client, Library
-from tests.support.manifest import NAMESPACE, Files
-from tests.support.process import Processes
+
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Client, Library
+from testbed.manifest import NAMESPACE, Files
+from testbed.process.control_plane import ControlPlane
+from testbed.process.process import Processes
 
 Serve = Callable[..., list[str]]
 Steer = Callable[..., ControlPlane]

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 
 import pytest
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
-from tests.real.conftest import Steer
-from tests.support.abuse_program import KINDS
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
-from tests.support.manifest import Files
-from tests.support.process import Process, Processes
 
 from steerway.testing.ads_client import AdsClient, DeltaStream
-from steerway.translate.type_url import ENDPOINT
+from steerway.translate.xds.type_url import ENDPOINT
+from testbed.client.abuse_program import KINDS
+from testbed.manifest import Files
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
+from testbed.process.process import Process, Processes
+from tests.real.conftest import Steer
 
 HOT = "hot"
 ROUNDS = 5
@@ -111,7 +111,7 @@ def read(stream: DeltaStream) -> int:
 
 def abuse(processes: Processes, plane: ControlPlane, kind: str) -> Process:
     """Start a kind of abuse."""
-    command = [sys.executable, "-m", "tests.support.abuse_program", kind, plane.address, HOT]
+    command = [sys.executable, "-m", "testbed.client.abuse_program", kind, plane.address, HOT]
     return processes.start(kind, command)
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 from envoy.config.core.v3.base_pb2 import Node
-from tests.real.conftest import Steer
-from tests.support.browser import Browser
-from tests.support.deadline import until
-from tests.support.manifest import Files
 
 from steerway.testing.ads_client import AdsClient
-from steerway.translate.type_url import LISTENER
+from steerway.translate.xds.type_url import LISTENER
+from testbed.manifest import Files
+from testbed.process.browser import Browser
+from testbed.process.deadline import until
+from tests.real.conftest import Steer
 
 pytestmark = pytest.mark.needs("browser")
 

@@ -2,13 +2,14 @@
 
 import grpc
 import pytest
+
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Answer
+from testbed.envoy.envoy_mesh import EnvoyMesh, answered_by, eventually
+from testbed.envoy.envoy_mesh import mesh as mesh
+from testbed.manifest import Files, backend_tls_policy, grpc_route, rule
+from testbed.process.deadline import until
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.deadline import until
-from tests.support.envoy_mesh import EnvoyMesh, answered_by, eventually
-from tests.support.envoy_mesh import mesh as mesh
-from tests.support.grpc_client import Answer
-from tests.support.manifest import Files, backend_tls_policy, grpc_route, rule
 
 TARGET = "xds:///backend.shop"
 CONFIG_MAP = {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "ca"}]}

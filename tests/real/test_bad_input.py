@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Channel, Client
+from testbed.manifest import Endpoint, Files, Manifest, service, slices
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
-from tests.support.grpc_client import Channel, Client
-from tests.support.manifest import Endpoint, Files, Manifest, service, slices
 
 pytestmark = pytest.mark.parametrize("connect", ["grpcio"], indirect=True)
 

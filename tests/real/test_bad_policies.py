@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from grpc import StatusCode
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Files, Manifest, grpc_route, headers_of, method, rule, traffic_policy
+from testbed.process.deadline import until
 from tests.real.conftest import Connect, Serve, Steer
-from tests.support.backend import Backends
-from tests.support.deadline import until
-from tests.support.manifest import Files, Manifest, grpc_route, headers_of, method, rule, traffic_policy
 
 pytestmark = pytest.mark.parametrize("connect", ["grpcio"], indirect=True)
 TARGET = "xds:///backend.shop"

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Channel
+from testbed.client.sample import assert_shares, counted, meet
+from testbed.manifest import Files, traffic_policy
+from testbed.process.deadline import until
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.deadline import until
-from tests.support.grpc_client import Channel
-from tests.support.manifest import Files, traffic_policy
-from tests.support.sample import assert_shares, counted, meet
 
 TARGET = "xds:///backend.shop:50051"
 USERS = tuple(f"user-{number}" for number in range(60))

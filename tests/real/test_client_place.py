@@ -7,14 +7,14 @@ import pytest
 from envoy.config.core.v3.base_pb2 import Node
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from google.protobuf.json_format import ParseDict
-from tests.support.api_server import ApiServer
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
-from tests.support.manifest import Manifest, service, slices
-from tests.support.process import Processes
 
 from steerway.testing.ads_client import AdsClient
-from steerway.translate.type_url import ENDPOINT, LISTENER
+from steerway.translate.xds.type_url import ENDPOINT, LISTENER
+from testbed.api_server import ApiServer
+from testbed.manifest import Manifest, service, slices
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
+from testbed.process.process import Processes
 
 NODE: Manifest = {
     "apiVersion": "v1",

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.certificate import Authority, Certified
-from tests.support.grpc_client import Client, Library
-from tests.support.process import Processes
-from tests.support.xds_server import XdsServer
 
 from steerway.engine.engine import Demand, HandshakeFailed, Opened
-from steerway.translate.type_url import LISTENER
+from steerway.translate.xds.type_url import LISTENER
+from testbed.certificate import Authority, Certified
+from testbed.client.grpc_client import Client, Library
+from testbed.process.process import Processes
+from testbed.xds_server import XdsServer
 
 IDENTITY = "spiffe://cluster.local/ns/shop/sa/cart"
 

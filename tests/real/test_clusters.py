@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
-from tests.support.api_server import ApiServer
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
-from tests.support.manifest import NAMESPACE, backend_ref, grpc_route, rule, service, slices
-from tests.support.process import Processes
 
 from steerway.testing.ads_client import AdsClient, DeltaStream
-from steerway.translate.type_url import ENDPOINT
+from steerway.translate.xds.type_url import ENDPOINT
+from testbed.api_server import ApiServer
+from testbed.manifest import NAMESPACE, backend_ref, grpc_route, rule, service, slices
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
+from testbed.process.process import Processes
 
 NAME = f"cart.{NAMESPACE}.svc.cluster.local:80"
 Servers = dict[str, ApiServer]

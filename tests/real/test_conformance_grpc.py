@@ -9,13 +9,11 @@ from collections import Counter
 
 import grpc
 import pytest
-from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.conformance import INVALID, NO_BACKEND, NO_MATCH, ROUTED, V1, V2, V3, Case
-from tests.support.deadline import until
-from tests.support.echo import Echo, asked, targets
-from tests.support.echo import echo as echo
-from tests.support.manifest import (
+
+from testbed.backend.backend import Backends
+from testbed.backend.echo import Echo, asked, targets
+from testbed.backend.echo import echo as echo
+from testbed.manifest import (
     PORT,
     Files,
     Manifest,
@@ -28,6 +26,9 @@ from tests.support.manifest import (
     rule,
     service,
 )
+from testbed.process.deadline import until
+from tests.real.conftest import Connect, Steer
+from tests.support.example.conformance import INVALID, NO_BACKEND, NO_MATCH, ROUTED, V1, V2, V3, Case
 
 _UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 _FAILS = _UNAVAILABLE.name
@@ -42,7 +43,7 @@ def test_mesh_basic(echo: Echo, steer: Steer, connect: Connect) -> None:
 def test_calls_go_where_the_conformance_tests_say(
     echo: Echo, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """All that `tests.support.conformance` names, each with a Service of its own as parent. For a gRPC client what
+    """All that `conformance.py` names, each with a Service of its own as parent. For a gRPC client what
     matches no rule, or has no backend, fails at once."""
     asked_of = {f"parent-{number}": each for number, each in enumerate((*ROUTED, *INVALID))}
     for name, each in asked_of.items():

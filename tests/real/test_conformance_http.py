@@ -11,20 +11,11 @@ from contextlib import ExitStack
 import grpc
 import httpx
 import pytest
-from tests.support.conformance import INVALID, NO_BACKEND, NO_MATCH, ROUTED, V1, V2, V3, Case, Conformance
-from tests.support.conformance_http import (
-    MATCHED,
-    MODIFIED,
-    REDIRECTED,
-    REWRITTEN,
-    Changed,
-    changing,
-    modifier,
-)
-from tests.support.envoy_mesh import EnvoyMesh, eventually
-from tests.support.envoy_mesh import mesh as mesh
-from tests.support.http_backend import http_backend
-from tests.support.manifest import (
+
+from testbed.backend.http_backend import http_backend
+from testbed.envoy.envoy_mesh import EnvoyMesh, eventually
+from testbed.envoy.envoy_mesh import mesh as mesh
+from testbed.manifest import (
     PORT,
     Manifest,
     backend_ref,
@@ -36,6 +27,26 @@ from tests.support.manifest import (
     rule,
     service,
     slices,
+)
+from tests.support.example.conformance import (
+    INVALID,
+    NO_BACKEND,
+    NO_MATCH,
+    ROUTED,
+    V1,
+    V2,
+    V3,
+    Case,
+    Conformance,
+)
+from tests.support.example.conformance_http import (
+    MATCHED,
+    MODIFIED,
+    REDIRECTED,
+    REWRITTEN,
+    Changed,
+    changing,
+    modifier,
 )
 
 pytestmark = pytest.mark.needs("envoy")
@@ -81,7 +92,7 @@ def _http_alone(found: Conformance) -> bool:
 
 
 def test_requests_go_where_the_conformance_tests_say(http: EnvoyMesh) -> None:
-    """Each test of HTTPRoutes that `tests.support.conformance` and `conformance_http` name; 404 where no rule matches,
+    """Each test of HTTPRoutes that `conformance.py` and `conformance_http.py` name; 404 where no rule matches,
     500 where there is no backend."""
     tests = [each for each in (*ROUTED, *INVALID, *MATCHED) if _http_alone(each)]
     names = {f"parent-{number}": each for number, each in enumerate(tests)}

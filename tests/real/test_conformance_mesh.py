@@ -5,12 +5,11 @@ See docs/conformance.md, and `test_conformance_grpc` for the others.
 
 import grpc
 import pytest
-from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.conformance import V1, V2, Case
-from tests.support.echo import Echo, asked, targets
-from tests.support.echo import echo as echo
-from tests.support.manifest import (
+
+from testbed.backend.backend import Backends
+from testbed.backend.echo import Echo, asked, targets
+from testbed.backend.echo import echo as echo
+from testbed.manifest import (
     GATEWAY,
     NAMESPACE,
     PORT,
@@ -25,6 +24,8 @@ from tests.support.manifest import (
     service,
     slices,
 )
+from tests.real.conftest import Connect, Steer
+from tests.support.example.conformance import V1, V2, Case
 
 CONSUMER = "consumer"
 _FAILS = grpc.StatusCode.UNAVAILABLE.name

@@ -3,10 +3,10 @@
 import socket
 from contextlib import ExitStack
 
+from testbed.backend.backend import Backends
+from testbed.manifest import Files
+from testbed.process.deadline import PATIENCE_SECONDS
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.deadline import PATIENCE_SECONDS
-from tests.support.manifest import Files
 
 TARGET = "xds:///backend.shop"
 PLACES = 12

@@ -15,6 +15,7 @@ import pytest
 
 pytestmark = pytest.mark.needs("demo")
 
+CHECKOUT = Path(__file__).parents[2]
 _MARK = "DEMO_TEST_MARK"
 _RATE, _SECONDS, _BACKENDS = 50, 15, 2
 
@@ -64,9 +65,14 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     }
     arguments = [str(part) for option in options.items() for part in option]
     with subprocess.Popen(
-        [sys.executable, "-m", "steerway.demo", "--no-live", *arguments],
+        [sys.executable, "-m", "demo", "--no-live", *arguments],
         cwd=tmp_path,
-        env={**os.environ, _MARK: mark.partition("=")[2], "TMPDIR": str(temporary)},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(CHECKOUT),
+            _MARK: mark.partition("=")[2],
+            "TMPDIR": str(temporary),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

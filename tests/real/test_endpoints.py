@@ -3,10 +3,11 @@
 from collections import Counter
 
 import grpc
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Endpoint, Files, service, slices
+from testbed.process.deadline import until
 from tests.real.conftest import EVERY_LIBRARY, Connect, Steer
-from tests.support.backend import Backends
-from tests.support.deadline import until
-from tests.support.manifest import Endpoint, Files, service, slices
 
 TARGET = "xds:///backend.shop:50051"
 

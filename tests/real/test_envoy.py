@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Channel, Client
+from testbed.envoy.envoy_proxy import EnvoyProxy, Protocol
+from testbed.manifest import Files
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
+from testbed.process.process import Processes
 from tests.real.conftest import Steer
-from tests.support.backend import Backends
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
-from tests.support.envoy_proxy import EnvoyProxy, Protocol
-from tests.support.grpc_client import Channel, Client
-from tests.support.manifest import Files
-from tests.support.process import Processes
 
 pytestmark = [
     pytest.mark.needs("envoy"),

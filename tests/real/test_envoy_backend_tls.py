@@ -9,13 +9,14 @@ from typing import Any
 
 import grpc
 import pytest
+
+from testbed.backend.backend import Backends
+from testbed.backend.http_backend import http_backend
+from testbed.certificate import Authority, Certified
+from testbed.envoy.envoy_mesh import EnvoyMesh, eventually
+from testbed.manifest import Files, backend_tls_policy, service, slices
+from testbed.process.process import Processes
 from tests.real.conftest import Steer
-from tests.support.backend import Backends
-from tests.support.certificate import Authority, Certified
-from tests.support.envoy_mesh import EnvoyMesh, eventually
-from tests.support.http_backend import http_backend
-from tests.support.manifest import Files, backend_tls_policy, service, slices
-from tests.support.process import Processes
 
 pytestmark = pytest.mark.needs("envoy")
 

@@ -9,11 +9,11 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from tests.support.deadline import until
-from tests.support.envoy_mesh import EnvoyMesh, eventually
-from tests.support.envoy_mesh import mesh as mesh
-from tests.support.http_backend import HttpBackend, http_backend
-from tests.support.manifest import (
+
+from testbed.backend.http_backend import HttpBackend, http_backend
+from testbed.envoy.envoy_mesh import EnvoyMesh, eventually
+from testbed.envoy.envoy_mesh import mesh as mesh
+from testbed.manifest import (
     Manifest,
     backend_ref,
     grpc_route,
@@ -23,6 +23,7 @@ from tests.support.manifest import (
     rule,
     traffic_policy,
 )
+from testbed.process.deadline import until
 
 pytestmark = pytest.mark.needs("envoy")
 

@@ -5,11 +5,11 @@ from collections import Counter
 
 import grpc
 import pytest
-from tests.support.deadline import until
-from tests.support.envoy_mesh import AUTHORITY, EnvoyMesh, answered_by, eventually
-from tests.support.envoy_mesh import mesh as mesh
-from tests.support.health_backend import HealthBackend, health_backends
-from tests.support.manifest import (
+
+from testbed.backend.health_backend import HealthBackend, health_backends
+from testbed.envoy.envoy_mesh import AUTHORITY, EnvoyMesh, answered_by, eventually
+from testbed.envoy.envoy_mesh import mesh as mesh
+from testbed.manifest import (
     Endpoint,
     backend_ref,
     grpc_route,
@@ -21,6 +21,7 @@ from tests.support.manifest import (
     slices,
     traffic_policy,
 )
+from testbed.process.deadline import until
 
 pytestmark = pytest.mark.needs("envoy")
 

@@ -4,10 +4,11 @@ from typing import Any
 
 import grpc
 import pytest
-from tests.support.envoy_mesh import EnvoyMesh, answered_by, eventually
-from tests.support.envoy_mesh import mesh as mesh
-from tests.support.http_backend import http_backend
-from tests.support.manifest import Manifest, backend_ref, grpc_route, http_route, rule, service, slices
+
+from testbed.backend.http_backend import http_backend
+from testbed.envoy.envoy_mesh import EnvoyMesh, answered_by, eventually
+from testbed.envoy.envoy_mesh import mesh as mesh
+from testbed.manifest import Manifest, backend_ref, grpc_route, http_route, rule, service, slices
 
 pytestmark = pytest.mark.needs("envoy")
 

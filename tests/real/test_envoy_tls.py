@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from google.protobuf.json_format import ParseDict
-from tests.support.certificate import Authority
-from tests.support.deadline import until
-from tests.support.envoy_proxy import EnvoyProxy, Protocol, Tls
-from tests.support.process import Processes
-from tests.support.xds_server import XdsServer
 
+from steerway.commit import Put
 from steerway.engine.engine import Closed, HandshakeFailed, Opened
-from steerway.translate.commit import Put
-from steerway.translate.type_url import CLUSTER, LISTENER
+from steerway.translate.xds.type_url import CLUSTER, LISTENER
+from testbed.certificate import Authority
+from testbed.envoy.envoy_proxy import EnvoyProxy, Protocol, Tls
+from testbed.process.deadline import until
+from testbed.process.process import Processes
+from testbed.xds_server import XdsServer
 
 pytestmark = [pytest.mark.needs("envoy")]
 

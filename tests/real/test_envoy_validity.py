@@ -11,13 +11,13 @@ from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
-from tests.support import envoy_example
-from tests.support.envoy_mesh import guide_bootstrap
-from tests.support.process import installed
 
-from steerway.translate import type_url
-from steerway.translate.message import to_json
+from steerway.translate.protobuf.message import to_json
 from steerway.translate.translator import Translator
+from steerway.translate.xds import type_url
+from testbed.envoy.envoy_mesh import guide_bootstrap
+from testbed.process.process import installed
+from tests.support.example import envoy_example
 
 pytestmark = pytest.mark.needs("envoy")
 

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from tests.support.deadline import until
-from tests.support.envoy_mesh import AUTHORITY, EnvoyMesh, answered_by, eventually
-from tests.support.envoy_mesh import mesh as mesh
-from tests.support.envoy_proxy import Envoy
-from tests.support.grpc_client import Answer
-from tests.support.manifest import Manifest, backend_ref, grpc_route, rule, traffic_policy
+
+from testbed.client.grpc_client import Answer
+from testbed.envoy.envoy_mesh import AUTHORITY, EnvoyMesh, answered_by, eventually
+from testbed.envoy.envoy_mesh import mesh as mesh
+from testbed.envoy.envoy_proxy import Envoy
+from testbed.manifest import Manifest, backend_ref, grpc_route, rule, traffic_policy
+from testbed.process.deadline import until
 
 pytestmark = pytest.mark.needs("envoy")
 

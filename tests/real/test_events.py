@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.api_server import ApiServer
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
-from tests.support.manifest import Manifest, service
-from tests.support.process import Processes
+
+from testbed.api_server import ApiServer
+from testbed.manifest import Manifest, service
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
+from testbed.process.process import Processes
 
 BAD = service("backend", {"": 80}, namespace="shop", type="ExternalName", externalName="10.0.0.1")
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Client
+from testbed.manifest import NAMESPACE, Files, service, slices
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
+from testbed.process.process import Processes, installed
 from tests.real.conftest import Steer
-from tests.support.backend import Backends
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
-from tests.support.grpc_client import Client
-from tests.support.manifest import NAMESPACE, Files, service, slices
-from tests.support.process import Processes, installed
 
 TARGET = "xds:///backend.shop:50051"
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from grpc import StatusCode
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Files, Manifest, grpc_route, method, rule, service, target, traffic_policy
 from tests.real.conftest import Connect, Serve, Steer
-from tests.support.backend import Backends
-from tests.support.manifest import Files, Manifest, grpc_route, method, rule, service, target, traffic_policy
 
 TARGET = "xds:///backend.shop"
 NEVER: dict[str, Any] = {"abort": {"code": "ResourceExhausted"}}

@@ -1,9 +1,8 @@
 """A virtual API gateway: one target for all clients, a Service without endpoints, whose routes belong to many teams."""
 
 import pytest
-from tests.real.conftest import Connect, Serve, Steer
-from tests.support.deadline import until
-from tests.support.manifest import (
+
+from testbed.manifest import (
     NAMESPACE,
     Files,
     Manifest,
@@ -14,6 +13,8 @@ from tests.support.manifest import (
     rule,
     service,
 )
+from testbed.process.deadline import until
+from tests.real.conftest import Connect, Serve, Steer
 
 TARGET = "xds:///api.shop"
 API = service("api", {"grpc": 50051}, selector={})

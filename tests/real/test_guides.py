@@ -9,17 +9,17 @@ from functools import partial
 
 import grpc
 from envoy.config.core.v3.base_pb2 import Node
-from tests.real.conftest import Connect, Steer
-from tests.support import guide
-from tests.support.backend import Backends
-from tests.support.deadline import until
-from tests.support.grpc_client import Answer
-from tests.support.manifest import NAMESPACE, Endpoint, Files, slices
-from tests.support.sample import assert_shares, counted, meet
 
-from steerway.catalog import spill
-from steerway.catalog.subset import subset
-from steerway.translate.audience import bucket_of
+from steerway.catalog.locality import spill
+from steerway.catalog.locality.subset import subset
+from steerway.translate.client.audience import bucket_of
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Answer
+from testbed.client.sample import assert_shares, counted, meet
+from testbed.manifest import NAMESPACE, Endpoint, Files, slices
+from testbed.process.deadline import until
+from tests.real.conftest import Connect, Steer
+from tests.support.example import guide
 
 TARGET = "xds:///backend.shop"
 ZONES = {"eu-1a": 2, "eu-1b": 4, "eu-1c": 4}

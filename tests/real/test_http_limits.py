@@ -4,10 +4,11 @@ import socket
 from contextlib import ExitStack
 
 import pytest
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Files
+from testbed.process.deadline import PATIENCE_SECONDS, until
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.deadline import PATIENCE_SECONDS, until
-from tests.support.manifest import Files
 
 OPEN_FILES = 160
 """Half of them are for xDS connections, an eighth for the admin server."""

@@ -3,9 +3,10 @@
 from typing import Any
 
 from grpc import StatusCode
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Files, grpc_route, headers_of, http_route, path, rule, service
 from tests.real.conftest import Connect, Serve, Steer
-from tests.support.backend import Backends
-from tests.support.manifest import Files, grpc_route, headers_of, http_route, path, rule, service
 
 TARGET = "xds:///backend.shop"
 PARENT = service("backend", {"grpc": 50051})

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from grpc import StatusCode
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Files, traffic_policy
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
-from tests.support.manifest import Files, traffic_policy
 
 TARGET = "xds:///backend.shop"
 

@@ -1,10 +1,11 @@
 """Load reports of real clients: what they report equals the calls that they made."""
 
 import grpc
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Endpoint, Files
+from testbed.process.deadline import until
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.deadline import until
-from tests.support.manifest import Endpoint, Files
 
 TARGET = "xds:///backend.shop:50051"
 REPORTING = ("--load-reporting-enabled", "--load-reporting-interval-seconds", "1")

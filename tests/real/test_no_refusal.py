@@ -1,11 +1,11 @@
 """Nothing that steerway sends is refused: random policies and routes, one set after another, to released clients."""
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from tests.real.conftest import Connect
-from tests.support import random_traffic
-from tests.support.live_mesh import LiveMesh
 
-from steerway.sources.objects import Object
+from steerway.sources.objects.core import Object
+from tests.real.conftest import Connect
+from tests.support.model import random_traffic
+from tests.support.model.live_mesh import LiveMesh
 
 _TARGETS = ("a.shop:80", "a.shop:50051", "svc.shop:80", "a.shop")
 _EXAMPLES = 150

@@ -4,9 +4,10 @@ from typing import Any
 
 import grpc
 import pytest
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Files, traffic_policy
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.manifest import Files, traffic_policy
 
 TARGET = "xds:///backend.shop:50051"
 FOR_EVER = 1_000_000

@@ -6,9 +6,10 @@ Where a client learns of the new resources step by step, the old ones must outla
 from collections.abc import Sequence
 
 import pytest
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Endpoint, Files, Manifest
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.manifest import Endpoint, Files, Manifest
 
 _TYPE = "type.googleapis.com/envoy"
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
-from tests.support.api_server import ApiServer
-from tests.support.control_plane import ControlPlane
-from tests.support.manifest import NAMESPACE, Manifest, service, slices
-from tests.support.process import Processes
 
 from steerway.testing.ads_client import AdsClient
-from steerway.translate.type_url import CLUSTER, ENDPOINT, LISTENER, ROUTE
+from steerway.translate.xds.type_url import CLUSTER, ENDPOINT, LISTENER, ROUTE
+from testbed.api_server import ApiServer
+from testbed.manifest import NAMESPACE, Manifest, service, slices
+from testbed.process.control_plane import ControlPlane
+from testbed.process.process import Processes
 
 SERVICES = ("cart", "pay", "ship")
 TARGETS = [f"{name}.{NAMESPACE}" for name in SERVICES]

@@ -6,13 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
+
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Client
+from testbed.envoy.envoy_proxy import POLLED, EnvoyProxy
+from testbed.manifest import Files
+from testbed.process.deadline import until
+from testbed.process.process import Processes
 from tests.real.conftest import Steer
-from tests.support.backend import Backends
-from tests.support.deadline import until
-from tests.support.envoy_proxy import POLLED, EnvoyProxy
-from tests.support.grpc_client import Client
-from tests.support.manifest import Files
-from tests.support.process import Processes
 
 _TYPE = "type.googleapis.com/envoy"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"

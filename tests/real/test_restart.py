@@ -4,10 +4,11 @@ import signal
 from collections.abc import Callable
 
 import pytest
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Files
+from testbed.process.control_plane import ControlPlane
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.control_plane import ControlPlane
-from tests.support.manifest import Files
 
 TARGET = "xds:///backend.shop:50051"
 

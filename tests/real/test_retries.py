@@ -8,10 +8,11 @@ from typing import Any
 import grpc
 import pytest
 from grpc import StatusCode
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Files, grpc_route, method, rule, target, traffic_policy
+from testbed.process.deadline import until
 from tests.real.conftest import Connect, Serve, Steer
-from tests.support.backend import Backends
-from tests.support.deadline import until
-from tests.support.manifest import Files, grpc_route, method, rule, target, traffic_policy
 
 TARGET = "xds:///backend.shop"
 QUICK = {"base": "1ms", "max": "5ms"}

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import grpc
 import pytest
+
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Client
+from testbed.manifest import NAMESPACE, Files, grpc_route, rule
+from testbed.process.control_plane import ControlPlane
+from testbed.process.process import Processes
 from tests.real.conftest import Steer
-from tests.support.backend import Backends
-from tests.support.control_plane import ControlPlane
-from tests.support.grpc_client import Client
-from tests.support.manifest import NAMESPACE, Files, grpc_route, rule
-from tests.support.process import Processes
 
 # The first test with grpc-js installs its packages.
 pytestmark = [pytest.mark.needs("node"), pytest.mark.timeout(900)]

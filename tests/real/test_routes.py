@@ -2,10 +2,10 @@
 
 import grpc
 import pytest
-from tests.real.conftest import Connect, Serve, Steer
-from tests.support.backend import Backends
-from tests.support.grpc_client import Request
-from tests.support.manifest import (
+
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Request
+from testbed.manifest import (
     NAMESPACE,
     Files,
     backend_ref,
@@ -16,6 +16,7 @@ from tests.support.manifest import (
     rule,
     service,
 )
+from tests.real.conftest import Connect, Serve, Steer
 
 TARGET = "xds:///backend.shop"
 PRECEDENCE = {

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import grpc
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Endpoint, Files, traffic_policy
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.manifest import Endpoint, Files, traffic_policy
 
 TARGET = "xds:///backend.shop:50051"
 HELD = "most or all of its endpoints went"

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Answer
+from testbed.manifest import Endpoint, Files, traffic_policy
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.grpc_client import Answer
-from tests.support.manifest import Endpoint, Files, traffic_policy
 
 TARGET = "xds:///backend.shop"
 SESSION: dict[str, Any] = {"cookie": {"name": "sid"}}

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Endpoint, Files
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.manifest import Endpoint, Files
 
 
 def _mapping(*addresses: str) -> dict[str, Any]:

@@ -4,11 +4,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Files
+from testbed.process.deadline import until
+from testbed.process.process import installed
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.deadline import until
-from tests.support.manifest import Files
-from tests.support.process import installed
 
 TARGET = "xds:///backend.shop:50051"
 

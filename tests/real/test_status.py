@@ -6,10 +6,11 @@ import grpc
 import pytest
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.service.status.v3 import csds_pb2 as csds
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Files
+from testbed.process.deadline import PATIENCE_SECONDS, until
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.deadline import PATIENCE_SECONDS, until
-from tests.support.manifest import Files
 
 FETCH = "/envoy.service.status.v3.ClientStatusDiscoveryService/FetchClientStatus"
 

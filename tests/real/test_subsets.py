@@ -3,15 +3,15 @@
 from collections import Counter
 
 from envoy.config.core.v3.base_pb2 import Node
-from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
-from tests.support.grpc_client import Channel
-from tests.support.manifest import Endpoint, Files, traffic_policy
-from tests.support.sample import counted
 
-from steerway.translate.audience import bucket_of
+from steerway.translate.client.audience import bucket_of
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Channel
+from testbed.client.sample import counted
+from testbed.manifest import Endpoint, Files, traffic_policy
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
+from tests.real.conftest import Connect, Steer
 
 TARGET = "xds:///backend.shop:50051"
 CLUSTER = "backend.shop.svc.cluster.local:50051"

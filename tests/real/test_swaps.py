@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from testbed.api_server import ApiServer
+from testbed.backend.backend import Backends
+from testbed.client.grpc_client import Load
+from testbed.config_map import swap
+from testbed.manifest import NAMESPACE, PORT, Files, Manifest, grpc_route, rule, service, slices
+from testbed.process.control_plane import ControlPlane
+from testbed.process.process import Processes
 from tests.real.conftest import Connect, Steer
-from tests.support.api_server import ApiServer
-from tests.support.backend import Backends
-from tests.support.config_map import swap
-from tests.support.control_plane import ControlPlane
-from tests.support.grpc_client import Load
-from tests.support.manifest import NAMESPACE, PORT, Files, Manifest, grpc_route, rule, service, slices
-from tests.support.process import Processes
 
 TARGET = f"xds:///front.{NAMESPACE}"
 RATE = 500.0

@@ -1,11 +1,12 @@
 """Every way to name a Service in a client's target, and what a name that means nothing gives."""
 
 import grpc
+
+from testbed.backend.backend import Backends
+from testbed.manifest import NAMESPACE, Endpoint, Files, service, slices
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import until
-from tests.support.manifest import NAMESPACE, Endpoint, Files, service, slices
 
 _HOSTS = ("backend", "backend.shop", "backend.shop.svc", "backend.shop.svc.cluster.local")
 

@@ -4,10 +4,11 @@ A backend holds calls until their clients give up, so that no test depends on ho
 """
 
 from grpc import StatusCode
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Files, grpc_route, method, rule, target, traffic_policy
+from testbed.process.deadline import PATIENCE_SECONDS
 from tests.real.conftest import Connect, Serve, Steer
-from tests.support.backend import Backends
-from tests.support.deadline import PATIENCE_SECONDS
-from tests.support.manifest import Files, grpc_route, method, rule, target, traffic_policy
 
 TARGET = "xds:///backend.shop"
 TIMEOUT = "300ms"

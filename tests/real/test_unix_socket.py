@@ -5,9 +5,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+
+from testbed.backend.backend import Backends
+from testbed.manifest import Files
 from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.manifest import Files
 
 
 @pytest.fixture

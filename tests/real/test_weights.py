@@ -5,8 +5,9 @@ import math
 from collections import Counter
 
 import grpc
+
+from testbed.manifest import Files, backend_ref, grpc_route, method, rule, service
 from tests.real.conftest import Connect, Serve, Steer
-from tests.support.manifest import Files, backend_ref, grpc_route, method, rule, service
 
 TARGET = "xds:///backend.shop"
 

@@ -13,19 +13,19 @@ import yaml
 from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.status.v3 import csds_pb2 as csds
 from google.protobuf.json_format import ParseDict
-from tests.real.conftest import Steer
-from tests.support.api_server import ApiServer
-from tests.support.backend import Backends
-from tests.support.certificate import Authority, Certified
-from tests.support.control_plane import ControlPlane
-from tests.support.deadline import PATIENCE_SECONDS, until
-from tests.support.grpc_client import Client
-from tests.support.manifest import Files, service
-from tests.support.process import Processes, installed
 
 from steerway.testing.ads_client import AdsClient, DeltaStream
 from steerway.testing.fake_token_issuer import FakeTokenIssuer
-from steerway.translate.type_url import LISTENER, SECRET
+from steerway.translate.xds.type_url import LISTENER, SECRET
+from testbed.api_server import ApiServer
+from testbed.backend.backend import Backends
+from testbed.certificate import Authority, Certified
+from testbed.client.grpc_client import Client
+from testbed.manifest import Files, service
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import PATIENCE_SECONDS, until
+from testbed.process.process import Processes, installed
+from tests.real.conftest import Steer
 
 AUTHORITY, CLIENTS = Authority(), Authority("clients")
 SERVER = AUTHORITY.issue("127.0.0.1", usage="server")

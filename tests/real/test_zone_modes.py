@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import grpc
 import pytest
-from tests.real.conftest import Connect, Steer
-from tests.support.backend import Backends
-from tests.support.deadline import until
-from tests.support.manifest import Endpoint, Files, traffic_policy
-from tests.support.sample import assert_shares, counted, meet
 
-from steerway.catalog import spill
+from steerway.catalog.locality import spill
+from testbed.backend.backend import Backends
+from testbed.client.sample import assert_shares, counted, meet
+from testbed.manifest import Endpoint, Files, traffic_policy
+from testbed.process.deadline import until
+from tests.real.conftest import Connect, Steer
 
 TARGET = "xds:///backend.shop:50051"
 CLUSTER = "backend.shop.svc.cluster.local:50051"

@@ -15,18 +15,18 @@ import pytest
 from envoy.config.core.v3 import base_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
-from tests.support.deadline import PATIENCE_SECONDS
-from tests.support.manifest import NAMESPACE, Endpoint, Files, service
 
 from steerway import app, cli, config
-from steerway.catalog.client_zone import MAX_CLAIMED, MAX_CLAIMED_BY_NETWORK
+from steerway.catalog.locality.client_zone import MAX_CLAIMED, MAX_CLAIMED_BY_NETWORK
+from steerway.commit import Commit, Put
 from steerway.config import KubernetesSettings, Settings
 from steerway.errors import EngineError, SettingsError, SourceError
-from steerway.sources.objects import Service, ServiceMeta, ServicePort, ServiceSpec
+from steerway.sources.objects.core import Service, ServiceMeta, ServicePort, ServiceSpec
 from steerway.sources.store import Batch, ObjectStore
-from steerway.translate import type_url
-from steerway.translate.commit import Commit, Put
 from steerway.translate.translator import Translator
+from steerway.translate.xds import type_url
+from testbed.manifest import NAMESPACE, Endpoint, Files, service
+from testbed.process.deadline import PATIENCE_SECONDS
 
 ASSIGNMENT = f"backend.{NAMESPACE}.svc.cluster.local:50051"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -411,8 +411,10 @@ def test_the_command_tells_an_error_in_one_line(
     """Exit code 1, no traceback."""
     for name in config.SETTINGS:
         monkeypatch.delenv(config.environment_name(name), raising=False)
-    monkeypatch.setattr("steerway.logs.configure", lambda *_: None)
-    monkeypatch.setattr("steerway.signals.ignore", lambda: None)  # they would stay ignored in other tests
+    monkeypatch.setattr("steerway.log.setup.configure", lambda *_: None)
+    monkeypatch.setattr(
+        "steerway.runtime.signals.ignore", lambda: None
+    )  # they would stay ignored in other tests
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         code = cli.main(["serve", "--files", str(manifests.directory), "--listen", address])

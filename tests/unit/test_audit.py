@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from tests.audit.__main__ import ROOT
 from tests.audit.advisory import DatabaseError, findings, pins
 

@@ -6,6 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from rich.console import Console
+
 from bench import churn, fan_out, mesh, report, summary
 from bench.__main__ import plan_of
 from bench.child import Child, ChildError
@@ -13,8 +16,6 @@ from bench.fleet import Ages, Outcome
 from bench.machine import Machine
 from bench.plan import WARM_UP_CHANGES, Plan
 from bench.trial import Measurement
-from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
-from rich.console import Console
 
 BASE = Measurement(
     contestant="engine",

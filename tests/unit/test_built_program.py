@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.support import go_program, java_program, node_program
-from tests.support.built_program import BuildError, Say
+
+from testbed.process import go_program, java_program, node_program
+from testbed.process.built_program import BuildError, Say
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from tests.support.conformance import INVALID, ROUTED
-from tests.support.conformance_http import MATCHED, REDIRECTED
+from tests.support.example.conformance import INVALID, ROUTED
+from tests.support.example.conformance_http import MATCHED, REDIRECTED
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/conformance.md").read_text()

@@ -10,17 +10,18 @@ from statistics import mean
 import msgspec
 import pytest
 import yaml
-from bench import subset as bench_subset
-from tests.support import guide
-from tests.support.mesh import NAMESPACE
 
-from steerway.catalog import annotation, spill, subset, zone
-from steerway.catalog.model import Locality, Problem
+from bench import subset as bench_subset
+from steerway.catalog.locality import spill, subset, zone
+from steerway.catalog.model.mesh import Locality, Problem
+from steerway.catalog.policy import annotation
 from steerway.cli import main
 from steerway.sources.files import load
-from steerway.sources.objects import Service, ServiceMeta
-from steerway.sources.traffic_policy import SubsetSection, TrafficPolicySpec
-from steerway.translate.client import Client, Feature, Library
+from steerway.sources.objects.core import Service, ServiceMeta
+from steerway.sources.policy.traffic_policy import SubsetSection, TrafficPolicySpec
+from steerway.translate.client.capability import Client, Feature, Library
+from testbed.mesh import NAMESPACE
+from tests.support.example import guide
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = {"canary": 3, "policies": 1, "retries": 3, "safety": 1, "subsets": 1, "zones": 1}

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+
 from tests.mutation.mutation import ROOT, Mutation, mutations
 
 LISTED = list(mutations())

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterable
 
 from steerway.access.identity import Identity, of_certificate
-from steerway.access.verdict import Credential, Verdict, refused
+from steerway.access.result import Credential, Verdict, refused
 
 
 class ClientCertificate:

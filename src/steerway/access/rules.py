@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from steerway.access import pattern
 from steerway.access.identity import Identity
-from steerway.access.verdict import PERMISSION_DENIED, Refusal
+from steerway.access.result import PERMISSION_DENIED, Refusal
 from steerway.config import RuleSettings
 
 

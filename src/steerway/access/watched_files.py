@@ -14,8 +14,8 @@ from typing import TypeAlias
 
 import structlog
 
-from steerway.daemon_thread import in_daemon_thread
-from steerway.isolation import isolated
+from steerway.runtime.daemon_thread import in_daemon_thread
+from steerway.runtime.isolation import isolated
 from steerway.sources.store import Problem
 
 log = structlog.get_logger()

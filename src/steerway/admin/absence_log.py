@@ -17,11 +17,11 @@ from typing import Protocol
 import structlog
 
 from steerway.errors import TranslateError
-from steerway.isolation import isolated
 from steerway.peer import network
+from steerway.runtime.isolation import isolated
 from steerway.text import bounded
-from steerway.translate.audience import namespace_of
-from steerway.translate.names import parse_target
+from steerway.translate.client.audience import namespace_of
+from steerway.translate.resource_name import parse_target
 
 log = structlog.get_logger()
 

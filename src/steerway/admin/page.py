@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from steerway import __version__
-from steerway.admin.stream import STATES
+from steerway.admin.api.stream import STATES
 from steerway.admin.view import Phase, ProblemView
-from steerway.translate.audience import namespace_of
+from steerway.translate.client.audience import namespace_of
 
 ENDPOINTS = {
     "/healthz": "alive",

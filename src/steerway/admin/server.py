@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 
-from steerway.admin.route import PROBES, application
+from steerway.admin.api.http_route import PROBES, application
 from steerway.admin.view import AdminView
 from steerway.http import Hosts, HttpLimits, HttpServer
 

@@ -15,21 +15,23 @@ from collections.abc import Collection, Generator, Hashable, Iterable, Iterator,
 from dataclasses import replace
 from typing import TypeVar
 
-from steerway import isolation
-from steerway.catalog import annotation, backend_tls, precedence, routing, slice_owner
-from steerway.catalog import service as build_service
-from steerway.catalog.attachment import KINDS, Attachments, Get, Route
-from steerway.catalog.hold import Holds
-from steerway.catalog.model import EndpointState, Port, Problem, Service, ServiceId
-from steerway.catalog.policy import Policy
-from steerway.catalog.selection import Selection, disabled
-from steerway.catalog.told import Told, read
-from steerway.isolation import isolated
-from steerway.sources.objects import Endpoint as EndpointFact
-from steerway.sources.objects import EndpointSlice, Namespace, Object, ObjectKey
-from steerway.sources.objects import Service as ServiceFact
-from steerway.sources.traffic_policy import ROUTE_KINDS
-from steerway.steps import run
+from steerway.catalog.model.mesh import EndpointState, Port, Problem, Service, ServiceId
+from steerway.catalog.model.policy import Policy
+from steerway.catalog.policy import annotation, precedence
+from steerway.catalog.routing import backend_tls, rule
+from steerway.catalog.routing.attachment import KINDS, Attachments, Get, Route
+from steerway.catalog.service import service as build_service
+from steerway.catalog.service import slice_owner
+from steerway.catalog.service.hold_down import Holds
+from steerway.catalog.service.metadata import Told, read
+from steerway.catalog.service.scope import Selection, disabled
+from steerway.runtime import isolation
+from steerway.runtime.isolation import isolated
+from steerway.runtime.steps import run
+from steerway.sources.objects.core import Endpoint as EndpointFact
+from steerway.sources.objects.core import EndpointSlice, Namespace, Object, ObjectKey
+from steerway.sources.objects.core import Service as ServiceFact
+from steerway.sources.policy.traffic_policy import ROUTE_KINDS
 
 _K = TypeVar("_K")
 _HINT = f"its last good version is served; {isolation.HINT}"
@@ -389,7 +391,7 @@ class Catalog:
 
         return build_service.Attached(
             policy=lambda name: precedence.applied(policies, key, name),
-            routing=lambda port, name: routing.build(id, port, routes, of_rule, name),
+            routing=lambda port, name: rule.build(id, port, routes, of_rule, name),
             named_by=lambda port, name: self.attachments.kinds_naming(id, port, name),
             tls=lambda name: backend_tls.applied(tls, key, name),
             granted=granted,

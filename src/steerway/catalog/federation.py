@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from steerway.catalog import endpoints
 from steerway.catalog.catalog import Catalog
-from steerway.catalog.model import Endpoint, Port, Problem, Service, ServiceId
-from steerway.catalog.tls import BackendTLS
+from steerway.catalog.model.mesh import Endpoint, Port, Problem, Service, ServiceId
+from steerway.catalog.model.tls import BackendTLS
+from steerway.catalog.service import endpoints
 
 Policy = Literal["local_only", "local_first", "all"]
 """Whose endpoints: of the local cluster; of the others when no local one can be reached; of all alike."""

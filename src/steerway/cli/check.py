@@ -18,7 +18,7 @@ from steerway.errors import SettingsError, SourceError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from steerway.catalog.selection import Selection
+    from steerway.catalog.service.scope import Selection
     from steerway.cli.finding import Finding
     from steerway.config import Settings
     from steerway.sources.files import Entry
@@ -54,11 +54,11 @@ def check(paths: tuple[Path, ...], file: Path | None, default_namespace: str, ve
 
     Exit code 1 for errors, and when there is nothing to serve at all; 0 with warnings and notes alone.
     """
-    from steerway import logs
     from steerway.cli.finding import findings
+    from steerway.log import setup
     from steerway.sources.files import load
 
-    logs.configure("text", "warning")  # without it lines go to stdout, which is the report's
+    setup.configure("text", "warning")  # without it lines go to stdout, which is the report's
     if not paths and file is None:
         raise click.UsageError("nothing to check: give a PATH, or --config FILE")
     marks: Counter[Mark | str] = Counter()
@@ -77,7 +77,7 @@ def check(paths: tuple[Path, ...], file: Path | None, default_namespace: str, ve
 def _check_settings(file: Path, marks: Counter[Mark | str]) -> "Settings | None":
     """Tell of a settings file and what it names. None when it cannot be read as settings."""
     from steerway import config
-    from steerway.access.guard import Guard
+    from steerway.access.authenticators import Guard
     from steerway.engine.engine import Engine
 
     settings = None
@@ -98,7 +98,7 @@ def _check_settings(file: Path, marks: Counter[Mark | str]) -> "Settings | None"
 
 def _selection(settings: "Settings | None") -> "Selection":
     """What the settings serve of all Services."""
-    from steerway.catalog.selection import Selection
+    from steerway.catalog.service.scope import Selection
 
     if settings is None:
         return Selection()

@@ -11,6 +11,6 @@ def crd() -> None:
 
     It says what every field means, and what an API server refuses.
     """
-    from steerway.sources import crd as definition
+    from steerway.sources.policy import crd as definition
 
     terminal.say(definition.text().rstrip("\n"))

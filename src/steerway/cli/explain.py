@@ -136,17 +136,17 @@ def _refusal(admin: str, error: urllib.error.HTTPError) -> Exception:
 
 def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any]:
     """The same from manifests, with default settings."""
-    from steerway import logs
-    from steerway.admin.type_name import short_name
+    from steerway.admin.api.type_name import short_name
     from steerway.catalog.catalog import Catalog
     from steerway.config import Settings
+    from steerway.explain import Explainer, Question
+    from steerway.log import setup
     from steerway.sources.files import load
-    from steerway.sources.objects import XdsResource
-    from steerway.translate.explanation import Explainer, Question
-    from steerway.translate.render import to_json
+    from steerway.sources.objects.core import XdsResource
+    from steerway.translate.protobuf.render import to_json
     from steerway.translate.translator import Translator
 
-    logs.configure("text", "warning")  # without it lines go to stdout, which is the answer's
+    setup.configure("text", "warning")  # without it lines go to stdout, which is the answer's
     settings = Settings()
     loaded = load(paths, settings.default_namespace)
     for problem in loaded.problems:

@@ -8,18 +8,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from steerway import isolation
-from steerway.catalog import connection, slice_owner
 from steerway.catalog.catalog import Catalog
-from steerway.catalog.condition import ACCEPTED, LIMITED, PROGRAMMED, Judgement
-from steerway.catalog.evidence import Evidence
-from steerway.catalog.model import Port, ServiceId
-from steerway.catalog.selection import Selection
-from steerway.catalog.verdict import Verdicts
+from steerway.catalog.model.mesh import Port, ServiceId
+from steerway.catalog.service import connection, slice_owner
+from steerway.catalog.service.scope import Selection
 from steerway.errors import TranslateError
-from steerway.isolation import isolated
+from steerway.explain import limitation
+from steerway.runtime import isolation
+from steerway.runtime.isolation import isolated
 from steerway.sources.files import LoadResult
-from steerway.sources.objects import (
+from steerway.sources.objects.core import (
     SERVICE_NAME_LABEL,
     EndpointSlice,
     Object,
@@ -27,7 +25,10 @@ from steerway.sources.objects import (
     Service,
     XdsResource,
 )
-from steerway.translate import limitation, raw
+from steerway.status.condition import ACCEPTED, LIMITED, PROGRAMMED, Judgement
+from steerway.status.evaluation import Verdicts
+from steerway.status.reference_resolver import Evidence
+from steerway.translate.xds import raw
 
 
 class Level(enum.Enum):

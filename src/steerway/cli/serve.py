@@ -60,7 +60,7 @@ def serve(file: Path | None, **flags: Any) -> int:
     variable STEERWAY_…; SIGTERM ends it after clients had time to move, a second one at once; SIGHUP reads all
     files again.
     """
-    from steerway import signals
+    from steerway.runtime import signals
 
     signals.ignore()
     settings = config.load(
@@ -71,7 +71,8 @@ def serve(file: Path | None, **flags: Any) -> int:
             "nothing to serve: say where Services come from with --files DIR (manifests) or --kubernetes"
             " (an API server)"
         )
-    from steerway import app, logs
+    from steerway import app
+    from steerway.log import setup
 
-    logs.configure(settings.log_format, settings.log_level)
+    setup.configure(settings.log_format, settings.log_level)
     return app.run(settings, terminal.say)

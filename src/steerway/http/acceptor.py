@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from steerway.http.limit import LimitLog
 from steerway.http.pool import Pool
-from steerway.isolation import isolated
+from steerway.runtime.isolation import isolated
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE_SECONDS = 0.1

@@ -16,7 +16,7 @@ from steerway.http.header import with_safe_headers
 from steerway.http.host import Hosts
 from steerway.http.limit import HttpLimits, LimitLog
 from steerway.http.pool import Pool
-from steerway.isolation import isolated
+from steerway.runtime.isolation import isolated
 
 _WRONG_HOST = (
     "this host name is not accepted, to keep pages of other sites out (DNS rebinding): use an IP address or localhost, "

@@ -20,13 +20,13 @@ import structlog
 
 from steerway import telemetry
 from steerway.errors import SourceError
-from steerway.isolation import isolated
+from steerway.runtime.isolation import isolated
 from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
-from steerway.sources.kubernetes.cure import server_cure
 from steerway.sources.kubernetes.event import Failure
+from steerway.sources.kubernetes.hint import server_cure
 from steerway.sources.kubernetes.resource import ENDPOINT_SLICES, NAMESPACES, SERVICES
-from steerway.sources.objects import ObjectKey
+from steerway.sources.objects.core import ObjectKey
 
 log = structlog.get_logger()
 

@@ -17,8 +17,8 @@ from steerway.report.lease import RENEW_SECONDS, RETRY_SECONDS, Lease, Record
 from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.cause import READ_TIMED_OUT
 from steerway.sources.kubernetes.client import KubernetesClient
-from steerway.sources.kubernetes.cure import server_cure
 from steerway.sources.kubernetes.event import Failure
+from steerway.sources.kubernetes.hint import server_cure
 
 log = structlog.get_logger()
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import structlog
 
 from steerway.errors import SourceError
-from steerway.isolation import isolated
 from steerway.report.events import EventQueue, EventWriter, Problems
 from steerway.report.holder import LeaseHolder
-from steerway.report.status import StatusQueue, StatusWriter, Subjects
 from steerway.report.status_entry import Covers
+from steerway.report.status_writer import StatusQueue, StatusWriter, Subjects
+from steerway.runtime.isolation import isolated
 from steerway.sources.kubernetes.access import Access
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.namespace import detect_namespace

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from steerway.catalog.attachment import is_service
-from steerway.catalog.condition import ACCEPTED, PROGRAMMED, Condition, Judgement, Reference, Verdict
-from steerway.sources.gateway import GROUP
-from steerway.sources.objects import ObjectKey
+from steerway.catalog.routing.attachment import is_service
+from steerway.sources.objects.core import ObjectKey
+from steerway.sources.policy.gateway import GROUP
+from steerway.status.condition import ACCEPTED, PROGRAMMED, Condition, Judgement, Reference, Verdict
 
 CONTROLLER = "steerway.io/steerway"
 _MOST_CHARACTERS = 4096

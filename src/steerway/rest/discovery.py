@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeAlias
 from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf import json_format
 
-from steerway.translate import type_url
-from steerway.translate.message import to_json
+from steerway.translate.protobuf.message import to_json
+from steerway.translate.xds import type_url
 
 TYPES = {
     "listeners": type_url.LISTENER,

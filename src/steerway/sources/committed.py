@@ -7,7 +7,7 @@ Service of which the deletion has arrived and the replacement has not. It reads 
 
 from collections.abc import Callable, Iterable, Mapping
 
-from steerway.sources.objects import Object, ObjectKey
+from steerway.sources.objects.core import Object, ObjectKey
 
 
 class Committed:

@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from steerway import telemetry
-from steerway.isolation import isolated
-from steerway.sources.objects import Object, ObjectKey, happened
+from steerway.runtime.isolation import isolated
+from steerway.sources.objects.core import Object, ObjectKey, happened
 
 
 @dataclass(frozen=True, slots=True)

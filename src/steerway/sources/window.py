@@ -26,8 +26,8 @@ from typing import TypeVar
 
 from steerway import telemetry
 from steerway.origin import Origin
-from steerway.sources.groups import Groups
-from steerway.sources.objects import Object, ObjectKey
+from steerway.sources.commit_group import Groups
+from steerway.sources.objects.core import Object, ObjectKey
 from steerway.sources.store import Change
 
 Owners = Callable[[ObjectKey], Collection[Hashable]]

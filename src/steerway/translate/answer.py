@@ -4,7 +4,7 @@ apart."""
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from steerway.catalog.model import ServiceId
+from steerway.catalog.model.mesh import ServiceId
 
 
 class Resource(NamedTuple):

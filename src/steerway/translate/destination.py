@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from steerway.catalog.connection import refusal
-from steerway.catalog.model import Port, Service, ServiceId
-from steerway.catalog.policy import NOTHING, SECTIONS, Policy
-from steerway.catalog.route import UNCHANGED, Backend, BackendPort, Changes, Match, Rule
-from steerway.translate.names import Target
+from steerway.catalog.model.mesh import Port, Service, ServiceId
+from steerway.catalog.model.policy import NOTHING, SECTIONS, Policy
+from steerway.catalog.model.route import UNCHANGED, Backend, BackendPort, Changes, Match, Rule
+from steerway.catalog.service.connection import refusal
+from steerway.translate.resource_name import Target
 
 Find = Callable[[ServiceId], Service | None]
 

@@ -21,27 +21,27 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import structlog
 
-from steerway import isolation
 from steerway._engine import canonical_name, is_collection
-from steerway.catalog.model import Problem, Service, ServiceId
+from steerway.catalog.model.mesh import Problem, Service, ServiceId
+from steerway.commit import Commit, Put
 from steerway.errors import TranslateError
-from steerway.isolation import isolated
 from steerway.origin import Origin
+from steerway.runtime import isolation
+from steerway.runtime.isolation import isolated
 from steerway.text import bounded
-from steerway.translate import audience as audiences
-from steerway.translate import raw, type_url
 from steerway.translate.answer import Content, Denied, Plan, Reason, Resource
-from steerway.translate.commit import Commit, Put
+from steerway.translate.client import audience as audiences
 from steerway.translate.envoy.dialect import (
     DEFAULT_ADDRESSES,
     DEFAULT_SYSTEM_CA_FILE,
     Addresses,
     EnvoyDialect,
 )
-from steerway.translate.grpc import GrpcDialect
-from steerway.translate.names import LeftOut, nothing_left_out
+from steerway.translate.grpc.dialect import GrpcDialect
+from steerway.translate.resource_name import LeftOut, nothing_left_out
 from steerway.translate.wildcard import SERVED as OF_WILDCARDS
 from steerway.translate.wildcard import Sight, Wildcards
+from steerway.translate.xds import raw, type_url
 
 log = structlog.get_logger()
 _MAX_REASON = 200

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
-from steerway.catalog.model import Service, ServiceId
-from steerway.translate import type_url
+from steerway.catalog.model.mesh import Service, ServiceId
+from steerway.translate.xds import type_url
 
 SERVED = (type_url.LISTENER, type_url.CLUSTER)
 """The types of which translated resources are made for wildcards. For the others raw ones are all there is."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from steerway.access.verdict import Verdict
+from steerway.access.result import Verdict
 from steerway.sources.kubernetes.access import Access
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.testing.fake_api_server import FakeApiServer

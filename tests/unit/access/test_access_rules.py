@@ -4,8 +4,8 @@ import pytest
 
 from steerway.access import pattern
 from steerway.access.identity import Identity, of_service_account
+from steerway.access.result import PERMISSION_DENIED
 from steerway.access.rules import Authorization, is_for
-from steerway.access.verdict import PERMISSION_DENIED
 from steerway.config import IdentityPattern, RuleSettings
 
 WEB = of_service_account("shop", "web")

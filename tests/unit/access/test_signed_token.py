@@ -11,23 +11,23 @@ from typing import Any
 
 import jwt
 import pytest
-from tests.unit.access.conftest import settled
 
 from steerway.access.identity import Identity, of_service_account
-from steerway.access.jwks import SignedToken
-from steerway.access.key_set import (
+from steerway.access.result import UNAUTHENTICATED, UNAVAILABLE, Credential, Refusal
+from steerway.access.token.jwks import SignedToken
+from steerway.access.token.key_set import (
     FETCH_PAUSE_SECONDS,
     MAX_AGE_SECONDS,
     RETRY_PAUSE_SECONDS,
     parse_keys,
 )
-from steerway.access.key_source import of_cluster, of_url
-from steerway.access.verdict import UNAUTHENTICATED, UNAVAILABLE, Credential, Refusal
+from steerway.access.token.key_source import of_cluster, of_url
 from steerway.access.watched_files import ContentError
 from steerway.errors import SourceError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.testing.fake_api_server import FakeApiServer
 from steerway.testing.fake_token_issuer import DISCOVERY, JWKS, Algorithm, FakeTokenIssuer
+from tests.unit.access.conftest import settled
 
 WEB = of_service_account("shop", "web")
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway.access import watched_files
 from steerway.access.watched_files import MAX_BYTES, ContentError, WatchedFiles
+from testbed.process.deadline import PATIENCE_SECONDS
 
 
 class Taken:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steerway.admin.view import AdminView, Phase
-from steerway.catalog.place import Place
+from steerway.catalog.locality.client_locality import Place
 from steerway.errors import SteerwayError
 from steerway.sources.kubernetes import InformerStatus
 from steerway.sources.store import Problem
-from steerway.translate.render import to_json
+from steerway.translate.protobuf.render import to_json
 
 TYPE = "type.googleapis.com/"
 LISTENER = TYPE + "envoy.config.listener.v3.Listener"

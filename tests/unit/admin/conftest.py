@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from admin_world import World
 
-from steerway.admin.route import application
+from steerway.admin.api.http_route import application
+from tests.unit.admin.admin_world import World
 
 
 @pytest.fixture

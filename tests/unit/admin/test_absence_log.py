@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import structlog
-from admin_world import CLUSTER, LISTENER
-from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway.admin import absence_log
 from steerway.admin.absence_log import FORGET_SECONDS, LOOK_SECONDS, MAX_LINES, AbsenceLog, workload
+from testbed.process.deadline import PATIENCE_SECONDS
+from tests.unit.admin.admin_world import CLUSTER, LISTENER
 
 _Line = MutableMapping[str, Any]
 

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from steerway import telemetry
+from steerway.admin.api.type_name import SHORT
 from steerway.admin.page import ENDPOINTS
-from steerway.admin.type_name import SHORT
 from steerway.engine.engine import Engine
 from steerway.engine.stats import StatsCollector
 

@@ -4,9 +4,18 @@ from typing import Any
 
 import httpx
 import pytest
-from admin_world import CLUSTER, LISTENER, Absent, Entry, Resource, Stream, Subscription, World
 
 from steerway.errors import TranslateError, UnknownServiceError
+from tests.unit.admin.admin_world import (
+    CLUSTER,
+    LISTENER,
+    Absent,
+    Entry,
+    Resource,
+    Stream,
+    Subscription,
+    World,
+)
 
 NAME = "backend.shop.svc.cluster.local:50051"
 AUDIENCE = "grpc/plain/shop"

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 import httpx
 import pytest
-from admin_world import SECRET, Entry, Resource, Stream, Subscription, World
 from envoy.config.core.v3.base_pb2 import Node
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from prometheus_client import Metric
@@ -12,11 +11,12 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from steerway import telemetry
+from steerway.admin.api.http_route import CLIENT_STATUS
 from steerway.admin.metrics import Exposition
 from steerway.admin.page import ENDPOINTS
-from steerway.admin.route import CLIENT_STATUS
 from steerway.sources.kubernetes import InformerStatus
 from steerway.sources.store import Problem
+from tests.unit.admin.admin_world import SECRET, Entry, Resource, Stream, Subscription, World
 
 PATHS = [path.replace("NAME", "a") for path in ENDPOINTS]
 

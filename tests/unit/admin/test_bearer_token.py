@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from admin_world import World
 
+from steerway.admin.api.http_route import PROBES, application
 from steerway.admin.page import ENDPOINTS
-from steerway.admin.route import PROBES, application
+from tests.unit.admin.admin_world import World
 
 TOKEN = "right-0123456789abcdef"
 CLOSED = [path.replace("NAME", "a") for path in ENDPOINTS if path not in PROBES]

@@ -5,9 +5,9 @@ import hashlib
 import re
 
 import httpx
-from admin_world import CLUSTER, LISTENER, Absent, Entry, Stream, Subscription, World
 
 from steerway.sources.store import Problem
+from tests.unit.admin.admin_world import CLUSTER, LISTENER, Absent, Entry, Stream, Subscription, World
 
 
 async def test_the_page_says_what_is_missing_and_what_is_wrong(world: World, http: httpx.AsyncClient) -> None:

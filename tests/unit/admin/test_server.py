@@ -7,12 +7,12 @@ import socket
 
 import httpx
 import pytest
-from admin_world import World
-from tests.support.deadline import PATIENCE_SECONDS
-from tests.support.http_limits import http_limits
 
 from steerway.admin import AdminServer
 from steerway.errors import SettingsError
+from testbed.process.deadline import PATIENCE_SECONDS
+from tests.support.http_limits import http_limits
+from tests.unit.admin.admin_world import World
 
 
 async def test_it_tells_the_chosen_port_serves_and_stops(world: World) -> None:

@@ -1,8 +1,7 @@
 """Which few endpoints one kind of client is told of: near ones first, exactly as many, evenly over all clients."""
 
-from tests.support.told import BUCKETS, DRAINING, THREE_ZONES, bucket, shown, some, states, told
-
-from steerway.catalog.policy import Policy, Subset, ZoneMode, Zones
+from steerway.catalog.model.policy import Policy, Subset, ZoneMode, Zones
+from tests.support.model.client_view import BUCKETS, DRAINING, THREE_ZONES, bucket, shown, some, states, told
 
 
 def test_a_subset_takes_the_own_zone_first() -> None:

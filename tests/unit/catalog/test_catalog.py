@@ -4,15 +4,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.support.mesh import endpoint, endpoint_slice, service
 
-from steerway.catalog import service as build_service
-from steerway.catalog import slice_owner
 from steerway.catalog.catalog import Catalog
-from steerway.catalog.model import Port, Problem, ServiceId
-from steerway.catalog.policy import CHANNEL, Algorithm
-from steerway.catalog.selection import Selection
-from steerway.sources.objects import (
+from steerway.catalog.model.mesh import Port, Problem, ServiceId
+from steerway.catalog.model.policy import CHANNEL, Algorithm
+from steerway.catalog.service import service as build_service
+from steerway.catalog.service import slice_owner
+from steerway.catalog.service.scope import Selection
+from steerway.sources.objects.core import (
     PRIVATE_ANNOTATION,
     Endpoint,
     EndpointSlice,
@@ -25,6 +24,7 @@ from steerway.sources.objects import (
     ServicePort,
     ServiceSpec,
 )
+from testbed.mesh import endpoint, endpoint_slice, service
 
 BACKEND = ServiceId("shop", "backend")
 

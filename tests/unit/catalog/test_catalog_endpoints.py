@@ -3,12 +3,12 @@
 import itertools
 
 import pytest
-from tests.support.mesh import Mesh, endpoint, endpoint_slice, service
 
-from steerway.catalog.model import Endpoint, EndpointState, Locality, Service, ServiceId
-from steerway.sources.objects import Endpoint as EndpointFact
-from steerway.sources.objects import EndpointHints, EndpointPort, EndpointSlice, Hint, ServicePort
-from steerway.sources.objects import Service as ServiceFact
+from steerway.catalog.model.mesh import Endpoint, EndpointState, Locality, Service, ServiceId
+from steerway.sources.objects.core import Endpoint as EndpointFact
+from steerway.sources.objects.core import EndpointHints, EndpointPort, EndpointSlice, Hint, ServicePort
+from steerway.sources.objects.core import Service as ServiceFact
+from testbed.mesh import Mesh, endpoint, endpoint_slice, service
 
 
 def served(*objects: ServiceFact | EndpointSlice) -> Service:

@@ -2,14 +2,14 @@
 
 import msgspec
 import pytest
-from tests.support import mesh
-from tests.support.policy_example import policy as manifest
 
 from steerway.catalog.catalog import Catalog
-from steerway.catalog.hold import Holds
-from steerway.catalog.model import ServiceId
-from steerway.sources.objects import Object, ObjectKey
-from steerway.sources.traffic_policy import TrafficPolicy
+from steerway.catalog.model.mesh import ServiceId
+from steerway.catalog.service.hold_down import Holds
+from steerway.sources.objects.core import Object, ObjectKey
+from steerway.sources.policy.traffic_policy import TrafficPolicy
+from testbed import mesh
+from tests.support.example.policy_example import policy as manifest
 
 ID = ServiceId(mesh.NAMESPACE, "backend")
 

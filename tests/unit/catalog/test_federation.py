@@ -7,14 +7,12 @@ import pytest
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.attached import Judged
-from tests.support.mesh import groups
 
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.federation import Federation, Member, Policy
-from steerway.catalog.model import Service as MergedService
-from steerway.catalog.model import ServiceId
-from steerway.sources.objects import (
+from steerway.catalog.model.mesh import Service as MergedService
+from steerway.catalog.model.mesh import ServiceId
+from steerway.sources.objects.core import (
     EXPORT_ANNOTATION,
     PRIVATE_ANNOTATION,
     SERVICE_NAME_LABEL,
@@ -29,7 +27,9 @@ from steerway.sources.objects import (
     ServicePort,
     ServiceSpec,
 )
-from steerway.translate import endpoint as translate
+from steerway.translate.xds import endpoint as translate
+from testbed.mesh import groups
+from tests.support.model.attached import Judged
 
 ID = ServiceId("shop", "cart")
 

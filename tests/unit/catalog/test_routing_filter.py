@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from tests.support.route_example import BACKEND, Json, backend, grpc_route, http_route, rule
 
-from steerway.catalog import routing
-from steerway.catalog.policy import NOTHING, Policy, Retry, Session
-from steerway.catalog.route import HeaderChange, Mirror, Redirect, Rewrite, Rule
+from steerway.catalog.model.policy import NOTHING, Policy, Retry, Session
+from steerway.catalog.model.route import HeaderChange, Mirror, Redirect, Rewrite, Rule
+from steerway.catalog.routing import rule as routing
+from tests.support.example.route_example import BACKEND, Json, backend, grpc_route, http_route, rule
 
 
 def only(*backends: str | Json, http: bool = True, said: Policy = NOTHING, **fields: Any) -> Rule:

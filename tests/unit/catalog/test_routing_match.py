@@ -6,9 +6,19 @@ Quotations are of the Gateway API's reference, version 1.
 from typing import Any
 
 import pytest
-from tests.support.route_example import NEW, OLD, Json, grpc_route, http_route, method, names, producer, rule
 
-from steerway.catalog.route import How, Match, ValueMatch
+from steerway.catalog.model.route import How, Match, ValueMatch
+from tests.support.example.route_example import (
+    NEW,
+    OLD,
+    Json,
+    grpc_route,
+    http_route,
+    method,
+    names,
+    producer,
+    rule,
+)
 
 
 def matched(match: Json, http: bool = False) -> Match:

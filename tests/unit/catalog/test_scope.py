@@ -1,14 +1,14 @@
 """Installations that serve different parts of one cluster: what each says, what it builds, and which filters match."""
 
 import pytest
-from tests.support.attached import Judged
 
 from steerway.catalog.catalog import Catalog
-from steerway.catalog.condition import Verdict
 from steerway.catalog.federation import Federation, Member
-from steerway.catalog.model import ServiceId
-from steerway.catalog.selection import Selection
-from steerway.sources.objects import ObjectKey
+from steerway.catalog.model.mesh import ServiceId
+from steerway.catalog.service.scope import Selection
+from steerway.sources.objects.core import ObjectKey
+from steerway.status.condition import Verdict
+from tests.support.model.attached import Judged
 
 OBJECTS = """
 kind: Namespace

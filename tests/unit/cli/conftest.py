@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from tests.support.log_setup import restored_logging
 
 from steerway.cli import main
+from tests.support.log_setup import restored_logging
 
 Run = Callable[..., tuple[int, str, str]]
 

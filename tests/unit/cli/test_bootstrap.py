@@ -14,7 +14,8 @@ import grpc
 import pytest
 from envoy.config.core.v3 import base_pb2
 from envoy.service.discovery.v3 import discovery_pb2
-from tests.support.deadline import PATIENCE_SECONDS
+
+from testbed.process.deadline import PATIENCE_SECONDS
 
 Run = Callable[..., tuple[int, str, str]]
 

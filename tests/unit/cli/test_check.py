@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.certificate import Authority
 
-from steerway.translate import raw
+from steerway.translate.xds import raw
+from testbed.certificate import Authority
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -621,4 +621,4 @@ def test_what_fails_unexpectedly_is_a_finding_of_its_object(
     assert (code, "Traceback" in out + err) == (1, False)
     assert "✓ a.yaml:2: Service shop/backend" in out
     assert "internal error: ZeroDivisionError" in out
-    assert ("steerway.isolation" in out, "steerway.isolation" in err) == (False, True)
+    assert ("steerway.runtime.isolation" in out, "steerway.runtime.isolation" in err) == (False, True)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from steerway.catalog import service
+from steerway.catalog.service import service
 from steerway.cli import explanation
-from steerway.sources.objects import Service as ServiceFact
+from steerway.sources.objects.core import Service as ServiceFact
 
 Run = Callable[..., tuple[int, str, str]]
 

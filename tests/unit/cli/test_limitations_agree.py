@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 from envoy.config.core.v3 import base_pb2
-from tests.support.attached import Judged
 
-from steerway.catalog.condition import LIMITED
-from steerway.translate import client as clients
-from steerway.translate import type_url
-from steerway.translate.client import Client, Feature, Library
-from steerway.translate.subscriber import Subscribers
+from steerway.explain.subscriber import Subscribers
+from steerway.status.condition import LIMITED
+from steerway.translate.client import capability as clients
+from steerway.translate.client.capability import Client, Feature, Library
+from steerway.translate.xds import type_url
+from tests.support.model.attached import Judged
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 import pytest
-from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway import __version__
 from steerway.cli import cli, terminal
 from steerway.errors import EngineError, SettingsError, SourceError
+from testbed.process.deadline import PATIENCE_SECONDS
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -17,7 +17,7 @@ Run = Callable[..., tuple[int, str, str]]
 def ignored(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Stands for the signals of this process, which stay as they are: whether they are ignored."""
     ignored: list[bool] = []
-    monkeypatch.setattr("steerway.signals.ignore", lambda: ignored.append(True))
+    monkeypatch.setattr("steerway.runtime.signals.ignore", lambda: ignored.append(True))
     return ignored
 
 
@@ -36,7 +36,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     app.run = run  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "steerway.app", app)
     monkeypatch.setattr("steerway.app", app, raising=False)
-    monkeypatch.setattr("steerway.logs.configure", lambda *_: None)
+    monkeypatch.setattr("steerway.log.setup.configure", lambda *_: None)
     for name in config.SETTINGS:
         monkeypatch.delenv(config.environment_name(name), raising=False)
     return kept

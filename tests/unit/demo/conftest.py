@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from steerway.demo.measure import Record, Window, measure
-from steerway.demo.outcome import FleetOutcome, Outcome
-from steerway.demo.plan import Plan
+from demo.measure import Record, Window, measure
+from demo.outcome import FleetOutcome, Outcome
+from demo.plan import Plan
 
 SECONDS = 30.0
 RATE = 10

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from steerway.demo import tether
-from steerway.demo.child import Children, DemoError
+from demo.child import Children, DemoError
+from testbed.process import parent_death
 
 WAITS = "import sys; print('up', flush=True); sys.stdin.readline()"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAITS}"
@@ -99,7 +99,7 @@ async def test_settings_of_the_caller_that_divert_traffic_do_not_reach_children(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a parent-death signal")
-def test_a_tethered_process_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+def test_a_watched_process_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     """SIGKILL gives the parent no chance to end its children; the kernel does it."""
     alive = tmp_path / "alive"
     os.mkfifo(alive)
@@ -107,7 +107,7 @@ def test_a_tethered_process_dies_with_a_parent_that_was_killed(tmp_path: Path) -
     child = f"import time; f = open({str(alive)!r}, 'w'); f.write('up\\n'); f.flush(); time.sleep(600)"
     parent = (
         "import os, subprocess, sys, time\n"
-        f"subprocess.Popen([sys.executable, '-S', {tether.__file__!r}, str(os.getpid()), "
+        f"subprocess.Popen([sys.executable, '-S', {parent_death.__file__!r}, str(os.getpid()), "
         f"sys.executable, '-c', {child!r}])\n"
         "time.sleep(600)"
     )

@@ -6,9 +6,9 @@ import pytest
 import yaml
 from dnslib import DNSRecord
 
-from steerway.demo.cluster import Cluster, State
-from steerway.demo.dns_server import HeadlessZone
-from steerway.demo.manifests import Manifests
+from demo.cluster import Cluster, State
+from demo.dns_server import HeadlessZone
+from demo.manifests import Manifests
 
 HOST = "backend.shop.svc.cluster.local"
 PORT = 50051

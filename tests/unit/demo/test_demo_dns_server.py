@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 from dnslib import QTYPE, RCODE, DNSRecord
-from tests.support.deadline import PATIENCE_SECONDS
 
-from steerway.demo.dns_server import DnsServer, HeadlessZone
+from demo.dns_server import DnsServer, HeadlessZone
+from testbed.process.deadline import PATIENCE_SECONDS
 
 HOST = "backend.shop.svc.cluster.local"
 

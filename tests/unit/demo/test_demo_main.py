@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from steerway.demo import control_plane
-from steerway.demo.__main__ import main
+from demo import control_plane
+from demo.__main__ import main
 
 
 @pytest.mark.parametrize(

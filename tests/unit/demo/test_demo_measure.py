@@ -6,15 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steerway.demo.measure import (
-    Record,
-    Window,
-    longest_gap,
-    max_over_mean,
-    measure,
-    per_second,
-    percentile_ms,
-)
+from demo.measure import Record, Window, longest_gap, max_over_mean, measure, per_second, percentile_ms
 
 NOTHING_READY = Window(0.0, 10.0, frozenset())
 

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable
 
-from steerway.demo.cluster import Event, State
-from steerway.demo.outcome import Outcome, last_part
-from steerway.demo.plan import Plan
+from demo.cluster import Event, State
+from demo.outcome import Outcome, last_part
+from demo.plan import Plan
 
 START = 1000.0
 PLAN = Plan(60.0, 2, 10, 6.0, 1.0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from steerway.demo.plan import (
+from demo.plan import (
     FEWEST_BACKENDS,
     LONGEST_SECONDS,
     MOST_BACKENDS,

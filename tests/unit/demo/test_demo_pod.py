@@ -7,16 +7,16 @@ from pathlib import Path
 import grpc
 import grpc.aio
 import pytest
-from tests.support.deadline import PATIENCE_SECONDS
 
-from steerway.demo.child import Children, DemoError
-from steerway.demo.cluster import Cluster, State
-from steerway.demo.dns_server import HeadlessZone
-from steerway.demo.echo import ECHO, backend_of
-from steerway.demo.manifests import Manifests
-from steerway.demo.plan import Plan
-from steerway.demo.pod import Pod, addresses, free_port
-from steerway.demo.rollout import roll_out
+from demo.child import Children, DemoError
+from demo.cluster import Cluster, State
+from demo.dns_server import HeadlessZone
+from demo.echo import ECHO, backend_of
+from demo.manifests import Manifests
+from demo.plan import Plan
+from demo.pod import Pod, addresses, free_port
+from demo.rollout import roll_out
+from testbed.process.deadline import PATIENCE_SECONDS
 
 PLAN = Plan(15, 2, 10, 1.0, 0.0, pre_stop_seconds=0.0)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from steerway.demo import report
-from steerway.demo.outcome import FleetOutcome, Outcome
-from steerway.demo.picture import draw, title
+from demo import report
+from demo.outcome import FleetOutcome, Outcome
+from demo.picture import draw, title
 
 
 def text_of(outcome: Outcome) -> str:

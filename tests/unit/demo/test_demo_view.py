@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.support.deadline import PATIENCE_SECONDS
 
-from steerway.demo import live, plain
-from steerway.demo.child import Child
-from steerway.demo.cluster import Cluster, State
-from steerway.demo.fleet import Fleet
-from steerway.demo.manifests import Manifests
-from steerway.demo.measure import Record
-from steerway.demo.plan import make_plan
-from steerway.demo.run import Run
+from demo import live, plain
+from demo.child import Child
+from demo.cluster import Cluster, State
+from demo.fleet import Fleet
+from demo.manifests import Manifests
+from demo.measure import Record
+from demo.plan import make_plan
+from demo.run import Run
+from testbed.process.deadline import PATIENCE_SECONDS
 
 
 @pytest.fixture

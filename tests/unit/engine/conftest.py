@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.support.xds_server import XdsServer
 
 from steerway.testing.ads_client import AdsClient
+from testbed.xds_server import XdsServer
 
 
 @pytest.fixture

@@ -14,16 +14,16 @@ from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from envoy.service.status.v3 import csds_pb2 as csds
 from google.protobuf.json_format import ParseDict
-from tests.support.deadline import PATIENCE_SECONDS as PATIENCE
-from tests.support.deadline import until
-from tests.support.xds_server import XdsServer
 
-from steerway.admin.call_service import CallService, WaitingCall
-from steerway.admin.client_status import ClientStatus
+from steerway.admin.grpc.call_service import CallService, WaitingCall
+from steerway.admin.grpc.client_status import ClientStatus
+from steerway.commit import Put
 from steerway.engine.engine import Call, Event, Nack, Opened
 from steerway.testing.ads_client import AdsClient
-from steerway.translate.commit import Put
-from steerway.translate.type_url import ENDPOINT, SECRET
+from steerway.translate.xds.type_url import ENDPOINT, SECRET
+from testbed.process.deadline import PATIENCE_SECONDS as PATIENCE
+from testbed.process.deadline import until
+from testbed.xds_server import XdsServer
 
 METADATA = ("canary", "size", "tags", "team", "zone")
 SERVICE = "/envoy.service.status.v3.ClientStatusDiscoveryService/"

@@ -1,12 +1,12 @@
 """What clients ask for and there is nothing for: in the view of their streams, counted, and page by page."""
 
 from prometheus_client import CollectorRegistry
-from tests.support.deadline import until
-from tests.support.xds_server import XdsServer, contents, put
 
 from steerway.engine.stats import StatsCollector
 from steerway.testing.ads_client import AdsClient
-from steerway.translate.type_url import CLUSTER, ENDPOINT, LISTENER
+from steerway.translate.xds.type_url import CLUSTER, ENDPOINT, LISTENER
+from testbed.process.deadline import until
+from testbed.xds_server import XdsServer, contents, put
 
 WITHHELD = "authorization does not permit this client to see it"
 

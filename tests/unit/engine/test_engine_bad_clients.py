@@ -11,15 +11,15 @@ import grpc
 import pytest
 from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
-from tests.support import raw_http2
-from tests.support.deadline import HONEST_SECONDS, PATIENCE_SECONDS, until
-from tests.support.process import Processes
-from tests.support.raw_http2 import RawConnection, frame, grpc_message
-from tests.support.xds_server import XdsServer, contents, put
 
 from steerway.engine.engine import Closed, Demand, Opened, Withdrawn
 from steerway.testing.ads_client import AdsClient, Service
-from steerway.translate.type_url import CLUSTER, ENDPOINT
+from steerway.translate.xds.type_url import CLUSTER, ENDPOINT
+from testbed.client import raw_http2
+from testbed.client.raw_http2 import RawConnection, frame, grpc_message
+from testbed.process.deadline import HONEST_SECONDS, PATIENCE_SECONDS, until
+from testbed.process.process import Processes
+from testbed.xds_server import XdsServer, contents, put
 
 ADS = Service.ADS.method("Stream")
 BIG = 1 << 20

@@ -2,11 +2,11 @@
 
 import grpc
 import pytest
-from tests.support.xds_server import XdsServer, contents, put
 
 from steerway.engine.engine import Opened
 from steerway.testing.ads_client import AdsClient, SotwStream
-from steerway.translate.type_url import CLUSTER
+from steerway.translate.xds.type_url import CLUSTER
+from testbed.xds_server import XdsServer, contents, put
 
 SECRET = "header.payload.signature"
 

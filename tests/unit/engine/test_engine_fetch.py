@@ -3,11 +3,11 @@
 import pytest
 from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
-from tests.support.deadline import HONEST_SECONDS, PATIENCE_SECONDS, until
-from tests.support.xds_server import IDENTIFIER, XdsServer, contents, put
 
 from steerway.engine.engine import Closed, Demand, Opened
-from steerway.translate.type_url import CLUSTER, ENDPOINT, LISTENER
+from steerway.translate.xds.type_url import CLUSTER, ENDPOINT, LISTENER
+from testbed.process.deadline import HONEST_SECONDS, PATIENCE_SECONDS, until
+from testbed.xds_server import IDENTIFIER, XdsServer, contents, put
 
 
 def fetch(

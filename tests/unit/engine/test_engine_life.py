@@ -16,16 +16,16 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from prometheus_client import CollectorRegistry
-from tests.support.deadline import PATIENCE_SECONDS, until
-from tests.support.raw_http2 import GOAWAY, RawConnection, grpc_message
-from tests.support.xds_server import XdsServer, contents, put
 
 from steerway.engine.engine import Closed, Demand, Engine, Nack, Opened, Withdrawn
 from steerway.engine.stats import StatsCollector
 from steerway.errors import EngineError
 from steerway.origin import Origin
 from steerway.testing.ads_client import AdsClient, Service
-from steerway.translate.type_url import CLUSTER, ENDPOINT, LISTENER
+from steerway.translate.xds.type_url import CLUSTER, ENDPOINT, LISTENER
+from testbed.client.raw_http2 import GOAWAY, RawConnection, grpc_message
+from testbed.process.deadline import PATIENCE_SECONDS, until
+from testbed.xds_server import XdsServer, contents, put
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -13,14 +13,14 @@ import pytest
 from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tests.support import raw_http2
-from tests.support.deadline import HONEST_SECONDS, PATIENCE_SECONDS, until
-from tests.support.raw_http2 import PREFACE, RawConnection, frame, grpc_message
-from tests.support.xds_server import XdsServer, contents, put
 
 from steerway.engine.engine import Census, Closed, Demand, Limited, Opened
 from steerway.testing.ads_client import AdsClient, DeltaStream, Service, SotwStream
-from steerway.translate.type_url import CLUSTER, ENDPOINT
+from steerway.translate.xds.type_url import CLUSTER, ENDPOINT
+from testbed.client import raw_http2
+from testbed.client.raw_http2 import PREFACE, RawConnection, frame, grpc_message
+from testbed.process.deadline import HONEST_SECONDS, PATIENCE_SECONDS, until
+from testbed.xds_server import XdsServer, contents, put
 
 ADS = Service.ADS.method("Stream")
 ENHANCE_YOUR_CALM = 11

@@ -8,14 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from tests.support.deadline import until
-from tests.support.xds_server import XdsServer, contents, put
 
 from steerway import _engine
 from steerway.engine.engine import Engine, Opened
 from steerway.errors import EngineError
 from steerway.testing.ads_client import AdsClient, StreamEndedError
-from steerway.translate.type_url import CLUSTER
+from steerway.translate.xds.type_url import CLUSTER
+from testbed.process.deadline import until
+from testbed.xds_server import XdsServer, contents, put
 
 
 @pytest.fixture

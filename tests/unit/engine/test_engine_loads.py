@@ -11,13 +11,13 @@ from envoy.config.core.v3.base_pb2 import Node
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest, LoadStatsResponse
 from google.protobuf import json_format
-from tests.support.deadline import PATIENCE_SECONDS, until
-from tests.support.xds_server import XdsServer, put
 
+from steerway.commit import Put
 from steerway.engine.engine import Call
 from steerway.engine.loads import LoadsCollector
-from steerway.translate.commit import Put
-from steerway.translate.type_url import CLUSTER, ENDPOINT
+from steerway.translate.xds.type_url import CLUSTER, ENDPOINT
+from testbed.process.deadline import PATIENCE_SECONDS, until
+from testbed.xds_server import XdsServer, put
 
 METHOD = "envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats"
 NODE = Node(id="reporter")

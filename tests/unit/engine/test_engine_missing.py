@@ -1,13 +1,12 @@
 """Names that nothing exists for: the engine keeps them alone, and demands them anew when what they wait for changes."""
 
-from tests.support.deadline import until
-from tests.support.xds_server import XdsServer, contents, put
-
 from steerway._engine import Absence
+from steerway.commit import Commit
 from steerway.engine.engine import Demand, Withdrawn
 from steerway.testing.ads_client import AdsClient
-from steerway.translate.commit import Commit
-from steerway.translate.type_url import CLUSTER
+from steerway.translate.xds.type_url import CLUSTER
+from testbed.process.deadline import until
+from testbed.xds_server import XdsServer, contents, put
 
 REASON = "there is no service shop/a to serve"
 MISSING = [(CLUSTER, name, "test", REASON, "shop/a") for name in ("a:1", "a:2")]

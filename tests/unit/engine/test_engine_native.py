@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.deadline import PATIENCE_SECONDS, until
-from tests.support.xds_server import contents, put
 
 from steerway._engine import Closed, Demand, Engine, Nack, Opened
 from steerway.engine import engine as face
 from steerway.errors import EngineError
 from steerway.testing.ads_client import AdsClient, SotwStream
-from steerway.translate.type_url import CLUSTER, ENDPOINT
+from steerway.translate.xds.type_url import CLUSTER, ENDPOINT
+from testbed.process.deadline import PATIENCE_SECONDS, until
+from testbed.xds_server import contents, put
 
 KEPT_NACKS = 32
 """Of one client, as `Nack` has it in `_engine.pyi`."""

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import Resource
-from tests.support.xds_server import XdsServer, contents, put
 
 from steerway.testing.ads_client import AdsClient, DeltaStream
-from steerway.translate.type_url import CLUSTER, ENDPOINT, LISTENER, ROUTE
+from steerway.translate.xds.type_url import CLUSTER, ENDPOINT, LISTENER, ROUTE
+from testbed.xds_server import XdsServer, contents, put
 
 ABLE = Node(
     id="test",

@@ -4,12 +4,12 @@ import grpc
 import pytest
 from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
-from tests.support.deadline import until
-from tests.support.xds_server import XdsServer, contents, put
 
 from steerway.engine.engine import Nack, Opened
 from steerway.testing.ads_client import AdsClient, DeltaStream, Service, SotwStream
-from steerway.translate.type_url import CLUSTER, ENDPOINT, LISTENER, ROUTE
+from steerway.translate.xds.type_url import CLUSTER, ENDPOINT, LISTENER, ROUTE
+from testbed.process.deadline import until
+from testbed.xds_server import XdsServer, contents, put
 
 PROTOCOLS = ["sotw", "delta"]
 

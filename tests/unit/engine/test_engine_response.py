@@ -2,11 +2,10 @@
 
 import pytest
 from envoy.config.core.v3.base_pb2 import Node
-from tests.support.xds_server import IDENTIFIER, XdsServer, contents, put
 
 from steerway.engine.engine import Demand
 from steerway.testing.ads_client import AdsClient, Service
-from steerway.translate.type_url import (
+from steerway.translate.xds.type_url import (
     CLUSTER,
     ENDPOINT,
     EXTENSION,
@@ -17,6 +16,7 @@ from steerway.translate.type_url import (
     SECRET,
     SERVED,
 )
+from testbed.xds_server import IDENTIFIER, XdsServer, contents, put
 
 PER_TYPE = {
     Service.LDS: LISTENER,

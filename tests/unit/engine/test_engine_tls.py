@@ -11,16 +11,16 @@ from typing import Any
 
 import grpc
 import pytest
-from tests.support.certificate import Authority, Certified, key_pem, rsa_key
-from tests.support.deadline import PATIENCE_SECONDS, until
-from tests.support.raw_http2 import PREFACE
-from tests.support.xds_server import XdsServer, contents, put
 
 from steerway import _engine
 from steerway.engine.engine import Engine, HandshakeFailed, Opened
 from steerway.errors import EngineError
 from steerway.testing.ads_client import AdsClient, SotwStream, StreamEndedError
-from steerway.translate.type_url import CLUSTER
+from steerway.translate.xds.type_url import CLUSTER
+from testbed.certificate import Authority, Certified, key_pem, rsa_key
+from testbed.client.raw_http2 import PREFACE
+from testbed.process.deadline import PATIENCE_SECONDS, until
+from testbed.xds_server import XdsServer, contents, put
 
 NAME = "xds.test"
 IDENTITY = "spiffe://cluster.local/ns/shop/sa/cart"

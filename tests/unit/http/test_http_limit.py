@@ -7,7 +7,7 @@ import structlog
 
 from steerway import telemetry
 from steerway.http.limit import LimitLog, within_open_files
-from steerway.log_limit import CLIENT_EVENTS
+from steerway.log.limit import CLIENT_EVENTS
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from tests.support.http_limits import http_limits
 
 from steerway import telemetry
 from steerway.http import Hosts, HttpServer
 from steerway.http.header import SAFE_HEADERS
+from tests.support.http_limits import http_limits
 
 PATIENCE_SECONDS = 20
 HALF = b"GET /healthz HTTP/1.1\r\nhost: a\r\n"

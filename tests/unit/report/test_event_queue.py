@@ -1,7 +1,7 @@
 """Which problems become Events, and when again."""
 
 from steerway.report.events import AGAIN_SECONDS, EventQueue, Told
-from steerway.sources.objects import ObjectKey
+from steerway.sources.objects.core import ObjectKey
 from steerway.sources.store import Problem
 
 SHOP = ObjectKey("Service", "shop", "backend")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import structlog
-from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway.report import holder as holders
 from steerway.report.holder import LeaseHolder
 from steerway.sources.kubernetes.access import Access
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.testing.fake_api_server import FakeApiServer
+from testbed.process.deadline import PATIENCE_SECONDS
 
 
 @pytest.fixture(autouse=True)

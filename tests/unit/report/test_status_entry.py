@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from steerway.catalog.condition import Condition, Judgement, Reference, Verdict
 from steerway.report.status_entry import CONTROLLER, Covers, Unreadable, updated
-from steerway.sources.objects import ObjectKey
+from steerway.sources.objects.core import ObjectKey
+from steerway.status.condition import Condition, Judgement, Reference, Verdict
 
 ROUTE = ObjectKey("GRPCRoute", "shop", "a")
 POLICY = ObjectKey("TrafficPolicy", "shop", "p")

@@ -9,21 +9,21 @@ from typing import Any
 
 import pytest
 import structlog
-from tests.support.attached import Judged
-from tests.support.deadline import PATIENCE_SECONDS
-from tests.support.policy_example import policy
 
-from steerway.catalog.condition import Judgement
 from steerway.report import holder as holders
 from steerway.report import reporter as reporters
 from steerway.report.reporter import Reporter, ReporterOptions
-from steerway.report.status import SWEEP_SECONDS, StatusQueue, StatusWriter, Subjects, subjects
 from steerway.report.status_entry import CONTROLLER, Subject, Unreadable
+from steerway.report.status_writer import SWEEP_SECONDS, StatusQueue, StatusWriter, Subjects, subjects
 from steerway.sources.kubernetes.access import Access
 from steerway.sources.kubernetes.client import KubernetesClient
-from steerway.sources.objects import ObjectKey
+from steerway.sources.objects.core import ObjectKey
 from steerway.sources.store import Problem
+from steerway.status.condition import Judgement
 from steerway.testing.fake_api_server import FakeApiServer
+from testbed.process.deadline import PATIENCE_SECONDS
+from tests.support.example.policy_example import policy
+from tests.support.model.attached import Judged
 
 POLICY = ObjectKey("TrafficPolicy", "shop", "example")
 ROUTE = ObjectKey("GRPCRoute", "shop", "a")

@@ -10,7 +10,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, Discovery
 
 from steerway.rest import application
 from steerway.rest.discovery import TYPES
-from steerway.translate import type_url
+from steerway.translate.xds import type_url
 
 
 @dataclass

@@ -2,14 +2,13 @@
 
 import asyncio
 
-from tests.support.deadline import PATIENCE_SECONDS
-
 from steerway.origin import Origin
 from steerway.sources.committed import Committed
 from steerway.sources.debounce import Debouncer
-from steerway.sources.objects import ObjectKey, Service, ServiceMeta
+from steerway.sources.objects.core import ObjectKey, Service, ServiceMeta
 from steerway.sources.store import Change
 from steerway.sources.window import Delay, Window
+from testbed.process.deadline import PATIENCE_SECONDS
 
 SLICE = ObjectKey("EndpointSlice", "shop", "backend-1")
 OTHER_SLICE = ObjectKey("EndpointSlice", "shop", "backend-2")

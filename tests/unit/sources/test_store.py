@@ -3,7 +3,7 @@
 import asyncio
 
 from steerway import telemetry
-from steerway.sources.objects import (
+from steerway.sources.objects.core import (
     TRIGGER_ANNOTATION,
     EndpointSlice,
     ObjectMeta,

@@ -1,13 +1,13 @@
 """The debounce window: what is due when, and together with what, in virtual time."""
 
 import pytest
-from tests.support.mesh import endpoint_slice
 
 from steerway import telemetry
 from steerway.origin import Origin
-from steerway.sources.objects import ObjectKey
+from steerway.sources.objects.core import ObjectKey
 from steerway.sources.store import Change
 from steerway.sources.window import Delay, Window
+from testbed.mesh import endpoint_slice
 
 SLICE = ObjectKey("EndpointSlice", "shop", "backend-1")
 OTHER_SLICE = ObjectKey("EndpointSlice", "shop", "backend-2")

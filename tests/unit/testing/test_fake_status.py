@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.policy_example import policy
 
 from steerway.sources.kubernetes.access import Access, RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.testing.fake_api_server import FakeApiServer
+from tests.support.example.policy_example import policy
 
 PATH = "/apis/steerway.io/v1alpha1/namespaces/shop/trafficpolicies/example"
 STATUS = {"ancestors": [{"controllerName": "steerway.io/controller"}]}

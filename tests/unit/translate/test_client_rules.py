@@ -15,12 +15,13 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from envoy.extensions.load_balancing_policies.least_request.v3 import least_request_pb2
 from envoy.extensions.load_balancing_policies.ring_hash.v3 import ring_hash_pb2
 from google.protobuf.wrappers_pb2 import UInt32Value, UInt64Value
-from tests.support import client_rules
-from tests.support.mesh import everything, groups
 
-from steerway.catalog.model import Endpoint, Locality
-from steerway.catalog.policy import NOTHING
-from steerway.translate import cluster, endpoint, listener, route, type_url
+from steerway.catalog.model.mesh import Endpoint, Locality
+from steerway.catalog.model.policy import NOTHING
+from steerway.translate.grpc import cluster, listener, route
+from steerway.translate.xds import endpoint, type_url
+from testbed.mesh import everything, groups
+from tests.support.model import client_rules
 
 NAME = "backend"
 GOOD: dict[str, tuple[Any, bytes]] = {

@@ -5,14 +5,23 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.route_example import BACKEND, Json, backend, grpc_route, http_route, policy, producer, rule
 
-from steerway.catalog.identity import ServiceId
-from steerway.catalog.model import Port, Service
-from steerway.catalog.policy import NOTHING, Algorithm, Balancing, Fault, Policy, Retry, Session
-from steerway.catalog.route import How, Match, Routing
-from steerway.catalog.traffic import of_object
+from steerway.catalog.model.identity import ServiceId
+from steerway.catalog.model.mesh import Port, Service
+from steerway.catalog.model.policy import NOTHING, Algorithm, Balancing, Fault, Policy, Retry, Session
+from steerway.catalog.model.route import How, Match, Routing
+from steerway.catalog.policy.traffic import of_object
 from steerway.translate.destination import BLACKHOLE, Destination, Share, dependencies, resolve, spare
+from tests.support.example.route_example import (
+    BACKEND,
+    Json,
+    backend,
+    grpc_route,
+    http_route,
+    policy,
+    producer,
+    rule,
+)
 
 PORT = 50051
 RING = Balancing(Algorithm.RING_HASH)

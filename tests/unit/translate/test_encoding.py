@@ -10,12 +10,13 @@ from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
-from tests.support import client_rules
-from tests.support.mesh import addresses, everything, groups, zones
 
-from steerway.catalog.model import Endpoint, EndpointState, Locality
-from steerway.catalog.policy import NOTHING
-from steerway.translate import cluster, endpoint, listener, route, type_url
+from steerway.catalog.model.mesh import Endpoint, EndpointState, Locality
+from steerway.catalog.model.policy import NOTHING
+from steerway.translate.grpc import cluster, listener, route
+from steerway.translate.xds import endpoint, type_url
+from testbed.mesh import addresses, everything, groups, zones
+from tests.support.model import client_rules
 
 NAME = "backend.shop.svc.cluster.local:50051"
 

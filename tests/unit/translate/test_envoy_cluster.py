@@ -8,8 +8,8 @@ from envoy.config.listener.v3 import listener_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as http_pb2
 
-from steerway.catalog.model import Port
-from steerway.catalog.policy import (
+from steerway.catalog.model.mesh import Port
+from steerway.catalog.model.policy import (
     Algorithm,
     Balancing,
     Ejection,
@@ -18,8 +18,8 @@ from steerway.catalog.policy import (
     Policy,
     SlowStart,
 )
-from steerway.translate import endpoint
 from steerway.translate.envoy import cluster, listener
+from steerway.translate.xds import endpoint
 
 NAME = "backend.shop.svc.cluster.local:50051"
 MOST = 2**31 - 1

@@ -2,12 +2,12 @@
 
 import msgspec
 import pytest
-from tests.support.mesh import ENVOY, GATEWAY, PLAIN, AbsentError, Mesh, endpoint_slice, service
-from tests.support.route_example import grpc_route, parent, rule
 
-from steerway.sources.objects import EXPORT_ANNOTATION, PRIVATE_ANNOTATION, Service, ServicePort
-from steerway.translate import type_url
-from steerway.translate.commit import Commit
+from steerway.commit import Commit
+from steerway.sources.objects.core import EXPORT_ANNOTATION, PRIVATE_ANNOTATION, Service, ServicePort
+from steerway.translate.xds import type_url
+from testbed.mesh import ENVOY, GATEWAY, PLAIN, AbsentError, Mesh, endpoint_slice, service
+from tests.support.example.route_example import grpc_route, parent, rule
 
 CLUSTERS, LISTENERS = (type_url.CLUSTER, "*"), (type_url.LISTENER, "*")
 ROUTES = (type_url.ROUTE, "steerway.sidecar")

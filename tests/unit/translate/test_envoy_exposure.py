@@ -5,9 +5,9 @@ from dataclasses import replace
 from envoy.config.route.v3 import route_pb2
 from envoy.config.route.v3.route_components_pb2 import VirtualHost as Host
 
-from steerway.catalog.identity import ServiceId
-from steerway.catalog.model import Port, Service
-from steerway.catalog.route import Backend, BackendPort, Entry, How, Match, Mirror, Routing, Rule
+from steerway.catalog.model.identity import ServiceId
+from steerway.catalog.model.mesh import Port, Service
+from steerway.catalog.model.route import Backend, BackendPort, Entry, How, Match, Mirror, Routing, Rule
 from steerway.translate.destination import BLACKHOLE, either
 from steerway.translate.envoy import exposure, route
 from steerway.translate.envoy.virtual_host import VirtualHosts

@@ -6,7 +6,7 @@ from envoy.config.route.v3 import route_components_pb2 as components
 from envoy.config.route.v3 import route_pb2
 from google.protobuf.json_format import MessageToDict
 
-from steerway.catalog.policy import (
+from steerway.catalog.model.policy import (
     CHANNEL,
     NOTHING,
     Algorithm,
@@ -18,7 +18,7 @@ from steerway.catalog.policy import (
     Retry,
     Session,
 )
-from steerway.catalog.route import (
+from steerway.catalog.model.route import (
     UNCHANGED,
     Changes,
     HeaderChange,

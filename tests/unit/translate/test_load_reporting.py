@@ -2,9 +2,9 @@
 
 import pytest
 from envoy.config.cluster.v3 import cluster_pb2
-from tests.support.mesh import CORE, PLAIN, QUIET, Mesh, endpoint_slice, service
 
-from steerway.translate import type_url
+from steerway.translate.xds import type_url
+from testbed.mesh import CORE, PLAIN, QUIET, Mesh, endpoint_slice, service
 
 NAME = "backend.shop.svc.cluster.local:50051"
 

@@ -2,12 +2,13 @@
 
 import pytest
 from envoy.config.core.v3 import base_pb2
-from tests.support.mesh import CORE, ENVOY, PLAIN, QUIET, AbsentError, Mesh, endpoint, endpoint_slice, service
-from tests.support.route_example import backend, grpc_route, rule
 
-from steerway.translate import names, type_url
+from steerway.explain.subscriber import Subscribers
+from steerway.translate import resource_name
 from steerway.translate.answer import Reason
-from steerway.translate.subscriber import Subscribers
+from steerway.translate.xds import type_url
+from testbed.mesh import CORE, ENVOY, PLAIN, QUIET, AbsentError, Mesh, endpoint, endpoint_slice, service
+from tests.support.example.route_example import backend, grpc_route, rule
 
 NODE = "grpc/node/shop"
 CANONICAL = "backend.shop.svc.cluster.local:50051"
@@ -20,7 +21,7 @@ def mesh(uid: str | None) -> Mesh:
 
 def of(name: str, uid: str, port: int = 50051) -> str:
     """The cluster of a Service with this UID."""
-    return names.of_object(f"{name}.shop.svc.cluster.local:{port}", uid)
+    return resource_name.of_object(f"{name}.shop.svc.cluster.local:{port}", uid)
 
 
 def asked(found: Mesh) -> set[tuple[str, str]]:
@@ -74,7 +75,10 @@ def test_names_of_the_object_before_are_served_until_clients_leave_them() -> Non
     """A Service that was created again at once takes no call away: a client goes from one name to the other."""
     found = mesh("1")
     found.walk("backend", NODE)
-    kept = [(served, names.of_object(CANONICAL, "1"), NODE) for served in (type_url.ROUTE, type_url.CLUSTER)]
+    kept = [
+        (served, resource_name.of_object(CANONICAL, "1"), NODE)
+        for served in (type_url.ROUTE, type_url.CLUSTER)
+    ]
     found.update(service(50051, uid="2"))
     assert list(found.walk("backend", NODE)) == [of("backend", "2")]
     for wanted in kept:

@@ -10,9 +10,8 @@ from envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v
 )
 from envoy.extensions.load_balancing_policies.least_request.v3 import least_request_pb2
 from envoy.extensions.load_balancing_policies.wrr_locality.v3 import wrr_locality_pb2
-from tests.support import client_rules
 
-from steerway.catalog.policy import (
+from steerway.catalog.model.policy import (
     CHANNEL,
     NOTHING,
     Algorithm,
@@ -22,9 +21,11 @@ from steerway.catalog.policy import (
     OrcaWeights,
     Policy,
 )
-from steerway.catalog.route import Match
-from steerway.translate import cluster, route, type_url
+from steerway.catalog.model.route import Match
 from steerway.translate.destination import Destination, Share
+from steerway.translate.grpc import cluster, route
+from steerway.translate.xds import type_url
+from tests.support.model import client_rules
 
 NAME = "backend.shop.svc.cluster.local:50051"
 ROUND_ROBIN, RING_HASH = cluster_pb2.Cluster.ROUND_ROBIN, cluster_pb2.Cluster.RING_HASH

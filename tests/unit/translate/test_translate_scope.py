@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.support.mesh import ENVOY, PLAIN, AbsentError, Mesh, endpoint_slice, service
 
 from steerway.errors import UnknownServiceError
-from steerway.sources.gateway import GRPCRoute
-from steerway.translate import type_url
-from steerway.translate.explanation import Explainer, Question
+from steerway.explain import Explainer, Question
+from steerway.sources.policy.gateway import GRPCRoute
+from steerway.translate.xds import type_url
+from testbed.mesh import ENVOY, PLAIN, AbsentError, Mesh, endpoint_slice, service
 
 ROUTE: dict[str, Any] = {
     "metadata": {"name": "r", "namespace": "shop"},

@@ -6,7 +6,12 @@ from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as http_pb2
-from tests.support.mesh import (
+
+from steerway.sources.objects.core import EndpointPort, ServicePort
+from steerway.sources.policy.gateway import BackendTLSPolicy
+from steerway.translate.destination import BLACKHOLE
+from steerway.translate.xds import type_url
+from testbed.mesh import (
     CORE,
     ENVOY,
     GATEWAY,
@@ -18,12 +23,7 @@ from tests.support.mesh import (
     endpoint_slice,
     service,
 )
-from tests.support.route_example import backend, grpc_route, parent, rule, tls_policy
-
-from steerway.sources.gateway import BackendTLSPolicy
-from steerway.sources.objects import EndpointPort, ServicePort
-from steerway.translate import type_url
-from steerway.translate.destination import BLACKHOLE
+from tests.support.example.route_example import backend, grpc_route, parent, rule, tls_policy
 
 CANONICAL = "backend.shop.svc.cluster.local:50051"
 CONFIG_MAP = {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "ca"}]}

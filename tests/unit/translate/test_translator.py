@@ -9,7 +9,23 @@ from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3.health_check_pb2 import DRAINING, HEALTHY
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.route.v3 import route_pb2
-from tests.support.mesh import (
+
+from steerway.catalog.model.mesh import Problem
+from steerway.commit import Commit
+from steerway.runtime.isolation import HINT
+from steerway.sources.objects.core import (
+    EXPORT_ANNOTATION,
+    PRIVATE_ANNOTATION,
+    EndpointSlice,
+    Service,
+    ServicePort,
+    XdsResource,
+)
+from steerway.translate import translator
+from steerway.translate.grpc import cluster as cluster_builder
+from steerway.translate.grpc.dialect import GrpcDialect
+from steerway.translate.xds import type_url
+from testbed.mesh import (
     CORE,
     ENVOY,
     PLAIN,
@@ -21,21 +37,6 @@ from tests.support.mesh import (
     service,
     zones,
 )
-
-from steerway.catalog.model import Problem
-from steerway.isolation import HINT
-from steerway.sources.objects import (
-    EXPORT_ANNOTATION,
-    PRIVATE_ANNOTATION,
-    EndpointSlice,
-    Service,
-    ServicePort,
-    XdsResource,
-)
-from steerway.translate import cluster as cluster_builder
-from steerway.translate import translator, type_url
-from steerway.translate.commit import Commit
-from steerway.translate.grpc import GrpcDialect
 
 BACKEND = service(ServicePort(50051, "grpc"), ServicePort(9090, "metrics"))
 PODS = endpoint_slice("10.0.0.1", "10.0.0.2", port=8081, port_name="grpc")

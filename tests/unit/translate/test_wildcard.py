@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from steerway.catalog.model import Service, ServiceId
-from steerway.translate.type_url import CLUSTER
+from steerway.catalog.model.mesh import Service, ServiceId
 from steerway.translate.wildcard import Sight, Wildcards
+from steerway.translate.xds.type_url import CLUSTER
 
 A, B = (Service(ServiceId("shop", name)) for name in "ab")
 AUDIENCE = "envoy"

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from steerway import isolation
 from steerway.errors import DocumentError
-from steerway.isolation import isolated
-from steerway.sources.fault import Path
+from steerway.runtime import isolation
+from steerway.runtime.isolation import isolated
+from steerway.sources.policy.validation_error import Path
 from steerway.text import bounded
 
 MAX_DEPTH = 100

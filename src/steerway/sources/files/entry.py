@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from steerway import isolation
-from steerway.isolation import isolated
-from steerway.sources.fault import Fault, Path, listed
+from steerway.runtime import isolation
+from steerway.runtime.isolation import isolated
 from steerway.sources.files.document import Document
-from steerway.sources.objects import Object, ObjectKey, XdsResource
+from steerway.sources.objects.core import Object, ObjectKey, XdsResource
+from steerway.sources.policy.validation_error import Fault, Path, listed
 from steerway.sources.store import Problem
 from steerway.text import bounded
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from steerway.sources.files.entry import Entry, path_text
 from steerway.sources.files.loader import mark_duplicates, unreadable
 from steerway.sources.files.scan import FoundFile, Scan
-from steerway.sources.objects import Object, ObjectKey
+from steerway.sources.objects.core import Object, ObjectKey
 from steerway.sources.store import Problem
 
 Subjects = dict[ObjectKey, tuple[Object, ...]]

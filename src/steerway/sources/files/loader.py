@@ -16,10 +16,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
-from steerway import isolation
-from steerway.isolation import isolated
-from steerway.sources.fault import Fault
-from steerway.sources.fault import Path as ValuePath
+from steerway.runtime import isolation
+from steerway.runtime.isolation import isolated
 from steerway.sources.files import document, tool_file
 from steerway.sources.files.document import BrokenDocument, Chunk, Document
 from steerway.sources.files.entry import Entry, Origin, path_text, shown
@@ -27,7 +25,9 @@ from steerway.sources.files.manifest import is_manifest, read_manifest
 from steerway.sources.files.mapping import is_mapping, read_mapping
 from steerway.sources.files.scan import REPLACED, FoundFile, scan
 from steerway.sources.files.xds import is_xds, read_xds
-from steerway.sources.objects import Object, ObjectKey
+from steerway.sources.objects.core import Object, ObjectKey
+from steerway.sources.policy.validation_error import Fault
+from steerway.sources.policy.validation_error import Path as ValuePath
 from steerway.sources.store import Problem
 
 MAX_FILE_BYTES = 16 * 1024 * 1024

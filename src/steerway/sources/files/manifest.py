@@ -12,12 +12,9 @@ from typing import Any
 
 import msgspec
 
-from steerway.sources import crd
-from steerway.sources.fault import Fault, Path, conversion_fault
 from steerway.sources.files.entry import Entry, Origin, full_name
 from steerway.sources.files.unknown_field import unknown_fields
-from steerway.sources.gateway import GROUP, BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
-from steerway.sources.objects import (
+from steerway.sources.objects.core import (
     ANNOTATION_PREFIX,
     SERVICE_NAME_LABEL,
     EndpointSlice,
@@ -25,8 +22,11 @@ from steerway.sources.objects import (
     ObjectKey,
     Service,
 )
-from steerway.sources.traffic_policy import POLICY_GROUP, POLICY_VERSION, TrafficPolicy
-from steerway.sources.validation import Judged, faults
+from steerway.sources.policy import crd
+from steerway.sources.policy.gateway import GROUP, BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
+from steerway.sources.policy.traffic_policy import POLICY_GROUP, POLICY_VERSION, TrafficPolicy
+from steerway.sources.policy.validation import Judged, faults
+from steerway.sources.policy.validation_error import Fault, Path, conversion_fault
 
 _TYPES: dict[tuple[str, str], type[Judged]] = {
     ("v1", "Namespace"): Namespace,

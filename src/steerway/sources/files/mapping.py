@@ -13,9 +13,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from steerway.sources.fault import Fault, Path
 from steerway.sources.files.entry import Entry, Origin
-from steerway.sources.objects import (
+from steerway.sources.objects.core import (
     SERVICE_NAME_LABEL,
     Endpoint,
     EndpointPort,
@@ -27,7 +26,8 @@ from steerway.sources.objects import (
     ServicePort,
     ServiceSpec,
 )
-from steerway.sources.validation import address_family, port_fault
+from steerway.sources.policy.validation import address_family, port_fault
+from steerway.sources.policy.validation_error import Fault, Path
 
 FILE_STEM = "mapping"
 """A file of this name is a mapping; elsewhere the top-level key `mapping` makes it one."""

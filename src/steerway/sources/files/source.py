@@ -18,9 +18,9 @@ from pathlib import Path
 import structlog
 import watchfiles
 
-from steerway import garbage, isolation
-from steerway.daemon_thread import in_daemon_thread
-from steerway.isolation import isolated
+from steerway.runtime import garbage, isolation
+from steerway.runtime.daemon_thread import in_daemon_thread
+from steerway.runtime.isolation import isolated
 from steerway.sources.files.entry import path_text
 from steerway.sources.files.history import View, advance
 from steerway.sources.files.look import Looker

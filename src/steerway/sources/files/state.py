@@ -19,7 +19,7 @@ import msgspec
 from steerway import telemetry
 from steerway.sources.files.history import Held
 from steerway.sources.files.loader import open_file
-from steerway.sources.objects import Object, ObjectKey
+from steerway.sources.objects.core import Object, ObjectKey
 from steerway.sources.store import Problem
 
 MAX_STATE_BYTES = 256 * 1024 * 1024

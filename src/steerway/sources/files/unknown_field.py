@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from steerway.config.name import nearest
-from steerway.sources.fault import Fault, Path
+from steerway.sources.policy.validation_error import Fault, Path
 
 
 def unknown_fields(value: Any, schema: dict[str, Any], path: Path = ()) -> Iterator[Fault]:

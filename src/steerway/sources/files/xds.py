@@ -8,9 +8,9 @@ live.
 from collections.abc import Iterator
 from typing import Any
 
-from steerway.sources.fault import Fault, Path
 from steerway.sources.files.entry import Entry, Origin, shown
-from steerway.sources.objects import XdsResource
+from steerway.sources.objects.core import XdsResource
+from steerway.sources.policy.validation_error import Fault, Path
 
 _PREFIX = "type.googleapis.com/"
 _WRAPPER = "type.googleapis.com/envoy.service.discovery.v3.Resource"

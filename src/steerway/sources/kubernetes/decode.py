@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from steerway.isolation import isolated
-from steerway.sources.fault import conversion_fault, listed
-from steerway.sources.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
+from steerway.runtime.isolation import isolated
 from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page, WatchedObject
-from steerway.sources.objects import EndpointSlice, Namespace, Node, ObjectKey, Pod, Service
-from steerway.sources.traffic_policy import TrafficPolicy
-from steerway.sources.validation import faults
+from steerway.sources.objects.core import EndpointSlice, Namespace, Node, ObjectKey, Pod, Service
+from steerway.sources.policy.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
+from steerway.sources.policy.traffic_policy import TrafficPolicy
+from steerway.sources.policy.validation import faults
+from steerway.sources.policy.validation_error import conversion_fault, listed
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """Longest line of a watch. etcd takes objects up to 1.5 MiB; what is longer is no event."""

@@ -7,7 +7,7 @@ import enum
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from steerway.sources.objects import Attached, EndpointSlice, Namespace, Node, ObjectKey, Pod, Service
+from steerway.sources.objects.core import Attached, EndpointSlice, Namespace, Node, ObjectKey, Pod, Service
 
 WatchedObject: TypeAlias = Namespace | Service | EndpointSlice | Pod | Node | Attached
 

@@ -14,18 +14,19 @@ from dataclasses import dataclass
 
 import structlog
 
-from steerway import isolation, telemetry
+from steerway import telemetry
 from steerway.errors import SourceError
-from steerway.isolation import isolated
+from steerway.runtime import isolation
+from steerway.runtime.isolation import isolated
 from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
-from steerway.sources.kubernetes.cure import cure
 from steerway.sources.kubernetes.decode import BROKEN, decode_event, decode_page
 from steerway.sources.kubernetes.event import SILENT, Failure, Item, Page
+from steerway.sources.kubernetes.hint import cure
 from steerway.sources.kubernetes.outage import FailedRequest, Outages
 from steerway.sources.kubernetes.resource import Resource
 from steerway.sources.kubernetes.watcher import Delta, ListPage, Remove, Replace, Upsert, Wait, Watch, Watcher
-from steerway.sources.objects import ObjectKey
+from steerway.sources.objects.core import ObjectKey
 from steerway.sources.store import Batch, Problem
 
 log = structlog.get_logger()

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from steerway.sources.gateway import GROUP
-from steerway.sources.traffic_policy import POLICY_GROUP, POLICY_VERSION
+from steerway.sources.policy.gateway import GROUP
+from steerway.sources.policy.traffic_policy import POLICY_GROUP, POLICY_VERSION
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page
-from steerway.sources.objects import ObjectKey
+from steerway.sources.objects.core import ObjectKey
 
 PAGE_SIZE = 500
 WATCH_SECONDS = 290.0

@@ -9,9 +9,9 @@ from envoy.extensions.load_balancing_policies.common.v3 import common_pb2
 from envoy.type.v3 import percent_pb2
 from google.protobuf import wrappers_pb2
 
-from steerway.catalog.policy import Algorithm, Balancing, SlowStart
-from steerway.translate import balancing
-from steerway.translate.packing import duration
+from steerway.catalog.model.policy import Algorithm, Balancing, SlowStart
+from steerway.translate.grpc import balancing
+from steerway.translate.protobuf.packing import duration
 
 _ROUND_ROBIN = Balancing(Algorithm.ROUND_ROBIN)
 _LOCALITY_WEIGHTED = cluster_pb2.Cluster.CommonLbConfig.LocalityWeightedLbConfig()

@@ -6,7 +6,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2 as components
 from envoy.type.matcher.v3 import regex_pb2
 
-from steerway.catalog.route import Changes, HeaderChange, Match, Redirect, Rewrite
+from steerway.catalog.model.route import Changes, HeaderChange, Match, Redirect, Rewrite
 from steerway.translate.envoy.match import beginning, whole
 
 _Option = base_pb2.HeaderValueOption

@@ -11,13 +11,13 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as http
 from envoy.type.v3 import percent_pb2
 from google.protobuf.any_pb2 import Any
 
-from steerway.catalog.model import Port
-from steerway.catalog.policy import HealthCheck
-from steerway.catalog.protocol import Protocol
-from steerway.translate.cluster import MAX_REQUESTS, SESSION_STATES, outlier_detection
+from steerway.catalog.model.mesh import Port
+from steerway.catalog.model.policy import HealthCheck
+from steerway.catalog.model.protocol import Protocol
 from steerway.translate.envoy import balancing, tls
-from steerway.translate.message import serialize
-from steerway.translate.packing import duration, pack, uint32
+from steerway.translate.grpc.cluster import MAX_REQUESTS, SESSION_STATES, outlier_detection
+from steerway.translate.protobuf.message import serialize
+from steerway.translate.protobuf.packing import duration, pack, uint32
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _ADS = config_source_pb2.ConfigSource(

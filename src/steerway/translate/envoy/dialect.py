@@ -8,16 +8,17 @@ files and names give.
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from steerway.catalog import connection
-from steerway.catalog.model import Port, Service
+from steerway.catalog.model.mesh import Port, Service
+from steerway.catalog.service import connection
 from steerway.errors import TranslateError
-from steerway.translate import audience as audiences
-from steerway.translate import destination, names, type_url
+from steerway.translate import destination, resource_name
 from steerway.translate.answer import Content, Denied, Plan, Reason, Resource, missing, same
+from steerway.translate.client import audience as audiences
 from steerway.translate.destination import Find
 from steerway.translate.envoy import cluster, exposure, listener, route
 from steerway.translate.envoy.virtual_host import VirtualHosts
-from steerway.translate.grpc import GrpcDialect
+from steerway.translate.grpc.dialect import GrpcDialect
+from steerway.translate.xds import type_url
 
 Services = Callable[[], Iterable[Service]]
 
@@ -50,7 +51,7 @@ class EnvoyDialect:
         domain: str,
         addresses: Addresses,
         scope_all: bool = False,
-        left_out: names.LeftOut = names.nothing_left_out,
+        left_out: resource_name.LeftOut = resource_name.nothing_left_out,
         system_ca_file: str = DEFAULT_SYSTEM_CA_FILE,
     ) -> None:
         self._left_out = left_out
@@ -122,7 +123,7 @@ class EnvoyDialect:
 
     def _clusters(self, name: str, root: str) -> Plan:
         try:
-            target = names.parse_canonical(destination.plaintext(name), self._domain)
+            target = resource_name.parse_canonical(destination.plaintext(name), self._domain)
         except TranslateError as error:
             return missing(root, Reason(error))
         needed = frozenset({target.service})
@@ -144,13 +145,13 @@ class EnvoyDialect:
         found = Resource(body, references, scope)
         return Plan(lambda users: _told(service, root, users, found), needed)
 
-    def _select(self, target: names.Target) -> tuple[Service, Port]:
+    def _select(self, target: resource_name.Target) -> tuple[Service, Port]:
         service = self._find(target.service)
         if service is None:
-            raise TranslateError(names.unknown(target.service, self._left_out))
+            raise TranslateError(resource_name.unknown(target.service, self._left_out))
         if target.pod:
             raise TranslateError("Envoy gets clusters of whole services, not of single pods")
-        return service, names.select_port(service, target.port)
+        return service, resource_name.select_port(service, target.port)
 
     def _assignments(self, name: str, root: str) -> Plan:
         plan = self._grpc.plan(type_url.ENDPOINT, name, root)

@@ -8,11 +8,11 @@ outside because it exists. There the hostnames of routes count, too, and several
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from steerway.catalog.model import Port, Service
-from steerway.catalog.route import BackendPort
-from steerway.catalog.routing import precedence
+from steerway.catalog.model.mesh import Port, Service
+from steerway.catalog.model.route import BackendPort
+from steerway.catalog.routing.rule import precedence
 from steerway.errors import TranslateError
-from steerway.translate import names
+from steerway.translate import resource_name
 from steerway.translate.destination import Destination, Find, canonical, either, resolve, secured
 from steerway.translate.envoy.route import Host
 
@@ -69,7 +69,7 @@ def _own_domains(service: Service, port: Port, namespace: str, domain: str, gate
     if service.id.namespace == namespace and not gateway:
         spellings.append(name)
     try:
-        alone = names.select_port(service, "") == port
+        alone = resource_name.select_port(service, "") == port
     except TranslateError:
         alone = False
     for spelling in spellings:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from envoy.config.route.v3 import route_components_pb2 as components
 from envoy.type.matcher.v3 import string_pb2
 
-from steerway.catalog.route import How, Match, ValueMatch
+from steerway.catalog.model.route import How, Match, ValueMatch
 from steerway.translate.envoy import size
 
 

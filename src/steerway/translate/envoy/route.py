@@ -15,15 +15,15 @@ from envoy.config.route.v3 import route_components_pb2 as components
 from envoy.config.route.v3 import route_pb2
 from google.protobuf import wrappers_pb2
 
-from steerway.catalog.policy import CHANNEL, NOTHING, Algorithm, HashKey, HashSource, Retry
-from steerway.catalog.route import UNCHANGED
-from steerway.translate import http_filter
-from steerway.translate import route as grpc_route
-from steerway.translate.client import DEFAULT_PROGRAM_SIZE
+from steerway.catalog.model.policy import CHANNEL, NOTHING, Algorithm, HashKey, HashSource, Retry
+from steerway.catalog.model.route import UNCHANGED
+from steerway.translate.client.capability import DEFAULT_PROGRAM_SIZE
 from steerway.translate.destination import BLACKHOLE, Destination, Share
 from steerway.translate.envoy import change, match, superset
-from steerway.translate.message import serialize
-from steerway.translate.packing import duration, uint32
+from steerway.translate.grpc import route as grpc_route
+from steerway.translate.protobuf.message import serialize
+from steerway.translate.protobuf.packing import duration, uint32
+from steerway.translate.xds import http_filter
 
 
 class Host(NamedTuple):

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import re2
 
-from steerway.catalog.route import How, Match, ValueMatch
+from steerway.catalog.model.route import How, Match, ValueMatch
 from steerway.translate.envoy import size
 
 _TOKEN = re.compile(

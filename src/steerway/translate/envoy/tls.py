@@ -13,8 +13,8 @@ from envoy.config.core.v3 import base_pb2
 from envoy.extensions.transport_sockets.tls.v3 import common_pb2, tls_pb2
 from envoy.type.matcher.v3 import string_pb2
 
-from steerway.catalog.tls import BackendTLS
-from steerway.translate.packing import pack
+from steerway.catalog.model.tls import BackendTLS
+from steerway.translate.protobuf.packing import pack
 
 _SOCKET = "envoy.transport_sockets.tls"
 _Matcher = common_pb2.SubjectAltNameMatcher

@@ -8,9 +8,9 @@ those whose routes lead to it.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from steerway.catalog.model import Service, ServiceId
+from steerway.catalog.model.mesh import Service, ServiceId
 from steerway.translate import destination
-from steerway.translate.client import DEFAULT_PROGRAM_SIZE
+from steerway.translate.client.capability import DEFAULT_PROGRAM_SIZE
 from steerway.translate.destination import Find
 from steerway.translate.envoy import exposure
 from steerway.translate.envoy.route import Host, Part, part

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_source import Running
+
+from tests.unit.sources.files.running_source import Running
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.support.deadline import PATIENCE_SECONDS
-
 from steerway.sources.files import FileSource
-from steerway.sources.objects import Object, Service
+from steerway.sources.objects.core import Object, Service
 from steerway.sources.store import Changes, ObjectStore
+from testbed.process.deadline import PATIENCE_SECONDS
 
 
 class Running:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from steerway.isolation import HINT
+from steerway.runtime.isolation import HINT
 from steerway.sources.files import document as module
 from steerway.sources.files.document import (
     MAX_ALIASED_NODES,

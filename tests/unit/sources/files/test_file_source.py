@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import watchfiles
-from running_source import Running
-from tests.support.config_map import swap
 
 from steerway.sources.files import loader, look, source
 from steerway.sources.files.scan import FoundFile
+from testbed.config_map import swap
+from tests.unit.sources.files.running_source import Running
 
 Run = Callable[..., Running]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from steerway.sources.files.entry import Entry
 from steerway.sources.files.history import View, advance
 from steerway.sources.files.scan import FoundFile, Scan
-from steerway.sources.objects import ObjectKey, Service, ServiceMeta
+from steerway.sources.objects.core import ObjectKey, Service, ServiceMeta
 from steerway.sources.store import Problem
 
 ROOT = Path("/m")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from steerway.isolation import HINT
+from steerway.runtime.isolation import HINT
 from steerway.sources.files import LoadResult, load, loader, manifest, mapping
 from steerway.sources.files.scan import scan
-from steerway.sources.objects import EndpointSlice, Service, XdsResource
+from steerway.sources.objects.core import EndpointSlice, Service, XdsResource
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\nspec: {ports: [{port: 80}]}\n"
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tests.support.config_map import swap
 
 from steerway.sources.files import look as module
 from steerway.sources.files.look import Look, Looker
 from steerway.sources.files.scan import FoundFile, Scan
+from testbed.config_map import swap
 
 Between = Callable[[], object]
 

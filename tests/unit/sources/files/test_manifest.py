@@ -3,14 +3,14 @@
 import json
 
 import pytest
-from tests.support.policy_example import BROKEN, FULL, MISTYPED, Mistyped, policy
 
 from steerway.sources.files.document import Document, read_documents
 from steerway.sources.files.entry import Entry, Origin
 from steerway.sources.files.manifest import is_manifest, read_manifest
-from steerway.sources.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
-from steerway.sources.objects import EndpointSlice, Namespace, ObjectKey, Service
-from steerway.sources.traffic_policy import TrafficPolicy
+from steerway.sources.objects.core import EndpointSlice, Namespace, ObjectKey, Service
+from steerway.sources.policy.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
+from steerway.sources.policy.traffic_policy import TrafficPolicy
+from tests.support.example.policy_example import BROKEN, FULL, MISTYPED, Mistyped, policy
 
 
 def read(text: str) -> list[Entry]:

@@ -5,7 +5,7 @@ import pytest
 from steerway.sources.files.document import Document, read_documents
 from steerway.sources.files.entry import Entry, Origin
 from steerway.sources.files.mapping import SERVICE_PORT, is_mapping, read_mapping
-from steerway.sources.objects import SERVICE_NAME_LABEL, EndpointSlice, Service
+from steerway.sources.objects.core import SERVICE_NAME_LABEL, EndpointSlice, Service
 
 
 def read(text: str) -> list[Entry]:

@@ -6,10 +6,10 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from tests.support.config_map import swap
 
 from steerway.sources.files import scan as module
 from steerway.sources.files.scan import scan
+from testbed.config_map import swap
 
 
 def names(*roots: Path) -> list[str]:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running_source import Running
 
 from steerway.sources.files.state import State
+from tests.unit.sources.files.running_source import Running
 
 Run = Callable[..., Running]
 GOOD = "apiVersion: v1\nkind: Service\nmetadata: {name: good}\nspec: {ports: [{port: 1}]}\n"

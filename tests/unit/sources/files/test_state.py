@@ -8,7 +8,7 @@ import pytest
 from steerway.sources.files import load, state
 from steerway.sources.files.history import Held
 from steerway.sources.files.state import State
-from steerway.sources.objects import Object, ObjectKey
+from steerway.sources.objects.core import Object, ObjectKey
 
 ROOT, PATH = Path("/m"), Path("/m/a.yaml")
 MANIFESTS = """\

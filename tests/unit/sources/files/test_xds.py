@@ -5,7 +5,7 @@ import pytest
 from steerway.sources.files.document import Document, read_documents
 from steerway.sources.files.entry import Entry, Origin
 from steerway.sources.files.xds import is_xds, read_xds
-from steerway.sources.objects import XdsResource
+from steerway.sources.objects.core import XdsResource
 
 CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ASSIGNMENT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from running_informers import Running
 
 from steerway.sources.kubernetes import watcher
 from steerway.testing.fake_api_server import FakeApiServer
+from tests.unit.sources.kubernetes.running_informers import Running
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def no_pod(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def haste(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits of milliseconds; how long they are is tested in virtual time, in test_watcher.py."""
-    if request.module.__name__ == "test_watcher":
+    if request.path.stem == "test_watcher":
         return
     monkeypatch.setattr(watcher, "FIRST_WAIT_SECONDS", 0.01)
     monkeypatch.setattr(watcher, "LONGEST_WAIT_SECONDS", 0.05)

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.support.deadline import PATIENCE_SECONDS
-
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
-from steerway.sources.objects import ObjectKey, Service
+from steerway.sources.objects.core import ObjectKey, Service
 from steerway.sources.store import Changes, ObjectStore
+from testbed.process.deadline import PATIENCE_SECONDS
 
 
 def service(name: str, port: Any = 80, namespace: str = "default") -> dict[str, Any]:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from running_informers import Running, service
 
 from steerway.errors import SourceError
 from steerway.sources.kubernetes import access
 from steerway.sources.kubernetes.access import Access, RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.testing.fake_api_server import FakeApiServer
+from tests.unit.sources.kubernetes.running_informers import Running, service
 
 Run = Callable[..., Running]
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import structlog
 import yaml
-from running_informers import Running, service
-from tests.support.policy_example import FULL, policy
 
 from steerway.sources.files import load
-from steerway.sources.objects import Object, ObjectKey
-from steerway.sources.traffic_policy import TrafficPolicy
+from steerway.sources.objects.core import Object, ObjectKey
+from steerway.sources.policy.traffic_policy import TrafficPolicy
 from steerway.testing.fake_api_server import FakeApiServer
+from tests.support.example.policy_example import FULL, policy
+from tests.unit.sources.kubernetes.running_informers import Running, service
 
 Run = Callable[..., Running]
 

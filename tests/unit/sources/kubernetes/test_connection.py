@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.certificate import Authority, Certified
 
 from steerway.sources.kubernetes import client as client_module
 from steerway.sources.kubernetes import connection
 from steerway.sources.kubernetes.access import Access, RequestError
 from steerway.sources.kubernetes.cause import failure_of
 from steerway.sources.kubernetes.client import KubernetesClient
-from steerway.sources.kubernetes.cure import cure, server_cure
 from steerway.sources.kubernetes.event import SILENT, Failure
+from steerway.sources.kubernetes.hint import cure, server_cure
 from steerway.testing.fake_api_server import FakeApiServer
+from testbed.certificate import Authority, Certified
 
 _SERVICES = "/api/v1/services"
 

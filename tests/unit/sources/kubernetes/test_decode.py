@@ -15,7 +15,7 @@ from steerway.sources.kubernetes.decode import (
     decode_status,
 )
 from steerway.sources.kubernetes.event import EventType, Failure, Item
-from steerway.sources.objects import EndpointSlice, ObjectKey, Service
+from steerway.sources.objects.core import EndpointSlice, ObjectKey, Service
 
 
 def service(name: str, **spec: Any) -> dict[str, Any]:

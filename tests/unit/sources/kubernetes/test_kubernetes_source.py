@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 import structlog
-from running_informers import Running, service
-from tests.support.deadline import PATIENCE_SECONDS
 
 from steerway import telemetry
 from steerway.errors import SourceError
@@ -20,7 +18,7 @@ from steerway.sources.kubernetes import (
     informer,
 )
 from steerway.sources.kubernetes.watcher import PAGE_SIZE
-from steerway.sources.objects import (
+from steerway.sources.objects.core import (
     PRIVATE_ANNOTATION,
     EndpointSlice,
     Namespace,
@@ -38,6 +36,8 @@ from steerway.sources.objects import (
 )
 from steerway.sources.store import ObjectStore
 from steerway.testing.fake_api_server import FakeApiServer
+from testbed.process.deadline import PATIENCE_SECONDS
+from tests.unit.sources.kubernetes.running_informers import Running, service
 
 Run = Callable[..., Running]
 

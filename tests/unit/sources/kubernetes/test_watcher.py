@@ -17,7 +17,7 @@ from steerway.sources.kubernetes.watcher import (
     Watch,
     Watcher,
 )
-from steerway.sources.objects import ObjectKey, Service, ServiceMeta
+from steerway.sources.objects.core import ObjectKey, Service, ServiceMeta
 
 GONE = Failure(410, "Expired")
 REFUSED = Failure(None, "connection failed")

@@ -1,0 +1,206 @@
+"""The gate: each stream that opens is let in with an identity and a grant, or turned away with a status.
+
+Any of the authenticators that are on is enough; those that answer at once are asked first. What takes time (a question
+to the API server) holds up nobody but the stream that it is about. With no authenticator every client comes in and sees
+every resource, but not the other clients (`judge_call`).
+
+An identity is looked at when a stream opens and never again, as with gRPC and TLS themselves: a stream outlives the
+token that opened it, until the maximum connection age ends it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from typing import NamedTuple, TypeAlias
+
+from steerway import telemetry
+from steerway.access import pattern
+from steerway.access.identity import Identity
+from steerway.access.result import (
+    PERMISSION_DENIED,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    Authenticator,
+    Credential,
+    Refusal,
+    Verdict,
+    unavailable,
+)
+from steerway.access.rules import Authorization
+from steerway.runtime.isolation import isolated
+
+_CLIENTS_HIDDEN = (
+    "the status of all clients is not served over TCP without authentication; call over a Unix socket "
+    "(listen: unix:/PATH) or POST to /v3/discovery:client_status on the admin server, or turn on authentication and "
+    'grant the caller everything (authorization.rules: subscribe ["*"])'
+)
+
+
+class Admission(NamedTuple):
+    """A client that may come in. `identity` and `grant` are None where nobody is asked who he is."""
+
+    identity: Identity | None = None
+    grant: list[str] | None = None
+
+
+Decision: TypeAlias = Admission | Refusal
+
+
+class Applicant(NamedTuple):
+    """A stream that opened: where from, as which serialised Node, and what its client showed."""
+
+    stream: int
+    peer: str
+    node: bytes
+    credential: Credential
+
+
+class Gate:
+    """Decides on streams; `answer` is called with decisions, at once or later, always on the event loop."""
+
+    def __init__(
+        self,
+        authenticators: Iterable[Authenticator],
+        authorization: Authorization,
+        claim: Callable[[bytes], str],
+        answer: Callable[[Sequence[tuple[Applicant, Decision]]], None],
+    ) -> None:
+        """`claim` finds the namespace that a serialised Node says it is in ("": it says none)."""
+        self._claim = claim
+        self._authenticators = tuple(authenticators)
+        self._authorization = authorization
+        self._answer = answer
+        self._waiting: dict[int, asyncio.Task[None]] = {}
+
+    @property
+    def waiting(self) -> int:
+        """Streams that wait for somebody else's word."""
+        return len(self._waiting)
+
+    def open(self, applicants: Iterable[Applicant]) -> None:
+        """Decide on streams that opened."""
+        decided: list[tuple[Applicant, Decision]] = []
+        for applicant in applicants:
+            with isolated("client", stream=applicant.stream) as run:
+                found = self._authenticate(applicant.credential)
+                if isinstance(found, Awaitable):
+                    stream = applicant.stream
+                    self._waiting[stream] = asyncio.create_task(self._decide_later(applicant, found))
+                    self._waiting[stream].add_done_callback(partial(self._forget, stream))
+                else:
+                    decided.append((applicant, self._decide(applicant, found)))
+            if run.failure:
+                decided.append((applicant, unavailable(f"authentication failed: {run.failure}")))
+        if decided:
+            self._answer(decided)
+
+    def close_streams(self, streams: Iterable[int]) -> None:
+        """Streams ended: none of them is decided on from now on."""
+        for stream in streams:
+            if (task := self._waiting.get(stream)) is not None:
+                task.cancel()
+
+    async def judge_call(self, credential: Credential, *, sees_all: bool) -> Refusal | None:
+        """Why a client may not make a call that is no discovery; None when it may.
+
+        `sees_all`: what is answered is not cut to the caller's grant (the state of all clients, say), so that it takes
+        a grant of everything, or the Unix socket: the mode of its file says who is an operator. While another
+        authenticator is on, the socket counts only where it is a credential itself.
+        """
+        if not self._authenticators:
+            if not sees_all or credential.local:
+                return None
+            return Refusal(PERMISSION_DENIED, _CLIENTS_HIDDEN, _CLIENTS_HIDDEN)
+        found = self._authenticate(credential)
+        verdict = await found if isinstance(found, Awaitable) else found
+        if verdict is None or isinstance(verdict, Refusal):
+            return verdict
+        if not sees_all or verdict.kind == "unix_socket":
+            return None
+        if pattern.EVERYTHING not in self._authorization.grant(verdict):
+            told = f"this shows every service, and {verdict} may not see all of them (authorization.rules: subscribe *)"
+            return Refusal(PERMISSION_DENIED, told, told)
+        return None
+
+    async def close(self) -> None:
+        """Forget the streams that wait."""
+        tasks = list(self._waiting.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _forget(self, stream: int, _task: asyncio.Task[None]) -> None:
+        self._waiting.pop(stream, None)
+
+    async def _decide_later(self, applicant: Applicant, promise: Awaitable[Verdict]) -> None:
+        with isolated("client", stream=applicant.stream) as run:
+            decision = self._decide(applicant, await promise)
+        if run.failure:  # the client must not wait for ever
+            decision = self._decide(applicant, unavailable(f"authentication failed: {run.failure}"))
+        self._answer([(applicant, decision)])
+
+    def _authenticate(self, credential: Credential) -> Verdict | Awaitable[Verdict] | None:
+        """Who it is; None where nobody is asked."""
+        if not self._authenticators:
+            return None
+        refusals: list[Refusal] = []
+        able = [each for each in self._authenticators if each.reads(credential)]
+        for place, authenticator in enumerate(able):
+            verdict = _judge(authenticator, credential)
+            if isinstance(verdict, Identity):
+                return verdict
+            if not isinstance(verdict, Refusal):
+                return self._ask(verdict, able[place + 1 :], credential, refusals)
+            refusals.append(verdict)
+        return self._refusal(refusals)
+
+    async def _ask(
+        self,
+        promise: Awaitable[Verdict],
+        others: Sequence[Authenticator],
+        credential: Credential,
+        refusals: list[Refusal],
+    ) -> Verdict:
+        """The rest of `_authenticate`, from the first authenticator that does not know at once."""
+        verdict = await promise
+        for authenticator in others:
+            if isinstance(verdict, Identity):
+                break
+            refusals.append(verdict)
+            found = _judge(authenticator, credential)
+            verdict = found if isinstance(found, Identity | Refusal) else await found
+        return verdict if isinstance(verdict, Identity) else self._refusal([*refusals, verdict])
+
+    def _refusal(self, refusals: Sequence[Refusal]) -> Refusal:
+        """One refusal out of all: that somebody could not be asked comes before that another one said no."""
+        if not refusals:
+            kinds = " or ".join(dict.fromkeys(each.accepts for each in self._authenticators))
+            told = f"this server takes {kinds}, and the client showed none"
+            return Refusal(UNAUTHENTICATED, told, "the client showed no credential")
+        first = next((each for each in refusals if each.code == UNAVAILABLE), refusals[0])
+        return first._replace(reason="; ".join(dict.fromkeys(each.reason for each in refusals)))
+
+    def _decide(self, applicant: Applicant, verdict: Verdict | None) -> Decision:
+        if verdict is None:
+            return Admission()
+        decision: Decision
+        if isinstance(verdict, Refusal):
+            decision = verdict
+        else:
+            denied = self._authorization.refuse_claim(verdict, self._claim(applicant.node))
+            decision = denied or Admission(verdict, self._authorization.grant(verdict))
+        method = verdict.kind if isinstance(verdict, Identity) else "none"
+        telemetry.AUTHENTICATIONS.labels(method, _outcome(decision)).inc()
+        return decision
+
+
+def _judge(authenticator: Authenticator, credential: Credential) -> Verdict | Awaitable[Verdict]:
+    with isolated("client", method=authenticator.method) as run:
+        return authenticator.judge(credential)
+    return unavailable(f"authentication failed: {run.failure}")
+
+
+def _outcome(decision: Decision) -> str:
+    if isinstance(decision, Admission):
+        return "accepted"
+    return {UNAVAILABLE: "unavailable", PERMISSION_DENIED: "denied"}.get(decision.code, "refused")

@@ -1,0 +1,141 @@
+"""Everything of `access` that the settings ask for, in one place: what to start, what to run, what is wrong with it."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from steerway.access.local import ClientCertificate, UnixSocket
+from steerway.access.result import Authenticator
+from steerway.access.server_certificate import ServerCertificate, SetTls
+from steerway.access.token.jwks import SignedToken
+from steerway.access.token.key_set import KeySet
+from steerway.access.token.key_source import of_cluster, of_url
+from steerway.access.token.shared_token import SharedToken
+from steerway.access.token.static_token import StaticTokens
+from steerway.access.token.token_review import TokenReview
+from steerway.access.watched_files import ContentError, WatchedFiles
+from steerway.config import Settings
+from steerway.errors import SettingsError
+from steerway.sources.kubernetes.access import Access
+from steerway.sources.kubernetes.client import KubernetesClient
+from steerway.sources.store import Problem
+
+log = structlog.get_logger()
+
+
+class Guard:
+    """Authenticators, certificate and admin token; `run` keeps what they read from files up to date."""
+
+    name = "access"
+
+    def __init__(self, settings: Settings, set_tls: SetTls) -> None:
+        """Reads every file. SettingsError when one cannot be used: who wants a guard must not start without."""
+        self.authenticators: list[Authenticator] = []
+        """Those that are on, the ones that answer at once first."""
+        self.admin_token: SharedToken | None = None
+        self._settings = settings
+        self._files: list[WatchedFiles] = []
+        self._asking: TokenReview | SignedToken | None = None
+        self._client: KubernetesClient | None = None
+        try:
+            self._read(set_tls)
+        except ContentError as error:
+            raise SettingsError(str(error)) from None
+
+    async def run(self) -> None:
+        """Follow the files until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for files in self._files:
+                    tasks.create_task(files.run())
+                await asyncio.Event().wait()
+        finally:
+            if self._asking is not None:
+                await self._asking.close()
+            if self._client is not None:
+                await self._client.close()
+
+    def problems(self) -> list[Problem]:
+        """Files that are not in use as they stand now, and servers that cannot be asked."""
+        parts = [*self._files, *([self._asking] if self._asking is not None else [])]
+        return [part.problem for part in parts if part.problem is not None]
+
+    def warn(self) -> None:
+        """Log what an operator should know of these settings."""
+        settings = self._settings
+        if not self.authenticators:
+            log.warning(
+                "no_authentication",
+                reason="every client that can connect sees every service, private ones included",
+                cure="turn on authentication.certificate, .service_account or .token_file: docs/security.md",
+            )
+        bearer = settings.authentication.token_file or settings.authentication.service_account != "off"
+        reachable = [address for address in settings.listen if not address.startswith("unix:")]
+        if bearer and reachable and settings.tls.certificate is None:
+            log.warning(
+                "tokens_in_clear_text",
+                reason=f"clients of {', '.join(reachable)} send their tokens without TLS",
+                cure="give tls.certificate and tls.key",
+            )
+
+    def _read(self, set_tls: SetTls) -> None:
+        settings, authentication = self._settings, self._settings.authentication
+        if settings.tls.certificate is not None:
+            self._files.append(ServerCertificate(settings.tls, set_tls).files)
+        if settings.admin_token_file is not None:
+            self.admin_token = SharedToken(settings.admin_token_file)
+            self._files.append(self.admin_token.files)
+        if authentication.certificate:
+            self.authenticators.append(ClientCertificate(authentication.trust_domains))
+        if authentication.unix_socket:
+            self.authenticators.append(UnixSocket())
+        if authentication.token_file is not None:
+            static = StaticTokens(authentication.token_file)
+            self.authenticators.append(static)
+            self._files.append(static.files)
+        if authentication.service_account == "token_review":
+            self._ask(self._token_review())
+        elif authentication.service_account == "jwks":
+            self._ask(self._signed_token())
+
+    def _ask(self, authenticator: TokenReview | SignedToken) -> None:
+        self._asking = authenticator
+        self.authenticators.append(authenticator)
+
+    def _token_review(self) -> TokenReview:
+        authentication, server = self._settings.authentication, self._api_server()
+        # A fetch that hangs leaves time for the review.
+        keys = KeySet("", of_cluster(server), authentication.timeout_seconds / 2)
+        return TokenReview(
+            server,
+            authentication.audiences,
+            authentication.review_cache_seconds,
+            authentication.timeout_seconds,
+            keys=keys,
+        )
+
+    def _signed_token(self) -> SignedToken:
+        authentication = self._settings.authentication
+        place = authentication.jwks
+        fetch = of_cluster(self._api_server()) if place is None else None
+        if place is not None and not place.startswith("/"):
+            fetch = of_url(place)
+        made = SignedToken(
+            authentication.audiences, authentication.issuer or "", fetch, authentication.timeout_seconds
+        )
+        if place is not None and fetch is None:
+
+            def take(contents: Sequence[bytes]) -> None:
+                made.take(contents[0], place)
+
+            files = WatchedFiles([Path(place)], take)
+            files.load()
+            self._files.append(files)
+        return made
+
+    def _api_server(self) -> KubernetesClient:
+        kubernetes = self._settings.kubernetes
+        self._client = KubernetesClient(Access.find(kubernetes.kubeconfig, kubernetes.context))
+        return self._client

@@ -1,0 +1,1 @@
+"""Bearer tokens: service-account tokens, static tokens, and caches of authentication results."""

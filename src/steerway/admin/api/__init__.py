@@ -1,0 +1,1 @@
+"""JSON under `/api/v1`: HTTP routes and the values that they return."""

@@ -1,0 +1,125 @@
+"""An explanation with what only a running server knows: the versions in its store, and who has taken them.
+
+A resource that such clients are subscribed to is shown as it is served, one that they do not ask for as it would be.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from steerway.admin.api import stream
+from steerway.admin.api.redaction import redact
+from steerway.admin.api.type_name import short_name
+from steerway.admin.view import AdminView, EngineView, EntryView, ResourceView, StreamView, SubscribersView
+from steerway.translate.client.audience import widening
+
+PARAMETERS = ("target", "namespace", "zone", "node", "client")
+_Key = tuple[str, str]
+_Stored = Mapping[tuple[str, str, str], EntryView]
+
+
+def complete(document: dict[str, Any], view: AdminView) -> dict[str, Any]:
+    """The document of `AdminView.explain` with resources as JSON values and `clients`. Call it in a thread."""
+    entries = view.engine.entries()
+    stored = {(each.type_url, each.name, each.audience): each for each in entries}
+    resources = [_resource(each, view, stored) for each in document["resources"]]
+    keys = {(each["type_url"], each["name"]) for each in resources}
+    streams = [each for each in view.engine.streams(resources=True) if _concerned(each, keys)]
+    subscribers = _Concerned(view.subscribers(), keys)
+    described = stream.describe(streams, view.place, subscribers)
+    by_id = {each["id"]: each for each in described}
+    clients = [_client(by_id[each.id], each, keys, stored) for each in streams]
+    clients.sort(key=lambda each: (each["node"], each["address"]))
+    return document | {"resources": resources, "clients": clients}
+
+
+class _Concerned:
+    """What is to be said of clients, as far as it concerns the explained resources."""
+
+    def __init__(self, subscribers: SubscribersView, keys: set[_Key]) -> None:
+        self._subscribers = subscribers
+        self._keys = keys
+        self.client = subscribers.client
+
+    def limitations(self, node: bytes, audience: str, subscribed: Iterable[_Key]) -> list[str]:
+        return self._subscribers.limitations(node, audience, (key for key in subscribed if key in self._keys))
+
+
+def _resource(found: dict[str, Any], view: AdminView, stored: _Stored) -> dict[str, Any]:
+    entry = _entry(stored, found["type_url"], found["name"], found["audience"])
+    body = found["body"]
+    if entry is None:
+        entry = _equal(found, view.engine, stored)
+    elif not entry.reason:
+        body = view.engine.body(entry.type_url, entry.name, entry.audience)
+    return {
+        "type": short_name(found["type_url"]),
+        "type_url": found["type_url"],
+        "name": found["name"],
+        "audience": found["audience"] if entry is None else entry.audience,
+        "version": None if entry is None else entry.version or None,
+        "absent": found["absent"] if entry is None else entry.reason or None,
+        "body": None if body is None else view.render(found["type_url"], redact(found["type_url"], body)),
+    }
+
+
+def _entry(stored: _Stored, type_url: str, name: str, audience: str) -> EntryView | None:
+    keys = ((type_url, name, wider) for wider in widening(audience))
+    return next((stored[key] for key in keys if key in stored), None)
+
+
+def _equal(found: dict[str, Any], engine: EngineView, stored: _Stored) -> EntryView | None:
+    """What clients of another audience are told, if it is the same: then it has the same version."""
+    body: bytes | None = found["body"]
+    return next(
+        (
+            entry
+            for (type_url, name, audience), entry in stored.items()
+            if body is not None
+            and (type_url, name, entry.size) == (found["type_url"], found["name"], len(body))
+            and engine.body(type_url, name, audience) == body
+        ),
+        None,
+    )
+
+
+def _concerned(found: StreamView, keys: set[_Key]) -> bool:
+    return any((part.type_url, row.name) in keys for part in found.subscriptions for row in part.resources)
+
+
+def _client(
+    described: dict[str, Any],
+    found: StreamView,
+    keys: set[_Key],
+    stored: _Stored,
+) -> dict[str, Any]:
+    """Of a stream what concerns the explained resources."""
+    rows = [*_rows(found, keys, stored)]
+    absent = {
+        f"{part['type']} {name}": reason
+        for part in described["types"]
+        for name, reason in part["absent"].items()
+        if (part["type_url"], name) in keys
+    }
+    shown = ("node", "client", "address", "audience", "age_seconds", "limitations")
+    in_sync = all(row["status"] == "acked" and row["current"] for row in rows)
+    return {name: described[name] for name in shown} | {
+        "in_sync": in_sync,
+        "resources": rows,
+        "absent": absent,
+    }
+
+
+def _rows(found: StreamView, keys: set[_Key], stored: _Stored) -> Iterator[dict[str, Any]]:
+    for part in found.subscriptions:
+        named: Sequence[ResourceView] = [row for row in part.resources if (part.type_url, row.name) in keys]
+        for row in named:
+            entry = _entry(stored, part.type_url, row.name, found.audience)
+            yield {
+                "type": short_name(part.type_url),
+                "name": row.name,
+                "status": row.status,
+                "version": row.version or None,
+                "current": entry is None or entry.version == row.version,
+                "error": row.error or None,
+                "sent_age_seconds": row.sent_age_seconds,
+            }

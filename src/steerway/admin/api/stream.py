@@ -1,0 +1,155 @@
+"""Streams as JSON values: who is connected, what each asked for, got, acknowledged and refused."""
+
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from steerway.admin.api.type_name import matches, short_name
+from steerway.admin.view import (
+    AbsentView,
+    ChangeView,
+    PlaceView,
+    ResourceView,
+    StreamView,
+    SubscribersView,
+    SubscriptionView,
+)
+
+STATES = ("refused", "waiting", "behind", "absent", "in_sync")
+"""How far a client is, the worst first: it refused the last response, a name has no answer yet, it has not acknowledged
+the newest that it was sent, a name does not exist, none of these."""
+
+
+def shown(streams: Iterable[StreamView], node: str | None, kind: str | None) -> list[StreamView]:
+    """Only streams of nodes whose id matches the pattern `node` (`*` stands for anything), with a type that `kind`
+    names."""
+    return [
+        stream
+        for stream in streams
+        if (node is None or fnmatchcase(stream.node_id, node))
+        and (kind is None or any(matches(part.type_url, kind) for part in stream.subscriptions))
+    ]
+
+
+def describe(
+    streams: Iterable[StreamView],
+    place: Callable[[str], PlaceView | None],
+    subscribers: SubscribersView,
+    kind: str | None = None,
+    resources: bool = False,
+) -> list[dict[str, Any]]:
+    """All streams, those of one node together, the oldest first; only types that `kind` names; with `resources` also
+    each name of theirs.
+
+    `place` is asked with the address of each.
+    """
+    return [
+        {
+            "id": stream.id,
+            "node": stream.node_id,
+            "client": subscribers.client(stream.node),
+            "address": stream.peer,
+            "place": _place(place(stream.peer)),
+            "audience": stream.audience,
+            "service": stream.service,
+            "protocol": "delta" if stream.delta else "sotw",
+            "age_seconds": _rounded(stream.age_seconds),
+            **_state(map(_progress, stream.subscriptions)),
+            "limitations": subscribers.limitations(stream.node, stream.audience, _subscribed(stream)),
+            "types": [
+                _type(part) | (_resources(part) if resources else {})
+                for part in stream.subscriptions
+                if kind is None or matches(part.type_url, kind)
+            ],
+        }
+        for stream in sorted(streams, key=lambda stream: (stream.node_id, -stream.age_seconds, stream.id))
+    ]
+
+
+def _subscribed(stream: StreamView) -> Iterator[tuple[str, str]]:
+    return ((part.type_url, name) for part in stream.subscriptions for name in sorted(part.names))
+
+
+def _type(part: SubscriptionView) -> dict[str, Any]:
+    nack = {
+        "message": part.nack_message,
+        "version": part.nack_version,
+        "age_seconds": _rounded(part.nack_age_seconds),
+    }
+    return {
+        "type": short_name(part.type_url),
+        "type_url": part.type_url,
+        "wildcard": part.wildcard,
+        "names": sorted(part.names),
+        "waiting": sorted(part.waiting),
+        "absent": {absent.name: _reason(absent) for absent in part.absent},
+        "absent_count": part.absent_count,
+        "version_sent": part.version_sent,
+        "version_acked": part.version_acked,
+        **_state([_progress(part)]),
+        "sent_age_seconds": _rounded(part.sent_age_seconds),
+        "acked_age_seconds": _rounded(part.acked_age_seconds),
+        "nack": nack if part.nack_message else None,
+        "last_change": _change(part.change),
+    }
+
+
+def _change(found: ChangeView | None) -> dict[str, float | None] | None:
+    """Seconds of each step of the last change that the client took."""
+    if found is None:
+        return None
+    steps = (
+        "event_to_received",
+        "received_to_published",
+        "published_to_sent",
+        "sent_to_acked",
+        "event_to_acked",
+    )
+    return {f"{step}_seconds": _rounded(getattr(found, step), 6) for step in steps}
+
+
+def _resources(part: SubscriptionView) -> dict[str, Any]:
+    return {"resources": [_resource(each) for each in part.resources]}
+
+
+def _resource(found: ResourceView) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "version": found.version,
+        "status": found.status,
+        "error": found.error or None,
+        "sent_age_seconds": _rounded(found.sent_age_seconds),
+    }
+
+
+def _place(found: PlaceView | None) -> dict[str, str] | None:
+    if found is None:
+        return None
+    known = ("namespace", "pod", "service_account", "node", "region", "zone")
+    return {name: value for name in known if (value := getattr(found, name))}
+
+
+def _state(parts: Iterable[str]) -> dict[str, Any]:
+    """The worst of these; `in_sync` is true where nothing is to be done."""
+    state = min(parts, key=STATES.index, default="in_sync")
+    return {"state": state, "in_sync": state == "in_sync"}
+
+
+def _progress(part: SubscriptionView) -> str:
+    """How far the client is with one type: one of `STATES`."""
+    if part.nack_message:
+        return "refused"
+    if part.waiting:
+        return "waiting"
+    if part.version_sent != part.version_acked:
+        return "behind"
+    return "absent" if part.absent_count else "in_sync"
+
+
+def _reason(absent: AbsentView) -> str:
+    removed = " (it was removed while the client was subscribed)" if absent.removed else ""
+    return absent.reason + removed
+
+
+def _rounded(seconds: float | None, digits: int = 3) -> float | None:
+    return None if seconds is None else round(seconds, digits)

@@ -1,0 +1,1 @@
+"""gRPC services of the control plane besides discovery: CSDS and the load-report request."""

@@ -1,0 +1,91 @@
+"""Answers the gRPC calls that the engine hands over: each is a task, and is answered whatever happens to it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Protocol, TypeAlias
+
+import structlog
+
+from steerway.runtime.isolation import isolated
+
+log = structlog.get_logger()
+
+# gRPC status codes (grpc/grpc, doc/statuscodes.md).
+_INVALID_ARGUMENT = 3
+_INTERNAL = 13
+
+
+class WaitingCall(Protocol):
+    """A call that waits; its members mean what `steerway/_engine.pyi` says."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def message(self) -> bytes: ...
+    @property
+    def peer(self) -> str: ...
+    @property
+    def token(self) -> str: ...
+    @property
+    def certificate(self) -> list[str]: ...
+    @property
+    def local(self) -> bool: ...
+
+
+class CallEngine(Protocol):
+    """An engine that can be told the answers."""
+
+    def reply(self, call: int, message: bytes) -> None: ...
+    def refuse(self, call: int, code: int, message: str) -> None: ...
+
+
+Authorize: TypeAlias = Callable[[WaitingCall], Awaitable[tuple[int, str] | None]]
+"""Why a caller may not call, as gRPC status code and message; None when it may."""
+
+Respond: TypeAlias = Callable[[bytes], Awaitable[bytes]]
+"""A serialised request to a serialised response. ValueError says what is wrong with the request."""
+
+
+class CallService:
+    """`responders` by method, as `Call.method` has it."""
+
+    def __init__(self, engine: CallEngine, responders: Mapping[str, Respond], authorize: Authorize) -> None:
+        self._engine = engine
+        self._responders = responders
+        self._authorize = authorize
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def answer(self, calls: Iterable[WaitingCall]) -> None:
+        """Begin to answer."""
+        for call in calls:
+            task = asyncio.create_task(self._answer(call))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Forget the calls that wait."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _answer(self, call: WaitingCall) -> None:
+        with isolated("call", method=call.method, peer=call.peer) as run:
+            await self._attempt(call)
+        if run.failure:  # the client must not wait for it
+            self._engine.refuse(call.id, _INTERNAL, "the answer cannot be made; the server's log says why")
+
+    async def _attempt(self, call: WaitingCall) -> None:
+        try:
+            if (refusal := await self._authorize(call)) is not None:
+                log.warning(
+                    "call_refused", method=call.method, peer=call.peer, code=refusal[0], reason=refusal[1]
+                )
+                return self._engine.refuse(call.id, *refusal)
+            reply = await self._responders[call.method](call.message)
+        except ValueError as error:
+            self._engine.refuse(call.id, _INVALID_ARGUMENT, str(error))
+        else:
+            self._engine.reply(call.id, reply)

@@ -1,0 +1,142 @@
+"""The client status discovery service (CSDS): what each client was sent, has taken and has refused, per resource.
+
+`envoy/service/status/v3/csds.proto` says what the fields mean; `docs/decisions/0009-client-status.md` how this server
+fills them.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from envoy.admin.v3 import config_dump_shared_pb2 as dump
+from envoy.config.core.v3.base_pb2 import Node
+from envoy.service.status.v3 import csds_pb2 as csds
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError
+
+from steerway.admin.api.redaction import redact
+from steerway.admin.grpc.node_match import Matchers
+from steerway.admin.view import EngineView, ResourceView, StreamView
+from steerway.translate.client.audience import widening
+from steerway.translate.protobuf.message import to_json
+
+_STATUS = {
+    "requested": (csds.NOT_SENT, dump.REQUESTED),
+    "does_not_exist": (csds.NOT_SENT, dump.DOES_NOT_EXIST),
+    "sent": (csds.STALE, dump.REQUESTED),
+    "acked": (csds.SYNCED, dump.ACKED),
+    "nacked": (csds.ERROR, dump.NACKED),
+}
+
+
+class ClientStatus:
+    """The responder of the service, off the event loop."""
+
+    def __init__(self, engine: EngineView) -> None:
+        self._engine = engine
+        # An answer may be large: no more than one is in the making.
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, request: bytes) -> bytes:
+        """As `respond`."""
+        async with self._turn:
+            return await asyncio.to_thread(respond, self._engine, request)
+
+
+def respond(engine: EngineView, request: bytes) -> bytes:
+    """The serialised ClientStatusResponse to a serialised ClientStatusRequest. May take long: call it in a thread.
+
+    Raises ValueError that says what is wrong with the request.
+    """
+    asked = _parse(request)
+    matchers = Matchers(asked.node_matchers)
+    clients: dict[tuple[str, str], list[tuple[Node, StreamView]]] = defaultdict(list)
+    for stream in engine.streams(resources=True):
+        node = _node(stream)
+        if matchers.match(node):
+            # The streams of one client share a connection, as Envoy opens one per type.
+            clients[stream.node_id, stream.peer].append((node, stream))
+    bodies = None if asked.exclude_resource_contents else _Bodies(engine)
+    now = datetime.now(UTC)
+    response = csds.ClientStatusResponse()
+    for streams in clients.values():
+        client = response.config.add(node=streams[0][0])
+        for _, stream in streams:
+            for part in stream.subscriptions:
+                for found in part.resources:
+                    body = bodies.find(part.type_url, found, stream.audience) if bodies else None
+                    _fill(client.generic_xds_configs.add(type_url=part.type_url), found, body, now)
+    return bytes(response.SerializeToString())
+
+
+def respond_in_json(engine: EngineView, request: bytes) -> dict[str, Any]:
+    """As `respond`, both in protobuf's JSON mapping; nothing at all asks for every client."""
+    if request and not request.lstrip().startswith(b"{"):
+        raise ValueError("the body is no ClientStatusRequest: it must be a JSON object")
+    try:
+        asked = json_format.Parse(request or b"{}", csds.ClientStatusRequest(), ignore_unknown_fields=True)
+    except (json_format.ParseError, AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"the body is no ClientStatusRequest: {error}") from None
+    return to_json(csds.ClientStatusResponse.FromString(respond(engine, asked.SerializeToString())))
+
+
+def _parse(request: bytes) -> csds.ClientStatusRequest:
+    try:
+        return csds.ClientStatusRequest.FromString(request)
+    except DecodeError:
+        raise ValueError("this is no ClientStatusRequest") from None
+
+
+def _node(stream: StreamView) -> Node:
+    """The engine looks at the id alone: the rest may be broken."""
+    try:
+        return Node.FromString(stream.node)
+    except DecodeError:
+        return Node(id=stream.node_id)
+
+
+def _fill(
+    config: csds.ClientConfig.GenericXdsConfig, found: ResourceView, body: bytes | None, now: datetime
+) -> None:
+    config.name = found.name
+    config.config_status, config.client_status = _STATUS[found.status]
+    sent = None if found.sent_age_seconds is None else now - timedelta(seconds=found.sent_age_seconds)
+    if found.status != "nacked":
+        config.version_info = found.version
+        if sent is not None:
+            config.last_updated.FromDatetime(sent)
+        if body is not None:
+            config.xds_config.type_url, config.xds_config.value = config.type_url, body
+        return
+    # What the client used before and uses still is not known here.
+    config.error_state.details = found.error
+    config.error_state.version_info = found.version
+    if sent is not None:
+        config.error_state.last_update_attempt.FromDatetime(sent)
+    if body is not None:
+        config.error_state.failed_configuration.type_url = config.type_url
+        config.error_state.failed_configuration.value = body
+
+
+class _Bodies:
+    """Bodies of resources without their secrets, as long as the store holds the very version."""
+
+    def __init__(self, engine: EngineView) -> None:
+        self._engine = engine
+        self._versions = {
+            (each.type_url, each.name, each.audience): each.version for each in engine.entries()
+        }
+        self._redacted: dict[tuple[str, str, str], bytes | None] = {}
+
+    def find(self, type_url: str, found: ResourceView, audience: str) -> bytes | None:
+        """The body that the client was sent; None when it was replaced or withdrawn since, or never was."""
+        keys: Sequence[tuple[str, str, str]] = [(type_url, found.name, wider) for wider in widening(audience)]
+        key = next((each for each in keys if each in self._versions), None)
+        if key is None or not found.version or self._versions[key] != found.version:
+            return None
+        if key not in self._redacted:
+            body = self._engine.body(*key)
+            self._redacted[key] = redact(type_url, body) or None if body is not None else None
+        return self._redacted[key]

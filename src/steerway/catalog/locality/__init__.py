@@ -1,0 +1,1 @@
+"""Zones, client localities, subsets, and the assignment of endpoints to a client."""

@@ -1,0 +1,1 @@
+"""From TrafficPolicies, annotations and Service fields to the policy of a service."""

@@ -1,0 +1,1 @@
+"""Routes and BackendTLSPolicies attached to Services, and the rules that follow."""

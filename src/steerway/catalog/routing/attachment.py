@@ -1,0 +1,296 @@
+"""What is attached to what: routes to Services, policies to Services and routes, and who refers to whom.
+
+An index of keys over the objects of the store, kept up by what changed. Rivals are ranked by the Gateway API's rule:
+the older one comes first, then the one whose namespace and name come first in the alphabet.
+
+It does not say what an attachment means (`routing`, `traffic`) and not whether it was accepted (`verdict`).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from steerway.catalog.model.identity import ServiceId
+from steerway.sources.objects.core import Attached, Object, ObjectKey
+from steerway.sources.policy.gateway import (
+    BackendRef,
+    BackendTLSPolicy,
+    GRPCRoute,
+    GRPCRule,
+    HTTPRoute,
+    HTTPRule,
+    ParentRef,
+    ReferenceGrant,
+)
+from steerway.sources.policy.traffic_policy import ROUTE_KINDS, TrafficPolicy
+
+Get = Callable[[ObjectKey], Object | None]
+Route = GRPCRoute | HTTPRoute
+KINDS = frozenset({"BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "ReferenceGrant", "TrafficPolicy"})
+"""Kinds that are attached to something and that steerway acts on."""
+
+
+class PortName(NamedTuple):
+    """Ports of a Service as a route names them: by number, by name, or (None and "") all."""
+
+    number: int | None = None
+    name: str = ""
+
+    def names(self, number: int, name: str) -> bool:
+        return self.number in (None, number) and self.name in ("", name)
+
+
+def rank(found: Attached) -> tuple[str, str, str, str]:
+    """The order of rivals (Gateway API, "Conflicts"). An object without a time of creation, from a file, is older."""
+    meta = found.metadata
+    return meta.creation_timestamp, meta.namespace, meta.name, found.key.kind
+
+
+def is_service(group: str, kind: str) -> bool:
+    """Whether a reference names a Service. The core group is written `""`, and `core` by habit."""
+    return kind == "Service" and group in ("", "core")
+
+
+def parent_of(route: Route, ref: ParentRef) -> ServiceId | None:
+    """The Service that a route is attached to by `ref`; None when it is something else."""
+    if not is_service(ref.group, ref.kind):
+        return None
+    return ServiceId(ref.namespace or route.metadata.namespace, ref.name)
+
+
+def backend_of(route: Route, ref: BackendRef) -> ServiceId | None:
+    """The Service that gets requests by `ref`; None when it is something else."""
+    if not is_service(ref.group, ref.kind):
+        return None
+    return ServiceId(ref.namespace or route.metadata.namespace, ref.name)
+
+
+def backend_refs(rule: GRPCRule | HTTPRule) -> Iterator[BackendRef]:
+    """Every backend that a rule names, those of mirrors too."""
+    for ref in rule.backend_refs or ():
+        yield ref
+        yield from (each.request_mirror.backend_ref for each in ref.filters or () if each.request_mirror)
+    yield from (each.request_mirror.backend_ref for each in rule.filters or () if each.request_mirror)
+
+
+class Attachments:
+    """The index; see the module's docstring."""
+
+    def __init__(self) -> None:
+        self._routes: defaultdict[ServiceId, set[ObjectKey]] = defaultdict(set)
+        self._policies: defaultdict[ObjectKey, set[ObjectKey]] = defaultdict(set)
+        self._grants: defaultdict[str, set[ObjectKey]] = defaultdict(set)
+        self._referrers: defaultdict[ServiceId, set[ObjectKey]] = defaultdict(set)
+        self._parents: dict[ObjectKey, frozenset[ServiceId]] = {}
+        self._targets: dict[ObjectKey, frozenset[ObjectKey]] = {}
+        self._backends: dict[ObjectKey, frozenset[ServiceId]] = {}
+        self._named: dict[ObjectKey, frozenset[ServiceId]] = {}
+        self._ports: dict[ObjectKey, frozenset[tuple[ServiceId, PortName]]] = {}
+        self._kinds: defaultdict[ServiceId, Counter[tuple[PortName, str]]] = defaultdict(Counter)
+        self._unjudged: set[ObjectKey] = set()
+
+    def update(self, get: Get, key: ObjectKey, known: Callable[[str], Iterable[ServiceId]]) -> set[ServiceId]:
+        """Take in a changed object; returns the services that it says something of, before and after.
+
+        `known`: the services of a namespace.
+        """
+        touched = self.concerns(get, key, known)
+        ports = self._ports.get(key, frozenset())
+        self.note_services(touched)
+        self._note_rivals(key)
+        self._forget(key)
+        found = get(key)
+        if isinstance(found, GRPCRoute | HTTPRoute):
+            self._take_route(key, found)
+        elif isinstance(found, TrafficPolicy | BackendTLSPolicy):
+            self._take_policy(key, found)
+        elif isinstance(found, ReferenceGrant):
+            self._grants[key.namespace].add(key)
+        self._unjudged.add(key)
+        self._note_rivals(key)
+        # What the endpoints of a backend speak may depend on who names it; one that is named as before is left alone.
+        return touched | {id for id, _ in ports ^ self._ports.get(key, frozenset())}
+
+    def concerns(
+        self, get: Get, key: ObjectKey, known: Callable[[str], Iterable[ServiceId]]
+    ) -> set[ServiceId]:
+        """The services that an object says something of: by the index, and as it is now."""
+        found = get(key)
+        if key.kind == "ReferenceGrant":
+            return set(known(key.namespace))
+        if key.kind in ("TrafficPolicy", "BackendTLSPolicy"):
+            targets = set(self._targets.get(key, ()))
+            if isinstance(found, TrafficPolicy | BackendTLSPolicy):
+                targets |= _targets(found)
+            return {id for target in targets for id in self._services_of(get, target)}
+        parents = set(self._parents.get(key, ()))
+        if isinstance(found, GRPCRoute | HTTPRoute):
+            parents |= _parents(found)
+        return parents
+
+    def references(self, get: Get, key: ObjectKey) -> set[ServiceId]:
+        """The services that a route names as backends, by the index and as it is now; for a Service, those that the
+        routes attached to it name. A route's parents are not among them, unless they are backends too."""
+        if key.kind == "Service":
+            routes = self._routes.get(ServiceId(key.namespace, key.name), ())
+            return {id for route in routes for id in self._backends.get(route, ())}
+        named = set(self._backends.get(key, ()))
+        route = get(key)
+        if isinstance(route, GRPCRoute | HTTPRoute):
+            named |= _backends(route)
+        return named
+
+    def note_services(self, ids: Iterable[ServiceId]) -> None:
+        """Services came, went or are others: what refers to them is to be judged anew."""
+        for id in ids:
+            self._unjudged |= self._referrers.get(id, set())
+
+    def note_namespace(self, name: str) -> None:
+        """A Namespace is another one: what refers to Services in it is to be judged anew, also to missing ones."""
+        self.note_services([id for id in self._referrers if id.namespace == name])
+
+    def beside(self, ids: Iterable[ServiceId]) -> set[ServiceId]:
+        """The services that routes attached to these name, as backends or as further parents."""
+        return {named for id in ids for key in self._routes.get(id, ()) for named in self._named[key]}
+
+    def parents_beside(self, id: ServiceId) -> set[ServiceId]:
+        """The services that routes which name this one are attached to."""
+        return {parent for key in self._referrers.get(id, ()) for parent in self._parents.get(key, ())}
+
+    def parents(self, key: ObjectKey) -> frozenset[ServiceId]:
+        """The services that a route is attached to."""
+        return self._parents.get(key, frozenset())
+
+    def routes(self, get: Get, id: ServiceId) -> list[Route]:
+        """The routes that name a service as a parent, in their order."""
+        found = (get(key) for key in self._routes.get(id, ()))
+        return sorted((each for each in found if isinstance(each, GRPCRoute | HTTPRoute)), key=rank)
+
+    def policies(self, get: Get, target: ObjectKey) -> list[TrafficPolicy]:
+        """The policies that target an object, in their order."""
+        found = (get(key) for key in self._policies.get(target, ()))
+        return sorted((each for each in found if isinstance(each, TrafficPolicy)), key=rank)
+
+    def tls_policies(self, get: Get, service: ObjectKey) -> list[BackendTLSPolicy]:
+        """The BackendTLSPolicies that target a Service, in their order."""
+        found = (get(key) for key in self._policies.get(service, ()))
+        return sorted((each for each in found if isinstance(each, BackendTLSPolicy)), key=rank)
+
+    def granted(self, get: Get, id: ServiceId) -> frozenset[str]:
+        """The namespaces whose routes may refer to a service, by ReferenceGrants of its namespace."""
+        return frozenset(
+            origin.namespace
+            for key in self._grants.get(id.namespace, ())
+            if isinstance(grant := get(key), ReferenceGrant)
+            for to in grant.spec.to or ()
+            if is_service(to.group, to.kind) and to.name in (None, "", id.name)
+            for origin in grant.spec.from_ or ()
+            if origin.kind in ROUTE_KINDS
+        )
+
+    def is_named(self, id: ServiceId) -> bool:
+        """Whether a route of its own namespace names a service, as a parent or backend."""
+        return id in self._kinds
+
+    def kinds_naming(self, id: ServiceId, port: int, name: str) -> frozenset[str]:
+        """The kinds of the routes of a service's own namespace that name a port of it, as a parent or backend. Those of
+        other namespaces must not change what all clients of the service get."""
+        return frozenset(kind for ref, kind in self._kinds.get(id, ()) if ref.names(port, name))
+
+    def take_unjudged(self) -> set[ObjectKey]:
+        """The attached objects whose verdict may be another one since the last call, those that are gone among them."""
+        taken, self._unjudged = self._unjudged, set()
+        # What becomes of a policy on a route depends on what becomes of the route.
+        return taken.union(*(self._policies.get(key, ()) for key in taken))
+
+    def _note_rivals(self, key: ObjectKey) -> None:
+        """Policies on one target are judged together."""
+        for target in self._targets.get(key, ()):
+            self._unjudged |= self._policies.get(target, set())
+
+    def _services_of(self, get: Get, target: ObjectKey) -> Iterable[ServiceId]:
+        if target.kind == "Service":
+            return (ServiceId(target.namespace, target.name),)
+        route = get(target)
+        parents = _parents(route) if isinstance(route, GRPCRoute | HTTPRoute) else frozenset()
+        return parents | self._parents.get(target, frozenset())
+
+    def _take_route(self, key: ObjectKey, route: Route) -> None:
+        self._parents[key] = parents = _parents(route)
+        for id in parents:
+            self._routes[id].add(key)
+        self._backends[key] = backends = _backends(route)
+        self._name(key, parents | backends)
+        self._ports[key] = ports = _ports_of(route)
+        for id, ref in ports:
+            self._kinds[id][ref, key.kind] += 1
+
+    def _take_policy(self, key: ObjectKey, policy: TrafficPolicy | BackendTLSPolicy) -> None:
+        self._targets[key] = targets = _targets(policy)
+        for target in targets:
+            self._policies[target].add(key)
+        self._name(key, frozenset(ServiceId(*target[1:]) for target in targets if target.kind == "Service"))
+
+    def _name(self, key: ObjectKey, services: frozenset[ServiceId]) -> None:
+        self._named[key] = services
+        for id in services:
+            self._referrers[id].add(key)
+
+    def _forget(self, key: ObjectKey) -> None:
+        for id in self._parents.pop(key, ()):
+            _discard(self._routes, id, key)
+        self._backends.pop(key, None)
+        for target in self._targets.pop(key, ()):
+            _discard(self._policies, target, key)
+        for id in self._named.pop(key, ()):
+            _discard(self._referrers, id, key)
+        for id, ref in self._ports.pop(key, ()):
+            kinds = self._kinds[id]
+            kinds[ref, key.kind] -= 1
+            if not kinds[ref, key.kind]:
+                del kinds[ref, key.kind]
+            if not kinds:
+                del self._kinds[id]
+        if key.kind == "ReferenceGrant":
+            _discard(self._grants, key.namespace, key)
+
+
+def _discard(index: "defaultdict[Any, set[ObjectKey]]", at: object, key: ObjectKey) -> None:
+    keys = index[at]
+    keys.discard(key)
+    if not keys:
+        del index[at]
+
+
+def _parents(route: Route) -> frozenset[ServiceId]:
+    found = (parent_of(route, ref) for ref in route.spec.parent_refs or ())
+    return frozenset(id for id in found if id is not None)
+
+
+def _backends(route: Route) -> frozenset[ServiceId]:
+    rules: Sequence[GRPCRule | HTTPRule] = route.spec.rules or ()
+    named = (backend_of(route, ref) for rule in rules for ref in backend_refs(rule))
+    return frozenset(id for id in named if id is not None)
+
+
+def _ports_of(route: Route) -> frozenset[tuple[ServiceId, PortName]]:
+    """The ports of Services of its own namespace that a route names, as parents and as backends."""
+    rules: Sequence[GRPCRule | HTTPRule] = route.spec.rules or ()
+    found = [
+        (parent_of(route, ref), PortName(ref.port, ref.section_name or ""))
+        for ref in route.spec.parent_refs or ()
+    ]
+    backends = (ref for rule in rules for ref in backend_refs(rule) if ref.port is not None)
+    found += [(backend_of(route, ref), PortName(ref.port)) for ref in backends]
+    space = route.metadata.namespace
+    return frozenset((id, port) for id, port in found if id is not None and id.namespace == space)
+
+
+def _targets(policy: TrafficPolicy | BackendTLSPolicy) -> frozenset[ObjectKey]:
+    """A BackendTLSPolicy is for Services alone, and others may be named in it."""
+    namespace = policy.metadata.namespace
+    return frozenset(
+        ObjectKey(ref.kind, namespace, ref.name)
+        for ref in policy.spec.target_refs
+        if isinstance(policy, TrafficPolicy) or (ref.group, ref.kind) == ("", "Service")
+    )

@@ -1,0 +1,36 @@
+"""What people wrote of a service that its model keeps no trace of, for those who ask why it is as it is."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from steerway.catalog.model.identity import ServiceId
+from steerway.catalog.policy.annotation import is_annotation
+from steerway.catalog.service import empty_port
+from steerway.sources.objects.core import EndpointSlice, Object, ObjectKey, Service
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How many EndpointSlices a Service has, and those of its annotations that mean something here.
+
+    `missing`: by port number, why no endpoint of the EndpointSlices takes traffic. It says nothing of a port that has a
+    healthy endpoint.
+    """
+
+    slices: int = 0
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+
+def read(get: Callable[[ObjectKey], Object | None], id: ServiceId, slices: Collection[ObjectKey]) -> Told:
+    """Of the Service and its EndpointSlices as they are in the store."""
+    fact = get(ObjectKey("Service", *id))
+    if not isinstance(fact, Service):
+        return Told(len(slices))
+    annotations = fact.metadata.annotations or {}
+    known = [slice_ for key in slices if isinstance(slice_ := get(key), EndpointSlice)]
+    return Told(
+        len(slices),
+        {name: value for name, value in sorted(annotations.items()) if is_annotation(name)},
+        {port.port: empty_port.reasons(fact, port, known) for port in fact.spec.ports or () if port.is_tcp},
+    )

@@ -1,0 +1,36 @@
+"""Whose an EndpointSlice is: of the Service that its label names, of another controller, or of nothing by mistake.
+
+Source: Kubernetes API reference, well-known labels; KEP-1645 for slices of imported Services, which name a
+ServiceImport instead of a Service.
+"""
+
+from steerway.catalog.model.identity import ServiceId
+from steerway.catalog.model.mesh import Problem
+from steerway.sources.objects.core import SERVICE_NAME_LABEL, EndpointSlice
+
+_IMPORT_LABEL = "multicluster.kubernetes.io/service-name"
+_MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by"
+
+
+def owner(found: EndpointSlice) -> ServiceId | None:
+    """The Service that it belongs to; None when it names none."""
+    name = (found.metadata.labels or {}).get(SERVICE_NAME_LABEL)
+    return ServiceId(found.metadata.namespace, name) if name else None
+
+
+def foreign(found: EndpointSlice) -> str:
+    """Which label says that a slice without a Service is another controller's; "" where none does."""
+    labels = found.metadata.labels or {}
+    if owner(found) is not None:
+        return ""
+    return next(
+        (f"{name}: {labels[name]}" for name in (_IMPORT_LABEL, _MANAGER_LABEL) if labels.get(name)), ""
+    )
+
+
+def stray(found: EndpointSlice) -> Problem | None:
+    """The problem of a slice that is nothing's."""
+    if owner(found) is not None or foreign(found):
+        return None
+    reason = f"no label {SERVICE_NAME_LABEL} states which Service it belongs to"
+    return Problem.of(found.key, reason, f"add the label {SERVICE_NAME_LABEL} with the name of the Service")

@@ -1,0 +1,231 @@
+"""From a target and a client to all that follows: facts, policy, what the client is told, and what it cannot do.
+
+It asks for resources as the client would, from the listener on along the names that each one carries, so that what it
+tells is what is served. It does not know who is connected: that is the admin server's.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from envoy.config.endpoint.v3 import endpoint_pb2
+
+from steerway.catalog.locality.client_locality import Place, locate
+from steerway.catalog.locality.traffic_distribution import ClientPlace
+from steerway.catalog.model.mesh import Port, Service, ServiceId
+from steerway.catalog.service.metadata import Told
+from steerway.errors import TranslateError, UnknownServiceError
+from steerway.explain import fact, limitation, wording
+from steerway.translate import destination, resource_name
+from steerway.translate.answer import Content, Reason
+from steerway.translate.client import audience as audiences
+from steerway.translate.client import capability as clients
+from steerway.translate.client.capability import Client, Library
+from steerway.translate.destination import Find
+from steerway.translate.xds import endpoint, type_url
+
+_SCHEME = "xds:///"
+_MOST_COMPARED = 2000
+_MOST_NEAREST = 5
+_MOST_RESOURCES = 200
+"""So that no question holds up the control plane: names that are compared and given, and resources of a route with very
+many backends, which is told by its facts then."""
+
+
+class Question(NamedTuple):
+    """What is asked; "" for what is not said. `client` is such as `grpc-go/1.70`."""
+
+    target: str
+    namespace: str = ""
+    zone: str = ""
+    node: str = ""
+    client: str = ""
+
+
+class _Case(NamedTuple):
+    """A question, as far as it was understood."""
+
+    target: resource_name.Target
+    service: Service
+    port: Port
+    why: str
+    client: Client
+    namespace: str
+    place: ClientPlace
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """`known`: all services in the scope, to find one that may have been meant; `left_out`: what leaves one out.
+    `preview` is `Translator.preview`. `topology`: how near clients are told apart."""
+
+    find: Find
+    known: Callable[[], Iterable[Service]]
+    told: Callable[[ServiceId], Told]
+    preview: Callable[[str, str, str], Content]
+    topology: str
+    domain: str
+    namespace: str
+    buckets: int
+    left_out: resource_name.LeftOut = resource_name.nothing_left_out
+
+    def explain(self, question: Question) -> dict[str, Any]:
+        """The document. Bodies in it are serialised. TranslateError says what is wrong with the question,
+        UnknownServiceError that there is no such service."""
+        case = self._case(question)
+        audience = audiences.at_place(
+            audiences.of_client(case.client, case.namespace), case.place, 0 if self.buckets else None
+        )
+        resources = [*self._resources(self._first(question, case), audience)]
+        return {
+            "target": {
+                "asked": question.target,
+                "service": str(case.service.id),
+                "port": case.port.number,
+                "port_name": case.port.name or None,
+                "pod": case.target.pod or None,
+                "why": case.why,
+                "name": case.target.canonical(case.port.number, self.domain),
+            },
+            "facts": fact.of(
+                case.service,
+                case.port,
+                self.told(case.service.id),
+                case.namespace,
+                self.find,
+                envoy=case.client.library is Library.ENVOY,
+            ),
+            "policy": wording.sections(case.port.policy),
+            "client": self._client(case, audience, resources),
+            "resources": resources,
+        }
+
+    def _case(self, question: Question) -> _Case:
+        _check(question)
+        name = question.target.removeprefix(_SCHEME)
+        target = resource_name.parse_target(name, question.namespace or self.namespace, self.domain)
+        client = clients.parse(question.client) if question.client else Client()
+        service = self.find(target.service)
+        if service is None or service.outside:
+            reason = resource_name.unknown(target.service, self.left_out)
+            left_out = self.left_out(target.service)
+            raise UnknownServiceError(reason, [] if left_out else self._nearest(target.service))
+        port, why = resource_name.choose_port(service, target.port)
+        namespace = question.namespace or target.service.namespace
+        place = locate(self.topology, Place(node=question.node), question.zone)
+        return _Case(target, service, port, why, client, namespace, place)
+
+    def _first(self, question: Question, case: _Case) -> list[tuple[str, str]]:
+        """Where the client begins. The listener and routes of an Envoy are of all services alike."""
+        if case.client.library is not Library.ENVOY:
+            return [(type_url.LISTENER, question.target.removeprefix(_SCHEME))]
+        found = destination.resolve(
+            case.service, case.port, case.namespace, self.find, self.domain, envoy=True
+        )
+        clusters = {share.cluster for each in found for share in each.shares} - {destination.BLACKHOLE}
+        return [(type_url.CLUSTER, cluster) for cluster in sorted(clusters)]
+
+    def _client(self, case: _Case, audience: str, resources: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        clusters = [_cluster(each) for each in resources if each["type_url"] == type_url.ENDPOINT]
+        return {
+            "name": str(case.client),
+            "namespace": case.namespace,
+            "zone": case.place.zone or None,
+            "node": case.place.node or None,
+            # A bucket is a matter of the very client.
+            "audience": audience.rpartition("/")[0] if self.buckets else audience,
+            "limitations": self._limitations(case),
+            "clusters": clusters,
+            "subset": self._subset(case.port, clusters),
+        }
+
+    def _limitations(self, case: _Case) -> list[str]:
+        service, port, client = case.service, case.port, case.client
+        if not case.target.pod:
+            return [*limitation.of(service, port, case.namespace, self.find, client)]
+        calls = limitation.of_calls(service, port, case.namespace, self.find, client, pod=True)
+        return [*calls, *limitation.of_endpoints(service, port, client)]
+
+    def _subset(self, port: Port, clusters: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+        """As many as come first; which ones they are is a matter of the client's bucket."""
+        if port.policy.subset is None:
+            return None
+        localities = clusters[0]["localities"] if clusters and self.buckets else []
+        size = sum(each["endpoints"] for each in localities if each["priority"] == 0)
+        return {"followed": bool(self.buckets), "size": size, "buckets": self.buckets}
+
+    def _resources(self, start: Iterable[tuple[str, str]], audience: str) -> Iterator[dict[str, Any]]:
+        """The first ones, and what each resource names, each once."""
+        wanted = dict.fromkeys(start)
+        for served, each in _growing(wanted):
+            content = self.preview(served, each, audience)
+            row = {"type_url": served, "name": each, "audience": audience, "absent": None, "body": None}
+            if isinstance(content, Reason):
+                yield row | {"absent": str(content)}
+                continue
+            if len(wanted) < _MOST_RESOURCES:
+                wanted |= dict.fromkeys(content.references)
+            yield row | {"body": content.body}
+
+    def _nearest(self, asked: ServiceId) -> list[str]:
+        """Those of the same name elsewhere, the one whose name and namespace are the other way round, and those of a
+        similar name in its namespace, or in similar namespaces when there is nothing else: to compare with all there
+        are would take too long."""
+        same: list[ServiceId] = []
+        known: dict[str, list[str]] = {}
+        for service in self.known():
+            known.setdefault(service.id.namespace, []).append(service.id.name)
+            if service.id.name == asked.name:
+                same.append(service.id)
+        reverse = ServiceId(asked.name, asked.namespace)
+        swapped = [reverse] if reverse.name in known.get(reverse.namespace, ()) else []
+        near = [asked.namespace] if asked.namespace in known else []
+        if not near and not same:
+            near = _close(asked.namespace, known)
+        similar = [
+            ServiceId(namespace, name) for namespace in near for name in _close(asked.name, known[namespace])
+        ]
+        nearest = dict.fromkeys([*sorted(same), *swapped, *similar])
+        return [str(id) for id in nearest][:_MOST_NEAREST]
+
+
+def _close(word: str, words: Iterable[str]) -> list[str]:
+    """The most similar first."""
+    return difflib.get_close_matches(word, sorted(words)[:_MOST_COMPARED], n=_MOST_NEAREST)
+
+
+def _growing(wanted: dict[tuple[str, str], None]) -> Iterator[tuple[str, str]]:
+    """Each key once, those that come meanwhile too."""
+    done = 0
+    while done < len(wanted):
+        yield list(wanted)[done]
+        done += 1
+
+
+def _cluster(resource: dict[str, Any]) -> dict[str, Any]:
+    """The localities of an assignment: those with endpoints of the Service."""
+    assignment = endpoint_pb2.ClusterLoadAssignment.FromString(resource["body"] or b"")
+    return {
+        "name": resource["name"],
+        "localities": [
+            {
+                "priority": each.priority,
+                "region": each.locality.region,
+                "zone": each.locality.zone,
+                "weight": each.load_balancing_weight.value,
+                "endpoints": len(each.lb_endpoints),
+            }
+            for each in assignment.endpoints
+            if not endpoint.is_unreachable(each)
+        ],
+    }
+
+
+def _check(question: Question) -> None:
+    """Who is asked about must be somebody who could be there. TranslateError says what is wrong."""
+    if question.namespace and not audiences.is_namespace(question.namespace):
+        raise TranslateError(f"{question.namespace!r} cannot be the name of a namespace")
+    for what, value in (("zone", question.zone), ("node", question.node)):
+        if value and not audiences.is_place(value):
+            raise TranslateError(f"{value!r} cannot be the name of a {what}")

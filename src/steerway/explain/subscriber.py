@@ -1,0 +1,84 @@
+"""What the clients of streams are, and what of the services that they are subscribed to they cannot do, for people."""
+
+from collections.abc import Collection, Iterable, Iterator
+
+from steerway.catalog.model.identity import ServiceId
+from steerway.catalog.model.mesh import Port, Service
+from steerway.catalog.model.policy import NOTHING
+from steerway.errors import TranslateError
+from steerway.explain import limitation
+from steerway.translate import destination, resource_name
+from steerway.translate.client import audience as audiences
+from steerway.translate.client.capability import Client
+from steerway.translate.destination import Find
+from steerway.translate.envoy import dialect, exposure
+from steerway.translate.xds import type_url
+
+_OF_CALLS = (type_url.LISTENER, type_url.ROUTE)
+
+
+class Subscribers:
+    """For one look at the streams: what was found for a kind of client and a name is kept, for many share it.
+
+    `services`: all that there are, since the routes of an Envoy are of all of them.
+    """
+
+    def __init__(self, find: Find, domain: str, services: Collection[ServiceId] = ()) -> None:
+        self._find = find
+        self._domain = domain
+        self._services = services
+        self._found: dict[tuple[Client, str, str, str], tuple[str, ...]] = {}
+
+    def client(self, node: bytes) -> str:
+        """The library and version that a Node tells of."""
+        return str(audiences.client_of(node))
+
+    def limitations(self, node: bytes, audience: str, subscribed: Iterable[tuple[str, str]]) -> list[str]:
+        """Sentences about each service, which begin with it. `subscribed`: (type_url, name) of a stream."""
+        client, namespace = audiences.client_of(node), audiences.namespace_of(audience)
+        found: dict[str, None] = {}
+        for served, name in subscribed:
+            key = (client, namespace, served, name)
+            if key not in self._found:
+                self._found[key] = self._of_name(*key)
+            found |= dict.fromkeys(self._found[key])
+        return list(found)
+
+    def _of_name(self, client: Client, namespace: str, served: str, name: str) -> tuple[str, ...]:
+        """Of a listener or route what is said of calls, of a cluster what is said of its endpoints; of the routes of an
+        Envoy both, of all services."""
+        if served == type_url.ROUTE and name in dialect.ROUTES:
+            gateway = dialect.ROUTES[name] == audiences.GATEWAY
+            return tuple(self._of_envoy(client, namespace, gateway))
+        try:
+            if served == type_url.LISTENER:
+                target = resource_name.parse_target(name, namespace, self._domain)
+            else:
+                canonical = resource_name.without_object(destination.plaintext(name))
+                target = resource_name.parse_canonical(canonical, self._domain)
+            service = self._find(target.service)
+            if service is None or not service.is_for(namespace):
+                return ()
+            port = resource_name.select_port(service, target.port)
+        except TranslateError:
+            return ()
+        said: tuple[str, ...] = ()
+        if served in _OF_CALLS:
+            pod = bool(target.pod)
+            said = limitation.of_calls(service, port, namespace, self._find, client, pod)
+        elif served == type_url.CLUSTER:
+            said = limitation.of_endpoints(service, port, client)
+        return tuple(_about(service, port, said))
+
+    def _of_envoy(self, client: Client, namespace: str, gateway: bool) -> Iterator[str]:
+        for id in sorted(self._services):
+            service = self._find(id)
+            for port in () if service is None else exposure.ports(service, namespace, gateway):
+                if service is not None and (port.policy is not NOTHING or port.routing.tables):
+                    yield from _about(
+                        service, port, limitation.of(service, port, namespace, self._find, client)
+                    )
+
+
+def _about(service: Service, port: Port, said: Iterable[str]) -> Iterator[str]:
+    return (f"{service.id}:{port.number}: {each}" for each in said)

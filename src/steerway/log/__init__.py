@@ -1,0 +1,1 @@
+"""Log setup and the limit of log lines."""

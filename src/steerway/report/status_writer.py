@@ -1,0 +1,209 @@
+"""Verdicts on routes and policies become their status, so that owners see with `kubectl describe` what became of them.
+
+Each object is read before it is written: what others say there stays, what is there already is not written again, and
+a verdict on another version of the object is not written at all, since the watch brings that version soon. A write
+carries the resourceVersion that was read, so that nobody's word is lost in between.
+
+It does not decide who writes and does not judge.
+"""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+
+import structlog
+
+from steerway import telemetry
+from steerway.errors import SourceError
+from steerway.report.events import AboutObject
+from steerway.report.lease import DURATION_SECONDS, RENEW_SECONDS
+from steerway.report.status_entry import PLACES, Covers, Manifest, Subject, Unreadable, updated
+from steerway.runtime.isolation import isolated
+from steerway.sources.kubernetes.access import RequestError
+from steerway.sources.kubernetes.client import KubernetesClient
+from steerway.sources.kubernetes.decode import decode_object
+from steerway.sources.kubernetes.resource import (
+    BACKEND_TLS_POLICIES,
+    GRPC_ROUTES,
+    HTTP_ROUTES,
+    TRAFFIC_POLICIES,
+    Resource,
+)
+from steerway.sources.kubernetes.watcher import Backoff
+from steerway.sources.objects.core import ObjectKey
+from steerway.status.condition import Judgement
+
+log = structlog.get_logger()
+
+_ATTEMPTS = 3
+"""At once, where somebody else writes the same object."""
+_WRITE_SECONDS = DURATION_SECONDS - RENEW_SECONDS
+"""What takes longer may not be ours to write any more."""
+SWEEP_SECONDS = 1800.0
+_REFUSED_SECONDS = 60.0
+"""Until the next attempt where the API server refuses it: somebody has to change a Role first."""
+_RESOURCES = {
+    resource.kind: resource for resource in (GRPC_ROUTES, HTTP_ROUTES, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES)
+}
+
+Subjects = Callable[[], Mapping[ObjectKey, Subject]]
+
+
+def subjects(
+    judgements: Mapping[ObjectKey, Judgement], problems: Iterable[AboutObject]
+) -> Mapping[ObjectKey, Subject]:
+    """What is to be said of each object. One that has a problem of its own was not taken as it is now."""
+    found: dict[ObjectKey, Subject] = {**judgements}
+    for each in problems:
+        if each.about is not None and each.about.kind in PLACES:
+            found[each.about] = Unreadable(each.about, each.reason, each.cure)
+    return found
+
+
+class StatusQueue:
+    """Which statuses are to be written: a pure value, `now` in seconds of any monotonic clock.
+
+    What is there at the start is read and compared, object by object, and again after `SWEEP_SECONDS`, since somebody
+    else may write over it. That takes minutes for thousands of objects; what changes meanwhile comes before it.
+    """
+
+    def __init__(self) -> None:
+        self._swept: Mapping[ObjectKey, Subject] = {}
+        self._sweep_at = float("-inf")
+        self._told: dict[ObjectKey, Subject] = {}
+        self._waiting: defaultdict[str, dict[ObjectKey, Subject]] = defaultdict(dict)
+        self._paused_until: dict[str, float] = {}
+        self._failures: dict[ObjectKey, int] = {}
+
+    def look(self, found: Mapping[ObjectKey, Subject], now: float) -> None:
+        """Take in all that is to be said now."""
+        if now >= self._sweep_at:
+            self._swept, self._sweep_at = dict(found), now + SWEEP_SECONDS
+            self._told.clear()
+        self._told = {key: told for key, told in self._told.items() if key in found}
+        self._failures = {key: number for key, number in self._failures.items() if key in found}
+        self._waiting.clear()
+        changed = [key for key, subject in found.items() if self._told.get(key) != subject]
+        # What failed last comes last, or one bad object would hold up its kind for ever.
+        for key in sorted(
+            changed, key=lambda key: (self._failures.get(key, 0), self._is_swept(key, found[key]))
+        ):
+            self._waiting[key.kind][key] = found[key]
+
+    def _is_swept(self, key: ObjectKey, subject: Subject) -> bool:
+        """Whether it is looked at without a change of its own."""
+        return self._swept.get(key) == subject
+
+    def next(self, now: float) -> Subject | None:
+        """The next to write; None when there is none, or none of a kind that may be written now."""
+        for kind, waiting in self._waiting.items():
+            if waiting and now >= self._paused_until.get(kind, now):
+                return waiting.pop(next(iter(waiting)))
+        return None
+
+    def done(self, subject: Subject) -> None:
+        """It stands there now."""
+        self._told[subject.key] = subject
+        self._failures.pop(subject.key, None)
+
+    def failed(self, subject: Subject, until: float) -> None:
+        """It is to be tried again. Its kind is left alone until then, the others go on."""
+        self._paused_until[subject.key.kind] = until
+        self._failures[subject.key] = max(self._failures.values(), default=0) + 1
+
+
+class StatusWriter:
+    """Writes the status of one object at a time. `covers` says what is in the own scope."""
+
+    def __init__(self, client: KubernetesClient, covers: Covers) -> None:
+        self._client = client
+        self._covers = covers
+        self._backoffs: defaultdict[str, Backoff] = defaultdict(Backoff)
+        self._refused: set[str] = set()
+
+    async def write(self, subject: Subject) -> float:
+        """Have the object's status say it. Returns 0, or for how many seconds its kind is to be left alone, and this
+        to be tried again."""
+        kind = subject.key.kind
+        try:
+            with isolated("status", SourceError, TimeoutError, object=subject.key) as run:
+                async with asyncio.timeout(_WRITE_SECONDS):
+                    result = await self._attempt(subject)
+            if run.failure:
+                result = "failed"
+        except (SourceError, TimeoutError) as error:
+            return self._failed(subject.key, error)
+        self._backoffs[kind].reset()
+        self._refused.discard(kind)
+        telemetry.STATUSES.labels(result).inc()
+        return 0.0
+
+    async def _attempt(self, subject: Subject) -> str:
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return await self._write(subject)
+            except RequestError as error:
+                if error.failure.status != 409:
+                    raise
+        return await self._write(subject)
+
+    async def _write(self, subject: Subject) -> str:
+        key = subject.key
+        places = [f"{each.path(key.namespace)}/{key.name}" for each in _RESOURCES[key.kind].versions]
+        for where in places:
+            try:
+                body = await self._client.get(where, {})
+                break
+            except RequestError as error:
+                if error.failure.status != 404:
+                    raise
+        else:
+            return "object_gone"
+        manifest: Manifest = json.loads(body)
+        if not _is_of(subject, manifest, body):
+            return "superseded"
+        entries = updated(manifest, subject, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), self._covers)
+        if entries is None:
+            return "unchanged"
+        version = {"resourceVersion": manifest["metadata"]["resourceVersion"]}
+        patch = {"metadata": version, "status": {PLACES[key.kind].entries: entries}}
+        await self._client.patch(f"{where}/status", patch)
+        return "written"
+
+    def _failed(self, key: ObjectKey, error: Exception) -> float:
+        """Log and count it; returns the pause."""
+        telemetry.STATUSES.labels("failed").inc()
+        status = error.failure.status if isinstance(error, RequestError) else None
+        reason = str(error) or "timed out"
+        if status in (401, 403, 404):
+            if key.kind not in self._refused:
+                self._refused.add(key.kind)
+                cure = _cure(_RESOURCES[key.kind], status)
+                log.warning("status_not_written", object=str(key), reason=reason, cure=cure)
+            return _REFUSED_SECONDS
+        if status is not None and status < 500 and status not in (409, 429):
+            # Whatever it is about this object, the same answer would come again.
+            log.warning("status_not_written", object=str(key), reason=reason, cure="please report this")
+            return 0.0
+        pause = self._backoffs[key.kind].next()
+        log.info("status_not_written", object=str(key), reason=reason, retry_in_seconds=round(pause, 1))
+        return pause
+
+
+def _is_of(subject: Subject, manifest: Manifest, body: bytes) -> bool:
+    """Whether it is this version of the object that was judged."""
+    if isinstance(subject, Unreadable):
+        return decode_object(subject.key.kind, body).value is None
+    metadata = manifest["metadata"]
+    found = metadata.get("generation", 0), metadata.get("creationTimestamp", "")
+    return found == (subject.generation, subject.created)
+
+
+def _cure(resource: Resource, status: int) -> str:
+    if status == 404:
+        return f"install the present CustomResourceDefinition of {resource.kind}, which has a status"
+    read = f"{{apiGroups: [{resource.group}], resources: [{resource.plural}], verbs: [get]}}"
+    write = f"{{apiGroups: [{resource.group}], resources: [{resource.plural}/status], verbs: [patch]}}"
+    return f"add {read} and {write} to the rules of its ClusterRole, or set kubernetes.status to false"

@@ -1,0 +1,1 @@
+"""The process: event loop, garbage collector, threads, signals, isolation of errors."""

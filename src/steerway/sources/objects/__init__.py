@@ -1,0 +1,1 @@
+"""Kubernetes objects as slim, frozen, typed values, and raw xDS resources."""

@@ -1,0 +1,1 @@
+"""TrafficPolicy and Gateway API objects: types, the CRD, and validation."""

@@ -1,0 +1,340 @@
+"""What an object must fulfil to be one at all, whoever gave it.
+
+A Kubernetes API server refuses nearly all of this itself, so these checks speak up for files above all; both sources
+apply them, so that no later stage meets port 0, an address that is none, or a regular expression that ends clients.
+What is *legal but cannot be served* (UDP ports, FQDN slices, duplicate addresses, routes to nowhere) is not judged
+here: that is the catalog's.
+
+Rules: API reference, Service v1 and EndpointSlice discovery.k8s.io/v1; Gateway API reference; RFC 1123 for names.
+"""
+
+import re
+import socket
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from steerway.sources.objects.core import TCP, Attached, Endpoint, EndpointSlice, Namespace, Service
+from steerway.sources.policy.gateway import (
+    Filter,
+    GRPCMatch,
+    GRPCRoute,
+    GRPCRule,
+    HeaderMatch,
+    HeaderModifier,
+    HTTPMatch,
+    HTTPRoute,
+    HTTPRule,
+    PathMatch,
+    Redirect,
+    Rewrite,
+)
+from steerway.sources.policy.regular_expression import why_not
+from steerway.sources.policy.traffic_policy import TrafficPolicy, broken_rules
+from steerway.sources.policy.validation_error import Fault, Path
+
+Judged: TypeAlias = Namespace | Service | EndpointSlice | Attached
+
+PROTOCOLS = (TCP, "UDP", "SCTP")
+ADDRESS_TYPES = ("IPv4", "IPv6", "FQDN")
+MAX_PORT = 65_535
+MAX_ADDRESSES = 100
+"""Addresses of one endpoint (EndpointSlice v1, `addresses`: at most 100)."""
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
+
+# RFC 9110, 5.1: a field name is a token.
+_FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
+_REGULAR = "RegularExpression"
+_MAX_CHANGES = 16
+_MAX_VALUE = 4096
+_MAX_TEXT = 1024
+"""As the Gateway API has it: header changes of each kind, characters of a header's value, of a path or parameter."""
+_MAX_WEIGHTS = 2**32 - 1
+"""gRFC A28: a client refuses weights whose sum does not fit 32 bits."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
+
+
+def faults(obj: Judged) -> Iterator[Fault]:
+    """All faults of an object, in the order of the manifest."""
+    yield from _metadata(obj)
+    if isinstance(obj, Service):
+        yield from _service(obj)
+    elif isinstance(obj, EndpointSlice):
+        yield from _slice(obj)
+    elif isinstance(obj, GRPCRoute | HTTPRoute):
+        yield from _route(obj)
+    elif isinstance(obj, TrafficPolicy):
+        for path, message in broken_rules(obj):
+            yield Fault(path, message, "correct it; steerway crd prints what each field means")
+
+
+def port_fault(port: int, path: Path) -> Fault | None:
+    """A fault when `port` is not a port number that a client can connect to."""
+    if 1 <= port <= MAX_PORT:
+        return None
+    return Fault(path, f"port {port} is out of range", f"use a number from 1 to {MAX_PORT}")
+
+
+def address_family(address: str) -> str | None:
+    """`IPv4`, `IPv6`, or None when `address` is no IP literal (a zone such as `%eth0` makes it none)."""
+    # inet_pton is as strict as the ipaddress module and takes a tenth of the time: a list of a big cluster has
+    # a hundred thousand addresses.
+    family, name = (socket.AF_INET6, "IPv6") if ":" in address else (socket.AF_INET, "IPv4")
+    try:
+        socket.inet_pton(family, address)
+    except (OSError, ValueError):  # ValueError: a zero byte or a lone surrogate
+        return None
+    return name
+
+
+def _metadata(obj: Judged) -> Iterator[Fault]:
+    meta = obj.metadata
+    # Names of Services and Namespaces are one DNS label because clients dial them; the others are never dialled, and
+    # may have dots.
+    dialled = isinstance(obj, Service | Namespace)
+    pattern = _LABEL if dialled else _SUBDOMAIN
+    if not pattern.fullmatch(meta.name) or len(meta.name) > 253:
+        yield Fault(
+            ("metadata", "name"),
+            f"{meta.name!r} is not a valid name" if meta.name else "the name is empty",
+            "use lower-case letters, digits and '-', at most 63 of them"
+            if dialled
+            else "use lower-case letters, digits, '-' and '.', at most 253 of them",
+        )
+    if not isinstance(obj, Namespace) and not _LABEL.fullmatch(meta.namespace):
+        yield Fault(
+            ("metadata", "namespace"),
+            f"{meta.namespace!r} is not a valid namespace",
+            "use lower-case letters, digits and '-', at most 63 of them",
+        )
+
+
+def _service(service: Service) -> Iterator[Fault]:
+    if service.spec.type == "ExternalName":
+        name = service.spec.external_name or ""
+        if not _SUBDOMAIN.fullmatch(name.removesuffix(".")) or len(name) > 253:
+            reason = f"{name!r} is not a host name" if name else "an ExternalName has no externalName"
+            yield Fault(("spec", "externalName"), reason, "write a host name in lower case: db.example.org")
+    seen: set[tuple[int, str]] = set()
+    names: set[str] = set()
+    ports = service.spec.ports or []
+    for index, port in enumerate(ports):
+        path: Path = ("spec", "ports", index)
+        if (fault := port_fault(port.port, (*path, "port"))) is not None:
+            yield fault
+        yield from _protocol(port.protocol, path)
+        if not port.name and len(ports) > 1:
+            yield Fault((*path, "name"), "a port of several has no name", "name each port")
+        if port.name:
+            if port.name in names:
+                yield Fault(
+                    (*path, "name"), f"two ports are named {port.name!r}", "give each port its own name"
+                )
+            names.add(port.name)
+        identity = (port.port, port.protocol or TCP)
+        if identity in seen:
+            yield Fault(
+                (*path, "port"), f"port {port.port}/{identity[1]} is listed twice", "remove one of them"
+            )
+        seen.add(identity)
+
+
+def _slice(slice_: EndpointSlice) -> Iterator[Fault]:
+    if slice_.address_type not in ADDRESS_TYPES:
+        yield Fault(
+            ("addressType",),
+            f"unknown addressType {slice_.address_type!r}",
+            f"use {' or '.join(ADDRESS_TYPES)}",
+        )
+    for index, endpoint in enumerate(slice_.endpoints or []):
+        yield from _endpoint(endpoint, slice_.address_type, ("endpoints", index))
+    for index, port in enumerate(slice_.ports or []):
+        path: Path = ("ports", index)
+        # A port without number means "all ports" (EndpointSlice v1, EndpointPort.port): legal, and the
+        # catalog's to judge.
+        if port.port is not None and (fault := port_fault(port.port, (*path, "port"))) is not None:
+            yield fault
+        yield from _protocol(port.protocol, path)
+
+
+def _endpoint(endpoint: Endpoint, address_type: str, path: Path) -> Iterator[Fault]:
+    path = (*path, "addresses")
+    if not 1 <= len(endpoint.addresses) <= MAX_ADDRESSES:
+        yield Fault(
+            path,
+            f"an endpoint has {len(endpoint.addresses)} addresses",
+            f"give it 1 to {MAX_ADDRESSES} addresses",
+        )
+    if address_type == "FQDN":
+        return
+    for index, address in enumerate(endpoint.addresses):
+        family = address_family(address)
+        if family is None:
+            yield Fault(
+                (*path, index), f"{address!r} is not an IP address", "write the address as an IP literal"
+            )
+        elif family != address_type and address_type in ADDRESS_TYPES:
+            yield Fault(
+                (*path, index),
+                f"{address} is {family}, the slice says {address_type}",
+                "put each address family into a slice of its own",
+            )
+
+
+def _protocol(protocol: str | None, path: Path) -> Iterator[Fault]:
+    if protocol and protocol not in PROTOCOLS:
+        yield Fault((*path, "protocol"), f"unknown protocol {protocol!r}", f"use {', '.join(PROTOCOLS)}")
+
+
+def _route(route: GRPCRoute | HTTPRoute) -> Iterator[Fault]:
+    rules: Sequence[GRPCRule | HTTPRule] = route.spec.rules or []
+    for number, rule in enumerate(rules):
+        matches: Sequence[GRPCMatch | HTTPMatch] = rule.matches or []
+        for index, match in enumerate(matches):
+            path: Path = ("spec", "rules", number, "matches", index)
+            yield from _grpc_match(match, path) if isinstance(match, GRPCMatch) else _http_match(match, path)
+        yield from _filters(rule.filters, ("spec", "rules", number, "filters"))
+        if sum(backend.weight for backend in rule.backend_refs or []) > _MAX_WEIGHTS:
+            yield Fault(
+                ("spec", "rules", number, "backendRefs"),
+                f"the weights add up to more than {_MAX_WEIGHTS}",
+                "divide all weights by the same number",
+            )
+        for index, backend in enumerate(rule.backend_refs or []):
+            place: Path = ("spec", "rules", number, "backendRefs", index, "filters")
+            yield from _filters(backend.filters, place)
+
+
+def _grpc_match(match: GRPCMatch, path: Path) -> Iterator[Fault]:
+    if (method := match.method) is not None and method.type == _REGULAR:
+        for field, value in (("service", method.service), ("method", method.method)):
+            if value is not None:
+                yield from _regular(value, (*path, "method", field))
+    yield from _header_matches(match.headers, (*path, "headers"))
+
+
+def _http_match(match: HTTPMatch, path: Path) -> Iterator[Fault]:
+    if match.path is not None:
+        yield from _path_match(match.path, (*path, "path", "value"))
+    yield from _header_matches(match.headers, (*path, "headers"))
+    for index, parameter in enumerate(match.query_params or []):
+        if not parameter.name:
+            yield Fault(
+                (*path, "queryParams", index, "name"), "the name is empty", "write the parameter's name"
+            )
+        for field in ("name", "value"):
+            yield from _text(getattr(parameter, field), (*path, "queryParams", index, field))
+        yield from _value(parameter, (*path, "queryParams", index, "value"), _MAX_TEXT)
+
+
+def _path_match(match: PathMatch, path: Path) -> Iterator[Fault]:
+    if match.type == _REGULAR:
+        yield from _regular(match.value, path)
+        return
+    yield from _text(match.value, path)
+    if not match.value.startswith("/") or {"?", "#"} & set(match.value):
+        yield Fault(path, f"{match.value!r} is not a path", "begin it with '/', and leave out '?' and '#'")
+
+
+def _filters(filters: list[Filter] | None, path: Path) -> Iterator[Fault]:
+    """One that Envoy would refuse costs every Envoy all routes, those of other namespaces among them."""
+    for index, each in enumerate(filters or []):
+        place = (*path, index)
+        yield from _modifier(each.request_header_modifier, (*place, "requestHeaderModifier"))
+        yield from _modifier(each.response_header_modifier, (*place, "responseHeaderModifier"))
+        yield from _changed(each.url_rewrite, (*place, "urlRewrite"))
+        yield from _changed(each.request_redirect, (*place, "requestRedirect"))
+        if each.request_redirect is not None:
+            yield from _redirect(each.request_redirect, (*place, "requestRedirect"))
+
+
+def _modifier(modifier: HeaderModifier | None, path: Path) -> Iterator[Fault]:
+    if modifier is None:
+        return
+    for field in ("set", "add"):
+        headers = getattr(modifier, field) or []
+        yield from _few(headers, (*path, field))
+        for index, header in enumerate(headers):
+            yield from _changeable(header.name, (*path, field, index, "name"))
+            yield from _text(header.value, (*path, field, index, "value"), _MAX_VALUE)
+    yield from _few(modifier.remove or [], (*path, "remove"))
+    for index, name in enumerate(modifier.remove or []):
+        yield from _changeable(name, (*path, "remove", index))
+
+
+def _few(found: Sequence[object], path: Path) -> Iterator[Fault]:
+    if len(found) > _MAX_CHANGES:
+        yield Fault(path, f"the list has more than {_MAX_CHANGES} items", f"list {_MAX_CHANGES} at the most")
+
+
+def _changeable(name: str, path: Path) -> Iterator[Fault]:
+    if not _FIELD_NAME.fullmatch(name):
+        yield Fault(
+            path, f"{name!r} is not the name of a header", "use letters, digits and '-', at most 256 of them"
+        )
+    elif name.lower() == "host":
+        yield Fault(path, "Host cannot be changed like other headers", "write urlRewrite with a hostname")
+
+
+def _changed(found: Rewrite | Redirect | None, path: Path) -> Iterator[Fault]:
+    if found is None:
+        return
+    if found.hostname is not None and not _HOST.fullmatch(found.hostname):
+        yield Fault(
+            (*path, "hostname"), f"{found.hostname!r} is not a host name", "write a name as DNS has it"
+        )
+    if found.path is not None:
+        for field, value in (
+            ("replaceFullPath", found.path.replace_full_path),
+            ("replacePrefixMatch", found.path.replace_prefix_match),
+        ):
+            yield from _text(value or "", (*path, "path", field))
+
+
+def _redirect(redirect: Redirect, path: Path) -> Iterator[Fault]:
+    if redirect.scheme not in (None, "http", "https"):
+        yield Fault((*path, "scheme"), f"unknown scheme {redirect.scheme!r}", "use http, https")
+    if redirect.port is not None and not 1 <= redirect.port <= MAX_PORT:
+        yield Fault(
+            (*path, "port"), f"port {redirect.port} does not exist", f"use a number from 1 to {MAX_PORT}"
+        )
+
+
+def _text(value: str, path: Path, most: int = _MAX_TEXT) -> Iterator[Fault]:
+    if _CONTROL.search(value):
+        yield Fault(path, "control characters are not allowed", "write it without line ends and the like")
+    if len(value) > most:
+        yield Fault(path, f"it has more than {most} characters", f"write {most} characters at the most")
+
+
+def _header_matches(headers: list[HeaderMatch] | None, path: Path) -> Iterator[Fault]:
+    for index, header in enumerate(headers or []):
+        if not _FIELD_NAME.fullmatch(header.name):
+            yield Fault(
+                (*path, index, "name"),
+                f"{header.name!r} is not the name of a header",
+                "use letters, digits and '-', at most 256 of them",
+            )
+        yield from _value(header, (*path, index, "value"), _MAX_VALUE)
+
+
+def _value(match: HeaderMatch, path: Path, most: int) -> Iterator[Fault]:
+    """A value to compare with (HTTPHeaderMatch, GRPCHeaderMatch, HTTPQueryParamMatch: `value` has a minLength of 1)."""
+    if match.type == _REGULAR:
+        yield from _regular(match.value, path)
+    elif not match.value:
+        cure = "write a value, or use type RegularExpression with '.*' for any"
+        yield Fault(path, "the value is empty", cure)
+    elif len(match.value) > most:
+        yield Fault(path, f"it has more than {most} characters", f"write {most} characters at the most")
+
+
+def _regular(expression: str, path: Path) -> Iterator[Fault]:
+    if reason := why_not(expression):
+        yield Fault(
+            path,
+            f"not a regular expression that clients can use: {reason}",
+            "write it in RE2 syntax (https://github.com/google/re2/wiki/Syntax), at most 1024 characters",
+        )

@@ -1,0 +1,236 @@
+"""What is to be said of a route, for each Service in the scope that it names as a parent. Other parents are not ours.
+
+A rule that cannot be served takes its requests all the same, and they fail, unless nobody knows what it matches. So a
+route is refused as a whole only when no rule of it can be served.
+
+Sources: Gateway API reference, RouteConditionType and RouteConditionReason; GEP-1294 for Services as parents.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from steerway.catalog.model.mesh import Port, ServiceId
+from steerway.catalog.routing import rule as routing
+from steerway.catalog.routing.attachment import Route, backend_of, backend_refs, parent_of
+from steerway.catalog.service import connection
+from steerway.sources.policy.gateway import GROUP, BackendRef, ParentRef
+from steerway.status.condition import (
+    ACCEPTED,
+    PARTIALLY_INVALID,
+    PROGRAMMED,
+    RESOLVED_REFS,
+    Condition,
+    Ignored,
+    Reference,
+    Verdict,
+    limited,
+    listed,
+)
+from steerway.status.reference_resolver import Evidence, Unresolved
+
+_INVALID = "Invalid"
+_UNSUPPORTED = "UnsupportedValue"
+
+
+class _Rule(NamedTuple):
+    """One rule: how it is called, what of it nobody does, which references lead nowhere, whether any request of it is
+    answered."""
+
+    name: str
+    unsupported: tuple[str, ...]
+    unresolved: tuple[Unresolved, ...]
+    answers: bool
+
+
+def judge(route: Route, evidence: Evidence) -> tuple[Verdict, ...]:
+    """One verdict for each parentRef that names a Service in the scope, in their order."""
+    parents = {ref: id for ref, id in _parents(route) if not evidence.outside(id)}
+    return _judge(route, parents, evidence)
+
+
+def is_programmed(route: Route, evidence: Evidence) -> bool:
+    """Whether it is in use for any Service that it names, in the scope or not."""
+    return any(verdict.holds(PROGRAMMED) for verdict in _judge(route, dict(_parents(route)), evidence))
+
+
+def ignored(route: Route, evidence: Evidence) -> Iterator[Ignored]:
+    """The parentRefs of which nothing is said in the status, each with why, and what to do if that is a mistake."""
+    for ref in dict.fromkeys(route.spec.parent_refs or ()):
+        if (id := parent_of(route, ref)) is not None:
+            if reason := evidence.outside(id):
+                yield Ignored(f"Service {id} {reason}")
+        elif (ref.group, ref.kind) == (GROUP, "Gateway"):
+            yield Ignored(f"Gateway {ref.name} is for other controllers")
+        elif ref.kind == "Service":
+            message = f"parentRefs names Service {ref.name} of group {ref.group}, which has no such kind"
+            yield Ignored(message, "write group: '' for a Service")
+        else:
+            kind = f"{ref.kind} of {ref.group}" if ref.group else ref.kind
+            yield Ignored(
+                f"parentRefs names {kind} {ref.name}, which is no Service", "name a Service as parent"
+            )
+
+
+def _parents(route: Route) -> Iterator[tuple[ParentRef, ServiceId]]:
+    for ref in route.spec.parent_refs or ():
+        if (id := parent_of(route, ref)) is not None:
+            yield ref, id
+
+
+def _judge(route: Route, parents: Mapping[ParentRef, ServiceId], evidence: Evidence) -> tuple[Verdict, ...]:
+    if not parents:
+        return ()
+    rules: Sequence[Any] = route.spec.rules or ()
+    reviewed = [_review(route, rule, index, evidence) for index, rule in enumerate(rules)]
+    about_rules = [*_resolved(reviewed), *_partly_invalid(reviewed), *_limited(route, evidence)]
+    verdicts = []
+    for ref, id in parents.items():
+        accepted = _attached(route, ref, id, evidence)
+        if accepted.holds:
+            accepted = _supported(reviewed) or accepted
+        programmed = _programmed(accepted, reviewed)
+        where = Reference(ref.group, ref.kind, ref.name, ref.namespace, ref.section_name, ref.port)
+        verdicts.append(Verdict(where, (accepted, programmed, *about_rules)))
+    return tuple(verdicts)
+
+
+def _review(route: Route, rule: Any, index: int, evidence: Evidence) -> _Rule:
+    unsupported = [f"filter {each}" for each in routing.unknown_filters(rule.filters or ())]
+    unsupported += [
+        f"match type {each}" for match in rule.matches or () for each in routing.unknown_types(match)
+    ]
+    unresolved = [evidence.unresolved(route, ref) for ref in backend_refs(rule)]
+    for ref in rule.backend_refs or ():
+        unresolved += [_unknown_filter(each) for each in routing.unknown_filters(ref.filters or ())]
+    answering = (
+        ref.weight
+        and evidence.unresolved(route, ref) is None
+        and not routing.unknown_filters(ref.filters or ())
+        and _connects(route, ref, evidence)
+        for ref in rule.backend_refs or ()
+    )
+    redirects = any(each.request_redirect is not None for each in rule.filters or ())
+    return _Rule(
+        f"rule {rule.name or index}",
+        tuple(unsupported),
+        tuple(each for each in unresolved if each is not None),
+        not unsupported and (redirects or any(answering)),
+    )
+
+
+def _connects(route: Route, ref: BackendRef, evidence: Evidence) -> bool:
+    """Whether clients of some kind connect to a backend."""
+    port = evidence.port(route, ref)
+    return port is None or not all(connection.refusal(port, envoy) for envoy in (False, True))
+
+
+def _unknown_filter(name: str) -> Unresolved:
+    return Unresolved(_UNSUPPORTED, f"filter {name} of a backend is not done", "remove the filter")
+
+
+def _attached(route: Route, ref: ParentRef, id: ServiceId, evidence: Evidence) -> Condition:
+    """Whether there is such a port, and the route counts on it."""
+    service = evidence.local(id)
+    if service is None:
+        cure = "create that Service, or correct parentRefs"
+        return _no_parent(f"Service {id} {evidence.why_unserved(id)}", cure)
+    ports = [port for port in service.ports if routing.names_port(ref, port.number, port.name)]
+    if not ports:
+        wanted = ref.section_name or ref.port or "that routes can be for"
+        named = (f"{port.number} ({port.name})" if port.name else str(port.number) for port in service.ports)
+        message = f"Service {id} has no port {wanted}, its ports are: {', '.join(named) or 'none'}"
+        return _no_parent(message, "correct parentRefs")
+    if not service.is_for(route.metadata.namespace):
+        message = (
+            f"Service {id} is not exported to {route.metadata.namespace}, whose clients the route is for"
+        )
+        return _no_parent(message, "export the Service, or move the route to its namespace")
+    return _conflict(route, id, ports, evidence)
+
+
+def _conflict(route: Route, id: ServiceId, ports: Sequence[Port], evidence: Evidence) -> Condition:
+    """Whether the route counts on its ports beside those of the other kind."""
+    found = ((port.number, _rival(route, id, port, evidence)) for port in ports)
+    rivals = {number: rival for number, rival in found if rival is not None}
+    if not rivals:
+        return Condition(ACCEPTED, True, "Accepted")
+    rival = next(iter(rivals.values()))
+    numbers = ", ".join(map(str, rivals))
+    message = f"{rival.key} is for port {numbers} of Service {id}: no {route.key.kind} counts beside it there"
+    if len(rivals) < len(ports):
+        return Condition(ACCEPTED, True, "Accepted", message)
+    cure = f"write these rules as a {rival.key.kind}, or name another port in parentRefs"
+    return Condition(ACCEPTED, False, "Conflicted", message, cure)
+
+
+def _no_parent(message: str, cure: str) -> Condition:
+    return Condition(ACCEPTED, False, "NoMatchingParent", message, cure)
+
+
+def _rival(route: Route, id: ServiceId, port: Port, evidence: Evidence) -> Route | None:
+    """A route of the same namespace because of which this one does not count on a port."""
+    found = evidence.attachments.routes(evidence.get, id)
+    space = route.metadata.namespace
+    beside = [
+        each
+        for each in found
+        if each.metadata.namespace == space and routing.is_attached(each, id, port.number, port.name)
+    ]
+    used = routing.used(beside)
+    return None if route in used else next(iter(used), None)
+
+
+def _supported(rules: Sequence[_Rule]) -> Condition | None:
+    """The refusal of a route of which no rule can be served."""
+    if not rules or not all(rule.unsupported for rule in rules):
+        return None
+    return Condition(ACCEPTED, False, _UNSUPPORTED, _told(rules), "remove it from the rule")
+
+
+def _partly_invalid(rules: Sequence[_Rule]) -> list[Condition]:
+    bad = [rule for rule in rules if rule.unsupported]
+    if not bad or len(bad) == len(rules):
+        return []
+    # RouteConditionPartiallyInvalid: the message begins with these words.
+    message = f"Dropped Rule: {_told(bad)}"
+    return [Condition(PARTIALLY_INVALID, True, _UNSUPPORTED, message, "remove it from the rule")]
+
+
+def _told(rules: Sequence[_Rule]) -> str:
+    return listed([f"{rule.name}: {each} is not done" for rule in rules for each in rule.unsupported])
+
+
+def _resolved(rules: Sequence[_Rule]) -> list[Condition]:
+    found = [(rule, each) for rule in rules for each in rule.unresolved]
+    if not found:
+        return [Condition(RESOLVED_REFS, True, "ResolvedRefs")]
+    message = listed([f"{rule.name}: {each.message}" for rule, each in found])
+    cure = listed([each.cure for _, each in found])
+    return [Condition(RESOLVED_REFS, False, found[0][1].reason, message, cure)]
+
+
+def _programmed(accepted: Condition, rules: Sequence[_Rule]) -> Condition:
+    if not accepted.holds:
+        return Condition(PROGRAMMED, False, _INVALID, "it is not accepted")
+    if not any(rule.answers for rule in rules):
+        message = "no rule has a backend that is served, so that all requests fail"
+        return Condition(PROGRAMMED, False, _INVALID, message, "give a rule a backend")
+    return Condition(PROGRAMMED, True, "Programmed")
+
+
+def _limited(route: Route, evidence: Evidence) -> list[Condition]:
+    own = f"{route.key} "
+    stated = (each.removeprefix(own) for each in evidence.limits_of(route))
+    return limited([*stated, *_unconnected(route, evidence)])
+
+
+def _unconnected(route: Route, evidence: Evidence) -> Iterator[str]:
+    """Backends that clients of some kind do not connect to."""
+    rules: Sequence[Any] = route.spec.rules or ()
+    for index, rule in enumerate(rules):
+        for ref in backend_refs(rule):
+            port = evidence.port(route, ref)
+            clients, reason = ("", "") if port is None else connection.refusals(port)
+            if clients:
+                where = f"port {ref.port} of Service {backend_of(route, ref)}"
+                yield f"rule {rule.name or index}: {clients} do not connect to {where}: {reason}"

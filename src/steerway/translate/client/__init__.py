@@ -1,0 +1,1 @@
+"""Which client asks: its audience, and the capabilities of its library and version."""

@@ -1,5 +1,0 @@
-"""What a target means to a client and why, as one document for people and their tools."""
-
-from steerway.translate.explanation.explainer import Explainer, Question
-
-__all__ = ["Explainer", "Question"]

@@ -1,0 +1,1 @@
+"""xDS resources for gRPC clients."""

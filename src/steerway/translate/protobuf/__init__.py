@@ -1,0 +1,1 @@
+"""Protobuf messages: JSON mapping, unknown types, and packing."""

@@ -1,0 +1,169 @@
+"""Client targets and resource names: which port of which service a name means.
+
+A target is what stands behind `xds:///`: a service name as in Kubernetes DNS, at any length, with an optional port
+number or port name; a dot at the end of the host makes no difference (RFC 1034, 3.1). A resource name is the canonical
+form of it, which routes, clusters and assignments carry: `[POD.]SERVICE.NAMESPACE.svc.DOMAIN:NUMBER`. Routes and
+clusters of grpc-js have that with a mark of the Service object (`of_object`), which the library needs to see the return
+of what was removed.
+
+Parsing needs no catalog, so that the name of a service which does not exist yet can be waited for.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from steerway.catalog.model.mesh import Port, Service, ServiceId
+from steerway.errors import TranslateError
+from steerway.text import bounded
+
+_WORD = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?")
+"""Wider than a DNS label, because the short mapping format takes such names."""
+_MAX_PORT = 65_535
+_NUMBER = re.compile(r"[1-9][0-9]{0,4}")
+_MAX_NAME = 253 + 1 + 1 + 15  # a DNS name, its final dot, a colon, and a port name (RFC 6335)
+_MARK_BYTES = 6
+_MARK = re.compile(rf"~[0-9a-f]{{{2 * _MARK_BYTES}}}\Z")
+_GRPC_PROTOCOLS = ("grpc", "kubernetes.io/h2c")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a name asks for. `port` is a number, a name, or "" for none; `pod` is a host name or ""."""
+
+    service: ServiceId
+    port: str = ""
+    pod: str = ""
+
+    def canonical(self, number: int, domain: str) -> str:
+        """The resource name of one port of it."""
+        pod = f"{self.pod}." if self.pod else ""
+        return f"{pod}{self.service.name}.{self.service.namespace}.svc.{domain}:{number}"
+
+
+def parse_target(name: str, namespace: str, domain: str) -> Target:
+    """What a client's target means to a client in `namespace`. TranslateError says why it means nothing."""
+    if len(name) > _MAX_NAME:
+        raise TranslateError(f"the name is longer than {_MAX_NAME} characters")
+    if name.startswith("xdstp:"):
+        raise TranslateError("xdstp names are not served yet; dial xds:///SERVICE.NAMESPACE:PORT")
+    host, colon, port = name.partition(":")
+    if colon and not port:
+        raise TranslateError(f"no port after the colon in {name!r}")
+    labels = _without_domain(host.removesuffix(".").split("."), domain)
+    for label in labels:
+        if not _WORD.fullmatch(label):
+            fault = f"{label!r} in {name!r} is no DNS label" if label else f"{name!r} has an empty label"
+            raise TranslateError(fault)
+    match labels:
+        case [service]:
+            return Target(ServiceId(namespace, service), port)
+        case [service, namespace]:
+            return Target(ServiceId(namespace, service), port)
+        case [pod, service, namespace]:
+            return Target(ServiceId(namespace, service), port, pod)
+    raise TranslateError(
+        f"{name!r} is no name of a service: expected SERVICE, SERVICE.NAMESPACE or that with .svc.{domain}"
+    )
+
+
+def needs_namespace(name: str) -> bool:
+    """Whether the target means different services to clients in different namespaces."""
+    return "." not in name.partition(":")[0].removesuffix(".")
+
+
+def parse_canonical(name: str, domain: str) -> Target:
+    """The target that a canonical resource name stands for. TranslateError when it is none."""
+    host, _, port = name.rpartition(":")
+    if host.endswith(f".svc.{domain}") and _NUMBER.fullmatch(port):
+        target = parse_target(name, "", domain)
+        if target.canonical(int(port), domain) == name:
+            return target
+    shown = bounded(name, _MAX_NAME)
+    raise TranslateError(
+        f"only SERVICE.NAMESPACE.svc.{domain}:PORTNUMBER is a name of this type, and no file gives '{shown}'"
+    )
+
+
+def of_object(name: str, uid: str) -> str:
+    """A canonical name as that of one Service object: `NAME~MARK`, with a mark made of the UID, so that all replicas
+    agree. The name itself without a UID."""
+    if not uid:
+        return name
+    return f"{name}~{hashlib.blake2b(uid.encode(), digest_size=_MARK_BYTES).hexdigest()}"
+
+
+def without_object(name: str) -> str:
+    """The canonical name in one of an object; other names as they are."""
+    return _MARK.sub("", name)
+
+
+LeftOut = Callable[[ServiceId], str]
+"""What leaves an existing Service out of the scope, as the end of a sentence; "" where nothing does."""
+
+
+def nothing_left_out(_: ServiceId) -> str:
+    return ""
+
+
+def unknown(service: ServiceId, left_out: LeftOut = nothing_left_out) -> str:
+    """Why a name of a service that is not served means nothing."""
+    if reason := left_out(service):
+        return f"service {service} {reason}, so it is not served"
+    capital = str(service) != str(service).lower()
+    hint = "; it has capital letters, and names in Kubernetes are lower-case" if capital else ""
+    return f"there is no service {service} to serve{hint}"
+
+
+def select_port(service: Service, port: str) -> Port:
+    """The port that a target means; see `choose_port`."""
+    return choose_port(service, port)[0]
+
+
+def choose_port(service: Service, port: str) -> tuple[Port, str]:
+    """The port that a target means, and why. TranslateError when there is none such, or more than one.
+
+    Without a port: the only one; else the one named `grpc`; else the only one that looks like gRPC by its name
+    (`grpc-…`) or appProtocol; else the first. An external name has every port, whether the Service lists it or not.
+    """
+    if port:
+        return _named_port(service, port), "the target names it"
+    if not service.ports:
+        raise TranslateError(
+            f"service {service.id} is an external name without ports; add :PORT to the target"
+        )
+    if len(service.ports) == 1:
+        return service.ports[0], "it is the only port"
+    for candidate in service.ports:
+        if candidate.name == "grpc":
+            return candidate, "it is named grpc"
+    candidates = [p for p in service.ports if p.name.startswith("grpc-") or p.app_protocol in _GRPC_PROTOCOLS]
+    if len(candidates) > 1:
+        raise TranslateError(
+            f"service {service.id} has several gRPC ports ({_list(candidates)}); add :PORT to the target"
+        )
+    if candidates:
+        return candidates[0], "it is the only one whose name or appProtocol says gRPC"
+    return service.ports[0], "it is the first port, and none says gRPC"
+
+
+def _named_port(service: Service, port: str) -> Port:
+    for wanted in service.ports:
+        if port in (str(wanted.number), wanted.name):
+            return wanted
+    if service.external_name and _NUMBER.fullmatch(port) and int(port) <= _MAX_PORT:
+        return service.port(int(port)) or Port(int(port))
+    raise TranslateError(f"service {service.id} has no TCP port {port}; it has {_list(service.ports)}")
+
+
+def _without_domain(labels: list[str], domain: str) -> list[str]:
+    """The labels in front of `.svc.DOMAIN` or `.svc`, when at least SERVICE.NAMESPACE stands there."""
+    for suffix in (["svc", *domain.split(".")], ["svc"]):
+        if len(labels) >= len(suffix) + 2 and labels[-len(suffix) :] == suffix:
+            return labels[: -len(suffix)]
+    return labels
+
+
+def _list(ports: "tuple[Port, ...] | list[Port]") -> str:
+    return ", ".join(f"{p.number} ({p.name})" if p.name else str(p.number) for p in ports)

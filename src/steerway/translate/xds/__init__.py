@@ -1,0 +1,1 @@
+"""xDS resources and values that every client reads alike."""

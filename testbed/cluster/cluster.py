@@ -1,0 +1,94 @@
+"""A Kubernetes cluster on this machine: real etcd, API server, controllers, scheduler; a stand-in for kubelet."""
+
+import secrets
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from testbed.cluster import command, kubeconfig
+from testbed.cluster.api import Api
+from testbed.cluster.network import Network
+from testbed.cluster.part import Part
+from testbed.process.deadline import until
+
+NODES = 2
+_GUEST_SHIFT = 10_000
+
+
+class Cluster:
+    """One cluster in a network namespace of its own; its state is in `folder`, which must be empty.
+
+    With `ends_with_parent` it dies with this process, else it goes on until its parts are killed. One that is a `guest` is in
+    the network namespace of another: etcd and API server alone, on ports of their own.
+    """
+
+    def __init__(
+        self, box: Path, folder: Path, network: Network, ends_with_parent: bool, guest: bool = False
+    ) -> None:
+        self.network = network
+        self.commands = command.Commands(box, folder, _GUEST_SHIFT if guest else 0)
+        self._guest = guest
+        self.parts: dict[str, Part] = {}
+        self._ends_with_parent = ends_with_parent
+        self.token = secrets.token_hex(16)
+        """Of a user who may do everything."""
+        self.api = Api(self.commands.server, self.commands.certificate, self.token)
+
+    def start(self) -> None:
+        """Start everything and wait until pods could run. Raises NetworkError, and AssertionError with a log."""
+        self._write_secrets()
+        if not self._guest:
+            self.network.create()
+        with self.network.entered():
+            self._start("etcd", self.commands.etcd())
+            self.start_api_server()
+            if self._guest:
+                return
+            self._start("scheduler", self.commands.scheduler())
+            self._start("kubelet", self.commands.kubelet())
+            self.start_controllers()
+            self._wait(lambda: len(self.api.list("Node")) == NODES, "the nodes")
+
+    def start_api_server(self) -> None:
+        """Start the API server on the data that is there and wait until it is ready."""
+        self._start("api-server", self.commands.api_server())
+        self._wait(self.api.ready, "the API server")
+
+    def kill_api_server(self) -> None:
+        """End it without notice; etcd keeps the data."""
+        self.parts["api-server"].kill()
+
+    def start_controllers(self) -> None:
+        """Start them, again if they run: after an outage they wait up to half a minute before they go on."""
+        if controllers := self.parts.get("controllers"):
+            controllers.kill()
+        self._start("controllers", self.commands.controllers())
+
+    def stop(self) -> None:
+        """End every part and remove the namespace. Stopping what never started does no harm."""
+        for part in reversed(self.parts.values()):
+            part.kill()
+        self.api.close()
+        if not self._guest:
+            self.network.delete()
+
+    def _start(self, name: str, line: list[str]) -> None:
+        log = self.commands.folder / f"{name}.log"
+        self.parts[name] = Part(name, line, log, self._ends_with_parent)
+
+    def _wait(self, condition: Callable[[], bool], what: str) -> None:
+        def met() -> bool:
+            for part in self.parts.values():
+                part.check()
+            return condition()
+
+        until(met, lambda: f"{what} of the cluster; the API server says\n{self.parts['api-server'].log()}")
+
+    def _write_secrets(self) -> None:
+        commands = self.commands
+        commands.tokens.touch(mode=0o600)
+        commands.tokens.write_text(f"{self.token},admin,admin,system:masters\n")
+        generate = ["openssl", "genrsa", "-out", str(commands.key), "2048"]
+        subprocess.run(generate, check=True, capture_output=True)
+        user = {"token": self.token}
+        kubeconfig.write(commands.kubeconfig, commands.server, commands.certificate, user)

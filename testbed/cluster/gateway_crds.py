@@ -1,0 +1,64 @@
+"""The Gateway API's CustomResourceDefinitions, as published: they come inside of its Go module.
+
+`gateway_api/go.mod` pins the version and `go.sum` its content; the Go client fetches it once into its own cache.
+"""
+
+import functools
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from testbed.cluster.api import Api
+from testbed.manifest import Manifest
+from testbed.process.deadline import until
+
+_PINNED = Path(__file__).with_name("gateway_api")
+_MODULE = "sigs.k8s.io/gateway-api"
+_POLICIES = Path(__file__).parents[2] / "deploy" / "crds" / "steerway.io_trafficpolicies.yaml"
+
+Channel = Literal["standard", "experimental"]
+
+
+@functools.cache
+def folder() -> Path:
+    """Where the module is; to be asked outside of a cluster's network, where no module proxy is."""
+    go = shutil.which("go")
+    assert go is not None, "Go is needed to fetch the Gateway API's definitions: install Go 1.26 or newer"
+    command = [go, "mod", "download", "-json", _MODULE]
+    done = subprocess.run(command, cwd=_PINNED, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{_MODULE} could not be fetched: {done.stdout}{done.stderr}"
+    return Path(json.loads(done.stdout)["Dir"])
+
+
+def gateway_crds(channel: Channel = "experimental") -> list[Manifest]:
+    """Every definition of a channel; the experimental one has the standard one's kinds, with more fields."""
+    files = sorted((folder() / "config" / "crd" / channel).glob("gateway.networking.k8s.io_*.yaml"))
+    found = [manifest for file in files for manifest in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
+    definitions = [each for each in found if each and each["kind"] == "CustomResourceDefinition"]
+    assert {"GRPCRoute", "HTTPRoute", "ReferenceGrant"} <= {
+        each["spec"]["names"]["kind"] for each in definitions
+    }
+    return definitions
+
+
+def policy_crd() -> Manifest:
+    """TrafficPolicy's, as it is deployed."""
+    definition: Manifest = yaml.safe_load(_POLICIES.read_text(encoding="utf-8"))
+    return definition
+
+
+def install(api: Api, definitions: Sequence[Manifest]) -> None:
+    """Have an API server know these kinds. Returns when it does."""
+    api.apply(*definitions)
+    names = [each["metadata"]["name"] for each in definitions]
+    until(lambda: all(_established(api, name) for name in names), lambda: f"the kinds {names}")
+
+
+def _established(api: Api, name: str) -> bool:
+    conditions = api.get("CustomResourceDefinition", "", name).get("status", {}).get("conditions") or []
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

@@ -1,0 +1,56 @@
+"""Manifests of what runs pods: Deployments and StatefulSets of the gRPC server in `pod_program.py`."""
+
+import sys
+from pathlib import Path
+
+from testbed.cluster.api import api_version
+from testbed.manifest import Manifest
+
+PORT = 50051
+_CHECKOUT = Path(__file__).parents[2]
+_PRE_STOP_SECONDS = 3
+"""How long a pod that is to go still takes calls, so that clients hear of it first; common practice."""
+
+
+def deployment(name: str, namespace: str, replicas: int, min_ready_seconds: int = 0) -> Manifest:
+    """A Deployment that never has less than its number of ready pods while it rolls. A new pod counts as one of them
+    when it was ready for `min_ready_seconds`."""
+    strategy = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    return _workload(
+        "Deployment", name, namespace, replicas, strategy=strategy, minReadySeconds=min_ready_seconds
+    )
+
+
+def stateful_set(name: str, namespace: str, replicas: int) -> Manifest:
+    """A StatefulSet; its Service has the same name. All pods start at once."""
+    return _workload(
+        "StatefulSet", name, namespace, replicas, serviceName=name, podManagementPolicy="Parallel"
+    )
+
+
+def _workload(kind: str, name: str, namespace: str, replicas: int, **spec: object) -> Manifest:
+    labels = {"app": name}
+    return {
+        "apiVersion": api_version(kind),
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": _pod()},
+            **spec,
+        },
+    }
+
+
+def _pod() -> Manifest:
+    container = {
+        "name": "server",
+        "image": "none",
+        "command": [sys.executable, "-P", "-m", "testbed.cluster.pod_program", f"$(POD_IP):{PORT}"],
+        "env": [{"name": "PYTHONPATH", "value": str(_CHECKOUT)}],
+        "ports": [{"name": "grpc", "containerPort": PORT}],
+        "readinessProbe": {"periodSeconds": 1, "tcpSocket": {"port": PORT}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": _PRE_STOP_SECONDS}}},
+    }
+    return {"terminationGracePeriodSeconds": 10, "containers": [container]}

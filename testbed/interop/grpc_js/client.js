@@ -1,0 +1,62 @@
+'use strict';
+
+/**
+ * A grpc-js client that runs the commands on its standard input: those of testbed/interop/grpc_go/main.go, with the same
+ * lines as output. The bootstrap file is read by grpc-js-xds itself, from GRPC_XDS_BOOTSTRAP.
+ */
+
+const readline = require('node:readline');
+const xds = require('@grpc/grpc-js-xds');
+const { Channel } = require('./channel');
+
+const METHOD = '/steerway.test.Backend/Who';
+const DEADLINE_SECONDS = 20;
+
+const channels = new Map();
+
+/** Run one command; fields that it lacks have these defaults. */
+function run(line) {
+  const command = {
+    count: 0,
+    method: METHOD,
+    metadata: {},
+    deadline_seconds: DEADLINE_SECONDS,
+    ...JSON.parse(line),
+  };
+  if (command.do === 'dial') {
+    channels.set(command.channel, new Channel(command.channel, command.target, command.idle_seconds));
+    return;
+  }
+  const channel = channels.get(command.channel);
+  if (channel === undefined) {
+    throw new Error(`command ${line}: no such channel`);
+  }
+  const { id, count } = command;
+  const request = {
+    method: command.method,
+    metadata: command.metadata,
+    deadlineSeconds: command.deadline_seconds,
+    message: '',
+  };
+  switch (command.do) {
+    case 'call':
+      channel.callInTurn(id, count, request);
+      break;
+    case 'gather':
+      channel.gather(id, count, { ...request, message: String(count) });
+      break;
+    case 'start':
+      channel.start(command.rate, request);
+      break;
+    case 'stop':
+      channel.stop(id);
+      break;
+    default:
+      throw new Error(`command ${line}: unknown`);
+  }
+}
+
+xds.register();
+const lines = readline.createInterface({ input: process.stdin });
+lines.on('line', run);
+lines.on('close', () => process.exit(0)); // channels keep the process alive

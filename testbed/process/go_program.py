@@ -1,0 +1,35 @@
+"""Go programs of the tests: main packages with a module of their own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from testbed.process import built_program
+from testbed.process.built_program import Recipe, Say, Tool, say_on_stderr
+
+_GO = Tool("go", "Go 1.26 or newer", ("version",))
+_NETWORK = ("dial tcp", "no such host", "i/o timeout", "proxyconnect", "connection refused", "TLS handshake")
+
+
+def build(module: Path, flags: Sequence[str] = (), say: Say = say_on_stderr, **environment: str) -> Path:
+    """The executable of the main package in the folder `module`.
+
+    `flags` are further flags of `go build`, `environment` is added to ours. Raises BuildError.
+    """
+    go = _GO.path(module.name)
+
+    def command(program: Path) -> list[str]:
+        # -v names each module that is fetched and each package that is compiled
+        fixed = ["-mod=readonly", "-buildvcs=false", "-trimpath", "-v", "-o", str(program)]
+        return [go, "build", *fixed, *flags, "."]
+
+    recipe = Recipe(
+        source=module,
+        tools=(_GO,),
+        patterns=("**/*.go", "**/*.mod", "**/*.sum"),
+        command=command,
+        network=_NETWORK,
+        cure="Go modules could not be fetched: check this machine's network and `go env GOPROXY`",
+        options=flags,
+        environment=environment,
+    )
+    return built_program.build(recipe, say)

@@ -1,0 +1,33 @@
+"""JavaScript programs of the tests, with what their package-lock.json pins."""
+
+from pathlib import Path
+
+from testbed.process import built_program
+from testbed.process.built_program import Recipe, Say, Tool, say_on_stderr
+
+_NODE = Tool("node", "Node.js 20 or newer (nodejs)", ("--version",))
+_NPM = Tool("npm", "npm 9 or newer (npm)")
+_NETWORK = ("ENOTFOUND", "ETIMEDOUT", "ECONNREFUSED", "EAI_AGAIN", "network")
+_OPTIONS = ("--ignore-scripts", "--no-audit", "--no-fund")
+_FLAGS = ("--max-old-space-size=128",)
+
+
+def build(package: Path, say: Say = say_on_stderr) -> Path:
+    """A copy of the package with its dependencies in `node_modules`. Raises BuildError."""
+    npm = _NPM.path(package.name)
+    recipe = Recipe(
+        source=package,
+        tools=(_NODE, _NPM),
+        patterns=("*.js", "package.json", "package-lock.json"),
+        options=_OPTIONS,
+        command=lambda _: [npm, "ci", *_OPTIONS],
+        network=_NETWORK,
+        cure="packages could not be fetched: check this machine's network and `npm config get registry`",
+        in_copy=True,
+    )
+    return built_program.build(recipe, say)
+
+
+def command(program: Path, script: str) -> list[str]:
+    """How a built program is started."""
+    return [_NODE.path(script), *_FLAGS, str(program / script)]

@@ -1,1 +1,0 @@
-"""What tests with real parts share: processes that always end, waiting with a deadline, and the parts themselves."""

@@ -1,0 +1,93 @@
+"""A mesh on a real engine: facts in, streams of real clients out, without files or an API server in between.
+
+What is published is known at once, so that a test can wait until every client has acknowledged exactly that.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from steerway.catalog.catalog import Catalog
+from steerway.catalog.locality.traffic_distribution import ClientPlace
+from steerway.commit import Commit
+from steerway.engine.engine import Demand, Event, Nack, Withdrawn
+from steerway.sources.objects.core import Object, ObjectKey
+from steerway.translate.client.audience import at_place, bucket_of, claimed_zone, classify, widening
+from steerway.translate.translator import Translator
+from testbed.mesh import BUCKETS
+from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import PATIENCE_SECONDS, until
+from testbed.xds_server import XdsServer
+
+
+class LiveMesh(XdsServer):
+    """Catalog, translator and engine; `refusals` are all NACKs so far."""
+
+    def __init__(self, **options: Any) -> None:
+        self.facts: dict[ObjectKey, Object] = {}
+        self.refusals: list[Nack] = []
+        self._catalog = Catalog()
+        self._translator = Translator(self._catalog.service, buckets=BUCKETS)
+        super().__init__(audience=lambda node: self._audience_of(node.SerializeToString()), **options)
+        self._on_loop(self._translator.start(()))
+
+    bootstrap = ControlPlane.bootstrap
+
+    def replace(self, objects: Iterable[Object]) -> None:
+        """These are all the facts now: one commit."""
+        found = {each.key: each for each in objects}
+        keys = self.facts.keys() | found.keys()
+        self.facts = found
+
+        def change() -> Commit:
+            return self._translator.refresh(self._catalog.update(self.facts.get, sorted(keys)))
+
+        self._on_loop(change)
+
+    def handle(self, events: list[Event]) -> None:
+        """Answer demand; on the event loop."""
+        self.refusals += [event for event in events if isinstance(event, Nack)]
+        for event in events:
+            if isinstance(event, Demand | Withdrawn):
+                answer = self._translator.demand if isinstance(event, Demand) else self._translator.withdraw
+                self._publish(answer([(event.type_url, event.name, event.audience)]))
+
+    def wait_for_clients(self, streams: int) -> None:
+        """Until so many streams are there and each has acknowledged, or refused, all that is published for it."""
+
+        def settled() -> bool:
+            return bool(self.refusals) or not any(self._behind(streams))
+
+        until(settled, lambda: f"all is acknowledged, but {list(self._behind(streams))}")
+
+    def _behind(self, streams: int) -> Iterator[str]:
+        """What some client has not taken yet."""
+        entries = {(each.type_url, each.name, each.audience): each.version for each in self.engine.entries()}
+        found = self.engine.streams(resources=True)
+        if len(found) < streams:
+            yield f"{len(found)} streams of {streams}"
+        for stream in found:
+            for part in stream.subscriptions:
+                yield from (f"{name} waits" for name in part.waiting)
+                for each in part.resources:
+                    keys = ((part.type_url, each.name, at) for at in widening(stream.audience))
+                    version = next((entries[key] for key in keys if key in entries), "")
+                    if version and (each.version != version or each.status != "acked"):
+                        yield f"{part.type_url} {each.name}: {each.status} {each.version}, not {version}"
+
+    @staticmethod
+    def _audience_of(node: bytes) -> str:
+        place = ClientPlace(claimed_zone(node))
+        return at_place(classify(node, "shop"), place, bucket_of(node, "", BUCKETS))
+
+    def _on_loop(self, change: Any) -> None:
+        """Publish a commit, or what a function makes, between two events."""
+
+        async def publish() -> None:
+            self._publish(change() if callable(change) else change)
+
+        asyncio.run_coroutine_threadsafe(publish(), self._loop).result(PATIENCE_SECONDS)
+
+    def _publish(self, commit: Commit) -> None:
+        if commit:
+            self.engine.publish(commit)

@@ -1,0 +1,270 @@
+"""The gate: any credential that is good is enough, what takes time holds up nobody else, and refusals say little."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+
+import pytest
+
+from steerway.access.admission import Admission, Applicant, Decision, Gate
+from steerway.access.identity import Identity, of_service_account
+from steerway.access.local import ClientCertificate, UnixSocket
+from steerway.access.result import (
+    PERMISSION_DENIED,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    Authenticator,
+    Credential,
+    Refusal,
+    Verdict,
+    refused,
+    unavailable,
+)
+from steerway.access.rules import Authorization
+from steerway.config import IdentityPattern, RuleSettings
+
+WEB = of_service_account("shop", "web")
+SPIFFE = "URI:spiffe://prod/ns/shop/sa/web"
+
+
+class Tokens:
+    """Takes tokens by a table; one that is not in it is answered when the test says so."""
+
+    method = "service_account"
+    accepts = "a service-account token"
+
+    def __init__(self, **known: Verdict) -> None:
+        self.known = known
+        self.asked: dict[str, asyncio.Future[Verdict]] = {}
+
+    def reads(self, credential: Credential) -> bool:
+        return bool(credential.token)
+
+    def judge(self, credential: Credential) -> Verdict | Awaitable[Verdict]:
+        known = self.known.get(credential.token)
+        return known or self.asked.setdefault(credential.token, asyncio.get_running_loop().create_future())
+
+
+class Answers:
+    """Decisions in the order in which they came, and each by its stream."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.by_stream: dict[int, Decision] = {}
+        self.changed = asyncio.Event()
+
+    def __call__(self, decisions: Sequence[tuple[Applicant, Decision]]) -> None:
+        self.batches.append([applicant.stream for applicant, _ in decisions])
+        self.by_stream.update((applicant.stream, decision) for applicant, decision in decisions)
+        self.changed.set()
+
+
+def applicant(
+    stream: int = 1,
+    token: str = "",
+    certificate: Sequence[str] = (),
+    local: bool = False,
+    claims: str = "",
+) -> Applicant:
+    return Applicant(stream, "10.0.0.1:5000", claims.encode(), Credential(token, certificate, local))
+
+
+async def decide(authenticators: Sequence[Authenticator], client: Applicant) -> Decision:
+    """What becomes of one client."""
+    answers = Answers()
+    gate = Gate(authenticators, Authorization(), bytes.decode, answers)
+    gate.open([client])
+    await answers.changed.wait()
+    return answers.by_stream[client.stream]
+
+
+async def refusal(authenticators: Sequence[Authenticator], client: Applicant) -> Refusal:
+    found = await decide(authenticators, client)
+    assert isinstance(found, Refusal)
+    return found
+
+
+async def test_without_authenticators_everybody_sees_everything() -> None:
+    """Whatever they show or claim."""
+    assert await decide([], applicant(token="x", claims="pay")) == Admission(None, None)
+
+
+async def test_no_credential_is_told_what_would_do() -> None:
+    """Each kind once."""
+    authenticators = [ClientCertificate(), UnixSocket(), Tokens(), Tokens()]
+    found = await refusal(authenticators, applicant())
+    assert found.code == UNAUTHENTICATED
+    assert found.told == (
+        "this server takes a client certificate or the Unix socket or a service-account token,"
+        " and the client showed none"
+    )
+
+
+@pytest.mark.parametrize(
+    ("client", "identity"),
+    [
+        (
+            applicant(certificate=[SPIFFE]),
+            Identity("certificate", "shop", "web", SPIFFE.removeprefix("URI:")),
+        ),
+        (applicant(token="good"), WEB),
+        (applicant(token="good", certificate=["DNS:*"]), Identity("certificate", dns_names=("*",))),
+        (applicant(token="good", certificate=["URI:https://x"]), WEB),
+        (applicant(token="bad", local=True), Identity("unix_socket")),
+        (applicant(token="bad", certificate=[SPIFFE]), Identity("certificate", "shop", "web", SPIFFE[4:])),
+    ],
+)
+async def test_any_good_credential_is_enough(client: Applicant, identity: Identity) -> None:
+    """Also beside a bad one; the certificate is who it is, when there are two."""
+    authenticators = [ClientCertificate(), UnixSocket(), Tokens(good=WEB, bad=refused("it is bad"))]
+    found = await decide(authenticators, client)
+    assert isinstance(found, Admission)
+    assert found.identity == identity
+
+
+async def test_what_is_off_counts_for_nothing() -> None:
+    """A certificate where only tokens are taken is no credential."""
+    found = await refusal([Tokens()], applicant(certificate=[SPIFFE], local=True))
+    assert found.told == "this server takes a service-account token, and the client showed none"
+
+
+async def test_a_refusal_says_little_to_the_client_and_all_to_the_log() -> None:
+    """The reasons of all that said no."""
+    authenticators = [
+        ClientCertificate({"prod"}),
+        Tokens(x=refused("unknown to one")),
+        Tokens(x=refused("and other")),
+    ]
+    found = await refusal(authenticators, applicant(token="x", certificate=["DNS:a.example"]))
+    assert found.told == "the credential is not accepted; the server's log says why"
+    for part in ("SPIFFE", "unknown to one", "and other"):
+        assert part in found.reason
+
+
+async def test_somebody_who_could_not_be_asked_comes_before_a_no() -> None:
+    """The client is to try again: the one that is away may know it."""
+    found = await refusal([Tokens(x=refused("no")), Tokens(x=unavailable("away"))], applicant(token="x"))
+    assert found.code == UNAVAILABLE
+    assert found.reason == "no; away"
+
+
+async def test_a_claim_of_another_namespace_is_denied() -> None:
+    """It is clear who the client is."""
+    found = await refusal([Tokens(good=WEB)], applicant(token="good", claims="pay"))
+    assert found.code == PERMISSION_DENIED
+    allowed = await decide([Tokens(good=WEB)], applicant(token="good", claims="shop"))
+    assert allowed == Admission(WEB, ["", "shop/*"])
+
+
+async def test_a_slow_verdict_holds_up_nobody_else() -> None:
+    """Those that are known are answered together and at once, the slow ones when it comes."""
+    tokens, answers = Tokens(good=WEB), Answers()
+    gate = Gate([ClientCertificate(), tokens], Authorization(), bytes.decode, answers)
+    gate.open([applicant(1, "slow"), applicant(2, "good"), applicant(3, "slower"), applicant(4)])
+    assert answers.batches == [[2, 4]]
+    await asyncio.sleep(0)
+    assert gate.waiting == 2
+    answers.changed.clear()
+    tokens.asked["slow"].set_result(WEB)
+    await answers.changed.wait()
+    assert answers.by_stream[1] == Admission(WEB, ["", "shop/*"])
+    assert 3 not in answers.by_stream
+    await gate.close()
+    assert gate.waiting == 0
+    assert 3 not in answers.by_stream
+
+
+async def test_a_stream_that_ended_is_not_decided_on() -> None:
+    """What it would hold from then on is never given back."""
+    tokens, answers = Tokens(), Answers()
+    gate = Gate([tokens], Authorization(), bytes.decode, answers)
+    gate.open([applicant(1, "a"), applicant(2, "b")])
+    await asyncio.sleep(0)
+    tokens.asked["a"].set_result(WEB)
+    gate.close_streams([1, 7])
+    tokens.asked["b"].set_result(WEB)
+    await answers.changed.wait()
+    assert list(answers.by_stream) == [2]
+    await gate.close()
+    assert gate.waiting == 0
+    assert list(answers.by_stream) == [2]
+
+
+async def test_those_after_a_slow_one_are_asked_when_it_says_no() -> None:
+    """In their order, until one says yes."""
+    first, second = Tokens(), Tokens(x=WEB)
+    answers = Answers()
+    gate = Gate([first, second], Authorization(), bytes.decode, answers)
+    gate.open([applicant(token="x")])
+    first.asked["x"].set_result(refused("no"))
+    await answers.changed.wait()
+    assert answers.by_stream[1] == Admission(WEB, ["", "shop/*"])
+
+
+async def test_whatever_goes_wrong_a_client_does_not_wait_for_ever() -> None:
+    """An error of ours is UNAVAILABLE."""
+    tokens, answers = Tokens(), Answers()
+    gate = Gate([tokens], Authorization(), bytes.decode, answers)
+    gate.open([applicant(token="x")])
+    tokens.asked["x"].set_exception(RuntimeError("broken"))
+    await answers.changed.wait()
+    found = answers.by_stream[1]
+    assert isinstance(found, Refusal)
+    assert found.code == UNAVAILABLE
+
+
+async def test_an_authenticator_that_breaks_stops_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client is to try again."""
+    broken = Tokens()
+    monkeypatch.setattr(broken, "judge", lambda _: 1 / 0)
+    assert (await refusal([broken], applicant(token="x"))).code == UNAVAILABLE
+    found = await decide([broken, Tokens(x=WEB)], applicant(token="x"))
+    assert found == Admission(WEB, ["", "shop/*"])
+
+
+async def test_a_call_that_shows_all_takes_a_grant_of_all() -> None:
+    """Other calls take a good credential."""
+    admin = of_service_account("admin", "x")
+    rules = [RuleSettings(identity=IdentityPattern(namespace="admin"), subscribe=("*",))]
+    gate = Gate(
+        [Tokens(web=WEB, admin=admin, bad=refused("no"))], Authorization(rules), bytes.decode, Answers()
+    )
+
+    async def code(token: str, *, sees_all: bool) -> int | None:
+        found = await gate.judge_call(Credential(token), sees_all=sees_all)
+        return None if found is None else found.code
+
+    assert [await code(token, sees_all=True) for token in ("web", "admin", "bad", "")] == [
+        PERMISSION_DENIED,
+        None,
+        UNAUTHENTICATED,
+        UNAUTHENTICATED,
+    ]
+    assert [await code(token, sees_all=False) for token in ("web", "bad")] == [None, UNAUTHENTICATED]
+
+
+async def test_without_authentication_all_clients_are_shown_to_the_unix_socket_only() -> None:
+    """Every pod can reach the TCP port, and node metadata is not for every pod; the refusal names the ways in."""
+    gate = Gate([], Authorization(), bytes.decode, Answers())
+    denied = await gate.judge_call(Credential(), sees_all=True)
+    assert denied is not None
+    assert denied.code == PERMISSION_DENIED
+    for way in ("listen: unix:/PATH", "/v3/discovery:client_status", "authorization.rules"):
+        assert way in denied.told
+    assert await gate.judge_call(Credential(local=True), sees_all=True) is None
+    assert await gate.judge_call(Credential(), sees_all=False) is None
+
+
+async def test_the_unix_socket_shows_all_only_where_it_is_a_credential() -> None:
+    """A token that came through it is a token."""
+    call = Credential("web", local=True)
+    by_token = Gate([Tokens(web=WEB)], Authorization(), bytes.decode, Answers())
+    denied = await by_token.judge_call(call, sees_all=True)
+    assert denied is not None
+    assert denied.code == PERMISSION_DENIED
+    by_socket = Gate([UnixSocket(), Tokens(web=WEB)], Authorization(), bytes.decode, Answers())
+    assert await by_socket.judge_call(call, sees_all=True) is None
+
+
+def test_credentials_do_not_print_their_token() -> None:
+    """A log line or a traceback may hold one."""
+    assert "secret" not in repr(applicant(token="secret"))

@@ -1,0 +1,94 @@
+"""Isolation: what fails stays in its part, is counted every time and logged within limits."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from steerway import telemetry
+from steerway.catalog.model.mesh import ServiceId
+from steerway.log.limit import LogLimiter
+from steerway.runtime.isolation import isolated
+from steerway.text import MAX_TEXT
+
+
+def fail(error: Exception, **about: Any) -> str:
+    with isolated("test", **about) as run:
+        raise error
+    return run.failure
+
+
+def count(metric: str = "steerway_internal_errors_total", **labels: str) -> float:
+    return telemetry.REGISTRY.get_sample_value(metric, labels or {"part": "test"}) or 0.0
+
+
+class World:
+    """The lines that a limiter with a clock of its own admits."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.lines: list[dict[str, Any]] = []
+        limiter = LogLimiter(lambda: self.now)
+        structlog.configure(processors=[limiter, self._collect])
+
+    def _collect(self, _logger: Any, _method: str, event: Any) -> Any:
+        self.lines.append(dict(event))
+        raise structlog.DropEvent
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    yield World()
+    structlog.reset_defaults()
+
+
+def test_an_error_ends_its_part_only() -> None:
+    """A success has no failure."""
+    assert fail(ValueError("no")) == "ValueError('no')"
+    with isolated("test") as run:
+        pass
+    assert run.failure == ""
+
+
+def test_what_ends_the_process_is_not_kept() -> None:
+    """Cancellation, SystemExit and Ctrl-C go through."""
+    with pytest.raises(KeyboardInterrupt), isolated("test"):
+        raise KeyboardInterrupt
+
+
+def test_every_error_is_counted_and_a_few_are_logged(world: World) -> None:
+    """One line for a part at a time, with how many were left out; another part is not kept silent by it."""
+    before, suppressed = count(), count("steerway_log_lines_suppressed_total", event="internal_error")
+    for number in range(5):
+        fail(ValueError("no"), object=ServiceId("a", "b"), peer=f"10.0.0.{number}:1")
+    world.now += 10
+    fail(KeyError("k"), object="Service a/c")
+    with isolated("other"):
+        raise ValueError
+    assert count() == before + 6
+    assert count("steerway_log_lines_suppressed_total", event="internal_error") == suppressed + 4
+    first, second, other = world.lines
+    assert [(line["part"], line["object"], line.get("suppressed")) for line in (first, second)] == [
+        ("test", "a/b", None),
+        ("test", "Service a/c", 4),
+    ]
+    assert other["part"] == "other"
+    assert first["error"] == "ValueError('no')"
+    assert "test_isolation.py" in first["at"]
+    assert "\n" not in str(world.lines)
+
+
+def test_what_is_quoted_is_bounded_text(world: World) -> None:
+    """An error may quote the input: all of it, or half a character."""
+    failure = fail(ValueError("x" * 10_000), where="y" * 10_000)
+    assert len(failure.encode()) == len(world.lines[0]["where"].encode()) == MAX_TEXT
+    assert fail(ValueError("\ud800"), where="\udfff") == "ValueError('\\ud800')"
+
+
+def test_frames_of_a_line_that_is_left_out_are_not_looked_up() -> None:
+    """`at` is a function, which the limiter calls for a line that is written."""
+    with capture_logs() as lines:
+        fail(ValueError("no"))
+    assert callable(lines[0]["at"])

@@ -1,0 +1,88 @@
+"""The CustomResourceDefinition of TrafficPolicy: written from its types, and bounded everywhere."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from steerway.sources.policy import crd
+from steerway.sources.policy.duration import MAX_CHARACTERS
+from steerway.sources.policy.traffic_policy import RULES, TrafficPolicySpec
+
+DEPLOYED = Path(__file__).parents[4] / "deploy" / "crds" / "steerway.io_trafficpolicies.yaml"
+
+
+def parts(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every schema within a schema, with where it stands."""
+    yield path, schema
+    for name, inner in schema.get("properties", {}).items():
+        yield from parts(inner, f"{path}.{name}")
+    if "items" in schema:
+        yield from parts(schema["items"], f"{path}[]")
+
+
+SPEC = list(parts(crd.schema()["properties"]["spec"]))
+
+
+def test_the_manifest_in_deploy_is_what_the_types_say() -> None:
+    """Byte for byte; `steerway crd > deploy/crds/steerway.io_trafficpolicies.yaml` writes it anew."""
+    assert DEPLOYED.read_text(encoding="utf-8") == crd.text()
+    assert yaml.safe_load(crd.text()) == crd.manifest()
+
+
+def test_every_field_of_the_types_is_in_the_schema() -> None:
+    """With a description, which is what `kubectl explain` shows."""
+    seen = 0
+    for path, schema in SPEC:
+        for name, inner in schema.get("properties", {}).items():
+            seen += 1
+            assert inner.get("description"), f"{path}.{name}"
+    assert seen > 80
+    sections = {field.encode_name for field in msgspec.structs.fields(TrafficPolicySpec)}
+    assert set(SPEC[0][1]["properties"]) == sections
+
+
+def test_every_list_and_every_string_is_bounded() -> None:
+    """An API server counts what a rule may cost at the most, and a message in etcd is no place for a book."""
+    seen = 0
+    for path, schema in SPEC:
+        if schema["type"] == "array":
+            assert "maxItems" in schema, path
+        elif schema["type"] == "string":
+            assert "maxLength" in schema or "enum" in schema, path
+        seen += schema["type"] in ("array", "string")
+    assert seen > 30
+
+
+def test_patterns_are_those_of_go() -> None:
+    r"""Python's \Z is $ there, and both look at all of the string."""
+    patterns = {schema["pattern"]: schema for _, schema in SPEC if "pattern" in schema}
+    assert len(patterns) == 2
+    for pattern in patterns:
+        assert re.fullmatch(r"\^.*\$", pattern)
+        assert r"\Z" not in pattern
+    (duration,) = (schema for pattern, schema in patterns.items() if "ms" in pattern)
+    assert duration["maxLength"] == len("99999ms99999ms99999ms99999ms") == MAX_CHARACTERS
+
+
+def test_defaults_are_those_of_the_types() -> None:
+    """What is not written means the same on an API server and in a file."""
+    found = {path: schema["default"] for path, schema in SPEC if "default" in schema}
+    assert found[".zones.overloadPercent"] == 140
+    assert found[".outlierDetection.interval"] == "10s"
+    assert found[".balancing.weightedRoundRobin.outOfBand"] is False
+    assert found[".healthCheck.service"] == ""
+    assert ".zones.demand" not in found
+
+
+def test_every_rule_is_there_once_for_each_use_of_its_struct() -> None:
+    """With its message."""
+    written = [
+        (rule["rule"], rule["message"])
+        for _, schema in SPEC
+        for rule in schema.get("x-kubernetes-validations", [])
+    ]
+    assert sorted(written) == sorted((rule.cel, rule.message) for rule in RULES)

@@ -1,0 +1,77 @@
+"""TrafficPolicies: every rule and every kind of constraint, by the examples that a real API server is asked, too
+(tests/cluster/test_crd_rules.py)."""
+
+import msgspec
+import pytest
+
+from steerway.sources.policy.duration import seconds
+from steerway.sources.policy.traffic_policy import RULES, TrafficPolicy, broken_rules
+from steerway.sources.policy.validation import faults
+from steerway.sources.policy.validation_error import conversion_fault
+from tests.support.example.policy_example import BROKEN, FULL, MISTYPED, Broken, Mistyped, policy
+
+
+def test_there_is_an_example_for_every_rule() -> None:
+    """By its message, which is how an operator tells them apart."""
+    assert sorted(example.message for example in BROKEN) == sorted(rule.message for rule in RULES)
+    assert len(BROKEN) >= 14
+
+
+@pytest.mark.parametrize("example", BROKEN, ids=lambda example: example.message[:40])
+def test_a_rule_tells_bad_from_good(example: Broken) -> None:
+    """One rule alone, at the place of the struct that breaks it."""
+    bad = msgspec.convert(policy(example.bad), TrafficPolicy)
+    assert list(broken_rules(bad)) == [(("spec", *example.place), example.message)]
+    fault = next(faults(bad), None)
+    assert fault is not None
+    assert (fault.path, fault.reason) == (("spec", *example.place), example.message)
+    assert fault.cure
+    assert list(faults(msgspec.convert(policy(example.good), TrafficPolicy))) == []
+
+
+def test_a_policy_with_every_section_is_good() -> None:
+    """So is one with the name of a subdomain."""
+    assert list(faults(msgspec.convert(policy(FULL, "a.b-c"), TrafficPolicy))) == []
+
+
+@pytest.mark.parametrize(
+    "example",
+    [example for example in MISTYPED if not example.reason.startswith("unknown field")],
+    ids=lambda example: example.name,
+)
+def test_what_types_refuse_is_told_in_words(example: Mistyped) -> None:
+    """With its place, and a cure."""
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert(policy(example.spec), TrafficPolicy)
+    fault = conversion_fault(caught.value, TrafficPolicy)
+    assert fault.path == ("spec", *example.place)
+    assert fault.reason.startswith(example.reason)
+    assert fault.cure
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("unknown mode", "write Disabled or Failover or Favor or Spill or Strict"),
+        ("unknown group", 'write "" or gateway.networking.k8s.io'),
+        ("unknown kind", "write GRPCRoute or HTTPRoute or Service"),
+        ("number too small", "write 100 or more"),
+        ("number too great", "write 100 or less"),
+        ("no target", "write at least one of its items"),
+        ("no duration", "write hours, minutes, seconds and milliseconds: 1h30m, 10s, 250ms"),
+    ],
+)
+def test_a_cure_says_what_would_be_right(name: str, cure: str) -> None:
+    """Values by name, bounds by number."""
+    (example,) = (example for example in MISTYPED if example.name == name)
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert(policy(example.spec), TrafficPolicy)
+    assert conversion_fault(caught.value, TrafficPolicy).cure == cure
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1h30m", 5400), ("10s", 10), ("250ms", 0.25), ("1m1s1ms", 61.001), ("0s", 0)]
+)
+def test_durations_are_seconds(text: str, value: float) -> None:
+    """Parts add up; `m` and `ms` are told apart."""
+    assert seconds(text) == pytest.approx(value)

@@ -1,0 +1,409 @@
+"""What is said of routes and policies: each reason, in words with a cure, and again when what it depends on changes."""
+
+import pytest
+
+from steerway.catalog.model.mesh import Port, Service, ServiceId
+from steerway.status.condition import LIMITED, Condition
+from tests.support.model.attached import Judged
+
+SERVICES = """
+kind: Service
+metadata: {name: web}
+spec: {ports: [{port: 80, name: grpc}, {port: 81, name: admin}, {port: 53, name: dns, protocol: UDP}]}
+---
+kind: Service
+metadata: {name: web-v2}
+spec: {ports: [{port: 80}]}
+"""
+ACCEPTED = ("Accepted", True, "Accepted")
+RESOLVED = ("ResolvedRefs", True, "ResolvedRefs")
+PROGRAMMED = ("Programmed", True, "Programmed")
+
+
+def route(
+    rules: str = "[{backendRefs: [{name: web-v2, port: 80}]}]",
+    parent: str = "{group: '', kind: Service, name: web}",
+    kind: str = "GRPCRoute",
+    meta: str = "name: a",
+) -> str:
+    return f"kind: {kind}\nmetadata: {{{meta}}}\nspec: {{parentRefs: [{parent}], rules: {rules}}}\n"
+
+
+def policy(
+    spec: str = "subset: {min: 3}",
+    name: str = "p",
+    target: str = "{group: '', kind: Service, name: web}",
+    created: str = "",
+) -> str:
+    return (
+        f"kind: TrafficPolicy\nmetadata: {{name: {name}, creationTimestamp: '{created}'}}\n"
+        f"spec: {{targetRefs: [{target}], {spec}}}\n"
+    )
+
+
+GATEWAY = "gateway.networking.k8s.io"
+ON_ROUTE = f"{{group: {GATEWAY}, kind: GRPCRoute, name: a}}"
+
+
+def heads(conditions: dict[str, Condition]) -> list[tuple[str, bool, str]]:
+    return [each[:3] for each in conditions.values()]
+
+
+def test_a_good_route_is_accepted_for_each_service_that_it_names() -> None:
+    """A Gateway is another controller's; the reference is told as the spec has it."""
+    mesh = Judged(SERVICES)
+    parents = [f"{{group: '', kind: Service, name: {name}}}" for name in ("web, port: 80", "web-v2")]
+    mesh.put(route(parent=", ".join(["{name: ingress}", *parents])))
+    judgement = mesh.judgement("GRPCRoute", "a")
+    assert [(each.ref.name, each.ref.port) for each in judgement.verdicts] == [("web", 80), ("web-v2", None)]
+    for verdict in judgement.verdicts:
+        assert [each[:3] for each in verdict.conditions] == [ACCEPTED, PROGRAMMED, RESOLVED]
+    assert (judgement.refusals, mesh.verdicts.problems()) == ((), [])
+    mesh.put(route(parent="{name: ingress}"))
+    assert mesh.judgement("GRPCRoute", "a").verdicts == ()
+
+
+@pytest.mark.parametrize(
+    ("parent", "meta", "message"),
+    [
+        ("name: nope", "name: a", "Service shop/nope does not exist"),
+        (
+            "name: web, port: 82",
+            "name: a",
+            "Service shop/web has no port 82, its ports are: 80 (grpc), 81 (admin)",
+        ),
+        ("name: web, port: 53", "name: a", "has no port 53"),
+        ("name: web, sectionName: http", "name: a", "has no port http"),
+        ("name: inner, namespace: shop", "name: a, namespace: pay", "is not exported to pay"),
+    ],
+)
+def test_a_parent_that_is_not_there_is_named(parent: str, meta: str, message: str) -> None:
+    """A Service that does not exist, a port that it has not, clients that it is not exported to."""
+    mesh = Judged(SERVICES)
+    mesh.put(
+        "kind: Service\nmetadata: {name: inner, annotations: {steerway.io/export-to: ''}}\n"
+        "spec: {ports: [{port: 80}]}\n"
+    )
+    mesh.put(route(parent=f"{{group: '', kind: Service, {parent}}}", meta=meta))
+    namespace = "pay" if "pay" in meta else "shop"
+    found = mesh.conditions("GRPCRoute", "a", namespace)
+    accepted = found["Accepted"]
+    assert accepted[:3] == ("Accepted", False, "NoMatchingParent")
+    assert message in accepted.message
+    assert accepted.cure
+    assert found["Programmed"][1:3] == (False, "Invalid")
+    assert [each.reason for each in mesh.verdicts.problems()] == [
+        each.message for each in mesh.judgement("GRPCRoute", "a", namespace).refusals
+    ]
+
+
+def test_a_port_may_be_named_as_a_section() -> None:
+    """ParentReference: the name of a port is the section of a Service; the others keep their own endpoints."""
+    mesh = Judged(SERVICES)
+    mesh.put(route(parent="{group: '', kind: Service, name: web, sectionName: admin}"))
+    assert mesh.conditions("GRPCRoute", "a")["Accepted"].holds
+    service = mesh.catalog.service(ServiceId("shop", "web"))
+    assert service is not None
+    assert [port.number for port in service.ports if port.routing.producer is not None] == [81]
+
+
+def test_an_http_route_beside_a_grpc_route_is_in_conflict() -> None:
+    """On one port and of one namespace; where it counts on other ports it is accepted, and told the rest."""
+    mesh = Judged(SERVICES)
+    mesh.put(route(parent="{group: '', kind: Service, name: web, port: 80}"))
+    mesh.put(route(kind="HTTPRoute", meta="name: b"))
+    partly = mesh.conditions("HTTPRoute", "b")["Accepted"]
+    assert partly.holds
+    assert "GRPCRoute shop/a is for port 80 of Service shop/web" in partly.message
+    mesh.put(
+        route(kind="HTTPRoute", meta="name: b", parent="{group: '', kind: Service, name: web, port: 80}")
+    )
+    lost = mesh.conditions("HTTPRoute", "b")["Accepted"]
+    assert lost[1:3] == (False, "Conflicted")
+    mesh.put(
+        route(
+            kind="HTTPRoute",
+            meta="name: c, namespace: pay",
+            parent="{group: '', kind: Service, name: web, namespace: shop}",
+        )
+    )
+    assert mesh.conditions("HTTPRoute", "c", "pay")["Accepted"].holds
+    assert mesh.remove("GRPCRoute", "a") == {"HTTPRoute shop/b"}, "a rival that goes is noticed"
+    assert mesh.conditions("HTTPRoute", "b")["Accepted"].holds
+
+
+@pytest.mark.parametrize(
+    ("rule", "what", "kind"),
+    [
+        ("filters: [{type: ExtensionRef}]", "filter ExtensionRef", "GRPCRoute"),
+        ("filters: [{type: CORS}]", "filter CORS", "HTTPRoute"),
+        ("matches: [{method: {type: Fuzzy, method: Get}}]", "match type Fuzzy", "GRPCRoute"),
+        ("matches: [{headers: [{name: x, value: y, type: Fuzzy}]}]", "match type Fuzzy", "GRPCRoute"),
+        ("matches: [{path: {type: Fuzzy, value: /x}}]", "match type Fuzzy", "HTTPRoute"),
+        ("matches: [{queryParams: [{name: x, value: y, type: Fuzzy}]}]", "match type Fuzzy", "HTTPRoute"),
+    ],
+)
+def test_what_nobody_does_is_refused(rule: str, what: str, kind: str) -> None:
+    """As a whole where no rule is left, else the rule."""
+    backend = "backendRefs: [{name: web-v2, port: 80}]"
+    mesh = Judged(SERVICES)
+    mesh.put(route(f"[{{{rule}, {backend}}}]", kind=kind))
+    found = mesh.conditions(kind, "a")
+    assert found["Accepted"][1:4] == (False, "UnsupportedValue", f"rule 0: {what} is not done")
+    mesh.put(route(f"[{{{rule}, {backend}}}, {{{backend}}}]", kind=kind))
+    found = mesh.conditions(kind, "a")
+    assert found["Accepted"].holds
+    assert found["Programmed"].holds
+    assert found["PartiallyInvalid"][1:4] == (
+        True,
+        "UnsupportedValue",
+        f"Dropped Rule: rule 0: {what} is not done",
+    )
+    assert len(mesh.verdicts.problems()) == 1
+
+
+def test_a_rule_of_which_nobody_knows_what_it_matches_takes_no_requests() -> None:
+    """It is no rule for everything either."""
+    mesh = Judged(SERVICES)
+    fuzzy = "matches: [{method: {type: Fuzzy, method: Get}}], backendRefs: [{name: web-v2, port: 80}]"
+    mesh.put(route(f"[{{{fuzzy}}}]"))
+    service = mesh.catalog.service(ServiceId("shop", "web"))
+    assert service is not None
+    assert service.ports[0].routing.producer == ()
+
+
+@pytest.mark.parametrize(
+    ("ref", "reason", "message"),
+    [
+        ("name: nope, port: 80", "BackendNotFound", "Service shop/nope does not exist"),
+        ("name: web-v2, port: 90", "BackendNotFound", "Service shop/web-v2 has no port 90"),
+        ("name: web-v2", "BackendNotFound", "no port of Service shop/web-v2 is named"),
+        ("name: web, port: 53", "UnsupportedProtocol", "port 53 of Service shop/web is not TCP"),
+        ("group: a.b, kind: Pool, name: p, port: 80", "InvalidKind", "Pool of a.b p is no Service"),
+        (
+            "name: inner, namespace: pay, port: 80",
+            "RefNotPermitted",
+            "Service pay/inner is not exported to shop",
+        ),
+        ("name: secret, namespace: pay, port: 80", "RefNotPermitted", "Service pay/secret is private"),
+        ("name: web-v2, port: 80, filters: [{type: X}]", "UnsupportedValue", "filter X of a backend"),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_named(ref: str, reason: str, message: str) -> None:
+    """The rest of the route is in use; without any backend left nothing of it is."""
+    mesh = Judged(SERVICES)
+    for name, said in (("inner", "export-to: ''"), ("secret", "private: 'true'")):
+        mesh.put(
+            f"kind: Service\nmetadata: {{name: {name}, namespace: pay, annotations: {{steerway.io/{said}}}}}\n"
+            "spec: {ports: [{port: 80}]}\n"
+        )
+    mesh.put(route(f"[{{name: one, backendRefs: [{{{ref}}}]}}]"))
+    found = mesh.conditions("GRPCRoute", "a")
+    resolved = found["ResolvedRefs"]
+    assert resolved[1:3] == (False, reason)
+    assert resolved.message.startswith("rule one: ")
+    assert message in resolved.message
+    assert resolved.cure
+    assert found["Accepted"].holds
+    assert found["Programmed"][1:3] == (False, "Invalid")
+    mesh.put(route(f"[{{backendRefs: [{{{ref}}}, {{name: web-v2, port: 80}}]}}]"))
+    found = mesh.conditions("GRPCRoute", "a")
+    assert not found["ResolvedRefs"].holds
+    assert found["Programmed"].holds
+
+
+def test_a_backend_of_another_cluster_is_one() -> None:
+    """Parents are of the own cluster."""
+    far = ServiceId("shop", "far")
+    mesh = Judged(SERVICES, lambda id: Service(far, (Port(80),)) if id == far else None)
+    mesh.put(route("[{backendRefs: [{name: far, port: 80}]}]"))
+    assert mesh.conditions("GRPCRoute", "a")["ResolvedRefs"].holds
+    mesh.put(route(parent="{group: '', kind: Service, name: far}"))
+    assert mesh.conditions("GRPCRoute", "a")["Accepted"].reason == "NoMatchingParent"
+
+
+def test_what_clients_of_some_kind_do_not_do_is_in_the_status_and_no_problem() -> None:
+    """Each by its rule, with the clients; at most eight, since an API server bounds the message."""
+    mesh = Judged(SERVICES)
+    backend = "backendRefs: [{name: web-v2, port: 80, filters: [{type: RequestMirror}]}]"
+    mesh.put(
+        route(
+            f"[{{filters: [{{type: ResponseHeaderModifier, responseHeaderModifier: {{remove: [x]}}}}], {backend}}},"
+            " {name: get, matches: [{method: GET}]}, {sessionPersistence: {type: Header},"
+            " retry: {codes: [501, 503], attempts: 9}}, {filters: [{type: RequestRedirect,"
+            " requestRedirect: {port: 1}}], timeouts: {backendRequest: 1s}}]",
+            kind="HTTPRoute",
+        )
+    )
+    limited = mesh.conditions("HTTPRoute", "a")[LIMITED]
+    assert (limited.holds, limited.reason) == (True, "NotForAllClients")
+    named = " not supported by gRPC clients: "
+    assert [each.split(named)[0] for each in limited.message.split("; ")] == [
+        "rule get: matches by HTTP method or query parameter are",
+        "rule 0: changes of headers are",
+        "rule 0: RequestMirror of a backend is applied by no client",
+        "rule 2: sessions by header (sessionPersistence) are",
+        "rule 2: retries by HTTP status 501 are",
+        "rule 2: retries after the fourth (retry.attempts) are",
+        "rule 3: redirects are",
+        "rule 3: timeouts of single attempts (timeouts.backendRequest) are",
+    ]
+    assert mesh.verdicts.problems() == []
+
+
+def test_a_policy_is_accepted_for_what_is_there() -> None:
+    """A Service, one of its ports, a route, one of its rules."""
+    mesh = Judged(SERVICES)
+    mesh.put(route("[{name: one, backendRefs: [{name: web-v2, port: 80}]}]"))
+    targets = (
+        "{group: '', kind: Service, name: web}, {group: '', kind: Service, name: web, sectionName: admin}"
+    )
+    mesh.put(policy(target=targets))
+    fault = "fault: {abort: {code: Aborted}}"
+    mesh.put(policy(fault, "q", f"{ON_ROUTE}, {ON_ROUTE[:-1]}, sectionName: one}}"))
+    for name in "pq":
+        verdicts = mesh.judgement("TrafficPolicy", name).verdicts
+        assert [each.ref.namespace for each in verdicts] == ["shop", "shop"]
+        assert [[each[:3] for each in verdict.conditions] for verdict in verdicts] == [
+            [ACCEPTED, PROGRAMMED]
+        ] * 2
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("{group: '', kind: Service, name: nope}", "Service shop/nope does not exist"),
+        (
+            "{group: '', kind: Service, name: web, sectionName: x}",
+            "Service shop/web has no port with the name x",
+        ),
+        (f"{{group: {GATEWAY}, kind: HTTPRoute, name: a}}", "HTTPRoute shop/a does not exist"),
+        (f"{ON_ROUTE[:-1]}, sectionName: x}}", "GRPCRoute shop/a has no rule with the name x"),
+    ],
+)
+def test_a_target_that_is_not_there_is_named(target: str, message: str) -> None:
+    """As TargetNotFound."""
+    mesh = Judged(SERVICES)
+    mesh.put(route())
+    mesh.put(policy("timeout: {request: 1s}", target=target))
+    found = mesh.conditions("TrafficPolicy", "p")
+    assert found["Accepted"][1:4] == (False, "TargetNotFound", message)
+    assert found["Programmed"][1:3] == (False, "Invalid")
+
+
+def test_of_two_policies_that_say_the_same_the_older_one_counts() -> None:
+    """The newer one is told which, and of what both speak; it counts when the older one goes."""
+    mesh = Judged(SERVICES)
+    old = policy("limits: {maxRequests: 5}, subset: {min: 2}", "old", created="2026-01-01T00:00:00Z")
+    mesh.put(old)
+    mesh.put(policy("limits: {maxRequests: 6}", "new", created="2026-02-01T00:00:00Z"))
+    lost = mesh.conditions("TrafficPolicy", "new")["Accepted"]
+    assert lost[1:3] == (False, "Conflicted")
+    assert "TrafficPolicy shop/old is older and speaks of limits, too" in lost.message
+    assert mesh.conditions("TrafficPolicy", "old")["Accepted"].holds
+    assert mesh.remove("TrafficPolicy", "old") == {"TrafficPolicy shop/new"}
+    assert mesh.conditions("TrafficPolicy", "new")["Accepted"].holds
+    assert "TrafficPolicy shop/new" in mesh.put(old)
+
+
+def test_rival_policies_on_a_route_that_came_later_are_judged_together() -> None:
+    """They refer to no Service of their own."""
+    mesh = Judged(SERVICES)
+    for name in ("old", "young"):
+        mesh.put(policy("timeout: {request: 1s}", name, ON_ROUTE))
+    mesh.put(route())
+    assert mesh.conditions("TrafficPolicy", "young")["Accepted"].reason == "Conflicted"
+    assert mesh.remove("TrafficPolicy", "old") == {"TrafficPolicy shop/young"}
+    assert mesh.conditions("TrafficPolicy", "young")["Accepted"].holds
+
+
+def test_a_policy_on_a_route_follows_what_becomes_of_the_route() -> None:
+    """It is in use only as far as the route is."""
+    mesh = Judged(SERVICES)
+    mesh.put(policy("timeout: {request: 1s}", "p", ON_ROUTE))
+    mesh.put(route("[{backendRefs: [{name: new, port: 80}]}]"))
+    assert mesh.conditions("TrafficPolicy", "p")["Programmed"][1:3] == (False, "Invalid")
+    mesh.put("kind: Service\nmetadata: {name: new}\nspec: {ports: [{port: 80}]}\n")
+    assert mesh.conditions("TrafficPolicy", "p")["Programmed"].holds
+
+
+def test_the_status_of_a_policy_says_which_clients_do_not_do_it() -> None:
+    """Section by section."""
+    mesh = Judged(SERVICES)
+    mesh.put(policy("healthCheck: {}, balancing: {policy: Random, slowStart: {window: 5s}}"))
+    named = " not supported by gRPC clients: "
+    message = mesh.conditions("TrafficPolicy", "p")[LIMITED].message
+    assert [each.split(named)[0] for each in message.split("; ")] == [
+        "random balancing is",
+        "slow start is",
+        "checks of health by the client are",
+    ]
+    mesh.put(policy("balancing: {policy: LeastRequest}"))
+    assert mesh.conditions("TrafficPolicy", "p")[LIMITED].message == (
+        "least_request (gRFC A48) is not supported by C-core (C++, Python, Ruby), grpc-js:"
+        " it falls back to round_robin"
+    )
+
+
+def test_what_a_verdict_depends_on_is_noticed() -> None:
+    """A backend that comes, a port that goes, what an annotation of a Service or its Namespace says, a grant."""
+    mesh = Judged(SERVICES)
+    mesh.put(route("[{backendRefs: [{name: db, namespace: pay, port: 80}]}]"))
+    seen = []
+
+    def look() -> None:
+        seen.append(mesh.conditions("GRPCRoute", "a")["ResolvedRefs"].reason)
+
+    def backend(port: int = 80, annotations: str = "{}") -> str:
+        meta = f"{{name: db, namespace: pay, annotations: {annotations}}}"
+        return f"kind: Service\nmetadata: {meta}\nspec: {{ports: [{{port: {port}}}]}}\n"
+
+    mesh.put(backend())
+    look()
+    mesh.put(backend(81))
+    look()
+    mesh.put(backend(annotations="{steerway.io/export-to: web}"))
+    look()
+    origin = f"{{group: {GATEWAY}, kind: GRPCRoute, namespace: shop}}"
+    grant = f"{{from: [{origin}], to: [{{group: '', kind: Service}}]}}"
+    mesh.put(f"kind: ReferenceGrant\nmetadata: {{name: g, namespace: pay}}\nspec: {grant}\n")
+    look()
+    mesh.remove("ReferenceGrant", "g", "pay")
+    look()
+    mesh.put(backend())
+    mesh.put("kind: Namespace\nmetadata: {name: pay, annotations: {steerway.io/export-to: web}}\n")
+    look()
+    mesh.put("kind: Namespace\nmetadata: {name: pay}\n")
+    look()
+    mesh.remove("Service", "db", "pay")
+    look()
+    no, permitted, found = "BackendNotFound", "RefNotPermitted", "ResolvedRefs"
+    assert seen == [found, no, permitted, found, permitted, permitted, found, no]
+
+
+def test_what_stays_as_it_is_stays_the_same_object() -> None:
+    """Who writes verdicts compares them often; one that is gone is no verdict any more."""
+    mesh = Judged(SERVICES)
+    mesh.put(route())
+    before = mesh.judgement("GRPCRoute", "a")
+    assert mesh.put(SERVICES) == set()
+    assert mesh.judgement("GRPCRoute", "a") is before
+    mesh.put(route(parent="{group: '', kind: Service, name: nope}"))
+    mesh.remove("GRPCRoute", "a")
+    assert (dict(mesh.verdicts.judgements), mesh.verdicts.problems()) == ({}, [])
+
+
+def test_many_are_judged_a_few_at_a_time() -> None:
+    """And each new problem is told once."""
+    mesh = Judged(SERVICES)
+    keys = []
+    for number in range(5):
+        found = Judged(route(meta=f"name: r{number}", parent="{group: '', kind: Service, name: nope}"))
+        keys.append(found.judgement("GRPCRoute", f"r{number}").key)
+        mesh.facts.update(found.facts)
+    mesh.catalog.update(mesh.facts.get, keys)
+    told: list[int] = []
+    while not told or mesh.verdicts.unfinished:
+        told.append(len(mesh.verdicts.judge(2)))
+    assert told == [2, 2, 1]
+    assert mesh.verdicts.judge(2) == []
