@@ -42,8 +42,8 @@ def build_moves() -> Path:
 def _build_go(package: str, name: str) -> Path:
     program = _cache() / name
     command = ["go", "build", "-mod=readonly", "-buildvcs=false", "-o", os.fspath(program), package]
-    cure = "install Go 1.26 or newer, or leave go-control-plane out with --only"
-    _run(command, _HERE / "peers" / "gocontrolplane", cure)
+    hint = "install Go 1.26 or newer, or leave go-control-plane out with --only"
+    _run(command, _HERE / "peers" / "gocontrolplane", hint)
     return program
 
 
@@ -54,9 +54,9 @@ def _cache() -> Path:
     return folder
 
 
-def _run(command: list[str], folder: Path, cure: str) -> None:
+def _run(command: list[str], folder: Path, hint: str) -> None:
     if shutil.which(command[0]) is None:
-        raise BuildError(f"{command[0]} is needed: {cure}")
+        raise BuildError(f"{command[0]} is needed: {hint}")
     done = subprocess.run(command, cwd=folder, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise BuildError(f"{' '.join(command[:2])} failed in {folder}:\n{done.stderr.strip()}")

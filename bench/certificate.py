@@ -35,12 +35,14 @@ def issue() -> Iterator[Certificate]:
     leaf = _builder(x509.Name([]), issuer, key).add_extension(names, critical=True)
     encoding = serialization.Encoding.PEM
     with TemporaryDirectory(prefix="steerway-bench-") as folder:
-        found = Certificate(*(Path(folder) / f"{name}.pem" for name in ("authority", "certificate", "key")))
-        for path, builder in ((found.authority, authority), (found.certificate, leaf)):
+        certificate = Certificate(
+            *(Path(folder) / f"{name}.pem" for name in ("authority", "certificate", "key"))
+        )
+        for path, builder in ((certificate.authority, authority), (certificate.certificate, leaf)):
             path.write_bytes(builder.sign(authority_key, hashes.SHA256()).public_bytes(encoding))
         form, secret = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        found.key.write_bytes(key.private_bytes(encoding, form, secret))
-        yield found
+        certificate.key.write_bytes(key.private_bytes(encoding, form, secret))
+        yield certificate
 
 
 def _builder(

@@ -38,7 +38,7 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
-    def say(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
         """Write one line to its standard input."""
         assert self._process.stdin is not None
         try:

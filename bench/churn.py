@@ -46,7 +46,7 @@ def stamped_address(now_ns: int) -> str:
 def stamped_change(tick: int, now_ns: int, endpoints: int) -> Change:
     """The next `_BATCH` services get an endpoint whose address says when."""
     address = stamped_address(now_ns)
-    services = tuple((tick * _BATCH + place) % SERVICES for place in range(_BATCH))
+    services = tuple((tick * _BATCH + locality) % SERVICES for locality in range(_BATCH))
     return Change(tick, address, tick % endpoints, services)
 
 
@@ -82,7 +82,7 @@ def _measure(contestant: Contestant, seconds: float, session: Session) -> Churn:
     return Churn(contestant.key, took, changes, ages, cpu / took, cpu / max(1, ages.updates) * 1e6)
 
 
-def _say(churn: Churn) -> str:
+def _write_line(churn: Churn) -> str:
     rate = churn.changes / churn.seconds
     return f"{rate:,.0f} changes/s, p99 {churn.ages.p99_ms:.0f} ms"
 
@@ -92,7 +92,7 @@ def run(session: Session, seconds: float) -> list[Table]:
     rows = []
     for contestant in session.contestants((ENGINE, LINEAR_CACHE)):
         measure = partial(_measure, contestant, seconds, session)
-        if churn := session.attempt(f"churn, {contestant.title}", measure, _say):
+        if churn := session.attempt(f"churn, {contestant.title}", measure, _write_line):
             rows.append(
                 [
                     contestant.title,

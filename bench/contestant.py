@@ -52,7 +52,7 @@ class Contestant:
 def _obeying(command: list[str | Path]) -> Iterator[Server]:
     with Child(command) as child:
         address = child.hear(_LISTENING, _START_SECONDS)[1]
-        yield Server(child.pid, address, lambda change: child.say(change.set_line))
+        yield Server(child.pid, address, lambda change: child.write_line(change.set_line))
 
 
 def _plain(command: Command) -> Start:

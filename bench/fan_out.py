@@ -44,7 +44,7 @@ _SCALE_CLIENTS = 1_000
 _SCALE_SERVICES = 300
 
 
-def _say(measured: Measurement) -> str:
+def _write_line(measured: Measurement) -> str:
     return f"{measured.cpu_us_per_update:.1f} µs, {summary.time_to_all(measured):.0f} ms"
 
 
@@ -84,13 +84,13 @@ def run(layout: Layout, session: Session) -> list[Table]:
     # seconds for one change of 300 clients.
     left_out = {SNAPSHOT, SNAPSHOT_PER_NODE} if layout == "spread" else set()
     chosen = _TITLES.keys() - left_out - {ENGINE_TLS, LINEAR_CACHE_TLS}
-    found = _rounds(layout, layout, chosen, session)
-    return [table(layout, session.plan, found)] if found else []
+    rounds = _rounds(layout, layout, chosen, session)
+    return [table(layout, session.plan, rounds)] if rounds else []
 
 
 def run_tls(session: Session) -> list[Table]:
     """The hot layout with TLS 1.3 and without, and what a connection costs that way."""
-    found = _rounds("tls", "hot", {ENGINE, ENGINE_TLS, LINEAR_CACHE, LINEAR_CACHE_TLS}, session)
+    rounds = _rounds("tls", "hot", {ENGINE, ENGINE_TLS, LINEAR_CACHE, LINEAR_CACHE_TLS}, session)
     rows = [
         [
             _TITLES[row.contestant],
@@ -100,7 +100,7 @@ def run_tls(session: Session) -> list[Table]:
             _spread(row.connect_cpu_us, 0),
             _spread(row.memory_kb_per_stream, 1),
         ]
-        for row in summary.summarise(found, LINEAR_CACHE, FLOOR)
+        for row in summary.summarise(rounds, LINEAR_CACHE, FLOOR)
     ]
     columns = (
         "server",
@@ -117,13 +117,13 @@ def run_tls(session: Session) -> list[Table]:
 
 
 def _rounds(label: str, layout: Layout, keys: Iterable[str], session: Session) -> list[Measurement]:
-    plan, found = session.plan, []
+    plan, measurements = session.plan, []
     for number, contestant in itertools.product(range(1, plan.rounds + 1), session.contestants(keys)):
         measure = partial(trial.run, contestant, layout, number, plan, session.programs)
         title = f"{label} {number}/{plan.rounds}, {contestant.title}"
-        if measured := session.attempt(title, measure, _say):
-            found.append(measured)
-    return found
+        if measured := session.attempt(title, measure, _write_line):
+            measurements.append(measured)
+    return measurements
 
 
 def run_scale(session: Session) -> list[Table]:
@@ -144,7 +144,7 @@ def _grow(axis: str, plans: list[Plan], session: Session) -> Table:
         sized = replace(plan, changes=changes)
         label = f"scale {number}, {plan.services:,} services, {plan.clients:,} clients, {contestant.title}"
         measure = partial(trial.run, contestant, "hot", number, sized, session.programs)
-        if measured := session.attempt(label, measure, _say):
+        if measured := session.attempt(label, measure, _write_line):
             costs.setdefault((contestant.key, plan), []).append(measured.cpu_us_per_update)
     rows = []
     for contestant in chosen:

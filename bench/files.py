@@ -179,7 +179,7 @@ def main(services: int, rounds: int) -> None:
     for change in dict.fromkeys(cost.change for cost in costs):
         own = sorted((cost for cost in costs if cost.change == change), key=lambda cost: cost.cpu_seconds)
         cost = own[len(own) // 2]
-        stall = max(each.stall_seconds for each in own)
+        stall = max(cost.stall_seconds for cost in own)
         ratio = cost.cpu_seconds / start.cpu_seconds
         table.add_row(change, f"{cost.cpu_seconds:.3f} s", f"{ratio:.3f}", f"{stall * 1e3:.0f} ms")
     Console().print(table)

@@ -79,13 +79,13 @@ class Fleet:
 
     def expect(self, change: Change) -> None:
         """Have all clients wait for a change that comes later."""
-        self._child.say(change.expect_line)
+        self._child.write_line(change.expect_line)
         self._child.hear(_ARMED, _CHANGE_SECONDS)
 
     def reconnect(self, address: str) -> Outcome:
         """All clients leave and come to another server at once; returns when each has the expected change."""
         started = time.monotonic_ns()
-        self._child.say(f"reconnect {address}")
+        self._child.write_line(f"reconnect {address}")
         return self._outcome(started)
 
     def _outcome(self, started: int) -> Outcome:
@@ -93,12 +93,12 @@ class Fleet:
 
     def watch(self) -> None:
         """Stamped changes follow."""
-        self._child.say("watch")
+        self._child.write_line("watch")
         self._child.hear(_ARMED, _CHANGE_SECONDS)
 
     def ages(self) -> Ages:
         """What came of them so far."""
-        self._child.say("ages")
+        self._child.write_line("ages")
         return Ages.parse(self._child.hear(_AGED, _AGES_SECONDS)[1])
 
 

@@ -90,11 +90,11 @@ def steerway_on_api_server(
     def move(name: str) -> None:
         made = _mesh(name, addresses[name])
         api.put(*made)
-        for old in [each for each in present if each != name]:
+        for old in [manifest for manifest in present if manifest != name]:
             for manifest in present.pop(old):
                 key = manifest["kind"], NAMESPACE, manifest["metadata"]["name"]
                 api.act(lambda server, key=key: server.delete(*key))
-        present[name] = [each for each in made if each["metadata"]["name"].startswith(name)]
+        present[name] = [manifest for manifest in made if manifest["metadata"]["name"].startswith(name)]
 
     try:
         move(next(iter(addresses)))
@@ -161,16 +161,16 @@ def table(losses: Sequence[Loss]) -> Table:
     )
     rows = [
         (
-            f"{each.contestant}, {each.library}",
-            f"{each.moves}",
-            f"{each.calls:,}",
-            f"{each.lost:,}",
-            f"{each.lost / each.moves:.2f}",
-            f"{each.p50_ms:.0f}",
-            f"{each.p99_ms:.0f}",
-            max(each.errors, key=lambda error: each.errors[error], default="-")[:60],
+            f"{loss.contestant}, {loss.library}",
+            f"{loss.moves}",
+            f"{loss.calls:,}",
+            f"{loss.lost:,}",
+            f"{loss.lost / loss.moves:.2f}",
+            f"{loss.p50_ms:.0f}",
+            f"{loss.p99_ms:.0f}",
+            max(loss.errors, key=lambda error: loss.errors[error], default="-")[:60],
         )
-        for each in losses
+        for loss in losses
     ]
     return Table("Calls lost while a Service is replaced in one step", columns, rows)
 

@@ -68,8 +68,8 @@ class World:
 
     def update(self, objects: Sequence[Object]) -> Commit:
         """These came or changed."""
-        self._facts.update((found.key, found) for found in objects)
-        changed = self._catalog.update(self._facts.get, [found.key for found in objects])
+        self._facts.update((obj.key, obj) for obj in objects)
+        changed = self._catalog.update(self._facts.get, [obj.key for obj in objects])
         return self._translator.refresh(changed)
 
     def demand(self, wanted: Iterator[tuple[str, str, str]]) -> Commit:
@@ -79,21 +79,21 @@ class World:
 
 def services(count: int, endpoints: int) -> list[Object]:
     """Services `svc-N` with one slice each, over the zones."""
-    found: list[Object] = []
+    objs: list[Object] = []
     for number in range(count):
         name = f"svc-{number}"
         pods = [
-            Endpoint([f"10.{number >> 8}.{number & 255}.{each + 1}"], zone=_ZONES[each % len(_ZONES)])
-            for each in range(endpoints)
+            Endpoint([f"10.{number >> 8}.{number & 255}.{index + 1}"], zone=_ZONES[index % len(_ZONES)])
+            for index in range(endpoints)
         ]
         labels = {SERVICE_NAME_LABEL: name}
-        found.append(Service(ServiceMeta(name, _NAMESPACE), ServiceSpec([ServicePort(_PORT)])))
-        found.append(
+        objs.append(Service(ServiceMeta(name, _NAMESPACE), ServiceSpec([ServicePort(_PORT)])))
+        objs.append(
             EndpointSlice(
                 ObjectMeta(f"{name}-1", _NAMESPACE, labels), "IPv4", pods, [EndpointPort(port=_PORT)]
             )
         )
-    return found
+    return objs
 
 
 def policy(number: int, **sections: Any) -> TrafficPolicy:
@@ -123,7 +123,7 @@ def one_of_many(count: int, endpoints: int, table: Table) -> None:
     """The first question."""
     world = World()
     objects: list[Object] = services(count, endpoints)
-    objects += [each for number in range(count) for each in (route(number), policy(number, retry=_retry(1)))]
+    objects += [item for number in range(count) for item in (route(number), policy(number, retry=_retry(1)))]
     world.update(objects)
     before = time.thread_time()
     world.demand((*name, f"grpc/go/{_NAMESPACE}") for name in names(count))
@@ -134,13 +134,13 @@ def one_of_many(count: int, endpoints: int, table: Table) -> None:
         before = time.thread_time()
         sent += len(world.update([changed]).put)
         cost += time.thread_time() - before
-    one = cost / _CHANGES
+    changes = cost / _CHANGES
     table.add_row(
         f"{count:,} services, 1 policy",
-        f"{one * 1000:.2f} ms",
+        f"{changes * 1000:.2f} ms",
         f"{sent / _CHANGES:.0f}",
         f"{everything * 1000:,.0f} ms",
-        f"1 : {everything / one:,.0f}",
+        f"1 : {everything / changes:,.0f}",
     )
 
 
@@ -166,7 +166,7 @@ def spread_out(count: int, endpoints: int, buckets: int, sections: dict[str, Any
         if served == type_url.ENDPOINT
     ]
     cost = time.thread_time() - before
-    kept = Reading.take(os.getpid()).rss - held
+    rss = Reading.take(os.getpid()).rss - held
     sent = [put.body for commit in commits for put in commit.put]
     changes = []
     for number in range(_CHANGES):
@@ -178,7 +178,7 @@ def spread_out(count: int, endpoints: int, buckets: int, sections: dict[str, Any
         " and ".join(sections) or "no policy",
         f"{len(sent):,}",
         f"{sum(map(len, sent)) / 2**20:.1f} MiB",
-        f"{kept / 2**10:.0f} MiB",
+        f"{rss / 2**10:.0f} MiB",
         f"{cost / len(commits) * 1e6:,.0f} us",
         f"{cost:.1f} s",
         f"{sum(changes) / len(changes) * 1000:.2f} ms",
@@ -193,12 +193,12 @@ def spread_out(count: int, endpoints: int, buckets: int, sections: dict[str, Any
 def main(count: int, spread: int, buckets: int, endpoints: int) -> None:
     """Measure what policies cost."""
     console = Console()
-    one = Table(
+    table = Table(
         "", "one change", "resources", "everything anew", "ratio", title="One policy of many services"
     )
-    one_of_many(count // 10, endpoints, one)
-    one_of_many(count, endpoints, one)
-    console.print(one)
+    one_of_many(count // 10, endpoints, table)
+    one_of_many(count, endpoints, table)
+    console.print(table)
     title = f"{spread:,} services of {endpoints} endpoints, {len(_ZONES)} zones, {buckets} buckets"
     head = ("", "assignments", "bytes", "memory", "a demand", "all", "one endpoint changes")
     many = Table(*head, title=title)

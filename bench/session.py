@@ -29,7 +29,7 @@ class Session:
         wanted = set(keys) & set(self.plan.contestants)
         return [contestant for contestant in CONTESTANTS if contestant.key in wanted]
 
-    def attempt(self, label: str, measure: Callable[[], M], say: Callable[[M], str]) -> M | None:
+    def attempt(self, label: str, measure: Callable[[], M], write_line: Callable[[M], str]) -> M | None:
         """What was measured, if it was: a failure is noted, and the run goes on."""
         try:
             measured = measure()
@@ -38,5 +38,5 @@ class Session:
             self.console.print(f"{label}: failed")
             return None
         self.measurements.append(measured)
-        self.console.print(f"{label}: {say(measured)}", highlight=False)
+        self.console.print(f"{label}: {write_line(measured)}", highlight=False)
         return measured

@@ -35,7 +35,7 @@ class Arrival:
     pss_kb_per_stream: float
 
 
-def _arrivals(title: str, found: list[Arrival], titles: dict[str, str]) -> Table:
+def _arrivals(title: str, arrivals: list[Arrival], titles: dict[str, str]) -> Table:
     columns = (
         "server",
         "half current, ms",
@@ -55,12 +55,12 @@ def _arrivals(title: str, found: list[Arrival], titles: dict[str, str]) -> Table
             f"{arrival.resources_per_client:.2f}",
             f"{arrival.kb_per_client:.1f}",
         ]
-        for arrival in found
+        for arrival in arrivals
     ]
     return Table(title, columns, rows)
 
 
-def _say(arrival: Arrival) -> str:
+def _write_line(arrival: Arrival) -> str:
     return f"{arrival.all_ms:,.0f} ms, {arrival.cpu_us_per_client:.0f} µs per client"
 
 
@@ -69,13 +69,13 @@ def run_storm(session: Session) -> list[Table]:
     plan = replace(session.plan, clients=CLIENTS)
     load = replace(plan.load("hot"), opening=CLIENTS)
     chosen = session.contestants((ENGINE, LINEAR_CACHE, SNAPSHOT))
-    found = []
+    results = []
     for contestant in chosen:
         measure = partial(_storm, "storm", contestant, load, plan, session.programs)
-        if arrival := session.attempt(f"storm, {contestant.title}", measure, _say):
-            found.append(arrival)
+        if arrival := session.attempt(f"storm, {contestant.title}", measure, _write_line):
+            results.append(arrival)
     title = f"Connect storm: {CLIENTS:,} clients come at once"
-    return [_arrivals(title, found, {contestant.key: contestant.title for contestant in chosen})]
+    return [_arrivals(title, results, {contestant.key: contestant.title for contestant in chosen})]
 
 
 def _storm(scenario: str, contestant: Contestant, load: Load, plan: Plan, programs: Programs) -> Arrival:
@@ -104,16 +104,16 @@ def run_restart(session: Session) -> list[Table]:
     plan = replace(session.plan, clients=CLIENTS)
     chosen = session.contestants((ENGINE, LINEAR_CACHE, SNAPSHOT))
     protocols: tuple[Protocol, ...] = ("delta", "sotw")
-    found = []
+    results = []
     for contestant, protocol in itertools.product(chosen, protocols):
         measure = partial(_restart, contestant, plan.load("hot", protocol), plan, session.programs)
-        if arrival := session.attempt(f"restart, {contestant.title}, {protocol}", measure, _say):
-            found.append(arrival)
+        if arrival := session.attempt(f"restart, {contestant.title}, {protocol}", measure, _write_line):
+            results.append(arrival)
     title = (
         f"Restart storm: {CLIENTS:,} clients, each with three resources, come at once to a new process"
         " in which one of them has changed"
     )
-    return [_arrivals(title, found, {contestant.key: contestant.title for contestant in chosen})]
+    return [_arrivals(title, results, {contestant.key: contestant.title for contestant in chosen})]
 
 
 def _restart(contestant: Contestant, load: Load, plan: Plan, programs: Programs) -> Arrival:
@@ -151,7 +151,7 @@ def run_hold(session: Session, open_files: int) -> list[Table]:
     rows = []
     for contestant in session.contestants((ENGINE, LINEAR_CACHE)):
         measure = partial(_storm, "hold", contestant, load, plan, session.programs)
-        if held := session.attempt(f"hold, {contestant.title}", measure, _say):
+        if held := session.attempt(f"hold, {contestant.title}", measure, _write_line):
             streams = held.clients * load.streams
             rows.append(
                 [

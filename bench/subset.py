@@ -35,13 +35,13 @@ def _steerway(endpoints: Sequence[str], size: int, buckets: int) -> _Subsets:
 def _deterministic(endpoints: Sequence[str], size: int, buckets: int) -> _Subsets:
     """Clients in rounds: each round shuffles all by its number and deals them out to its clients."""
     per_round = len(endpoints) // size
-    found = []
+    results = []
     for client in range(buckets):
         shuffled = sorted(endpoints)
         random.Random(client // per_round).shuffle(shuffled)
         start = client % per_round * size
-        found.append(frozenset(shuffled[start : start + size]))
-    return tuple(found)
+        results.append(frozenset(shuffled[start : start + size]))
+    return tuple(results)
 
 
 def _consecutive(endpoints: Sequence[str], size: int, buckets: int) -> _Subsets:
@@ -78,8 +78,8 @@ def _moved(before: _Subsets, after: _Subsets) -> int:
     return sum(len(new - old) for old, new in zip(before, after, strict=True))
 
 
-def _spread(endpoints: Sequence[str], found: _Subsets) -> int:
-    uses = Counter(endpoint for each in found for endpoint in each)
+def _spread(endpoints: Sequence[str], subsets: _Subsets) -> int:
+    uses = Counter(endpoint for item in subsets for endpoint in item)
     return max(uses.values()) - min(uses[endpoint] for endpoint in endpoints)
 
 

@@ -101,9 +101,9 @@ def play(plan: Plan, *, live: bool, json_file: Path | None, picture: Path) -> in
         click.echo(_MISSING.format(error.name), err=True)
         return 1
     console = Console()
-    say = functools.partial(print, flush=True)
+    write_line = functools.partial(print, flush=True)
     run = Run(plan)
-    watch: Watch = functools.partial(plain.watch, say=say)
+    watch: Watch = functools.partial(plain.watch, write_line=write_line)
     if live:
         watch = functools.partial(live_view.watch, console=console)
     try:

@@ -103,7 +103,7 @@ class Children:
 
     async def start(self, name: str, command: Sequence[str], **environment: str) -> Child:
         """Start `command` (its first part an absolute path), watch it; `environment` is added to ours."""
-        kept = {key: value for key, value in os.environ.items() if not _diverts(key)}
+        inherited = {key: value for key, value in os.environ.items() if not _diverts(key)}
         errors = self._directory / f"{len(self._children)}-{name.replace(' ', '-')}.stderr"
         with errors.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
@@ -111,7 +111,7 @@ class Children:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
-                env=kept | environment,
+                env=inherited | environment,
                 limit=_LINE_LIMIT_BYTES,
                 start_new_session=True,
             )

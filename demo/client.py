@@ -68,7 +68,7 @@ class Load:
         await asyncio.gather(*pending)
         flush.cancel()
         self._flush()
-        say({"max_late_seconds": self._max_late_seconds, "details": self._details})
+        write_line({"max_late_seconds": self._max_late_seconds, "details": self._details})
 
     async def _send(self, start: float, due: float, call: Any) -> None:
         try:
@@ -87,11 +87,11 @@ class Load:
 
     def _flush(self) -> None:
         if self._results:
-            say(self._results)
+            write_line(self._results)
             self._results = []
 
 
-def say(message: object) -> None:
+def write_line(message: object) -> None:
     """Write one line of JSON to the parent."""
     print(json.dumps(message, separators=(",", ":")), flush=True)
 
@@ -101,7 +101,7 @@ async def main(target: str, rate: float, seconds: float, deadline_seconds: float
     channels = [grpc.aio.insecure_channel(target, options=_OPTIONS) for _ in range(clients)]
     load = Load(channels, deadline_seconds)
     await load.connect()
-    say({"connected": True})
+    write_line({"connected": True})
     line = await asyncio.to_thread(sys.stdin.readline)
     if line:  # an empty line is the end of the parent
         await load.run(float(line), rate, seconds)

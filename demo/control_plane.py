@@ -16,10 +16,10 @@ _LISTENING = re.compile(r"\blistening on (\S+:\d+)")
 def command() -> str:
     """The path of the installed `steerway`, this interpreter's own first; DemoError when there is none."""
     beside = Path(sys.executable).with_name("steerway")
-    found = str(beside) if beside.is_file() else shutil.which("steerway")
-    if found is None:
+    executable = str(beside) if beside.is_file() else shutil.which("steerway")
+    if executable is None:
         raise DemoError(f"no steerway command beside {sys.executable} or on PATH; install the package first")
-    return found
+    return executable
 
 
 async def serve(children: Children, directory: Path) -> str:
@@ -27,9 +27,9 @@ async def serve(children: Children, directory: Path) -> str:
     options = ("serve", "--files", str(directory), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
     child = await children.start("steerway serve", (command(), *options))
     while True:
-        found = _LISTENING.search(await child.read_line(_START_SECONDS))
-        if found:
-            return found[1]
+        match = _LISTENING.search(await child.read_line(_START_SECONDS))
+        if match:
+            return match[1]
 
 
 async def bootstrap(server: str) -> str:
@@ -40,6 +40,6 @@ async def bootstrap(server: str) -> str:
     )
     stdout, stderr = await process.communicate()
     if process.returncode != 0:
-        told = stderr.decode(errors="replace").strip()
-        raise DemoError(f"steerway bootstrap failed (exit code {process.returncode}): {told}")
+        message = stderr.decode(errors="replace").strip()
+        raise DemoError(f"steerway bootstrap failed (exit code {process.returncode}): {message}")
     return stdout.decode()

@@ -12,21 +12,21 @@ _POLL_SECONDS = 0.2
 _REPORT_SECONDS = 2.0
 
 
-async def watch(run: Run, say: Callable[[str], None]) -> None:
+async def watch(run: Run, write_line: Callable[[str], None]) -> None:
     """Say each phase, each change of a pod, and every 2 s how both fleets fare, until cancelled."""
     phase, shown, reported = "", 0, 0.0
     while True:
         events = run.events()
         if run.rollout_from is not None:  # the first generation's start is not worth a line per pod
             for event in events[shown:]:
-                say(describe(event, run.started_at or event.at))
+                write_line(describe(event, run.started_at or event.at))
         shown = len(events)
         if run.phase != phase:
             phase = run.phase
-            say(f"{_clock(run.elapsed() if run.started_at else None)}  {phase}")
+            write_line(f"{_clock(run.elapsed() if run.started_at else None)}  {phase}")
         now = run.elapsed()
         if now - reported >= _REPORT_SECONDS:
-            say(f"{_clock(now)}  " + "   ".join(summary(fleet, reported, now) for fleet in run.fleets))
+            write_line(f"{_clock(now)}  " + "   ".join(summary(fleet, reported, now) for fleet in run.fleets))
             reported = now
         await asyncio.sleep(_POLL_SECONDS)
 

@@ -119,22 +119,22 @@ def _dns(outcome: Outcome) -> str:
 
 
 def _caveats(outcome: Outcome) -> list[str]:
-    said = []
+    caveats = []
     if outcome.plan.warm_up_seconds < RESOLUTION_SECONDS:
-        said.append(
+        caveats.append(
             "The restart was placed within 30 s of the fleet's first look-up. Later than that, the first "
             "stopped pod makes it ask at once, and it keeps the pods of that moment for 30 s: "
             "--seconds 90 --warm-up 35 shows that case."
         )
     for fleet in outcome.fleets:
         if not any(fleet.figures.succeeded[-2:]):
-            said.append(f"The {fleet.name} fleet had not recovered when the run ended.")
+            caveats.append(f"The {fleet.name} fleet had not recovered when the run ended.")
         if fleet.max_late_seconds > _LATE_SECONDS:
-            said.append(
+            caveats.append(
                 f"The machine was busy: one request of the {fleet.name} fleet was sent "
                 f"{fleet.max_late_seconds:.2f} s late."
             )
-    return said
+    return caveats
 
 
 def _error_texts(outcome: Outcome) -> list[str]:

@@ -55,8 +55,8 @@ class ApiServer:
         async def objects() -> list[Manifest]:
             return self._server.objects(kind)
 
-        found: list[Manifest] = self.do(objects())
-        return found
+        manifests: list[Manifest] = self.do(objects())
+        return manifests
 
     def count(self, verb: str) -> int:
         """How many requests of a verb came so far."""

@@ -128,11 +128,11 @@ class Files:
         """Say that these are the endpoints of a headless Service with the one port `grpc`, number 50051; `spec` is
         added to its own."""
         ports = {"grpc": PORT}
-        said = service(
+        stated = service(
             name, ports, headless=True, namespace=namespace, annotations=annotations, uid=uid, **spec
         )
         file = f"{name}.yaml" if namespace == NAMESPACE else f"{namespace}-{name}.yaml"
-        self.write(file, said, *slices(name, endpoints, "grpc", namespace))
+        self.write(file, stated, *slices(name, endpoints, "grpc", namespace))
 
     def remove(self, name: str) -> None:
         """Take a file away."""
@@ -141,15 +141,15 @@ class Files:
 
 def target(name: str, kind: str = "Service", section: str = "") -> Manifest:
     """What a TrafficPolicy is attached to: a Service, or a route by its kind; `section` is a port's or rule's name."""
-    found = {"group": "" if kind == "Service" else GATEWAY, "kind": kind, "name": name}
-    return {**found, **({"sectionName": section} if section else {})}
+    results = {"group": "" if kind == "Service" else GATEWAY, "kind": kind, "name": name}
+    return {**results, **({"sectionName": section} if section else {})}
 
 
 def backend_tls_policy(
     name: str, *targets: Manifest | str, created: str = "", **validation: object
 ) -> Manifest:
     """A BackendTLSPolicy; a target that is a name is a Service. `validation` are the fields of that section."""
-    refs = [target(each) if isinstance(each, str) else each for each in targets]
+    refs = [target(item) if isinstance(item, str) else item for item in targets]
     return {
         "apiVersion": f"{GATEWAY}/v1",
         "kind": "BackendTLSPolicy",
@@ -165,7 +165,7 @@ def traffic_policy(
 
     `traffic_policy("slow", "backend", timeout={"request": "1s"})`.
     """
-    refs = [target(each) if isinstance(each, str) else each for each in targets]
+    refs = [target(item) if isinstance(item, str) else item for item in targets]
     return {
         "apiVersion": "steerway.io/v1alpha1",
         "kind": "TrafficPolicy",
@@ -186,7 +186,7 @@ def backend_ref(name: str, weight: int = 1, port: int = PORT, **fields: object) 
 
 def rule(*backends: Manifest | str, **fields: object) -> Manifest:
     """A rule of a route; a backend that is a name is `backend_ref` of it. `fields` are `matches`, `name` and so on."""
-    refs = [backend_ref(each) if isinstance(each, str) else each for each in backends]
+    refs = [backend_ref(backend) if isinstance(backend, str) else backend for backend in backends]
     return {**fields, "backendRefs": refs}
 
 
@@ -194,8 +194,8 @@ def method(service: str = "", name: str = "", regex: bool = False, **headers: st
     """A match of a GRPCRoute: by gRPC service and method, and by headers with exactly these values (`x_user` is
     `x-user`)."""
     parts = {key: value for key, value in {"service": service, "method": name}.items() if value}
-    found = {"method": {**parts, **({"type": "RegularExpression"} if regex else {})}} if parts else {}
-    return {**found, **({"headers": headers_of(**headers)} if headers else {})}
+    result = {"method": {**parts, **({"type": "RegularExpression"} if regex else {})}} if parts else {}
+    return {**result, **({"headers": headers_of(**headers)} if headers else {})}
 
 
 def path(value: str, prefix: bool = False, **fields: object) -> Manifest:

@@ -16,7 +16,7 @@ from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 
 from steerway.catalog.catalog import Catalog
-from steerway.catalog.locality.assignment import Group, Viewer, assign
+from steerway.catalog.locality.assignment import ClientView, Group, assign
 from steerway.catalog.model.mesh import Endpoint as CatalogEndpoint
 from steerway.catalog.model.mesh import Port, ServiceId
 from steerway.catalog.model.mesh import Service as CatalogService
@@ -105,7 +105,7 @@ def endpoint_slice(
     return EndpointSlice(
         ObjectMeta(name, namespace, labels={SERVICE_NAME_LABEL: service}),
         address_type,
-        [endpoint(each) if isinstance(each, str) else each for each in endpoints],
+        [endpoint(item) if isinstance(item, str) else item for item in endpoints],
         [EndpointPort(port_name, port, protocol)] if ports is None else ports,
     )
 
@@ -118,7 +118,10 @@ def groups(endpoints: Sequence[CatalogEndpoint], draining: bool = True) -> list[
     """What a client is told of endpoints of which nobody says anything; `draining`: it knows that state."""
     port = Port(1, endpoints=tuple(endpoints))
     return assign(
-        CatalogService(ServiceId(NAMESPACE, "backend"), (port,)), port, endpoints, Viewer(draining=draining)
+        CatalogService(ServiceId(NAMESPACE, "backend"), (port,)),
+        port,
+        endpoints,
+        ClientView(draining=draining),
     )
 
 
@@ -173,18 +176,18 @@ class Published:
 
     def body(self, served: str, name: str, audience: str) -> bytes:
         """What a client of this audience gets."""
-        found = self.seen(served, name, audience)
-        if isinstance(found, str):
-            raise AbsentError(found)
-        assert found is not None, f"{name} was demanded and is not answered"
-        return found[0]
+        result = self.seen(served, name, audience)
+        if isinstance(result, str):
+            raise AbsentError(result)
+        assert result is not None, f"{name} was demanded and is not answered"
+        return result[0]
 
     def seen(self, served: str, name: str, audience: str) -> Content | str | None:
         """The entry of the most exact audience that has one."""
         parts = audience.split("/")
         wider = ("/".join(parts[:length]) for length in range(len(parts), -1, -1))
-        found = (self.entries.get((served, name, at)) for at in wider)
-        return next((content for content in found if content is not None), None)
+        entries = (self.entries.get((served, name, at)) for at in wider)
+        return next((content for content in entries if content is not None), None)
 
     def as_seen(self, wanted: Iterable[Demand]) -> tuple[object, object]:
         """All resources, and what each demand is answered: where a name is said to be absent does not matter."""
@@ -224,11 +227,11 @@ class Mesh:
 
     def update(self, *objects: Object, delete: Sequence[ObjectKey] = ()) -> Commit:
         """Objects came, changed or went, as one batch."""
-        for found in objects:
-            self.facts[found.key] = found
+        for obj in objects:
+            self.facts[obj.key] = obj
         for key in delete:
             del self.facts[key]
-        keys = [*(found.key for found in objects), *delete]
+        keys = [*(obj.key for obj in objects), *delete]
         raw = [(key.namespace, key.name) for key in keys if key.kind == XdsResource.__name__]
         documents = [(name, self._document(name)) for name in raw]
         services = self.catalog.update(self.facts.get, keys)
@@ -285,23 +288,23 @@ class Mesh:
         listener = listener_pb2.Listener.FromString(self.get(type_url.LISTENER, target, audience))
         manager = hcm_pb2.HttpConnectionManager.FromString(listener.api_listener.api_listener.value)
         body = self.get(type_url.ROUTE, manager.rds.route_config_name, audience)
-        found = {}
+        results = {}
         for route in route_pb2.RouteConfiguration.FromString(body).virtual_hosts[0].routes:
-            weighted = [each.name for each in route.route.weighted_clusters.clusters]
+            weighted = [cluster.name for cluster in route.route.weighted_clusters.clusters]
             for name in weighted or [route.route.cluster]:
-                found[name] = self.get(type_url.CLUSTER, name, audience)
-                cluster = cluster_pb2.Cluster.FromString(found[name])
+                results[name] = self.get(type_url.CLUSTER, name, audience)
+                cluster = cluster_pb2.Cluster.FromString(results[name])
                 if cluster.type == cluster_pb2.Cluster.EDS:
                     self.get(type_url.ENDPOINT, cluster.eds_cluster_config.service_name, audience)
-        return found
+        return results
 
     def dial(self, target: str, audience: str = PLAIN) -> list[str]:
         """The addresses that get new traffic from a client that dials `xds:///TARGET`, in order."""
         return addresses(self.assignment(target, audience), health_check_pb2.HEALTHY)
 
     def _document(self, name: tuple[str, str]) -> XdsResource | None:
-        found = self.facts.get(ObjectKey(XdsResource.__name__, *name))
-        return found if isinstance(found, XdsResource) else None
+        fact = self.facts.get(ObjectKey(XdsResource.__name__, *name))
+        return fact if isinstance(fact, XdsResource) else None
 
 
 def addresses(assignment: endpoint_pb2.ClusterLoadAssignment, health: int) -> list[str]:
@@ -309,15 +312,15 @@ def addresses(assignment: endpoint_pb2.ClusterLoadAssignment, health: int) -> li
     return [
         f"{socket.address}:{socket.port_value}"
         for locality in assignment.endpoints
-        for each in locality.lb_endpoints
-        if each.health_status == health
-        for socket in [each.endpoint.address.socket_address]
+        for lb_endpoint in locality.lb_endpoints
+        if lb_endpoint.health_status == health
+        for socket in [lb_endpoint.endpoint.address.socket_address]
     ]
 
 
 def zones(assignment: endpoint_pb2.ClusterLoadAssignment) -> list[tuple[str, int, int]]:
     """(zone, weight, number of endpoints) of each locality, in order."""
     return [
-        (each.locality.zone, each.load_balancing_weight.value, len(each.lb_endpoints))
-        for each in assignment.endpoints
+        (item.locality.zone, item.load_balancing_weight.value, len(item.lb_endpoints))
+        for item in assignment.endpoints
     ]

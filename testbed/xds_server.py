@@ -44,10 +44,10 @@ def contents(response: DiscoveryResponse | DeltaDiscoveryResponse) -> dict[str, 
     A heartbeat has no content. That of a resource with a time to live ends with `@SECONDS`.
     """
     pairs = [
-        (name, f"{content}@{each.ttl.seconds}" if each.HasField("ttl") else content)
-        for each in _resources(response)
-        if each.HasField("resource")
-        for name, content in [each.resource.value.decode().split("=", 1)]
+        (name, f"{content}@{resource.ttl.seconds}" if resource.HasField("ttl") else content)
+        for resource in _resources(response)
+        if resource.HasField("resource")
+        for name, content in [resource.resource.value.decode().split("=", 1)]
     ]
     assert len({name for name, _ in pairs}) == len(pairs), f"a name stands twice: {pairs}"
     return dict(pairs)
@@ -56,11 +56,11 @@ def contents(response: DiscoveryResponse | DeltaDiscoveryResponse) -> dict[str, 
 def _resources(response: DiscoveryResponse | DeltaDiscoveryResponse) -> list[Resource]:
     if isinstance(response, DeltaDiscoveryResponse):
         return list(response.resources)
-    wrapped = [Resource(resource=each) for each in response.resources]
-    for each in wrapped:
+    wrapped = [Resource(resource=resource) for resource in response.resources]
+    for item in wrapped:
         inner = Resource()
-        if each.resource.Unpack(inner):
-            each.CopyFrom(inner)
+        if item.resource.Unpack(inner):
+            item.CopyFrom(inner)
     return wrapped
 
 

@@ -80,7 +80,7 @@ def main(
     machine.raise_open_files()
     facts = machine.facts()
     wanted = chosen or SCENARIOS
-    found: list[Table] = []
+    results: list[Table] = []
     measured: list[object] = []
     try:
         programs = build(go_control_plane=False)
@@ -94,25 +94,25 @@ def main(
                         scenarios.single(cluster, programs, Sizes(100, 50, clients, changes), wongnai)
                     )
             measured += singles
-            found.append(tables.single(singles))
+            results.append(tables.single(singles))
         if "rollout" in wanted:
             sizes = Sizes(500, 50, clients, rate * seconds, rate, at_once=20)
             with _cluster(box) as cluster:
                 many = scenarios.rollout(cluster, programs, sizes)
             measured.append(many)
-            found += tables.rollout(many)
+            results += tables.rollout(many)
         if "events" in wanted:
             flood = scenarios.events(programs, Sizes(999, 50, 333, 999 * 20))
             measured.append(flood)
-            found.append(tables.events(flood))
+            results.append(tables.events(flood))
         if "start" in wanted:
             with _cluster(box) as cluster:
                 starts = list(scenarios.start(cluster, Sizes(services, 100)))
             measured += starts
-            found.append(tables.start(starts))
+            results.append(tables.start(starts))
     except (BuildError, ChildError, NetworkError, WorldError) as error:
         raise click.ClickException(str(error)) from None
-    result = report.Result(None, facts, found, measured, [], mark="measured on a cluster")
+    result = report.Result(None, facts, results, measured, [], mark="measured on a cluster")
     report.print_tables(result, Console(width=None if sys.stdout.isatty() else 200))
     if json_file:
         report.write_json(result, json_file)

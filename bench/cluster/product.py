@@ -38,13 +38,13 @@ class Product:
 
     def metrics(self) -> dict[tuple[str, str], float]:
         """Samples by name and step (or type, or ""), summed over the rest of their labels."""
-        found: dict[tuple[str, str], float] = {}
+        metrics: dict[tuple[str, str], float] = {}
         text = urllib.request.urlopen(f"{self.admin}/metrics", timeout=_START_SECONDS).read().decode()
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 key = sample.name, sample.labels.get("step", "") + sample.labels.get("le", "")
-                found[key] = found.get(key, 0.0) + sample.value
-        return found
+                metrics[key] = metrics.get(key, 0.0) + sample.value
+        return metrics
 
     def responses(self) -> float:
         """How many responses it has sent."""

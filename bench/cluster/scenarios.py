@@ -259,7 +259,9 @@ def _restart(world: World, sizes: Sizes) -> float:
             world.replace(service, endpoint, stamped_address(time.monotonic_ns()))
 
     # One thread for each service at a time: its changes must stay in order.
-    shares = [[step for step in planned if step[1][0] % _PATCHERS == place] for place in range(_PATCHERS)]
+    shares = [
+        [step for step in planned if step[1][0] % _PATCHERS == locality] for locality in range(_PATCHERS)
+    ]
     threads = [threading.Thread(target=patch, args=(share,)) for share in shares]
     for thread in threads:
         thread.start()

@@ -18,21 +18,21 @@ _ELSEWHERE = (
 clients that hold 3 of 100 services of 50 endpoints each."""
 
 
-def single(found: list[Single]) -> Table:
+def single(singles: list[Single]) -> Table:
     """Beside what is known of others that did not take part."""
-    sizes = found[0].sizes
+    sizes = singles[0].sizes
     rows = [
         (
-            each.contestant,
-            f"{each.messages:,} for {each.needed:,}",
-            f"{each.cpu_ms_per_change:.1f}",
-            f"{each.p50_ms:.1f}",
-            f"{each.p99_ms:.1f}",
-            f"{each.pss_mb:.0f}",
+            item.contestant,
+            f"{item.messages:,} for {item.needed:,}",
+            f"{item.cpu_ms_per_change:.1f}",
+            f"{item.p50_ms:.1f}",
+            f"{item.p99_ms:.1f}",
+            f"{item.pss_mb:.0f}",
         )
-        for each in found
+        for item in singles
     ]
-    here = {each.contestant for each in found}
+    here = {item.contestant for item in singles}
     rows += [(f"{name}, another day", *rest) for name, *rest in _ELSEWHERE if name not in here]
     columns = (
         "control plane",
@@ -50,9 +50,9 @@ def single(found: list[Single]) -> Table:
     return Table(title, columns, rows)
 
 
-def rollout(found: Rollout) -> list[Table]:
+def rollout(result: Rollout) -> list[Table]:
     """The whole, and where the time goes."""
-    sizes = found.sizes
+    sizes = result.sizes
     title = (
         f"Rolling restarts: {sizes.changes:,} changes, {sizes.rate:g} per second, of {sizes.at_once} services at a time"
         f" ({sizes.services} services of {sizes.endpoints} endpoints, {sizes.clients:,} clients that hold 3 each):"
@@ -71,53 +71,53 @@ def rollout(found: Rollout) -> list[Table]:
     )
     row = (
         "steerway",
-        f"{found.updates:,}",
-        f"{found.messages:,}",
-        f"{found.commits:,}",
-        f"{found.cpu_ms_per_change:.1f}",
-        f"{found.cpu_share:.0%}",
-        f"{found.p50_ms:.1f}",
-        f"{found.p99_ms:.1f}",
-        f"{found.pss_mb:.0f}",
+        f"{result.updates:,}",
+        f"{result.messages:,}",
+        f"{result.commits:,}",
+        f"{result.cpu_ms_per_change:.1f}",
+        f"{result.cpu_share:.0%}",
+        f"{result.p50_ms:.1f}",
+        f"{result.p99_ms:.1f}",
+        f"{result.pss_mb:.0f}",
     )
-    steps = [(text, f"{found.mean_ms[step]:.1f}") for step, text in _STEPS.items()]
+    steps = [(text, f"{result.mean_ms[step]:.1f}") for step, text in _STEPS.items()]
     return [
         Table(title, columns, [row]),
         Table("Its steps (steerway_change_latency_seconds)", ("step", "mean ms"), steps),
     ]
 
 
-def events(found: Events) -> Table:
+def events(result: Events) -> Table:
     """How fast changes go through."""
-    sizes = found.sizes
+    sizes = result.sizes
     title = (
-        f"A flood: {found.events:,} EndpointSlice events ({sizes.services} services of {sizes.endpoints} endpoints,"
+        f"A flood: {result.events:,} EndpointSlice events ({sizes.services} services of {sizes.endpoints} endpoints,"
         f" {sizes.clients} clients that hold 3 each) from a fake API server, until each client has the last state"
     )
     columns = ("control plane", "s", "events per s", "commits", "CPU µs per event")
     row = (
         "steerway",
-        f"{found.seconds:.2f}",
-        f"{found.events / found.seconds:,.0f}",
-        f"{found.commits:,}",
-        f"{found.cpu_us_per_event:.0f}",
+        f"{result.seconds:.2f}",
+        f"{result.events / result.seconds:,.0f}",
+        f"{result.commits:,}",
+        f"{result.cpu_us_per_event:.0f}",
     )
     return Table(title, columns, [row])
 
 
-def start(found: list[Start]) -> Table:
+def start(starts: list[Start]) -> Table:
     """Whether it is linear."""
     rows = [
         (
-            f"{each.sizes.services:,}",
-            f"{each.seconds:.1f}",
-            f"{each.seconds / each.sizes.services * 1e3:.2f}",
-            f"{each.cpu_seconds:.1f}",
-            f"{each.pss_mb:.0f}",
+            f"{item.sizes.services:,}",
+            f"{item.seconds:.1f}",
+            f"{item.seconds / item.sizes.services * 1e3:.2f}",
+            f"{item.cpu_seconds:.1f}",
+            f"{item.pss_mb:.0f}",
         )
-        for each in found
+        for item in starts
     ]
     title = (
-        f"Start of a replica: from exec until it serves (services of {found[0].sizes.endpoints} endpoints)"
+        f"Start of a replica: from exec until it serves (services of {starts[0].sizes.endpoints} endpoints)"
     )
     return Table(title, ("services", "s", "ms per service", "CPU s", "MB"), rows)

@@ -23,8 +23,8 @@ from typing import Any, Protocol
 import structlog
 
 from steerway import rest, telemetry
-from steerway.access.admission import Applicant, Decision, Gate
-from steerway.access.authenticators import Guard
+from steerway.access.admission import AdmissionController, Applicant, Decision
+from steerway.access.authenticators import Authenticators
 from steerway.access.identity import Identity
 from steerway.access.result import INTERNAL, Credential, Refusal
 from steerway.access.rules import Authorization
@@ -36,7 +36,7 @@ from steerway.admin.server import AdminServer
 from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.federation import Federation, Member
-from steerway.catalog.locality.client_locality import ClientPlaces, Places
+from steerway.catalog.locality.client_locality import ClientLocalities, PodLocalities
 from steerway.catalog.locality.client_zone import ClaimedZones, KnownZones
 from steerway.catalog.model.mesh import ServiceId
 from steerway.catalog.service.scope import Followed, Selection
@@ -83,11 +83,11 @@ from steerway.sources.kubernetes import InformerStatus, KubernetesOptions, Kuber
 from steerway.sources.objects.core import ObjectKey, XdsResource
 from steerway.sources.store import ObjectStore
 from steerway.sources.window import Delay, Due, Window
-from steerway.status.evaluation import Verdicts
-from steerway.status.reference_resolver import Evidence
+from steerway.status.evaluation import StatusEvaluator
+from steerway.status.reference_resolver import ReferenceResolver
 from steerway.translate.client.audience import (
     METADATA_KEYS,
-    at_place,
+    at_locality,
     bucket_of,
     claimed_id,
     claimed_namespace,
@@ -130,16 +130,18 @@ class ControlPlane:
         Demands do not: until the last slice every service is as it was before."""
         self._committed = Committed(self._store.get)
         self._debouncer = _debouncer(settings, self._catalog, self._store, self._committed)
-        self._places = Places()
+        self._localities = PodLocalities()
         self._address_first = settings.kubernetes.client_place == "pod_first"
         zones = KnownZones()
-        self._client_places = ClientPlaces(settings.topology, self._address_first, ClaimedZones(zones))
-        self._store.listen(lambda changed: self._places.update(self._store.get, changed))
+        self._client_localities = ClientLocalities(
+            settings.topology, self._address_first, ClaimedZones(zones)
+        )
+        self._store.listen(lambda changed: self._localities.update(self._store.get, changed))
         self._store.listen(partial(zones.update, "", self._store.get))
         authorization = Authorization(settings.authorization.rules)
         members, self._remotes = _remotes(settings, self._refresh, zones)
         self._federation = Federation(self._catalog, members, settings.cluster_policy, self._is_named)
-        self._evidence = Evidence(
+        self._resolver = ReferenceResolver(
             self._store.get,
             self._catalog.attachments,
             self._catalog.service,
@@ -148,8 +150,8 @@ class ControlPlane:
             self._absent,
             partial(self._catalog.outside, self._store.get),
         )
-        self._verdicts = Verdicts(self._evidence)
-        self._reporters = _reporters(settings, self._reported, self._judged, self._evidence.covers)
+        self._evaluator = StatusEvaluator(self._resolver)
+        self._reporters = _reporters(settings, self._reported, self._identified, self._resolver.covers)
         self._translator = Translator(
             self._federation.service,
             settings.cluster_domain,
@@ -195,9 +197,11 @@ class ControlPlane:
             node_metadata=METADATA_KEYS,
         )
         self._portion = Portion()
-        self._guard = Guard(settings, self._engine.set_tls)
+        self._authenticators = Authenticators(settings, self._engine.set_tls)
         self._absences = AbsenceLog(self._engine, settings.cluster_domain)
-        self._gate = Gate(self._guard.authenticators, authorization, claimed_namespace, self._carry_out)
+        self._admission_controller = AdmissionController(
+            self._authenticators.authenticators, authorization, claimed_namespace, self._carry_out
+        )
         status = ClientStatus(self._engine)
         self._calls = CallService(
             self._engine,
@@ -211,7 +215,7 @@ class ControlPlane:
 
     async def serve(self, announce: Callable[[str], None]) -> int:
         """Start, run until a signal, drain. Each part runs for ever; one that ends takes the rest with it."""
-        token = self._guard.admin_token
+        token = self._authenticators.admin_token
         limits = _http_limits(self._settings, self._settings.admin_max_connections)
         accepts, hosts = token.accepts if token else None, self._settings.admin_hosts
         admin = AdminServer(self._settings.admin, self._view(), limits, accepts, hosts)
@@ -226,17 +230,17 @@ class ControlPlane:
                 announce(f"admin on http://{await admin.start()}")
                 if polled is not None:
                     announce(f"REST discovery on http://{await polled.start()}")
-                self._guard.warn()
+                self._authenticators.warn()
                 trimmer = Trimmer(self._engine.kept, trim_function())
                 runs = (
                     *self._sources,
                     *self._remotes,
                     *self._reporters,
-                    self._guard,
+                    self._authenticators,
                     self._absences,
                     trimmer,
                 )
-                parts = [asyncio.create_task(each.run(), name=each.name) for each in runs]
+                parts = [asyncio.create_task(task.run(), name=task.name) for task in runs]
                 parts.append(asyncio.create_task(self._steer(), name="steering"))
                 parts.append(asyncio.create_task(setup.summarize(), name="log summaries"))
                 await _first_of(signals.first, parts)
@@ -245,7 +249,7 @@ class ControlPlane:
                 for part in parts:
                     part.cancel()
                 await asyncio.gather(*parts, return_exceptions=True)
-                await self._gate.close()
+                await self._admission_controller.close()
                 await self._calls.close()
                 if polled is not None:
                     await polled.stop()
@@ -268,15 +272,15 @@ class ControlPlane:
         self._store.listen(self._debouncer.add)
         objects = list(self._store.objects())
         with garbage.load(len(objects)):
-            await self._update_catalog([found.key for found in objects])
+            await self._update_catalog([obj.key for obj in objects])
         await asyncio.sleep(0)
-        self._publish(self._translator.start([found for found in objects if isinstance(found, XdsResource)]))
+        self._publish(self._translator.start([obj for obj in objects if isinstance(obj, XdsResource)]))
         self._engine.set_serving(True)
         self._phase = "serving"
         log.info("serving", services=len(self._catalog), problems=len(self._problems()))
         for problem in self._federation.unmatched():
             log.warning(
-                "filter_matches_nothing", where=problem.where, reason=problem.reason, cure=problem.cure
+                "filter_matches_nothing", where=problem.where, reason=problem.reason, hint=problem.hint
             )
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._follow_sources())
@@ -335,11 +339,11 @@ class ControlPlane:
         while True:
             async with self._changing:
                 with isolated("status"):
-                    for problem in self._verdicts.judge(_JUDGED_AT_ONCE):
+                    for problem in self._evaluator.evaluate(_JUDGED_AT_ONCE):
                         log.info(
-                            "not_accepted", where=problem.where, reason=problem.reason, cure=problem.cure
+                            "not_accepted", where=problem.where, reason=problem.reason, hint=problem.hint
                         )
-            await asyncio.sleep(0 if self._verdicts.unfinished else _LOOK_SECONDS)
+            await asyncio.sleep(0 if self._evaluator.unfinished else _LOOK_SECONDS)
 
     async def _answer_clients(self) -> None:
         """Answer what the engine reports, in its order; events of one kind that follow each other in one go."""
@@ -361,7 +365,9 @@ class ControlPlane:
 
     def _admit(self, opened: list[Opened]) -> None:
         """Ask the gate who may come in; it calls `_carry_out`, at once or later."""
-        self._gate.open(Applicant(each.stream, each.peer, each.node, _credential(each)) for each in opened)
+        self._admission_controller.open(
+            Applicant(opening.stream, opening.peer, opening.node, _credential(opening)) for opening in opened
+        )
 
     def _carry_out(self, decisions: Sequence[tuple[Applicant, Decision]]) -> None:
         """Let streams in, each with its audience and what it may see, or end them."""
@@ -369,7 +375,7 @@ class ControlPlane:
         identified: list[tuple[int, str]] = []
         for client, decision in decisions:
             if isinstance(decision, Refusal):
-                refused.append((client.stream, decision.code, decision.told))
+                refused.append((client.stream, decision.code, decision.client_message))
                 log.warning(
                     "stream_refused", **_described(client), code=decision.code, reason=decision.reason
                 )
@@ -383,55 +389,63 @@ class ControlPlane:
                 continue
             identity = decision.identity
             admitted.append((client.stream, audience, decision.grant))
-            who = {} if identity is None else {"identity": str(identity)}
+            fields = {} if identity is None else {"identity": str(identity)}
             if identity is not None:
                 identified.append((client.stream, str(identity)))
-            log.info("stream_opened", **_described(client), audience=audience, **who)
+            log.info("stream_opened", **_described(client), audience=audience, **fields)
         self._engine.identify(identified)
         self._engine.classify(admitted)
         self._engine.reject(refused)
 
     def _close(self, closed: list[Closed]) -> None:
         """Give back what streams that ended held."""
-        self._gate.close_streams([each.stream for each in closed])
-        for each in closed:
-            self._client_places.release(each.stream)
-            log.debug("stream_closed", stream=each.stream)
+        self._admission_controller.close_streams([ended.stream for ended in closed])
+        for ended_stream in closed:
+            self._client_localities.release(ended_stream.stream)
+            log.debug("stream_closed", stream=ended_stream.stream)
 
     def _audience(self, client: Applicant, identity: Identity | None) -> str:
         """Who it proved to be comes before where its address is, and that before the default."""
-        place = self._places.find(client.peer)
+        locality = self._localities.find(client.peer)
         own = identity.namespace if identity is not None else ""
-        near = place.namespace if place is not None else ""
-        told = near if self._address_first else ""
-        audience = classify(client.node, own or near or self._settings.default_namespace, told)
+        namespace = locality.namespace if locality is not None else ""
+        hint = namespace if self._address_first else ""
+        audience = classify(client.node, own or namespace or self._settings.default_namespace, hint)
         bucket = bucket_of(client.node, client.peer.rpartition(":")[0], self._settings.subset_buckets)
         zone, share = claimed_zone(client.node), network(client.peer)
-        return at_place(audience, self._client_places.judge(place, zone, client.stream, share), bucket)
+        return at_locality(
+            audience, self._client_localities.resolve(locality, zone, client.stream, share), bucket
+        )
 
     async def _refuse_call(self, call: WaitingCall) -> tuple[int, str] | None:
         """Why somebody may not call; None when it may.
 
         Whoever comes in may report load. What all clients hold is for who sees everything anyway.
         """
-        refusal = await self._gate.judge_call(_credential(call), sees_all=call.method != "StreamLoadStats")
-        return None if refusal is None else (refusal.code, refusal.told)
+        refusal = await self._admission_controller.authorize_call(
+            _credential(call), sees_all=call.method != "StreamLoadStats"
+        )
+        return None if refusal is None else (refusal.code, refusal.client_message)
 
     def _translate(self, wanted: list[Demand]) -> None:
         begin = time.perf_counter()
         with telemetry.TRANSLATE_SECONDS.labels("demand").time():
-            commit = self._translator.demand([(each.type_url, each.name, each.audience) for each in wanted])
+            commit = self._translator.demand(
+                [(demand.type_url, demand.name, demand.audience) for demand in wanted]
+            )
         self._publish(commit)
         if commit.absent or commit.denied or commit.missing:
             self._absences.hint()
         seconds = time.perf_counter() - begin
         self._portion.took(len(wanted), seconds)
-        for account, count in Counter(each.account for each in wanted).items():
+        for account, count in Counter(demand.account for demand in wanted).items():
             self._engine.charge(account, seconds * count / len(wanted))
 
     def _forget(self, unwanted: list[Withdrawn]) -> None:
         self._publish(
-            self._translator.withdraw([(each.type_url, each.name, each.audience) for each in unwanted])
+            self._translator.withdraw(
+                [(withdrawn.type_url, withdrawn.name, withdrawn.audience) for withdrawn in unwanted]
+            )
         )
 
     async def _drain(self, at_once: asyncio.Event) -> None:
@@ -450,7 +464,7 @@ class ControlPlane:
         services = await run_sliced(self._catalog.steps(self._committed.get, keys))
         self._federation.changed(services)
         for problem in self._catalog.new_problems:
-            log.info("not_served", where=problem.where, reason=problem.reason, cure=problem.cure)
+            log.info("not_served", where=problem.where, reason=problem.reason, hint=problem.hint)
         return services
 
     def _publish_change(
@@ -472,14 +486,14 @@ class ControlPlane:
 
     def _raw(self, keys: Iterable[ObjectKey]) -> list[tuple[tuple[str, str], XdsResource | None]]:
         """The raw resources among changed objects, by type and name; None for one that is gone."""
-        found = []
+        resources = []
         for key in keys:
             if key.kind == XdsResource.__name__:
                 resource = self._committed.get(key)
-                found.append(
+                resources.append(
                     ((key.namespace, key.name), resource if isinstance(resource, XdsResource) else None)
                 )
-        return found
+        return resources
 
     def _view(self) -> AdminView:
         return AdminView(
@@ -488,7 +502,7 @@ class ControlPlane:
             phase=lambda: self._phase,
             informers=self._informers,
             problems=self._problems,
-            place=self._places.find,
+            locality=self._localities.find,
             render=to_json,
             subscribers=lambda: Subscribers(
                 self._federation.peek, self._settings.cluster_domain, self._federation.ids()
@@ -501,7 +515,7 @@ class ControlPlane:
         return Explainer(
             find=self._federation.service,
             known=lambda: self._federation,
-            told=lambda id: self._catalog.told(self._store.get, id),
+            metadata=lambda id: self._catalog.metadata(self._store.get, id),
             preview=self._translator.preview,
             topology=self._settings.topology,
             domain=self._settings.cluster_domain,
@@ -512,7 +526,9 @@ class ControlPlane:
 
     def _followed(self) -> frozenset[str] | None:
         """The namespaces whose Services are known; None: all."""
-        return next((each.followed for each in self._sources if isinstance(each, KubernetesSource)), None)
+        return next(
+            (source.followed for source in self._sources if isinstance(source, KubernetesSource)), None
+        )
 
     def _is_named(self, service: ServiceId) -> bool:
         return self._catalog.is_named(self._store.get, service)
@@ -527,24 +543,32 @@ class ControlPlane:
     def _informers(self) -> Sequence[InformerStatus]:
         """Of the local API server and of remote ones."""
         followed = (*self._sources, *self._remotes)
-        kubernetes = (each for each in followed if isinstance(each, KubernetesSource | RemoteCluster))
-        return [status for each in kubernetes for status in each.status()]
+        kubernetes = (source for source in followed if isinstance(source, KubernetesSource | RemoteCluster))
+        return [status for source in kubernetes for status in source.status()]
 
     def _reported(self) -> Iterable[AboutObject]:
         """The problems of objects that came from the local API server."""
         name = _local(self._sources)
-        for each in self._store.problems_of(name):
+        for reported in self._store.problems_of(name):
             # A Service that another installation serves is that one's to report.
-            if each.about is None or each.about.kind != "Service" or self._evidence.covers(each.about):
-                yield each
+            if (
+                reported.about is None
+                or reported.about.kind != "Service"
+                or self._resolver.covers(reported.about)
+            ):
+                yield reported
         for problem in self._catalog.problems():
             if problem.about is not None and self._store.source_of(problem.about) == name:
                 yield problem
 
-    def _judged(self) -> Mapping[ObjectKey, Subject]:
+    def _identified(self) -> Mapping[ObjectKey, Subject]:
         """What is to be said of routes and policies that came from the local API server."""
-        name, judgements = _local(self._sources), self._verdicts.judgements
-        own = {key: each for key, each in judgements.items() if self._store.source_of(key) == name}
+        name, object_statuses = _local(self._sources), self._evaluator.object_statuses
+        own = {
+            key: object_status
+            for key, object_status in object_statuses.items()
+            if self._store.source_of(key) == name
+        }
         return subjects(own, self._store.problems_of(name))
 
     def _problems(self) -> Sequence[ProblemView]:
@@ -553,9 +577,9 @@ class ControlPlane:
             self._store,
             *self._remotes,
             self._federation,
-            self._verdicts,
+            self._evaluator,
             self._translator,
-            self._guard,
+            self._authenticators,
         )
         return [problem for stage in stages for problem in stage.problems()]
 
@@ -582,13 +606,13 @@ def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
     if settings.kubernetes.enabled:
         kubernetes = settings.kubernetes
         namespaces = None if kubernetes.namespaces == ("all",) else kubernetes.namespaces
-        place = kubernetes.client_place != "off"
+        locality = kubernetes.client_place != "off"
         options = KubernetesOptions(
             kubernetes.kubeconfig,
             kubernetes.context,
             namespaces,
             _reads_namespaces(settings),
-            place,
+            locality,
             policies=kubernetes.policies,
             silence_seconds=kubernetes.watch_silence_seconds,
             stale_seconds=kubernetes.stale_seconds,
@@ -656,7 +680,7 @@ def _remotes(
 
 def _local(sources: Iterable[_Source]) -> str:
     """The name of the source that is the local API server."""
-    return next(each.name for each in sources if isinstance(each, KubernetesSource))
+    return next(source.name for source in sources if isinstance(source, KubernetesSource))
 
 
 def _lease_name(settings: Settings) -> str:
@@ -671,11 +695,11 @@ def _lease_name(settings: Settings) -> str:
     return settings.kubernetes.lease_name or lease.name_of(scope)
 
 
-def _reporters(settings: Settings, problems: Problems, judged: Subjects, covers: Covers) -> list[Reporter]:
+def _reporters(settings: Settings, problems: Problems, evaluated: Subjects, covers: Covers) -> list[Reporter]:
     """None without an API server to report to, or with nothing to report."""
     kubernetes = settings.kubernetes
     by_event = problems if kubernetes.events else None
-    by_status = judged if kubernetes.status and kubernetes.policies else None
+    by_status = evaluated if kubernetes.status and kubernetes.policies else None
     if not kubernetes.enabled or (by_event is None and by_status is None):
         return []
     options = ReporterOptions(
@@ -761,18 +785,22 @@ def _log_nacks(nacks: list[Nack]) -> None:
 
 
 def _log_handshakes(failed: list[HandshakeFailed]) -> None:
-    for each in failed:
+    for failure in failed:
         log.warning(
-            "handshake_failed", peer=each.peer, reason=each.reason, message=each.message, untold=each.untold
+            "handshake_failed",
+            peer=failure.peer,
+            reason=failure.reason,
+            message=failure.message,
+            untold=failure.untold,
         )
 
 
 def _log_limits(limits: list[Limited]) -> None:
-    for each in limits:
-        effect = "delayed" if each.delayed else "refused"
-        log.warning("limit_reached", limit=each.limit, effect=effect, count=each.count, peer=each.peer)
+    for limit in limits:
+        effect = "delayed" if limit.delayed else "refused"
+        log.warning("limit_reached", limit=limit.limit, effect=effect, count=limit.count, peer=limit.peer)
 
 
 def _log_panics(panics: list[Panicked]) -> None:
-    for each in panics:
-        log.error("engine_fault", message=each.message, location=each.location, peer=each.peer)
+    for panic in panics:
+        log.error("engine_fault", message=panic.message, location=panic.location, peer=panic.peer)

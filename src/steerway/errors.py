@@ -26,24 +26,24 @@ class SettingsError(SteerwayError):
 
 
 class SourceError(SteerwayError):
-    """A source of facts cannot be opened or read at all. `cure` says what to do about it, where the text does not."""
+    """A source of facts cannot be opened or read at all. `hint` says what to do about it, where the text does not."""
 
-    def __init__(self, text: str, cure: str = "") -> None:
+    def __init__(self, text: str, hint: str = "") -> None:
         super().__init__(text)
-        self.cure = cure
+        self.hint = hint
 
 
 class DocumentError(SourceError):
     """One document of a file is broken.
 
-    `where` is `file:line`, `reason` says what is wrong and `cure` what to do about it.
+    `where` is `file:line`, `reason` says what is wrong and `hint` what to do about it.
     """
 
-    def __init__(self, where: str, reason: str, cure: str = "") -> None:
-        super().__init__(f"{where}: {reason}" + (f" ({cure})" if cure else ""))
+    def __init__(self, where: str, reason: str, hint: str = "") -> None:
+        super().__init__(f"{where}: {reason}" + (f" ({hint})" if hint else ""))
         self.where = where
         self.reason = reason
-        self.cure = cure
+        self.hint = hint
 
 
 class TranslateError(SteerwayError):

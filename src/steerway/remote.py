@@ -85,24 +85,25 @@ class RemoteCluster:
 
     def problems(self) -> list[Problem]:
         """What its source tells of, and that it is lost or not known yet."""
-        found = [
-            Problem(f"{self.name}: {each.where}", each.reason, each.cure) for each in self._store.problems()
+        problems = [
+            Problem(f"{self.name}: {problem.where}", problem.reason, problem.hint)
+            for problem in self._store.problems()
         ]
         if not self._store.synced:
-            cure = "its endpoints are not used until its API server has told all of them"
-            found.append(Problem(self.name, "is not known yet", cure))
+            hint = "its endpoints are not used until its API server has told all of them"
+            problems.append(Problem(self.name, "is not known yet", hint))
         elif not self._member.in_use:
-            found.append(
+            problems.append(
                 Problem(self.name, "is lost, and its endpoints were given up", "bring its API server back")
             )
-        return found
+        return problems
 
     async def _follow(self) -> None:
         await self._store.until_synced()
         # What changes from here on waits in the debouncer: no change is missed, and none is looked at twice.
         self._store.listen(self._debouncer.add)
         catalog = self._member.catalog
-        keys = [found.key for found in self._store.objects()]
+        keys = [obj.key for obj in self._store.objects()]
         with garbage.load(len(keys)):
             changed = await run_sliced(catalog.steps(self._committed.get, keys))
         self._use(True)

@@ -25,14 +25,16 @@ class HealthBackend:
     def __init__(self, service: str) -> None:
         self._service = service
         self._health = health.HealthServicer()
-        who = _Who()
-        self._server = grpc.server(ThreadPoolExecutor(8), handlers=(who,), options=[("grpc.so_reuseport", 0)])
+        owner = _Who()
+        self._server = grpc.server(
+            ThreadPoolExecutor(8), handlers=(owner,), options=[("grpc.so_reuseport", 0)]
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        who.address = self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
-        self.say(well=True)
+        owner.address = self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self.write_line(well=True)
         self._server.start()
 
-    def say(self, well: bool) -> None:
+    def write_line(self, well: bool) -> None:
         """Be well from now on, or not. Calls are answered either way."""
         status = health_pb2.HealthCheckResponse
         self._health.set(self._service, status.SERVING if well else status.NOT_SERVING)
@@ -44,9 +46,9 @@ class HealthBackend:
 @contextmanager
 def health_backends(service: str, count: int) -> Iterator[list[HealthBackend]]:
     """Some of them, until the context ends."""
-    found = [HealthBackend(service) for _ in range(count)]
+    backends = [HealthBackend(service) for _ in range(count)]
     try:
-        yield found
+        yield backends
     finally:
-        for each in found:
-            each.close()
+        for health_backend in backends:
+            health_backend.close()

@@ -76,10 +76,10 @@ def slow(address: str, cluster: str) -> Iterator[None]:
 
 def halves(address: str, _cluster: str) -> Iterator[None]:
     """Requests of 4 MiB that stay without their last bytes, on 100 streams of each connection."""
-    kept = []
+    retained = []
     while True:
         raw = RawConnection(address)
-        kept.append(raw)
+        retained.append(raw)
         for stream in range(1, 200, 2):
             raw.open(stream, SOTW)
             raw.send_in_window(stream, struct.pack(">BI", 0, 4 << 20))

@@ -29,16 +29,16 @@ def _answer(address: str, token: str, namespace: str, *names: str) -> dict[str, 
     with AdsClient(address, node, metadata=[("authorization", f"Bearer {token}")]) as client:
         stream = client.delta()
         stream.request(LISTENER, *names)
-        found: dict[str, Any] = {}
+        answer: dict[str, Any] = {}
         try:
-            while set(found) != set(names):
+            while set(answer) != set(names):
                 response = stream.read()
                 stream.ack(response)
-                found |= {resource.name: True for resource in response.resources}
-                found |= dict.fromkeys(response.removed_resources, False)
+                answer |= {resource.name: True for resource in response.resources}
+                answer |= dict.fromkeys(response.removed_resources, False)
         except StreamEndedError as ended:
             return {"status": ended.code.name}
-        return found
+        return answer
 
 
 if __name__ == "__main__":

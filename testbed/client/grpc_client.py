@@ -109,9 +109,9 @@ class Client:
         """Give each channel what the process has said since the last time."""
         lines = self._process.lines
         while self._read < len(lines):
-            said: dict[str, Any] = json.loads(lines[self._read])
+            document: dict[str, Any] = json.loads(lines[self._read])
             self._read += 1
-            self._channels[said["channel"]].take(said)
+            self._channels[document["channel"]].take(document)
 
 
 @dataclass
@@ -126,14 +126,14 @@ class Channel:
     _commands: int = 0
     _done: set[int] = field(default_factory=set)
 
-    def take(self, said: dict[str, Any]) -> None:
+    def take(self, stated: dict[str, Any]) -> None:
         """Note one line of the process about this channel."""
-        if "state" in said:
-            self.states.append(said["state"])
-        elif "done" in said:
-            self._done.add(said["done"])
+        if "state" in stated:
+            self.states.append(stated["state"])
+        elif "done" in stated:
+            self._done.add(stated["done"])
         else:
-            answer = Answer(said["backend"], _CODES[said["code"]], said["error"], said["metadata"])
+            answer = Answer(stated["backend"], _CODES[stated["code"]], stated["error"], stated["metadata"])
             self.answers.append(answer)
 
     def begin(self, count: int = 1, **request: Unpack[Request]) -> None:

@@ -17,7 +17,7 @@ _WHO = "/steerway.test.Backend/Who"
 _DEADLINE_SECONDS = 20.0
 
 
-def say(**line: object) -> None:
+def write_line(**line: object) -> None:
     """Write one line of JSON."""
     print(json.dumps(line), flush=True)
 
@@ -62,7 +62,7 @@ class Channel:
     async def _report_states(self) -> None:
         while True:
             current = self._channel.get_state()
-            say(channel=self._name, state=current.name)
+            write_line(channel=self._name, state=current.name)
             await self._channel.wait_for_state_change(current)
 
     async def _call(self, request: Request) -> None:
@@ -74,7 +74,7 @@ class Channel:
         except grpc.aio.AioRpcError as failure:
             backend, code, error = "", failure.code().value[0], failure.details()
         metadata = _joined([*(await call.initial_metadata()), *(await call.trailing_metadata())])
-        say(channel=self._name, backend=backend, code=code, error=error, metadata=metadata)
+        write_line(channel=self._name, backend=backend, code=code, error=error, metadata=metadata)
 
     def _method(self, name: str) -> grpc.aio.UnaryUnaryMultiCallable:
         return self._methods.setdefault(name, self._channel.unary_unary(name))
@@ -83,7 +83,7 @@ class Channel:
         """Calls one after another."""
         for _ in range(count):
             await self._call(request)
-        say(channel=self._name, done=id)
+        write_line(channel=self._name, done=id)
 
     def start(self, rate: float, request: Request) -> None:
         """Send calls at a fixed rate, whatever becomes of the earlier ones."""
@@ -104,21 +104,21 @@ class Channel:
         self._sending = False
         assert self._load is not None
         await self._load
-        say(channel=self._name, done=id)
+        write_line(channel=self._name, done=id)
 
     async def gather(self, id: int, count: int, request: Request) -> None:
         """Send `count` calls at once."""
         await asyncio.gather(*(self._call(request) for _ in range(count)))
-        say(channel=self._name, done=id)
+        write_line(channel=self._name, done=id)
 
 
 def _joined(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
     """Metadata that is text, several values of a name with commas."""
-    found: dict[str, list[str]] = {}
+    results: dict[str, list[str]] = {}
     for name, value in metadata:
         if isinstance(value, str):
-            found.setdefault(name, []).append(value)
-    return {name: ", ".join(values) for name, values in found.items()}
+            results.setdefault(name, []).append(value)
+    return {name: ", ".join(values) for name, values in results.items()}
 
 
 async def main() -> None:

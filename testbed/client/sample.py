@@ -32,9 +32,9 @@ def counted(answers: Sequence[Answer]) -> Counter[str]:
 
 def assert_shares(answers: Sequence[Answer], expected: Mapping[str, float]) -> None:
     """Each backend answered its share of the calls, and no other backend did."""
-    found = counted(answers)
-    assert set(found) <= set(expected), found
+    result = counted(answers)
+    assert set(result) <= set(expected), result
     for backend, share in expected.items():
         mean = share * len(answers)
         deviation = math.sqrt(mean * (1 - share))
-        assert abs(found[backend] - mean) <= _DEVIATIONS * deviation + 1, (backend, share, found)
+        assert abs(result[backend] - mean) <= _DEVIATIONS * deviation + 1, (backend, share, result)

@@ -119,8 +119,8 @@ class Api:
 
     def list(self, kind: str, namespace: str = "") -> list[Manifest]:
         """All objects of a kind, of one namespace or of all."""
-        found: list[Manifest] = self._send("GET", path(kind, namespace))["items"]
-        return found
+        items: list[Manifest] = self._send("GET", path(kind, namespace))["items"]
+        return items
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Begin to delete an object: those with dependents or finalizers go later."""

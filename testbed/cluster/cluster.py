@@ -18,7 +18,7 @@ _GUEST_SHIFT = 10_000
 class Cluster:
     """One cluster in a network namespace of its own; its state is in `folder`, which must be empty.
 
-    With `ends_with_parent` it dies with this process, else it goes on until its parts are killed. One that is a `guest` is in
+    With `ends_with_parent` it ends with this process, else when its parts are killed. One that is a `guest` is in
     the network namespace of another: etcd and API server alone, on ports of their own.
     """
 

@@ -38,10 +38,12 @@ def folder() -> Path:
 def gateway_crds(channel: Channel = "experimental") -> list[Manifest]:
     """Every definition of a channel; the experimental one has the standard one's kinds, with more fields."""
     files = sorted((folder() / "config" / "crd" / channel).glob("gateway.networking.k8s.io_*.yaml"))
-    found = [manifest for file in files for manifest in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
-    definitions = [each for each in found if each and each["kind"] == "CustomResourceDefinition"]
+    results = [
+        manifest for file in files for manifest in yaml.safe_load_all(file.read_text(encoding="utf-8"))
+    ]
+    definitions = [item for item in results if item and item["kind"] == "CustomResourceDefinition"]
     assert {"GRPCRoute", "HTTPRoute", "ReferenceGrant"} <= {
-        each["spec"]["names"]["kind"] for each in definitions
+        definition["spec"]["names"]["kind"] for definition in definitions
     }
     return definitions
 
@@ -55,10 +57,12 @@ def policy_crd() -> Manifest:
 def install(api: Api, definitions: Sequence[Manifest]) -> None:
     """Have an API server know these kinds. Returns when it does."""
     api.apply(*definitions)
-    names = [each["metadata"]["name"] for each in definitions]
+    names = [definition["metadata"]["name"] for definition in definitions]
     until(lambda: all(_established(api, name) for name in names), lambda: f"the kinds {names}")
 
 
 def _established(api: Api, name: str) -> bool:
     conditions = api.get("CustomResourceDefinition", "", name).get("status", {}).get("conditions") or []
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+    return any(
+        condition["type"] == "Established" and condition["status"] == "True" for condition in conditions
+    )

@@ -16,7 +16,9 @@ RBAC = "rbac.authorization.k8s.io"
 def role_of_the_guide() -> Manifest:
     """The one YAML block that is a ClusterRole."""
     blocks = [block.partition("```")[0] for block in GUIDE.read_text().split("```yaml\n")[1:]]
-    (role,) = (found for block in blocks if (found := yaml.safe_load(block)).get("kind") == "ClusterRole")
+    (role,) = (
+        document for block in blocks if (document := yaml.safe_load(block)).get("kind") == "ClusterRole"
+    )
     return dict(role)
 
 

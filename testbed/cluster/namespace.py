@@ -42,11 +42,11 @@ class Namespace:
         """Say that these are the endpoints of a headless Service with the one port `grpc`, as `Files.publish`."""
         wanted = slices(name, endpoints, "grpc", self.name)
         self.api.apply(service(name, {"grpc": PORT}, headless=True, namespace=self.name), *wanted)
-        kept = {manifest["metadata"]["name"] for manifest in wanted}
+        names = {manifest["metadata"]["name"] for manifest in wanted}
         for manifest in self.api.list("EndpointSlice", self.name):
-            found = manifest["metadata"]
-            if found["labels"]["kubernetes.io/service-name"] == name and found["name"] not in kept:
-                self.api.delete("EndpointSlice", self.name, found["name"])
+            metadata = manifest["metadata"]
+            if metadata["labels"]["kubernetes.io/service-name"] == name and metadata["name"] not in names:
+                self.api.delete("EndpointSlice", self.name, metadata["name"])
 
     def pods(self, app: str) -> dict[str, str]:
         """Name and address (`IP:PORT`) of each pod of a workload that is ready and not about to go."""

@@ -85,8 +85,8 @@ def named(prefix: str) -> list[Network]:
 def _ip(*arguments: str) -> None:
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        cure = "run it as root, or in a container that may make network namespaces"
-        raise NetworkError(f"ip {' '.join(arguments)}: {done.stderr.strip()} ({cure})")
+        hint = "run it as root, or in a container that may make network namespaces"
+        raise NetworkError(f"ip {' '.join(arguments)}: {done.stderr.strip()} ({hint})")
 
 
 def _enter(descriptor: int) -> None:

@@ -112,7 +112,7 @@ class EnvoyMesh:
         for envoy in self._envoys:
             envoy.assert_nothing_refused()
         self.plane.assert_no_nack()
-        unread = [each for each in self.plane.problems() if "traffic.yaml" in each["where"]]
+        unread = [problem for problem in self.plane.problems() if "traffic.yaml" in problem["where"]]
         assert not unread
 
 
@@ -145,10 +145,10 @@ def answered_by(*backends: str) -> Callable[[Answer], bool]:
 
 def guide_bootstrap(steerway: str) -> dict[str, Any]:
     """The bootstrap of the guide, with the address of a steerway and an admin on any port."""
-    found = re.search(r"```yaml\n(node:.*?)```", GUIDE.read_text(), re.DOTALL)
-    assert found is not None
+    match = re.search(r"```yaml\n(node:.*?)```", GUIDE.read_text(), re.DOTALL)
+    assert match is not None
     host, _, port = steerway.rpartition(":")
-    text = found[1].replace(
+    text = match[1].replace(
         "address: steerway.mesh-system, port_value: 18000", f"address: {host}, port_value: {port}"
     )
     text = text.replace("port_value: 15000", "port_value: 0")

@@ -68,7 +68,7 @@ class Envoy:
         answer = httpx.get(
             f"{self._admin}/stats", params={"format": "json", "filter": pattern}, trust_env=False
         )
-        return {found["name"]: found["value"] for found in answer.json()["stats"] if "name" in found}
+        return {item["name"]: item["value"] for item in answer.json()["stats"] if "name" in item}
 
     def active_clusters(self) -> dict[str, dict[str, Any]]:
         """The clusters that requests may go to, as they were configured last: those that still warm are not among
@@ -76,7 +76,7 @@ class Envoy:
         answer = httpx.get(
             f"{self._admin}/config_dump", params={"resource": "dynamic_active_clusters"}, trust_env=False
         )
-        clusters = (found["cluster"] for found in answer.json().get("configs", []))
+        clusters = (config["cluster"] for config in answer.json().get("configs", []))
         return {cluster["name"]: cluster for cluster in clusters}
 
     def assert_nothing_timed_out(self) -> None:

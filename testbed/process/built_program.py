@@ -19,7 +19,7 @@ from typing import IO
 _PROGRESS_SECONDS = 20.0
 _KEPT_LINES = 40
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 class BuildError(AssertionError):
@@ -37,10 +37,10 @@ class Tool:
 
     def path(self, program: str) -> str:
         """Where it is installed. BuildError when it is not."""
-        found = shutil.which(self.name)
-        if found is None:
+        executable = shutil.which(self.name)
+        if executable is None:
             raise BuildError(f"{self.name} is needed to build {program}: install {self.install}")
-        return found
+        return executable
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Recipe:
     `patterns` are globs of the files that the program is made of. `command` gives the command that makes the program,
     an executable or a folder, at the path that it gets; `in_copy`: the command runs in that path, a copy of the
     sources, instead of in `source`. `options` are what else of the command makes another program. `network` are words
-    of a failure to fetch dependencies, `cure` says what to check then.
+    of a failure to fetch dependencies, `hint` says what to check then.
     """
 
     source: Path
@@ -58,7 +58,7 @@ class Recipe:
     patterns: tuple[str, ...]
     command: Callable[[Path], Sequence[str]]
     network: tuple[str, ...]
-    cure: str
+    hint: str
     in_copy: bool = False
     options: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Recipe:
         return self.source.name
 
 
-def say_on_stderr(line: str) -> None:
+def progress_on_stderr(line: str) -> None:
     """Tell people that a long build goes on."""
     print(line, file=sys.stderr, flush=True)
 
@@ -81,7 +81,7 @@ def cache() -> Path:
     return folder
 
 
-def build(recipe: Recipe, say: Say = say_on_stderr) -> Path:
+def build(recipe: Recipe, write_line: Progress = progress_on_stderr) -> Path:
     """The program of a recipe. Several test runs may ask at once: one builds, the others wait for it.
 
     Raises BuildError, with the output of the failed command.
@@ -92,13 +92,13 @@ def build(recipe: Recipe, say: Say = say_on_stderr) -> Path:
         return program
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
-        _lock(lock, lambda: say(f"{recipe.name}: another process builds it; waiting"))
+        _lock(lock, lambda: write_line(f"{recipe.name}: another process builds it; waiting"))
         if not program.exists():
             unfinished = folder / "unfinished"
             _remove(unfinished)
             if recipe.in_copy:
                 _copy(recipe, unfinished)
-            _run(recipe, unfinished, say)
+            _run(recipe, unfinished, write_line)
             unfinished.replace(program)
     return program
 
@@ -125,7 +125,7 @@ def _copy(recipe: Recipe, folder: Path) -> None:
         shutil.copyfile(path, copied)
 
 
-def _run(recipe: Recipe, unfinished: Path, say: Say) -> None:
+def _run(recipe: Recipe, unfinished: Path, write_line: Progress) -> None:
     """Run the command; now and then, report its newest line."""
     begin = reported = time.monotonic()
     newest: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
@@ -147,7 +147,7 @@ def _run(recipe: Recipe, unfinished: Path, say: Say) -> None:
                 now = time.monotonic()
                 if now - reported >= _PROGRESS_SECONDS:
                     reported = now
-                    say(f"{recipe.name}: {now - begin:.0f} s, {newest[-1]}")
+                    write_line(f"{recipe.name}: {now - begin:.0f} s, {newest[-1]}")
         except BaseException:
             child.terminate()
             raise
@@ -157,8 +157,8 @@ def _run(recipe: Recipe, unfinished: Path, say: Say) -> None:
 
 def _complaint(recipe: Recipe, tool: str, newest: list[str]) -> str:
     text = "\n".join(newest)
-    cure = f"\n{recipe.cure}" if any(sign in text for sign in recipe.network) else ""
-    return f"{tool} failed in {recipe.source}:\n{text}{cure}"
+    hint = f"\n{recipe.hint}" if any(sign in text for sign in recipe.network) else ""
+    return f"{tool} failed in {recipe.source}:\n{text}{hint}"
 
 
 def _fingerprint(recipe: Recipe) -> str:
@@ -175,6 +175,6 @@ def _fingerprint(recipe: Recipe) -> str:
 
 
 def _sources(recipe: Recipe) -> Iterator[Path]:
-    found = sorted({path for pattern in recipe.patterns for path in recipe.source.glob(pattern)})
-    assert found, f"{recipe.source} has no {' or '.join(recipe.patterns)}"
-    yield from found
+    paths = sorted({path for pattern in recipe.patterns for path in recipe.source.glob(pattern)})
+    assert paths, f"{recipe.source} has no {' or '.join(recipe.patterns)}"
+    yield from paths

@@ -62,8 +62,8 @@ class ControlPlane:
         return bool(self.get("/readyz")["ready"])
 
     def problems(self) -> list[dict[str, str]]:
-        found: list[dict[str, str]] = self.get("/api/v1/problems")["problems"]
-        return found
+        problems: list[dict[str, str]] = self.get("/api/v1/problems")["problems"]
+        return problems
 
     def wait_for_problem(self, where: str, reason: str) -> dict[str, str]:
         """Wait until a problem is reported whose place ends with `where` and whose reason contains `reason`."""
@@ -81,10 +81,10 @@ class ControlPlane:
 
     def streams(self, kind: str | None = None) -> list[dict[str, Any]]:
         """Every client stream; with `kind` (`eds`) only those that asked for this type, and only that of them."""
-        found: list[dict[str, Any]] = self.get("/api/v1/streams" + (f"?type={kind}" if kind else ""))[
+        streams: list[dict[str, Any]] = self.get("/api/v1/streams" + (f"?type={kind}" if kind else ""))[
             "streams"
         ]
-        return found
+        return streams
 
     def assert_no_nack(self) -> None:
         """No client has refused anything that it was sent, since the process started."""
@@ -99,8 +99,8 @@ class ControlPlane:
 
     def resources(self, kind: str) -> list[dict[str, Any]]:
         """What is served of one type, with what is known to be absent."""
-        found: list[dict[str, Any]] = self.get(f"/api/v1/resources?type={kind}")["resources"]
-        return found
+        resources: list[dict[str, Any]] = self.get(f"/api/v1/resources?type={kind}")["resources"]
+        return resources
 
     def bodies(self, kind: str, name: str) -> list[dict[str, Any]]:
         """The variants of one resource that are served now, in protobuf's JSON mapping."""
@@ -132,6 +132,6 @@ class ControlPlane:
 
     def _announced(self, pattern: re.Pattern[str]) -> str:
         def find() -> str | None:
-            return next((found[1] for line in self.process.lines if (found := pattern.search(line))), None)
+            return next((match[1] for line in self.process.lines if (match := pattern.search(line))), None)
 
         return self.process.wait(find, f"a line like {pattern.pattern!r}") or ""

@@ -24,7 +24,7 @@ def until(
     end = time.monotonic() + seconds
     while not (answer := condition()):
         if time.monotonic() > end:
-            told = what if isinstance(what, str) else what()
-            raise AssertionError(f"not within {seconds:.0f} s: {told}")
+            received = what if isinstance(what, str) else what()
+            raise AssertionError(f"not within {seconds:.0f} s: {received}")
         time.sleep(_LOOK_SECONDS)
     return answer

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from testbed.process import built_program
-from testbed.process.built_program import Recipe, Say, Tool, say_on_stderr
+from testbed.process.built_program import Progress, Recipe, Tool, progress_on_stderr
 
 _GO = Tool("go", "Go 1.26 or newer", ("version",))
 _NETWORK = ("dial tcp", "no such host", "i/o timeout", "proxyconnect", "connection refused", "TLS handshake")
 
 
-def build(module: Path, flags: Sequence[str] = (), say: Say = say_on_stderr, **environment: str) -> Path:
+def build(
+    module: Path, flags: Sequence[str] = (), write_line: Progress = progress_on_stderr, **environment: str
+) -> Path:
     """The executable of the main package in the folder `module`.
 
     `flags` are further flags of `go build`, `environment` is added to ours. Raises BuildError.
@@ -28,8 +30,8 @@ def build(module: Path, flags: Sequence[str] = (), say: Say = say_on_stderr, **e
         patterns=("**/*.go", "**/*.mod", "**/*.sum"),
         command=command,
         network=_NETWORK,
-        cure="Go modules could not be fetched: check this machine's network and `go env GOPROXY`",
+        hint="Go modules could not be fetched: check this machine's network and `go env GOPROXY`",
         options=flags,
         environment=environment,
     )
-    return built_program.build(recipe, say)
+    return built_program.build(recipe, write_line)

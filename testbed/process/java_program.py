@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from testbed.process import built_program
-from testbed.process.built_program import Recipe, Say, Tool, say_on_stderr
+from testbed.process.built_program import Progress, Recipe, Tool, progress_on_stderr
 
 _JAVA = Tool("java", "a JDK 17 or newer (openjdk-17-jdk-headless)", ("-version",))
 _JAVAC = Tool("javac", "a JDK 17 or newer (openjdk-17-jdk-headless)")
@@ -14,7 +14,7 @@ _FLAGS = ("-Xmx128m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 """For one small process of many: most of its time is its start, where the optimising compiler never pays."""
 
 
-def build(project: Path, say: Say = say_on_stderr) -> Path:
+def build(project: Path, write_line: Progress = progress_on_stderr) -> Path:
     """The folder with the classes of a Maven project in `classes` and its dependencies in `lib`. Raises BuildError."""
     maven = _MAVEN.path(project.name)
     recipe = Recipe(
@@ -24,9 +24,9 @@ def build(project: Path, say: Say = say_on_stderr) -> Path:
         options=_GOALS,
         command=lambda program: [maven, "--batch-mode", f"-Dout={program}", *_GOALS],
         network=_NETWORK,
-        cure="Maven artifacts could not be fetched: check this machine's network and Maven's settings.xml",
+        hint="Maven artifacts could not be fetched: check this machine's network and Maven's settings.xml",
     )
-    return built_program.build(recipe, say)
+    return built_program.build(recipe, write_line)
 
 
 def command(program: Path, main_class: str) -> list[str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from testbed.process import built_program
-from testbed.process.built_program import Recipe, Say, Tool, say_on_stderr
+from testbed.process.built_program import Progress, Recipe, Tool, progress_on_stderr
 
 _NODE = Tool("node", "Node.js 20 or newer (nodejs)", ("--version",))
 _NPM = Tool("npm", "npm 9 or newer (npm)")
@@ -12,7 +12,7 @@ _OPTIONS = ("--ignore-scripts", "--no-audit", "--no-fund")
 _FLAGS = ("--max-old-space-size=128",)
 
 
-def build(package: Path, say: Say = say_on_stderr) -> Path:
+def build(package: Path, write_line: Progress = progress_on_stderr) -> Path:
     """A copy of the package with its dependencies in `node_modules`. Raises BuildError."""
     npm = _NPM.path(package.name)
     recipe = Recipe(
@@ -22,10 +22,10 @@ def build(package: Path, say: Say = say_on_stderr) -> Path:
         options=_OPTIONS,
         command=lambda _: [npm, "ci", *_OPTIONS],
         network=_NETWORK,
-        cure="packages could not be fetched: check this machine's network and `npm config get registry`",
+        hint="packages could not be fetched: check this machine's network and `npm config get registry`",
         in_copy=True,
     )
-    return built_program.build(recipe, say)
+    return built_program.build(recipe, write_line)
 
 
 def command(program: Path, script: str) -> list[str]:

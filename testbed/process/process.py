@@ -115,10 +115,10 @@ class Process:
         written = [*self.lines[-_SHOWN_LINES:], "-- standard error", *self.errors[-_SHOWN_LINES:]]
         return "\n    ".join([f"{self.name} {what}:", *written])
 
-    def _read(self, stream: Iterable[str], kept: list[str]) -> None:
+    def _read(self, stream: Iterable[str], retained: list[str]) -> None:
         for line in stream:
             with self._changed:
-                kept.append(line.rstrip("\n"))
+                retained.append(line.rstrip("\n"))
                 self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()

@@ -98,13 +98,13 @@ def _packages(tools: Path, database: Path | None) -> bool:
     _show_age("PyPA", database)
     pinned = pins(_PINNED.read_text())
     try:
-        found = findings(database, pinned)
+        result = findings(database, pinned)
     except DatabaseError as error:
         raise MissingDataError(error) from None
-    for finding in found:
+    for finding in result:
         print(finding)
-    print(f"{len(pinned)} packages, {len(found)} advisories")
-    return not found
+    print(f"{len(pinned)} packages, {len(result)} advisories")
+    return not result
 
 
 def _packages_online(tools: Path) -> bool:
@@ -122,12 +122,12 @@ def _packages_online(tools: Path) -> bool:
             f"the Python Package Index does not give advisories: {lost}\n"
             "audit: give a clone of github.com/pypa/advisory-database: make audit PYTHON_ADVISORIES=DIR"
         )
-    found = [(package, advisory) for package in packages for advisory in package["vulns"]]
-    for package, advisory in found:
+    results = [(package, advisory) for package in packages for advisory in package["vulns"]]
+    for package, advisory in results:
         fixed = ", ".join(advisory["fix_versions"]) or "no version"
         print(f"{package['name']} {package['version']}: {advisory['id']}; fixed in {fixed}")
-    print(f"{len(packages)} packages, {len(found)} advisories")
-    return not found
+    print(f"{len(packages)} packages, {len(results)} advisories")
+    return not results
 
 
 def _succeeds(command: Sequence[str]) -> bool:

@@ -32,8 +32,8 @@ class Finding:
 
     def __str__(self) -> str:
         names = ", ".join((self.id, *self.aliases))
-        cure = f"fixed in {', '.join(self.fixed)}" if self.fixed else "no version is fixed"
-        return f"{self.package} {self.version}: {names}; {cure}"
+        hint = f"fixed in {', '.join(self.fixed)}" if self.fixed else "no version is fixed"
+        return f"{self.package} {self.version}: {names}; {hint}"
 
 
 def pins(constraints: str) -> dict[str, str]:
@@ -58,9 +58,9 @@ def findings(database: Path, pinned: Mapping[str, str]) -> list[Finding]:
 def _findings(advisory: Mapping[str, Any], name: str, version: str) -> Iterable[Finding]:
     if "withdrawn" in advisory:
         return
-    about = [each for each in advisory.get("affected", ()) if _is_about(each, name)]
-    if any(_affects(each, version) for each in about):
-        fixed = [event["fixed"] for each in about for event in _events(each) if "fixed" in event]
+    about = [item for item in advisory.get("affected", ()) if _is_about(item, name)]
+    if any(_affects(item, version) for item in about):
+        fixed = [event["fixed"] for item in about for event in _events(item) if "fixed" in event]
         yield Finding(
             name, version, advisory["id"], tuple(advisory.get("aliases", ())), tuple(dict.fromkeys(fixed))
         )
@@ -75,10 +75,10 @@ def _is_about(affected: Mapping[str, Any], name: str) -> bool:
 def _affects(affected: Mapping[str, Any], version: str) -> bool:
     """Whether the version is listed, or lies in a range. Ranges of commits say nothing about releases."""
     pinned = Version(version)
-    if any(_parsed(each) == pinned for each in affected.get("versions", ())):
+    if any(_parsed(version) == pinned for version in affected.get("versions", ())):
         return True
-    ranges = (each for each in affected.get("ranges", ()) if each["type"] == "ECOSYSTEM")
-    return any(_lies_in(pinned, each["events"]) for each in ranges)
+    ranges = (item for item in affected.get("ranges", ()) if item["type"] == "ECOSYSTEM")
+    return any(_lies_in(pinned, item["events"]) for item in ranges)
 
 
 def _lies_in(version: Version, events: Iterable[Mapping[str, str]]) -> bool:
@@ -100,9 +100,9 @@ def _at(event: tuple[str, Version]) -> Version:
 def _events(affected: Mapping[str, Any]) -> Iterable[Mapping[str, str]]:
     return (
         event
-        for each in affected.get("ranges", ())
-        if each["type"] == "ECOSYSTEM"
-        for event in each["events"]
+        for item in affected.get("ranges", ())
+        if item["type"] == "ECOSYSTEM"
+        for event in item["events"]
     )
 
 

@@ -52,11 +52,11 @@ def box(request: pytest.FixtureRequest) -> Path:
     """The kubebox program. Its first build takes minutes, so its progress goes past pytest's capture."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
-    def say(line: str) -> None:
+    def write_line(line: str) -> None:
         with capture.global_and_fixture_disabled():
             print(f"\n{line}", flush=True)
 
-    return build(say)
+    return build(write_line)
 
 
 @pytest.fixture(scope="session")
@@ -165,8 +165,8 @@ def connect(processes: Processes, namespace: Namespace, tmp_path: Path) -> Conne
 
     def start(plane: ControlPlane, library: Library = "grpcio", zone: str = "", node_id: str = "") -> Client:
         file = tmp_path / f"bootstrap-{next(numbers)}.json"
-        place = ["--namespace", namespace.name, *(["--zone", zone] if zone else [])]
-        place += ["--node-id", node_id] if node_id else []
-        return Client(processes, library, plane.bootstrap(file, *place))
+        locality = ["--namespace", namespace.name, *(["--zone", zone] if zone else [])]
+        locality += ["--node-id", node_id] if node_id else []
+        return Client(processes, library, plane.bootstrap(file, *locality))
 
     return start

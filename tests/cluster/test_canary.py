@@ -45,8 +45,8 @@ def test_calls_move_to_the_new_version_and_back_without_a_failure(
 
 def _pods(namespace: Namespace, version: str) -> list[str] | None:
     """Their addresses, once both are ready."""
-    found = list(namespace.pods(version).values())
-    return found if len(found) == 2 else None
+    pods = list(namespace.pods(version).values())
+    return pods if len(pods) == 2 else None
 
 
 def _route(namespace: Namespace, old: int, new: int) -> Manifest:
@@ -55,8 +55,8 @@ def _route(namespace: Namespace, old: int, new: int) -> Manifest:
 
 
 def _is_programmed(namespace: Namespace) -> bool:
-    found = namespace.api.get("GRPCRoute", namespace.name, "shop")
+    route = namespace.api.get("GRPCRoute", namespace.name, "shop")
     conditions = [
-        each for entry in found.get("status", {}).get("parents", []) for each in entry["conditions"]
+        condition for entry in route.get("status", {}).get("parents", []) for condition in entry["conditions"]
     ]
-    return {each["type"]: each["status"] for each in conditions}.get("Programmed") == "True"
+    return {condition["type"]: condition["status"] for condition in conditions}.get("Programmed") == "True"

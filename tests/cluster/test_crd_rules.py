@@ -44,18 +44,18 @@ def _definition(cluster: Cluster) -> Manifest:
 
 def _condition(cluster: Cluster, kind: str) -> str:
     conditions = _definition(cluster).get("status", {}).get("conditions") or []
-    return next((each["status"] for each in conditions if each["type"] == kind), "")
+    return next((condition["status"] for condition in conditions if condition["type"] == kind), "")
 
 
 def test_the_definition_is_structural_and_takes_a_policy(cluster: Cluster, namespace: Namespace) -> None:
     """Every section of it; what is left out has the defaults of the types."""
     assert _condition(cluster, "NonStructuralSchema") == ""
     namespace.api.apply(policy(FULL, namespace=namespace.name))
-    found = namespace.api.get("TrafficPolicy", namespace.name, "example")
-    assert found["metadata"]["generation"] == 1
-    assert found["spec"]["outlierDetection"]["interval"] == "10s"
+    traffic_policy = namespace.api.get("TrafficPolicy", namespace.name, "example")
+    assert traffic_policy["metadata"]["generation"] == 1
+    assert traffic_policy["spec"]["outlierDetection"]["interval"] == "10s"
     wanted = msgspec.convert(policy(FULL), TrafficPolicy)
-    assert msgspec.convert(found, TrafficPolicy).spec == wanted.spec
+    assert msgspec.convert(traffic_policy, TrafficPolicy).spec == wanted.spec
 
 
 def test_steerway_lists_what_the_api_server_keeps(namespace: Namespace, steer: Steer) -> None:
@@ -63,12 +63,12 @@ def test_steerway_lists_what_the_api_server_keeps(namespace: Namespace, steer: S
     namespace.api.apply(policy({}, namespace=namespace.name))
     plane = steer("--namespace", namespace.name)
     until(plane.ready, lambda: f"ready: {plane.get('/readyz')}")
-    informers = {each["kind"]: each["synced"] for each in plane.get("/readyz")["informers"]}
+    informers = {informer["kind"]: informer["synced"] for informer in plane.get("/readyz")["informers"]}
     assert informers == dict.fromkeys({"EndpointSlice", "Pod", "Service", *CUSTOM_KINDS}, True)
     listed = [line for line in plane.process.errors if "listed" in line and "TrafficPolicy" in line]
     assert len(listed) == 1
     assert "objects=1" in listed[0] or '"objects": 1' in listed[0]
-    assert not [each for each in plane.problems() if each["where"].startswith("kubernetes ")]
+    assert not [problem for problem in plane.problems() if problem["where"].startswith("kubernetes ")]
 
 
 def test_a_good_example_of_every_rule_is_taken(refusals: Refusals) -> None:
@@ -89,6 +89,6 @@ def test_a_broken_rule_is_refused_by_both(example: Broken, refusals: Refusals) -
 def test_a_wrong_value_is_refused_by_both(example: Mistyped, refusals: Refusals) -> None:
     """At the same place."""
     server, own = refusals(dict(example.spec))
-    place = json_path(("spec", *example.place)).removeprefix("$.")
-    assert place in server
+    locality = json_path(("spec", *example.locality)).removeprefix("$.")
+    assert locality in server
     assert example.reason in own

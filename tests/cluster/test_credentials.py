@@ -19,9 +19,9 @@ from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open, Steer
 pytestmark = NEEDS_CLUSTER
 
 
-@pytest.mark.parametrize("place", ["token", "tokenFile"])
+@pytest.mark.parametrize("locality", ["token", "tokenFile"])
 def test_a_replaced_token_is_taken_up_without_a_restart(
-    place: str,
+    locality: str,
     cluster: Cluster,
     namespace: Namespace,
     open_backends: Open,
@@ -40,7 +40,7 @@ def test_a_replaced_token_is_taken_up_without_a_restart(
 
     def write(token: str) -> None:
         token_file.write_text(token)
-        user = {"token": token} if place == "token" else {"tokenFile": str(token_file)}
+        user = {"token": token} if locality == "token" else {"tokenFile": str(token_file)}
         kubeconfig.write(file, server, certificate, user)
 
     old = account.token()
@@ -68,7 +68,7 @@ def test_a_refused_token_is_named_and_a_good_one_heals(
     kubeconfig.write(file, API_SERVER, certificate, {"token": "wrong"})
     plane = steer(kubeconfig=file)
     problem = plane.wait_for_problem(API_SERVER, "401")
-    assert "credentials are not accepted" in problem["cure"]
+    assert "credentials are not accepted" in problem["hint"]
     assert not plane.ready()
     namespace.publish([])
     kubeconfig.write(file, API_SERVER, certificate, {"token": cluster.token})
@@ -82,7 +82,7 @@ def test_a_server_with_another_certificate_is_not_trusted(
     other = _another_certificate(tmp_path)
     file = kubeconfig.write(tmp_path / "other.kubeconfig", API_SERVER, other, {"token": cluster.token})
     problem = steer(kubeconfig=file).wait_for_problem(API_SERVER, "certificate not trusted")
-    assert "certificate-authority" in problem["cure"]
+    assert "certificate-authority" in problem["hint"]
 
 
 def test_a_server_that_is_not_there_is_named(cluster: Cluster, steer: Steer, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_server_that_is_not_there_is_named(cluster: Cluster, steer: Steer, tmp
     file = kubeconfig.write(tmp_path / "nobody.kubeconfig", nobody, certificate, {"token": "any"})
     plane = steer(kubeconfig=file)
     problem = plane.wait_for_problem(nobody, "connection refused")
-    assert nobody in problem["cure"]
+    assert nobody in problem["hint"]
     assert not plane.ready()
 
 
@@ -122,9 +122,9 @@ def test_a_kubeconfig_that_cannot_be_used_ends_the_start_with_a_cure(
     addresses = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
     process = processes.start("steerway serve", [installed("steerway"), "serve", *addresses, *options])
     assert process.ended(40) == 1, process.complaint("ended otherwise")
-    told = process.errors[-1]
-    assert str(file) in told or "production" in told, process.complaint("does not name it")
-    assert "(" in told, process.complaint("names no cure")
+    error = process.errors[-1]
+    assert str(file) in error or "production" in error, process.complaint("does not name it")
+    assert "(" in error, process.complaint("names no cure")
     assert not any("Traceback" in line for line in process.errors), process.complaint("shows its inside")
 
 

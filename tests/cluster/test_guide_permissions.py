@@ -29,11 +29,11 @@ def test_nothing_is_refused(account: Account, namespace: Namespace, steer: Steer
     namespace.api.apply(bad)
     plane = steer("--namespace-selector", "!nobody-has-this", kubeconfig=account.kubeconfig())
     until(plane.ready, lambda: f"ready: {plane.get('/readyz')}")
-    informers = {each["kind"]: each["synced"] for each in plane.get("/readyz")["informers"]}
+    informers = {informer["kind"]: informer["synced"] for informer in plane.get("/readyz")["informers"]}
     expected = {"EndpointSlice", "Namespace", "Node", "Pod", "Service", *CUSTOM_KINDS}
     assert informers == dict.fromkeys(expected, True)
     until(lambda: plane.metric("steerway_events_written_total", result="created") >= 1, "an Event")
-    problems = [each["where"] for each in plane.problems()]
+    problems = [problem["where"] for problem in plane.problems()]
     assert f"Service {namespace.name}/bad" in problems
     assert not [where for where in problems if where.startswith("kubernetes ")]
     assert not [line for line in plane.process.errors if "403 Forbidden" in line]

@@ -141,7 +141,9 @@ def _wait_until_absent(plane: ControlPlane, namespace: Namespace, name: str) -> 
     asked = namespace.target(name).removeprefix("xds:///")
 
     def reason() -> str | None:
-        return next((found["absent"] for found in plane.resources("lds") if found["name"] == asked), None)
+        return next(
+            (resource["absent"] for resource in plane.resources("lds") if resource["name"] == asked), None
+        )
 
     assert name in (until(reason, f"{asked} as an absent resource") or "")
 

@@ -15,16 +15,16 @@ def test_a_bad_service_has_an_event_from_whoever_holds_the_lease(namespace: Name
 
     def events() -> list[Manifest]:
         return [
-            each
-            for each in namespace.api.list("Event", namespace.name)
-            if each["involvedObject"]["name"] == "bad"
+            item
+            for item in namespace.api.list("Event", namespace.name)
+            if item["involvedObject"]["name"] == "bad"
         ]
 
     own = ("--lease-namespace", namespace.name)
     first = steer(*own)
     (event,) = until(events, "an Event")
-    found = namespace.api.get("Service", namespace.name, "bad")
-    assert event["involvedObject"]["uid"] == found["metadata"]["uid"]
+    result = namespace.api.get("Service", namespace.name, "bad")
+    assert event["involvedObject"]["uid"] == result["metadata"]["uid"]
     assert (event["type"], event["reason"], event["count"]) == ("Warning", "NotServed", 1)
     assert "externalName 10.0.0.1 is an IP address" in event["message"]
     second = steer(*own)
@@ -34,4 +34,4 @@ def test_a_bad_service_has_an_event_from_whoever_holds_the_lease(namespace: Name
     until(lambda: second.metric("steerway_lease_held") == 1, "the second replica to take over")
     lease = namespace.api.get("Lease", namespace.name, "steerway")["spec"]
     assert lease["holderIdentity"] not in ("", holder)
-    until(lambda: [each["count"] for each in events()] == [2], lambda: f"one Event, twice: {events()}")
+    until(lambda: [event["count"] for event in events()] == [2], lambda: f"one Event, twice: {events()}")

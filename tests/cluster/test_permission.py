@@ -21,7 +21,7 @@ def test_nothing_is_served_before_all_may_be_read(
     account.allow(allowed, everywhere=True)
     plane = steer(kubeconfig=account.kubeconfig())
     problem = plane.wait_for_problem(f"kubernetes {missing} in all namespaces", "403")
-    assert f"resources: [{missing}], verbs: [get, list, watch]" in problem["cure"]
+    assert f"resources: [{missing}], verbs: [get, list, watch]" in problem["hint"]
     readiness = plane.get("/readyz")
     assert not readiness["ready"]
     assert any(missing in line and "grant" in line for line in readiness["missing"]), readiness

@@ -71,7 +71,7 @@ def traffic(plane: ControlPlane, connect: Connect, namespace: Namespace) -> Iter
     for channel in channels.values():
         channel.wait_for_answer()
     with contextlib.ExitStack() as running:
-        yield Traffic({library: running.enter_context(each.load()) for library, each in channels.items()})
+        yield Traffic({library: running.enter_context(value.load()) for library, value in channels.items()})
 
 
 def begin(namespace: Namespace, before: dict[str, str]) -> None:
@@ -158,9 +158,9 @@ def test_of_a_pod_that_is_killed_only_the_calls_in_flight_fail(
 def _processes_of(address: str) -> list[int]:
     """The process groups that serve an address of a pod: one, or none when it has ended."""
     groups = []
-    for found in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            words = found.read_bytes().decode(errors="replace").split("\0")
+            words = path.read_bytes().decode(errors="replace").split("\0")
             if "testbed.cluster.pod_program" in words and address in words:
-                groups.append(int(found.parent.name))
+                groups.append(int(path.parent.name))
     return groups

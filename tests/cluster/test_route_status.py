@@ -62,14 +62,17 @@ def policy(namespace: str, name: str, *targets: str) -> Manifest:
 def entries(namespace: Namespace, kind: str, name: str, controller: str = OURS) -> list[Manifest]:
     """What a controller says of an object."""
     status = namespace.api.get(kind, namespace.name, name).get("status", {})
-    found = status.get("ancestors", status.get("parents", []))
-    return [each for each in found if each["controllerName"] == controller]
+    ancestors = status.get("ancestors", status.get("parents", []))
+    return [ancestor for ancestor in ancestors if ancestor["controllerName"] == controller]
 
 
 def said(namespace: Namespace, kind: str, name: str) -> list[dict[str, str]]:
     """Of each reference: condition → reason, with the status before it."""
     return [
-        {each["type"]: f"{each['status']} {each['reason']}" for each in entry["conditions"]}
+        {
+            condition["type"]: f"{condition['status']} {condition['reason']}"
+            for condition in entry["conditions"]
+        }
         for entry in entries(namespace, kind, name)
     ]
 
@@ -136,8 +139,8 @@ def test_owners_see_why_a_tls_policy_ends_connections(
     assert first["ancestorRef"] == {"group": "", "kind": "Service", "name": "web", "namespace": name}
     until(
         lambda: any(
-            "BackendTLSPolicy" in each["message"] and each["involvedObject"]["name"] == "web"
-            for each in api.list("Event", name)
+            "BackendTLSPolicy" in item["message"] and item["involvedObject"]["name"] == "web"
+            for item in api.list("Event", name)
         ),
         "an Event on the Service",
     )
@@ -152,7 +155,7 @@ def test_the_next_holder_writes_nothing_that_is_there(
     api.apply(service("web", {"grpc": 80}, namespace=name), route(name, "web"), policy(name, "a", "web"))
     first = steer("--lease-namespace", name, kubeconfig=account.kubeconfig())
     until(lambda: first.metric("steerway_statuses_written_total", result="written") >= 2, "two statuses")
-    before = [api.get(*each)["metadata"]["resourceVersion"] for each in _both(name)]
+    before = [api.get(*item)["metadata"]["resourceVersion"] for item in _both(name)]
     second = steer("--lease-namespace", name, kubeconfig=account.kubeconfig())
     until(second.ready, "the second replica")
     first.stop()
@@ -160,7 +163,7 @@ def test_the_next_holder_writes_nothing_that_is_there(
         lambda: second.metric("steerway_statuses_written_total", result="unchanged") >= 2,
         "the second replica to look",
     )
-    assert [api.get(*each)["metadata"]["resourceVersion"] for each in _both(name)] == before
+    assert [api.get(*item)["metadata"]["resourceVersion"] for item in _both(name)] == before
 
 
 def _both(namespace: str) -> tuple[tuple[str, str, str], ...]:

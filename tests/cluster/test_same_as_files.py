@@ -47,12 +47,12 @@ def test_the_same_manifests_give_the_same_resources_from_either_source(
     namespace.api.apply(*_manifests(namespace.name))
     files = _in_files(_read(namespace, _manifests(namespace.name)), tmp_path)
     from_files, from_api_server = ControlPlane(processes, ["--files", str(files.directory)]), steer()
-    found = [
+    results = [
         _told(connect(plane, node_id="the-same"), plane, names) for plane in (from_files, from_api_server)
     ]
     from_files.close()
-    assert len(found[0]) >= 3 * len(names)
-    assert found[0] == found[1]
+    assert len(results[0]) >= 3 * len(names)
+    assert results[0] == results[1]
 
 
 @pytest.mark.usefixtures("kinds")
@@ -65,13 +65,13 @@ def test_policies_and_routes_mean_the_same_from_either_source(
     namespace.api.apply(*manifests)
     files = _in_files(_read(namespace, manifests), tmp_path)
     from_files, from_api_server = ControlPlane(processes, ["--files", str(files.directory)]), steer()
-    found = [
+    results = [
         _told(connect(plane, node_id="the-same"), plane, names) for plane in (from_files, from_api_server)
     ]
     from_files.close()
-    clusters = {name.partition(".")[0] for kind, name, _ in found[0] if kind == "cds"}
+    clusters = {name.partition(".")[0] for kind, name, _ in results[0] if kind == "cds"}
     assert clusters == {"plain", "early", "steerway"}, "those of the route, and the one of calls that fail"
-    assert found[0] == found[1]
+    assert results[0] == results[1]
 
 
 def _read(namespace: Namespace, manifests: list[Manifest]) -> list[Manifest]:
@@ -80,10 +80,10 @@ def _read(namespace: Namespace, manifests: list[Manifest]) -> list[Manifest]:
     def uid(manifest: Manifest) -> dict[str, str]:
         if manifest["kind"] != "Service":
             return {}
-        found = namespace.api.get("Service", namespace.name, manifest["metadata"]["name"])
-        return {"uid": found["metadata"]["uid"]}
+        result = namespace.api.get("Service", namespace.name, manifest["metadata"]["name"])
+        return {"uid": result["metadata"]["uid"]}
 
-    return [{**each, "metadata": {**each["metadata"], **uid(each)}} for each in manifests]
+    return [{**manifest, "metadata": {**manifest["metadata"], **uid(manifest)}} for manifest in manifests]
 
 
 def _in_files(manifests: list[Manifest], tmp_path: Path) -> Files:
@@ -182,12 +182,12 @@ def _answered(plane: ControlPlane, names: list[str]) -> Callable[[], bool]:
     the other, and is in sync in between."""
 
     def answered() -> bool:
-        asked = {kind: {found["name"] for found in plane.resources(kind)} for kind in _TYPES}
+        asked = {kind: {resource["name"] for resource in plane.resources(kind)} for kind in _TYPES}
         bodies = [variant["body"] or {} for _, _, variant in _variants(plane)]
         named = {name for body in bodies for name in _named(body)}
         # Some names do not exist: a client that has the answer to them all is not in sync.
         done = (streams := plane.streams()) and all(
-            each["state"] in ("in_sync", "absent") for each in streams
+            stream["state"] in ("in_sync", "absent") for stream in streams
         )
         followed = named <= asked["rds"] | asked["cds"] | asked["eds"] and asked["cds"] <= asked["eds"]
         return bool(asked["lds"] >= set(names) and followed and done)
@@ -205,22 +205,22 @@ def _everything(plane: ControlPlane) -> dict[tuple[str, str, str], tuple[str, st
 
 def _variants(plane: ControlPlane) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for kind in _TYPES:
-        for name in {found["name"] for found in plane.resources(kind)}:
+        for name in {resource["name"] for resource in plane.resources(kind)}:
             yield from (
-                (kind, name, each) for each in plane.get(f"/api/v1/resources/{kind}/{name}")["variants"]
+                (kind, name, variant) for variant in plane.get(f"/api/v1/resources/{kind}/{name}")["variants"]
             )
 
 
 def _named(body: Any) -> Iterator[str]:
     """The resources that a body names: routes, clusters, assignments."""
     if isinstance(body, list):
-        for each in body:
-            yield from _named(each)
+        for item in body:
+            yield from _named(item)
     elif isinstance(body, dict):
         for key, value in body.items():
             if key in ("route_config_name", "cluster", "service_name") and isinstance(value, str):
                 yield value
             elif key == "weighted_clusters":
-                yield from (each["name"] for each in value["clusters"])
+                yield from (cluster["name"] for cluster in value["clusters"])
             else:
                 yield from _named(value)

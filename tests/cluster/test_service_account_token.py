@@ -12,12 +12,12 @@ pytestmark = NEEDS_CLUSTER
 AUDIENCE = "steerway"
 
 
-@pytest.mark.parametrize("how", ["token_review", "jwks"])
-def test_a_token_proves_a_service_account(how: str, namespace: Namespace, steer: Steer) -> None:
+@pytest.mark.parametrize("match_type", ["token_review", "jwks"])
+def test_a_token_proves_a_service_account(match_type: str, namespace: Namespace, steer: Steer) -> None:
     """For the audience of steerway only, and for a node of its own namespace only."""
     namespace.publish([])
     account = namespace.account("web")
-    plane = steer("--authentication-service-account", how)
+    plane = steer("--authentication-service-account", match_type)
     until(plane.ready, lambda: f"ready: {plane.get('/readyz')}")
     name = namespace.target().removeprefix("xds:///")
     token = account.token(AUDIENCE)

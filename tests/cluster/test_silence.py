@@ -29,7 +29,7 @@ def test_a_hanging_api_server_is_stale_and_followed_when_it_goes_on(
         try:
             plane.wait_for_problem("kubernetes API server", "endpointslices in all namespaces")
             assert plane.ready()
-            assert any(each["stale"] for each in plane.get("/readyz")["informers"])
+            assert any(informer["stale"] for informer in plane.get("/readyz")["informers"])
         finally:
             cluster.parts["api-server"].go_on()
         namespace.publish([second])

@@ -99,9 +99,9 @@ def _cluster(namespace: Namespace) -> str:
 
 def _addresses(assignments: list[Manifest]) -> Counter[str]:
     (assignment,) = assignments
-    found = [
+    socket_addresses = [
         endpoint["endpoint"]["address"]["socket_address"]
         for locality in assignment["endpoints"]
         for endpoint in locality["lb_endpoints"]
     ]
-    return Counter(f"{socket['address']}:{socket['port_value']}" for socket in found)
+    return Counter(f"{socket['address']}:{socket['port_value']}" for socket in socket_addresses)

@@ -20,19 +20,19 @@ def test_replicas_serve_equal_versions_through_changes(
 
     def versions(plane: ControlPlane) -> dict[tuple[str, str, str], str]:
         return {
-            (kind, found["name"], found["audience"]): found["version"]
+            (kind, resource["name"], resource["audience"]): resource["version"]
             for kind in ("lds", "rds", "cds", "eds")
-            for found in plane.resources(kind)
+            for resource in plane.resources(kind)
         }
 
     before = versions(planes[0])
     assert len(before) == 4
     assert versions(planes[1]) == before
     namespace.publish([third, first])
-    with channels[0].load() as one, channels[1].load() as other:
-        one.settle(first, third)
+    with channels[0].load() as item, channels[1].load() as other:
+        item.settle(first, third)
         other.settle(first, third)
     after = versions(planes[0])
     assert versions(planes[1]) == after
     assert {key for key in after if after[key] != before[key]} == {key for key in after if key[0] == "eds"}
-    assert one.failures == other.failures == []
+    assert item.failures == other.failures == []

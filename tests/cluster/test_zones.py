@@ -21,8 +21,8 @@ def test_each_client_calls_the_pods_of_its_zone(namespace: Namespace, steer: Ste
     def hinted() -> dict[str, set[str]] | None:
         """Zone to the pods that its clients are to call, once all pods have a hint."""
         zones: dict[str, set[str]] = {}
-        for found in namespace.api.list("EndpointSlice", namespace.name):
-            for endpoint in found["endpoints"] or ():
+        for item in namespace.api.list("EndpointSlice", namespace.name):
+            for endpoint in item["endpoints"] or ():
                 for zone in endpoint.get("hints", {}).get("forZones", ()):
                     zones.setdefault(zone["name"], set()).add(f"{endpoint['addresses'][0]}:{PORT}")
         return zones if set().union(*zones.values()) == set(pods.values()) else None

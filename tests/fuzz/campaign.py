@@ -29,9 +29,9 @@ def seconds(number: float) -> More:
     return lambda _: time.monotonic() < end
 
 
-def run(target: str, seed: int, more: More, directory: Path, found: Path) -> int:
+def run(target: str, seed: int, more: More, directory: Path, path: Path) -> int:
     """Run mutated inputs of a target: `files` or `objects`. Returns how many. InputError for the first that fails,
-    which is written to the directory `found`."""
+    which is written to the directory `path`."""
     drawn = TARGETS[target](random.Random(seed))
     done, base = 0, seeds.base()
     while more(done):
@@ -40,8 +40,8 @@ def run(target: str, seed: int, more: More, directory: Path, found: Path) -> int
                 try:
                     replay(system, target, name, content)
                 except InputError:
-                    found.mkdir(parents=True, exist_ok=True)
-                    (found / name).write_bytes(content)
+                    path.mkdir(parents=True, exist_ok=True)
+                    (path / name).write_bytes(content)
                     raise
                 done += 1
                 if not more(done):
@@ -66,11 +66,11 @@ def _plain(name: str) -> str:
 
 
 def _files(drawn: random.Random) -> Iterator[tuple[str, bytes]]:
-    found = seeds.files()
-    values = [seed.value for seed in found if seed.value is not None]
+    files = seeds.files()
+    values = [seed.value for seed in files if seed.value is not None]
     mutator = Mutator(drawn, values, seeds.annotations())
     while True:
-        seed = drawn.choice(found)
+        seed = drawn.choice(files)
         content, name = seed.content, seed.name
         if seed.value is not None and drawn.random() < 0.8:
             as_json = drawn.random() < 0.5
@@ -80,8 +80,8 @@ def _files(drawn: random.Random) -> Iterator[tuple[str, bytes]]:
                 content = mutator.text(documents, as_json=True)
             else:
                 content = b"\n---\n".join(
-                    mutator.text(each, as_json=False)
-                    for each in (documents if isinstance(documents, list) else [documents])
+                    mutator.text(document, as_json=False)
+                    for document in (documents if isinstance(documents, list) else [documents])
                 )
         if drawn.random() < 0.25:
             content = mutator.data(content)
@@ -89,11 +89,11 @@ def _files(drawn: random.Random) -> Iterator[tuple[str, bytes]]:
 
 
 def _objects(drawn: random.Random) -> Iterator[tuple[str, bytes]]:
-    found, base = seeds.manifests(), seeds.base()
-    mutator = Mutator(drawn, found, seeds.annotations())
+    manifests, base = seeds.manifests(), seeds.base()
+    mutator = Mutator(drawn, manifests, seeds.annotations())
     by_kind: dict[str, list[Any]] = {}
-    for each in found:
-        by_kind.setdefault(str(each.get("kind")), []).append(each)
+    for item in manifests:
+        by_kind.setdefault(str(item.get("kind")), []).append(item)
     while True:
         kind = drawn.choice(KINDS)
         mine = by_kind[kind]

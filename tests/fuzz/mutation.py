@@ -264,7 +264,7 @@ class Mutator:
         self._annotations = annotations
         self._by_key: dict[str, list[Any]] = {}
         for value in values:
-            for container, key in _places(value):
+            for container, key in _localities(value):
                 if isinstance(key, str):
                     self._by_key.setdefault(key, []).append(container[key])
         self._keys = sorted(self._by_key)
@@ -275,7 +275,7 @@ class Mutator:
         changed = [copy.deepcopy(value)]
         self._raw = []
         for _ in range(1 + int(self._random.expovariate(1.0))):
-            places = list(_places(changed))
+            places = list(_localities(changed))
             container, key = self._random.choice(places)
             self._random.choice(self._changes)(self, container, key)
         return changed[0]
@@ -383,15 +383,15 @@ class Mutator:
     )
 
 
-def _places(value: Any) -> "list[tuple[Any, Any]]":
+def _localities(value: Any) -> "list[tuple[Any, Any]]":
     """Each container in a value with each of its keys or indices."""
-    found: list[tuple[Any, Any]] = []
+    localities: list[tuple[Any, Any]] = []
     todo = [value]
     while todo:
         container = todo.pop()
         items = container.items() if isinstance(container, dict) else enumerate(container)
         for key, inner in items:
-            found.append((container, key))
+            localities.append((container, key))
             if isinstance(inner, dict | list):
                 todo.append(inner)
-    return found
+    return localities

@@ -31,18 +31,18 @@ class Seed:
 
 def files() -> list[Seed]:
     """Files of manifests."""
-    found = [_seed(path.name, path.read_bytes()) for path in corpus("files")]
+    seeds = [_seed(path.name, path.read_bytes()) for path in corpus("files")]
     pages = [page.read_text(encoding="utf-8") for page in sorted(_DOCS.rglob("*.md"))]
     blocks = [block for page in pages for block in _BLOCK.findall(page) if _READ.search(block)]
-    return found + [_seed("a.yaml", block.encode()) for block in blocks]
+    return seeds + [_seed("a.yaml", block.encode()) for block in blocks]
 
 
 def base() -> dict[str, list[Any]]:
     """Objects of each kind that belong together, so that a mutated one meets others."""
-    found: dict[str, list[Any]] = {}
+    results: dict[str, list[Any]] = {}
     for item in yaml.load((CORPUS / "files" / BASE).read_bytes(), yaml.CSafeLoader)["items"]:
-        found.setdefault(item["kind"], []).append(item)
-    return found
+        results.setdefault(item["kind"], []).append(item)
+    return results
 
 
 def corpus(target: str) -> list[Path]:
@@ -52,12 +52,14 @@ def corpus(target: str) -> list[Path]:
 
 def manifests() -> list[dict[str, Any]]:
     """Kubernetes objects as an API server has them."""
-    found: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for seed in files():
         for document in seed.value or ():
             items = document.get("items") if isinstance(document, dict) else None
-            found += [each for each in (items or [document]) if isinstance(each, dict) and "metadata" in each]
-    return found
+            results += [
+                item for item in (items or [document]) if isinstance(item, dict) and "metadata" in item
+            ]
+    return results
 
 
 @cache
@@ -81,4 +83,4 @@ def _documents(name: str, content: bytes) -> Iterator[Any]:
         json.dumps(parsed, ensure_ascii=False).encode()  # neither dates nor halves of characters
     except (ValueError, TypeError, yaml.YAMLError, RecursionError):
         return
-    yield from (each for each in parsed if isinstance(each, dict | list))
+    yield from (document for document in parsed if isinstance(document, dict | list))

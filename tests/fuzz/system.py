@@ -21,7 +21,7 @@ from envoy.config.core.v3 import base_pb2
 
 from steerway import app, cli
 from steerway.admin.api.http_route import application
-from steerway.catalog.locality.traffic_distribution import ClientPlace
+from steerway.catalog.locality.traffic_distribution import ClientLocality
 from steerway.commit import Commit
 from steerway.config import KubernetesSettings, Settings
 from steerway.report.events import EventQueue
@@ -33,7 +33,7 @@ from steerway.sources.kubernetes.informer import Informer
 from steerway.sources.kubernetes.outage import Outages
 from steerway.sources.kubernetes.resource import NAMESPACES
 from steerway.sources.kubernetes.watcher import ListPage, Wait
-from steerway.translate.client.audience import at_place, classify
+from steerway.translate.client.audience import at_locality, classify
 from steerway.translate.xds import type_url
 
 _PAGES = ("/", "/api/v1/problems", "/api/v1/resources", "/api/v1/streams", "/api/v1/loads", "/readyz")
@@ -59,15 +59,15 @@ class System:
         self._looks = 0
         self._loop = asyncio.new_event_loop()
         self._plane = plane = app.ControlPlane(_settings(directory))
-        self._files = next(each for each in plane._sources if isinstance(each, FileSource))
-        kubernetes = next(each for each in plane._sources if isinstance(each, KubernetesSource))
+        self._files = next(obj for obj in plane._sources if isinstance(obj, FileSource))
+        kubernetes = next(obj for obj in plane._sources if isinstance(obj, KubernetesSource))
         self._server = _Server()
         outages = Outages(kubernetes._apply, lambda: "", kubernetes._log)
         self._informers = {
             resource.kind: Informer(resource, None, self._server, kubernetes._apply, outages)  # type: ignore[arg-type]
             for resource in (
                 NAMESPACES,
-                *(each for each in kubernetes._resources(None) if each != NAMESPACES),
+                *(resource for resource in kubernetes._resources(None) if resource != NAMESPACES),
             )
         }
         self._publish(plane._translator.start(()))
@@ -102,14 +102,14 @@ class System:
 
     def files(self, files: Mapping[str, bytes]) -> None:
         """These are the files now: serve and check them, then take them away. InputError."""
-        with self._judged():
+        with self._identified():
             for name, content in files.items():
                 (self._directory / name).write_bytes(content)
             self._loop.run_until_complete(self._files._refresh())
             self._follow()
             self._look()
             self._check()
-        with self._judged():
+        with self._identified():
             for name in files:
                 (self._directory / name).unlink()
             self._loop.run_until_complete(self._files._refresh())
@@ -118,7 +118,7 @@ class System:
 
     def objects(self, kind: str, page: bytes, lines: Iterable[bytes]) -> None:
         """An API server answers a list of a kind by a page and a watch by lines: follow them. InputError."""
-        with self._judged():
+        with self._identified():
             self._server.page = page
             informer = self._informers[kind]
             self._loop.run_until_complete(_list(informer))
@@ -126,12 +126,12 @@ class System:
                 informer._on_line(line)
             self._follow()
             self._look()
-        with self._judged():
+        with self._identified():
             self._withdraw()
 
     def reset(self) -> None:
         """The API server has the objects of the base again."""
-        with self._judged():
+        with self._identified():
             for kind, informer in self._informers.items():
                 page = {"metadata": {"resourceVersion": "1"}, "items": self._base.get(kind, [])}
                 self._server.page = json.dumps(page).encode()
@@ -140,7 +140,7 @@ class System:
             self._follow()
 
     @contextlib.contextmanager
-    def _judged(self) -> Iterator[None]:
+    def _identified(self) -> Iterator[None]:
         try:
             yield
         except Exception:  # noqa: BLE001 - each fails the input
@@ -162,23 +162,23 @@ class System:
         """Everything that looks at what is served: statuses, Events, the admin server."""
         plane = self._plane
         for _ in range(_ROUNDS):
-            plane._verdicts.judge(1000)
+            plane._evaluator.evaluate(1000)
         now = time.monotonic()
         self._events.look(plane._reported(), now)
-        self._statuses.look(plane._judged(), now)
+        self._statuses.look(plane._identified(), now)
         self._loop.run_until_complete(self._read_admin())
 
     def _demand(self) -> None:
         """Clients of each sort ask for each Service, and then for what the answers name."""
-        found = sorted({service.id for service in self._plane._federation})[:_MOST_NAMES]
-        names = [f"{id.name}.{id.namespace}" for id in found]
+        ids = sorted({service.id for service in self._plane._federation})[:_MOST_NAMES]
+        names = [f"{id.name}.{id.namespace}" for id in ids]
         names += [
             f"{id.name}.{id.namespace}.svc.cluster.local:{port.number}"
-            for id in found
+            for id in ids
             for port in self._ports(id)
         ]
         wanted = {(type_url.LISTENER, name, audience) for name in names for audience in _AUDIENCES}
-        wanted |= {(each, "*", _ENVOY) for each in (type_url.LISTENER, type_url.CLUSTER)}
+        wanted |= {(item, "*", _ENVOY) for item in (type_url.LISTENER, type_url.CLUSTER)}
         for _ in range(_ROUNDS):
             commit = self._plane._translator.demand(sorted(wanted - self._demanded))
             self._demanded |= wanted
@@ -297,7 +297,7 @@ def _settings(directory: Path) -> Settings:
 
 
 def _audience(node: base_pb2.Node, bucket: int | None) -> str:
-    return at_place(classify(node.SerializeToString(), "shop", ""), ClientPlace("eu-1a", "n1"), bucket)
+    return at_locality(classify(node.SerializeToString(), "shop", ""), ClientLocality("eu-1a", "n1"), bucket)
 
 
 _ENVOY = _audience(base_pb2.Node(id="sidecar~1", user_agent_name="envoy"), 1)

@@ -24,16 +24,16 @@ def test_every_input_of_the_corpus_is_handled(target: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("target", campaign.TARGETS)
 def test_mutated_inputs_are_handled(target: str, tmp_path: Path) -> None:
     """The same ones each time. One that fails is in the message's directory, and belongs into the corpus."""
-    found = tmp_path / "found"
+    path = tmp_path / "found"
     directory = tmp_path / "manifests"
     directory.mkdir()
-    assert campaign.run(target, 1, campaign.inputs(INPUTS[target]), directory, found) == INPUTS[target]
+    assert campaign.run(target, 1, campaign.inputs(INPUTS[target]), directory, path) == INPUTS[target]
 
 
 def test_a_defect_fails_its_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it is isolated to its part, and in any of the stages."""
     manifest = b"{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {ports: [{port: 80}]}}"
-    for module, name in ((build_service, "build"), (manifests, "faults"), (resource, "listing")):
+    for module, name in ((build_service, "build"), (manifests, "validation_errors"), (resource, "listing")):
         with System(tmp_path, {}) as system:
             campaign.replay(system, "files", "a.yaml", manifest)
             monkeypatch.setattr(module, name, lambda *_: 1 // 0)

@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="mutations whose description holds this text")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutations of Python at a time")
     chosen = parser.parse_args()
-    wanted = [each for each in mutations(chosen.area) if chosen.only in str(each)]
+    wanted = [mutation for mutation in mutations(chosen.area) if chosen.only in str(mutation)]
     native = [mutation for mutation in wanted if mutation.native]
     python = [mutation for mutation in wanted if not mutation.native]
     counts: Counter[tuple[str, Result]] = Counter()

@@ -59,14 +59,14 @@ def _part(wanted: str, part: str) -> bool:
     return part.startswith(head) and any(_part(tail, part[at:]) for at in range(len(head), len(part) + 1))
 
 
-def _concerns(rule: RuleSettings, who: Identity) -> bool:
+def _concerns(rule: RuleSettings, identity: Identity) -> bool:
     wanted = rule.identity
     plain = [
-        (wanted.namespace, [who.namespace], "/"),
-        (wanted.service_account, [who.service_account], "/"),
-        (wanted.spiffe_id, [who.spiffe_id], "/"),
-        (wanted.dns_name, who.dns_names, "."),
-        (wanted.token, [who.name], "/"),
+        (wanted.namespace, [identity.namespace], "/"),
+        (wanted.service_account, [identity.service_account], "/"),
+        (wanted.spiffe_id, [identity.spiffe_id], "/"),
+        (wanted.dns_name, identity.dns_names, "."),
+        (wanted.token, [identity.name], "/"),
     ]
     return all(
         not pattern or any(_like(pattern, text, separator) for text in texts)
@@ -74,13 +74,13 @@ def _concerns(rule: RuleSettings, who: Identity) -> bool:
     )
 
 
-def _gives(pattern: str, service: str, who: Identity) -> bool:
+def _gives(pattern: str, service: str, identity: Identity) -> bool:
     namespace, name = service.split("/")
     if pattern == "*":
         return True
     wanted_namespace, wanted_name = pattern.split("/")
     if wanted_namespace == ".":
-        wanted_namespace = who.namespace or "nowhere"
+        wanted_namespace = identity.namespace or "nowhere"
     return wanted_namespace == namespace and wanted_name in ("*", name)
 
 
@@ -93,35 +93,37 @@ def _visible(grant: list[str], scope: str) -> bool:
 
 
 @given(identities, st.lists(rules, min_size=1, max_size=4))
-def test_exactly_what_the_rules_give_is_visible(who: Identity, given_rules: list[RuleSettings]) -> None:
+def test_exactly_what_the_rules_give_is_visible(who: Identity, rules: list[RuleSettings]) -> None:
     """Every service that some rule for this identity names, no other, and what is public."""
-    grant = Authorization(given_rules).grant(who)
-    concerned = [rule for rule in given_rules if _concerns(rule, who)]
+    grant = Authorization(rules).grant(who)
+    concerned = [rule for rule in rules if _concerns(rule, who)]
     for service in SERVICES:
-        expected = any(_gives(each, service, who) for rule in concerned for each in rule.subscribe)
+        expected = any(
+            _gives(service_pattern, service, who) for rule in concerned for service_pattern in rule.subscribe
+        )
         assert _visible(grant, service) is expected, service
     assert _visible(grant, "")
 
 
 @given(identities, st.lists(rules, min_size=1, max_size=3), rules, st.sampled_from(NAMESPACES))
 def test_a_further_rule_takes_nothing_away(
-    who: Identity, given_rules: list[RuleSettings], further: RuleSettings, namespace: str
+    who: Identity, rules: list[RuleSettings], further: RuleSettings, namespace: str
 ) -> None:
     """Neither what is visible nor what may be claimed; and their order means nothing."""
-    before, after = Authorization(given_rules), Authorization([further, *given_rules])
+    before, after = Authorization(rules), Authorization([further, *rules])
     assert set(before.grant(who)) <= set(after.grant(who))
-    assert after.grant(who) == Authorization([*given_rules, further]).grant(who)
+    assert after.grant(who) == Authorization([*rules, further]).grant(who)
     if before.refuse_claim(who, namespace) is None:
         assert after.refuse_claim(who, namespace) is None
 
 
 @given(identities, st.lists(rules, max_size=3), st.sampled_from(NAMESPACES))
 def test_a_claim_is_the_own_namespace_or_given(
-    who: Identity, given_rules: list[RuleSettings], namespace: str
+    who: Identity, rules: list[RuleSettings], namespace: str
 ) -> None:
     """By a rule for this identity."""
-    allowed = Authorization(given_rules).refuse_claim(who, namespace) is None
-    given_by_rule = any(_concerns(rule, who) and {"*", namespace} & set(rule.claim) for rule in given_rules)
+    allowed = Authorization(rules).refuse_claim(who, namespace) is None
+    given_by_rule = any(_concerns(rule, who) and {"*", namespace} & set(rule.claim) for rule in rules)
     assert allowed is (namespace == who.namespace or given_by_rule)
 
 

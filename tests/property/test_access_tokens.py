@@ -77,38 +77,38 @@ class NoServer:
 def test_no_token_that_was_not_signed_is_believed(token: str) -> None:
     """Neither by its signature nor by the API server, and nothing is raised."""
 
-    async def judge() -> None:
+    async def authenticate() -> None:
         signed = SignedToken(("steerway",), ISSUER.url, None, timeout_seconds=5)
         signed.take(ISSUER.jwks(), "keys")
         review = TokenReview(NoServer(), ("steerway",), 60, timeout_seconds=5)
         for authenticator in (signed, review):
-            found = authenticator.judge(Credential(token))
-            verdict = found if isinstance(found, Identity | Refusal) else await found
-            assert isinstance(verdict, Refusal)
+            outcome = authenticator.authenticate(Credential(token))
+            result = outcome if isinstance(outcome, Identity | Refusal) else await outcome
+            assert isinstance(result, Refusal)
             await authenticator.close()
 
-    asyncio.run(judge())
+    asyncio.run(authenticate())
 
 
 @given(tokens)
 def test_claims_are_read_or_there_are_none(token: str) -> None:
     """ValueError is the only error."""
     try:
-        found = token_claims.read(token).claims
-        expires = token_claims.check_times(found, time.time())
+        result = token_claims.read(token).claims
+        expires = token_claims.check_times(result, time.time())
     except ValueError:
         return
     assert expires is None or abs(expires) < 1e12
-    assert all(isinstance(each, str) for each in token_claims.audiences(found))
+    assert all(isinstance(audience, str) for audience in token_claims.audiences(result))
 
 
 @given(st.text(max_size=60) | st.text("spiffe:/.%ns-a", max_size=40).map("spiffe://d/ns/".__add__))
 def test_a_spiffe_id_never_leaves_its_path(uri: str) -> None:
     """What is accepted has no relative, empty or escaped segment."""
     try:
-        found = parse_spiffe_id(uri)
+        spiffe_id = parse_spiffe_id(uri)
     except ValueError:
         return
-    segments = found.path.split("/")[1:]
+    segments = spiffe_id.path.split("/")[1:]
     assert not {"", ".", ".."} & set(segments)
-    assert "%" not in found.path
+    assert "%" not in spiffe_id.path

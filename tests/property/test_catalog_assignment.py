@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from steerway.catalog.locality import traffic_distribution
-from steerway.catalog.locality.assignment import Group, Viewer, assign, depends_on
-from steerway.catalog.locality.traffic_distribution import ClientPlace
+from steerway.catalog.locality.assignment import ClientView, Group, assign, sensitivity_of
+from steerway.catalog.locality.traffic_distribution import ClientLocality
 from steerway.catalog.model.mesh import Endpoint, EndpointState, Locality, Port, Service, ServiceId
 from steerway.catalog.model.policy import NOTHING, Policy, Safety, Subset, WhenEmpty, ZoneMode, Zones
 from steerway.catalog.service.endpoints import ordered
@@ -32,7 +32,7 @@ def endpoints(*states: EndpointState, clusters: int = 2, most: int = 24) -> st.S
         priority=st.integers(0, clusters - 1),
         node=st.sampled_from(["n1", "n2"]),
     )
-    return st.lists(made, max_size=most, unique_by=lambda each: each[:2])
+    return st.lists(made, max_size=most, unique_by=lambda item: item[:2])
 
 
 ZONE_POLICIES = st.builds(
@@ -50,8 +50,10 @@ POLICIES = st.builds(
     safety=st.none()
     | st.builds(Safety, st.sampled_from(WhenEmpty), st.sampled_from([0.0, 0.5, 1.0]), st.just(0.5)),
 )
-PLACES = st.builds(ClientPlace, st.sampled_from([*ZONES, "eu-1c"]), st.sampled_from(["", "n1", "n9"]))
-VIEWERS = st.builds(Viewer, PLACES, st.integers(0, BUCKETS - 1), st.sampled_from([0, BUCKETS]), st.booleans())
+LOCALITIES = st.builds(ClientLocality, st.sampled_from([*ZONES, "eu-1c"]), st.sampled_from(["", "n1", "n9"]))
+VIEWERS = st.builds(
+    ClientView, LOCALITIES, st.integers(0, BUCKETS - 1), st.sampled_from([0, BUCKETS]), st.booleans()
+)
 SERVICES = st.builds(
     Service,
     st.just(ServiceId("shop", "backend")),
@@ -60,8 +62,10 @@ SERVICES = st.builds(
 )
 
 
-def told(found: Sequence[Endpoint], policy: Policy, viewer: Viewer, service: Service) -> list[Group]:
-    return assign(service, Port(80, policy=policy), found, viewer)
+def told(
+    results: Sequence[Endpoint], policy: Policy, client_view: ClientView, service: Service
+) -> list[Group]:
+    return assign(service, Port(80, policy=policy), results, client_view)
 
 
 def first(groups: Sequence[Group]) -> list[Endpoint]:
@@ -71,10 +75,10 @@ def first(groups: Sequence[Group]) -> list[Endpoint]:
 
 @given(endpoints(HEALTHY, DRAINING, UNREADY), POLICIES, VIEWERS, SERVICES, st.randoms(use_true_random=False))
 def test_what_is_told_is_valid_and_does_not_depend_on_the_order(
-    found: list[Endpoint], policy: Policy, viewer: Viewer, service: Service, order: random.Random
+    found: list[Endpoint], policy: Policy, client_view: ClientView, service: Service, order: random.Random
 ) -> None:
     """No address twice, none that is unknown, localities once in a priority, priorities without a gap, weights."""
-    groups = told(found, policy, viewer, service)
+    groups = told(found, policy, client_view, service)
     addresses = [endpoint[:2] for group in groups for endpoint in group.endpoints]
     assert len(addresses) == len(set(addresses))
     assert set(addresses) <= {endpoint[:2] for endpoint in found}
@@ -84,10 +88,10 @@ def test_what_is_told_is_valid_and_does_not_depend_on_the_order(
     assert len({(group.priority, group.locality) for group in groups}) == len(groups)
     assert all(group.weight >= 1 and group.endpoints for group in groups)
     shown = {endpoint.state for group in groups for endpoint in group.endpoints}
-    assert shown <= ({HEALTHY, DRAINING} if viewer.draining else {HEALTHY})
+    assert shown <= ({HEALTHY, DRAINING} if client_view.draining else {HEALTHY})
     assert DRAINING not in shown or HEALTHY in shown
     order.shuffle(found)
-    assert told(found, policy, viewer, service) == groups
+    assert told(found, policy, client_view, service) == groups
 
 
 def row(*states: EndpointState) -> list[Endpoint]:
@@ -98,7 +102,7 @@ def row(*states: EndpointState) -> list[Endpoint]:
     ]
 
 
-IN_A = Viewer(ClientPlace("eu-1a"))
+IN_A = ClientView(ClientLocality("eu-1a"))
 PLAIN = Service(ServiceId("shop", "backend"))
 USE_UNREADY = Policy(safety=Safety(WhenEmpty.USE_UNREADY))
 PANIC = Policy(safety=Safety(panic_share=0.5))
@@ -120,75 +124,75 @@ PANIC = Policy(safety=Safety(panic_share=0.5))
 def test_what_makes_no_difference_makes_none(
     found: list[Endpoint],
     policy: Policy | None,
-    viewer: Viewer,
+    client_view: ClientView,
     service: Service,
     hinted: set[EndpointState],
 ) -> None:
     """A viewer without what it is not told apart by gets the same; endpoints in some states have hints."""
     policy = policy or NOTHING
-    found = [e._replace(for_zones=(e.locality.zone or "eu-1a",)) if e.state in hinted else e for e in found]
-    port = Port(80, endpoints=tuple(found), policy=policy)
+    results = [e._replace(for_zones=(e.locality.zone or "eu-1a",)) if e.state in hinted else e for e in found]
+    port = Port(80, endpoints=tuple(results), policy=policy)
     whole = Service(service.id, (port,), local_only=service.local_only, distribution=service.distribution)
-    depends = depends_on(whole, port, found, viewer.buckets)
-    alike = Viewer(
-        viewer.place if depends.place else ClientPlace(),
-        viewer.bucket if depends.bucket else 0,
-        viewer.buckets if depends.bucket else 0,
-        viewer.draining and depends.draining,
+    depends = sensitivity_of(whole, port, results, client_view.buckets)
+    alike = ClientView(
+        client_view.locality if depends.locality else ClientLocality(),
+        client_view.bucket if depends.bucket else 0,
+        client_view.buckets if depends.bucket else 0,
+        client_view.draining and depends.draining,
     )
-    assert told(found, policy, alike, whole) == told(found, policy, viewer, whole)
+    assert told(results, policy, alike, whole) == told(results, policy, client_view, whole)
 
 
-@given(endpoints(HEALTHY, DRAINING), st.none() | ZONE_POLICIES, SUBSETS, PLACES)
+@given(endpoints(HEALTHY, DRAINING), st.none() | ZONE_POLICIES, SUBSETS, LOCALITIES)
 def test_a_subset_is_exact_and_all_buckets_use_the_endpoints_of_a_zone_evenly(
-    found: list[Endpoint], zones: Zones | None, wanted: Subset, place: ClientPlace
+    found: list[Endpoint], zones: Zones | None, wanted: Subset, locality: ClientLocality
 ) -> None:
     """Of the nearest cluster with a healthy endpoint; under a strict policy of the own zone."""
     policy = Policy(zones=zones, subset=wanted)
-    strict = zones is not None and zones.mode is ZoneMode.STRICT and place.zone
-    within = [e for e in found if not strict or e.locality.zone == place.zone]
+    strict = zones is not None and zones.mode is ZoneMode.STRICT and locality.zone
+    within = [e for e in found if not strict or e.locality.zone == locality.zone]
     usable = [e for e in within if e.state is HEALTHY] or within
-    near = [e for e in usable if e.priority == min(each.priority for each in usable)]
-    size = min(len(near), max(wanted.minimum, math.ceil(wanted.share * len(near) - 1e-9)))
+    local = [e for e in usable if e.priority == min(endpoint.priority for endpoint in usable)]
+    size = min(len(local), max(wanted.minimum, math.ceil(wanted.share * len(local) - 1e-9)))
     uses: defaultdict[str, Counter[tuple[str, int]]] = defaultdict(Counter)
     for bucket in range(BUCKETS):
         seen = first(
-            told(found, policy, Viewer(place, bucket, BUCKETS), Service(ServiceId("shop", "backend")))
+            told(found, policy, ClientView(locality, bucket, BUCKETS), Service(ServiceId("shop", "backend")))
         )
         assert len(seen) == size
         for endpoint in seen:
             uses[endpoint.locality.zone][endpoint.address, endpoint.port] += 1
     for zone, counts in uses.items():
-        each = [counts[e.address, e.port] for e in near if e.locality.zone == zone]
-        assert max(each) - min(each) <= 1
+        item = [counts[e.address, e.port] for e in local if e.locality.zone == zone]
+        assert max(item) - min(item) <= 1
 
 
-@given(endpoints(HEALTHY, DRAINING), SUBSETS, PLACES, st.integers(0, BUCKETS - 1))
+@given(endpoints(HEALTHY, DRAINING), SUBSETS, LOCALITIES, st.integers(0, BUCKETS - 1))
 def test_the_own_zone_comes_first_in_a_subset(
-    found: list[Endpoint], wanted: Subset, place: ClientPlace, bucket: int
+    found: list[Endpoint], wanted: Subset, locality: ClientLocality, bucket: int
 ) -> None:
     """As long as the first priority has room for it, another zone has no seat."""
     service = Service(ServiceId("shop", "backend"))
-    seen = first(told(found, Policy(subset=wanted), Viewer(place, bucket, BUCKETS), service))
+    seen = first(told(found, Policy(subset=wanted), ClientView(locality, bucket, BUCKETS), service))
     usable = [e for e in found if e.state is HEALTHY] or found
-    near = [e for e in usable if e.priority == min(each.priority for each in usable)]
-    own = [e for e in near if place.zone and e.locality.zone == place.zone]
-    assert sum(e.locality.zone == place.zone for e in seen if place.zone) == min(len(own), len(seen))
+    local = [e for e in usable if e.priority == min(endpoint.priority for endpoint in usable)]
+    own = [e for e in local if locality.zone and e.locality.zone == locality.zone]
+    assert sum(e.locality.zone == locality.zone for e in seen if locality.zone) == min(len(own), len(seen))
 
 
 @given(endpoints(HEALTHY, DRAINING, UNREADY), VIEWERS, SERVICES)
 def test_without_a_policy_it_is_what_the_service_itself_says(
-    found: list[Endpoint], viewer: Viewer, service: Service
+    found: list[Endpoint], client_view: ClientView, service: Service
 ) -> None:
     """`reach.reachable` of those that are used, in groups by priority and locality, weighted by their number."""
-    groups = told(found, NOTHING, viewer, service)
-    within = [e for e in found if not service.local_only or (e.node and e.node == viewer.place.node)]
+    groups = told(found, NOTHING, client_view, service)
+    within = [e for e in found if not service.local_only or (e.node and e.node == client_view.locality.node)]
     healthy = [e for e in within if e.state is HEALTHY]
     draining = [e for e in within if e.state is DRAINING]
-    used = [*healthy, *(draining if viewer.draining else ())] if healthy else draining
+    used = [*healthy, *(draining if client_view.draining else ())] if healthy else draining
     if not healthy:
         used = [e._replace(state=HEALTHY) for e in used]
-    expected = ordered(traffic_distribution.reachable(service, used, viewer.place))
+    expected = ordered(traffic_distribution.reachable(service, used, client_view.locality))
     assert [endpoint for group in groups for endpoint in group.endpoints] == list(expected)
     for group in groups:
         count = sum(endpoint.state is HEALTHY for endpoint in group.endpoints)

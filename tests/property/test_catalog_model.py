@@ -15,14 +15,17 @@ from tests.support.model.endpoint_model import SPELLINGS, expected, slices_of
 
 
 def shown(endpoints: Sequence[Endpoint]) -> dict[tuple[str, int], EndpointState]:
-    return {(SPELLINGS.get(each.address, each.address), each.port): each.state for each in endpoints}
+    return {
+        (SPELLINGS.get(endpoint.address, endpoint.address), endpoint.port): endpoint.state
+        for endpoint in endpoints
+    }
 
 
 @given(random_mesh.objects())
 def test_each_port_has_the_endpoints_of_the_model(objects: list[Object]) -> None:
     """And only TCP ports of Services that have endpoints at all are there."""
     mesh = Mesh(*objects)
-    facts = [found for found in mesh.facts.values() if isinstance(found, Service)]
+    facts = [fact for fact in mesh.facts.values() if isinstance(fact, Service)]
     for fact in facts:
         built = mesh.catalog.service(ServiceId(fact.metadata.namespace, fact.metadata.name))
         tcp = [port for port in fact.spec.ports or () if port.protocol in (None, "TCP")]
@@ -51,7 +54,7 @@ def test_equal_facts_give_an_equal_catalog_in_any_order_and_any_batches(
     data: st.DataObject,
 ) -> None:
     """The facts decide, and not the way in which they came."""
-    facts = {found.key: found for found in objects}
+    facts = {obj.key: obj for obj in objects}
     at_once = Catalog()
     at_once.update(facts.get, list(facts))
     keys = list(facts) * 2
@@ -61,8 +64,8 @@ def test_equal_facts_give_an_equal_catalog_in_any_order_and_any_batches(
         size = data.draw(st.integers(1, len(keys)))
         bit_by_bit.update(facts.get, keys[:size])
         keys = keys[size:]
-    for found in at_once:
-        assert bit_by_bit.service(found.id) == found
+    for item in at_once:
+        assert bit_by_bit.service(item.id) == item
     assert len(bit_by_bit) == len(at_once)
     assert bit_by_bit.problems() == at_once.problems()
     assert bit_by_bit.update(facts.get, list(facts)) == frozenset(), "looking again changes nothing"

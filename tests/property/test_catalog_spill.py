@@ -17,7 +17,9 @@ NAMED = ZONES[1:]
 Rows = Mapping[str, Mapping[str, float]]
 Demand = Mapping[str, float] | None
 
-counts = st.dictionaries(st.sampled_from(ZONES), st.integers(0, 40)).filter(lambda found: any(found.values()))
+counts = st.dictionaries(st.sampled_from(ZONES), st.integers(0, 40)).filter(
+    lambda result: any(result.values())
+)
 factors = st.one_of(st.just(1.0), st.floats(1, 3), st.floats(1, 1e300))
 numbers = st.one_of(st.integers(0, 9).map(float), st.floats(0, 1), st.floats(0, 1.7e308))
 demands = st.one_of(st.none(), st.dictionaries(st.sampled_from(ZONES), numbers))
@@ -25,11 +27,11 @@ demands = st.one_of(st.none(), st.dictionaries(st.sampled_from(ZONES), numbers))
 
 def parts(endpoints: Mapping[str, int], demand: Demand) -> dict[str, float]:
     """The demand of each zone, as a part of 1."""
-    found = {zone: weight for zone, weight in (demand or {}).items() if weight}
-    found = found or {zone: 1.0 for zone, count in endpoints.items() if count}
-    largest = max(found.values())
-    whole = math.fsum(weight / largest for weight in found.values())
-    return {zone: weight / largest / whole for zone, weight in found.items()}
+    results = {zone: weight for zone, weight in (demand or {}).items() if weight}
+    result = results or {zone: 1.0 for zone, count in endpoints.items() if count}
+    largest = max(result.values())
+    whole = math.fsum(weight / largest for weight in result.values())
+    return {zone: weight / largest / whole for zone, weight in result.items()}
 
 
 def loads(rows: Rows, wanted: Mapping[str, float]) -> dict[str, float]:
@@ -132,7 +134,7 @@ def test_one_more_endpoint_changes_little(
     bound = factor * ((total - count) / total / (total + 1))
     assert bound <= factor / (total + 1) * (1 + CLOSE)
     old, new = loads(before, wanted), loads(after, wanted)
-    assert max(abs(new[each] - old[each]) for each in ZONES) <= bound + CLOSE
+    assert max(abs(new[zone] - old[zone]) for zone in ZONES) <= bound + CLOSE
     moved = math.fsum(
         part * abs(after[client].get(to, 0) - before[client].get(to, 0))
         for client, part in wanted.items()
@@ -156,12 +158,12 @@ def test_a_little_more_demand_changes_little(
 ) -> None:
     """If a part of the demand moves to another zone, no load changes by more than that part."""
     wanted = parts(endpoints, demand)
-    other = {each: part * (1 - moved) for each, part in wanted.items()}
+    other = {key: part * (1 - moved) for key, part in wanted.items()}
     other[zone] = other.get(zone, 0) + moved
     assume(any(other.values()))
     other = parts(endpoints, other)
-    old, new = (loads(shares(endpoints, factor, each), each) for each in (wanted, other))
-    assert max(abs(new[each] - old[each]) for each in ZONES) <= moved + CLOSE
+    old, new = (loads(shares(endpoints, factor, item), item) for item in (wanted, other))
+    assert max(abs(new[zone] - old[zone]) for zone in ZONES) <= moved + CLOSE
 
 
 @given(counts, demands)
@@ -199,12 +201,12 @@ def test_weights_are_the_shares_to_the_rounding(
 ) -> None:
     """Each one is half a step off at most, and so is the share that a client makes of it, times its zones."""
     for row in shares(endpoints, factor, demand).values():
-        found = weights(row)
-        whole = sum(found.values())
-        assert all(weight >= 1 for weight in found.values())
+        result = weights(row)
+        whole = sum(result.values())
+        assert all(weight >= 1 for weight in result.values())
         for zone, share in row.items():
-            assert abs(found.get(zone, 0) - share * 10_000) <= 0.5 + CLOSE * 10_000
-            assert abs(found.get(zone, 0) / whole - share) <= (1 + len(row) * share) / 2 / whole + CLOSE
+            assert abs(result.get(zone, 0) - share * 10_000) <= 0.5 + CLOSE * 10_000
+            assert abs(result.get(zone, 0) / whole - share) <= (1 + len(row) * share) / 2 / whole + CLOSE
 
 
 def test_spare_capacity_of_no_more_than_rounding_is_none() -> None:

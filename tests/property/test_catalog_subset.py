@@ -34,10 +34,10 @@ def test_every_bucket_is_full_and_every_endpoint_is_used_as_much_as_any_other(
     endpoints: list[str], size: int, buckets: int
 ) -> None:
     """Exactly `size` distinct endpoints in each bucket, and counts that differ by one at most."""
-    found = subsets(endpoints, size, buckets)
-    assert len(found) == buckets
-    assert all(len(each) == min(size, len(endpoints)) and each <= set(endpoints) for each in found)
-    uses = Counter(endpoint for each in found for endpoint in each)
+    result = subsets(endpoints, size, buckets)
+    assert len(result) == buckets
+    assert all(len(item) == min(size, len(endpoints)) and item <= set(endpoints) for item in result)
+    uses = Counter(endpoint for item in result for endpoint in item)
     counts = [uses[endpoint] for endpoint in endpoints]
     assert not counts or max(counts) - min(counts) <= 1
 
@@ -48,16 +48,16 @@ def test_the_order_of_the_endpoints_does_not_matter(
     endpoints: list[str], size: int, buckets: int, order: random.Random
 ) -> None:
     """A replica that saw the endpoints in another order, and asks bucket by bucket, says the same."""
-    found = subsets(endpoints, size, buckets)
+    result = subsets(endpoints, size, buckets)
     order.shuffle(endpoints)
-    assert tuple(subset(endpoints, size, bucket, buckets) for bucket in range(buckets)) == found
+    assert tuple(subset(endpoints, size, bucket, buckets) for bucket in range(buckets)) == result
 
 
 def test_every_process_says_the_same() -> None:
     """The literal result: hash() or the order of a set would give another one in another process."""
     endpoints = [f"10.0.0.{number}:80" for number in range(1, 8)]
-    found = subsets(endpoints, 3, 4)
-    assert ["".join(sorted(each[7] for each in bucket)) for bucket in found] == ["245", "123", "147", "367"]
+    result = subsets(endpoints, 3, 4)
+    assert ["".join(sorted(item[7] for item in bucket)) for bucket in result] == ["245", "123", "147", "367"]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_every_process_says_the_same() -> None:
 )
 def test_nothing_to_see(endpoints: list[str], size: int, per_bucket: int) -> None:
     """No endpoints, or none wanted: every bucket is empty."""
-    assert [len(each) for each in subsets(endpoints, size, 3)] == [per_bucket] * 3
+    assert [len(item) for item in subsets(endpoints, size, 3)] == [per_bucket] * 3
 
 
 def test_everything_when_there_are_not_more() -> None:
@@ -76,8 +76,8 @@ def test_everything_when_there_are_not_more() -> None:
 
 def test_fewer_seats_than_endpoints() -> None:
     """Some endpoints are then in no bucket, and none is in two."""
-    found = subsets(some_endpoints(0, 40), 2, 16)
-    assert len(frozenset().union(*found)) == 32
+    result = subsets(some_endpoints(0, 40), 2, 16)
+    assert len(frozenset().union(*result)) == 32
 
 
 @pytest.mark.parametrize("bucket", [-1, 4])

@@ -64,13 +64,13 @@ class State:
                     target="front", name="front", retry={"codes": ["Unavailable"], "attempts": self.attempts}
                 )
             )
-        return {each.key: each for each in made}
+        return {obj.key: obj for obj in made}
 
 
 @st.composite
 def states(draw: st.DrawFn) -> State:
     present = draw(st.sets(st.sampled_from(BACKENDS)))
-    ports = {each: draw(st.sampled_from([80, 81])) for each in sorted(present)}
+    ports = {item: draw(st.sampled_from([80, 81])) for item in sorted(present)}
     routed = draw(st.sets(st.sampled_from(sorted(present)))) if present else set()
     return State(ports, tuple(sorted(routed)), draw(st.integers(0, 2)))
 
@@ -118,7 +118,7 @@ class Follower:
         """Commit everything: nothing waits for ever, and what clients see is what the store has."""
         self.advance(self.now + 10 * OTHERS.max_wait_seconds)
         assert self._window.due is None
-        assert self._mesh.facts == {each.key: each for each in self.store.objects()}
+        assert self._mesh.facts == {obj.key: obj for obj in self.store.objects()}
 
     def changed(self, changes: Changes) -> None:
         """The store changed; nothing at the end of a batch in parts."""
@@ -127,7 +127,7 @@ class Follower:
 
     def _check(self) -> None:
         assert not self._moments or self._mesh.facts in self._moments, "a mixture"
-        for key in {*self._mesh.facts, *(each.key for each in self.store.objects())}:
+        for key in {*self._mesh.facts, *(obj.key for obj in self.store.objects())}:
             assert self._committed.get(key) == self._mesh.facts.get(key)
         for name, body in self._mesh.walk(
             "front:80"
@@ -155,7 +155,7 @@ def test_a_swap_of_files_is_one_commit(history: list[State]) -> None:
     for index, state in enumerate(history[1:]):
         follower.advance(follower.now + (0.002 if index % 2 else 0.02))
         after = state.facts()
-        gone = tuple(each.key for each in follower.store.objects() if each.key not in after)
+        gone = tuple(obj.key for obj in follower.store.objects() if obj.key not in after)
         follower.store.apply("source", Batch(put=tuple(after.values()), delete=gone, atomic=True))
     follower.finish()
 
@@ -170,7 +170,7 @@ def test_a_large_swap_of_files_is_committed_in_groups(history: list[State], orde
         after = state.facts()
         changes = [
             key
-            for key in {*after, *(each.key for each in follower.store.objects())}
+            for key in {*after, *(obj.key for obj in follower.store.objects())}
             if after.get(key) != follower.store.get(key)
         ]
         order.shuffle(changes)
@@ -211,7 +211,7 @@ def test_watch_events_of_a_change_are_committed_together(
             lag = SPREAD * lags.random() if lags is not None else 0.0
             newest[key] = at = max(1 + number * gap + lag, newest.get(key, 0.0))
             arrivals.append((at, len(arrivals), key, new))
-    for at, _, key, new in sorted(arrivals, key=lambda each: each[:2]):
+    for at, _, key, new in sorted(arrivals, key=lambda item: item[:2]):
         follower.advance(at)
         follower.store.apply("source", Batch(delete=(key,)) if new is None else Batch(put=(new,)))
     follower.finish()

@@ -89,9 +89,11 @@ class Client:
             assert not set(contents(response)) & set(response.removed_resources), "in both lists"
             for name in response.removed_resources:
                 view.pop(name, None)
-            self.versions[type_url] |= {each.name: each.version for each in response.resources}
+            self.versions[type_url] |= {resource.name: resource.version for resource in response.resources}
             beats = {
-                each.name: each.ttl.seconds for each in response.resources if not each.HasField("resource")
+                resource.name: resource.ttl.seconds
+                for resource in response.resources
+                if not resource.HasField("resource")
             }
             for name, ttl in beats.items():
                 assert view[name].endswith(f"@{ttl}"), "it tells of what the client has"
@@ -200,9 +202,9 @@ class EngineMachine(RuleBasedStateMachine):
             self._check_delta(type_url, before[type_url])
         self._check_full_state()
         wanted = self.sotw.subscribed[ENDPOINT]
-        found = {name: content for name in wanted if (content := self._lookup(ENDPOINT, name)[1])}
+        results = {name: content for name in wanted if (content := self._lookup(ENDPOINT, name)[1])}
         # State of the world cannot tell that an endpoint resource is gone.
-        assert self.sotw.views[ENDPOINT].items() >= found.items()
+        assert self.sotw.views[ENDPOINT].items() >= results.items()
 
     def teardown(self) -> None:
         """Leave nothing running."""

@@ -56,7 +56,9 @@ class Proxy:
         if isinstance(response, DeltaDiscoveryResponse):
             for name in response.removed_resources:
                 held.pop(name, None)
-            self.versions[response.type_url] |= {each.name: each.version for each in response.resources}
+            self.versions[response.type_url] |= {
+                resource.name: resource.version for resource in response.resources
+            }
         elif response.type_url == CLUSTER:
             held.clear()
         held |= contents(response)
@@ -142,9 +144,9 @@ class OrderMachine(RuleBasedStateMachine):
     def overlap(self, data: st.DataObject, sotw: bool) -> None:
         """A new stream beside the one that it follows."""
         before: Proxy = data.draw(st.sampled_from(self.proxies))
-        kept = not sotw and isinstance(before.stream, DeltaStream)
-        self._open(sotw, before.held if kept else {}, before.versions)
-        if kept:
+        retained = not sotw and isinstance(before.stream, DeltaStream)
+        self._open(sotw, before.held if retained else {}, before.versions)
+        if retained:
             # "what is current is not sent again"
             assert self._settle(self.proxies[-1]) == 0
 

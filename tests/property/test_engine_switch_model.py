@@ -53,10 +53,10 @@ class Mesh:
         for name, assignment in self.used.items():
             entries.append(put(CLUSTER, name, assignment, references=((ENDPOINT, assignment),)))
             entries.append(put(ENDPOINT, assignment, "1"))
-        known = {(each.type_url, each.name) for each in entries}
+        known = {(entry.type_url, entry.name) for entry in entries}
         every = [(ROUTE, name) for name in ROUTES] + [(CLUSTER, name) for name in CLUSTERS]
         every += [(ENDPOINT, name + number) for name in CLUSTERS for number in "12"]
-        server.publish(entries, [(*each, "", "no such thing") for each in every if each not in known])
+        server.publish(entries, [(*item, "", "no such thing") for item in every if item not in known])
 
 
 MESHES = st.builds(
@@ -73,8 +73,8 @@ class Client:
     def __init__(self, client: AdsClient) -> None:
         self.stream = client.sotw()
         self.in_use: dict[str, str] = {}
-        self._held: dict[str, dict[str, str]] = {each: {} for each in (LISTENER, ROUTE, CLUSTER, ENDPOINT)}
-        self._asked: dict[str, set[str]] = {each: set() for each in self._held}
+        self._held: dict[str, dict[str, str]] = {item: {} for item in (LISTENER, ROUTE, CLUSTER, ENDPOINT)}
+        self._asked: dict[str, set[str]] = {item: set() for item in self._held}
         self._markers = itertools.count()
 
     def settle(self, server: XdsServer) -> None:

@@ -85,8 +85,8 @@ class _World:
         self.backup = server.backup(), self.there
 
     def known(self) -> dict[str, int]:
-        services = (found for found in self.store.objects() if isinstance(found, Service))
-        return {found.metadata.name: (found.spec.ports or [])[0].port for found in services}
+        services = (obj for obj in self.store.objects() if isinstance(obj, Service))
+        return {service.metadata.name: (service.spec.ports or [])[0].port for service in services}
 
     async def do(self, step: tuple[Any, ...]) -> None:
         match step:
@@ -115,8 +115,8 @@ class _World:
                 self.server.fail(status, verb=verb)
             case ("outage", meanwhile, forgets):
                 await self.server.stop()
-                for each in meanwhile:
-                    await self.do(each)
+                for item in meanwhile:
+                    await self.do(item)
                 if forgets:
                     self.server.expire()
                 await self.server.start()
@@ -156,9 +156,9 @@ class _World:
         stored, there = self.backup
         self.server.restore(stored)
         self.there = dict(there)
-        for each in meanwhile:
+        for item in meanwhile:
             if self.server.resource_version + 1 < seen:
-                await self.do(each)
+                await self.do(item)
         if way == "outage":
             await self.server.start()
         else:

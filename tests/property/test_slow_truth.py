@@ -59,13 +59,13 @@ class Cluster:
 
     def pick(self, kind: type[Any], index: int) -> Any:
         """Any one of the objects of a kind, or None."""
-        found = sorted((each for each in self.store.objects() if isinstance(each, kind)), key=lambda o: o.key)
-        return found[index % len(found)] if found else None
+        objects = sorted((obj for obj in self.store.objects() if isinstance(obj, kind)), key=lambda o: o.key)
+        return objects[index % len(objects)] if objects else None
 
     def _changed(self, keys: Changes) -> None:
         there = {key: self.store.get(key) for key in keys}
-        put = [found for found in there.values() if found is not None]
-        gone = [key for key, found in there.items() if found is None]
+        put = [item for item in there.values() if item is not None]
+        gone = [key for key, value in there.items() if value is None]
         self.mesh.update(*put, delete=gone)
 
     def check(self) -> None:
@@ -94,9 +94,9 @@ class Cluster:
         except AbsentError:
             return None
         states = (health_check_pb2.HEALTHY, health_check_pb2.UNKNOWN)  # a host name's state is never said
-        found = [each.rpartition(":") for state in states for each in addresses(assignment, state)]
-        assert len(found) == len(set(found)), "no address twice"
-        return {(SPELLINGS.get(host, host), int(port)) for host, _, port in found}
+        results = [address.rpartition(":") for state in states for address in addresses(assignment, state)]
+        assert len(results) == len(set(results)), "no address twice"
+        return {(SPELLINGS.get(host, host), int(port)) for host, _, port in results}
 
 
 def _ports(slice_: EndpointSlice, **change: Any) -> EndpointSlice:
@@ -106,45 +106,45 @@ def _ports(slice_: EndpointSlice, **change: Any) -> EndpointSlice:
 
 def _apply(cluster: Cluster, step: Sequence[Any]) -> None:
     match step:
-        case ("put", found):
-            cluster.put(found)
+        case ("put", obj):
+            cluster.put(obj)
         case ("delete", index):
-            if (found := cluster.pick(object, index)) is not None:
-                cluster.delete(found.key)
+            if (obj := cluster.pick(object, index)) is not None:
+                cluster.delete(obj.key)
         case ("recreate", index):
-            if (found := cluster.pick(Service, index)) is not None:
-                cluster.delete(found.key)
+            if (result := cluster.pick(Service, index)) is not None:
+                cluster.delete(result.key)
                 cluster.check()
-                cluster.put(found)
+                cluster.put(result)
         case ("rename port", index):
             # The controller writes the slices after the Service: in between nothing matches.
-            if (found := cluster.pick(Service, index)) is not None and len(found.spec.ports or ()) == 1:
-                port = msgspec.structs.replace(found.spec.ports[0], name="renamed")
-                spec = msgspec.structs.replace(found.spec, ports=[port])
-                cluster.put(msgspec.structs.replace(found, spec=spec))
+            if (result := cluster.pick(Service, index)) is not None and len(result.spec.ports or ()) == 1:
+                port = msgspec.structs.replace(result.spec.ports[0], name="renamed")
+                spec = msgspec.structs.replace(result.spec, ports=[port])
+                cluster.put(msgspec.structs.replace(result, spec=spec))
                 cluster.check()
-                for each in slices_of(found, list(cluster.store.objects())):
-                    cluster.put(_ports(each, name="renamed"))
+                for item in slices_of(result, list(cluster.store.objects())):
+                    cluster.put(_ports(item, name="renamed"))
                     cluster.check()
         case ("change target port", index):
-            if (found := cluster.pick(EndpointSlice, index)) is not None:
-                cluster.put(_ports(found, port=60061))
+            if (picked := cluster.pick(EndpointSlice, index)) is not None:
+                cluster.put(_ports(picked, port=60061))
         case ("move endpoints", source, target, add_first):
             # Also between slices of two Services: an address that is used again.
-            one, other = cluster.pick(EndpointSlice, source), cluster.pick(EndpointSlice, target)
-            if one is None or one.key == other.key or one.address_type != other.address_type:
+            origin, other = cluster.pick(EndpointSlice, source), cluster.pick(EndpointSlice, target)
+            if origin is None or origin.key == other.key or origin.address_type != other.address_type:
                 return
-            moved = [*(other.endpoints or ()), *(one.endpoints or ())]
+            moved = [*(other.endpoints or ()), *(origin.endpoints or ())]
             changes = [
                 msgspec.structs.replace(other, endpoints=moved),
-                msgspec.structs.replace(one, endpoints=[]),
+                msgspec.structs.replace(origin, endpoints=[]),
             ]
             for change in changes if add_first else reversed(changes):
                 cluster.put(change)
                 cluster.check()
         case ("scale", index, size):
-            if (found := cluster.pick(EndpointSlice, index)) is not None:
-                cluster.put(msgspec.structs.replace(found, endpoints=(found.endpoints or [])[:size]))
+            if (picked := cluster.pick(EndpointSlice, index)) is not None:
+                cluster.put(msgspec.structs.replace(picked, endpoints=(picked.endpoints or [])[:size]))
 
 
 @given(STEPS)
@@ -170,11 +170,11 @@ def test_a_thousand_endpoints_go_and_come_back() -> None:
     cluster.put(service(ServicePort(80, "grpc"), name="a"), *full)
     cluster.check()
     before = dict(cluster.mesh.published.entries)
-    for each in full:
-        cluster.put(msgspec.structs.replace(each, endpoints=[]))
+    for item in full:
+        cluster.put(msgspec.structs.replace(item, endpoints=[]))
         cluster.check()
     assert cluster.mesh.dial("a.shop:80") == []
-    for each in reversed(full):
-        cluster.put(each)
+    for item in reversed(full):
+        cluster.put(item)
     cluster.check()
     assert cluster.mesh.published.entries == before

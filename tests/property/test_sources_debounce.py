@@ -37,12 +37,12 @@ def test_every_change_comes_out_once_and_in_time(steps: list[tuple[int, frozense
 
     def take_what_is_due(until: float) -> None:
         while (due := window.due) is not None and due <= until:
-            dues = {place: due_of(changes, place[1]) for place, changes in waiting.items()}
+            dues = {locality: due_of(changes, locality[1]) for locality, changes in waiting.items()}
             assert due == min(dues.values())
-            given = {place for place, at in dues.items() if at == due}
+            given = {locality for locality, at in dues.items() if at == due}
             # What is urgent goes out with the rest of its owner, if that comes first.
             given |= {(owner, True) for owner, urgent in given if not urgent} & waiting.keys()
-            assert window.take(due).keys == {key for place in given for _, key in waiting.pop(place)}
+            assert window.take(due).keys == {key for locality in given for _, key in waiting.pop(locality)}
 
     for gap, keys in steps:
         take_what_is_due(now + gap)

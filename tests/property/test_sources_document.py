@@ -40,9 +40,9 @@ _Quoting.add_representer(
 
 
 def values(text: str, *, is_json: bool = False) -> list[Any]:
-    found = list(read_documents(text, is_json=is_json))
-    assert not any(isinstance(document, BrokenDocument) for document in found), found
-    return [document.value for document in found if isinstance(document, Document)]
+    documents = list(read_documents(text, is_json=is_json))
+    assert not any(isinstance(document, BrokenDocument) for document in documents), documents
+    return [document.value for document in documents if isinstance(document, Document)]
 
 
 @given(st.lists(VALUES, max_size=4), st.booleans())

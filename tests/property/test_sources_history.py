@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from steerway.sources.files.entry import Entry
 from steerway.sources.files.history import View, advance
-from steerway.sources.files.scan import FoundFile, Scan
+from steerway.sources.files.scan import ManifestFile, Scan
 from steerway.sources.objects.core import Object, ObjectKey, Service, ServiceMeta
 from steerway.sources.store import Problem
 
@@ -46,8 +46,10 @@ def test_good_is_served_kept_was_good_and_nothing_else_is(
             assert dict(view.objects) == before
             assert set(view.problems) == {str(ROOT)}
             continue
-        found = tuple(FoundFile(path, path, ROOT, 10, 0, 0, (0, index)) for index, path in enumerate(files))
-        view = advance(view, Scan(found, (), ()), list(files.values()))
+        manifest_files = tuple(
+            ManifestFile(path, path, ROOT, 10, 0, 0, (0, index)) for index, path in enumerate(files)
+        )
+        view = advance(view, Scan(manifest_files, (), ()), list(files.values()))
         first: dict[ObjectKey, Object] = {}
         for entries in files.values():
             for entry in entries:
@@ -60,7 +62,7 @@ def test_good_is_served_kept_was_good_and_nothing_else_is(
         if all(entry.ok for entries in files.values() for entry in entries):
             assert dict(view.objects) == first
         for path, entries in files.items():
-            faults = sum(not entry.ok for entry in entries)
-            assert len(view.problems.get(str(path), ())) >= faults
-        again = advance(view, Scan(found, (), ()), list(files.values()))
+            validation_errors = sum(not entry.ok for entry in entries)
+            assert len(view.problems.get(str(path), ())) >= validation_errors
+        again = advance(view, Scan(manifest_files, (), ()), list(files.values()))
         assert again == view, "looking again changes nothing"

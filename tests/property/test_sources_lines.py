@@ -15,13 +15,13 @@ def test_chunks_do_not_matter(parts: list[bytes], cuts: list[int]) -> None:
     stream = b"\n".join(parts) + b"\n"
     splitter = LineSplitter()
     places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    found = [line for start, end in itertools.pairwise(places) for line in splitter.feed(stream[start:end])]
-    assert found == [line for line in stream.split(b"\n") if line.strip()]
+    results = [line for start, end in itertools.pairwise(places) for line in splitter.feed(stream[start:end])]
+    assert results == [line for line in stream.split(b"\n") if line.strip()]
 
 
 @given(st.binary(), st.sampled_from(["Service", "EndpointSlice"]))
 def test_no_line_makes_the_decoder_raise(line: bytes, kind: str) -> None:
     """What is no event is a malformed one."""
-    found = decode_event(kind, line)
-    assert found.type is EventType.MALFORMED
-    assert found.failure is not None
+    event = decode_event(kind, line)
+    assert event.type is EventType.MALFORMED
+    assert event.failure is not None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from steerway.sources.files import loader
 from steerway.sources.files.document import Chunk
 from steerway.sources.files.loader import NO_CHUNKS, ParsedFile, parse_file
-from steerway.sources.files.scan import FoundFile
+from steerway.sources.files.scan import ManifestFile
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\nspec: {ports: [{port: %s}]}\n"
 XDS = "'@type': type.googleapis.com/envoy.config.cluster.v3.Cluster\nname: %s\n"
@@ -76,7 +76,7 @@ def test_only_documents_that_changed_are_parsed_again(documents: list[str], data
     with pytest.MonkeyPatch.context() as patch:
         read = loader._read_chunk
 
-        def counted(chunk: Chunk, file: FoundFile, namespace: str) -> object:
+        def counted(chunk: Chunk, file: ManifestFile, namespace: str) -> object:
             parsed.append(chunk.text)
             return read(chunk, file, namespace)
 
@@ -91,5 +91,5 @@ def joined(documents: list[str]) -> str:
 
 def parse(name: str, text: str, known: loader.Chunks = NO_CHUNKS) -> ParsedFile:
     content, path = text.encode(), Path("/m", name)
-    file = FoundFile(path, path, Path("/m"), len(content), 0, 0, (0, 0))
+    file = ManifestFile(path, path, Path("/m"), len(content), 0, 0, (0, 0))
     return parse_file(file, content, "default", known)

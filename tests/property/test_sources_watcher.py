@@ -130,7 +130,7 @@ class InformerMachine(RuleBasedStateMachine):
         assert self.snapshot is not None
         version, left = self.snapshot
         size = PAGE if request.limit else len(left)
-        items = tuple(Item(found.key, found) for found in left[:size])
+        items = tuple(Item(item.key, item) for item in left[:size])
         self.snapshot = (version, left[size:])
         delta = self.watcher.on_page(Page(items, str(version), "more" if left[size:] else ""))
         if not left[size:]:

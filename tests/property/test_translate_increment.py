@@ -36,11 +36,11 @@ DOCUMENTS = st.one_of(
 )
 
 
-def exported(to: str | None, found: Service) -> Service:
+def exported(to: str | None, service: Service) -> Service:
     """The Service with this annotation."""
     annotations = None if to is None else {EXPORT_ANNOTATION: to}
     return msgspec.structs.replace(
-        found, metadata=msgspec.structs.replace(found.metadata, annotations=annotations)
+        service, metadata=msgspec.structs.replace(service.metadata, annotations=annotations)
     )
 
 
@@ -81,7 +81,7 @@ def test_after_any_history_the_facts_are_published(
                 unwanted = {there[index % len(there)] for index in indices if there}
                 mesh.withdraw(*unwanted)
                 wanted -= unwanted
-        present = [found for found in mesh.facts.values() if not isinstance(found, XdsResource)]
+        present = [fact for fact in mesh.facts.values() if not isinstance(fact, XdsResource)]
         anew = Mesh(*present, *good.values(), only=only)
         anew.demand(*sorted(wanted))
         assert mesh.published.as_seen(wanted) == anew.published.as_seen(wanted)
@@ -94,12 +94,12 @@ def _update(
     mesh: Mesh, objects: list[Object], indices: list[int], good: dict[ObjectKey, XdsResource]
 ) -> None:
     """Put the objects (of two with one key the last) and delete some of those that were there before."""
-    batch = {found.key: found for found in objects}
+    batch = {obj.key: obj for obj in objects}
     there = [key for key in mesh.facts if key not in batch]
     gone = {there[index % len(there)] for index in indices if there}
     mesh.update(*batch.values(), delete=sorted(gone))
-    raw = {key: found for key, found in batch.items() if isinstance(found, XdsResource)}
-    good |= {key: found for key, found in raw.items() if "nonsense" not in found.body}
+    raw = {key: value for key, value in batch.items() if isinstance(value, XdsResource)}
+    good |= {key: value for key, value in raw.items() if "nonsense" not in value.body}
     for key in gone:
         good.pop(key, None)
 
@@ -114,13 +114,13 @@ def test_equal_facts_and_demands_in_any_order_give_equal_bytes(
     objects: list[Object], attached: list[Object], wanted: list[Demand], order: random.Random
 ) -> None:
     """Replicas agree on every version, whatever the API server sent first."""
-    facts = list({found.key: found for found in [*objects, *attached]}.values())
+    facts = list({obj.key: obj for obj in [*objects, *attached]}.values())
     wanted = [*COMMON, *wanted]
-    one = Mesh(*facts)
-    one.demand(*wanted)
+    mesh = Mesh(*facts)
+    mesh.demand(*wanted)
     other = Mesh()
     other.demand(*reversed(wanted))
     order.shuffle(facts)
-    for found in facts:
-        other.update(found)
-    assert one.published.entries == other.published.entries
+    for fact in facts:
+        other.update(fact)
+    assert mesh.published.entries == other.published.entries

@@ -4,7 +4,7 @@ import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steerway.catalog.model.route import How, Match, ValueMatch
+from steerway.catalog.model.route import Match, MatchType, ValueMatch
 from steerway.translate.envoy import match, superset
 
 _ATOMS = st.sampled_from(["a", "b", "/", r"\.", r"\|", "[a-c]", "[^/]", "[|)]", r"[\]b]", "."])
@@ -13,7 +13,7 @@ _REPEATED = st.sampled_from(["", "", "*", "+", "?", "{2}", "{0,2}", "{1,3}", "{0
 
 def _grown(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     several = st.lists(parts, min_size=1, max_size=4).map("".join)
-    group = st.lists(several, min_size=1, max_size=3).map(lambda each: f"(?:{'|'.join(each)})")
+    group = st.lists(several, min_size=1, max_size=3).map(lambda item: f"(?:{'|'.join(item)})")
     return st.tuples(st.one_of(_ATOMS, group), _REPEATED).map("".join)
 
 
@@ -28,15 +28,15 @@ def test_the_wider_match_takes_whatever_the_expression_takes(
 ) -> None:
     """For paths and for values of headers, under any limit that leaves something out."""
     text = data.draw(st.from_regex(expression, fullmatch=True))
-    wanted = Match(How.REGEX, expression, headers=(ValueMatch("x", How.REGEX, expression),))
+    wanted = Match(MatchType.REGEX, expression, headers=(ValueMatch("x", MatchType.REGEX, expression),))
     wider = superset.of(wanted, limit)
     assert not match.too_large(wider, limit)
-    assert _takes(wider.how, wider.path, text)
+    assert _takes(wider.match_type, wider.path, text)
     (header,) = wider.headers
-    assert _takes(header.how, header.value, text)
+    assert _takes(header.match_type, header.value, text)
 
 
-def _takes(how: How, value: str, text: str) -> bool:
-    if how is How.PREFIX:
+def _takes(match_type: MatchType, value: str, text: str) -> bool:
+    if match_type is MatchType.PREFIX:
         return text.startswith(value)
     return re2.fullmatch(value, text) is not None

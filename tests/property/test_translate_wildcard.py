@@ -18,10 +18,10 @@ from tests.support.model.random_mesh import DOMAIN, NAMES, NAMESPACES, endpoint_
 CLUSTER = f"a.shop.svc.{DOMAIN}:80"
 
 
-def annotated(found: Service, annotations: dict[str, str]) -> Service:
+def annotated(service: Service, annotations: dict[str, str]) -> Service:
     """The Service with these annotations."""
     return msgspec.structs.replace(
-        found, metadata=msgspec.structs.replace(found.metadata, annotations=annotations)
+        service, metadata=msgspec.structs.replace(service.metadata, annotations=annotations)
     )
 
 
@@ -62,7 +62,7 @@ WANTED = st.tuples(
         ]
     ),
     AUDIENCES,
-).map(lambda each: (*each[0], each[1]))
+).map(lambda item: (*item[0], item[1]))
 CHANGES = st.lists(
     SERVICES | SERVICES | ROUTES | random_traffic.attached() | endpoint_slices(), min_size=1, max_size=4
 )
@@ -79,7 +79,7 @@ def test_after_any_history_wildcards_see_what_the_facts_say(history: list[tuple[
     for step in history:
         match step:
             case ("update", objects, indices):
-                batch = {found.key: found for found in objects}
+                batch = {obj.key: obj for obj in objects}
                 _update(mesh, batch, indices)
             case ("demand", names):
                 mesh.demand(*names)

@@ -28,7 +28,7 @@ def test_grpc_clients_are_not_sent_to_plaintext(
     running.wait_for_code(grpc.StatusCode.UNAVAILABLE)
     assert connect(plane).dial(TARGET).call()[0].code is grpc.StatusCode.UNAVAILABLE
     expected = {"Service shop/backend", "BackendTLSPolicy shop/tls"}
-    until(lambda: {each["where"] for each in plane.problems()} == expected, "the reasons")
+    until(lambda: {problem["where"] for problem in plane.problems()} == expected, "the reasons")
     files.remove("tls.yaml")
     running.reach(address)
 

@@ -40,7 +40,7 @@ class World:
 
     def reported(self, where: str, reason: str) -> None:
         """Wait until a problem with this place and reason is reported, and see that it has a cure."""
-        assert self.plane.wait_for_problem(where, reason)["cure"]
+        assert self.plane.wait_for_problem(where, reason)["hint"]
 
 
 @pytest.fixture
@@ -185,15 +185,15 @@ def test_a_directory_that_disappears_and_returns_is_followed_again(world: World)
 
 def test_one_update_of_a_configmap_is_one_change(world: World) -> None:
     """kubelet swaps the symlink `..data`: files that changed together are translated together."""
-    one, two = world.client.dial("xds:///one.default"), world.client.dial("xds:///two.default")
+    first, two = world.client.dial("xds:///one.default"), world.client.dial("xds:///two.default")
     mount = world.files.directory / "mount"
     mount.mkdir()
     _swap(mount, "1", world.before)
-    world.follow(one, world.before)
+    world.follow(first, world.before)
     world.follow(two, world.before)
     changes = world.plane.metric("steerway_translate_seconds_count", trigger="change")
     _swap(mount, "2", world.after)
-    world.follow(one, world.after)
+    world.follow(first, world.after)
     world.follow(two, world.after)
     assert world.plane.metric("steerway_translate_seconds_count", trigger="change") == changes + 1
     assert world.plane.problems() == []

@@ -158,8 +158,8 @@ def test_pick_first_gives_each_channel_one_backend(
     answered = [counted(channel.call(15)) for channel in channels]
     assert [len(backends) for backends in answered] == [1] * 14
     assert len({backend for backends in answered for backend in backends}) > 1
-    (one,) = answered[0]
-    backends.close(one)
+    (first,) = answered[0]
+    backends.close(first)
     until(lambda: channels[0].call()[0].ok, "another backend")
     assert len(counted(channels[0].call(30))) == 1
 
@@ -186,8 +186,8 @@ def test_a_policy_is_changed_under_load(
     channel = connect(steer()).dial(TARGET)
     with channel.load() as load:
         load.settle(*addresses)
-        for one, all_ in (("RingHash", "LeastRequest"), ("PickFirst", "WeightedRoundRobin")):
-            follow(files, one)
+        for first, all_ in (("RingHash", "LeastRequest"), ("PickFirst", "WeightedRoundRobin")):
+            follow(files, first)
             load.wait(lambda answers: len(answers) > 30 and len(counted(answers[-30:])) == 1, "one backend")
             follow(files, all_)
             load.settle(*addresses)

@@ -64,12 +64,12 @@ def found(plane: ControlPlane, claim: str = "") -> set[str]:
         stream = client.delta()
         stream.request(LISTENER, "a", "b")
         named: set[str] = set()
-        told: set[str] = set()
-        while told != {"a", "b"}:
+        received: set[str] = set()
+        while received != {"a", "b"}:
             response = stream.read()
             stream.ack(response)
             named |= {resource.name for resource in response.resources}
-            told |= named | set(response.removed_resources)
+            received |= named | set(response.removed_resources)
         return named
 
 
@@ -97,11 +97,11 @@ def test_the_place_of_each_client_is_shown(processes: Processes, api_server: Api
         stream.request(LISTENER, "a")
         stream.read()
         (shown,) = steerway.streams()
-        place = {"pod": "web-1", "service_account": "web", "node": "n1", "zone": "zone-a"}
-        assert shown["place"] == {"namespace": "shop"} | place
+        locality = {"pod": "web-1", "service_account": "web", "node": "n1", "zone": "zone-a"}
+        assert shown["locality"] == {"namespace": "shop"} | locality
         api_server.put(pod("shop", "Failed"), pod("pay"))
         until(
-            lambda: steerway.streams()[0]["place"] == {"namespace": "pay"} | place,
+            lambda: steerway.streams()[0]["locality"] == {"namespace": "pay"} | locality,
             lambda: f"the other pod: {steerway.streams()}",
         )
 
@@ -119,12 +119,12 @@ def test_a_service_with_a_local_policy_never_leaves_the_node(
         def told() -> list[str]:
             response = stream.read()
             stream.ack(response)
-            (found,) = response.resources
-            assignment = ClusterLoadAssignment.FromString(found.resource.value)
+            (result,) = response.resources
+            assignment = ClusterLoadAssignment.FromString(result.resource.value)
             return [
-                each.endpoint.address.socket_address.address
+                lb_endpoint.endpoint.address.socket_address.address
                 for group in assignment.endpoints
-                for each in group.lb_endpoints
+                for lb_endpoint in group.lb_endpoints
             ]
 
         assert told() == ["10.0.0.1"]
@@ -141,4 +141,4 @@ def test_a_local_policy_is_told_where_it_is_not_followed(processes: Processes, a
     problem = plane(processes, api_server).wait_for_problem(
         "shop/c", "internalTrafficPolicy Local is not followed"
     )
-    assert "set topology to node" in problem["cure"]
+    assert "set topology to node" in problem["hint"]

@@ -64,9 +64,9 @@ def read(stream: DeltaStream) -> list[tuple[int, str, str]]:
     assignment = ClusterLoadAssignment()
     resource.resource.Unpack(assignment)
     return [
-        (group.priority, group.locality.region, each.endpoint.address.socket_address.address)
+        (group.priority, group.locality.region, lb_endpoint.endpoint.address.socket_address.address)
         for group in assignment.endpoints
-        for each in group.lb_endpoints
+        for lb_endpoint in group.lb_endpoints
     ]
 
 
@@ -86,7 +86,8 @@ def test_others_take_over_in_their_order_and_a_lost_one_is_given_up_and_comes_ba
         servers["east"].lose()
         assert read(stream) == [(0, "", "10.0.0.2"), (1, *WEST[1:])], "no gap"
         assert any(
-            each["where"] == "cluster east" and "given up" in each["reason"] for each in plane.problems()
+            problem["where"] == "cluster east" and "given up" in problem["reason"]
+            for problem in plane.problems()
         )
         servers["east"].come_back()
         assert read(stream) == [(0, "", "10.0.0.2"), EAST, WEST]
@@ -103,7 +104,8 @@ def test_a_cluster_that_is_not_known_holds_up_the_start_for_a_time_and_joins_lat
         stream.request(ENDPOINT, NAME)
         assert read(stream) == [LOCAL, (0, *WEST[1:])]
         until(
-            lambda: any("not known" in each["reason"] for each in plane.problems()), "the problem is told of"
+            lambda: any("not known" in problem["reason"] for problem in plane.problems()),
+            "the problem is told of",
         )
         servers["east"].come_back()
         assert read(stream) == [LOCAL, (0, *EAST[1:]), (0, *WEST[1:])]
@@ -116,9 +118,9 @@ def test_a_route_is_judged_again_when_another_cluster_has_its_backend(
     servers["local"].put(grpc_route("cart", "cart", rule(backend_ref("far", port=80))))
 
     def resolved() -> str:
-        (found,) = servers["local"].objects("GRPCRoute")
-        (entry,) = found.get("status", {}).get("parents") or [{"conditions": []}]
-        reasons = {each["type"]: each["reason"] for each in entry["conditions"]}
+        (result,) = servers["local"].objects("GRPCRoute")
+        (entry,) = result.get("status", {}).get("parents") or [{"conditions": []}]
+        reasons = {condition["type"]: condition["reason"] for condition in entry["conditions"]}
         return str(reasons.get("ResolvedRefs", ""))
 
     steer()

@@ -45,17 +45,17 @@ def test_calls_go_where_the_conformance_tests_say(
 ) -> None:
     """All that `conformance.py` names, each with a Service of its own as parent. For a gRPC client what
     matches no rule, or has no backend, fails at once."""
-    asked_of = {f"parent-{number}": each for number, each in enumerate((*ROUTED, *INVALID))}
-    for name, each in asked_of.items():
-        files.write(f"{name}.yaml", service(name, {"grpc": PORT}), *each.at(name))
+    asked_of = {f"parent-{number}": item for number, item in enumerate((*ROUTED, *INVALID))}
+    for name, value in asked_of.items():
+        files.write(f"{name}.yaml", service(name, {"grpc": PORT}), *value.at(name))
     client = connect(steer())
-    found, wanted = {}, {}
-    for name, each in asked_of.items():
+    result, wanted = {}, {}
+    for name, value in asked_of.items():
         channel = client.dial(f"xds:///{name}")
-        found[each.name] = [(case, asked(channel, case, echo)) for case in each.cases]
-        wanted[each.name] = [(case, _answer(case)) for case in each.cases]
-    assert found == wanted
-    assert len(found) == len(ROUTED) + len(INVALID)
+        result[value.name] = [(case, asked(channel, case, echo)) for case in value.cases]
+        wanted[value.name] = [(case, _answer(case)) for case in value.cases]
+    assert result == wanted
+    assert len(result) == len(ROUTED) + len(INVALID)
 
 
 def _answer(case: Case) -> str:

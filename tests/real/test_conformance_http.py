@@ -87,22 +87,24 @@ def answer(response: httpx.Response) -> str:
     return response.headers.get("x-backend", str(response.status_code))
 
 
-def _http_alone(found: Conformance) -> bool:
-    return all(route["kind"] == "HTTPRoute" for route in found.routes)
+def _http_alone(conformance: Conformance) -> bool:
+    return all(route["kind"] == "HTTPRoute" for route in conformance.routes)
 
 
 def test_requests_go_where_the_conformance_tests_say(http: EnvoyMesh) -> None:
     """Each test of HTTPRoutes that `conformance.py` and `conformance_http.py` name; 404 where no rule matches,
     500 where there is no backend."""
-    tests = [each for each in (*ROUTED, *INVALID, *MATCHED) if _http_alone(each)]
-    names = {f"parent-{number}": each for number, each in enumerate(tests)}
-    parents(http, {name: each.at(name) for name, each in names.items()})
-    found, wanted = {}, {}
-    for name, each in names.items():
-        found[each.name] = [(case, answer(get(http, name, case.path, case.headers))) for case in each.cases]
-        wanted[each.name] = [(case, _STATUS.get(case.answer, case.answer)) for case in each.cases]
-    assert found == wanted
-    assert len(found) == len(tests) > len(MATCHED)
+    tests = [item for item in (*ROUTED, *INVALID, *MATCHED) if _http_alone(item)]
+    names = {f"parent-{number}": test for number, test in enumerate(tests)}
+    parents(http, {name: value.at(name) for name, value in names.items()})
+    result, wanted = {}, {}
+    for name, entry in names.items():
+        result[entry.name] = [
+            (case, answer(get(http, name, case.path, case.headers))) for case in entry.cases
+        ]
+        wanted[entry.name] = [(case, _STATUS.get(case.answer, case.answer)) for case in entry.cases]
+    assert result == wanted
+    assert len(result) == len(tests) > len(MATCHED)
 
 
 def test_methods_choose_backends(http: EnvoyMesh) -> None:
@@ -120,27 +122,28 @@ def test_methods_choose_backends(http: EnvoyMesh) -> None:
 
 def test_redirects_say_where_to(http: EnvoyMesh) -> None:
     """`MeshHTTPRouteRedirectHostAndStatus`, `…Path`, `…Port`, `MeshHTTPRouteSchemeRedirect` and those by status."""
-    names = {f"parent-{number}": each for number, each in enumerate(REDIRECTED)}
+    names = {f"parent-{number}": item for number, item in enumerate(REDIRECTED)}
     routes = {
         name: [
             http_route(
                 name,
                 name,
                 rule(
-                    matches=[path(each.prefix, prefix=True)],
-                    filters=[{"type": "RequestRedirect", "requestRedirect": dict(each.filter)}],
+                    matches=[path(value.prefix, prefix=True)],
+                    filters=[{"type": "RequestRedirect", "requestRedirect": dict(value.filter)}],
                 ),
             )
         ]
-        for name, each in names.items()
+        for name, value in names.items()
     }
     parents(http, routes, port=80)
-    for name, each in names.items():
-        response = http.http(f"{name}.shop").get(each.asked)
+    for name, entry in names.items():
+        response = http.http(f"{name}.shop").get(entry.asked)
         location = response.headers.get("location")
-        assert (response.status_code, location) == (each.status, each.location.format(host=f"{name}.shop")), (
-            each
-        )
+        assert (response.status_code, location) == (
+            entry.status,
+            entry.location.format(host=f"{name}.shop"),
+        ), entry
 
 
 @pytest.mark.parametrize(
@@ -154,13 +157,13 @@ def test_redirects_say_where_to(http: EnvoyMesh) -> None:
 )
 def test_requests_arrive_changed(cases: tuple[Changed, ...], of_backend: bool, http: EnvoyMesh) -> None:
     """As the filters of a rule or of its backend say."""
-    names = {f"parent-{number}": each for number, each in enumerate(cases)}
-    parents(http, {name: [changing(name, name, each, of_backend)] for name, each in names.items()})
-    for name, each in names.items():
-        seen = get(http, name, each.asked, each.sent).json()
-        arrived = {header: seen["headers"].get(header) for header in each.arrives}
-        assert (seen["backend"], seen["path"]) == (V1, each.path or each.asked), each
-        assert arrived == each.arrives, each
+    names = {f"parent-{number}": case for number, case in enumerate(cases)}
+    parents(http, {name: [changing(name, name, value, of_backend)] for name, value in names.items()})
+    for name, item in names.items():
+        seen = get(http, name, item.asked, item.sent).json()
+        arrived = {header: seen["headers"].get(header) for header in item.arrives}
+        assert (seen["backend"], seen["path"]) == (V1, item.path or item.asked), item
+        assert arrived == item.arrives, item
 
 
 def test_requests_are_shared_by_weight(http: EnvoyMesh) -> None:
@@ -189,25 +192,25 @@ def test_grpc_calls_go_where_the_conformance_tests_say(mesh: EnvoyMesh) -> None:
     echo = dict(zip(mesh.backends.open(3), (V1, V2, V3), strict=True))
     for address, name in echo.items():
         mesh.files.publish([address], name)
-    tests = [each for each in (*ROUTED, *INVALID) if not _http_alone(each)]
-    names = {f"parent-{number}": each for number, each in enumerate(tests)}
-    for name, each in names.items():
-        mesh.files.write(f"{name}.yaml", service(name, {"grpc": PORT}), *each.at(name))
+    tests = [item for item in (*ROUTED, *INVALID) if not _http_alone(item)]
+    names = {f"parent-{number}": test for number, test in enumerate(tests)}
+    for name, value in names.items():
+        mesh.files.write(f"{name}.yaml", service(name, {"grpc": PORT}), *value.at(name))
     mesh.start()
-    found, wanted = {}, {}
-    for name, each in names.items():
+    result, wanted = {}, {}
+    for name, value in names.items():
         channel = mesh.grpc(f"{name}.shop:{PORT}")
 
         def asked(case: Case, channel: object = channel) -> str:
             got = channel.call(case.path, **case.headers)  # type: ignore[attr-defined]
             return echo[got.backend] if got.ok else got.code.name
 
-        first = each.cases[0]
-        eventually(lambda case=first: asked(case), lambda got, case=first: got == _code(case), each.name)
-        found[each.name] = [(case, asked(case)) for case in each.cases]
-        wanted[each.name] = [(case, _code(case)) for case in each.cases]
-    assert found == wanted
-    assert len(found) == len(tests) > 1
+        first = value.cases[0]
+        eventually(lambda case=first: asked(case), lambda got, case=first: got == _code(case), value.name)
+        result[value.name] = [(case, asked(case)) for case in value.cases]
+        wanted[value.name] = [(case, _code(case)) for case in value.cases]
+    assert result == wanted
+    assert len(result) == len(tests) > 1
 
 
 def _code(case: Case) -> str:

@@ -33,10 +33,10 @@ _FAILS = grpc.StatusCode.UNAVAILABLE.name
 
 def test_mesh_ports(backends: Backends, echo: Echo, files: Files, steer: Steer, connect: Connect) -> None:
     """`MeshPorts`: a parentRef with a port is for that port alone, one without for all of them."""
-    one, two = backends.open(2)
-    own = {one: "one", two: "two", **echo}
+    first, two = backends.open(2)
+    own = {first: "one", two: "two", **echo}
     for name in ("some", "all"):
-        ports = [*slices(name, [one], "grpc"), *slices(name, [two], "other")]
+        ports = [*slices(name, [first], "grpc"), *slices(name, [two], "other")]
         files.write(f"{name}.yaml", service(name, {"grpc": PORT, "other": 7070}), *ports)
     files.write(
         "route.yaml",
@@ -44,8 +44,8 @@ def test_mesh_ports(backends: Backends, echo: Echo, files: Files, steer: Steer, 
         http_route("all", "all", rule(V2)),
     )
     client = connect(steer())
-    found = {target: targets(client.dial(f"xds:///{target}"), own) for target in _TARGETS}
-    assert found == _TARGETS
+    results = {target: targets(client.dial(f"xds:///{target}"), own) for target in _TARGETS}
+    assert results == _TARGETS
 
 
 _TARGETS = {f"some:{PORT}": {V1}, "some:7070": {"two"}, f"all:{PORT}": {V2}, "all:7070": {V2}}
@@ -57,10 +57,10 @@ def test_mesh_frontend(echo: Echo, files: Files, steer: Steer, connect: Connect)
     files.publish([Endpoint(address, hostname="web-0")], V2)
     files.write("route.yaml", http_route("front", V2, rule(V1)), http_route("other", "echo", rule(V2)))
     client = connect(steer())
-    found = {
+    results = {
         target: targets(client.dial(f"xds:///{target}"), echo) for target in (V2, f"web-0.{V2}.shop", "echo")
     }
-    assert found == {V2: {V1}, f"web-0.{V2}.shop": {V2}, "echo": {V2}}
+    assert results == {V2: {V1}, f"web-0.{V2}.shop": {V2}, "echo": {V2}}
 
 
 def test_mesh_consumer_route(echo: Echo, files: Files, steer: Steer, connect: Connect) -> None:
@@ -69,11 +69,11 @@ def test_mesh_consumer_route(echo: Echo, files: Files, steer: Steer, connect: Co
     route = http_route("consumer", to, rule(backend_ref(V2, namespace=NAMESPACE)), namespace=CONSUMER)
     files.write("route.yaml", route)
     plane = steer()
-    found = {
+    results = {
         namespace: targets(connect(plane, "--namespace", namespace).dial(f"xds:///{V1}.{NAMESPACE}"), echo)
         for namespace in (NAMESPACE, CONSUMER)
     }
-    assert found == {NAMESPACE: {V1}, CONSUMER: {V2}}
+    assert results == {NAMESPACE: {V1}, CONSUMER: {V2}}
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_backends_of_other_namespaces(
     """GEP-1294: a mesh needs no ReferenceGrant. A Service that is exported to no other namespace does."""
     (address,) = backends.open(1)
     files.publish([], "echo")
-    said = {"steerway.io/export-to": "."} if annotated else None
-    files.publish([address], V1, "elsewhere", annotations=said)
+    annotations = {"steerway.io/export-to": "."} if annotated else None
+    files.publish([address], V1, "elsewhere", annotations=annotations)
     documents = [http_route("r", "echo", rule(backend_ref(V1, namespace="elsewhere")))]
     if granted:
         documents.append(_grant("elsewhere", V1))

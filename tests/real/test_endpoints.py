@@ -123,24 +123,24 @@ def test_a_client_stays_in_its_zone_while_it_has_an_endpoint_there(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
     """trafficDistribution: one that dies without a word is made up for by the other zone, with nobody asked."""
-    near, far = backends.open(2)
-    endpoints = [Endpoint(near, "eu-1a"), Endpoint(far, "eu-1b")]
+    local, remote = backends.open(2)
+    endpoints = [Endpoint(local, "eu-1a"), Endpoint(remote, "eu-1b")]
     files.publish(endpoints, trafficDistribution="PreferSameZone")
     plane = steer()
     channel = connect(plane, "--zone", "eu-1a").dial(TARGET)
     with channel.load() as load:
-        load.settle(near)
+        load.settle(local)
         load.go_on(50)
-        assert {answer.backend for answer in load.answers if answer.ok} == {near}
+        assert {answer.backend for answer in load.answers if answer.ok} == {local}
         assert load.failures == []
         (stream,) = plane.streams()
         assert "/shop/eu-1a/" in stream["audience"]
-        backends.close(near)
-        load.settle(far)
-        backends.reopen(near)
-        load.settle(near)
+        backends.close(local)
+        load.settle(remote)
+        backends.reopen(local)
+        load.settle(local)
         files.publish(endpoints)
-        load.settle(near, far)
+        load.settle(local, remote)
 
 
 def test_a_channel_stays_with_one_endpoint_of_a_service_with_session_affinity(

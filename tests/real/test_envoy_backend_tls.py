@@ -51,11 +51,11 @@ def context(certificate: Certified, directory: Path, names: list[str]) -> ssl.SS
     """Of a server of HTTP/1.1; the server names that clients ask for are added to `names`."""
     file = directory / f"{len(list(directory.iterdir()))}.pem"
     file.write_bytes(certificate.certificate + certificate.key)
-    found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    found.load_cert_chain(file)
-    found.set_alpn_protocols(["http/1.1"])
-    found.sni_callback = lambda _socket, name, _context: names.append(name or "")  # type: ignore[assignment]
-    return found
+    ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ssl_context.load_cert_chain(file)
+    ssl_context.set_alpn_protocols(["http/1.1"])
+    ssl_context.sni_callback = lambda _socket, name, _context: names.append(name or "")  # type: ignore[assignment]
+    return ssl_context
 
 
 def publish(mesh: EnvoyMesh, name: str, port: str, address: str, **validation: Any) -> None:

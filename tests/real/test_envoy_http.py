@@ -34,10 +34,10 @@ _HOST = "web.shop"
 def web(mesh: EnvoyMesh) -> Iterator[dict[str, HttpBackend]]:
     """The Services `web` and `other` with a backend each."""
     with ExitStack() as servers:
-        found = {name: servers.enter_context(http_backend(name)) for name in ("web", "other")}
-        for name, backend in found.items():
+        results = {name: servers.enter_context(http_backend(name)) for name in ("web", "other")}
+        for name, backend in results.items():
             mesh.publish_http(name, backend.address)
-        yield found
+        yield results
 
 
 def _to(name: str, **fields: Any) -> Manifest:
@@ -188,8 +188,8 @@ def test_paths_and_hosts_are_rewritten(mesh: EnvoyMesh) -> None:
             "r",
             "web",
             *(
-                rule(_to("web"), matches=[path(each, prefix=True)], filters=[filter])
-                for each, filter in rules.items()
+                rule(_to("web"), matches=[path(key, prefix=True)], filters=[filter])
+                for key, filter in rules.items()
             ),
         )
     )
@@ -225,7 +225,7 @@ def test_a_mirror_and_what_cannot_be_reached(mesh: EnvoyMesh, web: dict[str, Htt
     mesh.start()
     http = mesh.http(_HOST)
     _ready(http, "/mirrored")
-    assert [http.get(each).status_code for each in ("/none", "/nobody")] == [500, 500]
+    assert [http.get(item).status_code for item in ("/none", "/nobody")] == [500, 500]
     counts = Counter(http.get("/half").status_code for _ in range(400))
     assert counts.keys() == {200, 500}
     assert abs(counts[500] - 200) < 50, counts
@@ -348,7 +348,7 @@ rule."""
 def test_a_regular_expression_is_used_or_fails_and_is_never_passed_over(mesh: EnvoyMesh, large: bool) -> None:
     """With the bootstrap of the guide it is used; an Envoy that takes 100 instructions answers 500 in its place. It has
     refused nothing, and says in the list of streams what it lacks."""
-    matches = [{"path": {"type": "RegularExpression", "value": each}} for each in _LARGE]
+    matches = [{"path": {"type": "RegularExpression", "value": item}} for item in _LARGE]
     mesh.write(http_route("r", "web", rule(_to("other"), matches=matches), rule(_to("web"))))
     mesh.start(large_expressions=large)
     http = mesh.http(_HOST)
@@ -359,8 +359,10 @@ def test_a_regular_expression_is_used_or_fails_and_is_never_passed_over(mesh: En
         assert (answer.status_code, _backend(answer)) == ((200, "other") if large else (500, "")), inside
         assert _backend(http.get(outside)) == "web", outside
     (stream,) = mesh.plane.streams()
-    said = [each for each in stream["limitations"] if "regular expression is too large" in each]
-    assert bool(said) is not large
+    limitations = [
+        limitation for limitation in stream["limitations"] if "regular expression is too large" in limitation
+    ]
+    assert bool(limitations) is not large
 
 
 def test_a_session_by_header_stays_with_its_endpoint(mesh: EnvoyMesh, web: dict[str, HttpBackend]) -> None:

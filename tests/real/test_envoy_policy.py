@@ -202,7 +202,7 @@ def test_a_session_stays_with_its_endpoint(mesh: EnvoyMesh) -> None:
     assert {answer.backend for answer in channel.calls(20, cookie=cookie)} == {first.backend}
     assert len({answer.backend for answer in channel.calls(20)}) == 4
     leaving = Endpoint(first.backend, ready=False, terminating=True)
-    mesh.files.publish([*(each for each in addresses if each != first.backend), leaving])
+    mesh.files.publish([*(address for address in addresses if address != first.backend), leaving])
     until(
         lambda: first.backend not in {answer.backend for answer in channel.calls(20)},
         "no new sessions for the endpoint that drains",
@@ -224,7 +224,7 @@ def test_a_ring_keeps_what_is_alike_together(mesh: EnvoyMesh) -> None:
     cookie = first.metadata["set-cookie"].partition(";")[0]
     assert {answer.backend for answer in channel.calls(20, cookie=cookie)} == {first.backend}
     chosen = [{answer.backend for answer in channel.calls(5, x_user=f"user-{n}")} for n in range(40)]
-    assert all(len(each) == 1 for each in chosen)
+    assert all(len(backends) == 1 for backends in chosen)
     # 40 users of whom none comes to one of four endpoints: 4 * 0.75 ** 40 < 1 in 20,000, and the ring does not change.
     assert set().union(*chosen) == set(addresses)
 
@@ -278,38 +278,38 @@ def test_least_request_leaves_out_who_is_busy(mesh: EnvoyMesh) -> None:
 def test_zones_are_as_the_policy_says(mesh: EnvoyMesh, mode: str, shares: tuple[int, int]) -> None:
     """Near and far calls of 200. Favor sends 1 of 1001 away: more than 5 of 200 once in 10 ** 7. Localities with equal
     weights are taken in turn."""
-    near, far = mesh.backends.open(2)
-    mesh.files.publish([Endpoint(near, zone="eu-1a"), Endpoint(far, zone="eu-1b")])
+    local, remote = mesh.backends.open(2)
+    mesh.files.publish([Endpoint(local, zone="eu-1a"), Endpoint(remote, zone="eu-1b")])
     mesh.write(traffic_policy("z", "backend", zones={"mode": mode}))
     mesh.start(zone="eu-1a")
     channel = mesh.grpc()
-    eventually(channel.call, answered_by(near, far), "an answer")
+    eventually(channel.call, answered_by(local, remote), "an answer")
     counts = Counter(answer.backend for answer in channel.calls(200))
-    for name, expected in zip((near, far), shares, strict=True):
+    for name, expected in zip((local, remote), shares, strict=True):
         assert abs(counts[name] - expected) <= 5, counts
 
 
 def test_another_zone_takes_over_when_the_own_is_lost(mesh: EnvoyMesh) -> None:
     """Not before its last endpoint is gone: Envoy's own threshold would leave it sooner."""
-    *near, far = mesh.backends.open(4)
+    *local, remote = mesh.backends.open(4)
 
     def publish(*healthy: str) -> None:
         draining = [
-            Endpoint(each, "eu-1a", ready=False, terminating=True) for each in near if each not in healthy
+            Endpoint(item, "eu-1a", ready=False, terminating=True) for item in local if item not in healthy
         ]
-        ready = [Endpoint(each, "eu-1a") for each in healthy]
-        mesh.files.publish([*ready, *draining, Endpoint(far, "eu-1b")])
+        ready = [Endpoint(item, "eu-1a") for item in healthy]
+        mesh.files.publish([*ready, *draining, Endpoint(remote, "eu-1b")])
 
-    publish(*near)
+    publish(*local)
     mesh.write(traffic_policy("z", "backend", zones={"mode": "Failover"}))
     mesh.start(zone="eu-1a")
     channel = mesh.grpc()
     seen = lambda: {answer.backend for answer in channel.calls(30)}  # noqa: E731
-    eventually(seen, lambda found: found == set(near), "the own zone")
-    publish(near[0])
-    eventually(seen, lambda found: found == {near[0]}, "the one that is left of the own zone")
+    eventually(seen, lambda result: result == set(local), "the own zone")
+    publish(local[0])
+    eventually(seen, lambda result: result == {local[0]}, "the one that is left of the own zone")
     publish()
-    eventually(seen, lambda found: found == {far}, "the other zone")
+    eventually(seen, lambda result: result == {remote}, "the other zone")
 
 
 def test_an_envoy_sees_a_subset(mesh: EnvoyMesh) -> None:
@@ -359,12 +359,12 @@ def test_an_outlier_is_left_out(mesh: EnvoyMesh) -> None:
     addresses = mesh.backends.open(3)
     bad, *good = addresses
     mesh.files.publish(addresses)
-    found = {"threshold": 50, "minimumHosts": 3, "requestVolume": 5}
+    results = {"threshold": 50, "minimumHosts": 3, "requestVolume": 5}
     detection = {
         "interval": "500ms",
         "baseEjectionTime": "60s",
         "maxEjectionPercent": 50,
-        "failurePercentage": found,
+        "failurePercentage": results,
     }
     mesh.write(traffic_policy("o", "backend", outlierDetection=detection))
     envoy = mesh.start()
@@ -383,25 +383,25 @@ def test_an_outlier_is_left_out(mesh: EnvoyMesh) -> None:
 def test_who_says_that_it_is_not_well_gets_no_calls(mesh: EnvoyMesh) -> None:
     """Until it says that it is; the next zone takes over when all of the own one say so."""
     check = {"service": "shop", "interval": "100ms", "unhealthyThreshold": 1, "healthyThreshold": 1}
-    with health_backends("shop", 3) as (first, second, far):
-        near = [Endpoint(each.address, "eu-1a") for each in (first, second)]
-        mesh.files.publish([*near, Endpoint(far.address, "eu-1b")])
+    with health_backends("shop", 3) as (first, second, remote):
+        endpoints = [Endpoint(item.address, "eu-1a") for item in (first, second)]
+        mesh.files.publish([*endpoints, Endpoint(remote.address, "eu-1b")])
         mesh.write(traffic_policy("h", "backend", healthCheck=check, zones={"mode": "Failover"}))
         mesh.start(zone="eu-1a")
         channel = mesh.grpc()
 
         def settle(*expected: HealthBackend) -> None:
-            wanted = {each.address for each in expected}
+            wanted = {item.address for item in expected}
             eventually(
                 lambda: {a.backend for a in channel.calls(30)}, lambda seen: seen == wanted, "the well ones"
             )
 
         settle(first, second)
-        first.say(well=False)
+        first.write_line(well=False)
         settle(second)
-        second.say(well=False)
-        settle(far)
-        first.say(well=True)
+        second.write_line(well=False)
+        settle(remote)
+        first.write_line(well=True)
         settle(first)
 
 

@@ -30,9 +30,9 @@ REFUSED: dict[str, dict[str, str]] = {
 
 def published(mesh: EnvoyMesh, name: str, port: dict[str, str], address: str) -> None:
     """A Service of one port 80."""
-    found: dict[str, Any] = service(name, {port.get("name", ""): 80})
-    found["spec"]["ports"] = [{"port": 80, **port}]
-    mesh.files.write(f"{name}.yaml", found, *slices(name, [address], port.get("name", "")))
+    results: dict[str, Any] = service(name, {port.get("name", ""): 80})
+    results["spec"]["ports"] = [{"port": 80, **port}]
+    mesh.files.write(f"{name}.yaml", results, *slices(name, [address], port.get("name", "")))
 
 
 def to(name: str) -> Manifest:

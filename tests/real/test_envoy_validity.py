@@ -28,13 +28,15 @@ def test_envoy_takes_everything_that_it_may_be_sent(role: str, clusters: int, tm
     served = _everything(role)
     listener = _inlined(served[type_url.LISTENER][0], served[type_url.ROUTE][0])
     assignments = {
-        each.cluster_name: each
-        for each in map(endpoint_pb2.ClusterLoadAssignment.FromString, served[type_url.ENDPOINT])
+        item.cluster_name: item
+        for item in map(endpoint_pb2.ClusterLoadAssignment.FromString, served[type_url.ENDPOINT])
     }
-    found = [_static(cluster_pb2.Cluster.FromString(body), assignments) for body in served[type_url.CLUSTER]]
-    assert len(found) == clusters
+    results = [
+        _static(cluster_pb2.Cluster.FromString(body), assignments) for body in served[type_url.CLUSTER]
+    ]
+    assert len(results) == clusters
     bootstrap = guide_bootstrap("127.0.0.1:18000")
-    bootstrap["static_resources"]["clusters"] += [to_json(each) for each in found]
+    bootstrap["static_resources"]["clusters"] += [to_json(cluster) for cluster in results]
     bootstrap["static_resources"]["listeners"] = [to_json(listener)]
     file = tmp_path / "envoy.json"
     file.write_text(json.dumps(bootstrap))
@@ -52,22 +54,24 @@ def _everything(role: str) -> dict[str, list[bytes]]:
     audience = f"envoy/{role}/{envoy_example.NAMESPACE}/eu-1a"
     wanted = [(type_url.CLUSTER, "*", audience), (type_url.LISTENER, "*", audience)]
     commit = translator.demand([*wanted, (type_url.ROUTE, f"steerway.{role}", audience)])
-    named = sorted({each for put in commit.put for each in put.references if each[0] == type_url.ENDPOINT})
-    puts = [*commit.put, *translator.demand([(*each, audience) for each in named]).put]
-    found: dict[str, list[bytes]] = {}
+    named = sorted(
+        {reference for put in commit.put for reference in put.references if reference[0] == type_url.ENDPOINT}
+    )
+    puts = [*commit.put, *translator.demand([(*reference, audience) for reference in named]).put]
+    results: dict[str, list[bytes]] = {}
     for put in puts:
-        found.setdefault(put.type_url, []).append(put.body)
-    return found
+        results.setdefault(put.type_url, []).append(put.body)
+    return results
 
 
 def _inlined(listener: bytes, route: bytes) -> listener_pb2.Listener:
-    found = listener_pb2.Listener.FromString(listener)
-    packed: Any = found.filter_chains[0].filters[0].typed_config
+    message = listener_pb2.Listener.FromString(listener)
+    packed: Any = message.filter_chains[0].filters[0].typed_config
     manager = hcm_pb2.HttpConnectionManager()
     assert packed.Unpack(manager)
     manager.route_config.CopyFrom(route_pb2.RouteConfiguration.FromString(route))
     packed.Pack(manager)
-    return found
+    return message
 
 
 def _static(

@@ -44,7 +44,7 @@ def test_a_service_that_cannot_be_served_has_one_event(processes: Processes, api
     first.stop()
     first.close()
     until(lambda: second.metric("steerway_lease_held") == 1, "the other replica to take over")
-    until(lambda: [each["count"] for each in api_server.objects("Event")] == [2], "the Event to be counted")
+    until(lambda: [event["count"] for event in api_server.objects("Event")] == [2], "the Event to be counted")
     slice_: Manifest = {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -54,7 +54,7 @@ def test_a_service_that_cannot_be_served_has_one_event(processes: Processes, api
     }
     api_server.put(slice_)
     until(lambda: len(api_server.objects("Event")) == 2, "the second Event")
-    kinds = {each["involvedObject"]["kind"]: each for each in api_server.objects("Event")}
+    kinds = {event["involvedObject"]["kind"]: event for event in api_server.objects("Event")}
     assert "is not an IP address" in kinds["EndpointSlice"]["message"]
     assert kinds["EndpointSlice"]["involvedObject"]["apiVersion"] == "discovery.k8s.io/v1"
     assert second.metric("steerway_events_written_total", result="created") == 1

@@ -42,24 +42,24 @@ def test_both_libraries_are_told_with_what_they_have_and_cannot_do(
         client.dial(TARGET).wait_for_answer()
 
     def in_sync() -> dict[str, Any] | None:
-        found: dict[str, Any] = json.loads(explain(plane, "--output", "json"))
-        synced = [each["in_sync"] for each in found["clients"]]
-        return found if synced == [True, True] else None
+        results: dict[str, Any] = json.loads(explain(plane, "--output", "json"))
+        synced = [client["in_sync"] for client in results["clients"]]
+        return results if synced == [True, True] else None
 
-    found = until(in_sync, "both clients have acknowledged everything")
-    assert found is not None
-    go, core = found["clients"]
+    result = until(in_sync, "both clients have acknowledged everything")
+    assert result is not None
+    go, core = result["clients"]
     assert (go["node"], core["node"]) == ("grpc-go", "grpcio")
     assert go["client"].startswith("grpc-go 1.")
     assert go["limitations"] == []
     (limitation,) = core["limitations"]
     assert limitation.startswith("shop/backend:50051: least_request (gRFC A48) is not supported by C-core")
     assert limitation.endswith(": it falls back to round_robin")
-    versions = {each["type"]: each["version"] for each in found["resources"]}
+    versions = {resource["type"]: resource["version"] for resource in result["resources"]}
     assert sorted(versions) == ["cds", "eds", "lds", "rds"]
-    for each in (go, core):
-        assert {row["type"]: row["version"] for row in each["resources"]} == versions
-    streams = {each["node"]: each["limitations"] for each in plane.streams()}
+    for item in (go, core):
+        assert {row["type"]: row["version"] for row in item["resources"]} == versions
+    streams = {stream["node"]: stream["limitations"] for stream in plane.streams()}
     assert streams == {"grpc-go": [], "grpcio": [limitation]}
     text = explain(plane, "--client", "grpcio/1.85")
     assert "  balancing: policy LeastRequest, choices 2 — Service shop/backend annotations\n" in text

@@ -108,6 +108,9 @@ def test_a_parent_that_comes_later_is_found(
     plane = steer()
     channel = connect(plane).dial(TARGET)
     channel.begin(method="/pkg.A/Get")
-    until(lambda: "api.shop" in {found["name"] for found in plane.resources("lds")}, "the client's question")
+    until(
+        lambda: "api.shop" in {resource["name"] for resource in plane.resources("lds")},
+        "the client's question",
+    )
     files.write("api.yaml", API)
     channel.reach(a, method="/pkg.A/Get")

@@ -42,7 +42,7 @@ def test_a_small_zone_spills_what_it_cannot_carry(
     addresses = backends.open(sum(ZONES.values()))
     names = [name for name, count in ZONES.items() for _ in range(count)]
     guide.publish(files, "zones")
-    pods = [Endpoint(*each) for each in zip(addresses, names, strict=True)]
+    pods = [Endpoint(*item) for item in zip(addresses, names, strict=True)]
     files.write("endpoints.yaml", *slices("backend", pods, "grpc"))
     plane = steer()
     small = connect(plane, "--zone", "eu-1a").dial(TARGET)

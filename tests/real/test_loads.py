@@ -28,10 +28,15 @@ def test_reports_of_a_client_equal_its_calls(
     def reported() -> dict[str, tuple[int, int, int, int]]:
         clusters = plane.get("/api/v1/loads")["clusters"]
         return {
-            place["zone"]: (place["issued"], place["successful"], place["errors"], place["in_progress"])
+            locality["zone"]: (
+                locality["issued"],
+                locality["successful"],
+                locality["errors"],
+                locality["in_progress"],
+            )
             for cluster in clusters
             if cluster["cluster"] == CLUSTER
-            for place in cluster["localities"]
+            for locality in cluster["localities"]
         }
 
     wanted = {zone: (count, count, 0, 0) for zone, count in expected.items()}

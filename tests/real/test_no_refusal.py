@@ -34,7 +34,7 @@ def test_no_policy_and_no_route_is_refused(connect: Connect) -> None:
             sets += 1
             mesh.replace(objects)
             mesh.wait_for_clients(len(_TARGETS))
-            assert not mesh.refusals, [(each.message, objects) for each in mesh.refusals]
+            assert not mesh.refusals, [(refusal.message, objects) for refusal in mesh.refusals]
 
         every_set_is_taken()
         assert sets >= _EXAMPLES

@@ -53,7 +53,7 @@ def told(plane: ControlPlane) -> list[bytes]:
     """What a state-of-the-world client gets of each type, but for what names the replica and the stream."""
     with AdsClient(plane.address) as client:
         stream = client.sotw()
-        found = []
+        results = []
         for type_url, names in NAMES.items():
             stream.request(type_url, *names)
             response = stream.read()
@@ -62,8 +62,8 @@ def told(plane: ControlPlane) -> list[bytes]:
             assert len(response.resources) == len(names)
             response.ClearField("nonce")
             response.ClearField("control_plane")
-            found.append(response.SerializeToString(deterministic=True))
-        return found
+            results.append(response.SerializeToString(deterministic=True))
+        return results
 
 
 def test_a_client_that_moves_is_told_the_same(replicas: list[ControlPlane]) -> None:

@@ -58,7 +58,7 @@ def test_clients_of_a_second_replica_see_the_same_versions(
     for _ in range(2):
         plane = steer()
         assert connect(plane).dial(TARGET).call()[0].ok
-        resources = [found for kind in ("lds", "rds", "cds", "eds") for found in plane.resources(kind)]
+        resources = [resource for kind in ("lds", "rds", "cds", "eds") for resource in plane.resources(kind)]
         versions.append({(r["type"], r["name"]): r["version"] for r in resources})
     assert len(versions[0]) == 4
     assert versions[0] == versions[1]

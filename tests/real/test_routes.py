@@ -67,9 +67,9 @@ def test_the_most_specific_rule_gets_a_call(
     files.write("route.yaml", grpc_route("all", "backend", *PRECEDENCE.values()))
     channel = connect(steer()).dial(TARGET)
     names = {address: name for name, address in addresses.items()}
-    found = [(names.get(channel.call(**request)[0].backend), request) for _, request in CALLS]
-    assert found == CALLS
-    assert {name for name, _ in found} == set(PRECEDENCE)
+    results = [(names.get(channel.call(**request)[0].backend), request) for _, request in CALLS]
+    assert results == CALLS
+    assert {name for name, _ in results} == set(PRECEDENCE)
 
 
 def test_what_no_rule_matches_and_what_a_rule_has_no_backend_for_fails(
@@ -185,5 +185,5 @@ def test_headers_that_a_library_writes_after_it_has_chosen_the_route_never_match
         channel = client.dial(f"xds:///{name}.shop")
         channel.wait_for_answer()
         assert {answer.backend for answer in channel.call(5)} == {rest if is_hidden else matching}, name
-    said = "\n".join(line for stream in plane.streams() for line in stream["limitations"])
-    assert {name: f"by the header {name} are not supported" in said for name in hidden} == hidden
+    text = "\n".join(line for stream in plane.streams() for line in stream["limitations"])
+    assert {name: f"by the header {name} are not supported" in text for name in hidden} == hidden

@@ -50,17 +50,18 @@ def steer(processes: Processes, server: ApiServer, *options: str) -> ControlPlan
 def said(server: ApiServer) -> dict[tuple[str, str, str], set[str]]:
     """Of each reference of each object what stands in its status."""
     return {
-        (kind, found["metadata"]["name"], entry.get("parentRef", entry.get("ancestorRef"))["name"]): {
-            f"{each['type']}={each['status']} {each['reason']}" for each in entry["conditions"]
+        (kind, obj["metadata"]["name"], entry.get("parentRef", entry.get("ancestorRef"))["name"]): {
+            f"{condition['type']}={condition['status']} {condition['reason']}"
+            for condition in entry["conditions"]
         }
         for kind in KINDS
-        for found in server.objects(kind)
-        for entry in next(iter(found.get("status", {}).values()), [])
+        for obj in server.objects(kind)
+        for entry in next(iter(obj.get("status", {}).values()), [])
     }
 
 
 def versions(server: ApiServer) -> list[str]:
-    return [found["metadata"]["resourceVersion"] for kind in KINDS for found in server.objects(kind)]
+    return [obj["metadata"]["resourceVersion"] for kind in KINDS for obj in server.objects(kind)]
 
 
 def test_statuses_of_different_scopes_do_not_flip(processes: Processes, api_server: ApiServer) -> None:
@@ -93,10 +94,10 @@ def test_statuses_of_different_scopes_do_not_flip(processes: Processes, api_serv
         "the installation without filters to look at all four",
     )
     assert versions(api_server) == written
-    leases = [each["metadata"]["name"] for each in api_server.objects("Lease")]
+    leases = [lease["metadata"]["name"] for lease in api_server.objects("Lease")]
     assert len(set(leases)) == 3
     assert "steerway" in leases
-    broken = {**next(each for each in objects() if each["metadata"]["name"] == "both")}
+    broken = {**next(obj for obj in objects() if obj["metadata"]["name"] == "both")}
     broken["spec"] = broken["spec"] | {"rules": [{"backendRefs": [{"name": "gone", "port": 80}]}]}
     api_server.put(broken)
     unresolved = {"Accepted=True Accepted", "Programmed=False Invalid", "ResolvedRefs=False BackendNotFound"}

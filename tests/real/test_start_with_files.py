@@ -56,5 +56,5 @@ def test_files_that_break_while_it_is_away_are_served_from_its_state(
     plane.restart()
     until(plane.ready, "it is ready")
     assert connect(plane).dial(TARGET).call()[0].backend == addresses[0]
-    assert plane.wait_for_problem(".yaml", "is served as it was read at")["cure"]
+    assert plane.wait_for_problem(".yaml", "is served as it was read at")["hint"]
     assert plane.metric("steerway_files_restored_age_seconds") > 0

@@ -37,7 +37,7 @@ def told(plane: ControlPlane) -> set[frozenset[str]]:
         ]
         for assignment in plane.bodies("eds", CLUSTER)
     ]
-    return {frozenset(f"{each['address']}:{each['port_value']}" for each in found) for found in sockets}
+    return {frozenset(f"{item['address']}:{item['port_value']}" for item in socket) for socket in sockets}
 
 
 def see(channel: Channel, size: int) -> frozenset[str]:
@@ -47,15 +47,15 @@ def see(channel: Channel, size: int) -> frozenset[str]:
 
 def settled(channels: dict[str, Channel], plane: ControlPlane, size: int) -> Seen:
     """What all clients see, once they see what they are told now."""
-    found: Seen = {}
+    seen: Seen = {}
 
     def look() -> bool:
         known = told(plane)
-        found.update((name, see(channel, size)) for name, channel in channels.items())
-        return set(found.values()) <= known and all(len(each) == size for each in found.values())
+        seen.update((name, see(channel, size)) for name, channel in channels.items())
+        return set(seen.values()) <= known and all(len(item) == size for item in seen.values())
 
-    until(look, lambda: f"{size} backends for each client: {found}")
-    return found
+    until(look, lambda: f"{size} backends for each client: {seen}")
+    return seen
 
 
 def subset(files: Files, **sections: object) -> None:
@@ -79,7 +79,7 @@ def test_each_bucket_sees_its_few_and_all_together_see_all(
     assert {uses[address] for address in addresses} == {1, 2}, "28 seats over 20 backends"
     (new,) = backends.open(1)
     files.publish([*addresses, new])
-    until(lambda: any(new in each for each in told(plane)), "somebody is told of the new one")
+    until(lambda: any(new in item for item in told(plane)), "somebody is told of the new one")
     after = settled(channels, plane, 7)
     moved = sum(len(seen - by_bucket[number]) for number, seen in _by_bucket(after).items())
     assert 1 <= moved <= 8, "of 28 seats; two on average"
@@ -88,23 +88,25 @@ def test_each_bucket_sees_its_few_and_all_together_see_all(
 
 
 def _by_bucket(seen: Seen) -> dict[int | None, frozenset[str]]:
-    return {bucket(client): each for client, each in seen.items()}
+    return {bucket(client): value for client, value in seen.items()}
 
 
 def test_a_subset_of_near_endpoints_is_filled_up_from_far_ones(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
     """4 endpoints: both of the own zone and 2 others; when all of them die, the ones behind take over."""
-    near, far = backends.open(2), backends.open(5)
-    files.publish([*(Endpoint(each, "eu-1a") for each in near), *(Endpoint(each, "us-1a") for each in far)])
+    file, remote = backends.open(2), backends.open(5)
+    files.publish(
+        [*(Endpoint(item, "eu-1a") for item in file), *(Endpoint(item, "us-1a") for item in remote)]
+    )
     subset(files, zones={"mode": "Failover"}, subset={"min": 4, "percent": 0})
     plane = steer(*DIVIDED)
     channel = connect(plane, "--zone", "eu-1a").dial(TARGET)
     seen = settled({"": channel}, plane, 4)[""]
-    assert seen > set(near)
+    assert seen > set(file)
     with channel.load() as load:
         backends.close(*seen)
-        load.settle(*(set(far) - seen))
+        load.settle(*(set(remote) - seen))
 
 
 def test_clients_that_are_not_divided_see_everything(

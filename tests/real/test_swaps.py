@@ -101,8 +101,8 @@ def test_no_call_fails_while_a_route_moves_and_its_service_goes(
             ("EndpointSlice", slices(name, [addresses[name]], "grpc")[0]["metadata"]["name"]),
             ("Service", name),
         ]
-        for kind, each in gone if slice_first else reversed(gone):
-            server.act(lambda fake, kind=kind, each=each: fake.delete(kind, NAMESPACE, each))
+        for kind, item in gone if slice_first else reversed(gone):
+            server.act(lambda fake, kind=kind, entry=item: fake.delete(kind, NAMESPACE, entry))
 
     server.put(*front("v1"), *version("v1", addresses["v1"]))
     channel = connect(follow()).dial(TARGET)

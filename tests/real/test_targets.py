@@ -83,7 +83,7 @@ def test_an_unknown_name_fails_and_the_admin_server_says_why(
     client.wait(lambda: all(channel.answers for channel in channels.values()), "an answer to each name")
     for name, channel in channels.items():
         assert [answer.code for answer in channel.answers] == [grpc.StatusCode.UNAVAILABLE], (name, channel)
-    reasons = {found["name"]: found["absent"] for found in plane.resources("lds")}
+    reasons = {resource["name"]: resource["absent"] for resource in plane.resources("lds")}
     assert "nobody" in reasons["nobody.shop"]
     assert "no TCP port 1" in reasons["backend.shop:1"]
     assert "capital letters" in reasons["BACKEND"]
@@ -124,10 +124,10 @@ def test_a_service_is_there_for_clients_of_the_namespaces_that_it_is_exported_to
     channel = client.dial("xds:///hidden.elsewhere")
     with channel.load() as load:
         until(
-            lambda: "hidden.elsewhere" in {found["name"] for found in plane.resources("lds")},
+            lambda: "hidden.elsewhere" in {resource["name"] for resource in plane.resources("lds")},
             "the client's question",
         )
-        reasons = {found["name"]: found["absent"] for found in plane.resources("lds")}
+        reasons = {resource["name"]: resource["absent"] for resource in plane.resources("lds")}
         assert reasons["hidden.elsewhere"] == f"service elsewhere/hidden is not exported to {NAMESPACE}"
         files.write("hidden.yaml", service("hidden", {"": 50051}, namespace="elsewhere"))
         load.settle(hidden)

@@ -12,9 +12,9 @@ from tests.real.conftest import Connect, Serve, Steer
 TARGET = "xds:///backend.shop"
 
 
-def _assert_share(found: int, calls: int, share: float) -> None:
+def _assert_share(result: int, calls: int, share: float) -> None:
     allowed = 5 * math.sqrt(calls * share * (1 - share))
-    assert abs(found - calls * share) <= allowed, (found, calls * share, allowed)
+    assert abs(result - calls * share) <= allowed, (result, calls * share, allowed)
 
 
 def test_backends_get_calls_by_their_weights(
@@ -56,7 +56,7 @@ def test_the_share_of_a_backend_that_does_not_exist_fails_and_holds_nothing_up(
     other = rule("a", matches=[method("pkg.Other")])
     files.write("route.yaml", grpc_route("weighted", "backend", rule(*weights), other))
     channel = connect(steer()).dial(TARGET)
-    assert {each.backend for each in channel.call(50, method="/pkg.Other/Get", deadline_seconds=10)} == {a}
+    assert {item.backend for item in channel.call(50, method="/pkg.Other/Get", deadline_seconds=10)} == {a}
     answers = channel.call(1000, deadline_seconds=10)
     codes = Counter(answer.code for answer in answers)
     assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}

@@ -138,18 +138,18 @@ def client(
 def seen(asking: AdsClient, *names: str, type_url: str = LISTENER) -> dict[str, bool]:
     """Which of the names the client is given, by delta."""
     stream = asking.delta()
-    found: dict[str, bool] = {}
+    results: dict[str, bool] = {}
     stream.request(type_url, *names)
-    while set(found) != set(names):
-        found |= _told(stream)
-    return found
+    while set(results) != set(names):
+        results |= _told(stream)
+    return results
 
 
 def _told(stream: DeltaStream) -> dict[str, bool]:
     response = stream.read()
     stream.ack(response)
-    told = {resource.name: True for resource in response.resources}
-    return told | dict.fromkeys(response.removed_resources, False)
+    received = {resource.name: True for resource in response.resources}
+    return received | dict.fromkeys(response.removed_resources, False)
 
 
 def ended(asking: AdsClient) -> tuple[grpc.StatusCode, str]:
@@ -198,18 +198,18 @@ def test_no_credential_a_bad_one_and_a_false_claim_end_the_stream(
         client(plane, stranger) as other,
         client(plane, WEB, namespace="pay") as liar,
     ):
-        code, told = ended(nobody)
-        assert (code, told) == (
+        code, message = ended(nobody)
+        assert (code, message) == (
             grpc.StatusCode.UNAUTHENTICATED,
             "this server takes a client certificate, and the client showed none",
         )
-        code, told = ended(other)
+        code, message = ended(other)
         assert code is grpc.StatusCode.UNAUTHENTICATED
-        assert "staging" not in told
-        code, told = ended(liar)
+        assert "staging" not in message
+        code, message = ended(liar)
         assert code is grpc.StatusCode.PERMISSION_DENIED
-        assert "namespace pay" in told
-        assert "spiffe://prod/ns/shop/sa/web" in told
+        assert "namespace pay" in message
+        assert "spiffe://prod/ns/shop/sa/web" in message
     refusals = [line for line in plane.process.errors if "stream_refused" in line]
     assert any("trust domain staging" in line for line in refusals), refusals
     for outcome, number in (("refused", 2), ("denied", 1)):
@@ -311,7 +311,10 @@ def test_the_status_of_all_clients_is_for_who_may_see_everything(
     with client(plane, WEB) as web, client(plane, LEDGER_CLIENT) as ledger, client(plane) as nobody:
         assert seen(web, PUBLIC) == {PUBLIC: True}
         (config,) = status(web).config
-        assert [(each.name, each.type_url) for each in config.generic_xds_configs] == [(PUBLIC, LISTENER)]
+        assert [
+            (generic_xds_config.name, generic_xds_config.type_url)
+            for generic_xds_config in config.generic_xds_configs
+        ] == [(PUBLIC, LISTENER)]
         assert denied(ledger) is grpc.StatusCode.PERMISSION_DENIED
         assert denied(nobody) is grpc.StatusCode.UNAUTHENTICATED
 
@@ -344,9 +347,9 @@ def test_a_swapped_certificate_is_shown_to_new_clients_and_ends_no_stream(
     with client(plane, WEB) as old:
         stream = old.delta()
         stream.request(LISTENER, PUBLIC, "new.shop")
-        told: dict[str, bool] = {}
-        while len(told) < 2:
-            told |= _told(stream)
+        received: dict[str, bool] = {}
+        while len(received) < 2:
+            received |= _told(stream)
         mount(secrets, Certified(renewed.certificate, SERVER.key))
         problem = plane.wait_for_problem("tls.key", "does not belong to")
         assert problem["where"] == str(secrets / "tls.key")
@@ -386,10 +389,10 @@ def test_the_admin_server_asks_for_its_token(protect: Callable[..., ControlPlane
                 assert http.get(path, headers={"authorization": f"Bearer {TOKEN}"}).status_code == 401
             assert http.get("/healthz").status_code == http.get("/readyz").status_code == 200
             shown = {"authorization": f"Bearer {ADMIN_TOKEN}"}
-            told = [http.get(path, headers=shown) for path in paths]
-            assert [answer.status_code for answer in told] == [200] * 5 + [404]
+            received = [http.get(path, headers=shown) for path in paths]
+            assert [answer.status_code for answer in received] == [200] * 5 + [404]
     key = SERVER.key.decode().splitlines()[1]
-    for text in (*(answer.text for answer in told), *plane.process.errors, *plane.process.lines):
+    for text in (*(answer.text for answer in received), *plane.process.errors, *plane.process.lines):
         for secret in (TOKEN, ADMIN_TOKEN, key):
             assert secret not in text
 
@@ -429,25 +432,25 @@ def api_server(tmp_path: Path) -> Iterator[ApiServer]:
     server.close()
 
 
-@pytest.mark.parametrize("how", ["token_review", "jwks"])
+@pytest.mark.parametrize("match_type", ["token_review", "jwks"])
 def test_a_service_account_opens_and_an_outage_ends_nothing(
-    how: str, protect: Callable[..., ControlPlane], api_server: ApiServer
+    match_type: str, protect: Callable[..., ControlPlane], api_server: ApiServer
 ) -> None:
     """Known tokens go on while the API server is away; with reviews new ones are told to try again."""
     plane = protect(
-        authentication={"service_account": how},
+        authentication={"service_account": match_type},
         kubernetes={"kubeconfig": str(api_server.kubeconfig)},
     )
     web, other = api_server.issuer.token("shop", "web"), api_server.issuer.token("pay", "web")
-    with client(plane, token=web, namespace="shop") as one:
-        assert seen(one, PUBLIC, PRIVATE) == {PUBLIC: True, PRIVATE: False}
+    with client(plane, token=web, namespace="shop") as first:
+        assert seen(first, PUBLIC, PRIVATE) == {PUBLIC: True, PRIVATE: False}
     with client(plane, token=api_server.issuer.token(audience="elsewhere")) as misled:
         assert ended(misled)[0] is grpc.StatusCode.UNAUTHENTICATED
     api_server.lose()
     with client(plane, token=web, namespace="shop") as again:
         assert seen(again, PUBLIC) == {PUBLIC: True}
     with client(plane, token=other) as new:
-        if how == "jwks":
+        if match_type == "jwks":
             assert seen(new, PRIVATE) == {PRIVATE: True}
         else:
             assert ended(new)[0] is grpc.StatusCode.UNAVAILABLE

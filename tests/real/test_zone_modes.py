@@ -20,7 +20,7 @@ ZONES = ("eu-1a", "eu-1b", "eu-1b", "us-1a", "us-1a")
 
 def publish(files: Files, addresses: Sequence[str], zones: Sequence[str], **spec: object) -> None:
     """Each backend in its zone."""
-    files.publish([Endpoint(*each) for each in zip(addresses, zones, strict=True)], **spec)
+    files.publish([Endpoint(*item) for item in zip(addresses, zones, strict=True)], **spec)
 
 
 def follow(files: Files, mode: str, **zones: object) -> None:
@@ -99,14 +99,14 @@ def test_strict_never_leaves_the_zone(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
     """When its endpoint dies calls fail; a client in a zone without any has none; one in no known zone has all."""
-    own, far = addresses = backends.open(2)
+    own, remote = addresses = backends.open(2)
     publish(files, addresses, ["eu-1a", "eu-1b"])
     follow(files, "Strict")
     plane = steer()
     channel = connect(plane, *HERE).dial(TARGET)
     channel.reach(own)
-    nowhere, elsewhere = connect(plane), connect(plane, "--zone", "eu-1c")
-    meet(nowhere.dial(TARGET), addresses)
+    unknown, elsewhere = connect(plane), connect(plane, "--zone", "eu-1c")
+    meet(unknown.dial(TARGET), addresses)
     (refused,) = elsewhere.dial(TARGET).call()
     assert refused.code is grpc.StatusCode.UNAVAILABLE
     backends.close(own)
@@ -114,7 +114,7 @@ def test_strict_never_leaves_the_zone(
     assert {answer.code for answer in channel.call(20)} == {grpc.StatusCode.UNAVAILABLE}
     backends.reopen(own)
     channel.wait_for_answer()
-    assert far not in {answer.backend for answer in channel.answers}
+    assert remote not in {answer.backend for answer in channel.answers}
 
 
 def test_favor_weighs_the_own_zone(backends: Backends, files: Files, steer: Steer, connect: Connect) -> None:

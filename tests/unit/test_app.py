@@ -144,8 +144,8 @@ async def phase(admin: httpx.AsyncClient) -> str:
     return str((await admin.get("/readyz")).json()["phase"])
 
 
-async def equal(found: Awaitable[Any], expected: Any) -> bool:
-    return bool(await found == expected)
+async def equal(result: Awaitable[Any], expected: Any) -> bool:
+    return bool(await result == expected)
 
 
 async def subscribed(admin: httpx.AsyncClient) -> bool:
@@ -174,9 +174,9 @@ async def assignments(address: str, zone: str = "") -> AsyncIterator[endpoint_pb
                 )
             )
             for packed in response.resources:
-                told = endpoint_pb2.ClusterLoadAssignment()
-                packed.Unpack(told)
-                yield told
+                assignment = endpoint_pb2.ClusterLoadAssignment()
+                packed.Unpack(assignment)
+                yield assignment
 
 
 async def test_ports_are_told_and_an_empty_directory_is_served(serve: Serve, manifests: Files) -> None:
@@ -200,8 +200,8 @@ async def test_nobody_is_answered_before_the_sources_are_read(serve: Serve, sour
 
     source(slow)
     address, admin = await serve(settings()).started()
-    async with admin, aclosing(assignments(address)) as told:
-        first = asyncio.create_task(anext(told))
+    async with admin, aclosing(assignments(address)) as received:
+        first = asyncio.create_task(anext(received))
         await until(lambda: subscribed(admin))
         answer = (await admin.get("/readyz")).json()
         assert answer["missing"] == ["source scripted has not given its first full state"]
@@ -215,10 +215,10 @@ async def test_changes_reach_clients(serve: Serve, manifests: Files) -> None:
     """From a file to a stream, and again whenever the file is replaced."""
     manifests.publish([])
     address, admin = await serve(settings(files=(manifests.directory,))).started()
-    async with admin, aclosing(assignments(address)) as told, asyncio.timeout(PATIENCE_SECONDS):
+    async with admin, aclosing(assignments(address)) as received, asyncio.timeout(PATIENCE_SECONDS):
         for endpoints in (["127.0.0.2:1"], ["127.0.0.2:1", "127.0.0.3:2"], []):
             manifests.publish(endpoints)
-            while _endpoints(await anext(told)) != endpoints:
+            while _endpoints(await anext(received)) != endpoints:
                 pass
 
 
@@ -236,8 +236,8 @@ async def test_invented_zones_leave_the_zones_of_others_alone(serve: Serve, mani
             claimant = await clients.enter_async_context(aclosing(assignments(address, f"z{number}")))
             await anext(claimant)
         for zone, backend in zones.items():
-            async with aclosing(assignments(address, zone)) as told:
-                groups = (await anext(told)).endpoints
+            async with aclosing(assignments(address, zone)) as received:
+                groups = (await anext(received)).endpoints
             assert [group.locality.zone for group in groups if group.priority == 0] == [zone], backend
         streams = (await admin.get("/api/v1/streams")).json()["streams"]
         claimed = {stream["audience"] for stream in streams if "/z" in stream["audience"]}
@@ -246,7 +246,9 @@ async def test_invented_zones_leave_the_zones_of_others_alone(serve: Serve, mani
 
 def _endpoints(assignment: endpoint_pb2.ClusterLoadAssignment) -> list[str]:
     addresses = (
-        each.endpoint.address.socket_address for group in assignment.endpoints for each in group.lb_endpoints
+        lb_endpoint.endpoint.address.socket_address
+        for group in assignment.endpoints
+        for lb_endpoint in group.lb_endpoints
     )
     return [f"{address.address}:{address.port_value}" for address in addresses]
 
@@ -296,13 +298,13 @@ async def test_a_route_that_is_refused_is_a_problem(serve: Serve, manifests: Fil
     async with admin:
 
         async def problems() -> list[dict[str, str]]:
-            found: list[dict[str, str]] = (await admin.get("/api/v1/problems")).json()["problems"]
-            return found
+            results: list[dict[str, str]] = (await admin.get("/api/v1/problems")).json()["problems"]
+            return results
 
-        found = await until(problems)
-        assert {problem["where"] for problem in found} == {f"GRPCRoute {NAMESPACE}/a"}
+        result = await until(problems)
+        assert {problem["where"] for problem in result} == {f"GRPCRoute {NAMESPACE}/a"}
         reason = f"Service {NAMESPACE}/backend does not exist"
-        assert [problem["reason"] for problem in found] == [reason, f"rule 0: {reason}"]
+        assert [problem["reason"] for problem in result] == [reason, f"rule 0: {reason}"]
         manifests.write("backend.json", service("backend", {"": 80}))
         await until(lambda: equal(problems(), []))
 
@@ -312,8 +314,8 @@ async def test_a_signal_drains_and_a_second_one_ends(serve: Serve, manifests: Fi
     manifests.publish([])
     plane = serve(settings(files=(manifests.directory,), drain_seconds=3600.0))
     address, admin = await plane.started()
-    async with admin, aclosing(assignments(address)) as told:
-        await anext(told)
+    async with admin, aclosing(assignments(address)) as received:
+        await anext(received)
         os.kill(os.getpid(), signal.SIGTERM)
         await until(lambda: equal(phase(admin), "draining"))
         os.kill(os.getpid(), signal.SIGINT)
@@ -449,8 +451,8 @@ async def test_what_fails_unexpectedly_costs_its_part_only(
             await anext(assignments(address))
         assert refused.value.code() is grpc.StatusCode.INTERNAL
         monkeypatch.undo()
-        async with aclosing(assignments(address)) as found:
-            assert (await anext(found)).cluster_name == ASSIGNMENT
+        async with aclosing(assignments(address)) as result:
+            assert (await anext(result)).cluster_name == ASSIGNMENT
 
 
 async def failed(admin: httpx.AsyncClient, part: str) -> bool:

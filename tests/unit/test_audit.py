@@ -42,8 +42,8 @@ def _database(directory: Path, **changes: object) -> Path:
 )
 def test_versions_are_judged_by_lists_and_ranges(tmp_path: Path, version: str, affected: bool) -> None:
     """As the OSV schema has it; names are compared in their normalized form."""
-    found = findings(_database(tmp_path), {"some.package": version, "other": "1.2"})
-    assert [str(finding) for finding in found] == [TEXT.format(version)] * affected
+    result = findings(_database(tmp_path), {"some.package": version, "other": "1.2"})
+    assert [str(finding) for finding in result] == [TEXT.format(version)] * affected
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from testbed.process import go_program, java_program, node_program
-from testbed.process.built_program import BuildError, Say
+from testbed.process.built_program import BuildError, Progress
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Language:
     asked: str
     others: tuple[str, ...] = ()
     unfetched: str = ""
-    cure: str = ""
+    hint: str = ""
 
     def __str__(self) -> str:
         return self.name
@@ -42,7 +42,7 @@ GO = Language(
     "go",
     "version",
     unfetched="go: example.test/a@v1: dial tcp: lookup proxy: no such host",
-    cure="network and `go env GOPROXY`",
+    hint="network and `go env GOPROXY`",
 )
 JAVA = Language(
     "java",
@@ -54,7 +54,7 @@ JAVA = Language(
     "-version",
     others=("javac",),
     unfetched="[ERROR] Could not transfer artifact io.example:a:jar:1",
-    cure="network and Maven's settings.xml",
+    hint="network and Maven's settings.xml",
 )
 NODE = Language(
     "node",
@@ -65,7 +65,7 @@ NODE = Language(
     "node",
     "--version",
     unfetched="npm error code ENOTFOUND",
-    cure="network and `npm config get registry`",
+    hint="network and `npm config get registry`",
 )
 LANGUAGES = [GO, JAVA, NODE]
 _BUILDER = """#!/bin/sh
@@ -90,11 +90,11 @@ class Toolchain:
 
     def install(self, work: str = "", version: str = "1") -> None:
         """`work` is what a build does first, as shell commands."""
-        found = self.language
-        for name in (found.versioned, *found.others):
-            self._write(name, _VERSIONED.format(asked=found.asked, version=version))
-        make = found.make.format(log=self._log)
-        self._write(found.builder, _BUILDER.format(work=work, log=self._log, version=version, make=make))
+        language = self.language
+        for name in (language.versioned, *language.others):
+            self._write(name, _VERSIONED.format(asked=language.asked, version=version))
+        make = language.make.format(log=self._log)
+        self._write(language.builder, _BUILDER.format(work=work, log=self._log, version=version, make=make))
 
     def remove(self, name: str) -> None:
         (self._folder / name).unlink()
@@ -117,9 +117,9 @@ def toolchain(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
         (bare / name).symlink_to(Path("/bin") / name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{bare}")
-    found = Toolchain(request.param, tmp_path / "bin")
-    found.install()
-    return found
+    result = Toolchain(request.param, tmp_path / "bin")
+    result.install()
+    return result
 
 
 @pytest.fixture
@@ -169,14 +169,14 @@ def test_of_two_builders_one_builds_and_the_other_waits(
     waiting = threading.Event()
 
     def build() -> Path:
-        report: Say = lambda _line: waiting.set()  # noqa: E731
-        return toolchain.language.build(module, say=report)
+        report: Progress = lambda _line: waiting.set()  # noqa: E731
+        return toolchain.language.build(module, write_line=report)
 
     with ThreadPoolExecutor(2) as pool:
         builds = [pool.submit(build) for _ in range(2)]
         assert waiting.wait(20)
         gate.write_text("go on\n")
-        programs = {each.result(20) for each in builds}
+        programs = {build.result(20) for build in builds}
     assert len(programs) == toolchain.builds == 1
 
 
@@ -205,5 +205,5 @@ def test_dependencies_that_cannot_be_fetched_are_a_matter_of_the_network(
 ) -> None:
     """What to look at follows the tool's output."""
     toolchain.install(f"echo '{toolchain.language.unfetched}'; exit 1")
-    with pytest.raises(BuildError, match=toolchain.language.cure):
+    with pytest.raises(BuildError, match=toolchain.language.hint):
         toolchain.language.build(module)

@@ -353,8 +353,8 @@ def test_wrong_values_of_variables_and_flags_name_them() -> None:
     flags = {"kubernetes.namespaces": ("Shop",), "kubernetes.enabled": True, "drain_seconds": "soon"}
     with pytest.raises(SettingsError) as caught:
         config.load(None, {"STEERWAY_THREADS": "many"}, flags)
-    said = str(caught.value).splitlines()
-    assert [line.split()[0] for line in said] == ["STEERWAY_THREADS", "--namespace", "--drain-seconds"]
+    lines = str(caught.value).splitlines()
+    assert [line.split()[0] for line in lines] == ["STEERWAY_THREADS", "--namespace", "--drain-seconds"]
 
 
 def test_all_mistakes_are_told_at_once(write: WriteFile) -> None:

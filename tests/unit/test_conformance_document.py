@@ -26,7 +26,7 @@ def test_tests_that_are_named_exist() -> None:
 
 def test_every_conformance_test_that_is_said_again_has_a_row() -> None:
     """Under its own name; those by status share one."""
-    names = {each.name.partition(",")[0] for each in (*ROUTED, *INVALID, *MATCHED, *REDIRECTED)}
+    names = {item.name.partition(",")[0] for item in (*ROUTED, *INVALID, *MATCHED, *REDIRECTED)}
     for name in names:
         assert re.sub(r"30[78]Redirect", "303Redirect", name) in TEXT, name
     assert len(names) > 20

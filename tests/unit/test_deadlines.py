@@ -22,11 +22,11 @@ def limits(source: Path) -> list[tuple[str, int, ast.expr]]:
 
 def test_the_limit_of_a_wait_is_that_of_all_tests() -> None:
     """`PATIENCE_SECONDS`, which only ends a test that hangs."""
-    found = [
+    results = [
         limit
         for folder in FOLDERS
         for source in sorted((ROOT / folder).rglob("*.py"))
         for limit in limits(source)
     ]
-    assert len(found) > 20
-    assert [(path, line) for path, line, limit in found if isinstance(limit, ast.Constant)] == []
+    assert len(results) > 20
+    assert [(path, line) for path, line, limit in results if isinstance(limit, ast.Constant)] == []

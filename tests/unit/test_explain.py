@@ -27,7 +27,7 @@ def explain(objects: Iterable[Object], target: str, **question: str) -> dict[str
     explainer = Explainer(
         find=mesh.catalog.service,
         known=lambda: mesh.catalog,
-        told=lambda id: mesh.catalog.told(mesh.facts.get, id),
+        metadata=lambda id: mesh.catalog.metadata(mesh.facts.get, id),
         preview=mesh.translator.preview,
         topology="zone",
         domain=DOMAIN,
@@ -61,9 +61,9 @@ V1 = [service(50051, name="v1"), endpoint_slice("10.0.0.9", service="v1", name="
 
 def test_an_external_name_is_told_by_its_host() -> None:
     """There are no endpoints, and no assignment."""
-    found = explain([service(443, external_name="example.org")], "backend.shop")
-    assert found["facts"]["external_name"] == "example.org"
-    assert [each["type_url"] for each in found["resources"]] == [
+    result = explain([service(443, external_name="example.org")], "backend.shop")
+    assert result["facts"]["external_name"] == "example.org"
+    assert [resource["type_url"] for resource in result["resources"]] == [
         type_url.LISTENER,
         type_url.ROUTE,
         type_url.CLUSTER,
@@ -72,9 +72,11 @@ def test_an_external_name_is_told_by_its_host() -> None:
 
 def test_who_is_not_told_of_a_service_gets_its_reason() -> None:
     """The facts are told all the same."""
-    found = explain([annotated(export_to="pay")], "backend.shop", namespace="web")
-    assert found["facts"]["exported_to"] == ["pay", "shop"]
-    assert [each["absent"] for each in found["resources"]] == ["service shop/backend is not exported to web"]
+    result = explain([annotated(export_to="pay")], "backend.shop", namespace="web")
+    assert result["facts"]["exported_to"] == ["pay", "shop"]
+    assert [resource["absent"] for resource in result["resources"]] == [
+        "service shop/backend is not exported to web"
+    ]
     assert explain([annotated(private="true")], "backend.shop")["facts"]["private"] is True
 
 
@@ -83,11 +85,11 @@ def test_a_consumers_route_counts_for_its_namespace() -> None:
     objects = [service(50051), *V1, route("shop", "v1"), route("pay", "gone")]
     for namespace, used in (("pay", [False, True]), ("web", [True, False])):
         rules = explain(objects, "backend.shop", namespace=namespace)["facts"]["rules"]
-        assert [(each["kind"], each["namespace"]) for each in rules] == [
+        assert [(rule["kind"], rule["namespace"]) for rule in rules] == [
             ("producer", "shop"),
             ("consumer", "pay"),
         ]
-        assert [each["in_use"] for each in rules] == used
+        assert [rule["in_use"] for rule in rules] == used
         assert rules[0]["backends"] == [{"port": "shop/v1:50051", "weight": 1, "served": True}]
         assert rules[1]["backends"] == [{"port": "shop/gone:50051", "weight": 1, "served": False}]
 
@@ -95,42 +97,46 @@ def test_a_consumers_route_counts_for_its_namespace() -> None:
 def test_the_resources_are_those_along_the_way() -> None:
     """Of a route the backend's cluster and endpoints, not the port's own."""
     objects = [service(50051), endpoint_slice("10.0.0.1"), *V1, route("shop", "v1")]
-    found = explain(objects, "xds:///backend.shop:50051", client="grpc-go/1.70")
-    assert [(each["type_url"].rpartition(".")[2], each["name"]) for each in found["resources"]] == [
+    result = explain(objects, "xds:///backend.shop:50051", client="grpc-go/1.70")
+    assert [
+        (resource["type_url"].rpartition(".")[2], resource["name"]) for resource in result["resources"]
+    ] == [
         ("Listener", "backend.shop:50051"),
         ("RouteConfiguration", "backend.shop.svc.cluster.local:50051"),
         ("Cluster", "v1.shop.svc.cluster.local:50051"),
         ("ClusterLoadAssignment", "v1.shop.svc.cluster.local:50051"),
     ]
-    (cluster,) = found["client"]["clusters"]
+    (cluster,) = result["client"]["clusters"]
     assert cluster["localities"] == [{"priority": 0, "region": "", "zone": "", "weight": 1, "endpoints": 1}]
 
 
 def test_a_service_without_endpoints_has_none_for_any_client() -> None:
     """The address that stands for none in grpc-java's assignment is no endpoint."""
     for client in ("grpc-java", "grpc-go"):
-        found = explain([service(50051)], "backend.shop", client=client)
-        (cluster,) = found["client"]["clusters"]
+        result = explain([service(50051)], "backend.shop", client=client)
+        (cluster,) = result["client"]["clusters"]
         assert cluster["localities"] == []
 
 
 def test_one_pod_is_explained_without_routes() -> None:
     """A headless Service's pod has a name."""
     slice = endpoint_slice(endpoint("10.0.0.1", hostname="web-0"), "10.0.0.2")
-    found = explain([service(50051), slice, *V1, route("shop", "v1")], "web-0.backend.shop")
-    assert (found["target"]["pod"], found["target"]["name"]) == (
+    result = explain([service(50051), slice, *V1, route("shop", "v1")], "web-0.backend.shop")
+    assert (result["target"]["pod"], result["target"]["name"]) == (
         "web-0",
         "web-0.backend.shop.svc.cluster.local:50051",
     )
-    assert found["client"]["clusters"][0]["localities"][0]["endpoints"] == 1
+    assert result["client"]["clusters"][0]["localities"][0]["endpoints"] == 1
 
 
 def test_the_place_of_a_client_decides_its_localities() -> None:
     """Its zone first."""
     slice = endpoint_slice(endpoint("10.0.0.1", "a"), endpoint("10.0.0.2", "b"), port_name="grpc")
-    found = explain([annotated(zones="failover"), slice], "backend.shop", zone="b", client="grpc-java")
-    assert found["client"]["audience"] == "grpc/java/shop/b"
-    assert [(each["priority"], each["zone"]) for each in found["client"]["clusters"][0]["localities"]] == [
+    result = explain([annotated(zones="failover"), slice], "backend.shop", zone="b", client="grpc-java")
+    assert result["client"]["audience"] == "grpc/java/shop/b"
+    assert [
+        (locality["priority"], locality["zone"]) for locality in result["client"]["clusters"][0]["localities"]
+    ] == [
         (0, "b"),
         (1, "a"),
     ]
@@ -138,8 +144,8 @@ def test_the_place_of_a_client_decides_its_localities() -> None:
 
 def test_a_subset_that_is_not_followed_is_told_so() -> None:
     """Where clients are not divided."""
-    found = explain([annotated(subset_min="1"), endpoint_slice("10.0.0.1")], "backend.shop")
-    assert found["client"]["subset"] == {"followed": False, "size": 0, "buckets": 0}
+    result = explain([annotated(subset_min="1"), endpoint_slice("10.0.0.1")], "backend.shop")
+    assert result["client"]["subset"] == {"followed": False, "size": 0, "buckets": 0}
     assert explain([annotated()], "backend.shop")["client"]["subset"] is None
 
 
@@ -174,9 +180,9 @@ def test_every_section_has_its_words() -> None:
     """In those of the TrafficPolicy that says it."""
     spec = {"targetRefs": [{"group": "", "kind": "Service", "name": "backend"}], **FULL}
     policy = msgspec.convert({"metadata": {"name": "p", "namespace": "shop"}, "spec": spec}, TrafficPolicy)
-    found = wording.sections(of_object(policy))
-    assert {each["said_by"] for each in found} == {"TrafficPolicy shop/p"}
-    assert {each["section"]: each["value"] for each in found} == {
+    sections = wording.sections(of_object(policy))
+    assert {section["said_by"] for section in sections} == {"TrafficPolicy shop/p"}
+    assert {section["section"]: section["value"] for section in sections} == {
         "zones": "mode Spill, overloadPercent 150, demand a=3",
         "subset": "min 3, percent 50",
         "balancing": "policy RingHash, hashOn header x-user then cookie sid, minSize 1024, maxSize 4096",
@@ -219,7 +225,7 @@ def test_an_envoy_is_told_of_all_services() -> None:
     """Its routes are of all of them; a gateway's of those that are exposed."""
     policy = annotated(balancing="PickFirst")
     mesh = Mesh(policy, *V1)
-    subscribers = Subscribers(mesh.catalog.service, DOMAIN, [each.id for each in mesh.catalog])
+    subscribers = Subscribers(mesh.catalog.service, DOMAIN, [item.id for item in mesh.catalog])
     node = base_pb2.Node(user_agent_name="envoy").SerializeToString()
     assert subscribers.limitations(node, "envoy/sidecar/shop", [(type_url.ROUTE, "steerway.sidecar")]) == [
         "shop/backend:50051: pick_first (gRFC A62) is not supported by Envoy: it falls back to round_robin"
@@ -244,9 +250,11 @@ def test_what_a_port_speaks_is_a_fact(
 ) -> None:
     """An Envoy that does not connect is limited, and gets no cluster; a gRPC client is not."""
     for client in ("envoy", "grpcio"):
-        found = explain([service(port)], "xds:///backend.shop", client=client)
-        facts, limitations = found["facts"]["protocol"], found["client"]["limitations"]
+        result = explain([service(port)], "xds:///backend.shop", client=client)
+        facts, limitations = result["facts"]["protocol"], result["client"]["limitations"]
         assert (facts["name"], facts["stated_by"]) == protocol[:2]
         assert (facts["note"] or "").startswith(protocol[2])
-        assert [each for each in limitations if limits.get(client, "-") in each] == limitations
-        assert bool(limitations) == (client in limits) != bool(found["resources"])
+        assert [
+            limitation for limitation in limitations if limits.get(client, "-") in limitation
+        ] == limitations
+        assert bool(limitations) == (client in limits) != bool(result["resources"])

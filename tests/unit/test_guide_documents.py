@@ -66,9 +66,9 @@ def write(directory: Path, name: str) -> None:
 
 def test_every_guide_is_known_here_and_linked() -> None:
     """A new one is not forgotten; README and the guide lead to each."""
-    found = sorted(path.stem for path in guide.FOLDER.glob("*.md"))
-    assert found == sorted([*guide.NAMES, "envoy"])
-    for name in found:
+    stems = sorted(path.stem for path in guide.FOLDER.glob("*.md"))
+    assert stems == sorted([*guide.NAMES, "envoy"])
+    for name in stems:
         assert f"(docs/guides/{name}.md)" in (ROOT / "README.md").read_text()
         assert f"(guides/{name}.md)" in (ROOT / "docs" / "guide.md").read_text()
 
@@ -76,8 +76,8 @@ def test_every_guide_is_known_here_and_linked() -> None:
 def test_blocks_are_seen() -> None:
     """Each fenced block of YAML is a manifest or says that it is not whole."""
     assert {name: len(guide.blocks(name)) for name in guide.NAMES} == BLOCKS
-    found = {name: len(guide.blocks(name, "fragment")) for name in guide.NAMES}
-    assert {name: count for name, count in found.items() if count} == FRAGMENTS
+    counts = {name: len(guide.blocks(name, "fragment")) for name in guide.NAMES}
+    assert {name: count for name, count in counts.items() if count} == FRAGMENTS
     for name in guide.NAMES:
         assert guide.text(name).count("```yaml") == BLOCKS[name] + FRAGMENTS.get(name, 0)
 
@@ -92,9 +92,9 @@ def test_all_manifests_of_a_guide_would_be_served_together(
     assert [entry.problem for entry in loaded.documents if entry.problem] == []
     assert not any(entry.ignored for entry in loaded.documents)
     code = main(["check", str(tmp_path)])
-    said = capsys.readouterr().out
-    assert code == 0, said
-    assert said.endswith(f"{OBJECTS[name]} good, 0 broken\n")
+    out = capsys.readouterr().out
+    assert code == 0, out
+    assert out.endswith(f"{OBJECTS[name]} good, 0 broken\n")
 
 
 @pytest.mark.parametrize("block", guide.blocks("zones", "fragment"))
@@ -107,9 +107,9 @@ def test_a_fragment_is_a_part_of_a_policy(block: str) -> None:
 def test_links_lead_somewhere() -> None:
     """Files and headings of all guides."""
     links = [
-        (name, *found)
+        (name, *match)
         for name in guide.NAMES
-        for found in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", guide.text(name))
+        for match in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", guide.text(name))
     ]
     assert len(links) > 30
     for name, file, heading in links:
@@ -163,9 +163,9 @@ def test_the_table_of_annotations_is_whole_and_its_examples_mean_something() -> 
         annotations = {name: value for name, value in rows.items() if name.startswith(prefix)}
         # It names another algorithm than the one that hashes.
         without = {name: value for name, value in annotations.items() if name != "steerway.io/balancing"}
-        for each in (annotations, without):
-            said = annotation.of_annotations(_service(each), problems).said
-            assert {section for section, _ in said} == sections
+        for item in (annotations, without):
+            sources = annotation.of_annotations(_service(item), problems).sources
+            assert {section for section, _ in sources} == sections
         assert problems == []
 
 
@@ -181,16 +181,16 @@ def test_explain_says_what_the_guide_shows(tmp_path: Path, capsys: pytest.Captur
         r"^\$ steerway (explain .*) --files manifests\n(.*?)^```$", guide.text("policies"), re.M | re.S
     )
     assert main([*shown[0].split(), "--files", str(tmp_path)]) == 0
-    said = iter(capsys.readouterr().out.splitlines())
+    stated = iter(capsys.readouterr().out.splitlines())
     lines = shown[1].splitlines()
     assert len(lines) == 9
     for line in lines:
-        assert line in said, line
+        assert line in stated, line
 
 
 def _percent(cell: str) -> float:
-    found = re.match(r"[0-9.]+", cell)
-    return float(found[0]) if found else 0.0
+    match = re.match(r"[0-9.]+", cell)
+    return float(match[0]) if match else 0.0
 
 
 def test_the_arithmetic_of_spill_is_that_of_the_code() -> None:
@@ -207,11 +207,11 @@ def test_the_arithmetic_of_spill_is_that_of_the_code() -> None:
     (other,) = re.findall(r"^\| `overloadPercent`.*\n\|.*\n((?:\|.*\n)+)", guide.text("zones"), re.M)
     lines = [[_percent(cell.strip()) for cell in line.strip("|").split("|")] for line in other.splitlines()]
     assert len(lines) == 3
-    for overload, *found in lines:
+    for overload, *item in lines:
         row = spill.shares(endpoints, overload / 100)["eu-1a"]
-        assert found == pytest.approx([100 * row.get(name, 0.0) for name in endpoints], abs=0.5)
+        assert item == pytest.approx([100 * row.get(name, 0.0) for name in endpoints], abs=0.5)
     fragment = yaml.safe_load(guide.blocks("zones", "fragment")[0])
-    demand = {each["zone"]: float(each["weight"]) for each in fragment["zones"]["demand"]}
+    demand = {entry["zone"]: float(entry["weight"]) for entry in fragment["zones"]["demand"]}
     row = spill.shares(endpoints, 1.4, demand)["eu-1a"]
     assert row == pytest.approx({"eu-1a": 0.56, "eu-1b": 0.22, "eu-1c": 0.22})
 
@@ -246,8 +246,8 @@ def test_with_too_few_seats_endpoints_are_idle() -> None:
 @pytest.mark.parametrize("way", ["steerway", "k8s-xds"])
 def test_subsets_are_as_even_and_calm_as_measured(way: str, count: int, size: int) -> None:
     """The bench's own figures; what takes long is left to it."""
-    found = bench_subset._measure(bench_subset._WAYS[way], count, size)[:3]
-    assert f"| {count} | {size} | {way} | {' | '.join(found)} |" in guide.text("subsets")
+    result = bench_subset._measure(bench_subset._WAYS[way], count, size)[:3]
+    assert f"| {count} | {size} | {way} | {' | '.join(result)} |" in guide.text("subsets")
 
 
 def test_another_number_of_buckets_costs_what_is_said() -> None:
@@ -258,5 +258,5 @@ def test_another_number_of_buckets_costs_what_is_said() -> None:
             names = bench_subset._endpoints(seed, 50)
             before, after = subset.subsets(names, 17, 16), subset.subsets(names, 17, buckets)
             hashes = [random.Random(seed * 1000 + client).getrandbits(64) for client in range(1000)]
-            shares += [len(after[each % buckets] - before[each % 16]) / 17 for each in hashes]
+            shares += [len(after[item % buckets] - before[item % 16]) / 17 for item in hashes]
         assert mean(shares) == pytest.approx(moved, abs=0.02)

@@ -2,7 +2,7 @@
 
 Any of the authenticators that are on is enough; those that answer at once are asked first. What takes time (a question
 to the API server) holds up nobody but the stream that it is about. With no authenticator every client comes in and sees
-every resource, but not the other clients (`judge_call`).
+every resource, but not the other clients (`authorize_call`).
 
 An identity is looked at when a stream opens and never again, as with gRPC and TLS themselves: a stream outlives the
 token that opened it, until the maximum connection age ends it.
@@ -20,10 +20,10 @@ from steerway.access.result import (
     PERMISSION_DENIED,
     UNAUTHENTICATED,
     UNAVAILABLE,
+    AuthenticationResult,
     Authenticator,
     Credential,
     Refusal,
-    Verdict,
     unavailable,
 )
 from steerway.access.rules import Authorization
@@ -55,7 +55,7 @@ class Applicant(NamedTuple):
     credential: Credential
 
 
-class Gate:
+class AdmissionController:
     """Decides on streams; `answer` is called with decisions, at once or later, always on the event loop."""
 
     def __init__(
@@ -82,13 +82,13 @@ class Gate:
         decided: list[tuple[Applicant, Decision]] = []
         for applicant in applicants:
             with isolated("client", stream=applicant.stream) as run:
-                found = self._authenticate(applicant.credential)
-                if isinstance(found, Awaitable):
+                identity = self._authenticate(applicant.credential)
+                if isinstance(identity, Awaitable):
                     stream = applicant.stream
-                    self._waiting[stream] = asyncio.create_task(self._decide_later(applicant, found))
+                    self._waiting[stream] = asyncio.create_task(self._decide_later(applicant, identity))
                     self._waiting[stream].add_done_callback(partial(self._forget, stream))
                 else:
-                    decided.append((applicant, self._decide(applicant, found)))
+                    decided.append((applicant, self._decide(applicant, identity)))
             if run.failure:
                 decided.append((applicant, unavailable(f"authentication failed: {run.failure}")))
         if decided:
@@ -100,7 +100,7 @@ class Gate:
             if (task := self._waiting.get(stream)) is not None:
                 task.cancel()
 
-    async def judge_call(self, credential: Credential, *, sees_all: bool) -> Refusal | None:
+    async def authorize_call(self, credential: Credential, *, sees_all: bool) -> Refusal | None:
         """Why a client may not make a call that is no discovery; None when it may.
 
         `sees_all`: what is answered is not cut to the caller's grant (the state of all clients, say), so that it takes
@@ -111,15 +111,18 @@ class Gate:
             if not sees_all or credential.local:
                 return None
             return Refusal(PERMISSION_DENIED, _CLIENTS_HIDDEN, _CLIENTS_HIDDEN)
-        found = self._authenticate(credential)
-        verdict = await found if isinstance(found, Awaitable) else found
-        if verdict is None or isinstance(verdict, Refusal):
-            return verdict
-        if not sees_all or verdict.kind == "unix_socket":
+        identity = self._authenticate(credential)
+        result = await identity if isinstance(identity, Awaitable) else identity
+        if result is None or isinstance(result, Refusal):
+            return result
+        if not sees_all or result.kind == "unix_socket":
             return None
-        if pattern.EVERYTHING not in self._authorization.grant(verdict):
-            told = f"this shows every service, and {verdict} may not see all of them (authorization.rules: subscribe *)"
-            return Refusal(PERMISSION_DENIED, told, told)
+        if pattern.EVERYTHING not in self._authorization.grant(result):
+            client_message = (
+                f"this shows every service, and {result} may not see all of them "
+                "(authorization.rules: subscribe *)"
+            )
+            return Refusal(PERMISSION_DENIED, client_message, client_message)
         return None
 
     async def close(self) -> None:
@@ -132,71 +135,77 @@ class Gate:
     def _forget(self, stream: int, _task: asyncio.Task[None]) -> None:
         self._waiting.pop(stream, None)
 
-    async def _decide_later(self, applicant: Applicant, promise: Awaitable[Verdict]) -> None:
+    async def _decide_later(self, applicant: Applicant, promise: Awaitable[AuthenticationResult]) -> None:
         with isolated("client", stream=applicant.stream) as run:
             decision = self._decide(applicant, await promise)
         if run.failure:  # the client must not wait for ever
             decision = self._decide(applicant, unavailable(f"authentication failed: {run.failure}"))
         self._answer([(applicant, decision)])
 
-    def _authenticate(self, credential: Credential) -> Verdict | Awaitable[Verdict] | None:
+    def _authenticate(
+        self, credential: Credential
+    ) -> AuthenticationResult | Awaitable[AuthenticationResult] | None:
         """Who it is; None where nobody is asked."""
         if not self._authenticators:
             return None
         refusals: list[Refusal] = []
-        able = [each for each in self._authenticators if each.reads(credential)]
+        able = [authenticator for authenticator in self._authenticators if authenticator.reads(credential)]
         for place, authenticator in enumerate(able):
-            verdict = _judge(authenticator, credential)
-            if isinstance(verdict, Identity):
-                return verdict
-            if not isinstance(verdict, Refusal):
-                return self._ask(verdict, able[place + 1 :], credential, refusals)
-            refusals.append(verdict)
+            result = _run(authenticator, credential)
+            if isinstance(result, Identity):
+                return result
+            if not isinstance(result, Refusal):
+                return self._ask(result, able[place + 1 :], credential, refusals)
+            refusals.append(result)
         return self._refusal(refusals)
 
     async def _ask(
         self,
-        promise: Awaitable[Verdict],
+        promise: Awaitable[AuthenticationResult],
         others: Sequence[Authenticator],
         credential: Credential,
         refusals: list[Refusal],
-    ) -> Verdict:
+    ) -> AuthenticationResult:
         """The rest of `_authenticate`, from the first authenticator that does not know at once."""
-        verdict = await promise
+        result = await promise
         for authenticator in others:
-            if isinstance(verdict, Identity):
+            if isinstance(result, Identity):
                 break
-            refusals.append(verdict)
-            found = _judge(authenticator, credential)
-            verdict = found if isinstance(found, Identity | Refusal) else await found
-        return verdict if isinstance(verdict, Identity) else self._refusal([*refusals, verdict])
+            refusals.append(result)
+            outcome = _run(authenticator, credential)
+            result = outcome if isinstance(outcome, Identity | Refusal) else await outcome
+        return result if isinstance(result, Identity) else self._refusal([*refusals, result])
 
     def _refusal(self, refusals: Sequence[Refusal]) -> Refusal:
         """One refusal out of all: that somebody could not be asked comes before that another one said no."""
         if not refusals:
-            kinds = " or ".join(dict.fromkeys(each.accepts for each in self._authenticators))
-            told = f"this server takes {kinds}, and the client showed none"
-            return Refusal(UNAUTHENTICATED, told, "the client showed no credential")
-        first = next((each for each in refusals if each.code == UNAVAILABLE), refusals[0])
-        return first._replace(reason="; ".join(dict.fromkeys(each.reason for each in refusals)))
+            kinds = " or ".join(
+                dict.fromkeys(authenticator.accepts for authenticator in self._authenticators)
+            )
+            client_message = f"this server takes {kinds}, and the client showed none"
+            return Refusal(UNAUTHENTICATED, client_message, "the client showed no credential")
+        first = next((refusal for refusal in refusals if refusal.code == UNAVAILABLE), refusals[0])
+        return first._replace(reason="; ".join(dict.fromkeys(refusal.reason for refusal in refusals)))
 
-    def _decide(self, applicant: Applicant, verdict: Verdict | None) -> Decision:
-        if verdict is None:
+    def _decide(self, applicant: Applicant, result: AuthenticationResult | None) -> Decision:
+        if result is None:
             return Admission()
         decision: Decision
-        if isinstance(verdict, Refusal):
-            decision = verdict
+        if isinstance(result, Refusal):
+            decision = result
         else:
-            denied = self._authorization.refuse_claim(verdict, self._claim(applicant.node))
-            decision = denied or Admission(verdict, self._authorization.grant(verdict))
-        method = verdict.kind if isinstance(verdict, Identity) else "none"
+            denied = self._authorization.refuse_claim(result, self._claim(applicant.node))
+            decision = denied or Admission(result, self._authorization.grant(result))
+        method = result.kind if isinstance(result, Identity) else "none"
         telemetry.AUTHENTICATIONS.labels(method, _outcome(decision)).inc()
         return decision
 
 
-def _judge(authenticator: Authenticator, credential: Credential) -> Verdict | Awaitable[Verdict]:
+def _run(
+    authenticator: Authenticator, credential: Credential
+) -> AuthenticationResult | Awaitable[AuthenticationResult]:
     with isolated("client", method=authenticator.method) as run:
-        return authenticator.judge(credential)
+        return authenticator.authenticate(credential)
     return unavailable(f"authentication failed: {run.failure}")
 
 

@@ -25,7 +25,7 @@ from steerway.sources.store import Problem
 log = structlog.get_logger()
 
 
-class Guard:
+class Authenticators:
     """Authenticators, certificate and admin token; `run` keeps what they read from files up to date."""
 
     name = "access"
@@ -69,7 +69,7 @@ class Guard:
             log.warning(
                 "no_authentication",
                 reason="every client that can connect sees every service, private ones included",
-                cure="turn on authentication.certificate, .service_account or .token_file: docs/security.md",
+                hint="turn on authentication.certificate, .service_account or .token_file: docs/security.md",
             )
         bearer = settings.authentication.token_file or settings.authentication.service_account != "off"
         reachable = [address for address in settings.listen if not address.startswith("unix:")]
@@ -77,7 +77,7 @@ class Guard:
             log.warning(
                 "tokens_in_clear_text",
                 reason=f"clients of {', '.join(reachable)} send their tokens without TLS",
-                cure="give tls.certificate and tls.key",
+                hint="give tls.certificate and tls.key",
             )
 
     def _read(self, set_tls: SetTls) -> None:

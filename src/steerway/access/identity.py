@@ -82,8 +82,8 @@ def parse_spiffe_id(uri: str) -> SpiffeId:
 
 def parse_username(username: str) -> tuple[str, str] | None:
     """Namespace and name of a service account from Kubernetes' user name; None for any other user."""
-    found = _USERNAME.fullmatch(username)
-    return (found[1], found[3]) if found is not None else None
+    match = _USERNAME.fullmatch(username)
+    return (match[1], match[3]) if match is not None else None
 
 
 def of_service_account(namespace: str, account: str) -> Identity:
@@ -109,14 +109,14 @@ def of_certificate(names: Sequence[str], trust_domains: frozenset[str]) -> Ident
         raise ValueError("it has a SPIFFE ID and another URI name")
     (uri,) = uris
     try:
-        found = parse_spiffe_id(uri)
+        spiffe_id = parse_spiffe_id(uri)
     except ValueError as error:
         raise ValueError(f"its SPIFFE ID {uri!r} is broken: {error}") from None
-    if trust_domains and found.trust_domain not in trust_domains:
+    if trust_domains and spiffe_id.trust_domain not in trust_domains:
         raise ValueError(
-            f"its SPIFFE ID {uri} is of trust domain {found.trust_domain}, which authentication.trust_domains lacks"
+            f"its SPIFFE ID {uri} is of trust domain {spiffe_id.trust_domain}, which authentication.trust_domains lacks"
         )
-    namespace, account = found.workload
+    namespace, account = spiffe_id.workload
     return Identity(
-        "certificate", namespace, account, f"spiffe://{found.trust_domain}{found.path}", dns_names
+        "certificate", namespace, account, f"spiffe://{spiffe_id.trust_domain}{spiffe_id.path}", dns_names
     )

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterable
 
 from steerway.access.identity import Identity, of_certificate
-from steerway.access.result import Credential, Verdict, refused
+from steerway.access.result import AuthenticationResult, Credential, refused
 
 
 class ClientCertificate:
@@ -20,12 +20,12 @@ class ClientCertificate:
     def reads(self, credential: Credential) -> bool:
         return bool(credential.certificate)
 
-    def judge(self, credential: Credential) -> Verdict:
-        return _judged(tuple(credential.certificate), self._trust_domains)
+    def authenticate(self, credential: Credential) -> AuthenticationResult:
+        return _identified(tuple(credential.certificate), self._trust_domains)
 
 
 @functools.lru_cache(maxsize=4096)
-def _judged(names: tuple[str, ...], trust_domains: frozenset[str]) -> Verdict:
+def _identified(names: tuple[str, ...], trust_domains: frozenset[str]) -> AuthenticationResult:
     try:
         return of_certificate(names, trust_domains)
     except ValueError as error:
@@ -41,5 +41,5 @@ class UnixSocket:
     def reads(self, credential: Credential) -> bool:
         return credential.local
 
-    def judge(self, credential: Credential) -> Verdict:  # noqa: ARG002 - being there is all
+    def authenticate(self, credential: Credential) -> AuthenticationResult:  # noqa: ARG002 - being there is all
         return Identity("unix_socket")

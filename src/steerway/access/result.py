@@ -25,14 +25,14 @@ class Credential:
 
 
 class Refusal(NamedTuple):
-    """Why a client is not let in. `told` is for the client and says little; `reason` is for the operator's log."""
+    """Why a stream or call is refused. `client_message` goes to the client, `reason` to the log."""
 
     code: int
-    told: str
+    client_message: str
     reason: str
 
 
-Verdict: TypeAlias = Identity | Refusal
+AuthenticationResult: TypeAlias = Identity | Refusal
 
 
 class Authenticator(Protocol):
@@ -49,7 +49,7 @@ class Authenticator(Protocol):
     def reads(self, credential: Credential) -> bool:
         """Whether the credential holds anything for this authenticator."""
 
-    def judge(self, credential: Credential) -> Verdict | Awaitable[Verdict]:
+    def authenticate(self, credential: Credential) -> AuthenticationResult | Awaitable[AuthenticationResult]:
         """The verdict, or where somebody else has to be asked the promise of one. Never raises."""
 
 

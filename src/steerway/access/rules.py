@@ -26,7 +26,7 @@ def is_for(rule: RuleSettings, identity: Identity) -> bool:
         (wanted.spiffe_id, identity.spiffe_id),
         (wanted.token, identity.name),
     )
-    return all(pattern.matches(each, text) for each, text in texts if each) and (
+    return all(pattern.matches(granted, text) for granted, text in texts if granted) and (
         not wanted.dns_name
         or any(pattern.matches(wanted.dns_name, name, separator=".") for name in identity.dns_names)
     )
@@ -55,8 +55,8 @@ class Authorization:
             given.add(f"{identity.namespace}/*")
         for rule in self._rules:
             if is_for(rule, identity):
-                found = (pattern.grant(each, identity) for each in rule.subscribe)
-                given.update(each for each in found if each is not None)
+                grants = (pattern.grant(granted_pattern, identity) for granted_pattern in rule.subscribe)
+                given.update(grant for grant in grants if grant is not None)
         return tuple(sorted(given))
 
     def refuse_claim(self, identity: Identity, namespace: str) -> Refusal | None:
@@ -67,5 +67,7 @@ class Authorization:
             if is_for(rule, identity) and not {"*", namespace}.isdisjoint(rule.claim):
                 return None
         own = f" of namespace {identity.namespace}" if identity.namespace and not identity.spiffe_id else ""
-        told = f"the node says that it is in namespace {namespace}, which {identity}{own} may not claim"
-        return Refusal(PERMISSION_DENIED, told, told)
+        client_message = (
+            f"the node says that it is in namespace {namespace}, which {identity}{own} may not claim"
+        )
+        return Refusal(PERMISSION_DENIED, client_message, client_message)

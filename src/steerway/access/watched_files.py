@@ -29,11 +29,11 @@ _Stamp: TypeAlias = tuple[tuple[int, int, int, int] | None, ...]
 
 
 class ContentError(ValueError):
-    """The content of a file cannot be used: `where` is the file (and line), `cure` says what to do."""
+    """The content of a file cannot be used: `where` is the file (and line), `hint` says what to do."""
 
-    def __init__(self, where: str, reason: str, cure: str = "") -> None:
-        super().__init__(f"{where}: {reason}" + (f" ({cure})" if cure else ""))
-        self.problem = Problem(where, reason, cure)
+    def __init__(self, where: str, reason: str, hint: str = "") -> None:
+        super().__init__(f"{where}: {reason}" + (f" ({hint})" if hint else ""))
+        self.problem = Problem(where, reason, hint)
 
 
 class WatchedFiles:
@@ -73,10 +73,10 @@ class WatchedFiles:
         try:
             # What could not be used is tried again each time: a certificate may only not be valid yet.
             known = None if self.problem else self._taken
-            found = await in_daemon_thread(partial(_changed, self._paths, known), "credentials")
-            if found is None:
+            changed = await in_daemon_thread(partial(_changed, self._paths, known), "credentials")
+            if changed is None:
                 return
-            self._taken, contents = found
+            self._taken, contents = changed
             self._take(contents)
         except ContentError as error:
             if error.problem != self.problem:
@@ -85,7 +85,7 @@ class WatchedFiles:
                     "file_not_taken",
                     where=problem.where,
                     reason=problem.reason,
-                    cure=problem.cure,
+                    hint=problem.hint,
                     kept="the last good",
                 )
             return

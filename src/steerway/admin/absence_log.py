@@ -169,9 +169,9 @@ class AbsenceLog:
             if memory.reported or waits or id(memory) in due:
                 continue
             # Clients make up namespaces and ids, and not the network that they are in.
-            who = network(row.peer), namespace_of(row.audience), workload(row.node_id)
-            due[id(memory)] = turns[who], memory, row
-            turns[who] += 1
+            origin = network(row.peer), namespace_of(row.audience), workload(row.node_id)
+            due[id(memory)] = turns[origin], memory, row
+            turns[origin] += 1
         places: Counter[str] = Counter()
         ordered = []
         for _, memory, row in sorted(due.values(), key=lambda entry: entry[0]):

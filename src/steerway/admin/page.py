@@ -102,7 +102,7 @@ def _problems(problems: Sequence[ProblemView]) -> str:
         return '<p class="good">None: everything that was found is served.</p>'
     return _table(
         ("Where", "What is wrong", "What to do"),
-        ((f"<code>{escape(p.where)}</code>", escape(p.reason), escape(p.cure)) for p in problems),
+        ((f"<code>{escape(p.where)}</code>", escape(p.reason), escape(p.hint)) for p in problems),
     )
 
 
@@ -110,7 +110,9 @@ def _streams(streams: Sequence[dict[str, Any]]) -> str:
     if not streams:
         return '<p class="dim">No client is connected.</p>'
     shown = sorted(streams, key=_fine)[:_ROWS]  # what needs a look comes first; the sort is stable
-    table = _table(("Node", "Address", "Audience", "Age", "Types and names"), (_row(each) for each in shown))
+    table = _table(
+        ("Node", "Address", "Audience", "Age", "Types and names"), (_row(stream) for stream in shown)
+    )
     rest = len(streams) - len(shown)
     return table + (f'<p class="dim">and {rest} more: <a href="/api/v1/streams">all</a></p>' if rest else "")
 
@@ -134,9 +136,9 @@ def _row(stream: dict[str, Any]) -> tuple[str, ...]:
 
 def _notes(stream: dict[str, Any]) -> str:
     """What is to be said about the types of a client, and what it cannot do."""
-    told = "".join(_told(part, namespace_of(stream["audience"])) for part in stream["types"])
+    warnings = "".join(_told(part, namespace_of(stream["audience"])) for part in stream["types"])
     limitations = [escape(limitation) for limitation in stream["limitations"]]
-    return told + "".join(map(_line, _some(limitations, len(limitations))))
+    return warnings + "".join(map(_line, _some(limitations, len(limitations))))
 
 
 def _some(notes: Sequence[str], count: int, more: str = "and {:,} more") -> list[str]:
@@ -159,11 +161,11 @@ def _told(part: dict[str, Any], namespace: str) -> str:
         _absent(part["type"], name, reason, namespace)
         for name, reason in itertools.islice(part["absent"].items(), _NOTES)
     ]
-    told = _some(waiting, len(part["waiting"]), "waits for {:,} more")
-    told += _some(absent, part["absent_count"], _ABSENT + ": {:,} more")
+    lines = _some(waiting, len(part["waiting"]), "waits for {:,} more")
+    lines += _some(absent, part["absent_count"], _ABSENT + ": {:,} more")
     if part["nack"]:
-        told.append(f'<span class="bad">refused</span>: {escape(part["nack"]["message"])}')
-    return "".join(_line(f"{escape(part['type'])} {each}") for each in told)
+        lines.append(f'<span class="bad">refused</span>: {escape(part["nack"]["message"])}')
+    return "".join(_line(f"{escape(part['type'])} {line}") for line in lines)
 
 
 def _absent(kind: str, name: str, reason: str, namespace: str) -> str:

@@ -199,7 +199,7 @@ class LoadsView(Protocol):
     def dropped(self) -> Sequence[DroppedLoadView]: ...
 
 
-class PlaceView(Protocol):
+class LocalityView(Protocol):
     """Where a client is, by its address; "" for what is not known."""
 
     @property
@@ -233,7 +233,7 @@ class ProblemView(Protocol):
     @property
     def reason(self) -> str: ...
     @property
-    def cure(self) -> str: ...
+    def hint(self) -> str: ...
 
 
 class StoreView(Protocol):
@@ -257,7 +257,7 @@ class SubscribersView(Protocol):
 class AdminView:
     """Everything that the admin server can see.
 
-    `phase`, `informers` and `problems` (those of sources and catalog together) are called on the event loop. `place`
+    `phase`, `informers` and `problems` (those of sources and catalog together) are called on the event loop. `locality`
     tells where the client at an address is. `render` turns a serialised resource of a type_url into JSON values, in a
     thread; `subscribers` may be used in one, too. `explain` answers the parameters of a request, on the event loop; it
     raises TranslateError that says what is wrong with them. `collectors` are scraped besides `telemetry.REGISTRY`.
@@ -268,7 +268,7 @@ class AdminView:
     phase: Callable[[], Phase]
     informers: Callable[[], Sequence[InformerView]]
     problems: Callable[[], Sequence[ProblemView]]
-    place: Callable[[str], PlaceView | None]
+    locality: Callable[[str], LocalityView | None]
     render: Callable[[str, bytes], dict[str, Any]]
     subscribers: Callable[[], SubscribersView]
     explain: Callable[[Mapping[str, str]], dict[str, Any]]

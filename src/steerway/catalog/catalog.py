@@ -22,8 +22,8 @@ from steerway.catalog.routing import backend_tls, rule
 from steerway.catalog.routing.attachment import KINDS, Attachments, Get, Route
 from steerway.catalog.service import service as build_service
 from steerway.catalog.service import slice_owner
-from steerway.catalog.service.hold_down import Holds
-from steerway.catalog.service.metadata import Told, read
+from steerway.catalog.service.hold_down import HoldDown
+from steerway.catalog.service.metadata import ServiceMetadata, read
 from steerway.catalog.service.scope import Selection, disabled
 from steerway.runtime import isolation
 from steerway.runtime.isolation import isolated
@@ -49,11 +49,11 @@ class Catalog:
         self,
         selection: Selection | None = None,
         nodes_known: bool = True,
-        holds: Holds | None = None,
+        holds: HoldDown | None = None,
         named_elsewhere: bool = False,
     ) -> None:
         self.attachments = Attachments()
-        self._holds = holds if holds is not None else Holds()
+        self._holds = holds if holds is not None else HoldDown()
         self._nodes_known = nodes_known
         self._selection = selection if selection is not None else Selection()
         self._named_elsewhere = named_elsewhere
@@ -203,9 +203,10 @@ class Catalog:
         if not isinstance(fact, ServiceFact):
             return frozenset()
         own = [
-            each
+            endpoint_slice
             for key in self._slices.get(id, set()).union(changed)
-            if isinstance(each := slices(key), EndpointSlice) and _named_service(each) == id
+            if isinstance(endpoint_slice := slices(key), EndpointSlice)
+            and _named_service(endpoint_slice) == id
         ]
         return _ports_in_use(build_service.build(fact, own)[0])
 
@@ -227,9 +228,13 @@ class Catalog:
         if not self._read:
             return {}
         filters = self._selection.filters
-        return {each: reason for each, reason in filters.items() if not self._matches[each]}
+        return {
+            selector_name: reason
+            for selector_name, reason in filters.items()
+            if not self._matches[selector_name]
+        }
 
-    def told(self, get: Get, id: ServiceId) -> Told:
+    def metadata(self, get: Get, id: ServiceId) -> ServiceMetadata:
         """What people wrote of a service, as far as it is not in the service itself."""
         return read(get, id, self._slices.get(id, ()))
 
@@ -247,12 +252,12 @@ class Catalog:
 
     def problems(self) -> list[Problem]:
         """Everything that is known and not served, by service; then Namespaces, and slices that belong to none."""
-        found = [problem for id in sorted(self._problems) for problem in self._problems[id]]
+        all_problems = [problem for id in sorted(self._problems) for problem in self._problems[id]]
         for problems in (self._others, self._failed):
-            found += [problem for key in sorted(problems) for problem in problems[key]]
-        return found
+            all_problems += [problem for key in sorted(problems) for problem in problems[key]]
+        return all_problems
 
-    def _assign(self, key: ObjectKey, found: Object | None) -> set[ServiceId]:
+    def _assign(self, key: ObjectKey, obj: Object | None) -> set[ServiceId]:
         """Move a slice to the service that its label names now; returns the services before and after."""
         before = self._owners.pop(key, None)
         if before is not None:
@@ -260,16 +265,16 @@ class Catalog:
             slices.discard(key)
             if not slices:
                 del self._slices[before]
-        stray = slice_owner.stray(found) if isinstance(found, EndpointSlice) else None
+        stray = slice_owner.stray(obj) if isinstance(obj, EndpointSlice) else None
         self._note_problems(self._others, key, () if stray is None else (stray,))
-        after = _named_service(found)
+        after = _named_service(obj)
         if after is not None:
             self._owners[key] = after
             self._slices.setdefault(after, set()).add(key)
         return {id for id in (before, after) if id is not None}
 
-    def _judge_namespace(self, key: ObjectKey, found: Object | None) -> None:
-        problems = annotation.of_namespace(found) if isinstance(found, Namespace) else ()
+    def _judge_namespace(self, key: ObjectKey, obj: Object | None) -> None:
+        problems = annotation.of_namespace(obj) if isinstance(obj, Namespace) else ()
         self._note_problems(self._others, key, tuple(problems))
 
     def _note_problems(
@@ -285,11 +290,11 @@ class Catalog:
         """All Services of a namespace, also those that are not served."""
         return self._known.get(namespace, frozenset())
 
-    def _note(self, id: ServiceId, found: Object | None) -> ServiceId:
+    def _note(self, id: ServiceId, obj: Object | None) -> ServiceId:
         """Keep in mind which Services a namespace has, also those that are not served: its word is about them all."""
         self.attachments.note_services((id,))
         known = self._known[id.namespace]
-        if isinstance(found, ServiceFact):
+        if isinstance(obj, ServiceFact):
             known.add(id)
         else:
             known.discard(id)
@@ -320,22 +325,24 @@ class Catalog:
         problems: list[Problem] = []
         outside, moved = self._scope_of(id, fact if isinstance(fact, ServiceFact) else None, namespace)
         if isinstance(fact, ServiceFact) and (not outside or self._is_named(get, id, fact, namespace)):
-            found = (get(key) for key in self._slices.get(id, ()))
-            slices = [each for each in found if isinstance(each, EndpointSlice)]
+            objects = (get(key) for key in self._slices.get(id, ()))
+            slices = [
+                endpoint_slice for endpoint_slice in objects if isinstance(endpoint_slice, EndpointSlice)
+            ]
             attached = self._attached(get, id)
             built, problems = build_service.build(fact, slices, namespace, self._nodes_known, attached)
             if built is not None:
-                built = self._holds.judge(self._services.get(id), built)
+                built = self._holds.apply(self._services.get(id), built)
             if outside and built is not None:
                 built = replace(built, outside=outside)
         if built is None:
             self._holds.forget(id)
         elif self._holds.held(id):
-            cure = (
+            hint = (
                 "nothing to do if the endpoints come back; safety in its policy says how long they are kept"
             )
             reason = "most or all of its endpoints went: those before are kept"
-            problems.append(Problem(str(ObjectKey("Service", *id)), reason, cure))
+            problems.append(Problem(str(ObjectKey("Service", *id)), reason, hint))
         self._note_problems(self._problems, id, () if outside else tuple(sorted(problems, key=str)))
         return built, moved or built != self._services.get(id)
 
@@ -400,13 +407,13 @@ class Catalog:
 
 def _namespace(get: Get, id: ServiceId) -> Namespace | None:
     """The Namespace of a service, where it is known."""
-    found = get(ObjectKey("Namespace", "", id.namespace))
-    return found if isinstance(found, Namespace) else None
+    obj = get(ObjectKey("Namespace", "", id.namespace))
+    return obj if isinstance(obj, Namespace) else None
 
 
-def _named_service(found: Object | None) -> ServiceId | None:
+def _named_service(obj: Object | None) -> ServiceId | None:
     """The service that a slice's label names."""
-    return slice_owner.owner(found) if isinstance(found, EndpointSlice) else None
+    return slice_owner.owner(obj) if isinstance(obj, EndpointSlice) else None
 
 
 def _still_offers(before: Object | None, now: Object | None) -> bool:
@@ -420,11 +427,11 @@ def _still_offers(before: Object | None, now: Object | None) -> bool:
     )
 
 
-def _offer(found: Object | None) -> int:
+def _offer(obj: Object | None) -> int:
     """On how many ports a slice offers an endpoint."""
-    if not isinstance(found, EndpointSlice) or not any(map(_is_ready, found.endpoints or ())):
+    if not isinstance(obj, EndpointSlice) or not any(map(_is_ready, obj.endpoints or ())):
         return 0
-    return len(found.ports or ())
+    return len(obj.ports or ())
 
 
 def _same_ports(before: Object | None, now: Object | None) -> bool:

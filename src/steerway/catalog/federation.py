@@ -68,16 +68,18 @@ class Federation:
     def left_out(self, id: ServiceId) -> str:
         """What leaves an existing Service out of the scope, as the end of a sentence; "" where nothing does."""
         catalogs = [self._local, *(member.catalog for member in self._members)]
-        return next((reason for each in catalogs if (reason := each.left_out(id))), "")
+        return next((reason for catalog in catalogs if (reason := catalog.left_out(id))), "")
 
     def __iter__(self) -> Iterator[Service]:
         """All services in the scope that some member has that counts."""
-        yield from (found for id in self.ids() if (found := self.service(id)) is not None)
+        yield from (service for id in self.ids() if (service := self.service(id)) is not None)
 
     def ids(self) -> set[ServiceId]:
         """Their identities."""
         members = (
-            [] if self._policy == "local_only" else [each.catalog for each in self._members if each.in_use]
+            []
+            if self._policy == "local_only"
+            else [member.catalog for member in self._members if member.in_use]
         )
         return {service.id for catalog in (self._local, *members) for service in list(catalog)}
 
@@ -99,14 +101,14 @@ class Federation:
         """Filters of the scope that match nothing in any cluster."""
         remote = [member.catalog.unmatched() for member in self._members if member.in_use]
         for (setting, value), reason in self._local.unmatched().items():
-            if all((setting, value) in each for each in remote):
-                cure = f"correct or remove {value!r}, or create what it is to match"
-                yield Problem(f"setting {setting}", f"{value} {reason}", cure)
+            if all((setting, value) in filters for filters in remote):
+                hint = f"correct or remove {value!r}, or create what it is to match"
+                yield Problem(f"setting {setting}", f"{value} {reason}", hint)
 
     def _merge(self, id: ServiceId, local: Service | None) -> Service | None:
         parts = [] if local is None else [local]
         remote = ((member, member.catalog.service(id)) for member in self._members if member.in_use)
-        parts += [self._placed(found, member) for member, found in remote if found is not None]
+        parts += [self._placed(service, member) for member, service in remote if service is not None]
         # What is in the scope in one cluster stays as it is when another has it outside. What is outside in all of them
         # is there for routes that name it, and those are of the local cluster.
         inside = [part for part in parts if not part.outside]
@@ -129,14 +131,14 @@ class Federation:
     def _placed(self, service: Service, member: Member) -> Service:
         priority = member.priority if self._policy == "local_first" else 0
         ports = tuple(
-            replace(port, endpoints=tuple(_place(port.endpoints, member.region, priority)))
+            replace(port, endpoints=tuple(_locality(port.endpoints, member.region, priority)))
             for port in service.ports
         )
         return replace(service, ports=ports)
 
 
-def _place(found: Iterable[Endpoint], region: str, priority: int) -> Iterator[Endpoint]:
-    for endpoint in found:
+def _locality(merged_endpoints: Iterable[Endpoint], region: str, priority: int) -> Iterator[Endpoint]:
+    for endpoint in merged_endpoints:
         locality = endpoint.locality
         if not locality.region:
             locality = locality._replace(region=region)

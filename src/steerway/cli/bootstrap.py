@@ -25,8 +25,8 @@ _SERVER = re.compile(
 def _server(_context: click.Context, _option: click.Parameter, value: str) -> str:
     if re.fullmatch(r"unix:/.+", value):
         return value
-    found = _SERVER.fullmatch(value)
-    if found is None or not 1 <= int(found["port"]) <= 65535:
+    match = _SERVER.fullmatch(value)
+    if match is None or not 1 <= int(match["port"]) <= 65535:
         raise click.BadParameter(
             f"{value!r} is not HOST:PORT or unix:/PATH, for example steerway.mesh-system:18000"
         )
@@ -91,7 +91,7 @@ def bootstrap(
     document = _document(server, node_id or _own_id(os.environ, namespace), zone, namespace)
     if creds == "tls":
         document["xds_servers"][0] |= _credentials(given)
-    terminal.say(json.dumps(document, indent=2))
+    terminal.write(json.dumps(document, indent=2))
     if creds == "tls":
         terminal.note(
             "grpc-js (Node) has no `tls` credentials towards the control plane and refuses this file; the"
@@ -109,11 +109,11 @@ def _credentials(files: Mapping[str, str]) -> dict[str, Any]:
     """How the client secures the connection and proves who it is (gRFC A65, A97)."""
     names = {"ca": "ca_certificate_file", "certificate": "certificate_file", "key": "private_key_file"}
     config = {key: files[name] for name, key in names.items() if name in files}
-    found: dict[str, Any] = {"channel_creds": [{"type": "tls", "config": config}]}
+    credentials: dict[str, Any] = {"channel_creds": [{"type": "tls", "config": config}]}
     if "token_file" in files:
         token = {"jwt_token_file": files["token_file"]}
-        found["call_creds"] = [{"type": "jwt_token_file", "config": token}]
-    return found
+        credentials["call_creds"] = [{"type": "jwt_token_file", "config": token}]
+    return credentials
 
 
 def _document(server: str, node_id: str, zone: str | None, namespace: str) -> dict[str, Any]:

@@ -77,13 +77,13 @@ def check(paths: tuple[Path, ...], file: Path | None, default_namespace: str, ve
 def _check_settings(file: Path, marks: Counter[Mark | str]) -> "Settings | None":
     """Tell of a settings file and what it names. None when it cannot be read as settings."""
     from steerway import config
-    from steerway.access.authenticators import Guard
+    from steerway.access.authenticators import Authenticators
     from steerway.engine.engine import Engine
 
     settings = None
     try:
         settings = config.load(file, {}, {})
-        Guard(settings, Engine(listen="127.0.0.1:0", identifier="check", tls=True).set_tls)
+        Authenticators(settings, Engine(listen="127.0.0.1:0", identifier="check", tls=True).set_tls)
     except SettingsError as error:
         for line in str(error).splitlines():
             marks[Mark.FAIL] += 1
@@ -113,7 +113,7 @@ def _of_entry(entry: "Entry", by_object: "Mapping[str, Sequence[Finding]]") -> "
 
     if entry.problem is not None:
         reason = entry.problem.reason.removeprefix(f"{shown(str(entry.subject))}: ")
-        return [Finding(Level.ERROR, entry.where, reason, entry.problem.cure)]
+        return [Finding(Level.ERROR, entry.where, reason, entry.problem.hint)]
     keys = [str(obj.key) for obj in entry.objects] or [str(entry.subject)]
     order = list(Level)
     about = [finding for key in keys for finding in by_object.get(key, ())]
@@ -137,7 +137,7 @@ def _report(entry: "Entry", about: "Sequence[Finding]", marks: Counter[Mark | st
         marks[Mark.PASS] += 1
         terminal.item(Mark.PASS, what)
     for mark, finding in lines:
-        terminal.item(mark, f"{what}: {finding.reason.removeprefix(f'{finding.about}: ')}", finding.cure)
+        terminal.item(mark, f"{what}: {finding.reason.removeprefix(f'{finding.about}: ')}", finding.hint)
 
 
 def _conclude(marks: Counter[Mark | str], verbose: bool) -> int:
@@ -148,7 +148,7 @@ def _conclude(marks: Counter[Mark | str], verbose: bool) -> int:
         totals += f", {marks[_UNUSED]} not used"
     if marks[Mark.SKIP]:
         totals += f", {marks[Mark.SKIP]} not read" + ("" if verbose else " (-v lists them)")
-    terminal.say(totals)
+    terminal.write(totals)
     if not marks[Mark.PASS] and not marks[Mark.FAIL] and not marks[Mark.WARN]:
         terminal.fail("nothing to serve was found: no Service, EndpointSlice, xDS resource or mapping")
         return ExitCode.FAILURE

@@ -13,4 +13,4 @@ def crd() -> None:
     """
     from steerway.sources.policy import crd as definition
 
-    terminal.say(definition.text().rstrip("\n"))
+    terminal.write(definition.text().rstrip("\n"))

@@ -73,7 +73,7 @@ def explain(
     """
     asked = {"target": target, "namespace": namespace, "zone": node_zone, "node": node, "client": client}
     try:
-        found = (
+        document = (
             _offline(where["files"], asked)
             if where["files"]
             else _ask(where["admin"], where["token_file"], asked)
@@ -84,9 +84,9 @@ def explain(
             terminal.note(f"there is {', '.join(error.nearest)}")
         return ExitCode.FAILURE
     if output == "json":
-        terminal.say(json.dumps(found, indent=2, ensure_ascii=False))
+        terminal.write(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        explanation.tell(found, verbose)
+        explanation.tell(document, verbose)
     return ExitCode.OK
 
 
@@ -106,8 +106,8 @@ def _ask(admin: str, token_file: Path | None, asked: Mapping[str, str]) -> dict[
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=_PATIENCE_SECONDS) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+            document: dict[str, Any] = json.load(answer)
+            return document
     except urllib.error.HTTPError as error:
         raise _refusal(admin, error) from None
     except (OSError, ValueError) as error:
@@ -151,17 +151,17 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
     loaded = load(paths, settings.default_namespace)
     for problem in loaded.problems:
         terminal.note(f"{problem.where}: {problem.reason}; `steerway check` says more")
-    objects = {found.key: found for found in loaded.objects}
+    objects = {obj.key: obj for obj in loaded.objects}
     catalog = Catalog()
     catalog.update(objects.get, objects)
     translator = Translator(
         catalog.service, settings.cluster_domain, buckets=settings.subset_buckets, left_out=catalog.left_out
     )
-    translator.start([found for found in loaded.objects if isinstance(found, XdsResource)])
+    translator.start([obj for obj in loaded.objects if isinstance(obj, XdsResource)])
     explainer = Explainer(
         find=catalog.service,
         known=lambda: catalog,
-        told=lambda id: catalog.told(objects.get, id),
+        metadata=lambda id: catalog.metadata(objects.get, id),
         preview=translator.preview,
         topology=settings.topology,
         domain=settings.cluster_domain,
@@ -169,19 +169,19 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
         buckets=settings.subset_buckets,
         left_out=catalog.left_out,
     )
-    found = explainer.explain(Question(**asked))
-    if found["facts"]["why_no_endpoint"]:
-        name = f"Endpoints {found['target']['service']}"
+    document = explainer.explain(Question(**asked))
+    if document["facts"]["why_no_endpoint"]:
+        name = f"Endpoints {document['target']['service']}"
         unread = [
             entry.remark
             for entry in loaded.documents
             if f"{entry.kind} {entry.name}" == name and entry.ignored
         ]
-        found["facts"]["why_no_endpoint"] += [
+        document["facts"]["why_no_endpoint"] += [
             f"{name} are not read in files: {remark}" for remark in unread[:1]
         ]
-    for each in found["resources"]:
-        body = each["body"]
-        each |= {"type": short_name(each["type_url"]), "version": None}
-        each["body"] = None if body is None else to_json(each["type_url"], body)
-    return found | {"clients": None}
+    for resource in document["resources"]:
+        body = resource["body"]
+        resource |= {"type": short_name(resource["type_url"]), "version": None}
+        resource["body"] = None if body is None else to_json(resource["type_url"], body)
+    return document | {"clients": None}

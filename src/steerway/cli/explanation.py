@@ -10,19 +10,19 @@ from steerway.cli.terminal import Mark
 _MOST_CLIENTS = 20
 
 
-def tell(found: dict[str, Any], verbose: bool) -> None:
+def tell(explanation: dict[str, Any], verbose: bool) -> None:
     """Print the document that `/api/v1/explain` answers with."""
-    target = found["target"]
+    target = explanation["target"]
     port = f"port {target['port']}" + (f" ({target['port_name']})" if target["port_name"] else "")
     pod = f", its pod {target['pod']}" if target["pod"] else ""
     terminal.item(
         Mark.PASS, f"{target['asked']} is {port} of Service {target['service']}{pod}: {target['why']}"
     )
-    _facts(found["facts"], found["target"]["service"])
-    _policy(found["policy"], verbose)
-    _client(found["client"])
-    _resources(found["resources"], found["clients"] is None, verbose)
-    _clients(found["clients"])
+    _facts(explanation["facts"], explanation["target"]["service"])
+    _policy(explanation["policy"], verbose)
+    _client(explanation["client"])
+    _resources(explanation["resources"], explanation["clients"] is None, verbose)
+    _clients(explanation["clients"])
 
 
 def _facts(facts: dict[str, Any], service: str) -> None:
@@ -82,14 +82,14 @@ def _endpoints(facts: dict[str, Any]) -> None:
 
 def _rule(rule: dict[str, Any]) -> None:
     backends = [
-        f"{each['port'] or 'nobody'} {each['weight']}"
-        + ("" if each["served"] else " (not served: calls fail)")
-        for each in rule["backends"]
+        f"{backend['port'] or 'nobody'} {backend['weight']}"
+        + ("" if backend["served"] else " (not served: calls fail)")
+        for backend in rule["backends"]
     ]
     to = ", ".join(backends) or "nobody"
     whose = "" if rule["kind"] == "producer" else f", for clients in {rule['namespace']}"
     mark = Mark.SKIP if not rule["in_use"] else Mark.PASS
-    if rule["in_use"] and not any(each["served"] and each["weight"] for each in rule["backends"]):
+    if rule["in_use"] and not any(backend["served"] and backend["weight"] for backend in rule["backends"]):
         mark = Mark.FAIL
     _line(mark, f"{rule['rule']}{whose}: {rule['match']} → {to}")
     for action in rule["actions"]:
@@ -130,27 +130,29 @@ def _client(client: dict[str, Any]) -> None:
         _line(Mark.FAIL, "subset is not followed: the setting subset_buckets is 0")
     for cluster in client["clusters"]:
         _plain(cluster["name"])
-        for each in cluster["localities"]:
-            zone = each["zone"] or "no zone"
-            size = _count(each["endpoints"], "endpoint")
-            _plain(f"priority {each['priority']}: {zone} with weight {each['weight']}, {size}", 4)
+        for locality in cluster["localities"]:
+            zone = locality["zone"] or "no zone"
+            size = _count(locality["endpoints"], "endpoint")
+            _plain(f"priority {locality['priority']}: {zone} with weight {locality['weight']}, {size}", 4)
         if not cluster["localities"]:
             _line(Mark.FAIL, "no endpoint: calls fail at once", 4)
 
 
 def _resources(resources: Iterable[dict[str, Any]], offline: bool, verbose: bool) -> None:
     _title("resources")
-    for each in resources:
-        name = f"{each['type']} {each['name']}"
-        if each["absent"]:
-            _line(Mark.FAIL, f"{name} is absent: {each['absent']}")
+    for resource in resources:
+        name = f"{resource['type']} {resource['name']}"
+        if resource["absent"]:
+            _line(Mark.FAIL, f"{name} is absent: {resource['absent']}")
             continue
         version = (
-            f": version {each['version']}" if each["version"] else ", which no such client is subscribed to"
+            f": version {resource['version']}"
+            if resource["version"]
+            else ", which no such client is subscribed to"
         )
         _line(Mark.PASS, name if offline else name + version)
         if verbose:
-            for line in json.dumps(each["body"], indent=2, ensure_ascii=False).splitlines():
+            for line in json.dumps(resource["body"], indent=2, ensure_ascii=False).splitlines():
                 _plain(line, 4)
 
 
@@ -169,26 +171,26 @@ def _clients(clients: Sequence[dict[str, Any]] | None) -> None:
 
 
 def _connected(client: dict[str, Any]) -> None:
-    who = f"{client['node'] or 'no node id'} ({client['client']}, {client['address']})"
+    client_name = f"{client['node'] or 'no node id'} ({client['client']}, {client['address']})"
     rows = client["resources"]
     acked = [row for row in rows if row["status"] == "acked" and row["current"]]
     ages = [row["sent_age_seconds"] for row in rows if row["sent_age_seconds"] is not None]
     age = f", the last of it {_age(min(ages))} ago" if ages else ""
     state = "has acknowledged all" if client["in_sync"] else f"has acknowledged {len(acked)} of {len(rows)}"
     mark = Mark.PASS if client["in_sync"] else Mark.FAIL
-    _line(mark, f"{who} {state}{age}; connected for {_age(client['age_seconds'])}")
+    _line(mark, f"{client_name} {state}{age}; connected for {_age(client['age_seconds'])}")
     for row in rows:
-        told = f"{row['type']} {row['name']}"
+        metadata = f"{row['type']} {row['name']}"
         if row["status"] == "nacked":
             _line(
                 Mark.FAIL,
-                f"refused {told} version {row['version']}: {row['error'] or 'for another resource'}",
+                f"refused {metadata} version {row['version']}: {row['error'] or 'for another resource'}",
                 4,
             )
         elif row not in acked and row["status"] != "does_not_exist":
             _line(
                 Mark.FAIL,
-                f"{told} is {row['status']}" + ("" if row["current"] else ", and not the newest"),
+                f"{metadata} is {row['status']}" + ("" if row["current"] else ", and not the newest"),
                 4,
             )
     for name, reason in client["absent"].items():
@@ -198,7 +200,7 @@ def _connected(client: dict[str, Any]) -> None:
 
 
 def _title(text: str) -> None:
-    terminal.say(text)
+    terminal.write(text)
 
 
 def _line(mark: Mark, text: str, indent: int = 2) -> None:
@@ -206,7 +208,7 @@ def _line(mark: Mark, text: str, indent: int = 2) -> None:
 
 
 def _plain(text: str, indent: int = 2) -> None:
-    terminal.say(" " * indent + text)
+    terminal.write(" " * indent + text)
 
 
 def _count(number: int, noun: str) -> str:

@@ -25,9 +25,9 @@ from steerway.sources.objects.core import (
     Service,
     XdsResource,
 )
-from steerway.status.condition import ACCEPTED, LIMITED, PROGRAMMED, Judgement
-from steerway.status.evaluation import Verdicts
-from steerway.status.reference_resolver import Evidence
+from steerway.status.condition import ACCEPTED, LIMITED, PROGRAMMED, ObjectStatus
+from steerway.status.evaluation import StatusEvaluator
+from steerway.status.reference_resolver import ReferenceResolver
 from steerway.translate.xds import raw
 
 
@@ -49,7 +49,7 @@ class Finding:
     level: Level
     about: str
     reason: str
-    cure: str = ""
+    hint: str = ""
     unused: bool = False
 
 
@@ -76,7 +76,7 @@ class _Review:
     def all(self) -> Iterator[Finding]:
         for problem in self._catalog.problems():
             level = Level.WARNING if problem.partial else Level.ERROR
-            yield Finding(level, problem.where, problem.reason, problem.cure)
+            yield Finding(level, problem.where, problem.reason, problem.hint)
         for obj in self._result.objects:
             with isolated("finding", object=obj.key) as run:
                 yield from self._of(obj)
@@ -108,7 +108,7 @@ class _Review:
                 yield Finding(Level.NOTE, about, f"port {port.number}: {note}")
         if service.external_name:
             return
-        known = self._catalog.told(self._objects.get, id)
+        known = self._catalog.metadata(self._objects.get, id)
         for port in service.ports:
             if port.has_healthy:
                 continue
@@ -132,8 +132,8 @@ class _Review:
                 yield Finding(Level.NOTE, about, reason, unused=True)
             return
         if ObjectKey("Service", *id) not in self._subjects:
-            cure = f"add that Service, or correct the label {SERVICE_NAME_LABEL}"
-            yield Finding(Level.ERROR, about, f"its Service {id} is not in these files", cure)
+            hint = f"add that Service, or correct the label {SERVICE_NAME_LABEL}"
+            yield Finding(Level.ERROR, about, f"its Service {id} is not in these files", hint)
         elif reason := self._catalog.left_out(id):
             yield Finding(Level.NOTE, about, f"its Service {id} {reason}", unused=True)
 
@@ -142,8 +142,8 @@ class _Review:
         try:
             raw.parse(resource.type_url, resource.body, resource.ttl)
         except TranslateError as error:
-            cure = "see the type's reference in Envoy's API documentation"
-            yield Finding(Level.ERROR, str(resource.key), str(error), cure)
+            hint = "see the type's reference in Envoy's API documentation"
+            yield Finding(Level.ERROR, str(resource.key), str(error), hint)
 
     def _attached(self) -> Iterator[Finding]:
         """Routes and policies that are not used, or not all of them."""
@@ -154,14 +154,14 @@ class _Review:
         get, service = self._objects.get, self._catalog.service
         outside = partial(self._catalog.outside, get)
         attachments = self._catalog.attachments
-        evidence = Evidence(get, attachments, service, service, limitation.stated, absent, outside)
-        verdicts = Verdicts(evidence)
-        verdicts.judge(len(self._objects))
-        refused = verdicts.problems()
+        resolver = ReferenceResolver(get, attachments, service, service, limitation.stated, absent, outside)
+        target_statuses = StatusEvaluator(resolver)
+        target_statuses.evaluate(len(self._objects))
+        refused = target_statuses.problems()
         for problem in refused:
-            yield Finding(Level.ERROR, problem.where, problem.reason, problem.cure)
-        for key, judgement in verdicts.judgements.items():
-            yield from _judged(str(key), judgement)
+            yield Finding(Level.ERROR, problem.where, problem.reason, problem.hint)
+        for key, object_status in target_statuses.object_statuses.items():
+            yield from _evaluated(str(key), object_status)
 
     def _unread(self) -> Iterator[Finding]:
         """Objects of kinds that are not read, and that leave a Service without endpoints."""
@@ -175,19 +175,19 @@ class _Review:
                 yield Finding(Level.WARNING, str(entry.subject), reason, entry.remark)
 
 
-def _judged(about: str, judgement: Judgement) -> Iterator[Finding]:
-    unused = not judgement.verdicts
-    for ignored in judgement.ignored:
-        if not ignored.cure:  # else it is an error
+def _evaluated(about: str, object_status: ObjectStatus) -> Iterator[Finding]:
+    unused = not object_status.target_statuses
+    for ignored in object_status.ignored:
+        if not ignored.hint:  # else it is an error
             yield Finding(Level.NOTE, about, ignored.message, unused=unused)
-    if unused and not judgement.ignored:
+    if unused and not object_status.ignored:
         yield Finding(Level.NOTE, about, "it is attached to nothing", unused=True)
-    if judgement.refusals:
+    if object_status.refusals:
         return  # the consequences of an error need no words of their own
-    for verdict in judgement.verdicts:
-        for condition in verdict.conditions:
-            if condition.type == PROGRAMMED and not condition.holds and verdict.holds(ACCEPTED):
-                yield Finding(Level.WARNING, about, condition.message, condition.cure)
+    for target_status in object_status.target_statuses:
+        for condition in target_status.conditions:
+            if condition.type == PROGRAMMED and not condition.holds and target_status.holds(ACCEPTED):
+                yield Finding(Level.WARNING, about, condition.message, condition.hint)
             elif condition.type == LIMITED and condition.holds:
                 yield Finding(Level.NOTE, about, condition.message)
 

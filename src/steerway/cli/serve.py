@@ -75,4 +75,4 @@ def serve(file: Path | None, **flags: Any) -> int:
     from steerway.log import setup
 
     setup.configure(settings.log_format, settings.log_level)
-    return app.run(settings, terminal.say)
+    return app.run(settings, terminal.write)

@@ -35,7 +35,7 @@ class Mark(enum.Enum):
     SKIP = ("-", "bright_black")
 
 
-def say(text: str) -> None:
+def write(text: str) -> None:
     """One line of data to stdout, flushed at once: a reader behind a pipe waits for it."""
     click.echo(text, color=_color())
     sys.stdout.flush()
@@ -52,10 +52,12 @@ def fail(text: str) -> None:
         click.echo(f"{style('error', 'red')}: {line}", err=True, color=_color())
 
 
-def item(mark: Mark, text: str, cure: str = "", indent: int = 0) -> None:
+def item(mark: Mark, text: str, hint: str = "", indent: int = 0) -> None:
     """One checked item on stdout, with what to do about it on a line below."""
     sign, color = mark.value
-    say(f"{' ' * indent}{style(sign, color)} {text}" + (f"\n    {style('→', 'cyan')} {cure}" if cure else ""))
+    write(
+        f"{' ' * indent}{style(sign, color)} {text}" + (f"\n    {style('→', 'cyan')} {hint}" if hint else "")
+    )
 
 
 def style(text: str, color: str) -> str:

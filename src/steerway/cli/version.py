@@ -23,7 +23,7 @@ def version(verbose: bool, as_json: bool) -> None:
             **{name: installed(name) for name in ("protobuf", "xds-protos", "grpcio", "kubernetes_asyncio")},
         }
     if as_json:
-        terminal.say(json.dumps(parts, indent=2))
+        terminal.write(json.dumps(parts, indent=2))
     else:
         for name, value in parts.items():
-            terminal.say(f"{name} {value}")
+            terminal.write(f"{name} {value}")

@@ -14,28 +14,28 @@ _WITHOUT_JWKS = "unless authentication.service_account is jwks"
 
 def contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> list[str]:
     """What is wrong between settings that are each right."""
-    found = []
+    problems = []
     for quiet, longest in (("endpoint_quiet", "endpoint_max"), ("quiet", "max")):
         names = [f"debounce.{quiet}_seconds", f"debounce.{longest}_seconds"]
         low, high = (values.get(name, SETTINGS[name].default) for name in names)
         if low > high and all(name in values or name not in given for name in names):
             where = next(given[name].where for name in names if name in given)
-            found.append(
+            problems.append(
                 f"{where} leaves {names[0]} ({low:g}) above {names[1]} ({high:g}): change one of them"
             )
     namespaces = values.get("kubernetes.namespaces", ())
     if "all" in namespaces and len(namespaces) > 1:
-        found.append(f"{given['kubernetes.namespaces'].where} must be namespaces, or all alone, not both")
+        problems.append(f"{given['kubernetes.namespaces'].where} must be namespaces, or all alone, not both")
     if values.get("namespace_selector") and values.get("kubernetes.enabled") and namespaces != ("all",):
-        found.append(
+        problems.append(
             f"{given['namespace_selector'].where} needs all namespaces to choose from: set kubernetes.namespaces to all"
         )
     names = [cluster.name for cluster in values.get("clusters", ())]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        found.append(
+        problems.append(
             f"{given['clusters'].where} names {', '.join(twice)} twice: give each cluster a name of its own"
         )
-    return [*found, *_idle(values, given), *_tls(values, given), *_authentication(values, given)]
+    return [*problems, *_idle(values, given), *_tls(values, given), *_authentication(values, given)]
 
 
 def _idle(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
@@ -75,9 +75,9 @@ def _tls(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]
         ),
         ("authentication.certificate", "tls.client_ca", "needs the authorities to trust: give tls.client_ca"),
     )
-    for name, other, cure in needs:
+    for name, other, hint in needs:
         if values.get(name) and not values.get(other) and other not in _failed(values, given):
-            yield f"{given[name].where} {cure}"
+            yield f"{given[name].where} {hint}"
 
 
 def _authentication(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
@@ -87,8 +87,8 @@ def _authentication(values: Mapping[str, Any], given: Mapping[str, Given]) -> It
     methods = [f"authentication.{name}" for name in ("certificate", "token_file", "unix_socket")]
     on = values.get("authentication.service_account", "off") != "off" or any(map(values.get, methods))
     if values.get("authorization.rules") and not on:
-        cure = f"turn on one of {', '.join(methods)}, authentication.service_account"
-        yield f"{given['authorization.rules'].where} has no effect while nobody proves who he is: {cure}"
+        hint = f"turn on one of {', '.join(methods)}, authentication.service_account"
+        yield f"{given['authorization.rules'].where} has no effect while nobody proves who he is: {hint}"
 
 
 def _failed(values: Mapping[str, Any], given: Mapping[str, Given]) -> set[str]:

@@ -15,11 +15,11 @@ _FORMS = {
 
 def explain(error: msgspec.ValidationError, items: Any, item: str) -> str:
     """In words where msgspec shows a regular expression; `item` is what one of them is called."""
-    reason, _, place = str(error).partition(" - at `$")
-    steps = re.findall(r"\w+", place)
+    reason, _, locality = str(error).partition(" - at `$")
+    steps = re.findall(r"\w+", locality)
     if "regex" in reason and steps[1:] and steps[1] in _FORMS:
-        found = items
+        value = items
         for step in steps:
-            found = found[int(step) if isinstance(found, list) else step]
-        reason = f"{found!r} is not {_FORMS[steps[1]]}"
-    return f"{reason.removeprefix('Object ')}, at {item} {place.removesuffix('`')}"
+            value = value[int(step) if isinstance(value, list) else step]
+        reason = f"{value!r} is not {_FORMS[steps[1]]}"
+    return f"{reason.removeprefix('Object ')}, at {item} {locality.removesuffix('`')}"

@@ -99,7 +99,7 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where clients are (namespace, node, zone, region). `node_first`: what the client's bootstrap does not say is
     found by its address, from its Pod and the Pod's Node. `pod_first`: what the address tells counts before the
     bootstrap, which anybody can write. `off`: Pods and Nodes are not followed. Needs list and watch on pods and nodes;
-    goes without where they are refused. The flag is `--client-place`."""
+    goes without where they are refused. The flag is `--client-locality`."""
 
     policies: Annotated[
         bool, Meta(title="Follow TrafficPolicies and routes of the Gateway API", description="true or false")

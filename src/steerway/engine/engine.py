@@ -177,10 +177,10 @@ class Engine:
             raise EngineError(str(error)) from None
         except OSError as error:
             reason = error.strerror or error.args[0]
-            cure = "choose another address with --listen"
+            hint = "choose another address with --listen"
             if error.errno == errno.EADDRINUSE:
-                cure += ", or end what holds this one"
-            raise EngineError(f"cannot listen on {error.filename}: {reason}; {cure}") from None
+                hint += ", or end what holds this one"
+            raise EngineError(f"cannot listen on {error.filename}: {reason}; {hint}") from None
 
     async def events(self, most: Callable[[], int] = lambda: 1000) -> AsyncIterator[list[Event]]:
         """What happened, in order, in batches that are never empty; for ever.

@@ -22,12 +22,12 @@ NAME_BYTES = 512
 
 
 class Trimmer:
-    """Calls `trim` (None: the C library has none) after `kept`, subscribed bytes and demanded names, has fallen."""
+    """Calls `trim` (None: the C library has none) after `usage`, subscribed bytes and demanded names, has fallen."""
 
     name = "memory"
 
-    def __init__(self, kept: Callable[[], tuple[int, int]], trim: Callable[[], object] | None) -> None:
-        self._kept = kept
+    def __init__(self, usage: Callable[[], tuple[int, int]], trim: Callable[[], object] | None) -> None:
+        self._kept = usage
         self._trim = trim
         self._most = 0
 
@@ -42,11 +42,11 @@ class Trimmer:
     def is_due(self) -> bool:
         """Whether much less is kept than at the most since the last time that this was true."""
         subscribed, names = self._kept()
-        kept = subscribed + names * NAME_BYTES
-        self._most = max(self._most, kept)
-        if self._most - kept < MUCH:
+        used_bytes = subscribed + names * NAME_BYTES
+        self._most = max(self._most, used_bytes)
+        if self._most - used_bytes < MUCH:
             return False
-        self._most = kept
+        self._most = used_bytes
         return True
 
 

@@ -34,14 +34,14 @@ _FILES = (
 @cache
 def descriptors() -> bytes:
     """A serialised FileDescriptorSet: all services but health, and all that they are made of."""
-    found: dict[str, FileDescriptor] = {}
+    descriptors_by_name: dict[str, FileDescriptor] = {}
     waiting: list[FileDescriptor] = [module.DESCRIPTOR for module in _FILES]
     while waiting:
         file = waiting.pop()
-        if file.name not in found:
-            found[file.name] = file
+        if file.name not in descriptors_by_name:
+            descriptors_by_name[file.name] = file
             waiting.extend(file.dependencies)
     result = FileDescriptorSet()
-    for name in sorted(found):
-        found[name].CopyToProto(result.file.add())
+    for name in sorted(descriptors_by_name):
+        descriptors_by_name[name].CopyToProto(result.file.add())
     return result.SerializeToString(deterministic=True)

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from envoy.config.endpoint.v3 import endpoint_pb2
 
-from steerway.catalog.locality.client_locality import Place, locate
-from steerway.catalog.locality.traffic_distribution import ClientPlace
+from steerway.catalog.locality.client_locality import PodLocality, locate
+from steerway.catalog.locality.traffic_distribution import ClientLocality
 from steerway.catalog.model.mesh import Port, Service, ServiceId
-from steerway.catalog.service.metadata import Told
+from steerway.catalog.service.metadata import ServiceMetadata
 from steerway.errors import TranslateError, UnknownServiceError
 from steerway.explain import fact, limitation, wording
 from steerway.translate import destination, resource_name
@@ -52,7 +52,7 @@ class _Case(NamedTuple):
     why: str
     client: Client
     namespace: str
-    place: ClientPlace
+    locality: ClientLocality
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Explainer:
 
     find: Find
     known: Callable[[], Iterable[Service]]
-    told: Callable[[ServiceId], Told]
+    metadata: Callable[[ServiceId], ServiceMetadata]
     preview: Callable[[str, str, str], Content]
     topology: str
     domain: str
@@ -74,8 +74,8 @@ class Explainer:
         """The document. Bodies in it are serialised. TranslateError says what is wrong with the question,
         UnknownServiceError that there is no such service."""
         case = self._case(question)
-        audience = audiences.at_place(
-            audiences.of_client(case.client, case.namespace), case.place, 0 if self.buckets else None
+        audience = audiences.at_locality(
+            audiences.of_client(case.client, case.namespace), case.locality, 0 if self.buckets else None
         )
         resources = [*self._resources(self._first(question, case), audience)]
         return {
@@ -91,7 +91,7 @@ class Explainer:
             "facts": fact.of(
                 case.service,
                 case.port,
-                self.told(case.service.id),
+                self.metadata(case.service.id),
                 case.namespace,
                 self.find,
                 envoy=case.client.library is Library.ENVOY,
@@ -113,26 +113,28 @@ class Explainer:
             raise UnknownServiceError(reason, [] if left_out else self._nearest(target.service))
         port, why = resource_name.choose_port(service, target.port)
         namespace = question.namespace or target.service.namespace
-        place = locate(self.topology, Place(node=question.node), question.zone)
-        return _Case(target, service, port, why, client, namespace, place)
+        locality = locate(self.topology, PodLocality(node=question.node), question.zone)
+        return _Case(target, service, port, why, client, namespace, locality)
 
     def _first(self, question: Question, case: _Case) -> list[tuple[str, str]]:
         """Where the client begins. The listener and routes of an Envoy are of all services alike."""
         if case.client.library is not Library.ENVOY:
             return [(type_url.LISTENER, question.target.removeprefix(_SCHEME))]
-        found = destination.resolve(
+        destinations = destination.resolve(
             case.service, case.port, case.namespace, self.find, self.domain, envoy=True
         )
-        clusters = {share.cluster for each in found for share in each.shares} - {destination.BLACKHOLE}
+        clusters = {share.cluster for target in destinations for share in target.shares} - {
+            destination.BLACKHOLE
+        }
         return [(type_url.CLUSTER, cluster) for cluster in sorted(clusters)]
 
     def _client(self, case: _Case, audience: str, resources: Iterable[dict[str, Any]]) -> dict[str, Any]:
-        clusters = [_cluster(each) for each in resources if each["type_url"] == type_url.ENDPOINT]
+        clusters = [_cluster(resource) for resource in resources if resource["type_url"] == type_url.ENDPOINT]
         return {
             "name": str(case.client),
             "namespace": case.namespace,
-            "zone": case.place.zone or None,
-            "node": case.place.node or None,
+            "zone": case.locality.zone or None,
+            "node": case.locality.node or None,
             # A bucket is a matter of the very client.
             "audience": audience.rpartition("/")[0] if self.buckets else audience,
             "limitations": self._limitations(case),
@@ -152,15 +154,15 @@ class Explainer:
         if port.policy.subset is None:
             return None
         localities = clusters[0]["localities"] if clusters and self.buckets else []
-        size = sum(each["endpoints"] for each in localities if each["priority"] == 0)
+        size = sum(locality["endpoints"] for locality in localities if locality["priority"] == 0)
         return {"followed": bool(self.buckets), "size": size, "buckets": self.buckets}
 
     def _resources(self, start: Iterable[tuple[str, str]], audience: str) -> Iterator[dict[str, Any]]:
         """The first ones, and what each resource names, each once."""
         wanted = dict.fromkeys(start)
-        for served, each in _growing(wanted):
-            content = self.preview(served, each, audience)
-            row = {"type_url": served, "name": each, "audience": audience, "absent": None, "body": None}
+        for served, resource in _growing(wanted):
+            content = self.preview(served, resource, audience)
+            row = {"type_url": served, "name": resource, "audience": audience, "absent": None, "body": None}
             if isinstance(content, Reason):
                 yield row | {"absent": str(content)}
                 continue
@@ -180,11 +182,13 @@ class Explainer:
                 same.append(service.id)
         reverse = ServiceId(asked.name, asked.namespace)
         swapped = [reverse] if reverse.name in known.get(reverse.namespace, ()) else []
-        near = [asked.namespace] if asked.namespace in known else []
-        if not near and not same:
-            near = _close(asked.namespace, known)
+        namespaces = [asked.namespace] if asked.namespace in known else []
+        if not namespaces and not same:
+            namespaces = _close(asked.namespace, known)
         similar = [
-            ServiceId(namespace, name) for namespace in near for name in _close(asked.name, known[namespace])
+            ServiceId(namespace, name)
+            for namespace in namespaces
+            for name in _close(asked.name, known[namespace])
         ]
         nearest = dict.fromkeys([*sorted(same), *swapped, *similar])
         return [str(id) for id in nearest][:_MOST_NEAREST]
@@ -210,14 +214,14 @@ def _cluster(resource: dict[str, Any]) -> dict[str, Any]:
         "name": resource["name"],
         "localities": [
             {
-                "priority": each.priority,
-                "region": each.locality.region,
-                "zone": each.locality.zone,
-                "weight": each.load_balancing_weight.value,
-                "endpoints": len(each.lb_endpoints),
+                "priority": member.priority,
+                "region": member.locality.region,
+                "zone": member.locality.zone,
+                "weight": member.load_balancing_weight.value,
+                "endpoints": len(member.lb_endpoints),
             }
-            for each in assignment.endpoints
-            if not endpoint.is_unreachable(each)
+            for member in assignment.endpoints
+            if not endpoint.is_unreachable(member)
         ],
     }
 
@@ -227,5 +231,5 @@ def _check(question: Question) -> None:
     if question.namespace and not audiences.is_namespace(question.namespace):
         raise TranslateError(f"{question.namespace!r} cannot be the name of a namespace")
     for what, value in (("zone", question.zone), ("node", question.node)):
-        if value and not audiences.is_place(value):
+        if value and not audiences.is_locality(value):
             raise TranslateError(f"{value!r} cannot be the name of a {what}")

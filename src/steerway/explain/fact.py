@@ -5,30 +5,30 @@ from collections.abc import Iterator
 from typing import Any
 
 from steerway.catalog.model.mesh import EndpointState, Port, Service
-from steerway.catalog.model.route import Entry, How, Match, Rule, Table, ValueMatch
+from steerway.catalog.model.route import Entry, Match, MatchType, Rule, Table, ValueMatch
 from steerway.catalog.service import connection
-from steerway.catalog.service.metadata import Told
+from steerway.catalog.service.metadata import ServiceMetadata
 from steerway.explain import wording
 from steerway.translate import destination
 from steerway.translate.destination import Find
 
 
 def of(
-    service: Service, port: Port, told: Told, namespace: str, find: Find, envoy: bool = False
+    service: Service, port: Port, metadata: ServiceMetadata, namespace: str, find: Find, envoy: bool = False
 ) -> dict[str, Any]:
     """Facts of a service, those about endpoints of one port. `namespace`: of the clients in question, by which, and by
     whether they are Envoys, it is decided whether a backend is one for them."""
     exported = service.exported_to
     return {
-        "slices": told.slices,
+        "slices": metadata.slices,
         "endpoints": _endpoints(port),
-        "why_no_endpoint": [*_why_no_endpoint(service, port, told)],
+        "why_no_endpoint": [*_why_no_endpoint(service, port, metadata)],
         "external_name": service.external_name or None,
         "private": service.private,
         "exported_to": None if exported is None else sorted({service.id.namespace, *exported}),
         "traffic_distribution": service.distribution or None,
         "local_only": service.local_only,
-        "annotations": dict(told.annotations),
+        "annotations": dict(metadata.annotations),
         "protocol": {
             "name": None if port.protocol.protocol is None else port.protocol.protocol.value,
             "stated_by": port.protocol.origin or None,
@@ -45,18 +45,18 @@ def of(
     }
 
 
-def _why_no_endpoint(service: Service, port: Port, told: Told) -> tuple[str, ...]:
+def _why_no_endpoint(service: Service, port: Port, metadata: ServiceMetadata) -> tuple[str, ...]:
     if service.external_name or port.has_healthy:
         return ()
-    return told.missing.get(port.number, ())
+    return metadata.missing.get(port.number, ())
 
 
 def _endpoints(port: Port) -> list[dict[str, Any]]:
     """How many of each state, by zone."""
     zones: dict[tuple[str, str], Counter[EndpointState]] = {}
     for endpoint in port.endpoints:
-        place = endpoint.locality.region, endpoint.locality.zone
-        zones.setdefault(place, Counter())[endpoint.state] += 1
+        locality = endpoint.locality.region, endpoint.locality.zone
+        zones.setdefault(locality, Counter())[endpoint.state] += 1
     return [
         {"region": region, "zone": zone, **{state.value: states[state] for state in EndpointState}}
         for (region, zone), states in sorted(zones.items())
@@ -93,11 +93,11 @@ def _entry(entry: Entry, namespace: str, find: Find, envoy: bool) -> dict[str, A
         "match": match(entry.match),
         "backends": [
             {
-                "port": None if each.to is None else str(each.to),
-                "weight": each.weight,
-                "served": each.to is not None and destination.connects(each.to, namespace, find, envoy),
+                "port": None if backend.to is None else str(backend.to),
+                "weight": backend.weight,
+                "served": backend.to is not None and destination.connects(backend.to, namespace, find, envoy),
             }
-            for each in entry.rule.backends
+            for backend in entry.rule.backends
         ],
         "actions": [*_actions(entry.rule)],
     }
@@ -105,13 +105,13 @@ def _entry(entry: Entry, namespace: str, find: Find, envoy: bool) -> dict[str, A
 
 def _actions(rule: Rule) -> Iterator[str]:
     changes = [rule.changes, *(backend.changes for backend in rule.backends)]
-    if any(each.request for each in changes):
+    if any(change.request for change in changes):
         yield "changes headers of requests"
-    if any(each.response for each in changes):
+    if any(change.response for change in changes):
         yield "changes headers of responses"
-    if any(each.rewrite for each in changes):
+    if any(change.rewrite for change in changes):
         yield "rewrites the URL"
-    yield from (f"mirrors {each.share:.0%} to {each.to}" for each in rule.mirrors)
+    yield from (f"mirrors {mirror.share:.0%} to {mirror.to}" for mirror in rule.mirrors)
     if rule.redirect is not None:
         yield f"redirects with {rule.redirect.status}"
     if rule.attempt_seconds:
@@ -119,19 +119,23 @@ def _actions(rule: Rule) -> Iterator[str]:
     yield from (f"has a filter {name} that no client has, so that calls fail" for name in rule.not_done)
 
 
-def match(found: Match) -> str:
+def match(criteria: Match) -> str:
     """`exact /a/b with header x=1`."""
-    path = found.path or "/"
-    if found.how is How.PREFIX and path == "/":
+    path = criteria.path or "/"
+    if criteria.match_type is MatchType.PREFIX and path == "/":
         words = "any path"
     else:
-        words = f"path {path}" if found.how is How.EXACT else f"{found.how.value} {path}"
-    if found.method:
-        words += f" by {found.method}"
-    for kind, values in (("header", found.headers), ("query", found.query)):
-        words += "".join(f" with {kind} {_value(each)}" for each in values)
+        words = (
+            f"path {path}"
+            if criteria.match_type is MatchType.EXACT
+            else f"{criteria.match_type.value} {path}"
+        )
+    if criteria.method:
+        words += f" by {criteria.method}"
+    for kind, values in (("header", criteria.headers), ("query", criteria.query)):
+        words += "".join(f" with {kind} {_value(value)}" for value in values)
     return words
 
 
-def _value(found: ValueMatch) -> str:
-    return f"{found.name}{'~' if found.how is How.REGEX else '='}{found.value}"
+def _value(value: ValueMatch) -> str:
+    return f"{value.name}{'~' if value.match_type is MatchType.REGEX else '='}{value.value}"

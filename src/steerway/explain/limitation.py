@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from steerway.catalog.model.mesh import Port, Service
 from steerway.catalog.model.policy import Algorithm, Balancing, HashKey, HashSource, Policy, Retry
-from steerway.catalog.model.route import How, Match, Rule, Table
+from steerway.catalog.model.route import Match, MatchType, Rule, Table
 from steerway.catalog.routing.rule import STATUS_CODES
 from steerway.catalog.service import connection
 from steerway.translate import destination
@@ -74,25 +74,28 @@ class _Limit(NamedTuple):
         return f"{self.where}{self.before}{self.client or ''}{self.after}"
 
 
-def stated(found: Table | Policy) -> list[str]:
+def stated(source: Table | Policy) -> list[str]:
     """What current clients of some kind do not do of a route or of a policy, whoever is connected, for its owner.
 
     What makes a rule invalid is not among it: the status has other conditions for that.
     """
     named: dict[_Limit, list[Client]] = {}
     for client in clients.CURRENT:
-        for limit in _of_policy(found, client) if isinstance(found, Policy) else _of_table(found, client):
-            who = named.setdefault(limit._replace(client=None), [])
-            who += [] if limit.client is None else [limit.client]
-    return [f"{each.where}{each.before}{_names(who)}{each.after}" for each, who in named.items()]
+        for limit in _of_policy(source, client) if isinstance(source, Policy) else _of_table(source, client):
+            holders = named.setdefault(limit._replace(client=None), [])
+            holders += [] if limit.client is None else [limit.client]
+    return [
+        f"{merged_limit.where}{merged_limit.before}{_names(client_names)}{merged_limit.after}"
+        for merged_limit, client_names in named.items()
+    ]
 
 
-def _names(found: Sequence[Client]) -> str:
+def _names(kinds: Sequence[Client]) -> str:
     """`grpc-go, grpc-java`; all libraries of gRPC have one name."""
-    grpc = [client for client in found if client.is_grpc]
+    grpc = [client for client in kinds if client.is_grpc]
     if len(grpc) < len(clients.CURRENT) - 1:
-        return ", ".join(map(str, found))
-    return ", ".join(["gRPC clients", *(str(client) for client in found if not client.is_grpc)])
+        return ", ".join(map(str, kinds))
+    return ", ".join(["gRPC clients", *(str(client) for client in kinds if not client.is_grpc)])
 
 
 def _of_table(table: Table, client: Client) -> Iterator[_Limit]:
@@ -108,15 +111,17 @@ def _of_policy(policy: Policy, client: Client) -> Iterator[_Limit]:
 
 def of(service: Service, port: Port, namespace: str, find: Find, client: Client) -> tuple[str, ...]:
     """Everything, for clients of one namespace: of the port's routes, and of the endpoints where its calls end."""
-    found = [*of_calls(service, port, namespace, find, client)]
+    limits = [*of_calls(service, port, namespace, find, client)]
     table = port.routing.table(namespace)
     if table is None:
-        found += of_endpoints(service, port, client)
-    backends = (each.to for _, rule in table or () for each in rule.backends if each.to and each.weight)
+        limits += of_endpoints(service, port, client)
+    backends = (
+        backend.to for _, rule in table or () for backend in rule.backends if backend.to and backend.weight
+    )
     for to in dict.fromkeys(backends):
         seen = destination.visible(to, namespace, find)
-        found += [f"backend {to}: {said}" for said in of_endpoints(*seen, client)] if seen else []
-    return tuple(dict.fromkeys(found))
+        limits += [f"backend {to}: {sentence}" for sentence in of_endpoints(*seen, client)] if seen else []
+    return tuple(dict.fromkeys(limits))
 
 
 def of_calls(
@@ -129,11 +134,11 @@ def of_calls(
         return (*_refused(port, envoy), *_sentences(_of_destination(only, client)))
     # The names of clusters, of which the domain is a part, do not matter here.
     destinations = destination.resolve(service, port, namespace, find, "", envoy)
-    found = [limit for each in destinations for limit in _of_destination(each, client)]
+    all_limits = [limit for target in destinations for limit in _of_destination(target, client)]
     if (table := port.routing.table(namespace)) is None:
-        return (*_refused(port, envoy), *_sentences(found))
-    refused = (each for _, rule in table for each in _refused_backends(rule, namespace, find, envoy))
-    limits = _sentences([*_missing(client, Feature.ROUTE), *found])
+        return (*_refused(port, envoy), *_sentences(all_limits))
+    refused = (limit for _, rule in table for limit in _refused_backends(rule, namespace, find, envoy))
+    limits = _sentences([*_missing(client, Feature.ROUTE), *all_limits])
     return tuple(dict.fromkeys((*refused, *limits)))
 
 
@@ -144,10 +149,13 @@ def _refused(port: Port, envoy: bool) -> Iterator[str]:
 
 def _refused_backends(rule: Rule, namespace: str, find: Find, envoy: bool) -> Iterator[str]:
     """The backends of a rule that clients may not connect to, those of mirrors too."""
-    for to in (*(each.to for each in rule.backends if each.weight), *(each.to for each in rule.mirrors)):
+    for to in (
+        *(backend.to for backend in rule.backends if backend.weight),
+        *(mirror.to for mirror in rule.mirrors),
+    ):
         seen = None if to is None else destination.visible(to, namespace, find)
         if seen is not None:
-            yield from (f"{rule.where}: backend {to}: {said}" for said in _refused(seen[1], envoy))
+            yield from (f"{rule.where}: backend {to}: {sentence}" for sentence in _refused(seen[1], envoy))
 
 
 def of_endpoints(service: Service, port: Port, client: Client) -> tuple[str, ...]:
@@ -159,8 +167,8 @@ def of_endpoints(service: Service, port: Port, client: Client) -> tuple[str, ...
     return _sentences(_of_choice(port.policy, client))
 
 
-def _sentences(found: Iterable[_Limit]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(str, found)))
+def _sentences(limits: Iterable[_Limit]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(str, limits)))
 
 
 def _of_choice(policy: Policy, client: Client) -> Iterator[_Limit]:
@@ -190,36 +198,36 @@ def _balancing(wanted: Balancing) -> Iterator[Feature]:
         yield Feature.SLOW_START
 
 
-def _of_destination(found: Destination, client: Client) -> Iterator[_Limit]:
-    rule = found.rule
+def _of_destination(target: Destination, client: Client) -> Iterator[_Limit]:
+    rule = target.rule
     where = "" if rule is None else f"{rule.where}: "
     if rule is not None and rule.hostnames:
-        yield from (each._replace(where=f"{rule.route}: ") for each in _missing(client, Feature.HOSTNAMES))
-    yield from (each._replace(where=where) for each in _of_calls(found, client))
+        yield from (limit._replace(where=f"{rule.route}: ") for limit in _missing(client, Feature.HOSTNAMES))
+    yield from (limit._replace(where=where) for limit in _of_calls(target, client))
 
 
-def _of_calls(found: Destination, client: Client) -> Iterator[_Limit]:
+def _of_calls(target: Destination, client: Client) -> Iterator[_Limit]:
     """Without the name of the rule."""
-    unmatched = [*_missing(client, *_matching(found.match)), *_hidden(found.match, client)]
+    unmatched = [*_missing(client, *_matching(target.match)), *_hidden(target.match, client)]
     if unmatched:
         yield from unmatched
         return
-    rule = found.rule
+    rule = target.rule
     if rule is not None and rule.not_done:
         filters = ", ".join(rule.not_done)
         yield _Limit(f"filter {filters} is supported by no client: calls fail with UNAVAILABLE")
         return
-    if client.library is Library.ENVOY and envoy_match.too_large(found.match, client.program_size):
+    if client.library is Library.ENVOY and envoy_match.too_large(target.match, client.program_size):
         yield _Limit("a regular expression is too large for ", _too_large(client), client)
         return
-    yield from _compiling(found.match, client)
+    yield from _compiling(target.match, client)
     if rule is not None:
         yield from _missing(client, *_changing(rule))
         yield from map(_Limit, rule.not_applied)
-    yield from _missing(client, *_calling(found.policy))
-    yield from _retrying(found.policy.retry, client)
-    yield from _hashing(found.shares, client)
-    if found.policy.timeout_seconds and client.library is Library.CORE and client.can(Feature.TIMEOUT):
+    yield from _missing(client, *_calling(target.policy))
+    yield from _retrying(target.policy.retry, client)
+    yield from _hashing(target.shares, client)
+    if target.policy.timeout_seconds and client.library is Library.CORE and client.can(Feature.TIMEOUT):
         # grpc/grpc 34547 and 40633, seen in 1.85: it is told two seconds more, of which it takes one to two off.
         yield _Limit("exact timeouts are not supported by ", ": calls end up to a second late", client)
 
@@ -250,7 +258,10 @@ def _hidden(match: Match, client: Client) -> Iterator[_Limit]:
 
 def _compiling(match: Match, client: Client) -> Iterator[_Limit]:
     """grpc-js-xds 1.14: re2-wasm frees nothing of its 16 MiB, and every EDS update compiles the whole route again."""
-    if client.library is Library.NODE and How.REGEX in {match.how, *(header.how for header in match.headers)}:
+    if client.library is Library.NODE and MatchType.REGEX in {
+        match.match_type,
+        *(header.match_type for header in match.headers),
+    }:
         after = (
             " compiles the regular expression anew with each change of endpoints and never frees one: its process ends"
             " after some thousands of changes"
@@ -263,8 +274,8 @@ def _changing(rule: Rule) -> Iterable[Feature]:
     return _said(
         {
             Feature.REDIRECT: rule.redirect,
-            Feature.HEADER_CHANGES: any(each.request or each.response for each in changes) or None,
-            Feature.REWRITE: any(each.rewrite for each in changes) or None,
+            Feature.HEADER_CHANGES: any(change.request or change.response for change in changes) or None,
+            Feature.REWRITE: any(change.rewrite for change in changes) or None,
             Feature.MIRROR: rule.mirrors or None,
             Feature.ATTEMPT_TIMEOUT: rule.attempt_seconds or None,
         }
@@ -300,7 +311,10 @@ def _hashing(shares: Iterable[Share], client: Client) -> Iterator[_Limit]:
     """A ring's keys are a matter of the route. What a client has nothing of it passes over."""
     policies = [share.policy.balancing for share in shares]
     keys = [
-        key for each in policies if each and each.algorithm is Algorithm.RING_HASH for key in each.hash_on
+        key
+        for policy in policies
+        if policy and policy.algorithm is Algorithm.RING_HASH
+        for key in policy.hash_on
     ]
     cookies = any(key.source is HashSource.COOKIE for key in keys)
     if cookies and client.can(Feature.RING_HASH) and not client.can(Feature.COOKIE_HASH):

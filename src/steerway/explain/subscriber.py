@@ -36,13 +36,13 @@ class Subscribers:
     def limitations(self, node: bytes, audience: str, subscribed: Iterable[tuple[str, str]]) -> list[str]:
         """Sentences about each service, which begin with it. `subscribed`: (type_url, name) of a stream."""
         client, namespace = audiences.client_of(node), audiences.namespace_of(audience)
-        found: dict[str, None] = {}
+        sentences: dict[str, None] = {}
         for served, name in subscribed:
             key = (client, namespace, served, name)
             if key not in self._found:
                 self._found[key] = self._of_name(*key)
-            found |= dict.fromkeys(self._found[key])
-        return list(found)
+            sentences |= dict.fromkeys(self._found[key])
+        return list(sentences)
 
     def _of_name(self, client: Client, namespace: str, served: str, name: str) -> tuple[str, ...]:
         """Of a listener or route what is said of calls, of a cluster what is said of its endpoints; of the routes of an
@@ -62,13 +62,13 @@ class Subscribers:
             port = resource_name.select_port(service, target.port)
         except TranslateError:
             return ()
-        said: tuple[str, ...] = ()
+        sentences: tuple[str, ...] = ()
         if served in _OF_CALLS:
             pod = bool(target.pod)
-            said = limitation.of_calls(service, port, namespace, self._find, client, pod)
+            sentences = limitation.of_calls(service, port, namespace, self._find, client, pod)
         elif served == type_url.CLUSTER:
-            said = limitation.of_endpoints(service, port, client)
-        return tuple(_about(service, port, said))
+            sentences = limitation.of_endpoints(service, port, client)
+        return tuple(_about(service, port, sentences))
 
     def _of_envoy(self, client: Client, namespace: str, gateway: bool) -> Iterator[str]:
         for id in sorted(self._services):
@@ -80,5 +80,5 @@ class Subscribers:
                     )
 
 
-def _about(service: Service, port: Port, said: Iterable[str]) -> Iterator[str]:
-    return (f"{service.id}:{port.number}: {each}" for each in said)
+def _about(service: Service, port: Port, sentences: Iterable[str]) -> Iterator[str]:
+    return (f"{service.id}:{port.number}: {sentence}" for sentence in sentences)

@@ -25,21 +25,21 @@ from steerway.catalog.model.policy import (
 
 def sections(policy: Policy) -> list[dict[str, Any]]:
     """Every section: `said_by` is None for one that nobody speaks of, whose value is the default."""
-    said = dict(policy.said)
-    found = []
+    sources = dict(policy.sources)
+    rows = []
     for section in SECTIONS:
         name, default, words = _SECTIONS[section]
         value = getattr(policy, section)
-        told = default if value is None else words(value)
-        found.append(
-            {"section": name, "value": told, "said_by": None if value is None else said.get(section)}
+        metadata = default if value is None else words(value)
+        rows.append(
+            {"section": name, "value": metadata, "said_by": None if value is None else sources.get(section)}
         )
-    return found
+    return rows
 
 
 def spoken(policy: Policy) -> list[dict[str, Any]]:
     """Only the sections that somebody speaks of."""
-    return [each for each in sections(policy) if each["said_by"] is not None]
+    return [section for section in sections(policy) if section["said_by"] is not None]
 
 
 def _zones(zones: Zones) -> str:
@@ -82,21 +82,21 @@ def _key(key: HashKey) -> str:
     return "channel" if key.source is HashSource.CHANNEL else f"{key.source.value} {key.name}"
 
 
-def _outlier_detection(found: OutlierDetection) -> str:
-    parts: list[object] = ["interval", time(found.interval_seconds)]
-    parts += ["baseEjectionTime", time(found.base_seconds)]
-    parts += ["maxEjectionPercent", _percent(found.maximum_share)]
+def _outlier_detection(detection: OutlierDetection) -> str:
+    parts: list[object] = ["interval", time(detection.interval_seconds)]
+    parts += ["baseEjectionTime", time(detection.base_seconds)]
+    parts += ["maxEjectionPercent", _percent(detection.maximum_share)]
     for name, factor, ejection in (
-        ("successRate", "stdevFactorPercent", found.success_rate),
-        ("failurePercentage", "threshold", found.failure_percentage),
+        ("successRate", "stdevFactorPercent", detection.success_rate),
+        ("failurePercentage", "threshold", detection.failure_percentage),
     ):
         if ejection is not None:
             parts += [name, _ejection(factor, ejection)]
     return _pairs(*parts)
 
 
-def _ejection(factor: str, found: Ejection) -> str:
-    return f"{factor} {_percent(found.factor)} enforcingPercent {_percent(found.enforcing)}"
+def _ejection(factor: str, ejection: Ejection) -> str:
+    return f"{factor} {_percent(ejection.factor)} enforcingPercent {_percent(ejection.enforcing)}"
 
 
 def _safety(safety: Safety) -> str:

@@ -39,7 +39,9 @@ async def accept(
         connections = [first, *_waiting(listener, pool.batch - 1)]
         pool.make_room(len(connections))
         with isolated("http_connection"):
-            await asyncio.gather(*(loop.connect_accepted_socket(make, each) for each in connections))
+            await asyncio.gather(
+                *(loop.connect_accepted_socket(make, connection) for connection in connections)
+            )
 
 
 def _waiting(listener: socket.socket, most: int) -> list[socket.socket]:

@@ -219,15 +219,15 @@ def _bounded_value(value: Any) -> Any:
 
 def _bounded_list(values: Sequence[Any]) -> list[str]:
     """The first of them, of `MAX_TEXT` bytes together at the most, and how many there are more."""
-    kept: list[str] = []
+    shown: list[str] = []
     size = 0
     for value in values:
         text = bounded(str(value))
         size += len(text.encode())
-        if size > MAX_TEXT and kept:
-            return [*kept, f"{ELLIPSIS} and {len(values) - len(kept)} more"]
-        kept.append(text)
-    return kept
+        if size > MAX_TEXT and shown:
+            return [*shown, f"{ELLIPSIS} and {len(values) - len(shown)} more"]
+        shown.append(text)
+    return shown
 
 
 def _traceback() -> str:

@@ -24,7 +24,7 @@ from steerway.runtime.isolation import isolated
 from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.event import Failure
-from steerway.sources.kubernetes.hint import server_cure
+from steerway.sources.kubernetes.hint import server_hint
 from steerway.sources.kubernetes.resource import ENDPOINT_SLICES, NAMESPACES, SERVICES
 from steerway.sources.objects.core import ObjectKey
 
@@ -51,7 +51,7 @@ class AboutObject(Protocol):
     @property
     def reason(self) -> str: ...
     @property
-    def cure(self) -> str: ...
+    def hint(self) -> str: ...
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class _Budget:
         return True
 
 
-Told = tuple[ObjectKey, str]
+Report = tuple[ObjectKey, str]
 """An object and the words about it."""
 
 
@@ -78,38 +78,38 @@ class EventQueue:
     """Which Events are to be written: a pure value, `now` in seconds of any monotonic clock."""
 
     def __init__(self) -> None:
-        self._told: dict[Told, float] = {}
-        self._present: set[Told] = set()
+        self._reported: dict[Report, float] = {}
+        self._present: set[Report] = set()
         self._budgets: dict[ObjectKey, _Budget] = {}
-        self._waiting: deque[Told] = deque()
+        self._waiting: deque[Report] = deque()
 
     def look(self, problems: Iterable[AboutObject], now: float) -> None:
         """Take in all problems that there are now."""
         present = {
-            (each.about, _words(each))
-            for each in problems
-            if each.about is not None and each.about.kind in _RESOURCES
+            (problem.about, _words(problem))
+            for problem in problems
+            if problem.about is not None and problem.about.kind in _RESOURCES
         }
-        for told in sorted(present):
-            at = self._told.get(told)
-            if at is None or told not in self._present or now >= at + AGAIN_SECONDS:
-                self._add(told, now)
+        for report in sorted(present):
+            at = self._reported.get(report)
+            if at is None or report not in self._present or now >= at + AGAIN_SECONDS:
+                self._add(report, now)
         self._present = present
-        if len(self._told) > _MOST_KNOWN:
-            self._told = {told: at for told, at in self._told.items() if told in present}
+        if len(self._reported) > _MOST_KNOWN:
+            self._reported = {report: at for report, at in self._reported.items() if report in present}
             self._budgets = {
                 key: budget for key, budget in self._budgets.items() if budget.tokens < _BURST - 1
             }
 
-    def _add(self, told: Told, now: float) -> None:
-        self._told[told] = now
-        budget = self._budgets.setdefault(told[0], _Budget(now))
+    def _add(self, report: Report, now: float) -> None:
+        self._reported[report] = now
+        budget = self._budgets.setdefault(report[0], _Budget(now))
         if not budget.take(now) or len(self._waiting) >= _MOST_WAITING:
             telemetry.EVENTS.labels("dropped").inc()
             return
-        self._waiting.append(told)
+        self._waiting.append(report)
 
-    def next(self) -> Told | None:
+    def next(self) -> Report | None:
         """The next to write, in order; None when there is none."""
         return self._waiting.popleft() if self._waiting else None
 
@@ -124,25 +124,25 @@ class EventWriter:
         self._client = client
         self._identity = identity
 
-    async def write(self, told: Told) -> None:
+    async def write(self, report: Report) -> None:
         """Write one Event, or count it up where it is there. A failure is logged and counted, and that is all."""
-        with isolated("event", object=told[0]) as run:
-            await self._attempt(told)
+        with isolated("event", object=report[0]) as run:
+            await self._attempt(report)
         if run.failure:
             telemetry.EVENTS.labels("failed").inc()
 
-    async def _attempt(self, told: Told) -> None:
-        key, message = told
+    async def _attempt(self, report: Report) -> None:
+        key, message = report
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 result = await self._write(key, message)
             except SourceError as error:
                 failure = error.failure if isinstance(error, RequestError) else Failure(None, str(error))
                 if (failure.status or 500) < 500 or attempt == _ATTEMPTS:
-                    cure = server_cure(failure, self._client.server)
+                    hint = server_hint(failure, self._client.server)
                     if failure.status in (403, 404):
-                        cure = _GRANT
-                    log.warning("event_not_written", object=str(key), reason=str(error), cure=cure)
+                        hint = _GRANT
+                    log.warning("event_not_written", object=str(key), reason=str(error), hint=hint)
                     telemetry.EVENTS.labels("failed").inc()
                     return
             else:
@@ -153,12 +153,12 @@ class EventWriter:
         resource = _RESOURCES[key.kind]
         where = resource.path(key.namespace or None)
         try:
-            found = json.loads(await self._client.get(f"{where}/{key.name}", {}))
+            event = json.loads(await self._client.get(f"{where}/{key.name}", {}))
         except RequestError as error:
             if error.failure.status == 404:
                 return "object_gone"
             raise
-        uid = found["metadata"]["uid"]
+        uid = event["metadata"]["uid"]
         namespace = key.namespace or "default"
         events = f"/api/v1/namespaces/{namespace}/events"
         name = f"{key.name[:200]}.{hashlib.sha256(f'{uid} {message}'.encode()).hexdigest()[:16]}"
@@ -173,7 +173,7 @@ class EventWriter:
                 "name": key.name,
                 "namespace": key.namespace,
                 "uid": uid,
-                "resourceVersion": found["metadata"].get("resourceVersion", ""),
+                "resourceVersion": event["metadata"].get("resourceVersion", ""),
             },
             "type": "Warning",
             "reason": REASON,
@@ -199,7 +199,7 @@ class EventWriter:
 
 
 def _words(problem: AboutObject) -> str:
-    text = f"{problem.reason}; {problem.cure}" if problem.cure else problem.reason
+    text = f"{problem.reason}; {problem.hint}" if problem.hint else problem.reason
     return text.encode()[:_MESSAGE_BYTES].decode(errors="ignore")
 
 

@@ -18,7 +18,7 @@ from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.cause import READ_TIMED_OUT
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.event import Failure
-from steerway.sources.kubernetes.hint import server_cure
+from steerway.sources.kubernetes.hint import server_hint
 
 log = structlog.get_logger()
 
@@ -127,13 +127,13 @@ class LeaseHolder:
         if (reason := str(failure)) == self._told_reason:
             return
         self._told_reason = reason
-        cure = server_cure(failure, self._client.server)
+        hint = server_hint(failure, self._client.server)
         if failure.status in (403, 404):
-            cure = (
+            hint = (
                 "let it get, create and update leases of coordination.k8s.io in its namespace, or set"
                 " kubernetes.events and kubernetes.status to false"
             )
-        self._log.warning("lease_not_renewed", reason=reason, cure=cure)
+        self._log.warning("lease_not_renewed", reason=reason, hint=hint)
 
     def _tell(self) -> None:
         held = self.held

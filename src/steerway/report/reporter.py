@@ -102,8 +102,8 @@ class Reporter:
                 queue = EventQueue()  # who comes after another goes on with its Events
                 continue
             queue.look(problems(), time.monotonic())
-            while holder.held and (told := queue.next()) is not None:
-                await writer.write(told)
+            while holder.held and (report := queue.next()) is not None:
+                await writer.write(report)
 
     async def _write_statuses(self, holder: LeaseHolder, writer: StatusWriter, subjects: Subjects) -> None:
         queue = StatusQueue()
@@ -114,8 +114,8 @@ class Reporter:
                 continue
             queue.look(subjects(), time.monotonic())
             for _ in range(_MOST_STATUSES // _STATUSES_AT_ONCE):
-                found = [queue.next(time.monotonic()) for _ in range(_STATUSES_AT_ONCE)]
-                batch = [subject for subject in found if subject is not None]
+                due = [queue.next(time.monotonic()) for _ in range(_STATUSES_AT_ONCE)]
+                batch = [subject for subject in due if subject is not None]
                 if not batch or not holder.held:
                     break
                 pauses = await asyncio.gather(*map(writer.write, batch))

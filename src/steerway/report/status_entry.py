@@ -14,7 +14,7 @@ from typing import Any
 from steerway.catalog.routing.attachment import is_service
 from steerway.sources.objects.core import ObjectKey
 from steerway.sources.policy.gateway import GROUP
-from steerway.status.condition import ACCEPTED, PROGRAMMED, Condition, Judgement, Reference, Verdict
+from steerway.status.condition import ACCEPTED, PROGRAMMED, Condition, ObjectStatus, Reference, TargetStatus
 
 CONTROLLER = "steerway.io/steerway"
 _MOST_CHARACTERS = 4096
@@ -28,15 +28,15 @@ class Unreadable:
 
     key: ObjectKey
     reason: str
-    cure: str = ""
+    hint: str = ""
 
 
-Subject = Judgement | Unreadable
+Subject = ObjectStatus | Unreadable
 """An object with what is to be said of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StatusField:
     """Where a kind has its entries: the list and how many it takes, what each is about, and where the spec names
     that."""
 
@@ -46,9 +46,9 @@ class Place:
     refs: str
 
 
-_OF_ROUTES = Place("parents", "parentRef", 32, "parentRefs")
-_OF_POLICIES = Place("ancestors", "ancestorRef", 16, "targetRefs")
-PLACES = {
+_OF_ROUTES = StatusField("parents", "parentRef", 32, "parentRefs")
+_OF_POLICIES = StatusField("ancestors", "ancestorRef", 16, "targetRefs")
+STATUS_FIELDS = {
     "GRPCRoute": _OF_ROUTES,
     "HTTPRoute": _OF_ROUTES,
     "BackendTLSPolicy": _OF_POLICIES,
@@ -62,35 +62,39 @@ Covers = Callable[[ObjectKey], bool]
 
 def updated(manifest: Manifest, subject: Subject, now: str, covers: Covers) -> list[Manifest] | None:
     """The whole new list, or None when ours says all of it already. `now` is RFC 3339."""
-    place = PLACES[subject.key.kind]
-    present = (manifest.get("status") or {}).get(place.entries) or []
-    found = {ref: covers(_target(ref, subject.key)) for ref in _references(manifest, subject.key, place)}
-    elsewhere = [_reference(ref) for ref, covered in found.items() if not covered]
+    field = STATUS_FIELDS[subject.key.kind]
+    present = (manifest.get("status") or {}).get(field.entries) or []
+    still_covered = {
+        ref: covers(_target(ref, subject.key)) for ref in _references(manifest, subject.key, field)
+    }
+    elsewhere = [_reference(ref) for ref, covered in still_covered.items() if not covered]
     ours = [
-        each
-        for each in present
-        if each.get("controllerName") == CONTROLLER and each.get(place.about) not in elsewhere
+        entry
+        for entry in present
+        if entry.get("controllerName") == CONTROLLER and entry.get(field.about) not in elsewhere
     ]
-    others = [each for each in present if each not in ours]
-    if isinstance(subject, Judgement):
-        verdicts = subject.verdicts
+    others = [entry for entry in present if entry not in ours]
+    if isinstance(subject, ObjectStatus):
+        target_statuses = subject.target_statuses
     else:
-        refused = _unreadable(subject, place)
-        verdicts = tuple(Verdict(ref, refused) for ref, covered in found.items() if covered)
+        refused = _unreadable(subject, field)
+        target_statuses = tuple(
+            TargetStatus(ref, refused) for ref, covered in still_covered.items() if covered
+        )
     generation = manifest["metadata"].get("generation", 0)
     wanted = [
         {
-            place.about: (about := _reference(verdict.ref)),
+            field.about: (about := _reference(target_status.ref)),
             "controllerName": CONTROLLER,
-            "conditions": _conditions(verdict.conditions, _before(ours, place, about), generation, now),
+            "conditions": _conditions(target_status.conditions, _before(ours, field, about), generation, now),
         }
-        for verdict in verdicts
-    ][: max(0, place.most - len(others))]
+        for target_status in target_statuses
+    ][: max(0, field.most - len(others))]
     return None if wanted == ours else [*others, *wanted]
 
 
 def _reference(ref: Reference) -> Manifest:
-    found = {
+    reference = {
         "group": ref.group,
         "kind": ref.kind,
         "name": ref.name,
@@ -98,28 +102,28 @@ def _reference(ref: Reference) -> Manifest:
         "sectionName": ref.section_name,
         "port": ref.port,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in reference.items() if value is not None}
 
 
-def _before(ours: Iterable[Manifest], place: Place, about: Manifest) -> Mapping[str, Manifest]:
+def _before(ours: Iterable[Manifest], field: StatusField, about: Manifest) -> Mapping[str, Manifest]:
     """The conditions, by type, that stand there for the same reference."""
-    found = (each.get("conditions") or () for each in ours if each.get(place.about) == about)
-    return {condition["type"]: condition for conditions in found for condition in conditions}
+    present = (entry.get("conditions") or () for entry in ours if entry.get(field.about) == about)
+    return {condition["type"]: condition for conditions in present for condition in conditions}
 
 
 def _conditions(
-    found: Iterable[Condition], before: Mapping[str, Manifest], generation: int, now: str
+    conditions: Iterable[Condition], before: Mapping[str, Manifest], generation: int, now: str
 ) -> list[Manifest]:
     made = []
-    for each in found:
-        status = "True" if each.holds else "False"
-        old = before.get(each.type, {})
-        message = f"{each.message}; {each.cure}" if each.cure else each.message
+    for condition in conditions:
+        status = "True" if condition.holds else "False"
+        old = before.get(condition.type, {})
+        message = f"{condition.message}; {condition.hint}" if condition.hint else condition.message
         made.append(
             {
-                "type": each.type,
+                "type": condition.type,
                 "status": status,
-                "reason": each.reason,
+                "reason": condition.reason,
                 "message": message[:_MOST_CHARACTERS],
                 "observedGeneration": generation,
                 # metav1.Condition: when the status changed, not when the words did.
@@ -129,22 +133,22 @@ def _conditions(
     return made
 
 
-def _unreadable(subject: Unreadable, place: Place) -> tuple[Condition, ...]:
+def _unreadable(subject: Unreadable, field: StatusField) -> tuple[Condition, ...]:
     """The refusal of an object for each of its references."""
-    reason = "UnsupportedValue" if place is _OF_ROUTES else "Invalid"
+    reason = "UnsupportedValue" if field is _OF_ROUTES else "Invalid"
     return (
-        Condition(ACCEPTED, False, reason, subject.reason, subject.cure),
+        Condition(ACCEPTED, False, reason, subject.reason, subject.hint),
         Condition(PROGRAMMED, False, "Invalid", "it is not accepted"),
     )
 
 
-def _references(manifest: Manifest, key: ObjectKey, place: Place) -> Iterator[Reference]:
+def _references(manifest: Manifest, key: ObjectKey, field: StatusField) -> Iterator[Reference]:
     """What the object says it is attached to, as far as that can be ours."""
-    for ref in manifest["spec"].get(place.refs) or ():
+    for ref in manifest["spec"].get(field.refs) or ():
         group, kind = ref.get("group", GROUP), ref.get("kind", "Gateway")
-        if place is _OF_ROUTES and not is_service(group, kind):
+        if field is _OF_ROUTES and not is_service(group, kind):
             continue
-        namespace = ref.get("namespace") if place is _OF_ROUTES else key.namespace
+        namespace = ref.get("namespace") if field is _OF_ROUTES else key.namespace
         yield Reference(group, kind, ref["name"], namespace, ref.get("sectionName"), ref.get("port"))
 
 

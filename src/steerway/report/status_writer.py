@@ -19,7 +19,7 @@ from steerway import telemetry
 from steerway.errors import SourceError
 from steerway.report.events import AboutObject
 from steerway.report.lease import DURATION_SECONDS, RENEW_SECONDS
-from steerway.report.status_entry import PLACES, Covers, Manifest, Subject, Unreadable, updated
+from steerway.report.status_entry import STATUS_FIELDS, Covers, Manifest, Subject, Unreadable, updated
 from steerway.runtime.isolation import isolated
 from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
@@ -33,7 +33,7 @@ from steerway.sources.kubernetes.resource import (
 )
 from steerway.sources.kubernetes.watcher import Backoff
 from steerway.sources.objects.core import ObjectKey
-from steerway.status.condition import Judgement
+from steerway.status.condition import ObjectStatus
 
 log = structlog.get_logger()
 
@@ -52,14 +52,14 @@ Subjects = Callable[[], Mapping[ObjectKey, Subject]]
 
 
 def subjects(
-    judgements: Mapping[ObjectKey, Judgement], problems: Iterable[AboutObject]
+    object_statuses: Mapping[ObjectKey, ObjectStatus], problems: Iterable[AboutObject]
 ) -> Mapping[ObjectKey, Subject]:
     """What is to be said of each object. One that has a problem of its own was not taken as it is now."""
-    found: dict[ObjectKey, Subject] = {**judgements}
-    for each in problems:
-        if each.about is not None and each.about.kind in PLACES:
-            found[each.about] = Unreadable(each.about, each.reason, each.cure)
-    return found
+    subjects_by_key: dict[ObjectKey, Subject] = {**object_statuses}
+    for problem in problems:
+        if problem.about is not None and problem.about.kind in STATUS_FIELDS:
+            subjects_by_key[problem.about] = Unreadable(problem.about, problem.reason, problem.hint)
+    return subjects_by_key
 
 
 class StatusQueue:
@@ -72,25 +72,25 @@ class StatusQueue:
     def __init__(self) -> None:
         self._swept: Mapping[ObjectKey, Subject] = {}
         self._sweep_at = float("-inf")
-        self._told: dict[ObjectKey, Subject] = {}
+        self._reported: dict[ObjectKey, Subject] = {}
         self._waiting: defaultdict[str, dict[ObjectKey, Subject]] = defaultdict(dict)
         self._paused_until: dict[str, float] = {}
         self._failures: dict[ObjectKey, int] = {}
 
-    def look(self, found: Mapping[ObjectKey, Subject], now: float) -> None:
+    def look(self, current: Mapping[ObjectKey, Subject], now: float) -> None:
         """Take in all that is to be said now."""
         if now >= self._sweep_at:
-            self._swept, self._sweep_at = dict(found), now + SWEEP_SECONDS
-            self._told.clear()
-        self._told = {key: told for key, told in self._told.items() if key in found}
-        self._failures = {key: number for key, number in self._failures.items() if key in found}
+            self._swept, self._sweep_at = dict(current), now + SWEEP_SECONDS
+            self._reported.clear()
+        self._reported = {key: report for key, report in self._reported.items() if key in current}
+        self._failures = {key: number for key, number in self._failures.items() if key in current}
         self._waiting.clear()
-        changed = [key for key, subject in found.items() if self._told.get(key) != subject]
+        changed = [key for key, subject in current.items() if self._reported.get(key) != subject]
         # What failed last comes last, or one bad object would hold up its kind for ever.
         for key in sorted(
-            changed, key=lambda key: (self._failures.get(key, 0), self._is_swept(key, found[key]))
+            changed, key=lambda key: (self._failures.get(key, 0), self._is_swept(key, current[key]))
         ):
-            self._waiting[key.kind][key] = found[key]
+            self._waiting[key.kind][key] = current[key]
 
     def _is_swept(self, key: ObjectKey, subject: Subject) -> bool:
         """Whether it is looked at without a change of its own."""
@@ -105,7 +105,7 @@ class StatusQueue:
 
     def done(self, subject: Subject) -> None:
         """It stands there now."""
-        self._told[subject.key] = subject
+        self._reported[subject.key] = subject
         self._failures.pop(subject.key, None)
 
     def failed(self, subject: Subject, until: float) -> None:
@@ -151,7 +151,9 @@ class StatusWriter:
 
     async def _write(self, subject: Subject) -> str:
         key = subject.key
-        places = [f"{each.path(key.namespace)}/{key.name}" for each in _RESOURCES[key.kind].versions]
+        places = [
+            f"{api_version.path(key.namespace)}/{key.name}" for api_version in _RESOURCES[key.kind].versions
+        ]
         for where in places:
             try:
                 body = await self._client.get(where, {})
@@ -168,7 +170,7 @@ class StatusWriter:
         if entries is None:
             return "unchanged"
         version = {"resourceVersion": manifest["metadata"]["resourceVersion"]}
-        patch = {"metadata": version, "status": {PLACES[key.kind].entries: entries}}
+        patch = {"metadata": version, "status": {STATUS_FIELDS[key.kind].entries: entries}}
         await self._client.patch(f"{where}/status", patch)
         return "written"
 
@@ -180,12 +182,12 @@ class StatusWriter:
         if status in (401, 403, 404):
             if key.kind not in self._refused:
                 self._refused.add(key.kind)
-                cure = _cure(_RESOURCES[key.kind], status)
-                log.warning("status_not_written", object=str(key), reason=reason, cure=cure)
+                hint = _hint(_RESOURCES[key.kind], status)
+                log.warning("status_not_written", object=str(key), reason=reason, hint=hint)
             return _REFUSED_SECONDS
         if status is not None and status < 500 and status not in (409, 429):
             # Whatever it is about this object, the same answer would come again.
-            log.warning("status_not_written", object=str(key), reason=reason, cure="please report this")
+            log.warning("status_not_written", object=str(key), reason=reason, hint="please report this")
             return 0.0
         pause = self._backoffs[key.kind].next()
         log.info("status_not_written", object=str(key), reason=reason, retry_in_seconds=round(pause, 1))
@@ -197,11 +199,11 @@ def _is_of(subject: Subject, manifest: Manifest, body: bytes) -> bool:
     if isinstance(subject, Unreadable):
         return decode_object(subject.key.kind, body).value is None
     metadata = manifest["metadata"]
-    found = metadata.get("generation", 0), metadata.get("creationTimestamp", "")
-    return found == (subject.generation, subject.created)
+    incarnation = metadata.get("generation", 0), metadata.get("creationTimestamp", "")
+    return incarnation == (subject.generation, subject.created)
 
 
-def _cure(resource: Resource, status: int) -> str:
+def _hint(resource: Resource, status: int) -> str:
     if status == 404:
         return f"install the present CustomResourceDefinition of {resource.kind}, which has a status"
     read = f"{{apiGroups: [{resource.group}], resources: [{resource.plural}], verbs: [get]}}"

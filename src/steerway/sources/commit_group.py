@@ -55,8 +55,8 @@ class Groups:
             del self._owner[key]
         return taken
 
-    def _link(self, one: Hashable, other: Hashable) -> None:
-        larger, smaller = self._root(one), self._root(other)
+    def _link(self, left: Hashable, other: Hashable) -> None:
+        larger, smaller = self._root(left), self._root(other)
         if larger == smaller:
             return
         if len(self._groups.get(larger, ())) < len(self._groups.get(smaller, ())):

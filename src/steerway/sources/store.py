@@ -21,18 +21,18 @@ from steerway.sources.objects.core import Object, ObjectKey, happened
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something an operator should mend. `where` names a file:line or an object; `cure` says what to do.
+    """Something an operator should mend. `where` names a file:line or an object; `hint` says what to do.
 
     `about` is the object of an API server that it is about, where there is one to be seen.
     """
 
     where: str
     reason: str
-    cure: str = ""
+    hint: str = ""
     about: ObjectKey | None = None
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.reason}" + (f" ({self.cure})" if self.cure else "")
+        return f"{self.where}: {self.reason}" + (f" ({self.hint})" if self.hint else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +174,8 @@ class ObjectStore:
 
     def get(self, key: ObjectKey) -> Object | None:
         for objects in self._sources.values():
-            if (found := objects.get(key)) is not None:
-                return found
+            if (obj := objects.get(key)) is not None:
+                return obj
         return None
 
     def source_of(self, key: ObjectKey) -> str | None:
@@ -186,34 +186,34 @@ class ObjectStore:
         """Each visible object once, first registered source first."""
         seen: set[ObjectKey] = set()
         for objects in self._sources.values():
-            for key, found in objects.items():
+            for key, obj in objects.items():
                 if key not in seen:
                     seen.add(key)
-                    yield found
+                    yield obj
 
     def problems(self) -> list[Problem]:
         """All present problems, the shadowed duplicates among them."""
-        found = [problem for source in self._problems for problem in self.problems_of(source)]
+        problems = [problem for source in self._problems for problem in self.problems_of(source)]
         if len(self._sources) < 2:
-            return found
+            return problems
         owner: dict[ObjectKey, str] = {}
         for source, objects in self._sources.items():
-            found.extend(
+            problems.extend(
                 _shadowed(key, owner[key], source)
                 for key in objects
                 if owner.setdefault(key, source) != source
             )
-        return found
+        return problems
 
     def problems_of(self, source: str) -> list[Problem]:
         """What one source told of its own; without duplicates, which are nobody's own."""
-        return [problem for found in self._problems[source].values() for problem in found]
+        return [problem for problems in self._problems[source].values() for problem in problems]
 
     def _replace_problems(self, source: str, changes: Mapping[str, tuple[Problem, ...]]) -> None:
         problems = self._problems[source]
-        for subject, found in changes.items():
-            if found:
-                problems[subject] = found
+        for subject, current in changes.items():
+            if current:
+                problems[subject] = current
             else:
                 problems.pop(subject, None)
 

@@ -245,7 +245,7 @@ class Window:
             return ()
         # What the members refer to may have new endpoints that wait: a route to a Service goes out with them.
         named = group.union(*(lane.links for lane in lanes))
-        urgent_places: list[_Place] = [(each, True) for each in named if (each, True) in self._lanes]
+        urgent_places: list[_Place] = [(link, True) for link in named if (link, True) in self._lanes]
         return [*((member, False) for member in group), *urgent_places]
 
     def _ready_slices(self, owner: Hashable) -> Iterable[_Place]:
@@ -271,8 +271,8 @@ class Window:
         ordinary.received = min(ordinary.received, lane.received)
         ordinary.last = max(ordinary.last, lane.last)
         ordinary.changes += lane.changes
-        for each, origin in lane.origins.items():
-            ordinary.origins[each] = origin.older(ordinary.origins.get(each))
+        for deferred_key, origin in lane.origins.items():
+            ordinary.origins[deferred_key] = origin.older(ordinary.origins.get(deferred_key))
         for key in lane.keys:
             self._link([owner], self._holders[key])
         heapq.heappush(self._queue, (ordinary.due, ordinary.number, (owner, False)))

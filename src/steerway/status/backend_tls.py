@@ -7,61 +7,71 @@ from collections.abc import Iterator
 
 from steerway.catalog.model.identity import ServiceId
 from steerway.catalog.routing import backend_tls
-from steerway.catalog.routing.backend_tls import Fault
+from steerway.catalog.routing.backend_tls import InvalidReference
 from steerway.sources.objects.core import ObjectKey
 from steerway.sources.policy.gateway import BackendTLSPolicy, TargetRef
 from steerway.status import policy as policy_verdict
-from steerway.status.condition import ACCEPTED, RESOLVED_REFS, Condition, Ignored, Reference, Verdict, limited
-from steerway.status.reference_resolver import Evidence
+from steerway.status.condition import (
+    ACCEPTED,
+    RESOLVED_REFS,
+    Condition,
+    Ignored,
+    Reference,
+    TargetStatus,
+    limited,
+)
+from steerway.status.reference_resolver import ReferenceResolver
 
 _FOR_ENVOY = (
     "TLS to backends is configured for Envoy alone: gRPC clients do not connect, and their calls fail"
 )
 
 
-def judge(policy: BackendTLSPolicy, evidence: Evidence) -> tuple[Verdict, ...]:
+def evaluate(policy: BackendTLSPolicy, resolver: ReferenceResolver) -> tuple[TargetStatus, ...]:
     """One verdict for each targetRef in the scope, in their order. The ancestor is the Service that it names."""
     space = policy.metadata.namespace
-    fault = backend_tls.fault_of(policy)
-    limits = limited([] if fault is not None else [_FOR_ENVOY])
+    invalid = backend_tls.invalid_reference(policy)
+    limits = limited([] if invalid is not None else [_FOR_ENVOY])
     return tuple(
-        Verdict(
+        TargetStatus(
             Reference(ref.group, ref.kind, ref.name, space, ref.section_name),
-            (_accepted(policy, ref, fault, evidence), *_resolved(fault), *limits),
+            (_accepted(policy, ref, invalid, resolver), *_resolved(invalid), *limits),
         )
         for ref in dict.fromkeys(policy.spec.target_refs)
-        if evidence.covers(ObjectKey(ref.kind, space, ref.name))
+        if resolver.covers(ObjectKey(ref.kind, space, ref.name))
     )
 
 
-def ignored(policy: BackendTLSPolicy, evidence: Evidence) -> Iterator[Ignored]:
+def ignored(policy: BackendTLSPolicy, resolver: ReferenceResolver) -> Iterator[Ignored]:
     """The targetRefs of which nothing is said in the status, each with why."""
     space = policy.metadata.namespace
     for ref in dict.fromkeys(policy.spec.target_refs):
         key = ObjectKey(ref.kind, space, ref.name)
-        if not evidence.covers(key):
-            yield Ignored(f"{key} {evidence.outside(ServiceId(space, ref.name))}")
+        if not resolver.covers(key):
+            yield Ignored(f"{key} {resolver.outside(ServiceId(space, ref.name))}")
 
 
-def _accepted(policy: BackendTLSPolicy, ref: TargetRef, fault: Fault | None, evidence: Evidence) -> Condition:
+def _accepted(
+    policy: BackendTLSPolicy, ref: TargetRef, invalid: InvalidReference | None, resolver: ReferenceResolver
+) -> Condition:
     if (ref.group, ref.kind) != ("", "Service"):
         kind = f"{ref.kind} of {ref.group}" if ref.group else ref.kind
-        message, cure = f"{kind} {ref.name} is no Service", "name a Service, with the group ''"
-        return Condition(ACCEPTED, False, "TargetNotFound", message, cure)
-    missing = policy_verdict.missing_target(ref, policy.metadata.namespace, evidence)
+        message, hint = f"{kind} {ref.name} is no Service", "name a Service, with the group ''"
+        return Condition(ACCEPTED, False, "TargetNotFound", message, hint)
+    missing = policy_verdict.missing_target(ref, policy.metadata.namespace, resolver)
     if missing is not None:
         return missing
-    if (conflict := _conflict(policy, ref, evidence)) is not None:
+    if (conflict := _conflict(policy, ref, resolver)) is not None:
         return conflict
-    if fault is not None:
-        message = f"connections to it fail: {fault.message}"
-        return Condition(ACCEPTED, False, fault.accepted, message, fault.remedy)
+    if invalid is not None:
+        message = f"connections to it fail: {invalid.message}"
+        return Condition(ACCEPTED, False, invalid.accepted, message, invalid.remedy)
     return Condition(ACCEPTED, True, "Accepted")
 
 
-def _conflict(policy: BackendTLSPolicy, ref: TargetRef, evidence: Evidence) -> Condition | None:
+def _conflict(policy: BackendTLSPolicy, ref: TargetRef, resolver: ReferenceResolver) -> Condition | None:
     service = ObjectKey("Service", policy.metadata.namespace, ref.name)
-    rivals = evidence.attachments.tls_policies(evidence.get, service)
+    rivals = resolver.attachments.tls_policies(resolver.get, service)
     winner = backend_tls.winner(rivals, service, ref.section_name or "")
     if winner is None or winner.key == policy.key:
         return None
@@ -69,8 +79,8 @@ def _conflict(policy: BackendTLSPolicy, ref: TargetRef, evidence: Evidence) -> C
     return Condition(ACCEPTED, False, "Conflicted", message, "remove one of them, or name another port")
 
 
-def _resolved(fault: Fault | None) -> Iterator[Condition]:
-    if fault is None or not fault.resolved:
+def _resolved(invalid: InvalidReference | None) -> Iterator[Condition]:
+    if invalid is None or not invalid.resolved:
         yield Condition(RESOLVED_REFS, True, "ResolvedRefs")
     else:
-        yield Condition(RESOLVED_REFS, False, fault.resolved, fault.message, fault.remedy)
+        yield Condition(RESOLVED_REFS, False, invalid.resolved, invalid.message, invalid.remedy)

@@ -20,13 +20,13 @@ LIMITED = "steerway.io/Limited"
 
 
 class Condition(NamedTuple):
-    """`reason` is one word for programs, `message` is for people; `cure` says what to do about it."""
+    """`reason` is one word for programs, `message` is for people; `hint` says what to do about it."""
 
     type: str
     holds: bool
     reason: str
     message: str = ""
-    cure: str = ""
+    hint: str = ""
 
 
 class Reference(NamedTuple):
@@ -41,47 +41,48 @@ class Reference(NamedTuple):
 
 
 class Ignored(NamedTuple):
-    """A reference of which no status says anything. `cure` is "" where that is as it should be."""
+    """A reference of which no status says anything. `hint` is "" where that is as it should be."""
 
     message: str
-    cure: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TargetStatus:
     """Of one thing that an object is attached to."""
 
     ref: Reference
     conditions: tuple[Condition, ...]
 
     def holds(self, type_: str) -> bool:
-        return any(each.type == type_ and each.holds for each in self.conditions)
+        return any(condition.type == type_ and condition.holds for condition in self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ObjectStatus:
     """All of one object. `generation` and `created` are its metadata's: which version of which object was judged.
-    `verdicts` are what its status says, `ignored` are its other references."""
+    `target_statuses` are what its status says, `ignored` are its other references."""
 
     key: ObjectKey
     generation: int
     created: str
-    verdicts: tuple[Verdict, ...] = ()
+    target_statuses: tuple[TargetStatus, ...] = ()
     ignored: tuple[Ignored, ...] = ()
 
     @property
     def refusals(self) -> tuple[Condition | Ignored, ...]:
         """What its owner should correct."""
-        mistaken = [each for each in self.ignored if each.cure]
+        mistaken = [problem for problem in self.ignored if problem.hint]
         refused = [
-            each
-            for verdict in self.verdicts
-            for each in verdict.conditions
-            if (each.type in (ACCEPTED, RESOLVED_REFS) and not each.holds) or each.type == PARTIALLY_INVALID
+            condition
+            for target_status in self.target_statuses
+            for condition in target_status.conditions
+            if (condition.type in (ACCEPTED, RESOLVED_REFS) and not condition.holds)
+            or condition.type == PARTIALLY_INVALID
         ]
         return (*refused, *mistaken)
 
 
-def limited(found: Sequence[str]) -> list[Condition]:
+def limited(limitations: Sequence[str]) -> list[Condition]:
     """What clients of some kind do not do, if there is any."""
-    return [Condition(LIMITED, True, "NotForAllClients", listed(found))] if found else []
+    return [Condition(LIMITED, True, "NotForAllClients", listed(limitations))] if limitations else []

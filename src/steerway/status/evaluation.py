@@ -15,73 +15,76 @@ from steerway.sources.objects.core import ObjectKey
 from steerway.sources.policy.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute
 from steerway.sources.policy.traffic_policy import TrafficPolicy
 from steerway.status import backend_tls, policy, route
-from steerway.status.condition import Judgement
-from steerway.status.reference_resolver import Evidence
+from steerway.status.condition import ObjectStatus
+from steerway.status.reference_resolver import ReferenceResolver
 
 
-def judge(key: ObjectKey, evidence: Evidence) -> Judgement | None:
+def evaluate(key: ObjectKey, resolver: ReferenceResolver) -> ObjectStatus | None:
     """The judgement of one object; None where there is nothing to judge."""
-    found = evidence.get(key)
-    if not isinstance(found, GRPCRoute | HTTPRoute | TrafficPolicy | BackendTLSPolicy):
+    result = resolver.get(key)
+    if not isinstance(result, GRPCRoute | HTTPRoute | TrafficPolicy | BackendTLSPolicy):
         return None
-    if isinstance(found, TrafficPolicy):
-        verdicts, ignored = policy.judge(found, evidence), policy.ignored(found, evidence)
-    elif isinstance(found, BackendTLSPolicy):
-        verdicts, ignored = backend_tls.judge(found, evidence), backend_tls.ignored(found, evidence)
+    if isinstance(result, TrafficPolicy):
+        target_statuses, ignored = policy.evaluate(result, resolver), policy.ignored(result, resolver)
+    elif isinstance(result, BackendTLSPolicy):
+        target_statuses, ignored = (
+            backend_tls.evaluate(result, resolver),
+            backend_tls.ignored(result, resolver),
+        )
     else:
-        verdicts, ignored = route.judge(found, evidence), route.ignored(found, evidence)
-    meta = found.metadata
-    return Judgement(key, meta.generation, meta.creation_timestamp, verdicts, tuple(ignored))
+        target_statuses, ignored = route.evaluate(result, resolver), route.ignored(result, resolver)
+    meta = result.metadata
+    return ObjectStatus(key, meta.generation, meta.creation_timestamp, target_statuses, tuple(ignored))
 
 
-class Verdicts:
+class StatusEvaluator:
     """All judgements; see the module's docstring."""
 
-    def __init__(self, evidence: Evidence) -> None:
-        self._evidence = evidence
+    def __init__(self, resolver: ReferenceResolver) -> None:
+        self._resolver = resolver
         self._waiting: dict[ObjectKey, None] = {}
-        self._judgements: dict[ObjectKey, Judgement] = {}
+        self._object_statuses: dict[ObjectKey, ObjectStatus] = {}
         self._refused: dict[ObjectKey, tuple[Problem, ...]] = {}
 
     @property
-    def judgements(self) -> Mapping[ObjectKey, Judgement]:
+    def object_statuses(self) -> Mapping[ObjectKey, ObjectStatus]:
         """Of every object that is there. One that stays equal stays the same object."""
-        return MappingProxyType(self._judgements)
+        return MappingProxyType(self._object_statuses)
 
     @property
     def unfinished(self) -> bool:
-        """Whether the last call of `judge` left some for the next."""
+        """Whether the last call of `evaluate` left some for the next."""
         return bool(self._waiting)
 
-    def judge(self, most: int) -> list[Problem]:
+    def evaluate(self, most: int) -> list[Problem]:
         """Judge up to `most` of the objects whose verdict may have changed; returns what of them is refused that was
         not before."""
-        self._waiting |= dict.fromkeys(sorted(self._evidence.attachments.take_unjudged()))
+        self._waiting |= dict.fromkeys(sorted(self._resolver.attachments.take_unevaluated()))
         refused: list[Problem] = []
         for key in list(itertools.islice(self._waiting, most)):
             del self._waiting[key]
             before = self._refused.get(key, ())
-            self._judge(key)
-            refused += [each for each in self._refused.get(key, ()) if each not in before]
+            self._evaluate(key)
+            refused += [refusal for refusal in self._refused.get(key, ()) if refusal not in before]
         return refused
 
     def problems(self) -> list[Problem]:
         """What of routes and policies is refused, by object."""
         return [problem for key in sorted(self._refused) for problem in self._refused[key]]
 
-    def _judge(self, key: ObjectKey) -> None:
+    def _evaluate(self, key: ObjectKey) -> None:
         with isolated("status", object=key) as run:
-            found = judge(key, self._evidence)
+            result = evaluate(key, self._resolver)
         if run.failure:
             self._refused[key] = (Problem.of(key, f"cannot be evaluated: {run.failure}", isolation.HINT),)
             return
-        if found is None:
-            self._evidence.forget(key)
-            self._judgements.pop(key, None)
+        if result is None:
+            self._resolver.forget(key)
+            self._object_statuses.pop(key, None)
             self._refused.pop(key, None)
             return
-        if found != self._judgements.get(key):
-            self._judgements[key] = found
+        if result != self._object_statuses.get(key):
+            self._object_statuses[key] = result
         self._refused.pop(key, None)
-        if refusals := dict.fromkeys(found.refusals):
-            self._refused[key] = tuple(Problem.of(key, each.message, each.cure) for each in refusals)
+        if refusals := dict.fromkeys(result.refusals):
+            self._refused[key] = tuple(Problem.of(key, refusal.message, refusal.hint) for refusal in refusals)

@@ -17,60 +17,62 @@ from steerway.status.condition import (
     Condition,
     Ignored,
     Reference,
-    Verdict,
+    TargetStatus,
     limited,
     listed,
 )
-from steerway.status.reference_resolver import Evidence
+from steerway.status.reference_resolver import ReferenceResolver
 
 _FIELDS = {"maximum_requests": "limits", "timeout_seconds": "timeout"}
 """Sections that the spec calls otherwise."""
 
 
-def judge(policy: TrafficPolicy, evidence: Evidence) -> tuple[Verdict, ...]:
+def evaluate(policy: TrafficPolicy, resolver: ReferenceResolver) -> tuple[TargetStatus, ...]:
     """One verdict for each targetRef in the scope, in their order."""
     space = policy.metadata.namespace
-    limits = limited(evidence.limits_of(policy))
+    limits = limited(resolver.limits_of(policy))
     return tuple(
-        Verdict(
+        TargetStatus(
             Reference(ref.group, ref.kind, ref.name, space, ref.section_name),
             (
-                accepted := missing_target(ref, space, evidence) or _conflict(policy, ref, evidence),
-                _programmed(accepted, ref, space, evidence),
+                accepted := missing_target(ref, space, resolver) or _conflict(policy, ref, resolver),
+                _programmed(accepted, ref, space, resolver),
                 *limits,
             ),
         )
         for ref in dict.fromkeys(policy.spec.target_refs)
-        if evidence.covers(ObjectKey(ref.kind, space, ref.name))
+        if resolver.covers(ObjectKey(ref.kind, space, ref.name))
     )
 
 
-def ignored(policy: TrafficPolicy, evidence: Evidence) -> Iterator[Ignored]:
+def ignored(policy: TrafficPolicy, resolver: ReferenceResolver) -> Iterator[Ignored]:
     """The targetRefs of which nothing is said in the status, each with why."""
     space = policy.metadata.namespace
     for ref in dict.fromkeys(policy.spec.target_refs):
         key = ObjectKey(ref.kind, space, ref.name)
-        if evidence.covers(key):
+        if resolver.covers(key):
             continue
         if ref.kind == "Service":
-            yield Ignored(f"{key} {evidence.outside(ServiceId(space, ref.name))}")
+            yield Ignored(f"{key} {resolver.outside(ServiceId(space, ref.name))}")
         else:
             yield Ignored(f"{key} has no parent that is served")
 
 
-def missing_target(ref: PolicyTarget | TargetRef, space: str, evidence: Evidence) -> Condition | None:
+def missing_target(
+    ref: PolicyTarget | TargetRef, space: str, resolver: ReferenceResolver
+) -> Condition | None:
     """The refusal of a target that is not there; None when it is."""
     key = ObjectKey(ref.kind, space, ref.name)
     if ref.kind == "Service":
         id = ServiceId(space, ref.name)
-        service = evidence.local(id)
+        service = resolver.local(id)
         if service is None:
-            return _not_found(f"{key} {evidence.why_unserved(id)}")
+            return _not_found(f"{key} {resolver.why_unserved(id)}")
         sections, what = {port.name for port in service.ports}, "port"
     else:
-        route = evidence.get(key)
+        route = resolver.get(key)
         if not isinstance(route, GRPCRoute | HTTPRoute):
-            return _not_found(f"{key} {evidence.absent(key)}")
+            return _not_found(f"{key} {resolver.absent(key)}")
         sections, what = {rule.name or "" for rule in route.spec.rules or ()}, "rule"
     if ref.section_name and ref.section_name not in sections:
         return _not_found(f"{key} has no {what} with the name {ref.section_name}")
@@ -81,10 +83,10 @@ def _not_found(message: str) -> Condition:
     return Condition(ACCEPTED, False, "TargetNotFound", message, "create the target, or correct targetRefs")
 
 
-def _conflict(policy: TrafficPolicy, ref: PolicyTarget, evidence: Evidence) -> Condition:
+def _conflict(policy: TrafficPolicy, ref: PolicyTarget, resolver: ReferenceResolver) -> Condition:
     """Whether an older policy speaks of the same."""
     target = ObjectKey(ref.kind, policy.metadata.namespace, ref.name)
-    rivals = evidence.attachments.policies(evidence.get, target)
+    rivals = resolver.attachments.policies(resolver.get, target)
     _, conflicts = precedence.merged(rivals, target, ref.section_name or None)
     lost = [
         (winner.key, ", ".join(map(_field, sections)))
@@ -97,8 +99,8 @@ def _conflict(policy: TrafficPolicy, ref: PolicyTarget, evidence: Evidence) -> C
         f"{winner} is older and speaks of {named}, too: nothing of this policy is used here"
         for winner, named in lost
     )
-    cure = listed(f"remove {named} from one of them" for _, named in lost)
-    return Condition(ACCEPTED, False, "Conflicted", message, cure)
+    hint = listed(f"remove {named} from one of them" for _, named in lost)
+    return Condition(ACCEPTED, False, "Conflicted", message, hint)
 
 
 def _field(section: str) -> str:
@@ -106,11 +108,11 @@ def _field(section: str) -> str:
     return head + "".join(word.capitalize() for word in rest)
 
 
-def _programmed(accepted: Condition, ref: PolicyTarget, space: str, evidence: Evidence) -> Condition:
+def _programmed(accepted: Condition, ref: PolicyTarget, space: str, resolver: ReferenceResolver) -> Condition:
     if not accepted.holds:
         return Condition(PROGRAMMED, False, "Invalid", "it is not accepted")
-    route = evidence.get(ObjectKey(ref.kind, space, ref.name))
-    if isinstance(route, GRPCRoute | HTTPRoute) and not route_verdict.is_programmed(route, evidence):
+    route = resolver.get(ObjectKey(ref.kind, space, ref.name))
+    if isinstance(route, GRPCRoute | HTTPRoute) and not route_verdict.is_programmed(route, resolver):
         message = f"{route.key} is not in use for any Service"
         return Condition(PROGRAMMED, False, "Invalid", message, "see the status of the route")
     return Condition(PROGRAMMED, True, "Programmed")

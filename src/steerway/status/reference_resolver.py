@@ -26,11 +26,11 @@ class Unresolved(NamedTuple):
 
     reason: str
     message: str
-    cure: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class ReferenceResolver:
     """`get` gives objects, `local` the services that routes and policies are attached to, `find` those that may be
     backends, of other clusters too. `limits` states what clients do not do. `outside` is what leaves a Service out of
     the scope, as the end of a sentence, `absent` what is the matter with an object that nobody knows.
@@ -58,13 +58,13 @@ class Evidence:
         parents = self.attachments.parents(key)
         return not parents or any(not self.outside(id) for id in parents)
 
-    def limits_of(self, found: Route | TrafficPolicy) -> Sequence[str]:
+    def limits_of(self, obj: Route | TrafficPolicy) -> Sequence[str]:
         """What current clients of some kind do not do of an object."""
-        known = self._limits.get(found.key)
-        if known is None or known[0] is not found:
-            stated = traffic.of_object(found) if isinstance(found, TrafficPolicy) else rule.entries(found)
-            known = found, self.limits(stated)
-            self._limits[found.key] = known
+        known = self._limits.get(obj.key)
+        if known is None or known[0] is not obj:
+            stated = traffic.of_object(obj) if isinstance(obj, TrafficPolicy) else rule.entries(obj)
+            known = obj, self.limits(stated)
+            self._limits[obj.key] = known
         return known[1]
 
     def forget(self, key: ObjectKey) -> None:
@@ -89,18 +89,18 @@ class Evidence:
                 "BackendNotFound", f"no port of Service {id} is named", "give the backend a port"
             )
         service = self.find(id)
-        found = None if service is None else service.port(ref.port)
-        if found is None and self._is_other_protocol(id, ref.port):
+        port = None if service is None else service.port(ref.port)
+        if port is None and self._is_other_protocol(id, ref.port):
             message = f"port {ref.port} of Service {id} is not TCP, and gRPC is"
             return Unresolved("UnsupportedProtocol", message, "name a TCP port")
         if service is None:
-            cure = "create that Service, or correct the name"
-            return Unresolved("BackendNotFound", f"Service {id} {self.why_unserved(id)}", cure)
+            hint = "create that Service, or correct the name"
+            return Unresolved("BackendNotFound", f"Service {id} {self.why_unserved(id)}", hint)
         if not service.backs(route.metadata.namespace):
             return _not_permitted(service, route.metadata.namespace)
-        if found is None:
-            cure = "add the port to the Service, or correct the number"
-            return Unresolved("BackendNotFound", f"Service {id} has no port {ref.port}", cure)
+        if port is None:
+            hint = "add the port to the Service, or correct the number"
+            return Unresolved("BackendNotFound", f"Service {id} has no port {ref.port}", hint)
         return None
 
     def port(self, route: Route, ref: BackendRef) -> Port | None:
@@ -120,5 +120,5 @@ def _not_permitted(service: Service, namespace: str) -> Unresolved:
         message = f"Service {service.id} is private, so that clients of {namespace} get nothing of it"
         return Unresolved("RefNotPermitted", message, "take a Service that is not, or make it public")
     message = f"Service {service.id} is not exported to {namespace}"
-    cure = f"add {namespace} to its annotation {EXPORT_ANNOTATION}, or write a ReferenceGrant"
-    return Unresolved("RefNotPermitted", message, cure)
+    hint = f"add {namespace} to its annotation {EXPORT_ANNOTATION}, or write a ReferenceGrant"
+    return Unresolved("RefNotPermitted", message, hint)

@@ -22,11 +22,11 @@ from steerway.status.condition import (
     Condition,
     Ignored,
     Reference,
-    Verdict,
+    TargetStatus,
     limited,
     listed,
 )
-from steerway.status.reference_resolver import Evidence, Unresolved
+from steerway.status.reference_resolver import ReferenceResolver, Unresolved
 
 _INVALID = "Invalid"
 _UNSUPPORTED = "UnsupportedValue"
@@ -42,22 +42,24 @@ class _Rule(NamedTuple):
     answers: bool
 
 
-def judge(route: Route, evidence: Evidence) -> tuple[Verdict, ...]:
+def evaluate(route: Route, resolver: ReferenceResolver) -> tuple[TargetStatus, ...]:
     """One verdict for each parentRef that names a Service in the scope, in their order."""
-    parents = {ref: id for ref, id in _parents(route) if not evidence.outside(id)}
-    return _judge(route, parents, evidence)
+    parents = {ref: id for ref, id in _parents(route) if not resolver.outside(id)}
+    return _evaluate(route, parents, resolver)
 
 
-def is_programmed(route: Route, evidence: Evidence) -> bool:
+def is_programmed(route: Route, resolver: ReferenceResolver) -> bool:
     """Whether it is in use for any Service that it names, in the scope or not."""
-    return any(verdict.holds(PROGRAMMED) for verdict in _judge(route, dict(_parents(route)), evidence))
+    return any(
+        target_status.holds(PROGRAMMED) for target_status in _evaluate(route, dict(_parents(route)), resolver)
+    )
 
 
-def ignored(route: Route, evidence: Evidence) -> Iterator[Ignored]:
+def ignored(route: Route, resolver: ReferenceResolver) -> Iterator[Ignored]:
     """The parentRefs of which nothing is said in the status, each with why, and what to do if that is a mistake."""
     for ref in dict.fromkeys(route.spec.parent_refs or ()):
         if (id := parent_of(route, ref)) is not None:
-            if reason := evidence.outside(id):
+            if reason := resolver.outside(id):
                 yield Ignored(f"Service {id} {reason}")
         elif (ref.group, ref.kind) == (GROUP, "Gateway"):
             yield Ignored(f"Gateway {ref.name} is for other controllers")
@@ -77,50 +79,58 @@ def _parents(route: Route) -> Iterator[tuple[ParentRef, ServiceId]]:
             yield ref, id
 
 
-def _judge(route: Route, parents: Mapping[ParentRef, ServiceId], evidence: Evidence) -> tuple[Verdict, ...]:
+def _evaluate(
+    route: Route, parents: Mapping[ParentRef, ServiceId], resolver: ReferenceResolver
+) -> tuple[TargetStatus, ...]:
     if not parents:
         return ()
     rules: Sequence[Any] = route.spec.rules or ()
-    reviewed = [_review(route, rule, index, evidence) for index, rule in enumerate(rules)]
-    about_rules = [*_resolved(reviewed), *_partly_invalid(reviewed), *_limited(route, evidence)]
-    verdicts = []
+    reviewed = [_review(route, rule, index, resolver) for index, rule in enumerate(rules)]
+    about_rules = [*_resolved(reviewed), *_partly_invalid(reviewed), *_limited(route, resolver)]
+    target_statuses = []
     for ref, id in parents.items():
-        accepted = _attached(route, ref, id, evidence)
+        accepted = _attached(route, ref, id, resolver)
         if accepted.holds:
             accepted = _supported(reviewed) or accepted
         programmed = _programmed(accepted, reviewed)
         where = Reference(ref.group, ref.kind, ref.name, ref.namespace, ref.section_name, ref.port)
-        verdicts.append(Verdict(where, (accepted, programmed, *about_rules)))
-    return tuple(verdicts)
+        target_statuses.append(TargetStatus(where, (accepted, programmed, *about_rules)))
+    return tuple(target_statuses)
 
 
-def _review(route: Route, rule: Any, index: int, evidence: Evidence) -> _Rule:
-    unsupported = [f"filter {each}" for each in routing.unknown_filters(rule.filters or ())]
-    unsupported += [
-        f"match type {each}" for match in rule.matches or () for each in routing.unknown_types(match)
+def _review(route: Route, rule: Any, index: int, resolver: ReferenceResolver) -> _Rule:
+    unsupported = [
+        f"filter {unknown_filter}" for unknown_filter in routing.unknown_filters(rule.filters or ())
     ]
-    unresolved = [evidence.unresolved(route, ref) for ref in backend_refs(rule)]
+    unsupported += [
+        f"match type {unknown_type}"
+        for match in rule.matches or ()
+        for unknown_type in routing.unknown_types(match)
+    ]
+    unresolved = [resolver.unresolved(route, ref) for ref in backend_refs(rule)]
     for ref in rule.backend_refs or ():
-        unresolved += [_unknown_filter(each) for each in routing.unknown_filters(ref.filters or ())]
+        unresolved += [
+            _unknown_filter(unknown_filter) for unknown_filter in routing.unknown_filters(ref.filters or ())
+        ]
     answering = (
         ref.weight
-        and evidence.unresolved(route, ref) is None
+        and resolver.unresolved(route, ref) is None
         and not routing.unknown_filters(ref.filters or ())
-        and _connects(route, ref, evidence)
+        and _connects(route, ref, resolver)
         for ref in rule.backend_refs or ()
     )
-    redirects = any(each.request_redirect is not None for each in rule.filters or ())
+    redirects = any(route_filter.request_redirect is not None for route_filter in rule.filters or ())
     return _Rule(
         f"rule {rule.name or index}",
         tuple(unsupported),
-        tuple(each for each in unresolved if each is not None),
+        tuple(cause for cause in unresolved if cause is not None),
         not unsupported and (redirects or any(answering)),
     )
 
 
-def _connects(route: Route, ref: BackendRef, evidence: Evidence) -> bool:
+def _connects(route: Route, ref: BackendRef, resolver: ReferenceResolver) -> bool:
     """Whether clients of some kind connect to a backend."""
-    port = evidence.port(route, ref)
+    port = resolver.port(route, ref)
     return port is None or not all(connection.refusal(port, envoy) for envoy in (False, True))
 
 
@@ -128,12 +138,12 @@ def _unknown_filter(name: str) -> Unresolved:
     return Unresolved(_UNSUPPORTED, f"filter {name} of a backend is not done", "remove the filter")
 
 
-def _attached(route: Route, ref: ParentRef, id: ServiceId, evidence: Evidence) -> Condition:
+def _attached(route: Route, ref: ParentRef, id: ServiceId, resolver: ReferenceResolver) -> Condition:
     """Whether there is such a port, and the route counts on it."""
-    service = evidence.local(id)
+    service = resolver.local(id)
     if service is None:
-        cure = "create that Service, or correct parentRefs"
-        return _no_parent(f"Service {id} {evidence.why_unserved(id)}", cure)
+        hint = "create that Service, or correct parentRefs"
+        return _no_parent(f"Service {id} {resolver.why_unserved(id)}", hint)
     ports = [port for port in service.ports if routing.names_port(ref, port.number, port.name)]
     if not ports:
         wanted = ref.section_name or ref.port or "that routes can be for"
@@ -145,13 +155,13 @@ def _attached(route: Route, ref: ParentRef, id: ServiceId, evidence: Evidence) -
             f"Service {id} is not exported to {route.metadata.namespace}, whose clients the route is for"
         )
         return _no_parent(message, "export the Service, or move the route to its namespace")
-    return _conflict(route, id, ports, evidence)
+    return _conflict(route, id, ports, resolver)
 
 
-def _conflict(route: Route, id: ServiceId, ports: Sequence[Port], evidence: Evidence) -> Condition:
+def _conflict(route: Route, id: ServiceId, ports: Sequence[Port], resolver: ReferenceResolver) -> Condition:
     """Whether the route counts on its ports beside those of the other kind."""
-    found = ((port.number, _rival(route, id, port, evidence)) for port in ports)
-    rivals = {number: rival for number, rival in found if rival is not None}
+    rival_of_port = ((port.number, _rival(route, id, port, resolver)) for port in ports)
+    rivals = {number: rival for number, rival in rival_of_port if rival is not None}
     if not rivals:
         return Condition(ACCEPTED, True, "Accepted")
     rival = next(iter(rivals.values()))
@@ -159,22 +169,23 @@ def _conflict(route: Route, id: ServiceId, ports: Sequence[Port], evidence: Evid
     message = f"{rival.key} is for port {numbers} of Service {id}: no {route.key.kind} counts beside it there"
     if len(rivals) < len(ports):
         return Condition(ACCEPTED, True, "Accepted", message)
-    cure = f"write these rules as a {rival.key.kind}, or name another port in parentRefs"
-    return Condition(ACCEPTED, False, "Conflicted", message, cure)
+    hint = f"write these rules as a {rival.key.kind}, or name another port in parentRefs"
+    return Condition(ACCEPTED, False, "Conflicted", message, hint)
 
 
-def _no_parent(message: str, cure: str) -> Condition:
-    return Condition(ACCEPTED, False, "NoMatchingParent", message, cure)
+def _no_parent(message: str, hint: str) -> Condition:
+    return Condition(ACCEPTED, False, "NoMatchingParent", message, hint)
 
 
-def _rival(route: Route, id: ServiceId, port: Port, evidence: Evidence) -> Route | None:
+def _rival(route: Route, id: ServiceId, port: Port, resolver: ReferenceResolver) -> Route | None:
     """A route of the same namespace because of which this one does not count on a port."""
-    found = evidence.attachments.routes(evidence.get, id)
+    routes = resolver.attachments.routes(resolver.get, id)
     space = route.metadata.namespace
     beside = [
-        each
-        for each in found
-        if each.metadata.namespace == space and routing.is_attached(each, id, port.number, port.name)
+        other_route
+        for other_route in routes
+        if other_route.metadata.namespace == space
+        and routing.is_attached(other_route, id, port.number, port.name)
     ]
     used = routing.used(beside)
     return None if route in used else next(iter(used), None)
@@ -197,16 +208,16 @@ def _partly_invalid(rules: Sequence[_Rule]) -> list[Condition]:
 
 
 def _told(rules: Sequence[_Rule]) -> str:
-    return listed([f"{rule.name}: {each} is not done" for rule in rules for each in rule.unsupported])
+    return listed([f"{rule.name}: {setting} is not done" for rule in rules for setting in rule.unsupported])
 
 
 def _resolved(rules: Sequence[_Rule]) -> list[Condition]:
-    found = [(rule, each) for rule in rules for each in rule.unresolved]
-    if not found:
+    problems = [(rule, problem) for rule in rules for problem in rule.unresolved]
+    if not problems:
         return [Condition(RESOLVED_REFS, True, "ResolvedRefs")]
-    message = listed([f"{rule.name}: {each.message}" for rule, each in found])
-    cure = listed([each.cure for _, each in found])
-    return [Condition(RESOLVED_REFS, False, found[0][1].reason, message, cure)]
+    message = listed([f"{rule.name}: {problem.message}" for rule, problem in problems])
+    hint = listed([problem.hint for _, problem in problems])
+    return [Condition(RESOLVED_REFS, False, problems[0][1].reason, message, hint)]
 
 
 def _programmed(accepted: Condition, rules: Sequence[_Rule]) -> Condition:
@@ -218,18 +229,18 @@ def _programmed(accepted: Condition, rules: Sequence[_Rule]) -> Condition:
     return Condition(PROGRAMMED, True, "Programmed")
 
 
-def _limited(route: Route, evidence: Evidence) -> list[Condition]:
+def _limited(route: Route, resolver: ReferenceResolver) -> list[Condition]:
     own = f"{route.key} "
-    stated = (each.removeprefix(own) for each in evidence.limits_of(route))
-    return limited([*stated, *_unconnected(route, evidence)])
+    stated = (limitation.removeprefix(own) for limitation in resolver.limits_of(route))
+    return limited([*stated, *_unconnected(route, resolver)])
 
 
-def _unconnected(route: Route, evidence: Evidence) -> Iterator[str]:
+def _unconnected(route: Route, resolver: ReferenceResolver) -> Iterator[str]:
     """Backends that clients of some kind do not connect to."""
     rules: Sequence[Any] = route.spec.rules or ()
     for index, rule in enumerate(rules):
         for ref in backend_refs(rule):
-            port = evidence.port(route, ref)
+            port = resolver.port(route, ref)
             clients, reason = ("", "") if port is None else connection.refusals(port)
             if clients:
                 where = f"port {ref.port} of Service {backend_of(route, ref)}"

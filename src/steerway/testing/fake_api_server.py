@@ -331,7 +331,7 @@ class FakeApiServer:
                 return _review(await http.json(), self.issuer)
             if (document := self.issuer.document(request.path)) is not None:
                 kind = "application/jwk-set+json" if request.path == JWKS else "application/json"
-                if not any(each in http.headers.get("Accept", "") for each in (kind, "*/*")):
+                if not any(media_type in http.headers.get("Accept", "") for media_type in (kind, "*/*")):
                     return _refuse(406, "NotAcceptable")
                 return web.Response(body=document, content_type=kind)
         place = parse(request.path)

@@ -61,8 +61,8 @@ class FakeTokenIssuer:
             "iat": now,
             "nbf": now - 1,
         } | claims
-        kept = {name: value for name, value in made.items() if value is not None}
-        return jwt.encode(kept, self._keys[self._kid], self._algorithm, {"kid": self._kid})
+        present = {name: value for name, value in made.items() if value is not None}
+        return jwt.encode(present, self._keys[self._kid], self._algorithm, {"kid": self._kid})
 
     def revoke(self, token: str) -> None:
         """Have reviews refuse a token, as when its pod is gone. Its signature stays good."""
@@ -78,7 +78,7 @@ class FakeTokenIssuer:
         except (jwt.PyJWTError, KeyError):
             return {"authenticated": False, "error": "invalid bearer token"}
         listed = [claims["aud"]] if isinstance(claims.get("aud"), str) else claims.get("aud", [])
-        shared = [each for each in audiences if each in listed]
+        shared = [audience for audience in audiences if audience in listed]
         if token in self._revoked or not shared:
             reason = (
                 "service account token has been invalidated" if shared else "token audiences do not match"

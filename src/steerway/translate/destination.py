@@ -53,7 +53,7 @@ def resolve(
     if table is None:
         cluster = canonical(BackendPort(service.id, port.number), domain)
         return [own(cluster, port, envoy)]
-    seen = _Sight(namespace, find, domain, envoy)
+    seen = _WildcardMember(namespace, find, domain, envoy)
     return [_resolve(match, rule, port, seen) for match, rule in table]
 
 
@@ -68,7 +68,7 @@ def spare(port: Port, namespace: str, find: Find, domain: str) -> list[str]:
     """The clusters of backends that get nothing yet: a weight of 0 is the word that they are to come."""
     table = port.routing.table(namespace) or ()
     named = {backend.to for _, rule in table for backend in rule.backends if not backend.weight} - {None}
-    seen = _Sight(namespace, find, domain)
+    seen = _WildcardMember(namespace, find, domain)
     return sorted(canonical(to, domain) for to in named if to and seen.of(to) is not None)
 
 
@@ -110,7 +110,7 @@ def visible(to: BackendPort, namespace: str, find: Find) -> tuple[Service, Port]
     return None if port is None else (service, port)
 
 
-class _Sight(NamedTuple):
+class _WildcardMember(NamedTuple):
     """Which backends clients of a namespace and kind may connect to."""
 
     namespace: str
@@ -119,8 +119,8 @@ class _Sight(NamedTuple):
     envoy: bool = False
 
     def of(self, to: BackendPort) -> Port | None:
-        found = visible(to, self.namespace, self.find)
-        return None if found is None or refusal(found[1], self.envoy) else found[1]
+        service_port = visible(to, self.namespace, self.find)
+        return None if service_port is None or refusal(service_port[1], self.envoy) else service_port[1]
 
     def cluster(self, to: BackendPort, port: Port) -> str:
         return secured(canonical(to, self.domain), port, self.envoy)
@@ -128,25 +128,25 @@ class _Sight(NamedTuple):
 
 def connects(to: BackendPort, namespace: str, find: Find, envoy: bool) -> bool:
     """Whether clients of the namespace are told of a backend and may connect to it."""
-    return _Sight(namespace, find, "", envoy).of(to) is not None
+    return _WildcardMember(namespace, find, "", envoy).of(to) is not None
 
 
-def _resolve(match: Match, rule: Rule, port: Port, seen: _Sight) -> Destination:
-    shares = [_share(each, seen) for each in rule.backends if each.weight]
+def _resolve(match: Match, rule: Rule, port: Port, seen: _WildcardMember) -> Destination:
+    shares = [_share(backend, seen) for backend in rule.backends if backend.weight]
     if rule.not_done or not shares:
         shares = [Share(BLACKHOLE, 1)]
-    policy = rule.policy.over(_calls(port.policy)).over(
+    policy = rule.policy.merged_over(_calls(port.policy)).merged_over(
         _common([share.policy for share in shares if share.cluster != BLACKHOLE])
     )
     mirrors = tuple(
-        (seen.cluster(each.to, to), each.share)
-        for each in rule.mirrors
-        if each.share and (to := seen.of(each.to)) is not None
+        (seen.cluster(mirror.to, to), mirror.share)
+        for mirror in rule.mirrors
+        if mirror.share and (to := seen.of(mirror.to)) is not None
     )
     return Destination(match, tuple(shares), policy, rule, mirrors)
 
 
-def _share(backend: Backend, seen: _Sight) -> Share:
+def _share(backend: Backend, seen: _WildcardMember) -> Share:
     port = None if backend.to is None else seen.of(backend.to)
     if backend.to is None or port is None:
         return Share(BLACKHOLE, backend.weight)
@@ -156,8 +156,8 @@ def _share(backend: Backend, seen: _Sight) -> Share:
 def _calls(policy: Policy) -> Policy:
     """Of a policy the sections about calls."""
     others = {name: None for name in SECTIONS if name not in _OF_CALLS}
-    said = tuple(each for each in policy.said if each[0] in _OF_CALLS)
-    return replace(policy, **others, said=said) if said else NOTHING
+    sources = tuple(entry for entry in policy.sources if entry[0] in _OF_CALLS)
+    return replace(policy, **others, sources=sources) if sources else NOTHING
 
 
 def _common(policies: list[Policy]) -> Policy:
@@ -169,5 +169,5 @@ def _common(policies: list[Policy]) -> Policy:
         name for name in _OF_CALLS if all(getattr(other, name) == getattr(first, name) for other in others)
     }
     values = {name: getattr(first, name) if name in alike else None for name in _OF_CALLS}
-    said = tuple(each for each in first.said if each[0] in alike)
-    return Policy(**values, said=said) if said else NOTHING
+    sources = tuple(entry for entry in first.sources if entry[0] in alike)
+    return Policy(**values, sources=sources) if sources else NOTHING

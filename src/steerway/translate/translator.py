@@ -40,7 +40,7 @@ from steerway.translate.envoy.dialect import (
 from steerway.translate.grpc.dialect import GrpcDialect
 from steerway.translate.resource_name import LeftOut, nothing_left_out
 from steerway.translate.wildcard import SERVED as OF_WILDCARDS
-from steerway.translate.wildcard import Sight, Wildcards
+from steerway.translate.wildcard import WildcardMember, Wildcards
 from steerway.translate.xds import raw, type_url
 
 log = structlog.get_logger()
@@ -159,9 +159,9 @@ class Translator:
         if name != "*" and not is_collection(name):
             self._join(served, name, audience, commit)
         elif served in OF_WILDCARDS and audiences.dialect_of(audience) == audiences.ENVOY:
-            for sight in sorted(self._wildcards.add(served, name, audience)):
-                with isolated("demand", type_url=served, name=sight.name, audience=audience):
-                    self._join(*sight, commit, wide=True)
+            for member in sorted(self._wildcards.add(served, name, audience)):
+                with isolated("demand", type_url=served, name=member.name, audience=audience):
+                    self._join(*member, commit, wide=True)
             commit.complete.append((served, audience))
 
     def withdraw(self, unwanted: Iterable[Demand]) -> Commit:
@@ -181,8 +181,8 @@ class Translator:
             # The engine has taken it back with the `*` that went, and glob collections are left.
             commit.complete.append((served, audience))
         else:
-            for sight in sorted(sights):
-                self._leave(*sight, commit, wide=True)
+            for member in sorted(sights):
+                self._leave(*member, commit, wide=True)
 
     def refresh(
         self,
@@ -195,15 +195,15 @@ class Translator:
         `origins`: when the change of a service was heard of, as far as that is to be measured.
         """
         commit = Commit()
-        gone: set[Sight] = set()
+        gone: set[WildcardMember] = set()
         touched: set[_Key] = set()
         for service in services:
             with isolated("service", service=service):
                 touched |= self._touched(service, gone)
-        for sight in sorted(gone):
-            with isolated("demand", type_url=sight.type_url, name=sight.name, audience=sight.audience):
-                if not self._wildcards.sees(sight):
-                    self._leave(*sight, commit, wide=True)
+        for member in sorted(gone):
+            with isolated("demand", type_url=member.type_url, name=member.name, audience=member.audience):
+                if not self._wildcards.sees(member):
+                    self._leave(*member, commit, wide=True)
         for (served, spelled), document in documents:
             self._raw_problems.pop((served, spelled), None)
             with isolated("resource", type_url=served, name=spelled) as run:
@@ -221,11 +221,15 @@ class Translator:
 
     def preview(self, served: str, name: str, audience: str) -> Content:
         """What a client of this audience would be answered. Nothing is noted or published."""
-        if (found := self._raw.get((served, name))) is not None:
-            return Resource(found.body, found.references, found.scope)
+        if (raw_resource := self._raw.get((served, name))) is not None:
+            return Resource(raw_resource.body, raw_resource.references, raw_resource.scope)
         contents = self._dialect(audience).plan(*self._key(served, name, audience)).contents((audience,))
-        wider = (each for each in audiences.widening(audience) if each in contents)
-        return next((contents[each] for each in wider), Reason("it is not told to this client"))
+        wider = (
+            wider_audience for wider_audience in audiences.widening(audience) if wider_audience in contents
+        )
+        return next(
+            (contents[wider_audience] for wider_audience in wider), Reason("it is not told to this client")
+        )
 
     def problems(self) -> list[Problem]:
         """Raw documents and services that could not be translated; their last good version is served."""
@@ -238,7 +242,7 @@ class Translator:
     def _dialect(self, audience: str) -> Dialect:
         return self._dialects[audiences.dialect_of(audience)]
 
-    def _touched(self, id: ServiceId, gone: set[Sight]) -> set[_Key]:
+    def _touched(self, id: ServiceId, gone: set[WildcardMember]) -> set[_Key]:
         """The entries that a change of a service concerns: all that depend on it, or, where nothing but its endpoints
         is another, those that tell of endpoints. What wildcards see no more is added to `gone`."""
         keys = self._by_service.get(id, set())
@@ -281,7 +285,7 @@ class Translator:
         (entry.seen if wide else entry.named).discard(audience)
         if not entry.users:
             self._drop(key, entry)
-            commit.forget += [(*key[:2], each) for each in sorted(entry.published)]
+            commit.forget += [(*key[:2], published) for published in sorted(entry.published)]
         elif audience not in entry.users:
             self._forget_part(key, entry, audience, commit)
 
@@ -306,8 +310,8 @@ class Translator:
                 self._shapes.pop(id, None)
         for id in services - entry.services:
             if id not in self._by_service:
-                found = self._find(id)
-                self._shapes[id] = None if found is None else found.shape
+                service = self._find(id)
+                self._shapes[id] = None if service is None else service.shape
             self._by_service[id].add(key)
         entry.services = services
 
@@ -390,9 +394,9 @@ class Translator:
             with isolated("resource", TranslateError, where=document.where) as run:
                 parsed = raw.parse(document.type_url, document.body, document.ttl)
         except TranslateError as error:
-            cure = "see the type's reference in Envoy's API documentation"
-            self._raw_problems[name] = Problem(document.where, str(error), cure)
-            log.warning("document_skipped", where=document.where, reason=str(error), cure=cure)
+            hint = "see the type's reference in Envoy's API documentation"
+            self._raw_problems[name] = Problem(document.where, str(error), hint)
+            log.warning("document_skipped", where=document.where, reason=str(error), hint=hint)
             return
         if run.failure:
             self._raw_problems[name] = _not_understood(document, run.failure)

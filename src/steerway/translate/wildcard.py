@@ -16,7 +16,7 @@ SERVED = (type_url.LISTENER, type_url.CLUSTER)
 """The types of which translated resources are made for wildcards. For the others raw ones are all there is."""
 
 
-class Sight(NamedTuple):
+class WildcardMember(NamedTuple):
     """A name that a wildcard of an audience sees."""
 
     type_url: str
@@ -24,7 +24,7 @@ class Sight(NamedTuple):
     audience: str
 
 
-class Seer(Protocol):
+class WildcardProvider(Protocol):
     """Who knows what wildcards see: always, and because there is a service."""
 
     def listeners(self, audience: str) -> Iterable[str]: ...
@@ -34,29 +34,29 @@ class Seer(Protocol):
 class Wildcards:
     """Those that somebody is subscribed to. `services` gives all of the catalog."""
 
-    def __init__(self, seer: Seer, services: Callable[[], Iterable[Service]]) -> None:
-        self._seer = seer
+    def __init__(self, provider: WildcardProvider, services: Callable[[], Iterable[Service]]) -> None:
+        self._provider = provider
         self._services = services
         self._wildcards: dict[tuple[str, str], _Wildcard] = {}
 
     def __bool__(self) -> bool:
         return bool(self._wildcards)
 
-    def add(self, served: str, asked: str, audience: str) -> list[Sight]:
+    def add(self, served: str, asked: str, audience: str) -> list[WildcardMember]:
         """Somebody subscribed to all of a type: `*`, or a glob collection, which sees the same.
 
         Returns what is seen.
         """
         wildcard = self._wildcards.get((served, audience))
         if wildcard is None:
-            listeners = self._seer.listeners(audience) if served == type_url.LISTENER else ()
+            listeners = self._provider.listeners(audience) if served == type_url.LISTENER else ()
             wildcard = self._wildcards[served, audience] = _Wildcard(listeners)
             for service in self._services():
                 wildcard.follow(service.id, self._names(served, service, audience))
         wildcard.asked.add(asked)
-        return [Sight(served, name, audience) for name in wildcard.names]
+        return [WildcardMember(served, name, audience) for name in wildcard.names]
 
-    def remove(self, served: str, asked: str, audience: str) -> list[Sight] | None:
+    def remove(self, served: str, asked: str, audience: str) -> list[WildcardMember] | None:
         """The last subscription went; what nobody sees any more. None: others of that type and audience are left."""
         wildcard = self._wildcards.get((served, audience))
         if wildcard is None:
@@ -65,26 +65,28 @@ class Wildcards:
         if wildcard.asked:
             return None
         del self._wildcards[served, audience]
-        return [Sight(served, name, audience) for name in wildcard.names]
+        return [WildcardMember(served, name, audience) for name in wildcard.names]
 
-    def follow(self, id: ServiceId, service: Service | None) -> tuple[set[Sight], set[Sight]]:
+    def follow(
+        self, id: ServiceId, service: Service | None
+    ) -> tuple[set[WildcardMember], set[WildcardMember]]:
         """A service is another one now, or gone; what is seen since then, and what is not any more."""
-        came: set[Sight] = set()
-        gone: set[Sight] = set()
+        came: set[WildcardMember] = set()
+        gone: set[WildcardMember] = set()
         for (served, audience), wildcard in self._wildcards.items():
             new, old = wildcard.follow(id, self._names(served, service, audience))
-            came |= {Sight(served, name, audience) for name in new}
-            gone |= {Sight(served, name, audience) for name in old}
+            came |= {WildcardMember(served, name, audience) for name in new}
+            gone |= {WildcardMember(served, name, audience) for name in old}
         return came, gone
 
-    def sees(self, sight: Sight) -> bool:
+    def sees(self, member: WildcardMember) -> bool:
         """Whether it is seen now."""
-        return sight.name in self._wildcards[sight.type_url, sight.audience].names
+        return member.name in self._wildcards[member.type_url, member.audience].names
 
     def _names(self, served: str, service: Service | None, audience: str) -> Iterable[str]:
         if served != type_url.CLUSTER or service is None:
             return ()
-        return self._seer.clusters(service, audience)
+        return self._provider.clusters(service, audience)
 
 
 class _Wildcard:

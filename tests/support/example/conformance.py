@@ -38,7 +38,7 @@ class Conformance:
 
     def at(self, service: str) -> list[Manifest]:
         """The routes with another Service as parent, and other names."""
-        return [_moved(each, service) for each in self.routes]
+        return [_moved(route, service) for route in self.routes]
 
 
 def _moved(route: Manifest, service: str) -> Manifest:
@@ -99,7 +99,7 @@ ROUTED = (
     Conformance("MeshHTTPRouteMatching", [http_route("matching", "echo", *_SPLIT)], _SPLIT_CASES),
     Conformance(
         "HTTPRouteMatchingAcrossRoutes",
-        [http_route(f"part{number}", "echo", each) for number, each in enumerate(_SPLIT, 1)],
+        [http_route(f"part{number}", "echo", item) for number, item in enumerate(_SPLIT, 1)],
         _SPLIT_CASES,
     ),
     Conformance(

@@ -131,14 +131,14 @@ REDIRECTED = (
 
 def modifier(**changes: Any) -> dict[str, Any]:
     """A change of the headers of requests: `set` and `add` by name, `remove` with names."""
-    found = {
+    results = {
         kind: [{"name": name, "value": value} for name, value in changes[kind].items()]
         for kind in ("set", "add")
         if kind in changes
     }
     if "remove" in changes:
-        found["remove"] = changes["remove"]
-    return {"type": "RequestHeaderModifier", "requestHeaderModifier": found}
+        results["remove"] = changes["remove"]
+    return {"type": "RequestHeaderModifier", "requestHeaderModifier": results}
 
 
 @dataclass(frozen=True)
@@ -186,9 +186,9 @@ MODIFIED = (
 )
 
 
-def _rewrite(**said: Any) -> dict[str, Any]:
-    kind = "ReplacePrefixMatch" if "replacePrefixMatch" in said else "ReplaceFullPath"
-    return {"type": "URLRewrite", "urlRewrite": {"path": {"type": kind, **said}}}
+def _rewrite(**sources: Any) -> dict[str, Any]:
+    kind = "ReplacePrefixMatch" if "replacePrefixMatch" in sources else "ReplaceFullPath"
+    return {"type": "URLRewrite", "urlRewrite": {"path": {"type": kind, **sources}}}
 
 
 _ALSO = modifier(set={"X-Set": "new"}, add={"X-Add": "new"}, remove=["X-Remove"])

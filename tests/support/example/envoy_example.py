@@ -24,8 +24,8 @@ from steerway.catalog.model.route import (
     Changes,
     Entry,
     HeaderChange,
-    How,
     Match,
+    MatchType,
     Mirror,
     Redirect,
     Rewrite,
@@ -70,18 +70,21 @@ def to(name: str, port: int = 50051, namespace: str = NAMESPACE) -> BackendPort:
     return BackendPort(ServiceId(namespace, name), port)
 
 
-_LARGE = ValueMatch("x-large", How.REGEX, "[^a]*[^b]*" * 20)
+_LARGE = ValueMatch("x-large", MatchType.REGEX, "[^a]*[^b]*" * 20)
 """Too large for an Envoy that is not configured for it."""
 MATCHES = (
-    Match(How.EXACT, "/shop.Backend/Get"),
-    Match(How.REGEX, "/[^/]+/Get"),
-    Match(How.PREFIX, "/shop.Backend/"),
-    Match(How.REGEX, "/v1/[0-9]{99}", headers=(_LARGE,), query=(_LARGE,)),
-    Match(How.PREFIX, "/api/", elements=True),
-    Match(How.PREFIX, "/", elements=True),
+    Match(MatchType.EXACT, "/shop.Backend/Get"),
+    Match(MatchType.REGEX, "/[^/]+/Get"),
+    Match(MatchType.PREFIX, "/shop.Backend/"),
+    Match(MatchType.REGEX, "/v1/[0-9]{99}", headers=(_LARGE,), query=(_LARGE,)),
+    Match(MatchType.PREFIX, "/api/", elements=True),
+    Match(MatchType.PREFIX, "/", elements=True),
     Match(
-        headers=(ValueMatch("x-tier", How.EXACT, "gold"), ValueMatch("x-user", How.REGEX, "[a-m].*")),
-        query=(ValueMatch("q", How.EXACT, "1"), ValueMatch("r", How.REGEX, "[0-9]+")),
+        headers=(
+            ValueMatch("x-tier", MatchType.EXACT, "gold"),
+            ValueMatch("x-user", MatchType.REGEX, "[a-m].*"),
+        ),
+        query=(ValueMatch("q", MatchType.EXACT, "1"), ValueMatch("r", MatchType.REGEX, "[0-9]+")),
         method="POST",
     ),
 )
@@ -118,7 +121,7 @@ _TABLE = tuple(Entry(match, replace(rule, hostnames=HOSTNAMES)) for rule in RULE
 
 def services() -> list[Service]:
     """One that all routes are attached to, and their backends: each kind of balancing, every section, HTTP, a name."""
-    ports = [Port(50051, endpoints=_ENDPOINTS, policy=Policy(balancing=each)) for each in BALANCING]
+    ports = [Port(50051, endpoints=_ENDPOINTS, policy=Policy(balancing=item)) for item in BALANCING]
     routed = Port(50051, "grpc", routing=Routing(_TABLE))
     return [
         Service(ServiceId(NAMESPACE, "routed"), (routed,)),

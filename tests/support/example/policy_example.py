@@ -22,21 +22,21 @@ def policy(spec: Mapping[str, Any], name: str = "example", namespace: str = "sho
 
 @dataclass(frozen=True)
 class Broken:
-    """A spec that breaks one rule, at `place`, and its like that does not."""
+    """A spec that breaks one rule, at `path`, and its like that does not."""
 
     message: str
     bad: Mapping[str, Any]
     good: Mapping[str, Any]
-    place: tuple[str | int, ...]
+    path: tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Mistyped:
-    """A spec that its types alone refuse, at `place`; `reason` are steerway's words."""
+    """A spec that its types alone refuse, at `path`; `reason` are steerway's words."""
 
     name: str
     spec: Mapping[str, Any]
-    place: tuple[str | int, ...] = field(default=())
+    path: tuple[str | int, ...] = field(default=())
     reason: str = ""
 
 

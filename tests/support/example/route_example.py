@@ -33,7 +33,7 @@ def backend(name: str, weight: int = 1, port: int | None = 50051, **fields: obje
 
 def rule(*backends: str | Json, **fields: object) -> Json:
     """A rule with these backends, each of them a name or all that is said of it."""
-    refs = [backend(each) if isinstance(each, str) else each for each in backends]
+    refs = [backend(item) if isinstance(item, str) else item for item in backends]
     return {"backendRefs": refs, **fields}
 
 
@@ -70,7 +70,7 @@ def grant(
     to: Json, *origins: str, kind: str = "GRPCRoute", name: str = "grant", namespace: str = NAMESPACE
 ) -> ReferenceGrant:
     """A ReferenceGrant for routes of these namespaces."""
-    froms = [{"group": GATEWAY, "kind": kind, "namespace": each} for each in origins]
+    froms = [{"group": GATEWAY, "kind": kind, "namespace": origin} for origin in origins]
     meta = {"name": name, "namespace": namespace}
     return msgspec.convert(_object(meta, **{"from": froms, "to": [to]}), ReferenceGrant)
 
@@ -78,8 +78,8 @@ def grant(
 def tls_policy(target: str = "backend", section: str = "", **validation: object) -> BackendTLSPolicy:
     """A BackendTLSPolicy on one Service, or one port of it."""
     ref = {"group": "", "kind": "Service", "name": target, **({"sectionName": section} if section else {})}
-    found = _object({"name": "tls"}, targetRefs=[ref], validation={"hostname": "backend.test", **validation})
-    return msgspec.convert(found, BackendTLSPolicy)
+    obj = _object({"name": "tls"}, targetRefs=[ref], validation={"hostname": "backend.test", **validation})
+    return msgspec.convert(obj, BackendTLSPolicy)
 
 
 def _object(meta: Mapping[str, object], **spec: object) -> dict[str, object]:
@@ -100,4 +100,4 @@ def producer(*routes: GRPCRoute | HTTPRoute) -> Table:
 
 def names(table: Table | None) -> list[str]:
     """The backends of all entries, in the order in which they are tried."""
-    return [each.to.service.name for _, rule in table or () for each in rule.backends if each.to is not None]
+    return [item.to.service.name for _, rule in table or () for item in rule.backends if item.to is not None]

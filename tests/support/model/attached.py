@@ -12,13 +12,13 @@ from steerway.explain import limitation
 from steerway.sources.objects.core import EndpointSlice, Namespace, Object, ObjectKey, Service
 from steerway.sources.policy.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.policy.traffic_policy import TrafficPolicy
-from steerway.status.condition import Condition, Judgement, Verdict
-from steerway.status.evaluation import Verdicts
-from steerway.status.reference_resolver import Evidence, Find
+from steerway.status.condition import Condition, ObjectStatus, TargetStatus
+from steerway.status.evaluation import StatusEvaluator
+from steerway.status.reference_resolver import Find, ReferenceResolver
 
 _TYPES: dict[str, Any] = {
-    each.__name__: each
-    for each in (
+    item.__name__: item
+    for item in (
         Namespace,
         Service,
         EndpointSlice,
@@ -33,22 +33,22 @@ _TYPES: dict[str, Any] = {
 
 def parse(text: str) -> list[Object]:
     """The objects of some YAML documents. The namespace is `shop` where none is named."""
-    found = []
+    objs = []
     for manifest in yaml.safe_load_all(text):
         if manifest["kind"] != "Namespace":
             manifest["metadata"].setdefault("namespace", "shop")
-        found.append(msgspec.convert(manifest, _TYPES[manifest["kind"]]))
-    return found
+        objs.append(msgspec.convert(manifest, _TYPES[manifest["kind"]]))
+    return objs
 
 
-class Judged:
+class EvaluatedMesh:
     """Facts, and what is said of them. `remote` finds services of other clusters, `selection` is the scope."""
 
     def __init__(self, text: str, remote: Find = lambda _: None, selection: Selection | None = None) -> None:
         self.facts: dict[ObjectKey, Object] = {}
         self.catalog = Catalog(selection)
         local = self.catalog.service
-        self.evidence = Evidence(
+        self.resolver = ReferenceResolver(
             self.facts.get,
             self.catalog.attachments,
             local,
@@ -56,14 +56,14 @@ class Judged:
             limitation.stated,
             outside=partial(self.catalog.outside, self.facts.get),
         )
-        self.verdicts = Verdicts(self.evidence)
+        self.target_statuses = StatusEvaluator(self.resolver)
         self.put(text)
 
     def put(self, text: str) -> set[str]:
         """Create or replace objects; returns those of which something else is said now, as `GRPCRoute shop/a`."""
         objects = parse(text)
-        self.facts.update((found.key, found) for found in objects)
-        return self._changed([found.key for found in objects])
+        self.facts.update((obj.key, obj) for obj in objects)
+        return self._changed([obj.key for obj in objects])
 
     def remove(self, kind: str, name: str, namespace: str = "shop") -> set[str]:
         """Delete an object; returns those of which something else is said now."""
@@ -71,22 +71,24 @@ class Judged:
         del self.facts[key]
         return self._changed([key])
 
-    def judgement(self, kind: str, name: str, namespace: str = "shop") -> Judgement:
-        return self.verdicts.judgements[ObjectKey(kind, namespace, name)]
+    def object_status(self, kind: str, name: str, namespace: str = "shop") -> ObjectStatus:
+        return self.target_statuses.object_statuses[ObjectKey(kind, namespace, name)]
 
-    def verdict(self, kind: str, name: str, namespace: str = "shop") -> Verdict:
+    def target_status(self, kind: str, name: str, namespace: str = "shop") -> TargetStatus:
         """The only one of an object."""
-        (found,) = self.judgement(kind, name, namespace).verdicts
-        return found
+        (target_status,) = self.object_status(kind, name, namespace).target_statuses
+        return target_status
 
     def conditions(self, kind: str, name: str, namespace: str = "shop") -> dict[str, Condition]:
         """Of the only verdict, by type."""
-        return {each.type: each for each in self.verdict(kind, name, namespace).conditions}
+        return {
+            condition.type: condition for condition in self.target_status(kind, name, namespace).conditions
+        }
 
     def _changed(self, keys: list[ObjectKey]) -> set[str]:
         self.catalog.update(self.facts.get, keys)
-        before = dict(self.verdicts.judgements)
-        self.verdicts.judge(len(self.facts) + len(keys))
-        assert not self.verdicts.unfinished
-        after = self.verdicts.judgements
-        return {str(key) for key, found in after.items() if before.get(key) is not found}
+        before = dict(self.target_statuses.object_statuses)
+        self.target_statuses.evaluate(len(self.facts) + len(keys))
+        assert not self.target_statuses.unfinished
+        after = self.target_statuses.object_statuses
+        return {str(key) for key, value in after.items() if before.get(key) is not value}

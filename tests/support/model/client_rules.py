@@ -60,10 +60,12 @@ def _listener(listener: listener_pb2.Listener, name: str) -> Iterator[str]:
 
 
 def _filters(manager: hcm_pb2.HttpConnectionManager) -> Iterator[str]:
-    names = [each.name for each in manager.http_filters]
+    names = [http_filter.name for http_filter in manager.http_filters]
     if len(names) != len(set(names)) or "" in names:
         yield "filter names must be unique and not empty (gRFC A39)"
-    routers = [each.typed_config.Is(router_pb2.Router.DESCRIPTOR) for each in manager.http_filters]
+    routers = [
+        http_filter.typed_config.Is(router_pb2.Router.DESCRIPTOR) for http_filter in manager.http_filters
+    ]
     if not routers or not routers[-1] or any(routers[:-1]):
         yield "the last filter, and only it, must be the router (gRFC A39)"
 
@@ -110,12 +112,12 @@ def _route_entry(route: route_components_pb2.Route) -> Iterator[str]:
         return
     specifier = route.route.WhichOneof("cluster_specifier")
     if specifier == "weighted_clusters":
-        weights = [each.weight.value for each in route.route.weighted_clusters.clusters]
+        weights = [cluster.weight.value for cluster in route.route.weighted_clusters.clusters]
         if not 0 < sum(weights) <= UINT32_MAX or not all(weights):
             yield "C-core, Java, Node: each weighted cluster needs a weight of at least 1"
         if route.route.weighted_clusters.total_weight.value != sum(weights):
             yield "grpc-js-xds before 1.14.1: total_weight is not the sum of the weights"
-        names = [each.name for each in route.route.weighted_clusters.clusters]
+        names = [cluster.name for cluster in route.route.weighted_clusters.clusters]
         if not all(names):
             yield "C-core: an empty cluster name"
         if len(names) != len(set(names)):
@@ -148,9 +150,9 @@ def _regex(regex: str) -> Iterator[str]:
 
 
 def _header(header: route_components_pb2.HeaderMatcher) -> Iterator[str]:
-    how = header.WhichOneof("header_match_specifier")
-    if how not in ("exact_match", "safe_regex_match", "present_match"):
-        yield f"header match {how}: not read by clients before gRFC A63, or refused (Go, C-core, Java)"
+    match_type = header.WhichOneof("header_match_specifier")
+    if match_type not in ("exact_match", "safe_regex_match", "present_match"):
+        yield f"header match {match_type}: not read by clients before gRFC A63, or refused (Go, C-core, Java)"
 
 
 def _retry(policy: route_components_pb2.RetryPolicy, there: bool) -> Iterator[str]:
@@ -170,10 +172,10 @@ def _time(duration: duration_pb2.Duration) -> Iterator[str]:
         yield "C-core: a duration out of range"
 
 
-def _policies(found: cluster_pb2.LoadBalancingPolicy) -> Iterator[str]:
+def _policies(load_balancing_policy: cluster_pb2.LoadBalancingPolicy) -> Iterator[str]:
     """The last entry is one that every client knows; a ring names its hash function (gRFC A52)."""
-    for each in found.policies:
-        config = each.typed_extension_config.typed_config
+    for policy in load_balancing_policy.policies:
+        config = policy.typed_extension_config.typed_config
         ring, locality = ring_hash_pb2.RingHash(), wrr_locality_pb2.WrrLocality()
         if config.Unpack(ring) and ring.hash_function != ring_hash_pb2.RingHash.XX_HASH:
             yield "Go, Java, Node: a ring with another hash function than XX_HASH"
@@ -181,15 +183,19 @@ def _policies(found: cluster_pb2.LoadBalancingPolicy) -> Iterator[str]:
             yield "Node: the size of a ring in the list is read as text, and refused"
         if config.Unpack(locality):
             yield from _policies(locality.endpoint_picking_policy)
-    last = found.policies[-1].typed_extension_config.typed_config if found.policies else Any_()
+    last = (
+        load_balancing_policy.policies[-1].typed_extension_config.typed_config
+        if load_balancing_policy.policies
+        else Any_()
+    )
     if last.TypeName().rpartition(".")[2] not in ("RoundRobin", "WrrLocality", "RingHash"):
         yield "load_balancing_policy ends with something that not every client knows"
 
 
-def _outliers(found: outlier_detection_pb2.OutlierDetection) -> Iterator[str]:
+def _outliers(outlier_detection: outlier_detection_pb2.OutlierDetection) -> Iterator[str]:
     percents = ("max_ejection_percent", "enforcing_success_rate", "enforcing_failure_percentage")
     for field in percents:
-        if not found.HasField(field) or getattr(found, field).value > 100:
+        if not outlier_detection.HasField(field) or getattr(outlier_detection, field).value > 100:
             yield f"{field} is unset, which means something else for each client, or over 100 (gRFC A50)"
 
 
@@ -202,7 +208,11 @@ def _cluster(cluster: cluster_pb2.Cluster, name: str) -> Iterator[str]:
     ):
         yield "discovery other than EDS and LOGICAL_DNS needs checks of its own here, or is refused by all"
     if cluster.type == cluster_pb2.Cluster.LOGICAL_DNS:
-        hosts = [each for place in cluster.load_assignment.endpoints for each in place.lb_endpoints]
+        hosts = [
+            lb_endpoint
+            for locality in cluster.load_assignment.endpoints
+            for lb_endpoint in locality.lb_endpoints
+        ]
         if len(cluster.load_assignment.endpoints) != 1 or len(hosts) != 1:
             yield "gRFC A37: a LOGICAL_DNS cluster has one locality with one endpoint"
         elif not (host := hosts[0].endpoint.address.socket_address).address or not host.port_value:
@@ -221,7 +231,11 @@ def _cluster(cluster: cluster_pb2.Cluster, name: str) -> Iterator[str]:
         yield "the load reporting server is not `self` (gRFC A27)"
     if cluster.HasField("transport_socket") or cluster.transport_socket_matches:
         yield "transport sockets need checks of their own here"
-    limits = [each for each in cluster.circuit_breakers.thresholds if each.priority == base_pb2.DEFAULT]
+    limits = [
+        threshold
+        for threshold in cluster.circuit_breakers.thresholds
+        if threshold.priority == base_pb2.DEFAULT
+    ]
     if len(limits) != 1 or not limits[0].HasField("max_requests"):
         yield f"no single default max_requests: the hidden limit of {HIDDEN_LIMIT} applies (gRFC A32)"
     elif not 0 < limits[0].max_requests.value < 2**31:
@@ -244,10 +258,10 @@ def _assignment(assignment: endpoint_pb2.ClusterLoadAssignment, name: str) -> It
             yield "a locality without weight gets no traffic, and may leave a gap between priorities"
         if not locality.lb_endpoints:
             yield "a locality without endpoints"
-        for each in locality.lb_endpoints:
-            socket = each.endpoint.address.socket_address
+        for lb_endpoint in locality.lb_endpoints:
+            socket = lb_endpoint.endpoint.address.socket_address
             seen[socket.address, socket.port_value] += 1
-            yield from _endpoint(each)
+            yield from _endpoint(lb_endpoint)
     if twice := [address for address, times in seen.items() if times > 1]:
         yield f"Go, C-core, Node: addresses twice: {twice}"
     if any(times > 1 for times in places.values()):
@@ -258,18 +272,18 @@ def _assignment(assignment: endpoint_pb2.ClusterLoadAssignment, name: str) -> It
         yield "the weights of a priority do not fit 32 bits"
 
 
-def _endpoint(each: endpoint_components_pb2.LbEndpoint) -> Iterator[str]:
-    socket = each.endpoint.address.socket_address
+def _endpoint(lb_endpoint: endpoint_components_pb2.LbEndpoint) -> Iterator[str]:
+    socket = lb_endpoint.endpoint.address.socket_address
     try:
         ipaddress.ip_address(socket.address)
     except ValueError:
         yield f"C-core, Java, Node: {socket.address!r} is no IP address"
     if not 1 <= socket.port_value <= 65535:
         yield f"port {socket.port_value}: dialled as it is"
-    if each.HasField("load_balancing_weight") and not each.load_balancing_weight.value:
+    if lb_endpoint.HasField("load_balancing_weight") and not lb_endpoint.load_balancing_weight.value:
         yield "Go, C-core: endpoint weight 0"
-    if each.health_status not in (health_check_pb2.HEALTHY, health_check_pb2.DRAINING):
-        yield f"health_status {health_check_pb2.HealthStatus.Name(each.health_status)}: sent in vain"
+    if lb_endpoint.health_status not in (health_check_pb2.HEALTHY, health_check_pb2.DRAINING):
+        yield f"health_status {health_check_pb2.HealthStatus.Name(lb_endpoint.health_status)}: sent in vain"
 
 
 def _is_ads(source: config_source_pb2.ConfigSource) -> bool:

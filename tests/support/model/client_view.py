@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from steerway.catalog.locality.assignment import Group, Viewer, assign
-from steerway.catalog.locality.traffic_distribution import ClientPlace
+from steerway.catalog.locality.assignment import ClientView, Group, assign
+from steerway.catalog.locality.traffic_distribution import ClientLocality
 from steerway.catalog.model.mesh import Endpoint, EndpointState, Locality, Port, Service, ServiceId
 from steerway.catalog.model.policy import NOTHING, Policy, ZoneMode, Zones
 
 HEALTHY, DRAINING, UNREADY = EndpointState.HEALTHY, EndpointState.DRAINING, EndpointState.UNREADY
 BUCKETS = 16
-HERE = Viewer(ClientPlace("eu-1a", "n1"))
+HERE = ClientView(ClientLocality("eu-1a", "n1"))
 
 
 def some(
@@ -25,25 +25,25 @@ def some(
     ]
 
 
-def told(
-    endpoints: Sequence[Endpoint], policy: Policy = NOTHING, viewer: Viewer = HERE, **service: object
+def metadata(
+    endpoints: Sequence[Endpoint], policy: Policy = NOTHING, client_view: ClientView = HERE, **service: object
 ) -> list[Group]:
     port = Port(80, endpoints=tuple(endpoints), policy=policy)
     whole = replace(Service(ServiceId("shop", "backend"), (port,)), **service)
-    return assign(whole, port, endpoints, viewer)
+    return assign(whole, port, endpoints, client_view)
 
 
 def shown(groups: Sequence[Group]) -> list[tuple[int, str, int, int]]:
     """(priority, zone, weight, number of endpoints) of each group."""
-    return [(each.priority, each.locality.zone, each.weight, len(each.endpoints)) for each in groups]
+    return [(group.priority, group.locality.zone, group.weight, len(group.endpoints)) for group in groups]
 
 
 def states(groups: Sequence[Group]) -> list[EndpointState]:
     return [endpoint.state for group in groups for endpoint in group.endpoints]
 
 
-def bucket(number: int, zone: str = "eu-1a") -> Viewer:
-    return Viewer(ClientPlace(zone), number, BUCKETS)
+def bucket(number: int, zone: str = "eu-1a") -> ClientView:
+    return ClientView(ClientLocality(zone), number, BUCKETS)
 
 
 def zoned(mode: ZoneMode, **fields: object) -> Policy:

@@ -26,17 +26,20 @@ def expected(
 ) -> dict[tuple[str, int], EndpointState]:
     """The best state of each (address, port) of the port `name`, addresses as they are written."""
     families: dict[str, dict[tuple[str, int], EndpointState]] = {"IPv4": {}, "IPv6": {}}
-    for each in slices:
-        if each.address_type not in families:
+    for endpoint_slice in slices:
+        if endpoint_slice.address_type not in families:
             continue
-        for port in each.ports or ():
+        for port in endpoint_slice.ports or ():
             if (port.name or "") != name or port.protocol in ("UDP", "SCTP") or port.port is None:
                 continue
-            for pod in each.endpoints or ():
-                found = state(pod, fact.spec.publish_not_ready_addresses)
+            for pod in endpoint_slice.endpoints or ():
+                endpoint_state = state(pod, fact.spec.publish_not_ready_addresses)
                 key = (SPELLINGS.get(pod.addresses[0], pod.addresses[0]), port.port)
-                if found is not None and families[each.address_type].get(key) != EndpointState.HEALTHY:
-                    families[each.address_type][key] = found
+                if (
+                    endpoint_state is not None
+                    and families[endpoint_slice.address_type].get(key) != EndpointState.HEALTHY
+                ):
+                    families[endpoint_slice.address_type][key] = endpoint_state
     if fact.spec.ip_families is None:
         return families["IPv4"] | families["IPv6"]
     order = [families[family] for family in fact.spec.ip_families]
@@ -47,11 +50,11 @@ def expected(
 def slices_of(fact: Service, objects: Iterable[Object]) -> list[EndpointSlice]:
     """Those whose label names the Service, in its namespace."""
     return [
-        found
-        for found in objects
-        if isinstance(found, EndpointSlice)
-        and found.metadata.namespace == fact.metadata.namespace
-        and (found.metadata.labels or {}).get(SERVICE_NAME_LABEL) == fact.metadata.name
+        obj
+        for obj in objects
+        if isinstance(obj, EndpointSlice)
+        and obj.metadata.namespace == fact.metadata.namespace
+        and (obj.metadata.labels or {}).get(SERVICE_NAME_LABEL) == fact.metadata.name
     ]
 
 

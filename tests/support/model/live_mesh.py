@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from steerway.catalog.catalog import Catalog
-from steerway.catalog.locality.traffic_distribution import ClientPlace
+from steerway.catalog.locality.traffic_distribution import ClientLocality
 from steerway.commit import Commit
 from steerway.engine.engine import Demand, Event, Nack, Withdrawn
 from steerway.sources.objects.core import Object, ObjectKey
-from steerway.translate.client.audience import at_place, bucket_of, claimed_zone, classify, widening
+from steerway.translate.client.audience import at_locality, bucket_of, claimed_zone, classify, widening
 from steerway.translate.translator import Translator
 from testbed.mesh import BUCKETS
 from testbed.process.control_plane import ControlPlane
@@ -35,9 +35,9 @@ class LiveMesh(XdsServer):
 
     def replace(self, objects: Iterable[Object]) -> None:
         """These are all the facts now: one commit."""
-        found = {each.key: each for each in objects}
-        keys = self.facts.keys() | found.keys()
-        self.facts = found
+        objs = {obj.key: obj for obj in objects}
+        keys = self.facts.keys() | objs.keys()
+        self.facts = objs
 
         def change() -> Commit:
             return self._translator.refresh(self._catalog.update(self.facts.get, sorted(keys)))
@@ -62,23 +62,25 @@ class LiveMesh(XdsServer):
 
     def _behind(self, streams: int) -> Iterator[str]:
         """What some client has not taken yet."""
-        entries = {(each.type_url, each.name, each.audience): each.version for each in self.engine.entries()}
-        found = self.engine.streams(resources=True)
-        if len(found) < streams:
-            yield f"{len(found)} streams of {streams}"
-        for stream in found:
+        entries = {
+            (entry.type_url, entry.name, entry.audience): entry.version for entry in self.engine.entries()
+        }
+        result = self.engine.streams(resources=True)
+        if len(result) < streams:
+            yield f"{len(result)} streams of {streams}"
+        for stream in result:
             for part in stream.subscriptions:
                 yield from (f"{name} waits" for name in part.waiting)
-                for each in part.resources:
-                    keys = ((part.type_url, each.name, at) for at in widening(stream.audience))
+                for resource in part.resources:
+                    keys = ((part.type_url, resource.name, at) for at in widening(stream.audience))
                     version = next((entries[key] for key in keys if key in entries), "")
-                    if version and (each.version != version or each.status != "acked"):
-                        yield f"{part.type_url} {each.name}: {each.status} {each.version}, not {version}"
+                    if version and (resource.version != version or resource.status != "acked"):
+                        yield f"{part.type_url} {resource.name}: {resource.status} {resource.version}, not {version}"
 
     @staticmethod
     def _audience_of(node: bytes) -> str:
-        place = ClientPlace(claimed_zone(node))
-        return at_place(classify(node, "shop"), place, bucket_of(node, "", BUCKETS))
+        locality = ClientLocality(claimed_zone(node))
+        return at_locality(classify(node, "shop"), locality, bucket_of(node, "", BUCKETS))
 
     def _on_loop(self, change: Any) -> None:
         """Publish a commit, or what a function makes, between two events."""

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from steerway.sources.objects.core import Endpoint, EndpointPort, EndpointSlice, Object, Service, ServicePort
-from steerway.sources.policy.validation import faults
+from steerway.sources.policy.validation import validation_errors
 from steerway.translate.xds import type_url
 from testbed.mesh import endpoint, endpoint_slice, service
 
@@ -52,7 +52,7 @@ def services(draw: st.DrawFn, placed: bool = True) -> Service:
         for name, number in zip(names, numbers, strict=False)
     ]
     families = st.sampled_from([None, ["IPv4"], ["IPv6"], ["IPv4", "IPv6"], ["IPv6", "IPv4"]])
-    found = service(
+    result = service(
         *ports,
         name=draw(_names),
         namespace=draw(_namespaces),
@@ -63,8 +63,8 @@ def services(draw: st.DrawFn, placed: bool = True) -> Service:
         uid=draw(st.sampled_from([None, "1", "2"])),
         **(draw(_near_and_far) if placed else {}),
     )
-    assert list(faults(found)) == []
-    return found
+    assert list(validation_errors(result)) == []
+    return result
 
 
 @st.composite
@@ -89,7 +89,7 @@ def endpoint_slices(draw: st.DrawFn, of: Service | None = None) -> EndpointSlice
         st.sampled_from([*NUMBERS, *NUMBERS, None]),
         _protocols,
     )
-    found = endpoint_slice(
+    result = endpoint_slice(
         *draw(st.lists(pods, max_size=5)),
         ports=draw(st.lists(ports, min_size=1, max_size=3)),
         name=draw(st.sampled_from(["s1", "s2", "s3"])),
@@ -97,8 +97,8 @@ def endpoint_slices(draw: st.DrawFn, of: Service | None = None) -> EndpointSlice
         namespace=draw(_namespaces) if of is None else of.metadata.namespace,
         address_type=family,
     )
-    assert list(faults(found)) == []
-    return found
+    assert list(validation_errors(result)) == []
+    return result
 
 
 def _endpoint(
@@ -111,11 +111,11 @@ def _endpoint(
 @st.composite
 def objects(draw: st.DrawFn) -> list[Object]:
     """Some Services, each with some slices of its own, and slices of anything; in any order."""
-    found: list[Object] = list(draw(st.lists(services(), min_size=1, max_size=3)))
-    for each in [each for each in found if isinstance(each, Service)]:
-        found += draw(st.lists(endpoint_slices(each), max_size=3))
-    found += draw(st.lists(endpoint_slices(), max_size=2))
-    return draw(st.permutations(found))
+    manifests: list[Object] = list(draw(st.lists(services(), min_size=1, max_size=3)))
+    for obj in [obj for obj in manifests if isinstance(obj, Service)]:
+        manifests += draw(st.lists(endpoint_slices(obj), max_size=3))
+    manifests += draw(st.lists(endpoint_slices(), max_size=2))
+    return draw(st.permutations(manifests))
 
 
 def _audiences(*kinds: str) -> st.SearchStrategy[str]:

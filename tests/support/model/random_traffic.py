@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from steerway.sources.objects.core import EndpointPort, Object, ServicePort
 from steerway.sources.policy.gateway import GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.policy.traffic_policy import TrafficPolicy
-from steerway.sources.policy.validation import faults
+from steerway.sources.policy.validation import validation_errors
 from testbed.mesh import endpoint, endpoint_slice, service
 from tests.support.model.random_mesh import NAMES, NAMESPACES, NUMBERS
 
@@ -154,9 +154,9 @@ def _metadata() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _checked(value: dict[str, Any], kind: type[Any]) -> Any:
-    found = msgspec.convert(value, kind)
-    assert list(faults(found)) == []
-    return found
+    checked = msgspec.convert(value, kind)
+    assert list(validation_errors(checked)) == []
+    return checked
 
 
 _parents = st.lists(
@@ -273,15 +273,15 @@ def attached() -> st.SearchStrategy[Object]:
 
 def routed_meshes() -> st.SearchStrategy[list[Object]]:
     """Two Services with pods in two zones, and a few things attached to them."""
-    return st.builds(lambda found: [*SERVED, *found], st.lists(attached(), min_size=2, max_size=6))
+    return st.builds(lambda result: [*SERVED, *result], st.lists(attached(), min_size=2, max_size=6))
 
 
 _PODS = [endpoint(f"127.0.0.{number + 1}", f"z{number % 2 + 1}", ready=number < 9) for number in range(1, 10)]
 _PORTS = {80: "http", 50051: "grpc"}
 SERVED: list[Object] = [
-    each
+    item
     for name in NAMES
-    for each in (
+    for item in (
         service(*(ServicePort(number, port) for number, port in _PORTS.items()), name=name),
         endpoint_slice(
             *_PODS,

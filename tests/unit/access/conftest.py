@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from steerway.access.result import Verdict
+from steerway.access.result import AuthenticationResult
 from steerway.sources.kubernetes.access import Access
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.testing.fake_api_server import FakeApiServer
@@ -31,6 +31,10 @@ async def client(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[Kuberne
     await made.close()
 
 
-async def settled(found: Verdict | Awaitable[Verdict]) -> Verdict:
+async def settled(
+    authentication_result: AuthenticationResult | Awaitable[AuthenticationResult],
+) -> AuthenticationResult:
     """The verdict, waited for if it was promised."""
-    return await found if isinstance(found, Awaitable) else found
+    return (
+        await authentication_result if isinstance(authentication_result, Awaitable) else authentication_result
+    )

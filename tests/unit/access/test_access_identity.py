@@ -29,8 +29,8 @@ def test_a_spiffe_id_tells_its_trust_domain_and_perhaps_its_workload(
     uri: str, domain: str, workload: tuple[str, str]
 ) -> None:
     """Only the exact form /ns/NS/sa/SA names a workload of Kubernetes."""
-    found = parse_spiffe_id(uri)
-    assert (found.trust_domain, found.workload) == (domain, workload)
+    spiffe_id = parse_spiffe_id(uri)
+    assert (spiffe_id.trust_domain, spiffe_id.workload) == (domain, workload)
 
 
 @pytest.mark.parametrize(
@@ -63,16 +63,16 @@ def test_a_broken_spiffe_id_is_none(uri: str) -> None:
 
 def test_a_certificate_with_a_spiffe_id_names_a_workload() -> None:
     """DNS names stay beside it."""
-    found = of_certificate([f"URI:{WEB}", "DNS:Web.Shop"], frozenset({"cluster.local"}))
-    assert found == Identity("certificate", "shop", "web", WEB, ("web.shop",))
-    assert str(found) == WEB
+    certificate = of_certificate([f"URI:{WEB}", "DNS:Web.Shop"], frozenset({"cluster.local"}))
+    assert certificate == Identity("certificate", "shop", "web", WEB, ("web.shop",))
+    assert str(certificate) == WEB
 
 
 def test_a_certificate_without_a_spiffe_id_has_its_dns_names_and_no_namespace() -> None:
     """Also one with a URI of another kind."""
-    found = of_certificate(["DNS:b.example", "DNS:a.example", "URI:https://a.example"], frozenset())
-    assert found == Identity("certificate", dns_names=("a.example", "b.example"))
-    assert str(found) == "certificate of a.example, b.example"
+    certificate = of_certificate(["DNS:b.example", "DNS:a.example", "URI:https://a.example"], frozenset())
+    assert certificate == Identity("certificate", dns_names=("a.example", "b.example"))
+    assert str(certificate) == "certificate of a.example, b.example"
 
 
 @pytest.mark.parametrize(

@@ -117,5 +117,5 @@ def test_a_refused_claim_names_both() -> None:
     refusal = Authorization().refuse_claim(WEB, "pay")
     assert refusal is not None
     assert refusal.code == PERMISSION_DENIED
-    assert "namespace pay" in refusal.told
-    assert "service account shop/web of namespace shop" in refusal.told
+    assert "namespace pay" in refusal.client_message
+    assert "service account shop/web of namespace shop" in refusal.client_message

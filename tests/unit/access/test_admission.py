@@ -5,17 +5,17 @@ from collections.abc import Awaitable, Sequence
 
 import pytest
 
-from steerway.access.admission import Admission, Applicant, Decision, Gate
+from steerway.access.admission import Admission, AdmissionController, Applicant, Decision
 from steerway.access.identity import Identity, of_service_account
 from steerway.access.local import ClientCertificate, UnixSocket
 from steerway.access.result import (
     PERMISSION_DENIED,
     UNAUTHENTICATED,
     UNAVAILABLE,
+    AuthenticationResult,
     Authenticator,
     Credential,
     Refusal,
-    Verdict,
     refused,
     unavailable,
 )
@@ -32,14 +32,14 @@ class Tokens:
     method = "service_account"
     accepts = "a service-account token"
 
-    def __init__(self, **known: Verdict) -> None:
+    def __init__(self, **known: AuthenticationResult) -> None:
         self.known = known
-        self.asked: dict[str, asyncio.Future[Verdict]] = {}
+        self.asked: dict[str, asyncio.Future[AuthenticationResult]] = {}
 
     def reads(self, credential: Credential) -> bool:
         return bool(credential.token)
 
-    def judge(self, credential: Credential) -> Verdict | Awaitable[Verdict]:
+    def authenticate(self, credential: Credential) -> AuthenticationResult | Awaitable[AuthenticationResult]:
         known = self.known.get(credential.token)
         return known or self.asked.setdefault(credential.token, asyncio.get_running_loop().create_future())
 
@@ -71,16 +71,16 @@ def applicant(
 async def decide(authenticators: Sequence[Authenticator], client: Applicant) -> Decision:
     """What becomes of one client."""
     answers = Answers()
-    gate = Gate(authenticators, Authorization(), bytes.decode, answers)
-    gate.open([client])
+    admission_controller = AdmissionController(authenticators, Authorization(), bytes.decode, answers)
+    admission_controller.open([client])
     await answers.changed.wait()
     return answers.by_stream[client.stream]
 
 
 async def refusal(authenticators: Sequence[Authenticator], client: Applicant) -> Refusal:
-    found = await decide(authenticators, client)
-    assert isinstance(found, Refusal)
-    return found
+    decision = await decide(authenticators, client)
+    assert isinstance(decision, Refusal)
+    return decision
 
 
 async def test_without_authenticators_everybody_sees_everything() -> None:
@@ -91,9 +91,9 @@ async def test_without_authenticators_everybody_sees_everything() -> None:
 async def test_no_credential_is_told_what_would_do() -> None:
     """Each kind once."""
     authenticators = [ClientCertificate(), UnixSocket(), Tokens(), Tokens()]
-    found = await refusal(authenticators, applicant())
-    assert found.code == UNAUTHENTICATED
-    assert found.told == (
+    result = await refusal(authenticators, applicant())
+    assert result.code == UNAUTHENTICATED
+    assert result.client_message == (
         "this server takes a client certificate or the Unix socket or a service-account token,"
         " and the client showed none"
     )
@@ -116,15 +116,15 @@ async def test_no_credential_is_told_what_would_do() -> None:
 async def test_any_good_credential_is_enough(client: Applicant, identity: Identity) -> None:
     """Also beside a bad one; the certificate is who it is, when there are two."""
     authenticators = [ClientCertificate(), UnixSocket(), Tokens(good=WEB, bad=refused("it is bad"))]
-    found = await decide(authenticators, client)
-    assert isinstance(found, Admission)
-    assert found.identity == identity
+    decision = await decide(authenticators, client)
+    assert isinstance(decision, Admission)
+    assert decision.identity == identity
 
 
 async def test_what_is_off_counts_for_nothing() -> None:
     """A certificate where only tokens are taken is no credential."""
-    found = await refusal([Tokens()], applicant(certificate=[SPIFFE], local=True))
-    assert found.told == "this server takes a service-account token, and the client showed none"
+    result = await refusal([Tokens()], applicant(certificate=[SPIFFE], local=True))
+    assert result.client_message == "this server takes a service-account token, and the client showed none"
 
 
 async def test_a_refusal_says_little_to_the_client_and_all_to_the_log() -> None:
@@ -134,23 +134,23 @@ async def test_a_refusal_says_little_to_the_client_and_all_to_the_log() -> None:
         Tokens(x=refused("unknown to one")),
         Tokens(x=refused("and other")),
     ]
-    found = await refusal(authenticators, applicant(token="x", certificate=["DNS:a.example"]))
-    assert found.told == "the credential is not accepted; the server's log says why"
+    result = await refusal(authenticators, applicant(token="x", certificate=["DNS:a.example"]))
+    assert result.client_message == "the credential is not accepted; the server's log says why"
     for part in ("SPIFFE", "unknown to one", "and other"):
-        assert part in found.reason
+        assert part in result.reason
 
 
 async def test_somebody_who_could_not_be_asked_comes_before_a_no() -> None:
     """The client is to try again: the one that is away may know it."""
-    found = await refusal([Tokens(x=refused("no")), Tokens(x=unavailable("away"))], applicant(token="x"))
-    assert found.code == UNAVAILABLE
-    assert found.reason == "no; away"
+    result = await refusal([Tokens(x=refused("no")), Tokens(x=unavailable("away"))], applicant(token="x"))
+    assert result.code == UNAVAILABLE
+    assert result.reason == "no; away"
 
 
 async def test_a_claim_of_another_namespace_is_denied() -> None:
     """It is clear who the client is."""
-    found = await refusal([Tokens(good=WEB)], applicant(token="good", claims="pay"))
-    assert found.code == PERMISSION_DENIED
+    result = await refusal([Tokens(good=WEB)], applicant(token="good", claims="pay"))
+    assert result.code == PERMISSION_DENIED
     allowed = await decide([Tokens(good=WEB)], applicant(token="good", claims="shop"))
     assert allowed == Admission(WEB, ["", "shop/*"])
 
@@ -158,34 +158,38 @@ async def test_a_claim_of_another_namespace_is_denied() -> None:
 async def test_a_slow_verdict_holds_up_nobody_else() -> None:
     """Those that are known are answered together and at once, the slow ones when it comes."""
     tokens, answers = Tokens(good=WEB), Answers()
-    gate = Gate([ClientCertificate(), tokens], Authorization(), bytes.decode, answers)
-    gate.open([applicant(1, "slow"), applicant(2, "good"), applicant(3, "slower"), applicant(4)])
+    admission_controller = AdmissionController(
+        [ClientCertificate(), tokens], Authorization(), bytes.decode, answers
+    )
+    admission_controller.open(
+        [applicant(1, "slow"), applicant(2, "good"), applicant(3, "slower"), applicant(4)]
+    )
     assert answers.batches == [[2, 4]]
     await asyncio.sleep(0)
-    assert gate.waiting == 2
+    assert admission_controller.waiting == 2
     answers.changed.clear()
     tokens.asked["slow"].set_result(WEB)
     await answers.changed.wait()
     assert answers.by_stream[1] == Admission(WEB, ["", "shop/*"])
     assert 3 not in answers.by_stream
-    await gate.close()
-    assert gate.waiting == 0
+    await admission_controller.close()
+    assert admission_controller.waiting == 0
     assert 3 not in answers.by_stream
 
 
 async def test_a_stream_that_ended_is_not_decided_on() -> None:
     """What it would hold from then on is never given back."""
     tokens, answers = Tokens(), Answers()
-    gate = Gate([tokens], Authorization(), bytes.decode, answers)
-    gate.open([applicant(1, "a"), applicant(2, "b")])
+    admission_controller = AdmissionController([tokens], Authorization(), bytes.decode, answers)
+    admission_controller.open([applicant(1, "a"), applicant(2, "b")])
     await asyncio.sleep(0)
     tokens.asked["a"].set_result(WEB)
-    gate.close_streams([1, 7])
+    admission_controller.close_streams([1, 7])
     tokens.asked["b"].set_result(WEB)
     await answers.changed.wait()
     assert list(answers.by_stream) == [2]
-    await gate.close()
-    assert gate.waiting == 0
+    await admission_controller.close()
+    assert admission_controller.waiting == 0
     assert list(answers.by_stream) == [2]
 
 
@@ -193,8 +197,8 @@ async def test_those_after_a_slow_one_are_asked_when_it_says_no() -> None:
     """In their order, until one says yes."""
     first, second = Tokens(), Tokens(x=WEB)
     answers = Answers()
-    gate = Gate([first, second], Authorization(), bytes.decode, answers)
-    gate.open([applicant(token="x")])
+    admission_controller = AdmissionController([first, second], Authorization(), bytes.decode, answers)
+    admission_controller.open([applicant(token="x")])
     first.asked["x"].set_result(refused("no"))
     await answers.changed.wait()
     assert answers.by_stream[1] == Admission(WEB, ["", "shop/*"])
@@ -203,35 +207,35 @@ async def test_those_after_a_slow_one_are_asked_when_it_says_no() -> None:
 async def test_whatever_goes_wrong_a_client_does_not_wait_for_ever() -> None:
     """An error of ours is UNAVAILABLE."""
     tokens, answers = Tokens(), Answers()
-    gate = Gate([tokens], Authorization(), bytes.decode, answers)
-    gate.open([applicant(token="x")])
+    admission_controller = AdmissionController([tokens], Authorization(), bytes.decode, answers)
+    admission_controller.open([applicant(token="x")])
     tokens.asked["x"].set_exception(RuntimeError("broken"))
     await answers.changed.wait()
-    found = answers.by_stream[1]
-    assert isinstance(found, Refusal)
-    assert found.code == UNAVAILABLE
+    decision = answers.by_stream[1]
+    assert isinstance(decision, Refusal)
+    assert decision.code == UNAVAILABLE
 
 
 async def test_an_authenticator_that_breaks_stops_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its client is to try again."""
     broken = Tokens()
-    monkeypatch.setattr(broken, "judge", lambda _: 1 / 0)
+    monkeypatch.setattr(broken, "authenticate", lambda _: 1 / 0)
     assert (await refusal([broken], applicant(token="x"))).code == UNAVAILABLE
-    found = await decide([broken, Tokens(x=WEB)], applicant(token="x"))
-    assert found == Admission(WEB, ["", "shop/*"])
+    decision = await decide([broken, Tokens(x=WEB)], applicant(token="x"))
+    assert decision == Admission(WEB, ["", "shop/*"])
 
 
 async def test_a_call_that_shows_all_takes_a_grant_of_all() -> None:
     """Other calls take a good credential."""
     admin = of_service_account("admin", "x")
     rules = [RuleSettings(identity=IdentityPattern(namespace="admin"), subscribe=("*",))]
-    gate = Gate(
+    admission_controller = AdmissionController(
         [Tokens(web=WEB, admin=admin, bad=refused("no"))], Authorization(rules), bytes.decode, Answers()
     )
 
     async def code(token: str, *, sees_all: bool) -> int | None:
-        found = await gate.judge_call(Credential(token), sees_all=sees_all)
-        return None if found is None else found.code
+        authorize_call = await admission_controller.authorize_call(Credential(token), sees_all=sees_all)
+        return None if authorize_call is None else authorize_call.code
 
     assert [await code(token, sees_all=True) for token in ("web", "admin", "bad", "")] == [
         PERMISSION_DENIED,
@@ -244,25 +248,25 @@ async def test_a_call_that_shows_all_takes_a_grant_of_all() -> None:
 
 async def test_without_authentication_all_clients_are_shown_to_the_unix_socket_only() -> None:
     """Every pod can reach the TCP port, and node metadata is not for every pod; the refusal names the ways in."""
-    gate = Gate([], Authorization(), bytes.decode, Answers())
-    denied = await gate.judge_call(Credential(), sees_all=True)
+    admission_controller = AdmissionController([], Authorization(), bytes.decode, Answers())
+    denied = await admission_controller.authorize_call(Credential(), sees_all=True)
     assert denied is not None
     assert denied.code == PERMISSION_DENIED
     for way in ("listen: unix:/PATH", "/v3/discovery:client_status", "authorization.rules"):
-        assert way in denied.told
-    assert await gate.judge_call(Credential(local=True), sees_all=True) is None
-    assert await gate.judge_call(Credential(), sees_all=False) is None
+        assert way in denied.client_message
+    assert await admission_controller.authorize_call(Credential(local=True), sees_all=True) is None
+    assert await admission_controller.authorize_call(Credential(), sees_all=False) is None
 
 
 async def test_the_unix_socket_shows_all_only_where_it_is_a_credential() -> None:
     """A token that came through it is a token."""
     call = Credential("web", local=True)
-    by_token = Gate([Tokens(web=WEB)], Authorization(), bytes.decode, Answers())
-    denied = await by_token.judge_call(call, sees_all=True)
+    by_token = AdmissionController([Tokens(web=WEB)], Authorization(), bytes.decode, Answers())
+    denied = await by_token.authorize_call(call, sees_all=True)
     assert denied is not None
     assert denied.code == PERMISSION_DENIED
-    by_socket = Gate([UnixSocket(), Tokens(web=WEB)], Authorization(), bytes.decode, Answers())
-    assert await by_socket.judge_call(call, sees_all=True) is None
+    by_socket = AdmissionController([UnixSocket(), Tokens(web=WEB)], Authorization(), bytes.decode, Answers())
+    assert await by_socket.authorize_call(call, sees_all=True) is None
 
 
 def test_credentials_do_not_print_their_token() -> None:

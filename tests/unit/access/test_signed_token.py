@@ -52,8 +52,8 @@ async def signed(client: KubernetesClient, clock: Clock) -> AsyncIterator[Signed
     await made.close()
 
 
-async def judge(signed: SignedToken, token: str) -> Identity | Refusal:
-    return await settled(signed.judge(Credential(token)))
+async def authenticate(signed: SignedToken, token: str) -> Identity | Refusal:
+    return await settled(signed.authenticate(Credential(token)))
 
 
 def fetches(server: FakeApiServer) -> int:
@@ -69,8 +69,8 @@ async def test_a_token_is_verified_with_the_keys_of_the_cluster(
     tokens = [
         issuer.token(audience=audience) for audience in ("steerway", ["other", "mesh"]) for _ in range(10)
     ]
-    assert await asyncio.gather(*(judge(signed, token) for token in tokens)) == [WEB] * 20
-    assert signed.judge(Credential(tokens[0])) == WEB, "known at once"
+    assert await asyncio.gather(*(authenticate(signed, token) for token in tokens)) == [WEB] * 20
+    assert signed.authenticate(Credential(tokens[0])) == WEB, "known at once"
     assert [request.path for request in server.requests] == [DISCOVERY, JWKS]
 
 
@@ -97,11 +97,11 @@ async def test_every_claim_counts(
     signed: SignedToken, issuer: FakeTokenIssuer, claims: dict[str, Any], reason: str
 ) -> None:
     """A token with a good signature and one wrong claim is refused; the client is told nothing of it."""
-    found = await judge(signed, issuer.token(**claims))
-    assert isinstance(found, Refusal)
-    assert found.code == UNAUTHENTICATED
-    assert reason in found.reason
-    assert reason not in found.told
+    result = await authenticate(signed, issuer.token(**claims))
+    assert isinstance(result, Refusal)
+    assert result.code == UNAUTHENTICATED
+    assert reason in result.reason
+    assert reason not in result.client_message
 
 
 def _part(value: dict[str, Any]) -> str:
@@ -143,10 +143,10 @@ async def test_a_forged_token_is_refused(
 ) -> None:
     """The key decides on the algorithm, never the token."""
     good = issuer.token()
-    assert await judge(signed, good) == WEB
-    found = await judge(signed, forge(good, issuer))
-    assert isinstance(found, Refusal)
-    assert found.code == UNAUTHENTICATED
+    assert await authenticate(signed, good) == WEB
+    result = await authenticate(signed, forge(good, issuer))
+    assert isinstance(result, Refusal)
+    assert result.code == UNAUTHENTICATED
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ async def test_a_forged_token_is_refused(
 )
 async def test_what_is_no_token_is_refused(signed: SignedToken, token: str) -> None:
     """Whatever it is, nothing is raised."""
-    assert isinstance(await judge(signed, token), Refusal)
+    assert isinstance(await authenticate(signed, token), Refusal)
 
 
 async def test_a_rotated_key_is_fetched_when_a_token_names_it(
@@ -162,16 +162,16 @@ async def test_a_rotated_key_is_fetched_when_a_token_names_it(
 ) -> None:
     """Not more often than the pause allows, or anybody could have keys fetched by inventing names."""
     old = issuer.token(life_seconds=86_400)
-    assert await judge(signed, old) == WEB
+    assert await authenticate(signed, old) == WEB
     issuer.rotate()
-    found = await judge(signed, issuer.token())
-    assert isinstance(found, Refusal)
-    assert "which the cluster's JWKS does not have" in found.reason
+    result = await authenticate(signed, issuer.token())
+    assert isinstance(result, Refusal)
+    assert "which the cluster's JWKS does not have" in result.reason
     clock.now += FETCH_PAUSE_SECONDS
-    assert await judge(signed, issuer.token()) == WEB
-    assert await judge(signed, old) == WEB
+    assert await authenticate(signed, issuer.token()) == WEB
+    assert await authenticate(signed, old) == WEB
     for _ in range(20):
-        assert isinstance(await judge(signed, FakeTokenIssuer(url=issuer.url).token()), Refusal)
+        assert isinstance(await authenticate(signed, FakeTokenIssuer(url=issuer.url).token()), Refusal)
     assert fetches(server) == 2
 
 
@@ -180,14 +180,14 @@ async def test_a_key_that_was_taken_away_goes_within_the_hour(
 ) -> None:
     """The first token after that time has the keys fetched, and does not wait for them."""
     old = issuer.token(life_seconds=86_400)
-    assert await judge(signed, old) == WEB
+    assert await authenticate(signed, old) == WEB
     issuer.rotate(keep=False)
     clock.now += MAX_AGE_SECONDS
-    assert await judge(signed, old) == WEB
+    assert await authenticate(signed, old) == WEB
     await server.until(lambda: fetches(server) == 2)
-    while isinstance(await judge(signed, old), Identity):  # noqa: ASYNC110 - it can only be asked
+    while isinstance(await authenticate(signed, old), Identity):  # noqa: ASYNC110 - it can only be asked
         await asyncio.sleep(0)
-    assert await judge(signed, issuer.token()) == WEB
+    assert await authenticate(signed, issuer.token()) == WEB
 
 
 async def test_without_the_api_server_the_keys_stay(
@@ -195,20 +195,20 @@ async def test_without_the_api_server_the_keys_stay(
 ) -> None:
     """Clients that come are verified with the keys that are there; a new key cannot be judged."""
     token = issuer.token(life_seconds=86_400)
-    assert await judge(signed, token) == WEB
+    assert await authenticate(signed, token) == WEB
     await server.stop()
     clock.now += MAX_AGE_SECONDS
-    assert await judge(signed, token) == WEB
+    assert await authenticate(signed, token) == WEB
     issuer.rotate()
-    found = await judge(signed, issuer.token())
-    assert isinstance(found, Refusal)
-    assert found.code == UNAVAILABLE
+    result = await authenticate(signed, issuer.token())
+    assert isinstance(result, Refusal)
+    assert result.code == UNAVAILABLE
     assert signed.problem is not None
     assert "connection refused" in signed.problem.reason
-    assert signed.problem.cure.startswith("nothing listens there: start the API server")
+    assert signed.problem.hint.startswith("nothing listens there: start the API server")
     await server.start()
     clock.now += RETRY_PAUSE_SECONDS
-    assert await judge(signed, issuer.token()) == WEB
+    assert await authenticate(signed, issuer.token()) == WEB
     assert signed.problem is None
 
 
@@ -218,24 +218,24 @@ async def test_before_any_keys_are_there_nobody_can_be_judged(
     """UNAVAILABLE, also for those that do not wait for the fetch, and soon tried again."""
     server.issuer = None
     for _ in range(3):
-        found = await judge(signed, issuer.token())
-        assert isinstance(found, Refusal)
-        assert found.code == UNAVAILABLE
+        result = await authenticate(signed, issuer.token())
+        assert isinstance(result, Refusal)
+        assert result.code == UNAVAILABLE
     assert sum(request.path == DISCOVERY for request in server.requests) == 1
 
 
 async def test_keys_of_a_url_need_a_configured_issuer(server: FakeApiServer, issuer: FakeTokenIssuer) -> None:
     """What the URL gives is the same document; anything but 200 is no keys."""
     signed = SignedToken(("steerway",), issuer.url, of_url(f"{server.url}{JWKS}"), timeout_seconds=20.0)
-    assert await judge(signed, issuer.token()) == WEB
+    assert await authenticate(signed, issuer.token()) == WEB
     url = f"{server.url}/nothing"
     with pytest.raises(SourceError, match="404") as missing:
         await of_url(url)()
-    assert missing.value.cure == f"check that {url} serves the document without credentials"
+    assert missing.value.hint == f"check that {url} serves the document without credentials"
     await server.stop()
     with pytest.raises(SourceError, match="connection refused") as refused:
         await of_url(f"{server.url}{JWKS}")()
-    assert refused.value.cure.startswith("nothing listens there: start the server, or correct")
+    assert refused.value.hint.startswith("nothing listens there: start the server, or correct")
     await signed.close()
 
 

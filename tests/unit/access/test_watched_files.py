@@ -80,7 +80,7 @@ async def test_broken_and_missing_content_is_a_problem_until_it_is_good(tmp_path
     path.write_text("bad")
     await files.look()
     assert files.problem is not None
-    assert (files.problem.where, files.problem.cure) == ("the first", "make it good")
+    assert (files.problem.where, files.problem.hint) == ("the first", "make it good")
     path.unlink()
     await files.look()
     assert files.problem is not None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steerway.admin.view import AdminView, Phase
-from steerway.catalog.locality.client_locality import Place
+from steerway.catalog.locality.client_locality import PodLocality
 from steerway.errors import SteerwayError
 from steerway.sources.kubernetes import InformerStatus
 from steerway.sources.store import Problem
@@ -154,7 +154,7 @@ class Subscribers:
         return self.clients.get(node, "grpc-go 1.85")
 
     def limitations(self, node: bytes, _audience: str, subscribed: Iterable[tuple[str, str]]) -> list[str]:
-        return [said for _, name in subscribed for said in self.said.get((node, name), [])]
+        return [stated for _, name in subscribed for stated in self.said.get((node, name), [])]
 
 
 @dataclass
@@ -164,7 +164,7 @@ class World:
     all_streams: list[Stream] = field(default_factory=list)
     all_entries: list[Entry] = field(default_factory=list)
     all_problems: list[Problem] = field(default_factory=list)
-    places: dict[str, Place] = field(default_factory=dict)
+    places: dict[str, PodLocality] = field(default_factory=dict)
     all_loads: Loads = field(default_factory=Loads)
     unsynced: list[str] = field(default_factory=list)
     obstacles: list[Problem] = field(default_factory=list)
@@ -185,7 +185,9 @@ class World:
         """Rows of resources only for who asks for them, as the engine does."""
         if resources:
             return self.all_streams
-        plain = [[replace(part, resources=[]) for part in each.subscriptions] for each in self.all_streams]
+        plain = [
+            [replace(part, resources=[]) for part in stream.subscriptions] for stream in self.all_streams
+        ]
         pairs = zip(self.all_streams, plain, strict=True)
         return [replace(stream, subscriptions=parts) for stream, parts in pairs]
 
@@ -218,7 +220,7 @@ class World:
             phase=lambda: self.phase,
             informers=lambda: self.informers,
             problems=lambda: self.all_problems,
-            place=self.places.get,
+            locality=self.places.get,
             render=to_json,
             subscribers=lambda: self.subscribers,
             explain=self.explain,

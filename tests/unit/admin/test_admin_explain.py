@@ -90,7 +90,7 @@ async def test_clients_of_it_are_listed_with_what_each_has(explained: World, htt
     explained.subscribers.said = {(b"", NAME): ["no least_request"], (b"", "other"): ["something else"]}
     answer = await http.get("/api/v1/explain?target=backend.shop")
     clients = answer.json()["clients"]
-    assert [(each["node"], each["in_sync"]) for each in clients] == [
+    assert [(client["node"], client["in_sync"]) for client in clients] == [
         ("web-1", True),
         ("web-2", False),
         ("web-3", False),
@@ -128,8 +128,8 @@ async def test_an_absent_resource_has_its_reason(world: World, http: httpx.Async
     part = Subscription(CLUSTER, names=[NAME], resources=[row], absent=[Absent(NAME, "not exported to shop")])
     world.all_streams = [Stream(subscriptions=[part])]
     answer = (await http.get("/api/v1/explain?target=x")).json()
-    (found,), (client,) = answer["resources"], answer["clients"]
-    assert (found["absent"], found["body"], found["version"]) == ("not exported to shop", None, None)
+    (result,), (client,) = answer["resources"], answer["clients"]
+    assert (result["absent"], result["body"], result["version"]) == ("not exported to shop", None, None)
     assert client["absent"] == {f"cds {NAME}": "not exported to shop"}
     assert client["in_sync"] is False
 

@@ -154,7 +154,7 @@ async def test_problems_are_listed_with_their_cure(world: World, http: httpx.Asy
     world.all_problems = [Problem("a.yaml:3", "port 0 is out of range", "use 1 to 65535")]
     answer = await http.get("/api/v1/problems")
     assert answer.json() == {
-        "problems": [{"where": "a.yaml:3", "reason": "port 0 is out of range", "cure": "use 1 to 65535"}]
+        "problems": [{"where": "a.yaml:3", "reason": "port 0 is out of range", "hint": "use 1 to 65535"}]
     }
 
 

@@ -81,8 +81,8 @@ async def test_ages_are_told_in_the_two_largest_units(world: World, http: httpx.
     ages = {5.9: "5 s", 125.0: "2 m 5 s", 7200.0: "2 h 0 m", 700_000.0: "8 d 2 h"}
     world.all_streams = [Stream(age_seconds=age) for age in ages]
     page = (await http.get("/")).text
-    for told in ages.values():
-        assert f">{told}<" in page
+    for received in ages.values():
+        assert f">{received}<" in page
 
 
 async def test_streams_out_of_sync_come_first_and_many_are_cut(world: World, http: httpx.AsyncClient) -> None:

@@ -40,19 +40,19 @@ class Facts(dict[ObjectKey, Object]):
         self.put(*objects)
 
     def put(self, *objects: Object) -> frozenset[ServiceId]:
-        for found in objects:
-            self[found.key] = found
-        return self.catalog.update(self.get, [found.key for found in objects])
+        for obj in objects:
+            self[obj.key] = obj
+        return self.catalog.update(self.get, [obj.key for obj in objects])
 
     def remove(self, *objects: Object) -> frozenset[ServiceId]:
-        for found in objects:
-            del self[found.key]
-        return self.catalog.update(self.get, [found.key for found in objects])
+        for obj in objects:
+            del self[obj.key]
+        return self.catalog.update(self.get, [obj.key for obj in objects])
 
     def endpoints(self, id: ServiceId = BACKEND) -> int | None:
         """How many endpoints the service has in all; None when there is no such service."""
-        found = self.catalog.service(id)
-        return None if found is None else sum(len(port.endpoints) for port in found.ports)
+        result = self.catalog.service(id)
+        return None if result is None else sum(len(port.endpoints) for port in result.ports)
 
 
 def test_a_service_has_its_tcp_ports_in_the_order_of_the_manifest() -> None:
@@ -65,9 +65,9 @@ def test_a_service_has_its_tcp_ports_in_the_order_of_the_manifest() -> None:
             ServicePort(132, "sctp", "SCTP"),
         )
     )
-    found = facts.catalog.service(BACKEND)
-    assert found is not None
-    assert found.ports == (Port(9090, "metrics"), Port(80, "grpc", "kubernetes.io/h2c"))
+    result = facts.catalog.service(BACKEND)
+    assert result is not None
+    assert result.ports == (Port(9090, "metrics"), Port(80, "grpc", "kubernetes.io/h2c"))
     assert facts.catalog.problems() == []
 
 
@@ -92,7 +92,7 @@ def test_what_cannot_be_served_is_told_with_a_cure(fact: Service, reason: str) -
     assert len(facts.catalog) == 0
     (problem,) = facts.catalog.problems()
     assert (problem.where, problem.reason) == ("Service shop/backend", reason)
-    assert problem.cure
+    assert problem.hint
     facts.put(service(50051))
     assert facts.endpoints() == 1
     assert facts.catalog.problems() == []
@@ -107,13 +107,13 @@ def test_every_other_type_of_service_is_served(kind: str | None) -> None:
 def test_an_external_name_stands_for_a_host_instead_of_endpoints() -> None:
     """Whatever slices name its Service; with the ports that it lists, which may be none."""
     facts = Facts(service(external_name="db.example.org."), endpoint_slice("10.0.0.1"))
-    found = facts.catalog.service(BACKEND)
-    assert found is not None
-    assert (found.external_name, found.ports) == ("db.example.org", ())
+    result = facts.catalog.service(BACKEND)
+    assert result is not None
+    assert (result.external_name, result.ports) == ("db.example.org", ())
     facts.put(service(5432, external_name="db.example.org"))
-    found = facts.catalog.service(BACKEND)
-    assert found is not None
-    assert (found.external_name, found.ports) == ("db.example.org", (Port(5432),))
+    result = facts.catalog.service(BACKEND)
+    assert result is not None
+    assert (result.external_name, result.ports) == ("db.example.org", (Port(5432),))
     assert facts.put(service(50051)) == {BACKEND}
     assert facts.endpoints() == 1
 
@@ -128,17 +128,17 @@ def test_what_a_service_says_of_its_traffic_is_known() -> None:
             session_affinity="ClientIP",
         )
     )
-    found = facts.catalog.service(BACKEND)
-    assert found is not None
-    assert (found.local_only, found.distribution) == (True, "PreferSameZone")
-    sticky = found.ports[0].policy.balancing
+    result = facts.catalog.service(BACKEND)
+    assert result is not None
+    assert (result.local_only, result.distribution) == (True, "PreferSameZone")
+    sticky = result.ports[0].policy.balancing
     assert sticky is not None
     assert (sticky.algorithm, sticky.hash_on) == (Algorithm.RING_HASH, (CHANNEL,))
     assert facts.put(service(80, internal_traffic_policy="Cluster", session_affinity="None")) == {BACKEND}
-    found = facts.catalog.service(BACKEND)
-    assert found is not None
-    assert (found.local_only, found.distribution) == (False, "")
-    assert found.ports[0].policy.balancing is None
+    result = facts.catalog.service(BACKEND)
+    assert result is not None
+    assert (result.local_only, result.distribution) == (False, "")
+    assert result.ports[0].policy.balancing is None
     assert facts.catalog.problems() == []
 
 
@@ -147,11 +147,11 @@ def test_a_policy_of_the_node_is_told_not_to_be_followed_where_nodes_are_not_kno
     fact = service(80, internal_traffic_policy="Local")
     catalog = Catalog(nodes_known=False)
     catalog.update({fact.key: fact}.get, [fact.key])
-    assert (found := catalog.service(BACKEND)) is not None
-    assert not found.local_only
+    assert (result := catalog.service(BACKEND)) is not None
+    assert not result.local_only
     (problem,) = catalog.problems()
     assert "internalTrafficPolicy Local is not followed" in problem.reason
-    assert "set topology to node" in problem.cure
+    assert "set topology to node" in problem.hint
 
 
 def test_a_headless_service_without_selector_is_served() -> None:
@@ -167,9 +167,9 @@ def test_a_headless_service_without_selector_is_served() -> None:
 def test_a_port_that_is_there_twice_is_served_once() -> None:
     """The first of them, and it is told."""
     facts = Facts(service(ServicePort(80, "a"), ServicePort(80, "b")))
-    found = facts.catalog.service(BACKEND)
-    assert found is not None
-    assert [port.name for port in found.ports] == ["a"]
+    result = facts.catalog.service(BACKEND)
+    assert result is not None
+    assert [port.name for port in result.ports] == ["a"]
     assert facts.catalog.problems() == [
         Problem(
             "Service shop/backend",
@@ -276,7 +276,7 @@ def test_only_the_listed_services_are_served(only: frozenset[str], expected: set
     """`SERVICE` in any namespace, or `NAMESPACE/SERVICE`; an empty list is no limit."""
     names = [("backend", "shop"), ("cart", "shop"), ("backend", "other")]
     facts = Facts(*(service(1, name=name, namespace=namespace) for name, namespace in names), only=only)
-    assert {str(found.id) for found in facts.catalog} == expected
+    assert {str(item.id) for item in facts.catalog} == expected
     assert len(facts.catalog) == len(expected)
 
 
@@ -351,9 +351,9 @@ def test_a_service_is_private_by_its_own_word_or_that_of_its_namespace(
     )
     objects = [fact, _namespace(of_namespace)]
     facts = Facts(*(objects if first == "service" else reversed(objects)))
-    found = facts.catalog.service(BACKEND)
-    assert found is not None
-    assert found.private is private
+    result = facts.catalog.service(BACKEND)
+    assert result is not None
+    assert result.private is private
 
 
 def test_a_namespace_concerns_its_own_services_and_only_when_its_word_changes() -> None:
@@ -450,22 +450,22 @@ def test_services_stay_as_they_were_until_the_last_step_of_a_change() -> None:
     facts = Facts(*old)
     for gone in old:
         del facts[gone.key]
-    facts.update({found.key: found for found in new})
-    steps = facts.catalog.steps(facts.get, [found.key for found in (*old, *new)])
+    facts.update({item.key: item for item in new})
+    steps = facts.catalog.steps(facts.get, [item.key for item in (*old, *new)])
     count = 0
     for _ in steps:
         count += 1
-        assert [found.id.name for found in facts.catalog] == ["old"]
+        assert [item.id.name for item in facts.catalog] == ["old"]
     assert count == 6
-    assert [found.id.name for found in facts.catalog] == ["new"]
+    assert [item.id.name for item in facts.catalog] == ["new"]
 
 
 def test_an_update_gives_the_problems_that_it_brought() -> None:
     """Not those from before, and not one that stays."""
     stray = endpoint_slice("10.0.0.1", name="stray", service="")
     facts = Facts(stray, service(1, name="external", type="ExternalName"))
-    assert [str(each.where) for each in facts.catalog.new_problems] == [
-        each.where for each in facts.catalog.problems()
+    assert [str(problem.where) for problem in facts.catalog.new_problems] == [
+        problem.where for problem in facts.catalog.problems()
     ]
     facts.catalog.update(facts.get, [stray.key])
     assert facts.catalog.new_problems == []

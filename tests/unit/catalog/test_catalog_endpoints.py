@@ -22,8 +22,8 @@ def shown(*slices: EndpointSlice, fact: ServiceFact | None = None) -> list[str]:
     """`ADDRESS:PORT` of the endpoints of the only port, in order; those that drain have a `-` in front."""
     (port,) = served(service(50051) if fact is None else fact, *slices).ports
     return [
-        f"{'-' if each.state is EndpointState.DRAINING else ''}{each.address}:{each.port}"
-        for each in port.endpoints
+        f"{'-' if item.state is EndpointState.DRAINING else ''}{item.address}:{item.port}"
+        for item in port.endpoints
     ]
 
 
@@ -87,7 +87,7 @@ def test_ports_match_by_name_and_not_by_number() -> None:
     built = served(
         service(ServicePort(80, "http"), ServicePort(8080, "grpc")), endpoint_slice("10.0.0.1", ports=ports)
     )
-    assert [(port.name, [each.port for each in port.endpoints]) for port in built.ports] == [
+    assert [(port.name, [item.port for item in port.endpoints]) for port in built.ports] == [
         ("http", [8080]),
         ("grpc", [50051]),
     ]
@@ -161,7 +161,7 @@ class TestDuplicates:
         """Two zones for one address: the first by name."""
         slices = [endpoint_slice(endpoint("10.0.0.1", zone), name=zone) for zone in "ba"]
         (port,) = served(service(50051), *slices[::order]).ports
-        assert [each.locality.zone for each in port.endpoints] == ["a"]
+        assert [item.locality.zone for item in port.endpoints] == ["a"]
 
     def test_spellings_of_one_ipv6_address_are_one(self) -> None:
         """Clients compare addresses and not texts."""
@@ -217,7 +217,7 @@ def test_node_and_hints_of_an_endpoint_are_known() -> None:
     hinted = EndpointFact(["10.0.0.1"], node_name="n1", hints=hints)
     plain = EndpointFact(["10.0.0.2"], hints=EndpointHints())
     (port,) = served(service(50051), endpoint_slice(hinted, plain)).ports
-    assert [(each.node, each.for_zones, each.for_nodes) for each in port.endpoints] == [
+    assert [(item.node, item.for_zones, item.for_nodes) for item in port.endpoints] == [
         ("n1", ("a", "b"), ("n1",)),
         ("", (), ()),
     ]
@@ -237,7 +237,7 @@ def test_the_zone_of_an_endpoint_is_its_locality() -> None:
     """And endpoints are sorted by it first."""
     pods = [endpoint("10.0.0.1", "b"), endpoint("10.0.0.3", "a"), endpoint("10.0.0.2")]
     (port,) = served(service(50051), endpoint_slice(*pods)).ports
-    assert [(each.locality, each.address) for each in port.endpoints] == [
+    assert [(item.locality, item.address) for item in port.endpoints] == [
         (Locality(), "10.0.0.2"),
         (Locality(zone="a"), "10.0.0.3"),
         (Locality(zone="b"), "10.0.0.1"),

@@ -5,7 +5,7 @@ import pytest
 
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model.mesh import ServiceId
-from steerway.catalog.service.hold_down import Holds
+from steerway.catalog.service.hold_down import HoldDown
 from steerway.sources.objects.core import Object, ObjectKey
 from steerway.sources.policy.traffic_policy import TrafficPolicy
 from testbed import mesh
@@ -20,12 +20,12 @@ class World:
     def __init__(self, **safety: object) -> None:
         self.now = 0.0
         self.facts: dict[ObjectKey, Object] = {}
-        self.catalog = Catalog(holds=Holds(lambda: self.now))
+        self.catalog = Catalog(holds=HoldDown(lambda: self.now))
         self.put(msgspec.convert(manifest({"safety": safety}), TrafficPolicy), mesh.service(80))
 
     def put(self, *objects: Object) -> None:
-        self.facts |= {found.key: found for found in objects}
-        self.catalog.update(self.facts.get, [found.key for found in objects])
+        self.facts |= {obj.key: obj for obj in objects}
+        self.catalog.update(self.facts.get, [obj.key for obj in objects])
 
     def delete(self, key: ObjectKey) -> None:
         del self.facts[key]

@@ -29,7 +29,7 @@ from steerway.sources.objects.core import (
 )
 from steerway.translate.xds import endpoint as translate
 from testbed.mesh import groups
-from tests.support.model.attached import Judged
+from tests.support.model.attached import EvaluatedMesh
 
 ID = ServiceId("shop", "cart")
 
@@ -57,16 +57,16 @@ def catalog(
     return made
 
 
-def member(name: str, found: Catalog, priority: int = 1, in_use: bool = True) -> Member:
-    return Member(name, found, f"region-{name}", priority, in_use)
+def member(name: str, result: Catalog, priority: int = 1, in_use: bool = True) -> Member:
+    return Member(name, result, f"region-{name}", priority, in_use)
 
 
 def shown(federation: Federation, port: int = 80) -> list[tuple[str, str, int]]:
     """Address, region and priority of the endpoints of a port."""
     service = federation.service(ID)
     assert service is not None
-    (found,) = (each for each in service.ports if each.number == port)
-    return [(each.address, each.locality.region, each.priority) for each in found.endpoints]
+    (result,) = (item for item in service.ports if item.number == port)
+    return [(endpoint.address, endpoint.locality.region, endpoint.priority) for endpoint in result.endpoints]
 
 
 LOCAL = ("10.0.0.1", "", 0)
@@ -85,9 +85,9 @@ def test_all_services_are_those_of_who_counts(policy: Policy, in_use: bool, name
     other = Service(ServiceMeta("remote", "shop"), ServiceSpec([ServicePort(80)]))
     remote = catalog("10.0.0.2")
     remote.update({other.key: other}.get, [other.key])
-    found = Federation(catalog("10.0.0.1"), [member("b", remote, in_use=in_use)], policy)
-    assert sorted(each.id.name for each in found) == names
-    assert all(each == found.service(each.id) for each in found)
+    federation = Federation(catalog("10.0.0.1"), [member("b", remote, in_use=in_use)], policy)
+    assert sorted(item.id.name for item in federation) == names
+    assert all(item == federation.service(item.id) for item in federation)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_ports_of_all_members_are_served_under_the_name_of_the_nearest() -> None
 
 def merged_of(*annotations: Mapping[str, str]) -> MergedService:
     """The service of clusters whose Services have these annotations, the local one first."""
-    local, *others = (catalog(f"10.{each}.0.1", annotations=has) for each, has in enumerate(annotations))
+    local, *others = (catalog(f"10.{index}.0.1", annotations=has) for index, has in enumerate(annotations))
     members = [member(str(number), other) for number, other in enumerate(others)]
     service = Federation(local, members).service(ID)
     assert service is not None
@@ -140,7 +140,7 @@ def merged_of(*annotations: Mapping[str, str]) -> MergedService:
 @pytest.mark.parametrize("private", [(True, False), (False, True), (True, True), (False, False)])
 def test_a_service_that_is_private_in_one_cluster_is_private(private: tuple[bool, ...]) -> None:
     """The clusters are one mesh: a client sees what every cluster allows."""
-    words = [{PRIVATE_ANNOTATION: "true"} if each else {} for each in private]
+    words = [{PRIVATE_ANNOTATION: "true"} if item else {} for item in private]
     assert merged_of(*words).private == any(private)
 
 
@@ -158,7 +158,7 @@ def test_a_service_is_exported_to_whom_every_cluster_exports_it(
     exports: tuple[str | None, ...], expected: set[str] | None
 ) -> None:
     """A cluster without the annotation exports it to all."""
-    words = [{} if each is None else {EXPORT_ANNOTATION: each} for each in exports]
+    words = [{} if export is None else {EXPORT_ANNOTATION: export} for export in exports]
     assert merged_of(*words).exported_to == expected
 
 
@@ -181,23 +181,28 @@ def test_what_clients_get_is_what_they_accept(
     """Priorities from 0 without a gap, each locality once in its priority, no address twice."""
     members = [member(str(number), *other) for number, other in enumerate(others)]
     service = Federation(local, members, policy).service(ID)
-    counting = [local, *(each.catalog for each in members if each.in_use)]
-    assert (service is None) == all(each.service(ID) is None for each in counting)
+    counting = [local, *(item.catalog for item in members if item.in_use)]
+    assert (service is None) == all(item.service(ID) is None for item in counting)
     if service is None:
         return
     made = ClusterLoadAssignment.FromString(translate.build("c", groups(service.ports[0].endpoints)))
-    places = Counter((each.priority, each.locality.region, each.locality.zone) for each in made.endpoints)
+    places = Counter(
+        (endpoint.priority, endpoint.locality.region, endpoint.locality.zone) for endpoint in made.endpoints
+    )
     assert set(places.values()) <= {1}
-    assert {each.priority for each in made.endpoints} == set(
-        range(len({each.priority for each in made.endpoints}))
+    assert {endpoint.priority for endpoint in made.endpoints} == set(
+        range(len({endpoint.priority for endpoint in made.endpoints}))
     )
     addresses = [
-        each.endpoint.address.socket_address.address
+        lb_endpoint.endpoint.address.socket_address.address
         for group in made.endpoints
-        for each in group.lb_endpoints
+        for lb_endpoint in group.lb_endpoints
     ]
     known = {
-        each.address for one in counting if (found := one.service(ID)) for each in found.ports[0].endpoints
+        endpoint.address
+        for first in counting
+        if (result := first.service(ID))
+        for endpoint in result.ports[0].endpoints
     }
     assert sorted(addresses) == sorted(known)
 
@@ -215,7 +220,7 @@ def test_a_peek_sees_the_same_and_keeps_nothing(policy: Policy) -> None:
 
 def test_a_policy_of_the_local_cluster_is_for_ports_of_the_others_too() -> None:
     """Which are ports of the same Service."""
-    local = Judged(
+    local = EvaluatedMesh(
         "kind: Service\nmetadata: {name: cart}\nspec: {ports: [{port: 80, name: '80'}]}\n---\n"
         "kind: BackendTLSPolicy\nmetadata: {name: p}\n"
         "spec: {targetRefs: [{group: '', kind: Service, name: cart}], validation: {hostname: a.b}}\n"

@@ -10,11 +10,11 @@ from steerway.catalog.routing import rule as routing
 from tests.support.example.route_example import BACKEND, Json, backend, grpc_route, http_route, rule
 
 
-def only(*backends: str | Json, http: bool = True, said: Policy = NOTHING, **fields: Any) -> Rule:
-    """The rule that one rule of a route becomes; `said` is what policies say of it."""
+def only(*backends: str | Json, http: bool = True, sources: Policy = NOTHING, **fields: Any) -> Rule:
+    """The rule that one rule of a route becomes; `sources` is what policies say of it."""
     route = (http_route if http else grpc_route)(rule(*(backends or ("a",)), **fields))
-    ((_, found),) = routing.build(BACKEND, 50051, [route], lambda *_: said).producer or ()
-    return found
+    ((_, result),) = routing.build(BACKEND, 50051, [route], lambda *_: sources).producer or ()
+    return result
 
 
 def filter(type: str, **fields: object) -> Json:
@@ -25,24 +25,24 @@ def filter(type: str, **fields: object) -> Json:
 
 def test_headers_are_set_added_and_removed() -> None:
     """Of requests and responses, in the order of the filters, names in lower case."""
-    found = only(
+    result = only(
         filters=[
             filter("RequestHeaderModifier", set=[{"name": "X-A", "value": "1"}], remove=["X-B"]),
             filter("ResponseHeaderModifier", add=[{"name": "X-C", "value": "2"}]),
             filter("RequestHeaderModifier", set=[{"name": "x-d", "value": "3"}]),
         ]
     )
-    assert found.changes.request == HeaderChange(set=(("x-a", "1"), ("x-d", "3")), remove=("x-b",))
-    assert found.changes.response == HeaderChange(add=(("x-c", "2"),))
+    assert result.changes.request == HeaderChange(set=(("x-a", "1"), ("x-d", "3")), remove=("x-b",))
+    assert result.changes.response == HeaderChange(add=(("x-c", "2"),))
     assert not only().changes
 
 
 def test_filters_of_a_backend_are_its_own() -> None:
     """And do nothing to the requests of the others."""
     change = filter("RequestHeaderModifier", add=[{"name": "x", "value": "1"}])
-    found = only(backend("a", filters=[change]), "b", http=False)
-    assert [each.changes.request.add for each in found.backends] == [(("x", "1"),), ()]
-    assert not found.changes
+    result = only(backend("a", filters=[change]), "b", http=False)
+    assert [item.changes.request.add for item in result.backends] == [(("x", "1"),), ()]
+    assert not result.changes
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_a_redirect_says_what_is_another() -> None:
 )
 def test_a_mirror_gets_a_share(fields: Json, share: float) -> None:
     """All of it unless it says how much."""
-    found = only(filters=[filter("RequestMirror", backendRef={"name": "m", "port": 80}, **fields)])
-    ((to, got),) = found.mirrors
+    result = only(filters=[filter("RequestMirror", backendRef={"name": "m", "port": 80}, **fields)])
+    ((to, got),) = result.mirrors
     assert (str(to), got) == ("shop/m:80", share)
 
 
@@ -89,9 +89,9 @@ def test_a_mirror_that_leads_nowhere_is_none() -> None:
     """It has no share of the requests that could fail."""
     bad = [{"name": "m"}, {"name": "m", "port": 80, "kind": "Bucket"}]
     filters = [filter("RequestMirror", backendRef=ref) for ref in bad]
-    found = only(filters=[*filters, filter("RequestMirror", backendRef={"name": "n", "port": 1})])
-    assert [mirror.to.service.name for mirror in found.mirrors] == ["n"]
-    assert isinstance(found.mirrors[0], Mirror)
+    result = only(filters=[*filters, filter("RequestMirror", backendRef={"name": "n", "port": 1})])
+    assert [mirror.to.service.name for mirror in result.mirrors] == ["n"]
+    assert isinstance(result.mirrors[0], Mirror)
 
 
 def test_filters_that_nobody_has_are_told() -> None:
@@ -153,12 +153,14 @@ def test_an_attempt_has_a_time_of_its_own() -> None:
 
 def test_a_rules_own_fields_come_before_policies() -> None:
     """Section by section; what the rule does not say, the policy may."""
-    said = Policy.by("policy", timeout_seconds=1.0, retry=Retry(("internal",)), maximum_requests=5)
-    found = only(said=said, timeouts={"request": "9s"}, retry={"attempts": 0}).policy
-    assert (found.timeout_seconds, found.retry, found.maximum_requests) == (9.0, Retry((), 0), 5)
-    assert dict(found.said) == {
+    sources = Policy.from_object(
+        "policy", timeout_seconds=1.0, retry=Retry(("internal",)), maximum_requests=5
+    )
+    policy = only(sources=sources, timeouts={"request": "9s"}, retry={"attempts": 0}).policy
+    assert (policy.timeout_seconds, policy.retry, policy.maximum_requests) == (9.0, Retry((), 0), 5)
+    assert dict(policy.sources) == {
         "timeout_seconds": "HTTPRoute shop/route rule 0",
         "retry": "HTTPRoute shop/route rule 0",
         "maximum_requests": "policy",
     }
-    assert only(said=said).policy == said
+    assert only(sources=sources).policy == sources

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from steerway.catalog.model.route import How, Match, ValueMatch
+from steerway.catalog.model.route import Match, MatchType, ValueMatch
 from tests.support.example.route_example import (
     NEW,
     OLD,
@@ -24,8 +24,8 @@ from tests.support.example.route_example import (
 def matched(match: Json, http: bool = False) -> Match:
     """What one match of a rule becomes."""
     route = http_route if http else grpc_route
-    ((found, _),) = producer(route(rule("a", matches=[match])))
-    return found
+    ((result, _),) = producer(route(rule("a", matches=[match])))
+    return result
 
 
 def order(*rules: Json, http: bool = False) -> list[str]:
@@ -38,56 +38,63 @@ def header(name: str, value: str = "1", **fields: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("match", "how", "path"),
+    ("match", "match_type", "path"),
     [
-        ({}, How.PREFIX, "/"),
-        (method("p.S", "M"), How.EXACT, "/p.S/M"),
-        (method("p.S"), How.PREFIX, "/p.S/"),
-        (method("", "M"), How.REGEX, "/[^/]+/M"),
-        (method("", "M.x"), How.REGEX, r"/[^/]+/M\.x"),
-        (method("p.S", "M", type="Exact"), How.EXACT, "/p.S/M"),
-        (method("p[.]S|q", "M.*", type="RegularExpression"), How.REGEX, "/(?:p[.]S|q)/(?:M.*)"),
-        (method("p.S", type="RegularExpression"), How.REGEX, "/(?:p.S)/[^/]+"),
-        (method("", "a|b", type="RegularExpression"), How.REGEX, "/[^/]+/(?:a|b)"),
-        ({"method": {}}, How.PREFIX, "/"),
+        ({}, MatchType.PREFIX, "/"),
+        (method("p.S", "M"), MatchType.EXACT, "/p.S/M"),
+        (method("p.S"), MatchType.PREFIX, "/p.S/"),
+        (method("", "M"), MatchType.REGEX, "/[^/]+/M"),
+        (method("", "M.x"), MatchType.REGEX, r"/[^/]+/M\.x"),
+        (method("p.S", "M", type="Exact"), MatchType.EXACT, "/p.S/M"),
+        (method("p[.]S|q", "M.*", type="RegularExpression"), MatchType.REGEX, "/(?:p[.]S|q)/(?:M.*)"),
+        (method("p.S", type="RegularExpression"), MatchType.REGEX, "/(?:p.S)/[^/]+"),
+        (method("", "a|b", type="RegularExpression"), MatchType.REGEX, "/[^/]+/(?:a|b)"),
+        ({"method": {}}, MatchType.PREFIX, "/"),
     ],
 )
-def test_a_method_is_a_path(match: Json, how: How, path: str) -> None:
+def test_a_method_is_a_path(match: Json, match_type: MatchType, path: str) -> None:
     """Requests of gRPC are `/SERVICE/METHOD`; a part that is not said is any one."""
-    found = matched(match)
-    assert (found.how, found.path, found.elements) == (how, path, False)
+    result = matched(match)
+    assert (result.match_type, result.path, result.elements) == (match_type, path, False)
 
 
 @pytest.mark.parametrize(
-    ("path", "how", "elements"),
-    [("Exact", How.EXACT, False), ("PathPrefix", How.PREFIX, True), ("RegularExpression", How.REGEX, False)],
+    ("path", "match_type", "elements"),
+    [
+        ("Exact", MatchType.EXACT, False),
+        ("PathPrefix", MatchType.PREFIX, True),
+        ("RegularExpression", MatchType.REGEX, False),
+    ],
 )
-def test_an_http_path_is_matched_as_it_says(path: str, how: How, elements: bool) -> None:
+def test_an_http_path_is_matched_as_it_says(path: str, match_type: MatchType, elements: bool) -> None:
     """A prefix is one of path elements."""
-    found = matched({"path": {"type": path, "value": "/v2"}, "method": "POST"}, http=True)
-    assert found == Match(how, "/v2", method="POST", elements=elements)
+    result = matched({"path": {"type": path, "value": "/v2"}, "method": "POST"}, http=True)
+    assert result == Match(match_type, "/v2", method="POST", elements=elements)
 
 
 def test_headers_and_query_parameters_must_all_match() -> None:
     """Names of headers in any case, of query parameters as they stand."""
-    found = matched(
+    result = matched(
         {
             "headers": [header("X-User"), header("v", "a|b", type="RegularExpression")],
             "queryParams": [header("Q")],
         },
         http=True,
     )
-    assert found.headers == (ValueMatch("x-user", How.EXACT, "1"), ValueMatch("v", How.REGEX, "a|b"))
-    assert found.query == (ValueMatch("Q", How.EXACT, "1"),)
+    assert result.headers == (
+        ValueMatch("x-user", MatchType.EXACT, "1"),
+        ValueMatch("v", MatchType.REGEX, "a|b"),
+    )
+    assert result.query == (ValueMatch("Q", MatchType.EXACT, "1"),)
 
 
 def test_the_first_of_headers_with_equal_names_counts() -> None:
     """Reference: "only the first entry with an equivalent name MUST be considered for a match"; headers in any case."""
     assert matched({"headers": [header("v", "1"), header("V", "2")]}).headers == (
-        ValueMatch("v", How.EXACT, "1"),
+        ValueMatch("v", MatchType.EXACT, "1"),
     )
-    found = matched({"queryParams": [header("q", "1"), header("q", "2"), header("Q", "3")]}, http=True)
-    assert found.query == (ValueMatch("q", How.EXACT, "1"), ValueMatch("Q", How.EXACT, "3"))
+    result = matched({"queryParams": [header("q", "1"), header("q", "2"), header("Q", "3")]}, http=True)
+    assert result.query == (ValueMatch("q", MatchType.EXACT, "1"), ValueMatch("Q", MatchType.EXACT, "3"))
 
 
 def test_a_rule_without_matches_takes_everything() -> None:
@@ -95,7 +102,7 @@ def test_a_rule_without_matches_takes_everything() -> None:
     HTTPRoute is a prefix match on `/`. It ranks as if it said so."""
     for route in (grpc_route, http_route):
         ((match, _),) = producer(route(rule("a")))
-        assert (match.how, match.path, match.headers) == (How.PREFIX, "/", ())
+        assert (match.match_type, match.path, match.headers) == (MatchType.PREFIX, "/", ())
         assert names(producer(route(rule("a"), rule("b", matches=[{}])))) == ["a", "b"]
         assert names(producer(route(rule("a", matches=[{}]), rule("b")))) == ["a", "b"]
 
@@ -110,33 +117,33 @@ def test_a_match_of_a_type_that_nobody_knows_is_left_out() -> None:
 class TestPrecedence:
     def test_characters_in_a_matching_service_come_first(self) -> None:
         """By "Characters in a matching service": more of them before more of the method or of headers."""
-        found = order(
+        result = order(
             rule("method", matches=[{**method("", "AMethodOfALongName"), "headers": [header("v")]}]),
             rule("none", matches=[{"headers": [header("v"), header("w")]}]),
             rule("service", matches=[method("p")]),
             rule("longer", matches=[method("p.S|p.*", type="RegularExpression")]),
         )
-        assert found == ["longer", "service", "method", "none"]
+        assert result == ["longer", "service", "method", "none"]
 
     def test_characters_in_a_matching_method_come_next(self) -> None:
         """By "Characters in a matching method": an exact one before the service alone."""
-        found = order(
+        result = order(
             rule("service", matches=[{**method("p.S"), "headers": [header("v")]}]),
             rule("short", matches=[method("p.S", ".*", type="RegularExpression")]),
             rule("long", matches=[method("p.S", "Get.*", type="RegularExpression")]),
             rule("exact", matches=[method("p.S", "Get")]),
         )
-        assert found == ["exact", "long", "short", "service"]
+        assert result == ["exact", "long", "short", "service"]
 
     def test_header_matches_come_last(self) -> None:
         """By "Header matches", counted once for each name."""
         twice = [header("v"), header("V")]
-        found = order(
+        result = order(
             rule("none", matches=[method("p.S", "M")]),
             rule("one", matches=[{**method("p.S", "M"), "headers": twice}]),
             rule("two", matches=[{**method("p.S", "M"), "headers": [header("v"), header("w")]}]),
         )
-        assert found == ["two", "one", "none"]
+        assert result == ["two", "one", "none"]
 
     def test_http_matches_by_path_method_headers_and_query(self) -> None:
         """Exact path, "path match with largest number of characters", "Method match", "Largest number of header
@@ -146,7 +153,7 @@ class TestPrecedence:
             return [{"path": {"type": type, "value": value}, **fields}]
 
         two = [header("a"), header("b")]
-        found = order(
+        result = order(
             rule("root", matches=path("/")),
             rule("short", matches=path("/a", method="POST", headers=two, queryParams=two)),
             rule("query", matches=path("/a/b", queryParams=two)),
@@ -158,21 +165,21 @@ class TestPrecedence:
             rule("exact", matches=path("/a", "Exact")),
             http=True,
         )
-        assert found == [
+        assert result == [
             "exact", "regex", "method", "headers", "header", "queries", "query", "short", "root",
         ]  # fmt: skip
 
     def test_ties_are_broken_by_age_then_alphabet_then_order(self) -> None:
         """By "The oldest Route based on creation timestamp", "The Route appearing first in alphabetical order", "the
         first matching rule"."""
-        found = names(
+        result = names(
             producer(
                 grpc_route(rule("new"), name="a", creationTimestamp=NEW),
                 grpc_route(rule("old-c"), name="c", creationTimestamp=OLD),
                 grpc_route(rule("old-b-1"), rule("old-b-2"), name="b", creationTimestamp=OLD),
             )
         )
-        assert found == ["old-b-1", "old-b-2", "old-c", "new"]
+        assert result == ["old-b-1", "old-b-2", "old-c", "new"]
 
     def test_a_newer_route_that_is_more_specific_comes_first(self) -> None:
         """Age breaks ties alone: rules of all routes are merged."""

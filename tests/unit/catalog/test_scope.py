@@ -7,8 +7,8 @@ from steerway.catalog.federation import Federation, Member
 from steerway.catalog.model.mesh import ServiceId
 from steerway.catalog.service.scope import Selection
 from steerway.sources.objects.core import ObjectKey
-from steerway.status.condition import Verdict
-from tests.support.model.attached import Judged
+from steerway.status.condition import TargetStatus
+from tests.support.model.attached import EvaluatedMesh
 
 OBJECTS = """
 kind: Namespace
@@ -57,12 +57,12 @@ ATTACHED = [
 ]
 
 
-def verdicts(mesh: Judged) -> dict[tuple[str, str], list[Verdict]]:
+def target_statuses(mesh: EvaluatedMesh) -> dict[tuple[str, str], list[TargetStatus]]:
     """What a status would say, by the object and what it refers to."""
     return {
-        (name, str(verdict.ref)): [verdict]
+        (name, str(target_status.ref)): [target_status]
         for kind, name in ATTACHED
-        for verdict in mesh.judgement(kind, name).verdicts
+        for target_status in mesh.object_status(kind, name).target_statuses
     }
 
 
@@ -80,12 +80,15 @@ def verdicts(mesh: Judged) -> dict[tuple[str, str], list[Verdict]]:
 )
 def test_installations_with_different_scopes_judge_alike(selection: Selection, services: set[str]) -> None:
     """Each says a part of what one without filters says: that about parents and targets in its scope."""
-    whole, part = verdicts(Judged(OBJECTS)), verdicts(Judged(OBJECTS, selection=selection))
-    on_route = [each for each in whole if each[0] == "on-route"]
+    whole, part = (
+        target_statuses(EvaluatedMesh(OBJECTS)),
+        target_statuses(EvaluatedMesh(OBJECTS, selection=selection)),
+    )
+    on_route = [item for item in whole if item[0] == "on-route"]
     expected = {
-        each: found
-        for each, found in whole.items()
-        if found[0].ref.name in services or (each in on_route and services & {"web", "pay"})
+        key: value
+        for key, value in whole.items()
+        if value[0].ref.name in services or (key in on_route and services & {"web", "pay"})
     }
     assert part == expected
     assert len(whole) == 6
@@ -94,23 +97,25 @@ def test_installations_with_different_scopes_judge_alike(selection: Selection, s
 @pytest.mark.parametrize("fact", ["Service", "Namespace"])
 def test_nothing_is_said_of_a_parent_that_its_owner_leaves_out(fact: str) -> None:
     """By the annotation of the Service or its Namespace; it is no backend either."""
-    mesh = Judged(OBJECTS)
+    mesh = EvaluatedMesh(OBJECTS)
     off = "annotations: {steerway.io/enabled: 'false'}"
     name = "web" if fact == "Service" else "shop"
     mesh.put(f"kind: {fact}\nmetadata: {{name: {name}, {off}}}\nspec: {{ports: [{{port: 80}}]}}\n")
-    left = {each.ref.name for each in mesh.judgement("GRPCRoute", "both").verdicts}
+    left = {
+        target_status.ref.name for target_status in mesh.object_status("GRPCRoute", "both").target_statuses
+    }
     assert left == ({"pay"} if fact == "Service" else set())
     mesh.put(f"kind: Service\nmetadata: {{name: spare, {off}}}\nspec: {{ports: [{{port: 80}}]}}\n")
     assert mesh.catalog.service(SPARE) is None
     if fact == "Service":
-        found = mesh.judgement("GRPCRoute", "both").verdicts[0].conditions
-        (resolved,) = [each for each in found if each.type == "ResolvedRefs"]
+        conditions = mesh.object_status("GRPCRoute", "both").target_statuses[0].conditions
+        (resolved,) = [condition for condition in conditions if condition.type == "ResolvedRefs"]
         assert "shop/spare is left out by the annotation steerway.io/enabled" in resolved.message
 
 
 def test_a_service_outside_the_scope_is_there_while_a_route_names_it() -> None:
     """And no target of clients. The scope and the routes may change; each change is reported."""
-    mesh = Judged(OBJECTS, selection=Selection(services="team=a"))
+    mesh = EvaluatedMesh(OBJECTS, selection=Selection(services="team=a"))
 
     def outside(id: ServiceId) -> str | None:
         service = mesh.catalog.service(id)
@@ -121,10 +126,10 @@ def test_a_service_outside_the_scope_is_there_while_a_route_names_it() -> None:
         "has no labels that match the setting service_selector",
         "has no labels that match the setting service_selector",
     )
-    assert [each.id for each in mesh.catalog] == [WEB]
+    assert [item.id for item in mesh.catalog] == [WEB]
     mesh.put("kind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n")
     assert (outside(WEB), outside(SPARE), len(mesh.catalog)) == (None, None, 0)
-    assert mesh.judgement("GRPCRoute", "both").verdicts == ()
+    assert mesh.object_status("GRPCRoute", "both").target_statuses == ()
     mesh.put("kind: Service\nmetadata: {name: web, labels: {team: a}}\nspec: {ports: [{port: 80}]}\n")
     assert outside(SPARE)
     mesh.remove("GRPCRoute", "both")
@@ -134,19 +139,19 @@ def test_a_service_outside_the_scope_is_there_while_a_route_names_it() -> None:
 
 def test_the_labels_of_a_namespace_decide_about_missing_services_too() -> None:
     """They are judged again when it changes."""
-    mesh = Judged(OBJECTS, selection=Selection(namespaces="stage=prod"))
-    assert len(mesh.judgement("GRPCRoute", "missing").verdicts) == 1
+    mesh = EvaluatedMesh(OBJECTS, selection=Selection(namespaces="stage=prod"))
+    assert len(mesh.object_status("GRPCRoute", "missing").target_statuses) == 1
     mesh.put("kind: Namespace\nmetadata: {name: shop}\n")
-    assert mesh.judgement("GRPCRoute", "missing").verdicts == ()
+    assert mesh.object_status("GRPCRoute", "missing").target_statuses == ()
 
 
 def test_a_namespace_that_is_not_followed_is_outside_the_scope() -> None:
     """As far as its Services are not known otherwise."""
-    mesh = Judged(OBJECTS, selection=Selection(followed=lambda: frozenset({"other"})))
-    assert len(mesh.judgement("GRPCRoute", "both").verdicts) == 2
-    judgement = mesh.judgement("GRPCRoute", "missing")
-    assert judgement.verdicts == ()
-    assert "kubernetes.namespaces" in judgement.ignored[0].message
+    mesh = EvaluatedMesh(OBJECTS, selection=Selection(followed=lambda: frozenset({"other"})))
+    assert len(mesh.object_status("GRPCRoute", "both").target_statuses) == 2
+    object_status = mesh.object_status("GRPCRoute", "missing")
+    assert object_status.target_statuses == ()
+    assert "kubernetes.namespaces" in object_status.ignored[0].message
 
 
 def test_a_filter_that_matches_nothing_is_a_problem() -> None:
@@ -154,23 +159,23 @@ def test_a_filter_that_matches_nothing_is_a_problem() -> None:
     only = frozenset({"web", "shop/pay", "other/web", "nope"})
     selection = Selection(only, "team=c", "stage")
     assert Federation(Catalog(selection)).problems() == []
-    mesh = Judged(OBJECTS, selection=selection)
+    mesh = EvaluatedMesh(OBJECTS, selection=selection)
     federation = Federation(mesh.catalog)
-    assert [(each.where, each.reason) for each in federation.problems()] == [
+    assert [(problem.where, problem.reason) for problem in federation.problems()] == [
         ("setting upstream_services", "nope matches no Service"),
         ("setting upstream_services", "other/web matches no Service"),
         ("setting service_selector", "team=c matches the labels of no Service"),
     ]
-    assert all(each.cure for each in federation.problems())
+    assert all(problem.hint for problem in federation.problems())
     mesh.put("kind: Service\nmetadata: {name: nope, labels: {team: c}}\nspec: {ports: [{port: 80}]}\n")
-    assert [each.reason for each in federation.problems()] == ["other/web matches no Service"]
+    assert [problem.reason for problem in federation.problems()] == ["other/web matches no Service"]
     mesh.remove("Service", "nope")
     assert len(federation.problems()) == 3
 
 
 def test_what_leaves_a_service_out_is_named() -> None:
     """One that does not exist is left out by nothing."""
-    mesh = Judged(OBJECTS, selection=Selection(frozenset({"web"})))
+    mesh = EvaluatedMesh(OBJECTS, selection=Selection(frozenset({"web"})))
     assert mesh.catalog.left_out(PAY) == "is not listed in the setting upstream_services"
     assert (mesh.catalog.left_out(WEB), mesh.catalog.left_out(ServiceId("shop", "x"))) == ("", "")
 
@@ -189,20 +194,20 @@ def test_what_leaves_a_service_out_is_named() -> None:
 )
 def test_a_parent_that_is_no_service_is_reported(parent: str, message: str, mistake: bool) -> None:
     """As a problem where it can be no other controller's; nothing is written to its status."""
-    mesh = Judged(OBJECTS)
+    mesh = EvaluatedMesh(OBJECTS)
     mesh.put(
         f"kind: GRPCRoute\nmetadata: {{name: a}}\nspec: {{parentRefs: [{parent}],"
         " rules: [{backendRefs: [{name: web, port: 80}]}]}\n"
     )
-    judgement = mesh.judgement("GRPCRoute", "a")
-    assert judgement.verdicts == ()
-    assert message in judgement.ignored[0].message
-    assert [each.where for each in mesh.verdicts.problems()].count("GRPCRoute shop/a") == mistake
+    object_status = mesh.object_status("GRPCRoute", "a")
+    assert object_status.target_statuses == ()
+    assert message in object_status.ignored[0].message
+    assert [problem.where for problem in mesh.target_statuses.problems()].count("GRPCRoute shop/a") == mistake
 
 
 def test_the_core_group_may_be_spelled_out() -> None:
     """In parents, backends and grants; the status repeats the reference as it is."""
-    mesh = Judged(OBJECTS)
+    mesh = EvaluatedMesh(OBJECTS)
     mesh.put(
         "kind: GRPCRoute\nmetadata: {name: a}\nspec: {parentRefs: [{group: core, kind: Service, name: web}],"
         " rules: [{backendRefs: [{group: core, name: db, namespace: pay, port: 80}]}]}\n"
@@ -216,33 +221,33 @@ def test_the_core_group_may_be_spelled_out() -> None:
     grant = f"kind: ReferenceGrant\nmetadata: {{name: g, namespace: pay}}\nspec: {{from: [{origin}], to: [{to}]}}\n"
     assert not mesh.conditions("GRPCRoute", "a")["ResolvedRefs"].holds
     mesh.put(grant)
-    verdict = mesh.verdict("GRPCRoute", "a")
-    assert verdict.ref.group == "core"
-    assert all(each.holds for each in verdict.conditions)
+    target_status = mesh.target_status("GRPCRoute", "a")
+    assert target_status.ref.group == "core"
+    assert all(condition.holds for condition in target_status.conditions)
 
 
 def test_a_route_names_services_of_other_clusters_too() -> None:
     """One that is outside the scope there is used while a local route names it; what is in the scope in one cluster
     stays as it is when another has it outside."""
     selection = Selection(services="team=a")
-    mesh = Judged(OBJECTS, selection=selection)
+    mesh = EvaluatedMesh(OBJECTS, selection=selection)
     mesh.remove("Service", "spare")
-    far = Judged("kind: Service\nmetadata: {name: spare}\nspec: {ports: [{port: 80}]}\n").facts
-    far |= Judged("kind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 99}]}\n").facts
+    facts = EvaluatedMesh("kind: Service\nmetadata: {name: spare}\nspec: {ports: [{port: 80}]}\n").facts
+    facts |= EvaluatedMesh("kind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 99}]}\n").facts
     remote = Catalog(selection, named_elsewhere=True)
-    remote.update(far.get, far)
+    remote.update(facts.get, facts)
     federation = Federation(
         mesh.catalog,
         [Member("east", remote, in_use=True)],
         is_named=lambda id: mesh.catalog.is_named(mesh.facts.get, id),
     )
-    found = federation.service(SPARE)
-    assert found is not None
-    assert "service_selector" in found.outside
+    service = federation.service(SPARE)
+    assert service is not None
+    assert "service_selector" in service.outside
     web = federation.service(WEB)
     assert web is not None
     assert [port.number for port in web.ports] == [80]
-    assert [each.id for each in federation] == [WEB]
+    assert [item.id for item in federation] == [WEB]
     assert remote.built == {SPARE, WEB}
     route = ObjectKey("GRPCRoute", "shop", "both")
     del mesh.facts[route]

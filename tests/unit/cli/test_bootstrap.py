@@ -43,14 +43,14 @@ def document(steerway: Run, *arguments: str) -> dict[str, Any]:
     """The printed bootstrap file."""
     code, out, err = steerway("bootstrap", "--server", "xds.mesh:18000", *arguments)
     assert (code, err) == (0, "")
-    found: dict[str, Any] = json.loads(out)
-    return found
+    results: dict[str, Any] = json.loads(out)
+    return results
 
 
 def test_every_part_of_the_file(steerway: Run) -> None:
     """The whole document, with all flags."""
-    found = document(steerway, "--node-id", "me", "--zone", "eu-1", "--namespace", "shop")
-    assert found == {
+    result = document(steerway, "--node-id", "me", "--zone", "eu-1", "--namespace", "shop")
+    assert result == {
         "xds_servers": [
             {
                 "server_uri": "xds.mesh:18000",

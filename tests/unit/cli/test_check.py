@@ -133,11 +133,11 @@ def test_every_kind_of_failure_has_a_cure(
     """From syntax to what is right in itself and would still not be served."""
     write("x.yaml", text)
     code, out, _ = steerway("check", "x.yaml")
-    failure, cure, totals = out.splitlines()
+    failure, hint, totals = out.splitlines()
     assert code == 1
     assert failure.startswith(f"✗ {place}")
     assert reason in failure
-    assert cure.startswith("    → ")
+    assert hint.startswith("    → ")
     assert totals == "0 good, 1 broken"
 
 

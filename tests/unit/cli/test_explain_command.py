@@ -154,9 +154,9 @@ def test_json_is_one_document_on_stdout(steerway: Run, manifests: str) -> None:
     """With every section of the policy, and bodies."""
     code, out, err = steerway("explain", "backend.shop:grpc", "--files", manifests, "--output", "json")
     assert (code, err) == (0, "")
-    found = json.loads(out)
-    assert list(found) == ["target", "facts", "policy", "client", "resources", "clients"]
-    assert found["target"] == {
+    document = json.loads(out)
+    assert list(document) == ["target", "facts", "policy", "client", "resources", "clients"]
+    assert document["target"] == {
         "asked": "backend.shop:grpc",
         "service": "shop/backend",
         "port": 50051,
@@ -165,27 +165,27 @@ def test_json_is_one_document_on_stdout(steerway: Run, manifests: str) -> None:
         "why": "the target names it",
         "name": "backend.shop.svc.cluster.local:50051",
     }
-    assert found["facts"]["endpoints"][1] == {
+    assert document["facts"]["endpoints"][1] == {
         "region": "",
         "zone": "eu-1b",
         "healthy": 1,
         "draining": 1,
         "unready": 0,
     }
-    assert len(found["policy"]) == 11
-    assert found["policy"][0] == {
+    assert len(document["policy"]) == 11
+    assert document["policy"][0] == {
         "section": "zones",
         "value": "mode Failover",
         "said_by": "TrafficPolicy shop/backend",
     }
-    assert [(each["type"], each["version"]) for each in found["resources"]] == [
+    assert [(resource["type"], resource["version"]) for resource in document["resources"]] == [
         ("lds", None),
         ("rds", None),
         ("cds", None),
         ("eds", None),
     ]
-    assert found["resources"][3]["body"]["cluster_name"] == found["target"]["name"]
-    assert found["clients"] is None
+    assert document["resources"][3]["body"]["cluster_name"] == document["target"]["name"]
+    assert document["clients"] is None
 
 
 def test_verbose_adds_defaults_and_bodies(steerway: Run, manifests: str) -> None:
@@ -297,8 +297,8 @@ def test_without_a_control_plane_the_cure_is_told(steerway: Run) -> None:
         port = taken.getsockname()[1]
     code, _, err = steerway("explain", "a", "--admin", f"http://127.0.0.1:{port}")
     assert code == 1
-    told = f"error: no control plane answers at http://127.0.0.1:{port}: Connection refused; start one"
-    assert err.startswith(told)
+    message = f"error: no control plane answers at http://127.0.0.1:{port}: Connection refused; start one"
+    assert err.startswith(message)
 
 
 def test_connected_clients_are_told_with_what_they_refused(capsys: pytest.CaptureFixture[str]) -> None:

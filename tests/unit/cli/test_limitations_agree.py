@@ -11,7 +11,7 @@ from steerway.status.condition import LIMITED
 from steerway.translate.client import capability as clients
 from steerway.translate.client.capability import Client, Feature, Library
 from steerway.translate.xds import type_url
-from tests.support.model.attached import Judged
+from tests.support.model.attached import EvaluatedMesh
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -206,7 +206,7 @@ CASES: list[tuple[Feature | None, str, tuple[Library, ...], str]] = [
 
 def test_every_feature_that_a_current_client_lacks_is_in_the_table() -> None:
     """One that comes to `Feature` needs a case."""
-    lacked = {each for each in Feature if not all(client.can(each) for client in clients.CURRENT)}
+    lacked = {item for item in Feature if not all(client.can(item) for client in clients.CURRENT)}
     assert {feature for feature, *_ in CASES} - {None} == lacked
 
 
@@ -221,7 +221,7 @@ def test_a_limitation_is_seen_wherever_it_is_looked_for(
 ) -> None:
     """By the same words; of a client that has no such limitation nothing is said."""
     (tmp_path / "a.yaml").write_text(f"{_SERVICES}---{manifest}", encoding="utf-8")
-    mesh = Judged(f"{_SERVICES}---{manifest}")
+    mesh = EvaluatedMesh(f"{_SERVICES}---{manifest}")
     kind = "TrafficPolicy" if "TrafficPolicy" in manifest else "HTTPRoute"
     assert words in mesh.conditions(kind, "found")[LIMITED].message
     code, checked, _ = steerway("check", str(tmp_path))
@@ -236,10 +236,10 @@ def test_a_limitation_is_seen_wherever_it_is_looked_for(
             assert Client(library).can(feature) == (library not in without)
 
 
-def _streamed(mesh: Judged, agent: str) -> list[str]:
+def _streamed(mesh: EvaluatedMesh, agent: str) -> list[str]:
     """Of a stream of a client of the newest version that is subscribed to all of the Service."""
     node = base_pb2.Node(user_agent_name=agent).SerializeToString()
-    subscribers = Subscribers(mesh.catalog.service, "cluster.local", [each.id for each in mesh.catalog])
+    subscribers = Subscribers(mesh.catalog.service, "cluster.local", [item.id for item in mesh.catalog])
     if agent == "envoy":
         return subscribers.limitations(node, "envoy/sidecar/shop", [(type_url.ROUTE, "steerway.sidecar")])
     name = "web.shop.svc.cluster.local:80"

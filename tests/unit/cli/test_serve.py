@@ -25,11 +25,11 @@ def ignored(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """Stands for the program: keeps the settings that it is started with, announces a port, and ends with
     0."""
-    kept: list[Settings] = []
+    retained: list[Settings] = []
     app = ModuleType("steerway.app")
 
     def run(settings: Settings, announce: Callable[[str], None]) -> int:
-        kept.append(settings)
+        retained.append(settings)
         announce("listening on 127.0.0.1:45123")
         return 0
 
@@ -39,7 +39,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     monkeypatch.setattr("steerway.log.setup.configure", lambda *_: None)
     for name in config.SETTINGS:
         monkeypatch.delenv(config.environment_name(name), raising=False)
-    return kept
+    return retained
 
 
 def test_flags_become_settings(steerway: Run, started: list[Settings]) -> None:

@@ -83,12 +83,12 @@ def test_a_cell_is_empty_only_for_nothing(share: float, cell: str) -> None:
 
 async def test_plain_lines_tell_phase_pods_and_both_fleets(run: Run) -> None:
     """Everything that the live view shows as it happens, in lines."""
-    said: asyncio.Queue[str] = asyncio.Queue()
-    watching = asyncio.create_task(plain.watch(run, said.put_nowait))
+    queue: asyncio.Queue[str] = asyncio.Queue()
+    watching = asyncio.create_task(plain.watch(run, queue.put_nowait))
     lines = ""
     try:
         while "dns:" not in lines or "rolling restart" not in lines:
-            lines += await asyncio.wait_for(said.get(), PATIENCE_SECONDS) + "\n"
+            lines += await asyncio.wait_for(queue.get(), PATIENCE_SECONDS) + "\n"
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)

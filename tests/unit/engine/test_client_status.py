@@ -73,7 +73,7 @@ def fetch(channel: grpc.Channel, **request: Any) -> list[csds.ClientConfig]:
 def rows(channel: grpc.Channel, **request: Any) -> dict[str, csds.ClientConfig.GenericXdsConfig]:
     """The resources of the one client, by name."""
     (config,) = fetch(channel, **request)
-    return {each.name: each for each in config.generic_xds_configs}
+    return {generic_xds_config.name: generic_xds_config for generic_xds_config in config.generic_xds_configs}
 
 
 @pytest.mark.parametrize("delta", [False, True])
@@ -90,19 +90,19 @@ def test_each_resource_has_its_status(server: StatusServer, delta: bool) -> None
         server.wait(Nack)
         server.publish([endpoint("slow")])
         stream.read()
-        found = rows(client.channel)
-        assert {name: (each.config_status, each.client_status) for name, each in found.items()} == {
+        result = rows(client.channel)
+        assert {name: (row.config_status, row.client_status) for name, row in result.items()} == {
             "good": (csds.SYNCED, dump.ACKED),
             "bad": (csds.ERROR, dump.NACKED),
             "slow": (csds.STALE, dump.REQUESTED),
             "late": (csds.NOT_SENT, dump.REQUESTED),
             "gone": (csds.NOT_SENT, dump.DOES_NOT_EXIST),
         }
-        assert found["bad"].error_state.details == "cannot"
-        assert found["bad"].error_state.version_info
-        assert found["bad"].error_state.failed_configuration.Is(ClusterLoadAssignment.DESCRIPTOR)
-        assert not found["bad"].HasField("xds_config")
-        good = found["good"]
+        assert result["bad"].error_state.details == "cannot"
+        assert result["bad"].error_state.version_info
+        assert result["bad"].error_state.failed_configuration.Is(ClusterLoadAssignment.DESCRIPTOR)
+        assert not result["bad"].HasField("xds_config")
+        good = result["good"]
         assert good.type_url == ENDPOINT
         assert good.last_updated.seconds > 0
         assert ClusterLoadAssignment.FromString(good.xds_config.value).cluster_name == "good"
@@ -118,9 +118,9 @@ def test_contents_can_be_left_out(server: StatusServer) -> None:
         stream = client.sotw()
         stream.request(ENDPOINT, "a")
         stream.ack(stream.read())
-        found = rows(client.channel, exclude_resource_contents=True)["a"]
-        assert found.version_info
-        assert not found.HasField("xds_config")
+        result = rows(client.channel, exclude_resource_contents=True)["a"]
+        assert result.version_info
+        assert not result.HasField("xds_config")
 
 
 def test_a_body_that_was_replaced_is_not_shown_for_the_old_version(server: StatusServer) -> None:
@@ -131,9 +131,9 @@ def test_a_body_that_was_replaced_is_not_shown_for_the_old_version(server: Statu
         stream.request(ENDPOINT, "a")
         first = stream.read()
         server.publish([endpoint("a", "two")])
-        found = rows(client.channel)["a"]
-        assert found.version_info
-        assert not found.HasField("xds_config")
+        result = rows(client.channel)["a"]
+        assert result.version_info
+        assert not result.HasField("xds_config")
         stream.ack(first)
         assert contents_zone(stream.read().resources[0].value) == "two"
         assert contents_zone(rows(client.channel)["a"].xds_config.value) == "two"
@@ -173,7 +173,7 @@ def test_clients_are_chosen_by_their_nodes(server: StatusServer) -> None:
         channel = clients[0].channel
 
         def ids(*matchers: dict[str, Any]) -> list[str]:
-            return sorted(each.node.id for each in fetch(channel, node_matchers=list(matchers)))
+            return sorted(item.node.id for item in fetch(channel, node_matchers=list(matchers)))
 
         def metadata(value: dict[str, Any], *path: str) -> dict[str, Any]:
             return {"node_metadatas": [{"path": [{"key": key} for key in path], "value": value}]}
@@ -190,7 +190,7 @@ def test_clients_are_chosen_by_their_nodes(server: StatusServer) -> None:
         assert ids(metadata({"double_match": {"exact": 4}}, "size")) == []
         assert ids(metadata({"bool_match": True}, "canary")) == ["web-2"]
         assert ids(metadata({"list_match": {"one_of": {"string_match": {"exact": "y"}}}}, "tags")) == ["db-1"]
-        either = {"value_matchers": [{"string_match": {"exact": each}} for each in ("a", "b")]}
+        either = {"value_matchers": [{"string_match": {"exact": item}} for item in ("a", "b")]}
         assert ids(metadata({"or_match": either}, "zone")) == ["web-1", "web-2"]
         with pytest.raises(grpc.RpcError) as refused:
             ids({"node_id": {"safe_regex": {"regex": "(a*)*"}}})
@@ -226,8 +226,14 @@ def test_a_stream_answers_each_message(server: StatusServer) -> None:
         server.publish([endpoint("b")])
         stream.read()
         answered.set()
-        found = {each.name: each for each in next(answers).config[0].generic_xds_configs}
-        assert (found["a"].config_status, found["b"].config_status) == (csds.SYNCED, csds.STALE)
+        generic_xds_configs = {
+            generic_xds_config.name: generic_xds_config
+            for generic_xds_config in next(answers).config[0].generic_xds_configs
+        }
+        assert (generic_xds_configs["a"].config_status, generic_xds_configs["b"].config_status) == (
+            csds.SYNCED,
+            csds.STALE,
+        )
         with pytest.raises(StopIteration):
             next(answers)
 

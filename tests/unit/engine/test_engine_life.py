@@ -118,13 +118,13 @@ def test_health_follows_serving(starting: XdsServer) -> None:
         health_watch(client) as states,
         health_watch(client, ADS_NAME) as of_ads,
     ):
-        assert {each.get(timeout=PATIENCE_SECONDS) for each in (states, of_ads)} == {NOT_SERVING}
+        assert {item.get(timeout=PATIENCE_SECONDS) for item in (states, of_ads)} == {NOT_SERVING}
         assert {check(client), check(client, ADS_NAME)} == {NOT_SERVING}
         starting.engine.set_serving(True)
-        assert {each.get(timeout=PATIENCE_SECONDS) for each in (states, of_ads)} == {SERVING}
+        assert {item.get(timeout=PATIENCE_SECONDS) for item in (states, of_ads)} == {SERVING}
         assert {check(client), check(client, ADS_NAME)} == {SERVING}
         with draining(starting, PATIENCE_SECONDS):
-            assert {each.get(timeout=PATIENCE_SECONDS) for each in (states, of_ads)} == {NOT_SERVING}
+            assert {item.get(timeout=PATIENCE_SECONDS) for item in (states, of_ads)} == {NOT_SERVING}
 
 
 def test_health_of_an_unknown_service_is_not_found(client: AdsClient) -> None:
@@ -353,7 +353,7 @@ def test_the_counters_are_metrics(server: XdsServer, client: AdsClient) -> None:
     )
     assert value("panics_total") == 0
     assert value("commits_total") == 2
-    assert value("sent_bytes_total") == sum(5 + each.ByteSize() for each in (response, second))
+    assert value("sent_bytes_total") == sum(5 + item.ByteSize() for item in (response, second))
     assert value("ack_latency_seconds_count") == value("ack_latency_seconds_bucket", le="+Inf") == 1
     assert 0 < (value("ack_latency_seconds_sum") or 0) < PATIENCE_SECONDS
 
@@ -364,8 +364,10 @@ def test_a_change_is_followed_to_the_ack(server: XdsServer) -> None:
     registry.register(StatsCollector(server.engine))
 
     def steps(kind: str) -> dict[str, float]:
-        (family,) = (each for each in registry.collect() if each.name == "steerway_change_latency_seconds")
-        return {each.labels["step"]: each.value for each in family.samples if each.name.endswith(kind)}
+        (family,) = (item for item in registry.collect() if item.name == "steerway_change_latency_seconds")
+        return {
+            sample.labels["step"]: sample.value for sample in family.samples if sample.name.endswith(kind)
+        }
 
     before_it_started = time.monotonic() - 1e6
     with AdsClient(server.address) as client:

@@ -103,12 +103,12 @@ def knock(server: XdsServer, source: str, count: int) -> list[socket.socket]:
 def closed(sockets: list[socket.socket]) -> list[bool]:
     """Which of them the server has closed; the first one is waited for."""
     assert sockets[0].recv(1) == b""
-    for each in sockets[1:]:
-        each.setblocking(False)
+    for item in sockets[1:]:
+        item.setblocking(False)
     states = [True]
-    for each in sockets[1:]:
+    for item in sockets[1:]:
         try:
-            states.append(each.recv(1) == b"")
+            states.append(item.recv(1) == b"")
         except BlockingIOError:
             states.append(False)
     return states
@@ -117,18 +117,18 @@ def closed(sockets: list[socket.socket]) -> list[bool]:
 def test_silent_connections_of_one_address_do_not_keep_others_out() -> None:
     """The oldest of them makes room for a client of another address; who was answered stays."""
     with serving(max_connections=5) as server, connected(server) as stream, ExitStack() as stack:
-        silent = [stack.enter_context(each) for each in knock(server, "127.0.0.2", 4)]
+        silent = [stack.enter_context(item) for item in knock(server, "127.0.0.2", 4)]
         with connected(server) as another:
             assert closed(silent) == [True, False, False, False]
             server.publish([put(CLUSTER, "a", "2")])
-            assert [contents(each.read()) for each in (stream, another)] == [{"a": "2"}] * 2
+            assert [contents(item.read()) for item in (stream, another)] == [{"a": "2"}] * 2
         assert refused(server) == {"connections": 1}
 
 
 def test_an_address_has_so_many_connections() -> None:
     """One more displaces a silent one, else it is closed; other addresses notice nothing."""
     with serving(max_connections_per_address=2) as server, connected(server) as stream, ExitStack() as stack:
-        silent = [stack.enter_context(each) for each in knock(server, "127.0.0.1", 1)]
+        silent = [stack.enter_context(item) for item in knock(server, "127.0.0.1", 1)]
         with connected(server):
             assert closed(silent) == [True]
             with socket.create_connection(server.address.rsplit(":", 1)) as third:  # type: ignore[arg-type]
@@ -167,7 +167,7 @@ def test_an_identity_has_so_many_connections() -> None:
 
         first = client("shop-1")
         streams = [ask(first), ask(first)]
-        assert [contents(each.read()) for each in streams] == [{"a": "1"}] * 2
+        assert [contents(stream.read()) for stream in streams] == [{"a": "1"}] * 2
         second = client("shop-2")
         ended = ask(second).end()
         assert ended.code is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -270,9 +270,9 @@ def test_streams_share_a_budget_for_their_names(setting: str, clients: int, budg
     """Who exceeds it is refused, with the name of the setting; a small stream is served all the same."""
     option = f"max_subscription_bytes{setting}"
     with serving(**{option: budget}) as server, ExitStack() as stack:
-        one, *others = (stack.enter_context(AdsClient(server.address)) for _ in range(clients))
-        other = others[0] if others else one
-        first = one.delta()
+        item, *others = (stack.enter_context(AdsClient(server.address)) for _ in range(clients))
+        other = others[0] if others else item
+        first = item.delta()
         first.request(CLUSTER, *MANY)
         until(lambda: server.engine.census().subscription_bytes == COUNTED + KEPT, "the first is counted")
         second = other.delta()

@@ -78,17 +78,17 @@ def test_the_first_message_is_answered_and_all_others_are_sums(
     server: XdsServer, channel: grpc.Channel
 ) -> None:
     """What is under way is a gauge of the clients that still report."""
-    one, other = Reporter(channel), Reporter(channel)
-    for count, reporter in enumerate((one, other), 1):
+    first, other = Reporter(channel), Reporter(channel)
+    for count, reporter in enumerate((first, other), 1):
         reporter.report(NODE)
         call = admit(server, count)
         assert next(reporter.call).send_all_clusters
         assert (call.method, LoadStatsRequest.FromString(call.message).node) == ("StreamLoadStats", NODE)
-    one.report(
+    first.report(
         totalIssuedRequests=5, totalSuccessfulRequests=3, totalErrorRequests=1, totalRequestsInProgress=1
     )
     other.report(totalIssuedRequests=2, totalRequestsInProgress=2)
-    one.report(totalSuccessfulRequests=1)
+    first.report(totalSuccessfulRequests=1)
     reports(server, 5)
     loads = server.engine.loads()
     (load,) = loads.localities
@@ -144,11 +144,11 @@ def test_reporters_do_not_wait_behind_those_of_another_address(tmp_path: Path) -
             for reporter in many:
                 reporter.report(NODE)
             server.wait(Call, 4)
-            one = Reporter(honest)
-            one.report(NODE)
+            first = Reporter(honest)
+            first.report(NODE)
             (call,) = server.wait(Call, local=True)
             server.engine.reply(call.id, b"")
-            next(one.call)
+            next(first.call)
             assert not any(reporter.call.done() for reporter in many)
 
 

@@ -216,9 +216,9 @@ def test_an_address_that_cannot_be_bound_has_an_errno(engine: Engine) -> None:
     with pytest.raises(OSError, match="in use") as raised:
         made(listen=address).start()
     assert raised.value.errno == errno.EADDRINUSE
-    with pytest.raises(EngineError, match=address) as told:
+    with pytest.raises(EngineError, match=address) as received:
         face.Engine(listen=address, identifier="x").start()
-    assert "os error" not in str(told.value)
+    assert "os error" not in str(received.value)
 
 
 def test_a_name_without_address_is_told() -> None:

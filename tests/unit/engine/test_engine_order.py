@@ -89,7 +89,7 @@ def test_what_a_client_must_not_see_leaves_while_a_route_names_it(
     stream = proxy(server, client)
     server.publish(denied=[(served, "old", "", "not exported") for served in (CLUSTER, ENDPOINT)])
     gone = [stream.read(), stream.read()]
-    assert {(each.type_url, *each.removed_resources) for each in gone} == {
+    assert {(key.type_url, *key.removed_resources) for key in gone} == {
         (CLUSTER, "old"),
         (ENDPOINT, "old"),
     }

@@ -105,9 +105,9 @@ def test_a_nack_is_reported_and_waits_for_a_change(
     """The refused content is not sent again; the next one is, at once. Other types and clients do not notice."""
     server.publish([put(CLUSTER, "a", "1"), put(ENDPOINT, "e", "1")])
     stream, other = opened(client, protocol), opened(client, protocol)
-    for each in (stream, other):
-        each.request(CLUSTER, "a")
-        each.request(ENDPOINT, "e")
+    for item in (stream, other):
+        item.request(CLUSTER, "a")
+        item.request(ENDPOINT, "e")
     refused = stream.read()
     stream.nack(refused, "no such extension", code)
     (nack,) = server.wait(Nack)
@@ -115,7 +115,9 @@ def test_a_nack_is_reported_and_waits_for_a_change(
     assert (nack.node_id, nack.peer, nack.type_url) == ("test", view.peer, CLUSTER)
     assert (nack.resources, nack.code, nack.message) == (["a"], code, "no such extension")
     assert nack.version
-    (subscription,) = (each for each in view.subscriptions if each.type_url == CLUSTER)
+    (subscription,) = (
+        subscription for subscription in view.subscriptions if subscription.type_url == CLUSTER
+    )
     assert (subscription.nack_message, subscription.version_acked) == ("no such extension", "")
     assert subscription.nack_version == subscription.version_sent == nack.version
     stream.ack(stream.read())
@@ -323,7 +325,11 @@ def test_the_state_of_a_stream_can_be_read(server: XdsServer, client: AdsClient,
     stream.request(ENDPOINT, "e", "f")
     until(
         lambda: (
-            [sorted(each.waiting) for view in server.engine.streams() for each in view.subscriptions]
+            [
+                sorted(subscription.waiting)
+                for view in server.engine.streams()
+                for subscription in view.subscriptions
+            ]
             == [["*"], ["e", "f"]]
             # Without an audience everything waits.
             and all(view.audience for view in server.engine.streams())

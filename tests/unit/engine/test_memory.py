@@ -5,8 +5,8 @@ from steerway.engine.memory import MUCH, NAME_BYTES, Trimmer, trim_function
 
 def test_it_is_due_once_when_much_less_is_kept() -> None:
     """Of subscribed bytes, or of names that outlive their subscriptions for a while."""
-    kept = [(0, 0)]
-    trimmer = Trimmer(lambda: kept[0], None)
+    retained = [(0, 0)]
+    trimmer = Trimmer(lambda: retained[0], None)
     names = MUCH // NAME_BYTES
     for now, due in [
         ((4 * MUCH, names), False),
@@ -17,7 +17,7 @@ def test_it_is_due_once_when_much_less_is_kept() -> None:
         ((0, 0), True),
         ((0, 0), False),
     ]:
-        kept[0] = now
+        retained[0] = now
         assert trimmer.is_due() is due, now
 
 

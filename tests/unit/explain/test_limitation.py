@@ -31,8 +31,8 @@ from steerway.catalog.model.route import (
     Changes,
     Entry,
     HeaderChange,
-    How,
     Match,
+    MatchType,
     Mirror,
     Redirect,
     Rewrite,
@@ -50,7 +50,7 @@ CLIENTS = (CORE, GO, JAVA, NODE, ENVOY)
 COOKIE, HEADER = HashKey(HashSource.COOKIE, "sid"), HashKey(HashSource.HEADER, "x-user")
 
 
-def said(
+def sources(
     name: str, policy: Policy = NOTHING, *entries: Entry, other: Policy = NOTHING, external: str = ""
 ) -> list[str]:
     """The sentences about a port with this policy, and these routes if there are any."""
@@ -128,9 +128,9 @@ def test_a_section_that_a_current_client_cannot_do(
 ) -> None:
     """Only those clients that cannot do it are told so, by their names, with what they do instead."""
     for name in CLIENTS:
-        found = said(name, policy)
-        assert len(found) == (name in without), (name, found)
-        for sentence in found:
+        result = sources(name, policy)
+        assert len(result) == (name in without), (name, result)
+        for sentence in result:
             assert sentence.startswith(f"{thing} ")
             assert f" not supported by {capability.parse(name)}: " in sentence
             assert sentence.endswith(instead)
@@ -157,16 +157,16 @@ OLD = [
 @pytest.mark.parametrize(("name", "policy", "beginning"), OLD)
 def test_an_old_client_lacks_what_came_later(name: str, policy: Policy, beginning: str) -> None:
     """The same library in a current version says nothing of it."""
-    (sentence,) = said(name, policy)
+    (sentence,) = sources(name, policy)
     assert sentence.startswith(beginning)
-    assert not [each for each in said(name.partition("/")[0], policy) if each.startswith(beginning)]
+    assert not [source for source in sources(name.partition("/")[0], policy) if source.startswith(beginning)]
 
 
 def test_grpc_java_limits_requests_only_where_it_reports_load() -> None:
     """The others count them everywhere."""
-    (sentence,) = said(JAVA, Policy(maximum_requests=1))
+    (sentence,) = sources(JAVA, Policy(maximum_requests=1))
     assert sentence.startswith("grpc-java 1.85 limits requests only where it is asked for load reports")
-    assert [said(name, Policy(maximum_requests=1)) for name in CLIENTS if name != JAVA] == [[]] * 4
+    assert [sources(name, Policy(maximum_requests=1)) for name in CLIENTS if name != JAVA] == [[]] * 4
 
 
 def rule(where: str = "HTTPRoute shop/r rule 0", **parts: object) -> Rule:
@@ -188,44 +188,47 @@ RULES: list[tuple[Entry, str]] = [
     ),
     (Entry(Match(method="GET"), rule(changes=HEADERS)), "matches by HTTP method or query parameter are"),
     (
-        Entry(Match(query=(ValueMatch("a", How.EXACT, "1"),)), rule()),
+        Entry(Match(query=(ValueMatch("a", MatchType.EXACT, "1"),)), rule()),
         "matches by HTTP method or query parameter are",
     ),
-    (Entry(Match(headers=(ValueMatch("x-bin", How.EXACT, "1"),)), rule()), "matches by binary headers are"),
+    (
+        Entry(Match(headers=(ValueMatch("x-bin", MatchType.EXACT, "1"),)), rule()),
+        "matches by binary headers are",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("entry", "beginning"), RULES)
 def test_a_rule_is_named_with_what_of_it_is_not_done(entry: Entry, beginning: str) -> None:
     """One sentence each for gRPC; none for Envoy, which does all of it."""
-    (sentence,) = said(GO, NOTHING, entry)
+    (sentence,) = sources(GO, NOTHING, entry)
     assert sentence.startswith(f"HTTPRoute shop/r rule 0: {beginning}")
-    assert said(ENVOY, NOTHING, entry) == []
+    assert sources(ENVOY, NOTHING, entry) == []
 
 
 @pytest.mark.parametrize(
     "match",
-    [Match(How.REGEX, "/a.*"), Match(headers=(ValueMatch("x", How.REGEX, "a|b"),))],
+    [Match(MatchType.REGEX, "/a.*"), Match(headers=(ValueMatch("x", MatchType.REGEX, "a|b"),))],
     ids=["path", "header"],
 )
 def test_a_regular_expression_is_more_than_grpc_js_can_bear_for_long(match: Match) -> None:
     """It does match by it, until its process ends."""
-    (sentence,) = said(NODE, NOTHING, Entry(match, rule()))
+    (sentence,) = sources(NODE, NOTHING, Entry(match, rule()))
     assert sentence.startswith("HTTPRoute shop/r rule 0: grpc-js 1.14 compiles the regular expression anew")
-    assert [said(name, NOTHING, Entry(match, rule())) for name in CLIENTS if name != NODE] == [[]] * 4
+    assert [sources(name, NOTHING, Entry(match, rule())) for name in CLIENTS if name != NODE] == [[]] * 4
 
 
 def test_what_is_honoured_of_a_rule_is_not_mentioned() -> None:
     """A POST is what every gRPC call is."""
-    entry = Entry(Match(method="POST", headers=(ValueMatch("x", How.EXACT, "1"),)), rule())
-    assert [said(name, NOTHING, entry) for name in CLIENTS] == [[]] * 5
+    entry = Entry(Match(method="POST", headers=(ValueMatch("x", MatchType.EXACT, "1"),)), rule())
+    assert [sources(name, NOTHING, entry) for name in CLIENTS] == [[]] * 5
 
 
 def test_a_filter_that_nobody_has_fails_for_all() -> None:
     """Envoy, too: such requests must not be passed on without it."""
     entry = Entry(Match(), rule(not_done=("ExternalAuth",)))
     for name in CLIENTS:
-        assert said(name, NOTHING, entry) == [
+        assert sources(name, NOTHING, entry) == [
             "HTTPRoute shop/r rule 0: filter ExternalAuth is supported by no client: calls fail with UNAVAILABLE"
         ]
 
@@ -234,41 +237,41 @@ def test_with_a_route_the_backends_count_and_not_the_ports_own_endpoints() -> No
     """Each backend is named once, however many rules lead to it."""
     entries = [Entry(Match(path="/a/"), rule()), Entry(Match(), rule("HTTPRoute shop/r rule 1"))]
     slow = balancing(Algorithm.LEAST_REQUEST)
-    (sentence,) = said(CORE, balancing(Algorithm.RANDOM), *entries, other=slow)
+    (sentence,) = sources(CORE, balancing(Algorithm.RANDOM), *entries, other=slow)
     assert sentence.startswith("backend shop/v1:50051: least_request (gRFC A48) is not supported by C-core")
 
 
 def test_an_external_name_has_nothing_to_balance() -> None:
     """Its one endpoint is what DNS says; a client that cannot do that is told so."""
-    assert said(CORE, balancing(Algorithm.LEAST_REQUEST), external="example.org") == []
-    (sentence,) = said("grpc-go/1.50", external="example.org")
+    assert sources(CORE, balancing(Algorithm.LEAST_REQUEST), external="example.org") == []
+    (sentence,) = sources("grpc-go/1.50", external="example.org")
     assert sentence.startswith("type ExternalName (gRFC A37) is not supported by grpc-go 1.50: it refuses")
 
 
 def test_very_old_clients_take_no_route() -> None:
     """gRFC A28."""
-    (sentence,) = said("grpc-go/1.30", NOTHING, Entry(Match(), rule()))
+    (sentence,) = sources("grpc-go/1.30", NOTHING, Entry(Match(), rule()))
     assert sentence.startswith("routes (gRFC A28) are not supported by grpc-go 1.30")
 
 
 def test_every_feature_says_what_is_done_instead() -> None:
     """But hashing by a cookie and retries by status, whose sentences depend on the keys and statuses."""
-    told = set(limitation._INSTEAD)
+    metadata = set(limitation._INSTEAD)
     special = {
         capability.Feature.COOKIE_HASH,
         capability.Feature.POLICY_LIST,
         capability.Feature.STATUS_RETRY,
     }
-    assert set(capability.Feature) - told == special
+    assert set(capability.Feature) - metadata == special
 
 
 def test_an_expression_may_be_too_large_for_envoy_alone() -> None:
     """It takes 100 instructions of RE2, others have no such limit."""
-    entry = Entry(Match(headers=(ValueMatch("x", How.REGEX, "[a-z0-9-]{1,36}"),)), rule())
-    (sentence,) = said("envoy/1.40", NOTHING, entry)
+    entry = Entry(Match(headers=(ValueMatch("x", MatchType.REGEX, "[a-z0-9-]{1,36}"),)), rule())
+    (sentence,) = sources("envoy/1.40", NOTHING, entry)
     assert sentence == (
         "HTTPRoute shop/r rule 0: a regular expression is too large for Envoy 1.40 with "
         "re2.max_program_size.error_level 100: requests that may match fail with 500; raise it in the bootstrap, see "
         "docs/guides/envoy.md"
     )
-    assert said("grpc-go/1.80", NOTHING, entry) == []
+    assert sources("grpc-go/1.80", NOTHING, entry) == []

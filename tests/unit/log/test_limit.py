@@ -122,10 +122,10 @@ def _names(argument: ast.expr) -> list[str]:
 
 def test_each_event_is_known_to_be_caused_by_clients_or_by_none() -> None:
     """A new one has to be listed: in `CLIENT_EVENTS`, which limits it, if a client can cause it."""
-    found = set(events())
-    assert len(found) > 50
-    assert found - OWN_EVENTS == set(CLIENT_EVENTS)
-    assert found >= OWN_EVENTS
+    result = set(events())
+    assert len(result) > 50
+    assert result - OWN_EVENTS == set(CLIENT_EVENTS)
+    assert result >= OWN_EVENTS
 
 
 def test_every_logger_is_that_of_structlog() -> None:

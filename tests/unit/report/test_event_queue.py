@@ -1,30 +1,30 @@
 """Which problems become Events, and when again."""
 
-from steerway.report.events import AGAIN_SECONDS, EventQueue, Told
+from steerway.report.events import AGAIN_SECONDS, EventQueue, Report
 from steerway.sources.objects.core import ObjectKey
 from steerway.sources.store import Problem
 
 SHOP = ObjectKey("Service", "shop", "backend")
 
 
-def problem(reason: str, about: ObjectKey | None = SHOP, cure: str = "") -> Problem:
-    return Problem("somewhere", reason, cure, about)
+def problem(reason: str, about: ObjectKey | None = SHOP, hint: str = "") -> Problem:
+    return Problem("somewhere", reason, hint, about)
 
 
-def drained(queue: EventQueue) -> list[Told]:
-    found = []
-    while (told := queue.next()) is not None:
-        found.append(told)
-    return found
+def drained(queue: EventQueue) -> list[Report]:
+    reports = []
+    while (received := queue.next()) is not None:
+        reports.append(received)
+    return reports
 
 
 def test_a_problem_that_stays_is_told_once_and_again_before_it_is_forgotten() -> None:
     """An API server keeps Events for an hour."""
     queue = EventQueue()
     for now in (0.0, 1.0, AGAIN_SECONDS - 1):
-        queue.look([problem("no ports", cure="add one")], now)
+        queue.look([problem("no ports", hint="add one")], now)
     assert drained(queue) == [(SHOP, "no ports; add one")]
-    queue.look([problem("no ports", cure="add one")], AGAIN_SECONDS)
+    queue.look([problem("no ports", hint="add one")], AGAIN_SECONDS)
     assert len(drained(queue)) == 1
 
 

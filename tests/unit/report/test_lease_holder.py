@@ -92,8 +92,8 @@ async def test_a_holder_that_is_cut_off_stops_by_its_own_clock_and_comes_back(tm
             await until(lambda: any(line["event"] == "lease_lost" for line in logs))
             await server.start()
             await until(lambda: holder.held)
-    told = [line["event"] for line in logs if line["event"].startswith("lease")]
-    assert told == ["lease_acquired", "lease_not_renewed", "lease_lost", "lease_acquired", "lease_lost"]
+    events = [line["event"] for line in logs if line["event"].startswith("lease")]
+    assert events == ["lease_acquired", "lease_not_renewed", "lease_lost", "lease_acquired", "lease_lost"]
 
 
 async def test_without_permission_it_is_told_once(tmp_path: Path) -> None:
@@ -105,4 +105,4 @@ async def test_without_permission_it_is_told_once(tmp_path: Path) -> None:
                 await until(lambda: holder.held)
     (line,) = (line for line in logs if line["event"] == "lease_not_renewed")
     assert "403 Forbidden" in line["reason"]
-    assert "leases of coordination.k8s.io" in line["cure"]
+    assert "leases of coordination.k8s.io" in line["hint"]

@@ -6,7 +6,7 @@ import pytest
 
 from steerway.report.status_entry import CONTROLLER, Covers, Unreadable, updated
 from steerway.sources.objects.core import ObjectKey
-from steerway.status.condition import Condition, Judgement, Reference, Verdict
+from steerway.status.condition import Condition, ObjectStatus, Reference, TargetStatus
 
 ROUTE = ObjectKey("GRPCRoute", "shop", "a")
 POLICY = ObjectKey("TrafficPolicy", "shop", "p")
@@ -23,8 +23,8 @@ def everything(_: ObjectKey) -> bool:
     return True
 
 
-def judged(*conditions: Condition, ref: Reference = WEB) -> Judgement:
-    return Judgement(ROUTE, 3, "", (Verdict(ref, conditions),))
+def evaluated(*conditions: Condition, ref: Reference = WEB) -> ObjectStatus:
+    return ObjectStatus(ROUTE, 3, "", (TargetStatus(ref, conditions),))
 
 
 def manifest(*entries: Any, field: str = "parents", **spec: Any) -> dict[str, Any]:
@@ -32,16 +32,16 @@ def manifest(*entries: Any, field: str = "parents", **spec: Any) -> dict[str, An
 
 
 def written(
-    present: dict[str, Any], subject: Judgement | Unreadable, now: str = EARLY, covers: Covers = everything
+    present: dict[str, Any], subject: ObjectStatus | Unreadable, now: str = EARLY, covers: Covers = everything
 ) -> list[dict[str, Any]]:
-    found = updated(present, subject, now, covers)
-    assert found is not None
-    return found
+    manifests = updated(present, subject, now, covers)
+    assert manifests is not None
+    return manifests
 
 
 def test_an_entry_has_the_reference_as_the_spec_has_it_and_every_condition() -> None:
     """With the generation that was judged; the cure stands behind the message."""
-    assert written({"metadata": {"generation": 3}, "spec": {}}, judged(BAD)) == [
+    assert written({"metadata": {"generation": 3}, "spec": {}}, evaluated(BAD)) == [
         {
             "parentRef": REF,
             "controllerName": CONTROLLER,
@@ -61,22 +61,22 @@ def test_an_entry_has_the_reference_as_the_spec_has_it_and_every_condition() -> 
 
 def test_entries_of_others_are_kept_and_ours_of_what_is_gone_are_not() -> None:
     """An object with no reference to a Service has none of ours."""
-    (own,) = written(manifest(), judged(GOOD))
-    assert written(manifest(own, OTHER), judged(GOOD, ref=WEB._replace(port=81)))[0] == OTHER
-    assert written(manifest(own, OTHER), Judgement(ROUTE, 3, "")) == [OTHER]
-    assert updated(manifest(OTHER), Judgement(ROUTE, 3, ""), LATE, everything) is None
-    assert updated(manifest(own, OTHER), judged(GOOD), LATE, everything) is None, "wherever it stands"
+    (own,) = written(manifest(), evaluated(GOOD))
+    assert written(manifest(own, OTHER), evaluated(GOOD, ref=WEB._replace(port=81)))[0] == OTHER
+    assert written(manifest(own, OTHER), ObjectStatus(ROUTE, 3, "")) == [OTHER]
+    assert updated(manifest(OTHER), ObjectStatus(ROUTE, 3, ""), LATE, everything) is None
+    assert updated(manifest(own, OTHER), evaluated(GOOD), LATE, everything) is None, "wherever it stands"
 
 
 def test_a_transition_is_a_change_of_the_status_and_not_of_the_words() -> None:
     """Each condition has its own time."""
-    (own,) = written(manifest(), judged(GOOD))
-    (reworded,) = written(manifest(own), judged(GOOD._replace(message="in part")), LATE)
+    (own,) = written(manifest(), evaluated(GOOD))
+    (reworded,) = written(manifest(own), evaluated(GOOD._replace(message="in part")), LATE)
     assert reworded["conditions"][0]["lastTransitionTime"] == EARLY
-    (turned,) = written(manifest(own), judged(BAD), LATE)
+    (turned,) = written(manifest(own), evaluated(BAD), LATE)
     assert turned["conditions"][0]["lastTransitionTime"] == LATE
     newer = manifest(own) | {"metadata": {"generation": 4}}
-    (same,) = written(newer, judged(GOOD), LATE)
+    (same,) = written(newer, evaluated(GOOD), LATE)
     assert (same["conditions"][0]["observedGeneration"], same["conditions"][0]["lastTransitionTime"]) == (
         4,
         EARLY,
@@ -86,8 +86,8 @@ def test_a_transition_is_a_change_of_the_status_and_not_of_the_words() -> None:
 def test_a_list_takes_no_more_than_an_api_server_does() -> None:
     """Others were there first; a long message is cut."""
     full = [OTHER] * 32
-    assert updated(manifest(*full), judged(GOOD), EARLY, everything) is None
-    (own,) = written(manifest(), judged(GOOD._replace(message="x" * 50_000)))
+    assert updated(manifest(*full), evaluated(GOOD), EARLY, everything) is None
+    (own,) = written(manifest(), evaluated(GOOD._replace(message="x" * 50_000)))
     assert len(own["conditions"][0]["message"]) == 4096
 
 
@@ -118,7 +118,7 @@ def test_an_entry_about_what_is_outside_the_scope_stays(readable: bool) -> None:
         {"parentRef": ref, "controllerName": CONTROLLER, "conditions": []}
         for ref in (refs[1], refs[1] | {"name": "gone"})
     )
-    subject = judged(BAD, ref=Reference("", "Service", "web")) if readable else Unreadable(ROUTE, "no")
+    subject = evaluated(BAD, ref=Reference("", "Service", "web")) if readable else Unreadable(ROUTE, "no")
 
     def covers(key: ObjectKey) -> bool:
         return key == ObjectKey("Service", "shop", "web")

@@ -19,11 +19,11 @@ from steerway.sources.kubernetes.access import Access
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.objects.core import ObjectKey
 from steerway.sources.store import Problem
-from steerway.status.condition import Judgement
+from steerway.status.condition import ObjectStatus
 from steerway.testing.fake_api_server import FakeApiServer
 from testbed.process.deadline import PATIENCE_SECONDS
 from tests.support.example.policy_example import policy
-from tests.support.model.attached import Judged
+from tests.support.model.attached import EvaluatedMesh
 
 POLICY = ObjectKey("TrafficPolicy", "shop", "example")
 ROUTE = ObjectKey("GRPCRoute", "shop", "a")
@@ -31,13 +31,13 @@ GATEWAY_ENTRY = {"ancestorRef": {"name": "ingress"}, "controllerName": "example.
 PRESENT = policy({"subset": {"min": 3}})
 
 
-def judgement(generation: int = 1) -> Judgement:
+def object_status(generation: int = 1) -> ObjectStatus:
     """Of the policy as it is in `PRESENT`, which targets a Service that is not there."""
     text = (
         "kind: TrafficPolicy\nmetadata: {name: example}\n"
         "spec: {targetRefs: [{group: '', kind: Service, name: backend}], subset: {min: 3}}\n"
     )
-    return replace(Judged(text).judgement("TrafficPolicy", "example"), generation=generation)
+    return replace(EvaluatedMesh(text).object_status("TrafficPolicy", "example"), generation=generation)
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ async def writer(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[StatusW
 
 
 def status(server: FakeApiServer) -> list[dict[str, Any]]:
-    (found,) = server.objects("TrafficPolicy")
-    entries: list[dict[str, Any]] = found.get("status", {}).get("ancestors", [])
+    (result,) = server.objects("TrafficPolicy")
+    entries: list[dict[str, Any]] = result.get("status", {}).get("ancestors", [])
     return entries
 
 
@@ -72,13 +72,13 @@ async def test_a_verdict_is_written_once_beside_those_of_others(
     """On the path of the status; what stands there already is not written again."""
     server.put(PRESENT | {"status": {"ancestors": [GATEWAY_ENTRY]}})
     for _ in range(2):
-        assert await writer.write(judgement()) == 0
+        assert await writer.write(object_status()) == 0
     other, own = status(server)
     assert (other, own["controllerName"]) == (GATEWAY_ENTRY, CONTROLLER)
-    assert [each["reason"] for each in own["conditions"]] == ["TargetNotFound", "Invalid"]
+    assert [condition["reason"] for condition in own["conditions"]] == ["TargetNotFound", "Invalid"]
     assert own["conditions"][0]["observedGeneration"] == 1
     patches = [request for request in server.requests if request.verb == "patch"]
-    assert [each.path.rpartition("/")[2] for each in patches] == ["status"]
+    assert [patch.path.rpartition("/")[2] for patch in patches] == ["status"]
 
 
 async def test_another_version_is_left_to_the_next_verdict(
@@ -86,13 +86,13 @@ async def test_another_version_is_left_to_the_next_verdict(
 ) -> None:
     """And what is gone, or another object of that name, to nobody."""
     server.put(policy({"subset": {"min": 4}}))
-    assert await writer.write(judgement(generation=1)) == 0
-    assert await writer.write(replace(judgement(generation=2), created="2026-01-01T00:00:00Z")) == 0
+    assert await writer.write(object_status(generation=1)) == 0
+    assert await writer.write(replace(object_status(generation=2), created="2026-01-01T00:00:00Z")) == 0
     assert status(server) == []
-    assert await writer.write(judgement(generation=2)) == 0
+    assert await writer.write(object_status(generation=2)) == 0
     assert status(server)[0]["conditions"][0]["observedGeneration"] == 2
     server.delete(*POLICY)
-    assert await writer.write(judgement()) == 0
+    assert await writer.write(object_status()) == 0
     assert server.count("patch") == 1
 
 
@@ -107,8 +107,8 @@ async def test_it_is_written_in_the_version_that_the_api_server_serves(
     server.put({"apiVersion": f"{group}/v1beta1", "kind": "HTTPRoute", "metadata": metadata, "spec": spec})
     text = "kind: HTTPRoute\nmetadata: {name: r}\nspec: {parentRefs: [{group: '', kind: Service, name: backend}]}\n"
     key = ObjectKey("HTTPRoute", "default", "r")
-    judged = replace(Judged(text).judgement("HTTPRoute", "r"), key=key, generation=1)
-    assert await writer.write(judged) == 0
+    evaluated = replace(EvaluatedMesh(text).object_status("HTTPRoute", "r"), key=key, generation=1)
+    assert await writer.write(evaluated) == 0
     (stored,) = server.objects("HTTPRoute")
     assert [entry["controllerName"] for entry in stored["status"]["parents"]] == [CONTROLLER]
 
@@ -116,12 +116,12 @@ async def test_it_is_written_in_the_version_that_the_api_server_serves(
 async def test_a_conflict_is_tried_again(server: FakeApiServer, writer: StatusWriter) -> None:
     """At once, with what stands there now; who always loses waits."""
     server.fail(409, verb="patch", times=2)
-    assert await writer.write(judgement()) == 0
+    assert await writer.write(object_status()) == 0
     assert len(status(server)) == 1
     assert (server.count("get"), server.count("patch")) == (3, 3)
     server.put(PRESENT)
     server.fail(409, verb="patch", times=3)
-    assert 0 < await writer.write(judgement()) < 2
+    assert 0 < await writer.write(object_status()) < 2
 
 
 async def test_a_refusal_is_told_once_with_its_cure(server: FakeApiServer, writer: StatusWriter) -> None:
@@ -129,10 +129,10 @@ async def test_a_refusal_is_told_once_with_its_cure(server: FakeApiServer, write
     server.fail(403, verb="patch", times=2)
     with structlog.testing.capture_logs() as logs:
         for _ in range(2):
-            assert await writer.write(judgement()) >= 60
-        assert await writer.write(judgement()) == 0
-    (told,) = [each for each in logs if each["event"] == "status_not_written"]
-    assert "resources: [trafficpolicies/status], verbs: [patch]" in told["cure"]
+            assert await writer.write(object_status()) >= 60
+        assert await writer.write(object_status()) == 0
+    (received,) = [log for log in logs if log["event"] == "status_not_written"]
+    assert "resources: [trafficpolicies/status], verbs: [patch]" in received["hint"]
 
 
 async def test_what_is_wrong_with_one_object_holds_up_no_other(
@@ -140,12 +140,12 @@ async def test_what_is_wrong_with_one_object_holds_up_no_other(
 ) -> None:
     """A refusal for ever, or an answer that makes no sense, is given up; a server in trouble is waited for."""
     server.fail(422, verb="patch")
-    assert await writer.write(judgement()) == 0
+    assert await writer.write(object_status()) == 0
     server.put(PRESENT | {"status": {"ancestors": ["nonsense"]}})
-    assert await writer.write(judgement()) == 0
+    assert await writer.write(object_status()) == 0
     server.put(PRESENT)
     server.fail(503, verb="get", times=4)
-    pauses = [await writer.write(judgement()) for _ in range(4)]
+    pauses = [await writer.write(object_status()) for _ in range(4)]
     assert pauses[0] < pauses[3]
     assert all(pauses)
 
@@ -165,58 +165,61 @@ async def test_an_object_that_cannot_be_used_is_told_why(server: FakeApiServer, 
 
 def test_an_objects_own_problem_comes_before_the_verdict_on_its_last_good_version() -> None:
     """Problems of other kinds are told otherwise."""
-    good = judgement()
+    good = object_status()
     problems = [Problem("x", "bad", "mend", POLICY), Problem("y", "z", "", ObjectKey("Service", "shop", "a"))]
     assert subjects({POLICY: good}, []) == {POLICY: good}
     assert subjects({POLICY: good}, problems) == {POLICY: Unreadable(POLICY, "bad", "mend")}
 
 
 def drained(queue: StatusQueue, now: float) -> Iterable[Subject]:
-    while (found := queue.next(now)) is not None:
-        yield found
+    while (result := queue.next(now)) is not None:
+        yield result
 
 
 def test_what_was_told_waits_for_a_change() -> None:
     """What is gone and comes back is told again."""
     queue = StatusQueue()
-    now = {POLICY: judgement()}
+    now = {POLICY: object_status()}
     for wanted in (1, 0):
         queue.look(now, 0)
-        found = list(drained(queue, 0))
-        assert len(found) == wanted
-        for each in found:
-            queue.done(each)
-    queue.look({POLICY: judgement(2)}, 0)
-    assert list(drained(queue, 0)) == [judgement(2)]
+        manifests = list(drained(queue, 0))
+        assert len(manifests) == wanted
+        for manifest in manifests:
+            queue.done(manifest)
+    queue.look({POLICY: object_status(2)}, 0)
+    assert list(drained(queue, 0)) == [object_status(2)]
     queue.look({}, 0)
     queue.look(now, 0)
-    assert list(drained(queue, 0)) == [judgement()]
+    assert list(drained(queue, 0)) == [object_status()]
 
 
 def test_a_kind_that_fails_is_left_alone_and_what_failed_comes_last() -> None:
     """The others go on."""
-    one, two = judgement(), replace(judgement(), key=POLICY._replace(name="two"))
-    route = Judgement(ROUTE, 1, "")
-    found: Mapping[ObjectKey, Subject] = {each.key: each for each in (one, two, route)}
+    first, two = object_status(), replace(object_status(), key=POLICY._replace(name="two"))
+    route = ObjectStatus(ROUTE, 1, "")
+    results: Mapping[ObjectKey, Subject] = {item.key: item for item in (first, two, route)}
     queue = StatusQueue()
-    queue.look(found, 0)
-    assert queue.next(0) == one
-    queue.failed(one, until=10)
+    queue.look(results, 0)
+    assert queue.next(0) == first
+    queue.failed(first, until=10)
     assert list(drained(queue, 9)) == [route]
     queue.done(route)
-    queue.look(found, 10)
-    assert list(drained(queue, 10)) == [two, one]
+    queue.look(results, 10)
+    assert list(drained(queue, 10)) == [two, first]
 
 
 def test_what_changes_comes_before_what_was_there_at_the_start() -> None:
     """A new holder of the Lease reads thousands of objects first, and nobody waits for that."""
-    old = {each.key: each for each in (judgement(), replace(judgement(), key=POLICY._replace(name="old")))}
+    old = {
+        item.key: item
+        for item in (object_status(), replace(object_status(), key=POLICY._replace(name="old")))
+    }
     queue = StatusQueue()
     queue.look(old, 0)
-    new = replace(judgement(), key=POLICY._replace(name="zz"))
-    queue.look({**old, POLICY: judgement(2), new.key: new}, 1)
+    new = replace(object_status(), key=POLICY._replace(name="zz"))
+    queue.look({**old, POLICY: object_status(2), new.key: new}, 1)
     first, second, *rest = drained(queue, 1)
-    assert [first, second] == [judgement(2), new]
+    assert [first, second] == [object_status(2), new]
     assert rest == [old[POLICY._replace(name="old")]]
 
 
@@ -224,17 +227,17 @@ def test_everything_is_compared_again_after_a_time() -> None:
     """Somebody else may have written over it."""
     queue = StatusQueue()
     for now, wanted in ((0.0, 1), (SWEEP_SECONDS - 1, 0), (SWEEP_SECONDS, 1)):
-        queue.look({POLICY: judgement()}, now)
-        found = list(drained(queue, now))
-        assert len(found) == wanted, now
-        for each in found:
-            queue.done(each)
+        queue.look({POLICY: object_status()}, now)
+        manifests = list(drained(queue, now))
+        assert len(manifests) == wanted, now
+        for manifest in manifests:
+            queue.done(manifest)
 
 
 @asynccontextmanager
-async def reporting(server: FakeApiServer, folder: Path, told: Subjects) -> AsyncIterator[None]:
+async def reporting(server: FakeApiServer, folder: Path, received: Subjects) -> AsyncIterator[None]:
     kubeconfig = server.write_kubeconfig(folder / "reporter")
-    reporter = Reporter(ReporterOptions(kubeconfig, None, "ops", "steerway"), None, told)
+    reporter = Reporter(ReporterOptions(kubeconfig, None, "ops", "steerway"), None, received)
     running = asyncio.create_task(reporter.run())
     try:
         yield
@@ -254,7 +257,7 @@ async def test_only_who_holds_the_lease_writes(
     def told() -> Mapping[ObjectKey, Subject]:
         nonlocal looks
         looks += 1
-        return {POLICY: judgement()}
+        return {POLICY: object_status()}
 
     lease: dict[str, Any] = {
         "apiVersion": "coordination.k8s.io/v1",
@@ -272,4 +275,4 @@ async def test_only_who_holds_the_lease_writes(
     reads = [request for request in server.requests if "trafficpolicies" in request.path]
     assert [request.verb for request in reads] == ["get", "patch"], "nothing changed since"
     async with reporting(server, tmp_path, told):
-        await until(lambda: len([1 for each in server.requests if "trafficpolicies" in each.path]) == 3)
+        await until(lambda: len([1 for request in server.requests if "trafficpolicies" in request.path]) == 3)

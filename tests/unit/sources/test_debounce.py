@@ -15,12 +15,12 @@ OTHER_SLICE = ObjectKey("EndpointSlice", "shop", "backend-2")
 SERVICE = ObjectKey("Service", "shop", "backend")
 
 
-def keys(*found: ObjectKey) -> frozenset[ObjectKey]:
-    return frozenset(found)
+def keys(*key: ObjectKey) -> frozenset[ObjectKey]:
+    return frozenset(key)
 
 
-def changed(*found: ObjectKey) -> dict[ObjectKey, Change]:
-    return dict.fromkeys(found, Change(None))
+def changed(*key: ObjectKey) -> dict[ObjectKey, Change]:
+    return dict.fromkeys(key, Change(None))
 
 
 def window(delay: Delay) -> Window:
@@ -92,7 +92,7 @@ async def test_a_cancellation_that_meets_a_change_is_not_lost() -> None:
 async def test_a_waiting_change_is_not_visible() -> None:
     """The view shows the object before the first of the changes that wait, and the store's once they are given out; a
     key without an owner never waits."""
-    before, after = (Service(ServiceMeta("backend", "shop", {"version": each})) for each in "12")
+    before, after = (Service(ServiceMeta("backend", "shop", {"version": item})) for item in "12")
     store = {SERVICE: after, ObjectKey("Pod", "shop", "p"): after}
     committed = Committed(store.get)
     owned = Window(lambda key: () if key.kind == "Pod" else ("backend",), others=Delay(0, 0))

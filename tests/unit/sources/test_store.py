@@ -36,7 +36,7 @@ def test_a_batch_is_heard_of_once() -> None:
     """All changes of a batch come in one call."""
     made, heard = store("files")
     made.apply("files", Batch(put=(service("a"), service("b"))))
-    assert [set(each) for each in heard] == [{service("a").key, service("b").key}]
+    assert [set(batch) for batch in heard] == [{service("a").key, service("b").key}]
 
 
 async def test_a_large_batch_comes_in_parts() -> None:
@@ -52,7 +52,7 @@ async def test_a_large_batch_comes_in_parts() -> None:
     turns: list[int] = []
     work = asyncio.create_task(
         made.apply_in_parts(
-            "files", Batch(new, tuple(each.key for each in old), {"file": (problem,)}, atomic=True)
+            "files", Batch(new, tuple(item.key for item in old), {"file": (problem,)}, atomic=True)
         )
     )
     while not work.done():
@@ -67,7 +67,7 @@ async def test_a_large_batch_comes_in_parts() -> None:
 async def test_a_small_batch_comes_whole() -> None:
     made, heard = store("files")
     await made.apply_in_parts("files", Batch((service("a"), service("b"))))
-    assert [len(each) for each in heard] == [2]
+    assert [len(batch) for batch in heard] == [2]
 
 
 def test_an_equal_object_is_no_change() -> None:
@@ -85,7 +85,7 @@ def test_the_first_source_wins_and_the_second_takes_over() -> None:
     made.apply("files", Batch(put=(service("a", 1),)))
     made.apply("kubernetes", Batch(put=(service("a", 2),)))
     assert made.get(service("a").key) == service("a", 2)
-    assert [str(found) for found in made.problems()] == [
+    assert [str(problem) for problem in made.problems()] == [
         "Service shop/a: given by kubernetes and by files; kubernetes is used (remove one of them)"
     ]
     made.apply("files", Batch(put=(service("a", 3),)))
@@ -137,7 +137,7 @@ def test_a_change_comes_with_the_time_that_its_controller_noted() -> None:
     """A time that was there before is of an earlier change, and one that is none is no time. It is no change itself."""
     made, heard = store("kubernetes")
     noon = "2026-11-23T12:00:00.5Z"
-    for each in (
+    for item in (
         endpoint_slice(noon),
         endpoint_slice("2026-11-23T12:00:09Z"),
         endpoint_slice("2026-11-23T12:00:10.25Z", step="2"),
@@ -145,10 +145,10 @@ def test_a_change_comes_with_the_time_that_its_controller_noted() -> None:
         endpoint_slice("noon", step="4"),
         endpoint_slice(None, step="5"),
     ):
-        made.apply("kubernetes", Batch(put=(each,)))
+        made.apply("kubernetes", Batch(put=(item,)))
     made.apply("kubernetes", Batch(delete=(endpoint_slice(None).key,)))
     day = 1795392000.0
-    assert [{key: change.event for key, change in each.items()} for each in heard] == [
+    assert [{key: change.event for key, change in batch.items()} for batch in heard] == [
         {endpoint_slice(None).key: at} for at in (day + 43200.5, day + 43210.25, None, None, None, None)
     ]
 
@@ -162,7 +162,7 @@ def test_a_listener_that_fails_keeps_nothing_from_the_others() -> None:
     made.listen(heard.append)
     before = sample("steerway_internal_errors_total", part="listener")
     made.apply("files", Batch(put=(service("a"),)))
-    assert [set(each) for each in heard] == [{service("a").key}]
+    assert [set(batch) for batch in heard] == [{service("a").key}]
     assert sample("steerway_internal_errors_total", part="listener") == before + 1
 
 

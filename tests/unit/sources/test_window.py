@@ -17,12 +17,12 @@ ENDPOINTS = Delay(quiet_seconds=1, max_wait_seconds=4)
 OTHERS = Delay(quiet_seconds=10, max_wait_seconds=40)
 
 
-def keys(*found: ObjectKey) -> frozenset[ObjectKey]:
-    return frozenset(found)
+def keys(*key: ObjectKey) -> frozenset[ObjectKey]:
+    return frozenset(key)
 
 
-def changed(*found: ObjectKey, atomic: bool = False) -> dict[ObjectKey, Change]:
-    return dict.fromkeys(found, Change(None, atomic=atomic))
+def changed(*key: ObjectKey, atomic: bool = False) -> dict[ObjectKey, Change]:
+    return dict.fromkeys(key, Change(None, atomic=atomic))
 
 
 def everybody(key: ObjectKey) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from steerway.catalog.model.mesh import Port, ServiceId
 from steerway.catalog.model.tls import BackendTLS
 from steerway.catalog.service import connection
 from steerway.status.condition import LIMITED
-from tests.support.model.attached import Judged
+from tests.support.model.attached import EvaluatedMesh
 
 SERVICES = """
 kind: Service
@@ -30,14 +30,14 @@ spec: {{targetRefs: [{target}], validation: {{{validation}}}}}
 """
 
 
-def ports(mesh: Judged, name: str = "web") -> dict[str, Port]:
+def ports(mesh: EvaluatedMesh, name: str = "web") -> dict[str, Port]:
     """Of a Service, by name."""
     service = mesh.catalog.service(ServiceId("shop", name))
     assert service is not None
     return {port.name: port for port in service.ports}
 
 
-def origins(mesh: Judged) -> dict[str, str]:
+def origins(mesh: EvaluatedMesh) -> dict[str, str]:
     """The policy that is for each port, by its name."""
     return {
         name: "" if port.tls is None else port.tls.origin.partition("/")[2]
@@ -77,22 +77,22 @@ def test_a_policy_that_cannot_be_followed_ends_all_connections(
     validation: str, accepted: str, resolved: str, message: str
 ) -> None:
     """Its status, the Service's problem and the refusal of clients give the reason."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(policy(validation))
-    found = mesh.conditions("BackendTLSPolicy", "p")
-    assert found["Accepted"][:3] == ("Accepted", False, accepted)
-    assert message in found["Accepted"].message
-    assert found["Accepted"].cure
-    assert found["ResolvedRefs"][1:3] == ((False, resolved) if resolved else (True, "ResolvedRefs"))
+    conditions = mesh.conditions("BackendTLSPolicy", "p")
+    assert conditions["Accepted"][:3] == ("Accepted", False, accepted)
+    assert message in conditions["Accepted"].message
+    assert conditions["Accepted"].hint
+    assert conditions["ResolvedRefs"][1:3] == ((False, resolved) if resolved else (True, "ResolvedRefs"))
     for port in ports(mesh).values():
         for envoy in (False, True):
             assert message in connection.refusal(port, envoy)
-    problems = [each for each in mesh.catalog.problems() if message in each.reason]
-    assert [(each.where, each.reason[:8]) for each in problems] == [
+    problems = [problem for problem in mesh.catalog.problems() if message in problem.reason]
+    assert [(problem.where, problem.reason[:8]) for problem in problems] == [
         ("Service shop/web", "port 80:"),
         ("Service shop/web", "port 81:"),
     ]
-    assert all(each.about is not None and each.cure for each in problems)
+    assert all(problem.about is not None and problem.hint for problem in problems)
     mesh.remove("BackendTLSPolicy", "p")
     assert mesh.catalog.problems() == []
     assert set(origins(mesh).values()) == {""}
@@ -100,11 +100,11 @@ def test_a_policy_that_cannot_be_followed_ends_all_connections(
 
 def test_a_policy_with_the_systems_certificates_is_for_envoy() -> None:
     """It is accepted with a limit, and the Service's problem is one of gRPC clients."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     names = "[{type: Hostname, hostname: other.example.org}, {type: URI, uri: 'spiffe://a/b'}]"
     mesh.put(policy(f"hostname: a.b, wellKnownCACertificates: System, subjectAltNames: {names}"))
-    found = mesh.conditions("BackendTLSPolicy", "p")
-    assert [each[:3] for each in found.values()] == [
+    conditions = mesh.conditions("BackendTLSPolicy", "p")
+    assert [condition[:3] for condition in conditions.values()] == [
         ("Accepted", True, "Accepted"),
         ("ResolvedRefs", True, "ResolvedRefs"),
         (LIMITED, True, "NotForAllClients"),
@@ -116,7 +116,7 @@ def test_a_policy_with_the_systems_certificates_is_for_envoy() -> None:
         assert connection.refusal(port, envoy=True) == ""
         assert "configured for Envoy alone" in connection.refusal(port, envoy=False)
     problems = mesh.catalog.problems()
-    assert [each.partial for each in problems] == [True, True]
+    assert [problem.partial for problem in problems] == [True, True]
     assert "port 80: gRPC clients do not connect" in problems[0].reason
     mesh.put(ROUTE)
     routed = mesh.conditions("GRPCRoute", "a")
@@ -144,11 +144,11 @@ def test_what_is_stated_of_the_port_is_inside_of_the_tls(app_protocol: str, envo
 )
 def test_a_target_that_is_not_there_is_named(target: str, message: str) -> None:
     """Each target has a verdict of its own; the others are as they are."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(policy(target=f"{target}, {WEB[:-1]}, sectionName: admin}}"))
-    bad, good = mesh.judgement("BackendTLSPolicy", "p").verdicts
+    bad, good = mesh.object_status("BackendTLSPolicy", "p").target_statuses
     assert (good.ref.name, good.ref.section_name, good.ref.namespace) == ("web", "admin", "shop")
-    (accepted,) = (each for each in bad.conditions if each.type == "Accepted")
+    (accepted,) = (condition for condition in bad.conditions if condition.type == "Accepted")
     assert accepted[:3] == ("Accepted", False, "TargetNotFound")
     assert message in accepted.message
     assert origins(mesh) == {"grpc": "", "admin": "p"}
@@ -156,7 +156,7 @@ def test_a_target_that_is_not_there_is_named(target: str, message: str) -> None:
 
 def test_the_port_counts_before_the_service_and_then_the_older_policy() -> None:
     """The loser is in conflict, whatever is the matter with the winner."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     on_admin = f"{WEB[:-1]}, sectionName: admin}}"
     mesh.put(policy(name="whole", created="2026-01-01T00:00:00Z"))
     mesh.put(policy(name="late", created="2026-03-01T00:00:00Z"))
@@ -174,21 +174,21 @@ def test_the_port_counts_before_the_service_and_then_the_older_policy() -> None:
 
 def test_a_route_to_a_port_without_connections_answers_nothing() -> None:
     """It is accepted, and its status gives the reason."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(ROUTE)
     assert mesh.conditions("GRPCRoute", "a")["Programmed"].holds
     assert mesh.put(policy()) == {"BackendTLSPolicy shop/p", "GRPCRoute shop/a"}
-    found = mesh.conditions("GRPCRoute", "a")
-    assert found["Accepted"].holds
-    assert not found["Programmed"].holds
+    conditions = mesh.conditions("GRPCRoute", "a")
+    assert conditions["Accepted"].holds
+    assert not conditions["Programmed"].holds
     assert "rule 0: clients do not connect to port 80 of Service shop/web: BackendTLSPolicy shop/p" in (
-        found[LIMITED].message
+        conditions[LIMITED].message
     )
 
 
 def test_every_port_of_an_external_name_is_meant() -> None:
     """Those that its Service does not list, too."""
-    mesh = Judged(
+    mesh = EvaluatedMesh(
         "kind: Service\nmetadata: {name: web}\nspec: {type: ExternalName, externalName: db.example.org}\n"
     )
     mesh.put(policy())

@@ -4,7 +4,7 @@ import pytest
 
 from steerway.catalog.model.mesh import Port, Service, ServiceId
 from steerway.status.condition import LIMITED, Condition
-from tests.support.model.attached import Judged
+from tests.support.model.attached import EvaluatedMesh
 
 SERVICES = """
 kind: Service
@@ -46,21 +46,26 @@ ON_ROUTE = f"{{group: {GATEWAY}, kind: GRPCRoute, name: a}}"
 
 
 def heads(conditions: dict[str, Condition]) -> list[tuple[str, bool, str]]:
-    return [each[:3] for each in conditions.values()]
+    return [condition[:3] for condition in conditions.values()]
 
 
 def test_a_good_route_is_accepted_for_each_service_that_it_names() -> None:
     """A Gateway is another controller's; the reference is told as the spec has it."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     parents = [f"{{group: '', kind: Service, name: {name}}}" for name in ("web, port: 80", "web-v2")]
     mesh.put(route(parent=", ".join(["{name: ingress}", *parents])))
-    judgement = mesh.judgement("GRPCRoute", "a")
-    assert [(each.ref.name, each.ref.port) for each in judgement.verdicts] == [("web", 80), ("web-v2", None)]
-    for verdict in judgement.verdicts:
-        assert [each[:3] for each in verdict.conditions] == [ACCEPTED, PROGRAMMED, RESOLVED]
-    assert (judgement.refusals, mesh.verdicts.problems()) == ((), [])
+    object_status = mesh.object_status("GRPCRoute", "a")
+    assert [
+        (target_status.ref.name, target_status.ref.port) for target_status in object_status.target_statuses
+    ] == [
+        ("web", 80),
+        ("web-v2", None),
+    ]
+    for target_status in object_status.target_statuses:
+        assert [condition[:3] for condition in target_status.conditions] == [ACCEPTED, PROGRAMMED, RESOLVED]
+    assert (object_status.refusals, mesh.target_statuses.problems()) == ((), [])
     mesh.put(route(parent="{name: ingress}"))
-    assert mesh.judgement("GRPCRoute", "a").verdicts == ()
+    assert mesh.object_status("GRPCRoute", "a").target_statuses == ()
 
 
 @pytest.mark.parametrize(
@@ -79,27 +84,27 @@ def test_a_good_route_is_accepted_for_each_service_that_it_names() -> None:
 )
 def test_a_parent_that_is_not_there_is_named(parent: str, meta: str, message: str) -> None:
     """A Service that does not exist, a port that it has not, clients that it is not exported to."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(
         "kind: Service\nmetadata: {name: inner, annotations: {steerway.io/export-to: ''}}\n"
         "spec: {ports: [{port: 80}]}\n"
     )
     mesh.put(route(parent=f"{{group: '', kind: Service, {parent}}}", meta=meta))
     namespace = "pay" if "pay" in meta else "shop"
-    found = mesh.conditions("GRPCRoute", "a", namespace)
-    accepted = found["Accepted"]
+    conditions = mesh.conditions("GRPCRoute", "a", namespace)
+    accepted = conditions["Accepted"]
     assert accepted[:3] == ("Accepted", False, "NoMatchingParent")
     assert message in accepted.message
-    assert accepted.cure
-    assert found["Programmed"][1:3] == (False, "Invalid")
-    assert [each.reason for each in mesh.verdicts.problems()] == [
-        each.message for each in mesh.judgement("GRPCRoute", "a", namespace).refusals
+    assert accepted.hint
+    assert conditions["Programmed"][1:3] == (False, "Invalid")
+    assert [problem.reason for problem in mesh.target_statuses.problems()] == [
+        refusal.message for refusal in mesh.object_status("GRPCRoute", "a", namespace).refusals
     ]
 
 
 def test_a_port_may_be_named_as_a_section() -> None:
     """ParentReference: the name of a port is the section of a Service; the others keep their own endpoints."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(route(parent="{group: '', kind: Service, name: web, sectionName: admin}"))
     assert mesh.conditions("GRPCRoute", "a")["Accepted"].holds
     service = mesh.catalog.service(ServiceId("shop", "web"))
@@ -109,7 +114,7 @@ def test_a_port_may_be_named_as_a_section() -> None:
 
 def test_an_http_route_beside_a_grpc_route_is_in_conflict() -> None:
     """On one port and of one namespace; where it counts on other ports it is accepted, and told the rest."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(route(parent="{group: '', kind: Service, name: web, port: 80}"))
     mesh.put(route(kind="HTTPRoute", meta="name: b"))
     partly = mesh.conditions("HTTPRoute", "b")["Accepted"]
@@ -146,25 +151,25 @@ def test_an_http_route_beside_a_grpc_route_is_in_conflict() -> None:
 def test_what_nobody_does_is_refused(rule: str, what: str, kind: str) -> None:
     """As a whole where no rule is left, else the rule."""
     backend = "backendRefs: [{name: web-v2, port: 80}]"
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(route(f"[{{{rule}, {backend}}}]", kind=kind))
-    found = mesh.conditions(kind, "a")
-    assert found["Accepted"][1:4] == (False, "UnsupportedValue", f"rule 0: {what} is not done")
+    conditions = mesh.conditions(kind, "a")
+    assert conditions["Accepted"][1:4] == (False, "UnsupportedValue", f"rule 0: {what} is not done")
     mesh.put(route(f"[{{{rule}, {backend}}}, {{{backend}}}]", kind=kind))
-    found = mesh.conditions(kind, "a")
-    assert found["Accepted"].holds
-    assert found["Programmed"].holds
-    assert found["PartiallyInvalid"][1:4] == (
+    conditions = mesh.conditions(kind, "a")
+    assert conditions["Accepted"].holds
+    assert conditions["Programmed"].holds
+    assert conditions["PartiallyInvalid"][1:4] == (
         True,
         "UnsupportedValue",
         f"Dropped Rule: rule 0: {what} is not done",
     )
-    assert len(mesh.verdicts.problems()) == 1
+    assert len(mesh.target_statuses.problems()) == 1
 
 
 def test_a_rule_of_which_nobody_knows_what_it_matches_takes_no_requests() -> None:
     """It is no rule for everything either."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     fuzzy = "matches: [{method: {type: Fuzzy, method: Get}}], backendRefs: [{name: web-v2, port: 80}]"
     mesh.put(route(f"[{{{fuzzy}}}]"))
     service = mesh.catalog.service(ServiceId("shop", "web"))
@@ -191,31 +196,31 @@ def test_a_rule_of_which_nobody_knows_what_it_matches_takes_no_requests() -> Non
 )
 def test_a_reference_that_leads_nowhere_is_named(ref: str, reason: str, message: str) -> None:
     """The rest of the route is in use; without any backend left nothing of it is."""
-    mesh = Judged(SERVICES)
-    for name, said in (("inner", "export-to: ''"), ("secret", "private: 'true'")):
+    mesh = EvaluatedMesh(SERVICES)
+    for name, stated in (("inner", "export-to: ''"), ("secret", "private: 'true'")):
         mesh.put(
-            f"kind: Service\nmetadata: {{name: {name}, namespace: pay, annotations: {{steerway.io/{said}}}}}\n"
+            f"kind: Service\nmetadata: {{name: {name}, namespace: pay, annotations: {{steerway.io/{stated}}}}}\n"
             "spec: {ports: [{port: 80}]}\n"
         )
     mesh.put(route(f"[{{name: one, backendRefs: [{{{ref}}}]}}]"))
-    found = mesh.conditions("GRPCRoute", "a")
-    resolved = found["ResolvedRefs"]
+    conditions = mesh.conditions("GRPCRoute", "a")
+    resolved = conditions["ResolvedRefs"]
     assert resolved[1:3] == (False, reason)
     assert resolved.message.startswith("rule one: ")
     assert message in resolved.message
-    assert resolved.cure
-    assert found["Accepted"].holds
-    assert found["Programmed"][1:3] == (False, "Invalid")
+    assert resolved.hint
+    assert conditions["Accepted"].holds
+    assert conditions["Programmed"][1:3] == (False, "Invalid")
     mesh.put(route(f"[{{backendRefs: [{{{ref}}}, {{name: web-v2, port: 80}}]}}]"))
-    found = mesh.conditions("GRPCRoute", "a")
-    assert not found["ResolvedRefs"].holds
-    assert found["Programmed"].holds
+    conditions = mesh.conditions("GRPCRoute", "a")
+    assert not conditions["ResolvedRefs"].holds
+    assert conditions["Programmed"].holds
 
 
 def test_a_backend_of_another_cluster_is_one() -> None:
     """Parents are of the own cluster."""
-    far = ServiceId("shop", "far")
-    mesh = Judged(SERVICES, lambda id: Service(far, (Port(80),)) if id == far else None)
+    service_id = ServiceId("shop", "far")
+    mesh = EvaluatedMesh(SERVICES, lambda id: Service(service_id, (Port(80),)) if id == service_id else None)
     mesh.put(route("[{backendRefs: [{name: far, port: 80}]}]"))
     assert mesh.conditions("GRPCRoute", "a")["ResolvedRefs"].holds
     mesh.put(route(parent="{group: '', kind: Service, name: far}"))
@@ -224,7 +229,7 @@ def test_a_backend_of_another_cluster_is_one() -> None:
 
 def test_what_clients_of_some_kind_do_not_do_is_in_the_status_and_no_problem() -> None:
     """Each by its rule, with the clients; at most eight, since an API server bounds the message."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     backend = "backendRefs: [{name: web-v2, port: 80, filters: [{type: RequestMirror}]}]"
     mesh.put(
         route(
@@ -238,7 +243,7 @@ def test_what_clients_of_some_kind_do_not_do_is_in_the_status_and_no_problem() -
     limited = mesh.conditions("HTTPRoute", "a")[LIMITED]
     assert (limited.holds, limited.reason) == (True, "NotForAllClients")
     named = " not supported by gRPC clients: "
-    assert [each.split(named)[0] for each in limited.message.split("; ")] == [
+    assert [part.split(named)[0] for part in limited.message.split("; ")] == [
         "rule get: matches by HTTP method or query parameter are",
         "rule 0: changes of headers are",
         "rule 0: RequestMirror of a backend is applied by no client",
@@ -248,12 +253,12 @@ def test_what_clients_of_some_kind_do_not_do_is_in_the_status_and_no_problem() -
         "rule 3: redirects are",
         "rule 3: timeouts of single attempts (timeouts.backendRequest) are",
     ]
-    assert mesh.verdicts.problems() == []
+    assert mesh.target_statuses.problems() == []
 
 
 def test_a_policy_is_accepted_for_what_is_there() -> None:
     """A Service, one of its ports, a route, one of its rules."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(route("[{name: one, backendRefs: [{name: web-v2, port: 80}]}]"))
     targets = (
         "{group: '', kind: Service, name: web}, {group: '', kind: Service, name: web, sectionName: admin}"
@@ -262,11 +267,11 @@ def test_a_policy_is_accepted_for_what_is_there() -> None:
     fault = "fault: {abort: {code: Aborted}}"
     mesh.put(policy(fault, "q", f"{ON_ROUTE}, {ON_ROUTE[:-1]}, sectionName: one}}"))
     for name in "pq":
-        verdicts = mesh.judgement("TrafficPolicy", name).verdicts
-        assert [each.ref.namespace for each in verdicts] == ["shop", "shop"]
-        assert [[each[:3] for each in verdict.conditions] for verdict in verdicts] == [
-            [ACCEPTED, PROGRAMMED]
-        ] * 2
+        target_statuses = mesh.object_status("TrafficPolicy", name).target_statuses
+        assert [target_status.ref.namespace for target_status in target_statuses] == ["shop", "shop"]
+        assert [
+            [condition[:3] for condition in target_status.conditions] for target_status in target_statuses
+        ] == [[ACCEPTED, PROGRAMMED]] * 2
 
 
 @pytest.mark.parametrize(
@@ -283,17 +288,17 @@ def test_a_policy_is_accepted_for_what_is_there() -> None:
 )
 def test_a_target_that_is_not_there_is_named(target: str, message: str) -> None:
     """As TargetNotFound."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(route())
     mesh.put(policy("timeout: {request: 1s}", target=target))
-    found = mesh.conditions("TrafficPolicy", "p")
-    assert found["Accepted"][1:4] == (False, "TargetNotFound", message)
-    assert found["Programmed"][1:3] == (False, "Invalid")
+    conditions = mesh.conditions("TrafficPolicy", "p")
+    assert conditions["Accepted"][1:4] == (False, "TargetNotFound", message)
+    assert conditions["Programmed"][1:3] == (False, "Invalid")
 
 
 def test_of_two_policies_that_say_the_same_the_older_one_counts() -> None:
     """The newer one is told which, and of what both speak; it counts when the older one goes."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     old = policy("limits: {maxRequests: 5}, subset: {min: 2}", "old", created="2026-01-01T00:00:00Z")
     mesh.put(old)
     mesh.put(policy("limits: {maxRequests: 6}", "new", created="2026-02-01T00:00:00Z"))
@@ -308,7 +313,7 @@ def test_of_two_policies_that_say_the_same_the_older_one_counts() -> None:
 
 def test_rival_policies_on_a_route_that_came_later_are_judged_together() -> None:
     """They refer to no Service of their own."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     for name in ("old", "young"):
         mesh.put(policy("timeout: {request: 1s}", name, ON_ROUTE))
     mesh.put(route())
@@ -319,7 +324,7 @@ def test_rival_policies_on_a_route_that_came_later_are_judged_together() -> None
 
 def test_a_policy_on_a_route_follows_what_becomes_of_the_route() -> None:
     """It is in use only as far as the route is."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(policy("timeout: {request: 1s}", "p", ON_ROUTE))
     mesh.put(route("[{backendRefs: [{name: new, port: 80}]}]"))
     assert mesh.conditions("TrafficPolicy", "p")["Programmed"][1:3] == (False, "Invalid")
@@ -329,11 +334,11 @@ def test_a_policy_on_a_route_follows_what_becomes_of_the_route() -> None:
 
 def test_the_status_of_a_policy_says_which_clients_do_not_do_it() -> None:
     """Section by section."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(policy("healthCheck: {}, balancing: {policy: Random, slowStart: {window: 5s}}"))
     named = " not supported by gRPC clients: "
     message = mesh.conditions("TrafficPolicy", "p")[LIMITED].message
-    assert [each.split(named)[0] for each in message.split("; ")] == [
+    assert [part.split(named)[0] for part in message.split("; ")] == [
         "random balancing is",
         "slow start is",
         "checks of health by the client are",
@@ -347,7 +352,7 @@ def test_the_status_of_a_policy_says_which_clients_do_not_do_it() -> None:
 
 def test_what_a_verdict_depends_on_is_noticed() -> None:
     """A backend that comes, a port that goes, what an annotation of a Service or its Namespace says, a grant."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(route("[{backendRefs: [{name: db, namespace: pay, port: 80}]}]"))
     seen = []
 
@@ -377,33 +382,35 @@ def test_what_a_verdict_depends_on_is_noticed() -> None:
     look()
     mesh.remove("Service", "db", "pay")
     look()
-    no, permitted, found = "BackendNotFound", "RefNotPermitted", "ResolvedRefs"
-    assert seen == [found, no, permitted, found, permitted, permitted, found, no]
+    no, permitted, message = "BackendNotFound", "RefNotPermitted", "ResolvedRefs"
+    assert seen == [message, no, permitted, message, permitted, permitted, message, no]
 
 
 def test_what_stays_as_it_is_stays_the_same_object() -> None:
     """Who writes verdicts compares them often; one that is gone is no verdict any more."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(route())
-    before = mesh.judgement("GRPCRoute", "a")
+    before = mesh.object_status("GRPCRoute", "a")
     assert mesh.put(SERVICES) == set()
-    assert mesh.judgement("GRPCRoute", "a") is before
+    assert mesh.object_status("GRPCRoute", "a") is before
     mesh.put(route(parent="{group: '', kind: Service, name: nope}"))
     mesh.remove("GRPCRoute", "a")
-    assert (dict(mesh.verdicts.judgements), mesh.verdicts.problems()) == ({}, [])
+    assert (dict(mesh.target_statuses.object_statuses), mesh.target_statuses.problems()) == ({}, [])
 
 
 def test_many_are_judged_a_few_at_a_time() -> None:
     """And each new problem is told once."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     keys = []
     for number in range(5):
-        found = Judged(route(meta=f"name: r{number}", parent="{group: '', kind: Service, name: nope}"))
-        keys.append(found.judgement("GRPCRoute", f"r{number}").key)
-        mesh.facts.update(found.facts)
+        evaluated_mesh = EvaluatedMesh(
+            route(meta=f"name: r{number}", parent="{group: '', kind: Service, name: nope}")
+        )
+        keys.append(evaluated_mesh.object_status("GRPCRoute", f"r{number}").key)
+        mesh.facts.update(evaluated_mesh.facts)
     mesh.catalog.update(mesh.facts.get, keys)
-    told: list[int] = []
-    while not told or mesh.verdicts.unfinished:
-        told.append(len(mesh.verdicts.judge(2)))
-    assert told == [2, 2, 1]
-    assert mesh.verdicts.judge(2) == []
+    received: list[int] = []
+    while not received or mesh.target_statuses.unfinished:
+        received.append(len(mesh.target_statuses.evaluate(2)))
+    assert received == [2, 2, 1]
+    assert mesh.target_statuses.evaluate(2) == []

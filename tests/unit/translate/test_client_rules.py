@@ -41,22 +41,22 @@ Change = Callable[[Any], object]
 def manager(change: Change) -> Change:
     """A change of the HttpConnectionManager inside of a Listener."""
 
-    def changed(found: listener_pb2.Listener) -> None:
-        inner = hcm_pb2.HttpConnectionManager.FromString(found.api_listener.api_listener.value)
+    def changed(result: listener_pb2.Listener) -> None:
+        inner = hcm_pb2.HttpConnectionManager.FromString(result.api_listener.api_listener.value)
         change(inner)
-        found.api_listener.api_listener.Pack(inner)
+        result.api_listener.api_listener.Pack(inner)
 
     return changed
 
 
 def entry(change: Change) -> Change:
     """A change of the first route."""
-    return lambda found: change(found.virtual_hosts[0].routes[0])
+    return lambda result: change(result.virtual_hosts[0].routes[0])
 
 
 def pod(change: Change) -> Change:
     """A change of the first endpoint."""
-    return lambda found: change(found.endpoints[0].lb_endpoints[0])
+    return lambda result: change(result.endpoints[0].lb_endpoints[0])
 
 
 CHANGES: list[tuple[str, str, Change]] = [
@@ -197,25 +197,25 @@ CHANGES: list[tuple[str, str, Change]] = [
     (
         type_url.ENDPOINT,
         "weights beyond 32 bits",
-        lambda m: [setattr(each.load_balancing_weight, "value", 2**32 - 1) for each in m.endpoints],
+        lambda m: [setattr(item.load_balancing_weight, "value", 2**32 - 1) for item in m.endpoints],
     ),
 ]
 
 
-def policy(found: cluster_pb2.Cluster, wanted: Any) -> None:
+def policy(result: cluster_pb2.Cluster, wanted: Any) -> None:
     """The only entry of `load_balancing_policy`."""
-    found.load_balancing_policy.policies.add().typed_extension_config.typed_config.Pack(wanted)
+    result.load_balancing_policy.policies.add().typed_extension_config.typed_config.Pack(wanted)
 
 
-def override(found: route_components_pb2.Route, wanted: Any, optional: bool = True) -> None:
+def override(result: route_components_pb2.Route, wanted: Any, optional: bool = True) -> None:
     """What a route says to a filter, in a FilterConfig."""
     config = route_components_pb2.FilterConfig(is_optional=optional)
     config.config.Pack(wanted)
-    found.typed_per_filter_config["a"].Pack(config)
+    result.typed_per_filter_config["a"].Pack(config)
 
 
-def socket(each: Any) -> Any:
-    return each.endpoint.address.socket_address
+def socket(item: Any) -> Any:
+    return item.endpoint.address.socket_address
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_one_fault_is_found(served: str, change: Change) -> None:
     """In a resource that was good before."""
     message_type, body = GOOD[served]
     assert client_rules.refusals(served, NAME, body) == []
-    found = message_type.FromString(body)
-    change(found)
-    assert found.SerializeToString() != body
-    assert client_rules.refusals(served, NAME, found.SerializeToString())
+    message = message_type.FromString(body)
+    change(message)
+    assert message.SerializeToString() != body
+    assert client_rules.refusals(served, NAME, message.SerializeToString())

@@ -9,7 +9,7 @@ import pytest
 from steerway.catalog.model.identity import ServiceId
 from steerway.catalog.model.mesh import Port, Service
 from steerway.catalog.model.policy import NOTHING, Algorithm, Balancing, Fault, Policy, Retry, Session
-from steerway.catalog.model.route import How, Match, Routing
+from steerway.catalog.model.route import Match, MatchType, Routing
 from steerway.catalog.policy.traffic import of_object
 from steerway.translate.destination import BLACKHOLE, Destination, Share, dependencies, resolve, spare
 from tests.support.example.route_example import (
@@ -27,34 +27,36 @@ PORT = 50051
 RING = Balancing(Algorithm.RING_HASH)
 
 
-def other(name: str, said: Policy = NOTHING, namespace: str = "shop", **fields: Any) -> Service:
+def other(name: str, sources: Policy = NOTHING, namespace: str = "shop", **fields: Any) -> Service:
     """A Service with one port."""
-    return Service(ServiceId(namespace, name), (Port(PORT, policy=said),), **fields)
+    return Service(ServiceId(namespace, name), (Port(PORT, policy=sources),), **fields)
 
 
-def port_of(*rules: Json, said: Policy = NOTHING, consumers: Any = ()) -> Port:
+def port_of(*rules: Json, sources: Policy = NOTHING, consumers: Any = ()) -> Port:
     """The port of the Service `backend`, with the rules of one route."""
     table = producer(grpc_route(*rules)) if rules else None
-    return Port(PORT, "grpc", policy=said, routing=Routing(table, consumers))
+    return Port(PORT, "grpc", policy=sources, routing=Routing(table, consumers))
 
 
 def destinations(port: Port, *others: Service, namespace: str = "shop") -> list[Destination]:
     """Those for clients of a namespace."""
-    found = {each.id: each for each in others}
-    return resolve(Service(BACKEND, (port,)), port, namespace, found.get, "cluster.local")
+    results = {item.id: item for item in others}
+    return resolve(Service(BACKEND, (port,)), port, namespace, results.get, "cluster.local")
 
 
 def shares(*rules: Json, others: tuple[Service, ...] = (), namespace: str = "shop") -> list[tuple[str, int]]:
     """Clusters by the first labels of their names, and weights, of a single rule."""
-    (found,) = destinations(port_of(*rules), *others, namespace=namespace)
-    return [(share.cluster.removesuffix(".svc.cluster.local:50051"), share.weight) for share in found.shares]
+    (result,) = destinations(port_of(*rules), *others, namespace=namespace)
+    return [(share.cluster.removesuffix(".svc.cluster.local:50051"), share.weight) for share in result.shares]
 
 
 def test_a_port_without_a_route_has_its_own_endpoints() -> None:
     """With all that is said of it."""
-    said = Policy.by("x", retry=Retry(("internal",)), balancing=RING)
+    sources = Policy.from_object("x", retry=Retry(("internal",)), balancing=RING)
     cluster = "backend.shop.svc.cluster.local:50051"
-    assert destinations(port_of(said=said)) == [Destination(Match(), (Share(cluster, 1, said),), said)]
+    assert destinations(port_of(sources=sources)) == [
+        Destination(Match(), (Share(cluster, 1, sources),), sources)
+    ]
 
 
 def test_a_route_that_names_the_service_itself_ends_at_its_endpoints() -> None:
@@ -72,9 +74,9 @@ def test_requests_are_shared_by_weight() -> None:
 def test_a_backend_with_a_weight_of_0_is_one_to_come() -> None:
     """If these clients are told of it: one that nobody serves must not be named."""
     port = port_of(rule(backend("a", 1), backend("b", 0), backend("nobody", 0)))
-    known = {each.id: each for each in (other("a"), other("b"))}
-    found = [spare(port, "shop", get, "cluster.local") for get in (known.get, {}.get)]
-    assert found == [["b.shop.svc.cluster.local:50051"], []]
+    known = {service.id: service for service in (other("a"), other("b"))}
+    results = [spare(port, "shop", get, "cluster.local") for get in (known.get, {}.get)]
+    assert results == [["b.shop.svc.cluster.local:50051"], []]
 
 
 @pytest.mark.parametrize(
@@ -90,12 +92,12 @@ def test_a_backend_with_a_weight_of_0_is_one_to_come() -> None:
 def test_the_share_of_a_missing_backend_fails(others: tuple[Service, ...]) -> None:
     """And that of the others does not; here clients are of another namespace."""
     rules = rule(backend("a", 1, namespace="shop"), backend("b", 3))
-    found = shares(rules, others=(*others, other("b")), namespace="web")
-    assert found == [(BLACKHOLE, 1), ("b.shop", 3)]
+    result = shares(rules, others=(*others, other("b")), namespace="web")
+    assert result == [(BLACKHOLE, 1), ("b.shop", 3)]
 
 
 @pytest.mark.parametrize(
-    ("fields", "namespace", "told"),
+    ("fields", "namespace", "metadata"),
     [
         ({}, "web", True),
         ({"private": True}, "web", False),
@@ -107,11 +109,11 @@ def test_the_share_of_a_missing_backend_fails(others: tuple[Service, ...]) -> No
     ],
 )
 def test_a_backend_is_for_those_who_are_told_of_it(
-    fields: dict[str, Any], namespace: str, told: bool
+    fields: dict[str, Any], namespace: str, metadata: bool
 ) -> None:
     """A route does not publish what its Service keeps to itself."""
-    found = shares(rule("a"), others=(other("a", **fields),), namespace=namespace)
-    assert found == [("a.shop" if told else BLACKHOLE, 1)]
+    result = shares(rule("a"), others=(other("a", **fields),), namespace=namespace)
+    assert result == [("a.shop" if metadata else BLACKHOLE, 1)]
 
 
 @pytest.mark.parametrize(
@@ -151,9 +153,9 @@ def test_clients_of_a_consumers_namespace_have_its_rules() -> None:
 def test_destinations_are_in_the_order_of_the_rules() -> None:
     """With the rule that each is of."""
     exact = rule("b", matches=[{"method": {"service": "p.S", "method": "M"}}])
-    found = destinations(port_of(rule("a"), exact), other("a"), other("b"))
-    assert [each.match.how for each in found] == [How.EXACT, How.PREFIX]
-    assert [each.rule.where for each in found if each.rule] == [
+    result = destinations(port_of(rule("a"), exact), other("a"), other("b"))
+    assert [destination.match.match_type for destination in result] == [MatchType.EXACT, MatchType.PREFIX]
+    assert [destination.rule.where for destination in result if destination.rule] == [
         "GRPCRoute shop/route rule 1",
         "GRPCRoute shop/route rule 0",
     ]
@@ -167,8 +169,8 @@ def test_a_mirror_that_is_not_there_is_left_out() -> None:
         for name, percent in mirrors
     ]
     port = port_of(rule("a", filters=filters))
-    (found,) = destinations(port, other("a"), other("m"), other("n"))
-    assert found.mirrors == (("m.shop.svc.cluster.local:50051", 0.5),)
+    (result,) = destinations(port, other("a"), other("m"), other("n"))
+    assert result.mirrors == (("m.shop.svc.cluster.local:50051", 0.5),)
     assert {str(id) for id in dependencies(port)} == {"shop/a", "shop/m", "shop/n", "shop/none"}
 
 
@@ -196,28 +198,30 @@ class TestPolicy:
     ) -> None:
         """A timeout of 0, which is none, is a word, too."""
 
-        def said(time: str | None) -> Policy:
+        def sources(time: str | None) -> Policy:
             return NOTHING if time is None else of_object(policy(timeout={"request": time}))
 
         fields = {} if own is None else {"timeouts": {"request": own}}
         route = http_route(rule("a", **fields))
         ((match, built),) = producer(route)
-        built = replace(built, policy=built.policy.over(said(on_rule)))
-        port = Port(PORT, policy=said(on_parent), routing=Routing(((match, built),)))
-        (found,) = destinations(port, other("a", said(on_backend)))
-        assert found.policy.timeout_seconds == wanted
+        built = replace(built, policy=built.policy.merged_over(sources(on_rule)))
+        port = Port(PORT, policy=sources(on_parent), routing=Routing(((match, built),)))
+        (result,) = destinations(port, other("a", sources(on_backend)))
+        assert result.policy.timeout_seconds == wanted
 
     def test_sections_count_one_by_one(self) -> None:
         """The parent's timeout beside the backend's retries."""
         retry, session = Retry(("internal",)), Session("s")
-        port = port_of(rule("a"), said=Policy.by("parent", timeout_seconds=1.0, session=session))
-        (found,) = destinations(port, other("a", Policy.by("backend", retry=retry, timeout_seconds=5.0)))
-        assert (found.policy.timeout_seconds, found.policy.retry, found.policy.session) == (
+        port = port_of(rule("a"), sources=Policy.from_object("parent", timeout_seconds=1.0, session=session))
+        (result,) = destinations(
+            port, other("a", Policy.from_object("backend", retry=retry, timeout_seconds=5.0))
+        )
+        assert (result.policy.timeout_seconds, result.policy.retry, result.policy.session) == (
             1.0,
             retry,
             session,
         )
-        assert dict(found.policy.said) == {
+        assert dict(result.policy.sources) == {
             "timeout_seconds": "parent",
             "session": "parent",
             "retry": "backend",
@@ -225,27 +229,31 @@ class TestPolicy:
 
     def test_what_is_about_endpoints_is_the_backends_alone(self) -> None:
         """The parent's endpoints are not used, so neither is its balancing."""
-        port = port_of(rule("a"), said=Policy.by("parent", balancing=RING, maximum_requests=1))
-        said = Policy.by("backend", maximum_requests=9)
-        (found,) = destinations(port, other("a", said))
-        assert found.policy == NOTHING
-        assert found.shares[0].policy == said
+        port = port_of(rule("a"), sources=Policy.from_object("parent", balancing=RING, maximum_requests=1))
+        sources = Policy.from_object("backend", maximum_requests=9)
+        (result,) = destinations(port, other("a", sources))
+        assert result.policy == NOTHING
+        assert result.shares[0].policy == sources
 
     def test_backends_count_where_they_agree(self) -> None:
         """Of calls nobody knows beforehand which backend gets one."""
         fault = Fault(abort_code=14, abort_share=1.0)
-        one = Policy.by("a", timeout_seconds=1.0, fault=fault, retry=Retry(("internal",)))
-        two = Policy.by("b", timeout_seconds=2.0, fault=fault)
-        (found,) = destinations(port_of(rule("a", "b")), other("a", one), other("b", two))
-        assert (found.policy.timeout_seconds, found.policy.retry, found.policy.fault) == (None, None, fault)
-        assert dict(found.policy.said) == {"fault": "a"}
+        obj = Policy.from_object("a", timeout_seconds=1.0, fault=fault, retry=Retry(("internal",)))
+        two = Policy.from_object("b", timeout_seconds=2.0, fault=fault)
+        (result,) = destinations(port_of(rule("a", "b")), other("a", obj), other("b", two))
+        assert (result.policy.timeout_seconds, result.policy.retry, result.policy.fault) == (
+            None,
+            None,
+            fault,
+        )
+        assert dict(result.policy.sources) == {"fault": "a"}
 
     def test_a_backend_that_is_not_there_has_no_opinion(self) -> None:
         """Nor has one without a share: what is said of the others holds before it comes as it does after."""
-        said = Policy.by("a", timeout_seconds=1.0)
+        sources = Policy.from_object("a", timeout_seconds=1.0)
         ruled = rule("a", "missing", backend("b", 0))
-        (found,) = destinations(port_of(ruled), other("a", said), other("b"))
-        assert found.policy == said
+        (result,) = destinations(port_of(ruled), other("a", sources), other("b"))
+        assert result.policy == sources
         (nobody,) = destinations(port_of(rule("missing")))
         assert nobody.policy == NOTHING
 
@@ -260,12 +268,12 @@ def test_requests_to_a_port_that_clients_do_not_connect_to_fail(envoy: bool, clu
     """Those of a route, and those of the port's own name; there is no copy of a request either."""
     mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": backend("tls")}}
     port = port_of(rule(backend("tls", 3), backend("a", 1), filters=[mirror]))
-    found = {each.id: each for each in (TLS, other("a"))}
-    (routed,) = resolve(Service(BACKEND, (port,)), port, "shop", found.get, "cluster.local", envoy)
-    assert [(each.cluster, each.weight) for each in routed.shares] == [
+    results = {item.id: item for item in (TLS, other("a"))}
+    (routed,) = resolve(Service(BACKEND, (port,)), port, "shop", results.get, "cluster.local", envoy)
+    assert [(share.cluster, share.weight) for share in routed.shares] == [
         (cluster, 3),
         ("a.shop.svc.cluster.local:50051", 1),
     ]
     assert bool(routed.mirrors) is not envoy
-    (own,) = resolve(TLS, TLS.ports[0], "shop", found.get, "cluster.local", envoy)
+    (own,) = resolve(TLS, TLS.ports[0], "shop", results.get, "cluster.local", envoy)
     assert own.shares[0].cluster == cluster

@@ -37,8 +37,8 @@ class TestListener:
     @pytest.mark.parametrize("name", ["backend", "backend.shop:grpc", NAME])
     def test_is_named_exactly_as_asked(self, name: str) -> None:
         """gRFC A27: a client takes no other for its own."""
-        found = listener_pb2.Listener.FromString(listener.build(name, NAME))
-        assert found.name == name
+        message = listener_pb2.Listener.FromString(listener.build(name, NAME))
+        assert message.name == name
 
     def test_points_at_the_route_over_ads(self) -> None:
         """By an API listener whose last filter is the router, and no other of which has anything to do."""
@@ -47,7 +47,7 @@ class TestListener:
         assert listener_pb2.Listener.FromString(body).api_listener.api_listener.Unpack(manager)
         assert manager.rds.route_config_name == NAME
         assert manager.http_filters[-1].name == "envoy.filters.http.router"
-        assert not any(each.typed_config.value for each in manager.http_filters)
+        assert not any(http_filter.typed_config.value for http_filter in manager.http_filters)
         assert client_rules.refusals(type_url.LISTENER, "backend", body) == []
 
 
@@ -67,18 +67,18 @@ class TestCluster:
     def test_takes_its_endpoints_from_the_assignment_of_its_name(self) -> None:
         """Over ads, with round robin inside of weighted localities."""
         body = cluster.build(NAME, NOTHING)
-        found = cluster_pb2.Cluster.FromString(body)
-        assert found.type == cluster_pb2.Cluster.EDS
-        assert found.eds_cluster_config.service_name == NAME
-        assert found.lb_policy == cluster_pb2.Cluster.ROUND_ROBIN
+        message = cluster_pb2.Cluster.FromString(body)
+        assert message.type == cluster_pb2.Cluster.EDS
+        assert message.eds_cluster_config.service_name == NAME
+        assert message.lb_policy == cluster_pb2.Cluster.ROUND_ROBIN
         assert client_rules.refusals(type_url.CLUSTER, NAME, body) == []
 
     def test_may_be_one_host_that_clients_ask_dns_for(self) -> None:
         """gRFC A37."""
         body = cluster.build_dns(NAME, NOTHING, "db.example.org", 5432)
-        found = cluster_pb2.Cluster.FromString(body)
-        assert found.type == cluster_pb2.Cluster.LOGICAL_DNS
-        assert addresses(found.load_assignment, UNKNOWN) == ["db.example.org:5432"]
+        message = cluster_pb2.Cluster.FromString(body)
+        assert message.type == cluster_pb2.Cluster.LOGICAL_DNS
+        assert addresses(message.load_assignment, UNKNOWN) == ["db.example.org:5432"]
         assert client_rules.refusals(type_url.CLUSTER, NAME, body) == []
 
     def test_lifts_the_hidden_limit_of_requests(self) -> None:
@@ -90,23 +90,23 @@ class TestCluster:
 class TestAssignment:
     def test_has_one_locality_for_each_zone_weighted_by_its_endpoints(self) -> None:
         """So that every endpoint gets the same share."""
-        found = assignment(pod(1), pod(2, "a"), pod(3, "a"), pod(4, "b"))
-        assert zones(found) == [("", 1, 1), ("a", 2, 2), ("b", 1, 1)]
-        assert addresses(found, HEALTHY) == [f"10.0.0.{number}:50051" for number in (1, 2, 3, 4)]
+        result = assignment(pod(1), pod(2, "a"), pod(3, "a"), pod(4, "b"))
+        assert zones(result) == [("", 1, 1), ("a", 2, 2), ("b", 1, 1)]
+        assert addresses(result, HEALTHY) == [f"10.0.0.{number}:50051" for number in (1, 2, 3, 4)]
 
     def test_of_no_endpoints_is_empty(self) -> None:
         """Not absent: calls fail at once, and recover at once."""
-        found = assignment()
-        assert found.cluster_name == NAME
-        assert not found.endpoints
+        result = assignment()
+        assert result.cluster_name == NAME
+        assert not result.endpoints
 
     def test_of_no_endpoints_has_an_unreachable_one_for_clients_that_keep_old_ones(self) -> None:
         """No server can have it, and every client accepts it. It is there alone or not at all."""
         body = endpoint.build(NAME, [], never_empty=True)
-        found = endpoint_pb2.ClusterLoadAssignment.FromString(body)
+        cluster_load_assignment = endpoint_pb2.ClusterLoadAssignment.FromString(body)
         assert client_rules.refusals(type_url.ENDPOINT, NAME, body) == []
-        assert addresses(found, HEALTHY) == ["255.255.255.255:1"]
-        assert endpoint.is_unreachable(found.endpoints[0])
+        assert addresses(cluster_load_assignment, HEALTHY) == ["255.255.255.255:1"]
+        assert endpoint.is_unreachable(cluster_load_assignment.endpoints[0])
         some = groups([pod(1), pod(2, "a")])
         assert endpoint.build(NAME, some, never_empty=True) == endpoint.build(NAME, some)
         assert not any(map(endpoint.is_unreachable, assignment(pod(1), pod(2, "a")).endpoints))
@@ -119,37 +119,37 @@ class TestAssignment:
 
     def test_names_the_parts_of_a_locality(self) -> None:
         """Region, zone and sub-zone."""
-        place = Locality("eu", "eu-1", "rack")
-        (found,) = assignment(Endpoint("10.0.0.1", 1, locality=place)).endpoints
-        assert found.locality == base_pb2.Locality(region="eu", zone="eu-1", sub_zone="rack")
+        locality = Locality("eu", "eu-1", "rack")
+        (result,) = assignment(Endpoint("10.0.0.1", 1, locality=locality)).endpoints
+        assert result.locality == base_pb2.Locality(region="eu", zone="eu-1", sub_zone="rack")
 
     def test_leaves_draining_endpoints_out_where_clients_do_not_use_them(self) -> None:
         """Their zone goes with them when nothing else is in it."""
         endpoints = [pod(1, "a"), pod(2, "a", EndpointState.DRAINING), pod(3, "b", EndpointState.DRAINING)]
-        found = assignment(*endpoints)
-        assert zones(found) == [("a", 1, 1)]
-        assert addresses(found, DRAINING) == []
+        result = assignment(*endpoints)
+        assert zones(result) == [("a", 1, 1)]
+        assert addresses(result, DRAINING) == []
 
     def test_marks_draining_endpoints_where_clients_know_the_state(self) -> None:
         """They count for the weight only where nothing else does: a locality without weight is no locality."""
         endpoints = [pod(1, "a"), pod(2, "a", EndpointState.DRAINING), pod(3, "b", EndpointState.DRAINING)]
-        found = assignment(*endpoints, draining=True)
-        assert zones(found) == [("a", 1, 2), ("b", 1, 1)]
-        assert addresses(found, HEALTHY) == ["10.0.0.1:50051"]
-        assert addresses(found, DRAINING) == ["10.0.0.2:50051", "10.0.0.3:50051"]
+        result = assignment(*endpoints, draining=True)
+        assert zones(result) == [("a", 1, 2), ("b", 1, 1)]
+        assert addresses(result, HEALTHY) == ["10.0.0.1:50051"]
+        assert addresses(result, DRAINING) == ["10.0.0.2:50051", "10.0.0.3:50051"]
 
     @pytest.mark.parametrize("draining", [False, True])
     def test_keeps_endpoints_that_drain_where_there_are_no_others(self, draining: bool) -> None:
         """As healthy ones, for every client, as kube-proxy does (KEP-1669): gRPC gives draining ones no new call."""
         endpoints = [pod(1, "a", EndpointState.DRAINING), pod(2, "b", EndpointState.DRAINING)]
-        found = assignment(*endpoints, draining=draining)
-        assert zones(found) == [("a", 1, 1), ("b", 1, 1)]
-        assert addresses(found, HEALTHY) == ["10.0.0.1:50051", "10.0.0.2:50051"]
+        result = assignment(*endpoints, draining=draining)
+        assert zones(result) == [("a", 1, 1), ("b", 1, 1)]
+        assert addresses(result, HEALTHY) == ["10.0.0.1:50051", "10.0.0.2:50051"]
 
     def test_takes_ipv6_addresses(self) -> None:
         """As literals without brackets."""
-        found = assignment(Endpoint("fd00::1", 50051))
-        assert addresses(found, HEALTHY) == ["fd00::1:50051"]
+        result = assignment(Endpoint("fd00::1", 50051))
+        assert addresses(result, HEALTHY) == ["fd00::1:50051"]
 
 
 @pytest.mark.parametrize(
@@ -182,4 +182,4 @@ def test_different_meaning_is_different_bytes() -> None:
             [Endpoint("10.0.0.1", 1)],
         )
     ]
-    assert all(one != other for one, other in itertools.combinations(bodies, 2))
+    assert all(first != other for first, other in itertools.combinations(bodies, 2))

@@ -33,13 +33,13 @@ def built(port: Port | None = None, external_name: str = "", **policy: object) -
 
 def test_endpoints_come_over_ads_by_the_same_name() -> None:
     """And are used as the control plane says: no panic, localities by their weights."""
-    found = built()
-    assert (found.type, found.eds_cluster_config.service_name) == (cluster_pb2.Cluster.EDS, NAME)
-    assert found.eds_cluster_config.eds_config.HasField("ads")
-    assert found.common_lb_config.HasField("healthy_panic_threshold")
-    assert found.common_lb_config.healthy_panic_threshold.value == 0
-    assert found.common_lb_config.HasField("locality_weighted_lb_config")
-    assert health_check_pb2.DRAINING in found.common_lb_config.override_host_status.statuses
+    result = built()
+    assert (result.type, result.eds_cluster_config.service_name) == (cluster_pb2.Cluster.EDS, NAME)
+    assert result.eds_cluster_config.eds_config.HasField("ads")
+    assert result.common_lb_config.HasField("healthy_panic_threshold")
+    assert result.common_lb_config.healthy_panic_threshold.value == 0
+    assert result.common_lb_config.HasField("locality_weighted_lb_config")
+    assert health_check_pb2.DRAINING in result.common_lb_config.override_host_status.statuses
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_what_a_port_speaks_is_what_its_service_says(port: Port, protocol: str) 
 @pytest.mark.parametrize(("limit", "requests"), [(None, MOST), (7, 7)])
 def test_nothing_but_requests_is_limited(limit: int | None, requests: int) -> None:
     """Envoy's own 1024 would be met first."""
-    (found,) = built(maximum_requests=limit).circuit_breakers.thresholds
-    assert found.max_requests.value == requests
+    (result,) = built(maximum_requests=limit).circuit_breakers.thresholds
+    assert result.max_requests.value == requests
     assert {
-        each.value for each in (found.max_connections, found.max_pending_requests, found.max_retries)
+        item.value for item in (result.max_connections, result.max_pending_requests, result.max_retries)
     } == {MOST}
 
 
@@ -92,71 +92,74 @@ def test_nothing_but_requests_is_limited(limit: int | None, requests: int) -> No
 )
 def test_balancing_is_what_envoy_calls_it(algorithm: Algorithm, policy: int) -> None:
     """Within localities that have weights."""
-    found = built(balancing=Balancing(algorithm))
-    assert found.lb_policy == policy
-    assert found.common_lb_config.HasField("locality_weighted_lb_config")
-    assert not found.HasField("load_balancing_policy")
+    result = built(balancing=Balancing(algorithm))
+    assert result.lb_policy == policy
+    assert result.common_lb_config.HasField("locality_weighted_lb_config")
+    assert not result.HasField("load_balancing_policy")
 
 
 def test_weights_by_load_reports_are_an_extension() -> None:
     """Within localities by their weights, too, which the wrapper says."""
-    found = built(balancing=Balancing(Algorithm.WEIGHTED_ROUND_ROBIN, slow_start=SlowStart(3.0)))
-    (policy,) = found.load_balancing_policy.policies
+    result = built(balancing=Balancing(Algorithm.WEIGHTED_ROUND_ROBIN, slow_start=SlowStart(3.0)))
+    (policy,) = result.load_balancing_policy.policies
     assert policy.typed_extension_config.typed_config.type_url.endswith("WrrLocality")
-    assert not found.common_lb_config.HasField("locality_weighted_lb_config")
+    assert not result.common_lb_config.HasField("locality_weighted_lb_config")
 
 
 @pytest.mark.parametrize("algorithm", [Algorithm.ROUND_ROBIN, Algorithm.LEAST_REQUEST])
 def test_new_endpoints_may_start_slowly(algorithm: Algorithm) -> None:
     """From a share that is in percent."""
-    found = built(balancing=Balancing(algorithm, choices=4, slow_start=SlowStart(30.0, 0.2)))
+    result = built(balancing=Balancing(algorithm, choices=4, slow_start=SlowStart(30.0, 0.2)))
     config = (
-        found.round_robin_lb_config if algorithm is Algorithm.ROUND_ROBIN else found.least_request_lb_config
+        result.round_robin_lb_config if algorithm is Algorithm.ROUND_ROBIN else result.least_request_lb_config
     )
     assert config.slow_start_config.slow_start_window.seconds == 30
     assert config.slow_start_config.min_weight_percent.value == 20
     if algorithm is Algorithm.LEAST_REQUEST:
-        assert found.least_request_lb_config.choice_count.value == 4
+        assert result.least_request_lb_config.choice_count.value == 4
 
 
 def test_a_ring_has_its_sizes() -> None:
     """Least and greatest."""
-    found = built(
+    ring_hash_lb_config = built(
         balancing=Balancing(Algorithm.RING_HASH, minimum_ring=8, maximum_ring=16)
     ).ring_hash_lb_config
-    assert (found.minimum_ring_size.value, found.maximum_ring_size.value) == (8, 16)
+    assert (ring_hash_lb_config.minimum_ring_size.value, ring_hash_lb_config.maximum_ring_size.value) == (
+        8,
+        16,
+    )
 
 
 def test_endpoints_may_be_asked_and_watched() -> None:
     """A check also while there are no requests; one that was taken away is not kept for its health."""
-    found = built(
+    result = built(
         health_check=HealthCheck("shop.Backend", 2.0, 1.0, 3, 2),
         outlier_detection=OutlierDetection(failure_percentage=Ejection(0.5)),
     )
-    (check,) = found.health_checks
+    (check,) = result.health_checks
     assert check.grpc_health_check.service_name == "shop.Backend"
     assert (check.interval.seconds, check.no_traffic_interval.seconds, check.timeout.seconds) == (2, 2, 1)
     assert (check.unhealthy_threshold.value, check.healthy_threshold.value) == (3, 2)
-    assert found.ignore_health_on_host_removal
-    assert found.outlier_detection.failure_percentage_threshold.value == 50
+    assert result.ignore_health_on_host_removal
+    assert result.outlier_detection.failure_percentage_threshold.value == 50
     assert not built().ignore_health_on_host_removal
 
 
 def test_an_external_name_is_asked_of_dns() -> None:
     """By Envoy itself."""
-    found = built(Port(443), "db.example.org")
-    assert found.type == cluster_pb2.Cluster.LOGICAL_DNS
-    socket = found.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address
+    result = built(Port(443), "db.example.org")
+    assert result.type == cluster_pb2.Cluster.LOGICAL_DNS
+    socket = result.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address
     assert (socket.address, socket.port_value) == ("db.example.org", 443)
 
 
 def test_an_assignment_keeps_what_it_says_and_has_the_factor() -> None:
     """Envoy stays in a priority as long as anything in it is healthy."""
     body = endpoint.build(NAME, [])
-    found = endpoint_pb2.ClusterLoadAssignment.FromString(cluster.any_health(body))
-    assert found.policy.overprovisioning_factor.value == 100_000
-    found.ClearField("policy")
-    assert found == endpoint_pb2.ClusterLoadAssignment.FromString(body)
+    cluster_load_assignment = endpoint_pb2.ClusterLoadAssignment.FromString(cluster.any_health(body))
+    assert cluster_load_assignment.policy.overprovisioning_factor.value == 100_000
+    cluster_load_assignment.ClearField("policy")
+    assert cluster_load_assignment == endpoint_pb2.ClusterLoadAssignment.FromString(body)
 
 
 @pytest.mark.parametrize("edge", [False, True])
@@ -167,12 +170,12 @@ def test_a_listener_has_all_filters_and_the_routes_of_its_name(
     edge: bool, address: str, host: str, port: int
 ) -> None:
     """It never changes afterwards; who is at the edge is not believed."""
-    found = listener_pb2.Listener.FromString(listener.build("steerway.sidecar", address, edge))
-    socket = found.address.socket_address
-    assert (found.name, socket.address, socket.port_value) == ("steerway.sidecar", host, port)
+    message = listener_pb2.Listener.FromString(listener.build("steerway.sidecar", address, edge))
+    socket = message.address.socket_address
+    assert (message.name, socket.address, socket.port_value) == ("steerway.sidecar", host, port)
     manager = hcm_pb2.HttpConnectionManager()
-    assert found.filter_chains[0].filters[0].typed_config.Unpack(manager)
-    assert [each.name for each in manager.http_filters] == [
+    assert message.filter_chains[0].filters[0].typed_config.Unpack(manager)
+    assert [http_filter.name for http_filter in manager.http_filters] == [
         "envoy.filters.http.fault",
         "envoy.filters.http.stateful_session",
         "envoy.filters.http.router",

@@ -17,28 +17,30 @@ PAY = "envoy/sidecar/pay"
 
 def put(commit: Commit) -> list[tuple[str, str]]:
     """(type, name) of what is published, in order; the type by its last word."""
-    return sorted((each.type_url.rpartition(".")[2], each.name.partition(".")[0]) for each in commit.put)
+    return sorted(
+        (resource.type_url.rpartition(".")[2], resource.name.partition(".")[0]) for resource in commit.put
+    )
 
 
 def seen(mesh: Mesh, served: str, audience: str) -> set[str]:
     """The names that a wildcard sees in the engine's store: all that are published for its audience."""
-    found = set()
+    result = set()
     for kind, name, published in mesh.published.entries:
         if kind == served and f"{audience}/".startswith(f"{published}/" if published else ""):
             try:
                 mesh.published.body(served, name, audience)
             except AbsentError:
                 continue
-            found.add(name.partition(".")[0])
-    return found
+            result.add(name.partition(".")[0])
+    return result
 
 
-def annotated(found: Service, **annotations: str) -> Service:
+def annotated(result: Service, **annotations: str) -> Service:
     names = {"export": EXPORT_ANNOTATION, "private": PRIVATE_ANNOTATION}
     metadata = msgspec.structs.replace(
-        found.metadata, annotations={names[key]: value for key, value in annotations.items()}
+        result.metadata, annotations={names[key]: value for key, value in annotations.items()}
     )
-    return msgspec.structs.replace(found, metadata=metadata)
+    return msgspec.structs.replace(result, metadata=metadata)
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def test_a_sidecar_gets_a_listener_its_routes_and_all_clusters(mesh: Mesh) -> No
         ("RouteConfiguration", "steerway"),
     ]
     assert commit.complete == [(type_url.LISTENER, ENVOY), (type_url.CLUSTER, ENVOY)]
-    references = {each.type_url: each.references for each in commit.put}
+    references = {resource.type_url: resource.references for resource in commit.put}
     assert references[type_url.LISTENER] == (ROUTES,)
     assert (type_url.CLUSTER, CANONICAL) in references[type_url.ROUTE]
     assert mesh.get(type_url.ENDPOINT, CANONICAL, ENVOY)
@@ -84,7 +86,7 @@ def test_a_change_costs_the_service_and_the_routes(mesh: Mesh) -> None:
     assert not mesh.update(endpoint_slice("10.0.0.2", service="new", name="new-1"))
     commit = mesh.update(delete=[service(50051, name="new").key])
     assert put(commit) == [("RouteConfiguration", "steerway")]
-    assert [each[:2] for each in commit.forget] == [(type_url.CLUSTER, "new.shop.svc.cluster.local:50051")]
+    assert [key[:2] for key in commit.forget] == [(type_url.CLUSTER, "new.shop.svc.cluster.local:50051")]
 
 
 def test_the_last_wildcard_takes_its_clusters_along(mesh: Mesh) -> None:
@@ -92,7 +94,7 @@ def test_the_last_wildcard_takes_its_clusters_along(mesh: Mesh) -> None:
     mesh.demand((*CLUSTERS, ENVOY), (*CLUSTERS, PAY), (type_url.CLUSTER, CANONICAL, ENVOY))
     assert not mesh.withdraw((*CLUSTERS, PAY))
     commit = mesh.withdraw((*CLUSTERS, ENVOY))
-    assert [each[1].partition(".")[0] for each in commit.forget] == ["cart"]
+    assert [key[1].partition(".")[0] for key in commit.forget] == ["cart"]
     assert not mesh.update(service(50051, name="new"))
     assert mesh.withdraw((type_url.CLUSTER, CANONICAL, ENVOY)).forget
     assert not mesh.withdraw((*CLUSTERS, ENVOY)), "again"
@@ -193,14 +195,14 @@ def test_a_port_that_envoys_do_not_connect_to_has_no_cluster(mesh: Mesh) -> None
     mesh.demand((*CLUSTERS, ENVOY), (*ROUTES, ENVOY))
     stated = service(ServicePort(50051, app_protocol="https"))
     commit = mesh.update(stated)
-    assert [each[1:] for each in commit.absent] == [
+    assert [entry[1:] for entry in commit.absent] == [
         (
             CANONICAL,
             "envoy/sidecar",
             "appProtocol https states TLS, and no BackendTLSPolicy says how to verify it",
         )
     ]
-    (routes,) = (each for each in commit.put if each.type_url == type_url.ROUTE)
+    (routes,) = (resource for resource in commit.put if resource.type_url == type_url.ROUTE)
     assert (type_url.CLUSTER, CANONICAL) not in routes.references
     assert mesh.get(type_url.CLUSTER, CANONICAL, "grpc/core/shop/-/-")
     assert ("Cluster", "backend") in put(mesh.update(service(50051)))

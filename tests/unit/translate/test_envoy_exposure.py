@@ -7,7 +7,7 @@ from envoy.config.route.v3.route_components_pb2 import VirtualHost as Host
 
 from steerway.catalog.model.identity import ServiceId
 from steerway.catalog.model.mesh import Port, Service
-from steerway.catalog.model.route import Backend, BackendPort, Entry, How, Match, Mirror, Routing, Rule
+from steerway.catalog.model.route import Backend, BackendPort, Entry, Match, MatchType, Mirror, Routing, Rule
 from steerway.translate.destination import BLACKHOLE, either
 from steerway.translate.envoy import exposure, route
 from steerway.translate.envoy.virtual_host import VirtualHosts
@@ -22,7 +22,7 @@ def to(name: str, port: int = 80, namespace: str = "shop") -> BackendPort:
 def routing(backend: BackendPort, *hostnames: str, path: str = "/", foreign: str = "") -> Routing:
     """One rule; of the Service's namespace, or of another one."""
     rule = Rule("r", (Backend(backend),), hostnames=hostnames)
-    table = (Entry(Match(How.PREFIX, path, elements=True), rule),)
+    table = (Entry(Match(MatchType.PREFIX, path, elements=True), rule),)
     return Routing(consumers=((foreign, table),)) if foreign else Routing(table)
 
 
@@ -32,22 +32,24 @@ def service(name: str, *ports: Port, namespace: str = "shop") -> Service:
 
 def hosts(*services: Service, namespace: str = "shop", gateway: int | None = None) -> list[Host]:
     """As Envoy reads them; the same in any order of the services, and when they were made before."""
-    known = {each.id: each for each in services}
+    known = {item.id: item for item in services}
     virtual_hosts = VirtualHosts(known.get, DOMAIN)
     bodies = {
         route.build("routes", virtual_hosts.parts(order, namespace, gateway))
         for order in (services, services, services[::-1])
     }
     (body,) = bodies
-    found = list(route_pb2.RouteConfiguration.FromString(body).virtual_hosts)
-    domains = [domain for host in found for domain in host.domains]
+    manifests = list(route_pb2.RouteConfiguration.FromString(body).virtual_hosts)
+    domains = [domain for host in manifests for domain in host.domains]
     assert len(domains) == len(set(domains)), "Envoy refuses a domain that is there twice"
-    return found
+    return manifests
 
 
 def clusters(host: Host) -> list[str]:
-    weighted = [each.name for found in host.routes for each in found.route.weighted_clusters.clusters]
-    return weighted or [found.route.cluster for found in host.routes]
+    weighted = [
+        cluster.name for manifest in host.routes for cluster in manifest.route.weighted_clusters.clusters
+    ]
+    return weighted or [manifest.route.cluster for manifest in host.routes]
 
 
 class TestSidecar:
@@ -65,22 +67,22 @@ class TestSidecar:
 
     def test_a_target_that_means_no_single_port_is_no_name(self) -> None:
         """Two ports look like gRPC."""
-        found = hosts(service("web", Port(1, "grpc-a"), Port(2, "grpc-b")))
-        assert all(":" in domain for host in found for domain in host.domains)
+        result = hosts(service("web", Port(1, "grpc-a"), Port(2, "grpc-b")))
+        assert all(":" in domain for host in result for domain in host.domains)
 
     def test_who_is_not_told_of_a_service_has_nothing_of_it(self) -> None:
         """Neither what is not exported there nor what is private elsewhere."""
         exported = replace(service("a"), exported_to=frozenset({"pay"}))
         private = replace(service("b"), private=True)
-        for each, told in ((exported, ["shop", "pay"]), (private, ["shop"])):
+        for item, metadata in ((exported, ["shop", "pay"]), (private, ["shop"])):
             for namespace in ("shop", "pay", "x"):
-                seen = list(exposure.clusters(each, namespace, DOMAIN, gateway=False))
-                assert bool(seen) == bool(hosts(each, namespace=namespace)) == (namespace in told)
+                seen = list(exposure.clusters(item, namespace, DOMAIN, gateway=False))
+                assert bool(seen) == bool(hosts(item, namespace=namespace)) == (namespace in metadata)
 
     def test_names_that_differ_in_capitals_alone_are_one(self) -> None:
         """The short mapping format may have such; the first has it."""
-        (found,) = hosts(service("Web"), service("web"))
-        assert found.name == f"Web.shop.svc.{DOMAIN}:80"
+        (result,) = hosts(service("Web"), service("web"))
+        assert result.name == f"Web.shop.svc.{DOMAIN}:80"
 
     def test_backends_of_routes_are_seen_before_they_exist(self) -> None:
         """Also mirrors, by both names that a cluster may have; in other namespaces those of their own routes."""
@@ -88,7 +90,7 @@ class TestSidecar:
         other = (Entry(Match(), Rule("c", (Backend(to("c")),))),)
         web = service("web", Port(80, routing=Routing(table, (("pay", other),))))
         named = (f"{name}.shop.svc.{DOMAIN}:80" for name in ("b", "m"))
-        names = {f"web.shop.svc.{DOMAIN}:80", *(each for name in named for each in either(name))}
+        names = {f"web.shop.svc.{DOMAIN}:80", *(item for name in named for item in either(name))}
         assert set(exposure.clusters(web, "shop", DOMAIN, gateway=False)) == names
         assert f"c.shop.svc.{DOMAIN}:80" in exposure.clusters(web, "pay", DOMAIN, gateway=False)
         (host,) = hosts(web)
@@ -99,9 +101,9 @@ class TestGateway:
     def test_nothing_is_exposed_by_existing_or_by_others(self) -> None:
         """A route of the own namespace is what it takes."""
         plain, foreign = service("a"), service("b", Port(80, routing=routing(to("b"), foreign="pay")))
-        for each in (plain, foreign):
-            assert hosts(each, gateway=8080) == []
-            assert list(exposure.clusters(each, "pay", DOMAIN, gateway=True)) == []
+        for item in (plain, foreign):
+            assert hosts(item, gateway=8080) == []
+            assert list(exposure.clusters(item, "pay", DOMAIN, gateway=True)) == []
 
     def test_it_needs_the_clusters_of_its_routes(self) -> None:
         """Not that of the Service itself."""
@@ -133,9 +135,9 @@ class TestGateway:
         assert outside.producer is not None
         web = service("web", Port(80, routing=Routing((*inside.producer, *outside.producer))))
         known = hosts(web, service("a"), service("b"), gateway=80)
-        found = {domain: clusters(host) for host in known for domain in host.domains}
-        assert found["x.org"] == [f"b.shop.svc.{DOMAIN}:80"]
-        assert found["web.shop"] == [f"a.shop.svc.{DOMAIN}:80", f"b.shop.svc.{DOMAIN}:80"]
+        results = {domain: clusters(host) for host in known for domain in host.domains}
+        assert results["x.org"] == [f"b.shop.svc.{DOMAIN}:80"]
+        assert results["web.shop"] == [f"a.shop.svc.{DOMAIN}:80", f"b.shop.svc.{DOMAIN}:80"]
 
     def test_a_hostname_of_a_route_for_another_namespace_is_none(self) -> None:
         """Else anybody could claim one at everybody's gateway."""
@@ -147,8 +149,10 @@ class TestGateway:
         """A route of somebody else's namespace could say so."""
         web = service("web", Port(80, routing=routing(to("web"))))
         thief = service("t", Port(80, routing=routing(to("t", namespace="pay"), "web.shop")), namespace="pay")
-        found = {domain: clusters(host) for host in hosts(web, thief, gateway=80) for domain in host.domains}
-        assert found["web.shop"] == found["web.shop:80"] == [f"web.shop.svc.{DOMAIN}:80"]
+        results = {
+            domain: clusters(host) for host in hosts(web, thief, gateway=80) for domain in host.domains
+        }
+        assert results["web.shop"] == results["web.shop:80"] == [f"web.shop.svc.{DOMAIN}:80"]
 
 
 class TestKeeping:
@@ -173,10 +177,10 @@ class TestKeeping:
     def test_namespaces_are_told_apart_where_it_matters(self) -> None:
         """In whatever order they ask."""
         web, private = service("web"), replace(service("b"), private=True)
-        known = {each.id: each for each in (web, private)}
+        known = {item.id: item for item in (web, private)}
         virtual_hosts = VirtualHosts(known.get, DOMAIN)
-        for namespace, told in (("pay", 1), ("shop", 2), ("pay", 1), ("x", 1), ("shop", 2)):
-            found = virtual_hosts.parts(known.values(), namespace)
-            assert len([each for each in found if each.domains]) == told
-            short = "web" in frozenset().union(*(each.domains for each in found))
+        for namespace, metadata in (("pay", 1), ("shop", 2), ("pay", 1), ("x", 1), ("shop", 2)):
+            parts = virtual_hosts.parts(known.values(), namespace)
+            assert len([part for part in parts if part.domains]) == metadata
+            short = "web" in frozenset().union(*(part.domains for part in parts))
             assert short is (namespace == "shop")

@@ -22,8 +22,8 @@ from steerway.catalog.model.route import (
     UNCHANGED,
     Changes,
     HeaderChange,
-    How,
     Match,
+    MatchType,
     Redirect,
     Rewrite,
     Rule,
@@ -48,8 +48,8 @@ def built(
 ) -> components.Route:
     """The only route of a configuration."""
     rule = Rule("r", changes=changes, redirect=redirect, not_done=not_done)
-    found = Destination(matched, shares or (Share("a", 1),), policy, rule, mirrors)
-    body = route.build("routes", [route.part([Host("host", ("a.shop",), (found,))])])
+    destination = Destination(matched, shares or (Share("a", 1),), policy, rule, mirrors)
+    body = route.build("routes", [route.part([Host("host", ("a.shop",), (destination,))])])
     (host,) = route_pb2.RouteConfiguration.FromString(body).virtual_hosts
     (only,) = host.routes
     return only
@@ -59,17 +59,17 @@ def built(
     ("matched", "expected"),
     [
         (Match(), {"prefix": "/"}),
-        (Match(How.EXACT, "/a.B/C"), {"path": "/a.B/C"}),
-        (Match(How.REGEX, "/[^/]+/C"), {"safeRegex": {"regex": "/[^/]+/C"}}),
-        (Match(How.PREFIX, "/a.B/"), {"prefix": "/a.B/"}),
-        (Match(How.PREFIX, "/a/", elements=True), {"pathSeparatedPrefix": "/a"}),
-        (Match(How.PREFIX, "/", elements=True), {"prefix": "/"}),
+        (Match(MatchType.EXACT, "/a.B/C"), {"path": "/a.B/C"}),
+        (Match(MatchType.REGEX, "/[^/]+/C"), {"safeRegex": {"regex": "/[^/]+/C"}}),
+        (Match(MatchType.PREFIX, "/a.B/"), {"prefix": "/a.B/"}),
+        (Match(MatchType.PREFIX, "/a/", elements=True), {"pathSeparatedPrefix": "/a"}),
+        (Match(MatchType.PREFIX, "/", elements=True), {"prefix": "/"}),
         (
             Match(method="PUT"),
             {"prefix": "/", "headers": [{"name": ":method", "stringMatch": {"exact": "PUT"}}]},
         ),
         (
-            Match(query=(ValueMatch("q", How.REGEX, "[0-9]"), ValueMatch("r", How.EXACT, "1"))),
+            Match(query=(ValueMatch("q", MatchType.REGEX, "[0-9]"), ValueMatch("r", MatchType.EXACT, "1"))),
             {
                 "prefix": "/",
                 "queryParameters": [
@@ -88,16 +88,16 @@ def test_a_match_is_one_of_envoy(matched: Match, expected: dict[str, object]) ->
 def test_headers_are_set_added_and_removed() -> None:
     """A percent sign would begin a variable of Envoy's."""
     wanted = HeaderChange((("x-a", "50%"),), (("x-b", ""),), ("x-c",))
-    found = built(changes=Changes(wanted, wanted))
+    result = built(changes=Changes(wanted, wanted))
     for added, removed in (
-        (found.request_headers_to_add, found.request_headers_to_remove),
-        (found.response_headers_to_add, found.response_headers_to_remove),
+        (result.request_headers_to_add, result.request_headers_to_remove),
+        (result.response_headers_to_add, result.response_headers_to_remove),
     ):
-        assert [(each.header.key, each.header.value, each.append_action) for each in added] == [
+        assert [(header.header.key, header.header.value, header.append_action) for header in added] == [
             ("x-a", "50%%", _Option.OVERWRITE_IF_EXISTS_OR_ADD),
             ("x-b", "", _Option.APPEND_IF_EXISTS_OR_ADD),
         ]
-        assert all(each.keep_empty_value for each in added)
+        assert all(header.keep_empty_value for header in added)
         assert list(removed) == ["x-c"]
 
 
@@ -116,7 +116,7 @@ def test_a_prefix_is_replaced_by_path_elements(
     path: str, prefix: str, expected: str | tuple[str, str]
 ) -> None:
     """Also where one of the two is the root, without a slash too many or too few."""
-    matched = Match(How.PREFIX, path, elements=True)
+    matched = Match(MatchType.PREFIX, path, elements=True)
     for action in (
         built(matched=matched, changes=Changes(rewrite=Rewrite(prefix=prefix))).route,
         change.redirect(matched, Redirect(prefix=prefix)),
@@ -153,16 +153,16 @@ def test_a_redirect_says_what_is_another(redirect: Redirect, expected: dict[str,
 
 def test_what_must_not_be_passed_over_fails() -> None:
     """A filter that nobody knows stands before the redirect."""
-    found = built(Share(BLACKHOLE, 1), redirect=Redirect(), not_done=("ExtensionRef",))
-    assert found.route.cluster == BLACKHOLE
-    assert found.route.cluster_not_found_response_code == components.RouteAction.INTERNAL_SERVER_ERROR
+    result = built(Share(BLACKHOLE, 1), redirect=Redirect(), not_done=("ExtensionRef",))
+    assert result.route.cluster == BLACKHOLE
+    assert result.route.cluster_not_found_response_code == components.RouteAction.INTERNAL_SERVER_ERROR
 
 
 def test_requests_are_divided_and_each_backend_has_its_changes() -> None:
     """A cluster that stands there twice keeps both, since their changes differ."""
     own = Changes(HeaderChange(set=(("x-a", "1"),)), rewrite=Rewrite("b.example.org"))
     weights = built(Share("a", 3), Share("a", 1, changes=own), Share(BLACKHOLE, 2)).route.weighted_clusters
-    assert [(each.name, each.weight.value) for each in weights.clusters] == [
+    assert [(cluster.name, cluster.weight.value) for cluster in weights.clusters] == [
         ("a", 3),
         ("a", 1),
         (BLACKHOLE, 2),
@@ -182,8 +182,8 @@ def test_the_only_backend_may_change_the_path() -> None:
 
 def test_clusters_that_may_exist_are_named() -> None:
     """Mirrors among them: they are sent before the route."""
-    found = Destination(Match(), (Share("b", 1), Share(BLACKHOLE, 1)), NOTHING, mirrors=(("a", 0.5),))
-    assert route.part([Host("h", ("h",), (found,))]).clusters == {"a", "b"}
+    destination = Destination(Match(), (Share("b", 1), Share(BLACKHOLE, 1)), NOTHING, mirrors=(("a", 0.5),))
+    assert route.part([Host("h", ("h",), (destination,))]).clusters == {"a", "b"}
 
 
 def test_a_mirror_gets_its_share_and_the_host_as_it_is() -> None:
@@ -202,12 +202,12 @@ def test_the_time_of_a_request_is_that_of_the_whole_exchange(
     assert action.HasField("timeout")
     assert action.timeout.ToTimedelta().total_seconds() == 0
     whole = action.max_stream_duration
-    found = (
+    result = (
         whole.max_stream_duration.ToTimedelta().total_seconds()
         if action.HasField("max_stream_duration")
         else None
     )
-    assert found == limit
+    assert result == limit
 
 
 @pytest.mark.parametrize(
@@ -220,10 +220,10 @@ def test_the_time_of_a_request_is_that_of_the_whole_exchange(
 )
 def test_retries_are_in_envoys_words(retry: Retry, conditions: str) -> None:
     """Also those of HTTP statuses alone."""
-    found = built(policy=Policy(retry=retry)).route.retry_policy
-    assert found.retry_on == conditions
-    assert tuple(found.retriable_status_codes) == retry.statuses
-    assert found.num_retries.value == retry.attempts
+    retry_policy = built(policy=Policy(retry=retry)).route.retry_policy
+    assert retry_policy.retry_on == conditions
+    assert tuple(retry_policy.retriable_status_codes) == retry.statuses
+    assert retry_policy.num_retries.value == retry.attempts
 
 
 @pytest.mark.parametrize(
@@ -235,8 +235,8 @@ def test_an_attempt_has_a_time_of_its_own_with_and_without_retries(
 ) -> None:
     """One whose time is up is tried again where any is; Envoy makes as many as are wanted."""
     rule = Rule("r", attempt_seconds=1.5)
-    found = Destination(EVERYTHING, (Share("a", 1),), Policy(retry=retry), rule)
-    body = route.build("routes", [route.part([Host("host", ("a.shop",), (found,))])])
+    destination = Destination(EVERYTHING, (Share("a", 1),), Policy(retry=retry), rule)
+    body = route.build("routes", [route.part([Host("host", ("a.shop",), (destination,))])])
     policy = route_pb2.RouteConfiguration.FromString(body).virtual_hosts[0].routes[0].route.retry_policy
     assert policy.per_try_timeout.ToJsonString() == "1.500s"
     assert policy.retry_on == conditions
@@ -245,8 +245,8 @@ def test_an_attempt_has_a_time_of_its_own_with_and_without_retries(
 
 def test_filters_get_their_part_from_the_route() -> None:
     """Faults and sessions."""
-    found = built(policy=Policy(fault=Fault(abort_code=14, abort_share=1.0), session=Session("sid")))
-    assert sorted(found.typed_per_filter_config) == [
+    result = built(policy=Policy(fault=Fault(abort_code=14, abort_share=1.0), session=Session("sid")))
+    assert sorted(result.typed_per_filter_config) == [
         "envoy.filters.http.fault",
         "envoy.filters.http.stateful_session",
     ]
@@ -262,42 +262,42 @@ def test_requests_are_hashed_as_the_rings_of_the_backends_want_it() -> None:
     header, cookie = HashKey(HashSource.HEADER, "x-user"), HashKey(HashSource.COOKIE, "sid", "/", 60.0)
     brief = HashKey(HashSource.COOKIE, "brief")
     shares = (Share("a", 1, ring(header, cookie)), Share("b", 1, ring(cookie, brief, CHANNEL)), Share("c", 1))
-    found = built(*shares).route.hash_policy
-    assert [each.WhichOneof("policy_specifier") for each in found] == [
+    hash_policy = built(*shares).route.hash_policy
+    assert [item.WhichOneof("policy_specifier") for item in hash_policy] == [
         "header",
         "cookie",
         "cookie",
         "connection_properties",
     ]
-    assert all(each.terminal for each in found)
-    assert [(each.cookie.name, each.cookie.path, each.cookie.ttl.seconds) for each in found[1:3]] == [
+    assert all(item.terminal for item in hash_policy)
+    assert [(item.cookie.name, item.cookie.path, item.cookie.ttl.seconds) for item in hash_policy[1:3]] == [
         ("sid", "/", 60),
         ("brief", "", 0),
     ]
-    assert found[2].cookie.HasField("ttl"), "else Envoy would never give a cookie"
+    assert hash_policy[2].cookie.HasField("ttl"), "else Envoy would never give a cookie"
     (alone,) = built(Share("a", 1, ring())).route.hash_policy
     assert alone.connection_properties.source_ip
     assert not built(Share("a", 1)).route.hash_policy
 
 
-_OTHER = ValueMatch("y", How.EXACT, "1")
+_OTHER = ValueMatch("y", MatchType.EXACT, "1")
 
 
 @pytest.mark.parametrize(
     ("matched", "wider"),
     [
         (
-            Match(How.REGEX, "/[a-z0-9-]{1,36}", headers=(_OTHER,), method="GET"),
-            Match(How.REGEX, "/[a-z0-9-]+", headers=(_OTHER,), method="GET"),
+            Match(MatchType.REGEX, "/[a-z0-9-]{1,36}", headers=(_OTHER,), method="GET"),
+            Match(MatchType.REGEX, "/[a-z0-9-]+", headers=(_OTHER,), method="GET"),
         ),
-        (Match(How.REGEX, "/orgs" + "/[^/]+" * 14), Match(How.PREFIX, "/orgs/")),
+        (Match(MatchType.REGEX, "/orgs" + "/[^/]+" * 14), Match(MatchType.PREFIX, "/orgs/")),
         (
-            Match(headers=(ValueMatch("x", How.REGEX, ".{99}"), _OTHER)),
-            Match(headers=(ValueMatch("x", How.REGEX, ".+"), _OTHER)),
+            Match(headers=(ValueMatch("x", MatchType.REGEX, ".{99}"), _OTHER)),
+            Match(headers=(ValueMatch("x", MatchType.REGEX, ".+"), _OTHER)),
         ),
         (
-            Match(query=(ValueMatch("x", How.REGEX, "[^b]*[^c]*" * 20),)),
-            Match(query=(ValueMatch("x", How.PREFIX, ""),)),
+            Match(query=(ValueMatch("x", MatchType.REGEX, "[^b]*[^c]*" * 20),)),
+            Match(query=(ValueMatch("x", MatchType.PREFIX, ""),)),
         ),
     ],
 )
@@ -305,13 +305,13 @@ def test_what_is_too_large_for_envoy_fails_in_a_wider_match(matched: Match, wide
     """Envoy takes 100 instructions of RE2 for an expression unless it is configured otherwise; for more it refuses the
     whole configuration. The requests of the rule are not for the next one."""
     share = (Share("a", 1),)
-    found = (
+    destinations = (
         Destination(matched, share, Policy(timeout_seconds=1.0), Rule("large", redirect=Redirect())),
         Destination(EVERYTHING, share, NOTHING, Rule("other")),
     )
 
     def routes(limit: int) -> list[components.Route]:
-        body = route.build("routes", [route.part([Host("host", ("a.shop",), found)], limit)])
+        body = route.build("routes", [route.part([Host("host", ("a.shop",), destinations)], limit)])
         (host,) = route_pb2.RouteConfiguration.FromString(body).virtual_hosts
         return list(host.routes)
 
@@ -324,11 +324,11 @@ def test_what_is_too_large_for_envoy_fails_in_a_wider_match(matched: Match, wide
 
 def test_a_wider_match_of_any_value_is_one_of_presence() -> None:
     """Envoy refuses an empty prefix."""
-    anything = ValueMatch("x", How.PREFIX, "")
-    found = match.build(Match(headers=(anything,), query=(anything, ValueMatch("y", How.PREFIX, "a"))))
-    assert found.headers[0].present_match
-    assert found.query_parameters[0].present_match
-    assert found.query_parameters[1].string_match.prefix == "a"
+    anything = ValueMatch("x", MatchType.PREFIX, "")
+    result = match.build(Match(headers=(anything,), query=(anything, ValueMatch("y", MatchType.PREFIX, "a"))))
+    assert result.headers[0].present_match
+    assert result.query_parameters[0].present_match
+    assert result.query_parameters[1].string_match.prefix == "a"
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_explain_names_the_setting(mesh: Mesh, name: str) -> None:
     explainer = Explainer(
         find=mesh.catalog.service,
         known=lambda: mesh.catalog,
-        told=lambda id: mesh.catalog.told(mesh.facts.get, id),
+        metadata=lambda id: mesh.catalog.metadata(mesh.facts.get, id),
         preview=mesh.translator.preview,
         topology="zone",
         domain="cluster.local",

@@ -105,30 +105,33 @@ SECURED = f"tls/{CANONICAL}"
 
 def envoy_clusters(mesh: Mesh) -> dict[str, cluster_pb2.Cluster]:
     """What the wildcard of a sidecar sees of `backend`'s port 50051, by its name."""
-    found = {}
+    clusters = {}
     for name in (CANONICAL, SECURED):
         try:
             body = mesh.published.body(type_url.CLUSTER, name, ENVOY)
         except (AbsentError, AssertionError):
             continue
-        found[name] = cluster_pb2.Cluster.FromString(body)
-    return found
+        clusters[name] = cluster_pb2.Cluster.FromString(body)
+    return clusters
 
 
 def test_envoy_has_another_cluster_with_tls() -> None:
     """Instead of the one in plaintext, with the same endpoints; and back. gRPC clients have none."""
     mesh = mesh_of(policy=SYSTEM)
     mesh.demand((type_url.CLUSTER, "*", ENVOY))
-    found = envoy_clusters(mesh)
-    assert list(found) == [SECURED]
-    cluster = found[SECURED]
+    clusters = envoy_clusters(mesh)
+    assert list(clusters) == [SECURED]
+    cluster = clusters[SECURED]
     assert cluster.eds_cluster_config.service_name == CANONICAL
     context = tls_pb2.UpstreamTlsContext()
     assert cluster.transport_socket.typed_config.Unpack(context)
     validation = context.common_tls_context.validation_context
     assert context.sni == "backend.test"
     assert validation.trusted_ca.filename == "/etc/ssl/certs/ca-certificates.crt"
-    assert [each.matcher.exact for each in validation.match_typed_subject_alt_names] == ["backend.test"]
+    assert [
+        match_typed_subject_alt_name.matcher.exact
+        for match_typed_subject_alt_name in validation.match_typed_subject_alt_names
+    ] == ["backend.test"]
     mesh.demand((type_url.ENDPOINT, CANONICAL, ENVOY))
     body = mesh.published.body(type_url.ENDPOINT, CANONICAL, ENVOY)
     assert addresses(endpoint_pb2.ClusterLoadAssignment.FromString(body), 1) == ["10.0.0.1:50051"]
@@ -170,10 +173,10 @@ def test_the_protocol_inside_of_tls_is_negotiated_unless_it_is_stated(
     mesh = Mesh(service(port), SYSTEM)
     mesh.demand((type_url.CLUSTER, "*", ENVOY))
     (packed,) = envoy_clusters(mesh)[SECURED].typed_extension_protocol_options.values()
-    found = http_pb2.HttpProtocolOptions()
-    assert packed.Unpack(found)
-    explicit = found.explicit_http_config.WhichOneof("protocol_config")
-    assert (explicit or ("auto" if found.HasField("auto_config") else "")) == options
+    http_protocol_options = http_pb2.HttpProtocolOptions()
+    assert packed.Unpack(http_protocol_options)
+    explicit = http_protocol_options.explicit_http_config.WhichOneof("protocol_config")
+    assert (explicit or ("auto" if http_protocol_options.HasField("auto_config") else "")) == options
 
 
 def test_envoy_has_no_cluster_of_it() -> None:

@@ -59,10 +59,12 @@ def absence(mesh: Mesh, served: str, name: str, audience: str = PLAIN) -> str:
 
 def hosts(assignment: endpoint_pb2.ClusterLoadAssignment) -> list[tuple[str, int]]:
     """Hosts and ports, whatever their state."""
-    found = (
-        each.endpoint.address.socket_address for place in assignment.endpoints for each in place.lb_endpoints
+    socket_addresses = (
+        lb_endpoint.endpoint.address.socket_address
+        for locality in assignment.endpoints
+        for lb_endpoint in locality.lb_endpoints
     )
-    return [(each.address, each.port_value) for each in found]
+    return [(socket_address.address, socket_address.port_value) for socket_address in socket_addresses]
 
 
 def entry(served: str, name: str = CANONICAL, audience: str = "grpc") -> tuple[str, str, str]:
@@ -183,9 +185,9 @@ class TestAbsence:
         names = [(type_url.LISTENER, "backend"), (type_url.LISTENER, "backend.shop:grpc")]
         names += [(served, CANONICAL) for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)]
         commit = mesh.demand(*((*name, PLAIN) for name in names))
-        assert [each[:2] for each in commit.missing] == names
+        assert [key[:2] for key in commit.missing] == names
         commit = mesh.update(BACKEND)
-        assert sorted(each[:2] for each in commit.put) == sorted(names)
+        assert sorted(resource[:2] for resource in commit.put) == sorted(names)
         mesh.update(PODS)
         assert mesh.dial("backend") == ["10.0.0.1:8081", "10.0.0.2:8081"]
 
@@ -194,7 +196,7 @@ class TestAbsence:
         mesh.dial("backend.shop")
         commit = mesh.update(delete=[BACKEND.key])
         assert len(commit.absent) == 4
-        assert {each[3] for each in commit.absent} == {"there is no service shop/backend to serve"}
+        assert {item[3] for item in commit.absent} == {"there is no service shop/backend to serve"}
         assert not commit.put
 
     def test_a_port_that_comes_later_is_found(self, mesh: Mesh) -> None:
@@ -271,7 +273,7 @@ class TestPlaces:
     def priorities(mesh: Mesh, audience: str) -> list[tuple[int, str]]:
         """Priority and zone of each locality."""
         assignment = mesh.assignment("backend.shop", audience)
-        return [(each.priority, each.locality.zone) for each in assignment.endpoints]
+        return [(item.priority, item.locality.zone) for item in assignment.endpoints]
 
     def test_clients_of_each_zone_have_theirs_first(self) -> None:
         """All that others get stands behind it."""
@@ -340,10 +342,12 @@ class TestTimeouts:
     """gRFC A31, and what C-core makes of it."""
 
     @staticmethod
-    def told(mesh: Mesh, audience: str) -> float:
+    def metadata(mesh: Mesh, audience: str) -> float:
         """Seconds."""
-        found = route_pb2.RouteConfiguration.FromString(mesh.get(type_url.ROUTE, CANONICAL, audience))
-        most = found.virtual_hosts[0].routes[0].route.max_stream_duration.max_stream_duration
+        route_configuration = route_pb2.RouteConfiguration.FromString(
+            mesh.get(type_url.ROUTE, CANONICAL, audience)
+        )
+        most = route_configuration.virtual_hosts[0].routes[0].route.max_stream_duration.max_stream_duration
         return most.ToMilliseconds() / 1000
 
     def test_c_core_is_told_two_seconds_more(self) -> None:
@@ -352,8 +356,8 @@ class TestTimeouts:
         for value, expected in (("300ms", (0.3, 2.3)), ("0s", (0.0, 0.0))):
             metadata = msgspec.structs.replace(annotated.metadata, annotations={"steerway.io/timeout": value})
             mesh = Mesh(msgspec.structs.replace(annotated, metadata=metadata), endpoint_slice("10.0.0.1"))
-            assert (self.told(mesh, "grpc/go/shop"), self.told(mesh, CORE)) == expected
-            assert self.told(mesh, "grpc/core-a42/shop") == expected[1]
+            assert (self.metadata(mesh, "grpc/go/shop"), self.metadata(mesh, CORE)) == expected
+            assert self.metadata(mesh, "grpc/core-a42/shop") == expected[1]
 
 
 class TestExternalNames:
@@ -397,8 +401,11 @@ class TestEndpoints:
         mesh = Mesh(service(50051), endpoint_slice("10.0.0.1", leaving))
         name = "backend.shop.svc.cluster.local:50051"
         for audience, expected in ((PLAIN, []), (CORE, ["10.0.0.2:50051"])):
-            found = mesh.assignment(name, audience)
-            assert (addresses(found, HEALTHY), addresses(found, DRAINING)) == (["10.0.0.1:50051"], expected)
+            assignment = mesh.assignment(name, audience)
+            assert (addresses(assignment, HEALTHY), addresses(assignment, DRAINING)) == (
+                ["10.0.0.1:50051"],
+                expected,
+            )
         body = mesh.get(type_url.ENDPOINT, name, ENVOY.replace("sidecar", "raw"))
         assert body == mesh.get(type_url.ENDPOINT, name, CORE)
 
@@ -450,7 +457,7 @@ class TestEndpoints:
         mesh.dial("backend", PLAIN)
         mesh.dial("backend.shop:50051", CORE)
         commit = mesh.update(endpoint_slice("10.0.0.3", port=8081, port_name="grpc"))
-        assert [each[:3] for each in commit.put] == [
+        assert [resource[:3] for resource in commit.put] == [
             entry(type_url.ENDPOINT, audience="grpc/core"),
             entry(type_url.ENDPOINT, audience="grpc/plain"),
         ]
@@ -510,8 +517,8 @@ class TestDemand:
         """Listener → route → cluster → assignment."""
         wanted = [(type_url.LISTENER, "backend.shop")]
         wanted += [(served, CANONICAL) for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)]
-        commit = mesh.demand(*((*each, PLAIN) for each in wanted))
-        references = [each.references for each in commit.put]
+        commit = mesh.demand(*((*item, PLAIN) for item in wanted))
+        references = [resource.references for resource in commit.put]
         assert references == [((following),) for following in wanted[1:]] + [()]
 
     def test_the_same_demand_again_changes_nothing(self, mesh: Mesh) -> None:
@@ -616,7 +623,7 @@ class TestBreakage:
             msgspec.structs.replace(BACKEND, spec=sticky),
             endpoint_slice("10.0.0.9", port=8081, port_name="grpc"),
         )
-        assert [each[0] for each in commit.put] == [type_url.ENDPOINT, type_url.ROUTE]
+        assert [resource[0] for resource in commit.put] == [type_url.ENDPOINT, type_url.ROUTE]
         problem = Problem(
             f"{type_url.CLUSTER}/{CANONICAL}", f"cannot be translated: ZeroDivisionError('{CANONICAL}')", HINT
         )
@@ -728,12 +735,12 @@ class TestScopes:
         monkeypatch.setattr(
             translator, "canonical_name", lambda name: 1 // 0 if name == "bad" else real(name)
         )
-        found = mesh.translator.refresh(
+        commit = mesh.translator.refresh(
             (),
             [
                 ((type_url.CLUSTER, name), XdsResource(type_url.CLUSTER, name, {"name": name}, "x:1"))
                 for name in ("bad", "c")
             ],
         )
-        assert [put.name for put in found.put] == ["c"]
+        assert [put.name for put in commit.put] == ["c"]
         assert [problem.where for problem in mesh.translator.problems()] == ["x:1"]

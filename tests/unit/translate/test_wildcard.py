@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 
 from steerway.catalog.model.mesh import Service, ServiceId
-from steerway.translate.wildcard import Sight, Wildcards
+from steerway.translate.wildcard import WildcardMember, Wildcards
 from steerway.translate.xds.type_url import CLUSTER
 
 A, B = (Service(ServiceId("shop", name)) for name in "ab")
 AUDIENCE = "envoy"
-SHARED = Sight(CLUSTER, "shared", AUDIENCE)
+SHARED = WildcardMember(CLUSTER, "shared", AUDIENCE)
 
 
-class Seer:
+class WildcardProvider:
     """Each service brings a cluster of its own, and one that all of them bring."""
 
     def listeners(self, _audience: str) -> Iterable[str]:
@@ -21,13 +21,13 @@ class Seer:
         return (service.id.name, "shared")
 
 
-def own(service: Service) -> Sight:
-    return Sight(CLUSTER, service.id.name, AUDIENCE)
+def own(service: Service) -> WildcardMember:
+    return WildcardMember(CLUSTER, service.id.name, AUDIENCE)
 
 
 def test_a_name_stays_until_the_last_service_that_brings_it_goes() -> None:
     """The first that goes takes its own names alone."""
-    wildcards = Wildcards(Seer(), lambda: [A, B])
+    wildcards = Wildcards(WildcardProvider(), lambda: [A, B])
     assert set(wildcards.add(CLUSTER, "*", AUDIENCE)) == {own(A), own(B), SHARED}
     assert wildcards.follow(A.id, None) == (set(), {own(A)})
     assert wildcards.sees(SHARED)
@@ -37,7 +37,7 @@ def test_a_name_stays_until_the_last_service_that_brings_it_goes() -> None:
 
 def test_a_wildcard_ends_with_its_last_subscription() -> None:
     """`*` and a glob collection see the same; either may go first."""
-    wildcards = Wildcards(Seer(), lambda: [A])
+    wildcards = Wildcards(WildcardProvider(), lambda: [A])
     wildcards.add(CLUSTER, "*", AUDIENCE)
     wildcards.add(CLUSTER, "xdstp://files/T/*", AUDIENCE)
     assert wildcards.remove(CLUSTER, "*", AUDIENCE) is None

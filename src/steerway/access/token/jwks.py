@@ -13,10 +13,10 @@ import jwt
 
 from steerway.access.fair_queue import QueueFullError
 from steerway.access.identity import Identity, of_service_account, parse_username
-from steerway.access.result import Credential, Refusal, Verdict, refused, unavailable
+from steerway.access.result import AuthenticationResult, Credential, Refusal, refused, unavailable
 from steerway.access.token import token_claims
 from steerway.access.token.key_set import MAX_AGE_SECONDS, Fetch, KeySet
-from steerway.access.token.result_cache import VerdictCache
+from steerway.access.token.result_cache import ResultCache
 from steerway.sources.store import Problem
 
 REFUSED_SECONDS = 10.0
@@ -43,7 +43,7 @@ class SignedToken:
         """
         self._audiences = tuple(audiences)
         self._clock = clock
-        self._cache = VerdictCache()
+        self._cache = ResultCache()
         self._keys = KeySet(issuer, fetch, timeout_seconds, clock, self._forget)
 
     @property
@@ -58,7 +58,7 @@ class SignedToken:
     def reads(self, credential: Credential) -> bool:
         return bool(credential.token)
 
-    def judge(self, credential: Credential) -> Verdict | Awaitable[Verdict]:
+    def authenticate(self, credential: Credential) -> AuthenticationResult | Awaitable[AuthenticationResult]:
         token = credential.token
         known = self._cache.fresh(self._cache.key(token), self._clock())
         if known is not None:
@@ -76,33 +76,33 @@ class SignedToken:
         await self._keys.close()
 
     def _forget(self) -> None:
-        self._cache = VerdictCache()
+        self._cache = ResultCache()
 
-    async def _judge_later(self, token: str, kid: str, network: str) -> Verdict:
+    async def _judge_later(self, token: str, kid: str, network: str) -> AuthenticationResult:
         key = await self._keys.find(kid)
         if key is None:
             return self._unknown(kid)
         cache = self._cache  # of these keys: others may come meanwhile
         try:
-            verdict = await self._verify(token, key, network)
+            result = await self._verify(token, key, network)
         except QueueFullError:
             return unavailable("too many tokens wait to be verified")
-        kept, now = cache.key(token), self._clock()
-        if isinstance(verdict, Identity):
+        cached, now = cache.key(token), self._clock()
+        if isinstance(result, Identity):
             expires = token_claims.expiry(token_claims.read(token).claims) or now
             fetched_at = self._keys.fetched_at
             keys_end = expires if fetched_at is None else fetched_at + MAX_AGE_SECONDS
-            cache.accept(kept, verdict, min(expires, keys_end), expires)
+            cache.accept(cached, result, min(expires, keys_end), expires)
         else:
-            cache.refuse(kept, verdict, now + REFUSED_SECONDS)
-        return verdict
+            cache.refuse(cached, result, now + REFUSED_SECONDS)
+        return result
 
     def _unknown(self, kid: str) -> Refusal:
         if self.problem is not None or not self._keys.keys:
             return unavailable("the keys that verify tokens could not be fetched")
         return refused(f"the token is signed with key {kid[:80]!r}, which the cluster's JWKS does not have")
 
-    async def _verify(self, token: str, key: jwt.PyJWK, network: str) -> Verdict:
+    async def _verify(self, token: str, key: jwt.PyJWK, network: str) -> AuthenticationResult:
         """Judge by signature and claims. Raises QueueFullError."""
         try:
             claims = await self._keys.verify(
@@ -115,8 +115,8 @@ class SignedToken:
                 leeway=token_claims.LEEWAY_SECONDS,
             )
         except jwt.InvalidAudienceError:
-            found = token_claims.audiences(token_claims.read(token).claims)
-            return refused(token_claims.foreign(found, self._audiences))
+            audiences = token_claims.audiences(token_claims.read(token).claims)
+            return refused(token_claims.foreign(audiences, self._audiences))
         except jwt.PyJWTError as error:
             return refused(f"the token is not good: {error}")
         account = parse_username(str(claims["sub"]))

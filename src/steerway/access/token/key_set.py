@@ -52,10 +52,10 @@ def parse_keys(content: bytes, name: str) -> Keys:
     """The keys of a JWKS document that can verify tokens. ContentError when there is none."""
     try:
         listed = json.loads(content)["keys"]
-        found = jwt.PyJWKSet(listed).keys
+        jwks = jwt.PyJWKSet(listed).keys
     except (ValueError, TypeError, KeyError, RecursionError, jwt.PyJWTError):
         raise ContentError(name, 'is no JSON Web Key Set ({"keys": […]}) with usable keys') from None
-    keys = {key.key_id: key for key in found if key.key_id and key.algorithm_name in ALGORITHMS}
+    keys = {key.key_id: key for key in jwks if key.key_id and key.algorithm_name in ALGORITHMS}
     if not keys:
         raise ContentError(name, f"has no key with a kid for {', '.join(ALGORITHMS)}")
     return keys
@@ -149,7 +149,7 @@ class KeySet:
         except TimeoutError:
             self._fail(f"no answer within {self._timeout_seconds:g} s", _NO_ANSWER)
         except SourceError as error:
-            self._fail(str(error), error.cure)
+            self._fail(str(error), error.hint)
         except ContentError as error:
             self._fail(str(error), _NO_KEYS)
         else:
@@ -162,8 +162,8 @@ class KeySet:
         finally:
             self._fetching = None
 
-    def _fail(self, reason: str, cure: str) -> None:
-        problem = Problem("token keys (JWKS)", f"cannot be fetched: {reason}", cure)
+    def _fail(self, reason: str, hint: str) -> None:
+        problem = Problem("token keys (JWKS)", f"cannot be fetched: {reason}", hint)
         if problem != self.problem:
-            log.warning("token_keys_not_fetched", reason=reason, cure=cure, keys=len(self.keys))
+            log.warning("token_keys_not_fetched", reason=reason, hint=hint, keys=len(self.keys))
         self.problem = problem

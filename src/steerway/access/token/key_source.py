@@ -10,7 +10,7 @@ from steerway.access.token.key_set import Fetch
 from steerway.errors import SourceError
 from steerway.sources.kubernetes.cause import failure_of
 from steerway.sources.kubernetes.event import Failure
-from steerway.sources.kubernetes.hint import request_cure, url_cure
+from steerway.sources.kubernetes.hint import request_hint, url_hint
 
 DISCOVERY = "/.well-known/openid-configuration"
 JWKS = "/openid/v1/jwks"
@@ -39,15 +39,15 @@ def of_cluster(server: ApiServer) -> Fetch:
         try:
             discovered, keys = await server.get(DISCOVERY, {}), await server.get(JWKS, {})
         except SourceError as error:
-            raise SourceError(str(error), request_cure(error, _PERMISSION, server.server)) from error
+            raise SourceError(str(error), request_hint(error, _PERMISSION, server.server)) from error
         try:
             issuer = json.loads(discovered)["issuer"]
         except (ValueError, TypeError, KeyError):
-            reason, cure = (
+            reason, hint = (
                 f"{DISCOVERY} of the API server has no issuer",
                 "check --service-account-issuer of it",
             )
-            raise SourceError(reason, cure) from None
+            raise SourceError(reason, hint) from None
         return str(issuer), keys
 
     return fetch
@@ -75,4 +75,4 @@ def of_url(url: str) -> Fetch:
 
 
 def _failed(url: str, failure: Failure) -> SourceError:
-    return SourceError(f"{url}: {failure}", url_cure(failure, url))
+    return SourceError(f"{url}: {failure}", url_hint(failure, url))

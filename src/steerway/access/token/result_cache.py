@@ -11,9 +11,9 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from steerway.access.identity import Identity
-from steerway.access.result import Refusal, Verdict
+from steerway.access.result import AuthenticationResult, Refusal
 
-MAX_VERDICTS = 10_000
+MAX_RESULTS = 10_000
 """Verdicts of one sort; a good one takes about half a KiB."""
 
 
@@ -28,11 +28,11 @@ class _Bad(NamedTuple):
     expires: float
 
 
-class VerdictCache:
+class ResultCache:
     """Bounded; the one that was used longest ago goes first. Times are seconds on one monotonic clock."""
 
-    def __init__(self, max_verdicts: int = MAX_VERDICTS) -> None:
-        self._max = max_verdicts
+    def __init__(self, max_results: int = MAX_RESULTS) -> None:
+        self._max = max_results
         self._key = secrets.token_bytes(32)
         self._good: OrderedDict[bytes, _Good] = OrderedDict()
         self._bad: OrderedDict[bytes, _Bad] = OrderedDict()
@@ -65,7 +65,7 @@ class VerdictCache:
         if len(self._bad) > self._max:
             self._bad.popitem(last=False)
 
-    def fresh(self, key: bytes, now: float) -> Verdict | None:
+    def fresh(self, key: bytes, now: float) -> AuthenticationResult | None:
         """The verdict that may be used without asking."""
         good, bad = self._good.get(key), self._bad.get(key)
         if good is not None and now < good.fresh:

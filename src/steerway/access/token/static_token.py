@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from steerway.access.identity import LABEL, SUBDOMAIN, Identity
-from steerway.access.result import Credential, Verdict, refused
+from steerway.access.result import AuthenticationResult, Credential, refused
 from steerway.access.watched_files import ContentError, WatchedFiles
 
 MIN_TOKEN = 16
@@ -52,7 +52,7 @@ class StaticTokens:
     def reads(self, credential: Credential) -> bool:
         return bool(credential.token)
 
-    def judge(self, credential: Credential) -> Verdict:
+    def authenticate(self, credential: Credential) -> AuthenticationResult:
         identity = self._identities.get(self._keyed(hashlib.sha256(credential.token.encode()).digest()))
         return identity or refused(f"the token is not in {self._path}")
 
@@ -95,15 +95,15 @@ def _digest(token: str, where: str) -> bytes:
     if token.startswith("sha256:"):
         hashed = _HASHED.fullmatch(token)
         if hashed is None:
-            cure = "make it with: printf %s TOKEN | sha256sum"
-            raise ContentError(where, "after sha256: there are not 64 lower-case hexadecimal digits", cure)
+            hint = "make it with: printf %s TOKEN | sha256sum"
+            raise ContentError(where, "after sha256: there are not 64 lower-case hexadecimal digits", hint)
         return bytes.fromhex(hashed[1])
     if len(token) < MIN_TOKEN:
-        cure = "make one with: openssl rand -hex 32"
-        raise ContentError(where, f"the token is shorter than {MIN_TOKEN} characters", cure)
+        hint = "make one with: openssl rand -hex 32"
+        raise ContentError(where, f"the token is shorter than {MIN_TOKEN} characters", hint)
     if not _TOKEN.fullmatch(token):
-        cure = "use letters, digits and -._~+/ (RFC 6750)"
-        raise ContentError(where, "the token has characters that no bearer token can have", cure)
+        hint = "use letters, digits and -._~+/ (RFC 6750)"
+        raise ContentError(where, "the token has characters that no bearer token can have", hint)
     return hashlib.sha256(token.encode()).digest()
 
 
@@ -112,5 +112,5 @@ def _identity(text: str, where: str) -> Identity:
         return Identity("token", account[1], account[3], name=text)
     if _NAME.fullmatch(text):
         return Identity("token", name=text)
-    cure = "write NAMESPACE/SERVICE_ACCOUNT, or a name of letters, digits, dots and dashes"
-    raise ContentError(where, f"{text!r} is no identity", cure)
+    hint = "write NAMESPACE/SERVICE_ACCOUNT, or a name of letters, digits, dots and dashes"
+    raise ContentError(where, f"{text!r} is no identity", hint)

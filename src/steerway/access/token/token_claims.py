@@ -61,14 +61,14 @@ def expiry(claims: dict[str, Any]) -> float | None:
 
 def audiences(claims: dict[str, Any]) -> list[str]:
     """Whom the token is for; empty when it does not say (RFC 7519: a string, or a list of them)."""
-    found = claims.get("aud")
-    listed = found if isinstance(found, list) else [found]
-    return [each for each in listed if isinstance(each, str)]
+    audience_claim = claims.get("aud")
+    listed = audience_claim if isinstance(audience_claim, list) else [audience_claim]
+    return [name for name in listed if isinstance(name, str)]
 
 
-def foreign(found: list[str], accepted: tuple[str, ...]) -> str:
+def foreign(presented: list[str], accepted: tuple[str, ...]) -> str:
     """The reason to refuse a token that is for somebody else."""
-    whom = ", ".join(found[:5]) or "nobody"
+    whom = ", ".join(presented[:5]) or "nobody"
     return (
         f"the token is for {whom} and not for {' or '.join(accepted)}: project one with that audience"
         " (serviceAccountToken.audience), or add its audience to authentication.audiences"
@@ -78,18 +78,18 @@ def foreign(found: list[str], accepted: tuple[str, ...]) -> str:
 def _object(part: str) -> dict[str, Any]:
     """A base64url part as the JSON object that it is. ValueError for anything else."""
     try:
-        found = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        decoded = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except (ValueError, RecursionError):
         raise ValueError(_NO_TOKEN) from None
-    if not isinstance(found, dict):
+    if not isinstance(decoded, dict):
         raise ValueError(_NO_TOKEN)  # noqa: TRY004 - a matter of what the client wrote
-    return found
+    return decoded
 
 
 def _time(claims: dict[str, Any], name: str) -> float | None:
-    found = claims.get(name)
-    if not isinstance(found, int | float) or isinstance(found, bool):
+    claim = claims.get(name)
+    if not isinstance(claim, int | float) or isinstance(claim, bool):
         return None
-    if not abs(found) < _MAX_TIME:  # not a number, infinite, or too large for a float
+    if not abs(claim) < _MAX_TIME:  # not a number, infinite, or too large for a float
         raise ValueError(f"the token's {name} is no point in time")
-    return float(found)
+    return float(claim)

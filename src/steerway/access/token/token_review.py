@@ -28,14 +28,14 @@ import structlog
 from steerway import telemetry
 from steerway.access.fair_queue import FairQueue, QueueFullError
 from steerway.access.identity import Identity, of_service_account, parse_username
-from steerway.access.result import Credential, Refusal, Verdict, refused, unavailable
+from steerway.access.result import AuthenticationResult, Credential, Refusal, refused, unavailable
 from steerway.access.token import token_claims
 from steerway.access.token.key_set import KeySet
-from steerway.access.token.result_cache import VerdictCache
+from steerway.access.token.result_cache import ResultCache
 from steerway.errors import SourceError
 from steerway.sources.kubernetes.cause import READ_TIMED_OUT
 from steerway.sources.kubernetes.event import Failure
-from steerway.sources.kubernetes.hint import request_cure, server_cure
+from steerway.sources.kubernetes.hint import request_hint, server_hint
 from steerway.sources.store import Problem
 
 log = structlog.get_logger()
@@ -106,8 +106,8 @@ class TokenReview:
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._keys = keys
-        self._cache = VerdictCache()
-        self._open: dict[bytes, asyncio.Task[Verdict]] = {}
+        self._cache = ResultCache()
+        self._open: dict[bytes, asyncio.Task[AuthenticationResult]] = {}
         self._turns = FairQueue(
             MAX_OPEN, by_network=MAX_OPEN_BY_NETWORK, max_waiting=MAX_WAITING, reserved=RESERVED
         )
@@ -117,7 +117,7 @@ class TokenReview:
     def reads(self, credential: Credential) -> bool:
         return bool(credential.token)
 
-    def judge(self, credential: Credential) -> Verdict | Awaitable[Verdict]:
+    def authenticate(self, credential: Credential) -> AuthenticationResult | Awaitable[AuthenticationResult]:
         key = self._cache.key(credential.token)
         known = self._cache.fresh(key, self._clock())
         if known is not None:
@@ -153,7 +153,7 @@ class TokenReview:
         end = longest if expires is None else min(expires, longest)
         return _Shown(credential.token, key, kid, claims.get("iss"), end, credential.network)
 
-    async def _verify(self, shown: _Shown) -> Verdict:
+    async def _verify(self, shown: _Shown) -> AuthenticationResult:
         """Check the signature, ask, and keep the answer."""
         waits = True
         try:
@@ -165,23 +165,23 @@ class TokenReview:
                 with telemetry.TOKEN_REVIEW_SECONDS.time():
                     async with self._turns.turn(shown.network, first=first):
                         waits = False
-                        verdict = await self._review(shown.token)
+                        result = await self._review(shown.token)
         except QueueFullError:
             return unavailable(_BUSY)
         except TimeoutError:
             if waits and self.problem is None:  # the API server is slow at the most
                 return unavailable(f"{_BUSY}: this one had no turn within {self._timeout_seconds:g} s")
             reason = f"the API server has not answered within {self._timeout_seconds:g} s"
-            return self._lost(shown.key, reason, server_cure(_NO_ANSWER, self._server.server))
+            return self._lost(shown.key, reason, server_hint(_NO_ANSWER, self._server.server))
         except SourceError as error:
-            return self._lost(shown.key, str(error), request_cure(error, _PERMISSION, self._server.server))
+            return self._lost(shown.key, str(error), request_hint(error, _PERMISSION, self._server.server))
         except (ValueError, AttributeError):
             reason = "the API server's answer is no TokenReview"
-            return self._lost(shown.key, reason, server_cure(_UNREADABLE, self._server.server))
+            return self._lost(shown.key, reason, server_hint(_UNREADABLE, self._server.server))
         if self.problem is not None:
             log.info("token_review_restored")
             self.problem = None
-        return self._keep(shown, verdict)
+        return self._keep(shown, result)
 
     async def _check_signature(self, shown: _Shown) -> bool | Refusal:
         """Whether the signature is known to be good; a refusal when the token cannot be. Raises QueueFullError."""
@@ -198,7 +198,7 @@ class TokenReview:
             return refused(f"the token is not good: {error}")
         return True
 
-    async def _review(self, token: str) -> Verdict:
+    async def _review(self, token: str) -> AuthenticationResult:
         """Ask the API server. Raises SourceError, and ValueError or AttributeError for what is no TokenReview."""
         body = {
             "apiVersion": "authentication.k8s.io/v1",
@@ -208,15 +208,15 @@ class TokenReview:
         answer = json.loads(await self._server.post(PATH, body))
         return self._read(answer.get("status") or {})
 
-    def _keep(self, shown: _Shown, verdict: Verdict) -> Verdict:
+    def _keep(self, shown: _Shown, result: AuthenticationResult) -> AuthenticationResult:
         now = self._clock()
-        if isinstance(verdict, Identity):
-            self._cache.accept(shown.key, verdict, now + self._cache_seconds, shown.expires)
+        if isinstance(result, Identity):
+            self._cache.accept(shown.key, result, now + self._cache_seconds, shown.expires)
         else:
-            self._cache.refuse(shown.key, verdict, now + REFUSED_SECONDS)
-        return verdict
+            self._cache.refuse(shown.key, result, now + REFUSED_SECONDS)
+        return result
 
-    def _read(self, status: dict[str, Any]) -> Verdict:
+    def _read(self, status: dict[str, Any]) -> AuthenticationResult:
         """What a TokenReviewStatus says."""
         if not status.get("authenticated"):
             return refused(
@@ -231,11 +231,11 @@ class TokenReview:
             return refused(f"the token is that of {username!r}, which is no service account")
         return of_service_account(*account)
 
-    def _lost(self, key: bytes, reason: str, cure: str) -> Verdict:
+    def _lost(self, key: bytes, reason: str, hint: str) -> AuthenticationResult:
         """The API server does not answer: what was good stays good."""
         if self.problem is None:
-            log.warning("token_review_failed", reason=reason, cure=cure)
-        self.problem = Problem("kubernetes tokenreviews", f"cannot verify tokens: {reason}", cure)
+            log.warning("token_review_failed", reason=reason, hint=hint)
+        self.problem = Problem("kubernetes tokenreviews", f"cannot verify tokens: {reason}", hint)
         return self._cache.stale(key, self._clock()) or unavailable(
             f"the token could not be verified: {reason}"
         )

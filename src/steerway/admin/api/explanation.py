@@ -20,15 +20,19 @@ _Stored = Mapping[tuple[str, str, str], EntryView]
 def complete(document: dict[str, Any], view: AdminView) -> dict[str, Any]:
     """The document of `AdminView.explain` with resources as JSON values and `clients`. Call it in a thread."""
     entries = view.engine.entries()
-    stored = {(each.type_url, each.name, each.audience): each for each in entries}
-    resources = [_resource(each, view, stored) for each in document["resources"]]
-    keys = {(each["type_url"], each["name"]) for each in resources}
-    streams = [each for each in view.engine.streams(resources=True) if _concerned(each, keys)]
+    stored = {(entry.type_url, entry.name, entry.audience): entry for entry in entries}
+    resources = [_resource(resource, view, stored) for resource in document["resources"]]
+    keys = {(resource["type_url"], resource["name"]) for resource in resources}
+    streams = [
+        client_stream
+        for client_stream in view.engine.streams(resources=True)
+        if _concerned(client_stream, keys)
+    ]
     subscribers = _Concerned(view.subscribers(), keys)
-    described = stream.describe(streams, view.place, subscribers)
-    by_id = {each["id"]: each for each in described}
-    clients = [_client(by_id[each.id], each, keys, stored) for each in streams]
-    clients.sort(key=lambda each: (each["node"], each["address"]))
+    described = stream.describe(streams, view.locality, subscribers)
+    by_id = {client["id"]: client for client in described}
+    clients = [_client(by_id[client_stream.id], client_stream, keys, stored) for client_stream in streams]
+    clients.sort(key=lambda client: (client["node"], client["address"]))
     return document | {"resources": resources, "clients": clients}
 
 
@@ -44,21 +48,23 @@ class _Concerned:
         return self._subscribers.limitations(node, audience, (key for key in subscribed if key in self._keys))
 
 
-def _resource(found: dict[str, Any], view: AdminView, stored: _Stored) -> dict[str, Any]:
-    entry = _entry(stored, found["type_url"], found["name"], found["audience"])
-    body = found["body"]
+def _resource(resource: dict[str, Any], view: AdminView, stored: _Stored) -> dict[str, Any]:
+    entry = _entry(stored, resource["type_url"], resource["name"], resource["audience"])
+    body = resource["body"]
     if entry is None:
-        entry = _equal(found, view.engine, stored)
+        entry = _equal(resource, view.engine, stored)
     elif not entry.reason:
         body = view.engine.body(entry.type_url, entry.name, entry.audience)
     return {
-        "type": short_name(found["type_url"]),
-        "type_url": found["type_url"],
-        "name": found["name"],
-        "audience": found["audience"] if entry is None else entry.audience,
+        "type": short_name(resource["type_url"]),
+        "type_url": resource["type_url"],
+        "name": resource["name"],
+        "audience": resource["audience"] if entry is None else entry.audience,
         "version": None if entry is None else entry.version or None,
-        "absent": found["absent"] if entry is None else entry.reason or None,
-        "body": None if body is None else view.render(found["type_url"], redact(found["type_url"], body)),
+        "absent": resource["absent"] if entry is None else entry.reason or None,
+        "body": None
+        if body is None
+        else view.render(resource["type_url"], redact(resource["type_url"], body)),
     }
 
 
@@ -67,33 +73,35 @@ def _entry(stored: _Stored, type_url: str, name: str, audience: str) -> EntryVie
     return next((stored[key] for key in keys if key in stored), None)
 
 
-def _equal(found: dict[str, Any], engine: EngineView, stored: _Stored) -> EntryView | None:
+def _equal(resource: dict[str, Any], engine: EngineView, stored: _Stored) -> EntryView | None:
     """What clients of another audience are told, if it is the same: then it has the same version."""
-    body: bytes | None = found["body"]
+    body: bytes | None = resource["body"]
     return next(
         (
             entry
             for (type_url, name, audience), entry in stored.items()
             if body is not None
-            and (type_url, name, entry.size) == (found["type_url"], found["name"], len(body))
+            and (type_url, name, entry.size) == (resource["type_url"], resource["name"], len(body))
             and engine.body(type_url, name, audience) == body
         ),
         None,
     )
 
 
-def _concerned(found: StreamView, keys: set[_Key]) -> bool:
-    return any((part.type_url, row.name) in keys for part in found.subscriptions for row in part.resources)
+def _concerned(client_row: StreamView, keys: set[_Key]) -> bool:
+    return any(
+        (part.type_url, row.name) in keys for part in client_row.subscriptions for row in part.resources
+    )
 
 
 def _client(
     described: dict[str, Any],
-    found: StreamView,
+    stream_row: StreamView,
     keys: set[_Key],
     stored: _Stored,
 ) -> dict[str, Any]:
     """Of a stream what concerns the explained resources."""
-    rows = [*_rows(found, keys, stored)]
+    rows = [*_rows(stream_row, keys, stored)]
     absent = {
         f"{part['type']} {name}": reason
         for part in described["types"]
@@ -109,11 +117,11 @@ def _client(
     }
 
 
-def _rows(found: StreamView, keys: set[_Key], stored: _Stored) -> Iterator[dict[str, Any]]:
-    for part in found.subscriptions:
+def _rows(stream_row: StreamView, keys: set[_Key], stored: _Stored) -> Iterator[dict[str, Any]]:
+    for part in stream_row.subscriptions:
         named: Sequence[ResourceView] = [row for row in part.resources if (part.type_url, row.name) in keys]
         for row in named:
-            entry = _entry(stored, part.type_url, row.name, found.audience)
+            entry = _entry(stored, part.type_url, row.name, stream_row.audience)
             yield {
                 "type": short_name(part.type_url),
                 "name": row.name,

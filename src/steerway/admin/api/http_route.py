@@ -85,7 +85,9 @@ class _Routes:
             "ready": not missing,
             "phase": self._view.phase(),
             "missing": missing if shown(request) else [],
-            "informers": [_informer(each) for each in self._view.informers()] if shown(request) else [],
+            "informers": [_informer(informer) for informer in self._view.informers()]
+            if shown(request)
+            else [],
         }
         return _json(body, 503 if missing else 200)
 
@@ -99,21 +101,23 @@ class _Routes:
         return Response(body, headers={"content-type": kind})
 
     async def problems(self, _request: Request) -> Response:
-        found = [{"where": p.where, "reason": p.reason, "cure": p.cure} for p in self._view.problems()]
-        return _json({"problems": found})
+        problems = [{"where": p.where, "reason": p.reason, "hint": p.hint} for p in self._view.problems()]
+        return _json({"problems": problems})
 
     async def streams(self, request: Request) -> Response:
         node, kind = request.query_params.get("node"), request.query_params.get("type")
         resources = request.query_params.get("resources", "false")
         if resources not in ("true", "false"):
             return _json({"error": f"resources is {resources!r}: give true or false"}, 400)
-        each = resources == "true"
+        with_resources = resources == "true"
 
         def answer() -> bytes:
             engine = self._view.engine
-            streams = stream.shown(engine.streams(resources=each), node, kind)
-            look = self._view.place, self._view.subscribers()
-            return msgspec.json.encode({"streams": stream.describe(streams, *look, kind, resources=each)})
+            streams = stream.shown(engine.streams(resources=with_resources), node, kind)
+            look = self._view.locality, self._view.subscribers()
+            return msgspec.json.encode(
+                {"streams": stream.describe(streams, *look, kind, resources=with_resources)}
+            )
 
         return _encoded(await self._in_thread(answer))
 
@@ -125,14 +129,14 @@ class _Routes:
             wrong = f"no parameter is called {unknown[0]}" if unknown else "say which target"
             return _json({"error": f"{wrong}: give {', '.join(explanation.PARAMETERS)}"}, 400)
         try:
-            found = self._view.explain(asked)
+            document = self._view.explain(asked)
         except UnknownServiceError as error:
             return _json({"error": str(error), "nearest": error.nearest}, 404)
         except TranslateError as error:
             return _json({"error": str(error)}, 400)
 
         def answer() -> bytes:
-            return msgspec.json.encode(explanation.complete(found, self._view))
+            return msgspec.json.encode(explanation.complete(document, self._view))
 
         return _encoded(await self._in_thread(answer))
 
@@ -154,8 +158,8 @@ class _Routes:
         engine, render = self._view.engine, self._view.render
 
         def answer() -> bytes | list[str]:
-            found, near = resource.variants(engine, render, kind, name, audience)
-            return msgspec.json.encode({"variants": found}) if found else near
+            rows, similar_names = resource.variants(engine, render, kind, name, audience)
+            return msgspec.json.encode({"variants": rows}) if rows else similar_names
 
         body = await self._in_thread(answer)
         if isinstance(body, bytes):
@@ -167,7 +171,7 @@ class _Routes:
 
         def answer() -> str:
             entries = self._view.engine.entries()
-            look = self._view.place, self._view.subscribers()
+            look = self._view.locality, self._view.subscribers()
             streams = stream.describe(self._view.engine.streams(), *look)
             served = sum(1 for entry in entries if not entry.reason)
             return page.render(streams, served, phase, missing, problems)
@@ -207,23 +211,23 @@ class _Routes:
         return _json({"error": f"{kind} is no xDS type", "nearest": body}, 404)
 
 
-def _informer(found: InformerView) -> dict[str, Any]:
+def _informer(informer: InformerView) -> dict[str, Any]:
     return {
-        "cluster": found.cluster,
-        "kind": found.kind,
-        "namespace": found.namespace or "all",
-        "synced": found.settled,
-        "silent_seconds": round(found.silent_seconds, 1),
-        "stale": found.stale,
+        "cluster": informer.cluster,
+        "kind": informer.kind,
+        "namespace": informer.namespace or "all",
+        "synced": informer.settled,
+        "silent_seconds": round(informer.silent_seconds, 1),
+        "stale": informer.stale,
     }
 
 
 def _silence(informers: Iterable[InformerView]) -> dict[str, float]:
     """The longest silence about each kind, `CLUSTER/KIND` for those of remote clusters."""
-    found: dict[str, float] = {}
-    for each in informers:
-        found[each.label] = max(found.get(each.label, 0.0), each.silent_seconds)
-    return found
+    silences: dict[str, float] = {}
+    for informer in informers:
+        silences[informer.label] = max(silences.get(informer.label, 0.0), informer.silent_seconds)
+    return silences
 
 
 def _missing(view: AdminView) -> list[str]:
@@ -239,8 +243,10 @@ def _missing(view: AdminView) -> list[str]:
 
 def _obstacles(store: StoreView, source: str) -> list[str]:
     """That a source has not synced, and what keeps it from that, with the cure."""
-    told = [f"{p.where}: {p.reason}" + (f" ({p.cure})" if p.cure else "") for p in store.problems_of(source)]
-    return [f"source {source} has not given its first full state", *told]
+    reasons = [
+        f"{p.where}: {p.reason}" + (f" ({p.hint})" if p.hint else "") for p in store.problems_of(source)
+    ]
+    return [f"source {source} has not given its first full state", *reasons]
 
 
 async def _error(_request: Request, error: Exception) -> Response:

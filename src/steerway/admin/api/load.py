@@ -8,11 +8,11 @@ from steerway.admin.view import LoadsView
 
 def describe(loads: LoadsView) -> dict[str, Any]:
     """Every cluster with a load, by name; `endpoints` is the name of its assignment ("": clients do not say)."""
-    found: defaultdict[tuple[str, str], dict[str, Any]] = defaultdict(
+    totals: defaultdict[tuple[str, str], dict[str, Any]] = defaultdict(
         lambda: {"localities": [], "dropped": {}}
     )
     for load in loads.localities:
-        found[load.cluster, load.service]["localities"].append(
+        totals[load.cluster, load.service]["localities"].append(
             {
                 "region": load.region,
                 "zone": load.zone,
@@ -24,13 +24,13 @@ def describe(loads: LoadsView) -> dict[str, Any]:
             }
         )
     for drop in loads.dropped:
-        found[drop.cluster, drop.service]["dropped"][drop.category] = drop.count
+        totals[drop.cluster, drop.service]["dropped"][drop.category] = drop.count
     return {
         "reporters": loads.reporters,
         "reports": loads.reports,
         "ignored_rows": loads.ignored,
         "clusters": [
-            {"cluster": cluster, "endpoints": service, **found[cluster, service]}
-            for cluster, service in sorted(found)
+            {"cluster": cluster, "endpoints": service, **totals[cluster, service]}
+            for cluster, service in sorted(totals)
         ],
     }

@@ -13,13 +13,13 @@ Render = Callable[[str, bytes], dict[str, Any]]
 
 def listing(entries: Iterable[EntryView], kind: str | None, audience: str | None) -> list[dict[str, Any]]:
     """One line per entry, without bodies."""
-    found = [
+    rows = [
         {"type": short_name(entry.type_url), "type_url": entry.type_url, "name": entry.name, **_state(entry)}
         for entry in entries
         if (kind is None or matches(entry.type_url, kind))
         and (audience is None or entry.audience == audience)
     ]
-    return sorted(found, key=lambda line: (line["type"], line["name"], line["audience"]))
+    return sorted(rows, key=lambda line: (line["type"], line["name"], line["audience"]))
 
 
 def variants(
@@ -27,7 +27,7 @@ def variants(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Every variant of one resource with its body, and the names nearest to it when there is none."""
     entries = [entry for entry in engine.entries() if matches(entry.type_url, kind)]
-    found = [
+    rows = [
         {
             "type": short_name(entry.type_url),
             "type_url": entry.type_url,
@@ -38,11 +38,11 @@ def variants(
         for entry in entries
         if entry.name == name and (audience is None or entry.audience == audience)
     ]
-    found.sort(key=lambda variant: str(variant["audience"]))
-    near = (
-        [] if found else difflib.get_close_matches(name, {entry.name for entry in entries}, n=5, cutoff=0.5)
+    rows.sort(key=lambda variant: str(variant["audience"]))
+    similar_names = (
+        [] if rows else difflib.get_close_matches(name, {entry.name for entry in entries}, n=5, cutoff=0.5)
     )
-    return found, near
+    return rows, similar_names
 
 
 def split(path: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from steerway.admin.api.type_name import matches, short_name
 from steerway.admin.view import (
     AbsentView,
     ChangeView,
-    PlaceView,
+    LocalityView,
     ResourceView,
     StreamView,
     SubscribersView,
@@ -33,7 +33,7 @@ def shown(streams: Iterable[StreamView], node: str | None, kind: str | None) -> 
 
 def describe(
     streams: Iterable[StreamView],
-    place: Callable[[str], PlaceView | None],
+    locality: Callable[[str], LocalityView | None],
     subscribers: SubscribersView,
     kind: str | None = None,
     resources: bool = False,
@@ -41,7 +41,7 @@ def describe(
     """All streams, those of one node together, the oldest first; only types that `kind` names; with `resources` also
     each name of theirs.
 
-    `place` is asked with the address of each.
+    `locality` is asked with the address of each.
     """
     return [
         {
@@ -49,7 +49,7 @@ def describe(
             "node": stream.node_id,
             "client": subscribers.client(stream.node),
             "address": stream.peer,
-            "place": _place(place(stream.peer)),
+            "locality": _locality(locality(stream.peer)),
             "audience": stream.audience,
             "service": stream.service,
             "protocol": "delta" if stream.delta else "sotw",
@@ -94,9 +94,9 @@ def _type(part: SubscriptionView) -> dict[str, Any]:
     }
 
 
-def _change(found: ChangeView | None) -> dict[str, float | None] | None:
+def _change(change: ChangeView | None) -> dict[str, float | None] | None:
     """Seconds of each step of the last change that the client took."""
-    if found is None:
+    if change is None:
         return None
     steps = (
         "event_to_received",
@@ -105,28 +105,28 @@ def _change(found: ChangeView | None) -> dict[str, float | None] | None:
         "sent_to_acked",
         "event_to_acked",
     )
-    return {f"{step}_seconds": _rounded(getattr(found, step), 6) for step in steps}
+    return {f"{step}_seconds": _rounded(getattr(change, step), 6) for step in steps}
 
 
 def _resources(part: SubscriptionView) -> dict[str, Any]:
-    return {"resources": [_resource(each) for each in part.resources]}
+    return {"resources": [_resource(resource) for resource in part.resources]}
 
 
-def _resource(found: ResourceView) -> dict[str, Any]:
+def _resource(resource: ResourceView) -> dict[str, Any]:
     return {
-        "name": found.name,
-        "version": found.version,
-        "status": found.status,
-        "error": found.error or None,
-        "sent_age_seconds": _rounded(found.sent_age_seconds),
+        "name": resource.name,
+        "version": resource.version,
+        "status": resource.status,
+        "error": resource.error or None,
+        "sent_age_seconds": _rounded(resource.sent_age_seconds),
     }
 
 
-def _place(found: PlaceView | None) -> dict[str, str] | None:
-    if found is None:
+def _locality(locality: LocalityView | None) -> dict[str, str] | None:
+    if locality is None:
         return None
     known = ("namespace", "pod", "service_account", "node", "region", "zone")
-    return {name: value for name in known if (value := getattr(found, name))}
+    return {name: value for name in known if (value := getattr(locality, name))}
 
 
 def _state(parts: Iterable[str]) -> dict[str, Any]:

@@ -65,9 +65,9 @@ def respond(engine: EngineView, request: bytes) -> bytes:
         client = response.config.add(node=streams[0][0])
         for _, stream in streams:
             for part in stream.subscriptions:
-                for found in part.resources:
-                    body = bodies.find(part.type_url, found, stream.audience) if bodies else None
-                    _fill(client.generic_xds_configs.add(type_url=part.type_url), found, body, now)
+                for resource in part.resources:
+                    body = bodies.find(part.type_url, resource, stream.audience) if bodies else None
+                    _fill(client.generic_xds_configs.add(type_url=part.type_url), resource, body, now)
     return bytes(response.SerializeToString())
 
 
@@ -98,21 +98,21 @@ def _node(stream: StreamView) -> Node:
 
 
 def _fill(
-    config: csds.ClientConfig.GenericXdsConfig, found: ResourceView, body: bytes | None, now: datetime
+    config: csds.ClientConfig.GenericXdsConfig, resource: ResourceView, body: bytes | None, now: datetime
 ) -> None:
-    config.name = found.name
-    config.config_status, config.client_status = _STATUS[found.status]
-    sent = None if found.sent_age_seconds is None else now - timedelta(seconds=found.sent_age_seconds)
-    if found.status != "nacked":
-        config.version_info = found.version
+    config.name = resource.name
+    config.config_status, config.client_status = _STATUS[resource.status]
+    sent = None if resource.sent_age_seconds is None else now - timedelta(seconds=resource.sent_age_seconds)
+    if resource.status != "nacked":
+        config.version_info = resource.version
         if sent is not None:
             config.last_updated.FromDatetime(sent)
         if body is not None:
             config.xds_config.type_url, config.xds_config.value = config.type_url, body
         return
     # What the client used before and uses still is not known here.
-    config.error_state.details = found.error
-    config.error_state.version_info = found.version
+    config.error_state.details = resource.error
+    config.error_state.version_info = resource.version
     if sent is not None:
         config.error_state.last_update_attempt.FromDatetime(sent)
     if body is not None:
@@ -126,15 +126,17 @@ class _Bodies:
     def __init__(self, engine: EngineView) -> None:
         self._engine = engine
         self._versions = {
-            (each.type_url, each.name, each.audience): each.version for each in engine.entries()
+            (entry.type_url, entry.name, entry.audience): entry.version for entry in engine.entries()
         }
         self._redacted: dict[tuple[str, str, str], bytes | None] = {}
 
-    def find(self, type_url: str, found: ResourceView, audience: str) -> bytes | None:
+    def find(self, type_url: str, resource: ResourceView, audience: str) -> bytes | None:
         """The body that the client was sent; None when it was replaced or withdrawn since, or never was."""
-        keys: Sequence[tuple[str, str, str]] = [(type_url, found.name, wider) for wider in widening(audience)]
-        key = next((each for each in keys if each in self._versions), None)
-        if key is None or not found.version or self._versions[key] != found.version:
+        keys: Sequence[tuple[str, str, str]] = [
+            (type_url, resource.name, wider) for wider in widening(audience)
+        ]
+        key = next((candidate for candidate in keys if candidate in self._versions), None)
+        if key is None or not resource.version or self._versions[key] != resource.version:
             return None
         if key not in self._redacted:
             body = self._engine.body(*key)

@@ -40,7 +40,7 @@ class Matchers:
 
 def _node(matcher: NodeMatcher, node: Node) -> bool:
     by_id = not matcher.HasField("node_id") or _text(matcher.node_id, node.id)
-    return by_id and all(_metadata(each, node) for each in matcher.node_metadatas)
+    return by_id and all(_metadata(node_metadata, node) for node_metadata in matcher.node_metadatas)
 
 
 def _metadata(matcher: StructMatcher, node: Node) -> bool:
@@ -60,7 +60,7 @@ def _value(matcher: ValueMatcher, value: Value | None) -> bool:
         return False
     kind = value.WhichOneof("kind")
     if pattern == "or_match":
-        return any(_value(each, value) for each in matcher.or_match.value_matchers)
+        return any(_value(value_matcher, value) for value_matcher in matcher.or_match.value_matchers)
     if pattern == "null_match":
         return kind == "null_value"
     if pattern == "bool_match":
@@ -69,7 +69,7 @@ def _value(matcher: ValueMatcher, value: Value | None) -> bool:
         return kind == "string_value" and _text(matcher.string_match, value.string_value)
     if pattern == "list_match":
         return kind == "list_value" and any(
-            _value(matcher.list_match.one_of, each) for each in value.list_value.values
+            _value(matcher.list_match.one_of, element) for element in value.list_value.values
         )
     number = matcher.double_match
     if kind != "number_value":
@@ -92,8 +92,8 @@ def _check_text(matcher: StringMatcher) -> None:
     pattern = matcher.WhichOneof("match_pattern")
     if pattern not in _TEXT:
         # Python's regular expressions are no RE2: a caller could keep the process busy for ever with one.
-        found = pattern or "no pattern"
-        raise ValueError(f"node_matchers: {found} is not supported; use {', '.join(_TEXT)}")
+        expression = pattern or "no pattern"
+        raise ValueError(f"node_matchers: {expression} is not supported; use {', '.join(_TEXT)}")
 
 
 def _check_value(matcher: ValueMatcher) -> None:
@@ -105,5 +105,5 @@ def _check_value(matcher: ValueMatcher) -> None:
     elif pattern == "list_match":
         _check_value(matcher.list_match.one_of)
     elif pattern == "or_match":
-        for each in matcher.or_match.value_matchers:
-            _check_value(each)
+        for value_matcher in matcher.or_match.value_matchers:
+            _check_value(value_matcher)

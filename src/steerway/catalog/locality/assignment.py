@@ -4,7 +4,7 @@ In this order: which endpoints may be used at all (those that a client must not 
 service's own word on near and far, or a policy's), which few of them this client sees (subset), and how requests
 spread over their localities.
 
-The same for all clients of one `Viewer`: nothing here knows a single client.
+The same for all clients of one `ClientView`: nothing here knows a single client.
 """
 
 import functools
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from steerway.catalog.locality import traffic_distribution, zone
 from steerway.catalog.locality.subset import columns
-from steerway.catalog.locality.traffic_distribution import ClientPlace
+from steerway.catalog.locality.traffic_distribution import ClientLocality
 from steerway.catalog.model.mesh import Endpoint, EndpointState, Locality, Port, Service
 from steerway.catalog.model.policy import Safety, Subset, WhenEmpty, ZoneMode, Zones
 from steerway.catalog.service.endpoints import ordered
@@ -30,10 +30,10 @@ _Weights = Mapping[int, Mapping[str, int]]
 """Priority → zone → the weight that a policy gives it; by the number of endpoints where there is none."""
 
 
-class Viewer(NamedTuple):
+class ClientView(NamedTuple):
     """Clients that are told the same. `bucket` of `buckets`; none of 0. `draining`: they know that state."""
 
-    place: ClientPlace = ClientPlace()
+    locality: ClientLocality = ClientLocality()
     bucket: int = 0
     buckets: int = 0
     draining: bool = False
@@ -48,29 +48,31 @@ class Group(NamedTuple):
     endpoints: tuple[Endpoint, ...]
 
 
-class Dependence(NamedTuple):
+class Sensitivity(NamedTuple):
     """What of a viewer makes a difference to what it is told."""
 
-    place: bool
+    locality: bool
     bucket: bool
     draining: bool
 
 
-def depends_on(service: Service, port: Port, endpoints: Sequence[Endpoint], buckets: int) -> Dependence:
+def sensitivity_of(service: Service, port: Port, endpoints: Sequence[Endpoint], buckets: int) -> Sensitivity:
     """Which viewers must be told apart. `endpoints` are those of the port, or some of them."""
     policy = port.policy
     subset_of = policy.subset is not None and buckets > 0 and not service.local_only
     if service.local_only or not (subset_of or policy.zones):
-        placed = traffic_distribution.depends_on_place(service, _ready(endpoints, policy.safety))
+        placed = traffic_distribution.depends_on_locality(service, _ready(endpoints, policy.safety))
     else:
         placed = policy.zones is None or policy.zones.mode is not ZoneMode.DISABLED
     states = {endpoint.state for endpoint in endpoints}
-    return Dependence(placed, subset_of, states >= {EndpointState.HEALTHY, EndpointState.DRAINING})
+    return Sensitivity(placed, subset_of, states >= {EndpointState.HEALTHY, EndpointState.DRAINING})
 
 
-def assign(service: Service, port: Port, endpoints: Sequence[Endpoint], viewer: Viewer) -> list[Group]:
+def assign(
+    service: Service, port: Port, endpoints: Sequence[Endpoint], client_view: ClientView
+) -> list[Group]:
     """What a viewer is told of `endpoints` (those of the port, or of one pod)."""
-    return Assigner(service, port, endpoints).assign(viewer)
+    return Assigner(service, port, endpoints).assign(client_view)
 
 
 class Assigner:
@@ -82,42 +84,44 @@ class Assigner:
         self._policy = port.policy
         self._endpoints = endpoints
 
-    def assign(self, viewer: Viewer) -> list[Group]:
+    def assign(self, client_view: ClientView) -> list[Group]:
         """What a viewer is told."""
-        few = self._policy.subset is not None and viewer.buckets > 0 and not self._service.local_only
-        tiered, weights = _latest(self, viewer._replace(bucket=0), few)
+        few = self._policy.subset is not None and client_view.buckets > 0 and not self._service.local_only
+        tiered, weights = _latest(self, client_view._replace(bucket=0), few)
         if few and self._policy.subset is not None:
-            tiered = _some(tiered, self._policy.subset, weights, viewer)
+            tiered = _some(tiered, self._policy.subset, weights, client_view)
         return _grouped(tiered, weights)
 
-    def staged(self, viewer: Viewer, few: bool) -> tuple[list[Endpoint], _Weights]:
+    def staged(self, client_view: ClientView, few: bool) -> tuple[list[Endpoint], _Weights]:
         """All endpoints that a viewer may be told of, by priority, sorted, and the weights of zones."""
         zones = self._policy.zones or (_ZONE_FIRST if few else None)
-        within = _within(self._service, self._endpoints, zones, viewer.place)
-        usable = _usable(within, self._policy.safety, viewer.draining)
+        within = _within(self._service, self._endpoints, zones, client_view.locality)
+        usable = _usable(within, self._policy.safety, client_view.draining)
         if self._service.local_only:
             return list(ordered(usable)), {}
         if zones is None:
-            return list(ordered(traffic_distribution.reachable(self._service, usable, viewer.place))), {}
-        tiered, weights = _tiered(zones, usable, viewer.place.zone)
+            return list(
+                ordered(traffic_distribution.reachable(self._service, usable, client_view.locality))
+            ), {}
+        tiered, weights = _tiered(zones, usable, client_view.locality.zone)
         return list(ordered(tiered)), weights
 
 
 @functools.lru_cache(maxsize=4)
-def _latest(assigner: Assigner, viewer: Viewer, few: bool) -> tuple[list[Endpoint], _Weights]:
+def _latest(assigner: Assigner, client_view: ClientView, few: bool) -> tuple[list[Endpoint], _Weights]:
     """Not kept with each: what all services have in common for all places is more than their assignments."""
-    return assigner.staged(viewer, few)
+    return assigner.staged(client_view, few)
 
 
 def _within(
-    service: Service, endpoints: Sequence[Endpoint], zones: Zones | None, place: ClientPlace
+    service: Service, endpoints: Sequence[Endpoint], zones: Zones | None, locality: ClientLocality
 ) -> Sequence[Endpoint]:
     """The endpoints that a client may reach at all. This comes before safety: what is ready elsewhere is no reason to
     leave out what drains, or is not ready, in the one place that a client has (KEP-1669)."""
     if service.local_only:
-        return traffic_distribution.reachable(service, endpoints, place)
-    if zones is not None and zones.mode is ZoneMode.STRICT and place.zone:
-        return [endpoint for endpoint in endpoints if endpoint.locality.zone == place.zone]
+        return traffic_distribution.reachable(service, endpoints, locality)
+    if zones is not None and zones.mode is ZoneMode.STRICT and locality.zone:
+        return [endpoint for endpoint in endpoints if endpoint.locality.zone == locality.zone]
     return endpoints
 
 
@@ -129,13 +133,13 @@ def _tiered(zones: Zones, endpoints: Iterable[Endpoint], own: str) -> tuple[list
         clusters[endpoint.priority].append(endpoint)
     tiered: list[Endpoint] = []
     weights: dict[int, Mapping[str, int]] = {}
-    for cluster, found in clusters.items():
-        plan = zone.plan(zones, [endpoint for endpoint in found if _healthy(endpoint)], own)
+    for cluster, members in clusters.items():
+        plan = zone.plan(zones, [endpoint for endpoint in members if _healthy(endpoint)], own)
         # A zone where all endpoints drain is in no plan; they make no tier of their own.
         last = max(plan.tiers.values(), default=0)
         tiered += [
             endpoint._replace(priority=cluster * _TIERS + plan.tiers.get(endpoint.locality.zone, last))
-            for endpoint in found
+            for endpoint in members
         ]
         weights[cluster * _TIERS] = plan.weights
     return tiered, weights
@@ -148,8 +152,13 @@ def _usable(endpoints: Iterable[Endpoint], safety: Safety | None, draining: bool
     clients would give draining ones no call at all.
     """
     by_state = _by_state(endpoints)
-    kept = by_state[EndpointState.DRAINING] if draining and by_state[EndpointState.HEALTHY] else []
-    return [*(e._replace(state=EndpointState.HEALTHY) for e in _in_use(by_state, safety)), *kept]
+    draining_endpoints = (
+        by_state[EndpointState.DRAINING] if draining and by_state[EndpointState.HEALTHY] else []
+    )
+    return [
+        *(e._replace(state=EndpointState.HEALTHY) for e in _in_use(by_state, safety)),
+        *draining_endpoints,
+    ]
 
 
 def _ready(endpoints: Iterable[Endpoint], safety: Safety | None) -> list[Endpoint]:
@@ -178,7 +187,9 @@ def _too_few(ready: Sequence[Endpoint], unready: Sequence[Endpoint], safety: Saf
     return len(ready) < safety.panic_share * (len(ready) + len(unready)) - _ROUNDING
 
 
-def _some(endpoints: Sequence[Endpoint], wanted: Subset, weights: _Weights, viewer: Viewer) -> list[Endpoint]:
+def _some(
+    endpoints: Sequence[Endpoint], wanted: Subset, weights: _Weights, client_view: ClientView
+) -> list[Endpoint]:
     """The few that the viewer's bucket sees, and behind them at least as many of each tier that takes over.
 
     As many as asked come in the first priority; where its own tier has fewer, the next ones of the same cluster fill it
@@ -191,18 +202,18 @@ def _some(endpoints: Sequence[Endpoint], wanted: Subset, weights: _Weights, view
     if not tiers:
         return list(endpoints)
     first = min(tiers)
-    near = sorted(priority for priority in tiers if priority // _TIERS == first // _TIERS)
-    count = sum(len(tiers[priority]) for priority in near)
+    nearest = sorted(priority for priority in tiers if priority // _TIERS == first // _TIERS)
+    count = sum(len(tiers[priority]) for priority in nearest)
     size = max(wanted.minimum, math.ceil(wanted.share * count - _ROUNDING))
     chosen: list[Endpoint] = []
-    for priority in near:
-        chosen += _quota(tiers[priority], weights.get(priority, {}), viewer, size - len(chosen))
+    for priority in nearest:
+        chosen += _quota(tiers[priority], weights.get(priority, {}), client_view, size - len(chosen))
     taken = set(chosen)
     behind = [
         endpoint
-        for priority, found in tiers.items()
+        for priority, members in tiers.items()
         if priority != first
-        for endpoint in _spread(found, size + sum(each in taken for each in found), viewer)
+        for endpoint in _spread(members, size + sum(member in taken for member in members), client_view)
         if endpoint not in taken
     ]
     draining = [endpoint for endpoint in endpoints if not _healthy(endpoint)]
@@ -210,15 +221,15 @@ def _some(endpoints: Sequence[Endpoint], wanted: Subset, weights: _Weights, view
 
 
 def _quota(
-    endpoints: Sequence[Endpoint], weights: Mapping[str, int], viewer: Viewer, size: int
+    endpoints: Sequence[Endpoint], weights: Mapping[str, int], client_view: ClientView, size: int
 ) -> list[Endpoint]:
     """So many of one tier: of each of its zones by its weight, or of all alike."""
     by_zone: dict[str, list[Endpoint]] = defaultdict(list)
     for endpoint in endpoints:
         by_zone[endpoint.locality.zone].append(endpoint)
     if not weights or len(by_zone) < 2:
-        return _spread(endpoints, size, viewer)
-    order = sorted(by_zone, key=lambda name: (name != viewer.place.zone, -weights[name], name))
+        return _spread(endpoints, size, client_view)
+    order = sorted(by_zone, key=lambda name: (name != client_view.locality.zone, -weights[name], name))
     seats = {name: int(index < size) for index, name in enumerate(order)}
     total = sum(weights.values())
     for _ in range(size - sum(seats.values())):
@@ -227,16 +238,22 @@ def _quota(
             break
         # The zone that lacks most of what its weight asks for; of equal ones the first in order.
         seats[max(open_zones, key=lambda name: size * weights[name] / total - seats[name])] += 1
-    return [each for name in order for each in _spread(by_zone[name], seats[name], viewer)]
+    return [
+        chosen_endpoint
+        for name in order
+        for chosen_endpoint in _spread(by_zone[name], seats[name], client_view)
+    ]
 
 
-def _spread(endpoints: Sequence[Endpoint], size: int, viewer: Viewer) -> list[Endpoint]:
+def _spread(endpoints: Sequence[Endpoint], size: int, client_view: ClientView) -> list[Endpoint]:
     """So many of these, another choice for each bucket, so that all are used alike."""
     if size >= len(endpoints):
         return list(endpoints)
     named = sorted((f"{endpoint.address}:{endpoint.port}", endpoint) for endpoint in endpoints)
-    seen_by = columns(tuple(name for name, _ in named), max(size, 0), viewer.buckets)
-    return [endpoint for (_, endpoint), bits in zip(named, seen_by, strict=True) if bits >> viewer.bucket & 1]
+    seen_by = columns(tuple(name for name, _ in named), max(size, 0), client_view.buckets)
+    return [
+        endpoint for (_, endpoint), bits in zip(named, seen_by, strict=True) if bits >> client_view.bucket & 1
+    ]
 
 
 def _grouped(endpoints: Iterable[Endpoint], weights: _Weights) -> list[Group]:
@@ -251,10 +268,10 @@ def _grouped(endpoints: Iterable[Endpoint], weights: _Weights) -> list[Group]:
         Group(
             ranks[priority],
             locality,
-            _weight(weights.get(priority, {}), locality.zone, found, in_zone[priority, locality.zone]),
-            tuple(found),
+            _weight(weights.get(priority, {}), locality.zone, members, in_zone[priority, locality.zone]),
+            tuple(members),
         )
-        for (priority, locality), found in groups.items()
+        for (priority, locality), members in groups.items()
     ]
 
 

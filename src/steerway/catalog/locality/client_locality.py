@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from steerway.catalog.locality.client_zone import ClaimedZones
-from steerway.catalog.locality.traffic_distribution import NOWHERE, ClientPlace
+from steerway.catalog.locality.traffic_distribution import UNKNOWN, ClientLocality
 from steerway.sources.objects.core import Node, Object, ObjectKey, Pod
 
 _ENDED = ("Succeeded", "Failed")
 
 
-class Place(NamedTuple):
+class PodLocality(NamedTuple):
     """What the address of a client tells; "" for what it does not."""
 
     namespace: str = ""
@@ -29,7 +29,7 @@ class Place(NamedTuple):
     zone: str = ""
 
 
-class ClientPlaces:
+class ClientLocalities:
     """Where clients are as far as that decides what they are told: `topology` is `off`, `zone` or `node`."""
 
     def __init__(self, topology: str, address_first: bool, claimed: ClaimedZones) -> None:
@@ -37,33 +37,37 @@ class ClientPlaces:
         self._address_first = address_first
         self._claimed = claimed
 
-    def judge(self, found: Place | None, claimed_zone: str, stream: int, network: str) -> ClientPlace:
-        """The place of the client of a stream whose address tells `found`, and that claims to be in `claimed_zone` ("":
-        it claims nothing). A zone that `ClaimedZones` does not admit is as none.
+    def resolve(
+        self, pod_locality: PodLocality | None, claimed_zone: str, stream: int, network: str
+    ) -> ClientLocality:
+        """The locality of the client of a stream: of its pod (None: unknown) and of its bootstrap, `claimed_zone` ("":
+        none). A zone that `ClaimedZones` does not admit counts as none.
 
         `network`: whose share a claim uses, see `peer.network`.
         """
-        place = locate(self._topology, found, claimed_zone, self._address_first)
-        known = found.zone if found is not None else ""
-        if place.zone in ("", known) or self._claimed.claim(stream, network, place.zone):
-            return place
-        return place._replace(zone=known)
+        locality = locate(self._topology, pod_locality, claimed_zone, self._address_first)
+        known = pod_locality.zone if pod_locality is not None else ""
+        if locality.zone in ("", known) or self._claimed.claim(stream, network, locality.zone):
+            return locality
+        return locality._replace(zone=known)
 
     def release(self, stream: int) -> None:
         """The stream ended."""
         self._claimed.release(stream)
 
 
-def locate(topology: str, found: Place | None, claimed_zone: str, address_first: bool = False) -> ClientPlace:
-    """The place of a client whose claims all count: see `ClientPlaces.judge`."""
+def locate(
+    topology: str, observed: PodLocality | None, claimed_zone: str, address_first: bool = False
+) -> ClientLocality:
+    """The place of a client whose claims all count: see `ClientLocalities.resolve`."""
     if topology == "off":
-        return ClientPlace()
-    found = found or Place()
-    first, second = (found.zone, claimed_zone) if address_first else (claimed_zone, found.zone)
-    return ClientPlace(first or second, (found.node or NOWHERE) if topology == "node" else "")
+        return ClientLocality()
+    located = observed or PodLocality()
+    first, second = (located.zone, claimed_zone) if address_first else (claimed_zone, located.zone)
+    return ClientLocality(first or second, (located.node or UNKNOWN) if topology == "node" else "")
 
 
-class Places:
+class PodLocalities:
     """An index of the pods and nodes in the store. `update` and `find` cost by what changed and nothing, whatever the
     size of the cluster."""
 
@@ -81,7 +85,7 @@ class Places:
             elif key.kind == "Node":
                 self._update_node(key, get(key))
 
-    def find(self, peer: str) -> Place | None:
+    def find(self, peer: str) -> PodLocality | None:
         """The place of the client at `peer` (`10.0.0.7:4711`, `[fd00::7]:4711`); None when nobody knows it."""
         address = _canonical(peer.rpartition(":")[0].strip("[]"))
         if pods := self._pods.get(address):
@@ -94,34 +98,34 @@ class Places:
         name = self._hosts.get(address)
         return None if name is None else self._at(name)
 
-    def _at(self, name: str) -> Place:
+    def _at(self, name: str) -> PodLocality:
         node = self._nodes.get(name)
         if node is None:
-            return Place(node=name)
-        return Place(node=name, region=node.metadata.labels.region, zone=node.metadata.labels.zone)
+            return PodLocality(node=name)
+        return PodLocality(node=name, region=node.metadata.labels.region, zone=node.metadata.labels.zone)
 
-    def _update_pod(self, key: ObjectKey, found: Object | None) -> None:
+    def _update_pod(self, key: ObjectKey, pod: Object | None) -> None:
         for address in self._addresses.pop(key, ()):
             pods = self._pods[address]
             del pods[key]
             if not pods:
                 del self._pods[address]
-        if isinstance(found, Pod) and not found.spec.host_network and found.status.phase not in _ENDED:
-            mine = {_canonical(each.ip) for each in found.status.pod_ips or ()} - {""}
+        if isinstance(pod, Pod) and not pod.spec.host_network and pod.status.phase not in _ENDED:
+            mine = {_canonical(pod_ip.ip) for pod_ip in pod.status.pod_ips or ()} - {""}
             for address in mine:
-                self._pods.setdefault(address, {})[key] = found
+                self._pods.setdefault(address, {})[key] = pod
             if mine:
                 self._addresses[key] = tuple(mine)
 
-    def _update_node(self, key: ObjectKey, found: Object | None) -> None:
+    def _update_node(self, key: ObjectKey, node: Object | None) -> None:
         for address in self._addresses.pop(key, ()):
             if self._hosts.get(address) == key.name:
                 del self._hosts[address]
         self._nodes.pop(key.name, None)
-        if isinstance(found, Node):
-            self._nodes[key.name] = found
+        if isinstance(node, Node):
+            self._nodes[key.name] = node
             # A host name is among them, too.
-            mine = {_canonical(each.address) for each in found.status.addresses or ()} - {""}
+            mine = {_canonical(address.address) for address in node.status.addresses or ()} - {""}
             self._hosts.update(dict.fromkeys(mine, key.name))
             self._addresses[key] = tuple(mine)
 

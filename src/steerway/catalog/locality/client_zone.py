@@ -122,14 +122,14 @@ class ClaimedZones:
         return False
 
 
-def _named(found: Object | None) -> Iterator[str]:
+def _named(obj: Object | None) -> Iterator[str]:
     """The zones that an object names."""
-    if isinstance(found, Node):
-        yield found.metadata.labels.zone
-    elif isinstance(found, EndpointSlice):
-        for endpoint in found.endpoints or ():
+    if isinstance(obj, Node):
+        yield obj.metadata.labels.zone
+    elif isinstance(obj, EndpointSlice):
+        for endpoint in obj.endpoints or ():
             yield endpoint.zone or ""
             if endpoint.hints is not None:
                 yield from (hint.name for hint in endpoint.hints.for_zones or ())
-    elif isinstance(found, TrafficPolicy) and found.spec.zones is not None:
-        yield from (demand.zone for demand in found.spec.zones.demand or ())
+    elif isinstance(obj, TrafficPolicy) and obj.spec.zones is not None:
+        yield from (demand.zone for demand in obj.spec.zones.demand or ())

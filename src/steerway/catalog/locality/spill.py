@@ -63,14 +63,18 @@ def shares(
     fair = _normalised(endpoints)
     capacity = {zone: overload_factor * part for zone, part in fair.items()}
     wanted = _normalised(demand or {}) or _normalised(dict.fromkeys(fair, 1))
-    kept = {zone: _kept(zone, wanted.get(zone, 0.0), most) for zone, most in capacity.items()}
-    spare = {zone: most - kept[zone] for zone, most in capacity.items() if most - kept[zone] > _ROUNDING}
+    retained = {zone: _kept(zone, wanted.get(zone, 0.0), most) for zone, most in capacity.items()}
+    spare = {
+        zone: most - retained[zone] for zone, most in capacity.items() if most - retained[zone] > _ROUNDING
+    }
     away = _normalised(spare) or fair
     if not away:
         return {}
     rows = {ELSEWHERE: away}
     for zone in {*endpoints, *(demand or {})} - {ELSEWHERE}:
-        at_home = kept[zone] / wanted[zone] if zone in kept and zone in wanted else float(zone in kept)
+        at_home = (
+            retained[zone] / wanted[zone] if zone in retained and zone in wanted else float(zone in retained)
+        )
         rows[zone] = _row(zone, at_home, away)
     return rows
 

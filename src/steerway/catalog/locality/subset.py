@@ -51,8 +51,8 @@ def subset(endpoints: Sequence[str], size: int, bucket: int, buckets: int) -> fr
 def subsets(endpoints: Sequence[str], size: int, buckets: int) -> tuple[frozenset[str], ...]:
     """The same for all buckets."""
     names = tuple(sorted(set(endpoints)))
-    found = columns(names, size, buckets)
-    return tuple(_of_bucket(names, found, bucket) for bucket in range(buckets))
+    bits = columns(names, size, buckets)
+    return tuple(_of_bucket(names, bits, bucket) for bucket in range(buckets))
 
 
 @lru_cache(maxsize=1 << 14)
@@ -71,18 +71,18 @@ def columns(endpoints: tuple[str, ...], size: int, buckets: int) -> tuple[int, .
     return tuple(matching.held)
 
 
-def _of_bucket(endpoints: tuple[str, ...], found: tuple[int, ...], bucket: int) -> frozenset[str]:
-    return frozenset(e for e, seen_by in zip(endpoints, found, strict=True) if seen_by >> bucket & 1)
+def _of_bucket(endpoints: tuple[str, ...], bits: tuple[int, ...], bucket: int) -> frozenset[str]:
+    return frozenset(e for e, seen_by in zip(endpoints, bits, strict=True) if seen_by >> bucket & 1)
 
 
 @lru_cache(maxsize=1 << 16)
 def _scores(endpoint: str, buckets: int) -> tuple[int, ...]:
     """The score of each bucket. It stays the same when there are more buckets. Never hash(): replicas must agree."""
     name = endpoint.encode()
-    found: list[int] = []
+    scores: list[int] = []
     for block in range(0, buckets, 16):
-        found += _DIGEST.unpack(blake2b(name, salt=block.to_bytes(4, "little")).digest())
-    return tuple(found[:buckets])
+        scores += _DIGEST.unpack(blake2b(name, salt=block.to_bytes(4, "little")).digest())
+    return tuple(scores[:buckets])
 
 
 def _opening(scores: Sequence[_Row], size: int, buckets: int) -> "_Matching":

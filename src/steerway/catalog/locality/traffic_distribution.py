@@ -21,12 +21,12 @@ from typing import NamedTuple
 from steerway.catalog.model.mesh import Endpoint, EndpointState, Service
 from steerway.catalog.service.endpoints import ordered
 
-NOWHERE = "-"
+UNKNOWN = "-"
 """No zone and no node is called so."""
 
 
-class ClientPlace(NamedTuple):
-    """Where a client is; "" for what nobody knows. `NOWHERE` is a node that nobody knows, among clients that are told
+class ClientLocality(NamedTuple):
+    """Where a client is; "" for what nobody knows. `UNKNOWN` is a node that nobody knows, among clients that are told
     apart by theirs."""
 
     zone: str = ""
@@ -39,40 +39,44 @@ _RANKS = 3
 _Hints = Callable[[Endpoint], Sequence[str]]
 
 
-def depends_on_place(service: Service, *used: Sequence[Endpoint]) -> bool:
+def depends_on_locality(service: Service, *used: Sequence[Endpoint]) -> bool:
     """Whether clients at different places get something different. `used`: the endpoints that get requests; by default
     those of each port by their state."""
     if service.local_only or service.distribution in (*_SAME_ZONE, _SAME_NODE):
         return True
-    found = used or [_counting(port.endpoints) for port in service.ports]
-    return any(_whole(each, hints) for each in found for hints in (_for_zones, _for_nodes))
+    countings = used or [_counting(port.endpoints) for port in service.ports]
+    return any(_whole(counting, hints) for counting in countings for hints in (_for_zones, _for_nodes))
 
 
-def reachable(service: Service, endpoints: Sequence[Endpoint], place: ClientPlace) -> Sequence[Endpoint]:
-    """The endpoints for a client at `place`, in the order of their priorities.
+def reachable(
+    service: Service, endpoints: Sequence[Endpoint], locality: ClientLocality
+) -> Sequence[Endpoint]:
+    """The endpoints for a client at `locality`, in the order of their priorities.
 
     A priority that they have already (of clusters) counts first: a near one of a far cluster stays behind all of a
     nearer one.
     """
     if service.local_only:
-        return [e for e in endpoints if place.node and e.node == place.node]
-    rank = _ranking(service, endpoints, place)
+        return [e for e in endpoints if locality.node and e.node == locality.node]
+    rank = _ranking(service, endpoints, locality)
     return ordered(e._replace(priority=e.priority * _RANKS + rank(e)) for e in endpoints)
 
 
 def _ranking(
-    service: Service, endpoints: Sequence[Endpoint], place: ClientPlace
+    service: Service, endpoints: Sequence[Endpoint], locality: ClientLocality
 ) -> Callable[[Endpoint], int]:
     """How near an endpoint is to the place: 0 for those that come first, less than `_RANKS` for the others."""
-    node_hints = _hinted(endpoints, _for_nodes, place.node)
-    zone_hints = _hinted(endpoints, _for_zones, place.zone)
+    node_hints = _hinted(endpoints, _for_nodes, locality.node)
+    zone_hints = _hinted(endpoints, _for_zones, locality.zone)
     if node_hints or zone_hints:
         return lambda e: _nearness(
-            node_hints and place.node in e.for_nodes, zone_hints and place.zone in e.for_zones
+            node_hints and locality.node in e.for_nodes, zone_hints and locality.zone in e.for_zones
         )
     by_node = service.distribution == _SAME_NODE
     if by_node or service.distribution in _SAME_ZONE:
-        return lambda e: _nearness(by_node and _same(e.node, place.node), _same(e.locality.zone, place.zone))
+        return lambda e: _nearness(
+            by_node and _same(e.node, locality.node), _same(e.locality.zone, locality.zone)
+        )
     return lambda _: 0
 
 
@@ -82,8 +86,8 @@ def _nearness(on_node: bool, in_zone: bool) -> int:
     return 1 if in_zone else 2
 
 
-def _same(one: str, other: str) -> bool:
-    return bool(one) and one == other
+def _same(left: str, other: str) -> bool:
+    return bool(left) and left == other
 
 
 def _hinted(endpoints: Sequence[Endpoint], hints: _Hints, own: str) -> bool:

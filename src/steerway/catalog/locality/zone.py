@@ -40,14 +40,16 @@ def region_of(locality: Locality) -> str:
     """The region; "" when nothing says it."""
     if locality.region:
         return locality.region
-    found = _ZONE.fullmatch(locality.zone)
-    return found["region"] if found else ""
+    match = _ZONE.fullmatch(locality.zone)
+    return match["region"] if match else ""
 
 
 def plan(zones: Zones, endpoints: Sequence[Endpoint], own: str) -> Plan:
     """What a policy means for a client in the zone `own` ("" for one in none that is known)."""
     # Where clusters disagree on a zone's region, the one counts that somebody says.
-    localities = {each.zone: each for each in sorted({endpoint.locality for endpoint in endpoints})}
+    localities = {
+        locality.zone: locality for locality in sorted({endpoint.locality for endpoint in endpoints})
+    }
     alike = Plan(dict.fromkeys(localities, 0), {})
     if zones.mode is ZoneMode.DISABLED:
         return alike

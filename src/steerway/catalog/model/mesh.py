@@ -121,8 +121,8 @@ class Service:
 
     def port(self, number: int) -> Port | None:
         """A port by its number; one that stands for a host name takes requests on any."""
-        found = next((each for each in self.ports if each.number == number), None)
-        return Port(number, tls=self.tls) if found is None and self.external_name else found
+        port = next((candidate for candidate in self.ports if candidate.number == number), None)
+        return Port(number, tls=self.tls) if port is None and self.external_name else port
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +131,12 @@ class Problem:
 
     where: str
     reason: str
-    cure: str = ""
+    hint: str = ""
     about: ObjectKey | None = None
     partial: bool = False
     """Clients of another kind are served all the same."""
 
     @classmethod
-    def of(cls, about: ObjectKey, reason: str, cure: str) -> "Problem":
+    def of(cls, about: ObjectKey, reason: str, hint: str) -> "Problem":
         """One that the object's owner can see there."""
-        return cls(str(about), reason, cure, about)
+        return cls(str(about), reason, hint, about)

@@ -1,9 +1,9 @@
 """What is to be done with the traffic of a service or a route, in the mesh's own words.
 
-A `Policy` has sections, each of which is said or not (None). Several objects may speak about one thing; of each section
-the most specific word counts (`over`): a route's own fields, then policies attached to the route, then those attached
-to a port, to the Service, its annotations, and what Kubernetes' own fields of the Service imply. Who said what is kept
-in `said`, for people.
+A `Policy` has sections, each of which is set or not (None). Several objects may set one section; the most specific
+object counts (`merged_over`): a route's own fields, then policies attached to the route, then those attached to a
+port, to the Service, its annotations, and what Kubernetes' own fields of the Service imply. `sources` names the object
+that set each section.
 
 Times are seconds, shares are fractions of 1. Nothing here knows what a client can do: that is translate's.
 """
@@ -210,10 +210,10 @@ class Policy:
     retry: Retry | None = None
     session: Session | None = None
     fault: Fault | None = None
-    said: tuple[tuple[str, str], ...] = ()
+    sources: tuple[tuple[str, str], ...] = ()
     """(section, the object that says it), sorted."""
 
-    def over(self, other: "Policy") -> "Policy":
+    def merged_over(self, other: "Policy") -> "Policy":
         """Both: of each section that both speak of, the word of this one."""
         if other is NOTHING or self == other:
             return self
@@ -221,15 +221,15 @@ class Policy:
             return other
         values = {name: getattr(self, name) for name in SECTIONS}
         missing = {name: getattr(other, name) for name, value in values.items() if value is None}
-        said = {**dict(other.said), **dict(self.said)}
-        return replace(self, **missing, said=tuple(sorted(said.items())))
+        sources = {**dict(other.sources), **dict(self.sources)}
+        return replace(self, **missing, sources=tuple(sorted(sources.items())))
 
     @classmethod
-    def by(cls, where: str, **sections: object) -> "Policy":
+    def from_object(cls, where: str, **sections: object) -> "Policy":
         """One that an object says; sections that are None are not said."""
-        said = tuple(sorted((name, where) for name, value in sections.items() if value is not None))
-        return cls(**sections, said=said) if said else NOTHING  # type: ignore[arg-type]
+        sources = tuple(sorted((name, where) for name, value in sections.items() if value is not None))
+        return cls(**sections, sources=sources) if sources else NOTHING  # type: ignore[arg-type]
 
 
-SECTIONS = tuple(field.name for field in fields(Policy) if field.name != "said")
+SECTIONS = tuple(field.name for field in fields(Policy) if field.name != "sources")
 NOTHING = Policy()

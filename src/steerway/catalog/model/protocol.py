@@ -67,10 +67,10 @@ _NAMES: Mapping[str, Protocol] = MappingProxyType(
 
 def stated(app_protocol: str, name: str, routes: Collection[str] = ()) -> Statement:
     """The protocol of a port by its `appProtocol`, its name, and the kinds of the routes that name it."""
-    if (found := _APP_PROTOCOLS.get(app_protocol.lower())) is not None:
-        return Statement(found, f"appProtocol {app_protocol}")
-    if (found := _NAMES.get(name.partition("-")[0])) is not None:
-        return Statement(found, f"the port name {name}")
+    if (stated_protocol := _APP_PROTOCOLS.get(app_protocol.lower())) is not None:
+        return Statement(stated_protocol, f"appProtocol {app_protocol}")
+    if (by_name := _NAMES.get(name.partition("-")[0])) is not None:
+        return Statement(by_name, f"the port name {name}")
     if "GRPCRoute" in routes:
         return Statement(Protocol.HTTP2, "a GRPCRoute that names the port")
     if "HTTPRoute" in routes:

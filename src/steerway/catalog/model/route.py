@@ -13,7 +13,7 @@ from steerway.catalog.model.identity import ServiceId
 from steerway.catalog.model.policy import NOTHING, Policy
 
 
-class How(enum.Enum):
+class MatchType(enum.Enum):
     """How a value is compared."""
 
     EXACT = "exact"
@@ -25,7 +25,7 @@ class ValueMatch(NamedTuple):
     """A header or query parameter by its value."""
 
     name: str
-    how: How
+    match_type: MatchType
     value: str
 
 
@@ -38,7 +38,7 @@ class Match:
     the method, which is what ranks it, where that is not an exact path.
     """
 
-    how: How = How.PREFIX
+    match_type: MatchType = MatchType.PREFIX
     path: str = ""
     headers: tuple[ValueMatch, ...] = ()
     query: tuple[ValueMatch, ...] = ()

@@ -83,26 +83,26 @@ def of_annotations(fact: Service, problems: list[Problem]) -> Policy:
         problems.append(
             Problem.of(fact.key, reason, f"write one of {', '.join(PREFIX + word for word in _WORDS)}")
         )
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for section, read in _READERS.items():
         while True:
             try:
-                found[section] = read(words)
+                values[section] = read(words)
                 break
             except _MeaninglessError as error:
                 word, value, wanted = error.args
                 reason = f"annotation {names[word]}: {value!r} is not {wanted}; it is ignored"
                 problems.append(Problem.of(fact.key, reason, f"write {wanted}"))
                 del words[word]
-    return Policy.by(f"{fact.key} annotations", **found)
+    return Policy.from_object(f"{fact.key} annotations", **values)
 
 
 def of_namespace(fact: Namespace) -> list[Problem]:
     """What is wrong with the annotations of a Namespace."""
     problems: list[Problem] = []
     exports(fact, problems)
-    known = [each.removeprefix(PREFIX) for each in _OF_OTHERS]
-    cure = f"write one of {', '.join(_OF_OTHERS)}"
+    known = [option.removeprefix(PREFIX) for option in _OF_OTHERS]
+    hint = f"write one of {', '.join(_OF_OTHERS)}"
     for name in sorted(fact.metadata.annotations or {}):
         word = name.removeprefix(PREFIX)
         if not name.startswith(PREFIX) or word in known:
@@ -114,7 +114,7 @@ def of_namespace(fact: Namespace) -> list[Problem]:
             )
         else:
             meant = nearest(word, known)
-            reason, wanted = f"annotation {name} is none that steerway knows, and is ignored{meant}", cure
+            reason, wanted = f"annotation {name} is none that steerway knows, and is ignored{meant}", hint
         problems.append(Problem.of(fact.key, reason, wanted))
     return problems
 
@@ -142,8 +142,10 @@ def _words(fact: Service, names: Mapping[str, str], problems: list[Problem]) -> 
         remarks: list[wongnai.Remark] = []
         converted = wongnai.convert(name, value, remarks)
         problems += (
-            Problem.of(fact.key, f"annotation {name}: {each.value!r} {each.reason}", f"write {each.wanted}")
-            for each in remarks
+            Problem.of(
+                fact.key, f"annotation {name}: {remark.value!r} {remark.reason}", f"write {remark.wanted}"
+            )
+            for remark in remarks
         )
         if converted or not value:
             words[word] = converted
@@ -152,7 +154,7 @@ def _words(fact: Service, names: Mapping[str, str], problems: list[Problem]) -> 
 
 def _unknown(names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Annotations under our prefix that mean nothing, each with what may be meant."""
-    known = [*_WORDS, *(each.removeprefix(PREFIX) for each in _OF_OTHERS)]
+    known = [*_WORDS, *(option.removeprefix(PREFIX) for option in _OF_OTHERS)]
     for word, name in names.items():
         if word not in known:
             yield name, nearest(word, known)
@@ -186,7 +188,9 @@ def _read_balancing(words: Mapping[str, str]) -> Balancing | None:
     algorithms = {algorithm.value.lower(): algorithm for algorithm in Algorithm}
     algorithm = algorithms.get(value.lower().replace("_", "").replace("-", ""))
     if algorithm is None:
-        raise _MeaninglessError("balancing", value, f"one of {', '.join(each.value for each in Algorithm)}")
+        raise _MeaninglessError(
+            "balancing", value, f"one of {', '.join(choice.value for choice in Algorithm)}"
+        )
     if algorithm is not Algorithm.RING_HASH:
         return Balancing(algorithm)
     keys = (HashKey(HashSource.HEADER, header.lower()),) if header else DEFAULT_HASH

@@ -23,28 +23,28 @@ def applied(policies: Sequence[TrafficPolicy], target: ObjectKey, section: str =
     if not section:
         return whole
     part, _ = merged(policies, target, section)
-    return part.over(whole)
+    return part.merged_over(whole)
 
 
 def merged(
     policies: Sequence[TrafficPolicy], target: ObjectKey, section: str | None
 ) -> tuple[Policy, list[Conflict]]:
     """What policies on exactly this section (None: on the whole) say, and those that are not used."""
-    said: dict[str, TrafficPolicy] = {}
+    sources: dict[str, TrafficPolicy] = {}
     result = NOTHING
     conflicts: list[Conflict] = []
     for policy in policies:
         if not _is_on(policy, target, section):
             continue
-        found = traffic.of_object(policy)
-        sections = [name for name, _ in found.said]
-        rivals = [said[name] for name in sections if name in said]
+        policy_values = traffic.of_object(policy)
+        sections = [name for name, _ in policy_values.sources]
+        rivals = [sources[name] for name in sections if name in sources]
         if rivals:
-            shared = tuple(name for name in sections if said.get(name) is rivals[0])
+            shared = tuple(name for name in sections if sources.get(name) is rivals[0])
             conflicts.append((policy, rivals[0], shared))
             continue
-        said |= dict.fromkeys(sections, policy)
-        result = found.over(result)
+        sources |= dict.fromkeys(sections, policy)
+        result = policy_values.merged_over(result)
     return result, conflicts
 
 

@@ -54,11 +54,11 @@ _CODES = {
 DEFAULT_HASH = (CHANNEL,)
 
 
-def of_object(found: facts.TrafficPolicy) -> Policy:
+def of_object(policy: facts.TrafficPolicy) -> Policy:
     """The sections of a TrafficPolicy."""
-    spec = found.spec
-    return Policy.by(
-        str(found.key),
+    spec = policy.spec
+    return Policy.from_object(
+        str(policy.key),
         zones=_map(spec.zones, _zones),
         subset=_map(spec.subset, lambda s: Subset(s.min, s.percent / 100)),
         balancing=_map(spec.balancing, _balancing),
@@ -81,18 +81,18 @@ def _ttl(duration: str | None) -> float | None:
     return None if duration is None else seconds(duration)
 
 
-def _zones(found: facts.ZonesSection) -> Zones:
-    demand = tuple(sorted({each.zone: float(each.weight) for each in found.demand or ()}.items()))
-    return Zones(ZoneMode(found.mode), found.overload_percent / 100, demand, found.favor_weight)
+def _zones(section: facts.ZonesSection) -> Zones:
+    demand = tuple(sorted({entry.zone: float(entry.weight) for entry in section.demand or ()}.items()))
+    return Zones(ZoneMode(section.mode), section.overload_percent / 100, demand, section.favor_weight)
 
 
-def _balancing(found: facts.BalancingSection) -> Balancing:
-    ring = found.ring_hash or facts.RingHashSection()
-    hashed = found.policy == Algorithm.RING_HASH.value
-    weighted = found.weighted_round_robin or facts.WeightedSection()
+def _balancing(section: facts.BalancingSection) -> Balancing:
+    ring = section.ring_hash or facts.RingHashSection()
+    hashed = section.policy == Algorithm.RING_HASH.value
+    weighted = section.weighted_round_robin or facts.WeightedSection()
     return Balancing(
-        Algorithm(found.policy),
-        choices=(found.least_request or facts.LeastRequestSection()).choices,
+        Algorithm(section.policy),
+        choices=(section.least_request or facts.LeastRequestSection()).choices,
         hash_on=(tuple(map(_hash_key, ring.hash_on or ())) or DEFAULT_HASH) if hashed else (),
         minimum_ring=ring.min_size,
         maximum_ring=ring.max_size,
@@ -104,27 +104,27 @@ def _balancing(found: facts.BalancingSection) -> Balancing:
             seconds(weighted.update_period),
             weighted.error_penalty_percent / 100,
         ),
-        slow_start=_map(found.slow_start, lambda s: SlowStart(seconds(s.window), s.min_percent / 100)),
+        slow_start=_map(section.slow_start, lambda s: SlowStart(seconds(s.window), s.min_percent / 100)),
     )
 
 
-def _hash_key(found: facts.HashKey) -> HashKey:
-    if found.header is not None:
-        return HashKey(HashSource.HEADER, found.header.lower())
-    if found.cookie is not None:
-        return HashKey(HashSource.COOKIE, found.cookie.name, found.cookie.path or "", _ttl(found.cookie.ttl))
+def _hash_key(key: facts.HashKey) -> HashKey:
+    if key.header is not None:
+        return HashKey(HashSource.HEADER, key.header.lower())
+    if key.cookie is not None:
+        return HashKey(HashSource.COOKIE, key.cookie.name, key.cookie.path or "", _ttl(key.cookie.ttl))
     return CHANNEL
 
 
-def _outlier_detection(found: facts.OutlierSection) -> OutlierDetection:
-    rate, failures = found.success_rate, found.failure_percentage
+def _outlier_detection(section: facts.OutlierSection) -> OutlierDetection:
+    rate, failures = section.success_rate, section.failure_percentage
     if rate is None and failures is None:
         rate = facts.SuccessRateSection()
     return OutlierDetection(
-        seconds(found.interval),
-        seconds(found.base_ejection_time),
-        seconds(found.max_ejection_time),
-        found.max_ejection_percent / 100,
+        seconds(section.interval),
+        seconds(section.base_ejection_time),
+        seconds(section.max_ejection_time),
+        section.max_ejection_percent / 100,
         _map(
             rate,
             lambda r: Ejection(
@@ -140,33 +140,33 @@ def _outlier_detection(found: facts.OutlierSection) -> OutlierDetection:
     )
 
 
-def _safety(found: facts.SafetySection) -> Safety:
+def _safety(section: facts.SafetySection) -> Safety:
     return Safety(
-        WhenEmpty(found.when_empty),
-        found.panic_percent / 100,
-        found.min_healthy_percent / 100,
-        seconds(found.hold_time),
+        WhenEmpty(section.when_empty),
+        section.panic_percent / 100,
+        section.min_healthy_percent / 100,
+        seconds(section.hold_time),
     )
 
 
-def _health_check(found: facts.HealthCheckSection) -> HealthCheck:
+def _health_check(section: facts.HealthCheckSection) -> HealthCheck:
     return HealthCheck(
-        found.service,
-        seconds(found.interval),
-        seconds(found.timeout),
-        found.unhealthy_threshold,
-        found.healthy_threshold,
+        section.service,
+        seconds(section.interval),
+        seconds(section.timeout),
+        section.unhealthy_threshold,
+        section.healthy_threshold,
     )
 
 
-def _retry(found: facts.RetrySection) -> Retry:
-    codes = tuple(sorted({_CODES[code][0] for code in found.codes}))
-    backoff = found.backoff or facts.Backoff()
-    return Retry(codes, found.attempts, seconds(backoff.base), _ttl(backoff.max))
+def _retry(section: facts.RetrySection) -> Retry:
+    codes = tuple(sorted({_CODES[code][0] for code in section.codes}))
+    backoff = section.backoff or facts.Backoff()
+    return Retry(codes, section.attempts, seconds(backoff.base), _ttl(backoff.max))
 
 
-def _fault(found: facts.FaultSection) -> Fault:
-    delay, abort = found.delay, found.abort
+def _fault(section: facts.FaultSection) -> Fault:
+    delay, abort = section.delay, section.abort
     return Fault(
         seconds(delay.duration) if delay else 0.0,
         delay.percent / 100 if delay else 0.0,
@@ -180,6 +180,6 @@ def of_kubernetes(fact: Service) -> Policy:
     `reach`, where no policy speaks of zones."""
     if fact.spec.session_affinity != "ClientIP":
         return NOTHING
-    return Policy.by(
+    return Policy.from_object(
         f"{fact.key} sessionAffinity", balancing=Balancing(Algorithm.RING_HASH, hash_on=DEFAULT_HASH)
     )

@@ -3,7 +3,7 @@
 An index of keys over the objects of the store, kept up by what changed. Rivals are ranked by the Gateway API's rule:
 the older one comes first, then the one whose namespace and name come first in the alphabet.
 
-It does not say what an attachment means (`routing`, `traffic`) and not whether it was accepted (`verdict`).
+It does not say what an attachment means (`routing`, `traffic`) and not whether it was accepted (`target_status`).
 """
 
 from collections import Counter, defaultdict
@@ -40,10 +40,10 @@ class PortName(NamedTuple):
         return self.number in (None, number) and self.name in ("", name)
 
 
-def rank(found: Attached) -> tuple[str, str, str, str]:
+def rank(obj: Attached) -> tuple[str, str, str, str]:
     """The order of rivals (Gateway API, "Conflicts"). An object without a time of creation, from a file, is older."""
-    meta = found.metadata
-    return meta.creation_timestamp, meta.namespace, meta.name, found.key.kind
+    meta = obj.metadata
+    return meta.creation_timestamp, meta.namespace, meta.name, obj.key.kind
 
 
 def is_service(group: str, kind: str) -> bool:
@@ -69,8 +69,16 @@ def backend_refs(rule: GRPCRule | HTTPRule) -> Iterator[BackendRef]:
     """Every backend that a rule names, those of mirrors too."""
     for ref in rule.backend_refs or ():
         yield ref
-        yield from (each.request_mirror.backend_ref for each in ref.filters or () if each.request_mirror)
-    yield from (each.request_mirror.backend_ref for each in rule.filters or () if each.request_mirror)
+        yield from (
+            route_filter.request_mirror.backend_ref
+            for route_filter in ref.filters or ()
+            if route_filter.request_mirror
+        )
+    yield from (
+        route_filter.request_mirror.backend_ref
+        for route_filter in rule.filters or ()
+        if route_filter.request_mirror
+    )
 
 
 class Attachments:
@@ -87,7 +95,7 @@ class Attachments:
         self._named: dict[ObjectKey, frozenset[ServiceId]] = {}
         self._ports: dict[ObjectKey, frozenset[tuple[ServiceId, PortName]]] = {}
         self._kinds: defaultdict[ServiceId, Counter[tuple[PortName, str]]] = defaultdict(Counter)
-        self._unjudged: set[ObjectKey] = set()
+        self._unevaluated: set[ObjectKey] = set()
 
     def update(self, get: Get, key: ObjectKey, known: Callable[[str], Iterable[ServiceId]]) -> set[ServiceId]:
         """Take in a changed object; returns the services that it says something of, before and after.
@@ -99,14 +107,14 @@ class Attachments:
         self.note_services(touched)
         self._note_rivals(key)
         self._forget(key)
-        found = get(key)
-        if isinstance(found, GRPCRoute | HTTPRoute):
-            self._take_route(key, found)
-        elif isinstance(found, TrafficPolicy | BackendTLSPolicy):
-            self._take_policy(key, found)
-        elif isinstance(found, ReferenceGrant):
+        obj = get(key)
+        if isinstance(obj, GRPCRoute | HTTPRoute):
+            self._take_route(key, obj)
+        elif isinstance(obj, TrafficPolicy | BackendTLSPolicy):
+            self._take_policy(key, obj)
+        elif isinstance(obj, ReferenceGrant):
             self._grants[key.namespace].add(key)
-        self._unjudged.add(key)
+        self._unevaluated.add(key)
         self._note_rivals(key)
         # What the endpoints of a backend speak may depend on who names it; one that is named as before is left alone.
         return touched | {id for id, _ in ports ^ self._ports.get(key, frozenset())}
@@ -115,17 +123,17 @@ class Attachments:
         self, get: Get, key: ObjectKey, known: Callable[[str], Iterable[ServiceId]]
     ) -> set[ServiceId]:
         """The services that an object says something of: by the index, and as it is now."""
-        found = get(key)
+        obj = get(key)
         if key.kind == "ReferenceGrant":
             return set(known(key.namespace))
         if key.kind in ("TrafficPolicy", "BackendTLSPolicy"):
             targets = set(self._targets.get(key, ()))
-            if isinstance(found, TrafficPolicy | BackendTLSPolicy):
-                targets |= _targets(found)
+            if isinstance(obj, TrafficPolicy | BackendTLSPolicy):
+                targets |= _targets(obj)
             return {id for target in targets for id in self._services_of(get, target)}
         parents = set(self._parents.get(key, ()))
-        if isinstance(found, GRPCRoute | HTTPRoute):
-            parents |= _parents(found)
+        if isinstance(obj, GRPCRoute | HTTPRoute):
+            parents |= _parents(obj)
         return parents
 
     def references(self, get: Get, key: ObjectKey) -> set[ServiceId]:
@@ -143,7 +151,7 @@ class Attachments:
     def note_services(self, ids: Iterable[ServiceId]) -> None:
         """Services came, went or are others: what refers to them is to be judged anew."""
         for id in ids:
-            self._unjudged |= self._referrers.get(id, set())
+            self._unevaluated |= self._referrers.get(id, set())
 
     def note_namespace(self, name: str) -> None:
         """A Namespace is another one: what refers to Services in it is to be judged anew, also to missing ones."""
@@ -163,18 +171,18 @@ class Attachments:
 
     def routes(self, get: Get, id: ServiceId) -> list[Route]:
         """The routes that name a service as a parent, in their order."""
-        found = (get(key) for key in self._routes.get(id, ()))
-        return sorted((each for each in found if isinstance(each, GRPCRoute | HTTPRoute)), key=rank)
+        objects = (get(key) for key in self._routes.get(id, ()))
+        return sorted((route for route in objects if isinstance(route, GRPCRoute | HTTPRoute)), key=rank)
 
     def policies(self, get: Get, target: ObjectKey) -> list[TrafficPolicy]:
         """The policies that target an object, in their order."""
-        found = (get(key) for key in self._policies.get(target, ()))
-        return sorted((each for each in found if isinstance(each, TrafficPolicy)), key=rank)
+        objects = (get(key) for key in self._policies.get(target, ()))
+        return sorted((policy for policy in objects if isinstance(policy, TrafficPolicy)), key=rank)
 
     def tls_policies(self, get: Get, service: ObjectKey) -> list[BackendTLSPolicy]:
         """The BackendTLSPolicies that target a Service, in their order."""
-        found = (get(key) for key in self._policies.get(service, ()))
-        return sorted((each for each in found if isinstance(each, BackendTLSPolicy)), key=rank)
+        objects = (get(key) for key in self._policies.get(service, ()))
+        return sorted((policy for policy in objects if isinstance(policy, BackendTLSPolicy)), key=rank)
 
     def granted(self, get: Get, id: ServiceId) -> frozenset[str]:
         """The namespaces whose routes may refer to a service, by ReferenceGrants of its namespace."""
@@ -197,16 +205,16 @@ class Attachments:
         other namespaces must not change what all clients of the service get."""
         return frozenset(kind for ref, kind in self._kinds.get(id, ()) if ref.names(port, name))
 
-    def take_unjudged(self) -> set[ObjectKey]:
+    def take_unevaluated(self) -> set[ObjectKey]:
         """The attached objects whose verdict may be another one since the last call, those that are gone among them."""
-        taken, self._unjudged = self._unjudged, set()
+        taken, self._unevaluated = self._unevaluated, set()
         # What becomes of a policy on a route depends on what becomes of the route.
         return taken.union(*(self._policies.get(key, ()) for key in taken))
 
     def _note_rivals(self, key: ObjectKey) -> None:
         """Policies on one target are judged together."""
         for target in self._targets.get(key, ()):
-            self._unjudged |= self._policies.get(target, set())
+            self._unevaluated |= self._policies.get(target, set())
 
     def _services_of(self, get: Get, target: ObjectKey) -> Iterable[ServiceId]:
         if target.kind == "Service":
@@ -263,8 +271,8 @@ def _discard(index: "defaultdict[Any, set[ObjectKey]]", at: object, key: ObjectK
 
 
 def _parents(route: Route) -> frozenset[ServiceId]:
-    found = (parent_of(route, ref) for ref in route.spec.parent_refs or ())
-    return frozenset(id for id in found if id is not None)
+    parents = (parent_of(route, ref) for ref in route.spec.parent_refs or ())
+    return frozenset(id for id in parents if id is not None)
 
 
 def _backends(route: Route) -> frozenset[ServiceId]:
@@ -276,14 +284,14 @@ def _backends(route: Route) -> frozenset[ServiceId]:
 def _ports_of(route: Route) -> frozenset[tuple[ServiceId, PortName]]:
     """The ports of Services of its own namespace that a route names, as parents and as backends."""
     rules: Sequence[GRPCRule | HTTPRule] = route.spec.rules or ()
-    found = [
+    ports = [
         (parent_of(route, ref), PortName(ref.port, ref.section_name or ""))
         for ref in route.spec.parent_refs or ()
     ]
     backends = (ref for rule in rules for ref in backend_refs(rule) if ref.port is not None)
-    found += [(backend_of(route, ref), PortName(ref.port)) for ref in backends]
+    ports += [(backend_of(route, ref), PortName(ref.port)) for ref in backends]
     space = route.metadata.namespace
-    return frozenset((id, port) for id, port in found if id is not None and id.namespace == space)
+    return frozenset((id, port) for id, port in ports if id is not None and id.namespace == space)
 
 
 def _targets(policy: TrafficPolicy | BackendTLSPolicy) -> frozenset[ObjectKey]:

@@ -21,7 +21,7 @@ INVALID_KIND = "InvalidKind"
 SYSTEM = "System"
 
 
-class Fault(NamedTuple):
+class InvalidReference(NamedTuple):
     """Why a policy cannot be followed: a reason of Accepted, one of ResolvedRefs ("" where the references are not to
     blame), in words, and what to do about it."""
 
@@ -42,7 +42,7 @@ def applied(policies: Sequence[BackendTLSPolicy], service: ObjectKey, port: str)
 
 def winner(policies: Sequence[BackendTLSPolicy], service: ObjectKey, section: str) -> BackendTLSPolicy | None:
     """The policy that counts among those for exactly this section ("": the whole) of a Service."""
-    return next((each for each in policies if _is_on(each, service, section)), None)
+    return next((policy for policy in policies if _is_on(policy, service, section)), None)
 
 
 def _is_on(policy: BackendTLSPolicy, service: ObjectKey, section: str) -> bool:
@@ -54,55 +54,55 @@ def _is_on(policy: BackendTLSPolicy, service: ObjectKey, section: str) -> bool:
 
 def of_policy(policy: BackendTLSPolicy) -> BackendTLS:
     """What a policy asks for, whatever it is for."""
-    validation, fault = policy.spec.validation, fault_of(policy)
+    validation, invalid = policy.spec.validation, invalid_reference(policy)
     names = validation.subject_alt_names or ()
     return BackendTLS(
         str(policy.key),
         validation.hostname,
-        tuple(each.hostname or "" for each in names if each.type == "Hostname"),
-        tuple(each.uri or "" for each in names if each.type == "URI"),
-        "" if fault is None else fault.message,
-        "" if fault is None else fault.remedy,
+        tuple(name.hostname or "" for name in names if name.type == "Hostname"),
+        tuple(name.uri or "" for name in names if name.type == "URI"),
+        "" if invalid is None else invalid.message,
+        "" if invalid is None else invalid.remedy,
     )
 
 
-def fault_of(policy: BackendTLSPolicy) -> Fault | None:
+def invalid_reference(policy: BackendTLSPolicy) -> InvalidReference | None:
     """Why a policy cannot be followed; None when it can."""
     validation = policy.spec.validation
     references = validation.ca_certificate_refs or []
     if not validation.hostname:
-        return Fault(
+        return InvalidReference(
             INVALID, "", "validation.hostname is empty", "write the name in the server's certificate"
         )
     if bad := _bad_names(validation):
-        return Fault(INVALID, "", bad, "write type Hostname with hostname, or type URI with uri")
+        return InvalidReference(INVALID, "", bad, "write type Hostname with hostname, or type URI with uri")
     if references and validation.well_known_ca_certificates:
         message = "validation has both caCertificateRefs and wellKnownCACertificates"
-        return Fault(INVALID, "", message, "remove one of them")
+        return InvalidReference(INVALID, "", message, "remove one of them")
     if references:
         return _of_references(validation)
     if not validation.well_known_ca_certificates:
         message = "validation has neither caCertificateRefs nor wellKnownCACertificates"
-        return Fault(INVALID, "", message, f"write wellKnownCACertificates: {SYSTEM}")
+        return InvalidReference(INVALID, "", message, f"write wellKnownCACertificates: {SYSTEM}")
     if validation.well_known_ca_certificates != SYSTEM:
         message = f"wellKnownCACertificates {validation.well_known_ca_certificates} is not supported"
-        return Fault(INVALID, "", message, f"write {SYSTEM}")
+        return InvalidReference(INVALID, "", message, f"write {SYSTEM}")
     return None
 
 
-def _of_references(validation: BackendTLSValidation) -> Fault:
+def _of_references(validation: BackendTLSValidation) -> InvalidReference:
     """The objects that are named are not read: a CA certificate in a ConfigMap has not reached any client."""
     others = [
-        f"{each.kind} {each.name}"
-        for each in validation.ca_certificate_refs or ()
-        if (each.group, each.kind) != ("", "ConfigMap")
+        f"{ref.kind} {ref.name}"
+        for ref in validation.ca_certificate_refs or ()
+        if (ref.group, ref.kind) != ("", "ConfigMap")
     ]
     if others:
         message = f"caCertificateRefs names {', '.join(others)}, which is no ConfigMap"
-        return Fault(NO_VALID_CERTIFICATE, INVALID_KIND, message, "name a kind that is supported")
-    named = ", ".join(each.name for each in validation.ca_certificate_refs or ())
+        return InvalidReference(NO_VALID_CERTIFICATE, INVALID_KIND, message, "name a kind that is supported")
+    named = ", ".join(ref.name for ref in validation.ca_certificate_refs or ())
     message = f"caCertificateRefs names ConfigMap {named}, and steerway does not read ConfigMaps"
-    return Fault(
+    return InvalidReference(
         NO_VALID_CERTIFICATE,
         INVALID_REFERENCE,
         message,
@@ -111,9 +111,9 @@ def _of_references(validation: BackendTLSValidation) -> Fault:
 
 
 def _bad_names(validation: BackendTLSValidation) -> str:
-    for each in validation.subject_alt_names or ():
-        if each.type not in ("Hostname", "URI"):
-            return f"subjectAltNames has the unknown type {each.type}"
-        if not (each.hostname if each.type == "Hostname" else each.uri):
-            return f"subjectAltNames has a {each.type} without a value"
+    for name in validation.subject_alt_names or ():
+        if name.type not in ("Hostname", "URI"):
+            return f"subjectAltNames has the unknown type {name.type}"
+        if not (name.hostname if name.type == "Hostname" else name.uri):
+            return f"subjectAltNames has a {name.type} without a value"
     return ""

@@ -23,8 +23,8 @@ from steerway.catalog.model.route import (
     Changes,
     Entry,
     HeaderChange,
-    How,
     Match,
+    MatchType,
     Mirror,
     Redirect,
     Rewrite,
@@ -41,7 +41,11 @@ from steerway.sources.policy.gateway import GRPCRoute
 PolicyOf = Callable[[Route, str], Policy]
 """What is said of a rule, by its route and its name ("" for none), apart from the rule itself."""
 
-_HOW = {"Exact": How.EXACT, "RegularExpression": How.REGEX, "PathPrefix": How.PREFIX}
+_MATCH_TYPES = {
+    "Exact": MatchType.EXACT,
+    "RegularExpression": MatchType.REGEX,
+    "PathPrefix": MatchType.PREFIX,
+}
 _VALUES = ("Exact", "RegularExpression")
 _DEFAULT_MATCH = {"GRPCRoute": facts.GRPCMatch(), "HTTPRoute": facts.HTTPMatch()}
 _DONE = frozenset(
@@ -67,7 +71,9 @@ def build(id: ServiceId, port: int, routes: Sequence[Route], policy_of: PolicyOf
     spaces: dict[str, list[Route]] = {}
     for route in attached:
         spaces.setdefault(route.metadata.namespace, []).append(route)
-    tables = {namespace: _table(used(found), policy_of) for namespace, found in spaces.items()}
+    tables = {
+        namespace: _table(used(namespace_routes), policy_of) for namespace, namespace_routes in spaces.items()
+    }
     return Routing(
         producer=tables.pop(id.namespace, None),
         consumers=tuple(sorted(tables.items(), key=lambda item: item[0])),
@@ -98,16 +104,16 @@ def used(rivals: Sequence[Route]) -> list[Route]:
 
 
 def _table(routes: Iterable[Route], policy_of: PolicyOf) -> Table:
-    found = []
+    rows = []
     for order, route in enumerate(routes):
         rules: Sequence[Any] = route.spec.rules or ()
         for index, rule in enumerate(rules):
             built = _rule(route, rule, index, policy_of)
             wanted = rule.matches or [_DEFAULT_MATCH[route.key.kind]]
-            matches = [_match(route, each) for each in wanted if not unknown_types(each)]
-            found += [(precedence(match), order, index, Entry(match, built)) for match in matches]
-    found.sort(key=lambda each: each[:3])
-    return tuple(entry for *_, entry in found)
+            matches = [_match(route, rule_match) for rule_match in wanted if not unknown_types(rule_match)]
+            rows += [(precedence(match), order, index, Entry(match, built)) for match in matches]
+    rows.sort(key=lambda entry: entry[:3])
+    return tuple(entry for *_, entry in rows)
 
 
 def precedence(match: Match) -> tuple[int, ...]:
@@ -117,7 +123,7 @@ def precedence(match: Match) -> tuple[int, ...]:
     if match.characters is not None:
         service, method = match.characters
         return 1, -service, -method, -len(match.headers), 0
-    kind = {How.EXACT: 0, How.REGEX: 1, How.PREFIX: 2}[match.how]
+    kind = {MatchType.EXACT: 0, MatchType.REGEX: 1, MatchType.PREFIX: 2}[match.match_type]
     return kind, -len(match.path), -bool(match.method), -len(match.headers), -len(match.query)
 
 
@@ -125,58 +131,60 @@ def unknown_types(match: Any) -> list[str]:
     """Types of a match that the Gateway API does not have, or not yet. What it matches nobody knows, so it is left
     out."""
     values = (*(match.headers or ()), *(getattr(match, "query_params", None) or ()))
-    found: list[tuple[str, Sequence[str]]] = [(value.type, _VALUES) for value in values]
+    types: list[tuple[str, Sequence[str]]] = [(value.type, _VALUES) for value in values]
     if (method := getattr(match, "method", None)) is not None and not isinstance(method, str):
-        found.append((method.type, _VALUES))
+        types.append((method.type, _VALUES))
     if (path := getattr(match, "path", None)) is not None:
-        found.append((path.type, tuple(_HOW)))
-    return [each for each, known in found if each not in known]
+        types.append((path.type, tuple(_MATCH_TYPES)))
+    return [kind for kind, known in types if kind not in known]
 
 
-def _match(route: Route, found: Any) -> Match:
-    headers = _values((each.name.lower(), each) for each in found.headers or ())
+def _match(route: Route, match: Any) -> Match:
+    headers = _values((header.name.lower(), header) for header in match.headers or ())
     if isinstance(route, GRPCRoute):
-        how, path = _method(found.method)
-        named = how is not How.EXACT and path != "/"
-        characters = (len(found.method.service or ""), len(found.method.method or "")) if named else None
-        return Match(how, path, headers, characters=characters)
-    wanted: facts.PathMatch = found.path or facts.PathMatch()
+        match_type, path = _method(match.method)
+        named = match_type is not MatchType.EXACT and path != "/"
+        characters = (len(match.method.service or ""), len(match.method.method or "")) if named else None
+        return Match(match_type, path, headers, characters=characters)
+    wanted: facts.PathMatch = match.path or facts.PathMatch()
     return Match(
-        _HOW.get(wanted.type, How.PREFIX),
+        _MATCH_TYPES.get(wanted.type, MatchType.PREFIX),
         wanted.value,
         headers,
-        _values((each.name, each) for each in found.query_params or ()),
-        found.method or "",
+        _values((query_param.name, query_param) for query_param in match.query_params or ()),
+        match.method or "",
         elements=wanted.type == "PathPrefix",
     )
 
 
-def _values(found: Iterable[tuple[str, facts.HeaderMatch]]) -> tuple[ValueMatch, ...]:
+def _values(matches: Iterable[tuple[str, facts.HeaderMatch]]) -> tuple[ValueMatch, ...]:
     """Of several of one name the first counts (HTTPHeaderMatch.name, HTTPQueryParamMatch.name)."""
     first: dict[str, ValueMatch] = {}
-    for name, each in found:
-        first.setdefault(name, ValueMatch(name, _HOW.get(each.type, How.EXACT), each.value))
+    for name, value in matches:
+        first.setdefault(name, ValueMatch(name, _MATCH_TYPES.get(value.type, MatchType.EXACT), value.value))
     return tuple(first.values())
 
 
-def _method(found: facts.MethodMatch | None) -> tuple[How, str]:
+def _method(method_match: facts.MethodMatch | None) -> tuple[MatchType, str]:
     """A gRPC method as a path."""
-    if found is None or not (found.service or found.method):
-        return How.PREFIX, "/"
-    if found.type != "RegularExpression":
-        if found.service and found.method:
-            return How.EXACT, f"/{found.service}/{found.method}"
-        if found.service:
-            return How.PREFIX, f"/{found.service}/"
-        return How.REGEX, f"/[^/]+/{re.escape(found.method or '')}"
-    service = f"(?:{found.service})" if found.service else "[^/]+"
-    method = f"(?:{found.method})" if found.method else "[^/]+"
-    return How.REGEX, f"/{service}/{method}"
+    if method_match is None or not (method_match.service or method_match.method):
+        return MatchType.PREFIX, "/"
+    if method_match.type != "RegularExpression":
+        if method_match.service and method_match.method:
+            return MatchType.EXACT, f"/{method_match.service}/{method_match.method}"
+        if method_match.service:
+            return MatchType.PREFIX, f"/{method_match.service}/"
+        return MatchType.REGEX, f"/[^/]+/{re.escape(method_match.method or '')}"
+    service = f"(?:{method_match.service})" if method_match.service else "[^/]+"
+    method = f"(?:{method_match.method})" if method_match.method else "[^/]+"
+    return MatchType.REGEX, f"/{service}/{method}"
 
 
 def _rule(route: Route, rule: Any, index: int, policy_of: PolicyOf) -> Rule:
     filters = rule.filters or ()
-    redirects = [each.request_redirect for each in filters if each.request_redirect is not None]
+    redirects = [
+        route_filter.request_redirect for route_filter in filters if route_filter.request_redirect is not None
+    ]
     where = f"{route.key} rule {rule.name or index}"
     timeouts = getattr(rule, "timeouts", None)
     attempt = timeouts.backend_request if timeouts is not None else None
@@ -186,7 +194,7 @@ def _rule(route: Route, rule: Any, index: int, policy_of: PolicyOf) -> Rule:
         _changes(filters),
         tuple(_mirrors(route, filters)),
         _redirect(redirects[0]) if redirects else None,
-        _own_policy(where, rule).over(policy_of(route, rule.name or "")),
+        _own_policy(where, rule).merged_over(policy_of(route, rule.name or "")),
         not_done=unknown_filters(filters),
         hostnames=tuple(sorted(set(route.spec.hostnames or ()))),
         route=str(route.key),
@@ -205,16 +213,20 @@ def _not_applied(rule: Any) -> Iterator[str]:
         if session.absolute_timeout is not None and not _is_permanent(session):
             yield "sessionPersistence.absoluteTimeout is applied by no client: lifetimeType is not Permanent"
     backends = [ref for ref in rule.backend_refs or () if ref.weight]
-    for each in (each for ref in backends for each in ref.filters or ()):
-        if each.type in _NOT_OF_BACKENDS:
-            yield f"{each.type} of a backend is applied by no client"
-        if len(backends) > 1 and each.url_rewrite is not None and each.url_rewrite.path is not None:
+    for route_filter in (candidate for ref in backends for candidate in ref.filters or ()):
+        if route_filter.type in _NOT_OF_BACKENDS:
+            yield f"{route_filter.type} of a backend is applied by no client"
+        if (
+            len(backends) > 1
+            and route_filter.url_rewrite is not None
+            and route_filter.url_rewrite.path is not None
+        ):
             yield "URLRewrite of the path for one of several backends is applied by no client"
 
 
 def unknown_filters(filters: Iterable[facts.Filter]) -> tuple[str, ...]:
     """Types of filters that no client of ours has."""
-    return tuple(sorted({each.type for each in filters} - _DONE))
+    return tuple(sorted({route_filter.type for route_filter in filters} - _DONE))
 
 
 def _own_policy(where: str, rule: Any) -> Policy:
@@ -222,7 +234,7 @@ def _own_policy(where: str, rule: Any) -> Policy:
     timeouts, retry = getattr(rule, "timeouts", None), getattr(rule, "retry", None)
     request = timeouts.request if timeouts is not None else None
     session = rule.session_persistence
-    return Policy.by(
+    return Policy.from_object(
         where,
         timeout_seconds=None if request is None else seconds(request),
         retry=None if retry is None else _retry(retry),
@@ -230,33 +242,37 @@ def _own_policy(where: str, rule: Any) -> Policy:
     )
 
 
-def _retry(found: facts.Retry) -> Retry:
+def _retry(retry: facts.Retry) -> Retry:
     """No attempts is a word, too: none, whatever others say."""
-    statuses = tuple(found.codes or (500, 502, 503, 504))
+    statuses = tuple(retry.codes or (500, 502, 503, 504))
     codes = {STATUS_CODES[status] for status in statuses if status in STATUS_CODES}
     if 504 in statuses:
         codes.add("deadline-exceeded")
-    attempts = min(max(1 if found.attempts is None else found.attempts, 0), _MOST_ATTEMPTS)
+    attempts = min(max(1 if retry.attempts is None else retry.attempts, 0), _MOST_ATTEMPTS)
     if not attempts:
         return Retry((), 0)
-    base = 0.025 if found.backoff is None else max(seconds(found.backoff), 0.001)
+    base = 0.025 if retry.backoff is None else max(seconds(retry.backoff), 0.001)
     return Retry(tuple(sorted(codes)), attempts, base, statuses=statuses)
 
 
-def _session(found: facts.SessionPersistence, where: str) -> Session | None:
-    name = found.session_name or re.sub(r"[^a-z0-9]+", "-", where.lower())
-    if found.type == "Header":
+def _session(persistence: facts.SessionPersistence, where: str) -> Session | None:
+    name = persistence.session_name or re.sub(r"[^a-z0-9]+", "-", where.lower())
+    if persistence.type == "Header":
         return Session("", header=name.lower())
-    if found.type != "Cookie":
+    if persistence.type != "Cookie":
         return None
-    ttl = seconds(found.absolute_timeout) if _is_permanent(found) and found.absolute_timeout else None
+    ttl = (
+        seconds(persistence.absolute_timeout)
+        if _is_permanent(persistence) and persistence.absolute_timeout
+        else None
+    )
     return Session(name, "/", ttl)
 
 
-def _is_permanent(found: facts.SessionPersistence) -> bool:
+def _is_permanent(persistence: facts.SessionPersistence) -> bool:
     """Whether its cookie outlives the client's session."""
-    config = found.cookie_config
-    return found.type == "Cookie" and config is not None and config.lifetime_type == "Permanent"
+    config = persistence.cookie_config
+    return persistence.type == "Cookie" and config is not None and config.lifetime_type == "Permanent"
 
 
 def _backend(route: Route, ref: facts.BackendRef) -> Backend:
@@ -271,8 +287,10 @@ def _port_of(route: Route, ref: facts.BackendRef) -> BackendPort | None:
 
 
 def _mirrors(route: Route, filters: Iterable[facts.Filter]) -> Iterator[Mirror]:
-    for each in filters:
-        if (mirror := each.request_mirror) is None or (to := _port_of(route, mirror.backend_ref)) is None:
+    for route_filter in filters:
+        if (mirror := route_filter.request_mirror) is None or (
+            to := _port_of(route, mirror.backend_ref)
+        ) is None:
             continue
         share = 1.0
         if mirror.fraction is not None:
@@ -284,31 +302,33 @@ def _mirrors(route: Route, filters: Iterable[facts.Filter]) -> Iterator[Mirror]:
 
 def _changes(filters: Iterable[facts.Filter]) -> Changes:
     request, response, rewrite = HeaderChange(), HeaderChange(), None
-    for each in filters:
-        request = _more(request, each.request_header_modifier)
-        response = _more(response, each.response_header_modifier)
-        if each.url_rewrite is not None:
-            path = each.url_rewrite.path
-            rewrite = Rewrite(each.url_rewrite.hostname, *_path(path))
+    for route_filter in filters:
+        request = _more(request, route_filter.request_header_modifier)
+        response = _more(response, route_filter.response_header_modifier)
+        if route_filter.url_rewrite is not None:
+            path = route_filter.url_rewrite.path
+            rewrite = Rewrite(route_filter.url_rewrite.hostname, *_path(path))
     return Changes(request, response, rewrite)
 
 
-def _more(before: HeaderChange, found: facts.HeaderModifier | None) -> HeaderChange:
-    if found is None:
+def _more(before: HeaderChange, modifier: facts.HeaderModifier | None) -> HeaderChange:
+    if modifier is None:
         return before
     return HeaderChange(
-        before.set + tuple((each.name.lower(), each.value) for each in found.set or ()),
-        before.add + tuple((each.name.lower(), each.value) for each in found.add or ()),
-        before.remove + tuple(name.lower() for name in found.remove or ()),
+        before.set + tuple((header.name.lower(), header.value) for header in modifier.set or ()),
+        before.add + tuple((header.name.lower(), header.value) for header in modifier.add or ()),
+        before.remove + tuple(name.lower() for name in modifier.remove or ()),
     )
 
 
-def _redirect(found: facts.Redirect) -> Redirect:
-    return Redirect(found.scheme, found.hostname, found.port, *_path(found.path), found.status_code)
+def _redirect(redirect: facts.Redirect) -> Redirect:
+    return Redirect(
+        redirect.scheme, redirect.hostname, redirect.port, *_path(redirect.path), redirect.status_code
+    )
 
 
-def _path(found: facts.PathModifier | None) -> tuple[str | None, str | None]:
+def _path(modifier: facts.PathModifier | None) -> tuple[str | None, str | None]:
     """A new path, and a new prefix."""
-    if found is None:
+    if modifier is None:
         return None, None
-    return found.replace_full_path, found.replace_prefix_match
+    return modifier.replace_full_path, modifier.replace_prefix_match

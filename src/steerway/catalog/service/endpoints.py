@@ -34,21 +34,21 @@ def merge(
     """
     merged: Merged = {}
     problems: list[Problem] = []
-    for found in slices:
-        if found.address_type not in FAMILIES:
+    for endpoint_slice in slices:
+        if endpoint_slice.address_type not in FAMILIES:
             problems.append(
                 Problem.of(
-                    found.key,
-                    f"addressType {found.address_type} is ignored: clients need IP addresses",
+                    endpoint_slice.key,
+                    f"addressType {endpoint_slice.address_type} is ignored: clients need IP addresses",
                     "use a Service of IP addresses; gRPC refuses host names in endpoints",
                 )
             )
             continue
-        for port in found.ports or ():
+        for port in endpoint_slice.ports or ():
             if not port.is_tcp or port.port is None:
                 continue
-            family = merged.setdefault(port.name or "", {}).setdefault(found.address_type, {})
-            for fact in found.endpoints or ():
+            family = merged.setdefault(port.name or "", {}).setdefault(endpoint_slice.address_type, {})
+            for fact in endpoint_slice.endpoints or ():
                 state = state_of(fact, publish_not_ready)
                 if state is not None or keep_unready:
                     _add(family, fact, port, state or EndpointState.UNREADY)

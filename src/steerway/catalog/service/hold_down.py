@@ -18,14 +18,14 @@ _ROUNDING = 1e-9
 """0.07 * 100 is a little more than 7, and 7 of 100 are not too few."""
 
 
-class Holds:
+class HoldDown:
     """What is held back, by service and port. `clock`: seconds, monotonic."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._until: dict[ServiceId, dict[int, float]] = {}
 
-    def judge(self, before: Service | None, now: Service) -> Service:
+    def apply(self, before: Service | None, now: Service) -> Service:
         """The service with what is believed of its endpoints; `before` is what was believed last."""
         if not any(port.policy.safety for port in now.ports):
             self._until.pop(now.id, None)

@@ -10,7 +10,7 @@ from steerway.sources.objects.core import EndpointSlice, Object, ObjectKey, Serv
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ServiceMetadata:
     """How many EndpointSlices a Service has, and those of its annotations that mean something here.
 
     `missing`: by port number, why no endpoint of the EndpointSlices takes traffic. It says nothing of a port that has a
@@ -22,14 +22,16 @@ class Told:
     missing: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
-def read(get: Callable[[ObjectKey], Object | None], id: ServiceId, slices: Collection[ObjectKey]) -> Told:
+def read(
+    get: Callable[[ObjectKey], Object | None], id: ServiceId, slices: Collection[ObjectKey]
+) -> ServiceMetadata:
     """Of the Service and its EndpointSlices as they are in the store."""
     fact = get(ObjectKey("Service", *id))
     if not isinstance(fact, Service):
-        return Told(len(slices))
+        return ServiceMetadata(len(slices))
     annotations = fact.metadata.annotations or {}
     known = [slice_ for key in slices if isinstance(slice_ := get(key), EndpointSlice)]
-    return Told(
+    return ServiceMetadata(
         len(slices),
         {name: value for name, value in sorted(annotations.items()) if is_annotation(name)},
         {port.port: empty_port.reasons(fact, port, known) for port in fact.spec.ports or () if port.is_tcp},

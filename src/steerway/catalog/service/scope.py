@@ -40,7 +40,7 @@ class Selector:
         self._requirements = tuple(map(_requirement, _REQUIREMENT.finditer(text)))
 
     def matches(self, labels: Mapping[str, str] | None) -> bool:
-        return all(each.matches(labels or {}) for each in self._requirements)
+        return all(requirement.matches(labels or {}) for requirement in self._requirements)
 
 
 Followed = Callable[[], frozenset[str] | None]
@@ -103,7 +103,7 @@ class Selection:
         tests = {("upstream_services", name): True for name in (id.name, str(id))}
         tests["service_selector", self._services.text] = self._services.matches(_labels(service))
         tests["namespace_selector", self._namespaces.text] = self._namespaces.matches(_labels(namespace))
-        return frozenset(each for each in self.filters if tests.get(each))
+        return frozenset(selector_name for selector_name in self.filters if tests.get(selector_name))
 
 
 def disabled(service: Service | None, namespace: Namespace | None) -> str:
@@ -126,10 +126,10 @@ def _labels(fact: Service | Namespace | None) -> Mapping[str, str] | None:
     return None if fact is None else fact.metadata.labels
 
 
-def _requirement(found: re.Match[str]) -> _Requirement:
-    if found["set"]:
-        values = frozenset(value.strip() for value in found["values"].split(","))
-        return _Requirement(found["key"], values, found["set"] == "notin")
-    if found["equals"]:
-        return _Requirement(found["key"], frozenset({found["value"]}), found["equals"] == "!=")
-    return _Requirement(found["key"], None, bool(found["no"]))
+def _requirement(match: re.Match[str]) -> _Requirement:
+    if match["set"]:
+        values = frozenset(value.strip() for value in match["values"].split(","))
+        return _Requirement(match["key"], values, match["set"] == "notin")
+    if match["equals"]:
+        return _Requirement(match["key"], frozenset({match["value"]}), match["equals"] == "!=")
+    return _Requirement(match["key"], None, bool(match["no"]))

@@ -49,19 +49,19 @@ def build(
     """
     spec = fact.spec
     problems: list[Problem] = []
-    own = annotation.of_annotations(fact, problems).over(traffic.of_kubernetes(fact))
+    own = annotation.of_annotations(fact, problems).merged_over(traffic.of_kubernetes(fact))
     external_name = (spec.external_name or "").removesuffix(".") if spec.type == "ExternalName" else ""
     if endpoints.canonical(external_name) is not None:
         # Services of type ExternalName: one that looks like an IP address is still a name, and DNS knows none such.
-        cure = "give the Service no selector, and write an EndpointSlice with the address"
+        hint = "give the Service no selector, and write an EndpointSlice with the address"
         reason = f"externalName {external_name} is an IP address, not a host name"
-        return None, [*problems, Problem.of(fact.key, reason, cure)]
+        return None, [*problems, Problem.of(fact.key, reason, hint)]
     ports = [port for port in spec.ports or () if port.is_tcp]
     if not ports and not external_name:
         reason = "none of its ports is TCP" if spec.ports else "it has no ports"
         reason += ", so there is nothing to serve"
         return None, [*problems, Problem.of(fact.key, reason, "add a TCP port to spec.ports")]
-    policies = {port.port: attached.policy(port.name or "").over(own) for port in ports}
+    policies = {port.port: attached.policy(port.name or "").merged_over(own) for port in ports}
     unready = any(policy.safety is not None and policy.safety.wants_unready for policy in policies.values())
     publish = spec.publish_not_ready_addresses
     merged, unused = endpoints.merge(() if external_name else slices, publish, unready)
@@ -69,8 +69,8 @@ def build(
     local_only = spec.internal_traffic_policy == "Local" and not external_name
     if local_only and not nodes_known:
         reason = "internalTrafficPolicy Local is not followed: clients get the endpoints of all nodes"
-        cure = "set topology to node, or the policy to Cluster if that is meant"
-        problems.append(Problem(str(fact.key), reason, cure))
+        hint = "set topology to node, or the policy to Cluster if that is meant"
+        problems.append(Problem(str(fact.key), reason, hint))
     built: dict[int, Port] = {}
     for port in ports:
         if port.port in built:

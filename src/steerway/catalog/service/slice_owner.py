@@ -12,25 +12,27 @@ _IMPORT_LABEL = "multicluster.kubernetes.io/service-name"
 _MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by"
 
 
-def owner(found: EndpointSlice) -> ServiceId | None:
+def owner(endpoint_slice: EndpointSlice) -> ServiceId | None:
     """The Service that it belongs to; None when it names none."""
-    name = (found.metadata.labels or {}).get(SERVICE_NAME_LABEL)
-    return ServiceId(found.metadata.namespace, name) if name else None
+    name = (endpoint_slice.metadata.labels or {}).get(SERVICE_NAME_LABEL)
+    return ServiceId(endpoint_slice.metadata.namespace, name) if name else None
 
 
-def foreign(found: EndpointSlice) -> str:
+def foreign(endpoint_slice: EndpointSlice) -> str:
     """Which label says that a slice without a Service is another controller's; "" where none does."""
-    labels = found.metadata.labels or {}
-    if owner(found) is not None:
+    labels = endpoint_slice.metadata.labels or {}
+    if owner(endpoint_slice) is not None:
         return ""
     return next(
         (f"{name}: {labels[name]}" for name in (_IMPORT_LABEL, _MANAGER_LABEL) if labels.get(name)), ""
     )
 
 
-def stray(found: EndpointSlice) -> Problem | None:
+def stray(endpoint_slice: EndpointSlice) -> Problem | None:
     """The problem of a slice that is nothing's."""
-    if owner(found) is not None or foreign(found):
+    if owner(endpoint_slice) is not None or foreign(endpoint_slice):
         return None
     reason = f"no label {SERVICE_NAME_LABEL} states which Service it belongs to"
-    return Problem.of(found.key, reason, f"add the label {SERVICE_NAME_LABEL} with the name of the Service")
+    return Problem.of(
+        endpoint_slice.key, reason, f"add the label {SERVICE_NAME_LABEL} with the name of the Service"
+    )

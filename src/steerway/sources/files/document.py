@@ -72,7 +72,7 @@ class BrokenDocument:
 
     line: int
     reason: str
-    cure: str = ""
+    hint: str = ""
 
 
 class Chunk(NamedTuple):
@@ -101,7 +101,7 @@ def _read_yaml(chunk: Chunk) -> Iterator[Document | BrokenDocument]:
     try:
         yield from _Builder(chunk.text, chunk.line).documents()
     except DocumentError as error:
-        broken = BrokenDocument(int(error.where), error.reason, error.cure)
+        broken = BrokenDocument(int(error.where), error.reason, error.hint)
         yield _template_or(broken, chunk.text)
     except yaml.YAMLError as error:
         yield _template_or(_syntax_error(error, chunk.text, chunk.line), chunk.text)
@@ -132,11 +132,11 @@ def _cuts(text: str) -> Iterator[int]:
     """Where separators begin, and the end of the text. `str.find` takes a tenth of the time of a regular expression."""
     if _is_separator(text, 0):
         yield 0
-    found = text.find(f"\n{_SEPARATOR}")
-    while found >= 0:
-        if _is_separator(text, found + 1):
-            yield found + 1
-        found = text.find(f"\n{_SEPARATOR}", found + 1)
+    position = text.find(f"\n{_SEPARATOR}")
+    while position >= 0:
+        if _is_separator(text, position + 1):
+            yield position + 1
+        position = text.find(f"\n{_SEPARATOR}", position + 1)
     yield len(text)
 
 
@@ -155,7 +155,7 @@ def _template_or(broken: BrokenDocument, chunk: str) -> BrokenDocument:
     """The cure for a document that is a template for text is another one than for YAML with a mistake."""
     if "{{" not in chunk:
         return broken
-    return replace(broken, cure="if this is a template, give what it renders to (helm template)")
+    return replace(broken, hint="if this is a template, give what it renders to (helm template)")
 
 
 def _syntax_error(error: yaml.YAMLError, chunk: str, first_line: int) -> BrokenDocument:
@@ -184,7 +184,7 @@ def _read_json(text: str) -> Iterator[Document | BrokenDocument]:
             first = None
             _limit_depth(value)
     except DocumentError as error:
-        yield BrokenDocument(int(error.where), error.reason, error.cure)
+        yield BrokenDocument(int(error.where), error.reason, error.hint)
         return
     yield Document(value, first.line if first else 1, first.lines if first else {})
 
@@ -192,8 +192,8 @@ def _read_json(text: str) -> Iterator[Document | BrokenDocument]:
 def _json_value(text: str) -> Any:
     """The value of JSON text. Raises DocumentError with the bare line number as `where`."""
 
-    def fail(position: int, reason: str, cure: str) -> DocumentError:
-        return DocumentError(str(text.count("\n", 0, position) + 1), reason, cure)
+    def fail(position: int, reason: str, hint: str) -> DocumentError:
+        return DocumentError(str(text.count("\n", 0, position) + 1), reason, hint)
 
     try:
         value = json.loads(
@@ -211,7 +211,7 @@ def _json_value(text: str) -> Any:
         raise fail(position, f"key {_shown(error.key)} is given twice", "remove one of them") from None
     except _NumberError as error:
         number = re.search(rf"(?<![\w.+-]){re.escape(error.text)}", text)
-        raise fail(number.start() if number else 0, error.reason, error.cure) from None
+        raise fail(number.start() if number else 0, error.reason, error.hint) from None
     except RecursionError:
         raise fail(0, "nested too deeply", f"nest at most {MAX_DEPTH} levels") from None
     for escape in _ESCAPE.finditer(text):
@@ -232,7 +232,7 @@ def _limit_depth(value: Any) -> None:
     while level:
         if depth > MAX_DEPTH:
             raise DocumentError("1", "nested too deeply", f"nest at most {MAX_DEPTH} levels")
-        inner = [each.values() if isinstance(each, dict) else each for each in level]
+        inner = [node.values() if isinstance(node, dict) else node for node in level]
         level = [
             item
             for items in inner
@@ -250,9 +250,9 @@ def _shown(key: str) -> str:
 class _NumberError(ValueError):
     """A number that no field can hold."""
 
-    def __init__(self, text: str, reason: str, cure: str) -> None:
+    def __init__(self, text: str, reason: str, hint: str) -> None:
         super().__init__(reason)
-        self.text, self.reason, self.cure = text, reason, cure
+        self.text, self.reason, self.hint = text, reason, hint
 
 
 def _integer(text: str, base: int = 10) -> int:
@@ -278,14 +278,14 @@ class _DuplicateKeyError(ValueError):
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
                 raise _DuplicateKeyError(key)
             seen.add(key)
-    return found
+    return mapping
 
 
 class _Builder:
@@ -317,8 +317,8 @@ class _Builder:
     def _line(self, event: Any) -> int:
         return self._first_line + int(event.start_mark.line)
 
-    def _fail(self, event: Any, reason: str, cure: str = "") -> DocumentError:
-        return DocumentError(str(self._line(event)), reason, cure)
+    def _fail(self, event: Any, reason: str, hint: str = "") -> DocumentError:
+        return DocumentError(str(self._line(event)), reason, hint)
 
     def _value(self, event: Any, path: Path) -> Any:
         if isinstance(event, yaml.AliasEvent):
@@ -414,7 +414,7 @@ class _Builder:
         try:
             return resolve(text)
         except _NumberError as error:
-            raise self._fail(event, error.reason, error.cure) from None
+            raise self._fail(event, error.reason, error.hint) from None
 
 
 def resolve(text: str) -> Any:

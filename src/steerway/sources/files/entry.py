@@ -17,7 +17,7 @@ from steerway.runtime import isolation
 from steerway.runtime.isolation import isolated
 from steerway.sources.files.document import Document
 from steerway.sources.objects.core import Object, ObjectKey, XdsResource
-from steerway.sources.policy.validation_error import Fault, Path, listed
+from steerway.sources.policy.validation_error import Path, ValidationError, listed
 from steerway.sources.store import Problem
 from steerway.text import bounded
 
@@ -93,7 +93,7 @@ class Origin:
         """What `read` makes of the value at `path`; one broken entry where it fails unexpectedly."""
         with isolated("document", where=self.where(path)) as run:
             return list(read(value, path, self))
-        return [self.broken(path, Fault((), f"internal error: {run.failure}", isolation.HINT))]
+        return [self.broken(path, ValidationError((), f"internal error: {run.failure}", isolation.HINT))]
 
     def good(self, path: Path, subject: ObjectKey, *objects: Object, kind: str = "") -> Entry:
         return Entry(self.where(path), kind or subject.kind, shown(full_name(subject)), subject, objects)
@@ -102,15 +102,20 @@ class Origin:
         return Entry(self.where(path), shown(kind), shown(name))
 
     def broken(
-        self, path: Path, fault: Fault, kind: str = "", subject: ObjectKey | None = None, *further: Fault
+        self,
+        path: Path,
+        invalid: ValidationError,
+        kind: str = "",
+        subject: ObjectKey | None = None,
+        *further: ValidationError,
     ) -> Entry:
         """An entry at `path` with a fault, and perhaps more; their own paths are relative to the entry."""
         about = f"{shown(str(subject))}: " if subject is not None else ""
-        where = self.where((*path, *fault.path))
-        faults = (fault, *further)
-        reason = listed(shown(str(each)) for each in faults)
-        cure = listed(shown(each.cure) for each in faults)
-        problem = Problem(where, f"{about}{reason}", cure)
+        where = self.where((*path, *invalid.path))
+        validation_errors = (invalid, *further)
+        reason = listed(shown(str(fault)) for fault in validation_errors)
+        hint = listed(shown(fault.hint) for fault in validation_errors)
+        problem = Problem(where, f"{about}{reason}", hint)
         name = shown(full_name(subject)) if subject is not None else ""
         return Entry(where, shown(kind or (subject.kind if subject else "")), name, subject, problem=problem)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from steerway.sources.files.entry import Entry, path_text
 from steerway.sources.files.loader import mark_duplicates, unreadable
-from steerway.sources.files.scan import FoundFile, Scan
+from steerway.sources.files.scan import ManifestFile, Scan
 from steerway.sources.objects.core import Object, ObjectKey
 from steerway.sources.store import Problem
 
@@ -21,7 +21,7 @@ Subjects = dict[ObjectKey, tuple[Object, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LastGood:
     """The objects of one file by the subject that gave them, and the given path that the file was found
     under."""
 
@@ -36,14 +36,14 @@ class View:
 
     objects: Mapping[ObjectKey, Object] = field(default_factory=dict)
     problems: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
-    held: Mapping[Path, Held] = field(default_factory=dict)
+    held: Mapping[Path, LastGood] = field(default_factory=dict)
     kept: frozenset[Path] = frozenset()
     unread: frozenset[Path] = frozenset()
 
 
-def advance(before: View, found: Scan, contents: Sequence[list[Entry]]) -> View:
+def advance(before: View, scan: Scan, contents: Sequence[list[Entry]]) -> View:
     """The next view. `contents` has the entries of each of `found.files`, in their order."""
-    read = [_or_truncated(file, entries, before) for file, entries in zip(found.files, contents, strict=True)]
+    read = [_or_truncated(file, entries, before) for file, entries in zip(scan.files, contents, strict=True)]
     # An object that a good file gives is never held back by an older copy in a broken file.
     marked = iter(mark_duplicates(entry for entries in read for entry in entries))
     shown = [list(islice(marked, len(entries))) for entries in read]
@@ -52,29 +52,30 @@ def advance(before: View, found: Scan, contents: Sequence[list[Entry]]) -> View:
         for entry in entries:
             objects.update(zip(entry.keys, entry.objects, strict=True))
     held = {
-        file.path: Held(file.root, _good(entries)) for file, entries in zip(found.files, shown, strict=True)
+        file.path: LastGood(file.root, _good(entries))
+        for file, entries in zip(scan.files, shown, strict=True)
     }
     earlier: set[Path] = set()
-    for path, root, subject, kept in _kept(before, found, read):
-        if left := tuple(obj for obj in kept if obj.key not in objects):
+    for path, root, subject, held_objects in _kept(before, scan, read):
+        if left := tuple(obj for obj in held_objects if obj.key not in objects):
             objects.update((obj.key, obj) for obj in left)
-            held.setdefault(path, Held(root, {})).subjects[subject] = left
+            held.setdefault(path, LastGood(root, {})).subjects[subject] = left
             earlier.add(path)
-    return View(objects, _problems(found, shown), held, frozenset(earlier), _unread(found, read, earlier))
+    return View(objects, _problems(scan, shown), held, frozenset(earlier), _unread(scan, read, earlier))
 
 
-def _unread(found: Scan, read: Sequence[list[Entry]], kept: Collection[Path]) -> frozenset[Path]:
-    """The paths that cannot be read, and the files in which nothing can be parsed; without those that `kept` covers."""
-    paths = {path for path, _ in found.missing}
-    for file, entries in zip(found.files, read, strict=True):
+def _unread(scan: Scan, read: Sequence[list[Entry]], held: Collection[Path]) -> frozenset[Path]:
+    """The paths that cannot be read, and the files in which nothing can be parsed; without those that `held` covers."""
+    paths = {path for path, _ in scan.missing}
+    for file, entries in zip(scan.files, read, strict=True):
         if entries and all(entry.problem is not None and entry.subject is None for entry in entries):
             paths.add(file.path)
     return frozenset(
-        path for path in paths if path not in kept and not any(path in each.parents for each in kept)
+        path for path in paths if path not in held and not any(path in parent.parents for parent in held)
     )
 
 
-def _or_truncated(file: FoundFile, entries: list[Entry], before: View) -> list[Entry]:
+def _or_truncated(file: ManifestFile, entries: list[Entry], before: View) -> list[Entry]:
     """A file of no bytes that had objects is being written (`kubectl get … > file` truncates first), not
     emptied."""
     last = before.held.get(file.path)
@@ -90,31 +91,31 @@ def _good(entries: list[Entry]) -> Subjects:
 
 
 def _kept(
-    before: View, found: Scan, read: Sequence[list[Entry]]
+    before: View, scan: Scan, read: Sequence[list[Entry]]
 ) -> Iterator[tuple[Path, Path, ObjectKey, tuple[Object, ...]]]:
     """File, its root, subject and objects of each last good version that a broken part may stand for."""
-    for file, entries in zip(found.files, read, strict=True):
+    for file, entries in zip(scan.files, read, strict=True):
         broken = {entry.subject for entry in entries if entry.problem is not None}
         last = before.held.get(file.path)
         if last is None or not broken:
             continue
-        for subject, kept in last.subjects.items():
+        for subject, objects in last.subjects.items():
             if subject in broken or None in broken:
-                yield file.path, file.root, subject, kept
-    present = {file.path for file in found.files}
-    lost = {path for path, _ in found.missing}
+                yield file.path, file.root, subject, objects
+    present = {file.path for file in scan.files}
+    lost = {path for path, _ in scan.missing}
     for path, last in before.held.items():
         if path not in present and (path in lost or last.root in lost or not lost.isdisjoint(path.parents)):
-            for subject, kept in last.subjects.items():
-                yield path, last.root, subject, kept
+            for subject, held_objects in last.subjects.items():
+                yield path, last.root, subject, held_objects
 
 
-def _problems(found: Scan, shown: Sequence[list[Entry]]) -> dict[str, tuple[Problem, ...]]:
+def _problems(scan: Scan, shown: Sequence[list[Entry]]) -> dict[str, tuple[Problem, ...]]:
     problems: dict[str, tuple[Problem, ...]] = {}
-    for path, reason in found.missing:
+    for path, reason in scan.missing:
         if (problem := unreadable(path, reason).problem) is not None:
             problems[path_text(path)] = (problem,)
-    for file, entries in zip(found.files, shown, strict=True):
+    for file, entries in zip(scan.files, shown, strict=True):
         if bad := tuple(entry.problem for entry in entries if entry.problem is not None):
             problems[path_text(file.path)] = bad
     return problems

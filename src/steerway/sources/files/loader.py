@@ -23,11 +23,11 @@ from steerway.sources.files.document import BrokenDocument, Chunk, Document
 from steerway.sources.files.entry import Entry, Origin, path_text, shown
 from steerway.sources.files.manifest import is_manifest, read_manifest
 from steerway.sources.files.mapping import is_mapping, read_mapping
-from steerway.sources.files.scan import REPLACED, FoundFile, scan
+from steerway.sources.files.scan import REPLACED, ManifestFile, scan
 from steerway.sources.files.xds import is_xds, read_xds
 from steerway.sources.objects.core import Object, ObjectKey
-from steerway.sources.policy.validation_error import Fault
 from steerway.sources.policy.validation_error import Path as ValuePath
+from steerway.sources.policy.validation_error import ValidationError
 from steerway.sources.store import Problem
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
@@ -75,10 +75,10 @@ class ParsedFile:
 
 def load(paths: Sequence[Path], default_namespace: str) -> LoadResult:
     """Read files and directories once. A path that cannot be read is an entry with a problem, too."""
-    found = scan(tuple(paths))
-    lost = [*found.missing, *((path, REPLACED) for path in found.torn)]
+    scanned = scan(tuple(paths))
+    lost = [*scanned.missing, *((path, REPLACED) for path in scanned.torn)]
     entries = [unreadable(path, reason) for path, reason in lost]
-    for file in found.files:
+    for file in scanned.files:
         try:
             entries.extend(parse_file(file, read_bytes(file), default_namespace).entries)
         except OSError as error:
@@ -91,7 +91,7 @@ def load(paths: Sequence[Path], default_namespace: str) -> LoadResult:
     )
 
 
-def read_bytes(file: FoundFile) -> bytes:
+def read_bytes(file: ManifestFile) -> bytes:
     """The content of a file; nothing of one that is too large. Raises OSError when it cannot be read, and when it is no
     file any more, which could block for ever."""
     if file.size > MAX_FILE_BYTES:
@@ -120,7 +120,7 @@ def _open_without_waiting(path: Path) -> int:
 
 
 def parse_file(
-    file: FoundFile, content: bytes, default_namespace: str, known: Chunks = NO_CHUNKS
+    file: ManifestFile, content: bytes, default_namespace: str, known: Chunks = NO_CHUNKS
 ) -> ParsedFile:
     """The entries of one file, in order. Never raises for what it holds. `known`: chunks of the same path and
     namespace, which are not parsed again."""
@@ -130,7 +130,9 @@ def parse_file(
     return ParsedFile([_broken_file(name, f"internal error: {run.failure}", isolation.HINT)], known)
 
 
-def _parse(file: FoundFile, name: str, content: bytes, default_namespace: str, known: Chunks) -> ParsedFile:
+def _parse(
+    file: ManifestFile, name: str, content: bytes, default_namespace: str, known: Chunks
+) -> ParsedFile:
     if file.size > MAX_FILE_BYTES:
         size, limit = file.size / 2**20, MAX_FILE_BYTES // 2**20
         reason = f"the file has {size:.0f} MiB; at most {limit} MiB are read"
@@ -179,33 +181,31 @@ def unreadable(path: Path, reason: str) -> Entry:
     )
 
 
-def _broken_file(where: str, reason: str, cure: str) -> Entry:
-    return Entry(where, "file", problem=Problem(where, reason, cure))
+def _broken_file(where: str, reason: str, hint: str) -> Entry:
+    return Entry(where, "file", problem=Problem(where, reason, hint))
 
 
-def _is_json(file: FoundFile) -> bool:
+def _is_json(file: ManifestFile) -> bool:
     return file.path.suffix == ".json"
 
 
-def _read_chunk(chunk: Chunk, file: FoundFile, default_namespace: str) -> Iterator[Entry]:
+def _read_chunk(chunk: Chunk, file: ManifestFile, default_namespace: str) -> Iterator[Entry]:
     name = path_text(file.path)
     tool = tool_file.kind_by_name(file.path)
-    for found in document.read_chunk(chunk, is_json=_is_json(file)):
-        if isinstance(found, BrokenDocument):
-            where = f"{name}:{found.line}"
-            yield Entry(
-                where, tool, problem=None if tool else Problem(where, shown(found.reason), found.cure)
-            )
+    for part in document.read_chunk(chunk, is_json=_is_json(file)):
+        if isinstance(part, BrokenDocument):
+            where = f"{name}:{part.line}"
+            yield Entry(where, tool, problem=None if tool else Problem(where, shown(part.reason), part.hint))
             continue
-        origin = Origin(name, found, default_namespace)
-        if not tool or tool_file.states_its_type(found.value):
-            yield from _read_document(found, origin, file.path.stem)
+        origin = Origin(name, part, default_namespace)
+        if not tool or tool_file.states_its_type(part.value):
+            yield from _read_document(part, origin, file.path.stem)
         else:  # all else in a file of another tool is ignored
             yield origin.ignored((), tool, "")
 
 
-def _read_document(found: Document, origin: Origin, stem: str) -> list[Entry]:
-    return origin.attempt(partial(_read_value, stem=stem), found.value, ())
+def _read_document(parsed: Document, origin: Origin, stem: str) -> list[Entry]:
+    return origin.attempt(partial(_read_value, stem=stem), parsed.value, ())
 
 
 def _read_value(value: Any, path: ValuePath, origin: Origin, stem: str) -> Iterable[Entry]:
@@ -237,7 +237,7 @@ def _read_item(item: Any, path: ValuePath, origin: Origin) -> Iterable[Entry]:
     return [origin.broken(path, _unknown("neither a Kubernetes object nor an xDS resource"))]
 
 
-def _unknown(reason: str) -> Fault:
-    return Fault(
+def _unknown(reason: str) -> ValidationError:
+    return ValidationError(
         (), reason, "add apiVersion and kind, or @type; a mapping stands in mapping.yaml or under mapping:"
     )

@@ -18,7 +18,7 @@ import structlog
 
 from steerway.sources.files.entry import Entry
 from steerway.sources.files.loader import NO_CHUNKS, Chunks, ParsedFile, parse_file, read_bytes, unreadable
-from steerway.sources.files.scan import REPLACED, FoundFile, Scan, scan
+from steerway.sources.files.scan import REPLACED, ManifestFile, Scan, scan
 
 log = structlog.get_logger()
 
@@ -34,8 +34,8 @@ class Look:
     """A scan, and what each of its files was parsed to. `unreadable`: those that are to be tried again."""
 
     scan: Scan = field(default_factory=lambda: Scan((), (), ()))
-    contents: Mapping[FoundFile, ParsedFile] = field(default_factory=dict)
-    unreadable: frozenset[FoundFile] = frozenset()
+    contents: Mapping[ManifestFile, ParsedFile] = field(default_factory=dict)
+    unreadable: frozenset[ManifestFile] = frozenset()
 
 
 class Looker:
@@ -83,8 +83,10 @@ class _Attempt:
         # A file that is read while it is written must not lose the chunks that it will have again.
         self._chunks: dict[Path, Chunks] = {file.path: last.contents[file].chunks for file in last.scan.files}
         self._unreadable = set(last.scan.files if reread else last.unreadable)
-        self._payloads: dict[Path, tuple[FoundFile, ...]] = {}  # the last whole one, by where it is mounted
-        self._plain: dict[Path, FoundFile] = {}  # as last read, by path
+        self._payloads: dict[
+            Path, tuple[ManifestFile, ...]
+        ] = {}  # the last whole one, by where it is mounted
+        self._plain: dict[Path, ManifestFile] = {}  # as last read, by path
         self._unsettled: dict[Path, float] = {}  # plain files, with the time since when
 
     def read(self, current: Scan) -> None:
@@ -125,7 +127,7 @@ class _Attempt:
         mounts = [*_payloads(again.files), *again.torn]
         payloads = {mount: self._payloads.get(mount) or last_payloads.get(mount, ()) for mount in mounts}
         lost = tuple((mount, REPLACED) for mount, files in payloads.items() if not files)
-        files: dict[FoundFile, None] = {}
+        files: dict[ManifestFile, None] = {}
         for file in again.files:
             if file.payload is not None:
                 files.update(dict.fromkeys(payloads[file.payload.parent]))
@@ -151,7 +153,7 @@ class _Attempt:
                 _log_ignored(contents[file].entries)
         return Look(current, contents, frozenset(self._unreadable.intersection(current.files)))
 
-    def _parse(self, file: FoundFile, content: bytes | OSError) -> ParsedFile:
+    def _parse(self, file: ManifestFile, content: bytes | OSError) -> ParsedFile:
         known = self._chunks.get(file.path, NO_CHUNKS)
         if isinstance(content, OSError):
             return ParsedFile([unreadable(file.path, content.strerror or str(content))], known)
@@ -160,16 +162,16 @@ class _Attempt:
         return parsed
 
 
-def _bytes(file: FoundFile) -> bytes | OSError:
+def _bytes(file: ManifestFile) -> bytes | OSError:
     try:
         return read_bytes(file)
     except OSError as error:
         return error
 
 
-def _payloads(files: Iterable[FoundFile]) -> dict[Path, tuple[FoundFile, ...]]:
+def _payloads(files: Iterable[ManifestFile]) -> dict[Path, tuple[ManifestFile, ...]]:
     """The files of payloads, by where each is mounted."""
-    mounted: dict[Path, list[FoundFile]] = {}
+    mounted: dict[Path, list[ManifestFile]] = {}
     for file in files:
         if file.payload is not None:
             mounted.setdefault(file.payload.parent, []).append(file)
@@ -187,7 +189,7 @@ def _unsettled_seconds(current: Scan) -> float:
     return max(map(_young_seconds, current.files), default=0.0)
 
 
-def _young_seconds(file: FoundFile) -> float:
+def _young_seconds(file: ManifestFile) -> float:
     """How long until a file counts as written."""
     age = (time.time_ns() - file.modified_ns) / 1e9
     return SETTLE_SECONDS - age if 0 <= age < SETTLE_SECONDS else 0.0

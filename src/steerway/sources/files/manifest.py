@@ -25,10 +25,10 @@ from steerway.sources.objects.core import (
 from steerway.sources.policy import crd
 from steerway.sources.policy.gateway import GROUP, BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.policy.traffic_policy import POLICY_GROUP, POLICY_VERSION, TrafficPolicy
-from steerway.sources.policy.validation import Judged, faults
-from steerway.sources.policy.validation_error import Fault, Path, conversion_fault
+from steerway.sources.policy.validation import Validated, validation_errors
+from steerway.sources.policy.validation_error import Path, ValidationError, conversion_error
 
-_TYPES: dict[tuple[str, str], type[Judged]] = {
+_TYPES: dict[tuple[str, str], type[Validated]] = {
     ("v1", "Namespace"): Namespace,
     ("v1", "Service"): Service,
     ("discovery.k8s.io/v1", "EndpointSlice"): EndpointSlice,
@@ -60,13 +60,15 @@ def read_manifest(value: dict[str, Any], path: Path, origin: Origin) -> Iterator
     api_version, kind = value.get("apiVersion"), value.get("kind")
     if not isinstance(api_version, str) or not isinstance(kind, str):
         missing = "kind" if isinstance(api_version, str) else "apiVersion"
-        yield origin.broken(path, Fault((), f"{missing} is missing", f"add {missing}"), kind=str(kind or ""))
+        yield origin.broken(
+            path, ValidationError((), f"{missing} is missing", f"add {missing}"), kind=str(kind or "")
+        )
     elif (api_version, kind) in _TYPES:
         yield _read_object(value, path, origin)
     elif (api_version, kind) in _LISTS or (api_version, kind) == ("v1", "List"):
         yield from _read_list(value, path, origin)
-    elif (fault := _near_miss(api_version, kind)) is not None:
-        yield origin.broken(path, fault, kind=kind)
+    elif (invalid := _near_miss(api_version, kind)) is not None:
+        yield origin.broken(path, invalid, kind=kind)
     else:
         metadata = value.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
@@ -80,14 +82,16 @@ def read_manifest(value: dict[str, Any], path: Path, origin: Origin) -> Iterator
         )
 
 
-def _near_miss(api_version: str, kind: str) -> Fault | None:
+def _near_miss(api_version: str, kind: str) -> ValidationError | None:
     """A fault for what was surely meant to be served: a wrong version of the right group, or wrong case."""
     for known, right in _API_VERSIONS.items():
         group = right.rpartition("/")[0]
         if kind == known and api_version.rpartition("/")[0] == group:
-            return Fault(("apiVersion",), f"{kind} {api_version} is not served", f"write apiVersion: {right}")
+            return ValidationError(
+                ("apiVersion",), f"{kind} {api_version} is not served", f"write apiVersion: {right}"
+            )
         if kind != known and kind.lower() == known.lower() and api_version == right:
-            return Fault(("kind",), f"unknown kind {kind!r}", f"write kind: {known}")
+            return ValidationError(("kind",), f"unknown kind {kind!r}", f"write kind: {known}")
     return None
 
 
@@ -96,7 +100,9 @@ def _read_list(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[En
     if items is None:
         return
     if not isinstance(items, list):
-        yield origin.broken(path, Fault(("items",), "expected a list", "write a list"), kind=value["kind"])
+        yield origin.broken(
+            path, ValidationError(("items",), "expected a list", "write a list"), kind=value["kind"]
+        )
         return
     # Items of a typed list need not repeat their type: the API server's own lists do not.
     typed = _LISTS.get((value["apiVersion"], value["kind"]))
@@ -106,7 +112,7 @@ def _read_list(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[En
         if isinstance(item, dict):
             yield from origin.attempt(read_manifest, {**defaults, **item}, place)
         else:
-            yield origin.broken(place, Fault((), "expected a Kubernetes object", "remove the item"))
+            yield origin.broken(place, ValidationError((), "expected a Kubernetes object", "remove the item"))
 
 
 def _read_object(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
@@ -119,20 +125,18 @@ def _read_object(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
     wanted = _TYPES[value["apiVersion"], kind]
     wrong = list(unknown_fields(value, crd.schema())) if wanted is TrafficPolicy else []
     try:
-        found = msgspec.convert(value, wanted)
-        wrong += faults(found)
+        obj = msgspec.convert(value, wanted)
+        wrong += validation_errors(obj)
     except msgspec.ValidationError as error:
-        fault = conversion_fault(error, wanted)
+        invalid = conversion_error(error, wanted)
         # A field that is missing beside an unknown one is that one, misspelt.
-        if all(unknown.path[:-1] != fault.path for unknown in wrong):
-            wrong.append(fault)
+        if all(unknown.path[:-1] != invalid.path for unknown in wrong):
+            wrong.append(invalid)
     if wrong:
         return origin.broken(path, wrong[0], kind, subject, *wrong[1:])
-    if isinstance(found, Namespace) and not _says_something(found):
-        return origin.ignored(
-            path, kind, found.metadata.name
-        )  # folders of manifests give one often, and twice
-    return origin.good(path, found.key, found)
+    if isinstance(obj, Namespace) and not _says_something(obj):
+        return origin.ignored(path, kind, obj.metadata.name)  # folders of manifests give one often, and twice
+    return origin.good(path, obj.key, obj)
 
 
 def _subject(kind: str, metadata: Any, origin: Origin) -> ObjectKey | None:

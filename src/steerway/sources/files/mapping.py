@@ -26,8 +26,8 @@ from steerway.sources.objects.core import (
     ServicePort,
     ServiceSpec,
 )
-from steerway.sources.policy.validation import address_family, port_fault
-from steerway.sources.policy.validation_error import Fault, Path
+from steerway.sources.policy.validation import address_family, port_error
+from steerway.sources.policy.validation_error import Path, ValidationError
 
 FILE_STEM = "mapping"
 """A file of this name is a mapping; elsewhere the top-level key `mapping` makes it one."""
@@ -47,10 +47,10 @@ class _Address(NamedTuple):
     zone: str
 
 
-class _FaultError(Exception):
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(str(fault))
-        self.fault = fault
+class _InvalidValueError(Exception):
+    def __init__(self, invalid: ValidationError) -> None:
+        super().__init__(str(invalid))
+        self.invalid = invalid
 
 
 def is_mapping(value: Any, stem: str) -> bool:
@@ -64,8 +64,10 @@ def read_mapping(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[
         path = (*path, "mapping")
         value = value["mapping"] if value["mapping"] is not None else {}
         if not isinstance(value, dict):
-            fault = Fault((), "expected services under mapping", "write mapping: {service: {zone: [...]}}")
-            yield origin.broken(path, fault, FILE_STEM)
+            invalid = ValidationError(
+                (), "expected services under mapping", "write mapping: {service: {zone: [...]}}"
+            )
+            yield origin.broken(path, invalid, FILE_STEM)
             return
     for name, zones in value.items():
         yield from origin.attempt(_read_service, zones, (*path, name))
@@ -76,8 +78,8 @@ def _read_service(zones: Any, path: Path, origin: Origin) -> Iterator[Entry]:
     subject = ObjectKey("Service", origin.namespace, str(path[-1]))
     try:
         objects = _objects(subject, zones)
-    except _FaultError as error:
-        yield origin.broken(path, error.fault, FILE_STEM, subject)
+    except _InvalidValueError as error:
+        yield origin.broken(path, error.invalid, FILE_STEM, subject)
     else:
         yield origin.good(path, subject, *objects, kind=FILE_STEM)
 
@@ -91,8 +93,8 @@ def _is_service(value: Any) -> bool:
 
 def _objects(subject: ObjectKey, zones: Any) -> list[Service | EndpointSlice]:
     if not _NAME.fullmatch(subject.name) or len(subject.name) > 63:
-        cure = "use letters, digits, '-' and '_', at most 63 of them"
-        raise _FaultError(Fault((), f"{subject.name!r} is not a valid service name", cure))
+        hint = "use letters, digits, '-' and '_', at most 63 of them"
+        raise _InvalidValueError(ValidationError((), f"{subject.name!r} is not a valid service name", hint))
     metadata = ServiceMeta(name=subject.name, namespace=subject.namespace)
     spec = ServiceSpec(ports=[ServicePort(port=SERVICE_PORT)], cluster_ip="None")
     groups: dict[tuple[str, int], list[Endpoint]] = {}
@@ -119,13 +121,15 @@ def _addresses(zones: Any) -> Iterator[_Address]:
     if zones is None:
         return
     if not isinstance(zones, dict):
-        raise _FaultError(Fault((), "expected zones", "write service: {zone: [{ip, port, zone}]}"))
+        raise _InvalidValueError(
+            ValidationError((), "expected zones", "write service: {zone: [{ip, port, zone}]}")
+        )
     for zone, endpoints in zones.items():
         if endpoints is None:
             continue
         if not isinstance(endpoints, list):
-            raise _FaultError(
-                Fault((zone,), "expected a list of endpoints", "write zone: [{ip, port, zone}]")
+            raise _InvalidValueError(
+                ValidationError((zone,), "expected a list of endpoints", "write zone: [{ip, port, zone}]")
             )
         for index, endpoint in enumerate(endpoints):
             yield _address(endpoint, zone, (zone, index))
@@ -133,23 +137,29 @@ def _addresses(zones: Any) -> Iterator[_Address]:
 
 def _address(value: Any, zone: str, path: Path) -> _Address:
     if not isinstance(value, dict):
-        raise _FaultError(Fault(path, "expected an endpoint", "write {ip: 10.0.0.1, port: 50051, zone: a}"))
+        raise _InvalidValueError(
+            ValidationError(path, "expected an endpoint", "write {ip: 10.0.0.1, port: 50051, zone: a}")
+        )
     for key in value:
         if key not in _FIELDS:
-            near = difflib.get_close_matches(key, _FIELDS, n=1)
-            cure = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(_FIELDS)}"
-            raise _FaultError(Fault((*path, key), f"unknown key {key!r}", cure))
+            similar_names = difflib.get_close_matches(key, _FIELDS, n=1)
+            hint = (
+                f"did you mean {similar_names[0]}?" if similar_names else f"known keys: {', '.join(_FIELDS)}"
+            )
+            raise _InvalidValueError(ValidationError((*path, key), f"unknown key {key!r}", hint))
     ip, port, own_zone = value.get("ip"), value.get("port"), value.get("zone")
     if not isinstance(ip, str) or (family := address_family(ip)) is None:
         place = (*path, "ip") if "ip" in value else path
         reason = f"{ip!r} is not an IP address" if "ip" in value else "ip is missing"
-        raise _FaultError(Fault(place, reason, "write ip: an IP literal"))
+        raise _InvalidValueError(ValidationError(place, reason, "write ip: an IP literal"))
     if not isinstance(port, int) or isinstance(port, bool):
         place = (*path, "port") if "port" in value else path
         reason = f"{port!r} is not a port number" if "port" in value else "port is missing"
-        raise _FaultError(Fault(place, reason, "write port: a number"))
-    if (fault := port_fault(port, (*path, "port"))) is not None:
-        raise _FaultError(fault)
+        raise _InvalidValueError(ValidationError(place, reason, "write port: a number"))
+    if (invalid := port_error(port, (*path, "port"))) is not None:
+        raise _InvalidValueError(invalid)
     if own_zone is not None and (isinstance(own_zone, bool) or not isinstance(own_zone, str | int)):
-        raise _FaultError(Fault((*path, "zone"), f"{own_zone!r} is not a zone", "write zone: a string"))
+        raise _InvalidValueError(
+            ValidationError((*path, "zone"), f"{own_zone!r} is not a zone", "write zone: a string")
+        )
     return _Address(ip, family, port, zone if own_zone is None else str(own_zone))

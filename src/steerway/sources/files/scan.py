@@ -26,7 +26,7 @@ MAX_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class FoundFile:
+class ManifestFile:
     """A manifest file: the name an operator knows, where its content is, and what changes when that
     changes."""
 
@@ -45,7 +45,7 @@ class FoundFile:
 class Scan:
     """What a look at the paths found. `missing` maps a given path to why it could not be read."""
 
-    files: tuple[FoundFile, ...]
+    files: tuple[ManifestFile, ...]
     missing: tuple[tuple[Path, str], ...]
     directories: tuple[tuple[Path, tuple[int, int]], ...]
     """Every directory that decides what is found, with device and inode: one that was replaced is another."""
@@ -62,25 +62,28 @@ class _Listed(NamedTuple):
 
 def scan(roots: tuple[Path, ...]) -> Scan:
     """Look at all paths, in their order, entries of a directory by name."""
-    found = _Found()
+    result = _Found()
     for root in roots:
         try:
-            real, status = found.look(root, linked=root.is_symlink())
+            real, status = result.look(root, linked=root.is_symlink())
             if stat.S_ISDIR(status.st_mode):
-                found.walk(root, root)
+                result.walk(root, root)
             else:
-                found.watch(root.parent)
-                found.add(root, root, real, status)
+                result.watch(root.parent)
+                result.add(root, root, real, status)
         except OSError as error:
-            found.missing.append((root, error.strerror or str(error)))
+            result.missing.append((root, error.strerror or str(error)))
     return Scan(
-        tuple(found.files), tuple(found.missing), tuple(found.directories.items()), tuple(sorted(found.torn))
+        tuple(result.files),
+        tuple(result.missing),
+        tuple(result.directories.items()),
+        tuple(sorted(result.torn)),
     )
 
 
 class _Found:
     def __init__(self) -> None:
-        self.files: list[FoundFile] = []
+        self.files: list[ManifestFile] = []
         self.missing: list[tuple[Path, str]] = []
         self.directories: dict[Path, tuple[int, int]] = {}
         self.torn: set[Path] = set()
@@ -131,7 +134,7 @@ class _Found:
             return
         self._seen.add(identity)
         times = status.st_mtime_ns, status.st_ctime_ns
-        self.files.append(FoundFile(path, real, root, status.st_size, *times, identity, payload))
+        self.files.append(ManifestFile(path, real, root, status.st_size, *times, identity, payload))
 
     def _resolve(self, place: Path, linked: bool) -> Path:
         """The path without symlinks. Asking the kernel for each component is the dear part of a scan, and files of

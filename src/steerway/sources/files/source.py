@@ -143,7 +143,7 @@ class FileSource:
         assert self._state is not None
         problem = self._state.problem
         if self._report(str(self._state.path), problem) and problem is not None:
-            log.warning("state_not_used", where=problem.where, reason=problem.reason, cure=problem.cure)
+            log.warning("state_not_used", where=problem.where, reason=problem.reason, hint=problem.hint)
 
     async def _follow_requests(self) -> None:
         while True:
@@ -220,11 +220,11 @@ class FileSource:
         try:
             await asyncio.wait([reading], timeout=HANG_SECONDS)
             if not reading.done():
-                cure = (
+                hint = (
                     f"check that {', '.join(map(path_text, self._paths))} can be read: a file system may hang"
                 )
-                problem = Problem(self.name, f"reading has not ended for {HANG_SECONDS:g} s", cure)
-                log.warning("files_hang", reason=problem.reason, cure=problem.cure)
+                problem = Problem(self.name, f"reading has not ended for {HANG_SECONDS:g} s", hint)
+                log.warning("files_hang", reason=problem.reason, hint=problem.hint)
                 self._report(self.name, problem)
                 if self._load is not None:
                     self._load.end()
@@ -240,7 +240,7 @@ class FileSource:
             return
         for problems in batch.problems.values():
             for problem in problems:
-                log.warning("document_skipped", where=problem.where, reason=problem.reason, cure=problem.cure)
+                log.warning("document_skipped", where=problem.where, reason=problem.reason, hint=problem.hint)
         log.info("files_read", files=len(self._scan.files), put=len(batch.put), deleted=len(batch.delete))
         self._changed.set()
         await self._store.apply_in_parts(self.name, batch)
@@ -274,14 +274,14 @@ class FileSource:
         return replace(view, problems=problems)
 
 
-def _narrow(found: Scan, paths: tuple[Path, ...]) -> dict[Path, set[str]]:
+def _narrow(scan: Scan, paths: tuple[Path, ...]) -> dict[Path, set[str]]:
     """Directories that are watched for files given by path only, with the names that matter."""
     narrow: dict[Path, set[str]] = {}
-    for file in found.files:
+    for file in scan.files:
         if file.path == file.root:
             for name in (file.path, file.real):
                 narrow.setdefault(name.parent, set()).add(name.name)
-    walked = {file.path.parent for file in found.files if file.path != file.root} | set(paths)
+    walked = {file.path.parent for file in scan.files if file.path != file.root} | set(paths)
     return {directory: names for directory, names in narrow.items() if directory not in walked}
 
 
@@ -297,7 +297,11 @@ def _difference(before: View, after: View) -> Batch:
         delete=tuple(before.objects.keys() - after.objects.keys()),
         problems={
             **dict.fromkeys(gone, ()),
-            **{path: found for path, found in after.problems.items() if before.problems.get(path) != found},
+            **{
+                path: problems
+                for path, problems in after.problems.items()
+                if before.problems.get(path) != problems
+            },
         },
         atomic=True,
     )

@@ -17,7 +17,7 @@ from typing import Any, get_args
 import msgspec
 
 from steerway import telemetry
-from steerway.sources.files.history import Held
+from steerway.sources.files.history import LastGood
 from steerway.sources.files.loader import open_file
 from steerway.sources.objects.core import Object, ObjectKey
 from steerway.sources.store import Problem
@@ -59,9 +59,9 @@ class State:
         self.problem: Problem | None = None
         telemetry.FILES_RESTORED_AGE.set_function(self._age)
 
-    def load(self, roots: Collection[Path]) -> dict[Path, Held]:
+    def load(self, roots: Collection[Path]) -> dict[Path, LastGood]:
         """What the state holds of files below these paths, by file, unless it is too old. Raises nothing."""
-        held: dict[Path, Held] = {}
+        held: dict[Path, LastGood] = {}
         oldest = self._clock() - self._max_age_seconds
         expired = 0
         try:
@@ -73,7 +73,7 @@ class State:
                     expired += 1
                     continue
                 objects = tuple(_decode(kind, raw) for kind, raw in record.objects)
-                held.setdefault(path, Held(root, {})).subjects[ObjectKey(*record.subject)] = objects
+                held.setdefault(path, LastGood(root, {})).subjects[ObjectKey(*record.subject)] = objects
                 # A time to come is none: the clock was set back.
                 self._read_at[path] = min(record.read_at, self._clock())
         except FileNotFoundError:
@@ -91,10 +91,10 @@ class State:
         self.restored = dict(self._read_at)
         return held
 
-    def note(self, kept: Collection[Path]) -> list[Problem]:
+    def note(self, stale: Collection[Path]) -> list[Problem]:
         """A look was taken, and of these files earlier objects are served. A problem for each whose objects are from a
         run before this one."""
-        self.restored = {path: read_at for path, read_at in self.restored.items() if path in kept}
+        self.restored = {path: read_at for path, read_at in self.restored.items() if path in stale}
         return [
             Problem(
                 str(path),
@@ -104,15 +104,15 @@ class State:
             for path, read_at in self.restored.items()
         ]
 
-    def save(self, held: Mapping[Path, Held], kept: Collection[Path]) -> None:
-        """Replace the state file. `kept`: files of which earlier objects are served, which stay as old as they are."""
+    def save(self, held: Mapping[Path, LastGood], stale: Collection[Path]) -> None:
+        """Replace the state file. `stale`: files of which earlier objects are served, which stay as old as they are."""
         # At the end of the process the last save may meet one that still runs in its thread.
         with self._saving:
-            self._save(held, kept)
+            self._save(held, stale)
 
-    def _save(self, held: Mapping[Path, Held], kept: Collection[Path]) -> None:
+    def _save(self, held: Mapping[Path, LastGood], stale: Collection[Path]) -> None:
         now = self._clock()
-        self._read_at = {path: self._read_at.get(path, now) if path in kept else now for path in held}
+        self._read_at = {path: self._read_at.get(path, now) if path in stale else now for path in held}
         try:
             _replace(self.path, self._lines(held))
         except (OSError, StateError) as error:
@@ -120,7 +120,7 @@ class State:
         else:
             self.problem = None
 
-    def _lines(self, held: Mapping[Path, Held]) -> Iterator[bytes]:
+    def _lines(self, held: Mapping[Path, LastGood]) -> Iterator[bytes]:
         for path, of_file in held.items():
             for subject, objects in of_file.subjects.items():
                 record = (
@@ -135,8 +135,8 @@ class State:
                 except (ValueError, OverflowError, TypeError):
                     continue  # a value that JSON cannot hold, as an integer of more than 64 bits: served, not kept
 
-    def _fail(self, reason: str, cure: str) -> None:
-        self.problem = Problem(str(self.path), reason, cure)
+    def _fail(self, reason: str, hint: str) -> None:
+        self.problem = Problem(str(self.path), reason, hint)
 
     def _age(self) -> float:
         return max(0.0, self._clock() - min(self.restored.values())) if self.restored else 0.0

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from steerway.config.name import nearest
-from steerway.sources.policy.validation_error import Fault, Path
+from steerway.sources.policy.validation_error import Path, ValidationError
 
 
-def unknown_fields(value: Any, schema: dict[str, Any], path: Path = ()) -> Iterator[Fault]:
+def unknown_fields(value: Any, schema: dict[str, Any], path: Path = ()) -> Iterator[ValidationError]:
     """A fault for each key that the OpenAPI `schema` does not name, in the order of the manifest. Where the schema says
     nothing of fields (`metadata`), nothing is judged; neither is a value of the wrong type."""
     if isinstance(value, dict) and "properties" in schema:
@@ -20,7 +20,7 @@ def unknown_fields(value: Any, schema: dict[str, Any], path: Path = ()) -> Itera
                 yield from unknown_fields(inner, known[key], (*path, key))
             else:
                 reason = f"unknown field {key!r}{nearest(str(key), known)}"
-                yield Fault((*path, key), reason, f"known here: {', '.join(known)}")
+                yield ValidationError((*path, key), reason, f"known here: {', '.join(known)}")
     elif isinstance(value, list) and "items" in schema:
         for index, inner in enumerate(value):
             yield from unknown_fields(inner, schema["items"], (*path, index))

@@ -10,7 +10,7 @@ from typing import Any
 
 from steerway.sources.files.entry import Entry, Origin, shown
 from steerway.sources.objects.core import XdsResource
-from steerway.sources.policy.validation_error import Fault, Path
+from steerway.sources.policy.validation_error import Path, ValidationError
 
 _PREFIX = "type.googleapis.com/"
 _WRAPPER = "type.googleapis.com/envoy.service.discovery.v3.Resource"
@@ -42,7 +42,7 @@ def read_xds(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[Entr
         if isinstance(item, dict) and isinstance(item.get("@type"), str):
             yield from origin.attempt(read_xds, item, place)
         else:
-            yield origin.broken(place, Fault((), "a resource without @type", "add its @type"))
+            yield origin.broken(place, ValidationError((), "a resource without @type", "add its @type"))
 
 
 def _read(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
@@ -50,16 +50,18 @@ def _read(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
         return _read_resource(value, path, origin)
     if unknown := sorted(set(value) - _WRAPPER_FIELDS):
         return origin.broken(
-            path, Fault((unknown[0],), "has no meaning here", "write ttl and resource only"), "Resource"
+            path,
+            ValidationError((unknown[0],), "has no meaning here", "write ttl and resource only"),
+            "Resource",
         )
     ttl, resource = value.get("ttl"), value.get("resource")
     if not isinstance(ttl, str) or not ttl:
         return origin.broken(
-            path, Fault(("ttl",), "is no duration", 'write seconds, as in ttl: "10s"'), "Resource"
+            path, ValidationError(("ttl",), "is no duration", 'write seconds, as in ttl: "10s"'), "Resource"
         )
     if not isinstance(resource, dict) or not isinstance(resource.get("@type"), str):
         return origin.broken(
-            path, Fault(("resource",), "is no resource", "add it with its @type"), "Resource"
+            path, ValidationError(("resource",), "is no resource", "add it with its @type"), "Resource"
         )
     return _read_resource(resource, (*path, "resource"), origin, ttl)
 
@@ -67,21 +69,23 @@ def _read(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
 def _read_resource(value: dict[str, Any], path: Path, origin: Origin, ttl: str = "") -> Entry:
     type_url = value["@type"]
     kind = type_url.rpartition(".")[2]
-    if (fault := _type_fault(type_url)) is not None:
-        return origin.broken(path, fault, kind)
+    if (invalid := _type_error(type_url)) is not None:
+        return origin.broken(path, invalid, kind)
     # The JSON mapping of protobuf takes both spellings of a field name.
     fields = ("cluster_name", "clusterName") if type_url == _LOAD_ASSIGNMENT else ("name",)
     field = next((field for field in fields if field in value), fields[0])
     name = value.get(field)
     if not isinstance(name, str) or not name:
-        return origin.broken(path, Fault((field,), f"{kind} has no {field}", f"add {field}: a string"), kind)
+        return origin.broken(
+            path, ValidationError((field,), f"{kind} has no {field}", f"add {field}: a string"), kind
+        )
     resource = XdsResource(type_url=type_url, name=name, body=value, where=origin.where(path), ttl=ttl)
     return Entry(resource.where, shown(kind), shown(name), resource.key, (resource,))
 
 
-def _type_fault(type_url: str) -> Fault | None:
+def _type_error(type_url: str) -> ValidationError | None:
     if not type_url.startswith(f"{_PREFIX}envoy."):
-        return Fault(("@type",), f"{type_url} is no xDS type", f"write @type: {_PREFIX}envoy...")
+        return ValidationError(("@type",), f"{type_url} is no xDS type", f"write @type: {_PREFIX}envoy...")
     if not any(part.startswith("v3") for part in type_url.split(".")):
-        return Fault(("@type",), f"{type_url} is not of the v3 API", "use the type's v3 name")
+        return ValidationError(("@type",), f"{type_url} is not of the v3 API", "use the type's v3 name")
     return None

@@ -65,10 +65,10 @@ class Access:
         present = tuple(path for path in paths if path.is_file())
         if not present:
             looked = ", ".join(str(path) for path in paths) or "~/.kube/config"
-            cure = "give --kubeconfig FILE, or run in a pod with a service account"
+            hint = "give --kubeconfig FILE, or run in a pod with a service account"
             if environ.get("KUBERNETES_SERVICE_HOST") and not mounted:
-                cure = f"no token is in {service_account}: set automountServiceAccountToken, or give --kubeconfig FILE"
-            raise SourceError(f"{looked}: no kubeconfig there ({cure})")
+                hint = f"no token is in {service_account}: set automountServiceAccountToken, or give --kubeconfig FILE"
+            raise SourceError(f"{looked}: no kubeconfig there ({hint})")
         return cls(present, context, environ=environ)
 
     def __str__(self) -> str:
@@ -102,8 +102,8 @@ async def load(access: Access) -> Any:
         if text.startswith(("exec:", "oidc:")):
             raise RequestError(Failure(None, "credentials refused", text)) from error
         lacking = await asyncio.to_thread(kubeconfig.missing, access.kubeconfigs, access.context)
-        fault = lacking or f"{text} (check it with: kubectl config view)"
-        raise SourceError(f"{access}: not a usable kubeconfig: {fault}") from error
+        invalid = lacking or f"{text} (check it with: kubectl config view)"
+        raise SourceError(f"{access}: not a usable kubeconfig: {invalid}") from error
     return configuration
 
 

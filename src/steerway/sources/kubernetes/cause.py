@@ -1,6 +1,6 @@
 """Why a request got no answer: exceptions of aiohttp, sockets and TLS as `Failure`, one reason for each remedy.
 
-The texts for operators are in `cure.py`.
+The texts for operators are in `hint.py`.
 """
 
 import errno

@@ -191,10 +191,10 @@ async def _lines(response: Any) -> AsyncGenerator[bytes, None]:
 
 
 async def _refusal(response: Any) -> Failure:
-    found = decode_status(await response.read(), response.status, response.reason or "")
+    status = decode_status(await response.read(), response.status, response.reason or "")
     try:
         header = float(response.headers.get("Retry-After", "0"))
     except ValueError:  # the form with a date, which API servers do not use
         header = 0.0
-    wait = max(found.retry_after_seconds, header)
-    return Failure(response.status, found.reason, found.message, wait)
+    wait = max(status.retry_after_seconds, header)
+    return Failure(response.status, status.reason, status.message, wait)

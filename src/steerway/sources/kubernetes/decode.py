@@ -13,8 +13,8 @@ from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, P
 from steerway.sources.objects.core import EndpointSlice, Namespace, Node, ObjectKey, Pod, Service
 from steerway.sources.policy.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.policy.traffic_policy import TrafficPolicy
-from steerway.sources.policy.validation import faults
-from steerway.sources.policy.validation_error import conversion_fault, listed
+from steerway.sources.policy.validation import validation_errors
+from steerway.sources.policy.validation_error import conversion_error, listed
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """Longest line of a watch. etcd takes objects up to 1.5 MiB; what is longer is no event."""
@@ -76,15 +76,15 @@ _TYPES: tuple[type[WatchedObject], ...] = (
     TrafficPolicy,
 )
 _OBJECTS: dict[str, msgspec.json.Decoder[WatchedObject]] = {
-    each.__name__: msgspec.json.Decoder(each) for each in _TYPES
+    type_.__name__: msgspec.json.Decoder(type_) for type_ in _TYPES
 }
 
 
 def decode_page(kind: str, body: bytes) -> Page:
     """A page of a list of `kind`. Raises one of `BROKEN` when the page itself is."""
-    found = _LISTS.decode(body)
-    items = tuple(decode_object(kind, raw) for raw in found.items or [])
-    return Page(items, found.metadata.resource_version, found.metadata.continue_token)
+    page = _LISTS.decode(body)
+    items = tuple(decode_object(kind, raw) for raw in page.items or [])
+    return Page(items, page.metadata.resource_version, page.metadata.continue_token)
 
 
 def decode_event(kind: str, line: bytes) -> Event:
@@ -96,20 +96,20 @@ def decode_event(kind: str, line: bytes) -> Event:
 
 def _decode_event(kind: str, line: bytes) -> Event:
     try:
-        found = _LINES.decode(line)
-        event_type = EventType(found.type)
+        event = _LINES.decode(line)
+        event_type = EventType(event.type)
     except (*BROKEN, ValueError) as error:
         return Event(EventType.MALFORMED, failure=Failure(None, "unreadable watch event", str(error)))
     if event_type is EventType.ERROR:
-        return Event(event_type, failure=decode_status(found.object))
-    identity = _identity(found.object)
+        return Event(event_type, failure=decode_status(event.object))
+    identity = _identity(event.object)
     if event_type is EventType.BOOKMARK:
         return Event(event_type, identity.resource_version)
     if event_type is EventType.DELETED and identity.name:
         # Who goes need not be well.
         item = Item(ObjectKey(kind, identity.namespace, identity.name))
     else:
-        item = decode_object(kind, found.object)
+        item = decode_object(kind, event.object)
     return Event(event_type, identity.resource_version, item)
 
 
@@ -122,27 +122,27 @@ def decode_object(kind: str, raw: bytes | msgspec.Raw) -> Item:
 
 def _decode_object(kind: str, raw: bytes | msgspec.Raw) -> Item:
     try:
-        found = _OBJECTS[kind].decode(raw)
+        obj = _OBJECTS[kind].decode(raw)
     except msgspec.ValidationError as error:
-        return Item(_key(kind, raw), reason=str(conversion_fault(error)))
+        return Item(_key(kind, raw), reason=str(conversion_error(error)))
     except BROKEN as error:
         return Item(_key(kind, raw), reason=str(error))
     # Whatever a Pod or Node says, an API server said it, and nobody connects to it.
-    wrong = [] if isinstance(found, Pod | Node) else [*map(str, faults(found))]
-    return Item(_key(kind, raw), reason=listed(wrong)) if wrong else Item(found.key, found)
+    wrong = [] if isinstance(obj, Pod | Node) else [*map(str, validation_errors(obj))]
+    return Item(_key(kind, raw), reason=listed(wrong)) if wrong else Item(obj.key, obj)
 
 
 def decode_status(body: bytes | msgspec.Raw, status: int | None = None, reason: str = "") -> Failure:
     """The Status object of an error. `status` and `reason` of the HTTP response serve when the body is
     none."""
     try:
-        found = _STATUSES.decode(body)
+        decoded = _STATUSES.decode(body)
     except BROKEN:
         text = bytes(body)[:200].decode("utf-8", "replace").strip()
         return Failure(status, reason, text)
-    wait = (found.details or {}).get("retryAfterSeconds")
+    wait = (decoded.details or {}).get("retryAfterSeconds")
     seconds = float(min(max(0, wait), MAX_RETRY_AFTER_SECONDS)) if isinstance(wait, int | float) else 0.0
-    return Failure(found.code or status, found.reason or reason, found.message, seconds)
+    return Failure(decoded.code or status, decoded.reason or reason, decoded.message, seconds)
 
 
 def _identity(raw: bytes | msgspec.Raw) -> _Identity:

@@ -5,7 +5,7 @@ from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.event import SILENT, Failure
 
 _NO_PERMISSION = "this is no matter of permissions"
-_CURES = {
+_HINTS = {
     "connection refused": f"nothing listens there: start the API server, or correct address and port of {{server}} in"
     f" the kubeconfig; {_NO_PERMISSION}",
     "no route": f"check this host's network and routes to {{server}}, and network policies; {_NO_PERMISSION}",
@@ -32,7 +32,7 @@ _CURES = {
     "unreadable list": "check that {server} is a Kubernetes API server and that no proxy changes its answers",
 }
 _CURES_OF_URL = {
-    **_CURES,
+    **_HINTS,
     "connection refused": f"nothing listens there: start the server, or correct {{server}} in the setting;"
     f" {_NO_PERMISSION}",
     "connection failed": "check that {server} accepts connections from this host",
@@ -45,33 +45,33 @@ _CURES_OF_URL = {
 }
 
 
-def cure(failure: Failure, plural: str, group: str, server: str) -> str:
+def hint(failure: Failure, plural: str, group: str, server: str) -> str:
     """The cure for a failed list or watch of `plural` of an API group ("": the core group)."""
     if failure.status == 403:
         rule = f"{{apiGroups: ['{group}'], resources: [{plural}], verbs: [get, list, watch]}}"
         return f"grant it: add {rule} to the rules of a Role or ClusterRole that is bound to this user"
     if failure.status == 404:
         return f"{server} does not know {plural} of {group or 'the core group'}: Kubernetes 1.21 or later is needed"
-    return server_cure(failure, server)
+    return server_hint(failure, server)
 
 
-def server_cure(failure: Failure, server: str) -> str:
+def server_hint(failure: Failure, server: str) -> str:
     """The cure for a failure that is none of a single kind; "" where there is none."""
     if failure.status == 401:
         return "the credentials are not accepted: check the kubeconfig's user or the service account"
     if failure.status is not None:
         return "the API server cannot answer now; it is asked again" if failure.status >= 429 else ""
-    return _CURES.get(failure.reason, "").format(server=server or "the server of the kubeconfig")
+    return _HINTS.get(failure.reason, "").format(server=server or "the server of the kubeconfig")
 
 
-def request_cure(error: SourceError, permission: str, server: str) -> str:
+def request_hint(error: SourceError, permission: str, server: str) -> str:
     """The cure for a failed request that is none of an informer. `permission`: the one for a missing permission."""
     if not isinstance(error, RequestError):
-        return error.cure
-    return permission if error.failure.status == 403 else server_cure(error.failure, server)
+        return error.hint
+    return permission if error.failure.status == 403 else server_hint(error.failure, server)
 
 
-def url_cure(failure: Failure, url: str) -> str:
+def url_hint(failure: Failure, url: str) -> str:
     """The cure for a document that a setting names by its URL, and that is read without credentials."""
     if failure.status is not None:
         return f"check that {url} serves the document without credentials"

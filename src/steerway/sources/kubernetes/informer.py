@@ -22,7 +22,7 @@ from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.decode import BROKEN, decode_event, decode_page
 from steerway.sources.kubernetes.event import SILENT, Failure, Item, Page
-from steerway.sources.kubernetes.hint import cure
+from steerway.sources.kubernetes.hint import hint
 from steerway.sources.kubernetes.outage import FailedRequest, Outages
 from steerway.sources.kubernetes.resource import Resource
 from steerway.sources.kubernetes.watcher import Delta, ListPage, Remove, Replace, Upsert, Wait, Watch, Watcher
@@ -253,10 +253,10 @@ class Informer:
     def _problem(self, item: Item) -> dict[str, tuple[Problem, ...]]:
         subject = str(item.key) if item.key is not None else f"{self._where}, an object without a name"
         self._bad.add(subject)
-        kept = "; its last good version is still served" if item.key in self._known else ""
+        suffix = "; its last good version is still served" if item.key in self._known else ""
         self._log.warning("object_skipped", object=subject, reason=item.reason)
-        cure = "mend the object in the cluster"
-        return {subject: (Problem(subject, f"{item.reason}{kept}", cure, item.key),)}
+        hint = "mend the object in the cluster"
+        return {subject: (Problem(subject, f"{item.reason}{suffix}", hint, item.key),)}
 
     def _cleared(self, subjects: set[str]) -> dict[str, tuple[Problem, ...]]:
         """Empty problem lists for those of the subjects that had one."""
@@ -298,7 +298,7 @@ class Informer:
         if failure.expired:  # part of the protocol; a relist follows
             self._log.info(f"{verb}_expired", reason=str(failure))
             return
-        advice = cure(failure, self._resource.plural, self._resource.group, self._client.server)
+        advice = hint(failure, self._resource.plural, self._resource.group, self._client.server)
         pause = self._watcher.action.seconds if isinstance(self._watcher.action, Wait) else 0.0
         request = FailedRequest(self.subject, verb, failure, advice, pause, self.silent_seconds)
         if failure.status in _REFUSED:
@@ -318,11 +318,11 @@ class Informer:
         self._log.warning(
             f"{request.verb}_failed",
             reason=str(request.failure),
-            cure=request.cure,
+            hint=request.hint,
             retry_in_seconds=round(request.retry_in_seconds, 1),
             silent_seconds=round(request.silent_seconds, 1),
         )
-        reason, advice = f"cannot {request.verb}: {request.failure}", request.cure
+        reason, advice = f"cannot {request.verb}: {request.failure}", request.hint
         if self._resource.loss:
             reason += f"; without it nobody knows {self._resource.loss}"
             advice += f", or set {self._resource.opt_out}"

@@ -61,8 +61,8 @@ def _read(paths: Iterable[Path]) -> Names:
 
 
 def _entries(content: Mapping[str, Any], section: str) -> list[Mapping[str, Any]]:
-    found = content.get(section)
-    entries = found if isinstance(found, list) else []
+    section_entries = content.get(section)
+    entries = section_entries if isinstance(section_entries, list) else []
     return [entry for entry in entries if isinstance(entry, dict) and "name" in entry]
 
 

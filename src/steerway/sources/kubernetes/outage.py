@@ -20,12 +20,12 @@ _SHOWN = 12
 @dataclass(frozen=True, slots=True)
 class FailedRequest:
     """A request of one informer. `subject`: what it follows (`services in all namespaces`); `verb`: list or watch;
-    `cure`: what an operator can do."""
+    `hint`: what an operator can do."""
 
     subject: str
     verb: str
     failure: Failure
-    cure: str
+    hint: str
     retry_in_seconds: float
     silent_seconds: float
 
@@ -66,13 +66,13 @@ class Outages:
                 "api_server_failed",
                 server=self._server(),
                 reason=str(request.failure),
-                cure=request.cure,
+                hint=request.hint,
                 retry_in_seconds=round(request.retry_in_seconds, 1),
                 silent_seconds=round(request.silent_seconds, 1),
             )
         outage.round.add(request.subject)
         reason = f"cannot {request.verb} {listed(outage.subjects)}: {request.failure}"
-        self._apply(Batch(problems={_key(cause): (Problem(self._where(), reason, request.cure),)}))
+        self._apply(Batch(problems={_key(cause): (Problem(self._where(), reason, request.hint),)}))
 
     def end(self, subject: str) -> None:
         """An informer was answered, or fails in a way of its own."""

@@ -87,7 +87,7 @@ class KubernetesSource:
     @property
     def lost_since(self) -> float | None:
         """Since when the API server has not told of some kind (seconds of `time.monotonic`); None: it tells of all."""
-        since = (each.failing_since for each in self._informers if each.failing_since is not None)
+        since = (informer.failing_since for informer in self._informers if informer.failing_since is not None)
         return min(since, default=None)
 
     def status(self) -> list[InformerStatus]:
@@ -125,7 +125,7 @@ class KubernetesSource:
 
     def report_staleness(self) -> None:
         """Keep one problem about all kinds that nothing was heard of for longer than `stale_seconds`."""
-        stale = frozenset(each.subject for each in self._informers if each.stale)
+        stale = frozenset(informer.subject for informer in self._informers if informer.stale)
         if stale == self._stale:
             return
         came, self._stale = stale - self._stale, stale
@@ -134,7 +134,7 @@ class KubernetesSource:
         problem = Problem("kubernetes API server", reason, advice)
         self._apply(Batch(problems={_STALE: (problem,) if stale else ()}))
         if came:
-            self._log.warning("informers_stale", reason=reason, cure=advice)
+            self._log.warning("informers_stale", reason=reason, hint=advice)
 
     def _make_informers(self, client: KubernetesClient, namespaces: Iterable[str | None]) -> list[Informer]:
         outages = Outages(self._apply, lambda: client.server, self._log, self._clock)
@@ -160,15 +160,15 @@ class KubernetesSource:
             self.report_staleness()
 
     def _resources(self, namespace: str | None) -> tuple[Resource, ...]:
-        found = [SERVICES, ENDPOINT_SLICES]
+        resources = [SERVICES, ENDPOINT_SLICES]
         everywhere = namespace is None
         if self._options.namespace_words and everywhere:
-            found.append(NAMESPACES)
+            resources.append(NAMESPACES)
         if self._options.place:
-            found += [PODS, NODES] if everywhere else [PODS]
+            resources += [PODS, NODES] if everywhere else [PODS]
         if self._options.policies:
-            found += [GRPC_ROUTES, HTTP_ROUTES, REFERENCE_GRANTS, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES]
-        return tuple(found)
+            resources += [GRPC_ROUTES, HTTP_ROUTES, REFERENCE_GRANTS, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES]
+        return tuple(resources)
 
     def _namespaces(self, access: Access) -> tuple[str | None, ...]:
         if self._options.namespaces is None:

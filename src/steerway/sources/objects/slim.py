@@ -60,8 +60,8 @@ class ObjectMeta(Slim, frozen=True, eq=False):
     def __post_init__(self) -> None:
         if self.annotations is not None:
             msgspec.structs.force_setattr(self, "change_trigger", self.annotations.get(TRIGGER_ANNOTATION))
-            kept = {k: v for k, v in self.annotations.items() if k not in NOISY_ANNOTATIONS}
-            msgspec.structs.force_setattr(self, "annotations", kept or None)
+            annotations = {k: v for k, v in self.annotations.items() if k not in NOISY_ANNOTATIONS}
+            msgspec.structs.force_setattr(self, "annotations", annotations or None)
         if not self.labels:
             msgspec.structs.force_setattr(self, "labels", None)
 

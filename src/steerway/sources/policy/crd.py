@@ -87,10 +87,10 @@ def schema() -> Schema:
     }
 
 
-def _schema(found: inspect.Type) -> Schema:
+def _schema(type_: inspect.Type) -> Schema:
     """The schema of one field's type, with its description."""
-    description = described(found)
-    plain = unwrapped(found)
+    description = described(type_)
+    plain = unwrapped(type_)
     made: Schema = {"description": description} if description else {}
     match plain:
         case inspect.StructType():
@@ -116,15 +116,15 @@ def _schema(found: inspect.Type) -> Schema:
     return made
 
 
-def _object(found: inspect.StructType) -> Schema:
-    required = [field.encode_name for field in found.fields if field.required]
-    rules = [{"rule": rule.cel, "message": rule.message} for rule in RULES if rule.of is found.cls]
+def _object(type_: inspect.StructType) -> Schema:
+    required = [field.encode_name for field in type_.fields if field.required]
+    rules = [{"rule": rule.cel, "message": rule.message} for rule in RULES if rule.of is type_.cls]
     made: Schema = {"type": "object"}
     if required:
         made["required"] = required
     if rules:
         made["x-kubernetes-validations"] = rules
-    made["properties"] = {field.encode_name: _field(field) for field in found.fields}
+    made["properties"] = {field.encode_name: _field(field) for field in type_.fields}
     return made
 
 
@@ -135,11 +135,11 @@ def _field(field: inspect.Field) -> Schema:
     return made
 
 
-def _string_limits(found: inspect.StrType) -> Schema:
-    longest = LONGEST_DURATION if found.pattern == DURATION else found.max_length
+def _string_limits(type_: inspect.StrType) -> Schema:
+    longest = LONGEST_DURATION if type_.pattern == DURATION else type_.max_length
     # \Z is Python's word for the end; Go's, in which API servers read patterns, is $.
-    pattern = found.pattern.replace(r"\Z", "$") if found.pattern is not None else None
-    return _given({"minLength": found.min_length, "maxLength": longest, "pattern": pattern})
+    pattern = type_.pattern.replace(r"\Z", "$") if type_.pattern is not None else None
+    return _given({"minLength": type_.min_length, "maxLength": longest, "pattern": pattern})
 
 
 def _given(limits: Schema) -> Schema:

@@ -403,7 +403,7 @@ def _with_policy(field: str, policy: str) -> Rule:
         BalancingSection,
         f"!has(self.{_camel(field)}) || self.policy == '{policy}'",
         f"{_camel(field)} means something with policy {policy} only",
-        lambda found: getattr(found, field) is None or found.policy == policy,
+        lambda section: getattr(section, field) is None or section.policy == policy,
     )
 
 
@@ -462,40 +462,40 @@ RULES: tuple[Rule, ...] = (
         OutlierSection,
         "duration(self.interval) > duration('0s') && duration(self.baseEjectionTime) > duration('0s')",
         "interval and baseEjectionTime must be longer than 0s",
-        lambda found: seconds(found.interval) > 0 and seconds(found.base_ejection_time) > 0,
+        lambda section: seconds(section.interval) > 0 and seconds(section.base_ejection_time) > 0,
     ),
     Rule(
         OutlierSection,
         "duration(self.maxEjectionTime) >= duration(self.baseEjectionTime)",
         "maxEjectionTime is shorter than baseEjectionTime",
-        lambda found: seconds(found.max_ejection_time) >= seconds(found.base_ejection_time),
+        lambda section: seconds(section.max_ejection_time) >= seconds(section.base_ejection_time),
     ),
     Rule(
         HealthCheckSection,
         "duration(self.interval) > duration('0s') && duration(self.timeout) > duration('0s')",
         "interval and timeout must be longer than 0s",
-        lambda found: seconds(found.interval) > 0 and seconds(found.timeout) > 0,
+        lambda section: seconds(section.interval) > 0 and seconds(section.timeout) > 0,
     ),
     Rule(
         SlowStartSection,
         "duration(self.window) > duration('0s')",
         "window must be longer than 0s",
-        lambda found: seconds(found.window) > 0,
+        lambda section: seconds(section.window) > 0,
     ),
 )
 """The rules, which an API server checks as CEL and `broken_rules` checks for files."""
 
 
 def broken_rules(
-    found: Slim, path: tuple[str | int, ...] = ()
+    section: Slim, path: tuple[str | int, ...] = ()
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Where a struct, or one within it, breaks a rule, and the rule's message. `path` is where the struct stands, in
     the manifest's own words."""
     for rule in RULES:
-        if isinstance(found, rule.of) and not rule.holds(found):
+        if isinstance(section, rule.of) and not rule.holds(section):
             yield path, rule.message
-    for field in found.__struct_fields__:
-        value = getattr(found, field)
-        for index, each in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if isinstance(each, Slim):
-                yield from broken_rules(each, (*path, _camel(field), *(() if index is None else (index,))))
+    for field in section.__struct_fields__:
+        value = getattr(section, field)
+        for index, element in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if isinstance(element, Slim):
+                yield from broken_rules(element, (*path, _camel(field), *(() if index is None else (index,))))

@@ -30,9 +30,9 @@ from steerway.sources.policy.gateway import (
 )
 from steerway.sources.policy.regular_expression import why_not
 from steerway.sources.policy.traffic_policy import TrafficPolicy, broken_rules
-from steerway.sources.policy.validation_error import Fault, Path
+from steerway.sources.policy.validation_error import Path, ValidationError
 
-Judged: TypeAlias = Namespace | Service | EndpointSlice | Attached
+Validated: TypeAlias = Namespace | Service | EndpointSlice | Attached
 
 PROTOCOLS = (TCP, "UDP", "SCTP")
 ADDRESS_TYPES = ("IPv4", "IPv6", "FQDN")
@@ -56,7 +56,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 
 
-def faults(obj: Judged) -> Iterator[Fault]:
+def validation_errors(obj: Validated) -> Iterator[ValidationError]:
     """All faults of an object, in the order of the manifest."""
     yield from _metadata(obj)
     if isinstance(obj, Service):
@@ -67,14 +67,14 @@ def faults(obj: Judged) -> Iterator[Fault]:
         yield from _route(obj)
     elif isinstance(obj, TrafficPolicy):
         for path, message in broken_rules(obj):
-            yield Fault(path, message, "correct it; steerway crd prints what each field means")
+            yield ValidationError(path, message, "correct it; steerway crd prints what each field means")
 
 
-def port_fault(port: int, path: Path) -> Fault | None:
+def port_error(port: int, path: Path) -> ValidationError | None:
     """A fault when `port` is not a port number that a client can connect to."""
     if 1 <= port <= MAX_PORT:
         return None
-    return Fault(path, f"port {port} is out of range", f"use a number from 1 to {MAX_PORT}")
+    return ValidationError(path, f"port {port} is out of range", f"use a number from 1 to {MAX_PORT}")
 
 
 def address_family(address: str) -> str | None:
@@ -89,14 +89,14 @@ def address_family(address: str) -> str | None:
     return name
 
 
-def _metadata(obj: Judged) -> Iterator[Fault]:
+def _metadata(obj: Validated) -> Iterator[ValidationError]:
     meta = obj.metadata
     # Names of Services and Namespaces are one DNS label because clients dial them; the others are never dialled, and
     # may have dots.
     dialled = isinstance(obj, Service | Namespace)
     pattern = _LABEL if dialled else _SUBDOMAIN
     if not pattern.fullmatch(meta.name) or len(meta.name) > 253:
-        yield Fault(
+        yield ValidationError(
             ("metadata", "name"),
             f"{meta.name!r} is not a valid name" if meta.name else "the name is empty",
             "use lower-case letters, digits and '-', at most 63 of them"
@@ -104,46 +104,48 @@ def _metadata(obj: Judged) -> Iterator[Fault]:
             else "use lower-case letters, digits, '-' and '.', at most 253 of them",
         )
     if not isinstance(obj, Namespace) and not _LABEL.fullmatch(meta.namespace):
-        yield Fault(
+        yield ValidationError(
             ("metadata", "namespace"),
             f"{meta.namespace!r} is not a valid namespace",
             "use lower-case letters, digits and '-', at most 63 of them",
         )
 
 
-def _service(service: Service) -> Iterator[Fault]:
+def _service(service: Service) -> Iterator[ValidationError]:
     if service.spec.type == "ExternalName":
         name = service.spec.external_name or ""
         if not _SUBDOMAIN.fullmatch(name.removesuffix(".")) or len(name) > 253:
             reason = f"{name!r} is not a host name" if name else "an ExternalName has no externalName"
-            yield Fault(("spec", "externalName"), reason, "write a host name in lower case: db.example.org")
+            yield ValidationError(
+                ("spec", "externalName"), reason, "write a host name in lower case: db.example.org"
+            )
     seen: set[tuple[int, str]] = set()
     names: set[str] = set()
     ports = service.spec.ports or []
     for index, port in enumerate(ports):
         path: Path = ("spec", "ports", index)
-        if (fault := port_fault(port.port, (*path, "port"))) is not None:
-            yield fault
+        if (invalid := port_error(port.port, (*path, "port"))) is not None:
+            yield invalid
         yield from _protocol(port.protocol, path)
         if not port.name and len(ports) > 1:
-            yield Fault((*path, "name"), "a port of several has no name", "name each port")
+            yield ValidationError((*path, "name"), "a port of several has no name", "name each port")
         if port.name:
             if port.name in names:
-                yield Fault(
+                yield ValidationError(
                     (*path, "name"), f"two ports are named {port.name!r}", "give each port its own name"
                 )
             names.add(port.name)
         identity = (port.port, port.protocol or TCP)
         if identity in seen:
-            yield Fault(
+            yield ValidationError(
                 (*path, "port"), f"port {port.port}/{identity[1]} is listed twice", "remove one of them"
             )
         seen.add(identity)
 
 
-def _slice(slice_: EndpointSlice) -> Iterator[Fault]:
+def _slice(slice_: EndpointSlice) -> Iterator[ValidationError]:
     if slice_.address_type not in ADDRESS_TYPES:
-        yield Fault(
+        yield ValidationError(
             ("addressType",),
             f"unknown addressType {slice_.address_type!r}",
             f"use {' or '.join(ADDRESS_TYPES)}",
@@ -154,15 +156,15 @@ def _slice(slice_: EndpointSlice) -> Iterator[Fault]:
         path: Path = ("ports", index)
         # A port without number means "all ports" (EndpointSlice v1, EndpointPort.port): legal, and the
         # catalog's to judge.
-        if port.port is not None and (fault := port_fault(port.port, (*path, "port"))) is not None:
-            yield fault
+        if port.port is not None and (invalid := port_error(port.port, (*path, "port"))) is not None:
+            yield invalid
         yield from _protocol(port.protocol, path)
 
 
-def _endpoint(endpoint: Endpoint, address_type: str, path: Path) -> Iterator[Fault]:
+def _endpoint(endpoint: Endpoint, address_type: str, path: Path) -> Iterator[ValidationError]:
     path = (*path, "addresses")
     if not 1 <= len(endpoint.addresses) <= MAX_ADDRESSES:
-        yield Fault(
+        yield ValidationError(
             path,
             f"an endpoint has {len(endpoint.addresses)} addresses",
             f"give it 1 to {MAX_ADDRESSES} addresses",
@@ -172,23 +174,25 @@ def _endpoint(endpoint: Endpoint, address_type: str, path: Path) -> Iterator[Fau
     for index, address in enumerate(endpoint.addresses):
         family = address_family(address)
         if family is None:
-            yield Fault(
+            yield ValidationError(
                 (*path, index), f"{address!r} is not an IP address", "write the address as an IP literal"
             )
         elif family != address_type and address_type in ADDRESS_TYPES:
-            yield Fault(
+            yield ValidationError(
                 (*path, index),
                 f"{address} is {family}, the slice says {address_type}",
                 "put each address family into a slice of its own",
             )
 
 
-def _protocol(protocol: str | None, path: Path) -> Iterator[Fault]:
+def _protocol(protocol: str | None, path: Path) -> Iterator[ValidationError]:
     if protocol and protocol not in PROTOCOLS:
-        yield Fault((*path, "protocol"), f"unknown protocol {protocol!r}", f"use {', '.join(PROTOCOLS)}")
+        yield ValidationError(
+            (*path, "protocol"), f"unknown protocol {protocol!r}", f"use {', '.join(PROTOCOLS)}"
+        )
 
 
-def _route(route: GRPCRoute | HTTPRoute) -> Iterator[Fault]:
+def _route(route: GRPCRoute | HTTPRoute) -> Iterator[ValidationError]:
     rules: Sequence[GRPCRule | HTTPRule] = route.spec.rules or []
     for number, rule in enumerate(rules):
         matches: Sequence[GRPCMatch | HTTPMatch] = rule.matches or []
@@ -197,7 +201,7 @@ def _route(route: GRPCRoute | HTTPRoute) -> Iterator[Fault]:
             yield from _grpc_match(match, path) if isinstance(match, GRPCMatch) else _http_match(match, path)
         yield from _filters(rule.filters, ("spec", "rules", number, "filters"))
         if sum(backend.weight for backend in rule.backend_refs or []) > _MAX_WEIGHTS:
-            yield Fault(
+            yield ValidationError(
                 ("spec", "rules", number, "backendRefs"),
                 f"the weights add up to more than {_MAX_WEIGHTS}",
                 "divide all weights by the same number",
@@ -207,7 +211,7 @@ def _route(route: GRPCRoute | HTTPRoute) -> Iterator[Fault]:
             yield from _filters(backend.filters, place)
 
 
-def _grpc_match(match: GRPCMatch, path: Path) -> Iterator[Fault]:
+def _grpc_match(match: GRPCMatch, path: Path) -> Iterator[ValidationError]:
     if (method := match.method) is not None and method.type == _REGULAR:
         for field, value in (("service", method.service), ("method", method.method)):
             if value is not None:
@@ -215,13 +219,13 @@ def _grpc_match(match: GRPCMatch, path: Path) -> Iterator[Fault]:
     yield from _header_matches(match.headers, (*path, "headers"))
 
 
-def _http_match(match: HTTPMatch, path: Path) -> Iterator[Fault]:
+def _http_match(match: HTTPMatch, path: Path) -> Iterator[ValidationError]:
     if match.path is not None:
         yield from _path_match(match.path, (*path, "path", "value"))
     yield from _header_matches(match.headers, (*path, "headers"))
     for index, parameter in enumerate(match.query_params or []):
         if not parameter.name:
-            yield Fault(
+            yield ValidationError(
                 (*path, "queryParams", index, "name"), "the name is empty", "write the parameter's name"
             )
         for field in ("name", "value"):
@@ -229,28 +233,30 @@ def _http_match(match: HTTPMatch, path: Path) -> Iterator[Fault]:
         yield from _value(parameter, (*path, "queryParams", index, "value"), _MAX_TEXT)
 
 
-def _path_match(match: PathMatch, path: Path) -> Iterator[Fault]:
+def _path_match(match: PathMatch, path: Path) -> Iterator[ValidationError]:
     if match.type == _REGULAR:
         yield from _regular(match.value, path)
         return
     yield from _text(match.value, path)
     if not match.value.startswith("/") or {"?", "#"} & set(match.value):
-        yield Fault(path, f"{match.value!r} is not a path", "begin it with '/', and leave out '?' and '#'")
+        yield ValidationError(
+            path, f"{match.value!r} is not a path", "begin it with '/', and leave out '?' and '#'"
+        )
 
 
-def _filters(filters: list[Filter] | None, path: Path) -> Iterator[Fault]:
+def _filters(filters: list[Filter] | None, path: Path) -> Iterator[ValidationError]:
     """One that Envoy would refuse costs every Envoy all routes, those of other namespaces among them."""
-    for index, each in enumerate(filters or []):
+    for index, route_filter in enumerate(filters or []):
         place = (*path, index)
-        yield from _modifier(each.request_header_modifier, (*place, "requestHeaderModifier"))
-        yield from _modifier(each.response_header_modifier, (*place, "responseHeaderModifier"))
-        yield from _changed(each.url_rewrite, (*place, "urlRewrite"))
-        yield from _changed(each.request_redirect, (*place, "requestRedirect"))
-        if each.request_redirect is not None:
-            yield from _redirect(each.request_redirect, (*place, "requestRedirect"))
+        yield from _modifier(route_filter.request_header_modifier, (*place, "requestHeaderModifier"))
+        yield from _modifier(route_filter.response_header_modifier, (*place, "responseHeaderModifier"))
+        yield from _changed(route_filter.url_rewrite, (*place, "urlRewrite"))
+        yield from _changed(route_filter.request_redirect, (*place, "requestRedirect"))
+        if route_filter.request_redirect is not None:
+            yield from _redirect(route_filter.request_redirect, (*place, "requestRedirect"))
 
 
-def _modifier(modifier: HeaderModifier | None, path: Path) -> Iterator[Fault]:
+def _modifier(modifier: HeaderModifier | None, path: Path) -> Iterator[ValidationError]:
     if modifier is None:
         return
     for field in ("set", "add"):
@@ -264,55 +270,63 @@ def _modifier(modifier: HeaderModifier | None, path: Path) -> Iterator[Fault]:
         yield from _changeable(name, (*path, "remove", index))
 
 
-def _few(found: Sequence[object], path: Path) -> Iterator[Fault]:
-    if len(found) > _MAX_CHANGES:
-        yield Fault(path, f"the list has more than {_MAX_CHANGES} items", f"list {_MAX_CHANGES} at the most")
+def _few(values: Sequence[object], path: Path) -> Iterator[ValidationError]:
+    if len(values) > _MAX_CHANGES:
+        yield ValidationError(
+            path, f"the list has more than {_MAX_CHANGES} items", f"list {_MAX_CHANGES} at the most"
+        )
 
 
-def _changeable(name: str, path: Path) -> Iterator[Fault]:
+def _changeable(name: str, path: Path) -> Iterator[ValidationError]:
     if not _FIELD_NAME.fullmatch(name):
-        yield Fault(
+        yield ValidationError(
             path, f"{name!r} is not the name of a header", "use letters, digits and '-', at most 256 of them"
         )
     elif name.lower() == "host":
-        yield Fault(path, "Host cannot be changed like other headers", "write urlRewrite with a hostname")
-
-
-def _changed(found: Rewrite | Redirect | None, path: Path) -> Iterator[Fault]:
-    if found is None:
-        return
-    if found.hostname is not None and not _HOST.fullmatch(found.hostname):
-        yield Fault(
-            (*path, "hostname"), f"{found.hostname!r} is not a host name", "write a name as DNS has it"
+        yield ValidationError(
+            path, "Host cannot be changed like other headers", "write urlRewrite with a hostname"
         )
-    if found.path is not None:
+
+
+def _changed(change: Rewrite | Redirect | None, path: Path) -> Iterator[ValidationError]:
+    if change is None:
+        return
+    if change.hostname is not None and not _HOST.fullmatch(change.hostname):
+        yield ValidationError(
+            (*path, "hostname"), f"{change.hostname!r} is not a host name", "write a name as DNS has it"
+        )
+    if change.path is not None:
         for field, value in (
-            ("replaceFullPath", found.path.replace_full_path),
-            ("replacePrefixMatch", found.path.replace_prefix_match),
+            ("replaceFullPath", change.path.replace_full_path),
+            ("replacePrefixMatch", change.path.replace_prefix_match),
         ):
             yield from _text(value or "", (*path, "path", field))
 
 
-def _redirect(redirect: Redirect, path: Path) -> Iterator[Fault]:
+def _redirect(redirect: Redirect, path: Path) -> Iterator[ValidationError]:
     if redirect.scheme not in (None, "http", "https"):
-        yield Fault((*path, "scheme"), f"unknown scheme {redirect.scheme!r}", "use http, https")
+        yield ValidationError((*path, "scheme"), f"unknown scheme {redirect.scheme!r}", "use http, https")
     if redirect.port is not None and not 1 <= redirect.port <= MAX_PORT:
-        yield Fault(
+        yield ValidationError(
             (*path, "port"), f"port {redirect.port} does not exist", f"use a number from 1 to {MAX_PORT}"
         )
 
 
-def _text(value: str, path: Path, most: int = _MAX_TEXT) -> Iterator[Fault]:
+def _text(value: str, path: Path, most: int = _MAX_TEXT) -> Iterator[ValidationError]:
     if _CONTROL.search(value):
-        yield Fault(path, "control characters are not allowed", "write it without line ends and the like")
+        yield ValidationError(
+            path, "control characters are not allowed", "write it without line ends and the like"
+        )
     if len(value) > most:
-        yield Fault(path, f"it has more than {most} characters", f"write {most} characters at the most")
+        yield ValidationError(
+            path, f"it has more than {most} characters", f"write {most} characters at the most"
+        )
 
 
-def _header_matches(headers: list[HeaderMatch] | None, path: Path) -> Iterator[Fault]:
+def _header_matches(headers: list[HeaderMatch] | None, path: Path) -> Iterator[ValidationError]:
     for index, header in enumerate(headers or []):
         if not _FIELD_NAME.fullmatch(header.name):
-            yield Fault(
+            yield ValidationError(
                 (*path, index, "name"),
                 f"{header.name!r} is not the name of a header",
                 "use letters, digits and '-', at most 256 of them",
@@ -320,20 +334,22 @@ def _header_matches(headers: list[HeaderMatch] | None, path: Path) -> Iterator[F
         yield from _value(header, (*path, index, "value"), _MAX_VALUE)
 
 
-def _value(match: HeaderMatch, path: Path, most: int) -> Iterator[Fault]:
+def _value(match: HeaderMatch, path: Path, most: int) -> Iterator[ValidationError]:
     """A value to compare with (HTTPHeaderMatch, GRPCHeaderMatch, HTTPQueryParamMatch: `value` has a minLength of 1)."""
     if match.type == _REGULAR:
         yield from _regular(match.value, path)
     elif not match.value:
-        cure = "write a value, or use type RegularExpression with '.*' for any"
-        yield Fault(path, "the value is empty", cure)
+        hint = "write a value, or use type RegularExpression with '.*' for any"
+        yield ValidationError(path, "the value is empty", hint)
     elif len(match.value) > most:
-        yield Fault(path, f"it has more than {most} characters", f"write {most} characters at the most")
+        yield ValidationError(
+            path, f"it has more than {most} characters", f"write {most} characters at the most"
+        )
 
 
-def _regular(expression: str, path: Path) -> Iterator[Fault]:
+def _regular(expression: str, path: Path) -> Iterator[ValidationError]:
     if reason := why_not(expression):
-        yield Fault(
+        yield ValidationError(
             path,
             f"not a regular expression that clients can use: {reason}",
             "write it in RE2 syntax (https://github.com/google/re2/wiki/Syntax), at most 1024 characters",

@@ -1,6 +1,6 @@
 """One thing wrong with an object, in words: where in it, what, and what to do about it.
 
-msgspec stops at the first thing that does not convert; `conversion_fault` says the same as the checks of `validation`
+msgspec stops at the first thing that does not convert; `conversion_error` says the same as the checks of `validation`
 would have.
 """
 
@@ -34,7 +34,7 @@ _TYPES = {
     "object": "a mapping",
     "null": "nothing",
 }
-_CURES = {
+_HINTS = {
     "int": "write a whole number without quotes",
     "str": "write a string, in quotes if it looks like something else",
     "bool": "write true or false, without quotes",
@@ -45,12 +45,12 @@ _PARTS = {"str": "characters", "array": "items"}
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ValidationError:
     """One thing wrong with an object: where in it, what, and what to do about it."""
 
     path: Path
     reason: str
-    cure: str = ""
+    hint: str = ""
 
     def __str__(self) -> str:
         return f"{self.reason} at {json_path(self.path)}" if self.path else self.reason
@@ -59,9 +59,9 @@ class Fault:
 _MOST_NAMED = 8
 
 
-def listed(found: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
     """Many things in one message, each once; an API server bounds what it takes."""
-    named = list(dict.fromkeys(each for each in found if each))
+    named = list(dict.fromkeys(name for name in names if name))
     more = [f"and {len(named) - _MOST_NAMED} more"] if len(named) > _MOST_NAMED else []
     return "; ".join([*named[:_MOST_NAMED], *more])
 
@@ -71,28 +71,28 @@ def json_path(path: Path) -> str:
     return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
 
 
-def conversion_fault(error: msgspec.ValidationError, wanted: type | None = None) -> Fault:
+def conversion_error(error: msgspec.ValidationError, wanted: type | None = None) -> ValidationError:
     """What msgspec found, with the place apart from the words and a cure added. `wanted` is the type that was to be
     made; it tells which values would have been right."""
     text, _, place = str(error).partition(" - at `")
     path: Path = tuple(key or int(index) for key, index in _STEP.findall(place))
     if (missing := _MISSING.fullmatch(text)) is not None:
         field = missing[1]
-        return Fault(path, f"field {field} is missing", f"add {json_path((*path, field))}")
+        return ValidationError(path, f"field {field} is missing", f"add {json_path((*path, field))}")
     if (wrong := _WRONG_TYPE.fullmatch(text)) is not None:
-        expected, got = (each.removesuffix(" | null") for each in wrong.groups())
+        expected, got = (type_name.removesuffix(" | null") for type_name in wrong.groups())
         reason = f"expected {_TYPES.get(expected, expected)}, got {_TYPES.get(got, got)}"
-        return Fault(path, reason, _CURES.get(expected, ""))
+        return ValidationError(path, reason, _HINTS.get(expected, ""))
     if (enum := _ENUM.fullmatch(text)) is not None:
-        return Fault(path, f"unknown value {enum[1]}", _allowed(path, wanted))
-    return Fault(path, *(_constraint(text) or (text, "")))
+        return ValidationError(path, f"unknown value {enum[1]}", _allowed(path, wanted))
+    return ValidationError(path, *(_constraint(text) or (text, "")))
 
 
 def _allowed(path: Path, wanted: type | None) -> str:
-    found = structure.at(wanted, path) if wanted is not None else None
-    if not isinstance(found, inspect.LiteralType):
+    type_ = structure.at(wanted, path) if wanted is not None else None
+    if not isinstance(type_, inspect.LiteralType):
         return ""
-    return "write " + " or ".join(str(value) or '""' for value in found.values)
+    return "write " + " or ".join(str(value) or '""' for value in type_.values)
 
 
 def _constraint(text: str) -> tuple[str, str] | None:

@@ -29,7 +29,7 @@ import structlog
 from envoy.config.core.v3 import base_pb2
 from google.protobuf.message import DecodeError
 
-from steerway.catalog.locality.traffic_distribution import NOWHERE, ClientPlace
+from steerway.catalog.locality.traffic_distribution import UNKNOWN, ClientLocality
 from steerway.translate.client import capability as clients
 from steerway.translate.client.capability import DEFAULT_PROGRAM_SIZE, LARGE_PROGRAM_SIZE, Client, Library
 
@@ -92,17 +92,17 @@ def classify(node: bytes, default_namespace: str, told_namespace: str = "") -> s
     return f"{kind}/{told_namespace or _namespace(message) or default_namespace}"
 
 
-def at_place(audience: str, place: ClientPlace, bucket: int | None = None) -> str:
+def at_locality(audience: str, locality: ClientLocality, bucket: int | None = None) -> str:
     """An audience without a place, with one, and with a bucket.
 
     Where nodes count, a node that nobody knows stands there, too: what its clients get must never be a wider audience
     than those of a known node, which would see it until their own is answered. Where buckets count everybody has one.
     """
     if bucket is not None:
-        return f"{audience}/{place.zone or NOWHERE}/{place.node or NOWHERE}/{bucket}"
-    if place.node:
-        return f"{audience}/{place.zone or NOWHERE}/{place.node}"
-    return f"{audience}/{place.zone}" if place.zone else audience
+        return f"{audience}/{locality.zone or UNKNOWN}/{locality.node or UNKNOWN}/{bucket}"
+    if locality.node:
+        return f"{audience}/{locality.zone or UNKNOWN}/{locality.node}"
+    return f"{audience}/{locality.zone}" if locality.zone else audience
 
 
 def of_client(client: Client, namespace: str) -> str:
@@ -125,7 +125,7 @@ def bucket_of(node: bytes, host: str, buckets: int) -> int | None:
 def claimed_zone(node: bytes) -> str:
     """The zone that a client says it is in (`Node.locality`); "" when it says none, or one that is no label value."""
     zone: str = _claims(node).locality.zone
-    return zone if is_place(zone) else ""
+    return zone if is_locality(zone) else ""
 
 
 @_kept
@@ -137,8 +137,8 @@ def claimed_namespace(node: bytes) -> str:
 @_kept
 def claimed_id(node: bytes) -> str:
     """The id that a client gives its node."""
-    found: str = _claims(node).id
-    return found
+    client_id: str = _claims(node).id
+    return client_id
 
 
 @_kept
@@ -157,7 +157,7 @@ def is_namespace(text: str) -> bool:
     return _LABEL.fullmatch(text) is not None
 
 
-def is_place(text: str) -> bool:
+def is_locality(text: str) -> bool:
     """Whether it can be the name of a zone or node, and so a part of an audience."""
     return _PLACE.fullmatch(text) is not None
 
@@ -180,10 +180,10 @@ def anywhere(audience: str) -> str:
     return first_parts(audience, NAMESPACE_PARTS)
 
 
-def place_of(audience: str) -> ClientPlace:
+def locality_of(audience: str) -> ClientLocality:
     """The place in a full audience."""
-    zone, node = ("" if part == NOWHERE else part for part in (*audience.split("/")[3:], "", "")[:2])
-    return ClientPlace(zone, node)
+    zone, node = ("" if part == UNKNOWN else part for part in (*audience.split("/")[3:], "", "")[:2])
+    return ClientLocality(zone, node)
 
 
 def bucket_in(audience: str) -> int | None:
@@ -263,8 +263,8 @@ def _kind(client: Client, role: str) -> str:
 
 def _role(node: base_pb2.Node) -> str:
     """What an Envoy is to be. One that says nothing we know opens a port of loopback, and never one to the outside."""
-    said: str = node.metadata.fields[ROLE_KEY].string_value if ROLE_KEY in node.metadata.fields else ""
-    return said if said in (GATEWAY, RAW) else SIDECAR
+    role: str = node.metadata.fields[ROLE_KEY].string_value if ROLE_KEY in node.metadata.fields else ""
+    return role if role in (GATEWAY, RAW) else SIDECAR
 
 
 def _namespace(node: base_pb2.Node) -> str:

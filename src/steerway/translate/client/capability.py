@@ -197,18 +197,18 @@ class Client(NamedTuple):
         return shown if self.version is None else f"{shown} {self.version[0]}.{self.version[1]}"
 
 
-CURRENT = tuple(Client(each) for each in Library if each is not Library.UNKNOWN)
+CURRENT = tuple(Client(library) for library in Library if library is not Library.UNKNOWN)
 """One of each kind, as they are released now."""
 
 
 def of_node(node: base_pb2.Node) -> Client:
     """The client that a Node tells of."""
     name = node.user_agent_name.lower()
-    library = next((found for agent, found in _AGENTS.items() if name.startswith(agent)), Library.UNKNOWN)
+    library = next((known for agent, known in _AGENTS.items() if name.startswith(agent)), Library.UNKNOWN)
     text = node.user_agent_version
     # "C-core 58.0.0 Python 1.85.1": the last number is that of the release.
-    found = _VERSION.findall(text)[-1:] or []
-    version = (int(found[0][0]), int(found[0][1])) if found else None
+    versions = _VERSION.findall(text)[-1:] or []
+    version = (int(versions[0][0]), int(versions[0][1])) if versions else None
     if version is None and node.HasField("user_agent_build_version"):
         build = node.user_agent_build_version.version
         version = (build.major_number, build.minor_number)

@@ -142,8 +142,8 @@ class EnvoyDialect:
         references = () if service.external_name else ((type_url.ENDPOINT, plaintext),)
         scope = str(service.id) if self._scope_all or service.private else ""
         body = cluster.build(name, port, service.external_name, plaintext, self._system_ca_file)
-        found = Resource(body, references, scope)
-        return Plan(lambda users: _told(service, root, users, found), needed)
+        encoded = Resource(body, references, scope)
+        return Plan(lambda users: _told(service, root, users, encoded), needed)
 
     def _select(self, target: resource_name.Target) -> tuple[Service, Port]:
         service = self._find(target.service)
@@ -162,22 +162,22 @@ class EnvoyDialect:
 
 def _any_health(contents: Mapping[str, Content]) -> Mapping[str, Content]:
     return {
-        audience: found._replace(body=cluster.any_health(found.body))
-        if isinstance(found, Resource)
-        else found
-        for audience, found in contents.items()
+        audience: content._replace(body=cluster.any_health(content.body))
+        if isinstance(content, Resource)
+        else content
+        for audience, content in contents.items()
     }
 
 
-def _told(service: Service, root: str, users: Iterable[str], found: Resource) -> Mapping[str, Content]:
+def _told(service: Service, root: str, users: Iterable[str], encoded: Resource) -> Mapping[str, Content]:
     """The same for all; or for each namespace, where not all of them are told of the service."""
     if service.exported_to is None:
-        return {root: found}
+        return {root: encoded}
     contents: dict[str, Content] = {}
     for user in users:
         namespace = audiences.namespace_of(user)
-        told = found if service.is_for(namespace) else None
-        contents[audiences.anywhere(user)] = told or Denied(
+        content = encoded if service.is_for(namespace) else None
+        contents[audiences.anywhere(user)] = content or Denied(
             f"service {service.id} is not exported to {namespace}"
         )
     return contents

@@ -26,7 +26,7 @@ def clusters(service: Service, namespace: str, domain: str, gateway: bool) -> It
         if not gateway:
             yield secured(canonical(BackendPort(service.id, port.number), domain), port, envoy=True)
         for _, rule in port.routing.table(namespace) or ():
-            for to in (*(each.to for each in rule.backends), *(each.to for each in rule.mirrors)):
+            for to in (*(backend.to for backend in rule.backends), *(mirror.to for mirror in rule.mirrors)):
                 if to is not None:
                     yield from either(canonical(to, domain))
 
@@ -51,14 +51,14 @@ def hostname_hosts(
 ) -> Iterator[Host]:
     """The virtual hosts of a gateway on this port by the hostnames of routes, each with the rules of those alone that
     name it."""
-    found: defaultdict[str, list[Destination]] = defaultdict(list)
+    destinations_of: defaultdict[str, list[Destination]] = defaultdict(list)
     for service in services:
         for exposed in ports(service, namespace, gateway=True):
             for destination in resolve(service, exposed, namespace, find, domain, envoy=True):
                 for hostname in destination.rule.hostnames if destination.rule is not None else ():
-                    found[hostname.lower()].append(destination)
-    for hostname, destinations in sorted(found.items()):
-        ordered = sorted(destinations, key=lambda each: precedence(each.match))
+                    destinations_of[hostname.lower()].append(destination)
+    for hostname, destinations in sorted(destinations_of.items()):
+        ordered = sorted(destinations, key=lambda target: precedence(target.match))
         yield Host(f"hostname {hostname}", tuple(_hostname_domains(hostname, port)), tuple(ordered))
 
 

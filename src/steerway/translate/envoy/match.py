@@ -6,38 +6,42 @@ from collections.abc import Iterator
 from envoy.config.route.v3 import route_components_pb2 as components
 from envoy.type.matcher.v3 import string_pb2
 
-from steerway.catalog.model.route import How, Match, ValueMatch
+from steerway.catalog.model.route import Match, MatchType, ValueMatch
 from steerway.translate.envoy import size
 
 
 def build(match: Match) -> components.RouteMatch:
     """All parts of it must hold. The HTTP method is a header to Envoy, `:method`."""
-    found = components.RouteMatch(
-        headers=[_header(each) for each in match.headers],
-        query_parameters=[_query(each) for each in match.query],
+    route_match = components.RouteMatch(
+        headers=[_header(header) for header in match.headers],
+        query_parameters=[_query(parameter) for parameter in match.query],
     )
     if match.method:
-        found.headers.add(name=":method", string_match=string_pb2.StringMatcher(exact=match.method))
-    if match.how is How.EXACT:
-        found.path = match.path
-    elif match.how is How.REGEX:
-        found.safe_regex.regex = match.path
+        route_match.headers.add(name=":method", string_match=string_pb2.StringMatcher(exact=match.method))
+    if match.match_type is MatchType.EXACT:
+        route_match.path = match.path
+    elif match.match_type is MatchType.REGEX:
+        route_match.safe_regex.regex = match.path
     elif match.elements and whole(match):
-        found.path_separated_prefix = whole(match)
+        route_match.path_separated_prefix = whole(match)
     else:
-        found.prefix = match.path or "/"
-    return found
+        route_match.prefix = match.path or "/"
+    return route_match
 
 
 def too_large(match: Match, limit: int) -> bool:
     """Whether an Envoy with this limit (see `size`) would refuse an expression of it."""
-    return not all(size.fits(each, limit) for each in _expressions(match))
+    return not all(size.fits(expression, limit) for expression in _expressions(match))
 
 
 def _expressions(match: Match) -> Iterator[str]:
-    if match.how is How.REGEX:
+    if match.match_type is MatchType.REGEX:
         yield match.path
-    yield from (each.value for each in (*match.headers, *match.query) if each.how is How.REGEX)
+    yield from (
+        value_match.value
+        for value_match in (*match.headers, *match.query)
+        if value_match.match_type is MatchType.REGEX
+    )
 
 
 def whole(match: Match) -> str:
@@ -64,15 +68,15 @@ def _query(match: ValueMatch) -> components.QueryParameterMatcher:
 
 def _is_any(match: ValueMatch) -> bool:
     """Whether any value will do. Envoy refuses an empty prefix."""
-    return match.how is How.PREFIX and not match.value
+    return match.match_type is MatchType.PREFIX and not match.value
 
 
 def _string(match: ValueMatch) -> string_pb2.StringMatcher:
-    found = string_pb2.StringMatcher()
-    if match.how is How.REGEX:
-        found.safe_regex.regex = match.value
-    elif match.how is How.PREFIX:
-        found.prefix = match.value
+    matcher = string_pb2.StringMatcher()
+    if match.match_type is MatchType.REGEX:
+        matcher.safe_regex.regex = match.value
+    elif match.match_type is MatchType.PREFIX:
+        matcher.prefix = match.value
     else:
-        found.exact = match.value
-    return found
+        matcher.exact = match.value
+    return matcher

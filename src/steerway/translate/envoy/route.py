@@ -50,89 +50,99 @@ def build(name: str, parts: Iterable[Part]) -> bytes:
         validate_clusters=wrappers_pb2.BoolValue(value=False),
     )
     # The bytes of two messages of one type are those of both merged.
-    return b"".join([serialize(whole), *(each.body for each in parts)])
+    return b"".join([serialize(whole), *(piece.body for piece in parts)])
 
 
 def part(hosts: Iterable[Host], limit: int = DEFAULT_PROGRAM_SIZE) -> Part:
     """What these add to a configuration. `limit`: see `size`."""
-    found = [
-        host._replace(destinations=tuple(_accepted(each, limit) for each in host.destinations))
+    hosts_within_limit = [
+        host._replace(destinations=tuple(_accepted(destination, limit) for destination in host.destinations))
         for host in hosts
     ]
     virtual_hosts = [
         components.VirtualHost(
-            name=host.name, domains=host.domains, routes=[_route(each) for each in host.destinations]
+            name=host.name,
+            domains=host.domains,
+            routes=[_route(destination) for destination in host.destinations],
         )
-        for host in found
+        for host in hosts_within_limit
     ]
-    named = {name for host in found for each in host.destinations for name in _named(each)}
+    named = {
+        name
+        for host in hosts_within_limit
+        for destination in host.destinations
+        for name in _named(destination)
+    }
     return Part(
         serialize(route_pb2.RouteConfiguration(virtual_hosts=virtual_hosts)),
-        frozenset(domain for host in found for domain in host.domains),
+        frozenset(domain for host in hosts_within_limit for domain in host.domains),
         frozenset(named - {BLACKHOLE}),
     )
 
 
-def _accepted(found: Destination, limit: int) -> Destination:
+def _accepted(destination: Destination, limit: int) -> Destination:
     """One whose match Envoy takes: for one that it would refuse all routes for, a wider one whose requests fail, since
     they are not for the next rule."""
-    if not match.too_large(found.match, limit):
-        return found
-    wider = superset.of(found.match, limit)
-    return replace(found, match=wider, shares=(Share(BLACKHOLE, 1),), policy=NOTHING, rule=None, mirrors=())
+    if not match.too_large(destination.match, limit):
+        return destination
+    wider = superset.of(destination.match, limit)
+    return replace(
+        destination, match=wider, shares=(Share(BLACKHOLE, 1),), policy=NOTHING, rule=None, mirrors=()
+    )
 
 
-def _named(found: Destination) -> Iterator[str]:
-    yield from (share.cluster for share in found.shares)
-    yield from (cluster for cluster, _ in found.mirrors)
+def _named(destination: Destination) -> Iterator[str]:
+    yield from (share.cluster for share in destination.shares)
+    yield from (cluster for cluster, _ in destination.mirrors)
 
 
-def _route(found: Destination) -> components.Route:
-    rule = found.rule
+def _route(destination: Destination) -> components.Route:
+    rule = destination.rule
     route = components.Route(
-        match=match.build(found.match), typed_per_filter_config=http_filter.of_route(found.policy, envoy=True)
+        match=match.build(destination.match),
+        typed_per_filter_config=http_filter.of_route(destination.policy, envoy=True),
     )
     change.headers(route, UNCHANGED if rule is None else rule.changes)
     if rule is not None and rule.redirect is not None and not rule.not_done:
-        route.redirect.CopyFrom(change.redirect(found.match, rule.redirect))
+        route.redirect.CopyFrom(change.redirect(destination.match, rule.redirect))
     else:
-        route.route.CopyFrom(_action(found))
+        route.route.CopyFrom(_action(destination))
     return route
 
 
-def _action(found: Destination) -> components.RouteAction:
+def _action(destination: Destination) -> components.RouteAction:
     action = components.RouteAction(
         cluster_not_found_response_code=components.RouteAction.INTERNAL_SERVER_ERROR,
         # Unset means 15 seconds for the whole answer, which ends a gRPC stream. What a policy says is the time of the
         # whole exchange, below: this one begins when the request has ended, which that of a stream may never do.
         timeout=duration(0),
-        hash_policy=[_hash_policy(key) for key in _hash_keys(found.shares)],
-        request_mirror_policies=[_mirror(cluster, share) for cluster, share in found.mirrors],
+        hash_policy=[_hash_policy(key) for key in _hash_keys(destination.shares)],
+        request_mirror_policies=[_mirror(cluster, share) for cluster, share in destination.mirrors],
     )
-    grpc_route.apply_policy(action, found.policy)
-    attempt = None if found.rule is None else found.rule.attempt_seconds
-    if found.policy.retry is not None:
-        action.retry_policy.CopyFrom(_retry(found.policy.retry, timed=bool(attempt)))
+    grpc_route.apply_policy(action, destination.policy)
+    attempt = None if destination.rule is None else destination.rule.attempt_seconds
+    if destination.policy.retry is not None:
+        action.retry_policy.CopyFrom(_retry(destination.policy.retry, timed=bool(attempt)))
     if attempt:
         # Without retries, too: it ends the only attempt then.
         action.retry_policy.per_try_timeout.CopyFrom(duration(attempt))
-    _forward(action, found)
+    _forward(action, destination)
     return action
 
 
-def _forward(action: components.RouteAction, found: Destination) -> None:
+def _forward(action: components.RouteAction, destination: Destination) -> None:
     """Where requests go, and with which host and path."""
-    rewrites = [UNCHANGED if found.rule is None else found.rule.changes]
-    if len(found.shares) == 1 and not found.shares[0].changes:
-        action.cluster = found.shares[0].cluster
+    rewrites = [UNCHANGED if destination.rule is None else destination.rule.changes]
+    if len(destination.shares) == 1 and not destination.shares[0].changes:
+        action.cluster = destination.shares[0].cluster
     else:
-        for share in found.shares:
+        for share in destination.shares:
             action.weighted_clusters.clusters.append(_weight(share))
-    if len(found.shares) == 1:
-        rewrites.append(found.shares[0].changes)
+    if len(destination.shares) == 1:
+        rewrites.append(destination.shares[0].changes)
     for changes in rewrites:
         if changes.rewrite is not None:
-            change.rewrite(action, found.match, changes.rewrite)
+            change.rewrite(action, destination.match, changes.rewrite)
 
 
 def _weight(share: Share) -> components.WeightedCluster.ClusterWeight:
@@ -170,22 +180,22 @@ def _retry(wanted: Retry, timed: bool) -> components.RetryPolicy:
 def _hash_keys(shares: Iterable[Share]) -> list[HashKey]:
     """What the rings of the backends want requests to be hashed by, each once; the connection where nothing is said."""
     balancing = [share.policy.balancing for share in shares]
-    rings = [each for each in balancing if each is not None and each.algorithm is Algorithm.RING_HASH]
+    rings = [policy for policy in balancing if policy is not None and policy.algorithm is Algorithm.RING_HASH]
     wanted = dict.fromkeys(key for ring in rings for key in ring.hash_on)
     return list(wanted) or ([CHANNEL] if rings else [])
 
 
 def _hash_policy(key: HashKey) -> components.RouteAction.HashPolicy:
     """The first that a request has counts."""
-    found = components.RouteAction.HashPolicy(terminal=True)
+    policy = components.RouteAction.HashPolicy(terminal=True)
     match key.source:
         case HashSource.HEADER:
-            found.header.header_name = key.name
+            policy.header.header_name = key.name
         case HashSource.COOKIE:
-            found.cookie.name = key.name
-            found.cookie.path = key.path
+            policy.cookie.name = key.name
+            policy.cookie.path = key.path
             # Without a time Envoy reads the cookie and never gives one; 0 is one of the session.
-            found.cookie.ttl.CopyFrom(duration(key.ttl_seconds or 0))
+            policy.cookie.ttl.CopyFrom(duration(key.ttl_seconds or 0))
         case HashSource.CHANNEL:
-            found.connection_properties.source_ip = True
-    return found
+            policy.connection_properties.source_ip = True
+    return policy

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import re2
 
-from steerway.catalog.model.route import How, Match, ValueMatch
+from steerway.catalog.model.route import Match, MatchType, ValueMatch
 from steerway.translate.envoy import size
 
 _TOKEN = re.compile(
@@ -30,26 +30,26 @@ _REPEATED = re.compile(r"[*+?]|\{[0-9]+(?:,[0-9]*)?\}")
 
 def of(match: Match, limit: int) -> Match:
     """A match that is no larger than the limit and takes every request that `match` takes."""
-    headers = tuple(_value(each, limit) for each in match.headers)
-    query = tuple(_value(each, limit) for each in match.query)
-    how, path = match.how, match.path
-    if how is How.REGEX and not size.fits(path, limit):
-        how, path = _wider(path, limit)
-    return replace(match, how=how, path=path, headers=headers, query=query)
+    headers = tuple(_value(header, limit) for header in match.headers)
+    query = tuple(_value(parameter, limit) for parameter in match.query)
+    match_type, path = match.match_type, match.path
+    if match_type is MatchType.REGEX and not size.fits(path, limit):
+        match_type, path = _wider(path, limit)
+    return replace(match, match_type=match_type, path=path, headers=headers, query=query)
 
 
-def _value(found: ValueMatch, limit: int) -> ValueMatch:
-    if found.how is not How.REGEX or size.fits(found.value, limit):
-        return found
-    return ValueMatch(found.name, *_wider(found.value, limit))
+def _value(value: ValueMatch, limit: int) -> ValueMatch:
+    if value.match_type is not MatchType.REGEX or size.fits(value.value, limit):
+        return value
+    return ValueMatch(value.name, *_wider(value.value, limit))
 
 
-def _wider(expression: str, limit: int) -> tuple[How, str]:
+def _wider(expression: str, limit: int) -> tuple[MatchType, str]:
     """A smaller expression, or a prefix, which may be empty."""
     uncounted = _uncounted(expression)
     if uncounted and size.fits(uncounted, limit):
-        return How.REGEX, uncounted
-    return How.PREFIX, literal_prefix(expression)
+        return MatchType.REGEX, uncounted
+    return MatchType.PREFIX, literal_prefix(expression)
 
 
 def _uncounted(expression: str) -> str:
@@ -73,7 +73,7 @@ def literal_prefix(expression: str) -> str:
         depth += (token["special"] == "(") - (token[0] == ")")
         if token["special"] == "|" and depth <= 0:
             return ""
-    for token, after in zip(tokens, [*(each[0] for each in tokens[1:]), ""], strict=True):
+    for token, after in zip(tokens, [*(following[0] for following in tokens[1:]), ""], strict=True):
         literal = token["literal"] or token["escaped"] or token["quoted"]
         if literal is None:
             break

@@ -53,18 +53,18 @@ class VirtualHosts:
         A name is one of DNS, where capital letters make no difference, and Envoy refuses a domain that is there twice:
         the first has it, and a hostname that a route claims comes last.
         """
-        order = sorted(services, key=lambda each: each.id)
+        order = sorted(services, key=lambda service: service.id)
         made = [
             self._of(service, _Viewers(service.id, namespace, gateway is not None, limit))
             for service in order
         ]
         taken: set[str] = set()
-        found = [_without(taken, each.hosts, each.part, limit) for each in made]
+        groups = [_without(taken, row.hosts, row.part, limit) for row in made]
         if gateway is not None:
             hosts = tuple(exposure.hostname_hosts(order, namespace, self._find, self._domain, gateway))
-            found.append(_without(taken, hosts, part(hosts, limit), limit))
+            groups.append(_without(taken, hosts, part(hosts, limit), limit))
         self._forget({service.id for service in order})
-        return found
+        return groups
 
     def _of(self, service: Service, viewers: _Viewers) -> _Made:
         namespace = viewers.namespace
@@ -95,7 +95,8 @@ def _without(taken: set[str], hosts: Iterable[Host], made: Part, limit: int) -> 
     """The part without the domains that others have."""
     if not taken.isdisjoint(made.domains):
         left = (
-            host._replace(domains=tuple(each for each in host.domains if each not in taken)) for host in hosts
+            host._replace(domains=tuple(domain for domain in host.domains if domain not in taken))
+            for host in hosts
         )
         made = part([host for host in left if host.domains], limit)
     taken.update(made.domains)

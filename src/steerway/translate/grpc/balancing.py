@@ -87,9 +87,9 @@ def by_locality(*wanted: Message) -> cluster_pb2.LoadBalancingPolicy:
 
 def listed(*policies: Message) -> cluster_pb2.LoadBalancingPolicy:
     """The first that the client knows counts."""
-    found = cluster_pb2.LoadBalancingPolicy()
-    for each in policies:
-        config = found.policies.add().typed_extension_config
-        config.name = each.DESCRIPTOR.full_name
-        config.typed_config.CopyFrom(pack(each))
-    return found
+    policy = cluster_pb2.LoadBalancingPolicy()
+    for candidate in policies:
+        config = policy.policies.add().typed_extension_config
+        config.name = candidate.DESCRIPTOR.full_name
+        config.typed_config.CopyFrom(pack(candidate))
+    return policy

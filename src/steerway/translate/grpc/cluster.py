@@ -74,7 +74,7 @@ def outlier_detection(wanted: OutlierDetection) -> outlier_detection_pb2.Outlier
     """gRFC A50. What is not wanted is switched off by name: unset means 100 % for the success rate."""
     off = Ejection(0.0, enforcing=0.0)
     rate, failures = wanted.success_rate or off, wanted.failure_percentage or off
-    found = outlier_detection_pb2.OutlierDetection(
+    detection = outlier_detection_pb2.OutlierDetection(
         interval=duration(wanted.interval_seconds),
         base_ejection_time=duration(wanted.base_seconds),
         max_ejection_time=duration(wanted.maximum_seconds),
@@ -85,11 +85,11 @@ def outlier_detection(wanted: OutlierDetection) -> outlier_detection_pb2.Outlier
         enforcing_consecutive_gateway_failure=uint32(0),
     )
     if wanted.success_rate is not None:
-        found.success_rate_stdev_factor.value = round(rate.factor * 1000)
-        found.success_rate_minimum_hosts.value = rate.minimum_hosts
-        found.success_rate_request_volume.value = rate.request_volume
+        detection.success_rate_stdev_factor.value = round(rate.factor * 1000)
+        detection.success_rate_minimum_hosts.value = rate.minimum_hosts
+        detection.success_rate_request_volume.value = rate.request_volume
     if wanted.failure_percentage is not None:
-        found.failure_percentage_threshold.value = round(failures.factor * 100)
-        found.failure_percentage_minimum_hosts.value = failures.minimum_hosts
-        found.failure_percentage_request_volume.value = failures.request_volume
-    return found
+        detection.failure_percentage_threshold.value = round(failures.factor * 100)
+        detection.failure_percentage_minimum_hosts.value = failures.minimum_hosts
+        detection.failure_percentage_request_volume.value = failures.request_volume
+    return detection

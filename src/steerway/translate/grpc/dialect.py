@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from steerway.catalog.locality import assignment
-from steerway.catalog.locality.assignment import Viewer
-from steerway.catalog.locality.traffic_distribution import ClientPlace
+from steerway.catalog.locality.assignment import ClientView
+from steerway.catalog.locality.traffic_distribution import ClientLocality
 from steerway.catalog.model.mesh import Endpoint, Port, Service
 from steerway.catalog.model.policy import NOTHING, Algorithm
 from steerway.catalog.service.connection import refusal
@@ -32,20 +32,20 @@ _OF_TARGETS = (type_url.LISTENER, type_url.ROUTE)
 _Build = Callable[[Hashable], Resource]
 
 
-class Differ(NamedTuple):
+class VariantKey(NamedTuple):
     """How many parts of an audience tell users apart, and what follows from them. 0: they are all told the same."""
 
     parts: int = 0
     variant: Callable[[str], Hashable] = lambda _: None
 
 
-_ALIKE = Differ()
+_ALIKE = VariantKey()
 
 
 class _Assigned(NamedTuple):
     """Users whose assignments are the same."""
 
-    viewer: Viewer = Viewer()
+    client_view: ClientView = ClientView()
     never_empty: bool = False
 
 
@@ -96,10 +96,10 @@ class GrpcDialect:
         if served == type_url.ROUTE and not target.pod:
             services |= set(destination.dependencies(port))
         by_envoy = audiences.dialect_of(root) == audiences.ENVOY
-        differ, build = self._by_type(served, name, target, service, port, by_envoy)
-        kept = functools.cache(functools.partial(_made, build))
+        variant_key, build = self._by_type(served, name, target, service, port, by_envoy)
+        cached = functools.cache(functools.partial(_made, build))
         return Plan(
-            lambda users: _contents(root, users, service, differ, kept),
+            lambda users: _contents(root, users, service, variant_key, cached),
             frozenset(services),
             endpoints=served == type_url.ENDPOINT,
         )
@@ -130,7 +130,7 @@ class GrpcDialect:
         service: Service,
         port: Port,
         by_envoy: bool,
-    ) -> tuple[Differ, _Build]:
+    ) -> tuple[VariantKey, _Build]:
         """How users differ (None: not at all), and how the resource for those of one kind is made."""
         scope = str(service.id) if self._scope_all or service.private else ""
         canonical = target.canonical(port.number, self._domain)
@@ -142,49 +142,55 @@ class GrpcDialect:
             return self._clusters(name, canonical, service, port, scope)
         return self._assignments(name, target, service, port, scope, by_envoy)
 
-    def _listeners(self, name: str, canonical: str, service: Service, scope: str) -> tuple[Differ, _Build]:
+    def _listeners(
+        self, name: str, canonical: str, service: Service, scope: str
+    ) -> tuple[VariantKey, _Build]:
         def build(misses_returns: Hashable) -> Resource:
             route_name = resource_name.of_object(canonical, service.uid if misses_returns else "")
             return Resource(listener.build(name, route_name), ((type_url.ROUTE, route_name),), scope)
 
-        return Differ(audiences.KIND_PARTS, audiences.misses_returns) if service.uid else _ALIKE, build
+        return VariantKey(audiences.KIND_PARTS, audiences.misses_returns) if service.uid else _ALIKE, build
 
     def _routes(
         self, name: str, target: resource_name.Target, service: Service, port: Port, scope: str
-    ) -> tuple[Differ, _Build]:
+    ) -> tuple[VariantKey, _Build]:
         only: list[Destination] = []
         if target.pod:
             only = [destination.own(target.canonical(port.number, self._domain), port)]
 
         def build(variant: Hashable) -> Resource:
             namespace, early = variant if isinstance(variant, tuple) else ("", False)
-            found, spare = only, []
+            destinations, spare = only, []
             if not target.pod:
-                found = destination.resolve(service, port, namespace, self._find, self._domain)
+                destinations = destination.resolve(service, port, namespace, self._find, self._domain)
                 spare = destination.spare(port, namespace, self._find, self._domain)
             if early:
-                found = [_prolonged(each) for each in found]
+                destinations = [_prolonged(routed) for routed in destinations]
             if name != resource_name.without_object(name):
-                found, spare = [self._of_objects(each) for each in found], [*map(self._of_object, spare)]
-            named = tuple((type_url.CLUSTER, cluster) for cluster in route.clusters(found, spare))
-            return Resource(route.build(name, found, spare), named, scope)
+                destinations, spare = (
+                    [self._of_objects(routed) for routed in destinations],
+                    [*map(self._of_object, spare)],
+                )
+            named = tuple((type_url.CLUSTER, cluster) for cluster in route.clusters(destinations, spare))
+            return Resource(route.build(name, destinations, spare), named, scope)
 
         backends = [] if target.pod else [self._find(id) for id in destination.dependencies(port)]
         by_space = (not target.pod and bool(port.routing.consumers)) or any(
-            found is not None and (found.exported_to is not None or found.private) for found in backends
+            backend is not None and (backend.exported_to is not None or backend.private)
+            for backend in backends
         )
         timed = _is_timed(port, backends)
 
-        def differ(user: str) -> Hashable:
+        def variant_key(user: str) -> Hashable:
             return audiences.namespace_of(user) if by_space else "", timed and audiences.ends_early(user)
 
         if by_space:
-            return Differ(audiences.NAMESPACE_PARTS, differ), build
-        return Differ(audiences.KIND_PARTS, differ) if timed else _ALIKE, build
+            return VariantKey(audiences.NAMESPACE_PARTS, variant_key), build
+        return VariantKey(audiences.KIND_PARTS, variant_key) if timed else _ALIKE, build
 
-    def _of_objects(self, found: Destination) -> Destination:
-        shares = [replace(share, cluster=self._of_object(share.cluster)) for share in found.shares]
-        return replace(found, shares=tuple(shares))
+    def _of_objects(self, target: Destination) -> Destination:
+        shares = [replace(share, cluster=self._of_object(share.cluster)) for share in target.shares]
+        return replace(target, shares=tuple(shares))
 
     def _of_object(self, cluster: str) -> str:
         """The name of a cluster for clients that miss returns."""
@@ -195,11 +201,11 @@ class GrpcDialect:
 
     def _clusters(
         self, name: str, canonical: str, service: Service, port: Port, scope: str
-    ) -> tuple[Differ, _Build]:
+    ) -> tuple[VariantKey, _Build]:
         balancing, refused = port.policy.balancing, bool(refusal(port, envoy=False))
         aged = balancing is not None and balancing.algorithm is Algorithm.RING_HASH
 
-        def differ(user: str) -> Hashable:
+        def variant_key(user: str) -> Hashable:
             report = self._load_reporting and audiences.reports_load(user)
             return report, audiences.level_of(user) if aged else ""
 
@@ -211,7 +217,9 @@ class GrpcDialect:
             body = cluster.build(name, port.policy, report, level, canonical)
             return Resource(body, ((type_url.ENDPOINT, canonical),), scope)
 
-        return Differ(audiences.KIND_PARTS, differ) if self._load_reporting or aged else _ALIKE, build
+        return VariantKey(
+            audiences.KIND_PARTS, variant_key
+        ) if self._load_reporting or aged else _ALIKE, build
 
     def _assignments(
         self,
@@ -221,23 +229,23 @@ class GrpcDialect:
         port: Port,
         scope: str,
         by_envoy: bool,
-    ) -> tuple[Differ, _Build]:
+    ) -> tuple[VariantKey, _Build]:
         # What nobody may connect to has no endpoints, also for one who knows the name of its cluster.
         refused = not by_envoy and bool(refusal(port, envoy=False))
         endpoints: Sequence[Endpoint] = () if refused else port.endpoints
         if target.pod:
             endpoints = [e for e in endpoints if e.hostname == target.pod]
-        depends = assignment.depends_on(service, port, endpoints, self._buckets)
+        depends = assignment.sensitivity_of(service, port, endpoints, self._buckets)
         assigner = assignment.Assigner(service, port, endpoints)
 
-        def differ(user: str) -> _Assigned:
-            viewer = Viewer(
-                audiences.place_of(user) if depends.place else ClientPlace(),
+        def variant_key(user: str) -> _Assigned:
+            client_view = ClientView(
+                audiences.locality_of(user) if depends.locality else ClientLocality(),
                 (audiences.bucket_in(user) or 0) if depends.bucket else 0,
                 self._buckets if depends.bucket else 0,
                 depends.draining and audiences.keeps_draining(user),
             )
-            return _Assigned(viewer, audiences.keeps_withdrawn(user))
+            return _Assigned(client_view, audiences.keeps_withdrawn(user))
 
         def build(variant: Hashable) -> Resource:
             if service.external_name and not refused:
@@ -245,11 +253,11 @@ class GrpcDialect:
                     f"service {service.id} is an external name; clients of its cluster ask DNS"
                 )
             to = variant if isinstance(variant, _Assigned) else _Assigned()
-            return Resource(endpoint.build(name, assigner.assign(to.viewer), to.never_empty), (), scope)
+            return Resource(endpoint.build(name, assigner.assign(to.client_view), to.never_empty), (), scope)
 
         # By kind also while nothing drains: what comes and goes in every rollout must not move what is published.
-        parts = audiences.ALL_PARTS if depends.place or depends.bucket else audiences.KIND_PARTS
-        return Differ(parts, differ), build
+        parts = audiences.ALL_PARTS if depends.locality or depends.bucket else audiences.KIND_PARTS
+        return VariantKey(parts, variant_key), build
 
     def _blackhole(self, served: str) -> Resource:
         if served == type_url.CLUSTER:
@@ -258,36 +266,40 @@ class GrpcDialect:
 
 
 def _contents(
-    root: str, users: Iterable[str], service: Service, differ: Differ, made: Callable[[Hashable], Content]
+    root: str,
+    users: Iterable[str],
+    service: Service,
+    variant_key: VariantKey,
+    made: Callable[[Hashable], Content],
 ) -> Mapping[str, Content]:
     """One answer for all; or one for each part of the users that must be told apart, equal ones made once."""
-    parts = max(differ.parts, audiences.NAMESPACE_PARTS if service.exported_to is not None else 0)
+    parts = max(variant_key.parts, audiences.NAMESPACE_PARTS if service.exported_to is not None else 0)
     if not parts:
         return {root: made(None)}
-    found: dict[str, Content] = {}
+    contents: dict[str, Content] = {}
     for at in sorted({audiences.first_parts(user, parts) for user in users}):
         namespace = audiences.namespace_of(at)
         if not service.is_for(namespace):
-            found[at] = Denied(f"service {service.id} is not exported to {namespace}")
+            contents[at] = Denied(f"service {service.id} is not exported to {namespace}")
             continue
-        found[at] = made(differ.variant(at))
-    return found
+        contents[at] = made(variant_key.variant(at))
+    return contents
 
 
 def _is_timed(port: Port, backends: Iterable[Service | None]) -> bool:
     """Whether any call of a port may have a time-out."""
     policies = [port.policy, *(rule.policy for table in port.routing.tables for _, rule in table)]
-    policies += [each.policy for service in backends if service is not None for each in service.ports]
+    policies += [port.policy for service in backends if service is not None for port in service.ports]
     return any(policy.timeout_seconds for policy in policies)
 
 
-def _prolonged(found: Destination) -> Destination:
+def _prolonged(target: Destination) -> Destination:
     """For clients that count a time-out from one to two seconds before the call began: they end it up to a second late
     then, where they would else end calls that nobody wants ended, short ones always."""
-    seconds = found.policy.timeout_seconds
+    seconds = target.policy.timeout_seconds
     if not seconds:
-        return found
-    return replace(found, policy=replace(found.policy, timeout_seconds=seconds + _EARLY_SECONDS))
+        return target
+    return replace(target, policy=replace(target.policy, timeout_seconds=seconds + _EARLY_SECONDS))
 
 
 def _made(build: _Build, variant: Hashable) -> Content:

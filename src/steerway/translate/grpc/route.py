@@ -12,7 +12,7 @@ from envoy.config.route.v3 import route_components_pb2 as components
 from envoy.config.route.v3 import route_pb2
 
 from steerway.catalog.model.policy import CHANNEL, NOTHING, Algorithm, HashKey, HashSource, Policy, Retry
-from steerway.catalog.model.route import How, Match, ValueMatch
+from steerway.catalog.model.route import Match, MatchType, ValueMatch
 from steerway.translate.client.capability import MOST_RETRIES
 from steerway.translate.destination import BLACKHOLE, Destination, Share
 from steerway.translate.protobuf.message import serialize
@@ -22,8 +22,8 @@ from steerway.translate.xds import http_filter
 LEAST_BACKOFF_SECONDS = 0.005
 """The shortest wait before a retry that gRPC clients are told of."""
 
-_NEVER = Match(How.EXACT, "/steerway.Nobody/Calls")
-_NOWHERE = Destination(Match(), (Share(BLACKHOLE, 1),), NOTHING)
+_NEVER = Match(MatchType.EXACT, "/steerway.Nobody/Calls")
+_UNKNOWN = Destination(Match(), (Share(BLACKHOLE, 1),), NOTHING)
 
 
 def build(name: str, destinations: Iterable[Destination], spare: Sequence[str] = ()) -> bytes:
@@ -33,7 +33,7 @@ def build(name: str, destinations: Iterable[Destination], spare: Sequence[str] =
     The domain is `*`, because one route serves all aliases of the service, and clients match domains against the
     target as it was dialled, port included (gRFC A27).
     """
-    routes = [route for found in _kept(destinations) for route in _routes(found)]
+    routes = [route for destination in _kept(destinations) for route in _routes(destination)]
     if spare:
         never = Destination(_NEVER, tuple(Share(cluster, 1) for cluster in spare), NOTHING)
         routes += _routes(never)
@@ -43,19 +43,23 @@ def build(name: str, destinations: Iterable[Destination], spare: Sequence[str] =
 
 def clusters(destinations: Iterable[Destination], spare: Sequence[str] = ()) -> list[str]:
     """The clusters that the configuration names."""
-    return sorted({*spare, *(share.cluster for found in _kept(destinations) for share in _shares(found))})
+    return sorted(
+        {*spare, *(share.cluster for destination in _kept(destinations) for share in _shares(destination))}
+    )
 
 
 def _kept(destinations: Iterable[Destination]) -> list[Destination]:
     """Those that a gRPC call can match. Where there are none every call fails, by a route that says so: what a client
     makes of a virtual host without routes is its own affair."""
-    return [found for found in destinations if _may_match(found.match)] or [_NOWHERE]
+    return [destination for destination in destinations if _may_match(destination.match)] or [_UNKNOWN]
 
 
-def _routes(found: Destination) -> Iterator[components.Route]:
-    for match in _matches(found.match):
+def _routes(destination: Destination) -> Iterator[components.Route]:
+    for match in _matches(destination.match):
         yield components.Route(
-            match=match, route=_action(found), typed_per_filter_config=http_filter.of_route(found.policy)
+            match=match,
+            route=_action(destination),
+            typed_per_filter_config=http_filter.of_route(destination.policy),
         )
 
 
@@ -65,34 +69,34 @@ def _may_match(match: Match) -> bool:
 
 
 def _matches(match: Match) -> Iterator[components.RouteMatch]:
-    headers = [_header(each) for each in match.headers]
-    for how, path in paths(match):
-        found = components.RouteMatch(headers=headers)
-        if how is How.EXACT:
-            found.path = path
-        elif how is How.REGEX:
-            found.safe_regex.regex = _whole(path)
+    headers = [_header(header) for header in match.headers]
+    for match_type, path in paths(match):
+        route_match = components.RouteMatch(headers=headers)
+        if match_type is MatchType.EXACT:
+            route_match.path = path
+        elif match_type is MatchType.REGEX:
+            route_match.safe_regex.regex = _whole(path)
         else:
-            found.prefix = path
-        yield found
+            route_match.prefix = path
+        yield route_match
 
 
-def paths(match: Match) -> Iterator[tuple[How, str]]:
+def paths(match: Match) -> Iterator[tuple[MatchType, str]]:
     """A match by path elements as two of text: `/a` as it is, and what begins with `/a/`."""
     whole = match.path.rstrip("/")
-    if match.how is How.PREFIX and match.elements and whole:
-        yield How.EXACT, whole
-        yield How.PREFIX, f"{whole}/"
+    if match.match_type is MatchType.PREFIX and match.elements and whole:
+        yield MatchType.EXACT, whole
+        yield MatchType.PREFIX, f"{whole}/"
     else:
-        yield match.how, match.path
+        yield match.match_type, match.path
 
 
 def _header(match: ValueMatch) -> components.HeaderMatcher:
     """In the fields that clients before gRFC A63 read, too."""
-    if match.how is How.REGEX:
-        found = components.HeaderMatcher(name=match.name)
-        found.safe_regex_match.regex = _whole(match.value)
-        return found
+    if match.match_type is MatchType.REGEX:
+        matcher = components.HeaderMatcher(name=match.name)
+        matcher.safe_regex_match.regex = _whole(match.value)
+        return matcher
     return components.HeaderMatcher(name=match.name, exact_match=match.value)
 
 
@@ -101,9 +105,9 @@ def _whole(regex: str) -> str:
     return f"(?:{regex})" if "|" in regex else regex
 
 
-def _action(found: Destination) -> components.RouteAction:
-    action = components.RouteAction(hash_policy=[_hash_policy(key) for key in hash_keys(found.shares)])
-    shares = _shares(found)
+def _action(destination: Destination) -> components.RouteAction:
+    action = components.RouteAction(hash_policy=[_hash_policy(key) for key in hash_keys(destination.shares)])
+    shares = _shares(destination)
     if len(shares) == 1:
         action.cluster = shares[0].cluster
     else:
@@ -111,16 +115,16 @@ def _action(found: Destination) -> components.RouteAction:
             action.weighted_clusters.clusters.add(name=share.cluster, weight=uint32(share.weight))
         # grpc-js-xds before 1.14.1 does not split as configured without the sum; other clients ignore it.
         action.weighted_clusters.total_weight.value = sum(share.weight for share in shares)
-    apply_policy(action, found.policy)
+    apply_policy(action, destination.policy)
     return action
 
 
-def _shares(found: Destination) -> list[Share]:
+def _shares(destination: Destination) -> list[Share]:
     """Each cluster once, with the sum of its weights. A redirect is nothing that a gRPC client can follow."""
-    if found.rule is not None and found.rule.redirect is not None:
+    if destination.rule is not None and destination.rule.redirect is not None:
         return [Share(BLACKHOLE, 1)]
     weights: dict[str, int] = {}
-    for share in found.shares:
+    for share in destination.shares:
         weights[share.cluster] = weights.get(share.cluster, 0) + share.weight
     return [Share(cluster, weight) for cluster, weight in weights.items()]
 
@@ -171,9 +175,9 @@ def hash_keys(shares: Iterable[Share]) -> list[HashKey]:
 
 def _hash_policy(key: HashKey) -> components.RouteAction.HashPolicy:
     """gRFC A42. The first that a call has counts."""
-    found = components.RouteAction.HashPolicy(terminal=True)
+    policy = components.RouteAction.HashPolicy(terminal=True)
     if key.source is HashSource.HEADER:
-        found.header.header_name = key.name
+        policy.header.header_name = key.name
     else:
-        found.filter_state.key = "io.grpc.channel_id"
-    return found
+        policy.filter_state.key = "io.grpc.channel_id"
+    return policy

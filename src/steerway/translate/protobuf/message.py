@@ -45,7 +45,7 @@ def _explained(text: str) -> str:
         return text
     field, descriptor = unknown["field"], descriptor_pool.Default().FindMessageTypeByName(unknown["type"])
     camel = field != field.lower()  # the JSON mapping takes both spellings: answer in that of the author
-    known = [each.json_name if camel else each.name for each in descriptor.fields]
+    known = [field.json_name if camel else field.name for field in descriptor.fields]
     return f"{descriptor.name} has no field {field} at {unknown['path']}{nearest(field, known)}"
 
 

@@ -22,7 +22,7 @@ _HEALTH = {
     EndpointState.HEALTHY: health_check_pb2.HEALTHY,
     EndpointState.DRAINING: health_check_pb2.DRAINING,
 }
-_NOWHERE = Group(0, Locality(), 1, (Endpoint(*UNREACHABLE),))
+_UNKNOWN = Group(0, Locality(), 1, (Endpoint(*UNREACHABLE),))
 
 
 def build(name: str, groups: Iterable[Group], never_empty: bool = False) -> bytes:
@@ -30,13 +30,13 @@ def build(name: str, groups: Iterable[Group], never_empty: bool = False) -> byte
     `never_empty` one that has `UNREACHABLE` as its only endpoint."""
     localities = [_locality(group) for group in groups]
     if never_empty and not localities:
-        localities = [_locality(_NOWHERE)]
+        localities = [_locality(_UNKNOWN)]
     return serialize(endpoint_pb2.ClusterLoadAssignment(cluster_name=name, endpoints=localities))
 
 
 def is_unreachable(locality: endpoint_components_pb2.LocalityLbEndpoints) -> bool:
     """Whether it stands for no endpoints."""
-    sockets = [each.endpoint.address.socket_address for each in locality.lb_endpoints]
+    sockets = [endpoint.endpoint.address.socket_address for endpoint in locality.lb_endpoints]
     return [(socket.address, socket.port_value) for socket in sockets] == [UNREACHABLE]
 
 

@@ -38,14 +38,14 @@ _MILLION = 1_000_000
 
 def of_route(policy: Policy, envoy: bool = False) -> dict[str, Any]:
     """What a route says to its filters, by their names. `envoy`: to those of an Envoy."""
-    found: dict[str, Any] = {}
+    filters: dict[str, Any] = {}
     if policy.fault is not None:
         # As it is: all clients know this filter, and grpc-js-xds 1.14 refuses one that it knows in a FilterConfig.
-        found[FAULT] = pack(_fault(policy.fault))
+        filters[FAULT] = pack(_fault(policy.fault))
     # gRFC A55: a client refuses a session that is not one by cookie, in a filter that it knows.
     if policy.session is not None and (envoy or not policy.session.header):
-        found[SESSION] = _optional(pack(_session(policy.session)))
-    return found
+        filters[SESSION] = _optional(pack(_session(policy.session)))
+    return filters
 
 
 def _optional(config: Any) -> Any:

@@ -99,8 +99,8 @@ def _filter_configs(listener: listener_pb2.Listener) -> Iterator[AnyMessage]:
     if listener.HasField("api_listener"):
         yield listener.api_listener.api_listener
     for chain in [*listener.filter_chains, listener.default_filter_chain]:
-        for each in chain.filters:
-            yield each.typed_config
+        for route_filter in chain.filters:
+            yield route_filter.typed_config
 
 
 def _of_manager(manager: hcm_pb2.HttpConnectionManager) -> Iterator[Reference]:

@@ -2,7 +2,7 @@
 
 from steerway.access.identity import of_service_account
 from steerway.access.result import refused
-from steerway.access.token.result_cache import VerdictCache
+from steerway.access.token.result_cache import ResultCache
 
 WEB = of_service_account("shop", "web")
 BAD = refused("it is bad")
@@ -10,7 +10,7 @@ BAD = refused("it is bad")
 
 def test_a_good_verdict_is_fresh_then_stale_then_gone() -> None:
     """Stale ones are for when nobody can be asked."""
-    cache = VerdictCache()
+    cache = ResultCache()
     key = cache.key("token")
     cache.accept(key, WEB, fresh=10.0, expires=20.0)
     assert [(cache.fresh(key, now), cache.stale(key, now)) for now in (9.9, 10.0, 19.9, 20.0)] == [
@@ -23,7 +23,7 @@ def test_a_good_verdict_is_fresh_then_stale_then_gone() -> None:
 
 def test_a_token_is_never_fresh_beyond_its_own_end() -> None:
     """Whatever the cache's time is."""
-    cache = VerdictCache()
+    cache = ResultCache()
     key = cache.key("token")
     cache.accept(key, WEB, fresh=100.0, expires=20.0)
     assert cache.fresh(key, 20.0) is None
@@ -31,7 +31,7 @@ def test_a_token_is_never_fresh_beyond_its_own_end() -> None:
 
 def test_the_newest_verdict_counts() -> None:
     """A token that was good and is refused now is not good any more, and the other way round."""
-    cache = VerdictCache()
+    cache = ResultCache()
     key = cache.key("token")
     cache.accept(key, WEB, fresh=10.0, expires=20.0)
     cache.refuse(key, BAD, expires=5.0)
@@ -43,7 +43,7 @@ def test_the_newest_verdict_counts() -> None:
 
 def test_a_flood_of_bad_tokens_pushes_out_no_good_one() -> None:
     """Both rooms are bounded; the good one that was used last stays longest."""
-    cache = VerdictCache(max_verdicts=2)
+    cache = ResultCache(max_results=2)
     first, second, third = (cache.key(name) for name in ("first", "second", "third"))
     cache.accept(first, WEB, 10.0, 10.0)
     cache.accept(second, WEB, 10.0, 10.0)
@@ -57,7 +57,7 @@ def test_a_flood_of_bad_tokens_pushes_out_no_good_one() -> None:
 
 def test_of_several_identities_the_token_that_was_used_longest_ago_goes_first() -> None:
     """To make room for one of an identity without any."""
-    cache = VerdictCache(max_verdicts=2)
+    cache = ResultCache(max_results=2)
     keys = [cache.key(name) for name in ("a", "b", "c")]
     identities = [of_service_account("shop", name) for name in ("a", "b", "c")]
     for key, identity in list(zip(keys, identities, strict=True))[:2]:
@@ -69,7 +69,7 @@ def test_of_several_identities_the_token_that_was_used_longest_ago_goes_first() 
 
 def test_of_refusals_the_oldest_goes_first() -> None:
     """One that comes again is a new one."""
-    cache = VerdictCache(max_verdicts=2)
+    cache = ResultCache(max_results=2)
     first, second, third = (cache.key(name) for name in ("first", "second", "third"))
     for key in (first, second, first, third):
         cache.refuse(key, BAD, 10.0)
@@ -78,7 +78,7 @@ def test_of_refusals_the_oldest_goes_first() -> None:
 
 def test_an_identity_with_many_tokens_pushes_out_its_own() -> None:
     """Whoever may have tokens made has them made for one account; others are still let in without a question."""
-    cache = VerdictCache(max_verdicts=10)
+    cache = ResultCache(max_results=10)
     others = [of_service_account("shop", f"a{number}") for number in range(4)]
     for other in others:
         cache.accept(cache.key(str(other)), other, 10.0, 10.0)
@@ -92,7 +92,7 @@ def test_an_identity_with_many_tokens_pushes_out_its_own() -> None:
 
 def test_what_stands_for_a_token_differs_between_processes() -> None:
     """It is keyed: two caches have nothing in common, and neither key is the token."""
-    one, other = VerdictCache(), VerdictCache()
-    assert one.key("token") == one.key("token")
-    assert one.key("token") != other.key("token")
-    assert b"token" not in one.key("token")
+    result_cache, other = ResultCache(), ResultCache()
+    assert result_cache.key("token") == result_cache.key("token")
+    assert result_cache.key("token") != other.key("token")
+    assert b"token" not in result_cache.key("token")

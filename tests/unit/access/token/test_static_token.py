@@ -34,17 +34,17 @@ def test_a_token_stands_for_the_identity_of_its_line(
     tmp_path: Path, token: str, text: str, identity: Identity
 ) -> None:
     """Written as it is or as its hash; comments and empty lines mean nothing."""
-    found = tokens(tmp_path / "tokens", f"# for tests\n\nanother-token-0123456789,x\n  {token} , {text}\n")
-    assert found.judge(Credential(TOKEN)) == identity
+    result = tokens(tmp_path / "tokens", f"# for tests\n\nanother-token-0123456789,x\n  {token} , {text}\n")
+    assert result.authenticate(Credential(TOKEN)) == identity
 
 
 def test_another_token_is_refused_and_nobody_learns_why(tmp_path: Path) -> None:
     """The client is told nothing that helps guessing; the log names the file."""
-    found = tokens(tmp_path / "tokens", f"{HASHED},ci").judge(Credential(HASHED))
-    assert isinstance(found, Refusal)
-    assert found.code == UNAUTHENTICATED
-    assert "tokens" not in found.told
-    assert str(tmp_path / "tokens") in found.reason
+    authenticate = tokens(tmp_path / "tokens", f"{HASHED},ci").authenticate(Credential(HASHED))
+    assert isinstance(authenticate, Refusal)
+    assert authenticate.code == UNAUTHENTICATED
+    assert "tokens" not in authenticate.client_message
+    assert str(tmp_path / "tokens") in authenticate.reason
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_line_that_is_wrong_is_named_without_its_token(tmp_path: Path, line: s
     text = str(caught.value)
     assert re.search(rf"{re.escape(str(tmp_path / 'tokens'))}:[23]: ", text)
     assert TOKEN not in text
-    assert caught.value.problem.cure
+    assert caught.value.problem.hint
 
 
 def test_a_file_has_a_bounded_number_of_tokens() -> None:
@@ -89,20 +89,20 @@ def test_a_file_that_is_no_text_is_named() -> None:
 async def test_the_file_is_followed_and_the_last_good_one_stays(tmp_path: Path) -> None:
     """A new token works and the old one ends; a broken file changes nothing but is a problem."""
     path = tmp_path / "tokens"
-    found = tokens(path, f"{TOKEN},old")
+    result = tokens(path, f"{TOKEN},old")
     path.write_text("another-token-0123456789,new")
-    await found.files.look()
-    assert isinstance(found.judge(Credential(TOKEN)), Refusal)
-    assert found.judge(Credential("another-token-0123456789")) == Identity("token", name="new")
+    await result.files.look()
+    assert isinstance(result.authenticate(Credential(TOKEN)), Refusal)
+    assert result.authenticate(Credential("another-token-0123456789")) == Identity("token", name="new")
     path.write_text("another-token-0123456789")
-    await found.files.look()
-    assert found.judge(Credential("another-token-0123456789")) == Identity("token", name="new")
-    assert found.files.problem is not None
-    assert found.files.problem.where == f"{path}:1"
+    await result.files.look()
+    assert result.authenticate(Credential("another-token-0123456789")) == Identity("token", name="new")
+    assert result.files.problem is not None
+    assert result.files.problem.where == f"{path}:1"
     path.write_text(f"{TOKEN},mended")
-    await found.files.look()
-    assert found.judge(Credential(TOKEN)) == Identity("token", name="mended")
-    assert found.files.problem is None
+    await result.files.look()
+    assert result.authenticate(Credential(TOKEN)) == Identity("token", name="mended")
+    assert result.files.problem is None
 
 
 async def test_the_shared_token_is_one_token_and_is_followed(tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ def with_keys(client: KubernetesClient, clock: Clock) -> TokenReview:
     return TokenReview(client, ("steerway",), CACHE_SECONDS, timeout_seconds=20.0, clock=clock, keys=keys)
 
 
-async def judge(review: TokenReview, token: str, network: str = "") -> Identity | Refusal:
-    return await settled(review.judge(Credential(token, network=network)))
+async def authenticate(review: TokenReview, token: str, network: str = "") -> Identity | Refusal:
+    return await settled(review.authenticate(Credential(token, network=network)))
 
 
 async def test_a_good_token_is_asked_about_once(
@@ -70,11 +70,11 @@ async def test_a_good_token_is_asked_about_once(
 ) -> None:
     """Its identity is the service account; the answer is used until it is as old as the setting says."""
     token = issuer.token()
-    assert await judge(review, token) == WEB
-    assert review.judge(Credential(token)) == WEB, "known at once"
+    assert await authenticate(review, token) == WEB
+    assert review.authenticate(Credential(token)) == WEB, "known at once"
     clock.now += CACHE_SECONDS
-    assert isinstance(review.judge(Credential(token)), Awaitable)
-    assert await judge(review, token) == WEB
+    assert isinstance(review.authenticate(Credential(token)), Awaitable)
+    assert await authenticate(review, token) == WEB
     assert issuer.reviewed == [token, token]
     assert [(r.method, r.path) for r in server.requests] == [("POST", PATH)] * 2
 
@@ -85,7 +85,7 @@ async def test_many_streams_with_one_token_are_one_question(
     """Also when one of them goes before the answer."""
     token = issuer.token()
     server.hold()
-    waiting = [asyncio.ensure_future(settled(review.judge(Credential(token)))) for _ in range(50)]
+    waiting = [asyncio.ensure_future(settled(review.authenticate(Credential(token)))) for _ in range(50)]
     await server.until(lambda: server.count("create") == 1)
     waiting.pop().cancel()
     server.release()
@@ -99,10 +99,12 @@ async def test_a_limited_number_of_questions_is_open(
     """In all, and for one network. The others wait for their turn, and the event loop for none."""
     server.hold()
     tokens = [issuer.token(account=f"a{number}") for number in range(2 * MAX_OPEN)]
-    waiting = [asyncio.ensure_future(judge(review, token)) for token in tokens]
+    waiting = [asyncio.ensure_future(authenticate(review, token)) for token in tokens]
     await server.until(lambda: server.count("create") == MAX_OPEN_BY_NETWORK)
     others = [
-        asyncio.ensure_future(judge(review, issuer.token(account="b", jti=str(number)), f"10.0.0.{number}"))
+        asyncio.ensure_future(
+            authenticate(review, issuer.token(account="b", jti=str(number)), f"10.0.0.{number}")
+        )
         for number in range(2 * MAX_OPEN)
     ]
     await server.until(lambda: server.count("create") == MAX_OPEN - RESERVED)
@@ -110,15 +112,17 @@ async def test_a_limited_number_of_questions_is_open(
         await asyncio.sleep(0)
     assert server.count("create") == MAX_OPEN - RESERVED
     server.release()
-    found = await asyncio.gather(*waiting)
-    assert found == [of_service_account("shop", f"a{number}") for number in range(2 * MAX_OPEN)]
+    results = await asyncio.gather(*waiting)
+    assert results == [of_service_account("shop", f"a{number}") for number in range(2 * MAX_OPEN)]
     assert set(await asyncio.gather(*others)) == {of_service_account("shop", "b")}
 
 
 def _flood(review: TokenReview, token: str) -> list[asyncio.Future[Any]]:
     """Tokens of attackers in three networks: each altered, so that each is another one."""
     return [
-        asyncio.ensure_future(judge(review, _altered(token, jti=f"{network}-{number}"), f"10.9.9.{network}"))
+        asyncio.ensure_future(
+            authenticate(review, _altered(token, jti=f"{network}-{number}"), f"10.9.9.{network}")
+        )
         for network in ATTACKERS
         for number in range(FLOOD)
     ]
@@ -142,7 +146,7 @@ async def test_an_honest_review_waits_for_one_of_each_attacker(
     forged, honest = issuer.token(), issuer.token(account="honest")
     flood = _flood(review, forged)
     await server.until(lambda: server.count("create") == MAX_OPEN - RESERVED)
-    answer = asyncio.ensure_future(judge(review, honest, "10.0.0.1"))
+    answer = asyncio.ensure_future(authenticate(review, honest, "10.0.0.1"))
     server.release()
     assert await answer == of_service_account("shop", "honest")
     assert started.index(honest) <= MAX_OPEN - RESERVED + len(ATTACKERS)
@@ -158,14 +162,14 @@ async def test_a_bad_signature_is_refused_without_a_review(
     review = with_keys(client, clock)
     forged, good, revoked = issuer.token(), issuer.token(account="honest"), issuer.token(account="gone")
     issuer.revoke(revoked)
-    for found in await asyncio.gather(*_flood(review, forged)):
-        assert isinstance(found, Refusal)
-        assert (found.code, "the token is not good" in found.reason) == (UNAUTHENTICATED, True)
+    for result in await asyncio.gather(*_flood(review, forged)):
+        assert isinstance(result, Refusal)
+        assert (result.code, "the token is not good" in result.reason) == (UNAUTHENTICATED, True)
     assert issuer.reviewed == []
-    assert await judge(review, good) == of_service_account("shop", "honest")
-    found = await judge(review, revoked)
-    assert isinstance(found, Refusal)
-    assert "invalidated" in found.reason
+    assert await authenticate(review, good) == of_service_account("shop", "honest")
+    result = await authenticate(review, revoked)
+    assert isinstance(result, Refusal)
+    assert "invalidated" in result.reason
     assert issuer.reviewed == [good, revoked]
     await review.close()
 
@@ -175,24 +179,25 @@ async def test_a_good_signature_comes_before_keys_that_are_not_known(
 ) -> None:
     """A key may be so new that only the API server knows it: such tokens are reviewed, behind the others."""
     review = with_keys(client, clock)
-    await judge(review, issuer.token(account="first"))
+    await authenticate(review, issuer.token(account="first"))
     honest = issuer.token(account="honest")
     issuer.rotate()
     server.hold()
     rotated = [issuer.token(account="new", jti=str(number)) for number in range(2 * MAX_OPEN)]
     others = [
-        asyncio.ensure_future(judge(review, token, f"10.0.0.{place}")) for place, token in enumerate(rotated)
+        asyncio.ensure_future(authenticate(review, token, f"10.0.0.{place}"))
+        for place, token in enumerate(rotated)
     ]
     await server.until(lambda: server.count("create") == 1 + MAX_OPEN - RESERVED)
-    answer = asyncio.ensure_future(judge(review, honest, "10.0.0.1"))
+    answer = asyncio.ensure_future(authenticate(review, honest, "10.0.0.1"))
     await server.until(lambda: server.count("create") == 2 + MAX_OPEN - RESERVED)
     server.release()
     assert await answer == of_service_account("shop", "honest")
     assert set(await asyncio.gather(*others)) == {of_service_account("shop", "new")}
     stranger = FakeTokenIssuer(url="https://elsewhere").token()
-    found = await judge(review, stranger)
-    assert isinstance(found, Refusal)
-    assert "was not issued by https://kubernetes.default.svc" in found.reason
+    result = await authenticate(review, stranger)
+    assert isinstance(result, Refusal)
+    assert "was not issued by https://kubernetes.default.svc" in result.reason
     assert stranger not in issuer.reviewed
     await review.close()
 
@@ -203,8 +208,8 @@ async def test_a_cluster_that_publishes_no_keys_reviews_every_token(
     """A forbidden document is no problem of the reviews."""
     server.fail(403, verb="get", times=2)
     review = with_keys(client, clock)
-    assert await judge(review, issuer.token()) == WEB
-    assert await judge(review, issuer.token(jti="2")) == WEB
+    assert await authenticate(review, issuer.token()) == WEB
+    assert await authenticate(review, issuer.token(jti="2")) == WEB
     assert review.problem is None
     assert len(issuer.reviewed) == 2
     await review.close()
@@ -217,14 +222,14 @@ async def test_a_refused_token_is_refused_for_a_while(
     token = issuer.token()
     issuer.revoke(token)
     for _ in range(3):
-        found = await judge(review, token)
-        assert isinstance(found, Refusal)
-        assert found.code == UNAUTHENTICATED
-        assert "invalidated" in found.reason
-        assert "invalidated" not in found.told
+        result = await authenticate(review, token)
+        assert isinstance(result, Refusal)
+        assert result.code == UNAUTHENTICATED
+        assert "invalidated" in result.reason
+        assert "invalidated" not in result.client_message
     assert len(issuer.reviewed) == 1
     clock.now += REFUSED_SECONDS
-    await judge(review, token)
+    await authenticate(review, token)
     assert len(issuer.reviewed) == 2
 
 
@@ -240,9 +245,11 @@ async def test_a_token_that_was_altered_is_refused_by_the_api_server(
     review: TokenReview, issuer: FakeTokenIssuer
 ) -> None:
     """Claims are believed by nobody here."""
-    found = await judge(review, _altered(issuer.token(), sub="system:serviceaccount:kube-system:root"))
-    assert isinstance(found, Refusal)
-    assert "does not accept the token" in found.reason
+    result = await authenticate(
+        review, _altered(issuer.token(), sub="system:serviceaccount:kube-system:root")
+    )
+    assert isinstance(result, Refusal)
+    assert "does not accept the token" in result.reason
 
 
 @pytest.mark.parametrize(
@@ -260,9 +267,9 @@ async def test_what_cannot_be_good_is_not_asked_about(
     review: TokenReview, issuer: FakeTokenIssuer, claims: dict[str, Any], reason: str
 ) -> None:
     """A flood of such tokens does not reach the API server."""
-    found = await judge(review, issuer.token(**claims))
-    assert isinstance(found, Refusal)
-    assert reason in found.reason
+    result = await authenticate(review, issuer.token(**claims))
+    assert isinstance(result, Refusal)
+    assert reason in result.reason
     assert issuer.reviewed == []
 
 
@@ -277,16 +284,16 @@ async def test_what_is_no_token_is_not_asked_about(
     review: TokenReview, issuer: FakeTokenIssuer, token: str
 ) -> None:
     """Whatever it is, nothing is raised."""
-    found = await judge(review, token)
+    result = await authenticate(review, token)
     assert issuer.reviewed == []
-    assert isinstance(found, Refusal)
+    assert isinstance(result, Refusal)
 
 
 async def test_only_service_accounts_are_somebody(review: TokenReview, issuer: FakeTokenIssuer) -> None:
     """A person or a node has no namespace, and no business here."""
-    found = await judge(review, issuer.token(sub="system:node:worker-1"))
-    assert isinstance(found, Refusal)
-    assert "'system:node:worker-1', which is no service account" in found.reason
+    result = await authenticate(review, issuer.token(sub="system:node:worker-1"))
+    assert isinstance(result, Refusal)
+    assert "'system:node:worker-1', which is no service account" in result.reason
 
 
 async def test_a_server_that_knows_no_audiences_is_not_believed(
@@ -295,10 +302,10 @@ async def test_a_server_that_knows_no_audiences_is_not_believed(
     """TokenReviewSpec: the answer has to name the audience."""
     user = {"username": "system:serviceaccount:shop:web"}
     monkeypatch.setattr(issuer, "review", lambda *_: {"authenticated": True, "user": user})
-    found = await judge(review, issuer.token())
-    assert isinstance(found, Refusal)
-    assert found.code == UNAUTHENTICATED
-    assert "is not for steerway" in found.reason
+    result = await authenticate(review, issuer.token())
+    assert isinstance(result, Refusal)
+    assert result.code == UNAUTHENTICATED
+    assert "is not for steerway" in result.reason
 
 
 async def test_the_advice_fits_the_cause(
@@ -306,14 +313,14 @@ async def test_the_advice_fits_the_cause(
 ) -> None:
     """A server that does not answer is no matter of RBAC; only a refusal is."""
     server.fail(403, verb="create")
-    await judge(review, issuer.token())
+    await authenticate(review, issuer.token())
     assert review.problem is not None
-    assert "create on tokenreviews" in review.problem.cure
+    assert "create on tokenreviews" in review.problem.hint
     await server.stop()
-    await judge(review, issuer.token())
+    await authenticate(review, issuer.token())
     assert "connection refused" in review.problem.reason
-    assert review.problem.cure.startswith("nothing listens there: start the API server")
-    assert "tokenreviews" not in review.problem.cure
+    assert review.problem.hint.startswith("nothing listens there: start the API server")
+    assert "tokenreviews" not in review.problem.hint
 
 
 async def test_without_the_api_server_known_tokens_go_on_and_new_ones_have_to_wait(
@@ -321,22 +328,22 @@ async def test_without_the_api_server_known_tokens_go_on_and_new_ones_have_to_wa
 ) -> None:
     """What was good stays good until it expires; all else is told to try again; an answer ends the problem."""
     token = issuer.token(life_seconds=1000)
-    assert await judge(review, token) == WEB
+    assert await authenticate(review, token) == WEB
     clock.now += CACHE_SECONDS
     server.fail(503, verb="create", times=3)
-    assert await judge(review, token) == WEB
+    assert await authenticate(review, token) == WEB
     assert review.problem is not None
     assert "503" in review.problem.reason
-    assert review.problem.cure == "the API server cannot answer now; it is asked again"
-    found = await judge(review, issuer.token(account="new"))
-    assert isinstance(found, Refusal)
-    assert found.code == UNAVAILABLE
+    assert review.problem.hint == "the API server cannot answer now; it is asked again"
+    result = await authenticate(review, issuer.token(account="new"))
+    assert isinstance(result, Refusal)
+    assert result.code == UNAVAILABLE
     clock.now += 1000
-    found = await judge(review, token)
-    assert isinstance(found, Refusal)
-    assert "has expired" in found.reason
-    await judge(review, issuer.token(account="new", life_seconds=10_000))
-    assert await judge(review, issuer.token(account="new", life_seconds=10_000)) == of_service_account(
+    result = await authenticate(review, token)
+    assert isinstance(result, Refusal)
+    assert "has expired" in result.reason
+    await authenticate(review, issuer.token(account="new", life_seconds=10_000))
+    assert await authenticate(review, issuer.token(account="new", life_seconds=10_000)) == of_service_account(
         "shop", "new"
     )
     assert review.problem is None
@@ -347,14 +354,14 @@ async def test_a_server_that_was_lost_altogether_is_unavailable(
 ) -> None:
     """A refused connection, and an answer that is no TokenReview."""
     await server.stop()
-    found = await judge(review, issuer.token())
-    assert isinstance(found, Refusal)
-    assert (found.code, "connection refused" in found.reason) == (UNAVAILABLE, True)
+    result = await authenticate(review, issuer.token())
+    assert isinstance(result, Refusal)
+    assert (result.code, "connection refused" in result.reason) == (UNAVAILABLE, True)
     await server.start()
     server.issuer = None
-    found = await judge(review, issuer.token())
-    assert isinstance(found, Refusal)
-    assert found.code == UNAVAILABLE
+    result = await authenticate(review, issuer.token())
+    assert isinstance(result, Refusal)
+    assert result.code == UNAVAILABLE
 
 
 async def test_an_answer_that_does_not_come_is_unavailable(
@@ -363,8 +370,8 @@ async def test_an_answer_that_does_not_come_is_unavailable(
     """After the time-out; the wait for a turn counts."""
     server.hold()
     review = TokenReview(client, ("steerway",), CACHE_SECONDS, timeout_seconds=0.01)
-    found = await judge(review, issuer.token())
-    assert isinstance(found, Refusal)
-    assert found.code == UNAVAILABLE
-    assert "has not answered within 0.01 s" in found.reason
+    result = await authenticate(review, issuer.token())
+    assert isinstance(result, Refusal)
+    assert result.code == UNAVAILABLE
+    assert "has not answered within 0.01 s" in result.reason
     server.release()

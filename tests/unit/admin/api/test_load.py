@@ -26,7 +26,7 @@ async def test_loads_stand_by_cluster_and_assignment(world: World, http: httpx.A
     alone, backend = answer["clusters"]
     assert alone == {"cluster": "alone", "endpoints": "", "localities": [], "dropped": {"": 9}}
     assert (backend["cluster"], backend["dropped"]) == ("backend", {"lb": 4})
-    assert [place["zone"] for place in backend["localities"]] == ["eu-1a", "eu-1b"]
+    assert [locality["zone"] for locality in backend["localities"]] == ["eu-1a", "eu-1b"]
     assert backend["localities"][0] == {
         "region": "",
         "zone": "eu-1a",

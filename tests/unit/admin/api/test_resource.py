@@ -33,14 +33,14 @@ async def get(http: httpx.AsyncClient, path: str, status: int = 200) -> dict[str
 
 async def test_the_listing_has_each_entry_with_its_state(http: httpx.AsyncClient) -> None:
     """Type, name, audience, version, size, or the reason for its absence."""
-    found = (await get(http, ""))["resources"]
-    assert [(line["type"], line["name"], line["audience"]) for line in found] == [
+    result = (await get(http, ""))["resources"]
+    assert [(line["type"], line["name"], line["audience"]) for line in result] == [
         ("cds", NAME, "envoy"),
         ("cds", NAME, "grpc"),
         ("lds", "gone", "grpc"),
         ("lds", "xdstp://a/b//c?d=e", ""),
     ]
-    assert found[2] == {
+    assert result[2] == {
         "type": "lds",
         "type_url": LISTENER,
         "name": "gone",
@@ -49,7 +49,7 @@ async def test_the_listing_has_each_entry_with_its_state(http: httpx.AsyncClient
         "size_bytes": 0,
         "absent": "no service is called gone",
     }
-    assert found[0]["absent"] is None
+    assert result[0]["absent"] is None
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ async def test_an_unknown_type_names_the_nearest(http: httpx.AsyncClient) -> Non
 @pytest.mark.parametrize("kind", ["cds", CLUSTER])
 async def test_a_resource_has_a_body_for_each_audience(http: httpx.AsyncClient, kind: str) -> None:
     """All variants, or the one that is asked for."""
-    found = (await get(http, f"/{kind}/{NAME}"))["variants"]
-    assert [(variant["audience"], variant["body"]) for variant in found] == [
+    variants = (await get(http, f"/{kind}/{NAME}"))["variants"]
+    assert [(variant["audience"], variant["body"]) for variant in variants] == [
         ("envoy", {"name": NAME, "alt_stat_name": "x"}),
         ("grpc", {"name": NAME}),
     ]

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from steerway.catalog.locality.client_locality import Place
+from steerway.catalog.locality.client_locality import PodLocality
 from tests.unit.admin.admin_world import (
     CLUSTER,
     LISTENER,
@@ -20,21 +20,21 @@ async def streams(http: httpx.AsyncClient, query: str = "") -> list[dict[str, ob
     """The listed streams."""
     answer = await http.get(f"/api/v1/streams{query}")
     assert answer.status_code == 200
-    found: list[dict[str, object]] = answer.json()["streams"]
-    return found
+    results: list[dict[str, object]] = answer.json()["streams"]
+    return results
 
 
 async def test_a_stream_shows_who_it_is_and_what_it_has(world: World, http: httpx.AsyncClient) -> None:
     """Every field of the answer, for a client that is in sync."""
     world.all_streams = [Stream(subscriptions=[Subscription(names=["b:1", "a:1"], change=Change())])]
-    world.places["10.0.0.9:4711"] = Place("shop", "web-1", zone="zone-a")
+    world.places["10.0.0.9:4711"] = PodLocality("shop", "web-1", zone="zone-a")
     assert await streams(http) == [
         {
             "id": 1,
             "node": "web-1",
             "client": "grpc-go 1.85",
             "address": "10.0.0.9:4711",
-            "place": {"namespace": "shop", "pod": "web-1", "zone": "zone-a"},
+            "locality": {"namespace": "shop", "pod": "web-1", "zone": "zone-a"},
             "audience": "grpc/plain/shop",
             "service": "envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources",
             "protocol": "sotw",
@@ -124,8 +124,8 @@ async def test_streams_are_filtered_by_node_and_type(world: World, http: httpx.A
     assert [stream["id"] for stream in await streams(http, "?node=web-*")] == [1, 2]
     assert [stream["id"] for stream in await streams(http, "?node=web-1")] == [1]
     assert [stream["id"] for stream in await streams(http, "?node=web")] == []
-    found = (await http.get("/api/v1/streams?type=cds")).json()["streams"]
-    assert [(stream["node"], [part["type"] for part in stream["types"]]) for stream in found] == [
+    result = (await http.get("/api/v1/streams?type=cds")).json()["streams"]
+    assert [(stream["node"], [part["type"] for part in stream["types"]]) for stream in result] == [
         ("db-1", ["cds"]),
         ("web-1", ["cds"]),
     ]

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from steerway.catalog.locality.assignment import Viewer, assign, depends_on
-from steerway.catalog.locality.traffic_distribution import ClientPlace
+from steerway.catalog.locality.assignment import ClientView, assign, sensitivity_of
+from steerway.catalog.locality.traffic_distribution import ClientLocality
 from steerway.catalog.model.mesh import Endpoint, EndpointState, Port, Service, ServiceId
 from steerway.catalog.model.policy import NOTHING, Policy, Safety, Subset, WhenEmpty, ZoneMode, Zones
 from tests.support.model.client_view import (
@@ -15,10 +15,10 @@ from tests.support.model.client_view import (
     THREE_ZONES,
     UNREADY,
     bucket,
+    metadata,
     shown,
     some,
     states,
-    told,
     zoned,
 )
 
@@ -39,12 +39,12 @@ from tests.support.model.client_view import (
 )  # fmt: skip
 def test_each_mode_of_zones(policy: Policy, expected: list[tuple[int, str, int, int]]) -> None:
     """Priorities, weights and numbers for a client in eu-1a."""
-    assert shown(told(THREE_ZONES, policy)) == expected
+    assert shown(metadata(THREE_ZONES, policy)) == expected
 
 
 def test_failover_from_an_empty_zone_starts_at_the_next_tier() -> None:
     """There is no gap in the priorities."""
-    assert [each[:2] for each in shown(told(THREE_ZONES[2:], zoned(ZoneMode.FAILOVER)))] == [
+    assert [item[:2] for item in shown(metadata(THREE_ZONES[2:], zoned(ZoneMode.FAILOVER)))] == [
         (0, "eu-1b"),
         (1, "us-1a"),
     ]
@@ -53,14 +53,14 @@ def test_failover_from_an_empty_zone_starts_at_the_next_tier() -> None:
 @pytest.mark.parametrize("mode", [mode for mode in ZoneMode if mode is not ZoneMode.SPILL])
 def test_a_client_in_no_known_zone_gets_all_endpoints_in_one_tier(mode: ZoneMode) -> None:
     """Nothing is nearer than anything else, and a strict policy strands nobody."""
-    found = told(THREE_ZONES, zoned(mode), Viewer())
-    assert {group.priority for group in found} == {0}
-    assert sum(len(group.endpoints) for group in found) == 9
+    result = metadata(THREE_ZONES, zoned(mode), ClientView())
+    assert {group.priority for group in result} == {0}
+    assert sum(len(group.endpoints) for group in result) == 9
 
 
 def test_spill_sends_a_client_in_no_known_zone_where_there_is_room() -> None:
     """eu-1a has more than it can carry from its own clients; it stands behind."""
-    assert [each[:2] for each in shown(told(THREE_ZONES, zoned(ZoneMode.SPILL), Viewer()))] == [
+    assert [item[:2] for item in shown(metadata(THREE_ZONES, zoned(ZoneMode.SPILL), ClientView()))] == [
         (0, "eu-1b"),
         (0, "us-1a"),
         (1, "eu-1a"),
@@ -71,26 +71,28 @@ def test_strict_looks_at_its_own_zone_alone() -> None:
     """What drains there is used before nothing is, whatever is ready elsewhere; so is what its safety allows."""
     strict = Zones(ZoneMode.STRICT)
     draining = [*some("eu-1a", 2, DRAINING), *some("us-1a", 4)]
-    assert states(told(draining, Policy(zones=strict))) == [HEALTHY] * 2
+    assert states(metadata(draining, Policy(zones=strict))) == [HEALTHY] * 2
     unready = [*some("eu-1a", 2, UNREADY), *some("us-1a", 4)]
-    assert told(unready, Policy(zones=strict)) == []
+    assert metadata(unready, Policy(zones=strict)) == []
     desperate = Safety(WhenEmpty.USE_UNREADY)
-    assert shown(told(unready, Policy(zones=strict, safety=desperate))) == [(0, "eu-1a", 2, 2)]
-    far = [*some("us-1a", 4), *some("eu-1a", 1, cluster=1)]
-    assert shown(told(far, Policy(zones=strict))) == [(0, "eu-1a", 1, 1)], "its own zone in another cluster"
+    assert shown(metadata(unready, Policy(zones=strict, safety=desperate))) == [(0, "eu-1a", 2, 2)]
+    remote = [*some("us-1a", 4), *some("eu-1a", 1, cluster=1)]
+    assert shown(metadata(remote, Policy(zones=strict))) == [(0, "eu-1a", 1, 1)], (
+        "its own zone in another cluster"
+    )
 
 
 def test_where_all_drain_all_are_used() -> None:
     """Serving ones are better than none (KEP-1669), for every client."""
-    for viewer in (HERE, HERE._replace(draining=True)):
-        assert states(told(some("eu-1a", 2, DRAINING), viewer=viewer)) == [HEALTHY] * 2
+    for client_view in (HERE, HERE._replace(draining=True)):
+        assert states(metadata(some("eu-1a", 2, DRAINING), client_view=client_view)) == [HEALTHY] * 2
 
 
 def test_a_zone_where_all_drain_is_no_tier_of_its_own() -> None:
     """Its endpoints stand in the last tier, behind those that are near, however near they are themselves."""
     endpoints = [*some("eu-1a", 2, DRAINING), *some("eu-1b", 3), *some("us-1a", 4)]
-    found = told(endpoints, zoned(ZoneMode.FAILOVER), HERE._replace(draining=True))
-    assert [(group.priority, group.locality.zone) for group in found] == [
+    result = metadata(endpoints, zoned(ZoneMode.FAILOVER), HERE._replace(draining=True))
+    assert [(group.priority, group.locality.zone) for group in result] == [
         (0, "eu-1b"),
         (1, "eu-1a"),
         (1, "us-1a"),
@@ -99,13 +101,15 @@ def test_a_zone_where_all_drain_is_no_tier_of_its_own() -> None:
 
 def test_a_local_policy_uses_what_drains_on_the_node() -> None:
     """Healthy ones of other nodes do not help a client that must not leave its own."""
-    (here,) = (each._replace(node="n1") for each in some("eu-1a", 1, DRAINING))
-    (there,) = (each._replace(node="n2") for each in some("eu-1b", 1))
-    found = told([here, there], local_only=True)
-    assert [endpoint.address for group in found for endpoint in group.endpoints] == [here.address]
-    assert states(found) == [HEALTHY]
+    (here,) = (item._replace(node="n1") for item in some("eu-1a", 1, DRAINING))
+    (there,) = (item._replace(node="n2") for item in some("eu-1b", 1))
+    result = metadata([here, there], local_only=True)
+    assert [endpoint.address for group in result for endpoint in group.endpoints] == [here.address]
+    assert states(result) == [HEALTHY]
     policy = Policy(zones=Zones(ZoneMode.FAILOVER), subset=Subset(1, 0))
-    assert told([here, there], policy, bucket(0)._replace(place=HERE.place), local_only=True) == found
+    assert (
+        metadata([here, there], policy, bucket(0)._replace(locality=HERE.locality), local_only=True) == result
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,26 +129,26 @@ def test_a_local_policy_uses_what_drains_on_the_node() -> None:
 )
 def test_endpoints_that_are_not_ready(safety: Safety | None, ready: int, unready: int, used: int) -> None:
     """Used when there is no other, or when the share of others is less than that of a panic, and then like others."""
-    found = told([*some("a", ready), *some("a", unready, UNREADY)], Policy(safety=safety))
-    assert states(found) == [HEALTHY] * used
+    result = metadata([*some("a", ready), *some("a", unready, UNREADY)], Policy(safety=safety))
+    assert states(result) == [HEALTHY] * used
 
 
 def test_a_panic_keeps_what_drains_as_it_is() -> None:
     """Endpoints that terminate get no new calls as long as any other can."""
     endpoints = [*some("a", 1), *some("a", 1, DRAINING), *some("a", 3, UNREADY)]
-    found = told(endpoints, Policy(safety=Safety(panic_share=0.5)), HERE._replace(draining=True))
-    assert sorted(state.value for state in states(found)) == ["draining", *["healthy"] * 4]
+    result = metadata(endpoints, Policy(safety=Safety(panic_share=0.5)), HERE._replace(draining=True))
+    assert sorted(state.value for state in states(result)) == ["draining", *["healthy"] * 4]
 
 
 def test_all_of_a_nearer_cluster_comes_first() -> None:
     """Its farthest zone is before the own zone of a farther cluster; each cluster has its own tiers."""
     endpoints = [*some("us-1a", 1), *some("eu-1a", 1, cluster=1), *some("eu-1b", 1, cluster=1)]
-    assert [each[:2] for each in shown(told(endpoints, zoned(ZoneMode.FAILOVER)))] == [
+    assert [item[:2] for item in shown(metadata(endpoints, zoned(ZoneMode.FAILOVER)))] == [
         (0, "us-1a"),
         (1, "eu-1a"),
         (2, "eu-1b"),
     ]
-    assert [each[:2] for each in shown(told(endpoints, zoned(ZoneMode.DISABLED)))] == [
+    assert [item[:2] for item in shown(metadata(endpoints, zoned(ZoneMode.DISABLED)))] == [
         (0, "us-1a"),
         (1, "eu-1a"),
         (1, "eu-1b"),
@@ -154,13 +158,13 @@ def test_all_of_a_nearer_cluster_comes_first() -> None:
 def test_a_cluster_where_all_drain_does_not_plan_for_the_next() -> None:
     """What is healthy farther away keeps its order of zones, and its weights."""
     endpoints = [*some("eu-1a", 1, DRAINING), *some("eu-1b", 1, cluster=1), *some("eu-1a", 1, cluster=1)]
-    viewer = HERE._replace(draining=True)
-    assert [each[:2] for each in shown(told(endpoints, zoned(ZoneMode.FAILOVER), viewer))] == [
+    client_view = HERE._replace(draining=True)
+    assert [item[:2] for item in shown(metadata(endpoints, zoned(ZoneMode.FAILOVER), client_view))] == [
         (0, "eu-1a"),
         (1, "eu-1a"),
         (2, "eu-1b"),
     ]
-    assert shown(told(endpoints, zoned(ZoneMode.FAVOR), viewer))[1:] == [
+    assert shown(metadata(endpoints, zoned(ZoneMode.FAVOR), client_view))[1:] == [
         (1, "eu-1a", 1000, 1),
         (1, "eu-1b", 1, 1),
     ]
@@ -170,8 +174,8 @@ def test_localities_of_one_zone_share_its_weight() -> None:
     """Clusters that say their region and those that do not may have endpoints in the same zones."""
     endpoints = [*some("eu-1a", 9), *some("eu-1a", 1, cluster=1, region="east"), *some("eu-1b", 2)]
     level = [endpoint._replace(priority=0) for endpoint in endpoints]
-    found = told(level, zoned(ZoneMode.FAVOR))
-    assert [(group.locality.region, group.locality.zone, group.weight) for group in found] == [
+    result = metadata(level, zoned(ZoneMode.FAVOR))
+    assert [(group.locality.region, group.locality.zone, group.weight) for group in result] == [
         ("", "eu-1a", 900),
         ("", "eu-1b", 1),
         ("east", "eu-1a", 100),
@@ -182,11 +186,11 @@ def test_a_locality_with_a_small_share_keeps_a_weight_of_one() -> None:
     """A third of the zone's weight of 1 rounds to 0, and a locality of weight 0 is dropped by every client."""
     endpoints = [
         *some("eu-1a", 1),
-        *(each for region in ("a", "b", "c") for each in some("eu-1b", 1, region=region)),
+        *(item for region in ("a", "b", "c") for item in some("eu-1b", 1, region=region)),
     ]
-    distinct = [each._replace(address=f"10.9.9.{number}") for number, each in enumerate(endpoints)]
-    found = told(distinct, zoned(ZoneMode.FAVOR))
-    assert [(group.locality.region, group.weight) for group in found] == [
+    distinct = [endpoint._replace(address=f"10.9.9.{number}") for number, endpoint in enumerate(endpoints)]
+    result = metadata(distinct, zoned(ZoneMode.FAVOR))
+    assert [(group.locality.region, group.weight) for group in result] == [
         ("", 1000),
         ("a", 1),
         ("b", 1),
@@ -197,8 +201,8 @@ def test_a_locality_with_a_small_share_keeps_a_weight_of_one() -> None:
 def test_a_locality_where_all_endpoints_drain_keeps_a_weight_of_one() -> None:
     """It is in no plan and has no healthy endpoint; with weight 0 its sessions would end."""
     endpoints = [*some("eu-1a", 2), *some("eu-1b", 1, DRAINING)]
-    found = told(endpoints, zoned(ZoneMode.FAVOR), HERE._replace(draining=True))
-    assert shown(found) == [(0, "eu-1a", 1000, 2), (0, "eu-1b", 1, 1)]
+    result = metadata(endpoints, zoned(ZoneMode.FAVOR), HERE._replace(draining=True))
+    assert shown(result) == [(0, "eu-1a", 1000, 2), (0, "eu-1b", 1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -220,10 +224,10 @@ def test_viewers_are_told_apart_only_where_it_matters(
     """By place and by bucket; by what they know of draining when some drain and others do not."""
     port = Port(80, endpoints=tuple(some("a", 1)), policy=policy)
     whole = replace(Service(ServiceId("shop", "backend"), (port,)), **service)
-    assert depends_on(whole, port, port.endpoints, buckets) == (*expected, False)
+    assert sensitivity_of(whole, port, port.endpoints, buckets) == (*expected, False)
     mixed = [*some("a", 1), *some("a", 1, DRAINING)]
-    assert depends_on(whole, port, mixed, buckets).draining
-    assert not depends_on(whole, port, mixed[1:], buckets).draining
+    assert sensitivity_of(whole, port, mixed, buckets).draining
+    assert not sensitivity_of(whole, port, mixed[1:], buckets).draining
 
 
 @pytest.mark.parametrize(
@@ -242,14 +246,16 @@ def test_hints_count_for_the_endpoints_in_use(
     """With a policy of safety these are not those that are ready; None: hints are not whole, and all are alike. What
     is published for one place is what is assigned there."""
     kinds = {"H": HEALTHY, "D": DRAINING, "U": UNREADY}
-    found = [
+    endpoints = [
         Endpoint(f"10.0.0.{number}", 80, kinds[state], for_zones=("a", "b")[number % 2 : number % 2 + 1])
         for number, state in enumerate(states)
     ]
-    found = [each if each.state is hinted else each._replace(for_zones=()) for each in found]
-    port = Port(80, endpoints=tuple(found), policy=Policy(safety=safety))
+    results = [
+        endpoint if endpoint.state is hinted else endpoint._replace(for_zones=()) for endpoint in endpoints
+    ]
+    port = Port(80, endpoints=tuple(results), policy=Policy(safety=safety))
     whole = Service(ServiceId("shop", "backend"), (port,))
-    assert depends_on(whole, port, found, 0).place is (nearest is not None)
-    groups = assign(whole, port, found, Viewer(ClientPlace("a")))
-    first = [each.address for group in groups if group.priority == 0 for each in group.endpoints]
-    assert first == (nearest or [each.address for each in found])
+    assert sensitivity_of(whole, port, results, 0).locality is (nearest is not None)
+    groups = assign(whole, port, results, ClientView(ClientLocality("a")))
+    first = [endpoint.address for group in groups if group.priority == 0 for endpoint in group.endpoints]
+    assert first == (nearest or [endpoint.address for endpoint in results])

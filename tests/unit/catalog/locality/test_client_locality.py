@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steerway.catalog.locality.client_locality import Place, Places
+from steerway.catalog.locality.client_locality import PodLocalities, PodLocality
 from steerway.sources.objects.core import (
     Node,
     NodeAddress,
@@ -30,31 +30,33 @@ NODE = Node(
 
 def pod(name: str, *addresses: str, phase: str = "Running", host: bool = False, **meta: Any) -> Pod:
     spec = PodSpec("n1", "web", host)
-    return Pod(PodMeta(name, "shop", **meta), spec, PodStatus(phase, [PodIP(each) for each in addresses]))
+    return Pod(
+        PodMeta(name, "shop", **meta), spec, PodStatus(phase, [PodIP(address) for address in addresses])
+    )
 
 
 class World:
     def __init__(self, *objects: Object) -> None:
         self.objects: dict[ObjectKey, Object] = {}
-        self.places = Places()
+        self.places = PodLocalities()
         self.put(*objects)
 
     def put(self, *objects: Object) -> None:
-        self.objects |= {each.key: each for each in objects}
-        self.places.update(self.objects.get, [each.key for each in objects])
+        self.objects |= {obj.key: obj for obj in objects}
+        self.places.update(self.objects.get, [obj.key for obj in objects])
 
     def delete(self, *objects: Object) -> None:
-        for each in objects:
-            del self.objects[each.key]
-        self.places.update(self.objects.get, [each.key for each in objects])
+        for obj in objects:
+            del self.objects[obj.key]
+        self.places.update(self.objects.get, [obj.key for obj in objects])
 
 
-WEB = Place("shop", "web-1", "web", "n1", "region-1", "zone-a")
-HOST = Place(node="n1", region="region-1", zone="zone-a")
+WEB = PodLocality("shop", "web-1", "web", "n1", "region-1", "zone-a")
+HOST = PodLocality(node="n1", region="region-1", zone="zone-a")
 
 
 @pytest.mark.parametrize(
-    ("peer", "place"),
+    ("peer", "locality"),
     [
         ("10.0.0.7:4711", WEB),
         ("[::ffff:10.0.0.7]:4711", WEB),
@@ -66,9 +68,9 @@ HOST = Place(node="n1", region="region-1", zone="zone-a")
         ("", None),
     ],
 )
-def test_an_address_tells_the_place(peer: str, place: Place | None) -> None:
+def test_an_address_tells_the_place(peer: str, locality: PodLocality | None) -> None:
     world = World(NODE, pod("web-1", "10.0.0.7", "fd00::7"))
-    assert world.places.find(peer) == place
+    assert world.places.find(peer) == locality
 
 
 def test_a_pod_on_the_network_of_its_host_is_not_told_from_others() -> None:
@@ -93,8 +95,8 @@ def test_of_two_pods_with_one_address_the_one_that_stays_and_is_newer_has_it() -
     )
     world = World(going, new, old)
     for present in (new, old, going):
-        found = world.places.find("10.0.0.7:1")
-        assert found is not None and found.pod == present.metadata.name
+        result = world.places.find("10.0.0.7:1")
+        assert result is not None and result.pod == present.metadata.name
         world.delete(present)
     assert world.places.find("10.0.0.7:1") is None
 
@@ -129,11 +131,11 @@ def test_the_past_does_not_matter(history: list[Pod | str]) -> None:
             world.delete(gone)
     fresh = World(*world.objects.values())
     for address in ADDRESSES:
-        found = world.places.find(f"{address}:1")
+        result = world.places.find(f"{address}:1")
         # Equals in all that decides: either may have it.
-        assert (found is None) == (fresh.places.find(f"{address}:1") is None)
-        if found is not None:
-            holder = world.objects[ObjectKey("Pod", "shop", found.pod)]
+        assert (result is None) == (fresh.places.find(f"{address}:1") is None)
+        if result is not None:
+            holder = world.objects[ObjectKey("Pod", "shop", result.pod)]
             assert isinstance(holder, Pod)
-            assert address in [each.ip for each in holder.status.pod_ips or ()]
+            assert address in [pod_ip.ip for pod_ip in holder.status.pod_ips or ()]
             assert holder.status.phase != "Failed" and not holder.spec.host_network

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steerway.catalog.locality.client_locality import ClientPlaces, Place
+from steerway.catalog.locality.client_locality import ClientLocalities, PodLocality
 from steerway.catalog.locality.client_zone import (
     MAX_CLAIMED,
     MAX_CLAIMED_BY_NETWORK,
     ClaimedZones,
     KnownZones,
 )
-from steerway.catalog.locality.traffic_distribution import ClientPlace
+from steerway.catalog.locality.traffic_distribution import ClientLocality
 from steerway.sources.objects.core import (
     Endpoint,
     EndpointHints,
@@ -50,7 +50,7 @@ class World:
         self.objects: dict[ObjectKey, Object] = {}
         self.known = KnownZones(max_former)
         self.claimed = ClaimedZones(self.known)
-        self.places = ClientPlaces("zone", address_first=False, claimed=self.claimed)
+        self.places = ClientLocalities("zone", address_first=False, claimed=self.claimed)
 
     def put(self, *objects: Object, cluster: str = "") -> None:
         self.objects.update((new.key, new) for new in objects)
@@ -62,7 +62,7 @@ class World:
         self.known.update(cluster, self.objects.get, [gone.key for gone in objects])
 
     def zone(self, claim: str, stream: int = 0, network: str = "10.9.9.9") -> str:
-        return self.places.judge(None, claim, stream, network).zone
+        return self.places.resolve(None, claim, stream, network).zone
 
 
 POLICY = TrafficPolicy(
@@ -91,11 +91,11 @@ def test_a_zone_that_a_policy_names_is_known() -> None:
 def test_a_zone_is_known_as_long_as_one_cluster_names_it_and_after_that() -> None:
     """A Service may have no endpoints for a moment. Only facts displace former zones."""
     world = World(max_former=2)
-    one = slice_of("s", endpoint("z"))
-    world.put(one)
-    world.put(one, cluster="far")
-    world.delete(one)
-    world.delete(one, cluster="far")
+    endpoint_slice = slice_of("s", endpoint("z"))
+    world.put(endpoint_slice)
+    world.put(endpoint_slice, cluster="far")
+    world.delete(endpoint_slice)
+    world.delete(endpoint_slice, cluster="far")
     assert "z" in world.known
     for name in ("a", "b"):
         world.put(slice_of(name, endpoint(name)))
@@ -138,9 +138,9 @@ def test_a_claim_that_is_not_admitted_leaves_the_zone_of_the_address() -> None:
     world = World()
     for number in range(MAX_CLAIMED_BY_NETWORK):
         world.zone(f"z{number}", number, "10.0.0.1")
-    here = Place(node="n", zone="eu-1a")
-    assert world.places.judge(here, "invented", 99, "10.0.0.1") == ClientPlace("eu-1a")
-    assert world.places.judge(here, "", 99, "10.0.0.1") == ClientPlace("eu-1a")
+    here = PodLocality(node="n", zone="eu-1a")
+    assert world.places.resolve(here, "invented", 99, "10.0.0.1") == ClientLocality("eu-1a")
+    assert world.places.resolve(here, "", 99, "10.0.0.1") == ClientLocality("eu-1a")
 
 
 def zone_of(fact: Object) -> str:

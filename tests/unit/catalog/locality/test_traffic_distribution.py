@@ -5,12 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steerway.catalog.locality.client_locality import locate
-from steerway.catalog.locality.traffic_distribution import NOWHERE, ClientPlace, depends_on_place, reachable
+from steerway.catalog.locality.traffic_distribution import (
+    UNKNOWN,
+    ClientLocality,
+    depends_on_locality,
+    reachable,
+)
 from steerway.catalog.model.mesh import Endpoint, EndpointState, Locality, Port, Service, ServiceId
 
-HERE = ClientPlace("a", "n1")
-ZONE_A = ClientPlace("a")
-UNKNOWN = ClientPlace()
+HERE = ClientLocality("a", "n1")
+ZONE_A = ClientLocality("a")
+NO_LOCALITY = ClientLocality()
 
 
 def endpoint(
@@ -42,10 +47,10 @@ def service(*endpoints: Endpoint, distribution: str = "", local_only: bool = Fal
     )
 
 
-def ranks(found: Service, place: ClientPlace) -> dict[str, int]:
+def ranks(result: Service, locality: ClientLocality) -> dict[str, int]:
     """Address (its last number) to priority."""
-    (port,) = found.ports
-    return {e.address.rpartition(".")[2]: e.priority for e in reachable(found, port.endpoints, place)}
+    (port,) = result.ports
+    return {e.address.rpartition(".")[2]: e.priority for e in reachable(result, port.endpoints, locality)}
 
 
 NEAR = endpoint(1, "n1", "a")
@@ -55,43 +60,43 @@ ALL = (NEAR, SAME_ZONE, FAR)
 
 
 @pytest.mark.parametrize(
-    ("distribution", "place", "expected"),
+    ("distribution", "locality", "expected"),
     [
         ("PreferSameZone", HERE, [1, 1, 2]),
         ("PreferClose", ZONE_A, [1, 1, 2]),
-        ("PreferSameZone", UNKNOWN, [2, 2, 2]),
+        ("PreferSameZone", NO_LOCALITY, [2, 2, 2]),
         ("PreferSameNode", HERE, [0, 1, 2]),
         ("PreferSameNode", ZONE_A, [1, 1, 2]),
-        ("PreferSameNode", UNKNOWN, [2, 2, 2]),
+        ("PreferSameNode", NO_LOCALITY, [2, 2, 2]),
         ("", HERE, [0, 0, 0]),
         ("SomethingNew", HERE, [0, 0, 0]),
     ],
 )
 def test_a_distribution_puts_near_endpoints_first(
-    distribution: str, place: ClientPlace, expected: list[int]
+    distribution: str, locality: ClientLocality, expected: list[int]
 ) -> None:
     """The others stand behind them; what nobody knows prefers nothing."""
-    assert list(ranks(service(*ALL, distribution=distribution), place).values()) == expected
+    assert list(ranks(service(*ALL, distribution=distribution), locality).values()) == expected
 
 
 @pytest.mark.parametrize("distribution", ["PreferSameZone", "PreferSameNode"])
 def test_two_unknown_places_are_not_the_same(distribution: str) -> None:
     """An endpoint without a zone and a node is no nearer to a client without them."""
-    found = service(endpoint(1), FAR, distribution=distribution)
-    assert list(ranks(found, UNKNOWN).values()) == [2, 2]
+    result = service(endpoint(1), FAR, distribution=distribution)
+    assert list(ranks(result, NO_LOCALITY).values()) == [2, 2]
 
 
 def test_local_is_nothing_for_a_client_without_a_node() -> None:
     """Neither are endpoints without a node on its own."""
-    assert ranks(service(endpoint(1), NEAR, local_only=True), UNKNOWN) == {}
+    assert ranks(service(endpoint(1), NEAR, local_only=True), NO_LOCALITY) == {}
 
 
 def test_a_local_policy_leaves_the_endpoints_of_the_own_node() -> None:
     """None where the node has none, or nobody knows which it is: what must not leave the node does not."""
-    found = service(*ALL, local_only=True, distribution="PreferSameZone")
-    assert ranks(found, HERE) == {"1": 0}
-    assert ranks(found, ClientPlace("a", "n9")) == {}
-    assert ranks(found, ZONE_A) == {}
+    result = service(*ALL, local_only=True, distribution="PreferSameZone")
+    assert ranks(result, HERE) == {"1": 0}
+    assert ranks(result, ClientLocality("a", "n9")) == {}
+    assert ranks(result, ZONE_A) == {}
 
 
 def test_hints_beat_the_zones_of_endpoints() -> None:
@@ -101,9 +106,9 @@ def test_hints_beat_the_zones_of_endpoints() -> None:
         endpoint(2, zone="a", zones=("b",)),
         endpoint(3, zone="b", zones=("b",)),
     )
-    found = service(*lent, distribution="PreferSameZone")
-    assert ranks(found, ZONE_A) == {"1": 1, "2": 2, "3": 2}
-    assert ranks(found, ClientPlace("b")) == {"1": 2, "2": 1, "3": 1}
+    result = service(*lent, distribution="PreferSameZone")
+    assert ranks(result, ZONE_A) == {"1": 1, "2": 2, "3": 2}
+    assert ranks(result, ClientLocality("b")) == {"1": 2, "2": 1, "3": 1}
 
 
 @pytest.mark.parametrize(
@@ -119,44 +124,44 @@ def test_hints_that_are_not_whole_count_for_nothing(endpoints: tuple[Endpoint, .
 def test_a_pod_that_terminates_takes_no_hints_away() -> None:
     """Controllers hint at ready endpoints alone; in each rollout there are others."""
     ready = (endpoint(1, zone="a", zones=("a",)), endpoint(2, zone="b", zones=("b",)))
-    found = service(*ready, endpoint(3, zone="a")._replace(state=EndpointState.DRAINING))
-    assert depends_on_place(found)
-    assert ranks(found, ZONE_A) == {"1": 1, "2": 2, "3": 2}
+    result = service(*ready, endpoint(3, zone="a")._replace(state=EndpointState.DRAINING))
+    assert depends_on_locality(result)
+    assert ranks(result, ZONE_A) == {"1": 1, "2": 2, "3": 2}
 
 
 def test_hints_for_nodes_come_before_those_for_zones() -> None:
     """KEP-3015."""
     hinted = (endpoint(1, zones=("a",), nodes=("n1",)), endpoint(2, zones=("a",), nodes=("n2",)))
-    far = endpoint(3, zones=("b",), nodes=("n3",))
-    assert ranks(service(*hinted, far), HERE) == {"1": 0, "2": 1, "3": 2}
-    assert ranks(service(*hinted, far), ZONE_A) == {"1": 1, "2": 1, "3": 2}
+    remote = endpoint(3, zones=("b",), nodes=("n3",))
+    assert ranks(service(*hinted, remote), HERE) == {"1": 0, "2": 1, "3": 2}
+    assert ranks(service(*hinted, remote), ZONE_A) == {"1": 1, "2": 1, "3": 2}
 
 
 def test_a_far_cluster_stays_behind() -> None:
     """Its nearest endpoints come after the farthest of a nearer cluster."""
-    found = service(FAR, endpoint(4, zone="a", priority=1), distribution="PreferSameZone")
-    assert ranks(found, ZONE_A)["3"] < ranks(found, ZONE_A)["4"]
+    result = service(FAR, endpoint(4, zone="a", priority=1), distribution="PreferSameZone")
+    assert ranks(result, ZONE_A)["3"] < ranks(result, ZONE_A)["4"]
 
 
 def test_only_such_services_depend_on_the_place() -> None:
     """The others are published once for all."""
-    assert not depends_on_place(service(*ALL))
-    assert depends_on_place(service(*ALL, local_only=True))
-    assert depends_on_place(service(*ALL, distribution="PreferClose"))
-    assert depends_on_place(service(endpoint(1, zones=("a",))))
+    assert not depends_on_locality(service(*ALL))
+    assert depends_on_locality(service(*ALL, local_only=True))
+    assert depends_on_locality(service(*ALL, distribution="PreferClose"))
+    assert depends_on_locality(service(endpoint(1, zones=("a",))))
 
 
 @given(st.lists(st.sampled_from(ALL), unique=True), st.sampled_from(["", "PreferSameZone", "PreferSameNode"]))
 def test_a_preference_never_loses_an_endpoint(endpoints: list[Endpoint], distribution: str) -> None:
     """Wherever the client is."""
-    for place in (HERE, ZONE_A, UNKNOWN, ClientPlace("z", "n9")):
-        found = reachable(service(*endpoints, distribution=distribution), endpoints, place)
-        assert {e.address for e in found} == {e.address for e in endpoints}
-        assert [e.priority for e in found] == sorted(e.priority for e in found)
+    for locality in (HERE, ZONE_A, NO_LOCALITY, ClientLocality("z", "n9")):
+        result = reachable(service(*endpoints, distribution=distribution), endpoints, locality)
+        assert {e.address for e in result} == {e.address for e in endpoints}
+        assert [e.priority for e in result] == sorted(e.priority for e in result)
 
 
 def test_a_node_that_nobody_knows_is_a_place_of_its_own_where_nodes_count() -> None:
     """And no client is there: what must not leave a node reaches nobody."""
-    assert locate("node", None, "") == ClientPlace("", NOWHERE)
-    assert locate("node", None, "a") == ClientPlace("a", NOWHERE)
-    assert locate("off", None, "a") == ClientPlace()
+    assert locate("node", None, "") == ClientLocality("", UNKNOWN)
+    assert locate("node", None, "a") == ClientLocality("a", UNKNOWN)
+    assert locate("off", None, "a") == ClientLocality()

@@ -16,7 +16,7 @@ def endpoints(**count: int) -> list[Endpoint]:
     ]
 
 
-NEAR_AND_FAR = endpoints(eu_1a=2, eu_1b=2, us_1a=2)
+TRAFFIC_DISTRIBUTIONS = endpoints(eu_1a=2, eu_1b=2, us_1a=2)
 
 
 @pytest.mark.parametrize(
@@ -56,48 +56,56 @@ def test_what_an_endpoint_says_of_its_region_counts_more() -> None:
 @pytest.mark.parametrize("mode", [ZoneMode.DISABLED, ZoneMode.FAILOVER, ZoneMode.STRICT, ZoneMode.FAVOR])
 def test_for_a_client_in_no_known_zone_nothing_is_nearer(mode: ZoneMode) -> None:
     """All zones are used alike, also by a mode that would keep clients in their own."""
-    assert plan(Zones(mode), NEAR_AND_FAR, "") == Plan({"eu-1a": 0, "eu-1b": 0, "us-1a": 0}, {})
+    assert plan(Zones(mode), TRAFFIC_DISTRIBUTIONS, "") == Plan({"eu-1a": 0, "eu-1b": 0, "us-1a": 0}, {})
 
 
 def test_failover_goes_to_the_region_and_then_to_the_rest() -> None:
     """By regions that names tell, or that endpoints say."""
-    assert plan(Zones(ZoneMode.FAILOVER), NEAR_AND_FAR, "eu-1a").tiers == {"eu-1a": 0, "eu-1b": 1, "us-1a": 2}
+    assert plan(Zones(ZoneMode.FAILOVER), TRAFFIC_DISTRIBUTIONS, "eu-1a").tiers == {
+        "eu-1a": 0,
+        "eu-1b": 1,
+        "us-1a": 2,
+    }
     assert plan(Zones(ZoneMode.FAILOVER), endpoints(a=1, b=1), "a").tiers == {"a": 0, "b": 2}
-    said = [Endpoint(f"10.0.0.{zone}", 80, locality=Locality("r", zone)) for zone in "12"]
-    assert plan(Zones(ZoneMode.FAILOVER), said, "1") == Plan({"1": 0, "2": 1}, {})
+    sources = [Endpoint(f"10.0.0.{zone}", 80, locality=Locality("r", zone)) for zone in "12"]
+    assert plan(Zones(ZoneMode.FAILOVER), sources, "1") == Plan({"1": 0, "2": 1}, {})
 
 
 def test_failover_from_a_zone_without_endpoints_knows_its_region() -> None:
     """The own zone is in no locality; its name still tells what is near."""
-    assert plan(Zones(ZoneMode.FAILOVER), NEAR_AND_FAR, "eu-1c").tiers == {"eu-1a": 1, "eu-1b": 1, "us-1a": 2}
+    assert plan(Zones(ZoneMode.FAILOVER), TRAFFIC_DISTRIBUTIONS, "eu-1c").tiers == {
+        "eu-1a": 1,
+        "eu-1b": 1,
+        "us-1a": 2,
+    }
 
 
 def test_strict_has_the_own_zone_or_nothing() -> None:
     """Other zones are not even behind it."""
-    assert plan(Zones(ZoneMode.STRICT), NEAR_AND_FAR, "eu-1b") == Plan({"eu-1b": 0}, {})
-    assert plan(Zones(ZoneMode.STRICT), NEAR_AND_FAR, "eu-1c") == Plan({}, {})
+    assert plan(Zones(ZoneMode.STRICT), TRAFFIC_DISTRIBUTIONS, "eu-1b") == Plan({"eu-1b": 0}, {})
+    assert plan(Zones(ZoneMode.STRICT), TRAFFIC_DISTRIBUTIONS, "eu-1c") == Plan({}, {})
 
 
 def test_favor_weighs_the_own_zone_and_uses_all() -> None:
     """Where there is nothing to favour, zones count by their endpoints instead of all the same."""
     zones = Zones(ZoneMode.FAVOR, favor_weight=50)
-    assert plan(zones, NEAR_AND_FAR, "eu-1a") == Plan(
+    assert plan(zones, TRAFFIC_DISTRIBUTIONS, "eu-1a") == Plan(
         {"eu-1a": 0, "eu-1b": 0, "us-1a": 0}, {"eu-1a": 50, "eu-1b": 1, "us-1a": 1}
     )
-    assert plan(zones, NEAR_AND_FAR, "eu-1c") == Plan({"eu-1a": 0, "eu-1b": 0, "us-1a": 0}, {})
+    assert plan(zones, TRAFFIC_DISTRIBUTIONS, "eu-1c") == Plan({"eu-1a": 0, "eu-1b": 0, "us-1a": 0}, {})
 
 
 def test_spill_stays_at_home_as_long_as_it_can() -> None:
     """Two of six endpoints may carry 1.4 times their third; the other zones stand behind, the region first."""
-    assert plan(Zones(ZoneMode.SPILL), NEAR_AND_FAR, "eu-1a") == Plan(
+    assert plan(Zones(ZoneMode.SPILL), TRAFFIC_DISTRIBUTIONS, "eu-1a") == Plan(
         {"eu-1a": 0, "eu-1b": 1, "us-1a": 2}, {"eu-1a": 10_000}
     )
 
 
 def test_spill_sends_away_what_is_too_much() -> None:
     """One of four endpoints has half of the demand and may carry 0.35 of it: 30 % of its requests go."""
-    found = plan(Zones(ZoneMode.SPILL), endpoints(a=1, b=3), "a")
-    assert found == Plan({"a": 0, "b": 0}, {"a": 7000, "b": 3000})
+    result = plan(Zones(ZoneMode.SPILL), endpoints(a=1, b=3), "a")
+    assert result == Plan({"a": 0, "b": 0}, {"a": 7000, "b": 3000})
     assert plan(Zones(ZoneMode.SPILL), endpoints(a=1, b=3), "b").weights == {"b": 10_000}
 
 
@@ -110,8 +118,8 @@ def test_spill_follows_the_demand() -> None:
 @pytest.mark.parametrize("own", ["", "z"])
 def test_spill_for_a_client_elsewhere_goes_by_spare_capacity(own: str) -> None:
     """Whoever is in no zone with endpoints, or in none that is known; all zones that have spare are first."""
-    found = plan(Zones(ZoneMode.SPILL), endpoints(a=2, b=2), own)
-    assert found == Plan({"a": 0, "b": 0}, {"a": 5000, "b": 5000})
+    result = plan(Zones(ZoneMode.SPILL), endpoints(a=2, b=2), own)
+    assert result == Plan({"a": 0, "b": 0}, {"a": 5000, "b": 5000})
 
 
 @pytest.mark.parametrize("mode", list(ZoneMode))
@@ -122,7 +130,7 @@ def test_without_endpoints_there_is_nothing_to_plan(mode: ZoneMode) -> None:
 
 def test_the_order_of_localities_does_not_matter() -> None:
     """Clusters may name one zone differently: the one that says a region counts."""
-    one = Endpoint("10.0.0.1", 80, locality=Locality("", "x"))
+    endpoint = Endpoint("10.0.0.1", 80, locality=Locality("", "x"))
     other = Endpoint("10.0.0.2", 80, locality=Locality("eu-1", "x"))
-    for both in ([one, other], [other, one]):
+    for both in ([endpoint, other], [other, endpoint]):
         assert plan(Zones(ZoneMode.FAILOVER), both, "eu-1a").tiers == {"x": 1}

@@ -6,7 +6,7 @@ from steerway.catalog.model.mesh import Port, ServiceId
 from steerway.catalog.model.protocol import Protocol, stated
 from steerway.catalog.service import connection
 from steerway.status.condition import LIMITED
-from tests.support.model.attached import Judged
+from tests.support.model.attached import EvaluatedMesh
 
 HTTP1, HTTP2, TLS, TCP = Protocol.HTTP1, Protocol.HTTP2, Protocol.TLS, Protocol.TCP
 GRPC, HTTP = "GRPCRoute", "HTTPRoute"
@@ -52,9 +52,9 @@ def test_a_protocol_is_stated(
     app_protocol: str, name: str, routes: tuple[str, ...], expected: Protocol | None
 ) -> None:
     """An unknown appProtocol is ignored; a name counts up to its first hyphen; routes count last."""
-    found = stated(app_protocol, name, routes)
-    assert found.protocol is expected
-    assert bool(found.origin) == (expected is not None)
+    result = stated(app_protocol, name, routes)
+    assert result.protocol is expected
+    assert bool(result.origin) == (expected is not None)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ spec:
 """
 
 
-def protocols(mesh: Judged) -> dict[str, Protocol | None]:
+def protocols(mesh: EvaluatedMesh) -> dict[str, Protocol | None]:
     """By Service and port."""
     return {
         f"{service.id.name}:{port.number}": port.protocol.protocol
@@ -109,7 +109,7 @@ def protocols(mesh: Judged) -> dict[str, Protocol | None]:
 
 def test_a_port_speaks_what_the_routes_that_name_it_are_for() -> None:
     """As a parent, by number or name, and as a backend; what a route names no more is as before."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     unstated = {"front:80": None, "front:81": None, "back:80": None}
     assert protocols(mesh) == unstated
     mesh.put(route(HTTP))
@@ -127,21 +127,21 @@ def test_a_port_speaks_what_the_routes_that_name_it_are_for() -> None:
 
 def test_a_route_of_another_namespace_changes_nothing_for_all() -> None:
     """Else its author would decide how clients of every namespace connect."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(route(HTTP, namespace="pay"))
     assert set(protocols(mesh).values()) == {None}
 
 
 def test_a_route_to_a_port_without_envoys_is_limited() -> None:
     """Its status says so, and it is accepted: gRPC clients connect."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put("kind: Service\nmetadata: {name: back}\nspec: {ports: [{port: 80, appProtocol: https}]}\n")
     mesh.put(route(HTTP))
-    found = mesh.conditions(HTTP, "httproute")
-    assert found["Accepted"].holds
-    assert found[LIMITED].holds
+    conditions = mesh.conditions(HTTP, "httproute")
+    assert conditions["Accepted"].holds
+    assert conditions[LIMITED].holds
     assert "rule 0: Envoys do not connect to port 80 of Service shop/back: appProtocol https" in (
-        found[LIMITED].message
+        conditions[LIMITED].message
     )
     mesh.put("kind: Service\nmetadata: {name: back}\nspec: {ports: [{port: 80, appProtocol: http}]}\n")
     assert LIMITED not in mesh.conditions(HTTP, "httproute")
@@ -149,7 +149,7 @@ def test_a_route_to_a_port_without_envoys_is_limited() -> None:
 
 def test_the_port_of_a_service_stays_as_it_is_for_equal_facts() -> None:
     """A change of a route that names the same ports concerns its parents alone."""
-    mesh = Judged(SERVICES)
+    mesh = EvaluatedMesh(SERVICES)
     mesh.put(route(HTTP))
     before = mesh.catalog.service(ServiceId("shop", "back"))
     mesh.put(route(HTTP).replace("rules: [{", "rules: [{name: x, "))

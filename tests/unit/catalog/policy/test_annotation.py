@@ -94,9 +94,9 @@ ANNOTATION_EXAMPLES: list[tuple[dict[str, str], str, object]] = [
 @pytest.mark.parametrize(("annotations", "section", "expected"), ANNOTATION_EXAMPLES)
 def test_an_annotation_is_read(annotations: dict[str, str], section: str, expected: object) -> None:
     """In the manner of annotations: spaces and case do not matter."""
-    found, problems = annotated(annotations)
+    result, problems = annotated(annotations)
     assert problems == []
-    assert found == Policy.by("Service shop/backend annotations", **{section: expected})
+    assert result == Policy.from_object("Service shop/backend annotations", **{section: expected})
 
 
 @pytest.mark.parametrize(
@@ -120,19 +120,19 @@ def test_an_annotation_is_read(annotations: dict[str, str], section: str, expect
 )
 def test_an_annotation_that_means_nothing_is_a_problem(name: str, value: str, wanted: str) -> None:
     """And as if it were not there."""
-    found, (problem,) = annotated({name: value})
-    assert found is NOTHING
+    result, (problem,) = annotated({name: value})
+    assert result is NOTHING
     assert problem.where == "Service shop/backend"
     assert problem.reason.startswith(f"annotation steerway.io/{name}: {value!r} is not {wanted}")
-    assert problem.cure.startswith(f"write {wanted}")
+    assert problem.hint.startswith(f"write {wanted}")
 
 
 def test_what_stands_beside_a_bad_annotation_counts() -> None:
     """One bad word is not the end of the others, and each bad one is told."""
-    found, problems = annotated(
+    result, problems = annotated(
         {"subset-min": "3", "subset-percent": "x", "retry": "internal", "retry-attempts": "9", "zones": "?"}
     )
-    assert (found.subset, found.retry, found.zones) == (Subset(3, 0.33), Retry(("internal",)), None)
+    assert (result.subset, result.retry, result.zones) == (Subset(3, 0.33), Retry(("internal",)), None)
     named = {problem.reason.split(":")[0].removeprefix("annotation steerway.io/") for problem in problems}
     assert named == {"subset-percent", "retry-attempts", "zones"}
 
@@ -172,10 +172,10 @@ def test_a_part_that_clients_of_wongnai_ignore_is_ignored_alone(
     annotations: dict[str, str], expected: Retry, reasons: list[str]
 ) -> None:
     """And reported, with what to write; the other parts count."""
-    found, problems = annotated({f"xds.lmwn.com/retry-{name}": value for name, value in annotations.items()})
-    assert found.retry == expected
-    assert [each.reason for each in problems] == reasons
-    assert all(each.cure.startswith("write ") for each in problems)
+    result, problems = annotated({f"xds.lmwn.com/retry-{name}": value for name, value in annotations.items()})
+    assert result.retry == expected
+    assert [problem.reason for problem in problems] == reasons
+    assert all(problem.hint.startswith("write ") for problem in problems)
 
 
 @pytest.mark.parametrize(
@@ -201,15 +201,15 @@ def test_a_part_that_clients_of_wongnai_ignore_is_ignored_alone(
 )
 def test_durations_are_read_as_go_reads_them(text: str, seconds: float | None) -> None:
     """Units from nanoseconds to hours, with fractions; a limit of 64 bits of nanoseconds."""
-    found = go_seconds(text)
-    assert found is None if seconds is None else found == pytest.approx(seconds)
+    result = go_seconds(text)
+    assert result is None if seconds is None else result == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("value", ["0s", "1s,10ms", "soon", "1s,soon"])
 def test_a_backoff_must_have_its_shorter_part_first(value: str) -> None:
     """Otherwise the retries have the usual one."""
-    found, problems = annotated({"retry": "internal", "retry-backoff": value})
-    assert found.retry == Retry(("internal",), base_seconds=0.025)
+    result, problems = annotated({"retry": "internal", "retry-backoff": value})
+    assert result.retry == Retry(("internal",), base_seconds=0.025)
     assert len(problems) == 1
 
 
@@ -221,8 +221,8 @@ def test_a_problem_names_the_annotation_as_it_is_written() -> None:
 
 def test_other_annotations_are_left_alone() -> None:
     """Those of others, and those of ours that are read elsewhere."""
-    found, problems = annotated({"example.org/balancing": "Random", "private": "true"})
-    assert (found, problems) == (NOTHING, [])
+    result, problems = annotated({"example.org/balancing": "Random", "private": "true"})
+    assert (result, problems) == (NOTHING, [])
     assert is_annotation("steerway.io/zones")
     assert is_annotation("xds.lmwn.com/retry-count")
     assert not is_annotation("example.org/balancing")
@@ -232,12 +232,12 @@ def test_a_misspelt_annotation_is_told_with_the_one_that_may_be_meant() -> None:
     """Else a policy that nobody follows looks like one."""
     problems: list[Problem] = []
     metadata = ServiceMeta("backend", "shop", annotations={"steerway.io/retries": "internal"})
-    said = of_annotations(Service(metadata), problems)
+    sources = of_annotations(Service(metadata), problems)
     (problem,) = problems
-    assert said == NOTHING
+    assert sources == NOTHING
     assert "steerway.io/retries is none that steerway knows" in problem.reason
     assert "retry" in problem.reason
-    assert "steerway.io/retry-attempts" in problem.cure
+    assert "steerway.io/retry-attempts" in problem.hint
 
 
 def test_what_is_wrong_with_a_namespace_is_reported_on_the_namespace() -> None:
@@ -250,20 +250,20 @@ def test_what_is_wrong_with_a_namespace_is_reported_on_the_namespace() -> None:
         "example.org/x": "y",
     }
     namespace = Namespace(ObjectMeta("shop", annotations=annotations))
-    reasons = [each.reason for each in of_namespace(namespace)]
+    reasons = [problem.reason for problem in of_namespace(namespace)]
     assert reasons == [
         "steerway.io/export-to names 'Pay!', which no namespace is called",
         "annotation steerway.io/enbled is none that steerway knows, and is ignored: did you mean enabled?",
         "annotation steerway.io/zones is read on Services only, and is ignored",
     ]
-    found = mesh.Mesh(namespace, mesh.service(80), mesh.service(80, name="other"))
-    assert [(each.where, each.reason) for each in found.catalog.problems()] == [
+    result = mesh.Mesh(namespace, mesh.service(80), mesh.service(80, name="other"))
+    assert [(problem.where, problem.reason) for problem in result.catalog.problems()] == [
         ("Namespace shop", reason) for reason in reasons
     ]
-    assert all(each.about == namespace.key and each.cure for each in found.catalog.problems())
-    assert [each.exported_to for each in found.catalog] == [frozenset({"pay"})] * 2
-    found.update(Namespace(ObjectMeta("shop")))
-    assert found.catalog.problems() == []
+    assert all(problem.about == namespace.key and problem.hint for problem in result.catalog.problems())
+    assert [item.exported_to for item in result.catalog] == [frozenset({"pay"})] * 2
+    result.update(Namespace(ObjectMeta("shop")))
+    assert result.catalog.problems() == []
 
 
 def test_a_service_that_cannot_be_served_has_all_its_problems() -> None:
@@ -271,9 +271,9 @@ def test_a_service_that_cannot_be_served_has_all_its_problems() -> None:
     metadata = ServiceMeta(
         "backend", "shop", annotations={"steerway.io/zones": "near", "steerway.io/tmeout": "1s"}
     )
-    found = mesh.Mesh(Service(metadata)).catalog.problems()
-    assert [each.where for each in found] == ["Service shop/backend"] * 3
-    assert {each.reason.partition(" is ")[0] for each in found} >= {
+    problems = mesh.Mesh(Service(metadata)).catalog.problems()
+    assert [problem.where for problem in problems] == ["Service shop/backend"] * 3
+    assert {problem.reason.partition(" is ")[0] for problem in problems} >= {
         "annotation steerway.io/zones: 'near'",
         "annotation steerway.io/tmeout",
     }

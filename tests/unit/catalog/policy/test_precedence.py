@@ -28,24 +28,24 @@ def test_nothing_is_said_without_a_policy() -> None:
 
 def test_policies_that_speak_of_different_things_add_up() -> None:
     """And it is kept who said what."""
-    found = applied(
+    result = applied(
         [policy("a", **RANDOM), policy("b", subset={"min": 3}, timeout={"request": "1s"})], TARGET
     )
-    assert found.balancing is not None
-    assert found.balancing.algorithm is Algorithm.RANDOM
-    assert (found.subset, found.timeout_seconds) == (Subset(3, 0.33), 1.0)
-    names = {section: who.rpartition("/")[2] for section, who in found.said}
+    assert result.balancing is not None
+    assert result.balancing.algorithm is Algorithm.RANDOM
+    assert (result.subset, result.timeout_seconds) == (Subset(3, 0.33), 1.0)
+    names = {section: owner.rpartition("/")[2] for section, owner in result.sources}
     assert names == {"balancing": "a", "subset": "b", "timeout_seconds": "b"}
 
 
 def test_a_newer_rival_is_not_used_at_all() -> None:
     """Not even what it alone speaks of: half a policy would be nobody's intention."""
     old, new = policy("a", **RANDOM), policy("b", subset={"min": 3}, **FIRST)
-    found, conflicts = merged([old, new], TARGET, None)
+    result, conflicts = merged([old, new], TARGET, None)
     assert conflicts == [(new, old, ("balancing",))]
-    assert found.subset is None
-    assert found.balancing is not None
-    assert found.balancing.algorithm is Algorithm.RANDOM
+    assert result.subset is None
+    assert result.balancing is not None
+    assert result.balancing.algorithm is Algorithm.RANDOM
 
 
 def test_one_that_is_not_used_is_no_rival_of_others() -> None:
@@ -53,10 +53,10 @@ def test_one_that_is_not_used_is_no_rival_of_others() -> None:
     first = policy("a", subset={"min": 1}, timeout={"request": "1s"})
     second = policy("b", subset={"min": 2}, timeout={"request": "2s"}, **RANDOM)
     third = policy("c", **FIRST)
-    found, conflicts = merged([first, second, third], TARGET, None)
+    result, conflicts = merged([first, second, third], TARGET, None)
     assert conflicts == [(second, first, ("subset", "timeout_seconds"))]
-    assert found.balancing is not None
-    assert found.balancing.algorithm is Algorithm.PICK_FIRST
+    assert result.balancing is not None
+    assert result.balancing.algorithm is Algorithm.PICK_FIRST
 
 
 def test_one_that_has_two_rivals_names_the_one_of_its_first_section() -> None:
@@ -70,9 +70,9 @@ def test_a_port_comes_before_the_whole_section_by_section() -> None:
     """A policy on a port and one on the Service are no rivals, whichever is older; other ports have the whole."""
     whole, part = policy("a", subset={"min": 9}, **RANDOM), policy("b", "grpc", **FIRST)
     for both in ([whole, part], [part, whole]):
-        found = applied(both, TARGET, "grpc")
-        assert found.balancing is not None
-        assert (found.balancing.algorithm, found.subset) == (Algorithm.PICK_FIRST, Subset(9, 0.33))
+        result = applied(both, TARGET, "grpc")
+        assert result.balancing is not None
+        assert (result.balancing.algorithm, result.subset) == (Algorithm.PICK_FIRST, Subset(9, 0.33))
         for section in ("", "http"):
             assert applied(both, TARGET, section) == applied([whole], TARGET)
         assert merged(both, TARGET, None)[1] == merged(both, TARGET, "grpc")[1] == []
@@ -83,9 +83,9 @@ def test_rivals_on_one_port_leave_other_ports_alone() -> None:
     old, new = policy("a", "grpc", **RANDOM), policy("b", "grpc", "admin", **FIRST)
     assert merged([old, new], TARGET, "grpc")[1] == [(new, old, ("balancing",))]
     assert merged([old, new], TARGET, "admin")[1] == []
-    found = applied([old, new], TARGET, "admin")
-    assert found.balancing is not None
-    assert found.balancing.algorithm is Algorithm.PICK_FIRST
+    result = applied([old, new], TARGET, "admin")
+    assert result.balancing is not None
+    assert result.balancing.algorithm is Algorithm.PICK_FIRST
 
 
 def test_a_policy_is_about_its_targets_alone() -> None:

@@ -36,7 +36,7 @@ from tests.support.example.policy_example import FULL
 from tests.support.example.policy_example import policy as manifest
 
 
-def said(spec: Mapping[str, Any]) -> Policy:
+def sources(spec: Mapping[str, Any]) -> Policy:
     return of_object(msgspec.convert(manifest(spec), TrafficPolicy))
 
 
@@ -138,22 +138,22 @@ SECTION_EXAMPLES: list[tuple[dict[str, Any], str, object]] = [
 @pytest.mark.parametrize(("spec", "section", "expected"), SECTION_EXAMPLES)
 def test_a_section_of_a_traffic_policy(spec: dict[str, Any], section: str, expected: object) -> None:
     """This section is said and no other, by this object."""
-    found = said(spec)
-    assert getattr(found, section) == expected
-    assert found.said == ((section, "TrafficPolicy shop/example"),)
-    assert found == Policy.by("TrafficPolicy shop/example", **{section: expected})
+    result = sources(spec)
+    assert getattr(result, section) == expected
+    assert result.sources == ((section, "TrafficPolicy shop/example"),)
+    assert result == Policy.from_object("TrafficPolicy shop/example", **{section: expected})
 
 
 def test_every_section_has_an_example_and_is_read() -> None:
     """By the manifest with all of them, and by the table above."""
-    assert [name for name, _ in said(FULL).said] == sorted(SECTIONS)
+    assert [name for name, _ in sources(FULL).sources] == sorted(SECTIONS)
     assert {section for _, section, _ in SECTION_EXAMPLES} == set(SECTIONS)
-    assert said({}) is NOTHING
+    assert sources({}) is NOTHING
 
 
 def test_session_affinity_is_ring_hash_by_the_channel() -> None:
     """The one field of a Service that is a matter of policy."""
-    found = of_kubernetes(mesh.service(80, session_affinity="ClientIP"))
-    assert found.balancing == Balancing(Algorithm.RING_HASH, hash_on=(CHANNEL,))
-    assert found.said == (("balancing", "Service shop/backend sessionAffinity"),)
+    kubernetes = of_kubernetes(mesh.service(80, session_affinity="ClientIP"))
+    assert kubernetes.balancing == Balancing(Algorithm.RING_HASH, hash_on=(CHANNEL,))
+    assert kubernetes.sources == (("balancing", "Service shop/backend sessionAffinity"),)
     assert of_kubernetes(mesh.service(80, session_affinity="None")) is NOTHING

@@ -8,9 +8,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from steerway.catalog.model.identity import ServiceId
 from steerway.catalog.routing.attachment import Attachments
 from steerway.sources.objects.core import Object, ObjectKey
-from steerway.status.condition import Judgement
-from steerway.status.evaluation import judge
-from steerway.status.reference_resolver import Evidence
+from steerway.status.condition import ObjectStatus
+from steerway.status.evaluation import evaluate
+from steerway.status.reference_resolver import ReferenceResolver
 from testbed.mesh import NAMESPACE, Mesh, service
 from tests.support.example.route_example import (
     BACKEND,
@@ -31,11 +31,11 @@ SERVICE = ObjectKey("Service", *BACKEND)
 
 def index(*objects: Object) -> tuple[Attachments, dict[ObjectKey, Object]]:
     """An index of these objects, in the order in which they are given, and the objects."""
-    found = Attachments()
-    facts = {each.key: each for each in objects}
+    attachments = Attachments()
+    facts = {obj.key: obj for obj in objects}
     for key in facts:
-        found.update(facts.get, key, lambda _: [BACKEND])
-    return found, facts
+        attachments.update(facts.get, key, lambda _: [BACKEND])
+    return attachments, facts
 
 
 def test_the_older_rival_comes_first_and_then_the_alphabet() -> None:
@@ -48,7 +48,7 @@ def test_the_older_rival_comes_first_and_then_the_alphabet() -> None:
         grpc_route(name="y"),
     ]
     attachments, facts = index(*rivals)
-    names = [each.metadata.name for each in attachments.routes(facts.get, BACKEND)]
+    names = [route.metadata.name for route in attachments.routes(facts.get, BACKEND)]
     assert names == ["y", "z", "a", "b", "0"]
 
 
@@ -106,10 +106,10 @@ def test_backends_and_mirrors_are_references_and_no_parents() -> None:
     ]
     route = grpc_route(one(backend("first", filters=mirrored)), one("second", filters=mirrored))
     attachments, facts = index(route)
-    attachments.take_unjudged()
+    attachments.take_unevaluated()
     for name in ("first", "second", "copy"):
         attachments.note_services([ServiceId(NAMESPACE, name)])
-        assert attachments.take_unjudged() == {route.key}, name
+        assert attachments.take_unevaluated() == {route.key}, name
         assert attachments.routes(facts.get, ServiceId(NAMESPACE, name)) == []
 
 
@@ -117,21 +117,21 @@ def test_policies_of_a_route_are_judged_with_it() -> None:
     """Also when the route goes, and once only."""
     route, on_route = grpc_route(), policy("GRPCRoute", "route")
     attachments, facts = index(route, on_route)
-    attachments.take_unjudged()
+    attachments.take_unevaluated()
     del facts[route.key]
     attachments.update(facts.get, route.key, lambda _: ())
-    assert attachments.take_unjudged() == {route.key, on_route.key}
-    assert attachments.take_unjudged() == set()
+    assert attachments.take_unevaluated() == {route.key, on_route.key}
+    assert attachments.take_unevaluated() == set()
 
 
 def test_routes_of_the_other_kind_are_judged_with_a_rival() -> None:
     """A GRPCRoute that goes lets an HTTPRoute of the same Service count."""
     grpc, http = grpc_route(), http_route()
     attachments, facts = index(grpc, http)
-    attachments.take_unjudged()
+    attachments.take_unevaluated()
     del facts[grpc.key]
     attachments.update(facts.get, grpc.key, lambda _: ())
-    assert http.key in attachments.take_unjudged()
+    assert http.key in attachments.take_unevaluated()
 
 
 _SERVICES = st.builds(
@@ -150,10 +150,10 @@ class Histories(RuleBasedStateMachine):
         self.mesh = Mesh()
         catalog = self.mesh.catalog
         self.index = catalog.attachments
-        self.evidence = Evidence(
+        self.resolver = ReferenceResolver(
             self.mesh.facts.get, self.index, catalog.service, catalog.service, lambda _: ()
         )
-        self.judged: dict[ObjectKey, Judgement | None] = {}
+        self.evaluated: dict[ObjectKey, ObjectStatus | None] = {}
 
     @rule(found=random_traffic.attached())
     def attach(self, found: Object) -> None:
@@ -171,18 +171,18 @@ class Histories(RuleBasedStateMachine):
         """Anything goes."""
         self._change(data.draw(st.sampled_from(sorted(self.mesh.facts))), None)
 
-    def _change(self, key: ObjectKey, found: Object | None) -> None:
+    def _change(self, key: ObjectKey, obj: Object | None) -> None:
         """Take in one object, and see that all are named that are judged otherwise than before."""
-        if found is None:
+        if obj is None:
             self.mesh.facts.pop(key)
         else:
-            self.mesh.facts[key] = found
+            self.mesh.facts[key] = obj
         self.mesh.catalog.update(self.mesh.facts.get, [key])
-        unjudged = self.index.take_unjudged()
-        now = {each: judge(each, self.evidence) for each in self.mesh.facts}
-        others = {each for each in {*now, *self.judged} if now.get(each) != self.judged.get(each)}
-        assert others <= unjudged, others - unjudged
-        self.judged = now
+        unevaluated = self.index.take_unevaluated()
+        now = {fact: evaluate(fact, self.resolver) for fact in self.mesh.facts}
+        others = {item for item in {*now, *self.evaluated} if now.get(item) != self.evaluated.get(item)}
+        assert others <= unevaluated, others - unevaluated
+        self.evaluated = now
 
     @invariant()
     def is_what_one_built_anew_is(self) -> None:
@@ -211,7 +211,7 @@ class Histories(RuleBasedStateMachine):
 
 def _size(attachments: Attachments) -> int:
     """How many keys the index holds, those with nothing behind them too."""
-    return sum(len(value) for name, value in vars(attachments).items() if name != "_unjudged")
+    return sum(len(value) for name, value in vars(attachments).items() if name != "_unevaluated")
 
 
 Histories.TestCase.settings = settings(max_examples=60, stateful_step_count=25)

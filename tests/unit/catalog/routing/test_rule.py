@@ -42,8 +42,8 @@ class TestAttachment:
         for route, attached in ((by_number, True), (by_name, True), (both, False), (everywhere, True)):
             assert (routing_of(route).producer is not None) is attached
         missed = [
-            routing_of(each, port=80, name="http").producer is None
-            for each in (by_number, by_name, everywhere)
+            routing_of(item, port=80, name="http").producer is None
+            for item in (by_number, by_name, everywhere)
         ]
         assert missed == [True, True, False]
 
@@ -56,12 +56,12 @@ class TestAttachment:
     def test_a_consumer_route_stands_instead_of_the_producers(self) -> None:
         """GEP-1324: for clients of its own namespace, and for nobody else."""
         theirs = grpc_route(rule("theirs"), namespace="pay", parents=[parent(namespace=NAMESPACE)])
-        found = routing_of(grpc_route(rule("ours", matches=[method("p.S")])), theirs)
-        assert names(found.table(NAMESPACE)) == names(found.table("web")) == ["ours"]
-        assert names(found.table("pay")) == ["theirs"]
+        result = routing_of(grpc_route(rule("ours", matches=[method("p.S")])), theirs)
+        assert names(result.table(NAMESPACE)) == names(result.table("web")) == ["ours"]
+        assert names(result.table("pay")) == ["theirs"]
         alone = routing_of(theirs)
         assert alone.table("web") is None
-        assert [each.to for _, rule in alone.table("pay") or () for each in rule.backends] == [
+        assert [item.to for _, rule in alone.table("pay") or () for item in rule.backends] == [
             BackendPort(ServiceId("pay", "theirs"), PORT)
         ]
 
@@ -81,16 +81,16 @@ class TestAttachment:
 
     def test_hostnames_are_kept_and_match_nothing(self) -> None:
         """GEP-1294: in the mesh they are passed over; a gateway reads them."""
-        found = routing_of(
+        result = routing_of(
             http_route(rule("a"), name="a", hostnames=["b.example", "a.example"]),
             http_route(rule("b"), name="b", hostnames=["a.example"]),
         )
-        assert found.hostnames("x") == ["a.example", "b.example"]
-        assert [rule.hostnames for _, rule in found.producer or ()] == [
+        assert result.hostnames("x") == ["a.example", "b.example"]
+        assert [rule.hostnames for _, rule in result.producer or ()] == [
             ("a.example", "b.example"),
             ("a.example",),
         ]
-        assert len(found.producer or ()) == 2
+        assert len(result.producer or ()) == 2
 
     def test_no_route_is_not_a_route_without_rules(self) -> None:
         """Without a route a port has its own endpoints; with one that has no rules nothing is answered."""
@@ -100,15 +100,15 @@ class TestAttachment:
 
 def only(*backends: str | Json, http: bool = False, **fields: Any) -> Any:
     """The rule that one rule of a route becomes."""
-    ((_, found),) = producer((http_route if http else grpc_route)(rule(*backends, **fields)))
-    return found
+    ((_, result),) = producer((http_route if http else grpc_route)(rule(*backends, **fields)))
+    return result
 
 
 class TestBackends:
     def test_a_backend_is_a_port_of_a_service_with_a_weight(self) -> None:
         """Of the route's namespace unless it says another; a weight of 0 is kept, as nothing gets there."""
-        found = only(backend("a", 70), backend("b", 0, namespace="pay", port=80))
-        assert [(str(each.to), each.weight) for each in found.backends] == [
+        result = only(backend("a", 70), backend("b", 0, namespace="pay", port=80))
+        assert [(str(item.to), item.weight) for item in result.backends] == [
             ("shop/a:50051", 70),
             ("pay/b:80", 0),
         ]
@@ -127,15 +127,15 @@ class TestBackends:
     def test_one_that_cannot_be_used_keeps_its_share(self, ref: Json) -> None:
         """GRPCRouteRule.backendRefs: "the proportion of requests that would otherwise have been routed to an invalid
         backend MUST receive an `UNAVAILABLE` status"."""
-        found = only(ref, "b")
-        assert [each.to is None for each in found.backends] == [True, False]
-        assert [each.weight for each in found.backends] == [1, 1]
+        result = only(ref, "b")
+        assert [item.to is None for item in result.backends] == [True, False]
+        assert [item.weight for item in result.backends] == [1, 1]
 
     def test_a_rule_without_backends_has_none(self) -> None:
         """Whether it says so or says nothing."""
         assert only().backends == ()
-        ((_, found),) = producer(grpc_route({}))
-        assert found.backends == ()
+        ((_, result),) = producer(grpc_route({}))
+        assert result.backends == ()
 
     def test_a_rule_is_named_by_its_name_or_its_place(self) -> None:
         """For people; a policy on a rule finds it by its name."""
@@ -147,7 +147,7 @@ class TestBackends:
 
         route = grpc_route(rule("a"), rule("b", name="second"))
         table = routing.build(BACKEND, PORT, [route], of_rule).producer or ()
-        assert [found.where for _, found in table] == [
+        assert [item.where for _, item in table] == [
             "GRPCRoute shop/route rule 0",
             "GRPCRoute shop/route rule second",
         ]

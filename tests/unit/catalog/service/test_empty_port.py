@@ -18,7 +18,7 @@ def sentences(port: ServicePort, *slices: EndpointSlice, **spec: Any) -> tuple[s
     built = mesh.catalog.service(ServiceId("shop", "backend"))
     assert built is not None
     assert not built.ports[0].has_healthy
-    return mesh.catalog.told(mesh.facts.get, built.id).missing[port.port]
+    return mesh.catalog.metadata(mesh.facts.get, built.id).missing[port.port]
 
 
 @pytest.mark.parametrize(

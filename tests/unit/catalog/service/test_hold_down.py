@@ -4,7 +4,7 @@ import pytest
 
 from steerway.catalog.model.mesh import Endpoint, EndpointState, Port, Service, ServiceId
 from steerway.catalog.model.policy import NOTHING, Policy, Safety, WhenEmpty
-from steerway.catalog.service.hold_down import Holds
+from steerway.catalog.service.hold_down import HoldDown
 
 ID = ServiceId("shop", "backend")
 KEEP_LAST = Policy(safety=Safety(WhenEmpty.KEEP_LAST))
@@ -12,8 +12,8 @@ HALF = Policy(safety=Safety(minimum_healthy_share=0.5, hold_seconds=60))
 
 
 def service(count: int, policy: Policy, state: EndpointState = EndpointState.HEALTHY) -> Service:
-    found = tuple(Endpoint(f"10.0.0.{number}", 80, state) for number in range(count))
-    return Service(ID, (Port(80, endpoints=found, policy=policy),))
+    endpoints = tuple(Endpoint(f"10.0.0.{number}", 80, state) for number in range(count))
+    return Service(ID, (Port(80, endpoints=endpoints, policy=policy),))
 
 
 class Believer:
@@ -21,12 +21,12 @@ class Believer:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.holds = Holds(lambda: self.now)
+        self.holds = HoldDown(lambda: self.now)
         self.last: Service | None = None
 
     def see(self, count: int, policy: Policy, state: EndpointState = EndpointState.HEALTHY) -> int:
         """How many endpoints are believed when there are `count`."""
-        self.last = self.holds.judge(self.last, service(count, policy, state))
+        self.last = self.holds.apply(self.last, service(count, policy, state))
         return len(self.last.ports[0].endpoints)
 
 
@@ -138,11 +138,11 @@ def test_each_port_is_judged_by_itself_and_keeps_its_own_time(believer: Believer
     """One may be due while the other is still held; what is new of the policy counts at once."""
 
     def ports(first: int, second: int) -> Service:
-        one, other = service(first, HALF).ports[0], service(second, HALF).ports[0]
-        return Service(ID, (one, Port(90, endpoints=other.endpoints, policy=HALF)))
+        port, other = service(first, HALF).ports[0], service(second, HALF).ports[0]
+        return Service(ID, (port, Port(90, endpoints=other.endpoints, policy=HALF)))
 
     def see(first: int, second: int) -> list[int]:
-        believer.last = believer.holds.judge(believer.last, ports(first, second))
+        believer.last = believer.holds.apply(believer.last, ports(first, second))
         return [len(port.endpoints) for port in believer.last.ports]
 
     assert see(4, 4) == [4, 4]

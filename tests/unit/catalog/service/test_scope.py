@@ -123,10 +123,10 @@ def test_a_service_is_exported_by_its_own_word_or_that_of_its_namespace(
 
     fact = msgspec.structs.replace(service(50051), metadata=meta("backend", "shop", own))
     mesh = Mesh(Namespace(meta("shop", "", of_namespace)), fact)
-    (found,) = mesh.catalog
-    assert found.exported_to == exported
-    assert found.is_for("shop")
-    assert found.is_for("web") is (exported is None or "web" in exported)
+    (result,) = mesh.catalog
+    assert result.exported_to == exported
+    assert result.is_for("shop")
+    assert result.is_for("web") is (exported is None or "web" in exported)
     assert len(mesh.catalog.problems()) == ("Pay!" in (own or ""))
 
 
@@ -134,9 +134,9 @@ def test_a_namespace_that_is_enabled_again_brings_its_services_back() -> None:
     """Also those that were never served, and only while they exist."""
     mesh = Mesh(_shop("false"), _backend(), service(1, name="gone"), service(1, name="cart", namespace="pay"))
     mesh.update(delete=[service(1, name="gone").key])
-    assert [str(found.id) for found in mesh.catalog] == ["pay/cart"]
+    assert [str(item.id) for item in mesh.catalog] == ["pay/cart"]
     mesh.update(delete=[_shop().key])
-    assert {str(found.id) for found in mesh.catalog} == {"pay/cart", "shop/backend"}
+    assert {str(item.id) for item in mesh.catalog} == {"pay/cart", "shop/backend"}
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,10 @@ def test_services_are_selected_by_their_labels_and_those_of_their_namespaces(
 ) -> None:
     """Both have to match; a Namespace that is not known has no labels."""
     facts: dict[object, Object] = {
-        found.key: found for found in (_backend(labels={"tier": "a"}), _shop(labels={"team": "shop"}))
+        item.key: item for item in (_backend(labels={"tier": "a"}), _shop(labels={"team": "shop"}))
     }
     catalog = Catalog(Selection(services=services, namespaces=namespaces))
-    catalog.update(facts.get, [found.key for found in facts.values()])
+    catalog.update(facts.get, [fact.key for fact in facts.values()])
     assert len(catalog) == served
     del facts[_shop().key]
     catalog.update(facts.get, [_shop().key])

@@ -34,15 +34,15 @@ def test_a_slice_is_read_for_the_service_that_its_label_names(
     labels: dict[str, str] | None, owned: bool, foreign: str, stray: bool
 ) -> None:
     """One of another controller is none, and no problem: the missing label would join it to a Service."""
-    found = msgspec.structs.replace(
+    result = msgspec.structs.replace(
         endpoint_slice("10.0.0.1"), metadata=ObjectMeta("x", NAMESPACE, labels=labels)
     )
-    assert slice_owner.owner(found) == (ServiceId(NAMESPACE, "backend") if owned else None)
-    assert slice_owner.foreign(found) == foreign
-    mesh = Mesh(service(50051), found)
+    assert slice_owner.owner(result) == (ServiceId(NAMESPACE, "backend") if owned else None)
+    assert slice_owner.foreign(result) == foreign
+    mesh = Mesh(service(50051), result)
     assert mesh.dial("backend") == (["10.0.0.1:50051"] if owned else [])
     problems = mesh.catalog.problems()
-    assert [each.where for each in problems] == (["EndpointSlice shop/x"] if stray else [])
-    assert all("kubernetes.io/service-name" in each.cure for each in problems)
-    mesh.update(delete=[found.key])
+    assert [problem.where for problem in problems] == (["EndpointSlice shop/x"] if stray else [])
+    assert all("kubernetes.io/service-name" in problem.hint for problem in problems)
+    mesh.update(delete=[result.key])
     assert mesh.catalog.problems() == []

@@ -49,11 +49,11 @@ class Running:
 
     def services(self) -> dict[str, int]:
         """Name and first port of each Service."""
-        found: dict[str, int] = {}
+        services: dict[str, int] = {}
         for obj in self.store.objects():
             if isinstance(obj, Service) and obj.spec.ports:
-                found[obj.metadata.name] = obj.spec.ports[0].port
-        return found
+                services[obj.metadata.name] = obj.spec.ports[0].port
+        return services
 
     def objects(self) -> list[Object]:
         return list(self.store.objects())

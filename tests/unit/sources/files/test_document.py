@@ -16,15 +16,15 @@ from steerway.sources.files.document import (
 
 
 def values(text: str, **options: Any) -> list[Any]:
-    found = list(read_documents(text, **options))
-    assert all(isinstance(document, Document) for document in found), found
-    return [document.value for document in found if isinstance(document, Document)]
+    documents = list(read_documents(text, **options))
+    assert all(isinstance(document, Document) for document in documents), documents
+    return [document.value for document in documents if isinstance(document, Document)]
 
 
 def broken(text: str, **options: Any) -> BrokenDocument:
-    (found,) = read_documents(text, **options)
-    assert isinstance(found, BrokenDocument)
-    return found
+    (broken_document,) = read_documents(text, **options)
+    assert isinstance(broken_document, BrokenDocument)
+    return broken_document
 
 
 def test_each_document_knows_its_lines() -> None:
@@ -61,9 +61,14 @@ def test_keys_are_strings_as_they_are_written() -> None:
 
 def test_a_broken_document_costs_only_itself() -> None:
     """Documents are cut at their separators before they are parsed."""
-    found = list(read_documents("a: 1\n---\nb: [1\n---\nc: 3\n"))
-    assert [document.value for document in found if isinstance(document, Document)] == [{"a": 1}, {"c": 3}]
-    assert [(document.line, "not valid YAML" in document.reason) for document in found[1:2]] == [(3, True)]  # type: ignore[union-attr]
+    documents = list(read_documents("a: 1\n---\nb: [1\n---\nc: 3\n"))
+    assert [document.value for document in documents if isinstance(document, Document)] == [
+        {"a": 1},
+        {"c": 3},
+    ]
+    assert [(document.line, "not valid YAML" in document.reason) for document in documents[1:2]] == [
+        (3, True)
+    ]  # type: ignore[union-attr]
 
 
 def test_a_separator_inside_a_block_scalar_is_text_only_when_indented() -> None:
@@ -109,9 +114,9 @@ def test_merge_keys_and_aliases_work_as_in_kubectl() -> None:
 )
 def test_what_is_wrong_is_named_with_its_line(text: str, line: int, reason: str) -> None:
     """Each kind of fault has a line, a reason and a cure."""
-    found = broken(text)
-    assert (found.line, reason in found.reason) == (line, True), found
-    assert found.cure
+    result = broken(text)
+    assert (result.line, reason in result.reason) == (line, True), result
+    assert result.hint
 
 
 def test_aliases_cannot_expand_without_bound() -> None:
@@ -125,8 +130,8 @@ def test_aliases_cannot_expand_without_bound() -> None:
 @pytest.mark.parametrize("is_json", [False, True])
 def test_deep_nesting_is_refused_and_does_no_harm(opening: str, is_json: bool) -> None:
     """A parser that recurses for each level would overflow the stack and end the process."""
-    found = broken(opening * 100_000, is_json=is_json)
-    assert "nested too deeply" in found.reason or "not valid" in found.reason
+    result = broken(opening * 100_000, is_json=is_json)
+    assert "nested too deeply" in result.reason or "not valid" in result.reason
 
 
 def test_nesting_up_to_the_limit_is_read() -> None:
@@ -144,10 +149,10 @@ def test_nesting_up_to_the_limit_is_read() -> None:
 
 def test_json_has_its_own_grammar_and_keeps_lines() -> None:
     """Tabs, escapes and surrogate pairs are JSON's; YAML's unquoted words are not."""
-    (found,) = read_documents('{\n\t"a": "\\/",\n\t"b": [\n\t\t{"c": 1}\n\t]\n}', is_json=True)
-    assert isinstance(found, Document)
-    assert found.value == {"a": "/", "b": [{"c": 1}]}
-    assert found.line_of(("b", 0, "c")) == 4
+    (result,) = read_documents('{\n\t"a": "\\/",\n\t"b": [\n\t\t{"c": 1}\n\t]\n}', is_json=True)
+    assert isinstance(result, Document)
+    assert result.value == {"a": "/", "b": [{"c": 1}]}
+    assert result.line_of(("b", 0, "c")) == 4
     assert values('{"a": "\\ud83d\\ude00"}', is_json=True) == [{"a": "\U0001f600"}]
     assert broken('{"a": 1,\n b: 2}', is_json=True).line == 2
     assert "not valid JSON" in broken("a: 1", is_json=True).reason
@@ -170,17 +175,17 @@ def test_json_has_its_own_grammar_and_keeps_lines() -> None:
 )
 def test_what_json_text_cannot_mean_is_named_with_its_line(text: str, reason: str) -> None:
     """Numbers without bound and halves of characters end here: nothing behind it would expect them."""
-    found = broken(text, is_json=True)
-    assert (found.line, reason in found.reason) == (2, True), found
-    assert found.cure
-    (found.reason + found.cure).encode()
+    result = broken(text, is_json=True)
+    assert (result.line, reason in result.reason) == (2, True), result
+    assert result.hint
+    (result.reason + result.hint).encode()
 
 
 def test_a_surrogate_pair_costs_no_lines() -> None:
     """JSON escapes most emoji so, and YAML has no such escape."""
-    (found,) = read_documents('{"a": "\\ud83d\\ude00",\n"b\\ud83d\\ude00": [\n1]}', is_json=True)
-    assert isinstance(found, Document)
-    assert found.line_of(("b\U0001f600", 0)) == 3
+    (result,) = read_documents('{"a": "\\ud83d\\ude00",\n"b\\ud83d\\ude00": [\n1]}', is_json=True)
+    assert isinstance(result, Document)
+    assert result.line_of(("b\U0001f600", 0)) == 3
 
 
 def test_an_unexpected_error_costs_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,5 +200,5 @@ def test_an_unexpected_error_costs_one_document(monkeypatch: pytest.MonkeyPatch)
 
 def test_many_blank_lines_cost_nothing() -> None:
     """Finding the documents is linear in the text."""
-    (found,) = read_documents("\n" * 200_000 + "a: 1\n" + "# x\n" * 1000)
-    assert found.line == 200_001
+    (result,) = read_documents("\n" * 200_000 + "a: 1\n" + "# x\n" * 1000)
+    assert result.line == 200_001

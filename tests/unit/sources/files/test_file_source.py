@@ -11,7 +11,7 @@ import pytest
 import watchfiles
 
 from steerway.sources.files import loader, look, source
-from steerway.sources.files.scan import FoundFile
+from steerway.sources.files.scan import ManifestFile
 from testbed.config_map import swap
 from tests.unit.sources.files.running_source import Running
 
@@ -269,7 +269,7 @@ async def test_a_read_that_hangs_is_a_problem_until_it_ends(
     await running.synced()
     released, real = threading.Event(), look.read_bytes
 
-    def hanging(file: FoundFile) -> bytes:
+    def hanging(file: ManifestFile) -> bytes:
         released.wait()
         return real(file)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from steerway.sources.files.entry import Entry
 from steerway.sources.files.history import View, advance
-from steerway.sources.files.scan import FoundFile, Scan
+from steerway.sources.files.scan import ManifestFile, Scan
 from steerway.sources.objects.core import ObjectKey, Service, ServiceMeta
 from steerway.sources.store import Problem
 
@@ -26,17 +26,21 @@ def broken(name: str | None = None) -> Entry:
 
 
 def look(before: View, files: dict[Path, list[Entry]], *missing: Path, size: int = 10) -> View:
-    found = tuple(FoundFile(path, path, ROOT, size, 0, 0, (0, index)) for index, path in enumerate(files))
-    return advance(before, Scan(found, tuple((path, "gone") for path in missing), ()), list(files.values()))
+    manifest_files = tuple(
+        ManifestFile(path, path, ROOT, size, 0, 0, (0, index)) for index, path in enumerate(files)
+    )
+    return advance(
+        before, Scan(manifest_files, tuple((path, "gone") for path in missing), ()), list(files.values())
+    )
 
 
 def served(view: View) -> dict[str, str]:
     """Name of each object with its generation."""
-    found = {}
+    results = {}
     for obj in view.objects.values():
         assert isinstance(obj, Service)
-        found[obj.metadata.name] = (obj.metadata.labels or {})["generation"]
-    return found
+        results[obj.metadata.name] = (obj.metadata.labels or {})["generation"]
+    return results
 
 
 def test_good_files_are_served_as_they_are() -> None:

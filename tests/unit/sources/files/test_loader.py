@@ -136,7 +136,7 @@ def test_bad_input_is_named_by_file_and_line(tmp_path: Path, content: str | byte
     result = load_one(tmp_path, "bad.yaml", content)
     assert len(result.problems) == 1
     assert expected in lines(result, tmp_path)[0]
-    assert result.problems[0].cure
+    assert result.problems[0].hint
     assert result.objects == ()
 
 
@@ -224,7 +224,7 @@ def test_what_is_shown_of_a_file_is_short_and_safe_for_a_terminal(tmp_path: Path
     result = load_one(tmp_path, "\x1b\n.json", json.dumps(value))
     (entry,) = result.documents
     texts = [entry.where, entry.kind, entry.name]
-    texts += [entry.problem.where, entry.problem.reason, entry.problem.cure] if entry.problem else []
+    texts += [entry.problem.where, entry.problem.reason, entry.problem.hint] if entry.problem else []
     assert all(text.isprintable() for text in texts), texts
     assert max(map(len, texts)) < 5000
 
@@ -238,20 +238,20 @@ def test_a_service_of_5000_endpoints_is_read(tmp_path: Path) -> None:
         for n in range(50)
     )
     result = load_one(tmp_path, "big.yaml", SERVICE % "big" + slices)
-    found = [obj for obj in result.objects if isinstance(obj, EndpointSlice)]
-    assert sum(len(slice_.endpoints or []) for slice_ in found) == 5000
+    objects = [obj for obj in result.objects if isinstance(obj, EndpointSlice)]
+    assert sum(len(slice_.endpoints or []) for slice_ in objects) == 5000
     assert result.problems == ()
 
 
 def test_an_unexpected_error_costs_one_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a List, of a mapping and of several documents: the others are read, and the problem has file and line."""
-    real = manifest.faults
+    real = manifest.validation_errors
 
-    def faults(obj: Any) -> Any:
+    def validation_errors(obj: Any) -> Any:
         return 1 // 0 if obj.metadata.name == "bad" else real(obj)
 
-    monkeypatch.setattr(manifest, "faults", faults)
-    monkeypatch.setattr(mapping, "port_fault", lambda *_: 1 // 0)
+    monkeypatch.setattr(manifest, "validation_errors", validation_errors)
+    monkeypatch.setattr(mapping, "port_error", lambda *_: 1 // 0)
     service = {"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 80}]}}
     items = [{**service, "metadata": {"name": name}} for name in ("a", "bad", "b")]
     text = "\n---\n".join(
@@ -264,7 +264,7 @@ def test_an_unexpected_error_costs_one_object(tmp_path: Path, monkeypatch: pytes
     )
     result = load_one(tmp_path, "all.yaml", text)
     assert [obj.key.name for obj in result.objects] == ["a", "b", "c", "d"]
-    assert {problem.cure for problem in result.problems} == {HINT}
+    assert {problem.hint for problem in result.problems} == {HINT}
     reason = "internal error: ZeroDivisionError('integer division or modulo by zero')"
     assert lines(result, tmp_path) == [f"all.yaml:{line}: {reason} ({HINT})" for line in (10, 23, 25)]
 

@@ -12,7 +12,7 @@ import pytest
 
 from steerway.sources.files import look as module
 from steerway.sources.files.look import Look, Looker
-from steerway.sources.files.scan import FoundFile, Scan
+from steerway.sources.files.scan import ManifestFile, Scan
 from testbed.config_map import swap
 
 Between = Callable[[], object]
@@ -40,7 +40,7 @@ def moments(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, list[Between]
             moments["scan"].pop(0)()
         return scan(paths)
 
-    def read_later(file: FoundFile) -> bytes:
+    def read_later(file: ManifestFile) -> bytes:
         if moments["read"]:
             moments["read"].pop(0)()
         return read_bytes(file)

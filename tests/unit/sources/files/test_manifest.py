@@ -14,12 +14,12 @@ from tests.support.example.policy_example import BROKEN, FULL, MISTYPED, Mistype
 
 
 def read(text: str) -> list[Entry]:
-    found: list[Entry] = []
+    entries: list[Entry] = []
     for document in read_documents(text):
         assert isinstance(document, Document)
         assert is_manifest(document.value)
-        found += read_manifest(document.value, (), Origin("x.yaml", document, "own"))
-    return found
+        entries += read_manifest(document.value, (), Origin("x.yaml", document, "own"))
+    return entries
 
 
 def test_a_service_and_a_slice_are_read_into_the_own_namespace() -> None:
@@ -182,10 +182,10 @@ def test_near_misses_are_broken_not_ignored() -> None:
         "kind: Service": "add apiVersion",
         "apiVersion: v1": "add kind",
     }
-    for text, cure in texts.items():
+    for text, hint in texts.items():
         (entry,) = read(text + "\nmetadata: {name: a}\n")
         assert entry.problem is not None, text
-        assert entry.problem.cure == cure
+        assert entry.problem.hint == hint
 
 
 GATEWAY_API = """\
@@ -231,8 +231,8 @@ metadata: {name: edge}
 
 def test_what_is_attached_to_services_is_read() -> None:
     """Routes, grants and TLS policies of the Gateway API; a Gateway is nobody's business here."""
-    *found, gateway = read(GATEWAY_API)
-    assert [(type(entry.objects[0]), entry.name) for entry in found] == [
+    *result, gateway = read(GATEWAY_API)
+    assert [(type(entry.objects[0]), entry.name) for entry in result] == [
         (GRPCRoute, "shop/shop.v2"),
         (HTTPRoute, "own/web"),
         (ReferenceGrant, "own/old"),
@@ -274,9 +274,9 @@ def test_a_policy_with_every_section_is_read() -> None:
     }
     (entry,) = read(json.dumps(policy(FULL) | {"status": status, "metadata": metadata}))
     assert entry.problem is None
-    found = entry.objects[0]
-    assert isinstance(found, TrafficPolicy)
-    assert (found.metadata.generation, found.metadata.creation_timestamp) == (3, "2026-01-01T00:00:00Z")
+    obj = entry.objects[0]
+    assert isinstance(obj, TrafficPolicy)
+    assert (obj.metadata.generation, obj.metadata.creation_timestamp) == (3, "2026-01-01T00:00:00Z")
 
 
 @pytest.mark.parametrize("example", MISTYPED, ids=lambda example: example.name)
@@ -286,7 +286,7 @@ def test_what_an_api_server_refuses_is_a_problem_with_its_place(example: Mistype
     assert entry.subject == ObjectKey("TrafficPolicy", "shop", "example")
     assert entry.problem is not None
     assert entry.problem.reason.startswith(f"TrafficPolicy shop/example: {example.reason}")
-    assert entry.problem.cure
+    assert entry.problem.hint
 
 
 def test_a_misspelt_field_is_named_with_its_line_and_the_nearest_one() -> None:
@@ -295,14 +295,14 @@ def test_a_misspelt_field_is_named_with_its_line_and_the_nearest_one() -> None:
         "apiVersion: steerway.io/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: a}\nspec:\n"
         '  targetRefs: [{group: "", kind: Service, name: b}]\n  limits:\n    max_requests: 7\n'
     )
-    (near,) = read(text)
-    assert str(near.problem) == (
+    (local,) = read(text)
+    assert str(local.problem) == (
         "x.yaml:7: TrafficPolicy own/a: unknown field 'max_requests': did you mean maxRequests?"
         " at $.spec.limits.max_requests (known here: maxRequests)"
     )
-    (far,) = read(text.replace("spec:", "extra: 1\nspec:"))
-    assert far.problem is not None
-    assert far.problem.reason == (
+    (remote,) = read(text.replace("spec:", "extra: 1\nspec:"))
+    assert remote.problem is not None
+    assert remote.problem.reason == (
         "TrafficPolicy own/a: unknown field 'extra' at $.extra; unknown field 'max_requests': did you mean"
         " maxRequests? at $.spec.limits.max_requests"
     )

@@ -18,7 +18,7 @@ def parts(entry: Entry) -> tuple[Service, list[EndpointSlice]]:
     assert entry.problem is None, entry.problem
     service, *slices = entry.objects
     assert isinstance(service, Service)
-    return service, [found for found in slices if isinstance(found, EndpointSlice)]
+    return service, [endpoint_slice for endpoint_slice in slices if isinstance(endpoint_slice, EndpointSlice)]
 
 
 def test_a_service_of_two_zones_is_one_slice_with_zones() -> None:
@@ -32,7 +32,7 @@ def test_a_service_of_two_zones_is_one_slice_with_zones() -> None:
     assert service.spec.cluster_ip == "None"
     assert [(port.port, port.name) for port in service.spec.ports or []] == [(SERVICE_PORT, None)]
     assert slice_.metadata.labels == {SERVICE_NAME_LABEL: "example-server"}
-    assert [(found.addresses, found.zone) for found in slice_.endpoints or []] == [
+    assert [(endpoint.addresses, endpoint.zone) for endpoint in slice_.endpoints or []] == [
         (["127.0.0.1"], "eu-x"),
         (["127.0.0.2"], "eu-a"),
         (["127.0.0.3"], "eu-b"),
@@ -46,7 +46,7 @@ def test_endpoints_of_different_ports_and_families_are_slices_of_their_own() -> 
     )
     service, slices = parts(entry)
     assert [port.port for port in service.spec.ports or []] == [SERVICE_PORT]
-    assert [(found.metadata.name, found.address_type) for found in slices] == [
+    assert [(endpoint_slice.metadata.name, endpoint_slice.address_type) for endpoint_slice in slices] == [
         ("s-ipv4-1", "IPv4"),
         ("s-ipv4-2", "IPv4"),
         ("s-ipv6-2", "IPv6"),
@@ -75,7 +75,7 @@ def test_a_top_level_key_makes_a_mapping_of_any_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "reason", "cure"),
+    ("text", "line", "reason", "hint"),
     [
         ("s:\n  z:\n  - ip: 10.0.0.1\n    prot: 1\n", 4, "unknown key 'prot'", "did you mean port?"),
         (
@@ -97,11 +97,11 @@ def test_a_top_level_key_makes_a_mapping_of_any_file() -> None:
         ("a.b: {}\n", 1, "'a.b' is not a valid service name", "letters"),
     ],
 )
-def test_a_mistake_is_named_with_its_line(text: str, line: int, reason: str, cure: str) -> None:
+def test_a_mistake_is_named_with_its_line(text: str, line: int, reason: str, hint: str) -> None:
     """This format is ours, so that unknown keys are mistakes, too."""
     entry, good = read(text + "good: {}\n")
     assert entry.problem is not None
     assert entry.problem.where == f"mapping.yaml:{line}"
     assert reason in entry.problem.reason
-    assert cure in entry.problem.cure
+    assert hint in entry.problem.hint
     assert good.ok

@@ -43,8 +43,8 @@ def test_missing_paths_are_told_with_their_reason(tmp_path: Path) -> None:
     """A path that is not there, a symlink to nowhere, a symlink to itself."""
     (tmp_path / "nowhere.yaml").symlink_to("gone.yaml")
     (tmp_path / "circle.yaml").symlink_to("circle.yaml")
-    found = scan((tmp_path, tmp_path / "missing"))
-    assert {path.name: reason for path, reason in found.missing} == {
+    result = scan((tmp_path, tmp_path / "missing"))
+    assert {path.name: reason for path, reason in result.missing} == {
         "nowhere.yaml": "No such file or directory",
         "circle.yaml": "Too many levels of symbolic links",
         "missing": "No such file or directory",
@@ -120,10 +120,10 @@ def test_a_payload_replaced_while_it_is_listed_is_listed_again(
             swap(mount, generation, a="3", d="3")
 
     monkeypatch.setattr(module, "_below", below)
-    found = scan((root,))
-    assert [file.path.name for file in found.files] == ["a.yaml", "d.yaml"]
-    assert {file.payload for file in found.files} == {mount / "..gen3"}
-    assert (found.missing, found.torn) == ((), ())
+    result = scan((root,))
+    assert [file.path.name for file in result.files] == ["a.yaml", "d.yaml"]
+    assert {file.payload for file in result.files} == {mount / "..gen3"}
+    assert (result.missing, result.torn) == ((), ())
 
 
 def test_a_payload_that_cannot_be_listed_whole_makes_the_scan_torn(
@@ -141,9 +141,9 @@ def test_a_payload_that_cannot_be_listed_whole_makes_the_scan_torn(
         return listing(directory, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "_below", below)
-    found = scan((tmp_path,))
-    assert [file.path.name for file in found.files] == ["plain.yaml"]
-    assert (found.missing, found.torn) == ((), (mount,))
+    result = scan((tmp_path,))
+    assert [file.path.name for file in result.files] == ["plain.yaml"]
+    assert (result.missing, result.torn) == ((), (mount,))
     assert next(generations) == module.MAX_ATTEMPTS + 2
 
 
@@ -162,9 +162,9 @@ def test_files_given_by_path_are_of_one_payload(tmp_path: Path, monkeypatch: pyt
         return real
 
     monkeypatch.setattr(os.path, "realpath", realpath)
-    found = scan(roots)
-    assert [file.real.parent.name for file in found.files] == ["..gen1", "..gen2"]
-    assert (found.missing, found.torn) == ((), (tmp_path,))
+    result = scan(roots)
+    assert [file.real.parent.name for file in result.files] == ["..gen1", "..gen2"]
+    assert (result.missing, result.torn) == ((), (tmp_path,))
 
 
 def test_a_link_to_no_payload_is_a_missing_path(tmp_path: Path) -> None:
@@ -172,6 +172,6 @@ def test_a_link_to_no_payload_is_a_missing_path(tmp_path: Path) -> None:
     swap(tmp_path / "cm", 1, a="1")
     (tmp_path / "cm" / "..gen1" / "a.yaml").unlink()
     (tmp_path / "cm" / "..gen1").rmdir()
-    found = scan((tmp_path,))
-    assert (found.files, found.torn) == ((), ())
-    assert found.missing == ((tmp_path / "cm", "..data: No such file or directory"),)
+    result = scan((tmp_path,))
+    assert (result.files, result.torn) == ((), ())
+    assert result.missing == ((tmp_path / "cm", "..data: No such file or directory"),)

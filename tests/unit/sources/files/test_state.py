@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from steerway.sources.files import load, state
-from steerway.sources.files.history import Held
+from steerway.sources.files.history import LastGood
 from steerway.sources.files.state import State
 from steerway.sources.objects.core import Object, ObjectKey
 
@@ -66,22 +66,22 @@ def objects(tmp_path: Path) -> tuple[Object, ...]:
     return loaded.objects
 
 
-def held(objects: tuple[Object, ...]) -> dict[Path, Held]:
-    return {PATH: Held(ROOT, {obj.key: (obj,) for obj in objects})}
+def held(objects: tuple[Object, ...]) -> dict[Path, LastGood]:
+    return {PATH: LastGood(ROOT, {obj.key: (obj,) for obj in objects})}
 
 
 def test_objects_of_every_kind_are_read_as_they_were_written(
     tmp_path: Path, objects: tuple[Object, ...]
 ) -> None:
     """By file and subject, in a file that nobody else may read."""
-    kept = State(tmp_path / "new" / "state", 60)
-    kept.save(held(objects), ())
-    assert kept.problem is None
-    assert kept.path.stat().st_mode & 0o777 == 0o600
+    retained = State(tmp_path / "new" / "state", 60)
+    retained.save(held(objects), ())
+    assert retained.problem is None
+    assert retained.path.stat().st_mode & 0o777 == 0o600
     again = State(tmp_path / "new" / "state", 60)
     assert again.load([ROOT]) == held(objects)
     assert again.problem is None
-    assert [each.name for each in kept.path.parent.iterdir()] == [kept.path.name]
+    assert [path.name for path in retained.path.parent.iterdir()] == [retained.path.name]
 
 
 def test_objects_age_while_their_file_cannot_be_read(tmp_path: Path, objects: tuple[Object, ...]) -> None:

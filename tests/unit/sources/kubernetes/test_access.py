@@ -26,13 +26,13 @@ async def client() -> AsyncIterator[Callable[[Access], KubernetesClient]]:
     """Make clients that are closed at the end."""
     made: list[KubernetesClient] = []
 
-    def make(found: Access) -> KubernetesClient:
-        made.append(KubernetesClient(found))
+    def make(result: Access) -> KubernetesClient:
+        made.append(KubernetesClient(result))
         return made[-1]
 
     yield make
-    for each in made:
-        await each.close()
+    for kubernetes_client in made:
+        await kubernetes_client.close()
 
 
 def plugin(directory: Path, token: str, expires: str | None = None) -> dict[str, object]:

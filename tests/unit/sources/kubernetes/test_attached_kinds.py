@@ -78,9 +78,9 @@ async def test_every_kind_is_followed_and_means_what_it_means_in_files(
     await server.until(lambda: server.open_watches == 7)
     server.put(policy({"subset": {}}))
     await running.until(lambda: running.store.get(KEY) != from_files[KEY])
-    found = running.store.get(KEY)
-    assert isinstance(found, TrafficPolicy)
-    assert found.metadata.generation == 2
+    result = running.store.get(KEY)
+    assert isinstance(result, TrafficPolicy)
+    assert result.metadata.generation == 2
     assert running.store.problems() == []
 
 
@@ -105,8 +105,8 @@ async def test_a_kind_that_is_not_installed_is_no_problem_and_found_later(
         assert running.store.problems() == []
         assert running.source.lost_since is None
         assert all(status.settled for status in running.source.status())
-        told = [line["kind"] for line in logs if line["event"] == "kind_not_installed"]
-        assert len(told) == len(set(told)) == 5
+        kinds = [line["kind"] for line in logs if line["event"] == "kind_not_installed"]
+        assert len(kinds) == len(set(kinds)) == 5
         assert not [line for line in logs if line["log_level"] != "info"]
     server.missing.clear()
     await running.until(lambda: len(by_key(running)) == 6)

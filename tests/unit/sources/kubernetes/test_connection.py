@@ -17,7 +17,7 @@ from steerway.sources.kubernetes.access import Access, RequestError
 from steerway.sources.kubernetes.cause import failure_of
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.event import SILENT, Failure
-from steerway.sources.kubernetes.hint import cure, server_cure
+from steerway.sources.kubernetes.hint import hint, server_hint
 from steerway.testing.fake_api_server import FakeApiServer
 from testbed.certificate import Authority, Certified
 
@@ -39,7 +39,7 @@ async def failure(kubeconfig: Path) -> tuple[Failure, str]:
     async with connecting(kubeconfig) as client:
         with pytest.raises(RequestError) as caught:
             await client.get(_SERVICES, {})
-        return caught.value.failure, server_cure(caught.value.failure, client.server)
+        return caught.value.failure, server_hint(caught.value.failure, client.server)
 
 
 def kubeconfig(folder: Path, url: str, **cluster: Any) -> Path:
@@ -55,15 +55,15 @@ def kubeconfig(folder: Path, url: str, **cluster: Any) -> Path:
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[socket.socket]:
     """Every socket that is opened from here on."""
-    found: list[socket.socket] = []
+    sockets: list[socket.socket] = []
     make = connection._socket
 
     def record(address: Any) -> socket.socket:
-        found.append(make(address))
-        return found[-1]
+        sockets.append(make(address))
+        return sockets[-1]
 
     monkeypatch.setattr(connection, "_socket", record)
-    return found
+    return sockets
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the options of Linux")
@@ -77,10 +77,10 @@ async def test_every_connection_ends_within_half_a_minute_of_its_peer(
     ):
         await client.get(_SERVICES, {})
         assert len(opened) == 2
-        for each in opened:
-            assert each.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        for item in opened:
+            assert item.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
             idle, interval, count, limit = (
-                each.getsockopt(socket.IPPROTO_TCP, option)
+                item.getsockopt(socket.IPPROTO_TCP, option)
                 for option in (
                     socket.TCP_KEEPIDLE,
                     socket.TCP_KEEPINTVL,
@@ -120,15 +120,15 @@ async def test_a_silent_watch_has_a_reason_of_its_own(server: FakeApiServer, tmp
 async def test_a_refused_connection_is_no_matter_of_permissions(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    found, remedy = await failure(kubeconfig(tmp_path, url))
-    assert found.reason == "connection refused"
+    result, remedy = await failure(kubeconfig(tmp_path, url))
+    assert result.reason == "connection refused"
     assert "no matter of permissions" in remedy
     assert url in remedy
 
 
 async def test_a_name_that_does_not_resolve_is_a_matter_of_dns(tmp_path: Path) -> None:
-    found, remedy = await failure(kubeconfig(tmp_path, "https://nowhere.invalid:6443"))
-    assert found.reason == "name not resolved"
+    result, remedy = await failure(kubeconfig(tmp_path, "https://nowhere.invalid:6443"))
+    assert result.reason == "name not resolved"
     assert "DNS" in remedy
 
 
@@ -138,8 +138,8 @@ async def test_a_handshake_that_is_not_answered_is_a_connection_that_timed_out(
     """As from a stopped process, whose kernel still accepts connections."""
     monkeypatch.setattr(client_module, "_WHOLE", client_module.aiohttp.ClientTimeout(sock_connect=0.05))
     with socket.create_server(("127.0.0.1", 0)) as stopped:
-        found, remedy = await failure(kubeconfig(tmp_path, f"https://127.0.0.1:{stopped.getsockname()[1]}"))
-    assert found.reason == "connect timed out"
+        result, remedy = await failure(kubeconfig(tmp_path, f"https://127.0.0.1:{stopped.getsockname()[1]}"))
+    assert result.reason == "connect timed out"
     assert "firewall" in remedy
 
 
@@ -148,8 +148,8 @@ async def test_a_request_that_is_not_answered_is_a_matter_of_load(
 ) -> None:
     monkeypatch.setattr(client_module, "_WHOLE", client_module.aiohttp.ClientTimeout(sock_read=0.05))
     server.hold()
-    found, remedy = await failure(server.write_kubeconfig(tmp_path / "k"))
-    assert found.reason == "read timed out"
+    result, remedy = await failure(server.write_kubeconfig(tmp_path / "k"))
+    assert result.reason == "read timed out"
     assert "does not answer" in remedy
 
 
@@ -172,15 +172,15 @@ async def test_each_fault_of_a_server_certificate_has_its_remedy(
     authority = Authority()
     (tmp_path / "ca.pem").write_bytes((authority if trusted else Authority("another")).certificate)
     async with FakeApiServer(tls=_tls(tmp_path, issue(authority))) as server:
-        found, advice = await failure(server.write_kubeconfig(tmp_path / "k", ca=tmp_path / "ca.pem"))
-        assert found.reason == reason
+        result, advice = await failure(server.write_kubeconfig(tmp_path / "k", ca=tmp_path / "ca.pem"))
+        assert result.reason == reason
         assert remedy in advice
         assert server.requests == [], "no credentials were sent"
 
 
 async def test_a_server_without_tls_is_named_as_such(server: FakeApiServer, tmp_path: Path) -> None:
-    found, remedy = await failure(kubeconfig(tmp_path, server.url.replace("http:", "https:")))
-    assert found.reason == "TLS not spoken"
+    result, remedy = await failure(kubeconfig(tmp_path, server.url.replace("http:", "https:")))
+    assert result.reason == "TLS not spoken"
     assert "does not speak TLS" in remedy
 
 
@@ -190,9 +190,9 @@ def test_a_refused_client_certificate_is_told_from_the_server_s() -> None:
     alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
     lost = client_module.aiohttp.ClientOSError(1, "alert")
     lost.__cause__ = alert
-    found = failure_of(lost)
-    assert found.reason == "client certificate refused"
-    assert "client-certificate" in server_cure(found, "https://api:6443")
+    result = failure_of(lost)
+    assert result.reason == "client certificate refused"
+    assert "client-certificate" in server_hint(result, "https://api:6443")
 
 
 async def test_a_connection_that_is_cut_is_lost(tmp_path: Path) -> None:
@@ -201,18 +201,18 @@ async def test_a_connection_that_is_cut_is_lost(tmp_path: Path) -> None:
 
     async with await asyncio.start_server(cut, "127.0.0.1", 0) as cutting:
         port = cutting.sockets[0].getsockname()[1]
-        found, _ = await failure(kubeconfig(tmp_path, f"http://127.0.0.1:{port}"))
-    assert found.reason == "connection lost"
+        result, _ = await failure(kubeconfig(tmp_path, f"http://127.0.0.1:{port}"))
+    assert result.reason == "connection lost"
 
 
 def test_refusals_name_credentials_or_the_rule() -> None:
     """401 is no RBAC either; 403 is, with the rule to add."""
     server = "https://api:6443"
-    assert "credentials are not accepted" in cure(Failure(401, "Unauthorized"), "services", "", server)
-    forbidden = cure(Failure(403, "Forbidden"), "grpcroutes", "gateway.networking.k8s.io", server)
+    assert "credentials are not accepted" in hint(Failure(401, "Unauthorized"), "services", "", server)
+    forbidden = hint(Failure(403, "Forbidden"), "grpcroutes", "gateway.networking.k8s.io", server)
     assert "apiGroups: ['gateway.networking.k8s.io'], resources: [grpcroutes]" in forbidden
-    assert "asked again" in cure(Failure(503, "ServiceUnavailable"), "services", "", server)
-    assert "Role" not in cure(Failure(None, "connection refused"), "services", "", server)
+    assert "asked again" in hint(Failure(503, "ServiceUnavailable"), "services", "", server)
+    assert "Role" not in hint(Failure(None, "connection refused"), "services", "", server)
 
 
 def _tls(folder: Path, issued: Certified) -> ssl.SSLContext:

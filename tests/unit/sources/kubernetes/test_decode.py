@@ -46,10 +46,10 @@ KEY = ObjectKey("Service", "shop", "a")
 
 def test_a_page_has_objects_version_and_continuation() -> None:
     """Fields that nobody reads are skipped."""
-    found = decode_page("Service", page(service("a"), service("b"), **{"continue": "token"}))
-    assert (found.resource_version, found.continue_token) == ("10", "token")
-    assert [item.key for item in found.items] == [KEY, KEY._replace(name="b")]
-    assert all(isinstance(item.value, Service) for item in found.items)
+    result = decode_page("Service", page(service("a"), service("b"), **{"continue": "token"}))
+    assert (result.resource_version, result.continue_token) == ("10", "token")
+    assert [item.key for item in result.items] == [KEY, KEY._replace(name="b")]
+    assert all(isinstance(item.value, Service) for item in result.items)
     assert decode_page("Service", b'{"metadata": {"resourceVersion": "1"}, "items": null}').items == ()
 
 
@@ -87,26 +87,26 @@ def test_a_nameless_object_has_no_key() -> None:
 def test_events_carry_their_version() -> None:
     """Added, modified, deleted and bookmarks."""
     for name in ("ADDED", "MODIFIED"):
-        found = decode_event("Service", event(name, service("a")))
-        assert (found.type.value, found.resource_version) == (name, "7")
-        assert found.item is not None
-        assert isinstance(found.item.value, Service)
-    found = decode_event("Service", event("BOOKMARK", {"metadata": {"resourceVersion": "99"}}))
-    assert (found.type, found.resource_version, found.item) == (EventType.BOOKMARK, "99", None)
+        result = decode_event("Service", event(name, service("a")))
+        assert (result.type.value, result.resource_version) == (name, "7")
+        assert result.item is not None
+        assert isinstance(result.item.value, Service)
+    result = decode_event("Service", event("BOOKMARK", {"metadata": {"resourceVersion": "99"}}))
+    assert (result.type, result.resource_version, result.item) == (EventType.BOOKMARK, "99", None)
 
 
 def test_a_bad_object_can_still_be_deleted() -> None:
     """Only its name is needed."""
-    found = decode_event("Service", event("DELETED", service("a", ports="nonsense")))
-    assert found.item == Item(KEY)
+    result = decode_event("Service", event("DELETED", service("a", ports="nonsense")))
+    assert result.item == Item(KEY)
 
 
 def test_a_status_in_the_stream_is_a_failure() -> None:
     """Expiry is known by code or by reason."""
     status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
-    found = decode_event("Service", event("ERROR", status))
-    assert found.failure == Failure(410, "Expired", "too old")
-    assert found.failure.expired
+    result = decode_event("Service", event("ERROR", status))
+    assert result.failure == Failure(410, "Expired", "too old")
+    assert result.failure.expired
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_a_status_in_the_stream_is_a_failure() -> None:
 )
 def test_a_malformed_line_is_an_event_of_its_own(line: bytes) -> None:
     """It may have been a change; the watcher lists again."""
-    found = decode_event("Service", line)
-    assert found.type is EventType.MALFORMED
-    assert found.failure is not None
+    result = decode_event("Service", line)
+    assert result.type is EventType.MALFORMED
+    assert result.failure is not None
 
 
 def test_nulls_of_go_are_absent() -> None:
@@ -153,10 +153,10 @@ def test_a_long_line_in_many_chunks_is_joined() -> None:
     """Far beyond the 64 KiB at which line readers give up."""
     line = b"x" * 3_000_000
     splitter = LineSplitter()
-    found = [
+    results = [
         done for start in range(0, len(line), 1000) for done in splitter.feed(line[start : start + 1000])
     ]
-    assert found == []
+    assert results == []
     assert splitter.feed(b"y\n\n\r\nz\n") == [line + b"y", b"z"]
 
 
@@ -170,12 +170,12 @@ def test_a_line_without_end_is_given_up() -> None:
 
 def test_an_unexpected_error_costs_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others of the page are read, and it keeps its key: its last good version stays."""
-    real = decode.faults
+    real = decode.validation_errors
 
-    def faults(obj: Any) -> Any:
+    def validation_errors(obj: Any) -> Any:
         return 1 // 0 if obj.metadata.name == "a" else real(obj)
 
-    monkeypatch.setattr(decode, "faults", faults)
+    monkeypatch.setattr(decode, "validation_errors", validation_errors)
     bad, good = decode_page("Service", page(service("a"), service("b"))).items
     reason = "internal error: ZeroDivisionError('integer division or modulo by zero')"
     assert bad == Item(KEY, reason=reason)

@@ -301,7 +301,7 @@ async def test_a_service_of_5000_endpoints_in_50_slices(server: FakeApiServer, r
     running = run()
     await watching(server, running)
     slices = [obj for obj in running.store.objects() if isinstance(obj, EndpointSlice)]
-    assert sum(len(found.endpoints or []) for found in slices) == 5000
+    assert sum(len(endpoint_slice.endpoints or []) for endpoint_slice in slices) == 5000
     assert 50 in [len(keys) for keys in running.heard]
     server.put(slice_("big-7", ["10.7.0.1"]))
     await running.until(lambda: running.heard[-1] == {ObjectKey("EndpointSlice", "default", "big-7")})
@@ -327,9 +327,9 @@ async def test_namespaces_are_followed_where_their_word_counts(server: FakeApiSe
     server.put({"apiVersion": "v1", "kind": "Namespace", "metadata": annotated})
     running = run(namespace_words=True)
     await running.until(lambda: running.store.synced)
-    found = running.store.get(ObjectKey("Namespace", "", "shop"))
-    assert isinstance(found, Namespace)
-    assert found.metadata.annotations == {PRIVATE_ANNOTATION: "true"}
+    result = running.store.get(ObjectKey("Namespace", "", "shop"))
+    assert isinstance(result, Namespace)
+    assert result.metadata.annotations == {PRIVATE_ANNOTATION: "true"}
     await server.until(lambda: server.open_watches == 3)
     server.delete("Namespace", "", "shop")
     await running.until(lambda: running.store.get(ObjectKey("Namespace", "", "shop")) is None)
@@ -524,8 +524,8 @@ async def test_staleness_is_one_problem_with_all_kinds(server: FakeApiServer, ru
         assert problem.reason == (
             "nothing was heard for more than 180 s about endpointslices in all namespaces, services in all namespaces"
         )
-        assert [each.stale for each in running.source.status()] == [True, True]
-        assert [each.silent_seconds for each in running.source.status()] == [181, 181]
+        assert [status.stale for status in running.source.status()] == [True, True]
+        assert [status.silent_seconds for status in running.source.status()] == [181, 181]
         server.put(service("a"))
         await running.until(lambda: "a" in running.ports())
         running.source.report_staleness()
@@ -545,7 +545,7 @@ async def test_a_refused_kind_is_not_stale_besides(server: FakeApiServer, run: R
     running = run(place=True, stale_seconds=10.0, clock=lambda: now)
     await running.problem("kubernetes pods in all namespaces", "403")
     now = 11.0
-    assert not next(each for each in running.source.status() if each.kind == "Pod").stale
+    assert not next(status for status in running.source.status() if status.kind == "Pod").stale
 
 
 async def test_a_kind_that_is_not_installed_is_not_stale(server: FakeApiServer, run: Run) -> None:
@@ -555,7 +555,7 @@ async def test_a_kind_that_is_not_installed_is_not_stale(server: FakeApiServer, 
     running = run(policies=True, stale_seconds=10.0, clock=lambda: now)
     await running.until(lambda: running.store.synced)
     now = 11.0
-    stale = {each.kind: each.stale for each in running.source.status()}
+    stale = {status.kind: status.stale for status in running.source.status()}
     assert stale["Service"]
     assert not stale["GRPCRoute"]
 

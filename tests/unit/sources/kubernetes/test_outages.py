@@ -36,7 +36,7 @@ class World:
         self.outages.add(FailedRequest(subject, "watch", failure, "start it", 1.5, 3.0))
 
     def reasons(self) -> list[str]:
-        return [str(each) for found in self.problems.values() for each in found]
+        return [str(item) for problem in self.problems.values() for item in problem]
 
     def events(self) -> list[str]:
         return [event for event, _ in self.lines]

@@ -70,12 +70,12 @@ def test_patterns_are_those_of_go() -> None:
 
 def test_defaults_are_those_of_the_types() -> None:
     """What is not written means the same on an API server and in a file."""
-    found = {path: schema["default"] for path, schema in SPEC if "default" in schema}
-    assert found[".zones.overloadPercent"] == 140
-    assert found[".outlierDetection.interval"] == "10s"
-    assert found[".balancing.weightedRoundRobin.outOfBand"] is False
-    assert found[".healthCheck.service"] == ""
-    assert ".zones.demand" not in found
+    results = {path: schema["default"] for path, schema in SPEC if "default" in schema}
+    assert results[".zones.overloadPercent"] == 140
+    assert results[".outlierDetection.interval"] == "10s"
+    assert results[".balancing.weightedRoundRobin.outOfBand"] is False
+    assert results[".healthCheck.service"] == ""
+    assert ".zones.demand" not in results
 
 
 def test_every_rule_is_there_once_for_each_use_of_its_struct() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from steerway.sources.policy.duration import seconds
 from steerway.sources.policy.traffic_policy import RULES, TrafficPolicy, broken_rules
-from steerway.sources.policy.validation import faults
-from steerway.sources.policy.validation_error import conversion_fault
+from steerway.sources.policy.validation import validation_errors
+from steerway.sources.policy.validation_error import conversion_error
 from tests.support.example.policy_example import BROKEN, FULL, MISTYPED, Broken, Mistyped, policy
 
 
@@ -21,17 +21,17 @@ def test_there_is_an_example_for_every_rule() -> None:
 def test_a_rule_tells_bad_from_good(example: Broken) -> None:
     """One rule alone, at the place of the struct that breaks it."""
     bad = msgspec.convert(policy(example.bad), TrafficPolicy)
-    assert list(broken_rules(bad)) == [(("spec", *example.place), example.message)]
-    fault = next(faults(bad), None)
+    assert list(broken_rules(bad)) == [(("spec", *example.path), example.message)]
+    fault = next(validation_errors(bad), None)
     assert fault is not None
-    assert (fault.path, fault.reason) == (("spec", *example.place), example.message)
-    assert fault.cure
-    assert list(faults(msgspec.convert(policy(example.good), TrafficPolicy))) == []
+    assert (fault.path, fault.reason) == (("spec", *example.path), example.message)
+    assert fault.hint
+    assert list(validation_errors(msgspec.convert(policy(example.good), TrafficPolicy))) == []
 
 
 def test_a_policy_with_every_section_is_good() -> None:
     """So is one with the name of a subdomain."""
-    assert list(faults(msgspec.convert(policy(FULL, "a.b-c"), TrafficPolicy))) == []
+    assert list(validation_errors(msgspec.convert(policy(FULL, "a.b-c"), TrafficPolicy))) == []
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,14 @@ def test_what_types_refuse_is_told_in_words(example: Mistyped) -> None:
     """With its place, and a cure."""
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert(policy(example.spec), TrafficPolicy)
-    fault = conversion_fault(caught.value, TrafficPolicy)
-    assert fault.path == ("spec", *example.place)
+    fault = conversion_error(caught.value, TrafficPolicy)
+    assert fault.path == ("spec", *example.path)
     assert fault.reason.startswith(example.reason)
-    assert fault.cure
+    assert fault.hint
 
 
 @pytest.mark.parametrize(
-    ("name", "cure"),
+    ("name", "hint"),
     [
         ("unknown mode", "write Disabled or Failover or Favor or Spill or Strict"),
         ("unknown group", 'write "" or gateway.networking.k8s.io'),
@@ -61,12 +61,12 @@ def test_what_types_refuse_is_told_in_words(example: Mistyped) -> None:
         ("no duration", "write hours, minutes, seconds and milliseconds: 1h30m, 10s, 250ms"),
     ],
 )
-def test_a_cure_says_what_would_be_right(name: str, cure: str) -> None:
+def test_a_cure_says_what_would_be_right(name: str, hint: str) -> None:
     """Values by name, bounds by number."""
     (example,) = (example for example in MISTYPED if example.name == name)
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert(policy(example.spec), TrafficPolicy)
-    assert conversion_fault(caught.value, TrafficPolicy).cure == cure
+    assert conversion_error(caught.value, TrafficPolicy).hint == hint
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from steerway.sources.objects.core import EndpointSlice, ObjectMeta, Service
 from steerway.sources.objects.slim import NOISY_ANNOTATIONS
 from steerway.sources.policy.gateway import GRPCRoute, HTTPRoute
-from steerway.sources.policy.validation import faults
-from steerway.sources.policy.validation_error import conversion_fault, json_path
+from steerway.sources.policy.validation import validation_errors
+from steerway.sources.policy.validation_error import conversion_error, json_path
 
 GOOD_SERVICE: dict[str, Any] = {
     "metadata": {"name": "backend", "namespace": "shop"},
@@ -35,14 +35,14 @@ def changed(good: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str
 
 def test_good_objects_have_no_fault() -> None:
     """What an API server takes is taken here; an empty string is an absent field."""
-    assert list(faults(msgspec.convert(GOOD_SERVICE, Service))) == []
+    assert list(validation_errors(msgspec.convert(GOOD_SERVICE, Service))) == []
     empty = changed(GOOD_SERVICE, ("spec", "ports", 0, "protocol"), "")
-    assert list(faults(msgspec.convert(empty, Service))) == []
-    assert list(faults(msgspec.convert(GOOD_SLICE, EndpointSlice))) == []
+    assert list(validation_errors(msgspec.convert(empty, Service))) == []
+    assert list(validation_errors(msgspec.convert(GOOD_SLICE, EndpointSlice))) == []
     fqdn = changed(
         changed(GOOD_SLICE, ("addressType",), "FQDN"), ("endpoints", 0, "addresses", 0), "a.example"
     )
-    assert list(faults(msgspec.convert(fqdn, EndpointSlice))) == []
+    assert list(validation_errors(msgspec.convert(fqdn, EndpointSlice))) == []
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_good_objects_have_no_fault() -> None:
 )
 def test_a_faulty_service_is_named_by_its_place(path: tuple[Any, ...], value: Any, reason: str) -> None:
     """Each fault has the path of what is wrong, a reason and a cure."""
-    fault = next(faults(msgspec.convert(changed(GOOD_SERVICE, path, value), Service)), None)
-    assert fault is not None
-    assert reason in fault.reason
-    assert fault.cure
+    invalid = next(validation_errors(msgspec.convert(changed(GOOD_SERVICE, path, value), Service)), None)
+    assert invalid is not None
+    assert reason in invalid.reason
+    assert invalid.hint
     if "two ports" not in reason and "externalName" not in reason:
-        assert fault.path == path
+        assert invalid.path == path
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,12 @@ def test_a_faulty_service_is_named_by_its_place(path: tuple[Any, ...], value: An
 def test_an_external_name_is_a_host_name(name: str, good: bool) -> None:
     """One that looks like an address is a name to the API server."""
     external = changed(GOOD_SERVICE, ("spec", "type"), "ExternalName")
-    fault = next(faults(msgspec.convert(changed(external, ("spec", "externalName"), name), Service)), None)
-    assert (fault is None) is good
-    if fault is not None:
-        assert fault.path == ("spec", "externalName")
+    invalid = next(
+        validation_errors(msgspec.convert(changed(external, ("spec", "externalName"), name), Service)), None
+    )
+    assert (invalid is None) is good
+    if invalid is not None:
+        assert invalid.path == ("spec", "externalName")
 
 
 @pytest.mark.parametrize(
@@ -107,23 +109,23 @@ def test_an_external_name_is_a_host_name(name: str, good: bool) -> None:
 )
 def test_a_faulty_slice_is_named_by_its_place(path: tuple[Any, ...], value: Any, reason: str) -> None:
     """Each fault has the path of what is wrong, a reason and a cure."""
-    fault = next(faults(msgspec.convert(changed(GOOD_SLICE, path, value), EndpointSlice)), None)
-    assert fault is not None
-    assert reason in fault.reason
-    assert fault.cure
-    assert fault.path == path
+    invalid = next(validation_errors(msgspec.convert(changed(GOOD_SLICE, path, value), EndpointSlice)), None)
+    assert invalid is not None
+    assert reason in invalid.reason
+    assert invalid.hint
+    assert invalid.path == path
 
 
 def test_a_port_listed_twice_is_a_fault_but_one_per_protocol_is_not() -> None:
     """TCP and UDP may share a number (Service v1, ports: unique by port and protocol)."""
     twice = changed(GOOD_SERVICE, ("spec", "ports"), [{"name": "a", "port": 53}, {"name": "b", "port": 53}])
-    assert "listed twice" in str(next(faults(msgspec.convert(twice, Service)), None))
+    assert "listed twice" in str(next(validation_errors(msgspec.convert(twice, Service)), None))
     both = changed(
         GOOD_SERVICE,
         ("spec", "ports"),
         [{"name": "a", "port": 53}, {"name": "b", "port": 53, "protocol": "UDP"}],
     )
-    assert next(faults(msgspec.convert(both, Service)), None) is None
+    assert next(validation_errors(msgspec.convert(both, Service)), None) is None
 
 
 @pytest.mark.parametrize(
@@ -151,9 +153,9 @@ def test_wrong_types_are_told_in_words_with_their_path(
     """msgspec's message is split into place and words, and gets a cure."""
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert(value, Service)
-    fault = conversion_fault(caught.value)
-    assert (fault.path, fault.reason) == (path, reason)
-    assert fault.cure
+    invalid = conversion_error(caught.value)
+    assert (invalid.path, invalid.reason) == (path, reason)
+    assert invalid.hint
 
 
 def test_paths_are_written_as_kubectl_does() -> None:
@@ -165,8 +167,8 @@ def test_noise_does_not_make_objects_differ() -> None:
     """Bookkeeping annotations and empty labels are dropped, so that equal manifests are equal objects."""
     noisy = dict.fromkeys(NOISY_ANNOTATIONS, "x")
     assert ObjectMeta("a", "b", labels={}, annotations=noisy) == ObjectMeta("a", "b")
-    kept = ObjectMeta("a", "b", annotations={**noisy, "mine": "y"})
-    assert kept.annotations == {"mine": "y"}
+    object_meta = ObjectMeta("a", "b", annotations={**noisy, "mine": "y"})
+    assert object_meta.annotations == {"mine": "y"}
 
 
 def test_the_uid_of_a_service_makes_it_another_and_is_not_kept_of_other_kinds() -> None:
@@ -219,27 +221,27 @@ def test_what_would_end_a_client_makes_a_route_none(
     kind: str, match: dict[str, Any], place: tuple[Any, ...]
 ) -> None:
     """Regular expressions wherever a route may have one, and names of headers."""
-    fault = next(faults(route(kind, match)), None)
-    assert fault is not None
-    assert fault.path == (*FIRST, *place)
-    assert fault.cure
+    invalid = next(validation_errors(route(kind, match)), None)
+    assert invalid is not None
+    assert invalid.path == (*FIRST, *place)
+    assert invalid.hint
 
 
 def test_a_route_that_clients_can_use_has_no_fault() -> None:
     """What is not of type RegularExpression is no expression; values are as long as the Gateway API lets them be."""
     header = {"name": "x-`user`", "value": "(" * 4096}
     match = {"method": {"service": "("}, "headers": [header]}
-    assert next(faults(route("GRPCRoute", match, name="a.b")), None) is None
+    assert next(validation_errors(route("GRPCRoute", match, name="a.b")), None) is None
     path = {"path": {"value": "/("}, "queryParams": [{"name": "a b", "value": "("}]}
-    assert next(faults(route("HTTPRoute", path)), None) is None
+    assert next(validation_errors(route("HTTPRoute", path)), None) is None
 
 
 def test_names_of_what_nobody_dials_may_have_dots() -> None:
     """Up to 253 characters."""
-    fault = next(faults(route("GRPCRoute", name="a" * 64)), None)
-    assert fault is not None
-    assert fault.path == ("metadata", "name")
-    assert "at most 253" in fault.cure
+    invalid = next(validation_errors(route("GRPCRoute", name="a" * 64)), None)
+    assert invalid is not None
+    assert invalid.path == ("metadata", "name")
+    assert "at most 253" in invalid.hint
 
 
 def _rule_of_http(**rule: Any) -> HTTPRoute:
@@ -290,29 +292,29 @@ def test_what_would_have_envoy_refuse_all_routes_makes_a_route_none(
     rule: dict[str, Any], place: tuple[Any, ...]
 ) -> None:
     """An Envoy takes all routes or none: one route must not take it those of others. In backends, too."""
-    fault = next(faults(_rule_of_http(**rule)), None)
-    assert fault is not None
-    assert fault.path[-len(place) :] == place
-    assert fault.cure
+    invalid = next(validation_errors(_rule_of_http(**rule)), None)
+    assert invalid is not None
+    assert invalid.path[-len(place) :] == place
+    assert invalid.hint
     if "filters" in rule:
-        assert next(faults(_rule_of_http(backendRefs=[{"name": "a", **rule}])), None) is not None
+        assert next(validation_errors(_rule_of_http(backendRefs=[{"name": "a", **rule}])), None) is not None
 
 
 def test_changes_that_envoy_takes_are_no_fault() -> None:
     """At the limits of the Gateway API."""
     change = {"set": MANY[:16], "add": [{"name": "x", "value": "100% ä" + "a" * 4090}], "remove": ["x-host"]}
-    assert next(faults(_rule_of_http(**_header(**change))), None) is None
+    assert next(validation_errors(_rule_of_http(**_header(**change))), None) is None
     path = {"type": "ReplaceFullPath", "replaceFullPath": "/\\1"}
     rewrite = _path("URLRewrite", "urlRewrite", hostname="a.example.org", path=path)
-    assert next(faults(_rule_of_http(**rewrite)), None) is None
+    assert next(validation_errors(_rule_of_http(**rewrite)), None) is None
     redirect = _path("RequestRedirect", "requestRedirect", scheme="https", port=65535)
-    assert next(faults(_rule_of_http(**redirect)), None) is None
+    assert next(validation_errors(_rule_of_http(**redirect)), None) is None
 
 
 def test_weights_that_do_not_fit_32_bits_make_a_route_none() -> None:
     """gRFC A28: a client refuses their sum. 4,295 backends of the greatest weight are too many, one fewer are not."""
     backends = [{"name": "a", "port": 1, "weight": 1_000_000}] * 4295
-    fault = next(faults(_rule_of_http(backendRefs=backends)), None)
-    assert fault is not None
-    assert fault.path == ("spec", "rules", 0, "backendRefs")
-    assert next(faults(_rule_of_http(backendRefs=backends[1:])), None) is None
+    invalid = next(validation_errors(_rule_of_http(backendRefs=backends)), None)
+    assert invalid is not None
+    assert invalid.path == ("spec", "rules", 0, "backendRefs")
+    assert next(validation_errors(_rule_of_http(backendRefs=backends[1:])), None) is None

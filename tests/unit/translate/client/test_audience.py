@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from envoy.config.core.v3 import base_pb2
 
-from steerway.catalog.locality.traffic_distribution import NOWHERE, ClientPlace
+from steerway.catalog.locality.traffic_distribution import UNKNOWN, ClientLocality
 from steerway.translate.client import audience
 
 ADMIN_DOCUMENT = Path(__file__).parents[4] / "docs" / "admin.md"
@@ -95,8 +95,8 @@ def test_the_namespace_stands_in_the_metadata(key: str) -> None:
 
 def test_the_first_name_in_use_wins() -> None:
     """NAMESPACE, which our own bootstrap writes, before the others."""
-    found = audience.classify(node(POD_NAMESPACE="a", NAMESPACE="b", namespace="c"), "default")
-    assert found == "grpc/plain/b"
+    result = audience.classify(node(POD_NAMESPACE="a", NAMESPACE="b", namespace="c"), "default")
+    assert result == "grpc/plain/b"
 
 
 @pytest.mark.parametrize(
@@ -192,26 +192,26 @@ def test_clients_that_miss_returns_are_known(full: str, misses: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "full"),
+    ("locality", "full"),
     [
-        (ClientPlace(), "grpc/plain/shop/-/-/3"),
-        (ClientPlace("eu-1a"), "grpc/plain/shop/eu-1a/-/3"),
-        (ClientPlace("eu-1a", "n1"), "grpc/plain/shop/eu-1a/n1/3"),
+        (ClientLocality(), "grpc/plain/shop/-/-/3"),
+        (ClientLocality("eu-1a"), "grpc/plain/shop/eu-1a/-/3"),
+        (ClientLocality("eu-1a", "n1"), "grpc/plain/shop/eu-1a/n1/3"),
     ],
 )
-def test_an_audience_may_have_a_bucket(place: ClientPlace, full: str) -> None:
+def test_an_audience_may_have_a_bucket(locality: ClientLocality, full: str) -> None:
     """Then all have, and none is wider than another."""
-    assert audience.at_place("grpc/plain/shop", place, 3) == full
-    assert (audience.place_of(full), audience.bucket_in(full)) == (place, 3)
+    assert audience.at_locality("grpc/plain/shop", locality, 3) == full
+    assert (audience.locality_of(full), audience.bucket_in(full)) == (locality, 3)
     assert audience.bucket_in("grpc/plain/shop/eu-1a") is None
 
 
 def test_a_bucket_is_the_same_everywhere_and_evenly_taken() -> None:
     """Of 4,096 clients each of 16 parts has 256, give or take five standard deviations; an id alone is not enough."""
     nodes = [base_pb2.Node(id=f"client-{number}").SerializeToString() for number in range(4096)]
-    found = Counter(audience.bucket_of(body, "10.0.0.1", 16) for body in nodes)
-    assert set(found) == set(range(16))
-    assert all(abs(count - 256) < 80 for count in found.values()), found
+    counter = Counter(audience.bucket_of(body, "10.0.0.1", 16) for body in nodes)
+    assert set(counter) == set(range(16))
+    assert all(abs(count - 256) < 80 for count in counter.values()), counter
     same = base_pb2.Node(id="anything").SerializeToString()
     assert len({audience.bucket_of(same, f"10.0.0.{number}", 16) for number in range(64)}) > 8
     assert audience.bucket_of(same, "10.0.0.1", 16) == 14
@@ -219,18 +219,18 @@ def test_a_bucket_is_the_same_everywhere_and_evenly_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "full"),
+    ("locality", "full"),
     [
-        (ClientPlace(), "grpc/plain/shop"),
-        (ClientPlace("eu-1a"), "grpc/plain/shop/eu-1a"),
-        (ClientPlace("eu-1a", "n1.example"), "grpc/plain/shop/eu-1a/n1.example"),
-        (ClientPlace("", "n1"), "grpc/plain/shop/-/n1"),
+        (ClientLocality(), "grpc/plain/shop"),
+        (ClientLocality("eu-1a"), "grpc/plain/shop/eu-1a"),
+        (ClientLocality("eu-1a", "n1.example"), "grpc/plain/shop/eu-1a/n1.example"),
+        (ClientLocality("", "n1"), "grpc/plain/shop/-/n1"),
     ],
 )
-def test_an_audience_may_have_a_place(place: ClientPlace, full: str) -> None:
+def test_an_audience_may_have_a_place(locality: ClientLocality, full: str) -> None:
     """The narrowest part, so that what is the same everywhere is published once."""
-    assert audience.at_place("grpc/plain/shop", place) == full
-    assert audience.place_of(full) == place
+    assert audience.at_locality("grpc/plain/shop", locality) == full
+    assert audience.locality_of(full) == locality
     assert audience.anywhere(full) == "grpc/plain/shop"
     assert audience.namespace_of(full) == "shop"
 
@@ -247,11 +247,11 @@ def test_a_claimed_zone_is_a_label_value_or_none(claimed: str, taken: str) -> No
 
 def test_where_nodes_count_no_audience_is_wider_than_another() -> None:
     """A client would see what is for clients of no node until its own is answered."""
-    unknown = audience.at_place("grpc/plain/shop", ClientPlace("", NOWHERE))
-    half_known = audience.at_place("grpc/plain/shop", ClientPlace("eu-1a", NOWHERE))
+    unknown = audience.at_locality("grpc/plain/shop", ClientLocality("", UNKNOWN))
+    half_known = audience.at_locality("grpc/plain/shop", ClientLocality("eu-1a", UNKNOWN))
     assert (unknown, half_known) == ("grpc/plain/shop/-/-", "grpc/plain/shop/eu-1a/-")
-    assert audience.place_of(unknown) == ClientPlace()
-    assert audience.place_of(half_known) == ClientPlace("eu-1a")
+    assert audience.locality_of(unknown) == ClientLocality()
+    assert audience.locality_of(half_known) == ClientLocality("eu-1a")
 
 
 def test_audiences_widen_part_by_part() -> None:
@@ -271,10 +271,10 @@ def test_long_nodes_are_not_kept() -> None:
             audience.claimed_zone(claims)
             audience.claimed_namespace(claims)
             audience.client_of(claims)
-        kept, _ = tracemalloc.get_traced_memory()
+        retained, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert kept < 2 << 20
+    assert retained < 2 << 20
 
 
 def test_the_metadata_that_is_read_is_named_in_the_documents() -> None:
@@ -287,7 +287,7 @@ def test_the_metadata_that_is_read_is_named_in_the_documents() -> None:
 def test_no_other_metadata_is_read() -> None:
     """The audience of a Node is that of what the engine keeps."""
     everything = dict.fromkeys((*audience.METADATA_KEYS, "LABELS", "zone"), "gateway")
-    kept = {key: everything[key] for key in audience.METADATA_KEYS}
+    metadata_keys = {key: everything[key] for key in audience.METADATA_KEYS}
     for agent in ("envoy", "gRPC Go"):
-        whole, part = node(agent, "1.2", **everything), node(agent, "1.2", **kept)
+        whole, part = node(agent, "1.2", **everything), node(agent, "1.2", **metadata_keys)
         assert audience.classify(whole, "default") == audience.classify(part, "default")

@@ -54,7 +54,7 @@ def test_the_table_is_of_all_features() -> None:
 
 @pytest.mark.parametrize(
     ("feature", "library", "since"),
-    [pytest.param(*each, id=f"{each[0].name}-{each[1].name}") for each in _cases()],
+    [pytest.param(*case, id=f"{case[0].name}-{case[1].name}") for case in _cases()],
 )
 def test_a_feature_is_there_since_a_version(feature: Feature, library: Library, since: str) -> None:
     """And not one version before; a client that does not say its version is a current one."""

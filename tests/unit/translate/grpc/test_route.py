@@ -35,24 +35,24 @@ def judged(*destinations: Destination) -> list[components.Route]:
     assert client_rules.refusals(type_url.ROUTE, NAME, body) == []
     (host,) = route_pb2.RouteConfiguration.FromString(body).virtual_hosts
     assert list(host.domains) == ["*"]
-    named = {name for each in host.routes for name in _clusters(each)}
+    named = {name for manifest in host.routes for name in _clusters(manifest)}
     assert sorted(named) == route.clusters(destinations)
     return list(host.routes)
 
 
-def _clusters(found: components.Route) -> list[str]:
-    return [each.name for each in found.route.weighted_clusters.clusters] or [found.route.cluster]
+def _clusters(result: components.Route) -> list[str]:
+    return [cluster.name for cluster in result.route.weighted_clusters.clusters] or [result.route.cluster]
 
 
-def of_table(table: Table, **said: Policy) -> list[components.Route]:
+def of_table(table: Table, **sources: Policy) -> list[components.Route]:
     """The routes of a port with these rules, its backends `a`, `b` and `c` having the policies that are given."""
     port = Port(50051, routing=Routing(table))
     others = {
-        id: Service(id, (Port(50051, policy=said.get(id.name, NOTHING)),))
+        id: Service(id, (Port(50051, policy=sources.get(id.name, NOTHING)),))
         for id in (ServiceId("shop", name) for name in "abc")
     }
-    found = resolve(Service(BACKEND, (port,)), port, "shop", others.get, "d")
-    return judged(*found)
+    result = resolve(Service(BACKEND, (port,)), port, "shop", others.get, "d")
+    return judged(*result)
 
 
 def of_http(*rules: Json) -> list[components.Route]:
@@ -62,21 +62,21 @@ def of_http(*rules: Json) -> list[components.Route]:
 def paths(routes: list[components.Route]) -> list[tuple[str, str]]:
     """How each route matches its path, and by what."""
     return [
-        (kind, each.match.safe_regex.regex if kind == "safe_regex" else getattr(each.match, kind))
-        for each in routes
-        for kind in [each.match.WhichOneof("path_specifier")]
+        (kind, item.match.safe_regex.regex if kind == "safe_regex" else getattr(item.match, kind))
+        for item in routes
+        for kind in [item.match.WhichOneof("path_specifier")]
     ]
 
 
-def to(cluster: str = "a", said: Policy = NOTHING, *shares: Share) -> Destination:
+def to(cluster: str = "a", sources: Policy = NOTHING, *shares: Share) -> Destination:
     """Everything to one cluster, or to the shares."""
-    return Destination(Match(), shares or (Share(cluster, 1),), said)
+    return Destination(Match(), shares or (Share(cluster, 1),), sources)
 
 
 class TestMatch:
     def test_methods_are_paths(self) -> None:
         """Whole ones, prefixes and regular expressions, in the order of the rules."""
-        found = of_table(
+        table = of_table(
             producer(
                 grpc_route(
                     rule("a", matches=[{}]),
@@ -84,7 +84,7 @@ class TestMatch:
                 )
             )
         )
-        assert paths(found) == [
+        assert paths(table) == [
             ("path", "/p.S/M"),
             ("prefix", "/p.S/"),
             ("safe_regex", "/[^/]+/N"),
@@ -113,8 +113,8 @@ class TestMatch:
             {"name": "A", "value": ""},
             {"name": "b", "value": "x|y", "type": "RegularExpression"},
         ]
-        (found,) = of_table(producer(grpc_route(rule("a", matches=[{"headers": headers}]))))
-        exact, regex = found.match.headers
+        (result,) = of_table(producer(grpc_route(rule("a", matches=[{"headers": headers}]))))
+        exact, regex = result.match.headers
         assert (exact.name, exact.WhichOneof("header_match_specifier")) == ("a", "exact_match")
         assert (regex.name, regex.safe_regex_match.regex) == ("b", "(?:x|y)")
 
@@ -122,9 +122,9 @@ class TestMatch:
         """A call is a POST without query parameters; a route that matched more than it says would be worse."""
         query = {"queryParams": [{"name": "q", "value": "1"}]}
         path = {"path": {"type": "Exact", "value": "/a/b"}}
-        found = of_http(rule("a", matches=[query, {**path, "method": "POST"}, {"method": "GET"}]))
-        assert paths(found) == [("path", "/a/b")]
-        assert not found[0].match.query_parameters
+        http = of_http(rule("a", matches=[query, {**path, "method": "POST"}, {"method": "GET"}]))
+        assert paths(http) == [("path", "/a/b")]
+        assert not http[0].match.query_parameters
 
     @pytest.mark.parametrize(
         "rules",
@@ -133,41 +133,45 @@ class TestMatch:
     )
     def test_without_a_route_that_may_match_every_call_fails(self, rules: tuple[Json, ...]) -> None:
         """The cluster without endpoints says so to all clients alike."""
-        (found,) = of_http(*rules)
-        assert (found.match.prefix, found.route.cluster) == ("", BLACKHOLE)
+        (result,) = of_http(*rules)
+        assert (result.match.prefix, result.route.cluster) == ("", BLACKHOLE)
 
 
 class TestShares:
     def test_one_backend_is_a_cluster_and_several_are_weighted(self) -> None:
         """Each with a weight that is set, and none of 0."""
         rules = producer(grpc_route(rule(backend("a", 70), backend("b", 30), backend("c", 0))))
-        (found,) = of_table(rules)
-        assert [(each.name, each.weight.value) for each in found.route.weighted_clusters.clusters] == [
+        (result,) = of_table(rules)
+        assert [
+            (cluster.name, cluster.weight.value) for cluster in result.route.weighted_clusters.clusters
+        ] == [
             ("a.shop.svc.d:50051", 70),
             ("b.shop.svc.d:50051", 30),
         ]
-        assert found.route.weighted_clusters.total_weight.value == 100
+        assert result.route.weighted_clusters.total_weight.value == 100
 
     def test_a_cluster_that_is_there_twice_gets_both_shares(self) -> None:
         """C-core and others refuse a name that stands twice."""
         rules = producer(grpc_route(rule(backend("a", 1), backend("b", 2), backend("a", 4))))
-        (found,) = of_table(rules)
-        weights = {each.name[0]: each.weight.value for each in found.route.weighted_clusters.clusters}
+        (result,) = of_table(rules)
+        weights = {
+            cluster.name[0]: cluster.weight.value for cluster in result.route.weighted_clusters.clusters
+        }
         assert weights == {"a": 5, "b": 2}
-        assert found.route.weighted_clusters.total_weight.value == 7
+        assert result.route.weighted_clusters.total_weight.value == 7
 
     def test_what_fails_fails_in_proportion(self) -> None:
         """Two that are missing are one cluster."""
         rules = producer(grpc_route(rule(backend("a", 2), backend("x", 1), backend("y", 1))))
-        (found,) = of_table(rules)
-        weights = {each.name: each.weight.value for each in found.route.weighted_clusters.clusters}
+        (result,) = of_table(rules)
+        weights = {cluster.name: cluster.weight.value for cluster in result.route.weighted_clusters.clusters}
         assert weights == {"a.shop.svc.d:50051": 2, BLACKHOLE: 2}
 
     def test_the_greatest_weights_fit(self) -> None:
         """16 backends of a million each are less than 2^32."""
         refs = [backend(name, 1_000_000) for name in "abc" * 5]
-        (found,) = of_table(producer(grpc_route(rule(*refs))))
-        assert sum(each.weight.value for each in found.route.weighted_clusters.clusters) == 15_000_000
+        (result,) = of_table(producer(grpc_route(rule(*refs))))
+        assert sum(cluster.weight.value for cluster in result.route.weighted_clusters.clusters) == 15_000_000
 
     @pytest.mark.parametrize(
         "filter",
@@ -178,9 +182,9 @@ class TestShares:
     )
     def test_what_must_not_be_passed_over_fails(self, filter: Json) -> None:
         """No client follows a redirect: Java and Node refuse the whole configuration."""
-        (found,) = of_http(rule("a", filters=[filter]))
-        assert found.route.cluster == BLACKHOLE
-        assert found.WhichOneof("action") == "route"
+        (result,) = of_http(rule("a", filters=[filter]))
+        assert result.route.cluster == BLACKHOLE
+        assert result.WhichOneof("action") == "route"
 
     @pytest.mark.parametrize(
         "filter",
@@ -192,7 +196,7 @@ class TestShares:
             {"type": "URLRewrite", "urlRewrite": {"hostname": "h"}},
             {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "b", "port": 50051}}},
         ],
-        ids=lambda each: each["type"],
+        ids=lambda item: item["type"],
     )
     def test_what_clients_pass_over_is_not_told_to_them(self, filter: Json) -> None:
         """The calls themselves are served."""
@@ -202,17 +206,17 @@ class TestShares:
 class TestPolicy:
     def test_nothing_said_is_nothing_sent(self) -> None:
         """Defaults are the clients' own."""
-        (found,) = judged(to())
-        assert found.route == components.RouteAction(cluster="a")
-        assert not found.typed_per_filter_config
+        (result,) = judged(to())
+        assert result.route == components.RouteAction(cluster="a")
+        assert not result.typed_per_filter_config
 
     @pytest.mark.parametrize(("seconds", "text"), [(0.0, "0s"), (1.5, "1.500s"), (86400.0, "86400s")])
     def test_a_timeout_is_one_for_clients_that_say_how_long_they_wait_too(
         self, seconds: float, text: str
     ) -> None:
         """gRFC A31; 0 is no limit from here."""
-        (found,) = judged(to("a", Policy.by("x", timeout_seconds=seconds)))
-        limit = found.route.max_stream_duration
+        (result,) = judged(to("a", Policy.from_object("x", timeout_seconds=seconds)))
+        limit = result.route.max_stream_duration
         assert limit.max_stream_duration.ToJsonString() == text
         assert limit.HasField("max_stream_duration")
         assert limit.grpc_timeout_header_max == limit.max_stream_duration
@@ -220,39 +224,39 @@ class TestPolicy:
     def test_retries_are_in_the_words_of_grpc(self) -> None:
         """gRFC A44: codes in lower case with commas, a base, and ten times that at the most unless it is said."""
         spec = {"codes": ["Unavailable", "ResourceExhausted"], "attempts": 3, "backoff": {"base": "50ms"}}
-        (found,) = judged(to("a", of_object(policy(retry=spec))))
-        wanted = found.route.retry_policy
+        (result,) = judged(to("a", of_object(policy(retry=spec))))
+        wanted = result.route.retry_policy
         assert (wanted.retry_on, wanted.num_retries.value) == ("resource-exhausted,unavailable", 3)
         assert wanted.retry_back_off.base_interval.ToJsonString() == "0.050s"
         assert wanted.retry_back_off.max_interval.ToJsonString() == "0.500s"
 
     def test_no_wait_before_a_retry_is_so_short_that_c_core_hangs(self) -> None:
         """grpc/grpc 41036: 1 ms, less a random part of it, is rounded to none, and the call is never tried again."""
-        (found,) = judged(to("a", Policy.by("x", retry=Retry(("unavailable",), 1, 0.001, 0.002))))
-        wait = found.route.retry_policy.retry_back_off
+        (result,) = judged(to("a", Policy.from_object("x", retry=Retry(("unavailable",), 1, 0.001, 0.002))))
+        wait = result.route.retry_policy.retry_back_off
         assert wait.base_interval.ToJsonString() == wait.max_interval.ToJsonString() == "0.005s"
 
     def test_no_more_retries_are_sent_than_clients_make(self) -> None:
         """gRFC A44: five attempts in all."""
-        (found,) = judged(to("a", Policy.by("x", retry=Retry(("unavailable",), 9))))
-        assert found.route.retry_policy.num_retries.value == 4
+        (result,) = judged(to("a", Policy.from_object("x", retry=Retry(("unavailable",), 9))))
+        assert result.route.retry_policy.num_retries.value == 4
 
     @pytest.mark.parametrize("retry", [Retry((), 0), Retry((), 1, statuses=(404,))])
     def test_no_retries_are_not_a_policy_with_none(self, retry: Retry) -> None:
         """One without codes means nothing, and 0 attempts are refused by Go, C-core and Node."""
-        (found,) = judged(to("a", Policy.by("x", retry=retry)))
-        assert not found.route.HasField("retry_policy")
+        (result,) = judged(to("a", Policy.from_object("x", retry=retry)))
+        assert not result.route.HasField("retry_policy")
 
     def test_an_http_routes_own_fields_are_sent(self) -> None:
         """As those of a policy are."""
-        (found,) = of_http(rule("a", timeouts={"request": "2s"}, retry={"codes": [503], "attempts": 2}))
-        assert found.route.max_stream_duration.max_stream_duration.seconds == 2
-        assert found.route.retry_policy.retry_on == "unavailable"
+        (result,) = of_http(rule("a", timeouts={"request": "2s"}, retry={"codes": [503], "attempts": 2}))
+        assert result.route.max_stream_duration.max_stream_duration.seconds == 2
+        assert result.route.retry_policy.retry_on == "unavailable"
 
     def test_filters_get_what_is_said_of_the_route(self) -> None:
         """By the names that they have in the Listener."""
-        (found,) = judged(to("a", Policy.by("x", session=Session("s"))))
-        assert list(found.typed_per_filter_config) == ["envoy.filters.http.stateful_session"]
+        (result,) = judged(to("a", Policy.from_object("x", session=Session("s"))))
+        assert list(result.typed_per_filter_config) == ["envoy.filters.http.stateful_session"]
 
 
 def test_a_backend_with_a_weight_of_0_is_known_to_clients_and_gets_no_call() -> None:
@@ -260,7 +264,7 @@ def test_a_backend_with_a_weight_of_0_is_known_to_clients_and_gets_no_call() -> 
     body = route.build("r", [everything("a")], ["b", "c"])
     *_, last = route_pb2.RouteConfiguration.FromString(body).virtual_hosts[0].routes
     assert last.match.path == "/steerway.Nobody/Calls"
-    assert [(each.name, each.weight.value) for each in last.route.weighted_clusters.clusters] == [
+    assert [(cluster.name, cluster.weight.value) for cluster in last.route.weighted_clusters.clusters] == [
         ("b", 1),
         ("c", 1),
     ]

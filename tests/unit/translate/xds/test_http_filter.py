@@ -17,21 +17,23 @@ from testbed.mesh import NAMESPACE, Mesh, endpoint_slice, service
 from tests.support.example.route_example import grpc_route, policy, rule
 from tests.support.model import client_rules
 
-FAULTY = Policy.by("x", fault=Fault(delay_seconds=0.25, delay_share=0.5))
-STICKY = Policy.by("x", session=Session("s"))
+FAULTY = Policy.from_object("x", fault=Fault(delay_seconds=0.25, delay_share=0.5))
+STICKY = Policy.from_object("x", session=Session("s"))
 
 
 def filters(body: bytes, name: str) -> list[hcm_pb2.HttpFilter]:
     """Those of a Listener, which every client accepts."""
     assert client_rules.refusals(type_url.LISTENER, name, body) == []
-    found = listener_pb2.Listener.FromString(body)
-    return list(hcm_pb2.HttpConnectionManager.FromString(found.api_listener.api_listener.value).http_filters)
+    message = listener_pb2.Listener.FromString(body)
+    return list(
+        hcm_pb2.HttpConnectionManager.FromString(message.api_listener.api_listener.value).http_filters
+    )
 
 
-def said(found: Policy, name: str, message: Message) -> Message:
+def sources(result: Policy, name: str, message: Message) -> Message:
     """What a route says to a filter: of a fault, which all clients know, as it is (grpc-js-xds 1.14 refuses one in a
     FilterConfig), else so that a client without the filter passes it over."""
-    wanted = http_filter.of_route(found)[name]
+    wanted = http_filter.of_route(result)[name]
     if name != http_filter.FAULT:
         config = route_components_pb2.FilterConfig()
         assert wanted.Unpack(config)
@@ -43,12 +45,12 @@ def said(found: Policy, name: str, message: Message) -> Message:
 
 def test_a_listener_has_every_filter_that_routes_may_speak_to() -> None:
     """Once, with nothing to do, optional; the router is there and last (gRFC A39)."""
-    *found, router = filters(listener.build("a", "b"), "a")
-    assert [each.name for each in found] == [
+    *result, router = filters(listener.build("a", "b"), "a")
+    assert [item.name for item in result] == [
         "envoy.filters.http.fault",
         "envoy.filters.http.stateful_session",
     ]
-    assert all(each.is_optional and not each.typed_config.value for each in found)
+    assert all(item.is_optional and not item.typed_config.value for item in result)
     assert (router.name, router.is_optional) == ("envoy.filters.http.router", False)
 
 
@@ -61,7 +63,7 @@ def test_a_port_with_routes_has_the_filters_whoever_speaks_to_them(target: str, 
     body = Mesh(*_routed(), policy(kind, target, fault={"abort": {"code": "Internal"}})).get(
         type_url.LISTENER, "backend"
     )
-    assert http_filter.FAULT in [each.name for each in filters(body, "backend")]
+    assert http_filter.FAULT in [route_filter.name for route_filter in filters(body, "backend")]
     assert body == silent
 
 
@@ -76,13 +78,15 @@ def _routed() -> list[object]:
 
 def test_a_fault_is_a_share_of_calls() -> None:
     """In millionths (gRFC A33); the part that nobody wants is not there."""
-    delay = said(FAULTY, http_filter.FAULT, fault_pb2.HTTPFault())
+    delay = sources(FAULTY, http_filter.FAULT, fault_pb2.HTTPFault())
     assert isinstance(delay, fault_pb2.HTTPFault)
     assert delay.delay.fixed_delay.ToJsonString() == "0.250s"
     assert delay.delay.percentage.numerator == 500_000
     assert not delay.HasField("abort")
-    abort = said(
-        Policy.by("x", fault=Fault(abort_code=14, abort_share=0.01)), http_filter.FAULT, fault_pb2.HTTPFault()
+    abort = sources(
+        Policy.from_object("x", fault=Fault(abort_code=14, abort_share=0.01)),
+        http_filter.FAULT,
+        fault_pb2.HTTPFault(),
     )
     assert isinstance(abort, fault_pb2.HTTPFault)
     assert (abort.abort.grpc_status, abort.abort.percentage.numerator) == (14, 10_000)
@@ -91,22 +95,22 @@ def test_a_fault_is_a_share_of_calls() -> None:
 
 def test_a_delay_of_no_time_is_none() -> None:
     """Envoy would refuse all routes for it."""
-    wanted = Policy.by("x", fault=Fault(delay_seconds=0.0, delay_share=1.0))
-    found = said(wanted, http_filter.FAULT, fault_pb2.HTTPFault())
-    assert isinstance(found, fault_pb2.HTTPFault)
-    assert not found.HasField("delay")
+    wanted = Policy.from_object("x", fault=Fault(delay_seconds=0.0, delay_share=1.0))
+    result = sources(wanted, http_filter.FAULT, fault_pb2.HTTPFault())
+    assert isinstance(result, fault_pb2.HTTPFault)
+    assert not result.HasField("delay")
 
 
 def test_a_session_by_header_is_for_envoy() -> None:
     """A gRPC client that knows sessions refuses one of another kind."""
-    policy = Policy.by("x", session=Session("", header="x-cart"))
+    policy = Policy.from_object("x", session=Session("", header="x-cart"))
     assert http_filter.of_route(policy) == {}
     wrapper = route_components_pb2.FilterConfig()
     assert http_filter.of_route(policy, envoy=True)[http_filter.SESSION].Unpack(wrapper)
-    found, state = stateful_session_pb2.StatefulSessionPerRoute(), header_pb2.HeaderBasedSessionState()
-    assert wrapper.config.Unpack(found)
-    assert found.stateful_session.session_state.name == "envoy.http.stateful_session.header"
-    assert found.stateful_session.session_state.typed_config.Unpack(state)
+    route, state = stateful_session_pb2.StatefulSessionPerRoute(), header_pb2.HeaderBasedSessionState()
+    assert wrapper.config.Unpack(route)
+    assert route.stateful_session.session_state.name == "envoy.http.stateful_session.header"
+    assert route.stateful_session.session_state.typed_config.Unpack(state)
     assert state.name == "x-cart"
 
 
@@ -116,14 +120,14 @@ def test_a_session_by_header_is_for_envoy() -> None:
 )
 def test_a_session_is_a_cookie(wanted: Session, path: str, ttl: int | None) -> None:
     """gRFC A55; one without a time ends with the browser, or the client."""
-    found = said(
-        Policy.by("x", session=wanted),
+    result = sources(
+        Policy.from_object("x", session=wanted),
         http_filter.SESSION,
         stateful_session_pb2.StatefulSessionPerRoute(),
     )
-    assert isinstance(found, stateful_session_pb2.StatefulSessionPerRoute)
+    assert isinstance(result, stateful_session_pb2.StatefulSessionPerRoute)
     state = cookie_pb2.CookieBasedSessionState()
-    assert found.stateful_session.session_state.typed_config.Unpack(state)
+    assert result.stateful_session.session_state.typed_config.Unpack(state)
     assert (state.cookie.name, state.cookie.path) == ("s", path)
     assert state.cookie.ttl.seconds == (ttl or 0)
     assert state.cookie.HasField("ttl") is (ttl is not None)

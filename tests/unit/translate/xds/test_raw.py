@@ -27,18 +27,21 @@ def test_any_type_that_xds_serves_is_published_as_it_is(served: str) -> None:
     body: dict[str, Any] = {}
     if served == type_url.SCOPED_ROUTE:
         body["route_configuration_name"] = "r"
-    found = document(served, "mine", **body)
-    mesh = Mesh(found)
+    result = document(served, "mine", **body)
+    mesh = Mesh(result)
     ((key, content),) = mesh.published.entries.items()
     assert key == (served, "mine", "")
     parsed = message.load(served).FromString(content[0])
-    assert parsed == message.from_json(served, {k: v for k, v in found.body.items() if k != "@type"})
+    assert parsed == message.from_json(served, {k: v for k, v in result.body.items() if k != "@type"})
 
 
 def test_raw_resources_are_in_the_first_commit() -> None:
     """Together with the word that wildcards may be answered, but for what Envoys are told beside raw resources."""
     commit = Mesh().translator.start([document(type_url.CLUSTER, "a"), document(type_url.LISTENER, "b")])
-    assert [each[:3] for each in commit.put] == [(type_url.CLUSTER, "a", ""), (type_url.LISTENER, "b", "")]
+    assert [resource[:3] for resource in commit.put] == [
+        (type_url.CLUSTER, "a", ""),
+        (type_url.LISTENER, "b", ""),
+    ]
     translated = (type_url.LISTENER, type_url.CLUSTER)
     assert commit.complete == [(served, "grpc" if served in translated else "") for served in type_url.SERVED]
 
@@ -131,8 +134,8 @@ def test_a_resource_names_others(
     served: str, body: dict[str, Any], references: list[tuple[str, str]]
 ) -> None:
     """Sorted and each once: they are served before it."""
-    found = raw.parse(served, document(served, "x", **body).body)
-    assert found.references == tuple(references)
+    result = raw.parse(served, document(served, "x", **body).body)
+    assert result.references == tuple(references)
 
 
 @pytest.mark.parametrize(
@@ -159,9 +162,9 @@ def test_what_is_no_resource_is_refused(served: str, body: dict[str, Any], reaso
 
 def test_equal_documents_give_equal_bytes() -> None:
     """Whatever the order of keys, and in both spellings of field names; comments and layout never matter."""
-    one = raw.parse(type_url.CLUSTER, {"name": "a", "type": "EDS", "connect_timeout": "5s"})
+    first = raw.parse(type_url.CLUSTER, {"name": "a", "type": "EDS", "connect_timeout": "5s"})
     other = raw.parse(type_url.CLUSTER, {"connectTimeout": "5s", "type": "EDS", "name": "a"})
-    assert one == other
+    assert first == other
 
 
 class TestLife:
@@ -174,20 +177,20 @@ class TestLife:
 
     def test_a_document_that_goes_is_forgotten(self) -> None:
         """Nobody demanded it, nothing takes its place."""
-        found = document(type_url.CLUSTER, "a")
-        mesh = Mesh(found)
-        assert mesh.update(delete=[found.key]).forget == [(type_url.CLUSTER, "a", "")]
+        result = document(type_url.CLUSTER, "a")
+        mesh = Mesh(result)
+        assert mesh.update(delete=[result.key]).forget == [(type_url.CLUSTER, "a", "")]
         assert mesh.published.entries == {}
 
     def test_who_waits_for_a_document_that_goes_is_told(self) -> None:
         """A demanded name is answered at all times."""
-        found = document(type_url.SECRET, "a")
-        mesh = Mesh(found)
+        result = document(type_url.SECRET, "a")
+        mesh = Mesh(result)
         assert not mesh.demand((type_url.SECRET, "a", ENVOY)), "the raw one is the answer"
-        commit = mesh.update(delete=[found.key])
+        commit = mesh.update(delete=[result.key])
         assert commit.forget == [(type_url.SECRET, "a", "")]
         assert commit.absent == [(type_url.SECRET, "a", "envoy", "no file gives it")]
-        assert mesh.update(found).forget == [(type_url.SECRET, "a", "envoy")]
+        assert mesh.update(result).forget == [(type_url.SECRET, "a", "envoy")]
 
     def test_a_broken_document_keeps_its_last_good_version(self) -> None:
         """And is a problem until it is good again or gone."""
@@ -199,7 +202,7 @@ class TestLife:
         (problem,) = mesh.translator.problems()
         assert problem.where == "a.yaml:3"
         assert problem.reason == "Cluster has no field nonsense at Cluster"
-        assert problem.cure
+        assert problem.hint
         mesh.update(document(type_url.CLUSTER, "a"))
         assert mesh.translator.problems() == []
         mesh.update(broken)
@@ -242,7 +245,7 @@ class TestClash:
         mesh.dial("backend.shop")
         own = document(type_url.CLUSTER, CANONICAL, type="EDS", lb_policy="RING_HASH")
         commit = mesh.update(own)
-        assert [each[:3] for each in commit.put] == [(type_url.CLUSTER, CANONICAL, "")]
+        assert [resource[:3] for resource in commit.put] == [(type_url.CLUSTER, CANONICAL, "")]
         assert commit.forget == [(type_url.CLUSTER, CANONICAL, "grpc")]
         body = mesh.published.body(type_url.CLUSTER, CANONICAL, PLAIN)
         assert cluster_pb2.Cluster.FromString(body).lb_policy == cluster_pb2.Cluster.RING_HASH
@@ -287,15 +290,15 @@ def test_an_xdstp_name_has_one_spelling() -> None:
     spelled, canonical = "xdstp://files/T/%61?b=2&a=1", "xdstp://files/T/a?a=1&b=2"
     translator = Mesh().translator
     commit = translator.start([document(type_url.CLUSTER, spelled)])
-    assert [each.name for each in commit.put] == [canonical]
+    assert [resource.name for resource in commit.put] == [canonical]
     for name in (canonical, "xdstp://files/T/*"):
         assert not translator.demand([(type_url.CLUSTER, name, PLAIN)])
 
 
 @pytest.mark.parametrize(("ttl", "seconds"), [("", 0.0), ("10s", 10.0), ("0.100s", 0.1)])
 def test_a_time_to_live_is_published_with_the_resource(ttl: str, seconds: float) -> None:
-    found = XdsResource(type_url.CLUSTER, "a", {"name": "a"}, "a.yaml:1", ttl)
-    (put,) = Mesh().translator.start([found]).put
+    xds_resource = XdsResource(type_url.CLUSTER, "a", {"name": "a"}, "a.yaml:1", ttl)
+    (put,) = Mesh().translator.start([xds_resource]).put
     assert put.ttl_seconds == seconds
 
 
