@@ -50,9 +50,11 @@ POLICIES = st.builds(
     safety=st.none()
     | st.builds(Safety, st.sampled_from(WhenEmpty), st.sampled_from([0.0, 0.5, 1.0]), st.just(0.5)),
 )
-LOCALITIES = st.builds(ClientLocality, st.sampled_from([*ZONES, "eu-1c"]), st.sampled_from(["", "n1", "n9"]))
+CLIENT_LOCALITIES = st.builds(
+    ClientLocality, st.sampled_from([*ZONES, "eu-1c"]), st.sampled_from(["", "n1", "n9"])
+)
 VIEWERS = st.builds(
-    ClientView, LOCALITIES, st.integers(0, BUCKETS - 1), st.sampled_from([0, BUCKETS]), st.booleans()
+    ClientView, CLIENT_LOCALITIES, st.integers(0, BUCKETS - 1), st.sampled_from([0, BUCKETS]), st.booleans()
 )
 SERVICES = st.builds(
     Service,
@@ -143,7 +145,7 @@ def test_what_makes_no_difference_makes_none(
     assert told(results, policy, alike, whole) == told(results, policy, client_view, whole)
 
 
-@given(endpoints(HEALTHY, DRAINING), st.none() | ZONE_POLICIES, SUBSETS, LOCALITIES)
+@given(endpoints(HEALTHY, DRAINING), st.none() | ZONE_POLICIES, SUBSETS, CLIENT_LOCALITIES)
 def test_a_subset_is_exact_and_all_buckets_use_the_endpoints_of_a_zone_evenly(
     found: list[Endpoint], zones: Zones | None, wanted: Subset, locality: ClientLocality
 ) -> None:
@@ -167,7 +169,7 @@ def test_a_subset_is_exact_and_all_buckets_use_the_endpoints_of_a_zone_evenly(
         assert max(item) - min(item) <= 1
 
 
-@given(endpoints(HEALTHY, DRAINING), SUBSETS, LOCALITIES, st.integers(0, BUCKETS - 1))
+@given(endpoints(HEALTHY, DRAINING), SUBSETS, CLIENT_LOCALITIES, st.integers(0, BUCKETS - 1))
 def test_the_own_zone_comes_first_in_a_subset(
     found: list[Endpoint], wanted: Subset, locality: ClientLocality, bucket: int
 ) -> None:
