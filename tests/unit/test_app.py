@@ -411,8 +411,8 @@ def test_the_command_tells_an_error_in_one_line(
     manifests: Files, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit code 1, no traceback."""
-    for name in config.SETTINGS:
-        monkeypatch.delenv(config.environment_name(name), raising=False)
+    for setting in config.SETTINGS.values():
+        monkeypatch.delenv(setting.variable, raising=False)
     monkeypatch.setattr("steerway.log.setup.configure", lambda *_: None)
     monkeypatch.setattr(
         "steerway.runtime.signals.ignore", lambda: None

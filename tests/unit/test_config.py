@@ -1,7 +1,5 @@
-"""Settings: precedence, the keys of k8s-xds, and errors that name their place."""
+"""Settings: precedence, the keys of k8s-xds, and errors with their location."""
 
-import ast
-import inspect
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 import pytest
 
 from steerway import config
-from steerway.config import IdentityPattern, RuleSettings, model, security
+from steerway.config import IdentityPattern, RuleSettings
 from steerway.errors import SettingsError
 
 WriteFile = Callable[[str], Path]
@@ -185,7 +183,7 @@ def test_the_environment_gives_every_setting() -> None:
     assert settings.kubernetes.enabled
     assert settings.kubernetes.namespaces == ("all",)
     assert settings.listen == config.Settings().listen
-    names = [config.environment_name(name) for name in config.SETTINGS]
+    names = [setting.variable for setting in config.SETTINGS.values()]
     assert "STEERWAY_KUBERNETES_CONTEXT" in names
     assert len(set(names)) == len(names)
 
@@ -210,7 +208,7 @@ def test_the_file_may_be_named_by_the_environment_and_the_argument_wins(write: W
     assert config.load(file, {"STEERWAY_CONFIG": "/nowhere"}, {}).identifier == "from-file"
 
 
-def test_the_keys_of_k8s_xds_do_what_they_say(write: WriteFile) -> None:
+def test_the_keys_of_k8s_xds_are_accepted(write: WriteFile) -> None:
     """An app.yaml of k8s-xds is read unchanged."""
     settings = config.load(
         write(
@@ -235,7 +233,7 @@ def test_a_key_without_a_value_is_not_given(write: WriteFile, text: str) -> None
 
 
 def test_both_spellings_of_one_setting_are_an_error(write: WriteFile) -> None:
-    """Neither of two names for the same thing silently wins."""
+    """Neither takes precedence silently."""
     file = write("nodeId: a\nlisten: 127.0.0.1:1\nidentifier: b\nmanagementServer: {port: 2}\n")
     assert errors(file) == [
         f"{file}:3: identifier means the same as nodeId (line 1): keep one of them",
@@ -269,7 +267,7 @@ def test_an_unknown_key_names_line_and_nearest_name(
 
 
 def test_an_unknown_key_like_no_other_has_no_suggestion(write: WriteFile) -> None:
-    """No guess is better than a silly one."""
+    """Only similar names are suggested."""
     file = write("xyzzy: 1\n")
     assert errors(file) == [f"{file}:1: unknown key xyzzy"]
 
@@ -282,7 +280,7 @@ def test_an_unknown_variable_names_the_nearest_one() -> None:
 
 
 def test_the_variables_of_a_kubernetes_service_called_steerway_are_no_settings() -> None:
-    """Kubernetes puts the addresses of Services into every pod's environment, ours among them."""
+    """Kubernetes sets the addresses of Services as environment variables of every pod."""
     environ = {
         "STEERWAY_SERVICE_HOST": "10.0.0.1",
         "STEERWAY_SERVICE_PORT": "18000",
@@ -327,7 +325,7 @@ def test_the_variables_of_a_kubernetes_service_called_steerway_are_no_settings()
         ("kubernetes: {enabled: 1}", "kubernetes.enabled must be true or false, not 1"),
         (
             "namespace_selector: a\nkubernetes: {enabled: true, namespaces: [shop]}",
-            "namespace_selector needs all namespaces to choose from: set kubernetes.namespaces to all",
+            "namespace_selector requires all namespaces: set kubernetes.namespaces to all",
         ),
         *(
             (f"service_selector: {selector!r}", "service_selector must be a label selector such as team=shop")
@@ -349,7 +347,7 @@ def test_a_wrong_value_names_its_line_and_what_it_must_be(write: WriteFile, text
 
 
 def test_wrong_values_of_variables_and_flags_name_them() -> None:
-    """The error speaks of the variable or flag, not of the key."""
+    """The error names the variable or flag, not the key."""
     flags = {"kubernetes.namespaces": ("Shop",), "kubernetes.enabled": True, "drain_seconds": "soon"}
     with pytest.raises(SettingsError) as caught:
         config.load(None, {"STEERWAY_THREADS": "many"}, flags)
@@ -357,8 +355,8 @@ def test_wrong_values_of_variables_and_flags_name_them() -> None:
     assert [line.split()[0] for line in lines] == ["STEERWAY_THREADS", "--namespace", "--drain-seconds"]
 
 
-def test_all_mistakes_are_told_at_once(write: WriteFile) -> None:
-    """Nobody has to mend one mistake to hear of the next, not even of an overridden value."""
+def test_all_errors_are_reported_together(write: WriteFile) -> None:
+    """Including those of overridden values."""
     file = write("threads: x\nlistn: y\n")
     assert len(errors(file, {"STEERWAY_NOPE": "1", "STEERWAY_DRAIN_SECONDS": "x"}, threads="1")) == 4
 
@@ -373,7 +371,7 @@ def test_a_maximum_below_its_quiet_time_is_an_error(write: WriteFile) -> None:
 def test_kubernetes_settings_without_kubernetes_are_an_error_but_may_be_switched_off(
     write: WriteFile,
 ) -> None:
-    """A context that nothing reads is a mistake; `enabled: false` is an intention."""
+    """A context without effect is an error; `enabled: false` is explicit."""
     assert errors(**{"kubernetes.context": "prod"}) == [
         "--context has no effect without Kubernetes: add --kubernetes (kubernetes.enabled)"
     ]
@@ -393,7 +391,7 @@ def test_kubernetes_settings_without_kubernetes_are_an_error_but_may_be_switched
     ],
 )
 def test_a_broken_file_is_one_clear_error(write: WriteFile, text: str, reason: str) -> None:
-    """What is not a mapping in YAML is told with its place."""
+    """An invalid document is reported with its location."""
     file = write(text)
     (line,) = errors(file)
     assert line.startswith(str(file))
@@ -411,27 +409,20 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     assert errors(latin) == [f"{latin}: cannot read the settings file: it is not UTF-8 text"]
 
 
-def test_paths_know_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_home_directory_is_expanded_in_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     """`~` is expanded, since no shell does it in a YAML file."""
     monkeypatch.setenv("HOME", "/home/sailor")
     settings = config.load(None, {}, {"kubernetes.kubeconfig": "~/k", "kubernetes.enabled": True})
     assert settings.kubernetes.kubeconfig == Path("/home/sailor/k")
 
 
-def test_every_setting_is_documented_and_has_a_line_of_help() -> None:
-    """Each field of the model is followed by a docstring and carries a title and a description."""
-    documented = 0
-    source = inspect.getsource(model) + inspect.getsource(security)
-    for section in (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)):
-        for field, after in zip(section.body, [*section.body[1:], None], strict=True):
-            if isinstance(field, ast.AnnAssign) and not ast.unparse(field.annotation).endswith("Settings"):
-                assert isinstance(after, ast.Expr), ast.unparse(field)
-                assert isinstance(after.value, ast.Constant), ast.unparse(field)
-                documented += 1
-    assert documented == len(config.SETTINGS)
-    for name, field in config.SETTINGS.items():
-        assert any(meta.title for meta in config.metas(field.type)), name
-        assert any(meta.description for meta in config.metas(field.type)), name
+def test_every_setting_has_a_title_and_a_description() -> None:
+    """The line of help, and the text that completes "must be …". Without a default value, what applies then."""
+    assert len(config.SETTINGS) > 80
+    for name, setting in config.SETTINGS.items():
+        assert setting.title, name
+        assert setting.description, name
+        assert setting.default_value is not None or setting.unset, name
 
 
 _TLS = {"tls.certificate": "c", "tls.key": "k"}
@@ -440,47 +431,48 @@ _TLS = {"tls.certificate": "c", "tls.key": "k"}
 @pytest.mark.parametrize(
     ("flags", "wanted"),
     [
-        ({"tls.certificate": "c"}, "--tls-certificate needs its private key: give tls.key"),
-        ({"tls.key": "k"}, "--tls-key needs its certificate: give tls.certificate"),
+        ({"tls.certificate": "c"}, "--tls-certificate needs its private key: set tls.key"),
+        ({"tls.key": "k"}, "--tls-key needs its certificate: set tls.certificate"),
         (
             {"tls.client_ca": "a"},
-            "--tls-client-ca has no effect without TLS: give tls.certificate and tls.key",
+            "--tls-client-ca has no effect without TLS: set tls.certificate and tls.key",
         ),
         (
             {**_TLS, "tls.require_client_certificate": True},
-            "--tls-require-client-certificate needs the authorities to trust: give tls.client_ca",
+            "--tls-require-client-certificate needs CA certificates for client certificates: set tls.client_ca",
         ),
         (
             {**_TLS, "authentication.certificate": True},
-            "--authentication-certificate needs the authorities to trust: give tls.client_ca",
+            "--authentication-certificate needs CA certificates for client certificates: set tls.client_ca",
         ),
         (
             {"authentication.trust_domains": ["prod"]},
-            "--authentication-trust-domains has no effect without client certificates: add authentication.certificate",
+            "--authentication-trust-domains has no effect without client certificates: set authentication.certificate",
         ),
         (
             {"authentication.audiences": ["a"], "authentication.token_file": "f"},
-            "--authentication-audiences has no effect without service-account tokens: set"
+            "--authentication-audiences has no effect without service account tokens: set"
             " authentication.service_account to token_review or jwks",
         ),
         (
             {"authentication.issuer": "i", "authentication.service_account": "token_review"},
-            "--authentication-issuer has no effect unless authentication.service_account is jwks",
+            "--authentication-issuer has no effect without verification by JWKS:"
+            " set authentication.service_account to jwks",
         ),
         (
             {"authentication.jwks": "/f", "authentication.service_account": "jwks"},
-            "--authentication-jwks does not say whose tokens these are: give authentication.issuer",
+            "--authentication-jwks needs the issuer of the tokens: set authentication.issuer",
         ),
         (
             {"authorization.rules": "[{identity: {}}]"},
-            "--authorization-rules has no effect while nobody proves who he is: turn on one of"
+            "--authorization-rules has no effect without authentication: enable one of"
             " authentication.certificate, authentication.token_file, authentication.unix_socket,"
             " authentication.service_account",
         ),
     ],
 )
-def test_settings_of_who_may_connect_that_need_each_other(flags: dict[str, Any], wanted: str) -> None:
-    """Each with the key and the cure."""
+def test_access_settings_that_require_each_other(flags: dict[str, Any], wanted: str) -> None:
+    """Each error names the key and the fix."""
     assert errors(**flags) == [wanted]
 
 
@@ -489,16 +481,16 @@ def test_settings_of_who_may_connect_that_need_each_other(flags: dict[str, Any],
     [
         (
             {"cluster_policy": "all"},
-            "--cluster-policy has no effect without remote clusters: add clusters",
+            "--cluster-policy has no effect without remote clusters: set clusters",
         ),
         (
             {"clusters": "[{name: a}, {name: b}, {name: a}]"},
-            "--clusters names a twice: give each cluster a name of its own",
+            "--clusters has the name a twice: give each cluster a unique name",
         ),
     ],
 )
 def test_settings_of_remote_clusters_that_contradict_each_other(flags: dict[str, Any], wanted: str) -> None:
-    """Each with the key and the cure."""
+    """Each error names the key and the fix."""
     assert errors(**flags) == [wanted]
 
 
@@ -514,14 +506,14 @@ def test_settings_of_remote_clusters_that_contradict_each_other(flags: dict[str,
         ("[{name: a, regoin: x}]", "unknown field `regoin`"),
     ],
 )
-def test_a_remote_cluster_that_cannot_be_is_told_with_its_place(listed: str, wanted: str) -> None:
+def test_an_invalid_remote_cluster_is_reported_with_its_location(listed: str, wanted: str) -> None:
     (error,) = errors(clusters=listed)
     assert error.startswith("--clusters must be a list of {name: NAME")
     assert wanted in error
 
 
 def test_a_kubeconfig_serves_the_verification_of_tokens_alone() -> None:
-    """Files may be the only source while the API server judges tokens."""
+    """Files may be the only source while the API server verifies tokens."""
     flags = {"authentication.service_account": "token_review", "kubernetes.kubeconfig": "k"}
     assert config.load(None, {}, flags).kubernetes.kubeconfig == Path("k")
 
@@ -534,7 +526,7 @@ _SHOP = "{identity: {namespace: shop}, subscribe: [./*, pay/ledger], claim: [pay
 _ALL = "{identity: {}, subscribe: ['*']}"
 
 
-def test_rules_are_the_same_wherever_they_stand(write: WriteFile) -> None:
+def test_rules_can_be_set_in_all_layers(write: WriteFile) -> None:
     """In the environment they are a list in YAML, and each flag is one rule."""
     listed, on = f"[{_SHOP}, {_ALL}]", {"authentication.unix_socket": True}
     file = write(f"authentication: {{unix_socket: true}}\nauthorization: {{rules: {listed}}}")
@@ -562,8 +554,8 @@ def test_rules_are_the_same_wherever_they_stand(write: WriteFile) -> None:
         ("{identity: {}}", "not {'identity': {}}"),
     ],
 )
-def test_a_rule_that_is_none_is_named(rules: str, wanted: str, write: WriteFile) -> None:
-    """With its place in the file and in the list."""
+def test_an_invalid_rule_is_reported(rules: str, wanted: str, write: WriteFile) -> None:
+    """With its location in the file and in the list."""
     (error,) = errors(write(f"authentication: {{unix_socket: true}}\nauthorization:\n  rules: {rules}"))
     assert "steerway.yaml:3: authorization.rules must be a list of {identity" in error
     assert wanted in error
@@ -573,7 +565,7 @@ def test_a_rule_that_is_none_is_named(rules: str, wanted: str, write: WriteFile)
     "place",
     ["keys.json", "http://issuer.example/keys", "https://", "http://localhost.example/keys", "ftp://x/y", ""],
 )
-def test_keys_come_from_a_path_or_where_nobody_can_change_them(place: str, write: WriteFile) -> None:
+def test_jwks_comes_from_a_path_or_a_secure_url(place: str, write: WriteFile) -> None:
     """Plain http only from the host itself."""
     jwks = {"service_account": "jwks", "issuer": "i", "jwks": place}
     (error,) = errors(write(f"authentication: {jwks}"))

@@ -1,33 +1,50 @@
-"""docs/settings.md says what the settings are: names, defaults, and an example that is accepted."""
+"""docs/settings.md describes all settings: names, defaults, texts, and an example that is valid."""
 
 import re
 from pathlib import Path
+from typing import get_args
 
-import msgspec
 import pytest
+from tests.support.settings_document import DOCUMENT, docstrings, rewritten
 
 from steerway import config
 from steerway.config import document
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
-_ROW = re.compile(r"^\| `([^`]+)` \| `(--[^`]+)` \| `(STEERWAY_[^`]+)` \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
+_ENTRY = re.compile(
+    r"^### `([^`]+)`\n\n- Default: (.+)\n- Value: .+\n- Flag: `(--\S+)[^`]*`\n- Environment: `(STEERWAY_[^`]+)`\n\n\S",
+    re.MULTILINE,
+)
 
-ROWS = {row[0]: row[1:] for row in _ROW.findall(DOCUMENT.read_text())}
+ENTRIES = {entry[0]: entry[1:] for entry in _ENTRY.findall(DOCUMENT.read_text("utf-8"))}
 
 
-def test_every_setting_has_its_row() -> None:
-    """Each one, and no other."""
-    assert sorted(ROWS) == sorted(config.SETTINGS)
+def test_the_document_is_up_to_date() -> None:
+    """Run `make settings-doc` if this fails."""
+    text = DOCUMENT.read_text("utf-8")
+    assert rewritten(text) == text
+
+
+def test_an_outdated_document_is_rewritten() -> None:
+    """The comparison above depends on it."""
+    text = DOCUMENT.read_text("utf-8")
+    assert rewritten(text.replace("### `files`", "### `file`")) == text
+
+
+def test_every_setting_has_its_entry() -> None:
+    """Each setting once, and nothing else."""
+    assert sorted(ENTRIES) == sorted(config.SETTINGS)
 
 
 @pytest.mark.parametrize("name", config.SETTINGS)
-def test_a_row_tells_the_names_and_the_default(name: str) -> None:
-    """A default that is a rule rather than a value is told in words."""
-    flag, variable, default = ROWS[name]
-    assert (flag, variable) == (config.flag_name(name), config.environment_name(name))
-    value = config.SETTINGS[name].default
-    if value in (msgspec.NODEFAULT, None, (), ""):
-        assert value is not msgspec.NODEFAULT or name == "identifier"
+def test_an_entry_has_the_names_and_the_default(name: str) -> None:
+    """A default that is a rule rather than a value is described in words."""
+    default, flag, variable = ENTRIES[name]
+    setting = config.SETTINGS[name]
+    assert (flag, variable) == (setting.flag, setting.variable)
+    value = setting.default
+    if value in (None, (), ""):
+        assert value is not None or name == "identifier" or type(None) in get_args(setting.base)
+        assert default == setting.unset
     else:
         shown = (
             f"{value:g}"
@@ -39,8 +56,22 @@ def test_a_row_tells_the_names_and_the_default(name: str) -> None:
         assert default == f"`{shown.lower() if isinstance(value, bool) else shown}`"
 
 
+def test_sections_have_a_description_of_one_line() -> None:
+    """`steerway serve --help` shows it, where Markdown links are not readable."""
+    assert len(config.SECTIONS) == 14
+    for section in config.SECTIONS:
+        assert section.description.endswith("."), section
+        assert "[" not in section.description
+
+
+def test_every_setting_has_a_text() -> None:
+    """Below its declaration."""
+    texts = {(section.title, field) for section in config.SECTIONS for field in docstrings(section)}
+    assert texts == {(setting.section.title, setting.field) for setting in config.SETTINGS.values()}
+
+
 def test_the_example_gives_every_setting(tmp_path: Path) -> None:
-    """It is accepted as it stands, and nothing is missing from it."""
+    """It is valid, and complete."""
     example = re.search(r"```yaml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     assert example is not None
     file = tmp_path / "steerway.yaml"
@@ -52,7 +83,7 @@ def test_the_example_gives_every_setting(tmp_path: Path) -> None:
 
 
 def test_every_key_of_k8s_xds_is_explained() -> None:
-    """With the setting that it stands for."""
+    """With the setting that it sets."""
     text = DOCUMENT.read_text()
     for alias, setting in document.ALIASES.items():
         assert re.search(rf"^\| `{re.escape(alias)}.*\| .*`{setting}", text, re.MULTILINE), alias

@@ -1,50 +1,59 @@
-"""`steerway serve`: settings to a running control plane."""
+"""`steerway serve`: run the control plane with settings from a file, the environment and flags."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any
 
 import click
-import msgspec
 
 from steerway import config
 from steerway.cli import terminal
 from steerway.errors import SettingsError
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
+class _SettingOption(click.Option):
+    """The flag of one setting."""
 
-def _setting_flags(command: _Command) -> _Command:
-    """One flag per setting, in the order of the model: a new setting needs no change here."""
-    for name, field in reversed(list(config.SETTINGS.items())):
-        metas = config.metas(field.type)
-        extra: dict[str, Any] = {}
-        for meta in metas:
-            extra |= meta.extra or {}
-        base = get_args(field.type)[0]
-        flag = config.flag_name(name)
-        default = field.default
-        option = click.option(
-            f"{flag}/{flag.replace('--', '--no-', 1)}" if base is bool else flag,
-            name.replace(".", "__"),
-            metavar=extra.get("metavar"),
+    def __init__(self, setting: config.Setting) -> None:
+        flag, default = setting.flag, setting.default_value
+        super().__init__(
+            [
+                f"{flag}/{flag.replace('--', '--no-', 1)}" if setting.base is bool else flag,
+                setting.name.replace(".", "__"),
+            ],
+            metavar=setting.metavar,
             default=None,
-            multiple=get_origin(base) is tuple,
-            help=next(meta.title for meta in reversed(metas) if meta.title)
-            + ("" if default in (msgspec.NODEFAULT, None, (), False) else f"  [default: {_short(default)}]"),
+            multiple=setting.repeatable,
+            help=f"{setting.title}  [default: {setting.unset if default is None else default}]",
         )
-        command = option(command)
-    return command
+        self.section = setting.section
 
 
-def _short(default: Any) -> str:
-    if isinstance(default, tuple):
-        return ", ".join(default)
-    return f"{default:g}" if isinstance(default, float) else str(default)
+class _Serve(click.Command):
+    """Lists the flags by section."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        # Wide terminals have room for the longest flags beside their help.
+        flags_width = 46 if formatter.width > 100 else 30
+        sections: dict[config.Section | None, list[tuple[str, str]]] = {None: []}
+        for parameter in self.get_params(context):
+            section = parameter.section if isinstance(parameter, _SettingOption) else None
+            if record := parameter.get_help_record(context):
+                sections.setdefault(section, []).append(record)
+        for section, records in sections.items():
+            with formatter.section(section.title if section else "Options"):
+                if section:
+                    formatter.write_text(section.description)
+                    formatter.write_paragraph()
+                formatter.write_dl(records, col_max=flags_width)
 
 
-@click.command(short_help="Run the control plane.")
+@click.command(
+    cls=_Serve,
+    params=[_SettingOption(setting) for setting in config.SETTINGS.values()],
+    context_settings={"max_content_width": 120},
+    short_help="Run the control plane.",
+)
 @click.option(
     "--config",
     "file",
@@ -52,13 +61,14 @@ def _short(default: Any) -> str:
     type=click.Path(path_type=Path),
     help="YAML file of settings (also STEERWAY_CONFIG); the environment beats it, flags beat both",
 )
-@_setting_flags
 def serve(file: Path | None, **flags: Any) -> int:
     """Serve xDS from manifest files, from a Kubernetes API server, or from both.
 
-    Give at least one of --files and --kubernetes. Every flag is also a key of the settings file and a
-    variable STEERWAY_…; SIGTERM ends it after clients had time to move, a second one at once; SIGHUP reads all
-    files again.
+    Set at least one of --files and --kubernetes. Every flag is also a key of the settings file and an
+    environment variable STEERWAY_…
+
+    SIGTERM drains: streams are closed over --drain-seconds. A second SIGTERM ends the process at once. SIGHUP
+    reads all manifest files again.
     """
     from steerway.runtime import signals
 
@@ -68,8 +78,7 @@ def serve(file: Path | None, **flags: Any) -> int:
     )
     if not settings.files and not settings.kubernetes.enabled:
         raise SettingsError(
-            "nothing to serve: say where Services come from with --files DIR (manifests) or --kubernetes"
-            " (an API server)"
+            "no source of Services: set --files DIR (manifests) or --kubernetes (an API server), or both"
         )
     from steerway import app
     from steerway.log import setup

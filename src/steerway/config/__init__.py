@@ -1,31 +1,40 @@
-"""Settings: what a person may change about steerway, read once at start.
+"""Settings of steerway, read once at start.
 
 `load` merges, in rising order of precedence, one YAML file, the environment (`STEERWAY_…`) and flags into one
-frozen `Settings`. Every duration and size carries its unit in its name. A key that is unknown, given twice or
-of the wrong type is an error that names its place; all errors are reported together.
+frozen `Settings`. Names of durations and sizes end with their unit. An unknown or repeated key and a value of the wrong
+type are errors that name their location; all errors are reported together.
 
-Nothing here reads a setting at import time, watches the file for changes or knows what a setting is used for.
+Declarations are in `section/`, one module per section. `docs/settings.md`, the flags of `steerway serve` and the
+environment variables are derived from them.
+
+This package neither reads settings at import time, nor watches the file for changes, nor uses a setting.
 """
 
 from steerway.config.merge import load
-from steerway.config.model import DebounceSettings, KubernetesSettings, LoadReportingSettings, Settings
-from steerway.config.name import SETTINGS, environment_name, flag_name, metas
-from steerway.config.rule import IdentityPattern, RuleSettings
-from steerway.config.security import AuthenticationSettings, AuthorizationSettings, TlsSettings
+from steerway.config.section.authentication import AuthenticationSettings
+from steerway.config.section.authorization import AuthorizationSettings, IdentityPattern, RuleSettings
+from steerway.config.section.debounce import DebounceSettings
+from steerway.config.section.http import HttpSettings
+from steerway.config.section.kubernetes import KubernetesSettings
+from steerway.config.section.load_reporting import LoadReportingSettings
+from steerway.config.section.tls import TlsSettings
+from steerway.config.setting import SETTINGS, Setting
+from steerway.config.settings import SECTIONS, Section, Settings
 
 __all__ = [
+    "SECTIONS",
     "SETTINGS",
     "AuthenticationSettings",
     "AuthorizationSettings",
     "DebounceSettings",
+    "HttpSettings",
     "IdentityPattern",
     "KubernetesSettings",
     "LoadReportingSettings",
     "RuleSettings",
+    "Section",
+    "Setting",
     "Settings",
     "TlsSettings",
-    "environment_name",
-    "flag_name",
     "load",
-    "metas",
 ]

@@ -1,6 +1,6 @@
-"""The settings file: YAML read with the line of each key, in steerway's own spelling or in that of k8s-xds.
+"""The settings file: YAML, read with the line of each key. Keys of k8s-xds are accepted too.
 
-It finds out *where* a value was given and which setting it belongs to; it does not check the value.
+Maps each value to its setting and its location in the file. It does not check the value.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from steerway.config.name import SECTIONS, SETTINGS, nearest
+from steerway.config.name import nearest
+from steerway.config.setting import PREFIXES, SETTINGS
 
 ALIASES = {
     "nodeId": "identifier",
@@ -17,14 +18,14 @@ ALIASES = {
     "managementServer.port": "listen",
     "upstreamServices": "upstream_services",
 }
-"""Keys of k8s-xds's `app.yaml` and the setting that each one gives."""
+"""Keys of the `app.yaml` of k8s-xds, and the setting that each sets."""
 
-_ALIAS_SECTIONS = frozenset(alias.rpartition(".")[0] for alias in ALIASES if "." in alias)
+_ALIAS_PREFIXES = frozenset(alias.rpartition(".")[0] for alias in ALIASES if "." in alias)
 
 
 class Given(NamedTuple):
-    """A value that somebody gave. `where` names its place and spelling; `text`: it is a string that stands
-    for any type, as in the environment."""
+    """A value and its origin. `where` names the location and the key, variable or flag; `text`: the value is a string
+    that represents any type, as in the environment."""
 
     value: Any
     where: str
@@ -32,7 +33,7 @@ class Given(NamedTuple):
 
 
 class _Key(NamedTuple):
-    """One key of the file as written: its dotted path, its line (from 1) and its value."""
+    """One key of the file: its dotted path, its line (from 1) and its value."""
 
     path: str
     line: int
@@ -40,7 +41,7 @@ class _Key(NamedTuple):
 
 
 def read(path: Path, errors: list[str]) -> dict[str, Given]:
-    """The settings that a file gives, by dotted name. What is wrong with the file is appended to `errors`.
+    """The settings in a file, by name. Appends errors in the file to `errors`.
 
     A key without a value (`upstreamServices:`) counts as not given.
     """
@@ -95,9 +96,9 @@ def _walk(
         name = prefix + str(loader.construct_object(key_node, deep=True))
         if name in SETTINGS or name in ALIASES:
             yield _Key(name, line, loader.construct_object(value_node, deep=True))
-        elif name not in SECTIONS and name not in _ALIAS_SECTIONS:
+        elif name not in PREFIXES and name not in _ALIAS_PREFIXES:
             errors.append(
-                f"{path}:{line}: unknown key {name}{nearest(name, [*SETTINGS, *ALIASES, *SECTIONS])}"
+                f"{path}:{line}: unknown key {name}{nearest(name, [*SETTINGS, *ALIASES, *PREFIXES])}"
             )
         elif isinstance(value_node, yaml.MappingNode):
             yield from _walk(loader, value_node, f"{name}.", path, errors)

@@ -1,4 +1,4 @@
-"""One `Settings` out of a file, the environment and flags, each beating the one before."""
+"""Merge of the settings file, the environment and flags into one `Settings`."""
 
 import math
 import re
@@ -11,16 +11,17 @@ import yaml
 
 from steerway.config.contradiction import contradictions
 from steerway.config.document import Given, read
-from steerway.config.listed import explain
-from steerway.config.model import Settings
-from steerway.config.name import PREFIX, SECTIONS, SETTINGS, environment_name, flag_name, metas, nearest
+from steerway.config.list_error import explain
+from steerway.config.name import nearest
+from steerway.config.setting import PREFIX, SETTINGS, Setting
+from steerway.config.settings import SECTIONS, Settings
 from steerway.errors import SettingsError
 
 CONFIG_VARIABLE = PREFIX + "CONFIG"
-"""Names the settings file when no `--config` does."""
+"""Path of the settings file, unless `--config` gives it."""
 
-# Kubernetes gives every pod the addresses of the Services in its namespace as variables. A Service that is
-# called steerway (or steerway-something) would otherwise be a mistyped setting in each of them.
+# Kubernetes sets the addresses of the Services in the namespace of a pod as environment variables. Those of a Service
+# that is called steerway (or steerway-something) would otherwise be reported as unknown settings.
 _SERVICE_LINK = re.compile(
     r"STEERWAY_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
@@ -29,31 +30,30 @@ _SERVICE_LINK = re.compile(
 def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
     """Read and check all settings.
 
-    `file` is that of `--config` (None: `STEERWAY_CONFIG`, else no file). `flags` are keyed by dotted setting
-    names (`kubernetes.context`); None and empty values count as not given. Raises SettingsError with one line
-    per mistake.
+    `file` is that of `--config` (None: `STEERWAY_CONFIG`, else no file). `flags` are keyed by the names of settings
+    (`kubernetes.context`); None and empty values count as not given. Raises SettingsError with one line per error.
     """
     errors: list[str] = []
-    if file is None and (named := environ.get(CONFIG_VARIABLE)):
-        file = Path(named)
+    if file is None and (path := environ.get(CONFIG_VARIABLE)):
+        file = Path(path)
     layers = [
         read(file, errors) if file is not None else {},
         _from_environment(environ, errors),
         {
-            name: Given(value, flag_name(name), text=True)
+            name: Given(value, SETTINGS[name].flag, text=True)
             for name, value in flags.items()
             if value not in (None, (), "")
         },
     ]
     given: dict[str, Given] = {}
     values: dict[str, Any] = {}
-    for layer in layers:  # each is checked whole, also what a later one overrides
-        for name, what in layer.items():
-            given[name] = what
+    for layer in layers:  # check all values, also those that a later layer overrides
+        for name, item in layer.items():
+            given[name] = item
             try:
-                values[name] = _convert(name, what)
+                values[name] = _convert(SETTINGS[name], item)
             except ValueError as error:
-                errors.append(f"{what.where} {error}")
+                errors.append(f"{item.where} {error}")
     errors += contradictions(values, given)
     if errors:
         raise SettingsError("\n".join(errors))
@@ -61,7 +61,7 @@ def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]
 
 
 def _from_environment(environ: Mapping[str, str], errors: list[str]) -> dict[str, Given]:
-    names = {environment_name(setting): setting for setting in SETTINGS}
+    names = {setting.variable: name for name, setting in SETTINGS.items()}
     given = {}
     for variable, value in sorted(environ.items()):
         if variable in names:
@@ -78,25 +78,23 @@ def _from_environment(environ: Mapping[str, str], errors: list[str]) -> dict[str
     return given
 
 
-def _convert(name: str, given: Given) -> Any:
-    """The value as the setting's type; ValueError with "must be …" when it is none."""
-    wanted = SETTINGS[name].type
+def _convert(setting: Setting, given: Given) -> Any:
+    """The value in the type of the setting. Raises ValueError ("must be …") if it has another type or range."""
     value = given.value
-    base = get_args(wanted)[0] if get_args(wanted) else wanted
-    structured = _is_list_of_structs(base)
+    structured = _is_list_of_structs(setting.base)
     if structured and given.text:
         value = _yaml(value)
-    elif get_origin(base) is tuple and isinstance(value, str):
+    elif setting.repeatable and isinstance(value, str):
         value = [part for part in map(str.strip, value.split(",")) if part] if given.text else [value]
     try:
-        converted = msgspec.convert(value, wanted, strict=not given.text, dec_hook=_path)
+        converted = msgspec.convert(value, setting.type, strict=not given.text, dec_hook=_path)
     except msgspec.ValidationError as error:
         if structured and "$[" in str(error):
-            item = name.rpartition(".")[2].removesuffix("s")
-            raise ValueError(f"must be {_description(wanted)}: {explain(error, value, item)}") from None
-        raise ValueError(f"must be {_description(wanted)}, not {given.value!r}") from None
+            item = setting.field.removesuffix("s")
+            raise ValueError(f"must be {setting.description}: {explain(error, value, item)}") from None
+        raise ValueError(f"must be {setting.description}, not {given.value!r}") from None
     if isinstance(converted, float) and not math.isfinite(converted):
-        raise ValueError(f"must be {_description(wanted)}, not {given.value!r}")
+        raise ValueError(f"must be {setting.description}, not {given.value!r}")
     return converted
 
 
@@ -108,11 +106,11 @@ def _is_list_of_structs(base: Any) -> bool:
 
 
 def _yaml(text: str | Sequence[str]) -> Any:
-    """One text holds the whole list, as in the environment; several hold an item each, as repeated flags."""
+    """The list that `text` holds as a whole (in the environment) or by item (in repeated flags)."""
     try:
         return yaml.safe_load(text) if isinstance(text, str) else [yaml.safe_load(part) for part in text]
     except yaml.YAMLError:
-        return text  # which the type refuses
+        return text  # rejected by the type of the setting
 
 
 def _path(wanted: type, value: Any) -> Any:
@@ -121,18 +119,11 @@ def _path(wanted: type, value: Any) -> Any:
     raise ValueError(f"{value!r} is no path")
 
 
-def _description(wanted: Any) -> str:
-    return next(meta.description for meta in reversed(metas(wanted)) if meta.description)
-
-
 def _build(values: Mapping[str, Any]) -> Settings:
-    parts: dict[str, dict[str, Any]] = {section: {} for section in ("", *SECTIONS)}
+    flat: dict[str, Any] = {}
+    sections: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
-        section, _, field = name.rpartition(".")
-        parts[section][field] = value
-    sections = {
-        field.name: field.type(**parts[field.name])
-        for field in msgspec.structs.fields(Settings)
-        if field.name in SECTIONS
-    }
-    return Settings(**sections, **parts[""])
+        prefix, _, field = name.rpartition(".")
+        (sections.setdefault(prefix, {}) if prefix else flat)[field] = value
+    types = {section.prefix: section.type for section in SECTIONS}
+    return Settings(**flat, **{prefix: types[prefix](**fields) for prefix, fields in sections.items()})

@@ -190,7 +190,7 @@ def test_settings_are_checked_with_the_files_that_they_name(
     code, out, _ = steerway("check", "--config", "bad.yaml")
     assert code == 1
     assert "✗ bad.yaml:1: threads must be" in out
-    assert "✗ bad.yaml:1: tls.certificate needs its private key: give tls.key" in out
+    assert "✗ bad.yaml:1: tls.certificate needs its private key: set tls.key" in out
 
 
 def test_a_certificate_without_its_key_is_found_before_the_start(

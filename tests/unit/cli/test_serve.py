@@ -37,8 +37,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     monkeypatch.setitem(sys.modules, "steerway.app", app)
     monkeypatch.setattr("steerway.app", app, raising=False)
     monkeypatch.setattr("steerway.log.setup.configure", lambda *_: None)
-    for name in config.SETTINGS:
-        monkeypatch.delenv(config.environment_name(name), raising=False)
+    for setting in config.SETTINGS.values():
+        monkeypatch.delenv(setting.variable, raising=False)
     return retained
 
 
@@ -82,13 +82,14 @@ def test_file_environment_and_flags_meet(
     assert (settings.kubernetes.enabled, settings.threads, settings.drain_seconds) == (False, 2, 3.0)
 
 
-def test_without_a_source_it_says_which_flags_give_one(steerway: Run, started: list[Settings]) -> None:
-    """A control plane that knows nothing is a mistake."""
+def test_without_a_source_the_error_names_the_flags_that_set_one(
+    steerway: Run, started: list[Settings]
+) -> None:
+    """A control plane without a source is an error."""
     code, out, err = steerway("serve")
     assert (code, out, started) == (2, "", [])
     assert err == (
-        "error: nothing to serve: say where Services come from with --files DIR (manifests) or --kubernetes"
-        " (an API server)\n"
+        "error: no source of Services: set --files DIR (manifests) or --kubernetes (an API server), or both\n"
     )
 
 
@@ -99,8 +100,16 @@ def test_wrong_settings_are_told_together(steerway: Run, started: list[Settings]
     assert [line[:16] for line in err.splitlines()] == ["error: --listen ", "error: --threads"]
 
 
-def test_every_setting_has_a_flag(steerway: Run) -> None:
-    """A setting without a flag could not be tried out."""
+def test_every_setting_has_a_flag_in_its_section(steerway: Run) -> None:
+    """`--help` lists the sections with their descriptions, in the order of docs/settings.md."""
     _, out, _ = steerway("serve", "--help")
-    flags = [config.flag_name(name) for name in config.SETTINGS]
+    start = 0
+    for section in config.SECTIONS:
+        title = f"\n{section.title}:\n  "
+        start = out.index(title, start) + len(title)
+        part = out[start:].partition("\n\n\n")[0]
+        words = " ".join(part.split())
+        assert words.startswith(section.description)
+        assert [s.flag for s in config.SETTINGS.values() if s.section is section and s.flag not in part] == []
+    flags = [setting.flag for setting in config.SETTINGS.values()]
     assert [flag for flag in flags if flag not in out] == []

@@ -1,0 +1,1 @@
+"""Declarations of the settings, one module per section."""
