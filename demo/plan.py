@@ -9,9 +9,10 @@ were published at that moment.
 
 from dataclasses import dataclass
 
+from steerway.config import Settings
+
 NAMESPACE = "shop"
 SERVICE = "backend"
-CLUSTER_DOMAIN = "cluster.local"
 DNS_TTL_SECONDS = 30
 """What kubeadm and most distributions configure for CoreDNS. gRPC's C-core does not look at it."""
 RESOLUTION_SECONDS = 30.0
@@ -59,4 +60,4 @@ def make_plan(seconds: float, backends: int, rate: int, warm_up_seconds: float |
 
 def service_host() -> str:
     """The DNS name of the demo's Service."""
-    return f"{SERVICE}.{NAMESPACE}.svc.{CLUSTER_DOMAIN}"
+    return f"{SERVICE}.{NAMESPACE}.svc.{Settings.cluster_domain}"

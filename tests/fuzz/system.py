@@ -32,7 +32,7 @@ from steerway.sources.kubernetes import KubernetesSource
 from steerway.sources.kubernetes.informer import Informer
 from steerway.sources.kubernetes.outage import Outages
 from steerway.sources.kubernetes.resource import NAMESPACES
-from steerway.sources.kubernetes.watcher import ListPage, Wait
+from steerway.sources.kubernetes.watcher import ListPage, Wait, Watcher
 from steerway.translate.client.audience import at_locality, classify
 from steerway.translate.xds import type_url
 
@@ -64,7 +64,14 @@ class System:
         self._server = _Server()
         outages = Outages(kubernetes._apply, lambda: "", kubernetes._log)
         self._informers = {
-            resource.kind: Informer(resource, None, self._server, kubernetes._apply, outages)  # type: ignore[arg-type]
+            resource.kind: Informer(
+                resource,
+                None,
+                self._server,  # type: ignore[arg-type]
+                kubernetes._apply,
+                outages,
+                Watcher(KubernetesSettings.watch_silence_seconds),
+            )
             for resource in (
                 NAMESPACES,
                 *(resource for resource in kubernetes._resources(None) if resource != NAMESPACES),

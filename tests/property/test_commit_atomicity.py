@@ -17,16 +17,19 @@ from envoy.config.endpoint.v3 import endpoint_pb2
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from steerway.config import DebounceSettings
 from steerway.sources.committed import Committed
 from steerway.sources.objects.core import EXPORT_ANNOTATION, EndpointSlice, Object, ObjectKey
 from steerway.sources.store import Batch, Changes, ObjectStore
-from steerway.sources.window import COMMIT_OBJECTS, OTHERS, Window
+from steerway.sources.window import COMMIT_OBJECTS, Delay, Window
 from steerway.translate.xds import type_url
 from testbed.mesh import Mesh, endpoint_slice, service
 from tests.support.example.route_example import backend, grant, grpc_route, parent, policy, rule
 
 Facts = Mapping[ObjectKey, Object]
 BACKENDS = (("v1", "shop"), ("v2", "shop"), ("v3", "shop"), ("far", "other"))
+ENDPOINTS = Delay(DebounceSettings.endpoint_quiet_seconds, DebounceSettings.endpoint_max_seconds)
+OTHERS = Delay(DebounceSettings.quiet_seconds, DebounceSettings.max_seconds)
 SPREAD = OTHERS.quiet_seconds * 0.98
 """Within this time, in seconds, all objects of a change arrive."""
 
@@ -96,6 +99,8 @@ class Follower:
             lambda key: catalog.owners(self.store.get, key),
             lambda key: catalog.references(self.store.get, key),
             lambda changed: catalog.keeps_endpoints(facts.get, self.store.get, changed),
+            endpoints=ENDPOINTS,
+            others=OTHERS,
         )
         self.store.listen(self.changed)
         self._check()

@@ -16,6 +16,7 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steerway.config import KubernetesSettings
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource, watcher
 from steerway.sources.objects.core import Service
 from steerway.sources.store import ObjectStore
@@ -205,7 +206,11 @@ async def _run(steps: list[tuple[Any, ...]], folder: Path, loop: FastForwardLoop
     async with FakeApiServer() as server:
         world = _World(server, loop)
         real = time.time
-        options = KubernetesOptions(server.write_kubeconfig(folder / "kubeconfig"))
+        options = KubernetesOptions(
+            server.write_kubeconfig(folder / "kubeconfig"),
+            silence_seconds=KubernetesSettings.watch_silence_seconds,
+            stale_seconds=KubernetesSettings.stale_seconds,
+        )
         with mock.patch("time.time", lambda: real() + world.clock):
             following = asyncio.create_task(KubernetesSource(options, world.store, loop.time).run())
             try:

@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from steerway.config import KubernetesSettings
 from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page
 from steerway.sources.kubernetes.watcher import ListPage, Remove, Replace, Upsert, Wait, Watch, Watcher
 from steerway.sources.objects.core import ObjectKey, Service, ServiceMeta
@@ -49,7 +50,7 @@ class InformerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.server = ModelServer()
-        self.watcher = Watcher(jitter=lambda: 0.5)
+        self.watcher = Watcher(KubernetesSettings.watch_silence_seconds, lambda: 0.5)
         self.known: dict[ObjectKey, Service] = {}
         self.snapshot: tuple[int, list[Service]] | None = None  # of the list that is being paged
         self.open_at: int | None = None  # the server's position in the open watch

@@ -13,6 +13,7 @@ import click
 
 from steerway.cli import terminal
 from steerway.cli.terminal import ExitCode, Mark
+from steerway.config import Settings
 from steerway.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from steerway.catalog.service.scope import Selection
     from steerway.cli.finding import Finding
-    from steerway.config import Settings
     from steerway.sources.files import Entry
 
 _MARKS = {"error": Mark.FAIL, "warning": Mark.WARN, "note": Mark.SKIP}
@@ -40,7 +40,7 @@ _UNUSED = "unused"
 @click.option(
     "--default-namespace",
     metavar="NS",
-    default="default",
+    default=Settings.default_namespace,
     show_default=True,
     help="Namespace of manifests that name none",
 )

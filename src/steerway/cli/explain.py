@@ -15,6 +15,7 @@ import click
 
 from steerway.cli import explanation, terminal
 from steerway.cli.terminal import ExitCode
+from steerway.config import HttpSettings
 from steerway.errors import SourceError, TranslateError, UnknownServiceError
 
 _PATIENCE_SECONDS = 30.0
@@ -36,7 +37,7 @@ _PATIENCE_SECONDS = 30.0
 @click.option(
     "--admin",
     metavar="URL",
-    default="http://127.0.0.1:18001",
+    default=f"http://{HttpSettings.admin}",
     show_default=True,
     help="Admin address of the control plane",
 )

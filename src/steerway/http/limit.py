@@ -7,20 +7,19 @@ import structlog
 
 from steerway import telemetry
 from steerway._engine import connections_within
+from steerway.config.section.http import MIN_CONNECTIONS
 
 log = structlog.get_logger()
 
 MAX_HEAD_BYTES = 16 << 10
 """Bytes of request line and headers; a longer head is answered with 400. As on the xDS port."""
-LEAST_CONNECTIONS = 8
-"""Fewest connections that a listener can be limited to: one in eight stays free for probes."""
 _SHARE = 4
 """A listener uses one of so many parts of the files that xDS connections leave."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """Limits of one listener. Times are seconds, sizes are bytes. Defaults are those of the settings.
+    """Limits of one listener. Times are seconds, sizes are bytes.
 
     `connections`: open at a time. `request_timeout_seconds`: from the first byte of a request (or the connection) to
     the last one of its body, and for a client to take a response, plus a second per 64 KiB of it.
@@ -42,7 +41,7 @@ def within_open_files(wanted: int, xds_connections: int) -> int:
     if files == resource.RLIM_INFINITY:
         return wanted
     others = files - min(xds_connections, connections_within(files))
-    return max(LEAST_CONNECTIONS, min(wanted, others // _SHARE))
+    return max(MIN_CONNECTIONS, min(wanted, others // _SHARE))
 
 
 class LimitLog:

@@ -54,11 +54,6 @@ class Delay:
             )
 
 
-ENDPOINTS = Delay(quiet_seconds=0.005, max_wait_seconds=0.05)
-"""5 ms catch the slices that one rollout step writes together; 50 ms is what an operator would still call at
-once. Atomic batches have the same delay: their source has waited for its writer already."""
-OTHERS = Delay(quiet_seconds=0.05, max_wait_seconds=0.5)
-"""An apply of a folder of manifests arrives within 50 ms per object."""
 COMMIT_OBJECTS = 400
 """Changed objects from which on a commit takes no further ones that are not linked to them: about 40 ms of work on one
 core when clients use all of them, and other tasks wait for no more than one commit."""
@@ -120,15 +115,19 @@ class _Lane:
 
 class Window:
     """See the module's docstring. `now` is an argument: seconds of any monotonic clock. A change costs the logarithm of
-    the number of lanes, and a group is searched once for each time that it may be due."""
+    the number of lanes, and a group is searched once for each time that it may be due.
+
+    Atomic batches have the delay of `endpoints`: their source has waited for its writer already.
+    """
 
     def __init__(
         self,
         owners: Owners,
         references: References = lambda _: (),
         keeps_endpoints: KeepsEndpoints = lambda _: True,
-        endpoints: Delay = ENDPOINTS,
-        others: Delay = OTHERS,
+        *,
+        endpoints: Delay,
+        others: Delay,
     ) -> None:
         self._owners = owners
         self._references = references

@@ -95,7 +95,8 @@ async def test_a_waiting_change_is_not_visible() -> None:
     before, after = (Service(ServiceMeta("backend", "shop", {"version": item})) for item in "12")
     store = {SERVICE: after, ObjectKey("Pod", "shop", "p"): after}
     committed = Committed(store.get)
-    owned = Window(lambda key: () if key.kind == "Pod" else ("backend",), others=Delay(0, 0))
+    delay = Delay(0, 0)
+    owned = Window(lambda key: () if key.kind == "Pod" else ("backend",), endpoints=delay, others=delay)
     debouncer = Debouncer(owned, committed)
     debouncer.add({SERVICE: Change(before), ObjectKey("Pod", "shop", "p"): Change(None)})
     debouncer.add({SERVICE: Change(after)})

@@ -7,7 +7,9 @@ from msgspec import Meta
 
 from steerway.config.unit import Address, OptionalFile, PositiveSeconds, unset, whole
 
-Connections: TypeAlias = Annotated[int, whole(8, 65536)]
+MIN_CONNECTIONS = 8
+"""Least limit of connections of a listener: one of eight is reserved for probes."""
+Connections: TypeAlias = Annotated[int, whole(MIN_CONNECTIONS, 65536)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,7 +54,7 @@ class FileSource:
         paths: Sequence[Path],
         store: ObjectStore,
         default_namespace: str,
-        strict_start_seconds: float = 0.0,
+        strict_start_seconds: float,
         state: State | None = None,
     ) -> None:
         self._strict_start_seconds = strict_start_seconds

@@ -70,7 +70,7 @@ class Informer:
         client: KubernetesClient,
         apply: Callable[[Batch], None],
         outages: Outages,
-        watcher: Watcher | None = None,
+        watcher: Watcher,
         cluster: str = "",
         stale_seconds: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
@@ -84,7 +84,7 @@ class Informer:
         self._path = resource.path(namespace)
         self._client = client
         self._apply = apply
-        self._watcher = watcher if watcher is not None else Watcher()
+        self._watcher = watcher
         self._known: set[ObjectKey] = set()
         self._bad: set[str] = set()
         self._clock = clock

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -29,7 +29,7 @@ from steerway.sources.kubernetes.resource import (
     TRAFFIC_POLICIES,
     Resource,
 )
-from steerway.sources.kubernetes.watcher import SILENCE_SECONDS, Watcher
+from steerway.sources.kubernetes.watcher import Watcher
 from steerway.sources.store import Batch, ObjectStore, Problem
 
 log = structlog.get_logger()
@@ -59,8 +59,8 @@ class KubernetesOptions:
     place: bool = False
     cluster: str = ""
     policies: bool = False
-    silence_seconds: float = SILENCE_SECONDS
-    stale_seconds: float = 180.0
+    silence_seconds: float = field(kw_only=True)
+    stale_seconds: float = field(kw_only=True)
 
 
 class KubernetesSource:
@@ -145,7 +145,7 @@ class KubernetesSource:
                 client,
                 self._apply,
                 outages,
-                Watcher(silence_seconds=self._options.silence_seconds),
+                Watcher(self._options.silence_seconds),
                 self._options.cluster,
                 self._options.stale_seconds,
                 self._clock,

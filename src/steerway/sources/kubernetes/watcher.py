@@ -34,9 +34,6 @@ PAGE_SIZE = 500
 WATCH_SECONDS = 290.0
 """Shortest time that a watch is asked to last; jitter doubles it at most, so that replicas do not reopen
 together."""
-SILENCE_SECONDS = 90.0
-"""Shortest silence after which a watch is given up: one bookmark was missed for certain. Jitter adds two thirds at
-most, so that replicas do not list together."""
 LIVED_SECONDS = 10.0
 """A watch that was open this long worked, events or not."""
 FIRST_WAIT_SECONDS = 0.8
@@ -111,11 +108,13 @@ class Backoff:
 
 
 class Watcher:
-    """One conversation about one kind in one namespace (or all). See the module's docstring."""
+    """One conversation about one kind in one namespace (or all). See the module's docstring.
 
-    def __init__(
-        self, jitter: Callable[[], float] = random.random, silence_seconds: float = SILENCE_SECONDS
-    ) -> None:
+    `silence_seconds`: shortest silence after which a watch is given up. Jitter adds two thirds at most, so that
+    replicas do not list together.
+    """
+
+    def __init__(self, silence_seconds: float, jitter: Callable[[], float] = random.random) -> None:
         self._jitter = jitter
         self._shortest_silence = silence_seconds
         self._list_backoff = Backoff(jitter)

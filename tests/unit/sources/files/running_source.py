@@ -19,7 +19,8 @@ class Running:
         self.store.register("files")
         self.heard: asyncio.Queue[Changes] = asyncio.Queue()
         self.store.listen(self.heard.put_nowait)
-        self._task = asyncio.create_task(FileSource(paths, self.store, "own", **options).run())
+        source = FileSource(paths, self.store, "own", **{"strict_start_seconds": 0.0, **options})
+        self._task = asyncio.create_task(source.run())
 
     async def synced(self) -> None:
         """Wait for the first look; forget what was heard."""

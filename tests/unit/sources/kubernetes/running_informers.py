@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from steerway.config import KubernetesSettings
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
 from steerway.sources.objects.core import ObjectKey, Service
 from steerway.sources.store import Changes, ObjectStore
@@ -30,8 +31,8 @@ class Running:
         namespace_words: bool = False,
         place: bool = False,
         policies: bool = False,
-        silence_seconds: float = 90.0,
-        stale_seconds: float = 180.0,
+        silence_seconds: float = KubernetesSettings.watch_silence_seconds,
+        stale_seconds: float = KubernetesSettings.stale_seconds,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = ObjectStore()

@@ -647,7 +647,8 @@ async def test_a_kubeconfig_that_cannot_be_used_ends_the_source(
     store = ObjectStore()
     store.register("kubernetes")
     with pytest.raises(SourceError, match=str(path)) as caught:
-        await KubernetesSource(KubernetesOptions(path, context), store).run()
+        options = KubernetesOptions(path, context, silence_seconds=90, stale_seconds=180)
+        await KubernetesSource(options, store).run()
     assert reason in str(caught.value)
 
 
