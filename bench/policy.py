@@ -50,6 +50,7 @@ from steerway.sources.policy.traffic_policy import (
 )
 from steerway.translate.translator import Translator
 from steerway.translate.xds import type_url
+from testbed.translator_options import translator_options
 
 _NAMESPACE = "bench"
 _PORT = 50051
@@ -63,7 +64,7 @@ class World:
     def __init__(self, buckets: int = 0) -> None:
         self._facts: dict[ObjectKey, Object] = {}
         self._catalog = Catalog()
-        self._translator = Translator(self._catalog.service, buckets=buckets)
+        self._translator = Translator(self._catalog.service, **translator_options(buckets=buckets))
         self._translator.start(())
 
     def update(self, objects: Sequence[Object]) -> Commit:

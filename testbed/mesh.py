@@ -42,6 +42,7 @@ from steerway.sources.objects.core import (
 from steerway.translate.destination import Destination, Share
 from steerway.translate.translator import Demand, Translator
 from steerway.translate.xds import type_url
+from testbed.translator_options import translator_options
 from tests.support.model import client_rules
 
 NAMESPACE = "shop"
@@ -214,10 +215,10 @@ class Mesh:
         self.catalog = Catalog(Selection(frozenset(only)))
         self.translator = Translator(
             self.catalog.service,
-            cluster_domain,
-            scope_all,
-            load_reporting,
-            BUCKETS,
+            **translator_options(
+                cluster_domain=cluster_domain, load_reporting=load_reporting, buckets=BUCKETS
+            ),
+            scope_all=scope_all,
             services=lambda: self.catalog,
             left_out=self.catalog.left_out,
         )

@@ -154,7 +154,7 @@ class ControlPlane:
         self._reporters = _reporters(settings, self._reported, self._identified, self._resolver.covers)
         self._translator = Translator(
             self._federation.service,
-            settings.cluster_domain,
+            cluster_domain=settings.cluster_domain,
             scope_all=authorization.by_rules,
             load_reporting=settings.load_reporting.enabled,
             buckets=settings.subset_buckets,

@@ -17,6 +17,7 @@ from steerway.translate.translator import Translator
 from steerway.translate.xds import type_url
 from testbed.envoy.envoy_mesh import guide_bootstrap
 from testbed.process.process import installed
+from testbed.translator_options import translator_options
 from tests.support.example import envoy_example
 
 pytestmark = pytest.mark.needs("envoy")
@@ -49,7 +50,7 @@ def test_envoy_takes_everything_that_it_may_be_sent(role: str, clusters: int, tm
 def _everything(role: str) -> dict[str, list[bytes]]:
     """All that an Envoy of a role gets, by type."""
     services = {service.id: service for service in envoy_example.services()}
-    translator = Translator(services.get, services=services.values)
+    translator = Translator(services.get, services=services.values, **translator_options())
     translator.start(())
     audience = f"envoy/{role}/{envoy_example.NAMESPACE}/eu-1a"
     wanted = [(type_url.CLUSTER, "*", audience), (type_url.LISTENER, "*", audience)]

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from tests.support.settings_document import DOCUMENT, docstrings, rewritten
 
 from steerway import config
 from steerway.config import document
+from tests.support.settings_document import DOCUMENT, docstrings, rewritten
 
 _ENTRY = re.compile(
     r"^### `([^`]+)`\n\n- Default: (.+)\n- Value: .+\n- Flag: `(--\S+)[^`]*`\n- Environment: `(STEERWAY_[^`]+)`\n\n\S",

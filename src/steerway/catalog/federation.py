@@ -39,8 +39,8 @@ class Federation:
     def __init__(
         self,
         local: Catalog,
-        members: Iterable[Member] = (),
-        policy: Policy = "local_first",
+        members: Iterable[Member],
+        policy: Policy,
         is_named: Callable[[ServiceId], bool] = lambda _: True,
     ) -> None:
         self._local = local

@@ -144,6 +144,7 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
     from steerway.log import setup
     from steerway.sources.files import load
     from steerway.sources.objects.core import XdsResource
+    from steerway.translate.envoy.dialect import Addresses
     from steerway.translate.protobuf.render import to_json
     from steerway.translate.translator import Translator
 
@@ -156,7 +157,13 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
     catalog = Catalog()
     catalog.update(objects.get, objects)
     translator = Translator(
-        catalog.service, settings.cluster_domain, buckets=settings.subset_buckets, left_out=catalog.left_out
+        catalog.service,
+        cluster_domain=settings.cluster_domain,
+        load_reporting=settings.load_reporting.enabled,
+        buckets=settings.subset_buckets,
+        listen=Addresses(settings.envoy.listen, settings.envoy.gateway_listen),
+        system_ca_file=settings.envoy.system_ca_file,
+        left_out=catalog.left_out,
     )
     translator.start([obj for obj in loaded.objects if isinstance(obj, XdsResource)])
     explainer = Explainer(

@@ -31,12 +31,7 @@ from steerway.runtime.isolation import isolated
 from steerway.text import bounded
 from steerway.translate.answer import Content, Denied, Plan, Reason, Resource
 from steerway.translate.client import audience as audiences
-from steerway.translate.envoy.dialect import (
-    DEFAULT_ADDRESSES,
-    DEFAULT_SYSTEM_CA_FILE,
-    Addresses,
-    EnvoyDialect,
-)
+from steerway.translate.envoy.dialect import Addresses, EnvoyDialect
 from steerway.translate.grpc.dialect import GrpcDialect
 from steerway.translate.resource_name import LeftOut, nothing_left_out
 from steerway.translate.wildcard import SERVED as OF_WILDCARDS
@@ -111,14 +106,15 @@ class Translator:
     def __init__(
         self,
         find: Callable[[ServiceId], Service | None],
-        cluster_domain: str = "cluster.local",
+        *,
+        cluster_domain: str,
+        load_reporting: bool,
+        buckets: int,
+        listen: Addresses,
+        system_ca_file: str,
         scope_all: bool = False,
-        load_reporting: bool = False,
-        buckets: int = 0,
         services: Callable[[], Iterable[Service]] = tuple,
-        listen: Addresses = DEFAULT_ADDRESSES,
         left_out: LeftOut = nothing_left_out,
-        system_ca_file: str = DEFAULT_SYSTEM_CA_FILE,
     ) -> None:
         self._find = find
         grpc = GrpcDialect(find, cluster_domain, scope_all, load_reporting, buckets, left_out)

@@ -17,6 +17,7 @@ from steerway.translate.translator import Translator
 from testbed.mesh import BUCKETS
 from testbed.process.control_plane import ControlPlane
 from testbed.process.deadline import PATIENCE_SECONDS, until
+from testbed.translator_options import translator_options
 from testbed.xds_server import XdsServer
 
 
@@ -27,7 +28,7 @@ class LiveMesh(XdsServer):
         self.facts: dict[ObjectKey, Object] = {}
         self.refusals: list[Nack] = []
         self._catalog = Catalog()
-        self._translator = Translator(self._catalog.service, buckets=BUCKETS)
+        self._translator = Translator(self._catalog.service, **translator_options(buckets=BUCKETS))
         super().__init__(audience=lambda node: self._audience_of(node.SerializeToString()), **options)
         self._on_loop(self._translator.start(()))
 

@@ -105,7 +105,7 @@ def test_a_policy_says_whose_endpoints(policy: Policy, expected: list[tuple[str,
 
 def test_what_is_not_in_use_does_not_count_and_comes_and_goes() -> None:
     east = member("east", catalog("10.1.0.1"), in_use=False)
-    federation = Federation(catalog("10.0.0.1"), [east])
+    federation = Federation(catalog("10.0.0.1"), [east], "local_first")
     assert shown(federation) == [LOCAL]
     for east.in_use in (True, False):
         federation.changed([ID])
@@ -113,18 +113,25 @@ def test_what_is_not_in_use_does_not_count_and_comes_and_goes() -> None:
 
 
 def test_a_service_that_is_only_elsewhere_is_served() -> None:
-    federation = Federation(catalog(ports=()), [member("east", catalog("10.1.0.1"))])
+    federation = Federation(catalog(ports=()), [member("east", catalog("10.1.0.1"))], "local_first")
     assert shown(federation) == [("10.1.0.1", "region-east", 1)]
-    assert Federation(catalog(ports=()), [member("east", catalog(ports=()))]).service(ID) is None
+    assert (
+        Federation(catalog(ports=()), [member("east", catalog(ports=()))], "local_first").service(ID) is None
+    )
 
 
 def test_an_address_of_two_clusters_is_that_of_the_nearer_one() -> None:
     east, west = member("east", catalog("10.0.0.1", "10.1.0.1")), member("west", catalog("10.1.0.1"), 2)
-    assert shown(Federation(catalog("10.0.0.1"), [west, east])) == [LOCAL, ("10.1.0.1", "region-east", 1)]
+    assert shown(Federation(catalog("10.0.0.1"), [west, east], "local_first")) == [
+        LOCAL,
+        ("10.1.0.1", "region-east", 1),
+    ]
 
 
 def test_ports_of_all_members_are_served_under_the_name_of_the_nearest() -> None:
-    federation = Federation(catalog("10.0.0.1"), [member("east", catalog("10.1.0.1", ports=(80, 90)))])
+    federation = Federation(
+        catalog("10.0.0.1"), [member("east", catalog("10.1.0.1", ports=(80, 90)))], "local_first"
+    )
     assert [len(shown(federation, port)) for port in (80, 90)] == [2, 1]
 
 
@@ -132,7 +139,7 @@ def merged_of(*annotations: Mapping[str, str]) -> MergedService:
     """The service of clusters whose Services have these annotations, the local one first."""
     local, *others = (catalog(f"10.{index}.0.1", annotations=has) for index, has in enumerate(annotations))
     members = [member(str(number), other) for number, other in enumerate(others)]
-    service = Federation(local, members).service(ID)
+    service = Federation(local, members, "local_first").service(ID)
     assert service is not None
     return service
 
@@ -226,7 +233,7 @@ def test_a_policy_of_the_local_cluster_is_for_ports_of_the_others_too() -> None:
         "spec: {targetRefs: [{group: '', kind: Service, name: cart}], validation: {hostname: a.b}}\n"
     )
     remote = catalog("10.1.0.1", ports=(80, 81))
-    merged = Federation(local.catalog, [Member("east", remote, in_use=True)]).service(ID)
+    merged = Federation(local.catalog, [Member("east", remote, in_use=True)], "local_first").service(ID)
     assert merged is not None
     origins = [(port.number, port.tls and port.tls.origin) for port in merged.ports]
     assert origins == [(80, "BackendTLSPolicy shop/p"), (81, "BackendTLSPolicy shop/p")]

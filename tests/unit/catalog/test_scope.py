@@ -158,9 +158,9 @@ def test_a_filter_that_matches_nothing_is_a_problem() -> None:
     """Of each setting and each name; not before anything is known."""
     only = frozenset({"web", "shop/pay", "other/web", "nope"})
     selection = Selection(only, "team=c", "stage")
-    assert Federation(Catalog(selection)).problems() == []
+    assert Federation(Catalog(selection), (), "local_first").problems() == []
     mesh = EvaluatedMesh(OBJECTS, selection=selection)
-    federation = Federation(mesh.catalog)
+    federation = Federation(mesh.catalog, (), "local_first")
     assert [(problem.where, problem.reason) for problem in federation.problems()] == [
         ("setting upstream_services", "nope matches no Service"),
         ("setting upstream_services", "other/web matches no Service"),
@@ -239,6 +239,7 @@ def test_a_route_names_services_of_other_clusters_too() -> None:
     federation = Federation(
         mesh.catalog,
         [Member("east", remote, in_use=True)],
+        "local_first",
         is_named=lambda id: mesh.catalog.is_named(mesh.facts.get, id),
     )
     service = federation.service(SPARE)

@@ -31,13 +31,8 @@ ROUTES = {name: role for role, name in _NAMES.items()}
 class Addresses(NamedTuple):
     """Where Envoys listen, as HOST:PORT."""
 
-    sidecar: str = "127.0.0.1:15001"
-    gateway: str = "0.0.0.0:8080"
-
-
-DEFAULT_ADDRESSES = Addresses()
-DEFAULT_SYSTEM_CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
-"""Where Debian, Ubuntu and Envoy's own images have it."""
+    sidecar: str
+    gateway: str
 
 
 class EnvoyDialect:
@@ -50,9 +45,9 @@ class EnvoyDialect:
         services: Services,
         domain: str,
         addresses: Addresses,
-        scope_all: bool = False,
-        left_out: resource_name.LeftOut = resource_name.nothing_left_out,
-        system_ca_file: str = DEFAULT_SYSTEM_CA_FILE,
+        scope_all: bool,
+        left_out: resource_name.LeftOut,
+        system_ca_file: str,
     ) -> None:
         self._left_out = left_out
         self._grpc = grpc

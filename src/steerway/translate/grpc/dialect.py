@@ -61,10 +61,10 @@ class GrpcDialect:
         self,
         find: Find,
         domain: str,
-        scope_all: bool = False,
-        load_reporting: bool = False,
-        buckets: int = 0,
-        left_out: resource_name.LeftOut = resource_name.nothing_left_out,
+        scope_all: bool,
+        load_reporting: bool,
+        buckets: int,
+        left_out: resource_name.LeftOut,
     ) -> None:
         self._find = find
         self._left_out = left_out
