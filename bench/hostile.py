@@ -70,7 +70,7 @@ class Bench:
         for number in range(_SERVICES):
             self._files.publish([f"10.0.{number // 250}.{number % 250 + 1}:50051"], name=f"service-{number}")
         self._change()
-        self.plane = ControlPlane(processes, ("--files", str(folder), "--demand-grace-seconds", "2"))
+        self.plane = ControlPlane(processes, ("--files", str(folder), "--unsubscribe-grace-seconds", "2"))
 
     def _change(self) -> None:
         self._port += 1

@@ -131,7 +131,7 @@ class ControlPlane:
         self._committed = Committed(self._store.get)
         self._debouncer = _debouncer(settings, self._catalog, self._store, self._committed)
         self._localities = PodLocalities()
-        self._address_first = settings.kubernetes.client_place == "pod_first"
+        self._address_first = settings.kubernetes.client_locality == "pod_first"
         zones = KnownZones()
         self._client_localities = ClientLocalities(
             settings.topology, self._address_first, ClaimedZones(zones)
@@ -192,8 +192,8 @@ class ControlPlane:
             max_cpu=settings.max_cpu,
             keepalive_interval_seconds=settings.keepalive_interval_seconds,
             keepalive_timeout_seconds=settings.keepalive_timeout_seconds,
-            order_timeout_seconds=settings.order_timeout_seconds,
-            demand_grace_seconds=settings.demand_grace_seconds,
+            order_timeout_seconds=settings.make_before_break_timeout_seconds,
+            demand_grace_seconds=settings.unsubscribe_grace_seconds,
             node_metadata=METADATA_KEYS,
         )
         self._portion = Portion()
@@ -292,12 +292,14 @@ class ControlPlane:
         """Wait for the remote clusters, but not for ever: one that cannot be reached must not hold up the others."""
         waiting = [asyncio.create_task(remote.known.wait()) for remote in self._remotes]
         if waiting:
-            await asyncio.wait(waiting, timeout=self._settings.cluster_start_seconds)
+            await asyncio.wait(waiting, timeout=self._settings.remote_sync_timeout_seconds)
         for remote, task in zip(self._remotes, waiting, strict=True):
             if not task.done():
                 task.cancel()
                 log.warning(
-                    "cluster_not_known", cluster=remote.cluster, waited=self._settings.cluster_start_seconds
+                    "cluster_not_known",
+                    cluster=remote.cluster,
+                    waited=self._settings.remote_sync_timeout_seconds,
                 )
 
     def _refresh(self, services: frozenset[ServiceId], origins: Mapping[Hashable, Origin]) -> None:
@@ -606,7 +608,7 @@ def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
     if settings.kubernetes.enabled:
         kubernetes = settings.kubernetes
         namespaces = None if kubernetes.namespaces == ("all",) else kubernetes.namespaces
-        locality = kubernetes.client_place != "off"
+        locality = kubernetes.client_locality != "off"
         options = KubernetesOptions(
             kubernetes.kubeconfig,
             kubernetes.context,
@@ -614,7 +616,7 @@ def _sources(settings: Settings, store: ObjectStore) -> list[_Source]:
             _reads_namespaces(settings),
             locality,
             policies=kubernetes.policies,
-            silence_seconds=kubernetes.watch_silence_seconds,
+            silence_seconds=kubernetes.watch_idle_timeout_seconds,
             stale_seconds=kubernetes.stale_seconds,
         )
         sources.append(KubernetesSource(options, store))
@@ -636,7 +638,7 @@ def _file_source(settings: Settings, store: ObjectStore) -> FileSource:
     state = None
     if settings.state_dir is not None:
         state = FileState(settings.state_dir.absolute(), settings.state_max_age_seconds)
-    wait = settings.strict_start_seconds
+    wait = settings.files_sync_timeout_seconds
     return FileSource(settings.files, store, settings.default_namespace, wait, state)
 
 
@@ -665,7 +667,7 @@ def _remotes(
             None if kubernetes.namespaces == ("all",) else kubernetes.namespaces,
             _reads_namespaces(settings),
             cluster=cluster.name,
-            silence_seconds=kubernetes.watch_silence_seconds,
+            silence_seconds=kubernetes.watch_idle_timeout_seconds,
             stale_seconds=kubernetes.stale_seconds,
         )
         catalog = _catalog(settings, remote=True)
@@ -673,7 +675,7 @@ def _remotes(
         source = KubernetesSource(options, store)
         committed = Committed(store.get)
         debouncer = _debouncer(settings, catalog, store, committed)
-        wait = settings.cluster_lost_seconds
+        wait = settings.remote_stale_seconds
         remotes.append(RemoteCluster(members[-1], source, store, committed, debouncer, wait, changed))
     return members, remotes
 

@@ -21,7 +21,7 @@ def test_a_hanging_api_server_is_stale_and_followed_when_it_goes_on(
     """Its kernel accepts connections and answers keepalive: only the silence of its watches is seen."""
     first, second = open_backends(2)
     namespace.publish([first])
-    plane = steer("--watch-silence-seconds", "2", "--stale-seconds", "4")
+    plane = steer("--watch-idle-timeout-seconds", "2", "--stale-seconds", "4")
     channel = connect(plane).dial(namespace.target())
     with channel.load() as load:
         load.settle(first)
@@ -57,7 +57,7 @@ def test_a_link_that_drops_everything_is_noticed_by_keepalive(
             {"token": cluster.token},
             server_name="kubernetes.default.svc",
         )
-        plane = steer("--watch-silence-seconds", "3600", kubeconfig=file)
+        plane = steer("--watch-idle-timeout-seconds", "3600", kubeconfig=file)
         channel = connect(plane).dial(namespace.target())
         with channel.load() as load:
             load.settle(first)

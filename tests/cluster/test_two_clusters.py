@@ -99,7 +99,7 @@ def test_a_cluster_that_is_lost_is_given_up_after_a_time_and_used_again_when_it_
     publish(cluster, namespace, [here])
     publish(east, namespace, [there])
     east.kill_api_server()
-    plane = steer_both(cluster_policy="all", cluster_start_seconds=0.5, cluster_lost_seconds=5)
+    plane = steer_both(cluster_policy="all", remote_sync_timeout_seconds=0.5, remote_stale_seconds=5)
     plane.wait_for_problem("cluster east", "is not known yet")
     channel = connect(plane).dial(namespace.target())
     channel.wait_for_answer()

@@ -70,7 +70,7 @@ class System:
                 self._server,  # type: ignore[arg-type]
                 kubernetes._apply,
                 outages,
-                Watcher(KubernetesSettings.watch_silence_seconds),
+                Watcher(KubernetesSettings.watch_idle_timeout_seconds),
             )
             for resource in (
                 NAMESPACES,
@@ -298,7 +298,7 @@ def _settings(directory: Path) -> Settings:
         listen="127.0.0.1:0",
         admin="127.0.0.1:0",
         files=(directory,),
-        kubernetes=KubernetesSettings(enabled=True, client_place="node_first"),
+        kubernetes=KubernetesSettings(enabled=True, client_locality="bootstrap_first"),
         topology="node",
     )
 

@@ -208,7 +208,7 @@ async def _run(steps: list[tuple[Any, ...]], folder: Path, loop: FastForwardLoop
         real = time.time
         options = KubernetesOptions(
             server.write_kubeconfig(folder / "kubeconfig"),
-            silence_seconds=KubernetesSettings.watch_silence_seconds,
+            silence_seconds=KubernetesSettings.watch_idle_timeout_seconds,
             stale_seconds=KubernetesSettings.stale_seconds,
         )
         with mock.patch("time.time", lambda: real() + world.clock):

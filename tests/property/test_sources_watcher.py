@@ -50,7 +50,7 @@ class InformerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.server = ModelServer()
-        self.watcher = Watcher(KubernetesSettings.watch_silence_seconds, lambda: 0.5)
+        self.watcher = Watcher(KubernetesSettings.watch_idle_timeout_seconds, lambda: 0.5)
         self.known: dict[ObjectKey, Service] = {}
         self.snapshot: tuple[int, list[Service]] | None = None  # of the list that is being paged
         self.open_at: int | None = None  # the server's position in the open watch

@@ -54,7 +54,7 @@ def serve(backends: Backends, files: Files) -> Serve:
 
 @pytest.fixture
 def steer(request: pytest.FixtureRequest, processes: Processes, files: Files) -> Iterator[Steer]:
-    """Starts steerway on the directory of manifests: `steer("--demand-grace-seconds", "1")`.
+    """Starts steerway on the directory of manifests: `steer("--unsubscribe-grace-seconds", "1")`.
 
     Whatever the test was about, gRPC clients have refused nothing.
     """

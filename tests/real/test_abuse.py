@@ -88,7 +88,7 @@ def changing(files: Files) -> Iterator[Endpoints]:
 def plane(changing: Endpoints, steer: Steer) -> ControlPlane:
     """A server of it."""
     del changing
-    return steer("--demand-grace-seconds", "0.5", "--max-subscription-bytes-per-peer", "20000000")
+    return steer("--unsubscribe-grace-seconds", "0.5", "--max-subscription-bytes-per-peer", "20000000")
 
 
 @pytest.fixture

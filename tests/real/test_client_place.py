@@ -76,8 +76,8 @@ def found(plane: ControlPlane, claim: str = "") -> set[str]:
 @pytest.mark.parametrize(
     ("first", "claim", "names"),
     [
-        ("node_first", "", {"a"}),
-        ("node_first", "pay", {"b"}),
+        ("bootstrap_first", "", {"a"}),
+        ("bootstrap_first", "pay", {"b"}),
         ("pod_first", "pay", {"a"}),
         ("off", "pay", {"b"}),
     ],
@@ -85,7 +85,7 @@ def found(plane: ControlPlane, claim: str = "") -> set[str]:
 def test_a_short_name_is_of_the_namespace_that_comes_first(
     processes: Processes, api_server: ApiServer, first: str, claim: str, names: set[str]
 ) -> None:
-    steerway = plane(processes, api_server, "--client-place", first)
+    steerway = plane(processes, api_server, "--client-locality", first)
     assert found(steerway, claim) == names
 
 

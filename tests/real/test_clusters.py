@@ -76,7 +76,7 @@ LOCAL, EAST, WEST = (0, "", "10.0.0.1"), (1, "region-east", "10.1.0.1"), (2, "re
 def test_others_take_over_in_their_order_and_a_lost_one_is_given_up_and_comes_back(
     servers: Servers, steer: Callable[..., ControlPlane]
 ) -> None:
-    plane = steer(cluster_lost_seconds=1)
+    plane = steer(remote_stale_seconds=1)
     with AdsClient(plane.address) as client:
         stream = client.delta()
         stream.request(ENDPOINT, NAME)
@@ -98,7 +98,7 @@ def test_a_cluster_that_is_not_known_holds_up_the_start_for_a_time_and_joins_lat
     servers: Servers, steer: Callable[..., ControlPlane]
 ) -> None:
     servers["east"].lose()
-    plane = steer(cluster_start_seconds=0.5, cluster_policy="all")
+    plane = steer(remote_sync_timeout_seconds=0.5, cluster_policy="all")
     with AdsClient(plane.address) as client:
         stream = client.delta()
         stream.request(ENDPOINT, NAME)

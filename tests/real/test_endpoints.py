@@ -220,7 +220,7 @@ def test_a_channel_that_went_idle_works_again_after_its_demand_was_withdrawn(
     """An idle client gives up its subscriptions, steerway gives up the resources, a call brings both back."""
     old, new = backends.open(2)
     files.publish([old])
-    plane = steer("--demand-grace-seconds", "0.2")
+    plane = steer("--unsubscribe-grace-seconds", "0.2")
     channel = connect(plane).dial(TARGET, idle_seconds=1)
     assert channel.call()[0].backend == old
     assert plane.resources("eds")

@@ -33,10 +33,10 @@ def test_a_broken_file_keeps_a_new_replica_unready_and_clients_on_what_they_have
     addresses = backends.open(1)
     files.publish(addresses)
     files.write_text("broken.yaml", "a: [")
-    plane = steer("--strict-start-seconds", "3600")
+    plane = steer("--files-sync-timeout-seconds", "3600")
     plane.wait_for_problem("broken.yaml:1", "YAML")
     assert not plane.ready()
-    later = steer("--strict-start-seconds", "0.1")
+    later = steer("--files-sync-timeout-seconds", "0.1")
     until(later.ready, "it is ready")
     assert connect(later).dial(TARGET).call()[0].backend == addresses[0]
     assert [problem["where"] for problem in later.problems()] == [f"{files.directory}/broken.yaml:1"]

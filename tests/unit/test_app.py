@@ -341,7 +341,7 @@ async def test_a_path_that_does_not_exist_is_an_error(serve: Serve, tmp_path: Pa
         SettingsError, match=r"(?s)--files .*/a does not exist: .*--files-optional.*/b does not"
     ):
         app.ControlPlane(settings(files=missing))
-    plane = serve(settings(files=missing, files_optional=True, strict_start_seconds=3600.0))
+    plane = serve(settings(files=missing, files_optional=True, files_sync_timeout_seconds=3600.0))
     _, admin = await plane.started()
     async with admin:
         assert (await admin.get("/readyz")).status_code == 503

@@ -39,7 +39,7 @@ authorization:
   - {identity: {namespace: shop}, subscribe: ["pay/ledger", "./*"], claim: [pay]}
 files: [manifests, more/extra.yaml]
 files_optional: true
-strict_start_seconds: 30
+files_sync_timeout_seconds: 30
 state_dir: /var/lib/steerway
 state_max_age_seconds: 3600
 kubernetes:
@@ -47,9 +47,9 @@ kubernetes:
   kubeconfig: /etc/kube.yaml
   context: prod
   namespaces: [all]
-  client_place: pod_first
+  client_locality: pod_first
   policies: false
-  watch_silence_seconds: 60
+  watch_idle_timeout_seconds: 60
   stale_seconds: 120
   events: false
   status: false
@@ -60,8 +60,8 @@ clusters:
 topology: node
 subset_buckets: 32
 cluster_policy: all
-cluster_lost_seconds: 60
-cluster_start_seconds: 5
+remote_stale_seconds: 60
+remote_sync_timeout_seconds: 5
 upstream_services: [backend, shop/web]
 service_selector: team=shop,tier in (a, b)
 namespace_selector: "!internal"
@@ -98,8 +98,8 @@ http_idle_timeout_seconds: 4
 threads: 2
 keepalive_interval_seconds: 60
 keepalive_timeout_seconds: 5.5
-order_timeout_seconds: 1
-demand_grace_seconds: 0
+make_before_break_timeout_seconds: 1
+unsubscribe_grace_seconds: 0
 drain_seconds: 3
 debounce:
   endpoint_quiet_seconds: 0.01

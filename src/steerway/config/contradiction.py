@@ -46,8 +46,8 @@ def _idle(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str
     kubernetes = "kubernetes.enabled" in given or verifies != "off" or values.get("clusters")
     rules = (
         ("cluster_policy", values.get("clusters"), _WITHOUT_CLUSTERS),
-        ("cluster_lost_seconds", values.get("clusters"), _WITHOUT_CLUSTERS),
-        ("cluster_start_seconds", values.get("clusters"), _WITHOUT_CLUSTERS),
+        ("remote_stale_seconds", values.get("clusters"), _WITHOUT_CLUSTERS),
+        ("remote_sync_timeout_seconds", values.get("clusters"), _WITHOUT_CLUSTERS),
         ("kubernetes.", kubernetes, "without Kubernetes: add --kubernetes (kubernetes.enabled)"),
         ("authentication.trust_domains", values.get("authentication.certificate"), _WITHOUT_CERTIFICATE),
         ("authentication.audiences", verifies != "off", _WITHOUT_TOKENS),

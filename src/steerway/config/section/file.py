@@ -27,9 +27,9 @@ class FileSettings:
 
     files_optional: Annotated[Switch, Meta(title="Wait for a path of --files that does not exist")] = False
     """Whether to wait at the start for a path of `files` that does not exist, such as a volume that is mounted late.
-    `strict_start_seconds` bounds the wait. Off: a missing path ends the process with exit code 2."""
+    `files_sync_timeout_seconds` bounds the wait. Off: a missing path ends the process with exit code 2."""
 
-    strict_start_seconds: Annotated[
+    files_sync_timeout_seconds: Annotated[
         Seconds, Meta(title="Longest wait at the start for files that cannot be read")
     ] = 60.0
     """Seconds that a start waits, and is not ready, [while a file cannot be read](guide.md#a-start-with-broken-files)

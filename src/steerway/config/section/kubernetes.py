@@ -53,10 +53,10 @@ class KubernetesSettings:
     just that. It is taken from `POD_NAMESPACE`, else from the service account, else from the kubeconfig context, else
     it is `default`."""
 
-    client_place: Annotated[
-        Literal["node_first", "pod_first", "off"], Meta(title="Source of the locality of clients")
-    ] = "node_first"
-    """Source of the locality of clients (namespace, node, zone, region). `node_first`: the client's bootstrap;
+    client_locality: Annotated[
+        Literal["bootstrap_first", "pod_first", "off"], Meta(title="Source of the locality of clients")
+    ] = "bootstrap_first"
+    """Source of the locality of clients (namespace, node, zone, region). `bootstrap_first`: the client's bootstrap;
     what it lacks is taken from the Pod with the client's address, and from the Node of that Pod. `pod_first`: Pod and
     Node take precedence over the bootstrap, which a client can set to anything. `off`: the bootstrap only; Pods and
     Nodes are not watched. Needs list and watch on pods and nodes; a kind without permission is skipped."""
@@ -66,7 +66,7 @@ class KubernetesSettings:
     these [kinds](guide.md#kubernetes). A kind that is not installed is checked again once a minute; a kind without
     permission is skipped."""
 
-    watch_silence_seconds: Annotated[
+    watch_idle_timeout_seconds: Annotated[
         PositiveSeconds, Meta(title="Idle time after which a watch is replaced by a new list")
     ] = 90.0
     """Seconds without an event or a bookmark after which a watch is closed and its kind is listed again; jitter adds up
@@ -78,7 +78,7 @@ class KubernetesSettings:
     ] = 180.0
     """Seconds without a response, event or bookmark of a kind after which it is [reported](admin.md#probes) as stale in
     `/api/v1/problems` and `/readyz`. Clients are served, and the replica stays ready. Keep it above 1.7 times
-    `kubernetes.watch_silence_seconds` (150 s by default), so that it covers only what a new list did not
+    `kubernetes.watch_idle_timeout_seconds` (150 s by default), so that it covers only what a new list did not
     resolve."""
 
     events: Annotated[Switch, Meta(title="Write Events about objects that are not served")] = True

@@ -47,14 +47,14 @@ class RemoteSettings:
     available, by priority, because calls across clusters cost more; `all`: all alike. A Service without a local object
     is served from remote clusters, except with `local_only`."""
 
-    cluster_lost_seconds: Annotated[
+    remote_stale_seconds: Annotated[
         Seconds, Meta(title="Use of the endpoints of a remote cluster without its API server")
     ] = 300.0
     """Seconds that the last endpoints of a remote cluster are used after the connection to its API server was lost.
     The loss of an API server does not mean that pods are down, so the default covers an upgrade of it."""
 
-    cluster_start_seconds: Annotated[Seconds, Meta(title="Longest wait at the start for remote clusters")] = (
-        15.0
-    )
+    remote_sync_timeout_seconds: Annotated[
+        Seconds, Meta(title="Longest wait at the start for remote clusters")
+    ] = 15.0
     """Seconds that a start waits for the initial lists of remote clusters, so that clients do not get a part of the
     endpoints first. A cluster that is later joins when its lists are complete. 0: do not wait."""

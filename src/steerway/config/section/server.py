@@ -53,7 +53,7 @@ class ServerSettings:
     keepalive_timeout_seconds: Annotated[PositiveSeconds, Meta(title="Timeout of an HTTP/2 PING")] = 20.0
     """Seconds to wait for the answer to an HTTP/2 PING before the connection is closed. 20 is the default of gRPC."""
 
-    order_timeout_seconds: Annotated[
+    make_before_break_timeout_seconds: Annotated[
         Seconds, Meta(title="Longest delay of an update for make-before-break order")
     ] = 5.0
     """Longest time in seconds that an update of one client is delayed to keep the make-before-break order: a route
@@ -61,7 +61,7 @@ class ServerSettings:
     client has acknowledged its replacement. Clients acknowledge within a round trip; 5 s allow for a busy client and
     bound the delay by one that never answers. 0: no order, all updates are sent at once."""
 
-    demand_grace_seconds: Annotated[
+    unsubscribe_grace_seconds: Annotated[
         Seconds, Meta(title="Time that a resource without subscribers is kept current")
     ] = 30.0
     """Seconds that a resource is kept up to date after its last subscriber has unsubscribed or disconnected, so that a

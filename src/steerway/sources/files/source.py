@@ -41,8 +41,8 @@ POLL_SHARE = 0.01
 class FileSource:
     """Serves manifests, raw resources and mappings from files and directories, watched live.
 
-    Counts as synced once there is something to be read in each file, or after `strict_start_seconds`: a rollout with a
-    broken mount should stop, and one bad path must not keep the other sources from being served for ever. With a
+    Counts as synced once there is something to be read in each file, or after `files_sync_timeout_seconds`: a rollout
+    with a broken mount should stop, and one bad path must not keep the other sources from being served for ever. With a
     `state`, what was good in an earlier run is served where nothing can be read. Raises nothing for what the files
     hold.
     """
@@ -54,10 +54,10 @@ class FileSource:
         paths: Sequence[Path],
         store: ObjectStore,
         default_namespace: str,
-        strict_start_seconds: float,
+        files_sync_timeout_seconds: float,
         state: State | None = None,
     ) -> None:
-        self._strict_start_seconds = strict_start_seconds
+        self._files_sync_timeout_seconds = files_sync_timeout_seconds
         self._state = state
         self._saved: View | None = None
         self._changed = asyncio.Event()
@@ -99,10 +99,10 @@ class FileSource:
         log.warning(
             "files_not_readable",
             paths=sorted(map(str, self._view.unread)),
-            wait_seconds=self._strict_start_seconds,
+            wait_seconds=self._files_sync_timeout_seconds,
         )
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._strict_start_seconds):
+            async with asyncio.timeout(self._files_sync_timeout_seconds):
                 await self._readable.wait()
 
     def reread(self) -> None:

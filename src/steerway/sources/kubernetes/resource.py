@@ -51,14 +51,14 @@ PODS = Resource(
     "pods",
     "/api/v1",
     "the namespace and place of clients whose bootstrap does not say them",
-    "kubernetes.client_place to off",
+    "kubernetes.client_locality to off",
 )
 NODES = Resource(
     "Node",
     "nodes",
     "/api/v1",
     "the zone and region of clients whose bootstrap does not say them",
-    "kubernetes.client_place to off",
+    "kubernetes.client_locality to off",
 )
 
 

@@ -19,7 +19,7 @@ class Running:
         self.store.register("files")
         self.heard: asyncio.Queue[Changes] = asyncio.Queue()
         self.store.listen(self.heard.put_nowait)
-        source = FileSource(paths, self.store, "own", **{"strict_start_seconds": 0.0, **options})
+        source = FileSource(paths, self.store, "own", **{"files_sync_timeout_seconds": 0.0, **options})
         self._task = asyncio.create_task(source.run())
 
     async def synced(self) -> None:

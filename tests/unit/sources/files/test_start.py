@@ -24,7 +24,7 @@ async def test_a_file_of_which_nothing_can_be_read_delays_a_start_until_it_is_co
     """Its problem is reported meanwhile; the other files are read."""
     (tmp_path / "a.yaml").write_bytes(broken)
     (tmp_path / "b.yaml").write_text(GOOD)
-    source = run(tmp_path, strict_start_seconds=LONG_SECONDS)
+    source = run(tmp_path, files_sync_timeout_seconds=LONG_SECONDS)
     await source.problem("a.yaml")
     assert not source.store.synced
     (tmp_path / "a.yaml").write_text(GOOD.replace("good", "better"))
@@ -36,7 +36,7 @@ async def test_the_delay_ends(run: Run, tmp_path: Path) -> None:
     """The file stays a problem, and the others are served."""
     (tmp_path / "a.yaml").write_text("a: [")
     (tmp_path / "b.yaml").write_text(GOOD)
-    source = run(tmp_path, strict_start_seconds=0.01)
+    source = run(tmp_path, files_sync_timeout_seconds=0.01)
     await source.until(lambda: source.store.synced)
     await source.problem("a.yaml", "YAML")
     assert source.services() == {"good": 1}
@@ -47,14 +47,14 @@ async def test_a_broken_document_beside_a_good_one_delays_nothing(run: Run, tmp_
     (tmp_path / "a.yaml").write_text(f"a: [\n---\n{GOOD}")
     (tmp_path / "b.yaml").write_text(GOOD.replace("good", "bad").replace("port: 1", "port: 0"))
     (tmp_path / "c.yaml").write_text("")
-    source = run(tmp_path, strict_start_seconds=LONG_SECONDS)
+    source = run(tmp_path, files_sync_timeout_seconds=LONG_SECONDS)
     await source.until(lambda: source.store.synced)
     assert source.services() == {"good": 1}
 
 
 async def test_a_path_that_is_waited_for_ends_the_delay_when_it_comes(run: Run, tmp_path: Path) -> None:
     """A volume that is mounted late."""
-    source = run(tmp_path / "late", strict_start_seconds=LONG_SECONDS)
+    source = run(tmp_path / "late", files_sync_timeout_seconds=LONG_SECONDS)
     await source.problem("late", "cannot be read")
     assert not source.store.synced
     (tmp_path / "late").mkdir()
@@ -78,7 +78,7 @@ async def test_what_breaks_while_no_process_runs_is_served_from_the_state(
     else:
         (manifests / "a.yaml").write_text(broken)
         (manifests / "b.yaml").unlink()
-    second = run(manifests, strict_start_seconds=LONG_SECONDS, state=State(tmp_path / "state", 60))
+    second = run(manifests, files_sync_timeout_seconds=LONG_SECONDS, state=State(tmp_path / "state", 60))
     await second.until(lambda: second.store.synced)
     assert second.services() == ({"good": 1} if broken else {"good": 1, "gone": 1})
     await second.problem("a.yaml", "is served as it was read at", "files.state")

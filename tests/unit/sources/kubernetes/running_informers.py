@@ -31,7 +31,7 @@ class Running:
         namespace_words: bool = False,
         place: bool = False,
         policies: bool = False,
-        silence_seconds: float = KubernetesSettings.watch_silence_seconds,
+        silence_seconds: float = KubernetesSettings.watch_idle_timeout_seconds,
         stale_seconds: float = KubernetesSettings.stale_seconds,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

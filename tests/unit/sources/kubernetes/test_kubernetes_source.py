@@ -377,7 +377,7 @@ async def test_without_pods_and_nodes_it_serves_and_says_what_is_lost(
     running = run(place=True)
     await running.until(lambda: running.store.synced)
     assert set(running.ports()) == {"a"}
-    await running.problem("nodes", str(status), "the zone and region of clients", "client_place")
+    await running.problem("nodes", str(status), "the zone and region of clients", "client_locality")
 
 
 async def test_without_a_namespace_it_is_the_own_one(server: FakeApiServer, run: Run, tmp_path: Path) -> None:

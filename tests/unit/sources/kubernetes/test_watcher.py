@@ -44,7 +44,7 @@ def bookmark(version: str) -> Event:
 
 def new_watcher() -> Watcher:
     """Jitter at its largest: no wait is cut."""
-    return Watcher(KubernetesSettings.watch_silence_seconds, lambda: 1.0)
+    return Watcher(KubernetesSettings.watch_idle_timeout_seconds, lambda: 1.0)
 
 
 def listed(version: str = "10", *names: str) -> Watcher:
@@ -82,7 +82,7 @@ def test_the_watch_lasts_minutes_with_jitter() -> None:
     """Between 290 and 580 seconds, so that replicas do not reopen together."""
     seconds = set()
     for jitter in (0.0, 0.5, 1.0):
-        watcher = Watcher(KubernetesSettings.watch_silence_seconds, lambda jitter=jitter: jitter)
+        watcher = Watcher(KubernetesSettings.watch_idle_timeout_seconds, lambda jitter=jitter: jitter)
         watcher.on_page(Page((), "1"))
         assert isinstance(watcher.action, Watch)
         seconds.add(watcher.action.timeout_seconds)
@@ -273,7 +273,7 @@ def test_a_silent_watch_is_given_up_after_90_to_150_seconds() -> None:
     """At least one bookmark was missed; with jitter, so that replicas do not list together."""
     seconds = set()
     for jitter in (0.0, 0.5, 1.0):
-        watcher = Watcher(KubernetesSettings.watch_silence_seconds, lambda jitter=jitter: jitter)
+        watcher = Watcher(KubernetesSettings.watch_idle_timeout_seconds, lambda jitter=jitter: jitter)
         watcher.on_page(Page((), "1"))
         assert isinstance(watcher.action, Watch)
         seconds.add(watcher.action.silence_seconds)
