@@ -340,7 +340,7 @@ def test_the_variables_of_a_kubernetes_service_called_steerway_are_no_settings()
     ],
 )
 def test_a_wrong_value_names_its_line_and_what_it_must_be(write: WriteFile, text: str, wanted: str) -> None:
-    """Types and ranges are checked, and the error says what would be right."""
+    """Types and ranges are checked, and the error names the valid values."""
     file = write(f"# a comment\n{text}\n")
     (line,) = errors(file)
     assert line.startswith(f"{file}:2: {wanted}")
@@ -562,11 +562,11 @@ def test_an_invalid_rule_is_reported(rules: str, wanted: str, write: WriteFile) 
 
 
 @pytest.mark.parametrize(
-    "place",
+    "source",
     ["keys.json", "http://issuer.example/keys", "https://", "http://localhost.example/keys", "ftp://x/y", ""],
 )
-def test_jwks_comes_from_a_path_or_a_secure_url(place: str, write: WriteFile) -> None:
+def test_jwks_comes_from_a_path_or_a_secure_url(source: str, write: WriteFile) -> None:
     """Plain http only from the host itself."""
-    jwks = {"service_account": "jwks", "issuer": "i", "jwks": place}
+    jwks = {"service_account": "jwks", "issuer": "i", "jwks": source}
     (error,) = errors(write(f"authentication: {jwks}"))
     assert "authentication.jwks must be an absolute path, an https URL, or an http URL of this host" in error

@@ -13,7 +13,7 @@ class ClientCertificate:
     method = "certificate"
     accepts = "a client certificate"
 
-    def __init__(self, trust_domains: Iterable[str] = ()) -> None:
+    def __init__(self, trust_domains: Iterable[str]) -> None:
         """`trust_domains`: those whose SPIFFE IDs are accepted; none: every one that the client CA vouches for."""
         self._trust_domains = frozenset(trust_domains)
 

@@ -59,7 +59,7 @@ class _Serve(click.Command):
     "file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="YAML file of settings (also STEERWAY_CONFIG); the environment beats it, flags beat both",
+    help="YAML file of settings (also STEERWAY_CONFIG); the environment overrides it, flags override both",
 )
 def serve(file: Path | None, **flags: Any) -> int:
     """Serve xDS from manifest files, from a Kubernetes API server, or from both.

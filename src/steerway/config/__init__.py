@@ -4,8 +4,9 @@
 frozen `Settings`. Names of durations and sizes end with their unit. An unknown or repeated key and a value of the wrong
 type are errors that name their location; all errors are reported together.
 
-Declarations are in `section/`, one module per section. `docs/settings.md`, the flags of `steerway serve` and the
-environment variables are derived from them.
+Declarations are in `section/`, one module per section. Flags, environment variables, `steerway serve --help` and
+`docs/settings.md` are derived from them. To add a setting, declare it with its text in a section, add it to the example
+in `docs/settings.md`, and run `make settings-doc`.
 
 This package neither reads settings at import time, nor watches the file for changes, nor uses a setting.
 """

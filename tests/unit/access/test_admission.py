@@ -90,7 +90,7 @@ async def test_without_authenticators_everybody_sees_everything() -> None:
 
 async def test_no_credential_is_told_what_would_do() -> None:
     """Each kind once."""
-    authenticators = [ClientCertificate(), UnixSocket(), Tokens(), Tokens()]
+    authenticators = [ClientCertificate(()), UnixSocket(), Tokens(), Tokens()]
     result = await refusal(authenticators, applicant())
     assert result.code == UNAUTHENTICATED
     assert result.client_message == (
@@ -115,7 +115,7 @@ async def test_no_credential_is_told_what_would_do() -> None:
 )
 async def test_any_good_credential_is_enough(client: Applicant, identity: Identity) -> None:
     """Also beside a bad one; the certificate is who it is, when there are two."""
-    authenticators = [ClientCertificate(), UnixSocket(), Tokens(good=WEB, bad=refused("it is bad"))]
+    authenticators = [ClientCertificate(()), UnixSocket(), Tokens(good=WEB, bad=refused("it is bad"))]
     decision = await decide(authenticators, client)
     assert isinstance(decision, Admission)
     assert decision.identity == identity
@@ -159,7 +159,7 @@ async def test_a_slow_verdict_holds_up_nobody_else() -> None:
     """Those that are known are answered together and at once, the slow ones when it comes."""
     tokens, answers = Tokens(good=WEB), Answers()
     admission_controller = AdmissionController(
-        [ClientCertificate(), tokens], Authorization(), bytes.decode, answers
+        [ClientCertificate(()), tokens], Authorization(), bytes.decode, answers
     )
     admission_controller.open(
         [applicant(1, "slow"), applicant(2, "good"), applicant(3, "slower"), applicant(4)]

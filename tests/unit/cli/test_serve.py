@@ -43,7 +43,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
 
 
 def test_flags_become_settings(steerway: Run, started: list[Settings]) -> None:
-    """The flags of the issue that people type most, with their types."""
+    """The most common flags, with their types."""
     code, out, err = steerway(
         *("serve", "--files", "a", "--files", "b", "--kubernetes", "--kubeconfig", "k", "--context", "c"),
         *("--namespace", "shop", "--namespace", "pay", "--listen", "127.0.0.1:0", "--admin", "[::1]:0"),
@@ -67,10 +67,10 @@ def test_signals_that_mean_no_end_do_not_end_a_start(
     assert (len(started), ignored) == (1, [True])
 
 
-def test_file_environment_and_flags_meet(
+def test_file_environment_and_flags_are_merged(
     steerway: Run, started: list[Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Each layer beats the one before; a flag can switch off what the file switched on."""
+    """Each layer overrides the one before; a flag can switch off what the file switched on."""
     file = tmp_path / "s.yaml"
     file.write_text(
         "{kubernetes: {enabled: true, context: c}, files: [a], threads: 1, drain_seconds: 1}", "utf-8"
@@ -93,7 +93,7 @@ def test_without_a_source_the_error_names_the_flags_that_set_one(
     )
 
 
-def test_wrong_settings_are_told_together(steerway: Run, started: list[Settings]) -> None:
+def test_invalid_settings_are_reported_together(steerway: Run, started: list[Settings]) -> None:
     """One line each, exit code 2, nothing started."""
     code, _, err = steerway("serve", "--files", "a", "--listen", "x", "--threads", "y")
     assert (code, started) == (2, [])

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 import structlog
@@ -59,8 +59,9 @@ class KubernetesOptions:
     place: bool = False
     cluster: str = ""
     policies: bool = False
-    silence_seconds: float = field(kw_only=True)
-    stale_seconds: float = field(kw_only=True)
+    _: KW_ONLY
+    silence_seconds: float
+    stale_seconds: float
 
 
 class KubernetesSource:
