@@ -4,6 +4,7 @@ import ast
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from steerway import config
 
@@ -23,9 +24,9 @@ def rewritten(text: str) -> str:
     return f"{text[:before]}\n{''.join(_section(section) for section in config.SECTIONS)}{text[after:]}"
 
 
-def docstrings(section: config.Section) -> dict[str, str]:
-    """The text below each field, by field, with its line breaks."""
-    tree = ast.parse(inspect.getsource(section.type)).body[0]
+def docstrings(declaration: type) -> dict[str, str]:
+    """The text below each field of a class, by field, with its line breaks."""
+    tree = ast.parse(inspect.getsource(declaration)).body[0]
     assert isinstance(tree, ast.ClassDef)
     texts = {}
     for field, after in zip(tree.body, tree.body[1:], strict=False):
@@ -37,11 +38,14 @@ def docstrings(section: config.Section) -> dict[str, str]:
 
 
 def _section(section: config.Section) -> str:
-    texts = docstrings(section)
+    texts = docstrings(section.type)
     settings = [setting for setting in config.SETTINGS.values() if setting.section is section]
     parts = [f"## {section.title}", inspect.cleandoc(section.type.__doc__)]
     for setting in settings:
         parts += [f"### `{setting.name}`", "\n".join(_facts(setting)), texts[setting.field]]
+        if setting.is_list_of_structs:
+            fields = docstrings(get_args(setting.base)[0]).items()
+            parts.append("\n".join(f"- `{field}`: {' '.join(text.split())}" for field, text in fields))
     return "".join(f"{part}\n\n" for part in parts)
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import pytest
 
 from steerway import config
@@ -66,7 +67,7 @@ def test_sections_have_a_description_of_one_line() -> None:
 
 def test_every_setting_has_a_text() -> None:
     """Below its declaration."""
-    texts = {(section.title, field) for section in config.SECTIONS for field in docstrings(section)}
+    texts = {(section.title, field) for section in config.SECTIONS for field in docstrings(section.type)}
     assert texts == {(setting.section.title, setting.field) for setting in config.SETTINGS.values()}
 
 
@@ -87,3 +88,14 @@ def test_every_key_of_k8s_xds_is_explained() -> None:
     text = DOCUMENT.read_text()
     for alias, setting in document.ALIASES.items():
         assert re.search(rf"^\| `{re.escape(alias)}.*\| .*`{setting}", text, re.MULTILINE), alias
+
+
+def test_items_of_lists_have_all_their_fields() -> None:
+    """As do the settings themselves."""
+    text = DOCUMENT.read_text("utf-8")
+    structured = [setting for setting in config.SETTINGS.values() if setting.is_list_of_structs]
+    assert [setting.name for setting in structured] == ["clusters", "authorization.rules"]
+    for setting in structured:
+        entry = text.partition(f"### `{setting.name}`\n")[2].partition("\n#")[0]
+        fields = msgspec.structs.fields(get_args(setting.base)[0])
+        assert [field.name for field in fields if f"\n- `{field.name}`: " not in entry] == []

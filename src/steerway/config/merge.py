@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import msgspec
 import yaml
@@ -81,7 +81,7 @@ def _from_environment(environ: Mapping[str, str], errors: list[str]) -> dict[str
 def _convert(setting: Setting, given: Given) -> Any:
     """The value in the type of the setting. Raises ValueError ("must be …") if it has another type or range."""
     value = given.value
-    structured = _is_list_of_structs(setting.base)
+    structured = setting.is_list_of_structs
     if structured and given.text:
         value = _yaml(value)
     elif setting.repeatable and isinstance(value, str):
@@ -96,13 +96,6 @@ def _convert(setting: Setting, given: Given) -> Any:
     if isinstance(converted, float) and not math.isfinite(converted):
         raise ValueError(f"must be {setting.description}, not {given.value!r}")
     return converted
-
-
-def _is_list_of_structs(base: Any) -> bool:
-    if get_origin(base) is not tuple:
-        return False
-    item = get_args(base)[0]
-    return isinstance(item, type) and issubclass(item, msgspec.Struct)
 
 
 def _yaml(text: str | Sequence[str]) -> Any:

@@ -80,6 +80,12 @@ class Setting(NamedTuple):
         return get_origin(self.base) is tuple
 
     @property
+    def is_list_of_structs(self) -> bool:
+        """Whether the value is a list of mappings."""
+        item = get_args(self.base)[0] if self.repeatable else None
+        return isinstance(item, type) and issubclass(item, msgspec.Struct)
+
+    @property
     def default_value(self) -> str | None:
         """The default as a text that can be given as a value; None: it is described by `unset`."""
         match self.default:

@@ -18,7 +18,7 @@ _Pattern: TypeAlias = Annotated[str, Meta(min_length=1)]
 
 
 class IdentityPattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Identities that a rule applies to: all given patterns must match. `*` matches within one part."""
+    """Patterns of `RuleSettings.identity`."""
 
     namespace: _Pattern = ""
     service_account: _Pattern = ""
@@ -28,13 +28,16 @@ class IdentityPattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One authorization rule. `identity: {}` matches every authenticated client."""
+    """One authorization rule."""
 
     identity: IdentityPattern
+    """Identities that the rule applies to: patterns for `namespace`, `service_account`, `spiffe_id`, `dns_name` and
+    `token`, which must all match. `*` matches within one part; `{}` matches every authenticated client. Required."""
     subscribe: tuple[ServicePattern, ...] = ()
-    """Visible services: `NAMESPACE/SERVICE`, `NAMESPACE/*`, `./*` (own namespace), `secret:NAME` (SDS), `*`."""
+    """Visible services: `NAMESPACE/SERVICE`, `NAMESPACE/*`, `./*` (own namespace), `secret:NAME` (SDS), `*`. Default:
+    none."""
     claim: tuple[ClaimPattern, ...] = ()
-    """Namespaces, besides its own, that the client may claim in its Node: a namespace, or `*`."""
+    """Namespaces, besides its own, that the client may claim in its Node: a namespace, or `*`. Default: none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,5 +53,5 @@ class AuthorizationSettings:
         ),
     ] = ()
     """[Rules](security.md#rules) that define which services an identity may see, and which namespaces it may claim in
-    its Node. In the environment, give the list in YAML; each flag gives one rule. Without rules, a client may see all
-    services that are not private, and claim its own namespace."""
+    its Node. Without rules, a client may see all services that are not private, and claim its own namespace. In the
+    environment, give the list in YAML; each flag gives one rule. Each rule has these fields:"""

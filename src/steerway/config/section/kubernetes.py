@@ -59,12 +59,13 @@ class KubernetesSettings:
     """Source of the locality of clients (namespace, node, zone, region). `bootstrap_first`: the client's bootstrap;
     what it lacks is taken from the Pod with the client's address, and from the Node of that Pod. `pod_first`: Pod and
     Node take precedence over the bootstrap, which a client can set to anything. `off`: the bootstrap only; Pods and
-    Nodes are not watched. Needs list and watch on pods and nodes; a kind without permission is skipped."""
+    Nodes are not watched. The default follows explicit configuration. Needs list and watch on pods and nodes; a kind
+    without permission is skipped."""
 
     policies: Annotated[Switch, Meta(title="Watch TrafficPolicies and routes of the Gateway API")] = True
     """Whether to watch TrafficPolicies, and routes of the Gateway API with Services as parents. Needs list and watch on
     these [kinds](guide.md#kubernetes). A kind that is not installed is checked again once a minute; a kind without
-    permission is skipped."""
+    permission is skipped, so it is on by default."""
 
     watch_idle_timeout_seconds: Annotated[
         PositiveSeconds, Meta(title="Idle time after which a watch is replaced by a new list")
@@ -83,12 +84,13 @@ class KubernetesSettings:
 
     events: Annotated[Switch, Meta(title="Write Events about objects that are not served")] = True
     """Whether the replica that holds the Lease writes Kubernetes Events about objects that cannot be served. Needs get,
-    create and update on leases, and create, get and patch on events; skipped without these permissions."""
+    create and update on leases, and create, get and patch on events; skipped without these permissions, so it is
+    on by default."""
 
     status: Annotated[Switch, Meta(title="Write the status of routes and policies")] = True
     """Whether the replica that holds the Lease writes the status of TrafficPolicies and of routes with Services as
     parents. Needs get on these kinds, patch on `KIND/status`, and the permissions for the Lease as `events` does;
-    skipped without these permissions."""
+    skipped without these permissions, so it is on by default."""
 
     lease_namespace: Annotated[
         NamespaceName | None,

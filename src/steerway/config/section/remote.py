@@ -14,15 +14,16 @@ class ClusterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """A remote cluster, whose endpoints join those of local Services of the same namespace and name."""
 
     name: Annotated[str, Meta(pattern=rf"^{LABEL}\Z")]
-    """Name in logs, metrics and problems."""
+    """Name in logs, metrics and problems: a DNS label. Required."""
     kubeconfig: Path | None = None
-    """Kubeconfig file. None: `kubernetes.kubeconfig`."""
+    """Kubeconfig file. Without it, `kubernetes.kubeconfig`."""
     context: Annotated[str, Meta(min_length=1)] | None = None
-    """Context of the kubeconfig file. None: its `current-context`."""
+    """Context of the kubeconfig file. Without it, its `current-context`."""
     region: str = ""
-    """Region of its endpoints. Empty: unknown."""
+    """Region of its endpoints. Without it, the region is unknown."""
     priority: Annotated[int, Meta(ge=1, le=100)] = 1
-    """Order of failover when no local endpoint is available: lowest first; equal priorities share the load."""
+    """Order of failover when no local endpoint is available, from 1 to 100: lowest first; equal priorities share the
+    load. Default: 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +38,8 @@ class RemoteSettings:
             extra={"metavar": "YAML", "unset": "no remote clusters"},
         ),
     ] = ()
-    """[Remote clusters](guide.md#several-clusters), each with `name`, `kubeconfig`, `context`, `region` and `priority`.
-    In the environment, give the list in YAML; each flag gives one cluster."""
+    """[Remote clusters](guide.md#several-clusters). In the environment, give the list in YAML; each flag gives one
+    cluster. Each cluster has these fields:"""
 
     cluster_policy: Annotated[
         Literal["local_only", "local_first", "all"], Meta(title="Clusters whose endpoints clients get")

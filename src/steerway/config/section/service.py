@@ -66,7 +66,7 @@ class ServiceSettings:
     """Granularity of the client locality, for Services with `trafficDistribution`, topology hints or
     `internalTrafficPolicy: Local`. `zone`: the zone of the client. `node`: also its Node, which `Local` and
     `PreferSameNode` need, and which costs one assignment for each node with clients of such a Service. `off`: locality
-    is not used."""
+    is not used. The default costs one assignment per zone."""
 
     subset_buckets: Annotated[
         int, whole(0, 256), Meta(title="Buckets of clients for subsets of endpoints (0: no subsets)")
