@@ -386,7 +386,7 @@ def test_kubernetes_settings_without_kubernetes_are_an_error_but_may_be_switched
         ("a: 1\n---\nb: 2\n", "not valid YAML"),
         ("a: !!python/object:os.system 1\n", "unknown key a"),
         ("threads: !!python/object:os.system 1\n", "not valid YAML"),
-        ("- a\n", "settings are a mapping of keys to values"),
+        ("- a\n", "the settings file must be a mapping of keys to values"),
         ("\x00", "not valid YAML"),
     ],
 )

@@ -81,7 +81,9 @@ def _keys(text: str, path: Path, errors: list[str]) -> Iterator[_Key]:
         if root is None:
             return
         if not isinstance(root, yaml.MappingNode):
-            errors.append(f"{path}:{root.start_mark.line + 1}: settings are a mapping of keys to values")
+            errors.append(
+                f"{path}:{root.start_mark.line + 1}: the settings file must be a mapping of keys to values"
+            )
             return
         yield from _walk(loader, root, "", path, errors)
     finally:
