@@ -19,9 +19,9 @@ class Put(NamedTuple):
     scope: str = ""
     """What a grant must cover: `NAMESPACE/NAME` of the service, `secret:NAME`; "" for what everybody may see."""
     ttl_seconds: float = 0.0
-    """How long clients keep it without a heartbeat; 0: for ever."""
+    """How long clients keep it without a heartbeat; 0: without end."""
     origin: Origin | None = None
-    """When the change that it brings was heard of; None: it answers a demand."""
+    """When steerway received the change; None: it answers a demand."""
 
 
 @dataclass(slots=True)

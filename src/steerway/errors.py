@@ -5,7 +5,7 @@
     SteerwayError
     ├── SettingsError        a setting is unknown, of the wrong type or out of range
     ├── SourceError          a source of facts cannot be opened or read at all
-    │   └── DocumentError    one document of a file is broken (file, line, reason, cure)
+    │   └── DocumentError    one document of a file is broken (file, line, reason, hint)
     ├── TranslateError       an object cannot become a valid xDS resource
     │   └── UnknownServiceError    a name is that of no service that is served
     └── EngineError          the native engine cannot start or was used after its end
@@ -26,7 +26,7 @@ class SettingsError(SteerwayError):
 
 
 class SourceError(SteerwayError):
-    """A source of facts cannot be opened or read at all. `hint` says what to do about it, where the text does not."""
+    """A source of facts cannot be opened or read at all. `hint` is the fix, where the text does not name it."""
 
     def __init__(self, text: str, hint: str = "") -> None:
         super().__init__(text)
@@ -36,7 +36,7 @@ class SourceError(SteerwayError):
 class DocumentError(SourceError):
     """One document of a file is broken.
 
-    `where` is `file:line`, `reason` says what is wrong and `hint` what to do about it.
+    `where` is `file:line`, `reason` is the error and `hint` the fix.
     """
 
     def __init__(self, where: str, reason: str, hint: str = "") -> None:

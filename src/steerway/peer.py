@@ -14,7 +14,7 @@ _IPV6_PREFIX = 64
 def network(peer: str) -> str:
     """Whose share a client at `peer` uses: `10.0.0.7` for `10.0.0.7:4711`, `fd00::/64` for `[fd00::7]:4711`.
 
-    Whatever is no IP address is one share: all clients of a Unix socket, say.
+    All addresses that are not IP addresses, such as a Unix socket, are one share.
     """
     host = peer.rpartition(":")[0]
     try:

@@ -45,7 +45,7 @@ FILES_RESTORED_AGE = Gauge(
 )
 CLUSTER_IN_USE = Gauge(
     "steerway_cluster_in_use",
-    "1 while the endpoints of a remote cluster are used; 0 before all are known and after it was given up.",
+    "1 while the endpoints of a remote cluster are used; 0 before all are known and after it was dropped.",
     ["cluster"],
     registry=REGISTRY,
 )
@@ -112,14 +112,14 @@ HTTP_REFUSED = Counter(
 )
 AUTHENTICATIONS = Counter(
     "steerway_authentications",
-    "Streams by how their client proved who it is.",
+    "Streams by authentication method.",
     ["method", "outcome"],  # method: certificate, service_account, token, unix_socket, none
-    # outcome: accepted, refused, unavailable, denied (who it is was clear, what it claimed was not its to claim)
+    # outcome: accepted, refused, unavailable, denied (authenticated, but its claim is not permitted)
     registry=REGISTRY,
 )
 TOKEN_REVIEW_SECONDS = Histogram(
     "steerway_token_review_seconds",
-    "Time that the API server takes to judge a token, waiting for a turn included.",
+    "Time of a TokenReview at the API server, waiting for a turn included.",
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10),
     registry=REGISTRY,
 )

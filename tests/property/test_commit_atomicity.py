@@ -128,7 +128,7 @@ class Follower:
     def changed(self, changes: Changes) -> None:
         """The store changed; nothing at the end of a batch in parts."""
         waiting = self._window.add(changes, self.now, self.partial)
-        self._committed.hold({key: changes[key].before for key in waiting})
+        self._committed.keep({key: changes[key].before for key in waiting})
 
     def _check(self) -> None:
         assert not self._moments or self._mesh.facts in self._moments, "a mixture"

@@ -126,9 +126,9 @@ class _World:
             case ("freeze",):
                 self.server.freeze_watches()
             case ("hold",):
-                self.server.hold_watches()
+                self.server.pause_watches()
             case ("answer again",):
-                self.server.hold_watches(False)
+                self.server.pause_watches(False)
             case ("pass", seconds):
                 self.loop.forward(seconds)
             case ("back up",):

@@ -1,1 +1,1 @@
-"""Who may connect, as whom, and what they may see: authentication and authorisation of xDS clients."""
+"""Authentication and authorization of xDS clients."""

@@ -1,7 +1,7 @@
 """The gate: each stream that opens is let in with an identity and a grant, or turned away with a status.
 
 Any of the authenticators that are on is enough; those that answer at once are asked first. What takes time (a question
-to the API server) holds up nobody but the stream that it is about. With no authenticator every client comes in and sees
+to the API server) delays only its own stream. With no authenticator every client comes in and sees
 every resource, but not the other clients (`authorize_call`).
 
 An identity is looked at when a stream opens and never again, as with gRPC and TLS themselves: a stream outlives the
@@ -37,7 +37,7 @@ _CLIENTS_HIDDEN = (
 
 
 class Admission(NamedTuple):
-    """A client that may come in. `identity` and `grant` are None where nobody is asked who he is."""
+    """An admitted client. `identity` and `grant` are None without authentication."""
 
     identity: Identity | None = None
     grant: list[str] | None = None
@@ -65,7 +65,7 @@ class AdmissionController:
         claim: Callable[[bytes], str],
         answer: Callable[[Sequence[tuple[Applicant, Decision]]], None],
     ) -> None:
-        """`claim` finds the namespace that a serialised Node says it is in ("": it says none)."""
+        """`claim` finds the namespace that a serialised Node claims ("": none)."""
         self._claim = claim
         self._authenticators = tuple(authenticators)
         self._authorization = authorization
@@ -103,8 +103,8 @@ class AdmissionController:
     async def authorize_call(self, credential: Credential, *, sees_all: bool) -> Refusal | None:
         """Why a client may not make a call that is no discovery; None when it may.
 
-        `sees_all`: what is answered is not cut to the caller's grant (the state of all clients, say), so that it takes
-        a grant of everything, or the Unix socket: the mode of its file says who is an operator. While another
+        `sees_all`: the answer (such as the state of all clients) is not cut to the caller's grant, so that it takes a
+        grant of everything, or the Unix socket: the mode of its file admits operators only. While another
         authenticator is on, the socket counts only where it is a credential itself.
         """
         if not self._authenticators:
@@ -138,24 +138,24 @@ class AdmissionController:
     async def _decide_later(self, applicant: Applicant, promise: Awaitable[AuthenticationResult]) -> None:
         with isolated("client", stream=applicant.stream) as run:
             decision = self._decide(applicant, await promise)
-        if run.failure:  # the client must not wait for ever
+        if run.failure:  # the client must not wait without end
             decision = self._decide(applicant, unavailable(f"authentication failed: {run.failure}"))
         self._answer([(applicant, decision)])
 
     def _authenticate(
         self, credential: Credential
     ) -> AuthenticationResult | Awaitable[AuthenticationResult] | None:
-        """Who it is; None where nobody is asked."""
+        """The authentication result; None without authenticators."""
         if not self._authenticators:
             return None
         refusals: list[Refusal] = []
         able = [authenticator for authenticator in self._authenticators if authenticator.reads(credential)]
-        for place, authenticator in enumerate(able):
+        for index, authenticator in enumerate(able):
             result = _run(authenticator, credential)
             if isinstance(result, Identity):
                 return result
             if not isinstance(result, Refusal):
-                return self._ask(result, able[place + 1 :], credential, refusals)
+                return self._ask(result, able[index + 1 :], credential, refusals)
             refusals.append(result)
         return self._refusal(refusals)
 
@@ -177,7 +177,7 @@ class AdmissionController:
         return result if isinstance(result, Identity) else self._refusal([*refusals, result])
 
     def _refusal(self, refusals: Sequence[Refusal]) -> Refusal:
-        """One refusal out of all: that somebody could not be asked comes before that another one said no."""
+        """One refusal out of all: an authenticator that was unavailable comes before one that refused."""
         if not refusals:
             kinds = " or ".join(
                 dict.fromkeys(authenticator.accepts for authenticator in self._authenticators)

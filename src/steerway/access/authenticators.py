@@ -1,4 +1,4 @@
-"""Everything of `access` that the settings ask for, in one place: what to start, what to run, what is wrong with it."""
+"""The authenticators that the settings configure: their tasks, their files, their problems."""
 
 import asyncio
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Authenticators:
     name = "access"
 
     def __init__(self, settings: Settings, set_tls: SetTls) -> None:
-        """Reads every file. SettingsError when one cannot be used: who wants a guard must not start without."""
+        """Read every file. Raises SettingsError when one cannot be used: steerway does not start without it."""
         self.authenticators: list[Authenticator] = []
         """Those that are on, the ones that answer at once first."""
         self.admin_token: SharedToken | None = None
@@ -118,19 +118,19 @@ class Authenticators:
 
     def _signed_token(self) -> SignedToken:
         authentication = self._settings.authentication
-        place = authentication.jwks
-        fetch = of_cluster(self._api_server()) if place is None else None
-        if place is not None and not place.startswith("/"):
-            fetch = of_url(place)
+        source = authentication.jwks
+        fetch = of_cluster(self._api_server()) if source is None else None
+        if source is not None and not source.startswith("/"):
+            fetch = of_url(source)
         made = SignedToken(
             authentication.audiences, authentication.issuer or "", fetch, authentication.timeout_seconds
         )
-        if place is not None and fetch is None:
+        if source is not None and fetch is None:
 
             def take(contents: Sequence[bytes]) -> None:
-                made.take(contents[0], place)
+                made.take(contents[0], source)
 
-            files = WatchedFiles([Path(place)], take)
+            files = WatchedFiles([Path(source)], take)
             files.load()
             self._files.append(files)
         return made

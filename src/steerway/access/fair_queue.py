@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
-_Turn: TypeAlias = "asyncio.Future[None]"
+_Waiter: TypeAlias = "asyncio.Future[None]"
 
 
 class QueueFullError(Exception):
@@ -28,7 +28,7 @@ class FairQueue:
         self._free = turns
         self._free_for_others = turns - reserved
         self._by_network = by_network
-        self._held: Counter[str] = Counter()
+        self._taken: Counter[str] = Counter()
         self._first = _Waiting(max_waiting)
         self._others = _Waiting(max_waiting)
 
@@ -54,10 +54,10 @@ class FairQueue:
     def _give(self) -> None:
         while self._free:
             first = True
-            turn = self._first.next(self._may_hold)
+            turn = self._first.next(self._may_take)
             if turn is None and self._free_for_others > 0:
                 first = False
-                turn = self._others.next(self._may_hold)
+                turn = self._others.next(self._may_take)
             if turn is None:
                 return
             network, future = turn
@@ -67,50 +67,50 @@ class FairQueue:
 
     def _take_back(self, network: str, first: bool) -> None:
         self._count(network, first, -1)
-        if not self._held[network]:
-            del self._held[network]
+        if not self._taken[network]:
+            del self._taken[network]
         self._give()
 
     def _count(self, network: str, first: bool, change: int) -> None:
-        self._held[network] += change
+        self._taken[network] += change
         self._free -= change
         if not first:
             self._free_for_others -= change
 
-    def _may_hold(self, network: str) -> bool:
-        return self._held[network] < self._by_network
+    def _may_take(self, network: str) -> bool:
+        return self._taken[network] < self._by_network
 
 
 class _Waiting:
-    """Those who wait, by network; the network whose turn it is comes first."""
+    """Waiting futures by network; the network whose turn it is comes first."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._count = 0
-        self._by_network: OrderedDict[str, OrderedDict[_Turn, None]] = OrderedDict()
+        self._by_network: OrderedDict[str, OrderedDict[_Waiter, None]] = OrderedDict()
 
     def __len__(self) -> int:
         return self._count
 
-    def add(self, network: str) -> _Turn:
+    def add(self, network: str) -> _Waiter:
         """Wait behind those of the same network. Raises QueueFullError."""
         if self._count >= self._most:
             self._make_room(network)
-        turn: _Turn = asyncio.get_running_loop().create_future()
+        turn: _Waiter = asyncio.get_running_loop().create_future()
         self._by_network.setdefault(network, OrderedDict())[turn] = None
         self._count += 1
         return turn
 
-    def discard(self, network: str, turn: _Turn) -> None:
+    def discard(self, network: str, turn: _Waiter) -> None:
         """Wait no longer. One that does not wait is ignored."""
         if turn in self._by_network.get(network, ()):
             self._remove(network, turn)
 
-    def next(self, may_hold: Callable[[str], bool]) -> tuple[str, _Turn] | None:
+    def next(self, may_take: Callable[[str], bool]) -> tuple[str, _Waiter] | None:
         """Take out the oldest of the next network that may hold one more; None when there is none."""
         # No more networks are skipped than hold turns.
         for network, turns in self._by_network.items():
-            if may_hold(network):
+            if may_take(network):
                 turn = next(iter(turns))
                 self._by_network.move_to_end(network)
                 self._remove(network, turn)
@@ -128,7 +128,7 @@ class _Waiting:
         if not newest.done():
             newest.set_exception(QueueFullError())
 
-    def _remove(self, network: str, turn: _Turn) -> None:
+    def _remove(self, network: str, turn: _Waiter) -> None:
         turns = self._by_network[network]
         del turns[turn]
         self._count -= 1

@@ -1,4 +1,4 @@
-"""Who a client is, once a credential has proved it.
+"""The identity of a client that a credential has proved.
 
 Sources: SPIFFE-ID and X509-SVID specifications (one URI name per certificate); the path `/ns/NS/sa/SA` is the form of
 Istio and of SPIRE's Kubernetes registrars; `system:serviceaccount:NS:SA` is Kubernetes' own name of a service account.
@@ -22,7 +22,7 @@ _USERNAME = re.compile(rf"system:serviceaccount:({LABEL}):({SUBDOMAIN})")
 
 
 class Identity(NamedTuple):
-    """A proved identity. What the credential does not say is "".
+    """A proved identity. What the credential does not contain is "".
 
     `name` is that of a static token; `spiffe_id` and `dns_names` come from a certificate.
     """
@@ -62,7 +62,7 @@ class SpiffeId(NamedTuple):
 
 
 def parse_spiffe_id(uri: str) -> SpiffeId:
-    """A SPIFFE ID in parts. ValueError says what is wrong with it (SPIFFE-ID, section 2)."""
+    """A SPIFFE ID in parts. Raises ValueError with the reason (SPIFFE-ID, section 2)."""
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme.lower() != "spiffe":
         raise ValueError("it does not begin with spiffe://")
@@ -94,7 +94,7 @@ def of_service_account(namespace: str, account: str) -> Identity:
 def of_certificate(names: Sequence[str], trust_domains: frozenset[str]) -> Identity:
     """The identity of a verified client certificate, from its names (`URI:…`, `DNS:…`).
 
-    `trust_domains`: those that SPIFFE IDs may be of; empty: any. ValueError says why there is none: a certificate
+    `trust_domains`: those that SPIFFE IDs may be of; empty: any. Raises ValueError where there is none: a certificate
     without a name, with a SPIFFE ID that is broken, of another trust domain or beside a second URI.
     """
     uris = [name.removeprefix("URI:") for name in names if name.startswith("URI:")]

@@ -29,11 +29,11 @@ def _identified(names: tuple[str, ...], trust_domains: frozenset[str]) -> Authen
     try:
         return of_certificate(names, trust_domains)
     except ValueError as error:
-        return refused(f"the client certificate names nobody: {error}")
+        return refused(f"the client certificate has no identity: {error}")
 
 
 class UnixSocket:
-    """Takes every client of the Unix socket: the mode of its file has decided who can connect."""
+    """Accepts every client of the Unix socket: the mode of its file limits the users that can connect."""
 
     method = "unix_socket"
     accepts = "the Unix socket"

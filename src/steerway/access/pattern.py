@@ -1,4 +1,4 @@
-"""Patterns of authorisation rules: for what an identity says of itself, and for what it may subscribe to.
+"""Patterns of authorisation rules: for the names of an identity, and for what it may subscribe to.
 
 In the first kind `*` stands for any characters but the separator, so that `spiffe://prod/ns/*/sa/web` is web in any
 namespace and nothing else: no namespace, account or DNS label can reach over into the next part.
@@ -23,7 +23,7 @@ def _compiled(pattern: str, separator: str) -> re.Pattern[str]:
 
 
 def matches(pattern: str, text: str, separator: str = "/") -> bool:
-    """Whether `text` is of the form `pattern`. An empty text never is: nothing was said."""
+    """Whether `text` is of the form `pattern`. An empty text never is."""
     return bool(text) and _compiled(pattern, separator).fullmatch(text) is not None
 
 

@@ -50,14 +50,16 @@ class Authenticator(Protocol):
         """Whether the credential holds anything for this authenticator."""
 
     def authenticate(self, credential: Credential) -> AuthenticationResult | Awaitable[AuthenticationResult]:
-        """The verdict, or where somebody else has to be asked the promise of one. Never raises."""
+        """The result, or an awaitable of it where a remote party verifies. Never raises."""
 
 
 def refused(reason: str) -> Refusal:
-    """A credential is not good. The client is not told why: who guesses should not learn what was nearly right."""
-    return Refusal(UNAUTHENTICATED, "the credential is not accepted; the server's log says why", reason)
+    """A credential is not good. The client does not learn the reason, which would help to guess credentials."""
+    return Refusal(
+        UNAUTHENTICATED, "the credential is not accepted; see the server's log for the reason", reason
+    )
 
 
 def unavailable(reason: str) -> Refusal:
-    """Nobody can say now whether the credential is good; clients try again."""
+    """The credential cannot be verified now; clients try again."""
     return Refusal(UNAVAILABLE, "the credential cannot be verified at the moment; try again", reason)

@@ -1,4 +1,4 @@
-"""Authorisation: what an identity may see, and which node it may say it is.
+"""Authorization: what an identity may see, and which node it may claim to be.
 
 Without rules every authenticated client may see what is not marked private and what is private to its own namespace,
 and may claim a node of its own namespace only. With rules it sees what the rules that match it give *together*: rules
@@ -42,7 +42,7 @@ class Authorization:
 
     @property
     def by_rules(self) -> bool:
-        """Whether rules say what is visible, so that each service needs a scope of its own."""
+        """Whether rules limit what is visible, so that each service needs a scope of its own."""
         return bool(self._rules)
 
     def grant(self, identity: Identity) -> list[str]:
@@ -60,7 +60,7 @@ class Authorization:
         return tuple(sorted(given))
 
     def refuse_claim(self, identity: Identity, namespace: str) -> Refusal | None:
-        """Why the identity may not say that its node is in `namespace` ("": it says nothing); None when it may."""
+        """Why the identity may not claim a node in `namespace` ("": no claim); None when it may."""
         if namespace in ("", identity.namespace):
             return None
         for rule in self._rules:
@@ -68,6 +68,6 @@ class Authorization:
                 return None
         own = f" of namespace {identity.namespace}" if identity.namespace and not identity.spiffe_id else ""
         client_message = (
-            f"the node says that it is in namespace {namespace}, which {identity}{own} may not claim"
+            f"the node claims to be in namespace {namespace}, which {identity}{own} may not claim"
         )
         return Refusal(PERMISSION_DENIED, client_message, client_message)

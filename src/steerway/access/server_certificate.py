@@ -10,7 +10,7 @@ from steerway.errors import EngineError
 
 SetTls = Callable[[bytes, bytes, bytes | None, bool], float]
 """Certificate, key, client CA, whether clients need a certificate → when the certificate expires (since the epoch).
-Raises EngineError, whose text says which of them is wrong."""
+Raises EngineError, whose text names the wrong one."""
 
 
 class ServerCertificate:
@@ -37,6 +37,6 @@ class ServerCertificate:
         telemetry.CERTIFICATE_EXPIRY.labels(str(self._paths[0])).set(expires)
 
     def _blamed(self, reason: str) -> Path:
-        """The file that an error of the engine is about: it says `key: …`, `client CA: …` or `certificate: …`."""
-        place = 1 if "key: " in reason else 2 if "client CA: " in reason else 0
-        return self._paths[place]
+        """The file that an error of the engine is about: `key: …`, `client CA: …` or `certificate: …`."""
+        index = 1 if "key: " in reason else 2 if "client CA: " in reason else 0
+        return self._paths[index]

@@ -29,7 +29,7 @@ _Stamp: TypeAlias = tuple[tuple[int, int, int, int] | None, ...]
 
 
 class ContentError(ValueError):
-    """The content of a file cannot be used: `where` is the file (and line), `hint` says what to do."""
+    """The content of a file cannot be used: `where` is the file (and line), `hint` is the fix."""
 
     def __init__(self, where: str, reason: str, hint: str = "") -> None:
         super().__init__(f"{where}: {reason}" + (f" ({hint})" if hint else ""))
@@ -94,7 +94,7 @@ class WatchedFiles:
 
 
 def _changed(paths: Sequence[Path], known: _Stamp | None) -> tuple[_Stamp, list[bytes]] | None:
-    """The content, if it is another one and nobody is writing; None otherwise."""
+    """The content, if it changed and is complete; None otherwise."""
     if _stamp(paths) == known:
         return None
     return _read(paths)

@@ -21,7 +21,7 @@ class Committed:
         """The object as of the last commit; None when there was none."""
         return self._before[key] if key in self._before else self._get(key)
 
-    def hold(self, before: Mapping[ObjectKey, Object | None]) -> None:
+    def keep(self, before: Mapping[ObjectKey, Object | None]) -> None:
         """Keys changed and wait: show their earlier objects until `release`."""
         for key, earlier in before.items():
             self._before.setdefault(key, earlier)

@@ -47,7 +47,7 @@ class Debouncer:
             for key, change in changes.items()
         }
         waiting = self._window.add(happened, now, more=self._partial())
-        self._committed.hold({key: changes[key].before for key in waiting})
+        self._committed.keep({key: changes[key].before for key in waiting})
         self._changed.set()
 
     async def next(self) -> Due:

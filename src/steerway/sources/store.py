@@ -1,7 +1,7 @@
 """The object store: what all sources know, as one map, with one readiness and one list of problems.
 
 One writer at a time (the event loop), many readers. A `Batch` is applied whole: readers never see half of it,
-and the listener hears of it once. When two sources (or two files) give the same object, the first registered
+and the listener is called once. When two sources (or two files) give the same object, the first registered
 source wins and the other is a `Problem`; when the winner goes, the other takes its place.
 
 It does not parse, does not debounce and does not know what an object means.
@@ -21,7 +21,7 @@ from steerway.sources.objects.core import Object, ObjectKey, happened
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something an operator should mend. `where` names a file:line or an object; `hint` says what to do.
+    """Something an operator should fix. `where` names a file:line or an object; `hint` is the fix.
 
     `about` is the object of an API server that it is about, where there is one to be seen.
     """
@@ -121,7 +121,7 @@ class ObjectStore:
             if (now := self.get(key)) != old
         }
         if changed:
-            self._tell(changed)
+            self._notify(changed)
 
     async def apply_in_parts(self, source: str, batch: Batch) -> None:
         """Make a batch visible, a large one in parts with other tasks between them. `partial` is true meanwhile: the
@@ -137,7 +137,7 @@ class ObjectStore:
                 await asyncio.sleep(0)
         finally:
             self._partial -= 1
-            self._tell({})
+            self._notify({})
 
     @property
     def partial(self) -> bool:
@@ -149,7 +149,7 @@ class ObjectStore:
         if not self._synced[source]:
             self._synced[source] = True
             telemetry.INFORMER_SYNCED.labels(source).set(1)
-            self._tell({})
+            self._notify({})
 
     @property
     def synced(self) -> bool:
@@ -206,7 +206,7 @@ class ObjectStore:
         return problems
 
     def problems_of(self, source: str) -> list[Problem]:
-        """What one source told of its own; without duplicates, which are nobody's own."""
+        """The problems of one source, without those about objects that several sources gave."""
         return [problem for problems in self._problems[source].values() for problem in problems]
 
     def _replace_problems(self, source: str, changes: Mapping[str, tuple[Problem, ...]]) -> None:
@@ -217,7 +217,7 @@ class ObjectStore:
             else:
                 problems.pop(subject, None)
 
-    def _tell(self, changed: Changes) -> None:
+    def _notify(self, changed: Changes) -> None:
         for listener in self._listeners:
             with isolated("listener"):
                 listener(changed)

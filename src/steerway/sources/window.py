@@ -70,9 +70,9 @@ class Due:
 
 
 _K = TypeVar("_K")
-_Place = tuple[Hashable, bool]
+_LaneKey = tuple[Hashable, bool]
 """An owner, and whether the lane is the urgent one."""
-_ATOMIC_PLACE: _Place = (_ATOMIC, True)
+_ATOMIC_LANE: _LaneKey = (_ATOMIC, True)
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class _Lane:
     """Of an urgent lane: the objects before each of their changes in it."""
     origins: dict[Hashable, Origin] = field(default_factory=dict)
     links: set[Hashable] = field(default_factory=set)
-    held_until: float = 0.0
+    due_at: float = 0.0
     """When its group is due, as far as that was looked at; never past its own maximum wait."""
     open: bool = False
     """Whether further parts of an atomic batch follow: then it is not due."""
@@ -102,7 +102,7 @@ class _Lane:
 
     @property
     def due(self) -> float:
-        return math.inf if self.open else max(self.held_until, min(self.quiet_at, self.latest))
+        return math.inf if self.open else max(self.due_at, min(self.quiet_at, self.latest))
 
     def note(self, key: ObjectKey, owner: Hashable, event: float | None, now: float) -> None:
         origin = self.origins.setdefault(owner, Origin(now))
@@ -134,16 +134,16 @@ class Window:
         self._keeps_endpoints = keeps_endpoints
         self._endpoints = endpoints
         self._others = others
-        self._lanes: dict[_Place, _Lane] = {}
+        self._lanes: dict[_LaneKey, _Lane] = {}
         self._linked_from: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
         """Owner → owners of ordinary lanes that are linked to it."""
         self._holders: defaultdict[ObjectKey, set[Hashable]] = defaultdict(set)
         """Waiting key → owners whose lanes hold it."""
         self._groups = Groups()
         """Of the atomic lane: which of its keys are committed together."""
-        # A lane is due no sooner than its newest entry says; entries of lanes that are gone stay until they come to the
+        # A lane is not due before its newest entry; entries of lanes that are gone stay until they come to the
         # top, and the entry of a lane that is due later is renewed there.
-        self._queue: list[tuple[float, int, _Place]] = []
+        self._queue: list[tuple[float, int, _LaneKey]] = []
         self._numbers = itertools.count()
 
     def add(self, changes: Mapping[ObjectKey, Change], now: float, more: bool = False) -> list[ObjectKey]:
@@ -158,7 +158,7 @@ class Window:
                 continue
             waiting.append(key)
             if change.atomic:
-                lane = self._lane(_ATOMIC_PLACE, now)
+                lane = self._lane(_ATOMIC_LANE, now)
                 for owner in owners:
                     lane.note(key, owner, change.event, now)
                 self._groups.add(key, owners, () if key.kind == _SLICE else self._references(key))
@@ -180,23 +180,23 @@ class Window:
 
     def _open_atomic(self, more: bool) -> None:
         """Hold the atomic lane while more is to come."""
-        lane = self._lanes.get(_ATOMIC_PLACE)
+        lane = self._lanes.get(_ATOMIC_LANE)
         if lane is not None and lane.open != more:
             lane.open = more
-            heapq.heappush(self._queue, (lane.due, lane.number, _ATOMIC_PLACE))
+            heapq.heappush(self._queue, (lane.due, lane.number, _ATOMIC_LANE))
 
     @property
     def due(self) -> float | None:
         """The time from which `take` may give something, or None when nothing waits."""
         while self._queue:
-            due, number, place = self._queue[0]
-            lane = self._lanes.get(place)
+            due, number, lane_key = self._queue[0]
+            lane = self._lanes.get(lane_key)
             if lane is None or lane.number != number:
                 heapq.heappop(self._queue)
             elif lane.due <= due:
                 return due if due < math.inf else None
             else:
-                heapq.heapreplace(self._queue, (lane.due, number, place))
+                heapq.heapreplace(self._queue, (lane.due, number, lane_key))
         return None
 
     def take(self, now: float, most: int = COMMIT_OBJECTS) -> Due:
@@ -205,8 +205,8 @@ class Window:
         keys: set[ObjectKey] = set()
         origins: dict[Hashable, Origin] = {}
         while len(keys) < most and (due := self.due) is not None and due <= now:
-            for place in self._ready(self._queue[0][2], now):
-                lane = self._part(most, now) if place == _ATOMIC_PLACE else self._remove(place)
+            for lane_key in self._ready(self._queue[0][2], now):
+                lane = self._part(most, now) if lane_key == _ATOMIC_LANE else self._remove(lane_key)
                 for owner, origin in lane.origins.items():
                     origins[owner] = origin.older(origins.get(owner))
                 telemetry.DEBOUNCE_SECONDS.observe(max(0.0, now - lane.received))
@@ -216,23 +216,23 @@ class Window:
 
     def _part(self, most: int, now: float) -> _Lane:
         """The atomic lane, or of a large one the next groups, as a lane; what else is due comes before the others."""
-        lane = self._lanes[_ATOMIC_PLACE]
+        lane = self._lanes[_ATOMIC_LANE]
         if len(lane.keys) <= most or len(taken := self._groups.take(most)) == len(lane.keys):
             self._groups = Groups()
-            return self._remove(_ATOMIC_PLACE)
+            return self._remove(_ATOMIC_LANE)
         owners = set().union(*taken.values())
         part = _Lane(lane.delay, lane.number, lane.received, lane.last, len(taken), set(taken))
         part.origins = {owner: lane.origins.pop(owner) for owner in owners & lane.origins.keys()}
         lane.keys -= part.keys
         lane.changes -= part.changes
-        lane.held_until = now
+        lane.due_at = now
         return part
 
-    def _ready(self, place: _Place, now: float) -> Iterable[_Place]:
+    def _ready(self, lane_key: _LaneKey, now: float) -> Iterable[_LaneKey]:
         """The lanes to commit with one that is due by itself; none when it has to wait for others."""
-        owner, urgent = place
-        if place == _ATOMIC_PLACE:
-            return (place,)
+        owner, urgent = lane_key
+        if lane_key == _ATOMIC_LANE:
+            return (lane_key,)
         if urgent:
             return self._ready_slices(owner)
         group = self._group(owner)
@@ -240,14 +240,14 @@ class Window:
         due = min(max(lane.quiet_at for lane in lanes), min(lane.latest for lane in lanes))
         if due > now:
             for lane in lanes:
-                lane.held_until = due
+                lane.due_at = due
             return ()
         # What the members refer to may have new endpoints that wait: a route to a Service goes out with them.
         named = group.union(*(lane.links for lane in lanes))
-        urgent_places: list[_Place] = [(link, True) for link in named if (link, True) in self._lanes]
-        return [*((member, False) for member in group), *urgent_places]
+        urgent_lanes: list[_LaneKey] = [(link, True) for link in named if (link, True) in self._lanes]
+        return [*((member, False) for member in group), *urgent_lanes]
 
-    def _ready_slices(self, owner: Hashable) -> Iterable[_Place]:
+    def _ready_slices(self, owner: Hashable) -> Iterable[_LaneKey]:
         """An urgent lane, with slices of its owner that were deferred before; none when it has to be deferred, too."""
         if self._defer_slices(owner):
             return ()
@@ -291,12 +291,12 @@ class Window:
                 todo += self._linked_from.get(member, ())
         return group
 
-    def _lane(self, place: _Place, now: float) -> _Lane:
-        lane = self._lanes.get(place)
+    def _lane(self, lane_key: _LaneKey, now: float) -> _Lane:
+        lane = self._lanes.get(lane_key)
         if lane is None:
-            delay = self._endpoints if place[1] else self._others
-            lane = self._lanes[place] = _Lane(delay, next(self._numbers), now, now)
-            heapq.heappush(self._queue, (lane.due, lane.number, place))
+            delay = self._endpoints if lane_key[1] else self._others
+            lane = self._lanes[lane_key] = _Lane(delay, next(self._numbers), now, now)
+            heapq.heappush(self._queue, (lane.due, lane.number, lane_key))
         return lane
 
     def _link(self, owners: Iterable[Hashable], others: Collection[Hashable]) -> None:
@@ -307,13 +307,13 @@ class Window:
                     lane.links.add(other)
                     self._linked_from[other].add(owner)
 
-    def _remove(self, place: _Place) -> _Lane:
-        lane = self._lanes.pop(place)
-        beside = self._lanes.get((place[0], not place[1]))
+    def _remove(self, lane_key: _LaneKey) -> _Lane:
+        lane = self._lanes.pop(lane_key)
+        beside = self._lanes.get((lane_key[0], not lane_key[1]))
         for key in lane.keys - (beside.keys if beside is not None else set()):
-            _discard(self._holders, key, place[0])
+            _discard(self._holders, key, lane_key[0])
         for other in lane.links:
-            _discard(self._linked_from, other, place[0])
+            _discard(self._linked_from, other, lane_key[0])
         return lane
 
 

@@ -1,7 +1,7 @@
-"""A gRPC client of the xDS services for tests: it sends whatever it is told to and reads with a deadline.
+"""A gRPC client of the xDS services for tests: it sends any request and reads with a deadline.
 
 It decides nothing by itself (no ACK, no subscription, no reconnect), so that a test can be any client, a wrong one
-included. Envoy's "xDS REST and gRPC protocol" says what a right one does.
+included. Envoy's "xDS REST and gRPC protocol" defines a right one.
 
     with AdsClient("127.0.0.1:9000") as client:
         stream = client.sotw()
@@ -27,7 +27,7 @@ from envoy.service.discovery.v3.discovery_pb2 import (
 )
 
 DEADLINE_SECONDS = 100.0
-"""How long `read` and `end` wait unless told otherwise: far longer than any answer takes."""
+"""How long `read` and `end` wait by default: far longer than any answer takes."""
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")

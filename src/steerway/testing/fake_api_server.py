@@ -98,7 +98,7 @@ class FakeApiServer:
         self.requests: list[Request] = []
         """Every request so far, refused ones included."""
         self.issuer: FakeTokenIssuer | None = None
-        """Whose tokens it reviews, and whose keys it shows; None: that of nobody (404)."""
+        """The issuer whose tokens it reviews and whose keys it serves; None: no issuer (404)."""
         self.missing: set[str] = set()
         """Kinds that are not installed, as in paths (`grpcroutes`), or one version of them, by its collection
         (`/apis/GROUP/v1/httproutes`): 404. May be changed at any time."""
@@ -112,8 +112,8 @@ class FakeApiServer:
         self._events: list[tuple[int, str, Manifest]] = []
         self._watches: set[_OpenWatch] = set()
         self._faults: list[_Fault] = []
-        self._watches_held = False
-        self._held: set[object] = set()
+        self._watches_paused = False
+        self._paused: set[object] = set()
         self._pages: dict[str, tuple[int, list[Manifest]]] = {}
         self._released = asyncio.Event()
         self._released.set()
@@ -239,12 +239,12 @@ class FakeApiServer:
         self._oldest = min(self._oldest, self._version)
         self._pages.clear()
 
-    def hold_watches(self, held: bool = True) -> None:
+    def pause_watches(self, paused: bool = True) -> None:
         """Do not answer watches that are opened from now on, not even with headers; False ends it for later ones."""
-        self._watches_held = held
+        self._watches_paused = paused
 
     def freeze_watches(self) -> None:
-        """Open watches say nothing any more and never end, as if a proxy held on to them after the server was gone."""
+        """Open watches send nothing any more and never end, like those of a proxy whose server is gone."""
         for watch in self._watches:
             watch.frozen = True
 
@@ -261,7 +261,7 @@ class FakeApiServer:
             if kind in ("", watch.kind):
                 watch.lines.put_nowait(line)
 
-    def hold(self) -> None:
+    def pause(self) -> None:
         """Let lists and reviews wait until `release`."""
         self._released.clear()
 
@@ -278,7 +278,7 @@ class FakeApiServer:
     def silent_watches(self) -> frozenset[object]:
         """Those that nothing comes from, whatever changes now: held, frozen, or of a version after the present one."""
         silent = (watch for watch in self._watches if watch.frozen or watch.since > self._version)
-        return frozenset([*silent, *self._held])
+        return frozenset([*silent, *self._paused])
 
     async def until(self, condition: Callable[[], bool], timeout_seconds: float = 20.0) -> None:
         """Wait until `condition` holds; it is tried at each request and each opened or closed watch."""
@@ -334,15 +334,13 @@ class FakeApiServer:
                 if not any(media_type in http.headers.get("Accept", "") for media_type in (kind, "*/*")):
                     return _refuse(406, "NotAcceptable")
                 return web.Response(body=document, content_type=kind)
-        place = parse(request.path)
-        if place.collection not in COLLECTIONS or not self.missing.isdisjoint(
-            (place.plural, place.collection)
-        ):
+        path = parse(request.path)
+        if path.collection not in COLLECTIONS or not self.missing.isdisjoint((path.plural, path.collection)):
             return _refuse(404, "NotFound")
-        (api_version, kind), namespace = COLLECTIONS[place.collection], place.namespace
-        if place.name or request.method != "GET":
-            key = (kind, namespace or "", place.name)
-            return self._one(request, key, await http.json() if http.can_read_body else {})
+        (api_version, kind), namespace = COLLECTIONS[path.collection], path.namespace
+        if path.name or request.method != "GET":
+            key = (kind, namespace or "", path.name)
+            return self._answer_object(request, key, await http.json() if http.can_read_body else {})
         if request.verb == "watch":
             return await self._watch(http, request, kind, namespace)
         await self._released.wait()
@@ -357,7 +355,7 @@ class FakeApiServer:
                 return fault
         return None
 
-    def _one(self, request: Request, key: _Key, body: Manifest) -> web.Response:
+    def _answer_object(self, request: Request, key: _Key, body: Manifest) -> web.Response:
         """Get, create, update or patch one object."""
         if request.verb == "create":
             key = (key[0], key[1], body["metadata"]["name"])
@@ -410,8 +408,8 @@ class FakeApiServer:
         since = int(request.query.get("resourceVersion", "") or self._version)
         if since < self._oldest and not self._expired_in_stream:
             return _refuse(410, "Expired")
-        if self._watches_held:
-            await self._hold()
+        if self._watches_paused:
+            await self._pause()
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(http)
         if since < self._oldest:
@@ -437,15 +435,15 @@ class FakeApiServer:
                 await self._notify()
         return response
 
-    async def _hold(self) -> None:
+    async def _pause(self) -> None:
         """Until the client goes."""
         held = object()
-        self._held.add(held)
+        self._paused.add(held)
         try:
             await self._notify()
             await asyncio.Event().wait()
         finally:
-            self._held.discard(held)
+            self._paused.discard(held)
             with contextlib.suppress(RuntimeError):  # the loop may be closing
                 await self._notify()
 
@@ -523,7 +521,7 @@ def _event(change: str, content: Mapping[str, Any]) -> bytes:
 def _status(code: int, reason: str) -> Manifest:
     if not reason:
         reason = {401: "Unauthorized", 403: "Forbidden", 410: "Expired"}.get(code, "InternalError")
-    message = f"the fake server was told to answer {code}"
+    message = f"the fake server is set to answer {code}"
     return {
         "kind": "Status",
         "apiVersion": "v1",

@@ -20,7 +20,7 @@ JWKS = "/openid/v1/jwks"
 
 
 class FakeTokenIssuer:
-    """Makes tokens and says which are good. One key at a time signs; `rotate` makes another one."""
+    """Makes tokens and reviews them. One key at a time signs; `rotate` makes another one."""
 
     def __init__(self, algorithm: Algorithm = "ES256", url: str = "https://kubernetes.default.svc") -> None:
         self.url = url

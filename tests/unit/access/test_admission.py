@@ -135,7 +135,7 @@ async def test_a_refusal_says_little_to_the_client_and_all_to_the_log() -> None:
         Tokens(x=refused("and other")),
     ]
     result = await refusal(authenticators, applicant(token="x", certificate=["DNS:a.example"]))
-    assert result.client_message == "the credential is not accepted; the server's log says why"
+    assert result.client_message == "the credential is not accepted; see the server's log for the reason"
     for part in ("SPIFFE", "unknown to one", "and other"):
         assert part in result.reason
 

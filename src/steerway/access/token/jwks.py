@@ -1,7 +1,7 @@
 """Service-account tokens, verified by their signature against the public keys of the cluster (JWKS).
 
 No question per token, so no API server is needed while clients connect; the price is that a token stays good until it
-expires, also when its pod is gone. Verdicts are kept until the token expires or the keys do.
+expires, also when its pod is gone. Results are kept until the token expires or the keys do.
 
 Sources: RFC 7519 (JWT), RFC 8725 (best practices); Kubernetes, "Service account issuer discovery".
 """
@@ -20,7 +20,7 @@ from steerway.access.token.result_cache import ResultCache
 from steerway.sources.store import Problem
 
 REFUSED_SECONDS = 10.0
-"""Life of a bad verdict, so that a client which tries again and again costs little."""
+"""Life of a refusal, so that a client which tries again and again costs little."""
 _OPTIONS = {"require": ["exp", "iss", "aud", "sub"]}
 
 
@@ -38,7 +38,7 @@ class SignedToken:
         timeout_seconds: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`issuer` "": the one that `fetch` tells. `audiences`: at least one; a token must be for one of them.
+        """`issuer` "": the one that `fetch` returns. `audiences`: at least one; a token must be for one of them.
         `clock`: seconds since the epoch.
         """
         self._audiences = tuple(audiences)
@@ -69,16 +69,16 @@ class SignedToken:
             return refused(str(error))
         if kid not in self._keys.keys and not self._keys.is_due(kid):
             return self._unknown(kid)
-        return self._judge_later(token, kid, credential.network)
+        return self._verify_later(token, kid, credential.network)
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel what is under way."""
         await self._keys.close()
 
     def _forget(self) -> None:
         self._cache = ResultCache()
 
-    async def _judge_later(self, token: str, kid: str, network: str) -> AuthenticationResult:
+    async def _verify_later(self, token: str, kid: str, network: str) -> AuthenticationResult:
         key = await self._keys.find(kid)
         if key is None:
             return self._unknown(kid)
@@ -103,7 +103,7 @@ class SignedToken:
         return refused(f"the token is signed with key {kid[:80]!r}, which the cluster's JWKS does not have")
 
     async def _verify(self, token: str, key: jwt.PyJWK, network: str) -> AuthenticationResult:
-        """Judge by signature and claims. Raises QueueFullError."""
+        """Verify signature and claims. Raises QueueFullError."""
         try:
             claims = await self._keys.verify(
                 token,

@@ -45,7 +45,7 @@ _NO_KEYS = "check that the server of the keys is the right one: it must serve a 
 Keys: TypeAlias = Mapping[str, jwt.PyJWK]
 """Public keys by their `kid`."""
 Fetch: TypeAlias = Callable[[], Awaitable[tuple[str, bytes]]]
-"""The issuer that the keys belong to ("": not said) and the JWKS document. Raises SourceError."""
+"""The issuer that the keys belong to ("": unknown) and the JWKS document. Raises SourceError."""
 
 
 def parse_keys(content: bytes, name: str) -> Keys:
@@ -72,8 +72,8 @@ class KeySet:
         clock: Callable[[], float] = time.time,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`issuer` "": the one that `fetch` tells. `clock`: seconds since the epoch. `changed` is called when the keys
-        are others."""
+        """`issuer` "": the one that `fetch` returns. `clock`: seconds since the epoch. `changed` is called when the
+        keys change."""
         self.issuer = issuer
         self.keys: Keys = {}
         self.fetched_at: float | None = None
@@ -105,7 +105,7 @@ class KeySet:
             self._tried_at = self._clock()
             self._fetching = asyncio.create_task(self._fetch_keys())
         if wait and kid not in self.keys and self._fetching is not None:
-            await asyncio.shield(self._fetching)  # who has an old key is judged by that, and does not wait
+            await asyncio.shield(self._fetching)  # a token of an old key is verified by it, and does not wait
         return self.keys.get(kid)
 
     async def verify(
@@ -125,7 +125,7 @@ class KeySet:
             return await asyncio.get_running_loop().run_in_executor(self._threads, decode)
 
     async def close(self) -> None:
-        """Give up a fetch that is under way, and what waits to be verified."""
+        """Cancel a fetch that is under way, and what waits to be verified."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         if self._fetching is not None:
             self._fetching.cancel()

@@ -33,7 +33,7 @@ class ApiServer(Protocol):
 
 
 def of_cluster(server: ApiServer) -> Fetch:
-    """The keys of the API server, and the issuer that it says it is (Service account issuer discovery)."""
+    """The keys of the API server, and its issuer (service account issuer discovery)."""
 
     async def fetch() -> tuple[str, bytes]:
         try:
@@ -54,7 +54,7 @@ def of_cluster(server: ApiServer) -> Fetch:
 
 
 def of_url(url: str) -> Fetch:
-    """The keys that a URL serves; it says nothing about the issuer."""
+    """The keys that a URL serves; the issuer is unknown."""
 
     async def fetch() -> tuple[str, bytes]:
         try:

@@ -1,8 +1,8 @@
-"""Verdicts on tokens that somebody else has given, kept for a while.
+"""Authentication results of remote parties, kept for a while.
 
 Tokens are kept as keyed hashes. Good and bad ones have a room each, so that random tokens push out none but bad ones,
-and an identity with more than its share of good ones pushes out none but its own. A good verdict has two ends: until
-`fresh` it is used as it is, and until the token itself expires it serves when nobody can be asked.
+and an identity with more than its share of good ones pushes out none but its own. An acceptance has two ends: until
+`fresh` it is used as it is, and until the token itself expires it serves while the API server is unavailable.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from steerway.access.identity import Identity
 from steerway.access.result import AuthenticationResult, Refusal
 
 MAX_RESULTS = 10_000
-"""Verdicts of one sort; a good one takes about half a KiB."""
+"""Results of one sort; an acceptance takes about half a KiB."""
 
 
 class _Good(NamedTuple):
@@ -43,11 +43,11 @@ class ResultCache:
         return len(self._good) + len(self._bad)
 
     def key(self, token: str) -> bytes:
-        """What stands for a token; nobody gets the token back from it, also from a memory dump."""
+        """The key of a token; the token cannot be derived from it, also from a memory dump."""
         return hashlib.blake2b(token.encode(), key=self._key, digest_size=32).digest()
 
     def accept(self, key: bytes, identity: Identity, fresh: float, expires: float) -> None:
-        """Keep a good verdict."""
+        """Keep an acceptance."""
         self._bad.pop(key, None)
         self._forget(key)
         if len(self._good) >= self._max:
@@ -58,7 +58,7 @@ class ResultCache:
         self._of.setdefault(identity, OrderedDict())[key] = None
 
     def refuse(self, key: bytes, refusal: Refusal, expires: float) -> None:
-        """Keep a bad verdict, in place of a good one that was there."""
+        """Keep a refusal, in place of an acceptance that was there."""
         self._forget(key)
         self._bad[key] = _Bad(refusal, expires)
         self._bad.move_to_end(key)
@@ -66,7 +66,7 @@ class ResultCache:
             self._bad.popitem(last=False)
 
     def fresh(self, key: bytes, now: float) -> AuthenticationResult | None:
-        """The verdict that may be used without asking."""
+        """The result that may be used without a review."""
         good, bad = self._good.get(key), self._bad.get(key)
         if good is not None and now < good.fresh:
             self._good.move_to_end(key)
@@ -75,12 +75,12 @@ class ResultCache:
         return bad.refusal if bad is not None and now < bad.expires else None
 
     def stale(self, key: bytes, now: float) -> Identity | None:
-        """The identity of a token that was good and has not expired, for when nobody can be asked."""
+        """The identity of a token that was good and has not expired, for when the API server is unavailable."""
         good = self._good.get(key)
         return good.identity if good is not None and now < good.expires else None
 
     def _forget(self, key: bytes) -> None:
-        """Drop a good verdict, if there is one."""
+        """Drop an acceptance, if there is one."""
         good = self._good.pop(key, None)
         if good is not None:
             own = self._of[good.identity]

@@ -1,4 +1,4 @@
-"""One secret in a file, which whoever asks must show: the bearer token of the admin server."""
+"""One secret in a file that every request must show: the bearer token of the admin server."""
 
 import hashlib
 import hmac

@@ -1,11 +1,11 @@
 """A file of tokens that somebody handed out: for clients outside of Kubernetes, and for trying things out.
 
-One line is `TOKEN,IDENTITY`. IDENTITY is `NAMESPACE/SERVICE_ACCOUNT`, for whom the holder then stands, or a plain name.
+One line is `TOKEN,IDENTITY`. IDENTITY is `NAMESPACE/SERVICE_ACCOUNT`, as which the holder then acts, or a plain name.
 Instead of the token its hash may be there, `sha256:` and 64 hexadecimal digits, so that the file itself is no secret.
 Lines that are empty or begin with `#` are left out.
 
 In memory there are hashes only, with a key of this process: one look-up whatever is shown, and no client knows the hash
-of what it sends, so that the time of a look-up says nothing of how much of it was right.
+of what it sends, so that the time of a look-up does not depend on how much of it was right.
 """
 
 import hashlib

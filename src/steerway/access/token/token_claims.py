@@ -1,7 +1,7 @@
-"""What a service-account token says of itself, read without believing it.
+"""The claims of a service-account token, read without trust.
 
-It saves asking the API server about tokens that cannot be good, and tells how long a good one lives. Nothing here is a
-proof: whoever sends a token writes its claims.
+It saves asking the API server about tokens that cannot be good, and gives the life of a good one. Nothing here is a
+proof: the sender of a token writes its claims.
 """
 
 import json
@@ -28,7 +28,7 @@ class Unverified(NamedTuple):
 
 
 def read(token: str) -> Unverified:
-    """The parts of a signed JSON Web Token. ValueError says why it is none, or none that can be verified."""
+    """The parts of a signed JSON Web Token. Raises ValueError when it is none, or none that can be verified."""
     if len(token) > MAX_TOKEN:
         raise ValueError(f"the token is longer than {MAX_TOKEN} bytes")
     form = _FORM.fullmatch(token)
@@ -55,12 +55,12 @@ def check_times(claims: dict[str, Any], now: float) -> float | None:
 
 
 def expiry(claims: dict[str, Any]) -> float | None:
-    """The end of the token's life in seconds since the epoch; None when it does not say. ValueError for no time."""
+    """The end of the token's life in seconds since the epoch; None without one. Raises ValueError for no time."""
     return _time(claims, "exp")
 
 
 def audiences(claims: dict[str, Any]) -> list[str]:
-    """Whom the token is for; empty when it does not say (RFC 7519: a string, or a list of them)."""
+    """The audiences of the token; empty without any (RFC 7519: a string, or a list of them)."""
     audience_claim = claims.get("aud")
     listed = audience_claim if isinstance(audience_claim, list) else [audience_claim]
     return [name for name in listed if isinstance(name, str)]
@@ -68,9 +68,9 @@ def audiences(claims: dict[str, Any]) -> list[str]:
 
 def foreign(presented: list[str], accepted: tuple[str, ...]) -> str:
     """The reason to refuse a token that is for somebody else."""
-    whom = ", ".join(presented[:5]) or "nobody"
+    audiences = ", ".join(presented[:5]) or "no audience"
     return (
-        f"the token is for {whom} and not for {' or '.join(accepted)}: project one with that audience"
+        f"the token is for {audiences} and not for {' or '.join(accepted)}: project one with that audience"
         " (serviceAccountToken.audience), or add its audience to authentication.audiences"
     )
 

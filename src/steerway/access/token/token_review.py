@@ -1,9 +1,9 @@
 """Service-account tokens, verified by the API server that gave them (TokenReview).
 
-The API server knows what no signature tells: that the pod or the account of a token is gone. It is asked once per token
-and then again when the verdict is `cache_seconds` old. A token that is asked for by many streams at once is one
+The API server knows what no signature shows: that the pod or the account of a token is gone. It is asked once per token
+and then again when the result is `cache_seconds` old. A token that is asked for by many streams at once is one
 question. When the API server does not answer, tokens that it called good before stay good until they expire; for all
-others nobody can say, and clients are told to try again.
+others the result is unavailable, and clients try again.
 
 Anybody can send tokens, so that the API server is asked about few of them:
 
@@ -42,22 +42,22 @@ log = structlog.get_logger()
 
 PATH = "/apis/authentication.k8s.io/v1/tokenreviews"
 REFUSED_SECONDS = 10.0
-"""Life of a bad verdict: short, because it may have been a matter of time (clocks, an account just made)."""
+"""Life of a refusal: short, because it may have been a matter of time (clocks, an account just made)."""
 MAX_OPEN = 16
 """Questions to the API server at a time."""
 MAX_OPEN_BY_NETWORK = 4
 """Of them those for clients of one network."""
 RESERVED = 4
-"""Of them those that only tokens with a good signature or an earlier good verdict may use."""
+"""Of them those that only tokens with a good signature or an earlier acceptance may use."""
 MAX_WAITING = 2048
 """Tokens that wait for a question, of those with a good signature and of the others."""
 MAX_LIFE_SECONDS = 86_400.0
-"""Longest use of a good verdict without the API server, also for tokens that never expire."""
+"""Longest use of an acceptance without the API server, also for tokens that never expire."""
 _PERMISSION = "allow create on tokenreviews.authentication.k8s.io (ClusterRole system:auth-delegator)"
 _NO_ANSWER = Failure(None, READ_TIMED_OUT)
 _UNREADABLE = Failure(None, "unreadable list")
 _BUSY = "too many tokens wait for a review"
-# The signature alone: times and audiences are checked before, and all else is the API server's to judge.
+# The signature alone: times and audiences are checked before, and the API server reviews all else.
 _SIGNATURE = {f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
 
 
@@ -73,7 +73,7 @@ class ApiServer(Protocol):
 
 
 class _Shown(NamedTuple):
-    """A token that may be good, and what it says of itself."""
+    """A token that may be good, and its claims."""
 
     token: str
     key: bytes
@@ -133,7 +133,7 @@ class TokenReview:
         return asyncio.shield(asking)  # others may wait for the same answer
 
     async def close(self) -> None:
-        """Give up the questions that are open."""
+        """Cancel the reviews that are open."""
         tasks = list(self._open.values())
         for task in tasks:
             task.cancel()
@@ -142,7 +142,7 @@ class TokenReview:
             await self._keys.close()
 
     def _check(self, credential: Credential, key: bytes) -> _Shown:
-        """What the token says of itself. ValueError for one that the API server need not be asked about."""
+        """The claims of the token. Raises ValueError for one that needs no review."""
         kid, claims = token_claims.read(credential.token)
         now = self._clock()
         expires = token_claims.check_times(claims, now)
@@ -217,14 +217,17 @@ class TokenReview:
         return result
 
     def _read(self, status: dict[str, Any]) -> AuthenticationResult:
-        """What a TokenReviewStatus says."""
+        """The result of a TokenReviewStatus."""
         if not status.get("authenticated"):
             return refused(
                 f"the API server does not accept the token: {status.get('error') or 'it gives no reason'}"
             )
-        # TokenReviewSpec, audiences: who asks for an audience has to check that the server knows what that is.
+        # TokenReviewSpec, audiences: a client that asks for an audience has to check that the
+        # server knows audiences.
         if not set(status.get("audiences") or ()) & set(self._audiences):
-            return refused(f"the API server says that the token is not for {' or '.join(self._audiences)}")
+            return refused(
+                f"the API server answered that the token is not for {' or '.join(self._audiences)}"
+            )
         username = str((status.get("user") or {}).get("username", ""))
         account = parse_username(username)
         if account is None:

@@ -1,6 +1,6 @@
 """Text to documents: YAML (one or many in a file) and JSON, with the line of each value.
 
-Built on libyaml's events and not on `yaml.load`, which cannot tell where a value stood, drops duplicate keys
+Built on libyaml's events and not on `yaml.load`, which keeps no position of a value, drops duplicate keys
 silently, expands aliases without bound (a few lines can mean gigabytes) and overflows the C stack on deep
 nesting, which ends the process. Plain scalars have the types of YAML 1.2's core schema, which is JSON's: `no`
 and `on` are strings, dates too. Merge keys (`<<`) work, as in `kubectl`.
@@ -152,7 +152,7 @@ def _is_preamble(chunk: str) -> bool:
 
 
 def _template_or(broken: BrokenDocument, chunk: str) -> BrokenDocument:
-    """The cure for a document that is a template for text is another one than for YAML with a mistake."""
+    """The problem of a document that is not YAML; a template for text has a hint of its own."""
     if "{{" not in chunk:
         return broken
     return replace(broken, hint="if this is a template, give what it renders to (helm template)")
@@ -169,7 +169,7 @@ def _syntax_error(error: yaml.YAMLError, chunk: str, first_line: int) -> BrokenD
         reason = str(getattr(error, "reason", error))
     # libyaml marks the end of input after the last line break, one line below the last line.
     line = min(line, first_line + chunk.rstrip("\n").count("\n"))
-    return BrokenDocument(line, f"not valid YAML: {reason}", "mend the syntax at or just before this line")
+    return BrokenDocument(line, f"not valid YAML: {reason}", "fix the syntax at or just before this line")
 
 
 def _read_json(text: str) -> Iterator[Document | BrokenDocument]:
@@ -204,7 +204,7 @@ def _json_value(text: str) -> Any:
             parse_constant=_finite,
         )
     except json.JSONDecodeError as error:
-        raise fail(error.pos, f"not valid JSON: {error.msg}", "mend the syntax at this line") from None
+        raise fail(error.pos, f"not valid JSON: {error.msg}", "fix the syntax at this line") from None
     except _DuplicateKeyError as error:
         keys = list(re.finditer(rf"{re.escape(json.dumps(error.key))}\s*:", text))
         position = keys[1].start() if len(keys) > 1 else 0
@@ -326,7 +326,7 @@ class _Builder:
         self._lines.setdefault(path, self._line(event))
         before, deepest, anchor = self._values, self._deepest, event.anchor
         self._values += 1
-        self._reach(event, len(path))
+        self._count_alias(event, len(path))
         if anchor is not None:
             self._open.add(anchor)
         value: Any
@@ -346,7 +346,7 @@ class _Builder:
         self._deepest = max(deepest, self._deepest)
         return value
 
-    def _reach(self, event: Any, depth: int) -> None:
+    def _count_alias(self, event: Any, depth: int) -> None:
         self._deepest = depth
         if depth > MAX_DEPTH:
             raise self._fail(event, "nested too deeply", f"nest at most {MAX_DEPTH} levels")
@@ -364,7 +364,7 @@ class _Builder:
                 event, f"aliases expand to more than {MAX_ALIASED_NODES} values", "write them out"
             )
         deepest = self._deepest
-        self._reach(event, depth + self._heights[name])
+        self._count_alias(event, depth + self._heights[name])
         self._deepest = max(deepest, self._deepest)
         return self._anchors[name]
 

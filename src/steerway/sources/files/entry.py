@@ -1,8 +1,8 @@
-"""What a file says, entry by entry: each object, each thing ignored, each thing broken, with its line.
+"""The content of a file, entry by entry: each object, each thing ignored, each thing broken, with its line.
 
 An *entry* is what an operator would point at: a Kubernetes object (also as an item of a List), a raw xDS
-resource, a service of a mapping, or a document of which nothing better can be said. Entries carry values
-only; who keeps which object when an entry breaks is decided in `history.py`.
+resource, a service of a mapping, or a document that cannot be named more closely. Entries carry values
+only; `history.py` decides which objects stay when an entry breaks.
 """
 
 import os
@@ -34,7 +34,7 @@ class Entry:
     `where` is `file:line` (the file alone when no line is to blame). `subject` names what the entry is about,
     known or not whether it is good: a broken entry without one may be about anything in its file. A mapping's
     service gives several objects under one subject. Neither `objects` nor `problem`: the entry is ignored; `remark`
-    says what to write instead where its author may expect it to be read.
+    names what to write instead where its author may expect it to be read.
     """
 
     where: str

@@ -1,4 +1,4 @@
-"""What stays when a file breaks: the last good version of each object that the broken part may have held.
+"""What stays when a file breaks: the last good version of each object that the broken part may have last_good.
 
 A broken entry with a known subject keeps that subject's last objects. A broken entry of which nothing is
 known may be about any object that its file no longer shows, so all of those stay. So does everything below a
@@ -36,7 +36,7 @@ class View:
 
     objects: Mapping[ObjectKey, Object] = field(default_factory=dict)
     problems: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
-    held: Mapping[Path, LastGood] = field(default_factory=dict)
+    last_good: Mapping[Path, LastGood] = field(default_factory=dict)
     kept: frozenset[Path] = frozenset()
     unread: frozenset[Path] = frozenset()
 
@@ -44,41 +44,43 @@ class View:
 def advance(before: View, scan: Scan, contents: Sequence[list[Entry]]) -> View:
     """The next view. `contents` has the entries of each of `found.files`, in their order."""
     read = [_or_truncated(file, entries, before) for file, entries in zip(scan.files, contents, strict=True)]
-    # An object that a good file gives is never held back by an older copy in a broken file.
+    # An object that a good file gives is never last_good back by an older copy in a broken file.
     marked = iter(mark_duplicates(entry for entries in read for entry in entries))
     shown = [list(islice(marked, len(entries))) for entries in read]
     objects: dict[ObjectKey, Object] = {}
     for entries in shown:
         for entry in entries:
             objects.update(zip(entry.keys, entry.objects, strict=True))
-    held = {
+    last_good = {
         file.path: LastGood(file.root, _good(entries))
         for file, entries in zip(scan.files, shown, strict=True)
     }
     earlier: set[Path] = set()
-    for path, root, subject, held_objects in _kept(before, scan, read):
-        if left := tuple(obj for obj in held_objects if obj.key not in objects):
+    for path, root, subject, last_objects in _kept(before, scan, read):
+        if left := tuple(obj for obj in last_objects if obj.key not in objects):
             objects.update((obj.key, obj) for obj in left)
-            held.setdefault(path, LastGood(root, {})).subjects[subject] = left
+            last_good.setdefault(path, LastGood(root, {})).subjects[subject] = left
             earlier.add(path)
-    return View(objects, _problems(scan, shown), held, frozenset(earlier), _unread(scan, read, earlier))
+    return View(objects, _problems(scan, shown), last_good, frozenset(earlier), _unread(scan, read, earlier))
 
 
-def _unread(scan: Scan, read: Sequence[list[Entry]], held: Collection[Path]) -> frozenset[Path]:
-    """The paths that cannot be read, and the files in which nothing can be parsed; without those that `held` covers."""
+def _unread(scan: Scan, read: Sequence[list[Entry]], last_good: Collection[Path]) -> frozenset[Path]:
+    """Paths that cannot be read and files in which nothing can be parsed, without those in `last_good`."""
     paths = {path for path, _ in scan.missing}
     for file, entries in zip(scan.files, read, strict=True):
         if entries and all(entry.problem is not None and entry.subject is None for entry in entries):
             paths.add(file.path)
     return frozenset(
-        path for path in paths if path not in held and not any(path in parent.parents for parent in held)
+        path
+        for path in paths
+        if path not in last_good and not any(path in parent.parents for parent in last_good)
     )
 
 
 def _or_truncated(file: ManifestFile, entries: list[Entry], before: View) -> list[Entry]:
     """A file of no bytes that had objects is being written (`kubectl get … > file` truncates first), not
     emptied."""
-    last = before.held.get(file.path)
+    last = before.last_good.get(file.path)
     if entries or file.size or last is None or not last.subjects:
         return entries
     reason = "the file is empty; its last objects are still served"
@@ -96,7 +98,7 @@ def _kept(
     """File, its root, subject and objects of each last good version that a broken part may stand for."""
     for file, entries in zip(scan.files, read, strict=True):
         broken = {entry.subject for entry in entries if entry.problem is not None}
-        last = before.held.get(file.path)
+        last = before.last_good.get(file.path)
         if last is None or not broken:
             continue
         for subject, objects in last.subjects.items():
@@ -104,10 +106,10 @@ def _kept(
                 yield file.path, file.root, subject, objects
     present = {file.path for file in scan.files}
     lost = {path for path, _ in scan.missing}
-    for path, last in before.held.items():
+    for path, last in before.last_good.items():
         if path not in present and (path in lost or last.root in lost or not lost.isdisjoint(path.parents)):
-            for subject, held_objects in last.subjects.items():
-                yield path, last.root, subject, held_objects
+            for subject, last_objects in last.subjects.items():
+                yield path, last.root, subject, last_objects
 
 
 def _problems(scan: Scan, shown: Sequence[list[Entry]]) -> dict[str, tuple[Problem, ...]]:

@@ -93,7 +93,7 @@ def load(paths: Sequence[Path], default_namespace: str) -> LoadResult:
 
 def read_bytes(file: ManifestFile) -> bytes:
     """The content of a file; nothing of one that is too large. Raises OSError when it cannot be read, and when it is no
-    file any more, which could block for ever."""
+    file any more, which could block without end."""
     if file.size > MAX_FILE_BYTES:
         return b""
     with open_file(file.real) as opened:
@@ -106,7 +106,7 @@ def read_bytes(file: ManifestFile) -> bytes:
 
 
 def open_file(path: Path) -> BinaryIO:
-    """Open a file for reading. Raises OSError also for what is none, which could block for ever."""
+    """Open a file for reading. Raises OSError also for what is none, which could block without end."""
     opened = os.fdopen(_open_without_waiting(path), "rb")
     if stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
         return opened

@@ -1,7 +1,7 @@
 """Looks at the files: which content of which files is taken, so that nothing half written is.
 
 A look counts when a second scan finds the files as they were, and none was written a moment ago. Files that never
-come to rest must not hold up the others for ever: after `SETTLE_MAX_SECONDS` the look is made of the parts that are
+come to rest must not delay the others without end: after `SETTLE_MAX_SECONDS` the look is made of the parts that are
 whole. A part is the payload of a ConfigMap, all files of which were read from one directory before it was replaced, or
 a plain file, which is read as it is when it has not come to rest for that long. Of every other part the version of the
 look before stays. A file of a payload that vanished is a reason to look again, never a deletion.

@@ -2,7 +2,7 @@
 
 Services, EndpointSlices, TrafficPolicies and what the Gateway API attaches to Services are read, also inside a List,
 and Namespaces that have labels or annotations for steerway; every other kind is ignored,
-since people point steerway at whole folders of manifests. Fields that steerway does not read are not judged: the API
+since people point steerway at whole folders of manifests. Fields that steerway does not read are not validated: the API
 server does that. TrafficPolicies are steerway's own, so a field that they do not have is an error.
 """
 
@@ -55,7 +55,7 @@ def is_manifest(value: Any) -> bool:
 
 
 def read_manifest(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[Entry]:
-    """The entries of one Kubernetes object, or of each item of a List. `path` is its place in the
+    """The entries of one Kubernetes object, or of each item of a List. `path` is its item_path in the
     document."""
     api_version, kind = value.get("apiVersion"), value.get("kind")
     if not isinstance(api_version, str) or not isinstance(kind, str):
@@ -108,11 +108,13 @@ def _read_list(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[En
     typed = _LISTS.get((value["apiVersion"], value["kind"]))
     defaults = {"apiVersion": typed[0], "kind": typed[1]} if typed else {}
     for index, item in enumerate(items):
-        place = (*path, "items", index)
+        item_path = (*path, "items", index)
         if isinstance(item, dict):
-            yield from origin.attempt(read_manifest, {**defaults, **item}, place)
+            yield from origin.attempt(read_manifest, {**defaults, **item}, item_path)
         else:
-            yield origin.broken(place, ValidationError((), "expected a Kubernetes object", "remove the item"))
+            yield origin.broken(
+                item_path, ValidationError((), "expected a Kubernetes object", "remove the item")
+            )
 
 
 def _read_object(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
@@ -134,7 +136,7 @@ def _read_object(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
             wrong.append(invalid)
     if wrong:
         return origin.broken(path, wrong[0], kind, subject, *wrong[1:])
-    if isinstance(obj, Namespace) and not _says_something(obj):
+    if isinstance(obj, Namespace) and not _has_settings(obj):
         return origin.ignored(path, kind, obj.metadata.name)  # folders of manifests give one often, and twice
     return origin.good(path, obj.key, obj)
 
@@ -158,7 +160,7 @@ def _namespace(kind: str, metadata: dict[str, Any], origin: Origin) -> Any:
     )  # omitempty: an empty string is an absent one
 
 
-def _says_something(namespace: Namespace) -> bool:
+def _has_settings(namespace: Namespace) -> bool:
     """Whether it has labels to be selected by, or an annotation for steerway, known or misspelt."""
     annotations = namespace.metadata.annotations or {}
     own = any(name.startswith(ANNOTATION_PREFIX) for name in annotations)

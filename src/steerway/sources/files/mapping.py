@@ -5,7 +5,7 @@ for each address family and port number that its endpoints have. The format name
 dial it without one, so it is always the same. A port taken from the endpoints would rename the cluster whenever
 they move, and grpc-go fails the calls of the moment in which a route turns to another cluster.
 
-This format is ours to judge: an unknown key is an error that names its line.
+No API server validates this format: an unknown key is an error that names its line.
 """
 
 import difflib
@@ -59,7 +59,7 @@ def is_mapping(value: Any, stem: str) -> bool:
 
 
 def read_mapping(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[Entry]:
-    """The entries of a mapping, one for each service. `path` is its place in the document."""
+    """The entries of a mapping, one for each service. `path` is its ip_path in the document."""
     if set(value) == {"mapping"} and not _is_service(value["mapping"]):
         path = (*path, "mapping")
         value = value["mapping"] if value["mapping"] is not None else {}
@@ -149,13 +149,13 @@ def _address(value: Any, zone: str, path: Path) -> _Address:
             raise _InvalidValueError(ValidationError((*path, key), f"unknown key {key!r}", hint))
     ip, port, own_zone = value.get("ip"), value.get("port"), value.get("zone")
     if not isinstance(ip, str) or (family := address_family(ip)) is None:
-        place = (*path, "ip") if "ip" in value else path
+        ip_path = (*path, "ip") if "ip" in value else path
         reason = f"{ip!r} is not an IP address" if "ip" in value else "ip is missing"
-        raise _InvalidValueError(ValidationError(place, reason, "write ip: an IP literal"))
+        raise _InvalidValueError(ValidationError(ip_path, reason, "write ip: an IP literal"))
     if not isinstance(port, int) or isinstance(port, bool):
-        place = (*path, "port") if "port" in value else path
+        ip_path = (*path, "port") if "port" in value else path
         reason = f"{port!r} is not a port number" if "port" in value else "port is missing"
-        raise _InvalidValueError(ValidationError(place, reason, "write port: a number"))
+        raise _InvalidValueError(ValidationError(ip_path, reason, "write port: a number"))
     if (invalid := port_error(port, (*path, "port"))) is not None:
         raise _InvalidValueError(invalid)
     if own_zone is not None and (isinstance(own_zone, bool) or not isinstance(own_zone, str | int)):

@@ -22,7 +22,7 @@ CONFIG_MAP_LINK = "..data"
 REPLACED = f"what its {CONFIG_MAP_LINK} leads to is replaced faster than it can be read"
 _SPECIAL = {stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket", stat.S_IFDIR: "directory"}
 MAX_ATTEMPTS = 10
-"""How often a payload that is replaced while it is listed is given up for the next one, within one scan."""
+"""How often a payload that is replaced while it is listed is skipped for the next one, within one scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +98,13 @@ class _Found:
             status = directory.stat()
             self.directories[directory] = (status.st_dev, status.st_ino)
 
-    def look(self, place: Path, *, linked: bool) -> tuple[Path, os.stat_result]:
+    def look(self, location: Path, *, linked: bool) -> tuple[Path, os.stat_result]:
         """The path without symlinks and the status of what is there. A symlink into a payload that was removed
         meanwhile is followed again, to its successor. Raises OSError when it cannot be looked at."""
         attempts = MAX_ATTEMPTS if linked else 1
         for attempt in range(attempts):
             try:
-                real = self._resolve(place, linked)
+                real = self._resolve(location, linked)
                 return real, real.stat()
             except FileNotFoundError:
                 if attempt == attempts - 1:
@@ -136,12 +136,12 @@ class _Found:
         times = status.st_mtime_ns, status.st_ctime_ns
         self.files.append(ManifestFile(path, real, root, status.st_size, *times, identity, payload))
 
-    def _resolve(self, place: Path, linked: bool) -> Path:
+    def _resolve(self, location: Path, linked: bool) -> Path:
         """The path without symlinks. Asking the kernel for each component is the dear part of a scan, and files of
         one directory have theirs in common."""
         if linked:
-            return Path(os.path.realpath(place, strict=True))
-        return self._real_directory(place.parent) / place.name
+            return Path(os.path.realpath(location, strict=True))
+        return self._real_directory(location.parent) / location.name
 
     def _real_directory(self, directory: Path) -> Path:
         if directory not in self._resolved:
@@ -179,18 +179,18 @@ class _Found:
                 if name not in noted and not (entry.is_symlink() and _leads_into(entry.path, CONFIG_MAP_LINK))
             }
         for name in sorted(name for name in entries if not name.startswith(".")):
-            place, linked = directory / name, entries[name].is_symlink()
+            location, linked = directory / name, entries[name].is_symlink()
             try:
-                real, status = self.look(place, linked=linked)
+                real, status = self.look(location, linked=linked)
                 if stat.S_ISDIR(status.st_mode):
-                    self.walk(place, root)
+                    self.walk(location, root)
                 elif name.endswith(SUFFIXES):
-                    self.add(place, root, real, status)
+                    self.add(location, root, real, status)
             except OSError as error:
-                # Gone since the listing is no news; a manifest that is a symlink to nowhere is, and so is all else.
-                nowhere = linked and name.endswith(SUFFIXES)
-                if nowhere or not isinstance(error, FileNotFoundError):
-                    self.missing.append((place, error.strerror or str(error)))
+                # Gone since the listing is no news; a manifest that is a symlink that dangles is, and so is all else.
+                dangling = linked and name.endswith(SUFFIXES)
+                if dangling or not isinstance(error, FileNotFoundError):
+                    self.missing.append((location, error.strerror or str(error)))
 
     def _payload(self, directory: Path, root: Path) -> frozenset[str]:
         """Note the files of the payload that a ConfigMap's link leads to, all or none; the names at its top."""
@@ -228,7 +228,7 @@ class _Found:
 def _whole_payload(directory: Path) -> tuple[Path, list[_Listed]] | None:
     """What `..data` leads to, and the manifests in it; None when it led elsewhere after each listing.
 
-    Raises OSError when the link stays and leads nowhere.
+    Raises OSError when the link stays and dangles.
     """
     link = directory / CONFIG_MAP_LINK
     for _ in range(MAX_ATTEMPTS):
@@ -255,11 +255,11 @@ def _below(directory: Path, name: Path, seen: set[tuple[int, int]]) -> Iterator[
     for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
         if entry.name.startswith("."):
             continue
-        place = Path(entry.path)
+        location = Path(entry.path)
         try:
-            status = place.stat()
+            status = location.stat()
             if stat.S_ISDIR(status.st_mode):
-                yield from _below(place, name / entry.name, seen)
+                yield from _below(location, name / entry.name, seen)
             elif entry.name.endswith(SUFFIXES):
                 yield _Listed(name / entry.name, status)
         except OSError as error:

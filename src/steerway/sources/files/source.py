@@ -1,6 +1,6 @@
-"""The files source: keeps the object store equal to what the files say, for ever.
+"""The files source: keeps the object store equal to the files.
 
-The truth is the scan: notifications of the kernel only say when to scan again, and a slow poll finds what
+The truth is the scan: notifications of the kernel only trigger the next scan, and a slow poll finds what
 they miss (network file systems, inotify limits, a path that does not exist yet). `look.py` decides what of a
 scan counts, so that neither half of a ConfigMap swap nor half of a file being saved is served. Reading is done
 in a thread; the store is written once per look, on the event loop.
@@ -42,7 +42,7 @@ class FileSource:
     """Serves manifests, raw resources and mappings from files and directories, watched live.
 
     Counts as synced once there is something to be read in each file, or after `files_sync_timeout_seconds`: a rollout
-    with a broken mount should stop, and one bad path must not keep the other sources from being served for ever. With a
+    with a broken mount should stop, and one bad path must not keep the other sources from being served. With a
     `state`, what was good in an earlier run is served where nothing can be read. Raises nothing for what the files
     hold.
     """
@@ -78,7 +78,7 @@ class FileSource:
     async def run(self) -> None:
         """Load, mark the source as synced, then follow changes until cancelled."""
         if self._state is not None:
-            self._view = View(held=await asyncio.to_thread(self._state.load, self._paths))
+            self._view = View(last_good=await asyncio.to_thread(self._state.load, self._paths))
             self._report_state()
         await self._refresh()
         try:
@@ -91,7 +91,7 @@ class FileSource:
                 self._store.mark_synced(self.name)
         finally:
             if self._state is not None and self._saved is not self._view:
-                self._state.save(self._view.held, self._view.kept)
+                self._state.save(self._view.last_good, self._view.kept)
 
     async def _until_readable(self) -> None:
         if self._readable.is_set():
@@ -133,7 +133,7 @@ class FileSource:
             await self._changed.wait()
             self._changed.clear()
             started, view = time.monotonic(), self._view
-            await asyncio.to_thread(state.save, view.held, view.kept)
+            await asyncio.to_thread(state.save, view.last_good, view.kept)
             self._saved = view
             self._report_state()
             await asyncio.sleep(max(POLL_SECONDS, (time.monotonic() - started) / POLL_SHARE))

@@ -61,7 +61,7 @@ class State:
 
     def load(self, roots: Collection[Path]) -> dict[Path, LastGood]:
         """What the state holds of files below these paths, by file, unless it is too old. Raises nothing."""
-        held: dict[Path, LastGood] = {}
+        last_good: dict[Path, LastGood] = {}
         oldest = self._clock() - self._max_age_seconds
         expired = 0
         try:
@@ -73,7 +73,7 @@ class State:
                     expired += 1
                     continue
                 objects = tuple(_decode(kind, raw) for kind, raw in record.objects)
-                held.setdefault(path, LastGood(root, {})).subjects[ObjectKey(*record.subject)] = objects
+                last_good.setdefault(path, LastGood(root, {})).subjects[ObjectKey(*record.subject)] = objects
                 # A time to come is none: the clock was set back.
                 self._read_at[path] = min(record.read_at, self._clock())
         except FileNotFoundError:
@@ -89,7 +89,7 @@ class State:
             reason = f"holds {expired} objects older than state_max_age_seconds ({self._max_age_seconds:g}): not used"
             self._fail(reason, "nothing to do if the files can be read")
         self.restored = dict(self._read_at)
-        return held
+        return last_good
 
     def note(self, stale: Collection[Path]) -> list[Problem]:
         """A look was taken, and of these files earlier objects are served. A problem for each whose objects are from a
@@ -104,24 +104,24 @@ class State:
             for path, read_at in self.restored.items()
         ]
 
-    def save(self, held: Mapping[Path, LastGood], stale: Collection[Path]) -> None:
+    def save(self, last_good: Mapping[Path, LastGood], stale: Collection[Path]) -> None:
         """Replace the state file. `stale`: files of which earlier objects are served, which stay as old as they are."""
         # At the end of the process the last save may meet one that still runs in its thread.
         with self._saving:
-            self._save(held, stale)
+            self._save(last_good, stale)
 
-    def _save(self, held: Mapping[Path, LastGood], stale: Collection[Path]) -> None:
+    def _save(self, last_good: Mapping[Path, LastGood], stale: Collection[Path]) -> None:
         now = self._clock()
-        self._read_at = {path: self._read_at.get(path, now) if path in stale else now for path in held}
+        self._read_at = {path: self._read_at.get(path, now) if path in stale else now for path in last_good}
         try:
-            _replace(self.path, self._lines(held))
+            _replace(self.path, self._lines(last_good))
         except (OSError, StateError) as error:
             self._fail(f"cannot be written: {error}", "check the directory of the setting state_dir")
         else:
             self.problem = None
 
-    def _lines(self, held: Mapping[Path, LastGood]) -> Iterator[bytes]:
-        for path, of_file in held.items():
+    def _lines(self, last_good: Mapping[Path, LastGood]) -> Iterator[bytes]:
+        for path, of_file in last_good.items():
             for subject, objects in of_file.subjects.items():
                 record = (
                     str(path),

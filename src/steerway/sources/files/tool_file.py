@@ -1,8 +1,7 @@
 """Files that stand beside manifests and are for other tools: kustomize's and Helm's, and lists of JSON patches.
 
 They are known by their names, a template by its folder and its actions, a patch by its form. Of a file known by its
-name a document is still read when it says that it is a Kubernetes object or a raw resource: `values-api.yaml` may well
-hold the Service `values-api`.
+name a document with a `kind` or `@type` is still read: `values-api.yaml` may well hold the Service `values-api`.
 """
 
 import re
@@ -33,12 +32,12 @@ def kind_by_name(path: Path) -> str:
 
 def is_template(path: Path, root: Path, text: str) -> bool:
     """Whether a file found below `root` is a template of a Helm chart, which is no YAML before it is rendered."""
-    # Folders above the given path say nothing of it, but for the one that it is in.
+    # Of the folders above the given path only its own counts.
     return _ACTION in text and _TEMPLATES_DIRECTORY in path.relative_to(root.parent.parent).parent.parts
 
 
 def states_its_type(value: Any) -> bool:
-    """Whether a document says which kind of Kubernetes object, or which type of resource, it is."""
+    """Whether a document names its kind of Kubernetes object or its type of resource."""
     return isinstance(value, dict) and any(
         all(isinstance(value.get(key), str) for key in keys) for keys in (("apiVersion", "kind"), ("@type",))
     )

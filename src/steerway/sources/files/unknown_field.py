@@ -1,6 +1,6 @@
 """Fields that a kind does not have: an API server would drop or refuse them, and a file must not do less.
 
-Judged for kinds whose whole schema is known here. Of all others only what is read is judged.
+Only for kinds whose whole schema is known here; of other kinds only the fields that are read are validated.
 """
 
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from steerway.sources.policy.validation_error import Path, ValidationError
 
 
 def unknown_fields(value: Any, schema: dict[str, Any], path: Path = ()) -> Iterator[ValidationError]:
-    """A fault for each key that the OpenAPI `schema` does not name, in the order of the manifest. Where the schema says
-    nothing of fields (`metadata`), nothing is judged; neither is a value of the wrong type."""
+    """A validation error for each key that the OpenAPI `schema` does not name, in the order of the manifest. Fields
+    for which the schema lists no properties (`metadata`) and values of the wrong type are no errors here."""
     if isinstance(value, dict) and "properties" in schema:
         known: dict[str, Any] = schema["properties"]
         for key, inner in value.items():

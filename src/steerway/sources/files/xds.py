@@ -38,11 +38,11 @@ def read_xds(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[Entr
         yield _read(value, path, origin)
         return
     for index, item in enumerate(value["resources"]):
-        place = (*path, "resources", index)
+        item_path = (*path, "resources", index)
         if isinstance(item, dict) and isinstance(item.get("@type"), str):
-            yield from origin.attempt(read_xds, item, place)
+            yield from origin.attempt(read_xds, item, item_path)
         else:
-            yield origin.broken(place, ValidationError((), "a resource without @type", "add its @type"))
+            yield origin.broken(item_path, ValidationError((), "a resource without @type", "add its @type"))
 
 
 def _read(value: dict[str, Any], path: Path, origin: Origin) -> Entry:

@@ -109,7 +109,7 @@ async def load(access: Access) -> Any:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, AttributeError | TypeError | KeyError | IndexError):
-        # What the library stumbled over says nothing about the file.
+        # The exception of the library does not name the cause in the file.
         return "its clusters, users and contexts are not built as a kubeconfig's"
     return " ".join(str(error).split()) or type(error).__name__
 

@@ -41,7 +41,7 @@ class _Connection:
 
 
 _ACCEPTED = "application/json, application/jwk-set+json"
-"""The API server serves its public keys as the latter, and refuses (406) who does not accept it."""
+"""The API server serves its public keys as the latter, and refuses (406) a request that does not accept it."""
 
 
 class KubernetesClient:

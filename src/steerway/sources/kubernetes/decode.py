@@ -21,7 +21,7 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
-"""Longest wait that a server may ask for: an object that is wrong by mistake must not end a watch for ever."""
+"""Longest wait that a server may ask for: an object that is wrong by mistake must not end a watch without end."""
 
 
 class _ListMeta(msgspec.Struct, rename="camel"):
@@ -106,7 +106,7 @@ def _decode_event(kind: str, line: bytes) -> Event:
     if event_type is EventType.BOOKMARK:
         return Event(event_type, identity.resource_version)
     if event_type is EventType.DELETED and identity.name:
-        # Who goes need not be well.
+        # An endpoint that terminates need not be valid.
         item = Item(ObjectKey(kind, identity.namespace, identity.name))
     else:
         item = decode_object(kind, event.object)
@@ -127,7 +127,7 @@ def _decode_object(kind: str, raw: bytes | msgspec.Raw) -> Item:
         return Item(_key(kind, raw), reason=str(conversion_error(error)))
     except BROKEN as error:
         return Item(_key(kind, raw), reason=str(error))
-    # Whatever a Pod or Node says, an API server said it, and nobody connects to it.
+    # Pods and Nodes are not validated: the API server did, and no client connects to them.
     wrong = [] if isinstance(obj, Pod | Node) else [*map(str, validation_errors(obj))]
     return Item(_key(kind, raw), reason=listed(wrong)) if wrong else Item(obj.key, obj)
 

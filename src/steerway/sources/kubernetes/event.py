@@ -1,4 +1,4 @@
-"""What an API server says, as values: pages of a list, events of a watch, and failures.
+"""Answers of an API server as values: pages of a list, events of a watch, and failures.
 
 Between them and HTTP stand `client.py` and `decode.py`; `watcher.py` decides what they mean.
 """
@@ -14,7 +14,7 @@ WatchedObject: TypeAlias = Namespace | Service | EndpointSlice | Pod | Node | At
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One object of a list or event: good (`value`) or bad (`reason` says why; `key` as far as it could be
+    """One object of a list or event: good (`value`) or bad (with a `reason`; `key` as far as it could be
     read)."""
 
     key: ObjectKey | None

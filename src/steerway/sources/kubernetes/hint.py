@@ -31,7 +31,7 @@ _HINTS = {
     "configuration unreadable": "check the kubeconfig with: kubectl config view",
     "unreadable list": "check that {server} is a Kubernetes API server and that no proxy changes its answers",
 }
-_CURES_OF_URL = {
+_URL_HINTS = {
     **_HINTS,
     "connection refused": f"nothing listens there: start the server, or correct {{server}} in the setting;"
     f" {_NO_PERMISSION}",
@@ -46,7 +46,7 @@ _CURES_OF_URL = {
 
 
 def hint(failure: Failure, plural: str, group: str, server: str) -> str:
-    """The cure for a failed list or watch of `plural` of an API group ("": the core group)."""
+    """The hint for a failed list or watch of `plural` of an API group ("": the core group)."""
     if failure.status == 403:
         rule = f"{{apiGroups: ['{group}'], resources: [{plural}], verbs: [get, list, watch]}}"
         return f"grant it: add {rule} to the rules of a Role or ClusterRole that is bound to this user"
@@ -56,7 +56,7 @@ def hint(failure: Failure, plural: str, group: str, server: str) -> str:
 
 
 def server_hint(failure: Failure, server: str) -> str:
-    """The cure for a failure that is none of a single kind; "" where there is none."""
+    """The hint for a failure that is none of a single kind; "" where there is none."""
     if failure.status == 401:
         return "the credentials are not accepted: check the kubeconfig's user or the service account"
     if failure.status is not None:
@@ -65,14 +65,14 @@ def server_hint(failure: Failure, server: str) -> str:
 
 
 def request_hint(error: SourceError, permission: str, server: str) -> str:
-    """The cure for a failed request that is none of an informer. `permission`: the one for a missing permission."""
+    """The hint for a failed request that is none of an informer. `permission`: the one for a missing permission."""
     if not isinstance(error, RequestError):
         return error.hint
     return permission if error.failure.status == 403 else server_hint(error.failure, server)
 
 
 def url_hint(failure: Failure, url: str) -> str:
-    """The cure for a document that a setting names by its URL, and that is read without credentials."""
+    """The hint for a document that a setting names by its URL, and that is read without credentials."""
     if failure.status is not None:
         return f"check that {url} serves the document without credentials"
-    return _CURES_OF_URL.get(failure.reason, "").format(server=url)
+    return _URL_HINTS.get(failure.reason, "").format(server=url)

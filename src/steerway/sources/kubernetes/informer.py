@@ -1,6 +1,6 @@
 """An informer: keeps the object store equal to one kind in one namespace (or all), for as long as it runs.
 
-It does what the watcher says, over HTTP, and turns the watcher's deltas into batches: the initial list with
+It runs the steps of the watcher over HTTP and turns the watcher's deltas into batches: the initial list with
 all its pages is one, each event is one. It knows which objects it gave, so that a relist also finds what
 went. A bad object is named in a `Problem` while its last good version stays. Losing the API server changes
 nothing in the store.
@@ -91,7 +91,7 @@ class Informer:
         self._heard_at = clock()
         self._stale_seconds = stale_seconds
         self._outages = outages
-        self._absence_told = False
+        self._absence_reported = False
         self.failing_since: float | None = None
         """Since when the API server does not answer (seconds of `time.monotonic`); None: it does."""
         self._refused = False
@@ -114,7 +114,7 @@ class Informer:
     def stale(self) -> bool:
         """Whether that is longer than the setting allows. A kind that is refused is a problem of its own; one that is
         not installed is looked for once a minute, whatever the setting."""
-        quiet = self._refused or self._absence_told
+        quiet = self._refused or self._absence_reported
         return self.silent_seconds > self._stale_seconds and not quiet
 
     def status(self) -> InformerStatus:
@@ -255,7 +255,7 @@ class Informer:
         self._bad.add(subject)
         suffix = "; its last good version is still served" if item.key in self._known else ""
         self._log.warning("object_skipped", object=subject, reason=item.reason)
-        hint = "mend the object in the cluster"
+        hint = "fix the object in the cluster"
         return {subject: (Problem(subject, f"{item.reason}{suffix}", hint, item.key),)}
 
     def _cleared(self, subjects: set[str]) -> dict[str, tuple[Problem, ...]]:
@@ -271,8 +271,8 @@ class Informer:
         self._contact()
         if self._next_version():
             return True  # the same request, to another path
-        if not self._absence_told:
-            self._absence_told = True
+        if not self._absence_reported:
+            self._absence_reported = True
             self._log.info("kind_not_installed", api_version=self._resource.api_version)
         if (gone := self._watcher.on_absent()) is not None:
             self._write(gone)
@@ -281,7 +281,7 @@ class Informer:
 
     def _answered(self) -> None:
         """The API server knows the kind, in this version."""
-        self._absence_told = False
+        self._absence_reported = False
         self._refused_versions.clear()
 
     def _next_version(self) -> bool:
@@ -324,7 +324,7 @@ class Informer:
         )
         reason, advice = f"cannot {request.verb}: {request.failure}", request.hint
         if self._resource.loss:
-            reason += f"; without it nobody knows {self._resource.loss}"
+            reason += f"; without it steerway does not know {self._resource.loss}"
             advice += f", or set {self._resource.opt_out}"
             self.settled.set()
         self._fail(reason, advice)

@@ -1,7 +1,7 @@
-"""The names in kubeconfig files, to say which context, cluster or user is missing and which there are.
+"""The names in kubeconfig files, to name the context, cluster or user that is missing, and those that exist.
 
 The library reads the files and knows only that something is missing. Of several files the first that has an entry wins,
-as in kubectl ("Merging kubeconfig files"). Values are not judged here.
+as in kubectl ("Merging kubeconfig files"). Values are not validated here.
 """
 
 from collections.abc import Iterable, Mapping

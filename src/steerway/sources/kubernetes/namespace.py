@@ -1,4 +1,4 @@
-"""Which namespace is the own one, when nobody says: what users of Kubernetes clients expect.
+"""The own namespace when no setting names it, by the rules of Kubernetes clients.
 
 In this order: `POD_NAMESPACE` (set through the downward API), the service account that Kubernetes mounts into
 the pod, the context of the kubeconfig, `default`. An explicit setting comes before all of these and is the
@@ -20,7 +20,7 @@ def detect_namespace(
     context: str | None = None,
     service_account: Path = SERVICE_ACCOUNT,
 ) -> str:
-    """The own namespace. Files that are missing or unreadable are passed over: they are judged where they
+    """The own namespace. Files that are missing or unreadable are passed over: they are reported where they
     matter."""
     if named := environ.get("POD_NAMESPACE", "").strip():
         return named

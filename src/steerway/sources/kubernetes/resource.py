@@ -9,7 +9,7 @@ from steerway.sources.policy.traffic_policy import POLICY_GROUP, POLICY_VERSION
 @dataclass(frozen=True, slots=True)
 class Resource:
     """A kind and where the API server has it: `group_path` is `/api/v1` or `/apis/GROUP/VERSION`. `loss`: what is not
-    known without it; "" when nothing can be served without it. `opt_out`: how to say that it is not wanted. `custom`:
+    known without it; "" when nothing can be served without it. `opt_out`: the setting that turns it off. `custom`:
     whether a CustomResourceDefinition brings it, so that an API server may not know it and nothing is amiss. `others`:
     further versions of the same schema, for API servers that do not serve this one."""
 
@@ -50,14 +50,14 @@ PODS = Resource(
     "Pod",
     "pods",
     "/api/v1",
-    "the namespace and place of clients whose bootstrap does not say them",
+    "the namespace and locality of clients whose bootstrap does not state them",
     "kubernetes.client_locality to off",
 )
 NODES = Resource(
     "Node",
     "nodes",
     "/api/v1",
-    "the zone and region of clients whose bootstrap does not say them",
+    "the zone and region of clients whose bootstrap does not state them",
     "kubernetes.client_locality to off",
 )
 

@@ -43,20 +43,20 @@ _STALE = "kubernetes API server: stale"
 class KubernetesOptions:
     """Which API server, and what of it.
 
-    `kubeconfig` None: the pod's service account, else the usual kubeconfig. `namespaces` None: all; empty: the own one
-    (see `namespace.py`). `namespace_words`: whether annotations and labels of Namespaces matter. `place`: whether Pods
-    and Nodes are followed, to know where clients are; a server that does not show them holds up nothing. Namespaces and
-    Nodes belong to the cluster, and are followed only where all namespaces are. `cluster`: the name of a remote
-    cluster, for metrics and logs; "" for the local one. `policies`: whether TrafficPolicies and what the Gateway API
-    attaches to Services are followed, as far as the API server knows these kinds. `silence_seconds`: shortest silence
-    after which a watch is given up and its kind listed again. `stale_seconds`: silence about a kind that is a problem.
-    """
+    `kubeconfig` None: the pod's service account, else the usual kubeconfig. `namespaces` None: all; empty: the
+    own one (see `namespace.py`). `namespace_words`: whether annotations and labels of Namespaces matter.
+    `pods_and_nodes`: whether they are followed, for the localities of clients; a server that does not show them
+    delays nothing. Namespaces and Nodes belong to the cluster, and are followed only where all namespaces are.
+    `cluster`: the name of a remote cluster, for metrics and logs; "" for the local one. `policies`: whether
+    TrafficPolicies and what the Gateway API attaches to Services are followed, as far as the API server knows
+    these kinds. `silence_seconds`: shortest silence after which a watch is closed and its kind listed again.
+    `stale_seconds`: silence about a kind that is a problem."""
 
     kubeconfig: Path | None = None
     context: str | None = None
     namespaces: tuple[str, ...] | None = None
     namespace_words: bool = False
-    place: bool = False
+    pods_and_nodes: bool = False
     cluster: str = ""
     policies: bool = False
     _: KW_ONLY
@@ -87,7 +87,7 @@ class KubernetesSource:
 
     @property
     def lost_since(self) -> float | None:
-        """Since when the API server has not told of some kind (seconds of `time.monotonic`); None: it tells of all."""
+        """Start of the API server's silence about some kind (seconds of `time.monotonic`); None: no kind is stale."""
         since = (informer.failing_since for informer in self._informers if informer.failing_since is not None)
         return min(since, default=None)
 
@@ -125,7 +125,7 @@ class KubernetesSource:
             await client.close()
 
     def report_staleness(self) -> None:
-        """Keep one problem about all kinds that nothing was heard of for longer than `stale_seconds`."""
+        """Keep one problem about all kinds without an answer for longer than `stale_seconds`."""
         stale = frozenset(informer.subject for informer in self._informers if informer.stale)
         if stale == self._stale:
             return
@@ -165,7 +165,7 @@ class KubernetesSource:
         everywhere = namespace is None
         if self._options.namespace_words and everywhere:
             resources.append(NAMESPACES)
-        if self._options.place:
+        if self._options.pods_and_nodes:
             resources += [PODS, NODES] if everywhere else [PODS]
         if self._options.policies:
             resources += [GRPC_ROUTES, HTTP_ROUTES, REFERENCE_GRANTS, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES]

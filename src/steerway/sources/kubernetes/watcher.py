@@ -12,12 +12,12 @@ there. A kind that the API server does not know, and need not, is looked for onc
 
 Waiting: exponential with jitter, apart for lists and watches. The list's resets with a whole list, the
 watch's with an event, a bookmark or a watch that lived a while; opening a connection resets nothing, since a
-proxy in front of a dead server accepts any number of them. It never gives up.
+proxy in front of a dead server accepts any number of them. It retries without end.
 
 A watch from a resourceVersion that the server has not reached is answered 200 and stays silent: no event, no
 bookmark, no error (kube-apiserver 1.37, without sendInitialEvents). That is so after etcd was restored from a backup,
-and cannot be told from a dead peer behind a proxy. A healthy watch has a bookmark every minute, so one that is
-silent for longer is given up and everything is listed.
+and looks like a dead peer behind a proxy. A healthy watch has a bookmark every minute, so one that is
+silent for longer is closed and everything is listed.
 
 Spec: Kubernetes API concepts, "Efficient detection of changes"; limits as in client-go's reflector.
 """
@@ -56,7 +56,7 @@ class ListPage:
 @dataclass(frozen=True, slots=True)
 class Watch:
     """Open a watch with bookmarks from `resource_version`; the server ends it after `timeout_seconds`, and it is to be
-    given up after `silence_seconds` without an event or a bookmark."""
+    closed after `silence_seconds` without an event or a bookmark."""
 
     resource_version: str
     timeout_seconds: int
@@ -129,7 +129,7 @@ class Watcher:
         self._silence = silence_seconds
         self._progress = False  # the present watch has given an event or a bookmark
         self._expired_before = False  # expired once already, and no progress since
-        self._absent_before = False  # said to be unknown, and no page since
+        self._absent_before = False  # reported unknown, and no page since
         self.list_reason = "start"
         """Why the present or last list was taken: `start`, `expired`, `error`, `silent` or `went_back`."""
 
@@ -177,7 +177,7 @@ class Watcher:
         self._pause = max(self._list_backoff.next(), failure.retry_after_seconds)
 
     def on_absent(self) -> Replace | None:
-        """The API server does not know the kind, and may do without it. Said twice, that is the truth: there are no
+        """The API server does not know the kind, and may do without it. The second such answer counts: there are no
         objects. Once, it may be a server on its way up, which has not read its CustomResourceDefinitions yet."""
         gone = Replace(()) if self._absent_before else None
         self._absent_before = True

@@ -32,11 +32,11 @@ PRIVATE_ANNOTATION = "steerway.io/private"
 
 
 ENABLED_ANNOTATION = "steerway.io/enabled"
-"""The annotation of a Service or Namespace that says whether it is served at all."""
+"""The annotation of a Service or Namespace that turns serving it on or off."""
 
 
 EXPORT_ANNOTATION = "steerway.io/export-to"
-"""The annotation of a Service or Namespace that lists the other namespaces whose clients are told of it."""
+"""The annotation of a Service or Namespace that lists the other namespaces whose clients may see it."""
 
 
 class Namespace(Slim, frozen=True):
@@ -157,7 +157,7 @@ class PodStatus(Slim, frozen=True):
 
 
 class Pod(Slim, frozen=True):
-    """A pod as a client: whose address is whose. Its containers, labels and conditions are nobody's business here."""
+    """A pod as a client: its addresses and its node. Containers, labels and conditions are not kept."""
 
     metadata: PodMeta
     spec: PodSpec = PodSpec()
@@ -224,7 +224,7 @@ Object: TypeAlias = Namespace | Service | EndpointSlice | Pod | Node | XdsResour
 
 
 def happened(old: Object | None, new: Object | None) -> float | None:
-    """When what changed an object happened (seconds since the epoch), as far as its new version says so.
+    """When what changed an object happened (seconds since the epoch), as far as its new version states it.
 
     Only an EndpointSlice does, and only with a time that its old version did not have: others than its controller write
     it, too, and leave the time as it was.
@@ -235,5 +235,5 @@ def happened(old: Object | None, new: Object | None) -> float | None:
         return None
     try:
         return datetime.datetime.fromisoformat(trigger).timestamp()
-    except ValueError:  # whoever wrote it, it is no time
+    except ValueError:  # not a time
         return None

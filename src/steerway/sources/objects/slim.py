@@ -18,13 +18,13 @@ class ObjectKey(NamedTuple):
 
 
 TRIGGER_ANNOTATION = "endpoints.kubernetes.io/last-change-trigger-time"
-"""Where the EndpointSlice controller says when what changed an EndpointSlice happened: a pod became ready, say."""
+"""The EndpointSlice controller's time of the trigger of a change, such as a pod that became ready."""
 
 NOISY_ANNOTATIONS = (
     "kubectl.kubernetes.io/last-applied-configuration",  # the whole manifest once more
     TRIGGER_ANNOTATION,  # changes without the endpoints changing
 )
-"""Annotations that are dropped: nobody reads them, and they make equal objects differ."""
+"""Annotations that are dropped: they are not used, and they make equal objects differ."""
 
 
 class Slim(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):

@@ -1,7 +1,7 @@
 """The CustomResourceDefinition of TrafficPolicy, written from the types that decode it.
 
 One definition for both ways in: what this schema and its CEL rules refuse on an API server, msgspec and
-`broken_rules` refuse in a file. The schema also says which fields there are, so that a file's misspelt ones are found.
+`broken_rules` refuse in a file. The schema also lists all fields, so that misspelt ones in a file are reported.
 
 An API server bounds what CEL may cost by the sizes that a schema allows, so every list and every string has a size.
 
@@ -23,7 +23,7 @@ from steerway.sources.policy.traffic_policy import POLICY_GROUP, POLICY_VERSION,
 PLURAL = "trafficpolicies"
 Schema = dict[str, Any]
 
-_DESCRIPTION = "TrafficPolicy says how traffic to Services, or of routes, is steered (steerway)."
+_DESCRIPTION = "TrafficPolicy configures the traffic to Services, or of routes (steerway)."
 _NAME = {"type": "string", "minLength": 1, "maxLength": 253}
 _COLUMNS = [
     {"name": "Target", "type": "string", "jsonPath": ".spec.targetRefs[0].name"},
@@ -72,7 +72,7 @@ def manifest() -> dict[str, Any]:
 
 @cache
 def schema() -> Schema:
-    """The schema of one TrafficPolicy. Not to be changed by who reads it."""
+    """The schema of one TrafficPolicy. Callers must not change it."""
     return {
         "description": _DESCRIPTION,
         "type": "object",
@@ -147,7 +147,7 @@ def _given(limits: Schema) -> Schema:
 
 
 def _status() -> Schema:
-    """PolicyStatus of the Gateway API: what each controller says of the policy, for each thing it is about."""
+    """PolicyStatus of the Gateway API: the conditions that each controller reports for each target of the policy."""
     ancestor = {
         "type": "object",
         "required": ["ancestorRef", "controllerName"],
@@ -165,7 +165,7 @@ def _status() -> Schema:
                     "sectionName": _NAME.copy(),
                 },
             },
-            "controllerName": {"description": "Who says it.", **_NAME},
+            "controllerName": {"description": "The controller that wrote the entry.", **_NAME},
             "conditions": _conditions(),
         },
     }

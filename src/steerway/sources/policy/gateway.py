@@ -1,7 +1,7 @@
 """Objects of the Gateway API: routes with a Service as parent (GAMMA), and what goes with them.
 
 As slim as the objects of Kubernetes itself, and with the same limit: a field is here because some later stage reads it.
-Filters keep their `type` when nothing else of them is read, so that what is not done can be told.
+Filters keep their `type` when nothing else of them is read, so that what is not supported can be reported.
 
 Field meanings: Gateway API reference, gateway.networking.k8s.io/v1 (the experimental channel's `retry` and
 `sessionPersistence` among them); GEP-1294 and GEP-1324 for Services as parents.
@@ -19,7 +19,7 @@ GROUP = "gateway.networking.k8s.io"
 
 
 class ParentRef(Slim, frozen=True):
-    """What a route is attached to. Group and kind are a Gateway's unless they say otherwise."""
+    """What a route is attached to. Group and kind default to those of a Gateway."""
 
     name: str
     group: str = GROUP
@@ -83,7 +83,7 @@ class Rewrite(Slim, frozen=True):
 
 
 class Filter(Slim, frozen=True):
-    """One filter of a rule or backend; `type` says which of the fields counts."""
+    """One filter of a rule or backend; `type` selects the field that counts."""
 
     type: str
     request_header_modifier: HeaderModifier | None = None
@@ -247,7 +247,7 @@ class CertificateRef(Slim, frozen=True):
 
 
 class BackendTLSValidation(Slim, frozen=True):
-    """Nothing is required: one that is not complete is judged (`catalog.backend_tls`), for if it were not read the
+    """Nothing is required: an incomplete one gets a condition (`catalog.routing.backend_tls`): if it were not read the
     connection would be in plaintext."""
 
     hostname: str = ""

@@ -16,7 +16,7 @@ MAX_CHARACTERS = 1024
 _TOKEN = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|[^\\]", re.DOTALL)
 """What is quoted (`\\Q…\\E`), an escape, or a character."""
 _OPTIONS = re2.Options()
-_OPTIONS.log_errors = False  # what is wrong is told as the object's problem
+_OPTIONS.log_errors = False  # errors are reported as problems of the object
 _OPTIONS.max_mem = 1 << 19
 """A sixteenth of what RE2 allows itself: grpc-js compiles within 16 MiB, ends its process when that is not enough, and
 a method is two expressions. `.{1000}` takes half of this."""

@@ -1,4 +1,4 @@
-"""What msgspec knows of a type, without its wrappings: for whoever writes down or explains what a field may be."""
+"""What msgspec knows of a type, without its wrappings: for schemas and error messages."""
 
 from collections.abc import Sequence
 

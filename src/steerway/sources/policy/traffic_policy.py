@@ -1,10 +1,10 @@
-"""TrafficPolicy (steerway.io/v1alpha1): what an operator says about the traffic of a Service or of a route.
+"""TrafficPolicy (steerway.io/v1alpha1): settings for the traffic of a Service or of a route.
 
 These types are the one definition of the resource: they decode it, `crd.py` writes the manifest of the CRD
 from them, and the same `RULES` are CEL for an API server and Python for files. A `Meta.description` is the field's
 documentation in the CRD (`kubectl explain tp.spec`).
 
-Sections that are left out say nothing: what the next less specific object says of them counts, and then the default.
+For a section that is left out the next less specific object counts, and then the default.
 Which objects those are, and what the sections mean for clients, is the catalog's business.
 """
 
@@ -316,7 +316,7 @@ class SafetySection(Slim, frozen=True):
             description="An update that leaves a smaller share of the endpoints is held back for holdTime. 0: none is."
         ),
     ] = 0
-    hold_time: Annotated[Duration, Meta(description="How long such an update is held back.")] = "60s"
+    hold_time: Annotated[Duration, Meta(description="How long such an update is delayed.")] = "60s"
 
 
 class HealthCheckSection(Slim, frozen=True):
@@ -338,7 +338,9 @@ class TrafficPolicySpec(Slim, frozen=True):
     target_refs: Annotated[
         list[PolicyTarget], Meta(min_length=1, max_length=16, description="What the policy is attached to.")
     ]
-    zones: Annotated[ZonesSection | None, Meta(description="Near and far endpoints.")] = None
+    zones: Annotated[
+        ZonesSection | None, Meta(description="Endpoints in the zone of the client and in other zones.")
+    ] = None
     subset: Annotated[SubsetSection | None, Meta(description="How many endpoints each client sees.")] = None
     balancing: Annotated[BalancingSection | None, Meta(description="How a client chooses an endpoint.")] = (
         None
@@ -360,7 +362,7 @@ class TrafficPolicySpec(Slim, frozen=True):
 
 
 class TrafficPolicy(Slim, frozen=True):
-    """What an operator says about the traffic of Services and routes."""
+    """Settings for the traffic of Services and routes."""
 
     metadata: AttachedMeta
     spec: TrafficPolicySpec
@@ -384,13 +386,14 @@ SERVICE_SECTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Something about one struct that types cannot say. `cel` and `holds` say the same: for an API server, of the
+    """A rule about one struct that types cannot express. `cel` and `accepts` are equivalent: for an API server, of the
     struct as `self`; for files, of the struct itself."""
 
     of: type[Slim]
     cel: str
     message: str
-    holds: Callable[[Any], bool]
+
+    accepts: Callable[[Any], bool]
 
 
 def _camel(name: str) -> str:
@@ -492,7 +495,7 @@ def broken_rules(
     """Where a struct, or one within it, breaks a rule, and the rule's message. `path` is where the struct stands, in
     the manifest's own words."""
     for rule in RULES:
-        if isinstance(section, rule.of) and not rule.holds(section):
+        if isinstance(section, rule.of) and not rule.accepts(section):
             yield path, rule.message
     for field in section.__struct_fields__:
         value = getattr(section, field)

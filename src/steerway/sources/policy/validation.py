@@ -1,9 +1,9 @@
-"""What an object must fulfil to be one at all, whoever gave it.
+"""Validation that every object must pass, from any source.
 
 A Kubernetes API server refuses nearly all of this itself, so these checks speak up for files above all; both sources
 apply them, so that no later stage meets port 0, an address that is none, or a regular expression that ends clients.
-What is *legal but cannot be served* (UDP ports, FQDN slices, duplicate addresses, routes to nowhere) is not judged
-here: that is the catalog's.
+What is *legal but cannot be served* (UDP ports, FQDN slices, duplicate addresses, routes without a backend) is left
+to the catalog.
 
 Rules: API reference, Service v1 and EndpointSlice discovery.k8s.io/v1; Gateway API reference; RFC 1123 for names.
 """
@@ -155,7 +155,7 @@ def _slice(slice_: EndpointSlice) -> Iterator[ValidationError]:
     for index, port in enumerate(slice_.ports or []):
         path: Path = ("ports", index)
         # A port without number means "all ports" (EndpointSlice v1, EndpointPort.port): legal, and the
-        # catalog's to judge.
+        # catalog's task.
         if port.port is not None and (invalid := port_error(port.port, (*path, "port"))) is not None:
             yield invalid
         yield from _protocol(port.protocol, path)
@@ -180,7 +180,7 @@ def _endpoint(endpoint: Endpoint, address_type: str, path: Path) -> Iterator[Val
         elif family != address_type and address_type in ADDRESS_TYPES:
             yield ValidationError(
                 (*path, index),
-                f"{address} is {family}, the slice says {address_type}",
+                f"{address} is {family}, the addressType of the slice is {address_type}",
                 "put each address family into a slice of its own",
             )
 
@@ -207,8 +207,8 @@ def _route(route: GRPCRoute | HTTPRoute) -> Iterator[ValidationError]:
                 "divide all weights by the same number",
             )
         for index, backend in enumerate(rule.backend_refs or []):
-            place: Path = ("spec", "rules", number, "backendRefs", index, "filters")
-            yield from _filters(backend.filters, place)
+            item_path: Path = ("spec", "rules", number, "backendRefs", index, "filters")
+            yield from _filters(backend.filters, item_path)
 
 
 def _grpc_match(match: GRPCMatch, path: Path) -> Iterator[ValidationError]:
@@ -247,13 +247,13 @@ def _path_match(match: PathMatch, path: Path) -> Iterator[ValidationError]:
 def _filters(filters: list[Filter] | None, path: Path) -> Iterator[ValidationError]:
     """One that Envoy would refuse costs every Envoy all routes, those of other namespaces among them."""
     for index, route_filter in enumerate(filters or []):
-        place = (*path, index)
-        yield from _modifier(route_filter.request_header_modifier, (*place, "requestHeaderModifier"))
-        yield from _modifier(route_filter.response_header_modifier, (*place, "responseHeaderModifier"))
-        yield from _changed(route_filter.url_rewrite, (*place, "urlRewrite"))
-        yield from _changed(route_filter.request_redirect, (*place, "requestRedirect"))
+        item_path = (*path, index)
+        yield from _modifier(route_filter.request_header_modifier, (*item_path, "requestHeaderModifier"))
+        yield from _modifier(route_filter.response_header_modifier, (*item_path, "responseHeaderModifier"))
+        yield from _changed(route_filter.url_rewrite, (*item_path, "urlRewrite"))
+        yield from _changed(route_filter.request_redirect, (*item_path, "requestRedirect"))
         if route_filter.request_redirect is not None:
-            yield from _redirect(route_filter.request_redirect, (*place, "requestRedirect"))
+            yield from _redirect(route_filter.request_redirect, (*item_path, "requestRedirect"))
 
 
 def _modifier(modifier: HeaderModifier | None, path: Path) -> Iterator[ValidationError]:

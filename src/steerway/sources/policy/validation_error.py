@@ -1,6 +1,6 @@
 """One thing wrong with an object, in words: where in it, what, and what to do about it.
 
-msgspec stops at the first thing that does not convert; `conversion_error` says the same as the checks of `validation`
+msgspec stops at the first thing that does not convert; `conversion_error` words it like the checks of `validation`
 would have.
 """
 
@@ -72,10 +72,10 @@ def json_path(path: Path) -> str:
 
 
 def conversion_error(error: msgspec.ValidationError, wanted: type | None = None) -> ValidationError:
-    """What msgspec found, with the place apart from the words and a cure added. `wanted` is the type that was to be
-    made; it tells which values would have been right."""
-    text, _, place = str(error).partition(" - at `")
-    path: Path = tuple(key or int(index) for key, index in _STEP.findall(place))
+    """An error of msgspec, with the path split off and a hint added. `wanted` is the type to convert to, which names
+    the allowed values."""
+    text, _, where = str(error).partition(" - at `")
+    path: Path = tuple(key or int(index) for key, index in _STEP.findall(where))
     if (missing := _MISSING.fullmatch(text)) is not None:
         field = missing[1]
         return ValidationError(path, f"field {field} is missing", f"add {json_path((*path, field))}")
@@ -96,7 +96,7 @@ def _allowed(path: Path, wanted: type | None) -> str:
 
 
 def _constraint(text: str) -> tuple[str, str] | None:
-    """Reason and cure for a value of the right type that is out of bounds."""
+    """Reason and hint for a value of the right type that is out of bounds."""
     if (bound := _BOUND.fullmatch(text)) is not None:
         side, limit = bound.groups()
         if side == ">=":

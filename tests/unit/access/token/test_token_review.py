@@ -84,7 +84,7 @@ async def test_many_streams_with_one_token_are_one_question(
 ) -> None:
     """Also when one of them goes before the answer."""
     token = issuer.token()
-    server.hold()
+    server.pause()
     waiting = [asyncio.ensure_future(settled(review.authenticate(Credential(token)))) for _ in range(50)]
     await server.until(lambda: server.count("create") == 1)
     waiting.pop().cancel()
@@ -97,7 +97,7 @@ async def test_a_limited_number_of_questions_is_open(
     review: TokenReview, server: FakeApiServer, issuer: FakeTokenIssuer
 ) -> None:
     """In all, and for one network. The others wait for their turn, and the event loop for none."""
-    server.hold()
+    server.pause()
     tokens = [issuer.token(account=f"a{number}") for number in range(2 * MAX_OPEN)]
     waiting = [asyncio.ensure_future(authenticate(review, token)) for token in tokens]
     await server.until(lambda: server.count("create") == MAX_OPEN_BY_NETWORK)
@@ -142,7 +142,7 @@ async def test_an_honest_review_waits_for_one_of_each_attacker(
             return await client.post(path, body)
 
     review = TokenReview(Recorder(), ("steerway",), CACHE_SECONDS, timeout_seconds=20.0)
-    server.hold()
+    server.pause()
     forged, honest = issuer.token(), issuer.token(account="honest")
     flood = _flood(review, forged)
     await server.until(lambda: server.count("create") == MAX_OPEN - RESERVED)
@@ -182,7 +182,7 @@ async def test_a_good_signature_comes_before_keys_that_are_not_known(
     await authenticate(review, issuer.token(account="first"))
     honest = issuer.token(account="honest")
     issuer.rotate()
-    server.hold()
+    server.pause()
     rotated = [issuer.token(account="new", jti=str(number)) for number in range(2 * MAX_OPEN)]
     others = [
         asyncio.ensure_future(authenticate(review, token, f"10.0.0.{place}"))
@@ -368,7 +368,7 @@ async def test_an_answer_that_does_not_come_is_unavailable(
     client: KubernetesClient, server: FakeApiServer, issuer: FakeTokenIssuer
 ) -> None:
     """After the time-out; the wait for a turn counts."""
-    server.hold()
+    server.pause()
     review = TokenReview(client, ("steerway",), CACHE_SECONDS, timeout_seconds=0.01)
     result = await authenticate(review, issuer.token())
     assert isinstance(result, Refusal)

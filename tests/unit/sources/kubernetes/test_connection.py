@@ -108,7 +108,7 @@ async def test_more_watches_than_a_pool_of_100(server: FakeApiServer, tmp_path: 
 async def test_a_silent_watch_has_a_reason_of_its_own(server: FakeApiServer, tmp_path: Path) -> None:
     """Whether it falls silent before or after its headers."""
     async with connecting(server.write_kubeconfig(tmp_path / "k")) as client:
-        for hold in (lambda: None, server.hold_watches):
+        for hold in (lambda: None, server.pause_watches):
             hold()
             with pytest.raises(RequestError) as caught:
                 async with client.stream(_SERVICES, {"watch": "1", "resourceVersion": "1"}, 0.05) as lines:
@@ -147,7 +147,7 @@ async def test_a_request_that_is_not_answered_is_a_matter_of_load(
     server: FakeApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "_WHOLE", client_module.aiohttp.ClientTimeout(sock_read=0.05))
-    server.hold()
+    server.pause()
     result, remedy = await failure(server.write_kubeconfig(tmp_path / "k"))
     assert result.reason == "read timed out"
     assert "does not answer" in remedy

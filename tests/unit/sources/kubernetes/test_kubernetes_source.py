@@ -162,7 +162,7 @@ async def test_an_open_watch_that_expires_lists_again(server: FakeApiServer, run
 async def test_pages_that_expire_are_taken_again_as_one(server: FakeApiServer, run: Run) -> None:
     """The second page finds its token forgotten."""
     server.put(*(service(f"s{n}") for n in range(PAGE_SIZE + 1)))
-    server.hold()
+    server.pause()
     running = run()
     await server.until(lambda: server.count("list") == 2)
     server.release()
@@ -252,7 +252,7 @@ async def test_a_second_page_that_fails_loses_and_duplicates_nothing(
 ) -> None:
     """Nothing is published before the list is whole, and an object deleted meanwhile is not published at all."""
     server.put(*(service(f"s{n:04}") for n in range(PAGE_SIZE + 2)))
-    server.hold()
+    server.pause()
     running = run()
     await server.until(lambda: server.count("list") == 2)
     server.fail(status, verb="list", plural="services")
@@ -356,7 +356,7 @@ async def test_pods_and_nodes_tell_where_clients_are(server: FakeApiServer, run:
             "status": {"addresses": [{"type": "InternalIP", "address": "192.168.0.1"}]},
         },
     )
-    running = run(place=True)
+    running = run(pods_and_nodes=True)
     await running.until(lambda: running.store.synced)
     assert running.store.get(ObjectKey("Pod", "shop", "web-1")) == Pod(
         PodMeta("web-1", "shop", "2026-01-01T00:00:00Z"),
@@ -374,7 +374,7 @@ async def test_without_pods_and_nodes_it_serves_and_says_what_is_lost(
 ) -> None:
     server.fail(status, plural="nodes", times=1000)
     server.put(service("a"))
-    running = run(place=True)
+    running = run(pods_and_nodes=True)
     await running.until(lambda: running.store.synced)
     assert set(running.ports()) == {"a"}
     await running.problem("nodes", str(status), "the zone and region of clients", "client_locality")
@@ -457,7 +457,7 @@ async def test_a_watch_that_falls_silent_lists_again(server: FakeApiServer, run:
 
 async def test_a_watch_that_is_never_answered_lists_again(server: FakeApiServer, run: Run) -> None:
     """Not even with headers, as behind a proxy whose server hangs."""
-    server.hold_watches()
+    server.pause_watches()
     running = run(silence_seconds=0.05)
     await running.until(lambda: running.store.synced)
     server.put(service("a"))
@@ -542,7 +542,7 @@ async def test_a_refused_kind_is_not_stale_besides(server: FakeApiServer, run: R
     """Its problem says more; nothing of it is served."""
     now = 0.0
     server.fail(403, plural="pods", times=1000)
-    running = run(place=True, stale_seconds=10.0, clock=lambda: now)
+    running = run(pods_and_nodes=True, stale_seconds=10.0, clock=lambda: now)
     await running.problem("kubernetes pods in all namespaces", "403")
     now = 11.0
     assert not next(status for status in running.source.status() if status.kind == "Pod").stale
@@ -572,7 +572,7 @@ async def test_an_outage_is_one_problem_and_one_line_for_each_retry(server: Fake
                         return
                     await asyncio.sleep(0)  # the log has no listeners
 
-        running = run(place=True, policies=True)
+        running = run(pods_and_nodes=True, policies=True)
         await running.until(lambda: running.store.synced)
         await server.until(lambda: server.open_watches == KINDS)
         logs.clear()

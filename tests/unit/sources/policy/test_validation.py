@@ -100,7 +100,11 @@ def test_an_external_name_is_a_host_name(name: str, good: bool) -> None:
         (("endpoints", 1, "addresses", 0), "10.0.0.999", "'10.0.0.999' is not an IP address"),
         (("endpoints", 1, "addresses", 0), "010.0.0.1", "'010.0.0.1' is not an IP address"),
         (("endpoints", 1, "addresses", 0), "fe80::1%eth0", "is not an IP address"),
-        (("endpoints", 1, "addresses", 0), "fd00::1", "fd00::1 is IPv6, the slice says IPv4"),
+        (
+            ("endpoints", 1, "addresses", 0),
+            "fd00::1",
+            "fd00::1 is IPv6, the addressType of the slice is IPv4",
+        ),
         (("endpoints", 1, "addresses"), [], "an endpoint has 0 addresses"),
         (("endpoints", 1, "addresses"), ["10.0.0.1"] * 101, "an endpoint has 101 addresses"),
         (("ports", 0, "port"), 0, "port 0 is out of range"),
