@@ -16,10 +16,9 @@ from testbed.client.grpc_client import Answer
 from testbed.client.plain_grpc import PlainGrpc
 from testbed.envoy.envoy_proxy import Envoy
 from testbed.manifest import NAMESPACE, PORT, Files, Manifest, service, slices
-from testbed.process.control_plane import ControlPlane
+from testbed.process.control_plane import ControlPlane, Steer
 from testbed.process.deadline import PATIENCE_SECONDS, until
 from testbed.process.process import Processes
-from tests.real.conftest import Steer
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "envoy.md"
 AUTHORITY = f"backend.{NAMESPACE}:{PORT}"

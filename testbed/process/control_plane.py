@@ -3,7 +3,7 @@
 import re
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +135,7 @@ class ControlPlane:
             return next((match[1] for line in self.process.lines if (match := pattern.search(line))), None)
 
         return self.process.wait(find, f"a line like {pattern.pattern!r}") or ""
+
+
+Steer = Callable[..., ControlPlane]
+"""Starts a control plane with the given options; tests get it as a fixture."""

@@ -21,10 +21,9 @@ from testbed.cluster.link import Link
 from testbed.cluster.namespace import Namespace
 from testbed.cluster.network import Network
 from testbed.cluster.workload import PORT
-from testbed.process.control_plane import ControlPlane
+from testbed.process.control_plane import ControlPlane, Steer
 from testbed.process.process import Processes
 
-Steer = Callable[..., ControlPlane]
 Connect = Callable[..., Client]
 Open = Callable[..., list[str]]
 

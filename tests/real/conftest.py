@@ -10,11 +10,10 @@ import pytest
 from testbed.backend.backend import Backends
 from testbed.client.grpc_client import Client, Library
 from testbed.manifest import NAMESPACE, Files
-from testbed.process.control_plane import ControlPlane
+from testbed.process.control_plane import ControlPlane, Steer
 from testbed.process.process import Processes
 
 Serve = Callable[..., list[str]]
-Steer = Callable[..., ControlPlane]
 Connect = Callable[..., Client]
 
 

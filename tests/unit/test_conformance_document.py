@@ -9,12 +9,12 @@ from tests.support.example.conformance_http import MATCHED, REDIRECTED
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/conformance.md").read_text()
 ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and "conformance test" not in line]
-TESTS = "".join(file.read_text() for file in (ROOT / "tests/real").glob("test_conformance_*.py"))
+TESTS = "".join(file.read_text() for file in (ROOT / "tests/real/conformance").glob("test_*.py"))
 
 
 def test_tests_that_are_named_exist() -> None:
     """By the words behind `test_`, or their end behind `…`; other files by their names."""
-    named = {name for row in ROWS for name in re.findall(r"`([…a-z_.]+)`", row)}
+    named = {name for row in ROWS for name in re.findall(r"`([…a-z_./]+)`", row)}
     for name in named:
         if name.endswith(".py"):
             assert (ROOT / "tests/real" / name).exists(), name

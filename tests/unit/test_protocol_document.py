@@ -11,7 +11,7 @@ FOLDERS = {
     "engine": ROOT / "tests/unit/engine",
     "real": ROOT / "tests/real",
 }
-NAMED = sorted(set(re.findall(r"`(\w+)/([\w.]+)::(\w+)`", (ROOT / "docs/protocol.md").read_text())))
+NAMED = sorted(set(re.findall(r"`(\w+)/([\w./]+)::(\w+)`", (ROOT / "docs/protocol.md").read_text())))
 
 
 @pytest.mark.parametrize(("folder", "file", "name"), NAMED)

@@ -1,5 +1,5 @@
 """TrafficPolicies: every rule and every kind of constraint, by the examples that a real API server is asked, too
-(tests/cluster/test_crd_rules.py)."""
+(tests/cluster/permission/test_crd_rules.py)."""
 
 import msgspec
 import pytest

@@ -7,8 +7,6 @@ import grpc
 import pytest
 
 from testbed.backend.backend import Backends
-from testbed.backend.echo import Echo, asked, targets
-from testbed.backend.echo import echo as echo
 from testbed.manifest import (
     GATEWAY,
     NAMESPACE,
@@ -26,6 +24,8 @@ from testbed.manifest import (
 )
 from tests.real.conftest import Connect, Steer
 from tests.support.example.conformance import V1, V2, Case
+from tests.support.example.echo import Echo, asked, targets
+from tests.support.example.echo import echo as echo
 
 CONSUMER = "consumer"
 _FAILS = grpc.StatusCode.UNAVAILABLE.name

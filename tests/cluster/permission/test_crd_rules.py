@@ -16,7 +16,7 @@ from testbed.cluster.namespace import Namespace
 from testbed.manifest import Manifest
 from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER, Steer
-from tests.cluster.test_guide_permissions import CUSTOM_KINDS
+from tests.cluster.permission.test_cluster_role import CUSTOM_KINDS
 from tests.support.example.policy_example import BROKEN, FULL, MISTYPED, Broken, Mistyped, policy
 
 pytestmark = [*NEEDS_CLUSTER, pytest.mark.usefixtures("kinds")]

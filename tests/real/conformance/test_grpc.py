@@ -11,8 +11,6 @@ import grpc
 import pytest
 
 from testbed.backend.backend import Backends
-from testbed.backend.echo import Echo, asked, targets
-from testbed.backend.echo import echo as echo
 from testbed.manifest import (
     PORT,
     Files,
@@ -29,6 +27,8 @@ from testbed.manifest import (
 from testbed.process.deadline import until
 from tests.real.conftest import Connect, Steer
 from tests.support.example.conformance import INVALID, NO_BACKEND, NO_MATCH, ROUTED, V1, V2, V3, Case
+from tests.support.example.echo import Echo, asked, targets
+from tests.support.example.echo import echo as echo
 
 _UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 _FAILS = _UNAVAILABLE.name
