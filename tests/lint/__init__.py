@@ -1,0 +1,1 @@
+"""Checks of the project's texts and history, for `make lint`."""
