@@ -37,12 +37,13 @@ demo: build ## The outage, before and after: two client fleets through a rolling
 
 test: lint test-rust test-python ## Every ring of tests: lint, engine, units, real clients, Envoy, a real Kubernetes API server
 
-lint: build ## ruff, mypy --strict, stubtest, import contracts, cargo fmt, clippy
+lint: build ## ruff, mypy --strict, stubtest, import contracts, commit messages, cargo fmt, clippy
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest steerway._engine
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.lint.commits
 	$(CARGO) fmt --all --manifest-path $(RUST) --check
 	$(CARGO) fmt --manifest-path rust/fuzz/Cargo.toml --check
 	$(CARGO) clippy --manifest-path $(RUST) --locked --all-targets -- -D warnings
