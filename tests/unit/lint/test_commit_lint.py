@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tests.lint.commits import MAX_LINES_WITHOUT_BODY, Commit, main, problems
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.lint import words
 from tests.lint.fragment import Kind
 from tests.lint.glossary import PATH, Glossary
@@ -231,7 +232,7 @@ def test_a_scan_reads_the_project() -> None:
     """A scan that reads nothing would pass."""
     paths = [source.path for source in sources()]
     folders = {path.partition("/")[0] for path in paths if "/" in path}
-    assert {"src", "rust", "tests", "docs", "bench", "deploy"} <= folders
+    assert {"src", "rust", "testbed", "tests", "docs", "bench", "deploy"} <= folders
     assert {"README.md", "CONTRIBUTING.md", "Makefile", "pyproject.toml"} <= set(paths)
     counts = {
         suffix: sum(path.endswith(suffix) for path in paths)
