@@ -40,7 +40,8 @@ class NoHistoryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """`changed` counts added and removed lines. None where a shallow clone ends: its parent is absent."""
+    """`changed` counts added and removed lines of a commit without a body. None with a body, and where a shallow clone
+    ends, since the parent is absent there."""
 
     id: str
     subject: str
@@ -82,6 +83,8 @@ def commits(root: Path, base: str) -> list[Commit]:
         raise NoHistoryError("this is no git repository")
     boundaries: frozenset[str] = frozenset()
     revisions = [f"{base}..HEAD"]
+    if _git(root, "rev-parse", "--verify", "HEAD") is None:
+        raise NoHistoryError("git cannot read the repository")
     if _git(root, "rev-parse", "--quiet", "--verify", f"{base}^{{commit}}") is None:
         if _git(root, "rev-parse", "--is-shallow-repository") != "true":
             raise NoHistoryError(f"the history has no commit {base}")
@@ -93,7 +96,7 @@ def commits(root: Path, base: str) -> list[Commit]:
         raise NoHistoryError("git log failed")
     records = (record.split("\x1f") for record in listed.split("\0") if record)
     return [
-        Commit(id, subject, body.strip(), None if id in boundaries else _changed(root, id))
+        Commit(id, subject, body.strip(), None if body.strip() or id in boundaries else _changed(root, id))
         for id, subject, body in records
     ]
 

@@ -1,5 +1,6 @@
 """The commit lint: what it refuses in a message, and which commits of a repository it checks."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -85,6 +86,8 @@ class Repository:
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
     for variable in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.delenv(variable, raising=False)
     path = tmp_path / "repository"
@@ -145,14 +148,16 @@ def test_without_history_nothing_is_checked(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A source archive, a rewritten history, no git: each is stated and no error."""
-    repository.commit("Before all rules.")
+    """A source archive, an empty or rewritten history, no git: stated, and no error."""
     assert main(tmp_path, "e34896e") == 0
+    assert main(repository.path, "e34896e") == 0
+    repository.commit("Before all rules.")
     assert main(repository.path, "e34896e") == 0
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(repository.path, "e34896e") == 0
     assert capsys.readouterr().err.splitlines() == [
         "commits: nothing checked: this is no git repository",
+        "commits: nothing checked: git cannot read the repository",
         "commits: nothing checked: the history has no commit e34896e",
         "commits: nothing checked: git is not installed",
     ]
