@@ -1,9 +1,10 @@
-"""Paths in the documents exist."""
+"""Paths and links in the documents exist."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 BASES = (
     "",
     "src/steerway",
@@ -18,21 +19,40 @@ BASES = (
 """Folders that a path may be relative to."""
 EXAMPLES = {"manifests/mapping.yaml"}
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w-]+\.(?:py|pyi|rs|toml|md|sh|proto|go|java|js|yaml))(?:::\w+)?`")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
+CODE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+
+
+def anchors(document: Path) -> set[str]:
+    """Of the headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", CODE.sub("", document.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_paths_exist() -> None:
-    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
     named = {
         (document.name, path)
-        for document in documents
+        for document in DOCUMENTS
         for path in PATH.findall(document.read_text())
         if path not in EXAMPLES
     }
-    assert len(documents) > 40
+    assert len(DOCUMENTS) > 40
     assert len(named) > 60
-    missing = [
+    assert [
         (document, path)
         for document, path in sorted(named)
         if not any((ROOT / base / path).exists() for base in BASES)
-    ]
-    assert missing == []
+    ] == []
+
+
+def test_links_lead_to_files_and_headings() -> None:
+    broken = []
+    links = 0
+    for document in DOCUMENTS:
+        for file, anchor in LINK.findall(CODE.sub("", document.read_text())):
+            links += 1
+            target = (document.parent / file) if file else document
+            if not target.exists() or (anchor and anchor not in anchors(target)):
+                broken.append((document.name, f"{file}#{anchor}"))
+    assert links > 150
+    assert broken == []
