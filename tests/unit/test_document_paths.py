@@ -14,6 +14,7 @@ BASES = (
     "rust/engine/tests",
     "rust/server/src",
     "tests",
+    "tests/real",
     "tests/unit",
 )
 """Folders that a path may be relative to."""
