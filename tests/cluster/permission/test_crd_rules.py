@@ -89,6 +89,6 @@ def test_a_broken_rule_is_refused_by_both(example: Broken, refusals: Refusals) -
 def test_a_wrong_value_is_refused_by_both(example: Mistyped, refusals: Refusals) -> None:
     """At the same place."""
     server, own = refusals(dict(example.spec))
-    locality = json_path(("spec", *example.locality)).removeprefix("$.")
-    assert locality in server
+    path = json_path(("spec", *example.path)).removeprefix("$.")
+    assert path in server
     assert example.reason in own
