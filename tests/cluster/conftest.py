@@ -36,9 +36,9 @@ _NAMES = "steerway-test-"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests with kinds of their own come last here: with them an API server that was killed, and its controllers, take
     longer to come back."""
-    places = [index for index, item in enumerate(items) if Path(__file__).parent in item.path.parents]
-    ordered = sorted((items[index] for index in places), key=lambda item: "kinds" in _fixtures(item))
-    for index, item in zip(places, ordered, strict=True):
+    indices = [index for index, item in enumerate(items) if Path(__file__).parent in item.path.parents]
+    ordered = sorted((items[index] for index in indices), key=lambda item: "kinds" in _fixtures(item))
+    for index, item in zip(indices, ordered, strict=True):
         items[index] = item
 
 

@@ -102,7 +102,7 @@ def test_a_short_demo_measures_both_fleets_and_leaves_nothing_behind(demo: Demo)
 
 
 def test_a_demo_that_is_stopped_ends_everything(demo: Demo) -> None:
-    """SIGTERM in the midst of the rollout: said, exit code of the signal, no process, no file."""
+    """SIGTERM in the midst of the rollout: logged, exit code of the signal, no process, no file."""
     demo.read_until(r"\bterminating$")
     assert demo.marked() >= 1 + _BACKENDS + 1 + 2
     demo.process.send_signal(signal.SIGTERM)

@@ -18,7 +18,7 @@ pytestmark = NEEDS_CLUSTER
 def test_clients_are_served_while_the_api_server_is_away(
     cluster: Cluster, namespace: Namespace, open_backends: Open, steer: Steer, connect: Connect
 ) -> None:
-    """Those that are connected and those that come; the outage is a problem that is told; then changes are followed."""
+    """Those that are connected and those that come; the outage is a problem; then changes are followed."""
     first, second, third = open_backends(3)
     namespace.publish([first, second])
     plane = steer()
@@ -43,7 +43,7 @@ def test_clients_are_served_while_the_api_server_is_away(
 def test_what_changed_while_steerway_was_cut_off_is_followed_afterwards(
     namespace: Namespace, open_backends: Open, steer: Steer, connect: Connect, link: Link, linked: Path
 ) -> None:
-    """The watch goes on where it broke: changed and deleted objects are heard of, without a list of everything."""
+    """The watch goes on where it broke: changed and deleted objects arrive, without a list of everything."""
     first, second, third = open_backends(3)
     namespace.publish([first, second])
     namespace.publish([first], "doomed")
@@ -107,7 +107,7 @@ def test_clients_keep_their_endpoints_when_steerway_is_killed(
     link: Link,
     linked: Path,
 ) -> None:
-    """The new process tells them nothing before it has read everything, and then what changed meanwhile."""
+    """The new process sends nothing before it has read everything, and then the changes since."""
     first, second, third = open_backends(3)
     namespace.publish([first, second])
     plane = steer(kubeconfig=linked)

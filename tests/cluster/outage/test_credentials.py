@@ -63,7 +63,7 @@ def test_a_replaced_token_is_taken_up_without_a_restart(
 def test_a_refused_token_is_named_and_a_good_one_heals(
     cluster: Cluster, namespace: Namespace, steer: Steer, tmp_path: Path
 ) -> None:
-    """401 while steerway starts: it is not ready and says why; nobody has to restart it."""
+    """401 while steerway starts: it is not ready, with the reason; no restart is needed."""
     file, certificate = tmp_path / "wrong.kubeconfig", cluster.commands.certificate
     kubeconfig.write(file, API_SERVER, certificate, {"token": "wrong"})
     plane = steer(kubeconfig=file)
@@ -78,7 +78,7 @@ def test_a_refused_token_is_named_and_a_good_one_heals(
 def test_a_server_with_another_certificate_is_not_trusted(
     cluster: Cluster, steer: Steer, tmp_path: Path
 ) -> None:
-    """TLS fails: the credentials are not sent, and the cure names the certificate authority."""
+    """TLS fails: the credentials are not sent, and the hint names the certificate authority."""
     other = _another_certificate(tmp_path)
     file = kubeconfig.write(tmp_path / "other.kubeconfig", API_SERVER, other, {"token": cluster.token})
     problem = steer(kubeconfig=file).wait_for_problem(API_SERVER, "certificate not trusted")
@@ -86,12 +86,12 @@ def test_a_server_with_another_certificate_is_not_trusted(
 
 
 def test_a_server_that_is_not_there_is_named(cluster: Cluster, steer: Steer, tmp_path: Path) -> None:
-    """It is asked again and again; until then the problem says which address was tried."""
-    nobody, certificate = "https://127.0.0.1:6444", cluster.commands.certificate
-    file = kubeconfig.write(tmp_path / "nobody.kubeconfig", nobody, certificate, {"token": "any"})
+    """It is asked again and again; until then the problem names the address."""
+    closed, certificate = "https://127.0.0.1:6444", cluster.commands.certificate
+    file = kubeconfig.write(tmp_path / "closed.kubeconfig", closed, certificate, {"token": "any"})
     plane = steer(kubeconfig=file)
-    problem = plane.wait_for_problem(nobody, "connection refused")
-    assert nobody in problem["hint"]
+    problem = plane.wait_for_problem(closed, "connection refused")
+    assert closed in problem["hint"]
     assert not plane.ready()
 
 
@@ -112,10 +112,10 @@ def _without_the_context(file: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [_missing, _malformed, _empty, _without_the_context])
-def test_a_kubeconfig_that_cannot_be_used_ends_the_start_with_a_cure(
+def test_an_unusable_kubeconfig_ends_the_start_with_a_hint(
     write: Callable[[Path], None], processes: Processes, tmp_path: Path
 ) -> None:
-    """Exit code 1, and one message that names the file or the context and says what to do."""
+    """Exit code 1, and one message that names the file or the context and the fix."""
     file = tmp_path / "kubeconfig"
     write(file)
     options = ["--kubernetes", "--kubeconfig", str(file), "--context", "production", "--namespace", "all"]
@@ -124,7 +124,7 @@ def test_a_kubeconfig_that_cannot_be_used_ends_the_start_with_a_cure(
     assert process.ended(40) == 1, process.complaint("ended otherwise")
     error = process.errors[-1]
     assert str(file) in error or "production" in error, process.complaint("does not name it")
-    assert "(" in error, process.complaint("names no cure")
+    assert "(" in error, process.complaint("names no hint")
     assert not any("Traceback" in line for line in process.errors), process.complaint("shows its inside")
 
 

@@ -18,7 +18,7 @@ CUSTOM_KINDS = ("BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "ReferenceGrant", 
 
 @pytest.fixture
 def account(namespace: Namespace) -> Iterator[Account]:
-    """Who may do what the guide says, and nothing else."""
+    """An account with the permissions of the guide, and no others."""
     with guide_account(namespace) as allowed:
         yield allowed
 
@@ -27,7 +27,7 @@ def test_nothing_is_refused(account: Account, namespace: Namespace, steer: Steer
     """Every kind is followed, clients' places included; an Event is written, and the Lease held."""
     bad = service("bad", {"": 80}, namespace=namespace.name, type="ExternalName", externalName="10.0.0.1")
     namespace.api.apply(bad)
-    plane = steer("--namespace-selector", "!nobody-has-this", kubeconfig=account.kubeconfig())
+    plane = steer("--namespace-selector", "!unused-label", kubeconfig=account.kubeconfig())
     until(plane.ready, lambda: f"ready: {plane.get('/readyz')}")
     informers = {informer["kind"]: informer["synced"] for informer in plane.get("/readyz")["informers"]}
     expected = {"EndpointSlice", "Namespace", "Node", "Pod", "Service", *CUSTOM_KINDS}

@@ -1,4 +1,4 @@
-"""What a service account must be allowed, what is said when it is not, and that granting it is enough."""
+"""Permissions of a service account: which are needed, the problem without each, and recovery after a grant."""
 
 import pytest
 
@@ -13,7 +13,7 @@ pytestmark = NEEDS_CLUSTER
 def test_nothing_is_served_before_all_may_be_read(
     missing: str, namespace: Namespace, open_backends: Open, steer: Steer, connect: Connect
 ) -> None:
-    """A client that subscribed hears nothing while one kind is forbidden; the cure is named; granting it heals."""
+    """A subscriber gets no answer while one kind is forbidden; the hint names the permission; a grant ends it."""
     addresses = open_backends(2)
     namespace.publish(addresses)
     account = namespace.account()
@@ -62,7 +62,7 @@ def test_a_role_in_one_namespace_is_enough_for_that_namespace(
 def test_a_permission_that_is_withdrawn_takes_nothing_from_clients(
     namespace: Namespace, open_backends: Open, steer: Steer, connect: Connect
 ) -> None:
-    """An account that is told nothing any more is an outage of the API server: clients keep what they have."""
+    """An account without any permission left counts as an outage of the API server: clients keep what they have."""
     addresses = open_backends(2)
     namespace.publish(addresses)
     account = namespace.account()

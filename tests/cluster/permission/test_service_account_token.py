@@ -1,4 +1,4 @@
-"""Real tokens of service accounts (TokenRequest), judged by the API server and by its public keys."""
+"""Real tokens of service accounts (TokenRequest), verified by the API server and by its public keys."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_a_token_proves_a_service_account(match_type: str, namespace: Namespace,
 
 
 def test_a_review_knows_that_an_account_is_gone(namespace: Namespace, steer: Steer) -> None:
-    """What no signature tells."""
+    """A signature does not show it."""
     account = namespace.account("web")
     flags = ("--authentication-service-account", "token_review", "--authentication-review-cache-seconds", "0")
     plane = steer(*flags)

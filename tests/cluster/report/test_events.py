@@ -8,7 +8,7 @@ from tests.cluster.conftest import NEEDS_CLUSTER, Steer
 pytestmark = NEEDS_CLUSTER
 
 
-def test_a_bad_service_has_an_event_from_whoever_holds_the_lease(namespace: Namespace, steer: Steer) -> None:
+def test_a_bad_service_has_an_event_from_the_holder_of_the_lease(namespace: Namespace, steer: Steer) -> None:
     """The next holder counts the same Event up; the Lease changes hands when its holder ends."""
     bad = service("bad", {"": 80}, namespace=namespace.name, type="ExternalName", externalName="10.0.0.1")
     namespace.api.apply(bad)

@@ -32,7 +32,7 @@ ADMITTED = {
 
 @pytest.fixture
 def account(namespace: Namespace) -> Iterator[Account]:
-    """Who may do what the guide says, and nothing else."""
+    """An account with the permissions of the guide, and no others."""
     with guide_account(namespace) as allowed:
         yield allowed
 
@@ -60,13 +60,13 @@ def policy(namespace: str, name: str, *targets: str) -> Manifest:
 
 
 def entries(namespace: Namespace, kind: str, name: str, controller: str = OURS) -> list[Manifest]:
-    """What a controller says of an object."""
+    """The conditions that a controller reports for an object."""
     status = namespace.api.get(kind, namespace.name, name).get("status", {})
     ancestors = status.get("ancestors", status.get("parents", []))
     return [ancestor for ancestor in ancestors if ancestor["controllerName"] == controller]
 
 
-def said(namespace: Namespace, kind: str, name: str) -> list[dict[str, str]]:
+def conditions_of(namespace: Namespace, kind: str, name: str) -> list[dict[str, str]]:
     """Of each reference: condition → reason, with the status before it."""
     return [
         {
@@ -80,7 +80,7 @@ def said(namespace: Namespace, kind: str, name: str) -> list[dict[str, str]]:
 def test_owners_of_routes_and_policies_see_what_became_of_them(
     account: Account, namespace: Namespace, steer: Steer
 ) -> None:
-    """As their objects and what they refer to change; what another controller says stays."""
+    """As their objects and what they refer to change; the entries of another controller stay."""
     name, api = namespace.name, namespace.api
     ingress = {"group": GATEWAY, "kind": "Gateway", "name": "ingress"}
     api.apply(service("web", {"grpc": 80}, namespace=name), route(name, "web-v2", ingress))
@@ -89,10 +89,12 @@ def test_owners_of_routes_and_policies_see_what_became_of_them(
     plane = steer("--lease-namespace", name, kubeconfig=account.kubeconfig())
     good = {"Accepted": "True Accepted", "Programmed": "True Programmed"}
 
-    def told(kind: str, what: str, *expected: dict[str, str]) -> None:
+    def wait_for_conditions(kind: str, what: str, *expected: dict[str, str]) -> None:
         until(
-            lambda: said(namespace, kind, what) == list(expected),
-            lambda: f"{kind} {what}: {said(namespace, kind, what)} instead of {expected}; {plane.problems()}",
+            lambda: conditions_of(namespace, kind, what) == list(expected),
+            lambda: (
+                f"{kind} {what}: {conditions_of(namespace, kind, what)} instead of {expected}; {plane.problems()}"
+            ),
         )
 
     missing = {
@@ -100,14 +102,14 @@ def test_owners_of_routes_and_policies_see_what_became_of_them(
         "Programmed": "False Invalid",
         "ResolvedRefs": "False BackendNotFound",
     }
-    told("GRPCRoute", "web", missing)
-    told("TrafficPolicy", "a", good)
+    wait_for_conditions("GRPCRoute", "web", missing)
+    wait_for_conditions("TrafficPolicy", "a", good)
     refused = {"Accepted": "False Conflicted", "Programmed": "False Invalid"}
-    told("TrafficPolicy", "b", refused, refused | {"Accepted": "False TargetNotFound"})
+    wait_for_conditions("TrafficPolicy", "b", refused, refused | {"Accepted": "False TargetNotFound"})
     (entry,) = entries(namespace, "GRPCRoute", "web")
     assert entry["parentRef"] == route(name, "web-v2")["spec"]["parentRefs"][0]
     api.apply(service("web-v2", {"grpc": 80}, namespace=name))
-    told("GRPCRoute", "web", good | {"ResolvedRefs": "True ResolvedRefs"})
+    wait_for_conditions("GRPCRoute", "web", good | {"ResolvedRefs": "True ResolvedRefs"})
     api.apply(route(name, "web", ingress))
     until(
         lambda: entries(namespace, "GRPCRoute", "web")[0]["conditions"][0]["observedGeneration"] == 2,
@@ -115,7 +117,7 @@ def test_owners_of_routes_and_policies_see_what_became_of_them(
     )
     assert entries(namespace, "GRPCRoute", "web", THEIRS) == [ADMITTED]
     api.delete("TrafficPolicy", name, "a")
-    told("TrafficPolicy", "b", good, refused | {"Accepted": "False TargetNotFound"})
+    wait_for_conditions("TrafficPolicy", "b", good, refused | {"Accepted": "False TargetNotFound"})
     assert not [line for line in plane.process.errors if "403 Forbidden" in line or "not_written" in line]
 
 
@@ -132,8 +134,10 @@ def test_owners_see_why_a_tls_policy_ends_connections(
     refused = {"Accepted": "False NoValidCACertificate", "ResolvedRefs": "False InvalidCACertificateRef"}
     expected = [refused, refused | {"Accepted": "False TargetNotFound"}]
     until(
-        lambda: said(namespace, "BackendTLSPolicy", "tls") == expected,
-        lambda: f"{said(namespace, 'BackendTLSPolicy', 'tls')} instead of {expected}; {plane.problems()}",
+        lambda: conditions_of(namespace, "BackendTLSPolicy", "tls") == expected,
+        lambda: (
+            f"{conditions_of(namespace, 'BackendTLSPolicy', 'tls')} instead of {expected}; {plane.problems()}"
+        ),
     )
     (first, _) = entries(namespace, "BackendTLSPolicy", "tls")
     assert first["ancestorRef"] == {"group": "", "kind": "Service", "name": "web", "namespace": name}

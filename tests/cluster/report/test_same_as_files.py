@@ -38,7 +38,7 @@ def test_the_same_manifests_give_the_same_resources_from_either_source(
 ) -> None:
     """Every resource of every name: same version, same bytes; what is absent is absent for the same reason."""
     names = [
-        *(f"{name}.{namespace.name}" for name in ("plain", "headless", "dual", "early", "empty", "nobody")),
+        *(f"{name}.{namespace.name}" for name in ("plain", "headless", "dual", "early", "empty", "absent")),
         f"plain.{namespace.name}:admin",
         f"plain.{namespace.name}.svc.cluster.local:50051",
         f"web-0.headless.{namespace.name}:50051",
@@ -48,7 +48,7 @@ def test_the_same_manifests_give_the_same_resources_from_either_source(
     files = _in_files(_read(namespace, _manifests(namespace.name)), tmp_path)
     from_files, from_api_server = ControlPlane(processes, ["--files", str(files.directory)]), steer()
     results = [
-        _told(connect(plane, node_id="the-same"), plane, names) for plane in (from_files, from_api_server)
+        _received(connect(plane, node_id="the-same"), plane, names) for plane in (from_files, from_api_server)
     ]
     from_files.close()
     assert len(results[0]) >= 3 * len(names)
@@ -66,7 +66,7 @@ def test_policies_and_routes_mean_the_same_from_either_source(
     files = _in_files(_read(namespace, manifests), tmp_path)
     from_files, from_api_server = ControlPlane(processes, ["--files", str(files.directory)]), steer()
     results = [
-        _told(connect(plane, node_id="the-same"), plane, names) for plane in (from_files, from_api_server)
+        _received(connect(plane, node_id="the-same"), plane, names) for plane in (from_files, from_api_server)
     ]
     from_files.close()
     clusters = {name.partition(".")[0] for kind, name, _ in results[0] if kind == "cds"}
@@ -93,8 +93,8 @@ def _in_files(manifests: list[Manifest], tmp_path: Path) -> Files:
     return files
 
 
-def _told(client: Client, plane: ControlPlane, names: list[str]) -> dict[tuple[str, str, str], Any]:
-    """Everything that a client is told of these names."""
+def _received(client: Client, plane: ControlPlane, names: list[str]) -> dict[tuple[str, str, str], Any]:
+    """All resources that a client receives for these names."""
     for name in names:
         client.dial(f"xds:///{name}").begin()
     until(_answered(plane, names), "an answer to every name")
@@ -130,7 +130,7 @@ def _attached(namespace: str) -> list[Manifest]:
             rule(
                 backend_ref("plain", 70, 9000),
                 backend_ref("early", 30),
-                backend_ref("nobody", 1),
+                backend_ref("absent", 1),
                 name="first",
                 matches=[method("p.A", "M"), method("p.B", x_user="7")],
             ),

@@ -1,4 +1,4 @@
-"""Two replicas on one API server tell their clients the same, to the byte."""
+"""Two replicas on one API server send their clients the same bytes."""
 
 from testbed.cluster.namespace import Namespace
 from testbed.process.control_plane import ControlPlane

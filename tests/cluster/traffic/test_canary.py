@@ -40,7 +40,7 @@ def test_calls_move_to_the_new_version_and_back_without_a_failure(
         namespace.api.apply(_route(namespace, 100, 0))
         load.settle(*old)
     assert not load.failures, load.failures
-    until(lambda: _is_programmed(namespace), "a status that says so")
+    until(lambda: _is_programmed(namespace), "the Programmed condition")
 
 
 def _pods(namespace: Namespace, version: str) -> list[str] | None:

@@ -63,7 +63,7 @@ def test_a_dual_stack_service_is_reached_by_the_first_of_its_families(
 def test_host_names_in_a_slice_name_single_pods(
     namespace: Namespace, open_backends: Open, steer: Steer, connect: Connect
 ) -> None:
-    """`web-1.backend` is the endpoint whose `hostname` says so, as in the cluster's DNS."""
+    """`web-1.backend` is the endpoint with that `hostname`, as in the cluster's DNS."""
     addresses = open_backends(2)
     namespace.publish([Endpoint(address, hostname=f"web-{i}") for i, address in enumerate(addresses)])
     client = connect(steer())

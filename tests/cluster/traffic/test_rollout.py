@@ -30,8 +30,8 @@ pytestmark = [*NEEDS_CLUSTER, pytest.mark.usefixtures("grpc_go")]
 
 REPLICAS = 3
 MIN_READY_SECONDS = 3
-"""Keeps the restart slower than steerway and its clients are at finding each other again: who knows none of the pods
-that are left can call nobody, whatever it does."""
+"""Keeps the restart slower than steerway and its clients are at finding each other again: a client that knows none of
+the pods that are left has no backend."""
 LIBRARIES = ("grpcio", "grpc-go")
 
 
@@ -99,7 +99,7 @@ def test_no_call_fails(before: dict[str, str], namespace: Namespace, steer: Stee
 def test_no_call_fails_when_steerway_is_killed_on_the_way(
     before: dict[str, str], namespace: Namespace, steer: Steer, connect: Connect
 ) -> None:
-    """Clients keep what they know, leave pods that say goodbye, and hear of the new ones when it is back: which it must
+    """Clients keep what they know, leave pods that close, and get the new ones when it is back, which it must
     be before the last pod that they know is gone."""
     plane = steer()
     with traffic(plane, connect, namespace) as calls:
@@ -140,7 +140,7 @@ def test_no_call_fails_when_the_api_server_is_killed_on_the_way(
 def test_of_a_pod_that_is_killed_only_the_calls_in_flight_fail(
     before: dict[str, str], namespace: Namespace, steer: Steer, connect: Connect
 ) -> None:
-    """SIGKILL, without notice: a broken connection tells clients at once, long before Kubernetes does."""
+    """SIGKILL, without notice: clients notice the broken connection at once, long before Kubernetes reports the pod."""
     victim, *others = before.values()
     with traffic(steer(), connect, namespace) as calls:
         calls.settle(*before.values())

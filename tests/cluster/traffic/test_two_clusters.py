@@ -32,7 +32,7 @@ def east(cluster: Cluster, box: Path, namespace: Namespace, tmp_path: Path) -> I
 
 
 def publish(cluster: Cluster, namespace: Namespace, endpoints: Sequence[str]) -> None:
-    """Say in one of the clusters that these are the endpoints there."""
+    """Publish these endpoints in one of the clusters."""
     made = slices("backend", endpoints or ["10.244.250.1:50051"], "grpc", namespace.name)
     if not endpoints:
         made[0]["endpoints"] = []
@@ -86,7 +86,7 @@ def test_clients_go_to_the_other_cluster_when_their_own_has_no_endpoints_and_com
     assert load.failures == []
 
 
-def test_a_cluster_that_is_lost_is_given_up_after_a_time_and_used_again_when_it_is_back(
+def test_a_lost_cluster_is_dropped_after_a_time_and_used_again_when_it_is_back(
     cluster: Cluster,
     east: Cluster,
     namespace: Namespace,
@@ -94,7 +94,7 @@ def test_a_cluster_that_is_lost_is_given_up_after_a_time_and_used_again_when_it_
     steer_both: Callable[..., ControlPlane],
     connect: Connect,
 ) -> None:
-    """Nor does it hold up the start; all that is said where operators look. Calls go on all the time."""
+    """It does not delay the start; problems and metrics report it. Calls go on all the time."""
     here, there = open_backends(2)
     publish(cluster, namespace, [here])
     publish(east, namespace, [there])

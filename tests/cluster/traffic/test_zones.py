@@ -10,7 +10,7 @@ pytestmark = NEEDS_CLUSTER
 
 
 def test_each_client_calls_the_pods_of_its_zone(namespace: Namespace, steer: Steer, connect: Connect) -> None:
-    """PreferSameZone: one that does not say where it is calls them all."""
+    """PreferSameZone: a client without a zone calls them all."""
     ports, selector = {"grpc": PORT}, {"app": "backend"}
     spec = {"selector": selector, "trafficDistribution": "PreferSameZone"}
     namespace.api.apply(

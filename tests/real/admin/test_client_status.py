@@ -1,4 +1,4 @@
-"""What the control plane tells of a real gRPC client, by the client status discovery service."""
+"""The client status discovery service about a real gRPC client."""
 
 from tempfile import TemporaryDirectory
 

@@ -1,4 +1,4 @@
-"""Owners of objects are told what of them is not served: an Event on the object, by one of the replicas."""
+"""Objects that are not served get an Event, written by one of the replicas."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,7 +65,7 @@ def test_a_service_that_cannot_be_served_has_one_event(processes: Processes, api
 def test_without_permission_to_write_it_serves_all_the_same(
     processes: Processes, api_server: ApiServer, plural: str
 ) -> None:
-    """It is no problem of the mesh: the log says what is missing."""
+    """It is no problem of the mesh: the log names the missing permission."""
     api_server.act(lambda server: server.fail(403, verb="create", plural=plural, times=1_000_000))
     plane = steer(processes, api_server)
     until(lambda: api_server.count("create") >= 1, "an attempt")

@@ -1,4 +1,4 @@
-"""`steerway explain` of a running control plane: who has acknowledged what, and what each library cannot do."""
+"""`steerway explain` of a running control plane: acknowledgements and limitations of each client."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ def explain(plane: ControlPlane, *options: str) -> str:
 
 @pytest.mark.needs("go")
 @pytest.mark.timeout(900)
-def test_both_libraries_are_told_with_what_they_have_and_cannot_do(
+def test_both_libraries_are_listed_with_acknowledged_resources_and_limitations(
     backends: Backends, files: Files, steer: Steer, processes: Processes, tmp_path: Path
 ) -> None:
     """For least_request grpc-go has what grpcio has not; both have acknowledged all that is served."""

@@ -137,7 +137,7 @@ def test_weighted_round_robin_follows_the_load_reports(
 def test_weighted_round_robin_without_reports_goes_round(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """Backends that say nothing of their load are equal."""
+    """Backends without load reports are equal."""
     addresses = backends.open(3)
     files.publish(addresses)
     follow(files, "WeightedRoundRobin")
@@ -167,7 +167,7 @@ def test_pick_first_gives_each_channel_one_backend(
 def test_random_falls_back_to_round_robin(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """gRPC clients have no such policy; they are told what they know."""
+    """gRPC clients have no such policy; they get one that they support."""
     addresses = backends.open(3)
     files.publish(addresses)
     follow(files, "Random")

@@ -1,4 +1,4 @@
-"""Where a client is, by its address: a short name is one of its pod's namespace, and the admin API tells the rest."""
+"""The locality of a client by its address: a short name is one of its pod's namespace; the admin API shows the rest."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,8 +57,8 @@ def plane(processes: Processes, server: ApiServer, *options: str) -> ControlPlan
     return ControlPlane(processes, [*kubernetes, *options])
 
 
-def found(plane: ControlPlane, claim: str = "") -> set[str]:
-    """Which of the short names a client finds that says `claim` of its namespace, or nothing."""
+def resolved_names(plane: ControlPlane, claim: str = "") -> set[str]:
+    """The short names that a client resolves whose node claims the namespace `claim` (""): none)."""
     node = ParseDict({"id": "test", "metadata": {"NAMESPACE": claim} if claim else {}}, Node())
     with AdsClient(plane.address, node) as client:
         stream = client.delta()
@@ -86,11 +86,11 @@ def test_a_short_name_is_of_the_namespace_that_comes_first(
     processes: Processes, api_server: ApiServer, first: str, claim: str, names: set[str]
 ) -> None:
     steerway = plane(processes, api_server, "--client-locality", first)
-    assert found(steerway, claim) == names
+    assert resolved_names(steerway, claim) == names
 
 
-def test_the_place_of_each_client_is_shown(processes: Processes, api_server: ApiServer) -> None:
-    """As it is now: who has the address may change."""
+def test_the_locality_of_each_client_is_shown(processes: Processes, api_server: ApiServer) -> None:
+    """As it is now: the address may pass to another pod."""
     steerway = plane(processes, api_server)
     with AdsClient(steerway.address) as client:
         stream = client.delta()
@@ -116,7 +116,7 @@ def test_a_service_with_a_local_policy_never_leaves_the_node(
         stream = client.delta()
         stream.request(ENDPOINT, "c.shop.svc.cluster.local:80")
 
-        def told() -> list[str]:
+        def reported() -> list[str]:
             response = stream.read()
             stream.ack(response)
             (result,) = response.resources
@@ -127,16 +127,18 @@ def test_a_service_with_a_local_policy_never_leaves_the_node(
                 for lb_endpoint in group.lb_endpoints
             ]
 
-        assert told() == ["10.0.0.1"]
+        assert reported() == ["10.0.0.1"]
         api_server.put(*local_service("n2", "n2"))
-        assert told() == []
+        assert reported() == []
         api_server.put(*local_service("n2", "n1"))
-        assert told() == ["10.0.0.2"]
+        assert reported() == ["10.0.0.2"]
         assert steerway.problems() == []
 
 
-def test_a_local_policy_is_told_where_it_is_not_followed(processes: Processes, api_server: ApiServer) -> None:
-    """Clients are told apart by their zones only, unless it is asked for."""
+def test_a_local_policy_is_a_problem_where_it_is_not_followed(
+    processes: Processes, api_server: ApiServer
+) -> None:
+    """Audiences differ by zone only, unless `topology` is node."""
     api_server.put(*local_service("n1", "n2"))
     problem = plane(processes, api_server).wait_for_problem(
         "shop/c", "internalTrafficPolicy Local is not followed"

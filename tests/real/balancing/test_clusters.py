@@ -73,7 +73,7 @@ def read(stream: DeltaStream) -> list[tuple[int, str, str]]:
 LOCAL, EAST, WEST = (0, "", "10.0.0.1"), (1, "region-east", "10.1.0.1"), (2, "region-west", "10.2.0.1")
 
 
-def test_others_take_over_in_their_order_and_a_lost_one_is_given_up_and_comes_back(
+def test_others_take_over_in_their_order_and_a_lost_one_is_dropped_and_comes_back(
     servers: Servers, steer: Callable[..., ControlPlane]
 ) -> None:
     plane = steer(remote_stale_seconds=1)
@@ -105,16 +105,16 @@ def test_a_cluster_that_is_not_known_holds_up_the_start_for_a_time_and_joins_lat
         assert read(stream) == [LOCAL, (0, *WEST[1:])]
         until(
             lambda: any("not known" in problem["reason"] for problem in plane.problems()),
-            "the problem is told of",
+            "the problem is reported",
         )
         servers["east"].come_back()
         assert read(stream) == [LOCAL, (0, *EAST[1:]), (0, *WEST[1:])]
 
 
-def test_a_route_is_judged_again_when_another_cluster_has_its_backend(
+def test_a_route_is_evaluated_again_when_another_cluster_has_its_backend(
     servers: Servers, steer: Callable[..., ControlPlane]
 ) -> None:
-    """Its status says so, first that there is no such Service and then that there is."""
+    """Its status names the missing Service first, and then resolves."""
     servers["local"].put(grpc_route("cart", "cart", rule(backend_ref("far", port=80))))
 
     def resolved() -> str:

@@ -32,7 +32,7 @@ def test_calls_are_balanced_over_all_endpoints(
 def test_added_and_removed_endpoints_are_followed_without_a_failed_call(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """A new backend gets calls; one that was told to be terminating gets none, and may stop."""
+    """A new backend gets calls; one that is terminating gets none, and may stop."""
     first, second, third = backends.open(3)
     files.publish([first, second])
     channel = connect(steer()).dial(TARGET)
@@ -87,7 +87,7 @@ def test_a_service_without_endpoints_fails_calls_at_once_and_works_again_when_it
 def test_endpoints_that_are_not_ready_get_no_calls_until_they_are(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """A pod that starts is published as not ready; nobody listens there yet, and no call fails."""
+    """A pod that starts is published as not ready; nothing listens there yet, and no call fails."""
     ready, starting = backends.open(2)
     backends.close(starting)
     files.publish([ready, Endpoint(starting, ready=False, serving=False)])
@@ -122,7 +122,7 @@ def test_endpoints_of_all_zones_share_the_calls_by_their_number(
 def test_a_client_stays_in_its_zone_while_it_has_an_endpoint_there(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """trafficDistribution: one that dies without a word is made up for by the other zone, with nobody asked."""
+    """trafficDistribution: the other zone replaces one that dies, without the control plane."""
     local, remote = backends.open(2)
     endpoints = [Endpoint(local, "eu-1a"), Endpoint(remote, "eu-1b")]
     files.publish(endpoints, trafficDistribution="PreferSameZone")
@@ -184,7 +184,7 @@ def test_a_dual_stack_service_is_reached_by_the_first_of_its_families(
 def test_terminating_endpoints_are_shown_to_the_clients_that_know_what_that_is(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """C-core is told DRAINING, others are not told of the endpoint; neither sends it a call."""
+    """C-core gets DRAINING, others do not get the endpoint; neither sends it a call."""
     healthy, draining = backends.open(2)
     files.publish([healthy, Endpoint(draining, ready=False, terminating=True)])
     plane = steer()
@@ -206,7 +206,7 @@ def test_terminating_endpoints_are_shown_to_the_clients_that_know_what_that_is(
 def test_more_calls_at_once_than_grpc_allows_by_default(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """gRPC's circuit breaker lets 1,024 requests of a cluster through unless told otherwise (gRFC A32)."""
+    """gRPC's circuit breaker lets 1,024 requests of a cluster through by default (gRFC A32)."""
     files.publish(backends.open(2))
     channel = connect(steer()).dial(TARGET)
     answers = channel.gather(1100)
@@ -217,7 +217,7 @@ def test_more_calls_at_once_than_grpc_allows_by_default(
 def test_a_channel_that_went_idle_works_again_after_its_demand_was_withdrawn(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """An idle client gives up its subscriptions, steerway gives up the resources, a call brings both back."""
+    """An idle client drops its subscriptions, steerway drops the resources, a call brings both back."""
     old, new = backends.open(2)
     files.publish([old])
     plane = steer("--unsubscribe-grace-seconds", "0.2")

@@ -40,7 +40,7 @@ def test_a_backend_that_fails_every_call_is_left_out_and_comes_back(
     assert {answer.code for answer in load.failures} == {grpc.StatusCode.INTERNAL}
 
 
-def test_with_few_requests_nobody_is_judged(
+def test_with_few_requests_no_endpoint_is_ejected(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
     """One that fails stays in turn: a third of the calls fail."""

@@ -9,11 +9,11 @@ from testbed.manifest import Endpoint, Files, traffic_policy
 from tests.real.conftest import Connect, Steer
 
 TARGET = "xds:///backend.shop:50051"
-HELD = "most or all of its endpoints went"
+HELD_DOWN = "most or all of its endpoints went"
 
 
 def publish(files: Files, ready: Sequence[str], unready: Sequence[str] = ()) -> None:
-    """Who is ready and who is not."""
+    """The ready and the other endpoints."""
     files.publish([*ready, *(Endpoint(address, ready=False, serving=False) for address in unready)])
 
 
@@ -40,7 +40,7 @@ def test_fail_has_calls_fail_at_once(
 def test_keep_last_has_the_last_endpoints_until_there_is_another(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """Not ready or gone altogether: no call fails, the problem says so, and a new endpoint takes over."""
+    """Not ready or gone altogether: no call fails, there is a problem, and a new endpoint takes over."""
     first, second, new = backends.open(3)
     publish(files, [first, second])
     follow(files, whenEmpty="KeepLast")
@@ -49,7 +49,7 @@ def test_keep_last_has_the_last_endpoints_until_there_is_another(
     with channel.load() as load:
         load.settle(first, second)
         publish(files, [], [first])
-        plane.wait_for_problem("shop/backend", HELD)
+        plane.wait_for_problem("shop/backend", HELD_DOWN)
         load.go_on(50)
         load.settle(first, second)
         publish(files, [])
@@ -105,7 +105,7 @@ def test_a_loss_of_most_endpoints_is_held_back(
     with channel.load() as load:
         load.settle(*addresses)
         publish(files, addresses[:1])
-        plane.wait_for_problem("shop/backend", HELD)
+        plane.wait_for_problem("shop/backend", HELD_DOWN)
         load.go_on(50)
         load.settle(*addresses)
         publish(files, addresses[:3])
@@ -114,7 +114,7 @@ def test_a_loss_of_most_endpoints_is_held_back(
     assert load.failures == []
 
 
-def test_a_loss_of_most_endpoints_is_believed_in_the_end(
+def test_a_loss_of_most_endpoints_is_applied_in_the_end(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
     """When the time is over, without another change of anything."""
@@ -126,7 +126,7 @@ def test_a_loss_of_most_endpoints_is_believed_in_the_end(
     with channel.load() as load:
         load.settle(*addresses)
         publish(files, addresses[:1])
-        plane.wait_for_problem("shop/backend", HELD)
+        plane.wait_for_problem("shop/backend", HELD_DOWN)
         load.settle(addresses[0])
         plane.wait_for_no_problem()
     assert load.failures == []

@@ -26,8 +26,8 @@ def bucket(client: str) -> int | None:
     return bucket_of(Node(id=client).SerializeToString(), "127.0.0.1", BUCKETS)
 
 
-def told(plane: ControlPlane) -> set[frozenset[str]]:
-    """The sets of endpoints that clients are told of in the first priority."""
+def assigned(plane: ControlPlane) -> set[frozenset[str]]:
+    """The sets of endpoints that clients get in the first priority."""
     sockets = [
         [
             endpoint["endpoint"]["address"]["socket_address"]
@@ -41,16 +41,16 @@ def told(plane: ControlPlane) -> set[frozenset[str]]:
 
 
 def see(channel: Channel, size: int) -> frozenset[str]:
-    """The backends that answer a channel, once they are what it was told: each of `size` gets its turn."""
+    """The backends that answer a channel, once they are those that it got: each of `size` gets its turn."""
     return frozenset(counted(channel.call(3 * size)))
 
 
 def settled(channels: dict[str, Channel], plane: ControlPlane, size: int) -> Seen:
-    """What all clients see, once they see what they are told now."""
+    """What all clients see, once they have the present assignment."""
     seen: Seen = {}
 
     def look() -> bool:
-        known = told(plane)
+        known = assigned(plane)
         seen.update((name, see(channel, size)) for name, channel in channels.items())
         return set(seen.values()) <= known and all(len(item) == size for item in seen.values())
 
@@ -79,7 +79,7 @@ def test_each_bucket_sees_its_few_and_all_together_see_all(
     assert {uses[address] for address in addresses} == {1, 2}, "28 seats over 20 backends"
     (new,) = backends.open(1)
     files.publish([*addresses, new])
-    until(lambda: any(new in item for item in told(plane)), "somebody is told of the new one")
+    until(lambda: any(new in item for item in assigned(plane)), "some client gets the new one")
     after = settled(channels, plane, 7)
     moved = sum(len(seen - by_bucket[number]) for number, seen in _by_bucket(after).items())
     assert 1 <= moved <= 8, "of 28 seats; two on average"

@@ -60,7 +60,7 @@ def test_spill_follows_the_demand_of_the_policy(
 def test_failover_goes_on_in_the_next_tier_without_the_control_plane(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """Own zone, region, rest: each when the one before has died, and back when it lives again, with nobody asked."""
+    """Own zone, region, rest: each when the one before has died, and back when it lives again, without a push."""
     own, region, rest = addresses = backends.open(3)
     publish(files, addresses, ["eu-1a", "eu-1b", "us-1a"])
     follow(files, "Failover")
@@ -79,10 +79,10 @@ def test_failover_goes_on_in_the_next_tier_without_the_control_plane(
         load.settle(own)
 
 
-def test_a_client_starts_behind_a_zone_where_nobody_answers(
+def test_a_client_starts_behind_a_zone_without_live_endpoints(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """The control plane believes in the dead endpoint of its zone; the first call ends well all the same."""
+    """The control plane publishes the dead endpoint of its zone; the first call succeeds all the same."""
     own, region, rest = addresses = backends.open(3)
     backends.close(own)
     publish(files, addresses, ["eu-1a", "eu-1b", "us-1a"])

@@ -1,4 +1,4 @@
-"""The Gateway API's conformance tests for meshes, said again for gRPC clients: see docs/conformance.md.
+"""The Gateway API's conformance tests for meshes, repeated for gRPC clients: see docs/conformance.md.
 
 Each test names those that it stands for. Where the suite sees by a header of the answer that a route counts, which a
 proxyless client cannot add, the route sends calls elsewhere here.
@@ -40,7 +40,7 @@ def test_mesh_basic(echo: Echo, steer: Steer, connect: Connect) -> None:
     until(lambda: targets(channel, echo) == {V1, V2}, "answers of both")  # one may be connected earlier
 
 
-def test_calls_go_where_the_conformance_tests_say(
+def test_calls_go_where_the_conformance_tests_expect(
     echo: Echo, files: Files, steer: Steer, connect: Connect
 ) -> None:
     """All that `conformance.py` names, each with a Service of its own as parent. For a gRPC client what
@@ -112,7 +112,7 @@ def test_the_share_of_an_invalid_backend_fails(
 def test_http_route_timeout_request(
     backends: Backends, echo: Echo, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """`HTTPRouteTimeoutRequest`: a held call ends with the route's time; one of 0 leaves the client's own.
+    """`HTTPRouteTimeoutRequest`: a blocked call ends with the route's time; one of 0 leaves the client's own.
 
     C-core begins to count one to two seconds before the call (`InitTime` of its time.cc), so that a limit of less than
     a second would fail every call.
@@ -127,15 +127,15 @@ def test_http_route_timeout_request(
         ),
     )
     channel = connect(steer()).dial("xds:///echo")
-    held = next(address for address, name in echo.items() if name == V1)
+    blocked = next(address for address, name in echo.items() if name == V1)
     for called in ("/unlimited/a", "/limited/a"):
-        channel.reach(held, method=called)
-    backends.hold(held)
+        channel.reach(blocked, method=called)
+    backends.hold(blocked)
     before = len(channel.answers)
     channel.begin(method="/unlimited/a")
     assert asked(channel, Case("/limited/a", ""), echo) == grpc.StatusCode.DEADLINE_EXCEEDED.name
     assert len(channel.answers) == before + 1
-    backends.release(held)
+    backends.release(blocked)
     assert channel.wait_for_answers(before + 2)[-1].ok
 
 

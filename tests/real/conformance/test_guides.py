@@ -1,4 +1,4 @@
-"""The main example of each guide does what the guide says, with clients of two libraries.
+"""The main example of each guide works as described, with clients of two libraries.
 
 The manifests are those of docs/guides, word for word; only the endpoints are ours.
 """
@@ -88,7 +88,7 @@ def test_a_canary_gets_its_share_and_its_testers_and_is_rolled_forward_and_back(
 ) -> None:
     """canary.md: a tenth of 1,000 calls; a header decides for all; no call fails while weights change.
 
-    Where a weight leaves 0 a call of grpc-go may fail, as the guide says: it takes a route before the new cluster.
+    Where a weight leaves 0 a call of grpc-go may fail, as described there: it takes a route before the new cluster.
     """
     guide.publish(files, "canary")
     _, v1, v2 = open_for(backends, files, "backend", "backend-v1", "backend-v2")
@@ -175,7 +175,7 @@ def test_what_reads_is_tried_again_and_what_writes_is_not(
 def test_calls_end_in_time_and_a_client_has_a_hundred_under_way(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """retries.md: of 120 calls 20 fail at once, and the backend, which holds the others, is given up for in the end."""
+    """retries.md: of 120 calls 20 fail at once, and the backend, which blocks the others, is left in the end."""
     guide.publish(files, "retries")
     (address,) = open_for(backends, files, "backend")
     channel = connect(steer()).dial(TARGET)

@@ -1,4 +1,4 @@
-"""The Gateway API's conformance tests for meshes, said again for Envoy as a sidecar: see docs/conformance.md.
+"""The Gateway API's conformance tests for meshes, repeated for Envoy as a sidecar: see docs/conformance.md.
 
 All of a test's routes are there at once, each with a Service of its own as parent, since to start an Envoy takes long.
 """
@@ -83,7 +83,7 @@ def get(mesh: EnvoyMesh, name: str, path: str, headers: Mapping[str, str] | None
 
 
 def answer(response: httpx.Response) -> str:
-    """Who answered, or the status."""
+    """The backend that answered, or the status."""
     return response.headers.get("x-backend", str(response.status_code))
 
 
@@ -91,7 +91,7 @@ def _http_alone(conformance: Conformance) -> bool:
     return all(route["kind"] == "HTTPRoute" for route in conformance.routes)
 
 
-def test_requests_go_where_the_conformance_tests_say(http: EnvoyMesh) -> None:
+def test_requests_go_where_the_conformance_tests_expect(http: EnvoyMesh) -> None:
     """Each test of HTTPRoutes that `conformance.py` and `conformance_http.py` name; 404 where no rule matches,
     500 where there is no backend."""
     tests = [item for item in (*ROUTED, *INVALID, *MATCHED) if _http_alone(item)]
@@ -120,7 +120,7 @@ def test_methods_choose_backends(http: EnvoyMesh) -> None:
     assert client.head("/").status_code == 404
 
 
-def test_redirects_say_where_to(http: EnvoyMesh) -> None:
+def test_redirects_name_the_location(http: EnvoyMesh) -> None:
     """`MeshHTTPRouteRedirectHostAndStatus`, `…Path`, `…Port`, `MeshHTTPRouteSchemeRedirect` and those by status."""
     names = {f"parent-{number}": item for number, item in enumerate(REDIRECTED)}
     routes = {
@@ -156,7 +156,7 @@ def test_redirects_say_where_to(http: EnvoyMesh) -> None:
     ],
 )
 def test_requests_arrive_changed(cases: tuple[Changed, ...], of_backend: bool, http: EnvoyMesh) -> None:
-    """As the filters of a rule or of its backend say."""
+    """By the filters of a rule or of its backend."""
     names = {f"parent-{number}": case for number, case in enumerate(cases)}
     parents(http, {name: [changing(name, name, value, of_backend)] for name, value in names.items()})
     for name, item in names.items():
@@ -187,7 +187,7 @@ def test_requests_are_shared_by_weight(http: EnvoyMesh) -> None:
     assert abs(half[V1] - 200) <= 50, half
 
 
-def test_grpc_calls_go_where_the_conformance_tests_say(mesh: EnvoyMesh) -> None:
+def test_grpc_calls_go_where_the_conformance_tests_expect(mesh: EnvoyMesh) -> None:
     """Each test of GRPCRoutes, with a gRPC client without xDS: UNIMPLEMENTED where no rule matches."""
     echo = dict(zip(mesh.backends.open(3), (V1, V2, V3), strict=True))
     for address, name in echo.items():

@@ -64,7 +64,7 @@ def test_mesh_frontend(echo: Echo, files: Files, steer: Steer, connect: Connect)
 
 
 def test_mesh_consumer_route(echo: Echo, files: Files, steer: Steer, connect: Connect) -> None:
-    """`MeshConsumerRoute`: a route of another namespace is for clients there, and for nobody else."""
+    """`MeshConsumerRoute`: a route of another namespace is for clients there, and for no others."""
     to = parent(V1, namespace=NAMESPACE)
     route = http_route("consumer", to, rule(backend_ref(V2, namespace=NAMESPACE)), namespace=CONSUMER)
     files.write("route.yaml", route)

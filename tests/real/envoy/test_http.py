@@ -1,4 +1,4 @@
-"""A real Envoy and requests of HTTP/1.1: what HTTPRoutes say, as a sidecar and as a gateway have it."""
+"""A real Envoy and requests of HTTP/1.1: HTTPRoutes as a sidecar and as a gateway follow them."""
 
 import threading
 from collections import Counter
@@ -165,7 +165,7 @@ def test_clients_are_sent_elsewhere(
     location: str,
     status: int,
 ) -> None:
-    """With the parts of the address that the route says, and the others as they were."""
+    """With the parts of the address that the route sets, and the others as they were."""
     mesh.write(http_route("r", "web", rule(matches=[path(match, prefix=True)], filters=[filter])))
     mesh.start()
     http = mesh.http(_HOST)
@@ -218,14 +218,14 @@ def test_a_mirror_and_what_cannot_be_reached(mesh: EnvoyMesh, web: dict[str, Htt
             "web",
             rule(_to("web"), _to("missing"), matches=[path("/half")]),
             rule(_to("missing"), matches=[path("/none")]),
-            rule(matches=[path("/nobody")]),
+            rule(matches=[path("/absent")]),
             rule(_to("web"), matches=[path("/mirrored")], filters=[copies]),
         )
     )
     mesh.start()
     http = mesh.http(_HOST)
     _ready(http, "/mirrored")
-    assert [http.get(item).status_code for item in ("/none", "/nobody")] == [500, 500]
+    assert [http.get(item).status_code for item in ("/none", "/absent")] == [500, 500]
     counts = Counter(http.get("/half").status_code for _ in range(400))
     assert counts.keys() == {200, 500}
     assert abs(counts[500] - 200) < 50, counts
@@ -265,9 +265,9 @@ def test_time_limits_retries_and_faults_are_those_of_http(
     assert http.get("/again").status_code == 502
     assert http.get("/fault").status_code == 503
     assert not [seen for seen in backend.seen if seen.path == "/fault"]
-    backend.held = threading.Event()
+    backend.blocked = threading.Event()
     assert http.get("/slow").status_code == 504
-    backend.held.set()
+    backend.blocked.set()
 
 
 @pytest.mark.usefixtures("web")
@@ -347,7 +347,7 @@ rule."""
 @pytest.mark.parametrize("large", [True, False], ids=["guide", "default"])
 def test_a_regular_expression_is_used_or_fails_and_is_never_passed_over(mesh: EnvoyMesh, large: bool) -> None:
     """With the bootstrap of the guide it is used; an Envoy that takes 100 instructions answers 500 in its place. It has
-    refused nothing, and says in the list of streams what it lacks."""
+    refused nothing; the list of streams has its limitations."""
     matches = [{"path": {"type": "RegularExpression", "value": item}} for item in _LARGE]
     mesh.write(http_route("r", "web", rule(_to("other"), matches=matches), rule(_to("web"))))
     mesh.start(large_expressions=large)
@@ -383,7 +383,7 @@ def test_a_session_by_header_stays_with_its_endpoint(mesh: EnvoyMesh, web: dict[
 def test_an_attempt_that_takes_too_long_is_ended_and_tried_again(
     mesh: EnvoyMesh, web: dict[str, HttpBackend]
 ) -> None:
-    """As often as the rule says, also more than four times; without retries its end is that of the request."""
+    """As often as the rule allows, also more than four times; without retries its end is that of the request."""
     mesh.write(
         http_route(
             "r",
@@ -402,11 +402,11 @@ def test_an_attempt_that_takes_too_long_is_ended_and_tried_again(
     http = mesh.http(_HOST)
     backend = web["web"]
     eventually(lambda: http.get("/"), lambda answer: answer.status_code == 200, "the route")
-    backend.held = threading.Event()
+    backend.blocked = threading.Event()
     eventually(lambda: http.get("/once").status_code, lambda status: status == 504, "the end of the attempt")
     backend.seen.clear()
     assert http.get("/again").status_code == 504
     until(lambda: len(backend.seen) == 6, lambda: f"six attempts, not {len(backend.seen)}")
     assert http.get("/once").status_code == 504
     until(lambda: len(backend.seen) == 7, lambda: f"one attempt, not {len(backend.seen) - 6}")
-    backend.held.set()
+    backend.blocked.set()

@@ -156,7 +156,7 @@ def test_a_call_ends_with_its_time_limit(mesh: EnvoyMesh) -> None:
 
 
 def test_failed_calls_are_tried_again(mesh: EnvoyMesh) -> None:
-    """As often as the policy says, for the codes that it says."""
+    """As often as the policy allows, for the codes that it lists."""
     (backend,) = _behind(mesh, "backend")
     retry = {"codes": ["Unavailable"], "attempts": 2}
     mesh.write(traffic_policy("again", "backend", retry=retry))
@@ -211,7 +211,7 @@ def test_a_session_stays_with_its_endpoint(mesh: EnvoyMesh) -> None:
 
 
 def test_a_ring_keeps_what_is_alike_together(mesh: EnvoyMesh) -> None:
-    """By a header; without it by a cookie, which Envoy gives to who has none."""
+    """By a header; without it by a cookie, which Envoy sets where there is none."""
     addresses = mesh.backends.open(4)
     mesh.files.publish(addresses)
     keys = [{"header": "x-user"}, {"cookie": {"name": "user", "ttl": "1h"}}]
@@ -225,7 +225,7 @@ def test_a_ring_keeps_what_is_alike_together(mesh: EnvoyMesh) -> None:
     assert {answer.backend for answer in channel.calls(20, cookie=cookie)} == {first.backend}
     chosen = [{answer.backend for answer in channel.calls(5, x_user=f"user-{n}")} for n in range(40)]
     assert all(len(backends) == 1 for backends in chosen)
-    # 40 users of whom none comes to one of four endpoints: 4 * 0.75 ** 40 < 1 in 20,000, and the ring does not change.
+    # 40 users, none of them with one of four endpoints: 4 * 0.75 ** 40 < 1 in 20,000, and the ring does not change.
     assert set().union(*chosen) == set(addresses)
 
 
@@ -251,7 +251,7 @@ def test_every_way_of_balancing_uses_all_endpoints(mesh: EnvoyMesh, balancing: d
     assert {answer.backend for answer in channel.calls(100)} == set(addresses)
 
 
-def test_least_request_leaves_out_who_is_busy(mesh: EnvoyMesh) -> None:
+def test_least_request_leaves_out_busy_endpoints(mesh: EnvoyMesh) -> None:
     """Ten choices of two endpoints are all the busy one for one call in 1,024: for four of 20 once in 10 ** 8 runs."""
     busy, idle = mesh.backends.open(2)
     mesh.files.publish([busy, idle])
@@ -275,9 +275,9 @@ def test_least_request_leaves_out_who_is_busy(mesh: EnvoyMesh) -> None:
 @pytest.mark.parametrize(
     ("mode", "shares"), [("Failover", (200, 0)), ("Favor", (200, 0)), ("Disabled", (100, 100))]
 )
-def test_zones_are_as_the_policy_says(mesh: EnvoyMesh, mode: str, shares: tuple[int, int]) -> None:
-    """Near and far calls of 200. Favor sends 1 of 1001 away: more than 5 of 200 once in 10 ** 7. Localities with equal
-    weights are taken in turn."""
+def test_zones_follow_the_policy(mesh: EnvoyMesh, mode: str, shares: tuple[int, int]) -> None:
+    """Of 200 calls those to the own zone and to others. Favor sends 1 of 1001 away: more than 5 of 200 once in 10 ** 7.
+    Localities with equal weights are taken in turn."""
     local, remote = mesh.backends.open(2)
     mesh.files.publish([Endpoint(local, zone="eu-1a"), Endpoint(remote, zone="eu-1b")])
     mesh.write(traffic_policy("z", "backend", zones={"mode": mode}))
@@ -324,7 +324,7 @@ def test_an_envoy_sees_a_subset(mesh: EnvoyMesh) -> None:
 
 
 def test_more_requests_than_the_limit_fail(mesh: EnvoyMesh) -> None:
-    """Three are under way, and the others are told at once."""
+    """Three are under way, and the others fail at once."""
     (backend,) = _behind(mesh, "backend")
     mesh.write(traffic_policy("l", "backend", limits={"maxRequests": 3}))
     mesh.start()
@@ -338,7 +338,7 @@ def test_more_requests_than_the_limit_fail(mesh: EnvoyMesh) -> None:
     assert [call.code() for call in calls].count(grpc.StatusCode.OK) == 3
 
 
-def test_there_is_no_limit_that_nobody_set(mesh: EnvoyMesh) -> None:
+def test_there_is_no_limit_by_default(mesh: EnvoyMesh) -> None:
     """1,500 calls are under way at the same time: Envoy's own limit is 1,024."""
     (backend,) = _behind(mesh, "backend")
     envoy = mesh.start()
@@ -380,8 +380,8 @@ def test_an_outlier_is_left_out(mesh: EnvoyMesh) -> None:
     assert {answer.backend for answer in channel.calls(30)} == set(good)
 
 
-def test_who_says_that_it_is_not_well_gets_no_calls(mesh: EnvoyMesh) -> None:
-    """Until it says that it is; the next zone takes over when all of the own one say so."""
+def test_an_endpoint_that_reports_unhealthy_gets_no_calls(mesh: EnvoyMesh) -> None:
+    """Until it reports healthy; the next zone takes over when all of the own zone report unhealthy."""
     check = {"service": "shop", "interval": "100ms", "unhealthyThreshold": 1, "healthyThreshold": 1}
     with health_backends("shop", 3) as (first, second, remote):
         endpoints = [Endpoint(item.address, "eu-1a") for item in (first, second)]
@@ -424,7 +424,7 @@ def test_several_ports_and_an_external_name(mesh: EnvoyMesh) -> None:
     eventually(mesh.grpc("out.shop").call, answered_by(first), "the external name")
 
 
-def test_only_who_is_told_of_a_service_reaches_it(mesh: EnvoyMesh) -> None:
+def test_only_clients_that_may_see_a_service_can_call_it(mesh: EnvoyMesh) -> None:
     """One that is exported to another namespace, and one that is private there, are not known here."""
     (backend,) = _behind(mesh, "backend")
     exported, private = (service(name, {"grpc": 50051}, namespace="pay") for name in ("ledger", "vault"))

@@ -150,7 +150,7 @@ def test_envoy_follows_listeners_routes_clusters_and_endpoints(
     assert all(part["nack"] is None for part in stream["types"])
 
 
-def test_envoy_keeps_serving_while_it_refuses_a_resource_and_the_admin_server_tells_why(
+def test_envoy_keeps_serving_while_it_refuses_a_resource_and_the_admin_server_shows_why(
     protocol: Protocol,
     backends: Backends,
     files: Files,
@@ -160,7 +160,7 @@ def test_envoy_keeps_serving_while_it_refuses_a_resource_and_the_admin_server_te
     port: int,
     through_envoy: Channel,
 ) -> None:
-    """A cluster that Envoy does not accept is NACKed: its words stand in /api/v1/streams until it is mended."""
+    """A cluster that Envoy does not accept is NACKed: its message stands in /api/v1/streams until it is fixed."""
     (address,) = backends.open(1)
     envoy = EnvoyProxy(processes, plane, tmp_path, protocol)
     _publish(files, port, "blue", blue=[address])
@@ -176,7 +176,7 @@ def test_envoy_keeps_serving_while_it_refuses_a_resource_and_the_admin_server_te
     assert any(envoy.stats("cds.update_rejected").values())
     assert through_envoy.call()[0].backend == address
     files.write("cluster-broken.yaml", _cluster("broken"), _endpoints("broken"))
-    until(lambda: not nacks(), "an ACK of the mended cluster")
+    until(lambda: not nacks(), "an ACK of the fixed cluster")
     assert through_envoy.call()[0].backend == address
 
 

@@ -117,7 +117,7 @@ def test_an_envoy_that_polls_follows_endpoints_routes_and_clusters(
 
 
 def test_curl_gets_what_a_service_has(files: Files, steer: Steer, backends: Backends) -> None:
-    """Names of gRPC services are translated on demand; the second poll has nothing to say."""
+    """Names of gRPC services are translated on demand; the second poll has no changes."""
     files.publish(backends.open(1))
     plane = steer("--rest-listen", "127.0.0.1:0")
     name = "backend.shop.svc.cluster.local:50051"
@@ -131,7 +131,7 @@ def test_curl_gets_what_a_service_has(files: Files, steer: Steer, backends: Back
         asked["version_info"] = body["version_info"]
         again = http.post("/v3/discovery:endpoints", json=asked)
         assert (again.status_code, again.content) == (304, b"")
-        asked["resource_names"] = ["nobody.shop.svc.cluster.local:1"]
+        asked["resource_names"] = ["absent.shop.svc.cluster.local:1"]
         nothing = http.post("/v3/discovery:endpoints", json=asked)
         assert nothing.status_code == 200
         assert "resources" not in nothing.json()

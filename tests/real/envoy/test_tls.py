@@ -60,7 +60,7 @@ def test_envoy_with_a_client_certificate_lives_through_a_rotation(
         assert envoy.stats("control_plane.connected_state$") == {"control_plane.connected_state": 1}
 
 
-def test_envoy_with_a_certificate_of_nobody_is_refused(processes: Processes, tmp_path: Path) -> None:
+def test_envoy_with_a_certificate_without_identity_is_refused(processes: Processes, tmp_path: Path) -> None:
     """And comes again, with a pause."""
     authority, client_authority = Authority(), Authority("clients")
     certificate = authority.issue(NAME)

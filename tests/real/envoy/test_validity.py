@@ -1,4 +1,4 @@
-"""Envoy's own judgement of every kind of resource that it can be sent: a static bootstrap made of them is valid."""
+"""Envoy validates every kind of resource that it can be sent: a static bootstrap made of them is valid."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Two replicas say the same, byte for byte, whatever the order in which they heard of the mesh."""
+"""Two replicas send the same bytes, whatever the order in which they received the mesh."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ def mesh() -> Iterator[Manifest]:
 
 @pytest.fixture
 def replicas(processes: Processes, tmp_path: Path) -> Iterator[list[ControlPlane]]:
-    """One heard of everything in order, the other in reverse and with much going on before."""
+    """One received everything in order, the other in reverse and with many changes before."""
     servers = [ApiServer(tmp_path / name) for name in ("first", "second")]
     objects = list(mesh())
     servers[0].put(*objects)
@@ -49,7 +49,7 @@ def replicas(processes: Processes, tmp_path: Path) -> Iterator[list[ControlPlane
         server.close()
 
 
-def told(plane: ControlPlane) -> list[bytes]:
+def received(plane: ControlPlane) -> list[bytes]:
     """What a state-of-the-world client gets of each type, but for what names the replica and the stream."""
     with AdsClient(plane.address) as client:
         stream = client.sotw()
@@ -66,16 +66,16 @@ def told(plane: ControlPlane) -> list[bytes]:
         return results
 
 
-def test_a_client_that_moves_is_told_the_same(replicas: list[ControlPlane]) -> None:
+def test_a_client_that_moves_receives_the_same(replicas: list[ControlPlane]) -> None:
     """State of the world: equal bytes and version. Delta: nothing that it has."""
     first, second = replicas
-    assert told(first) == told(second)
+    assert received(first) == received(second)
     with AdsClient(first.address) as client:
         stream = client.delta()
-        held: dict[str, dict[str, str]] = {}
+        versions: dict[str, dict[str, str]] = {}
         for type_url, names in NAMES.items():
             stream.request(type_url, *names)
-            versions = held.setdefault(type_url, {})
+            versions = versions.setdefault(type_url, {})
             while len(versions) < len(names):
                 response = stream.read()
                 stream.ack(response)
@@ -83,10 +83,10 @@ def test_a_client_that_moves_is_told_the_same(replicas: list[ControlPlane]) -> N
     with AdsClient(second.address) as client:
         stream = client.delta()
         for type_url, names in NAMES.items():
-            stream.request(type_url, *names, initial_versions=held[type_url])
+            stream.request(type_url, *names, initial_versions=versions[type_url])
         for type_url in NAMES:
-            stream.request(type_url, f"nobody.{NAMESPACE}")
+            stream.request(type_url, f"absent.{NAMESPACE}")
             response = stream.read()
             stream.ack(response)
             only = (response.type_url, list(response.resources), list(response.removed_resources))
-            assert only == (type_url, [], [f"nobody.{NAMESPACE}"])
+            assert only == (type_url, [], [f"absent.{NAMESPACE}"])

@@ -1,4 +1,4 @@
-"""Routes and policies that mean nothing: they are named, the last good version stays, nobody else notices anything."""
+"""Invalid routes and policies: they are named, the last good version stays, no other service is affected."""
 
 from collections.abc import Callable
 from typing import Any
@@ -82,7 +82,7 @@ def test_a_policy_that_breaks_keeps_its_last_good_version(
     steer: Steer,
     connect: Connect,
 ) -> None:
-    """Its retries go on; when it is mended it says what it says now."""
+    """Its retries go on; when it is fixed the new version counts."""
     (address,) = serve("backend")
     good = {"retry": {"codes": ["Unavailable"], "attempts": 2}}
     files.write("policy.yaml", traffic_policy("p", "backend", **good))
@@ -100,7 +100,7 @@ def test_a_policy_that_breaks_keeps_its_last_good_version(
     plane.wait_for_problem(f"/policy.yaml:{line}", reason)
     assert attempts() == 3
     files.write("policy.yaml", traffic_policy("p", "backend", retry={"codes": ["Unavailable"]}))
-    until(lambda: attempts() == 2, "the mended policy")
+    until(lambda: attempts() == 2, "the fixed policy")
     plane.wait_for_no_problem()
 
 

@@ -48,7 +48,7 @@ ON_BACKEND = traffic_policy("p", "faulty", fault=NEVER)
 
 
 @pytest.mark.parametrize("policy", [ON_RULE, ON_BACKEND], ids=["on a rule", "on a backend"])
-def test_a_fault_touches_only_calls_of_what_it_is_said_of(
+def test_a_fault_touches_only_calls_of_its_target(
     policy: Manifest, serve: Serve, files: Files, steer: Steer, connect: Connect
 ) -> None:
     """A rule of a route, or a Service that is a backend of one: all its calls, and no others."""

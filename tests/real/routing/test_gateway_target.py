@@ -86,7 +86,7 @@ def test_a_route_of_another_namespace_takes_no_calls_of_other_clients(
     assert {answer.backend for answer in load.answers} == {own}
 
 
-def test_a_route_for_one_port_says_nothing_of_the_others(
+def test_a_route_for_one_port_leaves_the_others_as_they_are(
     serve: Serve, files: Files, steer: Steer, connect: Connect
 ) -> None:
     """By the port's number or its name; a target without a port is the port named grpc."""

@@ -86,7 +86,7 @@ def test_a_rules_own_retry_counts_for_grpc_calls(
     assert channel.call(method="/pkg.A/Get")[0].code is StatusCode.UNAVAILABLE
 
 
-def test_a_rules_own_time_out_ends_calls_that_take_too_long(
+def test_a_rules_own_timeout_ends_calls_that_take_too_long(
     backends: Backends, serve: Serve, files: Files, steer: Steer, connect: Connect
 ) -> None:
     """`timeouts.request`, and of C-core's 1 to 2 s less than that (grpc/grpc 34547); the backend holds the call."""

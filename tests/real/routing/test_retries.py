@@ -1,6 +1,6 @@
 """Retries of calls (gRFC A44), from policies and annotations.
 
-A backend counts attempts: each says how many there were before (`grpc-previous-rpc-attempts`, gRFC A6).
+A backend counts attempts: each carries the number before it (`grpc-previous-rpc-attempts`, gRFC A6).
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ def retry(attempts: int, *codes: str) -> dict[str, Any]:
         pytest.param(StatusCode.CANCELLED, 1, 2, StatusCode.OK, id="another listed code"),
         pytest.param(StatusCode.UNAVAILABLE, 9, 4, StatusCode.UNAVAILABLE, id="no attempt is left"),
         pytest.param(StatusCode.INTERNAL, 1, 1, StatusCode.INTERNAL, id="a code that is not listed"),
-        pytest.param(StatusCode.NOT_FOUND, 1, 1, StatusCode.NOT_FOUND, id="a code that nobody retries"),
+        pytest.param(StatusCode.NOT_FOUND, 1, 1, StatusCode.NOT_FOUND, id="a code that is not retried"),
     ],
 )
 def test_a_call_is_tried_again_after_the_codes_that_are_listed(
@@ -44,7 +44,7 @@ def test_a_call_is_tried_again_after_the_codes_that_are_listed(
     steer: Steer,
     connect: Connect,
 ) -> None:
-    """As often as the policy says, and no longer than needed."""
+    """As often as the policy allows, and no longer than needed."""
     (address,) = serve("backend")
     files.write("policy.yaml", traffic_policy("p", "backend", retry=retry(3, "Unavailable", "Cancelled")))
     channel = connect(steer()).dial(TARGET)
@@ -95,7 +95,7 @@ def test_annotations_of_the_service_ask_for_retries(
 def test_the_policy_of_a_rule_counts_before_that_of_its_route_and_that_of_the_service(
     backends: Backends, serve: Serve, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """One more retry each tells who was heard; of two on one target the older one is used, in files by its name."""
+    """One more retry each shows which one counts; of two on one target the older one is used, in files by its name."""
     (address,) = serve("backend")
     rules = [
         rule("backend", name="named", matches=[method("pkg.Named")]),

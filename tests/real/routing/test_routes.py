@@ -1,4 +1,4 @@
-"""GRPCRoutes with a Service as parent, as clients of two libraries follow them: which call goes to whom."""
+"""GRPCRoutes with a Service as parent, as clients of two libraries follow them."""
 
 import grpc
 import pytest
@@ -61,7 +61,7 @@ CALLS: list[tuple[str, Request]] = [
 def test_the_most_specific_rule_gets_a_call(
     serve: Serve, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """Gateway API, GRPCRouteRule: characters of the service, then of the method, then headers; order says nothing."""
+    """Gateway API, GRPCRouteRule: characters of the service, then of the method, then headers; order does not count."""
     addresses = dict(zip(PRECEDENCE, serve(*PRECEDENCE), strict=True))
     files.write("parent.yaml", service("backend", {"": 50051}))
     files.write("route.yaml", grpc_route("all", "backend", *PRECEDENCE.values()))
@@ -95,7 +95,7 @@ def test_what_no_rule_matches_and_what_a_rule_has_no_backend_for_fails(
 def test_a_route_comes_changes_and_goes_without_a_failed_call(
     serve: Serve, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """Calls that always have a backend go on, whoever that is, also when the old backend goes with the change."""
+    """Calls that always have a backend go on, also when the old backend goes with the change."""
     own, a, b = serve("backend", "a", "b")
     channel = connect(steer()).dial(TARGET)
     with channel.load(rate=200, method="/pkg.A/Get") as load:

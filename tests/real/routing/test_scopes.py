@@ -47,7 +47,7 @@ def steer(processes: Processes, server: ApiServer, *options: str) -> ControlPlan
     return ControlPlane(processes, [*kubernetes, "--lease-namespace", "ops", *options])
 
 
-def said(server: ApiServer) -> dict[tuple[str, str, str], set[str]]:
+def conditions_of(server: ApiServer) -> dict[tuple[str, str, str], set[str]]:
     """Of each reference of each object what stands in its status."""
     return {
         (kind, obj["metadata"]["name"], entry.get("parentRef", entry.get("ancestorRef"))["name"]): {
@@ -78,14 +78,14 @@ def test_statuses_of_different_scopes_do_not_flip(processes: Processes, api_serv
         (kind, name.replace("of-web", "of-pay"), "pay"): expected
         for (kind, name, _), expected in of_web.items()
     }
-    until(lambda: said(api_server) == of_web, lambda: f"{said(api_server)}")
+    until(lambda: conditions_of(api_server) == of_web, lambda: f"{conditions_of(api_server)}")
     (problem,) = web.problems()
     assert (problem["where"], problem["reason"]) == ("setting upstream_services", "nope matches no Service")
     assert any("filter_matches_nothing" in line for line in web.process.errors)
     answer = web.get("/api/v1/explain?target=pay.shop")
     assert "upstream_services" in answer["error"]
     pay = steer(processes, api_server, "--upstream-service", "shop/pay")
-    until(lambda: said(api_server) == of_web | of_pay, lambda: f"{said(api_server)}")
+    until(lambda: conditions_of(api_server) == of_web | of_pay, lambda: f"{conditions_of(api_server)}")
     written = versions(api_server)
     everything = steer(processes, api_server)
     planes = (web, pay, everything)
@@ -102,7 +102,7 @@ def test_statuses_of_different_scopes_do_not_flip(processes: Processes, api_serv
     api_server.put(broken)
     unresolved = {"Accepted=True Accepted", "Programmed=False Invalid", "ResolvedRefs=False BackendNotFound"}
     expected = of_web | of_pay | {("GRPCRoute", "both", name): unresolved for name in ("web", "pay")}
-    until(lambda: said(api_server) == expected, lambda: f"{said(api_server)}")
+    until(lambda: conditions_of(api_server) == expected, lambda: f"{conditions_of(api_server)}")
     for plane in planes:
         plane.stop()
         plane.close()

@@ -65,7 +65,7 @@ def test_a_short_name_is_looked_up_in_the_namespace_of_the_client(
     assert client.dial("xds:///backend.elsewhere").call()[0].backend == other
 
 
-def test_an_unknown_name_fails_and_the_admin_server_says_why(
+def test_an_unknown_name_fails_and_the_admin_server_shows_why(
     backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
     """UNAVAILABLE, with a reason for each name; a Service that comes later is found by the same channel.
@@ -76,7 +76,7 @@ def test_an_unknown_name_fails_and_the_admin_server_says_why(
     files.publish([address])
     plane = steer()
     client = connect(plane)
-    channels = {name: client.dial(f"xds:///{name}") for name in ("nobody.shop", "backend.shop:1", "BACKEND")}
+    channels = {name: client.dial(f"xds:///{name}") for name in ("absent.shop", "backend.shop:1", "BACKEND")}
     for channel in channels.values():
         channel.begin()
     # gRFC A27: a client takes a resource that it never had for absent after 15 s.
@@ -84,7 +84,7 @@ def test_an_unknown_name_fails_and_the_admin_server_says_why(
     for name, channel in channels.items():
         assert [answer.code for answer in channel.answers] == [grpc.StatusCode.UNAVAILABLE], (name, channel)
     reasons = {resource["name"]: resource["absent"] for resource in plane.resources("lds")}
-    assert "nobody" in reasons["nobody.shop"]
+    assert "absent" in reasons["absent.shop"]
     assert "no TCP port 1" in reasons["backend.shop:1"]
     assert "capital letters" in reasons["BACKEND"]
 
@@ -96,15 +96,15 @@ def test_an_unknown_name_fails_and_the_admin_server_says_why(
     assert missed() == set(channels)
     assert plane.metric("steerway_absent_subscriptions", type="Listener") == 3
     plane.process.wait(lambda: all(warnings(plane, name) for name in channels), "a warning of each name")
-    files.publish([address], "nobody")
-    until(lambda: channels["nobody.shop"].call()[0].ok, "an answer of the Service that came later")
+    files.publish([address], "absent")
+    until(lambda: channels["absent.shop"].call()[0].ok, "an answer of the Service that came later")
     until(lambda: missed() == {"backend.shop:1", "BACKEND"}, "one name is there")
     assert plane.metric("steerway_absent_subscriptions", type="Listener") == 2
     assert [len(warnings(plane, name)) for name in channels] == [1, 1, 1]
 
 
 def warnings(plane: ControlPlane, name: str) -> list[str]:
-    """What the log says of a name that does not exist."""
+    """The log lines about a name that does not exist."""
     return [line for line in plane.process.errors if "absent_name" in line and name in line]
 
 

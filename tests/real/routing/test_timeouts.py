@@ -1,6 +1,6 @@
-"""Time-outs of calls (gRFC A31), from policies and annotations.
+"""Timeouts of calls (gRFC A31), from policies and annotations.
 
-A backend holds calls until their clients give up, so that no test depends on how long anything takes.
+A backend blocks calls until their clients end them, so that no test depends on how long anything takes.
 """
 
 from grpc import StatusCode
@@ -12,7 +12,7 @@ from tests.real.conftest import Connect, Serve, Steer
 
 TARGET = "xds:///backend.shop"
 TIMEOUT = "300ms"
-"""Less than the 1 to 2 s that C-core takes off a time-out that it did not get from its caller (grpc/grpc 34547): it
+"""Less than the 1 to 2 s that C-core takes off a timeout that it did not get from its caller (grpc/grpc 34547): it
 must not end every call."""
 LONG_SECONDS = PATIENCE_SECONDS * 10
 """A client's own deadline that no test waits for."""
@@ -21,7 +21,7 @@ LONG_SECONDS = PATIENCE_SECONDS * 10
 def test_a_policy_ends_calls_that_take_too_long(
     backends: Backends, serve: Serve, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """The backend is told of the shorter deadline, and holds the call for longer than that."""
+    """The backend gets the shorter deadline, and blocks the call for longer than that."""
     (address,) = serve("backend")
     files.write("policy.yaml", traffic_policy("p", "backend", timeout={"request": TIMEOUT}))
     channel = connect(steer()).dial(TARGET)
@@ -63,7 +63,7 @@ def test_a_policy_never_gives_a_call_more_time_than_its_client_does(
         assert answer.code is StatusCode.DEADLINE_EXCEEDED, called
 
 
-def test_a_time_out_of_zero_is_no_limit(
+def test_a_timeout_of_zero_is_no_limit(
     backends: Backends, serve: Serve, files: Files, steer: Steer, connect: Connect
 ) -> None:
     """It lifts the Service's own limit for a route: its call outlives one that was begun later and has that limit."""

@@ -1,4 +1,4 @@
-"""Shares of the calls of a rule. A share is judged by a fixed number of calls; it may be off by five standard
+"""Shares of the calls of a rule. A share is measured by a fixed number of calls; it may be off by five standard
 deviations of the binomial distribution, which happens by chance in one of 1.7 million runs."""
 
 import math
@@ -48,11 +48,11 @@ def test_one_backend_may_stand_in_a_rule_twice(
 def test_the_share_of_a_backend_that_does_not_exist_fails_and_holds_nothing_up(
     serve: Serve, files: Files, steer: Steer, connect: Connect
 ) -> None:
-    """1,000 calls, 300 ± 72 of them for nobody: UNAVAILABLE within a deadline that is shorter than the 15 s for which a
-    client waits for a resource that nobody serves; other rules are not touched."""
+    """1,000 calls, 300 ± 72 of them without a backend: UNAVAILABLE within a deadline that is
+    shorter than the 15 s for which a client waits for a resource that is not served; other rules are not touched."""
     (a,) = serve("a")
     files.write("parent.yaml", service("backend", {"": 50051}))
-    weights = [backend_ref("a", 7), backend_ref("nobody", 2), backend_ref("a", 1, port=1)]
+    weights = [backend_ref("a", 7), backend_ref("absent", 2), backend_ref("a", 1, port=1)]
     other = rule("a", matches=[method("pkg.Other")])
     files.write("route.yaml", grpc_route("weighted", "backend", rule(*weights), other))
     channel = connect(steer()).dial(TARGET)

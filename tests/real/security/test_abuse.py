@@ -24,7 +24,7 @@ ROUNDS = 5
 MEGABYTES = {"halves": 600, "large_nodes": 80}
 """What the serving process may grow by, if not 150: unfinished requests may have 256 MiB, in buffers that double; of
 250 MB of Nodes next to nothing is kept."""
-MET = {
+LIMIT_OF = {
     "halves": ("refused", "request_buffers"),
     "requests": ("delayed", "requests_per_second"),
     "names": ("refused", "subscription"),
@@ -174,14 +174,14 @@ def test_abuse_harms_its_client_only(
         read(good)
         most = max(most, resident(plane))
     latency(plane)
-    if kind in MET:
-        effect, limit = MET[kind]
+    if kind in LIMIT_OF:
+        effect, limit = LIMIT_OF[kind]
         until(lambda: plane.metric(f"steerway_{effect}_total", limit=limit), f"{limit} is met")
         plane.process.wait(
             lambda: any(
                 "limit_reached" in line and f"limit={limit}" in line for line in plane.process.errors
             ),
-            "a line that tells so",
+            "a log line about it",
         )
     assert max(most, resident(plane)) - memory < MEGABYTES.get(kind, 150)
     process.end()

@@ -1,4 +1,4 @@
-"""A BackendTLSPolicy before servers of plaintext: nobody is sent to them, and all is as before when it is gone."""
+"""A BackendTLSPolicy before servers of plaintext: no client connects to them, and all is as before when it is gone."""
 
 import grpc
 import pytest

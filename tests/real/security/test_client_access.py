@@ -1,4 +1,4 @@
-"""Who may connect, on a real control plane: certificates, tokens, rules, privacy, rotation, an API server lost."""
+"""Client access on a real control plane: certificates, tokens, rules, privacy, rotation, an API server lost."""
 
 import contextlib
 import subprocess
@@ -141,11 +141,11 @@ def seen(asking: AdsClient, *names: str, type_url: str = LISTENER) -> dict[str, 
     results: dict[str, bool] = {}
     stream.request(type_url, *names)
     while set(results) != set(names):
-        results |= _told(stream)
+        results |= _visible(stream)
     return results
 
 
-def _told(stream: DeltaStream) -> dict[str, bool]:
+def _visible(stream: DeltaStream) -> dict[str, bool]:
     response = stream.read()
     stream.ack(response)
     received = {resource.name: True for resource in response.resources}
@@ -181,7 +181,7 @@ def test_a_certificate_opens_what_is_public_and_the_own_namespace(
 
 
 def test_a_short_name_is_one_of_the_own_namespace(protect: Callable[..., ControlPlane]) -> None:
-    """For a client whose node says nothing, the identity does."""
+    """For a client whose node has no namespace, the identity counts."""
     plane = protect()
     with client(plane, LEDGER_CLIENT) as ledger:
         assert seen(ledger, "ledger", "backend") == {"ledger": True, "backend": False}
@@ -190,15 +190,15 @@ def test_a_short_name_is_one_of_the_own_namespace(protect: Callable[..., Control
 def test_no_credential_a_bad_one_and_a_false_claim_end_the_stream(
     protect: Callable[..., ControlPlane],
 ) -> None:
-    """Each with its status; the log says more than the client hears."""
+    """Each with its status; the log has more than the client receives."""
     plane = protect()
     stranger = CLIENTS.issue("spiffe://staging/ns/shop/sa/web", usage="client")
     with (
-        client(plane) as nobody,
+        client(plane) as anonymous,
         client(plane, stranger) as other,
         client(plane, WEB, namespace="pay") as liar,
     ):
-        code, message = ended(nobody)
+        code, message = ended(anonymous)
         assert (code, message) == (
             grpc.StatusCode.UNAUTHENTICATED,
             "this server takes a client certificate, and the client showed none",
@@ -259,7 +259,7 @@ def _refused(plane: ControlPlane, tls: bool) -> bool:
     return False
 
 
-def test_rules_say_what_is_seen_and_claimed(protect: Callable[..., ControlPlane]) -> None:
+def test_rules_limit_what_is_seen_and_claimed(protect: Callable[..., ControlPlane]) -> None:
     """Nothing that no rule gives, public or not."""
     rules = [
         {"identity": {"spiffe_id": "spiffe://prod/ns/*/sa/web"}, "subscribe": ["./*"]},
@@ -287,7 +287,7 @@ def test_a_raw_secret_is_for_those_whose_rule_names_it(
         assert seen(ledger, "edge", type_url=SECRET) == {"edge": False}
 
 
-def test_the_status_of_all_clients_is_for_who_may_see_everything(
+def test_the_status_of_all_clients_needs_a_grant_of_everything(
     protect: Callable[..., ControlPlane],
 ) -> None:
     """An identity with less is denied, none is unauthenticated, and the answer holds what a real stream got."""
@@ -308,7 +308,7 @@ def test_the_status_of_all_clients_is_for_who_may_see_everything(
         code: grpc.StatusCode = refused.value.code()
         return code
 
-    with client(plane, WEB) as web, client(plane, LEDGER_CLIENT) as ledger, client(plane) as nobody:
+    with client(plane, WEB) as web, client(plane, LEDGER_CLIENT) as ledger, client(plane) as anonymous:
         assert seen(web, PUBLIC) == {PUBLIC: True}
         (config,) = status(web).config
         assert [
@@ -316,7 +316,7 @@ def test_the_status_of_all_clients_is_for_who_may_see_everything(
             for generic_xds_config in config.generic_xds_configs
         ] == [(PUBLIC, LISTENER)]
         assert denied(ledger) is grpc.StatusCode.PERMISSION_DENIED
-        assert denied(nobody) is grpc.StatusCode.UNAUTHENTICATED
+        assert denied(anonymous) is grpc.StatusCode.UNAUTHENTICATED
 
 
 def test_privacy_takes_effect_on_open_streams(protect: Callable[..., ControlPlane], files: Files) -> None:
@@ -325,16 +325,16 @@ def test_privacy_takes_effect_on_open_streams(protect: Callable[..., ControlPlan
     with client(plane, WEB) as web:
         stream = web.delta()
         stream.request(LISTENER, PRIVATE)
-        assert _told(stream) == {PRIVATE: False}
+        assert _visible(stream) == {PRIVATE: False}
         files.write("ledger.yaml", private(False))
-        assert _told(stream) == {PRIVATE: True}
+        assert _visible(stream) == {PRIVATE: True}
         files.write("ledger.yaml", private(True))
-        assert _told(stream) == {PRIVATE: False}
+        assert _visible(stream) == {PRIVATE: False}
         files.write("ledger.yaml", service("ledger", {"grpc": 50051}, namespace="pay"))
-        assert _told(stream) == {PRIVATE: True}
+        assert _visible(stream) == {PRIVATE: True}
         metadata = {"name": "pay", "annotations": {"steerway.io/private": "true"}}
         files.write("pay.yaml", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-        assert _told(stream) == {PRIVATE: False}
+        assert _visible(stream) == {PRIVATE: False}
 
 
 def test_a_swapped_certificate_is_shown_to_new_clients_and_ends_no_stream(
@@ -349,7 +349,7 @@ def test_a_swapped_certificate_is_shown_to_new_clients_and_ends_no_stream(
         stream.request(LISTENER, PUBLIC, "new.shop")
         received: dict[str, bool] = {}
         while len(received) < 2:
-            received |= _told(stream)
+            received |= _visible(stream)
         mount(secrets, Certified(renewed.certificate, SERVER.key))
         problem = plane.wait_for_problem("tls.key", "does not belong to")
         assert problem["where"] == str(secrets / "tls.key")
@@ -360,10 +360,10 @@ def test_a_swapped_certificate_is_shown_to_new_clients_and_ends_no_stream(
         with client(plane, WEB, authority=successor) as new:
             assert seen(new, PUBLIC) == {PUBLIC: True}
         files.write("new.yaml", service("new", {"grpc": 50051}))
-        assert _told(stream) == {"new.shop": True}
+        assert _visible(stream) == {"new.shop": True}
 
 
-def test_without_authentication_everybody_sees_everything_and_a_warning_says_so(steer: Steer) -> None:
+def test_without_authentication_everything_is_visible_and_a_warning_is_logged(steer: Steer) -> None:
     """The default, for a network that is closed otherwise."""
     plane = steer()
     until(plane.ready, "ready")
@@ -436,7 +436,7 @@ def api_server(tmp_path: Path) -> Iterator[ApiServer]:
 def test_a_service_account_opens_and_an_outage_ends_nothing(
     match_type: str, protect: Callable[..., ControlPlane], api_server: ApiServer
 ) -> None:
-    """Known tokens go on while the API server is away; with reviews new ones are told to try again."""
+    """Known tokens go on while the API server is away; with reviews new ones get UNAVAILABLE."""
     plane = protect(
         authentication={"service_account": match_type},
         kubernetes={"kubeconfig": str(api_server.kubeconfig)},
@@ -487,7 +487,7 @@ def test_a_client_of_the_bootstrap_file_shows_its_token(
     files: Files,
     tmp_path: Path,
 ) -> None:
-    """gRFC A97: the token of a file, over TLS, judged here by keys of a file."""
+    """gRFC A97: the token of a file, over TLS, verified here by keys of a file."""
     (address,) = backends.open(1)
     files.publish([address])
     issuer = FakeTokenIssuer("RS256")

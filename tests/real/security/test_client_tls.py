@@ -62,7 +62,7 @@ def test_client_asks_over_tls(
 def test_client_without_a_certificate_is_refused_where_one_is_required(
     library: Library, processes: Processes, tmp_path: Path
 ) -> None:
-    """And the reason is told."""
+    """And the reason is logged."""
     authority = Authority()
     certificate = authority.issue("127.0.0.1", usage="server")
     with XdsServer(tls=True) as server:

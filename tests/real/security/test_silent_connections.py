@@ -9,7 +9,7 @@ from testbed.process.deadline import PATIENCE_SECONDS
 from tests.real.conftest import Connect, Steer
 
 TARGET = "xds:///backend.shop"
-PLACES = 12
+MAX_CONNECTIONS = 12
 SILENT = 40
 
 
@@ -19,7 +19,7 @@ def test_silent_connections_of_one_address_keep_no_client_out(
     """More of them than there are places: a new client is served, and one that was served stays."""
     (address,) = backends.open(1)
     files.publish([address])
-    plane = steer("--max-connections", str(PLACES))
+    plane = steer("--max-connections", str(MAX_CONNECTIONS))
     first = connect(plane).dial(TARGET)
     first.wait_for_answer()
     with ExitStack() as stack:
@@ -37,6 +37,6 @@ def test_silent_connections_of_one_address_keep_no_client_out(
         second = connect(plane).dial(TARGET)
         second.wait_for_answer()
         assert first.call()[0].ok
-        assert plane.metric("steerway_refused_total", limit="connections") >= SILENT - PLACES
-        assert plane.metric("steerway_connections") <= PLACES
+        assert plane.metric("steerway_refused_total", limit="connections") >= SILENT - MAX_CONNECTIONS
+        assert plane.metric("steerway_connections") <= MAX_CONNECTIONS
         assert len(plane.streams()) == 2

@@ -21,7 +21,7 @@ def address() -> Iterator[str]:
 def test_a_client_of_the_socket_follows_its_targets(
     backends: Backends, files: Files, steer: Steer, connect: Connect, address: str
 ) -> None:
-    """Each library says something else for `:authority` there, and each is served, beside the TCP port."""
+    """Each library sends another `:authority` there, and each is served, beside the TCP port."""
     first, second = backends.open(2)
     plane = steer("--listen", address)
     channel = connect(plane, "--server", address).dial("xds:///backend.default")

@@ -1,4 +1,4 @@
-"""Whatever stands in the files: it is reported with its place and a cure, the rest is served, and mending it heals.
+"""Whatever stands in the files: it is reported with its line and a hint, the rest is served, and a fix ends it.
 
 Each test has two services: `backend`, which must not notice anything, and `other`, which the bad input is about.
 """
@@ -39,7 +39,7 @@ class World:
             load.settle(*backends)
 
     def reported(self, where: str, reason: str) -> None:
-        """Wait until a problem with this place and reason is reported, and see that it has a cure."""
+        """Wait until a problem with this place and reason is reported, and see that it has a hint."""
         assert self.plane.wait_for_problem(where, reason)["hint"]
 
 
@@ -82,7 +82,7 @@ def _mapping(address: str) -> str:
         pytest.param(_mapping, "port: ", "port: port", "not a port number", id="wrong type in a mapping"),
     ],
 )
-def test_a_document_that_breaks_keeps_its_last_good_version_until_it_is_mended(
+def test_a_document_that_breaks_keeps_its_last_good_version_until_it_is_fixed(
     world: World, written: Callable[[str], str], good: str, bad: str, reason: str
 ) -> None:
     """The problem names the line; the other documents, also those of the same file, are not touched."""
@@ -99,7 +99,7 @@ def test_a_document_that_breaks_keeps_its_last_good_version_until_it_is_mended(
     world.plane.wait_for_no_problem()
 
 
-def test_a_raw_resource_with_an_unknown_field_keeps_its_last_good_version_until_it_is_mended(
+def test_a_raw_resource_with_an_unknown_field_keeps_its_last_good_version_until_it_is_fixed(
     world: World,
 ) -> None:
     """Raw resources may serve gRPC clients, too; what protobuf does not know is a problem of that resource alone."""
@@ -151,7 +151,7 @@ def test_of_two_definitions_of_a_service_the_first_is_used(world: World) -> None
 @pytest.mark.parametrize(
     "content", [b"kind: Service # caf\xe9\n", None], ids=["not UTF-8", "cannot be opened"]
 )
-def test_a_file_that_cannot_be_read_keeps_what_it_said(world: World, content: bytes | None) -> None:
+def test_a_file_that_cannot_be_read_keeps_its_last_content(world: World, content: bytes | None) -> None:
     """Bytes that are no text, or an error of the file system: the last good version stays."""
     channel = world.client.dial(OTHER)
     path = world.files.write_text("other.yaml", _manifest(world.before))

@@ -1,4 +1,4 @@
-"""A start with files that cannot be read: not ready, not for ever, and with the last good objects where it has them."""
+"""A start with files that cannot be read: not ready for a limited time, with the last good objects if there are any."""
 
 import subprocess
 from pathlib import Path
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.parametrize("connect", ["grpcio"], indirect=True)
 
 
 def test_a_path_that_does_not_exist_ends_it_with_exit_code_2(tmp_path: Path, connect: Connect) -> None:
-    """One line says which one, and how to wait for it."""
+    """One line names it, and the setting to wait for it."""
     del connect
     command = [installed("steerway"), "serve", "--files", str(tmp_path / "none"), "--listen", "127.0.0.1:0"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
