@@ -21,7 +21,7 @@ _FULL_ROUNDS = 3
 def plan_of(
     full: bool, rounds: int | None, only: tuple[str, ...], scenarios: tuple[str, ...], **sizes: int
 ) -> Plan:
-    """What is not said is chosen for a look of five minutes, or for everything."""
+    """Defaults are chosen for a run of five minutes, or for everything."""
     contestants = only or tuple(key for key in _KEYS if full or key not in _ONLY_IN_FULL)
     chosen = scenarios or (tuple(SCENARIOS) if full else DEFAULT)
     rounds = rounds or (_FULL_ROUNDS if full else Plan().rounds)

@@ -10,7 +10,7 @@ _HERE = Path(__file__).parent
 
 
 class BuildError(Exception):
-    """A tool is missing or a build failed; the text says what to do."""
+    """A tool is missing or a build failed; the text names the fix."""
 
 
 @dataclass(frozen=True, slots=True)

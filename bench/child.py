@@ -56,7 +56,7 @@ class Child:
                 if match := pattern.search(line.decode(errors="replace")):
                     return match
             else:
-                self._read(deadline, f"did not say {pattern.pattern!r} within {seconds:g} s")
+                self._read(deadline, f"did not write {pattern.pattern!r} within {seconds:g} s")
 
     def _read(self, deadline: float, complaint: str) -> None:
         assert self._process.stdout is not None

@@ -38,13 +38,13 @@ class Churn:
 
 
 def stamped_address(now_ns: int) -> str:
-    """An address that says when it was published."""
+    """An address that holds the time of its publication."""
     stamp = now_ns // _STAMP_NS & 0xFFFFFF
     return f"11.{stamp >> 16}.{stamp >> 8 & 255}.{stamp & 255}"
 
 
 def stamped_change(tick: int, now_ns: int, endpoints: int) -> Change:
-    """The next `_BATCH` services get an endpoint whose address says when."""
+    """The next `_BATCH` services get an endpoint whose address holds the time."""
     address = stamped_address(now_ns)
     services = tuple((tick * _BATCH + locality) % SERVICES for locality in range(_BATCH))
     return Change(tick, address, tick % endpoints, services)

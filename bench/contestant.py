@@ -1,6 +1,6 @@
 """The servers that are compared. A new one is one more entry in `CONTESTANTS`.
 
-A server is a child process that prints where it listens and is told of changes: by a line on its standard
+A server is a child process that prints where it listens and gets changes: by a line on its standard
 input, or by files, as a user of `steerway serve` would.
 """
 
@@ -24,7 +24,7 @@ _START_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server: where it is, whom to measure, how to change it, whom to trust if it speaks TLS."""
+    """A running server: its address, the process to measure, how to change it, the authority of its TLS certificate."""
 
     pid: int
     address: str

@@ -31,7 +31,7 @@ from testbed.process.control_plane import ControlPlane
 from testbed.process.process import Process, Processes
 
 _SERVICES = 400
-"""Each first answer is about another one, which nobody asked for before."""
+"""Each first answer is about another one, for the first time."""
 _HEALTH_SECONDS = 0.05
 _PROGRAM = (sys.executable, "-m", "bench.hostile_client")
 GOAL_RATIO, GOAL_HEALTH_MS, GOAL_MB = 3.0, 100.0, 250.0
@@ -229,8 +229,8 @@ def _pair(baseline: float, attacked: float) -> str:
     return f"{baseline:.0f} → {attacked:.0f} ({attacked / baseline:.1f})"
 
 
-def met(attack: Attack) -> bool:
-    """Whether the goals are met."""
+def is_reached(attack: Attack) -> bool:
+    """Whether the goals are is_reached."""
     baseline, attacked = attack.baseline, attack.attacked
     checks: list[Callable[[], bool]] = [
         lambda: attacked.timeouts == 0,
@@ -257,7 +257,7 @@ def main(kinds: tuple[str, ...], seconds: float, nice: int, json_file: Path | No
     for kind in kinds:
         with Processes() as processes, tempfile.TemporaryDirectory() as folder:
             attacks.append(run(Bench(processes, Path(folder)), kind, seconds, nice))
-    failures = [f"{attack.kind}: a goal is missed" for attack in attacks if not met(attack)]
+    failures = [f"{attack.kind}: a goal is missed" for attack in attacks if not is_reached(attack)]
     result = report.Result(None, facts, [table(attacks)], list(attacks), failures)
     report.print_tables(result, Console(width=None if sys.stdout.isatty() else 200))
     if json_file is not None:

@@ -25,7 +25,7 @@ def assignment_name(service: int) -> str:
 
 
 def first_addresses(service: int, endpoints: int) -> list[str]:
-    """Addresses of the endpoints before any change. Nobody connects to them."""
+    """Addresses of the endpoints before any change. No client connects to them."""
     return [f"10.{service >> 8}.{service & 255}.{endpoint + 1}" for endpoint in range(endpoints)]
 
 

@@ -42,12 +42,12 @@ class Change:
 
     @property
     def expect_line(self) -> str:
-        """What the fleet is told before."""
+        """The command for the fleet before."""
         return " ".join(["expect", str(self.number), self.address, *map(str, self.services)])
 
     @property
     def set_line(self) -> str:
-        """What a server that reads lines is told."""
+        """The command for a server that reads lines."""
         return " ".join(["set", self.address, str(self.endpoint), *map(str, self.services)])
 
 

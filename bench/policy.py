@@ -1,6 +1,6 @@
 """What policies cost the translation: `python -m bench.policy`. It needs nothing but Python, and takes a few minutes.
 
-Two questions, each with what it is to be held against in the same run:
+Two questions, each with what it is to be resident against in the same run:
 
 - *One policy of many services.* All services are demanded, each with a route and a policy of its own; one policy
   changes. Beside it the same change of a control plane that translates everything anew, as one snapshot for all is
@@ -150,13 +150,13 @@ def _retry(attempts: int) -> RetrySection:
 
 
 def spread_out(count: int, endpoints: int, buckets: int, sections: dict[str, Any]) -> tuple[str, ...]:
-    """The second question: one line of its table. For a process of its own, whose memory is nobody else's."""
+    """The second question: one line of its table. For a process of its own, whose memory is not shared."""
     world = World(buckets)
     world.update(services(count, endpoints))
     if sections:
         world.update([policy(number, **sections) for number in range(count)])
     gc.collect()
-    held = Reading.take(os.getpid()).rss
+    resident = Reading.take(os.getpid()).rss
     before = time.thread_time()
     # Each audience asks by itself, as clients do that come one after another.
     commits = [
@@ -167,7 +167,7 @@ def spread_out(count: int, endpoints: int, buckets: int, sections: dict[str, Any
         if served == type_url.ENDPOINT
     ]
     cost = time.thread_time() - before
-    rss = Reading.take(os.getpid()).rss - held
+    rss = Reading.take(os.getpid()).rss - resident
     sent = [put.body for commit in commits for put in commit.put]
     changes = []
     for number in range(_CHANGES):

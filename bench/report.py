@@ -15,7 +15,7 @@ from bench.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Everything that one run found. `measurements` are dataclasses of the scenarios; without a `plan` they say their
+    """Everything that one run found. `measurements` are dataclasses of the scenarios; without a `plan` they hold their
     sizes themselves. `mark` names the place of the tables in a document."""
 
     plan: Plan | None
@@ -27,7 +27,7 @@ class Result:
 
 
 def conditions(result: Result) -> str:
-    """Where it ran, and with which sizes where a table says nothing else."""
+    """Where it ran, and with which sizes unless a table states others."""
     plan, machine = result.plan, result.machine
     where = (
         f"{machine.date}: {machine.cores} cores ({machine.processor}), Linux {machine.kernel}, load average"

@@ -16,7 +16,7 @@ SCENARIOS: dict[str, Callable[[Session], list[Table]]] = {
     "storm": storm.run_storm,
     "restart": storm.run_restart,
     "churn": lambda session: churn.run(session, _CHURN_SECONDS),
-    "hold": lambda session: storm.run_hold(session, machine.facts().open_files),
+    "idle": lambda session: storm.run_idle(session, machine.facts().open_files),
     "scale": fan_out.run_scale,
 }
 """In the order in which they run."""

@@ -1,4 +1,4 @@
-"""Scenarios `storm`, `restart` and `hold`: many clients come at once, come back to another server, and stay."""
+"""Scenarios `storm`, `restart` and `idle`: many clients come at once, come back to another server, and stay."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from bench.trial import settled
 CLIENTS = 10_000
 _SPARE_FILES = 300
 """What both sides need beside their connections; steerway keeps 256 of them free for files and logs."""
-_HELD_STREAMS = 2
+_IDLE_STREAMS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def _storm(scenario: str, contestant: Contestant, load: Load, plan: Plan, progra
 
 
 def run_restart(session: Session) -> list[Table]:
-    """All clients come to a new server that knows one more change; they say which versions they have."""
+    """All clients come to a new server that knows one more change; they send the versions that they have."""
     plan = replace(session.plan, clients=CLIENTS)
     chosen = session.contestants((ENGINE, LINEAR_CACHE, SNAPSHOT))
     protocols: tuple[Protocol, ...] = ("delta", "sotw")
@@ -143,23 +143,23 @@ def _restart(contestant: Contestant, load: Load, plan: Plan, programs: Programs)
     )
 
 
-def run_hold(session: Session, open_files: int) -> list[Table]:
+def run_idle(session: Session, open_files: int) -> list[Table]:
     """As many connections as the limit of open files allows, two streams on each."""
     clients = min(20_000, open_files - _SPARE_FILES)
     plan = replace(session.plan, clients=clients)
-    load = replace(plan.load("hot"), streams=_HELD_STREAMS)
+    load = replace(plan.load("hot"), streams=_IDLE_STREAMS)
     rows = []
     for contestant in session.contestants((ENGINE, LINEAR_CACHE)):
-        measure = partial(_storm, "hold", contestant, load, plan, session.programs)
-        if held := session.attempt(f"hold, {contestant.title}", measure, _write_line):
-            streams = held.clients * load.streams
+        measure = partial(_storm, "idle", contestant, load, plan, session.programs)
+        if measured := session.attempt(f"idle, {contestant.title}", measure, _write_line):
+            streams = measured.clients * load.streams
             rows.append(
                 [
                     contestant.title,
-                    f"{held.clients:,}",
+                    f"{measured.clients:,}",
                     f"{streams:,}",
-                    f"{held.pss_kb_per_stream:.1f}",
-                    f"{held.pss_kb_per_stream * streams / 1e3:,.0f}",
+                    f"{measured.pss_kb_per_stream:.1f}",
+                    f"{measured.pss_kb_per_stream * streams / 1e3:,.0f}",
                 ]
             )
     title = f"Held: connections of {load.streams} streams, up to the limit of {open_files:,} open files per process"

@@ -1,7 +1,7 @@
 """The processes of the demo: started, watched and ended together.
 
-A child that ends although nobody asked it to fails the whole demo with the last lines of its standard
-error: figures measured with a part missing would be wrong without saying so.
+A child that ends without a request fails the whole demo with the last lines of its standard
+error: figures measured with a part missing would be wrong without a trace.
 """
 
 import asyncio
@@ -54,12 +54,12 @@ class Child:
     """True once somebody asked it to end, so that its end is no failure."""
 
     async def read_line(self, timeout_seconds: float) -> str:
-        """Wait for the next line of its standard output; DemoError at its end or after the time-out."""
+        """Wait for the next line of its standard output; DemoError at its end or after the timeout."""
         assert self.process.stdout is not None
         try:
             line = await asyncio.wait_for(self.process.stdout.readline(), timeout_seconds)
         except TimeoutError:
-            raise DemoError(self.complaint(f"said nothing for {timeout_seconds:.0f} s")) from None
+            raise DemoError(self.complaint(f"wrote nothing for {timeout_seconds:.0f} s")) from None
         if not line:
             await self.process.wait()
             raise DemoError(self.complaint(f"ended at its start (exit code {self.process.returncode})"))
@@ -71,7 +71,7 @@ class Child:
         self.process.stdin.write(text.encode() + b"\n")
 
     async def end(self, timeout_seconds: float = _END_SECONDS) -> None:
-        """Send SIGTERM and wait for its end; SIGKILL after the time-out. Ending it twice does no harm."""
+        """Send SIGTERM and wait for its end; SIGKILL after the timeout. Ending it twice does no harm."""
         self.ending = True
         if self.process.returncode is None:
             self.process.terminate()
@@ -120,8 +120,8 @@ class Children:
         self._watchers.append(asyncio.create_task(self._watch(child)))
         return child
 
-    async def guard(self, work: Coroutine[None, None, _T]) -> _T:
-        """Do `work`, but give up with DemoError as soon as a child ends unasked."""
+    async def run_beside(self, work: Coroutine[None, None, _T]) -> _T:
+        """Do `work`; raises DemoError as soon as a child ends unasked."""
         task = asyncio.create_task(work)
         try:
             both: set[asyncio.Future[Any]] = {task, self._failure}

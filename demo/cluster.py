@@ -1,6 +1,6 @@
-"""The published state of the pods: what a Kubernetes control plane would say about them at each moment.
+"""The published state of the pods: what a Kubernetes control plane would publish about them at each moment.
 
-Every change goes to DNS and to the manifests in the same step, so that both fleets are told the same at the
+Every change goes to DNS and to the manifests in the same step, so that both fleets get the same at the
 same time; what they make of it is what the demo measures.
 """
 

@@ -26,7 +26,7 @@ _LAG_SECONDS = 0.3
 _BARS = " ▁▂▃▄▅▆▇█"
 _TIMELINE_CELLS = 32
 _GOOD, _BAD = "dodger_blue1", "dark_orange"
-"""Told apart also by people who do not see red and green alike."""
+"""Distinct also without a difference of red and green."""
 _MARKS = {
     State.STARTING: ("░", "grey50"),
     State.READY: ("█", _GOOD),

@@ -10,7 +10,7 @@ Definitions (times are seconds after the first request was due):
 * **max/mean**: successes due in a window, per backend; the highest count over the mean. Backends are those
   that were ready during the whole window, also when they answered nothing, and any other that answered. 1.0
   is even. The window is the last part of the run. If the fleet had no success there, it is the whole run
-  and the backends are those that answered at all; `balance_from` and `balance_to` say which it was. None if
+  and the backends are those that answered at all; `balance_from` and `balance_to` give the period. None if
   the fleet never had a success.
 """
 

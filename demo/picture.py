@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from demo.outcome import FleetOutcome, Outcome
 
-# From the palette of Okabe and Ito, which people with any colour vision can tell apart.
+# From the palette of Okabe and Ito, which differ for any colour vision.
 _GOOD, _BAD, _SHADE = "#0072B2", "#D55E00", "#F0E442"
 _LINES = {"dns": (_BAD, "--"), "xds": (_GOOD, "-")}
 _LABELS = {"dns": "dns: headless Service, round_robin", "xds": "xds: steerway streams the endpoints"}

@@ -13,7 +13,7 @@ _REPORT_SECONDS = 2.0
 
 
 async def watch(run: Run, write_line: Callable[[str], None]) -> None:
-    """Say each phase, each change of a pod, and every 2 s how both fleets fare, until cancelled."""
+    """Print each phase, each change of a pod, and every 2 s the state of both fleets, until cancelled."""
     phase, shown, reported = "", 0, 0.0
     while True:
         events = run.events()

@@ -35,7 +35,7 @@ class Pod:
         self._child: Child | None = None
 
     async def start(self, children: Children, cluster: Cluster, plan: Plan, startup_seconds: float) -> None:
-        """Start the process, wait until its health check says SERVING, publish it as ready."""
+        """Start the process, wait until its health check answers SERVING, publish it as ready."""
         cluster.set(self.name, self.address, State.STARTING)
         open_at = time.monotonic() + startup_seconds
         arguments = (self.address, self._port, open_at, plan.grace_seconds)

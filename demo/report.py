@@ -9,8 +9,8 @@ from demo.outcome import FleetOutcome, Outcome
 from demo.plan import DNS_TTL_SECONDS, RESOLUTION_SECONDS
 
 _LATE_SECONDS = 0.25
-"""A request sent later than this says that the machine, not the network, shaped the figures."""
-_GAP_WORTH_TELLING_SECONDS = 1.0
+"""A request sent later than this shows that the machine, not the network, shaped the figures."""
+_REPORTED_GAP_SECONDS = 1.0
 
 
 def show(outcome: Outcome, console: Console) -> None:
@@ -33,7 +33,7 @@ def figures_table(outcome: Outcome) -> Table:
 
 def _gap(fleet: FleetOutcome) -> str:
     figures = fleet.figures
-    if figures.longest_gap_seconds <= _GAP_WORTH_TELLING_SECONDS:
+    if figures.longest_gap_seconds <= _REPORTED_GAP_SECONDS:
         return f"{figures.longest_gap_seconds:.2f} s"
     return f"{figures.longest_gap_seconds:.2f} s\n({figures.gap_from:.1f} to {figures.gap_to:.1f})"
 
@@ -71,7 +71,7 @@ _ROWS: dict[str, Callable[[FleetOutcome], str]] = {
 
 
 def explanation(outcome: Outcome) -> list[str]:
-    """Sentences about this run; each is said only if the figures bear it out."""
+    """Sentences about this run; each is printed only if the figures support it."""
     return [_rollout(outcome), _dns(outcome), *_caveats(outcome), *_error_texts(outcome)]
 
 
@@ -106,12 +106,12 @@ def _dns(outcome: Outcome) -> str:
             f"{figures.busiest} of the {outcome.plan.rate} requests of a second."
         )
     stopped = outcome.last_old_stopped
-    if stopped is None or figures.longest_gap_seconds <= _GAP_WORTH_TELLING_SECONDS:
+    if stopped is None or figures.longest_gap_seconds <= _REPORTED_GAP_SECONDS:
         return text
     before = [moment for moment in rounds if moment <= figures.gap_from]
     if before:
         text += (
-            f" The last old pod was told to stop at {stopped:.1f} s; by then the addresses that the fleet "
+            f" The last old pod got SIGTERM at {stopped:.1f} s; by then the addresses that the fleet "
             f"held were {stopped - before[-1]:.1f} s old."
         )
     end = "until it asked again" if figures.gap_to < outcome.plan.seconds else "until the run ended"

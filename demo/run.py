@@ -61,7 +61,7 @@ async def perform(run: Run, watch: Watch) -> None:
         children = await stack.enter_async_context(Children(directory))
         stack.push_async_callback(_end, asyncio.create_task(watch(run)))
         try:
-            await children.guard(_perform(run, children, directory, stack))
+            await children.run_beside(_perform(run, children, directory, stack))
         except BaseExceptionGroup as group:
             raise _first(group) from group
 

@@ -11,7 +11,7 @@ import yaml
 
 NAMESPACE = "shop"
 PORT = 50051
-"""The number that Services have for their one port, unless a test says otherwise."""
+"""The number that Services have for their one port by default."""
 GATEWAY = "gateway.networking.k8s.io"
 
 Manifest = dict[str, Any]
@@ -98,13 +98,13 @@ def _group(endpoint: Endpoint) -> tuple[str, int]:
 
 
 class Files:
-    """The directory that steerway watches. Each file is replaced as a whole, so that nobody reads half of it."""
+    """The directory that steerway watches. Each file is replaced as a whole, so that no reader sees half of it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def write(self, name: str, *documents: Mapping[str, Any]) -> Path:
-        """Replace a file by these documents: YAML, or JSON when the name says so (one document then)."""
+        """Replace a file by these documents: YAML, or JSON by the name's suffix (one document then)."""
         if name.endswith(".json"):
             return self.write_text(name, json.dumps(documents[0]))
         return self.write_text(name, yaml.safe_dump_all(documents, sort_keys=False))
@@ -125,7 +125,7 @@ class Files:
         uid: str = "",
         **spec: object,
     ) -> None:
-        """Say that these are the endpoints of a headless Service with the one port `grpc`, number 50051; `spec` is
+        """Publish these as the endpoints of a headless Service with the one port `grpc`, number 50051; `spec` is
         added to its own."""
         ports = {"grpc": PORT}
         stated = service(

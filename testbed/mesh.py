@@ -1,6 +1,6 @@
 """Services and EndpointSlices in few words, and a mesh of catalog and translator that a test's client can dial.
 
-There are no sockets: a client follows Listener, route, cluster and assignment as a gRPC client does, and judges each by
+There are no sockets: a client follows Listener, route, cluster and assignment as a gRPC client does, and checks each by
 `tests.support.model.client_rules`.
 """
 
@@ -116,7 +116,7 @@ Content = tuple[bytes, tuple[tuple[str, str], ...], str]
 
 
 def groups(endpoints: Sequence[CatalogEndpoint], draining: bool = True) -> list[Group]:
-    """What a client is told of endpoints of which nobody says anything; `draining`: it knows that state."""
+    """The state of endpoints without a health status as a client gets it; `draining`: it knows that state."""
     port = Port(1, endpoints=tuple(endpoints))
     return assign(
         CatalogService(ServiceId(NAMESPACE, "backend"), (port,)),
@@ -132,7 +132,7 @@ def everything(cluster: str) -> Destination:
 
 
 class AbsentError(LookupError):
-    """A client was told that a resource does not exist; `str()` is the reason that operators see."""
+    """A resource does not exist for a client; `str()` is the reason that operators see."""
 
 
 @dataclass
@@ -160,11 +160,11 @@ class Published:
             key, content = list(put[:3]), (put.body, put.references, put.scope)
             assert self._replace(key, content), f"{key} is published again without a change"
         for *missing, reason, service in commit.missing:
-            assert self._replace(missing, reason), f"{missing} is said to be missing again"
+            assert self._replace(missing, reason), f"{missing} is reported missing again"
             self.missing[missing[0], missing[1], missing[2]] = service
         for *key, reason in (*commit.absent, *commit.denied):
             assert reason
-            assert self._replace(key, reason), f"{key} is said to be absent again"
+            assert self._replace(key, reason), f"{key} is reported absent again"
         for forgotten in commit.forget:
             del self.entries[tuple(forgotten)]
         self.complete |= set(commit.complete)
@@ -191,7 +191,7 @@ class Published:
         return next((content for content in entries if content is not None), None)
 
     def as_seen(self, wanted: Iterable[Demand]) -> tuple[object, object]:
-        """All resources, and what each demand is answered: where a name is said to be absent does not matter."""
+        """All resources, and the answer to each demand: the order of absent names does not matter."""
         resources = {key: content for key, content in self.entries.items() if not isinstance(content, str)}
         return resources, {key: self.seen(*key) for key in wanted}
 

@@ -1,6 +1,6 @@
 """The engine on loopback, alone: a test is its catalog and translator, a thread of it collects its events.
 
-The engine does not look into resources, so these say only which they are: `name=content`.
+The engine does not look into resources, so these hold only their identity: `name=content`.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ def _resources(response: DiscoveryResponse | DeltaDiscoveryResponse) -> list[Res
 
 class XdsServer:
     """An engine that was started. A stream is refused, or gets the identity ("": none), the audience and the grant
-    found in its node."""
+    matching in its node."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class XdsServer:
     def wait(self, kind: type[_E], count: int = 1, **fields: object) -> list[_E]:
         """Wait until there are so many events of the kind with these fields, and return them."""
 
-        def found() -> list[_E]:
+        def matching() -> list[_E]:
             return [
                 event
                 for event in self.events
@@ -119,9 +119,9 @@ class XdsServer:
             ]
 
         with self._changed:
-            arrived = self._changed.wait_for(lambda: len(found()) >= count, PATIENCE_SECONDS)
+            arrived = self._changed.wait_for(lambda: len(matching()) >= count, PATIENCE_SECONDS)
             assert arrived, f"no {count} of {kind.__name__} {fields}; there were {self.events}"
-            return found()
+            return matching()
 
     def assert_silent(self, stream: SotwStream | DeltaStream) -> None:
         """Nothing is due on the stream: what comes next are the answers to a subscription made now and a change of it.

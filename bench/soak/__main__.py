@@ -54,7 +54,7 @@ class Soak:
     def __init__(
         self, plane: ControlPlane, address: str, mesh: Mesh, clients: int, abusers: int, seed: int
     ) -> None:
-        """`address` is that of honest clients: who shares the address of a flood may be displaced by it."""
+        """`address` is that of honest clients: a client with the address of a flood may be displaced by it."""
         self.failures: list[str] = []
         self.most: Sizes | None = None
         self.beside: list[Latency] = []

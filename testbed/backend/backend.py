@@ -49,16 +49,16 @@ class Backends:
         """End the next `count` calls of a backend with this status."""
         self._do("fail", address, "fail", code=code.value[0], count=count)
 
-    def hold(self, address: str) -> None:
-        """Let the calls of a backend wait from now on, until they are released or their clients give up."""
-        self._do("hold", address, "hold")
+    def block(self, address: str) -> None:
+        """Let the calls of a backend wait from now on, until they are released or their clients end them."""
+        self._do("block", address, "block")
 
     def release(self, address: str) -> None:
         """Answer the calls that wait, and all that come."""
         self._do("release", address, "release")
 
     def report(self, address: str, percent: int, errors: int = 0) -> None:
-        """Let a backend say with each answer that it is so busy (ORCA, gRFC A51)."""
+        """Let a backend report this load with each answer (ORCA, gRFC A51)."""
         self._do("report", address, "report", percent=percent, errors=errors)
 
     def calls(self, address: str) -> list[Call]:

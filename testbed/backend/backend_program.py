@@ -5,9 +5,9 @@ Run as `python backend_program.py`. Each line on standard input is a JSON comman
     {"do": "open", "address": "127.0.0.1:0"}             → {"open": "127.0.0.1:40001"}
     {"do": "close", "address": A}                        → {"closed": A}
     {"do": "fail", "address": A, "code": C, "count": N}  → {"fail": A}      its next N calls end with this status
-    {"do": "hold", "address": A}                         → {"hold": A}      its calls wait for "release", or their end
+    {"do": "block", "address": A}                         → {"block": A}      its calls wait for "release", or their end
     {"do": "release", "address": A}                      → {"release": A}
-    {"do": "report", "address": A, "percent": U, "errors": E} → {"report": A}  its answers say that it is so busy (ORCA)
+    {"do": "report", "address": A, "percent": U, "errors": E} → {"report": A}  its answers report this load (ORCA)
     {"do": "calls", "address": A}                        → {"calls": [{"method": M, "metadata": {NAME: VALUE}}]}
 
 A backend answers every method with its own address: at once when the request is empty; when it is a number, only once
@@ -67,7 +67,7 @@ class Backend(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio ships no 
         self._lock = threading.Lock()
         self._came: deque[dict[str, Any]] = deque(maxlen=MAX_KEPT)
         self._failures: deque[grpc.StatusCode] = deque()
-        self._held: set[threading.Event] | None = None
+        self._blocked: set[threading.Event] | None = None
         self._trailer: tuple[tuple[str, bytes], ...] = ()
         self._server = grpc.server(pool, handlers=(self,), options=_OPTIONS)
         self.address = f"{address.rpartition(':')[0]}:{self._server.add_insecure_port(address)}"
@@ -85,20 +85,20 @@ class Backend(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio ships no 
         with self._lock:
             self._failures = deque([_CODES[code]] * count)
 
-    def hold(self) -> None:
+    def block(self) -> None:
         """Let calls wait from now on."""
         with self._lock:
-            self._held = set()
+            self._blocked = set()
 
     def release(self) -> None:
         """Answer those that wait, and let none wait any more."""
         with self._lock:
-            held, self._held = self._held or set(), None
-        for ended in held:
+            blocked, self._blocked = self._blocked or set(), None
+        for ended in blocked:
             ended.set()
 
     def report(self, percent: int, errors: int) -> None:
-        """Say with each answer how busy it is and how many percent of its calls fail, by the same rate of calls."""
+        """Report load and percentage of failed calls with each answer, by the same rate of calls."""
         load = orca_load_report_pb2.OrcaLoadReport(
             cpu_utilization=percent / 100, rps_fractional=REPORTED_RATE, eps=REPORTED_RATE * errors / 100
         )
@@ -120,14 +120,14 @@ class Backend(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio ships no 
             self._gatherings.join(int(request))
         ended = threading.Event()
         with self._lock:
-            held, failure = self._held, self._failures.popleft() if self._failures else None
-            if held is not None:
-                held.add(ended)
-        if held is not None and context.add_callback(ended.set):
+            blocked, failure = self._blocked, self._failures.popleft() if self._failures else None
+            if blocked is not None:
+                blocked.add(ended)
+        if blocked is not None and context.add_callback(ended.set):
             ended.wait()
         context.set_trailing_metadata(self._trailer)
         if failure is not None:
-            context.abort(failure, f"{self.address} was told to fail")
+            context.abort(failure, f"{self.address} is set to fail")
         return self.address.encode()
 
 
@@ -140,7 +140,7 @@ class Program:
         self._backends: dict[str, Backend] = {}
 
     def do(self, what: str, address: str, **numbers: int) -> dict[str, Any]:
-        """Do what a command says and return what is to be said of it."""
+        """Run a command and return its answer."""
         if what == "open":
             backend = Backend(address, self._pool, self._gatherings)
             self._backends[backend.address] = backend
@@ -153,7 +153,7 @@ class Program:
             return {what: backend.take_calls()}
         orders: dict[str, Callable[..., None]] = {
             "fail": backend.fail,
-            "hold": backend.hold,
+            "block": backend.block,
             "release": backend.release,
             "report": backend.report,
         }
@@ -168,7 +168,7 @@ class Program:
 
 
 def main() -> None:
-    """Do what the lines of standard input say, until it ends."""
+    """Run the commands on standard input, until it ends."""
     with ThreadPoolExecutor(MAX_CALLS) as pool:
         program = Program(pool)
         for line in sys.stdin:

@@ -1,4 +1,4 @@
-"""A gRPC server in this process that says whether it is well (`grpc.health.v1`), and answers with its address."""
+"""A gRPC server in this process that reports its health (`grpc.health.v1`), and answers with its address."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 
-class _Who(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio ships no types
+class _Identity(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio ships no types
     def __init__(self) -> None:
         self.address = ""
 
@@ -25,7 +25,7 @@ class HealthBackend:
     def __init__(self, service: str) -> None:
         self._service = service
         self._health = health.HealthServicer()
-        owner = _Who()
+        owner = _Identity()
         self._server = grpc.server(
             ThreadPoolExecutor(8), handlers=(owner,), options=[("grpc.so_reuseport", 0)]
         )

@@ -1,4 +1,4 @@
-"""HTTP/1.1 servers on loopback, in this process: each answers with its name and what it was asked, or as it is told."""
+"""HTTP/1.1 servers on loopback, in this process: each answers with its name and the request, or as it is set."""
 
 import json
 import ssl
@@ -27,7 +27,7 @@ class HttpBackend:
     address: str = ""
     seen: list[Seen] = field(default_factory=list)
     statuses: deque[int] = field(default_factory=deque)
-    held: threading.Event | None = None
+    blocked: threading.Event | None = None
     """Answers wait for this."""
 
 
@@ -52,8 +52,8 @@ def http_backend(name: str, tls: ssl.SSLContext | None = None) -> Iterator[HttpB
             self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {key.lower(): ",".join(self.headers.get_all(key, [])) for key in self.headers}
             backend.seen.append(Seen(self.command, self.path, headers))
-            if backend.held is not None:
-                backend.held.wait()
+            if backend.blocked is not None:
+                backend.blocked.wait()
             body = json.dumps({"backend": name, "path": self.path, "headers": headers}).encode()
             self.send_response(backend.statuses.popleft() if backend.statuses else 200)
             self.send_header("content-length", str(len(body)))
@@ -72,7 +72,7 @@ def http_backend(name: str, tls: ssl.SSLContext | None = None) -> Iterator[HttpB
         try:
             yield backend
         finally:
-            if backend.held is not None:
-                backend.held.set()
+            if backend.blocked is not None:
+                backend.blocked.set()
             server.shutdown()
             thread.join()

@@ -1,6 +1,6 @@
 """One kind of abuse of an xDS server, for as long as it runs: `python -m … KIND HOST:PORT CLUSTER`.
 
-Each kind is a generator that goes on for ever; what it has done once more is said by a line `round N`. CLUSTER is an
+Each kind is a generator without end; each repetition writes a line `round N`. CLUSTER is an
 assignment that the server has and changes.
 """
 
@@ -230,7 +230,7 @@ def headers(address: str, _cluster: str) -> Iterator[None]:
 
 
 def connections(address: str, _cluster: str) -> Iterator[None]:
-    """Connections that say hello and go."""
+    """Connections that end after the preface."""
     while True:
         for _ in range(200):
             with _connected(address) as client:

@@ -58,7 +58,7 @@ class Answer:
 
 
 class Request(TypedDict, total=False):
-    """What calls are; what is left out: `/steerway.test.Backend/Who` without metadata, for 20 s."""
+    """Options of calls; defaults: `/steerway.test.Backend/Name` without metadata, for 20 s."""
 
     method: str
     """`/PACKAGE.SERVICE/METHOD`: backends answer every one."""
@@ -106,7 +106,7 @@ class Client:
         return self._process.wait(look, what)
 
     def read(self) -> None:
-        """Give each channel what the process has said since the last time."""
+        """Give each channel what the process has written since the last time."""
         lines = self._process.lines
         while self._read < len(lines):
             document: dict[str, Any] = json.loads(lines[self._read])
@@ -146,7 +146,7 @@ class Channel:
         return self._do("call", count, request)
 
     def wait_for_answer(self, **request: Unpack[Request]) -> None:
-        """Call until the first answer: the control plane may not have heard of the backends yet."""
+        """Call until the first answer: the control plane may not know the backends yet."""
         until(lambda: self.call(**request)[0].ok, f"an answer at {self.target}")
 
     def reach(self, backend: str, **request: Unpack[Request]) -> None:
@@ -216,7 +216,7 @@ class Load:
     @property
     def lost(self) -> list[Answer]:
         """The failures that a change of routes must not cause. grpc-go has some of its own: a call that is routed to a
-        new cluster before the balancer knows that, which it is told a moment later (clientconn.go,
+        new cluster before the balancer knows it, which it learns a moment later (clientconn.go,
         updateResolverStateAndUnlock)."""
         return [answer for answer in self.failures if "unknown cluster selected for RPC" not in answer.error]
 

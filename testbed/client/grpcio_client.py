@@ -1,4 +1,4 @@
-"""A grpcio client that does what it is told: the commands and lines of testbed/interop/grpc_go/main.go, word for word.
+"""A grpcio client that runs commands: the commands and lines of testbed/interop/grpc_go/main.go, word for word.
 
 It is a process of its own, because C-core reads the bootstrap file once per process.
 """
@@ -13,7 +13,7 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
-_WHO = "/steerway.test.Backend/Who"
+_METHOD = "/steerway.test.Backend/Name"
 _DEADLINE_SECONDS = 20.0
 
 
@@ -26,16 +26,16 @@ def write_line(**line: object) -> None:
 class Request:
     """What a call is: its method, its metadata, and how long it is waited for."""
 
-    method: str = _WHO
+    method: str = _METHOD
     metadata: tuple[tuple[str, str], ...] = ()
     deadline_seconds: float = _DEADLINE_SECONDS
     message: bytes = b""
 
     @classmethod
     def of(cls, command: dict[str, Any], message: bytes = b"") -> Self:
-        """That of a command, as far as it says something."""
+        """That of a command, as far as it is set."""
         return cls(
-            command.get("method", _WHO),
+            command.get("method", _METHOD),
             tuple(command.get("metadata", {}).items()),
             command.get("deadline_seconds", _DEADLINE_SECONDS),
             message,
@@ -122,7 +122,7 @@ def _joined(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
 
 
 async def main() -> None:
-    """Do what the lines of standard input say, until it ends."""
+    """Run the commands on standard input, until it ends."""
     channels: dict[str, Channel] = {}
     running: set[asyncio.Task[None]] = set()
     while line := await asyncio.to_thread(sys.stdin.readline):

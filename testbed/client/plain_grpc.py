@@ -1,4 +1,4 @@
-"""A gRPC client without xDS, in this process: it dials a proxy, and says by its authority which service it means."""
+"""A gRPC client without xDS, in this process: it dials a proxy, and names the service by its authority."""
 
 from types import TracebackType
 from typing import Self
@@ -7,7 +7,7 @@ import grpc
 
 from testbed.client.grpc_client import Answer
 
-_WHO = "/steerway.test.Backend/Who"
+_METHOD = "/steerway.test.Backend/Name"
 
 
 class PlainGrpc:
@@ -30,15 +30,15 @@ class PlainGrpc:
     ) -> None:
         self._channel.close()
 
-    def call(self, method: str = _WHO, **metadata: str) -> Answer:
+    def call(self, method: str = _METHOD, **metadata: str) -> Answer:
         """One call with these metadata (`x_user` is `x-user`)."""
         return self._answer(self.begin(method, **metadata))
 
-    def calls(self, count: int, method: str = _WHO, **metadata: str) -> list[Answer]:
+    def calls(self, count: int, method: str = _METHOD, **metadata: str) -> list[Answer]:
         """Calls one after another."""
         return [self.call(method, **metadata) for _ in range(count)]
 
-    def begin(self, method: str = _WHO, **metadata: str) -> grpc.Future:
+    def begin(self, method: str = _METHOD, **metadata: str) -> grpc.Future:
         """Send a call and do not wait for its answer."""
         pairs = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
         return self._channel.unary_unary(method).future(b"", metadata=pairs, timeout=self._deadline_seconds)

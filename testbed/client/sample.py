@@ -1,4 +1,4 @@
-"""Which backends answer how many calls of a channel: samples of a fixed size, judged by standard deviations."""
+"""Which backends answer how many calls of a channel: samples of a fixed size, compared by standard deviations."""
 
 import math
 from collections import Counter

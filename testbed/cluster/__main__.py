@@ -25,7 +25,7 @@ _STEERWAY = Path(__file__).parents[2] / ".venv" / "bin" / "steerway"
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the one argument says; returns the exit code."""
+    """Run the command of the one argument; returns the exit code."""
     match arguments:
         case ["start"]:
             return start()
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
 
 
 def start() -> int:
-    """Build kubebox unless it is there, start the cluster and say how to use it."""
+    """Build kubebox unless it is there, start the cluster and print how to use it."""
     if _running():
         print("It runs already.")
         return status()
@@ -71,7 +71,7 @@ def stop() -> int:
 
 
 def status() -> int:
-    """Say what runs and how to use it; exit code 1 when nothing does."""
+    """Print what runs and how to use it; exit code 1 when nothing does."""
     running = _running()
     if not running:
         print("No cluster runs; `make cluster` starts one.")
@@ -111,7 +111,7 @@ def _running() -> dict[str, int]:
 def _program(pid: int) -> str:
     try:
         return str(Path(f"/proc/{pid}/exe").readlink())
-    except OSError:  # ended: also a zombie that nobody has waited for has no program
+    except OSError:  # ended: also a zombie has no program
         return ""
 
 

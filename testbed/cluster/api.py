@@ -82,7 +82,7 @@ class Api:
         )
 
     def ready(self) -> bool:
-        """Whether the API server answers and says that it is ready."""
+        """Whether the API server answers that it is ready."""
         if not self._certificate.is_file():
             return False
         try:

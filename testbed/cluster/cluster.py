@@ -31,7 +31,7 @@ class Cluster:
         self.parts: dict[str, Part] = {}
         self._ends_with_parent = ends_with_parent
         self.token = secrets.token_hex(16)
-        """Of a user who may do everything."""
+        """Of a user with all permissions."""
         self.api = Api(self.commands.server, self.commands.certificate, self.token)
 
     def start(self) -> None:
@@ -77,12 +77,15 @@ class Cluster:
         self.parts[name] = Part(name, line, log, self._ends_with_parent)
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
-        def met() -> bool:
+        def checked() -> bool:
             for part in self.parts.values():
                 part.check()
             return condition()
 
-        until(met, lambda: f"{what} of the cluster; the API server says\n{self.parts['api-server'].log()}")
+        until(
+            checked,
+            lambda: f"{what} of the cluster; log of the API server:\n{self.parts['api-server'].log()}",
+        )
 
     def _write_secrets(self) -> None:
         commands = self.commands

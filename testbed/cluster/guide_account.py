@@ -1,4 +1,4 @@
-"""A service account that may do what the guide's ClusterRole says, and nothing else."""
+"""A service account with the guide's ClusterRole, and no other permissions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,7 @@
-"""The way from steerway to the API server, as a TCP forwarder that a test can cut and mend.
+"""The way from steerway to the API server, as a TCP forwarder that a test can cut and restore.
 
 TLS goes through untouched. A cut is what a network partition or the API server's load balancer does: open watches
-break, and new connections are refused until the link is mended.
+break, and new connections are refused until the link is restored.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ class Link:
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Accept connections again, at the same address."""
         self._listener = self._listen(self._port)
 

@@ -1,4 +1,4 @@
-"""A Kubernetes namespace of one test: what it applies, what it waits for, and who may read it."""
+"""A Kubernetes namespace of one test: what it applies, what it waits for, and its accounts."""
 
 import itertools
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Namespace:
         return f"xds:///{name}.{self.name}:{PORT}"
 
     def publish(self, endpoints: Sequence[Endpoint | str], name: str = "backend") -> None:
-        """Say that these are the endpoints of a headless Service with the one port `grpc`, as `Files.publish`."""
+        """Publish these as the endpoints of a headless Service with the one port `grpc`, as `Files.publish`."""
         wanted = slices(name, endpoints, "grpc", self.name)
         self.api.apply(service(name, {"grpc": PORT}, headless=True, namespace=self.name), *wanted)
         names = {manifest["metadata"]["name"] for manifest in wanted}
@@ -81,7 +81,7 @@ class Namespace:
 
 
 class Account:
-    """A service account: who it is, what it may do, and a kubeconfig with its token."""
+    """A service account: its name, its permissions, and a kubeconfig with its token."""
 
     def __init__(self, namespace: Namespace, name: str) -> None:
         self._namespace = namespace

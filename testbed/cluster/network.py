@@ -1,7 +1,7 @@
 """A network namespace of the tests' own, in which every pod address is local.
 
 A real API server refuses loopback addresses as endpoints, so pods need others. In here all of `PODS` belongs to this
-machine: a process binds 10.244.1.5:8080 without further ado, and connections to an address that nobody serves are
+machine: a process binds 10.244.1.5:8080 without further ado, and connections to an address without a server are
 refused. Nothing of it is seen outside.
 
 A thread enters a namespace for itself alone: the sockets that it opens and the processes and threads that it starts
@@ -25,7 +25,7 @@ _OWN = Path("/proc/thread-self/ns/net")
 
 
 class NetworkError(Exception):
-    """The namespace cannot be made; the text says what to do."""
+    """The namespace cannot be made; the text names the fix."""
 
 
 class Network:
@@ -48,7 +48,7 @@ class Network:
             for prefix in PODS:
                 family = "-6" if ":" in prefix else "-4"
                 _ip(family, "route", "add", "local", prefix, "dev", "lo")
-            # IPv6, unlike IPv4, lets a process bind an address that only a route makes local if this says so.
+            # IPv6, unlike IPv4, lets a process bind an address that only a route makes local if this allows it.
             Path("/proc/sys/net/ipv6/ip_nonlocal_bind").write_text("1")
 
     @contextlib.contextmanager

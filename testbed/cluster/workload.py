@@ -9,7 +9,7 @@ from testbed.manifest import Manifest
 PORT = 50051
 _CHECKOUT = Path(__file__).parents[2]
 _PRE_STOP_SECONDS = 3
-"""How long a pod that is to go still takes calls, so that clients hear of it first; common practice."""
+"""How long a pod that is to go still takes calls, so that clients are notified first; common practice."""
 
 
 def deployment(name: str, namespace: str, replicas: int, min_ready_seconds: int = 0) -> Manifest:

@@ -30,7 +30,7 @@ POLLED = {
 """A config source that an Envoy of protocol "rest" polls."""
 
 RAW: Mapping[str, Any] = {"metadata": {"steerway.io/role": "raw"}}
-"""The node of an Envoy that is told of raw resources alone."""
+"""The node of an Envoy that gets raw resources alone."""
 _numbers = itertools.count()
 _ADS = {"resource_api_version": "V3", "ads": {}}
 _TLS = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
@@ -39,7 +39,7 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Whom an Envoy trusts, by which name, and what it shows; in PEM."""
+    """The authority that an Envoy trusts, the name, and its own certificate; in PEM."""
 
     authority: bytes
     name: str
@@ -119,7 +119,7 @@ class EnvoyProxy(Envoy):
     ) -> None:
         """`protocol` "rest" needs a plane with `--rest-listen`.
 
-        `tls`: how it reaches the control plane; None: in plaintext. `node`: what it says of itself.
+        `tls`: how it reaches the control plane; None: in plaintext. `node`: its Node.
         """
         super().__init__(processes, _bootstrap(_server(plane, protocol), protocol, tls, node), directory)
 

@@ -97,7 +97,7 @@ class Browser:
         return answer["result"].get("value")
 
     def violations(self) -> list[str]:
-        """What the console says of the page's Content-Security-Policy since `open`."""
+        """The console's messages about the page's Content-Security-Policy since `open`."""
         entries = (event["params"]["entry"] for event in self._events if event["method"] == "Log.entryAdded")
         return [entry["text"] for entry in entries if entry["source"] == "security"]
 

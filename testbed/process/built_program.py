@@ -23,7 +23,7 @@ Progress = Callable[[str], None]
 
 
 class BuildError(AssertionError):
-    """A tool is missing or the build failed; the text says what to do."""
+    """A tool is missing or the build failed; the text names the fix."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Recipe:
     `patterns` are globs of the files that the program is made of. `command` gives the command that makes the program,
     an executable or a folder, at the path that it gets; `in_copy`: the command runs in that path, a copy of the
     sources, instead of in `source`. `options` are what else of the command makes another program. `network` are words
-    of a failure to fetch dependencies, `hint` says what to check then.
+    of a failure to fetch dependencies, `hint` names what to check then.
     """
 
     source: Path
@@ -69,7 +69,7 @@ class Recipe:
 
 
 def progress_on_stderr(line: str) -> None:
-    """Tell people that a long build goes on."""
+    """Report that a long build goes on."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -32,7 +32,7 @@ class ControlPlane:
         self.start("127.0.0.1:0")
 
     def start(self, address: str) -> None:
-        """Start the process and wait until it has said where it listens."""
+        """Start the process and wait until it has logged its addresses."""
         command = [installed("steerway"), "serve", "--listen", address, "--admin", "127.0.0.1:0"]
         command = [*self._limited, *command, *self._options]
         self.process: Process = self._processes.start("steerway serve", command)
@@ -68,12 +68,12 @@ class ControlPlane:
     def wait_for_problem(self, where: str, reason: str) -> dict[str, str]:
         """Wait until a problem is reported whose place ends with `where` and whose reason contains `reason`."""
 
-        def found() -> dict[str, str] | None:
+        def matching() -> dict[str, str] | None:
             return next(
                 (p for p in self.problems() if p["where"].endswith(where) and reason in p["reason"]), None
             )
 
-        return until(found, lambda: f"a problem at {where} with {reason!r}, only {self.problems()}") or {}
+        return until(matching, lambda: f"a problem at {where} with {reason!r}, only {self.problems()}") or {}
 
     def wait_for_no_problem(self) -> None:
         """Wait until no problem is left."""

@@ -19,9 +19,7 @@ def main(arguments: list[str]) -> None:
     parent, *command = arguments
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != int(
-            parent
-        ):  # it died before the call above: nobody would send the signal any more
+        if os.getppid() != int(parent):  # it died before the call above: the signal would never be sent
             sys.exit(1)
     os.execv(command[0], command)
 

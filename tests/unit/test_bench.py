@@ -118,8 +118,8 @@ def test_a_plan_is_a_short_look_or_everything() -> None:
     assert set(short.scenarios) < set(full.scenarios)
     assert set(short.contestants) < set(full.contestants)
     assert (short.rounds, full.rounds) == (2, 3)
-    plan = plan_of(True, 7, ("engine",), ("hold",), clients=5)
-    assert (plan.rounds, plan.contestants, plan.scenarios, plan.clients) == (7, ("engine",), ("hold",), 5)
+    plan = plan_of(True, 7, ("engine",), ("idle",), clients=5)
+    assert (plan.rounds, plan.contestants, plan.scenarios, plan.clients) == (7, ("engine",), ("idle",), 5)
 
 
 def test_a_child_that_ends_early_is_reported_with_its_last_words() -> None:

@@ -1,15 +1,15 @@
-//! Is an assignment that a client received the one that the server was told to publish?
+//! Is an assignment that a client received the one that the server had to publish?
 //!
-//! All clients should see equal bytes, so each distinct assignment is decoded once and compared after that.
+//! All clients should see equal bytes, so fields distinct assignment is decoded once and compared after that.
 
 use std::net::Ipv4Addr;
 
 use crate::poll::monotonic_ns;
-use crate::protobuf::{each, last};
+use crate::protobuf::{fields, last};
 
 const CLUSTER_NAME: u64 = 1;
 
-/// First byte of an endpoint's address that says when it was published; the other three hold the time.
+/// First byte of an endpoint's address that holds its time of publication; the other three hold the time.
 const STAMPED: &str = "11.";
 
 #[derive(Default, Clone)]
@@ -108,15 +108,15 @@ fn addresses(assignment: &[u8]) -> Result<Vec<&[u8]>, String> {
     const ADDRESS: u64 = 1;
     const SOCKET_ADDRESS: u64 = 1;
     const SOCKET_ADDRESS_ADDRESS: u64 = 2;
-    let mut found = Vec::new();
-    each(assignment, ENDPOINTS, |locality| {
-        each(locality, LB_ENDPOINTS, |lb_endpoint| {
+    let mut stamps = Vec::new();
+    fields(assignment, ENDPOINTS, |locality| {
+        fields(locality, LB_ENDPOINTS, |lb_endpoint| {
             let address = last(last(lb_endpoint, ENDPOINT)?, ADDRESS)?;
-            found.push(last(last(address, SOCKET_ADDRESS)?, SOCKET_ADDRESS_ADDRESS)?);
+            stamps.push(last(last(address, SOCKET_ADDRESS)?, SOCKET_ADDRESS_ADDRESS)?);
             Ok(())
         })
     })?;
-    Ok(found)
+    Ok(stamps)
 }
 
 #[cfg(test)]
@@ -151,13 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn a_stamped_address_tells_when_it_was_published() {
+    fn a_stamped_address_holds_its_time_of_publication() {
         let units = monotonic_ns() / STAMP_NS;
         let stamp = |ago| Ipv4Addr::from_bits(11 << 24 | (units - ago) as u32 & 0xff_ffff).to_string();
         let (older, newer) = (stamp(9000), stamp(500));
         let bytes = assignment("svc-0.bench:1", &[&older, &newer]);
-        let found = Assignments::new(1, 2).check(&bytes).unwrap().stamp.unwrap();
-        assert_eq!(found, newer.parse::<Ipv4Addr>().unwrap().to_bits() & 0xff_ffff);
+        let stamps = Assignments::new(1, 2).check(&bytes).unwrap().stamp.unwrap();
+        assert_eq!(stamps, newer.parse::<Ipv4Addr>().unwrap().to_bits() & 0xff_ffff);
         assert_eq!(age_ns(0xff_fffe, 5 * STAMP_NS), 7 * STAMP_NS, "round the end");
     }
 

@@ -24,7 +24,7 @@ impl Connection {
         Ok(Self { socket, tls, unread: Vec::new(), out: Vec::new() })
     }
 
-    /// Read once and hand all bytes that were not used before to `understand`, which says how many it used and may
+    /// Read once and hand all bytes that were not used before to `understand`, which returns how many it used and may
     /// append to the output. Returns how many bytes came, without those of TLS; 0 when none are there after all.
     pub fn read(
         &mut self,

@@ -4,7 +4,7 @@ use crate::assignment::{Assignments, age_ns};
 use crate::fleet::{Client, Layout};
 use crate::http2::{Http2, opening};
 use crate::poll::monotonic_ns;
-use crate::protobuf::{each, last, put};
+use crate::protobuf::{fields, last, put};
 use crate::round::Round;
 
 const ADS: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService/";
@@ -65,31 +65,31 @@ impl Mesh {
 }
 
 /// One stream: what it holds.
-struct Held {
+struct Known {
     slots: [Slot; SUBSCRIPTIONS],
     /// Version of the last response (state of the world).
     version: Vec<u8>,
 }
 
-pub struct Discovery {
+pub struct Streams {
     id: usize,
     http2: Http2,
-    held: Vec<Held>,
+    known: Vec<Known>,
     names: Vec<u8>,
 }
 
-impl Discovery {
+impl Streams {
     /// The first request of a stream; versions that are known from an earlier stream go with it.
-    fn first(&self, held: &Held, load: &Load) -> Vec<u8> {
+    fn first(&self, known: &Known, load: &Load) -> Vec<u8> {
         let delta = load.delta;
         let mut request = Vec::new();
         if !delta {
-            put(&mut request, 1, &held.version);
+            put(&mut request, 1, &known.version);
         }
         put(&mut request, if delta { 1 } else { 2 }, &self.node());
         request.extend_from_slice(&self.names);
         put(&mut request, if delta { 2 } else { 4 }, ASSIGNMENT);
-        for slot in held.slots.iter().filter(|slot| delta && !slot.version.is_empty()) {
+        for slot in known.slots.iter().filter(|slot| delta && !slot.version.is_empty()) {
             let mut entry = Vec::new();
             put(&mut entry, 1, load.name(slot.service).as_bytes());
             put(&mut entry, 2, &slot.version);
@@ -112,7 +112,7 @@ impl Discovery {
         request
     }
 
-    /// As grpc-go introduces itself, so that a server which tells dialects apart sees a gRPC client.
+    /// As grpc-go introduces itself, so that a server with several dialects sees a gRPC client.
     fn node(&self) -> Vec<u8> {
         let mut node = Vec::new();
         put(&mut node, 1, format!("bench-{}", self.id).as_bytes());
@@ -134,9 +134,9 @@ impl Discovery {
             return Err("response of a type that was not asked for".into());
         }
         let delta = mesh.load.delta;
-        let held = &mut self.held[stream];
+        let known = &mut self.known[stream];
         round.responses += 1;
-        each(response, 2, |resource| {
+        fields(response, 2, |resource| {
             let any = if delta { last(resource, 2)? } else { resource };
             if last(any, 1)? != ASSIGNMENT {
                 return Err("resource of a type that was not asked for".into());
@@ -144,7 +144,7 @@ impl Discovery {
             round.resources += 1;
             let checked = mesh.assignments.check(last(any, 2)?)?;
             let service = checked.service;
-            let slot = held.slots.iter_mut().find(|slot| slot.service == service);
+            let slot = known.slots.iter_mut().find(|slot| slot.service == service);
             let slot = slot.ok_or_else(|| format!("svc-{service} was not asked for"))?;
             if delta {
                 last(resource, 1)?.clone_into(&mut slot.version);
@@ -163,12 +163,12 @@ impl Discovery {
         if nonce.is_empty() || (version.is_empty() && !delta) {
             return Err("response without version or nonce".into());
         }
-        version.clone_into(&mut held.version);
+        version.clone_into(&mut known.version);
         Ok(self.ack(delta, version, nonce))
     }
 }
 
-impl Client for Discovery {
+impl Client for Streams {
     type Shared = Mesh;
 
     fn new(id: usize, mesh: &Mesh) -> Self {
@@ -178,17 +178,17 @@ impl Client for Discovery {
             put(&mut names, 3, mesh.load.name(service).as_bytes());
         }
         let slot = |service| Slot { service, round: None, stamp: None, version: Vec::new() };
-        let held = |_| Held { slots: services.map(slot), version: Vec::new() };
-        let held = (0..mesh.load.streams).map(held).collect();
-        Self { id, http2: Http2::new(mesh.load.streams), held, names }
+        let known = |_| Known { slots: services.map(slot), version: Vec::new() };
+        let known = (0..mesh.load.streams).map(known).collect();
+        Self { id, http2: Http2::new(mesh.load.streams), known, names }
     }
 
     fn open(&mut self, authority: &str, mesh: &Mesh, out: &mut Vec<u8>) {
         let variant = if mesh.load.delta { "DeltaAggregatedResources" } else { "StreamAggregatedResources" };
-        out.extend(opening(authority, &format!("{ADS}{variant}"), self.held.len()));
-        self.http2 = Http2::new(self.held.len());
-        for stream in 0..self.held.len() {
-            let request = self.first(&self.held[stream], &mesh.load);
+        out.extend(opening(authority, &format!("{ADS}{variant}"), self.known.len()));
+        self.http2 = Http2::new(self.known.len());
+        for stream in 0..self.known.len() {
+            let request = self.first(&self.known[stream], &mesh.load);
             self.http2.send(stream, &request, out);
         }
     }
@@ -201,7 +201,7 @@ impl Client for Discovery {
         round: &mut Round,
     ) -> Result<usize, String> {
         let used = self.http2.receive(bytes, out)?;
-        for stream in 0..self.held.len() {
+        for stream in 0..self.known.len() {
             while let Some(response) = self.http2.next_message(stream)? {
                 let ack = self.accept(stream, &response, mesh, round)?;
                 self.http2.send(stream, &ack, out);

@@ -1,10 +1,10 @@
 //! N connections on one thread: opens them, drives their protocol and reports when all have a change.
 //!
 //! Lines on standard input:
-//! * `expect ROUND ADDRESS SERVICE...` says what the server is about to publish; the fleet answers `armed ROUND`, and
+//! * `expect ROUND ADDRESS SERVICE...` names what the server is about to publish; the fleet answers `armed ROUND`, and
 //!   `done ...` (see `Round::report`) when every subscriber has it.
 //! * `reconnect HOST:PORT`: all clients leave and come to this server at once, with the versions that they have.
-//! * `watch`: stamped changes follow; answered by `armed`. `ages`: tell what came of them (see `Round::ages`).
+//! * `watch`: stamped changes follow; answered by `armed`. `ages`: report what came of them (see `Round::ages`).
 //!
 //! End of input ends the fleet.
 
@@ -237,13 +237,13 @@ mod tests {
 
     #[test]
     fn every_hot_client_holds_the_hot_service() {
-        let held: Vec<_> = (0..4).map(|client| Layout::Hot.services(client, 7)).collect();
-        assert_eq!(held, [[0, 1, 2], [0, 3, 4], [0, 5, 6], [0, 1, 2]]);
+        let services: Vec<_> = (0..4).map(|client| Layout::Hot.services(client, 7)).collect();
+        assert_eq!(services, [[0, 1, 2], [0, 3, 4], [0, 5, 6], [0, 1, 2]]);
     }
 
     #[test]
     fn spread_clients_share_all_services_or_none() {
-        let held: Vec<_> = (0..3).map(|client| Layout::Spread.services(client, 6)).collect();
-        assert_eq!(held, [[0, 1, 2], [3, 4, 5], [0, 1, 2]]);
+        let services: Vec<_> = (0..3).map(|client| Layout::Spread.services(client, 6)).collect();
+        assert_eq!(services, [[0, 1, 2], [3, 4, 5], [0, 1, 2]]);
     }
 }

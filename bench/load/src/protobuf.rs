@@ -70,14 +70,14 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// Call `visit` with each length-delimited field `number` of `message`.
-pub fn each<'a>(
+pub fn fields<'a>(
     message: &'a [u8],
     number: u64,
     mut visit: impl FnMut(&'a [u8]) -> Result<(), String>,
 ) -> Result<(), String> {
     for field in Fields::new(message) {
-        if let (found, Value::Bytes(bytes)) = field?
-            && found == number
+        if let (key, Value::Bytes(bytes)) = field?
+            && key == number
         {
             visit(bytes)?;
         }
@@ -87,12 +87,12 @@ pub fn each<'a>(
 
 /// The last length-delimited field `number`, or nothing: protobuf's rule for a singular field.
 pub fn last(message: &[u8], number: u64) -> Result<&[u8], String> {
-    let mut found: &[u8] = &[];
-    each(message, number, |bytes| {
-        found = bytes;
+    let mut key: &[u8] = &[];
+    fields(message, number, |bytes| {
+        key = bytes;
         Ok(())
     })?;
-    Ok(found)
+    Ok(key)
 }
 
 fn put_varint(out: &mut Vec<u8>, mut value: usize) {

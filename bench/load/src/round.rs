@@ -1,4 +1,4 @@
-//! One change and who has it: what is still expected, and when each update came.
+//! One change and the clients that have it: what is still expected, and when each update came.
 
 use crate::poll::monotonic_ns;
 

@@ -1,7 +1,7 @@
 // A small xDS server as a user of go-control-plane would write it: the ADS service over a cache of endpoint
 // assignments. It is a peer in steerway's benchmark and nothing else: no TLS, no Kubernetes, no other types.
 //
-// Flags say how much it serves; then it obeys lines on standard input (see bench/contestant.py):
+// Flags set how much it serves; then it obeys lines on standard input (see bench/contestant.py):
 //
 //	set ADDRESS ENDPOINT SERVICE...   give endpoint number ENDPOINT of these services a new address
 //

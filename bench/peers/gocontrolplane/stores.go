@@ -19,7 +19,7 @@ import (
 type store interface {
 	cache() cache.Cache
 	callbacks() server.Callbacks
-	// publish is told which assignment changed and gets all of them, by service number.
+	// publish gets the changed assignment and all of them, by service number.
 	publish(ctx context.Context, changed int, all []types.Resource) error
 }
 
@@ -29,7 +29,7 @@ func newStore(kind string, names []string, all []types.Resource) (store, error) 
 		return newLinear(names, all), nil
 	case "snapshot":
 		// Every client has the same key: one snapshot for all.
-		// (Not "ads": such a cache answers only who asks for everything.)
+		// (Not "ads": such a cache answers only clients that ask for everything.)
 		s := &snapshots{caching: cache.NewSnapshotCache(false, oneForAll{}, nil), nodes: map[string]bool{everybody: true}}
 		return s, s.publish(context.Background(), 0, all)
 	case "snapshot-per-node":

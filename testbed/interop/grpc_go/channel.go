@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	who = "/steerway.test.Backend/Who"
+	method = "/steerway.test.Backend/Name"
 
 	// deadline of a call that has no other: longer than any test should need, shorter than a test's own patience.
 	deadline = 20 * time.Second
@@ -60,7 +60,7 @@ func dial(name, target string, idleSeconds float64, out *output) (*channel, erro
 
 func (c *channel) reportStates() {
 	for current := connectivity.Idle; ; current = c.connection.GetState() {
-		c.out.say(state{c.name, current.String()})
+		c.out.write(state{c.name, current.String()})
 		c.connection.WaitForStateChange(context.Background(), current)
 	}
 }
@@ -81,15 +81,15 @@ func (c *channel) call(what request, message []byte) {
 	var header, trailer metadata.MD
 	err := c.connection.Invoke(ctx, what.Method, &message, &answer, grpc.Header(&header), grpc.Trailer(&trailer))
 	failure := status.Convert(err)
-	c.out.say(result{
+	c.out.write(result{
 		c.name, string(answer), uint32(failure.Code()), failure.Message(), joined(metadata.Join(header, trailer)),
 	})
 }
 
 // joined has metadata that is text, several values of a name with commas.
-func joined(found metadata.MD) map[string]string {
+func joined(received metadata.MD) map[string]string {
 	text := map[string]string{}
-	for name, values := range found {
+	for name, values := range received {
 		if !strings.HasSuffix(name, "-bin") {
 			text[name] = strings.Join(values, ", ")
 		}
@@ -101,7 +101,7 @@ func (c *channel) callInTurn(id, count int, what request) {
 	for range count {
 		c.call(what, nil)
 	}
-	c.out.say(done{c.name, id})
+	c.out.write(done{c.name, id})
 }
 
 // start sends calls at a fixed rate, whatever becomes of the earlier ones.
@@ -124,7 +124,7 @@ func (c *channel) start(rate float64, what request) {
 func (c *channel) stop(id int) {
 	close(c.end)
 	c.load.Wait()
-	c.out.say(done{c.name, id})
+	c.out.write(done{c.name, id})
 }
 
 // gather sends count calls that the backends answer when all of them are under way.
@@ -134,5 +134,5 @@ func (c *channel) gather(id, count int, what request) {
 		calls.Go(func() { c.call(what, []byte(strconv.Itoa(count))) })
 	}
 	calls.Wait()
-	c.out.say(done{c.name, id})
+	c.out.write(done{c.name, id})
 }

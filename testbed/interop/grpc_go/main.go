@@ -1,7 +1,7 @@
-// Command grpc_go is a grpc-go client that does what it is told, for tests.
+// Command grpc_go is a grpc-go client that runs commands, for tests.
 //
 // It reads one JSON command per line from standard input and ends when that ends. It writes one JSON line per
-// finished call, per change of a channel's connectivity state, and per command that says when it is done. The same
+// finished call, per change of a channel's connectivity state, and per command when it is done. The same
 // lines are spoken by testbed/client/grpcio_client.py, so that one test runs over both clients.
 //
 //	{"do": "dial", "channel": C, "target": T, "idle_seconds": S}   S = 0: never idle
@@ -10,7 +10,7 @@
 //	{"do": "start", "channel": C, "rate": R}                      R calls per second until "stop"
 //	{"do": "stop", "channel": C, "id": I}
 //
-// Calls go to /steerway.test.Backend/Who without metadata and end after 20 s, unless "call", "gather" or "start" has
+// Calls go to /steerway.test.Backend/Name without metadata and end after 20 s, unless "call", "gather" or "start" has
 // "method": "/SERVICE/METHOD", "metadata": {NAME: VALUE}, "deadline_seconds": S.
 //
 //	{"channel": C, "state": "READY"}
@@ -44,7 +44,7 @@ func main() {
 	channels := map[string]*channel{}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		order := command{request: request{Method: who, DeadlineSeconds: deadline.Seconds()}}
+		order := command{request: request{Method: method, DeadlineSeconds: deadline.Seconds()}}
 		if err := json.Unmarshal(lines.Bytes(), &order); err != nil {
 			log.Fatalf("command %q: %v", lines.Text(), err)
 		}
@@ -56,8 +56,8 @@ func main() {
 			channels[order.Channel] = dialed
 			continue
 		}
-		known, found := channels[order.Channel]
-		if !found {
+		known, ok := channels[order.Channel]
+		if !ok {
 			log.Fatalf("command %q: no such channel", lines.Text())
 		}
 		switch order.Do {

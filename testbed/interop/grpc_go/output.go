@@ -22,7 +22,7 @@ type state struct {
 	State   string `json:"state"`
 }
 
-// done says that the last call of a command has been reported.
+// done reports that the last call of a command has been reported.
 type done struct {
 	Channel string `json:"channel"`
 	Done    int    `json:"done"`
@@ -38,7 +38,7 @@ func newOutput(writer io.Writer) *output {
 	return &output{encoder: json.NewEncoder(writer)}
 }
 
-func (o *output) say(line any) {
+func (o *output) write(line any) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
 	if err := o.encoder.Encode(line); err != nil {

@@ -9,7 +9,7 @@ const readline = require('node:readline');
 const xds = require('@grpc/grpc-js-xds');
 const { Channel } = require('./channel');
 
-const METHOD = '/steerway.test.Backend/Who';
+const METHOD = '/steerway.test.Backend/Name';
 const DEADLINE_SECONDS = 20;
 
 const channels = new Map();

@@ -57,7 +57,7 @@ def test_what_changed_while_steerway_was_cut_off_is_followed_afterwards(
         plane.wait_for_problem(link.address, "connection refused")
         namespace.publish([first, third])
         _delete(namespace, "doomed")
-        link.mend()
+        link.restore()
         load.settle(first, third)
         _wait_until_absent(plane, namespace, "doomed")
     assert load.failures == []
@@ -89,7 +89,7 @@ def test_an_expired_resource_version_is_answered_by_a_new_list(
         cluster.kill_api_server()
         cluster.start_api_server()  # its memory of changes begins with its start
         cluster.start_controllers()
-        link.mend()
+        link.restore()
         load.settle(first, third)
         _wait_until_absent(plane, namespace, "doomed")
     assert load.failures == []
@@ -126,7 +126,7 @@ def test_clients_keep_their_endpoints_when_steerway_is_killed(
             assert not plane.ready()
             assert plane.resources("eds") == []
             assert {answer.backend for answer in list(load.answers)[-20:]} == {first, second}
-            link.mend()
+            link.restore()
         load.settle(first, third)
     assert load.failures == []
 

@@ -55,7 +55,7 @@ def test_a_replaced_token_is_taken_up_without_a_restart(
         write(account.token())
         link.cut()  # an open watch lives on; the next one has to show a token
         namespace.publish([second])
-        link.mend()
+        link.restore()
         load.settle(second)
     assert load.failures == []
 

@@ -80,7 +80,7 @@ def _gives(pattern: str, service: str, identity: Identity) -> bool:
         return True
     wanted_namespace, wanted_name = pattern.split("/")
     if wanted_namespace == ".":
-        wanted_namespace = identity.namespace or "nowhere"
+        wanted_namespace = identity.namespace or "absent"
     return wanted_namespace == namespace and wanted_name in ("*", name)
 
 
@@ -93,13 +93,15 @@ def _visible(grant: list[str], scope: str) -> bool:
 
 
 @given(identities, st.lists(rules, min_size=1, max_size=4))
-def test_exactly_what_the_rules_give_is_visible(who: Identity, rules: list[RuleSettings]) -> None:
+def test_exactly_what_the_rules_give_is_visible(client: Identity, rules: list[RuleSettings]) -> None:
     """Every service that some rule for this identity names, no other, and what is public."""
-    grant = Authorization(rules).grant(who)
-    concerned = [rule for rule in rules if _concerns(rule, who)]
+    grant = Authorization(rules).grant(client)
+    concerned = [rule for rule in rules if _concerns(rule, client)]
     for service in SERVICES:
         expected = any(
-            _gives(service_pattern, service, who) for rule in concerned for service_pattern in rule.subscribe
+            _gives(service_pattern, service, client)
+            for rule in concerned
+            for service_pattern in rule.subscribe
         )
         assert _visible(grant, service) is expected, service
     assert _visible(grant, "")
@@ -107,29 +109,29 @@ def test_exactly_what_the_rules_give_is_visible(who: Identity, rules: list[RuleS
 
 @given(identities, st.lists(rules, min_size=1, max_size=3), rules, st.sampled_from(NAMESPACES))
 def test_a_further_rule_takes_nothing_away(
-    who: Identity, rules: list[RuleSettings], further: RuleSettings, namespace: str
+    client: Identity, rules: list[RuleSettings], further: RuleSettings, namespace: str
 ) -> None:
     """Neither what is visible nor what may be claimed; and their order means nothing."""
     before, after = Authorization(rules), Authorization([further, *rules])
-    assert set(before.grant(who)) <= set(after.grant(who))
-    assert after.grant(who) == Authorization([*rules, further]).grant(who)
-    if before.refuse_claim(who, namespace) is None:
-        assert after.refuse_claim(who, namespace) is None
+    assert set(before.grant(client)) <= set(after.grant(client))
+    assert after.grant(client) == Authorization([*rules, further]).grant(client)
+    if before.refuse_claim(client, namespace) is None:
+        assert after.refuse_claim(client, namespace) is None
 
 
 @given(identities, st.lists(rules, max_size=3), st.sampled_from(NAMESPACES))
 def test_a_claim_is_the_own_namespace_or_given(
-    who: Identity, rules: list[RuleSettings], namespace: str
+    client: Identity, rules: list[RuleSettings], namespace: str
 ) -> None:
     """By a rule for this identity."""
-    allowed = Authorization(rules).refuse_claim(who, namespace) is None
-    given_by_rule = any(_concerns(rule, who) and {"*", namespace} & set(rule.claim) for rule in rules)
-    assert allowed is (namespace == who.namespace or given_by_rule)
+    allowed = Authorization(rules).refuse_claim(client, namespace) is None
+    given_by_rule = any(_concerns(rule, client) and {"*", namespace} & set(rule.claim) for rule in rules)
+    assert allowed is (namespace == client.namespace or given_by_rule)
 
 
 @given(identities)
-def test_without_rules_nobody_sees_what_is_private_to_others(who: Identity) -> None:
+def test_without_rules_private_services_are_visible_to_their_owners_only(client: Identity) -> None:
     """The default: what is public and the own namespace."""
-    grant = Authorization().grant(who)
+    grant = Authorization().grant(client)
     for service in SERVICES:
-        assert _visible(grant, service) is (service.split("/")[0] == who.namespace)
+        assert _visible(grant, service) is (service.split("/")[0] == client.namespace)

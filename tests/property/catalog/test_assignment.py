@@ -1,4 +1,4 @@
-"""What any viewer is told of any endpoints under any policy: valid, exact, even, and the same in any order."""
+"""Assignments of any endpoints to any client under any policy: valid, exact, even, and the same in any order."""
 
 import math
 import random
@@ -64,7 +64,7 @@ SERVICES = st.builds(
 )
 
 
-def told(
+def assigned(
     results: Sequence[Endpoint], policy: Policy, client_view: ClientView, service: Service
 ) -> list[Group]:
     return assign(service, Port(80, policy=policy), results, client_view)
@@ -76,14 +76,18 @@ def first(groups: Sequence[Group]) -> list[Endpoint]:
 
 
 @given(endpoints(HEALTHY, DRAINING, UNREADY), POLICIES, VIEWERS, SERVICES, st.randoms(use_true_random=False))
-def test_what_is_told_is_valid_and_does_not_depend_on_the_order(
-    found: list[Endpoint], policy: Policy, client_view: ClientView, service: Service, order: random.Random
+def test_an_assignment_is_valid_and_does_not_depend_on_the_order(
+    all_endpoints: list[Endpoint],
+    policy: Policy,
+    client_view: ClientView,
+    service: Service,
+    order: random.Random,
 ) -> None:
     """No address twice, none that is unknown, localities once in a priority, priorities without a gap, weights."""
-    groups = told(found, policy, client_view, service)
+    groups = assigned(all_endpoints, policy, client_view, service)
     addresses = [endpoint[:2] for group in groups for endpoint in group.endpoints]
     assert len(addresses) == len(set(addresses))
-    assert set(addresses) <= {endpoint[:2] for endpoint in found}
+    assert set(addresses) <= {endpoint[:2] for endpoint in all_endpoints}
     priorities = [group.priority for group in groups]
     assert priorities == sorted(priorities)
     assert set(priorities) == set(range(len(set(priorities))))
@@ -92,8 +96,8 @@ def test_what_is_told_is_valid_and_does_not_depend_on_the_order(
     shown = {endpoint.state for group in groups for endpoint in group.endpoints}
     assert shown <= ({HEALTHY, DRAINING} if client_view.draining else {HEALTHY})
     assert DRAINING not in shown or HEALTHY in shown
-    order.shuffle(found)
-    assert told(found, policy, client_view, service) == groups
+    order.shuffle(all_endpoints)
+    assert assigned(all_endpoints, policy, client_view, service) == groups
 
 
 def row(*states: EndpointState) -> list[Endpoint]:
@@ -124,15 +128,17 @@ PANIC = Policy(safety=Safety(panic_share=0.5))
     st.sets(st.sampled_from(EndpointState)),
 )
 def test_what_makes_no_difference_makes_none(
-    found: list[Endpoint],
+    all_endpoints: list[Endpoint],
     policy: Policy | None,
     client_view: ClientView,
     service: Service,
     hinted: set[EndpointState],
 ) -> None:
-    """A viewer without what it is not told apart by gets the same; endpoints in some states have hints."""
+    """A client view without the fields that make no difference gets the same; endpoints in some states have hints."""
     policy = policy or NOTHING
-    results = [e._replace(for_zones=(e.locality.zone or "eu-1a",)) if e.state in hinted else e for e in found]
+    results = [
+        e._replace(for_zones=(e.locality.zone or "eu-1a",)) if e.state in hinted else e for e in all_endpoints
+    ]
     port = Port(80, endpoints=tuple(results), policy=policy)
     whole = Service(service.id, (port,), local_only=service.local_only, distribution=service.distribution)
     depends = sensitivity_of(whole, port, results, client_view.buckets)
@@ -142,24 +148,29 @@ def test_what_makes_no_difference_makes_none(
         client_view.buckets if depends.bucket else 0,
         client_view.draining and depends.draining,
     )
-    assert told(results, policy, alike, whole) == told(results, policy, client_view, whole)
+    assert assigned(results, policy, alike, whole) == assigned(results, policy, client_view, whole)
 
 
 @given(endpoints(HEALTHY, DRAINING), st.none() | ZONE_POLICIES, SUBSETS, CLIENT_LOCALITIES)
 def test_a_subset_is_exact_and_all_buckets_use_the_endpoints_of_a_zone_evenly(
-    found: list[Endpoint], zones: Zones | None, wanted: Subset, locality: ClientLocality
+    all_endpoints: list[Endpoint], zones: Zones | None, wanted: Subset, locality: ClientLocality
 ) -> None:
     """Of the nearest cluster with a healthy endpoint; under a strict policy of the own zone."""
     policy = Policy(zones=zones, subset=wanted)
     strict = zones is not None and zones.mode is ZoneMode.STRICT and locality.zone
-    within = [e for e in found if not strict or e.locality.zone == locality.zone]
+    within = [e for e in all_endpoints if not strict or e.locality.zone == locality.zone]
     usable = [e for e in within if e.state is HEALTHY] or within
     local = [e for e in usable if e.priority == min(endpoint.priority for endpoint in usable)]
     size = min(len(local), max(wanted.minimum, math.ceil(wanted.share * len(local) - 1e-9)))
     uses: defaultdict[str, Counter[tuple[str, int]]] = defaultdict(Counter)
     for bucket in range(BUCKETS):
         seen = first(
-            told(found, policy, ClientView(locality, bucket, BUCKETS), Service(ServiceId("shop", "backend")))
+            assigned(
+                all_endpoints,
+                policy,
+                ClientView(locality, bucket, BUCKETS),
+                Service(ServiceId("shop", "backend")),
+            )
         )
         assert len(seen) == size
         for endpoint in seen:
@@ -171,24 +182,28 @@ def test_a_subset_is_exact_and_all_buckets_use_the_endpoints_of_a_zone_evenly(
 
 @given(endpoints(HEALTHY, DRAINING), SUBSETS, CLIENT_LOCALITIES, st.integers(0, BUCKETS - 1))
 def test_the_own_zone_comes_first_in_a_subset(
-    found: list[Endpoint], wanted: Subset, locality: ClientLocality, bucket: int
+    all_endpoints: list[Endpoint], wanted: Subset, locality: ClientLocality, bucket: int
 ) -> None:
     """As long as the first priority has room for it, another zone has no seat."""
     service = Service(ServiceId("shop", "backend"))
-    seen = first(told(found, Policy(subset=wanted), ClientView(locality, bucket, BUCKETS), service))
-    usable = [e for e in found if e.state is HEALTHY] or found
+    seen = first(
+        assigned(all_endpoints, Policy(subset=wanted), ClientView(locality, bucket, BUCKETS), service)
+    )
+    usable = [e for e in all_endpoints if e.state is HEALTHY] or all_endpoints
     local = [e for e in usable if e.priority == min(endpoint.priority for endpoint in usable)]
     own = [e for e in local if locality.zone and e.locality.zone == locality.zone]
     assert sum(e.locality.zone == locality.zone for e in seen if locality.zone) == min(len(own), len(seen))
 
 
 @given(endpoints(HEALTHY, DRAINING, UNREADY), VIEWERS, SERVICES)
-def test_without_a_policy_it_is_what_the_service_itself_says(
-    found: list[Endpoint], client_view: ClientView, service: Service
+def test_without_a_policy_the_fields_of_the_service_count(
+    all_endpoints: list[Endpoint], client_view: ClientView, service: Service
 ) -> None:
     """`reach.reachable` of those that are used, in groups by priority and locality, weighted by their number."""
-    groups = told(found, NOTHING, client_view, service)
-    within = [e for e in found if not service.local_only or (e.node and e.node == client_view.locality.node)]
+    groups = assigned(all_endpoints, NOTHING, client_view, service)
+    within = [
+        e for e in all_endpoints if not service.local_only or (e.node and e.node == client_view.locality.node)
+    ]
     healthy = [e for e in within if e.state is HEALTHY]
     draining = [e for e in within if e.state is DRAINING]
     used = [*healthy, *(draining if client_view.draining else ())] if healthy else draining

@@ -69,7 +69,7 @@ class Cluster:
         self.mesh.update(*put, delete=gone)
 
     def check(self) -> None:
-        """Every client of every port of every service gets what the objects say, and nothing when there is none."""
+        """Every client of every port of every service gets what the objects define, and nothing without objects."""
         for name, namespace in TARGETS:
             fact = self.store.get(ObjectKey("Service", namespace, name))
             for number in (80, 50051):
@@ -93,7 +93,7 @@ class Cluster:
             assignment = self.mesh.assignment(target, client)
         except AbsentError:
             return None
-        states = (health_check_pb2.HEALTHY, health_check_pb2.UNKNOWN)  # a host name's state is never said
+        states = (health_check_pb2.HEALTHY, health_check_pb2.UNKNOWN)  # a host name has no state
         results = [address.rpartition(":") for state in states for address in addresses(assignment, state)]
         assert len(results) == len(set(results)), "no address twice"
         return {(SPELLINGS.get(host, host), int(port)) for host, _, port in results}

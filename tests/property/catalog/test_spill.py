@@ -43,7 +43,7 @@ def loads(rows: Rows, wanted: Mapping[str, float]) -> dict[str, float]:
 def test_every_row_is_whole_and_names_only_zones_with_endpoints(
     endpoints: dict[str, int], factor: float, demand: Demand
 ) -> None:
-    """Each zone that anybody named has a row, and so has whoever is elsewhere."""
+    """Each zone that is named has a row, and so have clients elsewhere."""
     rows = shares(endpoints, factor, demand)
     assert set(rows) == {ELSEWHERE, *endpoints, *(demand or {})}
     for row in rows.values():
@@ -55,7 +55,7 @@ def test_every_row_is_whole_and_names_only_zones_with_endpoints(
 def test_no_endpoint_gets_more_than_the_factor_allows(
     endpoints: dict[str, int], factor: float, demand: Demand
 ) -> None:
-    """There is capacity for all, so nobody has to carry more."""
+    """There is capacity for all, so no zone has to carry more."""
     load = loads(shares(endpoints, factor, demand), parts(endpoints, demand))
     total = sum(endpoints.values())
     assert math.isclose(math.fsum(load.values()), 1, abs_tol=CLOSE)
@@ -187,7 +187,7 @@ def test_a_large_factor_keeps_everything_at_home(endpoints: dict[str, int], dema
 
 @given(counts)
 def test_without_weights_zones_with_endpoints_are_equal(endpoints: dict[str, int]) -> None:
-    """Weights of 0 say as little as none at all, and equal ones say the same."""
+    """Weights of 0 count as none at all, and so do equal ones."""
     zones = [zone for zone, count in endpoints.items() if count]
     rows = shares(endpoints, 1.2)
     assert shares(endpoints, 1.2, {}) == rows
@@ -210,7 +210,7 @@ def test_weights_are_the_shares_to_the_rounding(
 
 
 def test_spare_capacity_of_no_more_than_rounding_is_none() -> None:
-    """Shares of 0.1, 0.2 and 0.7 do not sum to 1 exactly, and yet everything fits and nobody is preferred."""
+    """Shares of 0.1, 0.2 and 0.7 do not sum to 1 exactly, and yet everything fits and no zone is preferred."""
     rows = shares({"a": 1, "b": 2, "c": 7}, 1, {"a": 0.1, "b": 0.2, "c": 0.7})
     assert rows == {"": {"a": 0.1, "b": 0.2, "c": 0.7}, "a": {"a": 1}, "b": {"b": 1}, "c": {"c": 1}}
 
@@ -240,7 +240,7 @@ def test_no_endpoints_give_no_rows() -> None:
 
 @pytest.mark.parametrize("number", [-1, math.nan, math.inf, -math.inf])
 def test_numbers_that_make_no_sense_are_refused(number: float) -> None:
-    """Also where there are no endpoints, and the message says what is wrong."""
+    """Also where there are no endpoints, and the message names the error."""
     with pytest.raises(ValueError, match="demand of zone 'b'"):
         shares({"a": 1}, 1.2, {"b": number})
     with pytest.raises(ValueError, match="demand of zone 'b'"):

@@ -47,13 +47,13 @@ def test_every_bucket_is_full_and_every_endpoint_is_used_as_much_as_any_other(
 def test_the_order_of_the_endpoints_does_not_matter(
     endpoints: list[str], size: int, buckets: int, order: random.Random
 ) -> None:
-    """A replica that saw the endpoints in another order, and asks bucket by bucket, says the same."""
+    """A replica that saw the endpoints in another order, and asks bucket by bucket, computes the same."""
     result = subsets(endpoints, size, buckets)
     order.shuffle(endpoints)
     assert tuple(subset(endpoints, size, bucket, buckets) for bucket in range(buckets)) == result
 
 
-def test_every_process_says_the_same() -> None:
+def test_every_process_computes_the_same() -> None:
     """The literal result: hash() or the order of a set would give another one in another process."""
     endpoints = [f"10.0.0.{number}:80" for number in range(1, 8)]
     result = subsets(endpoints, 3, 4)

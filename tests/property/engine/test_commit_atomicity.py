@@ -120,7 +120,7 @@ class Follower:
         self.now = until
 
     def finish(self) -> None:
-        """Commit everything: nothing waits for ever, and what clients see is what the store has."""
+        """Commit everything: nothing waits without end, and what clients see is what the store has."""
         self.advance(self.now + 10 * OTHERS.max_wait_seconds)
         assert self._window.due is None
         assert self._mesh.facts == {obj.key: obj for obj in self.store.objects()}

@@ -3,7 +3,7 @@
 Proxies of one node come, overlap and go: each new one takes over what another one holds, as a client does that loses
 its stream or opens the next before it closes the last. Each takes all clusters, their endpoints and two routes, in the
 order of its stream. What a route names must be there at every moment; whenever all is quiet, the proxies hold the mesh.
-No time-out helps. (`rust/engine/tests/protocol/order_model.rs` adds refusals and times.)
+No timeout helps. (`rust/engine/tests/protocol/order_model.rs` adds refusals and times.)
 """
 
 import itertools
@@ -28,40 +28,40 @@ TARGETS = st.frozensets(st.sampled_from(CLUSTERS), max_size=3)
 
 
 class Proxy:
-    """What one stream was told, and what it was told before by another one."""
+    """What one stream received, and what the client has from another one."""
 
-    def __init__(self, stream: SotwStream | DeltaStream, held: dict[str, dict[str, str]]) -> None:
+    def __init__(self, stream: SotwStream | DeltaStream, known: dict[str, dict[str, str]]) -> None:
         self.stream = stream
-        self.held = {type_url: dict(held.get(type_url, {})) for type_url in (CLUSTER, ENDPOINT, ROUTE)}
-        self._asked: set[str] = set(self.held[CLUSTER])
+        self.known = {type_url: dict(known.get(type_url, {})) for type_url in (CLUSTER, ENDPOINT, ROUTE)}
+        self._asked: set[str] = set(self.known[CLUSTER])
         self.warming: set[str] = set()
         """Clusters that came over delta, without their endpoints since: until then Envoy accepts no clusters."""
         self._withheld: list[DeltaDiscoveryResponse] = []
 
     def start(self, versions: dict[str, dict[str, str]]) -> None:
-        """Say what is wanted, and what is there already."""
-        self.versions = {type_url: dict(versions.get(type_url, {})) for type_url in self.held}
+        """Subscribe, and send the versions that are there already."""
+        self.versions = {type_url: dict(versions.get(type_url, {})) for type_url in self.known}
         for type_url, names in ((CLUSTER, []), (ENDPOINT, sorted(self._asked)), (ROUTE, list(ROUTES))):
             if type_url == ENDPOINT and not names:
                 continue
             if isinstance(self.stream, SotwStream):
                 self.stream.request(type_url, *names)
             else:
-                held = {name: self.versions[type_url][name] for name in self.held[type_url]}
-                self.stream.request(type_url, *names, initial_versions=held)
+                known = {name: self.versions[type_url][name] for name in self.known[type_url]}
+                self.stream.request(type_url, *names, initial_versions=known)
 
     def take(self, response: DiscoveryResponse | DeltaDiscoveryResponse) -> None:
-        """Believe a response, ask for what follows from it, and accept it."""
-        held = self.held[response.type_url]
+        """Apply a response, ask for what follows from it, and accept it."""
+        known = self.known[response.type_url]
         if isinstance(response, DeltaDiscoveryResponse):
             for name in response.removed_resources:
-                held.pop(name, None)
+                known.pop(name, None)
             self.versions[response.type_url] |= {
                 resource.name: resource.version for resource in response.resources
             }
         elif response.type_url == CLUSTER:
-            held.clear()
-        held |= contents(response)
+            known.clear()
+        known |= contents(response)
         if response.type_url == CLUSTER:
             self._follow_clusters()
         if isinstance(response, DeltaDiscoveryResponse):
@@ -79,28 +79,28 @@ class Proxy:
             self.stream.ack(response)
         if response.type_url == ENDPOINT:
             self.warming -= {*contents(response), *response.removed_resources}
-        self.warming &= set(self.held[CLUSTER])
+        self.warming &= set(self.known[CLUSTER])
         if not self.warming:
             for clusters in self._withheld:
                 self.stream.ack(clusters)
             self._withheld.clear()
 
     def _follow_clusters(self) -> None:
-        wanted = set(self.held[CLUSTER])
+        wanted = set(self.known[CLUSTER])
         asked, self._asked = self._asked, wanted
         if wanted == asked:
             return
-        self.held[ENDPOINT] = {name: it for name, it in self.held[ENDPOINT].items() if name in wanted}
+        self.known[ENDPOINT] = {name: it for name, it in self.known[ENDPOINT].items() if name in wanted}
         if isinstance(self.stream, SotwStream):
             self.stream.request(ENDPOINT, *sorted(wanted))
         else:
             self.stream.request(ENDPOINT, *sorted(wanted - asked), unsubscribe=sorted(asked - wanted))
 
     def _check(self) -> None:
-        for route, named in self.held[ROUTE].items():
+        for route, named in self.known[ROUTE].items():
             for cluster in named.split("+")[1:]:
-                assert cluster in self.held[CLUSTER], f"{route} leads to {cluster}, which is not there"
-                assert cluster in self.held[ENDPOINT], f"{route} leads to {cluster}, which has no endpoints"
+                assert cluster in self.known[CLUSTER], f"{route} leads to {cluster}, which is not there"
+                assert cluster in self.known[ENDPOINT], f"{route} leads to {cluster}, which has no endpoints"
 
 
 class OrderMachine(RuleBasedStateMachine):
@@ -145,7 +145,7 @@ class OrderMachine(RuleBasedStateMachine):
         """A new stream beside the one that it follows."""
         before: Proxy = data.draw(st.sampled_from(self.proxies))
         retained = not sotw and isinstance(before.stream, DeltaStream)
-        self._open(sotw, before.held if retained else {}, before.versions)
+        self._open(sotw, before.known if retained else {}, before.versions)
         if retained:
             # "what is current is not sent again"
             assert self._settle(self.proxies[-1]) == 0
@@ -161,7 +161,7 @@ class OrderMachine(RuleBasedStateMachine):
         """When all is quiet. The proxies look after each response that nothing leads nowhere."""
         for proxy in self.proxies:
             self._settle(proxy)
-            assert proxy.held == self.mesh
+            assert proxy.known == self.mesh
             assert not proxy.warming
 
     def teardown(self) -> None:
@@ -170,8 +170,8 @@ class OrderMachine(RuleBasedStateMachine):
             self.client.close()
             self.server.stop()
 
-    def _open(self, sotw: bool, held: dict[str, Any], versions: dict[str, Any]) -> None:
-        proxy = Proxy(self.client.sotw() if sotw else self.client.delta(), held)
+    def _open(self, sotw: bool, known: dict[str, Any], versions: dict[str, Any]) -> None:
+        proxy = Proxy(self.client.sotw() if sotw else self.client.delta(), known)
         proxy.start(versions)
         self.proxies.append(proxy)
 

@@ -73,8 +73,8 @@ class Client:
     def __init__(self, client: AdsClient) -> None:
         self.stream = client.sotw()
         self.in_use: dict[str, str] = {}
-        self._held: dict[str, dict[str, str]] = {item: {} for item in (LISTENER, ROUTE, CLUSTER, ENDPOINT)}
-        self._asked: dict[str, set[str]] = {item: set() for item in self._held}
+        self._known: dict[str, dict[str, str]] = {item: {} for item in (LISTENER, ROUTE, CLUSTER, ENDPOINT)}
+        self._asked: dict[str, set[str]] = {item: set() for item in self._known}
         self._markers = itertools.count()
 
     def settle(self, server: XdsServer) -> None:
@@ -94,26 +94,26 @@ class Client:
                 return
 
     def _take(self, response: DiscoveryResponse) -> None:
-        held = self._held[response.type_url]
+        known = self._known[response.type_url]
         if response.type_url in (LISTENER, CLUSTER):
-            held.clear()
-        held |= {
+            known.clear()
+        known |= {
             name: it for name, it in contents(response).items() if name in self._asked[response.type_url]
         }
         for cluster, assignment in self.in_use.items():
-            assert cluster in self._held[CLUSTER], f"{cluster} is in use"
-            assert assignment in self._held[ENDPOINT], f"{assignment} is in use"
+            assert cluster in self._known[CLUSTER], f"{cluster} is in use"
+            assert assignment in self._known[ENDPOINT], f"{assignment} is in use"
         clusters = self._clusters()
-        known = {name: self._held[CLUSTER].get(name, "") for name in clusters}
-        if clusters and all(assignment in self._held[ENDPOINT] for assignment in known.values()):
+        known = {name: self._known[CLUSTER].get(name, "") for name in clusters}
+        if clusters and all(assignment in self._known[ENDPOINT] for assignment in known.values()):
             self.in_use = known
         self.stream.ack(response)
         self._follow()
 
     def _follow(self) -> None:
         """Ask for what is wanted now."""
-        listener, clusters = self._held[LISTENER].get("l", ""), self._clusters()
-        assignments = {self._held[CLUSTER][name] for name in clusters if name in self._held[CLUSTER]}
+        listener, clusters = self._known[LISTENER].get("l", ""), self._clusters()
+        assignments = {self._known[CLUSTER][name] for name in clusters if name in self._known[CLUSTER]}
         wanted = {
             LISTENER: {"l"},
             ROUTE: {listener.removeprefix(_RDS)} if listener.startswith(_RDS) else set(),
@@ -123,16 +123,16 @@ class Client:
         for type_url, names in wanted.items():
             if names != self._asked[type_url]:
                 self._asked[type_url] = names
-                self._held[type_url] = {
-                    name: it for name, it in self._held[type_url].items() if name in names
+                self._known[type_url] = {
+                    name: it for name, it in self._known[type_url].items() if name in names
                 }
                 self.stream.request(type_url, *sorted(names))
 
     def _clusters(self) -> set[str]:
         """Those of the last listener and its route."""
-        content = self._held[LISTENER].get("l", "")
+        content = self._known[LISTENER].get("l", "")
         if content.startswith(_RDS):
-            content = self._held[ROUTE].get(content.removeprefix(_RDS), "")
+            content = self._known[ROUTE].get(content.removeprefix(_RDS), "")
         return set(content.split("+")) - {""}
 
 

@@ -1,4 +1,4 @@
-"""The engine over real streams against a model that fits on a page: what clients see is what the store says.
+"""The engine over real streams against a model that fits on a page: what clients see is what the store has.
 
 A state-of-the-world stream and a delta stream subscribe to the same. Commits, subscriptions, refusals and
 reconnects come in any order and at once; whenever all is quiet, both views are the store, cut to the subscription.
@@ -42,7 +42,7 @@ ACCEPTS = st.lists(st.booleans(), min_size=1, max_size=5)
 
 
 class Client:
-    """What one client was told, by type. What it refused counts, too: it is not told the same again.
+    """What one client received, by type. What it refused counts, too: it does not receive the same again.
 
     `2@3600` is the content `2` that lives for an hour.
     """
@@ -68,7 +68,7 @@ class Client:
         self._cut(type_url)
 
     def reconnect(self, stream: SotwStream | DeltaStream) -> None:
-        """Go on with another stream, and tell it what is wanted and held."""
+        """Go on with another stream, with the subscriptions and the known versions."""
         self.stream.close()
         self.stream = stream
         self.named.clear()
@@ -79,24 +79,24 @@ class Client:
             if isinstance(stream, SotwStream):
                 stream.request(type_url, *sorted(names))
             else:
-                held = {name: self.versions[type_url][name] for name in self.views[type_url]}
-                stream.request(type_url, *sorted(names), initial_versions=held)
+                known = {name: self.versions[type_url][name] for name in self.views[type_url]}
+                stream.request(type_url, *sorted(names), initial_versions=known)
 
     def take(self, response: DiscoveryResponse | DeltaDiscoveryResponse) -> None:
-        """Believe a response."""
+        """Apply a response."""
         type_url, view = response.type_url, self.views[response.type_url]
         if isinstance(response, DeltaDiscoveryResponse):
             assert not set(contents(response)) & set(response.removed_resources), "in both lists"
             for name in response.removed_resources:
                 view.pop(name, None)
             self.versions[type_url] |= {resource.name: resource.version for resource in response.resources}
-            beats = {
+            heartbeats = {
                 resource.name: resource.ttl.seconds
                 for resource in response.resources
                 if not resource.HasField("resource")
             }
-            for name, ttl in beats.items():
-                assert view[name].endswith(f"@{ttl}"), "it tells of what the client has"
+            for name, ttl in heartbeats.items():
+                assert view[name].endswith(f"@{ttl}"), "a heartbeat is about what the client has"
         elif type_url == CLUSTER:
             view.clear()
         view |= contents(response)
@@ -203,7 +203,7 @@ class EngineMachine(RuleBasedStateMachine):
         self._check_full_state()
         wanted = self.sotw.subscribed[ENDPOINT]
         results = {name: content for name in wanted if (content := self._lookup(ENDPOINT, name)[1])}
-        # State of the world cannot tell that an endpoint resource is gone.
+        # State of the world cannot express that an endpoint resource is gone.
         assert self.sotw.views[ENDPOINT].items() >= results.items()
 
     def teardown(self) -> None:
@@ -218,7 +218,7 @@ class EngineMachine(RuleBasedStateMachine):
         for name in NAMES:
             answered, content = self._lookup(type_url, name)
             if name not in wanted and "*" in wanted and not self.complete:
-                # It was asked for by name before, and what the wildcard says is still to come.
+                # It was asked for by name before, and the answer to the wildcard is still to come.
                 assert name not in seen or (type_url, name, seen[name]) in self.published
                 continue
             if name in wanted and not answered:

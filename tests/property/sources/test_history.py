@@ -37,7 +37,7 @@ LOOKS = st.lists(
 def test_good_is_served_kept_was_good_and_nothing_else_is(
     looks: list[dict[Path, list[Entry]] | None],
 ) -> None:
-    """Each look: the first good version of each object; beside them only what was served before; all faults told."""
+    """Each look: the first good version of each object, else what was served before; all errors are reported."""
     view = View()
     for files in looks:
         before = dict(view.objects)

@@ -48,7 +48,7 @@ _STEPS = st.one_of(
             ["settle", "turns", "drop watches", "end watches", "error in stream", "bookmark", "garble"]
         )
     ),
-    st.tuples(st.sampled_from(["freeze", "hold", "answer again", "back up"])),
+    st.tuples(st.sampled_from(["freeze", "pause", "answer again", "back up"])),
     st.tuples(st.just("pass"), st.sampled_from([45.0, _PAST_SILENCE_SECONDS])),
     st.tuples(
         st.just("restore"),
@@ -125,7 +125,7 @@ class _World:
                 self.clock += by
             case ("freeze",):
                 self.server.freeze_watches()
-            case ("hold",):
+            case ("pause",):
                 self.server.pause_watches()
             case ("answer again",):
                 self.server.pause_watches(False)
@@ -173,7 +173,7 @@ class _World:
             self.changed.clear()
             if self.server.silent_watches:
                 silences += 1
-                assert silences < _MOST_SILENCES, "silent watches are given up, and nothing is learned by it"
+                assert silences < _MOST_SILENCES, "silent watches are closed, and nothing is learned by it"
                 # Repeated while a watch is silent: what has just arrived on one starts its time anew.
                 self.loop.forward(_PAST_SILENCE_SECONDS)
                 await _turns()

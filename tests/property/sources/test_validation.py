@@ -1,4 +1,4 @@
-"""Addresses: what counts as an IP literal is what the standard library says, only sooner."""
+"""Addresses: what counts as an IP literal is what the standard library accepts, only sooner."""
 
 import ipaddress
 

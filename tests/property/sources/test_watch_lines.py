@@ -14,8 +14,8 @@ def test_chunks_do_not_matter(parts: list[bytes], cuts: list[int]) -> None:
     """Any bytes, cut anywhere, give the lines of the whole."""
     stream = b"\n".join(parts) + b"\n"
     splitter = LineSplitter()
-    places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    results = [line for start, end in itertools.pairwise(places) for line in splitter.feed(stream[start:end])]
+    bounds = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+    results = [line for start, end in itertools.pairwise(bounds) for line in splitter.feed(stream[start:end])]
     assert results == [line for line in stream.split(b"\n") if line.strip()]
 
 

@@ -71,7 +71,7 @@ class InformerMachine(RuleBasedStateMachine):
 
     @rule(fault=st.sampled_from([None, None, None, 403, 429, 500]))
     def step(self, fault: int | None) -> None:
-        """Do what the watcher says, perhaps with a fault."""
+        """Run the watcher's step, perhaps with a fault."""
         match self.watcher.action:
             case Wait(seconds):
                 assert 0 < seconds <= 30

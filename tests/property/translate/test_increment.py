@@ -1,4 +1,4 @@
-"""Translation by increments is translation from scratch: after any history what is published is what the facts say."""
+"""Translation by increments equals translation from scratch: after any history the facts alone decide."""
 
 import random
 from typing import Any
@@ -64,7 +64,7 @@ COMMON: tuple[Demand, ...] = tuple(
 def test_after_any_history_the_facts_are_published(
     history: list[tuple[Any, ...]], only: tuple[str, ...]
 ) -> None:
-    """Nothing stale, nothing missing, nothing that nobody wants; the last good version of a broken document counts."""
+    """Nothing stale, missing or without a subscriber; the last good version of a broken document counts."""
     mesh = Mesh(*random_traffic.SERVED, only=only)
     wanted = set(COMMON)
     mesh.demand(*COMMON)

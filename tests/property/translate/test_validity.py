@@ -26,7 +26,7 @@ def test_a_listener_leads_to_endpoints_that_every_client_accepts(
         except AbsentError as reason:
             assert str(reason)
             continue
-        mesh.walk(target, audience)  # judges each resource, and raises when one of them is absent
+        mesh.walk(target, audience)  # checks each resource, and raises when one of them is absent
 
 
 @given(random_traffic.routed_meshes(), random_mesh.GRPC_AUDIENCES)
@@ -43,7 +43,7 @@ def test_routes_and_policies_lead_to_endpoints_that_every_client_accepts(
 def test_every_resource_is_one_that_every_client_accepts(
     objects: list[Object], attached: list[Object], wanted: list[tuple[str, str, str]]
 ) -> None:
-    """Also those that nobody reaches from a Listener; what they name can be had by the same clients."""
+    """Also those that no Listener leads to; what they name can be had by the same clients."""
     mesh = Mesh(*objects, *attached)
     mesh.demand(*wanted)
     for (served, name, audience), content in list(mesh.published.entries.items()):

@@ -1,4 +1,4 @@
-"""What Envoys see that subscribe to everything is what the facts say, after any history and without any ballast."""
+"""What Envoys with a wildcard see follows from the facts, after any history and without leftovers."""
 
 from typing import Any
 
@@ -72,8 +72,8 @@ WITHDRAWALS = st.tuples(st.just("withdraw"), st.lists(st.integers(0, 20), min_si
 
 
 @given(st.lists(UPDATES | UPDATES | DEMANDS | WITHDRAWALS, max_size=12))
-def test_after_any_history_wildcards_see_what_the_facts_say(history: list[tuple[Any, ...]]) -> None:
-    """As if they had come today; `Mesh` sees to it that no commit says a thing twice or forgets what is not there."""
+def test_after_any_history_wildcards_follow_from_the_facts(history: list[tuple[Any, ...]]) -> None:
+    """As if they had just subscribed; `Mesh` checks that no commit repeats a resource or removes an absent one."""
     mesh = Mesh()
     wanted: set[Demand] = set()
     for step in history:

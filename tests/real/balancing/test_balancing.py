@@ -106,7 +106,7 @@ def test_least_request_spares_the_one_that_is_busy(
         return
     busy = addresses[0]
     backends.calls(busy)
-    backends.hold(busy)
+    backends.block(busy)
     until(lambda: channel.begin() or backends.calls(busy), "a call that the busy one holds")
     answered = counted(channel.call(120))
     assert set(answered) == set(addresses[1:])

@@ -27,7 +27,7 @@ def test_calls_above_the_limit_fail_at_once_and_the_others_are_answered(
     channel = connect(steer()).dial(TARGET)
     channel.wait_for_answer()
     backends.calls(address)
-    backends.hold(address)
+    backends.block(address)
     done = len(channel.answers)
     channel.begin(15)
     failed = channel.wait_for_answers(done + 5)[done:]
@@ -56,7 +56,7 @@ def test_a_limit_that_is_raised_counts_for_the_next_calls(
     plane = steer()
     channel = connect(plane).dial(TARGET)
     channel.wait_for_answer()
-    backends.hold(address)
+    backends.block(address)
     done = len(channel.answers)
     channel.begin(6)
     assert channel.wait_for_answers(done + 1)[done].code is StatusCode.UNAVAILABLE

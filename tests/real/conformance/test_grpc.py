@@ -130,7 +130,7 @@ def test_http_route_timeout_request(
     blocked = next(address for address, name in echo.items() if name == V1)
     for called in ("/unlimited/a", "/limited/a"):
         channel.reach(blocked, method=called)
-    backends.hold(blocked)
+    backends.block(blocked)
     before = len(channel.answers)
     channel.begin(method="/unlimited/a")
     assert asked(channel, Case("/limited/a", ""), echo) == grpc.StatusCode.DEADLINE_EXCEEDED.name

@@ -180,7 +180,7 @@ def test_calls_end_in_time_and_a_client_has_a_hundred_under_way(
     (address,) = open_for(backends, files, "backend")
     channel = connect(steer()).dial(TARGET)
     channel.wait_for_answer()
-    backends.hold(address)
+    backends.block(address)
     done = len(channel.answers)
     channel.begin(120, deadline_seconds=600)
     codes = Counter(answer.code for answer in channel.wait_for_answers(done + 120)[done:])

@@ -101,7 +101,7 @@ def test_calls_go_by_method_and_headers(mesh: EnvoyMesh) -> None:
     assert channel.call("/steerway.test.Backend/Exact", x_tier="gold").backend == exact
     assert channel.call(x_tier="silver").backend == silver
     assert channel.call(x_tier="tin").code is grpc.StatusCode.UNIMPLEMENTED
-    assert channel.call("/steerway.test.Other/Who", x_tier="gold").code is grpc.StatusCode.UNIMPLEMENTED
+    assert channel.call("/steerway.test.Other/Name", x_tier="gold").code is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_calls_are_divided_by_weights_and_what_is_missing_fails(mesh: EnvoyMesh) -> None:
@@ -148,7 +148,7 @@ def test_a_call_ends_with_its_time_limit(mesh: EnvoyMesh) -> None:
     mesh.start()
     channel = mesh.grpc()
     eventually(channel.call, answered_by(backend), "an answer")
-    mesh.backends.hold(backend)
+    mesh.backends.block(backend)
     answer = channel.call()
     assert answer.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert answer.metadata["server"] == "envoy", answer
@@ -262,7 +262,7 @@ def test_least_request_leaves_out_busy_endpoints(mesh: EnvoyMesh) -> None:
     channel = mesh.grpc()
     eventually(channel.call, answered_by(busy, idle), "an answer")
     eventually(lambda: {a.backend for a in channel.calls(20)}, lambda seen: len(seen) == 2, "both endpoints")
-    mesh.backends.hold(busy)
+    mesh.backends.block(busy)
     waiting = [channel.begin() for _ in range(8)]
     until(lambda: len(mesh.backends.calls(busy)) > 0, "calls that wait")
     counts = Counter(answer.backend for answer in mesh.grpc(deadline_seconds=3).calls(20))
@@ -330,7 +330,7 @@ def test_more_requests_than_the_limit_fail(mesh: EnvoyMesh) -> None:
     mesh.start()
     channel = mesh.grpc()
     eventually(channel.call, answered_by(backend), "an answer")
-    mesh.backends.hold(backend)
+    mesh.backends.block(backend)
     calls = [channel.begin() for _ in range(8)]
     until(lambda: sum(call.done() for call in calls) == 5, "five refusals")
     assert {call.code() for call in calls if call.done()} == {_UNAVAILABLE}
@@ -344,7 +344,7 @@ def test_there_is_no_limit_by_default(mesh: EnvoyMesh) -> None:
     envoy = mesh.start()
     channel = mesh.grpc()
     eventually(channel.call, answered_by(backend), "an answer")
-    mesh.backends.hold(backend)
+    mesh.backends.block(backend)
     calls = [channel.begin() for _ in range(1500)]
     name = "cluster.backend.shop.svc.cluster.local_50051.upstream_rq_active"
     until(

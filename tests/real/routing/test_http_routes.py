@@ -95,7 +95,7 @@ def test_a_rules_own_timeout_ends_calls_that_take_too_long(
     files.write("route.yaml", http_route("all", "backend", rule("a", timeouts={"request": "2500ms"})))
     channel = connect(steer()).dial(TARGET)
     channel.wait_for_answer()
-    backends.hold(a)
+    backends.block(a)
     assert channel.call(deadline_seconds=600)[0].code is StatusCode.DEADLINE_EXCEEDED
 
 

@@ -26,7 +26,7 @@ def test_a_policy_ends_calls_that_take_too_long(
     files.write("policy.yaml", traffic_policy("p", "backend", timeout={"request": TIMEOUT}))
     channel = connect(steer()).dial(TARGET)
     channel.wait_for_answer()
-    backends.hold(address)
+    backends.block(address)
     (answer,) = channel.call(deadline_seconds=LONG_SECONDS)
     assert answer.code is StatusCode.DEADLINE_EXCEEDED
     backends.release(address)
@@ -41,7 +41,7 @@ def test_an_annotation_of_the_service_ends_calls_that_take_too_long(
     files.publish([address], annotations={"steerway.io/timeout": TIMEOUT})
     channel = connect(steer()).dial(TARGET)
     channel.wait_for_answer()
-    backends.hold(address)
+    backends.block(address)
     assert channel.call(deadline_seconds=LONG_SECONDS)[0].code is StatusCode.DEADLINE_EXCEEDED
 
 
@@ -57,7 +57,7 @@ def test_a_policy_never_gives_a_call_more_time_than_its_client_does(
     files.write("more.yaml", traffic_policy("none", none, timeout={"request": "0s"}))
     channel = connect(steer()).dial(TARGET)
     channel.wait_for_answer()
-    backends.hold(address)
+    backends.block(address)
     for called in ("/pkg.Hour/Get", "/pkg.None/Get"):
         (answer,) = channel.call(method=called, deadline_seconds=0.3)
         assert answer.code is StatusCode.DEADLINE_EXCEEDED, called
@@ -75,7 +75,7 @@ def test_a_timeout_of_zero_is_no_limit(
     files.write("more.yaml", traffic_policy("p", "backend", timeout={"request": TIMEOUT}))
     channel = connect(steer()).dial(TARGET)
     channel.wait_for_answer()
-    backends.hold(address)
+    backends.block(address)
     done = len(channel.answers)
     channel.begin(method="/pkg.Free/Get", deadline_seconds=LONG_SECONDS)
     channel.begin(method="/pkg.Bound/Get", deadline_seconds=LONG_SECONDS)

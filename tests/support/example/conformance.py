@@ -1,5 +1,5 @@
-"""What the conformance suite of the Gateway API asks of routes, said again: routes of a Service `echo`, requests, and
-who has to answer each of them. `GRPCRouteRule.backendRefs` is no conformance test, but the reference says it.
+"""What the conformance suite of the Gateway API asks of routes, repeated: routes of a Service `echo`, requests, and
+the backend of each. `GRPCRouteRule.backendRefs` follows the reference; the suite has no test of it.
 
 The Services `echo-v1`, `echo-v2` and `echo-v3` have one backend each. A path is the method of a gRPC call as well, so
 that those of rules have two elements, whatever the suite's have: C-core passes over rules with more.
@@ -21,7 +21,7 @@ NO_BACKEND = "no backend"
 
 
 class Case(NamedTuple):
-    """A request, by its path or method and its headers, and who has to answer."""
+    """A request, by its path or method and its headers, and the backend that has to answer."""
 
     path: str
     answer: str

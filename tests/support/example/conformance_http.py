@@ -1,4 +1,4 @@
-"""What the conformance suite asks of routes that gRPC has no word for, said again: paths of any depth, query
+"""What the conformance suite asks of routes beyond gRPC, repeated: paths of any depth, query
 parameters, redirects, rewrites, changes of headers.
 
 Source: kubernetes-sigs/gateway-api 4564255 (after v1.6.1), `conformance/tests/mesh`.
@@ -83,7 +83,7 @@ MATCHED = (
         ],
     ),
 )
-"""Who answers what."""
+"""The backend of each request."""
 
 
 @dataclass(frozen=True)

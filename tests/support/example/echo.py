@@ -1,4 +1,4 @@
-"""The Services of the conformance suite, behind which real gRPC servers stand, and who answers a call."""
+"""The Services of the conformance suite, behind which real gRPC servers stand, and the backend of a call."""
 
 import pytest
 
@@ -20,11 +20,11 @@ def echo(serve: Serve, files: Files) -> Echo:
 
 
 def asked(channel: Channel, case: Case, echo: Echo) -> str:
-    """Who answers a call; UNAVAILABLE for nobody."""
+    """The backend that answers a call; UNAVAILABLE without one."""
     (answer,) = channel.call(method=case.path, metadata=case.headers, deadline_seconds=10)
     return echo[answer.backend] if answer.ok else answer.code.name
 
 
 def targets(channel: Channel, echo: Echo, count: int = 6) -> set[str]:
-    """Who answers a few calls."""
+    """The backends that answer a few calls."""
     return {echo[answer.backend] for answer in channel.call(count)}

@@ -1,4 +1,4 @@
-"""Services whose policies and routes use all that Envoy can be told, as the catalog would have them."""
+"""Services whose policies and routes use all features of Envoy, as the catalog would have them."""
 
 from dataclasses import replace
 
@@ -104,7 +104,7 @@ RULES = (
     Rule("header", (Backend(to("backend-3")),), policy=Policy(session=Session("", header="x-cart"))),
     Rule("root", (Backend(to("backend-4"), 1, Changes(rewrite=Rewrite("b.example.org", prefix="/"))),)),
     Rule("http", (Backend(to("plain", 80)), Backend(to("outside", 443))), policy=Policy(timeout_seconds=0.0)),
-    Rule("nobody"),
+    Rule("absent"),
     Rule("unknown", (Backend(to("backend-1")),), not_done=("ExtensionRef",), redirect=Redirect()),
     *(
         Rule("redirect", redirect=redirect)

@@ -1,4 +1,4 @@
-"""TrafficPolicies that everybody must judge alike: an API server by its CRD, steerway by its types and rules."""
+"""TrafficPolicies that must be validated alike by an API server with the CRD and by steerway's types and rules."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Routes, policies and grants in few words, as a manifest says them, and what becomes of them."""
+"""Routes, policies and grants in few words, as in a manifest, and what becomes of them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -32,7 +32,7 @@ def backend(name: str, weight: int = 1, port: int | None = 50051, **fields: obje
 
 
 def rule(*backends: str | Json, **fields: object) -> Json:
-    """A rule with these backends, each of them a name or all that is said of it."""
+    """A rule with these backends, each of them a name or a whole backend."""
     refs = [backend(item) if isinstance(item, str) else item for item in backends]
     return {"backendRefs": refs, **fields}
 
@@ -87,7 +87,7 @@ def _object(meta: Mapping[str, object], **spec: object) -> dict[str, object]:
 
 
 def routing_of(*routes: GRPCRoute | HTTPRoute, port: int = 50051, name: str = "grpc") -> Routing:
-    """The rules of one port of the Service `backend`, with nothing said by policies."""
+    """The rules of one port of the Service `backend`, without policies."""
     return routing.build(BACKEND, port, sorted(routes, key=rank), lambda *_: NOTHING, name)
 
 

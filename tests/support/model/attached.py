@@ -1,4 +1,4 @@
-"""Routes, policies and Services in YAML, the catalog that they make, and the verdicts on them."""
+"""Routes, policies and Services in YAML, the catalog that they make, and their status."""
 
 from functools import partial
 from typing import Any
@@ -42,7 +42,7 @@ def parse(text: str) -> list[Object]:
 
 
 class EvaluatedMesh:
-    """Facts, and what is said of them. `remote` finds services of other clusters, `selection` is the scope."""
+    """Facts and their status. `remote` finds services of other clusters, `selection` is the scope."""
 
     def __init__(self, text: str, remote: Find = lambda _: None, selection: Selection | None = None) -> None:
         self.facts: dict[ObjectKey, Object] = {}
@@ -60,13 +60,13 @@ class EvaluatedMesh:
         self.put(text)
 
     def put(self, text: str) -> set[str]:
-        """Create or replace objects; returns those of which something else is said now, as `GRPCRoute shop/a`."""
+        """Create or replace objects; returns those with a changed status, as `GRPCRoute shop/a`."""
         objects = parse(text)
         self.facts.update((obj.key, obj) for obj in objects)
         return self._changed([obj.key for obj in objects])
 
     def remove(self, kind: str, name: str, namespace: str = "shop") -> set[str]:
-        """Delete an object; returns those of which something else is said now."""
+        """Delete an object; returns those with a changed status."""
         key = ObjectKey(kind, namespace, name)
         del self.facts[key]
         return self._changed([key])
@@ -80,7 +80,7 @@ class EvaluatedMesh:
         return target_status
 
     def conditions(self, kind: str, name: str, namespace: str = "shop") -> dict[str, Condition]:
-        """Of the only verdict, by type."""
+        """Of the only target status, by type."""
         return {
             condition.type: condition for condition in self.target_status(kind, name, namespace).conditions
         }

@@ -29,7 +29,7 @@ RETRIED = {"cancelled", "deadline-exceeded", "internal", "resource-exhausted", "
 _TOKEN = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]])*\]|.", re.DOTALL)
 """What is quoted, an escape, a class of characters, or a character."""
 HIDDEN_LIMIT = 1024
-"""Concurrent requests per cluster when no threshold says otherwise (gRFC A32)."""
+"""Concurrent requests per cluster without a threshold (gRFC A32)."""
 
 
 def refusals(type_url: str, name: str, body: bytes) -> list[str]:
@@ -72,7 +72,7 @@ def _filters(manager: hcm_pb2.HttpConnectionManager) -> Iterator[str]:
 
 def _route(configuration: route_pb2.RouteConfiguration, name: str) -> Iterator[str]:
     if configuration.name != name:
-        yield f"the RouteConfiguration is named {configuration.name!r}, the Listener says {name!r}"
+        yield f"the RouteConfiguration is named {configuration.name!r}, the Listener names {name!r}"
     domains = [domain for host in configuration.virtual_hosts for domain in host.domains]
     if not domains or not all(host.domains for host in configuration.virtual_hosts):
         yield "C-core: a virtual host without domains"
@@ -127,7 +127,7 @@ def _route_entry(route: route_components_pb2.Route) -> Iterator[str]:
 
 
 def _override(name: str, config: Any_) -> Iterator[str]:
-    """What a route says to a filter (gRFC A39): bare where all clients know the filter, else marked as optional."""
+    """What a route sets for a filter (gRFC A39): bare where all clients know the filter, else marked as optional."""
     wrapper = route_components_pb2.FilterConfig()
     wrapped = config.Unpack(wrapper)
     known = (wrapper.config if wrapped else config).Is(fault_pb2.HTTPFault.DESCRIPTOR)
@@ -201,7 +201,7 @@ def _outliers(outlier_detection: outlier_detection_pb2.OutlierDetection) -> Iter
 
 def _cluster(cluster: cluster_pb2.Cluster, name: str) -> Iterator[str]:
     if cluster.name != name:
-        yield f"the Cluster is named {cluster.name!r}, the route says {name!r}"
+        yield f"the Cluster is named {cluster.name!r}, the route names {name!r}"
     if cluster.WhichOneof("cluster_discovery_type") != "type" or cluster.type not in (
         cluster_pb2.Cluster.EDS,
         cluster_pb2.Cluster.LOGICAL_DNS,
@@ -244,13 +244,13 @@ def _cluster(cluster: cluster_pb2.Cluster, name: str) -> Iterator[str]:
 
 def _assignment(assignment: endpoint_pb2.ClusterLoadAssignment, name: str) -> Iterator[str]:
     if assignment.cluster_name != name:
-        yield f"the assignment is named {assignment.cluster_name!r}, the Cluster says {name!r}"
+        yield f"the assignment is named {assignment.cluster_name!r}, the Cluster names {name!r}"
     seen: Counter[tuple[str, int]] = Counter()
-    places: Counter[tuple[int, str, str, str]] = Counter()
+    numbers: Counter[tuple[int, str, str, str]] = Counter()
     weights: Counter[int] = Counter()
     for locality in assignment.endpoints:
         where = locality.locality
-        places[locality.priority, where.region, where.zone, where.sub_zone] += 1
+        numbers[locality.priority, where.region, where.zone, where.sub_zone] += 1
         weights[locality.priority] += locality.load_balancing_weight.value
         if not locality.HasField("locality"):
             yield "Go, C-core, Node: locality unset"
@@ -264,7 +264,7 @@ def _assignment(assignment: endpoint_pb2.ClusterLoadAssignment, name: str) -> It
             yield from _endpoint(lb_endpoint)
     if twice := [address for address, times in seen.items() if times > 1]:
         yield f"Go, C-core, Node: addresses twice: {twice}"
-    if any(times > 1 for times in places.values()):
+    if any(times > 1 for times in numbers.values()):
         yield "a locality twice within a priority"
     if sorted(weights) != list(range(len(weights))):
         yield f"priorities with gaps: {sorted(weights)}"

@@ -1,4 +1,4 @@
-"""What one kind of client is told of some endpoints, in few words."""
+"""The assignment of some endpoints to one kind of client, in few words."""
 
 from collections.abc import Sequence
 from dataclasses import replace

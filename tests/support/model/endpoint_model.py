@@ -1,4 +1,4 @@
-"""A model of the endpoints of a Service: what Services and slices say, as plainly as the Kubernetes documents."""
+"""A model of the endpoints of a Service: what Services and slices define, as plainly as the Kubernetes documents."""
 
 from collections.abc import Iterable, Sequence
 
@@ -59,6 +59,6 @@ def slices_of(fact: Service, objects: Iterable[Object]) -> list[EndpointSlice]:
 
 
 def usable(states: dict[tuple[str, int], EndpointState]) -> set[tuple[str, int]]:
-    """Whom clients send new calls to: healthy ones; without any, serving ones that terminate (KEP-1669)."""
+    """The endpoints for new calls: healthy ones; without any, serving ones that terminate (KEP-1669)."""
     healthy = {address for address, state in states.items() if state is EndpointState.HEALTHY}
     return healthy or set(states)

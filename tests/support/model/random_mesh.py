@@ -29,7 +29,7 @@ _states = st.one_of(
 """(ready, serving, terminating): the combinations that decide are few, and half of what is drawn."""
 
 
-_near_and_far = st.sampled_from(
+_distributions = st.sampled_from(
     [
         {},
         {},
@@ -61,7 +61,7 @@ def services(draw: st.DrawFn, placed: bool = True) -> Service:
         ip_families=draw(families),
         publish_not_ready_addresses=draw(st.sampled_from([False, False, True])),
         uid=draw(st.sampled_from([None, "1", "2"])),
-        **(draw(_near_and_far) if placed else {}),
+        **(draw(_distributions) if placed else {}),
     )
     assert list(validation_errors(result)) == []
     return result
@@ -93,7 +93,7 @@ def endpoint_slices(draw: st.DrawFn, of: Service | None = None) -> EndpointSlice
         *draw(st.lists(pods, max_size=5)),
         ports=draw(st.lists(ports, min_size=1, max_size=3)),
         name=draw(st.sampled_from(["s1", "s2", "s3"])),
-        service=draw(_names | st.just("nobody")) if of is None else of.metadata.name,
+        service=draw(_names | st.just("absent")) if of is None else of.metadata.name,
         namespace=draw(_namespaces) if of is None else of.metadata.namespace,
         address_type=family,
     )

@@ -189,7 +189,7 @@ _backends = st.lists(
             "weight": st.sampled_from([0, 1, 30, 70]),
             "filters": st.lists(_header_filter, max_size=1),
         },
-        name=st.sampled_from(["a", "svc", "svc", "nobody"]),
+        name=st.sampled_from(["a", "svc", "svc", "absent"]),
         port=st.sampled_from([*NUMBERS, *NUMBERS, 1, None]),
     ),
     max_size=3,

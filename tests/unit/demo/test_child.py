@@ -49,7 +49,7 @@ async def test_a_child_that_ends_by_itself_stops_the_work_and_tells_its_last_wor
         child = await children.start("backend", python(FAILS))
         child.write_line("go")
         with pytest.raises(DemoError, match=r"backend ended by itself \(exit code 3\):\n    the cause"):
-            await children.guard(asyncio.Event().wait())
+            await children.run_beside(asyncio.Event().wait())
 
 
 async def test_a_child_that_was_asked_to_end_does_not_stop_the_work(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ async def test_a_child_that_was_asked_to_end_does_not_stop_the_work(tmp_path: Pa
             await child.end()
             return "done"
 
-        assert await children.guard(work()) == "done"
+        assert await children.run_beside(work()) == "done"
 
 
 async def test_a_child_that_ends_instead_of_speaking_is_an_error_at_once(tmp_path: Path) -> None:
@@ -74,12 +74,12 @@ async def test_a_child_that_ends_instead_of_speaking_is_an_error_at_once(tmp_pat
             await child.read_line(60)
 
 
-async def test_a_silent_child_is_an_error_after_the_time_out(tmp_path: Path) -> None:
+async def test_a_silent_child_is_an_error_after_the_timeout(tmp_path: Path) -> None:
     """It says how long it was waited for."""
     async with Children(tmp_path) as children:
         child = await children.start("backend", python(WAITS))
         await child.read_line(20)
-        with pytest.raises(DemoError, match="backend said nothing for 0 s"):
+        with pytest.raises(DemoError, match="backend wrote nothing for 0 s"):
             await child.read_line(0.01)
 
 

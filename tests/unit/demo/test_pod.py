@@ -37,7 +37,7 @@ async def test_a_pod_is_ready_once_it_answers_and_gone_once_its_process_is(
     port = free_port([address])
     pod = Pod("backend-v1-1", address, port)
     async with Children(tmp_path) as children:
-        await children.guard(pod.start(children, cluster, PLAN, 0.0))
+        await children.run_beside(pod.start(children, cluster, PLAN, 0.0))
         async with grpc.aio.insecure_channel(f"{address}:{port}") as channel:
             response = await channel.unary_unary(ECHO)(b"hello", timeout=PATIENCE_SECONDS)
         await pod.terminate(cluster, PLAN)
@@ -52,14 +52,14 @@ async def test_a_pod_whose_port_is_taken_fails_with_its_own_words(cluster: Clust
     address = addresses(1, 1)[0]
     port = free_port([address])
     async with Children(tmp_path) as children:
-        await children.guard(Pod("first", address, port).start(children, cluster, PLAN, 0.0))
+        await children.run_beside(Pod("first", address, port).start(children, cluster, PLAN, 0.0))
 
         async def second() -> None:
             await Pod("second", address, port).start(children, cluster, PLAN, 0.0)
             await asyncio.Event().wait()  # the probe may have been answered by the first
 
         with pytest.raises(DemoError, match="second ended by itself"):
-            await children.guard(second())
+            await children.run_beside(second())
 
 
 async def test_a_rollout_never_has_fewer_ready_pods_than_before_nor_more_than_one_extra(
@@ -70,8 +70,8 @@ async def test_a_rollout_never_has_fewer_ready_pods_than_before_nor_more_than_on
     port = free_port([*old_hosts, *new_hosts])
     old, new = ([Pod(host, host, port) for host in hosts] for hosts in (old_hosts, new_hosts))
     async with Children(tmp_path) as children:
-        await children.guard(_start_all(old, children, cluster))
-        await children.guard(roll_out(old, new, children, cluster, PLAN))
+        await children.run_beside(_start_all(old, children, cluster))
+        await children.run_beside(roll_out(old, new, children, cluster, PLAN))
     ready: set[str] = set()
     counts = []
     for event in cluster.events:
@@ -91,7 +91,9 @@ async def test_the_start_up_time_of_a_pod_passes_before_it_is_ready(cluster: Clu
     address = addresses(1, 1)[0]
     begin = time.monotonic()
     async with Children(tmp_path) as children:
-        await children.guard(Pod("pod", address, free_port([address])).start(children, cluster, PLAN, 1.5))
+        await children.run_beside(
+            Pod("pod", address, free_port([address])).start(children, cluster, PLAN, 1.5)
+        )
     ready = next(event for event in cluster.events if event.state is State.READY)
     assert ready.at - begin >= 1.5
 

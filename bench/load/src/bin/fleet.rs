@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use steerway_bench_load::control::{argument, optional};
-use steerway_bench_load::discovery::{Discovery, Load, Mesh, SUBSCRIPTIONS};
+use steerway_bench_load::discovery::{Load, Mesh, SUBSCRIPTIONS, Streams};
 use steerway_bench_load::fleet::Fleet;
 use steerway_bench_load::raw::{HEAD, Raw, Size};
 use steerway_bench_load::tls::Trust;
@@ -32,7 +32,7 @@ fn run() -> Result<(), String> {
                 names: optional("--names").unwrap_or_else(|| "svc-{}.bench.svc.cluster.local:50051".into()),
             };
             let trust = optional("--tls").map(|path| Trust::read(&path)).transpose()?;
-            Fleet::<Discovery>::new(Mesh::new(load), trust)?.run(
+            Fleet::<Streams>::new(Mesh::new(load), trust)?.run(
                 &server,
                 clients,
                 opening,

@@ -40,7 +40,7 @@ impl Floor {
         }
     }
 
-    /// Answers say nothing: they are read so that the client's side of the exchange is paid for.
+    /// Answers are not used: they are read so that the client's side of the exchange is paid for.
     fn receive(&mut self, client: usize) -> Result<(), String> {
         self.clients[client].read(&mut [0; 4096], |bytes, _| Ok(bytes.len()))?;
         Ok(())

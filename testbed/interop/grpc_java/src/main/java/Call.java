@@ -92,13 +92,13 @@ record Call(String method, Map<String, String> metadata, double deadlineSeconds)
 
     /** Metadata that is text; several values of a name are joined by commas. */
     private Map<String, String> text() {
-      Map<String, String> found = new LinkedHashMap<>();
+      Map<String, String> text = new LinkedHashMap<>();
       for (String name : received.keys()) {
         if (!name.endsWith(Metadata.BINARY_HEADER_SUFFIX)) {
-          found.put(name, String.join(", ", received.getAll(key(name))));
+          text.put(name, String.join(", ", received.getAll(key(name))));
         }
       }
-      return found;
+      return text;
     }
   }
 }

@@ -12,7 +12,7 @@ import java.util.Map;
  * same lines as output. The bootstrap file is read by grpc-xds itself, from GRPC_XDS_BOOTSTRAP.
  */
 final class Client {
-  private static final String METHOD = "steerway.test.Backend/Who";
+  private static final String METHOD = "steerway.test.Backend/Name";
   private static final double DEADLINE_SECONDS = 20;
 
   private Client() {}
