@@ -42,6 +42,7 @@ from steerway.catalog.model.mesh import ServiceId
 from steerway.catalog.service.scope import Followed, Selection
 from steerway.commit import Commit
 from steerway.config import Settings
+from steerway.control.remote_cluster import Changed, RemoteCluster
 from steerway.engine.engine import (
     Call,
     Closed,
@@ -66,7 +67,6 @@ from steerway.http.server import HttpServer
 from steerway.log import setup
 from steerway.origin import Origin
 from steerway.peer import network
-from steerway.remote import Changed, RemoteCluster
 from steerway.report import lease
 from steerway.report.events import AboutObject, Problems
 from steerway.report.reporter import Reporter, ReporterOptions

@@ -1,4 +1,4 @@
-"""Settings of remote clusters. How they are used: `steerway.remote`."""
+"""Settings of remote clusters. How they are used: `steerway.control.remote_cluster`."""
 
 from dataclasses import dataclass
 from pathlib import Path
