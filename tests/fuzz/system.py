@@ -59,8 +59,8 @@ class System:
         self._looks = 0
         self._loop = asyncio.new_event_loop()
         self._plane = plane = app.ControlPlane(_settings(directory))
-        self._files = next(obj for obj in plane._sources if isinstance(obj, FileSource))
-        kubernetes = next(obj for obj in plane._sources if isinstance(obj, KubernetesSource))
+        self._files = next(obj for obj in plane._local.sources if isinstance(obj, FileSource))
+        kubernetes = next(obj for obj in plane._local.sources if isinstance(obj, KubernetesSource))
         self._server = _Server()
         outages = Outages(kubernetes._apply, lambda: "", kubernetes._log)
         self._informers = {
@@ -77,12 +77,11 @@ class System:
                 *(resource for resource in kubernetes._resources(None) if resource != NAMESPACES),
             )
         }
-        self._publish(plane._translator.start(()))
-        plane._store.listen(plane._debouncer.add)
+        self._loop.run_until_complete(plane._publisher.start())
         plane._phase = "serving"
         self._events, self._statuses = EventQueue(), StatusQueue()
         self._demanded: set[tuple[str, str, str]] = set()
-        self._admin = application(plane._view())
+        self._admin = application(plane._view)
 
     def __enter__(self) -> "System":
         self._patches = pytest.MonkeyPatch()
@@ -160,9 +159,9 @@ class System:
     def _follow(self) -> None:
         """Commits of all that changed, and answers to clients."""
         plane = self._plane
-        while (due := plane._debouncer._window.take(time.monotonic() + 1000)).keys:
-            plane._committed.release(due.keys)
-            self._loop.run_until_complete(plane._take_in(due))
+        while (due := plane._local.debouncer._window.take(time.monotonic() + 1000)).keys:
+            plane._local.committed.release(due.keys)
+            self._loop.run_until_complete(plane._publisher.apply(due))
         self._demand()
 
     def _look(self) -> None:
@@ -171,8 +170,8 @@ class System:
         for _ in range(_ROUNDS):
             plane._evaluator.evaluate(1000)
         now = time.monotonic()
-        self._events.look(plane._reported(), now)
-        self._statuses.look(plane._identified(), now)
+        self._events.look(plane._report.problems(), now)
+        self._statuses.look(plane._report.subjects(), now)
         self._loop.run_until_complete(self._read_admin())
 
     def _demand(self) -> None:
@@ -207,7 +206,7 @@ class System:
         self._demanded.clear()
 
     def _publish(self, commit: Commit) -> None:
-        self._plane._publish(commit)
+        self._plane._publisher.publish(commit)
 
     async def _read_admin(self) -> None:
         explained = [

@@ -20,6 +20,7 @@ from steerway import app, cli, config
 from steerway.catalog.locality.client_zone import MAX_CLAIMED, MAX_CLAIMED_BY_NETWORK
 from steerway.commit import Commit, Put
 from steerway.config import KubernetesSettings, Settings
+from steerway.control import classifier, local_cluster
 from steerway.errors import EngineError, SettingsError, SourceError
 from steerway.sources.objects.core import Service, ServiceMeta, ServicePort, ServiceSpec
 from steerway.sources.store import Batch, ObjectStore
@@ -105,7 +106,7 @@ def source(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Scripted], Aw
             store.register(scripted.name)
             return [scripted]
 
-        monkeypatch.setattr(app, "_sources", sources)
+        monkeypatch.setattr(local_cluster, "local_sources", sources)
 
     return use
 
@@ -446,7 +447,7 @@ async def test_what_fails_unexpectedly_costs_its_part_only(
         manifests.write("b.yaml", service("other", {"grpc": 50051}))
         await until(lambda: failed(admin, "batch"))
         monkeypatch.setattr(Translator, "refresh", refresh)
-        monkeypatch.setattr(app, "classify", lambda *_: 1 // 0)
+        monkeypatch.setattr(classifier, "classify", lambda *_: 1 // 0)
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await anext(assignments(address))
         assert refused.value.code() is grpc.StatusCode.INTERNAL

@@ -1,0 +1,78 @@
+"""What the admin server reads: the stages behind an AdminView."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Protocol
+
+from steerway.admin.view import AdminView, Phase, ProblemView
+from steerway.catalog.federation import Federation
+from steerway.config import Settings
+from steerway.control.classifier import Classifier
+from steerway.control.local_cluster import LocalCluster
+from steerway.control.remote_cluster import RemoteCluster
+from steerway.engine.engine import Engine
+from steerway.engine.loads import LoadsCollector
+from steerway.engine.stats import StatsCollector
+from steerway.explain import Explainer, Question
+from steerway.explain.subscriber import Subscribers
+from steerway.sources.kubernetes import InformerStatus
+from steerway.translate.protobuf.render import to_json
+from steerway.translate.translator import Translator
+
+
+class Stage(Protocol):
+    """A part that skips bad input and reports it."""
+
+    def problems(self) -> Sequence[ProblemView]: ...
+
+
+def problems_of(stages: Iterable[Stage]) -> Sequence[ProblemView]:
+    """The problems of all stages, in the order of the data flow."""
+    return [problem for stage in stages for problem in stage.problems()]
+
+
+def admin_view(
+    *,
+    settings: Settings,
+    phase: Callable[[], Phase],
+    problems: Callable[[], Sequence[ProblemView]],
+    local: LocalCluster,
+    remotes: Sequence[RemoteCluster],
+    federation: Federation,
+    translator: Translator,
+    engine: Engine,
+    classifier: Classifier,
+) -> AdminView:
+    explainer = _explainer(settings, local, federation, translator)
+    return AdminView(
+        engine=engine,
+        store=local.store,
+        phase=phase,
+        informers=partial(_informers, local, remotes),
+        problems=problems,
+        locality=classifier.pod,
+        render=to_json,
+        subscribers=lambda: Subscribers(federation.peek, settings.cluster_domain, federation.ids()),
+        explain=lambda parameters: explainer.explain(Question(**parameters)),
+        collectors=(StatsCollector(engine), LoadsCollector(engine)),
+    )
+
+
+def _informers(local: LocalCluster, remotes: Iterable[RemoteCluster]) -> Sequence[InformerStatus]:
+    return [*local.status(), *(status for remote in remotes for status in remote.status())]
+
+
+def _explainer(
+    settings: Settings, local: LocalCluster, federation: Federation, translator: Translator
+) -> Explainer:
+    return Explainer(
+        find=federation.service,
+        known=lambda: federation,
+        metadata=partial(local.catalog.metadata, local.store.get),
+        preview=translator.preview,
+        topology=settings.topology,
+        domain=settings.cluster_domain,
+        namespace=settings.default_namespace,
+        buckets=settings.subset_buckets,
+        left_out=federation.left_out,
+    )

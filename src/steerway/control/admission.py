@@ -1,0 +1,112 @@
+"""Admission of streams and calls: authenticate, authorize, classify; or reject with a status."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from steerway.access.admission import Admission, AdmissionController, Applicant, Decision
+from steerway.access.authenticators import Authenticators
+from steerway.access.result import INTERNAL, Credential, Refusal
+from steerway.access.rules import Authorization
+from steerway.admin.grpc.call_service import WaitingCall
+from steerway.control.classifier import Classifier
+from steerway.engine.engine import Closed, Engine, Opened
+from steerway.peer import network
+from steerway.runtime.isolation import isolated
+from steerway.translate.client.audience import claimed_id, claimed_namespace, client_of
+
+log = structlog.get_logger()
+
+_NODE_MESSAGE = "the Node cannot be handled; the server's log has the reason"
+
+
+class StreamAdmission:
+    """Gives each opened stream its audience and its grant, or ends it."""
+
+    def __init__(
+        self,
+        authenticators: Authenticators,
+        authorization: Authorization,
+        classifier: Classifier,
+        engine: Engine,
+    ) -> None:
+        self._classifier = classifier
+        self._engine = engine
+        self._controller = AdmissionController(
+            authenticators.authenticators, authorization, claimed_namespace, self._apply
+        )
+
+    def open(self, opened: list[Opened]) -> None:
+        """Start the admission of streams; it ends at once, or later where an authenticator waits for a server."""
+        self._controller.open(
+            Applicant(opening.stream, opening.peer, opening.node, _credential(opening)) for opening in opened
+        )
+
+    def close_streams(self, closed: list[Closed]) -> None:
+        """Release the state of streams that ended."""
+        self._controller.close_streams([ended.stream for ended in closed])
+        for ended_stream in closed:
+            self._classifier.release(ended_stream.stream)
+            log.debug("stream_closed", stream=ended_stream.stream)
+
+    async def authorize_call(self, call: WaitingCall) -> tuple[int, str] | None:
+        """The status code and message that refuse a call; None: it is permitted.
+
+        Load reports are open to every authenticated client. The status of all clients needs a grant of everything.
+        """
+        refusal = await self._controller.authorize_call(
+            _credential(call), sees_all=call.method != "StreamLoadStats"
+        )
+        return None if refusal is None else (refusal.code, refusal.client_message)
+
+    async def close(self) -> None:
+        """Cancel the admissions that wait."""
+        await self._controller.close()
+
+    def _apply(self, decisions: Sequence[tuple[Applicant, Decision]]) -> None:
+        """Pass decisions to the engine."""
+        admitted: list[tuple[int, str, Sequence[str] | None]] = []
+        refused: list[tuple[int, int, str]] = []
+        identified: list[tuple[int, str]] = []
+        for client, decision in decisions:
+            if isinstance(decision, Refusal):
+                refused.append((client.stream, decision.code, decision.client_message))
+                log.warning(
+                    "stream_refused", **_described(client), code=decision.code, reason=decision.reason
+                )
+                continue
+            audience = self._audience(client, decision)
+            if audience is None:
+                refused.append((client.stream, INTERNAL, _NODE_MESSAGE))
+                continue
+            identity = decision.identity
+            admitted.append((client.stream, audience, decision.grant))
+            fields = {} if identity is None else {"identity": str(identity)}
+            if identity is not None:
+                identified.append((client.stream, str(identity)))
+            log.info("stream_opened", **_described(client), audience=audience, **fields)
+        # Connections count for identities before the first request is answered.
+        self._engine.identify(identified)
+        self._engine.classify(admitted)
+        self._engine.reject(refused)
+
+    def _audience(self, client: Applicant, admission: Admission) -> str | None:
+        """None: classification failed."""
+        with isolated("client", stream=client.stream, peer=client.peer):
+            return self._classifier.audience(client, admission.identity)
+        return None
+
+
+def _described(client: Applicant) -> dict[str, Any]:
+    """A stream and its client, for a log line."""
+    return {
+        "stream": client.stream,
+        "peer": client.peer,
+        "node": claimed_id(client.node),
+        "client": str(client_of(client.node)),
+    }
+
+
+def _credential(client: Opened | WaitingCall) -> Credential:
+    return Credential(client.token, client.certificate, client.local, network(client.peer))

@@ -1,0 +1,45 @@
+"""The audience of a client, from its Node, its identity and its address."""
+
+from functools import partial
+
+from steerway.access.admission import Applicant
+from steerway.access.identity import Identity
+from steerway.catalog.locality.client_locality import ClientLocalities, PodLocalities, PodLocality
+from steerway.catalog.locality.client_zone import ClaimedZones, KnownZones
+from steerway.config import Settings
+from steerway.peer import network
+from steerway.sources.store import ObjectStore
+from steerway.translate.client.audience import at_locality, bucket_of, claimed_zone, classify
+
+
+class Classifier:
+    """Classifies clients. Follows the Pods and Nodes in `store`; `zones` also gets those of remote clusters."""
+
+    def __init__(self, settings: Settings, store: ObjectStore, zones: KnownZones) -> None:
+        self._pods = PodLocalities()
+        self._address_first = settings.kubernetes.client_locality == "pod_first"
+        self._localities = ClientLocalities(settings.topology, self._address_first, ClaimedZones(zones))
+        self._default_namespace = settings.default_namespace
+        self._buckets = settings.subset_buckets
+        store.listen(lambda changed: self._pods.update(store.get, changed))
+        store.listen(partial(zones.update, "", store.get))
+
+    def pod(self, peer: str) -> PodLocality | None:
+        """The pod or node at an address (`10.0.0.7:4711`); None: unknown."""
+        return self._pods.find(peer)
+
+    def audience(self, client: Applicant, identity: Identity | None) -> str:
+        """The audience of a stream. The namespace of a proven identity precedes that of the pod at the address, and
+        that precedes the default."""
+        locality = self._pods.find(client.peer)
+        own = identity.namespace if identity is not None else ""
+        namespace = locality.namespace if locality is not None else ""
+        hint = namespace if self._address_first else ""
+        audience = classify(client.node, own or namespace or self._default_namespace, hint)
+        bucket = bucket_of(client.node, client.peer.rpartition(":")[0], self._buckets)
+        zone, share = claimed_zone(client.node), network(client.peer)
+        return at_locality(audience, self._localities.resolve(locality, zone, client.stream, share), bucket)
+
+    def release(self, stream: int) -> None:
+        """The stream ended: its claimed zone counts no more."""
+        self._localities.release(stream)

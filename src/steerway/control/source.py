@@ -1,0 +1,92 @@
+"""Construction of sources from settings."""
+
+import os
+from typing import Protocol
+
+from steerway.config import Settings
+from steerway.errors import SettingsError
+from steerway.sources.files import FileSource, FileState
+from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
+from steerway.sources.store import ObjectStore
+
+
+class Source(Protocol):
+    """A source of objects: writes to the object store under its name until it is cancelled."""
+
+    name: str
+
+    async def run(self) -> None: ...
+
+
+def local_sources(settings: Settings, store: ObjectStore) -> list[Source]:
+    """The sources of the local cluster, registered with `store`.
+
+    Files precede the API server, so that an object of a file replaces one of the same name.
+    """
+    sources: list[Source] = []
+    if settings.files:
+        sources.append(_file_source(settings, store))
+    if settings.kubernetes.enabled:
+        sources.append(_local_kubernetes_source(settings, store))
+    for source in sources:
+        store.register(source.name)
+    return sources
+
+
+def remote_source(settings: Settings, name: str, store: ObjectStore) -> KubernetesSource:
+    """The API server of the remote cluster `name`; `RemoteCluster` registers it."""
+    cluster = next(cluster for cluster in settings.clusters if cluster.name == name)
+    kubernetes = settings.kubernetes
+    options = KubernetesOptions(
+        cluster.kubeconfig or kubernetes.kubeconfig,
+        cluster.context,
+        _namespaces(settings),
+        _reads_namespaces(settings),
+        cluster=cluster.name,
+        silence_seconds=kubernetes.watch_idle_timeout_seconds,
+        stale_seconds=kubernetes.stale_seconds,
+    )
+    return KubernetesSource(options, store)
+
+
+def _local_kubernetes_source(settings: Settings, store: ObjectStore) -> KubernetesSource:
+    kubernetes = settings.kubernetes
+    options = KubernetesOptions(
+        kubernetes.kubeconfig,
+        kubernetes.context,
+        _namespaces(settings),
+        _reads_namespaces(settings),
+        kubernetes.client_locality != "off",
+        policies=kubernetes.policies,
+        silence_seconds=kubernetes.watch_idle_timeout_seconds,
+        stale_seconds=kubernetes.stale_seconds,
+    )
+    return KubernetesSource(options, store)
+
+
+def _file_source(settings: Settings, store: ObjectStore) -> FileSource:
+    """Raises SettingsError for a path that does not exist."""
+    missing = [path for path in settings.files if not os.path.lexists(path)]
+    if missing and not settings.files_optional:
+        raise SettingsError(
+            "\n".join(
+                f"--files {path} does not exist: correct the path, or wait for it with --files-optional"
+                for path in missing
+            )
+        )
+    state = None
+    if settings.state_dir is not None:
+        state = FileState(settings.state_dir.absolute(), settings.state_max_age_seconds)
+    wait = settings.files_sync_timeout_seconds
+    return FileSource(settings.files, store, settings.default_namespace, wait, state)
+
+
+def _namespaces(settings: Settings) -> tuple[str, ...] | None:
+    """None: all."""
+    namespaces = settings.kubernetes.namespaces
+    return None if namespaces == ("all",) else namespaces
+
+
+def _reads_namespaces(settings: Settings) -> bool:
+    """Whether labels or annotations of Namespaces are in use, so that they must be readable."""
+    return settings.authentication.enabled or bool(settings.namespace_selector)

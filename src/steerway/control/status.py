@@ -1,0 +1,110 @@
+"""Status of routes and policies, and Events about objects: evaluation, and what to write to the API server."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+import structlog
+
+from steerway.catalog.federation import Federation
+from steerway.config import Settings
+from steerway.control.local_cluster import LocalCluster
+from steerway.explain import limitation
+from steerway.report import lease
+from steerway.report.events import AboutObject
+from steerway.report.reporter import Reporter, ReporterOptions
+from steerway.report.status_entry import Covers, Subject
+from steerway.report.status_writer import subjects
+from steerway.runtime.isolation import isolated
+from steerway.sources.objects.core import ObjectKey
+from steerway.status.evaluation import StatusEvaluator
+from steerway.status.reference_resolver import ReferenceResolver
+
+log = structlog.get_logger()
+
+_EVALUATE_SECONDS = 1.0
+"""How often changed routes and policies are looked for."""
+_EVALUATED_AT_ONCE = 50
+"""Routes and policies; some milliseconds of work."""
+
+
+def make_resolver(cluster: LocalCluster, federation: Federation) -> ReferenceResolver:
+    """The resolver of references from routes and policies of the local cluster."""
+    catalog = cluster.catalog
+    return ReferenceResolver(
+        cluster.store.get,
+        catalog.attachments,
+        catalog.service,
+        federation.service,
+        limitation.stated,
+        cluster.absence,
+        partial(catalog.outside, cluster.store.get),
+    )
+
+
+async def evaluate(evaluator: StatusEvaluator, changing: asyncio.Lock) -> None:
+    """Evaluate routes and policies that changed, or whose targets changed, a few at a time, until cancelled."""
+    while True:
+        async with changing:
+            with isolated("status"):
+                for problem in evaluator.evaluate(_EVALUATED_AT_ONCE):
+                    log.info("not_accepted", where=problem.where, reason=problem.reason, hint=problem.hint)
+        await asyncio.sleep(0 if evaluator.unfinished else _EVALUATE_SECONDS)
+
+
+class LocalReport:
+    """What is to be written about objects that came from the local API server.
+
+    `covers`: whether an object is in the scope of this installation.
+    """
+
+    def __init__(self, cluster: LocalCluster, evaluator: StatusEvaluator, covers: Covers) -> None:
+        self._cluster = cluster
+        self._evaluator = evaluator
+        self._covers = covers
+
+    def problems(self) -> Iterable[AboutObject]:
+        """For Events."""
+        store, api_server = self._cluster.store, self._cluster.api_server
+        for problem in store.problems_of(api_server):
+            # A Service outside the scope is reported by the installation that serves it.
+            if problem.about is None or problem.about.kind != "Service" or self._covers(problem.about):
+                yield problem
+        for unserved in self._cluster.catalog.problems():
+            if unserved.about is not None and store.source_of(unserved.about) == api_server:
+                yield unserved
+
+    def subjects(self) -> Mapping[ObjectKey, Subject]:
+        """The status of routes and policies."""
+        store, api_server = self._cluster.store, self._cluster.api_server
+        own = {
+            key: object_status
+            for key, object_status in self._evaluator.object_statuses.items()
+            if store.source_of(key) == api_server
+        }
+        return subjects(own, store.problems_of(api_server))
+
+
+def reporters(settings: Settings, report: LocalReport, covers: Covers) -> list[Reporter]:
+    """The writer of Events and statuses; none without an API server, or with both turned off."""
+    kubernetes = settings.kubernetes
+    events = report.problems if kubernetes.events else None
+    statuses = report.subjects if kubernetes.status and kubernetes.policies else None
+    if not kubernetes.enabled or (events is None and statuses is None):
+        return []
+    options = ReporterOptions(
+        kubernetes.kubeconfig, kubernetes.context, kubernetes.lease_namespace, _lease_name(settings)
+    )
+    return [Reporter(options, events, statuses, covers)]
+
+
+def _lease_name(settings: Settings) -> str:
+    """The name that is set, or one derived from the scope: replicas of one installation share it."""
+    filters = {
+        "upstream_services": sorted(settings.upstream_services),
+        "service_selector": settings.service_selector,
+        "namespace_selector": settings.namespace_selector,
+        "kubernetes.namespaces": sorted({*settings.kubernetes.namespaces} - {"all"}),
+    }
+    scope = {setting: value for setting, value in filters.items() if value}
+    return settings.kubernetes.lease_name or lease.name_of(scope)

@@ -1,0 +1,91 @@
+"""Construction of stages from settings."""
+
+from functools import partial
+
+from steerway.catalog.catalog import Catalog
+from steerway.catalog.federation import Federation
+from steerway.catalog.service.scope import Followed, Selection
+from steerway.config import Settings
+from steerway.engine.engine import Engine
+from steerway.runtime.isolation import or_else
+from steerway.sources.committed import Committed
+from steerway.sources.debounce import Debouncer
+from steerway.sources.store import ObjectStore
+from steerway.sources.window import Delay, Window
+from steerway.translate.client.audience import METADATA_KEYS
+from steerway.translate.envoy.dialect import Addresses
+from steerway.translate.translator import Translator
+
+
+def make_catalog(settings: Settings, followed: Followed = lambda: None, remote: bool = False) -> Catalog:
+    """`followed`: the namespaces whose Services are known, None: all."""
+    only = frozenset(settings.upstream_services)
+    selection = Selection(only, settings.service_selector, settings.namespace_selector, followed)
+    return Catalog(selection, nodes_known=settings.topology == "node", named_elsewhere=remote)
+
+
+def make_debouncer(
+    settings: Settings, catalog: Catalog, store: ObjectStore, committed: Committed
+) -> Debouncer:
+    """The debouncer of one cluster; `catalog` links its objects to commit groups."""
+    debounce = settings.debounce
+    window = Window(
+        or_else("window", partial(catalog.owners, store.get), lambda key: (key,)),
+        or_else("window", partial(catalog.references, store.get), lambda _: ()),
+        or_else("window", partial(catalog.keeps_endpoints, committed.get, store.get), lambda _: True),
+        endpoints=Delay(debounce.endpoint_quiet_seconds, debounce.endpoint_max_seconds),
+        others=Delay(debounce.quiet_seconds, debounce.max_seconds),
+    )
+    return Debouncer(window, committed, partial=lambda: store.partial)
+
+
+def make_translator(settings: Settings, federation: Federation, *, scope_all: bool) -> Translator:
+    """`scope_all`: authorization rules restrict subscriptions, so that every resource has a scope."""
+    return Translator(
+        federation.service,
+        cluster_domain=settings.cluster_domain,
+        scope_all=scope_all,
+        load_reporting=settings.load_reporting.enabled,
+        buckets=settings.subset_buckets,
+        services=lambda: federation,
+        listen=Addresses(settings.envoy.listen, settings.envoy.gateway_listen),
+        left_out=federation.left_out,
+        system_ca_file=settings.envoy.system_ca_file,
+    )
+
+
+def make_engine(settings: Settings) -> Engine:
+    """Raises EngineError for an option that is out of range."""
+    return Engine(
+        tls=settings.tls.certificate is not None,
+        listen=settings.listen,
+        identifier=settings.identifier,
+        threads=settings.threads,
+        max_connections=settings.max_connections,
+        max_connections_per_address=settings.max_connections_per_address,
+        max_connections_per_identity=settings.max_connections_per_identity,
+        max_connections_per_second=settings.max_connections_per_second,
+        max_streams=settings.max_streams,
+        max_concurrent_streams=settings.max_concurrent_streams,
+        max_node_bytes=settings.max_node_bytes,
+        max_request_bytes=settings.max_request_bytes,
+        max_requests_per_second=settings.max_requests_per_second,
+        request_timeout_seconds=settings.request_timeout_seconds,
+        max_connection_age_seconds=settings.max_connection_age_seconds,
+        max_connection_age_grace_seconds=settings.max_connection_age_grace_seconds,
+        max_names_per_stream=settings.max_names_per_stream,
+        max_name_bytes=settings.max_name_bytes,
+        max_subscription_bytes_per_stream=settings.max_subscription_bytes_per_stream,
+        max_subscription_bytes_per_connection=settings.max_subscription_bytes_per_connection,
+        max_subscription_bytes_per_peer=settings.max_subscription_bytes_per_peer,
+        max_subscription_bytes=settings.max_subscription_bytes,
+        max_cpu_per_stream=settings.max_cpu_per_stream,
+        max_cpu_per_connection=settings.max_cpu_per_connection,
+        max_cpu_per_peer=settings.max_cpu_per_peer,
+        max_cpu=settings.max_cpu,
+        keepalive_interval_seconds=settings.keepalive_interval_seconds,
+        keepalive_timeout_seconds=settings.keepalive_timeout_seconds,
+        order_timeout_seconds=settings.make_before_break_timeout_seconds,
+        demand_grace_seconds=settings.unsubscribe_grace_seconds,
+        node_metadata=METADATA_KEYS,
+    )
