@@ -1,6 +1,6 @@
 """steerway beside its peers, under the same load, in one run: `python -m bench` (`make bench`).
 
-    plan ─▶ build ─▶ scenarios (fan_out, storm, churn) ─▶ tables ─▶ report
+    plan ─▶ build ─▶ `scenario` (fan_out, storm, churn) ─▶ tables ─▶ report
                        ├─ a server: `contestant` starts it and sends it changes, `usage` reads its CPU and memory
                        └─ the client fleet in `load/` (Rust): connects, acknowledges, checks, takes the times
 

@@ -8,10 +8,10 @@ from rich.console import Console
 
 from bench import machine, report
 from bench.build import BuildError, build
-from bench.contestant import CONTESTANTS, SNAPSHOT, SNAPSHOT_PER_NODE
 from bench.plan import Plan
-from bench.scenarios import DEFAULT, SCENARIOS
-from bench.session import Session
+from bench.scenario.registry import DEFAULT, SCENARIOS
+from bench.scenario.session import Session
+from bench.server.contestant import CONTESTANTS, SNAPSHOT, SNAPSHOT_PER_NODE
 
 _KEYS = [contestant.key for contestant in CONTESTANTS]
 _ONLY_IN_FULL = {SNAPSHOT, SNAPSHOT_PER_NODE}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from bench import mesh
 from bench.build import Programs
 from bench.child import Child
-from bench.contestant import Server
 from bench.plan import Change, Load
+from bench.server.contestant import Server
 
 _CONNECT_SECONDS = 120.0
 _CHANGE_SECONDS = 30.0

@@ -91,12 +91,12 @@ def main(
 def play(plan: Plan, *, live: bool, json_file: Path | None, picture: Path) -> int:
     """Run the demo and show what came of it; the exit code."""
     try:
-        from demo import live as live_view
-        from demo import plain, report
         from demo.child import DemoError
-        from demo.outcome import conclude
-        from demo.picture import draw
         from demo.run import Run, Watch, perform_until_signal
+        from demo.view import live as live_view
+        from demo.view import plain, report
+        from demo.view.outcome import conclude
+        from demo.view.picture import draw
     except ModuleNotFoundError as error:
         click.echo(_MISSING.format(error.name), err=True)
         return 1

@@ -13,8 +13,8 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.child import Child, ChildError
-from bench.contestant import steerway_command
 from bench.plan import ASSIGNMENT_NAMES
+from bench.server.contestant import steerway_command
 
 _ADDRESSES = (re.compile(r"\blistening on (\S+)"), re.compile(r"\badmin on (\S+)"))
 _START_SECONDS = 60.0

@@ -19,13 +19,13 @@ from pathlib import Path
 
 from bench import fleet, mesh
 from bench.build import Programs
-from bench.churn import stamped_address
 from bench.cluster.product import Product, serve, serve_wongnai
 from bench.cluster.world import World
-from bench.contestant import Server
 from bench.fleet import Fleet
 from bench.plan import WARM_UP_CHANGES, Change, Load
-from bench.trial import settled
+from bench.scenario.churn import stamped_address
+from bench.scenario.trial import settled
+from bench.server.contestant import Server
 from testbed.api_server import ApiServer
 from testbed.cluster.cluster import Cluster
 

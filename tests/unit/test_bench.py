@@ -9,13 +9,14 @@ import pytest
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from rich.console import Console
 
-from bench import churn, fan_out, mesh, report, summary
+from bench import mesh, report
 from bench.__main__ import plan_of
 from bench.child import Child, ChildError
 from bench.fleet import Ages, Outcome
 from bench.machine import Machine
 from bench.plan import WARM_UP_CHANGES, Plan
-from bench.trial import Measurement
+from bench.scenario import churn, fan_out, summary
+from bench.scenario.trial import Measurement
 
 BASE = Measurement(
     contestant="engine",

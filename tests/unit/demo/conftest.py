@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from demo.measure import Record, Window, measure
-from demo.outcome import FleetOutcome, Outcome
 from demo.plan import Plan
+from demo.view.outcome import FleetOutcome, Outcome
 
 SECONDS = 30.0
 RATE = 10

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 
 from demo.cluster import Event, State
-from demo.outcome import Outcome, last_part
 from demo.plan import Plan
+from demo.view.outcome import Outcome, last_part
 
 START = 1000.0
 PLAN = Plan(60.0, 2, 10, 6.0, 1.0)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from demo import report
-from demo.outcome import FleetOutcome, Outcome
-from demo.picture import draw, title
+from demo.view import report
+from demo.view.outcome import FleetOutcome, Outcome
+from demo.view.picture import draw, title
 
 
 def text_of(outcome: Outcome) -> str:

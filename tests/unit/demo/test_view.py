@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from demo import live, plain
 from demo.child import Child
 from demo.cluster import Cluster, State
 from demo.fleet import Fleet
@@ -17,6 +16,7 @@ from demo.manifests import Manifests
 from demo.measure import Record
 from demo.plan import make_plan
 from demo.run import Run
+from demo.view import live, plain
 from testbed.process.deadline import PATIENCE_SECONDS
 
 

@@ -9,8 +9,12 @@ from dataclasses import replace
 from functools import partial
 from statistics import median
 
-from bench import summary, trial
-from bench.contestant import (
+from bench.plan import Layout, Plan
+from bench.scenario import summary, trial
+from bench.scenario.session import Session
+from bench.scenario.summary import Row, Spread
+from bench.scenario.trial import Measurement
+from bench.server.contestant import (
     CONTESTANTS,
     ENGINE,
     ENGINE_TLS,
@@ -20,11 +24,7 @@ from bench.contestant import (
     SNAPSHOT,
     SNAPSHOT_PER_NODE,
 )
-from bench.plan import Layout, Plan
-from bench.session import Session
-from bench.summary import Row, Spread
 from bench.table import Table, ratio
-from bench.trial import Measurement
 
 _TITLES = {contestant.key: contestant.title for contestant in CONTESTANTS}
 _COLUMNS = (

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from functools import partial
 
-from bench import churn, fan_out, machine, storm
-from bench.session import Session
+from bench import machine
+from bench.scenario import churn, fan_out, storm
+from bench.scenario.session import Session
 from bench.table import Table
 
 _CHURN_SECONDS = 10.0

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from bench.build import Programs
 from bench.child import ChildError
-from bench.contestant import CONTESTANTS, Contestant
 from bench.plan import Plan
+from bench.server.contestant import CONTESTANTS, Contestant
 
 M = TypeVar("M")
 

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from demo.outcome import FleetOutcome, Outcome
+from demo.view.outcome import FleetOutcome, Outcome
 
 # From the palette of Okabe and Ito, which differ for any colour vision.
 _GOOD, _BAD, _SHADE = "#0072B2", "#D55E00", "#F0E442"

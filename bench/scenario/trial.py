@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from bench import fleet
 from bench.build import Programs
-from bench.contestant import Contestant
 from bench.fleet import Outcome
 from bench.plan import WARM_UP_CHANGES, Layout, Plan
+from bench.server.contestant import Contestant
 from bench.usage import Reading, wait_until_quiet
 
 _QUIET_SECONDS = 3.0

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from demo.outcome import FleetOutcome, Outcome
 from demo.plan import DNS_TTL_SECONDS, RESOLUTION_SECONDS
+from demo.view.outcome import FleetOutcome, Outcome
 
 _LATE_SECONDS = 0.25
 """A request sent later than this shows that the machine, not the network, shaped the figures."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.plan import Layout
-from bench.trial import Measurement
+from bench.scenario.trial import Measurement
 
 Figure = Callable[[Measurement], float]
 

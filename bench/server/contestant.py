@@ -13,10 +13,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import certificate, mesh
+from bench import mesh
 from bench.build import Programs
 from bench.child import Child, ChildError
 from bench.plan import Change, Plan
+from bench.server import certificate
 
 _LISTENING = re.compile(r"\blistening (?:on )?(\S+:\d+)")
 _START_SECONDS = 60.0
@@ -72,7 +73,7 @@ def _tls(command: Command, certificate_option: str, key_option: str) -> Start:
 
 def _engine(plan: Plan, _programs: Programs) -> list[str | Path]:
     sizes = ["--services", str(plan.services), "--endpoints", str(plan.endpoints)]
-    return [sys.executable, "-m", "bench.engine_server", *sizes]
+    return [sys.executable, "-m", "bench.server.engine_server", *sizes]
 
 
 def _go_control_plane(cache: str) -> Command:

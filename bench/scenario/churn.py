@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bench import fleet
-from bench.contestant import ENGINE, LINEAR_CACHE, Contestant
 from bench.fleet import Ages
 from bench.plan import Change
-from bench.session import Session
+from bench.scenario.session import Session
+from bench.scenario.trial import settled
+from bench.server.contestant import ENGINE, LINEAR_CACHE, Contestant
 from bench.table import Table
-from bench.trial import settled
 
 RATE = 10_000
 """Changes per second that are asked for."""

@@ -1,4 +1,4 @@
-"""One attack on an xDS server until it is ended: `python -m bench.hostile_client KIND HOST:PORT`; `dummy` is a server.
+"""One attack on an xDS server until it is ended: `python -m bench.hostile.client KIND HOST:PORT`; `dummy` is a server.
 
 The attacks stay within the defaults of `max_names_per_stream`, `max_name_bytes` and `max_request_bytes`. A stream that
 the server ends is opened again at once, with other names.

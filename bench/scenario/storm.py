@@ -6,11 +6,11 @@ from functools import partial
 
 from bench import fleet
 from bench.build import Programs
-from bench.contestant import ENGINE, LINEAR_CACHE, SNAPSHOT, Contestant
 from bench.plan import Load, Plan, Protocol
-from bench.session import Session
+from bench.scenario.session import Session
+from bench.scenario.trial import settled
+from bench.server.contestant import ENGINE, LINEAR_CACHE, SNAPSHOT, Contestant
 from bench.table import Table
-from bench.trial import settled
 
 CLIENTS = 10_000
 _SPARE_FILES = 300

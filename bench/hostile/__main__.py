@@ -21,7 +21,7 @@ import httpx
 from rich.console import Console
 
 from bench import machine, report
-from bench.hostile_client import STREAMS
+from bench.hostile.client import STREAMS
 from bench.table import Table
 from bench.usage import rss_bytes
 from steerway.testing.ads_client import AdsClient, DeltaStream
@@ -33,7 +33,7 @@ from testbed.process.process import Process, Processes
 _SERVICES = 400
 """Each first answer is about another one, for the first time."""
 _HEALTH_SECONDS = 0.05
-_PROGRAM = (sys.executable, "-m", "bench.hostile_client")
+_PROGRAM = (sys.executable, "-m", "bench.hostile.client")
 GOAL_RATIO, GOAL_HEALTH_MS, GOAL_MB = 3.0, 100.0, 250.0
 
 

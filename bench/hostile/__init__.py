@@ -1,0 +1,1 @@
+"""The cost of one hostile client for the other clients."""
