@@ -65,7 +65,7 @@ class Running:
 
 
 class Scripted:
-    """A source that does what the test says. It writes under its own name."""
+    """A source with the behaviour of a test. It writes under its own name."""
 
     def __init__(self, script: Callable[["Scripted"], Awaitable[None]]) -> None:
         self.name = "scripted"
@@ -159,7 +159,7 @@ async def metric(admin: httpx.AsyncClient, name: str) -> float:
 
 
 async def assignments(address: str, zone: str = "") -> AsyncIterator[endpoint_pb2.ClusterLoadAssignment]:
-    """What a client is told about ASSIGNMENT."""
+    """The responses of a client that is subscribed to ASSIGNMENT."""
     node = base_pb2.Node(id="client", user_agent_name="gRPC Go", locality=base_pb2.Locality(zone=zone))
     first = discovery_pb2.DiscoveryRequest(node=node, type_url=type_url.ENDPOINT, resource_names=[ASSIGNMENT])
     async with grpc.aio.insecure_channel(address) as channel:
@@ -180,7 +180,7 @@ async def assignments(address: str, zone: str = "") -> AsyncIterator[endpoint_pb
                 yield assignment
 
 
-async def test_ports_are_told_and_an_empty_directory_is_served(serve: Serve, manifests: Files) -> None:
+async def test_ports_are_announced_and_an_empty_directory_is_served(serve: Serve, manifests: Files) -> None:
     """Both ports that the system chose are announced; having nothing to serve is no reason not to be ready."""
     address, admin = await serve(settings(files=(manifests.directory,))).started()
     assert int(address.rpartition(":")[2]) > 0
@@ -188,8 +188,8 @@ async def test_ports_are_told_and_an_empty_directory_is_served(serve: Serve, man
         await until(lambda: ready(admin))
 
 
-async def test_nobody_is_answered_before_the_sources_are_read(serve: Serve, source: Any) -> None:
-    """A client that comes early gets the truth, late, not an early "there is none"."""
+async def test_no_client_is_answered_before_the_sources_are_read(serve: Serve, source: Any) -> None:
+    """An early client gets the right response late, not "not found" early."""
     release = asyncio.Event()
 
     async def slow(scripted: Scripted) -> None:
@@ -205,7 +205,7 @@ async def test_nobody_is_answered_before_the_sources_are_read(serve: Serve, sour
         first = asyncio.create_task(anext(received))
         await until(lambda: subscribed(admin))
         answer = (await admin.get("/readyz")).json()
-        assert answer["missing"] == ["source scripted has not given its first full state"]
+        assert answer["missing"] == ["source scripted has not synced"]
         assert not first.done()
         release.set()
         assert (await first).cluster_name == ASSIGNMENT
@@ -266,8 +266,8 @@ async def test_problems_of_all_stages_are_counted_together(serve: Serve, manifes
     async with admin:
         await until(lambda: ready(admin))
         problems = (await admin.get("/api/v1/problems")).json()["problems"]
-        places = sorted(problem["where"].rpartition("/")[2] for problem in problems)
-        assert places == ["broken.yaml:1", "external", "raw.yaml:1"]
+        objects = sorted(problem["where"].rpartition("/")[2] for problem in problems)
+        assert objects == ["broken.yaml:1", "external", "raw.yaml:1"]
         assert await metric(admin, "steerway_problems") == 3
         (manifests.directory / "broken.yaml").unlink()
         (manifests.directory / "raw.yaml").unlink()
@@ -286,7 +286,7 @@ async def test_tasks_are_counted(serve: Serve, manifests: Files) -> None:
 
 
 async def test_a_route_that_is_refused_is_a_problem(serve: Serve, manifests: Files) -> None:
-    """Also where there is no object whose status could say it; until what it names is there."""
+    """Also for an object without a status; until the object that it names exists."""
     parent = {"group": "", "kind": "Service", "name": "backend"}
     route = {
         "apiVersion": "gateway.networking.k8s.io/v1",
@@ -327,7 +327,7 @@ async def test_a_signal_drains_and_a_second_one_ends(serve: Serve, manifests: Fi
 async def test_without_clients_a_signal_ends_it(
     serve: Serve, manifests: Files, number: signal.Signals
 ) -> None:
-    """There is nobody to wait for, also when the sources have not been read yet."""
+    """There are no clients to wait for, also when the sources have not been read yet."""
     plane = serve(settings(files=(manifests.directory,), drain_seconds=3600.0))
     _, admin = await plane.started()
     await admin.aclose()
@@ -398,7 +398,7 @@ async def test_a_fault_within_a_source_ends_it_with_its_cause(serve: Serve, sour
 
 
 async def test_a_source_that_returns_ends_it(serve: Serve, source: Any) -> None:
-    """Nobody would follow the changes."""
+    """Changes would not be followed."""
 
     async def short(scripted: Scripted) -> None:
         scripted.store.mark_synced(scripted.name)
@@ -408,7 +408,7 @@ async def test_a_source_that_returns_ends_it(serve: Serve, source: Any) -> None:
         await serve(settings()).ended()
 
 
-def test_the_command_tells_an_error_in_one_line(
+def test_the_command_prints_an_error_in_one_line(
     manifests: Files, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit code 1, no traceback."""

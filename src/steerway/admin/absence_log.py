@@ -1,8 +1,9 @@
-"""Warns of names that clients ask for and that do not exist: each once for a client workload, at a limited rate.
+"""Warnings about names that clients subscribe to and that do not exist: one per name and client workload, at a limited
+rate.
 
-What is absent is looked up in the engine from time to time, and soon after a client was answered that a name is absent.
-The engine keeps nothing for it, and what is kept here is bounded, whatever clients ask for. Lines that have no room now
-are logged later, so that this paces itself more slowly than `log_limit` would.
+Absent names are read from the engine periodically, and soon after an answer "absent". The engine keeps no state for it,
+and the state here is bounded, whatever clients subscribe to. Lines over the rate are logged later instead of dropped,
+at a lower rate than that of `steerway.log.limit`.
 """
 
 import asyncio
@@ -26,34 +27,35 @@ from steerway.translate.resource_name import parse_target
 log = structlog.get_logger()
 
 LOOK_SECONDS = 10.0
-"""How often names are looked up when no client was answered that one is absent."""
+"""Period of reads when no answer was "absent"."""
 SETTLE_SECONDS = 1.0
-"""Clients that start together are answered one after the other: they are reported together."""
+"""Wait after an answer "absent", so that clients that start together are reported together."""
 REMOVED_SECONDS = 5.0
-"""How long a removed name is missed before it is reported: clients let go of what they do not need any more."""
+"""How long a removed name must be missing before it is reported: clients unsubscribe from names that they no longer
+need."""
 GAP_SECONDS = 3 * LOOK_SECONDS
-"""A name that was missed before and not since is missed from now on."""
+"""A name that is missing again after this gap counts as missing from then on."""
 FORGET_SECONDS = 600.0
-"""A name that nobody missed for so long is reported anew when it is missed again."""
+"""A name that no client missed for this time is reported again when it is missing again."""
 MAX_STREAMS = 1000
-"""Streams with absent names that one look reports; the next one goes on behind them."""
+"""Streams with absent names per read; the next read continues after them."""
 MAX_REMEMBERED = 10_000
-"""Names of workloads that are remembered; the one that was missed longest ago is forgotten first."""
+"""Remembered names of workloads; the one that was missing longest ago is dropped first."""
 MAX_LINES = 30
-"""Lines at once, and `LINES_PER_SECOND` in the long run: what is left out is reported later."""
+"""Burst of lines; `LINES_PER_SECOND` on average. Further names are reported later."""
 LINES_PER_SECOND = 0.2
 
 _RANDOM = "[bcdf-hj-np-tv-xz2456789]"
-"""Characters of names that Kubernetes makes up."""
+"""Characters of generated names in Kubernetes."""
 _OF_DEPLOYMENT = re.compile(f"-{_RANDOM}{{6,10}}-{_RANDOM}{{5}}$")
-"""What a Deployment adds to its name for a pod: the hash of its template, and a random part."""
+"""The suffix of a Deployment's pods: the hash of its template, and a random part."""
 _OF_OTHERS = re.compile(rf"-(\d+|{_RANDOM}{{5}})$")
-"""What a StatefulSet or a DaemonSet adds."""
+"""The suffix of the pods of a StatefulSet or a DaemonSet."""
 _UNIQUE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class AbsenceView(Protocol):
-    """A name that a stream asks for and that does not exist: see `steerway/_engine.pyi`."""
+    """An absent name of a stream: see `steerway/_engine.pyi`."""
 
     @property
     def stream(self) -> int: ...
@@ -76,21 +78,21 @@ class AbsenceView(Protocol):
 
 
 class AbsencesView(Protocol):
-    """Some of such names."""
+    """One page of them."""
 
     @property
     def rows(self) -> Sequence[AbsenceView]: ...
 
 
 class EngineView(Protocol):
-    """What is asked of the engine, off the event loop."""
+    """The engine's calls in use, off the event loop."""
 
     def absences(self, *, after: int = 0, streams: int = 0) -> AbsencesView: ...
 
 
 @dataclass(slots=True)
 class _Memory:
-    """What is known of one name of one workload. `reported`: whether a line was written since it is missed."""
+    """State of one name of one workload. `reported`: whether it was logged since it is missing."""
 
     since: float
     missed_at: float
@@ -98,7 +100,7 @@ class _Memory:
 
 
 class AbsenceLog:
-    """Writes `absent_name`; `domain` is the cluster's, which targets may end with."""
+    """Logs `absent_name`. `domain` is the cluster domain, which targets may end with."""
 
     name = "absent names"
 
@@ -114,11 +116,11 @@ class AbsenceLog:
         self._unreported = 0
 
     def hint(self) -> None:
-        """A client was answered that a name is absent: look soon."""
+        """A client got the answer "absent": read soon."""
         self._answered.set()
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Read and log until cancelled."""
         while True:
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
@@ -133,7 +135,7 @@ class AbsenceLog:
                 self._answered.set()
 
     def look(self) -> Sequence[AbsenceView]:
-        """The names that some streams miss now: each call goes on where the last one ended. Blocks."""
+        """Names that are missing now, of some streams: each call continues where the last one ended. Blocks."""
         rows = self._engine.absences(after=self._after, streams=MAX_STREAMS).rows
         more = len({row.stream for row in rows}) == MAX_STREAMS
         self._after = rows[-1].stream if more else 0
@@ -141,11 +143,11 @@ class AbsenceLog:
 
     @property
     def unfinished(self) -> bool:
-        """Whether the last look left out streams."""
+        """Whether the last read left out streams."""
         return self._after > 0
 
     def report(self, rows: Sequence[AbsenceView]) -> None:
-        """Log what was not logged before, of each workload a name in turn: one with many must not hide the others."""
+        """Log new names, one per workload in turn, so that a workload with many names does not hide the others."""
         now = self._clock()
         self._lines = min(MAX_LINES, self._lines + (now - self._counted_at) * LINES_PER_SECOND)
         self._counted_at = now
@@ -160,7 +162,7 @@ class AbsenceLog:
         self._unreported = unreported
 
     def _due(self, rows: Sequence[AbsenceView], now: float) -> list[tuple[_Memory, AbsenceView]]:
-        """What is to be logged, each name of a workload once: networks in turn, and of each its workloads in turn."""
+        """Names to log, each name of a workload once: networks in turn, and the workloads of each in turn."""
         turns: Counter[tuple[str, str, str]] = Counter()
         due: dict[int, tuple[int, _Memory, AbsenceView]] = {}
         for row in rows:
@@ -168,20 +170,20 @@ class AbsenceLog:
             waits = row.removed and now - memory.since < REMOVED_SECONDS
             if memory.reported or waits or id(memory) in due:
                 continue
-            # Clients make up namespaces and ids, and not the network that they are in.
+            # Clients choose their namespace and id, but not their network.
             origin = network(row.peer), namespace_of(row.audience), workload(row.node_id)
             due[id(memory)] = turns[origin], memory, row
             turns[origin] += 1
-        places: Counter[str] = Counter()
+        ranks: Counter[str] = Counter()
         ordered = []
         for _, memory, row in sorted(due.values(), key=lambda entry: entry[0]):
             share = network(row.peer)
-            ordered.append((places[share], memory, row))
-            places[share] += 1
+            ordered.append((ranks[share], memory, row))
+            ranks[share] += 1
         return [(memory, row) for _, memory, row in sorted(ordered, key=lambda entry: entry[0])]
 
     def _remember(self, row: AbsenceView, now: float) -> _Memory:
-        # The hash of str is seeded: a client cannot make up names that are taken for another's.
+        # The hash of str is seeded: a client cannot choose names that collide with those of others.
         key = hash((namespace_of(row.audience), workload(row.node_id), row.type_url, row.name))
         memory = self._memories.get(key)
         if memory is None or now - memory.missed_at > FORGET_SECONDS:
@@ -211,7 +213,7 @@ class AbsenceLog:
         )
 
     def _hint(self, name: str, namespace: str) -> str:
-        """What shows the nearest names."""
+        """How to list similar names."""
         try:
             parse_target(name, namespace, self._domain)
         except TranslateError:
@@ -220,10 +222,10 @@ class AbsenceLog:
 
 
 def workload(node_id: str) -> str:
-    """What the clients of one workload have in common in their ids: for `web-6d4cf56db6-x7k2p.shop`, `web`.
+    """The common part of the node ids of one workload: `web` for `web-6d4cf56db6-x7k2p.shop`.
 
-    Known are ids that begin with the name of a pod or host, and those of Istio (`sidecar~IP~POD.NAMESPACE~DOMAIN`); an
-    id that is random says nothing, and is "".
+    Recognized: ids that begin with the name of a pod or host, and those of Istio (`sidecar~IP~POD.NAMESPACE~DOMAIN`).
+    "" for a random id.
     """
     parts = node_id.split("~")
     pod = (parts[2] if len(parts) == 4 else parts[0]).partition(".")[0]

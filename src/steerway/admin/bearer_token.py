@@ -1,4 +1,4 @@
-"""Asks for a bearer token before anything is answered (RFC 6750). Probes are answered without, and tell less."""
+"""Bearer token of the admin server (RFC 6750). Probes need none, and contain less without it."""
 
 from collections.abc import Callable, Collection
 
@@ -11,7 +11,7 @@ _SHOWN = "steerway.token_shown"
 
 
 class BearerToken:
-    """ASGI middleware. `accepts` judges a token; `open_paths` are answered to everybody."""
+    """ASGI middleware. `accepts` checks a token; `open_paths` need none."""
 
     def __init__(self, app: ASGIApp, accepts: Callable[[str], bool], open_paths: Collection[str]) -> None:
         self._app = app
@@ -35,5 +35,5 @@ class BearerToken:
 
 
 def shown(request: Request) -> bool:
-    """Whether the request carried the token, or none is asked for."""
+    """Whether the request has the token, or none is required."""
     return bool(request.scope.get(_SHOWN, True))

@@ -1,5 +1,4 @@
-"""`/metrics`: the Prometheus exposition of everything that is counted, in the format that the scraper asks
-for."""
+"""`/metrics`: the Prometheus exposition of all metrics, in the format that the scraper accepts."""
 
 from collections.abc import Iterable, Sequence
 

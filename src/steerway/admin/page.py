@@ -1,5 +1,4 @@
-"""The index page: what is wrong, who is connected, and where to look closer. One file, no scripts, no
-assets."""
+"""The index page: problems, connected clients, and links to the API. One file, no scripts, no assets."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -14,22 +13,23 @@ from steerway.translate.client.audience import namespace_of
 
 ENDPOINTS = {
     "/healthz": "alive",
-    "/readyz": "ready for clients, or what is missing",
+    "/readyz": "ready for clients, or the reasons why not",
     "/metrics": "Prometheus metrics",
-    "/api/v1/streams": "every client: its state, names (and which do not exist), refusals; ?node= (with *) and ?type=",
-    "/api/v1/resources": "what is served and what is absent; ?type= and ?audience=",
+    "/api/v1/streams": "all clients: state, names, absent names, NACKs; ?node= (with *) and ?type=",
+    "/api/v1/resources": "published resources and absent names; ?type= and ?audience=",
     "/api/v1/resources/cds": "one type: lds, rds, cds, eds, sds, or its full name",
     "/api/v1/resources/cds/NAME": "one resource with its body, for each audience",
-    "/api/v1/explain?target=NAME": "what a target means to a client, why, and who has it; &namespace= &zone= &client=",
-    "/api/v1/loads": "what clients report of their requests, by cluster and locality",
-    "/api/v1/problems": "objects and documents that are skipped, and what to do",
+    "/api/v1/explain?target=NAME": "a target's resources for a client, their sources and clients; "
+    "&namespace= &zone= &client=",
+    "/api/v1/loads": "load reports of clients, by cluster and locality",
+    "/api/v1/problems": "objects and documents that are skipped, each with a hint",
 }
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _ROWS = 200
 _NOTES = 5
 """Rows of streams on the page, and notes of one kind about a client; the API has more."""
 _SIGNS = {"in_sync": ("good", "✓"), "absent": ("warn", "!")}
-"""What stands for the state of a client, and how: anything else is bad."""
+"""Style and sign of a client's state; other states are bad."""
 _ABSENT = '<span class="warn">absent</span>'
 _EXPLAINED = frozenset({"lds", "rds", "cds", "eds"})
 """Types whose names are targets, which can be explained."""
@@ -50,7 +50,7 @@ th { text-align: left; color: var(--dim); font-weight: 500; }
 th, td { padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td { overflow-wrap: anywhere; } td:first-child { min-width: 9rem; } .short { white-space: nowrap; }
 .node { display: inline-block; min-width: 15rem; }
-.type { white-space: nowrap; margin-right: 1rem; } .told { margin: .1rem 0; padding-left: 1.25rem; }
+.type { white-space: nowrap; margin-right: 1rem; } .note { margin: .1rem 0; padding-left: 1.25rem; }
 .state { background: var(--soft); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem;
   margin: 1rem 0; } .state ul { margin: .25rem 0 0; padding-left: 1.25rem; }
 @media (max-width: 45rem) {
@@ -67,14 +67,14 @@ def render(
     missing: Sequence[str],
     problems: Sequence[ProblemView],
 ) -> str:
-    """The whole page. `streams` as `stream.describe` makes them, `missing` as `/readyz` says it."""
+    """The whole page. `streams` as `stream.describe` makes them, `missing` as in `/readyz`."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>steerway</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}</style></head><body><h1>steerway <small>{escape(__version__)}</small></h1>"
         f"{_state(phase, missing, streams, resources)}"
         f"<h2>Problems</h2>{_problems(problems)}<h2>Clients</h2>{_streams(streams)}"
-        f"<h2>Look closer</h2>{_endpoints()}</body></html>\n"
+        f"<h2>API</h2>{_endpoints()}</body></html>\n"
     )
 
 
@@ -89,19 +89,18 @@ def _state(phase: Phase, missing: Sequence[str], streams: Sequence[dict[str, Any
 
 
 def _missed(streams: Sequence[dict[str, Any]]) -> str:
-    """How many clients ask for something that does not exist."""
+    """How many clients subscribe to names that do not exist."""
     count = sum(1 for stream in streams if any(part["absent_count"] for part in stream["types"]))
     if not count:
         return ""
-    ask = "asks" if count == 1 else "ask"
-    return f' <span class="warn">· {_count(count, "client stream")} {ask} for names that do not exist</span>'
+    return f' <span class="warn">· {_count(count, "client stream")} with absent names</span>'
 
 
 def _problems(problems: Sequence[ProblemView]) -> str:
     if not problems:
-        return '<p class="good">None: everything that was found is served.</p>'
+        return '<p class="good">None: all objects are served.</p>'
     return _table(
-        ("Where", "What is wrong", "What to do"),
+        ("Object", "Problem", "Hint"),
         ((f"<code>{escape(p.where)}</code>", escape(p.reason), escape(p.hint)) for p in problems),
     )
 
@@ -109,7 +108,7 @@ def _problems(problems: Sequence[ProblemView]) -> str:
 def _streams(streams: Sequence[dict[str, Any]]) -> str:
     if not streams:
         return '<p class="dim">No client is connected.</p>'
-    shown = sorted(streams, key=_fine)[:_ROWS]  # what needs a look comes first; the sort is stable
+    shown = sorted(streams, key=_fine)[:_ROWS]  # the worst state first; the sort is stable
     table = _table(
         ("Node", "Address", "Audience", "Age", "Types and names"), (_row(stream) for stream in shown)
     )
@@ -135,14 +134,14 @@ def _row(stream: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _notes(stream: dict[str, Any]) -> str:
-    """What is to be said about the types of a client, and what it cannot do."""
-    warnings = "".join(_told(part, namespace_of(stream["audience"])) for part in stream["types"])
+    """Notes about the types of a client, and its limitations."""
+    warnings = "".join(_type_notes(part, namespace_of(stream["audience"])) for part in stream["types"])
     limitations = [escape(limitation) for limitation in stream["limitations"]]
     return warnings + "".join(map(_line, _some(limitations, len(limitations))))
 
 
 def _some(notes: Sequence[str], count: int, more: str = "and {:,} more") -> list[str]:
-    """The first ones, and in the words of `more` how many of `count` are left out."""
+    """The first notes, and the text `more` with the number of the others out of `count`."""
     shown = list(notes[:_NOTES])
     return [*shown, more.format(count - len(shown))] if count > len(shown) else shown
 
@@ -154,8 +153,8 @@ def _type(part: dict[str, Any]) -> str:
     return f'<span class="type">{state} {escape(part["type"])} <span class="dim">{names}</span></span> '
 
 
-def _told(part: dict[str, Any], namespace: str) -> str:
-    """What is to be said about one type of a client: waiting, absent and refused names."""
+def _type_notes(part: dict[str, Any], namespace: str) -> str:
+    """Notes about one type of a client: waiting, absent and rejected names."""
     waiting = [f"waits for {escape(name)}" for name in part["waiting"][:_NOTES]]
     absent = [
         _absent(part["type"], name, reason, namespace)
@@ -169,7 +168,7 @@ def _told(part: dict[str, Any], namespace: str) -> str:
 
 
 def _absent(kind: str, name: str, reason: str, namespace: str) -> str:
-    """A name that does not exist, with a link to what may have been meant: nearest names, or valid ports."""
+    """A name that does not exist, with a link to its explanation: similar names, or valid ports."""
     text = f"{_ABSENT}: {escape(name)}: {escape(reason)}"
     if kind not in _EXPLAINED:
         return text
@@ -178,7 +177,7 @@ def _absent(kind: str, name: str, reason: str, namespace: str) -> str:
 
 
 def _line(text: str) -> str:
-    return f'<div class="told"><small>{text}</small></div>'
+    return f'<div class="note"><small>{text}</small></div>'
 
 
 def _duration(seconds: float) -> str:
@@ -196,7 +195,7 @@ def _endpoints() -> str:
             f"<code>{path}</code>" if path.endswith("NAME") else f'<a href="{path}"><code>{path}</code></a>'
         )
 
-    return _table(("Path", "What"), ((link(path), escape(what)) for path, what in ENDPOINTS.items()))
+    return _table(("Path", "Content"), ((link(path), escape(what)) for path, what in ENDPOINTS.items()))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

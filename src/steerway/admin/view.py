@@ -1,7 +1,7 @@
-"""What the admin server reads from the rest of steerway, and nothing more.
+"""The interface of the admin server to the other stages, read-only.
 
 The engine, its streams and its entries are protocols here, so that the server can be tested without a native
-engine. Their members mean what `steerway/_engine.pyi` says.
+engine. `steerway/_engine.pyi` describes their members.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ class ResourceView(Protocol):
 
 
 class AbsentView(Protocol):
-    """A name on one stream that there is nothing for."""
+    """A name on one stream without a resource."""
 
     @property
     def name(self) -> str: ...
@@ -40,7 +40,7 @@ class AbsentView(Protocol):
 
 
 class InformerView(Protocol):
-    """What is followed of an API server, and how long ago it was heard of."""
+    """A watched kind of an API server, and the age of its last message."""
 
     @property
     def cluster(self) -> str: ...
@@ -185,7 +185,7 @@ class DroppedLoadView(Protocol):
 
 
 class LoadsView(Protocol):
-    """What clients report of their requests."""
+    """Load reports of clients."""
 
     @property
     def reporters(self) -> int: ...
@@ -200,7 +200,7 @@ class LoadsView(Protocol):
 
 
 class LocalityView(Protocol):
-    """Where a client is, by its address; "" for what is not known."""
+    """The locality of a client, by its address; "" for unknown parts."""
 
     @property
     def namespace(self) -> str: ...
@@ -217,7 +217,7 @@ class LocalityView(Protocol):
 
 
 class EngineView(Protocol):
-    """The engine's read-only calls. They are thread-safe; the server makes them off the event loop."""
+    """The engine's read-only calls. They are thread-safe, and run off the event loop."""
 
     def streams(self, *, resources: bool = False) -> Sequence[StreamView]: ...
     def entries(self) -> Sequence[EntryView]: ...
@@ -226,7 +226,7 @@ class EngineView(Protocol):
 
 
 class ProblemView(Protocol):
-    """Something an operator should mend, from sources and from the catalog alike."""
+    """Something that an operator should fix, of any stage."""
 
     @property
     def where(self) -> str: ...
@@ -247,7 +247,8 @@ class StoreView(Protocol):
 
 
 class SubscribersView(Protocol):
-    """What clients are, and what of what they are subscribed to they cannot do. For one look at the streams."""
+    """The client libraries of streams, and their limitations for the subscribed names. Valid for one read of the
+    streams."""
 
     def client(self, node: bytes) -> str: ...
     def limitations(self, node: bytes, audience: str, subscribed: Iterable[tuple[str, str]]) -> list[str]: ...
@@ -255,12 +256,12 @@ class SubscribersView(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AdminView:
-    """Everything that the admin server can see.
+    """Everything that the admin server reads.
 
-    `phase`, `informers` and `problems` (those of sources and catalog together) are called on the event loop. `locality`
-    tells where the client at an address is. `render` turns a serialised resource of a type_url into JSON values, in a
-    thread; `subscribers` may be used in one, too. `explain` answers the parameters of a request, on the event loop; it
-    raises TranslateError that says what is wrong with them. `collectors` are scraped besides `telemetry.REGISTRY`.
+    `phase`, `informers`, `problems` (of all stages) and `explain` are called on the event loop; the others may be
+    called in a thread. `locality` is that of the client at an address. `render` converts a serialised resource of a
+    type_url to JSON values. `explain` gets the parameters of a request, and raises TranslateError for an invalid one.
+    `collectors` are scraped besides `telemetry.REGISTRY`.
     """
 
     engine: EngineView

@@ -1,8 +1,8 @@
-"""A remote cluster: its API server, its own store and catalog, and whether what it gave may be used.
+"""A remote cluster: its API server, its own store and catalog, and whether its endpoints are in use.
 
-It is not used before all of it is known, so that no service is seen without a part of its endpoints because a list was
-still on its way. While its API server is lost its last endpoints are used for a time; then they are given up, and
-clients go where the policy says. When it is back they are used again.
+It is not in use before all of its lists are complete, so that no service lacks endpoints of a list that is still to
+come. While its API server is unreachable its last endpoints stay in use for a time; then they are removed, and clients
+move by the cluster policy. They are in use again when the API server is back.
 """
 
 import asyncio
@@ -28,17 +28,18 @@ from steerway.sources.window import Due
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 1.0
-"""How often the API server's absence is looked at when nothing changes."""
+"""Period of the check for an unreachable API server."""
 
 
 Changed = Callable[[frozenset[ServiceId], Mapping[Hashable, Origin]], None]
-"""Hears of services that are others now, and of when what changed them was heard of."""
+"""Called with changed services, and the origins of the change."""
 
 
 class RemoteCluster:
-    """Runs one remote cluster into its `member`; `changed` hears of services that are others now.
+    """Updates `member` from one remote cluster, and calls `changed` with changed services.
 
-    `cluster` is its name, `name` that of the running part.
+    `cluster` is its name, `name` that of the task. Its endpoints are removed after `lost_seconds` without its API
+    server.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class RemoteCluster:
         self.cluster = member.name
         self.name = f"cluster {member.name}"
         self.known = asyncio.Event()
-        """Set once all of it was known for the first time."""
+        """Set when all of its lists were complete for the first time."""
         self._member = member
         self._source = source
         self._store = store
@@ -84,23 +85,23 @@ class RemoteCluster:
             raise SourceError(f"{self.name}: {error}") from None
 
     def problems(self) -> list[Problem]:
-        """What its source tells of, and that it is lost or not known yet."""
+        """The problems of its source, and of itself while it is not in use."""
         problems = [
             Problem(f"{self.name}: {problem.where}", problem.reason, problem.hint)
             for problem in self._store.problems()
         ]
         if not self._store.synced:
-            hint = "its endpoints are not used until its API server has told all of them"
+            hint = "its endpoints are used after the first complete list of its API server"
             problems.append(Problem(self.name, "is not known yet", hint))
         elif not self._member.in_use:
             problems.append(
-                Problem(self.name, "is lost, and its endpoints were given up", "bring its API server back")
+                Problem(self.name, "is lost, and its endpoints are not used", "bring its API server back")
             )
         return problems
 
     async def _follow(self) -> None:
         await self._store.until_synced()
-        # What changes from here on waits in the debouncer: no change is missed, and none is looked at twice.
+        # Listen before reading: no change is missed, and none is applied twice.
         self._store.listen(self._debouncer.add)
         catalog = self._member.catalog
         keys = [obj.key for obj in self._store.objects()]
@@ -120,7 +121,7 @@ class RemoteCluster:
                     self._changed(changed, due.origins)
 
     async def _next(self) -> Due:
-        """What changed, or nothing after a while."""
+        """The next batch; an empty one after `_LOOK_SECONDS`."""
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
                 return await self._debouncer.next()
@@ -138,4 +139,4 @@ class RemoteCluster:
         if use:
             log.info("cluster_in_use", cluster=self._member.name, services=services)
         else:
-            log.warning("cluster_given_up", cluster=self._member.name, after_seconds=self._lost_seconds)
+            log.warning("cluster_not_in_use", cluster=self._member.name, after_seconds=self._lost_seconds)

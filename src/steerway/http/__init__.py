@@ -1,7 +1,7 @@
 """HTTP listeners for the admin server and REST discovery: uvicorn behind an acceptor with limits.
 
-uvicorn parses, answers and keeps connections alive; what it has no settings for stands here: how many connections
-there are, how long a client may take, and what happens when no file descriptor is left (docs/decisions/0027).
+uvicorn parses, responds and keeps connections alive. This package adds what it has no settings for: the number of
+connections, deadlines for clients, and the lack of file descriptors (docs/decisions/0027).
 """
 
 from steerway.http.host import Hosts

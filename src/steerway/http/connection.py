@@ -6,8 +6,8 @@
                            ▲────────────────────────────first byte────────────────────────────────────┘
 
 uvicorn has a timeout for IDLE only. READING and SENDING have deadlines here, since a client that sends a byte now and
-then, or reads none, holds a descriptor for ever otherwise. A response that is complete may still wait in memory for
-the client to read it: IDLE keeps the deadline of SENDING until then.
+then, or reads none, would keep a descriptor without end otherwise. A response that is complete may still wait in memory
+for the client to read it: IDLE keeps the deadline of SENDING until then.
 """
 
 import asyncio

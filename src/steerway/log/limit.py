@@ -1,13 +1,13 @@
-"""The one limit of log lines that clients can cause: how many, how long, and what is counted instead.
+"""The limit of log lines that clients can cause: their number, their length, and the counters of suppressed lines.
 
-Every event that a client can cause stands in `CLIENT_EVENTS`, and so passes here, wherever it is logged. Its lines are
-limited for each network of clients (see `peer.network`) and in all; a network that was quiet comes before one that was
-not. What is left out is counted: the next line of the same network has `suppressed`, a line `lines_suppressed` sums up
-each kind, and `steerway_log_lines_suppressed_total` each event. A line that comes with a number `suppressed` stands for
-that many, which the engine left out: they count with the others. Texts are cut and their control characters escaped
-(`steerway.text`), so that no client writes lines of its own.
+Every event that a client can cause is in `CLIENT_EVENTS`, and is limited here, wherever it is logged. Its lines are
+limited for each network of clients (see `peer.network`) and in total; a quiet network precedes others. Suppressed lines
+are counted: the next line of the same network has `suppressed`, a line `lines_suppressed` summarizes each kind, and
+`steerway_log_lines_suppressed_total` counts each event. A line with a number `suppressed` stands for as many lines that
+the engine suppressed; they are added. Texts are cut and their control characters escaped (`steerway.text`), so that no
+client can write lines of its own.
 
-Lines of libraries are limited by the name of their logger: what a web server logs of a broken request, say.
+Lines of libraries, such as those of a web server about a malformed request, are limited by the name of their logger.
 """
 
 import logging
@@ -29,21 +29,21 @@ from steerway.text import ELLIPSIS, MAX_TEXT, bounded
 MAX_TRACEBACK = 8192
 """Bytes of a traceback; its end is kept."""
 MAX_NETWORKS = 4096
-"""Networks that are remembered, of all kinds together; the one that was quiet longest goes first."""
+"""Remembered networks, of all kinds together; the one that was quiet longest is dropped first."""
 MAX_TALLIED = 20
-"""Different values in a `lines_suppressed`; the others are summed up as `others`."""
+"""Distinct values in a `lines_suppressed`; the remainder is counted as `others`."""
 
 
 class Limit(NamedTuple):
-    """Lines of one kind: so many at once, and so many in a second in the long run."""
+    """Lines of one kind: the burst, and the average rate."""
 
     burst: int
     per_second: float
 
 
 class Kind(NamedTuple):
-    """A kind of event. `share`: the value whose lines share the limit `network`; "": those of a network of clients.
-    `tally`: the value by which lines that were left out are counted; "": all as one."""
+    """A kind of event. `share`: the field whose value selects the limit `network`; "": the network of the client.
+    `tally`: the field by whose value suppressed lines are counted; "": all as one."""
 
     network: Limit = Limit(10, 0.1)
     total: Limit = Limit(30, 3.0)
@@ -53,7 +53,7 @@ class Kind(NamedTuple):
 
 
 CLIENT_EVENTS: Mapping[str, Kind] = {
-    "absent_name": Kind(network=Limit(30, 0.2)),  # AbsenceLog waits for its turn, so that none is left out
+    "absent_name": Kind(network=Limit(30, 0.2)),  # AbsenceLog has a lower rate, so that none is suppressed
     "call_refused": Kind(),
     "engine_fault": Kind(),
     "handshake_failed": Kind(tally="reason"),
@@ -74,11 +74,11 @@ CLIENT_EVENTS: Mapping[str, Kind] = {
 """Each event that a client can cause."""
 _LIBRARY = Kind(network=Limit(30, 3.0))
 _RESERVED = 10
-"""Of the lines of a kind those that only networks may write that were quiet."""
+"""Lines of a kind that are reserved for quiet networks."""
 
 
 class Summary(NamedTuple):
-    """What was left out of one kind. `by`: how many by the tallied value, the most first."""
+    """Suppressed lines of one kind. `by`: their number by the tallied value, the largest first."""
 
     kind: str
     method: str
@@ -88,7 +88,7 @@ class Summary(NamedTuple):
 
 @dataclass(slots=True)
 class _Bucket:
-    """A limit's lines: full at first, and filled up again with time."""
+    """A token bucket of lines, full at first."""
 
     tokens: float
     at: float
@@ -101,7 +101,7 @@ class _Bucket:
 
 @dataclass(slots=True)
 class _Suppressed:
-    """What was left out of a kind since the last summary, at `since`."""
+    """Suppressed lines of a kind since the last summary, at `since`."""
 
     since: float
     method: str
@@ -121,9 +121,9 @@ class LogLimiter:
         self._suppressed: dict[str, _Suppressed] = {}
 
     def __call__(self, _logger: Any, method: str, event: EventDict) -> EventDict:
-        """A line of an event of `CLIENT_EVENTS`, bounded; others as they are. Raises DropEvent for one too many.
+        """A line of an event of `CLIENT_EVENTS`, bounded; others unchanged. Raises DropEvent for a line over the limit.
 
-        A value that is a function is called for a line that is written only.
+        A value that is a function is called only for a line that is written.
         """
         name = str(event.get("event"))
         kind = CLIENT_EVENTS.get(name)
@@ -142,7 +142,7 @@ class LogLimiter:
         return line
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record is written. One of structlog's has been limited before."""
+        """Whether a record is written. Those of structlog have passed `__call__` already."""
         if hasattr(record, "_logger"):
             return True
         name = f"logger {record.name}"
@@ -153,28 +153,28 @@ class LogLimiter:
         return True
 
     def summaries(self) -> list[Summary]:
-        """What was left out, of each kind whose time has come."""
+        """Suppressed lines of each kind whose summary is due."""
         now = self._clock()
         due = []
         with self._lock:
-            for name, left_out in list(self._suppressed.items()):
-                if now - left_out.since >= CLIENT_EVENTS.get(name, _LIBRARY).summary_seconds:
+            for name, entry in list(self._suppressed.items()):
+                if now - entry.since >= CLIENT_EVENTS.get(name, _LIBRARY).summary_seconds:
                     del self._suppressed[name]
-                    by = dict(left_out.by.most_common())
-                    due.append(Summary(name, left_out.method, left_out.lines, by))
+                    by = dict(entry.by.most_common())
+                    due.append(Summary(name, entry.method, entry.lines, by))
         return due
 
     def _admit(
         self, name: str, kind: Kind, share: str, method: str, tally: str, before: int = 0
     ) -> int | None:
-        """How many lines of the network were left out since its last one; None to leave out this one, too.
+        """The number of suppressed lines of the network since its last one; None: suppress this one, too.
 
-        `before`: how many were left out elsewhere, for which this one stands.
+        `before`: lines that the engine suppressed before this one.
         """
         now = self._clock()
         with self._lock:
             if before:
-                self._leave_out(name, method, tally, before)
+                self._suppress(name, method, tally, before)
             total = self._totals.setdefault(name, _Bucket(kind.total.burst, now))
             bucket = self._bucket((name, share), kind.network, now)
             total.fill(kind.total, now)
@@ -185,16 +185,16 @@ class LogLimiter:
                 suppressed, bucket.suppressed = bucket.suppressed, 0
                 return suppressed + before
             bucket.suppressed += 1 + before
-            self._leave_out(name, method, tally, 1)
+            self._suppress(name, method, tally, 1)
             return None
 
-    def _leave_out(self, name: str, method: str, tally: str, lines: int) -> None:
+    def _suppress(self, name: str, method: str, tally: str, lines: int) -> None:
         telemetry.LOG_LINES_SUPPRESSED.labels(name if name in CLIENT_EVENTS else "library").inc(lines)
-        left_out = self._suppressed.setdefault(name, _Suppressed(self._clock(), method))
-        left_out.lines += lines
+        entry = self._suppressed.setdefault(name, _Suppressed(self._clock(), method))
+        entry.lines += lines
         if tally:
-            known = tally in left_out.by or len(left_out.by) < MAX_TALLIED
-            left_out.by[bounded(tally) if known else "others"] += lines
+            known = tally in entry.by or len(entry.by) < MAX_TALLIED
+            entry.by[bounded(tally) if known else "others"] += lines
 
     def _bucket(self, key: tuple[str, str], limit: Limit, now: float) -> _Bucket:
         bucket = self._networks.get(key)
@@ -218,7 +218,7 @@ def _bounded_value(value: Any) -> Any:
 
 
 def _bounded_list(values: Sequence[Any]) -> list[str]:
-    """The first of them, of `MAX_TEXT` bytes together at the most, and how many there are more."""
+    """The first values, of at most `MAX_TEXT` bytes together, and the number of the others."""
     shown: list[str] = []
     size = 0
     for value in values:
@@ -231,6 +231,6 @@ def _bounded_list(values: Sequence[Any]) -> list[str]:
 
 
 def _traceback() -> str:
-    """The exception that is handled, line by line; what it quotes of a client cannot begin a line."""
+    """The handled exception, line by line; quoted input of a client cannot begin a line."""
     text = "\n".join(bounded(line, MAX_TRACEBACK) for line in traceback.format_exc().splitlines())
     return text.encode()[-MAX_TRACEBACK:].decode(errors="ignore")

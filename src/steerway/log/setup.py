@@ -1,8 +1,8 @@
-"""Log lines: structlog for steerway, and the standard library's loggers of others through the same door.
+"""Log setup: structlog for steerway, and the standard library's loggers of libraries through the same processors.
 
-They go to stderr, so that stdout is free for what a command answers. `text` is for people, `json` has one
-object per line for machines. Events are named where they are logged; this module only decides on their form, and
-`log_limit` on how many there are of those that clients can cause.
+Lines go to stderr, since stdout is for the output of commands. `text` is for people, `json` has one object per line.
+Events are named where they are logged; this module sets their form, and `steerway.log.limit` the number of those that
+clients can cause.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from steerway.log.limit import LogLimiter
 log = structlog.get_logger()
 
 SUMMARY_SECONDS = 1.0
-"""How often it is looked whether lines that were left out are to be summed up."""
+"""Period of the check for due summaries of suppressed lines."""
 _QUIET = {"kubernetes_asyncio": logging.INFO, "uvicorn.error": logging.ERROR}
-"""Least level of loggers whose lower levels must not be logged: kubernetes_asyncio writes whole answers of the API
-server at `debug`, and any client of uvicorn can cause a `warning` with each request."""
+"""Minimum level of loggers: kubernetes_asyncio logs whole responses of the API server at `debug`, and any client of
+uvicorn can cause a `warning` with each request."""
 
 
 _limiter = LogLimiter()
@@ -30,8 +30,8 @@ _limiter = LogLimiter()
 def configure(format: Literal["text", "json"], level: str, stream: TextIO | None = None) -> None:
     """Set up all logging of the process; calling it again replaces the set-up.
 
-    `level` is debug, info, warning or error. Other libraries are heard from `warning` on, or at `debug` when
-    that is asked for. `stream`: None means stderr.
+    `level` is debug, info, warning or error. Other libraries are logged from `warning` on, or from `debug`
+    with that level. `stream`: None means stderr.
     """
     global _limiter
     limiter = _limiter = LogLimiter()
@@ -77,14 +77,14 @@ def configure(format: Literal["text", "json"], level: str, stream: TextIO | None
 
 
 async def summarize() -> None:
-    """Log what the limiter leaves out, until cancelled."""
+    """Log summaries of suppressed lines, until cancelled."""
     while True:
         await asyncio.sleep(SUMMARY_SECONDS)
         write_summaries()
 
 
 def write_summaries() -> None:
-    """Log what the limiter has left out and is due: `lines_suppressed`, of the level of the lines themselves."""
+    """Log `lines_suppressed` for each due summary, at the level of the suppressed lines."""
     for summary in _limiter.summaries():
         by = {"by": summary.by} if summary.by else {}
         level = "error" if summary.method == "exception" else summary.method

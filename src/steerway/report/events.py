@@ -1,11 +1,11 @@
-"""Problems of objects become Events on these objects, so that their owners see them with `kubectl describe`.
+"""Events about the problems of objects, for `kubectl describe`.
 
-By the rules of client-go's EventCorrelator: the same words about the same object are one Event that counts, not many;
-a problem that stays is told again twice an hour, since an API server forgets Events after one; each object has a budget
-of its own, so that one that changes all the time drowns no other. The name of an Event says what it is about, so that
-replicas that take over from one another, and restarts, go on with the same one.
+By the rules of client-go's EventCorrelator: equal texts about one object are one Event with a count; a problem that
+stays is reported again twice an hour, since an API server deletes Events after one hour; each object has a budget of
+its own, so that one that changes all the time does not suppress the others. The name of an Event is derived from the
+object and the text, so that other replicas, and the same one after a restart, continue with the same Event.
 
-It does not decide who writes and does not look for problems.
+The choice of the writing replica and the detection of problems are elsewhere.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ COMPONENT = "steerway"
 AGAIN_SECONDS = 1800.0
 _BURST = 25
 _REFILL_SECONDS = 300.0
-"""Events about one object: so many at once, and one more in so long (client-go: defaultSpamBurst, defaultSpamQPS)."""
+"""Events about one object: the burst, and the seconds per further one (client-go: defaultSpamBurst, defaultSpamQPS)."""
 _MOST_WAITING = 1000
 _MOST_KNOWN = 10_000
 _MESSAGE_BYTES = 1024
@@ -44,7 +44,7 @@ _RESOURCES = {resource.kind: resource for resource in (NAMESPACES, SERVICES, END
 
 
 class AboutObject(Protocol):
-    """A problem; `about` is the object, None when it is about none of Kubernetes."""
+    """A problem. `about` is the object; None: it is about no object of Kubernetes."""
 
     @property
     def about(self) -> ObjectKey | None: ...
@@ -56,7 +56,7 @@ class AboutObject(Protocol):
 
 @dataclass(slots=True)
 class _Budget:
-    """A token bucket. `at` is the last time it was looked at."""
+    """A token bucket. `at` is the time of the last update."""
 
     at: float
     tokens: float = _BURST
@@ -71,11 +71,11 @@ class _Budget:
 
 
 Report = tuple[ObjectKey, str]
-"""An object and the words about it."""
+"""An object and the text about it."""
 
 
 class EventQueue:
-    """Which Events are to be written: a pure value, `now` in seconds of any monotonic clock."""
+    """The Events to write: a pure value, `now` in seconds of any monotonic clock."""
 
     def __init__(self) -> None:
         self._reported: dict[Report, float] = {}
@@ -84,9 +84,9 @@ class EventQueue:
         self._waiting: deque[Report] = deque()
 
     def look(self, problems: Iterable[AboutObject], now: float) -> None:
-        """Take in all problems that there are now."""
+        """Set the current problems."""
         present = {
-            (problem.about, _words(problem))
+            (problem.about, _text(problem))
             for problem in problems
             if problem.about is not None and problem.about.kind in _RESOURCES
         }
@@ -110,7 +110,7 @@ class EventQueue:
         self._waiting.append(report)
 
     def next(self) -> Report | None:
-        """The next to write, in order; None when there is none."""
+        """The next Event to write; None: there is none."""
         return self._waiting.popleft() if self._waiting else None
 
 
@@ -125,7 +125,7 @@ class EventWriter:
         self._identity = identity
 
     async def write(self, report: Report) -> None:
-        """Write one Event, or count it up where it is there. A failure is logged and counted, and that is all."""
+        """Write one Event, or increase the count of the existing one. A failure is logged and counted only."""
         with isolated("event", object=report[0]) as run:
             await self._attempt(report)
         if run.failure:
@@ -198,7 +198,7 @@ class EventWriter:
         return "counted"
 
 
-def _words(problem: AboutObject) -> str:
+def _text(problem: AboutObject) -> str:
     text = f"{problem.reason}; {problem.hint}" if problem.hint else problem.reason
     return text.encode()[:_MESSAGE_BYTES].decode(errors="ignore")
 

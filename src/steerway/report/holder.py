@@ -1,4 +1,4 @@
-"""Keeps bidding for the Lease over HTTP, for as long as it runs, and lets go of it at the end."""
+"""Acquisition and renewal of the Lease over HTTP, and its release at the end."""
 
 import asyncio
 import contextlib
@@ -24,14 +24,14 @@ log = structlog.get_logger()
 
 _API_VERSION = "coordination.k8s.io/v1"
 _REQUEST_SECONDS = RENEW_SECONDS / 2
-"""Two attempts fit into the time in which a Lease must be renewed."""
+"""Two attempts fit into the time for a renewal."""
 _RELEASE_SECONDS = 2.0
 _REFUSED_SECONDS = 30.0
-"""Until the next attempt where the API server refuses it: somebody has to change a Role first."""
+"""Until the next attempt after a refusal of the API server: it needs a change of a Role first."""
 
 
 class LeaseHolder:
-    """`held` says whether this replica writes. `name` is the Lease, in `namespace`."""
+    """`active`: whether this replica writes. `name` is the Lease, in `namespace`."""
 
     def __init__(
         self,
@@ -46,17 +46,17 @@ class LeaseHolder:
         self._namespace, self._name = namespace, name
         self._lease = Lease(identity)
         self._clock = clock
-        self._told_held = False
-        self._told_reason = ""
+        self._logged_active = False
+        self._logged_reason = ""
         self._log = log.bind(lease=f"{namespace}/{name}")
 
     @property
-    def held(self) -> bool:
-        """Now, by the clock: also when this replica was stopped for a while and has not heard of it yet."""
-        return self._lease.held(self._clock())
+    def active(self) -> bool:
+        """By the clock, so that it is right also when this replica was suspended for a while."""
+        return self._lease.active(self._clock())
 
     async def run(self) -> None:
-        """Bid until cancelled, whatever the API server says."""
+        """Bid until cancelled, through all errors of the API server."""
         try:
             while True:
                 pause = await self._bid()
@@ -72,7 +72,7 @@ class LeaseHolder:
         try:
             async with asyncio.timeout(_REQUEST_SECONDS):
                 await self._try()
-            self._told_reason = ""
+            self._logged_reason = ""
         except TimeoutError:
             self._failed(Failure(None, READ_TIMED_OUT, f"after {_REQUEST_SECONDS:g} s"))
         except SourceError as error:
@@ -80,8 +80,8 @@ class LeaseHolder:
             pause = _REFUSED_SECONDS if refused else RETRY_SECONDS
             failure = error.failure if isinstance(error, RequestError) else None
             self._failed(failure or Failure(None, "configuration unreadable", str(error)))
-        self._tell()
-        # Replicas that failed together do not try again together.
+        self._report()
+        # Replicas that failed together must not try again together.
         return pause * (1 + random.random() / 5)
 
     async def _try(self) -> None:
@@ -120,13 +120,13 @@ class LeaseHolder:
     async def _release(self) -> None:
         if (last := self._lease.release(_calendar())) is not None:
             await self._write(last)
-            self._tell()
+            self._report()
 
     def _failed(self, failure: Failure) -> None:
-        """Once for each reason: who has no permission is told so once, and goes without."""
-        if (reason := str(failure)) == self._told_reason:
+        """Log each reason once: a missing permission is one line."""
+        if (reason := str(failure)) == self._logged_reason:
             return
-        self._told_reason = reason
+        self._logged_reason = reason
         hint = server_hint(failure, self._client.server)
         if failure.status in (403, 404):
             hint = (
@@ -135,14 +135,14 @@ class LeaseHolder:
             )
         self._log.warning("lease_not_renewed", reason=reason, hint=hint)
 
-    def _tell(self) -> None:
-        held = self.held
-        telemetry.LEASE_HELD.set(int(held))
-        if held != self._told_held:
-            self._told_held = held
-            self._log.info("lease_acquired" if held else "lease_lost")
+    def _report(self) -> None:
+        active = self.active
+        telemetry.LEASE_HELD.set(int(active))
+        if active != self._logged_active:
+            self._logged_active = active
+            self._log.info("lease_acquired" if active else "lease_lost")
 
 
 def _calendar() -> str:
-    """RFC 3339 with microseconds, as a MicroTime has it."""
+    """RFC 3339 with microseconds: a MicroTime."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,9 +1,9 @@
-"""Who of several replicas writes: a Lease, by the rules of client-go's leader election.
+"""The Lease that selects the writing replica, by the rules of client-go's leader election.
 
-A pure value: what the API server said goes in, with the time on a monotonic clock; what to write comes out. Clocks of
-replicas are never compared: whoever wants a Lease of another waits until its record has not changed for as long as it
-is to last, by its own clock. Whoever holds one gives it up by itself, long before the others may take it, when it could
-not renew it. So there are never two, but for writes that are on their way for longer than
+A pure value: responses of the API server go in, with the time on a monotonic clock; the record to write comes out.
+Clocks of replicas are never compared. A replica that wants the Lease of another one waits, by its own clock, until the
+record has not changed for the duration of the Lease. A holder that cannot renew it stops writing after `RENEW_SECONDS`,
+before others may acquire it. So at most one replica writes, except for requests that take longer than
 `DURATION_SECONDS - RENEW_SECONDS`.
 
 Source: client-go, tools/leaderelection (its package comment and `tryAcquireOrRenew`); API reference, Lease v1.
@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from typing import Any
 
 DURATION_SECONDS = 15
-"""How long others wait after the last renewal that they saw."""
+"""How long others wait after the last renewal that they observed."""
 RENEW_SECONDS = 10.0
-"""Who could not renew for so long does not hold it any more."""
+"""A holder that has not renewed it for this time stops writing."""
 RETRY_SECONDS = 2.0
-"""Between two attempts, to renew it or to get it."""
+"""Between two attempts to renew or acquire it."""
 
 NAME = "steerway"
 
 
 def name_of(scope: Mapping[str, object]) -> str:
     """The name of the Lease that the replicas of one installation share. `scope`: the settings that limit what is
-    served, those alone that are set. Installations of different scopes each write what others do not."""
+    served, as far as they are set. Each installation writes the status of its own scope."""
     if not scope:
         return NAME
     text = json.dumps(scope, sort_keys=True, separators=(",", ":"))
@@ -36,9 +36,9 @@ def name_of(scope: Mapping[str, object]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A Lease as the API server has it. `version` is its resourceVersion, "" for one that does not exist yet.
+    """A Lease of the API server. `version` is its resourceVersion, "" for one that does not exist yet.
 
-    Times are texts of the writer's calendar (RFC 3339): for people, never compared.
+    Times are RFC 3339 by the clock of the writer: for operators, never compared.
     """
 
     holder: str = ""
@@ -50,7 +50,7 @@ class Record:
 
     @classmethod
     def of(cls, manifest: dict[str, Any]) -> "Record":
-        """From a Lease; fields that are missing have no value there."""
+        """From the manifest of a Lease."""
         spec = manifest.get("spec") or {}
         return cls(
             holder=spec.get("holderIdentity") or "",
@@ -62,7 +62,7 @@ class Record:
         )
 
     def spec(self) -> dict[str, Any]:
-        """As a Lease has it."""
+        """The `spec` of the Lease."""
         return {
             "holderIdentity": self.holder,
             "leaseDurationSeconds": self.duration_seconds,
@@ -73,7 +73,7 @@ class Record:
 
 
 class Lease:
-    """One replica's view of it. `now` is always seconds of one monotonic clock."""
+    """The state of one replica. `now` is always seconds of one monotonic clock."""
 
     def __init__(self, identity: str) -> None:
         self._identity = identity
@@ -81,25 +81,25 @@ class Lease:
         self._observed_at = 0.0
         self._renewed_at: float | None = None
 
-    def held(self, now: float) -> bool:
+    def active(self, now: float) -> bool:
         """Whether this replica may write."""
         return self._renewed_at is not None and now < self._renewed_at + RENEW_SECONDS
 
     @property
     def known(self) -> bool:
-        """Whether it need not be read before the next bid: this replica wrote it last."""
+        """Whether the next bid needs no read: this replica wrote the Lease last."""
         return self._observed is not None and self._renewed_at is not None
 
     def observe(self, record: Record, now: float) -> None:
-        """It was read. Whatever changed in it, its holder is alive."""
+        """The Lease was read. Any change shows that its holder is alive."""
         if record != self._observed:
             self._observed, self._observed_at = record, now
         if record.holder != self._identity:
             self._renewed_at = None
 
     def bid(self, now: float, calendar: str) -> Record | None:
-        """What to write in order to get or keep it, with the version that it must still have; None while another has
-        it."""
+        """The record to write in order to acquire or renew it, with the version that it must still have; None while
+        another replica has it."""
         seen = self._observed or Record()
         mine = seen.holder == self._identity
         if seen.holder and not mine and now < self._observed_at + seen.duration_seconds:
@@ -114,17 +114,17 @@ class Lease:
         )
 
     def written(self, record: Record, sent_at: float) -> None:
-        """A bid was taken, with the version that it has now. It counts from when it was sent: others may have seen it
-        since."""
+        """A bid was accepted, with its new version. It counts from the time of sending, since others may have observed
+        it from then on."""
         self._observed, self._observed_at = record, sent_at
         self._renewed_at = sent_at
 
     def refused(self) -> None:
-        """Somebody else was faster: it must be read. What was renewed before may still hold."""
+        """Another replica was faster: the Lease must be read. The last renewal stays valid."""
         self._observed = None
 
     def release(self, calendar: str) -> Record | None:
-        """What to write in order to let go of it, so that others need not wait; None if it is not held."""
+        """The record that releases it, so that others need not wait; None if this replica does not have it."""
         seen = self._observed
         if seen is None or self._renewed_at is None:
             return None

@@ -1,6 +1,6 @@
-"""The part that reports: holds the Lease if it can, and writes Events and statuses while it does.
+"""The writer of Events and statuses: active while this replica has the Lease.
 
-Nothing of it matters to clients: whatever fails here is told in the log and tried again, and serving goes on.
+Clients do not depend on it: failures are logged and retried, and serving continues.
 """
 
 import asyncio
@@ -27,16 +27,16 @@ log = structlog.get_logger()
 
 _AGAIN_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
-"""How often problems and verdicts are looked at: they are in memory, and neither an Event nor a status is an alarm."""
+"""Period of reads of problems and statuses, which are in memory."""
 _STATUSES_AT_ONCE = 8
-"""Each is two requests, one after the other."""
+"""Each is two requests in sequence."""
 _MOST_STATUSES = 200
-"""Between two looks: what is to be said of the others may have changed by then."""
+"""Between two reads: the others may change by then."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReporterOptions:
-    """Which API server, as `KubernetesOptions`. The Lease is `lease_name` in `lease_namespace` (None: the own one)."""
+    """The API server, as in `KubernetesOptions`, and the Lease. `lease_namespace` None: the namespace of this pod."""
 
     kubeconfig: Path | None
     context: str | None
@@ -45,10 +45,10 @@ class ReporterOptions:
 
 
 class Reporter:
-    """Tells the owners of objects in one API server what became of them.
+    """Writes to one API server about the objects that came from it.
 
-    Of objects that came from it, `problems` gives what is told by Events, `subjects` what is told by their status;
-    None: nothing is told so. `covers` says what is in the scope of this installation.
+    `problems` are written as Events, `subjects` as statuses; None: not written. `covers`: whether an object is in the
+    scope of this installation.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Reporter:
         self._identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
 
     async def run(self) -> None:
-        """Report until cancelled, whatever happens: an answer that nobody thought of must not end the control plane."""
+        """Write until cancelled. No response of the API server ends the control plane."""
         while True:
             with isolated("reporter", retry_in_seconds=_AGAIN_SECONDS):
                 await self._report()
@@ -75,7 +75,7 @@ class Reporter:
     async def _report(self) -> None:
         try:
             access = Access.find(self._options.kubeconfig, self._options.context)
-        except SourceError:  # the source of the objects says it, and ends the program
+        except SourceError:  # the source of the objects raises it, too, and ends the process
             await asyncio.Event().wait()
             raise
         client = KubernetesClient(access)
@@ -98,25 +98,25 @@ class Reporter:
         queue = EventQueue()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if not holder.held:
-                queue = EventQueue()  # who comes after another goes on with its Events
+            if not holder.active:
+                queue = EventQueue()  # the next holder continues with its Events
                 continue
             queue.look(problems(), time.monotonic())
-            while holder.held and (report := queue.next()) is not None:
+            while holder.active and (report := queue.next()) is not None:
                 await writer.write(report)
 
     async def _write_statuses(self, holder: LeaseHolder, writer: StatusWriter, subjects: Subjects) -> None:
         queue = StatusQueue()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if not holder.held:
-                queue = StatusQueue()  # who comes after another reads all that stands there
+            if not holder.active:
+                queue = StatusQueue()  # the next holder reads all statuses
                 continue
             queue.look(subjects(), time.monotonic())
             for _ in range(_MOST_STATUSES // _STATUSES_AT_ONCE):
                 due = [queue.next(time.monotonic()) for _ in range(_STATUSES_AT_ONCE)]
                 batch = [subject for subject in due if subject is not None]
-                if not batch or not holder.held:
+                if not batch or not holder.active:
                     break
                 pauses = await asyncio.gather(*map(writer.write, batch))
                 for subject, pause in zip(batch, pauses, strict=True):

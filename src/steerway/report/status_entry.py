@@ -1,8 +1,8 @@
-"""Our part of an object's status: entries of `status.parents` (routes) or `status.ancestors` (policies).
+"""The entries of steerway in an object's status: `status.parents` (routes) or `status.ancestors` (policies).
 
-Pure: the object as the API server has it goes in, with what is to be said of it; the new list comes out. Each entry
-names its controller, and those of others are left as they are. Several installations are one controller, each with its
-own scope: an entry about a reference outside the own scope is another's.
+Pure: the object of the API server and its evaluation go in; the new list comes out. Each entry names its controller,
+and those of others stay unchanged. Several installations are one controller, each with its own scope: an entry about a
+reference outside the own scope belongs to another installation.
 
 Source: Gateway API reference, RouteParentStatus and PolicyAncestorStatus; metav1.Condition.
 """
@@ -18,7 +18,7 @@ from steerway.status.condition import ACCEPTED, PROGRAMMED, Condition, ObjectSta
 
 CONTROLLER = "steerway.io/steerway"
 _MOST_CHARACTERS = 4096
-"""Of a message; API servers take eight times as many."""
+"""Of a message; API servers accept eight times as many."""
 Manifest = dict[str, Any]
 
 
@@ -32,13 +32,13 @@ class Unreadable:
 
 
 Subject = ObjectStatus | Unreadable
-"""An object with what is to be said of it."""
+"""An object and its evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusField:
-    """Where a kind has its entries: the list and how many it takes, what each is about, and where the spec names
-    that."""
+    """The status of a kind: the list of entries and its maximum length, the field of an entry with its reference, and
+    the field of the spec with the references."""
 
     entries: str
     about: str
@@ -61,7 +61,7 @@ Covers = Callable[[ObjectKey], bool]
 
 
 def updated(manifest: Manifest, subject: Subject, now: str, covers: Covers) -> list[Manifest] | None:
-    """The whole new list, or None when ours says all of it already. `now` is RFC 3339."""
+    """The whole new list; None when it is up to date. `now` is RFC 3339."""
     field = STATUS_FIELDS[subject.key.kind]
     present = (manifest.get("status") or {}).get(field.entries) or []
     still_covered = {
@@ -106,7 +106,7 @@ def _reference(ref: Reference) -> Manifest:
 
 
 def _before(ours: Iterable[Manifest], field: StatusField, about: Manifest) -> Mapping[str, Manifest]:
-    """The conditions, by type, that stand there for the same reference."""
+    """The present conditions of the same reference, by type."""
     present = (entry.get("conditions") or () for entry in ours if entry.get(field.about) == about)
     return {condition["type"]: condition for conditions in present for condition in conditions}
 
@@ -126,7 +126,7 @@ def _conditions(
                 "reason": condition.reason,
                 "message": message[:_MOST_CHARACTERS],
                 "observedGeneration": generation,
-                # metav1.Condition: when the status changed, not when the words did.
+                # metav1.Condition: the last change of the status, not of the message.
                 "lastTransitionTime": old["lastTransitionTime"] if old.get("status") == status else now,
             }
         )
@@ -143,7 +143,7 @@ def _unreadable(subject: Unreadable, field: StatusField) -> tuple[Condition, ...
 
 
 def _references(manifest: Manifest, key: ObjectKey, field: StatusField) -> Iterator[Reference]:
-    """What the object says it is attached to, as far as that can be ours."""
+    """The parents or targets of the object that can be in the scope."""
     for ref in manifest["spec"].get(field.refs) or ():
         group, kind = ref.get("group", GROUP), ref.get("kind", "Gateway")
         if field is _OF_ROUTES and not is_service(group, kind):

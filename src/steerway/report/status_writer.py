@@ -1,10 +1,10 @@
-"""Verdicts on routes and policies become their status, so that owners see with `kubectl describe` what became of them.
+"""The status of routes and policies, written to the API server for `kubectl describe`.
 
-Each object is read before it is written: what others say there stays, what is there already is not written again, and
-a verdict on another version of the object is not written at all, since the watch brings that version soon. A write
-carries the resourceVersion that was read, so that nobody's word is lost in between.
+Each object is read before it is written: entries of other controllers stay, an equal status is not written again, and a
+status of another version of the object is not written at all, since the watch brings that version soon. A write carries
+the resourceVersion of the read, so that it overwrites no other change.
 
-It does not decide who writes and does not judge.
+The choice of the writing replica and the evaluation are elsewhere.
 """
 
 import asyncio
@@ -38,12 +38,12 @@ from steerway.status.condition import ObjectStatus
 log = structlog.get_logger()
 
 _ATTEMPTS = 3
-"""At once, where somebody else writes the same object."""
+"""Without a pause, on a conflict with another writer."""
 _WRITE_SECONDS = DURATION_SECONDS - RENEW_SECONDS
-"""What takes longer may not be ours to write any more."""
-SWEEP_SECONDS = 1800.0
+"""A longer write could overlap with that of the next holder of the Lease."""
+RESYNC_SECONDS = 1800.0
 _REFUSED_SECONDS = 60.0
-"""Until the next attempt where the API server refuses it: somebody has to change a Role first."""
+"""Until the next attempt after a refusal of the API server: it needs a change of a Role first."""
 _RESOURCES = {
     resource.kind: resource for resource in (GRPC_ROUTES, HTTP_ROUTES, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES)
 }
@@ -54,7 +54,7 @@ Subjects = Callable[[], Mapping[ObjectKey, Subject]]
 def subjects(
     object_statuses: Mapping[ObjectKey, ObjectStatus], problems: Iterable[AboutObject]
 ) -> Mapping[ObjectKey, Subject]:
-    """What is to be said of each object. One that has a problem of its own was not taken as it is now."""
+    """The evaluation of each object. One with a problem of its own is not applied in its present version."""
     subjects_by_key: dict[ObjectKey, Subject] = {**object_statuses}
     for problem in problems:
         if problem.about is not None and problem.about.kind in STATUS_FIELDS:
@@ -63,59 +63,59 @@ def subjects(
 
 
 class StatusQueue:
-    """Which statuses are to be written: a pure value, `now` in seconds of any monotonic clock.
+    """The statuses to write: a pure value, `now` in seconds of any monotonic clock.
 
-    What is there at the start is read and compared, object by object, and again after `SWEEP_SECONDS`, since somebody
-    else may write over it. That takes minutes for thousands of objects; what changes meanwhile comes before it.
+    All present statuses are read and compared at the start, and again after `RESYNC_SECONDS`, since others may
+    overwrite them. That takes minutes for thousands of objects; changes in between precede it.
     """
 
     def __init__(self) -> None:
-        self._swept: Mapping[ObjectKey, Subject] = {}
-        self._sweep_at = float("-inf")
+        self._resynced: Mapping[ObjectKey, Subject] = {}
+        self._resync_at = float("-inf")
         self._reported: dict[ObjectKey, Subject] = {}
         self._waiting: defaultdict[str, dict[ObjectKey, Subject]] = defaultdict(dict)
         self._paused_until: dict[str, float] = {}
         self._failures: dict[ObjectKey, int] = {}
 
     def look(self, current: Mapping[ObjectKey, Subject], now: float) -> None:
-        """Take in all that is to be said now."""
-        if now >= self._sweep_at:
-            self._swept, self._sweep_at = dict(current), now + SWEEP_SECONDS
+        """Set the current evaluations."""
+        if now >= self._resync_at:
+            self._resynced, self._resync_at = dict(current), now + RESYNC_SECONDS
             self._reported.clear()
         self._reported = {key: report for key, report in self._reported.items() if key in current}
         self._failures = {key: number for key, number in self._failures.items() if key in current}
         self._waiting.clear()
         changed = [key for key, subject in current.items() if self._reported.get(key) != subject]
-        # What failed last comes last, or one bad object would hold up its kind for ever.
+        # The last failure comes last, so that one bad object does not block its kind.
         for key in sorted(
-            changed, key=lambda key: (self._failures.get(key, 0), self._is_swept(key, current[key]))
+            changed, key=lambda key: (self._failures.get(key, 0), self._is_unchanged(key, current[key]))
         ):
             self._waiting[key.kind][key] = current[key]
 
-    def _is_swept(self, key: ObjectKey, subject: Subject) -> bool:
-        """Whether it is looked at without a change of its own."""
-        return self._swept.get(key) == subject
+    def _is_unchanged(self, key: ObjectKey, subject: Subject) -> bool:
+        """Whether it is written only because of the periodic comparison."""
+        return self._resynced.get(key) == subject
 
     def next(self, now: float) -> Subject | None:
-        """The next to write; None when there is none, or none of a kind that may be written now."""
+        """The next to write; None when there is none, or only of paused kinds."""
         for kind, waiting in self._waiting.items():
             if waiting and now >= self._paused_until.get(kind, now):
                 return waiting.pop(next(iter(waiting)))
         return None
 
     def done(self, subject: Subject) -> None:
-        """It stands there now."""
+        """The status is up to date."""
         self._reported[subject.key] = subject
         self._failures.pop(subject.key, None)
 
     def failed(self, subject: Subject, until: float) -> None:
-        """It is to be tried again. Its kind is left alone until then, the others go on."""
+        """Retry it after `until`. Its kind is paused until then, the others continue."""
         self._paused_until[subject.key.kind] = until
         self._failures[subject.key] = max(self._failures.values(), default=0) + 1
 
 
 class StatusWriter:
-    """Writes the status of one object at a time. `covers` says what is in the own scope."""
+    """Writes the status of one object at a time. `covers`: whether an object is in the own scope."""
 
     def __init__(self, client: KubernetesClient, covers: Covers) -> None:
         self._client = client
@@ -124,8 +124,7 @@ class StatusWriter:
         self._refused: set[str] = set()
 
     async def write(self, subject: Subject) -> float:
-        """Have the object's status say it. Returns 0, or for how many seconds its kind is to be left alone, and this
-        to be tried again."""
+        """Write the object's status. Returns 0, or the seconds of a pause for its kind before this one is retried."""
         kind = subject.key.kind
         try:
             with isolated("status", SourceError, TimeoutError, object=subject.key) as run:
@@ -151,10 +150,10 @@ class StatusWriter:
 
     async def _write(self, subject: Subject) -> str:
         key = subject.key
-        places = [
+        paths = [
             f"{api_version.path(key.namespace)}/{key.name}" for api_version in _RESOURCES[key.kind].versions
         ]
-        for where in places:
+        for where in paths:
             try:
                 body = await self._client.get(where, {})
                 break
@@ -186,7 +185,7 @@ class StatusWriter:
                 log.warning("status_not_written", object=str(key), reason=reason, hint=hint)
             return _REFUSED_SECONDS
         if status is not None and status < 500 and status not in (409, 429):
-            # Whatever it is about this object, the same answer would come again.
+            # A retry would get the same response.
             log.warning("status_not_written", object=str(key), reason=reason, hint="please report this")
             return 0.0
         pause = self._backoffs[key.kind].next()
@@ -195,7 +194,7 @@ class StatusWriter:
 
 
 def _is_of(subject: Subject, manifest: Manifest, body: bytes) -> bool:
-    """Whether it is this version of the object that was judged."""
+    """Whether the evaluation is of this version of the object."""
     if isinstance(subject, Unreadable):
         return decode_object(subject.key.kind, body).value is None
     metadata = manifest["metadata"]

@@ -1,6 +1,6 @@
 """REST-JSON discovery: `POST /v3/discovery:clusters` for Envoys that poll.
 
-It stands on a listener of its own, because it gives out what the admin server hides: secrets.
+It has a listener of its own, because its responses contain secrets, which the admin server redacts.
 """
 
 from steerway.rest.application import MAX_BODY_BYTES, application

@@ -9,21 +9,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from steerway.rest.discovery import TYPES, Answer, Discovery, Fetch, refusal
+from steerway.rest.discovery import TYPES, Answer, Fetch, RestDiscovery, refusal
 
 MAX_BODY_BYTES = 1 << 20
 """A request is a node and a list of names. The HTTP listener refuses a longer one."""
 _THREADS = 64
-"""Requests that wait for an answer at a time; further ones wait for their turn."""
+"""Requests that wait for the engine at a time; further ones wait for a thread."""
 
 
 _TIMEOUT_SECONDS = 0.8
-"""How long an answer waits for names that nobody knows yet. Envoy's `request_timeout` is 1 s unless it is set."""
+"""How long a response waits for names without an answer yet. Envoy's `request_timeout` is 1 s by default."""
 
 
 def application(fetch: Fetch) -> Starlette:
     """The ASGI application; `fetch` is `Engine.fetch`."""
-    routes = _Routes(Discovery(fetch, _TIMEOUT_SECONDS))
+    routes = _Routes(RestDiscovery(fetch, _TIMEOUT_SECONDS))
     return Starlette(
         routes=[Route("/v3/discovery:{kind}", routes.discover, methods=["POST"])],
         exception_handlers={HTTPException: _error},
@@ -31,7 +31,7 @@ def application(fetch: Fetch) -> Starlette:
 
 
 class _Routes:
-    def __init__(self, discovery: Discovery) -> None:
+    def __init__(self, discovery: RestDiscovery) -> None:
         self._discovery = discovery
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="steerway-rest")
 

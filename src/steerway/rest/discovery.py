@@ -1,7 +1,7 @@
-"""A DiscoveryRequest in protobuf's JSON mapping to its DiscoveryResponse, or to what is wrong with it.
+"""A DiscoveryRequest in protobuf's JSON mapping to its DiscoveryResponse, or to an error.
 
-Envoy's "xDS REST and gRPC protocol", section "REST-JSON polling subscriptions". The engine decides as for a stream;
-what is silence there (nothing under a name) is an empty response here.
+Envoy's "xDS REST and gRPC protocol", section "REST-JSON polling subscriptions". The engine resolves names as for a
+stream; where a stream gets no response (no resource of a name), a poll gets an empty one.
 """
 
 import json
@@ -22,7 +22,7 @@ TYPES = {
     "secrets": type_url.SECRET,
     "runtime": type_url.RUNTIME,
 }
-"""By the last part of the path, as the `google.api.http` options of the discovery services have it."""
+"""By the last part of the path: the `google.api.http` options of the discovery services."""
 
 Fetch: TypeAlias = Callable[[str, bytes, str, str, float], tuple[int, str, bytes]]
 """`Engine.fetch`."""
@@ -32,14 +32,14 @@ _HTTP_STATUS = {3: 400, 4: 503, 7: 403, 8: 429, 14: 503, 16: 401}
 
 
 class Answer(NamedTuple):
-    """An HTTP status and what goes with it: a body, or nothing (304)."""
+    """An HTTP status and a body; none with 304."""
 
     status: int
     body: bytes = b""
 
 
-class Discovery:
-    """Answers requests, in the calling thread. `timeout_seconds` is for names that nobody knows yet."""
+class RestDiscovery:
+    """Answers requests, in the calling thread. `timeout_seconds` is for names without an answer yet."""
 
     def __init__(self, fetch: Fetch, timeout_seconds: float) -> None:
         self._fetch = fetch
@@ -63,24 +63,24 @@ class Discovery:
 
 
 def refusal(status: int, reason: str) -> Answer:
-    """An error that says what is wrong."""
+    """An error with its reason."""
     return Answer(status, json.dumps({"error": reason}).encode())
 
 
 def _request(kind: str, body: bytes) -> discovery_pb2.DiscoveryRequest:
-    """ValueError says what is wrong with the body."""
+    """Raises ValueError for an invalid body."""
     if not body.lstrip().startswith(b"{"):
         raise ValueError("the body must be a DiscoveryRequest, a JSON object")
     request = discovery_pb2.DiscoveryRequest()
     try:
-        # Newer Envoys have fields that are not known here; a stream skips those, too.
+        # Newer Envoys have fields that are not known here; a stream ignores them, too.
         json_format.Parse(body, request, ignore_unknown_fields=True)
     except (json_format.ParseError, AttributeError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"the body is no DiscoveryRequest: {error}") from None
     wanted = TYPES[kind]
     if request.type_url not in ("", wanted):
         raise ValueError(f"/v3/discovery:{kind} serves {wanted}, not {request.type_url}")
-    # Each request is a conversation of its own: what it says to an earlier answer means nothing here.
+    # Polls are independent: the ACK or NACK of an earlier response has no meaning here.
     request.ClearField("response_nonce")
     request.ClearField("error_detail")
     return request

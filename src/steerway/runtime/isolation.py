@@ -1,5 +1,5 @@
 """Isolation of parts: an unexpected error of one part is counted and logged, and the other parts go on.
-How many lines are written is decided by `log_limit`, for each part.
+`steerway.log.limit` limits the lines of each part.
 
 A *part* is what can fail by itself: a document, an object, a service, an answer, a batch. An error that steerway raises
 on purpose is handled where it is expected; this is for all others, which are defects. The caller keeps the last good

@@ -7,8 +7,8 @@ from collections.abc import Generator
 from typing import TypeVar
 
 SLICE_SECONDS = 0.01
-"""How long work goes on before other tasks have their turn: little beside the 50 ms that a probe or an update may wait,
-and much beside the cost of changing tasks."""
+"""Length of a slice before other tasks run: short beside the 50 ms that a probe or an update may wait, and long beside
+the cost of a task switch."""
 
 _T = TypeVar("_T")
 
@@ -20,7 +20,7 @@ def run(steps: Generator[None, None, _T]) -> _T:
 
 
 async def run_sliced(steps: Generator[None, None, _T]) -> _T:
-    """The same, with other tasks between slices. Work of less than a slice is done at once."""
+    """The same, with other tasks between slices. Work shorter than a slice has no break."""
     while True:
         for result in _advance(steps, SLICE_SECONDS):
             return result

@@ -86,7 +86,7 @@ def test_others_take_over_in_their_order_and_a_lost_one_is_dropped_and_comes_bac
         servers["east"].lose()
         assert read(stream) == [(0, "", "10.0.0.2"), (1, *WEST[1:])], "no gap"
         assert any(
-            problem["where"] == "cluster east" and "given up" in problem["reason"]
+            problem["where"] == "cluster east" and "not used" in problem["reason"]
             for problem in plane.problems()
         )
         servers["east"].come_back()

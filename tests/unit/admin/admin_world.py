@@ -50,7 +50,7 @@ class Absent:
 
 @dataclass
 class Subscription:
-    """One type on one stream, in sync unless a test says otherwise."""
+    """One type on one stream, in sync unless a test sets another state."""
 
     type_url: str = LISTENER
     wildcard: bool = False
@@ -145,26 +145,26 @@ class Loads:
 
 @dataclass
 class Subscribers:
-    """What is said of clients, by the bytes of their Nodes."""
+    """Limitations of clients, by the bytes of their Nodes."""
 
     clients: dict[bytes, str] = field(default_factory=dict)
-    said: dict[tuple[bytes, str], list[str]] = field(default_factory=dict)
+    stated: dict[tuple[bytes, str], list[str]] = field(default_factory=dict)
 
     def client(self, node: bytes) -> str:
         return self.clients.get(node, "grpc-go 1.85")
 
     def limitations(self, node: bytes, _audience: str, subscribed: Iterable[tuple[str, str]]) -> list[str]:
-        return [stated for _, name in subscribed for stated in self.said.get((node, name), [])]
+        return [stated for _, name in subscribed for stated in self.stated.get((node, name), [])]
 
 
 @dataclass
 class World:
-    """Everything behind the view; a test changes it and asks again."""
+    """Everything behind the view; tests change it between requests."""
 
     all_streams: list[Stream] = field(default_factory=list)
     all_entries: list[Entry] = field(default_factory=list)
     all_problems: list[Problem] = field(default_factory=list)
-    places: dict[str, PodLocality] = field(default_factory=dict)
+    localities: dict[str, PodLocality] = field(default_factory=dict)
     all_loads: Loads = field(default_factory=Loads)
     unsynced: list[str] = field(default_factory=list)
     obstacles: list[Problem] = field(default_factory=list)
@@ -182,7 +182,7 @@ class World:
         return self.obstacles if source == "kubernetes" else []
 
     def streams(self, *, resources: bool = False) -> list[Stream]:
-        """Rows of resources only for who asks for them, as the engine does."""
+        """Rows of resources only on request, as the engine does."""
         if resources:
             return self.all_streams
         plain = [
@@ -220,7 +220,7 @@ class World:
             phase=lambda: self.phase,
             informers=lambda: self.informers,
             problems=lambda: self.all_problems,
-            locality=self.places.get,
+            locality=self.localities.get,
             render=to_json,
             subscribers=lambda: self.subscribers,
             explain=self.explain,

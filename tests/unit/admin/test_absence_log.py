@@ -70,8 +70,8 @@ def world() -> World:
     return World()
 
 
-def test_a_line_says_who_asks_for_what_and_why_there_is_none(world: World) -> None:
-    """And which command shows the names that may have been meant."""
+def test_a_line_names_the_client_the_name_and_the_reason(world: World) -> None:
+    """And the command that shows similar names."""
     (line,) = world.look(Absence(node_id="web-6d4cf56db6-x7k2p.shop", count=3))
     assert line == {
         "event": "absent_name",
@@ -115,7 +115,7 @@ def test_a_name_that_returned_and_goes_again_is_reported_again(world: World) -> 
 
 
 def test_a_removed_name_is_reported_when_it_is_missed_for_a_while(world: World) -> None:
-    """A client lets go of what a change took from it in a moment; the next such change is no longer the same one."""
+    """Clients unsubscribe from a removed name soon; the next removal is a new one."""
     for _ in range(5):
         assert not world.look(Absence(removed=True))
         world.now += absence_log.GAP_SECONDS + 1

@@ -13,7 +13,7 @@ from steerway.engine.stats import StatsCollector
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "admin.md").read_text()
 
 
-def test_every_path_is_told() -> None:
+def test_every_path_is_documented() -> None:
     """Those that the page lists; a listing of one type stands for its `?type=`."""
     for path in ENDPOINTS:
         shown = path.replace("/cds/NAME", "/TYPE/NAME")
@@ -29,7 +29,7 @@ def test_every_metric_has_its_row_with_its_type() -> None:
         assert rows.get(name) == metric.type, name
 
 
-def test_the_short_names_of_types_are_told() -> None:
+def test_the_short_names_of_types_are_documented() -> None:
     """Those of the types that are served."""
     for short in SHORT.keys() - {"vhds"}:
         assert f"`{short}`" in DOCUMENT

@@ -1,4 +1,4 @@
-"""`/api/v1/explain`: an explanation with the versions of the store and who has taken them."""
+"""`/api/v1/explain`: an explanation with the versions of the store and the clients that have them."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def resource(type_url: str, name: str, body: bytes | None = b"", absent: str | N
 
 @pytest.fixture
 def explained(world: World) -> World:
-    """A listener that nobody asks for, and a cluster of which the store has a version."""
+    """A listener without a subscription, and a cluster of which the store has a version."""
     world.explanation = {
         "target": {"asked": "backend.shop"},
         "resources": [resource(LISTENER, "backend.shop"), resource(CLUSTER, NAME)],
@@ -40,7 +40,7 @@ def explained(world: World) -> World:
 async def test_a_resource_in_the_store_has_its_version_and_body(
     explained: World, http: httpx.AsyncClient
 ) -> None:
-    """The store's word counts; what nobody is subscribed to has no version."""
+    """The store precedes the preview; a resource without a subscription has no version."""
     answer = await http.get("/api/v1/explain?target=backend.shop&client=grpc-go/1.70&zone=a")
     assert explained.asked == {
         "target": "backend.shop",
@@ -57,7 +57,7 @@ async def test_a_resource_in_the_store_has_its_version_and_body(
     assert answer.json()["target"] == {"asked": "backend.shop"}
 
 
-async def test_what_others_are_told_in_the_same_bytes_has_their_version(
+async def test_equal_bytes_of_another_audience_have_the_same_version(
     explained: World, http: httpx.AsyncClient
 ) -> None:
     """A version is that of the content; another one of equal size is not it."""
@@ -75,7 +75,7 @@ async def test_what_others_are_told_in_the_same_bytes_has_their_version(
 
 
 async def test_clients_of_it_are_listed_with_what_each_has(explained: World, http: httpx.AsyncClient) -> None:
-    """Who acknowledged the version of the store, who lags, and who refused it with which words; nobody else."""
+    """Clients that acknowledged the version of the store, lag behind, or rejected it with a message; no others."""
 
     def stream(id: int, *rows: Resource) -> Stream:
         part = Subscription(CLUSTER, names=[row.name for row in rows], resources=list(rows))
@@ -87,7 +87,7 @@ async def test_clients_of_it_are_listed_with_what_each_has(explained: World, htt
         stream(3, Resource(NAME, "v3", "nacked", "no such policy")),
         stream(4, Resource("other")),
     ]
-    explained.subscribers.said = {(b"", NAME): ["no least_request"], (b"", "other"): ["something else"]}
+    explained.subscribers.stated = {(b"", NAME): ["no least_request"], (b"", "other"): ["something else"]}
     answer = await http.get("/api/v1/explain?target=backend.shop")
     clients = answer.json()["clients"]
     assert [(client["node"], client["in_sync"]) for client in clients] == [
@@ -137,7 +137,7 @@ async def test_an_absent_resource_has_its_reason(world: World, http: httpx.Async
 @pytest.mark.parametrize(
     ("query", "error", "status", "body"),
     [
-        ("", None, 400, {"error": "say which target: give target, namespace, zone, node, client"}),
+        ("", None, 400, {"error": "target is missing: give target, namespace, zone, node, client"}),
         (
             "?target=a&zoen=b",
             None,
@@ -153,10 +153,10 @@ async def test_an_absent_resource_has_its_reason(world: World, http: httpx.Async
         ),
     ],
 )
-async def test_what_is_wrong_with_a_question_is_said(
+async def test_an_invalid_question_is_an_error(
     world: World, http: httpx.AsyncClient, query: str, error: TranslateError | None, status: int, body: object
 ) -> None:
-    """In the words of whoever found it."""
+    """With the message of the stage that rejects it."""
     if error is not None:
         world.explanation = error
     answer = await http.get(f"/api/v1/explain{query}")

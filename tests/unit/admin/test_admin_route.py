@@ -29,7 +29,7 @@ async def test_healthz_answers_whatever_the_sources_do(world: World, http: httpx
     assert (answer.status_code, answer.text) == (200, "ok\n")
 
 
-async def test_readyz_says_what_is_missing_until_nothing_is(world: World, http: httpx.AsyncClient) -> None:
+async def test_readyz_lists_the_reasons_until_there_are_none(world: World, http: httpx.AsyncClient) -> None:
     """503 names each source that has not synced and why it cannot; then the first commit; then 200."""
     world.unsynced, world.phase = ["files", "kubernetes"], "starting"
     world.obstacles = [Problem("kubernetes services", "cannot list: 403", "grant it")]
@@ -39,8 +39,8 @@ async def test_readyz_says_what_is_missing_until_nothing_is(world: World, http: 
         "ready": False,
         "phase": "starting",
         "missing": [
-            "source files has not given its first full state",
-            "source kubernetes has not given its first full state",
+            "source files has not synced",
+            "source kubernetes has not synced",
             "kubernetes services: cannot list: 403 (grant it)",
         ],
         "informers": [],
@@ -59,7 +59,7 @@ async def test_readyz_says_what_is_missing_until_nothing_is(world: World, http: 
     )
 
 
-async def test_readyz_says_how_stale_each_informer_is(world: World, http: httpx.AsyncClient) -> None:
+async def test_readyz_shows_how_stale_each_informer_is(world: World, http: httpx.AsyncClient) -> None:
     """A replica that has lost its API server is ready all the same: it serves what it knows."""
     world.informers = [
         InformerStatus("", "Service", None, True, 12.345),
@@ -107,14 +107,14 @@ async def test_metrics_hold_the_product_the_stages_and_the_process(http: httpx.A
 
 
 async def test_problems_are_counted_at_scrape_time(world: World, http: httpx.AsyncClient) -> None:
-    """The gauge says what the list of problems says."""
+    """The gauge is the length of the list of problems."""
     world.all_problems = [Problem("a.yaml:3", "bad"), Problem("b.yaml:1", "bad")]
     assert "\nsteerway_problems 2.0\n" in (await http.get("/metrics")).text
     world.all_problems = []
     assert "\nsteerway_problems 0.0\n" in (await http.get("/metrics")).text
 
 
-async def test_metrics_tell_how_long_each_kind_was_silent(world: World, http: httpx.AsyncClient) -> None:
+async def test_metrics_have_the_silence_of_each_kind(world: World, http: httpx.AsyncClient) -> None:
     """By the monotonic clock, when they are scraped; of several namespaces the longest silence."""
     world.informers = [
         InformerStatus("", "Service", "shop", True, 12.5),
@@ -149,8 +149,8 @@ def test_metrics_of_a_stage_are_read_at_scrape_time() -> None:
     assert b"stage_scrapes_total 2.0" in bodies[1]
 
 
-async def test_problems_are_listed_with_their_cure(world: World, http: httpx.AsyncClient) -> None:
-    """An operator sees where, what, and what to do."""
+async def test_problems_are_listed_with_their_hint(world: World, http: httpx.AsyncClient) -> None:
+    """An entry has the object, the reason and the hint."""
     world.all_problems = [Problem("a.yaml:3", "port 0 is out of range", "use 1 to 65535")]
     answer = await http.get("/api/v1/problems")
     assert answer.json() == {

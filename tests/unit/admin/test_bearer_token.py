@@ -35,7 +35,7 @@ async def guarded(world: World) -> AsyncIterator[httpx.AsyncClient]:
         TOKEN,
     ],
 )
-async def test_without_the_token_nothing_is_told(guarded: httpx.AsyncClient, header: str | None) -> None:
+async def test_without_the_token_nothing_is_shown(guarded: httpx.AsyncClient, header: str | None) -> None:
     """Neither what is served nor which paths there are."""
     headers = {} if header is None else {"authorization": header}
     assert len(CLOSED) >= 6
@@ -54,11 +54,11 @@ async def test_with_the_token_everything_is(guarded: httpx.AsyncClient, header: 
         assert (await guarded.get(path, headers={"authorization": header})).status_code == 200, path
 
 
-async def test_probes_need_none_and_tell_less(guarded: httpx.AsyncClient, world: World) -> None:
+async def test_probes_need_none_and_contain_less(guarded: httpx.AsyncClient, world: World) -> None:
     """Ready or not is all that kubelet needs; what is missing names files and servers."""
     world.unsynced = ["kubernetes"]
     assert (await guarded.get("/healthz")).status_code == 200
     answer = await guarded.get("/readyz")
     assert (answer.status_code, answer.json()["ready"], answer.json()["missing"]) == (503, False, [])
     answer = await guarded.get("/readyz", headers={"authorization": f"Bearer {TOKEN}"})
-    assert answer.json()["missing"] == ["source kubernetes has not given its first full state"]
+    assert answer.json()["missing"] == ["source kubernetes has not synced"]

@@ -10,8 +10,8 @@ from steerway.sources.store import Problem
 from tests.unit.admin.admin_world import CLUSTER, LISTENER, Absent, Entry, Stream, Subscription, World
 
 
-async def test_the_page_says_what_is_missing_and_what_is_wrong(world: World, http: httpx.AsyncClient) -> None:
-    """Readiness, problems with cures, and clients with their refusals are on it."""
+async def test_the_page_shows_readiness_and_problems(world: World, http: httpx.AsyncClient) -> None:
+    """Readiness, problems with hints, and clients with their NACKs are on it."""
     world.unsynced = ["kubernetes"]
     world.all_problems = [Problem("a.yaml:3", "port 0", "use another")]
     refused = Subscription(names=["x"], version_acked="", nack_message="bad route")
@@ -28,19 +28,19 @@ async def test_the_page_says_what_is_missing_and_what_is_wrong(world: World, htt
         assert text in page
 
 
-async def test_the_page_of_a_quiet_server_says_so(http: httpx.AsyncClient) -> None:
-    """No news is told, not left blank."""
+async def test_the_page_of_a_quiet_server_is_not_blank(http: httpx.AsyncClient) -> None:
+    """It states that there are no problems and no clients."""
     page = (await http.get("/")).text
     for text in (
         ">Ready<",
-        "everything that was found is served",
+        "all objects are served",
         "No client is connected",
         "0 client streams",
     ):
         assert text in page
 
 
-async def test_what_clients_and_manifests_say_cannot_become_markup(
+async def test_texts_of_clients_and_manifests_cannot_become_markup(
     world: World, http: httpx.AsyncClient
 ) -> None:
     """Every foreign text is escaped, and the page forbids scripts altogether."""
@@ -56,7 +56,7 @@ async def test_what_clients_and_manifests_say_cannot_become_markup(
     world.all_problems = [Problem(evil, evil, evil)]
     world.unsynced = [evil]
     world.subscribers.clients[b""] = evil
-    world.subscribers.said[b"", evil] = [evil]
+    world.subscribers.stated[b"", evil] = [evil]
     answer = await http.get("/")
     assert "<script" not in answer.text
     assert answer.text.count("&lt;script&gt;") == 20
@@ -76,8 +76,8 @@ async def test_the_page_stands_alone_and_follows_the_light_of_the_room(http: htt
         assert foreign not in page
 
 
-async def test_ages_are_told_in_the_two_largest_units(world: World, http: httpx.AsyncClient) -> None:
-    """A week in seconds says nothing to anybody."""
+async def test_ages_have_the_two_largest_units(world: World, http: httpx.AsyncClient) -> None:
+    """A week in seconds is not readable."""
     ages = {5.9: "5 s", 125.0: "2 m 5 s", 7200.0: "2 h 0 m", 700_000.0: "8 d 2 h"}
     world.all_streams = [Stream(age_seconds=age) for age in ages]
     page = (await http.get("/")).text
@@ -98,11 +98,11 @@ async def test_streams_out_of_sync_come_first_and_many_are_cut(world: World, htt
 async def test_a_client_is_named_with_what_it_cannot_do(world: World, http: httpx.AsyncClient) -> None:
     """Below its types, as what is absent, and no more of it than can be read."""
     world.all_streams = [Stream(subscriptions=[Subscription(names=["a:1"])])]
-    world.subscribers.said[b"", "a:1"] = ["shop/a:1: slow start is not supported"]
+    world.subscribers.stated[b"", "a:1"] = ["shop/a:1: slow start is not supported"]
     page = (await http.get("/")).text
     assert "<small>grpc-go 1.85</small>" in page
-    assert '<div class="told"><small>shop/a:1: slow start is not supported</small></div>' in page
-    world.subscribers.said[b"", "a:1"] = [f"shop/a:{number}" for number in range(9)]
+    assert '<div class="note"><small>shop/a:1: slow start is not supported</small></div>' in page
+    world.subscribers.stated[b"", "a:1"] = [f"shop/a:{number}" for number in range(9)]
     page = (await http.get("/")).text
     assert "shop/a:4</small>" in page
     assert "shop/a:5" not in page
@@ -119,7 +119,7 @@ async def test_a_client_that_asks_for_what_does_not_exist_is_amber(
     world.all_streams = [*streams, Stream(3, "refusing", subscriptions=[refused])]
     page = (await http.get("/")).text
     assert page.index(">refusing<") < page.index(">lost<") < page.index(">fine<")
-    assert "1 client stream asks for names that do not exist" in page
+    assert "1 client stream with absent names" in page
     for state in ('good" title="in_sync">✓', 'warn" title="absent">!', 'bad" title="refused">✗'):
         assert page.count(f'<span class="{state}</span> lds') == 1, state
     assert "bakend:1: there is no service shop/bakend" in page

@@ -15,7 +15,7 @@ from tests.support.http_limits import http_limits
 from tests.unit.admin.admin_world import World
 
 
-async def test_it_tells_the_chosen_port_serves_and_stops(world: World) -> None:
+async def test_it_returns_the_chosen_port_serves_and_stops(world: World) -> None:
     """Port 0 becomes a real one; after stop nothing listens there."""
     server = AdminServer("127.0.0.1:0", world.view(), http_limits())
     address = await server.start()

@@ -45,7 +45,7 @@ def test_addresses_and_known_names_are_accepted(host: str | None) -> None:
     ],
 )
 def test_other_names_are_not(host: str) -> None:
-    """A name that resolves to this server says nothing about whose page asks."""
+    """A name that resolves to this server does not identify the page that sends the request."""
     assert not Hosts(["admin.example", "*.mesh.example"]).accepts(host)
 
 

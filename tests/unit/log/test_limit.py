@@ -24,7 +24,7 @@ KIND = Kind()
 SOURCES = Path(steerway.__file__).parent
 LEVELS = ("debug", "info", "warning", "error", "exception", "critical", "log")
 OWN_EVENTS = {
-    "cluster_given_up",
+    "cluster_not_in_use",
     "cluster_in_use",
     "cluster_not_known",
     "contact_restored",
@@ -171,7 +171,7 @@ def test_what_is_remembered_is_bounded(world: World) -> None:
 
 
 def test_what_was_left_out_before_counts_with_the_others(world: World) -> None:
-    """The engine leaves out NACKs, and says with one how many; the metric counts each event."""
+    """The engine suppresses NACKs, and the next one has their number; the metric counts each event."""
     before = sample("nack")
     line = world.write(suppressed=40)
     assert line is not None
@@ -270,7 +270,7 @@ def restored() -> Iterator[None]:
 
 @pytest.mark.usefixtures("restored")
 def test_the_set_up_limits_lines_of_clients_and_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever logs them; a traceback is cut, and what was left out is logged."""
+    """From any logger; a traceback is cut, and a summary of suppressed lines is logged."""
     stream, world = io.StringIO(), World()
     monkeypatch.setattr(setup, "LogLimiter", lambda: world.limiter)
     setup.configure("json", "info", stream)

@@ -91,7 +91,7 @@ def test_the_level_is_a_threshold(level: str, heard: int) -> None:
 
 
 def test_answers_of_the_api_server_are_never_logged() -> None:
-    """kubernetes_asyncio logs whole bodies at debug, which may hold what nobody may read."""
+    """kubernetes_asyncio logs whole bodies at debug, which may contain secrets."""
     stream = io.StringIO()
     setup.configure("json", "debug", stream)
     logging.getLogger("kubernetes_asyncio.client.rest").debug("response body: secret")

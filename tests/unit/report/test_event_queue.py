@@ -18,7 +18,7 @@ def drained(queue: EventQueue) -> list[Report]:
     return reports
 
 
-def test_a_problem_that_stays_is_told_once_and_again_before_it_is_forgotten() -> None:
+def test_a_problem_that_stays_is_reported_once_and_again_before_its_event_expires() -> None:
     """An API server keeps Events for an hour."""
     queue = EventQueue()
     for now in (0.0, 1.0, AGAIN_SECONDS - 1):
@@ -28,8 +28,8 @@ def test_a_problem_that_stays_is_told_once_and_again_before_it_is_forgotten() ->
     assert len(drained(queue)) == 1
 
 
-def test_a_problem_that_comes_back_is_told_again() -> None:
-    """It was mended, and is broken once more."""
+def test_a_problem_that_comes_back_is_reported_again() -> None:
+    """The object was fixed, and is invalid once more."""
     queue = EventQueue()
     for problems in ([problem("no ports")], [], [problem("no ports")]):
         queue.look(problems, 0)

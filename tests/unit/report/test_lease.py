@@ -1,4 +1,4 @@
-"""The Lease: who of several replicas writes, by clocks that are never compared."""
+"""The Lease that selects the writing replica, by clocks that are never compared."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -46,51 +46,51 @@ def test_the_first_gets_it_and_keeps_it_while_it_renews() -> None:
     for now in (0.0, 2.0, 4.0):
         attempt(first, server, now, f"12:00:0{now:.0f}")
         attempt(second, server, now)
-        assert (first.held(now), second.held(now)) == (True, False)
+        assert (first.active(now), second.active(now)) == (True, False)
     assert server.record == Record("first", DURATION_SECONDS, "12:00:00", "12:00:04", 0, "3")
 
 
-def test_who_cannot_renew_stops_long_before_another_may_begin() -> None:
+def test_a_holder_that_cannot_renew_stops_long_before_another_may_begin() -> None:
     """The other waits for the whole duration from the last change that it saw, by its own clock."""
     server, first, second = Server(), Lease("first"), Lease("second")
     attempt(first, server, 0)
     attempt(second, server, 1000.0)  # its clock is another one
-    assert first.held(RENEW_SECONDS - 0.1)
-    assert not first.held(RENEW_SECONDS)
+    assert first.active(RENEW_SECONDS - 0.1)
+    assert not first.active(RENEW_SECONDS)
     attempt(second, server, 1000 + DURATION_SECONDS - 0.1)
-    assert not second.held(1000 + DURATION_SECONDS - 0.1)
+    assert not second.active(1000 + DURATION_SECONDS - 0.1)
     attempt(second, server, 1000 + DURATION_SECONDS)
-    assert second.held(1000 + DURATION_SECONDS)
+    assert second.active(1000 + DURATION_SECONDS)
     assert (server.record.holder, server.record.transitions) == ("second", 1)
 
 
-def test_who_comes_back_finds_that_it_has_lost_it() -> None:
+def test_a_holder_that_comes_back_has_lost_it() -> None:
     """Its write meets a version that is not its own any more."""
     server, first, second = Server(), Lease("first"), Lease("second")
     attempt(first, server, 0)
     attempt(second, server, 0)
     attempt(second, server, 20)
     attempt(first, server, 21)
-    assert (first.held(21), second.held(21)) == (False, True)
+    assert (first.active(21), second.active(21)) == (False, True)
     attempt(first, server, 22)
     assert server.record.holder == "second"
 
 
 def test_a_released_lease_is_free_at_once() -> None:
-    """Nobody waits for who has said that it goes."""
+    """The others need not wait after a release."""
     server, first, second = Server(), Lease("first"), Lease("second")
     attempt(first, server, 0)
     last = first.release("12:00")
     assert last is not None
     server.write(last)
-    assert not first.held(0)
+    assert not first.active(0)
     assert first.release("12:00") is None
     attempt(second, server, 0.5)
-    assert second.held(0.5)
+    assert second.active(0.5)
 
 
 def test_a_lost_answer_is_found_out_by_reading() -> None:
-    """The write was taken, and nobody told: the next one meets another version, which is its own."""
+    """The write was accepted without a response: the next one conflicts with its own version."""
     server, lease = Server(), Lease("first")
     attempt(lease, server, 0)
     bid = lease.bid(2, "12:00")
@@ -98,7 +98,7 @@ def test_a_lost_answer_is_found_out_by_reading() -> None:
     server.write(bid)
     attempt(lease, server, 4)
     attempt(lease, server, 6)
-    assert lease.held(6 + RENEW_SECONDS - 0.1)
+    assert lease.active(6 + RENEW_SECONDS - 0.1)
     assert server.record.transitions == 0
 
 
@@ -113,7 +113,7 @@ class Replica:
 
 
 class LeaseMachine(RuleBasedStateMachine):
-    """Three replicas, any delays, lost answers: never two that hold it, and never none for ever."""
+    """Three replicas, any delays, lost answers: never two that hold it, and never none without end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -158,18 +158,18 @@ class LeaseMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 2))
     @precondition(lambda self: all(replica.bid is None for replica in self.replicas))
     def settle(self, number: int) -> None:
-        """With an API server that answers, one who goes on trying gets it when the others are silent."""
+        """With a working API server, a replica that continues to bid gets it when the others are silent."""
         replica = self.replicas[number]
         for _ in range(12):
             attempt(replica.lease, self.server, self.clock(replica))
-            if replica.lease.held(self.clock(replica)):
+            if replica.lease.active(self.clock(replica)):
                 return
             self.now += 2
         raise AssertionError(self.server.record)
 
     @invariant()
     def never_two(self) -> None:
-        assert sum(replica.lease.held(self.clock(replica)) for replica in self.replicas) <= 1
+        assert sum(replica.lease.active(self.clock(replica)) for replica in self.replicas) <= 1
 
 
 TestLease = LeaseMachine.TestCase

@@ -55,17 +55,17 @@ async def until(condition: Callable[[], bool]) -> None:
         while True:
             if condition():
                 return
-            await asyncio.sleep(0.005)  # nobody tells
+            await asyncio.sleep(0.005)  # no event to wait for
 
 
 async def test_one_of_two_holds_it_and_the_other_follows_when_it_ends(tmp_path: Path) -> None:
-    """At once, since who ends lets go of it."""
+    """At once, since a holder that ends releases it."""
     clock = Clock()
     async with FakeApiServer() as server, holding(server, tmp_path, "second-replica", clock) as second:
-        await until(lambda: second.held)
+        await until(lambda: second.active)
         async with holding(server, tmp_path, "first-replica", clock) as first:
             await until(lambda: server.count("get") >= 5)
-            assert (first.held, second.held) == (False, True)
+            assert (first.active, second.active) == (False, True)
         (lease,) = server.objects("Lease")
         assert lease["metadata"]["namespace"] == "ops"
         assert lease["spec"]["holderIdentity"] == "second-replica"
@@ -74,35 +74,35 @@ async def test_one_of_two_holds_it_and_the_other_follows_when_it_ends(tmp_path: 
     (lease,) = server.objects("Lease")
     assert lease["spec"]["holderIdentity"] == "", "released"
     async with server, holding(server, tmp_path, "third", clock) as third:
-        await until(lambda: third.held)
+        await until(lambda: third.active)
         assert server.objects("Lease")[0]["spec"]["leaseTransitions"] == 1
 
 
 async def test_a_holder_that_is_cut_off_stops_by_its_own_clock_and_comes_back(tmp_path: Path) -> None:
-    """Whatever the API server does: it is told once, and tried again."""
+    """Whatever the API server does: it is logged once, and retried."""
     clock = Clock()
     with structlog.testing.capture_logs() as logs:
         async with FakeApiServer() as server, holding(server, tmp_path, "first", clock) as holder:
-            await until(lambda: holder.held)
+            await until(lambda: holder.active)
             await server.stop()
             clock.now = 9.9
-            assert holder.held
+            assert holder.active
             clock.now = 10.0
-            assert not holder.held
+            assert not holder.active
             await until(lambda: any(line["event"] == "lease_lost" for line in logs))
             await server.start()
-            await until(lambda: holder.held)
+            await until(lambda: holder.active)
     events = [line["event"] for line in logs if line["event"].startswith("lease")]
     assert events == ["lease_acquired", "lease_not_renewed", "lease_lost", "lease_acquired", "lease_lost"]
 
 
-async def test_without_permission_it_is_told_once(tmp_path: Path) -> None:
-    """And tried for ever: granting it heals."""
+async def test_a_missing_permission_is_logged_once(tmp_path: Path) -> None:
+    """And retried without end, until it is granted."""
     with structlog.testing.capture_logs() as logs:
         async with FakeApiServer() as server:
             server.fail(403, plural="leases/steerway", times=5)
             async with holding(server, tmp_path, "first", Clock()) as holder:
-                await until(lambda: holder.held)
+                await until(lambda: holder.active)
     (line,) = (line for line in logs if line["event"] == "lease_not_renewed")
     assert "403 Forbidden" in line["reason"]
     assert "leases of coordination.k8s.io" in line["hint"]

@@ -1,4 +1,4 @@
-"""Our entries of a status: what they say, when they change, and whose others are."""
+"""The entries of steerway in a status: their content, their changes, and those of other controllers."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def written(
 
 
 def test_an_entry_has_the_reference_as_the_spec_has_it_and_every_condition() -> None:
-    """With the generation that was judged; the cure stands behind the message."""
+    """With the evaluated generation; the hint follows the message."""
     assert written({"metadata": {"generation": 3}, "spec": {}}, evaluated(BAD)) == [
         {
             "parentRef": REF,
@@ -96,7 +96,7 @@ def test_a_list_takes_no_more_than_an_api_server_does() -> None:
 )
 def test_what_cannot_be_used_is_refused_for_all_that_is_ours(key: ObjectKey, reason: str) -> None:
     """Its references are taken from the object itself, since nothing else of it is known."""
-    subject = Unreadable(key, "not a regular expression", "mend it")
+    subject = Unreadable(key, "not a regular expression", "fix it")
     refs = [{"group": "", "kind": "Service", "name": "web"}, {"group": "g", "kind": "Gateway", "name": "x"}]
     if key == ROUTE:
         (entry,) = written(manifest(parentRefs=refs), subject)
@@ -106,7 +106,7 @@ def test_what_cannot_be_used_is_refused_for_all_that_is_ours(key: ObjectKey, rea
         assert entry["ancestorRef"] == {**refs[0], "namespace": "shop"}
     accepted, programmed = entry["conditions"]
     assert (accepted["status"], accepted["reason"]) == ("False", reason)
-    assert accepted["message"] == "not a regular expression; mend it"
+    assert accepted["message"] == "not a regular expression; fix it"
     assert programmed["status"] == "False"
 
 

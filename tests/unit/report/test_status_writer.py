@@ -1,4 +1,4 @@
-"""Statuses over real HTTP against a fake API server: what is written, what is left alone, and by whom."""
+"""Statuses over real HTTP against a fake API server: what is written, what stays unchanged, and the writing replica."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -14,7 +14,7 @@ from steerway.report import holder as holders
 from steerway.report import reporter as reporters
 from steerway.report.reporter import Reporter, ReporterOptions
 from steerway.report.status_entry import CONTROLLER, Subject, Unreadable
-from steerway.report.status_writer import SWEEP_SECONDS, StatusQueue, StatusWriter, Subjects, subjects
+from steerway.report.status_writer import RESYNC_SECONDS, StatusQueue, StatusWriter, Subjects, subjects
 from steerway.sources.kubernetes.access import Access
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.objects.core import ObjectKey
@@ -62,11 +62,11 @@ def status(server: FakeApiServer) -> list[dict[str, Any]]:
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():  # noqa: ASYNC110 - nobody tells
+        while not condition():  # noqa: ASYNC110 - no event to wait for
             await asyncio.sleep(0.005)
 
 
-async def test_a_verdict_is_written_once_beside_those_of_others(
+async def test_a_status_is_written_once_beside_those_of_others(
     server: FakeApiServer, writer: StatusWriter
 ) -> None:
     """On the path of the status; what stands there already is not written again."""
@@ -81,10 +81,10 @@ async def test_a_verdict_is_written_once_beside_those_of_others(
     assert [patch.path.rpartition("/")[2] for patch in patches] == ["status"]
 
 
-async def test_another_version_is_left_to_the_next_verdict(
+async def test_another_version_is_left_to_the_next_evaluation(
     server: FakeApiServer, writer: StatusWriter
 ) -> None:
-    """And what is gone, or another object of that name, to nobody."""
+    """A deleted object, or another one of that name, gets no status."""
     server.put(policy({"subset": {"min": 4}}))
     assert await writer.write(object_status(generation=1)) == 0
     assert await writer.write(replace(object_status(generation=2), created="2026-01-01T00:00:00Z")) == 0
@@ -114,7 +114,7 @@ async def test_it_is_written_in_the_version_that_the_api_server_serves(
 
 
 async def test_a_conflict_is_tried_again(server: FakeApiServer, writer: StatusWriter) -> None:
-    """At once, with what stands there now; who always loses waits."""
+    """At once, with the present object; after repeated conflicts with a pause."""
     server.fail(409, verb="patch", times=2)
     assert await writer.write(object_status()) == 0
     assert len(status(server)) == 1
@@ -124,7 +124,7 @@ async def test_a_conflict_is_tried_again(server: FakeApiServer, writer: StatusWr
     assert 0 < await writer.write(object_status()) < 2
 
 
-async def test_a_refusal_is_told_once_with_its_cure(server: FakeApiServer, writer: StatusWriter) -> None:
+async def test_a_refusal_is_logged_once_with_its_hint(server: FakeApiServer, writer: StatusWriter) -> None:
     """And tried again after a while, since a Role may change."""
     server.fail(403, verb="patch", times=2)
     with structlog.testing.capture_logs() as logs:
@@ -138,7 +138,7 @@ async def test_a_refusal_is_told_once_with_its_cure(server: FakeApiServer, write
 async def test_what_is_wrong_with_one_object_holds_up_no_other(
     server: FakeApiServer, writer: StatusWriter
 ) -> None:
-    """A refusal for ever, or an answer that makes no sense, is given up; a server in trouble is waited for."""
+    """After a permanent refusal or an invalid response there is no retry; after an error of the server there is."""
     server.fail(422, verb="patch")
     assert await writer.write(object_status()) == 0
     server.put(PRESENT | {"status": {"ancestors": ["nonsense"]}})
@@ -150,8 +150,8 @@ async def test_what_is_wrong_with_one_object_holds_up_no_other(
     assert all(pauses)
 
 
-async def test_an_object_that_cannot_be_used_is_told_why(server: FakeApiServer, writer: StatusWriter) -> None:
-    """As long as it is so: one that was mended waits for the watch."""
+async def test_an_unusable_object_gets_the_reason(server: FakeApiServer, writer: StatusWriter) -> None:
+    """As long as it is invalid: after a fix the status waits for the watch."""
     subject = Unreadable(POLICY, "minSize is greater than maxSize", "correct it")
     assert await writer.write(subject) == 0
     assert status(server) == []
@@ -163,12 +163,12 @@ async def test_an_object_that_cannot_be_used_is_told_why(server: FakeApiServer, 
     assert (accepted["status"], accepted["reason"], accepted["observedGeneration"]) == ("False", "Invalid", 2)
 
 
-def test_an_objects_own_problem_comes_before_the_verdict_on_its_last_good_version() -> None:
-    """Problems of other kinds are told otherwise."""
+def test_an_objects_own_problem_precedes_the_status_of_its_last_good_version() -> None:
+    """Problems of other kinds are reported by Events."""
     good = object_status()
-    problems = [Problem("x", "bad", "mend", POLICY), Problem("y", "z", "", ObjectKey("Service", "shop", "a"))]
+    problems = [Problem("x", "bad", "fix", POLICY), Problem("y", "z", "", ObjectKey("Service", "shop", "a"))]
     assert subjects({POLICY: good}, []) == {POLICY: good}
-    assert subjects({POLICY: good}, problems) == {POLICY: Unreadable(POLICY, "bad", "mend")}
+    assert subjects({POLICY: good}, problems) == {POLICY: Unreadable(POLICY, "bad", "fix")}
 
 
 def drained(queue: StatusQueue, now: float) -> Iterable[Subject]:
@@ -176,8 +176,8 @@ def drained(queue: StatusQueue, now: float) -> Iterable[Subject]:
         yield result
 
 
-def test_what_was_told_waits_for_a_change() -> None:
-    """What is gone and comes back is told again."""
+def test_a_reported_status_waits_for_a_change() -> None:
+    """An object that is deleted and created again is reported again."""
     queue = StatusQueue()
     now = {POLICY: object_status()}
     for wanted in (1, 0):
@@ -209,7 +209,7 @@ def test_a_kind_that_fails_is_left_alone_and_what_failed_comes_last() -> None:
 
 
 def test_what_changes_comes_before_what_was_there_at_the_start() -> None:
-    """A new holder of the Lease reads thousands of objects first, and nobody waits for that."""
+    """A new holder of the Lease reads thousands of objects first; changes do not wait for that."""
     old = {
         item.key: item
         for item in (object_status(), replace(object_status(), key=POLICY._replace(name="old")))
@@ -226,7 +226,7 @@ def test_what_changes_comes_before_what_was_there_at_the_start() -> None:
 def test_everything_is_compared_again_after_a_time() -> None:
     """Somebody else may have written over it."""
     queue = StatusQueue()
-    for now, wanted in ((0.0, 1), (SWEEP_SECONDS - 1, 0), (SWEEP_SECONDS, 1)):
+    for now, wanted in ((0.0, 1), (RESYNC_SECONDS - 1, 0), (RESYNC_SECONDS, 1)):
         queue.look({POLICY: object_status()}, now)
         manifests = list(drained(queue, now))
         assert len(manifests) == wanted, now
@@ -246,7 +246,7 @@ async def reporting(server: FakeApiServer, folder: Path, received: Subjects) -> 
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_only_who_holds_the_lease_writes(
+async def test_only_the_holder_of_the_lease_writes(
     server: FakeApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next holder reads everything, and writes what differs."""
@@ -254,7 +254,7 @@ async def test_only_who_holds_the_lease_writes(
     monkeypatch.setattr(holders, "RETRY_SECONDS", 0.05)
     looks = 0
 
-    def told() -> Mapping[ObjectKey, Subject]:
+    def current() -> Mapping[ObjectKey, Subject]:
         nonlocal looks
         looks += 1
         return {POLICY: object_status()}
@@ -266,7 +266,7 @@ async def test_only_who_holds_the_lease_writes(
         "spec": {"holderIdentity": "another", "leaseDurationSeconds": 600},
     }
     server.put(lease)
-    async with reporting(server, tmp_path, told):
+    async with reporting(server, tmp_path, current):
         await until(lambda: server.count("get") >= 5)
         assert (looks, status(server)) == (0, [])
         server.put(lease | {"spec": {"holderIdentity": "", "leaseDurationSeconds": 1}})
@@ -274,5 +274,5 @@ async def test_only_who_holds_the_lease_writes(
         await until(lambda: looks >= 5)
     reads = [request for request in server.requests if "trafficpolicies" in request.path]
     assert [request.verb for request in reads] == ["get", "patch"], "nothing changed since"
-    async with reporting(server, tmp_path, told):
+    async with reporting(server, tmp_path, current):
         await until(lambda: len([1 for request in server.requests if "trafficpolicies" in request.path]) == 3)

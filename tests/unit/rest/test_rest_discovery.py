@@ -84,7 +84,7 @@ async def test_each_type_has_its_path(engine: Engine, http: httpx.AsyncClient, k
 async def test_a_version_that_the_client_has_is_not_sent_again(
     engine: Engine, http: httpx.AsyncClient
 ) -> None:
-    """304 without a body; what the client said to an earlier answer means nothing to the engine."""
+    """304 without a body; the engine ignores the ACK or NACK of an earlier response."""
     engine.serve("a", version="v2")
     body = {
         "node": {"id": "old"},
@@ -130,9 +130,9 @@ async def test_what_the_engine_refuses_has_its_status(
     ("method", "path", "status"),
     [("GET", "/v3/discovery:clusters", 405), ("POST", "/v3/discovery:x", 404), ("POST", "/", 404)],
 )
-async def test_other_paths_and_methods_say_what_there_is(
+async def test_other_paths_and_methods_get_a_hint(
     http: httpx.AsyncClient, method: str, path: str, status: int
 ) -> None:
-    """Whoever tries it with curl learns how."""
+    """The error shows the correct request."""
     answer = await http.request(method, path)
     assert (answer.status_code, "clusters" in answer.json()["error"]) == (status, True)

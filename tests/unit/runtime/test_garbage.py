@@ -28,7 +28,7 @@ def test_nothing_is_collected_during_a_load_and_a_bulk_is_not_followed_afterward
 
 
 def test_a_load_may_end_early_and_ends_once() -> None:
-    """One that hangs must not keep the collector off for ever."""
+    """One that hangs must not keep the collector off without end."""
     with garbage.load() as hanging:
         hanging.end()
         assert gc.isenabled()

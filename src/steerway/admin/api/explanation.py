@@ -1,6 +1,6 @@
-"""An explanation with what only a running server knows: the versions in its store, and who has taken them.
+"""An explanation with the state of the running server: versions in its store, and the clients that have them.
 
-A resource that such clients are subscribed to is shown as it is served, one that they do not ask for as it would be.
+A resource that such clients are subscribed to is shown as published, another one as it would be.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ def complete(document: dict[str, Any], view: AdminView) -> dict[str, Any]:
 
 
 class _Concerned:
-    """What is to be said of clients, as far as it concerns the explained resources."""
+    """Limitations of clients, restricted to the explained resources."""
 
     def __init__(self, subscribers: SubscribersView, keys: set[_Key]) -> None:
         self._subscribers = subscribers
@@ -74,7 +74,7 @@ def _entry(stored: _Stored, type_url: str, name: str, audience: str) -> EntryVie
 
 
 def _equal(resource: dict[str, Any], engine: EngineView, stored: _Stored) -> EntryView | None:
-    """What clients of another audience are told, if it is the same: then it has the same version."""
+    """The entry of another audience with equal bytes, which has the same version."""
     body: bytes | None = resource["body"]
     return next(
         (
@@ -100,7 +100,7 @@ def _client(
     keys: set[_Key],
     stored: _Stored,
 ) -> dict[str, Any]:
-    """Of a stream what concerns the explained resources."""
+    """The part of a stream that concerns the explained resources."""
     rows = [*_rows(stream_row, keys, stored)]
     absent = {
         f"{part['type']} {name}": reason

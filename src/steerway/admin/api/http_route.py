@@ -1,7 +1,6 @@
-"""The HTTP routes: each reads the view, builds its answer off the event loop where it may be large, and
-returns it.
+"""The HTTP routes: each reads the view and returns JSON, built off the event loop where it may be large.
 
-Nothing here changes anything: GET, and POST where the request is a message (CSDS).
+All are read-only: GET, and POST where the request is a message (CSDS).
 """
 
 import asyncio
@@ -32,10 +31,10 @@ PROBES = frozenset({"/healthz", "/readyz"})
 """Paths that need no token: kubelet has none."""
 
 CLIENT_STATUS = "/v3/discovery:client_status"
-"""As csds.proto has it (the `google.api.http` option of FetchClientStatus)."""
+"""From csds.proto: the `google.api.http` option of FetchClientStatus."""
 _THREADS = 2
-"""Answers in the making at a time. Threads of their own, since the default ones read files, too; few, since each
-contends with the event loop for the interpreter. With two a scrape does not wait for one long answer."""
+"""Responses built at a time. A pool of its own, since the default one also reads files; small, since each thread
+contends with the event loop for the interpreter. With two, a scrape does not wait for one long response."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _T = TypeVar("_T")
@@ -75,11 +74,11 @@ class _Routes:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="steerway-admin")
 
     async def healthz(self, _request: Request) -> Response:
-        """Alive: the event loop answers. It says nothing about sources; restarting would not mend those."""
+        """Alive: the event loop responds. Sources do not count: a restart would not fix them."""
         return PlainTextResponse("ok\n")
 
     async def readyz(self, request: Request) -> Response:
-        """Ready for clients: every source has given its first full state, and nobody asked for an end."""
+        """Ready for clients: every source has synced, and the process is not draining."""
         missing = _missing(self._view)
         body = {
             "ready": not missing,
@@ -122,11 +121,11 @@ class _Routes:
         return _encoded(await self._in_thread(answer))
 
     async def explain(self, request: Request) -> Response:
-        """What a target means to a client, and which clients have taken it."""
+        """The resources of a target for a client, and the clients that have them."""
         asked = {name: request.query_params.get(name, "") for name in explanation.PARAMETERS}
         unknown = sorted(request.query_params.keys() - asked.keys())
         if unknown or not asked["target"]:
-            wrong = f"no parameter is called {unknown[0]}" if unknown else "say which target"
+            wrong = f"no parameter is called {unknown[0]}" if unknown else "target is missing"
             return _json({"error": f"{wrong}: give {', '.join(explanation.PARAMETERS)}"}, 400)
         try:
             document = self._view.explain(asked)
@@ -181,7 +180,7 @@ class _Routes:
         return HTMLResponse(await self._in_thread(answer), headers=policy)
 
     async def client_status(self, request: Request) -> Response:
-        """CSDS over HTTP: a ClientStatusRequest in protobuf's JSON mapping, answered likewise."""
+        """CSDS over HTTP: request and response in protobuf's JSON mapping."""
         body = await request.body()
 
         def answer() -> bytes:
@@ -231,7 +230,7 @@ def _silence(informers: Iterable[InformerView]) -> dict[str, float]:
 
 
 def _missing(view: AdminView) -> list[str]:
-    """What stands between this replica and being ready, in words; empty when it is."""
+    """The reasons why this replica is not ready; empty when it is."""
     missing = [line for source in view.store.unsynced for line in _obstacles(view.store, source)]
     phase = view.phase()
     if phase == "draining":
@@ -242,11 +241,11 @@ def _missing(view: AdminView) -> list[str]:
 
 
 def _obstacles(store: StoreView, source: str) -> list[str]:
-    """That a source has not synced, and what keeps it from that, with the cure."""
+    """A source that has not synced, and its problems with their hints."""
     reasons = [
         f"{p.where}: {p.reason}" + (f" ({p.hint})" if p.hint else "") for p in store.problems_of(source)
     ]
-    return [f"source {source} has not given its first full state", *reasons]
+    return [f"source {source} has not synced", *reasons]
 
 
 async def _error(_request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Load reports as JSON values: what clients say about the requests that they made, by cluster."""
+"""Load reports of clients as JSON values, by cluster."""
 
 from collections import defaultdict
 from typing import Any
@@ -7,7 +7,8 @@ from steerway.admin.view import LoadsView
 
 
 def describe(loads: LoadsView) -> dict[str, Any]:
-    """Every cluster with a load, by name; `endpoints` is the name of its assignment ("": clients do not say)."""
+    """Every cluster with a load, by name. `endpoints` is the name of its assignment, "" when clients do not report
+    it."""
     totals: defaultdict[tuple[str, str], dict[str, Any]] = defaultdict(
         lambda: {"localities": [], "dropped": {}}
     )

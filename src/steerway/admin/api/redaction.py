@@ -1,9 +1,8 @@
-"""Takes the secrets out of a resource before it is shown.
+"""Removal of secrets from a resource before it is shown.
 
 Envoy's protobuf files mark the fields that hold secrets (`udpa.annotations.sensitive`): private keys,
-passwords, tokens, session ticket keys. Their content is replaced wherever they stand, also inside of nested
-`Any` messages; the rest, such as a certificate, stays. It says nothing about files that a resource only
-names.
+passwords, tokens, session ticket keys. Their content is replaced wherever they are, also inside of nested `Any`
+messages; the rest, such as a certificate, stays. Files that a resource only names are not read.
 """
 
 from collections.abc import MutableMapping
@@ -39,7 +38,7 @@ def _parse(type_url: str, body: bytes) -> Message | None:
 
 
 def _redact(message: Message) -> None:
-    """Replace what is secret in a message and in all that it holds."""
+    """Replace the secrets in a message and in its parts."""
     if isinstance(message, any_pb2.Any):
         _redact_any(message)
         return
@@ -77,7 +76,7 @@ def _parts(field: FieldDescriptor, value: Any) -> list[Message]:
 
 
 def _blank(secret: Message) -> None:
-    """Empty a secret message; a DataSource says so, because it must hold something to be valid."""
+    """Clear a secret message; a DataSource gets a placeholder, because an empty one is invalid."""
     secret.Clear()
     if "inline_string" in secret.DESCRIPTOR.fields_by_name:
         secret.inline_string = REDACTED  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The resource store as JSON values: what is served, to whom, and what is known to be absent and why."""
+"""The resource store as JSON values: resources by audience, and absent names with their reasons."""
 
 import difflib
 from collections.abc import Callable, Iterable

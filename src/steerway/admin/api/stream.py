@@ -1,4 +1,4 @@
-"""Streams as JSON values: who is connected, what each asked for, got, acknowledged and refused."""
+"""Streams as JSON values: clients, their subscriptions, and the versions sent, acknowledged and rejected."""
 
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
@@ -16,8 +16,8 @@ from steerway.admin.view import (
 )
 
 STATES = ("refused", "waiting", "behind", "absent", "in_sync")
-"""How far a client is, the worst first: it refused the last response, a name has no answer yet, it has not acknowledged
-the newest that it was sent, a name does not exist, none of these."""
+"""States of a client, the worst first: it rejected the last response, a name has no answer yet, the newest response is
+not acknowledged, a name does not exist, none of these."""
 
 
 def shown(streams: Iterable[StreamView], node: str | None, kind: str | None) -> list[StreamView]:
@@ -41,7 +41,7 @@ def describe(
     """All streams, those of one node together, the oldest first; only types that `kind` names; with `resources` also
     each name of theirs.
 
-    `locality` is asked with the address of each.
+    `locality` is called with the address of each.
     """
     return [
         {
@@ -95,7 +95,7 @@ def _type(part: SubscriptionView) -> dict[str, Any]:
 
 
 def _change(change: ChangeView | None) -> dict[str, float | None] | None:
-    """Seconds of each step of the last change that the client took."""
+    """Seconds of each step of the last acknowledged change."""
     if change is None:
         return None
     steps = (
@@ -130,13 +130,13 @@ def _locality(locality: LocalityView | None) -> dict[str, str] | None:
 
 
 def _state(parts: Iterable[str]) -> dict[str, Any]:
-    """The worst of these; `in_sync` is true where nothing is to be done."""
+    """The worst state of the parts."""
     state = min(parts, key=STATES.index, default="in_sync")
     return {"state": state, "in_sync": state == "in_sync"}
 
 
 def _progress(part: SubscriptionView) -> str:
-    """How far the client is with one type: one of `STATES`."""
+    """The state of one type: one of `STATES`."""
     if part.nack_message:
         return "refused"
     if part.waiting:

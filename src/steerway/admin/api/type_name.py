@@ -1,4 +1,4 @@
-"""Short names of xDS resource types (`cds`) and the other spellings in which people write them."""
+"""Short names of xDS resource types (`cds`), and their other spellings in requests."""
 
 import difflib
 from collections.abc import Iterable
@@ -26,18 +26,18 @@ def short_name(type_url: str) -> str:
 
 
 def matches(type_url: str, asked: str) -> bool:
-    """Does a person who writes `asked` mean this type? `cds`, `Cluster`, the full name and the URL all do."""
+    """Whether `asked` names the type: `cds`, `Cluster`, the full name or the URL."""
     full = type_url.removeprefix(PREFIX)
     asked = asked.removeprefix(PREFIX)
     return asked == full or asked.lower() in (short_name(type_url), full.rpartition(".")[2].lower())
 
 
 def known(asked: str, type_urls: Iterable[str]) -> bool:
-    """Is this one of the xDS types, or one of `type_urls`?"""
+    """Whether `asked` names one of the xDS types, or one of `type_urls`."""
     return any(matches(full, asked) for full in (*SHORT.values(), *type_urls))
 
 
 def nearest(asked: str, type_urls: Iterable[str]) -> list[str]:
-    """Short names that a person may have meant; all of them when none is near."""
+    """Similar short names; all of them when none is similar."""
     every = sorted({*SHORT, *(short_name(type_url) for type_url in type_urls)})
     return difflib.get_close_matches(asked.lower(), every, n=3, cutoff=0.5) or every

@@ -1,4 +1,4 @@
-"""Answers the gRPC calls that the engine hands over: each is a task, and is answered whatever happens to it."""
+"""The gRPC calls that the engine passes on: each is a task, and gets a response even when the task fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -16,7 +16,7 @@ _INTERNAL = 13
 
 
 class WaitingCall(Protocol):
-    """A call that waits; its members mean what `steerway/_engine.pyi` says."""
+    """A call without a response yet; `steerway/_engine.pyi` describes its members."""
 
     @property
     def id(self) -> int: ...
@@ -35,21 +35,21 @@ class WaitingCall(Protocol):
 
 
 class CallEngine(Protocol):
-    """An engine that can be told the answers."""
+    """The engine's methods that end a call."""
 
     def reply(self, call: int, message: bytes) -> None: ...
     def refuse(self, call: int, code: int, message: str) -> None: ...
 
 
 Authorize: TypeAlias = Callable[[WaitingCall], Awaitable[tuple[int, str] | None]]
-"""Why a caller may not call, as gRPC status code and message; None when it may."""
+"""The gRPC status code and message that refuse a call; None: it is permitted."""
 
 Respond: TypeAlias = Callable[[bytes], Awaitable[bytes]]
-"""A serialised request to a serialised response. ValueError says what is wrong with the request."""
+"""A serialised request to a serialised response. Raises ValueError for an invalid request."""
 
 
 class CallService:
-    """`responders` by method, as `Call.method` has it."""
+    """`responders` by `Call.method`."""
 
     def __init__(self, engine: CallEngine, responders: Mapping[str, Respond], authorize: Authorize) -> None:
         self._engine = engine
@@ -58,14 +58,14 @@ class CallService:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def answer(self, calls: Iterable[WaitingCall]) -> None:
-        """Begin to answer."""
+        """Start a task per call."""
         for call in calls:
             task = asyncio.create_task(self._answer(call))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Forget the calls that wait."""
+        """Cancel the calls without a response."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -75,7 +75,7 @@ class CallService:
         with isolated("call", method=call.method, peer=call.peer) as run:
             await self._attempt(call)
         if run.failure:  # the client must not wait for it
-            self._engine.refuse(call.id, _INTERNAL, "the answer cannot be made; the server's log says why")
+            self._engine.refuse(call.id, _INTERNAL, "internal error; the server's log has the cause")
 
     async def _attempt(self, call: WaitingCall) -> None:
         try:

@@ -1,7 +1,7 @@
-"""The client status discovery service (CSDS): what each client was sent, has taken and has refused, per resource.
+"""The client status discovery service (CSDS): sent, acknowledged and rejected resources of each client.
 
-`envoy/service/status/v3/csds.proto` says what the fields mean; `docs/decisions/0009-client-status.md` how this server
-fills them.
+`envoy/service/status/v3/csds.proto` defines the fields, `docs/decisions/0009-client-status.md` how this server fills
+them.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class ClientStatus:
 
     def __init__(self, engine: EngineView) -> None:
         self._engine = engine
-        # An answer may be large: no more than one is in the making.
+        # A response may be large: one at a time.
         self._turn = asyncio.Lock()
 
     async def __call__(self, request: bytes) -> bytes:
@@ -48,7 +48,7 @@ class ClientStatus:
 def respond(engine: EngineView, request: bytes) -> bytes:
     """The serialised ClientStatusResponse to a serialised ClientStatusRequest. May take long: call it in a thread.
 
-    Raises ValueError that says what is wrong with the request.
+    Raises ValueError for an invalid request.
     """
     asked = _parse(request)
     matchers = Matchers(asked.node_matchers)
@@ -72,7 +72,7 @@ def respond(engine: EngineView, request: bytes) -> bytes:
 
 
 def respond_in_json(engine: EngineView, request: bytes) -> dict[str, Any]:
-    """As `respond`, both in protobuf's JSON mapping; nothing at all asks for every client."""
+    """As `respond`, both in protobuf's JSON mapping; an empty request is for all clients."""
     if request and not request.lstrip().startswith(b"{"):
         raise ValueError("the body is no ClientStatusRequest: it must be a JSON object")
     try:
@@ -90,7 +90,7 @@ def _parse(request: bytes) -> csds.ClientStatusRequest:
 
 
 def _node(stream: StreamView) -> Node:
-    """The engine looks at the id alone: the rest may be broken."""
+    """The engine reads the id only: the rest may be invalid."""
     try:
         return Node.FromString(stream.node)
     except DecodeError:
@@ -110,7 +110,7 @@ def _fill(
         if body is not None:
             config.xds_config.type_url, config.xds_config.value = config.type_url, body
         return
-    # What the client used before and uses still is not known here.
+    # The version that the client uses still is not known here.
     config.error_state.details = resource.error
     config.error_state.version_info = resource.version
     if sent is not None:
@@ -121,7 +121,7 @@ def _fill(
 
 
 class _Bodies:
-    """Bodies of resources without their secrets, as long as the store holds the very version."""
+    """Bodies of resources without their secrets, while the store has the same version."""
 
     def __init__(self, engine: EngineView) -> None:
         self._engine = engine
@@ -131,7 +131,7 @@ class _Bodies:
         self._redacted: dict[tuple[str, str, str], bytes | None] = {}
 
     def find(self, type_url: str, resource: ResourceView, audience: str) -> bytes | None:
-        """The body that the client was sent; None when it was replaced or withdrawn since, or never was."""
+        """The body that the client got; None when it got none, or when it was replaced or withdrawn since."""
         keys: Sequence[tuple[str, str, str]] = [
             (type_url, resource.name, wider) for wider in widening(audience)
         ]

@@ -1,6 +1,6 @@
-"""Which clients a status request is about: `envoy.type.matcher.v3.NodeMatcher` on nodes.
+"""The clients of a status request: `envoy.type.matcher.v3.NodeMatcher` on nodes.
 
-A node is chosen when any of the matchers fits it, and a matcher fits when its id and all of its metadata do.
+A node is selected when any of the matchers matches, and a matcher matches when its id and all of its metadata do.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,10 +21,10 @@ _TEXT: dict[str, Callable[[str, str], bool]] = {
 
 
 class Matchers:
-    """Matchers that were checked. None of them: every node fits."""
+    """Checked matchers. Without any, every node matches."""
 
     def __init__(self, matchers: Sequence[NodeMatcher]) -> None:
-        """ValueError for one that cannot be answered."""
+        """Raises ValueError for an unsupported matcher."""
         for matcher in matchers:
             if matcher.HasField("node_id"):
                 _check_text(matcher.node_id)
@@ -44,7 +44,7 @@ def _node(matcher: NodeMatcher, node: Node) -> bool:
 
 
 def _metadata(matcher: StructMatcher, node: Node) -> bool:
-    """A path that leads nowhere has a value that is not present."""
+    """The value of a path that does not exist counts as not present."""
     value: Value | None = Value(struct_value=node.metadata)
     for part in matcher.path:
         fields = value.struct_value.fields if value is not None else {}
@@ -91,7 +91,7 @@ def _text(matcher: StringMatcher, text: str) -> bool:
 def _check_text(matcher: StringMatcher) -> None:
     pattern = matcher.WhichOneof("match_pattern")
     if pattern not in _TEXT:
-        # Python's regular expressions are no RE2: a caller could keep the process busy for ever with one.
+        # Python's regular expressions are no RE2: a caller could block the process with one.
         expression = pattern or "no pattern"
         raise ValueError(f"node_matchers: {expression} is not supported; use {', '.join(_TEXT)}")
 

@@ -24,10 +24,10 @@ async def streams(http: httpx.AsyncClient, query: str = "") -> list[dict[str, ob
     return results
 
 
-async def test_a_stream_shows_who_it_is_and_what_it_has(world: World, http: httpx.AsyncClient) -> None:
+async def test_a_stream_shows_its_client_and_its_resources(world: World, http: httpx.AsyncClient) -> None:
     """Every field of the answer, for a client that is in sync."""
     world.all_streams = [Stream(subscriptions=[Subscription(names=["b:1", "a:1"], change=Change())])]
-    world.places["10.0.0.9:4711"] = PodLocality("shop", "web-1", zone="zone-a")
+    world.localities["10.0.0.9:4711"] = PodLocality("shop", "web-1", zone="zone-a")
     assert await streams(http) == [
         {
             "id": 1,
@@ -131,18 +131,22 @@ async def test_streams_are_filtered_by_node_and_type(world: World, http: httpx.A
     ]
 
 
-async def test_a_stream_says_what_its_client_is_and_cannot_do(world: World, http: httpx.AsyncClient) -> None:
-    """By all that it is subscribed to, whichever type is looked at."""
+async def test_a_stream_shows_the_library_and_its_limitations(world: World, http: httpx.AsyncClient) -> None:
+    """By all of its subscriptions, whichever type is shown."""
     world.all_streams = [
         Stream(node=b"js", subscriptions=[Subscription(names=["a:1"]), Subscription(CLUSTER, names=["b:1"])])
     ]
     world.subscribers.clients[b"js"] = "grpc-js 1.14"
-    world.subscribers.said = {(b"js", "a:1"): ["no a"], (b"js", "b:1"): ["no b"], (b"", "b:1"): ["not mine"]}
+    world.subscribers.stated = {
+        (b"js", "a:1"): ["no a"],
+        (b"js", "b:1"): ["no b"],
+        (b"", "b:1"): ["not mine"],
+    }
     (stream,) = await streams(http, "?type=cds")
     assert (stream["client"], stream["limitations"]) == ("grpc-js 1.14", ["no a", "no b"])
 
 
-async def test_each_resource_is_shown_to_who_asks_for_it(world: World, http: httpx.AsyncClient) -> None:
+async def test_resources_are_shown_on_request(world: World, http: httpx.AsyncClient) -> None:
     """Only with `resources=true`, for there may be very many."""
     refused = Resource("b:1", status="nacked", error="cannot")
     world.all_streams = [Stream(subscriptions=[Subscription(resources=[Resource("a:1"), refused])])]

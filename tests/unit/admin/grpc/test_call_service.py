@@ -53,7 +53,7 @@ def desk() -> Desk:
 
 
 async def anybody(_call: WaitingCall) -> tuple[int, str] | None:
-    """Nobody is refused."""
+    """No caller is refused."""
     return None
 
 
@@ -82,11 +82,11 @@ async def test_a_call_that_fails_is_answered_too(desk: Desk) -> None:
 
     CallService(desk, {"Method": fail}, anybody).answer([Call(1, message=b"bad"), Call(2), Call(3, "Other")])
     await desk.wait(3)
-    internal = (13, "the answer cannot be made; the server's log says why")
+    internal = (13, "internal error; the server's log has the cause")
     assert desk.answers == {1: (3, "no request"), 2: internal, 3: internal}
 
 
-async def test_who_may_not_call_is_refused_before_anything_is_read(desk: Desk) -> None:
+async def test_a_caller_without_permission_is_refused_before_the_request_is_read(desk: Desk) -> None:
     """The check sees the whole call."""
 
     async def secret(_message: bytes) -> bytes:
