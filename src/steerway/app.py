@@ -19,7 +19,7 @@ from steerway import telemetry
 from steerway.access.authenticators import Authenticators
 from steerway.access.rules import Authorization
 from steerway.admin.absence_log import AbsenceLog
-from steerway.admin.view import Phase
+from steerway.admin.view import AdminView, Phase
 from steerway.catalog.federation import Federation
 from steerway.catalog.locality.client_zone import KnownZones
 from steerway.config import Settings
@@ -104,17 +104,7 @@ class ControlPlane:
             self._authenticators,
         )
         self._problems = partial(problems_of, stages)
-        self._view = admin_view(
-            settings=settings,
-            phase=lambda: self._phase,
-            problems=self._problems,
-            local=self._local,
-            remotes=self._remotes,
-            federation=self._federation,
-            translator=self._translator,
-            engine=self._engine,
-            classifier=classifier,
-        )
+        self._view = self._admin_view(classifier)
 
     async def serve(self, announce: Callable[[str], None]) -> int:
         """Start, run until a signal, drain. Each part runs until then; one that ends earlier ends the process."""
@@ -148,6 +138,19 @@ class ControlPlane:
                 self._engine.stop()
         log.info("stopped")
         return 0
+
+    def _admin_view(self, classifier: Classifier) -> AdminView:
+        return admin_view(
+            settings=self._settings,
+            phase=lambda: self._phase,
+            problems=self._problems,
+            local=self._local,
+            remotes=self._remotes,
+            federation=self._federation,
+            translator=self._translator,
+            engine=self._engine,
+            classifier=classifier,
+        )
 
     def _parts(self) -> Sequence[_Part]:
         trimmer = Trimmer(self._engine.kept, trim_function())

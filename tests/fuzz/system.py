@@ -2,7 +2,7 @@
 
 Inputs enter where the product takes them: bytes of files in a directory, bytes of an API server in an informer. Each is
 followed through store, window, catalog, translation, engine, statuses and Events to every page of the admin server.
-An error anywhere fails the input, also one that was isolated: isolation is for what nobody has met yet.
+An error anywhere fails the input, also one that was isolated: isolation is for unknown defects.
 """
 
 import asyncio
