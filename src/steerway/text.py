@@ -7,7 +7,7 @@ own, and none is longer than a person reads.
 from collections.abc import Iterable
 
 MAX_TEXT = 512
-"""Bytes of one text, in UTF-8. The engine cuts texts of clients to the same number (`engine/src/bounded.rs`)."""
+"""Bytes of one text, in UTF-8. The engine cuts texts of clients to the same number (`engine/src/wire/text.rs`)."""
 ELLIPSIS = "…"
 
 

@@ -11,66 +11,25 @@
 //! * [`Loads`]: what clients report of the requests that they made (LRS).
 #![forbid(unsafe_code)]
 
-use std::sync::{Arc, LazyLock};
-
-mod absence;
-mod answer;
-mod audience;
-mod bounded;
-mod demand;
-mod effects;
-mod exchange;
-mod grant;
-mod heartbeat;
-mod interest;
-mod load_report;
-mod names;
-mod node;
-mod options;
-mod order;
-mod request;
-mod resource;
-mod response;
-mod retiring;
-mod served_load;
-mod settle;
-mod snapshot;
-mod status;
+mod load;
+mod message;
+mod protocol;
 mod store;
 mod stream;
 mod subscription;
-mod timing;
-mod turns;
-mod type_url;
 mod watch;
 mod wire;
-mod xdstp;
 
-pub use absence::Absence;
-pub use bounded::{MAX_TEXT, bounded};
-pub use demand::{Demand, DemandKey, Told};
-pub use effects::{Effects, InterestChange, Nack, Received, RequestKind};
-pub use grant::Grant;
-pub use interest::{Interest, Transition};
-pub use load_report::{ClusterLoad, Loads, Locality, LocalityLoad, Reporter, first_report_node};
-pub use node::Node;
-pub use options::StreamOptions;
-pub use resource::Resource;
-pub use response::{Identifier, Response};
-pub use snapshot::{AbsentView, MAX_ABSENT_SHOWN, ResourceStatus, ResourceView, SubscriptionView};
-pub use status::{Code, Status};
-pub use store::{Commit, CommitOutcome, EntryView, Key, Lookup, Put, Reason, Store};
-pub use stream::{Protocol, Service, Stream};
-pub use timing::{Origin, Propagation};
-pub use turns::Flow;
-pub use type_url::TypeId;
-pub use xdstp::{canonical_name, is_collection};
-
-/// The name that stands for a wildcard subscription, in requests, in [`Interest`] and in [`Demand`].
-pub const WILDCARD: &str = "*";
-
-/// [`WILDCARD`] as a shared string, made once.
-pub fn wildcard_name() -> &'static Arc<str> {
-    static NAME: LazyLock<Arc<str>> = LazyLock::new(|| WILDCARD.into());
-    &NAME
-}
+pub use load::{ClusterLoad, Loads, Locality, LocalityLoad, Reporter, first_report_node};
+pub use message::{
+    Effects, Identifier, InterestChange, Nack, Received, RequestKind, Response, StreamOptions,
+};
+pub use protocol::{Code, Node, Protocol, Service, Status, TypeId};
+pub use store::{
+    Commit, CommitOutcome, Demand, DemandKey, EntryView, Flow, Grant, Interest, Key, Lookup, Origin,
+    Propagation, Put, Reason, Resource, Store, Told, Transition,
+};
+pub use stream::{
+    Absence, AbsentView, MAX_ABSENT_SHOWN, ResourceStatus, ResourceView, Stream, SubscriptionView,
+};
+pub use wire::{MAX_TEXT, WILDCARD, bounded, canonical_name, is_collection, wildcard_name};

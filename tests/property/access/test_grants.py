@@ -85,7 +85,7 @@ def _gives(pattern: str, service: str, identity: Identity) -> bool:
 
 
 def _visible(grant: list[str], scope: str) -> bool:
-    """As `rust/engine/src/grant.rs`."""
+    """As `rust/engine/src/store/grant.rs`."""
     return any(
         pattern == "*" or pattern == scope or (pattern.endswith("/*") and scope.startswith(pattern[:-1]))
         for pattern in grant

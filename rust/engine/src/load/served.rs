@@ -1,0 +1,124 @@
+//! Which rows a load report may have: the localities and drop categories of the endpoint assignments that a cluster is
+//! served with. Everything else that a client names is summed up as `other`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::locality::Locality;
+use crate::protocol::TypeId;
+use crate::store::Store;
+use crate::wire::{Field, Fields, Malformed, Value, repeated, singular, text};
+
+/// What stands for all names that are not served.
+pub(crate) const OTHER: &str = "other";
+
+/// `envoy.config.cluster.v3.Cluster`.
+const LOAD_ASSIGNMENT: u32 = 33;
+
+/// `envoy.config.endpoint.v3.ClusterLoadAssignment`.
+const ENDPOINTS: u32 = 2;
+const POLICY: u32 = 4;
+
+/// `envoy.config.endpoint.v3.ClusterLoadAssignment.Policy`.
+const DROP_OVERLOADS: u32 = 2;
+
+/// `envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload`.
+const CATEGORY: u32 = 1;
+
+/// `envoy.config.endpoint.v3.LocalityLbEndpoints`.
+const LOCALITY: u32 = 1;
+
+/// The names of one cluster, over all audiences.
+#[derive(Debug, Default)]
+pub(crate) struct Served {
+    assignments: HashSet<Arc<str>>,
+    localities: HashSet<Locality>,
+    categories: BTreeSet<Box<str>>,
+}
+
+impl Served {
+    fn read(store: &Store, cluster: &str) -> Served {
+        let mut served = Served::default();
+        for resource in store.variants(TypeId::Cluster, cluster) {
+            let value = resource.value();
+            // A resource that cannot be read has no rows of its own.
+            let _ = repeated(&value, LOAD_ASSIGNMENT).try_for_each(|assignment| served.add(assignment?));
+            let endpoints = resource.refs().iter().filter(|(type_id, _)| *type_id == TypeId::Endpoint);
+            served.assignments.extend(endpoints.map(|(_, name)| Arc::clone(name)));
+        }
+        for name in served.assignments.clone() {
+            for resource in store.variants(TypeId::Endpoint, &name) {
+                let _ = served.add(&resource.value());
+            }
+        }
+        served
+    }
+
+    fn add(&mut self, assignment: &[u8]) -> Result<(), Malformed> {
+        let mut fields = Fields::new(assignment);
+        while let Some(Field { number, value, .. }) = fields.next()? {
+            match (number, value) {
+                (ENDPOINTS, Value::Bytes(group)) => {
+                    self.localities.insert(Locality::decode(first(group, LOCALITY)?)?);
+                }
+                (POLICY, Value::Bytes(policy)) => {
+                    for overload in repeated(policy, DROP_OVERLOADS) {
+                        let category = singular(overload?, CATEGORY)?.unwrap_or_default();
+                        self.categories.insert(text(category)?.into());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of an assignment, or what stands for one that the cluster does not have. "": the client gives none.
+    pub(crate) fn assignment<'a>(&self, name: &'a str) -> &'a str {
+        if name.is_empty() || self.assignments.contains(name) { name } else { OTHER }
+    }
+
+    /// The locality, or what stands for one that the cluster does not have. An empty one is that of endpoints without.
+    pub(crate) fn locality(&self, locality: Locality) -> Locality {
+        if locality == Locality::default() || self.localities.contains(&locality) {
+            return locality;
+        }
+        Locality { zone: OTHER.into(), ..Locality::default() }
+    }
+
+    /// The category, or what stands for one that no assignment of the cluster has. "" is that of drops without.
+    pub(crate) fn category<'a>(&self, category: &'a str) -> &'a str {
+        if category.is_empty() || self.categories.contains(category) { category } else { OTHER }
+    }
+}
+
+/// The first field with this number: of a group of endpoints it stands before thousands of others.
+fn first(message: &[u8], wanted: u32) -> Result<&[u8], Malformed> {
+    repeated(message, wanted).next().unwrap_or(Ok(&[]))
+}
+
+/// The names of all clusters that were reported, read once for each state of the store.
+#[derive(Debug, Default)]
+pub(crate) struct ServedClusters {
+    revision: u64,
+    clusters: HashMap<Arc<str>, Arc<Served>>,
+}
+
+impl ServedClusters {
+    /// Those of a cluster; `None` when the cluster is not served.
+    pub(crate) fn find(&mut self, store: &Store, cluster: &str) -> Option<(Arc<str>, Arc<Served>)> {
+        if self.revision != store.revision() {
+            self.clusters.clear();
+            self.revision = store.revision();
+        }
+        if let Some((name, served)) = self.clusters.get_key_value(cluster) {
+            return Some((Arc::clone(name), Arc::clone(served)));
+        }
+        let name = store.served_name(TypeId::Cluster, cluster)?;
+        let served = Arc::new(Served::read(store, name));
+        self.clusters.insert(Arc::clone(name), Arc::clone(&served));
+        Some((Arc::clone(name), served))
+    }
+}

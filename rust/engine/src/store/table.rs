@@ -1,0 +1,437 @@
+//! The resource store: `(type, name, audience) → resource | absent`.
+//!
+//! It knows no streams. Most names have exactly one entry, for one audience: that costs no list of its own.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hashbrown::{HashMap, HashSet};
+use smallvec::SmallVec;
+
+use super::audience::{sees, widening};
+use super::resource::Resource;
+use crate::protocol::TypeId;
+use crate::wire::wildcard_name;
+
+/// A table of more places than this gives memory back when one in so many is in use.
+const FEW_NAMES: usize = 4096;
+const SPARSE: usize = 8;
+
+/// What names an entry of the store.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Type of the resource.
+    pub type_id: TypeId,
+    /// Name of the resource.
+    pub name: Arc<str>,
+    /// Who sees it: parts joined by `/`, widest first; "" is everybody.
+    pub audience: Arc<str>,
+}
+
+/// One resource of a commit.
+#[derive(Clone, Debug)]
+pub struct Put {
+    /// Where it goes.
+    pub key: Key,
+    /// What goes there.
+    pub resource: Arc<Resource>,
+}
+
+/// Why there is no resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// For operators.
+    pub text: Arc<str>,
+    /// There may be one, and the audience must not see it: what a client has of it is withdrawn at once, and waits for no
+    /// replacement.
+    pub denied: bool,
+}
+
+impl From<&str> for Reason {
+    /// There is none for anybody.
+    fn from(text: &str) -> Reason {
+        Reason { text: text.into(), denied: false }
+    }
+}
+
+/// Changes that become visible together. A key stands in at most one of the lists.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// New or changed resources.
+    pub put: Vec<Put>,
+    /// Resources that do not exist for their audience; clients are told.
+    pub absent: Vec<(Key, Reason)>,
+    /// Entries to drop. A named subscription keeps what it has and waits; a wildcard drops the resource.
+    pub forget: Vec<Key>,
+    /// All resources of the type for the audience are published: wildcards may be answered.
+    pub complete: Vec<(TypeId, Arc<str>)>,
+}
+
+/// What a commit changed.
+#[derive(Clone, Debug, Default)]
+pub struct CommitOutcome {
+    /// Names whose subscribers must look again, each once ([`crate::WILDCARD`]: the wildcard itself became answerable).
+    pub changed: Vec<(TypeId, Arc<str>)>,
+    /// How many entries changed.
+    pub count: usize,
+}
+
+/// What the store knows of a name, as one audience sees it.
+#[derive(Clone, Copy, Debug)]
+pub enum Lookup<'a> {
+    /// It exists.
+    Found(&'a Arc<Resource>),
+    /// It is known not to exist, for this reason.
+    Absent(&'a Reason),
+    /// Nobody has said yet.
+    Unanswered,
+}
+
+/// One entry, for operators.
+#[derive(Clone, Debug)]
+pub struct EntryView<'a> {
+    /// Type of the entry.
+    pub type_id: TypeId,
+    /// Name of the entry.
+    pub name: &'a Arc<str>,
+    /// Audience of the entry, exactly.
+    pub audience: &'a Arc<str>,
+    /// The resource, or the reason why there is none.
+    pub content: Result<&'a Arc<Resource>, &'a Reason>,
+}
+
+type Content = Result<Arc<Resource>, Reason>;
+
+#[derive(Debug)]
+struct Entry {
+    audience: Arc<str>,
+    content: Content,
+}
+
+/// All entries of one name.
+type Entries = SmallVec<[Entry; 1]>;
+
+/// The resources of this replica. One writer, many readers: the transport puts a lock around it.
+#[derive(Debug, Default)]
+pub struct Store {
+    types: [HashMap<Arc<str>, Entries>; TypeId::COUNT],
+    complete: [HashSet<Arc<str>>; TypeId::COUNT],
+    /// How many entries of each type are absent.
+    absent: [usize; TypeId::COUNT],
+    /// One copy of each audience that ever had an entry: they are few, entries are many.
+    audiences: HashSet<Arc<str>>,
+    /// Counts commits.
+    revision: u64,
+}
+
+impl Store {
+    /// An empty store, in which every name is unanswered.
+    pub fn new() -> Store {
+        Store::default()
+    }
+
+    /// Apply all changes at once. Equal content (bytes and references) changes nothing.
+    pub fn commit(&mut self, commit: Commit) -> CommitOutcome {
+        self.revision += 1;
+        let mut outcome = CommitOutcome::default();
+        let mut seen = HashSet::new();
+        let mut note = |type_id, name: Arc<str>| {
+            outcome.count += 1;
+            if seen.insert((type_id, Arc::clone(&name))) {
+                outcome.changed.push((type_id, name));
+            }
+        };
+        for Put { key, resource } in commit.put {
+            if let Some((type_id, name)) = self.set(key, Ok(resource)) {
+                note(type_id, name);
+            }
+        }
+        for (key, reason) in commit.absent {
+            if let Some((type_id, name)) = self.set(key, Err(reason)) {
+                note(type_id, name);
+            }
+        }
+        for key in commit.forget {
+            if self.forget(&key) {
+                note(key.type_id, key.name);
+            }
+        }
+        for (type_id, audience) in commit.complete {
+            let wildcard = (type_id, Arc::clone(wildcard_name()));
+            if self.complete[type_id.index()].insert(audience) && seen.insert(wildcard.clone()) {
+                outcome.changed.push(wildcard);
+            }
+        }
+        outcome
+    }
+
+    /// Take back `complete` for exactly this audience: call it when the demand for the wildcard was withdrawn, so
+    /// that a later wildcard waits for a fresh `complete` and never sees what nobody kept up to date.
+    pub fn reopen(&mut self, type_id: TypeId, audience: &str) {
+        self.complete[type_id.index()].remove(audience);
+    }
+
+    /// The entry of the most exact audience that has one: `a/b/c`, then `a/b`, then `a`, then "".
+    pub fn lookup(&self, type_id: TypeId, name: &str, audience: &str) -> Lookup<'_> {
+        match self.types[type_id.index()].get(name).and_then(|entries| most_exact(entries, audience)) {
+            Some(Entry { content: Ok(resource), .. }) => Lookup::Found(resource),
+            Some(Entry { content: Err(reason), .. }) => Lookup::Absent(reason),
+            None => Lookup::Unanswered,
+        }
+    }
+
+    /// The store's own copy of a name that has a resource for anybody.
+    pub fn served_name(&self, type_id: TypeId, name: &str) -> Option<&Arc<str>> {
+        let (name, entries) = self.types[type_id.index()].get_key_value(name)?;
+        entries.iter().any(|entry| entry.content.is_ok()).then_some(name)
+    }
+
+    /// The resources that a name has for all audiences, in no particular order.
+    pub fn variants<'a>(
+        &'a self,
+        type_id: TypeId,
+        name: &str,
+    ) -> impl Iterator<Item = &'a Arc<Resource>> + use<'a> {
+        let entries = self.types[type_id.index()].get(name);
+        entries.into_iter().flatten().filter_map(|entry| entry.content.as_ref().ok())
+    }
+
+    /// A number that is another one after each commit.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Whether wildcard subscriptions of this audience may be answered.
+    pub fn is_complete(&self, type_id: TypeId, audience: &str) -> bool {
+        let complete = &self.complete[type_id.index()];
+        !complete.is_empty() && widening(audience).any(|wider| complete.contains(wider))
+    }
+
+    /// Every resource of a type that this audience sees, in no particular order. Costs all names of the type.
+    pub fn visible<'a>(
+        &'a self,
+        type_id: TypeId,
+        audience: &'a str,
+    ) -> impl Iterator<Item = (&'a Arc<str>, &'a Arc<Resource>)> + 'a {
+        self.types[type_id.index()].iter().filter_map(move |(name, entries)| {
+            let resource = most_exact(entries, audience)?.content.as_ref().ok()?;
+            Some((name, resource))
+        })
+    }
+
+    /// Every entry, in no particular order.
+    pub fn entries(&self) -> impl Iterator<Item = EntryView<'_>> + '_ {
+        TypeId::ALL.into_iter().flat_map(move |type_id| {
+            self.types[type_id.index()].iter().flat_map(move |(name, entries)| {
+                entries.iter().map(move |Entry { audience, content }| EntryView {
+                    type_id,
+                    name,
+                    audience,
+                    content: content.as_ref(),
+                })
+            })
+        })
+    }
+
+    /// How many resources of each type there are, by [`TypeId::index`]. Absent ones do not count.
+    pub fn resources(&self) -> [u64; TypeId::COUNT] {
+        let mut counts = [0; TypeId::COUNT];
+        for entry in self.entries().filter(|entry| entry.content.is_ok()) {
+            counts[entry.type_id.index()] += 1;
+        }
+        counts
+    }
+
+    /// How many entries of a type are absent.
+    pub fn absent(&self, type_id: TypeId) -> usize {
+        self.absent[type_id.index()]
+    }
+
+    /// The serialised resource of exactly this entry; `None` when there is no entry or it is absent.
+    pub fn body(&self, type_id: TypeId, name: &str, audience: &str) -> Option<Bytes> {
+        let entries = self.types[type_id.index()].get(name)?;
+        let entry = entries.iter().find(|entry| &*entry.audience == audience)?;
+        entry.content.as_ref().ok().map(|resource| resource.value())
+    }
+
+    /// Returns what changed; `None` when the entry had this content already.
+    fn set(&mut self, key: Key, content: Content) -> Option<(TypeId, Arc<str>)> {
+        let Key { type_id, name, audience } = key;
+        let absent = &mut self.absent[type_id.index()];
+        let entries = self.types[type_id.index()].entry(Arc::clone(&name)).or_default();
+        let present = entries.iter_mut().find(|entry| entry.audience == audience);
+        if present.as_ref().is_some_and(|entry| same_content(&entry.content, &content)) {
+            return None;
+        }
+        *absent += usize::from(content.is_err());
+        match present {
+            Some(entry) => {
+                *absent -= usize::from(entry.content.is_err());
+                entry.content = content;
+            }
+            None => {
+                let audience = Arc::clone(self.audiences.get_or_insert_with(&audience, Arc::clone));
+                entries.push(Entry { audience, content });
+            }
+        }
+        Some((type_id, name))
+    }
+
+    /// Returns whether there was an entry.
+    fn forget(&mut self, key: &Key) -> bool {
+        let names = &mut self.types[key.type_id.index()];
+        let Some(entries) = names.get_mut(&key.name) else { return false };
+        let Some(index) = entries.iter().position(|entry| entry.audience == key.audience) else {
+            return false;
+        };
+        let forgotten = entries.swap_remove(index);
+        self.absent[key.type_id.index()] -= usize::from(forgotten.content.is_err());
+        if entries.is_empty() {
+            names.remove(&key.name);
+            if names.len() < names.capacity() / SPARSE && names.capacity() > FEW_NAMES {
+                names.shrink_to(names.len() * 2);
+            }
+        }
+        true
+    }
+}
+
+fn most_exact<'a>(entries: &'a Entries, audience: &str) -> Option<&'a Entry> {
+    let seen = entries.iter().filter(|entry| sees(audience, &entry.audience));
+    seen.max_by_key(|entry| entry.audience.len())
+}
+
+fn same_content(old: &Content, new: &Content) -> bool {
+    match (old, new) {
+        (Ok(old), Ok(new)) => old.same_as(new),
+        (Err(old), Err(new)) => old == new,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CDS: TypeId = TypeId::Cluster;
+
+    fn key(name: &str, audience: &str) -> Key {
+        Key { type_id: CDS, name: name.into(), audience: audience.into() }
+    }
+
+    fn put(name: &str, audience: &str, content: &str) -> Put {
+        let resource = Resource::new(CDS, name, content.as_bytes(), Vec::new());
+        Put { key: key(name, audience), resource: resource.into() }
+    }
+
+    /// What an audience sees of a name, as text.
+    fn seen(store: &Store, name: &str, audience: &str) -> String {
+        match store.lookup(CDS, name, audience) {
+            Lookup::Found(resource) => String::from_utf8(resource.value().to_vec()).unwrap(),
+            Lookup::Absent(reason) => format!("absent: {}", reason.text),
+            Lookup::Unanswered => "unanswered".into(),
+        }
+    }
+
+    fn changed(outcome: &CommitOutcome) -> Vec<&str> {
+        outcome.changed.iter().map(|(_, name)| &**name).collect()
+    }
+
+    #[test]
+    fn the_most_exact_audience_answers() {
+        let mut store = Store::new();
+        store.commit(Commit {
+            put: vec![put("a", "", "everybody"), put("a", "grpc/core", "core")],
+            absent: vec![(key("a", "grpc/core/shop"), "not for shops".into())],
+            ..Commit::default()
+        });
+        let table = [
+            ("", "everybody"),
+            ("envoy", "everybody"),
+            ("grpc", "everybody"),
+            ("grpc/core", "core"),
+            ("grpc/core/other", "core"),
+            ("grpc/core/shop/7", "absent: not for shops"),
+        ];
+        for (audience, expected) in table {
+            assert_eq!(seen(&store, "a", audience), expected, "{audience}");
+        }
+        assert_eq!(seen(&store, "b", "grpc"), "unanswered");
+        store.commit(Commit { forget: vec![key("a", "grpc/core/shop"), key("a", "")], ..Commit::default() });
+        assert_eq!(
+            (seen(&store, "a", "grpc/core/shop").as_str(), seen(&store, "a", "grpc").as_str()),
+            ("core", "unanswered")
+        );
+    }
+
+    #[test]
+    fn equal_content_changes_nothing() {
+        let mut store = Store::new();
+        let first = Commit {
+            put: vec![put("a", "", "1"), put("a", "grpc", "2")],
+            absent: vec![(key("x", ""), "why".into())],
+            complete: vec![(CDS, "".into())],
+            ..Commit::default()
+        };
+        let outcome = store.commit(first.clone());
+        assert_eq!((changed(&outcome), outcome.count), (vec!["a", "x", "*"], 3), "a name is told once");
+        let again = Commit { forget: vec![key("never", "")], ..first };
+        let outcome = store.commit(again);
+        assert_eq!((changed(&outcome), outcome.count), (vec![], 0));
+        let refs = vec![(TypeId::Endpoint, "e".into())];
+        let resource = Resource::new(CDS, "a", b"1", refs).into();
+        let outcome =
+            store.commit(Commit { put: vec![Put { key: key("a", ""), resource }], ..Commit::default() });
+        assert_eq!(changed(&outcome), ["a"], "other references are a change");
+        let outcome =
+            store.commit(Commit { absent: vec![(key("a", ""), "gone".into())], ..Commit::default() });
+        assert_eq!((changed(&outcome), outcome.count), (vec!["a"], 1));
+    }
+
+    #[test]
+    fn an_audience_sees_its_resources() {
+        let mut store = Store::new();
+        store.commit(Commit {
+            put: vec![put("a", "", "1"), put("b", "grpc", "2"), put("c", "envoy", "3"), put("d", "", "4")],
+            absent: vec![(key("d", "grpc"), "hidden".into())],
+            ..Commit::default()
+        });
+        let mut names: Vec<&str> = store.visible(CDS, "grpc/core").map(|(name, _)| &**name).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(store.visible(TypeId::Listener, "grpc").count(), 0);
+        assert_eq!(store.entries().count(), 5);
+        assert_eq!(store.resources(), TypeId::ALL.map(|type_id| if type_id == CDS { 4 } else { 0 }));
+        let hidden = store.entries().find(|entry| entry.content.is_err()).unwrap();
+        assert_eq!((&**hidden.name, &**hidden.audience, hidden.type_id), ("d", "grpc", CDS));
+    }
+
+    #[test]
+    fn bodies_are_of_exactly_one_entry() {
+        let mut store = Store::new();
+        store.commit(Commit {
+            put: vec![put("a", "grpc", "1")],
+            absent: vec![(key("x", ""), "why".into())],
+            ..Commit::default()
+        });
+        assert_eq!(store.body(CDS, "a", "grpc").as_deref(), Some(b"1".as_slice()));
+        for (name, audience) in [("a", "grpc/core"), ("a", ""), ("x", ""), ("never", "")] {
+            assert_eq!(store.body(CDS, name, audience), None);
+        }
+    }
+
+    #[test]
+    fn completeness_holds_for_narrower_audiences_until_taken_back() {
+        let mut store = Store::new();
+        store.commit(Commit { complete: vec![(CDS, "grpc".into())], ..Commit::default() });
+        let complete = |store: &Store| {
+            ["", "grpc", "grpc/core", "envoy"].map(|audience| store.is_complete(CDS, audience))
+        };
+        assert_eq!(complete(&store), [false, true, true, false]);
+        assert!(!store.is_complete(TypeId::Listener, "grpc"));
+        store.reopen(CDS, "grpc/core");
+        assert_eq!(complete(&store), [false, true, true, false], "exactly this audience");
+        store.reopen(CDS, "grpc");
+        assert_eq!(complete(&store), [false; 4]);
+    }
+}

@@ -1,0 +1,42 @@
+//! Names that clients ask for and that there is nothing for.
+//!
+//! Nothing is kept for them: what is absent is looked up in the store when an operator asks.
+
+use std::sync::Arc;
+
+use crate::protocol::TypeId;
+use crate::store::{Lookup, View};
+use crate::subscription::Tracked;
+use crate::watch::Watch;
+
+/// One name that a stream asks for and that there is nothing for. Names without an answer yet are not among them.
+#[derive(Clone, Copy, Debug)]
+pub struct Absence<'a> {
+    /// Type of the subscription.
+    pub type_id: TypeId,
+    /// The name.
+    pub name: &'a Arc<str>,
+    /// Why, for operators.
+    pub reason: &'a Arc<str>,
+    /// Whether the client held a resource of the name before, on this stream.
+    pub removed: bool,
+}
+
+impl<'a> Absence<'a> {
+    /// Those of one type on one stream, in no particular order. Costs a look at each name, or nothing where none can
+    /// be absent.
+    pub(crate) fn all(watch: &'a Watch, view: View<'a>) -> impl Iterator<Item = Absence<'a>> {
+        let possible = !view.grant.is_everything() || view.store.absent(view.type_id) > 0;
+        let names = possible.then(|| watch.subscription.names.iter()).into_iter().flatten();
+        names.filter_map(move |tracked| Absence::of(tracked, view))
+    }
+
+    fn of(tracked: &'a Tracked, view: View<'a>) -> Option<Absence<'a>> {
+        if !tracked.explicit() {
+            return None;
+        }
+        let Lookup::Absent(reason) = view.lookup(&tracked.name) else { return None };
+        let removed = tracked.introduced_in > 0 || tracked.holds_some();
+        Some(Absence { type_id: view.type_id, name: &tracked.name, reason: &reason.text, removed })
+    }
+}

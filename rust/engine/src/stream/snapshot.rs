@@ -1,0 +1,199 @@
+//! How one type on one stream looks to operators.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::absence::Absence;
+use crate::protocol::TypeId;
+use crate::store::{Lookup, Propagation, View};
+use crate::subscription::{Held, Tracked};
+use crate::watch::Watch;
+use crate::wire::{is_collection, version_of, version_text, wildcard_name};
+
+/// Names that a view shows as absent; it counts all of them.
+pub const MAX_ABSENT_SHOWN: usize = 100;
+
+/// State of one type on one stream, for operators. Ages count from the `now` of the snapshot; `None`: never.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionView {
+    /// Type of the subscription.
+    pub type_id: TypeId,
+    /// Whether it is a wildcard (names may stand beside it).
+    pub wildcard: bool,
+    /// Names and glob collections asked for explicitly, sorted.
+    pub names: Vec<Arc<str>>,
+    /// Those of them (and "*") that nobody has answered yet, sorted.
+    pub waiting: Vec<Arc<str>>,
+    /// Those of them that there is nothing for, sorted, [`MAX_ABSENT_SHOWN`] at the most.
+    pub absent: Vec<AbsentView>,
+    /// How many these are in all.
+    pub absent_count: usize,
+    /// Version of the last response; "" when there was none.
+    pub version_sent: String,
+    /// Version of the last response that was ACKed; "" when there was none.
+    pub version_acked: String,
+    /// Time since the last response.
+    pub sent_age: Option<Duration>,
+    /// Time since the last ACK.
+    pub acked_age: Option<Duration>,
+    /// The last change of something held before that the client took.
+    pub change: Option<Propagation>,
+    /// Version of the last response that was refused; "" when none was.
+    pub nack_version: String,
+    /// Text of the last NACK; "" once a later response was ACKed.
+    pub nack_message: String,
+    /// Time since the last NACK.
+    pub nack_age: Option<Duration>,
+    /// Every name that was asked for or sent, sorted; only when they were asked for.
+    pub resources: Vec<ResourceView>,
+}
+
+/// A name that was asked for and that there is nothing for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AbsentView {
+    /// The name.
+    pub name: Arc<str>,
+    /// Why, for operators.
+    pub reason: Arc<str>,
+    /// Whether the client held a resource of the name before, on this stream.
+    pub removed: bool,
+}
+
+impl From<Absence<'_>> for AbsentView {
+    fn from(absence: Absence<'_>) -> AbsentView {
+        let Absence { name, reason, removed, .. } = absence;
+        AbsentView { name: Arc::clone(name), reason: Arc::clone(reason), removed }
+    }
+}
+
+/// How far the client is with one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceStatus {
+    /// Nothing was sent: nobody has answered, or it waits for others.
+    Requested,
+    /// The client has not answered yet.
+    Sent,
+    /// It took what was sent last.
+    Acked,
+    /// It refused what was sent last.
+    Nacked,
+    /// There is none, or none that the client may see.
+    DoesNotExist,
+}
+
+impl ResourceStatus {
+    /// The name in views.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ResourceStatus::Requested => "requested",
+            ResourceStatus::Sent => "sent",
+            ResourceStatus::Acked => "acked",
+            ResourceStatus::Nacked => "nacked",
+            ResourceStatus::DoesNotExist => "does_not_exist",
+        }
+    }
+}
+
+/// One name on one stream, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceView {
+    /// The name.
+    pub name: Arc<str>,
+    /// The version that the client was sent last or said it holds; "": it has none.
+    pub version: String,
+    /// What came of it.
+    pub status: ResourceStatus,
+    /// Why the client refused it; "" otherwise, and after another response of the type was refused.
+    pub error: String,
+    /// Time since it was last sent, to a second; `None`: never on this stream.
+    pub sent_age: Option<Duration>,
+}
+
+impl ResourceView {
+    /// Every name that the subscription tracks, sorted.
+    fn all(watch: &Watch, view: Option<View<'_>>, now: Duration) -> Vec<ResourceView> {
+        let tracked = watch.subscription.names.iter();
+        let shown = tracked.filter(|tracked| tracked.explicit() || tracked.holds_some());
+        let mut all: Vec<_> = shown.map(|tracked| ResourceView::new(tracked, watch, view, now)).collect();
+        all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        all
+    }
+
+    fn new(tracked: &Tracked, watch: &Watch, view: Option<View<'_>>, now: Duration) -> ResourceView {
+        let absent = || view.is_some_and(|view| matches!(view.lookup(&tracked.name), Lookup::Absent(_)));
+        let status = match tracked.held() {
+            Held::Gone => ResourceStatus::DoesNotExist,
+            Held::Nothing if absent() => ResourceStatus::DoesNotExist,
+            Held::Nothing => ResourceStatus::Requested,
+            Held::Other | Held::Version(_) if tracked.refused => ResourceStatus::Nacked,
+            Held::Version(_) if watch.exchange.is_open(tracked.sent_in) => ResourceStatus::Sent,
+            Held::Other | Held::Version(_) => ResourceStatus::Acked,
+        };
+        let refusal = watch.exchange.refusal();
+        let refusal = refusal.filter(|refusal| tracked.refused && refusal.nonce == tracked.sent_in);
+        ResourceView {
+            name: Arc::clone(&tracked.name),
+            version: match tracked.held() {
+                Held::Version(fingerprint) => version_text(version_of(&tracked.name, fingerprint)),
+                Held::Nothing | Held::Gone | Held::Other => String::new(),
+            },
+            status,
+            error: refusal.map_or(String::new(), |refusal| refusal.message.clone()),
+            sent_age: tracked.sent_at().map(|at| now.saturating_sub(at)),
+        }
+    }
+}
+
+impl SubscriptionView {
+    pub(crate) fn new(
+        watch: &Watch,
+        view: Option<View<'_>>,
+        type_id: TypeId,
+        now: Duration,
+        resources: bool,
+    ) -> SubscriptionView {
+        let subscription = &watch.subscription;
+        let mut names: Vec<Arc<str>> = subscription.interests().cloned().collect();
+        names.sort_unstable();
+        // A stream without an audience has no answers at all.
+        let unanswered = |name: &str| {
+            view.is_none_or(|view| match is_collection(name) {
+                true => !view.is_complete(),
+                false => matches!(view.lookup(name), Lookup::Unanswered),
+            })
+        };
+        let mut waiting: Vec<Arc<str>> = names.iter().filter(|name| unanswered(name)).cloned().collect();
+        if subscription.wildcard() && view.is_none_or(|view| !view.is_complete()) {
+            waiting.insert(0, Arc::clone(wildcard_name()));
+        }
+        let absences = view.into_iter().flat_map(|view| Absence::all(watch, view));
+        let mut absent: Vec<AbsentView> = absences.map(AbsentView::from).collect();
+        let absent_count = absent.len();
+        absent.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        absent.truncate(MAX_ABSENT_SHOWN);
+        let exchange = &watch.exchange;
+        let version =
+            |of: Option<(u64, Duration)>| of.map_or(String::new(), |(version, _)| version_text(version));
+        let age = |of: Option<(u64, Duration)>| of.map(|(_, at)| now.saturating_sub(at));
+        let refusal = exchange.refusal();
+        SubscriptionView {
+            type_id,
+            wildcard: subscription.wildcard(),
+            names,
+            waiting,
+            absent,
+            absent_count,
+            version_sent: version(exchange.sent()),
+            version_acked: version(exchange.acked()),
+            sent_age: age(exchange.sent()),
+            acked_age: age(exchange.acked()),
+            change: exchange.taken().copied(),
+            nack_version: version(refusal.map(|refusal| (refusal.version, refusal.at))),
+            nack_message: refusal
+                .filter(|refusal| !refusal.past)
+                .map_or(String::new(), |refusal| refusal.message.clone()),
+            nack_age: age(refusal.map(|refusal| (refusal.version, refusal.at))),
+            resources: if resources { ResourceView::all(watch, view, now) } else { Vec::new() },
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! When the client must hear that what it holds still lives.
+//!
+//! "xDS REST and gRPC protocol", TTL: a resource with a time to live is dropped by the client when that time has passed
+//! without a response that names it, with or without the resource in it.
+
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use crate::store::Resource;
+use crate::subscription::{Held, Names};
+
+/// A heartbeat may be late or lost twice before the resource is dropped.
+const BEATS_PER_TTL: u32 = 3;
+
+/// A resource that the client drops in time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pulse {
+    pub(crate) ttl: Duration,
+    pub(crate) version: u64,
+    held: Held,
+    due: Duration,
+}
+
+/// What the client holds for a time only, by the index of its name.
+#[derive(Debug, Default)]
+pub(crate) struct Heartbeats(HashMap<u32, Pulse>);
+
+impl Heartbeats {
+    /// The client got a resource, whole.
+    pub(crate) fn sent(&mut self, index: u32, resource: &Resource, now: Duration) {
+        match resource.ttl() {
+            Some(ttl) => self.insert(index, resource, ttl, now + ttl / BEATS_PER_TTL),
+            None if self.0.is_empty() => {}
+            None => drop(self.0.remove(&index)),
+        }
+    }
+
+    /// The client has a resource that this stream did not bring. Returns whether it must hear of it now.
+    pub(crate) fn adopt(&mut self, index: u32, resource: &Resource, now: Duration) -> bool {
+        let Some(ttl) = resource.ttl() else { return false };
+        if self.0.contains_key(&index) {
+            return false;
+        }
+        self.insert(index, resource, ttl, now);
+        true
+    }
+
+    fn insert(&mut self, index: u32, resource: &Resource, ttl: Duration, due: Duration) {
+        let held = Held::Version(resource.fingerprint());
+        self.0.insert(index, Pulse { ttl, version: resource.version(), held, due });
+    }
+
+    /// When each is due.
+    pub(crate) fn deadlines(&self) -> impl Iterator<Item = Duration> + '_ {
+        self.0.values().map(|pulse| pulse.due)
+    }
+
+    /// Forget what the client no longer holds.
+    pub(crate) fn forget_lost(&mut self, names: &Names) {
+        self.0.retain(|index, pulse| names.get(*index).is_some_and(|tracked| tracked.held() == pulse.held));
+    }
+
+    /// What is due now, by name; each counts as sent.
+    pub(crate) fn take_due(&mut self, names: &Names, now: Duration, mut beat: impl FnMut(&str, Pulse)) {
+        self.forget_lost(names);
+        for (index, pulse) in self.0.iter_mut().filter(|(_, pulse)| pulse.due <= now) {
+            if let Some(tracked) = names.get(*index) {
+                beat(&tracked.name, *pulse);
+                pulse.due = now + pulse.ttl / BEATS_PER_TTL;
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! One type on one stream: subscription, nonces, heartbeats, and the order among types.
+
+mod heartbeat;
+mod nonce;
+mod peers;
+mod replaced;
+mod retiring;
+mod state;
+mod waiting;
+
+pub(crate) use peers::{Outcome, Peers, Watches, follower};
+pub(crate) use replaced::settle;
+pub(crate) use retiring::Retiring;
+pub(crate) use state::{Listing, Watch};

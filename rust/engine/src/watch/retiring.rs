@@ -1,0 +1,240 @@
+//! What a client may still use after something else took its place.
+//!
+//! A client that accepts a resource does not switch to it before it has what the resource names: the routes of a listener,
+//! their clusters, the endpoints of those (gRFC A74; Envoy warms listeners and clusters). Until then it uses what was
+//! replaced and all that this names, even names that it has unsubscribed already, such as the old routes of a listener
+//! with new ones.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashbrown::{HashMap, HashSet};
+use smallvec::SmallVec;
+
+use crate::protocol::TypeId;
+use crate::store::Resource;
+use crate::subscription::Names;
+
+/// How far the client is with what replaced a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The client has not accepted the response that replaces or withdraws it.
+    Unaccepted {
+        /// Nonce of the response.
+        replaced_in: u64,
+        /// The client refused it, and goes on with this.
+        refused: bool,
+    },
+    /// It was accepted. The client may lack what the replacement names, until then at most.
+    Accepted(Duration),
+    /// The client has what the replacement names, or unsubscribed the name. It may use the resource as a part of others that
+    /// are retiring and name it, until then at most.
+    Indirect(Duration),
+}
+
+#[derive(Debug)]
+struct Former {
+    resource: Arc<Resource>,
+    stage: Stage,
+}
+
+/// Former resources of one type on one stream, by name. Of a name, one for each open response is unaccepted, oldest first;
+/// a response that the client refused replaced nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Retiring {
+    formers: HashMap<Arc<str>, SmallVec<[Former; 1]>>,
+    /// Some are past [`Stage::Unaccepted`].
+    settling: bool,
+}
+
+impl Retiring {
+    /// The response `nonce` brings something else for a name, or nothing any more.
+    pub(crate) fn add(&mut self, name: &Arc<str>, replaced: Option<Arc<Resource>>, nonce: u64) {
+        let stage = Stage::Unaccepted { replaced_in: nonce, refused: false };
+        let formers = self.formers.get_mut(name).into_iter().flatten();
+        let last = formers.filter(|former| former.is_unaccepted()).last();
+        match (last, replaced) {
+            // The client refused what is replaced now: it still has what that was to replace.
+            (Some(Former { stage: last @ Stage::Unaccepted { refused: true, .. }, .. }), _) => *last = stage,
+            (_, Some(resource)) => {
+                self.formers.entry_ref(name).or_default().push(Former { resource, stage });
+            }
+            (_, None) => {}
+        }
+    }
+
+    /// The client accepted the response, and those before it that it has not refused; `whole`: these, too, since the
+    /// response held all that they did. `names` has what it was sent last; what was replaced is in use until `until` or
+    /// [`Retiring::release`].
+    pub(crate) fn accept(&mut self, nonce: u64, whole: bool, until: Duration, names: &Names) {
+        let accepts = |former: &Former| {
+            matches!(former.stage, Stage::Unaccepted { replaced_in, refused }
+                if replaced_in <= nonce && (whole || !refused))
+        };
+        let mut settling = self.settling;
+        self.formers.retain(|name, formers| {
+            if !formers.iter().any(accepts) {
+                return true;
+            }
+            let (replaced, others): (SmallVec<[Former; 1]>, _) =
+                std::mem::take(formers).into_iter().partition(accepts);
+            *formers = others;
+            let current = formers.iter().find(|former| former.is_unaccepted());
+            let current = current.map(|former| Arc::clone(&former.resource));
+            let current =
+                current.or_else(|| names.find(name).and_then(|index| names.get(index)?.resource.clone()));
+            for Former { resource, .. } in replaced {
+                // What is in use as long as any, for all that they name.
+                formers.retain(|former| former.is_unaccepted() || !names_all_of(&resource, &former.resource));
+                if !current.as_ref().is_some_and(|current| keeps_assignments_of(current, &resource)) {
+                    settling = true;
+                    formers.push(Former { resource, stage: Stage::Accepted(until) });
+                }
+            }
+            !formers.is_empty()
+        });
+        self.settling = settling;
+    }
+
+    /// The client refused the response, and accepted those before it.
+    pub(crate) fn refuse(&mut self, nonce: u64, until: Duration, names: &Names) {
+        self.accept(nonce - 1, false, until, names);
+        for formers in self.formers.values_mut() {
+            let replaced_in = |former: &Former| match former.stage {
+                Stage::Unaccepted { replaced_in, .. } => Some(replaced_in),
+                Stage::Accepted(_) | Stage::Indirect(_) => None,
+            };
+            let Some(place) = formers.iter().position(|former| replaced_in(former) == Some(nonce)) else {
+                continue;
+            };
+            // What it brought was never used, and what replaces that replaces this.
+            let next = (place + 1..formers.len()).find(|&next| formers[next].is_unaccepted());
+            let later = next.and_then(|next| replaced_in(&formers.remove(next)));
+            formers[place].stage =
+                Stage::Unaccepted { replaced_in: later.unwrap_or(nonce), refused: later.is_none() };
+        }
+    }
+
+    /// The client no longer wants the name, of which it had this. It may be in use until `until`.
+    pub(crate) fn unsubscribe(&mut self, name: &Arc<str>, held: Option<Arc<Resource>>, until: Duration) {
+        let mut formers = self.formers.remove(name).unwrap_or_default();
+        formers.iter_mut().for_each(|former| former.stage = Stage::Indirect(until));
+        if let Some(resource) = held {
+            formers.retain(|former| !names_all_of(&resource, &former.resource));
+            formers.push(Former { resource, stage: Stage::Indirect(until) });
+        }
+        if !formers.is_empty() {
+            self.settling = true;
+            self.formers.insert(Arc::clone(name), formers);
+        }
+    }
+
+    /// Whether [`Retiring::accepted`] or [`Retiring::indirect_names`] have some.
+    pub(crate) fn is_settling(&self) -> bool {
+        self.settling
+    }
+
+    /// What the client may use by itself.
+    pub(crate) fn in_use(&self) -> impl Iterator<Item = &Resource> {
+        let all = self.formers.values().flatten();
+        all.filter(|former| !matches!(former.stage, Stage::Indirect(_))).map(|former| &*former.resource)
+    }
+
+    /// What the client may use under a name as a part of others.
+    pub(crate) fn indirect(&self, name: &str) -> impl Iterator<Item = &Resource> {
+        let formers = self.formers.get(name).into_iter().flatten();
+        formers.filter(|former| matches!(former.stage, Stage::Indirect(_))).map(|former| &*former.resource)
+    }
+
+    /// Names of which [`Retiring::indirect`] has some.
+    pub(crate) fn indirect_names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.names_at(|stage| matches!(stage, Stage::Indirect(_)))
+    }
+
+    /// Names of which the client accepted a replacement.
+    pub(crate) fn accepted(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.names_at(|stage| matches!(stage, Stage::Accepted(_)))
+    }
+
+    fn names_at(&self, is: impl Fn(Stage) -> bool) -> impl Iterator<Item = &Arc<str>> {
+        let at = move |formers: &[Former]| formers.iter().any(|former| is(former.stage));
+        self.formers.iter().filter(move |(_, formers)| at(formers)).map(|(name, _)| name)
+    }
+
+    /// What the client has under the name, if a response that it has not accepted is to replace it.
+    pub(crate) fn unaccepted(&self, name: &str) -> Option<&Resource> {
+        let mut formers = self.formers.get(name)?.iter();
+        let former = formers.find(|former| former.is_unaccepted())?;
+        Some(&former.resource)
+    }
+
+    /// When each that was replaced is in use no longer, at the latest.
+    pub(crate) fn deadlines(&self) -> impl Iterator<Item = Duration> + '_ {
+        let formers = self.settling.then(|| self.formers.values().flatten()).into_iter().flatten();
+        formers.filter_map(|former| match former.stage {
+            Stage::Accepted(until) | Stage::Indirect(until) => Some(until),
+            Stage::Unaccepted { .. } => None,
+        })
+    }
+
+    /// The client has all that the replacement of the name names.
+    pub(crate) fn release(&mut self, name: &str) {
+        for former in self.formers.get_mut(name).into_iter().flatten() {
+            if let Stage::Accepted(until) = former.stage {
+                former.stage = Stage::Indirect(until);
+            }
+        }
+    }
+
+    /// Nothing that is retiring names it any more.
+    pub(crate) fn forget_indirect(&mut self, name: &str) {
+        if let Some(formers) = self.formers.get_mut(name) {
+            formers.retain(|former| !matches!(former.stage, Stage::Indirect(_)));
+            if formers.is_empty() {
+                self.formers.remove(name);
+            }
+        }
+        self.settling = self.formers.values().flatten().any(Former::is_settling);
+    }
+
+    /// Drop what is in use no longer by now.
+    pub(crate) fn expire(&mut self, now: Duration) {
+        if self.settling {
+            self.formers.retain(|_, formers| {
+                formers.retain(|former| match former.stage {
+                    Stage::Accepted(until) | Stage::Indirect(until) => until > now,
+                    Stage::Unaccepted { .. } => true,
+                });
+                !formers.is_empty()
+            });
+            self.settling = self.formers.values().flatten().any(Former::is_settling);
+        }
+    }
+}
+
+impl Former {
+    fn is_unaccepted(&self) -> bool {
+        matches!(self.stage, Stage::Unaccepted { .. })
+    }
+
+    fn is_settling(&self) -> bool {
+        !self.is_unaccepted()
+    }
+}
+
+/// Whether `one` names all that `other` does.
+fn names_all_of(one: &Resource, other: &Resource) -> bool {
+    if one.refs() == other.refs() {
+        return true;
+    }
+    let named: HashSet<_> = one.refs().iter().collect();
+    other.refs().iter().all(|reference| named.contains(reference))
+}
+
+/// Whether what was replaced names assignments only, and its replacement the same ones: it need not be kept for them. Other
+/// names may be of something that the client has of old.
+fn keeps_assignments_of(current: &Resource, replaced: &Resource) -> bool {
+    let assignments =
+        |resource: &Resource| resource.refs().iter().all(|(type_id, _)| *type_id == TypeId::Endpoint);
+    assignments(replaced) && names_all_of(current, replaced)
+}
