@@ -26,8 +26,8 @@ pub use message::{
 };
 pub use protocol::{Code, Node, Protocol, Service, Status, TypeId};
 pub use store::{
-    Commit, CommitOutcome, Demand, DemandKey, EntryView, Flow, Grant, Interest, Key, Lookup, Origin,
-    Propagation, Put, Reason, Resource, Store, Told, Transition,
+    Commit, CommitOutcome, Demand, DemandEvent, DemandKey, EntryView, Flow, Grant, Interest, Key, Lookup,
+    Origin, Propagation, Put, Reason, Resource, Store, Transition,
 };
 pub use stream::{
     Absence, AbsentView, MAX_ABSENT_SHOWN, ResourceStatus, ResourceView, Stream, SubscriptionView,

@@ -39,7 +39,7 @@ pub fn run(reports: &[&[u8]]) {
     for (turn, report) in reports.iter().enumerate() {
         let _ = first_report_node(report);
         let (before, counted) = (rows(&loads), (loads.reports(), loads.reporters(), loads.ignored()));
-        let taken = loads.take(&mut reporters[turn % 2], report, &store, Duration::from_secs(turn as u64));
+        let taken = loads.record(&mut reporters[turn % 2], report, &store, Duration::from_secs(turn as u64));
         let (after, drops) = rows(&loads);
         if taken.is_err() {
             assert_eq!((&after, drops), (&before.0, before.1), "what is broken changes nothing");
@@ -53,7 +53,7 @@ pub fn run(reports: &[&[u8]]) {
             assert!(grown, "sums only grow");
         }
     }
-    reporters.iter_mut().for_each(|reporter| loads.leave(reporter));
+    reporters.iter_mut().for_each(|reporter| loads.remove_reporter(reporter));
     assert!(rows(&loads).0.values().all(|load| load.in_progress == 0), "gauges end with their stream");
     assert_eq!(loads.reporters(), 0);
 }

@@ -51,7 +51,7 @@ fn read(delta: bool, message: &[u8]) -> Option<Read> {
 pub fn run(delta: bool, message: &[u8]) {
     let options = Arc::new(StreamOptions {
         identifier: Identifier::new("replica-1"),
-        order_timeout: Duration::from_secs(5),
+        make_before_break_timeout: Duration::from_secs(5),
         names_per_stream: LIMIT,
         name_bytes: LIMIT,
         node_metadata: Arc::new(["role".into()]),

@@ -81,7 +81,7 @@ impl Client {
     fn follow(&mut self, reply: &Reply, world: &World) {
         let Some(following) = follower(reply.type_id).filter(|_| self.opening.delta) else { return };
         for name in reply.resources.keys() {
-            let Lookup::Found(resource) = world.store.lookup(reply.type_id, name, AUDIENCE) else { continue };
+            let Lookup::Present(resource) = world.store.lookup(reply.type_id, name, AUDIENCE) else { continue };
             let refs = resource.refs().iter().filter(|(type_id, _)| *type_id == following);
             let named: Vec<String> = refs.map(|(_, name)| name.to_string()).collect();
             self.halves[following.index()].follow(&named);

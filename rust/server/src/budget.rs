@@ -317,7 +317,7 @@ mod tests {
         let options = Options { budgets, ..options() };
         let stream_options = StreamOptions {
             identifier: Identifier::new("test"),
-            order_timeout: Duration::ZERO,
+            make_before_break_timeout: Duration::ZERO,
             names_per_stream: 1000,
             name_bytes: 1000,
             node_metadata: Arc::default(),

@@ -35,7 +35,7 @@ fn check(test: impl Fn() + Send + Sync + 'static) {
 fn shared() -> Arc<Shared> {
     let stream_options = StreamOptions {
         identifier: Identifier::new("test"),
-        order_timeout: Duration::ZERO,
+        make_before_break_timeout: Duration::ZERO,
         names_per_stream: 100,
         name_bytes: 100,
         node_metadata: Arc::default(),
@@ -227,7 +227,7 @@ fn no_commit_is_missed_by_a_new_subscription() {
             move || {
                 let mut interest = Interest::<u64>::new();
                 let look = || match shared.store.read().lookup(CDS, "a", "") {
-                    Lookup::Found(resource) => resource.value(),
+                    Lookup::Present(resource) => resource.value(),
                     missing => panic!("{missing:?}"),
                 };
                 // As in `Shard`: first the index, then the demand, then the answer; commands come in between.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rustix::event::{EventfdFlags, eventfd};
-use steerway_engine::{DemandKey, Told};
+use steerway_engine::{DemandEvent, DemandKey};
 
 use crate::account::Party;
 use crate::call::Call;
@@ -53,7 +53,7 @@ pub enum Event {
         /// Identity of the stream.
         stream: u64,
     },
-    /// A client met a limit. Told once in a while for each limit.
+    /// A client met a limit. Reported once in a while for each limit.
     Limited {
         /// Name of the limit.
         limit: &'static str,
@@ -73,11 +73,11 @@ pub enum Event {
     },
 }
 
-impl From<Told> for Event {
-    fn from(told: Told) -> Event {
-        match told {
-            Told::Demand(key, account) => Event::Demand(key, account),
-            Told::Withdrawn(key) => Event::Withdrawn(key),
+impl From<DemandEvent> for Event {
+    fn from(event: DemandEvent) -> Event {
+        match event {
+            DemandEvent::Added(key, account) => Event::Demand(key, account),
+            DemandEvent::Withdrawn(key) => Event::Withdrawn(key),
         }
     }
 }

@@ -118,13 +118,13 @@ impl Reporting {
 
     fn take(&mut self, message: &[u8]) -> Result<(), Status> {
         let (shared, store) = (&self.shared, self.shared.store.read());
-        shared.loads.lock().take(&mut self.reporter, message, &store, shared.now()).map_err(status_of)
+        shared.loads.lock().record(&mut self.reporter, message, &store, shared.now()).map_err(status_of)
     }
 }
 
 impl Drop for Reporting {
     fn drop(&mut self) {
-        self.shared.loads.lock().leave(&mut self.reporter);
+        self.shared.loads.lock().remove_reporter(&mut self.reporter);
         self.shared.streams.give_back(1);
     }
 }

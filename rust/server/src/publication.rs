@@ -35,7 +35,7 @@ impl Publication {
     pub(crate) fn settle(self, demand: &mut Demand) -> Commit {
         let Publication { mut commit, missing } = self;
         commit.absent.extend(missing.into_iter().filter_map(|Missing { key, reason, service }| {
-            let name = demand.miss(&key, &service)?;
+            let name = demand.mark_missing(&key, &service)?;
             let reason = Reason { text: reason, denied: false };
             Some((Key { type_id: key.type_id, name, audience: key.audience }, reason))
         }));

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_util::future::{FutureExt, pending, select};
 use steerway_engine::{
-    Commit, CommitOutcome, Demand, DemandKey, Flow, Loads, Store, StreamOptions, Told, Transition, TypeId,
-    WILDCARD,
+    Commit, CommitOutcome, Demand, DemandEvent, DemandKey, Flow, Loads, Store, StreamOptions, Transition,
+    TypeId, WILDCARD,
 };
 use tokio::sync::Notify;
 use tokio::task::yield_now;
@@ -188,7 +188,7 @@ impl Shared {
             return CommitOutcome::default();
         }
         let outcome = self.store.write().commit(Commit { forget, ..Commit::default() });
-        self.events.demand_waits(demand.waits());
+        self.events.demand_waits(demand.has_events());
         outcome
     }
 
@@ -207,7 +207,7 @@ impl Shared {
                 Transition::None => {}
             }
         }
-        self.events.demand_waits(demand.waits());
+        self.events.demand_waits(demand.has_events());
         let is_sooner = demand.next_due().is_some_and(|next| due.is_none_or(|due| next < due));
         drop(demand);
         if is_sooner {
@@ -221,19 +221,19 @@ impl Shared {
     /// Returns accounts, too, that have used up their memory: their large streams are to end.
     pub(crate) fn poll(&self, most: usize) -> (Vec<Event>, BTreeSet<u32>) {
         let mut demand = self.demand.lock();
-        let told = demand.take(most);
+        let told = demand.take_events(most);
         let mut overdrawn = BTreeSet::new();
         for told in &told {
             match told {
-                Told::Demand(_, account) if !self.keep(*account) => drop(overdrawn.insert(*account)),
-                Told::Withdrawn(key) if &*key.name == WILDCARD => {
+                DemandEvent::Added(_, account) if !self.keep(*account) => drop(overdrawn.insert(*account)),
+                DemandEvent::Withdrawn(key) if &*key.name == WILDCARD => {
                     self.store.write().reopen(key.type_id, &key.audience);
                 }
-                Told::Demand(..) | Told::Withdrawn(_) => {}
+                DemandEvent::Added(..) | DemandEvent::Withdrawn(_) => {}
             }
         }
         self.release(demand.take_released());
-        let others = self.events.poll(demand.waits());
+        let others = self.events.poll(demand.has_events());
         drop(demand);
         (told.into_iter().map(Event::from).chain(others).collect(), overdrawn)
     }
@@ -282,7 +282,7 @@ impl Shared {
             // Nobody wants them: no shard has to look.
             self.store.write().commit(Commit { forget, ..Commit::default() });
         }
-        self.events.demand_waits(demand.waits());
+        self.events.demand_waits(demand.has_events());
     }
 }
 
@@ -300,7 +300,7 @@ mod tests {
     fn shared(demand_grace: Duration) -> Arc<Shared> {
         let stream_options = StreamOptions {
             identifier: Identifier::new("test"),
-            order_timeout: Duration::ZERO,
+            make_before_break_timeout: Duration::ZERO,
             names_per_stream: 100,
             name_bytes: 2 * LONG_NAME,
             node_metadata: Arc::default(),

@@ -109,7 +109,7 @@ pub fn first_report_node(message: &[u8]) -> Result<&[u8], Status> {
 
 impl Loads {
     /// Take one report. `store` says which clusters there are; an error ends the stream and changes nothing.
-    pub fn take(
+    pub fn record(
         &mut self,
         reporter: &mut Reporter,
         message: &[u8],
@@ -131,7 +131,7 @@ impl Loads {
     }
 
     /// The client reports no more.
-    pub fn leave(&mut self, reporter: &mut Reporter) {
+    pub fn remove_reporter(&mut self, reporter: &mut Reporter) {
         self.settle(reporter);
         if std::mem::take(&mut reporter.known) {
             self.reporters -= 1;

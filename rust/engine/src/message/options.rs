@@ -12,7 +12,7 @@ pub struct StreamOptions {
     pub identifier: Identifier,
     /// How long a resource waits at most for others that go before it: a route for its clusters, a withdrawn cluster
     /// for the client to have what replaced it.
-    pub order_timeout: Duration,
+    pub make_before_break_timeout: Duration,
     /// Names that one stream may be subscribed to, over all types; a wildcard or glob collection counts as one.
     pub names_per_stream: usize,
     /// Longest name that may be asked for, in bytes.

@@ -168,7 +168,7 @@ mod tests {
         let identifier = crate::Identifier::new("replica-1");
         StreamOptions {
             identifier,
-            order_timeout: Default::default(),
+            make_before_break_timeout: Default::default(),
             names_per_stream: 3,
             name_bytes: 8,
             node_metadata: Default::default(),

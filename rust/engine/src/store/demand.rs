@@ -42,9 +42,9 @@ pub struct DemandKey {
 
 /// What Python hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum DemandEvent {
     /// Somebody wants it: answer it and keep it up to date, or say that it is missing. The account pays.
-    Demand(DemandKey, u32),
+    Added(DemandKey, u32),
     /// Nobody wants it any more.
     Withdrawn(DemandKey),
 }
@@ -227,7 +227,7 @@ impl Demand {
     }
 
     /// What Python is to hear next, about `most` keys.
-    pub fn take(&mut self, most: usize) -> Vec<Told> {
+    pub fn take_events(&mut self, most: usize) -> Vec<DemandEvent> {
         let mut told = Vec::new();
         while told.len() < most && !self.turns.is_empty() {
             let mut taken = Vec::new();
@@ -243,11 +243,11 @@ impl Demand {
     }
 
     /// Whether Python is to hear something.
-    pub fn waits(&self) -> bool {
+    pub fn has_events(&self) -> bool {
         self.turns.len() > self.void
     }
 
-    fn tell(&mut self, index: u32) -> Option<Told> {
+    fn tell(&mut self, index: u32) -> Option<DemandEvent> {
         // Nothing is left when the last key of this turn went before.
         let slot = self.slots.get_mut(index as usize)?;
         slot.queued = false;
@@ -264,19 +264,19 @@ impl Demand {
             }
             slot.used = false;
             self.drop_slot(index);
-            return known.then_some(Told::Withdrawn(key));
+            return known.then_some(DemandEvent::Withdrawn(key));
         }
         if slot.standing != Standing::New || slot.shards == 0 {
             return None;
         }
         (slot.standing, slot.payer) = (Standing::Known, slot.flow.account);
-        Some(Told::Demand(slot.key(), slot.payer))
+        Some(DemandEvent::Added(slot.key(), slot.payer))
     }
 
     /// Python says that there is nothing under a key that it was told of, and forgets it: it is demanded anew when the
     /// service changes that it waits for, or the name ([`Demand::changed`]). Returns the name if it is wanted still.
     #[must_use]
-    pub fn miss(&mut self, key: &DemandKey, service: &str) -> Option<Arc<str>> {
+    pub fn mark_missing(&mut self, key: &DemandKey, service: &str) -> Option<Arc<str>> {
         let index = self.find(key)?;
         let awaits = if service.is_empty() { 0 } else { self.hasher.hash_one(service).max(1) };
         let slot = &mut self.slots[index as usize];
@@ -535,9 +535,9 @@ mod tests {
 
     /// What Python hears, a word each.
     fn told(demand: &mut Demand) -> String {
-        let words = demand.take(usize::MAX).into_iter().map(|told| match told {
-            Told::Demand(key, account) => format!("+{}:{account}", key.name),
-            Told::Withdrawn(key) => format!("-{}", key.name),
+        let words = demand.take_events(usize::MAX).into_iter().map(|told| match told {
+            DemandEvent::Added(key, account) => format!("+{}:{account}", key.name),
+            DemandEvent::Withdrawn(key) => format!("-{}", key.name),
         });
         words.collect::<Vec<_>>().join(" ")
     }
@@ -552,13 +552,13 @@ mod tests {
         let mut demand = Demand::new(AT(30));
         demand.add(&key("a"), FLOW);
         demand.add(&key("a"), FLOW);
-        assert!(demand.waits());
-        assert_eq!((told(&mut demand).as_str(), demand.waits()), ("+a:7", false));
+        assert!(demand.has_events());
+        assert_eq!((told(&mut demand).as_str(), demand.has_events()), ("+a:7", false));
         demand.remove(&key("a"), AT(10));
         assert_eq!((demand.expire(AT(100)).len(), demand.next_due()), (0, None), "one shard still wants it");
         demand.remove(&key("a"), AT(20));
         assert_eq!(demand.next_due(), Some(AT(50)));
-        assert!(demand.expire(AT(49)).is_empty() && !demand.waits());
+        assert!(demand.expire(AT(49)).is_empty() && !demand.has_events());
         assert!(demand.expire(AT(50)).is_empty());
         assert_eq!((told(&mut demand).as_str(), demand.next_due(), demand.is_empty()), ("-a", None, true));
         demand.add(&key("a"), FLOW);
@@ -623,7 +623,7 @@ mod tests {
         let mut demand = Demand::new(Duration::ZERO);
         for _ in 0..2 {
             demand.add(&key("a"), FLOW);
-            assert!(demand.take(9).len() < 2);
+            assert!(demand.take_events(9).len() < 2);
             demand.remove(&key("a"), AT(1));
         }
         demand.remove(&key("never"), AT(1));
@@ -640,8 +640,8 @@ mod tests {
             let keys: Vec<_> =
                 [of("a", "one"), of("a", "two"), of("b", "one")].into_iter().chain(others).collect();
             keys.iter().for_each(|key| demand.add(key, FLOW));
-            assert_eq!(demand.take(usize::MAX).len(), keys.len());
-            assert!(keys.iter().all(|key| demand.miss(key, "").is_some()));
+            assert_eq!(demand.take_events(usize::MAX).len(), keys.len());
+            assert!(keys.iter().all(|key| demand.mark_missing(key, "").is_some()));
             assert_eq!(renewed(&mut demand, "", &["a", "never"]), 2);
             assert_eq!(told(&mut demand), "+a:7 +a:7");
             assert_eq!(demand.audiences.len(), 2);
@@ -658,14 +658,14 @@ mod tests {
         for name in ["a:1", "a:2", "b:1", "no name"] {
             demand.add(&key(name), FLOW);
         }
-        assert_eq!(demand.take(usize::MAX).len(), 4);
+        assert_eq!(demand.take_events(usize::MAX).len(), 4);
         for (name, service) in [("a:1", "shop/a"), ("a:2", "shop/a"), ("b:1", "shop/b"), ("no name", "")] {
-            assert!(demand.miss(&key(name), service).is_some());
+            assert!(demand.mark_missing(&key(name), service).is_some());
         }
         assert_eq!(renewed(&mut demand, "shop/other", &[]), 0);
         assert_eq!((renewed(&mut demand, "shop/a", &[]), told(&mut demand).as_str()), (2, "+a:2:7 +a:1:7"));
         assert_eq!(renewed(&mut demand, "shop/a", &[]), 0, "Python knows them");
-        assert!(demand.miss(&key("a:1"), "shop/a").is_some());
+        assert!(demand.mark_missing(&key("a:1"), "shop/a").is_some());
         assert_eq!(renewed(&mut demand, "shop/a", &["a:1", "no name", "a:2"]), 2);
         assert_eq!(told(&mut demand), "+a:1:7 +no name:7");
         assert_eq!((renewed(&mut demand, "shop/b", &[]), demand.missing), (1, 0));
@@ -679,8 +679,8 @@ mod tests {
         for name in names {
             demand.add(&key(name), FLOW);
         }
-        assert_eq!(demand.take(usize::MAX).len(), 3);
-        assert!(names.iter().all(|name| demand.miss(&key(name), "shop/a").is_some()));
+        assert_eq!(demand.take_events(usize::MAX).len(), 3);
+        assert!(names.iter().all(|name| demand.mark_missing(&key(name), "shop/a").is_some()));
         demand.remove(&key("b"), AT(0));
         assert_eq!(demand.expire(AT(30)), [demand_entry("b")]);
         assert_eq!((demand.len(), demand.missing), (2, 2));
@@ -697,16 +697,16 @@ mod tests {
         for name in ["kept", "missing", "late"] {
             demand.add(&key(name), FLOW);
         }
-        assert_eq!(demand.take(usize::MAX).len(), 3);
+        assert_eq!(demand.take_events(usize::MAX).len(), 3);
         demand.add(&key("kept"), Flow { account: 8, connection: 1 });
         assert_eq!(demand.take_released(), []);
-        assert!(demand.miss(&key("missing"), "").is_some());
+        assert!(demand.mark_missing(&key("missing"), "").is_some());
         assert_eq!(demand.take_released(), [7]);
         for name in ["kept", "kept", "late", "missing"] {
             demand.remove(&key(name), AT(1));
         }
         assert_eq!(demand.expire(AT(1)).len(), 1);
-        assert_eq!(demand.miss(&key("late"), ""), None);
+        assert_eq!(demand.mark_missing(&key("late"), ""), None);
         assert_eq!(told(&mut demand), "-kept");
         assert_eq!(demand.take_released(), [7, 7], "it paid that was told, not that came later");
     }
@@ -718,9 +718,9 @@ mod tests {
         assert_eq!(told(&mut demand), "+a:7");
         demand.remove(&key("a"), AT(1));
         assert!(demand.expire(AT(1)).is_empty());
-        assert_eq!(demand.miss(&key("a"), "shop/a"), None);
+        assert_eq!(demand.mark_missing(&key("a"), "shop/a"), None);
         assert_eq!((told(&mut demand).as_str(), demand.len(), demand.missing), ("", 0, 0));
-        assert_eq!(demand.miss(&key("a"), "shop/a"), None);
+        assert_eq!(demand.mark_missing(&key("a"), "shop/a"), None);
     }
 
     fn demand_entry(name: &str) -> Key {

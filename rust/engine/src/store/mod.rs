@@ -10,7 +10,7 @@ mod resource;
 mod table;
 mod view;
 
-pub use demand::{Demand, DemandKey, Told};
+pub use demand::{Demand, DemandEvent, DemandKey};
 pub use fair_queue::Flow;
 pub use grant::Grant;
 pub use interest::{Interest, Transition};

@@ -80,7 +80,7 @@ pub struct CommitOutcome {
 #[derive(Clone, Copy, Debug)]
 pub enum Lookup<'a> {
     /// It exists.
-    Found(&'a Arc<Resource>),
+    Present(&'a Arc<Resource>),
     /// It is known not to exist, for this reason.
     Absent(&'a Reason),
     /// Nobody has said yet.
@@ -174,7 +174,7 @@ impl Store {
     /// The entry of the most exact audience that has one: `a/b/c`, then `a/b`, then `a`, then "".
     pub fn lookup(&self, type_id: TypeId, name: &str, audience: &str) -> Lookup<'_> {
         match self.types[type_id.index()].get(name).and_then(|entries| most_exact(entries, audience)) {
-            Some(Entry { content: Ok(resource), .. }) => Lookup::Found(resource),
+            Some(Entry { content: Ok(resource), .. }) => Lookup::Present(resource),
             Some(Entry { content: Err(reason), .. }) => Lookup::Absent(reason),
             None => Lookup::Unanswered,
         }
@@ -327,7 +327,7 @@ mod tests {
     /// What an audience sees of a name, as text.
     fn seen(store: &Store, name: &str, audience: &str) -> String {
         match store.lookup(CDS, name, audience) {
-            Lookup::Found(resource) => String::from_utf8(resource.value().to_vec()).unwrap(),
+            Lookup::Present(resource) => String::from_utf8(resource.value().to_vec()).unwrap(),
             Lookup::Absent(reason) => format!("absent: {}", reason.text),
             Lookup::Unanswered => "unanswered".into(),
         }

@@ -22,7 +22,7 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     pub(crate) fn lookup(self, name: &str) -> Lookup<'a> {
         match self.store.lookup(self.type_id, name, self.audience) {
-            Lookup::Found(resource) if !self.grant.admits(resource.scope()) => {
+            Lookup::Present(resource) if !self.grant.admits(resource.scope()) => {
                 self.denied.set(self.denied.get() + 1);
                 Lookup::Absent(withheld())
             }
@@ -39,7 +39,7 @@ impl<'a> View<'a> {
     /// Whether there is a resource that the client may not see. It does not count as a look at it.
     pub(crate) fn withholds(self, name: &str) -> bool {
         match self.store.lookup(self.type_id, name, self.audience) {
-            Lookup::Found(resource) => !self.grant.admits(resource.scope()),
+            Lookup::Present(resource) => !self.grant.admits(resource.scope()),
             Lookup::Absent(reason) => reason.denied,
             Lookup::Unanswered => false,
         }
@@ -56,7 +56,7 @@ impl<'a> View<'a> {
     /// The resource, without counting it as withheld when it is.
     pub(crate) fn peek(self, name: &str) -> Option<&'a Resource> {
         match self.store.lookup(self.type_id, name, self.audience) {
-            Lookup::Found(resource) => {
+            Lookup::Present(resource) => {
                 Some(&**resource).filter(|resource| self.grant.admits(resource.scope()))
             }
             Lookup::Absent(_) | Lookup::Unanswered => None,

@@ -34,7 +34,7 @@ impl Turn<'_> {
     }
 
     pub(crate) fn patience(&self) -> (Duration, Duration) {
-        (self.now, self.options.order_timeout)
+        (self.now, self.options.make_before_break_timeout)
     }
 }
 
@@ -147,7 +147,7 @@ impl Watch {
             let Some(tracked) = names.get(index) else { return };
             let (explicit, held) = (tracked.explicit(), tracked.held());
             let now = match view.lookup(&tracked.name) {
-                Lookup::Found(resource) => Held::Version(resource.fingerprint()),
+                Lookup::Present(resource) => Held::Version(resource.fingerprint()),
                 Lookup::Unanswered if explicit => return names.set_unanswered(index, true),
                 Lookup::Absent(_) | Lookup::Unanswered => Held::Nothing,
             };
@@ -186,7 +186,7 @@ impl Watch {
                 return;
             };
             match view.lookup(&tracked.name) {
-                Lookup::Found(resource) => {
+                Lookup::Present(resource) => {
                     let differs = tracked.held() != Held::Version(resource.fingerprint());
                     if differs && self.waiting.holds_back(index, resource, turn, &mut outcome.lacking) {
                         return;
@@ -302,7 +302,7 @@ fn named_resources<'a>(names: &mut Names, view: View<'a>) -> Option<Named<'a>> {
     for index in names.indices() {
         let Some(tracked) = names.get(index).filter(|tracked| tracked.explicit()) else { continue };
         match view.lookup(&tracked.name) {
-            Lookup::Found(resource) => found.push((index, resource)),
+            Lookup::Present(resource) => found.push((index, resource)),
             Lookup::Absent(_) => {}
             Lookup::Unanswered => {
                 names.set_unanswered(index, true);
@@ -330,7 +330,7 @@ fn reason<'a>(answer: Lookup<'a>, view: View<'a>) -> &'a str {
         // The one must not be told from the other.
         _ if !view.grant.is_everything() => "there is no such resource, or this client may not see it",
         Lookup::Absent(reason) => &reason.text,
-        Lookup::Found(_) | Lookup::Unanswered => "there is no such resource",
+        Lookup::Present(_) | Lookup::Unanswered => "there is no such resource",
     }
 }
 
@@ -340,7 +340,7 @@ fn explain_missing(names: &mut Names, view: View<'_>, builder: &mut ResponseBuil
         let Some(tracked) = names.get(index) else { continue };
         let answer = view.lookup(&tracked.name);
         // One that is there waits for others.
-        let missing = tracked.explicit() && !matches!(answer, Lookup::Found(_));
+        let missing = tracked.explicit() && !matches!(answer, Lookup::Present(_));
         if missing && tracked.held() == Held::Nothing {
             builder.explain(&tracked.name, reason(answer, view));
             names.set_held(index, Held::Gone);

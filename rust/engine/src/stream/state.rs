@@ -83,7 +83,7 @@ impl Stream {
         let watch = self.watches[type_id.index()]
             .get_or_insert_with(|| Watch::new(type_id, self.protocol, features).into());
         let first = watch.subscription.is_new();
-        let (kind, change) = watch.on_request(&request, (now, self.options.order_timeout))?;
+        let (kind, change) = watch.on_request(&request, (now, self.options.make_before_break_timeout))?;
         if self.subscribed().iter().sum::<usize>() > self.options.names_per_stream {
             return Err(too_many(self.options.names_per_stream));
         }

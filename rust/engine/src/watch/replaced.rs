@@ -1,7 +1,7 @@
 //! When a client can no longer use what was replaced: it has accepted all that the replacement names.
 //!
 //! It may have yet to ask for that: a proxyless client learns of a route from the listener and of a cluster from the route.
-//! What the store has for it, or is still to be asked for, is to come; [`crate::StreamOptions::order_timeout`] bounds the
+//! What the store has for it, or is still to be asked for, is to come; [`crate::StreamOptions::make_before_break_timeout`] bounds the
 //! waiting, not a refusal.
 
 use std::sync::Arc;
@@ -96,7 +96,7 @@ impl<'a> Successors<'a> {
     fn may_come(&self, type_id: TypeId, name: &str) -> bool {
         let View { store, audience, grant, .. } = self.view;
         match store.lookup(type_id, name, audience) {
-            Lookup::Found(resource) => grant.admits(resource.scope()),
+            Lookup::Present(resource) => grant.admits(resource.scope()),
             Lookup::Absent(_) => false,
             // To a wildcard that was answered it does not exist.
             Lookup::Unanswered => {
@@ -110,7 +110,7 @@ impl<'a> Successors<'a> {
     fn is_current(&self, resource: &Resource, name: &str) -> bool {
         let View { store, audience, .. } = self.view;
         match store.lookup(resource.type_id(), name, audience) {
-            Lookup::Found(current) => current.fingerprint() == resource.fingerprint(),
+            Lookup::Present(current) => current.fingerprint() == resource.fingerprint(),
             Lookup::Absent(_) | Lookup::Unanswered => false,
         }
     }

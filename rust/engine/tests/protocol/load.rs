@@ -148,7 +148,7 @@ fn load_of(loads: &Loads, cluster: &str, service: &str, zone: &str) -> LocalityL
 }
 
 fn take(loads: &mut Loads, reporter: &mut Reporter, request: &Request, store: &Store) {
-    loads.take(reporter, &request.encode_to_vec(), store, START).unwrap();
+    loads.record(reporter, &request.encode_to_vec(), store, START).unwrap();
 }
 
 fn rows(loads: &Loads) -> usize {
@@ -174,7 +174,7 @@ fn priorities_of_one_locality_belong_together() {
     take(&mut loads, &mut client, &report("a", vec![stats("eu-1a", 1, 1, 0, 1), lower]), &store);
     let sums = LocalityLoad { issued: 3, successful: 3, errors: 0, in_progress: 2 };
     assert_eq!(load(&loads, "a", "eu-1a"), sums);
-    loads.leave(&mut client);
+    loads.remove_reporter(&mut client);
     assert_eq!(load(&loads, "a", "eu-1a").in_progress, 0);
 }
 
@@ -192,10 +192,10 @@ fn the_gauges_of_a_client_end_with_its_stream() {
     let (mut one, mut other) = (Reporter::default(), Reporter::default());
     take(&mut loads, &mut one, &report("a", vec![stats("eu-1a", 2, 0, 0, 2)]), &store);
     take(&mut loads, &mut other, &report("a", vec![stats("eu-1a", 3, 0, 0, 3)]), &store);
-    loads.leave(&mut one);
-    loads.leave(&mut one);
+    loads.remove_reporter(&mut one);
+    loads.remove_reporter(&mut one);
     assert_eq!((load(&loads, "a", "eu-1a").in_progress, loads.reporters()), (3, 1));
-    loads.leave(&mut Reporter::default());
+    loads.remove_reporter(&mut Reporter::default());
     assert_eq!(loads.reporters(), 1, "one that never reported does not count");
 }
 
@@ -302,9 +302,9 @@ fn rows_are_as_many_as_what_is_served_and_clusters_that_went_make_room() {
     let forget = names[1..].iter().map(|name| key(name)).collect();
     store.commit(Commit { forget, ..Commit::default() });
     let one = report("0", vec![stats("eu-1a", 1, 1, 0, 1)]).encode_to_vec();
-    loads.take(&mut client, &one, &store, START + Duration::from_secs(59)).unwrap();
+    loads.record(&mut client, &one, &store, START + Duration::from_secs(59)).unwrap();
     assert_eq!(rows(&loads), 3 * names.len(), "it looks for rows to drop once a minute");
-    loads.take(&mut client, &one, &store, START + Duration::from_secs(60)).unwrap();
+    loads.record(&mut client, &one, &store, START + Duration::from_secs(60)).unwrap();
     assert_eq!(rows(&loads), 3);
 }
 
@@ -340,9 +340,9 @@ fn a_broken_report_is_not_taken_by_half() {
     let (mut loads, store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
     let mut message = report("a", vec![stats("eu-1a", 1, 1, 0, 0)]).encode_to_vec();
     message.extend([0x12, 5, 0x0a]);
-    assert!(loads.take(&mut client, &message, &store, START).is_err());
+    assert!(loads.record(&mut client, &message, &store, START).is_err());
     let mut nested = report("a", vec![stats("eu-1a", 1, 1, 0, 0)]).encode_to_vec();
     nested.extend([0x12, 4, 0x12, 2, 0x0a, 9]);
-    assert!(loads.take(&mut client, &nested, &store, START).is_err());
+    assert!(loads.record(&mut client, &nested, &store, START).is_err());
     assert_eq!((rows(&loads), loads.reports()), (0, 0));
 }

@@ -264,7 +264,7 @@ fn type_index(type_id: TypeId) -> usize {
 fn expected(world: &World, type_id: TypeId, half: &Half) -> BTreeMap<String, String> {
     let names = NAMES.into_iter().filter(|name| half.covers(name));
     let found = names.filter_map(|name| match world.store.lookup(type_id, name, AUDIENCE) {
-        Lookup::Found(resource) => {
+        Lookup::Present(resource) => {
             let value = String::from_utf8(resource.value().to_vec()).unwrap();
             Some((name.to_owned(), value.split_once('=').unwrap().1.to_owned()))
         }

@@ -158,7 +158,7 @@ fn neither_waits_for_ever() {
     }
 }
 
-/// "After `order_timeout` no route may name a cluster that this client was not sent": the cluster goes first then,
+/// "After `make_before_break_timeout` no route may name a cluster that this client was not sent": the cluster goes first then,
 /// whatever is open, and what else changed goes on waiting.
 #[test]
 fn a_route_that_waited_long_enough_comes_behind_its_cluster_and_never_without() {

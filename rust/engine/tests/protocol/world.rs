@@ -268,7 +268,7 @@ pub(crate) const ORDER_TIMEOUT: Duration = Duration::from_secs(5);
 fn options() -> Arc<StreamOptions> {
     Arc::new(StreamOptions {
         identifier: Identifier::new(IDENTIFIER),
-        order_timeout: ORDER_TIMEOUT,
+        make_before_break_timeout: ORDER_TIMEOUT,
         names_per_stream: 1000,
         name_bytes: 1000,
         node_metadata: Arc::default(),
