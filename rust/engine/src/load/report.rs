@@ -123,7 +123,7 @@ impl Loads {
             self.reporters += 1;
         }
         // A report is about everything: what it does not name has nothing under way.
-        self.settle(reporter);
+        self.clear_in_progress(reporter);
         for stats in repeated(message, CLUSTER_STATS) {
             self.take_cluster(reporter, stats?, store)?;
         }
@@ -132,7 +132,7 @@ impl Loads {
 
     /// The client reports no more.
     pub fn remove_reporter(&mut self, reporter: &mut Reporter) {
-        self.settle(reporter);
+        self.clear_in_progress(reporter);
         if std::mem::take(&mut reporter.known) {
             self.reporters -= 1;
         }
@@ -159,7 +159,7 @@ impl Loads {
     }
 
     /// Take back what the client last said to be under way.
-    fn settle(&mut self, reporter: &mut Reporter) {
+    fn clear_in_progress(&mut self, reporter: &mut Reporter) {
         for ((key, locality), count) in reporter.in_progress.drain() {
             let load = self.clusters.get_mut(&key).and_then(|load| load.localities.get_mut(&locality));
             if let Some(load) = load {

@@ -32,15 +32,15 @@ const LOCALITY: u32 = 1;
 
 /// The names of one cluster, over all audiences.
 #[derive(Debug, Default)]
-pub(crate) struct Served {
+pub(crate) struct ClusterNames {
     assignments: HashSet<Arc<str>>,
     localities: HashSet<Locality>,
     categories: BTreeSet<Box<str>>,
 }
 
-impl Served {
-    fn read(store: &Store, cluster: &str) -> Served {
-        let mut served = Served::default();
+impl ClusterNames {
+    fn read(store: &Store, cluster: &str) -> ClusterNames {
+        let mut served = ClusterNames::default();
         for resource in store.variants(TypeId::Cluster, cluster) {
             let value = resource.value();
             // A resource that cannot be read has no rows of its own.
@@ -103,12 +103,12 @@ fn first(message: &[u8], wanted: u32) -> Result<&[u8], Malformed> {
 #[derive(Debug, Default)]
 pub(crate) struct ServedClusters {
     revision: u64,
-    clusters: HashMap<Arc<str>, Arc<Served>>,
+    clusters: HashMap<Arc<str>, Arc<ClusterNames>>,
 }
 
 impl ServedClusters {
     /// Those of a cluster; `None` when the cluster is not served.
-    pub(crate) fn find(&mut self, store: &Store, cluster: &str) -> Option<(Arc<str>, Arc<Served>)> {
+    pub(crate) fn find(&mut self, store: &Store, cluster: &str) -> Option<(Arc<str>, Arc<ClusterNames>)> {
         if self.revision != store.revision() {
             self.clusters.clear();
             self.revision = store.revision();
@@ -117,7 +117,7 @@ impl ServedClusters {
             return Some((Arc::clone(name), Arc::clone(served)));
         }
         let name = store.served_name(TypeId::Cluster, cluster)?;
-        let served = Arc::new(Served::read(store, name));
+        let served = Arc::new(ClusterNames::read(store, name));
         self.clusters.insert(Arc::clone(name), Arc::clone(&served));
         Some((Arc::clone(name), served))
     }

@@ -147,7 +147,7 @@ impl Buf for Response {
 pub(crate) struct ResponseBuilder {
     protocol: Protocol,
     /// The client is told of times to live.
-    expires: bool,
+    supports_ttl: bool,
     parts: SmallVec<[Bytes; 3]>,
     /// Names that are gone, and why others are not there.
     missing: Vec<u8>,
@@ -157,12 +157,12 @@ pub(crate) struct ResponseBuilder {
 }
 
 impl ResponseBuilder {
-    pub(crate) fn new(protocol: Protocol, expires: bool) -> ResponseBuilder {
+    pub(crate) fn new(protocol: Protocol, supports_ttl: bool) -> ResponseBuilder {
         // The first place is kept for the fields of the identifier.
         let parts = SmallVec::from_iter([Bytes::new()]);
         ResponseBuilder {
             protocol,
-            expires,
+            supports_ttl,
             parts,
             missing: Vec::new(),
             resources: 0,
@@ -176,7 +176,7 @@ impl ResponseBuilder {
     }
 
     /// One of the resources is a change for the client.
-    pub(crate) fn brings(&mut self, change: Option<Origin>) {
+    pub(crate) fn note_change(&mut self, change: Option<Origin>) {
         self.origin = Origin::older(self.origin, change);
     }
 
@@ -191,7 +191,7 @@ impl ResponseBuilder {
 
     pub(crate) fn add(&mut self, resource: &Resource) {
         self.resources += 1;
-        if let Some((head, body)) = resource.expiring(self.protocol).filter(|_| self.expires) {
+        if let Some((head, body)) = resource.expiring(self.protocol).filter(|_| self.supports_ttl) {
             self.parts.extend([head, body]);
             return;
         }
@@ -206,7 +206,7 @@ impl ResponseBuilder {
     }
 
     /// Have the client keep what it holds of a name for another `ttl`.
-    pub(crate) fn keep(&mut self, name: &str, version: u64, ttl: Duration) {
+    pub(crate) fn add_heartbeat(&mut self, name: &str, version: u64, ttl: Duration) {
         self.resources += 1;
         self.parts.push(heartbeat(self.protocol, name, version, ttl));
     }
@@ -219,7 +219,7 @@ impl ResponseBuilder {
     }
 
     /// Say why a resource is not there.
-    pub(crate) fn explain(&mut self, name: &str, reason: &str) {
+    pub(crate) fn add_error(&mut self, name: &str, reason: &str) {
         let field = match self.protocol {
             Protocol::Sotw => SOTW_RESOURCE_ERRORS,
             Protocol::Delta => DELTA_RESOURCE_ERRORS,

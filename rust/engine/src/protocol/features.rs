@@ -36,7 +36,7 @@ impl Features {
     }
 
     /// Whether the client is told of times to live.
-    pub(crate) fn expire(self, protocol: Protocol) -> bool {
+    pub(crate) fn supports_ttl(self, protocol: Protocol) -> bool {
         self.ttl && (protocol == Protocol::Delta || self.resource_in_sotw)
     }
 }

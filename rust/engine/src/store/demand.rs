@@ -14,7 +14,7 @@ use std::time::Duration;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
-use super::fair_queue::{Flow, Turns};
+use super::fair_queue::{FairQueue, Flow};
 use super::table::Key;
 use crate::protocol::TypeId;
 
@@ -51,7 +51,7 @@ pub enum DemandEvent {
 
 /// What Python makes of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum Report {
     /// It has not heard of it.
     New,
     /// It has, and keeps it up to date.
@@ -68,7 +68,7 @@ struct Slot {
     /// Since when nobody wants it, if so.
     unwanted_since: Option<Duration>,
     /// Of missing ones: the hash of the service that it waits for, 0 for none, and the neighbours that wait for the same.
-    awaits: u64,
+    awaited_service: u64,
     next: u32,
     previous: u32,
     /// How many shards want it.
@@ -76,7 +76,7 @@ struct Slot {
     /// Of known ones: the account that pays for what Python keeps.
     payer: u32,
     type_id: TypeId,
-    standing: Standing,
+    report: Report,
     /// The grace is over: Python is to hear of it.
     expired: bool,
     /// Stands in the queue of what is unwanted, at most once: coming and going all the time costs no memory.
@@ -118,9 +118,9 @@ pub struct Demand {
     /// Keys that were unwanted, with the time to look at them again, and the bytes of their names.
     unwanted: VecDeque<(Duration, u32)>,
     unwanted_bytes: usize,
-    turns: Turns,
+    queue: FairQueue,
     /// Places in the turns of keys that are gone.
-    void: usize,
+    stale: usize,
     /// The first missing name that waits for each service.
     waiting: HashTable<u32>,
     missing: usize,
@@ -140,8 +140,8 @@ impl Demand {
             audiences: HashMap::new(),
             unwanted: VecDeque::new(),
             unwanted_bytes: 0,
-            turns: Turns::default(),
-            void: 0,
+            queue: FairQueue::default(),
+            stale: 0,
             waiting: HashTable::new(),
             missing: 0,
             released: Vec::new(),
@@ -157,7 +157,7 @@ impl Demand {
         let slot = &mut self.slots[index as usize];
         slot.shards += 1;
         (slot.unwanted_since, slot.expired, slot.flow) = (None, false, flow);
-        if slot.standing == Standing::New {
+        if slot.report == Report::New {
             self.enqueue(index);
         }
     }
@@ -196,9 +196,9 @@ impl Demand {
                     continue;
                 }
                 None => {}
-                Some(_) if slot.standing == Standing::Known => slot.expired = true,
+                Some(_) if slot.report == Report::Known => slot.expired = true,
                 Some(_) => {
-                    if slot.standing == Standing::Missing {
+                    if slot.report == Report::Missing {
                         forgotten.push(slot.entry());
                     }
                     slot.used = false;
@@ -228,13 +228,13 @@ impl Demand {
 
     /// What Python is to hear next, about `most` keys.
     pub fn take_events(&mut self, most: usize) -> Vec<DemandEvent> {
-        let mut told = Vec::new();
-        while told.len() < most && !self.turns.is_empty() {
+        let mut events = Vec::new();
+        while events.len() < most && !self.queue.is_empty() {
             let mut taken = Vec::new();
-            self.turns.turn(most - told.len(), |index, _| taken.push(index));
-            told.extend(taken.into_iter().filter_map(|index| self.tell(index)));
+            self.queue.pop_batch(most - events.len(), |index, _| taken.push(index));
+            events.extend(taken.into_iter().filter_map(|index| self.event_for(index)));
         }
-        told
+        events
     }
 
     /// Accounts that paid for what Python kept and has forgotten since the last call: each as often as for a name.
@@ -244,21 +244,21 @@ impl Demand {
 
     /// Whether Python is to hear something.
     pub fn has_events(&self) -> bool {
-        self.turns.len() > self.void
+        self.queue.len() > self.stale
     }
 
-    fn tell(&mut self, index: u32) -> Option<DemandEvent> {
+    fn event_for(&mut self, index: u32) -> Option<DemandEvent> {
         // Nothing is left when the last key of this turn went before.
         let slot = self.slots.get_mut(index as usize)?;
         slot.queued = false;
         if !slot.used {
-            self.void -= 1;
+            self.stale -= 1;
             self.free.push(index);
             return None;
         }
         if slot.expired {
             let key = slot.key();
-            let known = slot.standing == Standing::Known;
+            let known = slot.report == Report::Known;
             if known {
                 self.released.push(slot.payer);
             }
@@ -266,10 +266,10 @@ impl Demand {
             self.drop_slot(index);
             return known.then_some(DemandEvent::Withdrawn(key));
         }
-        if slot.standing != Standing::New || slot.shards == 0 {
+        if slot.report != Report::New || slot.shards == 0 {
             return None;
         }
-        (slot.standing, slot.payer) = (Standing::Known, slot.flow.account);
+        (slot.report, slot.payer) = (Report::Known, slot.flow.account);
         Some(DemandEvent::Added(slot.key(), slot.payer))
     }
 
@@ -278,17 +278,17 @@ impl Demand {
     #[must_use]
     pub fn mark_missing(&mut self, key: &DemandKey, service: &str) -> Option<Arc<str>> {
         let index = self.find(key)?;
-        let awaits = if service.is_empty() { 0 } else { self.hasher.hash_one(service).max(1) };
+        let awaited_service = if service.is_empty() { 0 } else { self.hasher.hash_one(service).max(1) };
         let slot = &mut self.slots[index as usize];
-        if slot.standing != Standing::Known {
+        if slot.report != Report::Known {
             return None;
         }
         self.released.push(slot.payer);
         if slot.expired {
-            slot.standing = Standing::New;
+            slot.report = Report::New;
             return None;
         }
-        (slot.standing, slot.awaits) = (Standing::Missing, awaits);
+        (slot.report, slot.awaited_service) = (Report::Missing, awaited_service);
         let name = Arc::clone(&slot.name);
         self.missing += 1;
         self.link(index);
@@ -306,34 +306,35 @@ impl Demand {
         if self.missing == 0 {
             return Vec::new();
         }
-        let mut found = Vec::new();
+        let mut affected = Vec::new();
         for service in services {
-            let awaits = self.hasher.hash_one(service).max(1);
-            let mut at = self.first(awaits);
+            let awaited_service = self.hasher.hash_one(service).max(1);
+            let mut at = self.first(awaited_service);
             while at != NONE {
-                found.push(at);
+                affected.push(at);
                 at = self.slots[at as usize].next;
             }
         }
         if names.len() * self.audiences.len() < self.table.len() {
             let keys =
                 names.iter().flat_map(|name| self.audiences.keys().map(move |audience| (*name, audience)));
-            found
-                .extend(keys.filter_map(|((type_id, name), audience)| self.look_up(type_id, name, audience)));
+            affected
+                .extend(keys.filter_map(|((type_id, name), audience)| self.find_by(type_id, name, audience)));
         } else {
             let named = |slot: &Slot| slot.used && names.contains(&(slot.type_id, &*slot.name));
-            found.extend((0u32..).zip(&self.slots).filter(|(_, slot)| named(slot)).map(|(index, _)| index));
+            affected
+                .extend((0u32..).zip(&self.slots).filter(|(_, slot)| named(slot)).map(|(index, _)| index));
         }
-        found.into_iter().filter_map(|index| self.renew(index)).collect()
+        affected.into_iter().filter_map(|index| self.reactivate(index)).collect()
     }
 
-    fn renew(&mut self, index: u32) -> Option<Key> {
-        if self.slots[index as usize].standing != Standing::Missing {
+    fn reactivate(&mut self, index: u32) -> Option<Key> {
+        if self.slots[index as usize].report != Report::Missing {
             return None; // It was named twice.
         }
         self.unlink(index);
         let slot = &mut self.slots[index as usize];
-        slot.standing = Standing::New;
+        slot.report = Report::New;
         let entry = slot.entry();
         if slot.shards > 0 {
             self.enqueue(index);
@@ -356,10 +357,10 @@ impl Demand {
     }
 
     fn find(&self, key: &DemandKey) -> Option<u32> {
-        self.look_up(key.type_id, &key.name, &key.audience)
+        self.find_by(key.type_id, &key.name, &key.audience)
     }
 
-    fn look_up(&self, type_id: TypeId, name: &str, audience: &str) -> Option<u32> {
+    fn find_by(&self, type_id: TypeId, name: &str, audience: &str) -> Option<u32> {
         let hash = self.hash(type_id, name, audience);
         self.table.find(hash, |&index| self.slots[index as usize].is(type_id, name, audience)).copied()
     }
@@ -371,13 +372,13 @@ impl Demand {
             audience: Arc::clone(&key.audience),
             flow,
             unwanted_since: None,
-            awaits: 0,
+            awaited_service: 0,
             next: NONE,
             previous: NONE,
             shards: 0,
             payer: 0,
             type_id: key.type_id,
-            standing: Standing::New,
+            report: Report::New,
             expired: false,
             listed: false,
             queued: false,
@@ -404,7 +405,7 @@ impl Demand {
 
     /// A key that is used no more: its place is free once it stands in no queue.
     fn drop_slot(&mut self, index: u32) {
-        if self.slots[index as usize].standing == Standing::Missing {
+        if self.slots[index as usize].report == Report::Missing {
             self.unlink(index);
         }
         let slot = &self.slots[index as usize];
@@ -421,31 +422,31 @@ impl Demand {
                 self.audiences.remove(&audience);
             }
         }
-        if self.table.is_empty() && self.turns.is_empty() && self.unwanted.is_empty() {
-            return self.give_memory_back();
+        if self.table.is_empty() && self.queue.is_empty() && self.unwanted.is_empty() {
+            return self.reset();
         }
         if slot.queued {
-            self.void += 1;
-            self.drop_void();
+            self.stale += 1;
+            self.compact_queue();
         } else {
             self.free.push(index);
         }
     }
 
     /// Nothing is wanted, nothing waits: begin anew without the memory that a storm needed.
-    fn give_memory_back(&mut self) {
+    fn reset(&mut self) {
         let released = std::mem::take(&mut self.released);
         *self = Demand { hasher: self.hasher.clone(), released, ..Demand::new(self.grace) };
     }
 
     /// Python may be slow: what came and went meanwhile must not fill the turns.
-    fn drop_void(&mut self) {
-        if self.void <= MAX_VOID.max(self.turns.len() / 2) {
+    fn compact_queue(&mut self) {
+        if self.stale <= MAX_STALE.max(self.queue.len() / 2) {
             return;
         }
-        self.void = 0;
+        self.stale = 0;
         let (slots, free) = (&mut self.slots, &mut self.free);
-        self.turns.retain(|index| {
+        self.queue.retain(|index| {
             let slot = &mut slots[index as usize];
             if !slot.used {
                 slot.queued = false;
@@ -458,27 +459,28 @@ impl Demand {
     fn enqueue(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
         if !std::mem::replace(&mut slot.queued, true) {
-            self.turns.push(slot.flow, index);
+            self.queue.push(slot.flow, index);
         }
     }
 
     /// The first of those that wait for a service.
-    fn first(&self, awaits: u64) -> u32 {
-        let hash = self.hasher.hash_one(awaits);
-        let first = self.waiting.find(hash, |&index| self.slots[index as usize].awaits == awaits);
+    fn first(&self, awaited_service: u64) -> u32 {
+        let hash = self.hasher.hash_one(awaited_service);
+        let first =
+            self.waiting.find(hash, |&index| self.slots[index as usize].awaited_service == awaited_service);
         first.copied().unwrap_or(NONE)
     }
 
     /// Put a missing name before the others that wait for its service.
     fn link(&mut self, index: u32) {
-        let awaits = self.slots[index as usize].awaits;
-        if awaits == 0 {
+        let awaited_service = self.slots[index as usize].awaited_service;
+        if awaited_service == 0 {
             return;
         }
         let (hasher, slots) = (&self.hasher, &self.slots);
-        let is_it = |&other: &u32| slots[other as usize].awaits == awaits;
-        let hash_of = |&other: &u32| hasher.hash_one(slots[other as usize].awaits);
-        let second = match self.waiting.entry(hasher.hash_one(awaits), is_it, hash_of) {
+        let is_it = |&other: &u32| slots[other as usize].awaited_service == awaited_service;
+        let hash_of = |&other: &u32| hasher.hash_one(slots[other as usize].awaited_service);
+        let second = match self.waiting.entry(hasher.hash_one(awaited_service), is_it, hash_of) {
             Entry::Occupied(mut entry) => std::mem::replace(entry.get_mut(), index),
             Entry::Vacant(entry) => {
                 entry.insert(index);
@@ -495,9 +497,9 @@ impl Demand {
     fn unlink(&mut self, index: u32) {
         self.missing -= 1;
         let slot = &mut self.slots[index as usize];
-        let (awaits, next, previous) = (slot.awaits, slot.next, slot.previous);
+        let (awaited_service, next, previous) = (slot.awaited_service, slot.next, slot.previous);
         (slot.next, slot.previous) = (NONE, NONE);
-        if awaits == 0 {
+        if awaited_service == 0 {
             return;
         }
         if next != NONE {
@@ -506,7 +508,7 @@ impl Demand {
         if previous != NONE {
             self.slots[previous as usize].next = next;
         } else {
-            let hash = self.hasher.hash_one(awaits);
+            let hash = self.hasher.hash_one(awaited_service);
             if let Ok(mut entry) = self.waiting.find_entry(hash, |&other| other == index) {
                 if next == NONE {
                     entry.remove();
@@ -515,12 +517,12 @@ impl Demand {
                 }
             }
         }
-        self.slots[index as usize].awaits = 0;
+        self.slots[index as usize].awaited_service = 0;
     }
 }
 
 /// Places of keys that are gone: so many are left in the turns until they are more than the others.
-const MAX_VOID: usize = 1024;
+const MAX_STALE: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -534,8 +536,8 @@ mod tests {
     }
 
     /// What Python hears, a word each.
-    fn told(demand: &mut Demand) -> String {
-        let words = demand.take_events(usize::MAX).into_iter().map(|told| match told {
+    fn events(demand: &mut Demand) -> String {
+        let words = demand.take_events(usize::MAX).into_iter().map(|events| match events {
             DemandEvent::Added(key, account) => format!("+{}:{account}", key.name),
             DemandEvent::Withdrawn(key) => format!("-{}", key.name),
         });
@@ -553,23 +555,23 @@ mod tests {
         demand.add(&key("a"), FLOW);
         demand.add(&key("a"), FLOW);
         assert!(demand.has_events());
-        assert_eq!((told(&mut demand).as_str(), demand.has_events()), ("+a:7", false));
+        assert_eq!((events(&mut demand).as_str(), demand.has_events()), ("+a:7", false));
         demand.remove(&key("a"), AT(10));
         assert_eq!((demand.expire(AT(100)).len(), demand.next_due()), (0, None), "one shard still wants it");
         demand.remove(&key("a"), AT(20));
         assert_eq!(demand.next_due(), Some(AT(50)));
         assert!(demand.expire(AT(49)).is_empty() && !demand.has_events());
         assert!(demand.expire(AT(50)).is_empty());
-        assert_eq!((told(&mut demand).as_str(), demand.next_due(), demand.is_empty()), ("-a", None, true));
+        assert_eq!((events(&mut demand).as_str(), demand.next_due(), demand.is_empty()), ("-a", None, true));
         demand.add(&key("a"), FLOW);
-        assert_eq!(told(&mut demand), "+a:7", "a demand after its withdrawal is new");
+        assert_eq!(events(&mut demand), "+a:7", "a demand after its withdrawal is new");
     }
 
     #[test]
     fn coming_back_within_the_grace_is_silent_and_starts_it_anew() {
         let mut demand = Demand::new(AT(30));
         demand.add(&key("a"), FLOW);
-        assert_eq!(told(&mut demand), "+a:7");
+        assert_eq!(events(&mut demand), "+a:7");
         demand.remove(&key("a"), AT(0));
         demand.add(&key("a"), FLOW);
         demand.remove(&key("a"), AT(20));
@@ -577,10 +579,10 @@ mod tests {
         assert_eq!((demand.next_due(), demand.unwanted.len()), (Some(AT(50)), 1));
         assert!(demand.expire(AT(50)).is_empty());
         demand.add(&key("a"), FLOW);
-        assert_eq!(told(&mut demand), "", "it came back before Python heard of its end");
+        assert_eq!(events(&mut demand), "", "it came back before Python heard of its end");
         demand.remove(&key("a"), AT(60));
         assert!(demand.expire(AT(90)).is_empty());
-        assert_eq!(told(&mut demand), "-a");
+        assert_eq!(events(&mut demand), "-a");
     }
 
     #[test]
@@ -593,9 +595,9 @@ mod tests {
             demand.remove(&key, AT(1));
             assert!(demand.expire(AT(1)).is_empty());
         }
-        assert!(demand.slots.len() <= 2 * MAX_VOID + 2, "{} slots", demand.slots.len());
-        assert_eq!((told(&mut demand).as_str(), demand.len()), ("+stays:7", 1));
-        assert_eq!((demand.turns.len(), demand.void), (0, 0));
+        assert!(demand.slots.len() <= 2 * MAX_STALE + 2, "{} slots", demand.slots.len());
+        assert_eq!((events(&mut demand).as_str(), demand.len()), ("+stays:7", 1));
+        assert_eq!((demand.queue.len(), demand.stale), (0, 0));
     }
 
     #[test]
@@ -628,7 +630,7 @@ mod tests {
         }
         demand.remove(&key("never"), AT(1));
         assert!(demand.expire(AT(1)).is_empty());
-        assert_eq!((told(&mut demand).as_str(), demand.len()), ("-a", 0));
+        assert_eq!((events(&mut demand).as_str(), demand.len()), ("-a", 0));
     }
 
     #[test]
@@ -643,11 +645,11 @@ mod tests {
             assert_eq!(demand.take_events(usize::MAX).len(), keys.len());
             assert!(keys.iter().all(|key| demand.mark_missing(key, "").is_some()));
             assert_eq!(renewed(&mut demand, "", &["a", "never"]), 2);
-            assert_eq!(told(&mut demand), "+a:7 +a:7");
+            assert_eq!(events(&mut demand), "+a:7 +a:7");
             assert_eq!(demand.audiences.len(), 2);
             keys.iter().for_each(|key| demand.remove(key, AT(1)));
             assert_eq!(demand.expire(AT(1)).len(), keys.len() - 2);
-            assert_eq!(told(&mut demand), "-a -a");
+            assert_eq!(events(&mut demand), "-a -a");
             assert!(demand.audiences.is_empty(), "nothing is left of audiences that are gone");
         }
     }
@@ -663,11 +665,11 @@ mod tests {
             assert!(demand.mark_missing(&key(name), service).is_some());
         }
         assert_eq!(renewed(&mut demand, "shop/other", &[]), 0);
-        assert_eq!((renewed(&mut demand, "shop/a", &[]), told(&mut demand).as_str()), (2, "+a:2:7 +a:1:7"));
+        assert_eq!((renewed(&mut demand, "shop/a", &[]), events(&mut demand).as_str()), (2, "+a:2:7 +a:1:7"));
         assert_eq!(renewed(&mut demand, "shop/a", &[]), 0, "Python knows them");
         assert!(demand.mark_missing(&key("a:1"), "shop/a").is_some());
         assert_eq!(renewed(&mut demand, "shop/a", &["a:1", "no name", "a:2"]), 2);
-        assert_eq!(told(&mut demand), "+a:1:7 +no name:7");
+        assert_eq!(events(&mut demand), "+a:1:7 +no name:7");
         assert_eq!((renewed(&mut demand, "shop/b", &[]), demand.missing), (1, 0));
         assert!(demand.waiting.is_empty());
     }
@@ -686,9 +688,9 @@ mod tests {
         assert_eq!((demand.len(), demand.missing), (2, 2));
         demand.remove(&key("a"), AT(40));
         assert_eq!(renewed(&mut demand, "shop/a", &[]), 2);
-        assert_eq!(told(&mut demand), "+c:7", "nobody wants the other one now");
+        assert_eq!(events(&mut demand), "+c:7", "nobody wants the other one now");
         demand.add(&key("a"), FLOW);
-        assert_eq!(told(&mut demand), "+a:7");
+        assert_eq!(events(&mut demand), "+a:7");
     }
 
     #[test]
@@ -707,7 +709,7 @@ mod tests {
         }
         assert_eq!(demand.expire(AT(1)).len(), 1);
         assert_eq!(demand.mark_missing(&key("late"), ""), None);
-        assert_eq!(told(&mut demand), "-kept");
+        assert_eq!(events(&mut demand), "-kept");
         assert_eq!(demand.take_released(), [7, 7], "it paid that was told, not that came later");
     }
 
@@ -715,11 +717,11 @@ mod tests {
     fn what_is_withdrawn_before_python_says_that_it_is_missing_is_not_kept() {
         let mut demand = Demand::new(Duration::ZERO);
         demand.add(&key("a"), FLOW);
-        assert_eq!(told(&mut demand), "+a:7");
+        assert_eq!(events(&mut demand), "+a:7");
         demand.remove(&key("a"), AT(1));
         assert!(demand.expire(AT(1)).is_empty());
         assert_eq!(demand.mark_missing(&key("a"), "shop/a"), None);
-        assert_eq!((told(&mut demand).as_str(), demand.len(), demand.missing), ("", 0, 0));
+        assert_eq!((events(&mut demand).as_str(), demand.len(), demand.missing), ("", 0, 0));
         assert_eq!(demand.mark_missing(&key("a"), "shop/a"), None);
     }
 

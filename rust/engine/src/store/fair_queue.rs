@@ -21,7 +21,7 @@ pub struct Flow {
 
 /// Numbers of names that wait, by flow.
 #[derive(Debug, Default)]
-pub(crate) struct Turns {
+pub(crate) struct FairQueue {
     ring: Ring,
     accounts: HashMap<u32, Account>,
     len: usize,
@@ -58,7 +58,7 @@ impl Ring {
     }
 }
 
-impl Turns {
+impl FairQueue {
     /// Something of this flow waits.
     pub(crate) fn push(&mut self, flow: Flow, item: u32) {
         let Flow { account, connection } = flow;
@@ -77,7 +77,7 @@ impl Turns {
     }
 
     /// The next one turn: some of one flow. Empty when nothing waits.
-    pub(crate) fn turn(&mut self, most: usize, mut take: impl FnMut(u32, Flow)) {
+    pub(crate) fn pop_batch(&mut self, most: usize, mut take: impl FnMut(u32, Flow)) {
         let Some(id) = self.ring.next() else { return };
         let account = self.accounts.get_mut(&id).expect("an account in the ring has connections");
         let connection = account.ring.next().expect("an account has a connection in its ring");
@@ -99,7 +99,7 @@ impl Turns {
 
     /// Keep only some.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(u32) -> bool) {
-        let Turns { ring, accounts, len } = self;
+        let FairQueue { ring, accounts, len } = self;
         *len = 0;
         accounts.retain(|_, Account { ring, connections }| {
             connections.retain(|_, queue| {
@@ -126,15 +126,15 @@ impl Turns {
 mod tests {
     use super::*;
 
-    fn push(turns: &mut Turns, account: u32, connection: u32, items: std::ops::Range<u32>) {
-        items.for_each(|item| turns.push(Flow { account, connection }, item));
+    fn push(queue: &mut FairQueue, account: u32, connection: u32, items: std::ops::Range<u32>) {
+        items.for_each(|item| queue.push(Flow { account, connection }, item));
     }
 
     /// The accounts of the next turns.
-    fn accounts(turns: &mut Turns, count: usize) -> Vec<u32> {
+    fn accounts(queue: &mut FairQueue, count: usize) -> Vec<u32> {
         let mut order = Vec::new();
         for _ in 0..count {
-            turns.turn(usize::MAX, |_, flow| order.push(flow.account));
+            queue.pop_batch(usize::MAX, |_, flow| order.push(flow.account));
             order.dedup();
         }
         order
@@ -142,42 +142,42 @@ mod tests {
 
     #[test]
     fn a_flow_is_answered_in_its_order_and_leaves_nothing() {
-        let mut turns = Turns::default();
-        push(&mut turns, 1, 1, 0..20);
+        let mut queue = FairQueue::default();
+        push(&mut queue, 1, 1, 0..20);
         let mut items = Vec::new();
-        while !turns.is_empty() {
-            turns.turn(5, |item, _| items.push(item));
+        while !queue.is_empty() {
+            queue.pop_batch(5, |item, _| items.push(item));
         }
         assert_eq!(items, (0..20).collect::<Vec<_>>());
-        assert!(turns.accounts.is_empty());
-        turns.turn(5, |_, _| unreachable!());
+        assert!(queue.accounts.is_empty());
+        queue.pop_batch(5, |_, _| unreachable!());
     }
 
     #[test]
     fn a_client_with_one_name_is_next_whatever_others_wait_for() {
-        let mut turns = Turns::default();
+        let mut queue = FairQueue::default();
         for connection in 0..20 {
-            push(&mut turns, 1, connection, 0..1000);
+            push(&mut queue, 1, connection, 0..1000);
         }
-        accounts(&mut turns, 100);
-        push(&mut turns, 2, 0, 0..1);
-        assert!(accounts(&mut turns, 2).contains(&2), "of another account");
-        push(&mut turns, 1, 77, 0..1);
+        accounts(&mut queue, 100);
+        push(&mut queue, 2, 0, 0..1);
+        assert!(accounts(&mut queue, 2).contains(&2), "of another account");
+        push(&mut queue, 1, 77, 0..1);
         let mut connections = Vec::new();
         for _ in 0..2 {
-            turns.turn(usize::MAX, |_, flow| connections.push(flow.connection));
+            queue.pop_batch(usize::MAX, |_, flow| connections.push(flow.connection));
         }
         assert!(connections.contains(&77), "of the same account");
     }
 
     #[test]
     fn new_flows_without_end_do_not_hold_up_an_old_one() {
-        let mut turns = Turns::default();
-        push(&mut turns, 1, 1, 0..100);
+        let mut queue = FairQueue::default();
+        push(&mut queue, 1, 1, 0..100);
         let mut served = 0;
         for stranger in 2..60 {
-            push(&mut turns, stranger, 1, 0..2);
-            turns.turn(usize::MAX, |_, flow| served += u32::from(flow.account == 1));
+            push(&mut queue, stranger, 1, 0..2);
+            queue.pop_batch(usize::MAX, |_, flow| served += u32::from(flow.account == 1));
         }
         assert_eq!(served, 100);
     }

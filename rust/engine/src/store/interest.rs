@@ -32,12 +32,12 @@ pub enum Transition {
 /// [`WILDCARD`] as a name stands for wildcard subscriptions.
 #[derive(Debug)]
 pub struct Interest<S> {
-    types: [HashMap<Arc<str>, Named<S>>; TypeId::COUNT],
+    types: [HashMap<Arc<str>, Subscribers<S>>; TypeId::COUNT],
 }
 
 /// Who wants one name. There are many of these: most have one stream.
 #[derive(Debug)]
-struct Named<S> {
+struct Subscribers<S> {
     streams: Streams<S>,
     audiences: Audiences,
 }
@@ -74,11 +74,11 @@ impl<S: Copy + Eq + Hash> Interest<S> {
         match self.types[type_id.index()].entry(Arc::clone(name)) {
             Entry::Vacant(entry) => {
                 let (streams, audiences) = (Streams::One(stream), Audiences::One(Arc::clone(audience), 1));
-                entry.insert(Named { streams, audiences });
+                entry.insert(Subscribers { streams, audiences });
                 Transition::First
             }
             Entry::Occupied(mut entry) => {
-                let Named { streams, audiences } = entry.get_mut();
+                let Subscribers { streams, audiences } = entry.get_mut();
                 if streams.insert(stream) { audiences.add(audience) } else { Transition::None }
             }
         }
@@ -132,8 +132,8 @@ impl<S: Copy + Eq + Hash> Streams<S> {
     /// Returns whether it was not in.
     fn insert(&mut self, stream: S) -> bool {
         match self {
-            Streams::One(one) if *one == stream => return false,
-            Streams::One(one) => *self = Streams::Few(vec![*one, stream]),
+            Streams::One(stream_or_audience) if *stream_or_audience == stream => return false,
+            Streams::One(stream_or_audience) => *self = Streams::Few(vec![*stream_or_audience, stream]),
             Streams::Few(few) if few.contains(&stream) => return false,
             Streams::Few(few) if few.len() < MANY => few.push(stream),
             Streams::Few(few) => {
@@ -147,7 +147,7 @@ impl<S: Copy + Eq + Hash> Streams<S> {
     /// Returns whether it was in.
     fn remove(&mut self, stream: S) -> bool {
         match self {
-            Streams::One(one) if *one == stream => {
+            Streams::One(stream_or_audience) if *stream_or_audience == stream => {
                 *self = Streams::Few(Vec::new());
                 true
             }
@@ -172,29 +172,29 @@ impl<S: Copy + Eq + Hash> Streams<S> {
     }
 
     fn iter(&self) -> impl Iterator<Item = S> + '_ {
-        let (one, few, many) = match self {
-            Streams::One(one) => (Some(*one), None, None),
+        let (stream_or_audience, few, many) = match self {
+            Streams::One(stream_or_audience) => (Some(*stream_or_audience), None, None),
             Streams::Few(few) => (None, Some(few), None),
             Streams::Many(many) => (None, None, Some(many)),
         };
         let several =
             few.into_iter().flatten().copied().chain(many.into_iter().flat_map(|many| many.iter().copied()));
-        one.into_iter().chain(several)
+        stream_or_audience.into_iter().chain(several)
     }
 }
 
 impl Audiences {
     fn add(&mut self, audience: &Arc<str>) -> Transition {
         match self {
-            Audiences::One(one, count) if *count == 0 || one == audience => {
+            Audiences::One(stream_or_audience, count) if *count == 0 || stream_or_audience == audience => {
                 *count += 1;
                 if *count > 1 {
                     return Transition::None;
                 }
-                *one = Arc::clone(audience);
+                *stream_or_audience = Arc::clone(audience);
             }
-            Audiences::One(one, count) => {
-                let known = (Arc::clone(one), *count);
+            Audiences::One(stream_or_audience, count) => {
+                let known = (Arc::clone(stream_or_audience), *count);
                 *self = Audiences::Several(vec![known, (Arc::clone(audience), 1)]);
             }
             Audiences::Several(several) => match several.iter_mut().find(|(known, _)| known == audience) {
@@ -210,7 +210,7 @@ impl Audiences {
 
     fn remove(&mut self, audience: &Arc<str>) -> Transition {
         match self {
-            Audiences::One(one, count) if one == audience && *count > 0 => {
+            Audiences::One(stream_or_audience, count) if stream_or_audience == audience && *count > 0 => {
                 *count -= 1;
                 if *count > 0 { Transition::None } else { Transition::Last }
             }

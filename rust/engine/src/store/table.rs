@@ -173,7 +173,7 @@ impl Store {
 
     /// The entry of the most exact audience that has one: `a/b/c`, then `a/b`, then `a`, then "".
     pub fn lookup(&self, type_id: TypeId, name: &str, audience: &str) -> Lookup<'_> {
-        match self.types[type_id.index()].get(name).and_then(|entries| most_exact(entries, audience)) {
+        match self.types[type_id.index()].get(name).and_then(|entries| most_specific(entries, audience)) {
             Some(Entry { content: Ok(resource), .. }) => Lookup::Present(resource),
             Some(Entry { content: Err(reason), .. }) => Lookup::Absent(reason),
             None => Lookup::Unanswered,
@@ -214,7 +214,7 @@ impl Store {
         audience: &'a str,
     ) -> impl Iterator<Item = (&'a Arc<str>, &'a Arc<Resource>)> + 'a {
         self.types[type_id.index()].iter().filter_map(move |(name, entries)| {
-            let resource = most_exact(entries, audience)?.content.as_ref().ok()?;
+            let resource = most_specific(entries, audience)?.content.as_ref().ok()?;
             Some((name, resource))
         })
     }
@@ -296,7 +296,7 @@ impl Store {
     }
 }
 
-fn most_exact<'a>(entries: &'a Entries, audience: &str) -> Option<&'a Entry> {
+fn most_specific<'a>(entries: &'a Entries, audience: &str) -> Option<&'a Entry> {
     let seen = entries.iter().filter(|entry| sees(audience, &entry.audience));
     seen.max_by_key(|entry| entry.audience.len())
 }

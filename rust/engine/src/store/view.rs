@@ -37,7 +37,7 @@ impl<'a> View<'a> {
     }
 
     /// Whether there is a resource that the client may not see. It does not count as a look at it.
-    pub(crate) fn withholds(self, name: &str) -> bool {
+    pub(crate) fn is_denied(self, name: &str) -> bool {
         match self.store.lookup(self.type_id, name, self.audience) {
             Lookup::Present(resource) => !self.grant.admits(resource.scope()),
             Lookup::Absent(reason) => reason.denied,
@@ -49,7 +49,7 @@ impl<'a> View<'a> {
         self.store.is_complete(self.type_id, self.audience)
     }
 
-    pub(crate) fn of(self, type_id: TypeId) -> View<'a> {
+    pub(crate) fn for_type(self, type_id: TypeId) -> View<'a> {
         View { type_id, ..self }
     }
 

@@ -32,11 +32,11 @@ impl<'a> Absence<'a> {
     }
 
     fn of(tracked: &'a Tracked, view: View<'a>) -> Option<Absence<'a>> {
-        if !tracked.explicit() {
+        if !tracked.requested() {
             return None;
         }
         let Lookup::Absent(reason) = view.lookup(&tracked.name) else { return None };
-        let removed = tracked.introduced_in > 0 || tracked.holds_some();
+        let removed = tracked.introduced_in > 0 || tracked.is_held();
         Some(Absence { type_id: view.type_id, name: &tracked.name, reason: &reason.text, removed })
     }
 }

@@ -113,7 +113,7 @@ impl ResourceView {
     /// Every name that the subscription tracks, sorted.
     fn all(watch: &Watch, view: Option<View<'_>>, now: Duration) -> Vec<ResourceView> {
         let tracked = watch.subscription.names.iter();
-        let shown = tracked.filter(|tracked| tracked.explicit() || tracked.holds_some());
+        let shown = tracked.filter(|tracked| tracked.requested() || tracked.is_held());
         let mut all: Vec<_> = shown.map(|tracked| ResourceView::new(tracked, watch, view, now)).collect();
         all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         all
@@ -125,12 +125,12 @@ impl ResourceView {
             Held::Gone => ResourceStatus::DoesNotExist,
             Held::Nothing if absent() => ResourceStatus::DoesNotExist,
             Held::Nothing => ResourceStatus::Requested,
-            Held::Other | Held::Version(_) if tracked.refused => ResourceStatus::Nacked,
-            Held::Version(_) if watch.exchange.is_open(tracked.sent_in) => ResourceStatus::Sent,
+            Held::Other | Held::Version(_) if tracked.nacked => ResourceStatus::Nacked,
+            Held::Version(_) if watch.nonces.is_open(tracked.sent_in) => ResourceStatus::Sent,
             Held::Other | Held::Version(_) => ResourceStatus::Acked,
         };
-        let refusal = watch.exchange.refusal();
-        let refusal = refusal.filter(|refusal| tracked.refused && refusal.nonce == tracked.sent_in);
+        let last_nack = watch.nonces.last_nack();
+        let last_nack = last_nack.filter(|last_nack| tracked.nacked && last_nack.nonce == tracked.sent_in);
         ResourceView {
             name: Arc::clone(&tracked.name),
             version: match tracked.held() {
@@ -138,7 +138,7 @@ impl ResourceView {
                 Held::Nothing | Held::Gone | Held::Other => String::new(),
             },
             status,
-            error: refusal.map_or(String::new(), |refusal| refusal.message.clone()),
+            error: last_nack.map_or(String::new(), |last_nack| last_nack.message.clone()),
             sent_age: tracked.sent_at().map(|at| now.saturating_sub(at)),
         }
     }
@@ -171,11 +171,11 @@ impl SubscriptionView {
         let absent_count = absent.len();
         absent.sort_unstable_by(|left, right| left.name.cmp(&right.name));
         absent.truncate(MAX_ABSENT_SHOWN);
-        let exchange = &watch.exchange;
+        let nonces = &watch.nonces;
         let version =
             |of: Option<(u64, Duration)>| of.map_or(String::new(), |(version, _)| version_text(version));
         let age = |of: Option<(u64, Duration)>| of.map(|(_, at)| now.saturating_sub(at));
-        let refusal = exchange.refusal();
+        let last_nack = nonces.last_nack();
         SubscriptionView {
             type_id,
             wildcard: subscription.wildcard(),
@@ -183,16 +183,16 @@ impl SubscriptionView {
             waiting,
             absent,
             absent_count,
-            version_sent: version(exchange.sent()),
-            version_acked: version(exchange.acked()),
-            sent_age: age(exchange.sent()),
-            acked_age: age(exchange.acked()),
-            change: exchange.taken().copied(),
-            nack_version: version(refusal.map(|refusal| (refusal.version, refusal.at))),
-            nack_message: refusal
-                .filter(|refusal| !refusal.past)
-                .map_or(String::new(), |refusal| refusal.message.clone()),
-            nack_age: age(refusal.map(|refusal| (refusal.version, refusal.at))),
+            version_sent: version(nonces.last_sent()),
+            version_acked: version(nonces.last_acked()),
+            sent_age: age(nonces.last_sent()),
+            acked_age: age(nonces.last_acked()),
+            change: nonces.last_change().copied(),
+            nack_version: version(last_nack.map(|last_nack| (last_nack.version, last_nack.at))),
+            nack_message: last_nack
+                .filter(|last_nack| !last_nack.superseded)
+                .map_or(String::new(), |last_nack| last_nack.message.clone()),
+            nack_age: age(last_nack.map(|last_nack| (last_nack.version, last_nack.at))),
             resources: if resources { ResourceView::all(watch, view, now) } else { Vec::new() },
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::absence::Absence;
-use super::respond::Turn;
+use super::respond::ResponseContext;
 use super::snapshot::SubscriptionView;
 use crate::message::{
     Effects, InterestChange, Received, Request, RequestKind, Response, ResponseBuilder, StreamOptions,
@@ -13,7 +13,7 @@ use crate::message::{
 };
 use crate::protocol::{Features, Node, Protocol, Service, Status, TypeId};
 use crate::store::{Grant, Resource, Store, View};
-use crate::watch::{Outcome, Peers, Watch, Watches, follower, settle};
+use crate::watch::{Outcome, Peers, Watch, Watches, release_replaced, warming_dependency};
 use crate::wire::wildcard_name;
 
 /// One discovery stream: what the client asked for, what it was sent, what it said to it.
@@ -32,10 +32,10 @@ pub struct Stream {
     /// Looks at names that are withheld, since they were last taken.
     denied: Cell<u64>,
     /// How many nonces were given out: they are never used twice on a stream, over all types.
-    nonces: u64,
+    last_nonce: u64,
     watches: Watches,
     /// The client may have got what it lacked before it could switch from something that was replaced.
-    unsettled: bool,
+    retiring_check_due: bool,
 }
 
 impl Stream {
@@ -50,23 +50,23 @@ impl Stream {
             audience: None,
             grant: Grant::EVERYTHING,
             denied: Cell::new(0),
-            nonces: 0,
+            last_nonce: 0,
             watches: Default::default(),
-            unsettled: false,
+            retiring_check_due: false,
         }
     }
 
     /// Take one gRPC message (without frame prefix). `out` must be clear. An error ends the stream; `out` is clear
     /// then.
     pub fn on_message(&mut self, message: &[u8], now: Duration, out: &mut Effects) -> Result<(), Status> {
-        let taken = self.take(message, now, out);
+        let taken = self.handle(message, now, out);
         if taken.is_err() {
             out.clear();
         }
         taken
     }
 
-    fn take(&mut self, message: &[u8], now: Duration, out: &mut Effects) -> Result<(), Status> {
+    fn handle(&mut self, message: &[u8], now: Duration, out: &mut Effects) -> Result<(), Status> {
         let request = Request::decode(self.protocol, message, &self.options)?;
         let type_id = self.service.type_of(request.type_url)?;
         if self.node.is_none() {
@@ -88,9 +88,9 @@ impl Stream {
             return Err(too_many(self.options.names_per_stream));
         }
         if first && self.protocol == Protocol::Delta {
-            self.follow_earlier(type_id);
+            self.warm_after_first_request(type_id);
         }
-        self.look_again();
+        self.recheck_waiting();
         out.received = Some(Received { type_id: Some(type_id), kind });
         if self.audience.is_some() {
             out.note(type_id, change);
@@ -100,12 +100,12 @@ impl Stream {
 
     /// A first request that came behind what names its resources: the client says what it holds from before, and waits for
     /// these again all the same.
-    fn follow_earlier(&mut self, type_id: TypeId) {
-        let naming = TypeId::ALL.into_iter().find(|naming| follower(*naming) == Some(type_id));
+    fn warm_after_first_request(&mut self, type_id: TypeId) {
+        let naming = TypeId::ALL.into_iter().find(|naming| warming_dependency(*naming) == Some(type_id));
         let Some(naming) = naming.and_then(|naming| self.watches[naming.index()].as_ref()) else { return };
         let sent: Vec<Arc<Resource>> = naming.sent().cloned().collect();
         if let Some(watch) = &mut self.watches[type_id.index()] {
-            watch.follow(&sent);
+            watch.warm(&sent);
         }
     }
 
@@ -131,57 +131,64 @@ impl Stream {
     /// Whether [`Stream::next_response`] may have something: cheap, may be wrong in that direction only.
     pub fn may_respond(&self) -> bool {
         self.audience.is_some()
-            && (self.unsettled || self.watches.iter().flatten().any(|watch| watch.may_respond()))
+            && (self.retiring_check_due || self.watches.iter().flatten().any(|watch| watch.may_respond()))
     }
 
     /// The next response that is due, in the order of types; `None` when there is none. It counts as sent.
     pub fn next_response(&mut self, store: &Store, now: Duration) -> Option<Response> {
         let mut outcome = Outcome::default();
         let mut response = self.respond(store, now, &mut outcome);
-        if self.press(&mut outcome) && response.is_none() {
+        if self.require_undelivered(&mut outcome) && response.is_none() {
             response = self.respond(store, now, &mut outcome);
-            self.press(&mut outcome);
+            self.require_undelivered(&mut outcome);
         }
         let response = response?;
         let type_id = response.type_id();
-        let following = follower(type_id).and_then(|type_id| self.watches[type_id.index()].as_mut());
+        let following =
+            warming_dependency(type_id).and_then(|type_id| self.watches[type_id.index()].as_mut());
         if let Some(watch) = following.filter(|_| !outcome.sent.is_empty()) {
-            watch.follow(&outcome.sent);
+            watch.warm(&outcome.sent);
         }
         // What waited for this as long as it may goes out behind it.
-        self.watches[type_id.index() + 1..].iter_mut().flatten().for_each(|watch| watch.stop_overdue(now));
+        self.watches[type_id.index() + 1..].iter_mut().flatten().for_each(|watch| watch.recheck_overdue(now));
         Some(response)
     }
 
     /// Ask each type in turn for what is due.
     fn respond(&mut self, store: &Store, now: Duration, outcome: &mut Outcome) -> Option<Response> {
         let audience = self.audience.as_deref()?;
-        if std::mem::take(&mut self.unsettled) {
+        if std::mem::take(&mut self.retiring_check_due) {
             let (grant, denied) = (&self.grant, &self.denied);
             let view = View { store, audience, grant, denied, type_id: TypeId::Cluster };
-            settle(&mut self.watches, view, now);
+            release_replaced(&mut self.watches, view, now);
         }
-        let nonce = self.nonces + 1;
+        let nonce = self.last_nonce + 1;
         let response = TypeId::ALL.into_iter().find_map(|type_id| {
             // Taken out, so that it can be answered while the others are looked at.
             let mut watch = self.watches[type_id.index()].take_if(|watch| watch.may_respond())?;
             let view = View { store, audience, grant: &self.grant, denied: &self.denied, type_id };
-            let turn = Turn { view, peers: Peers::new(&self.watches), options: &self.options, nonce, now };
-            let response = watch.respond(&turn, outcome);
-            drop(turn);
+            let context = ResponseContext {
+                view,
+                peers: Peers::new(&self.watches),
+                options: &self.options,
+                nonce,
+                now,
+            };
+            let response = watch.respond(&context, outcome);
+            drop(context);
             self.watches[type_id.index()] = Some(watch);
             response
         })?;
-        self.nonces = nonce;
+        self.last_nonce = nonce;
         Some(response)
     }
 
     /// What the client lacks goes out whatever is open. Returns whether there is any.
-    fn press(&mut self, outcome: &mut Outcome) -> bool {
-        let any = !outcome.lacking.is_empty();
-        for (type_id, name) in outcome.lacking.drain(..) {
+    fn require_undelivered(&mut self, outcome: &mut Outcome) -> bool {
+        let any = !outcome.undelivered.is_empty();
+        for (type_id, name) in outcome.undelivered.drain(..) {
             if let Some(watch) = &mut self.watches[type_id.index()] {
-                watch.press(&name);
+                watch.require(&name);
             }
         }
         any
@@ -190,9 +197,9 @@ impl Stream {
     /// An answer that says that there is nothing of the type. A stream never gives it where the protocol has silence; a
     /// transport on which each request has its answer needs it. It counts as sent.
     pub fn empty_response(&mut self, type_id: TypeId) -> Response {
-        self.nonces += 1;
+        self.last_nonce += 1;
         let builder = ResponseBuilder::new(self.protocol, false);
-        builder.finish(type_id, &self.options.identifier, 0, self.nonces)
+        builder.finish(type_id, &self.options.identifier, 0, self.last_nonce)
     }
 
     /// How many times since the last call a name that was asked for was withheld for want of a [`Grant`].
@@ -210,14 +217,14 @@ impl Stream {
         self.watches.iter_mut().flatten().for_each(|watch| watch.on_deadline(now));
         let expires = |watch: &Watch| watch.retiring.deadlines().any(|until| until <= now);
         if self.watches.iter().flatten().any(|watch| expires(watch)) {
-            self.look_again();
+            self.recheck_waiting();
         }
     }
 
     /// Something happened: what waits may have waited for just this.
-    fn look_again(&mut self) {
-        self.watches.iter_mut().flatten().for_each(|watch| watch.stop_waiting());
-        self.unsettled = self.watches.iter().flatten().any(|watch| watch.retiring.is_settling());
+    fn recheck_waiting(&mut self) {
+        self.watches.iter_mut().flatten().for_each(|watch| watch.recheck_waiting());
+        self.retiring_check_due = self.watches.iter().flatten().any(|watch| watch.retiring.is_expirable());
     }
 
     /// All that the index holds for this stream (to take it out when the stream ends).

@@ -42,19 +42,19 @@ pub(crate) struct Tracked {
     /// The last pass that met it ([`Names::begin_pass`]).
     pub(crate) pass: u32,
     /// Asked for by name (otherwise only covered by the wildcard).
-    explicit: bool,
+    requested: bool,
     /// Asked for by name, and nobody has answered yet (full-state types).
     unanswered: bool,
     /// Waits in the list of names to look at again.
     dirty: bool,
     /// Waits in the list of those that an open response does not hold up.
-    pressing: bool,
+    urgent: bool,
     /// To be sent even if the client holds the present version.
-    pub(crate) forced: bool,
+    pub(crate) resend: bool,
     /// Missing from a request with an old nonce: if it is listed again, the client dropped it in between.
-    pub(crate) lapsed: bool,
+    pub(crate) dropped_by_client: bool,
     /// The client refused the response that brought it last.
-    pub(crate) refused: bool,
+    pub(crate) nacked: bool,
     /// The client has none although it was sent: it refused the first version or dropped the name for a moment, and has
     /// accepted none since.
     pub(crate) lacking: bool,
@@ -67,14 +67,14 @@ impl Tracked {
         self.held
     }
 
-    pub(crate) fn explicit(&self) -> bool {
-        self.explicit
+    pub(crate) fn requested(&self) -> bool {
+        self.requested
     }
 
     /// A response brings it anew, changed or removed.
-    pub(crate) fn sent(&mut self, nonce: u64, now: Duration) {
+    pub(crate) fn mark_sent(&mut self, nonce: u64, now: Duration) {
         (self.sent_in, self.sent_at) = (nonce, now.as_secs() as u32);
-        (self.refused, self.lapsed) = (false, false);
+        (self.nacked, self.dropped_by_client) = (false, false);
     }
 
     /// When it was last sent, in whole seconds; `None`: never.
@@ -83,7 +83,7 @@ impl Tracked {
     }
 
     /// Whether the client holds a resource of this name.
-    pub(crate) fn holds_some(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         matches!(self.held, Held::Version(_) | Held::Other)
     }
 }
@@ -98,11 +98,11 @@ pub(crate) struct Names {
     /// Names to look at again.
     dirty: Vec<u32>,
     /// Those of them that are new demand.
-    pressing: Vec<u32>,
+    urgent: Vec<u32>,
     pass: u32,
-    explicit: usize,
+    requested: usize,
     /// Bytes of the names asked for.
-    explicit_bytes: usize,
+    requested_bytes: usize,
     unanswered: usize,
     /// Sum of the fingerprints of all that the client holds: an order-free version of the whole.
     version: u64,
@@ -133,13 +133,13 @@ impl Names {
                     sent_at: 0,
                     introduced_in: 0,
                     pass: 0,
-                    explicit: false,
+                    requested: false,
                     unanswered: false,
                     dirty: false,
-                    pressing: false,
-                    forced: false,
-                    lapsed: false,
-                    refused: false,
+                    urgent: false,
+                    resend: false,
+                    dropped_by_client: false,
+                    nacked: false,
                     lacking: false,
                     warming: false,
                 };
@@ -164,7 +164,7 @@ impl Names {
     pub(crate) fn remove(&mut self, index: u32) -> Option<(Arc<str>, Option<Arc<Resource>>)> {
         self.set_held(index, Held::Nothing);
         self.set_unanswered(index, false);
-        self.set_explicit(index, false);
+        self.set_requested(index, false);
         let tracked = self.slots[index as usize].take()?;
         let hash = self.hasher.hash_one(&*tracked.name);
         if let Ok(entry) = self.table.find_entry(hash, |&found| found == index) {
@@ -177,7 +177,7 @@ impl Names {
     /// Take out any name, of a subscription that ends: nothing else may be done with what is left.
     pub(crate) fn pop(&mut self) -> Option<Tracked> {
         (self.table, self.free) = Default::default();
-        (self.dirty, self.pressing) = Default::default();
+        (self.dirty, self.urgent) = Default::default();
         while let Some(slot) = self.slots.pop() {
             if slot.is_some() {
                 return slot;
@@ -196,18 +196,18 @@ impl Names {
         tracked.held = held;
     }
 
-    pub(crate) fn set_explicit(&mut self, index: u32, explicit: bool) {
+    pub(crate) fn set_requested(&mut self, index: u32, requested: bool) {
         let Some(tracked) = self.slots[index as usize].as_mut() else { return };
-        if tracked.explicit == explicit {
+        if tracked.requested == requested {
             return;
         }
-        tracked.explicit = explicit;
-        if explicit {
-            self.explicit += 1;
-            self.explicit_bytes += tracked.name.len();
+        tracked.requested = requested;
+        if requested {
+            self.requested += 1;
+            self.requested_bytes += tracked.name.len();
         } else {
-            self.explicit -= 1;
-            self.explicit_bytes -= tracked.name.len();
+            self.requested -= 1;
+            self.requested_bytes -= tracked.name.len();
         }
     }
 
@@ -220,8 +220,8 @@ impl Names {
     /// Have a name looked at again: as soon as an answer may go out, or at once while an answer is owed for it.
     pub(crate) fn mark_dirty(&mut self, index: u32) {
         let Some(tracked) = self.slots[index as usize].as_mut() else { return };
-        if tracked.forced {
-            return self.mark_pressing(index);
+        if tracked.resend {
+            return self.mark_urgent(index);
         }
         if !std::mem::replace(&mut tracked.dirty, true) {
             enlist(&mut self.dirty, &self.slots, index, |tracked| tracked.dirty);
@@ -229,38 +229,38 @@ impl Names {
     }
 
     /// Have a name looked at again whatever is open.
-    pub(crate) fn mark_pressing(&mut self, index: u32) {
+    pub(crate) fn mark_urgent(&mut self, index: u32) {
         let Some(tracked) = self.slots[index as usize].as_mut() else { return };
         tracked.dirty = true;
-        if !std::mem::replace(&mut tracked.pressing, true) {
-            enlist(&mut self.pressing, &self.slots, index, |tracked| tracked.pressing);
+        if !std::mem::replace(&mut tracked.urgent, true) {
+            enlist(&mut self.urgent, &self.slots, index, |tracked| tracked.urgent);
         }
     }
 
     pub(crate) fn has_dirty(&self) -> bool {
-        !self.dirty.is_empty() || self.has_pressing()
+        !self.dirty.is_empty() || self.has_urgent()
     }
 
-    pub(crate) fn has_pressing(&self) -> bool {
-        !self.pressing.is_empty()
+    pub(crate) fn has_urgent(&self) -> bool {
+        !self.urgent.is_empty()
     }
 
     /// Call `look` once for each name to look at again, or for the pressing ones alone; afterwards there are none.
-    pub(crate) fn drain_dirty(&mut self, pressing: bool, mut look: impl FnMut(&mut Names, u32)) {
-        let mut lists = [std::mem::take(&mut self.pressing), Vec::new()];
-        if !pressing {
+    pub(crate) fn drain_dirty(&mut self, urgent: bool, mut look: impl FnMut(&mut Names, u32)) {
+        let mut lists = [std::mem::take(&mut self.urgent), Vec::new()];
+        if !urgent {
             lists[1] = std::mem::take(&mut self.dirty);
         }
         for index in lists.iter_mut().flat_map(|list| list.drain(..)) {
             let Some(tracked) = self.slots.get_mut(index as usize).and_then(Option::as_mut) else { continue };
-            let due = std::mem::take(&mut tracked.pressing) || !pressing;
+            let due = std::mem::take(&mut tracked.urgent) || !urgent;
             if due && std::mem::take(&mut tracked.dirty) {
                 look(self, index);
             }
         }
         let [pressed, dirty] = lists;
-        self.pressing = pressed;
-        if !pressing {
+        self.urgent = pressed;
+        if !urgent {
             self.dirty = dirty;
         }
     }
@@ -290,13 +290,13 @@ impl Names {
     }
 
     /// How many were asked for by name.
-    pub(crate) fn explicit(&self) -> usize {
-        self.explicit
+    pub(crate) fn requested(&self) -> usize {
+        self.requested
     }
 
     /// Bytes of those names.
-    pub(crate) fn explicit_bytes(&self) -> usize {
-        self.explicit_bytes
+    pub(crate) fn requested_bytes(&self) -> usize {
+        self.requested_bytes
     }
 
     /// How many of those have no answer yet (kept for full-state types only).
@@ -366,12 +366,12 @@ mod tests {
     fn counts_follow_their_flags() {
         let mut names = Names::default();
         let index = track(&mut names, "a");
-        names.set_explicit(index, true);
-        names.set_explicit(index, true);
+        names.set_requested(index, true);
+        names.set_requested(index, true);
         names.set_unanswered(index, true);
-        assert_eq!((names.explicit(), names.explicit_bytes(), names.unanswered()), (1, 1, 1));
+        assert_eq!((names.requested(), names.requested_bytes(), names.unanswered()), (1, 1, 1));
         names.remove(index);
-        assert_eq!((names.explicit(), names.explicit_bytes(), names.unanswered()), (0, 0, 0));
+        assert_eq!((names.requested(), names.requested_bytes(), names.unanswered()), (0, 0, 0));
     }
 
     #[test]
@@ -392,12 +392,12 @@ mod tests {
         let mut names = Names::default();
         let [a, b, c] = ["a", "b", "c"].map(|name| track(&mut names, name));
         [a, b].into_iter().for_each(|index| names.mark_dirty(index));
-        names.mark_pressing(b);
-        names.get_mut(c).unwrap().forced = true;
+        names.mark_urgent(b);
+        names.get_mut(c).unwrap().resend = true;
         names.mark_dirty(c);
         let mut seen = Vec::new();
         names.drain_dirty(true, |_, index| seen.push(index));
-        assert_eq!((seen.as_slice(), names.has_pressing(), names.has_dirty()), (&[b, c][..], false, true));
+        assert_eq!((seen.as_slice(), names.has_urgent(), names.has_dirty()), (&[b, c][..], false, true));
         names.drain_dirty(false, |_, index| seen.push(index));
         assert_eq!((seen, names.has_dirty()), (vec![b, c, a], false));
     }

@@ -26,12 +26,12 @@ pub(crate) enum WildcardChange {
 pub(crate) struct Change {
     pub(crate) wildcard: WildcardChange,
     /// Names to answer, as indices: newly asked for or, in delta, asked for once more.
-    pub(crate) asked: SmallVec<[u32; 4]>,
+    pub(crate) to_answer: SmallVec<[u32; 4]>,
     /// A glob collection came.
-    pub(crate) collected: bool,
+    pub(crate) collection_added: bool,
     /// The wildcard or a glob collection stands already and was asked for once more by name (delta): all is to be sent
     /// again.
-    pub(crate) again: bool,
+    pub(crate) resend_all: bool,
     /// Interest in names and glob collections that came (`true`) or went, in order. The wildcard is not among them.
     pub(crate) interest: SmallVec<[(bool, Arc<str>); 2]>,
     /// Names that are no longer tracked, with what was kept of them.
@@ -40,8 +40,8 @@ pub(crate) struct Change {
 
 impl Change {
     /// Whether it covers names that were not asked for one by one and were not covered before.
-    pub(crate) fn widens(&self) -> bool {
-        self.collected || self.wildcard == WildcardChange::Added
+    pub(crate) fn adds_implicit_names(&self) -> bool {
+        self.collection_added || self.wildcard == WildcardChange::Added
     }
 }
 
@@ -74,37 +74,37 @@ impl Subscription {
     }
 
     /// Whether it covers names that were not asked for one by one.
-    pub(crate) fn is_wide(&self) -> bool {
+    pub(crate) fn has_implicit_names(&self) -> bool {
         self.wildcard || !self.collections.is_empty()
     }
 
     /// Whether the wildcard or a glob collection covers a name.
-    pub(crate) fn is_swept(&self, name: &str) -> bool {
-        self.wildcard || self.is_collected(name)
+    pub(crate) fn is_covered_by_wildcard(&self, name: &str) -> bool {
+        self.wildcard || self.is_in_collection(name)
     }
 
-    fn is_collected(&self, name: &str) -> bool {
+    fn is_in_collection(&self, name: &str) -> bool {
         let in_collections = |of: String| self.collections.iter().any(|(known, _)| **known == *of);
         !self.collections.is_empty() && collection_of(name).is_some_and(in_collections)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        !self.is_wide() && self.names.explicit() == 0
+        !self.has_implicit_names() && self.names.requested() == 0
     }
 
     /// How many names and collections were asked for; the wildcard is one.
     pub(crate) fn len(&self) -> usize {
-        self.names.explicit() + self.collections.len() + usize::from(self.wildcard)
+        self.names.requested() + self.collections.len() + usize::from(self.wildcard)
     }
 
     /// Bytes of the names and collections that were asked for.
     pub(crate) fn bytes(&self) -> usize {
-        self.names.explicit_bytes() + self.collections.iter().map(|(name, _)| name.len()).sum::<usize>()
+        self.names.requested_bytes() + self.collections.iter().map(|(name, _)| name.len()).sum::<usize>()
     }
 
     /// Everything of interest but the wildcard.
     pub(crate) fn interests(&self) -> impl Iterator<Item = &Arc<str>> {
-        let names = self.names.iter().filter(|tracked| tracked.explicit()).map(|tracked| &tracked.name);
+        let names = self.names.iter().filter(|tracked| tracked.requested()).map(|tracked| &tracked.name);
         names.chain(self.collections.iter().map(|(name, _)| name))
     }
 
@@ -117,7 +117,7 @@ impl Subscription {
             return Some(name);
         }
         while let Some(tracked) = self.names.pop() {
-            if tracked.explicit() {
+            if tracked.requested() {
                 return Some(tracked.name);
             }
         }
@@ -132,16 +132,16 @@ impl Subscription {
         let mut change = Change::default();
         let first = !std::mem::replace(&mut self.started, true);
         let pass = self.names.begin_pass();
-        let (mut named, mut star, mut met) = (false, false, 0);
+        let (mut lists_any, mut lists_wildcard, mut seen) = (false, false, 0);
         for name in listed {
             let name = &*canonical_name(text(name?)?);
-            named = true;
+            lists_any = true;
             if name == WILDCARD {
-                star = true;
+                lists_wildcard = true;
                 continue;
             }
             if is_collection(name) {
-                self.collect(name, pass, &mut change);
+                self.add_collection(name, pass, &mut change);
                 continue;
             }
             let (index, new) = self.subscribe(name, &mut change);
@@ -149,24 +149,24 @@ impl Subscription {
                 continue;
             };
             tracked.pass = pass;
-            met += 1;
-            let lapsed = std::mem::take(&mut tracked.lapsed);
-            tracked.lacking |= lapsed;
-            if lapsed || new {
-                tracked.forced = true;
-                change.asked.push(index);
+            seen += 1;
+            let dropped_by_client = std::mem::take(&mut tracked.dropped_by_client);
+            tracked.lacking |= dropped_by_client;
+            if dropped_by_client || new {
+                tracked.resend = true;
+                change.to_answer.push(index);
             }
         }
         // "all requests on the stream for that resource type have had an empty resource_names": still the wildcard
         // that it was. Once anything is named, an empty list means nothing.
-        self.legacy = self.wildcard_allowed && !named && (first || self.legacy);
-        self.set_wildcard((star && self.wildcard_allowed) || self.legacy, &mut change);
-        let unmet = |(_, met): &mut (Arc<str>, u32)| *met != pass;
-        let left: Vec<_> = self.collections.extract_if(.., unmet).map(|(name, _)| name).collect();
-        self.leave(left, &mut change);
-        if met < self.names.explicit() {
+        self.legacy = self.wildcard_allowed && !lists_any && (first || self.legacy);
+        self.set_wildcard((lists_wildcard && self.wildcard_allowed) || self.legacy, &mut change);
+        let unseen = |(_, seen): &mut (Arc<str>, u32)| *seen != pass;
+        let left: Vec<_> = self.collections.extract_if(.., unseen).map(|(name, _)| name).collect();
+        self.remove_collections(left, &mut change);
+        if seen < self.names.requested() {
             for index in self.names.indices() {
-                if self.names.get(index).is_some_and(|tracked| tracked.explicit() && tracked.pass != pass) {
+                if self.names.get(index).is_some_and(|tracked| tracked.requested() && tracked.pass != pass) {
                     self.unsubscribe(index, &mut change);
                 }
             }
@@ -176,7 +176,7 @@ impl Subscription {
 
     /// State of the world: a request with an old `nonce` changes nothing. But a name that it lacks and that a later one
     /// lists was dropped by the client in between, and is wanted again, unless a later response brings it anyway.
-    pub(crate) fn note_stale<'a>(
+    pub(crate) fn note_stale_request<'a>(
         &mut self,
         listed: impl Iterator<Item = Result<&'a [u8], Malformed>>,
         nonce: u64,
@@ -190,7 +190,7 @@ impl Subscription {
         }
         for index in self.names.indices() {
             if let Some(tracked) = self.names.get_mut(index) {
-                tracked.lapsed |= tracked.pass != pass && tracked.sent_in <= nonce;
+                tracked.dropped_by_client |= tracked.pass != pass && tracked.sent_in <= nonce;
             }
         }
         Ok(())
@@ -210,14 +210,14 @@ impl Subscription {
             let name = &*canonical_name(text(name?)?);
             subscribes = true;
             if is_collection(name) {
-                self.collect(name, 0, &mut change);
+                self.add_collection(name, 0, &mut change);
             } else if name != WILDCARD {
                 // "the server must respond with all resources listed in resource_names_subscribe, even if it
                 // believes the client has the most recent version of them"
                 let (index, _) = self.subscribe(name, &mut change);
-                change.asked.push(index);
+                change.to_answer.push(index);
             } else if self.wildcard && !self.legacy {
-                change.again = true;
+                change.resend_all = true;
             } else if self.wildcard_allowed {
                 self.set_wildcard(true, &mut change);
                 self.legacy = false;
@@ -228,14 +228,14 @@ impl Subscription {
             unsubscribes = true;
             if name == WILDCARD {
                 self.set_wildcard(false, &mut change);
-            } else if let Some(place) = self.collections.iter().position(|(known, _)| **known == *name) {
-                let (left, _) = self.collections.swap_remove(place);
-                self.leave(vec![left], &mut change);
+            } else if let Some(position) = self.collections.iter().position(|(known, _)| **known == *name) {
+                let (left, _) = self.collections.swap_remove(position);
+                self.remove_collections(vec![left], &mut change);
             } else if let Some(index) = self.names.find(name) {
                 // "the server must send a response that includes the specific resource in either the
                 // removed_resources field or in the resources field": the client cannot know if the wildcard has it.
-                if self.unsubscribe(index, &mut change) && self.is_swept(name) {
-                    change.asked.push(index);
+                if self.unsubscribe(index, &mut change) && self.is_covered_by_wildcard(name) {
+                    change.to_answer.push(index);
                 }
             }
         }
@@ -250,10 +250,10 @@ impl Subscription {
     /// Returns the index of the name and whether it was not asked for before.
     fn subscribe(&mut self, name: &str, change: &mut Change) -> (u32, bool) {
         let index = self.names.track(name, || name.into());
-        match self.names.get(index).filter(|tracked| !tracked.explicit()) {
+        match self.names.get(index).filter(|tracked| !tracked.requested()) {
             Some(tracked) => {
                 change.interest.push((true, Arc::clone(&tracked.name)));
-                self.names.set_explicit(index, true);
+                self.names.set_requested(index, true);
                 (index, true)
             }
             None => (index, false),
@@ -262,12 +262,12 @@ impl Subscription {
 
     /// Returns whether the name had been asked for.
     fn unsubscribe(&mut self, index: u32, change: &mut Change) -> bool {
-        let Some(tracked) = self.names.get(index).filter(|tracked| tracked.explicit()) else { return false };
+        let Some(tracked) = self.names.get(index).filter(|tracked| tracked.requested()) else { return false };
         let name = Arc::clone(&tracked.name);
         change.interest.push((false, Arc::clone(&name)));
-        self.names.set_explicit(index, false);
+        self.names.set_requested(index, false);
         self.names.set_unanswered(index, false);
-        if self.is_swept(&name) {
+        if self.is_covered_by_wildcard(&name) {
             // What has no answer was kept for who asked for it by name, and is not part of the wildcard.
             self.names.mark_dirty(index);
         } else {
@@ -277,20 +277,20 @@ impl Subscription {
     }
 
     /// A glob collection is asked for; `pass` marks it as met.
-    fn collect(&mut self, name: &str, pass: u32, change: &mut Change) {
-        if let Some((_, met)) = self.collections.iter_mut().find(|(known, _)| **known == *name) {
-            *met = pass;
-            change.again = true;
+    fn add_collection(&mut self, name: &str, pass: u32, change: &mut Change) {
+        if let Some((_, seen)) = self.collections.iter_mut().find(|(known, _)| **known == *name) {
+            *seen = pass;
+            change.resend_all = true;
             return;
         }
         let name: Arc<str> = name.into();
         change.interest.push((true, Arc::clone(&name)));
-        change.collected = true;
+        change.collection_added = true;
         self.collections.push((name, pass));
     }
 
     /// These collections, taken out already, are no longer wanted, nor what only they covered.
-    fn leave(&mut self, collections: Vec<Arc<str>>, change: &mut Change) {
+    fn remove_collections(&mut self, collections: Vec<Arc<str>>, change: &mut Change) {
         if !collections.is_empty() {
             change.interest.extend(collections.into_iter().map(|name| (false, name)));
             self.drop_uncovered(change);
@@ -312,7 +312,8 @@ impl Subscription {
 
     fn drop_uncovered(&mut self, change: &mut Change) {
         for index in self.names.indices() {
-            let covered = |tracked: &Tracked| tracked.explicit() || self.is_swept(&tracked.name);
+            let covered =
+                |tracked: &Tracked| tracked.requested() || self.is_covered_by_wildcard(&tracked.name);
             if self.names.get(index).is_some_and(|tracked| !covered(tracked)) {
                 change.dropped.extend(self.names.remove(index));
             }
@@ -335,9 +336,9 @@ mod tests {
         (subscription.wildcard(), names)
     }
 
-    fn asked(subscription: &Subscription, change: &Change) -> Vec<String> {
+    fn to_answer(subscription: &Subscription, change: &Change) -> Vec<String> {
         let tracked = |&index| subscription.names.get(index).expect("a name that is tracked");
-        change.asked.iter().map(|index| tracked(index).name.to_string()).collect()
+        change.to_answer.iter().map(|index| tracked(index).name.to_string()).collect()
     }
 
     type SotwStep<'a> = (&'a [&'a str], bool, &'a [&'a str], WildcardChange, &'a [&'a str]);
@@ -395,15 +396,15 @@ mod tests {
         ];
         for (title, wildcard_allowed, steps) in table {
             let mut subscription = Subscription::new(wildcard_allowed);
-            for (names, wildcard, explicit, moved, answered) in steps {
+            for (names, wildcard, requested, moved, answered) in steps {
                 let change = subscription.apply_sotw(bytes(names)).unwrap();
                 assert_eq!(
                     state(&subscription),
-                    (*wildcard, explicit.iter().map(|n| n.to_string()).collect()),
+                    (*wildcard, requested.iter().map(|n| n.to_string()).collect()),
                     "{title}: {names:?}"
                 );
                 assert_eq!(change.wildcard, *moved, "{title}: {names:?}");
-                assert_eq!(asked(&subscription, &change), *answered, "{title}: {names:?}");
+                assert_eq!(to_answer(&subscription, &change), *answered, "{title}: {names:?}");
             }
         }
     }
@@ -420,7 +421,7 @@ mod tests {
     impl Moved {
         fn of(change: &Change) -> Moved {
             match change.wildcard {
-                WildcardChange::None if change.again => Moved::Again,
+                WildcardChange::None if change.resend_all => Moved::Again,
                 WildcardChange::None => Moved::None,
                 WildcardChange::Added => Moved::Added,
                 WildcardChange::Removed => Moved::Removed,
@@ -516,16 +517,16 @@ mod tests {
         ];
         for (title, wildcard_allowed, steps) in table {
             let mut subscription = Subscription::new(wildcard_allowed);
-            for (subscribe, unsubscribe, wildcard, explicit, moved, answered) in steps {
+            for (subscribe, unsubscribe, wildcard, requested, moved, answered) in steps {
                 let step = format!("{title}: {subscribe:?} {unsubscribe:?}");
                 let change = subscription.apply_delta(bytes(subscribe), bytes(unsubscribe)).unwrap();
                 assert_eq!(
                     state(&subscription),
-                    (*wildcard, explicit.iter().map(|n| n.to_string()).collect()),
+                    (*wildcard, requested.iter().map(|n| n.to_string()).collect()),
                     "{step}"
                 );
                 assert_eq!(Moved::of(&change), *moved, "{step}");
-                assert_eq!(asked(&subscription, &change), *answered, "{step}");
+                assert_eq!(to_answer(&subscription, &change), *answered, "{step}");
             }
         }
     }

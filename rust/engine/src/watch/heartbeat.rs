@@ -11,11 +11,11 @@ use crate::store::Resource;
 use crate::subscription::{Held, Names};
 
 /// A heartbeat may be late or lost twice before the resource is dropped.
-const BEATS_PER_TTL: u32 = 3;
+const HEARTBEATS_PER_TTL: u32 = 3;
 
 /// A resource that the client drops in time.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pulse {
+pub(crate) struct HeartbeatTimer {
     pub(crate) ttl: Duration,
     pub(crate) version: u64,
     held: Held,
@@ -24,20 +24,20 @@ pub(crate) struct Pulse {
 
 /// What the client holds for a time only, by the index of its name.
 #[derive(Debug, Default)]
-pub(crate) struct Heartbeats(HashMap<u32, Pulse>);
+pub(crate) struct Heartbeats(HashMap<u32, HeartbeatTimer>);
 
 impl Heartbeats {
     /// The client got a resource, whole.
     pub(crate) fn sent(&mut self, index: u32, resource: &Resource, now: Duration) {
         match resource.ttl() {
-            Some(ttl) => self.insert(index, resource, ttl, now + ttl / BEATS_PER_TTL),
+            Some(ttl) => self.insert(index, resource, ttl, now + ttl / HEARTBEATS_PER_TTL),
             None if self.0.is_empty() => {}
             None => drop(self.0.remove(&index)),
         }
     }
 
     /// The client has a resource that this stream did not bring. Returns whether it must hear of it now.
-    pub(crate) fn adopt(&mut self, index: u32, resource: &Resource, now: Duration) -> bool {
+    pub(crate) fn track_held(&mut self, index: u32, resource: &Resource, now: Duration) -> bool {
         let Some(ttl) = resource.ttl() else { return false };
         if self.0.contains_key(&index) {
             return false;
@@ -48,26 +48,31 @@ impl Heartbeats {
 
     fn insert(&mut self, index: u32, resource: &Resource, ttl: Duration, due: Duration) {
         let held = Held::Version(resource.fingerprint());
-        self.0.insert(index, Pulse { ttl, version: resource.version(), held, due });
+        self.0.insert(index, HeartbeatTimer { ttl, version: resource.version(), held, due });
     }
 
     /// When each is due.
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = Duration> + '_ {
-        self.0.values().map(|pulse| pulse.due)
+        self.0.values().map(|timer| timer.due)
     }
 
     /// Forget what the client no longer holds.
-    pub(crate) fn forget_lost(&mut self, names: &Names) {
-        self.0.retain(|index, pulse| names.get(*index).is_some_and(|tracked| tracked.held() == pulse.held));
+    pub(crate) fn retain_held(&mut self, names: &Names) {
+        self.0.retain(|index, timer| names.get(*index).is_some_and(|tracked| tracked.held() == timer.held));
     }
 
     /// What is due now, by name; each counts as sent.
-    pub(crate) fn take_due(&mut self, names: &Names, now: Duration, mut beat: impl FnMut(&str, Pulse)) {
-        self.forget_lost(names);
-        for (index, pulse) in self.0.iter_mut().filter(|(_, pulse)| pulse.due <= now) {
+    pub(crate) fn take_due(
+        &mut self,
+        names: &Names,
+        now: Duration,
+        mut send: impl FnMut(&str, HeartbeatTimer),
+    ) {
+        self.retain_held(names);
+        for (index, timer) in self.0.iter_mut().filter(|(_, timer)| timer.due <= now) {
             if let Some(tracked) = names.get(*index) {
-                beat(&tracked.name, *pulse);
-                pulse.due = now + pulse.ttl / BEATS_PER_TTL;
+                send(&tracked.name, *timer);
+                timer.due = now + timer.ttl / HEARTBEATS_PER_TTL;
             }
         }
     }

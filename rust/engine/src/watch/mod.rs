@@ -8,7 +8,7 @@ mod retiring;
 mod state;
 mod waiting;
 
-pub(crate) use peers::{Outcome, Peers, Watches, follower};
-pub(crate) use replaced::settle;
+pub(crate) use peers::{Outcome, Peers, Watches, warming_dependency};
+pub(crate) use replaced::release_replaced;
 pub(crate) use retiring::Retiring;
 pub(crate) use state::{Listing, Watch};

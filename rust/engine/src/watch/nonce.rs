@@ -10,21 +10,21 @@ use crate::store::{Origin, Propagation};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NonceKind {
     /// It answers a response that is open.
-    Answer {
+    Open {
         /// The response is the last one.
         last: bool,
     },
     /// It repeats the nonce of the last response, which was answered before.
-    Repeat,
+    Repeated,
     /// It carries none, or one that this stream cannot know.
-    Empty,
+    Missing,
     /// It carries one that is neither open nor the last.
-    Old,
+    Stale,
 }
 
 /// What a client said to a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answered {
+pub(crate) struct Resolved {
     pub(crate) version: u64,
     pub(crate) nonce: u64,
     pub(crate) latency: Duration,
@@ -34,12 +34,12 @@ pub(crate) struct Answered {
 
 /// The last response that the client refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct LastNack {
     pub(crate) nonce: u64,
     pub(crate) version: u64,
     pub(crate) message: String,
     /// A later response was taken.
-    pub(crate) past: bool,
+    pub(crate) superseded: bool,
     pub(crate) at: Duration,
 }
 
@@ -49,7 +49,7 @@ const MAX_OPEN: usize = 1024;
 
 /// A response that the client has not answered.
 #[derive(Clone, Copy, Debug)]
-struct Open {
+struct OpenResponse {
     nonce: u64,
     version: u64,
     sent_at: Duration,
@@ -59,21 +59,21 @@ struct Open {
 
 /// Responses that are open, oldest first; the last one, the last ACK and the last NACK are remembered.
 #[derive(Debug, Default)]
-pub(crate) struct Exchange {
+pub(crate) struct NonceTracker {
     /// Nonce, version and time of the last response.
     sent: Option<(u64, u64, Duration)>,
-    open: SmallVec<[Open; 1]>,
+    open: SmallVec<[OpenResponse; 1]>,
     /// The response whose answer further changes of content wait for.
     awaited: Option<u64>,
     /// The last change that the client took.
-    taken: Option<Box<Propagation>>,
+    last_change: Option<Box<Propagation>>,
     acked: Option<(u64, Duration)>,
-    refusal: Option<Box<Refusal>>,
+    last_nack: Option<Box<LastNack>>,
 }
 
-impl Exchange {
+impl NonceTracker {
     /// Whether changes of content wait for an answer of the client. New demand never does.
-    pub(crate) fn is_awaited(&self) -> bool {
+    pub(crate) fn is_awaiting_ack(&self) -> bool {
         self.awaited.is_some()
     }
 
@@ -93,22 +93,22 @@ impl Exchange {
     }
 
     /// Version and time of the last response.
-    pub(crate) fn sent(&self) -> Option<(u64, Duration)> {
+    pub(crate) fn last_sent(&self) -> Option<(u64, Duration)> {
         self.sent.map(|(_, version, at)| (version, at))
     }
 
     /// Version and time of the last ACK.
-    pub(crate) fn acked(&self) -> Option<(u64, Duration)> {
+    pub(crate) fn last_acked(&self) -> Option<(u64, Duration)> {
         self.acked
     }
 
-    pub(crate) fn refusal(&self) -> Option<&Refusal> {
-        self.refusal.as_deref()
+    pub(crate) fn last_nack(&self) -> Option<&LastNack> {
+        self.last_nack.as_deref()
     }
 
     /// The last change that the client took.
-    pub(crate) fn taken(&self) -> Option<&Propagation> {
-        self.taken.as_deref()
+    pub(crate) fn last_change(&self) -> Option<&Propagation> {
+        self.last_change.as_deref()
     }
 
     /// A response goes out. `all`: it leaves no change behind. A change that was left waits for no later response than
@@ -122,52 +122,52 @@ impl Exchange {
         all: bool,
     ) {
         self.sent = Some((nonce, version, now));
-        self.open.push(Open { nonce, version, sent_at: now, origin });
+        self.open.push(OpenResponse { nonce, version, sent_at: now, origin });
         self.awaited = self.awaited.filter(|_| !all).or(Some(nonce));
     }
 
     /// `nonce` is `None` for a text that this server never gives out.
     pub(crate) fn kind(&self, empty: bool, nonce: Option<u64>) -> NonceKind {
         // Nothing was sent that it could be older than: it belongs to an earlier stream.
-        let Some((last, ..)) = self.sent.filter(|_| !empty) else { return NonceKind::Empty };
+        let Some((last, ..)) = self.sent.filter(|_| !empty) else { return NonceKind::Missing };
         match nonce {
-            Some(nonce) if self.is_open(nonce) => NonceKind::Answer { last: nonce == last },
-            Some(nonce) if nonce == last => NonceKind::Repeat,
-            _ => NonceKind::Old,
+            Some(nonce) if self.is_open(nonce) => NonceKind::Open { last: nonce == last },
+            Some(nonce) if nonce == last => NonceKind::Repeated,
+            _ => NonceKind::Stale,
         }
     }
 
     /// The client took this open response; `None` when it is none.
-    pub(crate) fn ack(&mut self, nonce: u64, now: Duration) -> Option<Answered> {
-        let answered = self.answer(nonce, now)?;
-        self.acked = Some((answered.version, now));
-        if let Some(change) = answered.change {
-            match &mut self.taken {
-                Some(taken) => **taken = change,
-                None => self.taken = Some(change.into()),
+    pub(crate) fn ack(&mut self, nonce: u64, now: Duration) -> Option<Resolved> {
+        let resolved = self.resolve(nonce, now)?;
+        self.acked = Some((resolved.version, now));
+        if let Some(change) = resolved.change {
+            match &mut self.last_change {
+                Some(last_change) => **last_change = change,
+                None => self.last_change = Some(change.into()),
             }
         }
-        if let Some(refusal) = &mut self.refusal {
-            refusal.past = true;
+        if let Some(last_nack) = &mut self.last_nack {
+            last_nack.superseded = true;
         }
-        Some(answered)
+        Some(resolved)
     }
 
     /// The client refused this open response; `None` when it is none.
-    pub(crate) fn nack(&mut self, nonce: u64, message: &str, now: Duration) -> Option<Answered> {
-        let answered = self.answer(nonce, now)?;
-        let Answered { nonce, version, .. } = answered;
+    pub(crate) fn nack(&mut self, nonce: u64, message: &str, now: Duration) -> Option<Resolved> {
+        let resolved = self.resolve(nonce, now)?;
+        let Resolved { nonce, version, .. } = resolved;
         let message = message.to_owned();
-        self.refusal = Some(Box::new(Refusal { nonce, version, message, past: false, at: now }));
-        Some(answered)
+        self.last_nack = Some(Box::new(LastNack { nonce, version, message, superseded: false, at: now }));
+        Some(resolved)
     }
 
     /// Responses are read in order: an answer to one also answers those before it.
-    fn answer(&mut self, nonce: u64, now: Duration) -> Option<Answered> {
-        let place = self.open.binary_search_by_key(&nonce, |open| open.nonce).ok()?;
-        let Open { version, sent_at, origin, .. } = self.open.drain(..=place).next_back()?;
+    fn resolve(&mut self, nonce: u64, now: Duration) -> Option<Resolved> {
+        let position = self.open.binary_search_by_key(&nonce, |open| open.nonce).ok()?;
+        let OpenResponse { version, sent_at, origin, .. } = self.open.drain(..=position).next_back()?;
         self.awaited = self.awaited.filter(|awaited| *awaited > nonce);
-        Some(Answered {
+        Some(Resolved {
             version,
             nonce,
             latency: now.saturating_sub(sent_at),
@@ -182,72 +182,73 @@ mod tests {
 
     const AT: fn(u64) -> Duration = Duration::from_secs;
 
-    fn send(exchange: &mut Exchange, nonce: u64, at: u64) {
-        exchange.send(nonce, 10 * nonce, None, AT(at), true);
+    fn send(nonces: &mut NonceTracker, nonce: u64, at: u64) {
+        nonces.send(nonce, 10 * nonce, None, AT(at), true);
     }
 
     #[test]
     fn a_response_is_answered_once() {
-        let mut exchange = Exchange::default();
-        assert_eq!((exchange.kind(true, None), exchange.ack(1, AT(0))), (NonceKind::Empty, None));
-        assert_eq!(exchange.kind(false, Some(9)), NonceKind::Empty, "of an earlier stream");
-        send(&mut exchange, 3, 2);
-        assert_eq!(exchange.kind(false, Some(1)), NonceKind::Old);
-        assert_eq!(exchange.kind(false, None), NonceKind::Old, "a nonce of another server");
-        assert_eq!(exchange.kind(false, Some(3)), NonceKind::Answer { last: true });
+        let mut nonces = NonceTracker::default();
+        assert_eq!((nonces.kind(true, None), nonces.ack(1, AT(0))), (NonceKind::Missing, None));
+        assert_eq!(nonces.kind(false, Some(9)), NonceKind::Missing, "of an earlier stream");
+        send(&mut nonces, 3, 2);
+        assert_eq!(nonces.kind(false, Some(1)), NonceKind::Stale);
+        assert_eq!(nonces.kind(false, None), NonceKind::Stale, "a nonce of another server");
+        assert_eq!(nonces.kind(false, Some(3)), NonceKind::Open { last: true });
         assert_eq!(
-            exchange.ack(3, AT(5)),
-            Some(Answered { version: 30, nonce: 3, latency: AT(3), change: None })
+            nonces.ack(3, AT(5)),
+            Some(Resolved { version: 30, nonce: 3, latency: AT(3), change: None })
         );
-        assert_eq!((exchange.kind(false, Some(3)), exchange.ack(3, AT(6))), (NonceKind::Repeat, None));
-        assert_eq!(exchange.acked(), Some((30, AT(5))));
+        assert_eq!((nonces.kind(false, Some(3)), nonces.ack(3, AT(6))), (NonceKind::Repeated, None));
+        assert_eq!(nonces.last_acked(), Some((30, AT(5))));
     }
 
     #[test]
     fn each_open_response_has_its_answer_and_a_later_one_answers_those_before() {
-        let mut exchange = Exchange::default();
-        (1..=4).for_each(|nonce| send(&mut exchange, nonce, nonce));
-        assert_eq!(exchange.kind(false, Some(1)), NonceKind::Answer { last: false });
-        assert_eq!(exchange.nack(1, "bad", AT(5)).map(|answered| answered.version), Some(10));
-        assert_eq!(exchange.ack(3, AT(6)).map(|answered| answered.latency), Some(AT(3)));
-        assert_eq!([1, 2, 3, 4].map(|nonce| exchange.is_open(nonce)), [false, false, false, true]);
-        assert_eq!((exchange.kind(false, Some(2)), exchange.ack(2, AT(7))), (NonceKind::Old, None));
-        assert_eq!((exchange.last_open(), exchange.acked()), (Some(4), Some((30, AT(6)))));
+        let mut nonces = NonceTracker::default();
+        (1..=4).for_each(|nonce| send(&mut nonces, nonce, nonce));
+        assert_eq!(nonces.kind(false, Some(1)), NonceKind::Open { last: false });
+        assert_eq!(nonces.nack(1, "bad", AT(5)).map(|resolved| resolved.version), Some(10));
+        assert_eq!(nonces.ack(3, AT(6)).map(|resolved| resolved.latency), Some(AT(3)));
+        assert_eq!([1, 2, 3, 4].map(|nonce| nonces.is_open(nonce)), [false, false, false, true]);
+        assert_eq!((nonces.kind(false, Some(2)), nonces.ack(2, AT(7))), (NonceKind::Stale, None));
+        assert_eq!((nonces.last_open(), nonces.last_acked()), (Some(4), Some((30, AT(6)))));
     }
 
     #[test]
     fn a_change_that_was_left_waits_for_no_later_response() {
-        let mut exchange = Exchange::default();
-        exchange.send(1, 10, None, AT(1), true);
-        exchange.send(2, 20, None, AT(2), false);
-        exchange.ack(1, AT(3));
-        assert!(!exchange.is_awaited(), "the change came before the second response");
-        exchange.send(3, 30, None, AT(4), true);
-        exchange.ack(2, AT(5));
-        assert!(exchange.is_awaited());
-        exchange.ack(3, AT(6));
-        assert!(!exchange.is_awaited());
+        let mut nonces = NonceTracker::default();
+        nonces.send(1, 10, None, AT(1), true);
+        nonces.send(2, 20, None, AT(2), false);
+        nonces.ack(1, AT(3));
+        assert!(!nonces.is_awaiting_ack(), "the change came before the second response");
+        nonces.send(3, 30, None, AT(4), true);
+        nonces.ack(2, AT(5));
+        assert!(nonces.is_awaiting_ack());
+        nonces.ack(3, AT(6));
+        assert!(!nonces.is_awaiting_ack());
     }
 
     #[test]
     fn there_is_an_end_to_open_responses() {
-        let mut exchange = Exchange::default();
-        (1..=MAX_OPEN as u64).for_each(|nonce| send(&mut exchange, nonce, nonce));
-        assert!(exchange.is_full());
-        exchange.ack(1, AT(2000));
-        assert!(!exchange.is_full());
+        let mut nonces = NonceTracker::default();
+        (1..=MAX_OPEN as u64).for_each(|nonce| send(&mut nonces, nonce, nonce));
+        assert!(nonces.is_full());
+        nonces.ack(1, AT(2000));
+        assert!(!nonces.is_full());
     }
 
     #[test]
     fn a_refusal_is_past_with_the_next_ack() {
-        let mut exchange = Exchange::default();
-        send(&mut exchange, 1, 1);
-        exchange.nack(1, "bad", AT(2));
-        let refusal = Refusal { nonce: 1, version: 10, message: "bad".into(), past: false, at: AT(2) };
-        assert_eq!(exchange.refusal(), Some(&refusal));
-        assert_eq!(exchange.acked(), None);
-        send(&mut exchange, 2, 3);
-        exchange.ack(2, AT(4));
-        assert_eq!(exchange.refusal(), Some(&Refusal { past: true, ..refusal }));
+        let mut nonces = NonceTracker::default();
+        send(&mut nonces, 1, 1);
+        nonces.nack(1, "bad", AT(2));
+        let last_nack =
+            LastNack { nonce: 1, version: 10, message: "bad".into(), superseded: false, at: AT(2) };
+        assert_eq!(nonces.last_nack(), Some(&last_nack));
+        assert_eq!(nonces.last_acked(), None);
+        send(&mut nonces, 2, 3);
+        nonces.ack(2, AT(4));
+        assert_eq!(nonces.last_nack(), Some(&LastNack { superseded: true, ..last_nack }));
     }
 }

@@ -15,19 +15,19 @@ use crate::protocol::TypeId;
 use crate::store::{Lookup, Resource, View};
 
 /// Drop from what is retiring all that the client can no longer use. `view` is of any type.
-pub(crate) fn settle(watches: &mut Watches, view: View<'_>, now: Duration) {
+pub(crate) fn release_replaced(watches: &mut Watches, view: View<'_>, now: Duration) {
     let taken: Vec<(TypeId, Arc<str>)> = {
-        let successors = Successors { watches, view };
-        let accepted = settling(watches, |watch| watch.retiring.accepted());
-        accepted.filter(|(type_id, name)| successors.are_taken(*type_id, name)).collect()
+        let replacements = Replacements { watches, view };
+        let accepted = expirable(watches, |watch| watch.retiring.accepted());
+        accepted.filter(|(type_id, name)| replacements.are_accepted(*type_id, name)).collect()
     };
     for (type_id, name) in taken {
         watches[type_id.index()].iter_mut().for_each(|watch| watch.retiring.release(&name));
     }
     watches.iter_mut().flatten().for_each(|watch| watch.retiring.expire(now));
     let unused: Vec<(TypeId, Arc<str>)> = {
-        let named = named_by_retiring(watches);
-        let indirect = settling(watches, |watch| watch.retiring.indirect_names());
+        let named = used_by_retiring(watches);
+        let indirect = expirable(watches, |watch| watch.retiring.indirect_names());
         indirect.filter(|(type_id, name)| !named.contains(&(*type_id, &**name))).collect()
     };
     for (type_id, name) in unused {
@@ -36,7 +36,7 @@ pub(crate) fn settle(watches: &mut Watches, view: View<'_>, now: Duration) {
 }
 
 /// What resources name that are retiring, and what was a part of them then.
-pub(crate) fn named_by_retiring(watches: &Watches) -> HashSet<(TypeId, &str)> {
+pub(crate) fn used_by_retiring(watches: &Watches) -> HashSet<(TypeId, &str)> {
     let mut named = HashSet::new();
     let mut open: Vec<&Resource> =
         watches.iter().flatten().flat_map(|watch| watch.retiring.in_use()).collect();
@@ -53,30 +53,35 @@ pub(crate) fn named_by_retiring(watches: &Watches) -> HashSet<(TypeId, &str)> {
     named
 }
 
-fn settling<'a, N: Iterator<Item = &'a Arc<str>>>(
+fn expirable<'a, N: Iterator<Item = &'a Arc<str>>>(
     watches: &'a Watches,
     names: impl Fn(&'a Watch) -> N,
 ) -> impl Iterator<Item = (TypeId, Arc<str>)> {
-    let settling = watches.iter().flatten().filter(|watch| watch.retiring.is_settling());
-    settling.flat_map(move |watch| names(watch).map(|name| (watch.type_id, Arc::clone(name))))
+    let expirable = watches.iter().flatten().filter(|watch| watch.retiring.is_expirable());
+    expirable.flat_map(move |watch| names(watch).map(|name| (watch.type_id, Arc::clone(name))))
 }
 
 /// How far a client is with what replaced something.
-struct Successors<'a> {
+struct Replacements<'a> {
     watches: &'a Watches,
     view: View<'a>,
 }
 
-impl<'a> Successors<'a> {
+impl<'a> Replacements<'a> {
     /// Whether the client has accepted all that its resource of this name names: the routes, their clusters, and the
     /// endpoints of those.
-    fn are_taken(&self, type_id: TypeId, name: &str) -> bool {
+    fn are_accepted(&self, type_id: TypeId, name: &str) -> bool {
         let watch = self.watches[type_id.index()].as_ref();
         let accepted = watch.and_then(|watch| watch.accepted(name));
-        accepted.is_none_or(|accepted| self.has_all_of(accepted, name, &mut HashSet::new()))
+        accepted.is_none_or(|accepted| self.has_accepted_all(accepted, name, &mut HashSet::new()))
     }
 
-    fn has_all_of(&self, resource: &'a Resource, name: &str, seen: &mut HashSet<(TypeId, &'a str)>) -> bool {
+    fn has_accepted_all(
+        &self,
+        resource: &'a Resource,
+        name: &str,
+        seen: &mut HashSet<(TypeId, &'a str)>,
+    ) -> bool {
         resource.refs().iter().all(|(type_id, named)| {
             if !seen.insert((*type_id, named)) {
                 return true;
@@ -84,16 +89,16 @@ impl<'a> Successors<'a> {
             match self.watches[type_id.index()].as_ref().filter(|watch| watch.has_accepted(named)) {
                 Some(watch) => {
                     let accepted = watch.accepted(named);
-                    accepted.is_none_or(|accepted| self.has_all_of(accepted, named, seen))
+                    accepted.is_none_or(|accepted| self.has_accepted_all(accepted, named, seen))
                 }
                 // What is not there may have left with the resource that names it, of which the client does not know yet.
-                None => !self.may_come(*type_id, named) && self.is_current(resource, name),
+                None => !self.may_arrive(*type_id, named) && self.is_current(resource, name),
             }
         })
     }
 
     /// Whether the client, which may have yet to ask for it, can be about to get it.
-    fn may_come(&self, type_id: TypeId, name: &str) -> bool {
+    fn may_arrive(&self, type_id: TypeId, name: &str) -> bool {
         let View { store, audience, grant, .. } = self.view;
         match store.lookup(type_id, name, audience) {
             Lookup::Present(resource) => grant.admits(resource.scope()),
@@ -102,7 +107,7 @@ impl<'a> Successors<'a> {
             Lookup::Unanswered => {
                 let watch = self.watches[type_id.index()].as_ref();
                 !(store.is_complete(type_id, audience)
-                    && watch.is_some_and(|watch| watch.subscription.is_swept(name)))
+                    && watch.is_some_and(|watch| watch.subscription.is_covered_by_wildcard(name)))
             }
         }
     }

@@ -33,7 +33,7 @@ enum Stage {
 }
 
 #[derive(Debug)]
-struct Former {
+struct RetiringResource {
     resource: Arc<Resource>,
     stage: Stage,
 }
@@ -42,22 +42,24 @@ struct Former {
 /// a response that the client refused replaced nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Retiring {
-    formers: HashMap<Arc<str>, SmallVec<[Former; 1]>>,
+    resources: HashMap<Arc<str>, SmallVec<[RetiringResource; 1]>>,
     /// Some are past [`Stage::Unaccepted`].
-    settling: bool,
+    expirable: bool,
 }
 
 impl Retiring {
     /// The response `nonce` brings something else for a name, or nothing any more.
     pub(crate) fn add(&mut self, name: &Arc<str>, replaced: Option<Arc<Resource>>, nonce: u64) {
         let stage = Stage::Unaccepted { replaced_in: nonce, refused: false };
-        let formers = self.formers.get_mut(name).into_iter().flatten();
-        let last = formers.filter(|former| former.is_unaccepted()).last();
+        let resources = self.resources.get_mut(name).into_iter().flatten();
+        let last = resources.filter(|retiring| retiring.is_unaccepted()).last();
         match (last, replaced) {
             // The client refused what is replaced now: it still has what that was to replace.
-            (Some(Former { stage: last @ Stage::Unaccepted { refused: true, .. }, .. }), _) => *last = stage,
+            (Some(RetiringResource { stage: last @ Stage::Unaccepted { refused: true, .. }, .. }), _) => {
+                *last = stage
+            }
             (_, Some(resource)) => {
-                self.formers.entry_ref(name).or_default().push(Former { resource, stage });
+                self.resources.entry_ref(name).or_default().push(RetiringResource { resource, stage });
             }
             (_, None) => {}
         }
@@ -67,83 +69,89 @@ impl Retiring {
     /// response held all that they did. `names` has what it was sent last; what was replaced is in use until `until` or
     /// [`Retiring::release`].
     pub(crate) fn accept(&mut self, nonce: u64, whole: bool, until: Duration, names: &Names) {
-        let accepts = |former: &Former| {
-            matches!(former.stage, Stage::Unaccepted { replaced_in, refused }
+        let accepts = |retiring: &RetiringResource| {
+            matches!(retiring.stage, Stage::Unaccepted { replaced_in, refused }
                 if replaced_in <= nonce && (whole || !refused))
         };
-        let mut settling = self.settling;
-        self.formers.retain(|name, formers| {
-            if !formers.iter().any(accepts) {
+        let mut expirable = self.expirable;
+        self.resources.retain(|name, resources| {
+            if !resources.iter().any(accepts) {
                 return true;
             }
-            let (replaced, others): (SmallVec<[Former; 1]>, _) =
-                std::mem::take(formers).into_iter().partition(accepts);
-            *formers = others;
-            let current = formers.iter().find(|former| former.is_unaccepted());
-            let current = current.map(|former| Arc::clone(&former.resource));
+            let (replaced, others): (SmallVec<[RetiringResource; 1]>, _) =
+                std::mem::take(resources).into_iter().partition(accepts);
+            *resources = others;
+            let current = resources.iter().find(|retiring| retiring.is_unaccepted());
+            let current = current.map(|retiring| Arc::clone(&retiring.resource));
             let current =
                 current.or_else(|| names.find(name).and_then(|index| names.get(index)?.resource.clone()));
-            for Former { resource, .. } in replaced {
+            for RetiringResource { resource, .. } in replaced {
                 // What is in use as long as any, for all that they name.
-                formers.retain(|former| former.is_unaccepted() || !names_all_of(&resource, &former.resource));
+                resources.retain(|retiring| {
+                    retiring.is_unaccepted() || !references_all_of(&resource, &retiring.resource)
+                });
                 if !current.as_ref().is_some_and(|current| keeps_assignments_of(current, &resource)) {
-                    settling = true;
-                    formers.push(Former { resource, stage: Stage::Accepted(until) });
+                    expirable = true;
+                    resources.push(RetiringResource { resource, stage: Stage::Accepted(until) });
                 }
             }
-            !formers.is_empty()
+            !resources.is_empty()
         });
-        self.settling = settling;
+        self.expirable = expirable;
     }
 
     /// The client refused the response, and accepted those before it.
     pub(crate) fn refuse(&mut self, nonce: u64, until: Duration, names: &Names) {
         self.accept(nonce - 1, false, until, names);
-        for formers in self.formers.values_mut() {
-            let replaced_in = |former: &Former| match former.stage {
+        for resources in self.resources.values_mut() {
+            let replaced_in = |retiring: &RetiringResource| match retiring.stage {
                 Stage::Unaccepted { replaced_in, .. } => Some(replaced_in),
                 Stage::Accepted(_) | Stage::Indirect(_) => None,
             };
-            let Some(place) = formers.iter().position(|former| replaced_in(former) == Some(nonce)) else {
+            let Some(place) = resources.iter().position(|retiring| replaced_in(retiring) == Some(nonce))
+            else {
                 continue;
             };
             // What it brought was never used, and what replaces that replaces this.
-            let next = (place + 1..formers.len()).find(|&next| formers[next].is_unaccepted());
-            let later = next.and_then(|next| replaced_in(&formers.remove(next)));
-            formers[place].stage =
+            let next = (place + 1..resources.len()).find(|&next| resources[next].is_unaccepted());
+            let later = next.and_then(|next| replaced_in(&resources.remove(next)));
+            resources[place].stage =
                 Stage::Unaccepted { replaced_in: later.unwrap_or(nonce), refused: later.is_none() };
         }
     }
 
     /// The client no longer wants the name, of which it had this. It may be in use until `until`.
     pub(crate) fn unsubscribe(&mut self, name: &Arc<str>, held: Option<Arc<Resource>>, until: Duration) {
-        let mut formers = self.formers.remove(name).unwrap_or_default();
-        formers.iter_mut().for_each(|former| former.stage = Stage::Indirect(until));
+        let mut resources = self.resources.remove(name).unwrap_or_default();
+        resources.iter_mut().for_each(|retiring| retiring.stage = Stage::Indirect(until));
         if let Some(resource) = held {
-            formers.retain(|former| !names_all_of(&resource, &former.resource));
-            formers.push(Former { resource, stage: Stage::Indirect(until) });
+            resources.retain(|retiring| !references_all_of(&resource, &retiring.resource));
+            resources.push(RetiringResource { resource, stage: Stage::Indirect(until) });
         }
-        if !formers.is_empty() {
-            self.settling = true;
-            self.formers.insert(Arc::clone(name), formers);
+        if !resources.is_empty() {
+            self.expirable = true;
+            self.resources.insert(Arc::clone(name), resources);
         }
     }
 
     /// Whether [`Retiring::accepted`] or [`Retiring::indirect_names`] have some.
-    pub(crate) fn is_settling(&self) -> bool {
-        self.settling
+    pub(crate) fn is_expirable(&self) -> bool {
+        self.expirable
     }
 
     /// What the client may use by itself.
     pub(crate) fn in_use(&self) -> impl Iterator<Item = &Resource> {
-        let all = self.formers.values().flatten();
-        all.filter(|former| !matches!(former.stage, Stage::Indirect(_))).map(|former| &*former.resource)
+        let all = self.resources.values().flatten();
+        all.filter(|retiring| !matches!(retiring.stage, Stage::Indirect(_)))
+            .map(|retiring| &*retiring.resource)
     }
 
     /// What the client may use under a name as a part of others.
     pub(crate) fn indirect(&self, name: &str) -> impl Iterator<Item = &Resource> {
-        let formers = self.formers.get(name).into_iter().flatten();
-        formers.filter(|former| matches!(former.stage, Stage::Indirect(_))).map(|former| &*former.resource)
+        let resources = self.resources.get(name).into_iter().flatten();
+        resources
+            .filter(|retiring| matches!(retiring.stage, Stage::Indirect(_)))
+            .map(|retiring| &*retiring.resource)
     }
 
     /// Names of which [`Retiring::indirect`] has some.
@@ -157,21 +165,21 @@ impl Retiring {
     }
 
     fn names_at(&self, is: impl Fn(Stage) -> bool) -> impl Iterator<Item = &Arc<str>> {
-        let at = move |formers: &[Former]| formers.iter().any(|former| is(former.stage));
-        self.formers.iter().filter(move |(_, formers)| at(formers)).map(|(name, _)| name)
+        let at = move |resources: &[RetiringResource]| resources.iter().any(|retiring| is(retiring.stage));
+        self.resources.iter().filter(move |(_, resources)| at(resources)).map(|(name, _)| name)
     }
 
     /// What the client has under the name, if a response that it has not accepted is to replace it.
     pub(crate) fn unaccepted(&self, name: &str) -> Option<&Resource> {
-        let mut formers = self.formers.get(name)?.iter();
-        let former = formers.find(|former| former.is_unaccepted())?;
-        Some(&former.resource)
+        let mut resources = self.resources.get(name)?.iter();
+        let retiring = resources.find(|retiring| retiring.is_unaccepted())?;
+        Some(&retiring.resource)
     }
 
     /// When each that was replaced is in use no longer, at the latest.
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = Duration> + '_ {
-        let formers = self.settling.then(|| self.formers.values().flatten()).into_iter().flatten();
-        formers.filter_map(|former| match former.stage {
+        let resources = self.expirable.then(|| self.resources.values().flatten()).into_iter().flatten();
+        resources.filter_map(|retiring| match retiring.stage {
             Stage::Accepted(until) | Stage::Indirect(until) => Some(until),
             Stage::Unaccepted { .. } => None,
         })
@@ -179,51 +187,51 @@ impl Retiring {
 
     /// The client has all that the replacement of the name names.
     pub(crate) fn release(&mut self, name: &str) {
-        for former in self.formers.get_mut(name).into_iter().flatten() {
-            if let Stage::Accepted(until) = former.stage {
-                former.stage = Stage::Indirect(until);
+        for retiring in self.resources.get_mut(name).into_iter().flatten() {
+            if let Stage::Accepted(until) = retiring.stage {
+                retiring.stage = Stage::Indirect(until);
             }
         }
     }
 
     /// Nothing that is retiring names it any more.
     pub(crate) fn forget_indirect(&mut self, name: &str) {
-        if let Some(formers) = self.formers.get_mut(name) {
-            formers.retain(|former| !matches!(former.stage, Stage::Indirect(_)));
-            if formers.is_empty() {
-                self.formers.remove(name);
+        if let Some(resources) = self.resources.get_mut(name) {
+            resources.retain(|retiring| !matches!(retiring.stage, Stage::Indirect(_)));
+            if resources.is_empty() {
+                self.resources.remove(name);
             }
         }
-        self.settling = self.formers.values().flatten().any(Former::is_settling);
+        self.expirable = self.resources.values().flatten().any(RetiringResource::is_expirable);
     }
 
     /// Drop what is in use no longer by now.
     pub(crate) fn expire(&mut self, now: Duration) {
-        if self.settling {
-            self.formers.retain(|_, formers| {
-                formers.retain(|former| match former.stage {
+        if self.expirable {
+            self.resources.retain(|_, resources| {
+                resources.retain(|retiring| match retiring.stage {
                     Stage::Accepted(until) | Stage::Indirect(until) => until > now,
                     Stage::Unaccepted { .. } => true,
                 });
-                !formers.is_empty()
+                !resources.is_empty()
             });
-            self.settling = self.formers.values().flatten().any(Former::is_settling);
+            self.expirable = self.resources.values().flatten().any(RetiringResource::is_expirable);
         }
     }
 }
 
-impl Former {
+impl RetiringResource {
     fn is_unaccepted(&self) -> bool {
         matches!(self.stage, Stage::Unaccepted { .. })
     }
 
-    fn is_settling(&self) -> bool {
+    fn is_expirable(&self) -> bool {
         !self.is_unaccepted()
     }
 }
 
 /// Whether `one` names all that `other` does.
-fn names_all_of(one: &Resource, other: &Resource) -> bool {
+fn references_all_of(one: &Resource, other: &Resource) -> bool {
     if one.refs() == other.refs() {
         return true;
     }
@@ -236,5 +244,5 @@ fn names_all_of(one: &Resource, other: &Resource) -> bool {
 fn keeps_assignments_of(current: &Resource, replaced: &Resource) -> bool {
     let assignments =
         |resource: &Resource| resource.refs().iter().all(|(type_id, _)| *type_id == TypeId::Endpoint);
-    assignments(replaced) && names_all_of(current, replaced)
+    assignments(replaced) && references_all_of(current, replaced)
 }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::protocol::TypeId;
 use crate::store::Resource;
-use crate::stream::Turn;
+use crate::stream::ResponseContext;
 use crate::subscription::Names;
 
 /// Names of one type that wait for others, by their index, each with the time when it waits no longer.
@@ -17,13 +17,13 @@ pub(crate) struct Waiting(HashMap<u32, Duration>);
 
 impl Waiting {
     /// Whether the name waits (on): `must` says if there is anything to wait for.
-    pub(crate) fn holds(
+    pub(crate) fn must_wait(
         &mut self,
         index: u32,
-        (now, patience): (Duration, Duration),
+        (now, timeout): (Duration, Duration),
         must: impl FnOnce() -> bool,
     ) -> bool {
-        let until = self.0.get(&index).copied().unwrap_or(now + patience);
+        let until = self.0.get(&index).copied().unwrap_or(now + timeout);
         if until <= now || !must() {
             self.0.remove(&index);
             return false;
@@ -34,26 +34,26 @@ impl Waiting {
 
     /// Whether a resource waits (on) for what it names. Time ends that only once all of it was sent: a route to a cluster
     /// that the client does not have makes every call fail.
-    pub(crate) fn holds_back(
+    pub(crate) fn must_wait_for_dependencies(
         &mut self,
         index: u32,
         resource: &Resource,
-        turn: &Turn<'_>,
-        lacking: &mut SmallVec<[(TypeId, Arc<str>); 2]>,
+        context: &ResponseContext<'_>,
+        undelivered: &mut SmallVec<[(TypeId, Arc<str>); 2]>,
     ) -> bool {
         let until = self.0.get(&index).copied();
-        if self.holds(index, turn.patience(), || turn.peers.are_awaited(resource, turn.view)) {
+        if self.must_wait(index, context.wait_limit(), || context.peers.is_blocked(resource, context.view)) {
             return true;
         }
         // It was held before, so its time is up, or there is nothing left to wait for.
         let Some(until) = until else { return false };
-        let before = lacking.len();
-        lacking.extend(turn.peers.lacking(resource, turn.view).cloned());
-        let lacks = lacking.len() > before;
-        if lacks {
+        let before = undelivered.len();
+        undelivered.extend(context.peers.undelivered(resource, context.view).cloned());
+        let is_undelivered = undelivered.len() > before;
+        if is_undelivered {
             self.0.insert(index, until);
         }
-        lacks
+        is_undelivered
     }
 
     /// Whether some wait was as long as it may be.
@@ -62,7 +62,7 @@ impl Waiting {
     }
 
     /// Names that are no longer tracked wait for nothing; others may get their indices.
-    pub(crate) fn forget_lost(&mut self, names: &Names) {
+    pub(crate) fn retain_tracked(&mut self, names: &Names) {
         self.0.retain(|index, _| names.get(*index).is_some());
     }
 
