@@ -171,10 +171,6 @@ impl ResponseBuilder {
         }
     }
 
-    pub(crate) fn protocol(&self) -> Protocol {
-        self.protocol
-    }
-
     /// One of the resources is a change for the client.
     pub(crate) fn note_change(&mut self, change: Option<Origin>) {
         self.origin = Origin::older(self.origin, change);

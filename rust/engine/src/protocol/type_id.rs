@@ -73,6 +73,17 @@ impl TypeId {
         matches!(self, TypeId::Cluster | TypeId::Listener | TypeId::ScopedRoute)
     }
 
+    /// The type that clients subscribe to because a resource of this type names it.
+    ///
+    /// Envoy warms a changed cluster until its endpoints arrive. Over delta it does not subscribe again for that.
+    pub(crate) const fn warming_dependency(self) -> Option<TypeId> {
+        match self {
+            TypeId::Cluster => Some(TypeId::Endpoint),
+            TypeId::Listener => Some(TypeId::Route),
+            _ => None,
+        }
+    }
+
     /// Whether a subscription may be a wildcard: by `*`, or by a first request without names.
     ///
     /// "How the client specifies what resources to return" grants it to Listener and Cluster. Envoy asks for

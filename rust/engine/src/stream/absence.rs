@@ -1,6 +1,4 @@
-//! Names that clients ask for and that there is nothing for.
-//!
-//! Nothing is kept for them: what is absent is looked up in the store when an operator asks.
+//! Requested names without a resource. They are looked up in the store when an operator asks: no state is kept.
 
 use std::sync::Arc;
 
@@ -9,22 +7,21 @@ use crate::store::{Lookup, View};
 use crate::subscription::Tracked;
 use crate::watch::Watch;
 
-/// One name that a stream asks for and that there is nothing for. Names without an answer yet are not among them.
+/// A requested name without a resource. Names for which the store has no entry yet are not absent.
 #[derive(Clone, Copy, Debug)]
 pub struct Absence<'a> {
     /// Type of the subscription.
     pub type_id: TypeId,
     /// The name.
     pub name: &'a Arc<str>,
-    /// Why, for operators.
+    /// Why there is none, for operators.
     pub reason: &'a Arc<str>,
-    /// Whether the client held a resource of the name before, on this stream.
+    /// Whether the client held a resource of the name before on this stream.
     pub removed: bool,
 }
 
 impl<'a> Absence<'a> {
-    /// Those of one type on one stream, in no particular order. Costs a look at each name, or nothing where none can
-    /// be absent.
+    /// The absences of one type on one stream, in no particular order. Looks up each name, unless none can be absent.
     pub(crate) fn all(watch: &'a Watch, view: View<'a>) -> impl Iterator<Item = Absence<'a>> {
         let possible = !view.grant.is_everything() || view.store.absent(view.type_id) > 0;
         let names = possible.then(|| watch.subscription.names.iter()).into_iter().flatten();

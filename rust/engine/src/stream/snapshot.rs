@@ -1,4 +1,4 @@
-//! How one type on one stream looks to operators.
+//! State of one type on one stream, for operators.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::absence::Absence;
 use crate::protocol::TypeId;
 use crate::store::{Lookup, Propagation, View};
-use crate::subscription::{Held, Tracked};
+use crate::subscription::{Delivery, Held, Tracked};
 use crate::watch::Watch;
 use crate::wire::{is_collection, version_of, version_text, wildcard_name};
 
-/// Names that a view shows as absent; it counts all of them.
+/// Maximum of names that a view lists as absent; it counts all of them.
 pub const MAX_ABSENT_SHOWN: usize = 100;
 
 /// State of one type on one stream, for operators. Ages count from the `now` of the snapshot; `None`: never.
@@ -18,15 +18,15 @@ pub const MAX_ABSENT_SHOWN: usize = 100;
 pub struct SubscriptionView {
     /// Type of the subscription.
     pub type_id: TypeId,
-    /// Whether it is a wildcard (names may stand beside it).
+    /// Whether the wildcard is subscribed (beside names).
     pub wildcard: bool,
-    /// Names and glob collections asked for explicitly, sorted.
+    /// Requested names and glob collections, sorted.
     pub names: Vec<Arc<str>>,
-    /// Those of them (and "*") that nobody has answered yet, sorted.
+    /// Those of them (and `*`) for which the store has no entry yet, sorted.
     pub waiting: Vec<Arc<str>>,
-    /// Those of them that there is nothing for, sorted, [`MAX_ABSENT_SHOWN`] at the most.
+    /// Those of them without a resource, sorted, [`MAX_ABSENT_SHOWN`] at most.
     pub absent: Vec<AbsentView>,
-    /// How many these are in all.
+    /// Number of all requested names without a resource.
     pub absent_count: usize,
     /// Version of the last response; "" when there was none.
     pub version_sent: String,
@@ -36,26 +36,26 @@ pub struct SubscriptionView {
     pub sent_age: Option<Duration>,
     /// Time since the last ACK.
     pub acked_age: Option<Duration>,
-    /// The last change of something held before that the client took.
+    /// The last acknowledged change of a resource that the client held before.
     pub change: Option<Propagation>,
-    /// Version of the last response that was refused; "" when none was.
+    /// Version of the last response that was NACKed; "" when there was none.
     pub nack_version: String,
     /// Text of the last NACK; "" once a later response was ACKed.
     pub nack_message: String,
     /// Time since the last NACK.
     pub nack_age: Option<Duration>,
-    /// Every name that was asked for or sent, sorted; only when they were asked for.
+    /// Every name that was requested or sent, sorted; empty unless the caller wants resources.
     pub resources: Vec<ResourceView>,
 }
 
-/// A name that was asked for and that there is nothing for.
+/// A requested name without a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AbsentView {
     /// The name.
     pub name: Arc<str>,
-    /// Why, for operators.
+    /// Why there is none, for operators.
     pub reason: Arc<str>,
-    /// Whether the client held a resource of the name before, on this stream.
+    /// Whether the client held a resource of the name before on this stream.
     pub removed: bool,
 }
 
@@ -66,18 +66,18 @@ impl From<Absence<'_>> for AbsentView {
     }
 }
 
-/// How far the client is with one resource.
+/// State of one resource on one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResourceStatus {
-    /// Nothing was sent: nobody has answered, or it waits for others.
+    /// Not sent: the store has no entry yet, or the resource waits for others.
     Requested,
-    /// The client has not answered yet.
+    /// Sent, and not answered so far.
     Sent,
-    /// It took what was sent last.
+    /// The client acknowledged the last version.
     Acked,
-    /// It refused what was sent last.
+    /// The client rejected the last version.
     Nacked,
-    /// There is none, or none that the client may see.
+    /// There is no resource, or none that the client may see.
     DoesNotExist,
 }
 
@@ -99,43 +99,43 @@ impl ResourceStatus {
 pub struct ResourceView {
     /// The name.
     pub name: Arc<str>,
-    /// The version that the client was sent last or said it holds; "": it has none.
+    /// The version that was sent last or that the client announced; "": none.
     pub version: String,
-    /// What came of it.
+    /// State of the resource.
     pub status: ResourceStatus,
-    /// Why the client refused it; "" otherwise, and after another response of the type was refused.
+    /// Message of the NACK; "" when there was none, or a later response of the type was NACKed.
     pub error: String,
     /// Time since it was last sent, to a second; `None`: never on this stream.
     pub sent_age: Option<Duration>,
 }
 
 impl ResourceView {
-    /// Every name that the subscription tracks, sorted.
+    /// The requested and the held names, sorted.
     fn all(watch: &Watch, view: Option<View<'_>>, now: Duration) -> Vec<ResourceView> {
         let tracked = watch.subscription.names.iter();
         let shown = tracked.filter(|tracked| tracked.requested() || tracked.is_held());
         let mut all: Vec<_> = shown.map(|tracked| ResourceView::new(tracked, watch, view, now)).collect();
-        all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        all.sort_unstable_by(|left, right| left.name.cmp(&right.name));
         all
     }
 
     fn new(tracked: &Tracked, watch: &Watch, view: Option<View<'_>>, now: Duration) -> ResourceView {
         let absent = || view.is_some_and(|view| matches!(view.lookup(&tracked.name), Lookup::Absent(_)));
         let status = match tracked.held() {
-            Held::Gone => ResourceStatus::DoesNotExist,
+            Held::Removed => ResourceStatus::DoesNotExist,
             Held::Nothing if absent() => ResourceStatus::DoesNotExist,
             Held::Nothing => ResourceStatus::Requested,
-            Held::Other | Held::Version(_) if tracked.nacked => ResourceStatus::Nacked,
+            Held::Other | Held::Version(_) if tracked.delivery == Delivery::Nacked => ResourceStatus::Nacked,
             Held::Version(_) if watch.nonces.is_open(tracked.sent_in) => ResourceStatus::Sent,
             Held::Other | Held::Version(_) => ResourceStatus::Acked,
         };
-        let last_nack = watch.nonces.last_nack();
-        let last_nack = last_nack.filter(|last_nack| tracked.nacked && last_nack.nonce == tracked.sent_in);
+        let is_nacked = tracked.delivery == Delivery::Nacked;
+        let last_nack = watch.nonces.last_nack().filter(|nack| is_nacked && nack.nonce == tracked.sent_in);
         ResourceView {
             name: Arc::clone(&tracked.name),
             version: match tracked.held() {
                 Held::Version(fingerprint) => version_text(version_of(&tracked.name, fingerprint)),
-                Held::Nothing | Held::Gone | Held::Other => String::new(),
+                Held::Nothing | Held::Removed | Held::Other => String::new(),
             },
             status,
             error: last_nack.map_or(String::new(), |last_nack| last_nack.message.clone()),
@@ -155,7 +155,7 @@ impl SubscriptionView {
         let subscription = &watch.subscription;
         let mut names: Vec<Arc<str>> = subscription.interests().cloned().collect();
         names.sort_unstable();
-        // A stream without an audience has no answers at all.
+        // Without an audience the stream sees no entry of the store.
         let unanswered = |name: &str| {
             view.is_none_or(|view| match is_collection(name) {
                 true => !view.is_complete(),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::absence::Absence;
-use super::respond::ResponseContext;
+use super::context::{Outcome, ResponseContext};
+use super::respond::respond;
 use super::snapshot::SubscriptionView;
 use crate::message::{
     Effects, InterestChange, Received, Request, RequestKind, Response, ResponseBuilder, StreamOptions,
@@ -13,13 +14,13 @@ use crate::message::{
 };
 use crate::protocol::{Features, Node, Protocol, Service, Status, TypeId};
 use crate::store::{Grant, Resource, Store, View};
-use crate::watch::{Outcome, Peers, Watch, Watches, release_replaced, warming_dependency};
+use crate::watch::{Peers, Watch, Watches, release_replaced};
 use crate::wire::wildcard_name;
 
-/// One discovery stream: what the client asked for, what it was sent, what it said to it.
+/// One discovery stream: subscriptions, responses that were sent, ACKs and NACKs.
 ///
-/// The transport feeds messages and changes, and asks for responses until there are none. Times are durations
-/// since the start of the engine.
+/// The transport passes messages and changes in, and takes responses until there are none. Times are durations since the
+/// start of the engine.
 #[derive(Debug)]
 pub struct Stream {
     protocol: Protocol,
@@ -29,17 +30,17 @@ pub struct Stream {
     node: Option<Node>,
     audience: Option<Arc<str>>,
     grant: Grant,
-    /// Looks at names that are withheld, since they were last taken.
+    /// Lookups of resources that the grant does not admit, since they were last taken.
     denied: Cell<u64>,
-    /// How many nonces were given out: they are never used twice on a stream, over all types.
+    /// The last nonce: unique on the stream, over all types.
     last_nonce: u64,
     watches: Watches,
-    /// The client may have got what it lacked before it could switch from something that was replaced.
+    /// The client may have received the last name that it needed to switch away from a retiring resource.
     retiring_check_due: bool,
 }
 
 impl Stream {
-    /// A stream on which nothing was said yet.
+    /// A stream before its first request.
     pub fn new(protocol: Protocol, service: Service, options: &Arc<StreamOptions>) -> Stream {
         Stream {
             protocol,
@@ -56,14 +57,13 @@ impl Stream {
         }
     }
 
-    /// Take one gRPC message (without frame prefix). `out` must be clear. An error ends the stream; `out` is clear
-    /// then.
+    /// Handle one gRPC message (without frame prefix). `out` must be clear. An error ends the stream and leaves `out` clear.
     pub fn on_message(&mut self, message: &[u8], now: Duration, out: &mut Effects) -> Result<(), Status> {
-        let taken = self.handle(message, now, out);
-        if taken.is_err() {
+        let result = self.handle(message, now, out);
+        if result.is_err() {
             out.clear();
         }
-        taken
+        result
     }
 
     fn handle(&mut self, message: &[u8], now: Duration, out: &mut Effects) -> Result<(), Status> {
@@ -98,10 +98,10 @@ impl Stream {
         Ok(())
     }
 
-    /// A first request that came behind what names its resources: the client says what it holds from before, and waits for
-    /// these again all the same.
+    /// The first request of a type after resources were sent that name its resources: the client waits for them again, also
+    /// for those that it announces to hold.
     fn warm_after_first_request(&mut self, type_id: TypeId) {
-        let naming = TypeId::ALL.into_iter().find(|naming| warming_dependency(*naming) == Some(type_id));
+        let naming = TypeId::ALL.into_iter().find(|naming| naming.warming_dependency() == Some(type_id));
         let Some(naming) = naming.and_then(|naming| self.watches[naming.index()].as_ref()) else { return };
         let sent: Vec<Arc<Resource>> = naming.sent().cloned().collect();
         if let Some(watch) = &mut self.watches[type_id.index()] {
@@ -109,8 +109,8 @@ impl Stream {
         }
     }
 
-    /// Say whose view the client sees, and what of it. Until then nothing is answered; afterwards `out.interest`
-    /// holds all that was asked for so far. Only the first call counts.
+    /// Set the audience and the grant of the stream. No response is sent before; `out.interest` receives all subscriptions so
+    /// far. Only the first call counts.
     pub fn classify(&mut self, audience: Arc<str>, grant: Grant, out: &mut Effects) {
         if self.audience.is_none() {
             self.audience = Some(audience);
@@ -121,20 +121,20 @@ impl Stream {
         }
     }
 
-    /// The index says that this name changed ([`crate::WILDCARD`]: that wildcards may now be answered).
+    /// The index reports that this name changed ([`crate::WILDCARD`]: that wildcards can now be answered).
     pub fn mark_changed(&mut self, type_id: TypeId, name: &Arc<str>) {
         if let Some(watch) = &mut self.watches[type_id.index()] {
             watch.mark_changed(name);
         }
     }
 
-    /// Whether [`Stream::next_response`] may have something: cheap, may be wrong in that direction only.
+    /// Whether [`Stream::next_response`] may return a response: cheap; `true` may be wrong.
     pub fn may_respond(&self) -> bool {
         self.audience.is_some()
             && (self.retiring_check_due || self.watches.iter().flatten().any(|watch| watch.may_respond()))
     }
 
-    /// The next response that is due, in the order of types; `None` when there is none. It counts as sent.
+    /// The next response that is due, in the order of types. It counts as sent.
     pub fn next_response(&mut self, store: &Store, now: Duration) -> Option<Response> {
         let mut outcome = Outcome::default();
         let mut response = self.respond(store, now, &mut outcome);
@@ -145,16 +145,16 @@ impl Stream {
         let response = response?;
         let type_id = response.type_id();
         let following =
-            warming_dependency(type_id).and_then(|type_id| self.watches[type_id.index()].as_mut());
+            type_id.warming_dependency().and_then(|type_id| self.watches[type_id.index()].as_mut());
         if let Some(watch) = following.filter(|_| !outcome.sent.is_empty()) {
             watch.warm(&outcome.sent);
         }
-        // What waited for this as long as it may goes out behind it.
+        // Names that waited for this response until their deadline follow it.
         self.watches[type_id.index() + 1..].iter_mut().flatten().for_each(|watch| watch.recheck_overdue(now));
         Some(response)
     }
 
-    /// Ask each type in turn for what is due.
+    /// The first response that is due, in the order of types.
     fn respond(&mut self, store: &Store, now: Duration, outcome: &mut Outcome) -> Option<Response> {
         let audience = self.audience.as_deref()?;
         if std::mem::take(&mut self.retiring_check_due) {
@@ -164,7 +164,7 @@ impl Stream {
         }
         let nonce = self.last_nonce + 1;
         let response = TypeId::ALL.into_iter().find_map(|type_id| {
-            // Taken out, so that it can be answered while the others are looked at.
+            // Taken out: the response depends on the other watches.
             let mut watch = self.watches[type_id.index()].take_if(|watch| watch.may_respond())?;
             let view = View { store, audience, grant: &self.grant, denied: &self.denied, type_id };
             let context = ResponseContext {
@@ -174,7 +174,7 @@ impl Stream {
                 nonce,
                 now,
             };
-            let response = watch.respond(&context, outcome);
+            let response = respond(&mut watch, &context, outcome);
             drop(context);
             self.watches[type_id.index()] = Some(watch);
             response
@@ -183,7 +183,7 @@ impl Stream {
         Some(response)
     }
 
-    /// What the client lacks goes out whatever is open. Returns whether there is any.
+    /// Have undelivered names sent whatever response is open. Returns whether there are any.
     fn require_undelivered(&mut self, outcome: &mut Outcome) -> bool {
         let any = !outcome.undelivered.is_empty();
         for (type_id, name) in outcome.undelivered.drain(..) {
@@ -194,25 +194,25 @@ impl Stream {
         any
     }
 
-    /// An answer that says that there is nothing of the type. A stream never gives it where the protocol has silence; a
-    /// transport on which each request has its answer needs it. It counts as sent.
+    /// A response without resources, which counts as sent. Streams send none where the protocol has silence; a transport with
+    /// one response for each request (REST, unary gRPC) needs it.
     pub fn empty_response(&mut self, type_id: TypeId) -> Response {
         self.last_nonce += 1;
         let builder = ResponseBuilder::new(self.protocol, false);
         builder.finish(type_id, &self.options.identifier, 0, self.last_nonce)
     }
 
-    /// How many times since the last call a name that was asked for was withheld for want of a [`Grant`].
+    /// Number of lookups since the last call of resources that the [`Grant`] does not admit.
     pub fn take_denied(&mut self) -> u64 {
         self.denied.take()
     }
 
-    /// When to call [`Stream::on_deadline`]; `None`: not before something else happens on the stream.
+    /// When to call [`Stream::on_deadline`]; `None`: not before another event of the stream.
     pub fn next_deadline(&self) -> Option<Duration> {
         self.watches.iter().flatten().filter_map(|watch| watch.next_deadline()).min()
     }
 
-    /// Time passed: heartbeats may be due, and what waited for something else may wait no longer.
+    /// A deadline passed: heartbeats may be due, and waits may have ended.
     pub fn on_deadline(&mut self, now: Duration) {
         self.watches.iter_mut().flatten().for_each(|watch| watch.on_deadline(now));
         let expires = |watch: &Watch| watch.retiring.deadlines().any(|until| until <= now);
@@ -221,13 +221,13 @@ impl Stream {
         }
     }
 
-    /// Something happened: what waits may have waited for just this.
+    /// The stream changed: check the names that wait for other types.
     fn recheck_waiting(&mut self) {
         self.watches.iter_mut().flatten().for_each(|watch| watch.recheck_waiting());
         self.retiring_check_due = self.watches.iter().flatten().any(|watch| watch.retiring.is_expirable());
     }
 
-    /// All that the index holds for this stream (to take it out when the stream ends).
+    /// Every subscription of this stream in the index.
     pub fn interests(&self) -> impl Iterator<Item = (TypeId, &Arc<str>)> {
         self.watches.iter().zip(TypeId::ALL).flat_map(|(watch, type_id)| {
             let subscription = watch.iter().map(|watch| &watch.subscription);
@@ -240,8 +240,8 @@ impl Stream {
         })
     }
 
-    /// Take up to `most` of [`Stream::interests`] out of a stream that has ended; none when there are no more. Nothing else
-    /// may be done with the stream then: it is taken apart, so that a large one goes in parts.
+    /// Take up to `most` of [`Stream::interests`] out of a stream that has ended; empty at the end. Large streams are taken
+    /// apart in steps: no other method may be called afterwards.
     pub fn take_interests(&mut self, most: usize) -> Vec<(TypeId, Arc<str>)> {
         let mut taken = Vec::new();
         for (watch, type_id) in self.watches.iter_mut().zip(TypeId::ALL) {
@@ -265,12 +265,12 @@ impl Stream {
         self.audience.as_ref()
     }
 
-    /// Which protocol the stream speaks.
+    /// Variant of the protocol.
     pub fn protocol(&self) -> Protocol {
         self.protocol
     }
 
-    /// How many names (a wildcard counts as one) are subscribed, by [`TypeId::index`].
+    /// Number of subscribed names by [`TypeId::index`]; a wildcard counts as one.
     pub fn subscribed(&self) -> [usize; TypeId::COUNT] {
         std::array::from_fn(|index| {
             let subscription = self.watches[index].as_ref().map(|watch| &watch.subscription);
@@ -278,25 +278,25 @@ impl Stream {
         })
     }
 
-    /// Bytes of the names that are subscribed.
+    /// Bytes of the subscribed names.
     pub fn subscribed_bytes(&self) -> usize {
         self.watches.iter().flatten().map(|watch| watch.subscription.bytes()).sum()
     }
 
-    /// State of every type that was asked for, for operators; with `resources` also that of every name.
+    /// State of every requested type, for operators; with `resources` also that of every name.
     pub fn snapshot(&self, store: &Store, now: Duration, resources: bool) -> Vec<SubscriptionView> {
         let watches = self.watches.iter().zip(TypeId::ALL);
-        let asked_for = watches.filter_map(|(watch, type_id)| Some((watch.as_ref()?, type_id)));
+        let requested = watches.filter_map(|(watch, type_id)| Some((watch.as_ref()?, type_id)));
         let denied = Cell::new(0);
-        let views = asked_for.map(|(watch, type_id)| {
+        let views = requested.map(|(watch, type_id)| {
             let view = self.view(store, type_id, &denied);
             SubscriptionView::new(watch, view, type_id, now, resources)
         });
         views.collect()
     }
 
-    /// Visit each name that was asked for and that there is nothing for; none before the stream is classified. Returns
-    /// how many names were asked for.
+    /// Visit each requested name without a resource; none before the stream is classified. Returns the number of requested
+    /// names.
     pub fn absences(&self, store: &Store, mut visit: impl FnMut(Absence<'_>)) -> usize {
         let denied = Cell::new(0);
         for (watch, type_id) in self.watches.iter().zip(TypeId::ALL) {
@@ -307,7 +307,7 @@ impl Stream {
         self.subscribed().iter().sum()
     }
 
-    /// The store as operators see it through the stream: their looks at what is withheld are not counted.
+    /// The store as the stream sees it. Lookups of operators do not count as denied.
     fn view<'a>(&'a self, store: &'a Store, type_id: TypeId, denied: &'a Cell<u64>) -> Option<View<'a>> {
         let audience = self.audience.as_deref()?;
         Some(View { store, audience, grant: &self.grant, denied, type_id })

@@ -1,110 +1,34 @@
-//! The names one subscription tracks, and what the client holds of each.
+//! The tracked names of one subscription.
 //!
-//! Tracked are the names that the client asked for and, under a wildcard, those it was sent. Indices stay valid until
-//! their name is removed; an index that outlived its name may meet another one, so lists of indices are only hints.
+//! Tracked are the names that the client subscribed to and, under a wildcard, those that it was sent. An index is valid
+//! until its name is removed, and may then stand for another name: lists of indices are hints.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use super::tracked::{Coverage, Held, Recheck, Resend, Tracked};
 use crate::store::Resource;
 
-/// What the client holds of a name, as far as this stream knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) enum Held {
-    /// It was told nothing.
-    #[default]
-    Nothing,
-    /// It was told that there is none (delta).
-    Gone,
-    /// Something that this server did not send in its present form (delta, `initial_resource_versions`).
-    Other,
-    /// The version with this fingerprint.
-    Version(u64),
-}
-
-/// One tracked name.
-#[derive(Debug)]
-pub(crate) struct Tracked {
-    pub(crate) name: Arc<str>,
-    held: Held,
-    /// What it holds, for resources whose references or bytes are needed as long as it holds them.
-    pub(crate) resource: Option<Arc<Resource>>,
-    /// The last response that brought it anew, changed or removed.
-    pub(crate) sent_in: u64,
-    /// When that was, in whole seconds of the stream's clock.
-    sent_at: u32,
-    /// The last response that brought it when the client held nothing of the name.
-    pub(crate) introduced_in: u64,
-    /// The last pass that met it ([`Names::begin_pass`]).
-    pub(crate) pass: u32,
-    /// Asked for by name (otherwise only covered by the wildcard).
-    requested: bool,
-    /// Asked for by name, and nobody has answered yet (full-state types).
-    unanswered: bool,
-    /// Waits in the list of names to look at again.
-    dirty: bool,
-    /// Waits in the list of those that an open response does not hold up.
-    urgent: bool,
-    /// To be sent even if the client holds the present version.
-    pub(crate) resend: bool,
-    /// Missing from a request with an old nonce: if it is listed again, the client dropped it in between.
-    pub(crate) dropped_by_client: bool,
-    /// The client refused the response that brought it last.
-    pub(crate) nacked: bool,
-    /// The client has none although it was sent: it refused the first version or dropped the name for a moment, and has
-    /// accepted none since.
-    pub(crate) lacking: bool,
-    /// Its cluster was sent again: a repeated request means that the client waits for it.
-    pub(crate) warming: bool,
-}
-
-impl Tracked {
-    pub(crate) fn held(&self) -> Held {
-        self.held
-    }
-
-    pub(crate) fn requested(&self) -> bool {
-        self.requested
-    }
-
-    /// A response brings it anew, changed or removed.
-    pub(crate) fn mark_sent(&mut self, nonce: u64, now: Duration) {
-        (self.sent_in, self.sent_at) = (nonce, now.as_secs() as u32);
-        (self.nacked, self.dropped_by_client) = (false, false);
-    }
-
-    /// When it was last sent, in whole seconds; `None`: never.
-    pub(crate) fn sent_at(&self) -> Option<Duration> {
-        (self.sent_in > 0).then(|| Duration::from_secs(self.sent_at.into()))
-    }
-
-    /// Whether the client holds a resource of this name.
-    pub(crate) fn is_held(&self) -> bool {
-        matches!(self.held, Held::Version(_) | Held::Other)
-    }
-}
-
-/// The tracked names with what is summed up over them.
+/// The tracked names with sums over them.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     hasher: DefaultHashBuilder,
     table: HashTable<u32>,
     slots: Vec<Option<Tracked>>,
     free: Vec<u32>,
-    /// Names to look at again.
+    /// Names to check against the store: queued or urgent.
     dirty: Vec<u32>,
-    /// Those of them that are new demand.
+    /// Names to check also while a response is open.
     urgent: Vec<u32>,
     pass: u32,
     requested: usize,
-    /// Bytes of the names asked for.
+    /// Bytes of the requested names.
     requested_bytes: usize,
     unanswered: usize,
-    /// Sum of the fingerprints of all that the client holds: an order-free version of the whole.
+    /// Sum of the fingerprints of all that the client holds: a version of the set, whatever its order.
     version: u64,
 }
 
@@ -125,24 +49,7 @@ impl Names {
             Entry::Vacant(entry) => {
                 let index = free.pop().unwrap_or(slots.len() as u32);
                 entry.insert(index);
-                let tracked = Tracked {
-                    name: owned(),
-                    held: Held::Nothing,
-                    resource: None,
-                    sent_in: 0,
-                    sent_at: 0,
-                    introduced_in: 0,
-                    pass: 0,
-                    requested: false,
-                    unanswered: false,
-                    dirty: false,
-                    urgent: false,
-                    resend: false,
-                    dropped_by_client: false,
-                    nacked: false,
-                    lacking: false,
-                    warming: false,
-                };
+                let tracked = Tracked::new(owned());
                 match slots.get_mut(index as usize) {
                     Some(slot) => *slot = Some(tracked),
                     None => slots.push(Some(tracked)),
@@ -160,21 +67,20 @@ impl Names {
         self.slots.get_mut(index as usize)?.as_mut()
     }
 
-    /// Stop tracking a name. Returns what was kept of it.
+    /// Stop tracking a name. Returns the name and the resource that was kept for it.
     pub(crate) fn remove(&mut self, index: u32) -> Option<(Arc<str>, Option<Arc<Resource>>)> {
         self.set_held(index, Held::Nothing);
-        self.set_unanswered(index, false);
-        self.set_requested(index, false);
+        self.set_coverage(index, Coverage::Covered);
         let tracked = self.slots[index as usize].take()?;
         let hash = self.hasher.hash_one(&*tracked.name);
-        if let Ok(entry) = self.table.find_entry(hash, |&found| found == index) {
+        if let Ok(entry) = self.table.find_entry(hash, |&other| other == index) {
             entry.remove();
         }
         self.free.push(index);
         Some((tracked.name, tracked.resource))
     }
 
-    /// Take out any name, of a subscription that ends: nothing else may be done with what is left.
+    /// Take out any name of a subscription that has ended. No other method may be called afterwards.
     pub(crate) fn pop(&mut self) -> Option<Tracked> {
         (self.table, self.free) = Default::default();
         (self.dirty, self.urgent) = Default::default();
@@ -196,44 +102,63 @@ impl Names {
         tracked.held = held;
     }
 
-    pub(crate) fn set_requested(&mut self, index: u32, requested: bool) {
-        let Some(tracked) = self.slots[index as usize].as_mut() else { return };
-        if tracked.requested == requested {
-            return;
-        }
-        tracked.requested = requested;
-        if requested {
-            self.requested += 1;
-            self.requested_bytes += tracked.name.len();
-        } else {
-            self.requested -= 1;
-            self.requested_bytes -= tracked.name.len();
+    /// The client subscribes to a tracked name, or to a name that was only covered.
+    pub(super) fn request(&mut self, index: u32) {
+        if self.get(index).is_some_and(|tracked| tracked.coverage == Coverage::Covered) {
+            self.set_coverage(index, Coverage::Requested);
         }
     }
 
+    /// The client unsubscribes from a name that stays covered, or is about to be removed.
+    pub(super) fn release(&mut self, index: u32) {
+        self.set_coverage(index, Coverage::Covered);
+    }
+
+    /// Whether the store has no entry for a requested name yet.
     pub(crate) fn set_unanswered(&mut self, index: u32, unanswered: bool) {
-        let Some(tracked) = self.slots[index as usize].as_mut() else { return };
-        self.unanswered = self.unanswered + usize::from(unanswered) - usize::from(tracked.unanswered);
-        tracked.unanswered = unanswered;
+        let coverage = if unanswered { Coverage::Unanswered } else { Coverage::Requested };
+        if self.get(index).is_some_and(Tracked::requested) {
+            self.set_coverage(index, coverage);
+        }
     }
 
-    /// Have a name looked at again: as soon as an answer may go out, or at once while an answer is owed for it.
+    fn set_coverage(&mut self, index: u32, coverage: Coverage) {
+        let Some(tracked) = self.slots[index as usize].as_mut() else { return };
+        let previous = std::mem::replace(&mut tracked.coverage, coverage);
+        self.unanswered += usize::from(coverage == Coverage::Unanswered);
+        self.unanswered -= usize::from(previous == Coverage::Unanswered);
+        match (previous, coverage) {
+            (Coverage::Covered, Coverage::Requested | Coverage::Unanswered) => {
+                self.requested += 1;
+                self.requested_bytes += tracked.name.len();
+            }
+            (Coverage::Requested | Coverage::Unanswered, Coverage::Covered) => {
+                self.requested -= 1;
+                self.requested_bytes -= tracked.name.len();
+            }
+            _ => {}
+        }
+    }
+
+    /// Check a name against the store with the next response: at once if it must be resent, otherwise when no response
+    /// is open.
     pub(crate) fn mark_dirty(&mut self, index: u32) {
         let Some(tracked) = self.slots[index as usize].as_mut() else { return };
-        if tracked.resend {
+        if tracked.resend == Resend::Now {
             return self.mark_urgent(index);
         }
-        if !std::mem::replace(&mut tracked.dirty, true) {
-            enlist(&mut self.dirty, &self.slots, index, |tracked| tracked.dirty);
+        if tracked.recheck == Recheck::None {
+            tracked.recheck = Recheck::Queued;
+            push_index(&mut self.dirty, &self.slots, index, |recheck| recheck != Recheck::None);
         }
     }
 
-    /// Have a name looked at again whatever is open.
+    /// Check a name against the store also while a response is open.
     pub(crate) fn mark_urgent(&mut self, index: u32) {
         let Some(tracked) = self.slots[index as usize].as_mut() else { return };
-        tracked.dirty = true;
-        if !std::mem::replace(&mut tracked.urgent, true) {
-            enlist(&mut self.urgent, &self.slots, index, |tracked| tracked.urgent);
+        if tracked.recheck != Recheck::Urgent {
+            tracked.recheck = Recheck::Urgent;
+            push_index(&mut self.urgent, &self.slots, index, |recheck| recheck == Recheck::Urgent);
         }
     }
 
@@ -245,38 +170,43 @@ impl Names {
         !self.urgent.is_empty()
     }
 
-    /// Call `look` once for each name to look at again, or for the pressing ones alone; afterwards there are none.
-    pub(crate) fn drain_dirty(&mut self, urgent: bool, mut look: impl FnMut(&mut Names, u32)) {
+    /// Call `visit` once for each name to check, or for the urgent ones alone; none of them is left.
+    pub(crate) fn drain_dirty(&mut self, urgent_only: bool, mut visit: impl FnMut(&mut Names, u32)) {
         let mut lists = [std::mem::take(&mut self.urgent), Vec::new()];
-        if !urgent {
+        if !urgent_only {
             lists[1] = std::mem::take(&mut self.dirty);
         }
         for index in lists.iter_mut().flat_map(|list| list.drain(..)) {
             let Some(tracked) = self.slots.get_mut(index as usize).and_then(Option::as_mut) else { continue };
-            let due = std::mem::take(&mut tracked.urgent) || !urgent;
-            if due && std::mem::take(&mut tracked.dirty) {
-                look(self, index);
+            let due = match tracked.recheck {
+                Recheck::None => false,
+                Recheck::Queued => !urgent_only,
+                Recheck::Urgent => true,
+            };
+            if due {
+                tracked.recheck = Recheck::None;
+                visit(self, index);
             }
         }
-        let [pressed, dirty] = lists;
-        self.urgent = pressed;
-        if !urgent {
+        let [urgent, dirty] = lists;
+        self.urgent = urgent;
+        if !urgent_only {
             self.dirty = dirty;
         }
     }
 
-    /// A number that marks the names met from now on.
+    /// Start a pass over the names. Returns its number, which marks the names that it sees.
     pub(crate) fn begin_pass(&mut self) -> u32 {
         self.pass = self.pass.wrapping_add(1);
         if self.pass == 0 {
-            // After 2^32 passes old marks could be taken for new ones.
+            // After 2^32 passes an old mark would look like a new one.
             self.slots.iter_mut().flatten().for_each(|tracked| tracked.pass = 0);
             self.pass = 1;
         }
         self.pass
     }
 
-    /// Indices at this moment; names may be removed on the way.
+    /// The indices at this moment; names may be removed during the iteration.
     pub(crate) fn indices(&self) -> impl Iterator<Item = u32> + use<> {
         0..self.slots.len() as u32
     }
@@ -289,36 +219,36 @@ impl Names {
         self.slots.iter().flatten()
     }
 
-    /// How many were asked for by name.
+    /// Number of requested names.
     pub(crate) fn requested(&self) -> usize {
         self.requested
     }
 
-    /// Bytes of those names.
+    /// Bytes of the requested names.
     pub(crate) fn requested_bytes(&self) -> usize {
         self.requested_bytes
     }
 
-    /// How many of those have no answer yet (kept for full-state types only).
+    /// Number of requested names without an entry in the store (counted for full-state types only).
     pub(crate) fn unanswered(&self) -> usize {
         self.unanswered
     }
 
-    /// The combined version of all that the client holds.
+    /// Version of the set that the client holds.
     pub(crate) fn version(&self) -> u64 {
         self.version
     }
 }
 
-/// Put an index on a list of names that `listed` tells.
-fn enlist(list: &mut Vec<u32>, slots: &[Option<Tracked>], index: u32, listed: impl Fn(&Tracked) -> bool) {
+/// Append to a list of the names whose state `belongs` to it.
+fn push_index(list: &mut Vec<u32>, slots: &[Option<Tracked>], index: u32, belongs: impl Fn(Recheck) -> bool) {
     if list.len() <= 2 * slots.len() {
         return list.push(index);
     }
-    // Names that came and went while a response was open left their indices behind.
-    let stands = |index: &u32| slots[*index as usize].as_ref().is_some_and(&listed);
+    // Names that were added and removed while a response was open left their indices behind.
+    let is_listed = |index: &u32| slots[*index as usize].as_ref().is_some_and(|name| belongs(name.recheck));
     list.clear();
-    list.extend((0..slots.len() as u32).filter(stands));
+    list.extend((0..slots.len() as u32).filter(is_listed));
 }
 
 fn name_at(slots: &[Option<Tracked>], index: u32) -> &str {
@@ -328,13 +258,14 @@ fn name_at(slots: &[Option<Tracked>], index: u32) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::fingerprint;
 
     fn track(names: &mut Names, name: &str) -> u32 {
         names.track(name, || name.into())
     }
 
     #[test]
-    fn a_name_is_tracked_once_and_found_until_removed() {
+    fn a_name_has_one_index_until_it_is_removed() {
         let mut names = Names::default();
         let indices: Vec<u32> = (0..1000).map(|n| track(&mut names, &n.to_string())).collect();
         assert_eq!(track(&mut names, "500"), indices[500]);
@@ -345,29 +276,29 @@ mod tests {
     }
 
     #[test]
-    fn the_combined_version_forgets_order_and_past() {
-        let (mut one, mut other) = (Names::default(), Names::default());
-        for (names, order) in [(&mut one, ["a", "b", "c"]), (&mut other, ["c", "b", "a"])] {
+    fn the_version_of_the_set_ignores_order_and_history() {
+        let (mut left, mut right) = (Names::default(), Names::default());
+        for (names, order) in [(&mut left, ["a", "b", "c"]), (&mut right, ["c", "b", "a"])] {
             for name in order {
                 let index = track(names, name);
                 names.set_held(index, Held::Version(7));
-                names.set_held(index, Held::Version(crate::wire::fingerprint(name, 1)));
+                names.set_held(index, Held::Version(fingerprint(name, 1)));
             }
         }
-        assert_eq!(one.version(), other.version());
-        let index = track(&mut one, "d");
-        one.set_held(index, Held::Version(99));
-        assert_ne!(one.version(), other.version());
-        one.remove(index);
-        assert_eq!(one.version(), other.version());
+        assert_eq!(left.version(), right.version());
+        let index = track(&mut left, "d");
+        left.set_held(index, Held::Version(99));
+        assert_ne!(left.version(), right.version());
+        left.remove(index);
+        assert_eq!(left.version(), right.version());
     }
 
     #[test]
-    fn counts_follow_their_flags() {
+    fn counts_follow_the_coverage() {
         let mut names = Names::default();
         let index = track(&mut names, "a");
-        names.set_requested(index, true);
-        names.set_requested(index, true);
+        names.request(index);
+        names.request(index);
         names.set_unanswered(index, true);
         assert_eq!((names.requested(), names.requested_bytes(), names.unanswered()), (1, 1, 1));
         names.remove(index);
@@ -375,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dirty_name_is_looked_at_once() {
+    fn a_dirty_name_is_visited_once() {
         let mut names = Names::default();
         let (a, b) = (track(&mut names, "a"), track(&mut names, "b"));
         for index in [a, b, a] {
@@ -388,12 +319,12 @@ mod tests {
     }
 
     #[test]
-    fn a_pressing_name_is_looked_at_before_the_others_and_once() {
+    fn an_urgent_name_is_visited_first_and_once() {
         let mut names = Names::default();
         let [a, b, c] = ["a", "b", "c"].map(|name| track(&mut names, name));
         [a, b].into_iter().for_each(|index| names.mark_dirty(index));
         names.mark_urgent(b);
-        names.get_mut(c).unwrap().resend = true;
+        names.get_mut(c).unwrap().resend = Resend::Now;
         names.mark_dirty(c);
         let mut seen = Vec::new();
         names.drain_dirty(true, |_, index| seen.push(index));
@@ -403,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_come_and_go_while_dirty_leave_no_trail() {
+    fn removed_dirty_names_leave_no_indices() {
         let mut names = Names::default();
         let kept = track(&mut names, "kept");
         names.mark_dirty(kept);
@@ -419,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_start_over_without_old_marks() {
+    fn a_wrapped_pass_number_resets_the_marks() {
         let mut names = Names { pass: u32::MAX - 1, ..Names::default() };
         let index = track(&mut names, "a");
         names.get_mut(index).unwrap().pass = 1;

@@ -1,7 +1,7 @@
-//! When the client must hear that what it holds still lives.
+//! Heartbeats of resources with a time to live.
 //!
-//! "xDS REST and gRPC protocol", TTL: a resource with a time to live is dropped by the client when that time has passed
-//! without a response that names it, with or without the resource in it.
+//! "xDS REST and gRPC protocol", TTL: the client drops such a resource when the time has passed without a response that
+//! names it, with or without the resource in it.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use hashbrown::HashMap;
 use crate::store::Resource;
 use crate::subscription::{Held, Names};
 
-/// A heartbeat may be late or lost twice before the resource is dropped.
+/// Two heartbeats may be late before the client drops the resource.
 const HEARTBEATS_PER_TTL: u32 = 3;
 
-/// A resource that the client drops in time.
+/// The next heartbeat of one resource.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeartbeatTimer {
     pub(crate) ttl: Duration,
@@ -22,12 +22,12 @@ pub(crate) struct HeartbeatTimer {
     due: Duration,
 }
 
-/// What the client holds for a time only, by the index of its name.
+/// The timers of the resources with a time to live that the client holds, by the index of the name.
 #[derive(Debug, Default)]
 pub(crate) struct Heartbeats(HashMap<u32, HeartbeatTimer>);
 
 impl Heartbeats {
-    /// The client got a resource, whole.
+    /// A response carries the whole resource.
     pub(crate) fn sent(&mut self, index: u32, resource: &Resource, now: Duration) {
         match resource.ttl() {
             Some(ttl) => self.insert(index, resource, ttl, now + ttl / HEARTBEATS_PER_TTL),
@@ -36,7 +36,8 @@ impl Heartbeats {
         }
     }
 
-    /// The client has a resource that this stream did not bring. Returns whether it must hear of it now.
+    /// The client holds a resource that this stream did not send. Returns whether a heartbeat is due now: only the client
+    /// knows how much of the time to live is left.
     pub(crate) fn track_held(&mut self, index: u32, resource: &Resource, now: Duration) -> bool {
         let Some(ttl) = resource.ttl() else { return false };
         if self.0.contains_key(&index) {
@@ -51,17 +52,17 @@ impl Heartbeats {
         self.0.insert(index, HeartbeatTimer { ttl, version: resource.version(), held, due });
     }
 
-    /// When each is due.
+    /// When each heartbeat is due.
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = Duration> + '_ {
         self.0.values().map(|timer| timer.due)
     }
 
-    /// Forget what the client no longer holds.
+    /// Drop the timers of resources that the client no longer holds.
     pub(crate) fn retain_held(&mut self, names: &Names) {
         self.0.retain(|index, timer| names.get(*index).is_some_and(|tracked| tracked.held() == timer.held));
     }
 
-    /// What is due now, by name; each counts as sent.
+    /// Call `send` with the name and timer of each heartbeat that is due, and start the next interval.
     pub(crate) fn take_due(
         &mut self,
         names: &Names,

@@ -1,5 +1,6 @@
-//! One type on one stream: subscription, nonces, heartbeats, and the order among types.
+//! One type on one stream: its subscription, nonces and heartbeats, and how it waits for other types of the stream.
 
+mod due;
 mod heartbeat;
 mod nonce;
 mod peers;
@@ -8,7 +9,10 @@ mod retiring;
 mod state;
 mod waiting;
 
-pub(crate) use peers::{Outcome, Peers, Watches, warming_dependency};
+pub(crate) use due::{Due, Listing, Warming};
+pub(crate) use heartbeat::Heartbeats;
+pub(crate) use peers::Peers;
 pub(crate) use replaced::release_replaced;
 pub(crate) use retiring::Retiring;
-pub(crate) use state::{Listing, Watch};
+pub(crate) use state::{Watch, Watches};
+pub(crate) use waiting::Waiting;

@@ -1,4 +1,4 @@
-//! Responses and what the client said to them, for one type on one stream: nonces, ACK and NACK.
+//! Nonces, ACKs and NACKs of one type on one stream.
 
 use std::time::Duration;
 
@@ -6,45 +6,44 @@ use smallvec::SmallVec;
 
 use crate::store::{Origin, Propagation};
 
-/// How a request's nonce stands to what was sent.
+/// The nonce of a request, compared with the responses that were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NonceKind {
-    /// It answers a response that is open.
+    /// That of a response without an answer so far.
     Open {
-        /// The response is the last one.
+        /// It is the last response.
         last: bool,
     },
-    /// It repeats the nonce of the last response, which was answered before.
+    /// That of the last response, which was answered before.
     Repeated,
-    /// It carries none, or one that this stream cannot know.
+    /// None, or that of an earlier stream.
     Missing,
-    /// It carries one that is neither open nor the last.
+    /// Any other.
     Stale,
 }
 
-/// What a client said to a response.
+/// A response that was acknowledged or rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Resolved {
     pub(crate) version: u64,
     pub(crate) nonce: u64,
     pub(crate) latency: Duration,
-    /// The change that the response brought, if it brought one.
+    /// The change that the response carried, if any.
     pub(crate) change: Option<Propagation>,
 }
 
-/// The last response that the client refused.
+/// The last response that the client rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LastNack {
     pub(crate) nonce: u64,
     pub(crate) version: u64,
     pub(crate) message: String,
-    /// A later response was taken.
+    /// A later response was acknowledged.
     pub(crate) superseded: bool,
     pub(crate) at: Duration,
 }
 
-/// Open responses of one type on one stream at most: a client that asks for ever more and answers nothing holds no more
-/// memory than that.
+/// Maximum of open responses of one type on one stream: it bounds the memory of a client that requests without answering.
 const MAX_OPEN: usize = 1024;
 
 /// A response that the client has not answered.
@@ -53,31 +52,36 @@ struct OpenResponse {
     nonce: u64,
     version: u64,
     sent_at: Duration,
-    /// The change that it brings.
+    /// The oldest change that it carries.
     origin: Option<Origin>,
 }
 
-/// Responses that are open, oldest first; the last one, the last ACK and the last NACK are remembered.
+/// The open responses, oldest first, and the last response, ACK and NACK.
+///
+/// ```text
+///    send(nonce) ──▶ open ──request with the nonce──▶ ACK, or NACK with error_detail
+///                     └── request with a later open nonce: counts as answered, in order ──▶ closed
+/// ```
 #[derive(Debug, Default)]
 pub(crate) struct NonceTracker {
     /// Nonce, version and time of the last response.
     sent: Option<(u64, u64, Duration)>,
     open: SmallVec<[OpenResponse; 1]>,
-    /// The response whose answer further changes of content wait for.
+    /// The response that must be answered before changed content is sent.
     awaited: Option<u64>,
-    /// The last change that the client took.
+    /// The last change that the client acknowledged.
     last_change: Option<Box<Propagation>>,
     acked: Option<(u64, Duration)>,
     last_nack: Option<Box<LastNack>>,
 }
 
 impl NonceTracker {
-    /// Whether changes of content wait for an answer of the client. New demand never does.
+    /// Whether changed content waits for an answer of the client. New subscriptions never wait.
     pub(crate) fn is_awaiting_ack(&self) -> bool {
         self.awaited.is_some()
     }
 
-    /// Whether as many responses are open as may be.
+    /// Whether the maximum of open responses is reached.
     pub(crate) fn is_full(&self) -> bool {
         self.open.len() >= MAX_OPEN
     }
@@ -106,13 +110,13 @@ impl NonceTracker {
         self.last_nack.as_deref()
     }
 
-    /// The last change that the client took.
+    /// The last change that the client acknowledged.
     pub(crate) fn last_change(&self) -> Option<&Propagation> {
         self.last_change.as_deref()
     }
 
-    /// A response goes out. `all`: it leaves no change behind. A change that was left waits for no later response than
-    /// it did before: demand that never ends must not hold it up.
+    /// A response is sent; `all`: it carries every change so far. A change that it leaves out waits for the same response as
+    /// before: a client that goes on subscribing must not delay it without end.
     pub(crate) fn send(
         &mut self,
         nonce: u64,
@@ -126,9 +130,9 @@ impl NonceTracker {
         self.awaited = self.awaited.filter(|_| !all).or(Some(nonce));
     }
 
-    /// `nonce` is `None` for a text that this server never gives out.
+    /// `nonce` is `None` for a text that this server never sends.
     pub(crate) fn kind(&self, empty: bool, nonce: Option<u64>) -> NonceKind {
-        // Nothing was sent that it could be older than: it belongs to an earlier stream.
+        // Without a response on this stream, a nonce belongs to an earlier stream.
         let Some((last, ..)) = self.sent.filter(|_| !empty) else { return NonceKind::Missing };
         match nonce {
             Some(nonce) if self.is_open(nonce) => NonceKind::Open { last: nonce == last },
@@ -137,7 +141,7 @@ impl NonceTracker {
         }
     }
 
-    /// The client took this open response; `None` when it is none.
+    /// The client acknowledged this response; `None` when it is not open.
     pub(crate) fn ack(&mut self, nonce: u64, now: Duration) -> Option<Resolved> {
         let resolved = self.resolve(nonce, now)?;
         self.acked = Some((resolved.version, now));
@@ -153,7 +157,7 @@ impl NonceTracker {
         Some(resolved)
     }
 
-    /// The client refused this open response; `None` when it is none.
+    /// The client rejected this response; `None` when it is not open.
     pub(crate) fn nack(&mut self, nonce: u64, message: &str, now: Duration) -> Option<Resolved> {
         let resolved = self.resolve(nonce, now)?;
         let Resolved { nonce, version, .. } = resolved;
@@ -162,7 +166,7 @@ impl NonceTracker {
         Some(resolved)
     }
 
-    /// Responses are read in order: an answer to one also answers those before it.
+    /// Close a response and those before it: the client reads responses in order.
     fn resolve(&mut self, nonce: u64, now: Duration) -> Option<Resolved> {
         let position = self.open.binary_search_by_key(&nonce, |open| open.nonce).ok()?;
         let OpenResponse { version, sent_at, origin, .. } = self.open.drain(..=position).next_back()?;
@@ -204,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn each_open_response_has_its_answer_and_a_later_one_answers_those_before() {
+    fn an_answer_closes_its_response_and_the_earlier_ones() {
         let mut nonces = NonceTracker::default();
         (1..=4).for_each(|nonce| send(&mut nonces, nonce, nonce));
         assert_eq!(nonces.kind(false, Some(1)), NonceKind::Open { last: false });
@@ -216,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_was_left_waits_for_no_later_response() {
+    fn a_change_left_out_waits_for_the_same_response_as_before() {
         let mut nonces = NonceTracker::default();
         nonces.send(1, 10, None, AT(1), true);
         nonces.send(2, 20, None, AT(2), false);
@@ -230,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_open_responses() {
+    fn open_responses_have_a_maximum() {
         let mut nonces = NonceTracker::default();
         (1..=MAX_OPEN as u64).for_each(|nonce| send(&mut nonces, nonce, nonce));
         assert!(nonces.is_full());
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_past_with_the_next_ack() {
+    fn the_next_ack_supersedes_a_nack() {
         let mut nonces = NonceTracker::default();
         send(&mut nonces, 1, 1);
         nonces.nack(1, "bad", AT(2));

@@ -1,44 +1,21 @@
-//! Make before break: which resources of one stream wait for others of it.
+//! Make before break: the order among the resources of one stream.
 //!
-//! "xDS REST and gRPC protocol", Eventual consistency considerations: what is named comes before what names it, and leaves
-//! after it. References say which: a route waits for the clusters that the client is about to get; a cluster leaves when
-//! the client has accepted a route without it, and all that this route names. Nothing waits for ever, and nothing that is
-//! added waits for what the client did not ask for.
+//! "xDS REST and gRPC protocol", Eventual consistency considerations: a resource is sent before those that name it, and
+//! removed after them. References decide: a route waits for the clusters that the client is about to receive; a cluster
+//! is removed when the client has accepted a route without it and all that this route names. Every wait has a deadline,
+//! and no new resource waits for one that the client did not subscribe to.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use smallvec::SmallVec;
 
 use super::replaced::used_by_retiring;
-use super::state::Watch;
+use super::state::Watches;
 use crate::protocol::TypeId;
 use crate::store::{Resource, View};
 
-/// The subscriptions of a stream (without the one that is being answered), by [`TypeId::index`].
-pub(crate) type Watches = [Option<Box<Watch>>; TypeId::COUNT];
-
-/// What a client asks for because a resource of this type names it. Over delta it does not ask again when that resource
-/// comes again, though it may wait for it then: Envoy warms a changed cluster until its endpoints come.
-pub(crate) fn warming_dependency(type_id: TypeId) -> Option<TypeId> {
-    match type_id {
-        TypeId::Cluster => Some(TypeId::Endpoint),
-        TypeId::Listener => Some(TypeId::Route),
-        _ => None,
-    }
-}
-
-/// What an answer to one type means for the other types of its stream.
-#[derive(Default)]
-pub(crate) struct Outcome {
-    /// What it brings that has a [`warming_dependency`].
-    pub(crate) sent: SmallVec<[Arc<Resource>; 2]>,
-    /// What the client was never sent, though something waited for it as long as it may.
-    pub(crate) undelivered: SmallVec<[(TypeId, Arc<str>); 2]>,
-}
-
-/// What the other types of a stream mean for one of them.
+/// The other types of a stream, as one type depends on them.
 pub(crate) struct Peers<'a> {
     watches: &'a Watches,
     used: OnceCell<HashSet<(TypeId, &'a str)>>,
@@ -49,15 +26,15 @@ impl<'a> Peers<'a> {
         Peers { watches, used: OnceCell::new() }
     }
 
-    /// Whether the client is about to get something that `resource` names and that goes before it. `view` is of the
-    /// type of the resource.
+    /// Whether the client is about to receive a resource that `resource` names and that is sent before it. `view` is of
+    /// the type of `resource`.
     pub(crate) fn is_blocked(&self, resource: &Resource, view: View<'_>) -> bool {
-        let before = resource.refs().iter().filter(|(type_id, _)| *type_id < view.type_id);
-        before.into_iter().any(|(type_id, name)| self.is_pending(*type_id, name, view))
+        let mut before = resource.refs().iter().filter(|(type_id, _)| *type_id < view.type_id);
+        before.any(|(type_id, name)| self.is_pending(*type_id, name, view))
     }
 
-    /// The client asked for it, or may have, it is there, and the client has not taken it yet; for a cluster, also its
-    /// endpoints.
+    /// Whether the client is subscribed to the name (or may be), the resource exists and the client has not answered it;
+    /// for a cluster, also its endpoints.
     fn is_pending(&self, type_id: TypeId, name: &str, view: View<'_>) -> bool {
         let Some(watch) = &self.watches[type_id.index()] else { return false };
         let wanted = watch.covers(name) || watch.stale_request_pending;
@@ -66,8 +43,8 @@ impl<'a> Peers<'a> {
         !watch.has_received(name) || endpoints.any(|(named, name)| self.is_pending(*named, name, view))
     }
 
-    /// What `resource` names, goes before it and was never sent to the client, which asked for it. `view` is of the type
-    /// of the resource.
+    /// The resources that `resource` names, that are sent before it and that the client subscribed to and was never sent.
+    /// `view` is of the type of `resource`.
     pub(crate) fn undelivered<'r>(
         &self,
         resource: &'r Resource,
@@ -81,7 +58,7 @@ impl<'a> Peers<'a> {
         })
     }
 
-    /// Whether the client may still use something that names it.
+    /// Whether the client may still use a resource that names it.
     pub(crate) fn is_in_use(&self, type_id: TypeId, name: &str) -> bool {
         let used = || {
             let mut used = used_by_retiring(self.watches);

@@ -1,27 +1,26 @@
-//! When a client can no longer use what was replaced: it has accepted all that the replacement names.
+//! When a client can no longer use a replaced resource: it has accepted all that the replacement names.
 //!
-//! It may have yet to ask for that: a proxyless client learns of a route from the listener and of a cluster from the route.
-//! What the store has for it, or is still to be asked for, is to come; [`crate::StreamOptions::make_before_break_timeout`] bounds the
-//! waiting, not a refusal.
+//! The client may not have subscribed to all of it yet: a proxyless client learns a route from the listener and a cluster
+//! from the route. Names that the store has, or for which it has no entry yet, are expected to arrive.
+//! [`crate::StreamOptions::make_before_break_timeout`] bounds that wait; a NACK does not end it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashSet;
 
-use super::peers::Watches;
-use super::state::Watch;
+use super::state::{Watch, Watches};
 use crate::protocol::TypeId;
 use crate::store::{Lookup, Resource, View};
 
-/// Drop from what is retiring all that the client can no longer use. `view` is of any type.
+/// Drop the retiring resources that the client can no longer use. `view` is of any type.
 pub(crate) fn release_replaced(watches: &mut Watches, view: View<'_>, now: Duration) {
-    let taken: Vec<(TypeId, Arc<str>)> = {
+    let accepted: Vec<(TypeId, Arc<str>)> = {
         let replacements = Replacements { watches, view };
-        let accepted = expirable(watches, |watch| watch.retiring.accepted());
-        accepted.filter(|(type_id, name)| replacements.are_accepted(*type_id, name)).collect()
+        let replaced = expirable(watches, |watch| watch.retiring.accepted());
+        replaced.filter(|(type_id, name)| replacements.are_accepted(*type_id, name)).collect()
     };
-    for (type_id, name) in taken {
+    for (type_id, name) in accepted {
         watches[type_id.index()].iter_mut().for_each(|watch| watch.retiring.release(&name));
     }
     watches.iter_mut().flatten().for_each(|watch| watch.retiring.expire(now));
@@ -35,24 +34,25 @@ pub(crate) fn release_replaced(watches: &mut Watches, view: View<'_>, now: Durat
     }
 }
 
-/// What resources name that are retiring, and what was a part of them then.
+/// The names that retiring resources use, directly or through resources that are in use as parts of them.
 pub(crate) fn used_by_retiring(watches: &Watches) -> HashSet<(TypeId, &str)> {
     let mut named = HashSet::new();
-    let mut open: Vec<&Resource> =
+    let mut pending: Vec<&Resource> =
         watches.iter().flatten().flat_map(|watch| watch.retiring.in_use()).collect();
-    while let Some(resource) = open.pop() {
+    while let Some(resource) = pending.pop() {
         for (type_id, name) in resource.refs() {
             if named.insert((*type_id, &**name))
                 && let Some(watch) = &watches[type_id.index()]
             {
-                // What the client holds under the name has formers of its own below it.
-                open.extend(watch.held(name).into_iter().chain(watch.retiring.indirect(name)));
+                // The resource that the client holds under the name may have replaced retiring ones itself.
+                pending.extend(watch.held(name).into_iter().chain(watch.retiring.indirect(name)));
             }
         }
     }
     named
 }
 
+/// The `names` of each watch that has retiring resources past [`super::retiring::Stage::Unaccepted`].
 fn expirable<'a, N: Iterator<Item = &'a Arc<str>>>(
     watches: &'a Watches,
     names: impl Fn(&'a Watch) -> N,
@@ -61,15 +61,15 @@ fn expirable<'a, N: Iterator<Item = &'a Arc<str>>>(
     expirable.flat_map(move |watch| names(watch).map(|name| (watch.type_id, Arc::clone(name))))
 }
 
-/// How far a client is with what replaced something.
+/// Progress of a client with the resources that replaced others.
 struct Replacements<'a> {
     watches: &'a Watches,
     view: View<'a>,
 }
 
 impl<'a> Replacements<'a> {
-    /// Whether the client has accepted all that its resource of this name names: the routes, their clusters, and the
-    /// endpoints of those.
+    /// Whether the client has accepted all that its resource of this name uses: routes, their clusters, and the endpoints
+    /// of those.
     fn are_accepted(&self, type_id: TypeId, name: &str) -> bool {
         let watch = self.watches[type_id.index()].as_ref();
         let accepted = watch.and_then(|watch| watch.accepted(name));
@@ -91,19 +91,20 @@ impl<'a> Replacements<'a> {
                     let accepted = watch.accepted(named);
                     accepted.is_none_or(|accepted| self.has_accepted_all(accepted, named, seen))
                 }
-                // What is not there may have left with the resource that names it, of which the client does not know yet.
+                // A name without a resource may have been removed together with the resource that names it; the client
+                // does not know that yet.
                 None => !self.may_arrive(*type_id, named) && self.is_current(resource, name),
             }
         })
     }
 
-    /// Whether the client, which may have yet to ask for it, can be about to get it.
+    /// Whether the client, which may not have subscribed to it yet, may receive it.
     fn may_arrive(&self, type_id: TypeId, name: &str) -> bool {
         let View { store, audience, grant, .. } = self.view;
         match store.lookup(type_id, name, audience) {
             Lookup::Present(resource) => grant.admits(resource.scope()),
             Lookup::Absent(_) => false,
-            // To a wildcard that was answered it does not exist.
+            // For a wildcard that was answered it does not exist.
             Lookup::Unanswered => {
                 let watch = self.watches[type_id.index()].as_ref();
                 !(store.is_complete(type_id, audience)

@@ -1,9 +1,8 @@
-//! What a client may still use after something else took its place.
+//! Resources that a client may still use after they were replaced or removed.
 //!
-//! A client that accepts a resource does not switch to it before it has what the resource names: the routes of a listener,
-//! their clusters, the endpoints of those (gRFC A74; Envoy warms listeners and clusters). Until then it uses what was
-//! replaced and all that this names, even names that it has unsubscribed already, such as the old routes of a listener
-//! with new ones.
+//! A client that accepts a resource switches to it when it has all that the resource names: the routes of a listener,
+//! their clusters, the endpoints of those (gRFC A74; Envoy warms listeners and clusters). Until then it uses the replaced
+//! resource and all that this one names, even names that it has unsubscribed, such as the old routes of a listener.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,20 +14,27 @@ use crate::protocol::TypeId;
 use crate::store::Resource;
 use crate::subscription::Names;
 
-/// How far the client is with what replaced a resource.
+/// Progress of the client with the replacement of a resource.
+///
+/// ```text
+///    replaced or removed ──▶ Unaccepted ──ACK──▶ Accepted ──client has all that the replacement names──▶ Indirect
+///                              │    ▲                │                                                     │
+///                              └NACK┘                └─────── deadline ──▶ dropped ◀── no user, deadline ──┘
+///    unsubscribed ──▶ Indirect
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// The client has not accepted the response that replaces or withdraws it.
+pub(super) enum Stage {
+    /// The client has not accepted the response that replaces or removes it.
     Unaccepted {
         /// Nonce of the response.
         replaced_in: u64,
-        /// The client refused it, and goes on with this.
-        refused: bool,
+        /// The client rejected the response and keeps this resource.
+        nacked: bool,
     },
-    /// It was accepted. The client may lack what the replacement names, until then at most.
+    /// The response was accepted. The client may lack names of the replacement, until this deadline.
     Accepted(Duration),
-    /// The client has what the replacement names, or unsubscribed the name. It may use the resource as a part of others that
-    /// are retiring and name it, until then at most.
+    /// The client has all that the replacement names, or unsubscribed the name. It may use the resource only as a part of
+    /// other retiring resources, until this deadline.
     Indirect(Duration),
 }
 
@@ -38,24 +44,24 @@ struct RetiringResource {
     stage: Stage,
 }
 
-/// Former resources of one type on one stream, by name. Of a name, one for each open response is unaccepted, oldest first;
-/// a response that the client refused replaced nothing.
+/// Retiring resources of one type on one stream, by name. A name has one unaccepted resource for each open response that
+/// changed it, oldest first; a response that the client rejected replaced nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Retiring {
     resources: HashMap<Arc<str>, SmallVec<[RetiringResource; 1]>>,
-    /// Some are past [`Stage::Unaccepted`].
+    /// Some resources are past [`Stage::Unaccepted`].
     expirable: bool,
 }
 
 impl Retiring {
-    /// The response `nonce` brings something else for a name, or nothing any more.
+    /// The response `nonce` replaces or removes the resource of a name.
     pub(crate) fn add(&mut self, name: &Arc<str>, replaced: Option<Arc<Resource>>, nonce: u64) {
-        let stage = Stage::Unaccepted { replaced_in: nonce, refused: false };
+        let stage = Stage::Unaccepted { replaced_in: nonce, nacked: false };
         let resources = self.resources.get_mut(name).into_iter().flatten();
         let last = resources.filter(|retiring| retiring.is_unaccepted()).last();
         match (last, replaced) {
-            // The client refused what is replaced now: it still has what that was to replace.
-            (Some(RetiringResource { stage: last @ Stage::Unaccepted { refused: true, .. }, .. }), _) => {
+            // The client rejected `replaced`: it still has the resource that it was to replace.
+            (Some(RetiringResource { stage: last @ Stage::Unaccepted { nacked: true, .. }, .. }), _) => {
                 *last = stage
             }
             (_, Some(resource)) => {
@@ -65,13 +71,13 @@ impl Retiring {
         }
     }
 
-    /// The client accepted the response, and those before it that it has not refused; `whole`: these, too, since the
-    /// response held all that they did. `names` has what it was sent last; what was replaced is in use until `until` or
-    /// [`Retiring::release`].
+    /// The client accepted the response, and all before it that it has not rejected; `whole`: the rejected ones, too, because
+    /// the response carries all that they did. `names` has the resources that were sent last. Replaced resources are in use
+    /// until `until` or [`Retiring::release`].
     pub(crate) fn accept(&mut self, nonce: u64, whole: bool, until: Duration, names: &Names) {
         let accepts = |retiring: &RetiringResource| {
-            matches!(retiring.stage, Stage::Unaccepted { replaced_in, refused }
-                if replaced_in <= nonce && (whole || !refused))
+            matches!(retiring.stage, Stage::Unaccepted { replaced_in, nacked }
+                if replaced_in <= nonce && (whole || !nacked))
         };
         let mut expirable = self.expirable;
         self.resources.retain(|name, resources| {
@@ -86,7 +92,7 @@ impl Retiring {
             let current =
                 current.or_else(|| names.find(name).and_then(|index| names.get(index)?.resource.clone()));
             for RetiringResource { resource, .. } in replaced {
-                // What is in use as long as any, for all that they name.
+                // It is in use as long as any other, for all that they name.
                 resources.retain(|retiring| {
                     retiring.is_unaccepted() || !references_all_of(&resource, &retiring.resource)
                 });
@@ -100,27 +106,27 @@ impl Retiring {
         self.expirable = expirable;
     }
 
-    /// The client refused the response, and accepted those before it.
-    pub(crate) fn refuse(&mut self, nonce: u64, until: Duration, names: &Names) {
+    /// The client rejected the response, and accepted those before it.
+    pub(crate) fn reject(&mut self, nonce: u64, until: Duration, names: &Names) {
         self.accept(nonce - 1, false, until, names);
         for resources in self.resources.values_mut() {
             let replaced_in = |retiring: &RetiringResource| match retiring.stage {
                 Stage::Unaccepted { replaced_in, .. } => Some(replaced_in),
                 Stage::Accepted(_) | Stage::Indirect(_) => None,
             };
-            let Some(place) = resources.iter().position(|retiring| replaced_in(retiring) == Some(nonce))
+            let Some(position) = resources.iter().position(|retiring| replaced_in(retiring) == Some(nonce))
             else {
                 continue;
             };
-            // What it brought was never used, and what replaces that replaces this.
-            let next = (place + 1..resources.len()).find(|&next| resources[next].is_unaccepted());
+            // The rejected resource was never used: its own replacement replaces this one.
+            let next = (position + 1..resources.len()).find(|&next| resources[next].is_unaccepted());
             let later = next.and_then(|next| replaced_in(&resources.remove(next)));
-            resources[place].stage =
-                Stage::Unaccepted { replaced_in: later.unwrap_or(nonce), refused: later.is_none() };
+            resources[position].stage =
+                Stage::Unaccepted { replaced_in: later.unwrap_or(nonce), nacked: later.is_none() };
         }
     }
 
-    /// The client no longer wants the name, of which it had this. It may be in use until `until`.
+    /// The client unsubscribed from a name of which it has `held`: in use until `until` at most.
     pub(crate) fn unsubscribe(&mut self, name: &Arc<str>, held: Option<Arc<Resource>>, until: Duration) {
         let mut resources = self.resources.remove(name).unwrap_or_default();
         resources.iter_mut().for_each(|retiring| retiring.stage = Stage::Indirect(until));
@@ -134,19 +140,19 @@ impl Retiring {
         }
     }
 
-    /// Whether [`Retiring::accepted`] or [`Retiring::indirect_names`] have some.
+    /// Whether [`Retiring::accepted`] or [`Retiring::indirect_names`] are not empty.
     pub(crate) fn is_expirable(&self) -> bool {
         self.expirable
     }
 
-    /// What the client may use by itself.
+    /// Resources that the client may use by themselves.
     pub(crate) fn in_use(&self) -> impl Iterator<Item = &Resource> {
         let all = self.resources.values().flatten();
         all.filter(|retiring| !matches!(retiring.stage, Stage::Indirect(_)))
             .map(|retiring| &*retiring.resource)
     }
 
-    /// What the client may use under a name as a part of others.
+    /// Resources that the client may use under a name as a part of others.
     pub(crate) fn indirect(&self, name: &str) -> impl Iterator<Item = &Resource> {
         let resources = self.resources.get(name).into_iter().flatten();
         resources
@@ -154,7 +160,7 @@ impl Retiring {
             .map(|retiring| &*retiring.resource)
     }
 
-    /// Names of which [`Retiring::indirect`] has some.
+    /// Names for which [`Retiring::indirect`] is not empty.
     pub(crate) fn indirect_names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.names_at(|stage| matches!(stage, Stage::Indirect(_)))
     }
@@ -169,14 +175,14 @@ impl Retiring {
         self.resources.iter().filter(move |(_, resources)| at(resources)).map(|(name, _)| name)
     }
 
-    /// What the client has under the name, if a response that it has not accepted is to replace it.
+    /// The resource that the client has under the name, if a response that it has not accepted replaces it.
     pub(crate) fn unaccepted(&self, name: &str) -> Option<&Resource> {
         let mut resources = self.resources.get(name)?.iter();
         let retiring = resources.find(|retiring| retiring.is_unaccepted())?;
         Some(&retiring.resource)
     }
 
-    /// When each that was replaced is in use no longer, at the latest.
+    /// The deadline of each resource of which the replacement was accepted.
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = Duration> + '_ {
         let resources = self.expirable.then(|| self.resources.values().flatten()).into_iter().flatten();
         resources.filter_map(|retiring| match retiring.stage {
@@ -185,7 +191,7 @@ impl Retiring {
         })
     }
 
-    /// The client has all that the replacement of the name names.
+    /// The client has all that the replacement of `name` names.
     pub(crate) fn release(&mut self, name: &str) {
         for retiring in self.resources.get_mut(name).into_iter().flatten() {
             if let Stage::Accepted(until) = retiring.stage {
@@ -194,7 +200,7 @@ impl Retiring {
         }
     }
 
-    /// Nothing that is retiring names it any more.
+    /// No retiring resource names it any more.
     pub(crate) fn forget_indirect(&mut self, name: &str) {
         if let Some(resources) = self.resources.get_mut(name) {
             resources.retain(|retiring| !matches!(retiring.stage, Stage::Indirect(_)));
@@ -205,7 +211,7 @@ impl Retiring {
         self.expirable = self.resources.values().flatten().any(RetiringResource::is_expirable);
     }
 
-    /// Drop what is in use no longer by now.
+    /// Drop the resources that have reached their deadline.
     pub(crate) fn expire(&mut self, now: Duration) {
         if self.expirable {
             self.resources.retain(|_, resources| {
@@ -230,17 +236,17 @@ impl RetiringResource {
     }
 }
 
-/// Whether `one` names all that `other` does.
-fn references_all_of(one: &Resource, other: &Resource) -> bool {
-    if one.refs() == other.refs() {
+/// Whether `resource` names all that `other` does.
+fn references_all_of(resource: &Resource, other: &Resource) -> bool {
+    if resource.refs() == other.refs() {
         return true;
     }
-    let named: HashSet<_> = one.refs().iter().collect();
+    let named: HashSet<_> = resource.refs().iter().collect();
     other.refs().iter().all(|reference| named.contains(reference))
 }
 
-/// Whether what was replaced names assignments only, and its replacement the same ones: it need not be kept for them. Other
-/// names may be of something that the client has of old.
+/// Whether `replaced` names only endpoint assignments that `current` names, too: it need not be kept for them. A resource
+/// with other references may use retiring ones.
 fn keeps_assignments_of(current: &Resource, replaced: &Resource) -> bool {
     let assignments =
         |resource: &Resource| resource.refs().iter().all(|(type_id, _)| *type_id == TypeId::Endpoint);

@@ -1,4 +1,4 @@
-//! One type on one stream: what is subscribed, what is due, what was sent. What a response holds is in `answer`.
+//! One type on one stream: its subscription, what was sent, what is due. `stream::respond` writes the responses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::due::{Due, Listing, Warming};
 use super::heartbeat::Heartbeats;
 use super::nonce::{NonceKind, NonceTracker};
 use super::retiring::Retiring;
@@ -13,20 +14,14 @@ use super::waiting::Waiting;
 use crate::message::{Nack, Request, RequestKind, error_detail};
 use crate::protocol::{Features, Protocol, TypeId};
 use crate::store::Resource;
-use crate::subscription::{Change, Held, Subscription, Tracked};
+use crate::subscription::{Change, ClientCopy, Held, Resend, Subscription, Tracked};
 use crate::wire::{
     MAX_TEXT, Malformed, WILDCARD, bounded, canonical_name, fingerprint, parse_nonce, parse_version, text,
     version_text,
 };
 
-/// A wildcard that is still to be answered as a whole (delta).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Listing {
-    /// What the client does not hold.
-    Missing,
-    /// Everything, whatever the client holds.
-    Everything,
-}
+/// The subscriptions of a stream, by [`TypeId::index`]. Without the one that is being answered.
+pub(crate) type Watches = [Option<Box<Watch>>; TypeId::COUNT];
 
 /// State of one type on one stream.
 #[derive(Debug)]
@@ -35,30 +30,25 @@ pub(crate) struct Watch {
     pub(crate) protocol: Protocol,
     pub(crate) subscription: Subscription,
     pub(crate) nonces: NonceTracker,
-    /// Hash of the last list of names (state of the world): an ACK that repeats it needs no second look.
+    /// Hash of the last list of names (state of the world): an ACK that repeats it changes nothing.
     last_names: Option<u64>,
-    /// A request with an old nonce came: what it asked for will be asked for again with the next answer.
+    /// A request with a stale nonce was ignored: the client repeats it with the next nonce.
     pub(crate) stale_request_pending: bool,
-    /// An answer is owed even if it brings nothing new.
-    pub(crate) response_due: bool,
-    /// The set may differ from what was sent (full-state types).
-    pub(crate) set_changed: bool,
+    pub(crate) due: Due,
     pub(crate) listing: Option<Listing>,
-    /// Some name is warming, and whether the client asked again since.
-    pub(crate) warming: bool,
-    pub(crate) request_repeated: bool,
-    /// Names that wait for other types of the stream.
-    pub(crate) waiting: Waiting,
-    /// Replaced or withdrawn, and the client may still use it.
-    pub(crate) retiring: Retiring,
-    /// The client is told of times to live.
-    pub(crate) supports_ttl: bool,
-    pub(crate) heartbeats: Heartbeats,
-    /// The client is told why a resource is not there.
-    pub(crate) supports_errors: bool,
+    pub(crate) warming: Warming,
     /// Some heartbeat is due.
     pub(crate) heartbeat_due: bool,
-    /// The last time that [`Watch::on_deadline`] was called with.
+    /// Names that wait for other types of the stream.
+    pub(crate) waiting: Waiting,
+    /// Resources that were replaced or withdrawn and that the client may still use.
+    pub(crate) retiring: Retiring,
+    pub(crate) heartbeats: Heartbeats,
+    /// The client receives times to live.
+    pub(crate) supports_ttl: bool,
+    /// The client receives `resource_errors`.
+    pub(crate) supports_errors: bool,
+    /// Argument of the last call of [`Watch::on_deadline`].
     last_deadline: Option<Duration>,
 }
 
@@ -71,23 +61,21 @@ impl Watch {
             nonces: NonceTracker::default(),
             last_names: None,
             stale_request_pending: false,
-            response_due: false,
-            set_changed: false,
+            due: Due::Nothing,
             listing: None,
-            warming: false,
-            request_repeated: false,
+            warming: Warming::Idle,
+            heartbeat_due: false,
             waiting: Waiting::default(),
             retiring: Retiring::default(),
+            heartbeats: Heartbeats::default(),
             supports_ttl: features.supports_ttl(protocol),
             supports_errors: features.resource_errors,
-            heartbeats: Heartbeats::default(),
-            heartbeat_due: false,
             last_deadline: None,
         }
     }
 
-    /// Take a request: first what it says to the last response, then what it subscribes to. What an accepted response
-    /// replaced may be in use for `patience` from now.
+    /// Apply a request: first its ACK or NACK, then its subscription. Resources that an accepted response replaced count as
+    /// in use for `timeout` from `now` at most.
     pub(crate) fn on_request(
         &mut self,
         request: &Request<'_>,
@@ -100,7 +88,7 @@ impl Watch {
             (NonceKind::Open { .. }, Some(detail), _) => self.nack(given, detail, (now, timeout)),
             (NonceKind::Stale, _, Protocol::Sotw) => RequestKind::Stale,
             (NonceKind::Repeated, None, Protocol::Sotw) => {
-                self.request_repeated |= self.warming;
+                self.warming.note_repeated();
                 RequestKind::Subscribe
             }
             (NonceKind::Missing, ..) | (NonceKind::Repeated, _, Protocol::Sotw) => RequestKind::Subscribe,
@@ -126,17 +114,16 @@ impl Watch {
     }
 
     fn ack(&mut self, nonce: Option<u64>, now: Duration, timeout: Duration) -> RequestKind {
-        let refused = self.nonces.last_nack().is_some_and(|last_nack| !last_nack.superseded);
-        let resolved = nonce.and_then(|nonce| self.nonces.ack(nonce, now));
-        let Some(resolved) = resolved else { return RequestKind::Subscribe };
-        // A full-state response held what had been refused once more.
+        let nacked = self.nonces.last_nack().is_some_and(|nack| !nack.superseded);
+        let acked = nonce.and_then(|nonce| self.nonces.ack(nonce, now));
+        let Some(acked) = acked else { return RequestKind::Subscribe };
+        // A full-state response carries again what an earlier one carried and the client rejected.
         let whole = self.protocol == Protocol::Sotw && self.type_id.is_full_state();
-        if whole && refused {
-            let accept = |tracked: &mut Tracked| (tracked.nacked, tracked.lacking) = (false, false);
-            self.subscription.names.iter_mut().for_each(accept);
+        if whole && nacked {
+            self.subscription.names.iter_mut().for_each(Tracked::mark_accepted);
         }
-        self.retiring.accept(resolved.nonce, whole, now + timeout, &self.subscription.names);
-        RequestKind::Ack { latency: resolved.latency, change: resolved.change }
+        self.retiring.accept(acked.nonce, whole, now + timeout, &self.subscription.names);
+        RequestKind::Ack { latency: acked.latency, change: acked.change }
     }
 
     fn nack(
@@ -146,47 +133,39 @@ impl Watch {
         (now, timeout): (Duration, Duration),
     ) -> RequestKind {
         let (code, message) = error_detail(detail);
-        let refused = nonce.and_then(|nonce| self.nonces.nack(nonce, &message, now));
-        let Some(refused) = refused else { return RequestKind::Subscribe };
-        self.retiring.refuse(refused.nonce, now + timeout, &self.subscription.names);
-        for tracked in self.subscription.names.iter_mut() {
-            if tracked.introduced_in == refused.nonce {
-                // The first that it may accept now came later, or is yet to come.
-                tracked.lacking = tracked.sent_in == refused.nonce;
-                tracked.introduced_in = tracked.sent_in;
-            }
-        }
-        let version = version_text(refused.version);
+        let nacked = nonce.and_then(|nonce| self.nonces.nack(nonce, &message, now));
+        let Some(nacked) = nacked else { return RequestKind::Subscribe };
+        self.retiring.reject(nacked.nonce, now + timeout, &self.subscription.names);
+        let version = version_text(nacked.version);
         let mut nack = Nack { resources: Vec::new(), refused: 0, version, code, message };
         let mut room = MAX_TEXT;
-        for tracked in self.subscription.names.iter_mut().filter(|tracked| tracked.sent_in == refused.nonce) {
-            tracked.nacked = true;
-            nack.refused += 1;
-            let size = tracked.name.len().min(MAX_TEXT);
-            if size <= room {
-                nack.resources.push(if size < tracked.name.len() {
-                    bounded(&tracked.name).into()
-                } else {
-                    Arc::clone(&tracked.name)
-                });
+        for tracked in self.subscription.names.iter_mut() {
+            tracked.mark_nacked(nacked.nonce);
+            if tracked.sent_in == nacked.nonce {
+                nack.refused += 1;
+                let size = tracked.name.len().min(MAX_TEXT);
+                if size <= room {
+                    let name = Arc::clone(&tracked.name);
+                    nack.resources.push(if size < name.len() { bounded(&name).into() } else { name });
+                }
+                // The first name that does not fit ends the list.
+                room = room.saturating_sub(size);
             }
-            // The first that does not fit ends the list.
-            room = room.saturating_sub(size);
         }
         RequestKind::Nack(Box::new(nack))
     }
 
-    /// "should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce": the client will say the
-    /// same once more when it answers the last response. Two things it will not say again.
+    /// "should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce": the client repeats its
+    /// subscription when it answers the last response. It does not repeat that it dropped a name, or waits for endpoints.
     fn stale_sotw(&mut self, request: &Request<'_>) -> Result<(), Malformed> {
         let (Some(nonce), Some(last)) = (parse_nonce(request.nonce), self.nonces.last_open()) else {
             return Ok(());
         };
         if nonce >= last {
-            return Ok(()); // Not one of ours.
+            return Ok(()); // Not a nonce of this stream.
         }
-        self.request_repeated |= self.warming;
-        // A full-state response that is open brings every name anyway.
+        self.warming.note_repeated();
+        // A full-state response that is open carries every name anyway.
         if !self.type_id.is_full_state() {
             self.subscription.note_stale_request(request.resource_names(), nonce)?;
             self.last_names = None;
@@ -202,10 +181,12 @@ impl Watch {
         }
         let change = self.subscription.apply_sotw(request.resource_names())?;
         self.last_names = names;
-        let wide = change.adds_implicit_names();
+        let adds_implicit_names = change.adds_implicit_names();
         if self.type_id.is_full_state() {
-            self.response_due |= wide || !change.to_answer.is_empty();
-        } else if wide {
+            if adds_implicit_names || !change.to_answer.is_empty() {
+                self.due = Due::Response;
+            }
+        } else if adds_implicit_names {
             self.listing = Some(Listing::Missing);
         }
         for &index in &change.to_answer {
@@ -222,14 +203,14 @@ impl Watch {
         let change = self.subscription.apply_delta(request.subscribe(), request.unsubscribe())?;
         for &index in &change.to_answer {
             if let Some(tracked) = self.subscription.names.get_mut(index) {
-                tracked.resend = true;
+                tracked.resend = Resend::Now;
                 self.subscription.names.mark_dirty(index);
             }
         }
         if change.resend_all {
             self.listing = Some(Listing::Everything);
         } else if change.adds_implicit_names() {
-            // Everything may be owed already.
+            // All of it may be due already.
             self.listing.get_or_insert(Listing::Missing);
         }
         self.listing = self.listing.filter(|_| self.subscription.has_implicit_names());
@@ -239,28 +220,28 @@ impl Watch {
         Ok(change)
     }
 
-    /// What a reconnecting client holds is not sent again.
+    /// Resources that a reconnecting client holds are not sent again.
     fn note_initial_versions(&mut self, request: &Request<'_>) -> Result<(), Malformed> {
         for entry in request.initial_versions() {
             let (name, version) = entry?;
             let name = &*canonical_name(text(name)?);
-            let swept = self.subscription.is_covered_by_wildcard(name);
+            let covered = self.subscription.is_covered_by_wildcard(name);
             let names = &mut self.subscription.names;
             let index = match names.find(name) {
                 Some(index) => index,
-                None if swept => names.track(name, || name.into()),
+                None if covered => names.track(name, || name.into()),
                 None => continue,
             };
             let held = parse_version(version).map(|version| Held::Version(fingerprint(name, version)));
             names.set_held(index, held.unwrap_or(Held::Other));
             if let Some(tracked) = names.get_mut(index) {
-                tracked.resend = false;
+                tracked.resend = Resend::No;
             }
         }
         Ok(())
     }
 
-    /// A name changed in the store, or (by the wildcard's name) the wildcard became answerable.
+    /// A name changed in the store, or (with the name of the wildcard) the wildcard can now be answered.
     pub(crate) fn mark_changed(&mut self, name: &Arc<str>) {
         let names = &mut self.subscription.names;
         match names.find(name) {
@@ -274,7 +255,7 @@ impl Watch {
         }
     }
 
-    /// Resources that name some of this type were sent (see [`crate::order::warming_dependency`]). Over delta what they name is
+    /// Resources that name some of this type were sent ([`TypeId::warming_dependency`]). Over delta the named resources are
     /// sent again at once, changed or not.
     pub(crate) fn warm(&mut self, sent: &[Arc<Resource>]) {
         if self.protocol == Protocol::Sotw {
@@ -285,39 +266,39 @@ impl Watch {
         for (_, name) in refs.filter(|(type_id, _)| *type_id == self.type_id) {
             let index = names.find(name);
             if let Some((index, tracked)) = index.and_then(|index| Some((index, names.get_mut(index)?))) {
-                tracked.resend = true;
+                tracked.resend = Resend::Now;
                 names.mark_dirty(index);
             }
         }
     }
 
-    /// Endpoints of clusters that were sent: those the client holds already are warming, and it asks for them again.
+    /// Clusters were sent: the endpoints of them that the client holds are warming, and it requests them again.
     fn mark_warming(&mut self, clusters: &[Arc<Resource>]) {
         let names = &mut self.subscription.names;
         for cluster in clusters {
-            // Without references nobody knows which endpoints the cluster wants: it may be any.
+            // Without references the endpoints of the cluster are unknown: it may be any.
             let all = cluster.refs().is_empty().then(|| names.indices()).into_iter().flatten();
             let refs = cluster.refs().iter().filter(|(type_id, _)| *type_id == self.type_id);
             let named: SmallVec<[u32; 2]> = refs.filter_map(|(_, name)| names.find(name)).collect();
             for index in all.chain(named) {
                 if let Some(tracked) = names.get_mut(index).filter(|tracked| tracked.is_held()) {
-                    tracked.warming = true;
-                    self.warming = true;
+                    tracked.mark_warming();
+                    self.warming.begin();
                 }
             }
         }
     }
 
-    /// Whether the client asked for this name, or for all.
+    /// Whether the client subscribed to this name, or to all.
     pub(crate) fn covers(&self, name: &str) -> bool {
         self.subscription.is_covered_by_wildcard(name)
             || self.tracked(name).is_some_and(|tracked| tracked.requested())
     }
 
-    /// What it names must not be held up by it any longer: send it whatever is open.
+    /// Send a name whatever response is open: resources that name it waited long enough.
     pub(crate) fn require(&mut self, name: &Arc<str>) {
         if self.protocol == Protocol::Sotw && self.type_id.is_full_state() {
-            self.response_due = true;
+            self.due = Due::Response;
         } else {
             let names = &mut self.subscription.names;
             let index = names.track(name, || Arc::clone(name));
@@ -325,34 +306,36 @@ impl Watch {
         }
     }
 
-    /// What this stream sent and the client holds, of types whose resources are kept.
+    /// The resources that this stream sent and the client holds, of types whose resources are kept.
     pub(crate) fn sent(&self) -> impl Iterator<Item = &Arc<Resource>> {
         let sent = self.subscription.names.iter().filter(|tracked| tracked.sent_at().is_some());
         sent.filter_map(|tracked| tracked.resource.as_ref())
     }
 
-    /// Whether the client has some version of the name.
+    /// Whether the client holds some version of the name.
     pub(crate) fn holds(&self, name: &str) -> bool {
         self.tracked(name).is_some_and(|tracked| tracked.is_held())
     }
 
-    /// Whether the client has some version of the name and has answered the response that brought its first one.
+    /// Whether the client holds some version of the name and has answered the response that brought its first one.
     pub(crate) fn has_received(&self, name: &str) -> bool {
-        let tracked = self.tracked(name).filter(|tracked| tracked.is_held() && !tracked.dropped_by_client);
-        tracked.is_some_and(|tracked| !self.nonces.is_open(tracked.introduced_in))
+        let held = self.tracked(name).filter(|tracked| tracked.is_held());
+        let held = held.filter(|tracked| tracked.copy != ClientCopy::Dropped);
+        held.is_some_and(|tracked| !self.nonces.is_open(tracked.introduced_in))
     }
 
     /// Whether the client has accepted some version of the name.
     pub(crate) fn has_accepted(&self, name: &str) -> bool {
-        self.has_received(name) && !self.tracked(name).is_some_and(|tracked| tracked.lacking)
+        let lacking = self.tracked(name).is_some_and(|tracked| tracked.copy == ClientCopy::Lacking);
+        self.has_received(name) && !lacking
     }
 
-    /// What the client accepted last under the name, where it names others.
+    /// The resource that the client accepted last under the name, where it has references.
     pub(crate) fn accepted(&self, name: &str) -> Option<&Resource> {
         self.retiring.unaccepted(name).or_else(|| self.held(name))
     }
 
-    /// What the client was sent last under the name, where it names others.
+    /// The resource that the client was sent last under the name, where it has references.
     pub(crate) fn held(&self, name: &str) -> Option<&Resource> {
         self.tracked(name)?.resource.as_deref()
     }
@@ -362,26 +345,26 @@ impl Watch {
         names.find(name).and_then(|index| names.get(index))
     }
 
-    /// What resources name that the client holds.
+    /// The references of the resources that the client holds.
     pub(crate) fn named(&self) -> impl Iterator<Item = (TypeId, &str)> {
         let held = self.subscription.names.iter().filter_map(|tracked| tracked.resource.as_ref());
         held.flat_map(|resource| resource.refs()).map(|(type_id, name)| (*type_id, &**name))
     }
 
-    /// Something happened on the stream: have the names that wait for other types looked at again.
+    /// The stream changed: check the names that wait for other types again.
     pub(crate) fn recheck_waiting(&mut self) {
         self.waiting.indices().for_each(|index| self.subscription.names.mark_dirty(index));
     }
 
-    /// Have those looked at again that have waited as long as they may.
+    /// Check the waiting names again when one of them has reached its deadline.
     pub(crate) fn recheck_overdue(&mut self, now: Duration) {
         if self.waiting.is_overdue(now) {
             self.recheck_waiting();
         }
     }
 
-    /// When [`Watch::on_deadline`] wants to be called. It was told what is before `told`: that is dealt with as soon as
-    /// the client can be answered, and until then nobody needs to hear of it again.
+    /// When to call [`Watch::on_deadline`] next. Deadlines before its last call are not repeated: they take effect as soon
+    /// as a response may go out.
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
         let deadlines = self.waiting.deadlines().chain(self.retiring.deadlines());
         let deadlines = deadlines.chain(self.heartbeats.deadlines());
@@ -394,12 +377,15 @@ impl Watch {
         self.last_deadline = Some(now);
     }
 
-    /// Whether [`Watch::respond`] may have something. New demand is answered whatever is open; all else merges until the
-    /// client has answered.
+    /// Whether there may be a response to send. New subscriptions are answered whatever response is open; all else merges
+    /// until the client has answered.
     pub(crate) fn may_respond(&self) -> bool {
         let names = &self.subscription.names;
-        let demand = self.response_due || self.listing.is_some() || names.has_urgent();
-        let change = self.set_changed || self.request_repeated || self.heartbeat_due || names.has_dirty();
+        let demand = self.due == Due::Response || self.listing.is_some() || names.has_urgent();
+        let change = self.due == Due::IfChanged
+            || self.warming == Warming::Repeated
+            || self.heartbeat_due
+            || names.has_dirty();
         (change && !self.nonces.is_awaiting_ack()) || (demand && !self.nonces.is_full())
     }
 }

@@ -1,0 +1,61 @@
+//! What both kinds of responses have in common: covered resources, records of what was sent, reasons of absences.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::context::ResponseContext;
+use crate::store::{Lookup, Origin, Resource, View};
+use crate::subscription::{ClientCopy, Held, Names, Subscription};
+use crate::watch::Retiring;
+
+/// Resources by name.
+pub(super) type ByName<'a> = SmallVec<[(&'a Arc<str>, &'a Arc<Resource>); 4]>;
+
+/// The resources that the wildcard and the glob collections cover, in no particular order.
+pub(super) fn covered_resources<'a>(subscription: &Subscription, view: View<'a>) -> ByName<'a> {
+    if !subscription.has_implicit_names() {
+        return SmallVec::new();
+    }
+    view.visible().filter(|(name, _)| subscription.is_covered_by_wildcard(name)).collect()
+}
+
+/// Record that the client receives a resource. Returns its origin if it is a change for the client, and not the first
+/// response to the name on this stream.
+pub(super) fn record_sent(
+    names: &mut Names,
+    index: u32,
+    resource: &Arc<Resource>,
+    context: &ResponseContext<'_>,
+    retiring: &mut Retiring,
+) -> Option<Origin> {
+    let tracked = names.get_mut(index)?;
+    let version = Held::Version(resource.fingerprint());
+    let changes = ![Held::Nothing, version].contains(&tracked.held()) && tracked.sent_at().is_some();
+    // A client that dropped the name may lack it although an earlier response carried it.
+    if tracked.copy != ClientCopy::Kept || !tracked.is_held() {
+        tracked.introduced_in = context.nonce;
+    }
+    tracked.copy = ClientCopy::Kept;
+    tracked.mark_sent(context.nonce, context.now);
+    retiring.add(&tracked.name, tracked.resource.take(), context.nonce);
+    tracked.resource = kept_while_held(resource);
+    names.set_held(index, version);
+    resource.origin().filter(|_| changes)
+}
+
+/// The resource, if the stream needs it as long as the client holds it. Endpoints, which are most, have no references.
+pub(super) fn kept_while_held(resource: &Arc<Resource>) -> Option<Arc<Resource>> {
+    let needed = resource.type_id().is_full_state() || !resource.refs().is_empty();
+    needed.then(|| Arc::clone(resource))
+}
+
+/// Why a resource does not exist, as the client may know it.
+pub(super) fn absence_reason<'a>(lookup: Lookup<'a>, view: View<'a>) -> &'a str {
+    match lookup {
+        // A client with a limited grant must not be able to distinguish a denied resource from a missing one.
+        _ if !view.grant.is_everything() => "there is no such resource, or this client may not see it",
+        Lookup::Absent(reason) => &reason.text,
+        Lookup::Present(_) | Lookup::Unanswered => "there is no such resource",
+    }
+}
