@@ -1,6 +1,6 @@
-//! Who sees an entry: audiences are strings of parts joined by `/`, widest first; "" is everybody.
+//! Audiences: parts joined by `/`, widest first. "" is every audience.
 
-/// Whether a stream of `stream` audience sees entries of `entry` audience: the same one, or a wider one.
+/// Whether a stream of audience `stream` sees entries of audience `entry`: the same one, or a wider one.
 pub(crate) fn sees(stream: &str, entry: &str) -> bool {
     match stream.strip_prefix(entry) {
         Some(rest) => rest.is_empty() || entry.is_empty() || rest.starts_with('/'),

@@ -1,12 +1,12 @@
-//! What one client may see: patterns over the scopes of resources.
+//! Authorization of one client: patterns over the scopes of resources.
 
 use std::sync::LazyLock;
 
 use super::table::Reason;
 
-/// Which resources a stream may see, by their scope ([`crate::Resource::scope`]).
+/// The resources that a stream may see, by their scope ([`crate::Resource::scope`]).
 ///
-/// A scope is `NAMESPACE/NAME`, or "" for what is public. A resource is visible when any pattern matches its scope.
+/// A scope is `NAMESPACE/NAME`, or "" for public resources. A resource is visible when any pattern matches its scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant(Option<Box<[Pattern]>>);
 
@@ -16,7 +16,7 @@ enum Pattern {
     Everything,
     /// `NAMESPACE/*`, kept as `NAMESPACE/`.
     Namespace(Box<str>),
-    /// `NAMESPACE/NAME`, or "" for what is public.
+    /// `NAMESPACE/NAME`, or "" for public resources.
     Scope(Box<str>),
 }
 
@@ -39,10 +39,10 @@ impl Pattern {
 }
 
 impl Grant {
-    /// No restriction at all.
+    /// No restriction.
     pub const EVERYTHING: Grant = Grant(None);
 
-    /// What any of these patterns matches: `*`, `NAMESPACE/*`, `NAMESPACE/NAME`, or "" for what is public.
+    /// The resources that any of the patterns matches: `*`, `NAMESPACE/*`, `NAMESPACE/NAME`, or "" for public resources.
     pub fn of<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Grant {
         let patterns: Box<[Pattern]> = patterns.into_iter().map(Pattern::parse).collect();
         Grant(Some(patterns).filter(|patterns| !patterns.contains(&Pattern::Everything)))
@@ -61,7 +61,7 @@ impl Grant {
     }
 }
 
-/// Why a resource outside of the grant is absent, for operators: the client is not told that it exists.
+/// Why a resource outside of the grant is absent, for operators. The client must not learn that it exists.
 pub(crate) fn withheld() -> &'static Reason {
     static REASON: LazyLock<Reason> = LazyLock::new(|| Reason {
         text: "authorization does not permit this client to see it".into(),

@@ -1,19 +1,15 @@
-//! The resource store, who sees what of it, and who wants what of it.
+//! The resource store, and what one stream sees of it.
 
 mod audience;
-mod demand;
-mod fair_queue;
 mod grant;
-mod interest;
+mod memory;
 mod propagation;
 mod resource;
 mod table;
 mod view;
 
-pub use demand::{Demand, DemandEvent, DemandKey};
-pub use fair_queue::Flow;
 pub use grant::Grant;
-pub use interest::{Interest, Transition};
+pub(crate) use memory::shrink_if_sparse;
 pub use propagation::{Origin, Propagation};
 pub use resource::Resource;
 pub(crate) use resource::heartbeat;

@@ -49,20 +49,20 @@ pub struct Resource {
     origin: Option<Origin>,
 }
 
-/// A resource with a time to live, for clients that can drop it when the time has passed.
+/// The encoding with a time to live, for clients that support it.
 #[derive(Debug)]
 struct Expiring {
     ttl: Duration,
-    /// What stands before the `Any` in a delta response.
+    /// The bytes before the `Any` in a delta response.
     delta_head: Bytes,
-    /// What stands before it in a state-of-the-world response, where it must be wrapped in a `Resource`.
+    /// The bytes before it in a state-of-the-world response, where it must be wrapped in a `Resource`.
     sotw_head: Bytes,
 }
 
 impl Resource {
-    /// Encode a serialised message of the given type. Costs a hash and a copy of the bytes: do it outside of locks.
+    /// Encode a serialised message of the given type. Hashes and copies the bytes: to be called outside of locks.
     ///
-    /// `refs` are other resources that this one names, for example the endpoints of a cluster.
+    /// `refs` are the resources that this one names, for example the endpoints of a cluster.
     pub fn new(type_id: TypeId, name: &str, value: &[u8], refs: Vec<(TypeId, Arc<str>)>) -> Resource {
         Resource::encode(type_id, name, value, refs.into_boxed_slice(), xxh3_64(value))
     }
@@ -109,10 +109,10 @@ impl Resource {
         }
     }
 
-    /// Have clients that can drop it when `ttl` has passed without a heartbeat. `name` is the name of the resource.
+    /// Have clients that support it drop the resource when `ttl` has passed without a heartbeat. `name` is the name of the
+    /// resource.
     ///
-    /// The time is a part of the content: another one is another version, or a client that reconnects with the content
-    /// would keep its old time.
+    /// The version depends on `ttl`: otherwise a client that reconnects with the content would keep its old time.
     pub fn with_ttl(mut self, name: &str, ttl: Duration) -> Resource {
         let version = xxh3_64_with_seed(&self.value(), ttl.as_nanos() as u64);
         self = Resource {
@@ -142,7 +142,7 @@ impl Resource {
         self
     }
 
-    /// Who may see it, for [`crate::Grant`]: `NAMESPACE/NAME`, or "" (which it is without this) for everybody.
+    /// Its scope for [`crate::Grant`]: `NAMESPACE/NAME`; "" (the default): public.
     pub fn with_scope(mut self, scope: &str) -> Resource {
         if !scope.is_empty() {
             self.scope = scope.into();
@@ -150,13 +150,13 @@ impl Resource {
         self
     }
 
-    /// Where it comes from; no part of the content.
+    /// Times of its change; not a part of the content.
     pub fn with_origin(mut self, origin: Option<Origin>) -> Resource {
         self.origin = origin;
         self
     }
 
-    /// Where it comes from, when that is known.
+    /// Times of its change, if known.
     pub fn origin(&self) -> Option<Origin> {
         self.origin
     }
@@ -175,17 +175,17 @@ impl Resource {
         version_text(self.version)
     }
 
-    /// Other resources that this one names.
+    /// The resources that this one names.
     pub fn refs(&self) -> &[(TypeId, Arc<str>)] {
         &self.refs
     }
 
-    /// What a [`crate::Grant`] must match.
+    /// The scope that a [`crate::Grant`] must match.
     pub fn scope(&self) -> &str {
         &self.scope
     }
 
-    /// How long clients that can drop it keep it without a heartbeat; `None`: for ever.
+    /// How long clients keep it without a heartbeat; `None`: without limit.
     pub fn ttl(&self) -> Option<Duration> {
         self.expiring.as_ref().map(|expiring| expiring.ttl)
     }
@@ -195,12 +195,12 @@ impl Resource {
         self.encoded.slice(self.value..)
     }
 
-    /// How many bytes [`Resource::value`] has.
+    /// Bytes of [`Resource::value`].
     pub fn size(&self) -> usize {
         self.encoded.len() - self.value
     }
 
-    /// Stands for name and content in combined versions.
+    /// Hash of name and content, for versions of sets.
     pub(crate) fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
@@ -215,7 +215,7 @@ impl Resource {
         (self.encoded.slice(..self.delta_head), self.any())
     }
 
-    /// The field of either response with the time to live in it: its head and its body; `None` when it lives for ever.
+    /// The field of either response with the time to live: its head and its body; `None`: no time to live.
     pub(crate) fn expiring(&self, protocol: Protocol) -> Option<(Bytes, Bytes)> {
         let expiring = self.expiring.as_ref()?;
         let head = match protocol {
@@ -229,7 +229,7 @@ impl Resource {
         self.encoded.slice(self.delta_head + self.sotw_head..)
     }
 
-    /// Same content, references, scope and time to live: replacing one by the other changes nothing for anybody.
+    /// Same content, references, scope and time to live: no client can distinguish them.
     pub(crate) fn same_as(&self, other: &Resource) -> bool {
         self.version == other.version
             && self.refs == other.refs

@@ -1,6 +1,6 @@
 //! The resource store: `(type, name, audience) → resource | absent`.
 //!
-//! It knows no streams. Most names have exactly one entry, for one audience: that costs no list of its own.
+//! Independent of streams. Most names have exactly one entry, for one audience: it needs no allocation of its own.
 
 use std::sync::Arc;
 
@@ -9,81 +9,78 @@ use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::audience::{sees, widening};
+use super::memory::shrink_if_sparse;
 use super::resource::Resource;
 use crate::protocol::TypeId;
 use crate::wire::wildcard_name;
 
-/// A table of more places than this gives memory back when one in so many is in use.
-const FEW_NAMES: usize = 4096;
-const SPARSE: usize = 8;
-
-/// What names an entry of the store.
+/// The key of an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Type of the resource.
     pub type_id: TypeId,
     /// Name of the resource.
     pub name: Arc<str>,
-    /// Who sees it: parts joined by `/`, widest first; "" is everybody.
+    /// Audience that sees it: parts joined by `/`, widest first; "" is every audience.
     pub audience: Arc<str>,
 }
 
 /// One resource of a commit.
 #[derive(Clone, Debug)]
 pub struct Put {
-    /// Where it goes.
+    /// Key of its entry.
     pub key: Key,
-    /// What goes there.
+    /// The resource.
     pub resource: Arc<Resource>,
 }
 
 /// Why there is no resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// For operators.
+    /// Text for operators.
     pub text: Arc<str>,
-    /// There may be one, and the audience must not see it: what a client has of it is withdrawn at once, and waits for no
+    /// The audience must not see a resource that may exist: clients that hold it lose it at once, without waiting for a
     /// replacement.
     pub denied: bool,
 }
 
 impl From<&str> for Reason {
-    /// There is none for anybody.
+    /// The resource does not exist for any audience.
     fn from(text: &str) -> Reason {
         Reason { text: text.into(), denied: false }
     }
 }
 
-/// Changes that become visible together. A key stands in at most one of the lists.
+/// Changes that become visible together. A key is in at most one of the lists.
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
     /// New or changed resources.
     pub put: Vec<Put>,
-    /// Resources that do not exist for their audience; clients are told.
+    /// Resources that do not exist for their audience; clients receive that.
     pub absent: Vec<(Key, Reason)>,
-    /// Entries to drop. A named subscription keeps what it has and waits; a wildcard drops the resource.
+    /// Entries to drop. A client that subscribed by name keeps the resource and waits; one with a wildcard drops it.
     pub forget: Vec<Key>,
-    /// All resources of the type for the audience are published: wildcards may be answered.
+    /// Audiences of which all resources of a type are published: wildcards can be answered.
     pub complete: Vec<(TypeId, Arc<str>)>,
 }
 
 /// What a commit changed.
 #[derive(Clone, Debug, Default)]
 pub struct CommitOutcome {
-    /// Names whose subscribers must look again, each once ([`crate::WILDCARD`]: the wildcard itself became answerable).
+    /// Names whose subscribers must be notified, each once ([`crate::WILDCARD`]: the wildcard can now be answered).
     pub changed: Vec<(TypeId, Arc<str>)>,
-    /// How many entries changed.
+    /// Number of changed entries.
     pub count: usize,
 }
 
-/// What the store knows of a name, as one audience sees it.
+/// Result of a lookup for one audience.
 #[derive(Clone, Copy, Debug)]
 pub enum Lookup<'a> {
-    /// It exists.
+    /// The resource.
     Present(&'a Arc<Resource>),
-    /// It is known not to exist, for this reason.
+    /// It does not exist, for this reason.
     Absent(&'a Reason),
-    /// Nobody has said yet.
+    /// No entry has been published yet.
     Unanswered,
 }
 
@@ -96,7 +93,7 @@ pub struct EntryView<'a> {
     pub name: &'a Arc<str>,
     /// Audience of the entry, exactly.
     pub audience: &'a Arc<str>,
-    /// The resource, or the reason why there is none.
+    /// The resource, or the reason of its absence.
     pub content: Result<&'a Arc<Resource>, &'a Reason>,
 }
 
@@ -116,9 +113,9 @@ type Entries = SmallVec<[Entry; 1]>;
 pub struct Store {
     types: [HashMap<Arc<str>, Entries>; TypeId::COUNT],
     complete: [HashSet<Arc<str>>; TypeId::COUNT],
-    /// How many entries of each type are absent.
+    /// Number of absent entries of each type.
     absent: [usize; TypeId::COUNT],
-    /// One copy of each audience that ever had an entry: they are few, entries are many.
+    /// The shared string of each audience that ever had an entry: there are few of them.
     audiences: HashSet<Arc<str>>,
     /// Counts commits.
     revision: u64,
@@ -130,7 +127,7 @@ impl Store {
         Store::default()
     }
 
-    /// Apply all changes at once. Equal content (bytes and references) changes nothing.
+    /// Apply all changes at once. Equal content (bytes, references, scope, time to live) changes nothing.
     pub fn commit(&mut self, commit: Commit) -> CommitOutcome {
         self.revision += 1;
         let mut outcome = CommitOutcome::default();
@@ -165,13 +162,13 @@ impl Store {
         outcome
     }
 
-    /// Take back `complete` for exactly this audience: call it when the demand for the wildcard was withdrawn, so
-    /// that a later wildcard waits for a fresh `complete` and never sees what nobody kept up to date.
+    /// Undo `complete` for exactly this audience. To be called when the demand for the wildcard was withdrawn: a later
+    /// wildcard waits for a new `complete`, because the entries are no longer kept up to date.
     pub fn reopen(&mut self, type_id: TypeId, audience: &str) {
         self.complete[type_id.index()].remove(audience);
     }
 
-    /// The entry of the most exact audience that has one: `a/b/c`, then `a/b`, then `a`, then "".
+    /// The entry of the most specific audience that has one: `a/b/c`, then `a/b`, then `a`, then "".
     pub fn lookup(&self, type_id: TypeId, name: &str, audience: &str) -> Lookup<'_> {
         match self.types[type_id.index()].get(name).and_then(|entries| most_specific(entries, audience)) {
             Some(Entry { content: Ok(resource), .. }) => Lookup::Present(resource),
@@ -180,13 +177,13 @@ impl Store {
         }
     }
 
-    /// The store's own copy of a name that has a resource for anybody.
+    /// The shared string of a name that has a resource for some audience.
     pub fn served_name(&self, type_id: TypeId, name: &str) -> Option<&Arc<str>> {
         let (name, entries) = self.types[type_id.index()].get_key_value(name)?;
         entries.iter().any(|entry| entry.content.is_ok()).then_some(name)
     }
 
-    /// The resources that a name has for all audiences, in no particular order.
+    /// The resources of a name for all audiences, in no particular order.
     pub fn variants<'a>(
         &'a self,
         type_id: TypeId,
@@ -196,18 +193,18 @@ impl Store {
         entries.into_iter().flatten().filter_map(|entry| entry.content.as_ref().ok())
     }
 
-    /// A number that is another one after each commit.
+    /// Number of commits so far.
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Whether wildcard subscriptions of this audience may be answered.
+    /// Whether wildcard subscriptions of this audience can be answered.
     pub fn is_complete(&self, type_id: TypeId, audience: &str) -> bool {
         let complete = &self.complete[type_id.index()];
         !complete.is_empty() && widening(audience).any(|wider| complete.contains(wider))
     }
 
-    /// Every resource of a type that this audience sees, in no particular order. Costs all names of the type.
+    /// Every resource of a type that this audience sees, in no particular order. Iterates over all names of the type.
     pub fn visible<'a>(
         &'a self,
         type_id: TypeId,
@@ -233,7 +230,7 @@ impl Store {
         })
     }
 
-    /// How many resources of each type there are, by [`TypeId::index`]. Absent ones do not count.
+    /// Number of resources of each type, by [`TypeId::index`], without absent ones.
     pub fn resources(&self) -> [u64; TypeId::COUNT] {
         let mut counts = [0; TypeId::COUNT];
         for entry in self.entries().filter(|entry| entry.content.is_ok()) {
@@ -242,7 +239,7 @@ impl Store {
         counts
     }
 
-    /// How many entries of a type are absent.
+    /// Number of absent entries of a type.
     pub fn absent(&self, type_id: TypeId) -> usize {
         self.absent[type_id.index()]
     }
@@ -254,7 +251,7 @@ impl Store {
         entry.content.as_ref().ok().map(|resource| resource.value())
     }
 
-    /// Returns what changed; `None` when the entry had this content already.
+    /// Returns the changed name; `None` when the entry had this content already.
     fn set(&mut self, key: Key, content: Content) -> Option<(TypeId, Arc<str>)> {
         let Key { type_id, name, audience } = key;
         let absent = &mut self.absent[type_id.index()];
@@ -288,9 +285,7 @@ impl Store {
         self.absent[key.type_id.index()] -= usize::from(forgotten.content.is_err());
         if entries.is_empty() {
             names.remove(&key.name);
-            if names.len() < names.capacity() / SPARSE && names.capacity() > FEW_NAMES {
-                names.shrink_to(names.len() * 2);
-            }
+            shrink_if_sparse(names);
         }
         true
     }

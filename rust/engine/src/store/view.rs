@@ -14,7 +14,7 @@ pub(crate) struct View<'a> {
     pub(crate) store: &'a Store,
     pub(crate) audience: &'a str,
     pub(crate) grant: &'a Grant,
-    /// Counts names that were asked for and withheld.
+    /// Counts lookups of resources that the grant does not admit.
     pub(crate) denied: &'a Cell<u64>,
     pub(crate) type_id: TypeId,
 }
@@ -36,7 +36,7 @@ impl<'a> View<'a> {
         all.filter(move |(_, resource)| self.grant.admits(resource.scope()))
     }
 
-    /// Whether there is a resource that the client may not see. It does not count as a look at it.
+    /// Whether there is a resource that the client may not see. Not counted as denied.
     pub(crate) fn is_denied(self, name: &str) -> bool {
         match self.store.lookup(self.type_id, name, self.audience) {
             Lookup::Present(resource) => !self.grant.admits(resource.scope()),
@@ -53,7 +53,7 @@ impl<'a> View<'a> {
         View { type_id, ..self }
     }
 
-    /// The resource, without counting it as withheld when it is.
+    /// The resource. Not counted as denied when the grant does not admit it.
     pub(crate) fn peek(self, name: &str) -> Option<&'a Resource> {
         match self.store.lookup(self.type_id, name, self.audience) {
             Lookup::Present(resource) => {

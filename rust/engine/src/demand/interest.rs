@@ -1,4 +1,4 @@
-//! Which streams of one shard a changed name touches.
+//! The index of one shard: the streams that are subscribed to a name.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -7,42 +7,39 @@ use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 
 use crate::protocol::TypeId;
+use crate::store::shrink_if_sparse;
 use crate::wire::{WILDCARD, collection_of};
 
-/// From so many streams of one name on they are a set.
-const MANY: usize = 16;
+/// More streams of one name are kept as a set.
+const MAX_FEW: usize = 16;
 
-/// A table of more places than this gives memory back when one in so many is in use.
-const FEW_NAMES: usize = 4096;
-const SPARSE: usize = 8;
-
-/// How the interest of a whole shard in `(type, name, audience)` moved.
+/// Change of the interest of a whole shard in `(type, name, audience)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
-    /// The first stream came: add to [`crate::Demand`].
+    /// The first stream subscribed: add to [`crate::Demand`].
     First,
-    /// The last stream went: remove from [`crate::Demand`].
+    /// The last stream unsubscribed: remove from [`crate::Demand`].
     Last,
     /// Neither.
     None,
 }
 
-/// The index `(type, name) → streams` of one shard; `S` is the shard's own key of a stream. Not shared, no locks.
+/// The index `(type, name) → streams` of one shard; `S` is the shard's key of a stream. Not shared, without locks.
 ///
-/// [`WILDCARD`] as a name stands for wildcard subscriptions.
+/// The name [`WILDCARD`] stands for wildcard subscriptions.
 #[derive(Debug)]
 pub struct Interest<S> {
     types: [HashMap<Arc<str>, Subscribers<S>>; TypeId::COUNT],
 }
 
-/// Who wants one name. There are many of these: most have one stream.
+/// The streams of one name. There are many of these, and most have one stream.
 #[derive(Debug)]
 struct Subscribers<S> {
     streams: Streams<S>,
     audiences: Audiences,
 }
 
-/// A hot name has thousands.
+/// Popular names have thousands of streams.
 #[derive(Debug)]
 enum Streams<S> {
     One(S),
@@ -50,7 +47,7 @@ enum Streams<S> {
     Many(Box<HashSet<S>>),
 }
 
-/// How many of the streams are of each audience.
+/// Number of streams of each audience.
 #[derive(Debug)]
 enum Audiences {
     One(Arc<str>, u32),
@@ -58,12 +55,12 @@ enum Audiences {
 }
 
 impl<S: Copy + Eq + Hash> Interest<S> {
-    /// An index of nothing.
+    /// An empty index.
     pub fn new() -> Interest<S> {
         Interest { types: std::array::from_fn(|_| HashMap::new()) }
     }
 
-    /// The stream wants to hear of the name. Doing it twice is a no-op.
+    /// The stream subscribes to the name. No effect if it is subscribed already.
     pub fn subscribe(
         &mut self,
         stream: S,
@@ -84,7 +81,7 @@ impl<S: Copy + Eq + Hash> Interest<S> {
         }
     }
 
-    /// The stream no longer wants to hear of the name. Not having wanted it is a no-op.
+    /// The stream unsubscribes from the name. No effect if it is not subscribed.
     pub fn unsubscribe(&mut self, stream: S, audience: &Arc<str>, type_id: TypeId, name: &str) -> Transition {
         let names = &mut self.types[type_id.index()];
         let Some(named) = names.get_mut(name) else { return Transition::None };
@@ -94,25 +91,23 @@ impl<S: Copy + Eq + Hash> Interest<S> {
         let transition = named.audiences.remove(audience);
         if named.streams.is_empty() {
             names.remove(name);
-            if names.len() < names.capacity() / SPARSE && names.capacity() > FEW_NAMES {
-                names.shrink_to(names.len() * 2);
-            }
+            shrink_if_sparse(names);
         }
         transition
     }
 
-    /// How many names somebody is interested in.
+    /// Number of names with a subscription.
     pub fn len(&self) -> usize {
         self.types.iter().map(HashMap::len).sum()
     }
 
-    /// Whether nobody is interested in anything.
+    /// Whether there is no subscription.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Streams to tell of a change: those that named it or its glob collection and the wildcards (a stream may come
-    /// more than once).
+    /// The streams to notify of a change of the name: subscribed to it, its glob collection or the wildcard. A stream may
+    /// appear more than once.
     pub fn subscribers(&self, type_id: TypeId, name: &str) -> impl Iterator<Item = S> + '_ {
         let names = &self.types[type_id.index()];
         let named = names.get(name).filter(|_| name != WILDCARD);
@@ -129,13 +124,13 @@ impl<S: Copy + Eq + Hash> Default for Interest<S> {
 }
 
 impl<S: Copy + Eq + Hash> Streams<S> {
-    /// Returns whether it was not in.
+    /// Returns whether it is new.
     fn insert(&mut self, stream: S) -> bool {
         match self {
             Streams::One(stream_or_audience) if *stream_or_audience == stream => return false,
             Streams::One(stream_or_audience) => *self = Streams::Few(vec![*stream_or_audience, stream]),
             Streams::Few(few) if few.contains(&stream) => return false,
-            Streams::Few(few) if few.len() < MANY => few.push(stream),
+            Streams::Few(few) if few.len() < MAX_FEW => few.push(stream),
             Streams::Few(few) => {
                 *self = Streams::Many(Box::new(few.iter().copied().chain([stream]).collect()));
             }
@@ -144,7 +139,7 @@ impl<S: Copy + Eq + Hash> Streams<S> {
         true
     }
 
-    /// Returns whether it was in.
+    /// Returns whether it was subscribed.
     fn remove(&mut self, stream: S) -> bool {
         match self {
             Streams::One(stream_or_audience) if *stream_or_audience == stream => {

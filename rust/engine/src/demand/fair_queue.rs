@@ -1,16 +1,16 @@
-//! Whose demand is answered next: accounts take turns, and within an account its connections do.
+//! A fair queue: accounts take turns, and so do the connections of each account.
 //!
-//! A flow that comes is served before those that wait for long, every other time: a client with a few names does not wait
-//! for one with many, and many that come with a few do not hold up the one with many for ever.
+//! Every other turn goes to a flow that is new, the others to flows that have waited: a client with few names does not wait
+//! for one with many, and many new clients do not starve the one with many.
 
 use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-/// Names of one connection before the next one has its turn.
+/// Items of one connection in one turn.
 const QUANTUM: usize = 8;
 
-/// Who causes work: a connection, and the account that pays for it.
+/// The origin of work: a connection, and the account that pays for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flow {
     /// The account.
@@ -19,7 +19,7 @@ pub struct Flow {
     pub connection: u32,
 }
 
-/// Numbers of names that wait, by flow.
+/// Items that wait, by flow.
 #[derive(Debug, Default)]
 pub(crate) struct FairQueue {
     ring: Ring,
@@ -49,9 +49,7 @@ impl Ring {
             self.old.pop_front().or_else(|| self.new.pop_front())
         }
     }
-}
 
-impl Ring {
     fn retain(&mut self, keep: impl Fn(&u32) -> bool) {
         self.new.retain(&keep);
         self.old.retain(&keep);
@@ -59,7 +57,7 @@ impl Ring {
 }
 
 impl FairQueue {
-    /// Something of this flow waits.
+    /// Append an item of a flow.
     pub(crate) fn push(&mut self, flow: Flow, item: u32) {
         let Flow { account, connection } = flow;
         let ring = &mut self.ring;
@@ -76,7 +74,7 @@ impl FairQueue {
         self.len += 1;
     }
 
-    /// The next one turn: some of one flow. Empty when nothing waits.
+    /// Take the next turn: up to `most` items of one flow. None when the queue is empty.
     pub(crate) fn pop_batch(&mut self, most: usize, mut take: impl FnMut(u32, Flow)) {
         let Some(id) = self.ring.next() else { return };
         let account = self.accounts.get_mut(&id).expect("an account in the ring has connections");
@@ -97,7 +95,7 @@ impl FairQueue {
         }
     }
 
-    /// Keep only some.
+    /// Drop the items that are not to be kept.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(u32) -> bool) {
         let FairQueue { ring, accounts, len } = self;
         *len = 0;
