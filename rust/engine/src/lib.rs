@@ -1,8 +1,8 @@
 //! The protocol core of steerway's xDS server.
 //!
-//! Input: requests, changes of the store, and time as an argument. Output: responses, changes of the index, counters. The
-//! crate has no socket, task, clock or Python, and resources are opaque bytes. The transport owns the bytes on the wire up
-//! to the gRPC message.
+//! Input: requests, changes of the store, and time as an argument. Output: responses, changes of the index, counters.
+//! The crate has no socket, task, clock or Python, and resources are opaque bytes. The transport owns the bytes on the
+//! wire up to the gRPC message.
 //!
 //! * [`Store`]: `(type, name, audience) → resource | absent`, changed by atomic [`Commit`]s.
 //! * [`Stream`]: the state machine of one discovery stream, state-of-the-world or delta.

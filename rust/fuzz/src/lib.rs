@@ -5,8 +5,9 @@
 //! * [`framing`]: gRPC frames, wherever they were cut.
 //! * [`load`]: any bytes as load reports.
 //!
-//! The core is used as the transport uses it, and nothing of it is public for this alone. The harness of the engine's own
-//! tests is used as it is; so is the deframer's file, for the rest of its crate would take minutes to build with coverage.
+//! The core is used as the transport uses it, and nothing of it is public for this alone. The harness of the engine's
+//! own tests is used as it is; so is the deframer's file, for the rest of its crate would take minutes to build with
+//! coverage.
 
 pub mod event;
 pub mod framing;

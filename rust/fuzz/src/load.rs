@@ -1,4 +1,5 @@
-//! Any bytes as load reports of two clients: what is broken changes nothing, sums only grow, gauges end with their stream.
+//! Any bytes as load reports of two clients: what is broken changes nothing, sums only grow, gauges end with their
+//! stream.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

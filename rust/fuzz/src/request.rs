@@ -95,8 +95,8 @@ fn check(request: &Read, delta: bool, stream: &Stream, received: &Received) {
     assert_eq!(interests, wanted, "delta: {delta}");
 }
 
-/// Whether both readers must agree. A generated one merges a Node that is there twice, where this one takes the last; and
-/// groups, which nobody sends, may nest deeper.
+/// Whether both readers must agree. A generated one merges a Node that is there twice, where this one takes the last;
+/// and groups, which nobody sends, may nest deeper.
 fn is_plain(delta: bool, message: &[u8]) -> bool {
     let node = if delta { 1 } else { 2 };
     let (mut nodes, mut rest) = (0, message);

@@ -1,5 +1,5 @@
-//! Any events on any streams: whatever clients do, each response is one that it may get, and when all is quiet each holds
-//! what the store has for its subscription.
+//! Any events on any streams: whatever clients do, each response is one that it may get, and when all is quiet each
+//! holds what the store has for its subscription.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -316,8 +316,8 @@ impl Run {
         }
     }
 
-    /// What lives for a time only lives on while nothing changes, and is there. What the store has no more ends by itself:
-    /// with state of the world that is how a client loses endpoints and routes.
+    /// What lives for a time only lives on while nothing changes, and is there. What the store has no more ends by
+    /// itself: with state of the world that is how a client loses endpoints and routes.
     fn check_heartbeats(&mut self) {
         let end = self.world.now + 2 * ttl(true);
         while self.world.now < end {

@@ -1,7 +1,7 @@
 //! A fair queue: accounts take turns, and so do the connections of each account.
 //!
-//! Every other turn goes to a flow that is new, the others to flows that have waited: a client with few names does not wait
-//! for one with many, and many new clients do not starve the one with many.
+//! Every other turn goes to a flow that is new, the others to flows that have waited: a client with few names does not
+//! wait for one with many, and many new clients do not starve the one with many.
 
 use std::collections::VecDeque;
 

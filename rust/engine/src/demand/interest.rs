@@ -106,8 +106,8 @@ impl<S: Copy + Eq + Hash> Interest<S> {
         self.len() == 0
     }
 
-    /// The streams to notify of a change of the name: subscribed to it, its glob collection or the wildcard. A stream may
-    /// appear more than once.
+    /// The streams to notify of a change of the name: subscribed to it, its glob collection or the wildcard. A stream
+    /// may appear more than once.
     pub fn subscribers(&self, type_id: TypeId, name: &str) -> impl Iterator<Item = S> + '_ {
         let names = &self.types[type_id.index()];
         let named = names.get(name).filter(|_| name != WILDCARD);

@@ -27,7 +27,7 @@ pub enum DemandEvent {
     /// Publish the resource and keep it up to date, or report it as missing ([`super::Demand::mark_missing`]). With the
     /// account that pays.
     Added(DemandKey, u32),
-    /// No stream is subscribed any more.
+    /// No stream is subscribed.
     Withdrawn(DemandKey),
 }
 
@@ -53,7 +53,7 @@ pub(super) enum Report {
 pub(super) struct Slot {
     pub(super) name: Arc<str>,
     pub(super) audience: Arc<str>,
-    /// Who added the key last.
+    /// The flow that added the key last.
     pub(super) flow: Flow,
     /// Since when no shard is subscribed; `None`: some shard is.
     pub(super) unwanted_since: Option<Duration>,

@@ -2,9 +2,9 @@
 //!
 //! A client that reconnects or is idle for a moment must not make the translation drop and rebuild its resources.
 //!
-//! The translation takes events in batches, in a fair order ([`super::Flow`]). It keeps the resources that exist up to date.
-//! A missing name is kept here alone, with the service that it waits for: when that service changes, the name is added
-//! again.
+//! The translation takes events in batches, in a fair order ([`super::Flow`]). It keeps the resources that exist up to
+//! date. A missing name is kept here alone, with the service that it waits for: when that service changes, the name is
+//! added again.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasher;
@@ -101,9 +101,9 @@ impl Demand {
         }
     }
 
-    /// Drop keys whose grace time has passed, and the oldest ones beyond the maximum, up to a number of keys: if there are more,
-    /// [`Demand::next_due`] is in the past. Returns entries of missing names, which the caller must remove from the store.
-    /// The withdrawal of other keys becomes an event.
+    /// Drop keys whose grace time has passed, and the oldest ones beyond the maximum, up to a number of keys: if there
+    /// are more, [`Demand::next_due`] is in the past. Returns entries of missing names, which the caller must remove
+    /// from the store. The withdrawal of other keys becomes an event.
     #[must_use]
     pub fn expire(&mut self, now: Duration) -> Vec<Key> {
         let mut forgotten = Vec::new();
@@ -198,8 +198,8 @@ impl Demand {
         Some(DemandEvent::Added(slot.key(), slot.payer))
     }
 
-    /// The translation reports that there is no resource for a key, and forgets it. The key is added again when `service` or the
-    /// name changes ([`Demand::changed`]). Returns the name if some shard is still subscribed.
+    /// The translation reports that there is no resource for a key, and forgets it. The key is added again when
+    /// `service` or the name changes ([`Demand::changed`]). Returns the name if some shard is still subscribed.
     #[must_use]
     pub fn mark_missing(&mut self, key: &DemandKey, service: &str) -> Option<Arc<str>> {
         let index = self.find(key)?;
@@ -218,8 +218,8 @@ impl Demand {
         Some(name)
     }
 
-    /// Services or names changed: the missing names that wait for them are added again. Returns their entries, which the
-    /// caller must remove from the store: they may be outdated.
+    /// Services or names changed: the missing names that wait for them are added again. Returns their entries, which
+    /// the caller must remove from the store: they may be outdated.
     #[must_use]
     pub fn changed<'a>(
         &mut self,

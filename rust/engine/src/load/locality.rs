@@ -1,8 +1,8 @@
-//! Where requests went.
+//! Localities of load reports.
 
 use crate::wire::{Malformed, singular, text};
 
-/// Where requests went: `envoy.config.core.v3.Locality`.
+/// The locality that requests were sent to: `envoy.config.core.v3.Locality`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Locality {
     /// `region`.

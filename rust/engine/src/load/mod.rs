@@ -1,4 +1,4 @@
-//! Load reports (LRS).
+//! Load reports of clients (LRS).
 
 mod locality;
 mod report;

@@ -1,11 +1,11 @@
-//! Load reports (LRS): what clients say about the requests that they made, read in place and summed up.
+//! Sums of load reports (LRS), read in place.
 //!
-//! A report is the difference to the one before it. It is taken only for clusters that are in the store, and each cluster
-//! has a row for each locality and drop category that it is served with. Names that a client invents share one row,
-//! `other`: they fill neither the memory nor the metrics, and displace no row of another client.
+//! A report is the difference to the previous one. Only reports of clusters in the store count, and each cluster has a
+//! row for each locality and drop category of its assignments. All other names share one row, `other`: invented names
+//! fill neither the memory nor the metrics, and displace no row of another client.
 //!
-//! Not here: the named metrics of gRFC A85 (clients send those that a Cluster asks for, and none does) and the load of
-//! single endpoints (never asked for, as in gRPC).
+//! Not supported: the named metrics of gRFC A85 (no Cluster requests them) and the load of single endpoints (never
+//! requested, as in gRPC).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use crate::protocol::{Status, node_id};
 use crate::store::Store;
 use crate::wire::{Field, Fields, Malformed, Value, repeated, singular, text};
 
-/// Rows of all clusters: with more than so many, those of names that are served no more are dropped.
+/// With more rows over all clusters, those of names that are no longer served are dropped.
 const MANY_ROWS: usize = 20_000;
 
-/// Nobody makes more requests between two reports: a larger number is taken for this one, and cannot spoil a sum.
+/// Maximum of a count in one report: a larger number is invalid, and must not overflow a sum.
 const MAX_COUNT: u64 = u32::MAX as u64;
 
-/// Looking for rows to drop is not for every report.
+/// Minimum time between two searches for rows to drop.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// `envoy.service.load_stats.v3.LoadStatsRequest`.
@@ -53,13 +53,13 @@ const DROPPED_COUNT: u32 = 2;
 /// Requests of all clients to one locality since the start of the engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LocalityLoad {
-    /// Requests that were begun.
+    /// Started requests.
     pub issued: u64,
-    /// Requests that ended well.
+    /// Successful requests.
     pub successful: u64,
-    /// Requests that failed.
+    /// Failed requests.
     pub errors: u64,
-    /// Requests that are under way now, by the last report of each client that still reports.
+    /// Requests in progress, by the last report of each client that still reports.
     pub in_progress: u64,
 }
 
@@ -68,7 +68,7 @@ pub struct LocalityLoad {
 pub struct ClusterLoad {
     /// By locality.
     pub localities: BTreeMap<Locality, LocalityLoad>,
-    /// Requests that clients dropped, by category; "" are those without one, such as a circuit breaker's.
+    /// Requests that clients dropped, by category; "": without category, such as by a circuit breaker.
     pub dropped: BTreeMap<Box<str>, u64>,
 }
 
@@ -82,12 +82,12 @@ struct LoadKey {
 /// One client's stream of reports.
 #[derive(Debug, Default)]
 pub struct Reporter {
-    /// What of the gauges is this client's.
+    /// The part of this client in the gauges.
     in_progress: HashMap<(LoadKey, Locality), u64>,
     known: bool,
 }
 
-/// What all clients reported.
+/// Sums of the reports of all clients.
 #[derive(Debug, Default)]
 pub struct Loads {
     clusters: HashMap<LoadKey, ClusterLoad>,
@@ -99,7 +99,7 @@ pub struct Loads {
     pruned: Option<Duration>,
 }
 
-/// The `node` of the first message of a stream, or why the stream cannot be served.
+/// The `node` of the first message of a stream; an error ends the stream.
 pub fn first_report_node(message: &[u8]) -> Result<&[u8], Status> {
     let node = singular(message, NODE)?;
     // "Node identifier … only the first message on the stream must contain it", as in discovery.
@@ -108,7 +108,7 @@ pub fn first_report_node(message: &[u8]) -> Result<&[u8], Status> {
 }
 
 impl Loads {
-    /// Take one report. `store` says which clusters there are; an error ends the stream and changes nothing.
+    /// Add one report. `store` has the clusters that count; an error ends the stream and changes nothing.
     pub fn record(
         &mut self,
         reporter: &mut Reporter,
@@ -122,7 +122,7 @@ impl Loads {
         if !std::mem::replace(&mut reporter.known, true) {
             self.reporters += 1;
         }
-        // A report is about everything: what it does not name has nothing under way.
+        // A report is complete: a locality that it does not name has no request in progress.
         self.clear_in_progress(reporter);
         for stats in repeated(message, CLUSTER_STATS) {
             self.take_cluster(reporter, stats?, store)?;
@@ -130,7 +130,7 @@ impl Loads {
         Ok(())
     }
 
-    /// The client reports no more.
+    /// The stream of the client has ended.
     pub fn remove_reporter(&mut self, reporter: &mut Reporter) {
         self.clear_in_progress(reporter);
         if std::mem::take(&mut reporter.known) {
@@ -143,22 +143,22 @@ impl Loads {
         self.clusters.iter().map(|(key, load)| (&key.cluster, &*key.service, load))
     }
 
-    /// How many clients report.
+    /// Number of clients that report.
     pub fn reporters(&self) -> u64 {
         self.reporters
     }
 
-    /// How many reports there were.
+    /// Number of reports.
     pub fn reports(&self) -> u64 {
         self.reports
     }
 
-    /// Rows of reports that were not taken: of clusters that are not served.
+    /// Number of rows in reports that did not count: of clusters that are not served.
     pub fn ignored(&self) -> u64 {
         self.ignored
     }
 
-    /// Take back what the client last said to be under way.
+    /// Subtract the requests in progress of the last report of the client.
     fn clear_in_progress(&mut self, reporter: &mut Reporter) {
         for ((key, locality), count) in reporter.in_progress.drain() {
             let load = self.clusters.get_mut(&key).and_then(|load| load.localities.get_mut(&locality));
@@ -184,7 +184,7 @@ impl Loads {
         let key = LoadKey { cluster, service: served.assignment(service).into() };
         for stats in repeated(stats, LOCALITY_STATS) {
             let (locality, load) = locality_load(stats?)?;
-            // A row that is there was served once: its last requests may end later.
+            // An existing row was served before: its last requests may end later.
             let is_row = self.clusters.get(&key).is_some_and(|load| load.localities.contains_key(&locality));
             let locality = if is_row { locality } else { served.locality(locality) };
             self.add_locality(&key, &locality, load);
@@ -222,7 +222,7 @@ impl Loads {
         }
     }
 
-    /// With many rows, and once in a while, drop those of names that are served no more and on which nothing is under way.
+    /// With many rows, and at intervals, drop those of names that are no longer served and have no request in progress.
     fn prune(&mut self, store: &Store, now: Duration) {
         let due = self.pruned.is_none_or(|pruned| now.saturating_sub(pruned) >= PRUNE_INTERVAL);
         if self.rows <= MANY_ROWS || !due {
@@ -246,7 +246,7 @@ impl Loads {
     }
 }
 
-/// The whole message can be read: a broken one must not be taken by half.
+/// Whether the whole message is valid: a malformed report must not count in part.
 fn check(message: &[u8]) -> Result<(), Malformed> {
     for stats in repeated(message, CLUSTER_STATS) {
         let stats = stats?;
@@ -274,9 +274,9 @@ fn locality_load(stats: &[u8]) -> Result<(Locality, LocalityLoad), Malformed> {
     Ok((Locality::decode(locality)?, load))
 }
 
-/// Dropped requests by category. The total says more when some have no category: those come under "".
+/// Dropped requests by category. If the total is higher, the others have no category: they count under "".
 fn drops(stats: &[u8]) -> Result<Vec<(&str, u64)>, Malformed> {
-    let mut found: Vec<(&str, u64)> = Vec::new();
+    let mut categories: Vec<(&str, u64)> = Vec::new();
     let (mut total, mut named) = (0, 0);
     let mut fields = Fields::new(stats);
     while let Some(Field { number, value, .. }) = fields.next()? {
@@ -285,27 +285,27 @@ fn drops(stats: &[u8]) -> Result<Vec<(&str, u64)>, Malformed> {
             (DROPPED, Value::Bytes(drop)) => {
                 let count = count(drop, DROPPED_COUNT)?;
                 named += count;
-                found.push((text(singular(drop, CATEGORY)?.unwrap_or_default())?, count));
+                categories.push((text(singular(drop, CATEGORY)?.unwrap_or_default())?, count));
             }
             _ => {}
         }
     }
     if total > named {
-        found.push(("", total - named));
+        categories.push(("", total - named));
     }
-    Ok(found)
+    Ok(categories)
 }
 
 /// A singular number; 0 when it is missing.
 fn count(message: &[u8], wanted: u32) -> Result<u64, Malformed> {
-    let mut found = 0;
+    let mut last = 0;
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         if let Field { number, value: Value::Varint(count), .. } = field
             && number == wanted
         {
-            found = count.min(MAX_COUNT);
+            last = count.min(MAX_COUNT);
         }
     }
-    Ok(found)
+    Ok(last)
 }

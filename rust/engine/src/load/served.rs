@@ -1,5 +1,5 @@
-//! Which rows a load report may have: the localities and drop categories of the endpoint assignments that a cluster is
-//! served with. Everything else that a client names is summed up as `other`.
+//! The rows that a load report may have: localities and drop categories of the endpoint assignments of a cluster. All
+//! other names count as `other`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::protocol::TypeId;
 use crate::store::Store;
 use crate::wire::{Field, Fields, Malformed, Value, repeated, singular, text};
 
-/// What stands for all names that are not served.
+/// Replaces all names that are not served.
 pub(crate) const OTHER: &str = "other";
 
 /// `envoy.config.cluster.v3.Cluster`.
@@ -43,7 +43,7 @@ impl ClusterNames {
         let mut served = ClusterNames::default();
         for resource in store.variants(TypeId::Cluster, cluster) {
             let value = resource.value();
-            // A resource that cannot be read has no rows of its own.
+            // A malformed resource has no rows of its own.
             let _ = repeated(&value, LOAD_ASSIGNMENT).try_for_each(|assignment| served.add(assignment?));
             let endpoints = resource.refs().iter().filter(|(type_id, _)| *type_id == TypeId::Endpoint);
             served.assignments.extend(endpoints.map(|(_, name)| Arc::clone(name)));
@@ -75,12 +75,12 @@ impl ClusterNames {
         Ok(())
     }
 
-    /// The name of an assignment, or what stands for one that the cluster does not have. "": the client gives none.
+    /// The name of an assignment, or [`OTHER`] if the cluster does not have it. "": the client sends none.
     pub(crate) fn assignment<'a>(&self, name: &'a str) -> &'a str {
         if name.is_empty() || self.assignments.contains(name) { name } else { OTHER }
     }
 
-    /// The locality, or what stands for one that the cluster does not have. An empty one is that of endpoints without.
+    /// The locality, or [`OTHER`] if the cluster does not have it. Endpoints without a locality have an empty one.
     pub(crate) fn locality(&self, locality: Locality) -> Locality {
         if locality == Locality::default() || self.localities.contains(&locality) {
             return locality;
@@ -88,18 +88,18 @@ impl ClusterNames {
         Locality { zone: OTHER.into(), ..Locality::default() }
     }
 
-    /// The category, or what stands for one that no assignment of the cluster has. "" is that of drops without.
+    /// The category, or [`OTHER`] if no assignment of the cluster has it. "": drops without category.
     pub(crate) fn category<'a>(&self, category: &'a str) -> &'a str {
         if category.is_empty() || self.categories.contains(category) { category } else { OTHER }
     }
 }
 
-/// The first field with this number: of a group of endpoints it stands before thousands of others.
+/// The first field with this number: in a group of endpoints, thousands of others follow it.
 fn first(message: &[u8], wanted: u32) -> Result<&[u8], Malformed> {
     repeated(message, wanted).next().unwrap_or(Ok(&[]))
 }
 
-/// The names of all clusters that were reported, read once for each state of the store.
+/// The names of all reported clusters, read once for each revision of the store.
 #[derive(Debug, Default)]
 pub(crate) struct ServedClusters {
     revision: u64,
@@ -107,7 +107,7 @@ pub(crate) struct ServedClusters {
 }
 
 impl ServedClusters {
-    /// Those of a cluster; `None` when the cluster is not served.
+    /// The names of a cluster; `None` when the cluster is not served.
     pub(crate) fn find(&mut self, store: &Store, cluster: &str) -> Option<(Arc<str>, Arc<ClusterNames>)> {
         if self.revision != store.revision() {
             self.clusters.clear();

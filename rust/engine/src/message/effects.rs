@@ -1,4 +1,4 @@
-//! What the transport must do after a message, and what it may count.
+//! Effects of a request that the transport must apply.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,80 +8,81 @@ use crate::store::Propagation;
 use crate::subscription::{Change, WildcardChange};
 use crate::wire::wildcard_name;
 
-/// A change of what the stream is interested in, for [`crate::Interest`]. Wildcards go by [`crate::WILDCARD`].
+/// A change of the subscriptions of a stream, for [`crate::Interest`]. The name of a wildcard is [`crate::WILDCARD`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InterestChange {
-    /// Tell the stream when this name changes.
+    /// Notify the stream when this name changes.
     Subscribe(TypeId, Arc<str>),
-    /// No longer.
+    /// No longer notify the stream.
     Unsubscribe(TypeId, Arc<str>),
 }
 
-/// A response that the client refused. It holds no more than [`crate::MAX_TEXT`] bytes of text and as many of names.
+/// A response that the client rejected. It keeps at most [`crate::MAX_TEXT`] bytes of text and as many of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nack {
-    /// Names that the refused response brought anew, changed or removed: the first of them.
+    /// The first names that the rejected response added, changed or removed.
     pub resources: Vec<Arc<str>>,
-    /// How many of these names there are.
+    /// Number of all names that the rejected response added, changed or removed.
     pub refused: usize,
-    /// `version_info` (delta: `system_version_info`) of the refused response.
+    /// `version_info` (delta: `system_version_info`) of the rejected response.
     pub version: String,
     /// `error_detail.code`.
     pub code: i32,
-    /// `error_detail.message`, cut.
+    /// `error_detail.message`, truncated.
     pub message: String,
 }
 
-/// What a request was.
+/// Kind of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestKind {
-    /// A subscription, or a change of one.
+    /// A new or changed subscription.
     Subscribe,
-    /// The client took the response sent `latency` ago.
+    /// The client acknowledged the response that was sent `latency` ago.
     Ack {
-        /// Time since the response was handed out.
+        /// Time since the response was sent.
         latency: Duration,
-        /// The change of something it held before that the response brought, the one that waited longest.
+        /// The oldest change in the response of a resource that the client held before.
         change: Option<Propagation>,
     },
-    /// The client refused the response.
+    /// The client rejected the response.
     Nack(Box<Nack>),
-    /// It carried an old nonce.
+    /// The nonce was stale.
     Stale,
-    /// Its type is not served; it was ignored.
+    /// The type is unknown; the request was ignored.
     UnknownType,
 }
 
-/// What was received, for counters.
+/// A received request, for counters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// `None`: a type that is not served.
+    /// `None`: an unknown type.
     pub type_id: Option<TypeId>,
-    /// What the request was.
+    /// Kind of the request.
     pub kind: RequestKind,
 }
 
-/// What the transport must do after a message. Reuse one per connection: [`Effects::clear`] keeps the memory.
+/// Effects of a message that the transport must apply. To be reused per connection: [`Effects::clear`] keeps the
+/// memory.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// Once per stream, after its first good request: report the stream and have it classified.
+    /// Once per stream, after its first valid request: the stream is to be reported and classified.
     pub opened: Option<Node>,
     /// Changes for the index, in order. Empty until the stream is classified.
     pub interest: Vec<InterestChange>,
-    /// What the request was.
+    /// Kind of the request.
     pub received: Option<Received>,
 }
 
 impl Effects {
-    /// Forget everything.
+    /// Remove all effects.
     pub fn clear(&mut self) {
         self.opened = None;
         self.interest.clear();
         self.received = None;
     }
 
-    /// What a request changed in the subscription to a type, the wildcard by its name.
-    pub(crate) fn note(&mut self, type_id: TypeId, change: Change) {
+    /// Add the interest that a request changed in the subscription to a type.
+    pub(crate) fn add_interest(&mut self, type_id: TypeId, change: Change) {
         let wildcard = match change.wildcard {
             WildcardChange::Added => Some((true, Arc::clone(wildcard_name()))),
             WildcardChange::Removed => Some((false, Arc::clone(wildcard_name()))),

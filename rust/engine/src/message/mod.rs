@@ -1,4 +1,4 @@
-//! Requests, responses, and what a request leaves to do.
+//! Requests, responses, and the effects of a request.
 
 mod effects;
 mod options;

@@ -1,22 +1,21 @@
-//! What all streams of one replica have in common.
+//! Options of the streams of one replica.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::response::Identifier;
 
-/// How streams are answered: the same for all of a replica.
+/// Options of all streams of one replica.
 #[derive(Clone, Debug)]
 pub struct StreamOptions {
-    /// Names the replica.
+    /// `control_plane.identifier` of the replica.
     pub identifier: Identifier,
-    /// How long a resource waits at most for others that go before it: a route for its clusters, a withdrawn cluster
-    /// for the client to have what replaced it.
+    /// Maximum wait of a resource for others: of a route for its clusters, of a removed cluster for its replacement.
     pub make_before_break_timeout: Duration,
-    /// Names that one stream may be subscribed to, over all types; a wildcard or glob collection counts as one.
+    /// Maximum of subscribed names of one stream, over all types; a wildcard or glob collection counts as one.
     pub names_per_stream: usize,
-    /// Longest name that may be asked for, in bytes.
+    /// Maximum length of a resource name, in bytes.
     pub name_bytes: usize,
-    /// Keys of a Node's metadata that are read; nothing else of its metadata is kept.
+    /// Metadata keys of a Node that are kept.
     pub node_metadata: Arc<[Box<str>]>,
 }

@@ -17,29 +17,29 @@ struct Layout {
     type_url: u32,
     nonce: u32,
     error_detail: u32,
-    /// Everything that bears on names: a message without such fields changes no subscription.
+    /// All fields with names: a message without them changes no subscription.
     names: &'static [u32],
 }
 
 impl Layout {
-    /// What a name's field may hold beside the name.
+    /// Bytes of a field of a name beside the name.
     fn overhead(&self, number: u32) -> usize {
         if number == DELTA_INITIAL_VERSIONS && self.names.contains(&number) { MAX_VERSION } else { 0 }
     }
 }
 
-/// Status of a stream that is subscribed to too much.
+/// Status of a stream that is subscribed to too many names.
 pub(crate) fn too_many(limit: usize) -> Status {
     Status::resource_exhausted(format!(
-        "a stream may be subscribed to {limit} names at most (max_names_per_stream)"
+        "too many subscribed names: the limit of a stream is {limit} names (max_names_per_stream)"
     ))
 }
 
 fn too_long(limit: usize) -> Status {
-    Status::resource_exhausted(format!("a resource name may have {limit} bytes at most (max_name_bytes)"))
+    Status::resource_exhausted(format!("resource name too long: the limit is {limit} bytes (max_name_bytes)"))
 }
 
-/// `DiscoveryRequest`. Its `version_info` (1) decides nothing here: an ACK is told by its nonce.
+/// `DiscoveryRequest`. Its `version_info` (1) is not used: an ACK is recognized by its nonce.
 const SOTW: Layout = Layout { node: 2, type_url: 4, nonce: 5, error_detail: 6, names: &[SOTW_NAMES] };
 const SOTW_NAMES: u32 = 3;
 
@@ -62,14 +62,14 @@ pub(crate) struct Request<'a> {
     pub(crate) type_url: &'a [u8],
     pub(crate) nonce: &'a [u8],
     pub(crate) node: Option<&'a [u8]>,
-    /// Its presence makes a NACK, whatever its code.
+    /// Present: a NACK, whatever its code.
     pub(crate) error_detail: Option<&'a [u8]>,
-    /// The bytes that hold all fields about names; `None` when they do not lie together.
+    /// The bytes of all fields with names; `None` when they are not contiguous.
     pub(crate) names: Option<&'a [u8]>,
 }
 
 impl<'a> Request<'a> {
-    /// An error when it is no such message, or asks for more than `options` allow.
+    /// An error when the message is malformed or exceeds the limits of `options`.
     pub(crate) fn decode(
         protocol: Protocol,
         message: &'a [u8],
@@ -109,22 +109,22 @@ impl<'a> Request<'a> {
         Ok(request)
     }
 
-    /// State of the world: all names wanted.
+    /// State of the world: all subscribed names.
     pub(crate) fn resource_names(&self) -> impl Iterator<Item = Result<&'a [u8], Malformed>> + use<'a> {
         repeated(self.message, SOTW_NAMES)
     }
 
-    /// Delta: names that come.
+    /// Delta: names to add.
     pub(crate) fn subscribe(&self) -> impl Iterator<Item = Result<&'a [u8], Malformed>> + use<'a> {
         repeated(self.message, DELTA_SUBSCRIBE)
     }
 
-    /// Delta: names that go.
+    /// Delta: names to remove.
     pub(crate) fn unsubscribe(&self) -> impl Iterator<Item = Result<&'a [u8], Malformed>> + use<'a> {
         repeated(self.message, DELTA_UNSUBSCRIBE)
     }
 
-    /// Delta: names and versions of what the client holds.
+    /// Delta: names and versions of the resources that the client holds.
     pub(crate) fn initial_versions(
         &self,
     ) -> impl Iterator<Item = Result<(&'a [u8], &'a [u8]), Malformed>> + use<'a> {
@@ -135,7 +135,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Code and message of an `error_detail`. A broken one is still a NACK: what can be read of it is taken.
+/// Code and message of an `error_detail`. A malformed one is a NACK, too: its fields before the error are used.
 pub(crate) fn error_detail(status: &[u8]) -> (i32, String) {
     let mut code = 0;
     let mut message: &[u8] = &[];
@@ -149,7 +149,7 @@ pub(crate) fn error_detail(status: &[u8]) -> (i32, String) {
             _ => {}
         }
     }
-    // Envoy's can be very long.
+    // Messages of Envoy can be very long.
     (code, bounded_lossy(message))
 }
 
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_beyond_the_limits_is_refused() {
+    fn a_request_beyond_the_limits_is_rejected() {
         let entry = |name: &[u8]| message(&[(1, name), (2, &[b'v'; 16])]);
         let good = [
             (Protocol::Sotw, message(&[(3, &[b'n'; 8]), (3, b""), (3, b"c")])),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_of_both_requests_are_found() {
+    fn the_fields_of_both_requests_are_read() {
         let sotw =
             message(&[(1, b"v"), (2, b"node"), (3, b"a"), (3, b"b"), (4, b"url"), (5, b"nonce"), (6, b"")]);
         let delta = message(&[(1, b"node"), (2, b"url"), (3, b"a"), (4, b"b"), (6, b"nonce"), (7, b"")]);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_of_the_names_stand_for_them_when_they_lie_together() {
+    fn contiguous_names_are_one_slice() {
         let together = message(&[(1, b"v"), (3, b"a"), (3, b"b"), (5, b"nonce")]);
         let names = message(&[(3, b"a"), (3, b"b")]);
         assert_eq!(decode(Protocol::Sotw, &together).names, Some(names.as_slice()));
@@ -244,12 +244,12 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_read_as_far_as_it_goes() {
+    fn a_malformed_error_is_read_up_to_the_error() {
         let mut status = vec![0x08, 13];
         put_bytes(&mut status, 2, b"broken");
         assert_eq!(error_detail(&status), (13, "broken".into()));
         status.push(0xff);
-        assert_eq!(error_detail(&status), (13, "broken".into()), "the rest is no protobuf");
+        assert_eq!(error_detail(&status), (13, "broken".into()), "the rest is not protobuf");
         assert_eq!(error_detail(&[]), (0, String::new()));
         let long = message(&[(2, "é".repeat(9000).as_bytes())]);
         assert_eq!(error_detail(&long).1.len(), 511);

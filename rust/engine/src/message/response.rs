@@ -1,4 +1,4 @@
-//! One encoded response: shared resource bytes behind a few bytes of its own.
+//! One encoded response: a few bytes of its own, and the shared bytes of the resources.
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -36,10 +36,10 @@ const IDENTIFIER: u8 = 1;
 
 const FRAME_PREFIX: usize = 5;
 
-/// Frame prefix, `version_info` and `nonce`: all that differs from receiver to receiver.
+/// Frame prefix, `version_info` and `nonce`: the bytes that differ between receivers.
 const HEAD: usize = FRAME_PREFIX + 2 + VERSION_DIGITS + 2 + NONCE_DIGITS;
 
-/// What every response of this replica ends with, encoded once per type and protocol: `type_url` and
+/// The last fields of every response of this replica, encoded once per type and protocol: `type_url` and
 /// `control_plane.identifier`. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Identifier(Arc<[[Bytes; TypeId::COUNT]; 2]>);
@@ -65,9 +65,9 @@ impl Identifier {
     }
 }
 
-/// A gRPC message with its 5-byte frame prefix, as a vectored buffer: write it as it is.
+/// A gRPC message with its 5-byte frame prefix, as a vectored buffer.
 ///
-/// Resource bytes are shared with the store and with every other receiver; nothing is copied.
+/// Resource bytes are shared with the store and with every other receiver, not copied.
 #[derive(Clone, Debug)]
 pub struct Response {
     type_id: TypeId,
@@ -76,7 +76,7 @@ pub struct Response {
     head: [u8; HEAD],
     head_read: usize,
     parts: SmallVec<[Bytes; 3]>,
-    /// The first part that is not read yet.
+    /// The first part that is not fully read.
     part: usize,
     remaining: usize,
     total_len: usize,
@@ -88,17 +88,17 @@ impl Response {
         self.type_id
     }
 
-    /// How many resources it carries.
+    /// Number of resources.
     pub fn resources(&self) -> usize {
         self.resources as usize
     }
 
-    /// How many names it reports as removed (delta only).
+    /// Number of removed names (delta only).
     pub fn removed(&self) -> usize {
         self.removed as usize
     }
 
-    /// All bytes, frame prefix included; does not shrink while the buffer is read.
+    /// Bytes of the response, frame prefix included, read or not.
     pub fn total_len(&self) -> usize {
         self.total_len
     }
@@ -143,13 +143,13 @@ impl Buf for Response {
     }
 }
 
-/// Gathers the parts of one response.
+/// Collects the parts of one response.
 pub(crate) struct ResponseBuilder {
     protocol: Protocol,
-    /// The client is told of times to live.
+    /// The client receives times to live.
     supports_ttl: bool,
     parts: SmallVec<[Bytes; 3]>,
-    /// Names that are gone, and why others are not there.
+    /// Encoded removed names and resource errors.
     missing: Vec<u8>,
     resources: u32,
     removed: u32,
@@ -158,7 +158,7 @@ pub(crate) struct ResponseBuilder {
 
 impl ResponseBuilder {
     pub(crate) fn new(protocol: Protocol, supports_ttl: bool) -> ResponseBuilder {
-        // The first place is kept for the fields of the identifier.
+        // The first part is reserved for the fields of the identifier.
         let parts = SmallVec::from_iter([Bytes::new()]);
         ResponseBuilder {
             protocol,
@@ -171,12 +171,12 @@ impl ResponseBuilder {
         }
     }
 
-    /// One of the resources is a change for the client.
+    /// One of the resources is a change for the client, with this origin.
     pub(crate) fn note_change(&mut self, change: Option<Origin>) {
         self.origin = Origin::older(self.origin, change);
     }
 
-    /// The change that waited longest.
+    /// Origin of the oldest change.
     pub(crate) fn origin(&self) -> Option<Origin> {
         self.origin
     }
@@ -201,20 +201,20 @@ impl ResponseBuilder {
         }
     }
 
-    /// Have the client keep what it holds of a name for another `ttl`.
+    /// Have the client keep the resource that it holds for another `ttl`.
     pub(crate) fn add_heartbeat(&mut self, name: &str, version: u64, ttl: Duration) {
         self.resources += 1;
         self.parts.push(heartbeat(self.protocol, name, version, ttl));
     }
 
-    /// Report a name in `removed_resources`, which only delta has.
+    /// Add a name to `removed_resources`, which only delta has.
     pub(crate) fn remove(&mut self, name: &str) {
         debug_assert_eq!(self.protocol, Protocol::Delta);
         self.removed += 1;
         put_bytes(&mut self.missing, REMOVED_RESOURCES, name.as_bytes());
     }
 
-    /// Say why a resource is not there.
+    /// Add to `resource_errors` why a resource does not exist.
     pub(crate) fn add_error(&mut self, name: &str, reason: &str) {
         let field = match self.protocol {
             Protocol::Sotw => SOTW_RESOURCE_ERRORS,

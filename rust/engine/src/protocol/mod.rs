@@ -1,4 +1,4 @@
-//! What both variants of the transport protocol have in common: types, services, nodes, statuses.
+//! Types, services, nodes and statuses of the transport protocol.
 
 mod features;
 mod node;

@@ -1,6 +1,6 @@
-//! The client's description of itself: what of it is used, and kept as long as the stream lives.
+//! The Node of a client: the fields that are used, kept as long as the stream is open.
 //!
-//! Envoy lists its extensions in its Node, tens of kilobytes, and a hostile client may write there what it wants.
+//! Envoy lists its extensions in its Node, tens of kilobytes, and a hostile client may send anything.
 
 use std::sync::Arc;
 
@@ -23,21 +23,21 @@ const CLIENT_FEATURES: u8 = 10;
 const STRUCT_FIELDS: u8 = 1;
 const ENTRY_KEY: u8 = 1;
 
-/// `envoy.config.core.v3.BuildVersion`: beside the version it has metadata of any size.
+/// `envoy.config.core.v3.BuildVersion`: its metadata may have any size.
 const BUILD_VERSION_VERSION: u8 = 1;
 
-/// The client's own description, from the first request.
+/// The Node of the first request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// `node.id`.
     pub id: Arc<str>,
-    /// What is kept of the `envoy.config.core.v3.Node`, serialised: id, cluster, locality, user agent, client features,
-    /// and of the metadata the keys that [`crate::StreamOptions::node_metadata`] names.
+    /// The kept fields of the `envoy.config.core.v3.Node`, serialised: id, cluster, locality, user agent, client
+    /// features, and the metadata keys of [`crate::StreamOptions::node_metadata`].
     pub bytes: Bytes,
 }
 
 impl Node {
-    /// An error when it is missing, has no id or is no such message. `metadata` are the keys to keep.
+    /// An error when the Node is missing, has no id or is malformed. `metadata` are the keys to keep.
     pub(crate) fn read(node: Option<&[u8]>, metadata: &[Box<str>]) -> Result<Node, Status> {
         let node = node.unwrap_or_default();
         let id = node_id(Some(node))?.into();
@@ -81,7 +81,7 @@ fn kept(node: &[u8], metadata: &[Box<str>]) -> Result<Vec<u8>, Malformed> {
     Ok(kept)
 }
 
-/// Keep some fields of a message; of one that is malformed those before the fault.
+/// Keep some fields of a message; of a malformed one, those before the error.
 fn keep_part(kept: &mut Vec<u8>, number: u8, message: &[u8], keep: impl Fn(u8, &[u8]) -> bool) {
     let mut part = Vec::new();
     let mut fields = Fields::new(message);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_kept_as_far_as_it_is_used() {
+    fn unused_fields_of_a_node_are_dropped() {
         let used: [(u8, &[u8]); 7] = [
             (ID, b"web-1"),
             (CLUSTER, b"web"),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn of_metadata_the_keys_that_are_read_are_kept() {
+    fn metadata_keeps_the_configured_keys() {
         let metadata = message(&[
             (STRUCT_FIELDS, &entry("NAMESPACE", b"shop")),
             (STRUCT_FIELDS, &entry("LABELS", &[b'x'; 5000])),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_build_version_the_version_is_kept() {
+    fn a_build_version_keeps_the_version_alone() {
         let version = [0x08, 1, 0x10, 39];
         let build = message(&[(BUILD_VERSION_VERSION, &version), (2, &[b'x'; 5000])]);
         let node = read(&message(&[(ID, b"a"), (USER_AGENT_BUILD_VERSION, &build)]), &[]);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_metadata_is_dropped_and_a_malformed_node_is_refused() {
+    fn malformed_metadata_is_dropped_and_a_malformed_node_is_rejected() {
         let mut metadata = message(&[(STRUCT_FIELDS, &entry("role", b"gateway"))]);
         let good = metadata.clone();
         metadata.push(0xff);

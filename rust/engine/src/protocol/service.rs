@@ -1,4 +1,4 @@
-//! The methods of the discovery services.
+//! Variants of the transport protocol, and the discovery services.
 
 use super::status::Status;
 use super::type_id::TypeId;
@@ -12,7 +12,7 @@ pub enum Protocol {
     Delta,
 }
 
-/// Which types may be asked for on the stream.
+/// The discovery service of a stream: which types it serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Service {
     /// Aggregated discovery: every type.
@@ -22,7 +22,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// The type that a request asks for; `None` for one that is not served.
+    /// The type of a request; `None` for an unknown type.
     pub(crate) fn type_of(self, url: &[u8]) -> Result<Option<TypeId>, Status> {
         match self {
             Service::Ads if url.is_empty() => Err(Status::invalid_argument(

@@ -1,16 +1,16 @@
-//! How a stream ends when the client broke the protocol.
+//! The status of a stream that ends because of an invalid request.
 
 use std::fmt;
 
 use crate::wire::Malformed;
 
-/// The gRPC status codes the core ends a stream with.
+/// The gRPC status codes that the engine ends a stream with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Code {
-    /// The request breaks the protocol; the same request would fail again.
+    /// The request is invalid; the same request would fail again.
     InvalidArgument = 3,
-    /// The client asks for more than it may.
+    /// The request exceeds a limit.
     ResourceExhausted = 8,
 }
 
@@ -24,7 +24,7 @@ impl Code {
     }
 }
 
-/// The end of a stream: a gRPC status with a text for the client's developer.
+/// A gRPC status with a text for the developer of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Becomes `grpc-status`.

@@ -1,6 +1,6 @@
-//! The resource types this server serves, in the order in which one stream sends them.
+//! The resource types of the server, in the order in which one stream sends them.
 
-/// A served resource type: a small index that stands for its type URL.
+/// A resource type: a small index for its type URL.
 ///
 /// The order of the variants is the order of sending within one stream. "xDS REST and gRPC protocol", Eventual
 /// consistency considerations: clusters first, then their endpoints, then listeners, then routes.
@@ -26,7 +26,7 @@ pub enum TypeId {
 }
 
 impl TypeId {
-    /// How many types there are.
+    /// Number of types.
     pub const COUNT: usize = 8;
 
     /// All types, in the order of sending.
@@ -41,7 +41,7 @@ impl TypeId {
         TypeId::Extension,
     ];
 
-    /// The type of a type URL; `None` for one that is not served.
+    /// The type of a type URL; `None` for other types.
     pub fn from_url(url: impl AsRef<[u8]>) -> Option<TypeId> {
         Self::ALL.into_iter().find(|id| id.url().as_bytes() == url.as_ref())
     }
@@ -67,8 +67,8 @@ impl TypeId {
 
     /// Whether a state-of-the-world response must carry the whole subscribed set.
     ///
-    /// "Grouping Resources into Responses" asks it of Listener and Cluster. ScopedRouteConfiguration stands with
-    /// them because Envoy's SRDS drops every scope that a state-of-the-world response lacks.
+    /// "Grouping Resources into Responses" requires it of Listener and Cluster. ScopedRouteConfiguration is handled
+    /// like them because Envoy's SRDS drops every scope that a state-of-the-world response lacks.
     pub const fn is_full_state(self) -> bool {
         matches!(self, TypeId::Cluster | TypeId::Listener | TypeId::ScopedRoute)
     }
@@ -86,7 +86,7 @@ impl TypeId {
 
     /// Whether a subscription may be a wildcard: by `*`, or by a first request without names.
     ///
-    /// "How the client specifies what resources to return" grants it to Listener and Cluster. Envoy asks for
+    /// "How the client specifies what resources to return" allows it for Listener and Cluster. Envoy subscribes to
     /// ScopedRouteConfiguration the same way: it never names a scope.
     pub const fn allows_wildcard(self) -> bool {
         self.is_full_state()

@@ -42,7 +42,8 @@ impl Grant {
     /// No restriction.
     pub const EVERYTHING: Grant = Grant(None);
 
-    /// The resources that any of the patterns matches: `*`, `NAMESPACE/*`, `NAMESPACE/NAME`, or "" for public resources.
+    /// The resources that any of the patterns matches: `*`, `NAMESPACE/*`, `NAMESPACE/NAME`, or "" for public
+    /// resources.
     pub fn of<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Grant {
         let patterns: Box<[Pattern]> = patterns.into_iter().map(Pattern::parse).collect();
         Grant(Some(patterns).filter(|patterns| !patterns.contains(&Pattern::Everything)))

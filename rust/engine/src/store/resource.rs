@@ -109,8 +109,8 @@ impl Resource {
         }
     }
 
-    /// Have clients that support it drop the resource when `ttl` has passed without a heartbeat. `name` is the name of the
-    /// resource.
+    /// Have clients that support it drop the resource when `ttl` has passed without a heartbeat. `name` is the name of
+    /// the resource.
     ///
     /// The version depends on `ttl`: otherwise a client that reconnects with the content would keep its old time.
     pub fn with_ttl(mut self, name: &str, ttl: Duration) -> Resource {

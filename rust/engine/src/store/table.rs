@@ -369,7 +369,7 @@ mod tests {
             ..Commit::default()
         };
         let outcome = store.commit(first.clone());
-        assert_eq!((changed(&outcome), outcome.count), (vec!["a", "x", "*"], 3), "a name is told once");
+        assert_eq!((changed(&outcome), outcome.count), (vec!["a", "x", "*"], 3), "each name once");
         let again = Commit { forget: vec![key("never", "")], ..first };
         let outcome = store.commit(again);
         assert_eq!((changed(&outcome), outcome.count), (vec![], 0));
@@ -379,7 +379,7 @@ mod tests {
             store.commit(Commit { put: vec![Put { key: key("a", ""), resource }], ..Commit::default() });
         assert_eq!(changed(&outcome), ["a"], "other references are a change");
         let outcome =
-            store.commit(Commit { absent: vec![(key("a", ""), "gone".into())], ..Commit::default() });
+            store.commit(Commit { absent: vec![(key("a", ""), "removed".into())], ..Commit::default() });
         assert_eq!((changed(&outcome), outcome.count), (vec!["a"], 1));
     }
 

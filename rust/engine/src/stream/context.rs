@@ -20,8 +20,8 @@ pub(super) struct ResponseContext<'a> {
 }
 
 impl ResponseContext<'_> {
-    /// Whether a removed resource stays for a while because the client may use it. A resource that the client may no longer
-    /// see is removed at once.
+    /// Whether a removed resource stays for a while because the client may use it. A resource that the client may no
+    /// longer see is removed at once.
     pub(super) fn is_kept_in_use(&self, name: &str) -> bool {
         !self.view.is_denied(name) && self.peers.is_in_use(self.view.type_id, name)
     }

@@ -54,8 +54,8 @@ pub(super) fn kept_while_held(resource: &Arc<Resource>) -> Option<Arc<Resource>>
 pub(super) fn absence_reason<'a>(lookup: Lookup<'a>, view: View<'a>) -> &'a str {
     match lookup {
         // A client with a limited grant must not be able to distinguish a denied resource from a missing one.
-        _ if !view.grant.is_everything() => "there is no such resource, or this client may not see it",
+        _ if !view.grant.is_everything() => "resource not found, or not visible to this client",
         Lookup::Absent(reason) => &reason.text,
-        Lookup::Present(_) | Lookup::Unanswered => "there is no such resource",
+        Lookup::Present(_) | Lookup::Unanswered => "resource not found",
     }
 }

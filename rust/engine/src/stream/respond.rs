@@ -1,7 +1,7 @@
 //! The response of one type: which rules write it, and what is recorded of it.
 //!
-//! A state-of-the-world response for a full-state type carries the whole set (`full_state`); every other response carries
-//! the names that changed or were subscribed (`by_name`).
+//! A state-of-the-world response for a full-state type carries the whole set (`full_state`); every other response
+//! carries the names that changed or were subscribed (`by_name`).
 
 use super::context::{Outcome, ResponseContext};
 use super::{by_name, full_state};

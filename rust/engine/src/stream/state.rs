@@ -19,8 +19,8 @@ use crate::wire::wildcard_name;
 
 /// One discovery stream: subscriptions, responses that were sent, ACKs and NACKs.
 ///
-/// The transport passes messages and changes in, and takes responses until there are none. Times are durations since the
-/// start of the engine.
+/// The transport passes messages and changes in, and takes responses until there are none. Times are durations since
+/// the start of the engine.
 #[derive(Debug)]
 pub struct Stream {
     protocol: Protocol,
@@ -57,7 +57,8 @@ impl Stream {
         }
     }
 
-    /// Handle one gRPC message (without frame prefix). `out` must be clear. An error ends the stream and leaves `out` clear.
+    /// Handle one gRPC message (without frame prefix). `out` must be clear. An error ends the stream and leaves `out`
+    /// clear.
     pub fn on_message(&mut self, message: &[u8], now: Duration, out: &mut Effects) -> Result<(), Status> {
         let result = self.handle(message, now, out);
         if result.is_err() {
@@ -93,13 +94,13 @@ impl Stream {
         self.recheck_waiting();
         out.received = Some(Received { type_id: Some(type_id), kind });
         if self.audience.is_some() {
-            out.note(type_id, change);
+            out.add_interest(type_id, change);
         }
         Ok(())
     }
 
-    /// The first request of a type after resources were sent that name its resources: the client waits for them again, also
-    /// for those that it announces to hold.
+    /// The first request of a type after resources were sent that name its resources: the client waits for them again,
+    /// also for those that it announces to hold.
     fn warm_after_first_request(&mut self, type_id: TypeId) {
         let naming = TypeId::ALL.into_iter().find(|naming| naming.warming_dependency() == Some(type_id));
         let Some(naming) = naming.and_then(|naming| self.watches[naming.index()].as_ref()) else { return };
@@ -109,8 +110,8 @@ impl Stream {
         }
     }
 
-    /// Set the audience and the grant of the stream. No response is sent before; `out.interest` receives all subscriptions so
-    /// far. Only the first call counts.
+    /// Set the audience and the grant of the stream. No response is sent before; `out.interest` receives all
+    /// subscriptions so far. Only the first call counts.
     pub fn classify(&mut self, audience: Arc<str>, grant: Grant, out: &mut Effects) {
         if self.audience.is_none() {
             self.audience = Some(audience);
@@ -183,7 +184,7 @@ impl Stream {
         Some(response)
     }
 
-    /// Have undelivered names sent whatever response is open. Returns whether there are any.
+    /// Have undelivered names sent even while a response is open. Returns whether there are any.
     fn require_undelivered(&mut self, outcome: &mut Outcome) -> bool {
         let any = !outcome.undelivered.is_empty();
         for (type_id, name) in outcome.undelivered.drain(..) {
@@ -194,8 +195,8 @@ impl Stream {
         any
     }
 
-    /// A response without resources, which counts as sent. Streams send none where the protocol has silence; a transport with
-    /// one response for each request (REST, unary gRPC) needs it.
+    /// A response without resources, which counts as sent. Streams send none where the protocol has silence; a
+    /// transport with one response for each request (REST, unary gRPC) needs it.
     pub fn empty_response(&mut self, type_id: TypeId) -> Response {
         self.last_nonce += 1;
         let builder = ResponseBuilder::new(self.protocol, false);
@@ -240,8 +241,8 @@ impl Stream {
         })
     }
 
-    /// Take up to `most` of [`Stream::interests`] out of a stream that has ended; empty at the end. Large streams are taken
-    /// apart in steps: no other method may be called afterwards.
+    /// Take up to `most` of [`Stream::interests`] out of a stream that has ended; empty at the end. Large streams are
+    /// taken apart in steps: no other method may be called afterwards.
     pub fn take_interests(&mut self, most: usize) -> Vec<(TypeId, Arc<str>)> {
         let mut taken = Vec::new();
         for (watch, type_id) in self.watches.iter_mut().zip(TypeId::ALL) {
@@ -295,8 +296,8 @@ impl Stream {
         views.collect()
     }
 
-    /// Visit each requested name without a resource; none before the stream is classified. Returns the number of requested
-    /// names.
+    /// Visit each requested name without a resource; none before the stream is classified. Returns the number of
+    /// requested names.
     pub fn absences(&self, store: &Store, mut visit: impl FnMut(Absence<'_>)) -> usize {
         let denied = Cell::new(0);
         for (watch, type_id) in self.watches.iter().zip(TypeId::ALL) {

@@ -28,7 +28,7 @@ pub(crate) struct Names {
     /// Bytes of the requested names.
     requested_bytes: usize,
     unanswered: usize,
-    /// Sum of the fingerprints of all that the client holds: a version of the set, whatever its order.
+    /// Sum of the fingerprints of all that the client holds: a version of the set that does not depend on its order.
     version: u64,
 }
 

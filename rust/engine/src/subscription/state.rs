@@ -141,8 +141,9 @@ impl Subscription {
         true
     }
 
-    /// State of the world: a request with a stale `nonce` changes nothing. But the client dropped a name that is missing
-    /// from it: when a later request lists it again, it must be sent again, unless a later response brings it anyway.
+    /// State of the world: a request with a stale `nonce` changes nothing. But the client dropped a name that is
+    /// missing from it: when a later request lists it again, it must be sent again, unless a later response brings it
+    /// anyway.
     pub(crate) fn note_stale_request<'a>(
         &mut self,
         listed: impl Iterator<Item = Result<&'a [u8], Malformed>>,

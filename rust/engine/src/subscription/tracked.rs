@@ -35,7 +35,8 @@ pub(super) enum Coverage {
 ///                          └────response────┘    and an ACK of a later full-state response
 /// ```
 ///
-/// `Sent` counts as acknowledged when the response is no longer open ([`Tracked::sent_in`]): an ACK has no cost per name.
+/// `Sent` counts as acknowledged when the response is no longer open ([`Tracked::sent_in`]): an ACK has no cost per
+/// name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub(crate) enum Delivery {

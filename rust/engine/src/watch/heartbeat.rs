@@ -36,8 +36,8 @@ impl Heartbeats {
         }
     }
 
-    /// The client holds a resource that this stream did not send. Returns whether a heartbeat is due now: only the client
-    /// knows how much of the time to live is left.
+    /// The client holds a resource that this stream did not send. Returns whether a heartbeat is due now: only the
+    /// client knows how much of the time to live is left.
     pub(crate) fn track_held(&mut self, index: u32, resource: &Resource, now: Duration) -> bool {
         let Some(ttl) = resource.ttl() else { return false };
         if self.0.contains_key(&index) {

@@ -43,7 +43,8 @@ pub(crate) struct LastNack {
     pub(crate) at: Duration,
 }
 
-/// Maximum of open responses of one type on one stream: it bounds the memory of a client that requests without answering.
+/// Maximum of open responses of one type on one stream: it bounds the memory of a client that requests without
+/// answering.
 const MAX_OPEN: usize = 1024;
 
 /// A response that the client has not answered.
@@ -115,8 +116,8 @@ impl NonceTracker {
         self.last_change.as_deref()
     }
 
-    /// A response is sent; `all`: it carries every change so far. A change that it leaves out waits for the same response as
-    /// before: a client that goes on subscribing must not delay it without end.
+    /// A response is sent; `all`: it carries every change so far. A change that it leaves out waits for the same
+    /// response as before: a client that goes on subscribing must not delay it without end.
     pub(crate) fn send(
         &mut self,
         nonce: u64,

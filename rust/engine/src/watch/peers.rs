@@ -33,8 +33,8 @@ impl<'a> Peers<'a> {
         before.any(|(type_id, name)| self.is_pending(*type_id, name, view))
     }
 
-    /// Whether the client is subscribed to the name (or may be), the resource exists and the client has not answered it;
-    /// for a cluster, also its endpoints.
+    /// Whether the client is subscribed to the name (or may be), the resource exists and the client has not answered
+    /// it; for a cluster, also its endpoints.
     fn is_pending(&self, type_id: TypeId, name: &str, view: View<'_>) -> bool {
         let Some(watch) = &self.watches[type_id.index()] else { return false };
         let wanted = watch.covers(name) || watch.stale_request_pending;
@@ -43,8 +43,8 @@ impl<'a> Peers<'a> {
         !watch.has_received(name) || endpoints.any(|(named, name)| self.is_pending(*named, name, view))
     }
 
-    /// The resources that `resource` names, that are sent before it and that the client subscribed to and was never sent.
-    /// `view` is of the type of `resource`.
+    /// The resources that `resource` names, that are sent before it and that the client subscribed to and was never
+    /// sent. `view` is of the type of `resource`.
     pub(crate) fn undelivered<'r>(
         &self,
         resource: &'r Resource,

@@ -1,7 +1,7 @@
 //! When a client can no longer use a replaced resource: it has accepted all that the replacement names.
 //!
-//! The client may not have subscribed to all of it yet: a proxyless client learns a route from the listener and a cluster
-//! from the route. Names that the store has, or for which it has no entry yet, are expected to arrive.
+//! The client may not have subscribed to all of it yet: a proxyless client learns a route from the listener and a
+//! cluster from the route. Names that the store has, or for which it has no entry yet, are expected to arrive.
 //! [`crate::StreamOptions::make_before_break_timeout`] bounds that wait; a NACK does not end it.
 
 use std::sync::Arc;
@@ -68,8 +68,8 @@ struct Replacements<'a> {
 }
 
 impl<'a> Replacements<'a> {
-    /// Whether the client has accepted all that its resource of this name uses: routes, their clusters, and the endpoints
-    /// of those.
+    /// Whether the client has accepted all that its resource of this name uses: routes, their clusters, and the
+    /// endpoints of those.
     fn are_accepted(&self, type_id: TypeId, name: &str) -> bool {
         let watch = self.watches[type_id.index()].as_ref();
         let accepted = watch.and_then(|watch| watch.accepted(name));

@@ -1,8 +1,9 @@
 //! Resources that a client may still use after they were replaced or removed.
 //!
 //! A client that accepts a resource switches to it when it has all that the resource names: the routes of a listener,
-//! their clusters, the endpoints of those (gRFC A74; Envoy warms listeners and clusters). Until then it uses the replaced
-//! resource and all that this one names, even names that it has unsubscribed, such as the old routes of a listener.
+//! their clusters, the endpoints of those (gRFC A74; Envoy warms listeners and clusters). Until then it uses the
+//! replaced resource and all that this one names, even names that it has unsubscribed, such as the old routes of a
+//! listener.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +34,8 @@ pub(super) enum Stage {
     },
     /// The response was accepted. The client may lack names of the replacement, until this deadline.
     Accepted(Duration),
-    /// The client has all that the replacement names, or unsubscribed the name. It may use the resource only as a part of
-    /// other retiring resources, until this deadline.
+    /// The client has all that the replacement names, or unsubscribed the name. It may use the resource only as a part
+    /// of other retiring resources, until this deadline.
     Indirect(Duration),
 }
 
@@ -44,8 +45,8 @@ struct RetiringResource {
     stage: Stage,
 }
 
-/// Retiring resources of one type on one stream, by name. A name has one unaccepted resource for each open response that
-/// changed it, oldest first; a response that the client rejected replaced nothing.
+/// Retiring resources of one type on one stream, by name. A name has one unaccepted resource for each open response
+/// that changed it, oldest first; a response that the client rejected replaced nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Retiring {
     resources: HashMap<Arc<str>, SmallVec<[RetiringResource; 1]>>,
@@ -71,9 +72,9 @@ impl Retiring {
         }
     }
 
-    /// The client accepted the response, and all before it that it has not rejected; `whole`: the rejected ones, too, because
-    /// the response carries all that they did. `names` has the resources that were sent last. Replaced resources are in use
-    /// until `until` or [`Retiring::release`].
+    /// The client accepted the response, and all before it that it has not rejected; `whole`: the rejected ones, too,
+    /// because the response carries all that they did. `names` has the resources that were sent last. Replaced
+    /// resources are in use until `until` or [`Retiring::release`].
     pub(crate) fn accept(&mut self, nonce: u64, whole: bool, until: Duration, names: &Names) {
         let accepts = |retiring: &RetiringResource| {
             matches!(retiring.stage, Stage::Unaccepted { replaced_in, nacked }
@@ -200,7 +201,7 @@ impl Retiring {
         }
     }
 
-    /// No retiring resource names it any more.
+    /// No other retiring resource names it.
     pub(crate) fn forget_indirect(&mut self, name: &str) {
         if let Some(resources) = self.resources.get_mut(name) {
             resources.retain(|retiring| !matches!(retiring.stage, Stage::Indirect(_)));
@@ -245,8 +246,8 @@ fn references_all_of(resource: &Resource, other: &Resource) -> bool {
     other.refs().iter().all(|reference| named.contains(reference))
 }
 
-/// Whether `replaced` names only endpoint assignments that `current` names, too: it need not be kept for them. A resource
-/// with other references may use retiring ones.
+/// Whether `replaced` names only endpoint assignments that `current` names, too: it need not be kept for them. A
+/// resource with other references may use retiring ones.
 fn keeps_assignments_of(current: &Resource, replaced: &Resource) -> bool {
     let assignments =
         |resource: &Resource| resource.refs().iter().all(|(type_id, _)| *type_id == TypeId::Endpoint);

@@ -74,8 +74,8 @@ impl Watch {
         }
     }
 
-    /// Apply a request: first its ACK or NACK, then its subscription. Resources that an accepted response replaced count as
-    /// in use for `timeout` from `now` at most.
+    /// Apply a request: first its ACK or NACK, then its subscription. Resources that an accepted response replaced
+    /// count as in use for `timeout` from `now` at most.
     pub(crate) fn on_request(
         &mut self,
         request: &Request<'_>,
@@ -156,7 +156,8 @@ impl Watch {
     }
 
     /// "should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce": the client repeats its
-    /// subscription when it answers the last response. It does not repeat that it dropped a name, or waits for endpoints.
+    /// subscription when it answers the last response. It does not repeat that it dropped a name, or waits for
+    /// endpoints.
     fn stale_sotw(&mut self, request: &Request<'_>) -> Result<(), Malformed> {
         let (Some(nonce), Some(last)) = (parse_nonce(request.nonce), self.nonces.last_open()) else {
             return Ok(());
@@ -255,8 +256,8 @@ impl Watch {
         }
     }
 
-    /// Resources that name some of this type were sent ([`TypeId::warming_dependency`]). Over delta the named resources are
-    /// sent again at once, changed or not.
+    /// Resources that name some of this type were sent ([`TypeId::warming_dependency`]). Over delta the named resources
+    /// are sent again at once, changed or not.
     pub(crate) fn warm(&mut self, sent: &[Arc<Resource>]) {
         if self.protocol == Protocol::Sotw {
             return self.mark_warming(sent);
@@ -295,7 +296,7 @@ impl Watch {
             || self.tracked(name).is_some_and(|tracked| tracked.requested())
     }
 
-    /// Send a name whatever response is open: resources that name it waited long enough.
+    /// Send a name even while a response is open: resources that name it waited until their deadline.
     pub(crate) fn require(&mut self, name: &Arc<str>) {
         if self.protocol == Protocol::Sotw && self.type_id.is_full_state() {
             self.due = Due::Response;
@@ -363,8 +364,8 @@ impl Watch {
         }
     }
 
-    /// When to call [`Watch::on_deadline`] next. Deadlines before its last call are not repeated: they take effect as soon
-    /// as a response may go out.
+    /// When to call [`Watch::on_deadline`] next. Deadlines before its last call are not repeated: they take effect as
+    /// soon as a response may go out.
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
         let deadlines = self.waiting.deadlines().chain(self.retiring.deadlines());
         let deadlines = deadlines.chain(self.heartbeats.deadlines());
@@ -377,8 +378,8 @@ impl Watch {
         self.last_deadline = Some(now);
     }
 
-    /// Whether there may be a response to send. New subscriptions are answered whatever response is open; all else merges
-    /// until the client has answered.
+    /// Whether there may be a response to send. New subscriptions are answered whatever response is open; all else
+    /// merges until the client has answered.
     pub(crate) fn may_respond(&self) -> bool {
         let names = &self.subscription.names;
         let demand = self.due == Due::Response || self.listing.is_some() || names.has_urgent();

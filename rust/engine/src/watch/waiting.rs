@@ -11,8 +11,8 @@ use crate::subscription::Names;
 pub(crate) struct Waiting(HashMap<u32, Duration>);
 
 impl Waiting {
-    /// Whether the name waits, or goes on waiting; `is_blocked`: there is something to wait for. A wait that begins `now`
-    /// ends after `timeout`.
+    /// Whether the name waits, or goes on waiting; `is_blocked`: there is something to wait for. A wait that begins
+    /// `now` ends after `timeout`.
     pub(crate) fn must_wait(
         &mut self,
         index: u32,
@@ -28,8 +28,8 @@ impl Waiting {
         true
     }
 
-    /// Whether a resource waits for the resources that it names. After the deadline it waits only for those that were never
-    /// sent (`lacks_any`): a route to a cluster that the client does not have makes every call fail.
+    /// Whether a resource waits for the resources that it names. After the deadline it waits only for those that were
+    /// never sent (`lacks_any`): a route to a cluster that the client does not have makes every call fail.
     pub(crate) fn must_wait_for_dependencies(
         &mut self,
         index: u32,

@@ -1,7 +1,7 @@
-//! The protobuf wire format: as much of it as discovery messages need.
+//! The protobuf wire format, as far as discovery messages need it.
 //!
-//! Written by hand so that a request is read in place: no message is built, no string is copied. Unknown fields are
-//! skipped; a field whose wire type is not the expected one counts as unknown, as in protobuf's own parsers.
+//! Requests are read in place: no message is built and no string copied, as a generated parser would. Unknown fields
+//! are skipped; a field of another wire type than expected counts as unknown, as in protobuf's own parsers.
 
 use smallvec::SmallVec;
 
@@ -11,7 +11,7 @@ const MAX_GROUP_DEPTH: usize = 32;
 /// Longest encoding of a 64-bit varint.
 const MAX_VARINT: usize = 10;
 
-/// The bytes are no protobuf message.
+/// The bytes are not a protobuf message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
@@ -20,11 +20,11 @@ pub(crate) struct Malformed;
 pub(crate) enum Value<'a> {
     Varint(u64),
     Bytes(&'a [u8]),
-    /// A fixed-size number or a group: nothing that discovery messages use.
+    /// A fixed-size number or a group: not used by discovery messages.
     Other,
 }
 
-/// One field of a message and where its encoding (tag included) lies.
+/// One field of a message and the range of its encoding, tag included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field<'a> {
     pub(crate) number: u32,
@@ -93,7 +93,7 @@ impl<'a> Fields<'a> {
             value |= u64::from(byte & 0x7f) << (7 * index);
             if byte & 0x80 == 0 {
                 self.position += index + 1;
-                // The tenth byte holds the one bit that is left.
+                // The tenth byte holds the last bit.
                 return if index == MAX_VARINT - 1 && *byte > 1 { Err(Malformed) } else { Ok(value) };
             }
         }
@@ -152,12 +152,12 @@ pub(crate) fn repeated(message: &[u8], number: u32) -> impl Iterator<Item = Resu
     })
 }
 
-/// A singular string or message field; the last one counts. `None` when it is missing.
+/// A singular string or message field: the last value. `None` when it is missing.
 pub(crate) fn singular(message: &[u8], number: u32) -> Result<Option<&[u8]>, Malformed> {
     repeated(message, number).try_fold(None, |_, value| value.map(Some))
 }
 
-/// A string field's text.
+/// The text of a string field.
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
     std::str::from_utf8(bytes).map_err(|_| Malformed)
 }
@@ -172,7 +172,7 @@ pub(crate) const fn varint_tag(number: u8) -> u8 {
     number << 3
 }
 
-/// How many bytes a varint takes.
+/// Bytes of a varint.
 pub(crate) const fn varint_len(value: usize) -> usize {
     let bits = usize::BITS - (value | 1).leading_zeros();
     (bits as usize).div_ceil(7)
@@ -194,7 +194,7 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u8, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-/// How many bytes a length-delimited field below 16 takes.
+/// Bytes of a length-delimited field below 16.
 pub(crate) const fn bytes_len(value_len: usize) -> usize {
     1 + varint_len(value_len) + value_len
 }
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_messages_are_refused() {
+    fn malformed_messages_are_rejected() {
         let broken: [&[u8]; 9] = [
             &[0x0a],                                                             // a length is missing
             &[0x0a, 5, 1],                                                       // cut short
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_value_of_a_singular_field_counts() {
+    fn a_singular_field_has_the_last_value() {
         let mut message = Vec::new();
         put_bytes(&mut message, 1, b"first");
         put_bytes(&mut message, 1, b"last");
@@ -261,7 +261,7 @@ mod tests {
         }
 
         #[test]
-        fn what_was_written_is_read(value in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn a_written_field_is_read_back(value in proptest::collection::vec(any::<u8>(), 0..300)) {
             let mut message = Vec::new();
             put_bytes(&mut message, 7, &value);
             prop_assert_eq!(message.len(), bytes_len(value.len()));

@@ -1,4 +1,4 @@
-//! The wire format: protobuf fields, names, versions and texts. Knows no message as a whole.
+//! The wire format: protobuf fields, names, versions and texts, below any message.
 
 mod codec;
 mod names;

@@ -1,7 +1,7 @@
 //! Names of the form `xdstp://AUTHORITY/TYPE/ID?CONTEXT` (xRFC TP1, gRFC A47).
 //!
-//! Two spellings of one name are one name: context parameters have no order, and escapes that need not be are not. A name
-//! whose last path segment is `*` is a glob collection: it stands for all names that differ from it in that segment only.
+//! Names are compared in canonical form: context parameters sorted, no unnecessary escapes. A name with the last path
+//! segment `*` is a glob collection: it covers all names that differ from it in that segment only.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 /// The name that stands for a wildcard subscription, in requests, in [`Interest`] and in [`Demand`].
 pub const WILDCARD: &str = "*";
 
-/// [`WILDCARD`] as a shared string, made once.
+/// [`WILDCARD`] as a shared string.
 pub fn wildcard_name() -> &'static Arc<str> {
     static NAME: LazyLock<Arc<str>> = LazyLock::new(|| WILDCARD.into());
     &NAME
@@ -17,7 +17,7 @@ pub fn wildcard_name() -> &'static Arc<str> {
 
 const SCHEME: &str = "xdstp://";
 
-/// The one spelling under which a name is known; any other name is its own.
+/// The canonical form of a name; names of other schemes are returned as they are.
 pub fn canonical_name(name: &str) -> Cow<'_, str> {
     let Some(rest) = name.strip_prefix(SCHEME) else { return Cow::Borrowed(name) };
     let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
@@ -34,18 +34,18 @@ pub fn canonical_name(name: &str) -> Cow<'_, str> {
     if out == name { Cow::Borrowed(name) } else { Cow::Owned(out) }
 }
 
-/// The glob collection that a name belongs to; `None` when it can belong to none.
+/// The glob collection that covers a name; `None`: none can.
 pub(crate) fn collection_of(name: &str) -> Option<String> {
     let (start, end) = last_segment(name)?;
     Some([&name[..start], "*", &name[end..]].concat())
 }
 
-/// Whether a name is that of a glob collection.
+/// Whether a name is a glob collection.
 pub fn is_collection(name: &str) -> bool {
     last_segment(name).is_some_and(|(start, end)| &name[start..end] == "*")
 }
 
-/// Where the last segment of the path lies, behind authority and type.
+/// The range of the last segment of the path, after authority and type.
 fn last_segment(name: &str) -> Option<(usize, usize)> {
     let rest = name.strip_prefix(SCHEME)?;
     let end = SCHEME.len() + rest.find('?').unwrap_or(rest.len());
@@ -56,7 +56,7 @@ fn last_segment(name: &str) -> Option<(usize, usize)> {
     Some((SCHEME.len() + path.rfind('/')? + 1, end))
 }
 
-/// `text` with no more escapes than RFC 3986 asks for, each in capitals.
+/// `text` with the escapes that RFC 3986 requires, in capitals.
 fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_name() {
+    fn a_name_has_one_canonical_form() {
         let table = [
             ("xdstp://a/T/x?b=2&a=1", "xdstp://a/T/x?a=1&b=2"),
             ("xdstp://a/T/%78%2f%2F", "xdstp://a/T/x%2F%2F"),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_belongs_to_the_collection_beside_it() {
+    fn a_collection_covers_the_names_beside_it() {
         let table = [
             ("xdstp://a/T/x", Some("xdstp://a/T/*")),
             ("xdstp://a/T/x/y?k=v", Some("xdstp://a/T/x/*?k=v")),
@@ -121,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_canonical_name_is_its_own(name in "xdstp://a/T/[a%2fF*/?&=é]{0,20}") {
+        fn canonical_form_is_idempotent(name in "xdstp://a/T/[a%2fF*/?&=é]{0,20}") {
             let canonical = canonical_name(&name).into_owned();
             prop_assert_eq!(canonical_name(&canonical), canonical.as_str());
         }

@@ -1,27 +1,27 @@
-//! Texts of clients, cut before they are kept or reported.
+//! Texts of clients, truncated before they are kept or reported.
 
 use std::borrow::Cow;
 
-/// Bytes of a text of a client, in UTF-8.
+/// Maximum bytes of a text of a client, in UTF-8.
 pub const MAX_TEXT: usize = 512;
 
 const ELLIPSIS: &str = "…";
 
-/// Of a text that is cut its beginning and its end are kept: Envoy's NACKs quote the resource before they give the reason.
+/// A truncated text keeps its beginning and its end: Envoy's NACKs quote the resource before the reason.
 const HEAD: usize = (MAX_TEXT - ELLIPSIS.len()) / 2;
 const TAIL: usize = MAX_TEXT - ELLIPSIS.len() - HEAD;
 
-/// The text in [`MAX_TEXT`] bytes at the most, cut between characters; an ellipsis stands for the middle.
+/// The text in [`MAX_TEXT`] bytes at most, truncated between characters; an ellipsis replaces the middle.
 pub fn bounded(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_TEXT { Cow::Borrowed(text) } else { Cow::Owned(ends(text, text)) }
 }
 
-/// Bytes of a client as such a text. What is not UTF-8 is replaced.
+/// Bytes of a client as such a text. Bytes that are not UTF-8 are replaced.
 pub(crate) fn bounded_lossy(bytes: &[u8]) -> String {
     if bytes.len() <= MAX_TEXT {
         return bounded(&String::from_utf8_lossy(bytes)).into_owned();
     }
-    // More bytes than are kept: a character that the slice cuts is not among them.
+    // The slices are longer than what is kept, so that no character at their edges is.
     let [first, last] = [&bytes[..HEAD + 4], &bytes[bytes.len() - TAIL - 4..]].map(String::from_utf8_lossy);
     ends(&first, &last)
 }

@@ -13,7 +13,7 @@ pub(crate) fn version_text(version: u64) -> String {
     String::from_utf8_lossy(&hex::<16>(version)).into_owned()
 }
 
-/// The inverse of [`version_text`]; `None` for a text that this server never sends.
+/// The inverse of [`version_text`]; `None` for other texts.
 pub(crate) fn parse_version(text: &[u8]) -> Option<u64> {
     parse_hex::<16>(text)
 }
@@ -27,8 +27,8 @@ pub(crate) fn version_of(name: &str, fingerprint: u64) -> u64 {
     mixed ^ (mixed >> 30) ^ (mixed >> 60) ^ xxh3_64(name.as_bytes())
 }
 
-/// Mixes name and version, so that sums of fingerprints tell sets of (name, version) apart. For one name it is a
-/// bijection of the version: fingerprints are equal exactly when versions are.
+/// A hash of name and version: sums of fingerprints distinguish sets of (name, version). For one name it is a bijection
+/// of the version: fingerprints are equal exactly when versions are.
 pub(crate) fn fingerprint(name: &str, version: u64) -> u64 {
     // The finaliser of SplitMix64.
     let mut mixed = version ^ xxh3_64(name.as_bytes());
@@ -37,7 +37,7 @@ pub(crate) fn fingerprint(name: &str, version: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// The number of a nonce that this server gave out; `None` for anything else.
+/// The number of a nonce of this server; `None` for other texts.
 pub(crate) fn parse_nonce(text: &[u8]) -> Option<u64> {
     parse_hex::<NONCE_DIGITS>(text)
 }
@@ -47,7 +47,7 @@ pub(crate) fn hex<const DIGITS: usize>(value: u64) -> [u8; DIGITS] {
     std::array::from_fn(|index| b"0123456789abcdef"[(value >> (4 * (DIGITS - 1 - index))) as usize & 0xf])
 }
 
-/// The inverse of [`hex`]; `None` for any other text.
+/// The inverse of [`hex`]; `None` for other texts.
 pub(crate) fn parse_hex<const DIGITS: usize>(text: &[u8]) -> Option<u64> {
     let digits: &[u8; DIGITS] = text.try_into().ok()?;
     digits.iter().try_fold(0, |value, digit| match digit {
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_tells_its_version() {
+    fn a_fingerprint_gives_its_version() {
         for version in [0, 1, 0x0123_4567_89ab_cdef, u64::MAX - 1, u64::MAX] {
             for name in ["", "a", "backend.shop:8080"] {
                 assert_eq!(version_of(name, fingerprint(name, version)), version, "{name}");
@@ -71,13 +71,13 @@ mod tests {
     }
 
     #[test]
-    fn fingerprints_tell_names_apart() {
+    fn fingerprints_distinguish_names() {
         let swapped = fingerprint("a", 2).wrapping_add(fingerprint("b", 1));
         assert_ne!(fingerprint("a", 1).wrapping_add(fingerprint("b", 2)), swapped);
     }
 
     #[test]
-    fn numbers_survive_their_digits() {
+    fn numbers_are_parsed_back() {
         assert_eq!(parse_nonce(&hex::<12>(0x1234)), Some(0x1234));
         assert_eq!(parse_hex::<16>(&hex::<16>(u64::MAX)), Some(u64::MAX));
         for text in ["", "00000000000G", "00000000000A", "0000000000001"] {

@@ -171,7 +171,8 @@ fn a_wildcard_is_answered_whatever_is_open() {
     }
 }
 
-/// "k changes while one response is un-ACKed: after the ACK exactly one more, the latest", also when names came meanwhile.
+/// "k changes while one response is un-ACKed: after the ACK exactly one more, the latest", also when names came
+/// meanwhile.
 #[test]
 fn changes_merge_until_the_ack_while_names_are_answered() {
     for protocol in PROTOCOLS {

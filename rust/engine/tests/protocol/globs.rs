@@ -113,8 +113,8 @@ fn a_collection_asked_for_again_is_sent_again() {
     assert_eq!(of(Sotw), NOTHING, "an ACK");
 }
 
-/// "the server must respond with all resources listed in resource_names_subscribe, even if it believes the client has the
-/// most recent version of them"
+/// "the server must respond with all resources listed in resource_names_subscribe, even if it believes the client has
+/// the most recent version of them"
 #[test]
 fn a_collection_that_was_asked_for_again_comes_again_whatever_else_is_asked_for() {
     let mut world = world(CDS);

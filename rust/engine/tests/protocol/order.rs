@@ -1,6 +1,6 @@
-//! "Make-before-break inside a commit … CDS → EDS → LDS → RDS for what is added or changed; references are removed first
-//! (RDS/LDS), and a cluster (and its assignment) leaves only after the routes that named it were ACKed or a time-out
-//! passed." (xDS REST and gRPC protocol: Eventual consistency considerations.)
+//! "Make-before-break inside a commit … CDS → EDS → LDS → RDS for what is added or changed; references are removed
+//! first (RDS/LDS), and a cluster (and its assignment) leaves only after the routes that named it were ACKed or a
+//! time-out passed." (xDS REST and gRPC protocol: Eventual consistency considerations.)
 
 use std::time::Duration;
 
@@ -158,8 +158,8 @@ fn neither_waits_for_ever() {
     }
 }
 
-/// "After `make_before_break_timeout` no route may name a cluster that this client was not sent": the cluster goes first then,
-/// whatever is open, and what else changed goes on waiting.
+/// "After `make_before_break_timeout` no route may name a cluster that this client was not sent": the cluster goes
+/// first then, whatever is open, and what else changed goes on waiting.
 #[test]
 fn a_route_that_waited_long_enough_comes_behind_its_cluster_and_never_without() {
     for protocol in [Sotw, Delta] {

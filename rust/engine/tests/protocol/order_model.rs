@@ -1,9 +1,9 @@
-//! Any sequence of consistent commits and answers: whatever a proxy has taken so far, every cluster that one of its routes
-//! names is there, with its endpoints; and when all is answered, it has what the store has.
+//! Any sequence of consistent commits and answers: whatever a proxy has taken so far, every cluster that one of its
+//! routes names is there, with its endpoints; and when all is answered, it has what the store has.
 //!
-//! The proxy takes responses in the order of the stream, as proxies do, and as Envoy over delta it accepts no clusters before
-//! all of those that came have their endpoints. First time stands still, so no time-out helps; then it passes, and still no
-//! route goes out before its clusters.
+//! The proxy takes responses in the order of the stream, as proxies do, and as Envoy over delta it accepts no clusters
+//! before all of those that came have their endpoints. First time stands still, so no time-out helps; then it passes,
+//! and still no route goes out before its clusters.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;

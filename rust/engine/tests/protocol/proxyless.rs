@@ -1,7 +1,8 @@
-//! A proxyless client: it learns of each resource from another one, and switches to a configuration when it has all of it
-//! (gRFC A74). Until then it uses the one before.
+//! A proxyless client: it learns of each resource from another one, and switches to a configuration when it has all of
+//! it (gRFC A74). Until then it uses the one before.
 //!
-//! Contents say what is named: a listener `rds:NAME` or its clusters (`a+b`), a route its clusters, a cluster its assignment.
+//! Contents say what is named: a listener `rds:NAME` or its clusters (`a+b`), a route its clusters, a cluster its
+//! assignment.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -1,5 +1,5 @@
-//! Any sequence of consistent commits, and a proxyless client that takes what comes at its own pace: what it uses is there
-//! at every moment, and in the end it has what the store has and the server keeps nothing of the past.
+//! Any sequence of consistent commits, and a proxyless client that takes what comes at its own pace: what it uses is
+//! there at every moment, and in the end it has what the store has and the server keeps nothing of the past.
 //!
 //! Time stands still, so no timeout helps; the client itself looks at each response that what it uses is still there.
 

@@ -1,5 +1,5 @@
-//! "A removal waits until the client has accepted all that replaced what named it" (decision 0012), for clients that learn
-//! of each resource from another one and switch when they have all of it (gRFC A74).
+//! "A removal waits until the client has accepted all that replaced what named it" (decision 0012), for clients that
+//! learn of each resource from another one and switch when they have all of it (gRFC A74).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,7 +158,8 @@ fn what_does_not_exist_is_not_waited_for() {
     }
 }
 
-/// What the client may no longer see is not held for what it uses: by its grant, or by what is published for its audience.
+/// What the client may no longer see is not held for what it uses: by its grant, or by what is published for its
+/// audience.
 #[test]
 fn what_is_withheld_leaves_at_once() {
     let private = || {
@@ -193,7 +194,8 @@ fn what_is_withheld_leaves_at_once() {
     }
 }
 
-/// The listener is replaced before the client has all that its routes name: it still uses the former assignment of a cluster.
+/// The listener is replaced before the client has all that its routes name: it still uses the former assignment of a
+/// cluster.
 #[test]
 fn a_part_of_what_is_replaced_keeps_its_former_parts() {
     for protocol in [Sotw, Delta] {

@@ -171,8 +171,8 @@ fn over_delta_nothing_follows_that_was_not_asked_for() {
     assert_eq!(texts(&world.say(stream, ask(EDS, &["ec"]))), ["ec=1"]);
 }
 
-/// A client that comes back may say what it holds after a changed cluster was sent: it waits for those endpoints all the
-/// same. What did not change is not sent again.
+/// A client that comes back may say what it holds after a changed cluster was sent: it waits for those endpoints all
+/// the same. What did not change is not sent again.
 #[test]
 fn over_delta_endpoints_follow_a_cluster_that_changed_before_the_client_came_back() {
     let held = |type_id: TypeId, name: &str| resource(type_id, name, "1").version_text();
