@@ -88,11 +88,11 @@ pub enum Claim {
 
 /// One request.
 #[derive(Arbitrary, Clone, Debug)]
-pub struct Asking {
+pub struct RequestInput {
     pub(crate) type_id: Type,
     pub(crate) names: Vec<Name>,
     /// Delta only.
-    pub(crate) gone: Vec<Name>,
+    pub(crate) unsubscribed: Vec<Name>,
     /// Delta only.
     pub(crate) initial: Vec<(Name, Claim)>,
     pub(crate) nonce: Nonce,
@@ -124,7 +124,7 @@ pub enum Change {
 #[derive(Arbitrary, Clone, Debug)]
 pub enum Event {
     /// A client asks.
-    Ask(u8, Asking),
+    Request(u8, RequestInput),
     /// A client takes the oldest response that it has, and asks for what it asked for before.
     Ack(u8, Type),
     /// The store changes.
@@ -184,11 +184,11 @@ impl Opening {
             (self.resource_in_sotw, "resource-in-sotw"),
             (self.resource_errors, "supports-resource-errors"),
         ];
-        features.into_iter().filter_map(|(able, feature)| able.then_some(feature)).collect()
+        features.into_iter().filter_map(|(enabled, feature)| enabled.then_some(feature)).collect()
     }
 
     /// Whether the client drops what it hears nothing of.
-    pub(crate) fn expires(&self) -> bool {
+    pub(crate) fn supports_ttl(&self) -> bool {
         self.ttl && (self.delta || self.resource_in_sotw)
     }
 }

@@ -24,7 +24,7 @@ struct Read {
     url: String,
     node_id: String,
     names: Vec<String>,
-    gone: Vec<String>,
+    unsubscribed: Vec<String>,
 }
 
 fn read(delta: bool, message: &[u8]) -> Option<Read> {
@@ -34,7 +34,7 @@ fn read(delta: bool, message: &[u8]) -> Option<Read> {
             url: request.type_url,
             node_id: request.node.unwrap_or_default().id,
             names: request.resource_names_subscribe,
-            gone: request.resource_names_unsubscribe,
+            unsubscribed: request.resource_names_unsubscribe,
         })
     } else {
         let request = wire::DiscoveryRequest::decode(message).ok()?;
@@ -42,7 +42,7 @@ fn read(delta: bool, message: &[u8]) -> Option<Read> {
             url: request.type_url,
             node_id: request.node.unwrap_or_default().id,
             names: request.resource_names,
-            gone: Vec::new(),
+            unsubscribed: Vec::new(),
         })
     }
 }
@@ -86,9 +86,9 @@ fn check(request: &Read, delta: bool, stream: &Stream, received: &Received) {
     let canonical = |names: &[String]| -> BTreeSet<String> {
         names.iter().map(|name| canonical_name(name).into_owned()).collect()
     };
-    let (gone, mut wanted) = (canonical(&request.gone), canonical(&request.names));
-    wanted.retain(|name| !gone.contains(name) && (name != "*" || type_id.allows_wildcard()));
-    if request.names.is_empty() && request.gone.is_empty() && type_id.allows_wildcard() {
+    let (unsubscribed, mut wanted) = (canonical(&request.unsubscribed), canonical(&request.names));
+    wanted.retain(|name| !unsubscribed.contains(name) && (name != "*" || type_id.allows_wildcard()));
+    if request.names.is_empty() && request.unsubscribed.is_empty() && type_id.allows_wildcard() {
         wanted.insert("*".into());
     }
     let interests: BTreeSet<String> = stream.interests().map(|(_, name)| name.to_string()).collect();

@@ -7,9 +7,9 @@ use std::time::Duration;
 use steerway_engine::{Code, Commit, Grant, Lookup, Put, Resource, Status, TypeId};
 use steerway_engine::{canonical_name, is_collection};
 
-use crate::event::{Asking, Change, Claim, Event, Name, Nonce, Opening, ttl};
+use crate::event::{Change, Claim, Event, Name, Nonce, Opening, RequestInput, ttl};
 use crate::model::{Contents, Half};
-use crate::world::{AUDIENCE, Ask, ORDER_TIMEOUT, Reply, World, key};
+use crate::world::{AUDIENCE, ORDER_TIMEOUT, Reply, Request, World, key};
 
 /// More would only be slower.
 const MAX_STREAMS: usize = 4;
@@ -25,8 +25,8 @@ const ROUNDS: usize = 1000;
 
 struct Client {
     opening: Opening,
-    gone: bool,
-    asked: bool,
+    closed: bool,
+    requested: bool,
     classified: bool,
     /// All of the stream, in order.
     nonces: Vec<String>,
@@ -48,8 +48,8 @@ pub fn run(openings: Vec<Opening>, events: Vec<Event>) {
         let protocol = opening.protocol();
         run.clients.push(Client {
             opening,
-            gone: false,
-            asked: false,
+            closed: false,
+            requested: false,
             classified: false,
             nonces: Vec::new(),
             halves: TypeId::ALL.map(|type_id| Half::new(type_id, protocol)),
@@ -59,9 +59,9 @@ pub fn run(openings: Vec<Opening>, events: Vec<Event>) {
         return;
     }
     for event in events.into_iter().take(MAX_EVENTS) {
-        run.happen(event);
+        run.apply(event);
     }
-    run.settle();
+    run.finish();
     run.check();
     run.check_heartbeats();
     (0..run.clients.len()).for_each(|stream| run.close(stream));
@@ -69,7 +69,7 @@ pub fn run(openings: Vec<Opening>, events: Vec<Event>) {
 }
 
 /// What is sent again behind what names it (delta).
-fn follower(type_id: TypeId) -> Option<TypeId> {
+fn warming_dependency(type_id: TypeId) -> Option<TypeId> {
     match type_id {
         TypeId::Cluster => Some(TypeId::Endpoint),
         TypeId::Listener => Some(TypeId::Route),
@@ -78,23 +78,27 @@ fn follower(type_id: TypeId) -> Option<TypeId> {
 }
 
 impl Client {
-    fn follow(&mut self, reply: &Reply, world: &World) {
-        let Some(following) = follower(reply.type_id).filter(|_| self.opening.delta) else { return };
+    fn record_dependencies(&mut self, reply: &Reply, world: &World) {
+        let Some(following) = warming_dependency(reply.type_id).filter(|_| self.opening.delta) else {
+            return;
+        };
         for name in reply.resources.keys() {
-            let Lookup::Present(resource) = world.store.lookup(reply.type_id, name, AUDIENCE) else { continue };
+            let Lookup::Present(resource) = world.store.lookup(reply.type_id, name, AUDIENCE) else {
+                continue;
+            };
             let refs = resource.refs().iter().filter(|(type_id, _)| *type_id == following);
             let named: Vec<String> = refs.map(|(_, name)| name.to_string()).collect();
-            self.halves[following.index()].follow(&named);
+            self.halves[following.index()].require_again(&named);
             self.halves[reply.type_id.index()].naming.insert(name.clone(), named);
         }
     }
 
     /// The first request for a type came after what names it.
-    fn follow_earlier(&mut self, type_id: TypeId) {
-        let naming = TypeId::ALL.into_iter().find(|naming| follower(*naming) == Some(type_id));
+    fn record_earlier_dependencies(&mut self, type_id: TypeId) {
+        let naming = TypeId::ALL.into_iter().find(|naming| warming_dependency(*naming) == Some(type_id));
         let Some(naming) = naming else { return };
         let named: Vec<String> = self.halves[naming.index()].naming.values().flatten().cloned().collect();
-        self.halves[type_id.index()].follow(&named);
+        self.halves[type_id.index()].require_again(&named);
     }
 }
 
@@ -103,9 +107,9 @@ impl Run {
         usize::from(number) % self.clients.len()
     }
 
-    fn happen(&mut self, event: Event) {
+    fn apply(&mut self, event: Event) {
         match event {
-            Event::Ask(stream, asking) => self.ask(self.stream(stream), &asking),
+            Event::Request(stream, input) => self.request(self.stream(stream), &input),
             Event::Ack(stream, type_id) => self.ack(self.stream(stream), type_id.id()),
             Event::Commit(changes) => drop(self.world.apply(commit(changes))),
             Event::Classify(stream) => self.classify(self.stream(stream)),
@@ -116,106 +120,106 @@ impl Run {
     }
 
     fn close(&mut self, stream: usize) {
-        self.clients[stream].gone = true;
+        self.clients[stream].closed = true;
         self.world.close(stream);
     }
 
     fn classify(&mut self, stream: usize) {
         let client = &mut self.clients[stream];
-        if client.asked && !client.gone && !client.classified {
+        if client.requested && !client.closed && !client.classified {
             client.classified = true;
             let grant = Grant::of(client.opening.grant().iter().copied());
             self.world.grant(stream, AUDIENCE, grant);
         }
     }
 
-    fn ask(&mut self, stream: usize, asking: &Asking) {
+    fn request(&mut self, stream: usize, input: &RequestInput) {
         let client = &self.clients[stream];
-        if client.gone {
+        if client.closed {
             return;
         }
-        let type_id = asking.type_id.id();
+        let type_id = input.type_id.id();
         let half = &client.halves[type_id.index()];
-        let nonce = match &asking.nonce {
+        let nonce = match &input.nonce {
             Nonce::Last => half.last_nonce.clone().unwrap_or_default(),
             Nonce::Empty => String::new(),
             Nonce::Old(age) => client.nonces.iter().rev().nth((*age).into()).cloned().unwrap_or_default(),
             Nonce::Foreign(text) => text.clone(),
         };
-        let mut ask = self.prepare(stream, type_id);
-        ask.names = texts(&asking.names);
-        ask.nonce = nonce;
-        ask.error.clone_from(&asking.error);
+        let mut request = self.prepare(stream, type_id);
+        request.names = texts(&input.names);
+        request.nonce = nonce;
+        request.error.clone_from(&input.error);
         let mut claims = BTreeMap::new();
         if client.opening.delta {
-            ask.gone = texts(&asking.gone);
-            for (name, claim) in &asking.initial {
+            request.unsubscribed = texts(&input.unsubscribed);
+            for (name, claim) in &input.initial {
                 let name = canonical_name(name.text()).into_owned();
                 if claims.contains_key(&name) {
                     continue;
                 }
                 let (version, content) = match claim {
-                    Claim::Content(content, lives) => {
+                    Claim::Content(content, ttl) => {
                         let content = content.to_string();
                         let value = format!("{name}={content}");
                         let resource = Resource::new(type_id, &name, value.as_bytes(), Vec::new());
-                        (mortal(resource, &name, *lives).version_text(), Some(content))
+                        (with_lifetime(resource, &name, *ttl).version_text(), Some(content))
                     }
                     Claim::Foreign(version) => (version.clone(), None),
                 };
-                ask.initial.push((name.clone(), version.clone()));
+                request.initial.push((name.clone(), version.clone()));
                 claims.insert(name, (version, content));
             }
         }
-        self.say(stream, type_id, ask, &claims);
+        self.send(stream, type_id, request, &claims);
     }
 
     /// A request that says the same as before.
-    fn prepare(&self, stream: usize, type_id: TypeId) -> Ask {
+    fn prepare(&self, stream: usize, type_id: TypeId) -> Request {
         let client = &self.clients[stream];
         let half = &client.halves[type_id.index()];
-        let ask = Ask {
+        let request = Request {
             url: type_id.url().into(),
-            node: (!client.asked).then(|| "node-1".into()),
+            node: (!client.requested).then(|| "node-1".into()),
             names: if client.opening.delta { Vec::new() } else { half.list() },
             nonce: half.last_nonce.clone().unwrap_or_default(),
-            ..Ask::default()
+            ..Request::default()
         };
-        ask.able(&client.opening.features())
+        request.with_features(&client.opening.features())
     }
 
     fn ack(&mut self, stream: usize, type_id: TypeId) {
         let client = &self.clients[stream];
-        let oldest = client.halves[type_id.index()].open.front().filter(|_| !client.gone);
+        let oldest = client.halves[type_id.index()].open.front().filter(|_| !client.closed);
         if let Some(nonce) = oldest.cloned() {
-            let ask = Ask { nonce, ..self.prepare(stream, type_id) };
-            self.say(stream, type_id, ask, &BTreeMap::new());
+            let request = Request { nonce, ..self.prepare(stream, type_id) };
+            self.send(stream, type_id, request, &BTreeMap::new());
         }
     }
 
-    fn say(&mut self, stream: usize, type_id: TypeId, ask: Ask, claims: &Contents) {
-        let heard = self.world.hear(stream, ask.clone());
+    fn send(&mut self, stream: usize, type_id: TypeId, request: Request, claims: &Contents) {
+        let heard = self.world.feed(stream, request.clone());
         let client = &mut self.clients[stream];
         let foreign = client.opening.service.is_some_and(|own| own.id() != type_id);
         if let Err(status) = &heard {
             assert!(if foreign {
                 status.code == Code::InvalidArgument
             } else {
-                is_too_much(&ask, client, status)
+                exceeds_limits(&request, client, status)
             });
             return self.close(stream);
         }
         assert!(!foreign, "a type that this service does not serve");
-        client.asked = true;
-        self.names.extend(ask.names.iter().map(|name| canonical_name(name).into_owned()));
+        client.requested = true;
+        self.names.extend(request.names.iter().map(|name| canonical_name(name).into_owned()));
         let visible = match client.classified {
-            true => see(&self.world, &client.opening, type_id).into_keys().collect(),
+            true => visible(&self.world, &client.opening, type_id).into_keys().collect(),
             false => BTreeSet::new(),
         };
         let first = !client.halves[type_id.index()].started;
-        client.halves[type_id.index()].ask(&ask, &visible, claims);
+        client.halves[type_id.index()].request(&request, &visible, claims);
         if first {
-            client.follow_earlier(type_id);
+            client.record_earlier_dependencies(type_id);
         }
         if !client.opening.waits {
             self.classify(stream);
@@ -229,12 +233,15 @@ impl Run {
     /// Everything that is due reaches its client.
     fn pump(&mut self) -> usize {
         let mut count = 0;
-        for (stream, client) in self.clients.iter_mut().enumerate().filter(|(_, client)| !client.gone) {
+        for (stream, client) in self.clients.iter_mut().enumerate().filter(|(_, client)| !client.closed) {
             for reply in self.world.pump(stream) {
-                assert!(reply.ttls.is_empty() || client.opening.expires(), "it cannot drop what is too old");
+                assert!(
+                    reply.ttls.is_empty() || client.opening.supports_ttl(),
+                    "it cannot drop what is too old"
+                );
                 assert!(reply.errors.is_empty() || client.opening.resource_errors, "it cannot read errors");
-                client.halves[reply.type_id.index()].take(&reply, self.world.now);
-                client.follow(&reply, &self.world);
+                client.halves[reply.type_id.index()].apply(&reply, self.world.now);
+                client.record_dependencies(&reply, &self.world);
                 client.nonces.push(reply.nonce);
                 count += 1;
             }
@@ -243,7 +250,7 @@ impl Run {
     }
 
     /// Every stream gets its audience, every name its answer, every response its ACK, and nothing waits any longer.
-    fn settle(&mut self) {
+    fn finish(&mut self) {
         (0..self.clients.len()).for_each(|stream| self.classify(stream));
         let mut commit = Commit::default();
         for type_id in TypeId::ALL {
@@ -269,7 +276,7 @@ impl Run {
             for stream in 0..self.clients.len() {
                 for type_id in TypeId::ALL {
                     let client = &self.clients[stream];
-                    if !client.gone && !client.halves[type_id.index()].open.is_empty() {
+                    if !client.closed && !client.halves[type_id.index()].open.is_empty() {
                         self.ack(stream, type_id);
                         self.pump();
                         answered = true;
@@ -295,7 +302,7 @@ impl Run {
         assert_eq!(self.pump(), 0);
         for stream in 0..self.clients.len() {
             let client = &self.clients[stream];
-            if client.gone || !client.asked {
+            if client.closed || !client.requested {
                 continue;
             }
             for type_id in TypeId::ALL {
@@ -303,13 +310,13 @@ impl Run {
                 if !half.started {
                     continue;
                 }
-                let there = see(&self.world, &self.clients[stream].opening, type_id);
-                let there = there.into_iter().filter(|(name, _)| half.covers(name)).collect();
-                half.check(&there);
+                let expected = visible(&self.world, &self.clients[stream].opening, type_id);
+                let expected = expected.into_iter().filter(|(name, _)| half.covers(name)).collect();
+                half.check(&expected);
                 // The same once more is no news. (With state of the world it may mean that endpoints are awaited.)
                 if type_id != TypeId::Endpoint {
-                    let ask = self.prepare(stream, type_id);
-                    self.say(stream, type_id, ask, &BTreeMap::new());
+                    let request = self.prepare(stream, type_id);
+                    self.send(stream, type_id, request, &BTreeMap::new());
                     assert_eq!(self.pump(), 0, "nothing changed");
                 }
             }
@@ -322,10 +329,10 @@ impl Run {
         let end = self.world.now + 2 * ttl(true);
         while self.world.now < end {
             self.world.wait(end - self.world.now);
-            for client in self.clients.iter().filter(|client| !client.gone) {
+            for client in self.clients.iter().filter(|client| !client.closed) {
                 for half in &client.halves {
-                    let there = see(&self.world, &client.opening, half.type_id);
-                    half.check_alive(&there, self.world.now);
+                    let expected = visible(&self.world, &client.opening, half.type_id);
+                    half.check_expiring(&expected, self.world.now);
                 }
             }
             self.pump();
@@ -342,7 +349,7 @@ fn commit(changes: Vec<Change>) -> Commit {
     let mut commit = Commit::default();
     for change in changes {
         match change {
-            Change::Put { type_id, name, audience, content, refs, scope, ttl: lives } => {
+            Change::Put { type_id, name, audience, content, refs, scope, ttl } => {
                 let (type_id, name) = (type_id.id(), canonical_name(name.text()).into_owned());
                 if name == "*" || is_collection(&name) {
                     continue;
@@ -351,7 +358,7 @@ fn commit(changes: Vec<Change>) -> Commit {
                 let refs = refs.map(|(of, name)| (of.id(), canonical_name(name.text()).into())).collect();
                 let value = format!("{name}={content}");
                 let resource = Resource::new(type_id, &name, value.as_bytes(), refs).with_scope(scope.text());
-                let resource = mortal(resource, &name, lives);
+                let resource = with_lifetime(resource, &name, ttl);
                 let key = key(type_id, &name, audience.text());
                 commit.put.push(Put { key, resource: resource.into() });
             }
@@ -371,15 +378,15 @@ fn commit(changes: Vec<Change>) -> Commit {
 }
 
 /// The resource with a long or a short time to live, or without one.
-fn mortal(resource: Resource, name: &str, lives: Option<bool>) -> Resource {
-    match lives {
+fn with_lifetime(resource: Resource, name: &str, long: Option<bool>) -> Resource {
+    match long {
         Some(long) => resource.with_ttl(name, ttl(long)),
         None => resource,
     }
 }
 
 /// All that a stream may see of a type.
-fn see(world: &World, opening: &Opening, type_id: TypeId) -> Contents {
+fn visible(world: &World, opening: &Opening, type_id: TypeId) -> Contents {
     let grant = Grant::of(opening.grant().iter().copied());
     let visible =
         world.store.visible(type_id, AUDIENCE).filter(|(_, resource)| grant.admits(resource.scope()));
@@ -392,10 +399,10 @@ fn see(world: &World, opening: &Opening, type_id: TypeId) -> Contents {
 }
 
 /// Whether a request was rightly refused for its size.
-fn is_too_much(ask: &Ask, client: &Client, status: &Status) -> bool {
-    let sizes = ask.names.iter().chain(&ask.gone).map(String::len);
-    let longest = sizes.chain(ask.initial.iter().map(|(name, version)| name.len() + version.len())).max();
+fn exceeds_limits(request: &Request, client: &Client, status: &Status) -> bool {
+    let sizes = request.names.iter().chain(&request.unsubscribed).map(String::len);
+    let longest = sizes.chain(request.initial.iter().map(|(name, version)| name.len() + version.len())).max();
     let subscribed: usize = client.halves.iter().map(|half| half.named().len()).sum();
-    let names = subscribed + ask.names.len() + ask.gone.len() + ask.initial.len();
+    let names = subscribed + request.names.len() + request.unsubscribed.len() + request.initial.len();
     status.code == Code::ResourceExhausted && (longest.is_some_and(|size| size > LONG) || names > MANY)
 }

@@ -3,17 +3,17 @@
 use proptest::prelude::*;
 use steerway_engine::{Code, Protocol, RequestKind, Service, TypeId};
 
-use crate::world::{AUDIENCE, CDS, EDS, LDS, NOTHING, World, ask, put, texts};
+use crate::world::{AUDIENCE, CDS, EDS, LDS, NOTHING, World, put, request, texts};
 
 const PROTOCOLS: [Protocol; 2] = [Protocol::Sotw, Protocol::Delta];
 
 /// "ADS request without `type_url`: INVALID_ARGUMENT."
 #[test]
-fn ads_needs_a_type_url() {
+fn ads_requires_a_type_url() {
     for protocol in PROTOCOLS {
         let mut world = World::default();
         let stream = world.open(protocol);
-        let status = world.try_say(stream, ask(CDS, &["a"]).url("")).unwrap_err();
+        let status = world.try_send(stream, request(CDS, &["a"]).url("")).unwrap_err();
         assert_eq!((status.code, status.code.name()), (Code::InvalidArgument, "INVALID_ARGUMENT"));
         assert!(status.message.contains("type_url"));
         assert!(world.opened.is_empty());
@@ -22,13 +22,13 @@ fn ads_needs_a_type_url() {
 
 /// "Per-type service: empty means its own type, another type INVALID_ARGUMENT."
 #[test]
-fn a_service_of_one_type_knows_its_type() {
+fn a_service_of_one_type_needs_no_type_url() {
     for (protocol, type_id) in PROTOCOLS.into_iter().flat_map(|p| TypeId::ALL.map(|type_id| (p, type_id))) {
         let mut world = World::serving([put(type_id, "a", "1")]);
         for (url, good) in [("", true), (type_id.url(), true), ("type.googleapis.com/other", false)] {
             let stream = world.open_service(protocol, Service::PerType(type_id));
-            let said = world.try_say(stream, ask(type_id, &["a"]).url(url));
-            match said {
+            let replies = world.try_send(stream, request(type_id, &["a"]).url(url));
+            match replies {
                 Ok(replies) => assert_eq!((good, texts(&replies)), (true, vec!["a=1".into()])),
                 Err(status) => assert_eq!((good, status.code), (false, Code::InvalidArgument)),
             }
@@ -38,11 +38,11 @@ fn a_service_of_one_type_knows_its_type() {
 
 /// "First request without node id: INVALID_ARGUMENT."
 #[test]
-fn the_first_request_needs_a_node_id() {
+fn the_first_request_requires_a_node_id() {
     for (protocol, node) in PROTOCOLS.into_iter().flat_map(|p| [None, Some("")].map(|node| (p, node))) {
         let mut world = World::default();
         let stream = world.open(protocol);
-        let status = world.try_say(stream, ask(CDS, &["a"]).node(node)).unwrap_err();
+        let status = world.try_send(stream, request(CDS, &["a"]).node(node)).unwrap_err();
         assert_eq!(status.code, Code::InvalidArgument);
         assert!(status.message.contains("node.id"));
     }
@@ -54,9 +54,9 @@ fn a_later_node_changes_nothing() {
     for protocol in PROTOCOLS {
         let mut world = World::serving([put(CDS, "a", "1"), put(EDS, "a", "2")]);
         let stream = world.open(protocol);
-        world.say(stream, ask(CDS, &["a"]));
-        assert_eq!(texts(&world.say(stream, ask(EDS, &["a"]).node(Some("other")))), ["a=2"]);
-        world.say(stream, ask(LDS, &["a"]).node(None));
+        world.send(stream, request(CDS, &["a"]));
+        assert_eq!(texts(&world.send(stream, request(EDS, &["a"]).node(Some("other")))), ["a=2"]);
+        world.send(stream, request(LDS, &["a"]).node(None));
         let nodes: Vec<&str> = world.opened.iter().map(|node| &*node.id).collect();
         assert_eq!(nodes, ["node-1"], "opened once");
         assert_eq!(
@@ -73,9 +73,12 @@ fn an_unknown_type_is_ignored_and_counted() {
     for protocol in PROTOCOLS {
         let mut world = World::serving([put(CDS, "a", "1")]);
         let stream = world.open(protocol);
-        assert_eq!(texts(&world.say(stream, ask(CDS, &["a"]).url("type.googleapis.com/made.up"))), NOTHING);
+        assert_eq!(
+            texts(&world.send(stream, request(CDS, &["a"]).url("type.googleapis.com/made.up"))),
+            NOTHING
+        );
         assert_eq!((world.kind(), world.opened.len()), (&RequestKind::UnknownType, 1));
-        assert_eq!(texts(&world.say(stream, ask(CDS, &["a"]).node(None))), ["a=1"]);
+        assert_eq!(texts(&world.send(stream, request(CDS, &["a"]).node(None))), ["a=1"]);
     }
 }
 
@@ -86,8 +89,8 @@ fn requests_wait_for_the_audience() {
     for protocol in PROTOCOLS {
         let mut world = World::serving([put(CDS, "a", "1"), put(EDS, "b", "2")]);
         let stream = world.open(protocol);
-        world.hear(stream, ask(CDS, &["a"])).unwrap();
-        world.hear(stream, ask(EDS, &["b"]).node(None)).unwrap();
+        world.feed(stream, request(CDS, &["a"])).unwrap();
+        world.feed(stream, request(EDS, &["b"]).node(None)).unwrap();
         assert!(!world.stream(stream).may_respond());
         assert_eq!(texts(&world.pump(stream)), NOTHING);
         world.classify(stream, AUDIENCE);
@@ -99,27 +102,27 @@ fn requests_wait_for_the_audience() {
 
 /// "random bytes or truncated frames leave the others unharmed".
 #[test]
-fn a_broken_message_is_refused() {
+fn a_malformed_message_is_rejected() {
     for (protocol, node_tag) in [(Protocol::Sotw, 0x12), (Protocol::Delta, 0x0a)] {
         let good = [node_tag, 3, 0x0a, 1, b'n', 0x1a, 1, b'a'];
         let not_utf8 = [node_tag, 3, 0x0a, 1, b'n', 0x1a, 1, 0xff];
         let mut world = World::default();
         let stream = world.open_service(protocol, Service::PerType(EDS));
-        world.hear_bytes(stream, &good).unwrap();
+        world.feed_bytes(stream, &good).unwrap();
         for message in [not_utf8.as_slice(), &good[..7], &[0xff; 40], &[0x22, 100]] {
-            let status = world.hear_bytes(stream, message).unwrap_err();
+            let status = world.feed_bytes(stream, message).unwrap_err();
             assert_eq!(status.code, Code::InvalidArgument, "{message:?}");
         }
     }
 }
 
 #[test]
-fn the_index_hears_of_interest_once_the_stream_is_classified() {
+fn interest_is_reported_when_the_stream_is_classified() {
     let mut world = World::default();
     let stream = world.open(Protocol::Delta);
-    world.hear(stream, ask(CDS, &["a", "*"])).unwrap();
-    world.hear(stream, ask(CDS, &[]).leave(&["a"])).unwrap();
-    world.hear(stream, ask(EDS, &["b"])).unwrap();
+    world.feed(stream, request(CDS, &["a", "*"])).unwrap();
+    world.feed(stream, request(CDS, &[]).unsubscribe(&["a"])).unwrap();
+    world.feed(stream, request(EDS, &["b"])).unwrap();
     world.classify(stream, AUDIENCE);
     let interests: Vec<(TypeId, &str)> =
         world.stream(stream).interests().map(|(type_id, name)| (type_id, &**name)).collect();
@@ -152,12 +155,12 @@ proptest! {
     /// "a flood of requests, random bytes or truncated frames leave the others unharmed": whatever comes, a stream
     /// answers with a status or goes on, and its index agrees with it.
     #[test]
-    fn whatever_is_said_does_no_harm(messages in proptest::collection::vec(almost_a_request(), 1..20)) {
+    fn random_messages_end_the_stream_or_leave_it_intact(messages in proptest::collection::vec(almost_a_request(), 1..20)) {
         for protocol in PROTOCOLS {
             let mut world = World::serving([put(CDS, "a", "1"), put(EDS, "b", "2")]);
             let stream = world.open_service(protocol, Service::PerType(CDS));
             for message in &messages {
-                if world.hear_bytes(stream, message).is_ok() {
+                if world.feed_bytes(stream, message).is_ok() {
                     world.classify(stream, AUDIENCE);
                     world.pump(stream);
                 }

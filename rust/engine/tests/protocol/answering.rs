@@ -5,7 +5,9 @@ use std::time::Duration;
 use steerway_engine::Protocol::{self, Delta, Sotw};
 use steerway_engine::{Nack, RequestKind, ResourceStatus, Service, TypeId};
 
-use crate::world::{Ask, CDS, EDS, LDS, NOTHING, RDS, Reply, World, absent, ask, complete, put, texts};
+use crate::world::{
+    CDS, EDS, LDS, NOTHING, RDS, Reply, Request, World, absent, complete, put, request, texts,
+};
 
 const PROTOCOLS: [Protocol; 2] = [Sotw, Delta];
 
@@ -16,22 +18,22 @@ fn serving() -> World {
 }
 
 /// A request that leaves the subscription to `names` as it is.
-fn same(protocol: Protocol, reply: &Reply, names: &[&str]) -> Ask {
-    ask(reply.type_id, if protocol == Sotw { names } else { &[] })
+fn same(protocol: Protocol, reply: &Reply, names: &[&str]) -> Request {
+    request(reply.type_id, if protocol == Sotw { names } else { &[] })
 }
 
 /// "ACK with unchanged subscription: silence."
 #[test]
-fn an_ack_is_silence() {
+fn an_ack_gets_no_response() {
     for protocol in PROTOCOLS {
         let mut world = serving();
         let stream = world.open(protocol);
         for type_id in [LDS, EDS] {
-            let reply = world.answer(stream, ask(type_id, &["a", "b"]));
+            let reply = world.answer(stream, request(type_id, &["a", "b"]));
             world.now += Duration::from_millis(20);
             for _ in 0..3 {
                 assert_eq!(
-                    texts(&world.say(stream, same(protocol, &reply, &["a", "b"]).ack(&reply))),
+                    texts(&world.send(stream, same(protocol, &reply, &["a", "b"]).ack(&reply))),
                     NOTHING
                 );
             }
@@ -46,84 +48,84 @@ fn an_ack_is_silence() {
 }
 
 #[test]
-fn an_ack_tells_its_latency_once() {
+fn an_ack_reports_its_latency_once() {
     for protocol in PROTOCOLS {
         let mut world = serving();
         let stream = world.open(protocol);
-        let reply = world.answer(stream, ask(EDS, &["a"]));
+        let reply = world.answer(stream, request(EDS, &["a"]));
         assert_eq!(world.kind(), &RequestKind::Subscribe);
         world.now += Duration::from_millis(30);
-        world.say(stream, same(protocol, &reply, &["a"]).ack(&reply));
+        world.send(stream, same(protocol, &reply, &["a"]).ack(&reply));
         assert_eq!(world.kind(), &RequestKind::Ack { latency: Duration::from_millis(30), change: None });
-        world.say(stream, same(protocol, &reply, &["a"]).ack(&reply));
+        world.send(stream, same(protocol, &reply, &["a"]).ack(&reply));
         assert_ne!(world.kind(), &RequestKind::Ack { latency: Duration::from_millis(30), change: None });
     }
 }
 
 /// "An old nonce: ignored in SotW".
 #[test]
-fn sotw_ignores_an_old_nonce() {
+fn sotw_ignores_a_stale_nonce() {
     let mut world = serving();
     let stream = world.open(Sotw);
-    let first = world.answer(stream, ask(EDS, &["a"]));
-    world.say(stream, ask(EDS, &["a"]).ack(&first));
+    let first = world.answer(stream, request(EDS, &["a"]));
+    world.send(stream, request(EDS, &["a"]).ack(&first));
     let second = world.change(stream, [put(EDS, "a", "2")]).remove(0);
     for old in [first.nonce.as_str(), "of another server"] {
-        assert_eq!(texts(&world.say(stream, ask(EDS, &["b"]).nonce(old))), NOTHING);
+        assert_eq!(texts(&world.send(stream, request(EDS, &["b"]).nonce(old))), NOTHING);
         assert_eq!(world.kind(), &RequestKind::Stale);
     }
     assert_eq!(world.view(stream, EDS).names, ["a".into()], "the whole request was ignored");
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["a"]).ack(&second))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(EDS, &["a"]).ack(&second))), NOTHING);
     assert!(matches!(world.kind(), RequestKind::Ack { .. }));
 }
 
 /// What left and came back while a response was on its way is wanted again, though both requests carried the old
 /// nonce: the client dropped it. (What the response brings is not sent twice.)
 #[test]
-fn sotw_sees_in_old_nonces_what_the_client_dropped() {
+fn sotw_resends_names_dropped_in_a_request_with_a_stale_nonce() {
     let mut world = serving();
     let stream = world.open(Sotw);
-    let first = world.answer(stream, ask(EDS, &["a", "b"]));
-    world.say(stream, ask(EDS, &["a", "b"]).ack(&first));
+    let first = world.answer(stream, request(EDS, &["a", "b"]));
+    world.send(stream, request(EDS, &["a", "b"]).ack(&first));
     let second = world.change(stream, [put(EDS, "a", "9")]).remove(0);
     for names in [&[] as &[&str], &["a", "b"]] {
-        assert_eq!(texts(&world.say(stream, ask(EDS, names).ack(&first))), NOTHING);
+        assert_eq!(texts(&world.send(stream, request(EDS, names).ack(&first))), NOTHING);
     }
-    let third = world.answer(stream, ask(EDS, &["a", "b"]).ack(&second));
+    let third = world.answer(stream, request(EDS, &["a", "b"]).ack(&second));
     assert_eq!(third.text(), "b=2");
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["a", "b"]).ack(&third))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(EDS, &["a", "b"]).ack(&third))), NOTHING);
 }
 
 /// "in delta its subscription changes still count."
 #[test]
-fn delta_takes_the_names_of_an_old_nonce() {
+fn delta_applies_the_names_of_a_request_with_a_stale_nonce() {
     let mut world = serving();
     let stream = world.open(Delta);
-    let first = world.answer(stream, ask(EDS, &["a"]));
-    world.say(stream, ask(EDS, &[]).ack(&first));
+    let first = world.answer(stream, request(EDS, &["a"]));
+    world.send(stream, request(EDS, &[]).ack(&first));
     let second = world.change(stream, [put(EDS, "a", "2")]).remove(0);
-    let beside = world.answer(stream, ask(EDS, &["b"]).ack(&first));
+    let beside = world.answer(stream, request(EDS, &["b"]).ack(&first));
     assert_eq!((beside.text().as_str(), world.kind()), ("b=2", &RequestKind::Stale));
     for open in [second, beside] {
-        assert_eq!(texts(&world.say(stream, ask(EDS, &[]).ack(&open))), NOTHING);
+        assert_eq!(texts(&world.send(stream, request(EDS, &[]).ack(&open))), NOTHING);
         assert!(matches!(world.kind(), RequestKind::Ack { .. }));
     }
 }
 
 /// Names added before the first response arrived: the request has no nonce yet, and is no ACK.
 #[test]
-fn names_without_a_nonce_are_taken_but_acknowledge_nothing() {
+fn names_without_a_nonce_are_applied_and_acknowledge_nothing() {
     for protocol in PROTOCOLS {
         let mut world = serving();
         let stream = world.open(protocol);
-        let first = world.answer(stream, ask(EDS, &["a"]));
+        let first = world.answer(stream, request(EDS, &["a"]));
         let added: &[&str] = if protocol == Sotw { &["a", "b"] } else { &["b"] };
-        let second = world.answer(stream, ask(EDS, added));
+        let second = world.answer(stream, request(EDS, added));
         assert_eq!((second.text().as_str(), world.kind()), ("b=2", &RequestKind::Subscribe));
         assert_eq!(world.view(stream, EDS).version_acked, "");
         for reply in [first, second] {
             let ack = same(protocol, &reply, &["a", "b"]).ack(&reply);
-            assert_eq!(texts(&world.say(stream, ack)), NOTHING);
+            assert_eq!(texts(&world.send(stream, ack)), NOTHING);
             assert!(matches!(world.kind(), RequestKind::Ack { .. }), "{protocol:?}: each has its own answer");
         }
     }
@@ -136,21 +138,21 @@ fn services(type_id: TypeId) -> [Service; 2] {
 
 /// "A subscription change is answered while a response of that type is un-ACKed."
 #[test]
-fn a_name_is_answered_whatever_is_open() {
+fn a_new_name_is_answered_while_a_response_is_open() {
     for (protocol, type_id) in PROTOCOLS.into_iter().flat_map(|p| [LDS, RDS, CDS, EDS].map(|t| (p, t))) {
         for service in services(type_id) {
             let mut world = serving();
             let stream = world.open_service(protocol, service);
-            let first = world.answer(stream, ask(type_id, &["a"]));
+            let first = world.answer(stream, request(type_id, &["a"]));
             let case = format!("{protocol:?} {type_id:?} {service:?}");
             let added: &[&str] = if protocol == Sotw { &["a", "b"] } else { &["b"] };
-            let second = world.answer(stream, ask(type_id, added));
+            let second = world.answer(stream, request(type_id, added));
             let whole = protocol == Sotw && type_id.is_full_state();
             assert_eq!(second.text(), if whole { "a=1 b=2" } else { "b=2" }, "{case}");
             assert_ne!(first.nonce, second.nonce, "{case}");
             // What the store did not know at first, as well.
             let listed: &[&str] = if protocol == Sotw { &["a", "b", "c"] } else { &["c"] };
-            assert_eq!(texts(&world.say(stream, ask(type_id, listed))), NOTHING, "{case}");
+            assert_eq!(texts(&world.send(stream, request(type_id, listed))), NOTHING, "{case}");
             let third = world.change(stream, [put(type_id, "c", "3")]).remove(0);
             assert_eq!(third.text(), if whole { "a=1 b=2 c=3" } else { "c=3" }, "{case}");
         }
@@ -159,15 +161,19 @@ fn a_name_is_answered_whatever_is_open() {
 
 /// The same for a wildcard that joins names (delta).
 #[test]
-fn a_wildcard_is_answered_whatever_is_open() {
+fn a_new_wildcard_is_answered_while_a_response_is_open() {
     for type_id in [LDS, CDS] {
         let mut world = serving();
         let stream = world.open(Delta);
-        world.answer(stream, ask(type_id, &["a"]));
+        world.answer(stream, request(type_id, &["a"]));
         world.commit([put(type_id, "a", "9")]);
-        let all = world.answer(stream, ask(type_id, &["*"]));
+        let all = world.answer(stream, request(type_id, &["*"]));
         assert_eq!(all.text(), "b=2", "what the client lacks; the change waits");
-        assert_eq!(world.answer(stream, ask(type_id, &["*"])).text(), "a=9 b=2", "all is asked for again");
+        assert_eq!(
+            world.answer(stream, request(type_id, &["*"])).text(),
+            "a=9 b=2",
+            "all is asked for again"
+        );
     }
 }
 
@@ -178,17 +184,17 @@ fn changes_merge_until_the_ack_while_names_are_answered() {
     for protocol in PROTOCOLS {
         let mut world = serving();
         let stream = world.open(protocol);
-        let first = world.answer(stream, ask(EDS, &["a"]));
+        let first = world.answer(stream, request(EDS, &["a"]));
         assert_eq!(texts(&world.change(stream, [put(EDS, "a", "3")])), NOTHING);
         let added: &[&str] = if protocol == Sotw { &["a", "b"] } else { &["b"] };
-        let second = world.answer(stream, ask(EDS, added));
+        let second = world.answer(stream, request(EDS, added));
         assert_eq!(second.text(), "b=2", "{protocol:?}: the change waits");
         assert_eq!(texts(&world.change(stream, [put(EDS, "a", "4")])), NOTHING);
         // The change is older than the second response, and does not wait for its answer.
         let third = world.answer(stream, same(protocol, &first, &["a", "b"]).ack(&first));
         assert_eq!(third.text(), "a=4", "{protocol:?}: one more, the latest");
         assert_eq!(texts(&world.change(stream, [put(EDS, "a", "5"), put(EDS, "b", "5")])), NOTHING);
-        assert_eq!(texts(&world.say(stream, same(protocol, &second, &["a", "b"]).ack(&second))), NOTHING);
+        assert_eq!(texts(&world.send(stream, same(protocol, &second, &["a", "b"]).ack(&second))), NOTHING);
         let last = world.answer(stream, same(protocol, &third, &["a", "b"]).ack(&third));
         assert_eq!(last.text(), "a=5 b=5", "{protocol:?}");
     }
@@ -196,21 +202,21 @@ fn changes_merge_until_the_ack_while_names_are_answered() {
 
 /// Each open response has its own ACK or NACK, whichever way it ends.
 #[test]
-fn open_responses_are_refused_and_taken_each_for_itself() {
+fn each_open_response_has_its_own_ack_or_nack() {
     for protocol in PROTOCOLS {
         let mut world = serving();
         let stream = world.open(protocol);
-        let first = world.answer(stream, ask(EDS, &["a"]));
+        let first = world.answer(stream, request(EDS, &["a"]));
         let added: &[&str] = if protocol == Sotw { &["a", "b"] } else { &["b"] };
-        let second = world.answer(stream, ask(EDS, added));
-        world.say(stream, same(protocol, &first, &["a", "b"]).nack(&first, 3, "cannot"));
+        let second = world.answer(stream, request(EDS, added));
+        world.send(stream, same(protocol, &first, &["a", "b"]).nack(&first, 3, "cannot"));
         let RequestKind::Nack(nack) = world.kind() else { panic!("{:?}", world.kind()) };
         assert_eq!((&*nack.resources, &nack.version), (["a".into()].as_slice(), &first.version));
         let status =
             |world: &World| world.view(stream, EDS).resources.into_iter().map(|r| r.status).collect();
         let states: Vec<_> = status(&world);
         assert_eq!(states, [ResourceStatus::Nacked, ResourceStatus::Sent], "{protocol:?}");
-        world.say(stream, same(protocol, &second, &["a", "b"]).ack(&second));
+        world.send(stream, same(protocol, &second, &["a", "b"]).ack(&second));
         let states: Vec<_> = status(&world);
         assert_eq!(states, [ResourceStatus::Nacked, ResourceStatus::Acked], "{protocol:?}");
     }
@@ -218,13 +224,13 @@ fn open_responses_are_refused_and_taken_each_for_itself() {
 
 /// A client that answers the last response has taken all before it.
 #[test]
-fn an_answer_to_the_last_response_answers_those_before_it() {
+fn an_answer_to_the_last_response_closes_the_earlier_ones() {
     let mut world = serving();
     let stream = world.open(Delta);
-    world.answer(stream, ask(EDS, &["a"]));
-    let second = world.answer(stream, ask(EDS, &["b"]));
+    world.answer(stream, request(EDS, &["a"]));
+    let second = world.answer(stream, request(EDS, &["b"]));
     world.commit([put(EDS, "a", "9")]);
-    assert_eq!(texts(&world.say(stream, ask(EDS, &[]).ack(&second))), ["a=9"]);
+    assert_eq!(texts(&world.send(stream, request(EDS, &[]).ack(&second))), ["a=9"]);
 }
 
 /// "Version changes for a client if and only if its content changed."
@@ -235,10 +241,10 @@ fn versions_follow_content() {
             let mut world = serving();
             let mut versions = Vec::new();
             let stream = world.open(protocol);
-            let mut reply = world.answer(stream, ask(type_id, &["a", "b"]));
+            let mut reply = world.answer(stream, request(type_id, &["a", "b"]));
             for content in ["5", "6", "1"] {
                 versions.push(reply.version.clone());
-                world.say(stream, same(protocol, &reply, &["a", "b"]).ack(&reply));
+                world.send(stream, same(protocol, &reply, &["a", "b"]).ack(&reply));
                 assert_eq!(world.commit([put(type_id, "a", content)]), 1);
                 assert_eq!(world.commit([put(type_id, "a", content)]), 0, "equal bytes change nothing");
                 reply = world.pump(stream).remove(0);
@@ -257,9 +263,9 @@ fn versions_are_equal_on_every_replica() {
         let mut one = serving();
         let mut other = World::serving([put(EDS, "b", "2"), put(EDS, "a", "0"), absent(EDS, "x")]);
         let (stream, same_stream) = (one.open(protocol), other.open(protocol));
-        let version = one.answer(stream, ask(EDS, &["a", "b"])).version;
-        let reply = other.answer(same_stream, ask(EDS, &["b", "a"]));
-        other.say(same_stream, same(protocol, &reply, &["b", "a"]).ack(&reply));
+        let version = one.answer(stream, request(EDS, &["a", "b"])).version;
+        let reply = other.answer(same_stream, request(EDS, &["b", "a"]));
+        other.send(same_stream, same(protocol, &reply, &["b", "a"]).ack(&reply));
         assert_eq!(other.change(same_stream, [put(EDS, "a", "1")])[0].version, version);
     }
 }
@@ -270,23 +276,23 @@ fn a_new_stream_gets_a_full_answer() {
     let mut world = serving();
     for type_id in [LDS, EDS] {
         let stream = world.open(Sotw);
-        let before = world.answer(stream, ask(type_id, &["a", "b"]));
+        let before = world.answer(stream, request(type_id, &["a", "b"]));
         let reconnected = world.open(Sotw);
-        assert_eq!(texts(&world.say(reconnected, ask(type_id, &["a", "b"]).ack(&before))), ["a=1 b=2"]);
+        assert_eq!(texts(&world.send(reconnected, request(type_id, &["a", "b"]).ack(&before))), ["a=1 b=2"]);
     }
 }
 
 /// "NACK: silence until the content changes, then at once; … error text, resource, client and time are kept".
 #[test]
-fn a_nack_is_silence_until_the_content_changes() {
+fn after_a_nack_nothing_is_sent_until_the_content_changes() {
     for protocol in PROTOCOLS {
         let mut world = serving();
         let stream = world.open(protocol);
-        let good = world.answer(stream, ask(LDS, &["a", "b"]));
-        world.say(stream, same(protocol, &good, &["a", "b"]).ack(&good));
+        let good = world.answer(stream, request(LDS, &["a", "b"]));
+        world.send(stream, same(protocol, &good, &["a", "b"]).ack(&good));
         let bad = world.change(stream, [put(LDS, "a", "bad")]).remove(0);
         let refuse = same(protocol, &bad, &["a", "b"]).nack(&bad, 3, "cannot");
-        assert_eq!(texts(&world.say(stream, refuse)), NOTHING);
+        assert_eq!(texts(&world.send(stream, refuse)), NOTHING);
         let nack = Nack {
             resources: vec!["a".into()],
             refused: 1,
@@ -301,7 +307,7 @@ fn a_nack_is_silence_until_the_content_changes() {
         assert_eq!((view.nack_version, view.nack_message.as_str()), (bad.version, "cannot"));
         assert_eq!((view.nack_age, view.version_acked), (Some(Duration::from_secs(7)), good.version));
         let fixed = world.change(stream, [put(LDS, "a", "good")]).remove(0);
-        world.say(stream, same(protocol, &fixed, &["a", "b"]).ack(&fixed));
+        world.send(stream, same(protocol, &fixed, &["a", "b"]).ack(&fixed));
         assert_eq!(world.view(stream, LDS).nack_message, "");
     }
 }
@@ -314,9 +320,9 @@ fn a_nack_keeps_512_bytes_of_text_and_of_names() {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut world = World::serving(names.iter().map(|name| put(EDS, name, "1")));
         let stream = world.open(protocol);
-        let reply = world.answer(stream, ask(EDS, &names));
+        let reply = world.answer(stream, request(EDS, &names));
         let refusal = format!("{}: the reason", "ä".repeat(9000));
-        world.say(stream, same(protocol, &reply, &names).nack(&reply, 3, &refusal));
+        world.send(stream, same(protocol, &reply, &names).nack(&reply, 3, &refusal));
         let RequestKind::Nack(nack) = world.kind() else { panic!("a NACK") };
         assert!(nack.message.len() <= 512 && nack.message.ends_with("ä: the reason"), "{}", nack.message);
         assert_eq!((nack.resources.len(), nack.refused), (512 / "name-000".len(), 300));
@@ -327,18 +333,18 @@ fn a_nack_keeps_512_bytes_of_text_and_of_names() {
 
 /// "other resources and other clients are unaffected".
 #[test]
-fn a_nack_of_one_client_or_type_leaves_the_others_alone() {
+fn a_nack_does_not_affect_other_clients_or_types() {
     for protocol in PROTOCOLS {
         let mut world = serving();
-        let (angry, calm) = (world.open(protocol), world.open(protocol));
-        let bad = world.answer(angry, ask(LDS, &["a"]));
-        let fine = world.answer(calm, ask(LDS, &["a"]));
-        world.say(angry, same(protocol, &bad, &["a"]).nack(&bad, 3, "cannot"));
-        world.say(calm, same(protocol, &fine, &["a"]).ack(&fine));
-        assert_eq!(texts(&world.say(angry, ask(EDS, &["a"]))), ["a=1"]);
+        let (rejecting, calm) = (world.open(protocol), world.open(protocol));
+        let bad = world.answer(rejecting, request(LDS, &["a"]));
+        let fine = world.answer(calm, request(LDS, &["a"]));
+        world.send(rejecting, same(protocol, &bad, &["a"]).nack(&bad, 3, "cannot"));
+        world.send(calm, same(protocol, &fine, &["a"]).ack(&fine));
+        assert_eq!(texts(&world.send(rejecting, request(EDS, &["a"]))), ["a=1"]);
         world.commit([put(LDS, "a", "9")]);
         assert_eq!(
-            (texts(&world.pump(angry)), texts(&world.pump(calm))),
+            (texts(&world.pump(rejecting)), texts(&world.pump(calm))),
             (vec!["a=9".into()], vec!["a=9".into()])
         );
     }
@@ -350,8 +356,8 @@ fn error_detail_with_code_zero_is_a_nack() {
     for protocol in PROTOCOLS {
         let mut world = serving();
         let stream = world.open(protocol);
-        let reply = world.answer(stream, ask(EDS, &["a"]));
-        world.say(stream, same(protocol, &reply, &["a"]).nack(&reply, 0, ""));
+        let reply = world.answer(stream, request(EDS, &["a"]));
+        world.send(stream, same(protocol, &reply, &["a"]).nack(&reply, 0, ""));
         assert!(matches!(world.kind(), RequestKind::Nack(nack) if nack.code == 0));
         assert_eq!(world.view(stream, EDS).version_acked, "");
     }
@@ -363,8 +369,8 @@ fn a_name_added_in_a_nack_is_served() {
     for (protocol, names) in [(Sotw, ["a", "b"].as_slice()), (Delta, &["b"])] {
         let mut world = serving();
         let stream = world.open(protocol);
-        let reply = world.answer(stream, ask(EDS, &["a"]));
-        assert_eq!(texts(&world.say(stream, ask(EDS, names).nack(&reply, 3, "cannot"))), ["b=2"]);
+        let reply = world.answer(stream, request(EDS, &["a"]));
+        assert_eq!(texts(&world.send(stream, request(EDS, names).nack(&reply, 3, "cannot"))), ["b=2"]);
     }
 }
 
@@ -376,9 +382,9 @@ fn a_nack_before_any_response_is_a_subscription() {
         let stream = world.open(protocol);
         let mut elsewhere = serving();
         let other = elsewhere.open(protocol);
-        let unseen = elsewhere.answer(other, ask(EDS, &["a"]));
+        let unseen = elsewhere.answer(other, request(EDS, &["a"]));
         for _ in 0..2 {
-            assert_eq!(texts(&world.say(stream, ask(EDS, &["a"]).nack(&unseen, 3, "cannot"))), NOTHING);
+            assert_eq!(texts(&world.send(stream, request(EDS, &["a"]).nack(&unseen, 3, "cannot"))), NOTHING);
             assert_eq!(world.kind(), &RequestKind::Subscribe);
         }
         assert_eq!(texts(&world.change(stream, [put(EDS, "a", "1")])), ["a=1"]);
@@ -392,14 +398,14 @@ fn changes_merge_while_a_response_is_in_flight() {
         for (type_id, whole) in [(LDS, "a=14 b=2"), (EDS, "a=14")] {
             let mut world = serving();
             let stream = world.open(protocol);
-            let reply = world.answer(stream, ask(type_id, &["a", "b"]));
+            let reply = world.answer(stream, request(type_id, &["a", "b"]));
             for content in 10..15 {
                 assert_eq!(texts(&world.change(stream, [put(type_id, "a", &content.to_string())])), NOTHING);
             }
-            let replies = world.say(stream, same(protocol, &reply, &["a", "b"]).ack(&reply));
+            let replies = world.send(stream, same(protocol, &reply, &["a", "b"]).ack(&reply));
             assert_eq!(texts(&replies), [if protocol == Sotw { whole } else { "a=14" }]);
             assert_eq!(
-                texts(&world.say(stream, same(protocol, &reply, &["a", "b"]).ack(&replies[0]))),
+                texts(&world.send(stream, same(protocol, &reply, &["a", "b"]).ack(&replies[0]))),
                 NOTHING
             );
         }
@@ -408,28 +414,28 @@ fn changes_merge_while_a_response_is_in_flight() {
 
 /// A change that was taken back while a response was in flight brings nothing.
 #[test]
-fn a_change_taken_back_in_time_is_silence() {
+fn a_change_that_was_reverted_is_not_sent() {
     for protocol in PROTOCOLS {
         for type_id in [LDS, EDS] {
             let mut world = serving();
             let stream = world.open(protocol);
-            let reply = world.answer(stream, ask(type_id, &["a", "b"]));
+            let reply = world.answer(stream, request(type_id, &["a", "b"]));
             world.commit([put(type_id, "a", "9")]);
             world.commit([put(type_id, "a", "1")]);
-            assert_eq!(texts(&world.say(stream, same(protocol, &reply, &["a", "b"]).ack(&reply))), NOTHING);
+            assert_eq!(texts(&world.send(stream, same(protocol, &reply, &["a", "b"]).ack(&reply))), NOTHING);
         }
     }
 }
 
 /// "no head-of-line blocking between types of one stream."
 #[test]
-fn a_type_in_flight_does_not_hold_up_another() {
+fn an_open_response_of_one_type_does_not_delay_another() {
     for protocol in PROTOCOLS {
         let mut world = serving();
         let stream = world.open(protocol);
-        world.answer(stream, ask(CDS, &["a"]));
-        world.answer(stream, ask(EDS, &["a"]));
+        world.answer(stream, request(CDS, &["a"]));
+        world.answer(stream, request(EDS, &["a"]));
         assert_eq!(texts(&world.change(stream, [put(CDS, "a", "9")])), NOTHING);
-        assert_eq!(texts(&world.say(stream, ask(LDS, &["a"]))), ["a=1"]);
+        assert_eq!(texts(&world.send(stream, request(LDS, &["a"]))), ["a=1"]);
     }
 }

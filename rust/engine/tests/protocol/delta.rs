@@ -3,7 +3,7 @@
 use steerway_engine::Protocol::Delta;
 
 use crate::world::{
-    CDS, EDS, LDS, NOTHING, RDS, Reply, World, absent, ask, complete, forget, put, resource, texts,
+    CDS, EDS, LDS, NOTHING, RDS, Reply, World, absent, complete, forget, put, request, resource, texts,
 };
 
 fn serving() -> World {
@@ -15,85 +15,93 @@ fn version_of(name: &str, content: &str) -> String {
     resource(CDS, name, content).version_text()
 }
 
-fn settle(world: &mut World, stream: usize, replies: Vec<Reply>) {
+fn finish(world: &mut World, stream: usize, replies: Vec<Reply>) {
     for reply in replies {
-        assert_eq!(texts(&world.say(stream, ask(reply.type_id, &[]).ack(&reply))), NOTHING, "ACK: silence");
+        assert_eq!(
+            texts(&world.send(stream, request(reply.type_id, &[]).ack(&reply))),
+            NOTHING,
+            "ACK: silence"
+        );
     }
 }
 
 /// "Delta: legacy wildcard, `*`".
 #[test]
-fn a_first_request_without_names_or_a_star_is_the_wildcard() {
+fn a_first_request_without_names_or_with_a_wildcard_subscribes_to_all() {
     for names in [&[] as &[&str], &["*"]] {
         let mut world = serving();
         let stream = world.open(Delta);
-        let reply = world.answer(stream, ask(LDS, names));
+        let reply = world.answer(stream, request(LDS, names));
         assert_eq!(reply.text(), "a=1 b=2");
         assert_eq!(reply.versions["a"], version_of("a", "1"), "delta: per-resource version = content hash");
-        settle(&mut world, stream, vec![reply]);
+        finish(&mut world, stream, vec![reply]);
         assert_eq!(texts(&world.change(stream, [put(LDS, "c", "3")])), ["c=3"], "only what changed");
     }
 }
 
 /// Only listeners and clusters have a wildcard; a first request that unsubscribes something is none.
 #[test]
-fn other_requests_without_names_are_silence() {
+fn other_requests_without_names_get_no_response() {
     let mut world = serving();
     let stream = world.open(Delta);
-    assert_eq!(texts(&world.say(stream, ask(EDS, &[]))), NOTHING);
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["*"]))), NOTHING);
-    assert_eq!(texts(&world.say(stream, ask(CDS, &[]).leave(&["a"]))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(EDS, &[]))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(EDS, &["*"]))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(CDS, &[]).unsubscribe(&["a"]))), NOTHING);
     assert_eq!(world.stream(stream).interests().count(), 0);
 }
 
 /// A wildcard is answered first when everything is known, and then even when there is nothing.
 #[test]
-fn the_first_answer_to_a_wildcard_is_complete_and_may_be_empty() {
+fn the_first_response_to_a_wildcard_is_complete_or_empty() {
     let mut world = World::default();
     let stream = world.open(Delta);
-    assert_eq!(texts(&world.say(stream, ask(CDS, &[]))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(CDS, &[]))), NOTHING);
     assert_eq!(texts(&world.change(stream, [put(CDS, "a", "1")])), NOTHING, "not yet all");
     assert_eq!(texts(&world.change(stream, [put(CDS, "b", "2"), complete(CDS)])), ["a=1 b=2"]);
     let other = world.open(Delta);
-    assert_eq!(texts(&world.say(other, ask(LDS, &["*"]))), NOTHING);
+    assert_eq!(texts(&world.send(other, request(LDS, &["*"]))), NOTHING);
     assert_eq!(texts(&world.change(other, [complete(LDS)])), [""]);
 }
 
 /// The four steps of the specification's example, with a change at each.
 #[test]
-fn star_and_names_come_and_go() {
+fn wildcard_and_names_are_added_and_removed() {
     let mut world = serving();
     let stream = world.open(Delta);
-    let replies = world.say(stream, ask(CDS, &[]));
-    settle(&mut world, stream, replies);
-    let replies = world.say(stream, ask(CDS, &["a"]));
+    let replies = world.send(stream, request(CDS, &[]));
+    finish(&mut world, stream, replies);
+    let replies = world.send(stream, request(CDS, &["a"]));
     assert_eq!(texts(&replies), ["a=1"], "named: answered again");
-    settle(&mut world, stream, replies);
+    finish(&mut world, stream, replies);
     let replies = world.change(stream, [put(CDS, "b", "3")]);
     assert_eq!(texts(&replies), ["b=3"], "the wildcard goes on");
-    settle(&mut world, stream, replies);
-    assert_eq!(texts(&world.say(stream, ask(CDS, &[]).leave(&["*"]))), NOTHING);
+    finish(&mut world, stream, replies);
+    assert_eq!(texts(&world.send(stream, request(CDS, &[]).unsubscribe(&["*"]))), NOTHING);
     let replies = world.change(stream, [put(CDS, "a", "9"), put(CDS, "b", "9")]);
     assert_eq!(texts(&replies), ["a=9"], "the name stays");
-    settle(&mut world, stream, replies);
-    assert_eq!(texts(&world.say(stream, ask(CDS, &[]).leave(&["a"]))), NOTHING);
+    finish(&mut world, stream, replies);
+    assert_eq!(texts(&world.send(stream, request(CDS, &[]).unsubscribe(&["a"]))), NOTHING);
     assert_eq!(texts(&world.change(stream, [put(CDS, "a", "10")])), NOTHING);
-    assert_eq!(texts(&world.say(stream, ask(CDS, &[]))), NOTHING, "the legacy wildcard does not come back");
+    assert_eq!(
+        texts(&world.send(stream, request(CDS, &[]))),
+        NOTHING,
+        "the legacy wildcard does not come back"
+    );
 }
 
 /// "subscribe and unsubscribe, both in one message."
 #[test]
-fn names_come_and_go_in_one_message() {
+fn names_are_added_and_removed_in_one_message() {
     let mut world = serving();
     let stream = world.open(Delta);
-    let replies = world.say(stream, ask(EDS, &["a"]));
-    settle(&mut world, stream, replies);
-    let replies = world.say(stream, ask(EDS, &["b"]).leave(&["a", "phantom"]));
+    let replies = world.send(stream, request(EDS, &["a"]));
+    finish(&mut world, stream, replies);
+    let replies = world.send(stream, request(EDS, &["b"]).unsubscribe(&["a", "phantom"]));
     assert_eq!(texts(&replies), ["b=2"]);
-    settle(&mut world, stream, replies);
+    finish(&mut world, stream, replies);
     assert_eq!(texts(&world.change(stream, [put(EDS, "a", "9")])), NOTHING);
     assert_eq!(
-        texts(&world.say(stream, ask(EDS, &["a"]).leave(&["a"]))),
+        texts(&world.send(stream, request(EDS, &["a"]).unsubscribe(&["a"]))),
         NOTHING,
         "a name in both lists goes"
     );
@@ -101,20 +109,20 @@ fn names_come_and_go_in_one_message() {
 
 /// "when a client unsubscribes a name while the wildcard remains, the server must send it or removed."
 #[test]
-fn a_name_left_to_the_wildcard_is_answered() {
+fn a_name_unsubscribed_under_a_wildcard_is_answered() {
     let mut world = serving();
     let stream = world.open(Delta);
-    let replies = world.say(stream, ask(CDS, &["*", "a", "x"]));
+    let replies = world.send(stream, request(CDS, &["*", "a", "x"]));
     assert_eq!(texts(&replies), ["a=1 b=2"], "nobody knows x yet");
-    settle(&mut world, stream, replies);
-    let replies = world.say(stream, ask(CDS, &[]).leave(&["a", "x"]));
+    finish(&mut world, stream, replies);
+    let replies = world.send(stream, request(CDS, &[]).unsubscribe(&["a", "x"]));
     assert_eq!(texts(&replies), ["a=1 -x"]);
-    settle(&mut world, stream, replies);
+    finish(&mut world, stream, replies);
     let replies = world.change(stream, [put(CDS, "a", "9")]);
     assert_eq!(texts(&replies), ["a=9"], "still covered");
-    settle(&mut world, stream, replies);
+    finish(&mut world, stream, replies);
     assert_eq!(
-        texts(&world.say(stream, ask(CDS, &[]).leave(&["a"]))),
+        texts(&world.send(stream, request(CDS, &[]).unsubscribe(&["a"]))),
         NOTHING,
         "a phantom: it was not subscribed"
     );
@@ -126,50 +134,50 @@ fn a_missing_name_is_reported_removed() {
     let mut world = serving();
     world.commit([absent(EDS, "x")]);
     let stream = world.open(Delta);
-    let reply = world.answer(stream, ask(EDS, &["a", "x", "unknown"]));
+    let reply = world.answer(stream, request(EDS, &["a", "x", "unknown"]));
     assert_eq!(reply.text(), "a=1 -x");
-    settle(&mut world, stream, vec![reply]);
+    finish(&mut world, stream, vec![reply]);
     let replies = world.change(stream, [absent(EDS, "unknown")]);
     assert_eq!(texts(&replies), ["-unknown"]);
-    settle(&mut world, stream, replies);
+    finish(&mut world, stream, replies);
     let replies = world.change(stream, [put(EDS, "x", "5"), absent(EDS, "a")]);
     assert_eq!(texts(&replies), ["x=5 -a"]);
-    settle(&mut world, stream, replies);
+    finish(&mut world, stream, replies);
     assert_eq!(texts(&world.change(stream, [put(EDS, "a", "1")])), ["a=1"]);
 }
 
 /// "the server must respond with all resources listed in resource_names_subscribe, even if it believes the client has
 /// the most recent version of them."
 #[test]
-fn every_name_that_is_asked_for_is_answered() {
+fn every_subscribed_name_is_answered() {
     let mut world = serving();
     world.commit([absent(EDS, "x")]);
     let stream = world.open(Delta);
     for _ in 0..2 {
-        let replies = world.say(stream, ask(EDS, &["a", "x"]));
+        let replies = world.send(stream, request(EDS, &["a", "x"]));
         assert_eq!(texts(&replies), ["a=1 -x"]);
-        settle(&mut world, stream, replies);
+        finish(&mut world, stream, replies);
     }
-    let replies = world.say(stream, ask(CDS, &["*"]));
-    settle(&mut world, stream, replies);
-    assert_eq!(texts(&world.say(stream, ask(CDS, &["*"]))), ["a=1 b=2"], "the wildcard, too");
+    let replies = world.send(stream, request(CDS, &["*"]));
+    finish(&mut world, stream, replies);
+    assert_eq!(texts(&world.send(stream, request(CDS, &["*"]))), ["a=1 b=2"], "the wildcard, too");
 }
 
 /// "Unsubscribe, then subscribe again to an unchanged resource: send it again".
 #[test]
-fn what_was_left_and_asked_for_again_is_sent_again() {
+fn a_name_subscribed_again_is_sent_again() {
     let mut world = serving();
     let stream = world.open(Delta);
-    let first = world.answer(stream, ask(EDS, &["a"]));
-    settle(&mut world, stream, vec![first.clone()]);
-    assert_eq!(texts(&world.say(stream, ask(EDS, &[]).leave(&["a"]))), NOTHING);
-    let again = world.answer(stream, ask(EDS, &["a"]));
+    let first = world.answer(stream, request(EDS, &["a"]));
+    finish(&mut world, stream, vec![first.clone()]);
+    assert_eq!(texts(&world.send(stream, request(EDS, &[]).unsubscribe(&["a"]))), NOTHING);
+    let again = world.answer(stream, request(EDS, &["a"]));
     assert_eq!((again.text().as_str(), again.version), ("a=1", first.version));
 }
 
 /// "`initial_resource_versions` is honoured (nothing re-sent that is current; stale sent; deleted reported removed)."
 #[test]
-fn versions_from_an_earlier_stream_are_honoured() {
+fn initial_versions_decide_what_is_sent() {
     let (current, stale) = (version_of("a", "1"), version_of("b", "old"));
     let held = [("a", current.as_str()), ("b", &stale), ("x", &stale), ("strange", "v1")];
     for (names, expected) in [
@@ -180,24 +188,24 @@ fn versions_from_an_earlier_stream_are_honoured() {
         let mut world = serving();
         world.commit([absent(CDS, "x"), put(CDS, "strange", "7")]);
         let stream = world.open(Delta);
-        let replies = world.say(stream, ask(CDS, names).holding(&held));
+        let replies = world.send(stream, request(CDS, names).with_initial(&held));
         assert_eq!(texts(&replies), [expected], "{names:?}");
-        settle(&mut world, stream, replies);
+        finish(&mut world, stream, replies);
         assert_eq!(texts(&world.change(stream, [put(CDS, "a", "2")])), ["a=2"]);
     }
 }
 
 /// What is current needs no response for names; a wildcard is answered all the same, so that Envoy initialises.
 #[test]
-fn a_client_that_is_up_to_date_gets_nothing_again() {
+fn current_resources_are_not_sent_again() {
     let (a, b) = (version_of("a", "1"), version_of("b", "2"));
     let held = [("a", a.as_str()), ("b", &b), ("not asked for", "v1")];
     let mut world = serving();
     let stream = world.open(Delta);
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["a", "b"]).holding(&held))), NOTHING);
-    assert_eq!(texts(&world.say(stream, ask(CDS, &["*"]).holding(&held[..2]))), [""]);
+    assert_eq!(texts(&world.send(stream, request(EDS, &["a", "b"]).with_initial(&held))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(CDS, &["*"]).with_initial(&held[..2]))), [""]);
     assert_eq!(
-        texts(&world.say(stream, ask(EDS, &["a"]).holding(&held))),
+        texts(&world.send(stream, request(EDS, &["a"]).with_initial(&held))),
         ["a=1"],
         "only in the first request"
     );
@@ -205,30 +213,30 @@ fn a_client_that_is_up_to_date_gets_nothing_again() {
 
 /// "forget: a named subscription keeps what it has and waits; a wildcard subscription drops the resource."
 #[test]
-fn what_is_forgotten_waits_or_goes() {
+fn a_forgotten_name_is_kept_and_a_covered_one_removed() {
     let mut world = serving();
     let (named, wildcard) = (world.open(Delta), world.open(Delta));
     for (stream, names) in [(named, &["a"]), (wildcard, &["*"])] {
-        let replies = world.say(stream, ask(CDS, names));
-        settle(&mut world, stream, replies);
+        let replies = world.send(stream, request(CDS, names));
+        finish(&mut world, stream, replies);
     }
     world.commit([forget(CDS, "a")]);
     assert_eq!(texts(&world.pump(named)), NOTHING);
     let replies = world.pump(wildcard);
     assert_eq!(texts(&replies), ["-a"]);
-    settle(&mut world, wildcard, replies);
+    finish(&mut world, wildcard, replies);
     world.commit([put(CDS, "a", "1")]);
     assert_eq!((texts(&world.pump(named)), texts(&world.pump(wildcard))), (vec![], vec!["a=1".into()]));
 }
 
 /// A name that is asked for again while nobody knows it is answered when somebody does, whatever it is.
 #[test]
-fn what_is_owed_to_a_forgotten_name_stays_owed() {
+fn a_due_response_to_a_forgotten_name_stays_due() {
     let mut world = serving();
     let stream = world.open(Delta);
-    let replies = world.say(stream, ask(EDS, &["a"]));
-    settle(&mut world, stream, replies);
+    let replies = world.send(stream, request(EDS, &["a"]));
+    finish(&mut world, stream, replies);
     world.commit([forget(EDS, "a")]);
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["a"]))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(EDS, &["a"]))), NOTHING);
     assert_eq!(texts(&world.change(stream, [put(EDS, "a", "1")])), ["a=1"]);
 }

@@ -7,33 +7,34 @@ use steerway_engine::Commit;
 use steerway_engine::Protocol::{Delta, Sotw};
 
 use crate::world::{
-    CDS, EDS, LDS, NOTHING, RDS, World, absent, ask, complete, forget, key, naming, put, texts,
+    CDS, EDS, LDS, NOTHING, RDS, World, absent, complete, forget, key, naming, put, request, texts,
 };
 
 const ABLE: [&str; 1] = ["supports-resource-errors"];
 
 #[test]
-fn a_missing_resource_is_explained_once() {
+fn an_error_for_a_missing_resource_is_sent_once() {
     for protocol in [Sotw, Delta] {
         for type_id in [CDS, EDS, RDS] {
             let mut world = World::serving([put(type_id, "a", "1"), absent(type_id, "b")]);
             let stream = world.open(protocol);
-            let first = world.answer(stream, ask(type_id, &["a", "b"]).able(&ABLE));
-            let told = BTreeMap::from([("b".to_owned(), "no such thing".to_owned())]);
-            assert_eq!(first.errors, told, "{protocol:?} {type_id:?}");
+            let first = world.answer(stream, request(type_id, &["a", "b"]).with_features(&ABLE));
+            let expected = BTreeMap::from([("b".to_owned(), "no such thing".to_owned())]);
+            assert_eq!(first.errors, expected, "{protocol:?} {type_id:?}");
             assert_eq!(first.resources.len(), 1);
 
-            let again = || if protocol == Sotw { ask(type_id, &["a", "b"]) } else { ask(type_id, &[]) };
-            world.say(stream, again().ack(&first));
+            let again =
+                || if protocol == Sotw { request(type_id, &["a", "b"]) } else { request(type_id, &[]) };
+            world.send(stream, again().ack(&first));
             let second = world.change(stream, [put(type_id, "a", "2")]).remove(0);
             assert!(second.errors.is_empty(), "\"only expected to return the error message once\"");
 
-            world.say(stream, again().ack(&second));
+            world.send(stream, again().ack(&second));
             let third = world.change(stream, [put(type_id, "b", "1")]).remove(0);
             assert!(third.errors.is_empty() && third.resources.contains_key("b"));
-            world.say(stream, again().ack(&third));
+            world.send(stream, again().ack(&third));
             let fourth = world.change(stream, [absent(type_id, "b")]).remove(0);
-            assert_eq!(fourth.errors, told, "gone again, told again");
+            assert_eq!(fourth.errors, expected, "gone again, told again");
         }
     }
 }
@@ -41,15 +42,16 @@ fn a_missing_resource_is_explained_once() {
 /// "only expected to return the error message once": neither a look at the same absence nor another reason for it is
 /// news. A client that subscribes to the name once more gets it once more.
 #[test]
-fn it_is_repeated_for_a_client_that_asks_again_and_for_no_other_reason() {
+fn an_error_is_repeated_only_for_a_client_that_subscribes_again() {
     for protocol in [Sotw, Delta] {
         for type_id in [CDS, EDS, RDS] {
             let mut world = World::serving([absent(type_id, "b"), put(type_id, "a", "1")]);
             let stream = world.open(protocol);
-            let first = world.answer(stream, ask(type_id, &["a", "b"]).able(&ABLE));
+            let first = world.answer(stream, request(type_id, &["a", "b"]).with_features(&ABLE));
             assert_eq!(first.errors.len(), 1, "{protocol:?} {type_id:?}");
-            let same = || if protocol == Sotw { ask(type_id, &["a", "b"]) } else { ask(type_id, &[]) };
-            world.say(stream, same().ack(&first));
+            let same =
+                || if protocol == Sotw { request(type_id, &["a", "b"]) } else { request(type_id, &[]) };
+            world.send(stream, same().ack(&first));
 
             let mut unchanged = world.change(stream, [forget(type_id, "b")]);
             unchanged.extend(world.change(stream, [absent(type_id, "b")]));
@@ -59,10 +61,10 @@ fn it_is_repeated_for_a_client_that_asks_again_and_for_no_other_reason() {
             assert_eq!(unchanged, [], "{protocol:?} {type_id:?}");
 
             if protocol == Sotw {
-                world.say(stream, ask(type_id, &["a"]).ack(&first));
+                world.send(stream, request(type_id, &["a"]).ack(&first));
             }
             let names: &[&str] = if protocol == Sotw { &["a", "b"] } else { &["b"] };
-            let again = world.answer(stream, ask(type_id, names).ack(&first));
+            let again = world.answer(stream, request(type_id, names).ack(&first));
             let reason = BTreeMap::from([("b".to_owned(), "another reason".to_owned())]);
             assert_eq!(again.errors, reason, "{protocol:?} {type_id:?}");
         }
@@ -71,31 +73,31 @@ fn it_is_repeated_for_a_client_that_asks_again_and_for_no_other_reason() {
 
 /// A listener that waits for its cluster is not in the set, and is not missing either.
 #[test]
-fn what_waits_for_something_else_is_not_explained() {
+fn a_waiting_resource_has_no_error() {
     let mut world = World::serving([complete(CDS), put(LDS, "m", "1"), absent(LDS, "n")]);
     let stream = world.open(Sotw);
-    world.answer(stream, ask(CDS, &["*"]).able(&ABLE));
+    world.answer(stream, request(CDS, &["*"]).with_features(&ABLE));
     world.commit([put(CDS, "c", "1"), naming(LDS, "l", "1", CDS, &["c"])]);
-    let listeners = world.answer(stream, ask(LDS, &["l", "m", "n"]));
+    let listeners = world.answer(stream, request(LDS, &["l", "m", "n"]));
     assert_eq!(listeners.text(), "m=1");
     assert_eq!(listeners.errors.keys().collect::<Vec<_>>(), ["n"]);
 }
 
 #[test]
-fn alone_it_is_a_response_of_its_own() {
+fn an_error_alone_is_a_response() {
     let mut world = World::serving([absent(EDS, "b")]);
     let stream = world.open(Sotw);
-    assert_eq!(world.answer(stream, ask(EDS, &["b"]).able(&ABLE)).errors.len(), 1);
+    assert_eq!(world.answer(stream, request(EDS, &["b"]).with_features(&ABLE)).errors.len(), 1);
 }
 
 #[test]
-fn who_did_not_announce_it_gets_none() {
+fn clients_without_the_feature_get_no_errors() {
     for protocol in [Sotw, Delta] {
         let mut world = World::serving([put(EDS, "a", "1"), absent(EDS, "b")]);
         let stream = world.open(protocol);
-        assert!(world.answer(stream, ask(EDS, &["a", "b"])).errors.is_empty());
+        assert!(world.answer(stream, request(EDS, &["a", "b"])).errors.is_empty());
     }
     let mut world = World::serving([absent(EDS, "b")]);
     let stream = world.open(Sotw);
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["b"]))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(EDS, &["b"]))), NOTHING);
 }

@@ -7,7 +7,7 @@ use steerway_engine::Protocol::{self, Delta, Sotw};
 use steerway_engine::{Commit, Put, Resource, TypeId};
 
 use crate::world::{
-    Ask, CDS, EDS, LDS, NOTHING, Reply, World, absent, ask, complete, forget, key, naming, put, texts,
+    CDS, EDS, LDS, NOTHING, Reply, Request, World, absent, complete, forget, key, naming, put, request, texts,
 };
 
 const TTL: Duration = Duration::from_secs(30);
@@ -26,8 +26,8 @@ fn living(world: &mut World, type_id: TypeId, name: &str, content: &str, ttl: Du
     });
 }
 
-fn endpoints() -> Ask {
-    ask(EDS, &["a", "b"]).able(&ABLE)
+fn endpoints() -> Request {
+    request(EDS, &["a", "b"]).with_features(&ABLE)
 }
 
 /// A client that holds `a` for 30 s and `b` for ever.
@@ -40,29 +40,33 @@ fn client(protocol: Protocol) -> (World, usize, Reply) {
     (world, stream, first)
 }
 
-fn ack(protocol: Protocol, reply: &Reply) -> Ask {
-    let again = if protocol == Sotw { endpoints() } else { ask(EDS, &[]) };
+fn ack(protocol: Protocol, reply: &Reply) -> Request {
+    let again = if protocol == Sotw { endpoints() } else { request(EDS, &[]) };
     again.ack(reply)
 }
 
 #[test]
-fn a_heartbeat_comes_three_times_in_a_life_without_the_resource() {
+fn three_heartbeats_per_ttl_carry_no_resource() {
     for protocol in [Sotw, Delta] {
         let (mut world, stream, first) = client(protocol);
-        world.say(stream, ack(protocol, &first));
+        world.send(stream, ack(protocol, &first));
         let version = if protocol == Sotw { first.version.clone() } else { first.versions["a"].clone() };
         for _ in 0..3 {
             world.wait(TTL / 3 - Duration::from_millis(1));
             assert_eq!(texts(&world.pump(stream)), NOTHING, "{protocol:?}");
             world.wait(Duration::from_millis(1));
-            let beat = world.pump(stream).remove(0);
-            assert_eq!((beat.text().as_str(), &beat.version), ("~a", &first.version), "{protocol:?}");
+            let heartbeat = world.pump(stream).remove(0);
             assert_eq!(
-                (&beat.beats["a"], beat.ttls["a"]),
+                (heartbeat.text().as_str(), &heartbeat.version),
+                ("~a", &first.version),
+                "{protocol:?}"
+            );
+            assert_eq!(
+                (&heartbeat.heartbeats["a"], heartbeat.ttls["a"]),
                 (&version, TTL),
                 "the version that the client has"
             );
-            assert_eq!(texts(&world.say(stream, ack(protocol, &beat))), NOTHING);
+            assert_eq!(texts(&world.send(stream, ack(protocol, &heartbeat))), NOTHING);
         }
     }
 }
@@ -70,12 +74,12 @@ fn a_heartbeat_comes_three_times_in_a_life_without_the_resource() {
 #[test]
 fn a_change_is_a_heartbeat_too() {
     let (mut world, stream, first) = client(Delta);
-    world.say(stream, ack(Delta, &first));
+    world.send(stream, ack(Delta, &first));
     world.wait(TTL / 4);
     expiring(&mut world, EDS, "a", "2");
     let change = world.pump(stream).remove(0);
     assert_eq!((change.text().as_str(), change.ttls.len()), ("a=2", 1));
-    world.say(stream, ack(Delta, &change));
+    world.send(stream, ack(Delta, &change));
     world.wait(TTL / 4);
     assert_eq!(texts(&world.pump(stream)), NOTHING);
     world.wait(TTL / 4);
@@ -83,15 +87,15 @@ fn a_change_is_a_heartbeat_too() {
 }
 
 #[test]
-fn heartbeats_end_with_the_resource_and_with_the_interest() {
+fn heartbeats_end_with_the_resource_and_the_subscription() {
     for leave in [false, true] {
         let (mut world, stream, first) = client(Delta);
-        world.say(stream, ack(Delta, &first));
+        world.send(stream, ack(Delta, &first));
         if leave {
-            world.say(stream, ask(EDS, &[]).leave(&["a"]));
+            world.send(stream, request(EDS, &[]).unsubscribe(&["a"]));
         } else {
             let gone = world.change(stream, [absent(EDS, "a")]).remove(0);
-            world.say(stream, ack(Delta, &gone));
+            world.send(stream, ack(Delta, &gone));
         }
         world.wait(TTL * 2);
         assert_eq!(texts(&world.pump(stream)), NOTHING);
@@ -102,9 +106,9 @@ fn heartbeats_end_with_the_resource_and_with_the_interest() {
 
 /// State of the world has no way to say that endpoints are gone: no heartbeat says it.
 #[test]
-fn with_state_of_the_world_what_is_gone_ends_in_time() {
+fn over_sotw_a_removed_resource_gets_no_heartbeat() {
     let (mut world, stream, first) = client(Sotw);
-    world.say(stream, ack(Sotw, &first));
+    world.send(stream, ack(Sotw, &first));
     assert_eq!(texts(&world.change(stream, [absent(EDS, "a")])), NOTHING);
     world.wait(TTL * 2);
     assert_eq!(texts(&world.pump(stream)), NOTHING);
@@ -112,28 +116,28 @@ fn with_state_of_the_world_what_is_gone_ends_in_time() {
 }
 
 #[test]
-fn a_full_state_type_beats_with_the_whole_set() {
+fn a_heartbeat_of_a_full_state_type_carries_the_whole_set() {
     let mut world = World::serving([put(CDS, "b", "1")]);
     expiring(&mut world, CDS, "a", "1");
     let stream = world.open(Sotw);
-    let clusters = || ask(CDS, &["a", "b"]).able(&ABLE);
+    let clusters = || request(CDS, &["a", "b"]).with_features(&ABLE);
     let first = world.answer(stream, clusters());
-    world.say(stream, clusters().ack(&first));
+    world.send(stream, clusters().ack(&first));
     world.wait(TTL / 3);
-    let beat = world.pump(stream).remove(0);
-    assert_eq!((beat.text().as_str(), &beat.version), ("a=1 b=1", &first.version));
-    assert_eq!(beat.ttls.len(), 1);
+    let heartbeat = world.pump(stream).remove(0);
+    assert_eq!((heartbeat.text().as_str(), &heartbeat.version), ("a=1 b=1", &first.version));
+    assert_eq!(heartbeat.ttls.len(), 1);
 }
 
 #[test]
-fn who_cannot_is_not_told() {
+fn clients_without_the_feature_get_no_ttl() {
     for (protocol, features) in
         [(Sotw, &[][..]), (Sotw, &["supports-resource-ttl"]), (Sotw, &["resource-in-sotw"]), (Delta, &[])]
     {
         let mut world = World::default();
         expiring(&mut world, EDS, "a", "1");
         let stream = world.open(protocol);
-        let first = world.answer(stream, ask(EDS, &["a"]).able(features));
+        let first = world.answer(stream, request(EDS, &["a"]).with_features(features));
         assert_eq!((first.text().as_str(), first.ttls.len()), ("a=1", 0), "{protocol:?} {features:?}");
         world.wait(TTL);
         assert_eq!(texts(&world.pump(stream)), NOTHING);
@@ -141,13 +145,13 @@ fn who_cannot_is_not_told() {
 }
 
 #[test]
-fn a_list_that_was_looked_at_and_not_sent_is_no_heartbeat() {
+fn a_set_that_was_not_sent_is_no_heartbeat() {
     let mut world = World::default();
     expiring(&mut world, CDS, "a", "1");
     let stream = world.open(Sotw);
-    let clusters = || ask(CDS, &["a"]).able(&ABLE);
+    let clusters = || request(CDS, &["a"]).with_features(&ABLE);
     let first = world.answer(stream, clusters());
-    world.say(stream, clusters().ack(&first));
+    world.send(stream, clusters().ack(&first));
     world.wait(TTL / 4);
     world.commit([put(CDS, "a", "2")]);
     expiring(&mut world, CDS, "a", "1");
@@ -157,16 +161,21 @@ fn a_list_that_was_looked_at_and_not_sent_is_no_heartbeat() {
 }
 
 #[test]
-fn another_time_to_live_is_told_with_the_resource() {
+fn a_changed_ttl_is_sent_with_the_resource() {
     for protocol in [Sotw, Delta] {
         for type_id in [CDS, EDS] {
             let mut world = World::default();
             expiring(&mut world, type_id, "a", "1");
             let stream = world.open(protocol);
-            let first = world.answer(stream, ask(type_id, &["a"]).able(&ABLE));
-            let again =
-                || if protocol == Sotw { ask(type_id, &["a"]).able(&ABLE) } else { ask(type_id, &[]) };
-            world.say(stream, again().ack(&first));
+            let first = world.answer(stream, request(type_id, &["a"]).with_features(&ABLE));
+            let again = || {
+                if protocol == Sotw {
+                    request(type_id, &["a"]).with_features(&ABLE)
+                } else {
+                    request(type_id, &[])
+                }
+            };
+            world.send(stream, again().ack(&first));
             living(&mut world, type_id, "a", "1", TTL / 10);
             let shorter = world.pump(stream).remove(0);
             assert_eq!(
@@ -174,7 +183,7 @@ fn another_time_to_live_is_told_with_the_resource() {
                 ("a=1", TTL / 10),
                 "{protocol:?} {type_id:?}"
             );
-            world.say(stream, again().ack(&shorter));
+            world.send(stream, again().ack(&shorter));
             world.wait(TTL / 30);
             assert_eq!(world.pump(stream).len(), 1, "heartbeats follow");
         }
@@ -183,14 +192,14 @@ fn another_time_to_live_is_told_with_the_resource() {
 
 /// A cluster that a route still names is listed for longer than it is served: with its heartbeats, and no faster.
 #[test]
-fn what_waits_to_leave_is_kept_alive() {
+fn a_resource_that_waits_for_its_removal_gets_heartbeats() {
     let mut world = World::serving([complete(CDS), naming(LDS, "l", "1", CDS, &["a"]), put(LDS, "m", "1")]);
     living(&mut world, CDS, "a", "1", Duration::from_secs(3));
     let stream = world.open(Sotw);
-    let clusters = world.answer(stream, ask(CDS, &[]).able(&ABLE));
-    world.say(stream, ask(CDS, &[]).ack(&clusters));
-    let listeners = world.answer(stream, ask(LDS, &["l"]));
-    world.say(stream, ask(LDS, &["l"]).ack(&listeners));
+    let clusters = world.answer(stream, request(CDS, &[]).with_features(&ABLE));
+    world.send(stream, request(CDS, &[]).ack(&clusters));
+    let listeners = world.answer(stream, request(LDS, &["l"]));
+    world.send(stream, request(LDS, &["l"]).ack(&listeners));
     world.commit([forget(CDS, "a")]);
     assert_eq!(texts(&world.pump(stream)), NOTHING);
     let mut got = Vec::new();
@@ -198,7 +207,7 @@ fn what_waits_to_leave_is_kept_alive() {
         world.wait(Duration::from_secs(1));
         for reply in world.pump(stream) {
             got.push(reply.text());
-            world.say(stream, ask(CDS, &[]).ack(&reply));
+            world.send(stream, request(CDS, &[]).ack(&reply));
         }
     }
     assert_eq!(got, ["a=1"; 4], "one a second");
@@ -206,68 +215,68 @@ fn what_waits_to_leave_is_kept_alive() {
 
 /// Who does not answer, or wants nothing any more, must not have the time told over and over.
 #[test]
-fn a_deadline_is_told_once() {
+fn a_deadline_is_reported_once() {
     for protocol in [Sotw, Delta] {
         let (mut world, stream, first) = client(protocol);
         world.wait(TTL);
         assert_eq!(world.stream(stream).next_deadline(), None, "a response is in flight");
-        let replies = world.say(stream, ack(protocol, &first));
+        let replies = world.send(stream, ack(protocol, &first));
         assert_eq!(texts(&replies), ["~a"], "what was due comes with the answer");
         assert!(world.stream(stream).next_deadline().is_some_and(|due| due > world.now));
     }
 }
 
 #[test]
-fn a_client_that_wants_nothing_any_more_has_no_deadline() {
+fn a_client_without_subscriptions_has_no_deadline() {
     let mut world = World::default();
     expiring(&mut world, CDS, "a", "1");
     let stream = world.open(Sotw);
-    let first = world.answer(stream, ask(CDS, &["a"]).able(&ABLE));
-    assert_eq!(texts(&world.say(stream, ask(CDS, &[]).ack(&first))), NOTHING);
+    let first = world.answer(stream, request(CDS, &["a"]).with_features(&ABLE));
+    assert_eq!(texts(&world.send(stream, request(CDS, &[]).ack(&first))), NOTHING);
     world.wait(TTL);
     assert_eq!(world.stream(stream).next_deadline(), None);
 }
 
 /// Its time runs on while it is away, and it does not say how far.
 #[test]
-fn what_a_reconnecting_client_has_is_kept_alive_at_once() {
+fn a_reconnecting_client_gets_a_heartbeat_at_once() {
     let (mut world, _, first) = client(Delta);
     let held = [("a", first.versions["a"].as_str()), ("b", first.versions["b"].as_str())];
     let stream = world.open(Delta);
-    let beat = world.answer(stream, endpoints().holding(&held));
-    assert_eq!((beat.text().as_str(), beat.ttls["a"]), ("~a", TTL));
-    world.say(stream, ack(Delta, &beat));
+    let heartbeat = world.answer(stream, endpoints().with_initial(&held));
+    assert_eq!((heartbeat.text().as_str(), heartbeat.ttls["a"]), ("~a", TTL));
+    world.send(stream, ack(Delta, &heartbeat));
     world.wait(TTL / 3);
     assert_eq!(texts(&world.pump(stream)), ["~a"]);
 }
 
 /// The content is the same; what the client has of it would end.
 #[test]
-fn a_reconnecting_client_hears_that_the_time_to_live_is_another() {
+fn a_reconnecting_client_gets_a_changed_ttl() {
     let (mut world, _, first) = client(Delta);
     let held = [("a", first.versions["a"].as_str()), ("b", first.versions["b"].as_str())];
     world.change(0, [put(EDS, "a", "1")]);
     let stream = world.open(Delta);
-    let answer = world.answer(stream, endpoints().holding(&held));
+    let answer = world.answer(stream, endpoints().with_initial(&held));
     assert_eq!((answer.text().as_str(), answer.ttls.len()), ("a=1", 0));
 }
 
 /// discovery.proto, DeltaDiscoveryRequest.initial_resource_versions: versions decide what is sent again. The version is
 /// that of the store, which is the same for every client: one that ignores times to live learns it with the resource.
 #[test]
-fn a_client_that_ignores_times_to_live_gets_the_version_with_one() {
+fn a_client_without_ttl_support_gets_the_version_with_one() {
     let held = Resource::new(CDS, "a", b"a=1", Vec::new()).version_text();
     let mut world = World::serving([complete(CDS)]);
     expiring(&mut world, CDS, "a", "1");
     let stream = world.open(Delta);
-    let answer = world.answer(stream, ask(CDS, &[]).holding(&[("a", &held)]));
+    let answer = world.answer(stream, request(CDS, &[]).with_initial(&[("a", &held)]));
     assert_eq!((answer.text().as_str(), answer.ttls.len()), ("a=1", 0));
-    world.say(stream, ask(CDS, &[]).ack(&answer));
+    world.send(stream, request(CDS, &[]).ack(&answer));
 
     let again = world.open(Delta);
-    let answer = world.answer(again, ask(CDS, &[]).holding(&[("a", &answer.versions["a"])]));
+    let answer = world.answer(again, request(CDS, &[]).with_initial(&[("a", &answer.versions["a"])]));
     assert_eq!(answer.text(), "", "nothing is sent again that is current");
-    world.say(again, ask(CDS, &[]).ack(&answer));
+    world.send(again, request(CDS, &[]).ack(&answer));
 
     let changed = world.change(again, [put(CDS, "a", "1")]).remove(0);
     assert_eq!(

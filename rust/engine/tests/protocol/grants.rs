@@ -5,7 +5,7 @@ use std::sync::Arc;
 use steerway_engine::Protocol::{Delta, Sotw};
 use steerway_engine::{Commit, Grant, Put, Resource};
 
-use crate::world::{AUDIENCE, CDS, EDS, NOTHING, World, ask, complete, key, texts};
+use crate::world::{AUDIENCE, CDS, EDS, NOTHING, World, complete, key, request, texts};
 
 const SCOPES: [(&str, &str); 4] = [("a", ""), ("b", "shop/cart"), ("c", "shop/pay"), ("d", "shopping/x")];
 
@@ -29,14 +29,18 @@ fn a_grant_covers_names_and_wildcards_alike() {
                 commit(&mut world, CDS, "1");
                 let stream = world.open(protocol);
                 let names: &[&str] = if wildcard { &[] } else { &["a", "b", "c", "d"] };
-                world.hear(stream, ask(CDS, names)).unwrap();
+                world.feed(stream, request(CDS, names)).unwrap();
                 world.grant(stream, AUDIENCE, Grant::of(patterns.iter().copied()));
                 let replies = world.pump(stream);
                 let seen: String = replies.iter().flat_map(|reply| reply.resources.keys().cloned()).collect();
                 assert_eq!(seen, visible, "{protocol:?} {patterns:?} wildcard: {wildcard}");
                 let removed: usize = replies.iter().map(|reply| reply.removed.len()).sum();
-                let told = protocol == Delta && !wildcard;
-                assert_eq!(removed, if told { 4 - visible.len() } else { 0 }, "absent, as what never was");
+                let expected = protocol == Delta && !wildcard;
+                assert_eq!(
+                    removed,
+                    if expected { 4 - visible.len() } else { 0 },
+                    "absent, as what never was"
+                );
                 assert_eq!(
                     world.take_denied(stream) > 0,
                     !wildcard && visible.len() < 4,
@@ -49,11 +53,11 @@ fn a_grant_covers_names_and_wildcards_alike() {
 
 /// The client must not see the difference, operators must.
 #[test]
-fn what_is_withheld_is_absent_for_authorization() {
+fn a_denied_resource_is_absent_for_authorization() {
     let mut world = World::default();
     commit(&mut world, EDS, "1");
     let stream = world.open(Sotw);
-    world.hear(stream, ask(EDS, &["a", "b", "never"])).unwrap();
+    world.feed(stream, request(EDS, &["a", "b", "never"])).unwrap();
     world.grant(stream, AUDIENCE, Grant::of([""]));
     world.pump(stream);
     let denied = world.take_denied(stream);
@@ -65,15 +69,15 @@ fn what_is_withheld_is_absent_for_authorization() {
 }
 
 #[test]
-fn what_is_withheld_changes_unseen() {
+fn changes_of_a_denied_resource_are_not_sent() {
     for protocol in [Sotw, Delta] {
         let mut world = World::default();
         commit(&mut world, EDS, "1");
         let stream = world.open(protocol);
-        world.hear(stream, ask(EDS, &["a", "d"])).unwrap();
+        world.feed(stream, request(EDS, &["a", "d"])).unwrap();
         world.grant(stream, AUDIENCE, Grant::of([""]));
         let first = world.pump(stream).remove(0);
-        world.say(stream, ask(EDS, if protocol == Sotw { &["a", "d"] } else { &[] }).ack(&first));
+        world.send(stream, request(EDS, if protocol == Sotw { &["a", "d"] } else { &[] }).ack(&first));
         commit(&mut world, EDS, "2");
         assert_eq!(texts(&world.pump(stream)), ["a=2"]);
         let alone = Resource::new(EDS, "d", b"d=3", Vec::new()).with_scope("shopping/x");

@@ -156,7 +156,7 @@ fn rows(loads: &Loads) -> usize {
 }
 
 #[test]
-fn reports_of_all_clients_are_summed_up() {
+fn reports_of_all_clients_are_summed() {
     let (mut loads, store) = (Loads::default(), store(&["a"]));
     let (mut one, mut other) = (Reporter::default(), Reporter::default());
     take(&mut loads, &mut one, &report("a", vec![stats("eu-1a", 5, 3, 1, 1)]), &store);
@@ -168,7 +168,7 @@ fn reports_of_all_clients_are_summed_up() {
 }
 
 #[test]
-fn priorities_of_one_locality_belong_together() {
+fn priorities_of_one_locality_share_a_row() {
     let (mut loads, store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
     let lower = Stats { priority: 1, ..stats("eu-1a", 2, 2, 0, 1) };
     take(&mut loads, &mut client, &report("a", vec![stats("eu-1a", 1, 1, 0, 1), lower]), &store);
@@ -179,7 +179,7 @@ fn priorities_of_one_locality_belong_together() {
 }
 
 #[test]
-fn what_a_report_does_not_name_is_under_way_no_more() {
+fn a_locality_missing_from_a_report_has_no_request_in_progress() {
     let (mut loads, store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
     take(&mut loads, &mut client, &report("a", vec![stats("eu-1a", 2, 0, 0, 2)]), &store);
     take(&mut loads, &mut client, &Request::default(), &store);
@@ -200,7 +200,7 @@ fn the_gauges_of_a_client_end_with_its_stream() {
 }
 
 #[test]
-fn drops_have_categories_and_the_rest_of_the_total_has_none() {
+fn drops_beyond_the_categories_have_none() {
     let (mut loads, store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
     let mut request = report("a", Vec::new());
     request.clusters[0].total_dropped = 10;
@@ -257,7 +257,7 @@ fn invented_names_share_one_row() {
 
 /// Requests to a zone may end after its last endpoint went.
 #[test]
-fn a_row_stays_when_its_locality_is_served_no_more() {
+fn a_row_stays_when_its_locality_is_no_longer_served() {
     let (mut loads, mut store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
     take(&mut loads, &mut client, &report("a", vec![stats("eu-1b", 1, 0, 0, 1)]), &store);
     store.commit(Commit {
@@ -289,7 +289,7 @@ fn localities_within_a_cluster_are_served() {
 }
 
 #[test]
-fn rows_are_as_many_as_what_is_served_and_clusters_that_went_make_room() {
+fn the_number_of_rows_is_bounded_by_the_served_clusters() {
     let names: Vec<String> = (0..7000).map(|number| number.to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let (mut loads, mut store, mut client) = (Loads::default(), store(&names), Reporter::default());
@@ -309,7 +309,7 @@ fn rows_are_as_many_as_what_is_served_and_clusters_that_went_make_room() {
 }
 
 #[test]
-fn absurd_numbers_cannot_spoil_a_sum() {
+fn huge_numbers_cannot_overflow_a_sum() {
     let (mut loads, store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
     for _ in 0..3 {
         take(
@@ -336,7 +336,7 @@ fn only_the_first_message_must_carry_a_node() {
 }
 
 #[test]
-fn a_broken_report_is_not_taken_by_half() {
+fn a_malformed_report_changes_nothing() {
     let (mut loads, store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
     let mut message = report("a", vec![stats("eu-1a", 1, 1, 0, 0)]).encode_to_vec();
     message.extend([0x12, 5, 0x0a]);

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use steerway_engine::Protocol::{self, Delta, Sotw};
 use steerway_engine::{Lookup, Resource, TypeId};
 
-use crate::world::{AUDIENCE, Ask, CDS, EDS, Reply, World, ask, key, resource};
+use crate::world::{AUDIENCE, CDS, EDS, Reply, Request, World, key, request, resource};
 
 const TYPES: [TypeId; 2] = [CDS, EDS];
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -66,7 +66,7 @@ struct Sent {
 struct Half {
     wanted: BTreeSet<String>,
     /// What the client told the server that it wants (delta).
-    told: BTreeSet<String>,
+    expected: BTreeSet<String>,
     held: BTreeMap<String, String>,
     versions: BTreeMap<String, String>,
     /// Names asked for since they last came: these may come unchanged.
@@ -90,14 +90,14 @@ impl Half {
         self.wildcard() || self.wanted.contains(name)
     }
 
-    fn ask(&mut self, names: BTreeSet<String>) {
+    fn request(&mut self, names: BTreeSet<String>) {
         self.demanded.extend(names.iter().cloned());
         self.asked.extend(names);
     }
 
     /// The client's own doing: what is not wanted any more is dropped.
     fn want(&mut self, wanted: BTreeSet<String>) {
-        self.ask(wanted.difference(&self.wanted).cloned().collect());
+        self.request(wanted.difference(&self.wanted).cloned().collect());
         self.wanted = wanted;
         let gone: Vec<String> = self.held.keys().filter(|name| !self.covers(name)).cloned().collect();
         gone.iter().for_each(|name| drop(self.held.remove(name)));
@@ -134,19 +134,19 @@ impl Client {
     }
 
     /// The request that says what is wanted now; an answer to `reply` if there is one.
-    fn request(&mut self, type_index: usize, answer: Option<(&Reply, bool)>) -> Ask {
+    fn request(&mut self, type_index: usize, answer: Option<(&Reply, bool)>) -> Request {
         let half = &mut self.halves[type_index];
         half.started = true;
         let wanted: Vec<&str> = half.wanted.iter().map(String::as_str).collect();
         let request = match self.protocol {
             Sotw => {
                 let nonce = half.processed.as_ref().map_or("", |reply| &reply.nonce);
-                ask(TYPES[type_index], &wanted).nonce(nonce)
+                request(TYPES[type_index], &wanted).nonce(nonce)
             }
             Delta => {
-                let new: Vec<&str> = half.wanted.difference(&half.told).map(String::as_str).collect();
-                let gone: Vec<&str> = half.told.difference(&half.wanted).map(String::as_str).collect();
-                ask(TYPES[type_index], &new).leave(&gone)
+                let new: Vec<&str> = half.wanted.difference(&half.expected).map(String::as_str).collect();
+                let gone: Vec<&str> = half.expected.difference(&half.wanted).map(String::as_str).collect();
+                request(TYPES[type_index], &new).unsubscribe(&gone)
             }
         };
         let request = match answer {
@@ -154,12 +154,12 @@ impl Client {
             Some((reply, false)) => request.nack(reply, 3, "cannot"),
             None => request,
         };
-        half.told.clone_from(&half.wanted);
+        half.expected.clone_from(&half.wanted);
         request
     }
 
-    fn say(&mut self, world: &mut World, request: Ask) {
-        let replies = world.say(self.stream, request);
+    fn send(&mut self, world: &mut World, request: Request) {
+        let replies = world.send(self.stream, request);
         self.receive(replies);
     }
 
@@ -199,7 +199,7 @@ impl Client {
         if half.started || !wanted.is_empty() {
             if self.protocol == Delta && half.wildcard() {
                 // A name left to the wildcard is answered, also unchanged.
-                half.ask(half.wanted.difference(&wanted).cloned().collect());
+                half.request(half.wanted.difference(&wanted).cloned().collect());
             }
             let before = half.wanted.clone();
             half.want(wanted);
@@ -207,7 +207,7 @@ impl Client {
                 half.unheard.extend(half.wanted.difference(&before).cloned());
             }
             let request = self.request(type_index, None);
-            self.say(world, request);
+            self.send(world, request);
         }
     }
 
@@ -221,7 +221,7 @@ impl Client {
             half.unheard.clear();
         }
         let request = self.request(type_index, Some((&reply, ack)));
-        self.say(world, request);
+        self.send(world, request);
         true
     }
 
@@ -233,12 +233,12 @@ impl Client {
             (half.processed, half.started) = (None, false);
             half.unprocessed.clear();
             half.unheard.clear();
-            half.told.clear();
+            half.expected.clear();
             half.demanded.clone_from(&half.wanted);
             if half.wanted.is_empty() {
                 continue;
             }
-            let mut request = ask(type_id, &[]);
+            let mut request = request(type_id, &[]);
             match self.protocol {
                 Sotw => half.asked.extend(half.wanted.clone()),
                 Delta => {
@@ -251,7 +251,7 @@ impl Client {
                 }
             }
             request.names = self.request(type_index, None).names;
-            self.say(world, request);
+            self.send(world, request);
         }
     }
 }
@@ -303,8 +303,8 @@ fn run(steps: Vec<Step>) {
             Step::Again(t, n) => {
                 let half = &mut clients[1].halves[t];
                 if half.wanted.contains(NAMES[n]) {
-                    half.ask(BTreeSet::from([NAMES[n].to_owned()]));
-                    clients[1].say(&mut world, ask(TYPES[t], &[NAMES[n]]));
+                    half.request(BTreeSet::from([NAMES[n].to_owned()]));
+                    clients[1].send(&mut world, request(TYPES[t], &[NAMES[n]]));
                 }
             }
             Step::Answer(delta, t, ack) => drop(clients[usize::from(delta)].answer(&mut world, t, ack)),
@@ -312,7 +312,7 @@ fn run(steps: Vec<Step>) {
         }
         apply(&mut world, &mut clients, commit);
     }
-    settle(&mut world, &mut clients);
+    finish(&mut world, &mut clients);
     check(&world, &clients);
     clients.iter().for_each(|client| world.close(client.stream));
     assert_eq!(world.interests(), 0, "the index keeps nothing of streams that ended");
@@ -333,7 +333,7 @@ fn apply(world: &mut World, clients: &mut [Client; 2], commit: steerway_engine::
 }
 
 /// Every name gets its answer, and every response its ACK.
-fn settle(world: &mut World, clients: &mut [Client; 2]) {
+fn finish(world: &mut World, clients: &mut [Client; 2]) {
     let mut commit = steerway_engine::Commit::default();
     for type_id in TYPES {
         commit.complete.push((type_id, "".into()));

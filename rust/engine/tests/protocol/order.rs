@@ -8,8 +8,8 @@ use steerway_engine::Protocol::{self, Delta, Sotw};
 use steerway_engine::TypeId;
 
 use crate::world::{
-    Ask, CDS, EDS, LDS, NOTHING, ORDER_TIMEOUT, Op, RDS, Reply, World, absent, ask, cluster, complete,
-    forget, naming, put,
+    CDS, EDS, LDS, NOTHING, ORDER_TIMEOUT, Op, RDS, Reply, Request, World, absent, cluster, complete, forget,
+    naming, put, request,
 };
 
 /// A proxy: it asks for all clusters and listeners and for what they name, and answers when it is told to.
@@ -26,8 +26,8 @@ struct Proxy {
 }
 
 impl Proxy {
-    fn say(&mut self, ask: Ask) {
-        let replies = self.world.say(self.stream, ask);
+    fn send(&mut self, request: Request) {
+        let replies = self.world.send(self.stream, request);
         self.note(replies);
     }
 
@@ -67,7 +67,7 @@ impl Proxy {
             let names = if self.protocol == Sotw { &self.endpoints } else { &new };
             let names: Vec<String> = names.clone();
             if !new.is_empty() {
-                self.say(ask(EDS, &names.iter().map(String::as_str).collect::<Vec<_>>()));
+                self.send(request(EDS, &names.iter().map(String::as_str).collect::<Vec<_>>()));
             }
         }
         let names: Vec<&str> = match (self.protocol, type_id) {
@@ -75,12 +75,12 @@ impl Proxy {
             (Sotw, RDS) => vec!["r"],
             _ => vec![],
         };
-        let ack = ask(type_id, &names).ack(&reply);
-        self.say(ack);
+        let ack = request(type_id, &names).ack(&reply);
+        self.send(ack);
         self.got()
     }
 
-    fn settle(&mut self) {
+    fn finish(&mut self) {
         while let Some(reply) = self.open.first() {
             self.ack(reply.type_id);
         }
@@ -109,9 +109,9 @@ fn proxy(protocol: Protocol) -> Proxy {
     let stream = world.open(protocol);
     let mut proxy =
         Proxy { world, stream, protocol, endpoints: Vec::new(), open: Vec::new(), got: Vec::new() };
-    for first in [ask(CDS, &[]), ask(LDS, &[]), ask(RDS, &["r"])] {
-        proxy.say(first);
-        proxy.settle();
+    for first in [request(CDS, &[]), request(LDS, &[]), request(RDS, &["r"])] {
+        proxy.send(first);
+        proxy.finish();
     }
     assert_eq!(proxy.got(), NOTHING, "all of it was looked at");
     proxy
@@ -123,7 +123,7 @@ fn by<const N: usize>(protocol: Protocol, sotw: [&str; N], delta: [&str; N]) -> 
 }
 
 #[test]
-fn a_route_comes_after_its_new_cluster_and_the_old_cluster_leaves_after_the_route() {
+fn a_route_follows_its_new_cluster_and_precedes_the_removal_of_the_old_one() {
     for protocol in [Sotw, Delta] {
         let mut proxy = proxy(protocol);
         let swap = served("new").into_iter().chain(withdrawn("old")).chain([route("2", &["new"])]);
@@ -135,13 +135,13 @@ fn a_route_comes_after_its_new_cluster_and_the_old_cluster_leaves_after_the_rout
         assert_eq!(proxy.ack(RDS), broken, "{protocol:?}: now that no route names it");
         let gone: &[&str] = if protocol == Sotw { &[] } else { &["Endpoint -old"] };
         assert_eq!(proxy.ack(CDS), gone, "{protocol:?}: the assignment goes last");
-        proxy.settle();
+        proxy.finish();
         assert_eq!((proxy.got(), proxy.wait(ORDER_TIMEOUT * 3)), (vec![], vec![]));
     }
 }
 
 #[test]
-fn neither_waits_for_ever() {
+fn waits_end_with_the_timeout() {
     for protocol in [Sotw, Delta] {
         let mut proxy = proxy(protocol);
         let swap = served("new").into_iter().chain(withdrawn("old")).chain([route("2", &["new"])]);
@@ -161,7 +161,7 @@ fn neither_waits_for_ever() {
 /// "After `make_before_break_timeout` no route may name a cluster that this client was not sent": the cluster goes
 /// first then, whatever is open, and what else changed goes on waiting.
 #[test]
-fn a_route_that_waited_long_enough_comes_behind_its_cluster_and_never_without() {
+fn after_the_timeout_a_route_is_sent_after_its_cluster() {
     for protocol in [Sotw, Delta] {
         let mut proxy = proxy(protocol);
         let made = by(protocol, ["Cluster old=2"], ["Cluster old=2"]);
@@ -177,7 +177,7 @@ fn a_route_that_waited_long_enough_comes_behind_its_cluster_and_never_without() 
 
 /// What is in use when new clusters go out unasked stays until the proxy has answered.
 #[test]
-fn a_set_that_goes_out_before_the_last_one_was_accepted_withdraws_nothing_in_use() {
+fn a_set_sent_while_another_is_open_removes_nothing_in_use() {
     let mut proxy = proxy(Sotw);
     proxy.commit([put(CDS, "idle", "1")]);
     let swap = served("new").into_iter().chain(withdrawn("old")).chain([route("2", &["new"])]);
@@ -191,13 +191,13 @@ fn a_set_that_goes_out_before_the_last_one_was_accepted_withdraws_nothing_in_use
 
 /// Neither does one whose withdrawal has waited long enough by then: the route that names it may still be in use.
 #[test]
-fn a_set_that_goes_out_before_the_last_one_was_accepted_ends_no_wait() {
+fn a_set_sent_while_another_is_open_ends_no_wait() {
     let mut proxy = proxy(Sotw);
     assert_eq!(proxy.commit(withdrawn("old")), NOTHING);
     assert_eq!(proxy.commit(served("idle")), ["Cluster idle=1 old=1"]);
     assert_eq!(proxy.commit(served("new").into_iter().chain([route("2", &["new"])])), NOTHING);
     assert_eq!(proxy.wait(ORDER_TIMEOUT), ["Cluster idle=1 new=1 old=1", "Route r=2"]);
-    proxy.settle();
+    proxy.finish();
     assert_eq!(proxy.commit([put(CDS, "idle", "2")]), ["Cluster idle=2 new=1"]);
 }
 
@@ -207,51 +207,51 @@ fn a_route_waits_longer_for_a_cluster_that_cannot_be_sent() {
     // The proxy asks for a wildcard that nobody can answer as a whole.
     let mut world = World::serving([route("1", &["a"])].into_iter().chain(served("a")));
     let stream = world.open(Delta);
-    assert!(world.say(stream, ask(CDS, &[])).is_empty());
-    assert!(world.say(stream, ask(RDS, &["r"])).is_empty());
+    assert!(world.send(stream, request(CDS, &[])).is_empty());
+    assert!(world.send(stream, request(RDS, &["r"])).is_empty());
     world.wait(ORDER_TIMEOUT);
     assert!(world.pump(stream).is_empty());
     world.now += ORDER_TIMEOUT;
-    assert!(world.say(stream, ask(LDS, &["l"])).is_empty());
+    assert!(world.send(stream, request(LDS, &["l"])).is_empty());
     assert_eq!(world.stream(stream).next_deadline(), None, "time changes nothing any more");
     let replies = world.change(stream, [complete(CDS)]);
     assert_eq!(replies.iter().map(Reply::text).collect::<Vec<_>>(), ["a=1", "r=1"]);
 }
 
 #[test]
-fn a_refused_route_keeps_its_cluster_until_one_is_taken() {
+fn a_rejected_route_keeps_its_cluster_until_one_is_accepted() {
     let mut proxy = proxy(Delta);
     proxy.commit(withdrawn("old").into_iter().chain([route("2", &[])]));
     let refused = proxy.open.remove(0);
     assert_eq!(refused.type_id, RDS);
-    proxy.say(ask(RDS, &[]).nack(&refused, 3, "no"));
+    proxy.send(request(RDS, &[]).nack(&refused, 3, "no"));
     assert_eq!(proxy.got(), NOTHING, "the client still uses the route that it had");
     assert_eq!(proxy.commit([route("3", &[])]), ["Route r=3"]);
     assert_eq!(proxy.ack(RDS), ["Cluster -old"]);
 }
 
 #[test]
-fn what_the_client_did_not_ask_for_is_not_waited_for() {
+fn no_resource_waits_for_one_without_a_subscription() {
     // A proxyless client learns of the cluster from the route.
     let mut world = World::serving([route("1", &["a"])].into_iter().chain(served("a")));
     let stream = world.open(Sotw);
-    let first = world.answer(stream, ask(RDS, &["r"]));
-    world.say(stream, ask(RDS, &["r"]).ack(&first));
-    let clusters = world.answer(stream, ask(CDS, &["a"]));
-    world.say(stream, ask(CDS, &["a"]).ack(&clusters));
+    let first = world.answer(stream, request(RDS, &["r"]));
+    world.send(stream, request(RDS, &["r"]).ack(&first));
+    let clusters = world.answer(stream, request(CDS, &["a"]));
+    world.send(stream, request(CDS, &["a"]).ack(&clusters));
     let both = world.change(stream, [route("2", &["a", "b"])].into_iter().chain(served("b")));
     assert_eq!(both.iter().map(Reply::text).collect::<Vec<_>>(), ["r=2"]);
 }
 
 #[test]
-fn a_change_of_endpoints_holds_up_no_route() {
+fn a_change_of_endpoints_delays_no_route() {
     let mut proxy = proxy(Sotw);
     assert_eq!(proxy.commit([put(EDS, "old", "2")]), ["Endpoint old=2"]);
     assert_eq!(proxy.commit([route("2", &["old"])]), ["Route r=2"], "the client has the cluster");
 }
 
 #[test]
-fn a_cluster_that_comes_back_in_time_never_left() {
+fn a_cluster_added_again_in_time_is_not_removed() {
     for protocol in [Sotw, Delta] {
         let mut proxy = proxy(protocol);
         assert_eq!(proxy.commit(withdrawn("old")), NOTHING, "a route names it");
@@ -262,14 +262,14 @@ fn a_cluster_that_comes_back_in_time_never_left() {
 }
 
 #[test]
-fn a_service_that_is_deleted_leaves_from_its_listener_down() {
+fn a_deleted_service_is_removed_from_the_listener_down() {
     let mut proxy = proxy(Delta);
     let all = [forget(LDS, "l"), absent(RDS, "r")].into_iter().chain(withdrawn("old"));
     assert_eq!(proxy.commit(all), ["Listener -l"]);
     assert_eq!(proxy.ack(LDS), ["Route -r"]);
     assert_eq!(proxy.ack(RDS), ["Cluster -old"]);
     assert_eq!(proxy.ack(CDS), ["Endpoint -old"]);
-    proxy.settle();
+    proxy.finish();
     assert_eq!((proxy.got(), proxy.wait(ORDER_TIMEOUT * 2)), (vec![], vec![]));
 }
 
@@ -288,14 +288,14 @@ fn a_listener_with_routes_in_it_waits_for_their_clusters() {
 
 /// A route that was left while it waited must not lend its patience to the next one.
 #[test]
-fn what_is_left_waits_no_longer() {
+fn an_unsubscribed_name_does_not_wait() {
     for protocol in [Sotw, Delta] {
         let mut proxy = proxy(protocol);
         proxy.commit(served("new").into_iter().chain([route("2", &["new"])]));
         assert_eq!(proxy.wait(ORDER_TIMEOUT - Duration::from_secs(1)), NOTHING);
-        proxy.say(if protocol == Sotw { ask(RDS, &[]) } else { ask(RDS, &[]).leave(&["r"]) });
+        proxy.send(if protocol == Sotw { request(RDS, &[]) } else { request(RDS, &[]).unsubscribe(&["r"]) });
         proxy.commit([naming(RDS, "s", "1", CDS, &["new"])]);
-        proxy.say(ask(RDS, &["s"]));
+        proxy.send(request(RDS, &["s"]));
         assert_eq!((proxy.got(), proxy.wait(Duration::from_secs(2))), (vec![], vec![]), "{protocol:?}");
         assert_eq!(proxy.wait(ORDER_TIMEOUT), ["Route s=1"]);
     }
@@ -303,34 +303,34 @@ fn what_is_left_waits_no_longer() {
 
 /// What a client may still use keeps what it names; a route that it left is not of these.
 #[test]
-fn what_is_left_keeps_nothing() {
+fn an_unsubscribed_route_keeps_no_cluster() {
     for protocol in [Sotw, Delta] {
         let mut proxy = proxy(protocol);
         proxy.commit(served("new").into_iter().chain([route("2", &["new"])]));
         proxy.ack(CDS);
         assert_eq!(proxy.ack(EDS), ["Route r=2"]);
         // It does not say whether it took the new route.
-        proxy.say(if protocol == Sotw { ask(RDS, &[]) } else { ask(RDS, &[]).leave(&["r"]) });
+        proxy.send(if protocol == Sotw { request(RDS, &[]) } else { request(RDS, &[]).unsubscribe(&["r"]) });
         let gone = proxy.commit(withdrawn("old"));
-        let told = by(protocol, ["Cluster new=1"], ["Cluster -old"]);
-        assert_eq!(gone[..1], told, "{protocol:?}");
+        let expected = by(protocol, ["Cluster new=1"], ["Cluster -old"]);
+        assert_eq!(gone[..1], expected, "{protocol:?}");
     }
 }
 
 /// What a client said that it has, and has, is as good as what its stream brought.
 #[test]
-fn what_a_reconnecting_client_has_keeps_what_it_names() {
+fn resources_of_a_reconnecting_client_keep_what_they_name() {
     let mut proxy = proxy(Delta);
     proxy.stream = proxy.world.open(Delta);
     for (type_id, name, asked) in [(CDS, "old", ""), (EDS, "old", "old"), (LDS, "l", ""), (RDS, "r", "r")] {
         let other = proxy.world.open(Delta);
-        let seen = proxy.world.answer(other, ask(type_id, &[name]));
+        let seen = proxy.world.answer(other, request(type_id, &[name]));
         let names: &[&str] = if asked.is_empty() { &[] } else { &[asked] };
-        proxy.say(ask(type_id, names).holding(&[(name, &seen.versions[name])]));
+        proxy.send(request(type_id, names).with_initial(&[(name, &seen.versions[name])]));
     }
     let empty = proxy.open.iter().all(|reply| reply.resources.is_empty());
     assert!(empty, "the wildcards are answered, and that is all");
-    proxy.settle();
+    proxy.finish();
     let changed = withdrawn("old").into_iter().chain([route("2", &[])]);
     assert_eq!(proxy.commit(changed), ["Route r=2"]);
     assert_eq!(proxy.ack(RDS), ["Cluster -old"]);
@@ -339,17 +339,17 @@ fn what_a_reconnecting_client_has_keeps_what_it_names() {
 /// State of the world: a request that meets a response on its way has an old nonce, and what it asks for is not heard
 /// until that response is answered. The client will have it all the same.
 #[test]
-fn a_route_waits_for_endpoints_that_were_asked_for_while_others_came() {
+fn a_route_waits_for_endpoints_subscribed_while_a_response_was_open() {
     let mut proxy = proxy(Sotw);
     proxy.commit([put(EDS, "old", "2")]);
     let before = proxy.open[0].nonce.clone();
-    proxy.settle();
+    proxy.finish();
     let changed = served("new").into_iter().chain([put(EDS, "old", "3"), route("2", &["new"])]);
     assert_eq!(proxy.commit(changed), ["Cluster new=1 old=1", "Endpoint old=3"]);
     // The proxy has read the clusters only, and asks for the endpoints of the new one.
-    proxy.say(ask(EDS, &["old", "new"]).nonce(&before));
+    proxy.send(request(EDS, &["old", "new"]).nonce(&before));
     let clusters = proxy.open.remove(0);
-    proxy.say(ask(CDS, &[]).ack(&clusters));
+    proxy.send(request(CDS, &[]).ack(&clusters));
     assert_eq!(proxy.got(), NOTHING, "the route waits");
     proxy.endpoints.push("new".into());
     assert_eq!(proxy.ack(EDS), ["Endpoint new=1"]);

@@ -13,7 +13,7 @@ use steerway_engine::Protocol::{self, Delta, Sotw};
 use steerway_engine::TypeId;
 
 use crate::world::{
-    Ask, CDS, EDS, Op, RDS, Reply, World, absent, ask, cluster, complete, forget, naming, put,
+    CDS, EDS, Op, RDS, Reply, Request, World, absent, cluster, complete, forget, naming, put, request,
 };
 
 const CLUSTERS: [&str; 4] = ["a", "b", "c", "d"];
@@ -108,15 +108,15 @@ impl Proxy {
             withheld: Vec::new(),
             sent: BTreeSet::new(),
         };
-        proxy.say(world, ask(CDS, &[]));
+        proxy.send(world, request(CDS, &[]));
         while proxy.take(world, false) {}
-        proxy.say(world, ask(RDS, &ROUTES));
+        proxy.send(world, request(RDS, &ROUTES));
         while proxy.take(world, false) {}
         proxy
     }
 
-    fn say(&mut self, world: &mut World, ask: Ask) {
-        let replies = world.say(self.stream, ask);
+    fn send(&mut self, world: &mut World, request: Request) {
+        let replies = world.send(self.stream, request);
         self.receive(replies);
     }
 
@@ -144,7 +144,7 @@ impl Proxy {
         let Some(reply) = self.inbox.pop_front() else { return false };
         if refuse && reply.type_id == RDS {
             let names: &[&str] = if self.protocol == Sotw { &ROUTES } else { &[] };
-            self.say(world, ask(RDS, names).nack(&reply, 3, "refused"));
+            self.send(world, request(RDS, names).nack(&reply, 3, "refused"));
             return true;
         }
         let held = match reply.type_id {
@@ -187,7 +187,7 @@ impl Proxy {
             _ => vec![],
         };
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.say(world, ask(reply.type_id, &names).ack(reply));
+        self.send(world, request(reply.type_id, &names).ack(reply));
     }
 
     /// Ask for the endpoints of the clusters that are there now, before the clusters are accepted.
@@ -202,10 +202,12 @@ impl Proxy {
             names.map(String::as_str).collect()
         }
         let request = match self.protocol {
-            Sotw => ask(EDS, &list(wanted.iter())),
-            Delta => ask(EDS, &list(wanted.difference(&before))).leave(&list(before.difference(&wanted))),
+            Sotw => request(EDS, &list(wanted.iter())),
+            Delta => {
+                request(EDS, &list(wanted.difference(&before))).unsubscribe(&list(before.difference(&wanted)))
+            }
         };
-        self.say(world, request);
+        self.send(world, request);
     }
 
     fn check(&self) {
@@ -267,14 +269,14 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_route_is_ever_without_its_clusters(steps in proptest::collection::vec(step(), 1..60)) {
+    fn a_route_always_has_its_clusters(steps in proptest::collection::vec(step(), 1..60)) {
         for protocol in [Sotw, Delta] {
             run(protocol, &steps, true);
         }
     }
 
     #[test]
-    fn no_route_is_ever_sent_before_its_clusters(steps in proptest::collection::vec(slow_step(), 1..60)) {
+    fn a_route_is_never_sent_before_its_clusters(steps in proptest::collection::vec(slow_step(), 1..60)) {
         for protocol in [Sotw, Delta] {
             run(protocol, &steps, false);
         }

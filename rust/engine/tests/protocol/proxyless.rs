@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use steerway_engine::Protocol::{self, Delta, Sotw};
 use steerway_engine::TypeId;
 
-use crate::world::{CDS, EDS, LDS, Op, RDS, Reply, World, ask};
+use crate::world::{CDS, EDS, LDS, Op, RDS, Reply, World, request};
 
 /// A listener with its routes inside.
 pub(crate) fn inline(name: &str, clusters: &str) -> Op {
@@ -75,7 +75,7 @@ impl Client {
             in_use: None,
         };
         client.follow(world);
-        client.settle(world);
+        client.finish(world);
         client.got();
         client
     }
@@ -116,7 +116,7 @@ impl Client {
         self.answer(world, &reply, true);
     }
 
-    pub(crate) fn settle(&mut self, world: &mut World) {
+    pub(crate) fn finish(&mut self, world: &mut World) {
         while self.take(world) {}
     }
 
@@ -150,9 +150,9 @@ impl Client {
     fn answer(&mut self, world: &mut World, reply: &Reply, refuse: bool) {
         let names: Vec<&str> = self.asked[&reply.type_id].iter().map(String::as_str).collect();
         let names = if self.protocol == Sotw { &names[..] } else { &[] };
-        let answer = ask(reply.type_id, names);
+        let answer = request(reply.type_id, names);
         let answer = if refuse { answer.nack(reply, 3, "refused") } else { answer.ack(reply) };
-        let replies = world.say(self.stream, answer);
+        let replies = world.send(self.stream, answer);
         self.note(replies);
     }
 
@@ -176,14 +176,14 @@ impl Client {
             let request = match self.protocol {
                 Sotw => {
                     let nonce = self.nonces.get(&type_id).map_or("", String::as_str);
-                    ask(type_id, &list(wanted.iter())).nonce(nonce)
+                    request(type_id, &list(wanted.iter())).nonce(nonce)
                 }
                 Delta => {
                     let gone = list(before.difference(&wanted));
-                    ask(type_id, &list(wanted.difference(&before))).leave(&gone)
+                    request(type_id, &list(wanted.difference(&before))).unsubscribe(&gone)
                 }
             };
-            let replies = world.say(self.stream, request);
+            let replies = world.send(self.stream, request);
             self.note(replies);
         }
     }

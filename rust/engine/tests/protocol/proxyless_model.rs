@@ -102,7 +102,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_a_client_uses_is_there(
+    fn resources_in_use_are_never_removed(
         first in mesh(),
         asks_first in any::<bool>(),
         steps in proptest::collection::vec(step(), 1..40),
@@ -122,7 +122,7 @@ proptest! {
                     Step::Refuse => client.refuse(&mut world),
                 }
             }
-            client.settle(&mut world);
+            client.finish(&mut world);
             if steps.iter().any(|step| matches!(step, Step::Refuse)) {
                 continue; // What it refused stays refused until it changes.
             }

@@ -9,7 +9,7 @@ use steerway_engine::{Commit, Grant, Put, Reason};
 
 use crate::proxyless::{Client, inline, over_rds, route, served};
 use crate::world::{
-    CDS, EDS, LDS, NOTHING, ORDER_TIMEOUT, Op, RDS, World, absent, ask, key, resource, texts,
+    CDS, EDS, LDS, NOTHING, ORDER_TIMEOUT, Op, RDS, World, absent, key, request, resource, texts,
 };
 
 fn gone(cluster: &str, assignment: &str) -> [Op; 2] {
@@ -25,7 +25,7 @@ fn change(before: Vec<Op>, change: Vec<Op>, protocol: Protocol, asks_first: bool
     let first = client.in_use.clone();
     assert!(first.is_some());
     client.commit(&mut world, change);
-    client.settle(&mut world);
+    client.finish(&mut world);
     assert_ne!(client.in_use, first, "it has switched");
     let got = client.got();
     world.wait(ORDER_TIMEOUT * 2);
@@ -35,7 +35,7 @@ fn change(before: Vec<Op>, change: Vec<Op>, protocol: Protocol, asks_first: bool
 }
 
 #[test]
-fn what_was_replaced_is_there_until_the_client_has_switched() {
+fn a_replaced_resource_stays_until_the_client_has_switched() {
     let table: [(&str, Vec<Op>, Vec<Op>); 7] = [
         ("routes leave the listener", vec![inline("l", "a")], vec![over_rds("l", "r"), route("r", "b")]),
         (
@@ -68,7 +68,7 @@ fn what_was_replaced_is_there_until_the_client_has_switched() {
 }
 
 #[test]
-fn an_assignment_of_another_name_comes_before_the_old_one_leaves() {
+fn a_renamed_assignment_is_sent_before_the_old_one_is_removed() {
     for protocol in [Sotw, Delta] {
         let before = [inline("l", "a")].into_iter().chain(served("a", "old"));
         let after = served("a", "new").into_iter().chain([absent(EDS, "old")]);
@@ -92,7 +92,7 @@ fn half_way(protocol: Protocol) -> (World, Client) {
 }
 
 #[test]
-fn no_removal_waits_for_ever() {
+fn removals_end_with_the_timeout() {
     for protocol in [Sotw, Delta] {
         let (mut world, mut client) = half_way(protocol);
         world.wait(ORDER_TIMEOUT - Duration::from_millis(1));
@@ -109,7 +109,7 @@ fn no_removal_waits_for_ever() {
 }
 
 #[test]
-fn a_refusal_releases_nothing() {
+fn a_nack_releases_nothing() {
     for protocol in [Sotw, Delta] {
         let (mut world, mut client) = half_way(protocol);
         client.refuse(&mut world);
@@ -122,13 +122,13 @@ fn a_refusal_releases_nothing() {
         client.refuse(&mut world);
         assert_eq!(client.got(), NOTHING, "{protocol:?}: the clusters were refused");
         client.commit(&mut world, served("b", "b2"));
-        client.settle(&mut world);
+        client.finish(&mut world);
         assert!(client.got().iter().all(|got| !got.contains("-a")), "{protocol:?}");
     }
 }
 
 #[test]
-fn a_later_commit_removes_what_the_client_still_uses() {
+fn a_later_commit_does_not_remove_a_resource_in_use() {
     for protocol in [Sotw, Delta] {
         let mut world = World::serving([inline("l", "a")].into_iter().chain(served("a", "a1")));
         let mut client = Client::new(&mut world, protocol, "l");
@@ -137,22 +137,22 @@ fn a_later_commit_removes_what_the_client_still_uses() {
         assert!(client.take(&mut world));
         client.commit(&mut world, gone("a", "a1"));
         assert_eq!(client.got(), ["Listener l=rds:r", "Route r=b"], "{protocol:?}");
-        client.settle(&mut world);
+        client.finish(&mut world);
         assert_eq!(client.in_use.unwrap().into_keys().collect::<Vec<_>>(), ["b"]);
     }
 }
 
 /// What the new route names does not exist, and nothing is about to replace it: there is nothing to wait for.
 #[test]
-fn what_does_not_exist_is_not_waited_for() {
+fn no_removal_waits_for_a_missing_resource() {
     for protocol in [Sotw, Delta] {
         let before = [over_rds("l", "r"), route("r", "a")].into_iter().chain(served("a", "a1"));
         let mut world = World::serving(before);
         let mut client = Client::new(&mut world, protocol, "l");
         client.commit(&mut world, [route("r", "b"), absent(CDS, "b")].into_iter().chain(gone("a", "a1")));
         assert_eq!(client.got(), ["Route r=b"]);
-        let accepted = if protocol == Sotw { ask(RDS, &["r"]) } else { ask(RDS, &[]) };
-        let replies = world.say(client.stream, accepted.ack(&client.next()));
+        let accepted = if protocol == Sotw { request(RDS, &["r"]) } else { request(RDS, &[]) };
+        let replies = world.send(client.stream, accepted.ack(&client.next()));
         let released = if protocol == Sotw { "" } else { "-a" };
         assert_eq!(replies[0].text(), released, "{protocol:?}");
     }
@@ -161,7 +161,7 @@ fn what_does_not_exist_is_not_waited_for() {
 /// What the client may no longer see is not held for what it uses: by its grant, or by what is published for its
 /// audience.
 #[test]
-fn what_is_withheld_leaves_at_once() {
+fn a_denied_resource_is_removed_at_once() {
     let private = || {
         let private = Arc::into_inner(resource(CDS, "a", "a1")).unwrap().with_scope("bank/vault");
         let put = vec![Put { key: key(CDS, "a", ""), resource: private.into() }];
@@ -175,17 +175,17 @@ fn what_is_withheld_leaves_at_once() {
         for commit in [private(), denied()] {
             let mut world = World::serving([inline("l", "a")].into_iter().chain(served("a", "a1")));
             let stream = world.open(protocol);
-            world.hear(stream, ask(LDS, &["l"])).unwrap();
+            world.feed(stream, request(LDS, &["l"])).unwrap();
             world.grant(stream, "grpc", Grant::of([""]));
             for (type_id, name) in [(LDS, "l"), (CDS, "a"), (EDS, "a1")] {
-                let replies = world.say(stream, ask(type_id, &[name]));
+                let replies = world.send(stream, request(type_id, &[name]));
                 let replies = if type_id == LDS {
                     world.pump(stream).into_iter().chain(replies).collect()
                 } else {
                     replies
                 };
                 let names: &[&str] = if protocol == Sotw { &[name] } else { &[] };
-                world.say(stream, ask(type_id, names).ack(&replies[0]));
+                world.send(stream, request(type_id, names).ack(&replies[0]));
             }
             world.apply(commit);
             let left = if protocol == Sotw { "" } else { "-a" };
@@ -197,7 +197,7 @@ fn what_is_withheld_leaves_at_once() {
 /// The listener is replaced before the client has all that its routes name: it still uses the former assignment of a
 /// cluster.
 #[test]
-fn a_part_of_what_is_replaced_keeps_its_former_parts() {
+fn a_part_of_a_replaced_resource_keeps_its_replaced_parts() {
     for protocol in [Sotw, Delta] {
         let before = [over_rds("l", "r"), route("r", "a+b")].into_iter();
         let mut world = World::serving(before.chain(served("a", "a1")).chain(served("b", "b0")));
@@ -212,7 +212,7 @@ fn a_part_of_what_is_replaced_keeps_its_former_parts() {
         client.take(&mut world);
         let after = [inline("l", "a")].into_iter().chain(gone("c", "c0")).chain(gone("b", "b1"));
         client.commit(&mut world, after);
-        client.settle(&mut world);
+        client.finish(&mut world);
         assert_eq!(client.in_use.unwrap().into_keys().collect::<Vec<_>>(), ["a"], "{protocol:?}");
     }
 }

@@ -4,7 +4,7 @@ use steerway_engine::Protocol::Sotw;
 use steerway_engine::TypeId;
 
 use crate::world::{
-    CDS, EDS, LDS, NOTHING, Op, RDS, Reply, World, absent, ask, complete, forget, put, texts,
+    CDS, EDS, LDS, NOTHING, Op, RDS, Reply, World, absent, complete, forget, put, request, texts,
 };
 
 /// Two listeners, two clusters and two assignments, complete.
@@ -14,21 +14,21 @@ fn serving() -> World {
 }
 
 /// Say, and ACK what comes; returns the last reply.
-fn settle(world: &mut World, stream: usize, type_id: TypeId, names: &[&str]) -> Reply {
-    let reply = world.answer(stream, ask(type_id, names));
-    assert_eq!(texts(&world.say(stream, ask(type_id, names).ack(&reply))), NOTHING, "ACK: silence");
+fn finish(world: &mut World, stream: usize, type_id: TypeId, names: &[&str]) -> Reply {
+    let reply = world.answer(stream, request(type_id, names));
+    assert_eq!(texts(&world.send(stream, request(type_id, names).ack(&reply))), NOTHING, "ACK: silence");
     reply
 }
 
 /// "SotW LDS/CDS: no names in the first request, or `*`, is wildcard".
 #[test]
-fn no_names_or_a_star_is_the_wildcard() {
+fn no_names_or_a_wildcard_subscribes_to_all() {
     for type_id in [LDS, CDS, TypeId::ScopedRoute] {
         for names in [&[] as &[&str], &["*"]] {
             let mut world =
                 World::serving([put(type_id, "a", "1"), put(type_id, "b", "2"), complete(type_id)]);
             let stream = world.open(Sotw);
-            assert_eq!(world.answer(stream, ask(type_id, names)).text(), "a=1 b=2");
+            assert_eq!(world.answer(stream, request(type_id, names)).text(), "a=1 b=2");
             assert!(world.view(stream, type_id).wildcard);
         }
     }
@@ -36,49 +36,49 @@ fn no_names_or_a_star_is_the_wildcard() {
 
 /// "names then none is "nothing", not wildcard".
 #[test]
-fn names_then_none_is_nothing() {
+fn an_empty_list_after_names_subscribes_to_nothing() {
     let mut world = serving();
     let stream = world.open(Sotw);
-    let reply = settle(&mut world, stream, LDS, &["a"]);
-    assert_eq!(texts(&world.say(stream, ask(LDS, &[]).ack(&reply))), NOTHING);
+    let reply = finish(&mut world, stream, LDS, &["a"]);
+    assert_eq!(texts(&world.send(stream, request(LDS, &[]).ack(&reply))), NOTHING);
     assert_eq!(texts(&world.change(stream, [put(LDS, "a", "9"), put(LDS, "c", "9")])), NOTHING);
     assert!(!world.view(stream, LDS).wildcard);
 }
 
 /// "`*` plus names, dropping `*`": the four steps of the specification's example, with a change at each.
 #[test]
-fn star_and_names_come_and_go() {
+fn wildcard_and_names_are_added_and_removed() {
     let mut world = serving();
     let stream = world.open(Sotw);
-    let reply = settle(&mut world, stream, CDS, &[]);
-    let reply = world.answer(stream, ask(CDS, &["*", "a"]).ack(&reply));
+    let reply = finish(&mut world, stream, CDS, &[]);
+    let reply = world.answer(stream, request(CDS, &["*", "a"]).ack(&reply));
     assert_eq!(reply.text(), "a=1 b=2", "a was added");
-    assert_eq!(texts(&world.say(stream, ask(CDS, &["*", "a"]).ack(&reply))), NOTHING);
-    assert_eq!(texts(&world.say(stream, ask(CDS, &["a"]).ack(&reply))), NOTHING, "dropping only");
+    assert_eq!(texts(&world.send(stream, request(CDS, &["*", "a"]).ack(&reply))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(CDS, &["a"]).ack(&reply))), NOTHING, "dropping only");
     assert_eq!(texts(&world.change(stream, [put(CDS, "b", "9")])), NOTHING);
     let reply = world.change(stream, [put(CDS, "a", "9")]).remove(0);
     assert_eq!(reply.text(), "a=9");
-    assert_eq!(texts(&world.say(stream, ask(CDS, &[]).ack(&reply))), NOTHING, "not the wildcard again");
+    assert_eq!(texts(&world.send(stream, request(CDS, &[]).ack(&reply))), NOTHING, "not the wildcard again");
     assert_eq!(texts(&world.change(stream, [put(CDS, "a", "10")])), NOTHING);
 }
 
 /// A wildcard asked for later is answered with the whole set.
 #[test]
-fn a_star_that_is_added_is_answered() {
+fn an_added_wildcard_is_answered() {
     let mut world = serving();
     let stream = world.open(Sotw);
-    let reply = settle(&mut world, stream, CDS, &["a"]);
-    assert_eq!(world.answer(stream, ask(CDS, &["a", "*"]).ack(&reply)).text(), "a=1 b=2");
+    let reply = finish(&mut world, stream, CDS, &["a"]);
+    assert_eq!(world.answer(stream, request(CDS, &["a", "*"]).ack(&reply)).text(), "a=1 b=2");
 }
 
 /// "EDS/RDS without names: silence."
 #[test]
-fn endpoints_and_routes_without_names_are_silence() {
+fn endpoints_and_routes_without_names_get_no_response() {
     for names in [&[] as &[&str], &["*"]] {
         let mut world = serving();
         let stream = world.open(Sotw);
         for type_id in [EDS, RDS] {
-            assert_eq!(texts(&world.say(stream, ask(type_id, names))), NOTHING);
+            assert_eq!(texts(&world.send(stream, request(type_id, names))), NOTHING);
             assert_eq!(texts(&world.change(stream, [put(type_id, "a", "9"), complete(type_id)])), NOTHING);
             assert_eq!(world.stream(stream).interests().count(), 0);
         }
@@ -87,11 +87,11 @@ fn endpoints_and_routes_without_names_are_silence() {
 
 /// "LDS/CDS SotW always carry the whole subscribed set, also after a deletion, also when it is empty".
 #[test]
-fn the_whole_set_is_carried() {
+fn a_response_carries_the_whole_set() {
     for (names, wildcard) in [(["a", "b"].as_slice(), false), (&["*"], true)] {
         let mut world = serving();
         let stream = world.open(Sotw);
-        let reply = settle(&mut world, stream, CDS, names);
+        let reply = finish(&mut world, stream, CDS, names);
         assert_eq!(reply.text(), "a=1 b=2");
         let gone = |name| if wildcard { forget(CDS, name) } else { absent(CDS, name) };
         let steps = [
@@ -103,67 +103,67 @@ fn the_whole_set_is_carried() {
         for (op, expected) in steps {
             let reply = world.change(stream, [op]).remove(0);
             assert_eq!(reply.text(), expected);
-            assert_eq!(texts(&world.say(stream, ask(CDS, names).ack(&reply))), NOTHING);
+            assert_eq!(texts(&world.send(stream, request(CDS, names).ack(&reply))), NOTHING);
         }
     }
 }
 
 /// "LDS/CDS SotW with nothing to give answer promptly with an empty set."
 #[test]
-fn nothing_to_give_is_an_empty_set() {
+fn a_set_without_resources_is_sent_empty() {
     for (names, op) in [(["x"].as_slice(), absent(LDS, "x")), (&["*"], complete(LDS))] {
         let mut world = World::serving([op]);
         let stream = world.open(Sotw);
-        let reply = world.answer(stream, ask(LDS, names));
+        let reply = world.answer(stream, request(LDS, names));
         assert_eq!((reply.text(), reply.version.is_empty()), (String::new(), false));
     }
 }
 
 /// A set with holes would make a reconnecting client drop what it has: wait until each name has its answer.
 #[test]
-fn a_full_set_waits_for_every_answer() {
+fn a_full_set_waits_for_an_entry_of_every_name() {
     let mut world = World::serving([put(LDS, "a", "1")]);
     let stream = world.open(Sotw);
-    assert_eq!(texts(&world.say(stream, ask(LDS, &["a", "b", "c"]))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(LDS, &["a", "b", "c"]))), NOTHING);
     assert_eq!(world.view(stream, LDS).waiting, ["b".into(), "c".into()]);
     assert_eq!(texts(&world.change(stream, [put(LDS, "b", "2")])), NOTHING);
     assert_eq!(texts(&world.change(stream, [absent(LDS, "c")])), ["a=1 b=2"]);
     let wildcard = world.open(Sotw);
-    assert_eq!(texts(&world.say(wildcard, ask(LDS, &[]))), NOTHING);
+    assert_eq!(texts(&world.send(wildcard, request(LDS, &[]))), NOTHING);
     assert_eq!(world.view(wildcard, LDS).waiting, ["*".into()]);
     assert_eq!(texts(&world.change(wildcard, [complete(LDS)])), ["a=1 b=2"]);
 }
 
 /// Names nobody wants any more are not waited for.
 #[test]
-fn a_name_that_was_dropped_is_not_waited_for() {
+fn a_set_does_not_wait_for_a_removed_name() {
     let mut world = World::serving([put(LDS, "a", "1")]);
     let stream = world.open(Sotw);
-    assert_eq!(texts(&world.say(stream, ask(LDS, &["a", "b"]))), NOTHING);
-    assert_eq!(texts(&world.say(stream, ask(LDS, &["a"]))), ["a=1"]);
+    assert_eq!(texts(&world.send(stream, request(LDS, &["a", "b"]))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(LDS, &["a"]))), ["a=1"]);
     let other = world.open(Sotw);
-    assert_eq!(texts(&world.say(other, ask(LDS, &["x"]))), NOTHING);
-    assert_eq!(texts(&world.say(other, ask(LDS, &[]))), NOTHING, "nothing is wanted: nothing is owed");
+    assert_eq!(texts(&world.send(other, request(LDS, &["x"]))), NOTHING);
+    assert_eq!(texts(&world.send(other, request(LDS, &[]))), NOTHING, "nothing is wanted: nothing is owed");
     assert_eq!(texts(&world.change(other, [put(LDS, "x", "1")])), NOTHING);
 }
 
 /// A name that a wildcard covers, too, keeps what was forgotten while it is asked for; the wildcard does not have it.
 #[test]
-fn what_was_forgotten_leaves_the_set_with_its_name() {
+fn a_forgotten_resource_leaves_the_set_with_its_name() {
     let mut world = serving();
     let stream = world.open(Sotw);
-    let reply = settle(&mut world, stream, CDS, &["*", "a"]);
+    let reply = finish(&mut world, stream, CDS, &["*", "a"]);
     assert_eq!(texts(&world.change(stream, [forget(CDS, "a")])), NOTHING);
-    assert_eq!(world.answer(stream, ask(CDS, &["*"]).ack(&reply)).text(), "b=2");
+    assert_eq!(world.answer(stream, request(CDS, &["*"]).ack(&reply)).text(), "b=2");
 }
 
 /// "EDS/RDS SotW carry what changed."
 #[test]
-fn partial_types_carry_what_changed() {
+fn partial_types_carry_changes_only() {
     for type_id in [EDS, RDS, TypeId::Secret, TypeId::Runtime, TypeId::Extension] {
         let mut world = World::serving([put(type_id, "a", "1"), put(type_id, "b", "2")]);
         let stream = world.open(Sotw);
-        let reply = settle(&mut world, stream, type_id, &["a", "b"]);
+        let reply = finish(&mut world, stream, type_id, &["a", "b"]);
         assert_eq!(reply.text(), "a=1 b=2");
         assert_eq!(texts(&world.change(stream, [put(type_id, "b", "3")])), ["b=3"]);
     }
@@ -171,12 +171,12 @@ fn partial_types_carry_what_changed() {
 
 /// "Names that do not exist: answer the others now, the missing one when created".
 #[test]
-fn a_missing_name_comes_when_created() {
+fn a_missing_name_is_sent_when_created() {
     for missing in [None, Some(absent(EDS, "x"))] {
         let mut world = serving();
         world.commit(missing);
         let stream = world.open(Sotw);
-        let reply = settle(&mut world, stream, EDS, &["a", "x"]);
+        let reply = finish(&mut world, stream, EDS, &["a", "x"]);
         assert_eq!(reply.text(), "a=1");
         assert_eq!(texts(&world.change(stream, [put(EDS, "x", "5")])), ["x=5"]);
     }
@@ -184,30 +184,30 @@ fn a_missing_name_comes_when_created() {
 
 /// All absent: silence in state of the world until one is created.
 #[test]
-fn only_missing_names_are_silence() {
+fn missing_names_alone_get_no_response() {
     let mut world = World::serving([absent(EDS, "x")]);
     let stream = world.open(Sotw);
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["x"]))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(EDS, &["x"]))), NOTHING);
     assert_eq!(texts(&world.change(stream, [put(EDS, "x", "5")])), ["x=5"]);
 }
 
 /// A deletion of a partial type cannot be told, but what comes back is sent, also with the same content.
 #[test]
-fn what_was_deleted_and_comes_back_is_sent() {
+fn a_resource_created_again_is_sent() {
     let mut world = serving();
     let stream = world.open(Sotw);
-    settle(&mut world, stream, EDS, &["a", "b"]);
+    finish(&mut world, stream, EDS, &["a", "b"]);
     assert_eq!(texts(&world.change(stream, [absent(EDS, "a")])), NOTHING);
     assert_eq!(texts(&world.change(stream, [put(EDS, "a", "1")])), ["a=1"]);
 }
 
 /// "forget: a named subscription keeps what it has and waits".
 #[test]
-fn what_is_forgotten_waits() {
+fn a_forgotten_name_waits() {
     for type_id in [EDS, CDS] {
         let mut world = serving();
         let stream = world.open(Sotw);
-        let reply = settle(&mut world, stream, type_id, &["a", "b"]);
+        let reply = finish(&mut world, stream, type_id, &["a", "b"]);
         assert_eq!(texts(&world.change(stream, [forget(type_id, "a")])), NOTHING);
         assert_eq!(world.view(stream, type_id).waiting, ["a".into()]);
         assert_eq!(texts(&world.change(stream, [put(type_id, "a", "1")])), NOTHING, "equal content");
@@ -221,30 +221,30 @@ fn what_is_forgotten_waits() {
 /// "Unsubscribe, then subscribe again to an unchanged resource: send it again (gRPC channels going idle do exactly
 /// this)."
 #[test]
-fn what_was_left_and_asked_for_again_is_sent_again() {
+fn a_name_subscribed_again_is_sent_again() {
     for (type_id, whole) in [(LDS, "a=1 b=2"), (EDS, "b=2")] {
         let mut world = serving();
         let stream = world.open(Sotw);
-        let first = settle(&mut world, stream, type_id, &["a", "b"]);
-        assert_eq!(texts(&world.say(stream, ask(type_id, &["a"]).ack(&first))), NOTHING, "pure removal");
-        let again = world.answer(stream, ask(type_id, &["a", "b"]).ack(&first));
+        let first = finish(&mut world, stream, type_id, &["a", "b"]);
+        assert_eq!(texts(&world.send(stream, request(type_id, &["a"]).ack(&first))), NOTHING, "pure removal");
+        let again = world.answer(stream, request(type_id, &["a", "b"]).ack(&first));
         assert_eq!(
             (again.text().as_str(), &again.version),
             (whole, &first.version),
             "same content, same version"
         );
-        assert_eq!(texts(&world.say(stream, ask(type_id, &[]).ack(&again))), NOTHING);
-        assert_eq!(world.answer(stream, ask(type_id, &["a"]).ack(&again)).text(), "a=1");
+        assert_eq!(texts(&world.send(stream, request(type_id, &[]).ack(&again))), NOTHING);
+        assert_eq!(world.answer(stream, request(type_id, &["a"]).ack(&again)).text(), "a=1");
     }
 }
 
 /// Order of sending within one stream: CDS, EDS, LDS, RDS.
 #[test]
-fn types_go_out_in_order() {
+fn types_are_sent_in_order() {
     let mut world = World::default();
     let stream = world.open(Sotw);
     for type_id in [RDS, LDS, EDS, CDS] {
-        world.say(stream, ask(type_id, &["a"]));
+        world.send(stream, request(type_id, &["a"]));
     }
     let ops: Vec<Op> = [LDS, CDS, RDS, EDS].map(|type_id| put(type_id, "a", "1")).into();
     let types: Vec<TypeId> = world.change(stream, ops).iter().map(|reply| reply.type_id).collect();
@@ -253,12 +253,12 @@ fn types_go_out_in_order() {
 
 /// The same name twice in a request, and the same set in another order, are no change.
 #[test]
-fn names_are_a_set() {
+fn duplicate_names_count_once() {
     let mut world = serving();
     let stream = world.open(Sotw);
-    let reply = settle(&mut world, stream, EDS, &["a", "b", "a"]);
+    let reply = finish(&mut world, stream, EDS, &["a", "b", "a"]);
     assert_eq!(reply.text(), "a=1 b=2");
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["b", "a"]).ack(&reply))), NOTHING);
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["a", "a"]).ack(&reply))), NOTHING, "b went");
-    assert_eq!(world.answer(stream, ask(EDS, &["a", "b"]).ack(&reply)).text(), "b=2");
+    assert_eq!(texts(&world.send(stream, request(EDS, &["b", "a"]).ack(&reply))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(EDS, &["a", "a"]).ack(&reply))), NOTHING, "b went");
+    assert_eq!(world.answer(stream, request(EDS, &["a", "b"]).ack(&reply)).text(), "b=2");
 }

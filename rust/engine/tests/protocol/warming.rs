@@ -4,19 +4,19 @@ use steerway_engine::Protocol::{Delta, Sotw};
 use steerway_engine::{RequestKind, TypeId};
 
 use crate::world::{
-    CDS, EDS, LDS, NOTHING, Op, RDS, Reply, World, ask, cluster, complete, naming, put, resource, texts,
+    CDS, EDS, LDS, NOTHING, Op, RDS, Reply, World, cluster, complete, naming, put, request, resource, texts,
 };
 
 /// A client that took clusters `a` and `b` (made by `of`) and their endpoints; returns the last EDS response.
 fn warm_client(of: fn(&str, &str) -> Op) -> (World, usize, Reply) {
     let mut world = World::serving([of("a", "1"), of("b", "1"), put(EDS, "ea", "1"), put(EDS, "eb", "1")]);
     let stream = world.open(Sotw);
-    let clusters = world.answer(stream, ask(CDS, &["a", "b"]));
-    world.say(stream, ask(CDS, &["a", "b"]).ack(&clusters));
-    let endpoints = world.answer(stream, ask(EDS, &["ea", "eb"]));
+    let clusters = world.answer(stream, request(CDS, &["a", "b"]));
+    world.send(stream, request(CDS, &["a", "b"]).ack(&clusters));
+    let endpoints = world.answer(stream, request(EDS, &["ea", "eb"]));
     for _ in 0..2 {
-        let said = world.say(stream, ask(EDS, &["ea", "eb"]).ack(&endpoints));
-        assert_eq!(texts(&said), NOTHING, "no cluster was sent since");
+        let replies = world.send(stream, request(EDS, &["ea", "eb"]).ack(&endpoints));
+        assert_eq!(texts(&replies), NOTHING, "no cluster was sent since");
     }
     (world, stream, endpoints)
 }
@@ -32,22 +32,22 @@ fn unnamed(name: &str, content: &str) -> Op {
 fn change_cluster(world: &mut World, stream: usize, op: Op) {
     let clusters = world.change(stream, [op]).remove(0);
     assert_eq!(clusters.type_id, CDS);
-    assert_eq!(texts(&world.say(stream, ask(CDS, &["a", "b"]).ack(&clusters))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(CDS, &["a", "b"]).ack(&clusters))), NOTHING);
 }
 
 #[test]
-fn a_repeat_brings_the_endpoints_of_the_changed_cluster_once() {
+fn a_repeated_request_gets_the_endpoints_of_the_changed_cluster_once() {
     for (of, expected) in [(named as fn(&str, &str) -> Op, "ea=1"), (unnamed, "ea=1 eb=1")] {
         let (mut world, stream, endpoints) = warm_client(of);
         change_cluster(&mut world, stream, of("a", "2"));
-        let again = world.answer(stream, ask(EDS, &["ea", "eb"]).ack(&endpoints));
+        let again = world.answer(stream, request(EDS, &["ea", "eb"]).ack(&endpoints));
         assert_eq!(
             (again.text().as_str(), &again.version),
             (expected, &endpoints.version),
             "unchanged content"
         );
         for _ in 0..2 {
-            assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "eb"]).ack(&again))), NOTHING);
+            assert_eq!(texts(&world.send(stream, request(EDS, &["ea", "eb"]).ack(&again))), NOTHING);
         }
     }
 }
@@ -57,9 +57,9 @@ fn a_repeat_brings_the_endpoints_of_the_changed_cluster_once() {
 fn a_new_cluster_warms_endpoints_that_the_client_has() {
     let (mut world, stream, endpoints) = warm_client(named);
     world.commit([cluster("c", "1", "eb")]);
-    let clusters = world.answer(stream, ask(CDS, &["a", "b", "c"]).nonce("000000000001"));
-    world.say(stream, ask(CDS, &["a", "b", "c"]).ack(&clusters));
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "eb"]).ack(&endpoints))), ["eb=1"]);
+    let clusters = world.answer(stream, request(CDS, &["a", "b", "c"]).nonce("000000000001"));
+    world.send(stream, request(CDS, &["a", "b", "c"]).ack(&clusters));
+    assert_eq!(texts(&world.send(stream, request(EDS, &["ea", "eb"]).ack(&endpoints))), ["eb=1"]);
 }
 
 /// Endpoints that went out after the cluster did have warmed it.
@@ -69,39 +69,43 @@ fn endpoints_sent_since_are_not_sent_twice() {
     let replies = world.change(stream, [named("a", "2"), put(EDS, "ea", "2")]);
     assert_eq!(texts(&replies), ["a=2 b=1", "ea=2"]);
     for _ in 0..2 {
-        assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "eb"]).ack(&replies[1]))), NOTHING);
+        assert_eq!(texts(&world.send(stream, request(EDS, &["ea", "eb"]).ack(&replies[1]))), NOTHING);
     }
 }
 
 /// The repeat may cross a response on its way: it is honoured after the ACK, with what that response lacked.
 #[test]
-fn a_repeat_that_crosses_a_response_is_honoured_after_it() {
+fn a_repeated_request_that_crosses_a_response_is_answered_after_it() {
     let (mut world, stream, endpoints) = warm_client(named);
     let crossing = world.change(stream, [put(EDS, "eb", "2")]).remove(0);
     change_cluster(&mut world, stream, named("a", "2"));
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "eb"]).ack(&endpoints))), NOTHING);
-    let again = world.answer(stream, ask(EDS, &["ea", "eb"]).ack(&crossing));
+    assert_eq!(texts(&world.send(stream, request(EDS, &["ea", "eb"]).ack(&endpoints))), NOTHING);
+    let again = world.answer(stream, request(EDS, &["ea", "eb"]).ack(&crossing));
     assert_eq!(again.text(), "ea=1");
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "eb"]).ack(&again))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(EDS, &["ea", "eb"]).ack(&again))), NOTHING);
 }
 
 /// The plain ACK of a response in flight is no repeat.
 #[test]
-fn an_ordinary_ack_is_silence_also_while_warming() {
+fn an_ordinary_ack_gets_no_response_while_warming() {
     let (mut world, stream, _) = warm_client(named);
     let crossing = world.change(stream, [put(EDS, "eb", "2")]).remove(0);
     change_cluster(&mut world, stream, named("a", "2"));
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "eb"]).ack(&crossing))), NOTHING);
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "eb"]).ack(&crossing))), ["ea=1"], "this one is");
+    assert_eq!(texts(&world.send(stream, request(EDS, &["ea", "eb"]).ack(&crossing))), NOTHING);
+    assert_eq!(
+        texts(&world.send(stream, request(EDS, &["ea", "eb"]).ack(&crossing))),
+        ["ea=1"],
+        "this one is"
+    );
 }
 
 /// A repeat that also changes the names brings both: what was added and what is warming.
 #[test]
-fn a_repeat_with_another_name_brings_both() {
+fn a_repeated_request_with_another_name_gets_both() {
     let (mut world, stream, endpoints) = warm_client(named);
     world.commit([put(EDS, "ec", "1")]);
     change_cluster(&mut world, stream, named("a", "2"));
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["ea", "ec"]).ack(&endpoints))), ["ea=1 ec=1"]);
+    assert_eq!(texts(&world.send(stream, request(EDS, &["ea", "ec"]).ack(&endpoints))), ["ea=1 ec=1"]);
 }
 
 /// What each type names, and what of it the client has: over delta both of them.
@@ -117,9 +121,9 @@ fn delta_client() -> (World, usize) {
         complete(LDS),
     ]);
     let stream = world.open(Delta);
-    for request in [ask(CDS, &[]), ask(EDS, &["ea", "eb"]), ask(LDS, &[]), ask(RDS, &["r"])] {
-        let reply = world.answer(stream, request);
-        assert_eq!(texts(&world.say(stream, ask(reply.type_id, &[]).ack(&reply))), NOTHING);
+    for first in [request(CDS, &[]), request(EDS, &["ea", "eb"]), request(LDS, &[]), request(RDS, &["r"])] {
+        let reply = world.answer(stream, first);
+        assert_eq!(texts(&world.send(stream, request(reply.type_id, &[]).ack(&reply))), NOTHING);
     }
     (world, stream)
 }
@@ -127,7 +131,7 @@ fn delta_client() -> (World, usize) {
 /// "Delta: EDS (and RDS) of a changed cluster (listener) follow it in the same turn without being asked, equal bytes or
 /// not": Envoy over delta does not ask again, and neither uses the cluster nor accepts it until then.
 #[test]
-fn over_delta_what_a_changed_resource_names_follows_it_unasked() {
+fn over_delta_names_of_a_changed_resource_follow_it() {
     let table: [(Vec<Op>, &[&str]); 4] = [
         (vec![named("a", "2")], &["a=2", "ea=1"]),
         (vec![named("a", "2"), put(EDS, "ea", "2")], &["a=2", "ea=2"]),
@@ -143,7 +147,7 @@ fn over_delta_what_a_changed_resource_names_follows_it_unasked() {
             assert_eq!(replies[1].version, before, "unchanged content has its version");
         }
         for reply in &replies {
-            assert_eq!(texts(&world.say(stream, ask(reply.type_id, &[]).ack(reply))), NOTHING);
+            assert_eq!(texts(&world.send(stream, request(reply.type_id, &[]).ack(reply))), NOTHING);
             assert!(matches!(world.kind(), RequestKind::Ack { .. }));
         }
     }
@@ -151,13 +155,13 @@ fn over_delta_what_a_changed_resource_names_follows_it_unasked() {
 
 /// The ACK of earlier endpoints does not stand in the way, nor that of earlier clusters in the way of endpoints.
 #[test]
-fn over_delta_endpoints_follow_whatever_is_open() {
+fn over_delta_endpoints_follow_while_a_response_is_open() {
     let (mut world, stream) = delta_client();
     let crossing = world.change(stream, [put(EDS, "eb", "2"), put(EDS, "ea", "2")]).remove(0);
     assert_eq!(texts(&world.change(stream, [named("a", "2")])), ["a=2", "ea=2"]);
-    assert_eq!(texts(&world.say(stream, ask(EDS, &[]).ack(&crossing))), NOTHING);
+    assert_eq!(texts(&world.send(stream, request(EDS, &[]).ack(&crossing))), NOTHING);
     assert_eq!(
-        texts(&world.say(stream, ask(CDS, &["b"]))),
+        texts(&world.send(stream, request(CDS, &["b"]))),
         ["b=1", "eb=2"],
         "sent again, though it did not change"
     );
@@ -165,27 +169,28 @@ fn over_delta_endpoints_follow_whatever_is_open() {
 
 /// What the client did not ask for does not come: it is answered when it is asked for.
 #[test]
-fn over_delta_nothing_follows_that_was_not_asked_for() {
+fn over_delta_names_without_a_subscription_do_not_follow() {
     let (mut world, stream) = delta_client();
     assert_eq!(texts(&world.change(stream, [named("c", "1"), put(EDS, "ec", "1")])), ["c=1"]);
-    assert_eq!(texts(&world.say(stream, ask(EDS, &["ec"]))), ["ec=1"]);
+    assert_eq!(texts(&world.send(stream, request(EDS, &["ec"]))), ["ec=1"]);
 }
 
 /// A client that comes back may say what it holds after a changed cluster was sent: it waits for those endpoints all
 /// the same. What did not change is not sent again.
 #[test]
-fn over_delta_endpoints_follow_a_cluster_that_changed_before_the_client_came_back() {
+fn over_delta_endpoints_follow_a_cluster_that_changed_before_the_client_reconnected() {
     let held = |type_id: TypeId, name: &str| resource(type_id, name, "1").version_text();
     let (ea, eb) = (held(EDS, "ea"), held(EDS, "eb"));
-    let clusters = || ask(CDS, &[]).holding(&[("a", held(CDS, "a").as_str()), ("b", &held(CDS, "b"))]);
-    let endpoints = || ask(EDS, &["ea", "eb"]).holding(&[("ea", &ea), ("eb", &eb)]);
+    let clusters =
+        || request(CDS, &[]).with_initial(&[("a", held(CDS, "a").as_str()), ("b", &held(CDS, "b"))]);
+    let endpoints = || request(EDS, &["ea", "eb"]).with_initial(&[("ea", &ea), ("eb", &eb)]);
     for clusters_first in [true, false] {
         let (mut world, _) = delta_client();
         world.commit([named("a", "2")]);
         let stream = world.open(Delta);
         let requests = if clusters_first { [clusters(), endpoints()] } else { [endpoints(), clusters()] };
         let replies: Vec<Reply> =
-            requests.into_iter().flat_map(|request| world.say(stream, request)).collect();
+            requests.into_iter().flat_map(|request| world.send(stream, request)).collect();
         assert_eq!(texts(&replies), ["a=2", "ea=1"], "clusters first: {clusters_first}");
     }
 }

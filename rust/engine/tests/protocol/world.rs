@@ -23,11 +23,11 @@ pub(crate) const AUDIENCE: &str = "grpc/core/shop";
 
 /// What a client says. In these tests the value of a resource is `NAME=CONTENT`.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ask {
+pub(crate) struct Request {
     pub(crate) url: String,
     pub(crate) node: Option<String>,
     pub(crate) names: Vec<String>,
-    pub(crate) gone: Vec<String>,
+    pub(crate) unsubscribed: Vec<String>,
     pub(crate) initial: Vec<(String, String)>,
     pub(crate) version: String,
     pub(crate) nonce: String,
@@ -40,50 +40,55 @@ fn strings(names: &[&str]) -> Vec<String> {
 }
 
 /// A state-of-the-world request for these names, or a delta request that subscribes to them.
-pub(crate) fn ask(type_id: TypeId, names: &[&str]) -> Ask {
-    Ask { url: type_id.url().into(), node: Some("node-1".into()), names: strings(names), ..Ask::default() }
+pub(crate) fn request(type_id: TypeId, names: &[&str]) -> Request {
+    Request {
+        url: type_id.url().into(),
+        node: Some("node-1".into()),
+        names: strings(names),
+        ..Request::default()
+    }
 }
 
-impl Ask {
-    pub(crate) fn leave(mut self, names: &[&str]) -> Ask {
-        self.gone = strings(names);
+impl Request {
+    pub(crate) fn unsubscribe(mut self, names: &[&str]) -> Request {
+        self.unsubscribed = strings(names);
         self
     }
 
-    pub(crate) fn ack(mut self, reply: &Reply) -> Ask {
+    pub(crate) fn ack(mut self, reply: &Reply) -> Request {
         self.nonce.clone_from(&reply.nonce);
         self.version.clone_from(&reply.version);
         self
     }
 
-    pub(crate) fn nack(mut self, reply: &Reply, code: i32, message: &str) -> Ask {
+    pub(crate) fn nack(mut self, reply: &Reply, code: i32, message: &str) -> Request {
         self.nonce.clone_from(&reply.nonce);
         self.error = Some((code, message.into()));
         self
     }
 
-    pub(crate) fn nonce(mut self, nonce: &str) -> Ask {
+    pub(crate) fn nonce(mut self, nonce: &str) -> Request {
         self.nonce = nonce.into();
         self
     }
 
-    pub(crate) fn holding(mut self, held: &[(&str, &str)]) -> Ask {
+    pub(crate) fn with_initial(mut self, held: &[(&str, &str)]) -> Request {
         self.initial = held.iter().map(|(name, version)| ((*name).into(), (*version).into())).collect();
         self
     }
 
-    pub(crate) fn node(mut self, node: Option<&str>) -> Ask {
+    pub(crate) fn node(mut self, node: Option<&str>) -> Request {
         self.node = node.map(str::to_owned);
         self
     }
 
-    pub(crate) fn url(mut self, url: &str) -> Ask {
+    pub(crate) fn url(mut self, url: &str) -> Request {
         self.url = url.into();
         self
     }
 
     /// What the client says that it can do, by the end of the names (`xds.config.`…).
-    pub(crate) fn able(mut self, features: &[&str]) -> Ask {
+    pub(crate) fn with_features(mut self, features: &[&str]) -> Request {
         self.features = features.iter().map(|feature| format!("xds.config.{feature}")).collect();
         self
     }
@@ -105,7 +110,7 @@ impl Ask {
                 node,
                 type_url: self.url,
                 resource_names_subscribe: self.names,
-                resource_names_unsubscribe: self.gone,
+                resource_names_unsubscribe: self.unsubscribed,
                 initial_resource_versions: self.initial.into_iter().collect(),
                 response_nonce: self.nonce,
                 error_detail,
@@ -128,7 +133,7 @@ pub(crate) struct Reply {
     /// Times to live.
     pub(crate) ttls: BTreeMap<String, Duration>,
     /// Names that came with a time to live and without their resource, with the version.
-    pub(crate) beats: BTreeMap<String, String>,
+    pub(crate) heartbeats: BTreeMap<String, String>,
     pub(crate) errors: BTreeMap<String, String>,
 }
 
@@ -137,8 +142,8 @@ impl Reply {
     pub(crate) fn text(&self) -> String {
         let resources = self.resources.iter().map(|(name, content)| format!("{name}={content}"));
         let removed = self.removed.iter().map(|name| format!("-{name}"));
-        let beats = self.beats.keys().map(|name| format!("~{name}"));
-        resources.chain(removed).chain(beats).collect::<Vec<_>>().join(" ")
+        let heartbeats = self.heartbeats.keys().map(|name| format!("~{name}"));
+        resources.chain(removed).chain(heartbeats).collect::<Vec<_>>().join(" ")
     }
 
     fn add_wrapped(&mut self, resource: wire::Resource) {
@@ -153,11 +158,11 @@ impl Reply {
                 assert!(self.resources.contains_key(&resource.name));
                 self.versions.insert(resource.name, resource.version);
             }
-            None => assert!(self.beats.insert(resource.name, resource.version).is_none()),
+            None => assert!(self.heartbeats.insert(resource.name, resource.version).is_none()),
         }
     }
 
-    fn explain(&mut self, errors: Vec<wire::ResourceError>) {
+    fn add_errors(&mut self, errors: Vec<wire::ResourceError>) {
         for error in errors {
             let (name, detail) = (error.resource_name.unwrap().name, error.error_detail.unwrap());
             assert_eq!(detail.code, 5, "NOT_FOUND");
@@ -191,7 +196,7 @@ impl Reply {
             versions: BTreeMap::new(),
             removed: Vec::new(),
             ttls: BTreeMap::new(),
-            beats: BTreeMap::new(),
+            heartbeats: BTreeMap::new(),
             errors: BTreeMap::new(),
         };
         let (type_url, control_plane) = match protocol {
@@ -199,7 +204,7 @@ impl Reply {
                 let message = wire::DiscoveryResponse::decode(message).unwrap();
                 (reply.version, reply.nonce) = (message.version_info, message.nonce);
                 message.resources.into_iter().for_each(|any| reply.add(any));
-                reply.explain(message.resource_errors);
+                reply.add_errors(message.resource_errors);
                 (message.type_url, message.control_plane)
             }
             Protocol::Delta => {
@@ -207,14 +212,17 @@ impl Reply {
                 (reply.version, reply.nonce) = (message.system_version_info, message.nonce);
                 reply.removed = message.removed_resources;
                 message.resources.into_iter().for_each(|resource| reply.add_wrapped(resource));
-                reply.explain(message.resource_errors);
+                reply.add_errors(message.resource_errors);
                 (message.type_url, message.control_plane)
             }
         };
         assert_eq!(type_url, type_id.url());
         assert!(!reply.version.is_empty(), "non-empty version");
         assert_eq!(control_plane.unwrap().identifier, IDENTIFIER);
-        assert_eq!((reply.resources.len() + reply.beats.len(), reply.removed.len()), (resources, removed));
+        assert_eq!(
+            (reply.resources.len() + reply.heartbeats.len(), reply.removed.len()),
+            (resources, removed)
+        );
         reply
     }
 }
@@ -307,19 +315,19 @@ impl World {
     }
 
     /// Say something and get what it brings; the stream is classified as soon as it opens.
-    pub(crate) fn say(&mut self, stream: usize, ask: Ask) -> Vec<Reply> {
-        self.try_say(stream, ask).unwrap()
+    pub(crate) fn send(&mut self, stream: usize, request: Request) -> Vec<Reply> {
+        self.try_send(stream, request).unwrap()
     }
 
     /// Say something and get the one answer to it.
-    pub(crate) fn answer(&mut self, stream: usize, ask: Ask) -> Reply {
-        let mut replies = self.say(stream, ask.clone());
-        assert_eq!(replies.len(), 1, "one answer to {ask:?}: {replies:?}");
+    pub(crate) fn answer(&mut self, stream: usize, request: Request) -> Reply {
+        let mut replies = self.send(stream, request.clone());
+        assert_eq!(replies.len(), 1, "one answer to {request:?}: {replies:?}");
         replies.remove(0)
     }
 
-    pub(crate) fn try_say(&mut self, stream: usize, ask: Ask) -> Result<Vec<Reply>, Status> {
-        self.hear(stream, ask)?;
+    pub(crate) fn try_send(&mut self, stream: usize, request: Request) -> Result<Vec<Reply>, Status> {
+        self.feed(stream, request)?;
         if self.streams[stream].audience().is_none() {
             self.classify(stream, AUDIENCE);
         }
@@ -327,12 +335,12 @@ impl World {
     }
 
     /// Take a message without classifying or answering.
-    pub(crate) fn hear(&mut self, stream: usize, ask: Ask) -> Result<(), Status> {
-        let message = ask.encode(self.streams[stream].protocol());
-        self.hear_bytes(stream, &message)
+    pub(crate) fn feed(&mut self, stream: usize, request: Request) -> Result<(), Status> {
+        let message = request.encode(self.streams[stream].protocol());
+        self.feed_bytes(stream, &message)
     }
 
-    pub(crate) fn hear_bytes(&mut self, stream: usize, message: &[u8]) -> Result<(), Status> {
+    pub(crate) fn feed_bytes(&mut self, stream: usize, message: &[u8]) -> Result<(), Status> {
         let mut effects = Effects::default();
         self.streams[stream].on_message(message, self.now, &mut effects)?;
         self.opened.extend(effects.opened.take());
