@@ -1,4 +1,4 @@
-//! What can happen: the input of the `stream` target.
+//! Events: the input of the `stream` target.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use steerway_engine::{Protocol, Service, TypeId};
 
 use crate::world::AUDIENCE;
 
-/// Names that mean something to each other.
+/// Names with equal canonical forms, and collections that cover others.
 const NAMES: [&str; 12] = [
     "a",
     "b",
@@ -23,14 +23,14 @@ const NAMES: [&str; 12] = [
     "xdstp://x/T/*?j=2&k=1",
 ];
 
-/// From everybody to the streams themselves; the last is somebody else's.
+/// From every audience to that of the streams; the last one is another.
 const AUDIENCES: [&str; 4] = ["", "grpc", AUDIENCE, "envoy"];
 
-/// What resources belong to, and what streams may see of it.
+/// Scopes of resources, and grants of streams.
 const SCOPES: [&str; 3] = ["", "shop/cart", "bank/vault"];
 const GRANTS: [&[&str]; 4] = [&["*"], &[""], &["", "shop/*"], &["bank/vault"]];
 
-/// A type that is served.
+/// A resource type.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct Type(u8);
 
@@ -43,15 +43,15 @@ pub enum Name {
     Own(String),
 }
 
-/// Whose view.
+/// An audience.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct Audience(u8);
 
-/// Whose resource.
+/// The scope of a resource.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct Scope(u8);
 
-/// A stream, opened before anything else happens.
+/// A stream, opened before the events.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Opening {
     pub(crate) delta: bool,
@@ -60,29 +60,29 @@ pub struct Opening {
     pub(crate) resource_in_sotw: bool,
     pub(crate) resource_errors: bool,
     grant: u8,
-    /// It gets its audience by [`Event::Classify`], or in the end.
+    /// It is classified by [`Event::Classify`], or at the end.
     pub(crate) waits: bool,
 }
 
-/// Which nonce a request carries.
+/// The nonce of a request.
 #[derive(Arbitrary, Clone, Debug)]
 pub enum Nonce {
     /// That of the last response.
     Last,
     /// None.
     Empty,
-    /// One that was given out on the stream, counted from the newest.
+    /// A nonce of the stream, counted from the newest.
     Old(u8),
-    /// Something else.
+    /// Any text.
     Foreign(String),
 }
 
-/// What a client says that it holds.
+/// A resource that a client announces.
 #[derive(Arbitrary, Clone, Debug)]
 pub enum Claim {
     /// This content of the name, with a short or a long time to live or without one.
     Content(u8, Option<bool>),
-    /// A version that is none of ours.
+    /// A version of another server.
     Foreign(String),
 }
 
@@ -102,7 +102,7 @@ pub struct RequestInput {
 /// One entry of the store changes.
 #[derive(Arbitrary, Clone, Debug)]
 pub enum Change {
-    /// There is a resource.
+    /// The resource exists.
     Put {
         type_id: Type,
         name: Name,
@@ -112,24 +112,24 @@ pub enum Change {
         scope: Scope,
         ttl: Option<bool>,
     },
-    /// There is none.
+    /// The resource does not exist.
     Absent(Type, Name, Audience),
-    /// Nobody knows.
+    /// The store has no entry.
     Forget(Type, Name, Audience),
     /// The wildcard can be answered.
     Complete(Type, Audience),
 }
 
-/// Something happens.
+/// One event.
 #[derive(Arbitrary, Clone, Debug)]
 pub enum Event {
-    /// A client asks.
+    /// A client sends a request.
     Request(u8, RequestInput),
-    /// A client takes the oldest response that it has, and asks for what it asked for before.
+    /// A client acknowledges the oldest open response, with an unchanged subscription.
     Ack(u8, Type),
     /// The store changes.
     Commit(Vec<Change>),
-    /// A stream gets its audience.
+    /// A stream is classified.
     Classify(u8),
     /// Time passes, in units of a quarter of a second.
     Wait(u8),
@@ -177,7 +177,7 @@ impl Opening {
         GRANTS[usize::from(self.grant) % GRANTS.len()]
     }
 
-    /// As in `Node.client_features`, without what all of them begin with.
+    /// As in `Node.client_features`, without the common prefix.
     pub(crate) fn features(&self) -> Vec<&'static str> {
         let features = [
             (self.ttl, "supports-resource-ttl"),
@@ -187,7 +187,7 @@ impl Opening {
         features.into_iter().filter_map(|(enabled, feature)| enabled.then_some(feature)).collect()
     }
 
-    /// Whether the client drops what it hears nothing of.
+    /// Whether the client drops resources without heartbeats.
     pub(crate) fn supports_ttl(&self) -> bool {
         self.ttl && (self.delta || self.resource_in_sotw)
     }

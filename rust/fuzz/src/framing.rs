@@ -1,4 +1,4 @@
-//! gRPC frames, wherever they were cut, beside a reader of the whole.
+//! gRPC frames in pieces of any size, compared with a reader of the whole.
 
 use arbitrary::Arbitrary;
 use bytes::Bytes;
@@ -8,15 +8,15 @@ use crate::deframer::{Deframer, FrameError};
 /// Bytes that a client sends.
 #[derive(Arbitrary, Debug)]
 pub enum Part {
-    /// A frame as it should be.
+    /// A valid frame.
     Frame(Vec<u8>),
-    /// Whatever else.
+    /// Any other bytes.
     Raw(Vec<u8>),
 }
 
 const PREFIX: usize = 5;
 
-/// Frames as one piece: the messages, and how it ends.
+/// All frames at once: the messages, and the end.
 fn read_whole(limit: usize, mut bytes: &[u8]) -> (Vec<&[u8]>, Result<bool, FrameError>) {
     let mut messages = Vec::new();
     loop {
@@ -36,7 +36,7 @@ fn read_whole(limit: usize, mut bytes: &[u8]) -> (Vec<&[u8]>, Result<bool, Frame
     }
 }
 
-/// The sizes of the pieces are `cuts`, again and again.
+/// `cuts` are the sizes of the pieces, repeated.
 pub fn run(limit: u16, parts: Vec<Part>, cuts: Vec<u8>) {
     let limit = usize::from(limit);
     let mut sent = Vec::new();

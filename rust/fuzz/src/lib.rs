@@ -1,8 +1,8 @@
-//! What the fuzz targets check. Each target is one call of a function in here.
+//! The checks of the fuzz targets. Each target calls one function of this crate.
 //!
-//! * [`request`]: any bytes as a request, beside a generated reader of the same messages.
-//! * [`stream`]: any events on any streams, beside a model of what each client must hold.
-//! * [`framing`]: gRPC frames, wherever they were cut.
+//! * [`request`]: any bytes as a request, compared with a generated reader.
+//! * [`stream`]: any events on any streams, compared with a model of each client.
+//! * [`framing`]: gRPC frames in pieces of any size.
 //! * [`load`]: any bytes as load reports.
 //!
 //! The core is used as the transport uses it, and nothing of it is public for this alone. The harness of the engine's

@@ -1,4 +1,4 @@
-//! Any bytes as load reports of two clients: what is broken changes nothing, sums only grow, gauges end with their
+//! Any bytes as load reports of two clients: malformed reports change nothing, sums only grow, gauges end with their
 //! stream.
 
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ pub fn run(reports: &[&[u8]]) {
         let taken = loads.record(&mut reporters[turn % 2], report, &store, Duration::from_secs(turn as u64));
         let (after, drops) = rows(&loads);
         if taken.is_err() {
-            assert_eq!((&after, drops), (&before.0, before.1), "what is broken changes nothing");
+            assert_eq!((&after, drops), (&before.0, before.1), "a malformed report changes nothing");
             assert_eq!((loads.reports(), loads.reporters(), loads.ignored()), counted);
         }
         assert!(after.len() + drops <= served.len() * MOST_ROWS, "rows are bounded");

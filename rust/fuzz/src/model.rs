@@ -1,4 +1,4 @@
-//! What one client holds of one type, and what it is owed: the protocol as a client knows it, in plain sets.
+//! A model of one client and one type: the resources that it holds and the responses that are due, in plain sets.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use steerway_engine::{Protocol, TypeId, canonical_name, is_collection};
 
 use crate::world::{Reply, Request};
 
-/// Version and content by name; no content: one that the server does not know.
+/// Version and content by name; no content: a version of another server.
 pub(crate) type Contents = BTreeMap<String, (String, Option<String>)>;
 
 /// One type on one stream, as the client sees it.
@@ -17,32 +17,32 @@ pub(crate) struct Half {
     protocol: Protocol,
     pub(crate) started: bool,
     pub(crate) wildcard: bool,
-    /// Nothing was ever named.
+    /// No request listed a name.
     legacy: bool,
     names: BTreeSet<String>,
     collections: BTreeSet<String>,
-    /// Content by name; `None` is something that the server does not know.
+    /// Content by name; `None`: of another server.
     pub(crate) held: BTreeMap<String, Option<String>>,
     /// The version of each of them (delta).
     versions: BTreeMap<String, String>,
-    /// Dropped by a request that the server ignored: if they are named again, they must come again.
+    /// Dropped by a request that the server ignored: they must be sent again when they are listed again.
     dropped: BTreeSet<String>,
-    /// Names that were asked for and did not come since.
+    /// Names that were requested and not sent since.
     pub(crate) due: BTreeSet<String>,
-    /// The same, if they are there at all.
+    /// The same, if they exist.
     pub(crate) due_again: BTreeSet<String>,
-    /// What the resources that came name, of the type that follows this one (delta).
+    /// References of the resources to the type that they warm with (delta).
     pub(crate) naming: BTreeMap<String, Vec<String>>,
-    /// A whole set was asked for, and none came since.
+    /// A whole set was requested, and none was sent since.
     pub(crate) set_due: bool,
-    /// All was asked for once more: anything may come unchanged.
+    /// All names were requested again: each may be sent unchanged.
     again: bool,
     pub(crate) last_nonce: Option<String>,
     /// Nonces of responses without an answer, oldest first.
     pub(crate) open: VecDeque<String>,
-    /// The last response that brought each name.
+    /// The last response that carried each name.
     carried_by: BTreeMap<String, String>,
-    /// What lives for a time only: when it was heard of last, and for how long.
+    /// Resources with a time to live: the time of the last response that names them, and the time to live.
     pub(crate) expiring: BTreeMap<String, (Duration, Duration)>,
 }
 
@@ -83,18 +83,18 @@ impl Half {
         !self.wildcard && self.collections.is_empty() && self.names.is_empty()
     }
 
-    /// All that is asked for, but the wildcard.
+    /// The requested names and collections, without the wildcard.
     pub(crate) fn named(&self) -> BTreeSet<String> {
         &self.names | &self.collections
     }
 
-    /// What an honest client lists in its next request.
+    /// The names in the next request of a correct client.
     pub(crate) fn list(&self) -> Vec<String> {
         let wildcard_listed = (self.wildcard && !self.legacy).then(|| "*".to_owned());
         self.named().into_iter().chain(wildcard_listed).collect()
     }
 
-    /// A request was taken. `visible` is what the server has now; `claims` what the client says that it holds.
+    /// A request was applied. `visible`: names that the server has; `claims`: resources that the client announces.
     pub(crate) fn request(&mut self, request: &Request, visible: &BTreeSet<String>, claims: &Contents) {
         let unknown = !self.started || self.last_nonce.is_none() || request.nonce.is_empty();
         let stale = !unknown && self.last_nonce.as_ref() != Some(&request.nonce);
@@ -154,7 +154,7 @@ impl Half {
         let allowed = self.type_id.allows_wildcard();
         let again =
             (wildcard_listed && self.wildcard && !self.legacy) || !collections.is_disjoint(&self.collections);
-        // So is one that stands in the request twice.
+        // The same for one that is in the request twice.
         let wide = request.names.iter().filter(|name| *name == "*" || is_collection(&canonical_name(name)));
         self.again |= wide.count() > collections.len() + usize::from(wildcard_listed);
         if !self.started && allowed && request.names.is_empty() && request.unsubscribed.is_empty() {
@@ -171,7 +171,7 @@ impl Half {
         self.collections.retain(|name| !unsubscribed_collections.contains(name));
         self.legacy &= self.wildcard;
         for name in unsubscribed {
-            // What nothing covers any more is no longer owed either.
+            // A name that nothing covers is no longer due either.
             if self.names.remove(&name) {
                 self.due.insert(name);
             }
@@ -195,13 +195,13 @@ impl Half {
         }
     }
 
-    /// Something that names these came: they come (again), if they are there.
+    /// A resource that names them was sent: they are sent (again), if they exist.
     pub(crate) fn require_again(&mut self, names: &[String]) {
         let covered: Vec<String> = names.iter().filter(|name| self.covers(name)).cloned().collect();
         self.due_again.extend(covered);
     }
 
-    /// Drop what is no longer wanted.
+    /// Drop the names without a subscription.
     fn drop_uncovered(&mut self) {
         let names = self.held.keys().chain(&self.due).chain(&self.due_again).chain(&self.dropped);
         let uncovered: Vec<String> = names.filter(|name| !self.covers(name)).cloned().collect();
@@ -216,9 +216,9 @@ impl Half {
         self.versions.retain(|name, _| self.held.contains_key(name));
     }
 
-    /// A response came.
+    /// Apply a response.
     pub(crate) fn apply(&mut self, reply: &Reply, now: Duration) {
-        assert!(self.started, "an answer to no question");
+        assert!(self.started, "a response without a request");
         self.open.push_back(reply.nonce.clone());
         self.last_nonce = Some(reply.nonce.clone());
         for name in reply.resources.keys() {
@@ -228,11 +228,11 @@ impl Half {
         let full = self.protocol == Protocol::Sotw && self.type_id.is_full_state();
         let reported = reply.resources.keys().chain(&reply.removed).chain(reply.heartbeats.keys());
         for name in reported.chain(reply.errors.keys()) {
-            assert!(self.covers(name), "{name} is not wanted");
+            assert!(self.covers(name), "no subscription to {name}");
         }
         for (name, version) in &reply.versions {
-            // Versions decide, as in initial_resource_versions: one with another time to live is another version, and a
-            // client that ignores the time must learn the version all the same.
+            // Versions decide, as in initial_resource_versions: another time to live is another version, and a client
+            // without TTL support must learn the version all the same.
             let same = self.protocol == Protocol::Delta && self.versions.get(name) == Some(version);
             let wanted = self.again || self.due.contains(name) || self.due_again.contains(name);
             assert!(!same || wanted, "{name} did not change");
@@ -273,7 +273,7 @@ impl Half {
         self.expiring.retain(|name, _| self.held.contains_key(name));
     }
 
-    /// Nothing is on its way, and every name has an answer: `there` is what the store holds for the subscription.
+    /// No response is open, and every name has an entry: `store` has the resources of the subscription.
     pub(crate) fn check(&self, store: &Contents) {
         let expected = store.iter().map(|(name, (_, content))| (name.clone(), content.clone()));
         let expected: BTreeMap<String, Option<String>> = expected.collect();
@@ -284,7 +284,7 @@ impl Half {
         if self.protocol == Protocol::Delta || self.type_id.is_full_state() {
             assert_eq!(self.held, expected, "{self:?}");
         } else {
-            // State of the world cannot tell that one of these is gone.
+            // State of the world does not report removals.
             let kept = expected.iter().filter(|(name, content)| self.held.get(*name) != Some(content));
             assert_eq!(kept.count(), 0, "{expected:?} is not all in {self:?}");
         }
@@ -293,20 +293,20 @@ impl Half {
             Protocol::Sotw if self.type_id.is_full_state() => Vec::new(),
             Protocol::Sotw => self.due.iter().filter(|name| expected.contains_key(*name)).collect(),
         };
-        assert!(due.is_empty(), "{due:?} never came: {self:?}");
+        assert!(due.is_empty(), "{due:?} was not sent: {self:?}");
         assert!(self.due_again.iter().all(|name| !expected.contains_key(name)), "not sent again: {self:?}");
-        assert!(!self.set_due || self.is_empty(), "no set came: {self:?}");
+        assert!(!self.set_due || self.is_empty(), "no set was sent: {self:?}");
     }
 
-    /// Nothing of what is there was left to die.
+    /// No existing resource has expired.
     pub(crate) fn check_expiring(&self, expected: &Contents, now: Duration) {
         for (name, (at, ttl)) in self.expiring.iter().filter(|(name, _)| expected.contains_key(*name)) {
-            assert!(now < *at + *ttl, "{name} died at {:?}", *at + *ttl);
+            assert!(now < *at + *ttl, "{name} expired at {:?}", *at + *ttl);
         }
     }
 }
 
-/// Names, glob collections, and whether there is a `*`.
+/// Names, glob collections, and whether the wildcard is listed.
 fn split(names: &[String]) -> (BTreeSet<String>, BTreeSet<String>, bool) {
     let all = names.iter().map(|name| canonical_name(name).into_owned());
     let (collections, names): (BTreeSet<_>, BTreeSet<_>) = all.partition(|name| is_collection(name));

@@ -1,4 +1,4 @@
-//! Any bytes as a request, beside a generated reader of the same messages.
+//! Any bytes as a request, compared with a generated reader of the same messages.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use steerway_engine::{
 
 use crate::wire;
 
-/// Longer names and more of them than requests of a fuzzer have.
+/// Above the lengths and numbers of names in requests of a fuzzer.
 const LIMIT: usize = 1 << 20;
 
 /// Fewer groups than this cannot nest too deep.
 const DEEP: usize = 32;
 
-/// What the generated reader says.
+/// The request by the generated reader.
 struct Read {
     url: String,
     node_id: String,
@@ -95,8 +95,8 @@ fn check(request: &Read, delta: bool, stream: &Stream, received: &Received) {
     assert_eq!(interests, wanted, "delta: {delta}");
 }
 
-/// Whether both readers must agree. A generated one merges a Node that is there twice, where this one takes the last;
-/// and groups, which nobody sends, may nest deeper.
+/// Whether both readers must agree. A generated one merges repeated Nodes, where the engine uses the last; and it
+/// limits the depth of groups, which clients do not send, differently.
 fn is_plain(delta: bool, message: &[u8]) -> bool {
     let node = if delta { 1 } else { 2 };
     let (mut nodes, mut rest) = (0, message);

@@ -1,5 +1,5 @@
-//! Any events on any streams: whatever clients do, each response is one that it may get, and when all is quiet each
-//! holds what the store has for its subscription.
+//! Any events on any streams: each response is valid for its client, and at the end each client holds the resources of
+//! its subscription.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,16 +11,16 @@ use crate::event::{Change, Claim, Event, Name, Nonce, Opening, RequestInput, ttl
 use crate::model::{Contents, Half};
 use crate::world::{AUDIENCE, ORDER_TIMEOUT, Reply, Request, World, key};
 
-/// More would only be slower.
+/// Limits of one run, for speed.
 const MAX_STREAMS: usize = 4;
 const MAX_EVENTS: usize = 200;
 const MAX_REFS: usize = 4;
 
-/// The limits of [`crate::world`], less what a request adds to its names.
+/// The limits of [`crate::world`], with a margin for the overhead of a request.
 const LONG: usize = 900;
 const MANY: usize = 900;
 
-/// After so many rounds of answers an exchange does not end.
+/// Maximum of rounds of answers.
 const ROUNDS: usize = 1000;
 
 struct Client {
@@ -28,7 +28,7 @@ struct Client {
     closed: bool,
     requested: bool,
     classified: bool,
-    /// All of the stream, in order.
+    /// All nonces of the stream, in order.
     nonces: Vec<String>,
     halves: [Half; TypeId::COUNT],
 }
@@ -36,11 +36,11 @@ struct Client {
 struct Run {
     world: World,
     clients: Vec<Client>,
-    /// All that anybody ever asked for.
+    /// All names that any client requested.
     names: BTreeSet<String>,
 }
 
-/// Let everything happen, then let it become quiet, and check what is left.
+/// Apply all events, answer all responses, and check the result.
 pub fn run(openings: Vec<Opening>, events: Vec<Event>) {
     let mut run = Run { world: World::default(), clients: Vec::new(), names: BTreeSet::new() };
     for opening in openings.into_iter().take(MAX_STREAMS) {
@@ -68,7 +68,7 @@ pub fn run(openings: Vec<Opening>, events: Vec<Event>) {
     assert_eq!(run.world.interests(), 0, "the index forgets streams that ended");
 }
 
-/// What is sent again behind what names it (delta).
+/// The type that is sent again after a resource that names it (delta).
 fn warming_dependency(type_id: TypeId) -> Option<TypeId> {
     match type_id {
         TypeId::Cluster => Some(TypeId::Endpoint),
@@ -93,7 +93,7 @@ impl Client {
         }
     }
 
-    /// The first request for a type came after what names it.
+    /// The first request for a type, after resources that name it.
     fn record_earlier_dependencies(&mut self, type_id: TypeId) {
         let naming = TypeId::ALL.into_iter().find(|naming| warming_dependency(*naming) == Some(type_id));
         let Some(naming) = naming else { return };
@@ -174,7 +174,7 @@ impl Run {
         self.send(stream, type_id, request, &claims);
     }
 
-    /// A request that says the same as before.
+    /// A request with an unchanged subscription.
     fn prepare(&self, stream: usize, type_id: TypeId) -> Request {
         let client = &self.clients[stream];
         let half = &client.halves[type_id.index()];
@@ -230,16 +230,13 @@ impl Run {
         assert_eq!((view.wildcard, names), (half.wildcard, half.named()));
     }
 
-    /// Everything that is due reaches its client.
+    /// Deliver all responses that are due. Returns their number.
     fn pump(&mut self) -> usize {
         let mut count = 0;
         for (stream, client) in self.clients.iter_mut().enumerate().filter(|(_, client)| !client.closed) {
             for reply in self.world.pump(stream) {
-                assert!(
-                    reply.ttls.is_empty() || client.opening.supports_ttl(),
-                    "it cannot drop what is too old"
-                );
-                assert!(reply.errors.is_empty() || client.opening.resource_errors, "it cannot read errors");
+                assert!(reply.ttls.is_empty() || client.opening.supports_ttl(), "no TTL support");
+                assert!(reply.errors.is_empty() || client.opening.resource_errors, "no support of errors");
                 client.halves[reply.type_id.index()].apply(&reply, self.world.now);
                 client.record_dependencies(&reply, &self.world);
                 client.nonces.push(reply.nonce);
@@ -249,7 +246,7 @@ impl Run {
         count
     }
 
-    /// Every stream gets its audience, every name its answer, every response its ACK, and nothing waits any longer.
+    /// Classify every stream, publish every name, ACK every response, and let every wait end.
     fn finish(&mut self) {
         (0..self.clients.len()).for_each(|stream| self.classify(stream));
         let mut commit = Commit::default();
@@ -264,7 +261,7 @@ impl Run {
         self.world.apply(commit);
         self.pump();
         self.answer_all();
-        // What waits for others has waited long enough after that; heartbeats go on.
+        // All waits have ended after that; heartbeats go on.
         let end = self.world.now + 2 * ORDER_TIMEOUT;
         self.pass(end);
     }
@@ -289,7 +286,7 @@ impl Run {
         }
     }
 
-    /// Let time pass; whatever comes is answered at once.
+    /// Advance the time; each response is answered at once.
     fn pass(&mut self, end: Duration) {
         while self.world.now < end {
             self.world.wait(end - self.world.now);
@@ -313,7 +310,7 @@ impl Run {
                 let expected = visible(&self.world, &self.clients[stream].opening, type_id);
                 let expected = expected.into_iter().filter(|(name, _)| half.covers(name)).collect();
                 half.check(&expected);
-                // The same once more is no news. (With state of the world it may mean that endpoints are awaited.)
+                // A repeated request gets no response. (With state of the world it may request warming endpoints.)
                 if type_id != TypeId::Endpoint {
                     let request = self.prepare(stream, type_id);
                     self.send(stream, type_id, request, &BTreeMap::new());
@@ -323,8 +320,8 @@ impl Run {
         }
     }
 
-    /// What lives for a time only lives on while nothing changes, and is there. What the store has no more ends by
-    /// itself: with state of the world that is how a client loses endpoints and routes.
+    /// Existing resources with a time to live do not expire while nothing changes. Removed ones do: with state of the
+    /// world that is how a client drops endpoints and routes.
     fn check_heartbeats(&mut self) {
         let end = self.world.now + 2 * ttl(true);
         while self.world.now < end {
@@ -385,7 +382,7 @@ fn with_lifetime(resource: Resource, name: &str, long: Option<bool>) -> Resource
     }
 }
 
-/// All that a stream may see of a type.
+/// The resources of a type that a stream may see.
 fn visible(world: &World, opening: &Opening, type_id: TypeId) -> Contents {
     let grant = Grant::of(opening.grant().iter().copied());
     let visible =
@@ -398,7 +395,7 @@ fn visible(world: &World, opening: &Opening, type_id: TypeId) -> Contents {
     content.collect()
 }
 
-/// Whether a request was rightly refused for its size.
+/// Whether a request was rejected correctly for its size.
 fn exceeds_limits(request: &Request, client: &Client, status: &Status) -> bool {
     let sizes = request.names.iter().chain(&request.unsubscribed).map(String::len);
     let longest = sizes.chain(request.initial.iter().map(|(name, version)| name.len() + version.len())).max();

@@ -82,8 +82,8 @@ fn an_unknown_type_is_ignored_and_counted() {
     }
 }
 
-/// "Before initial sync: … wait, never an empty set": what is asked for before anybody said whose view the client
-/// sees is remembered and answered later.
+/// "Before initial sync: … wait, never an empty set": requests before the classification of the client are kept and
+/// answered later.
 #[test]
 fn requests_wait_for_the_audience() {
     for protocol in PROTOCOLS {
@@ -152,10 +152,12 @@ fn almost_a_request() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// "a flood of requests, random bytes or truncated frames leave the others unharmed": whatever comes, a stream
-    /// answers with a status or goes on, and its index agrees with it.
+    /// "a flood of requests, random bytes or truncated frames leave the others unharmed": a stream
+    /// ends with a status or goes on, and its index agrees with it.
     #[test]
-    fn random_messages_end_the_stream_or_leave_it_intact(messages in proptest::collection::vec(almost_a_request(), 1..20)) {
+    fn random_messages_end_the_stream_or_leave_it_intact(
+        messages in proptest::collection::vec(almost_a_request(), 1..20)
+    ) {
         for protocol in PROTOCOLS {
             let mut world = World::serving([put(CDS, "a", "1"), put(EDS, "b", "2")]);
             let stream = world.open_service(protocol, Service::PerType(CDS));

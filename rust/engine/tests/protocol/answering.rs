@@ -79,8 +79,8 @@ fn sotw_ignores_a_stale_nonce() {
     assert!(matches!(world.kind(), RequestKind::Ack { .. }));
 }
 
-/// What left and came back while a response was on its way is wanted again, though both requests carried the old
-/// nonce: the client dropped it. (What the response brings is not sent twice.)
+/// The client dropped a name that two requests with a stale nonce removed and added again: it is resent. (A name that
+/// the open response carries is not sent twice.)
 #[test]
 fn sotw_resends_names_dropped_in_a_request_with_a_stale_nonce() {
     let mut world = serving();
@@ -150,7 +150,7 @@ fn a_new_name_is_answered_while_a_response_is_open() {
             let whole = protocol == Sotw && type_id.is_full_state();
             assert_eq!(second.text(), if whole { "a=1 b=2" } else { "b=2" }, "{case}");
             assert_ne!(first.nonce, second.nonce, "{case}");
-            // What the store did not know at first, as well.
+            // Also a name without an entry in the store at first.
             let listed: &[&str] = if protocol == Sotw { &["a", "b", "c"] } else { &["c"] };
             assert_eq!(texts(&world.send(stream, request(type_id, listed))), NOTHING, "{case}");
             let third = world.change(stream, [put(type_id, "c", "3")]).remove(0);
@@ -177,8 +177,8 @@ fn a_new_wildcard_is_answered_while_a_response_is_open() {
     }
 }
 
-/// "k changes while one response is un-ACKed: after the ACK exactly one more, the latest", also when names came
-/// meanwhile.
+/// "k changes while one response is un-ACKed: after the ACK exactly one more, the latest", also when names were
+/// added meanwhile.
 #[test]
 fn changes_merge_until_the_ack_while_names_are_answered() {
     for protocol in PROTOCOLS {
@@ -222,7 +222,7 @@ fn each_open_response_has_its_own_ack_or_nack() {
     }
 }
 
-/// A client that answers the last response has taken all before it.
+/// A client that answers the last response has processed the earlier ones.
 #[test]
 fn an_answer_to_the_last_response_closes_the_earlier_ones() {
     let mut world = serving();
@@ -256,7 +256,7 @@ fn versions_follow_content() {
     }
 }
 
-/// "Equal content has an equal version on every replica", whatever way it came to be.
+/// "Equal content has an equal version on every replica", independent of its history.
 #[test]
 fn versions_are_equal_on_every_replica() {
     for protocol in PROTOCOLS {
@@ -270,7 +270,7 @@ fn versions_are_equal_on_every_replica() {
     }
 }
 
-/// "A new SotW stream that carries an old version gets a full answer", whatever nonce it brings.
+/// "A new SotW stream that carries an old version gets a full answer", with any nonce.
 #[test]
 fn a_new_stream_gets_a_full_answer() {
     let mut world = serving();
@@ -412,7 +412,7 @@ fn changes_merge_while_a_response_is_in_flight() {
     }
 }
 
-/// A change that was taken back while a response was in flight brings nothing.
+/// A change that was reverted while a response was open is not sent.
 #[test]
 fn a_change_that_was_reverted_is_not_sent() {
     for protocol in PROTOCOLS {

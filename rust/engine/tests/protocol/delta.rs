@@ -50,7 +50,7 @@ fn other_requests_without_names_get_no_response() {
     assert_eq!(world.stream(stream).interests().count(), 0);
 }
 
-/// A wildcard is answered first when everything is known, and then even when there is nothing.
+/// A wildcard is answered when all resources are published, and also when there are none.
 #[test]
 fn the_first_response_to_a_wildcard_is_complete_or_empty() {
     let mut world = World::default();
@@ -113,7 +113,7 @@ fn a_name_unsubscribed_under_a_wildcard_is_answered() {
     let mut world = serving();
     let stream = world.open(Delta);
     let replies = world.send(stream, request(CDS, &["*", "a", "x"]));
-    assert_eq!(texts(&replies), ["a=1 b=2"], "nobody knows x yet");
+    assert_eq!(texts(&replies), ["a=1 b=2"], "x has no entry yet");
     finish(&mut world, stream, replies);
     let replies = world.send(stream, request(CDS, &[]).unsubscribe(&["a", "x"]));
     assert_eq!(texts(&replies), ["a=1 -x"]);
@@ -195,7 +195,7 @@ fn initial_versions_decide_what_is_sent() {
     }
 }
 
-/// What is current needs no response for names; a wildcard is answered all the same, so that Envoy initialises.
+/// Current names need no response; a wildcard is answered all the same, so that Envoy initializes.
 #[test]
 fn current_resources_are_not_sent_again() {
     let (a, b) = (version_of("a", "1"), version_of("b", "2"));
@@ -229,7 +229,7 @@ fn a_forgotten_name_is_kept_and_a_covered_one_removed() {
     assert_eq!((texts(&world.pump(named)), texts(&world.pump(wildcard))), (vec![], vec!["a=1".into()]));
 }
 
-/// A name that is asked for again while nobody knows it is answered when somebody does, whatever it is.
+/// A name subscribed again without an entry in the store is answered when it has one, also unchanged.
 #[test]
 fn a_due_response_to_a_forgotten_name_stays_due() {
     let mut world = serving();

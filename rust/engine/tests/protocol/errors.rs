@@ -39,8 +39,8 @@ fn an_error_for_a_missing_resource_is_sent_once() {
     }
 }
 
-/// "only expected to return the error message once": neither a look at the same absence nor another reason for it is
-/// news. A client that subscribes to the name once more gets it once more.
+/// "only expected to return the error message once": neither another lookup of the absence nor another reason repeats
+/// it. A client that subscribes to the name again gets it again.
 #[test]
 fn an_error_is_repeated_only_for_a_client_that_subscribes_again() {
     for protocol in [Sotw, Delta] {

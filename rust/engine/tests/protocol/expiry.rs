@@ -30,7 +30,7 @@ fn endpoints() -> Request {
     request(EDS, &["a", "b"]).with_features(&ABLE)
 }
 
-/// A client that holds `a` for 30 s and `b` for ever.
+/// A client that holds `a` for 30 s and `b` without limit.
 fn client(protocol: Protocol) -> (World, usize, Reply) {
     let mut world = World::serving([put(EDS, "b", "1")]);
     expiring(&mut world, EDS, "a", "1");
@@ -104,7 +104,7 @@ fn heartbeats_end_with_the_resource_and_the_subscription() {
     }
 }
 
-/// State of the world has no way to say that endpoints are gone: no heartbeat says it.
+/// State of the world cannot report that endpoints were removed: they get no heartbeat.
 #[test]
 fn over_sotw_a_removed_resource_gets_no_heartbeat() {
     let (mut world, stream, first) = client(Sotw);
@@ -213,7 +213,7 @@ fn a_resource_that_waits_for_its_removal_gets_heartbeats() {
     assert_eq!(got, ["a=1"; 4], "one a second");
 }
 
-/// Who does not answer, or wants nothing any more, must not have the time told over and over.
+/// A client that does not answer, or has no subscription, must not cause repeated deadlines.
 #[test]
 fn a_deadline_is_reported_once() {
     for protocol in [Sotw, Delta] {
@@ -237,7 +237,7 @@ fn a_client_without_subscriptions_has_no_deadline() {
     assert_eq!(world.stream(stream).next_deadline(), None);
 }
 
-/// Its time runs on while it is away, and it does not say how far.
+/// The time to live runs on while the client is disconnected; it does not report how much is left.
 #[test]
 fn a_reconnecting_client_gets_a_heartbeat_at_once() {
     let (mut world, _, first) = client(Delta);
@@ -250,7 +250,7 @@ fn a_reconnecting_client_gets_a_heartbeat_at_once() {
     assert_eq!(texts(&world.pump(stream)), ["~a"]);
 }
 
-/// The content is the same; what the client has of it would end.
+/// The content is the same; the resource of the client would expire.
 #[test]
 fn a_reconnecting_client_gets_a_changed_ttl() {
     let (mut world, _, first) = client(Delta);
@@ -262,7 +262,7 @@ fn a_reconnecting_client_gets_a_changed_ttl() {
 }
 
 /// discovery.proto, DeltaDiscoveryRequest.initial_resource_versions: versions decide what is sent again. The version is
-/// that of the store, which is the same for every client: one that ignores times to live learns it with the resource.
+/// that of the store, which is the same for every client: one without TTL support learns it with the resource.
 #[test]
 fn a_client_without_ttl_support_gets_the_version_with_one() {
     let held = Resource::new(CDS, "a", b"a=1", Vec::new()).version_text();

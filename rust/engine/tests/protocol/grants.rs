@@ -1,4 +1,5 @@
-//! What a stream's grant does not cover is absent for it, by name and in wildcards, and counted when asked for by name.
+//! Resources outside of a stream's grant are absent for it, by name and in wildcards, and counted when requested by
+//! name.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Load reports: sums over clients, gauges that end with their stream, and bounds that no client can pass.
+//! Load reports: sums over clients, gauges that end with their stream, and limits.
 
 use std::time::Duration;
 
@@ -223,7 +223,7 @@ fn clusters_that_are_not_served_are_ignored_and_counted() {
     assert_eq!((loads.ignored(), rows(&loads)), (6, 0));
 }
 
-/// Whatever a client invents, it has no room that another one could miss.
+/// Invented names take no row from another client.
 #[test]
 fn invented_names_share_one_row() {
     let (mut loads, store) = (Loads::default(), store(&["a", "b"]));
@@ -255,7 +255,7 @@ fn invented_names_share_one_row() {
     assert_eq!(loads.ignored(), 0);
 }
 
-/// Requests to a zone may end after its last endpoint went.
+/// Requests to a zone may end after its last endpoint was removed.
 #[test]
 fn a_row_stays_when_its_locality_is_no_longer_served() {
     let (mut loads, mut store, mut client) = (Loads::default(), store(&["a"]), Reporter::default());
@@ -271,7 +271,7 @@ fn a_row_stays_when_its_locality_is_no_longer_served() {
     assert_eq!(rows(&loads), 2);
 }
 
-/// An Envoy's cluster may hold its endpoints itself.
+/// A cluster of Envoy may contain its endpoints.
 #[test]
 fn localities_within_a_cluster_are_served() {
     let place = Place { zone: "eu-1a".into(), ..Place::default() };

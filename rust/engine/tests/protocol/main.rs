@@ -1,4 +1,4 @@
-//! What `protocol.md` asks of the xDS server, clause by clause, on the pure core: no sockets, no clock.
+//! The clauses of `docs/protocol.md`, checked on the engine alone: no sockets, no clock.
 
 mod admission;
 mod answering;

@@ -1,8 +1,8 @@
 //! Any sequence of requests and commits: what a delta client holds = what a state-of-the-world client holds = the store
 //! restricted to the subscription.
 //!
-//! The two clients behave as real ones do: they drop what they leave, their requests carry the last nonce they have
-//! processed, and they answer each response in the end. The model is a few maps; it shares no code with the core.
+//! The two clients behave as real ones do: they drop what they unsubscribe, their requests carry the last nonce they
+//! have processed, and they answer each response in the end. The model is a few maps; it shares no code with the core.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -16,21 +16,21 @@ const TYPES: [TypeId; 2] = [CDS, EDS];
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 const AUDIENCES: [&str; 4] = ["", "grpc", AUDIENCE, "envoy"];
 
-/// After so many rounds of answers an exchange does not end.
+/// Maximum of rounds of answers.
 const ROUNDS: usize = 100;
 
-/// One thing that happens. Types, names and audiences are indices into the lists above.
+/// One event. Types, names and audiences are indices into the lists above.
 #[derive(Clone, Debug)]
 enum Step {
     Put(usize, usize, usize, u8),
     Absent(usize, usize, usize),
     Forget(usize, usize, usize),
     Complete(usize, usize),
-    /// Both clients want exactly these names (a bit each; the fifth is the wildcard) of a type.
+    /// Both clients subscribe to exactly these names (a bit each; the fifth is the wildcard) of a type.
     Want(usize, u8),
-    /// The delta client asks once more for a name it has.
+    /// The delta client subscribes again to a name.
     Again(usize, usize),
-    /// A client answers the response that it has, with an ACK or a NACK.
+    /// A client answers the oldest response, with an ACK or a NACK.
     Answer(bool, usize, bool),
     /// A client loses its stream and opens a new one.
     Reconnect(bool),
@@ -55,28 +55,28 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Debug)]
 struct Sent {
     reply: Reply,
-    /// What was asked for when it was sent.
+    /// Names requested when it was sent.
     asked: BTreeSet<String>,
     /// Some of that had no answer yet.
     demanded: bool,
 }
 
-/// What a client has of one type.
+/// State of one type on a client.
 #[derive(Debug, Default)]
 struct Half {
     wanted: BTreeSet<String>,
-    /// What the client told the server that it wants (delta).
+    /// Names that the client subscribed to (delta).
     expected: BTreeSet<String>,
     held: BTreeMap<String, String>,
     versions: BTreeMap<String, String>,
-    /// Names asked for since they last came: these may come unchanged.
+    /// Names requested since they were last sent: they may be sent unchanged.
     asked: BTreeSet<String>,
-    /// Those of them that were asked for with an old nonce (state of the world): the server ignored it.
+    /// Those of them that were requested with a stale nonce (state of the world), which the server ignored.
     unheard: BTreeSet<String>,
     processed: Option<Reply>,
-    /// Asked for, and without an answer yet: this goes out whatever is open.
+    /// Requested, and not answered so far: sent even while a response is open.
     demanded: BTreeSet<String>,
-    /// On their way, oldest first.
+    /// Responses that the client has not processed, oldest first.
     unprocessed: VecDeque<Sent>,
     started: bool,
 }
@@ -95,7 +95,7 @@ impl Half {
         self.asked.extend(names);
     }
 
-    /// The client's own doing: what is not wanted any more is dropped.
+    /// The client drops what it is no longer subscribed to.
     fn want(&mut self, wanted: BTreeSet<String>) {
         self.request(wanted.difference(&self.wanted).cloned().collect());
         self.wanted = wanted;
@@ -133,7 +133,7 @@ impl Client {
         Client { protocol, stream: world.open(protocol), halves: Default::default() }
     }
 
-    /// The request that says what is wanted now; an answer to `reply` if there is one.
+    /// The request with the current subscription; it answers `reply` if there is one.
     fn request(&mut self, type_index: usize, answer: Option<(&Reply, bool)>) -> Request {
         let half = &mut self.halves[type_index];
         half.started = true;
@@ -180,7 +180,7 @@ impl Client {
             for names in [&mut half.asked, &mut half.demanded] {
                 match (self.protocol, reply.type_id) {
                     (Sotw, CDS) => names.clone_from(&half.unheard),
-                    // What is not in yet is still to come.
+                    // A missing name is sent later.
                     _ => names
                         .retain(|name| !reply.resources.contains_key(name) && !reply.removed.contains(name)),
                 }
@@ -191,14 +191,14 @@ impl Client {
 
     fn want(&mut self, world: &mut World, type_index: usize, wanted: BTreeSet<String>) {
         if wanted.contains("*") {
-            // A response on its way may bring what was left meanwhile, and under a wildcard the client would keep it
-            // although the server no longer knows: turn to the wildcard with nothing on its way.
+            // An unprocessed response may carry a name that was unsubscribed since, and under a wildcard the client
+            // would keep it although the server dropped it: add the wildcard with no response open.
             while self.answer(world, type_index, true) {}
         }
         let half = &mut self.halves[type_index];
         if half.started || !wanted.is_empty() {
             if self.protocol == Delta && half.wildcard() {
-                // A name left to the wildcard is answered, also unchanged.
+                // A name unsubscribed under a wildcard is answered, also unchanged.
                 half.request(half.wanted.difference(&wanted).cloned().collect());
             }
             let before = half.wanted.clone();
@@ -280,7 +280,7 @@ fn run(steps: Vec<Step>) {
         let mut commit = steerway_engine::Commit::default();
         match step {
             Step::Put(t, n, a, content) => {
-                // The clusters name endpoints that nobody asks for: warming has its own tests.
+                // The clusters name endpoints without a subscription: warming has its own tests.
                 let value = format!("{}={content}", NAMES[n]);
                 let refs = vec![(EDS, "elsewhere".into())];
                 let resource = Resource::new(TYPES[t], NAMES[n], value.as_bytes(), refs).into();
@@ -321,7 +321,7 @@ fn run(steps: Vec<Step>) {
 fn apply(world: &mut World, clients: &mut [Client; 2], commit: steerway_engine::Commit) {
     world.apply(commit);
     for name in NAMES {
-        // A deletion that cannot be told makes what comes back new.
+        // State of the world does not report the deletion: the same content is new afterwards.
         if matches!(world.store.lookup(EDS, name, AUDIENCE), Lookup::Absent(_)) {
             clients[0].halves[type_index(EDS)].asked.insert(name.to_owned());
         }
@@ -332,7 +332,7 @@ fn apply(world: &mut World, clients: &mut [Client; 2], commit: steerway_engine::
     }
 }
 
-/// Every name gets its answer, and every response its ACK.
+/// Publish every name, and ACK every response.
 fn finish(world: &mut World, clients: &mut [Client; 2]) {
     let mut commit = steerway_engine::Commit::default();
     for type_id in TYPES {
@@ -362,7 +362,7 @@ fn check(world: &World, clients: &[Client; 2]) {
             let expected = expected(world, type_id, half);
             let mut held = half.held.clone();
             if client.protocol == Sotw && type_id == EDS {
-                // Deletions of partial types cannot be told: the client may still hold them.
+                // Deletions of partial types are not reported: the client may still hold them.
                 held.retain(|name, _| expected.contains_key(name));
             }
             assert_eq!(held, expected, "{:?} {type_id:?}: {half:?}", client.protocol);
@@ -382,7 +382,7 @@ fn check(world: &World, clients: &[Client; 2]) {
 }
 
 proptest! {
-    // PROPTEST_CASES=20000 for a long look.
+    // PROPTEST_CASES=20000 for a long run.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]

@@ -1,6 +1,6 @@
 //! "Make-before-break inside a commit … CDS → EDS → LDS → RDS for what is added or changed; references are removed
 //! first (RDS/LDS), and a cluster (and its assignment) leaves only after the routes that named it were ACKed or a
-//! time-out passed." (xDS REST and gRPC protocol: Eventual consistency considerations.)
+//! timeout passed." (xDS REST and gRPC protocol: Eventual consistency considerations.)
 
 use std::time::Duration;
 
@@ -12,16 +12,17 @@ use crate::world::{
     naming, put, request,
 };
 
-/// A proxy: it asks for all clusters and listeners and for what they name, and answers when it is told to.
+/// A proxy: it subscribes to all clusters and listeners and to the names in them, and answers when the test calls for
+/// it.
 struct Proxy {
     world: World,
     stream: usize,
     protocol: Protocol,
-    /// Endpoints that it asked for.
+    /// Endpoints that it subscribed to.
     endpoints: Vec<String>,
     /// Responses that it has not answered.
     open: Vec<Reply>,
-    /// All that it got since it was last looked at, in order.
+    /// The replies since they were last taken, in order.
     got: Vec<String>,
 }
 
@@ -37,7 +38,7 @@ impl Proxy {
         self.open.extend(replies);
     }
 
-    /// Everything that came since the last look.
+    /// Take the replies.
     fn got(&mut self) -> Vec<String> {
         std::mem::take(&mut self.got)
     }
@@ -55,12 +56,12 @@ impl Proxy {
         self.got()
     }
 
-    /// Answer the open response of a type, and see what that brings.
+    /// Answer the open response of a type. Returns the replies.
     fn ack(&mut self, type_id: TypeId) -> Vec<String> {
         let place = self.open.iter().position(|reply| reply.type_id == type_id).expect("something to answer");
         let reply = self.open.remove(place);
         if type_id == CDS {
-            // Proxies ask for the endpoints of new clusters before they accept the clusters.
+            // Proxies subscribe to the endpoints of new clusters before they accept the clusters.
             let clusters = reply.resources.keys();
             let new: Vec<String> = clusters.filter(|name| !self.endpoints.contains(name)).cloned().collect();
             self.endpoints.extend(new.iter().cloned());
@@ -117,7 +118,7 @@ fn proxy(protocol: Protocol) -> Proxy {
     proxy
 }
 
-/// What one protocol says of a set, the other says of its changes.
+/// The expectation for sets (SotW), and for changes (delta).
 fn by<const N: usize>(protocol: Protocol, sotw: [&str; N], delta: [&str; N]) -> [String; N] {
     (if protocol == Sotw { sotw } else { delta }).map(str::to_owned)
 }
@@ -158,8 +159,8 @@ fn waits_end_with_the_timeout() {
     }
 }
 
-/// "After `make_before_break_timeout` no route may name a cluster that this client was not sent": the cluster goes
-/// first then, whatever is open, and what else changed goes on waiting.
+/// "After `make_before_break_timeout` no route may name a cluster that this client was not sent": the cluster is
+/// sent first then, even while a response is open, and all other changes go on waiting.
 #[test]
 fn after_the_timeout_a_route_is_sent_after_its_cluster() {
     for protocol in [Sotw, Delta] {
@@ -175,7 +176,7 @@ fn after_the_timeout_a_route_is_sent_after_its_cluster() {
     }
 }
 
-/// What is in use when new clusters go out unasked stays until the proxy has answered.
+/// Resources in use stay until the proxy has answered when new clusters are sent while a response is open.
 #[test]
 fn a_set_sent_while_another_is_open_removes_nothing_in_use() {
     let mut proxy = proxy(Sotw);
@@ -201,10 +202,10 @@ fn a_set_sent_while_another_is_open_ends_no_wait() {
     assert_eq!(proxy.commit([put(CDS, "idle", "2")]), ["Cluster idle=2 new=1"]);
 }
 
-/// A cluster that cannot be sent yet holds its route up as long as that takes.
+/// A cluster that cannot be sent yet delays its route without limit.
 #[test]
 fn a_route_waits_longer_for_a_cluster_that_cannot_be_sent() {
-    // The proxy asks for a wildcard that nobody can answer as a whole.
+    // The proxy subscribes to a wildcard that is not complete.
     let mut world = World::serving([route("1", &["a"])].into_iter().chain(served("a")));
     let stream = world.open(Delta);
     assert!(world.send(stream, request(CDS, &[])).is_empty());
@@ -232,7 +233,7 @@ fn a_rejected_route_keeps_its_cluster_until_one_is_accepted() {
 
 #[test]
 fn no_resource_waits_for_one_without_a_subscription() {
-    // A proxyless client learns of the cluster from the route.
+    // A proxyless client learns the cluster from the route.
     let mut world = World::serving([route("1", &["a"])].into_iter().chain(served("a")));
     let stream = world.open(Sotw);
     let first = world.answer(stream, request(RDS, &["r"]));
@@ -286,7 +287,7 @@ fn a_listener_with_routes_in_it_waits_for_their_clusters() {
     }
 }
 
-/// A route that was left while it waited must not lend its patience to the next one.
+/// The deadline of an unsubscribed route must not apply to the next one.
 #[test]
 fn an_unsubscribed_name_does_not_wait() {
     for protocol in [Sotw, Delta] {
@@ -301,7 +302,7 @@ fn an_unsubscribed_name_does_not_wait() {
     }
 }
 
-/// What a client may still use keeps what it names; a route that it left is not of these.
+/// Resources in use keep what they name; an unsubscribed route is not in use.
 #[test]
 fn an_unsubscribed_route_keeps_no_cluster() {
     for protocol in [Sotw, Delta] {
@@ -309,7 +310,7 @@ fn an_unsubscribed_route_keeps_no_cluster() {
         proxy.commit(served("new").into_iter().chain([route("2", &["new"])]));
         proxy.ack(CDS);
         assert_eq!(proxy.ack(EDS), ["Route r=2"]);
-        // It does not say whether it took the new route.
+        // The client does not answer the new route.
         proxy.send(if protocol == Sotw { request(RDS, &[]) } else { request(RDS, &[]).unsubscribe(&["r"]) });
         let gone = proxy.commit(withdrawn("old"));
         let expected = by(protocol, ["Cluster new=1"], ["Cluster -old"]);
@@ -317,7 +318,7 @@ fn an_unsubscribed_route_keeps_no_cluster() {
     }
 }
 
-/// What a client said that it has, and has, is as good as what its stream brought.
+/// A resource that the client announced with its current version counts like one that the stream sent.
 #[test]
 fn resources_of_a_reconnecting_client_keep_what_they_name() {
     let mut proxy = proxy(Delta);
@@ -336,7 +337,7 @@ fn resources_of_a_reconnecting_client_keep_what_they_name() {
     assert_eq!(proxy.ack(RDS), ["Cluster -old"]);
 }
 
-/// State of the world: a request that meets a response on its way has an old nonce, and what it asks for is not heard
+/// State of the world: a request that crosses a response has a stale nonce, and its names are ignored
 /// until that response is answered. The client will have it all the same.
 #[test]
 fn a_route_waits_for_endpoints_subscribed_while_a_response_was_open() {
@@ -346,7 +347,7 @@ fn a_route_waits_for_endpoints_subscribed_while_a_response_was_open() {
     proxy.finish();
     let changed = served("new").into_iter().chain([put(EDS, "old", "3"), route("2", &["new"])]);
     assert_eq!(proxy.commit(changed), ["Cluster new=1 old=1", "Endpoint old=3"]);
-    // The proxy has read the clusters only, and asks for the endpoints of the new one.
+    // The proxy has read the clusters only, and subscribes to the endpoints of the new one.
     proxy.send(request(EDS, &["old", "new"]).nonce(&before));
     let clusters = proxy.open.remove(0);
     proxy.send(request(CDS, &[]).ack(&clusters));

@@ -1,9 +1,9 @@
-//! Any sequence of consistent commits and answers: whatever a proxy has taken so far, every cluster that one of its
-//! routes names is there, with its endpoints; and when all is answered, it has what the store has.
+//! Any sequence of consistent commits and answers: at every moment a proxy has every cluster that one of its routes
+//! names, with its endpoints; and when all is answered, it holds the store.
 //!
-//! The proxy takes responses in the order of the stream, as proxies do, and as Envoy over delta it accepts no clusters
-//! before all of those that came have their endpoints. First time stands still, so no time-out helps; then it passes,
-//! and still no route goes out before its clusters.
+//! The proxy processes responses in the order of the stream and, like Envoy over delta, accepts no clusters before all
+//! of them have their endpoints. In the first run no time passes, so no timeout helps; in the second it does, and still
+//! no route is sent before its clusters.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -19,12 +19,12 @@ use crate::world::{
 const CLUSTERS: [&str; 4] = ["a", "b", "c", "d"];
 const ROUTES: [&str; 2] = ["r", "s"];
 
-/// What one commit makes of the mesh.
+/// The mesh after one commit.
 #[derive(Clone, Debug)]
 struct Mesh {
     /// Clusters that each route names, a bit each.
     routes: [u8; ROUTES.len()],
-    /// Clusters that no route names but are there.
+    /// Clusters that exist and that no route names.
     idle: u8,
     /// Content of clusters and endpoints.
     content: u8,
@@ -33,11 +33,11 @@ struct Mesh {
 #[derive(Clone, Debug)]
 enum Step {
     Commit(Mesh),
-    /// The proxy takes the next response; a route may be refused.
+    /// The proxy processes the next response; a route may be rejected.
     Take {
         refuse: bool,
     },
-    /// The proxy takes nothing for so many seconds.
+    /// The proxy processes nothing for so many seconds.
     Wait(u64),
 }
 
@@ -86,10 +86,10 @@ struct Proxy {
     endpoints: BTreeMap<String, String>,
     asked: BTreeSet<String>,
     routes: BTreeMap<String, String>,
-    /// Clusters that came over delta, and their endpoints did not come since: until then the proxy accepts no clusters.
+    /// Clusters received over delta without endpoints since: until then the proxy accepts no clusters.
     warming: BTreeSet<String>,
     withheld: Vec<Reply>,
-    /// The clusters that it was sent, whether it has taken them or not.
+    /// The clusters that it was sent, processed or not.
     sent: BTreeSet<String>,
 }
 
@@ -120,7 +120,7 @@ impl Proxy {
         self.receive(replies);
     }
 
-    /// Responses are on their way: no route goes out before the clusters that it names.
+    /// Responses are received: no route is sent before the clusters that it names.
     fn receive(&mut self, replies: Vec<Reply>) {
         for reply in replies {
             if reply.type_id == CDS {
@@ -139,7 +139,7 @@ impl Proxy {
         }
     }
 
-    /// Take the next response; `false` when there is none.
+    /// Process the next response; `false` when there is none.
     fn take(&mut self, world: &mut World, refuse: bool) -> bool {
         let Some(reply) = self.inbox.pop_front() else { return false };
         if refuse && reply.type_id == RDS {
@@ -190,7 +190,7 @@ impl Proxy {
         self.send(world, request(reply.type_id, &names).ack(reply));
     }
 
-    /// Ask for the endpoints of the clusters that are there now, before the clusters are accepted.
+    /// Subscribe to the endpoints of the current clusters, before the clusters are accepted.
     fn follow_clusters(&mut self, world: &mut World) {
         let wanted: BTreeSet<String> = self.clusters.keys().cloned().collect();
         if wanted == self.asked {
@@ -220,12 +220,12 @@ impl Proxy {
     }
 }
 
-/// What a route of this content names.
+/// The clusters in the content of a route.
 fn clusters_in(content: &str) -> impl Iterator<Item = &str> {
     content.trim_matches(['[', ']']).split("").filter(|name| !name.is_empty())
 }
 
-/// A client in one state of the mesh after the other. `timely`: it never lets a wait run out.
+/// A client in one state of the mesh after the other. `timely`: no wait reaches its deadline.
 fn run(protocol: Protocol, steps: &[Step], timely: bool) {
     let mut mesh = Mesh { routes: [1, 2], idle: 0, content: 0 };
     let mut world = World::serving(mesh.ops().into_iter().chain([complete(CDS)]));
@@ -249,7 +249,7 @@ fn run(protocol: Protocol, steps: &[Step], timely: bool) {
             }
         }
     }
-    // A refused route stays refused until it changes: let the last word be another one.
+    // A rejected route stays rejected until it changes: end with another one.
     while proxy.take(&mut world, false) {}
     let last = Mesh { content: 7, routes: [mesh.routes[0] ^ 15, mesh.routes[1] ^ 15], ..mesh };
     let replies = world.change(proxy.stream, last.ops());

@@ -1,7 +1,7 @@
 //! A proxyless client: it learns of each resource from another one, and switches to a configuration when it has all of
 //! it (gRFC A74). Until then it uses the one before.
 //!
-//! Contents say what is named: a listener `rds:NAME` or its clusters (`a+b`), a route its clusters, a cluster its
+//! Contents list the references: a listener `rds:NAME` or its clusters (`a+b`), a route its clusters, a cluster its
 //! assignment.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -39,7 +39,7 @@ fn split(names: &str) -> impl Iterator<Item = &str> {
     names.split('+').filter(|name| !name.is_empty())
 }
 
-/// What the client routes its calls by: clusters, and the assignment of each.
+/// The configuration of the client: clusters, and the assignment of each.
 type Config = BTreeMap<String, String>;
 
 pub(crate) struct Client {
@@ -47,12 +47,12 @@ pub(crate) struct Client {
     pub(crate) stream: usize,
     listener: &'static str,
     inbox: VecDeque<Reply>,
-    /// All that came since it was last looked at, in order.
+    /// The replies since they were last taken, in order.
     got: Vec<String>,
     held: BTreeMap<TypeId, BTreeMap<String, String>>,
     asked: BTreeMap<TypeId, BTreeSet<String>>,
     nonces: BTreeMap<TypeId, String>,
-    /// It asks for what a response names before it accepts the response.
+    /// It subscribes to the names in a response before it accepts the response.
     pub(crate) asks_first: bool,
     pub(crate) in_use: Option<Config>,
 }
@@ -60,7 +60,7 @@ pub(crate) struct Client {
 const TYPES: [TypeId; 4] = [LDS, RDS, CDS, EDS];
 
 impl Client {
-    /// A client of a listener, which has taken all that there is.
+    /// A client of a listener that has accepted all resources.
     pub(crate) fn new(world: &mut World, protocol: Protocol, listener: &'static str) -> Client {
         let mut client = Client {
             protocol,
@@ -85,7 +85,7 @@ impl Client {
         self.pump(world);
     }
 
-    /// Everything that came since the last look.
+    /// Take the replies.
     pub(crate) fn got(&mut self) -> Vec<String> {
         std::mem::take(&mut self.got)
     }
@@ -96,7 +96,7 @@ impl Client {
         self.note(replies);
     }
 
-    /// Take the next response; `false` when there is none.
+    /// Process the next response; `false` when there is none.
     pub(crate) fn take(&mut self, world: &mut World) -> bool {
         let Some(reply) = self.inbox.pop_front() else { return false };
         self.nonces.insert(reply.type_id, reply.nonce.clone());
@@ -109,7 +109,7 @@ impl Client {
         true
     }
 
-    /// Refuse the next response, if there is one.
+    /// Reject the next response, if there is one.
     pub(crate) fn refuse(&mut self, world: &mut World) {
         let Some(reply) = self.inbox.pop_front() else { return };
         self.nonces.insert(reply.type_id, reply.nonce.clone());
@@ -146,7 +146,7 @@ impl Client {
         }
     }
 
-    /// Accept or refuse a response. State of the world: with the names of the last request, whatever is wanted by now.
+    /// Accept or reject a response. State of the world: with the names of the last request.
     fn answer(&mut self, world: &mut World, reply: &Reply, refuse: bool) {
         let names: Vec<&str> = self.asked[&reply.type_id].iter().map(String::as_str).collect();
         let names = if self.protocol == Sotw { &names[..] } else { &[] };
@@ -156,7 +156,7 @@ impl Client {
         self.note(replies);
     }
 
-    /// Ask for what is wanted now, and no longer for what is not.
+    /// Update the subscriptions.
     fn follow(&mut self, world: &mut World) {
         for type_id in TYPES {
             let wanted = self.wanted(type_id);
@@ -165,7 +165,7 @@ impl Client {
                 continue;
             }
             self.held.get_mut(&type_id).unwrap().retain(|name, _| wanted.contains(name));
-            // Delta: what is on its way for a name that it left is not the answer to its next subscription to the name.
+            // Delta: an open response to an unsubscribed name does not answer the next subscription to the name.
             let left_behind = |reply: &&mut Reply| self.protocol == Delta && reply.type_id == type_id;
             for reply in self.inbox.iter_mut().filter(left_behind) {
                 reply.resources.retain(|name, _| wanted.contains(name) || !before.contains(name));
@@ -224,7 +224,7 @@ impl Client {
         self.clusters()?.into_iter().map(assignment).collect()
     }
 
-    /// What is in use is there, unless the listener is gone.
+    /// The resources in use exist, unless the listener was removed.
     fn check(&self) {
         if !self.held[&LDS].contains_key(self.listener) {
             return;

@@ -1,7 +1,7 @@
-//! Any sequence of consistent commits, and a proxyless client that takes what comes at its own pace: what it uses is
-//! there at every moment, and in the end it has what the store has and the server keeps nothing of the past.
+//! Any sequence of consistent commits, and a proxyless client that accepts responses at its own pace: the resources
+//! that it uses exist at every moment, and in the end it holds the store and the server keeps no retiring resource.
 //!
-//! Time stands still, so no timeout helps; the client itself looks at each response that what it uses is still there.
+//! Time does not pass, so no timeout helps. The client checks at each response that the resources that it uses exist.
 
 use proptest::prelude::*;
 use steerway_engine::Protocol::{Delta, Sotw};
@@ -12,7 +12,7 @@ use crate::world::{CDS, EDS, NOTHING, ORDER_TIMEOUT, Op, RDS, World, absent};
 const CLUSTERS: [&str; 3] = ["a", "b", "c"];
 const ROUTES: [&str; 2] = ["r", "s"];
 
-/// What one commit makes of the mesh. Sets of clusters are a bit for each.
+/// The mesh after one commit. Sets of clusters are a bit for each.
 #[derive(Clone, Debug)]
 struct Mesh {
     /// The listener names one of the routes, or has its own.
@@ -124,7 +124,7 @@ proptest! {
             }
             client.finish(&mut world);
             if steps.iter().any(|step| matches!(step, Step::Refuse)) {
-                continue; // What it refused stays refused until it changes.
+                continue; // A rejected resource stays rejected until it changes.
             }
             let used = CLUSTERS.iter().enumerate().filter(|(bit, _)| last.used() >> bit & 1 == 1);
             let used = used.map(|(index, name)| (name.to_string(), last.assignment(index))).collect();

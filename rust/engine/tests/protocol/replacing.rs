@@ -16,8 +16,8 @@ fn gone(cluster: &str, assignment: &str) -> [Op; 2] {
     [absent(CDS, cluster), absent(EDS, assignment)]
 }
 
-/// One change, and a client that takes all that it brings; the client looks after each response that what it uses is
-/// there. Returns what came.
+/// One change, and a client that accepts all responses; it checks after each response that the resources that it uses
+/// exist. Returns the replies.
 fn change(before: Vec<Op>, change: Vec<Op>, protocol: Protocol, asks_first: bool) -> Vec<String> {
     let mut world = World::serving(before);
     let mut client = Client::new(&mut world, protocol, "l");
@@ -79,7 +79,7 @@ fn a_renamed_assignment_is_sent_before_the_old_one_is_removed() {
     }
 }
 
-/// A client that takes the listener and is silent then.
+/// A client that accepts the listener and sends nothing afterwards.
 fn half_way(protocol: Protocol) -> (World, Client) {
     let mut world = World::serving([inline("l", "a")].into_iter().chain(served("a", "a1")));
     let mut client = Client::new(&mut world, protocol, "l");
@@ -142,7 +142,7 @@ fn a_later_commit_does_not_remove_a_resource_in_use() {
     }
 }
 
-/// What the new route names does not exist, and nothing is about to replace it: there is nothing to wait for.
+/// The new route names a cluster that does not exist: there is nothing to wait for.
 #[test]
 fn no_removal_waits_for_a_missing_resource() {
     for protocol in [Sotw, Delta] {
@@ -158,7 +158,7 @@ fn no_removal_waits_for_a_missing_resource() {
     }
 }
 
-/// What the client may no longer see is not held for what it uses: by its grant, or by what is published for its
+/// A resource that the client may no longer see is not kept for others: by its grant, or by what is published for its
 /// audience.
 #[test]
 fn a_denied_resource_is_removed_at_once() {

@@ -13,7 +13,7 @@ fn serving() -> World {
     World::serving(types.flat_map(|t| [put(t, "a", "1"), put(t, "b", "2"), complete(t)]))
 }
 
-/// Say, and ACK what comes; returns the last reply.
+/// Send a request and ACK the replies; returns the last one.
 fn finish(world: &mut World, stream: usize, type_id: TypeId, names: &[&str]) -> Reply {
     let reply = world.answer(stream, request(type_id, names));
     assert_eq!(texts(&world.send(stream, request(type_id, names).ack(&reply))), NOTHING, "ACK: silence");
@@ -62,7 +62,7 @@ fn wildcard_and_names_are_added_and_removed() {
     assert_eq!(texts(&world.change(stream, [put(CDS, "a", "10")])), NOTHING);
 }
 
-/// A wildcard asked for later is answered with the whole set.
+/// A wildcard added later is answered with the whole set.
 #[test]
 fn an_added_wildcard_is_answered() {
     let mut world = serving();
@@ -119,7 +119,7 @@ fn a_set_without_resources_is_sent_empty() {
     }
 }
 
-/// A set with holes would make a reconnecting client drop what it has: wait until each name has its answer.
+/// An incomplete set would make a reconnecting client drop resources: wait until each name has an entry.
 #[test]
 fn a_full_set_waits_for_an_entry_of_every_name() {
     let mut world = World::serving([put(LDS, "a", "1")]);
@@ -134,7 +134,7 @@ fn a_full_set_waits_for_an_entry_of_every_name() {
     assert_eq!(texts(&world.change(wildcard, [complete(LDS)])), ["a=1 b=2"]);
 }
 
-/// Names nobody wants any more are not waited for.
+/// A set does not wait for unsubscribed names.
 #[test]
 fn a_set_does_not_wait_for_a_removed_name() {
     let mut world = World::serving([put(LDS, "a", "1")]);
@@ -147,7 +147,7 @@ fn a_set_does_not_wait_for_a_removed_name() {
     assert_eq!(texts(&world.change(other, [put(LDS, "x", "1")])), NOTHING);
 }
 
-/// A name that a wildcard covers, too, keeps what was forgotten while it is asked for; the wildcard does not have it.
+/// A requested name that a wildcard covers, too, keeps a forgotten resource; the wildcard does not have it.
 #[test]
 fn a_forgotten_resource_leaves_the_set_with_its_name() {
     let mut world = serving();
@@ -191,7 +191,7 @@ fn missing_names_alone_get_no_response() {
     assert_eq!(texts(&world.change(stream, [put(EDS, "x", "5")])), ["x=5"]);
 }
 
-/// A deletion of a partial type cannot be told, but what comes back is sent, also with the same content.
+/// A deletion of a partial type is not reported, but the resource is sent when it is created again, also unchanged.
 #[test]
 fn a_resource_created_again_is_sent() {
     let mut world = serving();

@@ -1,4 +1,4 @@
-//! What operators see of each resource: how far the client is with it.
+//! The state of each resource on a stream, as operators see it.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn statuses(world: &World, stream: usize, type_id: TypeId) -> String {
     texts.collect::<Vec<_>>().join(" ")
 }
 
-/// What answers a response and leaves the subscription as it is.
+/// An ACK without a change of the subscription.
 fn same(protocol: Protocol, type_id: TypeId, names: &[&str]) -> Request {
     request(type_id, if protocol == Protocol::Sotw { names } else { &[] })
 }
@@ -65,7 +65,7 @@ fn a_name_that_was_rejected_earlier_stays_rejected() {
     }
 }
 
-/// A full-state response holds what was refused before: its ACK takes that, too.
+/// A full-state response carries again what was rejected: its ACK accepts that, too.
 #[test]
 fn a_sotw_ack_covers_the_whole_set() {
     for type_id in [LDS, CDS] {
@@ -105,7 +105,7 @@ fn absences(world: &World, stream: usize, type_id: TypeId) -> String {
     texts.collect::<Vec<_>>().join(" ")
 }
 
-/// What waits for its first answer is not absent; what comes into being is so no more; what goes is so again.
+/// A name without an entry is not absent; one that is created is no longer absent; one that is removed is absent again.
 #[test]
 fn a_requested_name_without_a_resource_is_absent() {
     for protocol in PROTOCOLS {

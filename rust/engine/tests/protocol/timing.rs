@@ -1,4 +1,4 @@
-//! How long a change takes to a client: measured for what it held before, from the change that waited longest.
+//! The latency of a change to a client: measured for resources that it held before, from the oldest change.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::world::{CDS, EDS, Reply, Request, World, complete, key, put, request}
 
 const MILLIS: fn(u64) -> Duration = Duration::from_millis;
 
-/// A change that was heard of at `received` and is published 1 ms later; it happened 10 ms before.
+/// A change that was received at `received` and is published 1 ms later; it happened 10 ms before.
 fn changed(type_id: TypeId, name: &str, content: &str, received: Duration) -> Put {
     let event = received.checked_sub(MILLIS(10));
     let origin = Origin { event, received, published: received + MILLIS(1) };

@@ -62,7 +62,7 @@ fn a_new_cluster_warms_endpoints_that_the_client_has() {
     assert_eq!(texts(&world.send(stream, request(EDS, &["ea", "eb"]).ack(&endpoints))), ["eb=1"]);
 }
 
-/// Endpoints that went out after the cluster did have warmed it.
+/// Endpoints that were sent after the cluster have warmed it.
 #[test]
 fn endpoints_sent_since_are_not_sent_twice() {
     let (mut world, stream, _) = warm_client(named);
@@ -73,7 +73,7 @@ fn endpoints_sent_since_are_not_sent_twice() {
     }
 }
 
-/// The repeat may cross a response on its way: it is honoured after the ACK, with what that response lacked.
+/// The repeat may cross a response on its way: it is answered after the ACK, with what that response lacked.
 #[test]
 fn a_repeated_request_that_crosses_a_response_is_answered_after_it() {
     let (mut world, stream, endpoints) = warm_client(named);
@@ -99,7 +99,7 @@ fn an_ordinary_ack_gets_no_response_while_warming() {
     );
 }
 
-/// A repeat that also changes the names brings both: what was added and what is warming.
+/// A repeat that also changes the names gets both the added and the warming names.
 #[test]
 fn a_repeated_request_with_another_name_gets_both() {
     let (mut world, stream, endpoints) = warm_client(named);
@@ -108,7 +108,7 @@ fn a_repeated_request_with_another_name_gets_both() {
     assert_eq!(texts(&world.send(stream, request(EDS, &["ea", "ec"]).ack(&endpoints))), ["ea=1 ec=1"]);
 }
 
-/// What each type names, and what of it the client has: over delta both of them.
+/// The references of each type that the client holds.
 fn delta_client() -> (World, usize) {
     let mut world = World::serving([
         named("a", "1"),
@@ -167,7 +167,7 @@ fn over_delta_endpoints_follow_while_a_response_is_open() {
     );
 }
 
-/// What the client did not ask for does not come: it is answered when it is asked for.
+/// Names without a subscription are not sent until the client subscribes.
 #[test]
 fn over_delta_names_without_a_subscription_do_not_follow() {
     let (mut world, stream) = delta_client();
@@ -175,8 +175,8 @@ fn over_delta_names_without_a_subscription_do_not_follow() {
     assert_eq!(texts(&world.send(stream, request(EDS, &["ec"]))), ["ec=1"]);
 }
 
-/// A client that comes back may say what it holds after a changed cluster was sent: it waits for those endpoints all
-/// the same. What did not change is not sent again.
+/// A reconnecting client may announce its endpoints after a changed cluster was sent: it waits for those endpoints all
+/// the same. Unchanged ones are not sent again.
 #[test]
 fn over_delta_endpoints_follow_a_cluster_that_changed_before_the_client_reconnected() {
     let held = |type_id: TypeId, name: &str| resource(type_id, name, "1").version_text();

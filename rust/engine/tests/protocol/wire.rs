@@ -1,4 +1,4 @@
-//! The discovery messages once more, by a generated codec that knows nothing of ours.
+//! The discovery messages by a generated codec, independent of the engine's.
 
 use std::collections::HashMap;
 

@@ -21,7 +21,7 @@ pub(crate) const RDS: TypeId = TypeId::Route;
 pub(crate) const IDENTIFIER: &str = "replica-1";
 pub(crate) const AUDIENCE: &str = "grpc/core/shop";
 
-/// What a client says. In these tests the value of a resource is `NAME=CONTENT`.
+/// A request of a client. In these tests the value of a resource is `NAME=CONTENT`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     pub(crate) url: String,
@@ -87,7 +87,7 @@ impl Request {
         self
     }
 
-    /// What the client says that it can do, by the end of the names (`xds.config.`…).
+    /// Client features, without the prefix `xds.config.`.
     pub(crate) fn with_features(mut self, features: &[&str]) -> Request {
         self.features = features.iter().map(|feature| format!("xds.config.{feature}")).collect();
         self
@@ -120,7 +120,7 @@ impl Request {
     }
 }
 
-/// What a client got.
+/// A response as the client reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) type_id: TypeId,
@@ -132,13 +132,13 @@ pub(crate) struct Reply {
     pub(crate) removed: Vec<String>,
     /// Times to live.
     pub(crate) ttls: BTreeMap<String, Duration>,
-    /// Names that came with a time to live and without their resource, with the version.
+    /// Versions by name of entries with a time to live and without a resource.
     pub(crate) heartbeats: BTreeMap<String, String>,
     pub(crate) errors: BTreeMap<String, String>,
 }
 
 impl Reply {
-    /// `a=1 b=2 -c ~d`: short enough to compare.
+    /// `a=1 b=2 -c ~d`: resources, removed names, heartbeats.
     pub(crate) fn text(&self) -> String {
         let resources = self.resources.iter().map(|(name, content)| format!("{name}={content}"));
         let removed = self.removed.iter().map(|name| format!("-{name}"));
@@ -227,7 +227,7 @@ impl Reply {
     }
 }
 
-/// One change of the store, for everybody.
+/// One change of the store, for every audience.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Put(TypeId, String, String, Vec<(TypeId, String)>),
@@ -293,7 +293,7 @@ pub(crate) struct World {
     nonces: HashSet<(usize, String)>,
     /// Nodes of opened streams, in order.
     pub(crate) opened: Vec<Node>,
-    /// What the last message was.
+    /// The last message.
     pub(crate) received: Option<Received>,
 }
 
@@ -314,12 +314,12 @@ impl World {
         self.streams.len() - 1
     }
 
-    /// Say something and get what it brings; the stream is classified as soon as it opens.
+    /// Send a request and return the replies; the stream is classified when it opens.
     pub(crate) fn send(&mut self, stream: usize, request: Request) -> Vec<Reply> {
         self.try_send(stream, request).unwrap()
     }
 
-    /// Say something and get the one answer to it.
+    /// Send a request and return the one reply.
     pub(crate) fn answer(&mut self, stream: usize, request: Request) -> Reply {
         let mut replies = self.send(stream, request.clone());
         assert_eq!(replies.len(), 1, "one answer to {request:?}: {replies:?}");
@@ -334,7 +334,7 @@ impl World {
         Ok(self.pump(stream))
     }
 
-    /// Take a message without classifying or answering.
+    /// Pass a request to the stream without classifying or responding.
     pub(crate) fn feed(&mut self, stream: usize, request: Request) -> Result<(), Status> {
         let message = request.encode(self.streams[stream].protocol());
         self.feed_bytes(stream, &message)
@@ -359,7 +359,7 @@ impl World {
         self.follow(stream, effects);
     }
 
-    /// How often something was withheld from the stream since the last look.
+    /// Denied lookups of the stream since the last call.
     pub(crate) fn take_denied(&mut self, stream: usize) -> u64 {
         self.streams[stream].take_denied()
     }
@@ -381,12 +381,12 @@ impl World {
         assert!(ended.take_interests(1).is_empty());
     }
 
-    /// How many names streams are interested in.
+    /// Number of names with interest.
     pub(crate) fn interests(&self) -> usize {
         self.index.len()
     }
 
-    /// The index follows the effects alone, and must agree with what the stream says of itself.
+    /// Update the index from the effects alone, and check it against the interests of the stream.
     fn follow(&mut self, stream: usize, effects: Effects) {
         let Some(audience) = self.streams[stream].audience() else {
             assert!(effects.interest.is_empty(), "nothing for the index before classification");
@@ -407,7 +407,7 @@ impl World {
         }
     }
 
-    /// Let time pass up to the deadlines that streams ask for, and beyond none of them unnoticed.
+    /// Advance the time, and stop at a deadline that makes a response due.
     pub(crate) fn wait(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
@@ -416,7 +416,7 @@ impl World {
             let now = self.now;
             for stream in &mut self.streams {
                 stream.on_deadline(now);
-                assert!(stream.next_deadline().is_none_or(|due| due > now), "a deadline is told once");
+                assert!(stream.next_deadline().is_none_or(|due| due > now), "a deadline is reported once");
             }
             if due.is_none_or(|_| self.streams.iter().any(Stream::may_respond)) {
                 return;
@@ -424,7 +424,7 @@ impl World {
         }
     }
 
-    /// All that is due on a stream now.
+    /// All responses that are due on a stream.
     pub(crate) fn pump(&mut self, stream: usize) -> Vec<Reply> {
         let mut replies = Vec::new();
         let protocol = self.streams[stream].protocol();
@@ -443,7 +443,7 @@ impl World {
         }
     }
 
-    /// One atomic commit, told to the streams that the index names. Returns how many entries changed.
+    /// One atomic commit, reported to the streams in the index. Returns the number of changed entries.
     pub(crate) fn commit(&mut self, ops: impl IntoIterator<Item = Op>) -> usize {
         let mut commit = Commit::default();
         for op in ops {
@@ -474,7 +474,7 @@ impl World {
         outcome.count
     }
 
-    /// Commit, and see what it brings to one stream, as [`Reply::text`].
+    /// Commit, and return the replies on one stream.
     pub(crate) fn change(&mut self, stream: usize, ops: impl IntoIterator<Item = Op>) -> Vec<Reply> {
         self.commit(ops);
         self.pump(stream)
@@ -489,7 +489,7 @@ impl World {
         views.into_iter().find(|view| view.type_id == type_id).unwrap()
     }
 
-    /// How many names of a type are absent on a stream.
+    /// Number of absent names of a type on a stream.
     pub(crate) fn absent(&self, stream: usize, type_id: TypeId) -> usize {
         let mut count = 0;
         self.streams[stream]
