@@ -21,7 +21,7 @@ fn to_answer(subscription: &Subscription, change: &Change) -> Vec<String> {
 
 type SotwStep<'a> = (&'a [&'a str], bool, &'a [&'a str], WildcardChange, &'a [&'a str]);
 
-/// Each step: names in the request; then wildcard, names, how the wildcard moved, what is to be answered.
+/// Each step: names in the request; then wildcard, names, change of the wildcard, names to answer.
 #[test]
 fn sotw_requests_step_by_step() {
     use WildcardChange::{Added, None, Removed};
@@ -49,7 +49,7 @@ fn sotw_requests_step_by_step() {
             ],
         ),
         (
-            "the star comes, goes and comes",
+            "the wildcard is added, removed and added",
             true,
             &[
                 (&["*"], true, &[], Added, &[]),
@@ -87,7 +87,7 @@ fn sotw_requests_step_by_step() {
     }
 }
 
-/// How a request moved the wildcard, or that all of it is to be sent again.
+/// Change of the wildcard by a request, or that all of it is resent.
 #[derive(Debug, PartialEq)]
 enum Moved {
     None,
@@ -109,12 +109,12 @@ impl Moved {
 
 type DeltaStep<'a> = (&'a [&'a str], &'a [&'a str], bool, &'a [&'a str], Moved, &'a [&'a str]);
 
-/// Each step: names that come and go; then wildcard, names, how the wildcard moved, what is to be answered.
+/// Each step: names added and removed; then wildcard, names, change of the wildcard, names to answer.
 #[test]
 fn delta_requests_step_by_step() {
     use Moved::{Added, Again, None, Removed};
     let table: [(&str, bool, &[DeltaStep<'_>]); 10] = [
-        ("the star twice at once", true, &[(&["*", "*"], &[], true, &[], Added, &[])]),
+        ("`*` twice in one request", true, &[(&["*", "*"], &[], true, &[], Added, &[])]),
         (
             "the specification's example",
             true,
@@ -127,7 +127,7 @@ fn delta_requests_step_by_step() {
             ],
         ),
         (
-            "the star by name",
+            "`*` by name",
             true,
             &[
                 (&["*"], &[], true, &[], Added, &[]),
@@ -137,7 +137,7 @@ fn delta_requests_step_by_step() {
             ],
         ),
         (
-            "legacy, then the star by name: it goes on",
+            "legacy, then `*`: still set",
             true,
             &[
                 (&[], &[], true, &[], Added, &[]),
@@ -146,7 +146,7 @@ fn delta_requests_step_by_step() {
             ],
         ),
         (
-            "legacy, then a name, then the star by name: it is asked for once more",
+            "legacy, then a name, then `*`: subscribed again",
             true,
             &[
                 (&[], &[], true, &[], Added, &[]),
@@ -155,12 +155,12 @@ fn delta_requests_step_by_step() {
             ],
         ),
         (
-            "legacy, then the star twice at once: once it goes on, once it is asked for",
+            "legacy, then `*` twice in one request: still set, then subscribed again",
             true,
             &[(&[], &[], true, &[], Added, &[]), (&["*", "*"], &[], true, &[], Again, &[])],
         ),
         (
-            "legacy, then a name leaves that never came",
+            "legacy, then a name is removed that was never added",
             true,
             &[
                 (&[], &[], true, &[], Added, &[]),
@@ -170,7 +170,7 @@ fn delta_requests_step_by_step() {
             ],
         ),
         (
-            "a name left to the wildcard is answered",
+            "a name unsubscribed under a wildcard is answered",
             true,
             &[
                 (&["*", "A"], &[], true, &["A"], Added, &["A"]),
@@ -213,8 +213,8 @@ fn delta_requests_step_by_step() {
 fn interest_changes_come_in_order() {
     let mut subscription = Subscription::new(true);
     let change = subscription.apply_delta(bytes(&["A", "A", "B"]), bytes(&["A"])).unwrap();
-    let told: Vec<(bool, &str)> = change.interest.iter().map(|(came, name)| (*came, &**name)).collect();
-    assert_eq!(told, [(true, "A"), (true, "B"), (false, "A")]);
+    let interest: Vec<(bool, &str)> = change.interest.iter().map(|(added, name)| (*added, &**name)).collect();
+    assert_eq!(interest, [(true, "A"), (true, "B"), (false, "A")]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn an_error_for_a_missing_resource_is_sent_once() {
             assert!(third.errors.is_empty() && third.resources.contains_key("b"));
             world.send(stream, again().ack(&third));
             let fourth = world.change(stream, [absent(type_id, "b")]).remove(0);
-            assert_eq!(fourth.errors, expected, "gone again, told again");
+            assert_eq!(fourth.errors, expected, "removed again, reported again");
         }
     }
 }

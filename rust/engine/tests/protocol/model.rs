@@ -263,14 +263,14 @@ fn type_index(type_id: TypeId) -> usize {
 /// The store restricted to the subscription.
 fn expected(world: &World, type_id: TypeId, half: &Half) -> BTreeMap<String, String> {
     let names = NAMES.into_iter().filter(|name| half.covers(name));
-    let found = names.filter_map(|name| match world.store.lookup(type_id, name, AUDIENCE) {
+    let expected = names.filter_map(|name| match world.store.lookup(type_id, name, AUDIENCE) {
         Lookup::Present(resource) => {
             let value = String::from_utf8(resource.value().to_vec()).unwrap();
             Some((name.to_owned(), value.split_once('=').unwrap().1.to_owned()))
         }
         Lookup::Absent(_) | Lookup::Unanswered => None,
     });
-    found.collect()
+    expected.collect()
 }
 
 fn run(steps: Vec<Step>) {

@@ -11,9 +11,9 @@ const PROTOCOLS: [Protocol; 2] = [Protocol::Sotw, Protocol::Delta];
 /// `a:acked b:nacked(cannot)`, in the order of the view.
 fn statuses(world: &World, stream: usize, type_id: TypeId) -> String {
     let view = world.view(stream, type_id);
-    let texts = view.resources.iter().map(|found| {
-        let error = if found.error.is_empty() { String::new() } else { format!("({})", found.error) };
-        format!("{}:{}{error}", found.name, found.status.name())
+    let texts = view.resources.iter().map(|shown| {
+        let error = if shown.error.is_empty() { String::new() } else { format!("({})", shown.error) };
+        format!("{}:{}{error}", shown.name, shown.status.name())
     });
     texts.collect::<Vec<_>>().join(" ")
 }
@@ -88,7 +88,7 @@ fn versions_and_ages_are_those_of_the_last_send() {
     let first = world.answer(stream, request(EDS, &["a", "b"]));
     world.wait(Duration::from_secs(7));
     let view = world.view(stream, EDS);
-    let seen: Vec<_> = view.resources.iter().map(|found| (&*found.version, found.sent_age)).collect();
+    let seen: Vec<_> = view.resources.iter().map(|shown| (&*shown.version, shown.sent_age)).collect();
     let version = first.versions["a"].as_str();
     assert_eq!(seen, [(version, Some(Duration::from_secs(7))), ("", None)]);
 }

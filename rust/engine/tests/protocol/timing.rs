@@ -54,7 +54,7 @@ fn a_change_is_measured_to_its_ack_and_a_first_answer_is_not() {
 
         let third = world.change(stream, [put(type_id, "b", "2")]).remove(0);
         world.send(stream, again(protocol, &third));
-        assert_eq!(measured(&world), None, "nobody said where it comes from");
+        assert_eq!(measured(&world), None, "a resource without an origin");
         assert_eq!(world.view(stream, type_id).change, Some(change), "the last one that was measured");
     }
 }
