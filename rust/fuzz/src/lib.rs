@@ -16,7 +16,7 @@ mod model;
 pub mod request;
 pub mod stream;
 
-#[path = "../../server/src/framing.rs"]
+#[path = "../../server/src/xds/framing.rs"]
 #[allow(dead_code)]
 mod deframer;
 #[path = "../../engine/tests/protocol/wire.rs"]

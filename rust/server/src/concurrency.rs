@@ -16,11 +16,11 @@ use steerway_engine::{
     TypeId, WILDCARD,
 };
 
-use crate::event::{Event, Events};
-use crate::peer::{Peer, Token};
-use crate::seam::options;
-use crate::shared::Shared;
-use crate::slot::{PeerKey, Slots};
+use crate::failpoint::options;
+use crate::limits::connection_slot::{PeerKey, Slots};
+use crate::net::peer::{Peer, Token};
+use crate::observe::event::{Event, Events};
+use crate::runtime::shared::Shared;
 
 /// So many orders of each test.
 const ORDERS: usize = 3000;

@@ -1,0 +1,152 @@
+//! One request without HTTP/2: a state-of-the-world stream of one type that ends with its first answer, for REST-JSON.
+//!
+//! The core decides as for any other stream: the client is classified, its names are demanded, and demand outlives the stream
+//! by the grace time, so that who polls within it is answered at once.
+
+use std::rc::Rc;
+use std::sync::mpsc::Sender as Reply;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use futures_util::future::poll_fn;
+use steerway_engine::{Effects, Protocol, Response, Service, TypeId};
+use tokio::time::{Instant, sleep, timeout_at};
+use tonic::{Code, Status};
+
+use crate::limits::control_frames::Meter;
+use crate::limits::limit::Limit;
+use crate::net::peer::{Peer, Token};
+use crate::observe::panic::contain;
+use crate::runtime::connection_context::Link;
+use crate::runtime::shard::Shard;
+use crate::runtime::slice::Place;
+use crate::xds::stream_handle::{Discovery, Registration};
+
+/// A request and who makes it.
+pub struct Question {
+    /// The type that is asked for.
+    pub type_id: TypeId,
+    /// The serialised DiscoveryRequest.
+    pub message: Bytes,
+    /// The client.
+    pub peer: Peer,
+    /// Its bearer token.
+    pub token: Token,
+    /// How long to wait for names that have no answer yet.
+    pub patience: Duration,
+}
+
+/// A response has the prefix of a gRPC message before it.
+const PREFIX: usize = 5;
+
+/// Answer a question; the sender is dropped without one when the stream broke or the server ends.
+pub(crate) async fn fetch(shard: Rc<Shard>, question: Question, reply: Reply<Result<Bytes, Status>>) {
+    let message = |mut response: Response| {
+        response.advance(PREFIX);
+        response.copy_to_bytes(response.remaining())
+    };
+    // Fails only when nobody waits for it any more.
+    let _ = reply.send(answer(&shard, question).await.map(message));
+}
+
+async fn answer(shard: &Rc<Shard>, question: Question) -> Result<Response, Status> {
+    let shared = &shard.shared;
+    let Question { type_id, message, peer, token, patience } = question;
+    if !shared.streams.take(1) {
+        let text =
+            format!("{} streams are open, as many as there may be (max_streams)", shared.streams.limit());
+        return Err(shared.refuse(Limit::Streams, &peer.address, text));
+    }
+    let link = Link::new(shared, peer, Meter::new(shared.now()), None);
+    let method = ("REST", Protocol::Sotw, Service::PerType(type_id));
+    let registration = Discovery::register(shard, &link, token, method);
+    take(&registration, &message)?;
+    let mut place = Place::default();
+    let whole = poll_fn(|context| {
+        let Registration { stream, .. } = &registration;
+        stream.watch(context.waker());
+        match contain(|| {
+            while stream.is_pending() {
+                let Poll::Ready(_turn) = place.poll(&shard.lane, context) else { return None };
+                charged(&registration, || stream.register_some(shard));
+            }
+            poll(&registration, type_id)
+        }) {
+            Ok(Some(answer)) => Poll::Ready(answer),
+            Ok(None) => Poll::Pending,
+            Err(fault) => Poll::Ready(Err(stream.panicked(shard, fault))),
+        }
+    });
+    let deadline = Instant::now() + patience;
+    match timeout_at(deadline, within_budget(&registration.stream)).await {
+        Ok(within) => within?,
+        Err(_) => return Err(Status::resource_exhausted("no CPU time is left for this client; try again")),
+    }
+    if let Ok(answer) = timeout_at(deadline, whole).await {
+        return answer;
+    }
+    // Some names may have an answer: who waits for the others asks again.
+    respond(&registration).ok_or_else(|| {
+        let text = "nobody could say in time what there is under the names that were asked for; try again";
+        Status::deadline_exceeded(text)
+    })
+}
+
+/// Wait until the budgets of CPU time allow an answer. An error is that of a client over its budget for long.
+async fn within_budget(stream: &Discovery) -> Result<(), Status> {
+    while let Some(wait) = stream.budget.wait()? {
+        sleep(wait).await;
+    }
+    Ok(())
+}
+
+/// Work for a client, which its CPU budget pays: a stream reports its time in parts, and this one ends before.
+fn charged<T>(Registration { shard, stream }: &Registration, work: impl FnOnce() -> T) -> T {
+    let begin = Instant::now();
+    let result = work();
+    shard.shared.charge(stream.budget.account(), begin.elapsed());
+    result
+}
+
+fn take(registration: &Registration, message: &[u8]) -> Result<(), Status> {
+    charged(registration, || subscribe(registration, message))
+}
+
+fn subscribe(Registration { shard, stream }: &Registration, message: &[u8]) -> Result<(), Status> {
+    let mut effects = Effects::default();
+    let taken = stream.core.borrow_mut().on_message(message, shard.shared.now(), &mut effects);
+    taken.map_err(|fault| Status::new(Code::from_i32(fault.code as i32), fault.message))?;
+    stream.check_node(shard, &effects)?;
+    stream.charge()?;
+    stream.apply(shard, &mut effects);
+    Ok(())
+}
+
+/// The answer, once every name has its own; the end of the stream comes first.
+fn poll(registration: &Registration, type_id: TypeId) -> Option<Result<Response, Status>> {
+    charged(registration, || whole_answer(registration, type_id))
+}
+
+fn whole_answer(registration: &Registration, type_id: TypeId) -> Option<Result<Response, Status>> {
+    let Registration { shard, stream } = registration;
+    if let Some(status) = stream.ending.take() {
+        let moved = || Status::unavailable("the server is shutting down; try again");
+        return Some(Err(if status.code() == Code::Ok { moved() } else { status }));
+    }
+    let settled = shard.shared.is_answering() && {
+        let views = stream.core.borrow().snapshot(&shard.shared.store.read(), shard.shared.now(), false);
+        views.iter().all(|view| view.waiting.is_empty())
+    };
+    // What does not exist is silence on a stream; here it is an empty set.
+    settled.then(|| {
+        Ok(respond(registration).unwrap_or_else(|| stream.core.borrow_mut().empty_response(type_id)))
+    })
+}
+
+fn respond(Registration { shard, stream }: &Registration) -> Option<Response> {
+    let shared = &shard.shared;
+    let response = stream.core.borrow_mut().next_response(&shared.store.read(), shared.now());
+    shared.metrics.denied(stream.core.borrow_mut().take_denied());
+    response.inspect(|response| shared.metrics.sent(response))
+}

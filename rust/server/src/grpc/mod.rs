@@ -1,0 +1,7 @@
+//! Services other than discovery streams: health, reflection, client status, load reports, REST fetch.
+
+pub(crate) mod adaptor;
+pub(crate) mod csds;
+pub(crate) mod fetch;
+pub(crate) mod lrs;
+pub(crate) mod routes;

@@ -1,0 +1,309 @@
+//! What Python must hear of: one queue, and one file descriptor that is readable while something waits in it.
+
+use std::collections::{HashMap, VecDeque};
+#[cfg(all(test, feature = "shuttle"))]
+use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustix::event::{EventfdFlags, eventfd};
+use steerway_engine::{DemandEvent, DemandKey};
+
+use crate::grpc::csds::Call;
+use crate::limits::account::Party;
+use crate::net::peer::{Peer, Token};
+use crate::net::tls::HandshakeFailed;
+use crate::observe::nack::{NackReport, Nacks};
+use crate::observe::panic::Fault;
+use crate::sync::Mutex;
+
+/// Of what is to be logged and counted elsewhere; the newest are dropped.
+const MAX_NOTICES: usize = 256;
+
+/// So many holes in the queue are left until they are more than the events.
+const FEW_HOLES: usize = 1024;
+
+/// Something that happened on the engine's threads.
+#[derive(Debug)]
+pub enum Event {
+    /// A stream sent its first request and waits for its audience.
+    Opened {
+        /// Identity of the stream.
+        stream: u64,
+        /// The client.
+        peer: Arc<Peer>,
+        /// The bearer token that came with the stream.
+        token: Token,
+        /// The serialised Node.
+        node: Bytes,
+    },
+    /// The first subscription to a name in an audience, and the number of the account that caused it.
+    Demand(DemandKey, u32),
+    /// The last one went, a grace time ago.
+    Withdrawn(DemandKey),
+    /// A client refused a response.
+    Nack(Box<NackReport>),
+    /// A client calls a method that Python answers, with [`crate::Server::reply`] or [`crate::Server::refuse`].
+    Call(Box<Call>),
+    /// A connection was not served.
+    HandshakeFailed(HandshakeFailed),
+    /// A stream that was reported as opened ended.
+    Closed {
+        /// Identity of the stream.
+        stream: u64,
+    },
+    /// A client met a limit. Reported once in a while for each limit.
+    Limited {
+        /// Name of the limit.
+        limit: &'static str,
+        /// Whether the client has to wait; else it is refused.
+        delayed: bool,
+        /// How often it was met since it was last told.
+        count: u64,
+        /// Address of the client that met it last.
+        peer: Arc<str>,
+    },
+    /// The engine has a fault: a stream panicked, and was ended.
+    Panicked {
+        /// Address of the client.
+        peer: Arc<str>,
+        /// What the panic said, and where it was.
+        fault: Fault,
+    },
+}
+
+impl From<DemandEvent> for Event {
+    fn from(event: DemandEvent) -> Event {
+        match event {
+            DemandEvent::Added(key, account) => Event::Demand(key, account),
+            DemandEvent::Withdrawn(key) => Event::Withdrawn(key),
+        }
+    }
+}
+
+impl Event {
+    /// The stream that it is the first event of.
+    fn begins(&self) -> Option<u64> {
+        match self {
+            Event::Opened { stream, .. } => Some(*stream),
+            _ => None,
+        }
+    }
+
+    fn ends(&self) -> Option<u64> {
+        match self {
+            Event::Closed { stream } => Some(*stream),
+            _ => None,
+        }
+    }
+
+    fn is_notice(&self) -> bool {
+        matches!(self, Event::Limited { .. } | Event::Panicked { .. } | Event::HandshakeFailed(_))
+    }
+}
+
+/// Events in order, but those of the demand, which has its own queue. A stream that began and ended between two polls leaves
+/// nothing: however slow Python is, the queue has no more than the streams that are there now, and the ends of those that
+/// Python knows.
+#[derive(Default)]
+struct Queue {
+    /// An event that is no longer told leaves a hole.
+    events: VecDeque<Option<Event>>,
+    /// Where the beginnings stand.
+    begun: HashMap<u64, usize>,
+    holes: usize,
+    nacks: Nacks,
+    notices: usize,
+    /// Whether there is demand that Python has not heard of.
+    demand_waits: bool,
+}
+
+impl Queue {
+    fn push(&mut self, event: Event) {
+        if let Some(place) = event.ends().and_then(|stream| self.begun.remove(&stream)) {
+            self.remove(place);
+            return;
+        }
+        if event.is_notice() {
+            if self.notices == MAX_NOTICES {
+                return;
+            }
+            self.notices += 1;
+        }
+        if let Some(stream) = event.begins() {
+            self.begun.insert(stream, self.events.len());
+        }
+        self.events.push_back(Some(event));
+    }
+
+    fn has_news(&self) -> bool {
+        self.demand_waits || !self.events.is_empty() || self.nacks.len() > 0
+    }
+
+    fn remove(&mut self, place: usize) {
+        self.events[place] = None;
+        self.holes += 1;
+        if self.holes == self.events.len() || self.holes > FEW_HOLES.max(self.events.len() / 2) {
+            self.events.retain(Option::is_some);
+            self.holes = 0;
+            let begun = self.events.iter().enumerate().filter_map(|(place, event)| {
+                let stream = event.as_ref()?.begins()?;
+                Some((stream, place))
+            });
+            self.begun = begun.collect();
+        }
+    }
+}
+
+/// The queue. Any thread pushes, one polls.
+pub(crate) struct Events {
+    queue: Mutex<Queue>,
+    signal: OwnedFd,
+}
+
+impl Events {
+    pub(crate) fn new() -> std::io::Result<Events> {
+        let signal = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        Ok(Events { queue: Mutex::default(), signal })
+    }
+
+    pub(crate) fn fd(&self) -> RawFd {
+        self.signal.as_raw_fd()
+    }
+
+    #[cfg(all(test, feature = "shuttle"))]
+    pub(crate) fn signal(&self) -> BorrowedFd<'_> {
+        self.signal.as_fd()
+    }
+
+    pub(crate) fn push(&self, event: Event) {
+        self.update(|queue| queue.push(event));
+    }
+
+    /// A client refused a response.
+    pub(crate) fn push_nack(&self, client: Party, report: NackReport) {
+        self.update(|queue| queue.nacks.push(client, report));
+    }
+
+    /// Whether there is demand that Python has not heard of: it is to poll for that as for events.
+    pub(crate) fn demand_waits(&self, waits: bool) {
+        self.update(|queue| queue.demand_waits = waits);
+    }
+
+    /// All events, NACKs first: Python classified their streams before, and their ends stand in the queue. Afterwards it
+    /// is readable as long as demand waits.
+    pub(crate) fn poll(&self, demand_waits: bool) -> Vec<Event> {
+        let mut queue =
+            self.update(|queue| std::mem::replace(queue, Queue { demand_waits, ..Queue::default() }));
+        let nacks = queue.nacks.take().into_iter().map(|report| Event::Nack(Box::new(report)));
+        nacks.chain(queue.events.into_iter().flatten()).collect()
+    }
+
+    /// The descriptor follows the queue.
+    fn update<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> T {
+        let mut queue = self.queue.lock();
+        let before = queue.has_news();
+        let result = change(&mut queue);
+        match (before, queue.has_news()) {
+            // Fails only when the counter would overflow, and then it is readable already.
+            (false, true) => drop(rustix::io::write(self.signal.as_fd(), &1u64.to_ne_bytes())),
+            (true, false) => drop(rustix::io::read(self.signal.as_fd(), &mut [0u8; 8])),
+            _ => {}
+        }
+        result
+    }
+
+    /// How many wait to be polled.
+    pub(crate) fn len(&self) -> usize {
+        let queue = self.queue.lock();
+        queue.events.len() - queue.holes + queue.nacks.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(stream: u64) -> Event {
+        let peer = Peer { address: "".into(), certificate: Arc::default(), local: false };
+        Event::Opened { stream, peer: Arc::new(peer), token: Token::default(), node: Bytes::new() }
+    }
+
+    /// A letter for each event.
+    fn told(events: &Events) -> String {
+        let letter = |event| match event {
+            Event::Opened { stream, .. } => format!("+{stream} "),
+            Event::Closed { stream } => format!("-{stream} "),
+            Event::Demand(..) | Event::Withdrawn(_) => unreachable!("demand has its own queue"),
+            Event::Nack(_) => "nack ".into(),
+            Event::Limited { count, .. } => format!("limit{count} "),
+            Event::Panicked { .. } | Event::HandshakeFailed(_) => "fault ".into(),
+            Event::Call(_) => "call ".into(),
+        };
+        events.poll(false).into_iter().map(letter).collect()
+    }
+
+    #[test]
+    fn what_comes_and_goes_between_two_polls_is_not_told() {
+        let events = Events::new().unwrap();
+        events.push(opened(1));
+        events.push(opened(2));
+        events.push(Event::Closed { stream: 1 });
+        events.push(opened(3));
+        assert_eq!((events.len(), told(&events).as_str()), (2, "+2 +3 "));
+        events.push(Event::Closed { stream: 2 });
+        assert_eq!(told(&events), "-2 ", "what Python knows is told to the end");
+        events.push(opened(4));
+        events.push(Event::Closed { stream: 4 });
+        assert!(!is_readable(&events), "nothing is left to be polled");
+    }
+
+    #[test]
+    fn it_is_readable_while_demand_waits() {
+        let events = Events::new().unwrap();
+        events.demand_waits(true);
+        events.push(opened(1));
+        events.push(Event::Closed { stream: 1 });
+        assert!(is_readable(&events));
+        events.poll(true);
+        assert!(is_readable(&events));
+        events.poll(false);
+        assert!(!is_readable(&events));
+    }
+
+    fn is_readable(events: &Events) -> bool {
+        // A successful read empties the counter.
+        let read = rustix::io::read(events.signal.as_fd(), &mut [0u8; 8]).is_ok();
+        if read {
+            rustix::io::write(events.signal.as_fd(), &1u64.to_ne_bytes()).unwrap();
+        }
+        read
+    }
+
+    #[test]
+    fn a_storm_that_is_not_polled_takes_no_memory() {
+        let events = Events::new().unwrap();
+        events.push(opened(0));
+        for stream in 1..100_000 {
+            events.push(opened(stream));
+            events.push(Event::Closed { stream });
+        }
+        events.push(Event::Closed { stream: 0 });
+        events.push(opened(7));
+        let queue = events.queue.lock();
+        assert!(queue.events.len() <= FEW_HOLES + 3, "{} places", queue.events.len());
+        assert_eq!(queue.begun.len(), 1);
+        drop(queue);
+        assert_eq!(told(&events), "+7 ");
+    }
+
+    #[test]
+    fn notices_that_nobody_polls_are_dropped() {
+        let events = Events::new().unwrap();
+        for count in 0..2 * MAX_NOTICES as u64 {
+            events.push(Event::Limited { limit: "", delayed: false, count, peer: "".into() });
+        }
+        assert_eq!(events.poll(false).len(), MAX_NOTICES);
+    }
+}

@@ -1,0 +1,335 @@
+//! What all threads share.
+
+use std::collections::{BTreeSet, HashSet};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::future::{FutureExt, pending, select};
+use steerway_engine::{
+    Commit, CommitOutcome, Demand, DemandEvent, DemandKey, Flow, Loads, Store, StreamOptions, Transition,
+    TypeId, WILDCARD,
+};
+use tokio::sync::Notify;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until};
+use tonic::Status;
+
+use crate::grpc::csds::Calls;
+use crate::limits::account::Accounts;
+use crate::limits::budget::{Budgets, Purse};
+use crate::limits::connection_slot::Slots;
+use crate::limits::identity::Identities;
+use crate::limits::limit::{Limit, Met, Quota};
+use crate::net::tls::{Failure, Tls};
+use crate::observe::event::{Event, Events};
+use crate::observe::metrics::Metrics;
+use crate::observe::panic::Fault;
+use crate::runtime::publication::Publication;
+use crate::server::handle::Options;
+use crate::sync::{AtomicBool, Mutex, RwLock};
+
+/// Bytes of requests that are not whole, of all streams together; the first part of each is free (see `intake`).
+const REQUEST_BUFFERS: usize = 256 << 20;
+
+/// Open files that are kept for everything but connections: the admin server, the sources, the threads.
+const OTHER_FILES: usize = 256;
+
+/// How many connections a limit of open files leaves room for.
+pub fn connections_within(files: usize) -> usize {
+    files.saturating_sub(OTHER_FILES).max(files / 2)
+}
+
+/// How many connections the limit of this process leaves room for.
+fn files_for_connections() -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    connections_within(files.map_or(usize::MAX, |files| files as usize))
+}
+
+/// The store, the demand, and what Python is told. Streams and their index belong to their shards alone.
+pub(crate) struct Shared {
+    pub(crate) store: RwLock<Store>,
+    pub(crate) events: Events,
+    pub(crate) metrics: Metrics,
+    pub(crate) stream_options: Arc<StreamOptions>,
+    /// `None`: TCP is plaintext.
+    pub(crate) tls: Option<Tls>,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) identities: Arc<Identities>,
+    pub(crate) streams: Quota,
+    /// Bytes of requests that are not whole yet.
+    pub(crate) request_buffers: Quota,
+    pub(crate) met: Met,
+    pub(crate) budgets: Budgets,
+    pub(crate) accounts: Arc<Accounts>,
+    /// What all streams together use.
+    pub(crate) purse: Purse,
+    pub(crate) calls: Calls,
+    /// What clients report of their requests.
+    pub(crate) loads: Mutex<Loads>,
+    answering: AtomicBool,
+    demand: Mutex<Demand>,
+    unwanted: Notify,
+    last_connection: AtomicU32,
+    started: Instant,
+}
+
+impl Shared {
+    pub(crate) fn new(options: &Options, stream_options: StreamOptions) -> std::io::Result<Arc<Shared>> {
+        let started = Instant::now();
+        Ok(Arc::new(Shared {
+            store: RwLock::new(Store::new()),
+            events: Events::new()?,
+            metrics: Metrics::default(),
+            stream_options: Arc::new(stream_options),
+            tls: options.tls.then(Tls::default),
+            slots: Slots::new(
+                options.max_connections.min(files_for_connections()),
+                options.max_connections_per_address,
+            ),
+            identities: Identities::new(options.max_connections_per_identity),
+            streams: Quota::new(options.max_streams),
+            request_buffers: Quota::new(REQUEST_BUFFERS),
+            met: Met::default(),
+            budgets: options.budgets,
+            accounts: Accounts::new(options.budgets.peer, started),
+            purse: Purse::new(options.budgets.server, Duration::ZERO),
+            calls: Calls::default(),
+            loads: Mutex::default(),
+            answering: AtomicBool::new(false),
+            demand: Mutex::new(Demand::new(options.demand_grace)),
+            unwanted: Notify::new(),
+            last_connection: AtomicU32::new(0),
+            started,
+        }))
+    }
+
+    /// The time as the core counts it: since the start of the engine.
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// A number for a connection, to tell it from others.
+    pub(crate) fn next_connection(&self) -> u32 {
+        self.last_connection.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whether streams may be answered: since the first time that the server was serving.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.answering.load(Ordering::Acquire)
+    }
+
+    /// Returns whether that is news.
+    pub(crate) fn start_answering(&self) -> bool {
+        !self.answering.swap(true, Ordering::AcqRel)
+    }
+
+    /// A connection is not served.
+    pub(crate) fn handshake_failed(&self, peer: &Arc<str>, failure: Failure) {
+        if let Some(told) = self.metrics.handshakes.add(peer, failure) {
+            self.events.push(Event::HandshakeFailed(told));
+        }
+    }
+
+    /// A client met a limit.
+    pub(crate) fn limited(&self, limit: Limit, peer: &Arc<str>) {
+        self.met.count(limit, peer, self.now(), &self.events);
+    }
+
+    /// A client met a limit that refuses: the status to end its stream with.
+    pub(crate) fn refuse(&self, limit: Limit, peer: &Arc<str>, text: String) -> Status {
+        self.limited(limit, peer);
+        Status::resource_exhausted(text)
+    }
+
+    /// A stream panicked.
+    pub(crate) fn panicked(&self, fault: Fault, peer: &Arc<str>) {
+        self.metrics.panics.fetch_add(1, Ordering::Relaxed);
+        self.events.push(Event::Panicked { peer: Arc::clone(peer), fault });
+    }
+
+    /// What clients make this server keep: bytes of subscriptions, and demanded names.
+    pub(crate) fn kept(&self) -> (usize, usize) {
+        (self.purse.subscriptions(), self.wanted())
+    }
+
+    /// Names that are wanted, or were a moment ago.
+    pub(crate) fn wanted(&self) -> usize {
+        self.demand.lock().len()
+    }
+
+    /// Change the store. Afterwards all shards must be told what changed: a stream that subscribes meanwhile sees the new
+    /// state, or is told.
+    pub(crate) fn commit(&self, publication: Publication) -> CommitOutcome {
+        self.metrics.published(&publication.commit);
+        let outcome = if publication.missing.is_empty() {
+            self.store.write().commit(publication.commit)
+        } else {
+            // Both change together: one that is withdrawn meanwhile has no answer.
+            let mut demand = self.demand.lock();
+            let commit = publication.settle(&mut demand);
+            self.release(demand.take_released());
+            self.store.write().commit(commit)
+        };
+        self.metrics.commits.fetch_add(1, Ordering::Relaxed);
+        outcome
+    }
+
+    /// These services and names changed: what is missing because of them has no answer any more, and is demanded anew.
+    pub(crate) fn renew<'a>(
+        &self,
+        services: impl Iterator<Item = &'a str>,
+        names: &HashSet<(TypeId, &str)>,
+    ) -> CommitOutcome {
+        let mut demand = self.demand.lock();
+        let forget = demand.changed(services, names);
+        if forget.is_empty() {
+            return CommitOutcome::default();
+        }
+        let outcome = self.store.write().commit(Commit { forget, ..Commit::default() });
+        self.events.demand_waits(demand.has_events());
+        outcome
+    }
+
+    /// The interest of a shard in these names moved; `flow` is who caused that.
+    pub(crate) fn moved(&self, moves: &[(Transition, DemandKey)], flow: Flow) {
+        if moves.is_empty() {
+            return;
+        }
+        let now = self.now();
+        let mut demand = self.demand.lock();
+        let due = demand.next_due();
+        for (transition, key) in moves {
+            match transition {
+                Transition::First => demand.add(key, flow),
+                Transition::Last => demand.remove(key, now),
+                Transition::None => {}
+            }
+        }
+        self.events.demand_waits(demand.has_events());
+        let is_sooner = demand.next_due().is_some_and(|next| due.is_none_or(|due| next < due));
+        drop(demand);
+        if is_sooner {
+            self.unwanted.notify_one();
+        }
+    }
+
+    /// What Python is to hear: of the demand as much as concerns `most` names, all else at once. Under the lock of the
+    /// demand: what comes and goes stands in order.
+    ///
+    /// Returns accounts, too, that have used up their memory: their large streams are to end.
+    pub(crate) fn poll(&self, most: usize) -> (Vec<Event>, BTreeSet<u32>) {
+        let mut demand = self.demand.lock();
+        let told = demand.take_events(most);
+        let mut overdrawn = BTreeSet::new();
+        for told in &told {
+            match told {
+                DemandEvent::Added(_, account) if !self.keep(*account) => drop(overdrawn.insert(*account)),
+                DemandEvent::Withdrawn(key) if &*key.name == WILDCARD => {
+                    self.store.write().reopen(key.type_id, &key.audience);
+                }
+                DemandEvent::Added(..) | DemandEvent::Withdrawn(_) => {}
+            }
+        }
+        self.release(demand.take_released());
+        let others = self.events.poll(demand.has_events());
+        drop(demand);
+        (told.into_iter().map(Event::from).chain(others).collect(), overdrawn)
+    }
+
+    /// An account pays for a name that Python keeps from now on; returns whether it has room for it.
+    fn keep(&self, account: u32) -> bool {
+        self.purse.keep();
+        self.accounts.find(account).is_none_or(|account| account.purse.keep())
+    }
+
+    fn release(&self, accounts: Vec<u32>) {
+        for id in accounts {
+            self.purse.release();
+            if let Some(account) = self.accounts.find(id) {
+                account.purse.release();
+                self.accounts.tidy(id);
+            }
+        }
+    }
+
+    /// Python took so long for the demand of an account.
+    pub(crate) fn charge(&self, account: u32, time: Duration) {
+        let account = self.accounts.find(account);
+        account.iter().for_each(|account| account.purse.spend(time, self.now()));
+        self.purse.spend(time, self.now());
+    }
+
+    /// Withdraw demand when its grace has passed, for ever.
+    pub(crate) async fn withdraw_unwanted(self: Arc<Shared>) {
+        loop {
+            let due = self.demand.lock().next_due();
+            let due =
+                due.map_or(pending().right_future(), |due| sleep_until(self.started + due).left_future());
+            // It may come sooner: when there are too many.
+            select(pin!(due), pin!(self.unwanted.notified())).await;
+            self.withdraw_due();
+            // Of many only some were withdrawn.
+            yield_now().await;
+        }
+    }
+
+    pub(crate) fn withdraw_due(&self) {
+        let mut demand = self.demand.lock();
+        let forget = demand.expire(self.now());
+        if !forget.is_empty() {
+            // Nobody wants them: no shard has to look.
+            self.store.write().commit(Commit { forget, ..Commit::default() });
+        }
+        self.events.demand_waits(demand.has_events());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steerway_engine::Identifier;
+    use tokio::task::{LocalSet, spawn_local};
+
+    use super::*;
+    use crate::failpoint::options;
+
+    /// Twenty of them are more than is kept of what nobody wants.
+    const LONG_NAME: usize = 1 << 20;
+
+    fn shared(demand_grace: Duration) -> Arc<Shared> {
+        let stream_options = StreamOptions {
+            identifier: Identifier::new("test"),
+            make_before_break_timeout: Duration::ZERO,
+            names_per_stream: 100,
+            name_bytes: 2 * LONG_NAME,
+            node_metadata: Arc::default(),
+        };
+        Shared::new(&Options { demand_grace, ..options() }, stream_options).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_unwanted_and_too_much_does_not_wait_for_its_grace() {
+        let shared = shared(Duration::from_secs(3600));
+        let come_and_go = |number: usize| {
+            let name = format!("{number} {}", "x".repeat(LONG_NAME)).into();
+            let key = DemandKey { type_id: TypeId::Cluster, name, audience: "".into() };
+            for transition in [Transition::First, Transition::Last] {
+                shared.moved(&[(transition, key.clone())], Flow::default());
+            }
+        };
+        let tasks = LocalSet::new();
+        let crowd = async {
+            spawn_local(Arc::clone(&shared).withdraw_unwanted());
+            come_and_go(0);
+            // It waits for the end of the grace now.
+            yield_now().await;
+            (1..20).for_each(come_and_go);
+            for _ in 0..100 {
+                yield_now().await;
+            }
+        };
+        tasks.run_until(crowd).await;
+        assert!((10..20).contains(&shared.wanted()), "{}", shared.wanted());
+    }
+}

@@ -1,0 +1,116 @@
+//! A look at what clients ask for and there is nothing for, of all streams of a shard.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::Sender as Reply;
+
+use steerway_engine::{AbsentView, TypeId};
+use tokio::task::yield_now;
+
+use crate::runtime::shard::Shard;
+use crate::xds::stream_handle::Discovery;
+
+/// Names that are looked at before the shard serves its clients again.
+const NAMES_AT_ONCE: usize = 2000;
+
+/// Rows of one stream: a client that asks for everything must not hide the others.
+const MAX_ROWS_OF_A_STREAM: usize = 10;
+
+/// How many names of each type are absent, over all streams, and some of them.
+#[derive(Clone, Debug, Default)]
+pub struct Absences {
+    /// Subscriptions to names that there is nothing for, by [`TypeId::index`].
+    pub counts: [u64; TypeId::COUNT],
+    /// By identity of the stream, some of each.
+    pub rows: Vec<AbsenceRow>,
+}
+
+/// One name that one stream asks for and that there is nothing for.
+#[derive(Clone, Debug)]
+pub struct AbsenceRow {
+    /// Identity of the stream.
+    pub stream: u64,
+    /// The client's `node.id`.
+    pub node_id: Arc<str>,
+    /// Address of the client.
+    pub peer: Arc<str>,
+    /// Whose view it sees.
+    pub audience: Arc<str>,
+    /// Type of the subscription.
+    pub type_id: TypeId,
+    /// The name, and why there is nothing for it.
+    pub absent: AbsentView,
+    /// How many names of the stream are absent in all.
+    pub count: usize,
+}
+
+/// Whose rows are wanted: of so many streams, after one of this identity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page {
+    pub(crate) after: u64,
+    pub(crate) streams: usize,
+}
+
+impl Absences {
+    /// With those of another shard.
+    pub(crate) fn join(mut self, other: Absences) -> Absences {
+        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
+        self.rows.extend(other.rows);
+        self
+    }
+
+    /// Only rows of streams that the page has room for, in their order.
+    pub(crate) fn cut(&mut self, page: Page) {
+        self.rows.sort_by_key(|row| row.stream);
+        let mut ids: Vec<u64> = self.rows.iter().map(|row| row.stream).collect();
+        ids.dedup();
+        if let Some(&left_out) = ids.get(page.streams) {
+            self.rows.retain(|row| row.stream < left_out);
+        }
+    }
+
+    /// Take in one stream, with rows or only with its number of names; returns how many names it asks for.
+    fn look(&mut self, stream: &Discovery, shard: &Shard, with_rows: bool) -> usize {
+        let core = stream.core.borrow();
+        let (Some(node), Some(audience)) = (core.node(), core.audience()) else { return 0 };
+        let (start, mut count) = (self.rows.len(), 0);
+        let room = start + if with_rows { MAX_ROWS_OF_A_STREAM } else { 0 };
+        let names = core.absences(&shard.shared.store.read(), |absence| {
+            self.counts[absence.type_id.index()] += 1;
+            count += 1;
+            if self.rows.len() < room {
+                self.rows.push(AbsenceRow {
+                    stream: stream.id,
+                    node_id: Arc::clone(&node.id),
+                    peer: Arc::clone(&stream.link.peer.address),
+                    audience: Arc::clone(audience),
+                    type_id: absence.type_id,
+                    absent: absence.into(),
+                    count: 0,
+                });
+            }
+        });
+        self.rows[start..].iter_mut().for_each(|row| row.count = count);
+        names
+    }
+}
+
+/// Look at each stream of the shard, a few at a time.
+pub(crate) async fn look(shard: Rc<Shard>, page: Page, reply: Reply<Absences>) {
+    let mut ids: Vec<u64> = shard.streams.borrow().keys().copied().collect();
+    ids.sort_unstable();
+    let (mut absences, mut shown, mut names) = (Absences::default(), 0, 0);
+    for id in ids {
+        let stream = shard.streams.borrow().get(&id).cloned();
+        let Some(stream) = stream else { continue };
+        let (rows, with_rows) = (absences.rows.len(), id > page.after && shown < page.streams);
+        names += stream.contain(&shard, |stream| absences.look(stream, &shard, with_rows)).unwrap_or(0);
+        shown += usize::from(absences.rows.len() > rows);
+        if names >= NAMES_AT_ONCE {
+            names = 0;
+            yield_now().await;
+        }
+    }
+    // Fails only when nobody waits for it any more.
+    let _ = reply.send(absences);
+}

@@ -1,0 +1,9 @@
+//! Discovery streams: their handle, the driver over HTTP/2, the request reader.
+
+pub(crate) mod absence;
+pub(crate) mod framing;
+pub(crate) mod method;
+pub(crate) mod payload;
+pub(crate) mod request_reader;
+pub(crate) mod stream_driver;
+pub(crate) mod stream_handle;

@@ -1,0 +1,199 @@
+//! The requests of one stream: whole messages out of its body, no longer, no faster and no slower than is allowed.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use tokio::time::{Instant, Sleep, sleep};
+use tonic::Status;
+
+use crate::limits::limit::Limit;
+use crate::limits::rate::TokenBucket;
+use crate::runtime::connection_context::Link;
+use crate::runtime::shared::Shared;
+use crate::server::handle::Options;
+use crate::xds::framing::{Deframer, FrameError};
+
+/// What a request that is not whole may hold without counting for all streams together: a frame.
+const FREE_BUFFER: usize = 16 << 10;
+
+/// A request that changes so many subscriptions costs as much as another request: each of them may be work for Python.
+const NAMES_PER_REQUEST: f64 = 10.0;
+
+/// How a stream ends.
+pub(crate) enum End {
+    /// The client is told a status.
+    Status(Status),
+    /// The client reset the stream, or the connection broke: nobody is there to be told one.
+    Gone,
+}
+
+/// Reads requests.
+///
+/// Too many in a second are delayed by not reading them: HTTP/2's flow control stops the client, and an honest one loses
+/// nothing. A refusal would make it come back, with all it subscribes to. What answers a response is free, so that the rate
+/// of changes does not matter.
+pub(crate) struct Intake {
+    body: RecvStream,
+    deframer: Deframer,
+    link: Rc<Link>,
+    shared: Arc<Shared>,
+    /// Read, and still held against the client's window.
+    unreleased: usize,
+    /// Taken from the buffers of all streams.
+    charged: usize,
+    rate: TokenBucket,
+    /// A request that may have to wait, until then.
+    next: Option<Bytes>,
+    pause: Option<Pin<Box<Sleep>>>,
+    timeout: Duration,
+    /// When the request that the client has begun, or owes, must be whole.
+    due: Option<Pin<Box<Sleep>>>,
+    greeted: bool,
+}
+
+impl Intake {
+    pub(crate) fn new(body: RecvStream, link: &Rc<Link>, shared: &Arc<Shared>, options: &Options) -> Intake {
+        let rate = f64::from(options.max_requests_per_second);
+        Intake {
+            body,
+            deframer: Deframer::new(options.max_request_bytes),
+            link: Rc::clone(link),
+            shared: Arc::clone(shared),
+            unreleased: 0,
+            charged: 0,
+            rate: TokenBucket::new(rate, rate, shared.now()),
+            next: None,
+            pause: None,
+            timeout: options.request_timeout,
+            due: None,
+            greeted: false,
+        }
+    }
+
+    /// The next request. An error ends the stream.
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, End>> {
+        while self.next.is_none() {
+            match self.deframer.next() {
+                Ok(None) => {}
+                Ok(next) => {
+                    self.next = next;
+                    self.greeted = true;
+                    self.due = None;
+                    break;
+                }
+                Err(error) => return Poll::Ready(Err(End::Status(self.status_of(error)))),
+            }
+            if let Err(end) = ready!(self.poll_piece(context)) {
+                return Poll::Ready(Err(end));
+            }
+        }
+        ready!(self.poll_pause(context));
+        self.rate.spend(1.0);
+        Poll::Ready(Ok(self.next.take().expect("one was read")))
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
+        // Fails only when the stream is closed, which poll_data tells.
+        let _ = self.body.flow_control().release_capacity(std::mem::take(&mut self.unreleased));
+        let end = match self.body.poll_data(context) {
+            Poll::Pending => End::Status(ready!(self.poll_unfinished(context))),
+            Poll::Ready(Some(Ok(piece))) => {
+                self.link.heard.set(Instant::now());
+                self.unreleased = piece.len();
+                self.deframer.push(piece);
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Ready(Some(Err(_))) => End::Gone,
+            Poll::Ready(None) if self.deframer.is_between() => End::Status(Status::ok("")),
+            Poll::Ready(None) => {
+                End::Status(Status::invalid_argument("the client ended the stream inside a message"))
+            }
+        };
+        Poll::Ready(Err(end))
+    }
+
+    /// The last request moved so many subscriptions.
+    pub(crate) fn changed(&mut self, names: usize) {
+        self.rate.spend(names as f64 / NAMES_PER_REQUEST);
+    }
+
+    /// The client was sent a response, and may answer it.
+    pub(crate) fn responded(&mut self) {
+        self.rate.earn(1.0);
+    }
+
+    fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while let Some(wait) = self.rate.wait(|| self.shared.now()) {
+            let pause = self.pause.get_or_insert_with(|| {
+                self.shared.limited(Limit::RequestsPerSecond, &self.link.peer.address);
+                Box::pin(sleep(wait))
+            });
+            if pause.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            pause.as_mut().reset(Instant::now() + wait);
+        }
+        self.pause = None;
+        Poll::Ready(())
+    }
+
+    /// A client that opens a stream has something to ask, and one that begins a request goes on with it: ready with a
+    /// status when it does not, or when too much is held for such requests.
+    fn poll_unfinished(&mut self, context: &mut Context<'_>) -> Poll<Status> {
+        if !self.charge() {
+            let text = "too many unfinished requests are held at this moment";
+            return Poll::Ready(self.refused(Limit::RequestBuffers, text.to_owned()));
+        }
+        if self.greeted && self.deframer.is_between() {
+            return Poll::Pending;
+        }
+        let timeout = self.timeout;
+        let due = self.due.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        due.as_mut().poll(context).map(|()| {
+            self.shared.limited(Limit::RequestTimeout, &self.link.peer.address);
+            let seconds = timeout.as_secs_f64();
+            Status::deadline_exceeded(format!(
+                "no whole request came within {seconds} s (request_timeout_seconds)"
+            ))
+        })
+    }
+
+    /// Count what is held of a request that is not whole, once it is more than a little.
+    fn charge(&mut self) -> bool {
+        let held = self.deframer.held().saturating_sub(FREE_BUFFER);
+        if held > self.charged && !self.shared.request_buffers.take(held - self.charged) {
+            return false;
+        }
+        self.shared.request_buffers.give_back(self.charged.saturating_sub(held));
+        self.charged = held;
+        true
+    }
+
+    fn status_of(&self, error: FrameError) -> Status {
+        match error {
+            FrameError::TooLong(limit) => {
+                let text = format!("a request is longer than {limit} bytes (max_request_bytes)");
+                self.refused(Limit::RequestBytes, text)
+            }
+            FrameError::Compressed => {
+                Status::unimplemented("compressed requests are not supported: send them as they are")
+            }
+        }
+    }
+
+    fn refused(&self, limit: Limit, text: String) -> Status {
+        self.shared.refuse(limit, &self.link.peer.address, text)
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        self.shared.request_buffers.give_back(self.charged);
+    }
+}

@@ -1,0 +1,292 @@
+//! Moves one discovery stream's messages between its HTTP/2 stream and the core.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::poll_fn;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use http::{HeaderMap, Response};
+use steerway_engine::{Effects, Protocol, Service};
+use tokio::time::{Sleep, sleep};
+use tonic::{Code, Status};
+
+use crate::limits::limit::Limit;
+use crate::net::peer::Token;
+use crate::observe::panic::contain;
+use crate::runtime::connection_context::Link;
+use crate::runtime::shard::Shard;
+use crate::runtime::slice::{LONG_REQUEST, Place};
+use crate::server::handle::Options;
+use crate::xds::payload::Payload;
+use crate::xds::request_reader::{End, Intake};
+use crate::xds::stream_handle::{Discovery, Registration};
+
+/// After a request that took longer the other streams of the shard have their turn.
+const LONG: Duration = Duration::from_micros(500);
+
+/// A client that takes less in a second does not read.
+const LEAST_BYTES_PER_SECOND: f64 = 65536.0;
+
+/// The task of one stream.
+pub(crate) struct Exchange {
+    registration: Registration,
+    intake: Intake,
+    respond: SendResponse<Payload>,
+    send: Option<SendStream<Payload>>,
+    /// Bytes of the last response while HTTP/2 has not taken all of them, and when it must have.
+    unread: usize,
+    stalled: Option<Pin<Box<Sleep>>>,
+    /// A request that waits for its turn, or for that to be brought to the index which it changes.
+    long: Option<Bytes>,
+    place: Place,
+    /// Until then the client waits for CPU time.
+    pause: Option<Pin<Box<Sleep>>>,
+    effects: Effects,
+}
+
+impl Exchange {
+    /// Register a stream that `method` opened.
+    pub(crate) fn new(
+        shard: &Rc<Shard>,
+        link: &Rc<Link>,
+        token: Token,
+        method: (&'static str, Protocol, Service),
+        (body, respond): (RecvStream, SendResponse<Payload>),
+    ) -> Exchange {
+        Exchange {
+            registration: Discovery::register(shard, link, token, method),
+            intake: Intake::new(body, link, &shard.shared, &shard.options),
+            respond,
+            send: None,
+            unread: 0,
+            stalled: None,
+            long: None,
+            place: Place::default(),
+            pause: None,
+            effects: Effects::default(),
+        }
+    }
+
+    /// Run until either side ends it.
+    pub(crate) async fn run(mut self) {
+        let end = poll_fn(|context| match contain(|| self.poll(context)) {
+            Ok(poll) => poll,
+            Err(fault) => {
+                let Registration { shard, stream } = &self.registration;
+                Poll::Ready(End::Status(stream.panicked(shard, fault)))
+            }
+        });
+        if let End::Status(status) = end.await {
+            if status.code() != Code::Ok {
+                self.registration.shard.shared.metrics.rejected(name_of(status.code()));
+            }
+            self.finish(status);
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        self.registration.stream.watch(context.waker());
+        while let Poll::Ready(taken) = self.poll_work(context) {
+            match taken {
+                Ok(time) if time > LONG => {
+                    // The others have their turn first.
+                    context.waker().wake_by_ref();
+                    break;
+                }
+                Ok(_) => {}
+                Err(end) => return Poll::Ready(end),
+            }
+        }
+        if let Some(status) = self.registration.stream.ending.take() {
+            return Poll::Ready(End::Status(status));
+        }
+        if !self.registration.stream.is_pending() && self.write(context).is_err() {
+            return Poll::Ready(End::Gone);
+        }
+        let stream = &self.registration.stream;
+        if stream.link.leaving.get() && stream.has_responded() {
+            return Poll::Ready(End::Status(Status::ok("")));
+        }
+        self.poll_stalled(context)
+    }
+
+    /// Deal with the next request, or with a part of the last one; returns how long that took.
+    fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<Result<Duration, End>> {
+        if self.long.is_none() && !self.registration.stream.is_pending() {
+            match ready!(self.poll_request(context)) {
+                Ok(message) if message.len() > LONG_REQUEST => self.long = Some(message),
+                Ok(message) => return Poll::Ready(self.timed(|exchange, now| exchange.take(&message, now))),
+                Err(end) => return Poll::Ready(Err(end)),
+            }
+        }
+        let shard = Rc::clone(&self.registration.shard);
+        let _turn = ready!(self.place.poll(&shard.lane, context));
+        Poll::Ready(self.timed(|exchange, now| match exchange.long.take() {
+            Some(message) => exchange.take(&message, now),
+            None => {
+                exchange.registration.stream.register_some(&shard);
+                Ok(())
+            }
+        }))
+    }
+
+    /// The next request, once the budgets of CPU time allow it.
+    fn poll_request(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, End>> {
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(context));
+                self.pause = None;
+            }
+            match self.registration.stream.budget.wait() {
+                Ok(None) => return self.intake.poll_next(context),
+                Ok(Some(wait)) => self.pause = Some(Box::pin(sleep(wait))),
+                Err(status) => return Poll::Ready(Err(End::Status(status))),
+            }
+        }
+    }
+
+    /// Do something that the client pays for; returns how long that took.
+    fn timed(
+        &mut self,
+        work: impl FnOnce(&mut Exchange, Duration) -> Result<(), Status>,
+    ) -> Result<Duration, End> {
+        let begin = self.registration.shard.shared.now();
+        work(self, begin).map_err(End::Status)?;
+        let time = self.registration.shard.shared.now().saturating_sub(begin);
+        self.registration.stream.budget.spend(time);
+        Ok(time)
+    }
+
+    fn take(&mut self, message: &[u8], now: Duration) -> Result<(), Status> {
+        #[cfg(test)]
+        crate::failpoint::request(message);
+        let Registration { shard, stream } = &self.registration;
+        let Shard { shared, .. } = &**shard;
+        let peer = &stream.link.peer.address;
+        let taken = stream.core.borrow_mut().on_message(message, now, &mut self.effects);
+        taken.map_err(|fault| {
+            let code = Code::from_i32(fault.code as i32);
+            if code == Code::ResourceExhausted {
+                shared.limited(Limit::Subscription, peer);
+            }
+            Status::new(code, fault.message)
+        })?;
+        stream.check_node(shard, &self.effects)?;
+        stream.charge()?;
+        self.intake.changed(self.effects.interest.len());
+        stream.apply(shard, &mut self.effects);
+        Ok(())
+    }
+
+    /// Send what is due, as long as the client takes it: a client that does not read holds no memory of ours, and
+    /// later changes merge meanwhile.
+    fn write(&mut self, context: &mut Context<'_>) -> Result<(), h2::Error> {
+        let shard = Rc::clone(&self.registration.shard);
+        let shared = &*shard.shared;
+        let stream = Rc::clone(&self.registration.stream);
+        while shared.is_answering() && stream.core.borrow().may_respond() && self.has_room(context) {
+            let response = {
+                let store = shared.store.read();
+                stream.core.borrow_mut().next_response(&store, shared.now())
+            };
+            shared.metrics.denied(stream.core.borrow_mut().take_denied());
+            let Some(response) = response else { break };
+            shared.metrics.sent(&response);
+            stream.responded.set(true);
+            self.unread = response.total_len();
+            self.stalled = None;
+            self.intake.responded();
+            stream.link.meter.earn(self.unread);
+            self.sender()?.send_data(Payload::Discovery(response.into()), false)?;
+        }
+        let deadline = stream.core.borrow().next_deadline();
+        stream.set_deadline(&shard, deadline);
+        Ok(())
+    }
+
+    /// Ready when the client did not take its last response in time: it holds a window closed, or reads next to nothing.
+    fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        if self.unread == 0 {
+            return Poll::Pending;
+        }
+        if self.has_room(context) {
+            (self.unread, self.stalled) = (0, None);
+            return Poll::Pending;
+        }
+        let Registration { shard, stream } = &self.registration;
+        let stalled = self.stalled.get_or_insert_with(|| {
+            let Options { keepalive_interval, keepalive_timeout, .. } = *shard.options;
+            let size = Duration::from_secs_f64(self.unread as f64 / LEAST_BYTES_PER_SECOND);
+            Box::pin(sleep(keepalive_interval + keepalive_timeout + size))
+        });
+        stalled.as_mut().poll(context).map(|()| {
+            shard.shared.limited(Limit::Unread, &stream.link.peer.address);
+            // A status would queue up behind what is not read.
+            self.respond.send_reset(Reason::ENHANCE_YOUR_CALM);
+            End::Gone
+        })
+    }
+
+    fn has_room(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(send) = &mut self.send else { return true };
+        send.reserve_capacity(1);
+        while send.capacity() == 0 {
+            if !matches!(send.poll_capacity(context), Poll::Ready(Some(Ok(_)))) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn sender(&mut self) -> Result<&mut SendStream<Payload>, h2::Error> {
+        if self.send.is_none() {
+            let mut head = Response::new(());
+            let content_type = http::HeaderValue::from_static("application/grpc");
+            head.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
+            self.send = Some(self.respond.send_response(head, false)?);
+        }
+        Ok(self.send.as_mut().expect("it was just set"))
+    }
+
+    /// Say the status, unless the client is gone by now.
+    fn finish(&mut self, status: Status) {
+        let _ = match &mut self.send {
+            Some(send) => {
+                let mut trailers = HeaderMap::new();
+                status.add_header(&mut trailers).map(|()| send.send_trailers(trailers)).map(drop)
+            }
+            None => {
+                drop(self.respond.send_response(status.into_http::<()>(), true));
+                Ok(())
+            }
+        };
+    }
+}
+
+/// The name of a status in gRPC's documents.
+fn name_of(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

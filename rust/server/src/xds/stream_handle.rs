@@ -1,0 +1,352 @@
+//! One discovery stream, as its shard knows it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use steerway_engine::{
+    Effects, Flow, Grant, InterestChange, Protocol, RequestKind, Service, Stream, TypeId, bounded,
+};
+use tonic::Status;
+
+use crate::limits::account::Party;
+use crate::limits::budget::Budget;
+use crate::limits::identity::Counted;
+use crate::limits::limit::Limit;
+use crate::net::peer::Token;
+use crate::observe::event::Event;
+use crate::observe::nack::NackReport;
+use crate::observe::panic::{Fault, contain};
+use crate::runtime::connection_context::Link;
+use crate::runtime::shard::{Shard, StreamView};
+use crate::runtime::shared::Shared;
+use crate::runtime::slice::SLICE;
+
+/// What its shard and its connection tell a stream, and what it tells them.
+pub(crate) struct Discovery {
+    pub(crate) id: u64,
+    pub(crate) link: Rc<Link>,
+    token: Cell<Token>,
+    method: &'static str,
+    opened: Duration,
+    pub(crate) core: RefCell<Stream>,
+    pub(crate) budget: Budget,
+    /// Its connection counts for the identity that its client proved.
+    identity: RefCell<Option<Rc<Counted>>>,
+    subscribed: Cell<[usize; TypeId::COUNT]>,
+    /// Changes of interest that are not in the index yet.
+    pending: RefCell<VecDeque<InterestChange>>,
+    waker: RefCell<Option<Waker>>,
+    /// It panicked: its state is not to be trusted, and it ends.
+    broken: Cell<bool>,
+    /// Whether Python knows of it.
+    reported: Cell<bool>,
+    pub(crate) responded: Cell<bool>,
+    pub(crate) ending: RefCell<Option<Status>>,
+    /// When the core wants to be told of the time.
+    deadline: Cell<Option<Duration>>,
+}
+
+impl Discovery {
+    /// A stream that `method` opened; it is on its shard until the registration is dropped.
+    pub(crate) fn register(
+        shard: &Rc<Shard>,
+        link: &Rc<Link>,
+        token: Token,
+        (method, protocol, service): (&'static str, Protocol, Service),
+    ) -> Registration {
+        let stream = Rc::new(Discovery {
+            id: shard.next_stream_id(),
+            link: Rc::clone(link),
+            token: Cell::new(token),
+            method,
+            opened: shard.shared.now(),
+            core: RefCell::new(Stream::new(protocol, service, &shard.shared.stream_options)),
+            budget: Budget::new(link, &shard.shared),
+            identity: RefCell::default(),
+            subscribed: Cell::default(),
+            pending: RefCell::default(),
+            waker: RefCell::default(),
+            broken: Cell::new(false),
+            reported: Cell::new(false),
+            responded: Cell::new(false),
+            ending: RefCell::new(shard.ending.is_cancelled().then(|| Status::ok(""))),
+            deadline: Cell::new(None),
+        });
+        shard.streams.borrow_mut().insert(stream.id, Rc::clone(&stream));
+        link.add(stream.id);
+        shard.shared.metrics.stream(protocol, 1);
+        Registration { shard: Rc::clone(shard), stream }
+    }
+
+    /// Something about the stream changed: have its task look.
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    pub(crate) fn watch(&self, waker: &Waker) {
+        let mut known = self.waker.borrow_mut();
+        if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+
+    /// Do something with the stream outside of its task. A panic ends it, as in its task.
+    pub(crate) fn contain<T>(&self, shard: &Shard, run: impl FnOnce(&Discovery) -> T) -> Option<T> {
+        if self.broken.get() {
+            return None;
+        }
+        match contain(|| run(self)) {
+            Ok(result) => Some(result),
+            Err(fault) => {
+                self.end_with(self.panicked(shard, fault));
+                None
+            }
+        }
+    }
+
+    /// Tell of a panic; the status to end the stream with.
+    pub(crate) fn panicked(&self, shard: &Shard, fault: Fault) -> Status {
+        self.broken.set(true);
+        shard.shared.panicked(fault, &self.link.peer.address);
+        Status::internal("the server has a fault, which its log tells")
+    }
+
+    /// A name in which the stream has an interest changed.
+    pub(crate) fn mark_changed(&self, type_id: TypeId, name: &Arc<str>) {
+        #[cfg(test)]
+        crate::failpoint::change(name);
+        self.core.borrow_mut().mark_changed(type_id, name);
+        self.wake();
+    }
+
+    /// The stream learns whose view it sees, unless it was rejected before.
+    pub(crate) fn classify(&self, shard: &Shard, audience: Arc<str>, grant: Grant) {
+        if self.ending.borrow().is_some() {
+            return;
+        }
+        let mut effects = Effects::default();
+        self.core.borrow_mut().classify(audience, grant, &mut effects);
+        self.link.settle();
+        self.apply(shard, &mut effects);
+        self.wake();
+    }
+
+    /// The client proved who it is. The stream ends if that identity has too many connections, or uses too much.
+    pub(crate) fn identify(&self, shard: &Shard, identity: &Arc<str>) {
+        let identities = &shard.shared.identities;
+        let counted = self.link.identities.add(identities, identity);
+        if let (None, Some(limit)) = (&counted, identities.limit()) {
+            let text = format!(
+                "{limit} connections of {identity} are open, as many as there may be (max_connections_per_identity)"
+            );
+            self.end_with(shard.shared.refuse(Limit::ConnectionsPerIdentity, &self.link.peer.address, text));
+        } else if let Err(status) = self.budget.identify(identity) {
+            self.end_with(status);
+        }
+        *self.identity.borrow_mut() = counted;
+    }
+
+    /// What is kept of the Node of a first request is not too much.
+    pub(crate) fn check_node(&self, shard: &Shard, effects: &Effects) -> Result<(), Status> {
+        let (limit, shared) = (shard.options.max_node_bytes, &shard.shared);
+        match effects.opened.as_ref().map(|node| node.bytes.len()) {
+            Some(bytes) if bytes > limit => {
+                let text = format!(
+                    "the node has {bytes} bytes in its id, cluster, locality, client features and those metadata keys \
+                     that are read, and may have {limit} (max_node_bytes)"
+                );
+                Err(shared.refuse(Limit::NodeBytes, &self.link.peer.address, text))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// An account has used up its memory.
+    pub(crate) fn evict(&self, account: u32) {
+        if self.ending.borrow().is_none()
+            && let Some(status) = self.budget.evict(account)
+        {
+            self.end_with(status);
+        }
+    }
+
+    /// The deadline that the core asked for has come.
+    pub(crate) fn on_deadline(&self, now: Duration) {
+        self.deadline.set(None);
+        self.core.borrow_mut().on_deadline(now);
+        self.wake();
+    }
+
+    pub(crate) fn set_deadline(&self, shard: &Shard, deadline: Option<Duration>) {
+        shard.deadlines.replace(self.id, self.deadline.replace(deadline), deadline);
+    }
+
+    /// End the stream with OK, so that the client opens another one somewhere else.
+    pub(crate) fn end(&self) {
+        self.end_with(Status::ok(""));
+    }
+
+    /// End the stream, if it still waits for its audience: what was classified is served.
+    pub(crate) fn reject(&self, status: Status) {
+        if self.core.borrow().audience().is_none() {
+            self.end_with(status);
+        }
+    }
+
+    /// The first reason to end counts.
+    fn end_with(&self, status: Status) {
+        self.ending.borrow_mut().get_or_insert(status);
+        self.wake();
+    }
+
+    /// Whether anything was ever answered.
+    pub(crate) fn has_responded(&self) -> bool {
+        self.responded.get()
+    }
+
+    pub(crate) fn view(&self, shard: &Shard, resources: bool) -> Option<StreamView> {
+        let core = self.core.borrow();
+        let node = core.node()?;
+        let now = shard.shared.now();
+        Some(StreamView {
+            id: self.id,
+            node_id: Arc::clone(&node.id),
+            node: node.bytes.clone(),
+            peer: Arc::clone(&self.link.peer.address),
+            audience: core.audience().cloned().unwrap_or_default(),
+            method: self.method,
+            protocol: core.protocol(),
+            age: now.saturating_sub(self.opened),
+            subscriptions: core.snapshot(&shard.shared.store.read(), now, resources),
+        })
+    }
+
+    /// Charge what the stream is subscribed to. An error ends it.
+    pub(crate) fn charge(&self) -> Result<(), Status> {
+        let core = self.core.borrow();
+        self.budget.subscribe(core.subscribed().iter().sum(), core.subscribed_bytes())
+    }
+
+    /// In whose turn its demand is answered.
+    pub(crate) fn flow(&self) -> Flow {
+        Flow { account: self.budget.account(), connection: self.link.id }
+    }
+
+    /// The client, as fair shares count it.
+    fn party(&self, shared: &Shared) -> Party {
+        let account = shared.accounts.find(self.budget.account());
+        account.map_or_else(|| Party::of(&self.link.peer), |account| account.party.clone())
+    }
+
+    /// Do what the core asked for.
+    pub(crate) fn apply(&self, shard: &Shard, effects: &mut Effects) {
+        let shared = &shard.shared;
+        if let Some(node) = effects.opened.take() {
+            self.reported.set(true);
+            shared.events.push(Event::Opened {
+                stream: self.id,
+                peer: Arc::clone(&self.link.peer),
+                token: self.token.take(),
+                node: node.bytes,
+            });
+        }
+        let core = self.core.borrow();
+        if !effects.interest.is_empty() {
+            self.pending.borrow_mut().extend(effects.interest.drain(..));
+            if self.pending.borrow().len() <= SLICE {
+                self.register_some(shard);
+            }
+        }
+        if let Some(received) = effects.received.take() {
+            shared.metrics.received(&received);
+            if let (Some(type_id), RequestKind::Nack(nack)) = (received.type_id, received.kind) {
+                let node_id = core.node().map(|node| bounded(&node.id).into()).unwrap_or_default();
+                let peer = Arc::clone(&self.link.peer.address);
+                let report = NackReport { stream: self.id, peer, node_id, type_id, nack, suppressed: 0 };
+                shared.events.push_nack(self.party(shared), report);
+            }
+        }
+    }
+
+    /// Whether some changes of interest are not in the index yet. Until they are the stream must not look into the store: what
+    /// changes afterwards would be missed.
+    pub(crate) fn is_pending(&self) -> bool {
+        !self.pending.borrow().is_empty()
+    }
+
+    /// Bring some of these changes to the index.
+    pub(crate) fn register_some(&self, shard: &Shard) {
+        let core = self.core.borrow();
+        let Some(audience) = core.audience() else { return };
+        let mut pending = self.pending.borrow_mut();
+        let count = pending.len().min(SLICE);
+        shard.change_interest(self, audience, pending.drain(..count));
+        if pending.is_empty() {
+            *pending = VecDeque::new();
+            self.count_subscriptions(shard, core.subscribed());
+        }
+    }
+
+    fn count_subscriptions(&self, shard: &Shard, subscribed: [usize; TypeId::COUNT]) {
+        let before = self.subscribed.replace(subscribed);
+        for type_id in TypeId::ALL {
+            let (before, after) = (before[type_id.index()], subscribed[type_id.index()]);
+            if before != after {
+                shard.shared.metrics.subscription(type_id, after as i64 - before as i64);
+            }
+        }
+    }
+
+    /// Leave nothing behind in the gauges, the index and the demand: of a large stream, soon.
+    fn leave(self: &Rc<Discovery>, shard: &Shard) {
+        self.set_deadline(shard, None);
+        self.count_subscriptions(shard, [0; TypeId::COUNT]);
+        shard.shared.metrics.stream(self.core.borrow().protocol(), -1);
+        if self.reported.get() {
+            shard.shared.events.push(Event::Closed { stream: self.id });
+        }
+        // What comes is not there yet: it is taken out of the core.
+        self.pending.borrow_mut().retain(|change| matches!(change, InterestChange::Unsubscribe(..)));
+        if self.forget(shard) {
+            shard.forget_later(self);
+        }
+    }
+
+    /// Take some of what an ended stream wanted out of the index; returns whether there is more. Its budget pays, in memory
+    /// until all is forgotten.
+    pub(crate) fn forget(&self, shard: &Shard) -> bool {
+        let begin = shard.shared.now();
+        let mut core = self.core.borrow_mut();
+        let Some(audience) = core.audience().cloned() else { return false };
+        let mut pending = self.pending.borrow_mut();
+        let count = pending.len().min(SLICE);
+        let names = core.take_interests(SLICE - count);
+        let more = names.len() + count == SLICE;
+        let gone = names.into_iter().map(|(type_id, name)| InterestChange::Unsubscribe(type_id, name));
+        shard.change_interest(self, &audience, pending.drain(..count).chain(gone));
+        self.budget.spend(shard.shared.now() - begin);
+        more
+    }
+}
+
+/// Takes the stream off its shard however its task ends.
+pub(crate) struct Registration {
+    pub(crate) shard: Rc<Shard>,
+    pub(crate) stream: Rc<Discovery>,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let id = self.stream.id;
+        self.shard.streams.borrow_mut().remove(&id);
+        self.stream.link.remove(id);
+        self.shard.shared.streams.give_back(1);
+        self.stream.leave(&self.shard);
+    }
+}
