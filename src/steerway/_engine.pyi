@@ -15,12 +15,12 @@ __all__ = [
     "Absences",
     "Absent",
     "Call",
-    "Census",
     "Change",
     "Closed",
     "Demand",
     "DroppedLoad",
     "Engine",
+    "EngineUsage",
     "Entry",
     "HandshakeFailed",
     "Limited",
@@ -141,7 +141,7 @@ class HandshakeFailed:
     @property
     def message(self) -> str: ...
     @property
-    def untold(self) -> int:
+    def suppressed(self) -> int:
         """Failures for the same reason since the last one that was told."""
 
 @final
@@ -510,7 +510,7 @@ class Stats:
         publication are observed once per resource, those after it once per ACK."""
 
 @final
-class Census:
+class EngineUsage:
     """What the engine holds for clients now: all of it is 0 again `demand_grace_seconds` after the last client went."""
 
     @property
@@ -721,7 +721,7 @@ class Engine:
     def stats(self) -> Stats: ...
     def kept(self) -> tuple[int, int]:
         """Bytes of subscriptions that count, and demanded names."""
-    def census(self) -> Census: ...
+    def usage(self) -> EngineUsage: ...
     def drain(self, grace_seconds: float) -> None:
         """Stop accepting, health NOT_SERVING, GOAWAY, end streams within the grace time. Blocks; GIL released."""
     def stop(self) -> None:

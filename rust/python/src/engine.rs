@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use steerway_engine::Grant;
 use steerway_server::{
-    Budgets, Credentials, Options, OptionsError, Peer, Publication, Question, Server, Share, StartError,
+    Budget, Budgets, Credentials, FetchRequest, Options, OptionsError, Peer, Publication, Server, StartError,
     Token,
 };
 
@@ -17,7 +17,7 @@ use crate::error::os_error;
 use crate::event;
 use crate::load::Loads;
 use crate::number::{Int, seconds, share_of_cores};
-use crate::stats::{Census, Stats};
+use crate::stats::{EngineUsage, Stats};
 use crate::view::{Absences, Entry, Stream};
 
 /// A shard costs a thread and its file descriptors.
@@ -40,9 +40,9 @@ impl From<Listen> for Vec<String> {
 }
 
 /// The budgets of one level; 0 is no limit.
-fn share((memory, bytes): (&str, Int), (cpu, cores): (&str, f64)) -> PyResult<Share> {
+fn share((memory, bytes): (&str, Int), (cpu, cores): (&str, f64)) -> PyResult<Budget> {
     let subscription_bytes = bytes.within(memory, 0..=u32::MAX)? as usize;
-    Ok(Share { subscription_bytes, cpu: share_of_cores(cpu, cores)? })
+    Ok(Budget { subscription_bytes, cpu: share_of_cores(cpu, cores)? })
 }
 
 #[pyclass(frozen, module = "steerway._engine")]
@@ -301,7 +301,7 @@ impl Engine {
 
     #[pyo3(signature = (services, names = vec![]), text_signature = "($self, services, names=())")]
     fn changed(&self, py: Python<'_>, services: Vec<String>, names: Vec<NameRow>) {
-        py.detach(|| self.0.renew(&services, &batch::names(names)));
+        py.detach(|| self.0.invalidate_missing(&services, &batch::names(names)));
     }
 
     fn reply(&self, py: Python<'_>, call: u64, message: Vec<u8>) {
@@ -323,14 +323,14 @@ impl Engine {
         token: String,
         timeout_seconds: f64,
     ) -> PyResult<(u32, String, Py<PyBytes>)> {
-        let question = Question {
+        let request = FetchRequest {
             type_id: batch::type_id(type_url)?,
             message: request.into(),
             peer: Peer { address: peer.into(), certificate: Arc::default(), local: false },
             token: Token::new(token),
-            patience: seconds("timeout_seconds", timeout_seconds, Duration::ZERO)?,
+            timeout: seconds("timeout_seconds", timeout_seconds, Duration::ZERO)?,
         };
-        let (code, message, body) = match py.detach(|| self.0.fetch(question)) {
+        let (code, message, body) = match py.detach(|| self.0.fetch(request)) {
             Ok(body) => (0, String::new(), body),
             Err((code, message)) => (code, message, Default::default()),
         };
@@ -381,8 +381,8 @@ impl Engine {
         self.0.kept()
     }
 
-    fn census(&self, py: Python<'_>) -> Census {
-        py.detach(|| self.0.census()).into()
+    fn usage(&self, py: Python<'_>) -> EngineUsage {
+        py.detach(|| self.0.usage()).into()
     }
 
     fn drain(&self, py: Python<'_>, grace_seconds: f64) -> PyResult<()> {

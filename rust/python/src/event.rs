@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use steerway_engine::DemandKey;
-use steerway_server::{Event, Fault, NackReport};
+use steerway_server::{Event, NackReport, PanicReport};
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
 pub(crate) struct Opened {
@@ -49,7 +49,7 @@ pub(crate) struct HandshakeFailed {
     peer: String,
     reason: &'static str,
     message: String,
-    untold: u64,
+    suppressed: u64,
 }
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
@@ -136,14 +136,14 @@ pub(crate) fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             Py::new(py, call)?.into_any()
         }
         Event::HandshakeFailed(failed) => {
-            let steerway_server::HandshakeFailed { peer, reason, message, untold } = failed;
-            Py::new(py, HandshakeFailed { peer: peer.to_string(), reason, message, untold })?.into_any()
+            let steerway_server::HandshakeFailed { peer, reason, message, suppressed } = failed;
+            Py::new(py, HandshakeFailed { peer: peer.to_string(), reason, message, suppressed })?.into_any()
         }
         Event::Closed { stream } => Py::new(py, Closed { stream })?.into_any(),
         Event::Limited { limit, delayed, count, peer } => {
             Py::new(py, Limited { limit, delayed, count, peer: peer.to_string() })?.into_any()
         }
-        Event::Panicked { peer, fault: Fault { message, location } } => {
+        Event::Panicked { peer, fault: PanicReport { message, location } } => {
             Py::new(py, Panicked { peer: peer.to_string(), message, location })?.into_any()
         }
     })

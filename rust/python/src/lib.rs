@@ -23,7 +23,7 @@ mod _engine {
         limit::connections_within,
         load::{DroppedLoad, Loads, LocalityLoad},
         name::{canonical_name, is_collection},
-        stats::{Census, Stats},
+        stats::{EngineUsage, Stats},
         view::{Absence, Absences, Absent, Change, Entry, Resource, Stream, Subscription},
     };
 }

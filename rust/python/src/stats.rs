@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use pyo3::prelude::*;
 use steerway_engine::TypeId;
-use steerway_server::{ACK_LATENCY_BOUNDS, CHANGE_LATENCY_BOUNDS, Census as Held, Stats as Counters, Step};
+use steerway_server::{
+    ACK_LATENCY_BOUNDS, CHANGE_LATENCY_BOUNDS, ChangeStep, EngineUsage as Usage, Stats as Counters,
+};
 
 type PerType = HashMap<&'static str, u64>;
 
@@ -64,7 +66,7 @@ impl From<Counters> for Stats {
             ack_latency_counts: counters.ack_latency.counts,
             ack_latency_sum: counters.ack_latency.sum,
             change_latency_bounds: CHANGE_LATENCY_BOUNDS.to_vec(),
-            change_latency: Step::ALL
+            change_latency: ChangeStep::ALL
                 .into_iter()
                 .zip(counters.change_latency)
                 .map(|(step, observed)| (step.name(), observed.counts, observed.sum))
@@ -74,7 +76,7 @@ impl From<Counters> for Stats {
 }
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
-pub(crate) struct Census {
+pub(crate) struct EngineUsage {
     connections: usize,
     tasks: usize,
     streams: usize,
@@ -86,11 +88,11 @@ pub(crate) struct Census {
     accounts: usize,
 }
 
-impl From<Held> for Census {
-    fn from(held: Held) -> Census {
-        let Held { connections, tasks, streams, interest, demand, events, .. } = held;
-        let Held { request_buffers, subscription_bytes, accounts, .. } = held;
-        Census {
+impl From<Usage> for EngineUsage {
+    fn from(usage: Usage) -> EngineUsage {
+        let Usage { connections, tasks, streams, interest, demand, events, .. } = usage;
+        let Usage { request_buffers, subscription_bytes, accounts, .. } = usage;
+        EngineUsage {
             connections,
             tasks,
             streams,

@@ -17,7 +17,7 @@ use steerway_engine::{
 };
 
 use crate::failpoint::options;
-use crate::limits::connection_slot::{PeerKey, Slots};
+use crate::limits::connection_slot::{ConnectionSlots, PeerKey};
 use crate::net::peer::{Peer, Token};
 use crate::observe::event::{Event, Events};
 use crate::runtime::shared::Shared;
@@ -66,13 +66,13 @@ fn is_readable(events: &Events) -> bool {
 #[test]
 fn a_connection_is_admitted_or_displaced() {
     check(|| {
-        let (slots, peer) = (Slots::new(2, 0), PeerKey::User(None));
+        let (slots, peer) = (ConnectionSlots::new(2, 0), PeerKey::User(None));
         let open = |name: &str| slots.take(peer, &name.into()).0.unwrap();
-        let (first, mut displaced) = open("first");
-        let (second, mut displaced_second) = open("second");
+        let (first, mut evicted) = open("first");
+        let (second, mut evicted_second) = open("second");
         let admitting = thread::spawn(move || {
-            first.settle();
-            second.settle();
+            first.admit();
+            second.admit();
             [first, second]
         });
         let arriving = thread::spawn({
@@ -80,7 +80,7 @@ fn a_connection_is_admitted_or_displaced() {
             move || slots.take(peer, &"third".into()).0
         });
         let (admitted, third) = (admitting.join().unwrap(), arriving.join().unwrap());
-        let lost = [displaced.try_recv().is_ok(), displaced_second.try_recv().is_ok()];
+        let lost = [evicted.try_recv().is_ok(), evicted_second.try_recv().is_ok()];
         assert_eq!(lost.iter().filter(|lost| **lost).count(), usize::from(third.is_some()));
         assert_eq!(slots.used(), 2);
         drop((admitted, third));
@@ -137,10 +137,10 @@ fn demand_and_withdrawal_are_told_in_their_order() {
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || {
                     for _ in 0..2 {
-                        shared.moved(&[(Transition::First, demand("a"))], Flow::default());
-                        shared.moved(&[(Transition::Last, demand("a"))], Flow::default());
+                        shared.update_demand(&[(Transition::First, demand("a"))], Flow::default());
+                        shared.update_demand(&[(Transition::Last, demand("a"))], Flow::default());
                     }
-                    shared.moved(&[(Transition::First, demand("b"))], Flow::default());
+                    shared.update_demand(&[(Transition::First, demand("b"))], Flow::default());
                 })
             })
             .collect();
@@ -159,7 +159,7 @@ fn demand_and_withdrawal_are_told_in_their_order() {
         (0..3).for_each(|_| shared.withdraw_due());
         let known = learn(&shared, known);
         assert_eq!(known, HashSet::from([demand("b")]));
-        assert_eq!(shared.wanted(), 1);
+        assert_eq!(shared.demanded_names(), 1);
     });
 }
 
@@ -181,10 +181,10 @@ fn a_wildcard_that_comes_back_waits_for_a_fresh_answer() {
     check(|| {
         let shared = shared();
         let answer = || Commit { complete: vec![(CDS, "".into())], ..Commit::default() };
-        shared.moved(&[(Transition::First, demand(WILDCARD))], Flow::default());
+        shared.update_demand(&[(Transition::First, demand(WILDCARD))], Flow::default());
         assert_eq!(shared.poll(100).0.len(), 1);
         shared.commit(answer().into());
-        shared.moved(&[(Transition::Last, demand(WILDCARD))], Flow::default());
+        shared.update_demand(&[(Transition::Last, demand(WILDCARD))], Flow::default());
 
         let timer = thread::spawn({
             let shared = Arc::clone(&shared);
@@ -193,7 +193,7 @@ fn a_wildcard_that_comes_back_waits_for_a_fresh_answer() {
         let shard = thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
-                shared.moved(&[(Transition::First, demand(WILDCARD))], Flow::default());
+                shared.update_demand(&[(Transition::First, demand(WILDCARD))], Flow::default());
                 shared.store.read().is_complete(CDS, "")
             }
         });
@@ -232,7 +232,7 @@ fn no_commit_is_missed_by_a_new_subscription() {
                 };
                 // As in `Shard`: first the index, then the demand, then the answer; commands come in between.
                 assert_eq!(interest.subscribe(7, &"".into(), CDS, &"a".into()), Transition::First);
-                shared.moved(&[(Transition::First, demand("a"))], Flow::default());
+                shared.update_demand(&[(Transition::First, demand("a"))], Flow::default());
                 let mut seen = look();
                 for changed in told {
                     for (type_id, name) in changed {

@@ -11,7 +11,7 @@ use http::{HeaderMap, Request};
 use steerway_engine::{Commit, Grant, Key, Put, Resource, TypeId};
 use tokio::net::TcpStream;
 
-use crate::{Budgets, Event, Fault, Options, Server, Stats};
+use crate::{Budgets, Event, Options, PanicReport, Server, Stats};
 
 const AT_REQUEST: &str = "panic at a request";
 const AT_CHANGE: &str = "panic at a change";
@@ -116,7 +116,7 @@ async fn read(body: &mut RecvStream, content: &str) {
 }
 
 /// Give streams their audience and change what they see until one of them panics.
-async fn panicked(server: &Server) -> Fault {
+async fn panicked(server: &Server) -> PanicReport {
     for number in 0.. {
         server.publish(put(AT_CHANGE, &number.to_string()));
         for event in server.poll(100) {
@@ -132,8 +132,8 @@ async fn panicked(server: &Server) -> Fault {
 }
 
 fn gone(server: &Server) -> bool {
-    let census = server.census();
-    census.streams == 0 && census.interest == 0 && census.tasks == 0
+    let usage = server.usage();
+    usage.streams == 0 && usage.interest == 0 && usage.tasks == 0
 }
 
 #[test]

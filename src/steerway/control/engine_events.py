@@ -76,7 +76,7 @@ def _log_handshakes(failed: list[HandshakeFailed]) -> None:
             peer=failure.peer,
             reason=failure.reason,
             message=failure.message,
-            untold=failure.untold,
+            suppressed=failure.suppressed,
         )
 
 

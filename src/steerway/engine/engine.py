@@ -13,9 +13,9 @@ from steerway import _engine
 from steerway._engine import (
     Absences,
     Call,
-    Census,
     Closed,
     Demand,
+    EngineUsage,
     Entry,
     HandshakeFailed,
     Limited,
@@ -34,10 +34,10 @@ from steerway.errors import EngineError
 __all__ = [
     "Absences",
     "Call",
-    "Census",
     "Closed",
     "Demand",
     "Engine",
+    "EngineUsage",
     "Entry",
     "Event",
     "HandshakeFailed",
@@ -286,9 +286,9 @@ class Engine:
         """Bytes of subscriptions, and demanded names: what clients make the engine keep. Cheap."""
         return self._native.kept()
 
-    def census(self) -> Census:
+    def usage(self) -> EngineUsage:
         """What is held for clients now."""
-        return self._native.census()
+        return self._native.usage()
 
     def drain(self, grace_seconds: float) -> None:
         """Send the clients away; blocks until all are gone, the time is up or `stop` is called."""

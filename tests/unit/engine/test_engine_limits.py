@@ -14,7 +14,7 @@ from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from steerway.engine.engine import Census, Closed, Demand, Limited, Opened
+from steerway.engine.engine import Closed, Demand, EngineUsage, Limited, Opened
 from steerway.testing.ads_client import AdsClient, DeltaStream, Service, SotwStream
 from steerway.translate.xds.type_url import CLUSTER, ENDPOINT
 from testbed.client import raw_http2
@@ -194,7 +194,7 @@ def test_a_stream_too_many_is_refused_with_the_name_of_the_limit() -> None:
         assert refused(server) == {"streams": 1}
         stream.close()
         server.wait(Closed)
-        until(lambda: server.engine.census().streams == 0, "there is room")
+        until(lambda: server.engine.usage().streams == 0, "there is room")
         with connected(server):
             pass
 
@@ -223,7 +223,7 @@ def test_a_node_that_is_too_long_is_refused() -> None:
         assert "the node has 1003 bytes" in ended.details
         assert "1000 (max_node_bytes)" in ended.details
         assert refused(server) == {"node_bytes": 1}
-        until(lambda: server.engine.census().streams == 0, "the stream is gone")
+        until(lambda: server.engine.usage().streams == 0, "the stream is gone")
         assert not [event for event in server.events if isinstance(event, Opened | Closed)]
 
 
@@ -274,7 +274,7 @@ def test_streams_share_a_budget_for_their_names(setting: str, clients: int, budg
         other = others[0] if others else item
         first = item.delta()
         first.request(CLUSTER, *MANY)
-        until(lambda: server.engine.census().subscription_bytes == COUNTED + KEPT, "the first is counted")
+        until(lambda: server.engine.usage().subscription_bytes == COUNTED + KEPT, "the first is counted")
         second = other.delta()
         second.request(CLUSTER, *MANY)
         end = second.end()
@@ -286,7 +286,7 @@ def test_streams_share_a_budget_for_their_names(setting: str, clients: int, budg
         assert refused(server) == {f"subscription_bytes{setting}": 1}
         first.close()
         until(
-            lambda: server.engine.census().subscription_bytes == 30 * 2048, "what the first had is given back"
+            lambda: server.engine.usage().subscription_bytes == 30 * 2048, "what the first had is given back"
         )
         third = other.delta()
         third.request(CLUSTER, "a", *MANY)
@@ -303,11 +303,11 @@ def test_a_large_subscription_is_answered_whole_and_leaves_nothing() -> None:
         seen = contents(stream.read())
         while seen != {"a": "2", names[-1]: "1"}:
             seen |= contents(stream.read())
-        until(lambda: server.engine.census().interest == len(names) + 1, "all are in the index")
+        until(lambda: server.engine.usage().interest == len(names) + 1, "all are in the index")
         stream.request(CLUSTER, *(f"other-{number}" for number in range(5000)), unsubscribe=names)
         stream.close()
-        until(lambda: server.engine.census().streams == 0, "the stream is gone")
-        until(lambda: server.engine.census().interest == 0, "the index holds nothing of it")
+        until(lambda: server.engine.usage().streams == 0, "the stream is gone")
+        until(lambda: server.engine.usage().interest == 0, "the index holds nothing of it")
         small = client.delta()
         small.request(CLUSTER, "a")
         assert contents(small.read()) == {"a": "2"}
@@ -338,8 +338,8 @@ def test_an_identity_pays_for_its_streams() -> None:
             (*_, opened) = server.wait(Opened, count=["alice", "bob", None].index(identity) + 1)
             if identity is not None:
                 server.engine.identify([(opened.stream, identity)])
-            until(lambda: server.engine.census().accounts >= 1, "there is an account")
-        until(lambda: server.engine.census().subscription_bytes == 3 * COUNTED + KEPT, "all are served")
+            until(lambda: server.engine.usage().accounts >= 1, "there is an account")
+        until(lambda: server.engine.usage().subscription_bytes == 3 * COUNTED + KEPT, "all are served")
         assert refused(server) == {}
 
 
@@ -357,7 +357,7 @@ def test_names_that_exist_count_for_more() -> None:
         server.publish([put(CLUSTER, "a", "2")])
         assert contents(small.read()) == {"a": "2"}
         assert refused(server) == {"subscription_bytes_per_peer": 1}
-        until(lambda: server.engine.census().subscription_bytes == 2048, "only the small one's name is kept")
+        until(lambda: server.engine.usage().subscription_bytes == 2048, "only the small one's name is kept")
 
 
 @pytest.mark.parametrize(("seconds", "code"), [(3.0, None), (100.0, grpc.StatusCode.RESOURCE_EXHAUSTED)])
@@ -495,7 +495,7 @@ def test_streams_of_an_old_connection_end_within_the_grace() -> None:
         with pytest.raises(grpc.RpcError) as ended:
             list(watch)
         assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
-        until(lambda: server.engine.census().tasks == 0, "the connections are gone")
+        until(lambda: server.engine.usage().tasks == 0, "the connections are gone")
 
 
 @pytest.mark.parametrize(
@@ -550,7 +550,7 @@ def test_nothing_is_held_for_clients_that_went() -> None:
     """Streams, tasks, names in the indices and demand: all is as at the start."""
     with serving() as server:
         server.publish([put(ENDPOINT, "a", "1")])
-        until(lambda: is_empty(server.engine.census()), "nothing is held at the start")
+        until(lambda: is_empty(server.engine.usage()), "nothing is held at the start")
         for _ in range(3):
             with ExitStack() as stack:
                 for number in range(10):
@@ -558,14 +558,14 @@ def test_nothing_is_held_for_clients_that_went() -> None:
                     stream = client.sotw() if number % 2 else client.delta()
                     stream.request(ENDPOINT, "a", *(f"{number}-{other}" for other in range(20)))
                     stream.read()
-                census = server.engine.census()
-                assert (census.connections, census.tasks, census.streams) == (10, 10, 10)
-                assert (census.interest >= 201, census.demand) == (True, 201)
-            until(lambda: is_empty(server.engine.census()), lambda: f"still held: {server.engine.census()}")
+                usage = server.engine.usage()
+                assert (usage.connections, usage.tasks, usage.streams) == (10, 10, 10)
+                assert (usage.interest >= 201, usage.demand) == (True, 201)
+            until(lambda: is_empty(server.engine.usage()), lambda: f"still held: {server.engine.usage()}")
 
 
-def is_empty(census: Census) -> bool:
+def is_empty(usage: EngineUsage) -> bool:
     """Whether nothing is held."""
     parts = ("connections", "tasks", "streams", "interest", "demand", "events", "request_buffers")
     parts += ("subscription_bytes", "accounts")
-    return not any(getattr(census, part) for part in parts)
+    return not any(getattr(usage, part) for part in parts)

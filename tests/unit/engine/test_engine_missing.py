@@ -56,7 +56,7 @@ def test_a_missing_name_is_forgotten_without_a_word(server: XdsServer, client: A
     until(lambda: len(server.engine.entries()) == 2, "both are answered")
     client.close()
     server.wait(Withdrawn, name="known")
-    until(lambda: server.engine.census().demand == 0, "the grace is over")
+    until(lambda: server.engine.usage().demand == 0, "the grace is over")
     assert [entry.name for entry in server.engine.entries()] == ["known"]
     assert [event.name for event in server.events if isinstance(event, Withdrawn)] == ["known"]
 

@@ -18,19 +18,19 @@ use tower_service::Service;
 use crate::grpc::csds::Caller;
 use crate::limits::limit::Limit;
 use crate::net::peer::Token;
-use crate::runtime::connection_context::Link;
+use crate::runtime::connection_context::ConnectionContext;
 use crate::runtime::shard::Shard;
 use crate::xds::payload::Payload;
 
 /// Answer one request. It ends with the client's interest in it, or when a drain is nearly over.
 pub(crate) async fn serve(
     shard: &Shard,
-    link: &Link,
+    connection: &ConnectionContext,
     request: Request<RecvStream>,
     respond: SendResponse<Payload>,
 ) {
-    let answer = pin!(answer(shard, link, request, respond));
-    let ending = pin!(link.ending(shard).cancelled());
+    let answer = pin!(answer(shard, connection, request, respond));
+    let ending = pin!(connection.ending(shard).cancelled());
     match select(answer, ending).await {
         Either::Left(_) | Either::Right(_) => {}
     }
@@ -38,13 +38,14 @@ pub(crate) async fn serve(
 
 async fn answer(
     shard: &Shard,
-    link: &Link,
+    connection: &ConnectionContext,
     mut request: Request<RecvStream>,
     mut respond: SendResponse<Payload>,
 ) -> Result<(), h2::Error> {
-    let caller = Caller { peer: Arc::clone(&link.peer), token: Token::of(request.headers()) };
+    let caller = Caller { peer: Arc::clone(&connection.peer), token: Token::of(request.headers()) };
     request.extensions_mut().insert(caller);
-    let answered = timeout(shard.options.request_timeout, shard.routes.clone().call(request.map(Incoming)));
+    let answered =
+        timeout(shard.options.request_timeout, shard.routes.clone().call(request.map(RequestBody)));
     let reset = poll_fn(|context| respond.poll_reset(context));
     let answered = match select(pin!(answered), pin!(reset)).await {
         Either::Left((answered, _)) => answered,
@@ -54,14 +55,14 @@ async fn answer(
     let response = match answered {
         Ok(Ok(response)) => response,
         Err(_) => {
-            shard.shared.limited(Limit::RequestTimeout, &link.peer.address);
+            shard.shared.limited(Limit::RequestTimeout, &connection.peer.address);
             let status = Status::deadline_exceeded("no whole request came in time (request_timeout_seconds)");
             return respond.send_response(status.into_http(), true).map(drop);
         }
     };
     let (head, mut body) = response.into_parts();
     let mut send = respond.send_response(Response::from_parts(head, ()), body.is_end_stream())?;
-    let mut ending = pin!(link.ending(shard).cancelled());
+    let mut ending = pin!(connection.ending(shard).cancelled());
     loop {
         let reset = poll_fn(|context| send.poll_reset(context));
         let frame = match select(select(pin!(reset), body.frame()), ending.as_mut()).await {
@@ -103,9 +104,9 @@ async fn send_all(send: &mut SendStream<Payload>, mut data: Bytes) -> Result<(),
 }
 
 /// What the client sends, as tonic wants it.
-struct Incoming(RecvStream);
+struct RequestBody(RecvStream);
 
-impl Body for Incoming {
+impl Body for RequestBody {
     type Data = Bytes;
     type Error = h2::Error;
 

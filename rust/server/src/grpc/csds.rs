@@ -1,4 +1,4 @@
-//! Calls that Python answers: the client status discovery service, and who may report load. Speed does not matter there,
+//! PendingCalls that Python answers: the client status discovery service, and who may report load. Speed does not matter there,
 //! order and memory do.
 
 use std::collections::HashMap;
@@ -22,23 +22,23 @@ use tonic::server::{Grpc, NamedService, StreamingService, UnaryService};
 use tonic::{Code, Status, Streaming};
 use tower_service::Service;
 
-use crate::limits::account::Party;
-use crate::limits::call_slot::{MAX_PLACES, Place, Places, Queues};
+use crate::limits::account::ClientKey;
+use crate::limits::call_slot::{AddressQueues, CallSlot, CallSlots, MAX_CALL_SLOTS};
 use crate::limits::limit::Limit;
 use crate::net::peer::{Peer, Token};
 use crate::observe::event::Event;
 use crate::runtime::shared::Shared;
 
 /// Reporters of load come by the thousands, as many as there are clients: so many at a time are asked about, the others
-/// wait, and places are left for who asks for the status.
-const MAX_ADMISSIONS: usize = MAX_PLACES / 4;
+/// wait, and slots are left for who asks for the status.
+const MAX_ADMISSIONS: usize = MAX_CALL_SLOTS / 4;
 
 /// Of these the reporters of one address, and how many more of it may wait: none waits behind all those of another one.
 const MAX_ADMISSIONS_PER_ADDRESS: usize = MAX_ADMISSIONS / 4;
 const MAX_REPORTERS_PER_ADDRESS: usize = 1024;
 
 /// How long Python may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A request holds some matchers and a Node, which is limited like this elsewhere.
 const MAX_REQUEST_BYTES: usize = 256 << 10;
@@ -64,33 +64,33 @@ pub struct Call {
     /// Who asks.
     pub caller: Caller,
     /// Held as long as the event exists: what is not polled counts, whether the client still waits or not.
-    _place: Arc<Place>,
+    _slot: Arc<CallSlot>,
 }
 
 /// The calls that wait.
-pub(crate) struct Calls {
+pub(crate) struct PendingCalls {
     last_id: AtomicU64,
     /// Reporters that are asked about now.
     admissions: Semaphore,
-    queues: Queues,
-    places: Arc<Places>,
+    queues: AddressQueues,
+    slots: Arc<CallSlots>,
     waiting: Mutex<HashMap<u64, oneshot::Sender<Result<Bytes, Status>>>>,
 }
 
-impl Default for Calls {
-    fn default() -> Calls {
-        Calls {
+impl Default for PendingCalls {
+    fn default() -> PendingCalls {
+        PendingCalls {
             last_id: AtomicU64::default(),
             admissions: Semaphore::new(MAX_ADMISSIONS),
-            queues: Queues::new(MAX_ADMISSIONS_PER_ADDRESS, MAX_REPORTERS_PER_ADDRESS),
-            places: Arc::default(),
+            queues: AddressQueues::new(MAX_ADMISSIONS_PER_ADDRESS, MAX_REPORTERS_PER_ADDRESS),
+            slots: Arc::default(),
             waiting: Mutex::default(),
         }
     }
 }
 
-impl Calls {
-    pub(crate) fn settle(&self, id: u64, answer: Result<Bytes, Status>) {
+impl PendingCalls {
+    pub(crate) fn complete(&self, id: u64, answer: Result<Bytes, Status>) {
         if let Some(waiting) = self.waiting.lock().remove(&id) {
             // Fails only when the client is gone.
             let _ = waiting.send(answer);
@@ -99,9 +99,9 @@ impl Calls {
 }
 
 /// Forgets a call that ends, answered or not.
-struct Waiting<'a>(&'a Calls, u64);
+struct PendingCall<'a>(&'a PendingCalls, u64);
 
-impl Drop for Waiting<'_> {
+impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
         self.0.waiting.lock().remove(&self.1);
     }
@@ -122,23 +122,23 @@ impl ClientStatus {
 }
 
 impl Shared {
-    /// Have Python say whether a client may report load, and what, when it is its turn.
+    /// Have Python say whether a client may report load, and what, when it is its admission.
     pub(crate) async fn admit_reporter(
         &self,
         method: &'static str,
         caller: Caller,
         message: Bytes,
     ) -> Result<Bytes, Status> {
-        let address = Party::of(&caller.peer);
+        let address = ClientKey::of(&caller.peer);
         let Some(queue) = self.calls.queues.join(&address) else {
             let text =
                 format!("{MAX_REPORTERS_PER_ADDRESS} reporters of load of {address} wait already; try again");
             return Err(self.refuse(Limit::CallsPerAddress, &caller.peer.address, text));
         };
-        let turn = async { (queue.turn().await, self.calls.admissions.acquire().await) };
-        match timeout(PATIENCE, turn).await {
-            Ok((Ok(_own), Ok(_turn))) => self.ask(method, caller, message).await,
-            _ => Err(late()),
+        let admission = async { (queue.acquire().await, self.calls.admissions.acquire().await) };
+        match timeout(ANSWER_TIMEOUT, admission).await {
+            Ok((Ok(_own), Ok(_admission))) => self.ask(method, caller, message).await,
+            _ => Err(timed_out()),
         }
     }
 
@@ -147,23 +147,23 @@ impl Shared {
         let calls = &self.calls;
         let (answer, answered) = oneshot::channel();
         let id = calls.last_id.fetch_add(1, Relaxed) + 1;
-        let place = calls.places.take(&Party::of(&caller.peer)).map(Arc::new).map_err(|exceeded| {
-            let (limit, text) = exceeded.described();
+        let slot = calls.slots.take(&ClientKey::of(&caller.peer)).map(Arc::new).map_err(|exceeded| {
+            let (limit, text) = exceeded.limit_and_message();
             self.refuse(limit, &caller.peer.address, text)
         })?;
         calls.waiting.lock().insert(id, answer);
-        let _waiting = Waiting(calls, id);
-        let call = Call { id, method, message, caller, _place: Arc::clone(&place) };
+        let _waiting = PendingCall(calls, id);
+        let call = Call { id, method, message, caller, _slot: Arc::clone(&slot) };
         self.events.push(Event::Call(Box::new(call)));
-        match timeout(PATIENCE, answered).await {
+        match timeout(ANSWER_TIMEOUT, answered).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Err(late()),
+            Ok(Err(_)) | Err(_) => Err(timed_out()),
         }
     }
 }
 
-fn late() -> Status {
-    Status::unavailable(format!("no answer within {} s; try again", PATIENCE.as_secs()))
+fn timed_out() -> Status {
+    Status::unavailable(format!("no answer within {} s; try again", ANSWER_TIMEOUT.as_secs()))
 }
 
 impl NamedService for ClientStatus {

@@ -14,17 +14,17 @@ use steerway_engine::{Effects, Protocol, Response, Service, TypeId};
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Status};
 
-use crate::limits::control_frames::Meter;
+use crate::limits::control_frames::ControlFrameMeter;
 use crate::limits::limit::Limit;
 use crate::net::peer::{Peer, Token};
-use crate::observe::panic::contain;
-use crate::runtime::connection_context::Link;
+use crate::observe::panic::catch;
+use crate::runtime::connection_context::ConnectionContext;
 use crate::runtime::shard::Shard;
-use crate::runtime::slice::Place;
-use crate::xds::stream_handle::{Discovery, Registration};
+use crate::runtime::slice::SliceWaiter;
+use crate::xds::stream_handle::{Registration, StreamHandle};
 
 /// A request and who makes it.
-pub struct Question {
+pub struct FetchRequest {
     /// The type that is asked for.
     pub type_id: TypeId,
     /// The serialised DiscoveryRequest.
@@ -34,42 +34,42 @@ pub struct Question {
     /// Its bearer token.
     pub token: Token,
     /// How long to wait for names that have no answer yet.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 /// A response has the prefix of a gRPC message before it.
 const PREFIX: usize = 5;
 
-/// Answer a question; the sender is dropped without one when the stream broke or the server ends.
-pub(crate) async fn fetch(shard: Rc<Shard>, question: Question, reply: Reply<Result<Bytes, Status>>) {
+/// Answer a request; the sender is dropped without one when the stream broke or the server ends.
+pub(crate) async fn fetch(shard: Rc<Shard>, request: FetchRequest, reply: Reply<Result<Bytes, Status>>) {
     let message = |mut response: Response| {
         response.advance(PREFIX);
         response.copy_to_bytes(response.remaining())
     };
     // Fails only when nobody waits for it any more.
-    let _ = reply.send(answer(&shard, question).await.map(message));
+    let _ = reply.send(answer(&shard, request).await.map(message));
 }
 
-async fn answer(shard: &Rc<Shard>, question: Question) -> Result<Response, Status> {
+async fn answer(shard: &Rc<Shard>, request: FetchRequest) -> Result<Response, Status> {
     let shared = &shard.shared;
-    let Question { type_id, message, peer, token, patience } = question;
+    let FetchRequest { type_id, message, peer, token, timeout } = request;
     if !shared.streams.take(1) {
         let text =
             format!("{} streams are open, as many as there may be (max_streams)", shared.streams.limit());
         return Err(shared.refuse(Limit::Streams, &peer.address, text));
     }
-    let link = Link::new(shared, peer, Meter::new(shared.now()), None);
+    let connection = ConnectionContext::new(shared, peer, ControlFrameMeter::new(shared.now()), None);
     let method = ("REST", Protocol::Sotw, Service::PerType(type_id));
-    let registration = Discovery::register(shard, &link, token, method);
+    let registration = StreamHandle::register(shard, &connection, token, method);
     take(&registration, &message)?;
-    let mut place = Place::default();
+    let mut waiter = SliceWaiter::default();
     let whole = poll_fn(|context| {
         let Registration { stream, .. } = &registration;
         stream.watch(context.waker());
-        match contain(|| {
-            while stream.is_pending() {
-                let Poll::Ready(_turn) = place.poll(&shard.lane, context) else { return None };
-                charged(&registration, || stream.register_some(shard));
+        match catch(|| {
+            while stream.has_pending_interest() {
+                let Poll::Ready(_permit) = waiter.poll(&shard.slices, context) else { return None };
+                charged(&registration, || stream.register_pending(shard));
             }
             poll(&registration, type_id)
         }) {
@@ -78,7 +78,7 @@ async fn answer(shard: &Rc<Shard>, question: Question) -> Result<Response, Statu
             Err(fault) => Poll::Ready(Err(stream.panicked(shard, fault))),
         }
     });
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + timeout;
     match timeout_at(deadline, within_budget(&registration.stream)).await {
         Ok(within) => within?,
         Err(_) => return Err(Status::resource_exhausted("no CPU time is left for this client; try again")),
@@ -94,7 +94,7 @@ async fn answer(shard: &Rc<Shard>, question: Question) -> Result<Response, Statu
 }
 
 /// Wait until the budgets of CPU time allow an answer. An error is that of a client over its budget for long.
-async fn within_budget(stream: &Discovery) -> Result<(), Status> {
+async fn within_budget(stream: &StreamHandle) -> Result<(), Status> {
     while let Some(wait) = stream.budget.wait()? {
         sleep(wait).await;
     }

@@ -22,29 +22,29 @@ const FLUSH: Duration = Duration::from_secs(5);
 
 /// What the connection's task has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum AgeStep {
     /// Take no more streams; end those that were answered, and the others when they are.
-    Leave,
+    Drain,
     /// End all streams.
-    End,
+    EndStreams,
     /// Drop the connection.
     Close,
 }
 
 /// The rest of a connection's life.
-pub(crate) struct Age {
+pub(crate) struct ConnectionAge {
     /// What comes next, and when. `None`: nothing by itself.
-    next: Option<(Step, Pin<Box<Sleep>>)>,
+    next: Option<(AgeStep, Pin<Box<Sleep>>)>,
     grace: Duration,
     idle_timeout: Duration,
     idle: Option<Pin<Box<Sleep>>>,
 }
 
-impl Age {
-    pub(crate) fn new(options: &Options) -> Age {
+impl ConnectionAge {
+    pub(crate) fn new(options: &Options) -> ConnectionAge {
         let age = jittered(options.max_connection_age, RandomState::new().hash_one(0));
-        Age {
-            next: age.map(|age| (Step::Leave, Box::pin(sleep(age)))),
+        ConnectionAge {
+            next: age.map(|age| (AgeStep::Drain, Box::pin(sleep(age)))),
             grace: options.max_connection_age_grace,
             idle_timeout: options.request_timeout,
             idle: None,
@@ -52,14 +52,14 @@ impl Age {
     }
 
     /// Ready with each step once. `idle`: whether there is no stream.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>, idle: bool) -> Poll<Step> {
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>, idle: bool) -> Poll<AgeStep> {
         if let Some((step, timer)) = &mut self.next
             && timer.as_mut().poll(context).is_ready()
         {
             let step = *step;
             match step {
-                Step::Leave => self.schedule(Step::End, self.grace),
-                Step::End | Step::Close => self.schedule(Step::Close, FLUSH),
+                AgeStep::Drain => self.schedule(AgeStep::EndStreams, self.grace),
+                AgeStep::EndStreams | AgeStep::Close => self.schedule(AgeStep::Close, FLUSH),
             }
             return Poll::Ready(step);
         }
@@ -73,19 +73,19 @@ impl Age {
             return Poll::Pending;
         }
         self.idle = None;
-        if matches!(self.next, Some((Step::End | Step::Close, _))) {
+        if matches!(self.next, Some((AgeStep::EndStreams | AgeStep::Close, _))) {
             return Poll::Pending; // It was told to go already.
         }
-        self.schedule(Step::End, self.grace);
-        Poll::Ready(Step::Leave)
+        self.schedule(AgeStep::EndStreams, self.grace);
+        Poll::Ready(AgeStep::Drain)
     }
 
     /// The connection was told that it is over, and is dropped soon.
     pub(crate) fn close(&mut self) {
-        self.schedule(Step::Close, FLUSH);
+        self.schedule(AgeStep::Close, FLUSH);
     }
 
-    fn schedule(&mut self, step: Step, after: Duration) {
+    fn schedule(&mut self, step: AgeStep, after: Duration) {
         self.next = Some((step, Box::pin(sleep(after))));
     }
 }

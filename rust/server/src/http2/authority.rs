@@ -3,7 +3,7 @@
 //! gRPC Core (since 1.57) and grpc-java put the socket's path there, percent-encoded or as it is (grpc/grpc#38142,
 //! grpc/grpc-java#12664); h2 takes neither and resets the stream (hyperium/h2#487), and an xDS bootstrap cannot set another
 //! one. Nobody reads it here, so each byte of it that no name has becomes "-". Lengths stay what they are: frames and
-//! HPACK's dynamic table stay in step, and nothing is buffered. A Huffman-coded value passes as it is.
+//! HPACK's dynamic table stay in state, and nothing is buffered. A Huffman-coded value passes as it is.
 
 use std::io;
 use std::pin::Pin;
@@ -26,18 +26,18 @@ const AUTHORITY: &[u8] = b":authority";
 const AUTHORITY_INDEX: u8 = 1;
 
 /// A byte stream from an HTTP/2 client whose `:authority` may be a path.
-pub(crate) struct NamedAuthority<S> {
+pub(crate) struct AuthorityRewriter<S> {
     stream: S,
-    frames: Frames,
+    frames: FrameParser,
 }
 
-impl<S> NamedAuthority<S> {
-    pub(crate) fn new(stream: S) -> NamedAuthority<S> {
-        NamedAuthority { stream, frames: Frames::default() }
+impl<S> AuthorityRewriter<S> {
+    pub(crate) fn new(stream: S) -> AuthorityRewriter<S> {
+        AuthorityRewriter { stream, frames: FrameParser::default() }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for NamedAuthority<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for AuthorityRewriter<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -50,7 +50,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for NamedAuthority<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for NamedAuthority<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for AuthorityRewriter<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, data)
     }
@@ -77,7 +77,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for NamedAuthority<S> {
 }
 
 /// Where in the sequence of frames the next byte stands.
-struct Frames {
+struct FrameParser {
     /// Bytes to come that are of no interest.
     skip: usize,
     head: [u8; FRAME_HEAD],
@@ -89,12 +89,12 @@ struct Frames {
     padded: bool,
     /// Bytes of the fragment to come that stand before its fields.
     priority: usize,
-    fields: Fields,
+    fields: FieldParser,
 }
 
-impl Default for Frames {
-    fn default() -> Frames {
-        Frames {
+impl Default for FrameParser {
+    fn default() -> FrameParser {
+        FrameParser {
             skip: PREFACE,
             head: [0; FRAME_HEAD],
             filled: 0,
@@ -102,12 +102,12 @@ impl Default for Frames {
             padding: 0,
             padded: false,
             priority: 0,
-            fields: Fields::default(),
+            fields: FieldParser::default(),
         }
     }
 }
 
-impl Frames {
+impl FrameParser {
     /// Look at the next bytes of the stream, wherever they were cut.
     fn pass(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
@@ -157,7 +157,7 @@ impl Frames {
         let length = u32::from_be_bytes([0, a, b, c]) as usize;
         match kind {
             HEADERS => {
-                self.fields = Fields::default();
+                self.fields = FieldParser::default();
                 self.padded = flags & PADDED != 0 && length > 0;
                 self.block = length - usize::from(self.padded);
                 self.priority = if flags & PRIORITY != 0 { 5 } else { 0 };
@@ -170,8 +170,8 @@ impl Frames {
 
 /// Where in a header block (RFC 7541, section 6) the next byte stands.
 #[derive(Default)]
-struct Fields {
-    step: Step,
+struct FieldParser {
+    state: ParserState,
     /// Whether the field is `:authority` as far as it was read.
     authority: bool,
     length: usize,
@@ -180,7 +180,7 @@ struct Fields {
 }
 
 #[derive(Clone, Copy, Default)]
-enum Step {
+enum ParserState {
     #[default]
     Representation,
     /// The rest of an integer after which the field is over.
@@ -195,38 +195,40 @@ enum Step {
     Value,
 }
 
-impl Fields {
+impl FieldParser {
     fn byte(&mut self, byte: &mut u8) {
         let value = *byte;
-        match self.step {
-            Step::Representation => self.representation(value),
-            Step::Index if value & 0x80 == 0 => self.step = Step::Representation,
-            Step::NameIndex if value & 0x80 == 0 => self.step = Step::ValueHead,
-            Step::Index | Step::NameIndex => {}
-            Step::NameHead => {
+        match self.state {
+            ParserState::Representation => self.representation(value),
+            ParserState::Index if value & 0x80 == 0 => self.state = ParserState::Representation,
+            ParserState::NameIndex if value & 0x80 == 0 => self.state = ParserState::ValueHead,
+            ParserState::Index | ParserState::NameIndex => {}
+            ParserState::NameHead => {
                 self.authority = value & 0x80 == 0;
                 self.matched = 0;
-                self.head(value, Step::NameLength, Step::Name, Step::ValueHead);
+                self.head(value, ParserState::NameLength, ParserState::Name, ParserState::ValueHead);
                 self.authority &= self.length == AUTHORITY.len();
             }
-            Step::NameLength => self.more_length(value, Step::Name, Step::ValueHead),
-            Step::Name => {
+            ParserState::NameLength => self.more_length(value, ParserState::Name, ParserState::ValueHead),
+            ParserState::Name => {
                 self.authority &= AUTHORITY.get(self.matched) == Some(&value);
                 self.matched += 1;
-                self.consume(Step::ValueHead);
+                self.consume(ParserState::ValueHead);
             }
-            Step::ValueHead => {
+            ParserState::ValueHead => {
                 self.authority &= value & 0x80 == 0;
-                self.head(value, Step::ValueLength, Step::Value, Step::Representation);
+                self.head(value, ParserState::ValueLength, ParserState::Value, ParserState::Representation);
             }
-            Step::ValueLength => self.more_length(value, Step::Value, Step::Representation),
-            Step::Value => {
+            ParserState::ValueLength => {
+                self.more_length(value, ParserState::Value, ParserState::Representation)
+            }
+            ParserState::Value => {
                 if self.authority
                     && !matches!(value, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_')
                 {
                     *byte = b'-';
                 }
-                self.consume(Step::Representation);
+                self.consume(ParserState::Representation);
             }
         }
     }
@@ -241,20 +243,20 @@ impl Fields {
         };
         let index = value & mask;
         self.authority = index == AUTHORITY_INDEX;
-        self.step = match (literal, index) {
-            (false, _) if index == mask => Step::Index,
-            (false, _) => Step::Representation,
-            (true, 0) => Step::NameHead,
-            (true, _) if index == mask => Step::NameIndex,
-            (true, _) => Step::ValueHead,
+        self.state = match (literal, index) {
+            (false, _) if index == mask => ParserState::Index,
+            (false, _) => ParserState::Representation,
+            (true, 0) => ParserState::NameHead,
+            (true, _) if index == mask => ParserState::NameIndex,
+            (true, _) => ParserState::ValueHead,
         };
     }
 
     /// The first byte of a string's length.
-    fn head(&mut self, value: u8, more: Step, string: Step, after: Step) {
+    fn head(&mut self, value: u8, more: ParserState, string: ParserState, after: ParserState) {
         self.length = usize::from(value & 0x7f);
         self.shift = 0;
-        self.step = match self.length {
+        self.state = match self.length {
             0 => after,
             0x7f => more,
             _ => string,
@@ -262,19 +264,19 @@ impl Fields {
     }
 
     /// A further one (RFC 7541, section 5.1). h2 refuses what does not fit.
-    fn more_length(&mut self, value: u8, string: Step, after: Step) {
+    fn more_length(&mut self, value: u8, string: ParserState, after: ParserState) {
         let part = usize::from(value & 0x7f).checked_shl(self.shift).unwrap_or(usize::MAX);
         self.length = self.length.saturating_add(part);
         self.shift = self.shift.saturating_add(7);
         if value & 0x80 == 0 {
-            self.step = if self.length == 0 { after } else { string };
+            self.state = if self.length == 0 { after } else { string };
         }
     }
 
-    fn consume(&mut self, after: Step) {
+    fn consume(&mut self, after: ParserState) {
         self.length -= 1;
         if self.length == 0 {
-            self.step = after;
+            self.state = after;
         }
     }
 }
@@ -304,7 +306,7 @@ mod tests {
     /// All that passes, cut after every `cut` bytes.
     fn passed(stream: &[u8], cut: usize) -> Vec<u8> {
         let mut stream = stream.to_vec();
-        let mut frames = Frames::default();
+        let mut frames = FrameParser::default();
         stream.chunks_mut(cut).for_each(|piece| frames.pass(piece));
         stream
     }

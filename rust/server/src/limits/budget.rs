@@ -2,7 +2,7 @@
 //!
 //! Memory: a subscription costs the bytes of its names and [`NAME_COST`] for each of them. CPU time: what its requests
 //! take, here and in Python. Whoever exceeds a memory budget is refused; whoever exceeds a CPU budget waits, and is refused
-//! when that would take longer than [`PATIENCE`].
+//! when that would take longer than [`MAX_WAIT`].
 //!
 //! Budgets that are shared with others never concern a small stream: otherwise a client that uses up a shared budget would
 //! lock out those that share it. What is small per stream is bounded by the number of streams.
@@ -15,10 +15,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tonic::Status;
 
-use crate::limits::account::{Holding, Party};
+use crate::limits::account::{AccountHandle, ClientKey};
 use crate::limits::limit::{Limit, Quota};
 use crate::limits::rate::CpuBudget;
-use crate::runtime::connection_context::Link;
+use crate::runtime::connection_context::ConnectionContext;
 use crate::runtime::shared::Shared;
 
 /// What a subscribed name costs beside its bytes: its place in the stream, in the index of the shard, in the demand and in
@@ -33,17 +33,17 @@ const KEPT_COST: usize = 2048;
 const SMALL_SUBSCRIPTION: usize = 16 << 10;
 
 /// A stream that owes less CPU time than this does not wait for shared budgets.
-const SMALL_TIME: Duration = Duration::from_millis(50);
+const SMALL_DEBT: Duration = Duration::from_millis(50);
 
 /// CPU time is passed on to shared budgets in parts of at least this.
-const PART: Duration = Duration::from_millis(1);
+const REPORT_STEP: Duration = Duration::from_millis(1);
 
 /// The longest wait for CPU time.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// A memory and a CPU budget. 0 is no limit.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Share {
+pub struct Budget {
     /// Bytes of subscriptions.
     pub subscription_bytes: usize,
     /// Cores that may be busy in the long run.
@@ -54,26 +54,26 @@ pub struct Share {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Budgets {
     /// Of one stream.
-    pub stream: Share,
+    pub stream: Budget,
     /// Of one connection.
-    pub connection: Share,
+    pub connection: Budget,
     /// Of one identity, or of one peer address without authentication.
-    pub peer: Share,
+    pub peer: Budget,
     /// Of all together.
-    pub server: Share,
+    pub server: Budget,
 }
 
 /// What shares a budget: a connection, an account, or the server.
 #[derive(Debug)]
-pub(crate) struct Purse {
+pub(crate) struct SharedBudget {
     subscriptions: Quota,
     cpu: Mutex<CpuBudget>,
 }
 
-impl Purse {
-    pub(crate) fn new(share: Share, now: Duration) -> Purse {
+impl SharedBudget {
+    pub(crate) fn new(share: Budget, now: Duration) -> SharedBudget {
         let cpu = Mutex::new(CpuBudget::new(share.cpu, now));
-        Purse { subscriptions: Quota::optional(share.subscription_bytes), cpu }
+        SharedBudget { subscriptions: Quota::optional(share.subscription_bytes), cpu }
     }
 
     /// Something was done for the client, and took so long.
@@ -82,12 +82,12 @@ impl Purse {
     }
 
     /// Python keeps a name; returns whether there was room for it.
-    pub(crate) fn keep(&self) -> bool {
-        self.subscriptions.overdraw(KEPT_COST)
+    pub(crate) fn add_kept(&self) -> bool {
+        self.subscriptions.force_take(KEPT_COST)
     }
 
     /// It does not any more.
-    pub(crate) fn release(&self) {
+    pub(crate) fn remove_kept(&self) {
         self.subscriptions.give_back(KEPT_COST);
     }
 
@@ -103,10 +103,10 @@ impl Purse {
 }
 
 /// The budget of one stream.
-pub(crate) struct Budget {
-    link: Rc<Link>,
+pub(crate) struct StreamBudget {
+    connection: Rc<ConnectionContext>,
     shared: Arc<Shared>,
-    account: RefCell<Holding>,
+    account: RefCell<AccountHandle>,
     /// What the subscriptions cost.
     cost: Cell<usize>,
     cpu: RefCell<CpuBudget>,
@@ -114,12 +114,12 @@ pub(crate) struct Budget {
     unreported: Cell<Duration>,
 }
 
-impl Budget {
-    pub(crate) fn new(link: &Rc<Link>, shared: &Arc<Shared>) -> Budget {
-        Budget {
-            link: Rc::clone(link),
+impl StreamBudget {
+    pub(crate) fn new(connection: &Rc<ConnectionContext>, shared: &Arc<Shared>) -> StreamBudget {
+        StreamBudget {
+            connection: Rc::clone(connection),
             shared: Arc::clone(shared),
-            account: RefCell::new(link.account.clone()),
+            account: RefCell::new(connection.account.clone()),
             cost: Cell::new(0),
             cpu: RefCell::new(CpuBudget::new(shared.budgets.stream.cpu, shared.now())),
             unreported: Cell::default(),
@@ -133,12 +133,12 @@ impl Budget {
 
     /// The client proved who it is: from now on that identity pays.
     pub(crate) fn identify(&self, identity: &str) -> Result<(), Status> {
-        let account = self.shared.accounts.open(&Party::Identity(identity.into()));
+        let account = self.shared.accounts.open(&ClientKey::Identity(identity.into()));
         let counted = counted(self.cost.get());
-        if !account.purse.subscriptions.take(counted) {
+        if !account.budget.subscriptions.take(counted) {
             return Err(self.refuse(PEER));
         }
-        self.account.borrow().purse.subscriptions.give_back(counted);
+        self.account.borrow().budget.subscriptions.give_back(counted);
         *self.account.borrow_mut() = account;
         Ok(())
     }
@@ -174,10 +174,10 @@ impl Budget {
 
     fn take(&self, more: usize) -> Result<(), Status> {
         let account = self.account.borrow();
-        let purses = [&self.link.purse, &account.purse, &self.shared.purse];
-        for (place, (purse, level)) in purses.iter().zip([CONNECTION, PEER, SERVER]).enumerate() {
-            if !purse.subscriptions.take(more) {
-                purses[..place].iter().for_each(|taken| taken.subscriptions.give_back(more));
+        let budgets = [&self.connection.budget, &account.budget, &self.shared.budget];
+        for (place, (budget, level)) in budgets.iter().zip([CONNECTION, PEER, SERVER]).enumerate() {
+            if !budget.subscriptions.take(more) {
+                budgets[..place].iter().for_each(|taken| taken.subscriptions.give_back(more));
                 return Err(self.refuse(level));
             }
         }
@@ -186,8 +186,8 @@ impl Budget {
 
     fn give_back(&self, less: usize) {
         let account = self.account.borrow();
-        for purse in [&self.link.purse, &account.purse, &self.shared.purse] {
-            purse.subscriptions.give_back(less);
+        for budget in [&self.connection.budget, &account.budget, &self.shared.budget] {
+            budget.subscriptions.give_back(less);
         }
     }
 
@@ -195,14 +195,14 @@ impl Budget {
     pub(crate) fn spend(&self, time: Duration) {
         self.cpu.borrow_mut().spend(time, || self.shared.now());
         let unreported = self.unreported.get() + time;
-        if unreported < PART {
+        if unreported < REPORT_STEP {
             return self.unreported.set(unreported);
         }
         self.unreported.set(Duration::ZERO);
         let now = self.shared.now();
         let account = self.account.borrow();
-        for purse in [&self.link.purse, &account.purse, &self.shared.purse] {
-            purse.spend(unreported, now);
+        for budget in [&self.connection.budget, &account.budget, &self.shared.budget] {
+            budget.spend(unreported, now);
         }
     }
 
@@ -210,26 +210,27 @@ impl Budget {
     pub(crate) fn wait(&self) -> Result<Option<Duration>, Status> {
         let now = || self.shared.now();
         let own = self.cpu.borrow_mut().wait(now).map(|wait| (STREAM, wait));
-        let small = counted(self.cost.get()) == 0 && self.cpu.borrow_mut().owes_less(SMALL_TIME, now);
+        let small = counted(self.cost.get()) == 0 && self.cpu.borrow_mut().owes_less(SMALL_DEBT, now);
         let longest =
             if small { own } else { self.shared_waits(now()).chain(own).max_by_key(|(_, wait)| *wait) };
         let Some((level, wait)) = longest else { return Ok(None) };
-        if wait > PATIENCE {
+        if wait > MAX_WAIT {
             let text = format!(
                 "requests take more CPU time than {} allows ({} of a core)",
                 level.cpu_setting,
                 (level.share)(&self.shared.budgets).cpu
             );
-            return Err(self.shared.refuse(Limit::CpuTime, &self.link.peer.address, text));
+            return Err(self.shared.refuse(Limit::CpuTime, &self.connection.peer.address, text));
         }
-        self.shared.limited(level.cpu, &self.link.peer.address);
+        self.shared.limited(level.cpu, &self.connection.peer.address);
         Ok(Some(wait))
     }
 
     fn shared_waits(&self, now: Duration) -> impl Iterator<Item = (Level, Duration)> {
         let account = self.account.borrow();
-        let purses = [(CONNECTION, &self.link.purse), (PEER, &account.purse), (SERVER, &self.shared.purse)];
-        let waits = purses.map(|(level, purse)| purse.cpu.lock().wait(|| now).map(|wait| (level, wait)));
+        let budgets =
+            [(CONNECTION, &self.connection.budget), (PEER, &account.budget), (SERVER, &self.shared.budget)];
+        let waits = budgets.map(|(level, budget)| budget.cpu.lock().wait(|| now).map(|wait| (level, wait)));
         waits.into_iter().flatten()
     }
 
@@ -240,11 +241,11 @@ impl Budget {
              {NAME_COST} bytes, {KEPT_COST} more when it exists",
             level.name, level.memory_setting,
         );
-        self.shared.refuse(level.memory, &self.link.peer.address, text)
+        self.shared.refuse(level.memory, &self.connection.peer.address, text)
     }
 }
 
-impl Drop for Budget {
+impl Drop for StreamBudget {
     fn drop(&mut self) {
         self.give_back(counted(self.cost.get()));
     }
@@ -263,7 +264,7 @@ struct Level {
     memory_setting: &'static str,
     cpu: Limit,
     cpu_setting: &'static str,
-    share: fn(&Budgets) -> &Share,
+    share: fn(&Budgets) -> &Budget,
 }
 
 const STREAM: Level = Level {
@@ -306,7 +307,7 @@ mod tests {
 
     use super::*;
     use crate::failpoint::options;
-    use crate::limits::control_frames::Meter;
+    use crate::limits::control_frames::ControlFrameMeter;
     use crate::net::peer::Peer;
     use crate::server::handle::Options;
 
@@ -325,20 +326,20 @@ mod tests {
         Shared::new(&options, stream_options).unwrap()
     }
 
-    fn link(shared: &Arc<Shared>, address: &str) -> Rc<Link> {
+    fn connection(shared: &Arc<Shared>, address: &str) -> Rc<ConnectionContext> {
         let peer = Peer { address: address.into(), certificate: Arc::default(), local: false };
-        Link::new(shared, peer, Meter::new(Duration::ZERO), None)
+        ConnectionContext::new(shared, peer, ControlFrameMeter::new(Duration::ZERO), None)
     }
 
-    fn memory(subscription_bytes: usize) -> Share {
-        Share { subscription_bytes, cpu: 0.0 }
+    fn memory(subscription_bytes: usize) -> Budget {
+        Budget { subscription_bytes, cpu: 0.0 }
     }
 
-    fn cpu(cpu: f64) -> Share {
-        Share { subscription_bytes: 0, cpu }
+    fn cpu(cpu: f64) -> Budget {
+        Budget { subscription_bytes: 0, cpu }
     }
 
-    fn subscribe(budget: &Budget, names: usize) -> Result<(), String> {
+    fn subscribe(budget: &StreamBudget, names: usize) -> Result<(), String> {
         budget.subscribe(names, 0).map_err(|status| {
             assert_eq!(status.code(), Code::ResourceExhausted);
             status.message().to_owned()
@@ -348,7 +349,7 @@ mod tests {
     #[test]
     fn a_stream_is_bounded_by_itself() {
         let shared = shared(Budgets { stream: memory(10 * NAME_COST), ..Budgets::default() });
-        let budget = Budget::new(&link(&shared, "10.0.0.1:1"), &shared);
+        let budget = StreamBudget::new(&connection(&shared, "10.0.0.1:1"), &shared);
         assert_eq!(subscribe(&budget, 9), Ok(()), "small as it is");
         let error = budget.subscribe(9, 1000).unwrap_err();
         assert!(error.message().contains("max_subscription_bytes_per_stream"), "{error}");
@@ -357,21 +358,24 @@ mod tests {
     /// Two streams share a budget that has room for one of them, until that goes.
     fn share_memory(budgets: Budgets, addresses: [&str; 2], setting: &str) {
         let shared = shared(budgets);
-        let one_link = link(&shared, addresses[0]);
-        let other_link =
-            if addresses[0] == addresses[1] { Rc::clone(&one_link) } else { link(&shared, addresses[1]) };
-        let (one, other) = (Budget::new(&one_link, &shared), Budget::new(&other_link, &shared));
+        let one_link = connection(&shared, addresses[0]);
+        let other_link = if addresses[0] == addresses[1] {
+            Rc::clone(&one_link)
+        } else {
+            connection(&shared, addresses[1])
+        };
+        let (one, other) = (StreamBudget::new(&one_link, &shared), StreamBudget::new(&other_link, &shared));
         assert_eq!(subscribe(&one, SMALL + 8), Ok(()));
         assert_eq!(subscribe(&other, SMALL), Ok(()), "small ones are not counted");
         let error = subscribe(&other, SMALL + 3).unwrap_err();
         assert!(error.contains(&format!("({setting})")), "{error}");
-        assert_eq!(shared.purse.subscriptions(), 8 * NAME_COST, "what is refused is not counted");
+        assert_eq!(shared.budget.subscriptions(), 8 * NAME_COST, "what is refused is not counted");
         assert_eq!(subscribe(&one, SMALL + 7), Ok(()));
         assert_eq!(subscribe(&other, SMALL + 3), Ok(()));
         drop(one);
         assert_eq!(subscribe(&other, SMALL + 10), Ok(()));
         drop(other);
-        assert_eq!(shared.purse.subscriptions(), 0);
+        assert_eq!(shared.budget.subscriptions(), 0);
         drop((one_link, other_link));
         assert_eq!(shared.accounts.len(), 0);
     }
@@ -391,7 +395,8 @@ mod tests {
     fn a_proved_identity_pays_instead_of_the_address() {
         let shared = shared(Budgets { peer: memory(10 * NAME_COST), ..Budgets::default() });
         let streams = ["10.0.0.1:1", "10.0.0.1:2", "10.0.0.2:1"];
-        let [one, other, third] = streams.map(|address| Budget::new(&link(&shared, address), &shared));
+        let [one, other, third] =
+            streams.map(|address| StreamBudget::new(&connection(&shared, address), &shared));
         assert_eq!(subscribe(&one, SMALL + 8), Ok(()));
         one.identify("alice").unwrap();
         assert_eq!(subscribe(&other, SMALL + 8), Ok(()), "the address has its budget back");
@@ -399,13 +404,13 @@ mod tests {
         assert_eq!(subscribe(&third, SMALL + 8), Ok(()));
         assert!(third.identify("alice").is_err(), "another address of the same client");
         drop((one, other, third));
-        assert_eq!((shared.purse.subscriptions(), shared.accounts.len()), (0, 0));
+        assert_eq!((shared.budget.subscriptions(), shared.accounts.len()), (0, 0));
     }
 
     #[test]
     fn a_stream_waits_for_cpu_time_of_its_own_and_is_refused_when_it_is_too_long() {
         let shared = shared(Budgets { stream: cpu(0.5), ..Budgets::default() });
-        let budget = Budget::new(&link(&shared, "10.0.0.1:1"), &shared);
+        let budget = StreamBudget::new(&connection(&shared, "10.0.0.1:1"), &shared);
         budget.spend(Duration::from_secs(2));
         assert!(budget.wait().unwrap().is_none(), "a burst");
         budget.spend(Duration::from_secs(5));
@@ -425,8 +430,8 @@ mod tests {
             Budgets { server: cpu(0.5), ..Budgets::default() },
         ] {
             let shared = shared(budgets);
-            let link = link(&shared, "10.0.0.1:1");
-            let [heavy, small, wide] = [0; 3].map(|_| Budget::new(&link, &shared));
+            let connection = connection(&shared, "10.0.0.1:1");
+            let [heavy, small, wide] = [0; 3].map(|_| StreamBudget::new(&connection, &shared));
             heavy.spend(Duration::from_secs(4));
             assert_eq!(subscribe(&wide, SMALL + 1), Ok(()));
             assert!(wide.wait().unwrap().is_some());

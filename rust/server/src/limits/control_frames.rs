@@ -27,8 +27,8 @@ const BURST: f64 = 2000.0;
 const PER_RESPONSE: f64 = 8.0;
 const BYTES_PER_FRAME: f64 = 4096.0;
 
-/// Frames that a connection may have read before other connections have their turn.
-const PER_TURN: u32 = 256;
+/// Frames that a connection may have read before other connections have their frames_this_poll.
+const FRAMES_PER_POLL: u32 = 256;
 
 /// RFC 9113, section 3.4: the client begins with these many bytes.
 const PREFACE: usize = 24;
@@ -39,51 +39,51 @@ const DATA: u8 = 0;
 const SMALL_DATA: usize = 16;
 
 /// What a connection's client has sent, and may still send.
-pub(crate) struct Meter {
+pub(crate) struct ControlFrameMeter {
     bucket: RefCell<TokenBucket>,
-    unpaid: Cell<u32>,
-    turn: Cell<u32>,
+    unpaid_frames: Cell<u32>,
+    frames_this_poll: Cell<u32>,
 }
 
-impl Meter {
-    pub(crate) fn new(now: Duration) -> Rc<Meter> {
+impl ControlFrameMeter {
+    pub(crate) fn new(now: Duration) -> Rc<ControlFrameMeter> {
         let bucket = RefCell::new(TokenBucket::new(PER_SECOND, BURST, now));
-        Rc::new(Meter { bucket, unpaid: Cell::new(0), turn: Cell::new(0) })
+        Rc::new(ControlFrameMeter { bucket, unpaid_frames: Cell::new(0), frames_this_poll: Cell::new(0) })
     }
 
     /// A response of this length goes out.
-    pub(crate) fn earn(&self, bytes: usize) {
-        self.bucket.borrow_mut().earn(PER_RESPONSE + bytes as f64 / BYTES_PER_FRAME);
+    pub(crate) fn credit(&self, bytes: usize) {
+        self.bucket.borrow_mut().credit(PER_RESPONSE + bytes as f64 / BYTES_PER_FRAME);
     }
 
-    /// Begin a turn. Whether the client has sent no more than it may.
-    pub(crate) fn begin_turn(&self, now: impl FnOnce() -> Duration) -> bool {
-        self.turn.set(0);
+    /// Begin a frames_this_poll. Whether the client has sent no more than it may.
+    pub(crate) fn begin_poll(&self, now: impl FnOnce() -> Duration) -> bool {
+        self.frames_this_poll.set(0);
         let mut bucket = self.bucket.borrow_mut();
-        bucket.spend(f64::from(self.unpaid.take()));
+        bucket.spend(f64::from(self.unpaid_frames.take()));
         bucket.wait(now).is_none()
     }
 
     fn frame(&self, kind: u8, length: usize) {
-        self.turn.set(self.turn.get() + 1);
+        self.frames_this_poll.set(self.frames_this_poll.get() + 1);
         if kind != DATA || length < SMALL_DATA {
-            self.unpaid.set(self.unpaid.get() + 1);
+            self.unpaid_frames.set(self.unpaid_frames.get() + 1);
         }
     }
 }
 
 /// A byte stream from an HTTP/2 client whose frames are counted.
-pub(crate) struct Metered<S> {
+pub(crate) struct MeteredStream<S> {
     stream: S,
-    meter: Rc<Meter>,
+    meter: Rc<ControlFrameMeter>,
     skip: usize,
     head: [u8; FRAME_HEAD],
     filled: usize,
 }
 
-impl<S> Metered<S> {
-    pub(crate) fn new(stream: S, meter: Rc<Meter>) -> Metered<S> {
-        Metered { stream, meter, skip: PREFACE, head: [0; FRAME_HEAD], filled: 0 }
+impl<S> MeteredStream<S> {
+    pub(crate) fn new(stream: S, meter: Rc<ControlFrameMeter>) -> MeteredStream<S> {
+        MeteredStream { stream, meter, skip: PREFACE, head: [0; FRAME_HEAD], filled: 0 }
     }
 
     fn pass(&mut self, mut bytes: &[u8]) {
@@ -108,13 +108,13 @@ impl<S> Metered<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for MeteredStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.meter.turn.get() >= PER_TURN {
+        if self.meter.frames_this_poll.get() >= FRAMES_PER_POLL {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -125,7 +125,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for MeteredStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, data)
     }
@@ -169,26 +169,30 @@ mod tests {
         let frames = [frame(PING, 8), frame(DATA, 300), frame(DATA, 0), frame(1, 30), frame(DATA, 16)];
         let sent = [vec![PING; PREFACE], frames.concat()].concat();
         for size in 1..=sent.len() {
-            let meter = Meter::new(Duration::ZERO);
-            let mut metered = Metered::new((), Rc::clone(&meter));
+            let meter = ControlFrameMeter::new(Duration::ZERO);
+            let mut metered = MeteredStream::new((), Rc::clone(&meter));
             sent.chunks(size).for_each(|piece| metered.pass(piece));
-            assert_eq!((meter.turn.get(), meter.unpaid.get()), (5, 3), "in pieces of {size}");
+            assert_eq!(
+                (meter.frames_this_poll.get(), meter.unpaid_frames.get()),
+                (5, 3),
+                "in pieces of {size}"
+            );
         }
     }
 
     #[test]
     fn a_flood_is_told_and_what_answers_a_response_is_none() {
         let now = || Duration::ZERO;
-        let meter = Meter::new(now());
+        let meter = ControlFrameMeter::new(now());
         let pings = |count| (0..count).for_each(|_| meter.frame(PING, 8));
         for _ in 0..10_000 {
-            meter.earn(100);
+            meter.credit(100);
             pings(PER_RESPONSE as u32);
-            assert!(meter.begin_turn(now));
+            assert!(meter.begin_poll(now));
         }
         pings(BURST as u32 - 1);
-        assert!(meter.begin_turn(now));
+        assert!(meter.begin_poll(now));
         pings(1000);
-        assert!(!meter.begin_turn(now));
+        assert!(!meter.begin_poll(now));
     }
 }

@@ -8,26 +8,29 @@ use std::sync::Arc;
 use crate::sync::Mutex;
 
 /// Connections by the identity that their clients proved.
-pub(crate) struct Identities {
+pub(crate) struct IdentityConnections {
     /// Of one identity; `None`: any number.
     limit: Option<usize>,
     counts: Mutex<HashMap<Arc<str>, usize>>,
 }
 
 /// A connection that counts for an identity, as long as one of its streams holds this.
-pub(crate) struct Counted {
-    identities: Arc<Identities>,
+pub(crate) struct CountedConnection {
+    identities: Arc<IdentityConnections>,
     identity: Arc<str>,
 }
 
 /// The identities of one connection: a proxy may pass on the streams of several clients.
 #[derive(Default)]
-pub(crate) struct OfConnection(RefCell<Vec<Weak<Counted>>>);
+pub(crate) struct ConnectionIdentities(RefCell<Vec<Weak<CountedConnection>>>);
 
-impl Identities {
+impl IdentityConnections {
     /// `limit` connections of one identity; 0 is no limit.
-    pub(crate) fn new(limit: usize) -> Arc<Identities> {
-        Arc::new(Identities { limit: Some(limit).filter(|limit| *limit > 0), counts: Mutex::default() })
+    pub(crate) fn new(limit: usize) -> Arc<IdentityConnections> {
+        Arc::new(IdentityConnections {
+            limit: Some(limit).filter(|limit| *limit > 0),
+            counts: Mutex::default(),
+        })
     }
 
     /// How many connections an identity may have.
@@ -35,20 +38,24 @@ impl Identities {
         self.limit
     }
 
-    fn count(self: &Arc<Identities>, identity: &Arc<str>) -> Option<Counted> {
+    fn count(self: &Arc<IdentityConnections>, identity: &Arc<str>) -> Option<CountedConnection> {
         let mut counts = self.counts.lock();
         let count = counts.entry(Arc::clone(identity)).or_default();
         if self.limit.is_some_and(|limit| *count >= limit) {
             return None;
         }
         *count += 1;
-        Some(Counted { identities: Arc::clone(self), identity: Arc::clone(identity) })
+        Some(CountedConnection { identities: Arc::clone(self), identity: Arc::clone(identity) })
     }
 }
 
-impl OfConnection {
+impl ConnectionIdentities {
     /// A stream of the connection has this identity. `None`: the identity has as many connections as it may.
-    pub(crate) fn add(&self, identities: &Arc<Identities>, identity: &Arc<str>) -> Option<Rc<Counted>> {
+    pub(crate) fn add(
+        &self,
+        identities: &Arc<IdentityConnections>,
+        identity: &Arc<str>,
+    ) -> Option<Rc<CountedConnection>> {
         let mut known = self.0.borrow_mut();
         known.retain(|counted| counted.strong_count() > 0);
         let same = known.iter().filter_map(Weak::upgrade).find(|counted| counted.identity == *identity);
@@ -61,7 +68,7 @@ impl OfConnection {
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
         let mut counts = self.identities.counts.lock();
         if let Some(count) = counts.get_mut(&self.identity) {
@@ -79,9 +86,12 @@ mod tests {
 
     #[test]
     fn connections_count_and_streams_of_one_do_not() {
-        let identities = Identities::new(2);
-        let (first, second, third) =
-            (OfConnection::default(), OfConnection::default(), OfConnection::default());
+        let identities = IdentityConnections::new(2);
+        let (first, second, third) = (
+            ConnectionIdentities::default(),
+            ConnectionIdentities::default(),
+            ConnectionIdentities::default(),
+        );
         let (shop, bank) = ("shop".into(), "bank".into());
         let streams: Vec<_> = (0..3).map(|_| first.add(&identities, &shop).unwrap()).collect();
         let other = second.add(&identities, &shop).unwrap();
@@ -99,8 +109,8 @@ mod tests {
 
     #[test]
     fn without_a_limit_all_are_counted_in() {
-        let identities = Identities::new(0);
-        let connections: Vec<_> = (0..100).map(|_| OfConnection::default()).collect();
+        let identities = IdentityConnections::new(0);
+        let connections: Vec<_> = (0..100).map(|_| ConnectionIdentities::default()).collect();
         let held: Vec<_> = connections.iter().map(|each| each.add(&identities, &"shop".into())).collect();
         assert!(held.iter().all(Option::is_some));
     }

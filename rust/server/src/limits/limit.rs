@@ -1,7 +1,7 @@
 //! What clients may use, and what happened to those that wanted more.
 //!
 //! A limit that an honest client can meet in a busy moment delays it; one that only a broken or hostile client meets
-//! refuses. Either is counted per limit and told to Python at most once in [`REPORT_INTERVAL`].
+//! refuses. Either is counted per limit and reported to Python at most once in [`REPORT_INTERVAL`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -144,7 +144,7 @@ impl Quota {
     }
 
     /// Take so many, whether there is room or not; returns whether there was.
-    pub(crate) fn overdraw(&self, count: usize) -> bool {
+    pub(crate) fn force_take(&self, count: usize) -> bool {
         self.used.fetch_add(count, Relaxed).saturating_add(count) <= self.limit
     }
 
@@ -153,9 +153,9 @@ impl Quota {
     }
 }
 
-/// How often each limit was met.
+/// How often each limit was limit_counters.
 #[derive(Debug, Default)]
-pub(crate) struct Met {
+pub(crate) struct LimitCounters {
     counts: [AtomicU64; Limit::ALL.len()],
     reports: [Report; Limit::ALL.len()],
 }
@@ -165,18 +165,18 @@ struct Report {
     /// When the next one may be made, in milliseconds.
     due: AtomicU64,
     /// What was counted when the last one was made.
-    told: AtomicU64,
+    reported: AtomicU64,
 }
 
-impl Met {
-    /// A client met a limit.
+impl LimitCounters {
+    /// A client limit_counters a limit.
     pub(crate) fn count(&self, limit: Limit, peer: &Arc<str>, now: Duration, events: &Events) {
         let count = self.counts[limit as usize].fetch_add(1, Relaxed) + 1;
-        let Report { due, told } = &self.reports[limit as usize];
+        let Report { due, reported } = &self.reports[limit as usize];
         let (now, was_due) = (now.as_millis() as u64, due.load(Relaxed));
         let next = now + REPORT_INTERVAL.as_millis() as u64;
         if was_due <= now && due.compare_exchange(was_due, next, Relaxed, Relaxed).is_ok() {
-            let count = count.saturating_sub(told.swap(count, Relaxed));
+            let count = count.saturating_sub(reported.swap(count, Relaxed));
             let (limit, delayed) = (limit.name(), limit.delays());
             events.push(Event::Limited { limit, delayed, count, peer: Arc::clone(peer) });
         }
@@ -211,9 +211,10 @@ mod tests {
 
     #[test]
     fn each_is_counted_and_few_are_reported() {
-        let (met, events) = (Met::default(), Events::new().unwrap());
-        let report =
-            |seconds| met.count(Limit::Streams, &"peer".into(), Duration::from_secs(seconds), &events);
+        let (limit_counters, events) = (LimitCounters::default(), Events::new().unwrap());
+        let report = |seconds| {
+            limit_counters.count(Limit::Streams, &"peer".into(), Duration::from_secs(seconds), &events)
+        };
         let counts = || {
             let counts = events.poll(false).into_iter().map(|event| match event {
                 Event::Limited { count, .. } => count,
@@ -229,6 +230,6 @@ mod tests {
         assert_eq!(counts(), []);
         report(11);
         assert_eq!(counts(), [6], "those since the last report");
-        assert_eq!(met.read().map(|(_, count)| count).sum::<u64>(), 7);
+        assert_eq!(limit_counters.read().map(|(_, count)| count).sum::<u64>(), 7);
     }
 }

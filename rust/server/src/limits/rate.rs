@@ -37,7 +37,7 @@ impl TokenBucket {
     }
 
     /// Give tokens for something that entitles to them. They may exceed the burst; what exceeded it before is lost.
-    pub(crate) fn earn(&mut self, tokens: f64) {
+    pub(crate) fn credit(&mut self, tokens: f64) {
         self.tokens = self.tokens.min(self.burst) + tokens;
     }
 }
@@ -144,8 +144,8 @@ mod tests {
     #[test]
     fn what_is_earned_is_not_saved_beyond_the_burst() {
         let mut bucket = TokenBucket::new(1.0, 2.0, AT(0.0));
-        bucket.earn(100.0);
-        bucket.earn(1.0);
+        bucket.credit(100.0);
+        bucket.credit(1.0);
         for _ in 0..3 {
             assert_eq!(bucket.wait(|| unreachable!()), None);
             bucket.spend(1.0);

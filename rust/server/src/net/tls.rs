@@ -16,7 +16,7 @@ use tokio_rustls::server::TlsStream;
 use crate::net::credentials::{ALPN, names};
 
 /// A failure is told of at the most this often for each reason: a port scan must not fill the log.
-const PAUSE: Duration = Duration::from_secs(10);
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// RFC 8446, section 5.1: the type of the record that every TLS connection begins with.
 const TLS_HANDSHAKE: u8 = 22;
@@ -33,40 +33,43 @@ const MAX_UNREAD: u64 = 64 << 10;
 
 /// Why a connection was not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct HandshakeFailure {
     /// One of few, for counters.
     reason: &'static str,
     /// For people.
     message: String,
 }
 
-impl Failure {
-    fn new(reason: &'static str, message: impl Into<String>) -> Failure {
-        Failure { reason, message: message.into() }
+impl HandshakeFailure {
+    fn new(reason: &'static str, message: impl Into<String>) -> HandshakeFailure {
+        HandshakeFailure { reason, message: message.into() }
     }
 
     /// It took too long.
-    pub(crate) fn timeout(limit: Duration) -> Failure {
-        Failure::new("timeout", format!("the client did not finish within {} s", limit.as_secs_f64()))
+    pub(crate) fn timeout(limit: Duration) -> HandshakeFailure {
+        HandshakeFailure::new(
+            "timeout",
+            format!("the client did not finish within {} s", limit.as_secs_f64()),
+        )
     }
 
     /// The client does not speak HTTP/2.
-    pub(crate) fn http2(error: &h2::Error) -> Failure {
+    pub(crate) fn http2(error: &h2::Error) -> HandshakeFailure {
         match error.get_io() {
-            Some(error) => Failure::closed(error),
-            None => Failure::new("http2", format!("the client does not speak HTTP/2: {error}")),
+            Some(error) => HandshakeFailure::closed(error),
+            None => HandshakeFailure::new("http2", format!("the client does not speak HTTP/2: {error}")),
         }
     }
 
-    fn closed(error: &io::Error) -> Failure {
-        Failure::new("closed", format!("the client closed the connection: {error}"))
+    fn closed(error: &io::Error) -> HandshakeFailure {
+        HandshakeFailure::new("closed", format!("the client closed the connection: {error}"))
     }
 }
 
 /// What a client says first.
-pub(crate) enum Opening {
+pub(crate) enum ClientProtocol {
     /// It left without a word, as the probe of a load balancer does.
-    Nothing,
+    None,
     /// The begin of a TLS handshake.
     Tls,
     /// Anything else.
@@ -74,30 +77,33 @@ pub(crate) enum Opening {
 }
 
 /// Wait for the first byte. It stays unread.
-pub(crate) async fn opening(socket: &TcpStream) -> Opening {
+pub(crate) async fn detect_protocol(socket: &TcpStream) -> ClientProtocol {
     let mut first = [0];
     match socket.peek(&mut first).await {
-        Ok(0) | Err(_) => Opening::Nothing,
-        Ok(_) if first[0] == TLS_HANDSHAKE => Opening::Tls,
-        Ok(_) => Opening::Plaintext,
+        Ok(0) | Err(_) => ClientProtocol::None,
+        Ok(_) if first[0] == TLS_HANDSHAKE => ClientProtocol::Tls,
+        Ok(_) => ClientProtocol::Plaintext,
     }
 }
 
-impl Opening {
+impl ClientProtocol {
     /// Why it does not fit the port.
-    pub(crate) fn failure(&self) -> Failure {
+    pub(crate) fn failure(&self) -> HandshakeFailure {
         match self {
-            Opening::Nothing => Failure::new("closed", "the client said nothing"),
-            Opening::Tls => Failure::new("tls", "the client speaks TLS, and this port is plaintext"),
-            Opening::Plaintext => {
-                Failure::new("plaintext", "the client speaks plaintext, and this port takes TLS only")
+            ClientProtocol::None => HandshakeFailure::new("closed", "the client said nothing"),
+            ClientProtocol::Tls => {
+                HandshakeFailure::new("tls", "the client speaks TLS, and this port is plaintext")
             }
+            ClientProtocol::Plaintext => HandshakeFailure::new(
+                "plaintext",
+                "the client speaks plaintext, and this port takes TLS only",
+            ),
         }
     }
 
     /// Send the client away from a port that it does not fit, with what a server of the other kind says.
-    pub(crate) async fn turn_away(self, mut socket: TcpStream) {
-        let words = if matches!(self, Opening::Tls) { NOT_TLS } else { TLS_ONLY };
+    pub(crate) async fn reject(self, mut socket: TcpStream) {
+        let words = if matches!(self, ClientProtocol::Tls) { NOT_TLS } else { TLS_ONLY };
         if socket.write_all(words).await.is_ok() && socket.shutdown().await.is_ok() {
             // What comes is read, or the system would reset the connection and take the words back.
             let _ = tokio::io::copy(&mut socket.take(MAX_UNREAD), &mut tokio::io::sink()).await;
@@ -120,26 +126,29 @@ impl Tls {
     pub(crate) async fn accept(
         &self,
         socket: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, Arc<[String]>), Failure> {
+    ) -> Result<(TlsStream<TcpStream>, Arc<[String]>), HandshakeFailure> {
         let config = self.config.read().clone();
-        let config =
-            config.ok_or_else(|| Failure::new("no_certificate", "the server has no certificate yet"))?;
+        let config = config
+            .ok_or_else(|| HandshakeFailure::new("no_certificate", "the server has no certificate yet"))?;
         let stream = TlsAcceptor::from(config).accept(socket).await.map_err(|error| failure_of(&error))?;
         let session = stream.get_ref().1;
         // RFC 9113, section 3.3: "Implementations that support HTTP/2 over TLS MUST use protocol negotiation."
         if session.alpn_protocol() != Some(ALPN) {
-            return Err(Failure::new("alpn", "the client offers no protocol by ALPN; gRPC is \"h2\""));
+            return Err(HandshakeFailure::new(
+                "alpn",
+                "the client offers no protocol by ALPN; gRPC is \"h2\"",
+            ));
         }
         let certificate = session.peer_certificates().and_then(<[_]>::first).map(names);
         Ok((stream, certificate.unwrap_or_default()))
     }
 }
 
-fn failure_of(error: &io::Error) -> Failure {
+fn failure_of(error: &io::Error) -> HandshakeFailure {
     let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
         // gRPC Core (1.85) sends no alert when it does not trust the server.
         let message = "the client left during the TLS handshake; it may not trust the server's certificate";
-        return Failure::new("closed", message);
+        return HandshakeFailure::new("closed", message);
     };
     let (reason, message) = match tls {
         Error::NoCertificatesPresented => {
@@ -163,7 +172,7 @@ fn failure_of(error: &io::Error) -> Failure {
         }
         error => ("protocol", error.to_string()),
     };
-    Failure { reason, message }
+    HandshakeFailure { reason, message }
 }
 
 /// A failure that is worth telling.
@@ -175,35 +184,35 @@ pub struct HandshakeFailed {
     pub reason: &'static str,
     /// For people.
     pub message: String,
-    /// Failures for the same reason that were not told since the last one.
-    pub untold: u64,
+    /// HandshakeFailureCounters for the same reason that were not told since the last one.
+    pub suppressed: u64,
 }
 
 /// Counts failures by reason.
 #[derive(Default)]
-pub(crate) struct Failures(Mutex<BTreeMap<&'static str, Count>>);
+pub(crate) struct HandshakeFailureCounters(Mutex<BTreeMap<&'static str, Count>>);
 
 #[derive(Default)]
 struct Count {
     total: u64,
-    untold: u64,
+    suppressed: u64,
     told: Option<Instant>,
 }
 
-impl Failures {
+impl HandshakeFailureCounters {
     /// Count one; gives it back when it should be told.
-    pub(crate) fn add(&self, peer: &Arc<str>, failure: Failure) -> Option<HandshakeFailed> {
-        let Failure { reason, message } = failure;
+    pub(crate) fn add(&self, peer: &Arc<str>, failure: HandshakeFailure) -> Option<HandshakeFailed> {
+        let HandshakeFailure { reason, message } = failure;
         let mut counts = self.0.lock();
         let count = counts.entry(reason).or_default();
         count.total += 1;
-        if count.told.is_some_and(|told| told.elapsed() < PAUSE) {
-            count.untold += 1;
+        if count.told.is_some_and(|told| told.elapsed() < REPORT_INTERVAL) {
+            count.suppressed += 1;
             return None;
         }
         count.told = Some(Instant::now());
-        let untold = std::mem::take(&mut count.untold);
-        Some(HandshakeFailed { peer: Arc::clone(peer), reason, message, untold })
+        let suppressed = std::mem::take(&mut count.suppressed);
+        Some(HandshakeFailed { peer: Arc::clone(peer), reason, message, suppressed })
     }
 
     pub(crate) fn read(&self) -> BTreeMap<&'static str, u64> {
@@ -217,10 +226,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_failure_of_a_reason_is_told_in_a_while() {
-        let (failures, peer) = (Failures::default(), "peer".into());
-        let fail = |reason| failures.add(&peer, Failure::new(reason, "why")).map(|told| told.untold);
+        let (failures, peer) = (HandshakeFailureCounters::default(), "peer".into());
+        let fail =
+            |reason| failures.add(&peer, HandshakeFailure::new(reason, "why")).map(|told| told.suppressed);
         assert_eq!([fail("alpn"), fail("alpn"), fail("tls"), fail("alpn")], [Some(0), None, Some(0), None]);
-        tokio::time::advance(PAUSE).await;
+        tokio::time::advance(REPORT_INTERVAL).await;
         assert_eq!([fail("alpn"), fail("alpn")], [Some(2), None]);
         assert_eq!(failures.read(), BTreeMap::from([("alpn", 5), ("tls", 1)]));
     }

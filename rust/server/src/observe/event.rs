@@ -11,18 +11,18 @@ use rustix::event::{EventfdFlags, eventfd};
 use steerway_engine::{DemandEvent, DemandKey};
 
 use crate::grpc::csds::Call;
-use crate::limits::account::Party;
+use crate::limits::account::ClientKey;
 use crate::net::peer::{Peer, Token};
 use crate::net::tls::HandshakeFailed;
-use crate::observe::nack::{NackReport, Nacks};
-use crate::observe::panic::Fault;
+use crate::observe::nack::{NackQueue, NackReport};
+use crate::observe::panic::PanicReport;
 use crate::sync::Mutex;
 
 /// Of what is to be logged and counted elsewhere; the newest are dropped.
 const MAX_NOTICES: usize = 256;
 
 /// So many holes in the queue are left until they are more than the events.
-const FEW_HOLES: usize = 1024;
+const MIN_HOLES: usize = 1024;
 
 /// Something that happened on the engine's threads.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub enum Event {
         /// Address of the client.
         peer: Arc<str>,
         /// What the panic said, and where it was.
-        fault: Fault,
+        fault: PanicReport,
     },
 }
 
@@ -84,14 +84,14 @@ impl From<DemandEvent> for Event {
 
 impl Event {
     /// The stream that it is the first event of.
-    fn begins(&self) -> Option<u64> {
+    fn opened_stream(&self) -> Option<u64> {
         match self {
             Event::Opened { stream, .. } => Some(*stream),
             _ => None,
         }
     }
 
-    fn ends(&self) -> Option<u64> {
+    fn closed_stream(&self) -> Option<u64> {
         match self {
             Event::Closed { stream } => Some(*stream),
             _ => None,
@@ -111,18 +111,18 @@ struct Queue {
     /// An event that is no longer told leaves a hole.
     events: VecDeque<Option<Event>>,
     /// Where the beginnings stand.
-    begun: HashMap<u64, usize>,
+    opened_at: HashMap<u64, usize>,
     holes: usize,
-    nacks: Nacks,
+    nacks: NackQueue,
     notices: usize,
     /// Whether there is demand that Python has not heard of.
-    demand_waits: bool,
+    demand_pending: bool,
 }
 
 impl Queue {
     fn push(&mut self, event: Event) {
-        if let Some(place) = event.ends().and_then(|stream| self.begun.remove(&stream)) {
-            self.remove(place);
+        if let Some(index) = event.closed_stream().and_then(|stream| self.opened_at.remove(&stream)) {
+            self.remove(index);
             return;
         }
         if event.is_notice() {
@@ -131,27 +131,27 @@ impl Queue {
             }
             self.notices += 1;
         }
-        if let Some(stream) = event.begins() {
-            self.begun.insert(stream, self.events.len());
+        if let Some(stream) = event.opened_stream() {
+            self.opened_at.insert(stream, self.events.len());
         }
         self.events.push_back(Some(event));
     }
 
-    fn has_news(&self) -> bool {
-        self.demand_waits || !self.events.is_empty() || self.nacks.len() > 0
+    fn is_readable(&self) -> bool {
+        self.demand_pending || !self.events.is_empty() || self.nacks.len() > 0
     }
 
-    fn remove(&mut self, place: usize) {
-        self.events[place] = None;
+    fn remove(&mut self, index: usize) {
+        self.events[index] = None;
         self.holes += 1;
-        if self.holes == self.events.len() || self.holes > FEW_HOLES.max(self.events.len() / 2) {
+        if self.holes == self.events.len() || self.holes > MIN_HOLES.max(self.events.len() / 2) {
             self.events.retain(Option::is_some);
             self.holes = 0;
-            let begun = self.events.iter().enumerate().filter_map(|(place, event)| {
-                let stream = event.as_ref()?.begins()?;
-                Some((stream, place))
+            let opened_at = self.events.iter().enumerate().filter_map(|(index, event)| {
+                let stream = event.as_ref()?.opened_stream()?;
+                Some((stream, index))
             });
-            self.begun = begun.collect();
+            self.opened_at = opened_at.collect();
         }
     }
 }
@@ -182,20 +182,20 @@ impl Events {
     }
 
     /// A client refused a response.
-    pub(crate) fn push_nack(&self, client: Party, report: NackReport) {
+    pub(crate) fn push_nack(&self, client: ClientKey, report: NackReport) {
         self.update(|queue| queue.nacks.push(client, report));
     }
 
     /// Whether there is demand that Python has not heard of: it is to poll for that as for events.
-    pub(crate) fn demand_waits(&self, waits: bool) {
-        self.update(|queue| queue.demand_waits = waits);
+    pub(crate) fn set_demand_pending(&self, waits: bool) {
+        self.update(|queue| queue.demand_pending = waits);
     }
 
     /// All events, NACKs first: Python classified their streams before, and their ends stand in the queue. Afterwards it
     /// is readable as long as demand waits.
-    pub(crate) fn poll(&self, demand_waits: bool) -> Vec<Event> {
+    pub(crate) fn poll(&self, demand_pending: bool) -> Vec<Event> {
         let mut queue =
-            self.update(|queue| std::mem::replace(queue, Queue { demand_waits, ..Queue::default() }));
+            self.update(|queue| std::mem::replace(queue, Queue { demand_pending, ..Queue::default() }));
         let nacks = queue.nacks.take().into_iter().map(|report| Event::Nack(Box::new(report)));
         nacks.chain(queue.events.into_iter().flatten()).collect()
     }
@@ -203,9 +203,9 @@ impl Events {
     /// The descriptor follows the queue.
     fn update<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> T {
         let mut queue = self.queue.lock();
-        let before = queue.has_news();
+        let before = queue.is_readable();
         let result = change(&mut queue);
-        match (before, queue.has_news()) {
+        match (before, queue.is_readable()) {
             // Fails only when the counter would overflow, and then it is readable already.
             (false, true) => drop(rustix::io::write(self.signal.as_fd(), &1u64.to_ne_bytes())),
             (true, false) => drop(rustix::io::read(self.signal.as_fd(), &mut [0u8; 8])),
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn it_is_readable_while_demand_waits() {
         let events = Events::new().unwrap();
-        events.demand_waits(true);
+        events.set_demand_pending(true);
         events.push(opened(1));
         events.push(Event::Closed { stream: 1 });
         assert!(is_readable(&events));
@@ -292,8 +292,8 @@ mod tests {
         events.push(Event::Closed { stream: 0 });
         events.push(opened(7));
         let queue = events.queue.lock();
-        assert!(queue.events.len() <= FEW_HOLES + 3, "{} places", queue.events.len());
-        assert_eq!(queue.begun.len(), 1);
+        assert!(queue.events.len() <= MIN_HOLES + 3, "{} places", queue.events.len());
+        assert_eq!(queue.opened_at.len(), 1);
         drop(queue);
         assert_eq!(told(&events), "+7 ");
     }

@@ -40,7 +40,7 @@ impl<const BUCKETS: usize> Histogram<BUCKETS> {
 
 /// A part of the way of a change from the cluster to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ChangeStep {
     /// From the event in the cluster until the control plane heard of it.
     EventToReceived,
     /// From there to its publication.
@@ -55,26 +55,26 @@ pub enum Step {
     EventToAcked,
 }
 
-impl Step {
+impl ChangeStep {
     /// Every step, in the order of [`crate::Stats::change_latency`].
-    pub const ALL: [Step; 6] = [
-        Step::EventToReceived,
-        Step::ReceivedToPublished,
-        Step::PublishedToSent,
-        Step::SentToAcked,
-        Step::ReceivedToAcked,
-        Step::EventToAcked,
+    pub const ALL: [ChangeStep; 6] = [
+        ChangeStep::EventToReceived,
+        ChangeStep::ReceivedToPublished,
+        ChangeStep::PublishedToSent,
+        ChangeStep::SentToAcked,
+        ChangeStep::ReceivedToAcked,
+        ChangeStep::EventToAcked,
     ];
 
     /// The name in metrics.
     pub const fn name(self) -> &'static str {
         match self {
-            Step::EventToReceived => "event_to_received",
-            Step::ReceivedToPublished => "received_to_published",
-            Step::PublishedToSent => "published_to_sent",
-            Step::SentToAcked => "sent_to_acked",
-            Step::ReceivedToAcked => "received_to_acked",
-            Step::EventToAcked => "event_to_acked",
+            ChangeStep::EventToReceived => "event_to_received",
+            ChangeStep::ReceivedToPublished => "received_to_published",
+            ChangeStep::PublishedToSent => "published_to_sent",
+            ChangeStep::SentToAcked => "sent_to_acked",
+            ChangeStep::ReceivedToAcked => "received_to_acked",
+            ChangeStep::EventToAcked => "event_to_acked",
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use steerway_engine::{Commit, Propagation, Protocol, Received, RequestKind, Response, TypeId};
 
-use crate::net::tls::Failures;
-use crate::observe::latency::{ACK_LATENCY_BOUNDS, CHANGE_LATENCY_BOUNDS, Histogram, Observed, Step};
+use crate::net::tls::HandshakeFailureCounters;
+use crate::observe::latency::{ACK_LATENCY_BOUNDS, CHANGE_LATENCY_BOUNDS, ChangeStep, Histogram, Observed};
 use crate::runtime::shared::Shared;
 
 /// One number per type, by [`TypeId::index`].
@@ -27,12 +27,12 @@ pub(crate) struct Metrics {
     nacks: PerType,
     stale: PerType,
     rejected: Mutex<BTreeMap<&'static str, u64>>,
-    pub(crate) handshakes: Failures,
+    pub(crate) handshakes: HandshakeFailureCounters,
     pub(crate) commits: AtomicU64,
     pub(crate) panics: AtomicU64,
     denied: AtomicU64,
     ack_latency: Histogram<{ ACK_LATENCY_BOUNDS.len() + 1 }>,
-    steps: [Histogram<{ CHANGE_LATENCY_BOUNDS.len() + 1 }>; Step::ALL.len()],
+    steps: [Histogram<{ CHANGE_LATENCY_BOUNDS.len() + 1 }>; ChangeStep::ALL.len()],
 }
 
 /// A copy of the counters at one moment. Arrays go by [`TypeId::index`].
@@ -76,19 +76,19 @@ pub struct Stats {
     pub denied: u64,
     /// Buckets by [`ACK_LATENCY_BOUNDS`].
     pub ack_latency: Observed,
-    /// Buckets by [`CHANGE_LATENCY_BOUNDS`], by [`Step::ALL`]; the steps before the publication once for each resource
+    /// Buckets by [`CHANGE_LATENCY_BOUNDS`], by [`ChangeStep::ALL`]; the steps before the publication once for each resource
     /// of a commit, those after it once for each ACK.
     pub change_latency: Vec<Observed>,
 }
 
 /// What is held for clients at one moment; when all clients are gone for the grace of demand, nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct EngineUsage {
     /// Connections.
     pub connections: usize,
     /// Tasks that serve connections.
     pub tasks: usize,
-    /// Discovery streams.
+    /// StreamHandle streams.
     pub streams: usize,
     /// Names in the indices of the shards.
     pub interest: usize,
@@ -100,7 +100,7 @@ pub struct Census {
     pub request_buffers: usize,
     /// Bytes of subscriptions beyond the small part of each stream.
     pub subscription_bytes: usize,
-    /// Identities and addresses that use something, or did so a moment ago.
+    /// IdentityConnections and addresses that use something, or did so a moment ago.
     pub accounts: usize,
 }
 
@@ -152,23 +152,23 @@ impl Metrics {
     pub(crate) fn published(&self, commit: &Commit) {
         for origin in commit.put.iter().filter_map(|put| put.resource.origin()) {
             if let Some(heard) = origin.event_to_received() {
-                self.step(Step::EventToReceived, heard);
+                self.step(ChangeStep::EventToReceived, heard);
             }
-            self.step(Step::ReceivedToPublished, origin.received_to_published());
+            self.step(ChangeStep::ReceivedToPublished, origin.received_to_published());
         }
     }
 
     /// A client took a change.
     fn taken(&self, change: &Propagation) {
-        self.step(Step::PublishedToSent, change.published_to_sent());
-        self.step(Step::SentToAcked, change.sent_to_acked());
-        self.step(Step::ReceivedToAcked, change.received_to_acked());
+        self.step(ChangeStep::PublishedToSent, change.published_to_sent());
+        self.step(ChangeStep::SentToAcked, change.sent_to_acked());
+        self.step(ChangeStep::ReceivedToAcked, change.received_to_acked());
         if let Some(whole) = change.event_to_acked() {
-            self.step(Step::EventToAcked, whole);
+            self.step(ChangeStep::EventToAcked, whole);
         }
     }
 
-    fn step(&self, step: Step, duration: Duration) {
+    fn step(&self, step: ChangeStep, duration: Duration) {
         self.steps[step as usize].observe(&CHANGE_LATENCY_BOUNDS, duration);
     }
 
@@ -176,9 +176,9 @@ impl Metrics {
     pub(crate) fn read(&self, shared: &Shared, resources: [u64; TypeId::COUNT]) -> Stats {
         let per_type = |counters: &PerType| std::array::from_fn(|index| counters[index].load(Relaxed));
         let gauge = |gauge: &AtomicI64| gauge.load(Relaxed).max(0) as u64;
-        let met = |delays: bool| {
-            let met = shared.met.read().filter(|(limit, _)| limit.delays() == delays);
-            met.map(|(limit, count)| (limit.name(), count)).collect()
+        let counts = |delays: bool| {
+            let counts = shared.limit_counters.read().filter(|(limit, _)| limit.delays() == delays);
+            counts.map(|(limit, count)| (limit.name(), count)).collect()
         };
         Stats {
             connections: shared.slots.used() as u64,
@@ -194,8 +194,8 @@ impl Metrics {
             stale: per_type(&self.stale),
             rejected: self.rejected.lock().clone(),
             handshake_failures: self.handshakes.read(),
-            refused: met(false),
-            delayed: met(true),
+            refused: counts(false),
+            delayed: counts(true),
             panics: self.panics.load(Relaxed),
             commits: self.commits.load(Relaxed),
             denied: self.denied.load(Relaxed),

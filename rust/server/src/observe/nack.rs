@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use steerway_engine::{Nack, TypeId};
 
-use crate::limits::account::Party;
+use crate::limits::account::ClientKey;
 
 /// Of all clients.
 pub(crate) const MAX_WAITING: usize = 1024;
@@ -35,26 +35,26 @@ pub struct NackReport {
 
 /// The NACKs of one client.
 #[derive(Debug, Default)]
-struct Waiting {
+struct ClientNacks {
     reports: VecDeque<NackReport>,
     suppressed: u64,
 }
 
 /// The NACKs of all clients.
 #[derive(Debug, Default)]
-pub(crate) struct Nacks {
-    clients: HashMap<Party, Waiting>,
+pub(crate) struct NackQueue {
+    clients: HashMap<ClientKey, ClientNacks>,
     count: usize,
     /// Left out of clients that have no place.
     suppressed: u64,
 }
 
-impl Nacks {
+impl NackQueue {
     pub(crate) fn len(&self) -> usize {
         self.count
     }
 
-    pub(crate) fn push(&mut self, client: Party, report: NackReport) {
+    pub(crate) fn push(&mut self, client: ClientKey, report: NackReport) {
         let own = self.clients.get(&client).map_or(0, |waiting| waiting.reports.len());
         if self.count == MAX_WAITING && own < MAX_PER_CLIENT && !self.make_room(own) {
             if own == 0 {
@@ -72,10 +72,10 @@ impl Nacks {
     /// All of them, of each client in turn. The last report of a client counts what was left out of it; the last of all
     /// counts also what was left out of clients that had no place.
     pub(crate) fn take(&mut self) -> Vec<NackReport> {
-        let mut clients: Vec<Waiting> = self.clients.drain().map(|(_, waiting)| waiting).collect();
+        let mut clients: Vec<ClientNacks> = self.clients.drain().map(|(_, waiting)| waiting).collect();
         let mut all = Vec::with_capacity(std::mem::take(&mut self.count));
         while !clients.is_empty() {
-            clients.retain_mut(|Waiting { reports, suppressed }| {
+            clients.retain_mut(|ClientNacks { reports, suppressed }| {
                 let Some(mut report) = reports.pop_front() else { return false };
                 if reports.is_empty() {
                     report.suppressed = *suppressed;
@@ -102,7 +102,7 @@ impl Nacks {
         true
     }
 
-    fn drop_oldest(&mut self, client: &Party) {
+    fn drop_oldest(&mut self, client: &ClientKey) {
         if let Some(waiting) = self.clients.get_mut(client) {
             self.count -= usize::from(waiting.reports.pop_front().is_some());
             waiting.suppressed += 1;
@@ -114,21 +114,21 @@ impl Nacks {
 mod tests {
     use super::*;
 
-    fn party(host: &str) -> Party {
-        Party::Address(host.into())
+    fn client_key(host: &str) -> ClientKey {
+        ClientKey::Address(host.into())
     }
 
-    fn push(nacks: &mut Nacks, host: &str, stream: u64) {
+    fn push(nacks: &mut NackQueue, host: &str, stream: u64) {
         let nack =
             Nack { resources: Vec::new(), refused: 0, version: "".into(), code: 3, message: "".into() };
         let (peer, node_id, nack) = (host.into(), "".into(), Box::new(nack));
         let report = NackReport { stream, peer, node_id, type_id: TypeId::Cluster, nack, suppressed: 0 };
-        nacks.push(party(host), report);
+        nacks.push(client_key(host), report);
     }
 
     #[test]
     fn a_client_keeps_its_newest_and_takes_no_place_of_others() {
-        let mut nacks = Nacks::default();
+        let mut nacks = NackQueue::default();
         push(&mut nacks, "other", 0);
         for stream in 0..100_000 {
             push(&mut nacks, "storm", stream);
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn clients_with_many_make_room_for_one_with_few() {
-        let mut nacks = Nacks::default();
+        let mut nacks = NackQueue::default();
         for stream in 0..MAX_WAITING as u64 {
             push(&mut nacks, &format!("host {}", stream % 40), stream);
         }
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_of_a_client_without_a_place_is_counted() {
-        let mut nacks = Nacks::default();
+        let mut nacks = NackQueue::default();
         for stream in 0..MAX_WAITING as u64 + 7 {
             push(&mut nacks, &stream.to_string(), stream);
         }

@@ -1,4 +1,4 @@
-//! What the streams of one connection and its task know of each other.
+//! What the streams of one connection and its task know of for_each_stream other.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -7,56 +7,61 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::account::{Holding, Party};
-use crate::limits::budget::Purse;
-use crate::limits::connection_slot::Slot;
-use crate::limits::control_frames::Meter;
-use crate::limits::identity::OfConnection;
+use crate::limits::account::{AccountHandle, ClientKey};
+use crate::limits::budget::SharedBudget;
+use crate::limits::connection_slot::ConnectionSlot;
+use crate::limits::control_frames::ControlFrameMeter;
+use crate::limits::identity::ConnectionIdentities;
 use crate::net::peer::Peer;
 use crate::runtime::shard::Shard;
 use crate::runtime::shared::Shared;
-use crate::xds::stream_handle::Discovery;
+use crate::xds::stream_handle::StreamHandle;
 
 /// One connection.
-pub(crate) struct Link {
+pub(crate) struct ConnectionContext {
     pub(crate) id: u32,
     pub(crate) peer: Arc<Peer>,
     /// Of the address, which pays until a client proves an identity.
-    pub(crate) account: Holding,
-    pub(crate) purse: Purse,
+    pub(crate) account: AccountHandle,
+    pub(crate) budget: SharedBudget,
     /// When the client last said something on a stream.
-    pub(crate) heard: Cell<Instant>,
-    pub(crate) meter: Rc<Meter>,
-    /// The connection is to go: each stream ends as soon as it was answered.
-    pub(crate) leaving: Cell<bool>,
+    pub(crate) last_received: Cell<Instant>,
+    pub(crate) meter: Rc<ControlFrameMeter>,
+    /// The connection is to go: for_each_stream stream ends as soon as it was answered.
+    pub(crate) draining: Cell<bool>,
     /// `None` for a request that came without a connection.
-    slot: Option<Slot>,
-    pub(crate) identities: OfConnection,
+    slot: Option<ConnectionSlot>,
+    pub(crate) identities: ConnectionIdentities,
     streams: RefCell<Vec<u64>>,
     /// The end of what is no discovery stream; few connections have one.
     ending: OnceCell<CancellationToken>,
 }
 
-impl Link {
-    pub(crate) fn new(shared: &Shared, peer: Peer, meter: Rc<Meter>, slot: Option<Slot>) -> Rc<Link> {
-        Rc::new(Link {
+impl ConnectionContext {
+    pub(crate) fn new(
+        shared: &Shared,
+        peer: Peer,
+        meter: Rc<ControlFrameMeter>,
+        slot: Option<ConnectionSlot>,
+    ) -> Rc<ConnectionContext> {
+        Rc::new(ConnectionContext {
             id: shared.next_connection(),
-            account: shared.accounts.open(&Party::of(&peer)),
-            purse: Purse::new(shared.budgets.connection, shared.now()),
+            account: shared.accounts.open(&ClientKey::of(&peer)),
+            budget: SharedBudget::new(shared.budgets.connection, shared.now()),
             peer: Arc::new(peer),
-            heard: Cell::new(Instant::now()),
+            last_received: Cell::new(Instant::now()),
             meter,
-            leaving: Cell::new(false),
+            draining: Cell::new(false),
             slot,
-            identities: OfConnection::default(),
+            identities: ConnectionIdentities::default(),
             streams: RefCell::default(),
             ending: OnceCell::new(),
         })
     }
 
     /// A stream was admitted.
-    pub(crate) fn settle(&self) {
-        self.slot.iter().for_each(Slot::settle);
+    pub(crate) fn admit(&self) {
+        self.slot.iter().for_each(ConnectionSlot::admit);
     }
 
     pub(crate) fn add(&self, stream: u64) {
@@ -65,8 +70,8 @@ impl Link {
 
     pub(crate) fn remove(&self, stream: u64) {
         let mut streams = self.streams.borrow_mut();
-        if let Some(place) = streams.iter().position(|id| *id == stream) {
-            streams.swap_remove(place);
+        if let Some(index) = streams.iter().position(|id| *id == stream) {
+            streams.swap_remove(index);
         }
     }
 
@@ -76,19 +81,19 @@ impl Link {
     }
 
     /// Have streams end that were answered, and the others when they are.
-    pub(crate) fn leave(&self, shard: &Shard) {
-        self.leaving.set(true);
-        self.each(shard, Discovery::wake);
+    pub(crate) fn drain(&self, shard: &Shard) {
+        self.draining.set(true);
+        self.for_each_stream(shard, StreamHandle::wake);
     }
 
     /// Have all streams end.
     pub(crate) fn end(&self, shard: &Shard) {
-        self.each(shard, Discovery::end);
+        self.for_each_stream(shard, StreamHandle::end);
         self.ending.get().into_iter().for_each(CancellationToken::cancel);
     }
 
-    fn each(&self, shard: &Shard, tell: fn(&Discovery)) {
+    fn for_each_stream(&self, shard: &Shard, apply: fn(&StreamHandle)) {
         let streams = shard.streams.borrow();
-        self.streams.borrow().iter().filter_map(|id| streams.get(id)).for_each(|stream| tell(stream));
+        self.streams.borrow().iter().filter_map(|id| streams.get(id)).for_each(|stream| apply(stream));
     }
 }

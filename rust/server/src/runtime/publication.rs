@@ -32,7 +32,7 @@ impl From<Commit> for Publication {
 
 impl Publication {
     /// Bring the demand up to date; returns what is to be done to the store.
-    pub(crate) fn settle(self, demand: &mut Demand) -> Commit {
+    pub(crate) fn into_commit(self, demand: &mut Demand) -> Commit {
         let Publication { mut commit, missing } = self;
         commit.absent.extend(missing.into_iter().filter_map(|Missing { key, reason, service }| {
             let name = demand.mark_missing(&key, &service)?;

@@ -24,24 +24,24 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::service::Routes;
 
-use crate::grpc::fetch::{Question, fetch};
+use crate::grpc::fetch::{FetchRequest, fetch};
 use crate::http2::connection;
-use crate::limits::connection_slot::Held;
+use crate::limits::connection_slot::SlotGrant;
 use crate::net::listener::Socket;
 use crate::net::peer::Peer;
-use crate::observe::metrics::Census;
-use crate::observe::panic::contain;
+use crate::observe::metrics::EngineUsage;
+use crate::observe::panic::catch;
 use crate::runtime::deadlines::Deadlines;
 use crate::runtime::shared::Shared;
-use crate::runtime::slice::Lane;
+use crate::runtime::slice::SliceQueue;
 use crate::server::handle::Options;
 use crate::xds::absence::{self, Absences, Page};
-use crate::xds::stream_handle::Discovery;
+use crate::xds::stream_handle::StreamHandle;
 
 /// What the other threads ask of a shard.
 pub(crate) enum Command {
     /// Serve a new connection.
-    Connection(Socket, Peer, Held),
+    Connection(Socket, Peer, SlotGrant),
     /// These names changed in the store.
     Changed(Arc<[(TypeId, Arc<str>)]>),
     /// These streams got their audience and what of it they may see.
@@ -55,13 +55,13 @@ pub(crate) enum Command {
     /// Streams may be answered from now on.
     Answer,
     /// Answer one request that came another way than by HTTP/2.
-    Fetch(Question, Reply<Result<Bytes, Status>>),
+    Fetch(FetchRequest, Reply<Result<Bytes, Status>>),
     /// Tell what the streams look like, with each resource or without.
     Inspect(bool, Reply<Vec<StreamView>>),
     /// Tell which names are absent.
     Absent(Page, Reply<Absences>),
     /// Tell what is held for clients.
-    Count(Reply<Census>),
+    Count(Reply<EngineUsage>),
     /// Send the clients away within this time; the sender is dropped when all are gone.
     Drain(Duration, Reply<Infallible>),
     /// Drop everything and end the thread.
@@ -96,12 +96,12 @@ pub(crate) struct Shard {
     pub(crate) shared: Arc<Shared>,
     pub(crate) options: Arc<Options>,
     pub(crate) routes: Routes,
-    pub(crate) streams: RefCell<HashMap<u64, Rc<Discovery>>>,
+    pub(crate) streams: RefCell<HashMap<u64, Rc<StreamHandle>>>,
     pub(crate) interest: RefCell<Interest<u64>>,
     pub(crate) deadlines: Deadlines,
-    pub(crate) lane: Lane,
+    pub(crate) slices: SliceQueue,
     /// Streams that have ended and whose names are to be forgotten.
-    left: RefCell<VecDeque<Rc<Discovery>>>,
+    cleanup_queue: RefCell<VecDeque<Rc<StreamHandle>>>,
     /// Connections are told to go.
     pub(crate) draining: CancellationToken,
     /// What is still there ends now.
@@ -114,9 +114,9 @@ pub(crate) struct Shard {
 }
 
 /// A connection that counts, from the moment it was given to the shard.
-struct Counted(Rc<Shard>);
+struct ConnectionGuard(Rc<Shard>);
 
-impl Drop for Counted {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.0.tasks.set(self.0.tasks.get() - 1);
         if self.0.load.fetch_sub(1, Relaxed) == 1 {
@@ -126,7 +126,7 @@ impl Drop for Counted {
 }
 
 impl Shard {
-    /// Shard number `index` of `count`. Identities of streams tell their shard: `id % count`.
+    /// Shard number `index` of `count`. IdentityConnections of streams tell their shard: `id % count`.
     pub(crate) fn new(
         (index, count): (usize, usize),
         shared: Arc<Shared>,
@@ -141,8 +141,8 @@ impl Shard {
             streams: RefCell::default(),
             interest: RefCell::default(),
             deadlines: Deadlines::default(),
-            lane: Lane::new(),
-            left: RefCell::default(),
+            slices: SliceQueue::new(),
+            cleanup_queue: RefCell::default(),
             draining: CancellationToken::new(),
             ending: CancellationToken::new(),
             last_stream_id: Cell::new(index as u64),
@@ -157,8 +157,8 @@ impl Shard {
     pub(crate) async fn run(self: Rc<Shard>, mut inbox: UnboundedReceiver<Command>) {
         let tasks = LocalSet::new();
         let commands = async {
-            spawn_local(Rc::clone(&self).tell_the_time());
-            spawn_local(Rc::clone(&self).pace());
+            spawn_local(Rc::clone(&self).run_timers());
+            spawn_local(Rc::clone(&self).run_slices());
             while let Some(command) = inbox.recv().await {
                 match command {
                     Command::Stop => break,
@@ -172,10 +172,10 @@ impl Shard {
     fn handle(self: &Rc<Shard>, command: Command) {
         match command {
             Command::Connection(socket, peer, slot) => {
-                let counted = Counted(Rc::clone(self));
+                let guard = ConnectionGuard(Rc::clone(self));
                 self.tasks.set(self.tasks.get() + 1);
                 spawn_local(async move {
-                    connection::serve(Rc::clone(&counted.0), socket, peer, slot).await;
+                    connection::serve(Rc::clone(&guard.0), socket, peer, slot).await;
                 });
             }
             Command::Changed(names) => self.mark_changed(&names),
@@ -183,7 +183,7 @@ impl Shard {
                 for (id, audience, grant) in audiences {
                     let stream = self.streams.borrow().get(&id).cloned();
                     if let Some(stream) = stream {
-                        stream.contain(self, |stream| stream.classify(self, audience, grant));
+                        stream.catch_panic(self, |stream| stream.classify(self, audience, grant));
                     }
                 }
             }
@@ -205,23 +205,23 @@ impl Shard {
                 }
             }
             Command::Answer => self.streams.borrow().values().for_each(|stream| stream.wake()),
-            Command::Fetch(question, reply) => drop(spawn_local(fetch(Rc::clone(self), question, reply))),
+            Command::Fetch(request, reply) => drop(spawn_local(fetch(Rc::clone(self), request, reply))),
             Command::Inspect(resources, reply) => {
                 let streams = self.streams.borrow();
-                let view = |stream: &Rc<Discovery>| {
-                    stream.contain(self, |stream| stream.view(self, resources)).flatten()
+                let view = |stream: &Rc<StreamHandle>| {
+                    stream.catch_panic(self, |stream| stream.view(self, resources)).flatten()
                 };
                 let views = streams.values().filter_map(view).collect();
                 // Fails only when nobody waits for it any more.
                 let _ = reply.send(views);
             }
-            Command::Absent(page, reply) => drop(spawn_local(absence::look(Rc::clone(self), page, reply))),
+            Command::Absent(page, reply) => drop(spawn_local(absence::collect(Rc::clone(self), page, reply))),
             Command::Count(reply) => {
-                let _ = reply.send(Census {
+                let _ = reply.send(EngineUsage {
                     tasks: self.tasks.get(),
                     streams: self.streams.borrow().len(),
                     interest: self.interest.borrow().len(),
-                    ..Census::default()
+                    ..EngineUsage::default()
                 });
             }
             Command::Drain(grace, done) => {
@@ -236,7 +236,7 @@ impl Shard {
     }
 
     /// Tell streams of their deadlines, for ever.
-    async fn tell_the_time(self: Rc<Shard>) {
+    async fn run_timers(self: Rc<Shard>) {
         loop {
             let due = match self.deadlines.next() {
                 Some(due) => sleep(due.saturating_sub(self.shared.now())).left_future(),
@@ -246,7 +246,7 @@ impl Shard {
             let now = self.shared.now();
             for id in self.deadlines.take(now) {
                 if let Some(stream) = self.streams.borrow().get(&id) {
-                    stream.contain(&self, |stream| stream.on_deadline(now));
+                    stream.catch_panic(&self, |stream| stream.on_deadline(now));
                 }
             }
         }
@@ -257,7 +257,7 @@ impl Shard {
         for (type_id, name) in names {
             for id in interest.subscribers(*type_id, name) {
                 if let Some(stream) = streams.get(&id) {
-                    stream.contain(self, |stream| stream.mark_changed(*type_id, name));
+                    stream.catch_panic(self, |stream| stream.mark_changed(*type_id, name));
                 }
             }
         }
@@ -269,7 +269,7 @@ impl Shard {
     async fn drain(&self, grace: Duration) {
         let start = Instant::now();
         self.draining.cancel();
-        let answered = |stream: &Rc<Discovery>| stream.has_responded();
+        let answered = |stream: &Rc<StreamHandle>| stream.has_responded();
         let mut streams: Vec<_> = self.streams.borrow().values().filter(|s| answered(s)).cloned().collect();
         let count = streams.len() as u32;
         for (place, stream) in streams.drain(..).enumerate() {
@@ -294,7 +294,7 @@ impl Shard {
     /// What a stream wants to hear of changes.
     pub(crate) fn change_interest(
         &self,
-        stream: &Discovery,
+        stream: &StreamHandle,
         audience: &Arc<str>,
         changes: impl Iterator<Item = InterestChange>,
     ) {
@@ -312,18 +312,18 @@ impl Shard {
             (transition != Transition::None).then(|| (transition, key()))
         });
         let moves: SmallVec<[_; 2]> = moves.collect();
-        self.shared.moved(&moves, stream.flow());
+        self.shared.update_demand(&moves, stream.flow());
     }
 
     /// Do long work in slices, for ever.
-    async fn pace(self: Rc<Shard>) {
+    async fn run_slices(self: Rc<Shard>) {
         loop {
-            self.lane.ended().await;
+            self.slices.ended().await;
             loop {
                 // The other tasks run, and what has arrived is read.
                 yield_now().await;
-                let more = self.forget_some();
-                self.lane.go_on();
+                let more = self.clean_up_some();
+                self.slices.resume();
                 if !more {
                     break;
                 }
@@ -332,19 +332,19 @@ impl Shard {
     }
 
     /// A large stream has ended.
-    pub(crate) fn forget_later(&self, stream: &Rc<Discovery>) {
-        self.left.borrow_mut().push_back(Rc::clone(stream));
-        self.lane.wake();
+    pub(crate) fn clean_up_later(&self, stream: &Rc<StreamHandle>) {
+        self.cleanup_queue.borrow_mut().push_back(Rc::clone(stream));
+        self.slices.wake();
     }
 
     /// Returns whether there is more to forget.
-    fn forget_some(&self) -> bool {
-        let Some(stream) = self.left.borrow_mut().pop_front() else { return false };
-        match contain(|| stream.forget(self)) {
-            Ok(true) => self.left.borrow_mut().push_back(stream),
+    fn clean_up_some(&self) -> bool {
+        let Some(stream) = self.cleanup_queue.borrow_mut().pop_front() else { return false };
+        match catch(|| stream.clean_up(self)) {
+            Ok(true) => self.cleanup_queue.borrow_mut().push_back(stream),
             Ok(false) => {}
             Err(fault) => drop(stream.panicked(self, fault)),
         }
-        !self.left.borrow().is_empty()
+        !self.cleanup_queue.borrow().is_empty()
     }
 }

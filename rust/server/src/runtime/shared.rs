@@ -16,16 +16,16 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
-use crate::grpc::csds::Calls;
+use crate::grpc::csds::PendingCalls;
 use crate::limits::account::Accounts;
-use crate::limits::budget::{Budgets, Purse};
-use crate::limits::connection_slot::Slots;
-use crate::limits::identity::Identities;
-use crate::limits::limit::{Limit, Met, Quota};
-use crate::net::tls::{Failure, Tls};
+use crate::limits::budget::{Budgets, SharedBudget};
+use crate::limits::connection_slot::ConnectionSlots;
+use crate::limits::identity::IdentityConnections;
+use crate::limits::limit::{Limit, LimitCounters, Quota};
+use crate::net::tls::{HandshakeFailure, Tls};
 use crate::observe::event::{Event, Events};
 use crate::observe::metrics::Metrics;
-use crate::observe::panic::Fault;
+use crate::observe::panic::PanicReport;
 use crate::runtime::publication::Publication;
 use crate::server::handle::Options;
 use crate::sync::{AtomicBool, Mutex, RwLock};
@@ -55,22 +55,22 @@ pub(crate) struct Shared {
     pub(crate) stream_options: Arc<StreamOptions>,
     /// `None`: TCP is plaintext.
     pub(crate) tls: Option<Tls>,
-    pub(crate) slots: Arc<Slots>,
-    pub(crate) identities: Arc<Identities>,
+    pub(crate) slots: Arc<ConnectionSlots>,
+    pub(crate) identities: Arc<IdentityConnections>,
     pub(crate) streams: Quota,
     /// Bytes of requests that are not whole yet.
     pub(crate) request_buffers: Quota,
-    pub(crate) met: Met,
+    pub(crate) limit_counters: LimitCounters,
     pub(crate) budgets: Budgets,
     pub(crate) accounts: Arc<Accounts>,
     /// What all streams together use.
-    pub(crate) purse: Purse,
-    pub(crate) calls: Calls,
+    pub(crate) budget: SharedBudget,
+    pub(crate) calls: PendingCalls,
     /// What clients report of their requests.
     pub(crate) loads: Mutex<Loads>,
     answering: AtomicBool,
     demand: Mutex<Demand>,
-    unwanted: Notify,
+    withdrawal_changed: Notify,
     last_connection: AtomicU32,
     started: Instant,
 }
@@ -84,22 +84,22 @@ impl Shared {
             metrics: Metrics::default(),
             stream_options: Arc::new(stream_options),
             tls: options.tls.then(Tls::default),
-            slots: Slots::new(
+            slots: ConnectionSlots::new(
                 options.max_connections.min(files_for_connections()),
                 options.max_connections_per_address,
             ),
-            identities: Identities::new(options.max_connections_per_identity),
+            identities: IdentityConnections::new(options.max_connections_per_identity),
             streams: Quota::new(options.max_streams),
             request_buffers: Quota::new(REQUEST_BUFFERS),
-            met: Met::default(),
+            limit_counters: LimitCounters::default(),
             budgets: options.budgets,
             accounts: Accounts::new(options.budgets.peer, started),
-            purse: Purse::new(options.budgets.server, Duration::ZERO),
-            calls: Calls::default(),
+            budget: SharedBudget::new(options.budgets.server, Duration::ZERO),
+            calls: PendingCalls::default(),
             loads: Mutex::default(),
             answering: AtomicBool::new(false),
             demand: Mutex::new(Demand::new(options.demand_grace)),
-            unwanted: Notify::new(),
+            withdrawal_changed: Notify::new(),
             last_connection: AtomicU32::new(0),
             started,
         }))
@@ -126,36 +126,36 @@ impl Shared {
     }
 
     /// A connection is not served.
-    pub(crate) fn handshake_failed(&self, peer: &Arc<str>, failure: Failure) {
+    pub(crate) fn handshake_failed(&self, peer: &Arc<str>, failure: HandshakeFailure) {
         if let Some(told) = self.metrics.handshakes.add(peer, failure) {
             self.events.push(Event::HandshakeFailed(told));
         }
     }
 
-    /// A client met a limit.
+    /// A client limit_counters a limit.
     pub(crate) fn limited(&self, limit: Limit, peer: &Arc<str>) {
-        self.met.count(limit, peer, self.now(), &self.events);
+        self.limit_counters.count(limit, peer, self.now(), &self.events);
     }
 
-    /// A client met a limit that refuses: the status to end its stream with.
+    /// A client limit_counters a limit that refuses: the status to end its stream with.
     pub(crate) fn refuse(&self, limit: Limit, peer: &Arc<str>, text: String) -> Status {
         self.limited(limit, peer);
         Status::resource_exhausted(text)
     }
 
     /// A stream panicked.
-    pub(crate) fn panicked(&self, fault: Fault, peer: &Arc<str>) {
+    pub(crate) fn panicked(&self, fault: PanicReport, peer: &Arc<str>) {
         self.metrics.panics.fetch_add(1, Ordering::Relaxed);
         self.events.push(Event::Panicked { peer: Arc::clone(peer), fault });
     }
 
     /// What clients make this server keep: bytes of subscriptions, and demanded names.
     pub(crate) fn kept(&self) -> (usize, usize) {
-        (self.purse.subscriptions(), self.wanted())
+        (self.budget.subscriptions(), self.demanded_names())
     }
 
-    /// Names that are wanted, or were a moment ago.
-    pub(crate) fn wanted(&self) -> usize {
+    /// Names that are demanded_names, or were a moment ago.
+    pub(crate) fn demanded_names(&self) -> usize {
         self.demand.lock().len()
     }
 
@@ -168,7 +168,7 @@ impl Shared {
         } else {
             // Both change together: one that is withdrawn meanwhile has no answer.
             let mut demand = self.demand.lock();
-            let commit = publication.settle(&mut demand);
+            let commit = publication.into_commit(&mut demand);
             self.release(demand.take_released());
             self.store.write().commit(commit)
         };
@@ -177,7 +177,7 @@ impl Shared {
     }
 
     /// These services and names changed: what is missing because of them has no answer any more, and is demanded anew.
-    pub(crate) fn renew<'a>(
+    pub(crate) fn invalidate_missing<'a>(
         &self,
         services: impl Iterator<Item = &'a str>,
         names: &HashSet<(TypeId, &str)>,
@@ -188,12 +188,12 @@ impl Shared {
             return CommitOutcome::default();
         }
         let outcome = self.store.write().commit(Commit { forget, ..Commit::default() });
-        self.events.demand_waits(demand.has_events());
+        self.events.set_demand_pending(demand.has_events());
         outcome
     }
 
     /// The interest of a shard in these names moved; `flow` is who caused that.
-    pub(crate) fn moved(&self, moves: &[(Transition, DemandKey)], flow: Flow) {
+    pub(crate) fn update_demand(&self, moves: &[(Transition, DemandKey)], flow: Flow) {
         if moves.is_empty() {
             return;
         }
@@ -207,11 +207,11 @@ impl Shared {
                 Transition::None => {}
             }
         }
-        self.events.demand_waits(demand.has_events());
+        self.events.set_demand_pending(demand.has_events());
         let is_sooner = demand.next_due().is_some_and(|next| due.is_none_or(|due| next < due));
         drop(demand);
         if is_sooner {
-            self.unwanted.notify_one();
+            self.withdrawal_changed.notify_one();
         }
     }
 
@@ -240,16 +240,16 @@ impl Shared {
 
     /// An account pays for a name that Python keeps from now on; returns whether it has room for it.
     fn keep(&self, account: u32) -> bool {
-        self.purse.keep();
-        self.accounts.find(account).is_none_or(|account| account.purse.keep())
+        self.budget.add_kept();
+        self.accounts.find(account).is_none_or(|account| account.budget.add_kept())
     }
 
     fn release(&self, accounts: Vec<u32>) {
         for id in accounts {
-            self.purse.release();
+            self.budget.remove_kept();
             if let Some(account) = self.accounts.find(id) {
-                account.purse.release();
-                self.accounts.tidy(id);
+                account.budget.remove_kept();
+                self.accounts.remove_if_unused(id);
             }
         }
     }
@@ -257,18 +257,18 @@ impl Shared {
     /// Python took so long for the demand of an account.
     pub(crate) fn charge(&self, account: u32, time: Duration) {
         let account = self.accounts.find(account);
-        account.iter().for_each(|account| account.purse.spend(time, self.now()));
-        self.purse.spend(time, self.now());
+        account.iter().for_each(|account| account.budget.spend(time, self.now()));
+        self.budget.spend(time, self.now());
     }
 
     /// Withdraw demand when its grace has passed, for ever.
-    pub(crate) async fn withdraw_unwanted(self: Arc<Shared>) {
+    pub(crate) async fn run_withdrawals(self: Arc<Shared>) {
         loop {
             let due = self.demand.lock().next_due();
             let due =
                 due.map_or(pending().right_future(), |due| sleep_until(self.started + due).left_future());
             // It may come sooner: when there are too many.
-            select(pin!(due), pin!(self.unwanted.notified())).await;
+            select(pin!(due), pin!(self.withdrawal_changed.notified())).await;
             self.withdraw_due();
             // Of many only some were withdrawn.
             yield_now().await;
@@ -282,7 +282,7 @@ impl Shared {
             // Nobody wants them: no shard has to look.
             self.store.write().commit(Commit { forget, ..Commit::default() });
         }
-        self.events.demand_waits(demand.has_events());
+        self.events.set_demand_pending(demand.has_events());
     }
 }
 
@@ -315,12 +315,12 @@ mod tests {
             let name = format!("{number} {}", "x".repeat(LONG_NAME)).into();
             let key = DemandKey { type_id: TypeId::Cluster, name, audience: "".into() };
             for transition in [Transition::First, Transition::Last] {
-                shared.moved(&[(transition, key.clone())], Flow::default());
+                shared.update_demand(&[(transition, key.clone())], Flow::default());
             }
         };
         let tasks = LocalSet::new();
         let crowd = async {
-            spawn_local(Arc::clone(&shared).withdraw_unwanted());
+            spawn_local(Arc::clone(&shared).run_withdrawals());
             come_and_go(0);
             // It waits for the end of the grace now.
             yield_now().await;
@@ -330,6 +330,6 @@ mod tests {
             }
         };
         tasks.run_until(crowd).await;
-        assert!((10..20).contains(&shared.wanted()), "{}", shared.wanted());
+        assert!((10..20).contains(&shared.demanded_names()), "{}", shared.demanded_names());
     }
 }

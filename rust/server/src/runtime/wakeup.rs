@@ -13,15 +13,15 @@ use std::task::{Context, Poll, Wake, Waker};
 const RUNNING: u8 = 1 << 7;
 
 /// Turns until the other tasks of the thread get theirs. Two are enough to read a message, answer it and write.
-const TURNS: usize = 4;
+const MAX_ROUNDS: usize = 4;
 
 /// The parts of one task, by number: at most 7.
-pub(crate) struct Wakes<const PARTS: usize> {
-    shared: Arc<Shared>,
+pub(crate) struct Wakeups<const PARTS: usize> {
+    shared: Arc<WakeState>,
     wakers: [Waker; PARTS],
 }
 
-struct Shared {
+struct WakeState {
     /// One bit per part; and [`RUNNING`].
     woken: AtomicU8,
     task: Waker,
@@ -29,7 +29,7 @@ struct Shared {
 
 struct Part {
     bit: u8,
-    shared: Arc<Shared>,
+    shared: Arc<WakeState>,
 }
 
 impl Wake for Part {
@@ -45,13 +45,13 @@ impl Wake for Part {
     }
 }
 
-impl<const PARTS: usize> Wakes<PARTS> {
-    fn new(task: &Waker) -> Wakes<PARTS> {
+impl<const PARTS: usize> Wakeups<PARTS> {
+    fn new(task: &Waker) -> Wakeups<PARTS> {
         const { assert!(PARTS <= RUNNING.trailing_zeros() as usize) };
-        let shared = Arc::new(Shared { woken: AtomicU8::new((1 << PARTS) - 1), task: task.clone() });
+        let shared = Arc::new(WakeState { woken: AtomicU8::new((1 << PARTS) - 1), task: task.clone() });
         let part = |number: usize| Arc::new(Part { bit: 1u8 << number, shared: Arc::clone(&shared) });
         let wakers = std::array::from_fn(|number| part(number).into());
-        Wakes { shared, wakers }
+        Wakeups { shared, wakers }
     }
 
     /// A context to poll this part with, if it was woken since the last call. All are at first.
@@ -67,14 +67,16 @@ impl<const PARTS: usize> Wakes<PARTS> {
     }
 }
 
-/// Call `turn` whenever a part was woken, until it is ready. For a future that stays on the task which polled it first.
-pub(crate) async fn drive<const PARTS: usize, T>(mut turn: impl FnMut(&Wakes<PARTS>) -> Poll<T>) -> T {
-    let wakes = poll_fn(|context| Poll::Ready(Wakes::new(context.waker()))).await;
-    let Shared { woken, task } = &*wakes.shared;
+/// Call `poll_parts` whenever a part was woken, until it is ready. For a future that stays on the task which polled it first.
+pub(crate) async fn drive<const PARTS: usize, T>(
+    mut poll_parts: impl FnMut(&Wakeups<PARTS>) -> Poll<T>,
+) -> T {
+    let wakeups = poll_fn(|context| Poll::Ready(Wakeups::new(context.waker()))).await;
+    let WakeState { woken, task } = &*wakeups.shared;
     poll_fn(|_| {
         woken.fetch_or(RUNNING, AcqRel);
-        for _ in 0..TURNS {
-            if let Poll::Ready(done) = turn(&wakes) {
+        for _ in 0..MAX_ROUNDS {
+            if let Poll::Ready(done) = poll_parts(&wakeups) {
                 return Poll::Ready(done);
             }
             if woken.compare_exchange(RUNNING, 0, AcqRel, Acquire).is_ok() {
@@ -106,17 +108,17 @@ mod tests {
         }
     }
 
-    fn woken(wakes: &Wakes<2>) -> Vec<usize> {
-        (0..2).filter(|part| wakes.take(*part).is_some()).collect()
+    fn woken(wakeups: &Wakeups<2>) -> Vec<usize> {
+        (0..2).filter(|part| wakeups.take(*part).is_some()).collect()
     }
 
     #[test]
     fn only_the_part_that_was_woken_is_polled() {
         let (count, seen, waker) = (Arc::new(Count::default()), RefCell::default(), RefCell::default());
         let task = Waker::from(Arc::clone(&count));
-        let mut driven = pin!(drive::<2, ()>(|wakes| {
-            waker.replace(Some(wakes.wakers[1].clone()));
-            seen.replace(woken(wakes));
+        let mut driven = pin!(drive::<2, ()>(|wakeups| {
+            waker.replace(Some(wakeups.wakers[1].clone()));
+            seen.replace(woken(wakeups));
             Poll::Pending
         }));
         assert!(driven.as_mut().poll(&mut Context::from_waker(&task)).is_pending());
@@ -131,19 +133,19 @@ mod tests {
 
     #[test]
     fn what_a_turn_wakes_has_another_turn_and_not_for_ever() {
-        for (repeats, expected) in [(1, (2, 0)), (usize::MAX, (TURNS, 1))] {
-            let (count, turns) = (Arc::new(Count::default()), Cell::new(0));
+        for (repeats, expected) in [(1, (2, 0)), (usize::MAX, (MAX_ROUNDS, 1))] {
+            let (count, rounds) = (Arc::new(Count::default()), Cell::new(0));
             let task = Waker::from(Arc::clone(&count));
-            let driven = pin!(drive::<2, ()>(|wakes| {
-                assert_eq!(woken(wakes), if turns.get() == 0 { vec![0, 1] } else { vec![0] });
-                turns.set(turns.get() + 1);
-                if turns.get() <= repeats {
-                    wakes.wake(0);
+            let driven = pin!(drive::<2, ()>(|wakeups| {
+                assert_eq!(woken(wakeups), if rounds.get() == 0 { vec![0, 1] } else { vec![0] });
+                rounds.set(rounds.get() + 1);
+                if rounds.get() <= repeats {
+                    wakeups.wake(0);
                 }
                 Poll::Pending
             }));
             assert!(driven.poll(&mut Context::from_waker(&task)).is_pending());
-            assert_eq!((turns.get(), count.0.load(Relaxed)), expected);
+            assert_eq!((rounds.get(), count.0.load(Relaxed)), expected);
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use tonic_health::server::HealthReporter;
 
 use crate::grpc::routes::set_health;
-use crate::limits::connection_slot::{Closed, PeerKey};
+use crate::limits::connection_slot::{ClosedConnection, PeerKey};
 use crate::limits::limit::Limit;
 use crate::limits::rate::TokenBucket;
 use crate::net::listener::{Listener, Socket};
@@ -25,7 +25,7 @@ use crate::server::handle::ShardHandle;
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the other threads ask of the acceptor.
-pub(crate) enum Order {
+pub(crate) enum AcceptorCommand {
     /// The health that is told; answered when everybody can see it.
     Health(bool, Reply<()>),
     /// Take no more connections.
@@ -41,47 +41,49 @@ pub(crate) async fn run(
     shards: Vec<ShardHandle>,
     shared: Arc<Shared>,
     health: HealthReporter,
-    mut inbox: UnboundedReceiver<Order>,
+    mut inbox: UnboundedReceiver<AcceptorCommand>,
 ) {
     let tasks = LocalSet::new();
-    let orders = async {
-        spawn_local(Arc::clone(&shared).withdraw_unwanted());
-        let door = Rc::new(Door::new(per_second, shards, shared));
-        let accepting: Vec<_> =
-            listeners.into_iter().map(|listener| spawn_local(Rc::clone(&door).accept(listener))).collect();
-        while let Some(order) = inbox.recv().await {
-            match order {
-                Order::Health(serving, done) => {
+    let commands = async {
+        spawn_local(Arc::clone(&shared).run_withdrawals());
+        let acceptor = Rc::new(Acceptor::new(per_second, shards, shared));
+        let accepting: Vec<_> = listeners
+            .into_iter()
+            .map(|listener| spawn_local(Rc::clone(&acceptor).accept(listener)))
+            .collect();
+        while let Some(command) = inbox.recv().await {
+            match command {
+                AcceptorCommand::Health(serving, done) => {
                     set_health(&health, serving).await;
                     // Fails only when nobody waits for it any more.
                     let _ = done.send(());
                 }
-                Order::Close => accepting.iter().for_each(JoinHandle::abort),
-                Order::Stop => break,
+                AcceptorCommand::Close => accepting.iter().for_each(JoinHandle::abort),
+                AcceptorCommand::Stop => break,
             }
         }
     };
-    tasks.run_until(orders).await;
+    tasks.run_until(commands).await;
 }
 
 /// Lets connections in, from all listeners.
-struct Door {
+struct Acceptor {
     rate: RefCell<TokenBucket>,
     shards: Vec<ShardHandle>,
     shared: Arc<Shared>,
 }
 
-impl Door {
-    fn new(per_second: u32, shards: Vec<ShardHandle>, shared: Arc<Shared>) -> Door {
+impl Acceptor {
+    fn new(per_second: u32, shards: Vec<ShardHandle>, shared: Arc<Shared>) -> Acceptor {
         let rate = f64::from(per_second);
-        Door { rate: RefCell::new(TokenBucket::new(rate, rate, shared.now())), shards, shared }
+        Acceptor { rate: RefCell::new(TokenBucket::new(rate, rate, shared.now())), shards, shared }
     }
 
-    async fn accept(self: Rc<Door>, listener: Listener) {
+    async fn accept(self: Rc<Acceptor>, listener: Listener) {
         loop {
             match listener.accept().await {
-                Ok((socket, peer, key)) => self.pass(socket, peer, key).await,
-                Err(error) if is_of_the_peer(&error) => {}
+                Ok((socket, peer, key)) => self.hand_over(socket, peer, key).await,
+                Err(error) if is_peer_error(&error) => {}
                 Err(_) => sleep(EXHAUSTED_PAUSE).await,
             }
         }
@@ -90,7 +92,7 @@ impl Door {
     /// Those that are too many in a second wait, this one here and the others in the backlog: a fleet that comes back
     /// after a restart is to be served, only not at the cost of those who are. Those that are too many altogether,
     /// or for their address, are closed, so that they try another replica.
-    async fn pass(&self, socket: Socket, peer: Peer, key: PeerKey) {
+    async fn hand_over(&self, socket: Socket, peer: Peer, key: PeerKey) {
         if let Some(wait) = self.wait() {
             self.shared.limited(Limit::ConnectionsPerSecond, &peer.address);
             sleep(wait).await;
@@ -100,7 +102,7 @@ impl Door {
         }
         self.rate.borrow_mut().spend(1.0);
         let (slot, closed) = self.shared.slots.take(key, &peer.address);
-        if let Some(Closed { limit, address }) = closed {
+        if let Some(ClosedConnection { limit, address }) = closed {
             self.shared.limited(limit, &address);
         }
         let Some(slot) = slot else { return };
@@ -116,7 +118,7 @@ impl Door {
 }
 
 /// The connection broke before it was taken.
-fn is_of_the_peer(error: &std::io::Error) -> bool {
+fn is_peer_error(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

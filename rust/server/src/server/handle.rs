@@ -17,18 +17,18 @@ use tonic::Status;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
-use crate::grpc::fetch::Question;
+use crate::grpc::fetch::FetchRequest;
 use crate::grpc::routes;
 use crate::limits::budget::Budgets;
 use crate::net::credentials::Credentials;
 use crate::net::listener::{Address, Listener};
 use crate::observe::event::Event;
-use crate::observe::metrics::{Census, Stats};
+use crate::observe::metrics::{EngineUsage, Stats};
 use crate::observe::panic;
 use crate::runtime::publication::Publication;
 use crate::runtime::shard::{Command, Shard, StreamView};
 use crate::runtime::shared::Shared;
-use crate::server::acceptor::{self, Order};
+use crate::server::acceptor::{self, AcceptorCommand};
 use crate::xds::absence::{Absences, Page};
 
 /// How the server is set up.
@@ -50,7 +50,7 @@ pub struct Options {
     pub max_connections_per_identity: usize,
     /// New connections in a second, and at once after a quiet one. More have to wait.
     pub max_connections_per_second: u32,
-    /// Discovery streams at a time.
+    /// StreamHandle streams at a time.
     pub max_streams: usize,
     /// Bytes of a Node that are kept of it.
     pub max_node_bytes: usize,
@@ -149,7 +149,7 @@ impl ShardHandle {
 /// Threads that run, and how to reach them.
 struct Running {
     shards: Vec<ShardHandle>,
-    acceptor: UnboundedSender<Order>,
+    acceptor: UnboundedSender<AcceptorCommand>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -217,7 +217,7 @@ impl Server {
             Ok(()) => {
                 *state = State::Running(running);
                 drop(state);
-                self.tell_health();
+                self.publish_health();
                 Ok(bound)
             }
             Err(error) => {
@@ -250,11 +250,11 @@ impl Server {
             running.threads.push(thread);
             running.shards.push(handle);
         }
-        let (acceptor, orders) = unbounded_channel();
+        let (acceptor, commands) = unbounded_channel();
         let (shards, shared) = (running.shards.clone(), Arc::clone(&self.shared));
         let (health, per_second) = (self.health.clone(), self.options.max_connections_per_second);
         let thread = spawn_thread("steerway-accept".into(), move || {
-            runtime.block_on(acceptor::run(listeners, per_second, shards, shared, health, orders));
+            runtime.block_on(acceptor::run(listeners, per_second, shards, shared, health, commands));
         })?;
         running.threads.push(thread);
         running.acceptor = acceptor;
@@ -291,13 +291,13 @@ impl Server {
 
     /// Give opened streams their audience and what of it they may see. Streams that are gone are ignored.
     pub fn classify(&self, audiences: Vec<(u64, Arc<str>, Grant)>) {
-        self.tell_shards_of(audiences, |(id, ..)| *id, Command::Classify);
+        self.send_to_shards_of(audiences, |(id, ..)| *id, Command::Classify);
     }
 
     /// Say which identities the clients of opened streams proved, before the streams are classified: their connections
     /// count for these, and their budgets pay. Streams that are gone are ignored.
     pub fn identify(&self, identities: Vec<(u64, Arc<str>)>) {
-        self.tell_shards_of(identities, |(id, _)| *id, Command::Identify);
+        self.send_to_shards_of(identities, |(id, _)| *id, Command::Identify);
     }
 
     /// End opened streams that wait for their audience, each with a gRPC status code and a message. Other streams and
@@ -306,7 +306,7 @@ impl Server {
         let rows = rejections.into_iter();
         let rejections =
             rows.map(|(id, code, message)| (id, Status::new((code as i32).into(), message))).collect();
-        self.tell_shards_of(rejections, |(id, _)| *id, Command::Reject);
+        self.send_to_shards_of(rejections, |(id, _)| *id, Command::Reject);
     }
 
     /// Read what clients report of their requests.
@@ -315,7 +315,7 @@ impl Server {
     }
 
     /// Tell each shard the rows that are about its streams.
-    fn tell_shards_of<T>(&self, rows: Vec<T>, stream: fn(&T) -> u64, command: fn(Vec<T>) -> Command) {
+    fn send_to_shards_of<T>(&self, rows: Vec<T>, stream: fn(&T) -> u64, command: fn(Vec<T>) -> Command) {
         self.with_shards(|shards| {
             let mut parts: Vec<Vec<T>> = shards.iter().map(|_| Vec::new()).collect();
             for row in rows {
@@ -327,22 +327,22 @@ impl Server {
         });
     }
 
-    /// Answer a call that was told with [`Event::Call`]. One that is gone is ignored.
+    /// Answer a call that was done_sender with [`Event::Call`]. One that is gone is ignored.
     pub fn reply(&self, call: u64, message: Bytes) {
-        self.shared.calls.settle(call, Ok(message));
+        self.shared.calls.complete(call, Ok(message));
     }
 
     /// End such a call with a gRPC status code and a message.
     pub fn refuse(&self, call: u64, code: u32, message: String) {
-        self.shared.calls.settle(call, Err(Status::new((code as i32).into(), message)));
+        self.shared.calls.complete(call, Err(Status::new((code as i32).into(), message)));
     }
 
     /// Answer one request as a discovery stream would; waits for the answer. It counts as a stream meanwhile.
-    pub fn fetch(&self, question: Question) -> Result<Bytes, (u32, String)> {
+    pub fn fetch(&self, request: FetchRequest) -> Result<Bytes, (u32, String)> {
         let (reply, answer) = mpsc::channel();
         self.with_shards(|shards| {
             if let Some(shard) = shards.iter().min_by_key(|shard| shard.load()) {
-                shard.send(Command::Fetch(question, reply));
+                shard.send(Command::Fetch(request, reply));
             }
         });
         let ended = || Err(Status::unavailable("the server is shutting down; try again"));
@@ -355,21 +355,21 @@ impl Server {
         self.shared.now()
     }
 
-    /// Publish; returns how many entries changed. Each shard is told once.
+    /// Publish; returns how many entries changed. Each shard is done_sender once.
     pub fn publish(&self, publication: impl Into<Publication>) -> usize {
         let outcome = self.shared.commit(publication.into());
-        self.tell_changed(outcome.changed);
+        self.notify_changed(outcome.changed);
         outcome.count
     }
 
     /// These services and names changed: what was published as missing because of them is demanded anew.
-    pub fn renew(&self, services: &[String], names: &[(TypeId, Arc<str>)]) {
+    pub fn invalidate_missing(&self, services: &[String], names: &[(TypeId, Arc<str>)]) {
         let names = names.iter().map(|(type_id, name)| (*type_id, &**name)).collect();
-        let outcome = self.shared.renew(services.iter().map(String::as_str), &names);
-        self.tell_changed(outcome.changed);
+        let outcome = self.shared.invalidate_missing(services.iter().map(String::as_str), &names);
+        self.notify_changed(outcome.changed);
     }
 
-    fn tell_changed(&self, changed: Vec<(TypeId, Arc<str>)>) {
+    fn notify_changed(&self, changed: Vec<(TypeId, Arc<str>)>) {
         if !changed.is_empty() {
             let changed: Arc<[_]> = changed.into();
             self.with_shards(|shards| {
@@ -378,21 +378,23 @@ impl Server {
         }
     }
 
-    /// The health that is told. While it was never serving, no stream is answered.
+    /// The health that is done_sender. While it was never serving, no stream is answered.
     pub fn set_serving(&self, serving: bool) {
         self.serving.store(serving, Ordering::Release);
         if serving && self.shared.start_answering() {
             self.with_shards(|shards| shards.iter().for_each(|shard| shard.send(Command::Answer)));
         }
-        self.tell_health();
+        self.publish_health();
     }
 
     /// Wait until everybody who asks for the health sees it.
-    fn tell_health(&self) {
+    fn publish_health(&self) {
         let done = match &*self.state.lock() {
             State::Running(running) => {
-                let (told, done) = mpsc::channel();
-                let _ = running.acceptor.send(Order::Health(self.serving.load(Ordering::Acquire), told));
+                let (done_sender, done) = mpsc::channel();
+                let _ = running
+                    .acceptor
+                    .send(AcceptorCommand::Health(self.serving.load(Ordering::Acquire), done_sender));
                 done
             }
             State::New | State::Stopped => return,
@@ -422,8 +424,8 @@ impl Server {
             shards.iter().for_each(|shard| shard.send(Command::Absent(page, reply.clone())));
         });
         drop(reply);
-        let mut absences = replies.iter().fold(Absences::default(), Absences::join);
-        absences.cut(page);
+        let mut absences = replies.iter().fold(Absences::default(), Absences::merge);
+        absences.truncate(page);
         absences
     }
 
@@ -449,23 +451,23 @@ impl Server {
     }
 
     /// What is held for clients now, of all shards.
-    pub fn census(&self) -> Census {
+    pub fn usage(&self) -> EngineUsage {
         let (reply, replies) = mpsc::channel();
         self.with_shards(|shards| {
             shards.iter().for_each(|shard| shard.send(Command::Count(reply.clone())));
         });
         drop(reply);
         let shared = &self.shared;
-        let start = Census {
+        let start = EngineUsage {
             connections: shared.slots.used(),
-            demand: shared.wanted(),
+            demand: shared.demanded_names(),
             events: shared.events.len(),
             request_buffers: shared.request_buffers.used(),
-            subscription_bytes: shared.purse.subscriptions(),
+            subscription_bytes: shared.budget.subscriptions(),
             accounts: shared.accounts.len(),
-            ..Census::default()
+            ..EngineUsage::default()
         };
-        replies.iter().fold(start, |sum, part| Census {
+        replies.iter().fold(start, |sum, part| EngineUsage {
             tasks: sum.tasks + part.tasks,
             streams: sum.streams + part.streams,
             interest: sum.interest + part.interest,
@@ -473,14 +475,14 @@ impl Server {
         })
     }
 
-    /// Stop accepting, tell health and clients, end streams; returns when all are gone or the time is up.
+    /// Stop accepting, run health and clients, end streams; returns when all are gone or the time is up.
     pub fn drain(&self, grace: Duration) {
         self.serving.store(false, Ordering::Release);
         let (done, gone) = mpsc::channel();
         if let State::Running(running) = &*self.state.lock() {
-            let _ = running.acceptor.send(Order::Close);
+            let _ = running.acceptor.send(AcceptorCommand::Close);
         }
-        self.tell_health();
+        self.publish_health();
         self.with_shards(|shards| {
             shards.iter().for_each(|shard| shard.send(Command::Drain(grace, done.clone())));
         });
@@ -497,9 +499,9 @@ impl Server {
         }
     }
 
-    fn with_shards(&self, tell: impl FnOnce(&[ShardHandle])) {
+    fn with_shards(&self, run: impl FnOnce(&[ShardHandle])) {
         if let State::Running(running) = &*self.state.lock() {
-            tell(&running.shards);
+            run(&running.shards);
         }
     }
 }
@@ -512,7 +514,7 @@ impl Drop for Server {
 
 impl Running {
     fn stop(self) {
-        let _ = self.acceptor.send(Order::Stop);
+        let _ = self.acceptor.send(AcceptorCommand::Stop);
         self.shards.iter().for_each(|shard| shard.send(Command::Stop));
         for thread in self.threads {
             // A thread that panicked has taken the process with it.

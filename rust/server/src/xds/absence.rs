@@ -8,7 +8,7 @@ use steerway_engine::{AbsentView, TypeId};
 use tokio::task::yield_now;
 
 use crate::runtime::shard::Shard;
-use crate::xds::stream_handle::Discovery;
+use crate::xds::stream_handle::StreamHandle;
 
 /// Names that are looked at before the shard serves its clients again.
 const NAMES_AT_ONCE: usize = 2000;
@@ -53,14 +53,14 @@ pub(crate) struct Page {
 
 impl Absences {
     /// With those of another shard.
-    pub(crate) fn join(mut self, other: Absences) -> Absences {
+    pub(crate) fn merge(mut self, other: Absences) -> Absences {
         self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
         self.rows.extend(other.rows);
         self
     }
 
     /// Only rows of streams that the page has room for, in their order.
-    pub(crate) fn cut(&mut self, page: Page) {
+    pub(crate) fn truncate(&mut self, page: Page) {
         self.rows.sort_by_key(|row| row.stream);
         let mut ids: Vec<u64> = self.rows.iter().map(|row| row.stream).collect();
         ids.dedup();
@@ -70,7 +70,7 @@ impl Absences {
     }
 
     /// Take in one stream, with rows or only with its number of names; returns how many names it asks for.
-    fn look(&mut self, stream: &Discovery, shard: &Shard, with_rows: bool) -> usize {
+    fn add(&mut self, stream: &StreamHandle, shard: &Shard, with_rows: bool) -> usize {
         let core = stream.core.borrow();
         let (Some(node), Some(audience)) = (core.node(), core.audience()) else { return 0 };
         let (start, mut count) = (self.rows.len(), 0);
@@ -82,7 +82,7 @@ impl Absences {
                 self.rows.push(AbsenceRow {
                     stream: stream.id,
                     node_id: Arc::clone(&node.id),
-                    peer: Arc::clone(&stream.link.peer.address),
+                    peer: Arc::clone(&stream.connection.peer.address),
                     audience: Arc::clone(audience),
                     type_id: absence.type_id,
                     absent: absence.into(),
@@ -96,7 +96,7 @@ impl Absences {
 }
 
 /// Look at each stream of the shard, a few at a time.
-pub(crate) async fn look(shard: Rc<Shard>, page: Page, reply: Reply<Absences>) {
+pub(crate) async fn collect(shard: Rc<Shard>, page: Page, reply: Reply<Absences>) {
     let mut ids: Vec<u64> = shard.streams.borrow().keys().copied().collect();
     ids.sort_unstable();
     let (mut absences, mut shown, mut names) = (Absences::default(), 0, 0);
@@ -104,7 +104,7 @@ pub(crate) async fn look(shard: Rc<Shard>, page: Page, reply: Reply<Absences>) {
         let stream = shard.streams.borrow().get(&id).cloned();
         let Some(stream) = stream else { continue };
         let (rows, with_rows) = (absences.rows.len(), id > page.after && shown < page.streams);
-        names += stream.contain(&shard, |stream| absences.look(stream, &shard, with_rows)).unwrap_or(0);
+        names += stream.catch_panic(&shard, |stream| absences.add(stream, &shard, with_rows)).unwrap_or(0);
         shown += usize::from(absences.rows.len() > rows);
         if names >= NAMES_AT_ONCE {
             names = 0;

@@ -1,4 +1,4 @@
-//! Discovery streams: their handle, the driver over HTTP/2, the request reader.
+//! StreamHandle streams: their handle, the driver over HTTP/2, the request reader.
 
 pub(crate) mod absence;
 pub(crate) mod framing;

@@ -14,7 +14,7 @@ use tonic::Status;
 
 use crate::limits::limit::Limit;
 use crate::limits::rate::TokenBucket;
-use crate::runtime::connection_context::Link;
+use crate::runtime::connection_context::ConnectionContext;
 use crate::runtime::shared::Shared;
 use crate::server::handle::Options;
 use crate::xds::framing::{Deframer, FrameError};
@@ -26,11 +26,11 @@ const FREE_BUFFER: usize = 16 << 10;
 const NAMES_PER_REQUEST: f64 = 10.0;
 
 /// How a stream ends.
-pub(crate) enum End {
+pub(crate) enum StreamEnd {
     /// The client is told a status.
     Status(Status),
     /// The client reset the stream, or the connection broke: nobody is there to be told one.
-    Gone,
+    Reset,
 }
 
 /// Reads requests.
@@ -38,10 +38,10 @@ pub(crate) enum End {
 /// Too many in a second are delayed by not reading them: HTTP/2's flow control stops the client, and an honest one loses
 /// nothing. A refusal would make it come back, with all it subscribes to. What answers a response is free, so that the rate
 /// of changes does not matter.
-pub(crate) struct Intake {
+pub(crate) struct RequestReader {
     body: RecvStream,
     deframer: Deframer,
-    link: Rc<Link>,
+    connection: Rc<ConnectionContext>,
     shared: Arc<Shared>,
     /// Read, and still held against the client's window.
     unreleased: usize,
@@ -50,113 +50,118 @@ pub(crate) struct Intake {
     rate: TokenBucket,
     /// A request that may have to wait, until then.
     next: Option<Bytes>,
-    pause: Option<Pin<Box<Sleep>>>,
+    rate_wait: Option<Pin<Box<Sleep>>>,
     timeout: Duration,
     /// When the request that the client has begun, or owes, must be whole.
-    due: Option<Pin<Box<Sleep>>>,
-    greeted: bool,
+    deadline: Option<Pin<Box<Sleep>>>,
+    received_first: bool,
 }
 
-impl Intake {
-    pub(crate) fn new(body: RecvStream, link: &Rc<Link>, shared: &Arc<Shared>, options: &Options) -> Intake {
+impl RequestReader {
+    pub(crate) fn new(
+        body: RecvStream,
+        connection: &Rc<ConnectionContext>,
+        shared: &Arc<Shared>,
+        options: &Options,
+    ) -> RequestReader {
         let rate = f64::from(options.max_requests_per_second);
-        Intake {
+        RequestReader {
             body,
             deframer: Deframer::new(options.max_request_bytes),
-            link: Rc::clone(link),
+            connection: Rc::clone(connection),
             shared: Arc::clone(shared),
             unreleased: 0,
             charged: 0,
             rate: TokenBucket::new(rate, rate, shared.now()),
             next: None,
-            pause: None,
+            rate_wait: None,
             timeout: options.request_timeout,
-            due: None,
-            greeted: false,
+            deadline: None,
+            received_first: false,
         }
     }
 
     /// The next request. An error ends the stream.
-    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, End>> {
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, StreamEnd>> {
         while self.next.is_none() {
             match self.deframer.next() {
                 Ok(None) => {}
                 Ok(next) => {
                     self.next = next;
-                    self.greeted = true;
-                    self.due = None;
+                    self.received_first = true;
+                    self.deadline = None;
                     break;
                 }
-                Err(error) => return Poll::Ready(Err(End::Status(self.status_of(error)))),
+                Err(error) => return Poll::Ready(Err(StreamEnd::Status(self.status_of(error)))),
             }
-            if let Err(end) = ready!(self.poll_piece(context)) {
+            if let Err(end) = ready!(self.poll_body(context)) {
                 return Poll::Ready(Err(end));
             }
         }
-        ready!(self.poll_pause(context));
+        ready!(self.poll_rate_limit(context));
         self.rate.spend(1.0);
         Poll::Ready(Ok(self.next.take().expect("one was read")))
     }
 
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
+    fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StreamEnd>> {
         // Fails only when the stream is closed, which poll_data tells.
         let _ = self.body.flow_control().release_capacity(std::mem::take(&mut self.unreleased));
         let end = match self.body.poll_data(context) {
-            Poll::Pending => End::Status(ready!(self.poll_unfinished(context))),
+            Poll::Pending => StreamEnd::Status(ready!(self.poll_request_deadline(context))),
             Poll::Ready(Some(Ok(piece))) => {
-                self.link.heard.set(Instant::now());
+                self.connection.last_received.set(Instant::now());
                 self.unreleased = piece.len();
                 self.deframer.push(piece);
                 return Poll::Ready(Ok(()));
             }
-            Poll::Ready(Some(Err(_))) => End::Gone,
-            Poll::Ready(None) if self.deframer.is_between() => End::Status(Status::ok("")),
+            Poll::Ready(Some(Err(_))) => StreamEnd::Reset,
+            Poll::Ready(None) if self.deframer.is_between() => StreamEnd::Status(Status::ok("")),
             Poll::Ready(None) => {
-                End::Status(Status::invalid_argument("the client ended the stream inside a message"))
+                StreamEnd::Status(Status::invalid_argument("the client ended the stream inside a message"))
             }
         };
         Poll::Ready(Err(end))
     }
 
     /// The last request moved so many subscriptions.
-    pub(crate) fn changed(&mut self, names: usize) {
+    pub(crate) fn charge_names(&mut self, names: usize) {
         self.rate.spend(names as f64 / NAMES_PER_REQUEST);
     }
 
     /// The client was sent a response, and may answer it.
     pub(crate) fn responded(&mut self) {
-        self.rate.earn(1.0);
+        self.rate.credit(1.0);
     }
 
-    fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    fn poll_rate_limit(&mut self, context: &mut Context<'_>) -> Poll<()> {
         while let Some(wait) = self.rate.wait(|| self.shared.now()) {
-            let pause = self.pause.get_or_insert_with(|| {
-                self.shared.limited(Limit::RequestsPerSecond, &self.link.peer.address);
+            let rate_wait = self.rate_wait.get_or_insert_with(|| {
+                self.shared.limited(Limit::RequestsPerSecond, &self.connection.peer.address);
                 Box::pin(sleep(wait))
             });
-            if pause.as_mut().poll(context).is_pending() {
+            if rate_wait.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
-            pause.as_mut().reset(Instant::now() + wait);
+            rate_wait.as_mut().reset(Instant::now() + wait);
         }
-        self.pause = None;
+        self.rate_wait = None;
         Poll::Ready(())
     }
 
     /// A client that opens a stream has something to ask, and one that begins a request goes on with it: ready with a
     /// status when it does not, or when too much is held for such requests.
-    fn poll_unfinished(&mut self, context: &mut Context<'_>) -> Poll<Status> {
-        if !self.charge() {
+    fn poll_request_deadline(&mut self, context: &mut Context<'_>) -> Poll<Status> {
+        if !self.charge_buffer() {
             let text = "too many unfinished requests are held at this moment";
             return Poll::Ready(self.refused(Limit::RequestBuffers, text.to_owned()));
         }
-        if self.greeted && self.deframer.is_between() {
+        if self.received_first && self.deframer.is_between() {
             return Poll::Pending;
         }
         let timeout = self.timeout;
-        let due = self.due.get_or_insert_with(|| Box::pin(sleep(timeout)));
-        due.as_mut().poll(context).map(|()| {
-            self.shared.limited(Limit::RequestTimeout, &self.link.peer.address);
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        deadline.as_mut().poll(context).map(|()| {
+            self.shared.limited(Limit::RequestTimeout, &self.connection.peer.address);
             let seconds = timeout.as_secs_f64();
             Status::deadline_exceeded(format!(
                 "no whole request came within {seconds} s (request_timeout_seconds)"
@@ -165,7 +170,7 @@ impl Intake {
     }
 
     /// Count what is held of a request that is not whole, once it is more than a little.
-    fn charge(&mut self) -> bool {
+    fn charge_buffer(&mut self) -> bool {
         let held = self.deframer.held().saturating_sub(FREE_BUFFER);
         if held > self.charged && !self.shared.request_buffers.take(held - self.charged) {
             return false;
@@ -188,11 +193,11 @@ impl Intake {
     }
 
     fn refused(&self, limit: Limit, text: String) -> Status {
-        self.shared.refuse(limit, &self.link.peer.address, text)
+        self.shared.refuse(limit, &self.connection.peer.address, text)
     }
 }
 
-impl Drop for Intake {
+impl Drop for RequestReader {
     fn drop(&mut self) {
         self.shared.request_buffers.give_back(self.charged);
     }

@@ -17,83 +17,83 @@ use tonic::{Code, Status};
 
 use crate::limits::limit::Limit;
 use crate::net::peer::Token;
-use crate::observe::panic::contain;
-use crate::runtime::connection_context::Link;
+use crate::observe::panic::catch;
+use crate::runtime::connection_context::ConnectionContext;
 use crate::runtime::shard::Shard;
-use crate::runtime::slice::{LONG_REQUEST, Place};
+use crate::runtime::slice::{LONG_REQUEST, SliceWaiter};
 use crate::server::handle::Options;
 use crate::xds::payload::Payload;
-use crate::xds::request_reader::{End, Intake};
-use crate::xds::stream_handle::{Discovery, Registration};
+use crate::xds::request_reader::{RequestReader, StreamEnd};
+use crate::xds::stream_handle::{Registration, StreamHandle};
 
 /// After a request that took longer the other streams of the shard have their turn.
-const LONG: Duration = Duration::from_micros(500);
+const LONG_WORK: Duration = Duration::from_micros(500);
 
 /// A client that takes less in a second does not read.
-const LEAST_BYTES_PER_SECOND: f64 = 65536.0;
+const MIN_BYTES_PER_SECOND: f64 = 65536.0;
 
 /// The task of one stream.
-pub(crate) struct Exchange {
+pub(crate) struct StreamDriver {
     registration: Registration,
-    intake: Intake,
+    reader: RequestReader,
     respond: SendResponse<Payload>,
     send: Option<SendStream<Payload>>,
     /// Bytes of the last response while HTTP/2 has not taken all of them, and when it must have.
-    unread: usize,
-    stalled: Option<Pin<Box<Sleep>>>,
+    unsent: usize,
+    stall_timer: Option<Pin<Box<Sleep>>>,
     /// A request that waits for its turn, or for that to be brought to the index which it changes.
-    long: Option<Bytes>,
-    place: Place,
+    deferred: Option<Bytes>,
+    waiter: SliceWaiter,
     /// Until then the client waits for CPU time.
-    pause: Option<Pin<Box<Sleep>>>,
+    cpu_wait: Option<Pin<Box<Sleep>>>,
     effects: Effects,
 }
 
-impl Exchange {
+impl StreamDriver {
     /// Register a stream that `method` opened.
     pub(crate) fn new(
         shard: &Rc<Shard>,
-        link: &Rc<Link>,
+        connection: &Rc<ConnectionContext>,
         token: Token,
         method: (&'static str, Protocol, Service),
         (body, respond): (RecvStream, SendResponse<Payload>),
-    ) -> Exchange {
-        Exchange {
-            registration: Discovery::register(shard, link, token, method),
-            intake: Intake::new(body, link, &shard.shared, &shard.options),
+    ) -> StreamDriver {
+        StreamDriver {
+            registration: StreamHandle::register(shard, connection, token, method),
+            reader: RequestReader::new(body, connection, &shard.shared, &shard.options),
             respond,
             send: None,
-            unread: 0,
-            stalled: None,
-            long: None,
-            place: Place::default(),
-            pause: None,
+            unsent: 0,
+            stall_timer: None,
+            deferred: None,
+            waiter: SliceWaiter::default(),
+            cpu_wait: None,
             effects: Effects::default(),
         }
     }
 
     /// Run until either side ends it.
     pub(crate) async fn run(mut self) {
-        let end = poll_fn(|context| match contain(|| self.poll(context)) {
+        let end = poll_fn(|context| match catch(|| self.poll(context)) {
             Ok(poll) => poll,
             Err(fault) => {
                 let Registration { shard, stream } = &self.registration;
-                Poll::Ready(End::Status(stream.panicked(shard, fault)))
+                Poll::Ready(StreamEnd::Status(stream.panicked(shard, fault)))
             }
         });
-        if let End::Status(status) = end.await {
+        if let StreamEnd::Status(status) = end.await {
             if status.code() != Code::Ok {
-                self.registration.shard.shared.metrics.rejected(name_of(status.code()));
+                self.registration.shard.shared.metrics.rejected(status_name(status.code()));
             }
             self.finish(status);
         }
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<StreamEnd> {
         self.registration.stream.watch(context.waker());
         while let Poll::Ready(taken) = self.poll_work(context) {
             match taken {
-                Ok(time) if time > LONG => {
+                Ok(time) if time > LONG_WORK => {
                     // The others have their turn first.
                     context.waker().wake_by_ref();
                     break;
@@ -103,60 +103,60 @@ impl Exchange {
             }
         }
         if let Some(status) = self.registration.stream.ending.take() {
-            return Poll::Ready(End::Status(status));
+            return Poll::Ready(StreamEnd::Status(status));
         }
-        if !self.registration.stream.is_pending() && self.write(context).is_err() {
-            return Poll::Ready(End::Gone);
+        if !self.registration.stream.has_pending_interest() && self.write(context).is_err() {
+            return Poll::Ready(StreamEnd::Reset);
         }
         let stream = &self.registration.stream;
-        if stream.link.leaving.get() && stream.has_responded() {
-            return Poll::Ready(End::Status(Status::ok("")));
+        if stream.connection.draining.get() && stream.has_responded() {
+            return Poll::Ready(StreamEnd::Status(Status::ok("")));
         }
         self.poll_stalled(context)
     }
 
-    /// Deal with the next request, or with a part of the last one; returns how long that took.
-    fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<Result<Duration, End>> {
-        if self.long.is_none() && !self.registration.stream.is_pending() {
+    /// Deal with the next request, or with a part of the last one; returns how deferred that took.
+    fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<Result<Duration, StreamEnd>> {
+        if self.deferred.is_none() && !self.registration.stream.has_pending_interest() {
             match ready!(self.poll_request(context)) {
-                Ok(message) if message.len() > LONG_REQUEST => self.long = Some(message),
-                Ok(message) => return Poll::Ready(self.timed(|exchange, now| exchange.take(&message, now))),
+                Ok(message) if message.len() > LONG_REQUEST => self.deferred = Some(message),
+                Ok(message) => return Poll::Ready(self.timed(|driver, now| driver.take(&message, now))),
                 Err(end) => return Poll::Ready(Err(end)),
             }
         }
         let shard = Rc::clone(&self.registration.shard);
-        let _turn = ready!(self.place.poll(&shard.lane, context));
-        Poll::Ready(self.timed(|exchange, now| match exchange.long.take() {
-            Some(message) => exchange.take(&message, now),
+        let _permit = ready!(self.waiter.poll(&shard.slices, context));
+        Poll::Ready(self.timed(|driver, now| match driver.deferred.take() {
+            Some(message) => driver.take(&message, now),
             None => {
-                exchange.registration.stream.register_some(&shard);
+                driver.registration.stream.register_pending(&shard);
                 Ok(())
             }
         }))
     }
 
     /// The next request, once the budgets of CPU time allow it.
-    fn poll_request(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, End>> {
+    fn poll_request(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, StreamEnd>> {
         loop {
-            if let Some(pause) = &mut self.pause {
-                ready!(pause.as_mut().poll(context));
-                self.pause = None;
+            if let Some(cpu_wait) = &mut self.cpu_wait {
+                ready!(cpu_wait.as_mut().poll(context));
+                self.cpu_wait = None;
             }
             match self.registration.stream.budget.wait() {
-                Ok(None) => return self.intake.poll_next(context),
-                Ok(Some(wait)) => self.pause = Some(Box::pin(sleep(wait))),
-                Err(status) => return Poll::Ready(Err(End::Status(status))),
+                Ok(None) => return self.reader.poll_next(context),
+                Ok(Some(wait)) => self.cpu_wait = Some(Box::pin(sleep(wait))),
+                Err(status) => return Poll::Ready(Err(StreamEnd::Status(status))),
             }
         }
     }
 
-    /// Do something that the client pays for; returns how long that took.
+    /// Do something that the client pays for; returns how deferred that took.
     fn timed(
         &mut self,
-        work: impl FnOnce(&mut Exchange, Duration) -> Result<(), Status>,
-    ) -> Result<Duration, End> {
+        work: impl FnOnce(&mut StreamDriver, Duration) -> Result<(), Status>,
+    ) -> Result<Duration, StreamEnd> {
         let begin = self.registration.shard.shared.now();
-        work(self, begin).map_err(End::Status)?;
+        work(self, begin).map_err(StreamEnd::Status)?;
         let time = self.registration.shard.shared.now().saturating_sub(begin);
         self.registration.stream.budget.spend(time);
         Ok(time)
@@ -167,7 +167,7 @@ impl Exchange {
         crate::failpoint::request(message);
         let Registration { shard, stream } = &self.registration;
         let Shard { shared, .. } = &**shard;
-        let peer = &stream.link.peer.address;
+        let peer = &stream.connection.peer.address;
         let taken = stream.core.borrow_mut().on_message(message, now, &mut self.effects);
         taken.map_err(|fault| {
             let code = Code::from_i32(fault.code as i32);
@@ -178,12 +178,12 @@ impl Exchange {
         })?;
         stream.check_node(shard, &self.effects)?;
         stream.charge()?;
-        self.intake.changed(self.effects.interest.len());
+        self.reader.charge_names(self.effects.interest.len());
         stream.apply(shard, &mut self.effects);
         Ok(())
     }
 
-    /// Send what is due, as long as the client takes it: a client that does not read holds no memory of ours, and
+    /// Send what is due, as deferred as the client takes it: a client that does not read holds no memory of ours, and
     /// later changes merge meanwhile.
     fn write(&mut self, context: &mut Context<'_>) -> Result<(), h2::Error> {
         let shard = Rc::clone(&self.registration.shard);
@@ -198,10 +198,10 @@ impl Exchange {
             let Some(response) = response else { break };
             shared.metrics.sent(&response);
             stream.responded.set(true);
-            self.unread = response.total_len();
-            self.stalled = None;
-            self.intake.responded();
-            stream.link.meter.earn(self.unread);
+            self.unsent = response.total_len();
+            self.stall_timer = None;
+            self.reader.responded();
+            stream.connection.meter.credit(self.unsent);
             self.sender()?.send_data(Payload::Discovery(response.into()), false)?;
         }
         let deadline = stream.core.borrow().next_deadline();
@@ -210,25 +210,25 @@ impl Exchange {
     }
 
     /// Ready when the client did not take its last response in time: it holds a window closed, or reads next to nothing.
-    fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<End> {
-        if self.unread == 0 {
+    fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<StreamEnd> {
+        if self.unsent == 0 {
             return Poll::Pending;
         }
         if self.has_room(context) {
-            (self.unread, self.stalled) = (0, None);
+            (self.unsent, self.stall_timer) = (0, None);
             return Poll::Pending;
         }
         let Registration { shard, stream } = &self.registration;
-        let stalled = self.stalled.get_or_insert_with(|| {
+        let stall_timer = self.stall_timer.get_or_insert_with(|| {
             let Options { keepalive_interval, keepalive_timeout, .. } = *shard.options;
-            let size = Duration::from_secs_f64(self.unread as f64 / LEAST_BYTES_PER_SECOND);
+            let size = Duration::from_secs_f64(self.unsent as f64 / MIN_BYTES_PER_SECOND);
             Box::pin(sleep(keepalive_interval + keepalive_timeout + size))
         });
-        stalled.as_mut().poll(context).map(|()| {
-            shard.shared.limited(Limit::Unread, &stream.link.peer.address);
+        stall_timer.as_mut().poll(context).map(|()| {
+            shard.shared.limited(Limit::Unread, &stream.connection.peer.address);
             // A status would queue up behind what is not read.
             self.respond.send_reset(Reason::ENHANCE_YOUR_CALM);
-            End::Gone
+            StreamEnd::Reset
         })
     }
 
@@ -269,7 +269,7 @@ impl Exchange {
 }
 
 /// The name of a status in gRPC's documents.
-fn name_of(code: Code) -> &'static str {
+fn status_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

@@ -12,36 +12,36 @@ use steerway_engine::{
 };
 use tonic::Status;
 
-use crate::limits::account::Party;
-use crate::limits::budget::Budget;
-use crate::limits::identity::Counted;
+use crate::limits::account::ClientKey;
+use crate::limits::budget::StreamBudget;
+use crate::limits::identity::CountedConnection;
 use crate::limits::limit::Limit;
 use crate::net::peer::Token;
 use crate::observe::event::Event;
 use crate::observe::nack::NackReport;
-use crate::observe::panic::{Fault, contain};
-use crate::runtime::connection_context::Link;
+use crate::observe::panic::{PanicReport, catch};
+use crate::runtime::connection_context::ConnectionContext;
 use crate::runtime::shard::{Shard, StreamView};
 use crate::runtime::shared::Shared;
 use crate::runtime::slice::SLICE;
 
 /// What its shard and its connection tell a stream, and what it tells them.
-pub(crate) struct Discovery {
+pub(crate) struct StreamHandle {
     pub(crate) id: u64,
-    pub(crate) link: Rc<Link>,
+    pub(crate) connection: Rc<ConnectionContext>,
     token: Cell<Token>,
     method: &'static str,
     opened: Duration,
     pub(crate) core: RefCell<Stream>,
-    pub(crate) budget: Budget,
+    pub(crate) budget: StreamBudget,
     /// Its connection counts for the identity that its client proved.
-    identity: RefCell<Option<Rc<Counted>>>,
+    identity: RefCell<Option<Rc<CountedConnection>>>,
     subscribed: Cell<[usize; TypeId::COUNT]>,
     /// Changes of interest that are not in the index yet.
-    pending: RefCell<VecDeque<InterestChange>>,
+    pending_interest: RefCell<VecDeque<InterestChange>>,
     waker: RefCell<Option<Waker>>,
     /// It panicked: its state is not to be trusted, and it ends.
-    broken: Cell<bool>,
+    panicked_before: Cell<bool>,
     /// Whether Python knows of it.
     reported: Cell<bool>,
     pub(crate) responded: Cell<bool>,
@@ -50,34 +50,34 @@ pub(crate) struct Discovery {
     deadline: Cell<Option<Duration>>,
 }
 
-impl Discovery {
+impl StreamHandle {
     /// A stream that `method` opened; it is on its shard until the registration is dropped.
     pub(crate) fn register(
         shard: &Rc<Shard>,
-        link: &Rc<Link>,
+        connection: &Rc<ConnectionContext>,
         token: Token,
         (method, protocol, service): (&'static str, Protocol, Service),
     ) -> Registration {
-        let stream = Rc::new(Discovery {
+        let stream = Rc::new(StreamHandle {
             id: shard.next_stream_id(),
-            link: Rc::clone(link),
+            connection: Rc::clone(connection),
             token: Cell::new(token),
             method,
             opened: shard.shared.now(),
             core: RefCell::new(Stream::new(protocol, service, &shard.shared.stream_options)),
-            budget: Budget::new(link, &shard.shared),
+            budget: StreamBudget::new(connection, &shard.shared),
             identity: RefCell::default(),
             subscribed: Cell::default(),
-            pending: RefCell::default(),
+            pending_interest: RefCell::default(),
             waker: RefCell::default(),
-            broken: Cell::new(false),
+            panicked_before: Cell::new(false),
             reported: Cell::new(false),
             responded: Cell::new(false),
             ending: RefCell::new(shard.ending.is_cancelled().then(|| Status::ok(""))),
             deadline: Cell::new(None),
         });
         shard.streams.borrow_mut().insert(stream.id, Rc::clone(&stream));
-        link.add(stream.id);
+        connection.add(stream.id);
         shard.shared.metrics.stream(protocol, 1);
         Registration { shard: Rc::clone(shard), stream }
     }
@@ -97,11 +97,11 @@ impl Discovery {
     }
 
     /// Do something with the stream outside of its task. A panic ends it, as in its task.
-    pub(crate) fn contain<T>(&self, shard: &Shard, run: impl FnOnce(&Discovery) -> T) -> Option<T> {
-        if self.broken.get() {
+    pub(crate) fn catch_panic<T>(&self, shard: &Shard, run: impl FnOnce(&StreamHandle) -> T) -> Option<T> {
+        if self.panicked_before.get() {
             return None;
         }
-        match contain(|| run(self)) {
+        match catch(|| run(self)) {
             Ok(result) => Some(result),
             Err(fault) => {
                 self.end_with(self.panicked(shard, fault));
@@ -111,9 +111,9 @@ impl Discovery {
     }
 
     /// Tell of a panic; the status to end the stream with.
-    pub(crate) fn panicked(&self, shard: &Shard, fault: Fault) -> Status {
-        self.broken.set(true);
-        shard.shared.panicked(fault, &self.link.peer.address);
+    pub(crate) fn panicked(&self, shard: &Shard, fault: PanicReport) -> Status {
+        self.panicked_before.set(true);
+        shard.shared.panicked(fault, &self.connection.peer.address);
         Status::internal("the server has a fault, which its log tells")
     }
 
@@ -132,7 +132,7 @@ impl Discovery {
         }
         let mut effects = Effects::default();
         self.core.borrow_mut().classify(audience, grant, &mut effects);
-        self.link.settle();
+        self.connection.admit();
         self.apply(shard, &mut effects);
         self.wake();
     }
@@ -140,12 +140,16 @@ impl Discovery {
     /// The client proved who it is. The stream ends if that identity has too many connections, or uses too much.
     pub(crate) fn identify(&self, shard: &Shard, identity: &Arc<str>) {
         let identities = &shard.shared.identities;
-        let counted = self.link.identities.add(identities, identity);
+        let counted = self.connection.identities.add(identities, identity);
         if let (None, Some(limit)) = (&counted, identities.limit()) {
             let text = format!(
                 "{limit} connections of {identity} are open, as many as there may be (max_connections_per_identity)"
             );
-            self.end_with(shard.shared.refuse(Limit::ConnectionsPerIdentity, &self.link.peer.address, text));
+            self.end_with(shard.shared.refuse(
+                Limit::ConnectionsPerIdentity,
+                &self.connection.peer.address,
+                text,
+            ));
         } else if let Err(status) = self.budget.identify(identity) {
             self.end_with(status);
         }
@@ -161,7 +165,7 @@ impl Discovery {
                     "the node has {bytes} bytes in its id, cluster, locality, client features and those metadata keys \
                      that are read, and may have {limit} (max_node_bytes)"
                 );
-                Err(shared.refuse(Limit::NodeBytes, &self.link.peer.address, text))
+                Err(shared.refuse(Limit::NodeBytes, &self.connection.peer.address, text))
             }
             Some(_) | None => Ok(()),
         }
@@ -218,7 +222,7 @@ impl Discovery {
             id: self.id,
             node_id: Arc::clone(&node.id),
             node: node.bytes.clone(),
-            peer: Arc::clone(&self.link.peer.address),
+            peer: Arc::clone(&self.connection.peer.address),
             audience: core.audience().cloned().unwrap_or_default(),
             method: self.method,
             protocol: core.protocol(),
@@ -235,13 +239,13 @@ impl Discovery {
 
     /// In whose turn its demand is answered.
     pub(crate) fn flow(&self) -> Flow {
-        Flow { account: self.budget.account(), connection: self.link.id }
+        Flow { account: self.budget.account(), connection: self.connection.id }
     }
 
     /// The client, as fair shares count it.
-    fn party(&self, shared: &Shared) -> Party {
+    fn client_key(&self, shared: &Shared) -> ClientKey {
         let account = shared.accounts.find(self.budget.account());
-        account.map_or_else(|| Party::of(&self.link.peer), |account| account.party.clone())
+        account.map_or_else(|| ClientKey::of(&self.connection.peer), |account| account.client_key.clone())
     }
 
     /// Do what the core asked for.
@@ -251,44 +255,44 @@ impl Discovery {
             self.reported.set(true);
             shared.events.push(Event::Opened {
                 stream: self.id,
-                peer: Arc::clone(&self.link.peer),
+                peer: Arc::clone(&self.connection.peer),
                 token: self.token.take(),
                 node: node.bytes,
             });
         }
         let core = self.core.borrow();
         if !effects.interest.is_empty() {
-            self.pending.borrow_mut().extend(effects.interest.drain(..));
-            if self.pending.borrow().len() <= SLICE {
-                self.register_some(shard);
+            self.pending_interest.borrow_mut().extend(effects.interest.drain(..));
+            if self.pending_interest.borrow().len() <= SLICE {
+                self.register_pending(shard);
             }
         }
         if let Some(received) = effects.received.take() {
             shared.metrics.received(&received);
             if let (Some(type_id), RequestKind::Nack(nack)) = (received.type_id, received.kind) {
                 let node_id = core.node().map(|node| bounded(&node.id).into()).unwrap_or_default();
-                let peer = Arc::clone(&self.link.peer.address);
+                let peer = Arc::clone(&self.connection.peer.address);
                 let report = NackReport { stream: self.id, peer, node_id, type_id, nack, suppressed: 0 };
-                shared.events.push_nack(self.party(shared), report);
+                shared.events.push_nack(self.client_key(shared), report);
             }
         }
     }
 
     /// Whether some changes of interest are not in the index yet. Until they are the stream must not look into the store: what
     /// changes afterwards would be missed.
-    pub(crate) fn is_pending(&self) -> bool {
-        !self.pending.borrow().is_empty()
+    pub(crate) fn has_pending_interest(&self) -> bool {
+        !self.pending_interest.borrow().is_empty()
     }
 
     /// Bring some of these changes to the index.
-    pub(crate) fn register_some(&self, shard: &Shard) {
+    pub(crate) fn register_pending(&self, shard: &Shard) {
         let core = self.core.borrow();
         let Some(audience) = core.audience() else { return };
-        let mut pending = self.pending.borrow_mut();
-        let count = pending.len().min(SLICE);
-        shard.change_interest(self, audience, pending.drain(..count));
-        if pending.is_empty() {
-            *pending = VecDeque::new();
+        let mut pending_interest = self.pending_interest.borrow_mut();
+        let count = pending_interest.len().min(SLICE);
+        shard.change_interest(self, audience, pending_interest.drain(..count));
+        if pending_interest.is_empty() {
+            *pending_interest = VecDeque::new();
             self.count_subscriptions(shard, core.subscribed());
         }
     }
@@ -304,7 +308,7 @@ impl Discovery {
     }
 
     /// Leave nothing behind in the gauges, the index and the demand: of a large stream, soon.
-    fn leave(self: &Rc<Discovery>, shard: &Shard) {
+    fn deregister(self: &Rc<StreamHandle>, shard: &Shard) {
         self.set_deadline(shard, None);
         self.count_subscriptions(shard, [0; TypeId::COUNT]);
         shard.shared.metrics.stream(self.core.borrow().protocol(), -1);
@@ -312,24 +316,24 @@ impl Discovery {
             shard.shared.events.push(Event::Closed { stream: self.id });
         }
         // What comes is not there yet: it is taken out of the core.
-        self.pending.borrow_mut().retain(|change| matches!(change, InterestChange::Unsubscribe(..)));
-        if self.forget(shard) {
-            shard.forget_later(self);
+        self.pending_interest.borrow_mut().retain(|change| matches!(change, InterestChange::Unsubscribe(..)));
+        if self.clean_up(shard) {
+            shard.clean_up_later(self);
         }
     }
 
     /// Take some of what an ended stream wanted out of the index; returns whether there is more. Its budget pays, in memory
     /// until all is forgotten.
-    pub(crate) fn forget(&self, shard: &Shard) -> bool {
+    pub(crate) fn clean_up(&self, shard: &Shard) -> bool {
         let begin = shard.shared.now();
         let mut core = self.core.borrow_mut();
         let Some(audience) = core.audience().cloned() else { return false };
-        let mut pending = self.pending.borrow_mut();
-        let count = pending.len().min(SLICE);
+        let mut pending_interest = self.pending_interest.borrow_mut();
+        let count = pending_interest.len().min(SLICE);
         let names = core.take_interests(SLICE - count);
         let more = names.len() + count == SLICE;
         let gone = names.into_iter().map(|(type_id, name)| InterestChange::Unsubscribe(type_id, name));
-        shard.change_interest(self, &audience, pending.drain(..count).chain(gone));
+        shard.change_interest(self, &audience, pending_interest.drain(..count).chain(gone));
         self.budget.spend(shard.shared.now() - begin);
         more
     }
@@ -338,15 +342,15 @@ impl Discovery {
 /// Takes the stream off its shard however its task ends.
 pub(crate) struct Registration {
     pub(crate) shard: Rc<Shard>,
-    pub(crate) stream: Rc<Discovery>,
+    pub(crate) stream: Rc<StreamHandle>,
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         let id = self.stream.id;
         self.shard.streams.borrow_mut().remove(&id);
-        self.stream.link.remove(id);
+        self.stream.connection.remove(id);
         self.shard.shared.streams.give_back(1);
-        self.stream.leave(&self.shard);
+        self.stream.deregister(&self.shard);
     }
 }
