@@ -17,8 +17,8 @@ use steerway_engine::{
 };
 
 use crate::failpoint::options;
-use crate::limits::connection_slot::{ConnectionSlots, PeerKey};
-use crate::net::peer::{Peer, Token};
+use crate::limits::connection_slot::ConnectionSlots;
+use crate::net::peer::{Peer, PeerKey, Token};
 use crate::observe::event::{Event, Events};
 use crate::runtime::shared::Shared;
 

@@ -17,7 +17,8 @@
 //! Tests: `concurrency` runs the threads in many orders, `failpoint` makes a stream panic.
 #![forbid(unsafe_code)]
 
-#[cfg(all(test, feature = "shuttle"))]
+#[cfg(test)]
+#[cfg(feature = "shuttle")]
 mod concurrency;
 #[cfg(test)]
 mod failpoint;
@@ -31,19 +32,22 @@ mod server;
 mod sync;
 mod xds;
 
-pub use grpc::csds::{Call, Caller};
 pub use grpc::fetch::FetchRequest;
 pub use limits::budget::{Budget, Budgets};
+pub use limits::open_files::connections_within;
 pub use net::credentials::Credentials;
 pub use net::peer::{Peer, Token};
-pub use net::tls::HandshakeFailed;
+pub use observe::call::{Call, Caller};
 pub use observe::event::Event;
+pub use observe::handshake::HandshakeFailed;
 pub use observe::latency::{ACK_LATENCY_BOUNDS, CHANGE_LATENCY_BOUNDS, ChangeStep, Observed};
-pub use observe::metrics::{EngineUsage, Stats};
 pub use observe::nack::NackReport;
 pub use observe::panic::PanicReport;
+pub use observe::stats::Stats;
+pub use observe::usage::EngineUsage;
+pub use runtime::options::Options;
 pub use runtime::publication::{Missing, Publication};
-pub use runtime::shard::StreamView;
-pub use runtime::shared::connections_within;
-pub use server::handle::{Options, OptionsError, Server, StartError};
+pub use server::error::{OptionsError, StartError};
+pub use server::handle::Server;
 pub use xds::absence::{AbsenceRow, Absences};
+pub use xds::stream_view::StreamView;

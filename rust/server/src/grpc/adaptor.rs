@@ -15,9 +15,9 @@ use tokio::time::timeout;
 use tonic::Status;
 use tower_service::Service;
 
-use crate::grpc::csds::Caller;
 use crate::limits::limit::Limit;
 use crate::net::peer::Token;
+use crate::observe::call::Caller;
 use crate::runtime::connection_context::ConnectionContext;
 use crate::runtime::shard::Shard;
 use crate::xds::payload::Payload;
@@ -30,7 +30,7 @@ pub(crate) async fn serve(
     respond: SendResponse<Payload>,
 ) {
     let answer = pin!(answer(shard, connection, request, respond));
-    let ending = pin!(connection.ending(shard).cancelled());
+    let ending = pin!(connection.ending(&shard.ending).cancelled());
     match select(answer, ending).await {
         Either::Left(_) | Either::Right(_) => {}
     }
@@ -55,14 +55,14 @@ async fn answer(
     let response = match answered {
         Ok(Ok(response)) => response,
         Err(_) => {
-            shard.shared.limited(Limit::RequestTimeout, &connection.peer.address);
+            shard.shared.limits.count(Limit::RequestTimeout, &connection.peer.address);
             let status = Status::deadline_exceeded("no whole request came in time (request_timeout_seconds)");
             return respond.send_response(status.into_http(), true).map(drop);
         }
     };
     let (head, mut body) = response.into_parts();
     let mut send = respond.send_response(Response::from_parts(head, ()), body.is_end_stream())?;
-    let mut ending = pin!(connection.ending(shard).cancelled());
+    let mut ending = pin!(connection.ending(&shard.ending).cancelled());
     loop {
         let reset = poll_fn(|context| send.poll_reset(context));
         let frame = match select(select(pin!(reset), body.frame()), ending.as_mut()).await {

@@ -15,13 +15,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Status};
 
 use crate::limits::control_frames::ControlFrameMeter;
-use crate::limits::limit::Limit;
 use crate::net::peer::{Peer, Token};
 use crate::observe::panic::catch;
 use crate::runtime::connection_context::ConnectionContext;
-use crate::runtime::shard::Shard;
 use crate::runtime::slice::SliceWaiter;
-use crate::xds::stream_handle::{Registration, StreamHandle};
+use crate::xds::stream_handle::StreamHandle;
+use crate::xds::streams::{Registration, Streams};
 
 /// A request and who makes it.
 pub struct FetchRequest {
@@ -41,26 +40,23 @@ pub struct FetchRequest {
 const PREFIX: usize = 5;
 
 /// Answer a request; the sender is dropped without one when the stream broke or the server ends.
-pub(crate) async fn fetch(shard: Rc<Shard>, request: FetchRequest, reply: Reply<Result<Bytes, Status>>) {
+pub(crate) async fn fetch(streams: Rc<Streams>, request: FetchRequest, reply: Reply<Result<Bytes, Status>>) {
     let message = |mut response: Response| {
         response.advance(PREFIX);
         response.copy_to_bytes(response.remaining())
     };
     // Fails only when nobody waits for it any more.
-    let _ = reply.send(answer(&shard, request).await.map(message));
+    let _ = reply.send(answer(&streams, request).await.map(message));
 }
 
-async fn answer(shard: &Rc<Shard>, request: FetchRequest) -> Result<Response, Status> {
+async fn answer(streams: &Rc<Streams>, request: FetchRequest) -> Result<Response, Status> {
+    let shard = &streams.shard;
     let shared = &shard.shared;
     let FetchRequest { type_id, message, peer, token, timeout } = request;
-    if !shared.streams.take(1) {
-        let text =
-            format!("{} streams are open, as many as there may be (max_streams)", shared.streams.limit());
-        return Err(shared.refuse(Limit::Streams, &peer.address, text));
-    }
+    shared.open_stream(&peer)?;
     let connection = ConnectionContext::new(shared, peer, ControlFrameMeter::new(shared.now()), None);
     let method = ("REST", Protocol::Sotw, Service::PerType(type_id));
-    let registration = StreamHandle::register(shard, &connection, token, method);
+    let registration = streams.register(&connection, token, method);
     take(&registration, &message)?;
     let mut waiter = SliceWaiter::default();
     let whole = poll_fn(|context| {
@@ -102,7 +98,7 @@ async fn within_budget(stream: &StreamHandle) -> Result<(), Status> {
 }
 
 /// Work for a client, which its CPU budget pays: a stream reports its time in parts, and this one ends before.
-fn charged<T>(Registration { shard, stream }: &Registration, work: impl FnOnce() -> T) -> T {
+fn charged<T>(Registration { shard, stream, .. }: &Registration, work: impl FnOnce() -> T) -> T {
     let begin = Instant::now();
     let result = work();
     shard.shared.charge(stream.budget.account(), begin.elapsed());
@@ -113,7 +109,7 @@ fn take(registration: &Registration, message: &[u8]) -> Result<(), Status> {
     charged(registration, || subscribe(registration, message))
 }
 
-fn subscribe(Registration { shard, stream }: &Registration, message: &[u8]) -> Result<(), Status> {
+fn subscribe(Registration { shard, stream, .. }: &Registration, message: &[u8]) -> Result<(), Status> {
     let mut effects = Effects::default();
     let taken = stream.core.borrow_mut().on_message(message, shard.shared.now(), &mut effects);
     taken.map_err(|fault| Status::new(Code::from_i32(fault.code as i32), fault.message))?;
@@ -129,7 +125,7 @@ fn poll(registration: &Registration, type_id: TypeId) -> Option<Result<Response,
 }
 
 fn whole_answer(registration: &Registration, type_id: TypeId) -> Option<Result<Response, Status>> {
-    let Registration { shard, stream } = registration;
+    let Registration { shard, stream, .. } = registration;
     if let Some(status) = stream.ending.take() {
         let moved = || Status::unavailable("the server is shutting down; try again");
         return Some(Err(if status.code() == Code::Ok { moved() } else { status }));
@@ -144,7 +140,7 @@ fn whole_answer(registration: &Registration, type_id: TypeId) -> Option<Result<R
     })
 }
 
-fn respond(Registration { shard, stream }: &Registration) -> Option<Response> {
+fn respond(Registration { shard, stream, .. }: &Registration) -> Option<Response> {
     let shared = &shard.shared;
     let response = stream.core.borrow_mut().next_response(&shared.store.read(), shared.now());
     shared.metrics.denied(stream.core.borrow_mut().take_denied());

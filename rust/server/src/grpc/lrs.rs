@@ -16,8 +16,8 @@ use tonic::server::{Grpc, NamedService, StreamingService};
 use tonic::{Code, Status, Streaming};
 use tower_service::Service;
 
-use crate::grpc::csds::{Caller, Raw};
-use crate::limits::limit::Limit;
+use crate::grpc::raw_codec::Raw;
+use crate::observe::call::Caller;
 use crate::runtime::shared::Shared;
 
 /// A report has a row for each locality of each cluster.
@@ -91,7 +91,8 @@ fn answers(
                 continue;
             };
             first_report_node(&message).map_err(status_of)?;
-            let answer = reporting.shared.admit_reporter("StreamLoadStats", caller, message.clone()).await?;
+            let answer =
+                reporting.shared.calls.admit_reporter("StreamLoadStats", caller, message.clone()).await?;
             reporting.take(&message)?;
             return Ok(Some((answer, (messages, reporting, None))));
         }
@@ -108,11 +109,7 @@ struct Reporting {
 
 impl Reporting {
     fn begin(shared: &Arc<Shared>, caller: &Caller) -> Result<Reporting, Status> {
-        if !shared.streams.take(1) {
-            let text =
-                format!("{} streams are open, as many as there may be (max_streams)", shared.streams.limit());
-            return Err(shared.refuse(Limit::Streams, &caller.peer.address, text));
-        }
+        shared.open_stream(&caller.peer)?;
         Ok(Reporting { shared: Arc::clone(shared), reporter: Reporter::default() })
     }
 
@@ -125,7 +122,7 @@ impl Reporting {
 impl Drop for Reporting {
     fn drop(&mut self) {
         self.shared.loads.lock().remove_reporter(&mut self.reporter);
-        self.shared.streams.give_back(1);
+        self.shared.close_stream();
     }
 }
 

@@ -3,5 +3,7 @@
 pub(crate) mod adaptor;
 pub(crate) mod csds;
 pub(crate) mod fetch;
+pub(crate) mod health;
 pub(crate) mod lrs;
+pub(crate) mod raw_codec;
 pub(crate) mod routes;

@@ -1,9 +1,8 @@
-//! Services other than discovery: health and reflection are tonic's, client status is Python's, load reporting is ours.
+//! The services other than discovery: health, reflection, client status, load reporting.
 
 use std::sync::Arc;
 
 use tonic::service::Routes;
-use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, HealthService};
 use tonic_reflection::server::Builder;
 
@@ -11,10 +10,7 @@ use crate::grpc::csds::ClientStatus;
 use crate::grpc::lrs::LoadReporting;
 use crate::runtime::shared::Shared;
 
-/// The names whose health is told: the server as a whole, and the service that clients of it use.
-const HEALTH_OF: [&str; 2] = ["", "envoy.service.discovery.v3.AggregatedDiscoveryService"];
-
-/// All services but discovery. `descriptors` is a serialised FileDescriptorSet; an error says what is wrong with it.
+/// `descriptors` is a serialised FileDescriptorSet for reflection; an error names what is wrong with it.
 pub(crate) fn routes(
     health: &HealthReporter,
     descriptors: &[u8],
@@ -34,12 +30,4 @@ pub(crate) fn routes(
         .add_service(ClientStatus::new(Arc::clone(shared)))
         .add_service(LoadReporting::new(Arc::clone(shared)))
         .prepare())
-}
-
-/// Tell everybody who checks or watches.
-pub(crate) async fn set_health(health: &HealthReporter, serving: bool) {
-    let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-    for name in HEALTH_OF {
-        health.set_service_status(name, status).await;
-    }
 }

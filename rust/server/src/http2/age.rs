@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::time::{Sleep, sleep};
 
-use crate::server::handle::Options;
+use crate::runtime::options::Options;
 
 /// Ages differ by so much in either direction.
 const JITTER: f64 = 0.1;

@@ -3,4 +3,5 @@
 pub(crate) mod age;
 pub(crate) mod authority;
 pub(crate) mod connection;
+pub(crate) mod handshake;
 pub(crate) mod keepalive;

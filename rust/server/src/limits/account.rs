@@ -5,7 +5,6 @@
 //! its connection and comes back does not begin with a full one.
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,48 +13,13 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::limits::budget::{Budget, SharedBudget};
-use crate::net::peer::Peer;
+use crate::limits::client_key::ClientKey;
 
 /// Accounts without a holder that are kept until their CPU budget is full again; the oldest is dropped first.
 const MAX_IDLE: usize = 10_000;
 
 /// Accounts at rest that are looked at whenever another one is opened.
 const SWEEP_STEP: usize = 2;
-
-/// Whose account it is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum ClientKey {
-    /// The host of an unauthenticated TCP client, or the user of a Unix socket.
-    Address(Arc<str>),
-    /// The identity that a client proved.
-    Identity(Arc<str>),
-}
-
-impl ClientKey {
-    /// The client_key of a connection whose client has not proved an identity.
-    ///
-    /// An IPv6 address counts whole: in Kubernetes the pods of a node budget_limits a prefix.
-    pub(crate) fn of(peer: &Peer) -> ClientKey {
-        let address = &*peer.address;
-        if peer.local {
-            let user = address.rsplit_once("uid ").map_or("", |(_, user)| user.trim_end_matches(')'));
-            return ClientKey::Address(format!("uid {user}").into());
-        }
-        let host = match address.rsplit_once(':') {
-            Some((host, port)) if port.parse::<u16>().is_ok() => host,
-            _ => address,
-        };
-        ClientKey::Address(host.into())
-    }
-}
-
-impl fmt::Display for ClientKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ClientKey::Address(text) | ClientKey::Identity(text) => f.write_str(text),
-        }
-    }
-}
 
 /// What one client uses now. Other limits per client have their quota in here.
 #[derive(Debug)]
@@ -225,6 +189,7 @@ impl Drop for AccountHandle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::peer::Peer;
 
     fn accounts() -> Arc<Accounts> {
         Accounts::new(Budget { subscription_bytes: 0, cpu: 0.5 }, Instant::now())
@@ -234,29 +199,10 @@ mod tests {
         account.budget.spend(Duration::from_secs(60), Duration::ZERO);
     }
 
-    fn peer(address: &str, local: bool) -> Peer {
-        Peer { address: address.into(), certificate: Arc::default(), local }
-    }
-
-    #[test]
-    fn connections_of_one_host_and_of_one_user_share_an_account() {
-        let table = [
-            ("10.0.0.1:4000", false, "10.0.0.1"),
-            ("[2001:db8::1]:4000", false, "[2001:db8::1]"),
-            ("10.0.0.1", false, "10.0.0.1"),
-            ("unix:/run/x.sock (pid 7, uid 1000)", true, "uid 1000"),
-            ("unix:/run/x.sock (uid 1000)", true, "uid 1000"),
-            ("unix:/run/x.sock", true, "uid "),
-        ];
-        for (address, local, client_key) in table {
-            assert_eq!(ClientKey::of(&peer(address, local)).to_string(), client_key);
-        }
-    }
-
     #[test]
     fn an_account_is_shared_while_it_is_held_and_gone_afterwards() {
         let accounts = accounts();
-        let open = |address| accounts.open(&ClientKey::of(&peer(address, false)));
+        let open = |address: &str| accounts.open(&ClientKey::of(&Peer::tcp(address.parse().unwrap())));
         let (one, other) = (open("10.0.0.1:1"), open("10.0.0.1:2"));
         assert_eq!((one.id, accounts.len()), (other.id, 1));
         assert!(accounts.find(one.id).is_some_and(|found| found.id == one.id));

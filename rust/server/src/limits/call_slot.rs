@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
-use crate::limits::account::ClientKey;
+use crate::limits::client_key::ClientKey;
 use crate::limits::limit::Limit;
 
 /// CallSlots of all clients. A call holds one until it is answered and Python has seen it: an answer may be many megabytes.

@@ -9,24 +9,13 @@
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use crate::limits::limit::Limit;
+use crate::net::peer::PeerKey;
 use crate::sync::Mutex;
-
-/// What connections are counted by.
-///
-/// An IPv6 address counts whole: in Kubernetes the pods of a node share a prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum PeerKey {
-    /// Address of a TCP client, without its port.
-    Address(IpAddr),
-    /// User of the process at the other end of a Unix socket; `None` where the system does not name one.
-    User(Option<u32>),
-}
 
 /// The slots of a server.
 pub(crate) struct ConnectionSlots {
@@ -212,7 +201,7 @@ mod tests {
     use super::*;
 
     const fn peer(number: u8) -> PeerKey {
-        PeerKey::Address(IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, number)))
+        PeerKey::Address(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, number)))
     }
 
     const A: PeerKey = peer(1);

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
-use crate::limits::connection_slot::PeerKey;
-use crate::net::peer::Peer;
+use crate::net::peer::{Peer, PeerKey};
 use crate::net::socket_file::{self, SocketFile};
 
 /// Connections that wait to be accepted: a fleet that reconnects at once must not run into SYN retries.

@@ -1,6 +1,7 @@
 //! Sockets: listeners, Unix socket files, peers, TLS.
 
 pub(crate) mod credentials;
+pub(crate) mod handshake_failure;
 pub(crate) mod listener;
 pub(crate) mod peer;
 pub(crate) mod socket_file;

@@ -1,7 +1,7 @@
 //! Who is at the other end of a connection, and what they show for it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -36,6 +36,17 @@ impl Peer {
         };
         Peer { address: address.into(), certificate: Arc::default(), local: true }
     }
+}
+
+/// What connections are counted by.
+///
+/// An IPv6 address counts whole: in Kubernetes the pods of a node share a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum PeerKey {
+    /// Address of a TCP client, without its port.
+    Address(IpAddr),
+    /// User of the process at the other end of a Unix socket; `None` where the system does not name one.
+    User(Option<u32>),
 }
 
 /// A bearer token: a secret, which no log line and no debug output shows. "" when there is none.

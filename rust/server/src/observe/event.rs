@@ -10,10 +10,10 @@ use bytes::Bytes;
 use rustix::event::{EventfdFlags, eventfd};
 use steerway_engine::{DemandEvent, DemandKey};
 
-use crate::grpc::csds::Call;
-use crate::limits::account::ClientKey;
+use crate::limits::client_key::ClientKey;
 use crate::net::peer::{Peer, Token};
-use crate::net::tls::HandshakeFailed;
+use crate::observe::call::Call;
+use crate::observe::handshake::HandshakeFailed;
 use crate::observe::nack::{NackQueue, NackReport};
 use crate::observe::panic::PanicReport;
 use crate::sync::Mutex;

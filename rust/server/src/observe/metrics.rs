@@ -7,9 +7,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use steerway_engine::{Commit, Propagation, Protocol, Received, RequestKind, Response, TypeId};
 
-use crate::net::tls::HandshakeFailureCounters;
-use crate::observe::latency::{ACK_LATENCY_BOUNDS, CHANGE_LATENCY_BOUNDS, ChangeStep, Histogram, Observed};
-use crate::runtime::shared::Shared;
+use crate::observe::handshake::HandshakeFailureCounters;
+use crate::observe::latency::{ACK_LATENCY_BOUNDS, CHANGE_LATENCY_BOUNDS, ChangeStep, Histogram};
+use crate::observe::limit_counters::LimitCounters;
+use crate::observe::stats::Stats;
 
 /// One number per type, by [`TypeId::index`].
 pub(crate) type PerType = [AtomicU64; TypeId::COUNT];
@@ -33,75 +34,6 @@ pub(crate) struct Metrics {
     denied: AtomicU64,
     ack_latency: Histogram<{ ACK_LATENCY_BOUNDS.len() + 1 }>,
     steps: [Histogram<{ CHANGE_LATENCY_BOUNDS.len() + 1 }>; ChangeStep::ALL.len()],
-}
-
-/// A copy of the counters at one moment. Arrays go by [`TypeId::index`].
-#[derive(Clone, Debug, Default)]
-pub struct Stats {
-    /// Open connections.
-    pub connections: u64,
-    /// Open discovery streams: state of the world, delta.
-    pub streams: [u64; 2],
-    /// Names subscribed now, summed over streams.
-    pub subscriptions: [u64; TypeId::COUNT],
-    /// Resources in the store.
-    pub resources: [u64; TypeId::COUNT],
-    /// Requests received.
-    pub requests: [u64; TypeId::COUNT],
-    /// Responses sent.
-    pub responses: [u64; TypeId::COUNT],
-    /// Resources in them.
-    pub resources_sent: [u64; TypeId::COUNT],
-    /// Bytes of all responses.
-    pub bytes_sent: u64,
-    /// Responses that were accepted.
-    pub acks: [u64; TypeId::COUNT],
-    /// Responses that were refused.
-    pub nacks: [u64; TypeId::COUNT],
-    /// Requests that carried an old nonce.
-    pub stale: [u64; TypeId::COUNT],
-    /// Streams that the server ended for a fault, by gRPC status.
-    pub rejected: BTreeMap<&'static str, u64>,
-    /// Connections that were not served, by reason.
-    pub handshake_failures: BTreeMap<&'static str, u64>,
-    /// How often a client was refused by each limit.
-    pub refused: BTreeMap<&'static str, u64>,
-    /// How often a client had to wait for each of the others.
-    pub delayed: BTreeMap<&'static str, u64>,
-    /// Streams that ended by a fault of ours.
-    pub panics: u64,
-    /// Commits.
-    pub commits: u64,
-    /// Answers withheld because the client may not see the resource.
-    pub denied: u64,
-    /// Buckets by [`ACK_LATENCY_BOUNDS`].
-    pub ack_latency: Observed,
-    /// Buckets by [`CHANGE_LATENCY_BOUNDS`], by [`ChangeStep::ALL`]; the steps before the publication once for each resource
-    /// of a commit, those after it once for each ACK.
-    pub change_latency: Vec<Observed>,
-}
-
-/// What is held for clients at one moment; when all clients are gone for the grace of demand, nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EngineUsage {
-    /// Connections.
-    pub connections: usize,
-    /// Tasks that serve connections.
-    pub tasks: usize,
-    /// StreamHandle streams.
-    pub streams: usize,
-    /// Names in the indices of the shards.
-    pub interest: usize,
-    /// Names with demand.
-    pub demand: usize,
-    /// Events that Python has not polled.
-    pub events: usize,
-    /// Bytes of requests that are not whole yet and count.
-    pub request_buffers: usize,
-    /// Bytes of subscriptions beyond the small part of each stream.
-    pub subscription_bytes: usize,
-    /// IdentityConnections and addresses that use something, or did so a moment ago.
-    pub accounts: usize,
 }
 
 impl Metrics {
@@ -172,16 +104,21 @@ impl Metrics {
         self.steps[step as usize].observe(&CHANGE_LATENCY_BOUNDS, duration);
     }
 
-    /// `resources` are those of the store now.
-    pub(crate) fn read(&self, shared: &Shared, resources: [u64; TypeId::COUNT]) -> Stats {
+    /// A copy of all counters. `connections` are open, `resources` in the store.
+    pub(crate) fn read(
+        &self,
+        limits: &LimitCounters,
+        connections: usize,
+        resources: [u64; TypeId::COUNT],
+    ) -> Stats {
         let per_type = |counters: &PerType| std::array::from_fn(|index| counters[index].load(Relaxed));
         let gauge = |gauge: &AtomicI64| gauge.load(Relaxed).max(0) as u64;
         let counts = |delays: bool| {
-            let counts = shared.limit_counters.read().filter(|(limit, _)| limit.delays() == delays);
+            let counts = limits.read().filter(|(limit, _)| limit.delays() == delays);
             counts.map(|(limit, count)| (limit.name(), count)).collect()
         };
         Stats {
-            connections: shared.slots.used() as u64,
+            connections: connections as u64,
             streams: std::array::from_fn(|index| gauge(&self.streams[index])),
             subscriptions: std::array::from_fn(|index| gauge(&self.subscriptions[index])),
             resources,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use steerway_engine::{Nack, TypeId};
 
-use crate::limits::account::ClientKey;
+use crate::limits::client_key::ClientKey;
 
 /// Of all clients.
 pub(crate) const MAX_WAITING: usize = 1024;

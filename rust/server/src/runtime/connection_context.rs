@@ -1,39 +1,38 @@
-//! What the streams of one connection and its task know of for_each_stream other.
+//! What the task of a connection and its streams share.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::account::{AccountHandle, ClientKey};
+use crate::limits::account::AccountHandle;
 use crate::limits::budget::SharedBudget;
+use crate::limits::client_key::ClientKey;
 use crate::limits::connection_slot::ConnectionSlot;
 use crate::limits::control_frames::ControlFrameMeter;
 use crate::limits::identity::ConnectionIdentities;
 use crate::net::peer::Peer;
-use crate::runtime::shard::Shard;
 use crate::runtime::shared::Shared;
-use crate::xds::stream_handle::StreamHandle;
 
 /// One connection.
 pub(crate) struct ConnectionContext {
     pub(crate) id: u32,
     pub(crate) peer: Arc<Peer>,
-    /// Of the address, which pays until a client proves an identity.
+    /// The account of the address: it is charged until a client proves an identity.
     pub(crate) account: AccountHandle,
     pub(crate) budget: SharedBudget,
-    /// When the client last said something on a stream.
+    /// When the client last sent data on a stream.
     pub(crate) last_received: Cell<Instant>,
     pub(crate) meter: Rc<ControlFrameMeter>,
-    /// The connection is to go: for_each_stream stream ends as soon as it was answered.
+    /// The connection closes: each stream ends after its next response.
     pub(crate) draining: Cell<bool>,
-    /// `None` for a request that came without a connection.
+    /// `None` for a request without a connection (REST).
     slot: Option<ConnectionSlot>,
     pub(crate) identities: ConnectionIdentities,
     streams: RefCell<Vec<u64>>,
-    /// The end of what is no discovery stream; few connections have one.
+    /// Ends what is not a discovery stream; few connections need it.
     ending: OnceCell<CancellationToken>,
 }
 
@@ -75,25 +74,18 @@ impl ConnectionContext {
         }
     }
 
-    /// Cancelled when all must end: here, or on the whole shard.
-    pub(crate) fn ending(&self, shard: &Shard) -> &CancellationToken {
-        self.ending.get_or_init(|| shard.ending.child_token())
+    /// Cancelled when everything on the connection ends; `shard_ending` is the token of its shard.
+    pub(crate) fn ending(&self, shard_ending: &CancellationToken) -> &CancellationToken {
+        self.ending.get_or_init(|| shard_ending.child_token())
     }
 
-    /// Have streams end that were answered, and the others when they are.
-    pub(crate) fn drain(&self, shard: &Shard) {
-        self.draining.set(true);
-        self.for_each_stream(shard, StreamHandle::wake);
-    }
-
-    /// Have all streams end.
-    pub(crate) fn end(&self, shard: &Shard) {
-        self.for_each_stream(shard, StreamHandle::end);
+    /// End what is not a discovery stream.
+    pub(crate) fn end_calls(&self) {
         self.ending.get().into_iter().for_each(CancellationToken::cancel);
     }
 
-    fn for_each_stream(&self, shard: &Shard, apply: fn(&StreamHandle)) {
-        let streams = shard.streams.borrow();
-        self.streams.borrow().iter().filter_map(|id| streams.get(id)).for_each(|stream| apply(stream));
+    /// The ids of its discovery streams.
+    pub(crate) fn streams(&self) -> Ref<'_, [u64]> {
+        Ref::map(self.streams.borrow(), Vec::as_slice)
     }
 }

@@ -16,51 +16,42 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
-use crate::grpc::csds::PendingCalls;
 use crate::limits::account::Accounts;
 use crate::limits::budget::{Budgets, SharedBudget};
 use crate::limits::connection_slot::ConnectionSlots;
 use crate::limits::identity::IdentityConnections;
-use crate::limits::limit::{Limit, LimitCounters, Quota};
-use crate::net::tls::{HandshakeFailure, Tls};
+use crate::limits::limit::Limit;
+use crate::limits::open_files::connections_within_process_limit;
+use crate::limits::quota::Quota;
+use crate::net::handshake_failure::HandshakeFailure;
+use crate::net::peer::Peer;
+use crate::net::tls::Tls;
 use crate::observe::event::{Event, Events};
+use crate::observe::limit_counters::LimitCounters;
 use crate::observe::metrics::Metrics;
 use crate::observe::panic::PanicReport;
+use crate::runtime::options::Options;
+use crate::runtime::pending_calls::PendingCalls;
 use crate::runtime::publication::Publication;
-use crate::server::handle::Options;
 use crate::sync::{AtomicBool, Mutex, RwLock};
 
 /// Bytes of requests that are not whole, of all streams together; the first part of each is free (see `intake`).
 const REQUEST_BUFFERS: usize = 256 << 20;
 
-/// Open files that are kept for everything but connections: the admin server, the sources, the threads.
-const OTHER_FILES: usize = 256;
-
-/// How many connections a limit of open files leaves room for.
-pub fn connections_within(files: usize) -> usize {
-    files.saturating_sub(OTHER_FILES).max(files / 2)
-}
-
-/// How many connections the limit of this process leaves room for.
-fn files_for_connections() -> usize {
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    connections_within(files.map_or(usize::MAX, |files| files as usize))
-}
-
 /// The store, the demand, and what Python is told. Streams and their index belong to their shards alone.
 pub(crate) struct Shared {
     pub(crate) store: RwLock<Store>,
-    pub(crate) events: Events,
+    pub(crate) events: Arc<Events>,
     pub(crate) metrics: Metrics,
     pub(crate) stream_options: Arc<StreamOptions>,
     /// `None`: TCP is plaintext.
     pub(crate) tls: Option<Tls>,
     pub(crate) slots: Arc<ConnectionSlots>,
     pub(crate) identities: Arc<IdentityConnections>,
-    pub(crate) streams: Quota,
+    streams: Quota,
     /// Bytes of requests that are not whole yet.
     pub(crate) request_buffers: Quota,
-    pub(crate) limit_counters: LimitCounters,
+    pub(crate) limits: Arc<LimitCounters>,
     pub(crate) budgets: Budgets,
     pub(crate) accounts: Arc<Accounts>,
     /// What all streams together use.
@@ -78,24 +69,26 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(options: &Options, stream_options: StreamOptions) -> std::io::Result<Arc<Shared>> {
         let started = Instant::now();
+        let events = Arc::new(Events::new()?);
+        let limits = Arc::new(LimitCounters::new(Arc::clone(&events), started));
         Ok(Arc::new(Shared {
             store: RwLock::new(Store::new()),
-            events: Events::new()?,
             metrics: Metrics::default(),
             stream_options: Arc::new(stream_options),
             tls: options.tls.then(Tls::default),
             slots: ConnectionSlots::new(
-                options.max_connections.min(files_for_connections()),
+                options.max_connections.min(connections_within_process_limit()),
                 options.max_connections_per_address,
             ),
             identities: IdentityConnections::new(options.max_connections_per_identity),
             streams: Quota::new(options.max_streams),
             request_buffers: Quota::new(REQUEST_BUFFERS),
-            limit_counters: LimitCounters::default(),
             budgets: options.budgets,
             accounts: Accounts::new(options.budgets.peer, started),
             budget: SharedBudget::new(options.budgets.server, Duration::ZERO),
-            calls: PendingCalls::default(),
+            calls: PendingCalls::new(Arc::clone(&events), Arc::clone(&limits)),
+            events,
+            limits,
             loads: Mutex::default(),
             answering: AtomicBool::new(false),
             demand: Mutex::new(Demand::new(options.demand_grace)),
@@ -132,15 +125,17 @@ impl Shared {
         }
     }
 
-    /// A client limit_counters a limit.
-    pub(crate) fn limited(&self, limit: Limit, peer: &Arc<str>) {
-        self.limit_counters.count(limit, peer, self.now(), &self.events);
+    /// Count a new stream; the status to refuse it with when the limit is reached.
+    pub(crate) fn open_stream(&self, peer: &Peer) -> Result<(), Status> {
+        if self.streams.take(1) {
+            return Ok(());
+        }
+        let text = format!("stream limit reached ({}, max_streams)", self.streams.limit());
+        Err(self.limits.refuse(Limit::Streams, &peer.address, text))
     }
 
-    /// A client limit_counters a limit that refuses: the status to end its stream with.
-    pub(crate) fn refuse(&self, limit: Limit, peer: &Arc<str>, text: String) -> Status {
-        self.limited(limit, peer);
-        Status::resource_exhausted(text)
+    pub(crate) fn close_stream(&self) {
+        self.streams.release(1);
     }
 
     /// A stream panicked.

@@ -1,161 +1,41 @@
 //! The handle that Python holds.
 
+use std::io;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
 use std::time::Duration;
-use std::{fmt, io};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rustls::pki_types::UnixTime;
 use steerway_engine::{Grant, Identifier, Loads, Store, StreamOptions, TypeId};
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::runtime::Runtime;
 use tonic::Status;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
 use crate::grpc::fetch::FetchRequest;
 use crate::grpc::routes;
-use crate::limits::budget::Budgets;
 use crate::net::credentials::Credentials;
 use crate::net::listener::{Address, Listener};
 use crate::observe::event::Event;
-use crate::observe::metrics::{EngineUsage, Stats};
 use crate::observe::panic;
+use crate::observe::stats::Stats;
+use crate::observe::usage::EngineUsage;
+use crate::runtime::options::Options;
 use crate::runtime::publication::Publication;
-use crate::runtime::shard::{Command, Shard, StreamView};
 use crate::runtime::shared::Shared;
-use crate::server::acceptor::{self, AcceptorCommand};
+use crate::server::acceptor::{Acceptor, AcceptorCommand};
+use crate::server::error::{OptionsError, StartError};
+use crate::server::shard_handle::{Command, ShardHandle};
+use crate::server::threads::{self, Threads};
 use crate::xds::absence::{Absences, Page};
-
-/// How the server is set up.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// `HOST:PORT` (port 0 takes a free one) or `unix:/path`, at least one.
-    pub listen: Vec<String>,
-    /// `control_plane.identifier` of every response.
-    pub identifier: String,
-    /// Shards; 0: one per core.
-    pub threads: usize,
-    /// Streams that one connection may hold open.
-    pub max_concurrent_streams: u32,
-    /// Connections at a time; fewer when the limit of open files is lower.
-    pub max_connections: usize,
-    /// Connections of one address, or of one user of a Unix socket; 0: any number.
-    pub max_connections_per_address: usize,
-    /// Connections with streams of one identity; 0: any number.
-    pub max_connections_per_identity: usize,
-    /// New connections in a second, and at once after a quiet one. More have to wait.
-    pub max_connections_per_second: u32,
-    /// StreamHandle streams at a time.
-    pub max_streams: usize,
-    /// Bytes of a Node that are kept of it.
-    pub max_node_bytes: usize,
-    /// Keys of a Node's metadata that are kept.
-    pub node_metadata: Vec<String>,
-    /// Bytes of one request.
-    pub max_request_bytes: usize,
-    /// Requests in a second that a stream may make besides those that answer a response, and at once after a quiet
-    /// one. More have to wait.
-    pub max_requests_per_second: u32,
-    /// A client has so long for its handshake (10 s at most), to open a stream, for the first request of a stream, and to complete
-    /// each request.
-    pub request_timeout: Duration,
-    /// A connection of this age, give or take a tenth, is closed; zero: never.
-    pub max_connection_age: Duration,
-    /// Streams that were not answered by then are ended all the same.
-    pub max_connection_age_grace: Duration,
-    /// A connection that was quiet so long is pinged.
-    pub keepalive_interval: Duration,
-    /// A client that did not answer the ping by then is gone.
-    pub keepalive_timeout: Duration,
-    /// Names that one stream may be subscribed to.
-    pub max_names_per_stream: usize,
-    /// Longest resource name that may be asked for, in bytes.
-    pub max_name_bytes: usize,
-    /// Memory and CPU time that clients may use.
-    pub budgets: Budgets,
-    /// How long a resource waits at most for others of its stream that go first.
-    pub order_timeout: Duration,
-    /// How long a demand outlives the last subscription.
-    pub demand_grace: Duration,
-    /// TCP clients must speak TLS, with what [`Server::set_tls`] says.
-    pub tls: bool,
-    /// A serialised FileDescriptorSet for reflection.
-    pub descriptors: Vec<u8>,
-}
-
-/// Why a server cannot be made.
-#[derive(Debug)]
-pub enum OptionsError {
-    /// An option makes no sense; the text names it.
-    Invalid(String),
-    /// The system refused a resource.
-    Io(io::Error),
-}
-
-impl fmt::Display for OptionsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OptionsError::Invalid(reason) => f.write_str(reason),
-            OptionsError::Io(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for OptionsError {}
-
-/// Why a server does not start.
-#[derive(Debug)]
-pub struct StartError {
-    /// The address that cannot be listened on; "" when it is not about one.
-    pub address: String,
-    /// What the system says.
-    pub error: io::Error,
-}
-
-impl From<io::Error> for StartError {
-    fn from(error: io::Error) -> StartError {
-        StartError { address: String::new(), error }
-    }
-}
-
-/// A shard as other threads know it.
-#[derive(Clone)]
-pub(crate) struct ShardHandle {
-    inbox: UnboundedSender<Command>,
-    load: Arc<AtomicUsize>,
-}
-
-impl ShardHandle {
-    /// Connections that it holds.
-    pub(crate) fn load(&self) -> usize {
-        self.load.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn add_load(&self) {
-        self.load.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A shard that has stopped takes no commands: there is nothing left that they could be about.
-    pub(crate) fn send(&self, command: Command) {
-        let _ = self.inbox.send(command);
-    }
-}
-
-/// Threads that run, and how to reach them.
-struct Running {
-    shards: Vec<ShardHandle>,
-    acceptor: UnboundedSender<AcceptorCommand>,
-    threads: Vec<JoinHandle<()>>,
-}
+use crate::xds::stream_view::StreamView;
 
 enum State {
     New,
-    Running(Running),
+    Running(Threads),
     Stopped,
 }
 
@@ -208,23 +88,19 @@ impl Server {
             let error = io::Error::new(io::ErrorKind::AlreadyExists, "the engine was started before");
             return Err(error.into());
         }
-        let runtime = runtime()?;
+        let runtime = threads::runtime()?;
         let listeners = self.bind(&runtime)?;
         let bound = listeners.iter().map(Listener::address).collect::<io::Result<_>>()?;
-        let mut running =
-            Running { shards: Vec::new(), acceptor: unbounded_channel().0, threads: Vec::new() };
-        match self.spawn(&mut running, runtime, listeners) {
-            Ok(()) => {
-                *state = State::Running(running);
-                drop(state);
-                self.publish_health();
-                Ok(bound)
-            }
-            Err(error) => {
-                running.stop();
-                Err(error.into())
-            }
-        }
+        let threads = Threads::start(&self.shared, &self.options, &self.routes, |shards, commands| {
+            let acceptor =
+                Acceptor::new(self.options.max_connections_per_second, shards, Arc::clone(&self.shared));
+            let health = self.health.clone();
+            move || runtime.block_on(acceptor.run(listeners, health, commands))
+        })?;
+        *state = State::Running(threads);
+        drop(state);
+        self.publish_health();
+        Ok(bound)
     }
 
     fn bind(&self, runtime: &Runtime) -> Result<Vec<Listener>, StartError> {
@@ -233,32 +109,6 @@ impl Server {
             Listener::bind(address).map_err(|error| StartError { address: address.to_string(), error })
         });
         listeners.collect()
-    }
-
-    fn spawn(&self, running: &mut Running, runtime: Runtime, listeners: Vec<Listener>) -> io::Result<()> {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let count = if self.options.threads == 0 { cores() } else { self.options.threads };
-        for index in 0..count {
-            let (inbox, commands) = unbounded_channel();
-            let handle = ShardHandle { inbox, load: Arc::default() };
-            let (shared, options) = (Arc::clone(&self.shared), Arc::clone(&self.options));
-            let (routes, load) = (self.routes.clone(), Arc::clone(&handle.load));
-            let runtime = self::runtime()?;
-            let thread = spawn_thread(format!("steerway-{index}"), move || {
-                runtime.block_on(Shard::new((index, count), shared, options, routes, load).run(commands));
-            })?;
-            running.threads.push(thread);
-            running.shards.push(handle);
-        }
-        let (acceptor, commands) = unbounded_channel();
-        let (shards, shared) = (running.shards.clone(), Arc::clone(&self.shared));
-        let (health, per_second) = (self.health.clone(), self.options.max_connections_per_second);
-        let thread = spawn_thread("steerway-accept".into(), move || {
-            runtime.block_on(acceptor::run(listeners, per_second, shards, shared, health, commands));
-        })?;
-        running.threads.push(thread);
-        running.acceptor = acceptor;
-        Ok(())
     }
 
     /// Have new handshakes use these; connections that are there stay. Returns when the certificate expires, since the
@@ -382,7 +232,7 @@ impl Server {
     pub fn set_serving(&self, serving: bool) {
         self.serving.store(serving, Ordering::Release);
         if serving && self.shared.start_answering() {
-            self.with_shards(|shards| shards.iter().for_each(|shard| shard.send(Command::Answer)));
+            self.with_shards(|shards| shards.iter().for_each(|shard| shard.send(Command::StartAnswering)));
         }
         self.publish_health();
     }
@@ -390,11 +240,10 @@ impl Server {
     /// Wait until everybody who asks for the health sees it.
     fn publish_health(&self) {
         let done = match &*self.state.lock() {
-            State::Running(running) => {
+            State::Running(threads) => {
                 let (done_sender, done) = mpsc::channel();
-                let _ = running
-                    .acceptor
-                    .send(AcceptorCommand::Health(self.serving.load(Ordering::Acquire), done_sender));
+                let serving = self.serving.load(Ordering::Acquire);
+                threads.send_acceptor(AcceptorCommand::Health(serving, done_sender));
                 done
             }
             State::New | State::Stopped => return,
@@ -442,7 +291,7 @@ impl Server {
     /// All counters as they are now.
     pub fn stats(&self) -> Stats {
         let resources = self.shared.store.read().resources();
-        self.shared.metrics.read(&self.shared, resources)
+        self.shared.metrics.read(&self.shared.limits, self.shared.slots.used(), resources)
     }
 
     /// What clients make this server keep: bytes of subscriptions that count, and demanded names. Cheap.
@@ -454,7 +303,7 @@ impl Server {
     pub fn usage(&self) -> EngineUsage {
         let (reply, replies) = mpsc::channel();
         self.with_shards(|shards| {
-            shards.iter().for_each(|shard| shard.send(Command::Count(reply.clone())));
+            shards.iter().for_each(|shard| shard.send(Command::Usage(reply.clone())));
         });
         drop(reply);
         let shared = &self.shared;
@@ -479,8 +328,8 @@ impl Server {
     pub fn drain(&self, grace: Duration) {
         self.serving.store(false, Ordering::Release);
         let (done, gone) = mpsc::channel();
-        if let State::Running(running) = &*self.state.lock() {
-            let _ = running.acceptor.send(AcceptorCommand::Close);
+        if let State::Running(threads) = &*self.state.lock() {
+            threads.send_acceptor(AcceptorCommand::Close);
         }
         self.publish_health();
         self.with_shards(|shards| {
@@ -494,14 +343,14 @@ impl Server {
     /// End at once; wakes a running [`Server::drain`].
     pub fn stop(&self) {
         let state = std::mem::replace(&mut *self.state.lock(), State::Stopped);
-        if let State::Running(running) = state {
-            running.stop();
+        if let State::Running(threads) = state {
+            threads.stop();
         }
     }
 
     fn with_shards(&self, run: impl FnOnce(&[ShardHandle])) {
-        if let State::Running(running) = &*self.state.lock() {
-            run(&running.shards);
+        if let State::Running(threads) = &*self.state.lock() {
+            run(threads.shards());
         }
     }
 }
@@ -510,30 +359,4 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-impl Running {
-    fn stop(self) {
-        let _ = self.acceptor.send(AcceptorCommand::Stop);
-        self.shards.iter().for_each(|shard| shard.send(Command::Stop));
-        for thread in self.threads {
-            // A thread that panicked has taken the process with it.
-            let _ = thread.join();
-        }
-    }
-}
-
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_io().enable_time().build()
-}
-
-/// A thread of the server. Streams are guarded one by one; a fault outside of them leaves a server that would hold
-/// connections and never answer, so the process ends and is started anew.
-fn spawn_thread(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    let guarded = move || {
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err() {
-            std::process::abort();
-        }
-    };
-    std::thread::Builder::new().name(name).spawn(guarded)
 }

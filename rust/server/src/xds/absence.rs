@@ -9,6 +9,7 @@ use tokio::task::yield_now;
 
 use crate::runtime::shard::Shard;
 use crate::xds::stream_handle::StreamHandle;
+use crate::xds::streams::Streams;
 
 /// Names that are looked at before the shard serves its clients again.
 const NAMES_AT_ONCE: usize = 2000;
@@ -96,15 +97,13 @@ impl Absences {
 }
 
 /// Look at each stream of the shard, a few at a time.
-pub(crate) async fn collect(shard: Rc<Shard>, page: Page, reply: Reply<Absences>) {
-    let mut ids: Vec<u64> = shard.streams.borrow().keys().copied().collect();
-    ids.sort_unstable();
+pub(crate) async fn collect(streams: Rc<Streams>, page: Page, reply: Reply<Absences>) {
+    let shard = &streams.shard;
     let (mut absences, mut shown, mut names) = (Absences::default(), 0, 0);
-    for id in ids {
-        let stream = shard.streams.borrow().get(&id).cloned();
-        let Some(stream) = stream else { continue };
+    for id in streams.ids() {
+        let Some(stream) = streams.get(id) else { continue };
         let (rows, with_rows) = (absences.rows.len(), id > page.after && shown < page.streams);
-        names += stream.catch_panic(&shard, |stream| absences.add(stream, &shard, with_rows)).unwrap_or(0);
+        names += stream.catch_panic(shard, |stream| absences.add(stream, shard, with_rows)).unwrap_or(0);
         shown += usize::from(absences.rows.len() > rows);
         if names >= NAMES_AT_ONCE {
             names = 0;

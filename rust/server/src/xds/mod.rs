@@ -5,5 +5,8 @@ pub(crate) mod framing;
 pub(crate) mod method;
 pub(crate) mod payload;
 pub(crate) mod request_reader;
+pub(crate) mod stream_budget;
 pub(crate) mod stream_driver;
 pub(crate) mod stream_handle;
+pub(crate) mod stream_view;
+pub(crate) mod streams;

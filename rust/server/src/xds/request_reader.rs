@@ -15,8 +15,8 @@ use tonic::Status;
 use crate::limits::limit::Limit;
 use crate::limits::rate::TokenBucket;
 use crate::runtime::connection_context::ConnectionContext;
+use crate::runtime::options::Options;
 use crate::runtime::shared::Shared;
-use crate::server::handle::Options;
 use crate::xds::framing::{Deframer, FrameError};
 
 /// What a request that is not whole may hold without counting for all streams together: a frame.
@@ -136,7 +136,7 @@ impl RequestReader {
     fn poll_rate_limit(&mut self, context: &mut Context<'_>) -> Poll<()> {
         while let Some(wait) = self.rate.wait(|| self.shared.now()) {
             let rate_wait = self.rate_wait.get_or_insert_with(|| {
-                self.shared.limited(Limit::RequestsPerSecond, &self.connection.peer.address);
+                self.shared.limits.count(Limit::RequestsPerSecond, &self.connection.peer.address);
                 Box::pin(sleep(wait))
             });
             if rate_wait.as_mut().poll(context).is_pending() {
@@ -161,7 +161,7 @@ impl RequestReader {
         let timeout = self.timeout;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(timeout)));
         deadline.as_mut().poll(context).map(|()| {
-            self.shared.limited(Limit::RequestTimeout, &self.connection.peer.address);
+            self.shared.limits.count(Limit::RequestTimeout, &self.connection.peer.address);
             let seconds = timeout.as_secs_f64();
             Status::deadline_exceeded(format!(
                 "no whole request came within {seconds} s (request_timeout_seconds)"
@@ -175,7 +175,7 @@ impl RequestReader {
         if held > self.charged && !self.shared.request_buffers.take(held - self.charged) {
             return false;
         }
-        self.shared.request_buffers.give_back(self.charged.saturating_sub(held));
+        self.shared.request_buffers.release(self.charged.saturating_sub(held));
         self.charged = held;
         true
     }
@@ -193,12 +193,12 @@ impl RequestReader {
     }
 
     fn refused(&self, limit: Limit, text: String) -> Status {
-        self.shared.refuse(limit, &self.connection.peer.address, text)
+        self.shared.limits.refuse(limit, &self.connection.peer.address, text)
     }
 }
 
 impl Drop for RequestReader {
     fn drop(&mut self) {
-        self.shared.request_buffers.give_back(self.charged);
+        self.shared.request_buffers.release(self.charged);
     }
 }

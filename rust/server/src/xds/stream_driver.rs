@@ -19,12 +19,12 @@ use crate::limits::limit::Limit;
 use crate::net::peer::Token;
 use crate::observe::panic::catch;
 use crate::runtime::connection_context::ConnectionContext;
+use crate::runtime::options::Options;
 use crate::runtime::shard::Shard;
 use crate::runtime::slice::{LONG_REQUEST, SliceWaiter};
-use crate::server::handle::Options;
 use crate::xds::payload::Payload;
 use crate::xds::request_reader::{RequestReader, StreamEnd};
-use crate::xds::stream_handle::{Registration, StreamHandle};
+use crate::xds::streams::{Registration, Streams};
 
 /// After a request that took longer the other streams of the shard have their turn.
 const LONG_WORK: Duration = Duration::from_micros(500);
@@ -52,15 +52,15 @@ pub(crate) struct StreamDriver {
 impl StreamDriver {
     /// Register a stream that `method` opened.
     pub(crate) fn new(
-        shard: &Rc<Shard>,
+        streams: &Rc<Streams>,
         connection: &Rc<ConnectionContext>,
         token: Token,
         method: (&'static str, Protocol, Service),
         (body, respond): (RecvStream, SendResponse<Payload>),
     ) -> StreamDriver {
         StreamDriver {
-            registration: StreamHandle::register(shard, connection, token, method),
-            reader: RequestReader::new(body, connection, &shard.shared, &shard.options),
+            registration: streams.register(connection, token, method),
+            reader: RequestReader::new(body, connection, &streams.shard.shared, &streams.shard.options),
             respond,
             send: None,
             unsent: 0,
@@ -77,7 +77,7 @@ impl StreamDriver {
         let end = poll_fn(|context| match catch(|| self.poll(context)) {
             Ok(poll) => poll,
             Err(fault) => {
-                let Registration { shard, stream } = &self.registration;
+                let Registration { shard, stream, .. } = &self.registration;
                 Poll::Ready(StreamEnd::Status(stream.panicked(shard, fault)))
             }
         });
@@ -165,14 +165,14 @@ impl StreamDriver {
     fn take(&mut self, message: &[u8], now: Duration) -> Result<(), Status> {
         #[cfg(test)]
         crate::failpoint::request(message);
-        let Registration { shard, stream } = &self.registration;
+        let Registration { shard, stream, .. } = &self.registration;
         let Shard { shared, .. } = &**shard;
         let peer = &stream.connection.peer.address;
         let taken = stream.core.borrow_mut().on_message(message, now, &mut self.effects);
         taken.map_err(|fault| {
             let code = Code::from_i32(fault.code as i32);
             if code == Code::ResourceExhausted {
-                shared.limited(Limit::Subscription, peer);
+                shared.limits.count(Limit::Subscription, peer);
             }
             Status::new(code, fault.message)
         })?;
@@ -218,14 +218,14 @@ impl StreamDriver {
             (self.unsent, self.stall_timer) = (0, None);
             return Poll::Pending;
         }
-        let Registration { shard, stream } = &self.registration;
+        let Registration { shard, stream, .. } = &self.registration;
         let stall_timer = self.stall_timer.get_or_insert_with(|| {
             let Options { keepalive_interval, keepalive_timeout, .. } = *shard.options;
             let size = Duration::from_secs_f64(self.unsent as f64 / MIN_BYTES_PER_SECOND);
             Box::pin(sleep(keepalive_interval + keepalive_timeout + size))
         });
         stall_timer.as_mut().poll(context).map(|()| {
-            shard.shared.limited(Limit::Unread, &stream.connection.peer.address);
+            shard.shared.limits.count(Limit::Unread, &stream.connection.peer.address);
             // A status would queue up behind what is not read.
             self.respond.send_reset(Reason::ENHANCE_YOUR_CALM);
             StreamEnd::Reset

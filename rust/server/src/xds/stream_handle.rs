@@ -12,8 +12,7 @@ use steerway_engine::{
 };
 use tonic::Status;
 
-use crate::limits::account::ClientKey;
-use crate::limits::budget::StreamBudget;
+use crate::limits::client_key::ClientKey;
 use crate::limits::identity::CountedConnection;
 use crate::limits::limit::Limit;
 use crate::net::peer::Token;
@@ -21,9 +20,11 @@ use crate::observe::event::Event;
 use crate::observe::nack::NackReport;
 use crate::observe::panic::{PanicReport, catch};
 use crate::runtime::connection_context::ConnectionContext;
-use crate::runtime::shard::{Shard, StreamView};
+use crate::runtime::shard::Shard;
 use crate::runtime::shared::Shared;
 use crate::runtime::slice::SLICE;
+use crate::xds::stream_budget::StreamBudget;
+use crate::xds::stream_view::StreamView;
 
 /// What its shard and its connection tell a stream, and what it tells them.
 pub(crate) struct StreamHandle {
@@ -51,14 +52,14 @@ pub(crate) struct StreamHandle {
 }
 
 impl StreamHandle {
-    /// A stream that `method` opened; it is on its shard until the registration is dropped.
-    pub(crate) fn register(
-        shard: &Rc<Shard>,
+    /// A stream that `method` opened.
+    pub(crate) fn new(
+        shard: &Shard,
         connection: &Rc<ConnectionContext>,
         token: Token,
         (method, protocol, service): (&'static str, Protocol, Service),
-    ) -> Registration {
-        let stream = Rc::new(StreamHandle {
+    ) -> StreamHandle {
+        StreamHandle {
             id: shard.next_stream_id(),
             connection: Rc::clone(connection),
             token: Cell::new(token),
@@ -75,11 +76,7 @@ impl StreamHandle {
             responded: Cell::new(false),
             ending: RefCell::new(shard.ending.is_cancelled().then(|| Status::ok(""))),
             deadline: Cell::new(None),
-        });
-        shard.streams.borrow_mut().insert(stream.id, Rc::clone(&stream));
-        connection.add(stream.id);
-        shard.shared.metrics.stream(protocol, 1);
-        Registration { shard: Rc::clone(shard), stream }
+        }
     }
 
     /// Something about the stream changed: have its task look.
@@ -145,7 +142,7 @@ impl StreamHandle {
             let text = format!(
                 "{limit} connections of {identity} are open, as many as there may be (max_connections_per_identity)"
             );
-            self.end_with(shard.shared.refuse(
+            self.end_with(shard.shared.limits.refuse(
                 Limit::ConnectionsPerIdentity,
                 &self.connection.peer.address,
                 text,
@@ -165,7 +162,7 @@ impl StreamHandle {
                     "the node has {bytes} bytes in its id, cluster, locality, client features and those metadata keys \
                      that are read, and may have {limit} (max_node_bytes)"
                 );
-                Err(shared.refuse(Limit::NodeBytes, &self.connection.peer.address, text))
+                Err(shared.limits.refuse(Limit::NodeBytes, &self.connection.peer.address, text))
             }
             Some(_) | None => Ok(()),
         }
@@ -290,7 +287,7 @@ impl StreamHandle {
         let Some(audience) = core.audience() else { return };
         let mut pending_interest = self.pending_interest.borrow_mut();
         let count = pending_interest.len().min(SLICE);
-        shard.change_interest(self, audience, pending_interest.drain(..count));
+        shard.change_interest(self.id, self.flow(), audience, pending_interest.drain(..count));
         if pending_interest.is_empty() {
             *pending_interest = VecDeque::new();
             self.count_subscriptions(shard, core.subscribed());
@@ -308,7 +305,7 @@ impl StreamHandle {
     }
 
     /// Leave nothing behind in the gauges, the index and the demand: of a large stream, soon.
-    fn deregister(self: &Rc<StreamHandle>, shard: &Shard) {
+    pub(crate) fn deregister(&self, shard: &Shard) -> bool {
         self.set_deadline(shard, None);
         self.count_subscriptions(shard, [0; TypeId::COUNT]);
         shard.shared.metrics.stream(self.core.borrow().protocol(), -1);
@@ -317,9 +314,7 @@ impl StreamHandle {
         }
         // What comes is not there yet: it is taken out of the core.
         self.pending_interest.borrow_mut().retain(|change| matches!(change, InterestChange::Unsubscribe(..)));
-        if self.clean_up(shard) {
-            shard.clean_up_later(self);
-        }
+        self.clean_up(shard)
     }
 
     /// Take some of what an ended stream wanted out of the index; returns whether there is more. Its budget pays, in memory
@@ -333,24 +328,8 @@ impl StreamHandle {
         let names = core.take_interests(SLICE - count);
         let more = names.len() + count == SLICE;
         let gone = names.into_iter().map(|(type_id, name)| InterestChange::Unsubscribe(type_id, name));
-        shard.change_interest(self, &audience, pending_interest.drain(..count).chain(gone));
+        shard.change_interest(self.id, self.flow(), &audience, pending_interest.drain(..count).chain(gone));
         self.budget.spend(shard.shared.now() - begin);
         more
-    }
-}
-
-/// Takes the stream off its shard however its task ends.
-pub(crate) struct Registration {
-    pub(crate) shard: Rc<Shard>,
-    pub(crate) stream: Rc<StreamHandle>,
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        let id = self.stream.id;
-        self.shard.streams.borrow_mut().remove(&id);
-        self.stream.connection.remove(id);
-        self.shard.shared.streams.give_back(1);
-        self.stream.deregister(&self.shard);
     }
 }

@@ -1,0 +1,30 @@
+//! One stream as an operator sees it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use steerway_engine::{Protocol, SubscriptionView};
+
+/// One stream as an operator sees it.
+#[derive(Clone, Debug)]
+pub struct StreamView {
+    /// Identity of the stream.
+    pub id: u64,
+    /// The client's `node.id`.
+    pub node_id: Arc<str>,
+    /// The serialised Node of the first request.
+    pub node: Bytes,
+    /// Address of the client.
+    pub peer: Arc<str>,
+    /// Whose view it sees; "" until it is classified.
+    pub audience: Arc<str>,
+    /// Path of the gRPC method.
+    pub method: &'static str,
+    /// State of the world or delta.
+    pub protocol: Protocol,
+    /// Time since the stream was opened.
+    pub age: Duration,
+    /// Each type that was asked for.
+    pub subscriptions: Vec<SubscriptionView>,
+}
