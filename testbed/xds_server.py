@@ -17,6 +17,7 @@ from steerway.engine.engine import Engine, Event, Opened
 from steerway.origin import Origin
 from steerway.testing.ads_client import DeltaStream, SotwStream
 from steerway.translate.xds.type_url import EXTENSION
+from testbed.engine_options import engine_options
 from testbed.process.deadline import PATIENCE_SECONDS
 
 IDENTIFIER = "replica-7"
@@ -77,8 +78,9 @@ class XdsServer:
         **options: Any,
     ) -> None:
         self.engine = Engine(
-            **{"listen": "127.0.0.1:0", "identifier": IDENTIFIER, "threads": 2, "demand_grace_seconds": 0.05}
-            | options
+            engine_options(
+                **{"identifier": IDENTIFIER, "threads": 2, "unsubscribe_grace_seconds": 0.05} | options
+            )
         )
         self.events: list[Event] = []
         """All events so far, in order."""

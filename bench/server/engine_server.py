@@ -11,6 +11,9 @@ from pathlib import Path
 
 from bench import mesh
 from steerway._engine import Demand, Engine, Opened
+from steerway.commit import Absent, Put
+from steerway.engine.decision import Classification
+from testbed.engine_options import engine_options
 
 _EVERYBODY = ""
 
@@ -21,7 +24,7 @@ class EngineServer:
     def __init__(self, services: int, endpoints: int, tls: tuple[Path, Path] | None) -> None:
         # All clients of a measurement have one address.
         self._engine = Engine(
-            listen="127.0.0.1:0", identifier="bench", tls=tls is not None, max_connections_per_address=0
+            engine_options(identifier="bench", tls=tls is not None, max_connections_per_address=0)
         )
         if tls is not None:
             chain, key = tls
@@ -36,9 +39,7 @@ class EngineServer:
 
     def _publish(self, service: int) -> None:
         body = mesh.assignment(service, self._endpoints[service])
-        self._engine.publish(
-            put=[(mesh.ASSIGNMENT, self._names[service], _EVERYBODY, body, (), "", 0.0, None)]
-        )
+        self._engine.publish(put=[Put(mesh.ASSIGNMENT, self._names[service], _EVERYBODY, body)])
 
     def obey(self, line: str) -> None:
         """`set ADDRESS ENDPOINT SERVICE...`; one commit for each service, as unrelated changes would be."""
@@ -52,10 +53,12 @@ class EngineServer:
     def answer_events(self) -> None:
         """Everybody sees the same; a name that is not published does not exist."""
         events = self._engine.poll()
-        opened = [(event.stream, _EVERYBODY, None) for event in events if isinstance(event, Opened)]
+        opened = [
+            Classification(event.stream, _EVERYBODY, None) for event in events if isinstance(event, Opened)
+        ]
         known = set(self._names)
         absent = [
-            (event.type_url, event.name, event.audience, "not part of the benchmark")
+            Absent(event.type_url, event.name, event.audience, "not part of the benchmark")
             for event in events
             if isinstance(event, Demand) and event.name not in known
         ]

@@ -8,9 +8,15 @@ audience that has one: `grpc/core/shop`, then `grpc/core`, then `grpc`, then "" 
 """
 
 from collections.abc import Sequence
-from typing import final
+from typing import Final, final
+
+from steerway import commit
+from steerway.engine.decision import Classification, Identification, Rejection
+from steerway.engine.event import Event
+from steerway.engine.options import EngineOptions
 
 __all__ = [
+    "MAX_TEXT",
     "Absence",
     "Absences",
     "Absent",
@@ -38,6 +44,9 @@ __all__ = [
     "connections_within",
     "is_collection",
 ]
+
+MAX_TEXT: Final[int]
+"""Bytes to which texts of clients are cut, in UTF-8."""
 
 def canonical_name(name: str) -> str:
     """The one spelling under which the engine knows a name: context parameters of an `xdstp://` name are sorted and
@@ -543,70 +552,14 @@ class EngineUsage:
 class Engine:
     """The server. Made stopped; `start` binds. All methods are thread-safe.
 
-    `listen` is one address or several: HOST:PORT (port 0 lets the system choose) or unix:/PATH (absolute; the socket's
-    file has mode 0660, replaces that of a dead process, and goes when the engine stops listening).
-    `identifier` goes out as `control_plane.identifier`. `threads` = 0: one per core. `descriptors` is a serialised
-    google.protobuf.FileDescriptorSet, which gRPC reflection serves.
+    A connection is pending until `classify` was called for one of its streams. When no slot is left, the oldest pending
+    connection of the address with most of them is closed for a new one.
 
-    `max_concurrent_streams` is per connection, `max_connections` and `max_streams` are for all. Who is over a limit is
-    refused, but over `max_connections_per_second` and `max_requests_per_second` has to wait; the latter is per stream,
-    and what answers a response is free. `request_timeout_seconds` is what a client has for its handshake, to open a
-    stream, and to complete a request. `max_subscription_bytes…` bound the names that are subscribed: each counts with
-    its length and 512 bytes; `max_cpu…` the cores that requests may keep busy in the long run. They are per stream, per
-    connection, per peer (an identity that `identify` tells of, else an address) and for all; those that are shared do
-    not count the first 16 KiB of a stream. 0 is no limit. `max_connection_age_seconds` is spread by a tenth, 0 is for
-    ever; the grace is for streams that were never answered. `max_names_per_stream` and `max_name_bytes` bound what a
-    stream may subscribe to. `order_timeout_seconds` bounds how long a resource waits for others of its stream that go
-    first.
-
-    A connection is pending until `classify` was called for a stream of it. When no place is left, the oldest pending
-    connection of the address with most of them is closed for a new one. `max_connections_per_address` counts by the IP
-    address, or by the user of a Unix socket, `max_connections_per_identity` by what `identify` says; 0 is any number.
-
-    Of a Node its id, cluster, locality, user agent and client features are kept, and of its metadata the keys
-    `node_metadata`: at most `max_node_bytes`, else the stream is refused.
-
-    With `tls`, TCP clients must speak TLS and are refused until `set_tls` was called; Unix sockets never use TLS.
-
-    Raises ValueError for an address that is none, a number out of range or descriptors that are none.
+    `options` has the attributes of `EngineOptions`. ValueError for an invalid address, a number out of range or invalid
+    descriptors.
     """
 
-    def __new__(
-        cls,
-        *,
-        listen: str | Sequence[str],
-        identifier: str,
-        threads: int = 0,
-        max_connections: int = 50000,
-        max_connections_per_address: int = 10000,
-        max_connections_per_identity: int = 10000,
-        max_connections_per_second: int = 5000,
-        max_streams: int = 100000,
-        max_concurrent_streams: int = 100,
-        max_node_bytes: int = 4096,
-        max_request_bytes: int = 4194304,
-        max_requests_per_second: int = 1000,
-        request_timeout_seconds: float = 30.0,
-        max_connection_age_seconds: float = 1800.0,
-        max_connection_age_grace_seconds: float = 30.0,
-        max_names_per_stream: int = 50000,
-        max_name_bytes: int = 4096,
-        max_subscription_bytes_per_stream: int = 50331648,
-        max_subscription_bytes_per_connection: int = 67108864,
-        max_subscription_bytes_per_peer: int = 67108864,
-        max_subscription_bytes: int = 1073741824,
-        max_cpu_per_stream: float = 0.25,
-        max_cpu_per_connection: float = 0.5,
-        max_cpu_per_peer: float = 0.5,
-        max_cpu: float = 2.0,
-        keepalive_interval_seconds: float = 30.0,
-        keepalive_timeout_seconds: float = 20.0,
-        order_timeout_seconds: float = 5.0,
-        demand_grace_seconds: float = 30.0,
-        tls: bool = False,
-        node_metadata: Sequence[str] = (),
-        descriptors: bytes = b"",
-    ) -> Engine: ...
+    def __new__(cls, options: EngineOptions) -> Engine: ...
     def set_tls(
         self,
         certificate_pem: bytes,
@@ -631,64 +584,42 @@ class Engine:
     @property
     def event_fd(self) -> int:
         """Readable while `poll()` has events (an eventfd; `poll()` clears it)."""
-    def poll(
-        self, most: int = 1000
-    ) -> list[Opened | Demand | Withdrawn | Nack | HandshakeFailed | Closed | Limited | Panicked | Call]:
+    def poll(self, most: int = 1000) -> list[Event]:
         """All events since the last call, in order, behind `Demand` and `Withdrawn` of `most` names at the most: of
         these each account and each of its connections has its turn, and the others are told later. Never blocks. A
         stream that was opened and closed since is not told, nor a demand that came and was withdrawn."""
     def charge(self, account: int, time_seconds: float) -> None:
         """What was done for the account of a `Demand` took so long."""
-    def identify(self, identities: Sequence[tuple[int, str]]) -> None:
-        """Say which identities the clients of opened streams proved, before `classify`. Their connections count for
-        these, whose budgets pay, not those of the addresses. Streams that are gone are ignored.
+    def identify(self, identities: Sequence[Identification]) -> None:
+        """Set the identities that clients of opened streams proved, before `classify`. Connections and budgets count
+        per identity instead of per address. Streams that have ended are ignored.
 
-        identities: (stream, identity). A stream whose identity has `max_connections_per_identity` other connections
-        ends with RESOURCE_EXHAUSTED.
+        A stream whose identity has `max_connections_per_identity` other connections ends with RESOURCE_EXHAUSTED.
         """
-    def classify(self, audiences: Sequence[tuple[int, str, Sequence[str] | None]]) -> None:
-        """Give opened streams their audience and what of it they may see. Streams that are gone are ignored.
+    def classify(self, classifications: Sequence[Classification]) -> None:
+        """Set the audience and the grant of opened streams. Streams that have ended are ignored."""
+    def reject(self, rejections: Sequence[Rejection]) -> None:
+        """End opened streams without an audience. Other streams are ignored. Counted in `Stats.rejected`.
 
-        audiences: (stream, audience, grant). A grant is None for everything, or patterns for the scopes of resources:
-        "" (what is public), "NAMESPACE/NAME", "NAMESPACE/*" and "*". What no pattern matches is absent for the stream.
-        """
-    def reject(self, rejections: Sequence[tuple[int, int, str]]) -> None:
-        """End opened streams that wait for their audience. Others, and streams that are gone, are ignored.
-
-        rejections: (stream, code, message): the gRPC status that the client gets, UNAUTHENTICATED (16), say. Counted in
-        `Stats.rejected`. ValueError for a code that is not from 1 to 16; no stream is ended then.
+        ValueError for a code that is not from 1 to 16; no stream is ended then.
         """
     def publish(
         self,
-        put: Sequence[
-            tuple[
-                str, str, str, bytes, Sequence[tuple[str, str]], str, float, tuple[float, float | None] | None
-            ]
-        ] = (),
-        absent: Sequence[tuple[str, str, str, str]] = (),
-        forget: Sequence[tuple[str, str, str]] = (),
-        complete: Sequence[tuple[str, str]] = (),
-        now: float = 0.0,
         *,
-        denied: Sequence[tuple[str, str, str, str]] = (),
-        missing: Sequence[tuple[str, str, str, str, str]] = (),
+        put: Sequence[commit.Put] = (),
+        absent: Sequence[commit.Absent] = (),
+        denied: Sequence[commit.Absent] = (),
+        forget: Sequence[commit.Forgotten] = (),
+        complete: Sequence[commit.Complete] = (),
+        missing: Sequence[commit.Missing] = (),
+        now: float = 0.0,
     ) -> int:
-        """One atomic commit; returns how many entries changed (equal bytes change nothing and send nothing).
+        """Publish one atomic commit (`steerway.commit.Commit`); returns how many entries changed. Equal bytes change
+        nothing and send nothing.
 
-        put: (type_url, name, audience, serialised resource, references as (type_url, name), scope, ttl_seconds,
-        origin). A scope is "NAMESPACE/NAME", or "" for what everybody may see. Clients that can drop a resource when
-        its time to live has passed without a heartbeat; 0 is for ever. The origin says when the change was heard of
-        and when it happened (None: unknown), on the same clock as `now` (seconds); None when it is no change to
-        measure.
-        absent: (type_url, name, audience, reason): known not to exist; clients are told.
-        denied: as absent, for what the audience must not see: clients lose it at once, also what they still use.
-        forget: (type_url, name, audience): no entry; a named subscription keeps what it has and waits, a wildcard
-        drops it.
-        complete: (type_url, audience): all resources of the type are published; wildcards may be answered.
-        missing: (type_url, name, audience, reason, service): a `Demand` for which nothing exists. The engine keeps that
-        alone, and forgets it without `Withdrawn`. See `changed` for the service, any text; "" for none.
+        now: the time on the clock of `Put.origin`, in seconds.
 
-        Raises ValueError for a type_url that is not served or a ttl_seconds out of range; nothing is published then.
+        ValueError for an unsupported type_url or a `ttl_seconds` out of range; nothing is published then.
         """
     def changed(self, services: Sequence[str], names: Sequence[tuple[str, str]] = ()) -> None:
         """These services, and these names as (type_url, name), changed: what was published as missing because of them

@@ -1,4 +1,4 @@
-"""What translate gives to the engine: one batch of flat entries that become visible together."""
+"""What translate publishes to the engine, as flat entries in the shape in which the native engine takes them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,23 +24,57 @@ class Put(NamedTuple):
     """When steerway received the change; None: it answers a demand."""
 
 
+class Absent(NamedTuple):
+    """A name without a resource, as clients of the audience see it."""
+
+    type_url: str
+    name: str
+    audience: str
+    reason: str
+    """For operators: why there is none."""
+
+
+class Forgotten(NamedTuple):
+    """An entry to remove: a named subscription keeps what it has and waits, a wildcard drops it."""
+
+    type_url: str
+    name: str
+    audience: str
+
+
+class Complete(NamedTuple):
+    """All resources of the type are published: wildcards may be answered."""
+
+    type_url: str
+    audience: str
+
+
+class Missing(NamedTuple):
+    """A demand that no resource exists for. The engine keeps it alone, without `Withdrawn`, and demands it anew when
+    `Engine.changed` names its service or its name."""
+
+    type_url: str
+    name: str
+    audience: str
+    reason: str
+    service: str
+    """Empty: only a change of the name itself matters."""
+
+
 @dataclass(slots=True)
 class Commit:
-    """One atomic commit, in the shape of `steerway._engine.Engine.publish`.
+    """Changes that become visible together.
 
-    absent: (type_url, name, audience, reason). denied: the same, for what the audience must not see.
-    forget: (type_url, name, audience). complete: (type_url, audience).
-    missing: (type_url, name, audience, reason, service) of a demand that the engine answers alone from now on, and
-    raises anew when it hears that the service or the name changed; "" for no service.
     A (type_url, name, audience) stands in at most one of put, absent, denied, forget and missing.
     """
 
     put: list[Put] = field(default_factory=list)
-    absent: list[tuple[str, str, str, str]] = field(default_factory=list)
-    denied: list[tuple[str, str, str, str]] = field(default_factory=list)
-    forget: list[tuple[str, str, str]] = field(default_factory=list)
-    complete: list[tuple[str, str]] = field(default_factory=list)
-    missing: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    absent: list[Absent] = field(default_factory=list)
+    denied: list[Absent] = field(default_factory=list)
+    """What the audience must not see: its clients lose it at once, also what they still use."""
+    forget: list[Forgotten] = field(default_factory=list)
+    complete: list[Complete] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
 
     def has(self, type_url: str, name: str, audience: str) -> bool:
         """Whether the entry stands in one of the lists."""

@@ -8,42 +8,17 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use steerway_engine::Grant;
 use steerway_server::{
-    Budget, Budgets, Credentials, FetchRequest, Options, OptionsError, Peer, Publication, Server, StartError,
-    Token,
+    Credentials, FetchRequest, OptionsError, Peer, Publication, Server, StartError, Token,
 };
 
 use crate::batch::{self, AbsentRow, CompleteRow, ForgetRow, MissingRow, NameRow, PutRow};
 use crate::error::os_error;
 use crate::event;
 use crate::load::Loads;
-use crate::number::{Int, seconds, share_of_cores};
+use crate::number::{Int, seconds};
+use crate::options::EngineOptions;
 use crate::stats::{EngineUsage, Stats};
 use crate::view::{Absences, Entry, Stream};
-
-/// A shard costs a thread and its file descriptors.
-const MAX_THREADS: u32 = 1024;
-
-/// One address or several.
-#[derive(FromPyObject)]
-enum Listen {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl From<Listen> for Vec<String> {
-    fn from(listen: Listen) -> Vec<String> {
-        match listen {
-            Listen::One(address) => vec![address],
-            Listen::Several(addresses) => addresses,
-        }
-    }
-}
-
-/// The budgets of one level; 0 is no limit.
-fn share((memory, bytes): (&str, Int), (cpu, cores): (&str, f64)) -> PyResult<Budget> {
-    let subscription_bytes = bytes.within(memory, 0..=u32::MAX)? as usize;
-    Ok(Budget { subscription_bytes, cpu: share_of_cores(cpu, cores)? })
-}
 
 #[pyclass(frozen, module = "steerway._engine")]
 pub(crate) struct Engine(Server);
@@ -51,149 +26,8 @@ pub(crate) struct Engine(Server);
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(
-        signature = (
-            *,
-            listen,
-            identifier,
-            threads = Int(Ok(0)),
-            max_connections = Int(Ok(50_000)),
-            max_connections_per_address = Int(Ok(10_000)),
-            max_connections_per_identity = Int(Ok(10_000)),
-            max_connections_per_second = Int(Ok(5000)),
-            max_streams = Int(Ok(100_000)),
-            max_concurrent_streams = Int(Ok(100)),
-            max_node_bytes = Int(Ok(4096)),
-            max_request_bytes = Int(Ok(4 << 20)),
-            max_requests_per_second = Int(Ok(1000)),
-            request_timeout_seconds = 30.0,
-            max_connection_age_seconds = 1800.0,
-            max_connection_age_grace_seconds = 30.0,
-            max_names_per_stream = Int(Ok(50_000)),
-            max_name_bytes = Int(Ok(4096)),
-            max_subscription_bytes_per_stream = Int(Ok(48 << 20)),
-            max_subscription_bytes_per_connection = Int(Ok(64 << 20)),
-            max_subscription_bytes_per_peer = Int(Ok(64 << 20)),
-            max_subscription_bytes = Int(Ok(1 << 30)),
-            max_cpu_per_stream = 0.25,
-            max_cpu_per_connection = 0.5,
-            max_cpu_per_peer = 0.5,
-            max_cpu = 2.0,
-            keepalive_interval_seconds = 30.0,
-            keepalive_timeout_seconds = 20.0,
-            order_timeout_seconds = 5.0,
-            demand_grace_seconds = 30.0,
-            tls = false,
-            node_metadata = vec![],
-            descriptors = Default::default(),
-        ),
-        text_signature = "(*, listen, identifier, threads=0, max_connections=50000, \
-            max_connections_per_address=10000, max_connections_per_identity=10000, \
-            max_connections_per_second=5000, max_streams=100000, max_concurrent_streams=100, \
-            max_node_bytes=4096, max_request_bytes=4194304, max_requests_per_second=1000, request_timeout_seconds=30.0, \
-            max_connection_age_seconds=1800.0, max_connection_age_grace_seconds=30.0, \
-            max_names_per_stream=50000, max_name_bytes=4096, max_subscription_bytes_per_stream=50331648, \
-            max_subscription_bytes_per_connection=67108864, max_subscription_bytes_per_peer=67108864, \
-            max_subscription_bytes=1073741824, max_cpu_per_stream=0.25, max_cpu_per_connection=0.5, \
-            max_cpu_per_peer=0.5, max_cpu=2.0, keepalive_interval_seconds=30.0, \
-            keepalive_timeout_seconds=20.0, order_timeout_seconds=5.0, \
-            demand_grace_seconds=30.0, tls=False, node_metadata=(), descriptors=b'')"
-    )]
-    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
-    fn new(
-        py: Python<'_>,
-        listen: Listen,
-        identifier: String,
-        threads: Int,
-        max_connections: Int,
-        max_connections_per_address: Int,
-        max_connections_per_identity: Int,
-        max_connections_per_second: Int,
-        max_streams: Int,
-        max_concurrent_streams: Int,
-        max_node_bytes: Int,
-        max_request_bytes: Int,
-        max_requests_per_second: Int,
-        request_timeout_seconds: f64,
-        max_connection_age_seconds: f64,
-        max_connection_age_grace_seconds: f64,
-        max_names_per_stream: Int,
-        max_name_bytes: Int,
-        max_subscription_bytes_per_stream: Int,
-        max_subscription_bytes_per_connection: Int,
-        max_subscription_bytes_per_peer: Int,
-        max_subscription_bytes: Int,
-        max_cpu_per_stream: f64,
-        max_cpu_per_connection: f64,
-        max_cpu_per_peer: f64,
-        max_cpu: f64,
-        keepalive_interval_seconds: f64,
-        keepalive_timeout_seconds: f64,
-        order_timeout_seconds: f64,
-        demand_grace_seconds: f64,
-        tls: bool,
-        node_metadata: Vec<String>,
-        descriptors: &[u8],
-    ) -> PyResult<Engine> {
-        // Pings without a pause would be all that a connection does; and who is given no time can do nothing.
-        let span = |name, value| seconds(name, value, Duration::from_millis(1));
-        let count = |name, value: Int| value.within(name, 1..=u32::MAX);
-        let optional = |name, value: Int| value.within(name, 0..=u32::MAX).map(|value| value as usize);
-        let options = Options {
-            listen: listen.into(),
-            identifier,
-            threads: threads.within("threads", 0..=MAX_THREADS)? as usize,
-            max_connections: count("max_connections", max_connections)? as usize,
-            max_connections_per_address: optional(
-                "max_connections_per_address",
-                max_connections_per_address,
-            )?,
-            max_connections_per_identity: optional(
-                "max_connections_per_identity",
-                max_connections_per_identity,
-            )?,
-            max_connections_per_second: count("max_connections_per_second", max_connections_per_second)?,
-            max_streams: count("max_streams", max_streams)? as usize,
-            max_concurrent_streams: count("max_concurrent_streams", max_concurrent_streams)?,
-            max_node_bytes: count("max_node_bytes", max_node_bytes)? as usize,
-            node_metadata,
-            max_request_bytes: count("max_request_bytes", max_request_bytes)? as usize,
-            max_requests_per_second: count("max_requests_per_second", max_requests_per_second)?,
-            request_timeout: span("request_timeout_seconds", request_timeout_seconds)?,
-            max_connection_age: seconds(
-                "max_connection_age_seconds",
-                max_connection_age_seconds,
-                Duration::ZERO,
-            )?,
-            max_connection_age_grace: seconds(
-                "max_connection_age_grace_seconds",
-                max_connection_age_grace_seconds,
-                Duration::ZERO,
-            )?,
-            keepalive_interval: span("keepalive_interval_seconds", keepalive_interval_seconds)?,
-            keepalive_timeout: span("keepalive_timeout_seconds", keepalive_timeout_seconds)?,
-            order_timeout: seconds("order_timeout_seconds", order_timeout_seconds, Duration::ZERO)?,
-            max_names_per_stream: count("max_names_per_stream", max_names_per_stream)? as usize,
-            max_name_bytes: count("max_name_bytes", max_name_bytes)? as usize,
-            budgets: Budgets {
-                stream: share(
-                    ("max_subscription_bytes_per_stream", max_subscription_bytes_per_stream),
-                    ("max_cpu_per_stream", max_cpu_per_stream),
-                )?,
-                connection: share(
-                    ("max_subscription_bytes_per_connection", max_subscription_bytes_per_connection),
-                    ("max_cpu_per_connection", max_cpu_per_connection),
-                )?,
-                peer: share(
-                    ("max_subscription_bytes_per_peer", max_subscription_bytes_per_peer),
-                    ("max_cpu_per_peer", max_cpu_per_peer),
-                )?,
-                server: share(("max_subscription_bytes", max_subscription_bytes), ("max_cpu", max_cpu))?,
-            },
-            demand_grace: seconds("demand_grace_seconds", demand_grace_seconds, Duration::ZERO)?,
-            tls,
-            descriptors: descriptors.to_vec(),
-        };
+    fn new(py: Python<'_>, options: EngineOptions) -> PyResult<Engine> {
+        let options = options.into_options()?;
         let server = py.detach(|| Server::new(options)).map_err(|error| match error {
             OptionsError::Invalid(reason) => PyValueError::new_err(reason),
             OptionsError::Io(error) => os_error(py, error),
@@ -248,9 +82,9 @@ impl Engine {
         Ok(())
     }
 
-    fn classify(&self, py: Python<'_>, audiences: Vec<(u64, String, Option<Vec<String>>)>) {
+    fn classify(&self, py: Python<'_>, classifications: Vec<(u64, String, Option<Vec<String>>)>) {
         py.detach(|| {
-            let rows = audiences.into_iter().map(|(stream, audience, grant)| {
+            let rows = classifications.into_iter().map(|(stream, audience, grant)| {
                 let grant = grant.map(|patterns| Grant::of(patterns.iter().map(String::as_str)));
                 (stream, audience.into(), grant.unwrap_or(Grant::EVERYTHING))
             });
@@ -275,10 +109,10 @@ impl Engine {
 
     #[pyo3(
         signature = (
-            put = vec![], absent = vec![], forget = vec![], complete = vec![], now = 0.0, *,
-            denied = vec![], missing = vec![]
+            *, put = vec![], absent = vec![], denied = vec![], forget = vec![], complete = vec![],
+            missing = vec![], now = 0.0
         ),
-        text_signature = "($self, put=(), absent=(), forget=(), complete=(), now=0.0, *, denied=(), missing=())"
+        text_signature = "($self, *, put=(), absent=(), denied=(), forget=(), complete=(), missing=(), now=0.0)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn publish(
@@ -286,11 +120,11 @@ impl Engine {
         py: Python<'_>,
         put: Vec<PutRow>,
         absent: Vec<AbsentRow>,
+        denied: Vec<AbsentRow>,
         forget: Vec<ForgetRow>,
         complete: Vec<CompleteRow>,
-        now: f64,
-        denied: Vec<AbsentRow>,
         missing: Vec<MissingRow>,
+        now: f64,
     ) -> PyResult<usize> {
         let clock = batch::Clock { python: now, engine: self.0.now() };
         py.detach(|| {

@@ -11,11 +11,15 @@ mod limit;
 mod load;
 mod name;
 mod number;
+mod options;
 mod stats;
 mod view;
 
 #[pyo3::pymodule]
 mod _engine {
+    #[pymodule_export]
+    const MAX_TEXT: usize = steerway_engine::MAX_TEXT;
+
     #[pymodule_export]
     use crate::{
         engine::Engine,

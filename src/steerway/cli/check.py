@@ -78,12 +78,12 @@ def _check_settings(file: Path, marks: Counter[Mark | str]) -> "Settings | None"
     """Tell of a settings file and what it names. None when it cannot be read as settings."""
     from steerway import config
     from steerway.access.authenticators import Authenticators
-    from steerway.engine.engine import Engine
+    from steerway.engine.engine import Engine, EngineOptions
 
     settings = None
     try:
         settings = config.load(file, {}, {})
-        Authenticators(settings, Engine(listen="127.0.0.1:0", identifier="check", tls=True).set_tls)
+        Authenticators(settings, Engine(EngineOptions.from_settings(config.Settings(), tls=True)).set_tls)
     except SettingsError as error:
         for line in str(error).splitlines():
             marks[Mark.FAIL] += 1

@@ -11,6 +11,7 @@ from steerway.access.result import INTERNAL, Credential, Refusal
 from steerway.access.rules import Authorization
 from steerway.admin.grpc.call_service import WaitingCall
 from steerway.control.classifier import Classifier
+from steerway.engine.decision import Classification, Identification, Rejection
 from steerway.engine.engine import Closed, Engine, Opened
 from steerway.peer import network
 from steerway.runtime.isolation import isolated
@@ -66,25 +67,25 @@ class StreamAdmission:
 
     def _apply(self, decisions: Sequence[tuple[Applicant, Decision]]) -> None:
         """Pass decisions to the engine."""
-        admitted: list[tuple[int, str, Sequence[str] | None]] = []
-        refused: list[tuple[int, int, str]] = []
-        identified: list[tuple[int, str]] = []
+        admitted: list[Classification] = []
+        refused: list[Rejection] = []
+        identified: list[Identification] = []
         for client, decision in decisions:
             if isinstance(decision, Refusal):
-                refused.append((client.stream, decision.code, decision.client_message))
+                refused.append(Rejection(client.stream, decision.code, decision.client_message))
                 log.warning(
                     "stream_refused", **_described(client), code=decision.code, reason=decision.reason
                 )
                 continue
             audience = self._audience(client, decision)
             if audience is None:
-                refused.append((client.stream, INTERNAL, _NODE_MESSAGE))
+                refused.append(Rejection(client.stream, INTERNAL, _NODE_MESSAGE))
                 continue
             identity = decision.identity
-            admitted.append((client.stream, audience, decision.grant))
+            admitted.append(Classification(client.stream, audience, decision.grant))
             fields = {} if identity is None else {"identity": str(identity)}
             if identity is not None:
-                identified.append((client.stream, str(identity)))
+                identified.append(Identification(client.stream, str(identity)))
             log.info("stream_opened", **_described(client), audience=audience, **fields)
         # Connections count for identities before the first request is answered.
         self._engine.identify(identified)

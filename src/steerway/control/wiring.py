@@ -6,7 +6,7 @@ from steerway.catalog.catalog import Catalog
 from steerway.catalog.federation import Federation
 from steerway.catalog.service.scope import Followed, Selection
 from steerway.config import Settings
-from steerway.engine.engine import Engine
+from steerway.engine.engine import Engine, EngineOptions
 from steerway.runtime.isolation import or_else
 from steerway.sources.committed import Committed
 from steerway.sources.debounce import Debouncer
@@ -56,36 +56,5 @@ def make_translator(settings: Settings, federation: Federation, *, scope_all: bo
 
 def make_engine(settings: Settings) -> Engine:
     """Raises EngineError for an option that is out of range."""
-    return Engine(
-        tls=settings.tls.certificate is not None,
-        listen=settings.listen,
-        identifier=settings.identifier,
-        threads=settings.threads,
-        max_connections=settings.max_connections,
-        max_connections_per_address=settings.max_connections_per_address,
-        max_connections_per_identity=settings.max_connections_per_identity,
-        max_connections_per_second=settings.max_connections_per_second,
-        max_streams=settings.max_streams,
-        max_concurrent_streams=settings.max_concurrent_streams,
-        max_node_bytes=settings.max_node_bytes,
-        max_request_bytes=settings.max_request_bytes,
-        max_requests_per_second=settings.max_requests_per_second,
-        request_timeout_seconds=settings.request_timeout_seconds,
-        max_connection_age_seconds=settings.max_connection_age_seconds,
-        max_connection_age_grace_seconds=settings.max_connection_age_grace_seconds,
-        max_names_per_stream=settings.max_names_per_stream,
-        max_name_bytes=settings.max_name_bytes,
-        max_subscription_bytes_per_stream=settings.max_subscription_bytes_per_stream,
-        max_subscription_bytes_per_connection=settings.max_subscription_bytes_per_connection,
-        max_subscription_bytes_per_peer=settings.max_subscription_bytes_per_peer,
-        max_subscription_bytes=settings.max_subscription_bytes,
-        max_cpu_per_stream=settings.max_cpu_per_stream,
-        max_cpu_per_connection=settings.max_cpu_per_connection,
-        max_cpu_per_peer=settings.max_cpu_per_peer,
-        max_cpu=settings.max_cpu,
-        keepalive_interval_seconds=settings.keepalive_interval_seconds,
-        keepalive_timeout_seconds=settings.keepalive_timeout_seconds,
-        order_timeout_seconds=settings.make_before_break_timeout_seconds,
-        demand_grace_seconds=settings.unsubscribe_grace_seconds,
-        node_metadata=METADATA_KEYS,
-    )
+    tls = settings.tls.certificate is not None
+    return Engine(EngineOptions.from_settings(settings, tls=tls, node_metadata=METADATA_KEYS))

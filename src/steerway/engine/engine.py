@@ -7,7 +7,7 @@ import asyncio
 import errno
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol, TypeAlias
+from typing import NamedTuple
 
 from steerway import _engine
 from steerway._engine import (
@@ -28,7 +28,10 @@ from steerway._engine import (
     Stream,
     Withdrawn,
 )
-from steerway.engine.reflection import descriptors
+from steerway.commit import Commit
+from steerway.engine.decision import Classification, Identification, Rejection
+from steerway.engine.event import Event
+from steerway.engine.options import EngineOptions
 from steerway.errors import EngineError
 
 __all__ = [
@@ -37,9 +40,11 @@ __all__ = [
     "Closed",
     "Demand",
     "Engine",
+    "EngineOptions",
     "EngineUsage",
     "Entry",
     "Event",
+    "Fetched",
     "HandshakeFailed",
     "Limited",
     "Loads",
@@ -52,104 +57,24 @@ __all__ = [
     "Withdrawn",
 ]
 
-Event: TypeAlias = Opened | Demand | Withdrawn | Nack | HandshakeFailed | Closed | Limited | Panicked | Call
 
+class Fetched(NamedTuple):
+    """The answer of `Engine.fetch`."""
 
-class Commit(Protocol):
-    """Changes that become visible together, in the shape of `_engine.Engine.publish`."""
-
-    @property
-    def put(
-        self,
-    ) -> Sequence[
-        tuple[str, str, str, bytes, Sequence[tuple[str, str]], str, float, tuple[float, float | None] | None]
-    ]: ...
-    @property
-    def absent(self) -> Sequence[tuple[str, str, str, str]]: ...
-    @property
-    def denied(self) -> Sequence[tuple[str, str, str, str]]: ...
-    @property
-    def forget(self) -> Sequence[tuple[str, str, str]]: ...
-    @property
-    def complete(self) -> Sequence[tuple[str, str]]: ...
-    @property
-    def missing(self) -> Sequence[tuple[str, str, str, str, str]]: ...
+    code: int
+    """A gRPC status code; 0: OK."""
+    message: str
+    body: bytes
+    """A serialised DiscoveryResponse; empty with an error."""
 
 
 class Engine:
     """One server. All methods may be called from any thread, `events` from one event loop only."""
 
-    def __init__(
-        self,
-        *,
-        listen: str | Sequence[str],
-        identifier: str,
-        threads: int = 0,
-        max_connections: int = 50000,
-        max_connections_per_address: int = 10_000,
-        max_connections_per_identity: int = 10_000,
-        max_connections_per_second: int = 5000,
-        max_streams: int = 100000,
-        max_concurrent_streams: int = 100,
-        max_node_bytes: int = 4096,
-        max_request_bytes: int = 4194304,
-        max_requests_per_second: int = 1000,
-        request_timeout_seconds: float = 30.0,
-        max_connection_age_seconds: float = 1800.0,
-        max_connection_age_grace_seconds: float = 30.0,
-        max_names_per_stream: int = 50_000,
-        max_name_bytes: int = 4096,
-        max_subscription_bytes_per_stream: int = 50_331_648,
-        max_subscription_bytes_per_connection: int = 67_108_864,
-        max_subscription_bytes_per_peer: int = 67_108_864,
-        max_subscription_bytes: int = 1_073_741_824,
-        max_cpu_per_stream: float = 0.25,
-        max_cpu_per_connection: float = 0.5,
-        max_cpu_per_peer: float = 0.5,
-        max_cpu: float = 2.0,
-        keepalive_interval_seconds: float = 30.0,
-        keepalive_timeout_seconds: float = 20.0,
-        order_timeout_seconds: float = 5.0,
-        demand_grace_seconds: float = 30.0,
-        tls: bool = False,
-        node_metadata: Sequence[str] = (),
-    ) -> None:
-        """Raises EngineError for an argument that is out of range."""
+    def __init__(self, options: EngineOptions) -> None:
+        """Raises EngineError for an option that is out of range."""
         try:
-            self._native = _engine.Engine(
-                listen=listen,
-                identifier=identifier,
-                threads=threads,
-                max_connections=max_connections,
-                max_connections_per_address=max_connections_per_address,
-                max_connections_per_identity=max_connections_per_identity,
-                max_connections_per_second=max_connections_per_second,
-                max_streams=max_streams,
-                max_concurrent_streams=max_concurrent_streams,
-                max_node_bytes=max_node_bytes,
-                max_request_bytes=max_request_bytes,
-                max_requests_per_second=max_requests_per_second,
-                request_timeout_seconds=request_timeout_seconds,
-                max_connection_age_seconds=max_connection_age_seconds,
-                max_connection_age_grace_seconds=max_connection_age_grace_seconds,
-                max_names_per_stream=max_names_per_stream,
-                max_name_bytes=max_name_bytes,
-                max_subscription_bytes_per_stream=max_subscription_bytes_per_stream,
-                max_subscription_bytes_per_connection=max_subscription_bytes_per_connection,
-                max_subscription_bytes_per_peer=max_subscription_bytes_per_peer,
-                max_subscription_bytes=max_subscription_bytes,
-                max_cpu_per_stream=max_cpu_per_stream,
-                max_cpu_per_connection=max_cpu_per_connection,
-                max_cpu_per_peer=max_cpu_per_peer,
-                max_cpu=max_cpu,
-                keepalive_interval_seconds=keepalive_interval_seconds,
-                keepalive_timeout_seconds=keepalive_timeout_seconds,
-                order_timeout_seconds=order_timeout_seconds,
-                demand_grace_seconds=demand_grace_seconds,
-                tls=tls,
-                node_metadata=node_metadata,
-                descriptors=descriptors(),
-            )
+            self._native = _engine.Engine(options)
         except (ValueError, OSError) as error:
             raise EngineError(f"the engine cannot be set up: {error}") from None
 
@@ -203,47 +128,45 @@ class Engine:
         finally:
             loop.remove_reader(self._native.event_fd)
 
-    def classify(self, audiences: Sequence[tuple[int, str, Sequence[str] | None]]) -> None:
-        """Give opened streams their audience and their grant (None: everything). Streams that are gone are ignored."""
-        self._native.classify(audiences)
+    def classify(self, classifications: Sequence[Classification]) -> None:
+        """Set the audience and the grant of opened streams. Streams that have ended are ignored."""
+        self._native.classify(classifications)
 
-    def identify(self, identities: Sequence[tuple[int, str]]) -> None:
-        """Say which identities the clients of opened streams proved, before `classify`: their connections count for
-        these, whose budgets pay, not those of the addresses. Streams that are gone are ignored."""
+    def identify(self, identities: Sequence[Identification]) -> None:
+        """Set the identities that clients of opened streams proved, before `classify`: connections and budgets count
+        per identity instead of per address. Streams that have ended are ignored."""
         self._native.identify(identities)
 
     def charge(self, account: int, seconds: float) -> None:
         """What was done for the `account` of a `Demand` took so long: its CPU budget pays."""
         self._native.charge(account, seconds)
 
-    def reject(self, rejections: Sequence[tuple[int, int, str]]) -> None:
-        """End opened streams that wait for their audience, each with a gRPC status code from 1 to 16 and a message."""
+    def reject(self, rejections: Sequence[Rejection]) -> None:
+        """End opened streams without an audience. Other streams are ignored."""
         self._native.reject(rejections)
 
     def publish(self, commit: Commit) -> int:
         """Apply one commit; returns how many entries changed.
 
-        ValueError for a type that is not served or a time to live out of range; nothing is published then.
+        ValueError for an unsupported type or a time to live out of range; nothing is published then.
         """
         return self._native.publish(
-            commit.put,
-            commit.absent,
-            commit.forget,
-            commit.complete,
-            time.monotonic(),
+            put=commit.put,
+            absent=commit.absent,
             denied=commit.denied,
+            forget=commit.forget,
+            complete=commit.complete,
             missing=commit.missing,
+            now=time.monotonic(),
         )
 
     def changed(self, services: Sequence[str], names: Sequence[tuple[str, str]] = ()) -> None:
         """Services and names (type_url, name) changed: what is missing because of them is demanded anew."""
         self._native.changed(services, names)
 
-    def fetch(
-        self, type_url: str, request: bytes, peer: str, token: str, timeout_seconds: float
-    ) -> tuple[int, str, bytes]:
-        """Answer one DiscoveryRequest without a stream: gRPC status code, its message, DiscoveryResponse. Blocks."""
-        return self._native.fetch(type_url, request, peer, token, timeout_seconds)
+    def fetch(self, type_url: str, request: bytes, peer: str, token: str, timeout_seconds: float) -> Fetched:
+        """Answer one serialised DiscoveryRequest without a stream. Blocks."""
+        return Fetched(*self._native.fetch(type_url, request, peer, token, timeout_seconds))
 
     def set_serving(self, serving: bool) -> None:
         """gRPC health. While never serving yet, no stream is answered."""

@@ -23,7 +23,7 @@ import structlog
 
 from steerway._engine import canonical_name, is_collection
 from steerway.catalog.model.mesh import Problem, Service, ServiceId
-from steerway.commit import Commit, Put
+from steerway.commit import Absent, Commit, Complete, Forgotten, Missing, Put
 from steerway.errors import TranslateError
 from steerway.origin import Origin
 from steerway.runtime import isolation
@@ -137,7 +137,7 @@ class Translator:
         """The first commit: all raw resources, and that wildcards may be answered that see nothing else."""
         commit = self.refresh((), [((d.type_url, d.name), d) for d in documents])
         commit.complete = [
-            (served, audiences.GRPC if served in OF_WILDCARDS else "") for served in type_url.SERVED
+            Complete(served, audiences.GRPC if served in OF_WILDCARDS else "") for served in type_url.SERVED
         ]
         return commit
 
@@ -148,7 +148,7 @@ class Translator:
             with isolated("demand", type_url=served, name=name, audience=audience) as run:
                 self._demand(served, name, audience, commit)
             if run.failure and not commit.has(served, name, audience):
-                commit.absent.append((served, name, audience, _UNTRANSLATED))
+                commit.absent.append(Absent(served, name, audience, _UNTRANSLATED))
         return commit
 
     def _demand(self, served: str, name: str, audience: str, commit: Commit) -> None:
@@ -158,7 +158,7 @@ class Translator:
             for member in sorted(self._wildcards.add(served, name, audience)):
                 with isolated("demand", type_url=served, name=member.name, audience=audience):
                     self._join(*member, commit, wide=True)
-            commit.complete.append((served, audience))
+            commit.complete.append(Complete(served, audience))
 
     def withdraw(self, unwanted: Iterable[Demand]) -> Commit:
         """The last subscriber of an audience went: forget what nobody else wants."""
@@ -167,7 +167,7 @@ class Translator:
             with isolated("demand", type_url=served, name=name, audience=audience) as run:
                 self._withdraw(served, name, audience, commit)
             if run.failure and not commit.has(served, name, audience):
-                commit.forget.append((served, name, audience))
+                commit.forget.append(Forgotten(served, name, audience))
         return commit
 
     def _withdraw(self, served: str, name: str, audience: str, commit: Commit) -> None:
@@ -175,7 +175,7 @@ class Translator:
             self._leave(served, name, audience, commit)
         elif (sights := self._wildcards.remove(served, name, audience)) is None:
             # The engine has taken it back with the `*` that went, and glob collections are left.
-            commit.complete.append((served, audience))
+            commit.complete.append(Complete(served, audience))
         else:
             for member in sorted(sights):
                 self._leave(*member, commit, wide=True)
@@ -264,7 +264,8 @@ class Translator:
         if plan is not None and plan.missing is not None and key[:2] not in self._raw:
             # Nothing is kept here: clients may ask for any number of names that do not exist.
             service = next(iter(plan.services), "")
-            commit.missing.append((served, name, audience, bounded(plan.missing, _MAX_REASON), str(service)))
+            reason = bounded(plan.missing, _MAX_REASON)
+            commit.missing.append(Missing(served, name, audience, reason, str(service)))
             return
         entry = self._entry(key)
         joined = (audience,) if entry.users else None
@@ -281,7 +282,7 @@ class Translator:
         (entry.seen if wide else entry.named).discard(audience)
         if not entry.users:
             self._drop(key, entry)
-            commit.forget += [(*key[:2], published) for published in sorted(entry.published)]
+            commit.forget += [Forgotten(*key[:2], published) for published in sorted(entry.published)]
         elif audience not in entry.users:
             self._forget_part(key, entry, audience, commit)
 
@@ -330,14 +331,14 @@ class Translator:
         if among is not None:
             answers = entry.published | answers
         commit.forget += [
-            (*key[:2], audience) for audience in sorted(entry.published.keys() - answers.keys())
+            Forgotten(*key[:2], audience) for audience in sorted(entry.published.keys() - answers.keys())
         ]
         for audience, content in sorted(answers.items()):
             if entry.published.get(audience) == content:
                 continue
             if isinstance(content, Reason):
                 rows = commit.denied if isinstance(content, Denied) else commit.absent
-                rows.append((*key[:2], audience, str(content)))
+                rows.append(Absent(*key[:2], audience, str(content)))
             else:
                 commit.put.append(Put(key.type_url, key.name, audience, *content, origin=origin))
         entry.published = answers
@@ -375,7 +376,7 @@ class Translator:
                 return
             if at in entry.published and not any(f"{user}/".startswith(f"{at}/") for user in entry.users):
                 del entry.published[at]
-                commit.forget.append((*key[:2], at))
+                commit.forget.append(Forgotten(*key[:2], at))
 
     def _take_raw(self, name: tuple[str, str], document: Document | None, commit: Commit) -> None:
         """Parse and publish one raw resource; when it is broken the last good version stays."""
@@ -384,7 +385,7 @@ class Translator:
         if document is None:
             if present is not None:
                 del self._raw[name]
-                commit.forget.append((*name, ""))
+                commit.forget.append(Forgotten(*name, ""))
             return
         try:
             with isolated("resource", TranslateError, where=document.where) as run:

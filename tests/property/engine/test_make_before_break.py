@@ -109,7 +109,7 @@ class OrderMachine(RuleBasedStateMachine):
     @initialize(sotw=st.booleans(), routes=st.tuples(TARGETS, TARGETS))
     def start(self, sotw: bool, routes: tuple[Targets, Targets]) -> None:
         """A mesh, and one proxy."""
-        self.server = XdsServer(demand_grace_seconds=3600, order_timeout_seconds=3600)
+        self.server = XdsServer(unsubscribe_grace_seconds=3600, make_before_break_timeout_seconds=3600)
         self.server.engine.set_serving(True)
         self.client = AdsClient(self.server.address)
         self.proxies: list[Proxy] = []

@@ -140,7 +140,7 @@ class Client:
 @given(st.lists(st.lists(MESHES, min_size=1, max_size=3), min_size=2, max_size=5))
 def test_what_a_client_uses_is_there_until_it_has_switched(rounds: list[list[Mesh]]) -> None:
     """Commits of a round come in a row, before the client has taken the first one."""
-    with XdsServer(demand_grace_seconds=3600, order_timeout_seconds=3600) as server:
+    with XdsServer(unsubscribe_grace_seconds=3600, make_before_break_timeout_seconds=3600) as server:
         server.engine.set_serving(True)
         connection = AdsClient(server.address)
         client = Client(connection)

@@ -117,7 +117,7 @@ class EngineMachine(RuleBasedStateMachine):
     def start(self) -> None:
         """An engine, and two streams on one connection."""
         # What waits for other types is the subject of rust/engine/tests/protocol/order_model.rs.
-        self.server = XdsServer(demand_grace_seconds=3600, order_timeout_seconds=0)
+        self.server = XdsServer(unsubscribe_grace_seconds=3600, make_before_break_timeout_seconds=0)
         self.server.engine.set_serving(True)
         self.connection = AdsClient(self.server.address, Node(id="test", client_features=FEATURES))
         self.sotw, self.delta = Client(self.connection.sotw()), Client(self.connection.delta())

@@ -9,6 +9,7 @@ from steerway.admin.api.type_name import SHORT
 from steerway.admin.page import ENDPOINTS
 from steerway.engine.engine import Engine
 from steerway.engine.stats import StatsCollector
+from testbed.engine_options import engine_options
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "admin.md").read_text()
 
@@ -23,7 +24,7 @@ def test_every_path_is_documented() -> None:
 def test_every_metric_has_its_row_with_its_type() -> None:
     """Name with the ending that a scrape shows, and type."""
     rows = dict(re.findall(r"^\| `(steerway_\w+)` \| (\w+) \|", DOCUMENT, re.MULTILINE))
-    counted = StatsCollector(Engine(listen="127.0.0.1:0", identifier="never started")).collect()
+    counted = StatsCollector(Engine(engine_options(identifier="never started"))).collect()
     for metric in itertools.chain(telemetry.REGISTRY.collect(), counted):
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name
         assert rows.get(name) == metric.type, name

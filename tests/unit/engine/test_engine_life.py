@@ -24,6 +24,7 @@ from steerway.origin import Origin
 from steerway.testing.ads_client import AdsClient, Service
 from steerway.translate.xds.type_url import CLUSTER, ENDPOINT, LISTENER
 from testbed.client.raw_http2 import GOAWAY, RawConnection, grpc_message
+from testbed.engine_options import engine_options
 from testbed.process.deadline import PATIENCE_SECONDS, until
 from testbed.xds_server import XdsServer, contents, put
 
@@ -91,7 +92,7 @@ def is_refused(address: str) -> bool:
 
 def test_an_address_in_use_is_named(server: XdsServer) -> None:
     """With the reason and what to do."""
-    engine = Engine(listen=server.address, identifier="second")
+    engine = Engine(engine_options(listen=server.address))
     with pytest.raises(EngineError, match=rf"{server.address}.*in use.*--listen"):
         engine.start()
 
@@ -100,7 +101,7 @@ def test_an_address_in_use_is_named(server: XdsServer) -> None:
 def test_an_address_that_is_none_is_refused(listen: str) -> None:
     """When the engine is made, not when it starts."""
     with pytest.raises(EngineError, match="is not HOST:PORT"):
-        Engine(listen=listen, identifier="x")
+        Engine(engine_options(listen=listen))
 
 
 def test_an_engine_starts_once(server: XdsServer) -> None:

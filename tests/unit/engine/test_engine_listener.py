@@ -14,6 +14,7 @@ from steerway.engine.engine import Engine, Opened
 from steerway.errors import EngineError
 from steerway.testing.ads_client import AdsClient, StreamEndedError
 from steerway.translate.xds.type_url import CLUSTER
+from testbed.engine_options import engine_options
 from testbed.process.deadline import until
 from testbed.xds_server import XdsServer, contents, put
 
@@ -85,7 +86,7 @@ def test_socket_of_a_live_process_is_an_error(path: Path) -> None:
     with XdsServer(listen=f"unix:{path}") as server:
         server.engine.set_serving(True)
         server.publish([put(CLUSTER, "a", "1", "test")])
-        second = Engine(listen=["127.0.0.1:0", f"unix:{path}"], identifier="second")
+        second = Engine(engine_options(listen=["127.0.0.1:0", f"unix:{path}"]))
         with pytest.raises(EngineError, match=rf"cannot listen on unix:{path}: .*in use"):
             second.start()
         second.stop()
@@ -96,13 +97,13 @@ def test_another_file_in_the_place_of_the_socket_is_an_error(path: Path) -> None
     """It may be precious."""
     path.write_text("precious")
     with pytest.raises(EngineError, match="not a socket"):
-        Engine(listen=f"unix:{path}", identifier="x").start()
+        Engine(engine_options(listen=f"unix:{path}")).start()
     assert path.read_text() == "precious"
 
 
 def test_missing_directory_is_named() -> None:
     """The error is an OSError as that of `open`."""
-    engine = _engine.Engine(listen="unix:/no/such/directory/xds.sock", identifier="x")
+    engine = _engine.Engine(engine_options(listen="unix:/no/such/directory/xds.sock"))
     with pytest.raises(FileNotFoundError) as raised:
         engine.start()
     assert raised.value.errno == errno.ENOENT
@@ -121,4 +122,4 @@ def test_missing_directory_is_named() -> None:
 def test_address_that_is_none_is_refused(listen: str | list[str], reason: str) -> None:
     """When the engine is made, not when it starts."""
     with pytest.raises(EngineError, match=reason):
-        Engine(listen=listen, identifier="x")
+        Engine(engine_options(listen=listen))

@@ -14,6 +14,7 @@ from steerway.engine import engine as face
 from steerway.errors import EngineError
 from steerway.testing.ads_client import AdsClient, SotwStream
 from steerway.translate.xds.type_url import CLUSTER, ENDPOINT
+from testbed.engine_options import engine_options
 from testbed.process.deadline import PATIENCE_SECONDS, until
 from testbed.xds_server import contents, put
 
@@ -23,7 +24,7 @@ KEPT_NACKS = 32
 
 def made(**options: object) -> Engine:
     """An engine of its own on loopback, not started."""
-    return Engine(**{"listen": "127.0.0.1:0", "identifier": "x", "threads": 1} | options)
+    return Engine(engine_options(**{"threads": 1} | options))
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_a_client_with_one_name_does_not_wait_for_one_with_many(engine: Engine) 
 
 def test_a_stream_waits_for_its_audience(engine: Engine, client: AdsClient) -> None:
     """Nobody knows before what it may see; others are answered."""
-    engine.publish([put(CLUSTER, "a", "1", "test")])
+    engine.publish(put=[put(CLUSTER, "a", "1", "test")])
     waiting = client.sotw()
     waiting.request(CLUSTER, "a")
     ((first),) = polled(engine)
@@ -123,7 +124,7 @@ def test_a_client_that_refuses_all_hides_no_nack_of_another(tmp_path: Path) -> N
     try:
         addresses = engine.start()
         engine.set_serving(True)
-        engine.publish([put(CLUSTER, "a", "first"), put(CLUSTER, "n" * 600, "first")])
+        engine.publish(put=[put(CLUSTER, "a", "first"), put(CLUSTER, "n" * 600, "first")])
         with AdsClient(addresses[1]) as honest, AdsClient(addresses[0]) as storm:
             stream = honest.sotw()
             stream.request(CLUSTER, "a")
@@ -156,7 +157,7 @@ def storm_of_nacks(engine: Engine, stream: SotwStream, count: int) -> list[objec
     engine.classify([(ids[0], "test", None)])
     for number in range(count):
         stream.nack(stream.read(), str(number).ljust(9000, "."))
-        engine.publish([put(CLUSTER, "n" * 600, str(number))])
+        engine.publish(put=[put(CLUSTER, "n" * 600, str(number))])
     return events
 
 
@@ -184,8 +185,8 @@ def storm_of_nacks(engine: Engine, stream: SotwStream, count: int) -> list[objec
         ("keepalive_interval_seconds", float("nan")),
         ("keepalive_timeout_seconds", 0.0),
         ("keepalive_timeout_seconds", float("inf")),
-        ("demand_grace_seconds", -1.0),
-        ("demand_grace_seconds", 1e12),
+        ("unsubscribe_grace_seconds", -1.0),
+        ("unsubscribe_grace_seconds", 1e12),
     ],
 )
 def test_a_number_out_of_range_is_named(option: str, value: float) -> None:
@@ -194,7 +195,7 @@ def test_a_number_out_of_range_is_named(option: str, value: float) -> None:
     with pytest.raises(ValueError, match=rf"^{option}: {shown} is not "):
         made(**{option: value})
     with pytest.raises(EngineError, match=option):
-        face.Engine(**{"listen": "127.0.0.1:0", "identifier": "x"} | {option: value})
+        face.Engine(engine_options(**{option: value}))
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan"), 1e12])
@@ -217,21 +218,21 @@ def test_an_address_that_cannot_be_bound_has_an_errno(engine: Engine) -> None:
         made(listen=address).start()
     assert raised.value.errno == errno.EADDRINUSE
     with pytest.raises(EngineError, match=address) as received:
-        face.Engine(listen=address, identifier="x").start()
+        face.Engine(engine_options(listen=address)).start()
     assert "os error" not in str(received.value)
 
 
 def test_a_name_without_address_is_told() -> None:
     """There is no errno in that; the reason is the resolver's."""
     with pytest.raises(EngineError, match=r"no\.such\.host\.invalid:9000: .*--listen"):
-        face.Engine(listen="no.such.host.invalid:9000", identifier="x").start()
+        face.Engine(engine_options(listen="no.such.host.invalid:9000")).start()
 
 
 def test_the_loop_rests_while_a_batch_is_handled() -> None:
     """Events that come meanwhile keep the descriptor readable: a loop that watched it then would spin."""
     selector = selectors.DefaultSelector()
     loop = asyncio.SelectorEventLoop(selector)
-    engine = face.Engine(listen="127.0.0.1:0", identifier="x", threads=1)
+    engine = face.Engine(engine_options(threads=1))
 
     async def handle() -> None:
         idle = set(selector.get_map())

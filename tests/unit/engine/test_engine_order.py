@@ -24,7 +24,7 @@ GLOB = "xdstp://files/T/shop/*"
 @pytest.fixture
 def server() -> Iterator[XdsServer]:
     """An engine whose order has no time-out that a test could see."""
-    with XdsServer(order_timeout_seconds=3600) as server:
+    with XdsServer(make_before_break_timeout_seconds=3600) as server:
         server.engine.set_serving(True)
         yield server
 
@@ -96,7 +96,10 @@ def test_what_a_client_must_not_see_leaves_while_a_route_names_it(
 
 
 def test_the_time_out_ends_the_wait_of_a_client_that_answers_nothing() -> None:
-    with XdsServer(order_timeout_seconds=0.05) as server, AdsClient(server.address, ABLE) as client:
+    with (
+        XdsServer(make_before_break_timeout_seconds=0.05) as server,
+        AdsClient(server.address, ABLE) as client,
+    ):
         server.engine.set_serving(True)
         stream = proxy(server, client)
         serve(server, "2", "new")

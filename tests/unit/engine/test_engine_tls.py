@@ -19,6 +19,7 @@ from steerway.testing.ads_client import AdsClient, SotwStream, StreamEndedError
 from steerway.translate.xds.type_url import CLUSTER
 from testbed.certificate import Authority, Certified, key_pem, rsa_key
 from testbed.client.raw_http2 import PREFACE
+from testbed.engine_options import engine_options
 from testbed.process.deadline import PATIENCE_SECONDS, until
 from testbed.xds_server import XdsServer, contents, put
 
@@ -425,7 +426,7 @@ def test_bad_credentials_are_named_and_the_last_good_ones_stay(tls: XdsServer, c
 
 def test_error_never_shows_the_key() -> None:
     """Not even the line that is wrong."""
-    engine = _engine.Engine(listen="127.0.0.1:0", identifier="x", tls=True)
+    engine = _engine.Engine(engine_options(tls=True))
     lines = SERVER.key.splitlines(keepends=True)
     for place in range(len(lines)):
         damaged = b"".join([*lines[:place], b"!!" + lines[place], *lines[place + 1 :]])
@@ -437,6 +438,6 @@ def test_error_never_shows_the_key() -> None:
 
 def test_plaintext_engine_takes_no_certificate() -> None:
     """A mistake of the program: its clients would go on in plaintext."""
-    engine = Engine(listen="127.0.0.1:0", identifier="x")
+    engine = Engine(engine_options())
     with pytest.raises(EngineError, match="made without TLS"):
         engine.set_tls(SERVER.certificate, SERVER.key)

@@ -52,9 +52,9 @@ pub struct Options {
     /// Memory and CPU time that clients may use.
     pub budgets: Budgets,
     /// How long a resource waits at most for others of its stream that go first.
-    pub order_timeout: Duration,
+    pub make_before_break_timeout: Duration,
     /// How long a demand outlives the last subscription.
-    pub demand_grace: Duration,
+    pub unsubscribe_grace: Duration,
     /// TCP clients must speak TLS, with what [`crate::Server::set_tls`] says.
     pub tls: bool,
     /// A serialised FileDescriptorSet for reflection.

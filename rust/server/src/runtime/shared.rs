@@ -91,7 +91,7 @@ impl Shared {
             limits,
             loads: Mutex::default(),
             answering: AtomicBool::new(false),
-            demand: Mutex::new(Demand::new(options.demand_grace)),
+            demand: Mutex::new(Demand::new(options.unsubscribe_grace)),
             withdrawal_changed: Notify::new(),
             last_connection: AtomicU32::new(0),
             started,
@@ -292,7 +292,7 @@ mod tests {
     /// Twenty of them are more than is kept of what nobody wants.
     const LONG_NAME: usize = 1 << 20;
 
-    fn shared(demand_grace: Duration) -> Arc<Shared> {
+    fn shared(unsubscribe_grace: Duration) -> Arc<Shared> {
         let stream_options = StreamOptions {
             identifier: Identifier::new("test"),
             make_before_break_timeout: Duration::ZERO,
@@ -300,7 +300,7 @@ mod tests {
             name_bytes: 2 * LONG_NAME,
             node_metadata: Arc::default(),
         };
-        Shared::new(&Options { demand_grace, ..options() }, stream_options).unwrap()
+        Shared::new(&Options { unsubscribe_grace, ..options() }, stream_options).unwrap()
     }
 
     #[tokio::test]

@@ -61,7 +61,7 @@ impl Server {
         let health = HealthReporter::new();
         let stream_options = StreamOptions {
             identifier: Identifier::new(&options.identifier),
-            make_before_break_timeout: options.order_timeout,
+            make_before_break_timeout: options.make_before_break_timeout,
             names_per_stream: options.max_names_per_stream,
             name_bytes: options.max_name_bytes,
             node_metadata: options.node_metadata.iter().map(|key| key.as_str().into()).collect(),
