@@ -4,7 +4,7 @@ Everything crosses in batches of flat values, and every call releases the GIL wh
 the hot path: the engine answers clients alone and reports through `poll()`.
 
 Audience: a string of parts joined by "/" (`grpc/core/shop`), widest first. A stream sees the entry of the most exact
-audience that has one: `grpc/core/shop`, then `grpc/core`, then `grpc`, then "" (everybody).
+audience that has one: `grpc/core/shop`, then `grpc/core`, then `grpc`, then "" (all clients).
 """
 
 from collections.abc import Sequence
@@ -49,14 +49,14 @@ MAX_TEXT: Final[int]
 """Bytes to which texts of clients are cut, in UTF-8."""
 
 def canonical_name(name: str) -> str:
-    """The one spelling under which the engine knows a name: context parameters of an `xdstp://` name are sorted and
-    needless escapes are gone. Any other name is its own."""
+    """The spelling of a name in the engine: of an `xdstp://` name the context parameters are sorted and needless
+    escapes removed. Other names do not change."""
 
 def is_collection(name: str) -> bool:
     """Whether the name is that of a glob collection: `xdstp://AUTHORITY/TYPE/PATH/*`, with or without parameters."""
 
 def connections_within(files: int) -> int:
-    """How many connections an engine opens at the most where so many open files are allowed."""
+    """Connections that fit into a limit of `files` open files."""
 
 @final
 class Opened:
@@ -82,7 +82,7 @@ class Opened:
 
 @final
 class Demand:
-    """First subscription to a name ("*": wildcard) in an audience; waits until the store holds an answer. A name that
+    """First subscription to a name ("*": wildcard) in an audience; it waits until the store has an answer. A name that
     was published as missing is demanded anew when its service changes."""
 
     @property
@@ -93,11 +93,11 @@ class Demand:
     def audience(self) -> str: ...
     @property
     def account(self) -> int:
-        """Number of the identity or address whose CPU budget pays, for `Engine.charge`."""
+        """Id of the identity or address whose CPU budget is charged, for `Engine.charge`."""
 
 @final
 class Withdrawn:
-    """The last subscription to a name in an audience went away `demand_grace_seconds` ago."""
+    """The last subscription to a name in an audience ended `demand_grace_seconds` ago."""
 
     @property
     def type_url(self) -> str: ...
@@ -108,7 +108,7 @@ class Withdrawn:
 
 @final
 class Nack:
-    """A client refused a response. Of those that were not polled the newest 32 of each client are kept, 1,024 in all.
+    """A client refused a response. Not polled ones: the newest 32 of each client are kept, 1,024 in all.
 
     Texts and names are cut to 512 bytes.
     """
@@ -123,10 +123,10 @@ class Nack:
     def type_url(self) -> str: ...
     @property
     def resources(self) -> list[str]:
-        """Names that the refused response brought anew, changed or removed: the first of them, 512 bytes together."""
+        """Names that the refused response added, changed or removed: the first of them, 512 bytes in all."""
     @property
     def refused(self) -> int:
-        """How many of these names there are."""
+        """The number of these names."""
     @property
     def version(self) -> str: ...
     @property
@@ -135,12 +135,12 @@ class Nack:
     def message(self) -> str: ...
     @property
     def suppressed(self) -> int:
-        """How many that are not kept this one stands for: of its client, in the last of it; in the last of all also
-        those of clients that had no place."""
+        """Dropped NACKs that this one represents: those of its client, in the client's last one; in the last one of all
+        also those of clients without any."""
 
 @final
 class HandshakeFailed:
-    """A connection was not served. Told at the most once in 10 seconds for each reason; `Stats` counts all of them."""
+    """A handshake failed. Reported at most once in 10 seconds per reason; `Stats` counts all."""
 
     @property
     def peer(self) -> str: ...
@@ -151,7 +151,7 @@ class HandshakeFailed:
     def message(self) -> str: ...
     @property
     def suppressed(self) -> int:
-        """Failures for the same reason since the last one that was told."""
+        """Failures for the same reason that were not reported since the last report."""
 
 @final
 class Closed:
@@ -162,24 +162,24 @@ class Closed:
 
 @final
 class Limited:
-    """Clients met a limit. Told once in 10 seconds for each limit; the whole count is in `Stats`."""
+    """Clients reached a limit. Reported at most once in 10 seconds per limit; `Stats` counts all."""
 
     @property
     def limit(self) -> str:
         """A key of `Stats.refused` or `Stats.delayed`."""
     @property
     def delayed(self) -> bool:
-        """Whether they have to wait; else they are refused."""
+        """Whether the limit delays clients; otherwise it refuses them."""
     @property
     def count(self) -> int:
-        """How often since it was last told."""
+        """How often since the last report."""
     @property
     def peer(self) -> str:
         """The last of these clients."""
 
 @final
 class Panicked:
-    """A fault of the engine in one stream, which was ended with INTERNAL; nothing else was."""
+    """The engine panicked in one stream, which was ended with INTERNAL; nothing else was."""
 
     @property
     def peer(self) -> str: ...
@@ -191,11 +191,10 @@ class Panicked:
 
 @final
 class Call:
-    """A client calls a method of envoy.service.status.v3.ClientStatusDiscoveryService, or wants to report load
+    """A client calls a method of envoy.service.status.v3.ClientStatusDiscoveryService, or asks to report load
     (envoy.service.load_stats.v3.LoadReportingService). It gets UNAVAILABLE when neither `Engine.reply` nor
-    `Engine.refuse` has answered within 20 seconds, and RESOURCE_EXHAUSTED at once when too many wait (64 places; one
-    that was not polled holds two). Of those who want to report, 16 are told at a time; the others wait for their
-    turn."""
+    `Engine.refuse` answers within 20 seconds, and RESOURCE_EXHAUSTED at once when too many calls wait (64 slots; one
+    that was not polled holds two). Load reporters are reported 16 at a time; the others wait."""
 
     @property
     def id(self) -> int: ...
@@ -205,7 +204,7 @@ class Call:
         message of a stream, whose answer is a LoadStatsResponse."""
     @property
     def message(self) -> bytes:
-        """The serialised ClientStatusRequest or LoadStatsRequest, 256 KiB at the most."""
+        """The serialised ClientStatusRequest or LoadStatsRequest, at most 256 KiB."""
     @property
     def peer(self) -> str: ...
     @property
@@ -218,28 +217,28 @@ class Call:
 
 @final
 class Resource:
-    """One name on one stream, as asked for or sent."""
+    """One name on one stream."""
 
     @property
     def name(self) -> str: ...
     @property
     def version(self) -> str:
-        """What the client was sent last; "": nothing, or only what it said it holds in another form."""
+        """The version that was sent last; "": none, or one that the client already had."""
     @property
     def status(self) -> str:
-        """One of "requested" (nothing was sent), "sent" (not answered), "acked", "nacked" (what was sent last) and
-        "does_not_exist" (there is none, or none that the client may see)."""
+        """One of "requested" (nothing was sent), "sent" (not answered), "acked", "nacked" (the last response) and
+        "does_not_exist" (no resource, or none that the client may see)."""
     @property
     def error(self) -> str:
-        """Why it was refused; "" also when the client refused another response of the type since."""
+        """Why it was refused; "" also when the client refused another response of the type later."""
     @property
     def sent_age_seconds(self) -> float | None:
-        """To a second; None: never on this stream."""
+        """Rounded to a second; None: never sent on this stream."""
 
 @final
 class Change:
-    """How long the last change took to the client, in seconds of each step. An event is None when nobody said when it
-    happened, or when that was before the engine started."""
+    """The duration of each step of the last change, in seconds. Steps from the event are None when its time is unknown
+    or before the start of the engine."""
 
     @property
     def event_to_received(self) -> float | None: ...
@@ -254,16 +253,16 @@ class Change:
 
 @final
 class Absent:
-    """A name that a client asks for and that there is nothing for."""
+    """A subscribed name without a resource."""
 
     @property
     def name(self) -> str: ...
     @property
     def reason(self) -> str:
-        """For operators: the client may not know what is withheld from it."""
+        """For operators, not for clients: it may name what is withheld."""
     @property
     def removed(self) -> bool:
-        """Whether the client held a resource of the name before, on this stream."""
+        """Whether the client had a resource of the name earlier on this stream."""
 
 @final
 class Absence:
@@ -287,18 +286,18 @@ class Absence:
     def removed(self) -> bool: ...
     @property
     def count(self) -> int:
-        """How many names of the stream are absent in all."""
+        """The number of absent names of the stream."""
 
 @final
 class Absences:
-    """What clients ask for and there is nothing for."""
+    """Subscribed names without a resource."""
 
     @property
     def counts(self) -> dict[str, int]:
-        """Subscriptions to such names, summed over streams, by type_url."""
+        """Subscriptions to them, summed over streams, by type_url."""
     @property
     def rows(self) -> list[Absence]:
-        """Some of them: 10 of a stream at the most, in the order of the streams' ids."""
+        """Some of them: at most 10 per stream, ordered by the id of the stream."""
 
 @final
 class Subscription:
@@ -312,13 +311,13 @@ class Subscription:
     def names(self) -> list[str]: ...
     @property
     def waiting(self) -> list[str]:
-        """Names with no answer from Python yet."""
+        """Names without an answer from Python yet."""
     @property
     def absent(self) -> list[Absent]:
-        """Names that there is nothing for, sorted; 100 at the most."""
+        """Names without a resource, sorted; at most 100."""
     @property
     def absent_count(self) -> int:
-        """How many these are in all."""
+        """The number of all of them."""
     @property
     def version_sent(self) -> str: ...
     @property
@@ -329,17 +328,17 @@ class Subscription:
     def acked_age_seconds(self) -> float | None: ...
     @property
     def change(self) -> Change | None:
-        """The last change of something it held before that the client took; None: it took none yet."""
+        """The last acknowledged change of a resource that the client had before; None: none yet."""
     @property
     def nack_version(self) -> str: ...
     @property
     def nack_message(self) -> str:
-        """Text of the last NACK; "" once a later response was ACKed."""
+        """Message of the last NACK; "" after a later ACK."""
     @property
     def nack_age_seconds(self) -> float | None: ...
     @property
     def resources(self) -> list[Resource]:
-        """Each name, sorted; empty unless asked for. Glob collections are not among them, what they cover is."""
+        """Each name, sorted, if requested. Glob collections are left out; their members are listed."""
 
 @final
 class Stream:
@@ -357,7 +356,7 @@ class Stream:
     def audience(self) -> str: ...
     @property
     def service(self) -> str:
-        """The gRPC method: `envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources`, say."""
+        """The gRPC method, such as `envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources`."""
     @property
     def delta(self) -> bool: ...
     @property
@@ -406,7 +405,7 @@ class LocalityLoad:
     def errors(self) -> int: ...
     @property
     def in_progress(self) -> int:
-        """Under way now, by the last report of each client that still reports."""
+        """Requests in progress, by the last report of each client that still reports."""
 
 @final
 class DroppedLoad:
@@ -424,9 +423,9 @@ class DroppedLoad:
 
 @final
 class Loads:
-    """What clients report of their requests, for clusters that are served.
+    """Load reports of clients, for clusters in the store.
 
-    Each has rows for the localities and drop categories of its assignments; all others that clients name are `other`.
+    Each cluster has rows for the localities and drop categories of its assignments; all others are `other`.
     """
 
     @property
@@ -436,7 +435,7 @@ class Loads:
     def reports(self) -> int: ...
     @property
     def ignored(self) -> int:
-        """Rows of reports that were not taken: of clusters that are not served."""
+        """Rows of reports for clusters that are not in the store."""
     @property
     def localities(self) -> list[LocalityLoad]: ...
     @property
@@ -477,31 +476,31 @@ class Stats:
         """Streams ended by the server for a bad request or by `Engine.reject`, keyed by gRPC status name."""
     @property
     def handshake_failures(self) -> dict[str, int]:
-        """Connections that were not served, by reason. A client that connects and leaves without a word does not count.
+        """Failed handshakes, by reason. A client that disconnects without sending anything is not counted.
 
         "plaintext": no TLS on a TLS port. "tls": TLS on a plaintext port. "no_client_certificate", "unknown_ca",
-        "expired_certificate", "bad_certificate": the client's certificate. "refused_by_client": it does not accept the
-        server's, most often. "alpn": it did not offer "h2". "incompatible": no TLS version (1.2, 1.3) or algorithm in
-        common. "no_certificate": `set_tls` was never called. "protocol": broken TLS. "http2": not HTTP/2. "closed": it
-        went away meanwhile. "timeout": it took longer than 10 seconds.
+        "expired_certificate", "bad_certificate": the client's certificate. "refused_by_client": most often it does not
+        accept the server's. "alpn": it did not offer "h2". "incompatible": no common TLS version (1.2, 1.3) or
+        algorithm. "no_certificate": `set_tls` was never called. "protocol": invalid TLS. "http2": not HTTP/2. "closed":
+        the client disconnected. "timeout": longer than 10 seconds.
         """
     @property
     def refused(self) -> dict[str, int]:
-        """How often each limit refused a client. "connections", "streams", "request_bytes" and "request_timeout" are
-        options; "calls" and "calls_per_address": calls that wait for Python; "subscription": names of a stream;
-        "control_frames": HTTP/2 frames that are no requests; "node_bytes": 256 KiB; "request_buffers": 256 MiB for
-        requests that are not whole, of all clients; "unread": a response that the client did not take;
-        "subscription_bytes…": budgets; "cpu_time": a wait for CPU time that is too long."""
+        """How often each limit refused a client. "connections…", "streams", "request_bytes", "request_timeout",
+        "node_bytes" and "subscription_bytes…" are options; "calls" and "calls_per_address": calls that wait for Python;
+        "subscription": names of a stream; "control_frames": HTTP/2 frames other than requests; "request_buffers": 256
+        MiB of incomplete requests of all clients; "unread": a response that the client did not read; "cpu_time": too
+        long a wait for CPU time."""
     @property
     def delayed(self) -> dict[str, int]:
-        """How often a client had to wait: "connections_per_second", "requests_per_second", "cpu…"."""
+        """How often each limit delayed a client: "connections_per_second", "requests_per_second", "cpu…"."""
     @property
     def panics(self) -> int: ...
     @property
     def commits(self) -> int: ...
     @property
     def denied(self) -> int:
-        """Answers withheld because the client's grant does not cover the resource."""
+        """Resources withheld because the client's grant does not cover them."""
     @property
     def ack_latency_bounds(self) -> list[float]:
         """Upper bounds in seconds, ascending, without +Inf."""
@@ -520,7 +519,7 @@ class Stats:
 
 @final
 class EngineUsage:
-    """What the engine holds for clients now: all of it is 0 again `demand_grace_seconds` after the last client went."""
+    """What the engine holds for clients: nothing `demand_grace_seconds` after the last client disconnected."""
 
     @property
     def connections(self) -> int: ...
@@ -540,17 +539,17 @@ class EngineUsage:
         """Events that were not polled."""
     @property
     def request_buffers(self) -> int:
-        """Bytes of requests that are not whole, beyond the first 16 KiB of each."""
+        """Bytes of incomplete requests, beyond the first 16 KiB of each."""
     @property
     def subscription_bytes(self) -> int:
         """Bytes that subscriptions count, beyond the first 16 KiB of each stream."""
     @property
     def accounts(self) -> int:
-        """Identities and addresses that use something, or whose CPU budget is not full again yet."""
+        """Identities and addresses that use something, or whose CPU budget has not recovered."""
 
 @final
 class Engine:
-    """The server. Made stopped; `start` binds. All methods are thread-safe.
+    """The server. Created stopped; `start` binds. All methods are thread-safe.
 
     A connection is pending until `classify` was called for one of its streams. When no slot is left, the oldest pending
     connection of the address with most of them is closed for a new one.
@@ -567,16 +566,15 @@ class Engine:
         client_ca_pem: bytes | None = None,
         require_client_certificate: bool = False,
     ) -> float:
-        """Have new handshakes use these; connections that are there stay. Returns when the certificate expires, in
+        """Set the certificates of new handshakes; open connections are kept. Returns when the certificate expires, in
         seconds since the epoch.
 
         `certificate_pem` is the server's certificate, followed by the intermediate ones. The key is not encrypted. With
-        `client_ca_pem` clients are asked for a certificate of one of these authorities, and one that they show must be
-        good; with `require_client_certificate` they must show one.
+        `client_ca_pem` a certificate of one of these authorities is requested from clients, and verified; with
+        `require_client_certificate` it is required.
 
-        Raises ValueError that says what is wrong: no or broken PEM, a key that belongs to another certificate, a
-        certificate that has expired or is not valid yet, an empty or broken CA, or an engine that was made without
-        `tls`. What was set before stays in use then.
+        ValueError for invalid PEM, a key that belongs to another certificate, a certificate that has expired or is not
+        valid yet, an empty or invalid CA, or an engine without `tls`. The previous certificates stay in use then.
         """
     def start(self) -> list[str]:
         """Bind and accept; returns the bound addresses, in the order of `listen`. OSError when one cannot be bound
@@ -585,11 +583,11 @@ class Engine:
     def event_fd(self) -> int:
         """Readable while `poll()` has events (an eventfd; `poll()` clears it)."""
     def poll(self, most: int = 1000) -> list[Event]:
-        """All events since the last call, in order, behind `Demand` and `Withdrawn` of `most` names at the most: of
-        these each account and each of its connections has its turn, and the others are told later. Never blocks. A
-        stream that was opened and closed since is not told, nor a demand that came and was withdrawn."""
+        """All events since the last call, in order, after `Demand` and `Withdrawn` of at most `most` names; these take
+        turns by account and connection, and the others follow later. Never blocks. A stream that opened and closed
+        since the last call is not reported, nor a demand that was withdrawn since."""
     def charge(self, account: int, time_seconds: float) -> None:
-        """What was done for the account of a `Demand` took so long."""
+        """Charge the time of work for the account of a `Demand` to its CPU budget."""
     def identify(self, identities: Sequence[Identification]) -> None:
         """Set the identities that clients of opened streams proved, before `classify`. Connections and budgets count
         per identity instead of per address. Streams that have ended are ignored.
@@ -623,9 +621,9 @@ class Engine:
         """
     def changed(self, services: Sequence[str], names: Sequence[tuple[str, str]] = ()) -> None:
         """These services, and these names as (type_url, name), changed: what was published as missing because of them
-        has no answer any more, and is demanded anew. A name of a type that is not served is ignored."""
+        is demanded anew. Names of unsupported types are ignored."""
     def reply(self, call: int, message: bytes) -> None:
-        """Answer a `Call`. One that is gone is ignored."""
+        """Answer a `Call`. A call that has ended is ignored."""
     def refuse(self, call: int, code: int, message: str) -> None:
         """End a `Call` with a gRPC status. ValueError for a code that is not from 1 to 16."""
     def fetch(
@@ -633,19 +631,18 @@ class Engine:
     ) -> tuple[int, str, bytes]:
         """Answer one serialised DiscoveryRequest as a stream of that type would, for transports without streams.
 
-        Blocks until every name in it has an answer, or the time is up and what is known is given; `poll` must go on
-        meanwhile, since the client is reported as `Opened`. Returns a gRPC status code, its message and the serialised
-        DiscoveryResponse: 0 with an empty message, or an error with an empty response (4: nothing is known yet).
-        Raises ValueError for a type_url that is not served.
+        Blocks until every name in it has an answer, or the time is up; then the response has the names with an answer.
+        `poll` must go on meanwhile, since the client is reported as `Opened`. Returns a gRPC status code, its message
+        and the serialised DiscoveryResponse: 0 with an empty message, or an error with an empty response (4: no name
+        has an answer). ValueError for an unsupported type_url.
         """
     def set_serving(self, serving: bool) -> None:
-        """gRPC health. While never serving yet, no stream is answered."""
+        """Set the gRPC health. Until it is serving for the first time, no stream is answered."""
     def streams(self, *, resources: bool = False) -> list[Stream]:
-        """Every stream that said who it is. `resources` fills `Subscription.resources`."""
+        """Every stream that sent a Node. `resources` fills `Subscription.resources`."""
     def absences(self, *, after: int = 0, streams: int = 0) -> Absences:
-        """What clients ask for and there is nothing for; rows are those of `streams` streams with ids above `after`.
-        Costs a look at each name of each stream, where the store has absent entries of the type or the stream may not
-        see everything."""
+        """Subscribed names without a resource; rows are those of `streams` streams with ids above `after`. Looks up
+        each name of each stream, where the store has absent entries of the type or the stream may not see all."""
     def loads(self) -> Loads: ...
     def entries(self) -> list[Entry]: ...
     def body(self, type_url: str, name: str, audience: str) -> bytes | None: ...

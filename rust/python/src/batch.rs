@@ -1,4 +1,4 @@
-//! What Python publishes.
+//! Rows that Python publishes, and their conversion into a commit. The only place where entries are positional.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,27 +9,27 @@ use pyo3::pybacked::PyBackedBytes;
 use steerway_engine::{Commit, DemandKey, Key, Origin, Put, Reason, Resource, TypeId, canonical_name};
 use steerway_server::Missing;
 
-/// A shorter time to live would be all heartbeats; a longer one than a year says nothing.
+/// A shorter time to live would cause heartbeats all the time; a longer one than a year has no effect.
 const MIN_TTL: Duration = Duration::from_millis(100);
 const MAX_TTL_SECONDS: u64 = 366 * 86_400;
 
-/// When a change was heard of and when it happened, on the clock of [`Clock`].
+/// When a change was received and when it happened, on the clock of [`Clock`].
 type OriginRow = (f64, Option<f64>);
-/// Type, name, audience, body, references, scope, time to live in seconds (0: for ever), origin.
+/// `steerway.commit.Put`: type, name, audience, body, references, scope, time to live in seconds (0: no limit), origin.
 pub(crate) type PutRow =
     (String, String, String, PyBackedBytes, Vec<(String, String)>, String, f64, Option<OriginRow>);
 pub(crate) type AbsentRow = (String, String, String, String);
 pub(crate) type ForgetRow = (String, String, String);
 pub(crate) type CompleteRow = (String, String);
-/// Type, name, audience, reason, service.
+/// `steerway.commit.Missing`: type, name, audience, reason, service.
 pub(crate) type MissingRow = (String, String, String, String, String);
 pub(crate) type NameRow = (String, String);
 
-/// A type that is served, or ValueError.
+/// The type of a URL, or ValueError.
 pub(crate) fn type_id(url: &str) -> PyResult<TypeId> {
     TypeId::from_url(url).ok_or_else(|| {
-        let served = TypeId::ALL.map(TypeId::url).join(", ");
-        PyValueError::new_err(format!("type_url {url:?} is not served; these are: {served}"))
+        let supported = TypeId::ALL.map(TypeId::url).join(", ");
+        PyValueError::new_err(format!("type_url {url:?} is not supported; supported types: {supported}"))
     })
 }
 
@@ -38,19 +38,19 @@ fn key(url: &str, name: String, audience: String) -> PyResult<Key> {
     Ok(Key { type_id: type_id(url)?, name, audience: audience.into() })
 }
 
-/// `None` for 0, which means for ever.
+/// `None` for 0, which is no limit.
 fn time_to_live(seconds: f64, name: &str) -> PyResult<Option<Duration>> {
     let ttl = Duration::try_from_secs_f64(seconds).ok().filter(|ttl| ttl.as_secs() <= MAX_TTL_SECONDS);
     match ttl {
         Some(Duration::ZERO) => Ok(None),
         Some(ttl) if ttl >= MIN_TTL => Ok(Some(ttl)),
         _ => Err(PyValueError::new_err(format!(
-            "ttl_seconds of {name:?} is {seconds}; it must be 0 (for ever) or 0.1..{MAX_TTL_SECONDS}"
+            "ttl_seconds of {name:?} is {seconds}; it must be 0 (no limit) or 0.1..{MAX_TTL_SECONDS}"
         ))),
     }
 }
 
-/// The present moment, on Python's monotonic clock in seconds and on the engine's.
+/// The present time, on Python's monotonic clock in seconds and on the engine's.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock {
     pub(crate) python: f64,
@@ -58,7 +58,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A moment of Python's on the engine's clock; `None`: before the engine started.
+    /// A time of Python's on the engine's clock; `None`: before the engine started.
     fn at(self, moment: f64) -> Option<Duration> {
         let age = Duration::try_from_secs_f64((self.python - moment).max(0.0)).ok()?;
         self.engine.checked_sub(age)
@@ -71,7 +71,7 @@ impl Clock {
     }
 }
 
-/// Demanded names that nothing exists for. Rows that follow each other often have the same reason: it is kept once.
+/// Demanded names without a resource. Adjacent rows often have the same reason: it is kept once.
 pub(crate) fn missing(rows: Vec<MissingRow>) -> PyResult<Vec<Missing>> {
     let mut last: Arc<str> = "".into();
     let rows = rows.into_iter().map(|(url, name, audience, reason, service)| {
@@ -84,11 +84,11 @@ pub(crate) fn missing(rows: Vec<MissingRow>) -> PyResult<Vec<Missing>> {
     rows.collect()
 }
 
-/// Names of types that are served; no client can wait for another one.
+/// Names of supported types; no client can wait for another one.
 pub(crate) fn names(rows: Vec<NameRow>) -> Vec<(TypeId, Arc<str>)> {
-    let served =
+    let supported =
         |(url, name): (String, String)| Some((TypeId::from_url(&url)?, canonical_name(&name).into()));
-    rows.into_iter().filter_map(served).collect()
+    rows.into_iter().filter_map(supported).collect()
 }
 
 /// All rows as one commit. Hashes every resource.

@@ -1,4 +1,4 @@
-//! The engine as Python holds it.
+//! The server as a Python object.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +58,7 @@ impl Engine {
         py.detach(|| self.0.start()).map_err(|StartError { address, error }| {
             let error = os_error(py, error);
             if !address.is_empty() {
-                // As `open` does with the file that it cannot open. The attribute exists on every OSError.
+                // Like `open` for a file that it cannot open. Every OSError has the attribute.
                 let _ = error.value(py).setattr("filename", address);
             }
             error
@@ -98,7 +98,7 @@ impl Engine {
     }
 
     fn reject(&self, py: Python<'_>, rejections: Vec<(u64, Int, String)>) -> PyResult<()> {
-        // The codes of gRPC's "Status codes and their use in gRPC"; 0 would be a success.
+        // Status codes of gRPC; 0 would be a success.
         let rows = rejections
             .into_iter()
             .map(|(stream, code, message)| Ok((stream, code.within("code", 1..=16)?, message)));

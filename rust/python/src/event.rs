@@ -83,7 +83,7 @@ pub(crate) struct Call {
     local: bool,
 }
 
-/// The object of its class for an event.
+/// The Python object of an event.
 pub(crate) fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
     Ok(match event {
         Event::Opened { stream, peer, token, node } => {

@@ -1,4 +1,4 @@
-//! Limits that others than the engine keep, too.
+//! Limits that Python applies, too.
 
 use pyo3::prelude::*;
 

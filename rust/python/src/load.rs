@@ -1,4 +1,4 @@
-//! What clients report of their requests, as Python sees it.
+//! Load reports of clients as Python objects.
 
 use pyo3::prelude::*;
 use steerway_engine::Loads as Reported;

@@ -1,4 +1,4 @@
-//! Names as the engine spells them.
+//! Names in the engine's spelling.
 
 use pyo3::prelude::*;
 

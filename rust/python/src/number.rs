@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
-/// An int, which has no bounds in Python: its text when it does not fit.
+/// A Python int, which has no bounds: its text when it does not fit.
 pub(crate) struct Int(pub(crate) Result<u32, String>);
 
 impl<'py> FromPyObject<'_, 'py> for Int {
@@ -30,7 +30,7 @@ impl Int {
     }
 }
 
-/// A time span that a timer can hold: from `least` to a year.
+/// A time span from `least` to a year.
 pub(crate) fn seconds(name: &str, value: f64, least: Duration) -> PyResult<Duration> {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     let span = Duration::try_from_secs_f64(value).ok().filter(|span| (least..=YEAR).contains(span));
@@ -40,7 +40,7 @@ pub(crate) fn seconds(name: &str, value: f64, least: Duration) -> PyResult<Durat
     })
 }
 
-/// Cores that may be busy; 0 is no limit.
+/// A number of cores; 0 is no limit.
 pub(crate) fn share_of_cores(name: &str, value: f64) -> PyResult<f64> {
     const MOST: f64 = 1024.0;
     if value == 0.0 || (0.001..=MOST).contains(&value) {

@@ -1,4 +1,4 @@
-//! Counters as Python sees them.
+//! Counters as Python objects.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Streams and entries as an operator sees them.
+//! Streams and entries as Python objects.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(crate) struct Absent {
     removed: bool,
 }
 
-/// A name that a stream asks for and that there is nothing for.
+/// A subscribed name without a resource, with its stream.
 #[pyclass(frozen, get_all, module = "steerway._engine")]
 pub(crate) struct Absence {
     stream: u64,
@@ -54,7 +54,7 @@ pub(crate) struct Absences {
     rows: Vec<Py<Absence>>,
 }
 
-/// Seconds of each step of the last change that the client took.
+/// Seconds of each step of the last acknowledged change.
 #[pyclass(frozen, get_all, module = "steerway._engine")]
 pub(crate) struct Change {
     event_to_received: Option<f64>,

@@ -1,7 +1,6 @@
-//! What threads do to each other, in thousands of orders: the model checker's locks choose who goes on (`sync`).
+//! Races between threads: the locks of the model checker (`sync`) run each test in thousands of orders.
 //!
-//! `cargo test --features shuttle concurrency`. Shards and Python are threads in here that do what they do to [`Shared`],
-//! and nothing else.
+//! `cargo test --features shuttle concurrency`. The threads in here do to [`Shared`] what shards and Python do to it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use crate::net::peer::{Peer, PeerKey, Token};
 use crate::observe::event::{Event, Events};
 use crate::runtime::shared::Shared;
 
-/// So many orders of each test.
+/// Orders per test.
 const ORDERS: usize = 3000;
 
 const CDS: TypeId = TypeId::Cluster;
@@ -31,7 +30,7 @@ fn check(test: impl Fn() + Send + Sync + 'static) {
     shuttle::check_random(test, ORDERS);
 }
 
-/// Demand is withdrawn as soon as nobody wants it.
+/// Demand is withdrawn as soon as it has no subscriber.
 fn shared() -> Arc<Shared> {
     let stream_options = StreamOptions {
         identifier: Identifier::new("test"),
@@ -62,9 +61,9 @@ fn is_readable(events: &Events) -> bool {
     poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() == 1
 }
 
-/// A connection is admitted or makes room for another one, whatever comes first, and no slot is given twice or lost.
+/// A connection is admitted or evicted, whichever is first, and no slot is given twice or lost.
 #[test]
-fn a_connection_is_admitted_or_displaced() {
+fn a_connection_is_admitted_or_evicted() {
     check(|| {
         let (slots, peer) = (ConnectionSlots::new(2, 0), PeerKey::User(None));
         let open = |name: &str| slots.take(peer, &name.into()).0.unwrap();
@@ -88,7 +87,7 @@ fn a_connection_is_admitted_or_displaced() {
     });
 }
 
-/// "Readable while `poll()` has events": whoever sleeps until it is readable misses nothing.
+/// "Readable while `poll()` has events": a thread that waits for the descriptor misses no event.
 #[test]
 fn the_descriptor_is_readable_while_something_waits() {
     check(|| {
@@ -100,7 +99,7 @@ fn the_descriptor_is_readable_while_something_waits() {
                     for stream in first..first + 3 {
                         events.push(Event::Closed { stream });
                     }
-                    // Nothing is told of this one, if it was not polled in between.
+                    // This one leaves no event, unless it was polled in between.
                     events.push(opened(1000 + first));
                     events.push(Event::Closed { stream: 1000 + first });
                 })
@@ -111,13 +110,13 @@ fn the_descriptor_is_readable_while_something_waits() {
             move || (0..4).flat_map(|_| events.poll(false)).collect::<Vec<_>>()
         });
         pushing.into_iter().for_each(|pushing| pushing.join().unwrap());
-        let mut told = polling.join().unwrap();
+        let mut polled = polling.join().unwrap();
         assert_eq!(is_readable(&events), events.len() > 0);
-        told.extend(events.poll(false));
+        polled.extend(events.poll(false));
         assert!(!is_readable(&events));
 
         let closed = |range: std::ops::Range<u64>| -> Vec<u64> {
-            let streams = told.iter().filter_map(|event| match event {
+            let streams = polled.iter().filter_map(|event| match event {
                 Event::Closed { stream } if range.contains(stream) => Some(*stream),
                 _ => None,
             });
@@ -127,9 +126,9 @@ fn the_descriptor_is_readable_while_something_waits() {
     });
 }
 
-/// What Python knows follows what shards want, however demand and withdrawal cross.
+/// What Python knows follows the demand of the shards, in whichever order demand and withdrawal arrive.
 #[test]
-fn demand_and_withdrawal_are_told_in_their_order() {
+fn demand_and_withdrawal_are_reported_in_order() {
     check(|| {
         let shared = shared();
         let shards: Vec<_> = (0..2)
@@ -150,32 +149,32 @@ fn demand_and_withdrawal_are_told_in_their_order() {
         });
         let python = thread::spawn({
             let shared = Arc::clone(&shared);
-            move || (0..3).fold(HashSet::new(), |known, _| learn(&shared, known))
+            move || (0..3).fold(HashSet::new(), |known, _| poll_demand(&shared, known))
         });
         shards.into_iter().for_each(|shard| shard.join().unwrap());
         timer.join().unwrap();
         let known = python.join().unwrap();
-        // A demand that came back stands in the queue once more.
+        // A demand that came back is in the queue once more.
         (0..3).for_each(|_| shared.withdraw_due());
-        let known = learn(&shared, known);
+        let known = poll_demand(&shared, known);
         assert_eq!(known, HashSet::from([demand("b")]));
         assert_eq!(shared.demanded_names(), 1);
     });
 }
 
-/// What Python knows after it polled once more.
-fn learn(shared: &Shared, mut known: HashSet<DemandKey>) -> HashSet<DemandKey> {
+/// What Python knows after another poll.
+fn poll_demand(shared: &Shared, mut known: HashSet<DemandKey>) -> HashSet<DemandKey> {
     for event in shared.poll(100).0 {
         match event {
-            Event::Demand(key, _) => assert!(known.insert(key), "told once"),
-            Event::Withdrawn(key) => assert!(known.remove(&key), "only what was told is withdrawn"),
+            Event::Demand(key, _) => assert!(known.insert(key), "reported once"),
+            Event::Withdrawn(key) => assert!(known.remove(&key), "only reported demand is withdrawn"),
             event => panic!("{event:?}"),
         }
     }
     known
 }
 
-/// A wildcard that was withdrawn is answered by what is said after it was wanted again.
+/// A wildcard that was withdrawn and demanded again is answered by a new answer only.
 #[test]
 fn a_wildcard_that_comes_back_waits_for_a_fresh_answer() {
     check(|| {
@@ -199,26 +198,26 @@ fn a_wildcard_that_comes_back_waits_for_a_fresh_answer() {
         });
         let answered = shard.join().unwrap();
         timer.join().unwrap();
-        let told = shared.poll(100).0;
-        let withdrawn = matches!(told.first(), Some(Event::Withdrawn(_)));
-        assert_eq!(answered, !withdrawn, "either it was wanted all the time, or all begins anew");
-        assert_eq!(told.len(), if withdrawn { 2 } else { 0 });
+        let events = shared.poll(100).0;
+        let withdrawn = matches!(events.first(), Some(Event::Withdrawn(_)));
+        assert_eq!(answered, !withdrawn, "either it was demanded all the time, or the answer is a new one");
+        assert_eq!(events.len(), if withdrawn { 2 } else { 0 });
     });
 }
 
-/// A stream that subscribes while a commit is published sees the new state, or is told of the change.
+/// A stream that subscribes while a commit is published sees the new state or is notified of the change.
 #[test]
 fn no_commit_is_missed_by_a_new_subscription() {
     check(|| {
         let shared = shared();
         shared.commit(Commit { put: vec![put("a", "old")], ..Commit::default() }.into());
-        let (tell, told) = mpsc::channel();
+        let (sender, changes) = mpsc::channel();
         let publisher = thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
                 for content in ["1", "2"] {
                     let commit = Commit { put: vec![put("a", content)], ..Commit::default() };
-                    tell.send(shared.commit(commit.into()).changed).unwrap();
+                    sender.send(shared.commit(commit.into()).changed).unwrap();
                 }
             }
         });
@@ -230,11 +229,11 @@ fn no_commit_is_missed_by_a_new_subscription() {
                     Lookup::Present(resource) => resource.value(),
                     missing => panic!("{missing:?}"),
                 };
-                // As in `Shard`: first the index, then the demand, then the answer; commands come in between.
+                // As in the engine: first the index, then the demand, then the answer; commands come in between.
                 assert_eq!(interest.subscribe(7, &"".into(), CDS, &"a".into()), Transition::First);
                 shared.update_demand(&[(Transition::First, demand("a"))], Flow::default());
                 let mut seen = look();
-                for changed in told {
+                for changed in changes {
                     for (type_id, name) in changed {
                         if interest.subscribers(type_id, &name).any(|stream| stream == 7) {
                             seen = look();

@@ -1,4 +1,4 @@
-//! Where tests make a stream panic, and what then happens.
+//! Failpoints: names at which tests make a stream panic, and a test of the consequences.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::{Budgets, Event, Options, PanicReport, Server, Stats};
 const AT_REQUEST: &str = "panic at a request";
 const AT_CHANGE: &str = "panic at a change";
 
-/// A stream takes a request.
+/// Called when a stream receives a request.
 pub(crate) fn request(message: &[u8]) {
-    assert!(!message.ends_with(AT_REQUEST.as_bytes()), "the test asked for a fault");
+    assert!(!message.ends_with(AT_REQUEST.as_bytes()), "the test asked for a panic");
 }
 
-/// A stream learns of a change.
+/// Called when a stream is notified of a change.
 pub(crate) fn change(name: &str) {
-    assert!(name != AT_CHANGE, "the test asked for a fault at {name:?}");
+    assert!(name != AT_CHANGE, "the test asked for a panic at {name:?}");
 }
 
 pub(crate) fn options() -> Options {
@@ -56,12 +56,12 @@ pub(crate) fn options() -> Options {
     }
 }
 
-/// A field of protobuf whose value is bytes.
+/// A protobuf field of bytes.
 fn field(number: u8, value: &[u8]) -> Vec<u8> {
     [&[number << 3 | 2, value.len() as u8], value].concat()
 }
 
-/// A framed DiscoveryRequest for a cluster; the name stands last.
+/// A framed DiscoveryRequest for a cluster; the name is its last field.
 fn subscribe(name: &str) -> Bytes {
     let node = field(1, b"test");
     let url = TypeId::Cluster.url().as_bytes();
@@ -93,7 +93,7 @@ impl Call {
         Call { response, requests }
     }
 
-    /// The status that it ends with.
+    /// The status with which it ends.
     async fn status(self) -> HeaderMap {
         let (head, mut body) = self.response.await.unwrap().into_parts();
         while let Some(piece) = body.data().await {
@@ -115,7 +115,7 @@ async fn read(body: &mut RecvStream, content: &str) {
     }
 }
 
-/// Give streams their audience and change what they see until one of them panics.
+/// Classify streams and change their resources until one of them panics.
 async fn panicked(server: &Server) -> PanicReport {
     for number in 0.. {
         server.publish(put(AT_CHANGE, &number.to_string()));
@@ -153,7 +153,7 @@ fn a_panic_ends_its_stream_with_internal_and_nothing_else() {
             let good = Call::open(&mut client, &address, "good").await;
             let ended = Call::open(&mut client, &address, bad).await;
             let fault = panicked(&server).await;
-            assert!(fault.message.starts_with("the test asked for a fault"), "{fault:?}");
+            assert!(fault.message.starts_with("the test asked for a panic"), "{fault:?}");
             assert!(fault.location.contains("failpoint.rs:"), "{fault:?}");
             assert_eq!(ended.status().await["grpc-status"], "13");
 

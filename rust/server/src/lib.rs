@@ -1,13 +1,13 @@
 //! The transport of steerway's xDS server: sockets, HTTP/2, gRPC framing, threads, keepalive, drain.
 //!
 //! One connection is one task on one shard; a shard is one thread with a single-threaded runtime, its streams and its
-//! index without locks. What a stream says is decided by [`steerway_engine`]; this crate moves bytes and time.
+//! index without locks. The protocol is decided in [`steerway_engine`]; this crate moves bytes and keeps time.
 //!
 //! The folders, lowest first; imports go down:
 //!
 //! * `net`: sockets, peers, TLS.
-//! * `limits`: what clients may use, and what each uses over all its connections.
-//! * `observe`: events for Python, counters, contained panics.
+//! * `limits`: rates, quotas, slots and budgets of clients.
+//! * `observe`: events for Python, counters, caught panics.
 //! * `runtime`: what all threads share (`sync` has the locks), and the state of one thread.
 //! * `xds`: discovery streams. `stream_driver` moves messages over HTTP/2, `request_reader` reads the requests.
 //! * `grpc`: all other services, with tonic behind an adaptor; REST fetch.

@@ -1,5 +1,5 @@
-//! Locks and flags that threads meet at: the usual ones, or those of a model checker, which tries the orders in which they
-//! can be taken (`concurrency`).
+//! Locks and flags shared by threads. With the feature `shuttle` they are those of a model checker, which runs the
+//! threads in many orders (`concurrency`).
 
 #[cfg(not(feature = "shuttle"))]
 pub(crate) use parking_lot::{Mutex, RwLock};
@@ -11,7 +11,7 @@ pub(crate) use checked::{Mutex, RwLock};
 #[cfg(feature = "shuttle")]
 pub(crate) use shuttle::sync::atomic::AtomicBool;
 
-/// The locks of the model checker, without poison, as the usual ones are.
+/// The locks of the model checker, without poisoning, like those of parking_lot.
 #[cfg(feature = "shuttle")]
 mod checked {
     use shuttle::sync::{self, MutexGuard, RwLockReadGuard, RwLockWriteGuard};

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from steerway import telemetry
 from steerway.admin.absence_log import AbsenceLog
 from steerway.commit import Commit
+from steerway.engine.batch_size import BatchSize
 from steerway.engine.engine import Demand, Engine, Withdrawn
-from steerway.engine.portion import Portion
 from steerway.translate.translator import Translator
 
 
@@ -29,12 +29,12 @@ class Demands:
         self._engine = engine
         self._publish = publish
         self._absences = absences
-        self._portion = Portion()
+        self._batch_size = BatchSize()
 
     @property
-    def portion(self) -> int:
+    def batch_size(self) -> int:
         """How many demands to answer at once."""
-        return self._portion.size
+        return self._batch_size.size
 
     def answer(self, wanted: list[Demand]) -> None:
         begin = time.perf_counter()
@@ -46,7 +46,7 @@ class Demands:
         if commit.absent or commit.denied or commit.missing:
             self._absences.hint()
         seconds = time.perf_counter() - begin
-        self._portion.took(len(wanted), seconds)
+        self._batch_size.observe(len(wanted), seconds)
         for account, count in Counter(demand.account for demand in wanted).items():
             self._engine.charge(account, seconds * count / len(wanted))
 

@@ -48,7 +48,7 @@ class EngineEvents:
 
     async def run(self) -> None:
         """Handle events until cancelled."""
-        async for events in self._engine.events(lambda: self._demands.portion):
+        async for events in self._engine.events(lambda: self._demands.batch_size):
             for kind, group in itertools.groupby(events, type):
                 with isolated(f"event {kind.__name__}"):
                     self._handlers[kind](list(group))

@@ -1,1 +1,1 @@
-"""The engine's face: `engine` serves, `stats` tells Prometheus how much, `reflection` tells grpcurl what."""
+"""The Python interface of the native engine, and its metrics."""

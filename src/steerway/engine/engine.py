@@ -1,6 +1,6 @@
-"""The native engine as the rest of steerway uses it: whole commits in, batches of events out, errors with a cure.
+"""The native engine as the other stages use it: commits in, batches of events out, errors with a hint.
 
-What it does is written in `steerway/_engine.pyi`; the code is in `rust/`.
+`steerway/_engine.pyi` documents the native module; its source is in `rust/`.
 """
 
 import asyncio
@@ -85,9 +85,9 @@ class Engine:
         client_ca_pem: bytes | None = None,
         require_client_certificate: bool = False,
     ) -> float:
-        """Have new handshakes use these; returns when the certificate expires, in seconds since the epoch.
+        """Set the certificates of new handshakes; returns when the certificate expires, in seconds since the epoch.
 
-        Raises EngineError that says what is wrong; what was set before stays in use then.
+        EngineError names what is invalid; the previous certificates stay in use then.
         """
         try:
             return self._native.set_tls(certificate_pem, key_pem, client_ca_pem, require_client_certificate)
@@ -95,7 +95,7 @@ class Engine:
             raise EngineError(f"TLS cannot be set up: {error}") from None
 
     def start(self) -> list[str]:
-        """Bind and accept; returns the bound addresses. EngineError names the one that fails and the reason."""
+        """Bind and accept; returns the bound addresses. EngineError names the address that fails and the reason."""
         try:
             return self._native.start()
         except FileExistsError as error:
@@ -104,13 +104,13 @@ class Engine:
             reason = error.strerror or error.args[0]
             hint = "choose another address with --listen"
             if error.errno == errno.EADDRINUSE:
-                hint += ", or end what holds this one"
+                hint += ", or stop the process that uses this one"
             raise EngineError(f"cannot listen on {error.filename}: {reason}; {hint}") from None
 
     async def events(self, most: Callable[[], int] = lambda: 1000) -> AsyncIterator[list[Event]]:
-        """What happened, in order, in batches that are never empty; for ever.
+        """Non-empty batches of events, in order; never ends.
 
-        `most`: how many demands a batch holds at most. Others wait for the next one, each client in its turn.
+        `most`: maximum number of demands in a batch. The others follow in the next one, clients in turn.
         """
         while True:
             await self._readable()
@@ -118,8 +118,8 @@ class Engine:
                 yield events
 
     async def _readable(self) -> None:
-        """Wait for events. The loop watches for them only meanwhile: what comes while a batch is handled keeps the
-        descriptor readable, and the loop would spin."""
+        """Wait for events. The descriptor is watched only while waiting: events that arrive while a batch is handled
+        keep it readable, and the loop would spin."""
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()
         loop.add_reader(self._native.event_fd, readable.set)
@@ -138,7 +138,7 @@ class Engine:
         self._native.identify(identities)
 
     def charge(self, account: int, seconds: float) -> None:
-        """What was done for the `account` of a `Demand` took so long: its CPU budget pays."""
+        """Charge the time of work for the account of a `Demand` to its CPU budget."""
         self._native.charge(account, seconds)
 
     def reject(self, rejections: Sequence[Rejection]) -> None:
@@ -161,7 +161,7 @@ class Engine:
         )
 
     def changed(self, services: Sequence[str], names: Sequence[tuple[str, str]] = ()) -> None:
-        """Services and names (type_url, name) changed: what is missing because of them is demanded anew."""
+        """Services and names (type_url, name) changed: demand anew what is missing because of them."""
         self._native.changed(services, names)
 
     def fetch(self, type_url: str, request: bytes, peer: str, token: str, timeout_seconds: float) -> Fetched:
@@ -169,20 +169,20 @@ class Engine:
         return Fetched(*self._native.fetch(type_url, request, peer, token, timeout_seconds))
 
     def set_serving(self, serving: bool) -> None:
-        """gRPC health. While never serving yet, no stream is answered."""
+        """Set the gRPC health. Until it is serving for the first time, no stream is answered."""
         self._native.set_serving(serving)
 
     def streams(self, *, resources: bool = False) -> list[Stream]:
-        """Every stream that said who it is, with `resources` also what came of each name."""
+        """Every stream that sent a Node, with `resources` also the state of each name."""
         return self._native.streams(resources=resources)
 
     def absences(self, *, after: int = 0, streams: int = 0) -> Absences:
-        """What clients ask for and there is nothing for: the number of names, and rows of `streams` streams whose ids
-        come after `after`. Blocks while each stream that may have some is looked at."""
+        """Subscribed names without a resource: their number, and rows of `streams` streams with ids above `after`.
+        Blocks while the streams are scanned."""
         return self._native.absences(after=after, streams=streams)
 
     def reply(self, call: int, message: bytes) -> None:
-        """Answer a call. One that is gone is ignored."""
+        """Answer a call. A call that has ended is ignored."""
         self._native.reply(call, message)
 
     def refuse(self, call: int, code: int, message: str) -> None:
@@ -190,11 +190,11 @@ class Engine:
         self._native.refuse(call, code, message)
 
     def loads(self) -> Loads:
-        """What clients report of their requests."""
+        """Load reports of clients."""
         return self._native.loads()
 
     def entries(self) -> list[Entry]:
-        """The resource store."""
+        """All entries of the resource store."""
         return self._native.entries()
 
     def body(self, type_url: str, name: str, audience: str) -> bytes | None:
@@ -202,21 +202,21 @@ class Engine:
         return self._native.body(type_url, name, audience)
 
     def stats(self) -> Stats:
-        """All counters as they are now."""
+        """The current counters."""
         return self._native.stats()
 
     def kept(self) -> tuple[int, int]:
-        """Bytes of subscriptions, and demanded names: what clients make the engine keep. Cheap."""
+        """Bytes of subscriptions, and number of demanded names. Cheap."""
         return self._native.kept()
 
     def usage(self) -> EngineUsage:
-        """What is held for clients now."""
+        """What the engine holds for clients."""
         return self._native.usage()
 
     def drain(self, grace_seconds: float) -> None:
-        """Send the clients away; blocks until all are gone, the time is up or `stop` is called."""
+        """Disconnect the clients; blocks until all are gone, the time is up or `stop` is called."""
         self._native.drain(grace_seconds)
 
     def stop(self) -> None:
-        """End at once. Doing it again does nothing."""
+        """End at once. Idempotent."""
         self._native.stop()

@@ -1,6 +1,6 @@
-"""Load reports of clients for Prometheus, read from the engine when somebody scrapes.
+"""Load reports of clients as Prometheus metrics, read from the engine at a scrape.
 
-Clusters, localities and drop categories are those that are served; all others that clients name are `other`.
+Clusters, localities and drop categories are those of the store; all others are `other`.
 """
 
 from collections import Counter
@@ -19,11 +19,11 @@ class LoadsCollector(Collector):
         self._engine = engine
 
     def collect(self) -> Iterator[Metric]:
-        """One scrape. The names of a cluster's assignments are summed up."""
+        """The metrics of one scrape. The assignments of a cluster are summed up."""
         loads = self._engine.loads()
         yield GaugeMetricFamily("steerway_load_reporters", "Clients that report load.", loads.reporters)
         yield CounterMetricFamily("steerway_load_reports", "Load reports of clients.", loads.reports)
-        text = "Rows of load reports that were not taken: of clusters that are not served."
+        text = "Rows of load reports for clusters that are not in the store."
         yield CounterMetricFamily("steerway_load_ignored_rows", text, loads.ignored)
         issued, ended, running = (
             Counter[tuple[str, str]](),
@@ -31,20 +31,20 @@ class LoadsCollector(Collector):
             Counter[tuple[str, str]](),
         )
         for load in loads.localities:
-            place = load.cluster, locality(load)
-            issued[place] += load.issued
-            ended[*place, "success"] += load.successful
-            ended[*place, "error"] += load.errors
-            running[place] += load.in_progress
+            target = load.cluster, locality(load)
+            issued[target] += load.issued
+            ended[*target, "success"] += load.successful
+            ended[*target, "error"] += load.errors
+            running[target] += load.in_progress
         labels = ["cluster", "locality"]
         requests = CounterMetricFamily(
-            "steerway_load_requests", "Requests of clients that ended.", labels=[*labels, "outcome"]
+            "steerway_load_requests", "Finished requests of clients.", labels=[*labels, "outcome"]
         )
         begun = CounterMetricFamily(
-            "steerway_load_issued_requests", "Requests that clients began.", labels=labels
+            "steerway_load_issued_requests", "Requests that clients started.", labels=labels
         )
         open_requests = GaugeMetricFamily(
-            "steerway_load_requests_in_progress", "Requests of clients that are under way.", labels=labels
+            "steerway_load_requests_in_progress", "Requests of clients in progress.", labels=labels
         )
         dropped = CounterMetricFamily(
             "steerway_load_dropped_requests", "Requests that clients dropped.", labels=["cluster", "category"]
@@ -64,5 +64,5 @@ class LoadsCollector(Collector):
 
 
 def locality(load: LocalityLoad) -> str:
-    """`region/zone/sub_zone` without what is empty at either end; a zone alone is `eu-1a`."""
+    """`region/zone/sub_zone` without empty parts at either end; a zone alone is `eu-1a`."""
     return f"{load.region}/{load.zone}/{load.sub_zone}".strip("/")

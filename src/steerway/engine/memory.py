@@ -1,7 +1,7 @@
-"""Gives memory back that the engine has freed.
+"""Returns memory to the system that the engine has freed.
 
-glibc keeps what small allocations leave behind, in an arena for each thread: after a storm of subscriptions the process
-would stay as large as it was. `malloc_trim(3)` returns whole pages to the system. It takes the locks of all arenas for
+glibc keeps the pages of freed small allocations, in an arena per thread: after many subscriptions the process would not
+shrink. `malloc_trim(3)` returns whole pages to the system. It takes the locks of all arenas for
 some milliseconds per 100 MB, so it is called only when much was freed, and on a thread of its own.
 """
 
@@ -14,15 +14,15 @@ import structlog
 log = structlog.get_logger()
 
 LOOK_SECONDS = 5.0
-"""How often it is looked at what clients make the engine keep."""
+"""Interval of the checks."""
 MUCH = 16 << 20
-"""Bytes that were freed since the last time."""
+"""Freed bytes that make a trim due."""
 NAME_BYTES = 512
-"""What the engine keeps for a demanded name, about."""
+"""Approximate size of a demanded name in the engine."""
 
 
 class Trimmer:
-    """Calls `trim` (None: the C library has none) after `usage`, subscribed bytes and demanded names, has fallen."""
+    """Calls `trim` (None: the C library has none) after `usage` (subscribed bytes, demanded names) has fallen."""
 
     name = "memory"
 
@@ -32,7 +32,7 @@ class Trimmer:
         self._most = 0
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Check until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if self.is_due() and self._trim is not None:
@@ -40,7 +40,7 @@ class Trimmer:
                 log.debug("memory_trimmed")
 
     def is_due(self) -> bool:
-        """Whether much less is kept than at the most since the last time that this was true."""
+        """Whether usage has fallen by `MUCH` from its maximum since the last trim."""
         subscribed, names = self._kept()
         used_bytes = subscribed + names * NAME_BYTES
         self._most = max(self._most, used_bytes)
@@ -51,7 +51,7 @@ class Trimmer:
 
 
 def trim_function() -> Callable[[], object] | None:
-    """`malloc_trim(0)` of glibc; None where the C library is another one, which gives memory back by itself."""
+    """`malloc_trim(0)` of glibc; None with another C library, which returns memory by itself."""
     try:
         function = ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError):

@@ -1,4 +1,4 @@
-"""What gRPC reflection tells of the services that the engine serves, so that `grpcurl` needs no .proto files."""
+"""The descriptors for gRPC reflection, so that `grpcurl` needs no .proto files."""
 
 from functools import cache
 
@@ -33,7 +33,7 @@ _FILES = (
 
 @cache
 def descriptors() -> bytes:
-    """A serialised FileDescriptorSet: all services but health, and all that they are made of."""
+    """A serialised FileDescriptorSet: all services but health, with their dependencies."""
     descriptors_by_name: dict[str, FileDescriptor] = {}
     waiting: list[FileDescriptor] = [module.DESCRIPTOR for module in _FILES]
     while waiting:

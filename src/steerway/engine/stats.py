@@ -1,6 +1,6 @@
-"""The engine's counters for Prometheus, read when somebody scrapes: on the hot path there are only atomics.
+"""The engine's counters as Prometheus metrics, read at a scrape: the hot path has only atomics.
 
-A type is labelled by its message's name (`ClusterLoadAssignment`), as in the log.
+Types are labelled by the name of their message (`ClusterLoadAssignment`), as in logs.
 """
 
 import itertools
@@ -19,30 +19,30 @@ class StatsCollector(Collector):
         self._engine = engine
 
     def collect(self) -> Iterator[Metric]:
-        """One scrape."""
+        """The metrics of one scrape."""
         stats = self._engine.stats()
         yield GaugeMetricFamily("steerway_connections", "Open client connections.", stats.connections)
         yield _gauges("steerway_streams", "Open discovery streams.", "protocol", stats.streams)
         yield _gauges(
             "steerway_subscriptions",
-            "Names subscribed now, over all streams.",
+            "Subscribed names, over all streams.",
             "type",
             _named(stats.subscriptions),
         )
         yield _gauges(
             "steerway_absent_subscriptions",
-            "Names subscribed now that there is nothing for, over all streams.",
+            "Subscribed names without a resource, over all streams.",
             "type",
             _named(self._engine.absences().counts),
         )
         yield _gauges("steerway_resources", "Resources in the store.", "type", _named(stats.resources))
         yield from _totals(stats)
         yield CounterMetricFamily("steerway_sent_bytes", "Bytes of all responses.", stats.bytes_sent)
-        text = "Streams that ended by a fault of the engine."
+        text = "Streams that ended by a panic of the engine."
         yield CounterMetricFamily("steerway_panics", text, stats.panics)
         yield CounterMetricFamily("steerway_commits", "Batches published to the store.", stats.commits)
         yield CounterMetricFamily(
-            "steerway_denied", "Answers withheld because the client may not see the resource.", stats.denied
+            "steerway_denied", "Resources withheld because the client may not see them.", stats.denied
         )
         yield _latency(stats)
         yield _change_latency(stats)
@@ -61,10 +61,10 @@ def _totals(stats: Stats) -> Iterator[Metric]:
         yield _counters(name, text, "type", _named(values))
     text = "Streams that the server ended for a bad request or a missing permission."
     yield _counters("steerway_streams_rejected", text, "status", stats.rejected)
-    text = "Connections that were not served, by what was wrong with them."
+    text = "Failed handshakes, by reason."
     yield _counters("steerway_handshake_failures", text, "reason", stats.handshake_failures)
-    yield _counters("steerway_refused", "Clients that a limit refused.", "limit", stats.refused)
-    yield _counters("steerway_delayed", "Clients that a limit made wait.", "limit", stats.delayed)
+    yield _counters("steerway_refused", "Clients refused, by limit.", "limit", stats.refused)
+    yield _counters("steerway_delayed", "Clients delayed, by limit.", "limit", stats.delayed)
 
 
 def _latency(stats: Stats) -> Metric:
@@ -79,7 +79,7 @@ def _latency(stats: Stats) -> Metric:
 def _change_latency(stats: Stats) -> Metric:
     family = HistogramMetricFamily(
         "steerway_change_latency_seconds",
-        "Time of each step of a change from the cluster to a client that held what changed.",
+        "Duration of each step of a change from the cluster to a client that had the resource.",
         labels=["step"],
     )
     for step, counts, total in stats.change_latency:
@@ -88,7 +88,7 @@ def _change_latency(stats: Stats) -> Metric:
 
 
 def _buckets(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
-    """Cumulative, as Prometheus has them; `counts` has one element more than `bounds`."""
+    """Cumulative counts per bucket; `counts` has one element more than `bounds`."""
     return list(zip([*map(str, bounds), "+Inf"], itertools.accumulate(counts), strict=True))
 
 

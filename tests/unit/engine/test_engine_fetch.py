@@ -95,7 +95,7 @@ def test_a_node_is_needed(server: XdsServer) -> None:
     code, message, _ = ask(server, ENDPOINT, "a", node="")
     assert (code, "node.id" in message) == (3, True)
     assert server.engine.fetch(ENDPOINT, b"\xff", "", "", 1)[0] == 3
-    with pytest.raises(ValueError, match="not served"):
+    with pytest.raises(ValueError, match="not supported"):
         server.engine.fetch("type.googleapis.com/x.Y", b"", "", "", 1)
 
 

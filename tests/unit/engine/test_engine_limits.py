@@ -171,7 +171,7 @@ def test_an_identity_has_so_many_connections() -> None:
         second = client("shop-2")
         ended = ask(second).end()
         assert ended.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "1 connections of shop are open" in ended.details
+        assert "connection limit of shop reached (1, " in ended.details
         assert "max_connections_per_identity" in ended.details
         assert contents(ask(client("bank-1")).read()) == {"a": "1"}
         assert refused(server) == {"connections_per_identity": 1}

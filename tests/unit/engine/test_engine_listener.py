@@ -113,7 +113,7 @@ def test_missing_directory_is_named() -> None:
 @pytest.mark.parametrize(
     ("listen", "reason"),
     [
-        ([], "at least one address"),
+        ([], "give at least one address"),
         ("unix:xds.sock", "must be absolute"),
         (f"unix:/{'x' * 107}", "longer than 107 bytes"),
         (["127.0.0.1:0", "/run/xds.sock"], "HOST:PORT or unix:/PATH"),

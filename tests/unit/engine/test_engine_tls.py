@@ -153,9 +153,9 @@ def test_client_without_a_certificate_is_served_when_none_is_required() -> None:
 @pytest.mark.parametrize(
     ("client", "reason", "message"),
     [
-        (None, "no_client_certificate", "shows no certificate"),
-        (Authority("client authority").issue(IDENTITY), "unknown_ca", "not of a client CA"),
-        (AUTHORITY.issue(IDENTITY), "unknown_ca", "not of a client CA"),
+        (None, "no_client_certificate", "sent no certificate"),
+        (Authority("client authority").issue(IDENTITY), "unknown_ca", "not signed by a client CA"),
+        (AUTHORITY.issue(IDENTITY), "unknown_ca", "not signed by a client CA"),
         (
             CLIENT_AUTHORITY.issue(IDENTITY, end=timedelta(hours=-1)),
             "expired_certificate",
@@ -393,19 +393,19 @@ def bad_credentials() -> dict[str, tuple[tuple[Any, ...], str]]:
     locked = key_pem(rsa_key(), b"secret")
     ca = CLIENT_AUTHORITY.certificate
     return {
-        "empty certificate": ((b"", good.key), "certificate: there is no certificate"),
-        "key in its place": ((good.key, good.key), "certificate: there is no certificate"),
+        "empty certificate": ((b"", good.key), "certificate: it has no certificate"),
+        "key in its place": ((good.key, good.key), "certificate: it has no certificate"),
         "broken PEM": ((broken, good.key), "certificate: not valid PEM: a section is not base64"),
         "cut PEM": ((cut, good.key), "certificate: not valid PEM: a section has no end"),
         "not a certificate": ((no_der, good.key), "certificate: TrailingData"),
         "expired": ((expired.certificate, expired.key), r"certificate: it expired 3 hours ago; renew it"),
         "early": ((early.certificate, early.key), r"not valid for another \d+ (minutes|seconds)"),
-        "empty key": ((good.certificate, b""), "key: there is no private key"),
-        "certificate in its place": ((good.certificate, good.certificate), "key: there is no private key"),
+        "empty key": ((good.certificate, b""), "key: it has no private key"),
+        "certificate in its place": ((good.certificate, good.certificate), "key: it has no private key"),
         "key of another": ((good.certificate, other.key), "key: it does not belong to"),
         "RSA key of another": ((good.certificate, key_pem(rsa_key())), "key: it does not belong to"),
         "encrypted key": ((good.certificate, locked), "key: it is encrypted"),
-        "empty CA": ((good.certificate, good.key, b""), "client CA: there is no certificate"),
+        "empty CA": ((good.certificate, good.key, b""), "client CA: it has no certificate"),
         "broken CA": ((good.certificate, good.key, ca + no_der), "client CA: certificate 2: "),
         "no CA": (
             (good.certificate, good.key, None, True),

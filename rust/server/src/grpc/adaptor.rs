@@ -1,4 +1,4 @@
-//! gRPC services other than discovery (health, reflection, client status, load reports): tonic's, on an HTTP/2 stream of ours.
+//! Serves tonic's services (health, reflection, client status, load reports) on an HTTP/2 stream of this crate.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::runtime::connection_context::ConnectionContext;
 use crate::runtime::shard::Shard;
 use crate::xds::payload::Payload;
 
-/// Answer one request. It ends with the client's interest in it, or when a drain is nearly over.
+/// Serve one request, until the client resets it or a drain ends.
 pub(crate) async fn serve(
     shard: &Shard,
     connection: &ConnectionContext,
@@ -49,14 +49,14 @@ async fn answer(
     let reset = poll_fn(|context| respond.poll_reset(context));
     let answered = match select(pin!(answered), pin!(reset)).await {
         Either::Left((answered, _)) => answered,
-        // Nobody waits for what others may need the room of.
+        // The client does not wait: free the resources at once.
         Either::Right(_) => return Ok(()),
     };
     let response = match answered {
         Ok(Ok(response)) => response,
         Err(_) => {
             shard.shared.limits.count(Limit::RequestTimeout, &connection.peer.address);
-            let status = Status::deadline_exceeded("no whole request came in time (request_timeout_seconds)");
+            let status = Status::deadline_exceeded("no complete request in time (request_timeout_seconds)");
             return respond.send_response(status.into_http(), true).map(drop);
         }
     };
@@ -68,7 +68,7 @@ async fn answer(
         let frame = match select(select(pin!(reset), body.frame()), ending.as_mut()).await {
             Either::Left((Either::Left(_), _)) => return Ok(()),
             Either::Left((Either::Right((frame, _)), _)) => frame,
-            // A reset would overtake what was sent last: who watches the health could miss NOT_SERVING.
+            // A reset would overtake the last message: a client that watches the health could miss NOT_SERVING.
             Either::Right(_) => return send.send_trailers(going_away()),
         };
         match frame {
@@ -103,7 +103,7 @@ async fn send_all(send: &mut SendStream<Payload>, mut data: Bytes) -> Result<(),
     Ok(())
 }
 
-/// What the client sends, as tonic wants it.
+/// The request body as tonic reads it.
 struct RequestBody(RecvStream);
 
 impl Body for RequestBody {

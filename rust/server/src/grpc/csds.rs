@@ -52,7 +52,7 @@ impl Service<Request<Body>> for ClientStatus {
         let service = self.clone();
         Box::pin(async move {
             let Some(caller) = request.extensions().get::<Caller>().cloned() else {
-                return Ok(Status::internal("the caller is not known").into_http());
+                return Ok(Status::internal("the caller is unknown").into_http());
             };
             let mut grpc = Grpc::new(Raw).max_decoding_message_size(MAX_REQUEST_BYTES);
             Ok(match request.uri().path().rsplit('/').next() {

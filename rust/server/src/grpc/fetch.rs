@@ -1,7 +1,8 @@
-//! One request without HTTP/2: a state-of-the-world stream of one type that ends with its first answer, for REST-JSON.
+//! One request without HTTP/2: a state-of-the-world stream of one type that ends with its first response, for
+//! REST-JSON.
 //!
-//! The core decides as for any other stream: the client is classified, its names are demanded, and demand outlives the stream
-//! by the grace time, so that who polls within it is answered at once.
+//! The core treats it as any other stream: the client is classified, its names are demanded, and demand outlives the
+//! stream by the grace time, so that a client that polls within it is answered at once.
 
 use std::rc::Rc;
 use std::sync::mpsc::Sender as Reply;
@@ -22,9 +23,9 @@ use crate::runtime::slice::SliceWaiter;
 use crate::xds::stream_handle::StreamHandle;
 use crate::xds::streams::{Registration, Streams};
 
-/// A request and who makes it.
+/// A request and its client.
 pub struct FetchRequest {
-    /// The type that is asked for.
+    /// The requested type.
     pub type_id: TypeId,
     /// The serialised DiscoveryRequest.
     pub message: Bytes,
@@ -32,20 +33,20 @@ pub struct FetchRequest {
     pub peer: Peer,
     /// Its bearer token.
     pub token: Token,
-    /// How long to wait for names that have no answer yet.
+    /// How long to wait for names without an answer.
     pub timeout: Duration,
 }
 
-/// A response has the prefix of a gRPC message before it.
+/// A response has the prefix of a gRPC message.
 const PREFIX: usize = 5;
 
-/// Answer a request; the sender is dropped without one when the stream broke or the server ends.
+/// Answer a request; the sender is dropped without a reply when the server ends.
 pub(crate) async fn fetch(streams: Rc<Streams>, request: FetchRequest, reply: Reply<Result<Bytes, Status>>) {
     let message = |mut response: Response| {
         response.advance(PREFIX);
         response.copy_to_bytes(response.remaining())
     };
-    // Fails only when nobody waits for it any more.
+    // Fails only when the caller no longer waits.
     let _ = reply.send(answer(&streams, request).await.map(message));
 }
 
@@ -77,19 +78,21 @@ async fn answer(streams: &Rc<Streams>, request: FetchRequest) -> Result<Response
     let deadline = Instant::now() + timeout;
     match timeout_at(deadline, within_budget(&registration.stream)).await {
         Ok(within) => within?,
-        Err(_) => return Err(Status::resource_exhausted("no CPU time is left for this client; try again")),
+        Err(_) => {
+            return Err(Status::resource_exhausted("the CPU budget of this client is used up; try again"));
+        }
     }
     if let Ok(answer) = timeout_at(deadline, whole).await {
         return answer;
     }
-    // Some names may have an answer: who waits for the others asks again.
+    // Some names may have an answer: the client requests the others again.
     respond(&registration).ok_or_else(|| {
-        let text = "nobody could say in time what there is under the names that were asked for; try again";
+        let text = "no requested name was answered in time; try again";
         Status::deadline_exceeded(text)
     })
 }
 
-/// Wait until the budgets of CPU time allow an answer. An error is that of a client over its budget for long.
+/// Wait until the CPU budgets allow a response. An error ends the request.
 async fn within_budget(stream: &StreamHandle) -> Result<(), Status> {
     while let Some(wait) = stream.budget.wait()? {
         sleep(wait).await;
@@ -97,7 +100,7 @@ async fn within_budget(stream: &StreamHandle) -> Result<(), Status> {
     Ok(())
 }
 
-/// Work for a client, which its CPU budget pays: a stream reports its time in parts, and this one ends before.
+/// Do work and charge its time: a stream charges in steps, and this one ends before the first.
 fn charged<T>(Registration { shard, stream, .. }: &Registration, work: impl FnOnce() -> T) -> T {
     let begin = Instant::now();
     let result = work();
@@ -119,7 +122,7 @@ fn subscribe(Registration { shard, stream, .. }: &Registration, message: &[u8]) 
     Ok(())
 }
 
-/// The answer, once every name has its own; the end of the stream comes first.
+/// The response, once every name has an answer; or the status that ends the stream.
 fn poll(registration: &Registration, type_id: TypeId) -> Option<Result<Response, Status>> {
     charged(registration, || whole_answer(registration, type_id))
 }
@@ -127,14 +130,14 @@ fn poll(registration: &Registration, type_id: TypeId) -> Option<Result<Response,
 fn whole_answer(registration: &Registration, type_id: TypeId) -> Option<Result<Response, Status>> {
     let Registration { shard, stream, .. } = registration;
     if let Some(status) = stream.ending.take() {
-        let moved = || Status::unavailable("the server is shutting down; try again");
-        return Some(Err(if status.code() == Code::Ok { moved() } else { status }));
+        let shutting_down = || Status::unavailable("the server is shutting down; try again");
+        return Some(Err(if status.code() == Code::Ok { shutting_down() } else { status }));
     }
     let settled = shard.shared.is_answering() && {
         let views = stream.core.borrow().snapshot(&shard.shared.store.read(), shard.shared.now(), false);
         views.iter().all(|view| view.waiting.is_empty())
     };
-    // What does not exist is silence on a stream; here it is an empty set.
+    // On a stream names without a resource get no response; here it is an empty one.
     settled.then(|| {
         Ok(respond(registration).unwrap_or_else(|| stream.core.borrow_mut().empty_response(type_id)))
     })

@@ -1,5 +1,5 @@
-//! The load reporting service (LRS): Python admits a stream by its first message and says what to report; the reports are
-//! taken here.
+//! The load reporting service (LRS): Python admits a stream by its first message and chooses what it reports; the
+//! reports are recorded here.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -50,7 +50,7 @@ impl Service<Request<Body>> for LoadReporting {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
             let Some(caller) = request.extensions().get::<Caller>().cloned() else {
-                return Ok(Status::internal("the caller is not known").into_http());
+                return Ok(Status::internal("the caller is unknown").into_http());
             };
             let mut grpc = Grpc::new(Raw).max_decoding_message_size(MAX_REPORT_BYTES);
             Ok(match request.uri().path().rsplit('/').next() {
@@ -61,7 +61,7 @@ impl Service<Request<Body>> for LoadReporting {
     }
 }
 
-/// The first message is answered; it and each further one is a report.
+/// The first message gets a response; it and all later messages are reports.
 struct StreamLoadStats(Arc<Shared>, Caller);
 
 impl StreamingService<Bytes> for StreamLoadStats {
@@ -101,7 +101,7 @@ fn answers(
     .boxed()
 }
 
-/// A client that reports: one of the streams that are counted. What it said to be under way ends with it.
+/// A client that reports. It counts as a stream, and what it reported as in progress ends with it.
 struct Reporting {
     shared: Arc<Shared>,
     reporter: Reporter,

@@ -1,8 +1,8 @@
-//! When a connection ends that nothing else ends.
+//! The age of a connection, and the end of an idle one.
 //!
-//! A fleet that connected while one replica was the only one would stay there for ever, so connections are closed at an
-//! age, each at its own (gRFC A9 has it as MAX_CONNECTION_AGE and MAX_CONNECTION_AGE_GRACE). A connection without a
-//! stream is of no use to anybody.
+//! Clients that connected while one replica was the only one would never move, so connections are closed at an age,
+//! each at a different one (gRFC A9: MAX_CONNECTION_AGE, MAX_CONNECTION_AGE_GRACE). So are connections without a
+//! stream.
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -14,16 +14,16 @@ use tokio::time::{Sleep, sleep};
 
 use crate::runtime::options::Options;
 
-/// Ages differ by so much in either direction.
+/// Ages vary by this in either direction.
 const JITTER: f64 = 0.1;
 
-/// What was said last has so long to get out.
+/// Time for the last frames to be sent.
 const FLUSH: Duration = Duration::from_secs(5);
 
 /// What the connection's task has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AgeStep {
-    /// Take no more streams; end those that were answered, and the others when they are.
+    /// Accept no more streams; end each stream after its next response, at once where there was one.
     Drain,
     /// End all streams.
     EndStreams,
@@ -31,9 +31,9 @@ pub(crate) enum AgeStep {
     Close,
 }
 
-/// The rest of a connection's life.
+/// The timers of one connection.
 pub(crate) struct ConnectionAge {
-    /// What comes next, and when. `None`: nothing by itself.
+    /// The next step and its timer. `None`: no step is due.
     next: Option<(AgeStep, Pin<Box<Sleep>>)>,
     grace: Duration,
     idle_timeout: Duration,
@@ -51,7 +51,7 @@ impl ConnectionAge {
         }
     }
 
-    /// Ready with each step once. `idle`: whether there is no stream.
+    /// Ready once with each step. `idle`: whether there is no stream.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>, idle: bool) -> Poll<AgeStep> {
         if let Some((step, timer)) = &mut self.next
             && timer.as_mut().poll(context).is_ready()
@@ -74,13 +74,13 @@ impl ConnectionAge {
         }
         self.idle = None;
         if matches!(self.next, Some((AgeStep::EndStreams | AgeStep::Close, _))) {
-            return Poll::Pending; // It was told to go already.
+            return Poll::Pending; // It is closing already.
         }
         self.schedule(AgeStep::EndStreams, self.grace);
         Poll::Ready(AgeStep::Drain)
     }
 
-    /// The connection was told that it is over, and is dropped soon.
+    /// The connection sent its last frames, and is dropped soon.
     pub(crate) fn close(&mut self) {
         self.schedule(AgeStep::Close, FLUSH);
     }
@@ -90,7 +90,7 @@ impl ConnectionAge {
     }
 }
 
-/// An age near this one; 0 is none. `random` is any number.
+/// A random age around `age`; `None` for 0. `random` is any number.
 fn jittered(age: Duration, random: u64) -> Option<Duration> {
     let factor = 1.0 - JITTER + 2.0 * JITTER * (random as f64 / u64::MAX as f64);
     (!age.is_zero()).then(|| age.mul_f64(factor))
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_are_spread_around_the_given_one() {
+    fn ages_vary_around_the_given_one() {
         let age = Duration::from_secs(1000);
         let of = |random| jittered(age, random).unwrap().as_secs_f64().round();
         assert_eq!([of(0), of(u64::MAX / 2), of(u64::MAX)], [900.0, 1000.0, 1100.0]);

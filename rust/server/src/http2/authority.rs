@@ -1,9 +1,9 @@
-//! Makes `:authority` of clients of a Unix socket a name.
+//! Rewrites `:authority` of clients of a Unix socket to a valid name.
 //!
-//! gRPC Core (since 1.57) and grpc-java put the socket's path there, percent-encoded or as it is (grpc/grpc#38142,
-//! grpc/grpc-java#12664); h2 takes neither and resets the stream (hyperium/h2#487), and an xDS bootstrap cannot set another
-//! one. Nobody reads it here, so each byte of it that no name has becomes "-". Lengths stay what they are: frames and
-//! HPACK's dynamic table stay in state, and nothing is buffered. A Huffman-coded value passes as it is.
+//! gRPC Core (since 1.57) and grpc-java send the socket's path, percent-encoded or verbatim (grpc/grpc#38142,
+//! grpc/grpc-java#12664); h2 rejects both and resets the stream (hyperium/h2#487), and an xDS bootstrap cannot set
+//! another one. The value is not used, so each invalid byte becomes "-". Lengths are kept: frames and HPACK's dynamic
+//! table stay consistent, and nothing is buffered. A Huffman-coded value is not changed.
 
 use std::io;
 use std::pin::Pin;
@@ -76,18 +76,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for AuthorityRewriter<S> {
     }
 }
 
-/// Where in the sequence of frames the next byte stands.
+/// The position in the sequence of frames.
 struct FrameParser {
-    /// Bytes to come that are of no interest.
+    /// Bytes to skip.
     skip: usize,
     head: [u8; FRAME_HEAD],
     filled: usize,
-    /// Bytes of header block fragment to come, and of padding after it.
+    /// Remaining bytes of the header block fragment, and of the padding after it.
     block: usize,
     padding: usize,
-    /// The next byte says how long the padding is.
+    /// The next byte is the length of the padding.
     padded: bool,
-    /// Bytes of the fragment to come that stand before its fields.
+    /// Remaining bytes of the fragment before its fields.
     priority: usize,
     fields: FieldParser,
 }
@@ -108,7 +108,7 @@ impl Default for FrameParser {
 }
 
 impl FrameParser {
-    /// Look at the next bytes of the stream, wherever they were cut.
+    /// Process the next bytes of the stream, cut anywhere.
     fn pass(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
             let taken = if self.skip > 0 {
@@ -168,11 +168,11 @@ impl FrameParser {
     }
 }
 
-/// Where in a header block (RFC 7541, section 6) the next byte stands.
+/// The position in a header block (RFC 7541, section 6).
 #[derive(Default)]
 struct FieldParser {
     state: ParserState,
-    /// Whether the field is `:authority` as far as it was read.
+    /// Whether the field is `:authority` so far.
     authority: bool,
     length: usize,
     shift: u32,
@@ -183,7 +183,7 @@ struct FieldParser {
 enum ParserState {
     #[default]
     Representation,
-    /// The rest of an integer after which the field is over.
+    /// The rest of an integer that ends the field.
     Index,
     /// The rest of the index of a name.
     NameIndex,
@@ -263,7 +263,7 @@ impl FieldParser {
         };
     }
 
-    /// A further one (RFC 7541, section 5.1). h2 refuses what does not fit.
+    /// A further byte (RFC 7541, section 5.1). h2 rejects an overflow.
     fn more_length(&mut self, value: u8, string: ParserState, after: ParserState) {
         let part = usize::from(value & 0x7f).checked_shl(self.shift).unwrap_or(usize::MAX);
         self.length = self.length.saturating_add(part);
@@ -303,7 +303,7 @@ mod tests {
         field
     }
 
-    /// All that passes, cut after every `cut` bytes.
+    /// The whole output, with the input cut after every `cut` bytes.
     fn passed(stream: &[u8], cut: usize) -> Vec<u8> {
         let mut stream = stream.to_vec();
         let mut frames = FrameParser::default();
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_passes() {
+    fn random_bytes_pass() {
         let mut state = 1u64;
         let nonsense: Vec<u8> = std::iter::repeat_with(|| {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);

@@ -25,11 +25,11 @@ use crate::runtime::shard::Shard;
 use crate::xds::payload::Payload;
 use crate::xds::streams::Streams;
 
-/// A peer that opens a socket and does not serve_http2 HTTP/2 by then is cut off; sooner when requests have less time.
+/// Upper bound of the handshake; `request_timeout` when that is shorter.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Requests are small, and what a client may send ahead is what the server must buffer: the bytes, and the overhead of h2 per
-/// frame. (The smallest request has some 70 bytes.)
+/// Requests are small, and what a client may send ahead is what the server must buffer: the bytes, and the overhead of
+/// h2 per frame. (The smallest request has some 70 bytes.)
 const STREAM_WINDOW: u32 = 64 << 10;
 const CONNECTION_WINDOW: u32 = 256 << 10;
 const FRAME_OVERHEAD: usize = 256 << 10;
@@ -38,7 +38,7 @@ const MAX_HEADERS: u32 = 16 << 10;
 /// Streams that the client reset and h2 keeps, before (CVE-2023-44487) and after they were accepted.
 const MAX_RESET_STREAMS: usize = 20;
 
-/// Streams that h2 resets for a mistake of the client, until the http2 is not worth keeping.
+/// Streams that h2 resets for errors of the client before it closes the connection.
 const MAX_FAULTY_STREAMS: usize = 100;
 
 /// The client of a connection, and the slot of the connection.

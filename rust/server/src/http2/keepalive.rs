@@ -1,4 +1,4 @@
-//! Pings a quiet connection, and says when the client no longer answers.
+//! Pings a silent connection, and detects a client that no longer answers.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use h2::{Ping, PingPong};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A client that talks is pinged all the same after so many intervals: it may talk and never read.
-const INTERVALS_OF_TALK: u32 = 10;
+/// Even a connection that receives data is pinged after this number of intervals: the client may send and never read.
+const MAX_INTERVALS: u32 = 10;
 
-/// Keepalive of one connection. Load balancers forget quiet connections, and a dead client sends no FIN.
+/// Keepalive of one connection. Load balancers drop idle connections, and a crashed client sends no FIN.
 pub(crate) struct Keepalive {
     pings: PingPong,
     timer: Pin<Box<Sleep>>,
@@ -33,8 +33,8 @@ impl Keepalive {
         }
     }
 
-    /// Ready when a ping was not answered in time. `heard`: when the client was last heard of.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>, heard: Instant) -> Poll<()> {
+    /// Ready when a ping was not answered in time. `last_received`: when the client last sent data.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>, last_received: Instant) -> Poll<()> {
         loop {
             if self.waiting {
                 match self.pings.poll_pong(context) {
@@ -50,7 +50,7 @@ impl Keepalive {
             if self.timer.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
-            let due = (heard + self.interval).min(self.answered + self.interval * INTERVALS_OF_TALK);
+            let due = (last_received + self.interval).min(self.answered + self.interval * MAX_INTERVALS);
             if due > Instant::now() {
                 self.timer.as_mut().reset(due);
                 continue;

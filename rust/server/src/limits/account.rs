@@ -1,8 +1,8 @@
-//! What each client uses of the server, over all its connections and streams.
+//! The resources that each client uses, over all its connections and streams.
 //!
-//! An account belongs to the identity that a client proved, or to its address as long as it proved none. It is shared by
-//! all threads, lives as long as somebody holds it, and a while longer when its CPU budget is spent: a client that closes
-//! its connection and comes back does not begin with a full one.
+//! An account belongs to the identity that a client proved, or to its address until then. It is shared by all threads.
+//! It lives as long as it has handles, and until its CPU budget has recovered: reconnecting does not restore the
+//! budget.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Deref;
@@ -15,13 +15,13 @@ use tokio::time::Instant;
 use crate::limits::budget::{Budget, SharedBudget};
 use crate::limits::client_key::ClientKey;
 
-/// Accounts without a holder that are kept until their CPU budget is full again; the oldest is dropped first.
+/// Accounts without a handle that are kept until their CPU budget has recovered; the oldest is dropped first.
 const MAX_IDLE: usize = 10_000;
 
-/// Accounts at rest that are looked at whenever another one is opened.
+/// Idle accounts that are checked whenever an account is opened.
 const SWEEP_STEP: usize = 2;
 
-/// What one client uses now. Other limits per client have their quota in here.
+/// The resources that one client uses.
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) id: u32,
@@ -42,17 +42,17 @@ struct Table {
     ids: HashMap<ClientKey, u32>,
     accounts: HashMap<u32, Entry>,
     last_id: u32,
-    /// Accounts without a holder, oldest first. One that was opened again in between is passed over.
+    /// Accounts without a handle, oldest first. Accounts that were opened again are skipped.
     idle: VecDeque<u32>,
 }
 
 #[derive(Debug)]
 struct Entry {
     account: Arc<Account>,
-    holders: usize,
+    handles: usize,
 }
 
-/// A hold on an account. The account may go when the last one is dropped.
+/// A reference to an account, which may be removed when the last one is dropped.
 #[derive(Debug)]
 pub(crate) struct AccountHandle {
     account: Arc<Account>,
@@ -60,12 +60,12 @@ pub(crate) struct AccountHandle {
 }
 
 impl Accounts {
-    /// No accounts yet. `budget_limits` is what each may use, `started` the moment from which the engine counts time.
+    /// `budget_limits` are those of each account; the engine counts time from `started`.
     pub(crate) fn new(budget_limits: Budget, started: Instant) -> Arc<Accounts> {
         Arc::new(Accounts { budget_limits, started, table: Mutex::default() })
     }
 
-    /// The account of a client_key, made if there is none.
+    /// The account of a client, created if there is none.
     pub(crate) fn open(self: &Arc<Accounts>, client_key: &ClientKey) -> AccountHandle {
         let now = self.started.elapsed();
         let mut table = self.table.lock();
@@ -74,26 +74,26 @@ impl Accounts {
             Some(id) => *id,
             None => table.insert(client_key, SharedBudget::new(self.budget_limits, now)),
         };
-        let entry = table.accounts.get_mut(&id).expect("each client_key has its account");
-        entry.holders += 1;
+        let entry = table.accounts.get_mut(&id).expect("every key has an account");
+        entry.handles += 1;
         AccountHandle { account: Arc::clone(&entry.account), accounts: Arc::clone(self) }
     }
 
-    /// Something that an account used is given back: it may go, if nobody holds it.
+    /// Something that an account used was released: remove the account if it is unused and has no handles.
     pub(crate) fn remove_if_unused(&self, id: u32) {
         let now = self.started.elapsed();
         let mut table = self.table.lock();
-        if table.accounts.get(&id).is_some_and(|entry| entry.holders == 0) {
-            table.drop_unused(id, now);
+        if table.accounts.get(&id).is_some_and(|entry| entry.handles == 0) {
+            table.remove_unused(id, now);
         }
     }
 
-    /// An account that is still there.
+    /// An account that exists.
     pub(crate) fn find(&self, id: u32) -> Option<Arc<Account>> {
         self.table.lock().accounts.get(&id).map(|entry| Arc::clone(&entry.account))
     }
 
-    /// How many accounts there are.
+    /// The number of accounts.
     pub(crate) fn len(&self) -> usize {
         self.table.lock().accounts.len()
     }
@@ -102,8 +102,8 @@ impl Accounts {
         let now = self.started.elapsed();
         let mut table = self.table.lock();
         let Some(entry) = table.accounts.get_mut(&id) else { return };
-        entry.holders -= 1;
-        if entry.holders == 0 {
+        entry.handles -= 1;
+        if entry.handles == 0 {
             table.release_last(id, now);
         }
     }
@@ -118,44 +118,44 @@ impl Table {
         let id = self.last_id;
         let account = Arc::new(Account { id, client_key: client_key.clone(), budget });
         self.ids.insert(client_key.clone(), id);
-        self.accounts.insert(id, Entry { account, holders: 0 });
+        self.accounts.insert(id, Entry { account, handles: 0 });
         id
     }
 
-    /// The last holder went.
+    /// The last handle was dropped.
     fn release_last(&mut self, id: u32, now: Duration) {
-        if self.drop_unused(id, now) {
+        if self.remove_unused(id, now) {
             return;
         }
         self.idle.push_back(id);
         if self.idle.len() > MAX_IDLE {
             let oldest = self.idle.pop_front();
-            oldest.into_iter().for_each(|id| self.drop_unheld(id));
+            oldest.into_iter().for_each(|id| self.remove(id));
         }
     }
 
-    /// Look at the oldest accounts at rest: a budget that is unused again needs no account.
+    /// Check the oldest idle accounts: one whose budget has recovered is removed.
     fn sweep(&mut self, now: Duration) {
         for _ in 0..SWEEP_STEP.min(self.idle.len()) {
             let Some(id) = self.idle.pop_front() else { return };
-            let is_idle = self.accounts.get(&id).is_some_and(|entry| entry.holders == 0);
-            if is_idle && !self.drop_unused(id, now) {
+            let is_idle = self.accounts.get(&id).is_some_and(|entry| entry.handles == 0);
+            if is_idle && !self.remove_unused(id, now) {
                 self.idle.push_back(id);
             }
         }
     }
 
-    /// Returns whether it was unused.
-    fn drop_unused(&mut self, id: u32, now: Duration) -> bool {
+    /// Returns whether the account was unused.
+    fn remove_unused(&mut self, id: u32, now: Duration) -> bool {
         let unused = self.accounts.get(&id).is_some_and(|entry| entry.account.budget.is_unused(now));
         if unused {
-            self.drop_unheld(id);
+            self.remove(id);
         }
         unused
     }
 
-    fn drop_unheld(&mut self, id: u32) {
-        if self.accounts.get(&id).is_some_and(|entry| entry.holders == 0)
+    fn remove(&mut self, id: u32) {
+        if self.accounts.get(&id).is_some_and(|entry| entry.handles == 0)
             && let Some(entry) = self.accounts.remove(&id)
         {
             self.ids.remove(&entry.account.client_key);
@@ -166,7 +166,7 @@ impl Table {
 impl Clone for AccountHandle {
     fn clone(&self) -> AccountHandle {
         if let Some(entry) = self.accounts.table.lock().accounts.get_mut(&self.account.id) {
-            entry.holders += 1;
+            entry.handles += 1;
         }
         AccountHandle { account: Arc::clone(&self.account), accounts: Arc::clone(&self.accounts) }
     }
@@ -200,12 +200,12 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_shared_while_it_is_held_and_gone_afterwards() {
+    fn an_account_is_shared_until_its_last_handle_is_dropped() {
         let accounts = accounts();
         let open = |address: &str| accounts.open(&ClientKey::of(&Peer::tcp(address.parse().unwrap())));
         let (one, other) = (open("10.0.0.1:1"), open("10.0.0.1:2"));
         assert_eq!((one.id, accounts.len()), (other.id, 1));
-        assert!(accounts.find(one.id).is_some_and(|found| found.id == one.id));
+        assert!(accounts.find(one.id).is_some_and(|account| account.id == one.id));
         drop(one);
         let copy = other.clone();
         drop(other);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_for_a_client_outlives_it() {
+    fn names_that_are_kept_for_a_client_outlive_its_connections() {
         let accounts = accounts();
         let account = accounts.open(&ClientKey::Address("10.0.0.1".into()));
         let id = account.id;
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn few_accounts_rest() {
+    fn the_number_of_idle_accounts_is_bounded() {
         let accounts = accounts();
         for host in 0..MAX_IDLE + 10 {
             spend(&accounts.open(&ClientKey::Address(host.to_string().into())));

@@ -1,11 +1,7 @@
-//! Budgets of a stream, of its connection, of its client's account, and of the whole server: memory and CPU time.
+//! Memory and CPU budgets that streams share: those of a connection, of a client's account, and of the whole server.
 //!
-//! Memory: a subscription costs the bytes of its names and [`NAME_COST`] for each of them. CPU time: what its requests
-//! take, here and in Python. Whoever exceeds a memory budget is refused; whoever exceeds a CPU budget waits, and is refused
-//! when that would take longer than [`MAX_WAIT`].
-//!
-//! Budgets that are shared with others never concern a small stream: otherwise a client that uses up a shared budget would
-//! lock out those that share it. What is small per stream is bounded by the number of streams.
+//! Memory: a subscription costs the bytes of its names and [`NAME_COST`] for each of them. CPU time: the time that its
+//! requests take, in the engine and in Python.
 
 use std::time::Duration;
 
@@ -14,15 +10,15 @@ use parking_lot::Mutex;
 use crate::limits::quota::Quota;
 use crate::limits::rate::CpuBudget;
 
-/// What a subscribed name costs beside its bytes: its place in the stream, in the index of the shard, in the demand and in
-/// the store (docs/decisions/0026).
+/// The cost of a subscribed name beside its bytes: its entries in the stream, in the index of the shard, in the demand
+/// and in the store (docs/decisions/0026).
 pub(crate) const NAME_COST: usize = 512;
 
-/// What a demanded name costs in addition when something exists under it: the resource, and what Python keeps to have it up
-/// to date. The account pays that demanded it first.
+/// The additional cost of a demanded name with a resource: the resource, and what Python keeps to update it. It is
+/// charged to the account that demanded it first.
 pub(crate) const KEPT_COST: usize = 2048;
 
-/// A memory and a CPU budget. 0 is no limit.
+/// The limits of one memory and one CPU budget. 0 is no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Budget {
     /// Bytes of subscriptions.
@@ -31,7 +27,7 @@ pub struct Budget {
     pub cpu: f64,
 }
 
-/// The budgets of everybody.
+/// The limits of all budgets.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Budgets {
     /// Of one stream.
@@ -40,11 +36,11 @@ pub struct Budgets {
     pub connection: Budget,
     /// Of one identity, or of one peer address without authentication.
     pub peer: Budget,
-    /// Of all together.
+    /// Of all streams together.
     pub server: Budget,
 }
 
-/// What shares a budget: a connection, an account, or the server.
+/// The budgets of a connection, an account or the server.
 #[derive(Debug)]
 pub(crate) struct SharedBudget {
     pub(crate) subscriptions: Quota,
@@ -57,22 +53,22 @@ impl SharedBudget {
         SharedBudget { subscriptions: Quota::optional(share.subscription_bytes), cpu }
     }
 
-    /// Something was done for the client, and took so long.
+    /// Charge the time of some work for the client.
     pub(crate) fn spend(&self, time: Duration, now: Duration) {
         self.cpu.lock().spend(time, || now);
     }
 
-    /// Python keeps a name; returns whether there was room for it.
+    /// Python keeps a name; returns whether it fits.
     pub(crate) fn add_kept(&self) -> bool {
         self.subscriptions.force_take(KEPT_COST)
     }
 
-    /// It does not any more.
+    /// Python no longer keeps the name.
     pub(crate) fn remove_kept(&self) {
         self.subscriptions.release(KEPT_COST);
     }
 
-    /// Whether nothing of it is in use, and no CPU time is owed.
+    /// Whether no memory is in use and no CPU time is owed.
     pub(crate) fn is_unused(&self, now: Duration) -> bool {
         self.subscriptions.used() == 0 && self.cpu.lock().is_unused(now)
     }

@@ -1,5 +1,4 @@
-//! Fair shares of the calls that Python answers: each address has slots and permits of its used, and cannot use those of
-//! others.
+//! Slots of the calls that Python answers: each address has a share, and cannot use those of others.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,10 +9,11 @@ use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use crate::limits::client_key::ClientKey;
 use crate::limits::limit::Limit;
 
-/// CallSlots of all clients. A call holds one until it is answered and Python has seen it: an answer may be many megabytes.
+/// Slots of all clients. A call holds one until it is answered and its event was polled: an answer may have many
+/// megabytes.
 pub(crate) const MAX_CALL_SLOTS: usize = 64;
 
-/// CallSlots of one address.
+/// Slots of one address.
 pub(crate) const MAX_CALL_SLOTS_PER_ADDRESS: usize = MAX_CALL_SLOTS / 4;
 
 /// Why a call has no slot.
@@ -28,16 +28,17 @@ impl Exceeded {
     pub(crate) fn limit_and_message(self) -> (Limit, String) {
         match self {
             Exceeded::Address => {
-                let text =
-                    format!("{MAX_CALL_SLOTS_PER_ADDRESS} calls of this address wait already; try again");
+                let text = format!(
+                    "{MAX_CALL_SLOTS_PER_ADDRESS} calls of this address already wait for an answer; try again"
+                );
                 (Limit::CallsPerAddress, text)
             }
-            Exceeded::All => (Limit::Calls, "too many calls wait already; try again".into()),
+            Exceeded::All => (Limit::Calls, "too many calls already wait for an answer; try again".into()),
         }
     }
 }
 
-/// The slots for calls that wait.
+/// The slots of all calls.
 #[derive(Debug, Default)]
 pub(crate) struct CallSlots(Mutex<SlotCounts>);
 
@@ -47,7 +48,7 @@ struct SlotCounts {
     by_address: HashMap<ClientKey, usize>,
 }
 
-/// A slot that is counts.
+/// A slot in use.
 #[derive(Debug)]
 pub(crate) struct CallSlot {
     slots: Arc<CallSlots>,
@@ -82,14 +83,14 @@ impl Drop for CallSlot {
     }
 }
 
-/// A queue for each address, so that nobody waits behind all that another one sent.
+/// A queue per address: no client waits behind all the calls of another address.
 pub(crate) struct AddressQueues {
     concurrency: usize,
     capacity: usize,
     by_address: Mutex<HashMap<ClientKey, Arc<Semaphore>>>,
 }
 
-/// A slot in the queue of an address; it goes with the last one.
+/// An entry in the queue of an address, which is removed with its last one.
 pub(crate) struct QueueTicket<'a> {
     queues: &'a AddressQueues,
     address: ClientKey,
@@ -97,7 +98,7 @@ pub(crate) struct QueueTicket<'a> {
 }
 
 impl AddressQueues {
-    /// Of each address so many have their permit at once, and `capacity` are in its queue.
+    /// `concurrency` entries of an address have a permit at a time; `capacity` are in its queue.
     pub(crate) fn new(concurrency: usize, capacity: usize) -> AddressQueues {
         AddressQueues { concurrency, capacity, by_address: Mutex::default() }
     }
@@ -116,7 +117,7 @@ impl AddressQueues {
 }
 
 impl QueueTicket<'_> {
-    /// Wait for the permit, which lasts as long as the permit.
+    /// Wait for the permit of this entry.
     pub(crate) async fn acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
         self.permits.acquire().await
     }
@@ -125,7 +126,7 @@ impl QueueTicket<'_> {
 impl Drop for QueueTicket<'_> {
     fn drop(&mut self) {
         let mut by_address = self.queues.by_address.lock();
-        // That of the table, and this one.
+        // The reference of the table, and this one.
         if Arc::strong_count(&self.permits) == 2 {
             by_address.remove(&self.address);
         }
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_cannot_hold_all_places() {
+    fn one_address_cannot_use_all_slots() {
         let slots = Arc::new(CallSlots::default());
         let mut held: Vec<CallSlot> = Vec::new();
         while let Ok(slot) = slots.take(&client_key("greedy")) {
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_queue_has_turns_of_its_own_and_an_end() {
+    async fn each_queue_has_its_own_permits_and_capacity() {
         let queues = AddressQueues::new(1, 2);
         let first = queues.join(&client_key("greedy")).unwrap();
         let second = queues.join(&client_key("greedy")).unwrap();

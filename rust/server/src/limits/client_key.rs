@@ -1,11 +1,11 @@
-//! The key by which clients are counted.
+//! The key by which the resources of clients are counted.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::net::peer::Peer;
 
-/// Whose account it is.
+/// A client: by its identity once that is proved, by its address until then.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ClientKey {
     /// The host of an unauthenticated TCP client, or the user of a Unix socket.
@@ -15,9 +15,9 @@ pub(crate) enum ClientKey {
 }
 
 impl ClientKey {
-    /// The client_key of a connection whose client has not proved an identity.
+    /// The key of a client that has not proved an identity.
     ///
-    /// An IPv6 address counts whole: in Kubernetes the pods of a node budget_limits a prefix.
+    /// An IPv6 address counts whole: in Kubernetes the pods of a node share a prefix.
     pub(crate) fn of(peer: &Peer) -> ClientKey {
         let address = &*peer.address;
         if peer.local {

@@ -1,10 +1,9 @@
-//! Which connections may be open: so many at a time, and so many of one peer address.
+//! Slots of connections: a number of all, and a number per peer address.
 //!
-//! A connection is *pending* until one of its streams is admitted: until then a client has shown nothing and asked for
-//! nothing that is served. Where no slot is left, a pending connection makes room: the oldest one of the peer that has
-//! most of them, if that leaves it no fewer than the peer of the new one. So a peer that opens connections and stays silent
-//! displaces its own, however many it opens, and a new client of another peer finds room; but clients that all wait to be
-//! admitted do not evict each other in turn. What was admitted is never evicted.
+//! A connection is *pending* until one of its streams is admitted. When no slot is left, a pending connection is
+//! evicted: the oldest of the peer that has most of them, if the peer of the new connection still has fewer afterwards.
+//! So a peer that opens connections and sends nothing evicts its own, and a new client of another peer finds a slot;
+//! but clients that all wait for admission do not evict each other. Admitted connections are never evicted.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -29,11 +28,11 @@ struct Table {
     used: usize,
     last_number: u64,
     peers: HashMap<PeerKey, Connections>,
-    /// Peers with pending connections, the one with most of them last; of equal ones that with the oldest.
+    /// Peers with pending connections, the one with most of them last; among equals the one with the oldest.
     pending_ranks: BTreeSet<PendingRank>,
 }
 
-/// How many pending connections a peer has, the number of the oldest, the peer.
+/// Number of pending connections of a peer, number of the oldest, the peer.
 type PendingRank = (usize, Reverse<u64>, PeerKey);
 
 /// The connections of one peer.
@@ -49,16 +48,16 @@ struct Pending {
     evict: oneshot::Sender<()>,
 }
 
-/// A connection made room for another one, or there was no room.
+/// A connection that was closed because no slot was left.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ClosedConnection {
-    /// The limit that was met.
+    /// The limit that was reached.
     pub(crate) limit: Limit,
     /// Address of the connection that is closed.
     pub(crate) address: Arc<str>,
 }
 
-/// A slot that is taken. Dropping it gives it back.
+/// A slot in use. Dropping it releases it.
 pub(crate) struct ConnectionSlot {
     slots: Arc<ConnectionSlots>,
     peer: PeerKey,
@@ -66,10 +65,10 @@ pub(crate) struct ConnectionSlot {
     admitted: Cell<bool>,
 }
 
-/// The slot of a connection, and what tells that it is lost.
+/// A slot, and the signal of its eviction.
 pub(crate) type SlotGrant = (ConnectionSlot, Eviction);
 
-/// Resolves when the slot is needed for another connection; an error: that cannot happen any more.
+/// Resolves when the slot is evicted; an error when it can no longer be.
 pub(crate) type Eviction = oneshot::Receiver<()>;
 
 impl ConnectionSlots {
@@ -79,13 +78,13 @@ impl ConnectionSlots {
         Arc::new(ConnectionSlots { limit, per_address, table: Mutex::default() })
     }
 
-    /// ConnectionSlots that are taken.
+    /// Slots in use.
     pub(crate) fn used(&self) -> usize {
         self.table.lock().used
     }
 
-    /// Take a slot for a new connection, which is pending. Also returns what was closed for it: another connection,
-    /// or, without a slot, this one.
+    /// Take a slot for a new connection, which is pending. Also returns the connection that was closed for it: another
+    /// one, or, without a slot, this one.
     pub(crate) fn take(
         self: &Arc<ConnectionSlots>,
         peer: PeerKey,
@@ -128,7 +127,7 @@ impl ConnectionSlots {
 }
 
 impl Table {
-    /// Change the connections of a peer, and keep what is known of it in step.
+    /// Change the connections of a peer, and update its rank.
     fn change<T>(&mut self, peer: PeerKey, change: impl FnOnce(&mut Connections) -> T) -> T {
         let connections = self.peers.entry(peer).or_default();
         if let Some(rank) = connections.rank(peer) {
@@ -142,7 +141,7 @@ impl Table {
         result
     }
 
-    /// The peer that makes room for another connection of `peer`.
+    /// The peer whose connection is evicted for another one of `peer`.
     fn peer_to_evict_for(&self, peer: PeerKey) -> Option<PeerKey> {
         let (most, _, rank) = *self.pending_ranks.last()?;
         let own = self.peers.get(&peer).map_or(0, |connections| connections.pending.len());
@@ -157,7 +156,7 @@ impl Table {
             Some(pending)
         })?;
         self.used -= 1;
-        // Fails only when the connection ends just now.
+        // Fails only when the connection ends at this moment.
         let _ = pending.evict.send(());
         Some(pending.address)
     }
@@ -171,7 +170,7 @@ impl Connections {
 }
 
 impl ConnectionSlot {
-    /// A stream of the connection was admitted: it is not evicted any more.
+    /// A stream of the connection was admitted: it can no longer be evicted.
     pub(crate) fn admit(&self) {
         if self.admitted.get() {
             return;
@@ -187,7 +186,7 @@ impl Drop for ConnectionSlot {
         let (number, admitted) = (self.number, self.admitted.get());
         let mut table = self.slots.table.lock();
         let held = table.change(self.peer, |connections| {
-            // One that was evicted has no slot any more.
+            // An evicted connection has no slot any more.
             let held = admitted || connections.pending.remove(&number).is_some();
             connections.count -= usize::from(held);
             held
@@ -208,7 +207,7 @@ mod tests {
     const B: PeerKey = peer(2);
     const C: PeerKey = peer(3);
 
-    /// A connection: its slot, unless it was refused, and the one that was closed for it.
+    /// A connection: its slot, unless it was refused, and the connection that was closed for it.
     struct Opened {
         slot: Option<SlotGrant>,
         closed: Option<(Limit, String)>,
@@ -234,14 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_too_many_displaces_the_oldest_pending_one_of_the_peer_with_most() {
+    fn a_new_connection_evicts_the_oldest_pending_one_of_the_peer_with_most() {
         let slots = ConnectionSlots::new(5, 0);
         let admitted = open(&slots, C, "c0");
         admitted.admit();
         let mut first: Vec<_> =
             [(B, "b1"), (A, "a1"), (A, "a2"), (B, "b2")].map(|(peer, name)| open(&slots, peer, name)).into();
         assert!(first.iter().all(|opened| opened.closed.is_none()));
-        // Of two peers with two each that with the oldest one.
+        // Of two peers with two each, the one with the oldest.
         assert_eq!(open(&slots, C, "c1").closed, closed(Limit::Connections, "b1"));
         let evicted: Vec<bool> = first.iter_mut().map(Opened::is_evicted).collect();
         assert_eq!(evicted, [true, false, false, false]);
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_do_not_displace_each_other() {
+    fn peers_with_equal_numbers_do_not_evict_each_other() {
         let slots = ConnectionSlots::new(2, 0);
         let mut waiting = [open(&slots, A, "a"), open(&slots, B, "b")];
         let refused = open(&slots, C, "c");
@@ -261,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_peer_displaces_its_own() {
+    fn a_silent_peer_evicts_its_own_connections() {
         let slots = ConnectionSlots::new(10, 0);
         let mut honest = open(&slots, A, "honest");
         let silent: Vec<_> = (0..100).map(|number| open(&slots, B, &number.to_string())).collect();
@@ -271,12 +270,12 @@ mod tests {
         assert!(!honest.is_evicted());
         assert_eq!(slots.used(), 10);
         drop((honest, silent));
-        assert_eq!(slots.used(), 0, "who was evicted gives back nothing");
+        assert_eq!(slots.used(), 0, "an evicted connection releases nothing");
         assert!(slots.table.lock().peers.is_empty() && slots.table.lock().pending_ranks.is_empty());
     }
 
     #[test]
-    fn what_was_admitted_stays() {
+    fn an_admitted_connection_is_never_evicted() {
         let slots = ConnectionSlots::new(2, 0);
         let mut first = [open(&slots, A, "a1"), open(&slots, A, "a2")];
         first.iter().for_each(Opened::admit);
@@ -294,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_has_so_many_and_no_more() {
+    fn the_number_of_connections_per_peer_is_bounded() {
         for peer in [A, PeerKey::User(Some(1000)), PeerKey::User(None)] {
             let slots = ConnectionSlots::new(10, 2);
             let (first, second) = (open(&slots, peer, "1"), open(&slots, peer, "2"));
@@ -314,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn users_are_told_apart_and_from_addresses() {
+    fn users_and_addresses_are_different_peers() {
         let slots = ConnectionSlots::new(10, 1);
         let peers = [A, B, PeerKey::User(Some(0)), PeerKey::User(Some(1000)), PeerKey::User(None)];
         let opened: Vec<_> = peers.map(|peer| open(&slots, peer, "one")).into();

@@ -1,10 +1,10 @@
-//! Watches what a client sends beside its requests.
+//! Limits the HTTP/2 frames that are not requests.
 //!
-//! HTTP/2's flow control is about DATA only. PING, SETTINGS, RST_STREAM, PRIORITY, HEADERS of ever new streams and empty DATA
-//! cost the server work and nothing the client (CVE-2019-9512, -9513, -9514, -9515, -9518; CVE-2023-44487). h2 bounds
-//! the memory of that and answers every ping. gRPC servers end a connection that pings too much (gRFC A8, "Server
-//! Enforcement") and forgive pings once they have sent something, because clients measure the bandwidth with them;
-//! here that goes for all such frames.
+//! HTTP/2's flow control covers DATA only. PING, SETTINGS, RST_STREAM, PRIORITY, HEADERS of new streams and empty DATA
+//! cost the server work and the client nothing (CVE-2019-9512, -9513, -9514, -9515, -9518; CVE-2023-44487). h2 bounds
+//! their memory and answers every ping. gRPC servers close a connection that pings too much (gRFC A8, "Server
+//! Enforcement"), and allow pings after they have sent data, because clients measure the bandwidth with them; here that
+//! applies to all such frames.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -17,28 +17,28 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::limits::rate::TokenBucket;
 
-/// A client with the usual keepalive of 10 s and a few streams needs less than one a second. The burst is for a client
-/// that opens many streams at once.
+/// A client with a keepalive of 10 s and a few streams sends less than one per second. The burst is for a client that
+/// opens many streams at once.
 const PER_SECOND: f64 = 20.0;
 const BURST: f64 = 2000.0;
 
-/// What a client may say to what it was sent: a ping to measure the bandwidth, SETTINGS with the window that follows from
-/// it, and WINDOW_UPDATE of stream and connection, the latter two again for each so many bytes.
+/// Frames in answer to a response: a ping to measure the bandwidth, SETTINGS with the resulting window, and
+/// WINDOW_UPDATE of stream and connection; the latter two again for each `BYTES_PER_FRAME`.
 const PER_RESPONSE: f64 = 8.0;
 const BYTES_PER_FRAME: f64 = 4096.0;
 
-/// Frames that a connection may have read before other connections have their frames_this_poll.
+/// Frames that a connection may read before other connections are polled.
 const FRAMES_PER_POLL: u32 = 256;
 
-/// RFC 9113, section 3.4: the client begins with these many bytes.
+/// RFC 9113, section 3.4: length of the client's connection preface.
 const PREFACE: usize = 24;
 const FRAME_HEAD: usize = 9;
 
 const DATA: u8 = 0;
-/// The least request has more bytes: its prefix, and the URL of a type or a nonce.
+/// The smallest request is longer: it has a prefix, and the URL of a type or a nonce.
 const SMALL_DATA: usize = 16;
 
-/// What a connection's client has sent, and may still send.
+/// The frames that a client has sent, and may still send.
 pub(crate) struct ControlFrameMeter {
     bucket: RefCell<TokenBucket>,
     unpaid_frames: Cell<u32>,
@@ -51,12 +51,12 @@ impl ControlFrameMeter {
         Rc::new(ControlFrameMeter { bucket, unpaid_frames: Cell::new(0), frames_this_poll: Cell::new(0) })
     }
 
-    /// A response of this length goes out.
+    /// A response of this length is sent.
     pub(crate) fn credit(&self, bytes: usize) {
         self.bucket.borrow_mut().credit(PER_RESPONSE + bytes as f64 / BYTES_PER_FRAME);
     }
 
-    /// Begin a frames_this_poll. Whether the client has sent no more than it may.
+    /// Begin a poll of the connection. Returns whether the client is within the limit.
     pub(crate) fn begin_poll(&self, now: impl FnOnce() -> Duration) -> bool {
         self.frames_this_poll.set(0);
         let mut bucket = self.bucket.borrow_mut();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_told_and_what_answers_a_response_is_none() {
+    fn a_flood_is_detected_and_frames_after_a_response_are_allowed() {
         let now = || Duration::ZERO;
         let meter = ControlFrameMeter::new(now());
         let pings = |count| (0..count).for_each(|_| meter.frame(PING, 8));

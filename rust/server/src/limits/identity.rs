@@ -1,4 +1,4 @@
-//! How many connections each identity has open.
+//! The number of connections per identity.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,23 +9,23 @@ use crate::sync::Mutex;
 
 /// Connections by the identity that their clients proved.
 pub(crate) struct IdentityConnections {
-    /// Of one identity; `None`: any number.
+    /// Per identity; `None`: no limit.
     limit: Option<usize>,
     counts: Mutex<HashMap<Arc<str>, usize>>,
 }
 
-/// A connection that counts for an identity, as long as one of its streams holds this.
+/// Counts a connection for an identity, as long as one of its streams holds this.
 pub(crate) struct CountedConnection {
     identities: Arc<IdentityConnections>,
     identity: Arc<str>,
 }
 
-/// The identities of one connection: a proxy may pass on the streams of several clients.
+/// The identities of one connection: a proxy may forward the streams of several clients.
 #[derive(Default)]
 pub(crate) struct ConnectionIdentities(RefCell<Vec<Weak<CountedConnection>>>);
 
 impl IdentityConnections {
-    /// `limit` connections of one identity; 0 is no limit.
+    /// `limit` connections per identity; 0 is no limit.
     pub(crate) fn new(limit: usize) -> Arc<IdentityConnections> {
         Arc::new(IdentityConnections {
             limit: Some(limit).filter(|limit| *limit > 0),
@@ -33,7 +33,7 @@ impl IdentityConnections {
         })
     }
 
-    /// How many connections an identity may have.
+    /// Connections that an identity may have.
     pub(crate) fn limit(&self) -> Option<usize> {
         self.limit
     }
@@ -50,7 +50,7 @@ impl IdentityConnections {
 }
 
 impl ConnectionIdentities {
-    /// A stream of the connection has this identity. `None`: the identity has as many connections as it may.
+    /// A stream of the connection has this identity. `None`: the identity has reached its limit.
     pub(crate) fn add(
         &self,
         identities: &Arc<IdentityConnections>,
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_count_and_streams_of_one_do_not() {
+    fn connections_are_counted_and_not_their_streams() {
         let identities = IdentityConnections::new(2);
         let (first, second, third) = (
             ConnectionIdentities::default(),
@@ -108,10 +108,11 @@ mod tests {
     }
 
     #[test]
-    fn without_a_limit_all_are_counted_in() {
+    fn without_a_limit_every_connection_is_accepted() {
         let identities = IdentityConnections::new(0);
         let connections: Vec<_> = (0..100).map(|_| ConnectionIdentities::default()).collect();
-        let held: Vec<_> = connections.iter().map(|each| each.add(&identities, &"shop".into())).collect();
+        let held: Vec<_> =
+            connections.iter().map(|connection| connection.add(&identities, &"shop".into())).collect();
         assert!(held.iter().all(Option::is_some));
     }
 }

@@ -1,7 +1,7 @@
 //! The limits on clients, by name.
 //!
-//! A limit that a correct client can reach under load delays it; one that only a broken or hostile client reaches refuses
-//! it.
+//! A limit that a correct client can reach under load delays it; one that only a broken or hostile client reaches
+//! refuses it.
 
 /// All limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

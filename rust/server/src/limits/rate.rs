@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// So many tokens a second, and so many saved at the most. What is spent may exceed what is there: the debt is waited
-/// for, so that one big cost passes and pays afterwards.
+/// `per_second` tokens, of which `burst` are saved. More may be spent than is there: the debt delays what follows, so
+/// that one large cost passes at once.
 #[derive(Debug)]
 pub(crate) struct TokenBucket {
     per_second: f64,
@@ -18,7 +18,8 @@ impl TokenBucket {
         TokenBucket { per_second, burst, tokens: burst, filled: now }
     }
 
-    /// `None` when something may be spent, or how long to wait for it. The clock is read only when the bucket is empty.
+    /// `None` when something may be spent; otherwise the time until then. The clock is read only when the bucket is
+    /// empty.
     pub(crate) fn wait(&mut self, now: impl FnOnce() -> Duration) -> Option<Duration> {
         if self.tokens >= 1.0 {
             return None;
@@ -28,7 +29,7 @@ impl TokenBucket {
         self.filled = now;
         self.tokens = (self.tokens + passed * self.per_second).min(self.burst);
         let missing = 1.0 - self.tokens;
-        // Timers have milliseconds: a shorter wait would only be asked for again.
+        // Timers have a resolution of a millisecond: a shorter wait would end too early.
         (missing > 0.0).then(|| Duration::from_secs_f64(missing / self.per_second + 0.001))
     }
 
@@ -36,7 +37,7 @@ impl TokenBucket {
         self.tokens -= cost;
     }
 
-    /// Give tokens for something that entitles to them. They may exceed the burst; what exceeded it before is lost.
+    /// Add tokens, even beyond the burst; what exceeded it before is lost.
     pub(crate) fn credit(&mut self, tokens: f64) {
         self.tokens = self.tokens.min(self.burst) + tokens;
     }
@@ -47,15 +48,15 @@ impl TokenBucket {
 pub(crate) struct CpuBudget {
     /// 0: no limit.
     cores: f64,
-    /// Seconds that were used and that the share has not paid for yet.
+    /// Seconds that were used and not yet offset by the share.
     used: f64,
     paid: Duration,
 }
 
-/// A client that comes, or comes back, asks for all at once.
+/// A client that connects or reconnects requests everything at once.
 const CPU_BURST: f64 = 2.0;
 
-/// So much may be used before the share pays for it: a client that uses little does not have the clock read.
+/// Seconds that may be used before the clock is read: clients that use little cost no clock reads.
 const UNPAID: f64 = 0.02;
 
 impl CpuBudget {
@@ -64,7 +65,7 @@ impl CpuBudget {
         CpuBudget { cores, used: 0.0, paid: now }
     }
 
-    /// Something was done for the client, and took so long. The clock is read only when much is used.
+    /// Charge the time of some work for the client. The clock is read only when much is used.
     pub(crate) fn spend(&mut self, time: Duration, now: impl FnOnce() -> Duration) {
         let time = time.as_secs_f64();
         if self.used + time > UNPAID {
@@ -73,18 +74,18 @@ impl CpuBudget {
         self.used += time;
     }
 
-    /// `None` when something may be done, or how long to wait for it.
+    /// `None` when work may be done; otherwise the time until then.
     pub(crate) fn wait(&mut self, now: impl FnOnce() -> Duration) -> Option<Duration> {
         if self.used <= CPU_BURST {
             return None;
         }
         self.pay(now());
         let over = self.used - CPU_BURST;
-        // Timers have milliseconds: a shorter wait would only be asked for again.
+        // Timers have a resolution of a millisecond: a shorter wait would end too early.
         (over > 0.0 && self.cores > 0.0).then(|| Duration::from_secs_f64(over / self.cores + 0.001))
     }
 
-    /// Whether less than this was used and is not paid for yet.
+    /// Whether less than `time` is owed.
     pub(crate) fn owes_less(&mut self, time: Duration, now: impl FnOnce() -> Duration) -> bool {
         let time = time.as_secs_f64();
         if self.used >= time {
@@ -93,7 +94,7 @@ impl CpuBudget {
         self.used < time
     }
 
-    /// Whether nothing was used for so long that all of it is there.
+    /// Whether nothing is owed.
     pub(crate) fn is_unused(&mut self, now: Duration) -> bool {
         self.pay(now);
         self.used <= 0.0
@@ -102,7 +103,7 @@ impl CpuBudget {
     fn pay(&mut self, now: Duration) {
         let passed = now.saturating_sub(self.paid).as_secs_f64();
         self.paid = self.paid.max(now);
-        // What is not limited is forgotten at the rate of a core.
+        // Without a limit the debt is reduced at the rate of one core.
         let share = if self.cores > 0.0 { self.cores } else { 1.0 };
         self.used = (self.used - passed * share).max(0.0);
     }
@@ -115,7 +116,7 @@ mod tests {
     const AT: fn(f64) -> Duration = Duration::from_secs_f64;
 
     #[test]
-    fn a_burst_passes_and_then_the_rate() {
+    fn after_the_burst_the_rate_applies() {
         let mut bucket = TokenBucket::new(10.0, 3.0, AT(1.0));
         for _ in 0..3 {
             assert_eq!(bucket.wait(|| unreachable!()), None);
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_debt_is_waited_for() {
+    fn a_debt_delays_what_follows() {
         let mut bucket = TokenBucket::new(10.0, 3.0, AT(0.0));
         bucket.spend(13.0);
         assert_eq!(bucket.wait(|| AT(0.0)), Some(AT(1.101)));
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_earned_is_not_saved_beyond_the_burst() {
+    fn credit_is_not_saved_beyond_the_burst() {
         let mut bucket = TokenBucket::new(1.0, 2.0, AT(0.0));
         bucket.credit(100.0);
         bucket.credit(1.0);
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn cpu_time_beyond_the_burst_is_waited_for_at_the_share() {
+    fn cpu_time_beyond_the_burst_is_delayed_to_the_share() {
         let mut budget = CpuBudget::new(0.25, AT(1.0));
         budget.spend(AT(2.0), || AT(1.0));
         assert_eq!(budget.wait(|| unreachable!("a burst")), None);
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn little_cpu_time_is_counted_without_the_clock_and_idle_time_is_not_saved() {
+    fn little_cpu_time_needs_no_clock_and_idle_time_is_not_saved() {
         let mut budget = CpuBudget::new(0.5, AT(0.0));
         for _ in 0..10 {
             budget.spend(AT(0.001), || unreachable!("little"));

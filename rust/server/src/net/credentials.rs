@@ -1,4 +1,4 @@
-//! Certificates and keys: from PEM to what a handshake takes, with an error that says what is wrong.
+//! Certificates and keys: from PEM to the configuration of TLS handshakes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 use webpki::{EndEntityCert, KeyUsage};
 
-/// The one protocol of gRPC (RFC 7301: what client and server agree on).
+/// The only protocol of gRPC, negotiated by ALPN (RFC 7301).
 pub(crate) const ALPN: &[u8] = b"h2";
 
-/// What the server shows and what it asks of clients, in PEM.
+/// The certificate of the server and the authorities of its clients, in PEM.
 #[derive(Clone)]
 pub struct Credentials {
-    /// The server's certificate, then the intermediate ones.
+    /// The server's certificate, then the intermediate certificates.
     pub certificate: Vec<u8>,
     /// Its private key: PKCS #8, SEC 1 or PKCS #1, not encrypted.
     pub key: Vec<u8>,
@@ -28,9 +28,10 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// A configuration for handshakes, and when the certificate expires (since the epoch).
+    /// A configuration for handshakes, and when the certificate expires (since the epoch). An error names the invalid
+    /// part.
     pub(crate) fn config(&self, now: UnixTime) -> Result<(Arc<ServerConfig>, Duration), String> {
-        // Not the process's default provider: that may be set once only, and by anybody.
+        // Not the process's default provider: it can be set once only, by any library.
         let provider = Arc::new(ring::default_provider());
         let chain = certificates("certificate", &self.certificate)?;
         let expiry = lifetime(&chain[0], now)?;
@@ -50,8 +51,8 @@ impl Credentials {
         };
         let mut config = builder.with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)));
         config.alpn_protocols = vec![ALPN.to_vec()];
-        // A resumed session is not verified again: it would outlive the certificate that it began with and the
-        // authority of it. Streams live long; what a resumption saves is little (docs/decisions/0006-tls.md).
+        // No resumption: a resumed session is not verified again and would outlive its certificate and its authority.
+        // Streams live long, so resumption saves little (docs/decisions/0006-tls.md).
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok((Arc::new(config), expiry))
@@ -68,10 +69,10 @@ impl Credentials {
             };
         };
         let mut roots = RootCertStore::empty();
-        for (place, certificate) in certificates("client CA", pem)?.into_iter().enumerate() {
+        for (index, certificate) in certificates("client CA", pem)?.into_iter().enumerate() {
             roots
                 .add(certificate)
-                .map_err(|error| format!("client CA: certificate {}: {error}", place + 1))?;
+                .map_err(|error| format!("client CA: certificate {}: {error}", index + 1))?;
         }
         let builder = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
         let builder = if self.require_client_certificate { builder } else { builder.allow_unauthenticated() };
@@ -79,14 +80,14 @@ impl Credentials {
     }
 }
 
-/// All certificates of a text, at least one.
+/// All certificates of a PEM text, at least one.
 fn certificates(what: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     match certificates {
-        Ok(found) if found.is_empty() => {
-            Err(format!("{what}: there is no certificate in it (no line -----BEGIN CERTIFICATE-----)"))
+        Ok(parsed) if parsed.is_empty() => {
+            Err(format!("{what}: it has no certificate (no line -----BEGIN CERTIFICATE-----)"))
         }
-        Ok(found) => Ok(found),
+        Ok(parsed) => Ok(parsed),
         Err(error) => Err(format!("{what}: not valid PEM: {}", pem_reason(error))),
     }
 }
@@ -95,16 +96,16 @@ fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     const ENCRYPTED: &[u8] = b"ENCRYPTED";
     PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
         _ if pem.windows(ENCRYPTED.len()).any(|part| part == ENCRYPTED) => {
-            "key: it is encrypted; give it without a passphrase".to_owned()
+            "key: it is encrypted; remove the passphrase".to_owned()
         }
         PemError::NoItemsFound => {
-            "key: there is no private key in it (no line -----BEGIN PRIVATE KEY-----)".to_owned()
+            "key: it has no private key (no line -----BEGIN PRIVATE KEY-----)".to_owned()
         }
         error => format!("key: not valid PEM: {}", pem_reason(error)),
     })
 }
 
-/// The library's words, but of a key never the line that is wrong: it may be the key's.
+/// The library's error, without the line of a key that it quotes: it may be a part of the key.
 fn pem_reason(error: PemError) -> String {
     match error {
         PemError::MissingSectionEnd { .. } => "a section has no end".into(),
@@ -114,11 +115,11 @@ fn pem_reason(error: PemError) -> String {
     }
 }
 
-/// When the certificate expires. An error when that is past, or when it is not valid yet.
+/// When the certificate expires. An error when it has expired or is not valid yet.
 fn lifetime(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<Duration, String> {
     let parsed = EndEntityCert::try_from(certificate).map_err(|error| format!("certificate: {error}"))?;
-    // Validity is looked at before the way to an authority, of which there is none here: any other outcome than these
-    // is a certificate that is valid at that time.
+    // The validity is checked before the chain, which is empty here: any outcome but these two means that the
+    // certificate is valid at that time.
     let at =
         |time| parsed.verify_for_usage(&[], &[], &[], time, KeyUsage::server_auth(), None, None).map(drop);
     match at(now) {
@@ -127,7 +128,7 @@ fn lifetime(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<Duration,
             span(now.as_secs().saturating_sub(not_after.as_secs()))
         )),
         Err(webpki::Error::CertNotValidYet { not_before, .. }) => Err(format!(
-            "certificate: it is not valid for another {}; is the clock right?",
+            "certificate: it is not valid for another {}; check the clock",
             span(not_before.as_secs().saturating_sub(now.as_secs()))
         )),
         _ => match at(UnixTime::since_unix_epoch(Duration::MAX)) {
@@ -137,7 +138,7 @@ fn lifetime(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<Duration,
     }
 }
 
-/// A number of seconds as a person says it.
+/// A duration for operators.
 fn span(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} seconds"),
@@ -147,7 +148,7 @@ fn span(seconds: u64) -> String {
     }
 }
 
-/// Names of a client certificate that was verified: its URI and DNS subject alternative names.
+/// The URI and DNS subject alternative names of a verified client certificate.
 pub(crate) fn names(certificate: &CertificateDer<'_>) -> Arc<[String]> {
     let Ok(parsed) = EndEntityCert::try_from(certificate) else { return Arc::default() };
     let uris = parsed.valid_uri_names().map(|name| format!("URI:{name}"));

@@ -8,9 +8,9 @@ use rustls::{CertificateError, Error};
 /// Why a connection was not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HandshakeFailure {
-    /// One of few, for counters.
+    /// A label of counters.
     pub(crate) reason: &'static str,
-    /// For people.
+    /// For operators.
     pub(crate) message: String,
 }
 
@@ -19,7 +19,7 @@ impl HandshakeFailure {
         HandshakeFailure { reason, message: message.into() }
     }
 
-    /// It took too long.
+    /// The handshake took longer than `limit`.
     pub(crate) fn timeout(limit: Duration) -> HandshakeFailure {
         HandshakeFailure::new(
             "timeout",
@@ -44,15 +44,16 @@ impl HandshakeFailure {
 pub(crate) fn tls_failure(error: &io::Error) -> HandshakeFailure {
     let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
         // gRPC Core (1.85) sends no alert when it does not trust the server.
-        let message = "the client left during the TLS handshake; it may not trust the server's certificate";
+        let message =
+            "the client disconnected during the TLS handshake; it may not trust the server's certificate";
         return HandshakeFailure::new("closed", message);
     };
     let (reason, message) = match tls {
         Error::NoCertificatesPresented => {
-            ("no_client_certificate", "the client shows no certificate".to_owned())
+            ("no_client_certificate", "the client sent no certificate".to_owned())
         }
         Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-            ("unknown_ca", "the client's certificate is not of a client CA of this server".to_owned())
+            ("unknown_ca", "the client's certificate is not signed by a client CA of this server".to_owned())
         }
         Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
             ("expired_certificate", "the client's certificate has expired".to_owned())
@@ -61,9 +62,7 @@ pub(crate) fn tls_failure(error: &io::Error) -> HandshakeFailure {
         Error::AlertReceived(alert) => {
             ("refused_by_client", format!("the client ended the handshake: {alert:?}"))
         }
-        Error::NoApplicationProtocol => {
-            ("alpn", "the client offers other protocols than \"h2\" by ALPN".to_owned())
-        }
+        Error::NoApplicationProtocol => ("alpn", "the client does not offer \"h2\" by ALPN".to_owned()),
         Error::PeerIncompatible(why) => {
             ("incompatible", format!("the client has no version or algorithm in common: {why:?}"))
         }

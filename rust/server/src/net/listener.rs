@@ -1,4 +1,4 @@
-//! Where clients come in: TCP ports and Unix sockets.
+//! Listening sockets: TCP ports and Unix sockets.
 
 use std::fmt;
 use std::io;
@@ -13,10 +13,10 @@ use crate::net::socket_file::{self, SocketFile};
 /// Connections that wait to be accepted: a fleet that reconnects at once must not run into SYN retries.
 const BACKLOG: u32 = 4096;
 
-/// What a Unix socket's path may have (unix(7), `sun_path` without its end).
+/// The longest path of a Unix socket (unix(7), `sun_path` without the terminating NUL).
 const MAX_PATH: usize = 107;
 
-/// Where to listen.
+/// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     /// `HOST:PORT`; port 0 takes a free one.
@@ -35,7 +35,7 @@ impl Address {
                 _ if path.len() > MAX_PATH => {
                     Err(format!("listen: the path of {text:?} is longer than {MAX_PATH} bytes"))
                 }
-                _ if path.contains('\0') => Err(format!("listen: the path of {text:?} has a NUL in it")),
+                _ if path.contains('\0') => Err(format!("listen: the path of {text:?} contains a NUL byte")),
                 _ => Ok(Address::Unix(path.into())),
             };
         }
@@ -57,20 +57,20 @@ impl fmt::Display for Address {
     }
 }
 
-/// A connection that was accepted. It is not bound to a thread yet.
+/// An accepted connection, not yet bound to a runtime.
 pub(crate) enum Socket {
     Tcp(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
 }
 
-/// A socket that is listened on. A Unix socket's file goes with it.
+/// A listening socket. The file of a Unix socket is removed with it.
 pub(crate) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener, SocketFile),
 }
 
 impl Listener {
-    /// Must be called within a runtime, which then drives it.
+    /// Must be called within the runtime that is to drive it.
     pub(crate) fn bind(address: &Address) -> io::Result<Listener> {
         match address {
             Address::Tcp(name) => Ok(Listener::Tcp(bind_tcp(name)?)),
@@ -81,7 +81,7 @@ impl Listener {
         }
     }
 
-    /// Where it listens, with the port that was taken.
+    /// The bound address, with the chosen port.
     pub(crate) fn address(&self) -> io::Result<String> {
         match self {
             Listener::Tcp(listener) => Ok(listener.local_addr()?.to_string()),
@@ -89,7 +89,7 @@ impl Listener {
         }
     }
 
-    /// The next connection: its socket, its client, and what it counts for.
+    /// The next connection: its socket, its client, and the key by which it is counted.
     pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer, PeerKey)> {
         match self {
             Listener::Tcp(listener) => {
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_ports_and_paths() {
+    fn an_address_is_a_port_or_a_path() {
         for text in ["127.0.0.1:0", "[::]:9000", "localhost:9000"] {
             assert_eq!(Address::parse(text), Ok(Address::Tcp(text.into())));
         }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_with_a_reason() {
+    fn an_invalid_address_is_refused_with_a_reason() {
         let long = format!("unix:/{}", "x".repeat(MAX_PATH));
         for (text, reason) in [
             ("9000", "is not HOST:PORT or unix:/PATH"),
@@ -153,7 +153,7 @@ mod tests {
             ("/run/x.sock", "is not HOST:PORT or unix:/PATH"),
             ("unix:x.sock", "the path must be absolute"),
             ("unix:", "the path must be absolute"),
-            ("unix:/a\0b", "has a NUL"),
+            ("unix:/a\0b", "contains a NUL"),
             (&long, "longer than 107 bytes"),
         ] {
             let error = Address::parse(text).unwrap_err();

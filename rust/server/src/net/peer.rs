@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection, and what they show for it.
+//! The client of a connection, and its bearer token.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -8,28 +8,28 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tokio::net::unix::UCred;
 
-/// The other end of a connection.
+/// The client of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// `ip:port`, or `unix:/path (pid 7, uid 1000)`.
     pub address: Arc<str>,
     /// Names of its verified certificate, `URI:…` and `DNS:…`; none without one.
     pub certificate: Arc<[String]>,
-    /// Whether it is on this machine, told by the kind of socket and not by an address.
+    /// Whether the client came over a Unix socket, and so is on this machine.
     pub local: bool,
 }
 
 impl Peer {
-    /// A client that came over TCP without TLS.
+    /// A client that came over TCP.
     pub(crate) fn tcp(address: SocketAddr) -> Peer {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port()).to_string();
         Peer { address: address.into(), certificate: Arc::default(), local: false }
     }
 
-    /// A client of a Unix socket. The system says who it is (unix(7), `SO_PEERCRED`); a process of another PID namespace
-    /// has no number here.
+    /// A client of a Unix socket, with its process (unix(7), `SO_PEERCRED`). A process of another PID namespace has no
+    /// PID here.
     pub(crate) fn unix(address: &str, credentials: Option<UCred>) -> Peer {
-        let address = match credentials.map(|found| (found.pid(), found.uid())) {
+        let address = match credentials.map(|process| (process.pid(), process.uid())) {
             Some((Some(pid @ 1..), uid)) => format!("{address} (pid {pid}, uid {uid})"),
             Some((_, uid)) => format!("{address} (uid {uid})"),
             None => address.to_owned(),
@@ -38,24 +38,24 @@ impl Peer {
     }
 }
 
-/// What connections are counted by.
+/// The key by which connections are counted.
 ///
 /// An IPv6 address counts whole: in Kubernetes the pods of a node share a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum PeerKey {
     /// Address of a TCP client, without its port.
     Address(IpAddr),
-    /// User of the process at the other end of a Unix socket; `None` where the system does not name one.
+    /// User of the process at the other end of a Unix socket; `None` when the system does not report it.
     User(Option<u32>),
 }
 
-/// A bearer token: a secret, which no log line and no debug output shows. "" when there is none.
+/// A bearer token: a secret, not shown in logs or debug output. "" when there is none.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {
-    /// That of the `authorization` metadata (RFC 6750; the scheme is case-insensitive, RFC 9110 section 11.1). With
-    /// several, the first bearer token counts.
+    /// From the `authorization` metadata (RFC 6750; the scheme is case-insensitive, RFC 9110 section 11.1): the first
+    /// bearer token.
     pub(crate) fn of(headers: &HeaderMap) -> Token {
         let values = headers.get_all(AUTHORIZATION).iter().filter_map(|value| value.to_str().ok());
         let mut tokens = values.filter_map(|value| {
@@ -65,7 +65,7 @@ impl Token {
         Token(tokens.next().unwrap_or_default().to_owned())
     }
 
-    /// One that came another way than by gRPC metadata.
+    /// A token that did not come in gRPC metadata.
     pub fn new(secret: String) -> Token {
         Token(secret)
     }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_what_follows_the_scheme_bearer() {
+    fn a_token_follows_the_scheme_bearer() {
         assert_eq!(token(&["Bearer abc.def"]), "abc.def");
         assert_eq!(token(&["bearer  abc"]), "abc");
         assert_eq!(token(&["BEARER abc "]), "abc");
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_a_token() {
+    fn other_values_are_not_tokens() {
         for values in [&[][..], &["abc"], &["Bearer"], &["Bearer "], &["Basic abc"], &["Bearerabc def"]] {
             assert_eq!(token(values), "", "{values:?}");
         }

@@ -1,4 +1,4 @@
-//! The file of a Unix socket: made with its permissions, taken over from a dead process, removed at the end.
+//! The file of a Unix socket: created with its mode, replaced when stale, removed at the end.
 
 use std::fs;
 use std::io;
@@ -15,7 +15,7 @@ use rustix::net::{
 /// Owner and group may connect (unix(7): that takes write permission).
 const MODE: Mode = Mode::from_raw_mode(0o660);
 
-/// The file while this process listens on it. Dropping it removes the file, unless another process has put its own there.
+/// The file while this process listens on it. Dropping it removes the file, unless another process has replaced it.
 pub(crate) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
@@ -29,8 +29,8 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.identity) {
-            // Fails only when somebody else removes it at this moment.
+        if fs::symlink_metadata(&self.path).is_ok_and(|file| identity(&file) == self.identity) {
+            // Fails only when another process removes it at this moment.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -40,12 +40,12 @@ fn identity(file: &fs::Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
-/// Listen on a path. A socket there that nobody listens on is replaced; a live one is `EADDRINUSE`.
+/// Listen on a path. A socket without a process is replaced; a live one is `EADDRINUSE`.
 pub(crate) fn bind(path: &Path, backlog: u32) -> io::Result<(UnixListener, SocketFile)> {
     remove_stale(path)?;
     let address = SocketAddrUnix::new(path)?;
     let socket = unix_socket()?;
-    // Linux gives the file the mode of the socket, less the umask: at no time may more connect than in the end.
+    // Linux creates the file with the mode of the socket, less the umask: it never allows more than at the end.
     fchmod(&socket, MODE)?;
     bind_to(&socket, &address)?;
     let file = SocketFile { path: path.into(), identity: identity(&fs::symlink_metadata(path)?) };
@@ -59,19 +59,19 @@ fn unix_socket() -> io::Result<std::os::fd::OwnedFd> {
     Ok(socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
 }
 
-/// Nothing but connecting says whether a socket's process lives.
+/// Only connecting shows whether a socket has a process.
 fn remove_stale(path: &Path) -> io::Result<()> {
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
+    let file = match fs::symlink_metadata(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    if !found.file_type().is_socket() {
-        return Err(io::Error::other("there is a file that is not a socket"));
+    if !file.file_type().is_socket() {
+        return Err(io::Error::other("there is a file that is not a socket; remove it"));
     }
     match connect(unix_socket()?, &SocketAddrUnix::new(path)?) {
         Err(Errno::CONNREFUSED) => fs::remove_file(path),
-        // EAGAIN: it lives, and its queue is full.
+        // EAGAIN: the process lives, and its queue is full.
         Ok(()) | Err(Errno::AGAIN) => Err(Errno::ADDRINUSE.into()),
         Err(error) => Err(error.into()),
     }
@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
 
-    /// A directory of the test's own, removed afterwards.
+    /// A temporary directory, removed at the end of the test.
     struct Directory(PathBuf);
 
     impl Directory {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_has_its_mode_and_goes_with_the_listener() {
+    fn the_file_has_its_mode_and_is_removed_with_the_listener() {
         let directory = Directory::new("mode");
         let (listener, file) = bind(&directory.socket(), 1).unwrap();
         assert_eq!(fs::metadata(file.path()).unwrap().mode() & 0o777, 0o660);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_socket_is_left_alone_even_when_its_queue_is_full() {
+    fn a_live_socket_is_kept_even_when_its_queue_is_full() {
         let directory = Directory::new("live");
         let live = bind(&directory.socket(), 0).unwrap();
         let _waiting = UnixStream::connect(live.1.path()).unwrap();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_nobody_listens_on_is_replaced() {
+    fn a_socket_without_a_process_is_replaced() {
         let directory = Directory::new("stale");
         drop(UnixListener::bind(directory.socket()).unwrap());
         assert!(directory.socket().exists());
@@ -134,16 +134,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_socket_is_left_alone() {
+    fn a_file_that_is_not_a_socket_is_kept() {
         let directory = Directory::new("file");
         fs::write(directory.socket(), "precious").unwrap();
         let error = bind(&directory.socket(), 1).map(drop).unwrap_err();
-        assert_eq!(error.to_string(), "there is a file that is not a socket");
+        assert_eq!(error.to_string(), "there is a file that is not a socket; remove it");
         assert_eq!(fs::read(directory.socket()).unwrap(), b"precious");
     }
 
     #[test]
-    fn the_socket_of_a_successor_is_left_alone() {
+    fn the_socket_of_a_successor_is_kept() {
         let directory = Directory::new("successor");
         let (_listener, file) = bind(&directory.socket(), 1).unwrap();
         fs::remove_file(directory.socket()).unwrap();

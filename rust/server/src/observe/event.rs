@@ -1,4 +1,4 @@
-//! What Python must hear of: one queue, and one file descriptor that is readable while something waits in it.
+//! Events for Python: a queue, and a file descriptor that is readable while it has events.
 
 use std::collections::{HashMap, VecDeque};
 #[cfg(all(test, feature = "shuttle"))]
@@ -18,10 +18,10 @@ use crate::observe::nack::{NackQueue, NackReport};
 use crate::observe::panic::PanicReport;
 use crate::sync::Mutex;
 
-/// Of what is to be logged and counted elsewhere; the newest are dropped.
+/// Of events that are only logged; further ones are dropped, and the counters have them.
 const MAX_NOTICES: usize = 256;
 
-/// So many holes in the queue are left until they are more than the events.
+/// The queue is compacted when it has more holes than this and than half of its entries.
 const MIN_HOLES: usize = 1024;
 
 /// Something that happened on the engine's threads.
@@ -29,46 +29,46 @@ const MIN_HOLES: usize = 1024;
 pub enum Event {
     /// A stream sent its first request and waits for its audience.
     Opened {
-        /// Identity of the stream.
+        /// Id of the stream.
         stream: u64,
         /// The client.
         peer: Arc<Peer>,
-        /// The bearer token that came with the stream.
+        /// The bearer token of the stream.
         token: Token,
         /// The serialised Node.
         node: Bytes,
     },
-    /// The first subscription to a name in an audience, and the number of the account that caused it.
+    /// The first subscription to a name in an audience, and the id of the account that caused it.
     Demand(DemandKey, u32),
-    /// The last one went, a grace time ago.
+    /// The last subscription to a name ended, a grace time ago.
     Withdrawn(DemandKey),
     /// A client refused a response.
     Nack(Box<NackReport>),
-    /// A client calls a method that Python answers, with [`crate::Server::reply`] or [`crate::Server::refuse`].
+    /// A call that Python answers, with [`crate::Server::reply`] or [`crate::Server::refuse`].
     Call(Box<Call>),
-    /// A connection was not served.
+    /// A handshake failed.
     HandshakeFailed(HandshakeFailed),
     /// A stream that was reported as opened ended.
     Closed {
-        /// Identity of the stream.
+        /// Id of the stream.
         stream: u64,
     },
-    /// A client met a limit. Reported once in a while for each limit.
+    /// A client reached a limit. Reported once per interval and limit.
     Limited {
         /// Name of the limit.
         limit: &'static str,
-        /// Whether the client has to wait; else it is refused.
+        /// Whether the client is delayed; otherwise it is refused.
         delayed: bool,
-        /// How often it was met since it was last told.
+        /// How often the limit was reached since the last report.
         count: u64,
-        /// Address of the client that met it last.
+        /// Address of the last client that reached it.
         peer: Arc<str>,
     },
-    /// The engine has a fault: a stream panicked, and was ended.
+    /// A stream panicked and was ended.
     Panicked {
         /// Address of the client.
         peer: Arc<str>,
-        /// What the panic said, and where it was.
+        /// Message and location of the panic.
         fault: PanicReport,
     },
 }
@@ -83,7 +83,7 @@ impl From<DemandEvent> for Event {
 }
 
 impl Event {
-    /// The stream that it is the first event of.
+    /// The stream that the event opens.
     fn opened_stream(&self) -> Option<u64> {
         match self {
             Event::Opened { stream, .. } => Some(*stream),
@@ -103,19 +103,18 @@ impl Event {
     }
 }
 
-/// Events in order, but those of the demand, which has its own queue. A stream that began and ended between two polls leaves
-/// nothing: however slow Python is, the queue has no more than the streams that are there now, and the ends of those that
-/// Python knows.
+/// Events in order. Demand has its own queue, and NACKs have theirs. A stream that opened and closed between two polls
+/// leaves no event: however slow Python polls, the queue is bounded by the open streams and those that Python knows.
 #[derive(Default)]
 struct Queue {
-    /// An event that is no longer told leaves a hole.
+    /// A removed event leaves a hole.
     events: VecDeque<Option<Event>>,
-    /// Where the beginnings stand.
+    /// Index of the `Opened` of each stream.
     opened_at: HashMap<u64, usize>,
     holes: usize,
     nacks: NackQueue,
     notices: usize,
-    /// Whether there is demand that Python has not heard of.
+    /// Whether there is demand to poll.
     demand_pending: bool,
 }
 
@@ -156,7 +155,7 @@ impl Queue {
     }
 }
 
-/// The queue. Any thread pushes, one polls.
+/// The queue: all threads push, one polls.
 pub(crate) struct Events {
     queue: Mutex<Queue>,
     signal: OwnedFd,
@@ -186,13 +185,13 @@ impl Events {
         self.update(|queue| queue.nacks.push(client, report));
     }
 
-    /// Whether there is demand that Python has not heard of: it is to poll for that as for events.
+    /// Whether there is demand to poll, for which the descriptor is readable as for events.
     pub(crate) fn set_demand_pending(&self, waits: bool) {
         self.update(|queue| queue.demand_pending = waits);
     }
 
-    /// All events, NACKs first: Python classified their streams before, and their ends stand in the queue. Afterwards it
-    /// is readable as long as demand waits.
+    /// All events, NACKs first: Python classified their streams before, and their ends are in the queue. Afterwards the
+    /// descriptor is readable as long as demand is pending.
     pub(crate) fn poll(&self, demand_pending: bool) -> Vec<Event> {
         let mut queue =
             self.update(|queue| std::mem::replace(queue, Queue { demand_pending, ..Queue::default() }));
@@ -200,7 +199,7 @@ impl Events {
         nacks.chain(queue.events.into_iter().flatten()).collect()
     }
 
-    /// The descriptor follows the queue.
+    /// Keeps the descriptor in step with the queue.
     fn update<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> T {
         let mut queue = self.queue.lock();
         let before = queue.is_readable();
@@ -214,7 +213,7 @@ impl Events {
         result
     }
 
-    /// How many wait to be polled.
+    /// Events that were not polled.
     pub(crate) fn len(&self) -> usize {
         let queue = self.queue.lock();
         queue.events.len() - queue.holes + queue.nacks.len()
@@ -231,7 +230,7 @@ mod tests {
     }
 
     /// A letter for each event.
-    fn told(events: &Events) -> String {
+    fn letters(events: &Events) -> String {
         let letter = |event| match event {
             Event::Opened { stream, .. } => format!("+{stream} "),
             Event::Closed { stream } => format!("-{stream} "),
@@ -245,22 +244,22 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_and_goes_between_two_polls_is_not_told() {
+    fn a_stream_that_opens_and_closes_between_two_polls_leaves_no_event() {
         let events = Events::new().unwrap();
         events.push(opened(1));
         events.push(opened(2));
         events.push(Event::Closed { stream: 1 });
         events.push(opened(3));
-        assert_eq!((events.len(), told(&events).as_str()), (2, "+2 +3 "));
+        assert_eq!((events.len(), letters(&events).as_str()), (2, "+2 +3 "));
         events.push(Event::Closed { stream: 2 });
-        assert_eq!(told(&events), "-2 ", "what Python knows is told to the end");
+        assert_eq!(letters(&events), "-2 ", "the end of a known stream is reported");
         events.push(opened(4));
         events.push(Event::Closed { stream: 4 });
         assert!(!is_readable(&events), "nothing is left to be polled");
     }
 
     #[test]
-    fn it_is_readable_while_demand_waits() {
+    fn it_is_readable_while_demand_is_pending() {
         let events = Events::new().unwrap();
         events.set_demand_pending(true);
         events.push(opened(1));
@@ -282,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storm_that_is_not_polled_takes_no_memory() {
+    fn events_that_are_not_polled_are_bounded() {
         let events = Events::new().unwrap();
         events.push(opened(0));
         for stream in 1..100_000 {
@@ -292,14 +291,14 @@ mod tests {
         events.push(Event::Closed { stream: 0 });
         events.push(opened(7));
         let queue = events.queue.lock();
-        assert!(queue.events.len() <= MIN_HOLES + 3, "{} places", queue.events.len());
+        assert!(queue.events.len() <= MIN_HOLES + 3, "{} entries", queue.events.len());
         assert_eq!(queue.opened_at.len(), 1);
         drop(queue);
-        assert_eq!(told(&events), "+7 ");
+        assert_eq!(letters(&events), "+7 ");
     }
 
     #[test]
-    fn notices_that_nobody_polls_are_dropped() {
+    fn notices_that_are_not_polled_are_dropped() {
         let events = Events::new().unwrap();
         for count in 0..2 * MAX_NOTICES as u64 {
             events.push(Event::Limited { limit: "", delayed: false, count, peer: "".into() });

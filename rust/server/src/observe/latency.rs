@@ -1,4 +1,4 @@
-//! Histograms of durations: relaxed atomics, read when somebody scrapes.
+//! Histograms of durations: relaxed atomics, read at a scrape.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -7,11 +7,12 @@ use std::time::Duration;
 pub const ACK_LATENCY_BOUNDS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
-/// Upper bounds of the buckets of changes, in seconds: from a local client's ACK to a rollout that waits for a scheduler.
+/// Upper bounds of the buckets of changes, in seconds: from a local client's ACK to a rollout that waits for a
+/// scheduler.
 pub const CHANGE_LATENCY_BOUNDS: [f64; 15] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// Observations of durations; the last bucket has no bound.
+/// Counts of durations; the last bucket has no bound.
 pub(crate) struct Histogram<const BUCKETS: usize> {
     counts: [AtomicU64; BUCKETS],
     micros: AtomicU64,
@@ -31,32 +32,32 @@ impl<const BUCKETS: usize> Histogram<BUCKETS> {
         self.micros.fetch_add(duration.as_micros() as u64, Relaxed);
     }
 
-    /// The counts and the sum now.
+    /// The current counts and sum.
     pub(crate) fn read(&self) -> Observed {
         let counts = self.counts.iter().map(|count| count.load(Relaxed)).collect();
         Observed { counts, sum: self.micros.load(Relaxed) as f64 / 1e6 }
     }
 }
 
-/// A part of the way of a change from the cluster to a client.
+/// A step of a change on its way from the cluster to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeStep {
-    /// From the event in the cluster until the control plane heard of it.
+    /// From the event in the cluster until the control plane received it.
     EventToReceived,
-    /// From there to its publication.
+    /// From receiving to publishing it.
     ReceivedToPublished,
-    /// From there until it was handed out to a client.
+    /// From publishing until it was sent to a client.
     PublishedToSent,
-    /// From there until the client had taken it.
+    /// From sending until the client acknowledged it.
     SentToAcked,
-    /// From hearing of it until the client had taken it.
+    /// From receiving until the client acknowledged it.
     ReceivedToAcked,
-    /// All of it.
+    /// From the event until the client acknowledged it.
     EventToAcked,
 }
 
 impl ChangeStep {
-    /// Every step, in the order of [`crate::Stats::change_latency`].
+    /// All steps, in the order of [`crate::Stats::change_latency`].
     pub const ALL: [ChangeStep; 6] = [
         ChangeStep::EventToReceived,
         ChangeStep::ReceivedToPublished,
@@ -82,7 +83,7 @@ impl ChangeStep {
 /// A copy of a histogram.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
-    /// Observations per bucket, not cumulative, the last one without bound.
+    /// Observations per bucket, not cumulative; the last bucket has no bound.
     pub counts: Vec<u64>,
     /// Sum of all observations, in seconds.
     pub sum: f64,

@@ -1,4 +1,4 @@
-//! Counters of all shards: relaxed atomics, read when somebody scrapes.
+//! Counters of all shards: relaxed atomics, read at a scrape.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -54,7 +54,7 @@ impl Metrics {
                 self.acks[index].fetch_add(1, Relaxed);
                 self.ack_latency.observe(&ACK_LATENCY_BOUNDS, *latency);
                 if let Some(change) = change {
-                    self.taken(change);
+                    self.acknowledged(change);
                 }
             }
             RequestKind::Nack(_) => drop(self.nacks[index].fetch_add(1, Relaxed)),
@@ -80,18 +80,18 @@ impl Metrics {
         *self.rejected.lock().entry(status).or_default() += 1;
     }
 
-    /// A commit is published: how long its changes took to come that far.
+    /// A commit is published: observe the steps of its changes until then.
     pub(crate) fn published(&self, commit: &Commit) {
         for origin in commit.put.iter().filter_map(|put| put.resource.origin()) {
-            if let Some(heard) = origin.event_to_received() {
-                self.step(ChangeStep::EventToReceived, heard);
+            if let Some(duration) = origin.event_to_received() {
+                self.step(ChangeStep::EventToReceived, duration);
             }
             self.step(ChangeStep::ReceivedToPublished, origin.received_to_published());
         }
     }
 
-    /// A client took a change.
-    fn taken(&self, change: &Propagation) {
+    /// A client acknowledged a change.
+    fn acknowledged(&self, change: &Propagation) {
         self.step(ChangeStep::PublishedToSent, change.published_to_sent());
         self.step(ChangeStep::SentToAcked, change.sent_to_acked());
         self.step(ChangeStep::ReceivedToAcked, change.received_to_acked());

@@ -1,7 +1,7 @@
 //! NACKs that wait to be polled.
 //!
-//! Each client has a share of the places, and none can take those of others: a client over its share loses its oldest,
-//! and when all places are taken, the client with the most of them does. What is left out is counted.
+//! Each client has a share of the queue: over its share its oldest NACK is dropped, and when the queue is full, the
+//! oldest of the client with most of them. Dropped NACKs are counted.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use steerway_engine::{Nack, TypeId};
 
 use crate::limits::client_key::ClientKey;
 
-/// Of all clients.
+/// NACKs of all clients.
 pub(crate) const MAX_WAITING: usize = 1024;
 
-/// Of one client.
+/// NACKs of one client.
 pub(crate) const MAX_PER_CLIENT: usize = 32;
 
 /// A client refused a response.
 #[derive(Debug)]
 pub struct NackReport {
-    /// Identity of the stream.
+    /// Id of the stream.
     pub stream: u64,
     /// Address of the client.
     pub peer: Arc<str>,
@@ -29,7 +29,7 @@ pub struct NackReport {
     pub type_id: TypeId,
     /// What was refused and why.
     pub nack: Box<Nack>,
-    /// Earlier NACKs that were left out and that this report stands for.
+    /// Earlier NACKs that were dropped and that this report represents.
     pub suppressed: u64,
 }
 
@@ -45,7 +45,7 @@ struct ClientNacks {
 pub(crate) struct NackQueue {
     clients: HashMap<ClientKey, ClientNacks>,
     count: usize,
-    /// Left out of clients that have no place.
+    /// Dropped of clients without a NACK in the queue.
     suppressed: u64,
 }
 
@@ -69,8 +69,8 @@ impl NackQueue {
         self.count += 1;
     }
 
-    /// All of them, of each client in turn. The last report of a client counts what was left out of it; the last of all
-    /// counts also what was left out of clients that had no place.
+    /// All NACKs, one of each client in turn. The last one of a client counts what was dropped of it; the last of all
+    /// also counts what was dropped of clients without any.
     pub(crate) fn take(&mut self) -> Vec<NackReport> {
         let mut clients: Vec<ClientNacks> = self.clients.drain().map(|(_, waiting)| waiting).collect();
         let mut all = Vec::with_capacity(std::mem::take(&mut self.count));
@@ -90,7 +90,7 @@ impl NackQueue {
         all
     }
 
-    /// Take a place from the client with the most, if it has so many more than one with `own` that both gain by it.
+    /// Drop a NACK of the client with most of them, if it has at least two more than one with `own`.
     fn make_room(&mut self, own: usize) -> bool {
         let most = self.clients.iter().max_by_key(|(_, waiting)| waiting.reports.len());
         let Some((client, waiting)) = most else { return false };
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_keeps_its_newest_and_takes_no_place_of_others() {
+    fn a_client_keeps_its_newest_and_displaces_no_other_client() {
         let mut nacks = NackQueue::default();
         push(&mut nacks, "other", 0);
         for stream in 0..100_000 {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_with_many_make_room_for_one_with_few() {
+    fn clients_with_many_are_displaced_by_one_with_few() {
         let mut nacks = NackQueue::default();
         for stream in 0..MAX_WAITING as u64 {
             push(&mut nacks, &format!("host {}", stream % 40), stream);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_of_a_client_without_a_place_is_counted() {
+    fn dropped_nacks_of_a_client_without_any_are_counted() {
         let mut nacks = NackQueue::default();
         for stream in 0..MAX_WAITING as u64 + 7 {
             push(&mut nacks, &stream.to_string(), stream);

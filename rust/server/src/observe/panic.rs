@@ -1,5 +1,4 @@
-//! A panic in one stream is a fault of ours that ends that stream and nothing else. Its text and place go to Python's log
-//! instead of stderr.
+//! A panic in one stream ends that stream and nothing else. It is reported to Python instead of written to stderr.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
@@ -8,22 +7,22 @@ use std::task::Poll;
 
 use futures_util::future::{LocalBoxFuture, poll_fn};
 
-/// What a panic said, and where it was.
+/// Message and location of a panic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PanicReport {
-    /// Its text.
+    /// The message.
     pub message: String,
     /// `file:line:column` in the engine's source.
     pub location: String,
 }
 
 thread_local! {
-    /// Whether a panic on this thread is contained.
+    /// Whether a panic on this thread is caught.
     static CAUGHT: Cell<bool> = const { Cell::new(false) };
     static LAST: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
 }
 
-/// Keep contained panics out of stderr; all others are told as before. Done once per process.
+/// Keep caught panics out of stderr; others are handled as before. Done once per process.
 pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -43,24 +42,24 @@ impl PanicReport {
         let payload = info.payload();
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        let message = text.unwrap_or("a panic without a text").to_owned();
+        let message = text.unwrap_or("a panic without a message").to_owned();
         let location = info.location().map(ToString::to_string).unwrap_or_default();
         PanicReport { message, location }
     }
 }
 
-/// Run something whose panic must not spread. What it was working on is not to be used any further.
+/// Run something and catch its panic. What it was changing must not be used afterwards.
 pub(crate) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, PanicReport> {
     let outer = CAUGHT.replace(true);
     let result = catch_unwind(AssertUnwindSafe(run));
     CAUGHT.set(outer);
     result.map_err(|_| {
-        let unknown = || PanicReport { message: "a panic without a text".into(), location: String::new() };
+        let unknown = || PanicReport { message: "a panic without a message".into(), location: String::new() };
         LAST.take().unwrap_or_else(unknown)
     })
 }
 
-/// [`catch`] for a task, its drop included.
+/// [`catch`] for a task, including its drop.
 pub(crate) async fn catch_task(mut task: LocalBoxFuture<'static, ()>) -> Result<(), PanicReport> {
     let outcome = poll_fn(|context| match catch(|| task.as_mut().poll(context)) {
         Ok(poll) => poll.map(Ok),
@@ -75,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_caught_with_its_text_and_place() {
+    fn a_panic_is_caught_with_its_message_and_location() {
         install();
         let fault = catch(|| panic!("number {}", 7)).unwrap_err();
         assert_eq!(fault.message, "number 7");
@@ -84,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_within_a_contained_part_leaves_the_rest_contained() {
+    fn a_nested_panic_leaves_the_outer_part_caught() {
         install();
         let outer = catch(|| {
             let inner = catch(|| panic!("inner")).unwrap_err();

@@ -6,7 +6,7 @@ use steerway_engine::TypeId;
 
 use crate::observe::latency::Observed;
 
-/// A copy of the counters at one moment. Arrays go by [`TypeId::index`].
+/// A copy of the counters. Arrays are indexed by [`TypeId::index`].
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     /// Open connections.
@@ -21,7 +21,7 @@ pub struct Stats {
     pub requests: [u64; TypeId::COUNT],
     /// Responses sent.
     pub responses: [u64; TypeId::COUNT],
-    /// Resources in them.
+    /// Resources in all responses.
     pub resources_sent: [u64; TypeId::COUNT],
     /// Bytes of all responses.
     pub bytes_sent: u64,
@@ -31,23 +31,23 @@ pub struct Stats {
     pub nacks: [u64; TypeId::COUNT],
     /// Requests that carried an old nonce.
     pub stale: [u64; TypeId::COUNT],
-    /// Streams that the server ended for a fault, by gRPC status.
+    /// Streams that the server ended with an error, by gRPC status.
     pub rejected: BTreeMap<&'static str, u64>,
-    /// Connections that were not served, by reason.
+    /// Failed handshakes, by reason.
     pub handshake_failures: BTreeMap<&'static str, u64>,
-    /// How often a client was refused by each limit.
+    /// Clients that were refused, by limit.
     pub refused: BTreeMap<&'static str, u64>,
-    /// How often a client had to wait for each of the others.
+    /// Clients that were delayed, by limit.
     pub delayed: BTreeMap<&'static str, u64>,
-    /// Streams that ended by a fault of ours.
+    /// Streams that ended by a panic.
     pub panics: u64,
     /// Commits.
     pub commits: u64,
-    /// Answers withheld because the client may not see the resource.
+    /// Responses withheld because the client may not see the resource.
     pub denied: u64,
     /// Buckets by [`crate::ACK_LATENCY_BOUNDS`].
     pub ack_latency: Observed,
-    /// Buckets by [`crate::CHANGE_LATENCY_BOUNDS`], by [`crate::ChangeStep::ALL`]; the steps before the publication once for each resource
-    /// of a commit, those after it once for each ACK.
+    /// Buckets by [`crate::CHANGE_LATENCY_BOUNDS`], by [`crate::ChangeStep::ALL`]; the steps before the publication
+    /// once per resource of a commit, those after it once per ACK.
     pub change_latency: Vec<Observed>,
 }

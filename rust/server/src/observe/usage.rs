@@ -1,13 +1,13 @@
 //! What the engine holds for its clients.
 
-/// What is held for clients at one moment; when all clients are gone for the grace of demand, nothing.
+/// What is held for clients at one moment; nothing once the grace time after the last client has passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineUsage {
     /// Connections.
     pub connections: usize,
     /// Tasks that serve connections.
     pub tasks: usize,
-    /// StreamHandle streams.
+    /// Discovery streams.
     pub streams: usize,
     /// Names in the indices of the shards.
     pub interest: usize,
@@ -15,10 +15,10 @@ pub struct EngineUsage {
     pub demand: usize,
     /// Events that Python has not polled.
     pub events: usize,
-    /// Bytes of requests that are not whole yet and count.
+    /// Bytes of incomplete requests that count.
     pub request_buffers: usize,
-    /// Bytes of subscriptions beyond the small part of each stream.
+    /// Bytes of subscriptions beyond the uncounted part of each stream.
     pub subscription_bytes: usize,
-    /// IdentityConnections and addresses that use something, or did so a moment ago.
+    /// Identities and addresses that use something, or whose CPU budget has not recovered.
     pub accounts: usize,
 }

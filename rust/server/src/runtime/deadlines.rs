@@ -1,4 +1,4 @@
-//! Which stream of a shard wants to be told of the time, and when.
+//! The deadlines of a shard's streams.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// The deadlines of one shard's streams, at most one each. Not shared, no locks.
+/// At most one deadline per stream. Not shared, no locks.
 #[derive(Default)]
 pub(crate) struct Deadlines {
     due: RefCell<BTreeSet<(Duration, u64)>>,
@@ -31,17 +31,17 @@ impl Deadlines {
         }
     }
 
-    /// The first deadline.
+    /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<Duration> {
         self.due.borrow().first().map(|(due, _)| *due)
     }
 
-    /// Ready when an earlier deadline than the first one came.
+    /// Ready when a deadline earlier than the first one was set.
     pub(crate) async fn sooner(&self) {
         self.sooner.notified().await;
     }
 
-    /// Streams whose deadline has come; they have none then.
+    /// Remove and return the streams whose deadline has passed.
     pub(crate) fn take(&self, now: Duration) -> Vec<u64> {
         let mut due = self.due.borrow_mut();
         let later = due.split_off(&(now, u64::MAX));

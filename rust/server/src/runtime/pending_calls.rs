@@ -24,8 +24,8 @@ use crate::observe::limit_counters::LimitCounters;
 /// for client status.
 const MAX_ADMISSIONS: usize = MAX_CALL_SLOTS / 4;
 
-/// Admissions of one address at a time, and reporters of one address that may wait: none waits behind all those of another
-/// address.
+/// Admissions of one address at a time, and reporters of one address that may wait: none waits behind all those of
+/// another address.
 const MAX_ADMISSIONS_PER_ADDRESS: usize = MAX_ADMISSIONS / 4;
 const MAX_REPORTERS_PER_ADDRESS: usize = 1024;
 

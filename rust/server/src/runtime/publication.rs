@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use steerway_engine::{Commit, Demand, DemandKey, Key, Reason};
 
-/// A demanded name that nothing exists for, and that Python does not keep.
+/// A demanded name without a resource, which Python does not keep.
 #[derive(Clone, Debug)]
 pub struct Missing {
     /// What was demanded.
     pub key: DemandKey,
-    /// Why there is nothing, for operators and clients that want to know.
+    /// Why there is no resource, for operators and clients.
     pub reason: Arc<str>,
-    /// The service whose change may make a difference; "": only a change of the name itself does.
+    /// The service whose change may add one; "": only a change of the name itself may.
     pub service: String,
 }
 
@@ -20,7 +20,7 @@ pub struct Missing {
 pub struct Publication {
     /// The changes.
     pub commit: Commit,
-    /// Demanded names that nothing exists for.
+    /// Demanded names without a resource.
     pub missing: Vec<Missing>,
 }
 
@@ -31,7 +31,7 @@ impl From<Commit> for Publication {
 }
 
 impl Publication {
-    /// Bring the demand up to date; returns what is to be done to the store.
+    /// Mark the missing names in the demand; returns the commit for the store.
     pub(crate) fn into_commit(self, demand: &mut Demand) -> Commit {
         let Publication { mut commit, missing } = self;
         commit.absent.extend(missing.into_iter().filter_map(|Missing { key, reason, service }| {

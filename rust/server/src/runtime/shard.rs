@@ -57,7 +57,7 @@ impl Shard {
         self.last_stream_id.get()
     }
 
-    /// Bring changes of a stream's subscriptions to the index, and to the demand what they change there.
+    /// Apply changes of a stream's subscriptions to the index, and to the demand.
     pub(crate) fn change_interest(
         &self,
         stream: u64,

@@ -1,4 +1,4 @@
-//! What all threads share.
+//! The state that all threads share.
 
 use std::collections::{BTreeSet, HashSet};
 use std::pin::pin;
@@ -35,10 +35,10 @@ use crate::runtime::pending_calls::PendingCalls;
 use crate::runtime::publication::Publication;
 use crate::sync::{AtomicBool, Mutex, RwLock};
 
-/// Bytes of requests that are not whole, of all streams together; the first part of each is free (see `intake`).
+/// Bytes of incomplete requests of all streams; the first part of each is not counted (see `request_reader`).
 const REQUEST_BUFFERS: usize = 256 << 20;
 
-/// The store, the demand, and what Python is told. Streams and their index belong to their shards alone.
+/// The store, the demand, the events and the limits. Streams and their index belong to their shards.
 pub(crate) struct Shared {
     pub(crate) store: RwLock<Store>,
     pub(crate) events: Arc<Events>,
@@ -49,15 +49,15 @@ pub(crate) struct Shared {
     pub(crate) slots: Arc<ConnectionSlots>,
     pub(crate) identities: Arc<IdentityConnections>,
     streams: Quota,
-    /// Bytes of requests that are not whole yet.
+    /// Bytes of incomplete requests.
     pub(crate) request_buffers: Quota,
     pub(crate) limits: Arc<LimitCounters>,
     pub(crate) budgets: Budgets,
     pub(crate) accounts: Arc<Accounts>,
-    /// What all streams together use.
+    /// The budget of all streams together.
     pub(crate) budget: SharedBudget,
     pub(crate) calls: PendingCalls,
-    /// What clients report of their requests.
+    /// Load reports of clients.
     pub(crate) loads: Mutex<Loads>,
     answering: AtomicBool,
     demand: Mutex<Demand>,
@@ -98,30 +98,30 @@ impl Shared {
         }))
     }
 
-    /// The time as the core counts it: since the start of the engine.
+    /// The time of the core: since the start of the engine.
     pub(crate) fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// A number for a connection, to tell it from others.
+    /// A new id of a connection.
     pub(crate) fn next_connection(&self) -> u32 {
         self.last_connection.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Whether streams may be answered: since the first time that the server was serving.
+    /// Whether streams may be answered: since the server was serving for the first time.
     pub(crate) fn is_answering(&self) -> bool {
         self.answering.load(Ordering::Acquire)
     }
 
-    /// Returns whether that is news.
+    /// Returns whether that is a change.
     pub(crate) fn start_answering(&self) -> bool {
         !self.answering.swap(true, Ordering::AcqRel)
     }
 
-    /// A connection is not served.
+    /// A handshake failed.
     pub(crate) fn handshake_failed(&self, peer: &Arc<str>, failure: HandshakeFailure) {
-        if let Some(told) = self.metrics.handshakes.add(peer, failure) {
-            self.events.push(Event::HandshakeFailed(told));
+        if let Some(failed) = self.metrics.handshakes.add(peer, failure) {
+            self.events.push(Event::HandshakeFailed(failed));
         }
     }
 
@@ -144,24 +144,24 @@ impl Shared {
         self.events.push(Event::Panicked { peer: Arc::clone(peer), fault });
     }
 
-    /// What clients make this server keep: bytes of subscriptions, and demanded names.
+    /// What clients make the server keep: bytes of subscriptions, and demanded names.
     pub(crate) fn kept(&self) -> (usize, usize) {
         (self.budget.subscriptions(), self.demanded_names())
     }
 
-    /// Names that are demanded_names, or were a moment ago.
+    /// Names that are demanded, or were within the grace time.
     pub(crate) fn demanded_names(&self) -> usize {
         self.demand.lock().len()
     }
 
-    /// Change the store. Afterwards all shards must be told what changed: a stream that subscribes meanwhile sees the new
-    /// state, or is told.
+    /// Change the store. Afterwards all shards must be notified: a stream that subscribes meanwhile sees the new state
+    /// or gets the notification.
     pub(crate) fn commit(&self, publication: Publication) -> CommitOutcome {
         self.metrics.published(&publication.commit);
         let outcome = if publication.missing.is_empty() {
             self.store.write().commit(publication.commit)
         } else {
-            // Both change together: one that is withdrawn meanwhile has no answer.
+            // Both change together: a demand that is withdrawn meanwhile gets no answer.
             let mut demand = self.demand.lock();
             let commit = publication.into_commit(&mut demand);
             self.release(demand.take_released());
@@ -171,7 +171,7 @@ impl Shared {
         outcome
     }
 
-    /// These services and names changed: what is missing because of them has no answer any more, and is demanded anew.
+    /// These services and names changed: remove what is missing because of them, and demand it anew.
     pub(crate) fn invalidate_missing<'a>(
         &self,
         services: impl Iterator<Item = &'a str>,
@@ -187,7 +187,7 @@ impl Shared {
         outcome
     }
 
-    /// The interest of a shard in these names moved; `flow` is who caused that.
+    /// The interest of a shard in these names changed, caused by `flow`.
     pub(crate) fn update_demand(&self, moves: &[(Transition, DemandKey)], flow: Flow) {
         if moves.is_empty() {
             return;
@@ -210,16 +210,16 @@ impl Shared {
         }
     }
 
-    /// What Python is to hear: of the demand as much as concerns `most` names, all else at once. Under the lock of the
-    /// demand: what comes and goes stands in order.
+    /// Events for Python: demand for at most `most` names, all others at once. The lock of the demand keeps demand and
+    /// its withdrawal in order.
     ///
-    /// Returns accounts, too, that have used up their memory: their large streams are to end.
+    /// Also returns the accounts that have exceeded their memory budget: their large streams must end.
     pub(crate) fn poll(&self, most: usize) -> (Vec<Event>, BTreeSet<u32>) {
         let mut demand = self.demand.lock();
-        let told = demand.take_events(most);
+        let events = demand.take_events(most);
         let mut overdrawn = BTreeSet::new();
-        for told in &told {
-            match told {
+        for event in &events {
+            match event {
                 DemandEvent::Added(_, account) if !self.keep(*account) => drop(overdrawn.insert(*account)),
                 DemandEvent::Withdrawn(key) if &*key.name == WILDCARD => {
                     self.store.write().reopen(key.type_id, &key.audience);
@@ -230,10 +230,10 @@ impl Shared {
         self.release(demand.take_released());
         let others = self.events.poll(demand.has_events());
         drop(demand);
-        (told.into_iter().map(Event::from).chain(others).collect(), overdrawn)
+        (events.into_iter().map(Event::from).chain(others).collect(), overdrawn)
     }
 
-    /// An account pays for a name that Python keeps from now on; returns whether it has room for it.
+    /// Charge an account for a name that Python keeps; returns whether it fits.
     fn keep(&self, account: u32) -> bool {
         self.budget.add_kept();
         self.accounts.find(account).is_none_or(|account| account.budget.add_kept())
@@ -249,23 +249,23 @@ impl Shared {
         }
     }
 
-    /// Python took so long for the demand of an account.
+    /// Charge the time that Python took for the demand of an account.
     pub(crate) fn charge(&self, account: u32, time: Duration) {
         let account = self.accounts.find(account);
         account.iter().for_each(|account| account.budget.spend(time, self.now()));
         self.budget.spend(time, self.now());
     }
 
-    /// Withdraw demand when its grace has passed, for ever.
+    /// Withdraw demand after its grace time; never returns.
     pub(crate) async fn run_withdrawals(self: Arc<Shared>) {
         loop {
             let due = self.demand.lock().next_due();
             let due =
                 due.map_or(pending().right_future(), |due| sleep_until(self.started + due).left_future());
-            // It may come sooner: when there are too many.
+            // Earlier when there are too many.
             select(pin!(due), pin!(self.withdrawal_changed.notified())).await;
             self.withdraw_due();
-            // Of many only some were withdrawn.
+            // Of many names only some were withdrawn.
             yield_now().await;
         }
     }
@@ -274,7 +274,7 @@ impl Shared {
         let mut demand = self.demand.lock();
         let forget = demand.expire(self.now());
         if !forget.is_empty() {
-            // Nobody wants them: no shard has to look.
+            // They have no subscriber: no shard is concerned.
             self.store.write().commit(Commit { forget, ..Commit::default() });
         }
         self.events.set_demand_pending(demand.has_events());
@@ -289,7 +289,7 @@ mod tests {
     use super::*;
     use crate::failpoint::options;
 
-    /// Twenty of them are more than is kept of what nobody wants.
+    /// Twenty of them exceed what is kept of names without a subscriber.
     const LONG_NAME: usize = 1 << 20;
 
     fn shared(unsubscribe_grace: Duration) -> Arc<Shared> {
@@ -304,9 +304,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_unwanted_and_too_much_does_not_wait_for_its_grace() {
+    async fn too_many_names_without_a_subscriber_are_withdrawn_early() {
         let shared = shared(Duration::from_secs(3600));
-        let come_and_go = |number: usize| {
+        let subscribe_and_unsubscribe = |number: usize| {
             let name = format!("{number} {}", "x".repeat(LONG_NAME)).into();
             let key = DemandKey { type_id: TypeId::Cluster, name, audience: "".into() };
             for transition in [Transition::First, Transition::Last] {
@@ -314,17 +314,17 @@ mod tests {
             }
         };
         let tasks = LocalSet::new();
-        let crowd = async {
+        let test = async {
             spawn_local(Arc::clone(&shared).run_withdrawals());
-            come_and_go(0);
-            // It waits for the end of the grace now.
+            subscribe_and_unsubscribe(0);
+            // It waits for the end of the grace time now.
             yield_now().await;
-            (1..20).for_each(come_and_go);
+            (1..20).for_each(subscribe_and_unsubscribe);
             for _ in 0..100 {
                 yield_now().await;
             }
         };
-        tasks.run_until(crowd).await;
+        tasks.run_until(test).await;
         assert!((10..20).contains(&shared.demanded_names()), "{}", shared.demanded_names());
     }
 }

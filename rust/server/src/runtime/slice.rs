@@ -1,5 +1,5 @@
-//! Long work of a thread, in slices: one slice of one stream at a time, in the order in which they asked. Before the next one
-//! all other tasks of the thread have their permit, and what has arrived meanwhile is read.
+//! Long work of a thread, in slices: one slice of one stream at a time, in the order of the requests. Between two
+//! slices the other tasks of the thread run, and what has arrived is read.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Names that a slice deals with: some hundred microseconds.
+/// Names per slice: some hundred microseconds of work.
 pub(crate) const SLICE: usize = 256;
 
 /// A longer request is a slice of its own.
@@ -27,13 +27,13 @@ struct State {
     ended: Notify,
 }
 
-/// The right to do one slice now. The slices rests after it was dropped.
+/// The permission for one slice. The queue pauses after it was dropped.
 pub(crate) struct SlicePermit {
     permit: Option<OwnedSemaphorePermit>,
     slices: SliceQueue,
 }
 
-/// The waiter of one stream among those that wait for their permit.
+/// The position of one stream in the queue.
 #[derive(Default)]
 pub(crate) struct SliceWaiter(Option<Pin<Box<dyn Future<Output = SlicePermit>>>>);
 
@@ -54,12 +54,12 @@ impl SliceQueue {
         self.0.ended.notified().await;
     }
 
-    /// Have [`SliceQueue::ended`] return.
+    /// Make [`SliceQueue::ended`] return.
     pub(crate) fn wake(&self) {
         self.0.ended.notify_one();
     }
 
-    /// Let the next slice begin.
+    /// Allow the next slice.
     pub(crate) fn resume(&self) {
         if self.0.paused.replace(false) {
             self.0.permit.add_permits(1);
@@ -68,7 +68,7 @@ impl SliceQueue {
 }
 
 impl SliceWaiter {
-    /// Ready when it is the stream's permit. Dropping the waiter gives it up.
+    /// Ready when it is the stream's turn. Dropping the waiter leaves the queue.
     pub(crate) fn poll(&mut self, slices: &SliceQueue, context: &mut Context<'_>) -> Poll<SlicePermit> {
         let waiting = self.0.get_or_insert_with(|| Box::pin(slices.clone().acquire()));
         let permit = ready!(waiting.as_mut().poll(context));
@@ -101,7 +101,7 @@ mod tests {
             poll_fn(|context| Poll::Ready(waiter.poll(&slices, context))).now_or_never()
         };
         let is_ready = |waiter: &mut SliceWaiter| now(waiter).is_some_and(|poll| poll.is_ready());
-        let Some(Poll::Ready(permit)) = now(&mut first) else { panic!("nobody else waits") };
+        let Some(Poll::Ready(permit)) = now(&mut first) else { panic!("the queue is empty") };
         assert!(!is_ready(&mut second) && !is_ready(&mut third));
         drop(permit);
         assert!(!is_ready(&mut second), "the others run first");
@@ -109,7 +109,7 @@ mod tests {
         slices.resume();
         slices.resume();
         assert!(!is_ready(&mut third), "it came later");
-        // Its waiter goes to the next one.
+        // Its position goes to the next one.
         drop(second);
         assert!(is_ready(&mut third));
     }

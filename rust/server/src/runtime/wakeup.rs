@@ -1,8 +1,8 @@
-//! Tells apart for whom a task was woken.
+//! One waker per part of a task.
 //!
-//! A task that drives several things has one waker: whoever uses it, all of them are polled, and what one does for
-//! another while the task runs has it run once more for nothing. Here each part has a waker of its own. A part that
-//! nobody woke is not polled, and a wake-up while the task runs is dealt with before it rests.
+//! A task that drives several parts has one waker: every wake-up polls all parts, and a part that wakes another one
+//! during a poll causes another poll of all. Here each part has a waker of its own. Parts that were not woken are not
+//! polled, and a wake-up during a poll is handled before the task rests.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 /// Set while the task runs.
 const RUNNING: u8 = 1 << 7;
 
-/// Turns until the other tasks of the thread get theirs. Two are enough to read a message, answer it and write.
+/// Rounds until other tasks of the thread run. Two suffice to read a message, respond and write.
 const MAX_ROUNDS: usize = 4;
 
 /// The parts of one task, by number: at most 7.
@@ -38,7 +38,7 @@ impl Wake for Part {
     }
 
     fn wake_by_ref(self: &Arc<Part>) {
-        // Otherwise it runs and will look, or was woken before.
+        // Otherwise the task runs and will see the bit, or was woken before.
         if self.shared.woken.fetch_or(self.bit, AcqRel) == 0 {
             self.shared.task.wake_by_ref();
         }
@@ -54,20 +54,21 @@ impl<const PARTS: usize> Wakeups<PARTS> {
         Wakeups { shared, wakers }
     }
 
-    /// A context to poll this part with, if it was woken since the last call. All are at first.
+    /// The context to poll a part with, if it was woken since the last call. Initially all parts are.
     pub(crate) fn take(&self, part: usize) -> Option<Context<'_>> {
         let bit = 1 << part;
         let woken = self.shared.woken.fetch_and(!bit, AcqRel) & bit != 0;
         woken.then(|| Context::from_waker(&self.wakers[part]))
     }
 
-    /// Have a part polled that is changed by other means than its waker.
+    /// Wake a part that was changed by other means than its waker.
     pub(crate) fn wake(&self, part: usize) {
         self.wakers[part].wake_by_ref();
     }
 }
 
-/// Call `poll_parts` whenever a part was woken, until it is ready. For a future that stays on the task which polled it first.
+/// Call `poll_parts` whenever a part was woken, until it is ready. The future must stay on the task that polled it
+/// first.
 pub(crate) async fn drive<const PARTS: usize, T>(
     mut poll_parts: impl FnMut(&Wakeups<PARTS>) -> Poll<T>,
 ) -> T {
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_turn_wakes_has_another_turn_and_not_for_ever() {
+    fn a_part_woken_during_a_round_is_polled_in_the_next_for_a_bounded_number_of_rounds() {
         for (repeats, expected) in [(1, (2, 0)), (usize::MAX, (MAX_ROUNDS, 1))] {
             let (count, rounds) = (Arc::new(Count::default()), Cell::new(0));
             let task = Waker::from(Arc::clone(&count));

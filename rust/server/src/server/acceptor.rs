@@ -86,9 +86,9 @@ impl Acceptor {
         }
     }
 
-    /// Give the connection to the shard with the fewest. Above the rate connections wait, this one here and the others in
-    /// the backlog: a fleet that reconnects after a restart is to be served without delaying connected clients. Above the
-    /// limits of all or of its address it is closed, so that the client tries another replica.
+    /// Give the connection to the shard with the fewest. Above the rate connections wait, this one here and the others
+    /// in the backlog: a fleet that reconnects after a restart is to be served without delaying connected clients.
+    /// Above the limits of all or of its address it is closed, so that the client tries another replica.
     async fn assign(&self, socket: Socket, peer: Peer, key: PeerKey) {
         if let Some(wait) = self.wait() {
             self.shared.limits.count(Limit::ConnectionsPerSecond, &peer.address);

@@ -56,7 +56,7 @@ impl Server {
         let addresses = options.listen.iter().map(|address| Address::parse(address));
         let addresses = addresses.collect::<Result<Vec<_>, _>>().map_err(OptionsError::Invalid)?;
         if addresses.is_empty() {
-            return Err(OptionsError::Invalid("listen: at least one address is needed".into()));
+            return Err(OptionsError::Invalid("listen: give at least one address".into()));
         }
         let health = HealthReporter::new();
         let stream_options = StreamOptions {
@@ -111,8 +111,8 @@ impl Server {
         listeners.collect()
     }
 
-    /// Have new handshakes use these; connections that are there stay. Returns when the certificate expires, since the
-    /// epoch. An error says what is wrong with them, and what was set before stays in use.
+    /// Set the certificates of new handshakes; open connections are kept. Returns when the certificate expires, since
+    /// the epoch. An error names what is invalid; the previous certificates stay in use.
     pub fn set_tls(&self, credentials: &Credentials) -> Result<Duration, String> {
         let tls = self.shared.tls.as_ref().ok_or("the engine was made without TLS")?;
         let (config, expiry) = credentials.config(UnixTime::now())?;
@@ -125,7 +125,7 @@ impl Server {
         self.shared.events.fd()
     }
 
-    /// All events since the last call, in order; of the demand no more than concerns `most` names, and first.
+    /// All events since the last call, in order, after demand for at most `most` names.
     pub fn poll(&self, most: usize) -> Vec<Event> {
         let (events, overdrawn) = self.shared.poll(most);
         for account in overdrawn {
@@ -134,24 +134,23 @@ impl Server {
         events
     }
 
-    /// What was done for an account ([`Event::Demand`]) took so long: its CPU budget pays.
+    /// Charge the time of work for an account ([`Event::Demand`]) to its CPU budget.
     pub fn charge(&self, account: u32, time: Duration) {
         self.shared.charge(account, time);
     }
 
-    /// Give opened streams their audience and what of it they may see. Streams that are gone are ignored.
+    /// Set the audience and the grant of opened streams. Streams that have ended are ignored.
     pub fn classify(&self, audiences: Vec<(u64, Arc<str>, Grant)>) {
         self.send_to_shards_of(audiences, |(id, ..)| *id, Command::Classify);
     }
 
-    /// Say which identities the clients of opened streams proved, before the streams are classified: their connections
-    /// count for these, and their budgets pay. Streams that are gone are ignored.
+    /// Set the identities that the clients of opened streams proved, before the streams are classified: connections and
+    /// budgets count per identity instead of per address. Streams that have ended are ignored.
     pub fn identify(&self, identities: Vec<(u64, Arc<str>)>) {
         self.send_to_shards_of(identities, |(id, _)| *id, Command::Identify);
     }
 
-    /// End opened streams that wait for their audience, each with a gRPC status code and a message. Other streams and
-    /// those that are gone are ignored.
+    /// End opened streams without an audience, each with a gRPC status code and a message. Other streams are ignored.
     pub fn reject(&self, rejections: impl IntoIterator<Item = (u64, u32, String)>) {
         let rows = rejections.into_iter();
         let rejections =
@@ -159,12 +158,12 @@ impl Server {
         self.send_to_shards_of(rejections, |(id, _)| *id, Command::Reject);
     }
 
-    /// Read what clients report of their requests.
+    /// Read the load reports of clients.
     pub fn loads<T>(&self, read: impl FnOnce(&Loads) -> T) -> T {
         read(&self.shared.loads.lock())
     }
 
-    /// Tell each shard the rows that are about its streams.
+    /// Send each shard the rows of its streams.
     fn send_to_shards_of<T>(&self, rows: Vec<T>, stream: fn(&T) -> u64, command: fn(Vec<T>) -> Command) {
         self.with_shards(|shards| {
             let mut parts: Vec<Vec<T>> = shards.iter().map(|_| Vec::new()).collect();
@@ -177,17 +176,17 @@ impl Server {
         });
     }
 
-    /// Answer a call that was done_sender with [`Event::Call`]. One that is gone is ignored.
+    /// Answer a call ([`Event::Call`]). A call that has ended is ignored.
     pub fn reply(&self, call: u64, message: Bytes) {
         self.shared.calls.complete(call, Ok(message));
     }
 
-    /// End such a call with a gRPC status code and a message.
+    /// End a call with a gRPC status code and a message.
     pub fn refuse(&self, call: u64, code: u32, message: String) {
         self.shared.calls.complete(call, Err(Status::new((code as i32).into(), message)));
     }
 
-    /// Answer one request as a discovery stream would; waits for the answer. It counts as a stream meanwhile.
+    /// Answer one request as a discovery stream would. Blocks; the request counts as a stream.
     pub fn fetch(&self, request: FetchRequest) -> Result<Bytes, (u32, String)> {
         let (reply, answer) = mpsc::channel();
         self.with_shards(|shards| {
@@ -200,19 +199,19 @@ impl Server {
         answer.map_err(|status| (status.code() as u32, status.message().to_owned()))
     }
 
-    /// The time as the engine counts it: since its start.
+    /// The time since the start of the engine.
     pub fn now(&self) -> Duration {
         self.shared.now()
     }
 
-    /// Publish; returns how many entries changed. Each shard is done_sender once.
+    /// Publish; returns how many entries changed. Each shard is notified once.
     pub fn publish(&self, publication: impl Into<Publication>) -> usize {
         let outcome = self.shared.commit(publication.into());
         self.notify_changed(outcome.changed);
         outcome.count
     }
 
-    /// These services and names changed: what was published as missing because of them is demanded anew.
+    /// These services and names changed: what is missing because of them is demanded anew.
     pub fn invalidate_missing(&self, services: &[String], names: &[(TypeId, Arc<str>)]) {
         let names = names.iter().map(|(type_id, name)| (*type_id, &**name)).collect();
         let outcome = self.shared.invalidate_missing(services.iter().map(String::as_str), &names);
@@ -228,7 +227,7 @@ impl Server {
         }
     }
 
-    /// The health that is done_sender. While it was never serving, no stream is answered.
+    /// Set the health status. Until it is serving for the first time, no stream is answered.
     pub fn set_serving(&self, serving: bool) {
         self.serving.store(serving, Ordering::Release);
         if serving && self.shared.start_answering() {
@@ -237,7 +236,7 @@ impl Server {
         self.publish_health();
     }
 
-    /// Wait until everybody who asks for the health sees it.
+    /// Publish the health status; returns when clients see it.
     fn publish_health(&self) {
         let done = match &*self.state.lock() {
             State::Running(threads) => {
@@ -248,11 +247,11 @@ impl Server {
             }
             State::New | State::Stopped => return,
         };
-        // Fails only when the acceptor has stopped meanwhile.
+        // Fails only when the acceptor has stopped.
         let _ = done.recv();
     }
 
-    /// All open streams, by identity; with `resources` also each name of theirs.
+    /// All open streams, by id; with `resources` also their resources.
     pub fn streams(&self, resources: bool) -> Vec<StreamView> {
         let (reply, replies) = mpsc::channel();
         self.with_shards(|shards| {
@@ -264,8 +263,7 @@ impl Server {
         views
     }
 
-    /// What clients ask for and there is nothing for: how many names, and some of them, of `streams` streams after the
-    /// one of identity `after`.
+    /// Absent names of clients: their numbers, and rows of `streams` streams with ids above `after`.
     pub fn absences(&self, after: u64, streams: usize) -> Absences {
         let page = Page { after, streams };
         let (reply, replies) = mpsc::channel();
@@ -288,7 +286,7 @@ impl Server {
         self.shared.store.read().body(type_id, name, audience)
     }
 
-    /// All counters as they are now.
+    /// The current counters.
     pub fn stats(&self) -> Stats {
         let resources = self.shared.store.read().resources();
         self.shared.metrics.read(&self.shared.limits, self.shared.slots.used(), resources)
@@ -299,7 +297,7 @@ impl Server {
         self.shared.kept()
     }
 
-    /// What is held for clients now, of all shards.
+    /// What is held for clients, over all shards.
     pub fn usage(&self) -> EngineUsage {
         let (reply, replies) = mpsc::channel();
         self.with_shards(|shards| {
@@ -324,7 +322,7 @@ impl Server {
         })
     }
 
-    /// Stop accepting, run health and clients, end streams; returns when all are gone or the time is up.
+    /// Stop accepting, set the health to NOT_SERVING, end streams; returns when all clients are gone or the time is up.
     pub fn drain(&self, grace: Duration) {
         self.serving.store(false, Ordering::Release);
         let (done, gone) = mpsc::channel();
@@ -336,7 +334,7 @@ impl Server {
             shards.iter().for_each(|shard| shard.send(Command::Drain(grace, done.clone())));
         });
         drop(done);
-        // Nobody ever sends: it ends when every shard has dropped its sender.
+        // No value is sent: the wait ends when every shard has dropped its sender.
         let _ = gone.recv_timeout(grace);
     }
 

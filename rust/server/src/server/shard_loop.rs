@@ -133,9 +133,9 @@ impl ShardLoop {
         }
     }
 
-    /// End the streams that have sent a response one after the other over the first half of `grace`: their clients must not
-    /// all reconnect to the other replicas at once. Clients of the others would see a failure in an end without a response
-    /// (gRFC A57): they have until three quarters of it.
+    /// End the streams that have sent a response one after the other over the first half of `grace`: their clients must
+    /// not all reconnect to the other replicas at once. Clients of the others would see a failure in an end without a
+    /// response (gRFC A57): they have until three quarters of it.
     async fn drain(&self, grace: Duration) {
         let start = Instant::now();
         self.shard.draining.cancel();

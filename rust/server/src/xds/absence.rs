@@ -1,4 +1,4 @@
-//! A look at what clients ask for and there is nothing for, of all streams of a shard.
+//! Names that clients subscribe to and that have no resource, over all streams of a shard.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,41 +11,41 @@ use crate::runtime::shard::Shard;
 use crate::xds::stream_handle::StreamHandle;
 use crate::xds::streams::Streams;
 
-/// Names that are looked at before the shard serves its clients again.
+/// Names that are looked up before the shard serves its clients again.
 const NAMES_AT_ONCE: usize = 2000;
 
-/// Rows of one stream: a client that asks for everything must not hide the others.
+/// Rows of one stream: a client that subscribes to everything must not hide the others.
 const MAX_ROWS_OF_A_STREAM: usize = 10;
 
-/// How many names of each type are absent, over all streams, and some of them.
+/// The number of absent names of each type, over all streams, and some of them.
 #[derive(Clone, Debug, Default)]
 pub struct Absences {
-    /// Subscriptions to names that there is nothing for, by [`TypeId::index`].
+    /// Subscriptions to absent names, by [`TypeId::index`].
     pub counts: [u64; TypeId::COUNT],
-    /// By identity of the stream, some of each.
+    /// Some of each stream, by the id of the stream.
     pub rows: Vec<AbsenceRow>,
 }
 
-/// One name that one stream asks for and that there is nothing for.
+/// One absent name of one stream.
 #[derive(Clone, Debug)]
 pub struct AbsenceRow {
-    /// Identity of the stream.
+    /// Id of the stream.
     pub stream: u64,
     /// The client's `node.id`.
     pub node_id: Arc<str>,
     /// Address of the client.
     pub peer: Arc<str>,
-    /// Whose view it sees.
+    /// Audience of the stream.
     pub audience: Arc<str>,
     /// Type of the subscription.
     pub type_id: TypeId,
-    /// The name, and why there is nothing for it.
+    /// The name, and why it is absent.
     pub absent: AbsentView,
-    /// How many names of the stream are absent in all.
+    /// Number of absent names of the stream.
     pub count: usize,
 }
 
-/// Whose rows are wanted: of so many streams, after one of this identity.
+/// Which rows are wanted: of `streams` streams with ids above `after`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page {
     pub(crate) after: u64,
@@ -53,14 +53,14 @@ pub(crate) struct Page {
 }
 
 impl Absences {
-    /// With those of another shard.
+    /// Add those of another shard.
     pub(crate) fn merge(mut self, other: Absences) -> Absences {
         self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
         self.rows.extend(other.rows);
         self
     }
 
-    /// Only rows of streams that the page has room for, in their order.
+    /// Keep only rows of streams that fit into the page, in their order.
     pub(crate) fn truncate(&mut self, page: Page) {
         self.rows.sort_by_key(|row| row.stream);
         let mut ids: Vec<u64> = self.rows.iter().map(|row| row.stream).collect();
@@ -70,7 +70,7 @@ impl Absences {
         }
     }
 
-    /// Take in one stream, with rows or only with its number of names; returns how many names it asks for.
+    /// Add one stream, with rows or only with its numbers; returns how many names it is subscribed to.
     fn add(&mut self, stream: &StreamHandle, shard: &Shard, with_rows: bool) -> usize {
         let core = stream.core.borrow();
         let (Some(node), Some(audience)) = (core.node(), core.audience()) else { return 0 };
@@ -96,7 +96,7 @@ impl Absences {
     }
 }
 
-/// Look at each stream of the shard, a few at a time.
+/// Look up the names of each stream of the shard, some at a time.
 pub(crate) async fn collect(streams: Rc<Streams>, page: Page, reply: Reply<Absences>) {
     let shard = &streams.shard;
     let (mut absences, mut shown, mut names) = (Absences::default(), 0, 0);
@@ -110,6 +110,6 @@ pub(crate) async fn collect(streams: Rc<Streams>, page: Page, reply: Reply<Absen
             yield_now().await;
         }
     }
-    // Fails only when nobody waits for it any more.
+    // Fails only when the caller no longer waits.
     let _ = reply.send(absences);
 }

@@ -1,17 +1,17 @@
-//! gRPC messages out of a stream of bytes ("gRPC over HTTP2", Length-Prefixed-Message).
+//! gRPC messages from a byte stream ("gRPC over HTTP2", Length-Prefixed-Message).
 
 use bytes::{Buf, Bytes, BytesMut};
 
 /// Why no further message can be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FrameError {
-    /// The compressed flag is set; no compression was agreed on.
+    /// The compressed flag is set, but no compression was negotiated.
     Compressed,
     /// The message is longer than this limit.
     TooLong(usize),
 }
 
-/// Puts messages together that arrive in pieces. Holds at most one message, up to the limit, and one piece.
+/// Assembles messages from pieces. Holds at most one message, up to the limit, and one piece.
 #[derive(Debug)]
 pub(crate) struct Deframer {
     limit: usize,
@@ -26,7 +26,7 @@ impl Deframer {
         Deframer { limit, piece: Bytes::new(), partial: BytesMut::new() }
     }
 
-    /// Take what arrived. Call [`Deframer::next`] until it has nothing more before the next piece.
+    /// Add a piece. Call [`Deframer::next`] until it returns `None` before the next piece.
     pub(crate) fn push(&mut self, piece: Bytes) {
         if self.partial.is_empty() {
             self.piece = piece;
@@ -35,7 +35,7 @@ impl Deframer {
         }
     }
 
-    /// The next whole message without its prefix. A message that came in one piece is not copied.
+    /// The next complete message without its prefix. A message within one piece is not copied.
     pub(crate) fn next(&mut self) -> Result<Option<Bytes>, FrameError> {
         let buffered = if self.partial.is_empty() { &self.piece[..] } else { &self.partial[..] };
         let length = match self.length(buffered)? {
@@ -64,7 +64,7 @@ impl Deframer {
         self.partial.is_empty() && self.piece.is_empty()
     }
 
-    /// Bytes that wait for the rest of their message.
+    /// Bytes of the incomplete message.
     pub(crate) fn held(&self) -> usize {
         self.partial.len()
     }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_whole_wherever_they_were_cut() {
+    fn messages_are_assembled_from_pieces_of_any_size() {
         let sent = [frame(b"one"), frame(b""), frame(&[7; 300])].concat();
         for size in 1..=sent.len() {
             let mut deframer = Deframer::new(1000);

@@ -1,4 +1,4 @@
-//! Which method of which discovery service a request path means.
+//! The discovery methods, by their request path.
 
 use steerway_engine::{Protocol, Service, TypeId};
 
@@ -59,7 +59,7 @@ const METHODS: [(&str, Protocol, Service); 18] = {
     ]
 };
 
-/// The method that `path` means, by its full name; `None` when it is no discovery method.
+/// The discovery method of a path, with its full name; `None` when it is none.
 pub(crate) fn find(path: &str) -> Option<(&'static str, Protocol, Service)> {
     METHODS.into_iter().find(|(method, _, _)| *method == path)
 }

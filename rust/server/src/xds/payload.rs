@@ -1,13 +1,13 @@
-//! What goes out on an HTTP/2 stream.
+//! The payload of HTTP/2 streams.
 
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 use steerway_engine::Response;
 
-/// A discovery response, whose parts are shared and must not be copied, or the bytes of any other answer.
+/// A discovery response, whose parts are shared and must not be copied, or the bytes of any other response.
 pub(crate) enum Payload {
-    /// On the heap: h2 moves what it sends from queue to queue, some thirty times.
+    /// On the heap: h2 moves payloads from queue to queue, some thirty times.
     Discovery(Box<Response>),
     Plain(Bytes),
 }

@@ -1,4 +1,4 @@
-//! The requests of one stream: whole messages out of its body, no longer, no faster and no slower than is allowed.
+//! Reads the requests of one stream, within their limits of size, rate and time.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,40 +19,40 @@ use crate::runtime::options::Options;
 use crate::runtime::shared::Shared;
 use crate::xds::framing::{Deframer, FrameError};
 
-/// What a request that is not whole may hold without counting for all streams together: a frame.
+/// Bytes of an incomplete request that are not counted: a frame.
 const FREE_BUFFER: usize = 16 << 10;
 
-/// A request that changes so many subscriptions costs as much as another request: each of them may be work for Python.
+/// Changed subscriptions that cost as much as one request: each of them may be work for Python.
 const NAMES_PER_REQUEST: f64 = 10.0;
 
 /// How a stream ends.
 pub(crate) enum StreamEnd {
-    /// The client is told a status.
+    /// The client gets a status.
     Status(Status),
-    /// The client reset the stream, or the connection broke: nobody is there to be told one.
+    /// The client reset the stream, or the connection broke.
     Reset,
 }
 
-/// Reads requests.
+/// Reads complete requests from the body.
 ///
-/// Too many in a second are delayed by not reading them: HTTP/2's flow control stops the client, and an honest one loses
-/// nothing. A refusal would make it come back, with all it subscribes to. What answers a response is free, so that the rate
-/// of changes does not matter.
+/// Requests above the rate are delayed by not reading them: HTTP/2's flow control stops the client, which loses
+/// nothing. Refused, it would reconnect with all its subscriptions. Requests that answer a response are free, so that
+/// the rate of changes does not matter.
 pub(crate) struct RequestReader {
     body: RecvStream,
     deframer: Deframer,
     connection: Rc<ConnectionContext>,
     shared: Arc<Shared>,
-    /// Read, and still held against the client's window.
+    /// Read, but not yet released to the client's window.
     unreleased: usize,
-    /// Taken from the buffers of all streams.
+    /// Bytes taken from the buffers of all streams.
     charged: usize,
     rate: TokenBucket,
-    /// A request that may have to wait, until then.
+    /// A request that may have to wait for the rate.
     next: Option<Bytes>,
     rate_wait: Option<Pin<Box<Sleep>>>,
     timeout: Duration,
-    /// When the request that the client has begun, or owes, must be whole.
+    /// When the next request must be complete.
     deadline: Option<Pin<Box<Sleep>>>,
     received_first: bool,
 }
@@ -104,7 +104,7 @@ impl RequestReader {
     }
 
     fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StreamEnd>> {
-        // Fails only when the stream is closed, which poll_data tells.
+        // Fails only when the stream is closed, which poll_data reports.
         let _ = self.body.flow_control().release_capacity(std::mem::take(&mut self.unreleased));
         let end = match self.body.poll_data(context) {
             Poll::Pending => StreamEnd::Status(ready!(self.poll_request_deadline(context))),
@@ -123,7 +123,7 @@ impl RequestReader {
         Poll::Ready(Err(end))
     }
 
-    /// The last request moved so many subscriptions.
+    /// The last request changed this number of subscriptions.
     pub(crate) fn charge_names(&mut self, names: usize) {
         self.rate.spend(names as f64 / NAMES_PER_REQUEST);
     }
@@ -148,11 +148,11 @@ impl RequestReader {
         Poll::Ready(())
     }
 
-    /// A client that opens a stream has something to ask, and one that begins a request goes on with it: ready with a
-    /// status when it does not, or when too much is held for such requests.
+    /// Ready with a status when the client does not send its first request or complete a request in time, or when
+    /// incomplete requests take too much memory.
     fn poll_request_deadline(&mut self, context: &mut Context<'_>) -> Poll<Status> {
         if !self.charge_buffer() {
-            let text = "too many unfinished requests are held at this moment";
+            let text = "too many incomplete requests on this server; try again";
             return Poll::Ready(self.refused(Limit::RequestBuffers, text.to_owned()));
         }
         if self.received_first && self.deframer.is_between() {
@@ -164,12 +164,12 @@ impl RequestReader {
             self.shared.limits.count(Limit::RequestTimeout, &self.connection.peer.address);
             let seconds = timeout.as_secs_f64();
             Status::deadline_exceeded(format!(
-                "no whole request came within {seconds} s (request_timeout_seconds)"
+                "no complete request within {seconds} s (request_timeout_seconds)"
             ))
         })
     }
 
-    /// Count what is held of a request that is not whole, once it is more than a little.
+    /// Count the bytes of an incomplete request beyond the free part.
     fn charge_buffer(&mut self) -> bool {
         let held = self.deframer.held().saturating_sub(FREE_BUFFER);
         if held > self.charged && !self.shared.request_buffers.take(held - self.charged) {
@@ -183,11 +183,11 @@ impl RequestReader {
     fn status_of(&self, error: FrameError) -> Status {
         match error {
             FrameError::TooLong(limit) => {
-                let text = format!("a request is longer than {limit} bytes (max_request_bytes)");
+                let text = format!("the request is longer than {limit} bytes (max_request_bytes)");
                 self.refused(Limit::RequestBytes, text)
             }
             FrameError::Compressed => {
-                Status::unimplemented("compressed requests are not supported: send them as they are")
+                Status::unimplemented("compressed requests are not supported; send them uncompressed")
             }
         }
     }

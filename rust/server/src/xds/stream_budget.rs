@@ -1,10 +1,10 @@
-//! The memory and CPU budgets of one stream, and its part of those that it shares.
+//! The memory and CPU budgets of one stream, and its use of those that it shares.
 //!
-//! Exceeding a memory budget ends the stream. Exceeding a CPU budget delays its requests, and ends it when the delay would be
-//! longer than [`MAX_WAIT`].
+//! Exceeding a memory budget ends the stream. Exceeding a CPU budget delays its requests, and ends it when the delay
+//! would be longer than [`MAX_WAIT`].
 //!
-//! Shared budgets never concern a small stream: otherwise a client that uses up a shared budget would lock out those that
-//! share it. The part that is small per stream is bounded by the number of streams.
+//! Shared budgets never concern a small stream: otherwise a client that uses up a shared budget would lock out those
+//! that share it. The part that is small per stream is bounded by the number of streams.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -27,7 +27,7 @@ const SMALL_SUBSCRIPTION: usize = 16 << 10;
 /// A stream that owes less CPU time than this does not wait for shared budgets.
 const SMALL_DEBT: Duration = Duration::from_millis(50);
 
-/// CPU time is passed on to shared budgets in parts of at least this.
+/// CPU time is charged to shared budgets in steps of at least this.
 const REPORT_STEP: Duration = Duration::from_millis(1);
 
 /// The longest wait for CPU time.
@@ -38,10 +38,10 @@ pub(crate) struct StreamBudget {
     connection: Rc<ConnectionContext>,
     shared: Arc<Shared>,
     account: RefCell<AccountHandle>,
-    /// What the subscriptions cost.
+    /// The cost of the subscriptions.
     cost: Cell<usize>,
     cpu: RefCell<CpuBudget>,
-    /// CPU time that shared budgets have not heard of.
+    /// CPU time that was not yet charged to shared budgets.
     unreported: Cell<Duration>,
 }
 
@@ -57,12 +57,12 @@ impl StreamBudget {
         }
     }
 
-    /// The account that pays.
+    /// The account that is charged.
     pub(crate) fn account(&self) -> u32 {
         self.account.borrow().id
     }
 
-    /// The client proved who it is: from now on that identity pays.
+    /// Charge the account of the identity that the client proved, instead of that of its address.
     pub(crate) fn identify(&self, identity: &str) -> Result<(), Status> {
         let account = self.shared.accounts.open(&ClientKey::Identity(identity.into()));
         let counted = counted(self.cost.get());
@@ -74,18 +74,18 @@ impl StreamBudget {
         Ok(())
     }
 
-    /// The status to end the stream with when its account has used up its memory; `None` for a small one, and for those of
-    /// other accounts.
+    /// The status to end the stream with when its account has exceeded its memory budget; `None` for a small stream,
+    /// and for those of other accounts.
     pub(crate) fn evict(&self, account: u32) -> Option<Status> {
         let pays = self.account() == account && counted(self.cost.get()) > 0;
         pays.then(|| self.refuse(PEER))
     }
 
-    /// The stream is subscribed to so many names of so many bytes now. An error ends the stream.
+    /// Charge the current subscriptions. An error ends the stream.
     pub(crate) fn subscribe(&self, names: usize, bytes: usize) -> Result<(), Status> {
         let cost = bytes + names * NAME_COST;
         if cost == self.cost.get() {
-            // Shared budgets are not touched: all threads would wait for each other at every request.
+            // No access to shared budgets: all threads would contend for them at every request.
             return Ok(());
         }
         let before = counted(self.cost.get());
@@ -122,7 +122,7 @@ impl StreamBudget {
         }
     }
 
-    /// A request took so long to deal with.
+    /// Charge the time of a request.
     pub(crate) fn spend(&self, time: Duration) {
         self.cpu.borrow_mut().spend(time, || self.shared.now());
         let unreported = self.unreported.get() + time;
@@ -137,7 +137,7 @@ impl StreamBudget {
         }
     }
 
-    /// How long the next request has to wait, if it has to. An error ends the stream.
+    /// The time that the next request must wait. An error ends the stream.
     pub(crate) fn wait(&self) -> Result<Option<Duration>, Status> {
         let now = || self.shared.now();
         let own = self.cpu.borrow_mut().wait(now).map(|wait| (STREAM, wait));
@@ -182,12 +182,12 @@ impl Drop for StreamBudget {
     }
 }
 
-/// The part of a stream's subscriptions that shared budgets count.
+/// The part of a stream's cost that shared budgets count.
 fn counted(cost: usize) -> usize {
     cost.saturating_sub(SMALL_SUBSCRIPTION)
 }
 
-/// How one kind of budget is called.
+/// The names of one kind of budget.
 #[derive(Clone, Copy)]
 struct Level {
     name: &'static str,
@@ -242,7 +242,7 @@ mod tests {
     use crate::net::peer::Peer;
     use crate::runtime::options::Options;
 
-    /// Names of no length that a shared budget does not count.
+    /// Names without bytes that a shared budget does not count.
     const SMALL: usize = SMALL_SUBSCRIPTION / NAME_COST;
 
     fn shared(budgets: Budgets) -> Arc<Shared> {
@@ -281,12 +281,12 @@ mod tests {
     fn a_stream_is_bounded_by_itself() {
         let shared = shared(Budgets { stream: memory(10 * NAME_COST), ..Budgets::default() });
         let budget = StreamBudget::new(&connection(&shared, "10.0.0.1:1"), &shared);
-        assert_eq!(subscribe(&budget, 9), Ok(()), "small as it is");
+        assert_eq!(subscribe(&budget, 9), Ok(()), "even a small one");
         let error = budget.subscribe(9, 1000).unwrap_err();
         assert!(error.message().contains("max_subscription_bytes_per_stream"), "{error}");
     }
 
-    /// Two streams share a budget that has room for one of them, until that goes.
+    /// Two streams share a budget that fits one of them, until that one ends.
     fn share_memory(budgets: Budgets, addresses: [&str; 2], setting: &str) {
         let shared = shared(budgets);
         let one_link = connection(&shared, addresses[0]);
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proved_identity_pays_instead_of_the_address() {
+    fn a_proved_identity_is_charged_instead_of_the_address() {
         let shared = shared(Budgets { peer: memory(10 * NAME_COST), ..Budgets::default() });
         let streams = ["10.0.0.1:1", "10.0.0.1:2", "10.0.0.2:1"];
         let [one, other, third] =
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_waits_for_cpu_time_of_its_own_and_is_refused_when_it_is_too_long() {
+    fn a_stream_waits_for_its_own_cpu_time_and_is_refused_when_the_wait_is_too_long() {
         let shared = shared(Budgets { stream: cpu(0.5), ..Budgets::default() });
         let budget = StreamBudget::new(&connection(&shared, "10.0.0.1:1"), &shared);
         budget.spend(Duration::from_secs(2));
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn small_streams_do_not_wait_for_what_others_of_their_peer_used() {
+    fn small_streams_do_not_wait_for_cpu_time_that_others_used() {
         for budgets in [
             Budgets { connection: cpu(0.5), ..Budgets::default() },
             Budgets { peer: cpu(0.5), ..Budgets::default() },

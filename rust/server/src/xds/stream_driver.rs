@@ -1,4 +1,4 @@
-//! Moves one discovery stream's messages between its HTTP/2 stream and the core.
+//! Moves the messages of one discovery stream between HTTP/2 and the core.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,10 +26,10 @@ use crate::xds::payload::Payload;
 use crate::xds::request_reader::{RequestReader, StreamEnd};
 use crate::xds::streams::{Registration, Streams};
 
-/// After a request that took longer the other streams of the shard have their turn.
+/// After work that took longer the other streams of the shard run first.
 const LONG_WORK: Duration = Duration::from_micros(500);
 
-/// A client that takes less in a second does not read.
+/// A client that reads less per second counts as not reading.
 const MIN_BYTES_PER_SECOND: f64 = 65536.0;
 
 /// The task of one stream.
@@ -38,13 +38,13 @@ pub(crate) struct StreamDriver {
     reader: RequestReader,
     respond: SendResponse<Payload>,
     send: Option<SendStream<Payload>>,
-    /// Bytes of the last response while HTTP/2 has not taken all of them, and when it must have.
+    /// Bytes of the last response that HTTP/2 has not taken, and the timer until it must have.
     unsent: usize,
     stall_timer: Option<Pin<Box<Sleep>>>,
-    /// A request that waits for its turn, or for that to be brought to the index which it changes.
+    /// A long request that waits for a slice.
     deferred: Option<Bytes>,
     waiter: SliceWaiter,
-    /// Until then the client waits for CPU time.
+    /// The timer of a wait for CPU time.
     cpu_wait: Option<Pin<Box<Sleep>>>,
     effects: Effects,
 }
@@ -72,7 +72,7 @@ impl StreamDriver {
         }
     }
 
-    /// Run until either side ends it.
+    /// Run until either side ends the stream.
     pub(crate) async fn run(mut self) {
         let end = poll_fn(|context| match catch(|| self.poll(context)) {
             Ok(poll) => poll,
@@ -94,7 +94,7 @@ impl StreamDriver {
         while let Poll::Ready(taken) = self.poll_work(context) {
             match taken {
                 Ok(time) if time > LONG_WORK => {
-                    // The others have their turn first.
+                    // The other streams run first.
                     context.waker().wake_by_ref();
                     break;
                 }
@@ -115,7 +115,7 @@ impl StreamDriver {
         self.poll_stalled(context)
     }
 
-    /// Deal with the next request, or with a part of the last one; returns how deferred that took.
+    /// Handle the next request, or a part of the last one; returns the time that it took.
     fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<Result<Duration, StreamEnd>> {
         if self.deferred.is_none() && !self.registration.stream.has_pending_interest() {
             match ready!(self.poll_request(context)) {
@@ -135,7 +135,7 @@ impl StreamDriver {
         }))
     }
 
-    /// The next request, once the budgets of CPU time allow it.
+    /// The next request, once the CPU budgets allow it.
     fn poll_request(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, StreamEnd>> {
         loop {
             if let Some(cpu_wait) = &mut self.cpu_wait {
@@ -150,7 +150,7 @@ impl StreamDriver {
         }
     }
 
-    /// Do something that the client pays for; returns how deferred that took.
+    /// Do work and charge its time; returns the time.
     fn timed(
         &mut self,
         work: impl FnOnce(&mut StreamDriver, Duration) -> Result<(), Status>,
@@ -183,8 +183,8 @@ impl StreamDriver {
         Ok(())
     }
 
-    /// Send what is due, as deferred as the client takes it: a client that does not read holds no memory of ours, and
-    /// later changes merge meanwhile.
+    /// Send what is due as long as the client reads: one that does not read costs no memory, and later changes are
+    /// merged.
     fn write(&mut self, context: &mut Context<'_>) -> Result<(), h2::Error> {
         let shard = Rc::clone(&self.registration.shard);
         let shared = &*shard.shared;
@@ -209,7 +209,7 @@ impl StreamDriver {
         Ok(())
     }
 
-    /// Ready when the client did not take its last response in time: it holds a window closed, or reads next to nothing.
+    /// Ready when the client did not read its last response in time: its window is closed, or it reads next to nothing.
     fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<StreamEnd> {
         if self.unsent == 0 {
             return Poll::Pending;
@@ -226,7 +226,7 @@ impl StreamDriver {
         });
         stall_timer.as_mut().poll(context).map(|()| {
             shard.shared.limits.count(Limit::Unread, &stream.connection.peer.address);
-            // A status would queue up behind what is not read.
+            // A status would be queued behind what is not read.
             self.respond.send_reset(Reason::ENHANCE_YOUR_CALM);
             StreamEnd::Reset
         })
@@ -253,7 +253,7 @@ impl StreamDriver {
         Ok(self.send.as_mut().expect("it was just set"))
     }
 
-    /// Say the status, unless the client is gone by now.
+    /// Send the status, unless the client is gone.
     fn finish(&mut self, status: Status) {
         let _ = match &mut self.send {
             Some(send) => {
@@ -268,7 +268,7 @@ impl StreamDriver {
     }
 }
 
-/// The name of a status in gRPC's documents.
+/// The name of a status in gRPC's specification.
 fn status_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",

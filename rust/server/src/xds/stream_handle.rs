@@ -1,4 +1,4 @@
-//! One discovery stream, as its shard knows it.
+//! One discovery stream, as its shard and its connection see it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -26,7 +26,7 @@ use crate::runtime::slice::SLICE;
 use crate::xds::stream_budget::StreamBudget;
 use crate::xds::stream_view::StreamView;
 
-/// What its shard and its connection tell a stream, and what it tells them.
+/// The state of a stream that its task shares with its shard and its connection.
 pub(crate) struct StreamHandle {
     pub(crate) id: u64,
     pub(crate) connection: Rc<ConnectionContext>,
@@ -35,19 +35,19 @@ pub(crate) struct StreamHandle {
     opened: Duration,
     pub(crate) core: RefCell<Stream>,
     pub(crate) budget: StreamBudget,
-    /// Its connection counts for the identity that its client proved.
+    /// Counts its connection for the identity that its client proved.
     identity: RefCell<Option<Rc<CountedConnection>>>,
     subscribed: Cell<[usize; TypeId::COUNT]>,
-    /// Changes of interest that are not in the index yet.
+    /// Changes of subscriptions that are not in the index yet.
     pending_interest: RefCell<VecDeque<InterestChange>>,
     waker: RefCell<Option<Waker>>,
-    /// It panicked: its state is not to be trusted, and it ends.
-    panicked_before: Cell<bool>,
-    /// Whether Python knows of it.
+    /// It panicked: its state is invalid, and it ends.
+    has_panicked: Cell<bool>,
+    /// Whether it was reported to Python.
     reported: Cell<bool>,
     pub(crate) responded: Cell<bool>,
     pub(crate) ending: RefCell<Option<Status>>,
-    /// When the core wants to be told of the time.
+    /// The next deadline of the core.
     deadline: Cell<Option<Duration>>,
 }
 
@@ -71,7 +71,7 @@ impl StreamHandle {
             subscribed: Cell::default(),
             pending_interest: RefCell::default(),
             waker: RefCell::default(),
-            panicked_before: Cell::new(false),
+            has_panicked: Cell::new(false),
             reported: Cell::new(false),
             responded: Cell::new(false),
             ending: RefCell::new(shard.ending.is_cancelled().then(|| Status::ok(""))),
@@ -79,7 +79,7 @@ impl StreamHandle {
         }
     }
 
-    /// Something about the stream changed: have its task look.
+    /// Have the task poll the stream.
     pub(crate) fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
@@ -93,9 +93,9 @@ impl StreamHandle {
         }
     }
 
-    /// Do something with the stream outside of its task. A panic ends it, as in its task.
+    /// Access the stream outside of its task. A panic ends it, as in its task.
     pub(crate) fn catch_panic<T>(&self, shard: &Shard, run: impl FnOnce(&StreamHandle) -> T) -> Option<T> {
-        if self.panicked_before.get() {
+        if self.has_panicked.get() {
             return None;
         }
         match catch(|| run(self)) {
@@ -107,14 +107,14 @@ impl StreamHandle {
         }
     }
 
-    /// Tell of a panic; the status to end the stream with.
+    /// Report a panic; returns the status to end the stream with.
     pub(crate) fn panicked(&self, shard: &Shard, fault: PanicReport) -> Status {
-        self.panicked_before.set(true);
+        self.has_panicked.set(true);
         shard.shared.panicked(fault, &self.connection.peer.address);
-        Status::internal("the server has a fault, which its log tells")
+        Status::internal("internal error; see the server's log")
     }
 
-    /// A name in which the stream has an interest changed.
+    /// A resource of a subscribed name changed.
     pub(crate) fn mark_changed(&self, type_id: TypeId, name: &Arc<str>) {
         #[cfg(test)]
         crate::failpoint::change(name);
@@ -122,7 +122,7 @@ impl StreamHandle {
         self.wake();
     }
 
-    /// The stream learns whose view it sees, unless it was rejected before.
+    /// Set the audience and the grant, unless the stream was rejected before.
     pub(crate) fn classify(&self, shard: &Shard, audience: Arc<str>, grant: Grant) {
         if self.ending.borrow().is_some() {
             return;
@@ -134,14 +134,13 @@ impl StreamHandle {
         self.wake();
     }
 
-    /// The client proved who it is. The stream ends if that identity has too many connections, or uses too much.
+    /// The client proved its identity. The stream ends if that identity has reached a limit.
     pub(crate) fn identify(&self, shard: &Shard, identity: &Arc<str>) {
         let identities = &shard.shared.identities;
         let counted = self.connection.identities.add(identities, identity);
         if let (None, Some(limit)) = (&counted, identities.limit()) {
-            let text = format!(
-                "{limit} connections of {identity} are open, as many as there may be (max_connections_per_identity)"
-            );
+            let text =
+                format!("connection limit of {identity} reached ({limit}, max_connections_per_identity)");
             self.end_with(shard.shared.limits.refuse(
                 Limit::ConnectionsPerIdentity,
                 &self.connection.peer.address,
@@ -153,7 +152,7 @@ impl StreamHandle {
         *self.identity.borrow_mut() = counted;
     }
 
-    /// What is kept of the Node of a first request is not too much.
+    /// An error when too much is kept of the Node of a first request.
     pub(crate) fn check_node(&self, shard: &Shard, effects: &Effects) -> Result<(), Status> {
         let (limit, shared) = (shard.options.max_node_bytes, &shard.shared);
         match effects.opened.as_ref().map(|node| node.bytes.len()) {
@@ -168,7 +167,7 @@ impl StreamHandle {
         }
     }
 
-    /// An account has used up its memory.
+    /// An account has exceeded its memory budget.
     pub(crate) fn evict(&self, account: u32) {
         if self.ending.borrow().is_none()
             && let Some(status) = self.budget.evict(account)
@@ -177,7 +176,7 @@ impl StreamHandle {
         }
     }
 
-    /// The deadline that the core asked for has come.
+    /// The deadline of the core has passed.
     pub(crate) fn on_deadline(&self, now: Duration) {
         self.deadline.set(None);
         self.core.borrow_mut().on_deadline(now);
@@ -188,25 +187,25 @@ impl StreamHandle {
         shard.deadlines.replace(self.id, self.deadline.replace(deadline), deadline);
     }
 
-    /// End the stream with OK, so that the client opens another one somewhere else.
+    /// End the stream with OK, so that the client reconnects elsewhere.
     pub(crate) fn end(&self) {
         self.end_with(Status::ok(""));
     }
 
-    /// End the stream, if it still waits for its audience: what was classified is served.
+    /// End the stream if it was not classified.
     pub(crate) fn reject(&self, status: Status) {
         if self.core.borrow().audience().is_none() {
             self.end_with(status);
         }
     }
 
-    /// The first reason to end counts.
+    /// The first reason counts.
     fn end_with(&self, status: Status) {
         self.ending.borrow_mut().get_or_insert(status);
         self.wake();
     }
 
-    /// Whether anything was ever answered.
+    /// Whether a response was sent.
     pub(crate) fn has_responded(&self) -> bool {
         self.responded.get()
     }
@@ -228,24 +227,24 @@ impl StreamHandle {
         })
     }
 
-    /// Charge what the stream is subscribed to. An error ends it.
+    /// Charge the subscriptions. An error ends the stream.
     pub(crate) fn charge(&self) -> Result<(), Status> {
         let core = self.core.borrow();
         self.budget.subscribe(core.subscribed().iter().sum(), core.subscribed_bytes())
     }
 
-    /// In whose turn its demand is answered.
+    /// For the fair order of its demand.
     pub(crate) fn flow(&self) -> Flow {
         Flow { account: self.budget.account(), connection: self.connection.id }
     }
 
-    /// The client, as fair shares count it.
+    /// The client, for fair shares.
     fn client_key(&self, shared: &Shared) -> ClientKey {
         let account = shared.accounts.find(self.budget.account());
         account.map_or_else(|| ClientKey::of(&self.connection.peer), |account| account.client_key.clone())
     }
 
-    /// Do what the core asked for.
+    /// Apply the effects that the core requests.
     pub(crate) fn apply(&self, shard: &Shard, effects: &mut Effects) {
         let shared = &shard.shared;
         if let Some(node) = effects.opened.take() {
@@ -275,13 +274,13 @@ impl StreamHandle {
         }
     }
 
-    /// Whether some changes of interest are not in the index yet. Until they are the stream must not look into the store: what
-    /// changes afterwards would be missed.
+    /// Whether some changes of subscriptions are not in the index yet. Until then the stream must not read the store:
+    /// it would miss later changes.
     pub(crate) fn has_pending_interest(&self) -> bool {
         !self.pending_interest.borrow().is_empty()
     }
 
-    /// Bring some of these changes to the index.
+    /// Add some of these changes to the index.
     pub(crate) fn register_pending(&self, shard: &Shard) {
         let core = self.core.borrow();
         let Some(audience) = core.audience() else { return };
@@ -304,7 +303,7 @@ impl StreamHandle {
         }
     }
 
-    /// Leave nothing behind in the gauges, the index and the demand: of a large stream, soon.
+    /// Remove the stream from the gauges, and one slice of its names from the index; returns whether there are more.
     pub(crate) fn deregister(&self, shard: &Shard) -> bool {
         self.set_deadline(shard, None);
         self.count_subscriptions(shard, [0; TypeId::COUNT]);
@@ -312,13 +311,13 @@ impl StreamHandle {
         if self.reported.get() {
             shard.shared.events.push(Event::Closed { stream: self.id });
         }
-        // What comes is not there yet: it is taken out of the core.
+        // Subscriptions that are not in the index yet need no removal; those in the core are removed by `clean_up`.
         self.pending_interest.borrow_mut().retain(|change| matches!(change, InterestChange::Unsubscribe(..)));
         self.clean_up(shard)
     }
 
-    /// Take some of what an ended stream wanted out of the index; returns whether there is more. Its budget pays, in memory
-    /// until all is forgotten.
+    /// Remove one slice of an ended stream's names from the index; returns whether there are more. The time is charged
+    /// to its budget, and its memory until the end.
     pub(crate) fn clean_up(&self, shard: &Shard) -> bool {
         let begin = shard.shared.now();
         let mut core = self.core.borrow_mut();

@@ -9,7 +9,7 @@ use steerway_engine::{Protocol, SubscriptionView};
 /// One stream as an operator sees it.
 #[derive(Clone, Debug)]
 pub struct StreamView {
-    /// Identity of the stream.
+    /// Id of the stream.
     pub id: u64,
     /// The client's `node.id`.
     pub node_id: Arc<str>,
@@ -17,7 +17,7 @@ pub struct StreamView {
     pub node: Bytes,
     /// Address of the client.
     pub peer: Arc<str>,
-    /// Whose view it sees; "" until it is classified.
+    /// Its audience; "" until it is classified.
     pub audience: Arc<str>,
     /// Path of the gRPC method.
     pub method: &'static str,
@@ -25,6 +25,6 @@ pub struct StreamView {
     pub protocol: Protocol,
     /// Time since the stream was opened.
     pub age: Duration,
-    /// Each type that was asked for.
+    /// Each subscribed type.
     pub subscriptions: Vec<SubscriptionView>,
 }

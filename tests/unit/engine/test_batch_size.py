@@ -2,7 +2,7 @@
 
 import pytest
 
-from steerway.engine.portion import LEAST, MOST, SECONDS, Portion
+from steerway.engine.batch_size import LEAST, MOST, SECONDS, BatchSize
 
 
 @pytest.mark.parametrize(
@@ -10,7 +10,7 @@ from steerway.engine.portion import LEAST, MOST, SECONDS, Portion
 )
 def test_a_portion_takes_about_as_long_as_it_may(seconds_each: float, size: int) -> None:
     """Whatever one demand takes."""
-    portion = Portion()
+    batch = BatchSize()
     for _ in range(100):
-        portion.took(portion.size, portion.size * seconds_each)
-    assert portion.size == pytest.approx(size, abs=1)
+        batch.observe(batch.size, batch.size * seconds_each)
+    assert batch.size == pytest.approx(size, abs=1)
