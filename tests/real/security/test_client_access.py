@@ -244,7 +244,7 @@ def test_an_identity_has_so_many_connections(protect: Callable[..., ControlPlane
         assert seen(first, PUBLIC) == seen(other, PUBLIC) == {PUBLIC: True}
         code, details = ended(second)
         assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "1 connections of spiffe://prod/ns/shop/sa/web are open" in details
+        assert "connection limit of spiffe://prod/ns/shop/sa/web reached (1, " in details
     assert plane.metric("steerway_refused_total", limit="connections_per_identity") == 1
 
 
