@@ -97,7 +97,7 @@ class Demand:
 
 @final
 class Withdrawn:
-    """The last subscription to a name in an audience ended `demand_grace_seconds` ago."""
+    """The last subscription to a name in an audience ended `unsubscribe_grace_seconds` ago."""
 
     @property
     def type_url(self) -> str: ...
@@ -519,7 +519,7 @@ class Stats:
 
 @final
 class EngineUsage:
-    """What the engine holds for clients: nothing `demand_grace_seconds` after the last client disconnected."""
+    """What the engine holds for clients: nothing `unsubscribe_grace_seconds` after the last client disconnected."""
 
     @property
     def connections(self) -> int: ...

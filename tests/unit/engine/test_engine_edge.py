@@ -94,9 +94,9 @@ def test_the_engine_takes_entries_of_exactly_the_declared_fields(name: str) -> N
     for wrong in (entry[:-1], (*entry, "more")):
         with pytest.raises((TypeError, ValueError)):
             engine.publish(**{name: [wrong]})
-    for place in range(len(types)):
+    for index in range(len(types)):
         with pytest.raises(TypeError):
-            engine.publish(**{name: [(*entry[:place], object(), *entry[place + 1 :])]})
+            engine.publish(**{name: [(*entry[:index], object(), *entry[index + 1 :])]})
 
 
 @pytest.mark.parametrize(

@@ -203,12 +203,12 @@ mod tests {
     fn an_account_is_shared_until_its_last_handle_is_dropped() {
         let accounts = accounts();
         let open = |address: &str| accounts.open(&ClientKey::of(&Peer::tcp(address.parse().unwrap())));
-        let (one, other) = (open("10.0.0.1:1"), open("10.0.0.1:2"));
-        assert_eq!((one.id, accounts.len()), (other.id, 1));
-        assert!(accounts.find(one.id).is_some_and(|account| account.id == one.id));
-        drop(one);
-        let copy = other.clone();
-        drop(other);
+        let (first, second) = (open("10.0.0.1:1"), open("10.0.0.1:2"));
+        assert_eq!((first.id, accounts.len()), (second.id, 1));
+        assert!(accounts.find(first.id).is_some_and(|account| account.id == first.id));
+        drop(first);
+        let copy = second.clone();
+        drop(second);
         let identity = accounts.open(&ClientKey::Identity("10.0.0.1".into()));
         assert_ne!(identity.id, copy.id);
         assert_eq!(accounts.len(), 2);

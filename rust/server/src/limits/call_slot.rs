@@ -144,18 +144,18 @@ mod tests {
     #[test]
     fn one_address_cannot_use_all_slots() {
         let slots = Arc::new(CallSlots::default());
-        let mut held: Vec<CallSlot> = Vec::new();
+        let mut taken: Vec<CallSlot> = Vec::new();
         while let Ok(slot) = slots.take(&client_key("greedy")) {
-            held.push(slot);
+            taken.push(slot);
         }
-        assert_eq!(held.len(), MAX_CALL_SLOTS_PER_ADDRESS);
+        assert_eq!(taken.len(), MAX_CALL_SLOTS_PER_ADDRESS);
         assert_eq!(slots.take(&client_key("greedy")).unwrap_err(), Exceeded::Address);
-        held.push(slots.take(&client_key("other")).unwrap());
-        for host in 0..MAX_CALL_SLOTS - held.len() {
-            held.push(slots.take(&client_key(&host.to_string())).unwrap());
+        taken.push(slots.take(&client_key("other")).unwrap());
+        for host in 0..MAX_CALL_SLOTS - taken.len() {
+            taken.push(slots.take(&client_key(&host.to_string())).unwrap());
         }
         assert_eq!(slots.take(&client_key("late")).unwrap_err(), Exceeded::All);
-        held.clear();
+        taken.clear();
         assert!(slots.0.lock().by_address.is_empty());
         assert!(slots.take(&client_key("late")).is_ok());
     }

@@ -185,13 +185,13 @@ impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let (number, admitted) = (self.number, self.admitted.get());
         let mut table = self.slots.table.lock();
-        let held = table.change(self.peer, |connections| {
+        let had_slot = table.change(self.peer, |connections| {
             // An evicted connection has no slot any more.
-            let held = admitted || connections.pending.remove(&number).is_some();
-            connections.count -= usize::from(held);
-            held
+            let had_slot = admitted || connections.pending.remove(&number).is_some();
+            connections.count -= usize::from(had_slot);
+            had_slot
         });
-        table.used -= usize::from(held);
+        table.used -= usize::from(had_slot);
     }
 }
 

@@ -111,8 +111,8 @@ mod tests {
     fn without_a_limit_every_connection_is_accepted() {
         let identities = IdentityConnections::new(0);
         let connections: Vec<_> = (0..100).map(|_| ConnectionIdentities::default()).collect();
-        let held: Vec<_> =
+        let counted: Vec<_> =
             connections.iter().map(|connection| connection.add(&identities, &"shop".into())).collect();
-        assert!(held.iter().all(Option::is_some));
+        assert!(counted.iter().all(Option::is_some));
     }
 }

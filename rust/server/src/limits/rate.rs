@@ -86,7 +86,7 @@ impl CpuBudget {
     }
 
     /// Whether less than `time` is owed.
-    pub(crate) fn owes_less(&mut self, time: Duration, now: impl FnOnce() -> Duration) -> bool {
+    pub(crate) fn debt_below(&mut self, time: Duration, now: impl FnOnce() -> Duration) -> bool {
         let time = time.as_secs_f64();
         if self.used >= time {
             self.pay(now());
@@ -167,7 +167,7 @@ mod tests {
         unlimited.spend(AT(100.0), || AT(0.0));
         assert!(unlimited.wait(|| AT(0.0)).is_none());
         assert!(
-            !unlimited.owes_less(AT(99.0), || AT(1.0)) && unlimited.owes_less(AT(99.1), || unreachable!())
+            !unlimited.debt_below(AT(99.0), || AT(1.0)) && unlimited.debt_below(AT(99.1), || unreachable!())
         );
     }
 
@@ -177,7 +177,7 @@ mod tests {
         for _ in 0..10 {
             budget.spend(AT(0.001), || unreachable!("little"));
         }
-        assert!(budget.owes_less(AT(0.05), || unreachable!("little")));
+        assert!(budget.debt_below(AT(0.05), || unreachable!("little")));
         budget.spend(AT(12.0), || AT(100.0));
         assert_eq!(budget.wait(|| AT(100.0)), Some(AT(20.001)));
     }

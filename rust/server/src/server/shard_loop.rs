@@ -33,16 +33,16 @@ pub(crate) struct ShardLoop {
 }
 
 /// Counts a connection until its task ends.
-struct ConnectionGuard(Rc<ShardLoop>);
+struct ActiveConnection(Rc<ShardLoop>);
 
-impl ConnectionGuard {
-    fn new(shard_loop: &Rc<ShardLoop>) -> ConnectionGuard {
+impl ActiveConnection {
+    fn new(shard_loop: &Rc<ShardLoop>) -> ActiveConnection {
         shard_loop.tasks.set(shard_loop.tasks.get() + 1);
-        ConnectionGuard(Rc::clone(shard_loop))
+        ActiveConnection(Rc::clone(shard_loop))
     }
 }
 
-impl Drop for ConnectionGuard {
+impl Drop for ActiveConnection {
     fn drop(&mut self) {
         self.0.tasks.set(self.0.tasks.get() - 1);
         if self.0.load.fetch_sub(1, Relaxed) == 1 {
@@ -77,9 +77,9 @@ impl ShardLoop {
         let (shard, streams) = (&self.shard, &self.streams);
         match command {
             Command::Connection(socket, peer, slot) => {
-                let guard = ConnectionGuard::new(self);
+                let active = ActiveConnection::new(self);
                 spawn_local(async move {
-                    handshake::serve(Rc::clone(&guard.0.streams), socket, peer, slot).await;
+                    handshake::serve(Rc::clone(&active.0.streams), socket, peer, slot).await;
                 });
             }
             Command::Changed(names) => streams.mark_changed(&names),

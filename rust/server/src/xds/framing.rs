@@ -65,7 +65,7 @@ impl Deframer {
     }
 
     /// Bytes of the incomplete message.
-    pub(crate) fn held(&self) -> usize {
+    pub(crate) fn buffered_bytes(&self) -> usize {
         self.partial.len()
     }
 

@@ -171,12 +171,12 @@ impl RequestReader {
 
     /// Count the bytes of an incomplete request beyond the free part.
     fn charge_buffer(&mut self) -> bool {
-        let held = self.deframer.held().saturating_sub(FREE_BUFFER);
-        if held > self.charged && !self.shared.request_buffers.take(held - self.charged) {
+        let buffered = self.deframer.buffered_bytes().saturating_sub(FREE_BUFFER);
+        if buffered > self.charged && !self.shared.request_buffers.take(buffered - self.charged) {
             return false;
         }
-        self.shared.request_buffers.release(self.charged.saturating_sub(held));
-        self.charged = held;
+        self.shared.request_buffers.release(self.charged.saturating_sub(buffered));
+        self.charged = buffered;
         true
     }
 

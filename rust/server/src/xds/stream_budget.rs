@@ -106,9 +106,9 @@ impl StreamBudget {
     fn take(&self, more: usize) -> Result<(), Status> {
         let account = self.account.borrow();
         let budgets = [&self.connection.budget, &account.budget, &self.shared.budget];
-        for (place, (budget, level)) in budgets.iter().zip([CONNECTION, PEER, SERVER]).enumerate() {
+        for (index, (budget, level)) in budgets.iter().zip([CONNECTION, PEER, SERVER]).enumerate() {
             if !budget.subscriptions.take(more) {
-                budgets[..place].iter().for_each(|taken| taken.subscriptions.release(more));
+                budgets[..index].iter().for_each(|taken| taken.subscriptions.release(more));
                 return Err(self.refuse(level));
             }
         }
@@ -141,7 +141,7 @@ impl StreamBudget {
     pub(crate) fn wait(&self) -> Result<Option<Duration>, Status> {
         let now = || self.shared.now();
         let own = self.cpu.borrow_mut().wait(now).map(|wait| (STREAM, wait));
-        let small = counted(self.cost.get()) == 0 && self.cpu.borrow_mut().owes_less(SMALL_DEBT, now);
+        let small = counted(self.cost.get()) == 0 && self.cpu.borrow_mut().debt_below(SMALL_DEBT, now);
         let longest =
             if small { own } else { self.shared_waits(now()).chain(own).max_by_key(|(_, wait)| *wait) };
         let Some((level, wait)) = longest else { return Ok(None) };
@@ -286,28 +286,29 @@ mod tests {
         assert!(error.message().contains("max_subscription_bytes_per_stream"), "{error}");
     }
 
-    /// Two streams share a budget that fits one of them, until that one ends.
+    /// Two streams share a budget that fits first of them, until that first ends.
     fn share_memory(budgets: Budgets, addresses: [&str; 2], setting: &str) {
         let shared = shared(budgets);
-        let one_link = connection(&shared, addresses[0]);
-        let other_link = if addresses[0] == addresses[1] {
-            Rc::clone(&one_link)
+        let first_link = connection(&shared, addresses[0]);
+        let second_link = if addresses[0] == addresses[1] {
+            Rc::clone(&first_link)
         } else {
             connection(&shared, addresses[1])
         };
-        let (one, other) = (StreamBudget::new(&one_link, &shared), StreamBudget::new(&other_link, &shared));
-        assert_eq!(subscribe(&one, SMALL + 8), Ok(()));
-        assert_eq!(subscribe(&other, SMALL), Ok(()), "small ones are not counted");
-        let error = subscribe(&other, SMALL + 3).unwrap_err();
+        let (first, second) =
+            (StreamBudget::new(&first_link, &shared), StreamBudget::new(&second_link, &shared));
+        assert_eq!(subscribe(&first, SMALL + 8), Ok(()));
+        assert_eq!(subscribe(&second, SMALL), Ok(()), "small ones are not counted");
+        let error = subscribe(&second, SMALL + 3).unwrap_err();
         assert!(error.contains(&format!("({setting})")), "{error}");
         assert_eq!(shared.budget.subscriptions(), 8 * NAME_COST, "what is refused is not counted");
-        assert_eq!(subscribe(&one, SMALL + 7), Ok(()));
-        assert_eq!(subscribe(&other, SMALL + 3), Ok(()));
-        drop(one);
-        assert_eq!(subscribe(&other, SMALL + 10), Ok(()));
-        drop(other);
+        assert_eq!(subscribe(&first, SMALL + 7), Ok(()));
+        assert_eq!(subscribe(&second, SMALL + 3), Ok(()));
+        drop(first);
+        assert_eq!(subscribe(&second, SMALL + 10), Ok(()));
+        drop(second);
         assert_eq!(shared.budget.subscriptions(), 0);
-        drop((one_link, other_link));
+        drop((first_link, second_link));
         assert_eq!(shared.accounts.len(), 0);
     }
 
@@ -326,15 +327,15 @@ mod tests {
     fn a_proved_identity_is_charged_instead_of_the_address() {
         let shared = shared(Budgets { peer: memory(10 * NAME_COST), ..Budgets::default() });
         let streams = ["10.0.0.1:1", "10.0.0.1:2", "10.0.0.2:1"];
-        let [one, other, third] =
+        let [first, second, third] =
             streams.map(|address| StreamBudget::new(&connection(&shared, address), &shared));
-        assert_eq!(subscribe(&one, SMALL + 8), Ok(()));
-        one.identify("alice").unwrap();
-        assert_eq!(subscribe(&other, SMALL + 8), Ok(()), "the address has its budget back");
-        assert_ne!(one.account(), other.account());
+        assert_eq!(subscribe(&first, SMALL + 8), Ok(()));
+        first.identify("alice").unwrap();
+        assert_eq!(subscribe(&second, SMALL + 8), Ok(()), "the address has its budget back");
+        assert_ne!(first.account(), second.account());
         assert_eq!(subscribe(&third, SMALL + 8), Ok(()));
         assert!(third.identify("alice").is_err(), "another address of the same client");
-        drop((one, other, third));
+        drop((first, second, third));
         assert_eq!((shared.budget.subscriptions(), shared.accounts.len()), (0, 0));
     }
 

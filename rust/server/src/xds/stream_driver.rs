@@ -202,7 +202,7 @@ impl StreamDriver {
             self.stall_timer = None;
             self.reader.responded();
             stream.connection.meter.credit(self.unsent);
-            self.sender()?.send_data(Payload::Discovery(response.into()), false)?;
+            self.sender()?.send_data(Payload::Response(response.into()), false)?;
         }
         let deadline = stream.core.borrow().next_deadline();
         stream.set_deadline(&shard, deadline);
