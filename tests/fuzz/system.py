@@ -33,7 +33,8 @@ from steerway.sources.kubernetes.informer import Informer
 from steerway.sources.kubernetes.outage import Outages
 from steerway.sources.kubernetes.resource import NAMESPACES
 from steerway.sources.kubernetes.watcher import ListPage, Wait, Watcher
-from steerway.translate.client.audience import at_locality, classify
+from steerway.translate.client.audience import at_locality, encode
+from steerway.translate.client.node import classify
 from steerway.translate.xds import type_url
 
 _PAGES = ("/", "/api/v1/problems", "/api/v1/resources", "/api/v1/streams", "/api/v1/loads", "/readyz")
@@ -303,7 +304,8 @@ def _settings(directory: Path) -> Settings:
 
 
 def _audience(node: base_pb2.Node, bucket: int | None) -> str:
-    return at_locality(classify(node.SerializeToString(), "shop", ""), ClientLocality("eu-1a", "n1"), bucket)
+    audience = classify(node.SerializeToString(), "shop", "")
+    return encode(at_locality(audience, ClientLocality("eu-1a", "n1"), bucket))
 
 
 _ENVOY = _audience(base_pb2.Node(id="sidecar~1", user_agent_name="envoy"), 1)

@@ -21,7 +21,7 @@ from steerway.errors import TranslateError
 from steerway.peer import network
 from steerway.runtime.isolation import isolated
 from steerway.text import bounded
-from steerway.translate.client.audience import namespace_of
+from steerway.translate.client.audience import decode
 from steerway.translate.resource_name import parse_target
 
 log = structlog.get_logger()
@@ -171,7 +171,7 @@ class AbsenceLog:
             if memory.reported or waits or id(memory) in due:
                 continue
             # Clients choose their namespace and id, but not their network.
-            origin = network(row.peer), namespace_of(row.audience), workload(row.node_id)
+            origin = network(row.peer), decode(row.audience).namespace, workload(row.node_id)
             due[id(memory)] = turns[origin], memory, row
             turns[origin] += 1
         ranks: Counter[str] = Counter()
@@ -184,7 +184,7 @@ class AbsenceLog:
 
     def _remember(self, row: AbsenceView, now: float) -> _Memory:
         # The hash of str is seeded: a client cannot choose names that collide with those of others.
-        key = hash((namespace_of(row.audience), workload(row.node_id), row.type_url, row.name))
+        key = hash((decode(row.audience).namespace, workload(row.node_id), row.type_url, row.name))
         memory = self._memories.get(key)
         if memory is None or now - memory.missed_at > FORGET_SECONDS:
             memory = self._memories[key] = _Memory(now, now)
@@ -197,7 +197,7 @@ class AbsenceLog:
         return memory
 
     def _warn(self, row: AbsenceView) -> None:
-        namespace = namespace_of(row.audience)
+        namespace = decode(row.audience).namespace
         log.warning(
             "absent_name",
             namespace=namespace,

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from steerway import __version__
 from steerway.admin.api.stream import STATES
 from steerway.admin.view import Phase, ProblemView
-from steerway.translate.client.audience import namespace_of
+from steerway.translate.client.audience import decode
 
 ENDPOINTS = {
     "/healthz": "alive",
@@ -135,7 +135,7 @@ def _row(stream: dict[str, Any]) -> tuple[str, ...]:
 
 def _notes(stream: dict[str, Any]) -> str:
     """Notes about the types of a client, and its limitations."""
-    warnings = "".join(_type_notes(part, namespace_of(stream["audience"])) for part in stream["types"])
+    warnings = "".join(_type_notes(part, decode(stream["audience"]).namespace) for part in stream["types"])
     limitations = [escape(limitation) for limitation in stream["limitations"]]
     return warnings + "".join(map(_line, _some(limitations, len(limitations))))
 

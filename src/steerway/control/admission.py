@@ -15,7 +15,7 @@ from steerway.engine.decision import Classification, Identification, Rejection
 from steerway.engine.engine import Closed, Engine, Opened
 from steerway.peer import network
 from steerway.runtime.isolation import isolated
-from steerway.translate.client.audience import claimed_id, claimed_namespace, client_of
+from steerway.translate.client.node import claimed_id, claimed_namespace, client_of
 
 log = structlog.get_logger()
 

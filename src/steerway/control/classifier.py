@@ -9,7 +9,8 @@ from steerway.catalog.locality.client_zone import ClaimedZones, KnownZones
 from steerway.config import Settings
 from steerway.peer import network
 from steerway.sources.store import ObjectStore
-from steerway.translate.client.audience import at_locality, bucket_of, claimed_zone, classify
+from steerway.translate.client.audience import at_locality, encode
+from steerway.translate.client.node import bucket_of, claimed_zone, classify
 
 
 class Classifier:
@@ -38,7 +39,8 @@ class Classifier:
         audience = classify(client.node, own or namespace or self._default_namespace, hint)
         bucket = bucket_of(client.node, client.peer.rpartition(":")[0], self._buckets)
         zone, share = claimed_zone(client.node), network(client.peer)
-        return at_locality(audience, self._localities.resolve(locality, zone, client.stream, share), bucket)
+        client_locality = self._localities.resolve(locality, zone, client.stream, share)
+        return encode(at_locality(audience, client_locality, bucket))
 
     def release(self, stream: int) -> None:
         """The stream ended: its claimed zone counts no more."""

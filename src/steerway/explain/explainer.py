@@ -19,8 +19,15 @@ from steerway.errors import TranslateError, UnknownServiceError
 from steerway.explain import fact, limitation, wording
 from steerway.translate import destination, resource_name
 from steerway.translate.answer import Content, Reason
-from steerway.translate.client import audience as audiences
 from steerway.translate.client import capability as clients
+from steerway.translate.client.audience import (
+    Audience,
+    at_locality,
+    encode,
+    is_locality,
+    is_namespace,
+    of_client,
+)
 from steerway.translate.client.capability import Client, Library
 from steerway.translate.destination import Find
 from steerway.translate.xds import endpoint, type_url
@@ -63,7 +70,7 @@ class Explainer:
     find: Find
     known: Callable[[], Iterable[Service]]
     metadata: Callable[[ServiceId], ServiceMetadata]
-    preview: Callable[[str, str, str], Content]
+    preview: Callable[[str, str, Audience], Content]
     topology: str
     domain: str
     namespace: str
@@ -74,9 +81,8 @@ class Explainer:
         """The document. Bodies in it are serialised. TranslateError says what is wrong with the question,
         UnknownServiceError that there is no such service."""
         case = self._case(question)
-        audience = audiences.at_locality(
-            audiences.of_client(case.client, case.namespace), case.locality, 0 if self.buckets else None
-        )
+        bucket = 0 if self.buckets else None
+        audience = at_locality(of_client(case.client, case.namespace), case.locality, bucket)
         resources = [*self._resources(self._first(question, case), audience)]
         return {
             "target": {
@@ -128,7 +134,7 @@ class Explainer:
         }
         return [(type_url.CLUSTER, cluster) for cluster in sorted(clusters)]
 
-    def _client(self, case: _Case, audience: str, resources: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    def _client(self, case: _Case, audience: Audience, resources: Iterable[dict[str, Any]]) -> dict[str, Any]:
         clusters = [_cluster(resource) for resource in resources if resource["type_url"] == type_url.ENDPOINT]
         return {
             "name": str(case.client),
@@ -136,7 +142,7 @@ class Explainer:
             "zone": case.locality.zone or None,
             "node": case.locality.node or None,
             # A bucket is a matter of the very client.
-            "audience": audience.rpartition("/")[0] if self.buckets else audience,
+            "audience": encode(audience.parent() if self.buckets else audience),
             "limitations": self._limitations(case),
             "clusters": clusters,
             "subset": self._subset(case.port, clusters),
@@ -157,12 +163,18 @@ class Explainer:
         size = sum(locality["endpoints"] for locality in localities if locality["priority"] == 0)
         return {"followed": bool(self.buckets), "size": size, "buckets": self.buckets}
 
-    def _resources(self, start: Iterable[tuple[str, str]], audience: str) -> Iterator[dict[str, Any]]:
+    def _resources(self, start: Iterable[tuple[str, str]], audience: Audience) -> Iterator[dict[str, Any]]:
         """The first ones, and what each resource names, each once."""
         wanted = dict.fromkeys(start)
         for served, resource in _growing(wanted):
             content = self.preview(served, resource, audience)
-            row = {"type_url": served, "name": resource, "audience": audience, "absent": None, "body": None}
+            row: dict[str, Any] = {
+                "type_url": served,
+                "name": resource,
+                "audience": encode(audience),
+                "absent": None,
+                "body": None,
+            }
             if isinstance(content, Reason):
                 yield row | {"absent": str(content)}
                 continue
@@ -228,8 +240,8 @@ def _cluster(resource: dict[str, Any]) -> dict[str, Any]:
 
 def _check(question: Question) -> None:
     """Who is asked about must be somebody who could be there. TranslateError says what is wrong."""
-    if question.namespace and not audiences.is_namespace(question.namespace):
+    if question.namespace and not is_namespace(question.namespace):
         raise TranslateError(f"{question.namespace!r} cannot be the name of a namespace")
     for what, value in (("zone", question.zone), ("node", question.node)):
-        if value and not audiences.is_locality(value):
+        if value and not is_locality(value):
             raise TranslateError(f"{value!r} cannot be the name of a {what}")

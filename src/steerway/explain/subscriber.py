@@ -8,7 +8,8 @@ from steerway.catalog.model.policy import NOTHING
 from steerway.errors import TranslateError
 from steerway.explain import limitation
 from steerway.translate import destination, resource_name
-from steerway.translate.client import audience as audiences
+from steerway.translate.client import node as nodes
+from steerway.translate.client.audience import GATEWAY, decode
 from steerway.translate.client.capability import Client
 from steerway.translate.destination import Find
 from steerway.translate.envoy import dialect, exposure
@@ -31,11 +32,11 @@ class Subscribers:
 
     def client(self, node: bytes) -> str:
         """The library and version that a Node tells of."""
-        return str(audiences.client_of(node))
+        return str(nodes.client_of(node))
 
     def limitations(self, node: bytes, audience: str, subscribed: Iterable[tuple[str, str]]) -> list[str]:
         """Sentences about each service, which begin with it. `subscribed`: (type_url, name) of a stream."""
-        client, namespace = audiences.client_of(node), audiences.namespace_of(audience)
+        client, namespace = nodes.client_of(node), decode(audience).namespace
         sentences: dict[str, None] = {}
         for served, name in subscribed:
             key = (client, namespace, served, name)
@@ -48,7 +49,7 @@ class Subscribers:
         """Of a listener or route what is said of calls, of a cluster what is said of its endpoints; of the routes of an
         Envoy both, of all services."""
         if served == type_url.ROUTE and name in dialect.ROUTES:
-            gateway = dialect.ROUTES[name] == audiences.GATEWAY
+            gateway = dialect.ROUTES[name] == GATEWAY
             return tuple(self._of_envoy(client, namespace, gateway))
         try:
             if served == type_url.LISTENER:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from steerway.catalog.model.mesh import ServiceId
+from steerway.translate.client.audience import Audience
 
 
 class Resource(NamedTuple):
@@ -37,18 +38,18 @@ class Plan(NamedTuple):
     `missing`: why there is nothing for anybody as long as neither the name nor the one Service that it depends on, if
     it depends on one, exists."""
 
-    contents: Callable[[Iterable[str]], Mapping[str, Content]]
+    contents: Callable[[Iterable[Audience]], Mapping[Audience, Content]]
     services: frozenset[ServiceId] = frozenset()
     endpoints: bool = False
     further: bool = False
     missing: Reason | None = None
 
 
-def same(audience: str, content: Content, services: frozenset[ServiceId] = frozenset()) -> Plan:
+def same(audience: Audience, content: Content, services: frozenset[ServiceId] = frozenset()) -> Plan:
     """The same for all."""
     return Plan(lambda _: {audience: content}, services)
 
 
-def missing(audience: str, reason: Reason, services: frozenset[ServiceId] = frozenset()) -> Plan:
+def missing(audience: Audience, reason: Reason, services: frozenset[ServiceId] = frozenset()) -> Plan:
     """Nothing exists, and nothing but the name itself or the Service that it is of can change that."""
     return same(audience, reason, services)._replace(missing=reason)

@@ -30,7 +30,7 @@ from steerway.runtime import isolation
 from steerway.runtime.isolation import isolated
 from steerway.text import bounded
 from steerway.translate.answer import Content, Denied, Plan, Reason, Resource
-from steerway.translate.client import audience as audiences
+from steerway.translate.client.audience import ENVOY, GRPC, Audience, decode, encode
 from steerway.translate.envoy.dialect import Addresses, EnvoyDialect
 from steerway.translate.grpc.dialect import GrpcDialect
 from steerway.translate.resource_name import LeftOut, nothing_left_out
@@ -66,33 +66,33 @@ class Document(Protocol):
 class _Key(NamedTuple):
     type_url: str
     name: str
-    audience: str
+    audience: Audience
 
 
 @dataclass(slots=True)
 class _Entry:
-    named: set[str] = field(default_factory=set)
+    named: set[Audience] = field(default_factory=set)
     """Audiences that ask for it by its name."""
-    seen: set[str] = field(default_factory=set)
+    seen: set[Audience] = field(default_factory=set)
     """Audiences with a wildcard that sees it."""
     services: frozenset[ServiceId] = frozenset()
     endpoints: bool = False
     """Whether it depends on the endpoints of its services, too."""
     plan: Plan | None = None
     """How it is answered, until one of its services changes."""
-    published: dict[str, Content] = field(default_factory=dict)
+    published: dict[Audience, Content] = field(default_factory=dict)
     """Audience → its answer: one for all who share the entry, or one for each where not all of them are told."""
 
     @property
-    def users(self) -> set[str]:
+    def users(self) -> set[Audience]:
         return self.named | self.seen
 
 
 class Dialect(Protocol):
     """What clients of one kind are answered."""
 
-    def root(self, served: str, name: str, audience: str) -> str: ...
-    def plan(self, served: str, name: str, root: str) -> Plan: ...
+    def root(self, served: str, name: str, audience: Audience) -> Audience: ...
+    def plan(self, served: str, name: str, root: Audience) -> Plan: ...
 
 
 class Translator:
@@ -121,7 +121,7 @@ class Translator:
         envoy = EnvoyDialect(
             grpc, find, services, cluster_domain, listen, scope_all, left_out, system_ca_file
         )
-        self._dialects: dict[str, Dialect] = {audiences.GRPC: grpc, audiences.ENVOY: envoy}
+        self._dialects: dict[str, Dialect] = {GRPC: grpc, ENVOY: envoy}
         self._wildcards = Wildcards(envoy, services)
         self._open: set[_Key] = set()
         """Entries that depend on services that come, too."""
@@ -137,7 +137,7 @@ class Translator:
         """The first commit: all raw resources, and that wildcards may be answered that see nothing else."""
         commit = self.refresh((), [((d.type_url, d.name), d) for d in documents])
         commit.complete = [
-            Complete(served, audiences.GRPC if served in OF_WILDCARDS else "") for served in type_url.SERVED
+            Complete(served, GRPC if served in OF_WILDCARDS else "") for served in type_url.SERVED
         ]
         return commit
 
@@ -146,36 +146,36 @@ class Translator:
         commit = Commit()
         for served, name, audience in wanted:
             with isolated("demand", type_url=served, name=name, audience=audience) as run:
-                self._demand(served, name, audience, commit)
+                self._demand(served, name, decode(audience), commit)
             if run.failure and not commit.has(served, name, audience):
                 commit.absent.append(Absent(served, name, audience, _UNTRANSLATED))
         return commit
 
-    def _demand(self, served: str, name: str, audience: str, commit: Commit) -> None:
+    def _demand(self, served: str, name: str, audience: Audience, commit: Commit) -> None:
         if name != "*" and not is_collection(name):
             self._join(served, name, audience, commit)
-        elif served in OF_WILDCARDS and audiences.dialect_of(audience) == audiences.ENVOY:
+        elif served in OF_WILDCARDS and audience.dialect == ENVOY:
             for member in sorted(self._wildcards.add(served, name, audience)):
-                with isolated("demand", type_url=served, name=member.name, audience=audience):
+                with isolated("demand", type_url=served, name=member.name, audience=encode(audience)):
                     self._join(*member, commit, wide=True)
-            commit.complete.append(Complete(served, audience))
+            commit.complete.append(Complete(served, encode(audience)))
 
     def withdraw(self, unwanted: Iterable[Demand]) -> Commit:
         """The last subscriber of an audience went: forget what nobody else wants."""
         commit = Commit()
         for served, name, audience in unwanted:
             with isolated("demand", type_url=served, name=name, audience=audience) as run:
-                self._withdraw(served, name, audience, commit)
+                self._withdraw(served, name, decode(audience), commit)
             if run.failure and not commit.has(served, name, audience):
                 commit.forget.append(Forgotten(served, name, audience))
         return commit
 
-    def _withdraw(self, served: str, name: str, audience: str, commit: Commit) -> None:
+    def _withdraw(self, served: str, name: str, audience: Audience, commit: Commit) -> None:
         if name != "*" and not is_collection(name):
             self._leave(served, name, audience, commit)
         elif (sights := self._wildcards.remove(served, name, audience)) is None:
             # The engine has taken it back with the `*` that went, and glob collections are left.
-            commit.complete.append(Complete(served, audience))
+            commit.complete.append(Complete(served, encode(audience)))
         else:
             for member in sorted(sights):
                 self._leave(*member, commit, wide=True)
@@ -197,7 +197,8 @@ class Translator:
             with isolated("service", service=service):
                 touched |= self._touched(service, gone)
         for member in sorted(gone):
-            with isolated("demand", type_url=member.type_url, name=member.name, audience=member.audience):
+            about = {"type_url": member.type_url, "name": member.name, "audience": encode(member.audience)}
+            with isolated("demand", **about):
                 if not self._wildcards.sees(member):
                     self._leave(*member, commit, wide=True)
         for (served, spelled), document in documents:
@@ -209,34 +210,30 @@ class Translator:
             if run.failure and document is not None:
                 self._raw_problems[served, spelled] = _not_understood(document, run.failure)
         for key in sorted(touched & self._entries.keys()):
-            with isolated("answer", type_url=key.type_url, name=key.name, audience=key.audience):
+            with isolated("answer", type_url=key.type_url, name=key.name, audience=encode(key.audience)):
                 entry = self._entries[key]
                 waiting = [origins[id] for id in entry.services if id in origins]
                 self._publish(key, entry, commit, min(waiting, default=None))
         return commit
 
-    def preview(self, served: str, name: str, audience: str) -> Content:
+    def preview(self, served: str, name: str, audience: Audience) -> Content:
         """What a client of this audience would be answered. Nothing is noted or published."""
         if (raw_resource := self._raw.get((served, name))) is not None:
             return Resource(raw_resource.body, raw_resource.references, raw_resource.scope)
         contents = self._dialect(audience).plan(*self._key(served, name, audience)).contents((audience,))
-        wider = (
-            wider_audience for wider_audience in audiences.widening(audience) if wider_audience in contents
-        )
-        return next(
-            (contents[wider_audience] for wider_audience in wider), Reason("it is not told to this client")
-        )
+        wider = (wider for wider in audience.widening() if wider in contents)
+        return next((contents[wider] for wider in wider), Reason("it is not told to this client"))
 
     def problems(self) -> list[Problem]:
         """Raw documents and services that could not be translated; their last good version is served."""
         return [*self._raw_problems.values(), *self._problems.values()]
 
-    def _key(self, served: str, name: str, audience: str) -> _Key:
+    def _key(self, served: str, name: str, audience: Audience) -> _Key:
         """Where an answer is published: as widely as all who get the same one."""
         return _Key(served, name, self._dialect(audience).root(served, name, audience))
 
-    def _dialect(self, audience: str) -> Dialect:
-        return self._dialects[audiences.dialect_of(audience)]
+    def _dialect(self, audience: Audience) -> Dialect:
+        return self._dialects[audience.dialect]
 
     def _touched(self, id: ServiceId, gone: set[WildcardMember]) -> set[_Key]:
         """The entries that a change of a service concerns: all that depend on it, or, where nothing but its endpoints
@@ -257,7 +254,7 @@ class Translator:
             seen.add(key)
         return keys | self._open | seen
 
-    def _join(self, served: str, name: str, audience: str, commit: Commit, wide: bool = False) -> None:
+    def _join(self, served: str, name: str, audience: Audience, commit: Commit, wide: bool = False) -> None:
         """Have an audience use an entry: by its name, or, `wide`, by a wildcard that sees it."""
         key = self._key(served, name, audience)
         plan = None if wide or key in self._entries else self._try_plan(key)
@@ -265,7 +262,7 @@ class Translator:
             # Nothing is kept here: clients may ask for any number of names that do not exist.
             service = next(iter(plan.services), "")
             reason = bounded(plan.missing, _MAX_REASON)
-            commit.missing.append(Missing(served, name, audience, reason, str(service)))
+            commit.missing.append(Missing(served, name, encode(audience), reason, str(service)))
             return
         entry = self._entry(key)
         joined = (audience,) if entry.users else None
@@ -273,7 +270,7 @@ class Translator:
         if entry.published.keys() != {key.audience}:  # else all share one answer, and it is there
             self._publish(key, entry, commit, among=joined, plan=plan)
 
-    def _leave(self, served: str, name: str, audience: str, commit: Commit, wide: bool = False) -> None:
+    def _leave(self, served: str, name: str, audience: Audience, commit: Commit, wide: bool = False) -> None:
         """The reverse: forget what nobody wants any more."""
         key = self._key(served, name, audience)
         entry = self._entries.get(key)
@@ -282,7 +279,7 @@ class Translator:
         (entry.seen if wide else entry.named).discard(audience)
         if not entry.users:
             self._drop(key, entry)
-            commit.forget += [Forgotten(*key[:2], published) for published in sorted(entry.published)]
+            commit.forget += [Forgotten(*key[:2], encode(published)) for published in sorted(entry.published)]
         elif audience not in entry.users:
             self._forget_part(key, entry, audience, commit)
 
@@ -318,7 +315,7 @@ class Translator:
         entry: _Entry,
         commit: Commit,
         origin: Origin | None = None,
-        among: Iterable[str] | None = None,
+        among: Iterable[Audience] | None = None,
         plan: Plan | None = None,
     ) -> None:
         """Translate an entry anew and publish what differs of its answers; with `among` nothing changed but that these
@@ -331,23 +328,25 @@ class Translator:
         if among is not None:
             answers = entry.published | answers
         commit.forget += [
-            Forgotten(*key[:2], audience) for audience in sorted(entry.published.keys() - answers.keys())
+            Forgotten(*key[:2], encode(audience))
+            for audience in sorted(entry.published.keys() - answers.keys())
         ]
         for audience, content in sorted(answers.items()):
             if entry.published.get(audience) == content:
                 continue
             if isinstance(content, Reason):
                 rows = commit.denied if isinstance(content, Denied) else commit.absent
-                rows.append(Absent(*key[:2], audience, str(content)))
+                rows.append(Absent(*key[:2], encode(audience), str(content)))
             else:
-                commit.put.append(Put(key.type_url, key.name, audience, *content, origin=origin))
+                commit.put.append(Put(key.type_url, key.name, encode(audience), *content, origin=origin))
         entry.published = answers
 
-    def _answers(self, key: _Key, entry: _Entry, users: Iterable[str]) -> dict[str, Content]:
+    def _answers(self, key: _Key, entry: _Entry, users: Iterable[Audience]) -> dict[Audience, Content]:
         """Who of them gets what; the last good version when translation itself breaks, and nothing where a raw resource
         of that name is published."""
         self._problems.pop(key, None)
-        with isolated("answer", type_url=key.type_url, name=key.name, audience=key.audience) as run:
+        about = {"type_url": key.type_url, "name": key.name, "audience": encode(key.audience)}
+        with isolated("answer", **about) as run:
             plan = entry.plan or self._adopt(key, entry, self._dialect(key.audience).plan(*key))
             return {} if (key.type_url, key.name) in self._raw else dict(plan.contents(users))
         reason = f"cannot be translated: {run.failure}"
@@ -369,14 +368,14 @@ class Translator:
             self._open.add(key)
         return plan
 
-    def _forget_part(self, key: _Key, entry: _Entry, gone: str, commit: Commit) -> None:
+    def _forget_part(self, key: _Key, entry: _Entry, gone: Audience, commit: Commit) -> None:
         """Forget what was published for the audience that is gone alone."""
-        for at in audiences.widening(gone):
+        for at in gone.widening():
             if at == key.audience:
                 return
-            if at in entry.published and not any(f"{user}/".startswith(f"{at}/") for user in entry.users):
+            if at in entry.published and not any(at.covers(user) for user in entry.users):
                 del entry.published[at]
-                commit.forget.append(Forgotten(*key[:2], at))
+                commit.forget.append(Forgotten(*key[:2], encode(at)))
 
     def _take_raw(self, name: tuple[str, str], document: Document | None, commit: Commit) -> None:
         """Parse and publish one raw resource; when it is broken the last good version stays."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 from steerway.catalog.model.mesh import Service, ServiceId
+from steerway.translate.client.audience import Audience
 from steerway.translate.xds import type_url
 
 SERVED = (type_url.LISTENER, type_url.CLUSTER)
@@ -21,14 +22,14 @@ class WildcardMember(NamedTuple):
 
     type_url: str
     name: str
-    audience: str
+    audience: Audience
 
 
 class WildcardProvider(Protocol):
     """Who knows what wildcards see: always, and because there is a service."""
 
-    def listeners(self, audience: str) -> Iterable[str]: ...
-    def clusters(self, service: Service, audience: str) -> Iterable[str]: ...
+    def listeners(self, audience: Audience) -> Iterable[str]: ...
+    def clusters(self, service: Service, audience: Audience) -> Iterable[str]: ...
 
 
 class Wildcards:
@@ -37,12 +38,12 @@ class Wildcards:
     def __init__(self, provider: WildcardProvider, services: Callable[[], Iterable[Service]]) -> None:
         self._provider = provider
         self._services = services
-        self._wildcards: dict[tuple[str, str], _Wildcard] = {}
+        self._wildcards: dict[tuple[str, Audience], _Wildcard] = {}
 
     def __bool__(self) -> bool:
         return bool(self._wildcards)
 
-    def add(self, served: str, asked: str, audience: str) -> list[WildcardMember]:
+    def add(self, served: str, asked: str, audience: Audience) -> list[WildcardMember]:
         """Somebody subscribed to all of a type: `*`, or a glob collection, which sees the same.
 
         Returns what is seen.
@@ -56,7 +57,7 @@ class Wildcards:
         wildcard.asked.add(asked)
         return [WildcardMember(served, name, audience) for name in wildcard.names]
 
-    def remove(self, served: str, asked: str, audience: str) -> list[WildcardMember] | None:
+    def remove(self, served: str, asked: str, audience: Audience) -> list[WildcardMember] | None:
         """The last subscription went; what nobody sees any more. None: others of that type and audience are left."""
         wildcard = self._wildcards.get((served, audience))
         if wildcard is None:
@@ -83,7 +84,7 @@ class Wildcards:
         """Whether it is seen now."""
         return member.name in self._wildcards[member.type_url, member.audience].names
 
-    def _names(self, served: str, service: Service | None, audience: str) -> Iterable[str]:
+    def _names(self, served: str, service: Service | None, audience: Audience) -> Iterable[str]:
         if served != type_url.CLUSTER or service is None:
             return ()
         return self._provider.clusters(service, audience)

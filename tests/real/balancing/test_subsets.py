@@ -4,7 +4,7 @@ from collections import Counter
 
 from envoy.config.core.v3.base_pb2 import Node
 
-from steerway.translate.client.audience import bucket_of
+from steerway.translate.client.node import bucket_of
 from testbed.backend.backend import Backends
 from testbed.client.grpc_client import Channel
 from testbed.client.sample import counted

@@ -12,7 +12,7 @@ from envoy.config.core.v3.base_pb2 import Node
 
 from steerway.catalog.locality import spill
 from steerway.catalog.locality.subset import subset
-from steerway.translate.client.audience import bucket_of
+from steerway.translate.client.node import bucket_of
 from testbed.backend.backend import Backends
 from testbed.client.grpc_client import Answer
 from testbed.client.sample import assert_shares, counted, meet

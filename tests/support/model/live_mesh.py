@@ -12,7 +12,8 @@ from steerway.catalog.locality.traffic_distribution import ClientLocality
 from steerway.commit import Commit
 from steerway.engine.engine import Demand, Event, Nack, Withdrawn
 from steerway.sources.objects.core import Object, ObjectKey
-from steerway.translate.client.audience import at_locality, bucket_of, claimed_zone, classify, widening
+from steerway.translate.client.audience import at_locality, decode, encode
+from steerway.translate.client.node import bucket_of, claimed_zone, classify
 from steerway.translate.translator import Translator
 from testbed.mesh import BUCKETS
 from testbed.process.control_plane import ControlPlane
@@ -64,7 +65,8 @@ class LiveMesh(XdsServer):
     def _behind(self, streams: int) -> Iterator[str]:
         """What some client has not taken yet."""
         entries = {
-            (entry.type_url, entry.name, entry.audience): entry.version for entry in self.engine.entries()
+            (entry.type_url, entry.name, decode(entry.audience)): entry.version
+            for entry in self.engine.entries()
         }
         result = self.engine.streams(resources=True)
         if len(result) < streams:
@@ -73,7 +75,7 @@ class LiveMesh(XdsServer):
             for part in stream.subscriptions:
                 yield from (f"{name} waits" for name in part.waiting)
                 for resource in part.resources:
-                    keys = ((part.type_url, resource.name, at) for at in widening(stream.audience))
+                    keys = ((part.type_url, resource.name, at) for at in decode(stream.audience).widening())
                     version = next((entries[key] for key in keys if key in entries), "")
                     if version and (resource.version != version or resource.status != "acked"):
                         yield f"{part.type_url} {resource.name}: {resource.status} {resource.version}, not {version}"
@@ -81,7 +83,7 @@ class LiveMesh(XdsServer):
     @staticmethod
     def _audience_of(node: bytes) -> str:
         locality = ClientLocality(claimed_zone(node))
-        return at_locality(classify(node, "shop"), locality, bucket_of(node, "", BUCKETS))
+        return encode(at_locality(classify(node, "shop"), locality, bucket_of(node, "", BUCKETS)))
 
     def _on_loop(self, change: Any) -> None:
         """Publish a commit, or what a function makes, between two events."""

@@ -6,6 +6,7 @@ from envoy.config.core.v3 import base_pb2
 from steerway.explain.subscriber import Subscribers
 from steerway.translate import resource_name
 from steerway.translate.answer import Reason
+from steerway.translate.client.audience import decode
 from steerway.translate.xds import type_url
 from testbed.mesh import CORE, ENVOY, PLAIN, QUIET, AbsentError, Mesh, endpoint, endpoint_slice, service
 from tests.support.example.route_example import backend, grpc_route, rule
@@ -114,7 +115,7 @@ def test_a_pod_and_an_external_name_have_marks_too() -> None:
 
 def test_envoy_is_not_answered_by_such_names() -> None:
     """Its clusters have those of the port."""
-    content = mesh("1").translator.preview(type_url.CLUSTER, of("backend", "1"), ENVOY)
+    content = mesh("1").translator.preview(type_url.CLUSTER, of("backend", "1"), decode(ENVOY))
     assert isinstance(content, Reason)
 
 

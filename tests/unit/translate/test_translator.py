@@ -22,6 +22,7 @@ from steerway.sources.objects.core import (
     XdsResource,
 )
 from steerway.translate import translator
+from steerway.translate.client.audience import Audience
 from steerway.translate.grpc import cluster as cluster_builder
 from steerway.translate.grpc.dialect import GrpcDialect
 from steerway.translate.xds import type_url
@@ -718,8 +719,8 @@ class TestScopes:
         """It is answered all the same, and forgotten when nobody wants it any more."""
         real = GrpcDialect.root
 
-        def broken(self: GrpcDialect, served: str, name: str, audience: str) -> str:
-            return str(1 // 0) if name == "bad" else real(self, served, name, audience)
+        def broken(self: GrpcDialect, served: str, name: str, audience: Audience) -> Audience:
+            return Audience(str(1 // 0)) if name == "bad" else real(self, served, name, audience)
 
         monkeypatch.setattr(GrpcDialect, "root", broken)
         bad, good = (type_url.LISTENER, "bad", PLAIN), (type_url.LISTENER, "backend", PLAIN)

@@ -3,21 +3,22 @@
 from collections.abc import Iterable
 
 from steerway.catalog.model.mesh import Service, ServiceId
+from steerway.translate.client.audience import Audience
 from steerway.translate.wildcard import WildcardMember, Wildcards
 from steerway.translate.xds.type_url import CLUSTER
 
 A, B = (Service(ServiceId("shop", name)) for name in "ab")
-AUDIENCE = "envoy"
+AUDIENCE = Audience("envoy")
 SHARED = WildcardMember(CLUSTER, "shared", AUDIENCE)
 
 
 class WildcardProvider:
     """Each service brings a cluster of its own, and one that all of them bring."""
 
-    def listeners(self, _audience: str) -> Iterable[str]:
+    def listeners(self, _audience: Audience) -> Iterable[str]:
         return ()
 
-    def clusters(self, service: Service, _audience: str) -> Iterable[str]:
+    def clusters(self, service: Service, _audience: Audience) -> Iterable[str]:
         return (service.id.name, "shared")
 
 

@@ -10,17 +10,17 @@ from steerway.admin.api import stream
 from steerway.admin.api.redaction import redact
 from steerway.admin.api.type_name import short_name
 from steerway.admin.view import AdminView, EngineView, EntryView, ResourceView, StreamView, SubscribersView
-from steerway.translate.client.audience import widening
+from steerway.translate.client.audience import Audience, decode
 
 PARAMETERS = ("target", "namespace", "zone", "node", "client")
 _Key = tuple[str, str]
-_Stored = Mapping[tuple[str, str, str], EntryView]
+_Stored = Mapping[tuple[str, str, Audience], EntryView]
 
 
 def complete(document: dict[str, Any], view: AdminView) -> dict[str, Any]:
     """The document of `AdminView.explain` with resources as JSON values and `clients`. Call it in a thread."""
     entries = view.engine.entries()
-    stored = {(entry.type_url, entry.name, entry.audience): entry for entry in entries}
+    stored = {(entry.type_url, entry.name, decode(entry.audience)): entry for entry in entries}
     resources = [_resource(resource, view, stored) for resource in document["resources"]]
     keys = {(resource["type_url"], resource["name"]) for resource in resources}
     streams = [
@@ -49,7 +49,7 @@ class _Concerned:
 
 
 def _resource(resource: dict[str, Any], view: AdminView, stored: _Stored) -> dict[str, Any]:
-    entry = _entry(stored, resource["type_url"], resource["name"], resource["audience"])
+    entry = _entry(stored, resource["type_url"], resource["name"], decode(resource["audience"]))
     body = resource["body"]
     if entry is None:
         entry = _equal(resource, view.engine, stored)
@@ -68,8 +68,8 @@ def _resource(resource: dict[str, Any], view: AdminView, stored: _Stored) -> dic
     }
 
 
-def _entry(stored: _Stored, type_url: str, name: str, audience: str) -> EntryView | None:
-    keys = ((type_url, name, wider) for wider in widening(audience))
+def _entry(stored: _Stored, type_url: str, name: str, audience: Audience) -> EntryView | None:
+    keys = ((type_url, name, wider) for wider in audience.widening())
     return next((stored[key] for key in keys if key in stored), None)
 
 
@@ -79,10 +79,10 @@ def _equal(resource: dict[str, Any], engine: EngineView, stored: _Stored) -> Ent
     return next(
         (
             entry
-            for (type_url, name, audience), entry in stored.items()
+            for (type_url, name, _), entry in stored.items()
             if body is not None
             and (type_url, name, entry.size) == (resource["type_url"], resource["name"], len(body))
-            and engine.body(type_url, name, audience) == body
+            and engine.body(type_url, name, entry.audience) == body
         ),
         None,
     )
@@ -121,7 +121,7 @@ def _rows(stream_row: StreamView, keys: set[_Key], stored: _Stored) -> Iterator[
     for part in stream_row.subscriptions:
         named: Sequence[ResourceView] = [row for row in part.resources if (part.type_url, row.name) in keys]
         for row in named:
-            entry = _entry(stored, part.type_url, row.name, stream_row.audience)
+            entry = _entry(stored, part.type_url, row.name, decode(stream_row.audience))
             yield {
                 "type": short_name(part.type_url),
                 "name": row.name,

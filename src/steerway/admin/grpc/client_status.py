@@ -6,7 +6,6 @@ them.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +18,7 @@ from google.protobuf.message import DecodeError
 from steerway.admin.api.redaction import redact
 from steerway.admin.grpc.node_match import Matchers
 from steerway.admin.view import EngineView, ResourceView, StreamView
-from steerway.translate.client.audience import widening
+from steerway.translate.client.audience import Audience, decode, encode
 from steerway.translate.protobuf.message import to_json
 
 _STATUS = {
@@ -126,19 +125,17 @@ class _Bodies:
     def __init__(self, engine: EngineView) -> None:
         self._engine = engine
         self._versions = {
-            (entry.type_url, entry.name, entry.audience): entry.version for entry in engine.entries()
+            (entry.type_url, entry.name, decode(entry.audience)): entry.version for entry in engine.entries()
         }
-        self._redacted: dict[tuple[str, str, str], bytes | None] = {}
+        self._redacted: dict[tuple[str, str, Audience], bytes | None] = {}
 
     def find(self, type_url: str, resource: ResourceView, audience: str) -> bytes | None:
         """The body that the client got; None when it got none, or when it was replaced or withdrawn since."""
-        keys: Sequence[tuple[str, str, str]] = [
-            (type_url, resource.name, wider) for wider in widening(audience)
-        ]
+        keys = ((type_url, resource.name, wider) for wider in decode(audience).widening())
         key = next((candidate for candidate in keys if candidate in self._versions), None)
         if key is None or not resource.version or self._versions[key] != resource.version:
             return None
         if key not in self._redacted:
-            body = self._engine.body(*key)
+            body = self._engine.body(*key[:2], encode(key[2]))
             self._redacted[key] = redact(type_url, body) or None if body is not None else None
         return self._redacted[key]

@@ -1,155 +1,192 @@
-"""Who must see the same thing: a client's Node becomes an audience.
+"""Audiences: the clients that share a resource.
 
-An audience is `DIALECT/KIND/NAMESPACE[/ZONE[/NODE[/BUCKET]]]`. The engine looks for the exact one first, then for each
-wider part, then for everybody, so that a resource is published once for all who may share it:
+An audience is a path from the widest part to the narrowest: dialect, kind (with its generation), namespace, zone, node
+and bucket. The engine takes it as text, `DIALECT/KIND[-GENERATION]/NAMESPACE[/ZONE[/NODE[/BUCKET]]]`, and looks for the
+exact one first, then for each wider one, then for everybody, so that a resource is published once for all who may share
+it. `encode` and `decode` are the only places that know the text.
 
 - `grpc/core/NS`, `grpc/go/NS`, `grpc/java/NS`, `grpc/node/NS`: the library, since each can do something else;
-  `grpc/plain/NS`
-  for whoever does not say what it is;
-- `grpc/core-a42/NS`, `grpc/core-a27/NS`: versions before gRFC A52, and before A42 (see `client.Client.level`);
+  `grpc/plain/NS` for clients that do not name theirs;
+- `grpc/core-a42/NS`, `grpc/core-a27/NS`: versions before gRFC A52, and before A42 (see `capability.Client.level`);
 - `grpc/quiet/NS`: grpc-js that must not be asked for load reports;
-- `envoy/sidecar/NS`, `envoy/gateway/NS`, `envoy/raw/NS`: Envoy, by `steerway.io/role` in its Node's metadata; without
-  one it is a sidecar, and one that is `raw` lives on raw resources;
+- `envoy/sidecar/NS`, `envoy/gateway/NS`, `envoy/raw/NS`: Envoy, by its role;
 - `envoy/sidecar-re2/NS`, `envoy/gateway-re2/NS`: Envoys that take large regular expressions (see
-  `client.PROGRAM_SIZE_KEY`).
+  `capability.PROGRAM_SIZE_KEY`).
 
-The namespace is what a short name such as `xds:///backend` is looked up in. Zone and node are there where they are
-known (`-` for what is not, where something follows) and matter to what is served (`topology` in the settings), the
-bucket where clients are divided (`subset_buckets`). A Node is the client's own claim: nothing here is a proof of
-identity.
+The namespace is what a short name such as `xds:///backend` is looked up in. Zone and node are present where they are
+known (`-` for an unknown one before a known part) and matter to the resources (`topology` in the settings), the bucket
+where clients are divided (`subset_buckets`).
 """
 
+import enum
 import functools
-import hashlib
 import re
-from collections.abc import Callable, Iterator
-from typing import Concatenate, ParamSpec, TypeVar
-
-import structlog
-from envoy.config.core.v3 import base_pb2
-from google.protobuf.message import DecodeError
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from steerway.catalog.locality.traffic_distribution import UNKNOWN, ClientLocality
-from steerway.translate.client import capability as clients
-from steerway.translate.client.capability import DEFAULT_PROGRAM_SIZE, LARGE_PROGRAM_SIZE, Client, Library
-
-log = structlog.get_logger()
+from steerway.translate.client.capability import (
+    DEFAULT_PROGRAM_SIZE,
+    LARGE_PROGRAM_SIZE,
+    Client,
+    Library,
+)
 
 GRPC = "grpc"
 ENVOY = "envoy"
 SIDECAR = "sidecar"
 GATEWAY = "gateway"
 RAW = "raw"
-ROLE_KEY = "steerway.io/role"
-"""Metadata key of an Envoy's Node that says which of these it is."""
-_LARGE = "re2"
-_QUIET = "quiet"
-_PLAIN = f"{GRPC}/{Library.UNKNOWN.value}"
-
-KIND_PARTS = 2
-NAMESPACE_PARTS = 3
-ALL_PARTS = 6
-"""How many parts of an audience say of what kind a client is, in which namespace, and all that there is to say."""
-
-_NAMESPACE_KEYS = ("NAMESPACE", "namespace", "K8S_NAMESPACE", "POD_NAMESPACE")
-"""Metadata keys in use: Istio's and our own bootstrap, hand-written files, Google's samples, the downward API."""
-METADATA_KEYS = (*_NAMESPACE_KEYS, ROLE_KEY, clients.PROGRAM_SIZE_KEY)
-"""All metadata keys of a Node that are read, by `classify` and its like; the engine keeps no others."""
-_PLACE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+NO_LRS = "quiet"
+_LARGE_EXPRESSIONS = "re2"
+_GENERATIONS = ("a42", "a27", _LARGE_EXPRESSIONS)
+_KINDS_OF_NODE = (Library.NODE.value, NO_LRS)
+_UNDIVIDED = -1
+_LOCALITY = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_KEPT_NODES = 4096
-_KEPT_BYTES = 2048
-"""Of a Node: those of gRPC clients are shorter. Memory must not grow with what clients claim of themselves."""
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+_CACHED_AUDIENCES = 8192
 
 
-def _kept(function: Callable[Concatenate[bytes, _P], _R]) -> Callable[Concatenate[bytes, _P], _R]:
-    """Remember the answers for short Nodes; a client opens streams again and again, and so do its likes."""
-    remembered = functools.lru_cache(maxsize=_KEPT_NODES)(function)
+class Width(enum.IntEnum):
+    """How many parts of the path an audience has."""
 
-    def ask(node: bytes, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        if len(node) > _KEPT_BYTES:
-            return function(node, *args, **kwargs)
-        return remembered(node, *args, **kwargs)  # type: ignore[arg-type]
+    EVERYBODY = 0
+    DIALECT = 1
+    KIND = 2
+    NAMESPACE = 3
+    ZONE = 4
+    NODE = 5
+    BUCKET = 6
 
-    return ask
+
+class Audience(NamedTuple):
+    """The path; absent parts are "". The narrower parts of a wide audience are absent."""
+
+    dialect: str = ""
+    """`GRPC` or `ENVOY`."""
+    kind: str = ""
+    """The library of a gRPC client, or `NO_LRS`; the role of an Envoy."""
+    generation: str = ""
+    """"" for current clients; for gRPC see `capability.Client.level`."""
+    namespace: str = ""
+    zone: str = ""
+    """`UNKNOWN` for an unknown one before a narrower part."""
+    node: str = ""
+    bucket: int = _UNDIVIDED
+    """From 0; -1 where clients are not divided."""
+
+    @property
+    def width(self) -> Width:
+        """How many parts are present."""
+        if self.bucket != _UNDIVIDED:
+            return Width.BUCKET
+        if self.node:
+            return Width.NODE
+        if self.zone:
+            return Width.ZONE
+        if self.namespace:
+            return Width.NAMESPACE
+        if self.kind:
+            return Width.KIND
+        return Width.DIALECT if self.dialect else Width.EVERYBODY
+
+    def widened(self, width: Width) -> "Audience":
+        """The audience of the first parts; itself where it has no more."""
+        if width >= self.width:
+            return self
+        match width:
+            case Width.EVERYBODY:
+                return EVERYBODY
+            case Width.DIALECT:
+                return Audience(self.dialect)
+            case Width.KIND:
+                return Audience(self.dialect, self.kind, self.generation)
+            case Width.NAMESPACE:
+                return Audience(self.dialect, self.kind, self.generation, self.namespace)
+            case Width.ZONE:
+                return self._replace(node="", bucket=_UNDIVIDED)
+            case _:
+                return self._replace(bucket=_UNDIVIDED)
+
+    def parent(self) -> "Audience":
+        """The audience without its narrowest part; everybody has none and is its own."""
+        width = self.width
+        return self.widened(Width(width - 1)) if width else self
+
+    def widening(self) -> Iterator["Audience"]:
+        """It and each wider one, the order in which the engine looks for an entry."""
+        audience = self
+        while audience != EVERYBODY:
+            yield audience
+            audience = audience.parent()
+        yield EVERYBODY
+
+    def covers(self, other: "Audience") -> bool:
+        """Whether clients of the other audience are clients of this one."""
+        return other.widened(self.width) == self
+
+    @property
+    def locality(self) -> ClientLocality:
+        """Zone and node, "" for unknown ones."""
+        return ClientLocality(
+            "" if self.zone == UNKNOWN else self.zone, "" if self.node == UNKNOWN else self.node
+        )
+
+    @property
+    def keeps_draining(self) -> bool:
+        """Whether a client can make use of endpoints that are draining: for sessions (gRFC A55), and as Envoy does."""
+        return self.dialect == ENVOY or self.kind == Library.CORE.value
+
+    @property
+    def keeps_withdrawn(self) -> bool:
+        """Whether a client with endpoints acknowledges an assignment without any and goes on calling the old ones: seen
+        in grpc-java 1.85, whose new channels fail at once as others do."""
+        return self.dialect == GRPC and self.kind == Library.JAVA.value
+
+    @property
+    def misses_returns(self) -> bool:
+        """Whether a client does not see that a Listener or Cluster which was removed is there again, when it returns as
+        it was: grpc-js 1.14 keeps the removed copy and drops an equal one."""
+        return self.dialect == GRPC and self.kind in _KINDS_OF_NODE
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether a client ends calls before the timeout of their route."""
+        return self.dialect == GRPC and self.kind == Library.CORE.value
+
+    @property
+    def reports_load(self) -> bool:
+        """Whether a client may be asked for load reports."""
+        return self.kind != NO_LRS
+
+    @property
+    def program_size(self) -> int:
+        """The greatest regular expression that an Envoy takes, in instructions of RE2."""
+        return LARGE_PROGRAM_SIZE if self.generation == _LARGE_EXPRESSIONS else DEFAULT_PROGRAM_SIZE
 
 
-@_kept
-def classify(node: bytes, default_namespace: str, told_namespace: str = "") -> str:
-    """The audience of a client. `node` is a serialised envoy.config.core.v3.Node; a hostile one never raises.
+EVERYBODY = Audience()
 
-    The namespace is `told_namespace`, else what the Node says, else the default.
+
+def of_client(client: Client, namespace: str, role: str = SIDECAR) -> Audience:
+    """The audience of clients of one library and version in a namespace, without a locality. `role`: of Envoys."""
+    if client.library is Library.ENVOY:
+        large = client.program_size == LARGE_PROGRAM_SIZE and role != RAW
+        return Audience(ENVOY, role, _LARGE_EXPRESSIONS if large else "", namespace)
+    kind = NO_LRS if client.leaks_when_it_reports else client.library.value
+    return Audience(GRPC, kind, client.level, namespace)
+
+
+def at_locality(audience: Audience, locality: ClientLocality, bucket: int | None = None) -> Audience:
+    """The audience of a namespace with a locality, as far as it is known, and a bucket.
+
+    Where nodes count, an unknown node is a part, too: what its clients get must never be a wider audience than those of
+    a known node, which would see it until their own is answered. Where buckets count every client has one.
     """
-    message = base_pb2.Node()
-    try:
-        message.ParseFromString(node)
-    except DecodeError as error:
-        log.warning("node_unreadable", reason=str(error), taken_for=_PLAIN, namespace=default_namespace)
-        return f"{_PLAIN}/{told_namespace or default_namespace}"
-    kind = _kind(clients.of_node(message), _role(message))
-    return f"{kind}/{told_namespace or _namespace(message) or default_namespace}"
-
-
-def at_locality(audience: str, locality: ClientLocality, bucket: int | None = None) -> str:
-    """An audience without a place, with one, and with a bucket.
-
-    Where nodes count, a node that nobody knows stands there, too: what its clients get must never be a wider audience
-    than those of a known node, which would see it until their own is answered. Where buckets count everybody has one.
-    """
+    zone, node = locality.zone, locality.node
     if bucket is not None:
-        return f"{audience}/{locality.zone or UNKNOWN}/{locality.node or UNKNOWN}/{bucket}"
-    if locality.node:
-        return f"{audience}/{locality.zone or UNKNOWN}/{locality.node}"
-    return f"{audience}/{locality.zone}" if locality.zone else audience
-
-
-def of_client(client: Client, namespace: str) -> str:
-    """The audience of clients of one library and version in a namespace, without a place; of Envoys, sidecars."""
-    return f"{_kind(client, SIDECAR)}/{namespace}"
-
-
-def bucket_of(node: bytes, host: str, buckets: int) -> int | None:
-    """The bucket of a client, the same on every replica and after every start; None where clients are not divided.
-
-    By its node's id, and by its address: many write the same id into all their bootstraps.
-    """
-    if not buckets:
-        return None
-    name = f"{_claims(node).id}\0{host}".encode()
-    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest()) % buckets
-
-
-@_kept
-def claimed_zone(node: bytes) -> str:
-    """The zone that a client says it is in (`Node.locality`); "" when it says none, or one that is no label value."""
-    zone: str = _claims(node).locality.zone
-    return zone if is_locality(zone) else ""
-
-
-@_kept
-def claimed_namespace(node: bytes) -> str:
-    """The namespace that a client says it is in, for `access` to hold against who it is; "" when it says none."""
-    return _namespace(_claims(node))
-
-
-@_kept
-def claimed_id(node: bytes) -> str:
-    """The id that a client gives its node."""
-    client_id: str = _claims(node).id
-    return client_id
-
-
-@_kept
-def client_of(node: bytes) -> Client:
-    """The library and version that a client says it is."""
-    return clients.of_node(_claims(node))
-
-
-def namespace_of(audience: str) -> str:
-    """The namespace in an audience; "" in one that is for those of all."""
-    return (*audience.split("/"), "", "")[2]
+        return audience._replace(zone=zone or UNKNOWN, node=node or UNKNOWN, bucket=bucket)
+    return audience._replace(zone=zone or UNKNOWN if node else zone, node=node)
 
 
 def is_namespace(text: str) -> bool:
@@ -159,118 +196,24 @@ def is_namespace(text: str) -> bool:
 
 def is_locality(text: str) -> bool:
     """Whether it can be the name of a zone or node, and so a part of an audience."""
-    return _PLACE.fullmatch(text) is not None
+    return _LOCALITY.fullmatch(text) is not None
 
 
-def first_parts(audience: str, count: int) -> str:
-    """A wider audience, of so many parts."""
-    return "/".join(audience.split("/", count)[:count])
+@functools.lru_cache(maxsize=_CACHED_AUDIENCES)
+def encode(audience: Audience) -> str:
+    """The text for the engine."""
+    dialect, kind, generation, namespace, zone, node, bucket = audience
+    kind = f"{kind}-{generation}" if generation else kind
+    parts = (dialect, kind, namespace, zone, node, str(bucket))
+    return "/".join(parts[: audience.width])
 
 
-def widening(audience: str) -> Iterator[str]:
-    """An audience and each wider one, the order in which the engine looks for an entry."""
-    while audience:
-        yield audience
-        audience = audience.rpartition("/")[0]
-    yield ""
-
-
-def anywhere(audience: str) -> str:
-    """An audience without its place and bucket."""
-    return first_parts(audience, NAMESPACE_PARTS)
-
-
-def locality_of(audience: str) -> ClientLocality:
-    """The place in a full audience."""
-    zone, node = ("" if part == UNKNOWN else part for part in (*audience.split("/")[3:], "", "")[:2])
-    return ClientLocality(zone, node)
-
-
-def bucket_in(audience: str) -> int | None:
-    """The bucket in a full audience; None where clients are not divided."""
-    bucket = audience.split("/")[5:]
-    return int(bucket[0]) if bucket else None
-
-
-def dialect_of(audience: str) -> str:
-    """`grpc` or `envoy`: who shares what is the same for all clients."""
-    return audience.partition("/")[0]
-
-
-def level_of(audience: str) -> str:
-    """The generation of a library: "" for current ones, see `client.Client.level`."""
-    return _kind_of(audience).partition("-")[2]
-
-
-def keeps_draining(audience: str) -> bool:
-    """Whether a client can make use of endpoints that are draining: for sessions (gRFC A55), and as Envoy does."""
-    return dialect_of(audience) == ENVOY or _kind_of(audience).partition("-")[0] == Library.CORE.value
-
-
-def keeps_withdrawn(audience: str) -> bool:
-    """Whether a client with endpoints acknowledges an assignment without any and goes on calling the old ones: seen in
-    grpc-java 1.85, whose new channels fail at once as others do."""
-    return dialect_of(audience) == GRPC and _kind_of(audience).partition("-")[0] == Library.JAVA.value
-
-
-def misses_returns(audience: str) -> bool:
-    """Whether a client does not see that a Listener or Cluster which was removed is there again, when it returns as it
-    was: grpc-js 1.14 keeps the removed copy and drops an equal one."""
-    kind = _kind_of(audience).partition("-")[0]
-    return dialect_of(audience) == GRPC and kind in (Library.NODE.value, _QUIET)
-
-
-def ends_early(audience: str) -> bool:
-    """Whether a client ends calls before a time-out that it is told of."""
-    return dialect_of(audience) == GRPC and _kind_of(audience).partition("-")[0] == Library.CORE.value
-
-
-def reports_load(audience: str) -> bool:
-    """Whether a client may be asked for load reports."""
-    return _kind_of(audience).partition("-")[0] != _QUIET
-
-
-def role_of(audience: str) -> str:
-    """What an Envoy is: `SIDECAR`, `GATEWAY` or `RAW`."""
-    return _kind_of(audience).partition("-")[0]
-
-
-def program_size_of(audience: str) -> int:
-    """The greatest regular expression that an Envoy takes, in instructions of RE2."""
-    large = _kind_of(audience).partition("-")[2] == _LARGE
-    return LARGE_PROGRAM_SIZE if large else DEFAULT_PROGRAM_SIZE
-
-
-def _kind_of(audience: str) -> str:
-    return (*audience.split("/"), "")[1]
-
-
-def _claims(node: bytes) -> base_pb2.Node:
-    """What a client says of itself; nothing for bytes that are no Node."""
-    try:
-        return base_pb2.Node.FromString(node)
-    except DecodeError:
-        return base_pb2.Node()
-
-
-def _kind(client: Client, role: str) -> str:
-    if client.library is Library.ENVOY:
-        large = client.program_size == LARGE_PROGRAM_SIZE and role != RAW
-        return f"{ENVOY}/{role}-{_LARGE}" if large else f"{ENVOY}/{role}"
-    name = _QUIET if client.leaks_when_it_reports else client.library.value
-    return f"{GRPC}/{name}-{client.level}" if client.level else f"{GRPC}/{name}"
-
-
-def _role(node: base_pb2.Node) -> str:
-    """What an Envoy is to be. One that says nothing we know opens a port of loopback, and never one to the outside."""
-    role: str = node.metadata.fields[ROLE_KEY].string_value if ROLE_KEY in node.metadata.fields else ""
-    return role if role in (GATEWAY, RAW) else SIDECAR
-
-
-def _namespace(node: base_pb2.Node) -> str:
-    for key in _NAMESPACE_KEYS:
-        if key in node.metadata.fields:
-            value: str = node.metadata.fields[key].string_value
-            if is_namespace(value):
-                return value
-    return ""
+@functools.lru_cache(maxsize=_CACHED_AUDIENCES)
+def decode(text: str) -> Audience:
+    """The audience of a text from the engine. A text that `encode` never makes gives some audience, too."""
+    dialect, kind, namespace, zone, node, bucket = [*text.split("/"), *("",) * 6][:6]
+    base, _, generation = kind.rpartition("-")
+    if generation not in _GENERATIONS:
+        base, generation = kind, ""
+    number = int(bucket) if bucket.isascii() and bucket.isdecimal() else _UNDIVIDED
+    return Audience(dialect, base, generation, namespace, zone, node, number)

@@ -13,7 +13,7 @@ from steerway.catalog.service import connection
 from steerway.errors import TranslateError
 from steerway.translate import destination, resource_name
 from steerway.translate.answer import Content, Denied, Plan, Reason, Resource, missing, same
-from steerway.translate.client import audience as audiences
+from steerway.translate.client.audience import GATEWAY, SIDECAR, Audience, Width
 from steerway.translate.destination import Find
 from steerway.translate.envoy import cluster, exposure, listener, route
 from steerway.translate.envoy.virtual_host import VirtualHosts
@@ -22,7 +22,7 @@ from steerway.translate.xds import type_url
 
 Services = Callable[[], Iterable[Service]]
 
-_NAMES = {audiences.SIDECAR: "steerway.sidecar", audiences.GATEWAY: "steerway.gateway"}
+_NAMES = {SIDECAR: "steerway.sidecar", GATEWAY: "steerway.gateway"}
 """Of the listener and its routes, by the role of the Envoy."""
 ROUTES = {name: role for role, name in _NAMES.items()}
 """The names of the routes of all services, and the role of the Envoys that have them."""
@@ -59,32 +59,32 @@ class EnvoyDialect:
         self._system_ca_file = system_ca_file
         self._virtual_hosts = VirtualHosts(find, domain)
 
-    def listeners(self, audience: str) -> Iterable[str]:
+    def listeners(self, audience: Audience) -> Iterable[str]:
         """The listeners that a wildcard sees, whatever services there are."""
-        name = _NAMES.get(audiences.role_of(audience))
+        name = _NAMES.get(audience.kind)
         return () if name is None else (name,)
 
-    def clusters(self, service: Service, audience: str) -> Iterable[str]:
+    def clusters(self, service: Service, audience: Audience) -> Iterable[str]:
         """The clusters that a wildcard sees because there is this service."""
-        role = audiences.role_of(audience)
+        role = audience.kind
         if role not in _NAMES:
             return ()
-        gateway = role == audiences.GATEWAY
-        return exposure.clusters(service, audiences.namespace_of(audience), self._domain, gateway)
+        gateway = role == GATEWAY
+        return exposure.clusters(service, audience.namespace, self._domain, gateway)
 
-    def root(self, served: str, _name: str, audience: str) -> str:
+    def root(self, served: str, _name: str, audience: Audience) -> Audience:
         """The audience of all who would share an answer that is the same for them."""
         if served == type_url.ROUTE:
-            return audiences.anywhere(audience)
+            return audience.widened(Width.NAMESPACE)
         if served in (type_url.LISTENER, type_url.CLUSTER, type_url.ENDPOINT):
-            return audiences.first_parts(audience, audiences.KIND_PARTS)
-        return audiences.dialect_of(audience)
+            return audience.widened(Width.KIND)
+        return audience.widened(Width.DIALECT)
 
-    def plan(self, served: str, name: str, root: str) -> Plan:
+    def plan(self, served: str, name: str, root: Audience) -> Plan:
         """How a name is answered to audiences under `root`."""
         if served == type_url.ENDPOINT:
             return self._assignments(name, root)
-        role = audiences.role_of(root)
+        role = root.kind
         if role in _NAMES:
             if served == type_url.CLUSTER:
                 return self._clusters(name, root)
@@ -95,28 +95,28 @@ class EnvoyDialect:
         return missing(root, Reason("no file gives it"))
 
     def _listener(self, name: str, role: str) -> Resource:
-        gateway = role == audiences.GATEWAY
+        gateway = role == GATEWAY
         address = self._addresses.gateway if gateway else self._addresses.sidecar
         return Resource(listener.build(name, address, edge=gateway), ((type_url.ROUTE, name),))
 
-    def _routes(self, name: str, root: str) -> Plan:
+    def _routes(self, name: str, root: Audience) -> Plan:
         """For one namespace: what a name means, and who is told of what, differ between them."""
         services = list(self._services())
         number = int(self._addresses.gateway.rpartition(":")[2])
-        gateway = number if audiences.role_of(root) == audiences.GATEWAY else None
+        gateway = number if root.kind == GATEWAY else None
         backends = {
             id for service in services for port in service.ports for id in destination.dependencies(port)
         }
 
-        def contents(_: Iterable[str]) -> Mapping[str, Content]:
-            limit = audiences.program_size_of(root)
-            parts = self._virtual_hosts.parts(services, audiences.namespace_of(root), gateway, limit)
+        def contents(_: Iterable[Audience]) -> Mapping[Audience, Content]:
+            limit = root.program_size
+            parts = self._virtual_hosts.parts(services, root.namespace, gateway, limit)
             named = sorted({(type_url.CLUSTER, cluster) for part in parts for cluster in part.clusters})
             return {root: Resource(route.build(name, parts), tuple(named))}
 
         return Plan(contents, frozenset(service.id for service in services) | backends, further=True)
 
-    def _clusters(self, name: str, root: str) -> Plan:
+    def _clusters(self, name: str, root: Audience) -> Plan:
         try:
             target = resource_name.parse_canonical(destination.plaintext(name), self._domain)
         except TranslateError as error:
@@ -148,14 +148,14 @@ class EnvoyDialect:
             raise TranslateError("Envoy gets clusters of whole services, not of single pods")
         return service, resource_name.select_port(service, target.port)
 
-    def _assignments(self, name: str, root: str) -> Plan:
+    def _assignments(self, name: str, root: Audience) -> Plan:
         plan = self._grpc.plan(type_url.ENDPOINT, name, root)
-        if audiences.role_of(root) not in _NAMES:
+        if root.kind not in _NAMES:
             return plan
         return plan._replace(contents=lambda users: _any_health(plan.contents(users)))
 
 
-def _any_health(contents: Mapping[str, Content]) -> Mapping[str, Content]:
+def _any_health(contents: Mapping[Audience, Content]) -> Mapping[Audience, Content]:
     return {
         audience: content._replace(body=cluster.any_health(content.body))
         if isinstance(content, Resource)
@@ -164,15 +164,17 @@ def _any_health(contents: Mapping[str, Content]) -> Mapping[str, Content]:
     }
 
 
-def _told(service: Service, root: str, users: Iterable[str], encoded: Resource) -> Mapping[str, Content]:
+def _told(
+    service: Service, root: Audience, users: Iterable[Audience], encoded: Resource
+) -> Mapping[Audience, Content]:
     """The same for all; or for each namespace, where not all of them are told of the service."""
     if service.exported_to is None:
         return {root: encoded}
-    contents: dict[str, Content] = {}
+    contents: dict[Audience, Content] = {}
     for user in users:
-        namespace = audiences.namespace_of(user)
+        namespace = user.namespace
         content = encoded if service.is_for(namespace) else None
-        contents[audiences.anywhere(user)] = content or Denied(
+        contents[user.widened(Width.NAMESPACE)] = content or Denied(
             f"service {service.id} is not exported to {namespace}"
         )
     return contents

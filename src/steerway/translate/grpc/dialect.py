@@ -19,7 +19,7 @@ from steerway.catalog.service.connection import refusal
 from steerway.errors import TranslateError
 from steerway.translate import destination, resource_name
 from steerway.translate.answer import Content, Denied, Plan, Reason, Resource, missing, same
-from steerway.translate.client import audience as audiences
+from steerway.translate.client.audience import ENVOY, Audience, Width
 from steerway.translate.destination import BLACKHOLE, Destination, Find
 from steerway.translate.grpc import cluster, listener, route
 from steerway.translate.xds import endpoint, type_url
@@ -35,8 +35,8 @@ _Build = Callable[[Hashable], Resource]
 class VariantKey(NamedTuple):
     """How many parts of an audience tell users apart, and what follows from them. 0: they are all told the same."""
 
-    parts: int = 0
-    variant: Callable[[str], Hashable] = lambda _: None
+    width: Width = Width.EVERYBODY
+    variant: Callable[[Audience], Hashable] = lambda _: None
 
 
 _ALIKE = VariantKey()
@@ -73,13 +73,13 @@ class GrpcDialect:
         self._load_reporting = load_reporting
         self._buckets = buckets
 
-    def root(self, served: str, name: str, audience: str) -> str:
+    def root(self, served: str, name: str, audience: Audience) -> Audience:
         """The audience of all who would share an answer that is the same for them."""
         if served == type_url.LISTENER and resource_name.needs_namespace(name):
-            return audiences.anywhere(audience)
-        return audiences.dialect_of(audience)
+            return audience.widened(Width.NAMESPACE)
+        return audience.widened(Width.DIALECT)
 
-    def plan(self, served: str, name: str, root: str) -> Plan:
+    def plan(self, served: str, name: str, root: Audience) -> Plan:
         """How a name is answered to audiences under `root`."""
         try:
             target = self._target(served, name, root)
@@ -95,7 +95,7 @@ class GrpcDialect:
             return nothing(root, Reason(error), frozenset(services))
         if served == type_url.ROUTE and not target.pod:
             services |= set(destination.dependencies(port))
-        by_envoy = audiences.dialect_of(root) == audiences.ENVOY
+        by_envoy = root.dialect == ENVOY
         variant_key, build = self._by_type(served, name, target, service, port, by_envoy)
         cached = functools.cache(functools.partial(_made, build))
         return Plan(
@@ -104,11 +104,11 @@ class GrpcDialect:
             endpoints=served == type_url.ENDPOINT,
         )
 
-    def _target(self, served: str, name: str, root: str) -> resource_name.Target:
+    def _target(self, served: str, name: str, root: Audience) -> resource_name.Target:
         if served not in _TYPES:
             raise TranslateError("no file gives it")
         if served == type_url.LISTENER:
-            return resource_name.parse_target(name, audiences.namespace_of(root), self._domain)
+            return resource_name.parse_target(name, root.namespace, self._domain)
         # Of an object that is gone, too: a client leaves those names only after it has heard of the new ones.
         canonical = name if served == type_url.ENDPOINT else resource_name.without_object(name)
         return resource_name.parse_canonical(canonical, self._domain)
@@ -149,7 +149,7 @@ class GrpcDialect:
             route_name = resource_name.of_object(canonical, service.uid if misses_returns else "")
             return Resource(listener.build(name, route_name), ((type_url.ROUTE, route_name),), scope)
 
-        return VariantKey(audiences.KIND_PARTS, audiences.misses_returns) if service.uid else _ALIKE, build
+        return VariantKey(Width.KIND, lambda user: user.misses_returns) if service.uid else _ALIKE, build
 
     def _routes(
         self, name: str, target: resource_name.Target, service: Service, port: Port, scope: str
@@ -181,12 +181,12 @@ class GrpcDialect:
         )
         timed = _is_timed(port, backends)
 
-        def variant_key(user: str) -> Hashable:
-            return audiences.namespace_of(user) if by_space else "", timed and audiences.ends_early(user)
+        def variant_key(user: Audience) -> Hashable:
+            return user.namespace if by_space else "", timed and user.ends_early
 
         if by_space:
-            return VariantKey(audiences.NAMESPACE_PARTS, variant_key), build
-        return VariantKey(audiences.KIND_PARTS, variant_key) if timed else _ALIKE, build
+            return VariantKey(Width.NAMESPACE, variant_key), build
+        return VariantKey(Width.KIND, variant_key) if timed else _ALIKE, build
 
     def _of_objects(self, target: Destination) -> Destination:
         shares = [replace(share, cluster=self._of_object(share.cluster)) for share in target.shares]
@@ -205,9 +205,9 @@ class GrpcDialect:
         balancing, refused = port.policy.balancing, bool(refusal(port, envoy=False))
         aged = balancing is not None and balancing.algorithm is Algorithm.RING_HASH
 
-        def variant_key(user: str) -> Hashable:
-            report = self._load_reporting and audiences.reports_load(user)
-            return report, audiences.level_of(user) if aged else ""
+        def variant_key(user: Audience) -> Hashable:
+            report = self._load_reporting and user.reports_load
+            return report, user.generation if aged else ""
 
         def build(variant: Hashable) -> Resource:
             report, level = variant if isinstance(variant, tuple) else (False, "")
@@ -217,9 +217,7 @@ class GrpcDialect:
             body = cluster.build(name, port.policy, report, level, canonical)
             return Resource(body, ((type_url.ENDPOINT, canonical),), scope)
 
-        return VariantKey(
-            audiences.KIND_PARTS, variant_key
-        ) if self._load_reporting or aged else _ALIKE, build
+        return VariantKey(Width.KIND, variant_key) if self._load_reporting or aged else _ALIKE, build
 
     def _assignments(
         self,
@@ -238,14 +236,14 @@ class GrpcDialect:
         depends = assignment.sensitivity_of(service, port, endpoints, self._buckets)
         assigner = assignment.Assigner(service, port, endpoints)
 
-        def variant_key(user: str) -> _Assigned:
+        def variant_key(user: Audience) -> _Assigned:
             client_view = ClientView(
-                audiences.locality_of(user) if depends.locality else ClientLocality(),
-                (audiences.bucket_in(user) or 0) if depends.bucket else 0,
+                user.locality if depends.locality else ClientLocality(),
+                max(user.bucket, 0) if depends.bucket else 0,
                 self._buckets if depends.bucket else 0,
-                depends.draining and audiences.keeps_draining(user),
+                depends.draining and user.keeps_draining,
             )
-            return _Assigned(client_view, audiences.keeps_withdrawn(user))
+            return _Assigned(client_view, user.keeps_withdrawn)
 
         def build(variant: Hashable) -> Resource:
             if service.external_name and not refused:
@@ -256,8 +254,8 @@ class GrpcDialect:
             return Resource(endpoint.build(name, assigner.assign(to.client_view), to.never_empty), (), scope)
 
         # By kind also while nothing drains: what comes and goes in every rollout must not move what is published.
-        parts = audiences.ALL_PARTS if depends.locality or depends.bucket else audiences.KIND_PARTS
-        return VariantKey(parts, variant_key), build
+        width = Width.BUCKET if depends.locality or depends.bucket else Width.KIND
+        return VariantKey(width, variant_key), build
 
     def _blackhole(self, served: str) -> Resource:
         if served == type_url.CLUSTER:
@@ -266,19 +264,19 @@ class GrpcDialect:
 
 
 def _contents(
-    root: str,
-    users: Iterable[str],
+    root: Audience,
+    users: Iterable[Audience],
     service: Service,
     variant_key: VariantKey,
     made: Callable[[Hashable], Content],
-) -> Mapping[str, Content]:
+) -> Mapping[Audience, Content]:
     """One answer for all; or one for each part of the users that must be told apart, equal ones made once."""
-    parts = max(variant_key.parts, audiences.NAMESPACE_PARTS if service.exported_to is not None else 0)
-    if not parts:
+    width = max(variant_key.width, Width.NAMESPACE if service.exported_to is not None else Width.EVERYBODY)
+    if not width:
         return {root: made(None)}
-    contents: dict[str, Content] = {}
-    for at in sorted({audiences.first_parts(user, parts) for user in users}):
-        namespace = audiences.namespace_of(at)
+    contents: dict[Audience, Content] = {}
+    for at in sorted({user.widened(width) for user in users}):
+        namespace = at.namespace
         if not service.is_for(namespace):
             contents[at] = Denied(f"service {service.id} is not exported to {namespace}")
             continue

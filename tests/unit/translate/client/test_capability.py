@@ -6,7 +6,7 @@ import pytest
 from envoy.config.core.v3 import base_pb2
 
 from steerway.errors import TranslateError
-from steerway.translate.client.audience import program_size_of, role_of
+from steerway.translate.client.audience import decode
 from steerway.translate.client.capability import Client, Feature, Library, Version, of_node, parse
 
 CORE, JAVA, GO, NODE, ENVOY = Library.CORE, Library.JAVA, Library.GO, Library.NODE, Library.ENVOY
@@ -118,10 +118,10 @@ def test_a_node_says_what_it_is(agent: str, text: str, client: Client) -> None:
 def test_an_envoy_may_take_large_regular_expressions() -> None:
     """It has one of two sizes, which the audience has, too."""
     node = base_pb2.Node(user_agent_name="envoy")
-    assert of_node(node).program_size == program_size_of("envoy/sidecar/shop") == 100
+    assert of_node(node).program_size == decode("envoy/sidecar/shop").program_size == 100
     node.metadata.update({"steerway.io/re2-max-program-size": 40_000})
-    assert of_node(node).program_size == program_size_of("envoy/gateway-re2/shop/z") == 32_768
-    assert role_of("envoy/gateway-re2/shop/z") == "gateway"
+    assert of_node(node).program_size == decode("envoy/gateway-re2/shop/z").program_size == 32_768
+    assert decode("envoy/gateway-re2/shop/z").kind == "gateway"
     node.user_agent_name = "gRPC Go"
     assert of_node(node).program_size == 100
 

@@ -1,0 +1,131 @@
+"""What a client says of itself in its Node: nothing here is a proof of identity, and a hostile Node never raises.
+
+`steerway.io/role` in the metadata of an Envoy's Node is its role; without one it is a sidecar, and one that is `raw`
+lives on raw resources.
+"""
+
+import functools
+import hashlib
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+import structlog
+from envoy.config.core.v3 import base_pb2
+from google.protobuf.message import DecodeError
+
+from steerway.translate.client import capability
+from steerway.translate.client.audience import (
+    GATEWAY,
+    RAW,
+    SIDECAR,
+    Audience,
+    encode,
+    is_locality,
+    is_namespace,
+    of_client,
+)
+from steerway.translate.client.capability import Client
+
+log = structlog.get_logger()
+
+ROLE_KEY = "steerway.io/role"
+"""Metadata key of an Envoy's Node: its role."""
+_NAMESPACE_KEYS = ("NAMESPACE", "namespace", "K8S_NAMESPACE", "POD_NAMESPACE")
+"""Metadata keys in use: Istio's and our own bootstrap, hand-written files, Google's samples, the downward API."""
+METADATA_KEYS = (*_NAMESPACE_KEYS, ROLE_KEY, capability.PROGRAM_SIZE_KEY)
+"""All metadata keys of a Node that are read, by `classify` and its like; the engine keeps no others."""
+_CACHED_NODES = 4096
+_CACHED_BYTES = 2048
+"""Of a Node: those of gRPC clients are shorter. Memory must not grow with what clients claim of themselves."""
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _cached(function: Callable[Concatenate[bytes, _P], _R]) -> Callable[Concatenate[bytes, _P], _R]:
+    """Remember the answers for short Nodes; a client opens streams again and again, and so do its likes."""
+    remembered = functools.lru_cache(maxsize=_CACHED_NODES)(function)
+
+    def ask(node: bytes, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        if len(node) > _CACHED_BYTES:
+            return function(node, *args, **kwargs)
+        return remembered(node, *args, **kwargs)  # type: ignore[arg-type]
+
+    return ask
+
+
+@_cached
+def classify(node: bytes, default_namespace: str, hint_namespace: str = "") -> Audience:
+    """The audience of a client, without a locality. `node` is a serialised envoy.config.core.v3.Node.
+
+    The namespace is `hint_namespace`, else what the Node says, else the default.
+    """
+    message = base_pb2.Node()
+    try:
+        message.ParseFromString(node)
+    except DecodeError as error:
+        audience = of_client(Client(), hint_namespace or default_namespace)
+        taken_for = encode(audience.parent())
+        log.warning("node_unreadable", reason=str(error), taken_for=taken_for, namespace=default_namespace)
+        return audience
+    namespace = hint_namespace or _namespace(message) or default_namespace
+    return of_client(capability.of_node(message), namespace, _role(message))
+
+
+def bucket_of(node: bytes, host: str, buckets: int) -> int | None:
+    """The bucket of a client, the same on every replica and after every start; None where clients are not divided.
+
+    By its node's id, and by its address: many write the same id into all their bootstraps.
+    """
+    if not buckets:
+        return None
+    name = f"{_claims(node).id}\0{host}".encode()
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest()) % buckets
+
+
+@_cached
+def claimed_zone(node: bytes) -> str:
+    """The zone that a client says it is in (`Node.locality`); "" when it says none, or one that is no label value."""
+    zone: str = _claims(node).locality.zone
+    return zone if is_locality(zone) else ""
+
+
+@_cached
+def claimed_namespace(node: bytes) -> str:
+    """The namespace that a client says it is in, which `access` compares with its identity; "" when it says none."""
+    return _namespace(_claims(node))
+
+
+@_cached
+def claimed_id(node: bytes) -> str:
+    """The id that a client gives its node."""
+    client_id: str = _claims(node).id
+    return client_id
+
+
+@_cached
+def client_of(node: bytes) -> Client:
+    """The library and version that a client says it is."""
+    return capability.of_node(_claims(node))
+
+
+def _claims(node: bytes) -> base_pb2.Node:
+    """What a client says of itself; nothing for bytes that are no Node."""
+    try:
+        return base_pb2.Node.FromString(node)
+    except DecodeError:
+        return base_pb2.Node()
+
+
+def _role(node: base_pb2.Node) -> str:
+    """What an Envoy is to be. One that says nothing we know opens a port of loopback, and never one to the outside."""
+    role: str = node.metadata.fields[ROLE_KEY].string_value if ROLE_KEY in node.metadata.fields else ""
+    return role if role in (GATEWAY, RAW) else SIDECAR
+
+
+def _namespace(node: base_pb2.Node) -> str:
+    for key in _NAMESPACE_KEYS:
+        if key in node.metadata.fields:
+            value: str = node.metadata.fields[key].string_value
+            if is_namespace(value):
+                return value
+    return ""
