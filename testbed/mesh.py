@@ -47,9 +47,9 @@ from tests.support.model import client_rules
 
 NAMESPACE = "shop"
 BUCKETS = 4
-PLAIN = f"grpc/plain/{NAMESPACE}"
+UNKNOWN = f"grpc/unknown/{NAMESPACE}"
 CORE = f"grpc/core/{NAMESPACE}"
-QUIET = f"grpc/quiet/{NAMESPACE}"
+NO_LRS = f"grpc/no-lrs/{NAMESPACE}"
 ENVOY = f"envoy/sidecar/{NAMESPACE}"
 GATEWAY = f"envoy/gateway/{NAMESPACE}"
 
@@ -262,14 +262,14 @@ class Mesh:
         self.published.apply(commit)
         return commit
 
-    def get(self, served: str, name: str, audience: str = PLAIN) -> bytes:
+    def get(self, served: str, name: str, audience: str = UNKNOWN) -> bytes:
         """Subscribe and take the answer, which every gRPC client must accept. AbsentError carries the reason."""
         self.demand((served, name, audience))
         body = self.published.body(served, name, audience)
         assert client_rules.refusals(served, name, body) == []
         return body
 
-    def assignment(self, target: str, audience: str = PLAIN) -> endpoint_pb2.ClusterLoadAssignment:
+    def assignment(self, target: str, audience: str = UNKNOWN) -> endpoint_pb2.ClusterLoadAssignment:
         """What a client that dials `xds:///TARGET` ends at, all resources on the way being valid: host names for an
         external name."""
         listener = listener_pb2.Listener.FromString(self.get(type_url.LISTENER, target, audience))
@@ -283,7 +283,7 @@ class Mesh:
         name = cluster.eds_cluster_config.service_name
         return endpoint_pb2.ClusterLoadAssignment.FromString(self.get(type_url.ENDPOINT, name, audience))
 
-    def walk(self, target: str, audience: str = PLAIN) -> dict[str, bytes]:
+    def walk(self, target: str, audience: str = UNKNOWN) -> dict[str, bytes]:
         """Every cluster that calls to `xds:///TARGET` may go to, by its name; all resources on the way are there and
         valid."""
         listener = listener_pb2.Listener.FromString(self.get(type_url.LISTENER, target, audience))
@@ -299,7 +299,7 @@ class Mesh:
                     self.get(type_url.ENDPOINT, cluster.eds_cluster_config.service_name, audience)
         return results
 
-    def dial(self, target: str, audience: str = PLAIN) -> list[str]:
+    def dial(self, target: str, audience: str = UNKNOWN) -> list[str]:
         """The addresses that get new traffic from a client that dials `xds:///TARGET`, in order."""
         return addresses(self.assignment(target, audience), health_check_pb2.HEALTHY)
 

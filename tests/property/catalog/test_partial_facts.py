@@ -19,7 +19,7 @@ from tests.support.model.endpoint_model import SPELLINGS, expected, slices_of, u
 from tests.support.model.random_mesh import endpoint_slices, services
 
 TARGETS = [(name, namespace) for name in ("a", "svc") for namespace in ("shop", "svc")]
-CLIENTS = ("grpc/plain/shop", "grpc/core/shop")
+CLIENTS = ("grpc/unknown/shop", "grpc/core/shop")
 
 START = [service(ServicePort(80, "grpc"), name=name, namespace="shop") for name in ("a", "svc")]
 """Two services of one namespace: most of what is drawn is about them, so that few steps are in vain."""

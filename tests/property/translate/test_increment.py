@@ -55,7 +55,7 @@ HISTORY = st.lists(BATCHES | BATCHES | DEMANDS | WITHDRAWALS, max_size=12)
 COMMON: tuple[Demand, ...] = tuple(
     (served, CLASHING, f"grpc/{kind}/shop/z1/-/{bucket}")
     for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)
-    for kind, bucket in (("plain", 0), ("core", 1))
+    for kind, bucket in (("unknown", 0), ("core", 1))
 )
 """What most clients want: demanded at the start of each history, so that few of its steps are in vain."""
 

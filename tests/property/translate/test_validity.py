@@ -57,7 +57,7 @@ def test_every_resource_is_one_that_every_client_accepts(
 def _some_client(audience: str) -> str:
     """A client within an audience."""
     parts = audience.split("/")
-    return "/".join([*parts, *["grpc", "plain", "shop", "z1", "n1", "0"][len(parts) :]])
+    return "/".join([*parts, *["grpc", "unknown", "shop", "z1", "n1", "0"][len(parts) :]])
 
 
 @given(random_mesh.objects())
@@ -68,7 +68,7 @@ def test_all_spellings_of_a_name_mean_the_same(objects: list[Object]) -> None:
         for namespace in NAMESPACES:
             hosts = [f"{name}.{namespace}", f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.{DOMAIN}"]
             for port in ("", ":80", ":grpc"):
-                audience = f"grpc/plain/{namespace}"
+                audience = f"grpc/unknown/{namespace}"
                 answers = []
                 for host in (name, *hosts):
                     try:

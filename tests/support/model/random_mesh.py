@@ -128,7 +128,7 @@ def _audiences(*kinds: str) -> st.SearchStrategy[str]:
     )
 
 
-_GRPC = ("grpc/plain", "grpc/core", "grpc/go", "grpc/java", "grpc/quiet", "grpc/go-a42", "grpc/core-a27")
+_GRPC = ("grpc/unknown", "grpc/core", "grpc/go", "grpc/java", "grpc/no-lrs", "grpc/go-a42", "grpc/core-a27")
 GRPC_AUDIENCES = _audiences(*_GRPC)
 AUDIENCES = _audiences(*_GRPC, "envoy/sidecar", "envoy/gateway")
 

@@ -81,7 +81,7 @@ class Stream:
     node_id: str = "web-1"
     node: bytes = b""
     peer: str = "10.0.0.9:4711"
-    audience: str = "grpc/plain/shop"
+    audience: str = "grpc/unknown/shop"
     service: str = "envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
     delta: bool = False
     age_seconds: float = 12.0

@@ -18,7 +18,7 @@ from tests.unit.admin.admin_world import (
 )
 
 NAME = "backend.shop.svc.cluster.local:50051"
-AUDIENCE = "grpc/plain/shop"
+AUDIENCE = "grpc/unknown/shop"
 
 
 def resource(type_url: str, name: str, body: bytes | None = b"", absent: str | None = None) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def test_a_client_sees_the_entry_of_the_most_exact_audience() -> None:
         for audience in (
             "envoy",
             "grpc",
-            "grpc/plain",
+            "grpc/unknown",
             "grpc/core/cart",
             "grpc/core/shop",
             "grpc/core/shopping",
@@ -106,7 +106,7 @@ def test_a_client_sees_the_entry_of_the_most_exact_audience() -> None:
         assert seen == {
             "envoy": "all",
             "grpc": "grpc",
-            "grpc/plain": "grpc",
+            "grpc/unknown": "grpc",
             "grpc/core/cart": "grpc/core",
             "grpc/core/shop": "grpc/core/shop",
             "grpc/core/shopping": "grpc/core",

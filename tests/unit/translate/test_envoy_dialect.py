@@ -6,7 +6,7 @@ import pytest
 from steerway.commit import Commit
 from steerway.sources.objects.core import EXPORT_ANNOTATION, PRIVATE_ANNOTATION, Service, ServicePort
 from steerway.translate.xds import type_url
-from testbed.mesh import ENVOY, GATEWAY, PLAIN, AbsentError, Mesh, endpoint_slice, service
+from testbed.mesh import ENVOY, GATEWAY, UNKNOWN, AbsentError, Mesh, endpoint_slice, service
 from tests.support.example.route_example import grpc_route, parent, rule
 
 CLUSTERS, LISTENERS = (type_url.CLUSTER, "*"), (type_url.LISTENER, "*")
@@ -185,9 +185,9 @@ def test_a_glob_collection_keeps_what_it_sees(mesh: Mesh) -> None:
 
 def test_grpc_clients_are_not_touched(mesh: Mesh) -> None:
     """By what Envoys are sent."""
-    before = mesh.dial("backend", PLAIN)
+    before = mesh.dial("backend", UNKNOWN)
     mesh.demand((*LISTENERS, ENVOY), (*CLUSTERS, ENVOY), (*ROUTES, ENVOY))
-    assert mesh.dial("backend", PLAIN) == before
+    assert mesh.dial("backend", UNKNOWN) == before
 
 
 def test_a_port_that_envoys_do_not_connect_to_has_no_cluster(mesh: Mesh) -> None:

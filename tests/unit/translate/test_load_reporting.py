@@ -4,7 +4,7 @@ import pytest
 from envoy.config.cluster.v3 import cluster_pb2
 
 from steerway.translate.xds import type_url
-from testbed.mesh import CORE, PLAIN, QUIET, Mesh, endpoint_slice, service
+from testbed.mesh import CORE, NO_LRS, UNKNOWN, Mesh, endpoint_slice, service
 
 NAME = "backend.shop.svc.cluster.local:50051"
 
@@ -21,23 +21,23 @@ def asks(mesh: Mesh, audience: str) -> bool:
     return cluster.HasField("lrs_server")
 
 
-@pytest.mark.parametrize(("audience", "asked"), [(CORE, True), (PLAIN, True), (QUIET, False)])
+@pytest.mark.parametrize(("audience", "asked"), [(CORE, True), (UNKNOWN, True), (NO_LRS, False)])
 def test_clients_that_can_are_asked(audience: str, asked: bool) -> None:
     """Whoever else is connected at the same time."""
     mixed = mesh(load_reporting=True)
-    for other in (CORE, PLAIN, QUIET):
+    for other in (CORE, UNKNOWN, NO_LRS):
         mixed.get(type_url.CLUSTER, NAME, other)
     assert asks(mixed, audience) is asked
 
 
-@pytest.mark.parametrize("audience", [CORE, PLAIN, QUIET])
+@pytest.mark.parametrize("audience", [CORE, UNKNOWN, NO_LRS])
 def test_nobody_is_asked_by_default(audience: str) -> None:
     """A second stream for each client is a price that nobody pays unasked."""
     assert not asks(mesh(load_reporting=False), audience)
 
 
 def test_clients_that_are_not_asked_are_served_like_all_others() -> None:
-    """They get no draining endpoints, as other plain clients."""
+    """They get no draining endpoints, as other clients of no known library."""
     quiet = mesh(load_reporting=True)
-    assert quiet.dial("backend", QUIET) == quiet.dial("backend", PLAIN) == ["10.0.0.1:50051"]
-    assert quiet.assignment("backend", QUIET) == quiet.assignment("backend", PLAIN)
+    assert quiet.dial("backend", NO_LRS) == quiet.dial("backend", UNKNOWN) == ["10.0.0.1:50051"]
+    assert quiet.assignment("backend", NO_LRS) == quiet.assignment("backend", UNKNOWN)

@@ -8,7 +8,7 @@ from steerway.translate import resource_name
 from steerway.translate.answer import Reason
 from steerway.translate.client.audience import decode
 from steerway.translate.xds import type_url
-from testbed.mesh import CORE, ENVOY, PLAIN, QUIET, AbsentError, Mesh, endpoint, endpoint_slice, service
+from testbed.mesh import CORE, ENVOY, NO_LRS, UNKNOWN, AbsentError, Mesh, endpoint, endpoint_slice, service
 from tests.support.example.route_example import backend, grpc_route, rule
 
 NODE = "grpc/node/shop"
@@ -30,7 +30,7 @@ def asked(result: Mesh) -> set[tuple[str, str]]:
     return {(served, name) for served, name, _ in result.published.entries if served != type_url.LISTENER}
 
 
-@pytest.mark.parametrize("audience", [NODE, QUIET])
+@pytest.mark.parametrize("audience", [NODE, NO_LRS])
 def test_a_service_that_returns_has_another_route_and_cluster_for_grpc_js(audience: str) -> None:
     """The assignment keeps its name: a client that leaves the cluster forgets it."""
     result = mesh("1")
@@ -45,7 +45,7 @@ def test_a_service_that_returns_has_another_route_and_cluster_for_grpc_js(audien
     assert {name for served, name in asked(result) if served == type_url.ENDPOINT} == {CANONICAL}
 
 
-@pytest.mark.parametrize("audience", [PLAIN, CORE, "grpc/go/shop", "grpc/java/shop"])
+@pytest.mark.parametrize("audience", [UNKNOWN, CORE, "grpc/go/shop", "grpc/java/shop"])
 def test_names_for_other_clients_are_those_of_the_port(audience: str) -> None:
     """Also while grpc-js asks for the same Service."""
     result = mesh("1")
@@ -57,7 +57,7 @@ def test_names_for_other_clients_are_those_of_the_port(audience: str) -> None:
 def test_without_a_uid_all_clients_share_their_resources() -> None:
     """As from a file that gives none."""
     result = mesh(None)
-    result.dial("backend.shop", PLAIN)
+    result.dial("backend.shop", UNKNOWN)
     before = result.published.entries.keys() - set()
     result.dial("backend.shop", NODE)
     new = result.published.entries.keys() - before

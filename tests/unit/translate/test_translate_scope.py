@@ -9,7 +9,7 @@ from steerway.errors import UnknownServiceError
 from steerway.explain import Explainer, Question
 from steerway.sources.policy.gateway import GRPCRoute
 from steerway.translate.xds import type_url
-from testbed.mesh import ENVOY, PLAIN, AbsentError, Mesh, endpoint_slice, service
+from testbed.mesh import ENVOY, UNKNOWN, AbsentError, Mesh, endpoint_slice, service
 
 ROUTE: dict[str, Any] = {
     "metadata": {"name": "r", "namespace": "shop"},
@@ -32,7 +32,7 @@ def mesh() -> Mesh:
 
 def absence(mesh: Mesh, served: str, name: str) -> str:
     with pytest.raises(AbsentError) as caught:
-        mesh.get(served, name, PLAIN)
+        mesh.get(served, name, UNKNOWN)
     return str(caught.value)
 
 

@@ -15,7 +15,7 @@ from testbed.mesh import (
     CORE,
     ENVOY,
     GATEWAY,
-    PLAIN,
+    UNKNOWN,
     AbsentError,
     Mesh,
     addresses,
@@ -90,7 +90,7 @@ def test_a_routes_share_of_it_fails() -> None:
 def test_an_external_name_is_not_resolved() -> None:
     """On no port of it."""
     mesh = Mesh(service(external_name="db.example.org"), POLICY)
-    assert list(mesh.walk("backend.shop:5432", PLAIN)) == [BLACKHOLE]
+    assert list(mesh.walk("backend.shop:5432", UNKNOWN)) == [BLACKHOLE]
     cluster = "backend.shop.svc.cluster.local:5432"
     assert b"db.example.org" not in mesh.get(type_url.CLUSTER, cluster)
     assert (

@@ -29,7 +29,7 @@ from steerway.translate.xds import type_url
 from testbed.mesh import (
     CORE,
     ENVOY,
-    PLAIN,
+    UNKNOWN,
     AbsentError,
     Mesh,
     addresses,
@@ -51,7 +51,7 @@ def mesh() -> Mesh:
     return Mesh(BACKEND, PODS, METRICS)
 
 
-def absence(mesh: Mesh, served: str, name: str, audience: str = PLAIN) -> str:
+def absence(mesh: Mesh, served: str, name: str, audience: str = UNKNOWN) -> str:
     """Why a client is told that there is no such resource."""
     with pytest.raises(AbsentError) as error:
         mesh.get(served, name, audience)
@@ -84,7 +84,7 @@ class TestTargets:
         assert derived == [
             entry(type_url.ROUTE),
             entry(type_url.CLUSTER),
-            entry(type_url.ENDPOINT, audience="grpc/plain"),
+            entry(type_url.ENDPOINT, audience="grpc/unknown"),
         ]
 
     @pytest.mark.parametrize("port", [":9090", ":metrics"])
@@ -98,10 +98,10 @@ class TestTargets:
         mesh.update(
             service(1, namespace="other"), endpoint_slice("10.1.0.1", namespace="other", name="other-1")
         )
-        assert mesh.dial("backend", "grpc/plain/shop") == ["10.0.0.1:8081", "10.0.0.2:8081"]
-        assert mesh.dial("backend", "grpc/plain/other") == ["10.1.0.1:50051"]
-        assert mesh.dial("backend.other", "grpc/plain/shop") == ["10.1.0.1:50051"]
-        reason = absence(mesh, type_url.LISTENER, "backend", "grpc/plain/empty")
+        assert mesh.dial("backend", "grpc/unknown/shop") == ["10.0.0.1:8081", "10.0.0.2:8081"]
+        assert mesh.dial("backend", "grpc/unknown/other") == ["10.1.0.1:50051"]
+        assert mesh.dial("backend.other", "grpc/unknown/shop") == ["10.1.0.1:50051"]
+        reason = absence(mesh, type_url.LISTENER, "backend", "grpc/unknown/empty")
         assert reason == "there is no service empty/backend to serve"
 
     def test_one_pod_of_a_headless_service_can_be_dialled(self) -> None:
@@ -185,7 +185,7 @@ class TestAbsence:
         mesh = Mesh()
         names = [(type_url.LISTENER, "backend"), (type_url.LISTENER, "backend.shop:grpc")]
         names += [(served, CANONICAL) for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)]
-        commit = mesh.demand(*((*name, PLAIN) for name in names))
+        commit = mesh.demand(*((*name, UNKNOWN) for name in names))
         assert [key[:2] for key in commit.missing] == names
         commit = mesh.update(BACKEND)
         assert sorted(resource[:2] for resource in commit.put) == sorted(names)
@@ -227,12 +227,12 @@ class TestExports:
         """By any name of any type; those of its own are told always."""
         mesh.update(self.exported("pay, web"))
         for namespace in ("shop", "pay", "web"):
-            assert mesh.dial("backend.shop:50051", f"grpc/plain/{namespace}") == [
+            assert mesh.dial("backend.shop:50051", f"grpc/unknown/{namespace}") == [
                 "10.0.0.1:8081",
                 "10.0.0.2:8081",
             ]
         reason = "service shop/backend is not exported to x"
-        assert absence(mesh, type_url.LISTENER, "backend.shop:50051", "grpc/plain/x") == reason
+        assert absence(mesh, type_url.LISTENER, "backend.shop:50051", "grpc/unknown/x") == reason
         for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT):
             assert absence(mesh, served, CANONICAL, "grpc/core/x") == reason
         assert absence(mesh, type_url.ENDPOINT, CANONICAL, "envoy/sidecar/x") == reason
@@ -240,24 +240,24 @@ class TestExports:
     def test_nobody_finds_it_before_his_namespace_is_known(self, mesh: Mesh) -> None:
         """Nothing is published for an audience that has not asked."""
         mesh.update(self.exported("pay"))
-        mesh.dial("backend.shop", "grpc/plain/pay")
-        assert {audience for _, _, audience in mesh.published.entries} == {"grpc/plain/pay"}
+        mesh.dial("backend.shop", "grpc/unknown/pay")
+        assert {audience for _, _, audience in mesh.published.entries} == {"grpc/unknown/pay"}
 
     def test_an_export_may_change_while_clients_listen(self, mesh: Mesh) -> None:
         """Those who may stay are shown the same; others lose it at once; the last client takes the answers along."""
         for namespace in ("pay", "x"):
-            mesh.dial("backend.shop", f"grpc/plain/{namespace}")
+            mesh.dial("backend.shop", f"grpc/unknown/{namespace}")
         commit = mesh.update(self.exported("pay"))
-        assert {audience for *_, audience, _ in commit.denied} == {"grpc/plain/x"}
+        assert {audience for *_, audience, _ in commit.denied} == {"grpc/unknown/x"}
         assert not commit.absent
-        assert mesh.dial("backend.shop", "grpc/plain/pay") == ["10.0.0.1:8081", "10.0.0.2:8081"]
-        absence(mesh, type_url.LISTENER, "backend.shop", "grpc/plain/x")
+        assert mesh.dial("backend.shop", "grpc/unknown/pay") == ["10.0.0.1:8081", "10.0.0.2:8081"]
+        absence(mesh, type_url.LISTENER, "backend.shop", "grpc/unknown/x")
         mesh.update(BACKEND)
-        assert mesh.dial("backend.shop", "grpc/plain/x") == ["10.0.0.1:8081", "10.0.0.2:8081"]
+        assert mesh.dial("backend.shop", "grpc/unknown/x") == ["10.0.0.1:8081", "10.0.0.2:8081"]
         mesh.update(self.exported(""))
         names = [(served, CANONICAL) for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)]
         for served, name in [(type_url.LISTENER, "backend.shop"), *names]:
-            mesh.withdraw(*((served, name, f"grpc/plain/{namespace}") for namespace in ("pay", "x")))
+            mesh.withdraw(*((served, name, f"grpc/unknown/{namespace}") for namespace in ("pay", "x")))
         assert mesh.published.entries == {}
 
 
@@ -279,53 +279,53 @@ class TestPlaces:
     def test_clients_of_each_zone_have_theirs_first(self) -> None:
         """All that others get stands behind it."""
         mesh = Mesh(service(50051, traffic_distribution="PreferSameZone"), self.ENDPOINTS)
-        assert self.priorities(mesh, "grpc/plain/shop/a") == [(0, "a"), (1, ""), (1, "b")]
-        assert self.priorities(mesh, "grpc/plain/x/b") == [(0, "b"), (1, ""), (1, "a")]
-        assert self.priorities(mesh, "grpc/plain/shop") == [(0, ""), (0, "a"), (0, "b")]
+        assert self.priorities(mesh, "grpc/unknown/shop/a") == [(0, "a"), (1, ""), (1, "b")]
+        assert self.priorities(mesh, "grpc/unknown/x/b") == [(0, "b"), (1, ""), (1, "a")]
+        assert self.priorities(mesh, "grpc/unknown/shop") == [(0, ""), (0, "a"), (0, "b")]
 
     def test_who_comes_later_changes_nothing_for_the_others(self) -> None:
         """Its own answer is the only one that is made."""
         mesh = Mesh(service(50051, traffic_distribution="PreferSameZone"), self.ENDPOINTS)
         for zone in ("a", "b"):
-            mesh.dial("backend.shop", f"grpc/plain/shop/{zone}")
-        commit = mesh.demand((type_url.ENDPOINT, CANONICAL, "grpc/plain/shop/c"))
-        assert [put.audience for put in commit.put] == ["grpc/plain/shop/c"]
+            mesh.dial("backend.shop", f"grpc/unknown/shop/{zone}")
+        commit = mesh.demand((type_url.ENDPOINT, CANONICAL, "grpc/unknown/shop/c"))
+        assert [put.audience for put in commit.put] == ["grpc/unknown/shop/c"]
         commit = mesh.update(endpoint_slice(endpoint("10.0.0.9", "c")))
-        assert [put.audience for put in commit.put] == [f"grpc/plain/shop/{zone}" for zone in "abc"]
-        commit = mesh.withdraw((type_url.ENDPOINT, CANONICAL, "grpc/plain/shop/c"))
-        assert commit.forget == [(type_url.ENDPOINT, CANONICAL, "grpc/plain/shop/c")]
+        assert [put.audience for put in commit.put] == [f"grpc/unknown/shop/{zone}" for zone in "abc"]
+        commit = mesh.withdraw((type_url.ENDPOINT, CANONICAL, "grpc/unknown/shop/c"))
+        assert commit.forget == [(type_url.ENDPOINT, CANONICAL, "grpc/unknown/shop/c")]
 
     def test_a_service_that_no_longer_minds_is_published_once_for_all(self) -> None:
         """In one commit, so that nobody is without."""
         mesh = Mesh(service(50051, traffic_distribution="PreferSameZone"), self.ENDPOINTS)
         for zone in ("a", "b"):
-            mesh.dial("backend.shop", f"grpc/plain/shop/{zone}")
+            mesh.dial("backend.shop", f"grpc/unknown/shop/{zone}")
         commit = mesh.update(service(50051))
-        assert [put.audience for put in commit.put if put.type_url == type_url.ENDPOINT] == ["grpc/plain"]
+        assert [put.audience for put in commit.put if put.type_url == type_url.ENDPOINT] == ["grpc/unknown"]
         assert sorted(audience for *_, audience in commit.forget) == [
-            "grpc/plain/shop/a",
-            "grpc/plain/shop/b",
+            "grpc/unknown/shop/a",
+            "grpc/unknown/shop/b",
         ]
 
     def test_what_must_not_leave_a_node_does_not(self) -> None:
         """Clients whose node nobody knows get nothing."""
         mesh = Mesh(service(50051, internal_traffic_policy="Local"), self.ENDPOINTS)
-        assert mesh.dial("backend.shop", "grpc/plain/shop/b/n2") == ["10.0.0.3:50051", "10.0.0.2:50051"]
-        assert mesh.dial("backend.shop", "grpc/plain/shop/-/n1") == ["10.0.0.1:50051"]
-        assert mesh.dial("backend.shop", "grpc/plain/shop/a/-") == []
+        assert mesh.dial("backend.shop", "grpc/unknown/shop/b/n2") == ["10.0.0.3:50051", "10.0.0.2:50051"]
+        assert mesh.dial("backend.shop", "grpc/unknown/shop/-/n1") == ["10.0.0.1:50051"]
+        assert mesh.dial("backend.shop", "grpc/unknown/shop/a/-") == []
 
     def test_short_names_are_the_same_everywhere(self) -> None:
         """Listeners, routes and clusters know no places."""
         mesh = Mesh(service(50051, traffic_distribution="PreferSameZone"), self.ENDPOINTS)
         for zone in ("a", "b"):
-            mesh.dial("backend", f"grpc/plain/shop/{zone}")
+            mesh.dial("backend", f"grpc/unknown/shop/{zone}")
         audiences = {(served, audience) for served, _, audience in mesh.published.entries}
         assert audiences == {
-            (type_url.LISTENER, "grpc/plain/shop"),
+            (type_url.LISTENER, "grpc/unknown/shop"),
             (type_url.ROUTE, "grpc"),
             (type_url.CLUSTER, "grpc"),
-            (type_url.ENDPOINT, "grpc/plain/shop/a"),
-            (type_url.ENDPOINT, "grpc/plain/shop/b"),
+            (type_url.ENDPOINT, "grpc/unknown/shop/a"),
+            (type_url.ENDPOINT, "grpc/unknown/shop/b"),
         }
 
     def test_a_sticky_service_hashes_channels(self) -> None:
@@ -401,7 +401,7 @@ class TestEndpoints:
         leaving = endpoint("10.0.0.2", ready=False, serving=True, terminating=True)
         mesh = Mesh(service(50051), endpoint_slice("10.0.0.1", leaving))
         name = "backend.shop.svc.cluster.local:50051"
-        for audience, expected in ((PLAIN, []), (CORE, ["10.0.0.2:50051"])):
+        for audience, expected in ((UNKNOWN, []), (CORE, ["10.0.0.2:50051"])):
             assignment = mesh.assignment(name, audience)
             assert (addresses(assignment, HEALTHY), addresses(assignment, DRAINING)) == (
                 ["10.0.0.1:50051"],
@@ -410,7 +410,7 @@ class TestEndpoints:
         body = mesh.get(type_url.ENDPOINT, name, ENVOY.replace("sidecar", "raw"))
         assert body == mesh.get(type_url.ENDPOINT, name, CORE)
 
-    @pytest.mark.parametrize("audience", [PLAIN, CORE])
+    @pytest.mark.parametrize("audience", [UNKNOWN, CORE])
     def test_the_last_pods_take_calls_until_others_are_ready(self, audience: str) -> None:
         """All of them terminate: serving ones are kept until one is ready or all went."""
         leaving = [endpoint(f"10.0.0.{n}", ready=False, serving=n < 3, terminating=True) for n in (1, 2, 3)]
@@ -446,21 +446,21 @@ class TestEndpoints:
 
     def test_assignments_are_shared_by_all_namespaces(self, mesh: Mesh) -> None:
         """State grows with audiences that differ, never with clients."""
-        mesh.dial("backend.shop", "grpc/plain/a")
+        mesh.dial("backend.shop", "grpc/unknown/a")
         before = set(mesh.published.entries)
-        mesh.dial("backend.shop", "grpc/plain/b")
+        mesh.dial("backend.shop", "grpc/unknown/b")
         assert set(mesh.published.entries) == before
         mesh.dial("backend.shop", "grpc/core/b")
         assert set(mesh.published.entries) - before == {entry(type_url.ENDPOINT, audience="grpc/core")}
 
     def test_a_change_of_endpoints_changes_assignments_only(self, mesh: Mesh) -> None:
         """Nothing else is sent."""
-        mesh.dial("backend", PLAIN)
+        mesh.dial("backend", UNKNOWN)
         mesh.dial("backend.shop:50051", CORE)
         commit = mesh.update(endpoint_slice("10.0.0.3", port=8081, port_name="grpc"))
         assert [resource[:3] for resource in commit.put] == [
             entry(type_url.ENDPOINT, audience="grpc/core"),
-            entry(type_url.ENDPOINT, audience="grpc/plain"),
+            entry(type_url.ENDPOINT, audience="grpc/unknown"),
         ]
         assert not commit.absent
         assert not commit.forget
@@ -510,7 +510,7 @@ class TestDemand:
         assert mesh.published.complete == {
             (served, "grpc" if served in translated else "") for served in type_url.SERVED
         }
-        for wanted in ((type_url.CLUSTER, "*", PLAIN), (type_url.SECRET, "*", ENVOY)):
+        for wanted in ((type_url.CLUSTER, "*", UNKNOWN), (type_url.SECRET, "*", ENVOY)):
             assert not mesh.demand(wanted)
             assert not mesh.withdraw(wanted)
 
@@ -518,28 +518,28 @@ class TestDemand:
         """Listener → route → cluster → assignment."""
         wanted = [(type_url.LISTENER, "backend.shop")]
         wanted += [(served, CANONICAL) for served in (type_url.ROUTE, type_url.CLUSTER, type_url.ENDPOINT)]
-        commit = mesh.demand(*((*item, PLAIN) for item in wanted))
+        commit = mesh.demand(*((*item, UNKNOWN) for item in wanted))
         references = [resource.references for resource in commit.put]
         assert references == [((following),) for following in wanted[1:]] + [()]
 
     def test_the_same_demand_again_changes_nothing(self, mesh: Mesh) -> None:
         """Also when it is there twice in one batch, and from another audience that shares the answer."""
-        wanted = (type_url.CLUSTER, CANONICAL, PLAIN)
+        wanted = (type_url.CLUSTER, CANONICAL, UNKNOWN)
         assert len(mesh.demand(wanted, wanted).put) == 1
         assert not mesh.demand(wanted)
         assert not mesh.demand((type_url.CLUSTER, CANONICAL, CORE))
 
     def test_what_nobody_wants_is_forgotten_and_no_longer_followed(self, mesh: Mesh) -> None:
         """Changes of its service cost nothing then."""
-        mesh.demand((type_url.ENDPOINT, CANONICAL, PLAIN))
-        commit = mesh.withdraw((type_url.ENDPOINT, CANONICAL, PLAIN))
-        assert commit == Commit(forget=[entry(type_url.ENDPOINT, audience="grpc/plain")])
+        mesh.demand((type_url.ENDPOINT, CANONICAL, UNKNOWN))
+        commit = mesh.withdraw((type_url.ENDPOINT, CANONICAL, UNKNOWN))
+        assert commit == Commit(forget=[entry(type_url.ENDPOINT, audience="grpc/unknown")])
         assert not mesh.update(endpoint_slice("10.0.0.9", port_name="grpc"))
         assert not mesh.update(delete=[BACKEND.key])
 
     def test_an_answer_stays_until_the_last_audience_that_shares_it_goes(self, mesh: Mesh) -> None:
         """Two namespaces, one cluster."""
-        wanted = [(type_url.CLUSTER, CANONICAL, f"grpc/plain/{namespace}") for namespace in "ab"]
+        wanted = [(type_url.CLUSTER, CANONICAL, f"grpc/unknown/{namespace}") for namespace in "ab"]
         mesh.demand(*wanted)
         assert not mesh.withdraw(wanted[0])
         assert not mesh.withdraw(wanted[0])
@@ -547,11 +547,11 @@ class TestDemand:
 
     def test_a_withdrawal_of_what_was_never_wanted_is_nothing(self, mesh: Mesh) -> None:
         """The engine's reports and translate's state may not be in step."""
-        assert not mesh.withdraw((type_url.CLUSTER, CANONICAL, PLAIN))
+        assert not mesh.withdraw((type_url.CLUSTER, CANONICAL, UNKNOWN))
 
     def test_an_absent_name_is_forgotten_too(self, mesh: Mesh) -> None:
         """A service that comes later is then nobody's business."""
-        wanted = (type_url.LISTENER, "cart.shop", PLAIN)
+        wanted = (type_url.LISTENER, "cart.shop", UNKNOWN)
         mesh.demand(wanted)
         assert mesh.translator.withdraw([wanted]) == Commit(), "the engine alone knows of it"
         mesh.withdraw(wanted)
@@ -560,11 +560,11 @@ class TestDemand:
     @pytest.mark.parametrize(
         ("served", "name", "audience", "service_id"),
         [
-            (type_url.LISTENER, "cart.shop:1", PLAIN, "shop/cart"),
-            (type_url.LISTENER, "no name!", PLAIN, ""),
+            (type_url.LISTENER, "cart.shop:1", UNKNOWN, "shop/cart"),
+            (type_url.LISTENER, "no name!", UNKNOWN, ""),
             (type_url.CLUSTER, "cart.shop.svc.cluster.local:1", ENVOY, "shop/cart"),
             (type_url.ENDPOINT, "cart.shop.svc.cluster.local:1", ENVOY, "shop/cart"),
-            (type_url.SECRET, "anything", PLAIN, ""),
+            (type_url.SECRET, "anything", UNKNOWN, ""),
         ],
     )
     def test_nothing_is_kept_of_a_name_that_does_not_exist(
@@ -578,13 +578,13 @@ class TestDemand:
 
     def test_a_reason_does_not_grow_with_the_name(self, mesh: Mesh) -> None:
         """The engine keeps one for each name."""
-        commit = mesh.demand((type_url.ENDPOINT, "x" * 4000, PLAIN))
+        commit = mesh.demand((type_url.ENDPOINT, "x" * 4000, UNKNOWN))
         assert len(commit.missing[0][3]) <= 200
 
     def test_demand_after_a_withdrawal_is_answered_anew(self, mesh: Mesh) -> None:
         """With what is true now."""
         mesh.dial("backend")
-        mesh.withdraw((type_url.ENDPOINT, CANONICAL, PLAIN))
+        mesh.withdraw((type_url.ENDPOINT, CANONICAL, UNKNOWN))
         mesh.update(endpoint_slice("10.0.0.9", port=8081, port_name="grpc"))
         assert mesh.dial("backend") == ["10.0.0.9:8081"]
 
@@ -646,7 +646,7 @@ class TestBreakage:
             raise ZeroDivisionError
 
         monkeypatch.setattr(cluster_builder, "build", broken)
-        wanted = (type_url.CLUSTER, CANONICAL, PLAIN)
+        wanted = (type_url.CLUSTER, CANONICAL, UNKNOWN)
         mesh.demand(wanted)
         assert len(mesh.translator.problems()) == 1
         if end == "withdrawn":
@@ -723,7 +723,7 @@ class TestScopes:
             return Audience(str(1 // 0)) if name == "bad" else real(self, served, name, audience)
 
         monkeypatch.setattr(GrpcDialect, "root", broken)
-        bad, good = (type_url.LISTENER, "bad", PLAIN), (type_url.LISTENER, "backend", PLAIN)
+        bad, good = (type_url.LISTENER, "bad", UNKNOWN), (type_url.LISTENER, "backend", UNKNOWN)
         commit = mesh.demand(bad, good)
         assert commit.absent == [(*bad, "it cannot be translated")]
         assert [put.name for put in commit.put] == ["backend"]

@@ -6,9 +6,9 @@ exact one first, then for each wider one, then for everybody, so that a resource
 it. `encode` and `decode` are the only places that know the text.
 
 - `grpc/core/NS`, `grpc/go/NS`, `grpc/java/NS`, `grpc/node/NS`: the library, since each can do something else;
-  `grpc/plain/NS` for clients that do not name theirs;
+  `grpc/unknown/NS` for clients that do not name theirs;
 - `grpc/core-a42/NS`, `grpc/core-a27/NS`: versions before gRFC A52, and before A42 (see `capability.Client.level`);
-- `grpc/quiet/NS`: grpc-js that must not be asked for load reports;
+- `grpc/no-lrs/NS`: grpc-js that must not be asked for load reports;
 - `envoy/sidecar/NS`, `envoy/gateway/NS`, `envoy/raw/NS`: Envoy, by its role;
 - `envoy/sidecar-re2/NS`, `envoy/gateway-re2/NS`: Envoys that take large regular expressions (see
   `capability.PROGRAM_SIZE_KEY`).
@@ -37,7 +37,7 @@ ENVOY = "envoy"
 SIDECAR = "sidecar"
 GATEWAY = "gateway"
 RAW = "raw"
-NO_LRS = "quiet"
+NO_LRS = "no-lrs"
 _LARGE_EXPRESSIONS = "re2"
 _GENERATIONS = ("a42", "a27", _LARGE_EXPRESSIONS)
 _KINDS_OF_NODE = (Library.NODE.value, NO_LRS)

@@ -25,7 +25,7 @@ class Library(enum.Enum):
     GO = "go"
     JAVA = "java"
     NODE = "node"
-    UNKNOWN = "plain"
+    UNKNOWN = "unknown"
     ENVOY = "envoy"
 
 

@@ -35,7 +35,7 @@ async def test_a_stream_shows_its_client_and_its_resources(world: World, http: h
             "client": "grpc-go 1.85",
             "address": "10.0.0.9:4711",
             "locality": {"namespace": "shop", "pod": "web-1", "zone": "zone-a"},
-            "audience": "grpc/plain/shop",
+            "audience": "grpc/unknown/shop",
             "service": "envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources",
             "protocol": "sotw",
             "age_seconds": 12.0,

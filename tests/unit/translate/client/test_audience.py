@@ -12,17 +12,17 @@ from steerway.translate.client.audience import (
     encode,
 )
 
-SHOP = Audience("grpc", "plain", namespace="shop")
+SHOP = Audience("grpc", "unknown", namespace="shop")
 
 
 @pytest.mark.parametrize(
     ("full", "dialect", "level", "draining", "reports"),
     [
-        ("grpc/plain/shop", "grpc", "", False, True),
+        ("grpc/unknown/shop", "grpc", "", False, True),
         ("grpc/core/shop", "grpc", "", True, True),
         ("grpc/core-a42/shop", "grpc", "a42", True, True),
-        ("grpc/quiet/shop", "grpc", "", False, False),
-        ("grpc/quiet-a27/shop/z/n/7", "grpc", "a27", False, False),
+        ("grpc/no-lrs/shop", "grpc", "", False, False),
+        ("grpc/no-lrs-a27/shop/z/n/7", "grpc", "a27", False, False),
         ("envoy/sidecar/shop", "envoy", "", True, True),
     ],
 )
@@ -43,7 +43,7 @@ def test_an_audience_falls_into_parts(
         ("grpc/java/shop", True),
         ("grpc/java-a27/shop/z", True),
         ("grpc/go/shop", False),
-        ("grpc/plain/java", False),
+        ("grpc/unknown/java", False),
         ("envoy/sidecar/shop", False),
     ],
 )
@@ -57,9 +57,9 @@ def test_clients_that_keep_withdrawn_endpoints_are_known(full: str, keeps: bool)
     [
         ("grpc/node/shop", True),
         ("grpc/node-a42/shop", True),
-        ("grpc/quiet/shop/z", True),
+        ("grpc/no-lrs/shop/z", True),
         ("grpc/java/node", False),
-        ("grpc/plain/shop", False),
+        ("grpc/unknown/shop", False),
         ("envoy/sidecar/shop", False),
     ],
 )
@@ -71,25 +71,25 @@ def test_clients_that_miss_returns_are_known(full: str, misses: bool) -> None:
 @pytest.mark.parametrize(
     ("locality", "full"),
     [
-        (ClientLocality(), "grpc/plain/shop/-/-/3"),
-        (ClientLocality("eu-1a"), "grpc/plain/shop/eu-1a/-/3"),
-        (ClientLocality("eu-1a", "n1"), "grpc/plain/shop/eu-1a/n1/3"),
+        (ClientLocality(), "grpc/unknown/shop/-/-/3"),
+        (ClientLocality("eu-1a"), "grpc/unknown/shop/eu-1a/-/3"),
+        (ClientLocality("eu-1a", "n1"), "grpc/unknown/shop/eu-1a/n1/3"),
     ],
 )
 def test_an_audience_may_have_a_bucket(locality: ClientLocality, full: str) -> None:
     """Then all have, and none is wider than another."""
     assert encode(at_locality(SHOP, locality, 3)) == full
     assert (decode(full).locality, decode(full).bucket) == (locality, 3)
-    assert decode("grpc/plain/shop/eu-1a").bucket == -1
+    assert decode("grpc/unknown/shop/eu-1a").bucket == -1
 
 
 @pytest.mark.parametrize(
     ("locality", "full"),
     [
-        (ClientLocality(), "grpc/plain/shop"),
-        (ClientLocality("eu-1a"), "grpc/plain/shop/eu-1a"),
-        (ClientLocality("eu-1a", "n1.example"), "grpc/plain/shop/eu-1a/n1.example"),
-        (ClientLocality("", "n1"), "grpc/plain/shop/-/n1"),
+        (ClientLocality(), "grpc/unknown/shop"),
+        (ClientLocality("eu-1a"), "grpc/unknown/shop/eu-1a"),
+        (ClientLocality("eu-1a", "n1.example"), "grpc/unknown/shop/eu-1a/n1.example"),
+        (ClientLocality("", "n1"), "grpc/unknown/shop/-/n1"),
     ],
 )
 def test_an_audience_may_have_a_locality(locality: ClientLocality, full: str) -> None:
@@ -104,7 +104,7 @@ def test_where_nodes_count_no_audience_is_wider_than_another() -> None:
     """A client would see what is for clients of no node until its own is answered."""
     unknown = at_locality(SHOP, ClientLocality("", UNKNOWN))
     half_known = at_locality(SHOP, ClientLocality("eu-1a", UNKNOWN))
-    assert (encode(unknown), encode(half_known)) == ("grpc/plain/shop/-/-", "grpc/plain/shop/eu-1a/-")
+    assert (encode(unknown), encode(half_known)) == ("grpc/unknown/shop/-/-", "grpc/unknown/shop/eu-1a/-")
     assert unknown.locality == ClientLocality()
     assert half_known.locality == ClientLocality("eu-1a")
 

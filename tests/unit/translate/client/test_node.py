@@ -37,8 +37,8 @@ def classified(body: bytes, default: str) -> str:
         ("grpc c-core osx Ruby", "grpc/core"),
         ("envoy", "envoy/sidecar"),
         ("Envoy-static", "envoy/sidecar"),
-        ("", "grpc/plain"),
-        ("something new", "grpc/plain"),
+        ("", "grpc/unknown"),
+        ("something new", "grpc/unknown"),
     ],
 )
 def test_a_client_is_known_by_its_user_agent(user_agent: str, kind: str) -> None:
@@ -52,12 +52,12 @@ def test_a_client_is_known_by_its_user_agent(user_agent: str, kind: str) -> None
         ("1.14.1", "grpc/node"),
         ("1.13.0", "grpc/node"),
         ("2.0", "grpc/node"),
-        ("1.12.1", "grpc/quiet"),
-        ("1.9.0", "grpc/quiet-a27"),
-        ("0.13.9", "grpc/quiet-a27"),
-        ("", "grpc/quiet"),
-        ("next", "grpc/quiet"),
-        ("1" * 4000 + ".14", "grpc/quiet"),
+        ("1.12.1", "grpc/no-lrs"),
+        ("1.9.0", "grpc/no-lrs-a27"),
+        ("0.13.9", "grpc/no-lrs-a27"),
+        ("", "grpc/no-lrs"),
+        ("next", "grpc/no-lrs"),
+        ("1" * 4000 + ".14", "grpc/no-lrs"),
     ],
 )
 def test_a_client_that_leaks_with_load_reports_is_told_apart(version: str, kind: str) -> None:
@@ -95,13 +95,13 @@ def test_an_envoy_says_what_it_is(metadata: dict[str, Any], kind: str) -> None:
 @pytest.mark.parametrize("key", ["NAMESPACE", "namespace", "K8S_NAMESPACE", "POD_NAMESPACE"])
 def test_the_namespace_stands_in_the_metadata(key: str) -> None:
     """Under any of the names in use."""
-    assert classified(node(**{key: "shop"}), "default") == "grpc/plain/shop"
+    assert classified(node(**{key: "shop"}), "default") == "grpc/unknown/shop"
 
 
 def test_the_first_name_in_use_wins() -> None:
     """NAMESPACE, which our own bootstrap writes, before the others."""
     result = classified(node(POD_NAMESPACE="a", NAMESPACE="b", namespace="c"), "default")
-    assert result == "grpc/plain/b"
+    assert result == "grpc/unknown/b"
 
 
 @pytest.mark.parametrize(
@@ -109,18 +109,18 @@ def test_the_first_name_in_use_wins() -> None:
 )
 def test_a_namespace_that_can_be_none_is_not_taken(value: object) -> None:
     """An audience is told apart by slashes: nobody may bring one in."""
-    assert classified(node(NAMESPACE=value), "default") == "grpc/plain/default"
+    assert classified(node(NAMESPACE=value), "default") == "grpc/unknown/default"
 
 
 def test_the_next_name_is_tried_when_one_is_unusable() -> None:
     """A label of a pod that was never filled in does not hide the namespace."""
-    assert classified(node(NAMESPACE="", POD_NAMESPACE="shop"), "default") == "grpc/plain/shop"
+    assert classified(node(NAMESPACE="", POD_NAMESPACE="shop"), "default") == "grpc/unknown/shop"
 
 
 @pytest.mark.parametrize("body", [b"\xff\xff", b"\x0a", b""])
 def test_a_node_that_cannot_be_read_is_a_plain_client(body: bytes) -> None:
     """It is served; the log says so."""
-    assert classified(body, "default") == "grpc/plain/default"
+    assert classified(body, "default") == "grpc/unknown/default"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from steerway.errors import TranslateError
 from steerway.sources.objects.core import ObjectKey, XdsResource
 from steerway.translate.protobuf import message
 from steerway.translate.xds import raw, type_url
-from testbed.mesh import ENVOY, PLAIN, Mesh, endpoint_slice, service
+from testbed.mesh import ENVOY, UNKNOWN, Mesh, endpoint_slice, service
 
 HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 CANONICAL = "backend.shop.svc.cluster.local:50051"
@@ -247,7 +247,7 @@ class TestClash:
         commit = mesh.update(own)
         assert [resource[:3] for resource in commit.put] == [(type_url.CLUSTER, CANONICAL, "")]
         assert commit.forget == [(type_url.CLUSTER, CANONICAL, "grpc")]
-        body = mesh.published.body(type_url.CLUSTER, CANONICAL, PLAIN)
+        body = mesh.published.body(type_url.CLUSTER, CANONICAL, UNKNOWN)
         assert cluster_pb2.Cluster.FromString(body).lb_policy == cluster_pb2.Cluster.RING_HASH
 
     def test_the_translated_one_comes_back_when_the_raw_one_goes(self) -> None:
@@ -263,17 +263,17 @@ class TestClash:
     def test_a_raw_listener_beats_those_of_all_namespaces(self) -> None:
         """A short name is published once for each; the raw one takes the place of all."""
         mesh = Mesh(service(50051), service(50051, namespace="other"))
-        for audience in (PLAIN, "grpc/core/other"):
+        for audience in (UNKNOWN, "grpc/core/other"):
             mesh.get(type_url.LISTENER, "backend", audience)
         commit = mesh.update(document(type_url.LISTENER, "backend"))
         assert sorted(commit.forget) == [
-            (type_url.LISTENER, "backend", audience) for audience in ("grpc/core/other", PLAIN)
+            (type_url.LISTENER, "backend", audience) for audience in ("grpc/core/other", UNKNOWN)
         ]
 
     def test_a_demand_that_the_raw_one_answers_can_be_withdrawn(self) -> None:
         """There is nothing of its own to forget."""
         mesh = Mesh(service(50051), document(type_url.CLUSTER, CANONICAL))
-        wanted = (type_url.CLUSTER, CANONICAL, PLAIN)
+        wanted = (type_url.CLUSTER, CANONICAL, UNKNOWN)
         assert not mesh.demand(wanted)
         assert not mesh.withdraw(wanted)
 
@@ -292,7 +292,7 @@ def test_an_xdstp_name_has_one_spelling() -> None:
     commit = translator.start([document(type_url.CLUSTER, spelled)])
     assert [resource.name for resource in commit.put] == [canonical]
     for name in (canonical, "xdstp://files/T/*"):
-        assert not translator.demand([(type_url.CLUSTER, name, PLAIN)])
+        assert not translator.demand([(type_url.CLUSTER, name, UNKNOWN)])
 
 
 @pytest.mark.parametrize(("ttl", "seconds"), [("", 0.0), ("10s", 10.0), ("0.100s", 0.1)])
