@@ -159,12 +159,12 @@ class Published:
         for put in commit.put:
             key, content = list(put[:3]), (put.body, put.references, put.scope)
             assert self._replace(key, content), f"{key} is published again without a change"
-        for *missing, reason, service in commit.missing:
-            assert self._replace(missing, reason), f"{missing} is reported missing again"
-            self.missing[missing[0], missing[1], missing[2]] = service
-        for *key, reason in (*commit.absent, *commit.denied):
-            assert reason
-            assert self._replace(key, reason), f"{key} is reported absent again"
+        for missing in commit.missing:
+            assert self._replace(list(missing[:3]), missing.reason), f"{missing} is reported missing again"
+            self.missing[missing[:3]] = missing.service
+        for absent in (*commit.absent, *commit.denied):
+            assert absent.reason
+            assert self._replace(list(absent[:3]), absent.reason), f"{absent} is reported absent again"
         for forgotten in commit.forget:
             del self.entries[tuple(forgotten)]
         self.complete |= set(commit.complete)

@@ -94,7 +94,7 @@ def test_the_last_wildcard_takes_its_clusters_along(mesh: Mesh) -> None:
     mesh.demand((*CLUSTERS, ENVOY), (*CLUSTERS, PAY), (type_url.CLUSTER, CANONICAL, ENVOY))
     assert not mesh.withdraw((*CLUSTERS, PAY))
     commit = mesh.withdraw((*CLUSTERS, ENVOY))
-    assert [key[1].partition(".")[0] for key in commit.forget] == ["cart"]
+    assert [forgotten.name.partition(".")[0] for forgotten in commit.forget] == ["cart"]
     assert not mesh.update(service(50051, name="new"))
     assert mesh.withdraw((type_url.CLUSTER, CANONICAL, ENVOY)).forget
     assert not mesh.withdraw((*CLUSTERS, ENVOY)), "again"

@@ -197,7 +197,7 @@ class TestAbsence:
         mesh.dial("backend.shop")
         commit = mesh.update(delete=[BACKEND.key])
         assert len(commit.absent) == 4
-        assert {item[3] for item in commit.absent} == {"there is no service shop/backend to serve"}
+        assert {absent.reason for absent in commit.absent} == {"there is no service shop/backend to serve"}
         assert not commit.put
 
     def test_a_port_that_comes_later_is_found(self, mesh: Mesh) -> None:
@@ -248,7 +248,7 @@ class TestExports:
         for namespace in ("pay", "x"):
             mesh.dial("backend.shop", f"grpc/unknown/{namespace}")
         commit = mesh.update(self.exported("pay"))
-        assert {audience for *_, audience, _ in commit.denied} == {"grpc/unknown/x"}
+        assert {denied.audience for denied in commit.denied} == {"grpc/unknown/x"}
         assert not commit.absent
         assert mesh.dial("backend.shop", "grpc/unknown/pay") == ["10.0.0.1:8081", "10.0.0.2:8081"]
         absence(mesh, type_url.LISTENER, "backend.shop", "grpc/unknown/x")
@@ -302,7 +302,7 @@ class TestPlaces:
             mesh.dial("backend.shop", f"grpc/unknown/shop/{zone}")
         commit = mesh.update(service(50051))
         assert [put.audience for put in commit.put if put.type_url == type_url.ENDPOINT] == ["grpc/unknown"]
-        assert sorted(audience for *_, audience in commit.forget) == [
+        assert sorted(forgotten.audience for forgotten in commit.forget) == [
             "grpc/unknown/shop/a",
             "grpc/unknown/shop/b",
         ]
@@ -579,7 +579,7 @@ class TestDemand:
     def test_a_reason_does_not_grow_with_the_name(self, mesh: Mesh) -> None:
         """The engine keeps one for each name."""
         commit = mesh.demand((type_url.ENDPOINT, "x" * 4000, UNKNOWN))
-        assert len(commit.missing[0][3]) <= 200
+        assert len(commit.missing[0].reason) <= 200
 
     def test_demand_after_a_withdrawal_is_answered_anew(self, mesh: Mesh) -> None:
         """With what is true now."""
@@ -624,7 +624,7 @@ class TestBreakage:
             msgspec.structs.replace(BACKEND, spec=sticky),
             endpoint_slice("10.0.0.9", port=8081, port_name="grpc"),
         )
-        assert [resource[0] for resource in commit.put] == [type_url.ENDPOINT, type_url.ROUTE]
+        assert [resource.type_url for resource in commit.put] == [type_url.ENDPOINT, type_url.ROUTE]
         problem = Problem(
             f"{type_url.CLUSTER}/{CANONICAL}", f"cannot be translated: ZeroDivisionError('{CANONICAL}')", HINT
         )
