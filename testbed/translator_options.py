@@ -3,7 +3,7 @@
 from typing import Any
 
 from steerway.config import Settings
-from steerway.translate.envoy.dialect import Addresses
+from steerway.translate.dialect.envoy import Addresses
 
 
 def translator_options(**values: Any) -> dict[str, Any]:

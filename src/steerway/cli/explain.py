@@ -144,7 +144,7 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
     from steerway.log import setup
     from steerway.sources.files import load
     from steerway.sources.objects.core import XdsResource
-    from steerway.translate.envoy.dialect import Addresses
+    from steerway.translate.dialect.envoy import Addresses
     from steerway.translate.protobuf.render import to_json
     from steerway.translate.translator import Translator
 

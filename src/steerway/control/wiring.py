@@ -13,7 +13,7 @@ from steerway.sources.debounce import Debouncer
 from steerway.sources.store import ObjectStore
 from steerway.sources.window import Delay, Window
 from steerway.translate.client.node import METADATA_KEYS
-from steerway.translate.envoy.dialect import Addresses
+from steerway.translate.dialect.envoy import Addresses
 from steerway.translate.translator import Translator
 
 

@@ -12,7 +12,8 @@ from steerway.translate.client import node as nodes
 from steerway.translate.client.audience import GATEWAY, decode
 from steerway.translate.client.capability import Client
 from steerway.translate.destination import Find
-from steerway.translate.envoy import dialect, exposure
+from steerway.translate.dialect.envoy import ROUTES
+from steerway.translate.envoy import exposure
 from steerway.translate.xds import type_url
 
 _OF_CALLS = (type_url.LISTENER, type_url.ROUTE)
@@ -48,8 +49,8 @@ class Subscribers:
     def _of_name(self, client: Client, namespace: str, served: str, name: str) -> tuple[str, ...]:
         """Of a listener or route what is said of calls, of a cluster what is said of its endpoints; of the routes of an
         Envoy both, of all services."""
-        if served == type_url.ROUTE and name in dialect.ROUTES:
-            gateway = dialect.ROUTES[name] == GATEWAY
+        if served == type_url.ROUTE and name in ROUTES:
+            gateway = ROUTES[name] == GATEWAY
             return tuple(self._of_envoy(client, namespace, gateway))
         try:
             if served == type_url.LISTENER:

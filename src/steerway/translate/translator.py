@@ -31,8 +31,8 @@ from steerway.runtime.isolation import isolated
 from steerway.text import bounded
 from steerway.translate.answer import Content, Denied, Plan, Reason, Resource
 from steerway.translate.client.audience import ENVOY, GRPC, Audience, decode, encode
-from steerway.translate.envoy.dialect import Addresses, EnvoyDialect
-from steerway.translate.grpc.dialect import GrpcDialect
+from steerway.translate.dialect.envoy import Addresses, EnvoyDialect
+from steerway.translate.dialect.grpc import GrpcDialect
 from steerway.translate.resource_name import LeftOut, nothing_left_out
 from steerway.translate.wildcard import SERVED as OF_WILDCARDS
 from steerway.translate.wildcard import WildcardMember, Wildcards

@@ -23,8 +23,8 @@ from steerway.sources.objects.core import (
 )
 from steerway.translate import translator
 from steerway.translate.client.audience import Audience
+from steerway.translate.dialect.grpc import GrpcDialect
 from steerway.translate.grpc import cluster as cluster_builder
-from steerway.translate.grpc.dialect import GrpcDialect
 from steerway.translate.xds import type_url
 from testbed.mesh import (
     CORE,

@@ -11,9 +11,9 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from envoy.type.matcher.v3 import string_pb2
 from google.protobuf import wrappers_pb2
 
+from steerway.translate.grpc import http_filter
 from steerway.translate.protobuf.message import serialize
 from steerway.translate.protobuf.packing import duration, pack, uint32
-from steerway.translate.xds import http_filter
 
 _MAX_STREAMS = 2**31 - 1
 """The most that Envoy takes."""

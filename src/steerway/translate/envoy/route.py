@@ -20,10 +20,10 @@ from steerway.catalog.model.route import UNCHANGED
 from steerway.translate.client.capability import DEFAULT_PROGRAM_SIZE
 from steerway.translate.destination import BLACKHOLE, Destination, Share
 from steerway.translate.envoy import change, match, superset
+from steerway.translate.grpc import http_filter
 from steerway.translate.grpc import route as grpc_route
 from steerway.translate.protobuf.message import serialize
 from steerway.translate.protobuf.packing import duration, uint32
-from steerway.translate.xds import http_filter
 
 
 class Host(NamedTuple):

@@ -4,9 +4,9 @@ from envoy.config.core.v3 import config_source_pb2
 from envoy.config.listener.v3 import api_listener_pb2, listener_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 
+from steerway.translate.grpc import http_filter
 from steerway.translate.protobuf.message import serialize
 from steerway.translate.protobuf.packing import pack
-from steerway.translate.xds import http_filter
 
 
 def build(name: str, route: str) -> bytes:

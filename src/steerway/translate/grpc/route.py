@@ -15,9 +15,9 @@ from steerway.catalog.model.policy import CHANNEL, NOTHING, Algorithm, HashKey, 
 from steerway.catalog.model.route import Match, MatchType, ValueMatch
 from steerway.translate.client.capability import MOST_RETRIES
 from steerway.translate.destination import BLACKHOLE, Destination, Share
+from steerway.translate.grpc import http_filter
 from steerway.translate.protobuf.message import serialize
 from steerway.translate.protobuf.packing import duration, uint32
-from steerway.translate.xds import http_filter
 
 LEAST_BACKOFF_SECONDS = 0.005
 """The shortest wait before a retry that gRPC clients are told of."""

@@ -11,8 +11,8 @@ from envoy.extensions.http.stateful_session.header.v3 import header_pb2
 from google.protobuf.message import Message
 
 from steerway.catalog.model.policy import Fault, Policy, Session
-from steerway.translate.grpc import listener
-from steerway.translate.xds import http_filter, type_url
+from steerway.translate.grpc import http_filter, listener
+from steerway.translate.xds import type_url
 from testbed.mesh import NAMESPACE, Mesh, endpoint_slice, service
 from tests.support.example.route_example import grpc_route, policy, rule
 from tests.support.model import client_rules

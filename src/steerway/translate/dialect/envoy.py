@@ -15,9 +15,9 @@ from steerway.translate import destination, resource_name
 from steerway.translate.answer import Content, Denied, Plan, Reason, Resource, missing, same
 from steerway.translate.client.audience import GATEWAY, SIDECAR, Audience, Width
 from steerway.translate.destination import Find
+from steerway.translate.dialect.grpc import GrpcDialect
 from steerway.translate.envoy import cluster, exposure, listener, route
 from steerway.translate.envoy.virtual_host import VirtualHosts
-from steerway.translate.grpc.dialect import GrpcDialect
 from steerway.translate.xds import type_url
 
 Services = Callable[[], Iterable[Service]]

@@ -1,0 +1,1 @@
+"""The dialects: which builder makes the resource of a name, for clients of one kind."""
