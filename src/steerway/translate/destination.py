@@ -5,7 +5,7 @@ as the Gateway API wants it. It must not be named, for one name that nobody serv
 channel for 15 seconds.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -45,6 +45,16 @@ class Destination:
     mirrors: tuple[tuple[str, float], ...] = ()
 
 
+class Sensitivity(NamedTuple):
+    """What the destinations of a port depend on. `services`: besides its own."""
+
+    services: frozenset[ServiceId]
+    namespace: bool
+    """Whether they may differ between the namespaces of clients."""
+    timeout: bool
+    """Whether any call may have a timeout."""
+
+
 def resolve(
     service: Service, port: Port, namespace: str, find: Find, domain: str, envoy: bool = False
 ) -> list[Destination]:
@@ -70,6 +80,31 @@ def spare(port: Port, namespace: str, find: Find, domain: str) -> list[str]:
     named = {backend.to for _, rule in table for backend in rule.backends if not backend.weight} - {None}
     seen = _WildcardMember(namespace, find, domain)
     return sorted(canonical(to, domain) for to in named if to and seen.of(to) is not None)
+
+
+def with_spare(
+    service: Service, port: Port, namespace: str, find: Find, domain: str
+) -> tuple[list[Destination], list[str]]:
+    """All destinations of a port for gRPC clients, and its spare clusters."""
+    return resolve(service, port, namespace, find, domain), spare(port, namespace, find, domain)
+
+
+def sensitivity_of(port: Port, find: Find, pod: str = "") -> Sensitivity:
+    """What the destinations of a port depend on, for gRPC clients; of one pod of it, its own policy alone."""
+    services = frozenset(dependencies(port)) if not pod else frozenset()
+    backends = [backend for backend in map(find, services) if backend is not None]
+    exports_differ = any(backend.exported_to is not None or backend.private for backend in backends)
+    policies = [port.policy, *(rule.policy for table in port.routing.tables for _, rule in table)]
+    policies += [exposed.policy for backend in backends for exposed in backend.ports]
+    timeout = any(policy.timeout_seconds for policy in policies)
+    consumers = bool(port.routing.consumers) and not pod
+    return Sensitivity(services, consumers or exports_differ, timeout)
+
+
+def all_dependencies(services: Sequence[Service]) -> frozenset[ServiceId]:
+    """The services, and all that destinations of their ports depend on."""
+    backends = {id for service in services for port in service.ports for id in dependencies(port)}
+    return frozenset(service.id for service in services) | backends
 
 
 def dependencies(port: Port) -> Iterator[ServiceId]:

@@ -29,10 +29,12 @@ from steerway.origin import Origin
 from steerway.runtime import isolation
 from steerway.runtime.isolation import isolated
 from steerway.text import bounded
-from steerway.translate.answer import Content, Denied, Plan, Reason, Resource
+from steerway.translate.answer import Content, Denied, Reason, Resource
 from steerway.translate.client.audience import ENVOY, GRPC, Audience, decode, encode
+from steerway.translate.dialect.base import Dialect, DialectOptions
 from steerway.translate.dialect.envoy import Addresses, EnvoyDialect
 from steerway.translate.dialect.grpc import GrpcDialect
+from steerway.translate.plan import Plan
 from steerway.translate.resource_name import LeftOut, nothing_left_out
 from steerway.translate.wildcard import SERVED as OF_WILDCARDS
 from steerway.translate.wildcard import WildcardMember, Wildcards
@@ -88,13 +90,6 @@ class _Entry:
         return self.named | self.seen
 
 
-class Dialect(Protocol):
-    """What clients of one kind are answered."""
-
-    def root(self, served: str, name: str, audience: Audience) -> Audience: ...
-    def plan(self, served: str, name: str, root: Audience) -> Plan: ...
-
-
 class Translator:
     """Catalog and raw resources in, commits out. `find` gives a service of the catalog by its identity, `services` all
     in the scope, `left_out` what leaves one out.
@@ -117,11 +112,9 @@ class Translator:
         left_out: LeftOut = nothing_left_out,
     ) -> None:
         self._find = find
-        grpc = GrpcDialect(find, cluster_domain, scope_all, load_reporting, buckets, left_out)
-        envoy = EnvoyDialect(
-            grpc, find, services, cluster_domain, listen, scope_all, left_out, system_ca_file
-        )
-        self._dialects: dict[str, Dialect] = {GRPC: grpc, ENVOY: envoy}
+        options = DialectOptions(find, cluster_domain, scope_all, load_reporting, buckets, left_out)
+        envoy = EnvoyDialect(options, services, listen, system_ca_file)
+        self._dialects: dict[str, Dialect] = {GRPC: GrpcDialect(options), ENVOY: envoy}
         self._wildcards = Wildcards(envoy, services)
         self._open: set[_Key] = set()
         """Entries that depend on services that come, too."""
@@ -364,7 +357,7 @@ class Translator:
         entry.plan = plan
         self._depend(key, entry, plan.services)
         entry.endpoints = plan.endpoints
-        if plan.further:
+        if plan.open_ended:
             self._open.add(key)
         return plan
 

@@ -156,7 +156,7 @@ def test_an_external_name_is_asked_of_dns() -> None:
 def test_an_assignment_keeps_what_it_says_and_has_the_factor() -> None:
     """Envoy stays in a priority as long as anything in it is healthy."""
     body = endpoint.build(NAME, [])
-    cluster_load_assignment = endpoint_pb2.ClusterLoadAssignment.FromString(cluster.any_health(body))
+    cluster_load_assignment = endpoint_pb2.ClusterLoadAssignment.FromString(endpoint.any_health(body))
     assert cluster_load_assignment.policy.overprovisioning_factor.value == 100_000
     cluster_load_assignment.ClearField("policy")
     assert cluster_load_assignment == endpoint_pb2.ClusterLoadAssignment.FromString(body)

@@ -6,7 +6,6 @@ to be bad (panic), to keep those that were taken away, and limits that nobody se
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
 from envoy.config.core.v3 import base_pb2, config_source_pb2, health_check_pb2, protocol_pb2
-from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as http_pb2
 from envoy.type.v3 import percent_pb2
 from google.protobuf.any_pb2 import Any
@@ -23,10 +22,6 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _ADS = config_source_pb2.ConfigSource(
     resource_api_version=config_source_pb2.V3, ads=config_source_pb2.AggregatedConfigSource()
 )
-_ANY_HEALTH = 100_000
-"""Percent of a priority's endpoints that count as healthy per one that is: while one of a thousand is left, requests
-stay. Envoy's own 140 moves them on to the next priority step by step, and endpoints that drain in a roll-out count as
-lost; a gRPC client stays as long as it can reach one."""
 
 
 def build(
@@ -73,13 +68,6 @@ def _resolve(cluster: cluster_pb2.Cluster, host: str, port: int) -> None:
     socket = cluster.load_assignment.endpoints.add().lb_endpoints.add().endpoint.address.socket_address
     socket.address = host
     socket.port_value = port
-
-
-def any_health(assignment: bytes) -> bytes:
-    """An assignment whose priorities are used as long as there is a healthy endpoint in them."""
-    # The bytes of two messages of one type are those of both merged.
-    policy = endpoint_pb2.ClusterLoadAssignment.Policy(overprovisioning_factor=uint32(_ANY_HEALTH))
-    return assignment + serialize(endpoint_pb2.ClusterLoadAssignment(policy=policy))
 
 
 def _circuit_breakers(most: int | None) -> circuit_breaker_pb2.CircuitBreakers:

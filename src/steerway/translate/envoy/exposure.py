@@ -41,7 +41,7 @@ def ports(service: Service, namespace: str, gateway: bool) -> Sequence[Port]:
 def service_hosts(service: Service, namespace: str, find: Find, domain: str, gateway: bool) -> Iterator[Host]:
     """The virtual hosts of a service by its own names, for Envoys of a namespace."""
     for port in ports(service, namespace, gateway):
-        name = canonical(BackendPort(service.id, port.number), domain)
+        name = resource_name.Target(service.id).canonical(port.number, domain)
         domains = tuple(_own_domains(service, port, namespace, domain, gateway))
         yield Host(name, domains, tuple(resolve(service, port, namespace, find, domain, envoy=True)))
 
