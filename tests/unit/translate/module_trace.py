@@ -16,7 +16,10 @@ LEAVES = ("client/audience", "protobuf/message", "protobuf/packing", "resource_n
 
 class ModuleTrace:
     """The entries of modules, in order, by the resource that is made, and before the first one by the wildcards that
-    may see another name. An entry is a call out of another module of translate; the resumption of a generator is none."""
+    may see another name.
+
+    An entry is a call out of another module of translate; the resumption of a generator is none.
+    """
 
     def __init__(self) -> None:
         self._entries: list[str] = []
