@@ -1,1 +1,1 @@
-"""What clients must be told: catalog in, serialised xDS resources out."""
+"""Translation: catalog in, serialised xDS resources out."""

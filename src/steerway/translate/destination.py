@@ -1,7 +1,7 @@
 """Where requests of a service port end, for clients of one namespace: its routes with every backend looked up.
 
-A backend that does not exist, or that these clients are not told of, gets nothing: its share of the requests fails,
-as the Gateway API wants it. It must not be named, for one name that nobody serves holds up every call of a gRPC
+A backend that does not exist, or is not exported to these clients, gets nothing: its share of the requests fails,
+as the Gateway API wants it. It must not be named, for one name without a resource holds up every call of a gRPC
 channel for 15 seconds.
 """
 
@@ -21,7 +21,7 @@ BLACKHOLE = "steerway.blackhole"
 """The cluster of requests that are to fail: it has no endpoints, so they fail at once with UNAVAILABLE."""
 _TLS = "tls/"
 _OF_CALLS = ("timeout_seconds", "retry", "session", "fault")
-"""Sections about calls, which are the caller's part and may be said of a backend for all who call it."""
+"""Sections about calls, which are the caller's part and may be set on a backend for all its callers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One match, where its requests go, and what is said of them. `rule` None: the port's own endpoints."""
+    """One match, where its requests go, and their policy. `rule` None: the port's own endpoints."""
 
     match: Match
     shares: tuple[Share, ...]
@@ -137,7 +137,7 @@ def canonical(to: BackendPort, domain: str) -> str:
 
 
 def visible(to: BackendPort, namespace: str, find: Find) -> tuple[Service, Port] | None:
-    """A backend, if clients of the namespace are told of it."""
+    """A backend, if it is exported to clients of the namespace."""
     service = find(to.service)
     if service is None or not service.backs(namespace):
         return None
@@ -162,7 +162,7 @@ class _WildcardMember(NamedTuple):
 
 
 def connects(to: BackendPort, namespace: str, find: Find, envoy: bool) -> bool:
-    """Whether clients of the namespace are told of a backend and may connect to it."""
+    """Whether a backend is exported to clients of the namespace, and they may connect to it."""
     return _WildcardMember(namespace, find, "", envoy).of(to) is not None
 
 
@@ -196,7 +196,7 @@ def _calls(policy: Policy) -> Policy:
 
 
 def _common(policies: list[Policy]) -> Policy:
-    """What all backends of a rule say alike of calls: with two opinions none counts. One that is not there has none."""
+    """What the policies of all backends of a rule set alike for calls. A backend that does not exist sets nothing."""
     if not policies:
         return NOTHING
     first, *others = map(_calls, policies)

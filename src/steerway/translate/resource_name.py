@@ -43,7 +43,7 @@ class Target:
 
 
 def parse_target(name: str, namespace: str, domain: str) -> Target:
-    """What a client's target means to a client in `namespace`. TranslateError says why it means nothing."""
+    """What a client's target means to a client in `namespace`. TranslateError: it means nothing."""
     if len(name) > _MAX_NAME:
         raise TranslateError(f"the name is longer than {_MAX_NAME} characters")
     if name.startswith("xdstp:"):

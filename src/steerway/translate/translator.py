@@ -3,7 +3,7 @@
 An *entry* is `(type_url, name, audience)` as it is published, with the audiences of the clients that want it. A
 demand makes or joins an entry and is always answered, with the resource or with a reason why there is none. Where
 neither the name nor its service exists, the engine keeps the reason instead, and raises the demand anew when either
-changes. What the answer is, a dialect says. A change of a service touches the entries that depend on it, also those
+changes. A dialect makes the answer. A change of a service touches the entries that depend on it, also those
 that wait for it to exist. Equal results are not published again.
 
 A wildcard of an Envoy makes entries, too: one of each name that it sees (see `wildcard`), with the wildcard's audience
@@ -83,7 +83,7 @@ class _Entry:
     plan: Plan | None = None
     """How it is answered, until one of its services changes."""
     published: dict[Audience, Content] = field(default_factory=dict)
-    """Audience → its answer: one for all who share the entry, or one for each where not all of them are told."""
+    """Audience → its answer: one for all that share the entry, or one for each where they differ."""
 
     @property
     def users(self) -> set[Audience]:
@@ -154,7 +154,7 @@ class Translator:
             commit.complete.append(Complete(served, encode(audience)))
 
     def withdraw(self, unwanted: Iterable[Demand]) -> Commit:
-        """The last subscriber of an audience went: forget what nobody else wants."""
+        """The last subscriber of an audience went: forget what no other audience wants."""
         commit = Commit()
         for served, name, audience in unwanted:
             with isolated("demand", type_url=served, name=name, audience=audience) as run:
@@ -181,7 +181,7 @@ class Translator:
     ) -> Commit:
         """Services and raw resources changed (None: the document is gone): publish what differs.
 
-        `origins`: when the change of a service was heard of, as far as that is to be measured.
+        `origins`: when the change of a service was received, where that is to be measured.
         """
         commit = Commit()
         gone: set[WildcardMember] = set()
@@ -222,7 +222,7 @@ class Translator:
         return [*self._raw_problems.values(), *self._problems.values()]
 
     def _key(self, served: str, name: str, audience: Audience) -> _Key:
-        """Where an answer is published: as widely as all who get the same one."""
+        """Where an answer is published: as widely as all audiences that get the same one."""
         return _Key(served, name, self._dialect(audience).root(served, name, audience))
 
     def _dialect(self, audience: Audience) -> Dialect:
@@ -230,7 +230,7 @@ class Translator:
 
     def _touched(self, id: ServiceId, gone: set[WildcardMember]) -> set[_Key]:
         """The entries that a change of a service concerns: all that depend on it, or, where nothing but its endpoints
-        is another, those that tell of endpoints. What wildcards see no more is added to `gone`."""
+        is another, those that depend on endpoints. What wildcards see no more is added to `gone`."""
         keys = self._by_service.get(id, set())
         service = self._find(id) if keys or self._wildcards else None
         if keys:
@@ -264,7 +264,7 @@ class Translator:
             self._publish(key, entry, commit, among=joined, plan=plan)
 
     def _leave(self, served: str, name: str, audience: Audience, commit: Commit, wide: bool = False) -> None:
-        """The reverse: forget what nobody wants any more."""
+        """The reverse: forget what no audience wants any more."""
         key = self._key(served, name, audience)
         entry = self._entries.get(key)
         if entry is None:
@@ -335,7 +335,7 @@ class Translator:
         entry.published = answers
 
     def _answers(self, key: _Key, entry: _Entry, users: Iterable[Audience]) -> dict[Audience, Content]:
-        """Who of them gets what; the last good version when translation itself breaks, and nothing where a raw resource
+        """Answers by audience; the last good version when translation itself breaks, and nothing where a raw resource
         of that name is published."""
         self._problems.pop(key, None)
         about = {"type_url": key.type_url, "name": key.name, "audience": encode(key.audience)}

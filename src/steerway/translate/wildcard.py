@@ -1,8 +1,8 @@
 """What wildcard subscriptions see: names, each because of one service or more.
 
 A wildcard is not an entry of the translator but the reason for many: whatever it sees is an ordinary entry, and kept up
-to date as if somebody had asked for it by name. Here is only who brings which name, so that a service which changes
-costs its own names and nobody else's.
+to date as if somebody had asked for it by name. Here is only which service brings which name, so that a service which
+changes costs its own names and no others.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ class WildcardMember(NamedTuple):
 
 
 class WildcardProvider(Protocol):
-    """Who knows what wildcards see: always, and because there is a service."""
+    """What wildcards see: always, and because there is a service."""
 
     def listeners(self, audience: Audience) -> Iterable[str]: ...
     def clusters(self, service: Service, audience: Audience) -> Iterable[str]: ...
@@ -58,7 +58,7 @@ class Wildcards:
         return [WildcardMember(served, name, audience) for name in wildcard.names]
 
     def remove(self, served: str, asked: str, audience: Audience) -> list[WildcardMember] | None:
-        """The last subscription went; what nobody sees any more. None: others of that type and audience are left."""
+        """The last subscription went; what no wildcard sees any more. None: some of that type and audience are left."""
         wildcard = self._wildcards.get((served, audience))
         if wildcard is None:
             return []

@@ -2,7 +2,7 @@
 
 An audience is a path from the widest part to the narrowest: dialect, kind (with its generation), namespace, zone, node
 and bucket. The engine takes it as text, `DIALECT/KIND[-GENERATION]/NAMESPACE[/ZONE[/NODE[/BUCKET]]]`, and looks for the
-exact one first, then for each wider one, then for everybody, so that a resource is published once for all who may share
+exact one first, then for each wider one, then for everybody, so that a resource is published once for all that share
 it. `encode` and `decode` are the only places that know the text.
 
 - `grpc/core/NS`, `grpc/go/NS`, `grpc/java/NS`, `grpc/node/NS`: the library, since each can do something else;

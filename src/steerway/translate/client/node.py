@@ -1,4 +1,4 @@
-"""What a client says of itself in its Node: nothing here is a proof of identity, and a hostile Node never raises.
+"""The claims of a client in its Node: nothing here is a proof of identity, and a hostile Node never raises.
 
 `steerway.io/role` in the metadata of an Envoy's Node is its role; without one it is a sidecar, and one that is `raw`
 lives on raw resources.
@@ -57,7 +57,7 @@ def _cached(function: Callable[Concatenate[bytes, _P], _R]) -> Callable[Concaten
 def classify(node: bytes, default_namespace: str, hint_namespace: str = "") -> Audience:
     """The audience of a client, without a locality. `node` is a serialised envoy.config.core.v3.Node.
 
-    The namespace is `hint_namespace`, else what the Node says, else the default.
+    The namespace is `hint_namespace`, else that of the Node, else the default.
     """
     message = base_pb2.Node()
     try:
@@ -84,14 +84,14 @@ def bucket_of(node: bytes, host: str, buckets: int) -> int | None:
 
 @_cached
 def claimed_zone(node: bytes) -> str:
-    """The zone that a client says it is in (`Node.locality`); "" when it says none, or one that is no label value."""
+    """The zone that a client claims (`Node.locality`); "" for none, or one that is no label value."""
     zone: str = _claims(node).locality.zone
     return zone if is_locality(zone) else ""
 
 
 @_cached
 def claimed_namespace(node: bytes) -> str:
-    """The namespace that a client says it is in, which `access` compares with its identity; "" when it says none."""
+    """The namespace that a client claims, which `access` compares with its identity; "" for none."""
     return _namespace(_claims(node))
 
 
@@ -104,12 +104,12 @@ def claimed_id(node: bytes) -> str:
 
 @_cached
 def client_of(node: bytes) -> Client:
-    """The library and version that a client says it is."""
+    """The library and version that a client claims."""
     return capability.of_node(_claims(node))
 
 
 def _claims(node: bytes) -> base_pb2.Node:
-    """What a client says of itself; nothing for bytes that are no Node."""
+    """The claims of a client; none for bytes that are no Node."""
     try:
         return base_pb2.Node.FromString(node)
     except DecodeError:
@@ -117,7 +117,7 @@ def _claims(node: bytes) -> base_pb2.Node:
 
 
 def _role(node: base_pb2.Node) -> str:
-    """What an Envoy is to be. One that says nothing we know opens a port of loopback, and never one to the outside."""
+    """The role of an Envoy. One without a known role opens a port of loopback, and never one to the outside."""
     role: str = node.metadata.fields[ROLE_KEY].string_value if ROLE_KEY in node.metadata.fields else ""
     return role if role in (GATEWAY, RAW) else SIDECAR
 

@@ -1,4 +1,4 @@
-"""The dialect of gRPC clients: Listener, route, cluster and assignment of one name, for those who ask for it.
+"""The dialect of gRPC clients: Listener, route, cluster and assignment of one name, on demand.
 
 A name stands for one service port. Resources are divided by as few parts of an audience as possible, so that equal ones
 are built and published once: by namespace where routes or exports differ, by the generation of the library where old

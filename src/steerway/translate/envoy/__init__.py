@@ -1,1 +1,1 @@
-"""What Envoy is told."""
+"""Messages for Envoy."""

@@ -1,7 +1,7 @@
 """Clusters for Envoy: how it speaks to the endpoints of a service port, and when it leaves some out.
 
 What Envoy would decide by itself is switched off where the control plane has decided: to use endpoints that are known
-to be bad (panic), to keep those that were taken away, and limits that nobody set.
+to be bad (panic), to keep those that were taken away, and limits that no policy sets.
 """
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2

@@ -1,6 +1,6 @@
 """What an Envoy sees of the services: which clusters, and which virtual hosts.
 
-A sidecar has every port of every service that its namespace is told of, by the names that a client would dial. A
+A sidecar has every port of every service that is exported to its namespace, by the names that a client would dial. A
 gateway has nothing but what somebody exposed, by a route of the Service's own namespace: a Service is not open to the
 outside because it exists. There the hostnames of routes count, too, and several Services may share one.
 """
@@ -20,8 +20,8 @@ _WELL_KNOWN = (80, 443)
 
 
 def clusters(service: Service, namespace: str, domain: str, gateway: bool) -> Iterator[str]:
-    """The clusters that Envoys of a namespace need for a service: also of backends that do not exist yet, of which
-    nobody knows whether they are with TLS."""
+    """The clusters that Envoys of a namespace need for a service: also of backends that do not exist yet, which may
+    be with TLS or without."""
     for port in ports(service, namespace, gateway):
         if not gateway:
             yield secured(canonical(BackendPort(service.id, port.number), domain), port, envoy=True)

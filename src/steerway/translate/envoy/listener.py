@@ -35,7 +35,7 @@ def build(name: str, address: str, edge: bool) -> bytes:
         stream_idle_timeout=duration(0),
         http_filters=http_filter.OF_LISTENER,
         local_reply_config=hcm_pb2.LocalReplyConfig(mappers=_replies()),
-        # Who sent it is then the peer, and not what X-Forwarded-For says.
+        # The sender is then the peer, and not that of X-Forwarded-For.
         use_remote_address=wrappers_pb2.BoolValue(value=edge),
         # `backend.shop.` is `backend.shop`, with a port behind it as well: a host without it finds its virtual host.
         strip_trailing_host_dot=True,

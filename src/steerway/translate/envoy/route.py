@@ -1,9 +1,9 @@
-"""Route configurations for Envoy: virtual hosts, and of each all that a route can say.
+"""Route configurations for Envoy: virtual hosts, and of each all fields of a route.
 
 What must fail goes to a cluster that does not exist. Envoy answers that with a status that the route chooses: 500, as
 the Gateway API wants it of a backend that cannot be used (HTTPBackendRef), also for its share of the requests, which a
-direct response could not have. A cluster without endpoints would give 503, as if there were hope. To gRPC the listener
-says UNAVAILABLE instead, which GRPCBackendRef wants.
+direct response could not have. A cluster without endpoints would give 503, as if there were hope. gRPC clients
+get UNAVAILABLE from the listener instead, which GRPCBackendRef wants.
 """
 
 from collections.abc import Iterable, Iterator
@@ -113,7 +113,7 @@ def _route(destination: Destination) -> components.Route:
 def _action(destination: Destination) -> components.RouteAction:
     action = components.RouteAction(
         cluster_not_found_response_code=components.RouteAction.INTERNAL_SERVER_ERROR,
-        # Unset means 15 seconds for the whole answer, which ends a gRPC stream. What a policy says is the time of the
+        # Unset means 15 seconds for the whole answer, which ends a gRPC stream. The timeout of a policy is that of the
         # whole exchange, below: this one begins when the request has ended, which that of a stream may never do.
         timeout=duration(0),
         hash_policy=[_hash_policy(key) for key in _hash_keys(destination.shares)],
@@ -178,7 +178,7 @@ def _retry(wanted: Retry, timed: bool) -> components.RetryPolicy:
 
 
 def _hash_keys(shares: Iterable[Share]) -> list[HashKey]:
-    """What the rings of the backends want requests to be hashed by, each once; the connection where nothing is said."""
+    """What the rings of the backends want requests to be hashed by, each once; the connection where no key is set."""
     balancing = [share.policy.balancing for share in shares]
     rings = [policy for policy in balancing if policy is not None and policy.algorithm is Algorithm.RING_HASH]
     wanted = dict.fromkeys(key for ring in rings for key in ring.hash_on)

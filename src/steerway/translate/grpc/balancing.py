@@ -26,7 +26,7 @@ its JSON form leaves zeros out. All libraries and Envoy act on this value as on 
 def apply(cluster: cluster_pb2.Cluster, wanted: Balancing | None, level: str) -> None:
     """Have gRPC clients balance as wanted. `level` is that of `client.Client.level`.
 
-    The enum says what older clients do, and is what grpc-go judges even where the list counts: ROUND_ROBIN or
+    Older clients follow the enum, and grpc-go validates it even where the list counts: ROUND_ROBIN or
     RING_HASH, which all have that know what a ring is.
     """
     cluster.lb_policy = cluster_pb2.Cluster.ROUND_ROBIN

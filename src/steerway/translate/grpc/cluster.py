@@ -47,7 +47,7 @@ def build_dns(name: str, policy: Policy, host: str, port: int, report_load: bool
 
 
 def _cluster(name: str, policy: Policy, report_load: bool, level: str) -> cluster_pb2.Cluster:
-    """What clusters of every kind say."""
+    """The fields that clusters of every kind have."""
     itself = config_source_pb2.ConfigSource(self=config_source_pb2.SelfConfigSource())
     cluster = cluster_pb2.Cluster(
         name=name,

@@ -1,4 +1,4 @@
-"""HTTP filters for gRPC clients and Envoy: which ones a listener has, and what a route says to each.
+"""HTTP filters for gRPC clients and Envoy: which ones a listener has, and what a route sets in each.
 
 A filter stands in the listener with nothing to do, and routes give it something (`typed_per_filter_config`). All but
 the router are optional, in the listener and, where not every client knows them, in routes: a client that does not know
@@ -37,7 +37,7 @@ _MILLION = 1_000_000
 
 
 def of_route(policy: Policy, envoy: bool = False) -> dict[str, Any]:
-    """What a route says to its filters, by their names. `envoy`: to those of an Envoy."""
+    """What a route sets in its filters, by their names. `envoy`: in those of an Envoy."""
     filters: dict[str, Any] = {}
     if policy.fault is not None:
         # As it is: all clients know this filter, and grpc-js-xds 1.14 refuses one that it knows in a FilterConfig.

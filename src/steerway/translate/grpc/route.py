@@ -1,6 +1,6 @@
 """Route configurations for gRPC clients: which calls go to which clusters.
 
-Of what a route says clients get what they can do (see `limitation`). What would never match a gRPC call, which is a
+Clients get the fields of a route that they support (see `limitation`). What would never match a gRPC call, which is a
 POST without query parameters, is left out. What they must not pass over, as a redirect, fails: its calls go to a
 cluster without endpoints.
 """
@@ -20,7 +20,7 @@ from steerway.translate.protobuf.message import serialize
 from steerway.translate.protobuf.packing import duration, uint32
 
 LEAST_BACKOFF_SECONDS = 0.005
-"""The shortest wait before a retry that gRPC clients are told of."""
+"""The shortest wait before a retry that gRPC clients get."""
 
 _NEVER = Match(MatchType.EXACT, "/steerway.Nobody/Calls")
 _UNKNOWN = Destination(Match(), (Share(BLACKHOLE, 1),), NOTHING)
@@ -49,7 +49,7 @@ def clusters(destinations: Iterable[Destination], spare: Sequence[str] = ()) -> 
 
 
 def _kept(destinations: Iterable[Destination]) -> list[Destination]:
-    """Those that a gRPC call can match. Where there are none every call fails, by a route that says so: what a client
+    """Those that a gRPC call can match. Without any, every call fails, by a route to no endpoints: what a client
     makes of a virtual host without routes is its own affair."""
     return [destination for destination in destinations if _may_match(destination.match)] or [_UNKNOWN]
 
@@ -130,10 +130,10 @@ def _shares(destination: Destination) -> list[Share]:
 
 
 def apply_policy(action: components.RouteAction, policy: Policy) -> None:
-    """Time-outs and retries."""
+    """Timeouts and retries."""
     if policy.timeout_seconds is not None:
         most = duration(policy.timeout_seconds)
-        # gRFC A31: the second counts where a client says how long it waits; 0 is no limit from here.
+        # gRFC A31: the second counts where a client sends its deadline; 0 is no limit from here.
         action.max_stream_duration.max_stream_duration.CopyFrom(most)
         action.max_stream_duration.grpc_timeout_header_max.CopyFrom(most)
     if policy.retry is not None and policy.retry.codes:

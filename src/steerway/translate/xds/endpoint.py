@@ -29,7 +29,7 @@ _HEALTH = {
     EndpointState.DRAINING: health_check_pb2.DRAINING,
 }
 _UNKNOWN = Group(0, Locality(), 1, (Endpoint(*UNREACHABLE),))
-_NOWHERE = ClientLocality()
+_UNKNOWN_LOCALITY = ClientLocality()
 _ANY_HEALTH = 100_000
 """Percent of a priority's endpoints that count as healthy per one that is: while one of a thousand is left, requests
 stay. Envoy's own 140 moves them on to the next priority step by step, and endpoints that drain in a roll-out count as
@@ -59,7 +59,7 @@ class EndpointBuilder(NamedTuple):
     def variant_key(self, audience: Audience) -> _EndpointVariant:
         locality, bucket, draining = self.sensitivity
         client_view = ClientView(
-            audience.locality if locality else _NOWHERE,
+            audience.locality if locality else _UNKNOWN_LOCALITY,
             max(audience.bucket, 0) if bucket else 0,
             self.buckets if bucket else 0,
             draining and audience.keeps_draining,

@@ -1,6 +1,6 @@
 """Raw xDS resources from files: protobuf's JSON mapping to bytes, and which other resources they name.
 
-They are published as they are, to everybody; a Secret only to who was granted it. What clients make of them is their
+They are published as they are, to everybody; a Secret only to clients with a grant. What clients make of them is their
 author's business; what is checked is that they are messages of their type and have a name.
 """
 
@@ -37,7 +37,7 @@ class RawResource:
     body: bytes
     references: tuple[Reference, ...]
     ttl_seconds: float = 0.0
-    """0: for ever."""
+    """0: without end."""
 
     @property
     def scope(self) -> str:
@@ -48,7 +48,7 @@ class RawResource:
 def parse(url: str, body: dict[str, Any], ttl: str = "") -> RawResource:
     """Parse one document with or without its `@type`; `ttl` is a duration in protobuf's JSON mapping, or "".
 
-    TranslateError says what is wrong with it.
+    TranslateError for an invalid one.
     """
     if url not in type_url.SERVED:
         raise TranslateError(

@@ -94,7 +94,7 @@ class NamespaceRouteBuilder(NamedTuple):
 
 def _prolonged(target: Destination) -> Destination:
     """For clients that count a timeout from one to two seconds before the call began: they end it up to a second late
-    then, where they would else end calls that nobody wants ended, short ones always."""
+    then, where they would else end calls before their timeout, short ones always."""
     seconds = target.policy.timeout_seconds
     if not seconds:
         return target
