@@ -208,7 +208,7 @@ def policy(result: cluster_pb2.Cluster, wanted: Any) -> None:
 
 
 def override(result: route_components_pb2.Route, wanted: Any, optional: bool = True) -> None:
-    """What a route says to a filter, in a FilterConfig."""
+    """What a route sets in a filter, in a FilterConfig."""
     config = route_components_pb2.FilterConfig(is_optional=optional)
     config.config.Pack(wanted)
     result.typed_per_filter_config["a"].Pack(config)

@@ -51,7 +51,7 @@ def shares(*rules: Json, others: tuple[Service, ...] = (), namespace: str = "sho
 
 
 def test_a_port_without_a_route_has_its_own_endpoints() -> None:
-    """With all that is said of it."""
+    """With its whole policy."""
     sources = Policy.from_object("x", retry=Retry(("internal",)), balancing=RING)
     cluster = "backend.shop.svc.cluster.local:50051"
     assert destinations(port_of(sources=sources)) == [
@@ -66,13 +66,13 @@ def test_a_route_that_names_the_service_itself_ends_at_its_endpoints() -> None:
 
 
 def test_requests_are_shared_by_weight() -> None:
-    """Weights stay as they are; one of 0 is not named at all, since a client waits for what it is told of."""
+    """Weights stay as they are; one of 0 is not named at all, since a client waits for every name."""
     rules = rule(backend("a", 70), backend("b", 30), backend("c", 0))
     assert shares(rules, others=(other("a"), other("b"), other("c"))) == [("a.shop", 70), ("b.shop", 30)]
 
 
 def test_a_backend_with_a_weight_of_0_is_one_to_come() -> None:
-    """If these clients are told of it: one that nobody serves must not be named."""
+    """If it is exported to these clients: one without a resource must not be named."""
     port = port_of(rule(backend("a", 1), backend("b", 0), backend("nobody", 0)))
     known = {service.id: service for service in (other("a"), other("b"))}
     results = [spare(port, "shop", get, "cluster.local") for get in (known.get, {}.get)]
@@ -140,7 +140,7 @@ def test_an_external_name_is_a_backend_on_any_port() -> None:
 
 
 def test_clients_of_a_consumers_namespace_have_its_rules() -> None:
-    """And nobody else: the others keep the producer's."""
+    """And no other: the others keep the producer's."""
     port = port_of(rule("a"), consumers=(("pay", producer(grpc_route(rule("b")))),))
     both = (other("a"), other("b"))
     assert [destinations(port, *both, namespace=n)[0].shares[0].cluster[0] for n in ("pay", "web")] == [
@@ -236,7 +236,7 @@ class TestPolicy:
         assert result.shares[0].policy == sources
 
     def test_backends_count_where_they_agree(self) -> None:
-        """Of calls nobody knows beforehand which backend gets one."""
+        """The backend of a call is unknown beforehand."""
         fault = Fault(abort_code=14, abort_share=1.0)
         obj = Policy.from_object("a", timeout_seconds=1.0, fault=fault, retry=Retry(("internal",)))
         two = Policy.from_object("b", timeout_seconds=2.0, fault=fault)
@@ -249,7 +249,7 @@ class TestPolicy:
         assert dict(result.policy.sources) == {"fault": "a"}
 
     def test_a_backend_that_is_not_there_has_no_opinion(self) -> None:
-        """Nor has one without a share: what is said of the others holds before it comes as it does after."""
+        """Nor has one without a share: the policy of the others holds before it comes as it does after."""
         sources = Policy.from_object("a", timeout_seconds=1.0)
         ruled = rule("a", "missing", backend("b", 0))
         (result,) = destinations(port_of(ruled), other("a", sources), other("b"))

@@ -1,4 +1,4 @@
-"""What each resource for gRPC clients says, and that equal meaning is equal bytes."""
+"""The content of each resource for gRPC clients, and that equal meaning is equal bytes."""
 
 import itertools
 
@@ -82,7 +82,7 @@ class TestCluster:
         assert client_rules.refusals(type_url.CLUSTER, NAME, body) == []
 
     def test_lifts_the_hidden_limit_of_requests(self) -> None:
-        """gRFC A32: 1,024 at once when nothing is said; the highest number that grpc-java reads as positive."""
+        """gRFC A32: 1,024 at once when unset; the highest number that grpc-java reads as positive."""
         (limit,) = cluster_pb2.Cluster.FromString(cluster.build(NAME, NOTHING)).circuit_breakers.thresholds
         assert (limit.priority, limit.max_requests.value) == (base_pb2.DEFAULT, 2**31 - 1)
 

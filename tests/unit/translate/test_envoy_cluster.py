@@ -1,4 +1,4 @@
-"""What clusters, assignments and listeners of Envoy say."""
+"""Clusters, assignments and listeners of Envoy."""
 
 import pytest
 from envoy.config.cluster.v3 import cluster_pb2
@@ -32,7 +32,7 @@ def built(port: Port | None = None, external_name: str = "", **policy: object) -
 
 
 def test_endpoints_come_over_ads_by_the_same_name() -> None:
-    """And are used as the control plane says: no panic, localities by their weights."""
+    """And are used as the control plane sets: no panic, localities by their weights."""
     result = built()
     assert (result.type, result.eds_cluster_config.service_name) == (cluster_pb2.Cluster.EDS, NAME)
     assert result.eds_cluster_config.eds_config.HasField("ads")
@@ -99,7 +99,7 @@ def test_balancing_is_what_envoy_calls_it(algorithm: Algorithm, policy: int) -> 
 
 
 def test_weights_by_load_reports_are_an_extension() -> None:
-    """Within localities by their weights, too, which the wrapper says."""
+    """Within localities by their weights, too, by the wrapper."""
     result = built(balancing=Balancing(Algorithm.WEIGHTED_ROUND_ROBIN, slow_start=SlowStart(3.0)))
     (policy,) = result.load_balancing_policy.policies
     assert policy.typed_extension_config.typed_config.type_url.endswith("WrrLocality")
@@ -169,7 +169,7 @@ def test_an_assignment_keeps_what_it_says_and_has_the_factor() -> None:
 def test_a_listener_has_all_filters_and_the_routes_of_its_name(
     edge: bool, address: str, host: str, port: int
 ) -> None:
-    """It never changes afterwards; who is at the edge is not believed."""
+    """It never changes afterwards; clients at the edge are not trusted."""
     message = listener_pb2.Listener.FromString(listener.build("steerway.sidecar", address, edge))
     socket = message.address.socket_address
     assert (message.name, socket.address, socket.port_value) == ("steerway.sidecar", host, port)

@@ -191,7 +191,7 @@ def test_grpc_clients_are_not_touched(mesh: Mesh) -> None:
 
 
 def test_a_port_that_envoys_do_not_connect_to_has_no_cluster(mesh: Mesh) -> None:
-    """It goes when that is stated, and comes back; an assignment is given to those who know how to connect."""
+    """It goes when that is stated, and comes back; an assignment is given to clients that can connect."""
     mesh.demand((*CLUSTERS, ENVOY), (*ROUTES, ENVOY))
     stated = service(ServicePort(50051, app_protocol="https"))
     commit = mesh.update(stated)

@@ -146,7 +146,7 @@ class TestGateway:
         assert not [host for host in hosts(web, gateway=80) if "x.org" in host.domains]
 
     def test_a_hostname_cannot_take_the_name_of_a_service(self) -> None:
-        """A route of somebody else's namespace could say so."""
+        """A route of another namespace could claim them."""
         web = service("web", Port(80, routing=routing(to("web"))))
         thief = service("t", Port(80, routing=routing(to("t", namespace="pay"), "web.shop")), namespace="pay")
         results = {

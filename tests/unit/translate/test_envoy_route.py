@@ -1,4 +1,4 @@
-"""What routes of Envoy say: matches, changes, destinations. That Envoy takes them is tested with a real one."""
+"""Routes of Envoy: matches, changes, destinations. That Envoy takes them is tested with a real one."""
 
 import pytest
 from envoy.config.core.v3 import base_pb2
@@ -147,12 +147,12 @@ def test_a_path_and_a_host_are_rewritten() -> None:
     ],
 )  # fmt: skip
 def test_a_redirect_says_what_is_another(redirect: Redirect, expected: dict[str, object]) -> None:
-    """The well-known port of a scheme goes without saying; 301 is the default of the message."""
+    """The well-known port of a scheme is left out; 301 is the default of the message."""
     assert MessageToDict(built(redirect=redirect).redirect) == expected
 
 
 def test_what_must_not_be_passed_over_fails() -> None:
-    """A filter that nobody knows stands before the redirect."""
+    """An unknown filter stands before the redirect."""
     result = built(Share(BLACKHOLE, 1), redirect=Redirect(), not_done=("ExtensionRef",))
     assert result.route.cluster == BLACKHOLE
     assert result.route.cluster_not_found_response_code == components.RouteAction.INTERNAL_SERVER_ERROR

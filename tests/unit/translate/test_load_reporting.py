@@ -1,4 +1,4 @@
-"""Which clients are asked for load reports: those that can, and nobody unless an operator wants it."""
+"""Which clients are asked for load reports: those that can, and none unless an operator wants it."""
 
 import pytest
 from envoy.config.cluster.v3 import cluster_pb2
@@ -23,7 +23,7 @@ def asks(mesh: Mesh, audience: str) -> bool:
 
 @pytest.mark.parametrize(("audience", "asked"), [(CORE, True), (UNKNOWN, True), (NO_LRS, False)])
 def test_clients_that_can_are_asked(audience: str, asked: bool) -> None:
-    """Whoever else is connected at the same time."""
+    """Whichever others are connected at the same time."""
     mixed = mesh(load_reporting=True)
     for other in (CORE, UNKNOWN, NO_LRS):
         mixed.get(type_url.CLUSTER, NAME, other)
@@ -32,7 +32,7 @@ def test_clients_that_can_are_asked(audience: str, asked: bool) -> None:
 
 @pytest.mark.parametrize("audience", [CORE, UNKNOWN, NO_LRS])
 def test_nobody_is_asked_by_default(audience: str) -> None:
-    """A second stream for each client is a price that nobody pays unasked."""
+    """A second stream for each client is a cost that is off by default."""
     assert not asks(mesh(load_reporting=False), audience)
 
 

@@ -78,7 +78,7 @@ def test_round_robin_needs_no_list(wanted: Balancing | None, level: str) -> None
     ],
 )
 def test_what_some_clients_have_stands_before_what_all_have(algorithm: Algorithm, name: str) -> None:
-    """Within localities, which a bare policy would pass over; the enum, which Go judges too, says round robin."""
+    """Within localities, which a bare policy would pass over; the enum, which Go validates too, is round robin."""
     result = built(Balancing(algorithm))
     assert result.lb_policy == ROUND_ROBIN
     assert listed(result.load_balancing_policy) == ["WrrLocality"]
@@ -86,14 +86,14 @@ def test_what_some_clients_have_stands_before_what_all_have(algorithm: Algorithm
 
 
 def test_pick_first_is_of_all_endpoints() -> None:
-    """In an order of each client's own; who does not have it balances over localities."""
+    """In an order of each client's own; clients without it balance over localities."""
     result = built(Balancing(Algorithm.PICK_FIRST))
     assert listed(result.load_balancing_policy) == ["PickFirst", "WrrLocality"]
     assert listed(within(result)) == ["RoundRobin"]
 
 
 def test_least_request_has_its_choices() -> None:
-    """Two unless it is said."""
+    """Two unless it is set."""
     result = built(Balancing(Algorithm.LEAST_REQUEST, choices=5))
     assert first(within(result), least_request_pb2.LeastRequest()).choice_count.value == 5
 

@@ -37,7 +37,7 @@ def absence(mesh: Mesh, served: str, name: str) -> str:
 
 
 def test_a_route_of_a_served_service_reaches_backends_outside_the_scope(mesh: Mesh) -> None:
-    """As its status says; the backend is no target, and goes with the route."""
+    """As in its status; the backend is no target, and goes with the route."""
     assert mesh.dial("web") == ["10.0.0.9:50051"]
     for name, target in (("spare", SPARE), ("other", OTHER)):
         reason = f"service shop/{name} is not listed in the setting upstream_services, so it is not served"

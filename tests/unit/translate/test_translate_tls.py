@@ -54,7 +54,7 @@ def test_calls_of_grpc_clients_fail(target: str) -> None:
 
 
 def test_who_knows_the_cluster_gets_no_endpoint() -> None:
-    """It is there, so that nobody waits for it."""
+    """It is there, so that no client waits for it."""
     mesh = mesh_of()
     assert mesh.get(type_url.CLUSTER, CANONICAL)
     assert (

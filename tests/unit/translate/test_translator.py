@@ -1,4 +1,4 @@
-"""What clients are told of services: every spelling of a target, demand and its end, and changes in between."""
+"""Resources of services: every spelling of a target, demand and its end, and changes in between."""
 
 import time
 from unittest.mock import ANY
@@ -52,7 +52,7 @@ def mesh() -> Mesh:
 
 
 def absence(mesh: Mesh, served: str, name: str, audience: str = UNKNOWN) -> str:
-    """Why a client is told that there is no such resource."""
+    """Why a client gets no such resource."""
     with pytest.raises(AbsentError) as error:
         mesh.get(served, name, audience)
     return str(error.value)
@@ -171,7 +171,7 @@ class TestAbsence:
         "served", [type_url.SECRET, type_url.RUNTIME, type_url.SCOPED_ROUTE, type_url.EXTENSION]
     )
     def test_types_that_services_do_not_give_come_from_files(self, mesh: Mesh, served: str) -> None:
-        """Whoever asks for one is told at once that there is none."""
+        """Clients get the absence at once."""
         assert absence(mesh, served, "anything") == "no file gives it"
 
     @pytest.mark.parametrize("served", [type_url.LISTENER, type_url.ROUTE])
@@ -224,7 +224,7 @@ class TestExports:
         return msgspec.structs.replace(BACKEND, metadata=metadata)
 
     def test_clients_of_other_namespaces_are_told_that_there_is_none(self, mesh: Mesh) -> None:
-        """By any name of any type; those of its own are told always."""
+        """By any name of any type; those of its own always get it."""
         mesh.update(self.exported("pay, web"))
         for namespace in ("shop", "pay", "web"):
             assert mesh.dial("backend.shop:50051", f"grpc/unknown/{namespace}") == [
@@ -244,7 +244,7 @@ class TestExports:
         assert {audience for _, _, audience in mesh.published.entries} == {"grpc/unknown/pay"}
 
     def test_an_export_may_change_while_clients_listen(self, mesh: Mesh) -> None:
-        """Those who may stay are shown the same; others lose it at once; the last client takes the answers along."""
+        """Clients that may stay get the same; others lose it at once; the last client takes the answers along."""
         for namespace in ("pay", "x"):
             mesh.dial("backend.shop", f"grpc/unknown/{namespace}")
         commit = mesh.update(self.exported("pay"))
@@ -296,7 +296,7 @@ class TestPlaces:
         assert commit.forget == [(type_url.ENDPOINT, CANONICAL, "grpc/unknown/shop/c")]
 
     def test_a_service_that_no_longer_minds_is_published_once_for_all(self) -> None:
-        """In one commit, so that nobody is without."""
+        """In one commit, so that no client is without."""
         mesh = Mesh(service(50051, traffic_distribution="PreferSameZone"), self.ENDPOINTS)
         for zone in ("a", "b"):
             mesh.dial("backend.shop", f"grpc/unknown/shop/{zone}")
@@ -308,7 +308,7 @@ class TestPlaces:
         ]
 
     def test_what_must_not_leave_a_node_does_not(self) -> None:
-        """Clients whose node nobody knows get nothing."""
+        """Clients of an unknown node get nothing."""
         mesh = Mesh(service(50051, internal_traffic_policy="Local"), self.ENDPOINTS)
         assert mesh.dial("backend.shop", "grpc/unknown/shop/b/n2") == ["10.0.0.3:50051", "10.0.0.2:50051"]
         assert mesh.dial("backend.shop", "grpc/unknown/shop/-/n1") == ["10.0.0.1:50051"]
@@ -365,7 +365,7 @@ class TestExternalNames:
     """A Service of type ExternalName is a cluster whose clients ask DNS."""
 
     def test_every_port_of_the_host_can_be_dialled(self) -> None:
-        """Those that the Service lists by their names too, and the only one without saying so."""
+        """Those that the Service lists by their names too, and the only one without its name."""
         mesh = Mesh(service(ServicePort(5432, "db"), external_name="db.example.org"))
         for target, port in (("backend", 5432), ("backend:db", 5432), ("backend:9090", 9090)):
             assert hosts(mesh.assignment(target)) == [("db.example.org", port)]
@@ -380,7 +380,7 @@ class TestExternalNames:
             assert "has no TCP port" in absence(mesh, type_url.LISTENER, target)
 
     def test_it_has_neither_assignment_nor_pods(self) -> None:
-        """Whoever asks is told why."""
+        """Clients get the reason."""
         mesh = Mesh(service(50051, external_name="db.example.org"))
         assert "clients of its cluster ask DNS" in absence(mesh, type_url.ENDPOINT, CANONICAL)
         assert "has no pods" in absence(mesh, type_url.LISTENER, "web-0.backend.shop")
@@ -550,7 +550,7 @@ class TestDemand:
         assert not mesh.withdraw((type_url.CLUSTER, CANONICAL, UNKNOWN))
 
     def test_an_absent_name_is_forgotten_too(self, mesh: Mesh) -> None:
-        """A service that comes later is then nobody's business."""
+        """A service that comes later is then demanded by no client."""
         wanted = (type_url.LISTENER, "cart.shop", UNKNOWN)
         mesh.demand(wanted)
         assert mesh.translator.withdraw([wanted]) == Commit(), "the engine alone knows of it"
@@ -608,7 +608,7 @@ class TestDemand:
 
 
 class TestBreakage:
-    """A fault of translation itself touches one entry: the last good version is served and the problem is told."""
+    """A fault of translation itself touches one entry: the last good version is served and the problem is reported."""
 
     def test_the_last_good_version_stays(self, mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
         """And the others go on."""
@@ -640,7 +640,7 @@ class TestBreakage:
     def test_the_problem_goes_with_its_entry(
         self, mesh: Mesh, monkeypatch: pytest.MonkeyPatch, end: str
     ) -> None:
-        """Nobody is to mend what is no longer there."""
+        """An absent object needs no fix."""
 
         def broken(*_: object) -> bytes:
             raise ZeroDivisionError
@@ -706,7 +706,7 @@ class TestScopes:
         assert self.scopes(mesh) == {"secret:tls", ""}
 
     def test_a_service_that_becomes_private_is_published_anew(self, mesh: Mesh) -> None:
-        """With the same bytes: only who may see it changes."""
+        """With the same bytes: only the clients that may see it change."""
         mesh.dial("backend")
         annotations = {PRIVATE_ANNOTATION: "true"}
         metadata = msgspec.structs.replace(BACKEND.metadata, annotations=annotations)
@@ -716,7 +716,7 @@ class TestScopes:
         assert self.scopes(mesh) == {"shop/backend"}
 
     def test_each_demand_fails_by_itself(self, mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It is answered all the same, and forgotten when nobody wants it any more."""
+        """It is answered all the same, and forgotten when no client wants it any more."""
         real = GrpcDialect.root
 
         def broken(self: GrpcDialect, served: str, name: str, audience: Audience) -> Audience:

@@ -57,7 +57,7 @@ def test_the_table_is_of_all_features() -> None:
     [pytest.param(*case, id=f"{case[0].name}-{case[1].name}") for case in _cases()],
 )
 def test_a_feature_is_there_since_a_version(feature: Feature, library: Library, since: str) -> None:
-    """And not one version before; a client that does not say its version is a current one."""
+    """And not one version before; a client without a version is a current one."""
     if since == NEVER:
         assert not Client(library).can(feature)
         assert not Client(library, (9, 0)).can(feature)
@@ -111,7 +111,7 @@ def test_levels_are_of_rings_and_lists(client: Client, level: str) -> None:
     ],
 )
 def test_a_node_says_what_it_is(agent: str, text: str, client: Client) -> None:
-    """As the released clients were seen to say it; of what cannot be read nothing is known."""
+    """As the released clients write it; what cannot be read is unknown."""
     assert of_node(base_pb2.Node(user_agent_name=agent, user_agent_version=text)) == client
 
 
@@ -144,7 +144,7 @@ def test_envoy_says_its_version_in_another_field() -> None:
     ],
 )
 def test_old_clients_in_javascript_are_not_asked_for_loads(client: Client, leaks: bool) -> None:
-    """grpc-node 2892; one that does not say its version may be such a one."""
+    """grpc-node 2892; one without a version may be such a one."""
     assert client.leaks_when_it_reports is leaks
 
 

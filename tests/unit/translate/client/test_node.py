@@ -1,4 +1,4 @@
-"""What a Node says of a client: a Node becomes an audience, and nothing in a Node can do more than that."""
+"""The claims of a client: a Node becomes an audience, and nothing in a Node can do more than that."""
 
 import tracemalloc
 from collections import Counter
@@ -108,7 +108,7 @@ def test_the_first_name_in_use_wins() -> None:
     "value", ["", "Shop", "a/b", "shop ", "x" * 64, "..", 7.0, True, ["shop"], {"a": "b"}]
 )
 def test_a_namespace_that_can_be_none_is_not_taken(value: object) -> None:
-    """An audience is told apart by slashes: nobody may bring one in."""
+    """Slashes separate the parts of an audience: no client may bring one in."""
     assert classified(node(NAMESPACE=value), "default") == "grpc/unknown/default"
 
 
@@ -119,7 +119,7 @@ def test_the_next_name_is_tried_when_one_is_unusable() -> None:
 
 @pytest.mark.parametrize("body", [b"\xff\xff", b"\x0a", b""])
 def test_a_node_that_cannot_be_read_is_a_plain_client(body: bytes) -> None:
-    """It is served; the log says so."""
+    """It is served and logged."""
     assert classified(body, "default") == "grpc/unknown/default"
 
 

@@ -1,4 +1,4 @@
-"""HTTP filters: what a Listener has, and what its routes say to them."""
+"""HTTP filters: what a Listener has, and what its routes set."""
 
 import pytest
 from envoy.config.listener.v3 import listener_pb2
@@ -31,7 +31,7 @@ def filters(body: bytes, name: str) -> list[hcm_pb2.HttpFilter]:
 
 
 def sources(result: Policy, name: str, message: Message) -> Message:
-    """What a route says to a filter: of a fault, which all clients know, as it is (grpc-js-xds 1.14 refuses one in a
+    """What a route sets in a filter: a fault, which all clients know, as it is (grpc-js-xds 1.14 refuses one in a
     FilterConfig), else so that a client without the filter passes it over."""
     wanted = http_filter.of_route(result)[name]
     if name != http_filter.FAULT:
@@ -77,7 +77,7 @@ def _routed() -> list[object]:
 
 
 def test_a_fault_is_a_share_of_calls() -> None:
-    """In millionths (gRFC A33); the part that nobody wants is not there."""
+    """In millionths (gRFC A33); the part that no policy sets is absent."""
     delay = sources(FAULTY, http_filter.FAULT, fault_pb2.HTTPFault())
     assert isinstance(delay, fault_pb2.HTTPFault)
     assert delay.delay.fixed_delay.ToJsonString() == "0.250s"

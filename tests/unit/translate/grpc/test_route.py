@@ -30,7 +30,7 @@ NAME = "backend.shop.svc.cluster.local:50051"
 
 
 def judged(*destinations: Destination) -> list[components.Route]:
-    """The routes for some destinations, which name the clusters that `clusters` says."""
+    """The routes for some destinations, which name the clusters of `clusters`."""
     body = route.build(NAME, destinations)
     assert client_rules.refusals(type_url.ROUTE, NAME, body) == []
     (host,) = route_pb2.RouteConfiguration.FromString(body).virtual_hosts
@@ -119,7 +119,7 @@ class TestMatch:
         assert (regex.name, regex.safe_regex_match.regex) == ("b", "(?:x|y)")
 
     def test_what_no_grpc_call_can_be_is_left_out(self) -> None:
-        """A call is a POST without query parameters; a route that matched more than it says would be worse."""
+        """A call is a POST without query parameters; a route that matched more would be worse."""
         query = {"queryParams": [{"name": "q", "value": "1"}]}
         path = {"path": {"type": "Exact", "value": "/a/b"}}
         http = of_http(rule("a", matches=[query, {**path, "method": "POST"}, {"method": "GET"}]))
@@ -132,7 +132,7 @@ class TestMatch:
         ids=["no rule", "no rule for gRPC"],
     )
     def test_without_a_route_that_may_match_every_call_fails(self, rules: tuple[Json, ...]) -> None:
-        """The cluster without endpoints says so to all clients alike."""
+        """The cluster without endpoints fails for all clients alike."""
         (result,) = of_http(*rules)
         assert (result.match.prefix, result.route.cluster) == ("", BLACKHOLE)
 
@@ -222,7 +222,7 @@ class TestPolicy:
         assert limit.grpc_timeout_header_max == limit.max_stream_duration
 
     def test_retries_are_in_the_words_of_grpc(self) -> None:
-        """gRFC A44: codes in lower case with commas, a base, and ten times that at the most unless it is said."""
+        """gRFC A44: codes in lower case with commas, a base, and ten times that at the most unless it is set."""
         spec = {"codes": ["Unavailable", "ResourceExhausted"], "attempts": 3, "backoff": {"base": "50ms"}}
         (result,) = judged(to("a", of_object(policy(retry=spec))))
         wanted = result.route.retry_policy

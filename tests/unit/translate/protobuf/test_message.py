@@ -1,4 +1,4 @@
-"""Raw resources that are nearly right: the author is told what is wrong, and no value can do more than that."""
+"""Raw resources that are nearly right: the error names the fault, and no value can do more than that."""
 
 from typing import Any
 

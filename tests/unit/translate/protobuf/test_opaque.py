@@ -27,7 +27,7 @@ def routes(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_bytes_of_an_unknown_type_are_published_as_they_are() -> None:
-    """gRPC's route lookup, say, of which Envoy's API has no definition."""
+    """For example gRPC's route lookup, of which Envoy's API has no definition."""
     parsed = route_pb2.RouteConfiguration.FromString(raw.parse(type_url.ROUTE, routes(PLUGIN)).body)
     packed = parsed.cluster_specifier_plugins[0].extension.typed_config
     assert (packed.type_url, packed.value) == (LOOKUP, BYTES)

@@ -36,7 +36,7 @@ def test_any_type_that_xds_serves_is_published_as_it_is(served: str) -> None:
 
 
 def test_raw_resources_are_in_the_first_commit() -> None:
-    """Together with the word that wildcards may be answered, but for what Envoys are told beside raw resources."""
+    """Together with the entry that wildcards may be answered, but for what Envoys get beside raw resources."""
     commit = Mesh().translator.start([document(type_url.CLUSTER, "a"), document(type_url.LISTENER, "b")])
     assert [resource[:3] for resource in commit.put] == [
         (type_url.CLUSTER, "a", ""),
@@ -176,7 +176,7 @@ class TestLife:
         assert put[:3] == (type_url.CLUSTER, "a", "")
 
     def test_a_document_that_goes_is_forgotten(self) -> None:
-        """Nobody demanded it, nothing takes its place."""
+        """No client demanded it, nothing takes its place."""
         result = document(type_url.CLUSTER, "a")
         mesh = Mesh(result)
         assert mesh.update(delete=[result.key]).forget == [(type_url.CLUSTER, "a", "")]
@@ -216,7 +216,7 @@ class TestLife:
         assert list(mesh.published.entries) == [(type_url.CLUSTER, "b", "")]
 
     def test_a_fault_of_ours_harms_one_document(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It is told, and its last good version stays."""
+        """It is reported, and its last good version stays."""
         mesh = Mesh(document(type_url.CLUSTER, "a"))
 
         def broken(*_: object) -> None:
@@ -228,7 +228,7 @@ class TestLife:
         assert problem.reason == "cannot be understood: ZeroDivisionError()"
 
     def test_two_documents_of_one_type_and_name_are_one_resource(self) -> None:
-        """The sources say which one counts; names are unique within a type only."""
+        """The sources decide which one counts; names are unique within a type only."""
         cluster, listener = document(type_url.CLUSTER, "a"), document(type_url.LISTENER, "a")
         assert cluster.key == document(type_url.CLUSTER, "a", where="z.yaml:1").key != listener.key
         mesh = Mesh(cluster, listener)
