@@ -1,4 +1,4 @@
-"""docs/conformance.md names tests that exist, and every conformance test that is said again."""
+"""docs/conformance.md names existing tests, and every conformance test that is reproduced."""
 
 import re
 from pathlib import Path
@@ -12,8 +12,8 @@ ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and "conform
 TESTS = "".join(file.read_text() for file in (ROOT / "tests/real/conformance").glob("test_*.py"))
 
 
-def test_tests_that_are_named_exist() -> None:
-    """By the words behind `test_`, or their end behind `…`; other files by their names."""
+def test_named_tests_exist() -> None:
+    """By the text after `test_`, or its end after `…`; other files by their names."""
     named = {name for row in ROWS for name in re.findall(r"`([…a-z_./]+)`", row)}
     for name in named:
         if name.endswith(".py"):
@@ -24,7 +24,7 @@ def test_tests_that_are_named_exist() -> None:
     assert len(named) > 10
 
 
-def test_every_conformance_test_that_is_said_again_has_a_row() -> None:
+def test_every_reproduced_conformance_test_has_a_row() -> None:
     """Under its own name; those by status share one."""
     names = {item.name.partition(",")[0] for item in (*ROUTED, *INVALID, *MATCHED, *REDIRECTED)}
     for name in names:
