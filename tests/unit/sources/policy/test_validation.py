@@ -236,8 +236,8 @@ def test_a_route_that_clients_can_use_is_valid() -> None:
     assert next(validation_errors(route("HTTPRoute", path)), None) is None
 
 
-def test_names_that_are_not_dns_labels_may_have_dots() -> None:
-    """Up to 253 characters."""
+def test_a_route_name_may_be_a_dns_subdomain() -> None:
+    """With dots, of up to 253 characters; a label has at most 63."""
     invalid = next(validation_errors(route("GRPCRoute", name="a" * 64)), None)
     assert invalid is not None
     assert invalid.path == ("metadata", "name")
