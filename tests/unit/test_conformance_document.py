@@ -3,12 +3,17 @@
 import re
 from pathlib import Path
 
+from tests.support import capability_document
 from tests.support.example.conformance import INVALID, ROUTED
 from tests.support.example.conformance_http import MATCHED, REDIRECTED
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/conformance.md").read_text()
-ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and "conformance test" not in line]
+ROWS = [
+    line
+    for line in TEXT.partition(capability_document.HEADING)[0].splitlines()
+    if line.startswith("| ") and "conformance test" not in line
+]
 TESTS = "".join(file.read_text() for file in (ROOT / "tests/real/conformance").glob("test_*.py"))
 
 
@@ -30,3 +35,9 @@ def test_every_reproduced_conformance_test_has_a_row() -> None:
     for name in names:
         assert re.sub(r"30[78]Redirect", "303Redirect", name) in TEXT, name
     assert len(names) > 20
+
+
+def test_the_tables_of_clients_are_generated() -> None:
+    """By `python -m tests.support.capability_document`."""
+    assert capability_document.HEADING in TEXT
+    assert capability_document.updated(TEXT) == TEXT

@@ -19,7 +19,9 @@ from steerway.cli import main
 from steerway.sources.files import load
 from steerway.sources.objects.core import Service, ServiceMeta
 from steerway.sources.policy.traffic_policy import SubsetSection, TrafficPolicySpec
-from steerway.translate.client.capability import Client, Feature, Library
+from steerway.translate.client.capability import Feature
+from steerway.translate.client.client import Client
+from steerway.translate.client.library import Library
 from testbed.mesh import NAMESPACE
 from tests.support.example import guide
 

@@ -20,8 +20,9 @@ from steerway.explain import fact, limitation, wording
 from steerway.translate import destination, resource_name
 from steerway.translate.answer import Content, Reason
 from steerway.translate.client import audience as audiences
-from steerway.translate.client import capability as clients
-from steerway.translate.client.capability import Client, Library
+from steerway.translate.client import client as clients
+from steerway.translate.client.client import Client
+from steerway.translate.client.library import Library
 from steerway.translate.destination import Find
 from steerway.translate.xds import endpoint, type_url
 

@@ -9,7 +9,7 @@ from steerway.errors import TranslateError
 from steerway.explain import limitation
 from steerway.translate import destination, resource_name
 from steerway.translate.client import audience as audiences
-from steerway.translate.client.capability import Client
+from steerway.translate.client.client import Client
 from steerway.translate.destination import Find
 from steerway.translate.envoy import dialect, exposure
 from steerway.translate.xds import type_url

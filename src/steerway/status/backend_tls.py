@@ -21,17 +21,15 @@ from steerway.status.condition import (
     limited,
 )
 from steerway.status.reference_resolver import ReferenceResolver
-
-_FOR_ENVOY = (
-    "TLS to backends is configured for Envoy alone: gRPC clients do not connect, and their calls fail"
-)
+from steerway.translate.client import limit
+from steerway.translate.client.capability import Feature
 
 
 def evaluate(policy: BackendTLSPolicy, resolver: ReferenceResolver) -> tuple[TargetStatus, ...]:
     """One verdict for each targetRef in the scope, in their order. The ancestor is the Service that it names."""
     space = policy.metadata.namespace
     invalid = backend_tls.invalid_reference(policy)
-    limits = limited([] if invalid is not None else [_FOR_ENVOY])
+    limits = limited([] if invalid is not None else limit.of_current(Feature.BACKEND_TLS))
     return tuple(
         TargetStatus(
             Reference(ref.group, ref.kind, ref.name, space, ref.section_name),

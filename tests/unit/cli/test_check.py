@@ -580,7 +580,7 @@ def test_a_tls_policy_for_envoy_alone_is_a_warning(steerway: Run, write: Callabl
     code, out, _ = steerway("check", "a.yaml")
     assert code == 1, "the other policy"
     assert "\n! a.yaml:2: Service shop/secure: port 50051: gRPC clients do not connect" in f"\n{out}"
-    note = "- a.yaml:7: BackendTLSPolicy shop/secure: TLS to backends is configured for Envoy alone"
+    note = "- a.yaml:7: BackendTLSPolicy shop/secure: TLS to backends is not supported by gRPC clients"
     assert f"✓ a.yaml:7: BackendTLSPolicy shop/secure\n{note}" in out
     write("a.yaml", (TLS % "wellKnownCACertificates: System").partition("# the next")[0])
     assert steerway("check", "a.yaml")[0] == 0

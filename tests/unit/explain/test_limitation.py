@@ -41,7 +41,7 @@ from steerway.catalog.model.route import (
     ValueMatch,
 )
 from steerway.explain import limitation
-from steerway.translate.client import capability
+from steerway.translate.client.client import parse
 
 ID = ServiceId("shop", "backend")
 OTHER = BackendPort(ServiceId("shop", "v1"), 50051)
@@ -60,7 +60,7 @@ def sources(
         ID: Service(ID, (port,), external_name=external),
         OTHER.service: Service(OTHER.service, (Port(50051, policy=other),)),
     }
-    return [*limitation.of(services[ID], port, "shop", services.get, capability.parse(name))]
+    return [*limitation.of(services[ID], port, "shop", services.get, parse(name))]
 
 
 def balancing(algorithm: Algorithm, *keys: HashKey, slow_start: SlowStart | None = None) -> Policy:
@@ -94,7 +94,7 @@ SECTIONS: list[tuple[str, Policy, Sequence[str], str]] = [
         "ring_hash by the binary header x-bin",
         balancing(Algorithm.RING_HASH, HashKey(HashSource.HEADER, "x-bin")),
         (CORE, GO, JAVA, NODE),
-        "it passes the header over",
+        "it ignores the header",
     ),
     (
         "slow start",
@@ -106,7 +106,7 @@ SECTIONS: list[tuple[str, Policy, Sequence[str], str]] = [
         "checks of health",
         Policy(health_check=HealthCheck()),
         (CORE, GO, JAVA, NODE),
-        "the readiness that Kubernetes tells counts",
+        "the readiness that Kubernetes reports applies",
     ),
     ("sessions by cookie", Policy(session=Session("sid")), (GO, JAVA, NODE), "calls go to any endpoint"),
     (
@@ -132,7 +132,7 @@ def test_a_section_that_a_current_client_cannot_do(
         assert len(result) == (name in without), (name, result)
         for sentence in result:
             assert sentence.startswith(f"{thing} ")
-            assert f" not supported by {capability.parse(name)}: " in sentence
+            assert f" not supported by {parse(name)}: " in sentence
             assert sentence.endswith(instead)
 
 
@@ -252,17 +252,6 @@ def test_very_old_clients_take_no_route() -> None:
     """gRFC A28."""
     (sentence,) = sources("grpc-go/1.30", NOTHING, Entry(Match(), rule()))
     assert sentence.startswith("routes (gRFC A28) are not supported by grpc-go 1.30")
-
-
-def test_every_feature_says_what_is_done_instead() -> None:
-    """But hashing by a cookie and retries by status, whose sentences depend on the keys and statuses."""
-    metadata = set(limitation._INSTEAD)
-    special = {
-        capability.Feature.COOKIE_HASH,
-        capability.Feature.POLICY_LIST,
-        capability.Feature.STATUS_RETRY,
-    }
-    assert set(capability.Feature) - metadata == special
 
 
 def test_an_expression_may_be_too_large_for_envoy_alone() -> None:

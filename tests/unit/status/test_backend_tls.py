@@ -114,7 +114,7 @@ def test_a_policy_with_the_systems_certificates_is_for_envoy() -> None:
             "BackendTLSPolicy shop/p", "a.b", ("other.example.org",), ("spiffe://a/b",)
         )
         assert connection.refusal(port, envoy=True) == ""
-        assert "configured for Envoy alone" in connection.refusal(port, envoy=False)
+        assert "is supported by Envoy only" in connection.refusal(port, envoy=False)
     problems = mesh.catalog.problems()
     assert [problem.partial for problem in problems] == [True, True]
     assert "port 80: gRPC clients do not connect" in problems[0].reason

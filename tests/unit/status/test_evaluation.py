@@ -246,7 +246,7 @@ def test_what_clients_of_some_kind_do_not_do_is_in_the_status_and_no_problem() -
     assert [part.split(named)[0] for part in limited.message.split("; ")] == [
         "rule get: matches by HTTP method or query parameter are",
         "rule 0: changes of headers are",
-        "rule 0: RequestMirror of a backend is applied by no client",
+        "rule 0: RequestMirror of a backend is supported by no client: requests are sent without it",
         "rule 2: sessions by header (sessionPersistence) are",
         "rule 2: retries by HTTP status 501 are",
         "rule 2: retries after the fourth (retry.attempts) are",

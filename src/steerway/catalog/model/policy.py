@@ -163,6 +163,10 @@ class HealthCheck:
     healthy_threshold: int = 1
 
 
+MOST_RETRIES = 4
+"""Of gRPC clients, which make five attempts at most, the first included (gRFC A6, A44)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Retry:
     """`codes` are gRPC status codes as xDS names them (`unavailable`); `attempts` counts retries, not the first call.

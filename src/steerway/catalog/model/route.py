@@ -112,6 +112,16 @@ class Changes:
 UNCHANGED = Changes()
 
 
+class Unapplied(enum.Enum):
+    """A setting of a rule that no client applies."""
+
+    SESSION_TYPE = "type of sessions"
+    IDLE_TIMEOUT = "idle timeout of sessions"
+    ABSOLUTE_TIMEOUT = "absolute timeout of sessions that are not permanent"
+    BACKEND_FILTER = "filter of a backend"
+    BACKEND_PATH = "path of one of several backends"
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """Who gets a share of a rule's requests: `weight` of the sum of all. `to` None: nobody, its share fails."""
@@ -141,8 +151,8 @@ class Rule:
     """Of its route. In a mesh they mean nothing (GEP-1294); a gateway answers by them."""
     route: str = ""
     attempt_seconds: float | None = None
-    not_applied: tuple[str, ...] = ()
-    """Fields that no client applies, as sentences: requests that match are served without them."""
+    not_applied: tuple[tuple[Unapplied, str], ...] = ()
+    """With the value, "" for none. Requests that match are sent without them."""
 
 
 class Entry(NamedTuple):

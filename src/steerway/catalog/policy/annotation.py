@@ -9,6 +9,7 @@ from typing import Any
 
 from steerway.catalog.model.mesh import Problem
 from steerway.catalog.model.policy import (
+    MOST_RETRIES,
     NOTHING,
     Algorithm,
     Balancing,
@@ -22,7 +23,7 @@ from steerway.catalog.model.policy import (
 )
 from steerway.catalog.policy import wongnai
 from steerway.catalog.policy.traffic import DEFAULT_HASH
-from steerway.catalog.policy.wongnai import MOST_RETRIES, RETRIED, go_seconds
+from steerway.catalog.policy.wongnai import RETRIED, go_seconds
 from steerway.config.name import nearest
 from steerway.config.unit import LABEL
 from steerway.sources.objects.core import (

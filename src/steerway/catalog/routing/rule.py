@@ -31,6 +31,7 @@ from steerway.catalog.model.route import (
     Routing,
     Rule,
     Table,
+    Unapplied,
     ValueMatch,
 )
 from steerway.catalog.routing.attachment import Route, backend_of, parent_of
@@ -203,25 +204,25 @@ def _rule(route: Route, rule: Any, index: int, policy_of: PolicyOf) -> Rule:
     )
 
 
-def _not_applied(rule: Any) -> Iterator[str]:
+def _not_applied(rule: Any) -> Iterator[tuple[Unapplied, str]]:
     session: facts.SessionPersistence | None = rule.session_persistence
     if session is not None and session.type not in ("Cookie", "Header"):
-        yield f"sessionPersistence of type {session.type} is applied by no client"
+        yield Unapplied.SESSION_TYPE, session.type
     elif session is not None:
         if session.idle_timeout is not None:
-            yield "sessionPersistence.idleTimeout is applied by no client"
+            yield Unapplied.IDLE_TIMEOUT, ""
         if session.absolute_timeout is not None and not _is_permanent(session):
-            yield "sessionPersistence.absoluteTimeout is applied by no client: lifetimeType is not Permanent"
+            yield Unapplied.ABSOLUTE_TIMEOUT, ""
     backends = [ref for ref in rule.backend_refs or () if ref.weight]
     for route_filter in (candidate for ref in backends for candidate in ref.filters or ()):
         if route_filter.type in _NOT_OF_BACKENDS:
-            yield f"{route_filter.type} of a backend is applied by no client"
+            yield Unapplied.BACKEND_FILTER, route_filter.type
         if (
             len(backends) > 1
             and route_filter.url_rewrite is not None
             and route_filter.url_rewrite.path is not None
         ):
-            yield "URLRewrite of the path for one of several backends is applied by no client"
+            yield Unapplied.BACKEND_PATH, ""
 
 
 def unknown_filters(filters: Iterable[facts.Filter]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ def refusal(port: Port, envoy: bool) -> str:
         if port.tls.fault:
             return f"{port.tls.origin} cannot be followed: {port.tls.fault}"
         if not envoy:
-            return f"{port.tls.origin} asks for TLS, which is configured for Envoy alone"
+            return f"TLS to backends ({port.tls.origin}) is supported by Envoy only"
     # A gRPC client has channel credentials of its own, and speaks HTTP/2 because its caller wants gRPC.
     elif envoy and protocol is Protocol.TLS:
         return f"{origin} states TLS, and no BackendTLSPolicy says how to verify it"

@@ -22,7 +22,7 @@ identity.
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
@@ -30,8 +30,15 @@ from envoy.config.core.v3 import base_pb2
 from google.protobuf.message import DecodeError
 
 from steerway.catalog.locality.traffic_distribution import UNKNOWN, ClientLocality
-from steerway.translate.client import capability as clients
-from steerway.translate.client.capability import DEFAULT_PROGRAM_SIZE, LARGE_PROGRAM_SIZE, Client, Library
+from steerway.translate.client import client as clients
+from steerway.translate.client.capability import (
+    DEFAULT_PROGRAM_SIZE,
+    LARGE_PROGRAM_SIZE,
+    Feature,
+    Restriction,
+)
+from steerway.translate.client.client import Client
+from steerway.translate.client.library import Library
 
 log = structlog.get_logger()
 
@@ -45,6 +52,18 @@ ROLE_KEY = "steerway.io/role"
 _LARGE = "re2"
 _QUIET = "quiet"
 _PLAIN = f"{GRPC}/{Library.UNKNOWN.value}"
+
+
+def _kinds(libraries: Iterable[Library]) -> frozenset[str]:
+    """The kinds of audiences that clients of these libraries have."""
+    kinds = {Library.NODE: (Library.NODE.value, _QUIET)}
+    return frozenset(kind for library in libraries for kind in kinds.get(library, (library.value,)))
+
+
+_WITH_SESSIONS = _kinds(Feature.SESSION.value.since)
+_KEEP_WITHDRAWN = _kinds(Restriction.KEEPS_WITHDRAWN.value.libraries)
+_MISS_RETURNS = _kinds(Restriction.MISSES_RETURN.value.libraries)
+_END_EARLY = _kinds(Restriction.EARLY_TIMEOUT.value.libraries)
 
 KIND_PARTS = 2
 NAMESPACE_PARTS = 3
@@ -204,25 +223,24 @@ def level_of(audience: str) -> str:
 
 def keeps_draining(audience: str) -> bool:
     """Whether a client can make use of endpoints that are draining: for sessions (gRFC A55), and as Envoy does."""
-    return dialect_of(audience) == ENVOY or _kind_of(audience).partition("-")[0] == Library.CORE.value
+    return dialect_of(audience) == ENVOY or _kind_of(audience).partition("-")[0] in _WITH_SESSIONS
 
 
 def keeps_withdrawn(audience: str) -> bool:
     """Whether a client with endpoints acknowledges an assignment without any and goes on calling the old ones: seen in
     grpc-java 1.85, whose new channels fail at once as others do."""
-    return dialect_of(audience) == GRPC and _kind_of(audience).partition("-")[0] == Library.JAVA.value
+    return dialect_of(audience) == GRPC and _kind_of(audience).partition("-")[0] in _KEEP_WITHDRAWN
 
 
 def misses_returns(audience: str) -> bool:
     """Whether a client does not see that a Listener or Cluster which was removed is there again, when it returns as it
     was: grpc-js 1.14 keeps the removed copy and drops an equal one."""
-    kind = _kind_of(audience).partition("-")[0]
-    return dialect_of(audience) == GRPC and kind in (Library.NODE.value, _QUIET)
+    return dialect_of(audience) == GRPC and _kind_of(audience).partition("-")[0] in _MISS_RETURNS
 
 
 def ends_early(audience: str) -> bool:
     """Whether a client ends calls before a time-out that it is told of."""
-    return dialect_of(audience) == GRPC and _kind_of(audience).partition("-")[0] == Library.CORE.value
+    return dialect_of(audience) == GRPC and _kind_of(audience).partition("-")[0] in _END_EARLY
 
 
 def reports_load(audience: str) -> bool:
@@ -257,7 +275,7 @@ def _kind(client: Client, role: str) -> str:
     if client.library is Library.ENVOY:
         large = client.program_size == LARGE_PROGRAM_SIZE and role != RAW
         return f"{ENVOY}/{role}-{_LARGE}" if large else f"{ENVOY}/{role}"
-    name = _QUIET if client.leaks_when_it_reports else client.library.value
+    name = _QUIET if client.has(Restriction.LOAD_REPORT_LEAK) else client.library.value
     return f"{GRPC}/{name}-{client.level}" if client.level else f"{GRPC}/{name}"
 
 
