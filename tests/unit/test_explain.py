@@ -181,7 +181,7 @@ def test_every_section_has_a_text() -> None:
     spec = {"targetRefs": [{"group": "", "kind": "Service", "name": "backend"}], **FULL}
     policy = msgspec.convert({"metadata": {"name": "p", "namespace": "shop"}, "spec": spec}, TrafficPolicy)
     sections = wording.sections(of_object(policy))
-    assert {section["said_by"] for section in sections} == {"TrafficPolicy shop/p"}
+    assert {section["source"] for section in sections} == {"TrafficPolicy shop/p"}
     assert {section["section"]: section["value"] for section in sections} == {
         "zones": "mode Spill, overloadPercent 150, demand a=3",
         "subset": "min 3, percent 50",

@@ -1,11 +1,10 @@
-"""What of all that is said of a service port a client cannot do: sentences that name the thing, the client, and what it
-does instead.
+"""The limitations of clients for routes and policies: which rows of the capability table concern an object.
 
-What is honoured is not mentioned, nor is what the control plane does by itself (zones, subsets, safety). A sentence
-about a rule begins with the rule, one about a backend of a route with that backend.
+Sentences name the setting, the client, and what it does instead. A sentence about a rule begins with the rule, one
+about a backend of a route with that backend. What the control plane does by itself (zones, subsets, safety) has none.
 
-The status of routes and policies and `steerway check` (`stated`), `explain` and the list of streams (`of` and what it
-calls) have their sentences from here, so that all of them say the same.
+The status of routes and policies and `steerway check` use `stated`, `explain` and the list of streams `of` and the
+functions that it calls.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -49,9 +48,9 @@ _UNAPPLIED: Mapping[Unapplied, Feature] = {
 
 
 def stated(source: Table | Policy) -> list[str]:
-    """What current clients of some kind do not do of a route or of a policy, whoever is connected, for its owner.
+    """What current clients do not support of a route or of a policy, for its owner: independent of connected clients.
 
-    What makes a rule invalid is not among it: the status has other conditions for that.
+    What makes a rule invalid is not included: the status has other conditions for that.
     """
     return merged(
         limit
@@ -89,7 +88,7 @@ def of(service: Service, port: Port, namespace: str, find: Find, client: Client)
 def of_calls(
     service: Service, port: Port, namespace: str, find: Find, client: Client, pod: bool = False
 ) -> tuple[str, ...]:
-    """What routes and policies say of calls. `pod`: of one pod, which routes do not concern."""
+    """About calls, by routes and policies. `pod`: of one pod, which routes do not concern."""
     envoy = client.library is Library.ENVOY
     if pod:
         only = Destination(Match(), (Share("", 1, port.policy),), port.policy)
@@ -121,7 +120,7 @@ def _refused_backends(rule: Rule, namespace: str, find: Find, envoy: bool) -> It
 
 
 def of_endpoints(service: Service, port: Port, client: Client) -> tuple[str, ...]:
-    """What is said of how clients choose among the endpoints of a port."""
+    """About the choice among the endpoints of a port."""
     if service.external_name:
         # DNS gives one endpoint: there is nothing to choose.
         limits = [*missing(client, Feature.EXTERNAL_NAME), *_of_use(port.policy, client)]
@@ -134,7 +133,7 @@ def _sentences(limits: Iterable[Limit]) -> tuple[str, ...]:
 
 
 def _of_choice(policy: Policy, client: Client) -> Iterator[Limit]:
-    """How a client chooses among endpoints, and what it does with them."""
+    """About balancing, and the use of endpoints."""
     chosen = () if policy.balancing is None else _balancing(policy.balancing)
     yield from missing(client, *chosen)
     yield from _of_use(policy, client)
@@ -229,7 +228,7 @@ def _calling(policy: Policy) -> Iterable[Feature]:
 
 
 def _retrying(retry: Retry | None, client: Client) -> Iterator[Limit]:
-    """What of retries is for clients of HTTP."""
+    """About retries that only clients of HTTP support."""
     if retry is None:
         return
     unknown = [str(status) for status in retry.statuses if status not in STATUS_CODES]
@@ -240,7 +239,7 @@ def _retrying(retry: Retry | None, client: Client) -> Iterator[Limit]:
 
 
 def _hashing(shares: Iterable[Share], client: Client) -> Iterator[Limit]:
-    """A ring's keys are a matter of the route. What a client has nothing of it passes over."""
+    """About the keys of rings, which are a part of routes."""
     policies = [share.policy.balancing for share in shares]
     keys = [
         key

@@ -187,7 +187,7 @@ def test_what_leaves_a_service_out_is_named() -> None:
         ("{kind: Service, name: web}", "names Service web of group gateway.networking.k8s.io", True),
         (
             "{group: multicluster.x-k8s.io, kind: ServiceImport, name: web}",
-            "names ServiceImport of multicluster.x-k8s.io web, which is no Service",
+            "names ServiceImport of multicluster.x-k8s.io web, which is not a Service",
             True,
         ),
     ],
@@ -219,11 +219,11 @@ def test_the_core_group_may_be_spelled_out() -> None:
     origin = "{group: gateway.networking.k8s.io, kind: GRPCRoute, namespace: shop}"
     to = "{group: core, kind: Service}"
     grant = f"kind: ReferenceGrant\nmetadata: {{name: g, namespace: pay}}\nspec: {{from: [{origin}], to: [{to}]}}\n"
-    assert not mesh.conditions("GRPCRoute", "a")["ResolvedRefs"].holds
+    assert not mesh.conditions("GRPCRoute", "a")["ResolvedRefs"].status
     mesh.put(grant)
     target_status = mesh.target_status("GRPCRoute", "a")
     assert target_status.ref.group == "core"
-    assert all(condition.holds for condition in target_status.conditions)
+    assert all(condition.status for condition in target_status.conditions)
 
 
 def test_a_route_names_services_of_other_clusters_too() -> None:

@@ -176,7 +176,7 @@ def test_json_is_one_document_on_stdout(steerway: Run, manifests: str) -> None:
     assert document["policy"][0] == {
         "section": "zones",
         "value": "mode Failover",
-        "said_by": "TrafficPolicy shop/backend",
+        "source": "TrafficPolicy shop/backend",
     }
     assert [(resource["type"], resource["version"]) for resource in document["resources"]] == [
         ("lds", None),

@@ -138,8 +138,8 @@ def test_a_route_to_a_port_without_envoys_is_limited() -> None:
     mesh.put("kind: Service\nmetadata: {name: back}\nspec: {ports: [{port: 80, appProtocol: https}]}\n")
     mesh.put(route(HTTP))
     conditions = mesh.conditions(HTTP, "httproute")
-    assert conditions["Accepted"].holds
-    assert conditions[LIMITED].holds
+    assert conditions["Accepted"].status
+    assert conditions[LIMITED].status
     assert "rule 0: Envoys do not connect to port 80 of Service shop/back: appProtocol https" in (
         conditions[LIMITED].message
     )
