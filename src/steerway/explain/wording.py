@@ -105,7 +105,7 @@ def _safety(safety: Safety) -> str:
         parts += ["panicPercent", _percent(safety.panic_share)]
     if safety.minimum_healthy_share:
         parts += ["minHealthyPercent", _percent(safety.minimum_healthy_share)]
-        parts += ["holdTime", time(safety.hold_seconds)]
+        parts += ["holdTime", time(safety.hold_down_seconds)]
     return _pairs(*parts)
 
 

@@ -20,7 +20,7 @@ class World:
     def __init__(self, **safety: object) -> None:
         self.now = 0.0
         self.facts: dict[ObjectKey, Object] = {}
-        self.catalog = Catalog(holds=HoldDown(lambda: self.now))
+        self.catalog = Catalog(hold_down=HoldDown(lambda: self.now))
         self.put(msgspec.convert(manifest({"safety": safety}), TrafficPolicy), mesh.service(80))
 
     def put(self, *objects: Object) -> None:

@@ -124,7 +124,7 @@ class Unapplied(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Who gets a share of a rule's requests: `weight` of the sum of all. `to` None: nobody, its share fails."""
+    """A receiver of a share of a rule's requests: `weight` of the sum of all. `to` None: its share fails."""
 
     to: BackendPort | None
     weight: int = 1
@@ -135,8 +135,8 @@ class Backend:
 class Rule:
     """What becomes of requests that match. No backend with a weight, and no redirect: they fail.
 
-    `policy` has the sections that are said of the rule itself or of its route. `where` names it, for people, `route`
-    its route. `attempt_seconds`: the longest time of one attempt; None or 0: no limit.
+    `policy` has the sections that the rule itself or its route sets. `where` names the rule, `route` its route.
+    `attempt_seconds`: the longest time of one attempt; None or 0: no limit.
     """
 
     where: str

@@ -40,7 +40,7 @@ from steerway.sources.policy.duration import seconds
 from steerway.sources.policy.gateway import GRPCRoute
 
 PolicyOf = Callable[[Route, str], Policy]
-"""What is said of a rule, by its route and its name ("" for none), apart from the rule itself."""
+"""The policy of a rule, by its route and its name ("" for none), without the fields of the rule itself."""
 
 _MATCH_TYPES = {
     "Exact": MatchType.EXACT,
@@ -82,7 +82,7 @@ def build(id: ServiceId, port: int, routes: Sequence[Route], policy_of: PolicyOf
 
 
 def entries(route: Route) -> Table:
-    """What a route says by itself, wherever it is attached."""
+    """The rules of a route, independent of where it is attached."""
     return _table([route], lambda *_: NOTHING)
 
 
@@ -129,7 +129,7 @@ def precedence(match: Match) -> tuple[int, ...]:
 
 
 def unknown_types(match: Any) -> list[str]:
-    """Types of a match that the Gateway API does not have, or not yet. What it matches nobody knows, so it is left
+    """Types of a match that the Gateway API does not have, or not yet. Such a match is left
     out."""
     values = (*(match.headers or ()), *(getattr(match, "query_params", None) or ()))
     types: list[tuple[str, Sequence[str]]] = [(value.type, _VALUES) for value in values]
@@ -231,7 +231,7 @@ def unknown_filters(filters: Iterable[facts.Filter]) -> tuple[str, ...]:
 
 
 def _own_policy(where: str, rule: Any) -> Policy:
-    """What fields of the rule itself say: HTTPRoute's `timeouts` and `retry`, `sessionPersistence`."""
+    """The sections of the rule's own fields: HTTPRoute's `timeouts` and `retry`, `sessionPersistence`."""
     timeouts, retry = getattr(rule, "timeouts", None), getattr(rule, "retry", None)
     request = timeouts.request if timeouts is not None else None
     session = rule.session_persistence
@@ -244,7 +244,7 @@ def _own_policy(where: str, rule: Any) -> Policy:
 
 
 def _retry(retry: facts.Retry) -> Retry:
-    """No attempts is a word, too: none, whatever others say."""
+    """No attempts is a value, too: no retries, whatever other policies set."""
     statuses = tuple(retry.codes or (500, 502, 503, 504))
     codes = {STATUS_CODES[status] for status in statuses if status in STATUS_CODES}
     if 504 in statuses:

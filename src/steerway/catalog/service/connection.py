@@ -18,7 +18,7 @@ def refusal(port: Port, envoy: bool) -> str:
             return f"TLS to backends ({port.tls.origin}) is supported by Envoy only"
     # A gRPC client has channel credentials of its own, and speaks HTTP/2 because its caller wants gRPC.
     elif envoy and protocol is Protocol.TLS:
-        return f"{origin} states TLS, and no BackendTLSPolicy says how to verify it"
+        return f"{origin} states TLS, and no BackendTLSPolicy configures it"
     if envoy and protocol is Protocol.TCP:
         return f"{origin} states a protocol that is not HTTP, and Envoy routes HTTP alone"
     return ""

@@ -8,7 +8,7 @@ from steerway.catalog.service.hold_down import HoldDown
 
 ID = ServiceId("shop", "backend")
 KEEP_LAST = Policy(safety=Safety(WhenEmpty.KEEP_LAST))
-HALF = Policy(safety=Safety(minimum_healthy_share=0.5, hold_seconds=60))
+HALF = Policy(safety=Safety(minimum_healthy_share=0.5, hold_down_seconds=60))
 
 
 def service(count: int, policy: Policy, state: EndpointState = EndpointState.HEALTHY) -> Service:
@@ -21,12 +21,12 @@ class Believer:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.holds = HoldDown(lambda: self.now)
+        self.hold_down = HoldDown(lambda: self.now)
         self.last: Service | None = None
 
     def see(self, count: int, policy: Policy, state: EndpointState = EndpointState.HEALTHY) -> int:
         """How many endpoints are believed when there are `count`."""
-        self.last = self.holds.apply(self.last, service(count, policy, state))
+        self.last = self.hold_down.apply(self.last, service(count, policy, state))
         return len(self.last.ports[0].endpoints)
 
 
@@ -38,7 +38,7 @@ def believer() -> Believer:
 def test_without_safety_everything_is_believed(believer: Believer) -> None:
     """The last endpoint may go at once."""
     assert [believer.see(count, NOTHING) for count in (4, 1, 0)] == [4, 1, 0]
-    assert not believer.holds.held(ID)
+    assert not believer.hold_down.is_held_down(ID)
 
 
 def test_the_last_endpoints_are_kept_until_there_is_one_again(believer: Believer) -> None:
@@ -46,17 +46,17 @@ def test_the_last_endpoints_are_kept_until_there_is_one_again(believer: Believer
     assert [believer.see(count, KEEP_LAST) for count in (4, 1, 0)] == [4, 1, 1]
     assert believer.see(3, KEEP_LAST, EndpointState.DRAINING) == 1
     believer.now += 1e9
-    assert believer.holds.held(ID)
-    assert believer.holds.due() == []
+    assert believer.hold_down.is_held_down(ID)
+    assert believer.hold_down.due() == []
     assert believer.see(0, KEEP_LAST) == 1
     assert believer.see(2, KEEP_LAST) == 2
-    assert not believer.holds.held(ID)
+    assert not believer.hold_down.is_held_down(ID)
 
 
 def test_a_service_that_never_had_an_endpoint_has_nothing_to_keep(believer: Believer) -> None:
     """Neither the first look nor the second holds anything back."""
     assert [believer.see(0, KEEP_LAST), believer.see(0, KEEP_LAST)] == [0, 0]
-    assert not believer.holds.held(ID)
+    assert not believer.hold_down.is_held_down(ID)
 
 
 def test_an_update_that_leaves_too_few_is_held_back_for_its_time(believer: Believer) -> None:
@@ -64,11 +64,11 @@ def test_an_update_that_leaves_too_few_is_held_back_for_its_time(believer: Belie
     assert [believer.see(count, HALF) for count in (10, 4)] == [10, 10]
     believer.now += 59
     assert believer.see(3, HALF) == 10
-    assert believer.holds.due() == []
+    assert believer.hold_down.due() == []
     believer.now += 1
-    assert believer.holds.due() == [ID]
+    assert believer.hold_down.due() == [ID]
     assert believer.see(3, HALF) == 3
-    assert (believer.holds.held(ID), believer.holds.due()) == (False, [])
+    assert (believer.hold_down.is_held_down(ID), believer.hold_down.due()) == (False, [])
 
 
 def test_the_next_such_update_has_its_whole_time_again(believer: Believer) -> None:
@@ -79,7 +79,7 @@ def test_the_next_such_update_has_its_whole_time_again(believer: Believer) -> No
     believer.now += 1
     assert believer.see(1, HALF) == 4
     believer.now += 59
-    assert believer.holds.due() == []
+    assert believer.hold_down.due() == []
 
 
 def test_endpoints_that_come_back_end_the_hold(believer: Believer) -> None:
@@ -87,7 +87,7 @@ def test_endpoints_that_come_back_end_the_hold(believer: Believer) -> None:
     assert [believer.see(count, HALF) for count in (10, 4)] == [10, 10]
     believer.now += 50
     assert believer.see(5, HALF) == 5
-    assert not believer.holds.held(ID)
+    assert not believer.hold_down.is_held_down(ID)
     assert believer.see(1, HALF) == 5
     believer.now += 50
     assert believer.see(1, HALF) == 5
@@ -106,7 +106,7 @@ def test_exactly_the_share_is_enough(believer: Believer) -> None:
 
 def test_none_left_is_kept_for_ever_or_for_a_time(believer: Believer) -> None:
     """KeepLast has no end; without it the share holds an empty service back for its time, too."""
-    both = Policy(safety=Safety(WhenEmpty.KEEP_LAST, minimum_healthy_share=0.5, hold_seconds=60))
+    both = Policy(safety=Safety(WhenEmpty.KEEP_LAST, minimum_healthy_share=0.5, hold_down_seconds=60))
     assert [believer.see(count, both) for count in (4, 0)] == [4, 4]
     believer.now += 1e9
     assert believer.see(0, both) == 4
@@ -122,15 +122,15 @@ def test_a_policy_that_goes_ends_the_hold(believer: Believer) -> None:
     """Nobody asks for it any more."""
     assert [believer.see(count, HALF) for count in (10, 1)] == [10, 10]
     assert believer.see(1, NOTHING) == 1
-    assert not believer.holds.held(ID)
+    assert not believer.hold_down.is_held_down(ID)
 
 
 def test_a_service_that_was_deleted_has_nothing_to_keep(believer: Believer) -> None:
     """One that is made anew under its name starts from what it has."""
     assert [believer.see(count, KEEP_LAST) for count in (4, 0)] == [4, 4]
-    believer.holds.forget(ID)
+    believer.hold_down.forget(ID)
     believer.last = None
-    assert not believer.holds.held(ID)
+    assert not believer.hold_down.is_held_down(ID)
     assert believer.see(0, KEEP_LAST) == 0
 
 
@@ -142,7 +142,7 @@ def test_each_port_is_judged_by_itself_and_keeps_its_own_time(believer: Believer
         return Service(ID, (port, Port(90, endpoints=other.endpoints, policy=HALF)))
 
     def see(first: int, second: int) -> list[int]:
-        believer.last = believer.holds.apply(believer.last, ports(first, second))
+        believer.last = believer.hold_down.apply(believer.last, ports(first, second))
         return [len(port.endpoints) for port in believer.last.ports]
 
     assert see(4, 4) == [4, 4]
@@ -150,8 +150,8 @@ def test_each_port_is_judged_by_itself_and_keeps_its_own_time(believer: Believer
     believer.now += 30
     assert see(1, 1) == [4, 4]
     believer.now += 30
-    assert believer.holds.due() == [ID]
+    assert believer.hold_down.due() == [ID]
     assert see(1, 1) == [1, 4]
-    assert believer.holds.held(ID)
+    assert believer.hold_down.is_held_down(ID)
     believer.now += 30
     assert see(1, 1) == [1, 1]
