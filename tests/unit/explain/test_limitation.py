@@ -1,4 +1,4 @@
-"""What each client cannot do of what is said: a table over the four libraries and Envoy."""
+"""The limitations of each client: a table over the four libraries and Envoy."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -126,7 +126,7 @@ SECTIONS: list[tuple[str, Policy, Sequence[str], str]] = [
 def test_a_section_that_a_current_client_cannot_do(
     thing: str, policy: Policy, without: Sequence[str], instead: str
 ) -> None:
-    """Only those clients that cannot do it are told so, by their names, with what they do instead."""
+    """Only those clients have the limitation, by their names, with what they do instead."""
     for name in CLIENTS:
         result = sources(name, policy)
         assert len(result) == (name in without), (name, result)
@@ -156,7 +156,7 @@ OLD = [
 
 @pytest.mark.parametrize(("name", "policy", "beginning"), OLD)
 def test_an_old_client_lacks_what_came_later(name: str, policy: Policy, beginning: str) -> None:
-    """The same library in a current version says nothing of it."""
+    """The same library in a current version has no such limitation."""
     (sentence,) = sources(name, policy)
     assert sentence.startswith(beginning)
     assert not [source for source in sources(name.partition("/")[0], policy) if source.startswith(beginning)]
@@ -224,7 +224,7 @@ def test_what_is_honoured_of_a_rule_is_not_mentioned() -> None:
     assert [sources(name, NOTHING, entry) for name in CLIENTS] == [[]] * 5
 
 
-def test_a_filter_that_nobody_has_fails_for_all() -> None:
+def test_a_filter_that_no_client_supports_fails_for_all() -> None:
     """Envoy, too: such requests must not be passed on without it."""
     entry = Entry(Match(), rule(not_done=("ExternalAuth",)))
     for name in CLIENTS:
@@ -242,7 +242,7 @@ def test_with_a_route_the_backends_count_and_not_the_ports_own_endpoints() -> No
 
 
 def test_an_external_name_has_nothing_to_balance() -> None:
-    """Its one endpoint is what DNS says; a client that cannot do that is told so."""
+    """Its one endpoint is the answer of DNS; a client without support has a limitation."""
     assert sources(CORE, balancing(Algorithm.LEAST_REQUEST), external="example.org") == []
     (sentence,) = sources("grpc-go/1.50", external="example.org")
     assert sentence.startswith("type ExternalName (gRFC A37) is not supported by grpc-go 1.50: it refuses")

@@ -1,4 +1,4 @@
-"""BackendTLSPolicies: which one is for a port, what is said of each, and that nothing connects where one fails."""
+"""BackendTLSPolicies: which one is for a port, the status of each, and that nothing connects where one is invalid."""
 
 import pytest
 
@@ -143,7 +143,7 @@ def test_what_is_stated_of_the_port_is_inside_of_the_tls(app_protocol: str, envo
     ],
 )
 def test_a_target_that_is_not_there_is_named(target: str, message: str) -> None:
-    """Each target has a verdict of its own; the others are as they are."""
+    """Each target has its own status; the others are unchanged."""
     mesh = EvaluatedMesh(SERVICES)
     mesh.put(policy(target=f"{target}, {WEB[:-1]}, sectionName: admin}}"))
     bad, good = mesh.object_status("BackendTLSPolicy", "p").target_statuses

@@ -1,4 +1,4 @@
-"""What is said of routes and policies: each reason, in words with a cure, and again when what it depends on changes."""
+"""The status of routes and policies: each reason with a hint, and its update when dependencies change."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def heads(conditions: dict[str, Condition]) -> list[tuple[str, bool, str]]:
 
 
 def test_a_good_route_is_accepted_for_each_service_that_it_names() -> None:
-    """A Gateway is another controller's; the reference is told as the spec has it."""
+    """A Gateway is another controller's; the reference is reported as in the spec."""
     mesh = EvaluatedMesh(SERVICES)
     parents = [f"{{group: '', kind: Service, name: {name}}}" for name in ("web, port: 80", "web-v2")]
     mesh.put(route(parent=", ".join(["{name: ingress}", *parents])))
@@ -113,7 +113,7 @@ def test_a_port_may_be_named_as_a_section() -> None:
 
 
 def test_an_http_route_beside_a_grpc_route_is_in_conflict() -> None:
-    """On one port and of one namespace; where it counts on other ports it is accepted, and told the rest."""
+    """On one port and of one namespace; where it is used on other ports it is accepted, with a message."""
     mesh = EvaluatedMesh(SERVICES)
     mesh.put(route(parent="{group: '', kind: Service, name: web, port: 80}"))
     mesh.put(route(kind="HTTPRoute", meta="name: b"))
@@ -148,7 +148,7 @@ def test_an_http_route_beside_a_grpc_route_is_in_conflict() -> None:
         ("matches: [{queryParams: [{name: x, value: y, type: Fuzzy}]}]", "match type Fuzzy", "HTTPRoute"),
     ],
 )
-def test_what_nobody_does_is_refused(rule: str, what: str, kind: str) -> None:
+def test_unsupported_settings_are_refused(rule: str, what: str, kind: str) -> None:
     """As a whole where no rule is left, else the rule."""
     backend = "backendRefs: [{name: web-v2, port: 80}]"
     mesh = EvaluatedMesh(SERVICES)
@@ -167,7 +167,7 @@ def test_what_nobody_does_is_refused(rule: str, what: str, kind: str) -> None:
     assert len(mesh.target_statuses.problems()) == 1
 
 
-def test_a_rule_of_which_nobody_knows_what_it_matches_takes_no_requests() -> None:
+def test_a_rule_with_a_match_of_unknown_type_matches_no_request() -> None:
     """It is no rule for everything either."""
     mesh = EvaluatedMesh(SERVICES)
     fuzzy = "matches: [{method: {type: Fuzzy, method: Get}}], backendRefs: [{name: web-v2, port: 80}]"
@@ -194,7 +194,7 @@ def test_a_rule_of_which_nobody_knows_what_it_matches_takes_no_requests() -> Non
         ("name: web-v2, port: 80, filters: [{type: X}]", "UnsupportedValue", "filter X of a backend"),
     ],
 )
-def test_a_reference_that_leads_nowhere_is_named(ref: str, reason: str, message: str) -> None:
+def test_an_unresolved_reference_is_named(ref: str, reason: str, message: str) -> None:
     """The rest of the route is in use; without any backend left nothing of it is."""
     mesh = EvaluatedMesh(SERVICES)
     for name, stated in (("inner", "export-to: ''"), ("secret", "private: 'true'")):
@@ -296,8 +296,8 @@ def test_a_target_that_is_not_there_is_named(target: str, message: str) -> None:
     assert conditions["Programmed"][1:3] == (False, "Invalid")
 
 
-def test_of_two_policies_that_say_the_same_the_older_one_counts() -> None:
-    """The newer one is told which, and of what both speak; it counts when the older one goes."""
+def test_of_two_policies_with_the_same_section_the_older_one_is_used() -> None:
+    """The status of the newer one names the older one and the sections; it is used when that is deleted."""
     mesh = EvaluatedMesh(SERVICES)
     old = policy("limits: {maxRequests: 5}, subset: {min: 2}", "old", created="2026-01-01T00:00:00Z")
     mesh.put(old)
@@ -311,7 +311,7 @@ def test_of_two_policies_that_say_the_same_the_older_one_counts() -> None:
     assert "TrafficPolicy shop/new" in mesh.put(old)
 
 
-def test_rival_policies_on_a_route_that_came_later_are_judged_together() -> None:
+def test_rival_policies_on_a_route_that_came_later_are_evaluated_together() -> None:
     """They refer to no Service of their own."""
     mesh = EvaluatedMesh(SERVICES)
     for name in ("old", "young"):
@@ -332,7 +332,7 @@ def test_a_policy_on_a_route_follows_what_becomes_of_the_route() -> None:
     assert mesh.conditions("TrafficPolicy", "p")["Programmed"].status
 
 
-def test_the_status_of_a_policy_says_which_clients_do_not_do_it() -> None:
+def test_the_status_of_a_policy_lists_limitations_of_clients() -> None:
     """Section by section."""
     mesh = EvaluatedMesh(SERVICES)
     mesh.put(policy("healthCheck: {}, balancing: {policy: Random, slowStart: {window: 5s}}"))
@@ -350,8 +350,8 @@ def test_the_status_of_a_policy_says_which_clients_do_not_do_it() -> None:
     )
 
 
-def test_what_a_verdict_depends_on_is_noticed() -> None:
-    """A backend that comes, a port that goes, what an annotation of a Service or its Namespace says, a grant."""
+def test_a_status_follows_the_objects_that_it_depends_on() -> None:
+    """A backend that is created, a port that is removed, an annotation of a Service or its Namespace, a grant."""
     mesh = EvaluatedMesh(SERVICES)
     mesh.put(route("[{backendRefs: [{name: db, namespace: pay, port: 80}]}]"))
     seen = []
@@ -387,7 +387,7 @@ def test_what_a_verdict_depends_on_is_noticed() -> None:
 
 
 def test_what_stays_as_it_is_stays_the_same_object() -> None:
-    """Who writes verdicts compares them often; one that is gone is no verdict any more."""
+    """The writer compares them often; a deleted object has none."""
     mesh = EvaluatedMesh(SERVICES)
     mesh.put(route())
     before = mesh.object_status("GRPCRoute", "a")
@@ -398,8 +398,8 @@ def test_what_stays_as_it_is_stays_the_same_object() -> None:
     assert (dict(mesh.target_statuses.object_statuses), mesh.target_statuses.problems()) == ({}, [])
 
 
-def test_many_are_judged_a_few_at_a_time() -> None:
-    """And each new problem is told once."""
+def test_many_objects_are_evaluated_in_small_batches() -> None:
+    """And each new problem is reported once."""
     mesh = EvaluatedMesh(SERVICES)
     keys = []
     for number in range(5):

@@ -1,4 +1,4 @@
-"""What a port speaks: by its appProtocol, its name, and the routes that name it; and who does not connect then."""
+"""The protocol of a port: by its appProtocol, its name, and routes; and the clients that do not connect."""
 
 import pytest
 
@@ -133,7 +133,7 @@ def test_a_route_of_another_namespace_changes_nothing_for_all() -> None:
 
 
 def test_a_route_to_a_port_without_envoys_is_limited() -> None:
-    """Its status says so, and it is accepted: gRPC clients connect."""
+    """Its status has the limitation, and it is accepted: gRPC clients connect."""
     mesh = EvaluatedMesh(SERVICES)
     mesh.put("kind: Service\nmetadata: {name: back}\nspec: {ports: [{port: 80, appProtocol: https}]}\n")
     mesh.put(route(HTTP))

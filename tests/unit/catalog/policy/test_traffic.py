@@ -1,4 +1,4 @@
-"""What TrafficPolicies and Kubernetes' own fields say, in the mesh's words."""
+"""TrafficPolicies and Kubernetes' own fields as sections of a policy."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -137,7 +137,7 @@ SECTION_EXAMPLES: list[tuple[dict[str, Any], str, object]] = [
 
 @pytest.mark.parametrize(("spec", "section", "expected"), SECTION_EXAMPLES)
 def test_a_section_of_a_traffic_policy(spec: dict[str, Any], section: str, expected: object) -> None:
-    """This section is said and no other, by this object."""
+    """This section is set and no other, by this object."""
     result = sources(spec)
     assert getattr(result, section) == expected
     assert result.sources == ((section, "TrafficPolicy shop/example"),)
