@@ -1,4 +1,4 @@
-"""`python -m tests.support.capability_document`: write the tables of clients in docs/conformance.md from the code."""
+"""`make capability-doc`: write the tables of clients in docs/conformance.md from the code."""
 
 import re
 from collections.abc import Iterator, Mapping

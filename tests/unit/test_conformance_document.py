@@ -38,6 +38,6 @@ def test_every_reproduced_conformance_test_has_a_row() -> None:
 
 
 def test_the_tables_of_clients_are_generated() -> None:
-    """By `python -m tests.support.capability_document`."""
+    """By `make capability-doc`."""
     assert capability_document.HEADING in TEXT
     assert capability_document.updated(TEXT) == TEXT

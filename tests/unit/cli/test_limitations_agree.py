@@ -68,6 +68,17 @@ def _hash(key: str) -> str:
     return _policy(f"balancing: {{policy: RingHash, ringHash: {{hashOn: [{{{key}}}]}}}}")
 
 
+def _secure(protocol: str) -> str:
+    """A route to a Service of this appProtocol."""
+    service = f"""
+apiVersion: v1
+kind: Service
+metadata: {{name: secure, namespace: shop}}
+spec: {{ports: [{{port: 80, appProtocol: {protocol}}}]}}
+"""
+    return f"{_rule('name: r', 'backendRefs: [{name: secure, port: 80}]')}---{service}"
+
+
 def _filter(kind: str, field: str, value: str) -> str:
     return f"filters: [{{type: {kind}, {field}: {value}}}]"
 
@@ -213,6 +224,18 @@ CASES: list[tuple[Feature | Restriction, str, tuple[Library, ...], str]] = [
         "limits requests only where",
     ),
     (Feature.BACKEND_TLS, _TLS, _GRPC, "TLS to backends"),
+    (
+        Feature.OTHER_TLS,
+        _secure("https"),
+        (Library.ENVOY,),
+        "TLS without a BackendTLSPolicy is not supported by Envoy",
+    ),
+    (
+        Feature.OTHER_PROTOCOL,
+        _secure("tcp"),
+        (Library.ENVOY,),
+        "protocols other than HTTP are not supported by Envoy",
+    ),
 ]
 OLD: list[tuple[Feature, str, str]] = [
     (Feature.ROUTE, _rule("name: r"), "routes (gRFC A28) are not supported by {client}"),
@@ -269,7 +292,7 @@ def test_a_limitation_is_seen_wherever_it_is_looked_for(
     """By the same words, and in no place for a client without the limitation."""
     (tmp_path / "a.yaml").write_text(f"{_SERVICES}---{manifest}", encoding="utf-8")
     mesh = EvaluatedMesh(f"{_SERVICES}---{manifest}")
-    (kind,) = re.findall("^kind: (.*)$", manifest, re.M)
+    kind, *_ = re.findall("^kind: (.*)$", manifest, re.M)
     refused = row is Feature.OTHER_FILTER  # The status of a rule that is not applied at all.
     condition = mesh.conditions(kind, "limited")[ACCEPTED if refused else LIMITED]
     assert words in condition.message

@@ -5,7 +5,7 @@ documentation. The form of resources (`Client.can`, `Client.has`), conditions of
 `steerway explain`, the streams of the admin server and docs/conformance.md derive from it.
 
 To add a client limitation: a row here, the objects that it concerns in `explain/limitation.py`, an example in
-`tests/unit/cli/test_limitations_agree.py`, and `python -m tests.support.capability_document`.
+`tests/unit/cli/test_limitations_agree.py`, and `make capability-doc`.
 
 Sources: doc/grpc_xds_features.md of gRPC, the gRFCs, and the observed behaviour of grpc-go 1.85, grpcio 1.85, grpc-java
 1.85, grpc-js-xds 1.14 and Envoy 1.40.
@@ -61,6 +61,7 @@ def _except(*libraries: Library) -> Mapping[Library, Version]:
 _ENVOY_ONLY: Mapping[Library, Version] = {}
 _GRPC_ONLY = _except()
 _ROUND_ROBIN = "it falls back to round_robin"
+_UNCONNECTED = "no connection is made, and calls fail"
 _AS_IT_IS = "gRPC clients send the request as it is"
 _NEVER_MATCH = "they never match, and calls go to the next rule that matches"
 _WRITTEN_LATE = f"the header is written after the route is chosen, so that {_NEVER_MATCH}"
@@ -172,7 +173,10 @@ class Feature(enum.Enum):
         "it refuses the cluster, and calls fail",
         _since("1.47", "1.52", "1.39", "1.9"),
     )
-    BACKEND_TLS = Capability("TLS to backends", "no connection is made, and calls fail", _ENVOY_ONLY)
+    # What decides by port is `catalog.service.connection`.
+    BACKEND_TLS = Capability("TLS to backends", _UNCONNECTED, _ENVOY_ONLY)
+    OTHER_TLS = Capability("TLS without a BackendTLSPolicy", _UNCONNECTED, _GRPC_ONLY, envoy=False)
+    OTHER_PROTOCOL = Capability("protocols other than HTTP", _UNCONNECTED, _GRPC_ONLY, envoy=False)
 
 
 HEADER_MATCHES: Mapping[str, Feature] = {

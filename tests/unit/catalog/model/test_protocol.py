@@ -65,7 +65,11 @@ def test_a_protocol_is_stated(
         (Port(1, "web"), True, "HTTP/2 is assumed for Envoy: name the port http for HTTP/1.1, or grpc"),
         (Port(1, "web", "https"), False, "Envoys do not connect to it: appProtocol https states TLS"),
         (Port(1, "https"), False, "Envoys do not connect to it: the port name https states TLS"),
-        (Port(1, "web", "tcp"), False, "Envoys do not connect to it: appProtocol tcp states a protocol that"),
+        (
+            Port(1, "web", "tcp"),
+            False,
+            "Envoys do not connect to it: appProtocol tcp: protocols other than HTTP",
+        ),
     ],
 )
 def test_envoys_connect_where_plaintext_http_is_spoken(port: Port, envoys: bool, note: str) -> None:
