@@ -1,5 +1,6 @@
 """A limitation is the same in the status, `steerway check`, `steerway explain`, streams, and the documents."""
 
+import html
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 from envoy.config.core.v3 import base_pb2
 
+from steerway.admin import page
+from steerway.admin.api import stream
 from steerway.explain.subscriber import Subscribers
 from steerway.status.condition import ACCEPTED, LIMITED
 from steerway.translate.client.capability import Feature, Restriction
@@ -15,6 +18,7 @@ from steerway.translate.client.library import Library
 from steerway.translate.xds import type_url
 from tests.support import capability_document
 from tests.support.model.attached import EvaluatedMesh
+from tests.unit.admin.admin_world import Stream, Subscription
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -302,7 +306,7 @@ def test_a_limitation_is_seen_wherever_it_is_looked_for(
     for library in _ALL:
         name, agent = _LIBRARIES[library]
         explained = steerway("explain", "web.shop:80", "--files", str(tmp_path), "--client", name)[1]
-        for seen in (explained, "\n".join(_streamed(mesh, agent))):
+        for seen in (explained, _streamed(mesh, agent)):
             assert (words in seen) == (library in without), (library, seen)
         assert _limits(Client(library), row) == (library in without)
     _assert_documented(row, without)
@@ -345,18 +349,25 @@ def test_a_limitation_of_old_clients_is_seen_in_explain_and_streams(
             words = sentence.format(client=client)
             target = ["web.shop:80", "--files", str(tmp_path), "--client", f"{name}/{major}.{version[1]}"]
             assert (words in steerway("explain", *target)[1]) is limited
-            streamed = "\n".join(_streamed(mesh, agent, f"{major}.{version[1]}.0"))
+            streamed = _streamed(mesh, agent, f"{major}.{version[1]}.0")
             assert (words in streamed) is limited, streamed
             assert client.can(feature) is not limited
     _assert_documented(feature, ())
 
 
-def _streamed(mesh: EvaluatedMesh, agent: str, version: str = "") -> list[str]:
-    """Of a stream of a client, of the newest version by default, that is subscribed to all of the Service."""
+def _streamed(mesh: EvaluatedMesh, agent: str, version: str = "") -> str:
+    """Of `/api/v1/streams`, where a client, of the newest version by default, is subscribed to all of the Service; the
+    page has the same."""
     node = base_pb2.Node(user_agent_name=agent, user_agent_version=version).SerializeToString()
     subscribers = Subscribers(mesh.catalog.service, "cluster.local", [item.id for item in mesh.catalog])
+    routes = [Subscription(type_url.ROUTE, names=["steerway.sidecar"])]
     if agent == "envoy":
-        return subscribers.limitations(node, "envoy/sidecar/shop", [(type_url.ROUTE, "steerway.sidecar")])
-    name = "web.shop.svc.cluster.local:80"
-    subscribed = [(type_url.LISTENER, "web.shop:80"), (type_url.CLUSTER, name)]
-    return subscribers.limitations(node, "grpc/go/shop", subscribed)
+        client = Stream(node=node, audience="envoy/sidecar/shop", subscriptions=routes)
+    else:
+        cluster = Subscription(type_url.CLUSTER, names=["web.shop.svc.cluster.local:80"])
+        listener = Subscription(type_url.LISTENER, names=["web.shop:80"])
+        client = Stream(node=node, audience="grpc/go/shop", subscriptions=[listener, cluster])
+    (described,) = stream.describe([client], lambda _: None, subscribers)
+    shown = page.render([described], 0, "serving", [], [])
+    assert [text for text in described["limitations"] if html.escape(text) not in shown] == []
+    return "\n".join(described["limitations"])
