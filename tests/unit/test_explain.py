@@ -172,7 +172,7 @@ def test_an_unknown_service_has_its_nearest_names() -> None:
 )
 def test_an_invalid_name_of_a_client_is_refused(asked: dict[str, str]) -> None:
     """No client can have such an audience."""
-    with pytest.raises(TranslateError, match="cannot be the name of a"):
+    with pytest.raises(TranslateError, match="is not a valid name of a"):
         explain([service(1, name="backend")], "backend.shop", **asked)
 
 
