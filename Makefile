@@ -27,7 +27,7 @@ TOOLS := build/tools
 SBOM := build/sbom
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc audit sbom cluster cluster-stop debian constraints clean tools
+.PHONY: help demo test lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc audit sbom cluster cluster-stop debian constraints clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -86,6 +86,9 @@ $(VENV)/.built: $(VENV)/.pip pyproject.toml $(RUST_SOURCES)
 
 settings-doc: build ## Write the reference part of docs/settings.md from the declarations of settings
 	$(BIN)/python -m tests.support.settings_document
+
+capability-doc: build ## Write the tables of clients in docs/conformance.md from the capability table
+	$(BIN)/python -m tests.support.capability_document
 
 bench: build ## Compare with go-control-plane and a raw TCP fan-out, side by side (needs Go; ARGS='--full' or '--scenario hot --clients 500')
 	$(BIN)/python -m bench $(ARGS)

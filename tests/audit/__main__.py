@@ -1,6 +1,8 @@
-"""`make audit`: licenses, sources and bans of the crates, and advisories about crates and Python packages.
+"""`make audit`: licenses, sources and bans of the crates, and advisories about crates and Python
+packages.
 
-Exit code 1 when something is found, and when advisory data is missing: an audit that saw nothing must not pass.
+Exit code 1 for an advisory or a violation, and when advisory data is missing: an audit without data must
+not pass.
 """
 
 import argparse
@@ -22,7 +24,7 @@ _PINNED = ROOT / "constraints.txt"
 
 
 class MissingDataError(Exception):
-    """Advisory data cannot be had; the text says which, and how to give it."""
+    """Advisory data is not available; the text names it, and how to provide it."""
 
 
 def main() -> int:
@@ -70,8 +72,8 @@ def _crates(tools: Path, database: Path | None) -> bool:
             # cargo-deny takes no path; git, which it calls, takes one in place of the database's URL.
             configuration = Path(directory) / _DENY.name
             settings = _DENY.read_text()
-            place = f"[advisories]\ndb-path = {json.dumps(directory)}\n"
-            configuration.write_text(settings.replace("[advisories]\n", place))
+            section = f"[advisories]\ndb-path = {json.dumps(directory)}\n"
+            configuration.write_text(settings.replace("[advisories]\n", section))
             (origin,) = tomllib.loads(settings)["advisories"]["db-urls"]
             environment |= {
                 "GIT_CONFIG_COUNT": "1",
@@ -135,14 +137,14 @@ def _succeeds(command: Sequence[str]) -> bool:
 
 
 def _show_age(name: str, database: Path) -> None:
-    """The date of the last commit: what is newer is not known."""
+    """The date of the last commit: later advisories are missing."""
     git = ["git", "-C", str(database), "log", "-1", "--format=%cs"]
     day = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
     print(f"advisories of {name} as of {day or 'an unknown date'}: {database}", flush=True)
 
 
 def _cause(text: str) -> str:
-    """The line of an output that states the error: git's, or the last one."""
+    """The line of an output with the error: git's, or the last one."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return next(
         (line for line in lines if line.startswith("fatal:")), lines[-1] if lines else "no reason is given"

@@ -17,7 +17,7 @@ _ECOSYSTEM = "PyPI"
 
 
 class DatabaseError(Exception):
-    """A directory is no copy of the database."""
+    """The directory is no copy of the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def _is_about(affected: Mapping[str, Any], name: str) -> bool:
 
 
 def _affects(affected: Mapping[str, Any], version: str) -> bool:
-    """Whether the version is listed, or lies in a range. Ranges of commits say nothing about releases."""
+    """Whether the version is listed or lies in a range. Ranges of commits do not apply to releases."""
     pinned = Version(version)
     if any(_parsed(version) == pinned for version in affected.get("versions", ())):
         return True

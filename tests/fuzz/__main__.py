@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz --seconds 600`: mutated inputs of each target; an input that fails is written to build/fuzz."""
+"""`python -m tests.fuzz --seconds 600`: mutated inputs for each target; a failing input is written to build/fuzz."""
 
 import argparse
 import secrets
@@ -11,7 +11,7 @@ from steerway.log import setup
 from tests.fuzz import campaign, seeds
 from tests.fuzz.system import InputError
 
-FOUND = Path("build/fuzz")
+FAILURES = Path("build/fuzz")
 
 
 def main() -> int:
@@ -33,12 +33,12 @@ def main() -> int:
                         campaign.replay(system, target, options.input.name, options.input.read_bytes())
                     continue
                 done = campaign.run(
-                    target, seed, campaign.seconds(options.seconds), Path(directory), FOUND / target
+                    target, seed, campaign.seconds(options.seconds), Path(directory), FAILURES / target
                 )
             except InputError as error:
                 print(f"fuzz {target}: seed {seed}: {error}", file=sys.stderr)
                 print(
-                    f"the input is in {FOUND / target}; when it is fixed, move it to tests/fuzz/corpus",
+                    f"the input is in {FAILURES / target}; when it is fixed, move it to tests/fuzz/corpus",
                     file=sys.stderr,
                 )
                 return 1

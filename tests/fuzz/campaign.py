@@ -50,7 +50,7 @@ def run(target: str, seed: int, more: More, directory: Path, path: Path) -> int:
 
 
 def replay(system: System, target: str, name: str, content: bytes) -> None:
-    """Run one input, as it stands in the corpus. InputError when it makes something fail."""
+    """Run one input of the corpus. InputError when it fails."""
     if target == "files":
         system.files({_plain(name): content})
         return
@@ -61,7 +61,7 @@ def replay(system: System, target: str, name: str, content: bytes) -> None:
 
 
 def _plain(name: str) -> str:
-    """The name of a file without the number that tells it from others in the corpus."""
+    """The name of a file without its number in the corpus."""
     return name.partition("--")[2] or name
 
 

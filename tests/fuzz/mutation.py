@@ -257,7 +257,7 @@ _MARK = "@raw@"
 
 
 class Mutator:
-    """Draws mutations. `values` are parsed documents, from which parts are taken over into others."""
+    """Draws mutations. `values` are parsed documents, parts of which are inserted into others."""
 
     def __init__(self, random: random.Random, values: Sequence[Any], annotations: Sequence[str]) -> None:
         self._random = random
@@ -271,17 +271,17 @@ class Mutator:
         self._raw: list[str] = []
 
     def value(self, value: Any) -> Any:
-        """A copy with some changes; `text` writes it down."""
+        """A copy with some changes; `text` serializes it."""
         changed = [copy.deepcopy(value)]
         self._raw = []
         for _ in range(1 + int(self._random.expovariate(1.0))):
-            places = list(_localities(changed))
-            container, key = self._random.choice(places)
+            parts = list(_localities(changed))
+            container, key = self._random.choice(parts)
             self._random.choice(self._changes)(self, container, key)
         return changed[0]
 
     def text(self, value: Any, *, as_json: bool) -> bytes:
-        """A value as JSON or YAML, with what of it cannot be a value put in, in changing layouts."""
+        """A value as JSON or YAML, in changing layouts and with raw parts that no value can hold."""
         if as_json:
             text = json.dumps(
                 value, indent=self._random.choice([None, 1]), ensure_ascii=self._random.random() < 0.5

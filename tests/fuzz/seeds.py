@@ -1,4 +1,4 @@
-"""What is mutated: the manifests of the documentation, and the corpus, which holds every input that failed once."""
+"""Inputs to mutate: the manifests of the documentation, and the corpus of inputs that failed once."""
 
 import json
 import re
@@ -21,8 +21,9 @@ _ANNOTATION = re.compile(r"\b(?:steerway\.io|xds\.lmwn\.com|service\.kubernetes\
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """A file: its name, which decides how it is read, and its content; `value` is a list of documents, where it can be
-    parsed."""
+    """A file: its name, which determines how it is read, and its content; `value` is a list of
+    documents, if it can be parsed.
+    """
 
     name: str
     content: bytes
@@ -38,7 +39,7 @@ def files() -> list[Seed]:
 
 
 def base() -> dict[str, list[Any]]:
-    """Objects of each kind that belong together, so that a mutated one meets others."""
+    """Related objects of each kind, so that mutated ones refer to others."""
     results: dict[str, list[Any]] = {}
     for item in yaml.load((CORPUS / "files" / BASE).read_bytes(), yaml.CSafeLoader)["items"]:
         results.setdefault(item["kind"], []).append(item)
@@ -51,7 +52,7 @@ def corpus(target: str) -> list[Path]:
 
 
 def manifests() -> list[dict[str, Any]]:
-    """Kubernetes objects as an API server has them."""
+    """Kubernetes objects as an API server returns them."""
     results: list[dict[str, Any]] = []
     for seed in files():
         for document in seed.value or ():
@@ -80,7 +81,7 @@ def _documents(name: str, content: bytes) -> Iterator[Any]:
             if name.endswith(".json")
             else list(yaml.load_all(content, yaml.CSafeLoader))
         )
-        json.dumps(parsed, ensure_ascii=False).encode()  # neither dates nor halves of characters
+        json.dumps(parsed, ensure_ascii=False).encode()  # neither dates nor lone surrogates
     except (ValueError, TypeError, yaml.YAMLError, RecursionError):
         return
     yield from (document for document in parsed if isinstance(document, dict | list))

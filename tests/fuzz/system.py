@@ -1,8 +1,8 @@
-"""The system under test: all stages of a control plane, joined as in the product, without sockets.
+"""The system under test: all stages of a control plane, connected as in the product, without sockets.
 
-Inputs enter where the product takes them: bytes of files in a directory, bytes of an API server in an informer. Each is
-followed through store, window, catalog, translation, engine, statuses and Events to every page of the admin server.
-An error anywhere fails the input, also one that was isolated: isolation is for unknown defects.
+Inputs enter as in the product: bytes of files in a directory, bytes of an API server in an informer.
+Each is followed through store, window, catalog, translation, engine, statuses and Events to every page
+of the admin server. Any error fails the input, also an isolated one: isolation is for unknown errors.
 """
 
 import asyncio
@@ -46,12 +46,13 @@ _ROUNDS = 5
 
 
 class InputError(Exception):
-    """An input made something fail; the text has the traceback."""
+    """An input failed; the text has the traceback."""
 
 
 class System:
-    """Stages that live through many inputs; use it as a context. `base` has the objects of the API server, by kind,
-    that are there beside the inputs."""
+    """Stages that are kept for many inputs; use it as a context. `base` has the objects of the API
+    server, by kind, that exist beside the inputs.
+    """
 
     def __init__(self, directory: Path, base: Mapping[str, Sequence[Any]]) -> None:
         self._base = base
@@ -104,11 +105,11 @@ class System:
 
     @property
     def kinds(self) -> Sequence[str]:
-        """The kinds that are followed of an API server."""
+        """The kinds that are followed."""
         return sorted(self._informers)
 
     def files(self, files: Mapping[str, bytes]) -> None:
-        """These are the files now: serve and check them, then take them away. InputError."""
+        """Serve and check these files, then remove them. Raises InputError."""
         with self._identified():
             for name, content in files.items():
                 (self._directory / name).write_bytes(content)
@@ -124,7 +125,7 @@ class System:
             self._withdraw()
 
     def objects(self, kind: str, page: bytes, lines: Iterable[bytes]) -> None:
-        """An API server answers a list of a kind by a page and a watch by lines: follow them. InputError."""
+        """An API server answers a list of a kind with a page and a watch with lines: follow them. Raises InputError."""
         with self._identified():
             self._server.page = page
             informer = self._informers[kind]
@@ -137,7 +138,7 @@ class System:
             self._withdraw()
 
     def reset(self) -> None:
-        """The API server has the objects of the base again."""
+        """Restore the objects of the base in the API server."""
         with self._identified():
             for kind, informer in self._informers.items():
                 page = {"metadata": {"resourceVersion": "1"}, "items": self._base.get(kind, [])}
@@ -158,7 +159,7 @@ class System:
             raise InputError(text)
 
     def _follow(self) -> None:
-        """Commits of all that changed, and answers to clients."""
+        """Commit all changes, and answer clients."""
         plane = self._plane
         while (due := plane._local.debouncer._window.take(time.monotonic() + 1000)).keys:
             plane._local.committed.release(due.keys)
@@ -166,7 +167,7 @@ class System:
         self._demand()
 
     def _look(self) -> None:
-        """Everything that looks at what is served: statuses, Events, the admin server."""
+        """Evaluate all views of the served state: statuses, Events, the admin server."""
         plane = self._plane
         for _ in range(_ROUNDS):
             plane._evaluator.evaluate(1000)
@@ -176,7 +177,7 @@ class System:
         self._loop.run_until_complete(self._read_admin())
 
     def _demand(self) -> None:
-        """Clients of each sort ask for each Service, and then for what the answers name."""
+        """Clients of each kind request each Service, and then the names in the answers."""
         ids = sorted({service.id for service in self._plane._federation})[:_MOST_NAMES]
         names = [f"{id.name}.{id.namespace}" for id in ids]
         names += [
@@ -220,7 +221,7 @@ class System:
             if not entry.reason
         ][:_MOST_BODIES]
         self._looks += 1
-        # Its names are fixed, and it costs as much as all the others.
+        # Its names are fixed, and it takes as long as all the others.
         metrics = ["/metrics"] if self._looks % _METRICS_EACH == 1 else []
         for path in (*_PAGES, *metrics, *bodies, *explained):
             status, body = await _get(self._admin, path)
@@ -231,7 +232,7 @@ class System:
                 json.loads(body)
 
     def _check(self) -> None:
-        """`steerway check`: findings on a terminal that takes text only, and no traceback."""
+        """`steerway check`: results on a terminal that takes text only, and no traceback."""
         out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict")
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             code = cli.main(("check", str(self._directory)))
@@ -240,7 +241,7 @@ class System:
 
 
 class _Server:
-    """What an informer asks; `page` is the answer to a list."""
+    """The server of an informer; `page` is the answer to a list."""
 
     server = "https://server"
     page = b""
@@ -250,7 +251,7 @@ class _Server:
 
 
 async def _get(server: Any, target: str) -> tuple[int, bytes]:
-    """Status and body of a GET. An HTTP client would cost more than the server."""
+    """Status and body of a GET. An HTTP client would be slower than the server."""
     path, _, query = target.partition("?")
     scope = {
         "type": "http",
@@ -279,12 +280,12 @@ async def _get(server: Any, target: str) -> tuple[int, bytes]:
 
 
 async def _inline(work: Callable[[], Any], _name: str) -> Any:
-    """Threads would cost more than all else, and make runs differ."""
+    """Threads would be slower than all else, and make runs differ."""
     return work()
 
 
 async def _list(informer: Informer) -> None:
-    """List until a watch would be opened; a page that is broken stays broken."""
+    """List until a watch would be opened; an invalid page stays invalid."""
     for _ in range(4):
         action = informer._watcher.action
         if isinstance(action, Wait):

@@ -1,4 +1,4 @@
-"""No input ends the process: the corpus again, and a bounded run of mutations; `make fuzz` has long ones."""
+"""No input ends the process: the corpus, and a bounded run of mutations; `make fuzz` has long ones."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ INPUTS = {"files": 100, "objects": 150}
 
 @pytest.mark.parametrize("target", campaign.TARGETS)
 def test_every_input_of_the_corpus_is_handled(target: str, tmp_path: Path) -> None:
-    """Each one failed once, or is there to be mutated: no page of the admin server and no stage fails now."""
+    """Each failed once, or is a seed for mutations: no page of the admin server and no stage fails now."""
     with System(tmp_path, seeds.base()) as system:
         for path in seeds.corpus(target):
             campaign.replay(system, target, path.name, path.read_bytes())
@@ -23,7 +23,7 @@ def test_every_input_of_the_corpus_is_handled(target: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("target", campaign.TARGETS)
 def test_mutated_inputs_are_handled(target: str, tmp_path: Path) -> None:
-    """The same ones each time. One that fails is in the message's directory, and belongs into the corpus."""
+    """Always the same ones. A failing input is in the directory of the message; add it to the corpus."""
     path = tmp_path / "found"
     directory = tmp_path / "manifests"
     directory.mkdir()
@@ -31,7 +31,7 @@ def test_mutated_inputs_are_handled(target: str, tmp_path: Path) -> None:
 
 
 def test_a_defect_fails_its_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where it is isolated to its part, and in any of the stages."""
+    """Also an isolated one, in any of the stages."""
     manifest = b"{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {ports: [{port: 80}]}}"
     for module, name in ((build_service, "build"), (manifests, "validation_errors"), (resource, "listing")):
         with System(tmp_path, {}) as system:

@@ -20,7 +20,7 @@ from tests.mutation.tree import Result, Tree
 
 
 def _python(wanted: Iterable[Mutation], folder: Path, jobs: int) -> Iterator[tuple[Mutation, Result]]:
-    """In any order, as many at a time as there are jobs."""
+    """In any order, one per job at a time."""
     trees: queue.SimpleQueue[Tree] = queue.SimpleQueue()
     for number in range(jobs):
         trees.put(Tree(folder / str(number)))

@@ -1,7 +1,7 @@
-"""Mutations of the product: small faults, each of which some test must notice.
+"""Mutations of the product: small faults that a test must detect.
 
-They are chosen by hand, one for each rule that matters. Mutations that a tool generates are thousands here, most of
-them of messages and logs, and each takes a run of tests.
+They are chosen by hand, one for each rule that matters. A tool would generate thousands, most of them in
+messages and logs, and each needs a run of tests.
 """
 
 import tomllib
@@ -14,7 +14,7 @@ LISTS = Path(__file__).parent
 
 
 class MismatchError(Exception):
-    """A text to replace is not there exactly once: the list must follow the product."""
+    """A text to replace does not exist exactly once: the list must follow the product."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A copy of the product to mutate, and what its tests make of a mutation."""
+"""A copy of the product to mutate, and the result of its tests."""
 
 import os
 import shutil
@@ -43,20 +43,20 @@ class Tree:
             "PYTHONDONTWRITEBYTECODE": "1",
             "CARGO_TARGET_DIR": str(_TARGET),
             "CARGO_PROFILE_TEST_DEBUG": "0",
-            # A failure counts; its smallest example is of no use.
+            # Only the failure counts, not its smallest example.
             "PROPTEST_MAX_SHRINK_ITERS": "0",
         }
         root.mkdir()
         for part in _PARTS:
             source = ROOT / part
             if source.is_dir():
-                # New times of modification: cargo would take what an earlier run compiled, a mutation, for this.
+                # New modification times: cargo would reuse the mutation that an earlier run compiled.
                 shutil.copytree(source, root / part, ignore=_LEFT_OUT, copy_function=shutil.copy)
             else:
                 shutil.copy(source, root)
 
     def result(self, mutation: Mutation) -> Result:
-        """What the tests of a mutation make of it. The tree is as before afterwards."""
+        """The result of a mutation's tests. The tree is restored afterwards."""
         path = self._root / mutation.path
         original = path.read_text()
         path.write_text(mutation.mutated(self._root))
@@ -66,7 +66,7 @@ class Tree:
             path.write_text(original)
 
     def passes(self, wanted: Iterable[Mutation]) -> bool:
-        """Whether all tests pass without a mutation: a test that fails anyway notices nothing."""
+        """Whether all tests pass without a mutation: a test that always fails detects nothing."""
         tests = {test for mutation in wanted if not mutation.native for test in mutation.tests}
         native = any(mutation.native for mutation in wanted)
         return (not tests or self._pytest(sorted(tests)) == 0) and (not native or self._cargo() == 0)
@@ -77,12 +77,12 @@ class Tree:
     def _native(self) -> Result:
         if self._cargo("--no-run") != 0:
             return Result.BROKEN
-        # Most are noticed by a table; the models take most of the time.
+        # Table tests detect most; the models take most of the time.
         quick = _result(self._cargo("--", "--skip", "model"), "cargo")
         return quick if quick.noticed else _result(self._cargo("model"), "cargo")
 
     def _pytest(self, tests: Sequence[str]) -> int | None:
-        # Fixed examples: what a random one notices today may survive tomorrow.
+        # Fixed examples: random ones would make the result vary.
         options = ("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=1", "--hypothesis-profile=first")
         return self._run([sys.executable, "-m", "pytest", *options, *tests])
 
@@ -92,7 +92,7 @@ class Tree:
         return self._run(["cargo", "test", "--locked", "--manifest-path", manifest, *package, *options])
 
     def _run(self, command: list[str]) -> int | None:
-        """The exit code; None when it did not end, and was ended with all that it had started."""
+        """The exit code; None after a timeout, which ends all child processes."""
         process = subprocess.Popen(
             command,
             cwd=self._root,

@@ -1,4 +1,4 @@
-"""The joined stages: the order of a start, what is counted, how it ends, and what ends it."""
+"""The connected stages: the order of a start, metrics, the drain, and errors that end the process."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ Serve = Callable[[Settings], "Running"]
 
 
 class Running:
-    """A control plane in the test's own event loop."""
+    """A control plane in the event loop of the test."""
 
     def __init__(self, settings: Settings) -> None:
         self.announced: asyncio.Queue[str] = asyncio.Queue()
@@ -51,7 +51,7 @@ class Running:
         return address, httpx.AsyncClient(base_url=admin, trust_env=False)
 
     async def ended(self) -> int:
-        """Its exit code; raises what it raises."""
+        """The exit code; raises the error of the control plane."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await self.task
 
@@ -65,7 +65,7 @@ class Running:
 
 
 class Scripted:
-    """A source with the behaviour of a test. It writes under its own name."""
+    """A source that runs a function of the test. It writes under its own name."""
 
     def __init__(self, script: Callable[["Scripted"], Awaitable[None]]) -> None:
         self.name = "scripted"
@@ -81,7 +81,7 @@ class Scripted:
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Starts control planes; those that still run are ended with the test."""
+    """Starts control planes; the end of the test stops the running ones."""
     started: list[Running] = []
 
     def start(settings: Settings) -> Running:
@@ -118,19 +118,19 @@ def manifests(tmp_path: Path) -> Files:
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Signals mean the same after a test as before."""
+    """Restore the signal handlers after the test."""
     before = [signal.getsignal(number) for number in (*SIGNALS, *OTHER_SIGNALS)]
     yield
     assert [signal.getsignal(number) for number in (*SIGNALS, *OTHER_SIGNALS)] == before
 
 
 def settings(**values: Any) -> Settings:
-    """Settings on loopback that end at once."""
+    """Settings on loopback whose drain ends at once."""
     return Settings(**{"listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "drain_seconds": 0.0, **values})
 
 
 async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
-    """Ask until the answer is true, and return it."""
+    """Poll until the result is true, and return it."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not (answer := await condition()):  # noqa: ASYNC110 - a page can only be asked
             await asyncio.sleep(0.01)
@@ -159,7 +159,7 @@ async def metric(admin: httpx.AsyncClient, name: str) -> float:
 
 
 async def assignments(address: str, zone: str = "") -> AsyncIterator[endpoint_pb2.ClusterLoadAssignment]:
-    """The responses of a client that is subscribed to ASSIGNMENT."""
+    """The assignments of ASSIGNMENT that a client receives."""
     node = base_pb2.Node(id="client", user_agent_name="gRPC Go", locality=base_pb2.Locality(zone=zone))
     first = discovery_pb2.DiscoveryRequest(node=node, type_url=type_url.ENDPOINT, resource_names=[ASSIGNMENT])
     async with grpc.aio.insecure_channel(address) as channel:
@@ -180,16 +180,16 @@ async def assignments(address: str, zone: str = "") -> AsyncIterator[endpoint_pb
                 yield assignment
 
 
-async def test_ports_are_announced_and_an_empty_directory_is_served(serve: Serve, manifests: Files) -> None:
-    """Both ports that the system chose are announced; having nothing to serve is no reason not to be ready."""
+async def test_ports_are_announced_and_an_empty_directory_is_ready(serve: Serve, manifests: Files) -> None:
+    """Ports chosen by the system are printed; a control plane without resources is ready."""
     address, admin = await serve(settings(files=(manifests.directory,))).started()
     assert int(address.rpartition(":")[2]) > 0
     async with admin:
         await until(lambda: ready(admin))
 
 
-async def test_no_client_is_answered_before_the_sources_are_read(serve: Serve, source: Any) -> None:
-    """An early client gets the right response late, not "not found" early."""
+async def test_no_client_is_answered_before_the_sources_are_synced(serve: Serve, source: Any) -> None:
+    """An early client waits for the resource instead of receiving "not found"."""
     release = asyncio.Event()
 
     async def slow(scripted: Scripted) -> None:
@@ -213,7 +213,7 @@ async def test_no_client_is_answered_before_the_sources_are_read(serve: Serve, s
 
 
 async def test_changes_reach_clients(serve: Serve, manifests: Files) -> None:
-    """From a file to a stream, and again whenever the file is replaced."""
+    """From a file to a stream, with each replacement of the file."""
     manifests.publish([])
     address, admin = await serve(settings(files=(manifests.directory,))).started()
     async with admin, aclosing(assignments(address)) as received, asyncio.timeout(PATIENCE_SECONDS):
@@ -223,8 +223,8 @@ async def test_changes_reach_clients(serve: Serve, manifests: Files) -> None:
                 pass
 
 
-async def test_invented_zones_leave_the_zones_of_others_alone(serve: Serve, manifests: Files) -> None:
-    """A client of a zone with endpoints has its own zone first, whatever others claim, and invented zones are few."""
+async def test_invented_zones_do_not_affect_other_clients(serve: Serve, manifests: Files) -> None:
+    """A client in a zone with endpoints prefers its zone, whatever others claim; invented zones are bounded."""
     zones = {"eu-1a": "127.0.0.2:1", "eu-1b": "127.0.0.3:1"}
     manifests.publish(
         [Endpoint(backend, zone) for zone, backend in zones.items()], trafficDistribution="PreferSameZone"
@@ -255,7 +255,7 @@ def _endpoints(assignment: endpoint_pb2.ClusterLoadAssignment) -> list[str]:
 
 
 async def test_problems_of_all_stages_are_counted_together(serve: Serve, manifests: Files) -> None:
-    """What sources, catalog and translator skip; the rest is served."""
+    """Objects that sources, catalog and translator skip; others are served."""
     manifests.write_text("broken.yaml", "a: [")
     manifests.write(
         "external.yaml", service("external", {"": 80}, type="ExternalName", externalName="10.0.0.1")
@@ -266,8 +266,8 @@ async def test_problems_of_all_stages_are_counted_together(serve: Serve, manifes
     async with admin:
         await until(lambda: ready(admin))
         problems = (await admin.get("/api/v1/problems")).json()["problems"]
-        objects = sorted(problem["where"].rpartition("/")[2] for problem in problems)
-        assert objects == ["broken.yaml:1", "external", "raw.yaml:1"]
+        names = sorted(problem["where"].rpartition("/")[2] for problem in problems)
+        assert names == ["broken.yaml:1", "external", "raw.yaml:1"]
         assert await metric(admin, "steerway_problems") == 3
         (manifests.directory / "broken.yaml").unlink()
         (manifests.directory / "raw.yaml").unlink()
@@ -275,7 +275,7 @@ async def test_problems_of_all_stages_are_counted_together(serve: Serve, manifes
 
 
 async def test_tasks_are_counted(serve: Serve, manifests: Files) -> None:
-    """Those of the loop that serves."""
+    """Of the serving event loop."""
     _, admin = await serve(settings(files=(manifests.directory,))).started()
     async with admin:
         first = await metric(admin, "steerway_asyncio_tasks")
@@ -285,8 +285,8 @@ async def test_tasks_are_counted(serve: Serve, manifests: Files) -> None:
             task.cancel()
 
 
-async def test_a_route_that_is_refused_is_a_problem(serve: Serve, manifests: Files) -> None:
-    """Also for an object without a status; until the object that it names exists."""
+async def test_a_refused_route_is_a_problem(serve: Serve, manifests: Files) -> None:
+    """Also without an object that could have a status; until its backend exists."""
     parent = {"group": "", "kind": "Service", "name": "backend"}
     route = {
         "apiVersion": "gateway.networking.k8s.io/v1",
@@ -311,7 +311,7 @@ async def test_a_route_that_is_refused_is_a_problem(serve: Serve, manifests: Fil
 
 
 async def test_a_signal_drains_and_a_second_one_ends(serve: Serve, manifests: Files) -> None:
-    """The first leaves clients an hour; the second does not wait for it."""
+    """The first starts a drain of an hour; the second ends it."""
     manifests.publish([])
     plane = serve(settings(files=(manifests.directory,), drain_seconds=3600.0))
     address, admin = await plane.started()
@@ -324,10 +324,10 @@ async def test_a_signal_drains_and_a_second_one_ends(serve: Serve, manifests: Fi
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-async def test_without_clients_a_signal_ends_it(
+async def test_without_clients_a_signal_ends_the_process(
     serve: Serve, manifests: Files, number: signal.Signals
 ) -> None:
-    """There are no clients to wait for, also when the sources have not been read yet."""
+    """No client is left to drain, also before the sources are synced."""
     plane = serve(settings(files=(manifests.directory,), drain_seconds=3600.0))
     _, admin = await plane.started()
     await admin.aclose()
@@ -336,7 +336,7 @@ async def test_without_clients_a_signal_ends_it(
 
 
 async def test_a_path_that_does_not_exist_is_an_error(serve: Serve, tmp_path: Path) -> None:
-    """All of them are named; with `files_optional` they are waited for."""
+    """The error lists all of them; `files_optional` waits for them."""
     missing = (tmp_path / "a", tmp_path / "b")
     with pytest.raises(
         SettingsError, match=r"(?s)--files .*/a does not exist: .*--files-optional.*/b does not"
@@ -351,10 +351,10 @@ async def test_a_path_that_does_not_exist_is_an_error(serve: Serve, tmp_path: Pa
         await until(lambda: equal(phase(admin), "serving"))
 
 
-async def test_sighup_reads_the_files_again_and_ends_nothing(
+async def test_sighup_reads_the_files_again(
     serve: Serve, manifests: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SIGUSR1 and SIGUSR2 neither."""
+    """SIGHUP, SIGUSR1 and SIGUSR2 do not end the process."""
     asked = asyncio.Event()
     monkeypatch.setattr("steerway.sources.files.FileSource.reread", lambda _: asked.set())
     plane = serve(settings(files=(manifests.directory,)))
@@ -368,7 +368,7 @@ async def test_sighup_reads_the_files_again_and_ends_nothing(
 
 
 async def test_an_address_that_is_taken_is_an_error(serve: Serve, manifests: Files) -> None:
-    """Either server's; nothing runs on."""
+    """Of either server; no part keeps running."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(EngineError, match=address):
@@ -377,15 +377,15 @@ async def test_an_address_that_is_taken_is_an_error(serve: Serve, manifests: Fil
             await serve(settings(files=(manifests.directory,), admin=address)).ended()
 
 
-async def test_a_missing_kubeconfig_ends_it(serve: Serve, tmp_path: Path) -> None:
-    """A mistake of the operator is not waited for."""
+async def test_a_missing_kubeconfig_ends_the_process(serve: Serve, tmp_path: Path) -> None:
+    """Only an operator can fix it."""
     kubernetes = KubernetesSettings(enabled=True, kubeconfig=tmp_path / "none")
     with pytest.raises(SourceError, match="none: no kubeconfig there"):
         await serve(settings(kubernetes=kubernetes)).ended()
 
 
-async def test_a_fault_within_a_source_ends_it_with_its_cause(serve: Serve, source: Any) -> None:
-    """Rather than go on with half of it; what task groups wrap around the cause is taken off."""
+async def test_an_error_of_a_source_ends_the_process_with_its_cause(serve: Serve, source: Any) -> None:
+    """A process without one of its sources must not continue; the exception groups of tasks are unwrapped."""
 
     async def faulty(_: Scripted) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -397,8 +397,8 @@ async def test_a_fault_within_a_source_ends_it_with_its_cause(serve: Serve, sour
         await serve(settings()).ended()
 
 
-async def test_a_source_that_returns_ends_it(serve: Serve, source: Any) -> None:
-    """Changes would not be followed."""
+async def test_a_source_that_returns_ends_the_process(serve: Serve, source: Any) -> None:
+    """Changes would no longer be followed."""
 
     async def short(scripted: Scripted) -> None:
         scripted.store.mark_synced(scripted.name)
@@ -426,10 +426,10 @@ def test_the_command_prints_an_error_in_one_line(
     assert address in line
 
 
-async def test_what_fails_unexpectedly_costs_its_part_only(
+async def test_an_unexpected_error_affects_its_part_only(
     serve: Serve, manifests: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An entry that the engine does not take, a batch, a client: the next ones are handled."""
+    """An invalid entry, a batch, a client: later ones are handled."""
     manifests.write("a.yaml", service("backend", {"grpc": 50051}))
     bad = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
     refresh = Translator.refresh

@@ -1,4 +1,4 @@
-"""`make audit`: which advisories are about a pinned version, and what it says where their data is missing."""
+"""`make audit`: which advisories apply to a pinned version, and the error for missing advisory data."""
 
 import subprocess
 import sys
@@ -40,8 +40,8 @@ def _database(directory: Path, **changes: object) -> Path:
         ("2.3.1", False),
     ],
 )
-def test_versions_are_judged_by_lists_and_ranges(tmp_path: Path, version: str, affected: bool) -> None:
-    """As the OSV schema has it; names are compared in their normalized form."""
+def test_versions_are_matched_by_lists_and_ranges(tmp_path: Path, version: str, affected: bool) -> None:
+    """As the OSV schema specifies; names are compared in their normalized form."""
     result = findings(_database(tmp_path), {"some.package": version, "other": "1.2"})
     assert [str(finding) for finding in result] == [TEXT.format(version)] * affected
 
@@ -54,20 +54,20 @@ def test_versions_are_judged_by_lists_and_ranges(tmp_path: Path, version: str, a
         {"affected": [AFFECTED | {"package": {"ecosystem": "PyPI", "name": "another"}}]},
     ],
 )
-def test_what_is_withdrawn_or_about_another_package_does_not_count(
+def test_withdrawn_advisories_and_other_packages_are_ignored(
     tmp_path: Path, changes: dict[str, object]
 ) -> None:
     assert findings(_database(tmp_path, **changes), {"some-package": "1.2"}) == []
 
 
 def test_another_directory_is_no_database(tmp_path: Path) -> None:
-    """It would have no advisories, as a database in which nothing is found."""
+    """It would pass as a database without advisories."""
     with pytest.raises(DatabaseError, match="no copy of the PyPA advisory database"):
         findings(tmp_path, {"some-package": "1.2"})
 
 
 def test_all_pinned_packages_are_looked_up() -> None:
-    """Each line of constraints.txt that is no comment."""
+    """Each line of constraints.txt except comments."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     assert len(pins("\n".join(lines))) == sum(1 for line in lines if not line.startswith("#")) > 50
 
@@ -83,8 +83,8 @@ def _audit(tools: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
-def test_missing_data_fails_and_says_how_to_give_it(tmp_path: Path) -> None:
-    """Neither database can be reached: the other audits are made, and one message for each names the data."""
+def test_missing_data_fails_with_a_hint(tmp_path: Path) -> None:
+    """Neither database can be reached: the other audits run, and a message for each names the data."""
     _tool(tmp_path / "bin/cargo-deny", 'case "$*" in *fetch*) echo "fatal: no such host" >&2; exit 1;; esac')
     skipped = '{"dependencies": [{"name": "a", "skip_reason": "not found"}]}'
     _tool(tmp_path / "venv/bin/pip-audit", f"echo '{skipped}'; exit 1")
@@ -101,7 +101,7 @@ def test_missing_data_fails_and_says_how_to_give_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("fixed", "code"), [(False, 1), (True, 0)])
 def test_an_advisory_fails(tmp_path: Path, fixed: bool, code: int) -> None:
-    """Of a package, by a copy of the database; cargo-deny's exit code counts as it is."""
+    """Of a package, with a copy of the database; the exit code of cargo-deny is used as it is."""
     _tool(tmp_path / "bin/cargo-deny", "exit 0")
     pinned = pins((ROOT / "constraints.txt").read_text())["aiohttp"]
     affected = {

@@ -1,4 +1,4 @@
-"""The parts of the benchmark that decide what its figures mean: layouts, assignments, medians and ratios."""
+"""Parts of the benchmark that determine the meaning of its figures: layouts, assignments, medians and ratios."""
 
 import re
 import sys
@@ -50,7 +50,7 @@ def trials(contestant: str, *cpu: float) -> list[Measurement]:
 
 
 def test_a_ratio_is_taken_within_each_round() -> None:
-    """A round in which everything was slow does not change the ratio."""
+    """A slow round does not change the ratio."""
     rows = summary.summarise(
         trials("engine", 10, 100, 12) + trials("linearcache", 20, 200, 48) + trials("floor", 5, 50, 6),
         linear_cache="linearcache",
@@ -64,15 +64,15 @@ def test_a_ratio_is_taken_within_each_round() -> None:
     assert rows[0].all_updated_max_ms == 5.0
 
 
-def test_a_ratio_to_nobody_is_absent() -> None:
-    """Without the peer, or without a common round, there is no ratio instead of a wrong one."""
+def test_a_ratio_without_a_peer_is_absent() -> None:
+    """Without the peer, or without a common round, there is no ratio."""
     assert summary.ratio(trials("engine", 10), [], summary.cpu) is None
     other_round = [replace(BASE, round=7)]
     assert summary.ratio(trials("engine", 10), other_round, summary.cpu) is None
 
 
 def test_each_change_reaches_every_client_once() -> None:
-    """hot changes the service that all hold; spread one service in each block of three."""
+    """hot changes the service of all clients; spread one service in each block of three."""
     plan = Plan(clients=2000, services=300, changes=4)
     hot, spread = list(plan.all_changes("hot")), list(plan.all_changes("spread"))
     assert len(hot) == len(spread) == WARM_UP_CHANGES + 4
@@ -84,7 +84,7 @@ def test_each_change_reaches_every_client_once() -> None:
 
 
 def test_an_assignment_joined_from_bytes_is_a_valid_message() -> None:
-    """The fast encoding is what protobuf itself would read back."""
+    """protobuf parses the fast encoding."""
     addresses = mesh.first_addresses(258, 50)
     encoded = mesh.assignment(258, [mesh.encoded_endpoint(address) for address in addresses])
     message = ClusterLoadAssignment.FromString(encoded)
@@ -96,25 +96,25 @@ def test_an_assignment_joined_from_bytes_is_a_valid_message() -> None:
 
 
 def test_times_of_the_fleet_count_from_the_change() -> None:
-    """The fleet reports a clock, the outcome is what passed."""
+    """The fleet reports a clock, the outcome has durations."""
     words = "round=1 updates=3 responses=3 resources=3 bytes=60 p50=1500000 p99=2000000 last=3000000"
     outcome = Outcome.parse(words, since_ns=1_000_000)
     assert (outcome.updates, outcome.bytes) == (3, 60)
     assert (outcome.p50_ms, outcome.p99_ms, outcome.last_ms) == (0.5, 1.0, 2.0)
 
 
-def test_a_stamped_change_says_when_it_was_published() -> None:
-    """24 bits of time in an address, and every service in its turn."""
+def test_a_stamped_change_has_its_time_of_publication() -> None:
+    """24 bits of time in an address, and every service in turn."""
     change = churn.stamped_change(3, 0x1234567 * 100_000, endpoints=2)
     assert (change.address, change.endpoint) == ("11.35.69.103", 1)
-    met = {service for tick in range(20) for service in churn.stamped_change(tick, 0, 50).services}
-    assert met == set(range(churn.SERVICES))
+    services = {service for tick in range(20) for service in churn.stamped_change(tick, 0, 50).services}
+    assert services == set(range(churn.SERVICES))
     ages = Ages.parse("updates=2 responses=2 bytes=9 p50=1500000 p99=2000000 last=3000000")
     assert (ages.updates, ages.p50_ms, ages.last_ms) == (2, 1.5, 3.0)
 
 
-def test_a_plan_is_a_short_look_or_everything() -> None:
-    """What is said on the command line counts in both."""
+def test_a_plan_is_short_or_full() -> None:
+    """Options of the command line apply to both."""
     short, full = plan_of(False, None, (), ()), plan_of(True, None, (), ())
     assert set(short.scenarios) < set(full.scenarios)
     assert set(short.contestants) < set(full.contestants)
@@ -123,8 +123,7 @@ def test_a_plan_is_a_short_look_or_everything() -> None:
     assert (plan.rounds, plan.contestants, plan.scenarios, plan.clients) == (7, ("engine",), ("idle",), 5)
 
 
-def test_a_child_that_ends_early_is_reported_with_its_last_words() -> None:
-    """What it wrote to standard error is in the message."""
+def test_a_child_that_exits_early_is_reported_with_its_standard_error() -> None:
     program = "import sys; print('hello 1'); sys.exit('no such luck')"
     with Child([sys.executable, "-c", program]) as child:
         assert child.hear(re.compile(r"hello (\d)"), 30)[1] == "1"
@@ -133,7 +132,7 @@ def test_a_child_that_ends_early_is_reported_with_its_last_words() -> None:
 
 
 def test_markdown_replaces_only_what_is_between_the_marks(tmp_path: Path) -> None:
-    """The words around the tables are written by people and stay."""
+    """The text around the tables is written by hand."""
     machine = Machine("2026-01-02", 2, "a processor", "6.0", 0.1, 20_000)
     table = fan_out.table("hot", Plan(), trials("engine", 10))
     result = report.Result(Plan(), machine, [table], [*trials("engine", 10)], ["round 1: lost"])
@@ -151,7 +150,7 @@ def test_markdown_replaces_only_what_is_between_the_marks(tmp_path: Path) -> Non
 
 
 def test_tables_print_one_row_per_server(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is cut off at the width that a pipe gets."""
+    """Without truncation at the width of a pipe."""
     table = fan_out.table("hot", Plan(), trials("engine", 10) + trials("floor", 5))
     machine = Machine("2026-01-02", 2, "a processor", "6.0", 0.1, 20_000)
     report.print_tables(report.Result(Plan(), machine, [table], [], []), Console(width=200))

@@ -1,4 +1,4 @@
-"""Programs in other languages are built once for all who ask, and a build that fails names what to do."""
+"""Programs in other languages are built once for all callers, and a failed build has a hint."""
 
 import os
 import threading
@@ -15,8 +15,9 @@ from testbed.process.built_program import BuildError, Progress
 
 @dataclass(frozen=True)
 class Language:
-    """`builder` is its tool that builds, which makes the program with the shell commands `make`; `versioned` the one
-    whose version counts, asked for by the word `asked`."""
+    """`builder` is the building tool, which makes the program with the shell commands `make`;
+    `versioned` is the tool whose version counts, and `asked` its argument for that.
+    """
 
     name: str
     build: Callable[..., Path]
@@ -80,7 +81,7 @@ _VERSIONED = """#!/bin/sh
 
 
 class Toolchain:
-    """The tools of a language in front of the real ones, which do what a test says; `builds` counts their builds."""
+    """Scripted tools of a language, found before the real ones; `builds` counts their builds."""
 
     def __init__(self, language: Language, folder: Path) -> None:
         self.language = language
@@ -89,7 +90,7 @@ class Toolchain:
         folder.mkdir()
 
     def install(self, work: str = "", version: str = "1") -> None:
-        """`work` is what a build does first, as shell commands."""
+        """`work` is run at the start of a build, as shell commands."""
         language = self.language
         for name in (language.versioned, *language.others):
             self._write(name, _VERSIONED.format(asked=language.asked, version=version))
@@ -110,7 +111,7 @@ class Toolchain:
 
 @pytest.fixture(params=LANGUAGES, ids=str)
 def toolchain(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toolchain:
-    """The tools of a language, with a cache of their own and no others on the path than those of a bare system."""
+    """The tools of a language, with their own cache and only the path of a bare system."""
     bare = tmp_path / "system"
     bare.mkdir()
     for name in ("sh", "cp", "mkdir", "env"):
@@ -132,9 +133,7 @@ def module(toolchain: Toolchain, tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_program_is_built_again_only_when_something_of_it_changed(
-    toolchain: Toolchain, module: Path
-) -> None:
+def test_a_program_is_built_again_only_after_a_change(toolchain: Toolchain, module: Path) -> None:
     """Each source and the version of the tools count."""
     build = toolchain.language.build
     programs = [build(module)]
@@ -163,9 +162,9 @@ def test_flags_and_environment_of_a_build_count(toolchain: Toolchain, module: Pa
 def test_of_two_builders_one_builds_and_the_other_waits(
     toolchain: Toolchain, module: Path, tmp_path: Path
 ) -> None:
-    """The second reports that it waits, and takes what the first made."""
-    os.mkfifo(gate := tmp_path / "gate")
-    toolchain.install(f"read -r line < {gate}")
+    """The second reports the wait, and uses the result of the first."""
+    os.mkfifo(fifo := tmp_path / "fifo")
+    toolchain.install(f"read -r line < {fifo}")
     waiting = threading.Event()
 
     def build() -> Path:
@@ -175,13 +174,13 @@ def test_of_two_builders_one_builds_and_the_other_waits(
     with ThreadPoolExecutor(2) as pool:
         builds = [pool.submit(build) for _ in range(2)]
         assert waiting.wait(20)
-        gate.write_text("go on\n")
+        fifo.write_text("go on\n")
         programs = {build.result(20) for build in builds}
     assert len(programs) == toolchain.builds == 1
 
 
 def test_a_missing_tool_is_named(toolchain: Toolchain, module: Path) -> None:
-    """Which program needs it, and what to install."""
+    """With the program that needs it, and what to install."""
     language = toolchain.language
     for name in {language.builder, language.versioned, *language.others}:
         toolchain.install()
@@ -191,7 +190,7 @@ def test_a_missing_tool_is_named(toolchain: Toolchain, module: Path) -> None:
 
 
 def test_a_failed_build_leaves_nothing_and_names_the_reason(toolchain: Toolchain, module: Path) -> None:
-    """The output of the tool. The next build starts anew, also after one that was ended half-way."""
+    """The output of the tool. The next build starts from scratch, also after an interrupted one."""
     language = toolchain.language
     toolchain.install("echo 'Client:1: syntax error' >&2; exit 1")
     with pytest.raises(BuildError, match=r"Client:1: syntax error$"):
@@ -200,10 +199,10 @@ def test_a_failed_build_leaves_nothing_and_names_the_reason(toolchain: Toolchain
     assert language.build(module).exists()
 
 
-def test_dependencies_that_cannot_be_fetched_are_a_matter_of_the_network(
+def test_dependencies_that_cannot_be_fetched_have_a_hint_for_the_network(
     toolchain: Toolchain, module: Path
 ) -> None:
-    """What to look at follows the tool's output."""
+    """The hint follows the output of the tool."""
     toolchain.install(f"echo '{toolchain.language.unfetched}'; exit 1")
     with pytest.raises(BuildError, match=toolchain.language.hint):
         toolchain.language.build(module)

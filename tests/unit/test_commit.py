@@ -1,12 +1,12 @@
-"""Commits: what they hold, and how they come apart."""
+"""Commits: their content, and their division."""
 
 from steerway.commit import Commit, Put
 
 PUT = Put("t", "a", "", b"")
 
 
-def test_a_commit_comes_apart_into_its_entries() -> None:
-    """Each entry in a commit of its own; resources before what is absent, forgotten and complete."""
+def test_a_commit_is_divided_into_its_entries() -> None:
+    """Each entry in its own commit; resources before absent, forgotten and complete."""
     commit = Commit([PUT], [("t", "b", "", "no")], [("t", "d", "", "not you")], [("t", "c", "")], [("t", "")])
     parts = list(commit.parts())
     assert parts == [

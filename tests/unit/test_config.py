@@ -131,19 +131,19 @@ def write(tmp_path: Path) -> WriteFile:
 
 
 def errors(file: Path | None = None, environ: dict[str, str] | None = None, **flags: Any) -> list[str]:
-    """The lines of the error that loading these raises."""
+    """The lines of the error for these settings."""
     with pytest.raises(SettingsError) as caught:
         config.load(file, environ or {}, flags)
     return str(caught.value).splitlines()
 
 
 def test_nothing_given_gives_every_default() -> None:
-    """Without a file, variables and flags all settings have their defaults, the host name among them."""
+    """Without a file, variables and flags; the host name, too."""
     assert config.load(None, {}, {}) == config.Settings(identifier=socket.gethostname())
 
 
 def test_a_file_may_give_every_setting(write: WriteFile) -> None:
-    """Each setting can be written in the file and arrives with its type."""
+    """Each setting can be written in the file and keeps its type."""
     settings = config.load(write(FULL), {}, {})
     defaults = config.Settings()
     assert settings.files == (Path("manifests"), Path("more/extra.yaml"))
@@ -161,8 +161,8 @@ def value_of(settings: config.Settings, name: str) -> Any:
     return value
 
 
-def test_environment_beats_file_and_flag_beats_both(write: WriteFile) -> None:
-    """A value is taken from the highest layer that gives it, setting by setting."""
+def test_environment_overrides_file_and_flag_overrides_both(write: WriteFile) -> None:
+    """A value comes from the highest layer that sets it, setting by setting."""
     file = write("{threads: 1, drain_seconds: 1, max_concurrent_streams: 1, debounce: {quiet_seconds: 0.1}}")
     environ = {"STEERWAY_THREADS": "2", "STEERWAY_DRAIN_SECONDS": "2.5", "STEERWAY_DEBOUNCE_MAX_SECONDS": "7"}
     settings = config.load(file, environ, {"threads": "3", "listen": None, "files": ()})
@@ -171,7 +171,7 @@ def test_environment_beats_file_and_flag_beats_both(write: WriteFile) -> None:
 
 
 def test_the_environment_gives_every_setting() -> None:
-    """Each setting has a variable; lists are separated by commas, truth is true or false."""
+    """Each setting has a variable; lists are separated by commas, booleans are true or false."""
     environ = {
         "STEERWAY_FILES": "a, b",
         "STEERWAY_KUBERNETES_ENABLED": "true",
@@ -197,12 +197,12 @@ def test_the_environment_gives_every_setting() -> None:
     ],
 )
 def test_a_list_of_one_needs_no_brackets(write: WriteFile, text: str, listen: tuple[str, ...]) -> None:
-    """In a file, where a comma separates nothing."""
+    """In a file, where a comma is no separator."""
     assert config.load(write(text), {}, {}).listen == listen
 
 
-def test_the_file_may_be_named_by_the_environment_and_the_argument_wins(write: WriteFile) -> None:
-    """STEERWAY_CONFIG names the file unless --config does."""
+def test_the_environment_names_the_file_and_the_argument_overrides_it(write: WriteFile) -> None:
+    """STEERWAY_CONFIG, unless --config is given."""
     file = write("identifier: from-file")
     assert config.load(None, {"STEERWAY_CONFIG": str(file)}, {}).identifier == "from-file"
     assert config.load(file, {"STEERWAY_CONFIG": "/nowhere"}, {}).identifier == "from-file"
@@ -227,8 +227,8 @@ def test_the_keys_of_k8s_xds_are_accepted(write: WriteFile) -> None:
 @pytest.mark.parametrize(
     "text", ["", "# nothing\n", "upstreamServices:\nkubernetes:\nmanagementServer:\nthreads: null\n"]
 )
-def test_a_key_without_a_value_is_not_given(write: WriteFile, text: str) -> None:
-    """Empty files and keys without values leave the defaults."""
+def test_a_key_without_a_value_is_absent(write: WriteFile, text: str) -> None:
+    """Empty files and keys without values keep the defaults."""
     assert config.load(write(text), {}, {}) == config.Settings()
 
 
@@ -242,7 +242,7 @@ def test_both_spellings_of_one_setting_are_an_error(write: WriteFile) -> None:
 
 
 def test_a_key_given_twice_is_an_error(write: WriteFile) -> None:
-    """YAML would let the last one win."""
+    """YAML parsers would use the last one."""
     file = write("threads: 1\nthreads: 2\n")
     assert errors(file) == [f"{file}:2: threads is given twice (line 1): keep one of them"]
 
@@ -261,7 +261,7 @@ def test_a_key_given_twice_is_an_error(write: WriteFile) -> None:
 def test_an_unknown_key_names_line_and_nearest_name(
     write: WriteFile, text: str, line: int, key: str, guess: str
 ) -> None:
-    """A mistyped key is an error that suggests the right one, also in another section."""
+    """The error suggests the right key, also in another section."""
     file = write(text)
     assert errors(file) == [f"{file}:{line}: unknown key {key}: did you mean {guess}?"]
 
@@ -273,14 +273,14 @@ def test_an_unknown_key_like_no_other_has_no_suggestion(write: WriteFile) -> Non
 
 
 def test_an_unknown_variable_names_the_nearest_one() -> None:
-    """A mistyped variable is an error; variables of others are not looked at."""
+    """A mistyped variable is an error; variables of other programs are ignored."""
     assert errors(environ={"STEERWAY_LISTN": "x", "LISTN": "y"}) == [
         "unknown environment variable STEERWAY_LISTN: did you mean STEERWAY_LISTEN?"
     ]
 
 
 def test_the_variables_of_a_kubernetes_service_called_steerway_are_no_settings() -> None:
-    """Kubernetes sets the addresses of Services as environment variables of every pod."""
+    """Kubernetes sets environment variables with the addresses of Services in every pod."""
     environ = {
         "STEERWAY_SERVICE_HOST": "10.0.0.1",
         "STEERWAY_SERVICE_PORT": "18000",
@@ -362,13 +362,13 @@ def test_all_errors_are_reported_together(write: WriteFile) -> None:
 
 
 def test_a_maximum_below_its_quiet_time_is_an_error(write: WriteFile) -> None:
-    """The two numbers of a debounce must fit, also when one is the default."""
+    """Also when one of them is the default."""
     file = write("debounce:\n  quiet_seconds: 2\n")
     (line,) = errors(file)
     assert line.startswith(f"{file}:2: debounce.quiet_seconds leaves debounce.quiet_seconds (2) above")
 
 
-def test_kubernetes_settings_without_kubernetes_are_an_error_but_may_be_switched_off(
+def test_kubernetes_settings_without_kubernetes_are_an_error(
     write: WriteFile,
 ) -> None:
     """A context without effect is an error; `enabled: false` is explicit."""
@@ -390,8 +390,8 @@ def test_kubernetes_settings_without_kubernetes_are_an_error_but_may_be_switched
         ("\x00", "not valid YAML"),
     ],
 )
-def test_a_broken_file_is_one_clear_error(write: WriteFile, text: str, reason: str) -> None:
-    """An invalid document is reported with its location."""
+def test_an_invalid_file_is_one_error(write: WriteFile, text: str, reason: str) -> None:
+    """With its location."""
     file = write(text)
     (line,) = errors(file)
     assert line.startswith(str(file))
@@ -399,7 +399,7 @@ def test_a_broken_file_is_one_clear_error(write: WriteFile, text: str, reason: s
 
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    """Missing files, directories and other encodings are named."""
+    """Missing files, directories and other encodings."""
     latin = tmp_path / "latin.yaml"
     latin.write_bytes(b"identifier: \xe9\n")
     assert errors(tmp_path / "none.yaml") == [
@@ -410,14 +410,14 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_home_directory_is_expanded_in_paths(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`~` is expanded, since no shell does it in a YAML file."""
+    """No shell expands it in a YAML file."""
     monkeypatch.setenv("HOME", "/home/sailor")
     settings = config.load(None, {}, {"kubernetes.kubeconfig": "~/k", "kubernetes.enabled": True})
     assert settings.kubernetes.kubeconfig == Path("/home/sailor/k")
 
 
 def test_every_setting_has_a_title_and_a_description() -> None:
-    """The line of help, and the text that completes "must be …". Without a default value, what applies then."""
+    """The line of help, and the text that completes "must be …". Without a default value, the rule that applies."""
     assert len(config.SETTINGS) > 80
     for name, setting in config.SETTINGS.items():
         assert setting.title, name
@@ -527,7 +527,7 @@ _ALL = "{identity: {}, subscribe: ['*']}"
 
 
 def test_rules_can_be_set_in_all_layers(write: WriteFile) -> None:
-    """In the environment they are a list in YAML, and each flag is one rule."""
+    """In the environment as a list in YAML; as a flag one rule each."""
     listed, on = f"[{_SHOP}, {_ALL}]", {"authentication.unix_socket": True}
     file = write(f"authentication: {{unix_socket: true}}\nauthorization: {{rules: {listed}}}")
     for settings in (
@@ -566,7 +566,7 @@ def test_an_invalid_rule_is_reported(rules: str, wanted: str, write: WriteFile) 
     ["keys.json", "http://issuer.example/keys", "https://", "http://localhost.example/keys", "ftp://x/y", ""],
 )
 def test_jwks_comes_from_a_path_or_a_secure_url(source: str, write: WriteFile) -> None:
-    """Plain http only from the host itself."""
+    """Plain http only for the same host."""
     jwks = {"service_account": "jwks", "issuer": "i", "jwks": source}
     (error,) = errors(write(f"authentication: {jwks}"))
     assert "authentication.jwks must be an absolute path, an https URL, or an http URL of this host" in error

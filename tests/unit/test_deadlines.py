@@ -1,4 +1,4 @@
-"""Tests state no upper bounds of their own: a busy machine exceeds any that is not generous."""
+"""Tests use one generous deadline: a busy machine exceeds a short one."""
 
 import ast
 from pathlib import Path

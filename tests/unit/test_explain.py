@@ -1,4 +1,4 @@
-"""What an explanation says of services of every kind, and of policies in the words of TrafficPolicy."""
+"""Explanations of services of every kind, and of policies with the names of TrafficPolicy."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,7 +22,7 @@ DOMAIN = "cluster.local"
 
 
 def explain(objects: Iterable[Object], target: str, **question: str) -> dict[str, Any]:
-    """What a mesh of these objects says."""
+    """The explanation of a target in a mesh of these objects."""
     mesh = Mesh(*objects)
     explainer = Explainer(
         find=mesh.catalog.service,
@@ -59,8 +59,8 @@ def route(namespace: str, backend: str, *, name: str = "r") -> GRPCRoute:
 V1 = [service(50051, name="v1"), endpoint_slice("10.0.0.9", service="v1", name="v1-1")]
 
 
-def test_an_external_name_is_told_by_its_host() -> None:
-    """There are no endpoints, and no assignment."""
+def test_an_external_name_is_explained_by_its_host() -> None:
+    """It has no endpoints, and no assignment."""
     result = explain([service(443, external_name="example.org")], "backend.shop")
     assert result["facts"]["external_name"] == "example.org"
     assert [resource["type_url"] for resource in result["resources"]] == [
@@ -70,8 +70,8 @@ def test_an_external_name_is_told_by_its_host() -> None:
     ]
 
 
-def test_who_is_not_told_of_a_service_gets_its_reason() -> None:
-    """The facts are told all the same."""
+def test_a_client_without_access_to_a_service_gets_the_reason() -> None:
+    """The facts are explained nevertheless."""
     result = explain([annotated(export_to="pay")], "backend.shop", namespace="web")
     assert result["facts"]["exported_to"] == ["pay", "shop"]
     assert [resource["absent"] for resource in result["resources"]] == [
@@ -80,8 +80,8 @@ def test_who_is_not_told_of_a_service_gets_its_reason() -> None:
     assert explain([annotated(private="true")], "backend.shop")["facts"]["private"] is True
 
 
-def test_a_consumers_route_counts_for_its_namespace() -> None:
-    """Both are told, with whose they are and which of them is in use."""
+def test_a_consumer_route_is_used_in_its_namespace() -> None:
+    """Both routes are listed, with their kind, and whether they are in use."""
     objects = [service(50051), *V1, route("shop", "v1"), route("pay", "gone")]
     for namespace, used in (("pay", [False, True]), ("web", [True, False])):
         rules = explain(objects, "backend.shop", namespace=namespace)["facts"]["rules"]
@@ -94,8 +94,8 @@ def test_a_consumers_route_counts_for_its_namespace() -> None:
         assert rules[1]["backends"] == [{"port": "shop/gone:50051", "weight": 1, "served": False}]
 
 
-def test_the_resources_are_those_along_the_way() -> None:
-    """Of a route the backend's cluster and endpoints, not the port's own."""
+def test_the_resources_are_those_of_the_route() -> None:
+    """Cluster and endpoints of the route's backend, not of the port."""
     objects = [service(50051), endpoint_slice("10.0.0.1"), *V1, route("shop", "v1")]
     result = explain(objects, "xds:///backend.shop:50051", client="grpc-go/1.70")
     assert [
@@ -111,7 +111,7 @@ def test_the_resources_are_those_along_the_way() -> None:
 
 
 def test_a_service_without_endpoints_has_none_for_any_client() -> None:
-    """The address that stands for none in grpc-java's assignment is no endpoint."""
+    """The placeholder address in the assignment for grpc-java is no endpoint."""
     for client in ("grpc-java", "grpc-go"):
         result = explain([service(50051)], "backend.shop", client=client)
         (cluster,) = result["client"]["clusters"]
@@ -119,7 +119,7 @@ def test_a_service_without_endpoints_has_none_for_any_client() -> None:
 
 
 def test_one_pod_is_explained_without_routes() -> None:
-    """A headless Service's pod has a name."""
+    """A pod of a headless Service, by its name."""
     slice = endpoint_slice(endpoint("10.0.0.1", hostname="web-0"), "10.0.0.2")
     result = explain([service(50051), slice, *V1, route("shop", "v1")], "web-0.backend.shop")
     assert (result["target"]["pod"], result["target"]["name"]) == (
@@ -129,8 +129,8 @@ def test_one_pod_is_explained_without_routes() -> None:
     assert result["client"]["clusters"][0]["localities"][0]["endpoints"] == 1
 
 
-def test_the_place_of_a_client_decides_its_localities() -> None:
-    """Its zone first."""
+def test_the_zone_of_a_client_determines_its_localities() -> None:
+    """Its own zone is first."""
     slice = endpoint_slice(endpoint("10.0.0.1", "a"), endpoint("10.0.0.2", "b"), port_name="grpc")
     result = explain([annotated(zones="failover"), slice], "backend.shop", zone="b", client="grpc-java")
     assert result["client"]["audience"] == "grpc/java/shop/b"
@@ -142,15 +142,15 @@ def test_the_place_of_a_client_decides_its_localities() -> None:
     ]
 
 
-def test_a_subset_that_is_not_followed_is_told_so() -> None:
-    """Where clients are not divided."""
+def test_a_subset_that_is_not_followed_is_reported() -> None:
+    """If clients are not divided into buckets."""
     result = explain([annotated(subset_min="1"), endpoint_slice("10.0.0.1")], "backend.shop")
     assert result["client"]["subset"] == {"followed": False, "size": 0, "buckets": 0}
     assert explain([annotated()], "backend.shop")["client"]["subset"] is None
 
 
 def test_an_unknown_service_has_its_nearest_names() -> None:
-    """Those of the same name in other namespaces, the parts swapped, and similar ones of its own or a similar one."""
+    """The same name in other namespaces, swapped parts, and similar names in its own or a similar namespace."""
     objects = [service(1, name="backend"), service(1, name="backends"), service(1, name="x")]
     for target, nearest in (
         ("backend.shpo", ["shop/backend"]),
@@ -170,18 +170,18 @@ def test_an_unknown_service_has_its_nearest_names() -> None:
 @pytest.mark.parametrize(
     "asked", [{"namespace": "a/b"}, {"zone": "a/b"}, {"node": "é"}, {"namespace": "Shop"}]
 )
-def test_nobody_can_be_where_no_name_leads(asked: dict[str, str]) -> None:
-    """Else it would be an audience that no client has."""
-    with pytest.raises(TranslateError, match="cannot be the name of a"):
+def test_an_invalid_name_of_a_client_is_refused(asked: dict[str, str]) -> None:
+    """No client can have such an audience."""
+    with pytest.raises(TranslateError, match="is not a valid name of a"):
         explain([service(1, name="backend")], "backend.shop", **asked)
 
 
-def test_every_section_has_its_words() -> None:
-    """In those of the TrafficPolicy that says it."""
+def test_every_section_has_a_text() -> None:
+    """With the field names of the TrafficPolicy that sets it."""
     spec = {"targetRefs": [{"group": "", "kind": "Service", "name": "backend"}], **FULL}
     policy = msgspec.convert({"metadata": {"name": "p", "namespace": "shop"}, "spec": spec}, TrafficPolicy)
     sections = wording.sections(of_object(policy))
-    assert {section["said_by"] for section in sections} == {"TrafficPolicy shop/p"}
+    assert {section["source"] for section in sections} == {"TrafficPolicy shop/p"}
     assert {section["section"]: section["value"] for section in sections} == {
         "zones": "mode Spill, overloadPercent 150, demand a=3",
         "subset": "min 3, percent 50",
@@ -198,8 +198,8 @@ def test_every_section_has_its_words() -> None:
     }
 
 
-def test_a_stream_is_told_of_what_its_names_mean() -> None:
-    """Of listeners and routes what is said of calls, of clusters what is said of endpoints; each once."""
+def test_limitations_of_a_stream_depend_on_its_names() -> None:
+    """Those of calls for listeners and routes, those of endpoints for clusters; each once."""
     mesh = Mesh(annotated(balancing="LeastRequest", timeout="1s"), *V1)
     subscribers = Subscribers(mesh.catalog.service, DOMAIN)
     node = base_pb2.Node(user_agent_name="gRPC Go", user_agent_version="1.36.0").SerializeToString()
@@ -221,8 +221,8 @@ def test_a_stream_is_told_of_what_its_names_mean() -> None:
     ]
 
 
-def test_an_envoy_is_told_of_all_services() -> None:
-    """Its routes are of all of them; a gateway's of those that are exposed."""
+def test_limitations_of_an_envoy_cover_all_services() -> None:
+    """Its routes include all services; those of a gateway the exposed ones."""
     policy = annotated(balancing="PickFirst")
     mesh = Mesh(policy, *V1)
     subscribers = Subscribers(mesh.catalog.service, DOMAIN, [item.id for item in mesh.catalog])
@@ -245,10 +245,10 @@ def test_an_envoy_is_told_of_all_services() -> None:
         ),
     ],
 )
-def test_what_a_port_speaks_is_a_fact(
+def test_the_protocol_of_a_port_is_a_fact(
     port: ServicePort, protocol: tuple[str | None, str | None, str], limits: dict[str, str]
 ) -> None:
-    """An Envoy that does not connect is limited, and gets no cluster; a gRPC client is not."""
+    """An Envoy that does not connect has a limitation and no cluster; a gRPC client does not."""
     for client in ("envoy", "grpcio"):
         result = explain([service(port)], "xds:///backend.shop", client=client)
         facts, limitations = result["facts"]["protocol"], result["client"]["limitations"]

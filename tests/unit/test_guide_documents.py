@@ -1,4 +1,4 @@
-"""The guides say what is so: their manifests are served, their numbers are those of the code, their lists are whole."""
+"""The guides match the code: manifests are served, numbers are those of the code, lists are complete."""
 
 import inspect
 import math
@@ -19,7 +19,9 @@ from steerway.cli import main
 from steerway.sources.files import load
 from steerway.sources.objects.core import Service, ServiceMeta
 from steerway.sources.policy.traffic_policy import SubsetSection, TrafficPolicySpec
-from steerway.translate.client.capability import Client, Feature, Library
+from steerway.translate.client.capability import Feature
+from steerway.translate.client.client import Client
+from steerway.translate.client.library import Library
 from testbed.mesh import NAMESPACE
 from tests.support.example import guide
 
@@ -65,7 +67,7 @@ def write(directory: Path, name: str) -> None:
 
 
 def test_every_guide_is_known_here_and_linked() -> None:
-    """A new one is not forgotten; README and the guide lead to each."""
+    """This list has each guide; README and the guide link to it."""
     stems = sorted(path.stem for path in guide.FOLDER.glob("*.md"))
     assert stems == sorted([*guide.NAMES, "envoy"])
     for name in stems:
@@ -73,8 +75,8 @@ def test_every_guide_is_known_here_and_linked() -> None:
         assert f"(guides/{name}.md)" in (ROOT / "docs" / "guide.md").read_text()
 
 
-def test_blocks_are_seen() -> None:
-    """Each fenced block of YAML is a manifest or says that it is not whole."""
+def test_blocks_are_classified() -> None:
+    """Each fenced block of YAML is a manifest or marked as a fragment."""
     assert {name: len(guide.blocks(name)) for name in guide.NAMES} == BLOCKS
     counts = {name: len(guide.blocks(name, "fragment")) for name in guide.NAMES}
     assert {name: count for name, count in counts.items() if count} == FRAGMENTS
@@ -86,7 +88,7 @@ def test_blocks_are_seen() -> None:
 def test_all_manifests_of_a_guide_would_be_served_together(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By the file loader and the catalog, as `steerway check` judges them."""
+    """By the file loader and the catalog, as in `steerway check`."""
     write(tmp_path, name)
     loaded = load((tmp_path,), "default")
     assert [entry.problem for entry in loaded.documents if entry.problem] == []
@@ -99,12 +101,12 @@ def test_all_manifests_of_a_guide_would_be_served_together(
 
 @pytest.mark.parametrize("block", guide.blocks("zones", "fragment"))
 def test_a_fragment_is_a_part_of_a_policy(block: str) -> None:
-    """It fits into the spec of one."""
+    """It is valid in the spec of one."""
     target = {"group": "", "kind": "Service", "name": "backend"}
     msgspec.convert({"targetRefs": [target], **yaml.safe_load(block)}, TrafficPolicySpec)
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_have_a_target() -> None:
     """Files and headings of all guides."""
     links = [
         (name, *match)
@@ -124,15 +126,15 @@ def _anchor(title: str) -> str:
     return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 
-def test_the_list_of_sections_is_whole() -> None:
-    """Those of a TrafficPolicy, and no others."""
+def test_the_list_of_sections_is_complete() -> None:
+    """The sections of a TrafficPolicy, and no others."""
     fields = {field.encode_name for field in msgspec.structs.fields(TrafficPolicySpec)} - {"targetRefs"}
     assert set(guide.table("policies", "Sections")) == fields
     assert len(fields) == 11
 
 
 def test_the_table_of_clients_is_that_of_the_code() -> None:
-    """Each version is the first that has the feature."""
+    """Each version is the first with the feature."""
     rows = guide.table("policies", "Which client does what")
     assert set(rows) == set(FEATURES)
     for row, features in FEATURES.items():
@@ -148,8 +150,8 @@ def _since(library: Library, feature: Feature) -> str:
     return f"1.{minor}"
 
 
-def test_the_table_of_annotations_is_whole_and_its_examples_mean_something() -> None:
-    """Each example is understood; together they say all sections that annotations can."""
+def test_the_table_of_annotations_is_complete_and_its_examples_are_valid() -> None:
+    """The examples together cover all sections that annotations can set."""
     rows = {
         name: cells[0].strip("`").strip('"') for name, cells in guide.table("policies", "Annotations").items()
     }
@@ -161,7 +163,7 @@ def test_the_table_of_annotations_is_whole_and_its_examples_mean_something() -> 
     for prefix, sections in (("steerway.io/", set(annotation._READERS)), ("xds.lmwn.com/", {"retry"})):
         problems: list[Problem] = []
         annotations = {name: value for name, value in rows.items() if name.startswith(prefix)}
-        # It names another algorithm than the one that hashes.
+        # It names another algorithm than the hashing one.
         without = {name: value for name, value in annotations.items() if name != "steerway.io/balancing"}
         for item in (annotations, without):
             sources = annotation.of_annotations(_service(item), problems).sources
@@ -174,7 +176,7 @@ def _service(annotations: dict[str, str]) -> Service:
     return Service(metadata=meta)
 
 
-def test_explain_says_what_the_guide_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_prints_the_output_in_the_guide(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every line of it, in this order."""
     write(tmp_path, "policies")
     (shown,) = re.findall(
@@ -194,7 +196,7 @@ def _percent(cell: str) -> float:
 
 
 def test_the_arithmetic_of_spill_is_that_of_the_code() -> None:
-    """The worked example, column by column, and the shares for other numbers."""
+    """The example, column by column, and the shares for other numbers."""
     rows = guide.table("zones", "How much spills")
     endpoints = {name: int(cells[0]) for name, cells in rows.items()}
     assert endpoints == {"eu-1a": 2, "eu-1b": 4, "eu-1c": 4}
@@ -225,7 +227,7 @@ def test_the_regions_of_zones_are_read_so() -> None:
         assert zone.region_of(Locality(zone=name)) == region
 
 
-def test_how_many_endpoints_a_client_sees() -> None:
+def test_the_number_of_endpoints_of_a_client() -> None:
     """By the formula, with the defaults of the section."""
     default = SubsetSection()
     assert (default.min, default.percent) == (5, 33)
@@ -244,14 +246,14 @@ def test_with_too_few_seats_endpoints_are_idle() -> None:
 
 @pytest.mark.parametrize(("count", "size"), [(10, 3), (50, 17)])
 @pytest.mark.parametrize("way", ["steerway", "k8s-xds"])
-def test_subsets_are_as_even_and_calm_as_measured(way: str, count: int, size: int) -> None:
-    """The bench's own figures; what takes long is left to it."""
+def test_subsets_are_as_even_and_stable_as_measured(way: str, count: int, size: int) -> None:
+    """The figures of the benchmark, except for slow ones."""
     result = bench_subset._measure(bench_subset._WAYS[way], count, size)[:3]
     assert f"| {count} | {size} | {way} | {' | '.join(result)} |" in guide.text("subsets")
 
 
-def test_another_number_of_buckets_costs_what_is_said() -> None:
-    """17 of 50 endpoints; a client's hash modulo the number is its bucket."""
+def test_another_number_of_buckets_costs_what_the_guide_states() -> None:
+    """17 of 50 endpoints; the bucket is a client's hash modulo the number."""
     for buckets, moved in ((32, 0.38), (17, 0.66)):
         shares = []
         for seed in range(3):

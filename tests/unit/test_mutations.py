@@ -9,8 +9,8 @@ from tests.mutation.mutation import ROOT, Mutation, mutations
 LISTED = list(mutations())
 
 
-def test_there_are_many_of_each_area() -> None:
-    """An empty list would match for ever."""
+def test_each_area_has_mutations() -> None:
+    """An empty list would always match."""
     counts = Counter(mutation.area for mutation in LISTED)
     assert counts.keys() == {"access", "catalog", "engine", "sources", "translate"}
     assert min(counts.values()) >= 10

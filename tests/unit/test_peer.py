@@ -1,4 +1,4 @@
-"""Shares of addresses: what a client chooses freely gives it no other one."""
+"""Shares of addresses: parts of an address that a client can choose give it no further share."""
 
 import pytest
 
@@ -20,5 +20,5 @@ from steerway.peer import network
     ],
 )
 def test_a_share_is_that_of_the_address(peer: str, share: str) -> None:
-    """Ports and the lower half of an IPv6 address are the client's choice."""
+    """A client can choose its port and the lower half of an IPv6 address."""
     assert network(peer) == share

@@ -1,4 +1,4 @@
-"""docs/protocol.md names tests that exist."""
+"""docs/protocol.md names existing tests."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ NAMED = sorted(set(re.findall(r"`(\w+)/([\w./]+)::(\w+)`", (ROOT / "docs/protoco
 
 
 @pytest.mark.parametrize(("folder", "file", "name"), NAMED)
-def test_a_test_that_the_document_names_exists(folder: str, file: str, name: str) -> None:
+def test_a_named_test_exists(folder: str, file: str, name: str) -> None:
     defined = re.compile(rf"^ *(fn|def|async def) {name}\(", re.MULTILINE)
     assert defined.search((FOLDERS[folder] / file).read_text())
 

@@ -21,7 +21,7 @@ def source(crate: str) -> Path:
 
 @pytest.mark.parametrize("crate", CRATES)
 def test_every_file_is_in_the_graph(crate: str) -> None:
-    """A graph without files or edges would pass for ever. Files of tests alone are not in it."""
+    """A graph without files or edges would always pass. Files of tests alone are not in it."""
     files = Crate(source(crate)).files()
     written = [path for path in source(crate).rglob("*.rs") if path.name not in TEST_FILES]
     assert len(files) == len(written) > 40

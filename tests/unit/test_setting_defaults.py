@@ -1,4 +1,4 @@
-"""A default of a setting is written once, in its declaration."""
+"""The default of a setting is defined once, in its declaration."""
 
 import ast
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _NAMES = {setting.field for setting in config.SETTINGS.values() if "_" in settin
 
 
 def defaults(tree: ast.AST) -> Iterator[str]:
-    """Names of parameters and fields that have a default."""
+    """Names of parameters and fields with a default."""
     for node in ast.walk(tree):
         if isinstance(node, ast.arguments):
             positional = [*node.posonlyargs, *node.args]
@@ -35,7 +35,7 @@ def defaults(tree: ast.AST) -> Iterator[str]:
 
 
 def test_no_stage_repeats_a_default() -> None:
-    """A stage requires the value of a setting. The options of the engine have their own declaration."""
+    """A stage requires the value of a setting. Options of the engine have their own declaration."""
     repeated, scanned = [], 0
     for path in SOURCE.rglob("*.py"):
         name = path.relative_to(SOURCE).as_posix()
@@ -47,7 +47,7 @@ def test_no_stage_repeats_a_default() -> None:
     assert repeated == []
 
 
-def test_a_repeated_default_is_noticed() -> None:
+def test_a_repeated_default_is_detected() -> None:
     """As a parameter and as a field."""
     function = "def f(a, drain_seconds=10.0, *, b, max_streams=1): ...\n"
     sample = f"{function}class C:\n    cluster_domain: str = 'a'\n    c: int"

@@ -1,4 +1,4 @@
-"""docs/settings.md describes all settings: names, defaults, texts, and an example that is valid."""
+"""docs/settings.md describes all settings: names, defaults, texts, and a valid example."""
 
 import re
 from pathlib import Path
@@ -26,19 +26,19 @@ def test_the_document_is_up_to_date() -> None:
 
 
 def test_an_outdated_document_is_rewritten() -> None:
-    """The comparison above depends on it."""
+    """The test of the current document depends on it."""
     text = DOCUMENT.read_text("utf-8")
     assert rewritten(text.replace("### `files`", "### `file`")) == text
 
 
 def test_every_setting_has_its_entry() -> None:
-    """Each setting once, and nothing else."""
+    """Once, and there are no other entries."""
     assert sorted(ENTRIES) == sorted(config.SETTINGS)
 
 
 @pytest.mark.parametrize("name", config.SETTINGS)
 def test_an_entry_has_the_names_and_the_default(name: str) -> None:
-    """A default that is a rule rather than a value is described in words."""
+    """A default that is a rule is described in text."""
     default, flag, variable = ENTRIES[name]
     setting = config.SETTINGS[name]
     assert (flag, variable) == (setting.flag, setting.variable)
@@ -58,7 +58,7 @@ def test_an_entry_has_the_names_and_the_default(name: str) -> None:
 
 
 def test_sections_have_a_description_of_one_line() -> None:
-    """`steerway serve --help` shows it, where Markdown links are not readable."""
+    """`steerway serve --help` shows it, without Markdown links."""
     assert len(config.SECTIONS) == 14
     for section in config.SECTIONS:
         assert section.description.endswith("."), section
@@ -72,7 +72,7 @@ def test_every_setting_has_a_text() -> None:
 
 
 def test_the_example_gives_every_setting(tmp_path: Path) -> None:
-    """It is valid, and complete."""
+    """It is valid and complete."""
     example = re.search(r"```yaml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     assert example is not None
     file = tmp_path / "steerway.yaml"

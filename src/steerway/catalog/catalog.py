@@ -40,8 +40,8 @@ _HINT = f"its last good version is served; {isolation.HINT}"
 class Catalog:
     """Services by identity; see the module's docstring.
 
-    `selection` says what is served of all that is known; without one, everything. `nodes_known`: clients are told apart
-    by their nodes, for Services that ask for it. `named_elsewhere`: routes that are not in this catalog may name its
+    `selection`: the Services that are served; all by default. `nodes_known`: clients are distinguished by their nodes,
+    for Services that require it. `named_elsewhere`: routes that are not in this catalog may name its
     Services, so that those outside the scope are all built.
     """
 
@@ -49,11 +49,11 @@ class Catalog:
         self,
         selection: Selection | None = None,
         nodes_known: bool = True,
-        holds: HoldDown | None = None,
+        hold_down: HoldDown | None = None,
         named_elsewhere: bool = False,
     ) -> None:
         self.attachments = Attachments()
-        self._holds = holds if holds is not None else HoldDown()
+        self._hold_down = hold_down if hold_down is not None else HoldDown()
         self._nodes_known = nodes_known
         self._selection = selection if selection is not None else Selection()
         self._named_elsewhere = named_elsewhere
@@ -114,7 +114,7 @@ class Catalog:
             touched |= self._assign(key, get(key))
         elif key.kind == "Namespace":
             self.attachments.note_namespace(key.name)
-            self._judge_namespace(key, get(key))
+            self._evaluate_namespace(key, get(key))
             touched |= set(self._services_in(key.name))
         elif key.kind in KINDS:
             touched |= self.attachments.update(get, key, self._services_in)
@@ -122,15 +122,15 @@ class Catalog:
             named |= self.attachments.beside(self._concerned(get, key))
 
     def release(self, get: Get) -> frozenset[ServiceId]:
-        """Believe what was held back for long enough; returns the services whose value changed."""
-        built = {id: self._rebuild(id, get) for id in self._holds.due()}
+        """Apply updates whose hold-down has ended; returns the services whose value changed."""
+        built = {id: self._rebuild(id, get) for id in self._hold_down.due()}
         changes = {id: service for id, (service, other) in built.items() if other}
         self._replace(changes)
         return frozenset(changes)
 
     def owners(self, now: Get, key: ObjectKey) -> Collection[Hashable]:
-        """Whom a change of an object concerns: its service; of an EndpointSlice the one that it named before and the
-        one that it names now; of a route or policy those that it is attached to, or itself. A Namespace, the
+        """The owners that a change of an object concerns: its service; of an EndpointSlice the one that it named before
+        and the one that it names now; of a route or policy those that it is attached to, or itself. A Namespace, the
         ReferenceGrants of a namespace and all raw resources are one owner each; other kinds have none.
 
         This and the next two methods get objects as they are `now`, while the catalog is as of the last commit. An
@@ -155,7 +155,7 @@ class Catalog:
         return self.attachments.concerns(now, key, self._services_in) or {key} if key.kind in KINDS else ()
 
     def references(self, now: Get, key: ObjectKey) -> Collection[Hashable]:
-        """The owners that an object needs to mean what it says, before and after its change: the Services that a route
+        """The owners that an object depends on, before and after its change: the Services that a route
         names, with their Namespaces and the ReferenceGrants that allow it."""
         named: set[ServiceId] = set()
         with isolated("object", object=key):
@@ -273,7 +273,7 @@ class Catalog:
             self._slices.setdefault(after, set()).add(key)
         return {id for id in (before, after) if id is not None}
 
-    def _judge_namespace(self, key: ObjectKey, obj: Object | None) -> None:
+    def _evaluate_namespace(self, key: ObjectKey, obj: Object | None) -> None:
         problems = annotation.of_namespace(obj) if isinstance(obj, Namespace) else ()
         self._note_problems(self._others, key, tuple(problems))
 
@@ -332,15 +332,13 @@ class Catalog:
             attached = self._attached(get, id)
             built, problems = build_service.build(fact, slices, namespace, self._nodes_known, attached)
             if built is not None:
-                built = self._holds.apply(self._services.get(id), built)
+                built = self._hold_down.apply(self._services.get(id), built)
             if outside and built is not None:
                 built = replace(built, outside=outside)
         if built is None:
-            self._holds.forget(id)
-        elif self._holds.held(id):
-            hint = (
-                "nothing to do if the endpoints come back; safety in its policy says how long they are kept"
-            )
+            self._hold_down.forget(id)
+        elif self._hold_down.is_held_down(id):
+            hint = "none if the endpoints return; safety in its policy has the time for which they are kept"
             reason = "most or all of its endpoints went: those before are kept"
             problems.append(Problem(str(ObjectKey("Service", *id)), reason, hint))
         self._note_problems(self._problems, id, () if outside else tuple(sorted(problems, key=str)))
@@ -383,7 +381,7 @@ class Catalog:
         return ()
 
     def _attached(self, get: Get, id: ServiceId) -> build_service.Attached:
-        """What routes, policies and grants say of a service."""
+        """The routes, policies and grants of a service."""
         routes = self.attachments.routes(get, id)
         key = ObjectKey("Service", *id)
         policies = self.attachments.policies(get, key)

@@ -1,7 +1,7 @@
 """Services of several clusters as one: equally named Services merge, port by port, by a policy.
 
-A member counts only while it is in use: not before all of it is known, and not after it was lost for too long. Who says
-so is the caller. What is the same in both (ports, their names) is taken from the nearest member that has the service:
+A member counts only while it is in use: not before all of it is known, and not after it was lost for too long, as the
+caller decides. What is the same in both (ports, their names) is taken from the nearest member that has the service:
 the local one, then by priority, then by name.
 """
 
@@ -20,8 +20,8 @@ Policy = Literal["local_only", "local_first", "all"]
 
 @dataclass(slots=True)
 class Member:
-    """A remote cluster. `region` is where its endpoints are that do not say it themselves; `priority`, from 1, is its
-    place in the row of those that take over."""
+    """A remote cluster. `region`: of endpoints without one; `priority`, from 1: its position among the members that
+    take over."""
 
     name: str
     catalog: Catalog
@@ -89,7 +89,7 @@ class Federation:
             self._merged.pop(id, None)
 
     def problems(self) -> list[Problem]:
-        """Everything that is known and not served; that of a member says whose it is."""
+        """Everything that is known and not served; problems of a member begin with its name."""
         remote = (
             replace(problem, where=f"cluster {member.name}: {problem.where}")
             for member in self._members
@@ -153,7 +153,7 @@ def _secured(port: Port, tls: BackendTLS | None) -> Port:
 
 def _merge_ports(same: Sequence[Port]) -> Port:
     """One port of several members, the nearest first. Pod networks may overlap: then the nearest has the address, since
-    a client could not tell one from the other."""
+    a client could not distinguish them."""
     taken: dict[tuple[str, int], Endpoint] = {}
     for port in same:
         for endpoint in port.endpoints:

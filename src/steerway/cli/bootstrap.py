@@ -1,4 +1,4 @@
-"""`steerway bootstrap`: the file that tells a gRPC client where the control plane is and who it is itself.
+"""`steerway bootstrap`: the file with the address of the control plane and the Node of a gRPC client.
 
 Accepted by grpc-go, grpc-java, C-core and grpc-js; the keys are those of gRFC A27, A53 and A65.
 """
@@ -63,7 +63,7 @@ def _server(_context: click.Context, _option: click.Parameter, value: str) -> st
 @click.option(
     "--token-file",
     metavar="FILE",
-    help="Token that the client shows to the server: a projected service-account token, say",
+    help="Token that the client sends to the server, such as a projected service-account token",
 )
 def bootstrap(
     server: str,
@@ -106,7 +106,7 @@ def bootstrap(
 
 
 def _credentials(files: Mapping[str, str]) -> dict[str, Any]:
-    """How the client secures the connection and proves who it is (gRFC A65, A97)."""
+    """Channel and call credentials of the client (gRFC A65, A97)."""
     names = {"ca": "ca_certificate_file", "certificate": "certificate_file", "key": "private_key_file"}
     config = {key: files[name] for name, key in names.items() if name in files}
     credentials: dict[str, Any] = {"channel_creds": [{"type": "tls", "config": config}]}

@@ -75,7 +75,7 @@ def check(paths: tuple[Path, ...], file: Path | None, default_namespace: str, ve
 
 
 def _check_settings(file: Path, marks: Counter[Mark | str]) -> "Settings | None":
-    """Tell of a settings file and what it names. None when it cannot be read as settings."""
+    """Report a settings file and the files that it names. None for one that cannot be read as settings."""
     from steerway import config
     from steerway.access.authenticators import Authenticators
     from steerway.engine.engine import Engine, EngineOptions
@@ -150,6 +150,8 @@ def _conclude(marks: Counter[Mark | str], verbose: bool) -> int:
         totals += f", {marks[Mark.SKIP]} not read" + ("" if verbose else " (-v lists them)")
     terminal.write(totals)
     if not marks[Mark.PASS] and not marks[Mark.FAIL] and not marks[Mark.WARN]:
-        terminal.fail("nothing to serve was found: no Service, EndpointSlice, xDS resource or mapping")
+        terminal.fail(
+            "nothing to serve: no Service, EndpointSlice, xDS resource or mapping in these files; check the PATH"
+        )
         return ExitCode.FAILURE
     return ExitCode.FAILURE if marks[Mark.FAIL] else ExitCode.OK

@@ -1,4 +1,4 @@
-"""`steerway crd`: what a cluster must know before it takes TrafficPolicies."""
+"""`steerway crd`: the definition that a cluster needs before it accepts TrafficPolicies."""
 
 import click
 
@@ -9,7 +9,7 @@ from steerway.cli import terminal
 def crd() -> None:
     """Print the CustomResourceDefinition of TrafficPolicy, as YAML for `kubectl apply -f -`.
 
-    It says what every field means, and what an API server refuses.
+    It describes every field, and has the rules by which an API server validates policies.
     """
     from steerway.sources.policy import crd as definition
 

@@ -1,6 +1,6 @@
-"""`steerway explain`: what a target means to a client, why, and who has it.
+"""`steerway explain`: the configuration of a target for a client, its sources, and the clients that have it.
 
-It asks a running control plane, or computes the same from manifest files, where nobody is connected.
+It queries a running control plane, or computes the same from manifest files, without connected clients.
 """
 
 import json
@@ -21,7 +21,7 @@ from steerway.errors import SourceError, TranslateError, UnknownServiceError
 _PATIENCE_SECONDS = 30.0
 
 
-@click.command(short_help="Tell what a target means to a client, and why.")
+@click.command(short_help="Explain the configuration of a target for a client.")
 @click.argument("target", metavar="TARGET")
 @click.option(
     "--namespace", metavar="NS", default="", help="Namespace of the client  [default: the service's]"
@@ -66,11 +66,11 @@ def explain(
     verbose: bool,
     **where: Any,
 ) -> int:
-    """Tell what TARGET, such as xds:///backend.shop:50051, means to a client, and why.
+    """Explain the configuration of TARGET, such as xds:///backend.shop:50051, for a client.
 
-    Which port it is; endpoints, routes and policies and who says them; what the client makes of it, and which of it
-    the client cannot do; the resources; which connected clients have acknowledged them. Exit code 1 when there is no
-    such service, or no control plane.
+    Its port; endpoints, routes and policies with their sources; the localities and limitations of the client; the
+    resources; which connected clients have acknowledged them. Exit code 1 when there is no such service, or no
+    control plane.
     """
     asked = {"target": target, "namespace": namespace, "zone": node_zone, "node": node, "client": client}
     try:
@@ -87,12 +87,12 @@ def explain(
     if output == "json":
         terminal.write(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        explanation.tell(document, verbose)
+        explanation.show(document, verbose)
     return ExitCode.OK
 
 
 def _ask(admin: str, token_file: Path | None, asked: Mapping[str, str]) -> dict[str, Any]:
-    """The answer of a control plane. SourceError says why there is none."""
+    """The answer of a control plane. SourceError: there is none."""
     if not admin.startswith(("http://", "https://")):
         admin = f"http://{admin}"
     query = urllib.parse.urlencode({name: value for name, value in asked.items() if value})
@@ -103,7 +103,7 @@ def _ask(admin: str, token_file: Path | None, asked: Mapping[str, str]) -> dict[
         except OSError as error:
             raise SourceError(f"{token_file} cannot be read: {error.strerror}") from None
         request.add_header("Authorization", f"Bearer {token}")
-    # The admin server is near: what the environment says of proxies is for others.
+    # The admin server is near: proxies of the environment do not apply.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=_PATIENCE_SECONDS) as answer:
@@ -115,7 +115,7 @@ def _ask(admin: str, token_file: Path | None, asked: Mapping[str, str]) -> dict[
         reason = getattr(error, "reason", error)
         raise SourceError(
             f"no control plane answers at {admin}: {getattr(reason, 'strerror', None) or reason}; start one with"
-            " `steerway serve`, say where it is with --admin URL (kubectl port-forward helps), or give manifests"
+            " `steerway serve`, give its address with --admin URL (kubectl port-forward helps), or give manifests"
             " with --files DIR"
         ) from None
 
@@ -152,7 +152,7 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
     settings = Settings()
     loaded = load(paths, settings.default_namespace)
     for problem in loaded.problems:
-        terminal.note(f"{problem.where}: {problem.reason}; `steerway check` says more")
+        terminal.note(f"{problem.where}: {problem.reason}; run `steerway check` for details")
     objects = {obj.key: obj for obj in loaded.objects}
     catalog = Catalog()
     catalog.update(objects.get, objects)

@@ -1,4 +1,4 @@
-"""An explanation as text: what is well and what is not, indented, at most a screen for a simple service."""
+"""An explanation as indented text, at most a screen for a simple service."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from steerway.cli.terminal import Mark
 _MOST_CLIENTS = 20
 
 
-def tell(explanation: dict[str, Any], verbose: bool) -> None:
+def show(explanation: dict[str, Any], verbose: bool) -> None:
     """Print the document that `/api/v1/explain` answers with."""
     target = explanation["target"]
     port = f"port {target['port']}" + (f" ({target['port_name']})" if target["port_name"] else "")
@@ -82,11 +82,11 @@ def _endpoints(facts: dict[str, Any]) -> None:
 
 def _rule(rule: dict[str, Any]) -> None:
     backends = [
-        f"{backend['port'] or 'nobody'} {backend['weight']}"
+        f"{backend['port'] or 'no backend'} {backend['weight']}"
         + ("" if backend["served"] else " (not served: calls fail)")
         for backend in rule["backends"]
     ]
-    to = ", ".join(backends) or "nobody"
+    to = ", ".join(backends) or "no backend"
     whose = "" if rule["kind"] == "producer" else f", for clients in {rule['namespace']}"
     mark = Mark.SKIP if not rule["in_use"] else Mark.PASS
     if rule["in_use"] and not any(backend["served"] and backend["weight"] for backend in rule["backends"]):
@@ -95,36 +95,36 @@ def _rule(rule: dict[str, Any]) -> None:
     for action in rule["actions"]:
         _line(Mark.SKIP, action, 4)
     for section in rule["policy"]:
-        _said(section, 4)
+        _section(section, 4)
 
 
 def _policy(sections: Sequence[dict[str, Any]], verbose: bool) -> None:
     _title("policy")
     for section in sections:
-        if section["said_by"] is not None or verbose:
-            _said(section, 2)
-    default = [section["section"] for section in sections if section["said_by"] is None]
+        if section["source"] is not None or verbose:
+            _section(section, 2)
+    default = [section["section"] for section in sections if section["source"] is None]
     if default and not verbose:
         _plain(f"default: {', '.join(default)}")
 
 
-def _said(section: dict[str, Any], indent: int) -> None:
-    _plain(f"{section['section']}: {section['value']} — {section['said_by'] or 'default'}", indent)
+def _section(section: dict[str, Any], indent: int) -> None:
+    _plain(f"{section['section']}: {section['value']} — {section['source'] or 'default'}", indent)
 
 
 def _client(client: dict[str, Any]) -> None:
-    place = [f"in namespace {client['namespace']}"]
-    place += [f"{name} {client[name]}" for name in ("zone", "node") if client[name]]
-    _title(f"{client['name']} {', '.join(place)} (audience {client['audience']})")
+    locality = [f"in namespace {client['namespace']}"]
+    locality += [f"{name} {client[name]}" for name in ("zone", "node") if client[name]]
+    _title(f"{client['name']} {', '.join(locality)} (audience {client['audience']})")
     for limitation in client["limitations"]:
         _line(Mark.FAIL, limitation)
     if not client["limitations"]:
-        _line(Mark.PASS, "it can do all that is said")
+        _line(Mark.PASS, "all settings supported")
     subset = client["subset"]
     if subset and subset["followed"]:
         _line(
             Mark.PASS,
-            f"it sees {subset['size']} of the endpoints; which, its part of {subset['buckets']} says",
+            f"it sees {subset['size']} of the endpoints, by its bucket of {subset['buckets']}",
         )
     elif subset:
         _line(Mark.FAIL, "subset is not followed: the setting subset_buckets is 0")

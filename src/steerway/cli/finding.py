@@ -1,6 +1,6 @@
-"""What is to be reported of each object in files, with how much it matters.
+"""What to report about each object in files, by severity.
 
-It judges what the manifests as a whole would serve; a document that is broken by itself is reported by the loader.
+It evaluates what the manifests would serve as a whole; the loader reports a document that is broken by itself.
 """
 
 import enum
@@ -32,7 +32,7 @@ from steerway.translate.xds import raw
 
 
 class Level(enum.Enum):
-    """How much a finding matters, the worst first."""
+    """The severity of a finding, the worst first."""
 
     ERROR = "error"
     """The object, or a part of it, is not served, or is a mistake."""
@@ -54,7 +54,7 @@ class Finding:
 
 
 def findings(result: LoadResult, selection: Selection) -> Mapping[str, tuple[Finding, ...]]:
-    """All findings by the object that they are about, the worst first."""
+    """All findings by object, the worst first."""
     by_object: dict[str, list[Finding]] = {}
     for finding in dict.fromkeys(_Review(result, selection).all()):
         by_object.setdefault(finding.about, []).append(finding)
@@ -95,7 +95,7 @@ class _Review:
             yield from self._resource(obj)
 
     def _service(self, fact: Service) -> Iterator[Finding]:
-        """Why it is not served, or has no endpoints."""
+        """Why a Service is not served, or has no endpoints."""
         about, id = str(fact.key), ServiceId(fact.metadata.namespace, fact.metadata.name)
         if reason := self._catalog.left_out(id):
             yield Finding(Level.NOTE, about, f"it {reason}", unused=True)
@@ -132,7 +132,7 @@ class _Review:
                 yield Finding(Level.NOTE, about, reason, unused=True)
             return
         if ObjectKey("Service", *id) not in self._subjects:
-            hint = f"add that Service, or correct the label {SERVICE_NAME_LABEL}"
+            hint = f"add that Service, or fix the label {SERVICE_NAME_LABEL}"
             yield Finding(Level.ERROR, about, f"its Service {id} is not in these files", hint)
         elif reason := self._catalog.left_out(id):
             yield Finding(Level.NOTE, about, f"its Service {id} {reason}", unused=True)
@@ -146,7 +146,7 @@ class _Review:
             yield Finding(Level.ERROR, str(resource.key), str(error), hint)
 
     def _attached(self) -> Iterator[Finding]:
-        """Routes and policies that are not used, or not all of them."""
+        """Routes and policies that are not used, wholly or in part."""
 
         def absent(key: ObjectKey) -> str:
             return "is broken" if key in self._subjects else "is not in these files"
@@ -183,12 +183,12 @@ def _evaluated(about: str, object_status: ObjectStatus) -> Iterator[Finding]:
     if unused and not object_status.ignored:
         yield Finding(Level.NOTE, about, "it is attached to nothing", unused=True)
     if object_status.refusals:
-        return  # the consequences of an error need no words of their own
+        return  # its consequences need no findings of their own
     for target_status in object_status.target_statuses:
         for condition in target_status.conditions:
-            if condition.type == PROGRAMMED and not condition.holds and target_status.holds(ACCEPTED):
+            if condition.type == PROGRAMMED and not condition.status and target_status.is_true(ACCEPTED):
                 yield Finding(Level.WARNING, about, condition.message, condition.hint)
-            elif condition.type == LIMITED and condition.holds:
+            elif condition.type == LIMITED and condition.status:
                 yield Finding(Level.NOTE, about, condition.message)
 
 

@@ -1,4 +1,4 @@
-"""What every command shares about the terminal: exit codes, colours, and how errors are told.
+"""What every command shares about the terminal: exit codes, colours, and the form of errors.
 
 stdout carries what was asked for (data), stderr the words around it. Colours appear on a terminal only, and
 not when `NO_COLOR` is set.

@@ -1,4 +1,4 @@
-"""What a target means to a client and why, as one document for people and their tools."""
+"""The configuration of a target for a client and its sources, as one document for people and tools."""
 
 from steerway.explain.explainer import Explainer, Question
 

@@ -1,7 +1,7 @@
-"""From a target and a client to all that follows: facts, policy, what the client is told, and what it cannot do.
+"""From a target and a client to facts, policy, the resources that the client receives, and its limitations.
 
-It asks for resources as the client would, from the listener on along the names that each one carries, so that what it
-tells is what is served. It does not know who is connected: that is the admin server's.
+Resources are requested as the client would, from the listener on along the names in each one, so that the answer is
+what is served. The admin server adds the connected clients.
 """
 
 import difflib
@@ -19,7 +19,7 @@ from steerway.errors import TranslateError, UnknownServiceError
 from steerway.explain import fact, limitation, wording
 from steerway.translate import destination, resource_name
 from steerway.translate.answer import Content, Reason
-from steerway.translate.client import capability as clients
+from steerway.translate.client import client as clients
 from steerway.translate.client.audience import (
     Audience,
     at_locality,
@@ -28,7 +28,8 @@ from steerway.translate.client.audience import (
     is_namespace,
     of_client,
 )
-from steerway.translate.client.capability import Client, Library
+from steerway.translate.client.client import Client
+from steerway.translate.client.library import Library
 from steerway.translate.destination import Find
 from steerway.translate.xds import endpoint, type_url
 
@@ -36,12 +37,12 @@ _SCHEME = "xds:///"
 _MOST_COMPARED = 2000
 _MOST_NEAREST = 5
 _MOST_RESOURCES = 200
-"""So that no question holds up the control plane: names that are compared and given, and resources of a route with very
-many backends, which is told by its facts then."""
+"""So that no request blocks the control plane: names that are compared and listed, and resources of a route with very
+many backends, whose facts list them all."""
 
 
 class Question(NamedTuple):
-    """What is asked; "" for what is not said. `client` is such as `grpc-go/1.70`."""
+    """A request; "" for what is not given. `client` is such as `grpc-go/1.70`."""
 
     target: str
     namespace: str = ""
@@ -51,7 +52,7 @@ class Question(NamedTuple):
 
 
 class _Case(NamedTuple):
-    """A question, as far as it was understood."""
+    """A parsed question."""
 
     target: resource_name.Target
     service: Service
@@ -64,8 +65,8 @@ class _Case(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Explainer:
-    """`known`: all services in the scope, to find one that may have been meant; `left_out`: what leaves one out.
-    `preview` is `Translator.preview`. `topology`: how near clients are told apart."""
+    """`known`: all services in the scope, to suggest similar names; `left_out`: what leaves one out. `preview` is
+    `Translator.preview`. `topology`: the setting."""
 
     find: Find
     known: Callable[[], Iterable[Service]]
@@ -78,8 +79,8 @@ class Explainer:
     left_out: resource_name.LeftOut = resource_name.nothing_left_out
 
     def explain(self, question: Question) -> dict[str, Any]:
-        """The document. Bodies in it are serialised. TranslateError says what is wrong with the question,
-        UnknownServiceError that there is no such service."""
+        """The document, with serialised bodies. TranslateError: the question is invalid. UnknownServiceError: no such
+        service."""
         case = self._case(question)
         bucket = 0 if self.buckets else None
         audience = at_locality(of_client(case.client, case.namespace), case.locality, bucket)
@@ -123,7 +124,7 @@ class Explainer:
         return _Case(target, service, port, why, client, namespace, locality)
 
     def _first(self, question: Question, case: _Case) -> list[tuple[str, str]]:
-        """Where the client begins. The listener and routes of an Envoy are of all services alike."""
+        """The resources that a client requests first. The listener and routes of an Envoy are of all services alike."""
         if case.client.library is not Library.ENVOY:
             return [(type_url.LISTENER, question.target.removeprefix(_SCHEME))]
         destinations = destination.resolve(
@@ -141,7 +142,7 @@ class Explainer:
             "namespace": case.namespace,
             "zone": case.locality.zone or None,
             "node": case.locality.node or None,
-            # A bucket is a matter of the very client.
+            # A bucket depends on the very client.
             "audience": encode(audience.parent() if self.buckets else audience),
             "limitations": self._limitations(case),
             "clusters": clusters,
@@ -156,7 +157,7 @@ class Explainer:
         return [*calls, *limitation.of_endpoints(service, port, client)]
 
     def _subset(self, port: Port, clusters: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-        """As many as come first; which ones they are is a matter of the client's bucket."""
+        """The number of endpoints; which ones depends on the client's bucket."""
         if port.policy.subset is None:
             return None
         localities = clusters[0]["localities"] if clusters and self.buckets else []
@@ -164,7 +165,7 @@ class Explainer:
         return {"followed": bool(self.buckets), "size": size, "buckets": self.buckets}
 
     def _resources(self, start: Iterable[tuple[str, str]], audience: Audience) -> Iterator[dict[str, Any]]:
-        """The first ones, and what each resource names, each once."""
+        """The first ones, and the resources that they refer to, each once."""
         wanted = dict.fromkeys(start)
         for served, resource in _growing(wanted):
             content = self.preview(served, resource, audience)
@@ -212,7 +213,7 @@ def _close(word: str, words: Iterable[str]) -> list[str]:
 
 
 def _growing(wanted: dict[tuple[str, str], None]) -> Iterator[tuple[str, str]]:
-    """Each key once, those that come meanwhile too."""
+    """Each key once, including those that are added meanwhile."""
     done = 0
     while done < len(wanted):
         yield list(wanted)[done]
@@ -239,9 +240,9 @@ def _cluster(resource: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(question: Question) -> None:
-    """Who is asked about must be somebody who could be there. TranslateError says what is wrong."""
+    """TranslateError: the namespace, zone or node of the client is not a valid name."""
     if question.namespace and not is_namespace(question.namespace):
-        raise TranslateError(f"{question.namespace!r} cannot be the name of a namespace")
+        raise TranslateError(f"{question.namespace!r} is not a valid name of a namespace")
     for what, value in (("zone", question.zone), ("node", question.node)):
         if value and not is_locality(value):
-            raise TranslateError(f"{value!r} cannot be the name of a {what}")
+            raise TranslateError(f"{value!r} is not a valid name of a {what}")

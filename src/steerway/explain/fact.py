@@ -1,4 +1,4 @@
-"""What is known of a service and what is attached to it, as plain values."""
+"""A service and the objects that are attached to it, as plain values."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -64,8 +64,8 @@ def _endpoints(port: Port) -> list[dict[str, Any]]:
 
 
 def _rules(service: Service, port: Port, namespace: str, find: Find, envoy: bool) -> Iterator[dict[str, Any]]:
-    """In the order in which they are tried; `in_use` is whether they count for the clients in question. Their policy is
-    with what their backends say of calls then."""
+    """In the order in which they are tried; `in_use`: whether they apply to the clients in question. Their policy
+    includes the sections of their backends about calls then."""
     routing = port.routing
     used = routing.table(namespace)
     # The names of clusters, of which the domain is a part, do not matter here.
@@ -116,7 +116,7 @@ def _actions(rule: Rule) -> Iterator[str]:
         yield f"redirects with {rule.redirect.status}"
     if rule.attempt_seconds:
         yield f"ends each attempt after {wording.time(rule.attempt_seconds)}"
-    yield from (f"has a filter {name} that no client has, so that calls fail" for name in rule.not_done)
+    yield from (f"has a filter {name} that no client supports: calls fail" for name in rule.not_done)
 
 
 def match(criteria: Match) -> str:

@@ -1,4 +1,4 @@
-"""What the clients of streams are, and what of the services that they are subscribed to they cannot do, for people."""
+"""The clients of streams, and their limitations for the services that they are subscribed to."""
 
 from collections.abc import Collection, Iterable, Iterator
 
@@ -10,7 +10,7 @@ from steerway.explain import limitation
 from steerway.translate import destination, resource_name
 from steerway.translate.client import node as nodes
 from steerway.translate.client.audience import GATEWAY, decode
-from steerway.translate.client.capability import Client
+from steerway.translate.client.client import Client
 from steerway.translate.destination import Find
 from steerway.translate.dialect.envoy import ROUTES
 from steerway.translate.envoy import exposure
@@ -20,19 +20,19 @@ _OF_CALLS = (type_url.LISTENER, type_url.ROUTE)
 
 
 class Subscribers:
-    """For one look at the streams: what was found for a kind of client and a name is kept, for many share it.
+    """For one list of streams. Limitations are kept by kind of client and name, since many streams share them.
 
-    `services`: all that there are, since the routes of an Envoy are of all of them.
+    `services`: all, since the routes of an Envoy are of all services.
     """
 
     def __init__(self, find: Find, domain: str, services: Collection[ServiceId] = ()) -> None:
         self._find = find
         self._domain = domain
         self._services = services
-        self._found: dict[tuple[Client, str, str, str], tuple[str, ...]] = {}
+        self._by_name: dict[tuple[Client, str, str, str], tuple[str, ...]] = {}
 
     def client(self, node: bytes) -> str:
-        """The library and version that a Node tells of."""
+        """The library and version that a Node names."""
         return str(nodes.client_of(node))
 
     def limitations(self, node: bytes, audience: str, subscribed: Iterable[tuple[str, str]]) -> list[str]:
@@ -41,13 +41,13 @@ class Subscribers:
         sentences: dict[str, None] = {}
         for served, name in subscribed:
             key = (client, namespace, served, name)
-            if key not in self._found:
-                self._found[key] = self._of_name(*key)
-            sentences |= dict.fromkeys(self._found[key])
+            if key not in self._by_name:
+                self._by_name[key] = self._of_name(*key)
+            sentences |= dict.fromkeys(self._by_name[key])
         return list(sentences)
 
     def _of_name(self, client: Client, namespace: str, served: str, name: str) -> tuple[str, ...]:
-        """Of a listener or route what is said of calls, of a cluster what is said of its endpoints; of the routes of an
+        """For a listener or route the limitations of calls, for a cluster those of its endpoints; for the routes of an
         Envoy both, of all services."""
         if served == type_url.ROUTE and name in ROUTES:
             gateway = ROUTES[name] == GATEWAY

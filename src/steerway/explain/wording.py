@@ -1,4 +1,4 @@
-"""A policy in the words of TrafficPolicy: the sections, their values, and who says them."""
+"""A policy in the terms of TrafficPolicy: the sections, their values, and their sources."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,7 +24,7 @@ from steerway.catalog.model.policy import (
 
 
 def sections(policy: Policy) -> list[dict[str, Any]]:
-    """Every section: `said_by` is None for one that nobody speaks of, whose value is the default."""
+    """Every section: `source` is None for one that is not set, whose value is the default."""
     sources = dict(policy.sources)
     rows = []
     for section in SECTIONS:
@@ -32,14 +32,14 @@ def sections(policy: Policy) -> list[dict[str, Any]]:
         value = getattr(policy, section)
         metadata = default if value is None else words(value)
         rows.append(
-            {"section": name, "value": metadata, "said_by": None if value is None else sources.get(section)}
+            {"section": name, "value": metadata, "source": None if value is None else sources.get(section)}
         )
     return rows
 
 
 def spoken(policy: Policy) -> list[dict[str, Any]]:
-    """Only the sections that somebody speaks of."""
-    return [section for section in sections(policy) if section["said_by"] is not None]
+    """Only the sections that are set."""
+    return [section for section in sections(policy) if section["source"] is not None]
 
 
 def _zones(zones: Zones) -> str:
@@ -105,7 +105,7 @@ def _safety(safety: Safety) -> str:
         parts += ["panicPercent", _percent(safety.panic_share)]
     if safety.minimum_healthy_share:
         parts += ["minHealthyPercent", _percent(safety.minimum_healthy_share)]
-        parts += ["holdTime", time(safety.hold_seconds)]
+        parts += ["holdTime", time(safety.hold_down_seconds)]
     return _pairs(*parts)
 
 
@@ -154,7 +154,7 @@ def time(seconds: float) -> str:
 
 
 _SECTIONS: Mapping[str, tuple[str, str, Callable[[Any], str]]] = {
-    "zones": ("zones", "as the Service's trafficDistribution and hints say, else all alike", _zones),
+    "zones": ("zones", "trafficDistribution and hints of the Service, else all alike", _zones),
     "subset": ("subset", "every endpoint", _subset),
     "balancing": ("balancing", "policy RoundRobin", _balancing),
     "outlier_detection": ("outlierDetection", "none", _outlier_detection),
@@ -166,4 +166,4 @@ _SECTIONS: Mapping[str, tuple[str, str, Callable[[Any], str]]] = {
     "session": ("session", "none", _session),
     "fault": ("fault", "none", _fault),
 }
-"""Section → its name in a TrafficPolicy, its default, and its value in words."""
+"""Section → its name in a TrafficPolicy, its default, and its value as text."""

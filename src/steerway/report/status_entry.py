@@ -116,7 +116,7 @@ def _conditions(
 ) -> list[Manifest]:
     made = []
     for condition in conditions:
-        status = "True" if condition.holds else "False"
+        status = "True" if condition.status else "False"
         old = before.get(condition.type, {})
         message = f"{condition.message}; {condition.hint}" if condition.hint else condition.message
         made.append(

@@ -10,7 +10,6 @@ from steerway.catalog.routing import backend_tls
 from steerway.catalog.routing.backend_tls import InvalidReference
 from steerway.sources.objects.core import ObjectKey
 from steerway.sources.policy.gateway import BackendTLSPolicy, TargetRef
-from steerway.status import policy as policy_verdict
 from steerway.status.condition import (
     ACCEPTED,
     RESOLVED_REFS,
@@ -20,18 +19,17 @@ from steerway.status.condition import (
     TargetStatus,
     limited,
 )
+from steerway.status.policy import missing_target
 from steerway.status.reference_resolver import ReferenceResolver
-
-_FOR_ENVOY = (
-    "TLS to backends is configured for Envoy alone: gRPC clients do not connect, and their calls fail"
-)
+from steerway.translate.client import limit
+from steerway.translate.client.capability import Feature
 
 
 def evaluate(policy: BackendTLSPolicy, resolver: ReferenceResolver) -> tuple[TargetStatus, ...]:
-    """One verdict for each targetRef in the scope, in their order. The ancestor is the Service that it names."""
+    """One status for each targetRef in the scope, in their order. The ancestor is the Service that it names."""
     space = policy.metadata.namespace
     invalid = backend_tls.invalid_reference(policy)
-    limits = limited([] if invalid is not None else [_FOR_ENVOY])
+    limits = limited([] if invalid is not None else limit.of_current(Feature.BACKEND_TLS))
     return tuple(
         TargetStatus(
             Reference(ref.group, ref.kind, ref.name, space, ref.section_name),
@@ -43,7 +41,7 @@ def evaluate(policy: BackendTLSPolicy, resolver: ReferenceResolver) -> tuple[Tar
 
 
 def ignored(policy: BackendTLSPolicy, resolver: ReferenceResolver) -> Iterator[Ignored]:
-    """The targetRefs of which nothing is said in the status, each with why."""
+    """The targetRefs without a status, with the reason."""
     space = policy.metadata.namespace
     for ref in dict.fromkeys(policy.spec.target_refs):
         key = ObjectKey(ref.kind, space, ref.name)
@@ -56,9 +54,9 @@ def _accepted(
 ) -> Condition:
     if (ref.group, ref.kind) != ("", "Service"):
         kind = f"{ref.kind} of {ref.group}" if ref.group else ref.kind
-        message, hint = f"{kind} {ref.name} is no Service", "name a Service, with the group ''"
+        message, hint = f"{kind} {ref.name} is not a Service", "name a Service, with the group ''"
         return Condition(ACCEPTED, False, "TargetNotFound", message, hint)
-    missing = policy_verdict.missing_target(ref, policy.metadata.namespace, resolver)
+    missing = missing_target(ref, policy.metadata.namespace, resolver)
     if missing is not None:
         return missing
     if (conflict := _conflict(policy, ref, resolver)) is not None:
@@ -75,7 +73,7 @@ def _conflict(policy: BackendTLSPolicy, ref: TargetRef, resolver: ReferenceResol
     winner = backend_tls.winner(rivals, service, ref.section_name or "")
     if winner is None or winner.key == policy.key:
         return None
-    message = f"{winner.key} is older and for the same target: this policy is not used there"
+    message = f"{winner.key} is older and has the same target: this policy is not used there"
     return Condition(ACCEPTED, False, "Conflicted", message, "remove one of them, or name another port")
 
 

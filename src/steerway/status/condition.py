@@ -1,7 +1,7 @@
-"""What is said of an attached object, as values: conditions, for each thing that it is attached to.
+"""The status of an attached object as values: conditions, for each object that it is attached to.
 
-Types and reasons are the Gateway API's (RouteConditionType, PolicyConditionType), so that people and tools know them;
-`LIMITED` is ours. Who writes them down, and where, is no business of the catalog.
+Types and reasons are the Gateway API's (RouteConditionType, PolicyConditionType), which people and tools know;
+`LIMITED` is steerway's.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ RESOLVED_REFS = "ResolvedRefs"
 PROGRAMMED = "Programmed"
 PARTIALLY_INVALID = "PartiallyInvalid"
 LIMITED = "steerway.io/Limited"
-"""Clients of some kind do not get all of it. There only where that is so."""
+"""Clients of some kind do not apply all of it. Absent where all do."""
 
 
 class Condition(NamedTuple):
-    """`reason` is one word for programs, `message` is for people; `hint` says what to do about it."""
+    """`reason` is one word for programs, `message` is for people; `hint` is the fix."""
 
     type: str
-    holds: bool
+    status: bool
     reason: str
     message: str = ""
     hint: str = ""
@@ -41,7 +41,7 @@ class Reference(NamedTuple):
 
 
 class Ignored(NamedTuple):
-    """A reference of which no status says anything. `hint` is "" where that is as it should be."""
+    """A reference without a status. `hint` is "" where that is as intended."""
 
     message: str
     hint: str = ""
@@ -49,19 +49,19 @@ class Ignored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """Of one thing that an object is attached to."""
+    """Of one object that an object is attached to."""
 
     ref: Reference
     conditions: tuple[Condition, ...]
 
-    def holds(self, type_: str) -> bool:
-        return any(condition.type == type_ and condition.holds for condition in self.conditions)
+    def is_true(self, type_: str) -> bool:
+        return any(condition.type == type_ and condition.status for condition in self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectStatus:
-    """All of one object. `generation` and `created` are its metadata's: which version of which object was judged.
-    `target_statuses` are what its status says, `ignored` are its other references."""
+    """All of one object. `generation` and `created` are its metadata's: which version of which object was evaluated.
+    `target_statuses` are the contents of its status, `ignored` are its other references."""
 
     key: ObjectKey
     generation: int
@@ -71,18 +71,18 @@ class ObjectStatus:
 
     @property
     def refusals(self) -> tuple[Condition | Ignored, ...]:
-        """What its owner should correct."""
+        """The conditions and references that its owner should fix."""
         mistaken = [problem for problem in self.ignored if problem.hint]
         refused = [
             condition
             for target_status in self.target_statuses
             for condition in target_status.conditions
-            if (condition.type in (ACCEPTED, RESOLVED_REFS) and not condition.holds)
+            if (condition.type in (ACCEPTED, RESOLVED_REFS) and not condition.status)
             or condition.type == PARTIALLY_INVALID
         ]
         return (*refused, *mistaken)
 
 
 def limited(limitations: Sequence[str]) -> list[Condition]:
-    """What clients of some kind do not do, if there is any."""
+    """The condition about limitations of clients, if there are any."""
     return [Condition(LIMITED, True, "NotForAllClients", listed(limitations))] if limitations else []

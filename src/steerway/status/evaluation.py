@@ -1,7 +1,7 @@
-"""The verdicts on all routes and policies, kept up as facts change.
+"""The status of all routes and policies, updated as objects change.
 
-What may have changed is judged a few objects at a time, so that thousands of them hold up nothing else. Who writes them
-down compares; nothing here knows an API server.
+Objects whose status may have changed are evaluated in small batches, so that thousands of them do not block other work.
+The writer compares results with what it wrote before; this module does not use an API server.
 """
 
 import itertools
@@ -20,7 +20,7 @@ from steerway.status.reference_resolver import ReferenceResolver
 
 
 def evaluate(key: ObjectKey, resolver: ReferenceResolver) -> ObjectStatus | None:
-    """The judgement of one object; None where there is nothing to judge."""
+    """The status of one object; None for an object without a status."""
     result = resolver.get(key)
     if not isinstance(result, GRPCRoute | HTTPRoute | TrafficPolicy | BackendTLSPolicy):
         return None
@@ -38,7 +38,7 @@ def evaluate(key: ObjectKey, resolver: ReferenceResolver) -> ObjectStatus | None
 
 
 class StatusEvaluator:
-    """All judgements; see the module's docstring."""
+    """The status of all objects; see the module's docstring."""
 
     def __init__(self, resolver: ReferenceResolver) -> None:
         self._resolver = resolver
@@ -48,17 +48,16 @@ class StatusEvaluator:
 
     @property
     def object_statuses(self) -> Mapping[ObjectKey, ObjectStatus]:
-        """Of every object that is there. One that stays equal stays the same object."""
+        """By object. An equal status keeps its identity."""
         return MappingProxyType(self._object_statuses)
 
     @property
     def unfinished(self) -> bool:
-        """Whether the last call of `evaluate` left some for the next."""
+        """Whether the last call of `evaluate` left objects for the next."""
         return bool(self._waiting)
 
     def evaluate(self, most: int) -> list[Problem]:
-        """Judge up to `most` of the objects whose verdict may have changed; returns what of them is refused that was
-        not before."""
+        """Evaluate up to `most` of the objects whose status may have changed; returns their new refusals."""
         self._waiting |= dict.fromkeys(sorted(self._resolver.attachments.take_unevaluated()))
         refused: list[Problem] = []
         for key in list(itertools.islice(self._waiting, most)):
@@ -69,7 +68,7 @@ class StatusEvaluator:
         return refused
 
     def problems(self) -> list[Problem]:
-        """What of routes and policies is refused, by object."""
+        """The refusals of routes and policies, by object."""
         return [problem for key in sorted(self._refused) for problem in self._refused[key]]
 
     def _evaluate(self, key: ObjectKey) -> None:

@@ -1,4 +1,4 @@
-"""What is to be said of a TrafficPolicy, for each of its targets in the scope.
+"""The status of a TrafficPolicy, for each of its targets in the scope.
 
 Source: Gateway API, GEP-713 (PolicyConditionReason).
 """
@@ -10,7 +10,6 @@ from steerway.catalog.policy import precedence
 from steerway.sources.objects.core import ObjectKey
 from steerway.sources.policy.gateway import GRPCRoute, HTTPRoute, TargetRef
 from steerway.sources.policy.traffic_policy import PolicyTarget, TrafficPolicy
-from steerway.status import route as route_verdict
 from steerway.status.condition import (
     ACCEPTED,
     PROGRAMMED,
@@ -22,13 +21,14 @@ from steerway.status.condition import (
     listed,
 )
 from steerway.status.reference_resolver import ReferenceResolver
+from steerway.status.route import is_programmed
 
 _FIELDS = {"maximum_requests": "limits", "timeout_seconds": "timeout"}
-"""Sections that the spec calls otherwise."""
+"""Sections with another name in the spec."""
 
 
 def evaluate(policy: TrafficPolicy, resolver: ReferenceResolver) -> tuple[TargetStatus, ...]:
-    """One verdict for each targetRef in the scope, in their order."""
+    """One status for each targetRef in the scope, in their order."""
     space = policy.metadata.namespace
     limits = limited(resolver.limits_of(policy))
     return tuple(
@@ -46,7 +46,7 @@ def evaluate(policy: TrafficPolicy, resolver: ReferenceResolver) -> tuple[Target
 
 
 def ignored(policy: TrafficPolicy, resolver: ReferenceResolver) -> Iterator[Ignored]:
-    """The targetRefs of which nothing is said in the status, each with why."""
+    """The targetRefs without a status, with the reason."""
     space = policy.metadata.namespace
     for ref in dict.fromkeys(policy.spec.target_refs):
         key = ObjectKey(ref.kind, space, ref.name)
@@ -55,13 +55,13 @@ def ignored(policy: TrafficPolicy, resolver: ReferenceResolver) -> Iterator[Igno
         if ref.kind == "Service":
             yield Ignored(f"{key} {resolver.outside(ServiceId(space, ref.name))}")
         else:
-            yield Ignored(f"{key} has no parent that is served")
+            yield Ignored(f"{key} has no parent in the scope")
 
 
 def missing_target(
     ref: PolicyTarget | TargetRef, space: str, resolver: ReferenceResolver
 ) -> Condition | None:
-    """The refusal of a target that is not there; None when it is."""
+    """The refusal of a target that does not exist; None for one that does."""
     key = ObjectKey(ref.kind, space, ref.name)
     if ref.kind == "Service":
         id = ServiceId(space, ref.name)
@@ -75,16 +75,16 @@ def missing_target(
             return _not_found(f"{key} {resolver.absent(key)}")
         sections, what = {rule.name or "" for rule in route.spec.rules or ()}, "rule"
     if ref.section_name and ref.section_name not in sections:
-        return _not_found(f"{key} has no {what} with the name {ref.section_name}")
+        return _not_found(f"{key} has no {what} named {ref.section_name}")
     return None
 
 
 def _not_found(message: str) -> Condition:
-    return Condition(ACCEPTED, False, "TargetNotFound", message, "create the target, or correct targetRefs")
+    return Condition(ACCEPTED, False, "TargetNotFound", message, "create the target, or fix targetRefs")
 
 
 def _conflict(policy: TrafficPolicy, ref: PolicyTarget, resolver: ReferenceResolver) -> Condition:
-    """Whether an older policy speaks of the same."""
+    """Whether an older policy has the same sections."""
     target = ObjectKey(ref.kind, policy.metadata.namespace, ref.name)
     rivals = resolver.attachments.policies(resolver.get, target)
     _, conflicts = precedence.merged(rivals, target, ref.section_name or None)
@@ -96,7 +96,7 @@ def _conflict(policy: TrafficPolicy, ref: PolicyTarget, resolver: ReferenceResol
     if not lost:
         return Condition(ACCEPTED, True, "Accepted")
     message = listed(
-        f"{winner} is older and speaks of {named}, too: nothing of this policy is used here"
+        f"{winner} is older and has {named}, too: nothing of this policy is used here"
         for winner, named in lost
     )
     hint = listed(f"remove {named} from one of them" for _, named in lost)
@@ -109,10 +109,10 @@ def _field(section: str) -> str:
 
 
 def _programmed(accepted: Condition, ref: PolicyTarget, space: str, resolver: ReferenceResolver) -> Condition:
-    if not accepted.holds:
-        return Condition(PROGRAMMED, False, "Invalid", "it is not accepted")
+    if not accepted.status:
+        return Condition(PROGRAMMED, False, "Invalid", "the policy is not accepted")
     route = resolver.get(ObjectKey(ref.kind, space, ref.name))
-    if isinstance(route, GRPCRoute | HTTPRoute) and not route_verdict.is_programmed(route, resolver):
+    if isinstance(route, GRPCRoute | HTTPRoute) and not is_programmed(route, resolver):
         message = f"{route.key} is not in use for any Service"
         return Condition(PROGRAMMED, False, "Invalid", message, "see the status of the route")
     return Condition(PROGRAMMED, True, "Programmed")

@@ -1,4 +1,4 @@
-"""What attached objects are judged by, and whether a reference from one leads anywhere."""
+"""The objects that attached objects refer to, and why a reference cannot be resolved."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +18,11 @@ from steerway.sources.policy.traffic_policy import TrafficPolicy
 
 Find = Callable[[ServiceId], Service | None]
 Limits = Callable[[Table | Policy], Sequence[str]]
-"""What current clients of some kind do not do of the rules of a route, or of a policy, as sentences."""
+"""The limitations of current clients for the rules of a route, or for a policy, as sentences."""
 
 
 class Unresolved(NamedTuple):
-    """Why a reference leads nowhere: a reason of ResolvedRefs, in words, and what to do about it."""
+    """Why a reference cannot be resolved: a reason of ResolvedRefs, a message, and the fix."""
 
     reason: str
     message: str
@@ -32,11 +32,11 @@ class Unresolved(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ReferenceResolver:
     """`get` gives objects, `local` the services that routes and policies are attached to, `find` those that may be
-    backends, of other clusters too. `limits` states what clients do not do. `outside` is what leaves a Service out of
-    the scope, as the end of a sentence, `absent` what is the matter with an object that nobody knows.
+    backends, of other clusters too. `limits` lists limitations of clients. `outside` is what leaves a Service out of
+    the scope, as the end of a sentence, `absent` the reason why an object is unknown.
 
-    The scope decides about which parents and targets anything is said, and nothing else, so that installations with
-    different scopes say the same.
+    The scope only decides which parents and targets have a status, so that installations with different scopes write
+    the same.
     """
 
     get: Get
@@ -48,10 +48,10 @@ class ReferenceResolver:
     outside: Callable[[ServiceId], str] = lambda _: ""
 
     _limits: dict[ObjectKey, tuple[Route | TrafficPolicy, Sequence[str]]] = field(default_factory=dict)
-    """By the object itself, for an object is judged again far more often than it changes."""
+    """By the object itself: an object is evaluated far more often than it changes."""
 
     def covers(self, key: ObjectKey) -> bool:
-        """Whether anything is said about a parent or target: a Service in the scope, or a route that has one as its
+        """Whether a parent or target has a status: a Service in the scope, or a route that has one as its
         parent, or none at all."""
         if key.kind == "Service":
             return not self.outside(ServiceId(key.namespace, key.name))
@@ -59,7 +59,7 @@ class ReferenceResolver:
         return not parents or any(not self.outside(id) for id in parents)
 
     def limits_of(self, obj: Route | TrafficPolicy) -> Sequence[str]:
-        """What current clients of some kind do not do of an object."""
+        """The limitations of current clients for an object."""
         known = self._limits.get(obj.key)
         if known is None or known[0] is not obj:
             stated = traffic.of_object(obj) if isinstance(obj, TrafficPolicy) else rule.entries(obj)
@@ -68,43 +68,43 @@ class ReferenceResolver:
         return known[1]
 
     def forget(self, key: ObjectKey) -> None:
-        """The object is gone."""
+        """Remove a deleted object."""
         self._limits.pop(key, None)
 
     def why_unserved(self, id: ServiceId) -> str:
-        """Why there is no such service, as the end of a sentence about it."""
+        """Why a service is not served, as the end of a sentence about it."""
         key = ObjectKey("Service", *id)
         if self.get(key) is None:
             return self.absent(key)
         return self.outside(id) or "is not served"
 
     def unresolved(self, route: Route, ref: BackendRef) -> Unresolved | None:
-        """Why clients that the route is for get nothing of a backend; None when they do."""
+        """Why clients of the route cannot use a backend; None when they can."""
         id = backend_of(route, ref)
         if id is None:
             kind = f"{ref.kind} of {ref.group}" if ref.group else ref.kind
-            return Unresolved("InvalidKind", f"{kind} {ref.name} is no Service", "name a Service as backend")
-        if ref.port is None:
             return Unresolved(
-                "BackendNotFound", f"no port of Service {id} is named", "give the backend a port"
+                "InvalidKind", f"{kind} {ref.name} is not a Service", "name a Service as backend"
             )
+        if ref.port is None:
+            return Unresolved("BackendNotFound", f"the backend {id} has no port", "give the backend a port")
         service = self.find(id)
         port = None if service is None else service.port(ref.port)
         if port is None and self._is_other_protocol(id, ref.port):
-            message = f"port {ref.port} of Service {id} is not TCP, and gRPC is"
+            message = f"port {ref.port} of Service {id} is not TCP"
             return Unresolved("UnsupportedProtocol", message, "name a TCP port")
         if service is None:
-            hint = "create that Service, or correct the name"
+            hint = "create that Service, or fix the name"
             return Unresolved("BackendNotFound", f"Service {id} {self.why_unserved(id)}", hint)
         if not service.backs(route.metadata.namespace):
             return _not_permitted(service, route.metadata.namespace)
         if port is None:
-            hint = "add the port to the Service, or correct the number"
+            hint = "add the port to the Service, or fix the number"
             return Unresolved("BackendNotFound", f"Service {id} has no port {ref.port}", hint)
         return None
 
     def port(self, route: Route, ref: BackendRef) -> Port | None:
-        """The port that a reference leads to; None when it leads nowhere."""
+        """The port that a reference names; None when it does not exist."""
         id = backend_of(route, ref)
         service = None if id is None else self.find(id)
         return None if service is None or ref.port is None else service.port(ref.port)
@@ -117,8 +117,8 @@ class ReferenceResolver:
 
 def _not_permitted(service: Service, namespace: str) -> Unresolved:
     if service.is_for(namespace):
-        message = f"Service {service.id} is private, so that clients of {namespace} get nothing of it"
-        return Unresolved("RefNotPermitted", message, "take a Service that is not, or make it public")
+        message = f"Service {service.id} is private: clients of {namespace} cannot use it"
+        return Unresolved("RefNotPermitted", message, "use another Service, or make it public")
     message = f"Service {service.id} is not exported to {namespace}"
     hint = f"add {namespace} to its annotation {EXPORT_ANNOTATION}, or write a ReferenceGrant"
     return Unresolved("RefNotPermitted", message, hint)

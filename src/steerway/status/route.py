@@ -1,7 +1,7 @@
-"""What is to be said of a route, for each Service in the scope that it names as a parent. Other parents are not ours.
+"""The status of a route, for each Service in the scope that it names as a parent.
 
-A rule that cannot be served takes its requests all the same, and they fail, unless nobody knows what it matches. So a
-route is refused as a whole only when no rule of it can be served.
+A rule that cannot be served matches its requests all the same, and they fail, unless its match is of an unknown type.
+So a route is refused as a whole only when none of its rules can be served.
 
 Sources: Gateway API reference, RouteConditionType and RouteConditionReason; GEP-1294 for Services as parents.
 """
@@ -33,7 +33,7 @@ _UNSUPPORTED = "UnsupportedValue"
 
 
 class _Rule(NamedTuple):
-    """One rule: how it is called, what of it nobody does, which references lead nowhere, whether any request of it is
+    """One rule: its name, settings that no client supports, unresolved references, whether any request can be
     answered."""
 
     name: str
@@ -43,7 +43,7 @@ class _Rule(NamedTuple):
 
 
 def evaluate(route: Route, resolver: ReferenceResolver) -> tuple[TargetStatus, ...]:
-    """One verdict for each parentRef that names a Service in the scope, in their order."""
+    """One status for each parentRef that names a Service in the scope, in their order."""
     parents = {ref: id for ref, id in _parents(route) if not resolver.outside(id)}
     return _evaluate(route, parents, resolver)
 
@@ -51,12 +51,13 @@ def evaluate(route: Route, resolver: ReferenceResolver) -> tuple[TargetStatus, .
 def is_programmed(route: Route, resolver: ReferenceResolver) -> bool:
     """Whether it is in use for any Service that it names, in the scope or not."""
     return any(
-        target_status.holds(PROGRAMMED) for target_status in _evaluate(route, dict(_parents(route)), resolver)
+        target_status.is_true(PROGRAMMED)
+        for target_status in _evaluate(route, dict(_parents(route)), resolver)
     )
 
 
 def ignored(route: Route, resolver: ReferenceResolver) -> Iterator[Ignored]:
-    """The parentRefs of which nothing is said in the status, each with why, and what to do if that is a mistake."""
+    """The parentRefs without a status, with the reason, and a hint where that is a mistake."""
     for ref in dict.fromkeys(route.spec.parent_refs or ()):
         if (id := parent_of(route, ref)) is not None:
             if reason := resolver.outside(id):
@@ -69,7 +70,7 @@ def ignored(route: Route, resolver: ReferenceResolver) -> Iterator[Ignored]:
         else:
             kind = f"{ref.kind} of {ref.group}" if ref.group else ref.kind
             yield Ignored(
-                f"parentRefs names {kind} {ref.name}, which is no Service", "name a Service as parent"
+                f"parentRefs names {kind} {ref.name}, which is not a Service", "name a Service as parent"
             )
 
 
@@ -90,7 +91,7 @@ def _evaluate(
     target_statuses = []
     for ref, id in parents.items():
         accepted = _attached(route, ref, id, resolver)
-        if accepted.holds:
+        if accepted.status:
             accepted = _supported(reviewed) or accepted
         programmed = _programmed(accepted, reviewed)
         where = Reference(ref.group, ref.kind, ref.name, ref.namespace, ref.section_name, ref.port)
@@ -135,38 +136,38 @@ def _connects(route: Route, ref: BackendRef, resolver: ReferenceResolver) -> boo
 
 
 def _unknown_filter(name: str) -> Unresolved:
-    return Unresolved(_UNSUPPORTED, f"filter {name} of a backend is not done", "remove the filter")
+    return Unresolved(_UNSUPPORTED, f"filter {name} of a backend is not supported", "remove the filter")
 
 
 def _attached(route: Route, ref: ParentRef, id: ServiceId, resolver: ReferenceResolver) -> Condition:
-    """Whether there is such a port, and the route counts on it."""
+    """Whether the port exists, and the route is used on it."""
     service = resolver.local(id)
     if service is None:
-        hint = "create that Service, or correct parentRefs"
+        hint = "create that Service, or fix parentRefs"
         return _no_parent(f"Service {id} {resolver.why_unserved(id)}", hint)
     ports = [port for port in service.ports if routing.names_port(ref, port.number, port.name)]
     if not ports:
         wanted = ref.section_name or ref.port or "that routes can be for"
         named = (f"{port.number} ({port.name})" if port.name else str(port.number) for port in service.ports)
         message = f"Service {id} has no port {wanted}, its ports are: {', '.join(named) or 'none'}"
-        return _no_parent(message, "correct parentRefs")
+        return _no_parent(message, "fix parentRefs")
     if not service.is_for(route.metadata.namespace):
-        message = (
-            f"Service {id} is not exported to {route.metadata.namespace}, whose clients the route is for"
-        )
+        message = f"Service {id} is not exported to {route.metadata.namespace}, the namespace of the route"
         return _no_parent(message, "export the Service, or move the route to its namespace")
     return _conflict(route, id, ports, resolver)
 
 
 def _conflict(route: Route, id: ServiceId, ports: Sequence[Port], resolver: ReferenceResolver) -> Condition:
-    """Whether the route counts on its ports beside those of the other kind."""
+    """Whether the route is used on its ports beside those of the other kind."""
     rival_of_port = ((port.number, _rival(route, id, port, resolver)) for port in ports)
     rivals = {number: rival for number, rival in rival_of_port if rival is not None}
     if not rivals:
         return Condition(ACCEPTED, True, "Accepted")
     rival = next(iter(rivals.values()))
     numbers = ", ".join(map(str, rivals))
-    message = f"{rival.key} is for port {numbers} of Service {id}: no {route.key.kind} counts beside it there"
+    message = (
+        f"{rival.key} is for port {numbers} of Service {id}: no {route.key.kind} is used beside it there"
+    )
     if len(rivals) < len(ports):
         return Condition(ACCEPTED, True, "Accepted", message)
     hint = f"write these rules as a {rival.key.kind}, or name another port in parentRefs"
@@ -178,7 +179,7 @@ def _no_parent(message: str, hint: str) -> Condition:
 
 
 def _rival(route: Route, id: ServiceId, port: Port, resolver: ReferenceResolver) -> Route | None:
-    """A route of the same namespace because of which this one does not count on a port."""
+    """A route of the same namespace that prevents the use of this one on a port."""
     routes = resolver.attachments.routes(resolver.get, id)
     space = route.metadata.namespace
     beside = [
@@ -195,7 +196,7 @@ def _supported(rules: Sequence[_Rule]) -> Condition | None:
     """The refusal of a route of which no rule can be served."""
     if not rules or not all(rule.unsupported for rule in rules):
         return None
-    return Condition(ACCEPTED, False, _UNSUPPORTED, _told(rules), "remove it from the rule")
+    return Condition(ACCEPTED, False, _UNSUPPORTED, _unsupported(rules), "remove it from the rule")
 
 
 def _partly_invalid(rules: Sequence[_Rule]) -> list[Condition]:
@@ -203,12 +204,14 @@ def _partly_invalid(rules: Sequence[_Rule]) -> list[Condition]:
     if not bad or len(bad) == len(rules):
         return []
     # RouteConditionPartiallyInvalid: the message begins with these words.
-    message = f"Dropped Rule: {_told(bad)}"
+    message = f"Dropped Rule: {_unsupported(bad)}"
     return [Condition(PARTIALLY_INVALID, True, _UNSUPPORTED, message, "remove it from the rule")]
 
 
-def _told(rules: Sequence[_Rule]) -> str:
-    return listed([f"{rule.name}: {setting} is not done" for rule in rules for setting in rule.unsupported])
+def _unsupported(rules: Sequence[_Rule]) -> str:
+    return listed(
+        [f"{rule.name}: {setting} is not supported" for rule in rules for setting in rule.unsupported]
+    )
 
 
 def _resolved(rules: Sequence[_Rule]) -> list[Condition]:
@@ -221,11 +224,11 @@ def _resolved(rules: Sequence[_Rule]) -> list[Condition]:
 
 
 def _programmed(accepted: Condition, rules: Sequence[_Rule]) -> Condition:
-    if not accepted.holds:
-        return Condition(PROGRAMMED, False, _INVALID, "it is not accepted")
+    if not accepted.status:
+        return Condition(PROGRAMMED, False, _INVALID, "the route is not accepted")
     if not any(rule.answers for rule in rules):
-        message = "no rule has a backend that is served, so that all requests fail"
-        return Condition(PROGRAMMED, False, _INVALID, message, "give a rule a backend")
+        message = "no rule has a backend that is served: all requests fail"
+        return Condition(PROGRAMMED, False, _INVALID, message, "add a backend to a rule")
     return Condition(PROGRAMMED, True, "Programmed")
 
 
@@ -236,7 +239,7 @@ def _limited(route: Route, resolver: ReferenceResolver) -> list[Condition]:
 
 
 def _unconnected(route: Route, resolver: ReferenceResolver) -> Iterator[str]:
-    """Backends that clients of some kind do not connect to."""
+    """Backends to which clients of some kind do not connect."""
     rules: Sequence[Any] = route.spec.rules or ()
     for index, rule in enumerate(rules):
         for ref in backend_refs(rule):

@@ -1,4 +1,4 @@
-"""A fake API server that gives and reviews tokens, and a client of it."""
+"""A fake API server that issues and reviews tokens, and an HTTP client for it."""
 
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
@@ -34,7 +34,7 @@ async def client(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[Kuberne
 async def settled(
     authentication_result: AuthenticationResult | Awaitable[AuthenticationResult],
 ) -> AuthenticationResult:
-    """The verdict, waited for if it was promised."""
+    """The authentication result; a pending result is awaited."""
     return (
         await authentication_result if isinstance(authentication_result, Awaitable) else authentication_result
     )

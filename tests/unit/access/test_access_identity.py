@@ -1,4 +1,4 @@
-"""Identities: what a certificate, a SPIFFE ID and a user name of Kubernetes say."""
+"""Identities from certificates, SPIFFE IDs and Kubernetes user names."""
 
 import pytest
 
@@ -25,10 +25,10 @@ WEB = "spiffe://cluster.local/ns/shop/sa/web"
         ("spiffe://prod/NS/shop/SA/web", "prod", ("", "")),
     ],
 )
-def test_a_spiffe_id_tells_its_trust_domain_and_perhaps_its_workload(
+def test_a_spiffe_id_has_a_trust_domain_and_optionally_a_workload(
     uri: str, domain: str, workload: tuple[str, str]
 ) -> None:
-    """Only the exact form /ns/NS/sa/SA names a workload of Kubernetes."""
+    """Only the exact form /ns/NS/sa/SA names a Kubernetes workload."""
     spiffe_id = parse_spiffe_id(uri)
     assert (spiffe_id.trust_domain, spiffe_id.workload) == (domain, workload)
 
@@ -62,14 +62,14 @@ def test_a_broken_spiffe_id_is_none(uri: str) -> None:
 
 
 def test_a_certificate_with_a_spiffe_id_names_a_workload() -> None:
-    """DNS names stay beside it."""
+    """DNS names are kept beside it."""
     certificate = of_certificate([f"URI:{WEB}", "DNS:Web.Shop"], frozenset({"cluster.local"}))
     assert certificate == Identity("certificate", "shop", "web", WEB, ("web.shop",))
     assert str(certificate) == WEB
 
 
 def test_a_certificate_without_a_spiffe_id_has_its_dns_names_and_no_namespace() -> None:
-    """Also one with a URI of another kind."""
+    """A certificate with a URI of another scheme, too."""
     certificate = of_certificate(["DNS:b.example", "DNS:a.example", "URI:https://a.example"], frozenset())
     assert certificate == Identity("certificate", dns_names=("a.example", "b.example"))
     assert str(certificate) == "certificate of a.example, b.example"
@@ -85,14 +85,14 @@ def test_a_certificate_without_a_spiffe_id_has_its_dns_names_and_no_namespace() 
         ([f"URI:{WEB}", "URI:https://a.example"], (), "another URI"),
         ([f"URI:{WEB}", "URI:spiffe://cluster.local/ns/pay/sa/root"], (), "another URI"),
         (["URI:spiffe://cluster.local/ns/../sa/web"], (), "is broken"),
-        # A broken SPIFFE ID is not overlooked in favour of a DNS name.
+        # A broken SPIFFE ID is an error also beside a valid DNS name.
         (["URI:SPIFFE:x", "DNS:a.example"], (), "is broken"),
     ],
 )
-def test_a_certificate_that_names_nobody_is_refused(
+def test_a_certificate_without_an_identity_is_refused(
     names: list[str], domains: tuple[str, ...], reason: str
 ) -> None:
-    """With what is wrong with it."""
+    """The refusal names the reason."""
     with pytest.raises(ValueError, match=reason):
         of_certificate(names, frozenset(domains))
 
@@ -111,15 +111,12 @@ def test_a_certificate_that_names_nobody_is_refused(
         ("", None),
     ],
 )
-def test_a_user_name_of_kubernetes_may_be_a_service_account(
-    username: str, account: tuple[str, str] | None
-) -> None:
-    """Nothing else is one."""
+def test_only_a_service_account_user_name_is_parsed(username: str, account: tuple[str, str] | None) -> None:
+    """Other Kubernetes user names yield no identity."""
     assert parse_username(username) == account
 
 
-def test_identities_say_who_they_are() -> None:
-    """In words for a log line."""
+def test_an_identity_has_a_text_for_log_lines() -> None:
     assert str(of_service_account("shop", "web")) == "service account shop/web"
     assert str(Identity("token", name="ci")) == "token ci"
     assert str(Identity("unix_socket")) == "client of the Unix socket"

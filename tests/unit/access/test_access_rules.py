@@ -1,4 +1,4 @@
-"""Authorisation: defaults without rules, what rules match, and what they give together."""
+"""Authorization: defaults without rules, rule matching, and the union of matching rules."""
 
 import pytest
 
@@ -33,8 +33,8 @@ def rule(subscribe: tuple[str, ...] = (), claim: tuple[str, ...] = (), **identit
         ("(shop|pay)", "shop", "/", False),
     ],
 )
-def test_a_star_stays_within_its_part(text: str, wanted: str, separator: str, matches: bool) -> None:
-    """And every other character is itself."""
+def test_a_star_matches_within_one_segment(text: str, wanted: str, separator: str, matches: bool) -> None:
+    """Every other character matches literally."""
     assert pattern.matches(text, wanted, separator) is matches
 
 
@@ -58,23 +58,23 @@ def test_a_star_stays_within_its_part(text: str, wanted: str, separator: str, ma
         ({"token": "ci"}, WEB, False),
     ],
 )
-def test_a_rule_is_for_whom_all_of_its_patterns_match(
+def test_a_rule_matches_when_all_of_its_patterns_match(
     wanted: dict[str, str], identity: Identity, expected: bool
 ) -> None:
-    """A pattern for something that the identity does not have matches nothing."""
+    """A pattern for a field that the identity does not have does not match."""
     assert is_for(rule(**wanted), identity) is expected
 
 
 def test_without_rules_public_services_and_those_of_the_own_namespace_are_visible() -> None:
-    """Private services of others are not."""
+    """Private services of other namespaces are not visible."""
     default = Authorization()
     assert not default.by_rules
     assert default.grant(WEB) == ["", "shop/*"]
     assert default.grant(CI) == [""]
 
 
-def test_rules_add_up_and_nothing_else_is_given() -> None:
-    """Those that do not match give nothing; raw resources stay public."""
+def test_matching_rules_are_united() -> None:
+    """Rules that do not match grant nothing; raw resources stay public."""
     rules = Authorization(
         [
             rule(("pay/ledger", "./*"), namespace="shop"),
@@ -105,15 +105,15 @@ def test_rules_add_up_and_nothing_else_is_given() -> None:
         ((rule(claim=("*",), token="ci"),), WEB, "search", False),
     ],
 )
-def test_a_node_is_claimed_in_the_own_namespace_or_where_a_rule_says(
+def test_a_node_is_claimed_in_the_own_namespace_or_where_a_rule_allows_it(
     rules: tuple[RuleSettings, ...], identity: Identity, namespace: str, allowed: bool
 ) -> None:
-    """A node that names no namespace claims none."""
+    """A node without a namespace claims none."""
     assert (Authorization(rules).refuse_claim(identity, namespace) is None) is allowed
 
 
-def test_a_refused_claim_names_both() -> None:
-    """The client may know: it is about what it said itself."""
+def test_a_refused_claim_names_identity_and_namespace() -> None:
+    """The client may see both: they come from its own request."""
     refusal = Authorization().refuse_claim(WEB, "pay")
     assert refusal is not None
     assert refusal.code == PERMISSION_DENIED

@@ -1,4 +1,4 @@
-"""The gate: any credential that is good is enough, what takes time holds up nobody else, and refusals say little."""
+"""Admission: one valid credential is enough, slow authenticators block no other client, refusals are terse."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -27,7 +27,7 @@ SPIFFE = "URI:spiffe://prod/ns/shop/sa/web"
 
 
 class Tokens:
-    """Takes tokens by a table; one that is not in it is answered when the test says so."""
+    """Authenticates tokens from a table; other tokens stay pending until the test sets their result."""
 
     method = "service_account"
     accepts = "a service-account token"
@@ -45,7 +45,7 @@ class Tokens:
 
 
 class Answers:
-    """Decisions in the order in which they came, and each by its stream."""
+    """Decisions in order of arrival, and by stream."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -69,7 +69,7 @@ def applicant(
 
 
 async def decide(authenticators: Sequence[Authenticator], client: Applicant) -> Decision:
-    """What becomes of one client."""
+    """The decision for one client."""
     answers = Answers()
     admission_controller = AdmissionController(authenticators, Authorization(), bytes.decode, answers)
     admission_controller.open([client])
@@ -83,13 +83,13 @@ async def refusal(authenticators: Sequence[Authenticator], client: Applicant) ->
     return decision
 
 
-async def test_without_authenticators_everybody_sees_everything() -> None:
-    """Whatever they show or claim."""
+async def test_without_authenticators_every_client_is_admitted() -> None:
+    """Whatever credential it presents or namespace it claims."""
     assert await decide([], applicant(token="x", claims="pay")) == Admission(None, None)
 
 
-async def test_no_credential_is_told_what_would_do() -> None:
-    """Each kind once."""
+async def test_a_client_without_credential_receives_the_accepted_kinds() -> None:
+    """Each kind is listed once."""
     authenticators = [ClientCertificate(()), UnixSocket(), Tokens(), Tokens()]
     result = await refusal(authenticators, applicant())
     assert result.code == UNAUTHENTICATED
@@ -113,22 +113,22 @@ async def test_no_credential_is_told_what_would_do() -> None:
         (applicant(token="bad", certificate=[SPIFFE]), Identity("certificate", "shop", "web", SPIFFE[4:])),
     ],
 )
-async def test_any_good_credential_is_enough(client: Applicant, identity: Identity) -> None:
-    """Also beside a bad one; the certificate is who it is, when there are two."""
+async def test_one_valid_credential_is_enough(client: Applicant, identity: Identity) -> None:
+    """Also beside an invalid one; a certificate takes precedence as the identity."""
     authenticators = [ClientCertificate(()), UnixSocket(), Tokens(good=WEB, bad=refused("it is bad"))]
     decision = await decide(authenticators, client)
     assert isinstance(decision, Admission)
     assert decision.identity == identity
 
 
-async def test_what_is_off_counts_for_nothing() -> None:
-    """A certificate where only tokens are taken is no credential."""
+async def test_a_credential_of_a_disabled_kind_is_ignored() -> None:
+    """A certificate is no credential where only tokens are accepted."""
     result = await refusal([Tokens()], applicant(certificate=[SPIFFE], local=True))
     assert result.client_message == "this server takes a service-account token, and the client showed none"
 
 
-async def test_a_refusal_says_little_to_the_client_and_all_to_the_log() -> None:
-    """The reasons of all that said no."""
+async def test_refusal_reasons_are_logged_but_not_sent() -> None:
+    """The log line has the reasons of all authenticators."""
     authenticators = [
         ClientCertificate({"prod"}),
         Tokens(x=refused("unknown to one")),
@@ -140,23 +140,23 @@ async def test_a_refusal_says_little_to_the_client_and_all_to_the_log() -> None:
         assert part in result.reason
 
 
-async def test_somebody_who_could_not_be_asked_comes_before_a_no() -> None:
-    """The client is to try again: the one that is away may know it."""
+async def test_an_unavailable_authenticator_takes_precedence_over_a_refusal() -> None:
+    """The client should retry: the unavailable authenticator may accept it."""
     result = await refusal([Tokens(x=refused("no")), Tokens(x=unavailable("away"))], applicant(token="x"))
     assert result.code == UNAVAILABLE
     assert result.reason == "no; away"
 
 
 async def test_a_claim_of_another_namespace_is_denied() -> None:
-    """It is clear who the client is."""
+    """The identity is valid, so the code is PERMISSION_DENIED."""
     result = await refusal([Tokens(good=WEB)], applicant(token="good", claims="pay"))
     assert result.code == PERMISSION_DENIED
     allowed = await decide([Tokens(good=WEB)], applicant(token="good", claims="shop"))
     assert allowed == Admission(WEB, ["", "shop/*"])
 
 
-async def test_a_slow_verdict_holds_up_nobody_else() -> None:
-    """Those that are known are answered together and at once, the slow ones when it comes."""
+async def test_a_slow_authentication_delays_no_other_client() -> None:
+    """Known results are sent together and at once, a slow one on arrival."""
     tokens, answers = Tokens(good=WEB), Answers()
     admission_controller = AdmissionController(
         [ClientCertificate(()), tokens], Authorization(), bytes.decode, answers
@@ -177,8 +177,8 @@ async def test_a_slow_verdict_holds_up_nobody_else() -> None:
     assert 3 not in answers.by_stream
 
 
-async def test_a_stream_that_ended_is_not_decided_on() -> None:
-    """What it would hold from then on is never given back."""
+async def test_an_ended_stream_gets_no_decision() -> None:
+    """Nothing would release what the decision reserves."""
     tokens, answers = Tokens(), Answers()
     admission_controller = AdmissionController([tokens], Authorization(), bytes.decode, answers)
     admission_controller.open([applicant(1, "a"), applicant(2, "b")])
@@ -193,8 +193,8 @@ async def test_a_stream_that_ended_is_not_decided_on() -> None:
     assert list(answers.by_stream) == [2]
 
 
-async def test_those_after_a_slow_one_are_asked_when_it_says_no() -> None:
-    """In their order, until one says yes."""
+async def test_later_authenticators_run_after_a_slow_refusal() -> None:
+    """In their order, until one accepts."""
     first, second = Tokens(), Tokens(x=WEB)
     answers = Answers()
     admission_controller = AdmissionController([first, second], Authorization(), bytes.decode, answers)
@@ -204,8 +204,8 @@ async def test_those_after_a_slow_one_are_asked_when_it_says_no() -> None:
     assert answers.by_stream[1] == Admission(WEB, ["", "shop/*"])
 
 
-async def test_whatever_goes_wrong_a_client_does_not_wait_for_ever() -> None:
-    """An error of ours is UNAVAILABLE."""
+async def test_an_unexpected_error_ends_the_wait_of_the_client() -> None:
+    """An internal error is UNAVAILABLE."""
     tokens, answers = Tokens(), Answers()
     admission_controller = AdmissionController([tokens], Authorization(), bytes.decode, answers)
     admission_controller.open([applicant(token="x")])
@@ -216,8 +216,8 @@ async def test_whatever_goes_wrong_a_client_does_not_wait_for_ever() -> None:
     assert decision.code == UNAVAILABLE
 
 
-async def test_an_authenticator_that_breaks_stops_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its client is to try again."""
+async def test_a_failing_authenticator_affects_only_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client should retry."""
     broken = Tokens()
     monkeypatch.setattr(broken, "authenticate", lambda _: 1 / 0)
     assert (await refusal([broken], applicant(token="x"))).code == UNAVAILABLE
@@ -225,8 +225,8 @@ async def test_an_authenticator_that_breaks_stops_nobody_else(monkeypatch: pytes
     assert decision == Admission(WEB, ["", "shop/*"])
 
 
-async def test_a_call_that_shows_all_takes_a_grant_of_all() -> None:
-    """Other calls take a good credential."""
+async def test_a_call_that_shows_all_requires_a_grant_of_all() -> None:
+    """Other calls require a valid credential."""
     admin = of_service_account("admin", "x")
     rules = [RuleSettings(identity=IdentityPattern(namespace="admin"), subscribe=("*",))]
     admission_controller = AdmissionController(
@@ -247,7 +247,7 @@ async def test_a_call_that_shows_all_takes_a_grant_of_all() -> None:
 
 
 async def test_without_authentication_all_clients_are_shown_to_the_unix_socket_only() -> None:
-    """Every pod can reach the TCP port, and node metadata is not for every pod; the refusal names the ways in."""
+    """Every pod can reach the TCP port, and node metadata is confidential; the refusal names the alternatives."""
     admission_controller = AdmissionController([], Authorization(), bytes.decode, Answers())
     denied = await admission_controller.authorize_call(Credential(), sees_all=True)
     assert denied is not None
@@ -259,7 +259,7 @@ async def test_without_authentication_all_clients_are_shown_to_the_unix_socket_o
 
 
 async def test_the_unix_socket_shows_all_only_where_it_is_a_credential() -> None:
-    """A token that came through it is a token."""
+    """A token over the Unix socket counts as a token."""
     call = Credential("web", local=True)
     by_token = AdmissionController([Tokens(web=WEB)], Authorization(), bytes.decode, Answers())
     denied = await by_token.authorize_call(call, sees_all=True)
@@ -270,5 +270,5 @@ async def test_the_unix_socket_shows_all_only_where_it_is_a_credential() -> None
 
 
 def test_credentials_do_not_print_their_token() -> None:
-    """A log line or a traceback may hold one."""
+    """Log lines and tracebacks may contain a credential."""
     assert "secret" not in repr(applicant(token="secret"))

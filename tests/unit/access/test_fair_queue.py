@@ -1,4 +1,4 @@
-"""Turns: round robin between networks, bounded in every way, and none is lost whatever is cancelled."""
+"""The fair queue: round robin between networks, all bounds, and cancellation without lost turns."""
 
 import asyncio
 from contextlib import suppress
@@ -11,31 +11,31 @@ from steerway.access.fair_queue import FairQueue, QueueFullError
 
 
 class Clients:
-    """Those who want a turn; each holds it until it is let go."""
+    """Clients that request turns; each keeps its turn until `release_oldest`."""
 
     def __init__(self, queue: FairQueue) -> None:
         self.queue = queue
         self.order: list[str] = []
-        self.held: list[tuple[str, bool, asyncio.Event]] = []
+        self.active: list[tuple[str, bool, asyncio.Event]] = []
 
     async def want(self, network: str, first: bool = False) -> None:
         async with self.queue.turn(network, first=first):
             done = asyncio.Event()
             self.order.append(network)
-            self.held.append((network, first, done))
+            self.active.append((network, first, done))
             try:
                 await done.wait()
             finally:
-                self.held.remove((network, first, done))
+                self.active.remove((network, first, done))
 
     async def start(self, *networks: str, first: bool = False) -> list[asyncio.Task[None]]:
         tasks = [asyncio.create_task(self.want(network, first)) for network in networks]
         await rest()
         return tasks
 
-    async def let_go(self) -> None:
-        """The turn that is held longest ends."""
-        self.held[0][2].set()
+    async def release_oldest(self) -> None:
+        """End the turn that was taken first."""
+        self.active[0][2].set()
         await rest()
 
 
@@ -51,30 +51,30 @@ async def end(tasks: list[asyncio.Task[None]]) -> None:
 
 
 async def test_networks_take_turns() -> None:
-    """However many one has waiting, another waits for one of it."""
+    """However many clients of a network wait, one client of each other network comes in between."""
     clients = Clients(FairQueue(1, by_network=1, max_waiting=100))
     tasks = await clients.start(*"aaaaa", *"bbb", "c")
     for _ in range(8):
-        await clients.let_go()
-    assert "".join(clients.order) == "aabcababa", "the first found nobody before it"
+        await clients.release_oldest()
+    assert "".join(clients.order) == "aabcababa", "the first client had no predecessor"
     await end(tasks)
 
 
-async def test_a_network_holds_its_part_and_the_reserved_turns_are_for_those_that_come_first() -> None:
-    """Turns that are free are given to nobody who may not have them."""
+async def test_a_network_has_its_share_and_reserved_turns_serve_priority_clients() -> None:
+    """A client without a claim on a reserved turn waits, even if the turn is free."""
     clients = Clients(FairQueue(5, by_network=2, max_waiting=100, reserved=2))
     tasks = await clients.start(*"aaabc")
     assert clients.order == ["a", "a", "b"]
     tasks += await clients.start(*"abc", first=True)
     assert clients.order[3:] == ["b", "c"]
-    await clients.let_go()
-    assert clients.order[5:] == ["a"], "those that come first, and then the others"
+    await clients.release_oldest()
+    assert clients.order[5:] == ["a"], "priority clients first, then the others"
     await end(tasks)
     assert len(clients.queue) == 0
 
 
-async def test_when_there_is_no_room_the_network_with_the_most_makes_some() -> None:
-    """Its newest goes, or the newcomer when that is its own."""
+async def test_a_full_queue_drops_a_client_of_the_largest_network() -> None:
+    """The newest one; the new client itself if it belongs to that network."""
     clients = Clients(FairQueue(1, by_network=1, max_waiting=4))
     tasks = await clients.start(*"aaaaa")
     for task in await clients.start("a"):
@@ -90,7 +90,7 @@ async def test_when_there_is_no_room_the_network_with_the_most_makes_some() -> N
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("want"), st.sampled_from("abcdef"), st.booleans()),
-        st.tuples(st.just("let_go"), st.integers(0, 30), st.booleans()),
+        st.tuples(st.just("release"), st.integers(0, 30), st.booleans()),
         st.tuples(st.just("cancel"), st.integers(0, 30), st.booleans()),
     ),
     max_size=40,
@@ -101,7 +101,7 @@ STEPS = st.lists(
 def test_no_turn_is_lost_and_no_bound_is_exceeded(
     steps: list[tuple[str, object, bool]], turns: int, by_network: int, reserved: int, most: int
 ) -> None:
-    """Whoever cancels, also at the moment in which its turn comes: `at_once` does not let anybody run before."""
+    """Whatever is cancelled, also in the moment of its turn: without a rest, no other task runs in between."""
     reserved = min(reserved, turns - 1)
 
     async def run() -> None:
@@ -110,9 +110,9 @@ def test_no_turn_is_lost_and_no_bound_is_exceeded(
         for action, which, flag in steps:
             if action == "want":
                 tasks.append(asyncio.create_task(clients.want(str(which), flag)))
-            elif action == "let_go" and clients.held:
+            elif action == "release" and clients.active:
                 assert isinstance(which, int)
-                clients.held[which % len(clients.held)][2].set()
+                clients.active[which % len(clients.active)][2].set()
             elif action == "cancel" and tasks:
                 assert isinstance(which, int)
                 tasks[which % len(tasks)].cancel()
@@ -121,23 +121,23 @@ def test_no_turn_is_lost_and_no_bound_is_exceeded(
                 check(clients)
         for _ in range(2 * len(tasks) + 2):
             await rest()
-            for _network, _first, done in list(clients.held):
+            for _network, _first, done in list(clients.active):
                 done.set()
         await rest()
         assert all(task.done() for task in tasks)
         assert len(clients.queue) == 0
         again = await clients.start(*"ghijk"[:turns], first=True)
-        assert len(clients.held) == turns
+        assert len(clients.active) == turns
         await end(again)
         for task in tasks:
             with suppress(QueueFullError, asyncio.CancelledError):
                 task.result()
 
     def check(clients: Clients) -> None:
-        holders = [network for network, _, _ in clients.held]
+        holders = [network for network, _, _ in clients.active]
         assert len(holders) <= turns
         assert all(holders.count(network) <= by_network for network in holders)
-        assert sum(not first for _, first, _ in clients.held) <= turns - reserved
+        assert sum(not first for _, first, _ in clients.active) <= turns - reserved
         assert len(clients.queue) <= 2 * most
 
     asyncio.run(run())

@@ -1,4 +1,4 @@
-"""Tokens verified by signature: real keys, every claim, rotation, and how often keys are fetched."""
+"""Token verification by signature: real keys, every claim, key rotation, and how often keys are fetched."""
 
 import asyncio
 import base64
@@ -64,7 +64,7 @@ def fetches(server: FakeApiServer) -> int:
 async def test_a_token_is_verified_with_the_keys_of_the_cluster(
     signed: SignedToken, server: FakeApiServer, algorithm: Algorithm
 ) -> None:
-    """They and the issuer are fetched once, however many clients come at once."""
+    """Keys and issuer are fetched once for many simultaneous clients."""
     issuer = server.issuer = FakeTokenIssuer(algorithm)
     tokens = [
         issuer.token(audience=audience) for audience in ("steerway", ["other", "mesh"]) for _ in range(10)
@@ -93,10 +93,10 @@ async def test_a_token_is_verified_with_the_keys_of_the_cluster(
         ({"sub": "system:serviceaccount:shop"}, "which is no service account"),
     ],
 )
-async def test_every_claim_counts(
+async def test_every_claim_is_checked(
     signed: SignedToken, issuer: FakeTokenIssuer, claims: dict[str, Any], reason: str
 ) -> None:
-    """A token with a good signature and one wrong claim is refused; the client is told nothing of it."""
+    """A token with a valid signature and one wrong claim is refused; the reason is not sent to the client."""
     result = await authenticate(signed, issuer.token(**claims))
     assert isinstance(result, Refusal)
     assert result.code == UNAUTHENTICATED
@@ -115,7 +115,7 @@ def _unsigned(token: str, _issuer: FakeTokenIssuer) -> str:
 
 
 def _confused(token: str, issuer: FakeTokenIssuer) -> str:
-    """RFC 8725, section 2.1: the public key taken for the secret of an HMAC."""
+    """RFC 8725, section 2.1: the public key used as the secret of an HMAC."""
     header = {**jwt.get_unverified_header(token), "alg": "HS256"}
     signed = f"{_part(header)}.{token.split('.')[1]}"
     digest = hmac.new(issuer.jwks(), signed.encode(), hashlib.sha256).digest()
@@ -123,13 +123,13 @@ def _confused(token: str, issuer: FakeTokenIssuer) -> str:
 
 
 def _altered(token: str, issuer: FakeTokenIssuer) -> str:
-    """Claims of another token under this signature."""
+    """The claims of another token under this signature."""
     other = issuer.token("kube-system", "root")
     return ".".join((token.split(".")[0], other.split(".")[1], token.split(".")[2]))
 
 
 def _foreign(token: str, issuer: FakeTokenIssuer) -> str:
-    """The name of a good key, signed with another one."""
+    """The ID of a valid key, signed with another key."""
     stranger = FakeTokenIssuer(url=issuer.url)
     kid = jwt.get_unverified_header(token)["kid"]
     head, *rest = stranger.token("kube-system", "root").split(".")
@@ -141,7 +141,7 @@ def _foreign(token: str, issuer: FakeTokenIssuer) -> str:
 async def test_a_forged_token_is_refused(
     signed: SignedToken, issuer: FakeTokenIssuer, forge: Callable[[str, FakeTokenIssuer], str]
 ) -> None:
-    """The key decides on the algorithm, never the token."""
+    """The key determines the algorithm, never the token."""
     good = issuer.token()
     assert await authenticate(signed, good) == WEB
     result = await authenticate(signed, forge(good, issuer))
@@ -152,15 +152,15 @@ async def test_a_forged_token_is_refused(
 @pytest.mark.parametrize(
     "token", ["", "x", "a.b.c", "ü" * 20, "x" * 20_000, "e30.e30.e30", "bnVsbA.bnVsbA.x"]
 )
-async def test_what_is_no_token_is_refused(signed: SignedToken, token: str) -> None:
-    """Whatever it is, nothing is raised."""
+async def test_a_malformed_token_is_refused(signed: SignedToken, token: str) -> None:
+    """No input raises."""
     assert isinstance(await authenticate(signed, token), Refusal)
 
 
 async def test_a_rotated_key_is_fetched_when_a_token_names_it(
     signed: SignedToken, server: FakeApiServer, issuer: FakeTokenIssuer, clock: Clock
 ) -> None:
-    """Not more often than the pause allows, or anybody could have keys fetched by inventing names."""
+    """At most once per pause: clients could cause fetches by inventing key IDs."""
     old = issuer.token(life_seconds=86_400)
     assert await authenticate(signed, old) == WEB
     issuer.rotate()
@@ -175,10 +175,10 @@ async def test_a_rotated_key_is_fetched_when_a_token_names_it(
     assert fetches(server) == 2
 
 
-async def test_a_key_that_was_taken_away_goes_within_the_hour(
+async def test_a_withdrawn_key_expires_within_an_hour(
     signed: SignedToken, server: FakeApiServer, issuer: FakeTokenIssuer, clock: Clock
 ) -> None:
-    """The first token after that time has the keys fetched, and does not wait for them."""
+    """The first token after that time starts a fetch and does not wait for it."""
     old = issuer.token(life_seconds=86_400)
     assert await authenticate(signed, old) == WEB
     issuer.rotate(keep=False)
@@ -190,10 +190,10 @@ async def test_a_key_that_was_taken_away_goes_within_the_hour(
     assert await authenticate(signed, issuer.token()) == WEB
 
 
-async def test_without_the_api_server_the_keys_stay(
+async def test_keys_are_kept_while_the_api_server_is_unreachable(
     signed: SignedToken, server: FakeApiServer, issuer: FakeTokenIssuer, clock: Clock
 ) -> None:
-    """Clients that come are verified with the keys that are there; a new key cannot be judged."""
+    """Tokens are verified with the present keys; tokens of a new key are UNAVAILABLE."""
     token = issuer.token(life_seconds=86_400)
     assert await authenticate(signed, token) == WEB
     await server.stop()
@@ -212,10 +212,10 @@ async def test_without_the_api_server_the_keys_stay(
     assert signed.problem is None
 
 
-async def test_before_any_keys_are_there_nobody_can_be_judged(
+async def test_before_the_first_keys_clients_are_unavailable(
     signed: SignedToken, server: FakeApiServer, issuer: FakeTokenIssuer
 ) -> None:
-    """UNAVAILABLE, also for those that do not wait for the fetch, and soon tried again."""
+    """Also clients that do not wait for the fetch; it is soon retried."""
     server.issuer = None
     for _ in range(3):
         result = await authenticate(signed, issuer.token())
@@ -225,7 +225,7 @@ async def test_before_any_keys_are_there_nobody_can_be_judged(
 
 
 async def test_keys_of_a_url_need_a_configured_issuer(server: FakeApiServer, issuer: FakeTokenIssuer) -> None:
-    """What the URL gives is the same document; anything but 200 is no keys."""
+    """The document has the same form; any status but 200 is an error."""
     signed = SignedToken(("steerway",), issuer.url, of_url(f"{server.url}{JWKS}"), timeout_seconds=20.0)
     assert await authenticate(signed, issuer.token()) == WEB
     url = f"{server.url}/nothing"
@@ -240,7 +240,7 @@ async def test_keys_of_a_url_need_a_configured_issuer(server: FakeApiServer, iss
 
 
 def test_a_key_set_has_keys_that_can_verify(issuer: FakeTokenIssuer) -> None:
-    """Symmetric keys and keys without a name are left out; a set without others is none."""
+    """Symmetric keys and keys without ID are skipped; a set without other keys is invalid."""
     secret = {"kty": "oct", "k": "c2VjcmV0", "kid": "s", "alg": "HS256"}
     (good,) = json.loads(issuer.jwks())["keys"]
     nameless = {name: value for name, value in good.items() if name != "kid"}

@@ -1,4 +1,4 @@
-"""Files that belong together: read as of one moment, followed through Kubernetes' symlinks, kept when broken."""
+"""Files that belong together: read as one version, followed through Kubernetes' symlinks, kept when invalid."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from testbed.process.deadline import PATIENCE_SECONDS
 
 
 class Taken:
-    """Notes what was taken; content that begins with `bad` is refused."""
+    """Records the contents it receives; refuses content that begins with `bad`."""
 
     def __init__(self) -> None:
         self.contents: list[tuple[bytes, ...]] = []
@@ -37,8 +37,8 @@ def mount(folder: Path, version: str, certificate: str, key: str) -> None:
             (folder / name).symlink_to(Path("..data") / name)
 
 
-async def test_a_swapped_secret_is_taken_as_one(tmp_path: Path) -> None:
-    """Both files are of one version; without a swap nothing is taken again."""
+async def test_a_swapped_secret_is_read_as_one_version(tmp_path: Path) -> None:
+    """Without a swap the files are not read again."""
     mount(tmp_path, "1", "c1", "k1")
     taken = Taken()
     files = WatchedFiles([tmp_path / "tls.crt", tmp_path / "tls.key"], taken)
@@ -53,7 +53,7 @@ async def test_a_swapped_secret_is_taken_as_one(tmp_path: Path) -> None:
 def test_files_that_change_while_they_are_read_are_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A swap between two reads joins no certificate with the key of another."""
+    """A swap between two reads never pairs a certificate with another version's key."""
     mount(tmp_path, "1", "c1", "k1")
     read, swapped = watched_files._content, []
 
@@ -70,8 +70,8 @@ def test_files_that_change_while_they_are_read_are_read_again(
     assert taken.contents == [(b"c2", b"k2")]
 
 
-async def test_broken_and_missing_content_is_a_problem_until_it_is_good(tmp_path: Path) -> None:
-    """What was good stays; the problem names the file and goes by itself."""
+async def test_invalid_or_missing_content_is_a_problem_until_fixed(tmp_path: Path) -> None:
+    """The last valid content stays; the problem names the file and clears itself."""
     path = tmp_path / "file"
     path.write_text("good")
     taken = Taken()
@@ -92,7 +92,7 @@ async def test_broken_and_missing_content_is_a_problem_until_it_is_good(tmp_path
     assert taken.contents == [(b"good",), (b"good again",)]
 
 
-async def test_content_that_could_not_be_used_is_tried_again_unchanged(tmp_path: Path) -> None:
+async def test_refused_content_is_retried_unchanged(tmp_path: Path) -> None:
     """A certificate may only not be valid yet."""
     path = tmp_path / "file"
     path.write_text("good")
@@ -114,7 +114,7 @@ async def test_content_that_could_not_be_used_is_tried_again_unchanged(tmp_path:
 
 
 def test_a_start_without_a_usable_file_fails(tmp_path: Path) -> None:
-    """With the place and the cure."""
+    """The error has the path and a hint."""
     with pytest.raises(ContentError, match=r"missing: cannot be read: No such file.*\(check that"):
         WatchedFiles([tmp_path / "missing"], Taken()).load()
     (tmp_path / "large").write_bytes(b"x" * (MAX_BYTES + 1))
@@ -123,7 +123,7 @@ def test_a_start_without_a_usable_file_fails(tmp_path: Path) -> None:
 
 
 async def test_running_follows_changes(tmp_path: Path) -> None:
-    """Without anybody asking."""
+    """Without an explicit call of `look`."""
     path = tmp_path / "file"
     path.write_text("one")
     seen: asyncio.Queue[bytes] = asyncio.Queue()

@@ -1,4 +1,4 @@
-"""Which few endpoints one kind of client is told of: near ones first, exactly as many, evenly over all clients."""
+"""The subset of endpoints for one kind of client: near ones first, exactly as many, evenly over all clients."""
 
 from steerway.catalog.model.policy import Policy, Subset, ZoneMode, Zones
 from tests.support.model.client_view import (
@@ -80,7 +80,7 @@ def test_buckets_use_all_endpoints_of_a_zone_evenly() -> None:
 
 
 def test_what_drains_is_kept_for_sessions() -> None:
-    """All of it, beside the few that a bucket sees, and in no priority of its own; others are not told of it."""
+    """All of it, beside the few that a bucket sees, and in no priority of its own; others do not get it."""
     endpoints = [*some("eu-1a", 6), *some("eu-1a", 2, DRAINING), *some("us-1a", 1, DRAINING)]
     policy = Policy(subset=Subset(2, 0))
     result = metadata(endpoints, policy, bucket(1)._replace(draining=True))

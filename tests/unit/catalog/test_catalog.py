@@ -1,4 +1,4 @@
-"""The catalog as facts change: what is a service, which changes matter, what is told of the rest."""
+"""The catalog as facts change: services, the changes that matter, and problems."""
 
 from typing import Any
 
@@ -86,7 +86,7 @@ def test_a_service_has_its_tcp_ports_in_the_order_of_the_manifest() -> None:
         ),
     ],
 )
-def test_what_cannot_be_served_is_told_with_a_cure(fact: Service, reason: str) -> None:
+def test_what_cannot_be_served_is_reported_with_a_hint(fact: Service, reason: str) -> None:
     """It is no service of the catalog, whatever slices it has."""
     facts = Facts(fact, endpoint_slice("10.0.0.1"))
     assert len(facts.catalog) == 0
@@ -118,8 +118,8 @@ def test_an_external_name_stands_for_a_host_instead_of_endpoints() -> None:
     assert facts.endpoints() == 1
 
 
-def test_what_a_service_says_of_its_traffic_is_known() -> None:
-    """Both ways; whether it is followed is for those who know the client."""
+def test_the_traffic_distribution_of_a_service_is_known() -> None:
+    """Both ways; whether it applies depends on the client."""
     facts = Facts(
         service(
             80,
@@ -142,8 +142,8 @@ def test_what_a_service_says_of_its_traffic_is_known() -> None:
     assert facts.catalog.problems() == []
 
 
-def test_a_policy_of_the_node_is_told_not_to_be_followed_where_nodes_are_not_known() -> None:
-    """Its clients get the endpoints of all nodes: nothing fails, and an operator is told."""
+def test_a_policy_of_the_node_is_reported_where_nodes_are_not_known() -> None:
+    """Its clients get the endpoints of all nodes: nothing fails, and a problem is reported."""
     fact = service(80, internal_traffic_policy="Local")
     catalog = Catalog(nodes_known=False)
     catalog.update({fact.key: fact}.get, [fact.key])
@@ -165,7 +165,7 @@ def test_a_headless_service_without_selector_is_served() -> None:
 
 
 def test_a_port_that_is_there_twice_is_served_once() -> None:
-    """The first of them, and it is told."""
+    """The first of them, and it is reported."""
     facts = Facts(service(ServicePort(80, "a"), ServicePort(80, "b")))
     result = facts.catalog.service(BACKEND)
     assert result is not None
@@ -207,7 +207,7 @@ class TestChanges:
         assert facts.catalog.service(BACKEND) is None
 
     def test_equal_facts_are_no_change(self) -> None:
-        """Also when they came in other objects, in another order, or with what nobody serves."""
+        """Also when they came in other objects, in another order, or with objects that are not served."""
         facts = Facts(service(50051), endpoint_slice("10.0.0.1", "10.0.0.2"))
         assert facts.put(service(50051), endpoint_slice("10.0.0.2", "10.0.0.1")) == frozenset()
         assert facts.put(endpoint_slice("10.0.0.1", "10.0.0.2", name="backend-2")) == frozenset()
@@ -280,8 +280,8 @@ def test_only_the_listed_services_are_served(only: frozenset[str], expected: set
     assert len(facts.catalog) == len(expected)
 
 
-def test_a_service_that_nobody_wants_served_is_no_problem() -> None:
-    """What is left out by a setting needs no cure."""
+def test_a_service_outside_the_scope_is_no_problem() -> None:
+    """What is left out by a setting needs no fix."""
     assert Facts(service(80, external_name="10.0.0.1"), only=frozenset({"cart"})).catalog.problems() == []
 
 
@@ -318,12 +318,12 @@ def test_a_service_that_breaks_the_code_keeps_its_last_good_version(monkeypatch:
     assert (facts.endpoints(), facts.catalog.problems()) == (2, [])
 
 
-def _says(value: str | None) -> dict[str, str] | None:
+def _distribution(value: str | None) -> dict[str, str] | None:
     return None if value is None else {PRIVATE_ANNOTATION: value}
 
 
 def _namespace(value: str | None) -> Namespace:
-    return Namespace(ObjectMeta("shop", annotations=_says(value)))
+    return Namespace(ObjectMeta("shop", annotations=_distribution(value)))
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_a_service_is_private_by_its_own_word_or_that_of_its_namespace(
 ) -> None:
     """Whichever is known first; anything but false is true, so that a typo publishes nothing."""
     fact = msgspec.structs.replace(
-        service(50051), metadata=ServiceMeta("backend", "shop", annotations=_says(own))
+        service(50051), metadata=ServiceMeta("backend", "shop", annotations=_distribution(own))
     )
     objects = [fact, _namespace(of_namespace)]
     facts = Facts(*(objects if first == "service" else reversed(objects)))

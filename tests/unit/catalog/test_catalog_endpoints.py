@@ -35,7 +35,7 @@ ANY = (YES, NO, NIL)
     ("ready", "serving", "terminating", "state"),
     [
         # A nil `ready` means true, and `ready` alone decides (API reference): publishNotReadyAddresses
-        # makes the API server say so of a pod that terminates.
+        # makes the API server set it for a pod that terminates.
         *(
             (ready, *rest, EndpointState.HEALTHY)
             for ready in (YES, NIL)
@@ -144,7 +144,7 @@ class TestDuplicates:
         assert shown(*slices) == ["10.0.0.1:50051"]
 
     def test_an_address_with_two_ports_is_two_endpoints(self) -> None:
-        """Two pods on the host network, say."""
+        """Such as two pods on the host network."""
         slices = [endpoint_slice("10.0.0.1", port=port, name=f"p{port}") for port in (2, 1)]
         assert shown(*slices) == ["10.0.0.1:1", "10.0.0.1:2"]
 

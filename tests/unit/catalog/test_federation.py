@@ -1,4 +1,4 @@
-"""Services of several clusters as one: who counts, in what order, and what clients get of it."""
+"""Services of several clusters as one: the members in use, their order, and the result for clients."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ LOCAL = ("10.0.0.1", "", 0)
         ("local_only", True, ["cart"]),
     ],
 )
-def test_all_services_are_those_of_who_counts(policy: Policy, in_use: bool, names: list[str]) -> None:
+def test_all_services_are_those_of_members_in_use(policy: Policy, in_use: bool, names: list[str]) -> None:
     """Each once, merged as when it is asked for alone."""
     other = Service(ServiceMeta("remote", "shop"), ServiceSpec([ServicePort(80)]))
     remote = catalog("10.0.0.2")
@@ -98,7 +98,9 @@ def test_all_services_are_those_of_who_counts(policy: Policy, in_use: bool, name
         ("all", [LOCAL, ("10.1.0.1", "region-east", 0), ("10.2.0.1", "region-west", 0)]),
     ],
 )
-def test_a_policy_says_whose_endpoints(policy: Policy, expected: list[tuple[str, str, int]]) -> None:
+def test_a_policy_selects_the_clusters_of_endpoints(
+    policy: Policy, expected: list[tuple[str, str, int]]
+) -> None:
     east, west = member("east", catalog("10.1.0.1")), member("west", catalog("10.2.0.1"), 2)
     assert shown(Federation(catalog("10.0.0.1"), [west, east], policy)) == expected
 
@@ -161,7 +163,7 @@ def test_a_service_that_is_private_in_one_cluster_is_private(private: tuple[bool
         (("a", "c"), set()),
     ],
 )
-def test_a_service_is_exported_to_whom_every_cluster_exports_it(
+def test_a_service_is_exported_to_namespaces_of_every_cluster(
     exports: tuple[str | None, ...], expected: set[str] | None
 ) -> None:
     """A cluster without the annotation exports it to all."""
@@ -193,10 +195,10 @@ def test_what_clients_get_is_what_they_accept(
     if service is None:
         return
     made = ClusterLoadAssignment.FromString(translate.build("c", groups(service.ports[0].endpoints)))
-    places = Counter(
+    localities = Counter(
         (endpoint.priority, endpoint.locality.region, endpoint.locality.zone) for endpoint in made.endpoints
     )
-    assert set(places.values()) <= {1}
+    assert set(localities.values()) <= {1}
     assert {endpoint.priority for endpoint in made.endpoints} == set(
         range(len({endpoint.priority for endpoint in made.endpoints}))
     )
@@ -216,7 +218,7 @@ def test_what_clients_get_is_what_they_accept(
 
 @pytest.mark.parametrize("policy", ["local_only", "local_first", "all"])
 def test_a_peek_sees_the_same_and_keeps_nothing(policy: Policy) -> None:
-    """What another thread merges must not be what the next client is told."""
+    """A merge in another thread must not reach the next client."""
     east = member("east", catalog("10.1.0.1"), in_use=False)
     federation = Federation(catalog("10.0.0.1"), [east], policy)
     assert federation.peek(ID) is not None

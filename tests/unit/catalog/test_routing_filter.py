@@ -11,7 +11,7 @@ from tests.support.example.route_example import BACKEND, Json, backend, grpc_rou
 
 
 def only(*backends: str | Json, http: bool = True, sources: Policy = NOTHING, **fields: Any) -> Rule:
-    """The rule that one rule of a route becomes; `sources` is what policies say of it."""
+    """The rule that one rule of a route becomes; `sources` are its policies."""
     route = (http_route if http else grpc_route)(rule(*(backends or ("a",)), **fields))
     ((_, result),) = routing.build(BACKEND, 50051, [route], lambda *_: sources).producer or ()
     return result
@@ -58,8 +58,8 @@ def test_a_rewrite_is_of_host_and_path(path: Json | None, rewrite: Rewrite) -> N
     assert only(filters=[filter("URLRewrite", hostname="h", path=path)]).changes.rewrite == rewrite
 
 
-def test_a_redirect_says_what_is_another() -> None:
-    """The rest stays; 302 unless it says otherwise."""
+def test_a_redirect_has_only_the_changed_parts() -> None:
+    """The rest stays; 302 unless it has a status."""
     assert only(filters=[filter("RequestRedirect", port=8443)]).redirect == Redirect(port=8443, status=302)
     path = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/b"}
     full = filter("RequestRedirect", scheme="https", hostname="h", statusCode=301, path=path)
@@ -79,13 +79,13 @@ def test_a_redirect_says_what_is_another() -> None:
     ],
 )
 def test_a_mirror_gets_a_share(fields: Json, share: float) -> None:
-    """All of it unless it says how much."""
+    """All of it unless it has a share."""
     result = only(filters=[filter("RequestMirror", backendRef={"name": "m", "port": 80}, **fields)])
     ((to, got),) = result.mirrors
     assert (str(to), got) == ("shop/m:80", share)
 
 
-def test_a_mirror_that_leads_nowhere_is_none() -> None:
+def test_a_mirror_without_a_service_is_none() -> None:
     """It has no share of the requests that could fail."""
     bad = [{"name": "m"}, {"name": "m", "port": 80, "kind": "Bucket"}]
     filters = [filter("RequestMirror", backendRef=ref) for ref in bad]
@@ -94,7 +94,7 @@ def test_a_mirror_that_leads_nowhere_is_none() -> None:
     assert isinstance(result.mirrors[0], Mirror)
 
 
-def test_filters_that_nobody_has_are_told() -> None:
+def test_filters_that_no_client_supports_are_listed() -> None:
     """ "it MUST NOT be skipped": requests that such a filter is for fail."""
     assert only(filters=[{"type": "ExtensionRef"}, {"type": "CORS"}]).not_done == ("CORS", "ExtensionRef")
     assert only(filters=[filter("RequestRedirect")]).not_done == ()
@@ -152,7 +152,7 @@ def test_an_attempt_has_a_time_of_its_own() -> None:
 
 
 def test_a_rules_own_fields_come_before_policies() -> None:
-    """Section by section; what the rule does not say, the policy may."""
+    """Section by section; the policy applies where the rule has none."""
     sources = Policy.from_object(
         "policy", timeout_seconds=1.0, retry=Retry(("internal",)), maximum_requests=5
     )

@@ -53,7 +53,7 @@ def header(name: str, value: str = "1", **fields: str) -> dict[str, str]:
     ],
 )
 def test_a_method_is_a_path(match: Json, match_type: MatchType, path: str) -> None:
-    """Requests of gRPC are `/SERVICE/METHOD`; a part that is not said is any one."""
+    """Requests of gRPC are `/SERVICE/METHOD`; an absent part matches any."""
     result = matched(match)
     assert (result.match_type, result.path, result.elements) == (match_type, path, False)
 
@@ -66,7 +66,7 @@ def test_a_method_is_a_path(match: Json, match_type: MatchType, path: str) -> No
         ("RegularExpression", MatchType.REGEX, False),
     ],
 )
-def test_an_http_path_is_matched_as_it_says(path: str, match_type: MatchType, elements: bool) -> None:
+def test_an_http_path_is_matched_by_its_type(path: str, match_type: MatchType, elements: bool) -> None:
     """A prefix is one of path elements."""
     result = matched({"path": {"type": path, "value": "/v2"}, "method": "POST"}, http=True)
     assert result == Match(match_type, "/v2", method="POST", elements=elements)
@@ -99,7 +99,7 @@ def test_the_first_of_headers_with_equal_names_counts() -> None:
 
 def test_a_rule_without_matches_takes_everything() -> None:
     """Reference: "If no matches are specified, the implementation MUST match every gRPC request"; the default of
-    HTTPRoute is a prefix match on `/`. It ranks as if it said so."""
+    HTTPRoute is a prefix match on `/`. It ranks as an explicit one."""
     for route in (grpc_route, http_route):
         ((match, _),) = producer(route(rule("a")))
         assert (match.match_type, match.path, match.headers) == (MatchType.PREFIX, "/", ())
@@ -107,7 +107,7 @@ def test_a_rule_without_matches_takes_everything() -> None:
         assert names(producer(route(rule("a", matches=[{}]), rule("b")))) == ["a", "b"]
 
 
-def test_a_match_of_a_type_that_nobody_knows_is_left_out() -> None:
+def test_a_match_of_an_unknown_type_is_left_out() -> None:
     """The others of its rule stay; a rule that has no other takes nothing, and not everything."""
     unknown = {"headers": [header("v", type="Fuzzy")]}
     assert order(rule("a", matches=[unknown, method("p.S")])) == ["a"]

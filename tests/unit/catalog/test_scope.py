@@ -1,4 +1,4 @@
-"""Installations that serve different parts of one cluster: what each says, what it builds, and which filters match."""
+"""Installations with different scopes in one cluster: the status of each, what it builds, and which filters match."""
 
 import pytest
 
@@ -58,7 +58,7 @@ ATTACHED = [
 
 
 def target_statuses(mesh: EvaluatedMesh) -> dict[tuple[str, str], list[TargetStatus]]:
-    """What a status would say, by the object and what it refers to."""
+    """The contents of a status, by the object and its reference."""
     return {
         (name, str(target_status.ref)): [target_status]
         for kind, name in ATTACHED
@@ -78,8 +78,8 @@ def target_statuses(mesh: EvaluatedMesh) -> dict[tuple[str, str], list[TargetSta
         (Selection(services="!team"), {"gone"}),
     ],
 )
-def test_installations_with_different_scopes_judge_alike(selection: Selection, services: set[str]) -> None:
-    """Each says a part of what one without filters says: that about parents and targets in its scope."""
+def test_installations_with_different_scopes_evaluate_alike(selection: Selection, services: set[str]) -> None:
+    """Each has the part of an installation without filters that is about parents and targets in its scope."""
     whole, part = (
         target_statuses(EvaluatedMesh(OBJECTS)),
         target_statuses(EvaluatedMesh(OBJECTS, selection=selection)),
@@ -95,7 +95,7 @@ def test_installations_with_different_scopes_judge_alike(selection: Selection, s
 
 
 @pytest.mark.parametrize("fact", ["Service", "Namespace"])
-def test_nothing_is_said_of_a_parent_that_its_owner_leaves_out(fact: str) -> None:
+def test_a_parent_that_its_owner_leaves_out_has_no_status(fact: str) -> None:
     """By the annotation of the Service or its Namespace; it is no backend either."""
     mesh = EvaluatedMesh(OBJECTS)
     off = "annotations: {steerway.io/enabled: 'false'}"
@@ -138,7 +138,7 @@ def test_a_service_outside_the_scope_is_there_while_a_route_names_it() -> None:
 
 
 def test_the_labels_of_a_namespace_decide_about_missing_services_too() -> None:
-    """They are judged again when it changes."""
+    """They are evaluated again when it changes."""
     mesh = EvaluatedMesh(OBJECTS, selection=Selection(namespaces="stage=prod"))
     assert len(mesh.object_status("GRPCRoute", "missing").target_statuses) == 1
     mesh.put("kind: Namespace\nmetadata: {name: shop}\n")
@@ -187,7 +187,7 @@ def test_what_leaves_a_service_out_is_named() -> None:
         ("{kind: Service, name: web}", "names Service web of group gateway.networking.k8s.io", True),
         (
             "{group: multicluster.x-k8s.io, kind: ServiceImport, name: web}",
-            "names ServiceImport of multicluster.x-k8s.io web, which is no Service",
+            "names ServiceImport of multicluster.x-k8s.io web, which is not a Service",
             True,
         ),
     ],
@@ -219,11 +219,11 @@ def test_the_core_group_may_be_spelled_out() -> None:
     origin = "{group: gateway.networking.k8s.io, kind: GRPCRoute, namespace: shop}"
     to = "{group: core, kind: Service}"
     grant = f"kind: ReferenceGrant\nmetadata: {{name: g, namespace: pay}}\nspec: {{from: [{origin}], to: [{to}]}}\n"
-    assert not mesh.conditions("GRPCRoute", "a")["ResolvedRefs"].holds
+    assert not mesh.conditions("GRPCRoute", "a")["ResolvedRefs"].status
     mesh.put(grant)
     target_status = mesh.target_status("GRPCRoute", "a")
     assert target_status.ref.group == "core"
-    assert all(condition.holds for condition in target_status.conditions)
+    assert all(condition.status for condition in target_status.conditions)
 
 
 def test_a_route_names_services_of_other_clusters_too() -> None:

@@ -88,7 +88,7 @@ def test_the_service_account_gives_the_namespace(steerway: Run, outside: Path) -
     assert document(steerway)["node"]["metadata"] == {"NAMESPACE": "shop"}
 
 
-def test_tls_says_on_stderr_that_node_cannot(steerway: Run) -> None:
+def test_tls_warns_on_stderr_about_node(steerway: Run) -> None:
     """stdout stays a file; the warning goes beside it. No call credentials are asked for."""
     code, out, err = steerway("bootstrap", "--server", "a:1", "--creds", "tls")
     (server,) = json.loads(out)["xds_servers"]
@@ -170,7 +170,7 @@ def test_grpcio_connects_with_it_and_sends_its_node(
 
 
 def test_grpcio_takes_the_file_with_tls(steerway: Run) -> None:
-    """Nobody answers with TLS here; the file itself is accepted."""
+    """No server answers with TLS here; the file itself is accepted."""
     _, out, _ = steerway("bootstrap", "--server", "127.0.0.1:1", "--creds", "tls")
     assert "bootstrap" not in call(out, 2).lower()
 
@@ -182,7 +182,7 @@ def test_grpcio_would_name_a_bad_file() -> None:
 
 
 def test_files_of_the_client_go_into_its_credentials(steerway: Run) -> None:
-    """gRFC A65 (TLS) and A97 (call credentials); a remark says who reads the token."""
+    """gRFC A65 (TLS) and A97 (call credentials); a remark names the clients that read the token."""
     files = [
         "--ca",
         "/c/ca.crt",

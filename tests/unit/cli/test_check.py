@@ -1,4 +1,4 @@
-"""`steerway check`: one line per object, a cure per failure, and an exit code."""
+"""`steerway check`: one line per object, a hint per failure, and an exit code."""
 
 import textwrap
 from collections.abc import Callable
@@ -64,7 +64,7 @@ def test_verbose_lists_what_is_not_read(steerway: Run, write: Callable[[str, str
     assert out.endswith("2 good, 0 broken, 1 not read\n")
 
 
-def test_a_failure_has_its_place_and_a_cure_and_the_rest_is_checked(
+def test_a_failure_has_its_position_and_a_hint_and_the_rest_is_checked(
     steerway: Run, write: Callable[[str, str], None]
 ) -> None:
     """Exit code 1; good objects of the same folder pass."""
@@ -80,7 +80,7 @@ def test_a_failure_has_its_place_and_a_cure_and_the_rest_is_checked(
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "reason"),
+    ("text", "position", "reason"),
     [
         ("a: [1\n", "x.yaml:", ""),
         ("foo: 1\n", "x.yaml:1", "neither a Kubernetes object, nor an xDS resource, nor a mapping"),
@@ -127,15 +127,15 @@ def test_a_failure_has_its_place_and_a_cure_and_the_rest_is_checked(
         "raw resource",
     ],
 )
-def test_every_kind_of_failure_has_a_cure(
-    steerway: Run, write: Callable[[str, str], None], text: str, place: str, reason: str
+def test_every_kind_of_failure_has_a_hint(
+    steerway: Run, write: Callable[[str, str], None], text: str, position: str, reason: str
 ) -> None:
     """From syntax to what is right in itself and would still not be served."""
     write("x.yaml", text)
     code, out, _ = steerway("check", "x.yaml")
     failure, hint, totals = out.splitlines()
     assert code == 1
-    assert failure.startswith(f"✗ {place}")
+    assert failure.startswith(f"✗ {position}")
     assert reason in failure
     assert hint.startswith("    → ")
     assert totals == "0 good, 1 broken"
@@ -144,7 +144,7 @@ def test_every_kind_of_failure_has_a_cure(
 def test_the_slices_of_a_broken_service_are_not_blamed(
     steerway: Run, write: Callable[[str, str], None]
 ) -> None:
-    """One mistake is told once."""
+    """One mistake is reported once."""
     write("a.yaml", GOOD.replace("port: 50051, name: grpc}]}\n---", "port: 0, name: grpc}]}\n---", 1))
     code, out, _ = steerway("check", "a.yaml")
     assert code == 1
@@ -162,20 +162,20 @@ def test_a_namespace_for_manifests_without_one_may_be_given(
 def test_a_missing_path_and_an_empty_directory_are_failures(
     steerway: Run, write: Callable[[str, str], None]
 ) -> None:
-    """A check that finds nothing must not pass for ever."""
+    """A check without objects must not pass."""
     write("ignored.txt", "")
     code, out, _ = steerway("check", "none.yaml")
     assert code == 1
     assert "cannot be read: No such file" in out
     code, out, err = steerway("check", ".")
     assert (code, out) == (1, "0 good, 0 broken\n")
-    assert err.startswith("error: nothing to serve was found")
+    assert err.startswith("error: nothing to serve")
 
 
 def test_settings_are_checked_with_the_files_that_they_name(
     steerway: Run, write: Callable[[str, str], None]
 ) -> None:
-    """Certificates, keys and tokens are read as at a start; without a PATH the settings say which manifests."""
+    """Certificates, keys and tokens are read as at a start; without a PATH the manifests of the settings, too."""
     write("a.yaml", GOOD)
     write("tokens", "0123456789abcdef,shop/web")
     write("good.yaml", "{files: [a.yaml], authentication: {token_file: tokens}}")
@@ -267,7 +267,7 @@ spec: {targetRefs: [{group: "", kind: Service, name: %s}], subset: {min: 3}}
 
 
 def test_routes_and_policies_that_fit_pass(steerway: Run, write: Callable[[str, str], None]) -> None:
-    """They are judged as in a cluster."""
+    """They are evaluated as in a cluster."""
     write("a.yaml", GOOD)
     write("b.yaml", ATTACHED % ("backend", "backend", "backend"))
     code, out, _ = steerway("check", ".")
@@ -300,7 +300,7 @@ def test_a_service_that_is_left_out_is_not_good(steerway: Run, write: Callable[[
     )
     code, out, err = steerway("check", "a.yaml")
     assert code == 1
-    assert err.startswith("error: nothing to serve was found")
+    assert err.startswith("error: nothing to serve")
     assert out.splitlines() == [
         "- a.yaml:2: Service shop/backend: it is left out by the annotation steerway.io/enabled of"
         " Service shop/backend",
@@ -354,10 +354,7 @@ def test_what_of_a_route_fails_or_is_limited_is_reported(
     write("b.yaml", route.replace("port: 50051}", "port: 50051, weight: 0}"))
     code, out, _ = steerway("check", ".")
     assert code == 0
-    assert (
-        "! b.yaml:2: GRPCRoute shop/a: no rule has a backend that is served, so that all requests fail\n"
-        in out
-    )
+    assert "! b.yaml:2: GRPCRoute shop/a: no rule has a backend that is served: all requests fail\n" in out
     write("b.yaml", route.replace("spec:\n", "spec:\n  hostnames: [a.example]\n"))
     code, out, _ = steerway("check", ".")
     assert code == 0
@@ -379,10 +376,10 @@ def test_empty_strings_of_a_rendered_template_are_absent_fields(
     assert "✓ a.yaml:2: Service own/backend" in out
 
 
-def test_a_route_or_policy_that_leads_nowhere_is_told(
+def test_a_route_or_policy_with_an_unresolved_reference_is_reported(
     steerway: Run, write: Callable[[str, str], None]
 ) -> None:
-    """What is not in the files is said to be so, and what is broken, too."""
+    """Missing and broken objects are named."""
     write("a.yaml", GOOD)
     write("b.yaml", ATTACHED % ("backend", "web", "db"))
     write(
@@ -425,7 +422,7 @@ def test_a_route_of_which_nothing_is_used_is_not_good(
 
 
 def test_a_slice_of_another_controller_is_not_read(steerway: Run, write: Callable[[str, str], None]) -> None:
-    """And nothing says that it should be labelled; one that nothing claims is to be labelled."""
+    """And there is no hint to label it; one without an owner has one."""
     template = (
         "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: {}, labels: {}}}\n"
         "addressType: IPv4\nendpoints: [{{addresses: [10.0.0.1]}}]\nports: [{{port: 80}}]\n"
@@ -477,7 +474,7 @@ def test_all_problems_of_an_object_are_reported_at_once(
     assert all(reason in policy for reason in ("'limit'", "'subsets'", "expected a string, got a number"))
 
 
-def test_a_header_match_without_a_value_is_refused_with_its_place(
+def test_a_header_match_without_a_value_is_refused_with_its_position(
     steerway: Run, write: Callable[[str, str], None]
 ) -> None:
     """GRPCHeaderMatch and HTTPHeaderMatch: `value` has a least length of 1; the line is that of the value."""
@@ -518,7 +515,7 @@ def test_a_port_has_a_note_where_envoy_may_surprise(steerway: Run, write: Callab
             "✓ a.yaml:2: Service shop/custom",
             "✓ a.yaml:7: Service shop/wss",
             "- a.yaml:7: Service shop/wss: port 80: Envoys do not connect to it: appProtocol kubernetes.io/wss states "
-            "TLS, and no BackendTLSPolicy says how to verify it",
+            "TLS: TLS without a BackendTLSPolicy is not supported by Envoy",
             "✓ a.yaml:12: Service shop/silent",
             "- a.yaml:12: Service shop/silent: port 80: HTTP/2 is assumed for Envoy: name the port http for HTTP/1.1, "
             "or grpc",
@@ -568,7 +565,7 @@ def test_a_tls_policy_that_ends_connections_fails(steerway: Run, write: Callable
             f"✗ a.yaml:7: BackendTLSPolicy shop/secure: {fault}",
             remedy,
             "✗ a.yaml:15: BackendTLSPolicy shop/nowhere: Service shop/not-there is not in these files",
-            "    → create the target, or correct targetRefs",
+            "    → create the target, or fix targetRefs",
             "0 good, 3 broken",
         ],
     )
@@ -580,7 +577,7 @@ def test_a_tls_policy_for_envoy_alone_is_a_warning(steerway: Run, write: Callabl
     code, out, _ = steerway("check", "a.yaml")
     assert code == 1, "the other policy"
     assert "\n! a.yaml:2: Service shop/secure: port 50051: gRPC clients do not connect" in f"\n{out}"
-    note = "- a.yaml:7: BackendTLSPolicy shop/secure: TLS to backends is configured for Envoy alone"
+    note = "- a.yaml:7: BackendTLSPolicy shop/secure: TLS to backends is not supported by gRPC clients"
     assert f"✓ a.yaml:7: BackendTLSPolicy shop/secure\n{note}" in out
     write("a.yaml", (TLS % "wellKnownCACertificates: System").partition("# the next")[0])
     assert steerway("check", "a.yaml")[0] == 0
@@ -613,7 +610,7 @@ def test_json_that_means_no_value_is_a_finding(
 def test_what_fails_unexpectedly_is_a_finding_of_its_object(
     steerway: Run, write: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The others are judged."""
+    """The others are evaluated."""
     write("a.yaml", GOOD)
     monkeypatch.setattr(raw, "parse", lambda *_: 1 // 0)
     write("x.yaml", "{'@type': type.googleapis.com/envoy.config.cluster.v3.Cluster, name: c}")

@@ -66,7 +66,7 @@ def manifests(tmp_path: Path) -> str:
 
 
 def test_manifests_are_explained_on_a_screen(steerway: Run, manifests: str) -> None:
-    """From the target to the localities; nobody is connected."""
+    """From the target to the localities; no client is connected."""
     client = ("--client", "grpcio/1.85", "--node-zone", "eu-1a")
     code, out, err = steerway("explain", "xds:///backend.shop", *client, "--files", manifests)
     assert (code, err) == (0, "")
@@ -118,7 +118,7 @@ def test_the_reason_for_no_endpoints_is_stated(steerway: Run, tmp_path: Path) ->
     ]
 
 
-def test_a_route_is_told_with_what_of_it_is_not_done(steerway: Run, manifests: str) -> None:
+def test_a_route_is_shown_with_its_limitations(steerway: Run, manifests: str) -> None:
     """Its rules in their order, the backend that is not there, and what the client leaves out."""
     code, out, _ = steerway("explain", "web.shop", "--client", "grpc-go", "--files", manifests)
     assert code == 0
@@ -176,7 +176,7 @@ def test_json_is_one_document_on_stdout(steerway: Run, manifests: str) -> None:
     assert document["policy"][0] == {
         "section": "zones",
         "value": "mode Failover",
-        "said_by": "TrafficPolicy shop/backend",
+        "source": "TrafficPolicy shop/backend",
     }
     assert [(resource["type"], resource["version"]) for resource in document["resources"]] == [
         ("lds", None),
@@ -204,7 +204,7 @@ def test_verbose_adds_defaults_and_bodies(steerway: Run, manifests: str) -> None
         ("xds:///a..b", "error: 'a..b' has an empty label"),
     ],
 )
-def test_a_target_that_means_nothing_is_told_why(
+def test_an_invalid_target_is_refused_with_a_reason(
     steerway: Run, manifests: str, target: str, error: str
 ) -> None:
     """With the nearest names, where it is one of a service."""
@@ -213,7 +213,7 @@ def test_a_target_that_means_nothing_is_told_why(
     assert err.startswith(error)
 
 
-def test_a_client_that_is_none_is_told_so(steerway: Run, manifests: str) -> None:
+def test_an_unknown_client_is_refused(steerway: Run, manifests: str) -> None:
     """With the names that there are."""
     code, _, err = steerway("explain", "backend.shop", "--files", manifests, "--client", "curl")
     assert code == 1
@@ -239,7 +239,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.wfile.write(self.server.body.encode())
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Tests say what is wrong themselves."""
+        """Tests report errors themselves."""
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def plane() -> Iterator[Plane]:
 
 
 def test_a_control_plane_is_asked_with_its_token(steerway: Run, plane: Plane, tmp_path: Path) -> None:
-    """What is not said is not asked."""
+    """Only given values are in the query."""
     token = tmp_path / "token"
     token.write_text("0123456789abcdef\n")
     admin = ("--admin", f"127.0.0.1:{plane.server_port}", "--token-file", str(token))
@@ -282,8 +282,8 @@ def test_a_control_plane_is_asked_with_its_token(steerway: Run, plane: Plane, tm
         ),
     ],
 )
-def test_a_refusal_is_told(steerway: Run, plane: Plane, status: int, body: str, error: str) -> None:
-    """In its own words, with a cure where there is one."""
+def test_a_refusal_is_reported(steerway: Run, plane: Plane, status: int, body: str, error: str) -> None:
+    """With its own message, and a hint where there is one."""
     plane.status, plane.body = status, body
     address = f"127.0.0.1:{plane.server_port}"
     code, out, err = steerway("explain", "a", "--admin", f"http://{address}/")
@@ -291,8 +291,8 @@ def test_a_refusal_is_told(steerway: Run, plane: Plane, status: int, body: str, 
     assert err.replace(address, "ADMIN").replace("ADMIN/", "ADMIN") == error
 
 
-def test_without_a_control_plane_the_cure_is_told(steerway: Run) -> None:
-    """Start one, say where it is, or give manifests."""
+def test_without_a_control_plane_a_hint_is_printed(steerway: Run) -> None:
+    """Start one, give its address, or give manifests."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     code, _, err = steerway("explain", "a", "--admin", f"http://127.0.0.1:{port}")
@@ -301,7 +301,7 @@ def test_without_a_control_plane_the_cure_is_told(steerway: Run) -> None:
     assert err.startswith(message)
 
 
-def test_connected_clients_are_told_with_what_they_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_connected_clients_are_listed_with_their_nacks(capsys: pytest.CaptureFixture[str]) -> None:
     """Those that lag or refused come first."""
 
     def client(node: str, in_sync: bool, **row: object) -> dict[str, Any]:

@@ -84,11 +84,11 @@ def test_version_prints_one_line_and_more_when_asked(steerway: Run) -> None:
     assert f'"steerway": "{__version__}"' in out
 
 
-def test_items_show_a_sign_and_a_cure(capsys: pytest.CaptureFixture[str]) -> None:
+def test_items_show_a_sign_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     """No colours where there is no terminal."""
     terminal.item(terminal.Mark.PASS, "good")
-    terminal.item(terminal.Mark.FAIL, "bad", "mend it")
-    assert capsys.readouterr().out == "✓ good\n✗ bad\n    → mend it\n"
+    terminal.item(terminal.Mark.FAIL, "bad", "fix it")
+    assert capsys.readouterr().out == "✓ good\n✗ bad\n    → fix it\n"
 
 
 def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

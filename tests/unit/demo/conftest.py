@@ -1,4 +1,4 @@
-"""A finished run, made by hand, for everything that shows one."""
+"""A constructed outcome of a finished run."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Processes that end when they should, and failures that name themselves."""
+"""Child processes: their end, and failures with their cause."""
 
 import asyncio
 import os
@@ -18,12 +18,12 @@ FAILS = "import sys; sys.stdin.readline(); print('the cause', file=sys.stderr); 
 
 
 def python(code: str) -> list[str]:
-    """A command that runs this code."""
+    """The command that runs this code."""
     return [sys.executable, "-c", code]
 
 
-async def test_leaving_ends_every_child(tmp_path: Path) -> None:
-    """None outlives the context, not even with an exception."""
+async def test_the_end_of_the_context_ends_every_child(tmp_path: Path) -> None:
+    """Also after an exception."""
     children = Children(tmp_path)
     with pytest.raises(KeyError):
         async with children:
@@ -35,7 +35,7 @@ async def test_leaving_ends_every_child(tmp_path: Path) -> None:
 
 
 async def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
-    """After the time-out."""
+    """After the timeout."""
     async with Children(tmp_path) as children:
         child = await children.start("stubborn", python(STUBBORN))
         await child.read_line(20)
@@ -43,8 +43,8 @@ async def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
         assert child.process.returncode == -signal.SIGKILL
 
 
-async def test_a_child_that_ends_by_itself_stops_the_work_and_tells_its_last_words(tmp_path: Path) -> None:
-    """Work that would wait for ever is given up with the child's standard error."""
+async def test_a_child_that_exits_fails_the_work_with_its_standard_error(tmp_path: Path) -> None:
+    """The work would otherwise wait without end."""
     async with Children(tmp_path) as children:
         child = await children.start("backend", python(FAILS))
         child.write_line("go")
@@ -52,8 +52,8 @@ async def test_a_child_that_ends_by_itself_stops_the_work_and_tells_its_last_wor
             await children.run_beside(asyncio.Event().wait())
 
 
-async def test_a_child_that_was_asked_to_end_does_not_stop_the_work(tmp_path: Path) -> None:
-    """A pod that is rolled out of service is no failure."""
+async def test_a_child_that_was_stopped_does_not_fail_the_work(tmp_path: Path) -> None:
+    """A pod that a rollout removes is no failure."""
     async with Children(tmp_path) as children:
         child = await children.start("backend", python(WAITS))
         await child.read_line(20)
@@ -65,8 +65,8 @@ async def test_a_child_that_was_asked_to_end_does_not_stop_the_work(tmp_path: Pa
         assert await children.run_beside(work()) == "done"
 
 
-async def test_a_child_that_ends_instead_of_speaking_is_an_error_at_once(tmp_path: Path) -> None:
-    """Not after the time-out."""
+async def test_a_child_that_exits_before_its_line_is_an_error_at_once(tmp_path: Path) -> None:
+    """Without a wait for the timeout."""
     async with Children(tmp_path) as children:
         child = await children.start("backend", python(FAILS))
         child.write_line("go")
@@ -75,7 +75,7 @@ async def test_a_child_that_ends_instead_of_speaking_is_an_error_at_once(tmp_pat
 
 
 async def test_a_silent_child_is_an_error_after_the_timeout(tmp_path: Path) -> None:
-    """It says how long it was waited for."""
+    """The error has the length of the wait."""
     async with Children(tmp_path) as children:
         child = await children.start("backend", python(WAITS))
         await child.read_line(20)
@@ -83,10 +83,10 @@ async def test_a_silent_child_is_an_error_after_the_timeout(tmp_path: Path) -> N
             await child.read_line(0.01)
 
 
-async def test_settings_of_the_caller_that_divert_traffic_do_not_reach_children(
+async def test_children_do_not_inherit_settings_that_divert_traffic(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Proxies, a bootstrap or settings of the user's own would change what is measured."""
+    """Proxies, a bootstrap or settings of the user would change the measurement."""
     monkeypatch.setenv("HTTPS_PROXY", "proxy")
     monkeypatch.setenv("GRPC_XDS_BOOTSTRAP", "file")
     monkeypatch.setenv("STEERWAY_LISTEN", "0.0.0.0:1")
@@ -99,11 +99,11 @@ async def test_settings_of_the_caller_that_divert_traffic_do_not_reach_children(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a parent-death signal")
-def test_a_watched_process_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
-    """SIGKILL gives the parent no chance to end its children; the kernel does it."""
+def test_a_watched_process_ends_with_its_killed_parent(tmp_path: Path) -> None:
+    """SIGKILL does not let the parent end its children; the kernel does."""
     alive = tmp_path / "alive"
     os.mkfifo(alive)
-    # The child holds the FIFO open for writing as long as it lives: the end of file is its death.
+    # The child keeps the FIFO open for writing until it ends: the end of file marks its end.
     child = f"import time; f = open({str(alive)!r}, 'w'); f.write('up\\n'); f.flush(); time.sleep(600)"
     parent = (
         "import os, subprocess, sys, time\n"

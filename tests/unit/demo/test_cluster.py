@@ -1,4 +1,4 @@
-"""What is published of each state of a pod, and that it is written whole."""
+"""What is published for each state of a pod, and that files are written completely."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ PORT = 50051
 
 @pytest.fixture
 def zone() -> HeadlessZone:
-    """The DNS side."""
+    """The DNS zone."""
     return HeadlessZone(HOST, 30)
 
 
@@ -27,7 +27,7 @@ def cluster(zone: HeadlessZone, tmp_path: Path) -> Cluster:
 
 
 def in_dns(zone: HeadlessZone) -> list[str]:
-    """The addresses that DNS gives now."""
+    """The addresses in DNS."""
     reply = zone.answer(DNSRecord.question(HOST).pack())
     assert reply is not None
     return sorted(str(record.rdata) for record in DNSRecord.parse(reply).rr)
@@ -53,7 +53,7 @@ TERMINATING = {"ready": False, "serving": True, "terminating": True}
         (State.GONE, [], None),
     ],
 )
-def test_both_sides_are_told_the_same_state(
+def test_dns_and_slice_have_the_same_state(
     cluster: Cluster,
     zone: HeadlessZone,
     tmp_path: Path,
@@ -61,7 +61,7 @@ def test_both_sides_are_told_the_same_state(
     addresses: list[str],
     conditions: dict[str, bool] | None,
 ) -> None:
-    """DNS has the ready pods; the slice has those that terminate too, until they are gone."""
+    """DNS has the ready pods; the slice also has terminating ones, until they are gone."""
     cluster.set("backend-v1-1", "127.20.1.1", state)
     assert in_dns(zone) == addresses
     assert in_slice(tmp_path).get("127.20.1.1") == conditions
@@ -78,7 +78,7 @@ def test_a_change_of_one_pod_keeps_the_others(cluster: Cluster, zone: HeadlessZo
 
 
 def test_the_manifests_are_a_headless_service_and_its_slice(cluster: Cluster, tmp_path: Path) -> None:
-    """The slice names its Service by label and has the Service's port; no unfinished file stays."""
+    """The slice names its Service by label and has the Service's port; no temporary file is left."""
     cluster.set("backend-v1-1", "127.20.1.1", State.READY)
     service = yaml.safe_load((tmp_path / "service.yaml").read_text())
     endpoint_slice = yaml.safe_load((tmp_path / "endpointslice.yaml").read_text())
@@ -89,7 +89,7 @@ def test_the_manifests_are_a_headless_service_and_its_slice(cluster: Cluster, tm
 
 
 def test_a_publication_replaces_the_file_by_another(tmp_path: Path) -> None:
-    """A rename, not a rewrite: a reader that has the old file open keeps all of it."""
+    """A rename, not a rewrite: a reader with the old file open keeps all of it."""
     manifests = Manifests(tmp_path, PORT)
     path = tmp_path / "endpointslice.yaml"
     with path.open() as opened:

@@ -1,4 +1,4 @@
-"""The answers of a headless Service."""
+"""DNS answers for a headless Service."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ def zone() -> HeadlessZone:
 
 
 def ask(zone: HeadlessZone, name: str, kind: str = "A") -> DNSRecord:
-    """The parsed answer to one question."""
+    """The parsed answer to one query."""
     reply = zone.answer(DNSRecord.question(name, kind).pack())
     assert reply is not None
     return DNSRecord.parse(reply)
@@ -34,20 +34,20 @@ def test_each_ready_pod_is_one_record_with_the_ttl(zone: HeadlessZone) -> None:
     assert {record.ttl for record in answer.rr} == {30}
 
 
-def test_what_is_published_replaces_what_was(zone: HeadlessZone) -> None:
-    """The next question sees the new pods only."""
+def test_a_publication_replaces_the_records(zone: HeadlessZone) -> None:
+    """The next query gets the new pods only."""
     zone.publish(["127.20.2.1"])
     assert [str(record.rdata) for record in ask(zone, HOST).rr] == ["127.20.2.1"]
 
 
 def test_other_types_of_the_name_are_empty_not_absent(zone: HeadlessZone) -> None:
-    """An NXDOMAIN for AAAA would make resolvers forget the A records."""
+    """NXDOMAIN for AAAA would make resolvers drop the A records."""
     answer = ask(zone, HOST, "AAAA")
     assert (answer.header.rcode, answer.rr, answer.q.qtype) == (RCODE.NOERROR, [], QTYPE.AAAA)
 
 
 def test_other_names_do_not_exist(zone: HeadlessZone) -> None:
-    """The zone holds one Service."""
+    """The zone has one Service."""
     assert ask(zone, "frontend.shop.svc.cluster.local").header.rcode == RCODE.NXDOMAIN
 
 
@@ -56,8 +56,8 @@ def test_names_are_compared_without_case(zone: HeadlessZone) -> None:
     assert len(ask(zone, HOST.upper()).rr) == 2
 
 
-def test_only_questions_for_addresses_are_look_ups(zone: HeadlessZone) -> None:
-    """C-core asks AAAA beside A; the report counts the pair once."""
+def test_only_queries_for_addresses_are_lookups(zone: HeadlessZone) -> None:
+    """C-core queries AAAA beside A; the report counts the pair once."""
     ask(zone, HOST, "AAAA")
     ask(zone, "other.local")
     assert zone.lookups == []
@@ -68,8 +68,7 @@ def test_only_questions_for_addresses_are_look_ups(zone: HeadlessZone) -> None:
 @pytest.mark.parametrize(
     "datagram", [b"", b"\0", b"not dns at all", bytes(12), DNSRecord.question(HOST).reply().pack()]
 )
-def test_what_is_no_question_gets_no_answer(zone: HeadlessZone, datagram: bytes) -> None:
-    """Stray datagrams do no harm."""
+def test_an_invalid_query_gets_no_answer(zone: HeadlessZone, datagram: bytes) -> None:
     assert zone.answer(datagram) is None
 
 

@@ -1,4 +1,4 @@
-"""The command line: what it refuses before anything is started."""
+"""The command line: errors before a process is started."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from demo.__main__ import main
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["--seconds", "5"], "--seconds"),
         (["--seconds", "300"], "--seconds"),
@@ -21,15 +21,15 @@ from demo.__main__ import main
         (["--picture", "demo.gif"], ".png, .svg, .pdf"),
     ],
 )
-def test_what_cannot_work_is_refused_and_named(arguments: list[str], told: str) -> None:
-    """Exit code 2, as for every wrong use of a command."""
+def test_an_invalid_option_is_refused_by_name(arguments: list[str], expected: str) -> None:
+    """Exit code 2, as for every usage error."""
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
-    assert told in result.output
+    assert expected in result.output
 
 
-def test_without_an_installed_steerway_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A clear line and exit code 1, before any process is started."""
+def test_a_missing_steerway_command_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Exit code 1, before a process is started."""
     monkeypatch.setattr(control_plane.sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     result = CliRunner().invoke(main, ["--no-live"])

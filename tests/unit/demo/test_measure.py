@@ -1,4 +1,4 @@
-"""Every figure of the demo, on results whose figures are known."""
+"""Every figure of the demo, for results with known figures."""
 
 from itertools import pairwise
 
@@ -22,7 +22,7 @@ def failed(due: float, code: str = "UNAVAILABLE") -> Record:
 
 
 def test_no_request_at_all_is_one_gap_and_no_balance() -> None:
-    """Zero requests give zeros and None, no division by zero."""
+    """Zeros and None, without a division by zero."""
     figures = measure([], 10.0, NOTHING_READY)
     assert (figures.requests, figures.errors, figures.codes) == (0, 0, {})
     assert (figures.longest_gap_seconds, figures.gap_from, figures.gap_to) == (10.0, 0.0, 10.0)
@@ -32,7 +32,7 @@ def test_no_request_at_all_is_one_gap_and_no_balance() -> None:
 
 
 def test_no_success_at_all_is_a_gap_of_the_whole_run() -> None:
-    """A fleet that never had an answer has a gap of the run and no balance, also with ready backends."""
+    """The balance is None, also with ready backends."""
     figures = measure([failed(second) for second in range(10)], 10.0, Window(5.0, 10.0, frozenset({"a"})))
     assert (figures.requests, figures.errors) == (10, 10)
     assert figures.longest_gap_seconds == 10.0
@@ -41,32 +41,32 @@ def test_no_success_at_all_is_a_gap_of_the_whole_run() -> None:
 
 
 def test_errors_are_counted_by_code() -> None:
-    """Everything but OK is an error, a passed deadline too."""
+    """Everything but OK is an error, also an exceeded deadline."""
     figures = measure([ok(0), failed(1), failed(2), failed(3, "DEADLINE_EXCEEDED")], 10.0, NOTHING_READY)
     assert figures.errors == 3
     assert figures.codes == {"UNAVAILABLE": 2, "DEADLINE_EXCEEDED": 1}
 
 
 def test_the_gap_lies_between_the_ends_of_successes() -> None:
-    """Not the sending but the answer ends a gap."""
+    """The answer ends a gap, not the request."""
     assert longest_gap([1.0, 2.0, 6.5, 7.0], 8.0) == (2.0, 6.5)
     figures = measure([ok(0), ok(1, took=3.0), ok(5)], 6.0, NOTHING_READY)
     assert (figures.gap_from, figures.gap_to) == (0.01, 4.0)
 
 
 def test_the_time_before_the_first_and_after_the_last_success_counts() -> None:
-    """A fleet that does not recover has a gap to the end of the run."""
+    """Without a recovery, the gap extends to the end of the run."""
     assert longest_gap([4.0, 5.0], 6.0) == (0.0, 4.0)
     assert longest_gap([0.5, 1.0], 6.0) == (1.0, 6.0)
 
 
 def test_a_success_after_the_end_of_the_run_does_not_shorten_the_last_gap() -> None:
-    """Answers to the last requests may come after the end."""
+    """Answers to the last requests may arrive after the end."""
     assert longest_gap([1.0, 6.2], 6.0) == (1.0, 6.0)
 
 
 @given(st.lists(st.floats(0, 10), max_size=30))
-def test_the_gap_is_free_of_successes_and_no_wider_one_is(successes: list[float]) -> None:
+def test_the_gap_is_the_widest_without_successes(successes: list[float]) -> None:
     """Against a slow definition: no two neighbours are further apart."""
     begin, end = longest_gap(successes, 10.0)
     assert not any(begin < time < end for time in successes)
@@ -98,8 +98,8 @@ def test_the_balance_is_that_of_its_window() -> None:
     assert (figures.max_over_mean, figures.balance_from, figures.balance_to) == (1.0, 5.0, 8.0)
 
 
-def test_without_success_in_the_window_the_balance_is_that_of_the_run_and_says_so() -> None:
-    """A fleet that is down at the end is measured over the run, among the backends that answered."""
+def test_without_success_in_the_window_the_balance_is_marked_as_that_of_the_run() -> None:
+    """A fleet without success at the end is measured over the run, among the backends that answered."""
     window = Window(5.0, 10.0, frozenset({"new"}))
     figures = measure([ok(1, "a"), ok(2, "b"), ok(3, "b"), ok(3.5, "b"), failed(6)], 10.0, window)
     assert figures.backends == {"a": 1, "b": 3}
@@ -107,19 +107,19 @@ def test_without_success_in_the_window_the_balance_is_that_of_the_run_and_says_s
 
 
 def test_seconds_are_those_in_which_requests_were_due() -> None:
-    """A started last second is one; what is due at the very end falls into it."""
+    """An incomplete last second counts; a request due at the very end falls into it."""
     assert per_second([ok(0), ok(0.9), ok(1), ok(2.4), ok(2.5)], 2.5) == (2, 1, 2)
 
 
 def test_backends_are_counted_in_each_second() -> None:
-    """How many answered and the most that one of them had to answer."""
+    """The number that answered, and the largest number of answers of one."""
     figures = measure([ok(0, "a"), ok(0.5, "b"), ok(1, "a"), ok(1.1, "a"), ok(1.2, "a")], 3.0, NOTHING_READY)
     assert figures.answering == (2, 1, 0)
     assert figures.busiest == 3
 
 
 def test_percentiles_are_by_nearest_rank_in_milliseconds() -> None:
-    """The 99th of a hundred is the last but one, the 50th the one in the middle."""
+    """The 99th of a hundred is the last but one, the 50th the middle one."""
     times = [number / 1000 for number in range(1, 101)]
     assert percentile_ms(times, 0.50) == pytest.approx(50)
     assert percentile_ms(times, 0.99) == pytest.approx(99)

@@ -1,4 +1,4 @@
-"""From a run with its monotonic times to an outcome with seconds, and its JSON form."""
+"""From a run in monotonic times to an outcome in seconds, and its JSON form."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def event(at: float, address: str, state: State) -> Event:
 
 
 def test_the_last_part_has_the_pods_that_are_ready_in_all_of_it() -> None:
-    """Neither a pod that came up within it nor one that left within it belongs to it."""
+    """A pod that became ready or was removed within it does not count."""
     events = [
         event(-1, "stays", State.READY),
         event(-1, "leaves early", State.READY),
@@ -31,29 +31,29 @@ def test_the_last_part_has_the_pods_that_are_ready_in_all_of_it() -> None:
     assert window.ready == {"stays"}
 
 
-def test_a_pod_that_left_after_the_run_was_ready_to_its_end() -> None:
-    """Cleaning up is no part of the run."""
+def test_a_pod_removed_after_the_run_was_ready_to_its_end() -> None:
+    """The cleanup is no part of the run."""
     events = [event(-1, "a", State.READY), event(61, "a", State.GONE)]
     assert last_part(events, START, PLAN, None).ready == {"a"}
 
 
 def test_the_last_part_begins_after_the_rollout() -> None:
-    """A late rollout leaves less than the usual window."""
+    """A late rollout shortens the window."""
     assert last_part([], START, PLAN, rollout_to=53.0).start == 53.0
 
 
 def test_an_unfinished_rollout_does_not_move_the_window() -> None:
-    """There is no end to begin after."""
+    """It has no end."""
     assert last_part([], START, PLAN, rollout_to=None).start == 50.0
 
 
-def test_look_ups_of_one_moment_are_one_round(make_outcome: Callable[..., Outcome]) -> None:
-    """All clients of a fleet ask at nearly the same time."""
+def test_simultaneous_lookups_are_one_round(make_outcome: Callable[..., Outcome]) -> None:
+    """All clients of a fleet look up at nearly the same time."""
     assert make_outcome().rounds() == [-0.5, 25.9]
 
 
-def test_the_json_has_the_promised_figures_of_both_fleets(make_outcome: Callable[..., Outcome]) -> None:
-    """The four keys that scripts rely on, as plain numbers."""
+def test_the_json_has_the_documented_figures_of_both_fleets(make_outcome: Callable[..., Outcome]) -> None:
+    """The four keys that scripts use, as plain numbers."""
     document = json.loads(json.dumps(make_outcome().as_json()))
     assert set(document["fleets"]) == {"dns", "xds"}
     for fleet in document["fleets"].values():
@@ -67,7 +67,7 @@ def test_the_json_has_the_promised_figures_of_both_fleets(make_outcome: Callable
 
 
 def test_a_fleet_that_does_not_recover_still_has_a_balance(make_outcome: Callable[..., Outcome]) -> None:
-    """Scripts get a number as long as the fleet had one success."""
+    """One success of the fleet is enough for a number."""
     dns = make_outcome(recovers=30.0).as_json()["fleets"]["dns"]
     assert dns["max_over_mean"] == 1.0
     assert dns["balance"]["from_seconds"] == 0.0

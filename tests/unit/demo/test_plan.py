@@ -18,7 +18,7 @@ from demo.plan import (
 def test_the_rollout_ends_before_the_fleet_looks_up_again_and_before_the_run_ends(
     seconds: int, backends: int
 ) -> None:
-    """With its own warm-up, every plan shows the case that the demo is about."""
+    """Every plan with its own warm-up shows the outage."""
     plan = make_plan(seconds, backends, 200)
     end = plan.warm_up_seconds + backends * plan.pod_start_seconds + plan.pre_stop_seconds
     assert end < RESOLUTION_SECONDS
@@ -26,12 +26,12 @@ def test_the_rollout_ends_before_the_fleet_looks_up_again_and_before_the_run_end
 
 
 def test_a_given_warm_up_is_kept() -> None:
-    """The warm-up can be longer than the time between two look-ups."""
+    """The warm-up can exceed the time between two lookups."""
     assert make_plan(90, 5, 200, 35.0).warm_up_seconds == 35.0
 
 
 def test_pods_always_take_some_time_to_start() -> None:
-    """However little of the run is left for the rollout."""
+    """However short the rest of the run is."""
     assert make_plan(15, MOST_BACKENDS, 200, 14.0).pod_start_seconds == 0.1
 
 

@@ -1,4 +1,4 @@
-"""Real backends: their answers, their way through life, and the order of a rollout."""
+"""Real backends: answers, lifecycle, and the order of a rollout."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ PLAN = Plan(15, 2, 10, 1.0, 0.0, pre_stop_seconds=0.0)
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Cluster:
-    """A cluster that publishes to nobody in particular."""
+    """A cluster whose publications have no reader."""
     manifests = tmp_path / "manifests"
     manifests.mkdir()
     return Cluster(HeadlessZone("backend", 30), Manifests(manifests, 1))
@@ -32,7 +32,7 @@ def cluster(tmp_path: Path) -> Cluster:
 async def test_a_pod_is_ready_once_it_answers_and_gone_once_its_process_is(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    """From starting to gone, with an Echo call in between."""
+    """From STARTING to GONE, with an Echo call in between."""
     address = addresses(1, 1)[0]
     port = free_port([address])
     pod = Pod("backend-v1-1", address, port)
@@ -47,8 +47,10 @@ async def test_a_pod_is_ready_once_it_answers_and_gone_once_its_process_is(
     assert states == [State.STARTING, State.READY, State.TERMINATING, State.DRAINING, State.GONE]
 
 
-async def test_a_pod_whose_port_is_taken_fails_with_its_own_words(cluster: Cluster, tmp_path: Path) -> None:
-    """No traffic is shared with whoever has the port."""
+async def test_a_pod_whose_port_is_taken_fails_with_its_standard_error(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """It does not share the port with another process."""
     address = addresses(1, 1)[0]
     port = free_port([address])
     async with Children(tmp_path) as children:
@@ -87,7 +89,7 @@ async def _start_all(pods: list[Pod], children: Children, cluster: Cluster) -> N
 
 
 async def test_the_start_up_time_of_a_pod_passes_before_it_is_ready(cluster: Cluster, tmp_path: Path) -> None:
-    """As for a container that loads something: ready comes no earlier."""
+    """As for a container with a slow start."""
     address = addresses(1, 1)[0]
     begin = time.monotonic()
     async with Children(tmp_path) as children:

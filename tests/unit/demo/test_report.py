@@ -1,4 +1,4 @@
-"""The words and the picture say what was measured, and nothing else."""
+"""Texts and picture of the report state what was measured, and nothing else."""
 
 import io
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from demo.view.picture import draw, title
 
 
 def text_of(outcome: Outcome) -> str:
-    """Everything that the report prints."""
+    """The printed report."""
     console = Console(file=io.StringIO(), width=160)
     report.show(outcome, console)
     assert isinstance(console.file, io.StringIO)
@@ -22,14 +22,14 @@ def text_of(outcome: Outcome) -> str:
 
 
 def test_the_table_has_the_figures_of_both_fleets(make_outcome: Callable[..., Outcome]) -> None:
-    """Errors, gap with its place, balance with its window."""
+    """Errors, gap with its time, balance with its window."""
     text = text_of(make_outcome())
     for shown in ("dns fleet", "xds fleet", "UNAVAILABLE 100", "10.10 s", "(15.9 to 26.0)", "20.0 to 30.0 s"):
         assert shown in text
 
 
 def test_a_gap_is_explained_by_the_age_of_the_addresses(make_outcome: Callable[..., Outcome]) -> None:
-    """The last stop was at 15.9 s, the look-up before it at half a second before the start."""
+    """The last stop was at 15.9 s, the lookup before it half a second before the start."""
     text = text_of(make_outcome())
     assert "asked for the addresses at -0.5, 25.9 s" in text
     assert "were 16.4 s old" in text
@@ -37,22 +37,21 @@ def test_a_gap_is_explained_by_the_age_of_the_addresses(make_outcome: Callable[.
     assert "First UNAVAILABLE of the dns fleet: Connection refused" in text
 
 
-def test_a_fleet_that_is_still_down_is_said_to_be(make_outcome: Callable[..., Outcome]) -> None:
-    """No claim of a recovery that was not seen."""
+def test_a_fleet_without_recovery_is_reported(make_outcome: Callable[..., Outcome]) -> None:
+    """The report claims no recovery that was not measured."""
     text = text_of(make_outcome(recovers=30.0))
     assert "until the run ended" in text
     assert "dns fleet had not recovered when the run ended" in text
     assert "xds fleet had not recovered" not in text
 
 
-def test_without_a_gap_no_outage_is_told(make_outcome: Callable[..., Outcome]) -> None:
-    """The story depends on the figures."""
+def test_without_a_gap_no_outage_is_reported(make_outcome: Callable[..., Outcome]) -> None:
     text = text_of(make_outcome(recovers=16.0))
     assert "no success for" not in text
 
 
-def test_a_crowded_backend_is_told_where_there_was_no_gap(make_outcome: Callable[..., Outcome]) -> None:
-    """Load on one backend is the finding of a run in which nothing failed."""
+def test_an_overloaded_backend_is_reported_without_a_gap(make_outcome: Callable[..., Outcome]) -> None:
+    """It is the result of a run without failures."""
     outcome = make_outcome(recovers=16.0)
     crowd = replace(outcome, fleets=tuple(_crowded(fleet) for fleet in outcome.fleets))
     assert "answered 11 of the 10 requests of a second" in text_of(crowd)
@@ -64,28 +63,28 @@ def _crowded(fleet: FleetOutcome) -> FleetOutcome:
     return replace(fleet, figures=replace(fleet.figures, busiest=11))
 
 
-def test_an_unfinished_rollout_is_admitted(make_outcome: Callable[..., Outcome]) -> None:
-    """Figures of a part of a rollout say so."""
+def test_an_unfinished_rollout_is_reported(make_outcome: Callable[..., Outcome]) -> None:
+    """The figures are those of a part of the rollout."""
     assert "NOT finished" in text_of(make_outcome(rollout_to=None))
 
 
-def test_the_choice_of_the_moment_is_admitted_unless_it_was_given(
+def test_the_default_warm_up_is_reported(
     make_outcome: Callable[..., Outcome],
 ) -> None:
-    """The default warm-up favours the outage; a long one needs no such words."""
+    """It favours the outage; a given one needs no remark."""
     assert "--warm-up 35" in text_of(make_outcome())
     assert "--warm-up 35" not in text_of(make_outcome(warm_up=31.0))
 
 
-def test_a_busy_machine_is_admitted(make_outcome: Callable[..., Outcome]) -> None:
-    """Requests that were sent late are no fault of the network."""
+def test_late_requests_of_a_busy_machine_are_reported(make_outcome: Callable[..., Outcome]) -> None:
+    """They are no fault of the network."""
     outcome = make_outcome()
     late = replace(outcome, fleets=tuple(replace(fleet, max_late_seconds=0.7) for fleet in outcome.fleets))
     assert "0.70 s late" in text_of(late)
     assert " late." not in text_of(outcome)
 
 
-def test_the_title_is_the_finding(make_outcome: Callable[..., Outcome]) -> None:
+def test_the_title_has_the_result(make_outcome: Callable[..., Outcome]) -> None:
     """One line per fleet; a gap only where there was one."""
     assert title(make_outcome()).splitlines()[1:] == [
         "dns: 100 of 300 requests failed, 10.1 s without one success",
@@ -97,7 +96,7 @@ def test_the_title_is_the_finding(make_outcome: Callable[..., Outcome]) -> None:
 def test_the_picture_is_written_with_its_folder(
     make_outcome: Callable[..., Outcome], tmp_path: Path, ending: str, magic: bytes
 ) -> None:
-    """The ending of the name chooses the format."""
+    """The file extension determines the format."""
     path = tmp_path / "new" / f"demo.{ending}"
     draw(make_outcome(), path)
     assert path.read_bytes().startswith(magic)
@@ -106,6 +105,6 @@ def test_the_picture_is_written_with_its_folder(
 def test_a_run_without_any_success_or_end_of_rollout_can_be_drawn(
     make_outcome: Callable[..., Outcome], tmp_path: Path
 ) -> None:
-    """The worst outcome has a picture too."""
+    """The worst outcome has a picture, too."""
     draw(make_outcome(recovers=30.0, rollout_to=None), tmp_path / "demo.png")
     assert (tmp_path / "demo.png").stat().st_size > 1000

@@ -1,4 +1,4 @@
-"""The live view and the plain lines, on a run that was made by hand."""
+"""The live view and the plain lines, for a constructed run."""
 
 import asyncio
 import io
@@ -53,7 +53,7 @@ def drawn(run: Run, width: int) -> str:
 
 @pytest.mark.parametrize("width", [80, 100, 200])
 async def test_a_frame_shows_both_fleets_and_the_pods_within_the_width(run: Run, width: int) -> None:
-    """Errors, gap, rates and states, at any usual width; nothing is cut."""
+    """Errors, gap, rates and states fit any usual width without truncation."""
     text = drawn(run, width)
     for shown in (
         "dns fleet",
@@ -69,20 +69,20 @@ async def test_a_frame_shows_both_fleets_and_the_pods_within_the_width(run: Run,
 
 
 def test_a_frame_before_the_first_fleet_names_the_phase() -> None:
-    """Starting takes some seconds; the view says what it waits for."""
+    """The start takes some seconds."""
     assert "starting 5 backends" in drawn(Run(make_plan(30, 5, 200), phase="starting 5 backends"), 100)
 
 
 @pytest.mark.parametrize(
     ("share", "cell"), [(-1, " "), (0, " "), (0.001, "▁"), (0.5, "▄"), (1, "█"), (3, "█")]
 )
-def test_a_cell_is_empty_only_for_nothing(share: float, cell: str) -> None:
-    """A single error among thousands must be seen."""
+def test_a_cell_is_empty_only_for_zero(share: float, cell: str) -> None:
+    """A single error among thousands is visible."""
     assert live.bar(share) == cell
 
 
-async def test_plain_lines_tell_phase_pods_and_both_fleets(run: Run) -> None:
-    """Everything that the live view shows as it happens, in lines."""
+async def test_plain_lines_have_phase_pods_and_both_fleets(run: Run) -> None:
+    """The content of the live view, in lines."""
     queue: asyncio.Queue[str] = asyncio.Queue()
     watching = asyncio.create_task(plain.watch(run, queue.put_nowait))
     lines = ""

@@ -1,4 +1,4 @@
-"""An engine on loopback that serves, and a client that is connected to it."""
+"""A serving engine on loopback, and a client connected to it."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from testbed.xds_server import XdsServer
 
 @pytest.fixture
 def server() -> Iterator[XdsServer]:
-    """An engine that answers; every client has the audience "test"."""
+    """A serving engine; every client has the audience "test"."""
     with XdsServer() as server:
         server.engine.set_serving(True)
         yield server

@@ -1,4 +1,4 @@
-"""How many demands are answered at once."""
+"""Number of demands that are answered at once."""
 
 import pytest
 

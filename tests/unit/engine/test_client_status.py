@@ -1,4 +1,4 @@
-"""The client status discovery service over the wire: grpcio asks a real engine what its clients hold."""
+"""The client status discovery service (CSDS) over the wire: grpcio asks a real engine for the state of its clients."""
 
 import queue
 import threading
@@ -30,7 +30,7 @@ SERVICE = "/envoy.service.status.v3.ClientStatusDiscoveryService/"
 
 
 class StatusServer(XdsServer):
-    """An engine whose calls are answered as `steerway serve` does; none at all while `mute` is set."""
+    """An engine whose calls are answered as `steerway serve` does; not answered while `mute` is set."""
 
     mute = False
     refusal: tuple[int, str] | None = None
@@ -71,14 +71,14 @@ def fetch(channel: grpc.Channel, **request: Any) -> list[csds.ClientConfig]:
 
 
 def rows(channel: grpc.Channel, **request: Any) -> dict[str, csds.ClientConfig.GenericXdsConfig]:
-    """The resources of the one client, by name."""
+    """The resources of the only client, by name."""
     (config,) = fetch(channel, **request)
     return {generic_xds_config.name: generic_xds_config for generic_xds_config in config.generic_xds_configs}
 
 
 @pytest.mark.parametrize("delta", [False, True])
 def test_each_resource_has_its_status(server: StatusServer, delta: bool) -> None:
-    """Taken, refused with its error, not answered, not there and not known, in both protocols."""
+    """ACKed, NACKed with its error, requested, does not exist and unknown, in both protocols."""
     server.publish([endpoint("good")], absent=[(ENDPOINT, "gone", "", "no such service")])
     names = ("bad", "gone", "good", "late", "slow")
     with AdsClient(server.address) as client:
@@ -124,7 +124,7 @@ def test_contents_can_be_left_out(server: StatusServer) -> None:
 
 
 def test_a_body_that_was_replaced_is_not_shown_for_the_old_version(server: StatusServer) -> None:
-    """The client holds the old one as long as it has not answered; its bytes are no longer here."""
+    """The client keeps the old version until it answers; the engine no longer has its bytes."""
     server.publish([endpoint("a", "one")])
     with AdsClient(server.address) as client:
         stream = client.sotw()
@@ -158,8 +158,8 @@ def test_secrets_are_not_shown(server: StatusServer) -> None:
         assert b"very secret" not in refused
 
 
-def test_clients_are_chosen_by_their_nodes(server: StatusServer) -> None:
-    """Any of the matchers; the id and all of the metadata of one."""
+def test_clients_are_selected_by_node(server: StatusServer) -> None:
+    """One of several matchers; id and all metadata within a matcher."""
     nodes = [
         ParseDict({"id": "web-1", "metadata": {"zone": "a", "team": {"name": "shop"}, "size": 3}}, Node()),
         ParseDict({"id": "web-2", "metadata": {"zone": "b", "canary": True}}, Node()),
@@ -238,7 +238,7 @@ def test_a_stream_answers_each_message(server: StatusServer) -> None:
             next(answers)
 
 
-def test_who_may_not_ask_is_told_so(server: StatusServer) -> None:
+def test_a_call_without_permission_is_denied(server: StatusServer) -> None:
     server.refusal = (7, "not you")
     with AdsClient(server.address) as client:
         with pytest.raises(grpc.RpcError) as refused:
@@ -249,7 +249,7 @@ def test_who_may_not_ask_is_told_so(server: StatusServer) -> None:
         )
 
 
-def test_what_is_no_request_is_refused(server: StatusServer) -> None:
+def test_a_malformed_request_is_refused(server: StatusServer) -> None:
     with AdsClient(server.address) as client:
         ask = client.channel.unary_unary(SERVICE + "FetchClientStatus")
         with pytest.raises(grpc.RpcError) as refused:
@@ -260,8 +260,10 @@ def test_what_is_no_request_is_refused(server: StatusServer) -> None:
         assert unknown.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_calls_that_nobody_answers_are_few_and_leave_nothing(tmp_path: Path) -> None:
-    """Some of an address wait, more are refused at once, and others are answered; when they are gone there is room."""
+def test_unanswered_calls_are_bounded_and_leave_nothing(tmp_path: Path) -> None:
+    """A limited number per address waits, others of it are refused at once, other addresses are answered. Ended calls
+    free their place.
+    """
     with StatusServer(listen=["127.0.0.1:0", f"unix:{tmp_path}/xds"]) as server:
         server.engine.set_serving(True)
         (other,) = server.more_addresses

@@ -1,4 +1,4 @@
-"""What clients ask for and there is nothing for: in the view of their streams, counted, and page by page."""
+"""Requested names without a resource: in the view of their streams, in counters, and page by page."""
 
 from prometheus_client import CollectorRegistry
 
@@ -12,7 +12,7 @@ WITHHELD = "authorization does not permit this client to see it"
 
 
 def absent(server: XdsServer) -> dict[str, list[tuple[str, str, bool]]]:
-    """Of each stream by its node: the names that do not exist, why, and whether it held them."""
+    """By node of the stream: absent names, the reason, and whether the client had the resource before."""
     return {
         stream.node_id: [
             (row.name, row.reason, row.removed) for part in stream.subscriptions for row in part.absent
@@ -22,12 +22,12 @@ def absent(server: XdsServer) -> dict[str, list[tuple[str, str, bool]]]:
 
 
 def counts(server: XdsServer) -> dict[str, int]:
-    """Absent subscriptions by type, where there are some."""
+    """Absent subscriptions by type, without zeros."""
     return {url: count for url, count in server.engine.absences().counts.items() if count}
 
 
 def test_a_name_is_absent_from_its_answer_on_until_it_exists(server: XdsServer, client: AdsClient) -> None:
-    """Not while it waits for the first answer; and again when it is removed from under the client."""
+    """Not before the first answer; again when the resource is removed."""
     stream = client.delta()
     stream.request(CLUSTER, "a", "b")
     server.publish([put(CLUSTER, "b", "1")])
@@ -46,8 +46,8 @@ def test_a_name_is_absent_from_its_answer_on_until_it_exists(server: XdsServer, 
     assert counts(server) == {}
 
 
-def test_who_may_not_see_a_name_misses_it_for_authorization() -> None:
-    """The client hears the same of one that does not exist; the look of an operator is not counted as denied."""
+def test_a_name_without_permission_is_absent_for_authorization() -> None:
+    """The client receives the answer for a missing name; a read of the view is not counted as denied."""
     with XdsServer(grant=lambda _: ["shop/*", ""]) as server, AdsClient(server.address) as client:
         server.engine.set_serving(True)
         server.publish(
@@ -69,7 +69,7 @@ def test_who_may_not_see_a_name_misses_it_for_authorization() -> None:
 
 
 def test_absent_subscriptions_are_a_gauge(server: XdsServer, client: AdsClient) -> None:
-    """Summed over streams by type; it falls when a client unsubscribes or goes."""
+    """Summed over streams by type; it falls with an unsubscription or the end of a stream."""
     registry = CollectorRegistry()
     registry.register(StatsCollector(server.engine))
 
@@ -86,13 +86,13 @@ def test_absent_subscriptions_are_a_gauge(server: XdsServer, client: AdsClient) 
     until(lambda: value("ClusterLoadAssignment") == 1, "one misses the assignment")
     assert value("Cluster") == 0
     streams[0].request(LISTENER, "x")
-    until(lambda: value("Listener") == 3, "one name was given up")
+    until(lambda: value("Listener") == 3, "one name was unsubscribed")
     client.close()
     until(lambda: value("Listener") == 0, "the client is gone")
 
 
 def test_rows_come_page_by_page_and_no_stream_hides_others(server: XdsServer, client: AdsClient) -> None:
-    """Some of each stream; a page ends between two streams."""
+    """Each stream has a bounded number of rows; a page ends between two streams."""
     names = [f"n{number}" for number in range(50)]
     server.publish(absent=[(CLUSTER, name, "", "none") for name in names])
     for size in (50, 1, 2, 3, 4):

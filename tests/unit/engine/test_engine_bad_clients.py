@@ -1,4 +1,4 @@
-"""Clients that break the rules, go away or do not read: only they feel it."""
+"""Clients that violate the protocol, disconnect or do not read: no other client is affected."""
 
 import random
 import resource
@@ -28,14 +28,14 @@ REFUSED_STREAM = 7
 
 @pytest.fixture
 def raw(server: XdsServer) -> Iterator[RawConnection]:
-    """A client that never lets the server send DATA."""
+    """A client without a flow-control window for DATA."""
     with RawConnection(server.address) as connection:
         yield connection
 
 
 @pytest.fixture(autouse=True)
 def others_go_on(server: XdsServer, client: AdsClient) -> Iterator[None]:
-    """Somebody else was connected before the test, and is served after it."""
+    """A client connected before the test is still served after it."""
     server.publish([put(ENDPOINT, "of others", "1")])
     stream = client.delta()
     stream.request(ENDPOINT, "of others")
@@ -57,7 +57,7 @@ def request(name: str = "a", nonce: str = "", node: str = "raw") -> bytes:
 
 
 def rss() -> int:
-    """Bytes of memory that this process, and so the engine, holds now."""
+    """Resident memory of this process, which includes the engine, in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize()
 
@@ -66,10 +66,10 @@ def rss() -> int:
     "message", [b"\xff" * 100, b"\x22\x7f", b"\x0a\x02\x0a\xff"], ids=["no field", "truncated", "bad node"]
 )
 @pytest.mark.parametrize("protocol", ["sotw", "delta"])
-def test_bytes_that_are_no_request_end_their_stream(
+def test_a_malformed_message_ends_its_stream(
     server: XdsServer, client: AdsClient, protocol: str, message: bytes
 ) -> None:
-    """With a status that says that the client is wrong."""
+    """With a status for an error of the client."""
     stream = client.sotw() if protocol == "sotw" else client.delta()
     stream.send(message)
     assert stream.end().code is grpc.StatusCode.INVALID_ARGUMENT
@@ -77,7 +77,7 @@ def test_bytes_that_are_no_request_end_their_stream(
 
 
 def test_a_message_that_is_too_long_is_not_read(client: AdsClient) -> None:
-    """RESOURCE_EXHAUSTED, as in every gRPC server; 4 MiB is the limit."""
+    """RESOURCE_EXHAUSTED, as in every gRPC server; the limit is 4 MiB."""
     stream = client.sotw()
     stream.send(b"\0" * ((4 << 20) + 1))
     ended = stream.end()
@@ -85,14 +85,14 @@ def test_a_message_that_is_too_long_is_not_read(client: AdsClient) -> None:
 
 
 def test_a_compressed_request_is_refused(client: AdsClient) -> None:
-    """UNIMPLEMENTED, as gRPC's compression document has it."""
+    """UNIMPLEMENTED (gRPC, compression.md)."""
     stream = client.sotw(compressed=True)
     stream.request(CLUSTER, *(f"a-name-that-comes-again-{number}" for number in range(100)))
     assert stream.end().code is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_a_stream_that_ends_inside_a_message_is_refused(server: XdsServer, raw: RawConnection) -> None:
-    """The server ends it, and keeps the connection."""
+    """The server ends the stream and keeps the connection."""
     raw.open(1, ADS)
     raw.send(1, request()[:-3], raw_http2.END_STREAM)
     until(lambda: server.engine.stats().rejected == {"INVALID_ARGUMENT": 1}, "the stream counts as rejected")
@@ -106,8 +106,8 @@ def test_a_stream_that_ends_inside_a_message_is_refused(server: XdsServer, raw: 
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_noise_closes_its_connection(server: XdsServer, seed: int) -> None:
-    """Headers that are none, then random bytes instead of frames."""
+def test_random_bytes_close_the_connection(server: XdsServer, seed: int) -> None:
+    """Invalid headers, then random bytes instead of frames."""
     noise = random.Random(seed).randbytes(4096)
     with RawConnection(server.address) as connection:
         connection.write(frame(raw_http2.HEADERS, raw_http2.END_HEADERS, 1, noise) + noise)
@@ -116,15 +116,15 @@ def test_noise_closes_its_connection(server: XdsServer, seed: int) -> None:
 
 
 def test_unknown_methods_are_unimplemented(client: AdsClient) -> None:
-    """Of known services, too."""
+    """Also of known services."""
     call = client.channel.unary_unary("/envoy.service.cluster.v3.ClusterDiscoveryService/FetchClusters")
     with pytest.raises(grpc.RpcError) as raised:
         call(b"", timeout=PATIENCE_SECONDS)
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_clients_that_never_read_hold_no_memory(server: XdsServer) -> None:
-    """200 streams that say ACK without reading: each is sent one response and no further one before it reads.
+def test_clients_that_never_read_use_no_memory(server: XdsServer) -> None:
+    """200 streams that ACK without reading: each is sent one response and no further one before it reads.
 
     Bytes are shared, so memory does not grow with the streams.
     """
@@ -138,7 +138,7 @@ def test_clients_that_never_read_hold_no_memory(server: XdsServer) -> None:
         before = rss()
         for raw, stream in streams:
             raw.send(stream, request(nonce="000000000001"))
-        until(lambda: server.engine.stats().acks[CLUSTER] == len(streams), "all have said ACK")
+        until(lambda: server.engine.stats().acks[CLUSTER] == len(streams), "all have sent an ACK")
         with AdsClient(server.address) as reader:
             reading = reader.delta()
             reading.request(CLUSTER, "a")
@@ -153,7 +153,7 @@ def test_clients_that_never_read_hold_no_memory(server: XdsServer) -> None:
 
 
 def test_a_flood_of_requests_is_answered_once(server: XdsServer, client: AdsClient) -> None:
-    """Repeating a subscription is no reason to answer again."""
+    """A repeated subscription is not answered again."""
     server.publish([put(CLUSTER, "a", "1")])
     stream = client.sotw()
     for _ in range(2000):
@@ -163,8 +163,8 @@ def test_a_flood_of_requests_is_answered_once(server: XdsServer, client: AdsClie
     assert server.engine.stats().responses[CLUSTER] == 1
 
 
-def test_a_killed_client_is_forgotten(server: XdsServer) -> None:
-    """Its stream is closed, and after the grace its demand is withdrawn."""
+def test_a_killed_client_is_removed(server: XdsServer) -> None:
+    """Its stream is closed, and its demand is withdrawn after the grace."""
     program = (
         "import sys, threading\n"
         "from steerway.testing.ads_client import AdsClient\n"
@@ -183,7 +183,7 @@ def test_a_killed_client_is_forgotten(server: XdsServer) -> None:
 
 
 def test_more_streams_than_allowed_are_refused() -> None:
-    """The client may try those again; the others of its connection are answered."""
+    """REFUSED_STREAM allows a retry; other streams of the connection are answered."""
     with XdsServer(max_concurrent_streams=2) as server, RawConnection(server.address) as raw:
         server.engine.set_serving(True)
         server.publish([put(CLUSTER, "a", "1")])
@@ -197,8 +197,8 @@ def test_more_streams_than_allowed_are_refused() -> None:
         until(lambda: server.engine.stats().responses[CLUSTER] == 2, "the other two were answered")
 
 
-def test_a_client_that_does_not_answer_pings_is_cut_off() -> None:
-    """One that is merely quiet stays."""
+def test_a_client_that_does_not_answer_pings_is_disconnected() -> None:
+    """A client that is only idle stays."""
     with (
         XdsServer(keepalive_interval_seconds=0.3, keepalive_timeout_seconds=HONEST_SECONDS) as server,
         AdsClient(server.address) as client,

@@ -1,4 +1,4 @@
-"""What a client shows for itself reaches Python with the opened stream, and Python may refuse the stream."""
+"""Credentials of a client reach Python with the opened stream, and Python may refuse the stream."""
 
 import grpc
 import pytest
@@ -32,15 +32,15 @@ def ask(client: AdsClient) -> SotwStream:
     ],
 )
 def test_bearer_token_of_the_metadata(server: XdsServer, metadata: list[tuple[str, str]], token: str) -> None:
-    """The token is told once, with the opened stream."""
+    """The token is reported once, with the opened stream."""
     with AdsClient(server.address, metadata=metadata) as client:
         ask(client)
         (opened,) = server.wait(Opened)
     assert (opened.token, opened.certificate, opened.local) == (token, [], False)
 
 
-def test_token_stands_in_no_view(server: XdsServer) -> None:
-    """Neither an event nor a stream shows it in its representation."""
+def test_token_is_in_no_representation(server: XdsServer) -> None:
+    """Neither the event nor the stream shows it."""
     with AdsClient(server.address, metadata=[("authorization", f"Bearer {SECRET}")]) as client:
         ask(client)
         (opened,) = server.wait(Opened)
@@ -50,7 +50,7 @@ def test_token_stands_in_no_view(server: XdsServer) -> None:
 
 
 def test_refused_stream_ends_with_the_status() -> None:
-    """A client that is refused gets code and message, is counted, and nothing of the store; others are served."""
+    """The refused client gets code and message, is counted, and receives no resource; others are served."""
     with XdsServer(refusal=refuse_without_token) as server:
         server.engine.set_serving(True)
         server.publish([put(CLUSTER, "a", "1", "test")])
@@ -67,18 +67,18 @@ def test_refused_stream_ends_with_the_status() -> None:
 
 
 def test_stream_with_an_audience_is_not_refused(server: XdsServer) -> None:
-    """Refusing comes too late for a stream that is served, and for one that is gone."""
+    """A refusal has no effect on a stream with an audience, nor on a closed one."""
     server.publish([put(CLUSTER, "a", "1", "test")])
     with AdsClient(server.address) as client:
         stream = ask(client)
         stream.ack(stream.read())
         (opened,) = server.wait(Opened)
-        server.engine.reject([(opened.stream, 7, "too late"), (1 << 40, 7, "nobody")])
+        server.engine.reject([(opened.stream, 7, "too late"), (1 << 40, 7, "unknown stream")])
         server.assert_silent(stream)
 
 
 @pytest.mark.parametrize("code", [0, 17, -1, 1 << 40])
 def test_code_must_be_that_of_an_error(server: XdsServer, code: int) -> None:
-    """gRPC has the codes 1 to 16 for what failed."""
+    """gRPC has the codes 1 to 16 for errors."""
     with pytest.raises(ValueError, match=f"code: {code} is not a whole number from 1 to 16"):
         server.engine.reject([(1, code, "why")])

@@ -1,4 +1,4 @@
-"""Requests without a stream (REST): the engine answers each as a stream would, and always answers."""
+"""Requests without a stream (REST): the engine answers each as on a stream, and never leaves one without an answer."""
 
 import pytest
 from envoy.config.core.v3.base_pb2 import Node
@@ -30,8 +30,8 @@ def ask(
     return server.engine.fetch(type_url, request, "10.0.0.9:4711", "secret", seconds)
 
 
-def test_a_request_is_answered_with_all_that_it_names(server: XdsServer) -> None:
-    """The same content has the same version each time; a change has another one."""
+def test_a_request_is_answered_with_all_named_resources(server: XdsServer) -> None:
+    """Equal content has an equal version, changed content another one."""
     server.publish([put(ENDPOINT, "a", "1"), put(ENDPOINT, "b", "1")])
     first = fetch(server, ENDPOINT, "a", "b")
     assert contents(first) == {"a": "1", "b": "1"}
@@ -44,15 +44,15 @@ def test_a_request_is_answered_with_all_that_it_names(server: XdsServer) -> None
 
 @pytest.mark.parametrize("type_url", [LISTENER, CLUSTER])
 def test_no_names_are_a_wildcard(server: XdsServer, type_url: str) -> None:
-    """Once everything is published: before that an answer would be a guess."""
+    """After everything is published: before, the answer would be incomplete."""
     server.publish([put(type_url, "a", "1")])
     assert ask(server, type_url, seconds=HONEST_SECONDS)[0] == 4
     server.publish(complete=[(type_url, "")])
     assert contents(fetch(server, type_url)) == {"a": "1"}
 
 
-def test_what_does_not_exist_is_an_empty_answer(server: XdsServer) -> None:
-    """A stream would be silent; who polls must be told."""
+def test_a_missing_resource_is_an_empty_answer(server: XdsServer) -> None:
+    """On a stream no response is sent; a polling client needs one."""
     server.publish([put(ENDPOINT, "a", "1")], absent=[(ENDPOINT, "gone", "", "no such service")])
     nothing = fetch(server, ENDPOINT, "gone")
     assert contents(nothing) == {}
@@ -60,8 +60,8 @@ def test_what_does_not_exist_is_an_empty_answer(server: XdsServer) -> None:
     assert contents(fetch(server, ENDPOINT, "a", "gone")) == {"a": "1"}
 
 
-def test_names_that_nobody_knows_yet_are_waited_for(server: XdsServer) -> None:
-    """What is known by the end of the time is given; with nothing, the client is told to come again."""
+def test_an_unknown_name_waits_for_its_answer(server: XdsServer) -> None:
+    """At the deadline, known resources are sent; without any, the client should retry."""
     server.publish([put(ENDPOINT, "a", "1")])
     assert contents(fetch(server, ENDPOINT, "a", "late", seconds=HONEST_SECONDS)) == {"a": "1"}
     code, message, body = ask(server, ENDPOINT, "late", seconds=HONEST_SECONDS)
@@ -71,8 +71,8 @@ def test_names_that_nobody_knows_yet_are_waited_for(server: XdsServer) -> None:
     assert (demand.type_url, demand.audience) == (ENDPOINT, "test")
 
 
-def test_the_client_is_let_in_like_any_other(server: XdsServer) -> None:
-    """By address, token and node; it is a stream for as long as it waits, and leaves nothing behind."""
+def test_a_fetch_is_admitted_as_a_stream_is(server: XdsServer) -> None:
+    """By address, token and node. It counts as a stream while it waits, and leaves nothing."""
     server.publish([put(ENDPOINT, "a", "1")])
     fetch(server, ENDPOINT, "a")
     (opened,) = server.wait(Opened)
@@ -83,15 +83,15 @@ def test_the_client_is_let_in_like_any_other(server: XdsServer) -> None:
     assert server.engine.stats().subscriptions[ENDPOINT] == 0
 
 
-def test_who_may_not_come_in_is_told_so() -> None:
-    """With the status that a stream would end with."""
-    with XdsServer(refusal=lambda _: (16, "who are you?")) as server:
+def test_a_refused_fetch_has_the_status_of_the_refusal() -> None:
+    """The status that would end a stream."""
+    with XdsServer(refusal=lambda _: (16, "no credential")) as server:
         server.engine.set_serving(True)
-        assert ask(server, ENDPOINT, "a") == (16, "who are you?", b"")
+        assert ask(server, ENDPOINT, "a") == (16, "no credential", b"")
 
 
-def test_a_node_is_needed(server: XdsServer) -> None:
-    """As in the first request of a stream; bytes that are no request are refused, too."""
+def test_a_node_is_required(server: XdsServer) -> None:
+    """As in the first request of a stream; a malformed request is refused, too."""
     code, message, _ = ask(server, ENDPOINT, "a", node="")
     assert (code, "node.id" in message) == (3, True)
     assert server.engine.fetch(ENDPOINT, b"\xff", "", "", 1)[0] == 3
@@ -99,22 +99,22 @@ def test_a_node_is_needed(server: XdsServer) -> None:
         server.engine.fetch("type.googleapis.com/x.Y", b"", "", "", 1)
 
 
-def test_a_server_that_ends_answers_who_waits(server: XdsServer) -> None:
-    """At once; who asks afterwards is told as well."""
+def test_a_stopping_server_answers_waiting_requests(server: XdsServer) -> None:
+    """At once; later requests are answered, too."""
     server.engine.stop()
     code, message, _ = ask(server, ENDPOINT, "a")
     assert (code, "shutting down" in message) == (14, True)
 
 
-def test_the_cpu_budget_of_the_client_pays() -> None:
-    """What a request takes is charged; a client over its budget is refused, and others are answered."""
+def test_a_fetch_is_charged_to_the_cpu_budget() -> None:
+    """A client over its budget is refused, others are answered."""
     with XdsServer(max_cpu_per_peer=0.001) as server:
         server.engine.set_serving(True)
         many = [f"name-{number}" for number in range(5000)]
         server.publish([put(ENDPOINT, name, "1") for name in many])
         assert ask(server, ENDPOINT, *many)[0] == 0
         demand = server.wait(Demand)[0]
-        # Two seconds may be used at once. A short wait for more is waited for, and one of more than 30 s refused.
+        # Two seconds may be used at once. A short wait for more is granted, one of more than 30 s is refused.
         server.engine.charge(demand.account, 1.999)
         until(lambda: "max_cpu_per_peer" in ask(server, ENDPOINT, *many, seconds=0)[1], "it is refused")
         assert ask(server, ENDPOINT, *many)[0] == 8

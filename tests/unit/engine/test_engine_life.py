@@ -1,4 +1,4 @@
-"""The engine from its start to its end: binding, health, reflection, drain, stop, events and counters."""
+"""The lifecycle of the engine: binding, health, reflection, drain, stop, events and counters."""
 
 import queue
 import socket
@@ -35,20 +35,20 @@ ADS_NAME = Service.ADS.value[0]
 
 @pytest.fixture
 def starting() -> Iterator[XdsServer]:
-    """An engine that was never serving yet."""
+    """An engine before `set_serving`."""
     with XdsServer() as server:
         yield server
 
 
 def check(client: AdsClient, service: str = "") -> int:
-    """What the health service says now."""
+    """The current answer of the health service."""
     request = health_pb2.HealthCheckRequest(service=service)
     return health_pb2_grpc.HealthStub(client.channel).Check(request, timeout=PATIENCE_SECONDS).status
 
 
 @contextmanager
 def health_watch(client: AdsClient, service: str = "") -> Iterator["queue.SimpleQueue[int]"]:
-    """The states that the health service tells, as they come."""
+    """The states that the health service streams, in order."""
     states: queue.SimpleQueue[int] = queue.SimpleQueue()
     call = health_pb2_grpc.HealthStub(client.channel).Watch(health_pb2.HealthCheckRequest(service=service))
 
@@ -70,7 +70,7 @@ def health_watch(client: AdsClient, service: str = "") -> Iterator["queue.Simple
 
 @contextmanager
 def draining(server: XdsServer, grace_seconds: float) -> Iterator[threading.Thread]:
-    """A thread that drains the engine; it has ended afterwards."""
+    """A thread that drains the engine; joined on exit."""
     thread = threading.Thread(target=server.engine.drain, args=(grace_seconds,))
     thread.start()
     try:
@@ -81,7 +81,7 @@ def draining(server: XdsServer, grace_seconds: float) -> Iterator[threading.Thre
 
 
 def is_refused(address: str) -> bool:
-    """Whether nobody listens there."""
+    """Whether connections to the address are refused."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), PATIENCE_SECONDS).close()
@@ -98,14 +98,14 @@ def test_an_address_in_use_is_named(server: XdsServer) -> None:
 
 
 @pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1", ":9000", "127.0.0.1:99999"])
-def test_an_address_that_is_none_is_refused(listen: str) -> None:
-    """When the engine is made, not when it starts."""
+def test_an_invalid_address_is_refused(listen: str) -> None:
+    """By the constructor, not by the start."""
     with pytest.raises(EngineError, match="is not HOST:PORT"):
         Engine(engine_options(listen=listen))
 
 
 def test_an_engine_starts_once(server: XdsServer) -> None:
-    """Neither twice nor after its end; another address would be no cure."""
+    """Neither twice nor after its end; the error does not suggest another address."""
     for _ in range(2):
         with pytest.raises(EngineError, match=r"^the engine was started before$"):
             server.engine.start()
@@ -113,7 +113,7 @@ def test_an_engine_starts_once(server: XdsServer) -> None:
 
 
 def test_health_follows_serving(starting: XdsServer) -> None:
-    """Check and Watch, of the server and of the aggregated service: NOT_SERVING, SERVING, NOT_SERVING in a drain."""
+    """Check and Watch, server and aggregated service: NOT_SERVING, SERVING, NOT_SERVING while draining."""
     with (
         AdsClient(starting.address) as client,
         health_watch(client) as states,
@@ -129,7 +129,7 @@ def test_health_follows_serving(starting: XdsServer) -> None:
 
 
 def test_health_of_an_unknown_service_is_not_found(client: AdsClient) -> None:
-    """As the health protocol has it."""
+    """As the health protocol specifies."""
     assert check(client) == SERVING
     with pytest.raises(grpc.RpcError) as raised:
         check(client, "no.such.Service")
@@ -137,7 +137,7 @@ def test_health_of_an_unknown_service_is_not_found(client: AdsClient) -> None:
 
 
 def test_nothing_is_answered_before_serving(starting: XdsServer) -> None:
-    """What is published meanwhile is told at once then, in one response."""
+    """Resources published before are then sent at once, in one response."""
     with AdsClient(starting.address) as client:
         streams = [client.sotw(), client.delta()]
         for stream in streams:
@@ -150,8 +150,8 @@ def test_nothing_is_answered_before_serving(starting: XdsServer) -> None:
         assert [contents(stream.read()) for stream in streams] == [{"a": "2"}] * 2
 
 
-def test_streams_go_on_when_no_longer_serving(server: XdsServer, client: AdsClient) -> None:
-    """Health is for those who choose a server; who is connected is served."""
+def test_streams_continue_when_no_longer_serving(server: XdsServer, client: AdsClient) -> None:
+    """Health is for the choice of a server; connected clients are still served."""
     server.publish([put(CLUSTER, "a", "1")])
     server.engine.set_serving(False)
     assert check(client) == NOT_SERVING
@@ -173,7 +173,7 @@ def test_reflection_lists_and_describes_the_services(client: AdsClient) -> None:
 
 
 def test_a_drain_moves_the_clients(server: XdsServer) -> None:
-    """Streams that were answered end with OK; nobody new is let in; the drain is over when all are gone."""
+    """Answered streams end with OK, new connections are refused, and the drain ends with the last client."""
     server.publish([put(CLUSTER, "a", "1")])
     clients = [AdsClient(server.address) for _ in range(4)]
     streams = [client.sotw() for client in clients for _ in range(3)]
@@ -190,8 +190,8 @@ def test_a_drain_moves_the_clients(server: XdsServer) -> None:
     server.wait(Closed, len(streams))
 
 
-def test_a_drain_tells_connections_to_go(server: XdsServer) -> None:
-    """GOAWAY, so that a client opens its next stream elsewhere."""
+def test_a_drain_sends_goaway(server: XdsServer) -> None:
+    """The client opens its next stream on another connection."""
     with RawConnection(server.address) as raw:
         raw.open(1, Service.ADS.method("Stream"))
         until(lambda: server.engine.stats().streams["sotw"] == 1, "the stream is open")
@@ -201,7 +201,7 @@ def test_a_drain_tells_connections_to_go(server: XdsServer) -> None:
 
 
 def test_a_drain_ends_streams_without_an_answer_last(starting: XdsServer) -> None:
-    """With OK, too, within the grace."""
+    """Also with OK, within the grace."""
     with AdsClient(starting.address) as client:
         stream = client.sotw()
         stream.request(CLUSTER, "a")
@@ -210,7 +210,7 @@ def test_a_drain_ends_streams_without_an_answer_last(starting: XdsServer) -> Non
             assert stream.end().code is grpc.StatusCode.OK
 
 
-def test_a_drain_of_nobody_is_over_at_once(server: XdsServer) -> None:
+def test_a_drain_without_clients_ends_at_once(server: XdsServer) -> None:
     """The grace is for clients."""
     with draining(server, 3600) as drain:
         drain.join(PATIENCE_SECONDS)
@@ -218,7 +218,7 @@ def test_a_drain_of_nobody_is_over_at_once(server: XdsServer) -> None:
 
 
 def test_a_drain_does_not_wait_longer_than_its_grace(server: XdsServer) -> None:
-    """For a client that does not read, and so never learns that its stream has ended."""
+    """A client that does not read never receives the end of its stream."""
     server.publish([put(CLUSTER, "a", "1")])
     first = DiscoveryRequest(node=Node(id="raw"), type_url=CLUSTER, resource_names=["a"])
     with RawConnection(server.address) as raw:
@@ -231,7 +231,7 @@ def test_a_drain_does_not_wait_longer_than_its_grace(server: XdsServer) -> None:
 
 
 def test_python_runs_while_a_drain_blocks_and_stop_wakes_it(server: XdsServer, client: AdsClient) -> None:
-    """The GIL is free meanwhile."""
+    """The GIL is released meanwhile."""
     stream = client.sotw()
     stream.request(CLUSTER, "a")
     server.wait(Demand)
@@ -247,7 +247,7 @@ def test_python_runs_while_a_drain_blocks_and_stop_wakes_it(server: XdsServer, c
 
 
 def test_stop_ends_everything_and_can_be_repeated(server: XdsServer, client: AdsClient) -> None:
-    """Afterwards every question has an answer that says so."""
+    """Later calls return the state of a stopped engine."""
     server.publish([put(CLUSTER, "a", "1")])
     stream = client.sotw()
     stream.request(CLUSTER, "a")
@@ -266,7 +266,7 @@ def test_stop_ends_everything_and_can_be_repeated(server: XdsServer, client: Ads
 
 
 def test_events_come_in_order(server: XdsServer) -> None:
-    """Of one stream: opened, what it demands, what it refuses, closed; withdrawn after the grace."""
+    """Of one stream: opened, demand, NACK, closed; withdrawal after the grace."""
     server.publish([put(CLUSTER, "a", "1")])
     with AdsClient(server.address) as client:
         stream = client.delta()
@@ -277,8 +277,8 @@ def test_events_come_in_order(server: XdsServer) -> None:
     assert [type(event) for event in server.events] == [Opened, Demand, Nack, Closed, Withdrawn]
 
 
-def test_demand_is_told_once_per_audience_and_again_after_its_withdrawal(server: XdsServer) -> None:
-    """However many streams want a name, and in whatever protocol."""
+def test_demand_is_reported_once_per_audience_and_again_after_its_withdrawal(server: XdsServer) -> None:
+    """For any number of streams, in both protocols."""
     with AdsClient(server.address) as client:
         for stream in (client.sotw(), client.delta(), client.sotw(Service.EDS)):
             stream.request(ENDPOINT, "a")
@@ -293,8 +293,8 @@ def test_demand_is_told_once_per_audience_and_again_after_its_withdrawal(server:
         assert len(server.wait(Demand, 2, name="a")) == 2
 
 
-def test_many_streams_hear_of_one_change(server: XdsServer) -> None:
-    """200 of them, on 4 connections, in both protocols."""
+def test_one_change_is_sent_to_many_streams(server: XdsServer) -> None:
+    """200 streams on 4 connections, in both protocols."""
     server.publish([put(LISTENER, "a", "1")])
     clients = [AdsClient(server.address) for _ in range(4)]
     try:
@@ -313,7 +313,7 @@ def test_many_streams_hear_of_one_change(server: XdsServer) -> None:
 
 
 def test_the_counters_are_metrics(server: XdsServer, client: AdsClient) -> None:
-    """Of everything that one stream did."""
+    """For all activity of one stream."""
     registry = CollectorRegistry()
     registry.register(StatsCollector(server.engine))
     server.publish([put(CLUSTER, "a", "1"), put(CLUSTER, "b", "1")], absent=[(CLUSTER, "c", "", "gone")])
@@ -360,7 +360,7 @@ def test_the_counters_are_metrics(server: XdsServer, client: AdsClient) -> None:
 
 
 def test_a_change_is_followed_to_the_ack(server: XdsServer) -> None:
-    """Each step in the metrics, and the last change with the stream that took it; a first answer is no change."""
+    """The metrics have each step, and the last change names the stream that ACKed it; a first answer is no change."""
     registry = CollectorRegistry()
     registry.register(StatsCollector(server.engine))
 

@@ -1,4 +1,4 @@
-"""What a client may use: who is over a limit is refused or waits, is counted and told; everybody else is served."""
+"""Limits for clients: a client over a limit is refused or delayed, counted and reported; other clients are served."""
 
 import socket
 import struct
@@ -38,7 +38,7 @@ def serving(**options: Any) -> Iterator[XdsServer]:
 
 @contextmanager
 def connected(server: XdsServer) -> Iterator[DeltaStream]:
-    """A client that was answered."""
+    """A stream that was answered."""
     with AdsClient(server.address) as client:
         stream = client.delta()
         stream.request(CLUSTER, "a")
@@ -47,7 +47,7 @@ def connected(server: XdsServer) -> Iterator[DeltaStream]:
 
 
 def refused(server: XdsServer) -> dict[str, int]:
-    """The limits that refused somebody, with their counts; each was told."""
+    """The limits that refused a client, with their counts; asserts that each was reported."""
     counts = {limit: count for limit, count in server.engine.stats().refused.items() if count}
     for limit in counts:
         server.wait(Limited, limit=limit, delayed=False)
@@ -55,7 +55,7 @@ def refused(server: XdsServer) -> dict[str, int]:
 
 
 def delayed(server: XdsServer) -> dict[str, int]:
-    """The limits that made somebody wait."""
+    """The limits that delayed a client, with their counts."""
     return {limit: count for limit, count in server.engine.stats().delayed.items() if count}
 
 
@@ -71,8 +71,8 @@ def read_until_goaway(raw: RawConnection) -> int:
     return int(struct.unpack(">II", read[3][:8])[1])
 
 
-def test_a_connection_too_many_is_closed() -> None:
-    """Those that were answered stay, and there is room again when one of them goes."""
+def test_a_connection_over_the_limit_is_closed() -> None:
+    """Answered connections stay; the end of one makes room."""
     with serving(max_connections=2) as server, connected(server) as stream:
         with connected(server) as second:
             with socket.create_connection(server.address.rsplit(":", 1)) as third:  # type: ignore[arg-type]
@@ -88,7 +88,7 @@ def test_a_connection_too_many_is_closed() -> None:
 
 
 def knock(server: XdsServer, source: str, count: int) -> list[socket.socket]:
-    """Connections from an address that say nothing."""
+    """Connections from an address that send nothing."""
     host, port = server.address.rsplit(":", 1)
     before = server.engine.stats().connections
     sockets = []
@@ -101,7 +101,7 @@ def knock(server: XdsServer, source: str, count: int) -> list[socket.socket]:
 
 
 def closed(sockets: list[socket.socket]) -> list[bool]:
-    """Which of them the server has closed; the first one is waited for."""
+    """The connections that the server has closed; waits for the first."""
     assert sockets[0].recv(1) == b""
     for item in sockets[1:]:
         item.setblocking(False)
@@ -114,8 +114,8 @@ def closed(sockets: list[socket.socket]) -> list[bool]:
     return states
 
 
-def test_silent_connections_of_one_address_do_not_keep_others_out() -> None:
-    """The oldest of them makes room for a client of another address; who was answered stays."""
+def test_silent_connections_of_one_address_do_not_block_others() -> None:
+    """The oldest makes room for a client of another address; an answered one stays."""
     with serving(max_connections=5) as server, connected(server) as stream, ExitStack() as stack:
         silent = [stack.enter_context(item) for item in knock(server, "127.0.0.2", 4)]
         with connected(server) as another:
@@ -125,8 +125,8 @@ def test_silent_connections_of_one_address_do_not_keep_others_out() -> None:
         assert refused(server) == {"connections": 1}
 
 
-def test_an_address_has_so_many_connections() -> None:
-    """One more displaces a silent one, else it is closed; other addresses notice nothing."""
+def test_connections_of_an_address_are_limited() -> None:
+    """A new one displaces a silent one, otherwise it is closed; other addresses are not affected."""
     with serving(max_connections_per_address=2) as server, connected(server) as stream, ExitStack() as stack:
         silent = [stack.enter_context(item) for item in knock(server, "127.0.0.1", 1)]
         with connected(server):
@@ -141,8 +141,8 @@ def test_an_address_has_so_many_connections() -> None:
         assert contents(stream.read()) == {"a": "2"}
 
 
-def test_a_user_of_a_unix_socket_has_so_many_connections(tmp_path: Path) -> None:
-    """Every process of it counts."""
+def test_connections_of_a_unix_user_are_limited(tmp_path: Path) -> None:
+    """Across all processes of the user."""
     address = f"unix:{tmp_path}/xds.sock"
     with serving(listen=address, max_connections_per_address=1) as server, connected(server):
         with socket.socket(socket.AF_UNIX) as second:
@@ -152,8 +152,8 @@ def test_a_user_of_a_unix_socket_has_so_many_connections(tmp_path: Path) -> None
         assert refused(server) == {"connections_per_address": 1}
 
 
-def test_an_identity_has_so_many_connections() -> None:
-    """Streams of one connection count once, and others have their own."""
+def test_connections_of_an_identity_are_limited() -> None:
+    """Several streams of a connection count once; each identity has its own limit."""
     options = {"max_connections_per_identity": 1, "identity": lambda node: node.id.partition("-")[0]}
     with serving(**options) as server, ExitStack() as stack:
 
@@ -181,8 +181,8 @@ def test_an_identity_has_so_many_connections() -> None:
         assert contents(ask(second).read()) == {"a": "1"}
 
 
-def test_a_stream_too_many_is_refused_with_the_name_of_the_limit() -> None:
-    """Health is told all the same: a full server is no dead one."""
+def test_a_stream_over_the_limit_is_refused_with_its_name() -> None:
+    """Health is still answered: a full server is alive."""
     with serving(max_streams=1) as server, connected(server) as stream:
         with AdsClient(server.address) as client:
             ended = client.sotw().end()
@@ -211,7 +211,7 @@ def test_a_request_that_is_too_long_is_refused() -> None:
 
 
 def test_a_node_that_is_too_long_is_refused() -> None:
-    """By what would be kept of it. Nobody is told of such a stream."""
+    """By the size of the kept fields. No event reports such a stream."""
     with (
         serving(max_node_bytes=1000) as server,
         AdsClient(server.address, node=Node(id="x" * 1000)) as client,
@@ -227,8 +227,8 @@ def test_a_node_that_is_too_long_is_refused() -> None:
         assert not [event for event in server.events if isinstance(event, Opened | Closed)]
 
 
-def test_of_a_large_node_what_is_read_is_kept() -> None:
-    """And shown to operators: 250 kB of extensions and metadata cost nothing as soon as the request was read."""
+def test_only_fields_in_use_of_a_large_node_are_kept() -> None:
+    """Operators see these; 250 kB of extensions and metadata are released after the request was read."""
     node = Node(id="web-1", cluster="web", user_agent_name="envoy", client_features=["one"])
     node.locality.zone = "a"
     node.metadata["NAMESPACE"] = "shop"
@@ -267,7 +267,7 @@ KEPT = 2048 * len(MANY)
     ids=["connection", "peer", "server"],
 )
 def test_streams_share_a_budget_for_their_names(setting: str, clients: int, budget: int) -> None:
-    """Who exceeds it is refused, with the name of the setting; a small stream is served all the same."""
+    """A stream over the budget is refused with the name of the setting; a small stream is still served."""
     option = f"max_subscription_bytes{setting}"
     with serving(**{option: budget}) as server, ExitStack() as stack:
         item, *others = (stack.enter_context(AdsClient(server.address)) for _ in range(clients))
@@ -294,7 +294,7 @@ def test_streams_share_a_budget_for_their_names(setting: str, clients: int, budg
 
 
 def test_a_large_subscription_is_answered_whole_and_leaves_nothing() -> None:
-    """It is brought to the index in parts: changes meanwhile are not missed, and the end may come in between."""
+    """It is indexed in parts: changes in between are not missed, and the stream may end in between."""
     names = [f"service-{number}" for number in range(5000)]
     with serving() as server, AdsClient(server.address) as client:
         stream = client.delta()
@@ -314,7 +314,7 @@ def test_a_large_subscription_is_answered_whole_and_leaves_nothing() -> None:
 
 
 def test_a_stream_has_a_budget_for_its_names() -> None:
-    """However few they are."""
+    """Also a stream with few, long names."""
     with (
         serving(max_subscription_bytes_per_stream=2000) as server,
         AdsClient(server.address) as client,
@@ -329,8 +329,8 @@ def test_a_stream_has_a_budget_for_its_names() -> None:
         assert refused(server) == {"subscription_bytes_per_stream": 1}
 
 
-def test_an_identity_pays_for_its_streams() -> None:
-    """Whatever addresses they come from; and an address does not pay for them then."""
+def test_streams_are_charged_to_their_identity() -> None:
+    """From any address; the address is not charged."""
     with serving(max_subscription_bytes_per_peer=KEPT + 5000) as server, ExitStack() as stack:
         for identity in ("alice", "bob", None):
             stream = stack.enter_context(AdsClient(server.address)).delta()
@@ -344,7 +344,7 @@ def test_an_identity_pays_for_its_streams() -> None:
 
 
 def test_names_that_exist_count_for_more() -> None:
-    """Who demands so many of them that its budget is used up is refused then; a small stream stays."""
+    """A stream that exceeds its budget with existing names is refused; a small stream stays."""
     with serving(max_subscription_bytes_per_peer=KEPT) as server, AdsClient(server.address) as client:
         small = client.delta()
         small.request(CLUSTER, "a")
@@ -361,8 +361,8 @@ def test_names_that_exist_count_for_more() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "code"), [(3.0, None), (100.0, grpc.StatusCode.RESOURCE_EXHAUSTED)])
-def test_cpu_time_that_a_client_used_is_waited_for(seconds: float, code: grpc.StatusCode | None) -> None:
-    """What its names cost counts. It waits for a while, and is refused when that would be too long."""
+def test_a_client_over_its_cpu_budget_is_delayed(seconds: float, code: grpc.StatusCode | None) -> None:
+    """The cost of its names counts. A wait over the limit is a refusal."""
     with serving(max_cpu_per_peer=2.0, max_cpu=0) as server, AdsClient(server.address) as client:
         stream = client.delta()
         stream.request(CLUSTER, *MANY)
@@ -378,7 +378,7 @@ def test_cpu_time_that_a_client_used_is_waited_for(seconds: float, code: grpc.St
         assert refused(server) == {"cpu_time": 1}
 
 
-def test_requests_that_come_too_fast_are_read_later() -> None:
+def test_requests_over_the_rate_are_delayed() -> None:
     """None is lost, and the stream stays."""
     with serving(max_requests_per_second=10) as server, AdsClient(server.address) as client:
         stream = client.sotw()
@@ -397,8 +397,8 @@ def test_requests_that_come_too_fast_are_read_later() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["sotw", "delta"])
-def test_answers_to_responses_are_free(protocol: str) -> None:
-    """However many changes there are, the client that takes them is not delayed."""
+def test_acks_do_not_count_for_the_request_rate(protocol: str) -> None:
+    """A client that ACKs many changes is not delayed."""
     with serving(max_requests_per_second=1) as server, AdsClient(server.address) as client:
         stream: SotwStream | DeltaStream = client.sotw() if protocol == "sotw" else client.delta()
         stream.request(CLUSTER, "a")
@@ -411,7 +411,7 @@ def test_answers_to_responses_are_free(protocol: str) -> None:
         assert delayed(server) == {}
 
 
-def test_connections_that_come_too_fast_wait() -> None:
+def test_connections_over_the_rate_are_delayed() -> None:
     """All of them are served."""
     with serving(max_connections_per_second=5) as server, ExitStack() as stack:
         streams = [stack.enter_context(AdsClient(server.address)).sotw() for _ in range(15)]
@@ -423,8 +423,8 @@ def test_connections_that_come_too_fast_wait() -> None:
         assert refused(server) == {}
 
 
-def test_a_stream_without_a_whole_request_is_ended() -> None:
-    """With or without a part of one. A stream that was answered may be quiet."""
+def test_a_stream_without_a_complete_request_is_ended() -> None:
+    """With a part of a request or none. An answered stream may be idle."""
     with serving(request_timeout_seconds=HONEST_SECONDS) as server, connected(server) as quiet:
         with AdsClient(server.address) as client, RawConnection(server.address) as raw:
             raw.open(1, ADS)
@@ -433,7 +433,10 @@ def test_a_stream_without_a_whole_request_is_ended() -> None:
             later = client.sotw()
             later.request(CLUSTER, "a")
             later.read()
-            until(lambda: server.engine.stats().refused["request_timeout"] == 2, "the part is given up")
+            until(
+                lambda: server.engine.stats().refused["request_timeout"] == 2,
+                "the incomplete request is timed out",
+            )
             until(lambda: server.engine.stats().streams["sotw"] == 1, "only the later one is there")
         server.publish([put(CLUSTER, "a", "2")])
         assert contents(quiet.read()) == {"a": "2"}
@@ -441,7 +444,7 @@ def test_a_stream_without_a_whole_request_is_ended() -> None:
 
 
 def test_a_unary_call_without_a_request_is_ended() -> None:
-    """Health is asked for at once, or not at all."""
+    """A health check sends its request at once."""
     with serving(request_timeout_seconds=0.3) as server, RawConnection(server.address) as raw:
         raw.open(1, "/grpc.health.v1.Health/Check")
         while (read := raw.read_frame())[0] != raw_http2.HEADERS:
@@ -450,16 +453,16 @@ def test_a_unary_call_without_a_request_is_ended() -> None:
         assert refused(server) == {"request_timeout": 1}
 
 
-@pytest.mark.parametrize("said", [b"", PREFACE[:10], PREFACE + frame(raw_http2.SETTINGS, 0, 0)])
-def test_a_connection_without_a_stream_is_closed(said: bytes) -> None:
-    """Whether or not it said hello."""
+@pytest.mark.parametrize("sent", [b"", PREFACE[:10], PREFACE + frame(raw_http2.SETTINGS, 0, 0)])
+def test_a_connection_without_a_stream_is_closed(sent: bytes) -> None:
+    """With or without a connection preface."""
     with (
         serving(request_timeout_seconds=HONEST_SECONDS, max_connection_age_grace_seconds=0.1) as server,
         connected(server) as stream,
         socket.create_connection(server.address.rsplit(":", 1)) as idle,  # type: ignore[arg-type]
     ):
         idle.settimeout(PATIENCE_SECONDS)
-        idle.sendall(said)
+        idle.sendall(sent)
         while idle.recv(1000):
             pass
         server.publish([put(CLUSTER, "a", "2")])
@@ -467,7 +470,7 @@ def test_a_connection_without_a_stream_is_closed(said: bytes) -> None:
 
 
 def test_streams_of_an_old_connection_end_when_they_were_answered() -> None:
-    """With OK, which clients take for no failure; the one that waits for its answer gets it first."""
+    """With OK, which clients do not report as a failure; a waiting stream is answered first."""
     with (
         serving(max_connection_age_seconds=0.3, max_connection_age_grace_seconds=PATIENCE_SECONDS) as server,
         AdsClient(server.address) as client,
@@ -485,7 +488,7 @@ def test_streams_of_an_old_connection_end_when_they_were_answered() -> None:
 
 
 def test_streams_of_an_old_connection_end_within_the_grace() -> None:
-    """Even without an answer."""
+    """Also without an answer."""
     options = {"max_connection_age_seconds": 0.2, "max_connection_age_grace_seconds": 0.2}
     with serving(**options) as server, AdsClient(server.address) as client:
         waiting = client.sotw()
@@ -507,7 +510,7 @@ def test_streams_of_an_old_connection_end_within_the_grace() -> None:
     ],
     ids=["ping", "settings", "priority"],
 )
-def test_a_flood_of_frames_that_ask_for_nothing_ends_the_connection(unwanted: bytes) -> None:
+def test_a_flood_of_control_frames_ends_the_connection(unwanted: bytes) -> None:
     """ENHANCE_YOUR_CALM, as gRPC servers answer too many pings."""
     with serving() as server, connected(server) as stream, RawConnection(server.address) as raw:
         raw.open(1, ADS)
@@ -531,7 +534,7 @@ def test_a_flood_of_frames_that_ask_for_nothing_ends_the_connection(unwanted: by
 
 
 def test_a_client_that_does_not_read_loses_its_stream() -> None:
-    """Though it answers pings."""
+    """Even if it answers pings."""
     with (
         serving(keepalive_interval_seconds=0.3, keepalive_timeout_seconds=HONEST_SECONDS) as server,
         RawConnection(server.address) as raw,
@@ -546,8 +549,8 @@ def test_a_client_that_does_not_read_loses_its_stream() -> None:
         server.wait(Closed)
 
 
-def test_nothing_is_held_for_clients_that_went() -> None:
-    """Streams, tasks, names in the indices and demand: all is as at the start."""
+def test_nothing_is_kept_for_disconnected_clients() -> None:
+    """Streams, tasks, index entries and demand return to their initial values."""
     with serving() as server:
         server.publish([put(ENDPOINT, "a", "1")])
         until(lambda: is_empty(server.engine.usage()), "nothing is held at the start")

@@ -1,4 +1,4 @@
-"""Where clients come in: several addresses at once, and Unix sockets."""
+"""Listen addresses: several ports at once, and Unix sockets."""
 
 import errno
 import os
@@ -21,13 +21,13 @@ from testbed.xds_server import XdsServer, contents, put
 
 @pytest.fixture
 def path() -> Iterator[Path]:
-    """A path for a socket; pytest's own directories are too deep for one."""
+    """A path for a socket; paths of pytest's directories exceed the limit of a socket address."""
     with TemporaryDirectory() as directory:
         yield Path(directory) / "xds.sock"
 
 
 def ask(address: str) -> dict[str, str]:
-    """The cluster "a" as a client of this address gets it."""
+    """Cluster "a" as a client of this address receives it."""
     with AdsClient(address) as client:
         stream = client.sotw()
         stream.request(CLUSTER, "a")
@@ -35,7 +35,7 @@ def ask(address: str) -> dict[str, str]:
 
 
 def test_unix_socket_beside_a_port(path: Path) -> None:
-    """Both serve the same; who comes over the socket is local and known to the system."""
+    """Both serve the same resources; a client of the socket is local, with a known user."""
     with XdsServer(listen=["127.0.0.1:0", f"unix:{path}"]) as server:
         assert server.more_addresses == [f"unix:{path}"]
         server.engine.set_serving(True)
@@ -47,8 +47,8 @@ def test_unix_socket_beside_a_port(path: Path) -> None:
     assert local.peer == f"unix:{path} (pid {os.getpid()}, uid {os.getuid()})"
 
 
-def test_unix_socket_is_for_owner_and_group_and_goes_at_the_end(path: Path) -> None:
-    """Its file must not be in the way of the next process, nor lead clients to nobody."""
+def test_unix_socket_is_for_owner_and_group_and_removed_at_the_end(path: Path) -> None:
+    """A remaining file would block the next process and lead clients to a closed socket."""
     with XdsServer(listen=f"unix:{path}"):
         assert path.is_socket()
         assert path.stat().st_mode & 0o777 == 0o660
@@ -56,7 +56,7 @@ def test_unix_socket_is_for_owner_and_group_and_goes_at_the_end(path: Path) -> N
 
 
 def test_drain_removes_the_socket_before_the_streams_end(path: Path) -> None:
-    """A client whose stream ends comes again at once, and must not find this process."""
+    """A client whose stream ends reconnects at once, and must not reach this process."""
     with XdsServer(listen=f"unix:{path}") as server:
         server.engine.set_serving(True)
         with AdsClient(f"unix:{path}") as client:
@@ -71,7 +71,7 @@ def test_drain_removes_the_socket_before_the_streams_end(path: Path) -> None:
 
 
 def test_socket_of_a_dead_process_is_replaced(path: Path) -> None:
-    """Nobody listens on what a killed process left behind."""
+    """A killed process leaves a file without a listener."""
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
     assert path.is_socket()
@@ -82,7 +82,7 @@ def test_socket_of_a_dead_process_is_replaced(path: Path) -> None:
 
 
 def test_socket_of_a_live_process_is_an_error(path: Path) -> None:
-    """Neither is disturbed: the other one keeps its socket, and the ports of this one are free again."""
+    """The other process keeps its socket; the ports bound before are released."""
     with XdsServer(listen=f"unix:{path}") as server:
         server.engine.set_serving(True)
         server.publish([put(CLUSTER, "a", "1", "test")])
@@ -93,8 +93,8 @@ def test_socket_of_a_live_process_is_an_error(path: Path) -> None:
         assert ask(f"unix:{path}") == {"a": "1"}
 
 
-def test_another_file_in_the_place_of_the_socket_is_an_error(path: Path) -> None:
-    """It may be precious."""
+def test_another_file_at_the_socket_path_is_an_error(path: Path) -> None:
+    """It is not deleted."""
     path.write_text("precious")
     with pytest.raises(EngineError, match="not a socket"):
         Engine(engine_options(listen=f"unix:{path}")).start()
@@ -119,7 +119,7 @@ def test_missing_directory_is_named() -> None:
         (["127.0.0.1:0", "/run/xds.sock"], "HOST:PORT or unix:/PATH"),
     ],
 )
-def test_address_that_is_none_is_refused(listen: str | list[str], reason: str) -> None:
-    """When the engine is made, not when it starts."""
+def test_invalid_address_is_refused(listen: str | list[str], reason: str) -> None:
+    """By the constructor, not by the start."""
     with pytest.raises(EngineError, match=reason):
         Engine(engine_options(listen=listen))

@@ -1,4 +1,4 @@
-"""Load reports over the wire: who is asked, what is summed up, what ends with a stream."""
+"""Load reports over the wire: which clients report, how reports are summed, and what the end of a stream removes."""
 
 import queue
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ NODE = Node(id="reporter")
 
 
 class Reporter:
-    """One stream of reports; an answer is read when there is one."""
+    """One stream of load reports; `status` reads its end."""
 
     def __init__(self, channel: grpc.Channel, *metadata: tuple[str, str]) -> None:
         self._requests: queue.SimpleQueue[LoadStatsRequest | None] = queue.SimpleQueue()
@@ -64,7 +64,7 @@ def channel(server: XdsServer) -> Iterator[grpc.Channel]:
 
 
 def admit(server: XdsServer, count: int = 1) -> Call:
-    """Answer the newest of so many first messages as Python does."""
+    """Answer the newest `count` first messages as Python does."""
     call = server.wait(Call, count)[-1]
     server.engine.reply(call.id, LoadStatsResponse(send_all_clusters=True).SerializeToString())
     return call
@@ -74,10 +74,10 @@ def reports(server: XdsServer, count: int) -> None:
     until(lambda: server.engine.loads().reports == count, f"{count} reports")
 
 
-def test_the_first_message_is_answered_and_all_others_are_sums(
+def test_the_first_message_is_answered_and_all_others_are_summed(
     server: XdsServer, channel: grpc.Channel
 ) -> None:
-    """What is under way is a gauge of the clients that still report."""
+    """Requests in progress are a gauge over the clients that still report."""
     first, other = Reporter(channel), Reporter(channel)
     for count, reporter in enumerate((first, other), 1):
         reporter.report(NODE)
@@ -100,8 +100,8 @@ def test_the_first_message_is_answered_and_all_others_are_sums(
     assert server.engine.loads().localities[0].in_progress == 0
 
 
-def test_a_report_without_a_node_comes_first_only_once(server: XdsServer, channel: grpc.Channel) -> None:
-    """A first message without one ends the stream; Python never hears of it."""
+def test_only_the_first_report_needs_a_node(server: XdsServer, channel: grpc.Channel) -> None:
+    """A first message without a node ends the stream without an event for Python."""
     reporter = Reporter(channel)
     reporter.report(totalIssuedRequests=1)
     code, details = reporter.status()
@@ -110,19 +110,19 @@ def test_a_report_without_a_node_comes_first_only_once(server: XdsServer, channe
     assert server.engine.loads().reports == 0
 
 
-def test_a_client_that_may_not_report_is_told_so(server: XdsServer, channel: grpc.Channel) -> None:
-    """Its first report does not count."""
+def test_a_client_without_permission_to_report_is_refused(server: XdsServer, channel: grpc.Channel) -> None:
+    """Its first report is not counted."""
     reporter = Reporter(channel, ("authorization", "Bearer wrong"))
     reporter.report(NODE, totalIssuedRequests=1)
     (call,) = server.wait(Call)
     assert (call.token, call.local, call.certificate) == ("wrong", False, [])
-    server.engine.refuse(call.id, grpc.StatusCode.UNAUTHENTICATED.value[0], "who are you?")
-    assert reporter.status() == (grpc.StatusCode.UNAUTHENTICATED, "who are you?")
+    server.engine.refuse(call.id, grpc.StatusCode.UNAUTHENTICATED.value[0], "no credential")
+    assert reporter.status() == (grpc.StatusCode.UNAUTHENTICATED, "no credential")
     assert server.engine.loads().reports == 0
 
 
 def test_reporters_wait_for_their_turn(server: XdsServer, channel: grpc.Channel) -> None:
-    """After a restart they come as one: Python is asked about 4 of an address at a time, and nobody is turned away."""
+    """After a restart all clients report at once: Python gets 4 of an address at a time, and none is refused."""
     reporters = [Reporter(channel) for _ in range(40)]
     for reporter in reporters:
         reporter.report(NODE)
@@ -136,7 +136,7 @@ def test_reporters_wait_for_their_turn(server: XdsServer, channel: grpc.Channel)
 
 
 def test_reporters_do_not_wait_behind_those_of_another_address(tmp_path: Path) -> None:
-    """However many these are, and whether they are answered or not."""
+    """For any number of others, answered or not."""
     with XdsServer(listen=["127.0.0.1:0", f"unix:{tmp_path}/xds"]) as server:
         (other,) = server.more_addresses
         with grpc.insecure_channel(server.address) as greedy, grpc.insecure_channel(other) as honest:
@@ -153,7 +153,7 @@ def test_reporters_do_not_wait_behind_those_of_another_address(tmp_path: Path) -
 
 
 def test_localities_that_a_client_invents_share_one_row(server: XdsServer, channel: grpc.Channel) -> None:
-    """They displace none of those that are served."""
+    """They displace no served locality."""
     reporter = Reporter(channel)
     reporter.report(NODE)
     admit(server)
@@ -166,8 +166,8 @@ def test_localities_that_a_client_invents_share_one_row(server: XdsServer, chann
     assert loads.ignored == 0
 
 
-def test_other_methods_of_the_service_are_not_served(channel: grpc.Channel) -> None:
-    """Nor is the old version of it."""
+def test_other_methods_of_the_service_are_unimplemented(channel: grpc.Channel) -> None:
+    """The v2 service, too."""
     for method in (
         "load_stats.v3.LoadReportingService/Other",
         "load_stats.v2.LoadReportingService/StreamLoadStats",
@@ -179,7 +179,7 @@ def test_other_methods_of_the_service_are_not_served(channel: grpc.Channel) -> N
 
 
 def test_sums_are_metrics(server: XdsServer, channel: grpc.Channel) -> None:
-    """By cluster and locality; names of the assignment are summed up."""
+    """By cluster and locality; names of the assignment are added up."""
     reporter = Reporter(channel)
     reporter.report(
         NODE,
@@ -206,8 +206,7 @@ def test_sums_are_metrics(server: XdsServer, channel: grpc.Channel) -> None:
     }
 
 
-def test_a_server_full_of_streams_takes_no_reporter() -> None:
-    """They count among all streams."""
+def test_a_reporter_counts_for_the_stream_limit() -> None:
     with XdsServer(max_streams=1) as server, grpc.insecure_channel(server.address) as channel:
         first = Reporter(channel)
         first.report(NODE)

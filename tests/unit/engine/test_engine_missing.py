@@ -1,4 +1,4 @@
-"""Names that nothing exists for: the engine keeps them alone, and demands them anew when what they wait for changes."""
+"""Missing names: kept by the engine alone, and demanded again when the service that they depend on changes."""
 
 from steerway._engine import Absence
 from steerway.commit import Commit
@@ -12,8 +12,8 @@ REASON = "there is no service shop/a to serve"
 MISSING = [(CLUSTER, name, "test", REASON, "shop/a") for name in ("a:1", "a:2")]
 
 
-def test_a_missing_name_is_answered_and_demanded_anew(server: XdsServer, client: AdsClient) -> None:
-    """Only when its service changes; meanwhile the client keeps what it was answered."""
+def test_a_missing_name_is_answered_and_demanded_again(server: XdsServer, client: AdsClient) -> None:
+    """Only when its service changes; the client keeps its answer meanwhile."""
     stream = client.delta()
     stream.request(CLUSTER, "a:1", "a:2")
     server.wait(Demand, count=2)
@@ -32,9 +32,10 @@ def test_a_missing_name_is_answered_and_demanded_anew(server: XdsServer, client:
     assert contents(stream.read()) == {"a:1": "1", "a:2": "1"}
 
 
-def test_a_name_that_changes_itself_is_demanded_anew(server: XdsServer, client: AdsClient) -> None:
-    """As when a file gives it to everybody: the answer before must not hide it. Beside a name of a type that is not
-    served, which no client can wait for."""
+def test_a_name_that_changes_itself_is_demanded_again(server: XdsServer, client: AdsClient) -> None:
+    """For example when a file adds it for every client: the old answer must not hide it. Names of an unknown type
+    beside it have no subscriber.
+    """
     stream = client.delta()
     stream.request(CLUSTER, "a:1", "a:2")
     server.wait(Demand, count=2)
@@ -46,8 +47,8 @@ def test_a_name_that_changes_itself_is_demanded_anew(server: XdsServer, client: 
     assert [demand.name for demand in server.wait(Demand, count=3)].count("a:1") == 2
 
 
-def test_a_missing_name_is_forgotten_without_a_word(server: XdsServer, client: AdsClient) -> None:
-    """Nobody keeps anything of it but the engine."""
+def test_a_missing_name_is_removed_without_an_event(server: XdsServer, client: AdsClient) -> None:
+    """Only the engine kept it."""
     stream = client.delta()
     stream.request(CLUSTER, "a:1", "known")
     server.wait(Demand, count=2)
@@ -61,8 +62,8 @@ def test_a_missing_name_is_forgotten_without_a_word(server: XdsServer, client: A
     assert [event.name for event in server.events if isinstance(event, Withdrawn)] == ["known"]
 
 
-def test_what_nobody_demands_is_not_published_as_missing(server: XdsServer) -> None:
-    """It may have been withdrawn meanwhile."""
+def test_a_name_without_demand_is_not_published_as_missing(server: XdsServer) -> None:
+    """Its demand may have been withdrawn meanwhile."""
     assert server.engine.publish(Commit(missing=MISSING)) == 0
     assert server.engine.entries() == []
 

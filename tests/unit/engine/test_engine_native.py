@@ -1,4 +1,4 @@
-"""The native module by itself: its events and their descriptor, the numbers it takes, the errors it raises."""
+"""The native module alone: events and their descriptor, ranges of numbers, and errors."""
 
 import asyncio
 import errno
@@ -29,7 +29,7 @@ def made(**options: object) -> Engine:
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    """An engine that nobody polls but the test."""
+    """An engine that only the test polls."""
     engine = made()
     yield engine
     engine.stop()
@@ -44,7 +44,7 @@ def client(engine: Engine) -> Iterator[AdsClient]:
 
 
 def is_readable(engine: Engine, seconds: float = 0) -> bool:
-    """Whether the descriptor says that there are events."""
+    """Whether the descriptor is readable."""
     return bool(select.select([engine.event_fd], [], [], seconds)[0])
 
 
@@ -55,7 +55,7 @@ def polled(engine: Engine) -> list[object]:
 
 
 def opened(engine: Engine) -> int:
-    """Wait for a stream, and give it an audience; its id."""
+    """Wait for a stream, give it an audience, and return its id."""
     (event,) = polled(engine)
     assert isinstance(event, Opened)
     engine.classify([(event.stream, "test", None)])
@@ -63,7 +63,7 @@ def opened(engine: Engine) -> int:
 
 
 def test_the_descriptor_is_readable_while_events_wait(engine: Engine, client: AdsClient) -> None:
-    """Polling takes all of them, in order, and clears it; polling nothing does not block."""
+    """A poll takes all events in order and clears it; an empty poll does not block."""
     assert (is_readable(engine), engine.poll()) == (False, [])
     client.delta().request(CLUSTER, "a", "b")
     stream = opened(engine)
@@ -84,7 +84,7 @@ def test_the_descriptor_is_readable_while_events_wait(engine: Engine, client: Ad
 
 
 def test_a_client_with_one_name_does_not_wait_for_one_with_many(engine: Engine) -> None:
-    """Each poll takes as many demands as it asks for, of each connection in its turn."""
+    """A poll takes at most the requested number of demands, from the connections in turn."""
     (address,) = engine.start()
     with AdsClient(address) as client, AdsClient(address) as other:
         client.delta().request(CLUSTER, *(f"many-{number}" for number in range(100)))
@@ -118,8 +118,8 @@ def test_a_stream_waits_for_its_audience(engine: Engine, client: AdsClient) -> N
     assert contents(waiting.read()) == {"a": "1"}
 
 
-def test_a_client_that_refuses_all_hides_no_nack_of_another(tmp_path: Path) -> None:
-    """Its newest are kept, short, with the number of those left out; the other events stay."""
+def test_a_storm_of_nacks_displaces_no_nack_of_another_client(tmp_path: Path) -> None:
+    """The newest are kept, shortened, with the number of dropped ones; other events stay."""
     engine = made(listen=["127.0.0.1:0", f"unix:{tmp_path}/xds"])
     try:
         addresses = engine.start()
@@ -150,7 +150,7 @@ def test_a_client_that_refuses_all_hides_no_nack_of_another(tmp_path: Path) -> N
 
 
 def storm_of_nacks(engine: Engine, stream: SotwStream, count: int) -> list[object]:
-    """So many of one stream, none of which is polled; the events before them."""
+    """NACKs of one stream that are not polled, after the events before them."""
     events: list[object] = []
     while not (ids := [event.stream for event in events if isinstance(event, Opened)]):
         events += polled(engine)
@@ -190,7 +190,7 @@ def storm_of_nacks(engine: Engine, stream: SotwStream, count: int) -> list[objec
     ],
 )
 def test_a_number_out_of_range_is_named(option: str, value: float) -> None:
-    """With the option and the range, whatever the number is."""
+    """The error has option and range."""
     shown = "NaN" if value != value else f"{value:.0f}"
     with pytest.raises(ValueError, match=rf"^{option}: {shown} is not "):
         made(**{option: value})
@@ -199,20 +199,20 @@ def test_a_number_out_of_range_is_named(option: str, value: float) -> None:
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan"), 1e12])
-def test_a_drain_takes_a_time_that_there_is(engine: Engine, value: float) -> None:
-    """Else nothing is drained."""
+def test_a_drain_requires_a_valid_time(engine: Engine, value: float) -> None:
+    """An invalid time drains nothing."""
     with pytest.raises(ValueError, match=r"^grace_seconds: "):
         engine.drain(value)
 
 
-def test_descriptors_that_are_none_are_refused() -> None:
-    """When the engine is made."""
+def test_invalid_descriptors_are_refused() -> None:
+    """By the constructor."""
     with pytest.raises(ValueError, match=r"^descriptors: "):
         made(descriptors=b"\xff\xff")
 
 
 def test_an_address_that_cannot_be_bound_has_an_errno(engine: Engine) -> None:
-    """As every OSError of the system; what a person is told has the words only."""
+    """As every OSError has; the message for operators has the text only."""
     (address,) = engine.start()
     with pytest.raises(OSError, match="in use") as raised:
         made(listen=address).start()
@@ -222,14 +222,14 @@ def test_an_address_that_cannot_be_bound_has_an_errno(engine: Engine) -> None:
     assert "os error" not in str(received.value)
 
 
-def test_a_name_without_address_is_told() -> None:
-    """There is no errno in that; the reason is the resolver's."""
+def test_an_unresolvable_host_is_an_error() -> None:
+    """Without errno; the reason is that of the resolver."""
     with pytest.raises(EngineError, match=r"no\.such\.host\.invalid:9000: .*--listen"):
         face.Engine(engine_options(listen="no.such.host.invalid:9000")).start()
 
 
 def test_the_loop_rests_while_a_batch_is_handled() -> None:
-    """Events that come meanwhile keep the descriptor readable: a loop that watched it then would spin."""
+    """New events keep the descriptor readable: a loop that watched it meanwhile would spin."""
     selector = selectors.DefaultSelector()
     loop = asyncio.SelectorEventLoop(selector)
     engine = face.Engine(engine_options(threads=1))

@@ -1,4 +1,4 @@
-"""What waits, and for how long: order between types, heartbeats, glob collections, reasons, on the wire."""
+"""Order between types and its timeout, heartbeats, glob collections and reasons, on the wire."""
 
 from collections.abc import Iterator
 
@@ -31,7 +31,7 @@ def server() -> Iterator[XdsServer]:
 
 @pytest.fixture
 def client(server: XdsServer) -> Iterator[AdsClient]:
-    """A client that says all that it can."""
+    """A client with all optional features."""
     with AdsClient(server.address, ABLE) as client:
         yield client
 
@@ -53,7 +53,7 @@ def serve(server: XdsServer, route: str, cluster: str) -> None:
 
 
 def proxy(server: XdsServer, client: AdsClient) -> DeltaStream:
-    """A stream of a proxy that has taken everything."""
+    """A stream of a proxy that has ACKed everything."""
     serve(server, "1", "old")
     stream = client.delta()
     for type_url, names in ((CLUSTER, ()), (ENDPOINT, ("old",)), (LISTENER, ()), (ROUTE, ("r",))):
@@ -83,7 +83,7 @@ def test_a_route_follows_its_cluster_and_the_old_cluster_follows_the_route(
     assert list(stream.read().removed_resources) == ["old"]
 
 
-def test_what_a_client_must_not_see_leaves_while_a_route_names_it(
+def test_a_resource_without_permission_is_removed_while_a_route_names_it(
     server: XdsServer, client: AdsClient
 ) -> None:
     stream = proxy(server, client)
@@ -142,7 +142,7 @@ def test_a_glob_collection_follows_its_members(server: XdsServer, client: AdsCli
     assert [resource.name for resource in stream.read().resources] == ["xdstp://files/T/shop/b"]
 
 
-def test_a_client_that_asks_for_reasons_gets_them(server: XdsServer, client: AdsClient) -> None:
+def test_a_client_with_resource_errors_receives_reasons(server: XdsServer, client: AdsClient) -> None:
     server.publish(absent=[(ROUTE, "r", "", "no Service shop/r")])
     stream = client.sotw()
     stream.request(ROUTE, "r")
@@ -156,7 +156,7 @@ def test_a_client_that_asks_for_reasons_gets_them(server: XdsServer, client: Ads
     ("names", "setting"),
     [([str(number) for number in range(6)], "max_names_per_stream"), (["n" * 101], "max_name_bytes")],
 )
-def test_a_stream_that_asks_for_too_much_ends(names: list[str], setting: str) -> None:
+def test_a_stream_with_too_many_names_ends(names: list[str], setting: str) -> None:
     with (
         XdsServer(max_names_per_stream=5, max_name_bytes=100) as server,
         AdsClient(server.address, ABLE) as client,

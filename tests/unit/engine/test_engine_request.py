@@ -1,4 +1,4 @@
-"""Requests on the wire: what is admitted, what is subscribed, and what a client says to a response."""
+"""Requests on the wire: admission, subscription, and a client's answer to a response."""
 
 import grpc
 import pytest
@@ -30,7 +30,7 @@ def opened(client: AdsClient, protocol: str, service: Service = Service.ADS) -> 
     ],
     ids=["no type", "no node id", "no node id per type", "another type"],
 )
-def test_a_request_that_cannot_be_understood_ends_its_stream(
+def test_an_invalid_request_ends_its_stream(
     server: XdsServer,
     client: AdsClient,
     protocol: str,
@@ -39,7 +39,7 @@ def test_a_request_that_cannot_be_understood_ends_its_stream(
     type_url: str,
     reason: str,
 ) -> None:
-    """INVALID_ARGUMENT with the reason; other streams of the connection go on."""
+    """INVALID_ARGUMENT with the reason; other streams of the connection continue."""
     server.publish([put(CLUSTER, "a", "1")])
     other, stream = opened(client, protocol), opened(client, protocol, service)
     stream.node = Node(id=node_id)
@@ -57,7 +57,7 @@ def test_a_request_that_cannot_be_understood_ends_its_stream(
 def test_a_first_request_without_node_is_refused(
     client: AdsClient, message: DiscoveryRequest | DeltaDiscoveryRequest
 ) -> None:
-    """No node at all is as one without id."""
+    """A missing node, and a node without id."""
     stream = opened(client, "sotw" if isinstance(message, DiscoveryRequest) else "delta")
     stream.send(message.SerializeToString())
     assert stream.end().code is grpc.StatusCode.INVALID_ARGUMENT
@@ -65,7 +65,7 @@ def test_a_first_request_without_node_is_refused(
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_node_of_the_first_request_counts(protocol: str) -> None:
-    """A later, different one does not change whose resources are sent."""
+    """A different node in a later request is ignored."""
     with XdsServer(audience=lambda node: node.cluster) as server, AdsClient(server.address) as client:
         server.engine.set_serving(True)
         server.publish([put(CLUSTER, name, of, of) for name in "ab" for of in ("mine", "theirs")])
@@ -89,7 +89,7 @@ def test_an_unknown_type_leaves_the_stream_open(server: XdsServer, client: AdsCl
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_an_ack_is_not_answered(server: XdsServer, client: AdsClient, protocol: str) -> None:
-    """With an unchanged subscription the server is silent."""
+    """The subscription did not change."""
     server.publish([put(ENDPOINT, "a", "1")])
     stream = opened(client, protocol)
     stream.request(ENDPOINT, "a")
@@ -102,7 +102,7 @@ def test_an_ack_is_not_answered(server: XdsServer, client: AdsClient, protocol: 
 def test_a_nack_is_reported_and_waits_for_a_change(
     server: XdsServer, client: AdsClient, protocol: str, code: int
 ) -> None:
-    """The refused content is not sent again; the next one is, at once. Other types and clients do not notice."""
+    """The refused content is not sent again; a change is sent at once. Other types and clients are not affected."""
     server.publish([put(CLUSTER, "a", "1"), put(ENDPOINT, "e", "1")])
     stream, other = opened(client, protocol), opened(client, protocol)
     for item in (stream, other):
@@ -128,8 +128,9 @@ def test_a_nack_is_reported_and_waits_for_a_change(
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_nack_before_any_response_does_no_harm(server: XdsServer, client: AdsClient, protocol: str) -> None:
-    """It is a subscription."""
+def test_a_nack_before_any_response_is_a_subscription(
+    server: XdsServer, client: AdsClient, protocol: str
+) -> None:
     server.publish([put(CLUSTER, "a", "1")])
     stream = opened(client, protocol)
     request = DiscoveryRequest if protocol == "sotw" else DeltaDiscoveryRequest
@@ -140,7 +141,7 @@ def test_a_nack_before_any_response_does_no_harm(server: XdsServer, client: AdsC
 
 
 def test_a_name_added_inside_a_nack_is_served(server: XdsServer, client: AdsClient) -> None:
-    """A NACK says what is wanted as any other request does."""
+    """A NACK changes the subscription as any other request does."""
     server.publish([put(ENDPOINT, "a", "1"), put(ENDPOINT, "b", "1")])
     stream = client.sotw()
     stream.request(ENDPOINT, "a")
@@ -157,7 +158,7 @@ def test_a_name_added_inside_a_nack_is_served(server: XdsServer, client: AdsClie
 
 
 def test_a_sotw_request_with_an_old_nonce_is_ignored(server: XdsServer, client: AdsClient) -> None:
-    """Its names do not count either: the client says them again when it answers what is in flight."""
+    """Its names, too: the client repeats them in its answer to the response in flight."""
     server.publish([put(ENDPOINT, "a", "1"), put(ENDPOINT, "b", "1")])
     stream = client.sotw()
     stream.request(ENDPOINT, "a")
@@ -173,7 +174,7 @@ def test_a_sotw_request_with_an_old_nonce_is_ignored(server: XdsServer, client: 
 
 
 def test_a_delta_request_with_an_old_nonce_still_subscribes(server: XdsServer, client: AdsClient) -> None:
-    """Its changes of the subscription count; it is no ACK."""
+    """Its changes of the subscription are applied; it is no ACK."""
     server.publish([put(ENDPOINT, "a", "1"), put(ENDPOINT, "b", "1")])
     stream = client.delta()
     stream.request(ENDPOINT, "a")
@@ -189,10 +190,10 @@ def test_a_delta_request_with_an_old_nonce_still_subscribes(server: XdsServer, c
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_name_that_went_and_came_back_is_sent_again(
+def test_an_unsubscribed_name_is_sent_again_when_subscribed(
     server: XdsServer, client: AdsClient, protocol: str
 ) -> None:
-    """Although it did not change: channels of gRPC that go idle forget what they had."""
+    """Also unchanged: idle gRPC channels drop their resources."""
     server.publish([put(ENDPOINT, "a", "1"), put(ENDPOINT, "b", "1")])
     stream = opened(client, protocol)
     stream.request(ENDPOINT, "a", "b")
@@ -206,8 +207,8 @@ def test_a_name_that_went_and_came_back_is_sent_again(
     assert contents(stream.read()) == {"a": "1"}
 
 
-def test_sotw_lists_of_full_state_types_are_whole(server: XdsServer, client: AdsClient) -> None:
-    """Always all that is subscribed: after a change, a deletion, and when nothing is left."""
+def test_sotw_responses_of_full_state_types_are_complete(server: XdsServer, client: AdsClient) -> None:
+    """All subscribed resources: after a change, a deletion, and when none is left."""
     server.publish([put(CLUSTER, "a", "1"), put(CLUSTER, "b", "1")])
     stream = client.sotw()
     stream.request(CLUSTER, "a", "b")
@@ -226,7 +227,7 @@ def test_sotw_lists_of_full_state_types_are_whole(server: XdsServer, client: Ads
 
 
 def test_sotw_without_names_is_a_wildcard_only_at_first(server: XdsServer, client: AdsClient) -> None:
-    """Names and then none is nothing."""
+    """After names, an empty list subscribes to nothing."""
     server.publish([put(CLUSTER, "a", "1"), put(CLUSTER, "b", "1")], complete=[(CLUSTER, "test")])
     stream = client.sotw()
     stream.request(CLUSTER)
@@ -243,20 +244,19 @@ def test_sotw_without_names_is_a_wildcard_only_at_first(server: XdsServer, clien
 
 @pytest.mark.parametrize("type_url", [ENDPOINT, ROUTE])
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_types_without_wildcard_are_silent_without_names(
+def test_types_without_wildcard_are_not_answered_without_names(
     server: XdsServer, client: AdsClient, protocol: str, type_url: str
 ) -> None:
-    """Nothing was asked for."""
     server.publish([put(type_url, "a", "1")], complete=[(type_url, "test")])
     stream = opened(client, protocol)
     stream.request(type_url)
     server.assert_silent(stream)
 
 
-def test_endpoints_of_a_cluster_that_changed_are_sent_again_when_asked_for(
+def test_endpoints_of_a_changed_cluster_are_sent_again_on_request(
     server: XdsServer, client: AdsClient
 ) -> None:
-    """Although they are the same: a client that warms a new version of a cluster waits for them."""
+    """Also unchanged: a client that warms a new version of a cluster waits for them."""
     references = ((ENDPOINT, "e"),)
     server.publish([put(CLUSTER, "a", "1", references=references), put(ENDPOINT, "e", "1")])
     stream = client.sotw()
@@ -272,7 +272,7 @@ def test_endpoints_of_a_cluster_that_changed_are_sent_again_when_asked_for(
     assert (response.type_url, contents(response)) == (ENDPOINT, {"e": "1"})
 
 
-def test_delta_sends_what_a_reconnecting_client_lacks(server: XdsServer, client: AdsClient) -> None:
+def test_delta_sends_differences_to_a_reconnecting_client(server: XdsServer, client: AdsClient) -> None:
     """Current versions are not sent again, old ones are, deleted resources are reported."""
     server.publish([put(CLUSTER, name, "1") for name in ("same", "old")], complete=[(CLUSTER, "test")])
     before = client.delta()
@@ -288,7 +288,7 @@ def test_delta_sends_what_a_reconnecting_client_lacks(server: XdsServer, client:
 
 
 def test_delta_unsubscribes_and_subscribes_in_one_message(server: XdsServer, client: AdsClient) -> None:
-    """Each name for itself."""
+    """Each name by itself."""
     server.publish([put(ENDPOINT, "a", "1"), put(ENDPOINT, "b", "1")])
     stream = client.delta()
     stream.request(ENDPOINT, "a")
@@ -303,10 +303,9 @@ def test_delta_unsubscribes_and_subscribes_in_one_message(server: XdsServer, cli
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("spoken", [True, False], ids=["after a response", "before anything"])
-def test_a_client_that_says_no_more_is_let_go(
+def test_half_close_ends_the_stream_with_ok(
     server: XdsServer, client: AdsClient, protocol: str, spoken: bool
 ) -> None:
-    """Half-close ends the stream with OK."""
     server.publish([put(CLUSTER, "a", "1")])
     stream = opened(client, protocol)
     if spoken:
@@ -318,7 +317,7 @@ def test_a_client_that_says_no_more_is_let_go(
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_state_of_a_stream_can_be_read(server: XdsServer, client: AdsClient, protocol: str) -> None:
-    """Who it is, and per type what it asked for, waits for, was sent and accepted."""
+    """Its client, and per type the names requested, pending, sent and accepted."""
     server.publish([put(CLUSTER, "a", "1")])
     stream = opened(client, protocol)
     stream.request(CLUSTER, "*")
@@ -331,7 +330,7 @@ def test_the_state_of_a_stream_can_be_read(server: XdsServer, client: AdsClient,
                 for subscription in view.subscriptions
             ]
             == [["*"], ["e", "f"]]
-            # Without an audience everything waits.
+            # Without an audience no request is answered.
             and all(view.audience for view in server.engine.streams())
         ),
         lambda: f"both subscriptions wait: {server.engine.streams()}",

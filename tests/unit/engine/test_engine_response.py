@@ -1,4 +1,4 @@
-"""Responses on the wire, over both protocols: what they carry, and what they follow from."""
+"""Responses on the wire, in both protocols: their content and their cause."""
 
 import pytest
 from envoy.config.core.v3.base_pb2 import Node
@@ -31,8 +31,8 @@ PER_TYPE = {
 
 
 @pytest.mark.parametrize("type_url", SERVED)
-def test_every_sotw_response_says_what_it_is(server: XdsServer, client: AdsClient, type_url: str) -> None:
-    """Its type and that of each resource, a version, a nonce of its own, the replica."""
+def test_every_sotw_response_has_its_metadata(server: XdsServer, client: AdsClient, type_url: str) -> None:
+    """Its type and that of each resource, a version, a unique nonce, the replica."""
     server.publish([put(type_url, "a", "1")])
     stream = client.sotw()
     stream.request(type_url, "a")
@@ -52,8 +52,8 @@ def test_every_sotw_response_says_what_it_is(server: XdsServer, client: AdsClien
 
 
 @pytest.mark.parametrize("type_url", SERVED)
-def test_every_delta_response_says_what_it_is(server: XdsServer, client: AdsClient, type_url: str) -> None:
-    """As in state of the world; each resource has its name and a version, and is in one list only."""
+def test_every_delta_response_has_its_metadata(server: XdsServer, client: AdsClient, type_url: str) -> None:
+    """As for SotW; each resource has its name and a version, and is in one list only."""
     server.publish([put(type_url, "a", "1")], absent=[(type_url, "b", "", "no such thing")])
     stream = client.delta()
     stream.request(type_url, "a", "b")
@@ -70,10 +70,10 @@ def test_every_delta_response_says_what_it_is(server: XdsServer, client: AdsClie
 
 @pytest.mark.parametrize("service", PER_TYPE, ids=lambda service: service.name)
 @pytest.mark.parametrize("named", [True, False], ids=["with type_url", "without type_url"])
-def test_each_type_has_services_of_its_own(
+def test_each_type_has_its_own_services(
     server: XdsServer, client: AdsClient, service: Service, named: bool
 ) -> None:
-    """In both protocols; an empty type_url means the service's own type."""
+    """In both protocols; an empty type_url means the service's type."""
     type_url = PER_TYPE[service]
     server.publish([put(type_url, "a", "1")])
     for stream in (client.sotw(service), client.delta(service)):
@@ -82,8 +82,8 @@ def test_each_type_has_services_of_its_own(
         assert (response.type_url, contents(response)) == (type_url, {"a": "1"})
 
 
-def test_a_client_sees_the_entry_of_the_most_exact_audience() -> None:
-    """The exact one, else each wider one, else that of everybody; when it is taken away, the next wider one."""
+def test_a_client_receives_the_entry_of_the_most_specific_audience() -> None:
+    """The exact audience, then each wider one, then that of all clients; on removal, the next wider one."""
     with XdsServer(audience=lambda node: node.cluster) as server, AdsClient(server.address) as client:
         server.engine.set_serving(True)
         audiences = ("", "grpc", "grpc/core", "grpc/core/shop")
@@ -120,7 +120,7 @@ def test_a_client_sees_the_entry_of_the_most_exact_audience() -> None:
 
 
 def test_a_name_waits_for_its_answer(server: XdsServer, client: AdsClient) -> None:
-    """Nothing is guessed: the demand is told, and what comes first is the answer."""
+    """Demand is reported, and the first entry is the answer."""
     stream = client.delta()
     stream.request(ENDPOINT, "a", "b")
     server.wait(Demand, type_url=ENDPOINT, name="a", audience="test")
@@ -133,8 +133,8 @@ def test_a_name_waits_for_its_answer(server: XdsServer, client: AdsClient) -> No
     assert list(stream.read().removed_resources) == ["b"]
 
 
-def test_forgotten_names_keep_what_they_have_and_wait(server: XdsServer, client: AdsClient) -> None:
-    """Neither removed nor sent again; the next answer is compared with what the client holds."""
+def test_forgotten_names_keep_their_resource_and_wait(server: XdsServer, client: AdsClient) -> None:
+    """Neither removed nor sent again; the next answer is compared with the client's version."""
     server.publish([put(CLUSTER, "a", "1"), put(CLUSTER, "b", "1")])
     stream = client.delta()
     stream.request(CLUSTER, "a", "b")
@@ -145,8 +145,8 @@ def test_forgotten_names_keep_what_they_have_and_wait(server: XdsServer, client:
     assert (contents(response), list(response.removed_resources)) == ({"b": "2"}, [])
 
 
-def test_a_wildcard_waits_until_all_is_published(server: XdsServer, client: AdsClient) -> None:
-    """No partial set, which a client would take for the whole."""
+def test_a_wildcard_waits_until_publication_is_complete(server: XdsServer, client: AdsClient) -> None:
+    """A client would apply a partial set as the full one."""
     sotw, delta = client.sotw(), client.delta()
     for stream in (sotw, delta):
         stream.request(LISTENER)
@@ -164,7 +164,7 @@ def test_a_wildcard_waits_until_all_is_published(server: XdsServer, client: AdsC
 
 
 def test_one_response_is_in_flight_and_later_changes_merge(server: XdsServer, client: AdsClient) -> None:
-    """After the ACK there is one more, with the latest of all."""
+    """After the ACK one more response has the latest state of all."""
     server.publish([put(CLUSTER, "a", "0"), put(CLUSTER, "b", "0"), put(EXTENSION, "other", "1")])
     for stream in (client.sotw(), client.delta()):
         stream.request(CLUSTER, "a", "b")
@@ -185,7 +185,7 @@ def test_one_response_is_in_flight_and_later_changes_merge(server: XdsServer, cl
 
 
 def test_equal_bytes_change_nothing(server: XdsServer, client: AdsClient) -> None:
-    """They count as no change, and no client hears of them."""
+    """They are not counted as a change and not sent."""
     assert server.publish([put(CLUSTER, "a", "1"), put(CLUSTER, "b", "1")]) == 2
     stream = client.delta()
     stream.request(CLUSTER, "a", "b")
@@ -196,8 +196,7 @@ def test_equal_bytes_change_nothing(server: XdsServer, client: AdsClient) -> Non
 
 
 @pytest.mark.parametrize("kind", ["put", "absent", "forget", "complete"])
-def test_a_type_that_is_not_served_publishes_nothing(server: XdsServer, kind: str) -> None:
-    """The whole commit is refused."""
+def test_an_unknown_type_refuses_the_whole_commit(server: XdsServer, kind: str) -> None:
     unknown = "type.googleapis.com/google.protobuf.Empty"
     entries = {
         "put": [put(unknown, "a", "1")],
@@ -236,7 +235,7 @@ GRANTS = {"all": None, "public": [""], "shop": ["", "shop/*"], "cart": ["shop/ca
         ("cart", {"basket"}),
     ],
 )
-def test_a_grant_hides_what_it_does_not_cover(identity: str, seen: set[str]) -> None:
+def test_a_resource_outside_the_grant_is_hidden(identity: str, seen: set[str]) -> None:
     with XdsServer(grant=lambda node: GRANTS[node.id]) as server:
         server.engine.set_serving(True)
         server.publish(
@@ -259,7 +258,7 @@ def test_a_grant_hides_what_it_does_not_cover(identity: str, seen: set[str]) -> 
             assert server.engine.stats().denied == len(hidden)
 
 
-def test_a_resource_that_becomes_private_leaves_those_who_may_not_see_it() -> None:
+def test_a_resource_that_becomes_private_is_removed_from_clients_without_permission() -> None:
     with XdsServer(grant=lambda node: GRANTS[node.id]) as server:
         server.engine.set_serving(True)
         server.publish([put(CLUSTER, "a", "1")])

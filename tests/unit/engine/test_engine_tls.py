@@ -1,4 +1,4 @@
-"""TLS of the engine's ports: handshakes of real clients, rotation, and what is refused."""
+"""TLS of the engine's ports: handshakes of real clients, rotation, and refusals."""
 
 import socket
 import ssl
@@ -33,7 +33,7 @@ CLIENT = CLIENT_AUTHORITY.issue(IDENTITY, "cart.shop.svc", "*.shop.svc", usage="
 
 @pytest.fixture
 def tls() -> Iterator[XdsServer]:
-    """An engine with TLS that asks for no client certificate, and serves one cluster."""
+    """An engine with TLS that requests no client certificate, and serves one cluster."""
     with serving() as server:
         server.engine.set_tls(SERVER.certificate, SERVER.key)
         yield server
@@ -85,7 +85,7 @@ def plain_socket(server: XdsServer) -> socket.socket:
     return socket.create_connection((host, int(port)), PATIENCE_SECONDS)
 
 
-def shake_hands(server: XdsServer, with_context: ssl.SSLContext) -> ssl.SSLSocket:
+def handshake(server: XdsServer, with_context: ssl.SSLContext) -> ssl.SSLSocket:
     plain = plain_socket(server)
     try:
         return with_context.wrap_socket(plain, server_hostname=NAME)
@@ -95,7 +95,7 @@ def shake_hands(server: XdsServer, with_context: ssl.SSLContext) -> ssl.SSLSocke
 
 
 def wait_for_failure(server: XdsServer, reason: str) -> HandshakeFailed:
-    """The first failure that is told, of the connections of this test."""
+    """The first failure that is reported for the connections of this test."""
     failed = server.wait(HandshakeFailed)[0]
     assert failed.reason == reason, failed.message
     assert failed.peer.startswith("127.0.0.1:")
@@ -104,7 +104,7 @@ def wait_for_failure(server: XdsServer, reason: str) -> HandshakeFailed:
 
 
 def test_client_that_trusts_the_server_is_served(tls: XdsServer) -> None:
-    """Without a certificate of its own, when none is asked for."""
+    """Without a client certificate, when none is requested."""
     with connect(tls) as client:
         assert is_served(client)
     (opened,) = tls.wait(Opened)
@@ -113,7 +113,7 @@ def test_client_that_trusts_the_server_is_served(tls: XdsServer) -> None:
 
 
 def test_rsa_certificate_and_intermediate_authority_are_served() -> None:
-    """What a company's own authority hands out, often."""
+    """Common for private authorities."""
     server = AUTHORITY.issue(NAME, key=rsa_key())
     with serving() as engine:
         engine.engine.set_tls(server.certificate + AUTHORITY.certificate, server.key)
@@ -122,8 +122,8 @@ def test_rsa_certificate_and_intermediate_authority_are_served() -> None:
 
 
 @pytest.mark.parametrize("required", [True, False])
-def test_names_of_the_client_certificate_are_told(required: bool) -> None:
-    """URIs first, since SPIFFE identities are such."""
+def test_names_of_the_client_certificate_are_reported(required: bool) -> None:
+    """URIs first, as SPIFFE identities are URIs."""
     with serving() as server:
         server.engine.set_tls(SERVER.certificate, SERVER.key, CLIENT_AUTHORITY.certificate, required)
         with connect(server, CLIENT) as client:
@@ -132,8 +132,8 @@ def test_names_of_the_client_certificate_are_told(required: bool) -> None:
         assert opened.certificate == [f"URI:{IDENTITY}", "DNS:cart.shop.svc", "DNS:*.shop.svc"]
 
 
-def test_certificate_that_was_not_asked_for_is_told_to_nobody(tls: XdsServer) -> None:
-    """Nobody has verified it."""
+def test_certificate_that_was_not_requested_is_not_reported(tls: XdsServer) -> None:
+    """It is not verified."""
     with connect(tls, CLIENT) as client:
         assert is_served(client)
     (opened,) = tls.wait(Opened)
@@ -170,10 +170,8 @@ def test_client_without_a_certificate_is_served_when_none_is_required() -> None:
     ],
     ids=["none", "same name", "other authority", "expired", "early", "server's"],
 )
-def test_client_certificate_that_is_not_good_is_refused(
-    client: Certified | None, reason: str, message: str
-) -> None:
-    """Each is counted and told with what is wrong."""
+def test_invalid_client_certificate_is_refused(client: Certified | None, reason: str, message: str) -> None:
+    """Each is counted and reported with its fault."""
     with serving() as server:
         server.engine.set_tls(SERVER.certificate, SERVER.key, CLIENT_AUTHORITY.certificate, True)
         with connect(server, client) as refused:
@@ -182,8 +180,8 @@ def test_client_certificate_that_is_not_good_is_refused(
         assert not [event for event in server.events if isinstance(event, Opened)]
 
 
-def test_bad_certificate_is_refused_where_none_is_required() -> None:
-    """Who shows a certificate wants to be known by it."""
+def test_invalid_certificate_is_refused_where_none_is_required() -> None:
+    """A presented certificate must be valid."""
     with serving() as server:
         server.engine.set_tls(SERVER.certificate, SERVER.key, CLIENT_AUTHORITY.certificate)
         with connect(server, AUTHORITY.issue(IDENTITY)) as refused:
@@ -191,24 +189,24 @@ def test_bad_certificate_is_refused_where_none_is_required() -> None:
         wait_for_failure(server, "unknown_ca")
 
 
-def test_client_that_does_not_trust_the_server_leaves(tls: XdsServer) -> None:
-    """The server's log says so, too, as the certificate may be the mistake. gRPC Core goes without an alert."""
+def test_client_that_does_not_trust_the_server_disconnects(tls: XdsServer) -> None:
+    """The server logs it, too, as its certificate may be wrong. gRPC Core disconnects without an alert."""
     with connect(tls, authority=CLIENT_AUTHORITY) as client:
         assert not is_served(client)
     assert "may not trust the server's certificate" in wait_for_failure(tls, "closed").message
 
 
-def test_alert_of_the_client_is_told(tls: XdsServer) -> None:
-    """What OpenSSL has against the certificate."""
+def test_alert_of_the_client_is_reported(tls: XdsServer) -> None:
+    """OpenSSL's reason against the certificate."""
     stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     stranger.set_alpn_protocols(["h2"])
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake_hands(tls, stranger)
+        handshake(tls, stranger)
     assert "UnknownCA" in wait_for_failure(tls, "refused_by_client").message
 
 
-def test_streams_live_on_when_the_certificate_changes(tls: XdsServer) -> None:
-    """The next handshake sees the new one."""
+def test_streams_continue_when_the_certificate_changes(tls: XdsServer) -> None:
+    """The next handshake uses the new one."""
     successor = Authority("successor")
     with connect(tls) as old, connect(tls, authority=successor) as new:
         stream = ask(old)
@@ -222,8 +220,8 @@ def test_streams_live_on_when_the_certificate_changes(tls: XdsServer) -> None:
             assert not is_served(late)
 
 
-def test_removed_client_authority_ends_no_stream_and_begins_none() -> None:
-    """A session is not resumed: what was verified under the old authority is not taken for good later."""
+def test_removed_client_authority_keeps_streams_and_refuses_new_ones() -> None:
+    """Sessions are not resumed, as the old authority verified them."""
     with serving() as server:
         server.engine.set_tls(SERVER.certificate, SERVER.key, CLIENT_AUTHORITY.certificate, True)
         client_context = context()
@@ -234,7 +232,7 @@ def test_removed_client_authority_ends_no_stream_and_begins_none() -> None:
             client_context.load_cert_chain(file)
             stream = ask(client)
             stream.ack(stream.read())
-            with shake_hands(server, client_context) as before:
+            with handshake(server, client_context) as before:
                 before.sendall(PREFACE + b"\0\0\0\4\0\0\0\0\0")
                 assert before.recv(9)
                 session = before.session
@@ -249,7 +247,7 @@ def test_removed_client_authority_ends_no_stream_and_begins_none() -> None:
 
 @contextmanager
 def file_of(certified: Certified) -> Iterator[str]:
-    """Certificate and key in one file, since `ssl` takes nothing else."""
+    """Certificate and key in one file, as `ssl` requires."""
     with NamedTemporaryFile() as file:
         file.write(certified.certificate + certified.key)
         file.flush()
@@ -257,10 +255,10 @@ def file_of(certified: Certified) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_versions_that_are_spoken(tls: XdsServer, version: ssl.TLSVersion) -> None:
-    """1.2 and 1.3, and the protocol is agreed on."""
+def test_supported_versions(tls: XdsServer, version: ssl.TLSVersion) -> None:
+    """1.2 and 1.3, with h2 negotiated."""
     made = context(minimum_version=version, maximum_version=version)
-    with shake_hands(tls, made) as connection:
+    with handshake(tls, made) as connection:
         assert connection.version() == version.name.replace("_", ".")
         assert connection.selected_alpn_protocol() == "h2"
 
@@ -273,13 +271,13 @@ def test_tls_1_1_is_refused(tls: XdsServer) -> None:
         old.maximum_version = ssl.TLSVersion.TLSv1_1
     old.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.raises(ssl.SSLError, match="alert"):
-        shake_hands(tls, old)
+        handshake(tls, old)
     wait_for_failure(tls, "incompatible")
 
 
 @pytest.mark.parametrize("protocols", [None, ["http/1.1"]])
 def test_client_that_does_not_offer_h2_is_refused(tls: XdsServer, protocols: list[str] | None) -> None:
-    """gRPC is HTTP/2, which over TLS is agreed on by ALPN and nothing else."""
+    """gRPC requires HTTP/2, which TLS negotiates by ALPN only."""
     other = context()
     if protocols is None:
         other = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -287,15 +285,15 @@ def test_client_that_does_not_offer_h2_is_refused(tls: XdsServer, protocols: lis
     else:
         other.set_alpn_protocols(protocols)
     try:
-        with shake_hands(tls, other) as connection:
+        with handshake(tls, other) as connection:
             assert connection.recv(1) == b""
     except ssl.SSLError as error:
         assert "no application protocol" in str(error).lower().replace("_", " ")
     wait_for_failure(tls, "alpn")
 
 
-def test_plaintext_client_on_a_tls_port_is_told(tls: XdsServer) -> None:
-    """By an alert of TLS, as any server does. It is no HTTP/2, or gRPC would come again without a pause."""
+def test_plaintext_client_on_a_tls_port_receives_an_alert(tls: XdsServer) -> None:
+    """By a TLS alert, as from any server. An HTTP/2 answer would make gRPC reconnect without a pause."""
     with plain_socket(tls) as connection:
         connection.sendall(PREFACE)
         assert connection.recv(7) == b"\x15\x03\x03\0\x02\x02\x0a"
@@ -306,18 +304,18 @@ def test_plaintext_client_on_a_tls_port_is_told(tls: XdsServer) -> None:
     wait_for_failure(tls, "plaintext")
 
 
-def test_tls_client_on_a_plaintext_port_is_told(server: XdsServer) -> None:
-    """As its library tells it."""
+def test_tls_client_on_a_plaintext_port_receives_an_error(server: XdsServer) -> None:
+    """As its library reports it."""
     with pytest.raises(ssl.SSLError, match=r"(?i)wrong.version.number|record layer failure"):
-        shake_hands(server, context())
+        handshake(server, context())
     with connect(server) as client:
         assert not is_served(client)
     wait_for_failure(server, "tls")
 
 
-def test_client_that_speaks_no_http2_is_refused(tls: XdsServer, server: XdsServer) -> None:
-    """With TLS and without."""
-    with shake_hands(tls, context()) as connection:
+def test_client_without_http2_is_refused(tls: XdsServer, server: XdsServer) -> None:
+    """With and without TLS."""
+    with handshake(tls, context()) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: xds.test\r\n\r\n")
         while connection.recv(1 << 16):
             pass
@@ -330,7 +328,7 @@ def test_client_that_speaks_no_http2_is_refused(tls: XdsServer, server: XdsServe
 
 
 def test_probe_that_connects_and_leaves_is_no_failure(tls: XdsServer, server: XdsServer) -> None:
-    """As load balancers and kubelets do, every few seconds."""
+    """Load balancers and kubelets probe so, every few seconds."""
     for engine in (tls, server):
         for _ in range(3):
             plain_socket(engine).close()
@@ -338,15 +336,15 @@ def test_probe_that_connects_and_leaves_is_no_failure(tls: XdsServer, server: Xd
         assert engine.engine.stats().handshake_failures == {}
 
 
-def test_handshake_that_is_never_finished_ends(tls: XdsServer) -> None:
-    """A client that says one byte and stops, or one at a time, holds its place for a limited time."""
+def test_incomplete_handshake_times_out(tls: XdsServer) -> None:
+    """A client that sends one byte and stops, or one at a time, is disconnected after a limited time."""
     with plain_socket(tls) as slow:
         slow.sendall(b"\x16\x03\x01")
         assert slow.recv(1 << 10) == b""
     assert "10 s" in wait_for_failure(tls, "timeout").message
 
 
-def test_failures_are_all_counted_and_told_once(tls: XdsServer) -> None:
+def test_failures_are_all_counted_and_reported_once(tls: XdsServer) -> None:
     """A port scan does not fill the log."""
     for _ in range(5):
         with plain_socket(tls) as connection:
@@ -369,13 +367,13 @@ def test_no_client_is_served_before_there_is_a_certificate() -> None:
 
 
 def test_unix_socket_of_an_engine_with_tls_is_plaintext(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The kernel says who is there."""
+    """The kernel identifies the peer."""
     path = tmp_path_factory.getbasetemp().parent / "tls.sock"
     with serving(listen=["127.0.0.1:0", f"unix:{path}"]), AdsClient(f"unix:{path}") as client:
         assert is_served(client)
 
 
-def test_expiry_of_the_certificate_is_told(tls: XdsServer) -> None:
+def test_expiry_of_the_certificate_is_reported(tls: XdsServer) -> None:
     """In seconds since the epoch."""
     soon = AUTHORITY.issue(NAME, end=timedelta(hours=5))
     expiry = tls.engine.set_tls(soon.certificate, soon.key)
@@ -383,7 +381,7 @@ def test_expiry_of_the_certificate_is_told(tls: XdsServer) -> None:
 
 
 def bad_credentials() -> dict[str, tuple[tuple[Any, ...], str]]:
-    """Arguments of `set_tls` and what is wrong with them."""
+    """Arguments of `set_tls` and their fault."""
     good, other = SERVER, AUTHORITY.issue(NAME)
     expired = AUTHORITY.issue(NAME, begin=timedelta(days=-9), end=timedelta(hours=-3))
     early = AUTHORITY.issue(NAME, begin=timedelta(minutes=10))
@@ -415,8 +413,8 @@ def bad_credentials() -> dict[str, tuple[tuple[Any, ...], str]]:
 
 
 @pytest.mark.parametrize("case", bad_credentials())
-def test_bad_credentials_are_named_and_the_last_good_ones_stay(tls: XdsServer, case: str) -> None:
-    """Nobody is cut off by a bad file."""
+def test_invalid_credentials_are_reported_and_not_applied(tls: XdsServer, case: str) -> None:
+    """An invalid file disconnects no client."""
     arguments, reason = bad_credentials()[case]
     with pytest.raises(EngineError, match=reason):
         tls.engine.set_tls(*arguments)
@@ -428,8 +426,8 @@ def test_error_never_shows_the_key() -> None:
     """Not even the line that is wrong."""
     engine = _engine.Engine(engine_options(tls=True))
     lines = SERVER.key.splitlines(keepends=True)
-    for place in range(len(lines)):
-        damaged = b"".join([*lines[:place], b"!!" + lines[place], *lines[place + 1 :]])
+    for index in range(len(lines)):
+        damaged = b"".join([*lines[:index], b"!!" + lines[index], *lines[index + 1 :]])
         try:
             engine.set_tls(SERVER.certificate, damaged)
         except ValueError as error:

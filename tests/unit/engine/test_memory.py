@@ -1,10 +1,10 @@
-"""Memory goes back to the system after much was freed."""
+"""Memory is returned to the system after large releases."""
 
 from steerway.engine.memory import MUCH, NAME_BYTES, Trimmer, trim_function
 
 
-def test_it_is_due_once_when_much_less_is_kept() -> None:
-    """Of subscribed bytes, or of names that outlive their subscriptions for a while."""
+def test_a_trim_is_due_once_after_a_large_release() -> None:
+    """Of subscribed bytes, or of names that outlive their subscriptions."""
     retained = [(0, 0)]
     trimmer = Trimmer(lambda: retained[0], None)
     names = MUCH // NAME_BYTES
@@ -22,6 +22,6 @@ def test_it_is_due_once_when_much_less_is_kept() -> None:
 
 
 def test_the_function_of_the_system_can_be_called() -> None:
-    """glibc says whether anything was given back."""
+    """glibc returns whether memory was released."""
     if (trim := trim_function()) is not None:
         assert trim() in (0, 1)

@@ -1,4 +1,4 @@
-"""What each client cannot do of what is said: a table over the four libraries and Envoy."""
+"""The limitations of each client: a table over the four libraries and Envoy."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -41,7 +41,7 @@ from steerway.catalog.model.route import (
     ValueMatch,
 )
 from steerway.explain import limitation
-from steerway.translate.client import capability
+from steerway.translate.client.client import parse
 
 ID = ServiceId("shop", "backend")
 OTHER = BackendPort(ServiceId("shop", "v1"), 50051)
@@ -60,7 +60,7 @@ def sources(
         ID: Service(ID, (port,), external_name=external),
         OTHER.service: Service(OTHER.service, (Port(50051, policy=other),)),
     }
-    return [*limitation.of(services[ID], port, "shop", services.get, capability.parse(name))]
+    return [*limitation.of(services[ID], port, "shop", services.get, parse(name))]
 
 
 def balancing(algorithm: Algorithm, *keys: HashKey, slow_start: SlowStart | None = None) -> Policy:
@@ -94,7 +94,7 @@ SECTIONS: list[tuple[str, Policy, Sequence[str], str]] = [
         "ring_hash by the binary header x-bin",
         balancing(Algorithm.RING_HASH, HashKey(HashSource.HEADER, "x-bin")),
         (CORE, GO, JAVA, NODE),
-        "it passes the header over",
+        "it ignores the header",
     ),
     (
         "slow start",
@@ -106,7 +106,7 @@ SECTIONS: list[tuple[str, Policy, Sequence[str], str]] = [
         "checks of health",
         Policy(health_check=HealthCheck()),
         (CORE, GO, JAVA, NODE),
-        "the readiness that Kubernetes tells counts",
+        "the readiness that Kubernetes reports applies",
     ),
     ("sessions by cookie", Policy(session=Session("sid")), (GO, JAVA, NODE), "calls go to any endpoint"),
     (
@@ -126,13 +126,13 @@ SECTIONS: list[tuple[str, Policy, Sequence[str], str]] = [
 def test_a_section_that_a_current_client_cannot_do(
     thing: str, policy: Policy, without: Sequence[str], instead: str
 ) -> None:
-    """Only those clients that cannot do it are told so, by their names, with what they do instead."""
+    """Only those clients have the limitation, by their names, with what they do instead."""
     for name in CLIENTS:
         result = sources(name, policy)
         assert len(result) == (name in without), (name, result)
         for sentence in result:
             assert sentence.startswith(f"{thing} ")
-            assert f" not supported by {capability.parse(name)}: " in sentence
+            assert f" not supported by {parse(name)}: " in sentence
             assert sentence.endswith(instead)
 
 
@@ -156,7 +156,7 @@ OLD = [
 
 @pytest.mark.parametrize(("name", "policy", "beginning"), OLD)
 def test_an_old_client_lacks_what_came_later(name: str, policy: Policy, beginning: str) -> None:
-    """The same library in a current version says nothing of it."""
+    """The same library in a current version has no such limitation."""
     (sentence,) = sources(name, policy)
     assert sentence.startswith(beginning)
     assert not [source for source in sources(name.partition("/")[0], policy) if source.startswith(beginning)]
@@ -224,7 +224,7 @@ def test_what_is_honoured_of_a_rule_is_not_mentioned() -> None:
     assert [sources(name, NOTHING, entry) for name in CLIENTS] == [[]] * 5
 
 
-def test_a_filter_that_nobody_has_fails_for_all() -> None:
+def test_a_filter_that_no_client_supports_fails_for_all() -> None:
     """Envoy, too: such requests must not be passed on without it."""
     entry = Entry(Match(), rule(not_done=("ExternalAuth",)))
     for name in CLIENTS:
@@ -242,7 +242,7 @@ def test_with_a_route_the_backends_count_and_not_the_ports_own_endpoints() -> No
 
 
 def test_an_external_name_has_nothing_to_balance() -> None:
-    """Its one endpoint is what DNS says; a client that cannot do that is told so."""
+    """Its one endpoint is the answer of DNS; a client without support has a limitation."""
     assert sources(CORE, balancing(Algorithm.LEAST_REQUEST), external="example.org") == []
     (sentence,) = sources("grpc-go/1.50", external="example.org")
     assert sentence.startswith("type ExternalName (gRFC A37) is not supported by grpc-go 1.50: it refuses")
@@ -252,17 +252,6 @@ def test_very_old_clients_take_no_route() -> None:
     """gRFC A28."""
     (sentence,) = sources("grpc-go/1.30", NOTHING, Entry(Match(), rule()))
     assert sentence.startswith("routes (gRFC A28) are not supported by grpc-go 1.30")
-
-
-def test_every_feature_says_what_is_done_instead() -> None:
-    """But hashing by a cookie and retries by status, whose sentences depend on the keys and statuses."""
-    metadata = set(limitation._INSTEAD)
-    special = {
-        capability.Feature.COOKIE_HASH,
-        capability.Feature.POLICY_LIST,
-        capability.Feature.STATUS_RETRY,
-    }
-    assert set(capability.Feature) - metadata == special
 
 
 def test_an_expression_may_be_too_large_for_envoy_alone() -> None:

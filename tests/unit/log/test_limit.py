@@ -1,4 +1,6 @@
-"""Lines that clients cause: few of each client, none that hides another's, short, and counted when left out."""
+"""Log lines that clients cause: limited per client, without loss of other clients' lines, short, and
+counted when dropped.
+"""
 
 import ast
 import io
@@ -96,7 +98,7 @@ def world() -> World:
 
 
 def events() -> Iterator[str]:
-    """Each event that is logged somewhere."""
+    """Every event that the product logs."""
     for path in SOURCES.rglob("*.py"):
         text = path.read_text()
         if "get_logger" not in text:
@@ -113,15 +115,15 @@ def events() -> Iterator[str]:
 
 
 def _names(argument: ast.expr) -> list[str]:
-    """The texts that an argument may be; parts in braces are made up when it runs."""
+    """The possible texts of an argument; parts in braces are filled in at run time."""
     if isinstance(argument, ast.IfExp):
         return [*_names(argument.body), *_names(argument.orelse)]
     assert isinstance(argument, ast.Constant | ast.JoinedStr), ast.unparse(argument)
     return [ast.unparse(argument).removeprefix("f").strip("'\"")]
 
 
-def test_each_event_is_known_to_be_caused_by_clients_or_by_none() -> None:
-    """A new one has to be listed: in `CLIENT_EVENTS`, which limits it, if a client can cause it."""
+def test_each_event_is_listed_as_caused_by_clients_or_not() -> None:
+    """A new event that a client can cause belongs into `CLIENT_EVENTS`, which limits it."""
     result = set(events())
     assert len(result) > 50
     assert result - OWN_EVENTS == set(CLIENT_EVENTS)
@@ -129,7 +131,7 @@ def test_each_event_is_known_to_be_caused_by_clients_or_by_none() -> None:
 
 
 def test_every_logger_is_that_of_structlog() -> None:
-    """One that goes another way would pass the limiter by: found under its name, or not found at all."""
+    """Any other would bypass the limiter, under its own name or unnoticed."""
     for path in SOURCES.rglob("*.py"):
         text = path.read_text()
         if "get_logger" in text:
@@ -138,7 +140,7 @@ def test_every_logger_is_that_of_structlog() -> None:
             assert "logging.getLogger" not in text, path
 
 
-def test_a_client_writes_few_lines_and_the_others_are_counted(world: World) -> None:
+def test_a_client_writes_few_lines_and_further_ones_are_counted(world: World) -> None:
     lines = []
     for number in range(11_000):
         world.now += 0.001
@@ -156,7 +158,7 @@ def test_a_client_writes_few_lines_and_the_others_are_counted(world: World) -> N
 
 
 def test_a_flood_hides_neither_another_client_nor_another_kind(world: World) -> None:
-    """Also not one of many networks."""
+    """Also a flood from many networks."""
     for number in range(2_000):
         world.now += 0.01
         world.write(peer=f"10.0.0.{number % 20}:1")
@@ -164,14 +166,14 @@ def test_a_flood_hides_neither_another_client_nor_another_kind(world: World) -> 
     assert world.write("handshake_failed", peer="10.0.0.1:1") is not None
 
 
-def test_what_is_remembered_is_bounded(world: World) -> None:
+def test_the_memory_of_the_limiter_is_bounded(world: World) -> None:
     for number in range(2 * MAX_NETWORKS):
         world.write(peer=f"10.{number // 65536}.{number // 256 % 256}.{number % 256}:1")
     assert len(world.limiter._networks) == MAX_NETWORKS
 
 
-def test_what_was_left_out_before_counts_with_the_others(world: World) -> None:
-    """The engine suppresses NACKs, and the next one has their number; the metric counts each event."""
+def test_lines_dropped_by_the_engine_are_counted(world: World) -> None:
+    """The engine drops NACKs and reports their number with the next one; the metric counts each event."""
     before = sample("nack")
     line = world.write(suppressed=40)
     assert line is not None
@@ -188,7 +190,7 @@ def test_what_was_left_out_before_counts_with_the_others(world: World) -> None:
 
 
 def test_the_metric_counts_lines_of_libraries_as_one(world: World) -> None:
-    """Whatever their loggers are called."""
+    """For all names of their loggers."""
     before = sample("library")
     for number in range(100):
         for name in ("aiohttp.server", f"other{number}"):
@@ -197,7 +199,7 @@ def test_the_metric_counts_lines_of_libraries_as_one(world: World) -> None:
 
 
 def test_a_storm_of_streams_is_summed_up_by_client(world: World) -> None:
-    """Each second; values that clients make up take no room."""
+    """Each second; values from clients use no memory."""
     clients = ["grpc-go 1.70"] * 500 + ["envoy 1.33"] * 300 + [f"grpc-go 9.{number}" for number in range(200)]
     for client in clients:
         world.write("stream_opened", client=client)
@@ -211,14 +213,14 @@ def test_a_storm_of_streams_is_summed_up_by_client(world: World) -> None:
     assert world.limiter.summaries() == []
 
 
-def test_a_value_that_is_a_function_is_called_for_a_written_line_only(world: World) -> None:
+def test_a_function_as_value_is_called_for_written_lines_only(world: World) -> None:
     called = []
     for _ in range(100):
         world.write(resources=lambda: called.append(1) or ["a", "b"])
     assert len(called) == KIND.network.burst
 
 
-def test_other_events_pass_as_they_are(world: World) -> None:
+def test_other_events_pass_unchanged(world: World) -> None:
     for _ in range(1000):
         assert world.write("serving", text="a\nb" * 1000) == {
             "event": "serving",
@@ -241,13 +243,13 @@ def test_other_events_pass_as_they_are(world: World) -> None:
         ("\n" * MAX_TEXT, "\\n" * 127 + "…" + "\\n" * 127),
     ],
 )
-def test_texts_are_escaped_and_cut(text: str, shown: str) -> None:
+def test_texts_are_escaped_and_truncated(text: str, shown: str) -> None:
     assert bounded(text) == shown
 
 
 @given(st.text(max_size=700) | st.text("\n\x1b\ud800ü😀", max_size=700), st.integers(8, 600))
 def test_a_bounded_text_is_one_printable_line(text: str, most: int) -> None:
-    """Of whole characters, and the same when it is bounded again."""
+    """Of whole characters; bounding it again does not change it."""
     shown = bounded(text, most)
     assert len(shown.encode()) <= most
     assert shown.isprintable()
@@ -255,7 +257,7 @@ def test_a_bounded_text_is_one_printable_line(text: str, most: int) -> None:
     assert shown == text or "…" in shown or not text.isprintable()
 
 
-def test_lists_are_cut_between_their_items(world: World) -> None:
+def test_lists_are_truncated_between_items(world: World) -> None:
     line = world.write(resources=["a\n", *("n" * 200 for _ in range(1000))], none=None, number=7, yes=True)
     assert line is not None
     assert line["resources"] == ["a\\n", "n" * 200, "n" * 200, "… and 998 more"]
@@ -270,7 +272,7 @@ def restored() -> Iterator[None]:
 
 @pytest.mark.usefixtures("restored")
 def test_the_set_up_limits_lines_of_clients_and_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From any logger; a traceback is cut, and a summary of suppressed lines is logged."""
+    """Of any logger; a traceback is truncated, and the number of dropped lines is logged."""
     stream, world = io.StringIO(), World()
     monkeypatch.setattr(setup, "LogLimiter", lambda: world.limiter)
     setup.configure("json", "info", stream)
@@ -301,7 +303,7 @@ def test_the_set_up_limits_lines_of_clients_and_of_libraries(monkeypatch: pytest
 
 
 def test_the_documentation_lists_each_event_of_clients() -> None:
-    """With the value that its lines are counted by."""
+    """With the value by which its lines are counted."""
     document = (SOURCES.parent.parent / "docs" / "admin.md").read_text()
     section = document.partition("## Log lines of clients")[2].partition("\n## ")[0]
     rows = [row.split("|")[1:-1] for row in section.splitlines() if row.startswith("| `")]

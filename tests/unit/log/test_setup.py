@@ -1,4 +1,4 @@
-"""Log lines: two forms, one door, and nothing that must not be logged."""
+"""Log output: JSON and text, one pipeline for all libraries, and nothing confidential."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from steerway.log import setup
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    """Put the logging of the test process back."""
+    """Restore the logging of the test process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -47,7 +47,7 @@ def test_json_is_one_object_per_line() -> None:
 
 
 def test_text_has_time_level_event_and_values() -> None:
-    """For people; without colours where there is no terminal."""
+    """Without colours if the output is no terminal."""
     stream = io.StringIO()
     setup.configure("text", "info", stream)
     structlog.get_logger("steerway.engine").warning("stream refused", node="web-1")
@@ -58,8 +58,8 @@ def test_text_has_time_level_event_and_values() -> None:
     assert "\x1b" not in line
 
 
-def test_other_libraries_come_through_the_same_door_from_warning_on() -> None:
-    """Their chatter stays out, their warnings come in the chosen form with their values."""
+def test_other_libraries_use_the_same_format_from_warning_on() -> None:
+    """Lower levels are dropped; warnings have the configured format, with their values."""
     stream = io.StringIO()
     setup.configure("json", "info", stream)
     logging.getLogger("watchfiles.main").info("2 changes detected")
@@ -70,7 +70,7 @@ def test_other_libraries_come_through_the_same_door_from_warning_on() -> None:
 
 
 def test_warnings_that_any_http_client_can_cause_are_not_written() -> None:
-    """uvicorn warns of each request that is no HTTP; its errors are written."""
+    """uvicorn warns of each malformed request; its errors are written."""
     stream = io.StringIO()
     setup.configure("json", "info", stream)
     logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
@@ -79,28 +79,28 @@ def test_warnings_that_any_http_client_can_cause_are_not_written() -> None:
     assert json.loads(line)["event"] == "the end"
 
 
-@pytest.mark.parametrize(("level", "heard"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
-def test_the_level_is_a_threshold(level: str, heard: int) -> None:
-    """Less severe lines are not written."""
+@pytest.mark.parametrize(("level", "lines"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+def test_the_level_is_a_threshold(level: str, lines: int) -> None:
+    """Lower levels are not written."""
     stream = io.StringIO()
     setup.configure("json", level, stream)
     log = structlog.get_logger("steerway")
     for severity in ("debug", "info", "warning", "error"):
         getattr(log, severity)("x")
-    assert len(stream.getvalue().splitlines()) == heard
+    assert len(stream.getvalue().splitlines()) == lines
 
 
 def test_answers_of_the_api_server_are_never_logged() -> None:
-    """kubernetes_asyncio logs whole bodies at debug, which may contain secrets."""
+    """kubernetes_asyncio logs whole bodies at debug, and they may hold Secrets."""
     stream = io.StringIO()
     setup.configure("json", "debug", stream)
     logging.getLogger("kubernetes_asyncio.client.rest").debug("response body: secret")
-    logging.getLogger("watchfiles.main").debug("heard at debug")
-    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["heard at debug"]
+    logging.getLogger("watchfiles.main").debug("logged at debug")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["logged at debug"]
 
 
 def test_configuring_again_replaces_the_set_up() -> None:
-    """A second call does not double the lines."""
+    """A second call does not duplicate lines."""
     first, second = io.StringIO(), io.StringIO()
     setup.configure("json", "info", first)
     log = structlog.get_logger("steerway")

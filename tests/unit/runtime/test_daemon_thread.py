@@ -1,4 +1,4 @@
-"""Work in daemon threads: results, errors, and an end that waits for nothing."""
+"""Work in daemon threads: results, errors, and an end without a wait."""
 
 import asyncio
 import threading
@@ -20,8 +20,8 @@ async def test_the_result_and_the_error_reach_the_caller() -> None:
         await in_daemon_thread(fail, "reader")
 
 
-def test_a_thread_that_hangs_is_not_waited_for() -> None:
-    """Neither when the task is cancelled, nor at the end of the event loop; its result comes too late."""
+def test_a_hanging_thread_does_not_delay_the_end() -> None:
+    """Neither a cancellation nor the end of the event loop; a late result is dropped."""
     begun, released = threading.Event(), threading.Event()
     threads: list[threading.Thread] = []
 

@@ -1,4 +1,4 @@
-"""Bulk loads without collections of garbage."""
+"""Bulk loads without garbage collection."""
 
 import gc
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ def thawed() -> Iterator[None]:
     gc.unfreeze()
 
 
-def test_nothing_is_collected_during_a_load_and_a_bulk_is_not_followed_afterwards() -> None:
-    """Loads overlap: the last one that ends turns the collector on again."""
+def test_no_collection_runs_during_a_load_and_its_objects_are_frozen() -> None:
+    """Loads overlap: the end of the last one enables the collector."""
     before = gc.get_freeze_count()
     with garbage.load() as outer:
         with garbage.load() as inner:
@@ -28,7 +28,7 @@ def test_nothing_is_collected_during_a_load_and_a_bulk_is_not_followed_afterward
 
 
 def test_a_load_may_end_early_and_ends_once() -> None:
-    """One that hangs must not keep the collector off without end."""
+    """A hanging load must not disable the collector without end."""
     with garbage.load() as hanging:
         hanging.end()
         assert gc.isenabled()
@@ -40,7 +40,7 @@ def test_a_load_may_end_early_and_ends_once() -> None:
     assert gc.isenabled()
 
 
-def test_a_load_that_fails_turns_the_collector_on_again() -> None:
+def test_a_failed_load_enables_the_collector() -> None:
     with pytest.raises(ValueError, match="broken"), garbage.load():
         raise ValueError("broken")
     assert gc.isenabled()

@@ -1,4 +1,4 @@
-"""Isolation: what fails stays in its part, is counted every time and logged within limits."""
+"""Isolation: a failure stays in its part, is counted every time and logged within limits."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,7 +25,7 @@ def count(metric: str = "steerway_internal_errors_total", **labels: str) -> floa
 
 
 class World:
-    """The lines that a limiter with a clock of its own admits."""
+    """The lines that a limiter with its own clock admits."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -52,14 +52,14 @@ def test_an_error_ends_its_part_only() -> None:
     assert run.failure == ""
 
 
-def test_what_ends_the_process_is_not_kept() -> None:
-    """Cancellation, SystemExit and Ctrl-C go through."""
+def test_exceptions_that_end_the_process_are_raised() -> None:
+    """Cancellation, SystemExit and Ctrl-C."""
     with pytest.raises(KeyboardInterrupt), isolated("test"):
         raise KeyboardInterrupt
 
 
 def test_every_error_is_counted_and_a_few_are_logged(world: World) -> None:
-    """One line for a part at a time, with how many were left out; another part is not kept silent by it."""
+    """One line per part at a time, with the number of dropped lines; other parts are logged."""
     before, suppressed = count(), count("steerway_log_lines_suppressed_total", event="internal_error")
     for number in range(5):
         fail(ValueError("no"), object=ServiceId("a", "b"), peer=f"10.0.0.{number}:1")
@@ -80,15 +80,15 @@ def test_every_error_is_counted_and_a_few_are_logged(world: World) -> None:
     assert "\n" not in str(world.lines)
 
 
-def test_what_is_quoted_is_bounded_text(world: World) -> None:
-    """An error may quote the input: all of it, or half a character."""
+def test_quoted_text_is_bounded(world: World) -> None:
+    """An error may quote the whole input, or a lone surrogate."""
     failure = fail(ValueError("x" * 10_000), where="y" * 10_000)
     assert len(failure.encode()) == len(world.lines[0]["where"].encode()) == MAX_TEXT
     assert fail(ValueError("\ud800"), where="\udfff") == "ValueError('\\ud800')"
 
 
-def test_frames_of_a_line_that_is_left_out_are_not_looked_up() -> None:
-    """`at` is a function, which the limiter calls for a line that is written."""
+def test_frames_of_a_dropped_line_are_not_read() -> None:
+    """`at` is a function, which the limiter calls for written lines."""
     with capture_logs() as lines:
         fail(ValueError("no"))
     assert callable(lines[0]["at"])

@@ -1,4 +1,4 @@
-"""Long work in slices."""
+"""Long work in time slices."""
 
 import asyncio
 from collections.abc import Generator
@@ -16,14 +16,13 @@ def counted(done: list[int], count: int) -> Generator[None, None, str]:
 
 
 def test_all_steps_at_once_give_the_result() -> None:
-    """In order."""
     done: list[int] = []
     assert steps.run(counted(done, 3)) == "all"
     assert done == [0, 1, 2]
 
 
-async def test_other_tasks_have_their_turn_between_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slice of no time is one step."""
+async def test_other_tasks_run_between_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice without duration is one step."""
     monkeypatch.setattr(steps, "SLICE_SECONDS", 0.0)
     done: list[int] = []
     work = asyncio.create_task(steps.run_sliced(counted(done, 3)))
@@ -36,7 +35,7 @@ async def test_other_tasks_have_their_turn_between_slices(monkeypatch: pytest.Mo
 
 
 async def test_work_of_less_than_a_slice_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small change waits for no other task."""
+    """Without a switch to another task."""
     monkeypatch.setattr(steps, "SLICE_SECONDS", 3600.0)
     done: list[int] = []
     work = asyncio.create_task(steps.run_sliced(counted(done, 3)))

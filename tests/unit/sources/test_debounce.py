@@ -1,4 +1,4 @@
-"""Debounce on the event loop: the waiting shell around the window, and the view of what is committed."""
+"""Debounce on the event loop: the asynchronous shell around the window, and the view of committed objects."""
 
 import asyncio
 
@@ -33,8 +33,8 @@ def nothing() -> Committed:
     return Committed(lambda _: None)
 
 
-async def test_events_are_told_on_the_clock_of_the_rest() -> None:
-    """The calendar may be far from the monotonic clock, and behind the cluster's: nothing is heard of before it was."""
+async def test_events_have_monotonic_times() -> None:
+    """The wall clock may differ from the monotonic one and lag behind the cluster's: no event precedes its cause."""
     by_name = Window(lambda key: (key.name,), endpoints=Delay(0, 0), others=Delay(0, 0))
     debouncer = Debouncer(by_name, nothing(), clock=lambda: 50.0, calendar=lambda: 1e9)
     debouncer.add({SLICE: Change(None, 1e9 - 3), OTHER_SLICE: Change(None, 1e9 + 60), SERVICE: Change(None)})
@@ -42,8 +42,8 @@ async def test_events_are_told_on_the_clock_of_the_rest() -> None:
     assert origins == {SLICE.name: Origin(50, 47), OTHER_SLICE.name: Origin(50, 50), SERVICE.name: Origin(50)}
 
 
-async def test_next_waits_for_a_change_and_gives_it() -> None:
-    """`next` blocks while nothing changed and gives what did."""
+async def test_next_waits_for_a_change_and_returns_it() -> None:
+    """`next` blocks while nothing has changed."""
     debouncer = Debouncer(window(Delay(0, 0)), nothing())
     pending = asyncio.ensure_future(debouncer.next())
     await asyncio.sleep(0)
@@ -52,8 +52,7 @@ async def test_next_waits_for_a_change_and_gives_it() -> None:
     assert (await asyncio.wait_for(pending, PATIENCE_SECONDS)).keys == keys(SERVICE)
 
 
-async def test_next_merges_what_changes_while_it_waits() -> None:
-    """Changes within the quiet time come out together."""
+async def test_next_merges_changes_within_the_quiet_time() -> None:
     debouncer = Debouncer(window(Delay(0.05, 5)), nothing())
     pending = asyncio.ensure_future(debouncer.next())
     for key in (SLICE, OTHER_SLICE, SERVICE):
@@ -62,7 +61,7 @@ async def test_next_merges_what_changes_while_it_waits() -> None:
     assert (await asyncio.wait_for(pending, PATIENCE_SECONDS)).keys == keys(SLICE, OTHER_SLICE, SERVICE)
 
 
-async def test_a_busy_source_cannot_hold_a_batch_back() -> None:
+async def test_a_busy_source_cannot_delay_a_batch() -> None:
     """The consumer gets its batch although changes never stop."""
     now = 0.0
     debouncer = Debouncer(window(Delay(1, 4)), nothing(), clock=lambda: now)
@@ -75,8 +74,8 @@ async def test_a_busy_source_cannot_hold_a_batch_back() -> None:
     assert (await pending).keys == keys(SLICE)
 
 
-async def test_a_cancellation_that_meets_a_change_is_not_lost() -> None:
-    """Both arrive in one turn of the loop: the consumer must end all the same (asyncio.wait_for did not)."""
+async def test_a_cancellation_together_with_a_change_is_not_lost() -> None:
+    """Both arrive in one turn of the loop: the consumer must still end (asyncio.wait_for did not)."""
     debouncer = Debouncer(window(Delay(60, 60)), nothing())
     debouncer.add(changed(SLICE))
     pending = asyncio.ensure_future(debouncer.next())
@@ -90,8 +89,9 @@ async def test_a_cancellation_that_meets_a_change_is_not_lost() -> None:
 
 
 async def test_a_waiting_change_is_not_visible() -> None:
-    """The view shows the object before the first of the changes that wait, and the store's once they are given out; a
-    key without an owner never waits."""
+    """The view has the object before the first of the waiting changes, and the store's once they are committed; a key
+    without an owner never waits.
+    """
     before, after = (Service(ServiceMeta("backend", "shop", {"version": item})) for item in "12")
     store = {SERVICE: after, ObjectKey("Pod", "shop", "p"): after}
     committed = Committed(store.get)

@@ -23,24 +23,23 @@ def store(*sources: str) -> tuple[ObjectStore, list[Changes]]:
     made = ObjectStore()
     for source in sources:
         made.register(source)
-    heard: list[Changes] = []
-    made.listen(heard.append)
-    return made, heard
+    batches: list[Changes] = []
+    made.listen(batches.append)
+    return made, batches
 
 
 def sample(name: str, **labels: str) -> float:
     return telemetry.REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-def test_a_batch_is_heard_of_once() -> None:
-    """All changes of a batch come in one call."""
-    made, heard = store("files")
+def test_a_batch_is_one_call_of_a_listener() -> None:
+    made, batches = store("files")
     made.apply("files", Batch(put=(service("a"), service("b"))))
-    assert [set(batch) for batch in heard] == [{service("a").key, service("b").key}]
+    assert [set(batch) for batch in batches] == [{service("a").key, service("b").key}]
 
 
 async def test_a_large_batch_comes_in_parts() -> None:
-    """Of which the store says that there are more, until an empty one ends it; other tasks have their turn between."""
+    """The store reports further parts until an empty one ends the batch; other tasks run in between."""
     made = ObjectStore()
     made.register("files")
     parts: list[tuple[int, bool]] = []
@@ -64,24 +63,24 @@ async def test_a_large_batch_comes_in_parts() -> None:
     assert made.problems() == [problem]
 
 
-async def test_a_small_batch_comes_whole() -> None:
-    made, heard = store("files")
+async def test_a_small_batch_comes_in_one_part() -> None:
+    made, batches = store("files")
     await made.apply_in_parts("files", Batch((service("a"), service("b"))))
-    assert [len(batch) for batch in heard] == [2]
+    assert [len(batch) for batch in batches] == [2]
 
 
 def test_an_equal_object_is_no_change() -> None:
-    """Nobody hears of an object that stays as it was."""
-    made, heard = store("files")
+    """No listener is called for it."""
+    made, batches = store("files")
     made.apply("files", Batch(put=(service("a"),)))
     made.apply("files", Batch(put=(service("a"),)))
     made.apply("files", Batch(delete=(service("never-there").key,)))
-    assert len(heard) == 1
+    assert len(batches) == 1
 
 
-def test_the_first_source_wins_and_the_second_takes_over() -> None:
-    """A shadowed object is a problem, and takes the place of the first when that goes."""
-    made, heard = store("kubernetes", "files")
+def test_the_first_source_takes_precedence_and_the_second_replaces_it() -> None:
+    """A shadowed object is a problem, and replaces the first when that is removed."""
+    made, batches = store("kubernetes", "files")
     made.apply("files", Batch(put=(service("a", 1),)))
     made.apply("kubernetes", Batch(put=(service("a", 2),)))
     assert made.get(service("a").key) == service("a", 2)
@@ -89,7 +88,7 @@ def test_the_first_source_wins_and_the_second_takes_over() -> None:
         "Service shop/a: given by kubernetes and by files; kubernetes is used (remove one of them)"
     ]
     made.apply("files", Batch(put=(service("a", 3),)))
-    assert len(heard) == 2, "a change of the shadowed one is not visible"
+    assert len(batches) == 2, "a change of the shadowed one is not visible"
     made.apply("kubernetes", Batch(delete=(service("a").key,)))
     assert made.get(service("a").key) == service("a", 3)
     assert made.problems() == []
@@ -97,19 +96,19 @@ def test_the_first_source_wins_and_the_second_takes_over() -> None:
 
 
 def test_synced_needs_every_source() -> None:
-    """One source that has not spoken keeps the store unsynced; listeners hear of each sync once."""
-    made, heard = store("kubernetes", "files")
+    """One source without a sync keeps the store unsynced; listeners are called for each sync once."""
+    made, batches = store("kubernetes", "files")
     made.mark_synced("files")
     assert (made.synced, made.unsynced) == (False, ["kubernetes"])
     made.mark_synced("kubernetes")
     made.mark_synced("kubernetes")
     assert made.synced
-    assert heard == [{}, {}]
+    assert batches == [{}, {}]
     assert sample("steerway_source_synced", source="files") == 1
 
 
 def test_problems_are_replaced_by_subject() -> None:
-    """A batch replaces the problems of the subjects it names, and an empty list clears them."""
+    """A batch replaces the problems of its subjects, and an empty list clears them."""
     made, _ = store("files")
     first, second = Problem("a.yaml:1", "bad"), Problem("b.yaml:1", "bad")
     made.apply("files", Batch(problems={"a.yaml": (first,), "b.yaml": (second,)}))
@@ -119,7 +118,7 @@ def test_problems_are_replaced_by_subject() -> None:
 
 
 def test_changes_are_counted_by_source_and_kind() -> None:
-    """Puts and deletes go to the counter of their source and kind."""
+    """Puts and deletes count for their source and kind."""
     labels = {"source": "count-me", "kind": "Service"}
     made, _ = store("count-me")
     made.apply("count-me", Batch(put=(service("a"), service("b"))))
@@ -133,9 +132,9 @@ def endpoint_slice(trigger: str | None, **labels: str) -> EndpointSlice:
     return EndpointSlice(ObjectMeta("a-1", "shop", labels, annotations), "IPv4")
 
 
-def test_a_change_comes_with_the_time_that_its_controller_noted() -> None:
-    """A time that was there before is of an earlier change, and one that is none is no time. It is no change itself."""
-    made, heard = store("kubernetes")
+def test_a_change_has_the_time_that_its_controller_noted() -> None:
+    """An unchanged time is that of an earlier change, and an invalid one is ignored. A new time alone is no change."""
+    made, batches = store("kubernetes")
     noon = "2026-11-23T12:00:00.5Z"
     for item in (
         endpoint_slice(noon),
@@ -148,28 +147,28 @@ def test_a_change_comes_with_the_time_that_its_controller_noted() -> None:
         made.apply("kubernetes", Batch(put=(item,)))
     made.apply("kubernetes", Batch(delete=(endpoint_slice(None).key,)))
     day = 1795392000.0
-    assert [{key: change.event for key, change in batch.items()} for batch in heard] == [
+    assert [{key: change.event for key, change in batch.items()} for batch in batches] == [
         {endpoint_slice(None).key: at} for at in (day + 43200.5, day + 43210.25, None, None, None, None)
     ]
 
 
-def test_a_listener_that_fails_keeps_nothing_from_the_others() -> None:
+def test_a_failing_listener_does_not_affect_others() -> None:
     """The batch is applied, and the next listener receives it."""
     made = ObjectStore()
     made.register("files")
-    heard: list[Changes] = []
+    batches: list[Changes] = []
     made.listen(lambda _: 1 // 0)  # type: ignore[arg-type]
-    made.listen(heard.append)
+    made.listen(batches.append)
     before = sample("steerway_internal_errors_total", part="listener")
     made.apply("files", Batch(put=(service("a"),)))
-    assert [set(batch) for batch in heard] == [{service("a").key}]
+    assert [set(batch) for batch in batches] == [{service("a").key}]
     assert sample("steerway_internal_errors_total", part="listener") == before + 1
 
 
-def test_a_time_that_is_none_costs_nothing() -> None:
-    """The annotation is any text: without a zone, a time near the year 1 is not within what can be converted."""
+def test_an_invalid_time_is_ignored() -> None:
+    """The annotation is any text: without a zone, a time near the year 1 cannot be converted."""
     for trigger in ("0001-01-01T00:00:00", "9999-12-31T23:59:59-23:59", "no time", ""):
-        made, heard = store("files")
+        made, batches = store("files")
         meta = ObjectMeta("a", "shop", annotations={TRIGGER_ANNOTATION: trigger})
         made.apply("files", Batch(put=(EndpointSlice(meta, "IPv4"),)))
-        assert len(heard) == 1
+        assert len(batches) == 1

@@ -1,4 +1,4 @@
-"""The debounce window: what is due when, and together with what, in virtual time."""
+"""The debounce window: which changes are due at which time, and their grouping, in virtual time."""
 
 import pytest
 
@@ -25,13 +25,13 @@ def changed(*key: ObjectKey, atomic: bool = False) -> dict[ObjectKey, Change]:
     return dict.fromkeys(key, Change(None, atomic=atomic))
 
 
-def everybody(key: ObjectKey) -> tuple[str, ...]:
-    """One owner for all but Pods, whose changes concern nobody."""
+def owners(key: ObjectKey) -> tuple[str, ...]:
+    """One owner for all kinds but Pods, which have none."""
     return () if key.kind == "Pod" else ("backend",)
 
 
 def window() -> Window:
-    return Window(everybody, endpoints=ENDPOINTS, others=OTHERS)
+    return Window(owners, endpoints=ENDPOINTS, others=OTHERS)
 
 
 def test_nothing_is_due_while_nothing_waits() -> None:
@@ -43,14 +43,12 @@ def test_nothing_is_due_while_nothing_waits() -> None:
 
 
 def test_a_lone_change_is_due_after_the_quiet_time() -> None:
-    """One change waits for the quiet time only."""
     waiting = window()
     waiting.add(changed(SLICE), now=100)
     assert waiting.due == 101
 
 
 def test_each_change_restarts_the_quiet_time() -> None:
-    """The quiet time counts from the last change."""
     waiting = window()
     waiting.add(changed(SLICE), now=100)
     waiting.add(changed(OTHER_SLICE), now=100.5)
@@ -58,7 +56,7 @@ def test_each_change_restarts_the_quiet_time() -> None:
 
 
 def test_a_steady_stream_of_changes_never_starves_the_batch() -> None:
-    """The maximum wait counts from the first change, whatever follows."""
+    """The maximum wait counts from the first change."""
     waiting = window()
     for tick in range(20):
         waiting.add(changed(SLICE), now=100 + tick * 0.9)
@@ -66,7 +64,7 @@ def test_a_steady_stream_of_changes_never_starves_the_batch() -> None:
 
 
 def test_endpoints_do_not_wait_for_their_service() -> None:
-    """Each kind by its own numbers; what is due comes out, once, and the rest stays."""
+    """Each kind has its own times; due changes are returned once, and the rest stays."""
     waiting = window()
     waiting.add(changed(SERVICE), now=100)
     waiting.add(changed(SLICE), now=100.5)
@@ -78,7 +76,7 @@ def test_endpoints_do_not_wait_for_their_service() -> None:
     assert waiting.due is None
 
 
-def test_what_is_due_at_once_comes_out_together() -> None:
+def test_changes_due_at_once_are_returned_together() -> None:
     waiting = window()
     waiting.add(changed(SERVICE), now=0)
     waiting.add(changed(SLICE), now=9)
@@ -87,15 +85,16 @@ def test_what_is_due_at_once_comes_out_together() -> None:
     assert waiting.due == 51
 
 
-def test_a_change_that_concerns_nobody_does_not_wait() -> None:
+def test_a_change_without_an_owner_does_not_wait() -> None:
     waiting = window()
     waiting.add(changed(ObjectKey("Pod", "shop", "backend-1")), now=1)
     assert waiting.due is None
 
 
 def test_a_slice_that_moves_waits_for_neither_service() -> None:
-    """The one that it left is told after its own quiet time, however busy the one is that it came to, and the other way
-    round: it is given out for each."""
+    """Its former owner gets it after its own quiet time, however busy the new owner is, and vice versa: it is
+    returned for each.
+    """
     waiting = Window(
         lambda key: ("left", "busy") if key == SLICE else ("busy",), endpoints=ENDPOINTS, others=OTHERS
     )
@@ -108,7 +107,7 @@ def test_a_slice_that_moves_waits_for_neither_service() -> None:
 
 
 def test_a_service_that_changes_all_the_time_delays_no_other() -> None:
-    """Nor do a thousand that do, and none of them starves."""
+    """Nor do a thousand, and none of them starves."""
     busy = [ObjectKey("EndpointSlice", "shop", f"busy-{number}") for number in range(1000)]
     waiting = Window(lambda key: (key.name,), endpoints=ENDPOINTS, others=OTHERS)
     taken: list[tuple[float, frozenset[ObjectKey]]] = []
@@ -124,7 +123,7 @@ def test_a_service_that_changes_all_the_time_delays_no_other() -> None:
 
 
 def test_a_batch_is_measured_when_it_is_taken() -> None:
-    """Delay and number of changes go to the histograms, once per batch."""
+    """Delay and number of changes are observed by the histograms, once per batch."""
 
     def total(name: str) -> float:
         return telemetry.REGISTRY.get_sample_value(name) or 0.0
@@ -139,8 +138,8 @@ def test_a_batch_is_measured_when_it_is_taken() -> None:
     assert total("steerway_debounced_changes_sum") - before[1] == 3
 
 
-def test_each_owner_comes_with_the_change_that_waited_longest() -> None:
-    """When it was heard of, over both kinds of changes, and the first event among them, as far as one is known."""
+def test_each_owner_has_the_change_that_waited_longest() -> None:
+    """Its time of arrival, over both kinds of changes, and the first known event time among them."""
     waiting = Window(lambda key: (key.name,), endpoints=Delay(1, 4), others=Delay(1, 4))
     shop = ObjectKey("Service", "shop", "shop")
     waiting.add(changed(shop), now=10)
@@ -156,8 +155,8 @@ def test_each_owner_comes_with_the_change_that_waited_longest() -> None:
 
 
 @pytest.mark.parametrize(("quiet", "longest"), [(-1, 1), (2, 1)])
-def test_contradicting_numbers_are_refused(quiet: float, longest: float) -> None:
-    """A quiet time below zero or above the maximum wait is a mistake."""
+def test_contradicting_times_are_refused(quiet: float, longest: float) -> None:
+    """A quiet time below zero or above the maximum wait is an error."""
     with pytest.raises(ValueError, match="quiet time"):
         Delay(quiet, longest)
 
@@ -191,7 +190,7 @@ def drain(waiting: Window) -> list[tuple[float, frozenset[ObjectKey]]]:
 
 
 def test_a_route_and_the_services_that_it_names_are_one_commit() -> None:
-    """Whatever comes first, once all of them are quiet."""
+    """In any order, once all of them are quiet."""
     waiting = linked()
     waiting.add(changed(OLD), now=0)
     waiting.add(changed(ROUTE), now=8)
@@ -207,23 +206,23 @@ def test_the_maximum_wait_bounds_a_group() -> None:
     assert drain(waiting)[0] == (40, keys(OLD, ROUTE, NEW))
 
 
-def test_lanes_that_are_not_linked_wait_for_themselves() -> None:
+def test_lanes_that_are_not_linked_wait_separately() -> None:
     waiting = linked()
     waiting.add(changed(ROUTE), now=0)
     waiting.add(changed(SERVICE), now=5)
     assert drain(waiting) == [(10, keys(ROUTE)), (15, keys(SERVICE))]
 
 
-def test_endpoints_of_what_a_route_names_go_out_with_it() -> None:
-    """Also those that would wait for some time yet."""
+def test_endpoints_of_services_of_a_route_are_committed_with_it() -> None:
+    """Also those with time left to wait."""
     waiting = linked()
     waiting.add(changed(ROUTE), now=0)
     waiting.add(changed(NEW_SLICE), now=9.5)
     assert drain(waiting) == [(10, keys(ROUTE, NEW_SLICE))]
 
 
-def test_the_last_endpoint_of_a_service_goes_with_its_service() -> None:
-    """A slice that takes it away is not urgent: it waits as the Service does, and for the route that leaves it."""
+def test_the_removal_of_the_last_endpoint_waits_as_its_service_does() -> None:
+    """It is not urgent: it waits for its Service, and for a route that stops using it."""
     waiting = linked(OLD_SLICE)
     waiting.add(changed(OLD_SLICE), now=0)
     waiting.add(changed(OLD), now=3)
@@ -232,7 +231,7 @@ def test_the_last_endpoint_of_a_service_goes_with_its_service() -> None:
 
 
 def test_a_deferred_slice_is_urgent_again_when_the_service_keeps_an_endpoint() -> None:
-    """A slice was replaced by another one: both go out, and nothing is left of the first."""
+    """One slice replaced another: both are committed, and no change of the first is left."""
     emptied = {SLICE}
     waiting = Window(
         lambda _: ("backend",),
@@ -248,7 +247,7 @@ def test_a_deferred_slice_is_urgent_again_when_the_service_keeps_an_endpoint() -
 
 
 def test_endpoints_are_compared_with_those_before_each_change_of_the_lane() -> None:
-    """A lane that starts anew compares with those of its own changes."""
+    """A new lane compares with the state before its own changes."""
     asked = []
     first, second, third = (endpoint_slice(f"10.0.0.{number}", name=SLICE.name) for number in (1, 2, 3))
     waiting = Window(
@@ -266,7 +265,7 @@ def test_endpoints_are_compared_with_those_before_each_change_of_the_lane() -> N
 
 
 def test_an_atomic_batch_is_one_commit() -> None:
-    """All of it after the short delay, with the next one if that comes before."""
+    """After the short delay, together with the next one if that arrives before."""
     waiting = linked(OLD_SLICE)
     waiting.add(changed(OLD, OLD_SLICE, ROUTE, atomic=True), now=0)
     waiting.add(changed(NEW, NEW_SLICE, atomic=True), now=0.5)
@@ -274,7 +273,7 @@ def test_an_atomic_batch_is_one_commit() -> None:
 
 
 def test_a_large_atomic_batch_is_committed_in_groups() -> None:
-    """A route with the Services that it names; what became due meanwhile comes between."""
+    """A route with its Services; changes that become due meanwhile come in between."""
     waiting = linked()
     waiting.add(changed(OLD, OLD_SLICE, ROUTE, NEW, NEW_SLICE, SERVICE, SLICE, atomic=True), now=0)
     waiting.add(changed(OTHER_SLICE), now=0.5)
@@ -302,7 +301,7 @@ def test_a_batch_with_a_raw_resource_is_never_split() -> None:
 
 
 def test_an_object_that_moves_links_its_owners() -> None:
-    """A slice that was of one Service in an earlier change of the batch, and is of another one now."""
+    """A slice with one Service in an earlier change of the batch, and another one now."""
     owner = OLD.name
     waiting = Window(
         lambda key: (owner,) if key == SLICE else (key.name,), endpoints=ENDPOINTS, others=OTHERS
@@ -314,7 +313,7 @@ def test_an_object_that_moves_links_its_owners() -> None:
 
 
 def test_an_atomic_batch_in_parts_is_due_with_its_last_part() -> None:
-    """However long that takes; other changes do not wait for it."""
+    """After any time; other changes do not wait for it."""
     waiting = linked()
     waiting.add(changed(OLD, atomic=True), now=0, more=True)
     waiting.add(changed(SLICE), now=1, more=True)
@@ -333,7 +332,7 @@ def test_one_batch_of_a_watch_is_one_commit() -> None:
     assert drain(waiting) == [(15, keys(OLD, NEW))]
 
 
-def test_a_key_of_two_owners_is_given_out_once() -> None:
+def test_a_key_of_two_owners_is_returned_once() -> None:
     """A route with two parents, one of which changes all the time."""
     waiting = Window(
         lambda key: ("front", "busy") if key == ROUTE else ("busy",), endpoints=ENDPOINTS, others=OTHERS
@@ -347,8 +346,8 @@ def window_by_name() -> Window:
     return Window(lambda key: (key.name,), endpoints=ENDPOINTS, others=OTHERS)
 
 
-def test_an_object_that_goes_before_it_is_committed_keeps_its_owner() -> None:
-    """A route comes, goes and comes again: what it names goes out with it, though nothing knows it while it is gone."""
+def test_an_object_removed_before_its_commit_keeps_its_owner() -> None:
+    """A route is added, removed and added again: its Services are committed with it, though unknown in between."""
     there = True
     waiting = Window(
         lambda key: (key.name,) if key != ROUTE or there else (ROUTE,),

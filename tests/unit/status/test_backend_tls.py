@@ -1,4 +1,4 @@
-"""BackendTLSPolicies: which one is for a port, what is said of each, and that nothing connects where one fails."""
+"""BackendTLSPolicies: which one is for a port, the status of each, and that nothing connects where one is invalid."""
 
 import pytest
 
@@ -114,13 +114,13 @@ def test_a_policy_with_the_systems_certificates_is_for_envoy() -> None:
             "BackendTLSPolicy shop/p", "a.b", ("other.example.org",), ("spiffe://a/b",)
         )
         assert connection.refusal(port, envoy=True) == ""
-        assert "configured for Envoy alone" in connection.refusal(port, envoy=False)
+        assert "is supported by Envoy only" in connection.refusal(port, envoy=False)
     problems = mesh.catalog.problems()
     assert [problem.partial for problem in problems] == [True, True]
     assert "port 80: gRPC clients do not connect" in problems[0].reason
     mesh.put(ROUTE)
     routed = mesh.conditions("GRPCRoute", "a")
-    assert routed["Programmed"].holds
+    assert routed["Programmed"].status
     assert "rule 0: gRPC clients do not connect to port 80" in routed[LIMITED].message
 
 
@@ -137,13 +137,13 @@ def test_what_is_stated_of_the_port_is_inside_of_the_tls(app_protocol: str, envo
     ("target", "message"),
     [
         ("{group: '', kind: Service, name: nope}", "Service shop/nope does not exist"),
-        ("{group: '', kind: Service, name: web, sectionName: http}", "has no port with the name http"),
-        ("{group: example.org, kind: Backend, name: web}", "Backend of example.org web is no Service"),
+        ("{group: '', kind: Service, name: web, sectionName: http}", "has no port named http"),
+        ("{group: example.org, kind: Backend, name: web}", "Backend of example.org web is not a Service"),
         ("{group: gateway.networking.k8s.io, kind: GRPCRoute, name: web}", "GRPCRoute of gateway"),
     ],
 )
 def test_a_target_that_is_not_there_is_named(target: str, message: str) -> None:
-    """Each target has a verdict of its own; the others are as they are."""
+    """Each target has its own status; the others are unchanged."""
     mesh = EvaluatedMesh(SERVICES)
     mesh.put(policy(target=f"{target}, {WEB[:-1]}, sectionName: admin}}"))
     bad, good = mesh.object_status("BackendTLSPolicy", "p").target_statuses
@@ -176,11 +176,11 @@ def test_a_route_to_a_port_without_connections_answers_nothing() -> None:
     """It is accepted, and its status gives the reason."""
     mesh = EvaluatedMesh(SERVICES)
     mesh.put(ROUTE)
-    assert mesh.conditions("GRPCRoute", "a")["Programmed"].holds
+    assert mesh.conditions("GRPCRoute", "a")["Programmed"].status
     assert mesh.put(policy()) == {"BackendTLSPolicy shop/p", "GRPCRoute shop/a"}
     conditions = mesh.conditions("GRPCRoute", "a")
-    assert conditions["Accepted"].holds
-    assert not conditions["Programmed"].holds
+    assert conditions["Accepted"].status
+    assert not conditions["Programmed"].status
     assert "rule 0: clients do not connect to port 80 of Service shop/web: BackendTLSPolicy shop/p" in (
         conditions[LIMITED].message
     )

@@ -1,4 +1,4 @@
-"""What is said of routes and policies: each reason, in words with a cure, and again when what it depends on changes."""
+"""The status of routes and policies: each reason with a hint, and its update when dependencies change."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def heads(conditions: dict[str, Condition]) -> list[tuple[str, bool, str]]:
 
 
 def test_a_good_route_is_accepted_for_each_service_that_it_names() -> None:
-    """A Gateway is another controller's; the reference is told as the spec has it."""
+    """A Gateway is another controller's; the reference is reported as in the spec."""
     mesh = EvaluatedMesh(SERVICES)
     parents = [f"{{group: '', kind: Service, name: {name}}}" for name in ("web, port: 80", "web-v2")]
     mesh.put(route(parent=", ".join(["{name: ingress}", *parents])))
@@ -106,19 +106,19 @@ def test_a_port_may_be_named_as_a_section() -> None:
     """ParentReference: the name of a port is the section of a Service; the others keep their own endpoints."""
     mesh = EvaluatedMesh(SERVICES)
     mesh.put(route(parent="{group: '', kind: Service, name: web, sectionName: admin}"))
-    assert mesh.conditions("GRPCRoute", "a")["Accepted"].holds
+    assert mesh.conditions("GRPCRoute", "a")["Accepted"].status
     service = mesh.catalog.service(ServiceId("shop", "web"))
     assert service is not None
     assert [port.number for port in service.ports if port.routing.producer is not None] == [81]
 
 
 def test_an_http_route_beside_a_grpc_route_is_in_conflict() -> None:
-    """On one port and of one namespace; where it counts on other ports it is accepted, and told the rest."""
+    """On one port and of one namespace; where it is used on other ports it is accepted, with a message."""
     mesh = EvaluatedMesh(SERVICES)
     mesh.put(route(parent="{group: '', kind: Service, name: web, port: 80}"))
     mesh.put(route(kind="HTTPRoute", meta="name: b"))
     partly = mesh.conditions("HTTPRoute", "b")["Accepted"]
-    assert partly.holds
+    assert partly.status
     assert "GRPCRoute shop/a is for port 80 of Service shop/web" in partly.message
     mesh.put(
         route(kind="HTTPRoute", meta="name: b", parent="{group: '', kind: Service, name: web, port: 80}")
@@ -132,9 +132,9 @@ def test_an_http_route_beside_a_grpc_route_is_in_conflict() -> None:
             parent="{group: '', kind: Service, name: web, namespace: shop}",
         )
     )
-    assert mesh.conditions("HTTPRoute", "c", "pay")["Accepted"].holds
+    assert mesh.conditions("HTTPRoute", "c", "pay")["Accepted"].status
     assert mesh.remove("GRPCRoute", "a") == {"HTTPRoute shop/b"}, "a rival that goes is noticed"
-    assert mesh.conditions("HTTPRoute", "b")["Accepted"].holds
+    assert mesh.conditions("HTTPRoute", "b")["Accepted"].status
 
 
 @pytest.mark.parametrize(
@@ -148,26 +148,26 @@ def test_an_http_route_beside_a_grpc_route_is_in_conflict() -> None:
         ("matches: [{queryParams: [{name: x, value: y, type: Fuzzy}]}]", "match type Fuzzy", "HTTPRoute"),
     ],
 )
-def test_what_nobody_does_is_refused(rule: str, what: str, kind: str) -> None:
+def test_unsupported_settings_are_refused(rule: str, what: str, kind: str) -> None:
     """As a whole where no rule is left, else the rule."""
     backend = "backendRefs: [{name: web-v2, port: 80}]"
     mesh = EvaluatedMesh(SERVICES)
     mesh.put(route(f"[{{{rule}, {backend}}}]", kind=kind))
     conditions = mesh.conditions(kind, "a")
-    assert conditions["Accepted"][1:4] == (False, "UnsupportedValue", f"rule 0: {what} is not done")
+    assert conditions["Accepted"][1:4] == (False, "UnsupportedValue", f"rule 0: {what} is not supported")
     mesh.put(route(f"[{{{rule}, {backend}}}, {{{backend}}}]", kind=kind))
     conditions = mesh.conditions(kind, "a")
-    assert conditions["Accepted"].holds
-    assert conditions["Programmed"].holds
+    assert conditions["Accepted"].status
+    assert conditions["Programmed"].status
     assert conditions["PartiallyInvalid"][1:4] == (
         True,
         "UnsupportedValue",
-        f"Dropped Rule: rule 0: {what} is not done",
+        f"Dropped Rule: rule 0: {what} is not supported",
     )
     assert len(mesh.target_statuses.problems()) == 1
 
 
-def test_a_rule_of_which_nobody_knows_what_it_matches_takes_no_requests() -> None:
+def test_a_rule_with_a_match_of_unknown_type_matches_no_request() -> None:
     """It is no rule for everything either."""
     mesh = EvaluatedMesh(SERVICES)
     fuzzy = "matches: [{method: {type: Fuzzy, method: Get}}], backendRefs: [{name: web-v2, port: 80}]"
@@ -182,9 +182,9 @@ def test_a_rule_of_which_nobody_knows_what_it_matches_takes_no_requests() -> Non
     [
         ("name: nope, port: 80", "BackendNotFound", "Service shop/nope does not exist"),
         ("name: web-v2, port: 90", "BackendNotFound", "Service shop/web-v2 has no port 90"),
-        ("name: web-v2", "BackendNotFound", "no port of Service shop/web-v2 is named"),
+        ("name: web-v2", "BackendNotFound", "the backend shop/web-v2 has no port"),
         ("name: web, port: 53", "UnsupportedProtocol", "port 53 of Service shop/web is not TCP"),
-        ("group: a.b, kind: Pool, name: p, port: 80", "InvalidKind", "Pool of a.b p is no Service"),
+        ("group: a.b, kind: Pool, name: p, port: 80", "InvalidKind", "Pool of a.b p is not a Service"),
         (
             "name: inner, namespace: pay, port: 80",
             "RefNotPermitted",
@@ -194,7 +194,7 @@ def test_a_rule_of_which_nobody_knows_what_it_matches_takes_no_requests() -> Non
         ("name: web-v2, port: 80, filters: [{type: X}]", "UnsupportedValue", "filter X of a backend"),
     ],
 )
-def test_a_reference_that_leads_nowhere_is_named(ref: str, reason: str, message: str) -> None:
+def test_an_unresolved_reference_is_named(ref: str, reason: str, message: str) -> None:
     """The rest of the route is in use; without any backend left nothing of it is."""
     mesh = EvaluatedMesh(SERVICES)
     for name, stated in (("inner", "export-to: ''"), ("secret", "private: 'true'")):
@@ -209,12 +209,12 @@ def test_a_reference_that_leads_nowhere_is_named(ref: str, reason: str, message:
     assert resolved.message.startswith("rule one: ")
     assert message in resolved.message
     assert resolved.hint
-    assert conditions["Accepted"].holds
+    assert conditions["Accepted"].status
     assert conditions["Programmed"][1:3] == (False, "Invalid")
     mesh.put(route(f"[{{backendRefs: [{{{ref}}}, {{name: web-v2, port: 80}}]}}]"))
     conditions = mesh.conditions("GRPCRoute", "a")
-    assert not conditions["ResolvedRefs"].holds
-    assert conditions["Programmed"].holds
+    assert not conditions["ResolvedRefs"].status
+    assert conditions["Programmed"].status
 
 
 def test_a_backend_of_another_cluster_is_one() -> None:
@@ -222,7 +222,7 @@ def test_a_backend_of_another_cluster_is_one() -> None:
     service_id = ServiceId("shop", "far")
     mesh = EvaluatedMesh(SERVICES, lambda id: Service(service_id, (Port(80),)) if id == service_id else None)
     mesh.put(route("[{backendRefs: [{name: far, port: 80}]}]"))
-    assert mesh.conditions("GRPCRoute", "a")["ResolvedRefs"].holds
+    assert mesh.conditions("GRPCRoute", "a")["ResolvedRefs"].status
     mesh.put(route(parent="{group: '', kind: Service, name: far}"))
     assert mesh.conditions("GRPCRoute", "a")["Accepted"].reason == "NoMatchingParent"
 
@@ -241,12 +241,12 @@ def test_what_clients_of_some_kind_do_not_do_is_in_the_status_and_no_problem() -
         )
     )
     limited = mesh.conditions("HTTPRoute", "a")[LIMITED]
-    assert (limited.holds, limited.reason) == (True, "NotForAllClients")
+    assert (limited.status, limited.reason) == (True, "NotForAllClients")
     named = " not supported by gRPC clients: "
     assert [part.split(named)[0] for part in limited.message.split("; ")] == [
         "rule get: matches by HTTP method or query parameter are",
         "rule 0: changes of headers are",
-        "rule 0: RequestMirror of a backend is applied by no client",
+        "rule 0: RequestMirror of a backend is supported by no client: requests are sent without it",
         "rule 2: sessions by header (sessionPersistence) are",
         "rule 2: retries by HTTP status 501 are",
         "rule 2: retries after the fourth (retry.attempts) are",
@@ -280,10 +280,10 @@ def test_a_policy_is_accepted_for_what_is_there() -> None:
         ("{group: '', kind: Service, name: nope}", "Service shop/nope does not exist"),
         (
             "{group: '', kind: Service, name: web, sectionName: x}",
-            "Service shop/web has no port with the name x",
+            "Service shop/web has no port named x",
         ),
         (f"{{group: {GATEWAY}, kind: HTTPRoute, name: a}}", "HTTPRoute shop/a does not exist"),
-        (f"{ON_ROUTE[:-1]}, sectionName: x}}", "GRPCRoute shop/a has no rule with the name x"),
+        (f"{ON_ROUTE[:-1]}, sectionName: x}}", "GRPCRoute shop/a has no rule named x"),
     ],
 )
 def test_a_target_that_is_not_there_is_named(target: str, message: str) -> None:
@@ -296,22 +296,22 @@ def test_a_target_that_is_not_there_is_named(target: str, message: str) -> None:
     assert conditions["Programmed"][1:3] == (False, "Invalid")
 
 
-def test_of_two_policies_that_say_the_same_the_older_one_counts() -> None:
-    """The newer one is told which, and of what both speak; it counts when the older one goes."""
+def test_of_two_policies_with_the_same_section_the_older_one_is_used() -> None:
+    """The status of the newer one names the older one and the sections; it is used when that is deleted."""
     mesh = EvaluatedMesh(SERVICES)
     old = policy("limits: {maxRequests: 5}, subset: {min: 2}", "old", created="2026-01-01T00:00:00Z")
     mesh.put(old)
     mesh.put(policy("limits: {maxRequests: 6}", "new", created="2026-02-01T00:00:00Z"))
     lost = mesh.conditions("TrafficPolicy", "new")["Accepted"]
     assert lost[1:3] == (False, "Conflicted")
-    assert "TrafficPolicy shop/old is older and speaks of limits, too" in lost.message
-    assert mesh.conditions("TrafficPolicy", "old")["Accepted"].holds
+    assert "TrafficPolicy shop/old is older and has limits, too" in lost.message
+    assert mesh.conditions("TrafficPolicy", "old")["Accepted"].status
     assert mesh.remove("TrafficPolicy", "old") == {"TrafficPolicy shop/new"}
-    assert mesh.conditions("TrafficPolicy", "new")["Accepted"].holds
+    assert mesh.conditions("TrafficPolicy", "new")["Accepted"].status
     assert "TrafficPolicy shop/new" in mesh.put(old)
 
 
-def test_rival_policies_on_a_route_that_came_later_are_judged_together() -> None:
+def test_rival_policies_on_a_route_that_came_later_are_evaluated_together() -> None:
     """They refer to no Service of their own."""
     mesh = EvaluatedMesh(SERVICES)
     for name in ("old", "young"):
@@ -319,7 +319,7 @@ def test_rival_policies_on_a_route_that_came_later_are_judged_together() -> None
     mesh.put(route())
     assert mesh.conditions("TrafficPolicy", "young")["Accepted"].reason == "Conflicted"
     assert mesh.remove("TrafficPolicy", "old") == {"TrafficPolicy shop/young"}
-    assert mesh.conditions("TrafficPolicy", "young")["Accepted"].holds
+    assert mesh.conditions("TrafficPolicy", "young")["Accepted"].status
 
 
 def test_a_policy_on_a_route_follows_what_becomes_of_the_route() -> None:
@@ -329,10 +329,10 @@ def test_a_policy_on_a_route_follows_what_becomes_of_the_route() -> None:
     mesh.put(route("[{backendRefs: [{name: new, port: 80}]}]"))
     assert mesh.conditions("TrafficPolicy", "p")["Programmed"][1:3] == (False, "Invalid")
     mesh.put("kind: Service\nmetadata: {name: new}\nspec: {ports: [{port: 80}]}\n")
-    assert mesh.conditions("TrafficPolicy", "p")["Programmed"].holds
+    assert mesh.conditions("TrafficPolicy", "p")["Programmed"].status
 
 
-def test_the_status_of_a_policy_says_which_clients_do_not_do_it() -> None:
+def test_the_status_of_a_policy_lists_limitations_of_clients() -> None:
     """Section by section."""
     mesh = EvaluatedMesh(SERVICES)
     mesh.put(policy("healthCheck: {}, balancing: {policy: Random, slowStart: {window: 5s}}"))
@@ -350,8 +350,8 @@ def test_the_status_of_a_policy_says_which_clients_do_not_do_it() -> None:
     )
 
 
-def test_what_a_verdict_depends_on_is_noticed() -> None:
-    """A backend that comes, a port that goes, what an annotation of a Service or its Namespace says, a grant."""
+def test_a_status_follows_the_objects_that_it_depends_on() -> None:
+    """A backend that is created, a port that is removed, an annotation of a Service or its Namespace, a grant."""
     mesh = EvaluatedMesh(SERVICES)
     mesh.put(route("[{backendRefs: [{name: db, namespace: pay, port: 80}]}]"))
     seen = []
@@ -387,7 +387,7 @@ def test_what_a_verdict_depends_on_is_noticed() -> None:
 
 
 def test_what_stays_as_it_is_stays_the_same_object() -> None:
-    """Who writes verdicts compares them often; one that is gone is no verdict any more."""
+    """The writer compares them often; a deleted object has none."""
     mesh = EvaluatedMesh(SERVICES)
     mesh.put(route())
     before = mesh.object_status("GRPCRoute", "a")
@@ -398,8 +398,8 @@ def test_what_stays_as_it_is_stays_the_same_object() -> None:
     assert (dict(mesh.target_statuses.object_statuses), mesh.target_statuses.problems()) == ({}, [])
 
 
-def test_many_are_judged_a_few_at_a_time() -> None:
-    """And each new problem is told once."""
+def test_many_objects_are_evaluated_in_small_batches() -> None:
+    """And each new problem is reported once."""
     mesh = EvaluatedMesh(SERVICES)
     keys = []
     for number in range(5):

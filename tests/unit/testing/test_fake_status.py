@@ -1,4 +1,4 @@
-"""The fake API server's status subresource: what a writer of statuses has to reckon with."""
+"""The status subresource of the fake API server."""
 
 import json
 from collections.abc import AsyncIterator
@@ -35,7 +35,7 @@ async def get(client: KubernetesClient) -> dict[str, Any]:
 
 
 async def test_a_status_is_written_by_its_own_path_alone(client: KubernetesClient) -> None:
-    """The rest of such a body is ignored, and so is a status by the object's path; a generation counts specs."""
+    """Other fields of the body are ignored, as is a status on the object's path; a generation counts specs."""
     before = await get(client)
     await client.patch(f"{PATH}/status", {"status": STATUS, "spec": {"subset": {"min": 9}}})
     written = await get(client)
@@ -50,7 +50,7 @@ async def test_a_status_is_written_by_its_own_path_alone(client: KubernetesClien
 
 
 async def test_a_status_for_an_older_version_is_a_conflict(client: KubernetesClient) -> None:
-    """By PUT and by PATCH, when the body names the version."""
+    """By PUT and PATCH, when the body names the version."""
     old = await get(client)
     await client.patch(f"{PATH}/status", {"status": STATUS})
     version = {"resourceVersion": old["metadata"]["resourceVersion"]}
@@ -65,17 +65,15 @@ async def test_a_status_for_an_older_version_is_a_conflict(client: KubernetesCli
 async def test_a_status_that_changes_nothing_is_no_event(
     client: KubernetesClient, server: FakeApiServer
 ) -> None:
-    """Or writer and watcher would wake each other for ever."""
+    """Otherwise writer and watcher would trigger each other in a loop."""
     await client.patch(f"{PATH}/status", {"status": STATUS})
     version = server.resource_version
     await client.patch(f"{PATH}/status", {"status": STATUS})
     assert server.resource_version == version
 
 
-async def test_what_is_not_installed_or_not_there_is_404(
-    client: KubernetesClient, server: FakeApiServer
-) -> None:
-    """Collections, objects and statuses alike."""
+async def test_missing_kinds_and_objects_are_404(client: KubernetesClient, server: FakeApiServer) -> None:
+    """For collections, objects and statuses."""
     with pytest.raises(RequestError) as caught:
         await client.patch(f"{PATH}-2/status", {"status": STATUS})
     assert caught.value.failure.status == 404

@@ -199,7 +199,7 @@ def test_a_port_that_envoys_do_not_connect_to_has_no_cluster(mesh: Mesh) -> None
         (
             CANONICAL,
             "envoy/sidecar",
-            "appProtocol https states TLS, and no BackendTLSPolicy says how to verify it",
+            "appProtocol https states TLS: TLS without a BackendTLSPolicy is not supported by Envoy",
         )
     ]
     (routes,) = (resource for resource in commit.put if resource.type_url == type_url.ROUTE)

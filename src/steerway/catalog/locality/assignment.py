@@ -1,7 +1,7 @@
-"""From the endpoints of a port to what one kind of client is told of them: localities with weights, in priorities.
+"""From the endpoints of a port to the assignment of one kind of client: localities with weights, in priorities.
 
 In this order: which endpoints may be used at all (those that a client must not leave, then safety), in which order (the
-service's own word on near and far, or a policy's), which few of them this client sees (subset), and how requests
+traffic distribution of the service, or of a policy), which few of them this client sees (subset), and how requests
 spread over their localities.
 
 The same for all clients of one `ClientView`: nothing here knows a single client.
@@ -31,7 +31,7 @@ _Weights = Mapping[int, Mapping[str, int]]
 
 
 class ClientView(NamedTuple):
-    """Clients that are told the same. `bucket` of `buckets`; none of 0. `draining`: they know that state."""
+    """Clients with the same assignment. `bucket` of `buckets`; none of 0. `draining`: they know that state."""
 
     locality: ClientLocality = ClientLocality()
     bucket: int = 0
@@ -49,7 +49,7 @@ class Group(NamedTuple):
 
 
 class Sensitivity(NamedTuple):
-    """What of a viewer makes a difference to what it is told."""
+    """The fields of a view on which its assignment depends."""
 
     locality: bool
     bucket: bool
@@ -57,7 +57,7 @@ class Sensitivity(NamedTuple):
 
 
 def sensitivity_of(service: Service, port: Port, endpoints: Sequence[Endpoint], buckets: int) -> Sensitivity:
-    """Which viewers must be told apart. `endpoints` are those of the port, or some of them."""
+    """The fields that distinguish views. `endpoints` are those of the port, or some of them."""
     policy = port.policy
     subset_of = policy.subset is not None and buckets > 0 and not service.local_only
     if service.local_only or not (subset_of or policy.zones):
@@ -71,7 +71,7 @@ def sensitivity_of(service: Service, port: Port, endpoints: Sequence[Endpoint], 
 def assign(
     service: Service, port: Port, endpoints: Sequence[Endpoint], client_view: ClientView
 ) -> list[Group]:
-    """What a viewer is told of `endpoints` (those of the port, or of one pod)."""
+    """The assignment of `endpoints` (those of the port, or of one pod) for a view."""
     return Assigner(service, port, endpoints).assign(client_view)
 
 
@@ -85,7 +85,7 @@ class Assigner:
         self._endpoints = endpoints
 
     def assign(self, client_view: ClientView) -> list[Group]:
-        """What a viewer is told."""
+        """The assignment for a view."""
         few = self._policy.subset is not None and client_view.buckets > 0 and not self._service.local_only
         tiered, weights = _latest(self, client_view._replace(bucket=0), few)
         if few and self._policy.subset is not None:
@@ -93,7 +93,7 @@ class Assigner:
         return _grouped(tiered, weights)
 
     def staged(self, client_view: ClientView, few: bool) -> tuple[list[Endpoint], _Weights]:
-        """All endpoints that a viewer may be told of, by priority, sorted, and the weights of zones."""
+        """All endpoints for a view, before the subset, by priority, sorted, and the weights of zones."""
         zones = self._policy.zones or (_ZONE_FIRST if few else None)
         within = _within(self._service, self._endpoints, zones, client_view.locality)
         usable = _usable(within, self._policy.safety, client_view.draining)

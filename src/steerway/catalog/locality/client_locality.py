@@ -1,8 +1,9 @@
 """Where clients are: from the address of a connection to its pod, to the pod's node, to the node's zone and region.
 
 A pod's address is its own while the pod lives; one that has ended keeps it in its status while another may have it
-already. Pods on the host's network have the node's address, which tells the node alone, and so does a connection that
-the node masquerades. Behind a proxy or NAT the address is somebody else's: then nothing is known, or the proxy's place.
+already. Pods on the host's network have the node's address, which identifies the node only, and so does a connection
+that the node masquerades. Behind a proxy or NAT the address is another one: then the locality is unknown, or the
+proxy's.
 
 Source: Kubernetes API reference, Pod v1 (phase, podIPs) and Node v1; well-known labels.
 """
@@ -19,7 +20,7 @@ _ENDED = ("Succeeded", "Failed")
 
 
 class PodLocality(NamedTuple):
-    """What the address of a client tells; "" for what it does not."""
+    """The facts that follow from the address of a client; "" for unknown ones."""
 
     namespace: str = ""
     pod: str = ""
@@ -30,7 +31,7 @@ class PodLocality(NamedTuple):
 
 
 class ClientLocalities:
-    """Where clients are as far as that decides what they are told: `topology` is `off`, `zone` or `node`."""
+    """The localities of clients, as far as resources depend on them: `topology` is `off`, `zone` or `node`."""
 
     def __init__(self, topology: str, address_first: bool, claimed: ClaimedZones) -> None:
         self._topology = topology
@@ -86,7 +87,7 @@ class PodLocalities:
                 self._update_node(key, get(key))
 
     def find(self, peer: str) -> PodLocality | None:
-        """The place of the client at `peer` (`10.0.0.7:4711`, `[fd00::7]:4711`); None when nobody knows it."""
+        """The locality of the client at `peer` (`10.0.0.7:4711`, `[fd00::7]:4711`); None for an unknown one."""
         address = _canonical(peer.rpartition(":")[0].strip("[]"))
         if pods := self._pods.get(address):
             pod = max(pods.values(), key=_liveliness)

@@ -3,7 +3,7 @@
 Each zone with clients has assignments of its own, so that a client which invents zones has work done for each. A zone
 that a fact names (a Node, an endpoint, a hint, the `demand` of a policy) is known and never limited, whatever clients
 claim. The others share `MAX_CLAIMED` places, of which the clients of one network hold `MAX_CLAIMED_BY_NETWORK`; a place
-is held while a stream is open and then goes to whoever needs it, the zone that was left first before the others.
+is in use while a stream is open and is free afterwards; the zone that was left first is replaced first.
 """
 
 from collections import Counter, OrderedDict

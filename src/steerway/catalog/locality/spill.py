@@ -24,8 +24,9 @@ zones, one endpoint less may send two thirds of all requests to another zone. En
 with a factor of 1: equal load to the last percent, even if that sends requests away, and each client has to know all
 clients of its service.
 
-Not done here: health and weights of endpoints (whoever counts decides what counts), finding out the demand, regions,
-and requests that cost more than others. Nor does a share follow a zone whose endpoints fail: that needs new counts.
+Not done here: health and weights of endpoints (the caller decides which endpoints count), finding out the demand,
+regions, and requests that cost more than others. Nor does a share follow a zone whose endpoints fail: that needs new
+counts.
 
 Sources: Envoy, "Zone aware routing" (residual capacity) and `LocalityLbEndpoints` (weights); Kubernetes, KEP-2433,
 "Overload".
@@ -35,7 +36,7 @@ import math
 from collections.abc import Mapping
 
 ELSEWHERE = ""
-"""The client zone for whoever is in none of the others, or nobody knows where."""
+"""The client zone for clients in none of the others, or with an unknown zone."""
 
 _SCALE = 10_000
 _ROUNDING = 1e-12
@@ -51,8 +52,8 @@ def shares(
 
     Each row sums to 1, and has no zeros. `demand` has the weights of the client zones: all of a zone without endpoints
     is excess, a zone that it leaves out has capacity only, and without any weight above 0 the zones with endpoints are
-    equal. The row `ELSEWHERE` goes by spare capacity; if there is none, by the number of endpoints. Endpoints whose
-    zone nobody knows ("") are at home for no client, not even for those of whom nobody knows it either.
+    equal. The row `ELSEWHERE` goes by spare capacity; if there is none, by the number of endpoints. Endpoints of
+    an unknown zone ("") are local for no client, including those of an unknown zone.
 
     Raises ValueError for a number that makes no sense.
     """

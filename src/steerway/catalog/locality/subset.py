@@ -19,7 +19,8 @@ one gets there, and one endpoint more shifts it only along short exchange paths.
 seats. Every endpoint has q + 1 units, where q = buckets * size // n; those that are to be in only q buckets give one
 unit to one more column, the *bench*. Which these are is so decided by the matching, not by a rank of their own.
 
-It does not know of weights, health, zones or how many clients a bucket has: who needs those picks `endpoints` first.
+It does not know of weights, health, zones or how many clients a bucket has: a caller that needs those picks `endpoints`
+first.
 
 Sources: Google, "Site Reliability Engineering", chapter 20; gRFC A68; Thaler and Ravishankar, "Using name-based
 mappings to increase hit rates"; Ahuja, Magnanti and Orlin, "Network Flows", chapter 9 (successive shortest paths).
@@ -68,7 +69,7 @@ def columns(endpoints: tuple[str, ...], size: int, buckets: int) -> tuple[int, .
         return (0,) * len(endpoints)
     matching = _opening([_scores(endpoint, buckets) for endpoint in endpoints], size, buckets)
     matching.settle()
-    return tuple(matching.held)
+    return tuple(matching.chosen)
 
 
 def _of_bucket(endpoints: tuple[str, ...], bits: tuple[int, ...], bucket: int) -> frozenset[str]:
@@ -94,8 +95,8 @@ def _opening(scores: Sequence[_Row], size: int, buckets: int) -> "_Matching":
     # Scores are evenly spread, so 1/n of their range turns about one endpoint away. A second round gains nothing.
     prices = [(wanted << _SCORE_BITS) // len(scores) for wanted in demand]
     rows = [[score - price for score, price in zip(row, prices, strict=True)] for row in scores]
-    excess, held, bench = _choices(rows, size, buckets)
-    return _Matching([(*row, bench) for row in rows], held, [*excess, 0])
+    excess, chosen, bench = _choices(rows, size, buckets)
+    return _Matching([(*row, bench) for row in rows], chosen, [*excess, 0])
 
 
 def _choices(rows: Sequence[_Row], size: int, buckets: int) -> tuple[list[int], list[int], int]:
@@ -106,21 +107,21 @@ def _choices(rows: Sequence[_Row], size: int, buckets: int) -> tuple[list[int], 
     """
     quota, extras = divmod(buckets * size, len(rows))
     excess = [-size] * buckets
-    held: list[int] = []
+    chosen: list[int] = []
     last: list[tuple[int, int, int]] = []
     for e, row in enumerate(rows):
         best = sorted(range(buckets), key=row.__getitem__, reverse=True)
         last.append((row[best[quota]], e, best[quota]))
-        held.append(_bits(best[:quota]))
+        chosen.append(_bits(best[:quota]))
         for bucket in best[:quota]:
             excess[bucket] += 1
     last.sort(reverse=True)
     for _, e, bucket in last[:extras]:
-        held[e] |= 1 << bucket
+        chosen[e] |= 1 << bucket
         excess[bucket] += 1
     for _, e, _ in last[extras:]:
-        held[e] |= 1 << buckets
-    return excess, held, last[max(extras, 1) - 1][0]
+        chosen[e] |= 1 << buckets
+    return excess, chosen, last[max(extras, 1) - 1][0]
 
 
 def _bits(columns: Iterable[int]) -> int:
@@ -134,8 +135,8 @@ class _Matching:
     column that has too few. That keeps the assignment the best of its numbers, until they are as they should be.
     """
 
-    def __init__(self, rows: Sequence[_Row], held: list[int], excess: list[int]) -> None:
-        self.held = held
+    def __init__(self, rows: Sequence[_Row], chosen: list[int], excess: list[int]) -> None:
+        self.chosen = chosen
         self._rows = rows
         self._excess = excess
         self._columns = range(len(excess))
@@ -153,10 +154,10 @@ class _Matching:
             self._exchange(self._cheapest_path())
 
     def _fill(self) -> None:
-        for e, (row, held) in enumerate(zip(self._rows, self.held, strict=True)):
-            free = [(j, row[j]) for j in self._columns if not held >> j & 1]
+        for e, (row, chosen) in enumerate(zip(self._rows, self.chosen, strict=True)):
+            free = [(j, row[j]) for j in self._columns if not chosen >> j & 1]
             for i in self._columns:
-                if held >> i & 1:
+                if chosen >> i & 1:
                     value, costs = row[i], self._costs[i]
                     for j, other in free:
                         costs[j].append((value - other, e))
@@ -187,12 +188,12 @@ class _Matching:
         self, i: int, todo: set[int], distance: list[int], step: dict[int, tuple[int, int, int]]
     ) -> None:
         """What is nearer by way of column i than it was."""
-        held, prices = self.held, self._prices
+        chosen, prices = self.chosen, self._prices
         base, out = distance[i] - prices[i], 1 << i
         for j in todo:
             heap = self._costs[i][j]
             both = out | 1 << j
-            while heap and held[heap[0][1]] & both != out:
+            while heap and chosen[heap[0][1]] & both != out:
                 heappop(heap)
             if heap:
                 reached = base + heap[0][0] + prices[j]
@@ -205,11 +206,11 @@ class _Matching:
         self._excess[path[0][2]] += 1
         self._excess[path[-1][1]] -= 1
         for e, i, j in path:
-            self.held[e] ^= 1 << i | 1 << j
+            self.chosen[e] ^= 1 << i | 1 << j
         for e, i, j in path:
-            row, held = self._rows[e], self.held[e]
+            row, chosen = self._rows[e], self.chosen[e]
             for other in self._columns:
-                if held >> other & 1:
+                if chosen >> other & 1:
                     heappush(self._costs[other][i], (row[other] - row[i], e))
                 else:
                     heappush(self._costs[j][other], (row[j] - row[other], e))

@@ -1,6 +1,6 @@
 """Which endpoints of a port a client at some place gets, and in which order it tries them.
 
-Kubernetes says it of a Service for the nodes of its clients; a proxyless client is where its pod is:
+Kubernetes defines it for a Service by the nodes of its clients; the node of a proxyless client is that of its pod:
 
 - `internalTrafficPolicy: Local`: endpoints of the own node only, none if there is none.
 - Topology hints (for zones, or for nodes): those meant for the own place first.
@@ -26,8 +26,7 @@ UNKNOWN = "-"
 
 
 class ClientLocality(NamedTuple):
-    """Where a client is; "" for what nobody knows. `UNKNOWN` is a node that nobody knows, among clients that are told
-    apart by theirs."""
+    """Where a client is; "" for unknown. `UNKNOWN` is an unknown node, among clients that are distinguished by node."""
 
     zone: str = ""
     node: str = ""

@@ -3,7 +3,7 @@
 A tier is used when no endpoint of the tiers before it can be reached, which clients find out by themselves. For a
 client that is in no known zone, nothing is nearer than anything else.
 
-The region of a zone is what the endpoint says, else what the name of the zone says: providers name zones after their
+The region of a zone is that of the endpoint, else that in the name of the zone: providers name zones after their
 region (`us-east-1a`, `europe-west1-b`, `westeurope-2`).
 """
 
@@ -37,7 +37,7 @@ class Plan(NamedTuple):
 
 
 def region_of(locality: Locality) -> str:
-    """The region; "" when nothing says it."""
+    """The region; "" when it is unknown."""
     if locality.region:
         return locality.region
     match = _ZONE.fullmatch(locality.zone)
@@ -46,7 +46,7 @@ def region_of(locality: Locality) -> str:
 
 def plan(zones: Zones, endpoints: Sequence[Endpoint], own: str) -> Plan:
     """What a policy means for a client in the zone `own` ("" for one in none that is known)."""
-    # Where clusters disagree on a zone's region, the one counts that somebody says.
+    # Where clusters disagree on a zone's region, a stated one counts.
     localities = {
         locality.zone: locality for locality in sorted({endpoint.locality for endpoint in endpoints})
     }

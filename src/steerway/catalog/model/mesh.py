@@ -1,7 +1,7 @@
 """The mesh in its own words. Frozen, hashable, ordered: equal facts give equal values.
 
-This module, `policy`, `protocol`, `tls` and `route`, which it holds, `reach`, which says which endpoints whose client
-gets, and `connection` are the parts of `catalog` that `translate` imports.
+This module, `policy`, `protocol`, `tls` and `route`, `locality` and `connection` are the parts of `catalog` that
+`translate` imports.
 """
 
 import enum
@@ -21,7 +21,7 @@ class EndpointState(enum.Enum):
 
     HEALTHY = "healthy"
     DRAINING = "draining"
-    """Still serving while it terminates: no new traffic where the client can tell the difference."""
+    """Still serving while it terminates: no new traffic from clients that distinguish it."""
     UNREADY = "unready"
     """Not ready: no traffic, unless the service's policy has it used when too few others are left."""
 
@@ -57,7 +57,7 @@ class Endpoint(NamedTuple):
 class Port:
     """A TCP port of a service. `endpoints` is sorted and holds no (address, port) twice.
 
-    `name` is "" for an unnamed port; `app_protocol` is "" when not set. `policy` is all that is said of the port.
+    `name` is "" for an unnamed port; `app_protocol` is "" when not set. `policy` has all sections for the port.
     `named_by`: the kinds of the routes that name it, where its name and appProtocol state no protocol.
     """
 
@@ -84,7 +84,7 @@ class Port:
 class Service:
     """A service that can be served: its TCP ports in the order of the manifest.
 
-    `private`: it is not for every client that has proved who it is. `external_name`: the host name that it stands for
+    `private`: it is not for every authenticated client. `external_name`: the host name that it stands for
     instead of endpoints, on any port; "" for a service with endpoints.
     """
 
@@ -99,7 +99,7 @@ class Service:
     uid: str = ""
     """Another one for each Service object of this name; "" where it is not known."""
     exported_to: frozenset[str] | None = None
-    """Namespaces besides its own whose clients are told of it; None: all."""
+    """Namespaces besides its own whose clients can use it; None: all."""
     outside: str = ""
     """What leaves it out of the scope, as the end of a sentence: it is no target of clients, and here because a route
     of a Service in the scope names it. "" for one in the scope."""
@@ -112,7 +112,7 @@ class Service:
         return replace(self, ports=tuple(replace(port, endpoints=()) for port in self.ports))
 
     def is_for(self, namespace: str) -> bool:
-        """Whether clients of the namespace are told of it."""
+        """Whether clients of the namespace can use it."""
         return self.exported_to is None or namespace == self.id.namespace or namespace in self.exported_to
 
     def backs(self, namespace: str) -> bool:
@@ -127,7 +127,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A part of a service that is not served, or otherwise than it says: the object, why, and what to do about it."""
+    """A part of a service that is not served as written: the object, the reason, and the fix."""
 
     where: str
     reason: str

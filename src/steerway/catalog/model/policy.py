@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 
 
 class ZoneMode(enum.Enum):
-    """How near and far endpoints are used; see TrafficPolicy's `zones.mode`."""
+    """How endpoints are prioritized by zone; see TrafficPolicy's `zones.mode`."""
 
     SPILL = "Spill"
     FAILOVER = "Failover"
@@ -146,7 +146,7 @@ class Safety:
     when_empty: WhenEmpty = WhenEmpty.FAIL
     panic_share: float = 0.0
     minimum_healthy_share: float = 0.0
-    hold_seconds: float = 60.0
+    hold_down_seconds: float = 60.0
 
     @property
     def wants_unready(self) -> bool:
@@ -161,6 +161,10 @@ class HealthCheck:
     timeout_seconds: float = 1.0
     unhealthy_threshold: int = 3
     healthy_threshold: int = 1
+
+
+MOST_RETRIES = 4
+"""Of gRPC clients, which make five attempts at most, the first included (gRFC A6, A44)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +201,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The sections; None is what nobody speaks of. `timeout_seconds` of 0: no limit."""
+    """The sections; None for one that is not set. `timeout_seconds` of 0: no limit."""
 
     zones: Zones | None = None
     subset: Subset | None = None
@@ -211,10 +215,10 @@ class Policy:
     session: Session | None = None
     fault: Fault | None = None
     sources: tuple[tuple[str, str], ...] = ()
-    """(section, the object that says it), sorted."""
+    """(section, the object that sets it), sorted."""
 
     def merged_over(self, other: "Policy") -> "Policy":
-        """Both: of each section that both speak of, the word of this one."""
+        """Both; this one has precedence where both set a section."""
         if other is NOTHING or self == other:
             return self
         if self is NOTHING:
@@ -226,7 +230,7 @@ class Policy:
 
     @classmethod
     def from_object(cls, where: str, **sections: object) -> "Policy":
-        """One that an object says; sections that are None are not said."""
+        """The policy that an object sets; sections that are None are not set."""
         sources = tuple(sorted((name, where) for name, value in sections.items() if value is not None))
         return cls(**sections, sources=sources) if sources else NOTHING  # type: ignore[arg-type]
 

@@ -112,9 +112,19 @@ class Changes:
 UNCHANGED = Changes()
 
 
+class Unapplied(enum.Enum):
+    """A setting of a rule that no client applies."""
+
+    SESSION_TYPE = "type of sessions"
+    IDLE_TIMEOUT = "idle timeout of sessions"
+    ABSOLUTE_TIMEOUT = "absolute timeout of sessions that are not permanent"
+    BACKEND_FILTER = "filter of a backend"
+    BACKEND_PATH = "path of one of several backends"
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Who gets a share of a rule's requests: `weight` of the sum of all. `to` None: nobody, its share fails."""
+    """A receiver of a share of a rule's requests: `weight` of the sum of all. `to` None: its share fails."""
 
     to: BackendPort | None
     weight: int = 1
@@ -125,8 +135,8 @@ class Backend:
 class Rule:
     """What becomes of requests that match. No backend with a weight, and no redirect: they fail.
 
-    `policy` has the sections that are said of the rule itself or of its route. `where` names it, for people, `route`
-    its route. `attempt_seconds`: the longest time of one attempt; None or 0: no limit.
+    `policy` has the sections that the rule itself or its route sets. `where` names the rule, `route` its route.
+    `attempt_seconds`: the longest time of one attempt; None or 0: no limit.
     """
 
     where: str
@@ -141,8 +151,8 @@ class Rule:
     """Of its route. In a mesh they mean nothing (GEP-1294); a gateway answers by them."""
     route: str = ""
     attempt_seconds: float | None = None
-    not_applied: tuple[str, ...] = ()
-    """Fields that no client applies, as sentences: requests that match are served without them."""
+    not_applied: tuple[tuple[Unapplied, str], ...] = ()
+    """With the value, "" for none. Requests that match are sent without them."""
 
 
 class Entry(NamedTuple):

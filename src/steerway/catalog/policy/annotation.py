@@ -1,6 +1,6 @@
-"""What annotations of a Service say of its traffic, for those who may not install a CRD: to `Policy` sections.
+"""From annotations of a Service to `Policy` sections, for clusters without the CRD.
 
-One that means nothing is a problem, and as if it were not there.
+An invalid annotation is a problem, and is ignored.
 """
 
 import re
@@ -9,6 +9,7 @@ from typing import Any
 
 from steerway.catalog.model.mesh import Problem
 from steerway.catalog.model.policy import (
+    MOST_RETRIES,
     NOTHING,
     Algorithm,
     Balancing,
@@ -22,7 +23,7 @@ from steerway.catalog.model.policy import (
 )
 from steerway.catalog.policy import wongnai
 from steerway.catalog.policy.traffic import DEFAULT_HASH
-from steerway.catalog.policy.wongnai import MOST_RETRIES, RETRIED, go_seconds
+from steerway.catalog.policy.wongnai import RETRIED, go_seconds
 from steerway.config.name import nearest
 from steerway.config.unit import LABEL
 from steerway.sources.objects.core import (
@@ -71,7 +72,7 @@ class _MeaninglessError(ValueError):
 
 
 def of_annotations(fact: Service, problems: list[Problem]) -> Policy:
-    """What the Service's annotations say; one that means nothing goes to `problems`."""
+    """The sections of the Service's annotations; an invalid one is added to `problems`."""
     annotations = fact.metadata.annotations
     if not annotations:
         return NOTHING

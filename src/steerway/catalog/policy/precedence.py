@@ -1,7 +1,7 @@
 """Which of several policies on one target count.
 
 A section of the target (a port, a rule) comes before the whole. Of those on the same the older one counts; a newer one
-that speaks of something that an older one has spoken of is not used at all: half a policy would be nobody's intention.
+that has a section of an older one is not used at all: a part of a policy is never intended.
 
 Source: Gateway API, GEP-713 (conflict resolution).
 """
@@ -18,7 +18,7 @@ Conflict = tuple[TrafficPolicy, TrafficPolicy, tuple[str, ...]]
 
 
 def applied(policies: Sequence[TrafficPolicy], target: ObjectKey, section: str = "") -> Policy:
-    """What is said of a section of a target. `policies` target it, in the order of `attachment.rank`."""
+    """The policy of a section of a target. `policies` target it, in the order of `attachment.rank`."""
     whole, _ = merged(policies, target, None)
     if not section:
         return whole
@@ -29,7 +29,7 @@ def applied(policies: Sequence[TrafficPolicy], target: ObjectKey, section: str =
 def merged(
     policies: Sequence[TrafficPolicy], target: ObjectKey, section: str | None
 ) -> tuple[Policy, list[Conflict]]:
-    """What policies on exactly this section (None: on the whole) say, and those that are not used."""
+    """The sections of policies on exactly this section (None: on the whole), and the policies that are not used."""
     sources: dict[str, TrafficPolicy] = {}
     result = NOTHING
     conflicts: list[Conflict] = []

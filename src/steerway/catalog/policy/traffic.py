@@ -1,4 +1,4 @@
-"""What objects say of traffic, to `Policy` sections: a TrafficPolicy, and Kubernetes' own fields of a Service.
+"""From objects to `Policy` sections: a TrafficPolicy, and Kubernetes' own fields of a Service.
 
 Between the two come the annotations of the Service, see `annotation`.
 """
@@ -177,7 +177,7 @@ def _fault(section: facts.FaultSection) -> Fault:
 
 def of_kubernetes(fact: Service) -> Policy:
     """What Kubernetes' own fields imply. `trafficDistribution` is not among them: with topology hints it is a matter of
-    `reach`, where no policy speaks of zones."""
+    `reach`, where no policy sets zones."""
     if fact.spec.session_affinity != "ClientIP":
         return NOTHING
     return Policy.from_object(

@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from steerway.catalog.model.policy import MOST_RETRIES
+
 RETRIED = ("cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable")
 """Codes after which gRPC clients can try again (gRFC A44)."""
-MOST_RETRIES = 4
-"""gRFC A6: clients make five attempts at the most, the first one too."""
 
 _UNIT = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")

@@ -1,9 +1,9 @@
-"""What is attached to what: routes to Services, policies to Services and routes, and who refers to whom.
+"""Attachments: routes to Services, policies to Services and routes, and their references.
 
 An index of keys over the objects of the store, kept up by what changed. Rivals are ranked by the Gateway API's rule:
 the older one comes first, then the one whose namespace and name come first in the alphabet.
 
-It does not say what an attachment means (`routing`, `traffic`) and not whether it was accepted (`target_status`).
+What an attachment means is in `routing` and `traffic`, whether it is accepted in `status`.
 """
 
 from collections import Counter, defaultdict
@@ -98,7 +98,7 @@ class Attachments:
         self._unevaluated: set[ObjectKey] = set()
 
     def update(self, get: Get, key: ObjectKey, known: Callable[[str], Iterable[ServiceId]]) -> set[ServiceId]:
-        """Take in a changed object; returns the services that it says something of, before and after.
+        """Take in a changed object; returns the services that it concerns, before and after.
 
         `known`: the services of a namespace.
         """
@@ -116,13 +116,13 @@ class Attachments:
             self._grants[key.namespace].add(key)
         self._unevaluated.add(key)
         self._note_rivals(key)
-        # What the endpoints of a backend speak may depend on who names it; one that is named as before is left alone.
+        # The protocol of a backend may depend on the routes that name it; one that is named as before does not change.
         return touched | {id for id, _ in ports ^ self._ports.get(key, frozenset())}
 
     def concerns(
         self, get: Get, key: ObjectKey, known: Callable[[str], Iterable[ServiceId]]
     ) -> set[ServiceId]:
-        """The services that an object says something of: by the index, and as it is now."""
+        """The services that an object concerns: by the index, and as it is now."""
         obj = get(key)
         if key.kind == "ReferenceGrant":
             return set(known(key.namespace))
@@ -149,12 +149,12 @@ class Attachments:
         return named
 
     def note_services(self, ids: Iterable[ServiceId]) -> None:
-        """Services came, went or are others: what refers to them is to be judged anew."""
+        """Services came, went or are others: their referrers must be evaluated again."""
         for id in ids:
             self._unevaluated |= self._referrers.get(id, set())
 
     def note_namespace(self, name: str) -> None:
-        """A Namespace is another one: what refers to Services in it is to be judged anew, also to missing ones."""
+        """A Namespace is another one: referrers to Services in it, also to missing ones, must be evaluated again."""
         self.note_services([id for id in self._referrers if id.namespace == name])
 
     def beside(self, ids: Iterable[ServiceId]) -> set[ServiceId]:
@@ -206,13 +206,13 @@ class Attachments:
         return frozenset(kind for ref, kind in self._kinds.get(id, ()) if ref.names(port, name))
 
     def take_unevaluated(self) -> set[ObjectKey]:
-        """The attached objects whose verdict may be another one since the last call, those that are gone among them."""
+        """The attached objects whose status may have changed since the last call, including deleted ones."""
         taken, self._unevaluated = self._unevaluated, set()
         # What becomes of a policy on a route depends on what becomes of the route.
         return taken.union(*(self._policies.get(key, ()) for key in taken))
 
     def _note_rivals(self, key: ObjectKey) -> None:
-        """Policies on one target are judged together."""
+        """Policies on one target are evaluated together."""
         for target in self._targets.get(key, ()):
             self._unevaluated |= self._policies.get(target, set())
 

@@ -31,6 +31,7 @@ from steerway.catalog.model.route import (
     Routing,
     Rule,
     Table,
+    Unapplied,
     ValueMatch,
 )
 from steerway.catalog.routing.attachment import Route, backend_of, parent_of
@@ -39,7 +40,7 @@ from steerway.sources.policy.duration import seconds
 from steerway.sources.policy.gateway import GRPCRoute
 
 PolicyOf = Callable[[Route, str], Policy]
-"""What is said of a rule, by its route and its name ("" for none), apart from the rule itself."""
+"""The policy of a rule, by its route and its name ("" for none), without the fields of the rule itself."""
 
 _MATCH_TYPES = {
     "Exact": MatchType.EXACT,
@@ -81,7 +82,7 @@ def build(id: ServiceId, port: int, routes: Sequence[Route], policy_of: PolicyOf
 
 
 def entries(route: Route) -> Table:
-    """What a route says by itself, wherever it is attached."""
+    """The rules of a route, independent of where it is attached."""
     return _table([route], lambda *_: NOTHING)
 
 
@@ -128,7 +129,7 @@ def precedence(match: Match) -> tuple[int, ...]:
 
 
 def unknown_types(match: Any) -> list[str]:
-    """Types of a match that the Gateway API does not have, or not yet. What it matches nobody knows, so it is left
+    """Types of a match that the Gateway API does not have, or not yet. Such a match is left
     out."""
     values = (*(match.headers or ()), *(getattr(match, "query_params", None) or ()))
     types: list[tuple[str, Sequence[str]]] = [(value.type, _VALUES) for value in values]
@@ -203,25 +204,25 @@ def _rule(route: Route, rule: Any, index: int, policy_of: PolicyOf) -> Rule:
     )
 
 
-def _not_applied(rule: Any) -> Iterator[str]:
+def _not_applied(rule: Any) -> Iterator[tuple[Unapplied, str]]:
     session: facts.SessionPersistence | None = rule.session_persistence
     if session is not None and session.type not in ("Cookie", "Header"):
-        yield f"sessionPersistence of type {session.type} is applied by no client"
+        yield Unapplied.SESSION_TYPE, session.type
     elif session is not None:
         if session.idle_timeout is not None:
-            yield "sessionPersistence.idleTimeout is applied by no client"
+            yield Unapplied.IDLE_TIMEOUT, ""
         if session.absolute_timeout is not None and not _is_permanent(session):
-            yield "sessionPersistence.absoluteTimeout is applied by no client: lifetimeType is not Permanent"
+            yield Unapplied.ABSOLUTE_TIMEOUT, ""
     backends = [ref for ref in rule.backend_refs or () if ref.weight]
     for route_filter in (candidate for ref in backends for candidate in ref.filters or ()):
         if route_filter.type in _NOT_OF_BACKENDS:
-            yield f"{route_filter.type} of a backend is applied by no client"
+            yield Unapplied.BACKEND_FILTER, route_filter.type
         if (
             len(backends) > 1
             and route_filter.url_rewrite is not None
             and route_filter.url_rewrite.path is not None
         ):
-            yield "URLRewrite of the path for one of several backends is applied by no client"
+            yield Unapplied.BACKEND_PATH, ""
 
 
 def unknown_filters(filters: Iterable[facts.Filter]) -> tuple[str, ...]:
@@ -230,7 +231,7 @@ def unknown_filters(filters: Iterable[facts.Filter]) -> tuple[str, ...]:
 
 
 def _own_policy(where: str, rule: Any) -> Policy:
-    """What fields of the rule itself say: HTTPRoute's `timeouts` and `retry`, `sessionPersistence`."""
+    """The sections of the rule's own fields: HTTPRoute's `timeouts` and `retry`, `sessionPersistence`."""
     timeouts, retry = getattr(rule, "timeouts", None), getattr(rule, "retry", None)
     request = timeouts.request if timeouts is not None else None
     session = rule.session_persistence
@@ -243,7 +244,7 @@ def _own_policy(where: str, rule: Any) -> Policy:
 
 
 def _retry(retry: facts.Retry) -> Retry:
-    """No attempts is a word, too: none, whatever others say."""
+    """No attempts is a value, too: no retries, whatever other policies set."""
     statuses = tuple(retry.codes or (500, 502, 503, 504))
     codes = {STATUS_CODES[status] for status in statuses if status in STATUS_CODES}
     if 504 in statuses:

@@ -1,7 +1,8 @@
-"""Whether clients of a kind may connect to the endpoints of a service port, and what its owner should know of it.
+"""Whether clients of a kind connect to the endpoints of a service port.
 
-A connection that would be another one than the Service asks for is not made: calls to the port fail, at once and in
-every route that leads to it.
+A connection that differs from the one that the Service requires is not made: calls to the port fail, at once and in
+every route that leads to it. The limitations of clients are those of the table in `translate.client.capability`; a test
+compares them.
 """
 
 from steerway.catalog.model.mesh import Port
@@ -15,12 +16,12 @@ def refusal(port: Port, envoy: bool) -> str:
         if port.tls.fault:
             return f"{port.tls.origin} cannot be followed: {port.tls.fault}"
         if not envoy:
-            return f"{port.tls.origin} asks for TLS, which is configured for Envoy alone"
+            return f"TLS to backends ({port.tls.origin}) is supported by Envoy only"
     # A gRPC client has channel credentials of its own, and speaks HTTP/2 because its caller wants gRPC.
     elif envoy and protocol is Protocol.TLS:
-        return f"{origin} states TLS, and no BackendTLSPolicy says how to verify it"
+        return f"{origin} states TLS: TLS without a BackendTLSPolicy is not supported by Envoy"
     if envoy and protocol is Protocol.TCP:
-        return f"{origin} states a protocol that is not HTTP, and Envoy routes HTTP alone"
+        return f"{origin}: protocols other than HTTP are not supported by Envoy"
     return ""
 
 

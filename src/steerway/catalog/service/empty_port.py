@@ -1,4 +1,4 @@
-"""Why a port of a Service has no endpoint that takes traffic, for people who ask.
+"""Why a port of a Service has no endpoint that takes traffic, for explanations.
 
 It follows `endpoints.merge` and the choice of the family in `service`, slice by slice, and is computed on request.
 """

@@ -1,10 +1,10 @@
 """Holding back what may be a mistake: an update that takes most or all endpoints of a port away.
 
 Clients do not need the control plane to find out that an endpoint is dead; they do need it to have endpoints at all.
-Where the service's policy says so, the endpoints before the update are kept: while there is no ready one
+Where the service's policy sets it, the endpoints before the update are kept: while there is no ready one
 (`KEEP_LAST`), and for a time while there are fewer than a share of them (`minimum_healthy_share`).
 
-What is held is a matter of one replica's memory: one that starts meanwhile knows nothing to keep.
+The previous endpoints are in the memory of a replica: one that starts meanwhile has none to keep.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,13 +26,13 @@ class HoldDown:
         self._until: dict[ServiceId, dict[int, float]] = {}
 
     def apply(self, before: Service | None, now: Service) -> Service:
-        """The service with what is believed of its endpoints; `before` is what was believed last."""
+        """The service with its endpoints after hold-down; `before` is the previous result."""
         if not any(port.policy.safety for port in now.ports):
             self._until.pop(now.id, None)
             return now
         last = {port.number: port for port in before.ports} if before is not None else {}
         times: dict[int, float] = {}
-        ports = tuple(self._judge_port(last.get(port.number), port, now.id, times) for port in now.ports)
+        ports = tuple(self._evaluate_port(last.get(port.number), port, now.id, times) for port in now.ports)
         if times:
             self._until[now.id] = times
         else:
@@ -40,19 +40,19 @@ class HoldDown:
         return replace(now, ports=ports)
 
     def due(self) -> list[ServiceId]:
-        """Services of which something was held back for long enough: they are to be judged again."""
+        """Services whose hold-down has ended: they must be evaluated again."""
         now = self._clock()
         return [id for id, times in self._until.items() if any(until <= now for until in times.values())]
 
-    def held(self, id: ServiceId) -> bool:
-        """Whether something of a service is held back."""
+    def is_held_down(self, id: ServiceId) -> bool:
+        """Whether endpoints of a service are kept."""
         return id in self._until
 
     def forget(self, id: ServiceId) -> None:
         """The service is gone."""
         self._until.pop(id, None)
 
-    def _judge_port(self, before: Port | None, now: Port, id: ServiceId, times: dict[int, float]) -> Port:
+    def _evaluate_port(self, before: Port | None, now: Port, id: ServiceId, times: dict[int, float]) -> Port:
         safety = now.policy.safety
         if safety is None or before is None:
             return now
@@ -64,7 +64,7 @@ class HoldDown:
             return now
         until = self._until.get(id, {}).get(now.number, float("inf"))
         if until == float("inf"):
-            until = self._clock() + safety.hold_seconds
+            until = self._clock() + safety.hold_down_seconds
         if until <= self._clock():
             return now
         times[now.number] = until

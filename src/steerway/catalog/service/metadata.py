@@ -1,4 +1,4 @@
-"""What people wrote of a service that its model keeps no trace of, for those who ask why it is as it is."""
+"""Metadata of a service that its model does not contain, for explanations."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -13,8 +13,8 @@ from steerway.sources.objects.core import EndpointSlice, Object, ObjectKey, Serv
 class ServiceMetadata:
     """How many EndpointSlices a Service has, and those of its annotations that mean something here.
 
-    `missing`: by port number, why no endpoint of the EndpointSlices takes traffic. It says nothing of a port that has a
-    healthy endpoint.
+    `missing`: by port number, why no endpoint of the EndpointSlices takes traffic. Without ports that have a healthy
+    endpoint.
     """
 
     slices: int = 0

@@ -1,7 +1,7 @@
 """The scope of an installation: which Services it serves, by name, by labels, and by the annotation of the Service or
 its Namespace.
 
-Label selectors are those of Kubernetes (`a=b,c!=d,e in (f,g),h notin (i),j,!k`); `steerway.config` has judged their
+Label selectors are those of Kubernetes (`a=b,c!=d,e in (f,g),h notin (i),j,!k`); `steerway.config` validates their
 form.
 """
 
@@ -117,7 +117,7 @@ def disabled(service: Service | None, namespace: Namespace | None) -> str:
 
 
 def _enabled(fact: Service | Namespace) -> bool | None:
-    """What its annotation says; None when it says nothing. Anything but "true" is false: a typo must not publish."""
+    """The value of its annotation; None without it. Anything but "true" is false: a typo must not publish."""
     value = (fact.metadata.annotations or {}).get(ENABLED_ANNOTATION)
     return None if value is None else value.strip().lower() == "true"
 

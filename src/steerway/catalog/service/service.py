@@ -44,8 +44,8 @@ def build(
 ) -> tuple[CatalogService | None, list[Problem]]:
     """The service, or None when nothing of it can be served, and why parts of it are not.
 
-    `namespace`: its Namespace, where that is known, whose word counts unless the Service says something itself.
-    `nodes_known`: clients are told apart by their nodes, where the Service asks for it.
+    `namespace`: its Namespace, where that is known, whose annotations apply unless the Service has its own.
+    `nodes_known`: clients are distinguished by their nodes, where the Service requires it.
     """
     spec = fact.spec
     problems: list[Problem] = []
@@ -128,7 +128,7 @@ def _named_by(port: ServicePort, attached: Attached) -> frozenset[str]:
 
 
 def is_private(fact: Service | Namespace) -> bool | None:
-    """What its annotation says; None when it says nothing. Anything but "false" is true: a typo must not publish."""
+    """The value of its annotation; None without it. Anything but "false" is true: a typo must not publish."""
     value = (fact.metadata.annotations or {}).get(PRIVATE_ANNOTATION)
     return None if value is None else value.strip().lower() != "false"
 
@@ -152,7 +152,7 @@ def _endpoints(fact: Service, port: ServicePort, merged: endpoints.Merged) -> tu
 def _used(order: Sequence[str] | None, families: Mapping[str, endpoints.ByAddress]) -> Iterable[Endpoint]:
     """The endpoints of one family: the first in `order` with a healthy one, else the first with any.
 
-    Without an order nothing says that the families describe the same pods, so all are used: an API server always
+    Without an order the families may describe different pods, so all are used: an API server always
     sets `ipFamilies`, manifests in files and the short mapping leave it out or empty.
     """
     if not order:

@@ -19,7 +19,7 @@ def owner(endpoint_slice: EndpointSlice) -> ServiceId | None:
 
 
 def foreign(endpoint_slice: EndpointSlice) -> str:
-    """Which label says that a slice without a Service is another controller's; "" where none does."""
+    """The label that marks a slice without a Service as another controller's; "" where none does."""
     labels = endpoint_slice.metadata.labels or {}
     if owner(endpoint_slice) is not None:
         return ""

@@ -7,11 +7,11 @@ it. `encode` and `decode` are the only places that know the text.
 
 - `grpc/core/NS`, `grpc/go/NS`, `grpc/java/NS`, `grpc/node/NS`: the library, since each can do something else;
   `grpc/unknown/NS` for clients that do not name theirs;
-- `grpc/core-a42/NS`, `grpc/core-a27/NS`: versions before gRFC A52, and before A42 (see `capability.Client.level`);
+- `grpc/core-a42/NS`, `grpc/core-a27/NS`: versions before gRFC A52, and before A42 (see `client.Client.level`);
 - `grpc/no-lrs/NS`: grpc-js that must not be asked for load reports;
 - `envoy/sidecar/NS`, `envoy/gateway/NS`, `envoy/raw/NS`: Envoy, by its role;
 - `envoy/sidecar-re2/NS`, `envoy/gateway-re2/NS`: Envoys that take large regular expressions (see
-  `capability.PROGRAM_SIZE_KEY`).
+  `client.PROGRAM_SIZE_KEY`).
 
 The namespace is what a short name such as `xds:///backend` is looked up in. Zone and node are present where they are
 known (`-` for an unknown one before a known part) and matter to the resources (`topology` in the settings), the bucket
@@ -21,16 +21,18 @@ where clients are divided (`subset_buckets`).
 import enum
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from steerway.catalog.locality.traffic_distribution import UNKNOWN, ClientLocality
 from steerway.translate.client.capability import (
     DEFAULT_PROGRAM_SIZE,
     LARGE_PROGRAM_SIZE,
-    Client,
-    Library,
+    Feature,
+    Restriction,
 )
+from steerway.translate.client.client import Client
+from steerway.translate.client.library import Library
 
 GRPC = "grpc"
 ENVOY = "envoy"
@@ -40,11 +42,22 @@ RAW = "raw"
 NO_LRS = "no-lrs"
 _LARGE_EXPRESSIONS = "re2"
 _GENERATIONS = ("a42", "a27", _LARGE_EXPRESSIONS)
-_KINDS_OF_NODE = (Library.NODE.value, NO_LRS)
 _UNDIVIDED = -1
 _LOCALITY = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _CACHED_AUDIENCES = 8192
+
+
+def _kinds(libraries: Iterable[Library]) -> frozenset[str]:
+    """The kinds of audiences that clients of these libraries have."""
+    kinds = {Library.NODE: (Library.NODE.value, NO_LRS)}
+    return frozenset(kind for library in libraries for kind in kinds.get(library, (library.value,)))
+
+
+_WITH_SESSIONS = _kinds(Feature.SESSION.value.since)
+_KEEP_WITHDRAWN = _kinds(Restriction.KEEPS_WITHDRAWN.value.libraries)
+_MISS_RETURNS = _kinds(Restriction.MISSES_RETURN.value.libraries)
+_END_EARLY = _kinds(Restriction.EARLY_TIMEOUT.value.libraries)
 
 
 class Width(enum.IntEnum):
@@ -67,7 +80,7 @@ class Audience(NamedTuple):
     kind: str = ""
     """The library of a gRPC client, or `NO_LRS`; the role of an Envoy."""
     generation: str = ""
-    """"" for current clients; for gRPC see `capability.Client.level`."""
+    """"" for current clients; for gRPC see `client.Client.level`."""
     namespace: str = ""
     zone: str = ""
     """`UNKNOWN` for an unknown one before a narrower part."""
@@ -135,24 +148,24 @@ class Audience(NamedTuple):
     @property
     def keeps_draining(self) -> bool:
         """Whether a client can make use of endpoints that are draining: for sessions (gRFC A55), and as Envoy does."""
-        return self.dialect == ENVOY or self.kind == Library.CORE.value
+        return self.dialect == ENVOY or self.kind in _WITH_SESSIONS
 
     @property
     def keeps_withdrawn(self) -> bool:
         """Whether a client with endpoints acknowledges an assignment without any and goes on calling the old ones: seen
         in grpc-java 1.85, whose new channels fail at once as others do."""
-        return self.dialect == GRPC and self.kind == Library.JAVA.value
+        return self.dialect == GRPC and self.kind in _KEEP_WITHDRAWN
 
     @property
     def misses_returns(self) -> bool:
         """Whether a client does not see that a Listener or Cluster which was removed is there again, when it returns as
         it was: grpc-js 1.14 keeps the removed copy and drops an equal one."""
-        return self.dialect == GRPC and self.kind in _KINDS_OF_NODE
+        return self.dialect == GRPC and self.kind in _MISS_RETURNS
 
     @property
     def ends_early(self) -> bool:
         """Whether a client ends calls before the timeout of their route."""
-        return self.dialect == GRPC and self.kind == Library.CORE.value
+        return self.dialect == GRPC and self.kind in _END_EARLY
 
     @property
     def reports_load(self) -> bool:
@@ -173,7 +186,7 @@ def of_client(client: Client, namespace: str, role: str = SIDECAR) -> Audience:
     if client.library is Library.ENVOY:
         large = client.program_size == LARGE_PROGRAM_SIZE and role != RAW
         return Audience(ENVOY, role, _LARGE_EXPRESSIONS if large else "", namespace)
-    kind = NO_LRS if client.leaks_when_it_reports else client.library.value
+    kind = NO_LRS if client.has(Restriction.LOAD_REPORT_LEAK) else client.library.value
     return Audience(GRPC, kind, client.level, namespace)
 
 

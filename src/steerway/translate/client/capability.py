@@ -1,236 +1,235 @@
-"""Which client it is, and what clients of its kind can do.
+"""What each client library and Envoy supports: the only table of it.
 
-A client says its library and version in its Node. What it cannot do is left out of what it is told, or stands where it
-passes it over, and is reported: nothing may be sent that it refuses.
+`Feature` has the version since which a library has a feature, `Restriction` what libraries do otherwise than their
+documentation. The form of resources (`Client.can`, `Client.has`), conditions of routes and policies, `steerway check`,
+`steerway explain`, the streams of the admin server and docs/conformance.md derive from it.
 
-Versions: doc/grpc_xds_features.md of gRPC and the gRFCs, and what the released libraries were seen to do (grpc-go 1.85,
-grpcio 1.85, grpc-java 1.85, grpc-js-xds 1.14).
+To add a client limitation: a row here, the objects that it concerns in `explain/limitation.py`, an example in
+`tests/unit/cli/test_limitations_agree.py`, and `make capability-doc`.
+
+Sources: doc/grpc_xds_features.md of gRPC, the gRFCs, and the observed behaviour of grpc-go 1.85, grpcio 1.85, grpc-java
+1.85, grpc-js-xds 1.14 and Envoy 1.40.
 """
 
 import enum
-import re
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from envoy.config.core.v3 import base_pb2
+from steerway.catalog.model.policy import MOST_RETRIES
+from steerway.translate.client.library import Library, Version
 
-from steerway.errors import TranslateError
-
-Version = tuple[int, int]
-
-
-class Library(enum.Enum):
-    """Values are parts of audiences."""
-
-    CORE = "core"
-    GO = "go"
-    JAVA = "java"
-    NODE = "node"
-    UNKNOWN = "unknown"
-    ENVOY = "envoy"
-
-
-class Feature(enum.Enum):
-    """What a client may be able to do, with the words for people."""
-
-    ROUTE = "routes (gRFC A28)"
-    EXTERNAL_NAME = "type ExternalName (gRFC A37)"
-    TIMEOUT = "timeouts (gRFC A31)"
-    LIMITS = "limits of requests (gRFC A32)"
-    FAULT = "fault injection (gRFC A33)"
-    RETRY = "retries (gRFC A44)"
-    STATUS_RETRY = "retries by HTTP status"
-    RING_HASH = "ring_hash (gRFC A42)"
-    LEAST_REQUEST = "least_request (gRFC A48)"
-    OUTLIER_DETECTION = "outlier detection (gRFC A50)"
-    POLICY_LIST = "load_balancing_policy (gRFC A52)"
-    MANY_RETRIES = "retries after the fourth (retry.attempts)"
-    ATTEMPT_TIMEOUT = "timeouts of single attempts (timeouts.backendRequest)"
-    SESSION = "sessions by cookie (gRFC A55)"
-    HEADER_SESSION = "sessions by header (sessionPersistence)"
-    WEIGHTED_ROUND_ROBIN = "weighted_round_robin by load reports (gRFC A58)"
-    PICK_FIRST = "pick_first (gRFC A62)"
-    RANDOM = "random balancing"
-    COOKIE_HASH = "hashing by a cookie"
-    SLOW_START = "slow start"
-    HEALTH_CHECK = "checks of health by the client"
-    HEADER_CHANGES = "changes of headers"
-    MIRROR = "mirrors of requests"
-    REWRITE = "rewrites of URLs"
-    REDIRECT = "redirects"
-    HOSTNAMES = "hostnames"
-    HTTP_MATCH = "matches by HTTP method or query parameter"
-    BINARY_HEADER_MATCH = "matches by binary headers"
-
-
-_CORE, _JAVA, _GO, _NODE = Library.CORE, Library.JAVA, Library.GO, Library.NODE
-_ENVOY_ALONE: dict[Library, Version] = {}
-_SINCE: dict[Feature, dict[Library, Version]] = {
-    Feature.ROUTE: {_CORE: (1, 31), _JAVA: (1, 31), _GO: (1, 31), _NODE: (1, 3)},
-    Feature.EXTERNAL_NAME: {_CORE: (1, 47), _JAVA: (1, 39), _GO: (1, 52), _NODE: (1, 9)},
-    Feature.TIMEOUT: {_CORE: (1, 37), _JAVA: (1, 37), _GO: (1, 37), _NODE: (1, 4)},
-    Feature.LIMITS: {_CORE: (1, 37), _JAVA: (1, 37), _GO: (1, 37), _NODE: (1, 4)},
-    Feature.FAULT: {_CORE: (1, 37), _JAVA: (1, 37), _GO: (1, 37), _NODE: (1, 4)},
-    Feature.RETRY: {_CORE: (1, 40), _JAVA: (1, 40), _GO: (1, 41), _NODE: (1, 8)},
-    Feature.STATUS_RETRY: _ENVOY_ALONE,
-    Feature.MANY_RETRIES: _ENVOY_ALONE,
-    Feature.ATTEMPT_TIMEOUT: _ENVOY_ALONE,
-    Feature.RING_HASH: {_CORE: (1, 40), _JAVA: (1, 40), _GO: (1, 41), _NODE: (1, 10)},
-    Feature.LEAST_REQUEST: {_JAVA: (1, 48), _GO: (1, 73)},
-    Feature.OUTLIER_DETECTION: {_CORE: (1, 51), _JAVA: (1, 49), _GO: (1, 50), _NODE: (1, 7)},
-    Feature.POLICY_LIST: {_CORE: (1, 55), _JAVA: (1, 47), _GO: (1, 56), _NODE: (1, 10)},
-    Feature.SESSION: {_CORE: (1, 61)},
-    Feature.HEADER_SESSION: _ENVOY_ALONE,
-    Feature.WEIGHTED_ROUND_ROBIN: {_CORE: (1, 55), _JAVA: (1, 54), _GO: (1, 56)},
-    Feature.PICK_FIRST: {_CORE: (1, 58), _JAVA: (1, 58), _GO: (1, 56)},
-    Feature.RANDOM: _ENVOY_ALONE,
-    Feature.COOKIE_HASH: _ENVOY_ALONE,
-    Feature.SLOW_START: _ENVOY_ALONE,
-    Feature.HEALTH_CHECK: _ENVOY_ALONE,
-    Feature.HEADER_CHANGES: _ENVOY_ALONE,
-    Feature.MIRROR: _ENVOY_ALONE,
-    Feature.REWRITE: _ENVOY_ALONE,
-    Feature.REDIRECT: _ENVOY_ALONE,
-    Feature.HOSTNAMES: _ENVOY_ALONE,
-    Feature.HTTP_MATCH: _ENVOY_ALONE,
-    Feature.BINARY_HEADER_MATCH: _ENVOY_ALONE,
-}
-"""Since which version of a library; one that is not there does not have it. Envoy has all but those of `_NOT_ENVOY`.
-least_request was behind an environment variable of grpc-go before 1.73."""
-_NOT_ENVOY = frozenset({Feature.PICK_FIRST})
-_EVERY_LIBRARY = frozenset((_CORE, _JAVA, _GO, _NODE))
-_HIDDEN_HEADERS: dict[str, frozenset[Library]] = {
-    "content-type": frozenset((_GO,)),
-    "grpc-accept-encoding": _EVERY_LIBRARY,
-    "grpc-encoding": _EVERY_LIBRARY,
-    "grpc-previous-rpc-attempts": _EVERY_LIBRARY,
-    "grpc-timeout": _EVERY_LIBRARY - {_CORE},
-    "host": _EVERY_LIBRARY,
-    "te": _EVERY_LIBRARY,
-    "user-agent": _EVERY_LIBRARY,
-}
-"""Headers that a library writes into a request after it has chosen the route, as seen in the released ones: a match by
-one of them is never true."""
-MOST_RETRIES = 4
-"""gRFC A44: five attempts in all. Clients take a larger number for this one."""
-_QUIET_BEFORE: Version = (1, 13)
-"""grpc-js before this leaks a timer for each stream of load reports (grpc-node 2892)."""
-
-_AGENTS = {
-    "envoy": Library.ENVOY,
-    "grpc c-core": Library.CORE,  # "gRPC C-core linux" and, in wrapped languages, "gRPC C-core linux Python"
-    "grpc go": Library.GO,
-    "grpc java": Library.JAVA,
-    "grpc node": Library.NODE,
-}
-_NAMES = {
-    "grpc-go": Library.GO,
-    "grpc-java": Library.JAVA,
-    "grpc-js": Library.NODE,
-    "grpc-node": Library.NODE,
-    "grpcio": Library.CORE,
-    "grpc-python": Library.CORE,
-    "grpc-c++": Library.CORE,
-    "c-core": Library.CORE,
-    "envoy": Library.ENVOY,
-}
-_SHOWN = {
-    Library.CORE: "C-core (C++, Python, Ruby)",
-    Library.GO: "grpc-go",
-    Library.JAVA: "grpc-java",
-    Library.NODE: "grpc-js",
-    Library.ENVOY: "Envoy",
-    Library.UNKNOWN: "a client that does not say what it is",
-}
-PROGRAM_SIZE_KEY = "steerway.io/re2-max-program-size"
-"""Metadata key of an Envoy's Node: `re2.max_program_size.error_level` of its runtime, which a Node does not contain."""
 DEFAULT_PROGRAM_SIZE = 100
 LARGE_PROGRAM_SIZE = 32_768
-"""Instructions of RE2 in one regular expression: what Envoy takes by itself, and with the bootstrap of the guide, which
-is more than nearly all that is read (`sources.regular_expression`). There are two kinds of Envoys, and not one for each
-number, since each kind has routes of its own."""
-_VERSION = re.compile(r"(?:^|\s)(\d{1,4})\.(\d{1,4})")
+"""Instructions of RE2 in one regular expression: the limits of Envoy by default, and with the bootstrap of the guide,
+which is above nearly all expressions that are read (`sources.regular_expression`). There are two kinds of Envoys, not
+one for each number, since each kind has its own routes."""
+ALWAYS: Version = (0, 0)
+"""In every version of a library that supports xDS."""
+_CORE, _GO, _JAVA, _NODE = Library.CORE, Library.GO, Library.JAVA, Library.NODE
 
 
-class Client(NamedTuple):
-    """A library, and its version: None for one that is not known. `program_size`: of an Envoy, see
-    `PROGRAM_SIZE_KEY`."""
+class Capability(NamedTuple):
+    """A row of the table. `subject` begins the sentence about clients without the feature, `instead` ends it: what
+    happens; it is "" where those clients get another form of the same. Both may have fields (`{name}`)."""
 
-    library: Library = Library.UNKNOWN
-    version: Version | None = None
-    program_size: int = DEFAULT_PROGRAM_SIZE
-
-    def can(self, feature: Feature) -> bool:
-        """Whether the client has a feature. One of unknown version counts as current, one of an unknown library as able
-        to do what all current ones can."""
-        if self.library is Library.ENVOY:
-            return feature not in _NOT_ENVOY
-        since = _SINCE[feature]
-        if self.library is Library.UNKNOWN:
-            return len(since) == 4
-        needed = since.get(self.library)
-        return needed is not None and (self.version is None or self.version >= needed)
-
-    def routes_by(self, header: str) -> bool:
-        """Whether the client knows a header when it chooses the route. `header` is in lower case."""
-        hidden = _HIDDEN_HEADERS.get(header, frozenset())
-        return not hidden if self.library is Library.UNKNOWN else self.library not in hidden
+    subject: str
+    instead: str
+    since: Mapping[Library, Version]
+    """By library of gRPC; a library that is absent has it in no version."""
+    envoy: bool = True
 
     @property
-    def is_grpc(self) -> bool:
-        return self.library is not Library.ENVOY
-
-    @property
-    def level(self) -> str:
-        """The newest of a few generations that the client belongs to: "" for current ones, `a42` for those that know
-        ring_hash and no list of policies, `a27` for those before."""
-        if self.library is Library.UNKNOWN or self.can(Feature.POLICY_LIST):
-            return ""
-        return "a42" if self.can(Feature.RING_HASH) else "a27"
-
-    @property
-    def leaks_when_it_reports(self) -> bool:
-        """Whether it must not be asked for load reports. A grpc-js without a version may be such a one."""
-        return self.library is Library.NODE and (self.version or (0, 0)) < _QUIET_BEFORE
-
-    def __str__(self) -> str:
-        shown = _SHOWN[self.library]
-        return shown if self.version is None else f"{shown} {self.version[0]}.{self.version[1]}"
+    def sentence(self) -> str:
+        """With the field `client`, except where no client has the feature."""
+        verb = "are" if self.subject.split()[0].endswith("s") else "is"
+        if not self.since and not self.envoy:
+            return f"{self.subject} {verb} supported by no client: {self.instead}"
+        return f"{self.subject} {verb} not supported by {{client}}: {self.instead}"
 
 
-CURRENT = tuple(Client(library) for library in Library if library is not Library.UNKNOWN)
-"""One of each kind, as they are released now."""
+def _since(core: str = "", go: str = "", java: str = "", node: str = "") -> Mapping[Library, Version]:
+    """MAJOR.MINOR by library, "" for never."""
+    columns = {_CORE: core, _GO: go, _JAVA: java, _NODE: node}
+    rows = {library: text.partition(".") for library, text in columns.items() if text}
+    return {library: (int(major), int(minor)) for library, (major, _, minor) in rows.items()}
 
 
-def of_node(node: base_pb2.Node) -> Client:
-    """The client that a Node tells of."""
-    name = node.user_agent_name.lower()
-    library = next((known for agent, known in _AGENTS.items() if name.startswith(agent)), Library.UNKNOWN)
-    text = node.user_agent_version
-    # "C-core 58.0.0 Python 1.85.1": the last number is that of the release.
-    versions = _VERSION.findall(text)[-1:] or []
-    version = (int(versions[0][0]), int(versions[0][1])) if versions else None
-    if version is None and node.HasField("user_agent_build_version"):
-        build = node.user_agent_build_version.version
-        version = (build.major_number, build.minor_number)
-    return Client(library, version, _program_size(node) if library is Library.ENVOY else DEFAULT_PROGRAM_SIZE)
+def _except(*libraries: Library) -> Mapping[Library, Version]:
+    return {library: ALWAYS for library in (_CORE, _GO, _JAVA, _NODE) if library not in libraries}
 
 
-def _program_size(node: base_pb2.Node) -> int:
-    """One of the two sizes, the larger one where a Node says at least as much, in a number or in text."""
-    if PROGRAM_SIZE_KEY not in node.metadata.fields:
-        return DEFAULT_PROGRAM_SIZE
-    value = node.metadata.fields[PROGRAM_SIZE_KEY]
-    text = value.string_value
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else value.number_value
-    return LARGE_PROGRAM_SIZE if number >= LARGE_PROGRAM_SIZE else DEFAULT_PROGRAM_SIZE
+_ENVOY_ONLY: Mapping[Library, Version] = {}
+_GRPC_ONLY = _except()
+_ROUND_ROBIN = "it falls back to round_robin"
+_UNCONNECTED = "no connection is made, and calls fail"
+_AS_IT_IS = "gRPC clients send the request as it is"
+_NEVER_MATCH = "they never match, and calls go to the next rule that matches"
+_WRITTEN_LATE = f"the header is written after the route is chosen, so that {_NEVER_MATCH}"
 
 
-def parse(text: str) -> Client:
-    """`grpc-go/1.70`, `grpcio`, `envoy/1.40`. TranslateError says what there is."""
-    name, slash, number = text.lower().partition("/")
-    library = _NAMES.get(name)
-    version = _VERSION.match(number)
-    if library is None or (slash and version is None):
-        known = ", ".join(sorted(_NAMES))
-        raise TranslateError(f"{text!r} is no client: write NAME or NAME/MAJOR.MINOR, with one of {known}")
-    return Client(library, (int(version[1]), int(version[2])) if version else None)
+def _header(name: str, *hidden_in: Library) -> Capability:
+    """A header that these libraries write into a request after they have chosen the route."""
+    return Capability(f"matches by the header {name}", _WRITTEN_LATE, _except(*hidden_in))
+
+
+@enum.unique
+class Feature(enum.Enum):
+    """The columns of `_since`: C-core, Go, Java, Node (`@grpc/grpc-js-xds`)."""
+
+    ROUTE = Capability(
+        "routes (gRFC A28)", "it uses the last rule only", _since("1.31", "1.31", "1.31", "1.3")
+    )
+    HTTP_MATCH = Capability(
+        "matches by HTTP method or query parameter", "they never match a gRPC call", _ENVOY_ONLY
+    )
+    BINARY_HEADER_MATCH = Capability("matches by binary headers", _NEVER_MATCH, _ENVOY_ONLY)
+    CONTENT_TYPE_MATCH = _header("content-type", _GO)
+    GRPC_TIMEOUT_MATCH = _header("grpc-timeout", _GO, _JAVA, _NODE)
+    GRPC_ENCODING_MATCH = _header("grpc-encoding", _CORE, _GO, _JAVA, _NODE)
+    GRPC_ACCEPT_ENCODING_MATCH = _header("grpc-accept-encoding", _CORE, _GO, _JAVA, _NODE)
+    PREVIOUS_ATTEMPTS_MATCH = _header("grpc-previous-rpc-attempts", _CORE, _GO, _JAVA, _NODE)
+    HOST_MATCH = _header("host", _CORE, _GO, _JAVA, _NODE)
+    TE_MATCH = _header("te", _CORE, _GO, _JAVA, _NODE)
+    USER_AGENT_MATCH = _header("user-agent", _CORE, _GO, _JAVA, _NODE)
+    HOSTNAMES = Capability("hostnames", "rules apply to every name that is dialled", _ENVOY_ONLY)
+    HEADER_CHANGES = Capability("changes of headers", _AS_IT_IS, _ENVOY_ONLY)
+    REWRITE = Capability("rewrites of URLs", _AS_IT_IS, _ENVOY_ONLY)
+    MIRROR = Capability("mirrors of requests", "gRPC clients send the request once", _ENVOY_ONLY)
+    REDIRECT = Capability("redirects", "calls fail with UNAVAILABLE", _ENVOY_ONLY)
+    OTHER_FILTER = Capability("filter {name}", "calls fail with UNAVAILABLE", {}, envoy=False)
+    BACKEND_FILTER = Capability("{name} of a backend", "requests are sent without it", {}, envoy=False)
+    BACKEND_PATH = Capability(
+        "URLRewrite of the path for one of several backends", "the path is not changed", {}, envoy=False
+    )
+    TIMEOUT = Capability(
+        "timeouts (gRFC A31)",
+        "calls last as long as their callers wait",
+        _since("1.37", "1.37", "1.37", "1.4"),
+    )
+    ATTEMPT_TIMEOUT = Capability(
+        "timeouts of single attempts (timeouts.backendRequest)",
+        "all attempts together have the time of the call",
+        _ENVOY_ONLY,
+    )
+    RETRY = Capability(
+        "retries (gRFC A44)", "failed calls are not tried again", _since("1.40", "1.41", "1.40", "1.8")
+    )
+    STATUS_RETRY = Capability(
+        "retries by HTTP status {statuses}",
+        "calls that fail with it are not tried again",
+        _ENVOY_ONLY,
+    )
+    MANY_RETRIES = Capability(  # gRFC A44: a larger number counts as this one.
+        "retries after the fourth (retry.attempts)",
+        f"calls are tried again {MOST_RETRIES} times at most",
+        _ENVOY_ONLY,
+    )
+    SESSION = Capability("sessions by cookie (gRFC A55)", "calls go to any endpoint", _since(core="1.61"))
+    HEADER_SESSION = Capability(
+        "sessions by header (sessionPersistence)", "calls go to any endpoint", _ENVOY_ONLY
+    )
+    SESSION_TYPE = Capability(
+        "sessionPersistence of type {name}", "calls go to any endpoint", {}, envoy=False
+    )
+    IDLE_TIMEOUT = Capability(
+        "sessionPersistence.idleTimeout", "idle sessions do not expire", {}, envoy=False
+    )
+    ABSOLUTE_TIMEOUT = Capability(
+        "sessionPersistence.absoluteTimeout without cookieConfig.lifetimeType Permanent",
+        "sessions do not expire",
+        {},
+        envoy=False,
+    )
+    FAULT = Capability(
+        "fault injection (gRFC A33)", "calls proceed without faults", _since("1.37", "1.37", "1.37", "1.4")
+    )
+    LIMITS = Capability(
+        "limits of requests (gRFC A32)", "requests are not limited", _since("1.37", "1.37", "1.37", "1.4")
+    )
+    OUTLIER_DETECTION = Capability(
+        "outlier detection (gRFC A50)", "no endpoint is ejected", _since("1.51", "1.50", "1.49", "1.7")
+    )
+    HEALTH_CHECK = Capability(
+        "checks of health by the client", "the readiness that Kubernetes reports applies", _ENVOY_ONLY
+    )
+    RING_HASH = Capability("ring_hash (gRFC A42)", _ROUND_ROBIN, _since("1.40", "1.41", "1.40", "1.10"))
+    COOKIE_HASH = Capability("ring_hash by cookie", "it hashes by {keys}", _ENVOY_ONLY)
+    BINARY_HEADER_HASH = Capability(
+        "ring_hash by the binary header {header}", "it ignores the header", _ENVOY_ONLY
+    )
+    # Behind an environment variable of grpc-go before 1.73 (its internal/envconfig).
+    LEAST_REQUEST = Capability("least_request (gRFC A48)", _ROUND_ROBIN, _since(go="1.73", java="1.48"))
+    WEIGHTED_ROUND_ROBIN = Capability(
+        "weighted_round_robin by load reports (gRFC A58)", _ROUND_ROBIN, _since("1.55", "1.56", "1.54")
+    )
+    PICK_FIRST = Capability(
+        "pick_first (gRFC A62)", _ROUND_ROBIN, _since("1.58", "1.56", "1.58"), envoy=False
+    )
+    RANDOM = Capability("random balancing", _ROUND_ROBIN, _ENVOY_ONLY)
+    SLOW_START = Capability("slow start", "a new endpoint gets its full share at once", _ENVOY_ONLY)
+    POLICY_LIST = Capability("load_balancing_policy (gRFC A52)", "", _since("1.55", "1.56", "1.47", "1.10"))
+    EXTERNAL_NAME = Capability(
+        "type ExternalName (gRFC A37)",
+        "it refuses the cluster, and calls fail",
+        _since("1.47", "1.52", "1.39", "1.9"),
+    )
+    # What decides by port is `catalog.service.connection`.
+    BACKEND_TLS = Capability("TLS to backends", _UNCONNECTED, _ENVOY_ONLY)
+    OTHER_TLS = Capability("TLS without a BackendTLSPolicy", _UNCONNECTED, _GRPC_ONLY, envoy=False)
+    OTHER_PROTOCOL = Capability("protocols other than HTTP", _UNCONNECTED, _GRPC_ONLY, envoy=False)
+
+
+HEADER_MATCHES: Mapping[str, Feature] = {
+    "content-type": Feature.CONTENT_TYPE_MATCH,
+    "grpc-timeout": Feature.GRPC_TIMEOUT_MATCH,
+    "grpc-encoding": Feature.GRPC_ENCODING_MATCH,
+    "grpc-accept-encoding": Feature.GRPC_ACCEPT_ENCODING_MATCH,
+    "grpc-previous-rpc-attempts": Feature.PREVIOUS_ATTEMPTS_MATCH,
+    "host": Feature.HOST_MATCH,
+    "te": Feature.TE_MATCH,
+    "user-agent": Feature.USER_AGENT_MATCH,
+}
+"""Headers in lower case that some library writes too late for its own routes."""
+
+
+class Defect(NamedTuple):
+    """Of these libraries, in versions before `before` (None: all known ones). `sentence`: with the field `client`; ""
+    where resources avoid the defect, so that calls are as configured."""
+
+    libraries: Collection[Library]
+    sentence: str = ""
+    before: Version | None = None
+
+
+@enum.unique
+class Restriction(enum.Enum):
+    """What a library does otherwise than it should, or only under a condition."""
+
+    EARLY_TIMEOUT = (
+        Defect(  # grpc/grpc 34547, 40633: one to two seconds early; resources have two seconds more.
+            (_CORE,), "exact timeouts are not supported by {client}: calls end up to a second late"
+        )
+    )
+    LIMITS_WITH_LOAD_REPORTS = (
+        Defect(  # grpc-java 1.85 counts requests where it counts its load, and there only.
+            (_JAVA,),
+            "{client} limits requests only where it is asked for load reports (load_reporting.enabled)",
+        )
+    )
+    REGEX_LEAK = Defect(  # grpc-js-xds 1.14: re2-wasm frees nothing of its 16 MiB.
+        (_NODE,),
+        "{client} compiles the regular expression anew with each change of endpoints and never frees one: its process"
+        " ends after some thousands of changes",
+    )
+    REGEX_SIZE = Defect(
+        (Library.ENVOY,),
+        "a regular expression is too large for {client} with re2.max_program_size.error_level {size}: requests that may"
+        " match fail with 500; raise it in the bootstrap, see docs/guides/envoy.md",
+    )
+    LOAD_REPORT_LEAK = Defect(
+        (_NODE,), before=(1, 13)
+    )  # grpc-node 2892: a timer for each stream of load reports.
+    KEEPS_WITHDRAWN = Defect((_JAVA,))
+    """grpc-java 1.85 acknowledges an assignment without endpoints and calls the old ones; new channels fail at once."""
+    MISSES_RETURN = Defect((_NODE,))
+    """grpc-js-xds 1.14 keeps the copy of a removed Listener or Cluster and drops an equal one that returns."""

@@ -13,7 +13,7 @@ import structlog
 from envoy.config.core.v3 import base_pb2
 from google.protobuf.message import DecodeError
 
-from steerway.translate.client import capability
+from steerway.translate.client import client as clients
 from steerway.translate.client.audience import (
     GATEWAY,
     RAW,
@@ -24,7 +24,7 @@ from steerway.translate.client.audience import (
     is_namespace,
     of_client,
 )
-from steerway.translate.client.capability import Client
+from steerway.translate.client.client import Client
 
 log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ ROLE_KEY = "steerway.io/role"
 """Metadata key of an Envoy's Node: its role."""
 _NAMESPACE_KEYS = ("NAMESPACE", "namespace", "K8S_NAMESPACE", "POD_NAMESPACE")
 """Metadata keys in use: Istio's and our own bootstrap, hand-written files, Google's samples, the downward API."""
-METADATA_KEYS = (*_NAMESPACE_KEYS, ROLE_KEY, capability.PROGRAM_SIZE_KEY)
+METADATA_KEYS = (*_NAMESPACE_KEYS, ROLE_KEY, clients.PROGRAM_SIZE_KEY)
 """All metadata keys of a Node that are read, by `classify` and its like; the engine keeps no others."""
 _CACHED_NODES = 4096
 _CACHED_BYTES = 2048
@@ -68,7 +68,7 @@ def classify(node: bytes, default_namespace: str, hint_namespace: str = "") -> A
         log.warning("node_unreadable", reason=str(error), taken_for=taken_for, namespace=default_namespace)
         return audience
     namespace = hint_namespace or _namespace(message) or default_namespace
-    return of_client(capability.of_node(message), namespace, _role(message))
+    return of_client(clients.of_node(message), namespace, _role(message))
 
 
 def bucket_of(node: bytes, host: str, buckets: int) -> int | None:
@@ -105,7 +105,7 @@ def claimed_id(node: bytes) -> str:
 @_cached
 def client_of(node: bytes) -> Client:
     """The library and version that a client claims."""
-    return capability.of_node(_claims(node))
+    return clients.of_node(_claims(node))
 
 
 def _claims(node: bytes) -> base_pb2.Node:

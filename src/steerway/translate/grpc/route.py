@@ -11,9 +11,17 @@ from dataclasses import replace
 from envoy.config.route.v3 import route_components_pb2 as components
 from envoy.config.route.v3 import route_pb2
 
-from steerway.catalog.model.policy import CHANNEL, NOTHING, Algorithm, HashKey, HashSource, Policy, Retry
+from steerway.catalog.model.policy import (
+    CHANNEL,
+    MOST_RETRIES,
+    NOTHING,
+    Algorithm,
+    HashKey,
+    HashSource,
+    Policy,
+    Retry,
+)
 from steerway.catalog.model.route import Match, MatchType, ValueMatch
-from steerway.translate.client.capability import MOST_RETRIES
 from steerway.translate.destination import BLACKHOLE, Destination, Share
 from steerway.translate.grpc import http_filter
 from steerway.translate.protobuf.message import serialize

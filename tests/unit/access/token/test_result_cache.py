@@ -1,4 +1,4 @@
-"""Kept verdicts: their two ends, and that neither sort pushes out the other."""
+"""Cached authentication results: expiry, and separate bounds for accepted and refused tokens."""
 
 from steerway.access.identity import of_service_account
 from steerway.access.result import refused
@@ -8,8 +8,8 @@ WEB = of_service_account("shop", "web")
 BAD = refused("it is bad")
 
 
-def test_a_good_verdict_is_fresh_then_stale_then_gone() -> None:
-    """Stale ones are for when nobody can be asked."""
+def test_an_accepted_result_is_fresh_then_stale_then_expired() -> None:
+    """Stale results serve while the API server is unreachable."""
     cache = ResultCache()
     key = cache.key("token")
     cache.accept(key, WEB, fresh=10.0, expires=20.0)
@@ -21,16 +21,16 @@ def test_a_good_verdict_is_fresh_then_stale_then_gone() -> None:
     ]
 
 
-def test_a_token_is_never_fresh_beyond_its_own_end() -> None:
-    """Whatever the cache's time is."""
+def test_a_token_is_not_fresh_after_its_own_expiry() -> None:
+    """Whatever the cache's lifetime is."""
     cache = ResultCache()
     key = cache.key("token")
     cache.accept(key, WEB, fresh=100.0, expires=20.0)
     assert cache.fresh(key, 20.0) is None
 
 
-def test_the_newest_verdict_counts() -> None:
-    """A token that was good and is refused now is not good any more, and the other way round."""
+def test_the_newest_result_replaces_the_older() -> None:
+    """A refusal replaces an accepted result, and vice versa."""
     cache = ResultCache()
     key = cache.key("token")
     cache.accept(key, WEB, fresh=10.0, expires=20.0)
@@ -41,8 +41,8 @@ def test_the_newest_verdict_counts() -> None:
     assert cache.fresh(key, 1.0) == WEB
 
 
-def test_a_flood_of_bad_tokens_pushes_out_no_good_one() -> None:
-    """Both rooms are bounded; the good one that was used last stays longest."""
+def test_a_flood_of_refused_tokens_evicts_no_accepted_one() -> None:
+    """Both parts are bounded; the least recently used accepted token is evicted first."""
     cache = ResultCache(max_results=2)
     first, second, third = (cache.key(name) for name in ("first", "second", "third"))
     cache.accept(first, WEB, 10.0, 10.0)
@@ -55,8 +55,8 @@ def test_a_flood_of_bad_tokens_pushes_out_no_good_one() -> None:
     assert [cache.fresh(key, 0.0) for key in (first, second, third)] == [WEB, None, WEB]
 
 
-def test_of_several_identities_the_token_that_was_used_longest_ago_goes_first() -> None:
-    """To make room for one of an identity without any."""
+def test_a_new_identity_evicts_the_least_recently_used_token() -> None:
+    """To make room for an identity that has no token."""
     cache = ResultCache(max_results=2)
     keys = [cache.key(name) for name in ("a", "b", "c")]
     identities = [of_service_account("shop", name) for name in ("a", "b", "c")]
@@ -67,8 +67,8 @@ def test_of_several_identities_the_token_that_was_used_longest_ago_goes_first() 
     assert [cache.fresh(key, 0.0) for key in keys] == [identities[0], None, identities[2]]
 
 
-def test_of_refusals_the_oldest_goes_first() -> None:
-    """One that comes again is a new one."""
+def test_the_oldest_refusal_is_evicted_first() -> None:
+    """A repeated refusal counts as new."""
     cache = ResultCache(max_results=2)
     first, second, third = (cache.key(name) for name in ("first", "second", "third"))
     for key in (first, second, first, third):
@@ -76,8 +76,8 @@ def test_of_refusals_the_oldest_goes_first() -> None:
     assert [cache.fresh(key, 0.0) for key in (first, second, third)] == [BAD, None, BAD]
 
 
-def test_an_identity_with_many_tokens_pushes_out_its_own() -> None:
-    """Whoever may have tokens made has them made for one account; others are still let in without a question."""
+def test_an_identity_with_many_tokens_evicts_its_own() -> None:
+    """A workload that requests many tokens of its account does not evict those of others."""
     cache = ResultCache(max_results=10)
     others = [of_service_account("shop", f"a{number}") for number in range(4)]
     for other in others:
@@ -90,8 +90,8 @@ def test_an_identity_with_many_tokens_pushes_out_its_own() -> None:
     assert cache.fresh(cache.key("93"), 0.0) is None
 
 
-def test_what_stands_for_a_token_differs_between_processes() -> None:
-    """It is keyed: two caches have nothing in common, and neither key is the token."""
+def test_the_cache_key_of_a_token_differs_between_processes() -> None:
+    """The hash is keyed: two caches share no key, and no key is the token."""
     result_cache, other = ResultCache(), ResultCache()
     assert result_cache.key("token") == result_cache.key("token")
     assert result_cache.key("token") != other.key("token")

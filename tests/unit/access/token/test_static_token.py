@@ -1,4 +1,4 @@
-"""Static tokens: what a line means, what is wrong with one, and that the file is followed."""
+"""Static tokens: the line format, its errors, and reloading of the file."""
 
 import hashlib
 import re
@@ -30,16 +30,16 @@ def tokens(path: Path, text: str) -> StaticTokens:
         ("ci.eu-1", Identity("token", name="ci.eu-1")),
     ],
 )
-def test_a_token_stands_for_the_identity_of_its_line(
+def test_a_token_has_the_identity_of_its_line(
     tmp_path: Path, token: str, text: str, identity: Identity
 ) -> None:
-    """Written as it is or as its hash; comments and empty lines mean nothing."""
+    """In plain text or as a hash; comments and empty lines are ignored."""
     result = tokens(tmp_path / "tokens", f"# for tests\n\nanother-token-0123456789,x\n  {token} , {text}\n")
     assert result.authenticate(Credential(TOKEN)) == identity
 
 
-def test_another_token_is_refused_and_nobody_learns_why(tmp_path: Path) -> None:
-    """The client is told nothing that helps guessing; the log names the file."""
+def test_an_unknown_token_is_refused_without_a_reason_for_the_client(tmp_path: Path) -> None:
+    """No hint helps guessing; the log names the file."""
     authenticate = tokens(tmp_path / "tokens", f"{HASHED},ci").authenticate(Credential(HASHED))
     assert isinstance(authenticate, Refusal)
     assert authenticate.code == UNAUTHENTICATED
@@ -63,8 +63,8 @@ def test_another_token_is_refused_and_nobody_learns_why(tmp_path: Path) -> None:
         (f"{TOKEN},a\n{HASHED},b", "the token of line 2 is there again"),
     ],
 )
-def test_a_line_that_is_wrong_is_named_without_its_token(tmp_path: Path, line: str, reason: str) -> None:
-    """File and line, never the secret."""
+def test_an_invalid_line_is_reported_without_its_token(tmp_path: Path, line: str, reason: str) -> None:
+    """The error has file and line, never the secret."""
     with pytest.raises(ContentError, match=reason) as caught:
         tokens(tmp_path / "tokens", f"# first\n{line}\n")
     text = str(caught.value)
@@ -74,20 +74,20 @@ def test_a_line_that_is_wrong_is_named_without_its_token(tmp_path: Path, line: s
 
 
 def test_a_file_has_a_bounded_number_of_tokens() -> None:
-    """A stream costs one look-up however many there are, but memory has an end."""
+    """A stream costs one lookup for any number, but memory is bounded."""
     lines = "\n".join(f"{index:032d},n{index}" for index in range(MAX_TOKENS + 1))
     with pytest.raises(ContentError, match=f"^name:{MAX_TOKENS + 1}: there are more than"):
         list(parse(lines.encode(), "name"))
 
 
-def test_a_file_that_is_no_text_is_named() -> None:
-    """A key in binary form, say."""
+def test_a_binary_file_is_reported() -> None:
+    """Such as a key in binary form."""
     with pytest.raises(ContentError, match=r"^name: is not UTF-8 text"):
         list(parse(b"\xff\xfe\x00", "name"))
 
 
-async def test_the_file_is_followed_and_the_last_good_one_stays(tmp_path: Path) -> None:
-    """A new token works and the old one ends; a broken file changes nothing but is a problem."""
+async def test_the_file_is_reloaded_and_an_invalid_one_is_not_applied(tmp_path: Path) -> None:
+    """A new token is accepted and the removed one refused; an invalid file is a problem and changes nothing."""
     path = tmp_path / "tokens"
     result = tokens(path, f"{TOKEN},old")
     path.write_text("another-token-0123456789,new")
@@ -99,14 +99,14 @@ async def test_the_file_is_followed_and_the_last_good_one_stays(tmp_path: Path) 
     assert result.authenticate(Credential("another-token-0123456789")) == Identity("token", name="new")
     assert result.files.problem is not None
     assert result.files.problem.where == f"{path}:1"
-    path.write_text(f"{TOKEN},mended")
+    path.write_text(f"{TOKEN},fixed")
     await result.files.look()
-    assert result.authenticate(Credential(TOKEN)) == Identity("token", name="mended")
+    assert result.authenticate(Credential(TOKEN)) == Identity("token", name="fixed")
     assert result.files.problem is None
 
 
-async def test_the_shared_token_is_one_token_and_is_followed(tmp_path: Path) -> None:
-    """White space around it does not count; anything shorter is none."""
+async def test_the_shared_token_is_one_token_and_is_reloaded(tmp_path: Path) -> None:
+    """Surrounding white space is ignored; a shorter text is an error."""
     path = tmp_path / "token"
     path.write_text(f"  {TOKEN}\n")
     shared = SharedToken(path)

@@ -1,4 +1,4 @@
-"""TokenReview over real HTTP: what is asked, how often, how long an answer is good, and what an outage does."""
+"""TokenReview over real HTTP: which tokens are reviewed, how often, how long results are valid, and outages."""
 
 import asyncio
 import base64
@@ -34,7 +34,7 @@ FLOOD = 100
 
 
 class Clock:
-    """Time that stands still until it is moved."""
+    """Time that advances only when the test sets it."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -56,7 +56,7 @@ async def review(client: KubernetesClient, clock: Clock) -> AsyncIterator[TokenR
 
 
 def with_keys(client: KubernetesClient, clock: Clock) -> TokenReview:
-    """One that verifies signatures first."""
+    """An authenticator that verifies signatures first."""
     keys = KeySet("", of_cluster(client), timeout_seconds=10.0, clock=clock)
     return TokenReview(client, ("steerway",), CACHE_SECONDS, timeout_seconds=20.0, clock=clock, keys=keys)
 
@@ -65,10 +65,10 @@ async def authenticate(review: TokenReview, token: str, network: str = "") -> Id
     return await settled(review.authenticate(Credential(token, network=network)))
 
 
-async def test_a_good_token_is_asked_about_once(
+async def test_an_accepted_token_is_reviewed_once(
     review: TokenReview, server: FakeApiServer, issuer: FakeTokenIssuer, clock: Clock
 ) -> None:
-    """Its identity is the service account; the answer is used until it is as old as the setting says."""
+    """Its identity is the service account; the result is used until the configured age."""
     token = issuer.token()
     assert await authenticate(review, token) == WEB
     assert review.authenticate(Credential(token)) == WEB, "known at once"
@@ -79,10 +79,10 @@ async def test_a_good_token_is_asked_about_once(
     assert [(r.method, r.path) for r in server.requests] == [("POST", PATH)] * 2
 
 
-async def test_many_streams_with_one_token_are_one_question(
+async def test_many_streams_with_one_token_share_one_review(
     review: TokenReview, server: FakeApiServer, issuer: FakeTokenIssuer
 ) -> None:
-    """Also when one of them goes before the answer."""
+    """Also when one of them ends before the answer."""
     token = issuer.token()
     server.pause()
     waiting = [asyncio.ensure_future(settled(review.authenticate(Credential(token)))) for _ in range(50)]
@@ -93,10 +93,10 @@ async def test_many_streams_with_one_token_are_one_question(
     assert issuer.reviewed == [token]
 
 
-async def test_a_limited_number_of_questions_is_open(
+async def test_the_number_of_open_reviews_is_limited(
     review: TokenReview, server: FakeApiServer, issuer: FakeTokenIssuer
 ) -> None:
-    """In all, and for one network. The others wait for their turn, and the event loop for none."""
+    """In total and per network. Other tokens wait for their turn without blocking the event loop."""
     server.pause()
     tokens = [issuer.token(account=f"a{number}") for number in range(2 * MAX_OPEN)]
     waiting = [asyncio.ensure_future(authenticate(review, token)) for token in tokens]
@@ -118,7 +118,7 @@ async def test_a_limited_number_of_questions_is_open(
 
 
 def _flood(review: TokenReview, token: str) -> list[asyncio.Future[Any]]:
-    """Tokens of attackers in three networks: each altered, so that each is another one."""
+    """Altered tokens of attackers in three networks, all different."""
     return [
         asyncio.ensure_future(
             authenticate(review, _altered(token, jti=f"{network}-{number}"), f"10.9.9.{network}")
@@ -131,7 +131,7 @@ def _flood(review: TokenReview, token: str) -> list[asyncio.Future[Any]]:
 async def test_an_honest_review_waits_for_one_of_each_attacker(
     client: KubernetesClient, server: FakeApiServer, issuer: FakeTokenIssuer
 ) -> None:
-    """Without the cluster's keys: however many of an attacker's tokens wait before it."""
+    """Without the cluster's keys, however many tokens of an attacker wait before it."""
     started: list[str] = []
 
     class Recorder:
@@ -158,7 +158,7 @@ async def test_an_honest_review_waits_for_one_of_each_attacker(
 async def test_a_bad_signature_is_refused_without_a_review(
     client: KubernetesClient, issuer: FakeTokenIssuer, clock: Clock
 ) -> None:
-    """Where the cluster publishes its keys; a good one is reviewed, which knows of tokens that were revoked."""
+    """If the cluster publishes its keys. A valid one is reviewed, since only the API server knows revoked tokens."""
     review = with_keys(client, clock)
     forged, good, revoked = issuer.token(), issuer.token(account="honest"), issuer.token(account="gone")
     issuer.revoke(revoked)
@@ -174,10 +174,10 @@ async def test_a_bad_signature_is_refused_without_a_review(
     await review.close()
 
 
-async def test_a_good_signature_comes_before_keys_that_are_not_known(
+async def test_valid_signatures_are_reviewed_before_those_of_unknown_keys(
     client: KubernetesClient, server: FakeApiServer, issuer: FakeTokenIssuer, clock: Clock
 ) -> None:
-    """A key may be so new that only the API server knows it: such tokens are reviewed, behind the others."""
+    """The API server may already know a new key: such tokens are reviewed, after the others."""
     review = with_keys(client, clock)
     await authenticate(review, issuer.token(account="first"))
     honest = issuer.token(account="honest")
@@ -185,8 +185,8 @@ async def test_a_good_signature_comes_before_keys_that_are_not_known(
     server.pause()
     rotated = [issuer.token(account="new", jti=str(number)) for number in range(2 * MAX_OPEN)]
     others = [
-        asyncio.ensure_future(authenticate(review, token, f"10.0.0.{place}"))
-        for place, token in enumerate(rotated)
+        asyncio.ensure_future(authenticate(review, token, f"10.0.0.{number}"))
+        for number, token in enumerate(rotated)
     ]
     await server.until(lambda: server.count("create") == 1 + MAX_OPEN - RESERVED)
     answer = asyncio.ensure_future(authenticate(review, honest, "10.0.0.1"))
@@ -205,7 +205,7 @@ async def test_a_good_signature_comes_before_keys_that_are_not_known(
 async def test_a_cluster_that_publishes_no_keys_reviews_every_token(
     client: KubernetesClient, server: FakeApiServer, issuer: FakeTokenIssuer, clock: Clock
 ) -> None:
-    """A forbidden document is no problem of the reviews."""
+    """A forbidden key document is not a problem of the reviews."""
     server.fail(403, verb="get", times=2)
     review = with_keys(client, clock)
     assert await authenticate(review, issuer.token()) == WEB
@@ -215,10 +215,10 @@ async def test_a_cluster_that_publishes_no_keys_reviews_every_token(
     await review.close()
 
 
-async def test_a_refused_token_is_refused_for_a_while(
+async def test_a_refusal_is_cached_for_a_while(
     review: TokenReview, issuer: FakeTokenIssuer, clock: Clock
 ) -> None:
-    """Without asking again; then it may have become good."""
+    """Without another review; afterwards the token is reviewed again."""
     token = issuer.token()
     issuer.revoke(token)
     for _ in range(3):
@@ -234,17 +234,17 @@ async def test_a_refused_token_is_refused_for_a_while(
 
 
 def _altered(token: str, **claims: Any) -> str:
-    """The token with other claims and its old signature."""
+    """The token with other claims and its original signature."""
     head, body, signature = token.split(".")
     old = json.loads(base64.urlsafe_b64decode(body + "=="))
     new = base64.urlsafe_b64encode(json.dumps({**old, **claims}).encode()).rstrip(b"=").decode()
     return f"{head}.{new}.{signature}"
 
 
-async def test_a_token_that_was_altered_is_refused_by_the_api_server(
+async def test_an_altered_token_is_refused_by_the_api_server(
     review: TokenReview, issuer: FakeTokenIssuer
 ) -> None:
-    """Claims are believed by nobody here."""
+    """Claims are not trusted without a review."""
     result = await authenticate(
         review, _altered(issuer.token(), sub="system:serviceaccount:kube-system:root")
     )
@@ -263,7 +263,7 @@ async def test_a_token_that_was_altered_is_refused_by_the_api_server(
         ({"nbf": 99_999_999_999}, "is not yet valid"),
     ],
 )
-async def test_what_cannot_be_good_is_not_asked_about(
+async def test_an_evidently_invalid_token_is_not_reviewed(
     review: TokenReview, issuer: FakeTokenIssuer, claims: dict[str, Any], reason: str
 ) -> None:
     """A flood of such tokens does not reach the API server."""
@@ -280,26 +280,26 @@ async def test_what_cannot_be_good_is_not_asked_about(
         *(f"{head}.e30.AAAA" for head in ("eyJhbGciOiJub25lIn0", "eyJhbGciOiJIUzI1NiJ9")),  # none, HS256
     ],
 )
-async def test_what_is_no_token_is_not_asked_about(
+async def test_a_malformed_token_is_not_reviewed(
     review: TokenReview, issuer: FakeTokenIssuer, token: str
 ) -> None:
-    """Whatever it is, nothing is raised."""
+    """No input raises."""
     result = await authenticate(review, token)
     assert issuer.reviewed == []
     assert isinstance(result, Refusal)
 
 
-async def test_only_service_accounts_are_somebody(review: TokenReview, issuer: FakeTokenIssuer) -> None:
-    """A person or a node has no namespace, and no business here."""
+async def test_only_service_accounts_have_an_identity(review: TokenReview, issuer: FakeTokenIssuer) -> None:
+    """Users and nodes have no namespace."""
     result = await authenticate(review, issuer.token(sub="system:node:worker-1"))
     assert isinstance(result, Refusal)
     assert "'system:node:worker-1', which is no service account" in result.reason
 
 
-async def test_a_server_that_knows_no_audiences_is_not_believed(
+async def test_a_review_without_audiences_is_refused(
     review: TokenReview, issuer: FakeTokenIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TokenReviewSpec: the answer has to name the audience."""
+    """TokenReviewSpec: the answer must name the audience."""
     user = {"username": "system:serviceaccount:shop:web"}
     monkeypatch.setattr(issuer, "review", lambda *_: {"authenticated": True, "user": user})
     result = await authenticate(review, issuer.token())
@@ -308,10 +308,10 @@ async def test_a_server_that_knows_no_audiences_is_not_believed(
     assert "is not for steerway" in result.reason
 
 
-async def test_the_advice_fits_the_cause(
+async def test_the_hint_depends_on_the_cause(
     review: TokenReview, server: FakeApiServer, issuer: FakeTokenIssuer
 ) -> None:
-    """A server that does not answer is no matter of RBAC; only a refusal is."""
+    """RBAC is the hint for a forbidden review only, not for an unreachable server."""
     server.fail(403, verb="create")
     await authenticate(review, issuer.token())
     assert review.problem is not None
@@ -323,10 +323,10 @@ async def test_the_advice_fits_the_cause(
     assert "tokenreviews" not in review.problem.hint
 
 
-async def test_without_the_api_server_known_tokens_go_on_and_new_ones_have_to_wait(
+async def test_during_an_outage_known_tokens_are_accepted_and_new_ones_unavailable(
     review: TokenReview, server: FakeApiServer, issuer: FakeTokenIssuer, clock: Clock
 ) -> None:
-    """What was good stays good until it expires; all else is told to try again; an answer ends the problem."""
+    """Accepted tokens stay accepted until they expire; a new answer clears the problem."""
     token = issuer.token(life_seconds=1000)
     assert await authenticate(review, token) == WEB
     clock.now += CACHE_SECONDS
@@ -349,10 +349,10 @@ async def test_without_the_api_server_known_tokens_go_on_and_new_ones_have_to_wa
     assert review.problem is None
 
 
-async def test_a_server_that_was_lost_altogether_is_unavailable(
+async def test_an_unreachable_server_is_unavailable(
     review: TokenReview, server: FakeApiServer, issuer: FakeTokenIssuer
 ) -> None:
-    """A refused connection, and an answer that is no TokenReview."""
+    """A refused connection, and an answer that is not a TokenReview."""
     await server.stop()
     result = await authenticate(review, issuer.token())
     assert isinstance(result, Refusal)
@@ -364,10 +364,10 @@ async def test_a_server_that_was_lost_altogether_is_unavailable(
     assert result.code == UNAVAILABLE
 
 
-async def test_an_answer_that_does_not_come_is_unavailable(
+async def test_a_missing_answer_is_unavailable(
     client: KubernetesClient, server: FakeApiServer, issuer: FakeTokenIssuer
 ) -> None:
-    """After the time-out; the wait for a turn counts."""
+    """After the timeout, which includes the wait for a turn."""
     server.pause()
     review = TokenReview(client, ("steerway",), CACHE_SECONDS, timeout_seconds=0.01)
     result = await authenticate(review, issuer.token())

@@ -1,4 +1,4 @@
-"""What one kind of client is told of a port's endpoints: zones, safety, clusters, one on top of the other."""
+"""The assignment of a port's endpoints for one kind of client: zones, safety, clusters, one on top of the other."""
 
 from dataclasses import replace
 
@@ -52,7 +52,7 @@ def test_failover_from_an_empty_zone_starts_at_the_next_tier() -> None:
 
 @pytest.mark.parametrize("mode", [mode for mode in ZoneMode if mode is not ZoneMode.SPILL])
 def test_a_client_in_no_known_zone_gets_all_endpoints_in_one_tier(mode: ZoneMode) -> None:
-    """Nothing is nearer than anything else, and a strict policy strands nobody."""
+    """No endpoint is nearer than another, and a strict policy leaves no client without endpoints."""
     result = metadata(THREE_ZONES, zoned(mode), ClientView())
     assert {group.priority for group in result} == {0}
     assert sum(len(group.endpoints) for group in result) == 9
@@ -171,7 +171,7 @@ def test_a_cluster_where_all_drain_does_not_plan_for_the_next() -> None:
 
 
 def test_localities_of_one_zone_share_its_weight() -> None:
-    """Clusters that say their region and those that do not may have endpoints in the same zones."""
+    """Clusters with and without a stated region may have endpoints in the same zones."""
     endpoints = [*some("eu-1a", 9), *some("eu-1a", 1, cluster=1, region="east"), *some("eu-1b", 2)]
     level = [endpoint._replace(priority=0) for endpoint in endpoints]
     result = metadata(level, zoned(ZoneMode.FAVOR))
@@ -218,7 +218,7 @@ def test_a_locality_where_all_endpoints_drain_keeps_a_weight_of_one() -> None:
         (Policy(subset=Subset()), {"local_only": True}, 16, (True, False)),
     ],
 )
-def test_viewers_are_told_apart_only_where_it_matters(
+def test_views_are_distinguished_only_where_it_matters(
     policy: Policy, service: dict[str, object], buckets: int, expected: tuple[bool, bool]
 ) -> None:
     """By place and by bucket; by what they know of draining when some drain and others do not."""

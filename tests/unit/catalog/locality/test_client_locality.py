@@ -38,17 +38,17 @@ def pod(name: str, *addresses: str, phase: str = "Running", host: bool = False, 
 class World:
     def __init__(self, *objects: Object) -> None:
         self.objects: dict[ObjectKey, Object] = {}
-        self.places = PodLocalities()
+        self.localities = PodLocalities()
         self.put(*objects)
 
     def put(self, *objects: Object) -> None:
         self.objects |= {obj.key: obj for obj in objects}
-        self.places.update(self.objects.get, [obj.key for obj in objects])
+        self.localities.update(self.objects.get, [obj.key for obj in objects])
 
     def delete(self, *objects: Object) -> None:
         for obj in objects:
             del self.objects[obj.key]
-        self.places.update(self.objects.get, [obj.key for obj in objects])
+        self.localities.update(self.objects.get, [obj.key for obj in objects])
 
 
 WEB = PodLocality("shop", "web-1", "web", "n1", "region-1", "zone-a")
@@ -68,21 +68,21 @@ HOST = PodLocality(node="n1", region="region-1", zone="zone-a")
         ("", None),
     ],
 )
-def test_an_address_tells_the_place(peer: str, locality: PodLocality | None) -> None:
+def test_an_address_has_a_locality(peer: str, locality: PodLocality | None) -> None:
     world = World(NODE, pod("web-1", "10.0.0.7", "fd00::7"))
-    assert world.places.find(peer) == locality
+    assert world.localities.find(peer) == locality
 
 
-def test_a_pod_on_the_network_of_its_host_is_not_told_from_others() -> None:
+def test_a_pod_on_the_network_of_its_host_is_not_distinguished() -> None:
     world = World(NODE, pod("agent", "192.168.0.1", host=True))
-    assert world.places.find("192.168.0.1:1") == HOST
+    assert world.localities.find("192.168.0.1:1") == HOST
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_a_pod_that_has_ended_has_no_address(phase: str) -> None:
     world = World(pod("job", "10.0.0.7"), NODE)
     world.put(pod("job", "10.0.0.7", phase=phase))
-    assert world.places.find("10.0.0.7:1") is None
+    assert world.localities.find("10.0.0.7:1") is None
 
 
 def test_of_two_pods_with_one_address_the_one_that_stays_and_is_newer_has_it() -> None:
@@ -95,19 +95,19 @@ def test_of_two_pods_with_one_address_the_one_that_stays_and_is_newer_has_it() -
     )
     world = World(going, new, old)
     for present in (new, old, going):
-        result = world.places.find("10.0.0.7:1")
+        result = world.localities.find("10.0.0.7:1")
         assert result is not None and result.pod == present.metadata.name
         world.delete(present)
-    assert world.places.find("10.0.0.7:1") is None
+    assert world.localities.find("10.0.0.7:1") is None
 
 
 def test_a_node_that_is_not_known_yet_is_named() -> None:
     world = World(pod("web-1", "10.0.0.7"))
-    assert world.places.find("10.0.0.7:1") == WEB._replace(region="", zone="")
+    assert world.localities.find("10.0.0.7:1") == WEB._replace(region="", zone="")
     world.put(NODE)
-    assert world.places.find("10.0.0.7:1") == WEB
+    assert world.localities.find("10.0.0.7:1") == WEB
     world.delete(NODE)
-    assert world.places.find("10.0.0.7:1") == WEB._replace(region="", zone="")
+    assert world.localities.find("10.0.0.7:1") == WEB._replace(region="", zone="")
 
 
 ADDRESSES = ("10.0.0.1", "10.0.0.2", "fd00::1")
@@ -131,9 +131,9 @@ def test_the_past_does_not_matter(history: list[Pod | str]) -> None:
             world.delete(gone)
     fresh = World(*world.objects.values())
     for address in ADDRESSES:
-        result = world.places.find(f"{address}:1")
+        result = world.localities.find(f"{address}:1")
         # Equals in all that decides: either may have it.
-        assert (result is None) == (fresh.places.find(f"{address}:1") is None)
+        assert (result is None) == (fresh.localities.find(f"{address}:1") is None)
         if result is not None:
             holder = world.objects[ObjectKey("Pod", "shop", result.pod)]
             assert isinstance(holder, Pod)

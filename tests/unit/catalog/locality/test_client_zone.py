@@ -50,7 +50,7 @@ class World:
         self.objects: dict[ObjectKey, Object] = {}
         self.known = KnownZones(max_former)
         self.claimed = ClaimedZones(self.known)
-        self.places = ClientLocalities("zone", address_first=False, claimed=self.claimed)
+        self.localities = ClientLocalities("zone", address_first=False, claimed=self.claimed)
 
     def put(self, *objects: Object, cluster: str = "") -> None:
         self.objects.update((new.key, new) for new in objects)
@@ -62,7 +62,7 @@ class World:
         self.known.update(cluster, self.objects.get, [gone.key for gone in objects])
 
     def zone(self, claim: str, stream: int = 0, network: str = "10.9.9.9") -> str:
-        return self.places.resolve(None, claim, stream, network).zone
+        return self.localities.resolve(None, claim, stream, network).zone
 
 
 POLICY = TrafficPolicy(
@@ -74,7 +74,7 @@ POLICY = TrafficPolicy(
 @pytest.mark.parametrize(
     "fact", [node("n", "z"), slice_of("s", endpoint("z")), slice_of("s", endpoint(None, "y", "z"))]
 )
-def test_a_zone_that_a_fact_names_holds_no_place(fact: Object) -> None:
+def test_a_zone_that_an_object_names_is_not_counted(fact: Object) -> None:
     world = World()
     assert "z" not in world.known
     world.put(fact)
@@ -118,15 +118,15 @@ def test_invented_zones_are_limited_by_network_and_in_all() -> None:
     assert len(world.claimed) == MAX_CLAIMED
 
 
-def test_a_place_that_is_not_in_use_goes_to_another_zone() -> None:
+def test_an_unused_zone_is_replaced_by_another() -> None:
     """The one that was left first before the others; a zone with a stream stays."""
     world = World()
     for number in range(MAX_CLAIMED):
         world.zone(f"z{number}", number + 1, f"10.0.0.{number}")
     assert world.zone("late", 1000) == ""
-    world.places.release(8)
-    world.places.release(6)
-    world.places.release(6)
+    world.localities.release(8)
+    world.localities.release(6)
+    world.localities.release(6)
     assert world.zone("late", 1001) == "late"
     assert world.zone("z0", 1002) == "z0", "in use"
     assert world.zone("later", 1003) == "later"
@@ -134,13 +134,13 @@ def test_a_place_that_is_not_in_use_goes_to_another_zone() -> None:
 
 
 def test_a_claim_that_is_not_admitted_leaves_the_zone_of_the_address() -> None:
-    """What the address says is a fact, also when the client claims something else."""
+    """The zone of the address is a fact, also when the client claims another one."""
     world = World()
     for number in range(MAX_CLAIMED_BY_NETWORK):
         world.zone(f"z{number}", number, "10.0.0.1")
     here = PodLocality(node="n", zone="eu-1a")
-    assert world.places.resolve(here, "invented", 99, "10.0.0.1") == ClientLocality("eu-1a")
-    assert world.places.resolve(here, "", 99, "10.0.0.1") == ClientLocality("eu-1a")
+    assert world.localities.resolve(here, "invented", 99, "10.0.0.1") == ClientLocality("eu-1a")
+    assert world.localities.resolve(here, "", 99, "10.0.0.1") == ClientLocality("eu-1a")
 
 
 def zone_of(fact: Object) -> str:
@@ -182,21 +182,21 @@ STEPS = st.lists(
 def test_no_sequence_of_claims_changes_what_a_client_of_a_known_zone_gets(
     steps: list[Any], prefilled: int
 ) -> None:
-    """Facts come and go meanwhile; the table is bounded, and who has a place keeps it."""
+    """Facts come and go meanwhile; the table is bounded, and a zone in it stays."""
     world = World()
-    held: dict[int, str] = {}
+    in_use: dict[int, str] = {}
     for number in range(prefilled):
         world.zone(f"fill-{number}", 10_000 + number, f"10.1.{number % 256}.1")
     for step in steps:
         match step:
-            case ("claim", stream, network, zone) if stream not in held:
+            case ("claim", stream, network, zone) if stream not in in_use:
                 known = zone in world.known
                 admitted = world.zone(zone, stream, network)
                 assert admitted in ((zone,) if known else (zone, ""))
-                held[stream] = admitted
+                in_use[stream] = admitted
             case ("end", stream):
-                world.places.release(stream)
-                held.pop(stream, None)
+                world.localities.release(stream)
+                in_use.pop(stream, None)
             case ("put", fact):
                 world.put(fact)
             case ("delete", fact):
@@ -204,6 +204,6 @@ def test_no_sequence_of_claims_changes_what_a_client_of_a_known_zone_gets(
         for named in map(zone_of, world.objects.values()):
             assert world.zone(named, 10**6, "10.0.0.1") == named
         assert len(world.claimed) <= MAX_CLAIMED
-    for stream, zone in held.items():
+    for stream, zone in in_use.items():
         if zone:
             assert world.zone(zone, 10**6 + stream, "10.200.0.1") == zone

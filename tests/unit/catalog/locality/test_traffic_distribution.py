@@ -75,12 +75,12 @@ ALL = (NEAR, SAME_ZONE, FAR)
 def test_a_distribution_puts_near_endpoints_first(
     distribution: str, locality: ClientLocality, expected: list[int]
 ) -> None:
-    """The others stand behind them; what nobody knows prefers nothing."""
+    """The others stand behind them; an unknown locality prefers nothing."""
     assert list(ranks(service(*ALL, distribution=distribution), locality).values()) == expected
 
 
 @pytest.mark.parametrize("distribution", ["PreferSameZone", "PreferSameNode"])
-def test_two_unknown_places_are_not_the_same(distribution: str) -> None:
+def test_two_unknown_localities_are_not_the_same(distribution: str) -> None:
     """An endpoint without a zone and a node is no nearer to a client without them."""
     result = service(endpoint(1), FAR, distribution=distribution)
     assert list(ranks(result, NO_LOCALITY).values()) == [2, 2]
@@ -92,7 +92,7 @@ def test_local_is_nothing_for_a_client_without_a_node() -> None:
 
 
 def test_a_local_policy_leaves_the_endpoints_of_the_own_node() -> None:
-    """None where the node has none, or nobody knows which it is: what must not leave the node does not."""
+    """None where the node has none, or it is unknown: traffic that must not leave the node does not."""
     result = service(*ALL, local_only=True, distribution="PreferSameZone")
     assert ranks(result, HERE) == {"1": 0}
     assert ranks(result, ClientLocality("a", "n9")) == {}
@@ -143,7 +143,7 @@ def test_a_far_cluster_stays_behind() -> None:
     assert ranks(result, ZONE_A)["3"] < ranks(result, ZONE_A)["4"]
 
 
-def test_only_such_services_depend_on_the_place() -> None:
+def test_only_such_services_depend_on_the_locality() -> None:
     """The others are published once for all."""
     assert not depends_on_locality(service(*ALL))
     assert depends_on_locality(service(*ALL, local_only=True))
@@ -160,8 +160,8 @@ def test_a_preference_never_loses_an_endpoint(endpoints: list[Endpoint], distrib
         assert [e.priority for e in result] == sorted(e.priority for e in result)
 
 
-def test_a_node_that_nobody_knows_is_a_place_of_its_own_where_nodes_count() -> None:
-    """And no client is there: what must not leave a node reaches nobody."""
+def test_an_unknown_node_is_a_locality_of_its_own_where_nodes_count() -> None:
+    """And no client is there: traffic that must not leave a node reaches no endpoint."""
     assert locate("node", None, "") == ClientLocality("", UNKNOWN)
     assert locate("node", None, "a") == ClientLocality("a", UNKNOWN)
     assert locate("off", None, "a") == ClientLocality()

@@ -1,4 +1,4 @@
-"""Which region a zone is in, and what each mode of a policy makes of near and far zones."""
+"""Which region a zone is in, and the priorities of zones in each mode of a policy."""
 
 import pytest
 
@@ -43,12 +43,12 @@ TRAFFIC_DISTRIBUTIONS = endpoints(eu_1a=2, eu_1b=2, us_1a=2)
         ("", ""),
     ],
 )
-def test_the_name_of_a_zone_tells_its_region(zone: str, region: str) -> None:
+def test_the_name_of_a_zone_contains_its_region(zone: str, region: str) -> None:
     """AWS, GCP, Azure and others; a local zone, which is far from its region, is a region of its own."""
     assert region_of(Locality(zone=zone)) == region
 
 
-def test_what_an_endpoint_says_of_its_region_counts_more() -> None:
+def test_the_region_of_an_endpoint_has_precedence() -> None:
     """A remote cluster's region is set by the operator."""
     assert region_of(Locality("east", "eu-1a")) == "east"
 
@@ -60,7 +60,7 @@ def test_for_a_client_in_no_known_zone_nothing_is_nearer(mode: ZoneMode) -> None
 
 
 def test_failover_goes_to_the_region_and_then_to_the_rest() -> None:
-    """By regions that names tell, or that endpoints say."""
+    """By regions in names, or of endpoints."""
     assert plan(Zones(ZoneMode.FAILOVER), TRAFFIC_DISTRIBUTIONS, "eu-1a").tiers == {
         "eu-1a": 0,
         "eu-1b": 1,
@@ -72,7 +72,7 @@ def test_failover_goes_to_the_region_and_then_to_the_rest() -> None:
 
 
 def test_failover_from_a_zone_without_endpoints_knows_its_region() -> None:
-    """The own zone is in no locality; its name still tells what is near."""
+    """The own zone is in no locality; its name still has the region."""
     assert plan(Zones(ZoneMode.FAILOVER), TRAFFIC_DISTRIBUTIONS, "eu-1c").tiers == {
         "eu-1a": 1,
         "eu-1b": 1,
@@ -117,7 +117,7 @@ def test_spill_follows_the_demand() -> None:
 
 @pytest.mark.parametrize("own", ["", "z"])
 def test_spill_for_a_client_elsewhere_goes_by_spare_capacity(own: str) -> None:
-    """Whoever is in no zone with endpoints, or in none that is known; all zones that have spare are first."""
+    """Clients in no zone with endpoints, or in an unknown one; all zones with spare capacity are first."""
     result = plan(Zones(ZoneMode.SPILL), endpoints(a=2, b=2), own)
     assert result == Plan({"a": 0, "b": 0}, {"a": 5000, "b": 5000})
 
@@ -129,7 +129,7 @@ def test_without_endpoints_there_is_nothing_to_plan(mode: ZoneMode) -> None:
 
 
 def test_the_order_of_localities_does_not_matter() -> None:
-    """Clusters may name one zone differently: the one that says a region counts."""
+    """Clusters may name one zone differently: the one with a region has precedence."""
     endpoint = Endpoint("10.0.0.1", 80, locality=Locality("", "x"))
     other = Endpoint("10.0.0.2", 80, locality=Locality("eu-1", "x"))
     for both in ([endpoint, other], [other, endpoint]):

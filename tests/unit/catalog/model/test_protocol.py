@@ -1,4 +1,4 @@
-"""What a port speaks: by its appProtocol, its name, and the routes that name it; and who does not connect then."""
+"""The protocol of a port: by its appProtocol, its name, and routes; and the clients that do not connect."""
 
 import pytest
 
@@ -65,7 +65,11 @@ def test_a_protocol_is_stated(
         (Port(1, "web"), True, "HTTP/2 is assumed for Envoy: name the port http for HTTP/1.1, or grpc"),
         (Port(1, "web", "https"), False, "Envoys do not connect to it: appProtocol https states TLS"),
         (Port(1, "https"), False, "Envoys do not connect to it: the port name https states TLS"),
-        (Port(1, "web", "tcp"), False, "Envoys do not connect to it: appProtocol tcp states a protocol that"),
+        (
+            Port(1, "web", "tcp"),
+            False,
+            "Envoys do not connect to it: appProtocol tcp: protocols other than HTTP",
+        ),
     ],
 )
 def test_envoys_connect_where_plaintext_http_is_spoken(port: Port, envoys: bool, note: str) -> None:
@@ -133,13 +137,13 @@ def test_a_route_of_another_namespace_changes_nothing_for_all() -> None:
 
 
 def test_a_route_to_a_port_without_envoys_is_limited() -> None:
-    """Its status says so, and it is accepted: gRPC clients connect."""
+    """Its status has the limitation, and it is accepted: gRPC clients connect."""
     mesh = EvaluatedMesh(SERVICES)
     mesh.put("kind: Service\nmetadata: {name: back}\nspec: {ports: [{port: 80, appProtocol: https}]}\n")
     mesh.put(route(HTTP))
     conditions = mesh.conditions(HTTP, "httproute")
-    assert conditions["Accepted"].holds
-    assert conditions[LIMITED].holds
+    assert conditions["Accepted"].status
+    assert conditions[LIMITED].status
     assert "rule 0: Envoys do not connect to port 80 of Service shop/back: appProtocol https" in (
         conditions[LIMITED].message
     )

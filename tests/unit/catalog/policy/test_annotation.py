@@ -1,4 +1,4 @@
-"""What annotations of a Service say, in the mesh's words, and what is told of those that mean nothing."""
+"""Annotations of a Service as sections of a policy, and the problems of invalid ones."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ from testbed import mesh
 
 
 def annotated(annotations: Mapping[str, str]) -> tuple[Policy, list[Problem]]:
-    """What a Service with these annotations says (`balancing` for `steerway.io/balancing`), and the problems."""
+    """The sections of a Service with these annotations (`balancing` for `steerway.io/balancing`), and the problems."""
     named = {name if "/" in name else f"steerway.io/{name}": value for name, value in annotations.items()}
     fact = Service(ServiceMeta("backend", "shop", annotations=named), mesh.service(80).spec)
     problems: list[Problem] = []
@@ -128,7 +128,7 @@ def test_an_annotation_that_means_nothing_is_a_problem(name: str, value: str, wa
 
 
 def test_what_stands_beside_a_bad_annotation_counts() -> None:
-    """One bad word is not the end of the others, and each bad one is told."""
+    """One invalid word does not affect the others, and each is reported."""
     result, problems = annotated(
         {"subset-min": "3", "subset-percent": "x", "retry": "internal", "retry-attempts": "9", "zones": "?"}
     )
@@ -228,8 +228,8 @@ def test_other_annotations_are_left_alone() -> None:
     assert not is_annotation("example.org/balancing")
 
 
-def test_a_misspelt_annotation_is_told_with_the_one_that_may_be_meant() -> None:
-    """Else a policy that nobody follows looks like one."""
+def test_a_misspelt_annotation_is_reported_with_a_similar_one() -> None:
+    """Else a policy that has no effect looks like one."""
     problems: list[Problem] = []
     metadata = ServiceMeta("backend", "shop", annotations={"steerway.io/retries": "internal"})
     sources = of_annotations(Service(metadata), problems)

@@ -20,14 +20,14 @@ def policy(name: str, *sections: str, **spec: object) -> TrafficPolicy:
     return msgspec.convert(manifest({"targetRefs": targets, **spec}, name), TrafficPolicy)
 
 
-def test_nothing_is_said_without_a_policy() -> None:
+def test_without_a_policy_nothing_is_set() -> None:
     """Neither by none, nor by one that has no section."""
     assert applied([], TARGET) is NOTHING
     assert merged([policy("a")], TARGET, None) == (NOTHING, [])
 
 
 def test_policies_that_speak_of_different_things_add_up() -> None:
-    """And it is kept who said what."""
+    """And the source of each section is kept."""
     result = applied(
         [policy("a", **RANDOM), policy("b", subset={"min": 3}, timeout={"request": "1s"})], TARGET
     )
@@ -39,7 +39,7 @@ def test_policies_that_speak_of_different_things_add_up() -> None:
 
 
 def test_a_newer_rival_is_not_used_at_all() -> None:
-    """Not even what it alone speaks of: half a policy would be nobody's intention."""
+    """Not even a section that it alone has: a part of a policy is never intended."""
     old, new = policy("a", **RANDOM), policy("b", subset={"min": 3}, **FIRST)
     result, conflicts = merged([old, new], TARGET, None)
     assert conflicts == [(new, old, ("balancing",))]

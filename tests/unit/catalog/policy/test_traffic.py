@@ -1,4 +1,4 @@
-"""What TrafficPolicies and Kubernetes' own fields say, in the mesh's words."""
+"""TrafficPolicies and Kubernetes' own fields as sections of a policy."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,7 @@ import pytest
 
 from steerway.catalog.model.policy import (
     CHANNEL,
+    MOST_RETRIES,
     NOTHING,
     SECTIONS,
     Algorithm,
@@ -137,7 +138,7 @@ SECTION_EXAMPLES: list[tuple[dict[str, Any], str, object]] = [
 
 @pytest.mark.parametrize(("spec", "section", "expected"), SECTION_EXAMPLES)
 def test_a_section_of_a_traffic_policy(spec: dict[str, Any], section: str, expected: object) -> None:
-    """This section is said and no other, by this object."""
+    """This section is set and no other, by this object."""
     result = sources(spec)
     assert getattr(result, section) == expected
     assert result.sources == ((section, "TrafficPolicy shop/example"),)
@@ -157,3 +158,11 @@ def test_session_affinity_is_ring_hash_by_the_channel() -> None:
     assert kubernetes.balancing == Balancing(Algorithm.RING_HASH, hash_on=(CHANNEL,))
     assert kubernetes.sources == (("balancing", "Service shop/backend sessionAffinity"),)
     assert of_kubernetes(mesh.service(80, session_affinity="None")) is NOTHING
+
+
+def test_a_policy_has_no_more_retries_than_clients_make() -> None:
+    """The bound of the schema is that of the model."""
+    retry = {"codes": ["Unavailable"], "attempts": MOST_RETRIES}
+    assert sources({"retry": retry}).retry == Retry(("unavailable",), MOST_RETRIES)
+    with pytest.raises(msgspec.ValidationError):
+        sources({"retry": retry | {"attempts": MOST_RETRIES + 1}})

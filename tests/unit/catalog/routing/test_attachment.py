@@ -1,5 +1,4 @@
-"""What is attached to what: rivals in their order, who is touched by a change, and an index that forgets nothing and
-keeps nothing, whatever came before."""
+"""Attachments: rivals in their order, the objects that a change concerns, and an index without history."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -23,7 +22,7 @@ from tests.support.example.route_example import (
     parent,
     policy,
 )
-from tests.support.example.route_example import rule as one
+from tests.support.example.route_example import rule as single_rule
 from tests.support.model import random_traffic
 
 SERVICE = ObjectKey("Service", *BACKEND)
@@ -100,11 +99,13 @@ def test_a_change_touches_services_before_and_after() -> None:
 
 
 def test_backends_and_mirrors_are_references_and_no_parents() -> None:
-    """A Service that comes has the routes judged anew that send it requests, and touches nothing of theirs."""
+    """For a new Service the routes that send it requests are evaluated again, and nothing else changes."""
     mirrored = [
         {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "copy", "port": 1}}},
     ]
-    route = grpc_route(one(backend("first", filters=mirrored)), one("second", filters=mirrored))
+    route = grpc_route(
+        single_rule(backend("first", filters=mirrored)), single_rule("second", filters=mirrored)
+    )
     attachments, facts = index(route)
     attachments.take_unevaluated()
     for name in ("first", "second", "copy"):
@@ -113,7 +114,7 @@ def test_backends_and_mirrors_are_references_and_no_parents() -> None:
         assert attachments.routes(facts.get, ServiceId(NAMESPACE, name)) == []
 
 
-def test_policies_of_a_route_are_judged_with_it() -> None:
+def test_policies_of_a_route_are_evaluated_with_it() -> None:
     """Also when the route goes, and once only."""
     route, on_route = grpc_route(), policy("GRPCRoute", "route")
     attachments, facts = index(route, on_route)
@@ -124,7 +125,7 @@ def test_policies_of_a_route_are_judged_with_it() -> None:
     assert attachments.take_unevaluated() == set()
 
 
-def test_routes_of_the_other_kind_are_judged_with_a_rival() -> None:
+def test_routes_of_the_other_kind_are_evaluated_with_a_rival() -> None:
     """A GRPCRoute that goes lets an HTTPRoute of the same Service count."""
     grpc, http = grpc_route(), http_route()
     attachments, facts = index(grpc, http)
@@ -143,7 +144,7 @@ _SERVICES = st.builds(
 
 
 class Histories(RuleBasedStateMachine):
-    """Objects come, change and go; what the index says is what one says that never saw anything else."""
+    """Objects come, change and go; the index equals one that was built from the present objects."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -155,15 +156,15 @@ class Histories(RuleBasedStateMachine):
         )
         self.evaluated: dict[ObjectKey, ObjectStatus | None] = {}
 
-    @rule(found=random_traffic.attached())
-    def attach(self, found: Object) -> None:
+    @rule(obj=random_traffic.attached())
+    def attach(self, obj: Object) -> None:
         """Something comes, or is another one."""
-        self._change(found.key, found)
+        self._change(obj.key, obj)
 
-    @rule(found=_SERVICES)
-    def serve(self, found: Object) -> None:
+    @rule(service=_SERVICES)
+    def serve(self, service: Object) -> None:
         """A Service comes, or is another one."""
-        self._change(found.key, found)
+        self._change(service.key, service)
 
     @precondition(lambda self: self.mesh.facts)
     @rule(data=st.data())
@@ -172,7 +173,7 @@ class Histories(RuleBasedStateMachine):
         self._change(data.draw(st.sampled_from(sorted(self.mesh.facts))), None)
 
     def _change(self, key: ObjectKey, obj: Object | None) -> None:
-        """Take in one object, and see that all are named that are judged otherwise than before."""
+        """Take in one object, and check that all objects with another status are named."""
         if obj is None:
             self.mesh.facts.pop(key)
         else:
@@ -193,7 +194,7 @@ class Histories(RuleBasedStateMachine):
             if key.kind != "Service":
                 anew.update(get, key, lambda _: ())
         for namespace in ("shop", "svc", "x"):
-            for name in ("a", "svc", "nobody", "x", "y", "z"):
+            for name in ("a", "svc", "other", "x", "y", "z"):
                 id = ServiceId(namespace, name)
                 assert self.index.routes(get, id) == anew.routes(get, id)
                 assert self.index.granted(get, id) == anew.granted(get, id)

@@ -1,4 +1,4 @@
-"""Which routes are for a port and for whom, and who gets the requests of a rule.
+"""The routes of a port and their clients, and the backends of a rule.
 
 Quotations are of the Gateway API's reference, version 1.
 """
@@ -54,7 +54,7 @@ class TestAttachment:
         assert len(producer(grpc_route(rule("a"), parents=[parent(), parent(port=PORT)]))) == 1
 
     def test_a_consumer_route_stands_instead_of_the_producers(self) -> None:
-        """GEP-1324: for clients of its own namespace, and for nobody else."""
+        """GEP-1324: only for clients of its own namespace."""
         theirs = grpc_route(rule("theirs"), namespace="pay", parents=[parent(namespace=NAMESPACE)])
         result = routing_of(grpc_route(rule("ours", matches=[method("p.S")])), theirs)
         assert names(result.table(NAMESPACE)) == names(result.table("web")) == ["ours"]
@@ -106,7 +106,7 @@ def only(*backends: str | Json, http: bool = False, **fields: Any) -> Any:
 
 class TestBackends:
     def test_a_backend_is_a_port_of_a_service_with_a_weight(self) -> None:
-        """Of the route's namespace unless it says another; a weight of 0 is kept, as nothing gets there."""
+        """Of the route's namespace unless it has another; a weight of 0 is kept, without requests."""
         result = only(backend("a", 70), backend("b", 0, namespace="pay", port=80))
         assert [(str(item.to), item.weight) for item in result.backends] == [
             ("shop/a:50051", 70),
@@ -132,12 +132,12 @@ class TestBackends:
         assert [item.weight for item in result.backends] == [1, 1]
 
     def test_a_rule_without_backends_has_none(self) -> None:
-        """Whether it says so or says nothing."""
+        """Whether it is stated or not."""
         assert only().backends == ()
         ((_, result),) = producer(grpc_route({}))
         assert result.backends == ()
 
-    def test_a_rule_is_named_by_its_name_or_its_place(self) -> None:
+    def test_a_rule_is_named_by_its_name_or_its_index(self) -> None:
         """For people; a policy on a rule finds it by its name."""
         asked: list[str] = []
 

@@ -116,7 +116,7 @@ def test_a_service_is_enabled_by_its_own_word_or_that_of_its_namespace(
 def test_a_service_is_exported_by_its_own_word_or_that_of_its_namespace(
     own: str | None, of_namespace: str | None, exported: set[str] | None
 ) -> None:
-    """What is no namespace is told, and nobody's; its own namespace needs no word."""
+    """An invalid namespace is reported, and has no effect; its own namespace is implied."""
 
     def meta(name: str, namespace: str, value: str | None) -> ServiceMeta:
         return ServiceMeta(name, namespace, annotations=None if value is None else {EXPORT_ANNOTATION: value})

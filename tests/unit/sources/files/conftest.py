@@ -11,7 +11,7 @@ from tests.unit.sources.files.running_source import Running
 
 @pytest.fixture
 async def run() -> AsyncIterator[Callable[..., Running]]:
-    """Start sources on paths; they are stopped at the end."""
+    """Start sources on paths; stop them at the end."""
     started: list[Running] = []
 
     def start(*paths: Path, **options: Any) -> Running:

@@ -1,4 +1,4 @@
-"""A FileSource that runs in a task, with what its store's listeners hear."""
+"""A FileSource that runs in a task, and the batches that its store reports."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,32 +12,32 @@ from testbed.process.deadline import PATIENCE_SECONDS
 
 
 class Running:
-    """A source that runs in a task; `heard` is the store's batches, in order."""
+    """A source that runs in a task; `batches` has the store's batches, in order."""
 
     def __init__(self, *paths: Path, **options: Any) -> None:
         self.store = ObjectStore()
         self.store.register("files")
-        self.heard: asyncio.Queue[Changes] = asyncio.Queue()
-        self.store.listen(self.heard.put_nowait)
+        self.batches: asyncio.Queue[Changes] = asyncio.Queue()
+        self.store.listen(self.batches.put_nowait)
         source = FileSource(paths, self.store, "own", **{"files_sync_timeout_seconds": 0.0, **options})
         self._task = asyncio.create_task(source.run())
 
     async def synced(self) -> None:
-        """Wait for the first look; forget what was heard."""
+        """Wait for the first look; discard its batches."""
         await self.until(lambda: self.store.synced)
-        while not self.heard.empty():
-            self.heard.get_nowait()
+        while not self.batches.empty():
+            self.batches.get_nowait()
 
     async def batch(self) -> set[str]:
         """The names of the next batch."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            return {key.name for key in await self.heard.get()}
+            return {key.name for key in await self.batches.get()}
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition holds after some batch."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not condition():
-                await self.heard.get()
+                await self.batches.get()
 
     async def problem(self, *parts: str) -> None:
         """Wait until a problem holds all the parts (no part: until there is no problem)."""
@@ -46,7 +46,7 @@ class Running:
                 texts = [str(problem) for problem in self.store.problems()]
                 if any(all(part in text for part in parts) for text in texts) if parts else not texts:
                     return
-                await asyncio.sleep(0.005)  # problems alone are not told to listeners
+                await asyncio.sleep(0.005)  # a change of problems alone calls no listener
 
     def services(self) -> dict[str, int]:
         """Name and first port of each Service."""

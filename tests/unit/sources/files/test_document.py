@@ -1,4 +1,4 @@
-"""Text to documents: lines, types, broken documents beside good ones, and input made to hurt."""
+"""Text to documents: lines, types, invalid documents beside valid ones, and hostile input."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def broken(text: str, **options: Any) -> BrokenDocument:
 
 
 def test_each_document_knows_its_lines() -> None:
-    """A value's line is that of its key; what has no line of its own takes that of what is around it."""
+    """The line of a value is that of its key; a value without a line has that of its container."""
     text = "# comment\n---\nkind: A\nlist:\n- x: 1\n- y:\n    z: 2\n---\n\nkind: B\n"
     first, second = read_documents(text)
     assert isinstance(first, Document)
@@ -37,17 +37,17 @@ def test_each_document_knows_its_lines() -> None:
     assert first.line_of(("list", 1)) == 6
     assert first.line_of(("list", 1, "y", "z")) == 7
     assert first.line_of(("list", 1, "y", "missing", 3)) == 6
-    assert first.line_of(("nowhere",)) == 3
+    assert first.line_of(("absent",)) == 3
 
 
-def test_empty_documents_are_left_out() -> None:
+def test_empty_documents_are_skipped() -> None:
     """Comments, separators and nulls are no documents."""
     assert values("---\n---\n# nothing\n---\n~\n---\na: 1\n---\n") == [{"a": 1}]
     assert values("") == []
     assert values("null", is_json=True) == []
 
 
-def test_plain_words_have_the_types_of_json() -> None:
+def test_plain_scalars_have_the_types_of_json() -> None:
     """YAML 1.2 core schema: no booleans called `no`, no dates, no base-60 numbers."""
     text = "[no, on, 2020-01-01, 12:30, 1_000, 0o17, 0x1F, 010, -3, 1.5, 1e3, true, ~, '1', !!str 2]"
     expected = ["no", "on", "2020-01-01", "12:30", "1_000", 15, 31, 10, -3, 1.5, 1000.0, True, None]
@@ -55,12 +55,12 @@ def test_plain_words_have_the_types_of_json() -> None:
 
 
 def test_keys_are_strings_as_they_are_written() -> None:
-    """JSON has string keys only, and so has every reader of documents."""
+    """As in JSON, which has string keys only."""
     assert values("1: a\ntrue: b\n") == [{"1": "a", "true": "b"}]
 
 
-def test_a_broken_document_costs_only_itself() -> None:
-    """Documents are cut at their separators before they are parsed."""
+def test_an_invalid_document_affects_only_itself() -> None:
+    """Documents are split at their separators before they are parsed."""
     documents = list(read_documents("a: 1\n---\nb: [1\n---\nc: 3\n"))
     assert [document.value for document in documents if isinstance(document, Document)] == [
         {"a": 1},
@@ -112,15 +112,15 @@ def test_merge_keys_and_aliases_work_as_in_kubectl() -> None:
         ('a: 1\nb: "\\ud800"\n', 2, "not valid YAML"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(text: str, line: int, reason: str) -> None:
-    """Each kind of fault has a line, a reason and a cure."""
+def test_an_error_has_its_line(text: str, line: int, reason: str) -> None:
+    """Each kind of error has a line, a reason and a hint."""
     result = broken(text)
     assert (result.line, reason in result.reason) == (line, True), result
     assert result.hint
 
 
 def test_aliases_cannot_expand_without_bound() -> None:
-    """Nine lines that mean a billion values are refused, without building them."""
+    """Nine lines that expand to a billion values are refused without expansion."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     assert f"more than {MAX_ALIASED_NODES} values" in broken("\n".join(lines)).reason
@@ -128,14 +128,14 @@ def test_aliases_cannot_expand_without_bound() -> None:
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
 @pytest.mark.parametrize("is_json", [False, True])
-def test_deep_nesting_is_refused_and_does_no_harm(opening: str, is_json: bool) -> None:
-    """A parser that recurses for each level would overflow the stack and end the process."""
+def test_deep_nesting_is_refused(opening: str, is_json: bool) -> None:
+    """A recursive parser would overflow the stack and end the process."""
     result = broken(opening * 100_000, is_json=is_json)
     assert "nested too deeply" in result.reason or "not valid" in result.reason
 
 
 def test_nesting_up_to_the_limit_is_read() -> None:
-    """The limit is what it says, in YAML and in JSON, also where aliases do the nesting or YAML has no lines."""
+    """The exact limit, in YAML and in JSON, also with nesting by aliases and YAML without lines."""
     assert len(values("[" * MAX_DEPTH + "]" * MAX_DEPTH)) == 1
     too_deep = "[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2)
     assert "nested too deeply" in broken(too_deep).reason
@@ -148,7 +148,7 @@ def test_nesting_up_to_the_limit_is_read() -> None:
 
 
 def test_json_has_its_own_grammar_and_keeps_lines() -> None:
-    """Tabs, escapes and surrogate pairs are JSON's; YAML's unquoted words are not."""
+    """Tabs, escapes and surrogate pairs are valid in JSON; unquoted scalars of YAML are not."""
     (result,) = read_documents('{\n\t"a": "\\/",\n\t"b": [\n\t\t{"c": 1}\n\t]\n}', is_json=True)
     assert isinstance(result, Document)
     assert result.value == {"a": "/", "b": [{"c": 1}]}
@@ -173,23 +173,23 @@ def test_json_has_its_own_grammar_and_keeps_lines() -> None:
         ('{"\\udc00": 1,\n"\\udc00": 2}', "key '\\udc00' is given twice"),
     ],
 )
-def test_what_json_text_cannot_mean_is_named_with_its_line(text: str, reason: str) -> None:
-    """Numbers without bound and halves of characters end here: nothing behind it would expect them."""
+def test_invalid_numbers_and_characters_of_json_are_errors_with_their_line(text: str, reason: str) -> None:
+    """Unbounded numbers and lone surrogates are refused here: later stages do not expect them."""
     result = broken(text, is_json=True)
     assert (result.line, reason in result.reason) == (2, True), result
     assert result.hint
     (result.reason + result.hint).encode()
 
 
-def test_a_surrogate_pair_costs_no_lines() -> None:
-    """JSON escapes most emoji so, and YAML has no such escape."""
+def test_a_surrogate_pair_keeps_lines() -> None:
+    """JSON escapes most emoji so; YAML has no such escape."""
     (result,) = read_documents('{"a": "\\ud83d\\ude00",\n"b\\ud83d\\ude00": [\n1]}', is_json=True)
     assert isinstance(result, Document)
     assert result.line_of(("b\U0001f600", 0)) == 3
 
 
-def test_an_unexpected_error_costs_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is a problem of the document, counted, and the others of the file are read."""
+def test_an_unexpected_error_affects_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a problem of the document, counted; other documents of the file are read."""
     monkeypatch.setattr(module, "resolve", lambda text: 1 // (text != "bad"))
     first, second = read_documents("a: bad\n---\na: b\n")
     assert first == BrokenDocument(
@@ -198,7 +198,6 @@ def test_an_unexpected_error_costs_one_document(monkeypatch: pytest.MonkeyPatch)
     assert isinstance(second, Document)
 
 
-def test_many_blank_lines_cost_nothing() -> None:
-    """Finding the documents is linear in the text."""
+def test_splitting_is_linear_in_blank_lines() -> None:
     (result,) = read_documents("\n" * 200_000 + "a: 1\n" + "# x\n" * 1000)
     assert result.line == 200_001

@@ -1,5 +1,4 @@
-"""FileSource on real files: what changes on disk becomes one batch, and broken input leaves the last good
-state."""
+"""FileSource on real files: a change on disk becomes one batch, and invalid input keeps the last good state."""
 
 import asyncio
 import os
@@ -23,7 +22,7 @@ def service(name: str, port: int = 80) -> str:
 
 
 async def test_everything_is_one_batch_before_sync(tmp_path: Path, run: Run) -> None:
-    """Nobody ever sees part of the first look."""
+    """No listener receives a part of the first look."""
     for name in "abc":
         (tmp_path / f"{name}.yaml").write_text(service(name))
     running = run(tmp_path)
@@ -33,7 +32,7 @@ async def test_everything_is_one_batch_before_sync(tmp_path: Path, run: Run) -> 
 
 
 async def test_a_change_a_new_file_and_a_removed_one_are_followed(tmp_path: Path, run: Run) -> None:
-    """Each edit reaches the store without being asked for."""
+    """Each edit reaches the store."""
     (tmp_path / "a.yaml").write_text(service("a"))
     running = run(tmp_path)
     await running.synced()
@@ -57,14 +56,14 @@ async def test_one_config_map_swap_is_one_batch(tmp_path: Path, run: Run) -> Non
         swap(directory, generation, a=service("a", generation), b=service("b", generation), **late)
         expected = {"a", "b"} | ({"c"} if generation in (4, 5) else set())
         assert await running.batch() == expected
-        assert running.heard.empty()
+        assert running.batches.empty()
     assert running.services() == {"a": 5, "b": 5}
 
 
-async def test_a_writer_that_never_pauses_shows_only_what_it_wrote(
+async def test_a_writer_without_pauses_shows_only_written_states(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every state of the store is one of the written ones: nothing is withdrawn in the middle of a swap."""
+    """Every state of the store is one of the written ones: no object is withdrawn within a swap."""
     names = [f"s{number}" for number in range(35)]
 
     def write(generation: int) -> None:
@@ -99,7 +98,7 @@ async def test_a_file_of_a_config_map_is_followed_through_its_link(tmp_path: Pat
 
 
 async def test_editors_that_replace_the_file_are_followed(tmp_path: Path, run: Run) -> None:
-    """Write beside it, then rename over it: the watched file is another one afterwards."""
+    """A rename over the file: the watched inode is replaced."""
     file = tmp_path / "a.yaml"
     file.write_text(service("a", 1))
     running = run(file)
@@ -111,8 +110,8 @@ async def test_editors_that_replace_the_file_are_followed(tmp_path: Path, run: R
         assert running.services() == {"a": port}
 
 
-async def test_a_broken_document_leaves_the_last_good_state(tmp_path: Path, run: Run) -> None:
-    """It is a problem with its line until it is mended; everything else goes on."""
+async def test_an_invalid_document_keeps_the_last_good_state(tmp_path: Path, run: Run) -> None:
+    """It is a problem with its line until it is fixed; other documents are followed."""
     (tmp_path / "a.yaml").write_text(service("a", 1))
     running = run(tmp_path)
     await running.synced()
@@ -126,8 +125,9 @@ async def test_a_broken_document_leaves_the_last_good_state(tmp_path: Path, run:
     assert running.store.problems() == []
 
 
-async def test_a_directory_that_disappears_and_returns(tmp_path: Path, run: Run) -> None:
-    """Its objects stay while it is away; afterwards it is followed again."""
+async def test_a_missing_directory_keeps_its_objects_and_is_followed_when_it_returns(
+    tmp_path: Path, run: Run
+) -> None:
     directory = tmp_path / "m"
     directory.mkdir()
     (directory / "a.yaml").write_text(service("a", 1))
@@ -146,8 +146,8 @@ async def test_a_directory_that_disappears_and_returns(tmp_path: Path, run: Run)
     assert await running.batch() == {"b"}
 
 
-async def test_a_path_that_comes_later_is_a_problem_until_then(tmp_path: Path, run: Run) -> None:
-    """The others are served meanwhile, and it is picked up without a restart."""
+async def test_a_missing_path_is_a_problem_until_it_exists(tmp_path: Path, run: Run) -> None:
+    """Other paths are served meanwhile; no restart is needed."""
     (tmp_path / "a.yaml").write_text(service("a"))
     late = tmp_path / "late"
     running = run(tmp_path / "a.yaml", late / "b.yaml")
@@ -168,10 +168,10 @@ async def test_a_path_that_comes_later_is_a_problem_until_then(tmp_path: Path, r
         (lambda file: file.symlink_to(file), "Too many levels of symbolic links"),
     ],
 )
-async def test_what_is_no_file_any_more_keeps_what_it_gave(
+async def test_a_path_that_is_no_longer_a_file_keeps_its_objects(
     tmp_path: Path, run: Run, replace: Callable[[Path], object], reason: str
 ) -> None:
-    """A mount that went wrong is not an emptied file; it is a problem until a file is there again."""
+    """A failed mount is no empty file; it is a problem until a file is there again."""
     file = tmp_path / "a.yaml"
     file.write_text(service("a"))
     running = run(tmp_path)
@@ -189,7 +189,7 @@ async def test_what_is_no_file_any_more_keeps_what_it_gave(
 async def test_a_file_that_becomes_readable_is_read(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error of reading is tried again at every look, although the file itself does not change."""
+    """A read error is retried at every look, although the file does not change."""
     (tmp_path / "a.yaml").write_text(service("a"))
     refused = True
     real = loader._open_without_waiting
@@ -209,7 +209,7 @@ async def test_a_file_that_becomes_readable_is_read(
 
 
 async def test_an_unchanged_rewrite_is_no_change(tmp_path: Path, run: Run) -> None:
-    """Touching a file, or writing the same again, tells nobody anything."""
+    """Neither a new modification time nor equal content calls a listener."""
     file = tmp_path / "a.yaml"
     file.write_text(service("a"))
     running = run(tmp_path)
@@ -219,7 +219,7 @@ async def test_an_unchanged_rewrite_is_no_change(tmp_path: Path, run: Run) -> No
     assert await running.batch() == {"b"}
 
 
-async def test_polling_does_it_when_the_kernel_gives_no_notifications(
+async def test_polling_works_without_notifications_of_the_kernel(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """inotify has limits, and network file systems have no inotify."""
@@ -236,8 +236,8 @@ async def test_polling_does_it_when_the_kernel_gives_no_notifications(
     assert await running.batch() == {"a"}
 
 
-async def test_a_file_that_is_still_being_written_is_waited_for(tmp_path: Path, run: Run) -> None:
-    """A writer that takes several steps is not caught in the middle."""
+async def test_a_file_that_is_still_written_is_read_when_complete(tmp_path: Path, run: Run) -> None:
+    """A write in several steps is not read in between."""
     file = tmp_path / "a.yaml"
     file.write_text(service("a", 1) + "---\n" + service("b", 1))
     running = run(tmp_path)
@@ -252,7 +252,7 @@ async def test_a_file_that_is_still_being_written_is_waited_for(tmp_path: Path, 
 
 
 async def test_stopping_leaves_nothing_behind(tmp_path: Path, run: Run) -> None:
-    """Cancelling ends the watch, its thread and its tasks."""
+    """Cancellation ends the watch, its thread and its tasks."""
     running = run(tmp_path)
     await running.synced()
     await running.stop()
@@ -262,7 +262,7 @@ async def test_stopping_leaves_nothing_behind(tmp_path: Path, run: Run) -> None:
 async def test_a_read_that_hangs_is_a_problem_until_it_ends(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as on a network file system whose server is gone: nothing of the files changes meanwhile."""
+    """As on a network file system without a server: no object of the files changes meanwhile."""
     path = tmp_path / "a.yaml"
     path.write_text(service("a"))
     running = run(tmp_path)

@@ -1,4 +1,4 @@
-"""What stays when files break, move and vanish. No file system: scans and entries are made by hand."""
+"""What is kept when files become invalid, move and vanish. Without a file system: scans and entries are constructed."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def look(before: View, files: dict[Path, list[Entry]], *missing: Path, size: int
 
 
 def served(view: View) -> dict[str, str]:
-    """Name of each object with its generation."""
+    """Generation of each object by name."""
     results = {}
     for obj in view.objects.values():
         assert isinstance(obj, Service)
@@ -43,30 +43,30 @@ def served(view: View) -> dict[str, str]:
     return results
 
 
-def test_good_files_are_served_as_they_are() -> None:
-    """What a good file no longer holds is gone, and so is what a removed file held."""
+def test_valid_files_replace_all_their_objects() -> None:
+    """Objects missing from a valid file are removed, as are those of a removed file."""
     first = look(View(), {A: [good("x"), good("y")], B: [good("z")]})
     assert served(first) == {"x": "1", "y": "1", "z": "1"}
     assert served(look(first, {A: [good("x", "2")]})) == {"x": "2"}
 
 
-def test_a_broken_entry_keeps_its_own_subject_only() -> None:
-    """The other entries of its file change and go as they say."""
+def test_an_invalid_entry_keeps_its_own_subject_only() -> None:
+    """Other entries of its file are changed and removed."""
     first = look(View(), {A: [good("x"), good("y"), good("z")]})
     second = look(first, {A: [broken("x"), good("y", "2")]})
     assert served(second) == {"x": "1", "y": "2"}
     assert [problem.reason for problem in second.problems[str(A)]] == ["broken"]
 
 
-def test_an_unknown_broken_entry_keeps_all_that_its_file_no_longer_shows() -> None:
-    """It may be about any of them; other files are not touched by it."""
+def test_an_invalid_entry_without_subject_keeps_all_missing_objects_of_its_file() -> None:
+    """It may be any of them; other files are not affected."""
     first = look(View(), {A: [good("x"), good("y")], B: [good("z")]})
     second = look(first, {A: [broken(), good("y", "2")]})
     assert served(second) == {"x": "1", "y": "2"}
 
 
-def test_what_is_kept_survives_any_number_of_broken_looks_and_ends_with_the_first_good_one() -> None:
-    """The last good version stays until the file is good or gone."""
+def test_an_object_is_kept_until_its_file_is_valid_or_removed() -> None:
+    """For any number of looks in between."""
     view = look(View(), {A: [good("x"), good("y")]})
     for _ in range(3):
         view = look(view, {A: [broken()]})
@@ -75,13 +75,12 @@ def test_what_is_kept_survives_any_number_of_broken_looks_and_ends_with_the_firs
     assert served(look(view, {})) == {}
 
 
-def test_nothing_is_kept_for_what_was_never_good() -> None:
-    """A file that is broken from the start serves nothing."""
+def test_nothing_is_kept_for_a_file_that_was_never_valid() -> None:
     assert served(look(View(), {A: [broken(), broken("x")]})) == {}
 
 
-def test_an_object_that_moved_to_a_good_file_is_taken_from_there() -> None:
-    """An older copy in a broken file neither shadows it nor makes it a duplicate."""
+def test_an_object_that_moved_to_a_valid_file_is_read_from_it() -> None:
+    """An older copy in an invalid file neither shadows it nor makes it a duplicate."""
     first = look(View(), {A: [good("x")]})
     second = look(first, {A: [broken()], B: [good("x", "2")]})
     assert served(second) == {"x": "2"}
@@ -89,8 +88,7 @@ def test_an_object_that_moved_to_a_good_file_is_taken_from_there() -> None:
     assert served(look(second, {A: [broken()]})) == {}, "it was removed from its new place"
 
 
-def test_the_second_of_two_duplicates_takes_over() -> None:
-    """When the first is gone, the other is no duplicate any more."""
+def test_the_second_of_two_duplicates_replaces_a_removed_first() -> None:
     first = look(View(), {A: [good("x")], B: [good("x", "2")]})
     assert served(first) == {"x": "1"}
     assert set(first.problems) == {str(B)}
@@ -99,8 +97,8 @@ def test_the_second_of_two_duplicates_takes_over() -> None:
     assert second.problems == {}
 
 
-def test_a_vanished_path_keeps_everything_below_it() -> None:
-    """A mount that comes late is not the wish to delete; when it is back, its word counts again."""
+def test_a_missing_path_keeps_everything_below_it() -> None:
+    """A late mount is no deletion; the path counts again when it returns."""
     first = look(View(), {A: [good("x")], B: [good("y")]})
     lost = look(first, {}, ROOT)
     assert served(lost) == {"x": "1", "y": "1"}
@@ -110,8 +108,8 @@ def test_a_vanished_path_keeps_everything_below_it() -> None:
     assert served(look(lost, {B: [good("y", "2")]})) == {"y": "2"}
 
 
-def test_a_truncated_file_keeps_its_objects_and_says_so() -> None:
-    """`kubectl get … > file` empties the file first and writes it a second later."""
+def test_a_truncated_file_keeps_its_objects_and_is_a_problem() -> None:
+    """`kubectl get … > file` empties the file and writes it a second later."""
     first = look(View(), {A: [good("x")]})
     second = look(first, {A: []}, size=0)
     assert served(second) == {"x": "1"}

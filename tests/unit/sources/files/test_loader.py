@@ -1,4 +1,4 @@
-"""Reading paths once: kinds of documents, order, duplicates, and bad input of every sort."""
+"""Reading paths once: kinds of documents, order, duplicates, and all sorts of invalid input."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def lines(result: LoadResult, tmp_path: Path) -> list[str]:
     return [str(problem).replace(f"{tmp_path}/", "") for problem in result.problems]
 
 
-def test_documents_are_told_apart_by_their_content(tmp_path: Path) -> None:
+def test_documents_are_classified_by_their_content(tmp_path: Path) -> None:
     """One file may hold Kubernetes objects, raw resources and a mapping."""
     cluster = "'@type': type.googleapis.com/envoy.config.cluster.v3.Cluster\nname: c\n"
     mapping = "mapping: {short: {z: [{ip: 10.0.0.1, port: 1}]}}\n"
@@ -37,7 +37,7 @@ def test_documents_are_told_apart_by_their_content(tmp_path: Path) -> None:
 
 
 def test_a_top_level_list_holds_objects_and_resources(tmp_path: Path) -> None:
-    """Each item is told apart by itself."""
+    """Each item is classified by itself."""
     text = (
         '[{"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": "c"},\n'
         ' {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}},\n {"x": 1}]'
@@ -71,7 +71,7 @@ def test_a_top_level_list_holds_objects_and_resources(tmp_path: Path) -> None:
 def test_files_of_kustomize_and_helm_are_not_read(
     tmp_path: Path, name: str, text: str, kind: str, directly: bool
 ) -> None:
-    """A whole folder of manifests can be given; what was ignored is an entry."""
+    """A directory may hold them beside manifests; each ignored file is an entry."""
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -80,8 +80,8 @@ def test_files_of_kustomize_and_helm_are_not_read(
 
 
 @pytest.mark.parametrize("name", ["values-api.yaml", "kustomization.yaml", "templates/api.yaml"])
-def test_a_document_that_says_its_type_is_read_from_any_file(tmp_path: Path, name: str) -> None:
-    """No name of a file makes a Service vanish."""
+def test_a_document_with_its_type_is_read_from_any_file(tmp_path: Path, name: str) -> None:
+    """Whatever the file's name is."""
     (tmp_path / name).parent.mkdir(exist_ok=True)
     cluster = "'@type': type.googleapis.com/envoy.config.cluster.v3.Cluster\nname: c\n"
     (tmp_path / name).write_text("---\n".join([SERVICE % "api", cluster]))
@@ -89,27 +89,27 @@ def test_a_document_that_says_its_type_is_read_from_any_file(tmp_path: Path, nam
 
 
 def test_a_list_of_strings_is_no_resource(tmp_path: Path) -> None:
-    """In a file of any other name it is one problem, for the document, and not one for each of them."""
+    """In a file of any other name it is one problem for the document, not one for each item."""
     result = load_one(tmp_path, "x.yaml", "resources: [a.yaml, b.yaml]\n")
     assert [problem.reason for problem in result.problems] == [
         "neither a Kubernetes object, nor an xDS resource, nor a mapping (its keys: resources)"
     ]
 
 
-def test_a_template_elsewhere_is_broken_with_a_cure_for_templates(tmp_path: Path) -> None:
-    """It may be one by mistake; its last objects stay."""
+def test_a_template_elsewhere_is_a_problem_with_a_hint_for_templates(tmp_path: Path) -> None:
+    """It may be there by mistake; its last objects are kept."""
     result = load_one(tmp_path, "x.yaml", SERVICE % "{{ .Values.name }}")
     assert "helm template" in str(result.problems[0])
 
 
 def test_mapping_yaml_is_a_mapping_by_its_name(tmp_path: Path) -> None:
-    """And still takes other documents that say what they are."""
+    """It may also hold documents with a type."""
     result = load_one(tmp_path, "mapping.yaml", "web: {z: [{ip: 10.0.0.1, port: 1}]}\n---\n" + SERVICE % "a")
     assert [entry.kind for entry in result.documents] == ["mapping", "Service"]
 
 
-def test_duplicates_name_both_places_and_the_first_wins(tmp_path: Path) -> None:
-    """In one file and across files, in the order of names."""
+def test_a_duplicate_names_both_locations_and_the_first_is_used(tmp_path: Path) -> None:
+    """Within a file and across files, in the order of names."""
     (tmp_path / "a.yaml").write_text(SERVICE % "x")
     (tmp_path / "b.yaml").write_text(SERVICE % "y" + "---\n" + SERVICE % "x" + "---\n" + SERVICE % "y")
     result = load([tmp_path], "own")
@@ -131,8 +131,10 @@ def test_duplicates_name_both_places_and_the_first_wins(tmp_path: Path) -> None:
         ("replicas: 3\nimage: x\n", "(its keys: replicas, image)"),
     ],
 )
-def test_bad_input_is_named_by_file_and_line(tmp_path: Path, content: str | bytes, expected: str) -> None:
-    """Each mistake is one problem, and each has a cure."""
+def test_invalid_input_is_reported_by_file_and_line(
+    tmp_path: Path, content: str | bytes, expected: str
+) -> None:
+    """Each error is one problem with a hint."""
     result = load_one(tmp_path, "bad.yaml", content)
     assert len(result.problems) == 1
     assert expected in lines(result, tmp_path)[0]
@@ -141,7 +143,7 @@ def test_bad_input_is_named_by_file_and_line(tmp_path: Path, content: str | byte
 
 
 def test_the_rest_of_a_file_and_of_a_directory_is_served(tmp_path: Path) -> None:
-    """One broken document costs one document."""
+    """An invalid document affects itself only."""
     (tmp_path / "a.yaml").write_text("x: {\n---\n" + SERVICE % "a" + "---\nkind: [\n")
     (tmp_path / "b.yaml").write_text(SERVICE % "b")
     result = load([tmp_path, tmp_path / "missing"], "own")
@@ -150,13 +152,13 @@ def test_the_rest_of_a_file_and_of_a_directory_is_served(tmp_path: Path) -> None
     assert [entry.kind for entry in result.documents] == ["file", "", "Service", "", "Service"]
 
 
-def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
-    """Editors on Windows write one."""
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    """Windows editors write one."""
     assert len(load_one(tmp_path, "a.yaml", (SERVICE % "a").encode("utf-8-sig")).objects) == 1
 
 
 def test_a_huge_file_is_refused_without_being_read(tmp_path: Path) -> None:
-    """A sparse file of 50 MB costs one problem and no time."""
+    """A sparse file of 50 MB is one problem, without delay."""
     path = tmp_path / "huge.yaml"
     with path.open("wb") as file:
         file.truncate(50 * 1024 * 1024)
@@ -165,8 +167,7 @@ def test_a_huge_file_is_refused_without_being_read(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_file_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others are read all the same. (Permissions do not bind root, so that the read itself fails
-    here.)"""
+    """Others are still read. (Permissions do not bind root, so the read itself fails here.)"""
     (tmp_path / "a.yaml").write_text(SERVICE % "a")
     (tmp_path / "b.yaml").write_text(SERVICE % "b")
     real = loader._open_without_waiting
@@ -184,7 +185,7 @@ def test_an_unreadable_file_is_a_problem(tmp_path: Path, monkeypatch: pytest.Mon
     assert [obj.key.name for obj in result.objects] == ["b"]
 
 
-def test_what_became_no_file_since_the_scan_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_path_that_stopped_being_a_file_after_the_scan_does_not_block(tmp_path: Path) -> None:
     """A named pipe has no writer, a device no end, and a file may have grown."""
     (tmp_path / "a.yaml").write_text(SERVICE % "a")
     (file,) = scan((tmp_path,)).files
@@ -219,8 +220,8 @@ ESCAPES = "\x1b[31m\u202e\x07" + "x" * 100_000
         [{ESCAPES: 1}],
     ],
 )
-def test_what_is_shown_of_a_file_is_short_and_safe_for_a_terminal(tmp_path: Path, value: Any) -> None:
-    """Names, kinds, types and keys that hold escape sequences, or very much: nothing of a file reaches a screen raw."""
+def test_quoted_parts_of_a_file_are_short_and_escaped(tmp_path: Path, value: Any) -> None:
+    """Names, kinds, types and keys that are long or hold escape sequences: no raw part of a file reaches a terminal."""
     result = load_one(tmp_path, "\x1b\n.json", json.dumps(value))
     (entry,) = result.documents
     texts = [entry.where, entry.kind, entry.name]
@@ -230,7 +231,7 @@ def test_what_is_shown_of_a_file_is_short_and_safe_for_a_terminal(tmp_path: Path
 
 
 def test_a_service_of_5000_endpoints_is_read(tmp_path: Path) -> None:
-    """As 50 slices of 100, the API server's own way to write it."""
+    """As 50 slices of 100, as the API server writes it."""
     slices = "".join(
         f"---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: big-{n}}}\n"
         "addressType: IPv4\nendpoints:\n"
@@ -243,8 +244,8 @@ def test_a_service_of_5000_endpoints_is_read(tmp_path: Path) -> None:
     assert result.problems == ()
 
 
-def test_an_unexpected_error_costs_one_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a List, of a mapping and of several documents: the others are read, and the problem has file and line."""
+def test_an_unexpected_error_affects_one_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a List, a mapping and several documents: others are read, and the problem has file and line."""
     real = manifest.validation_errors
 
     def validation_errors(obj: Any) -> Any:
@@ -269,10 +270,10 @@ def test_an_unexpected_error_costs_one_object(tmp_path: Path, monkeypatch: pytes
     assert lines(result, tmp_path) == [f"all.yaml:{line}: {reason} ({HINT})" for line in (10, 23, 25)]
 
 
-def test_an_unexpected_error_in_a_file_costs_that_file(
+def test_an_unexpected_error_in_a_file_affects_that_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The others are read."""
+    """Other files are read."""
     (tmp_path / "a.yaml").write_text(SERVICE % "a", encoding="utf-8")
     (tmp_path / "b.yaml").write_text(SERVICE % "b", encoding="utf-8")
     real = loader.tool_file.kind_by_name
@@ -285,7 +286,7 @@ def test_an_unexpected_error_in_a_file_costs_that_file(
 
 
 def test_a_name_that_is_not_utf_8_is_shown_escaped(tmp_path: Path) -> None:
-    """POSIX lets names be any bytes; problems are Unicode text."""
+    """POSIX file names are any bytes; problems are Unicode text."""
     for directory, text in ((b"\xff.yaml", "x: 1"), (b"\xfe.yaml", "a: [")):
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + directory)).write_text(text, encoding="utf-8")
     result = load([tmp_path, Path(os.fsdecode(b"/nowhere/\xfd"))], "own")
@@ -307,8 +308,8 @@ def test_a_name_that_is_not_utf_8_is_shown_escaped(tmp_path: Path) -> None:
         '{"apiVersion": "v1", "kind": "Service",\n "metadata": {"name": "\\ud800"}}',
     ],
 )
-def test_what_is_no_text_or_number_is_a_problem_with_its_line(tmp_path: Path, text: str) -> None:
-    """In names, keys, annotations and values: no object has it, and neither has the problem."""
+def test_invalid_text_and_numbers_are_problems_with_their_line(tmp_path: Path, text: str) -> None:
+    """In names, keys, annotations and values: neither an object nor the problem has it."""
     result = load_one(tmp_path, "a.json", text)
     assert result.objects == ()
     assert [problem.where.rpartition(":")[2] for problem in result.problems] == ["2"]

@@ -1,4 +1,4 @@
-"""What of the files a look takes while they are being written. Every swap happens at a chosen moment."""
+"""What a look reads of files that are being written. Every swap happens at a chosen moment."""
 
 import os
 import time
@@ -23,7 +23,7 @@ def service(name: str, port: int) -> str:
 
 
 def ports(look: Look | None) -> dict[str, int]:
-    """Name and port of each Service in a look."""
+    """Name and port of each Service of a look."""
     assert look is not None
     entries = (entry for file in look.scan.files for entry in look.contents[file].entries)
     return {obj.metadata.name: obj.spec.ports[0].port for entry in entries for obj in entry.objects}  # type: ignore[union-attr, index]
@@ -31,7 +31,7 @@ def ports(look: Look | None) -> dict[str, int]:
 
 @pytest.fixture
 def moments(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, list[Between]]]:
-    """What happens before the next scans, and before the next reads: one thing each, in order."""
+    """Actions before the next scans and the next reads: one for each, in order."""
     moments: dict[str, list[Between]] = {"scan": [], "read": []}
     scan, read_bytes = module.scan, module.read_bytes
 
@@ -62,10 +62,10 @@ def writer(directory: Path, start: int) -> Between:
     return write
 
 
-def test_a_payload_that_vanishes_between_the_scan_and_the_reading_is_read_from_its_successor(
+def test_a_payload_removed_after_the_scan_is_read_from_its_successor(
     tmp_path: Path, moments: dict[str, list[Between]]
 ) -> None:
-    """Neither a deletion, nor a problem, nor a mixture of both."""
+    """Without a deletion, a problem or a mixture of both."""
     write = writer(tmp_path / "cm", 1)
     write()
     looker = Looker((tmp_path,), "own")
@@ -80,10 +80,10 @@ def test_a_payload_that_vanishes_between_the_scan_and_the_reading_is_read_from_i
     assert looker.look() is None
 
 
-def test_a_writer_that_never_pauses_is_read_from_the_last_whole_payload(
+def test_a_writer_without_pauses_is_read_from_the_last_complete_payload(
     tmp_path: Path, moments: dict[str, list[Between]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the maximum, one payload that was read from end to end counts, though it is not the present one."""
+    """After the maximum wait, the last completely read payload is used, although it is not the present one."""
     write = writer(tmp_path / "cm", 1)
     write()
     monkeypatch.setattr(module, "SETTLE_MAX_SECONDS", 0.0)
@@ -93,10 +93,10 @@ def test_a_writer_that_never_pauses_is_read_from_the_last_whole_payload(
     assert ports(looker.look()) == {"a": 2, "b": 2}, "it was taken as it was; the next look finds the rest"
 
 
-def test_a_payload_that_is_never_read_whole_leaves_the_look_before(
+def test_a_payload_that_is_never_read_completely_keeps_the_previous_look(
     tmp_path: Path, moments: dict[str, list[Between]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other files are not held up by it."""
+    """Other files are not delayed."""
     write = writer(tmp_path / "cm", 1)
     write()
     plain = tmp_path / "plain.yaml"
@@ -114,10 +114,10 @@ def test_a_payload_that_is_never_read_whole_leaves_the_look_before(
     assert ports(looker.look()) == {"a": 3, "b": 3, "plain": 2}
 
 
-def test_without_a_look_before_it_is_a_missing_path(
+def test_without_a_previous_look_it_is_a_missing_path(
     tmp_path: Path, moments: dict[str, list[Between]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which is a problem until the next look, and no deletion."""
+    """A problem until the next look, and no deletion."""
     write = writer(tmp_path, 1)
     write()
     monkeypatch.setattr(module, "SETTLE_MAX_SECONDS", 0.0)
@@ -129,10 +129,10 @@ def test_without_a_look_before_it_is_a_missing_path(
     assert ports(looker.look()) == {"a": 2, "b": 2}
 
 
-def test_only_the_file_that_never_rests_is_read_as_it_is(
+def test_only_a_file_that_changes_without_pauses_is_read_as_it_is(
     tmp_path: Path, moments: dict[str, list[Between]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that began to change a moment ago, or that is gone since, keeps its last version; a new one waits."""
+    """A file that began to change just now, or was removed, keeps its last version; a new one waits."""
     busy, late, fresh, moved = (tmp_path / f"{name}.yaml" for name in ("busy", "late", "new", "old"))
     busy.write_text(service("busy", 1))
     late.write_text(service("late", 1))
@@ -161,10 +161,10 @@ def test_only_the_file_that_never_rests_is_read_as_it_is(
     assert ports(looker.look()) == {"busy": 2, "late": 1, "moved": 1}
 
 
-def test_a_scan_that_waits_for_the_processor_costs_what_it_computes(
+def test_a_scan_is_charged_for_its_cpu_time_only(
     tmp_path: Path, moments: dict[str, list[Between]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Polls would be seldom on a busy machine otherwise."""
+    """Otherwise polls would be rare on a busy machine."""
     passed, computed = 0.0, 0.0
 
     def preempted() -> None:
@@ -182,7 +182,7 @@ def test_a_scan_that_waits_for_the_processor_costs_what_it_computes(
 
 
 def test_all_files_are_read_again_on_request(tmp_path: Path) -> None:
-    """Also one whose size and times are as before: a network file system may show a change late."""
+    """Also with equal size and times: a network file system may show a change late."""
     file = tmp_path / "a.yaml"
     file.write_text(service("a", 1))
     status = file.stat()

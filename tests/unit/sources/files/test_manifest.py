@@ -1,4 +1,4 @@
-"""Kubernetes manifests in files: what is read, what is ignored, what is broken and where."""
+"""Kubernetes manifests in files: what is read, ignored and invalid, with locations."""
 
 import json
 
@@ -23,7 +23,7 @@ def read(text: str) -> list[Entry]:
 
 
 def test_a_service_and_a_slice_are_read_into_the_own_namespace() -> None:
-    """A namespace that is not written is the default one; null keys are absent keys."""
+    """A missing namespace is the default one; null keys are absent keys."""
     service, slice_ = read(
         """\
 apiVersion: v1
@@ -68,7 +68,7 @@ endpoints: [{addresses: [127.0.0.1], conditions: {ready: true}, zone: a}]
 )
 @pytest.mark.parametrize("namespace", ["''", "null"])
 def test_an_empty_namespace_is_an_absent_one(head: str, namespace: str) -> None:
-    """As the API server has it (omitempty); rendered templates write it."""
+    """As for the API server (omitempty); templates render it."""
     (entry,) = read(f"{head}, metadata: {{name: a, namespace: {namespace}}}}}")
     assert entry.ok, entry.problem
     assert entry.subject is not None
@@ -76,7 +76,7 @@ def test_an_empty_namespace_is_an_absent_one(head: str, namespace: str) -> None:
 
 
 def test_other_kinds_are_ignored_and_named() -> None:
-    """People point steerway at whole folders; a kind of the same name in another group is another kind."""
+    """Directories hold manifests of all kinds; the same kind of another group is another kind."""
     deployment, knative = read(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n---\n"
         "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: y}\n"
@@ -85,8 +85,8 @@ def test_other_kinds_are_ignored_and_named() -> None:
     assert knative.ignored
 
 
-def test_a_namespace_is_read_for_its_word_on_privacy() -> None:
-    """Others are ignored as any kind is: folders of manifests give them often, and more than once."""
+def test_a_namespace_is_read_for_its_privacy_annotation() -> None:
+    """Other Namespaces are ignored as any kind is: directories often have them, and repeatedly."""
     private, plain, broken = read(
         "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, namespace: x,"
         " annotations: {steerway.io/private: 'true'}}\n---\n"
@@ -100,7 +100,7 @@ def test_a_namespace_is_read_for_its_word_on_privacy() -> None:
 
 
 def test_lists_are_read_item_by_item() -> None:
-    """Items of a typed list need no type; a broken item costs only itself and has its own line."""
+    """Items of a typed list need no type; an invalid item affects itself only and has its own line."""
     good, ignored, broken, other = read(
         """\
 apiVersion: v1
@@ -132,8 +132,8 @@ items:
     assert wrong.where == "x.yaml:3"
 
 
-def test_a_wrong_type_is_named_by_line_and_path() -> None:
-    """The problem says where in the file and where in the object, what is wrong and what to do."""
+def test_a_wrong_type_is_reported_by_line_and_path() -> None:
+    """The problem has file, line, path in the object, reason and hint."""
     (entry,) = read("apiVersion: v1\nkind: Service\nmetadata:\n  name: a\nspec:\n  ports:\n  - port: '80'\n")
     assert str(entry.problem) == (
         "x.yaml:7: Service own/a: expected a number, got a string at $.spec.ports[0].port"
@@ -142,7 +142,7 @@ def test_a_wrong_type_is_named_by_line_and_path() -> None:
 
 
 def test_an_object_without_a_name_has_no_subject() -> None:
-    """Nobody can tell which object it is about."""
+    """The problem cannot be attributed to an object."""
     (entry,) = read("apiVersion: v1\nkind: Service\nmetadata: {}\n")
     assert entry.subject is None
     assert entry.problem is not None
@@ -162,8 +162,8 @@ def test_a_route_of_v1beta1_is_one_of_v1() -> None:
     assert listed.objects == new.objects
 
 
-def test_near_misses_are_broken_not_ignored() -> None:
-    """What was surely meant to be served must not vanish without a word."""
+def test_near_misses_are_problems_and_not_ignored() -> None:
+    """A manifest that was meant to be served is reported."""
     texts = {
         "apiVersion: discovery.k8s.io/v1beta1\nkind: EndpointSlice": "write apiVersion: discovery.k8s.io/v1",
         "apiVersion: v1\nkind: service": "write kind: Service",
@@ -197,7 +197,7 @@ spec:
   rules:
   - matches: [{method: {type: RegularExpression, service: "shop\\\\..*"}}]
     backendRefs: [{name: backend-v2, port: 80, weight: 1}]
-    unknown: not judged
+    unknown: not checked
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -229,8 +229,8 @@ metadata: {name: edge}
 """
 
 
-def test_what_is_attached_to_services_is_read() -> None:
-    """Routes, grants and TLS policies of the Gateway API; a Gateway is nobody's business here."""
+def test_kinds_attached_to_services_are_read() -> None:
+    """Routes, grants and TLS policies of the Gateway API; a Gateway is ignored."""
     *result, gateway = read(GATEWAY_API)
     assert [(type(entry.objects[0]), entry.name) for entry in result] == [
         (GRPCRoute, "shop/shop.v2"),
@@ -248,8 +248,8 @@ def test_what_is_attached_to_services_is_read() -> None:
     assert isinstance(listed.objects[0], TrafficPolicy)
 
 
-def test_a_bad_regular_expression_costs_its_route_alone() -> None:
-    """With its line, its reason in RE2's words, and a cure."""
+def test_an_invalid_regular_expression_affects_only_its_route() -> None:
+    """With its line, RE2's reason, and a hint."""
     bad, *others = read(GATEWAY_API.replace("shop\\\\..*", "(?=shop)"))
     assert str(bad.problem) == (
         "x.yaml:7: GRPCRoute shop/shop.v2: not a regular expression that clients can use: invalid perl operator: (?="
@@ -260,7 +260,7 @@ def test_a_bad_regular_expression_costs_its_route_alone() -> None:
 
 
 def test_a_policy_with_every_section_is_read() -> None:
-    """Also as an API server gives it out: with a status and metadata of its own."""
+    """Also as returned by an API server: with status and server metadata."""
     status = {
         "ancestors": [
             {"ancestorRef": {"name": "backend"}, "controllerName": "steerway.io/x", "conditions": []}
@@ -280,8 +280,8 @@ def test_a_policy_with_every_section_is_read() -> None:
 
 
 @pytest.mark.parametrize("example", MISTYPED, ids=lambda example: example.name)
-def test_what_an_api_server_refuses_is_a_problem_with_its_place(example: Mistyped) -> None:
-    """Unknown fields, too, which an API server would drop without a word to files."""
+def test_what_an_api_server_refuses_is_a_problem_with_its_path(example: Mistyped) -> None:
+    """Unknown fields, too, which an API server would drop silently."""
     (entry,) = read(json.dumps(policy(example.spec)))
     assert entry.subject == ObjectKey("TrafficPolicy", "shop", "example")
     assert entry.problem is not None
@@ -289,8 +289,8 @@ def test_what_an_api_server_refuses_is_a_problem_with_its_place(example: Mistype
     assert entry.problem.hint
 
 
-def test_a_misspelt_field_is_named_with_its_line_and_the_nearest_one() -> None:
-    """One that is near to nothing names those that there are."""
+def test_an_unknown_field_has_its_line_and_the_nearest_name() -> None:
+    """Without a near name, the existing ones are listed."""
     text = (
         "apiVersion: steerway.io/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: a}\nspec:\n"
         '  targetRefs: [{group: "", kind: Service, name: b}]\n  limits:\n    max_requests: 7\n'
@@ -308,8 +308,8 @@ def test_a_misspelt_field_is_named_with_its_line_and_the_nearest_one() -> None:
     )
 
 
-def test_a_broken_rule_is_a_problem_with_its_place() -> None:
-    """And the rule's own message."""
+def test_a_violated_rule_is_a_problem_with_its_path() -> None:
+    """And the rule's message."""
     for example in BROKEN:
         (entry,) = read(json.dumps(policy(example.bad)))
         assert entry.problem is not None

@@ -22,7 +22,7 @@ def parts(entry: Entry) -> tuple[Service, list[EndpointSlice]]:
 
 
 def test_a_service_of_two_zones_is_one_slice_with_zones() -> None:
-    """The endpoint's own zone counts, else that of the key above it."""
+    """The endpoint's zone takes precedence over that of the key above it."""
     (entry,) = read(
         "example-server:\n  eu-a:\n  - {ip: 127.0.0.1, port: 8000, zone: eu-x}\n  - {ip: 127.0.0.2, port: 8000}\n"
         "  eu-b:\n  - {ip: 127.0.0.3, port: 8000}\n"
@@ -40,7 +40,7 @@ def test_a_service_of_two_zones_is_one_slice_with_zones() -> None:
 
 
 def test_endpoints_of_different_ports_and_families_are_slices_of_their_own() -> None:
-    """The service's own port does not depend on them."""
+    """The service's port does not depend on them."""
     (entry,) = read(
         "s:\n  z:\n  - {ip: 10.0.0.1, port: 2}\n  - {ip: 10.0.0.2, port: 1}\n  - {ip: fd00::1, port: 2}\n"
     )
@@ -55,7 +55,7 @@ def test_endpoints_of_different_ports_and_families_are_slices_of_their_own() -> 
 
 @pytest.mark.parametrize("empty", ["s:\n", "s: {}\n", "s: {z: }\n", "s: {z: []}\n"])
 def test_a_service_without_endpoints_is_known_and_empty(empty: str) -> None:
-    """An empty service is not an unknown one, so it has a port."""
+    """An empty service is no unknown one, so it has a port."""
     (entry,) = read(empty)
     service, slices = parts(entry)
     assert slices == []
@@ -97,8 +97,8 @@ def test_a_top_level_key_makes_a_mapping_of_any_file() -> None:
         ("a.b: {}\n", 1, "'a.b' is not a valid service name", "letters"),
     ],
 )
-def test_a_mistake_is_named_with_its_line(text: str, line: int, reason: str, hint: str) -> None:
-    """This format is ours, so that unknown keys are mistakes, too."""
+def test_an_error_in_a_mapping_has_its_line(text: str, line: int, reason: str, hint: str) -> None:
+    """The format is the product's own, so unknown keys are errors, too."""
     entry, good = read(text + "good: {}\n")
     assert entry.problem is not None
     assert entry.problem.where == f"mapping.yaml:{line}"

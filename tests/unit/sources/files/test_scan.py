@@ -1,4 +1,4 @@
-"""Which files a look finds, and what makes two looks differ."""
+"""Which files a look reads, and when two looks differ."""
 
 import os
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ def names(*roots: Path) -> list[str]:
     return [str(file.path.relative_to(roots[0])) for file in scan(roots).files]
 
 
-def test_manifests_are_found_in_order_and_below(tmp_path: Path) -> None:
-    """By name, in subdirectories too; hidden entries and other suffixes are left out."""
+def test_manifests_are_listed_in_order_and_recursively(tmp_path: Path) -> None:
+    """By name, in subdirectories, too; hidden entries and other suffixes are skipped."""
     for name in ("b.yaml", "a.yml", "sub/c.json", "d.txt", ".hidden.yaml", ".git/e.yaml", "f.yaml~"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
@@ -25,13 +25,13 @@ def test_manifests_are_found_in_order_and_below(tmp_path: Path) -> None:
 
 
 def test_a_path_may_be_a_file_of_any_name(tmp_path: Path) -> None:
-    """What was named outright is read, whatever its suffix."""
+    """A file given by its path is read with any suffix."""
     (tmp_path / "x.conf").write_text("")
     (tmp_path / "y.yaml").write_text("")
     assert [file.path.name for file in scan((tmp_path / "x.conf",)).files] == ["x.conf"]
 
 
-def test_a_file_counts_once(tmp_path: Path) -> None:
+def test_a_file_is_listed_once(tmp_path: Path) -> None:
     """Given twice, linked to, or in a directory that links to itself."""
     (tmp_path / "a.yaml").write_text("")
     (tmp_path / "b.yaml").symlink_to("a.yaml")
@@ -39,20 +39,20 @@ def test_a_file_counts_once(tmp_path: Path) -> None:
     assert names(tmp_path, tmp_path / "a.yaml", tmp_path) == ["a.yaml"]
 
 
-def test_missing_paths_are_told_with_their_reason(tmp_path: Path) -> None:
-    """A path that is not there, a symlink to nowhere, a symlink to itself."""
-    (tmp_path / "nowhere.yaml").symlink_to("gone.yaml")
+def test_missing_paths_are_reported_with_their_reason(tmp_path: Path) -> None:
+    """A missing path, a dangling symlink, a symlink to itself."""
+    (tmp_path / "dangling.yaml").symlink_to("gone.yaml")
     (tmp_path / "circle.yaml").symlink_to("circle.yaml")
     result = scan((tmp_path, tmp_path / "missing"))
     assert {path.name: reason for path, reason in result.missing} == {
-        "nowhere.yaml": "No such file or directory",
+        "dangling.yaml": "No such file or directory",
         "circle.yaml": "Too many levels of symbolic links",
         "missing": "No such file or directory",
     }
 
 
 def test_equal_looks_mean_equal_files(tmp_path: Path) -> None:
-    """Rewriting, replacing, and changing the mode of a file are seen; looking is not."""
+    """Rewriting, replacing, and a change of the mode make looks differ; reading does not."""
     file = tmp_path / "a.yaml"
     file.write_text("1")
     seen = [scan((tmp_path,))]
@@ -69,7 +69,7 @@ def test_equal_looks_mean_equal_files(tmp_path: Path) -> None:
 
 
 def test_a_config_map_is_read_through_one_link(tmp_path: Path) -> None:
-    """The visible names count, the payload's files are read, and leftovers of a swap are not missing."""
+    """Visible names are listed, files of the payload are read, and leftovers of a swap are not missing."""
     swap(tmp_path, 1, a="1", b="1")
     first = scan((tmp_path,))
     assert [file.path.name for file in first.files] == ["a.yaml", "b.yaml"]
@@ -82,7 +82,7 @@ def test_a_config_map_is_read_through_one_link(tmp_path: Path) -> None:
 
 
 def test_a_new_name_in_a_config_map_counts_with_the_swap(tmp_path: Path) -> None:
-    """kubelet links new names after the swap; waiting for them would make two changes of one."""
+    """kubelet links new names after the swap; waiting for them would split one change in two."""
     swap(tmp_path, 1, a="1")
     swap(tmp_path, 2, a="1", b="2")
     (tmp_path / "b.yaml").unlink()
@@ -90,7 +90,7 @@ def test_a_new_name_in_a_config_map_counts_with_the_swap(tmp_path: Path) -> None
 
 
 def test_a_replaced_directory_is_another_one(tmp_path: Path) -> None:
-    """The watcher must watch the new directory, although it has the old one's name."""
+    """The new directory must be watched, although it has the same name."""
     root = tmp_path / "m"
     root.mkdir()
     before = scan((root,)).directories
@@ -104,7 +104,7 @@ def test_a_replaced_directory_is_another_one(tmp_path: Path) -> None:
 def test_a_payload_replaced_while_it_is_listed_is_listed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether it vanished before or after its entries were read: the scan is of one payload, the next."""
+    """Whether it vanished before or after its entries were read: the scan has one payload, the next."""
     root = tmp_path / "m"
     mount = root / "cm"
     swap(mount, 1, a="1", b="1")
@@ -126,10 +126,10 @@ def test_a_payload_replaced_while_it_is_listed_is_listed_again(
     assert (result.missing, result.torn) == ((), ())
 
 
-def test_a_payload_that_cannot_be_listed_whole_makes_the_scan_torn(
+def test_a_payload_that_cannot_be_listed_completely_makes_the_scan_torn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing of it is in the scan: part of it would be taken for the deletion of the rest."""
+    """The scan has nothing of it: a part would mean the deletion of the rest."""
     mount = tmp_path / "cm"
     swap(mount, 1, a="1")
     (tmp_path / "plain.yaml").write_text("")
@@ -148,16 +148,16 @@ def test_a_payload_that_cannot_be_listed_whole_makes_the_scan_torn(
 
 
 def test_files_given_by_path_are_of_one_payload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A swap between the looks at two of them makes the scan torn; one that is removed meanwhile is looked at again."""
+    """A swap between two files makes the scan torn; a file removed meanwhile is scanned again."""
     swap(tmp_path, 1, a="1", b="1")
     roots = (tmp_path / "a.yaml", tmp_path / "b.yaml")
     assert {file.payload for file in scan(roots).files} == {tmp_path / "..gen1"}
     resolve = os.path.realpath
     left = [2]
 
-    def realpath(place: Path, *, strict: bool) -> str:
-        real = resolve(place, strict=strict)
-        if place.name == "b.yaml" and left:
+    def realpath(path: Path, *, strict: bool) -> str:
+        real = resolve(path, strict=strict)
+        if path.name == "b.yaml" and left:
             swap(tmp_path, left.pop(), a="2", b="2")
         return real
 
@@ -168,7 +168,7 @@ def test_files_given_by_path_are_of_one_payload(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_link_to_no_payload_is_a_missing_path(tmp_path: Path) -> None:
-    """It does not heal by looking again, and is no deletion."""
+    """Another look does not change it, and it is no deletion."""
     swap(tmp_path / "cm", 1, a="1")
     (tmp_path / "cm" / "..gen1" / "a.yaml").unlink()
     (tmp_path / "cm" / "..gen1").rmdir()

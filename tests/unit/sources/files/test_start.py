@@ -1,4 +1,4 @@
-"""The first look: what keeps a source from being synced, for how long, and what a state directory changes."""
+"""The first look: what delays the sync of a source, for how long, and the effect of a state directory."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +18,10 @@ LONG_SECONDS = 3600.0
     [b"a: [", b"\xe9", b"a: [\n---\nb: ]\n", b"what: ever\n"],
     ids=["YAML", "bytes", "all", "unknown"],
 )
-async def test_a_file_of_which_nothing_can_be_read_delays_a_start_until_it_is_corrected(
+async def test_an_unreadable_file_delays_a_start_until_it_is_fixed(
     run: Run, tmp_path: Path, broken: bytes
 ) -> None:
-    """Its problem is reported meanwhile; the other files are read."""
+    """Its problem is reported meanwhile; other files are read."""
     (tmp_path / "a.yaml").write_bytes(broken)
     (tmp_path / "b.yaml").write_text(GOOD)
     source = run(tmp_path, files_sync_timeout_seconds=LONG_SECONDS)
@@ -32,8 +32,8 @@ async def test_a_file_of_which_nothing_can_be_read_delays_a_start_until_it_is_co
     assert source.services() == {"good": 1, "better": 1}
 
 
-async def test_the_delay_ends(run: Run, tmp_path: Path) -> None:
-    """The file stays a problem, and the others are served."""
+async def test_the_delay_is_bounded(run: Run, tmp_path: Path) -> None:
+    """The file stays a problem, and other files are served."""
     (tmp_path / "a.yaml").write_text("a: [")
     (tmp_path / "b.yaml").write_text(GOOD)
     source = run(tmp_path, files_sync_timeout_seconds=0.01)
@@ -42,8 +42,8 @@ async def test_the_delay_ends(run: Run, tmp_path: Path) -> None:
     assert source.services() == {"good": 1}
 
 
-async def test_a_broken_document_beside_a_good_one_delays_nothing(run: Run, tmp_path: Path) -> None:
-    """Neither does one of which it is known what it is about, nor an empty file."""
+async def test_an_invalid_document_beside_a_valid_one_delays_nothing(run: Run, tmp_path: Path) -> None:
+    """Nor does an invalid document with a known subject, nor an empty file."""
     (tmp_path / "a.yaml").write_text(f"a: [\n---\n{GOOD}")
     (tmp_path / "b.yaml").write_text(GOOD.replace("good", "bad").replace("port: 1", "port: 0"))
     (tmp_path / "c.yaml").write_text("")
@@ -52,8 +52,8 @@ async def test_a_broken_document_beside_a_good_one_delays_nothing(run: Run, tmp_
     assert source.services() == {"good": 1}
 
 
-async def test_a_path_that_is_waited_for_ends_the_delay_when_it_comes(run: Run, tmp_path: Path) -> None:
-    """A volume that is mounted late."""
+async def test_a_missing_path_ends_the_delay_when_it_appears(run: Run, tmp_path: Path) -> None:
+    """Such as a volume that is mounted late."""
     source = run(tmp_path / "late", files_sync_timeout_seconds=LONG_SECONDS)
     await source.problem("late", "cannot be read")
     assert not source.store.synced
@@ -62,10 +62,10 @@ async def test_a_path_that_is_waited_for_ends_the_delay_when_it_comes(run: Run, 
 
 
 @pytest.mark.parametrize("broken", ["a: [", None], ids=["file", "directory"])
-async def test_what_breaks_while_no_process_runs_is_served_from_the_state(
+async def test_a_file_that_became_invalid_between_runs_is_served_from_the_state(
     run: Run, tmp_path: Path, broken: str | None
 ) -> None:
-    """At once, with a problem that names the time; what is corrected is no problem any more."""
+    """At once, with a problem that has the time; fixing the file clears it."""
     manifests = tmp_path / "manifests"
     manifests.mkdir()
     (manifests / "a.yaml").write_text(GOOD)
@@ -90,7 +90,7 @@ async def test_what_breaks_while_no_process_runs_is_served_from_the_state(
 
 
 async def test_a_damaged_state_is_a_problem_until_it_is_replaced(run: Run, tmp_path: Path) -> None:
-    """The files are served."""
+    """Files are served meanwhile."""
     (tmp_path / "files.state").write_text("what")
     (tmp_path / "manifests").mkdir()
     (tmp_path / "manifests" / "a.yaml").write_text(GOOD)

@@ -1,4 +1,4 @@
-"""The state file: what it holds survives, and nothing that can be wrong with it does harm."""
+"""The state file: what survives a restart, and that no fault of it stops a start."""
 
 import os
 from pathlib import Path
@@ -66,32 +66,32 @@ def objects(tmp_path: Path) -> tuple[Object, ...]:
     return loaded.objects
 
 
-def held(objects: tuple[Object, ...]) -> dict[Path, LastGood]:
+def last_good(objects: tuple[Object, ...]) -> dict[Path, LastGood]:
     return {PATH: LastGood(ROOT, {obj.key: (obj,) for obj in objects})}
 
 
 def test_objects_of_every_kind_are_read_as_they_were_written(
     tmp_path: Path, objects: tuple[Object, ...]
 ) -> None:
-    """By file and subject, in a file that nobody else may read."""
+    """By file and subject, in a file with mode 0600."""
     retained = State(tmp_path / "new" / "state", 60)
-    retained.save(held(objects), ())
+    retained.save(last_good(objects), ())
     assert retained.problem is None
     assert retained.path.stat().st_mode & 0o777 == 0o600
     again = State(tmp_path / "new" / "state", 60)
-    assert again.load([ROOT]) == held(objects)
+    assert again.load([ROOT]) == last_good(objects)
     assert again.problem is None
     assert [path.name for path in retained.path.parent.iterdir()] == [retained.path.name]
 
 
 def test_objects_age_while_their_file_cannot_be_read(tmp_path: Path, objects: tuple[Object, ...]) -> None:
-    """From restart to restart, until they are too old."""
+    """Across restarts, until the maximum age."""
     now = [1000.0]
     for age in (0, 40, 80):
         now[0] = 1000.0 + age
         current = State(tmp_path, 100, lambda: now[0])
         assert bool(current.load([ROOT])) == (age > 0)
-        current.save(held(objects), [PATH] if age else ())
+        current.save(last_good(objects), [PATH] if age else ())
     assert current._age() == 80
     (problem,) = current.note([PATH])
     assert "1970-01-01T00:16:40Z" in problem.reason
@@ -105,8 +105,8 @@ def test_objects_age_while_their_file_cannot_be_read(tmp_path: Path, objects: tu
 def test_a_file_that_can_be_read_again_is_not_restored_any_more(
     tmp_path: Path, objects: tuple[Object, ...]
 ) -> None:
-    """Its age is gone, too."""
-    State(tmp_path, 60).save(held(objects), ())
+    """Its age is reset, too."""
+    State(tmp_path, 60).save(last_good(objects), ())
     current = State(tmp_path, 60)
     current.load([ROOT])
     assert current.note([PATH])
@@ -115,11 +115,10 @@ def test_a_file_that_can_be_read_again_is_not_restored_any_more(
     assert current._age() == 0
 
 
-def test_objects_of_paths_that_are_not_given_any_more_are_left_out(
+def test_objects_of_paths_outside_the_settings_are_not_restored(
     tmp_path: Path, objects: tuple[Object, ...]
 ) -> None:
-    """The settings say what is served."""
-    State(tmp_path, 60).save(held(objects), ())
+    State(tmp_path, 60).save(last_good(objects), ())
     assert State(tmp_path, 60).load([Path("/other")]) == {}
 
 
@@ -127,9 +126,9 @@ def test_objects_of_paths_that_are_not_given_any_more_are_left_out(
 def test_a_damaged_state_is_a_problem_and_ignored(
     tmp_path: Path, objects: tuple[Object, ...], cut: int
 ) -> None:
-    """Cut short, or with a byte of another value."""
+    """Truncated, or with a changed byte."""
     written = State(tmp_path, 60)
-    written.save(held(objects), ())
+    written.save(last_good(objects), ())
     content = written.path.read_bytes()
     for damaged in (content[:cut], content[:cut] + bytes([content[cut] ^ 1]) + content[cut:][1:]):
         written.path.write_bytes(damaged)
@@ -139,44 +138,44 @@ def test_a_damaged_state_is_a_problem_and_ignored(
 
 
 def test_a_state_that_is_no_file_does_not_stop_a_start(tmp_path: Path, objects: tuple[Object, ...]) -> None:
-    """A named pipe would wait for a writer; the next change replaces it."""
+    """Reading a named pipe would block; the next change replaces it."""
     current = State(tmp_path, 60)
     os.mkfifo(current.path)
     assert current.load([ROOT]) == {}
     assert current.problem is not None
-    current.save(held(objects), ())
+    current.save(last_good(objects), ())
     assert State(tmp_path, 60).load([ROOT]) != {}
 
 
 def test_a_state_is_bounded(
     tmp_path: Path, objects: tuple[Object, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A larger one is neither written nor read; what was written before stays."""
+    """A larger one is neither written nor read; the file written before stays."""
     current = State(tmp_path, 60)
-    current.save(held(objects), ())
+    current.save(last_good(objects), ())
     monkeypatch.setattr(state, "MAX_STATE_BYTES", 100)
     before = current.path.read_bytes()
-    current.save(held(objects), ())
+    current.save(last_good(objects), ())
     assert current.problem is not None
     assert current.path.read_bytes() == before
     assert State(tmp_path, 60).load([ROOT]) == {}
 
 
 def test_a_directory_that_cannot_be_written_is_a_problem(tmp_path: Path, objects: tuple[Object, ...]) -> None:
-    """Nothing is raised; it is gone when the directory can be written again."""
+    """Nothing is raised; the problem clears when the directory is writable again."""
     (tmp_path / "state").write_text("a file")
     current = State(tmp_path / "state", 60)
-    current.save(held(objects), ())
+    current.save(last_good(objects), ())
     assert current.problem is not None
     (tmp_path / "state").unlink()
-    current.save(held(objects), ())
+    current.save(last_good(objects), ())
     assert current.problem is None
 
 
-def test_a_value_that_json_cannot_hold_is_left_out(tmp_path: Path, objects: tuple[Object, ...]) -> None:
-    """The others are kept."""
+def test_a_value_without_a_json_form_is_skipped(tmp_path: Path, objects: tuple[Object, ...]) -> None:
+    """Other objects are kept."""
     bad = ObjectKey("Service", "shop", "\ud800")
-    files = held(objects)
+    files = last_good(objects)
     files[PATH].subjects[bad] = objects[:1]
     current = State(tmp_path, 60)
     current.save(files, ())

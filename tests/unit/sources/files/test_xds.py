@@ -19,7 +19,7 @@ def read(text: str) -> list[Entry]:
 
 
 def test_a_resource_is_kept_as_it_is_written() -> None:
-    """Type, name, whole body (nulls too) and place."""
+    """Type, name, the whole body (with nulls) and location."""
     (entry,) = read(f"'@type': {CLUSTER}\nname: c\nconnect_timeout: 1s\nlb_policy: null\n")
     (resource,) = entry.objects
     body = {"@type": CLUSTER, "name": "c", "connect_timeout": "1s", "lb_policy": None}
@@ -29,13 +29,13 @@ def test_a_resource_is_kept_as_it_is_written() -> None:
 
 @pytest.mark.parametrize("field", ["cluster_name", "clusterName"])
 def test_a_load_assignment_is_named_by_its_cluster(field: str) -> None:
-    """Both spellings of protobuf's JSON mapping are names."""
+    """In both spellings of protobuf's JSON mapping."""
     (entry,) = read(f"'@type': {ASSIGNMENT}\n{field}: c\n")
     assert entry.name == "c"
 
 
 def test_several_resources_have_their_own_lines() -> None:
-    """The form of a discovery response: a broken one costs only itself."""
+    """In the form of a discovery response: an invalid one affects itself only."""
     good, nameless, untyped = read(
         f"version_info: '1'\nresources:\n- '@type': {CLUSTER}\n  name: a\n- '@type': {CLUSTER}\n- name: b\n"
     )
@@ -63,7 +63,7 @@ RESOURCE = "type.googleapis.com/envoy.service.discovery.v3.Resource"
 
 
 def test_a_wrapped_resource_has_a_time_to_live() -> None:
-    """The wrapper is gone; lines are those of what is in it."""
+    """The wrapper is removed; lines are those of its content."""
     (entry,) = read(f"'@type': {RESOURCE}\nttl: 10s\nresource:\n  '@type': {CLUSTER}\n  name: c\n")
     (resource,) = entry.objects
     assert resource == XdsResource(CLUSTER, "c", {"@type": CLUSTER, "name": "c"}, "x.yaml:3", "10s")

@@ -12,14 +12,14 @@ from tests.unit.sources.kubernetes.running_informers import Running
 
 @pytest.fixture(autouse=True)
 def no_pod(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests may themselves run in a pod, or on a machine with a kubeconfig."""
+    """Remove the environment of a pod or a kubeconfig of the machine."""
     for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "KUBECONFIG", "POD_NAMESPACE"):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(autouse=True)
 def haste(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits of milliseconds; how long they are is tested in virtual time, in test_watcher.py."""
+    """Waits of milliseconds; test_watcher.py tests their length in virtual time."""
     if request.path.stem == "test_watcher":
         return
     monkeypatch.setattr(watcher, "FIRST_WAIT_SECONDS", 0.01)
@@ -35,7 +35,7 @@ async def server() -> AsyncIterator[FakeApiServer]:
 
 @pytest.fixture
 async def run(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[Callable[..., Running]]:
-    """Start sources; by default with a kubeconfig for `server`. They are stopped at the end."""
+    """Start sources, by default with a kubeconfig for `server`; stop them at the end."""
     started: list[Running] = []
 
     def start(kubeconfig: Path | None = None, **options: object) -> Running:

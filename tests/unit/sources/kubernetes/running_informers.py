@@ -20,7 +20,7 @@ def service(name: str, port: Any = 80, namespace: str = "default") -> dict[str, 
 
 
 class Running:
-    """A source that runs; `heard` is the store's batches, in order."""
+    """A source that runs; `batches` has the store's batches, in order."""
 
     def __init__(
         self,
@@ -37,9 +37,9 @@ class Running:
     ) -> None:
         self.store = ObjectStore()
         self.store.register("kubernetes")
-        self.heard: list[frozenset[ObjectKey]] = []
+        self.batches: list[frozenset[ObjectKey]] = []
         self._news = asyncio.Event()
-        self.store.listen(self._hear)
+        self.store.listen(self._record)
         options = KubernetesOptions(
             kubeconfig,
             context,
@@ -53,12 +53,12 @@ class Running:
         self.source = KubernetesSource(options, self.store, clock)
         self.task = asyncio.create_task(self.source.run())
 
-    def _hear(self, changes: Changes) -> None:
-        self.heard.append(frozenset(changes))
+    def _record(self, changes: Changes) -> None:
+        self.batches.append(frozenset(changes))
         self._news.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition holds; it is tried after each batch."""
+        """Wait until a condition holds; it is evaluated after each batch."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not condition():
                 if self.task.done():
@@ -73,7 +73,7 @@ class Running:
                 texts = [str(problem) for problem in self.store.problems()]
                 if (not parts and not texts) or any(all(part in text for part in parts) for text in texts):
                     return
-                await asyncio.sleep(0.005)  # problems alone are not told to listeners
+                await asyncio.sleep(0.005)  # a change of problems alone calls no listener
 
     def ports(self) -> dict[str, int]:
         """Name and first port of each Service."""

@@ -1,4 +1,4 @@
-"""Credentials over real HTTP and TLS: where they come from, and how they stay fresh."""
+"""Credentials over real HTTP and TLS: where they come from, and their renewal."""
 
 import json
 import shutil
@@ -70,7 +70,7 @@ async def test_a_token_file_is_read_again_as_it_ages(
     client: Callable[..., KubernetesClient],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """New requests carry the new token, before the server refuses the old one."""
+    """New requests have the new token before the server refuses the old one."""
     token = tmp_path / "token"
     token.write_text("first")
     config = server.write_kubeconfig(tmp_path / "k", user={"tokenFile": str(token)})
@@ -84,7 +84,7 @@ async def test_a_token_file_is_read_again_as_it_ages(
 
 
 async def test_a_refused_token_is_read_again_at_once(server: FakeApiServer, tmp_path: Path, run: Run) -> None:
-    """Whatever its age: a 401 means that something is out of date."""
+    """At any age: a 401 means an outdated token."""
     token = tmp_path / "token"
     token.write_text("first")
     server.token = "first"
@@ -101,10 +101,8 @@ async def test_a_refused_token_is_read_again_at_once(server: FakeApiServer, tmp_
     await running.until(lambda: set(running.ports()) == {"a", "b"})
 
 
-async def test_a_kubeconfig_that_is_replaced_is_read_anew(
-    server: FakeApiServer, tmp_path: Path, run: Run
-) -> None:
-    """A half-written one is a problem and not the end, once it has been good."""
+async def test_a_replaced_kubeconfig_is_read_again(server: FakeApiServer, tmp_path: Path, run: Run) -> None:
+    """After a valid one, an incomplete one is a problem and does not end the source."""
     path = tmp_path / "k"
     server.token = "first"
     running = run(server.write_kubeconfig(path))
@@ -119,10 +117,10 @@ async def test_a_kubeconfig_that_is_replaced_is_read_anew(
     assert not running.task.done()
 
 
-async def test_an_exec_plugin_runs_once_for_a_lasting_credential(
+async def test_an_exec_plugin_runs_once_for_a_credential_without_expiry(
     server: FakeApiServer, tmp_path: Path, client: Callable[..., KubernetesClient]
 ) -> None:
-    """Without expiry it lasts until the server refuses it; then the plugin runs again."""
+    """It runs again when the server refuses the credential."""
     server.token = "first"
     config = server.write_kubeconfig(tmp_path / "k", user=plugin(tmp_path, "first"))
     made = client(Access.find(config, None))
@@ -140,7 +138,7 @@ async def test_an_exec_plugin_runs_once_for_a_lasting_credential(
 async def test_an_exec_plugin_runs_again_when_its_credential_expires(
     server: FakeApiServer, tmp_path: Path, client: Callable[..., KubernetesClient]
 ) -> None:
-    """By the time that it stated itself."""
+    """At the expiry in its output."""
     config = server.write_kubeconfig(tmp_path / "k", user=plugin(tmp_path, "first", "2001-01-01T00:00:00Z"))
     made = client(Access.find(config, None))
     await made.prepare()
@@ -150,10 +148,10 @@ async def test_an_exec_plugin_runs_again_when_its_credential_expires(
     assert (runs(tmp_path), tokens(server)) == (2, ["second"] * 3)
 
 
-async def test_a_failing_exec_plugin_is_a_problem_and_tried_again(
+async def test_a_failing_exec_plugin_is_a_problem_and_retried(
     server: FakeApiServer, tmp_path: Path, run: Run
 ) -> None:
-    """Its own words are shown; the source does not end."""
+    """The problem has the plugin's output; the source does not end."""
     user = plugin(tmp_path, "x")
     (tmp_path / "plugin.py").write_text("import sys\nsys.exit('please log in')\n")
     running = run(server.write_kubeconfig(tmp_path / "k", user=user))
@@ -162,8 +160,8 @@ async def test_a_failing_exec_plugin_is_a_problem_and_tried_again(
     await running.until(lambda: running.store.synced)
 
 
-def test_the_pod_comes_before_the_usual_kubeconfig_and_after_a_given_one(tmp_path: Path) -> None:
-    """The order that client libraries have made usual."""
+def test_an_in_cluster_config_takes_precedence_over_the_default_kubeconfig_only(tmp_path: Path) -> None:
+    """The usual order of client libraries; a given kubeconfig comes first."""
     (tmp_path / "token").write_text("t")
     (tmp_path / "config").write_text("")
     pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBECONFIG": str(tmp_path / "config")}
@@ -198,7 +196,7 @@ class Certificates:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Made fresh, so that they never expire in the repository."""
+    """Generated, so that none in the repository expires."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("openssl is not installed: TLS to the API server is not tested")
@@ -237,7 +235,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 async def test_client_certificates_are_presented(
     certificates: Certificates, tmp_path: Path, client: Callable[..., KubernetesClient]
 ) -> None:
-    """And without them the handshake fails, which is said as such."""
+    """Without them the handshake fails, and the failure is reported as one of TLS."""
     files = {
         "client-certificate": str(certificates.path("client.pem")),
         "client-key": str(certificates.path("client.key")),
@@ -256,7 +254,7 @@ async def test_client_certificates_are_presented(
 async def test_a_server_of_another_authority_is_not_trusted(
     certificates: Certificates, tmp_path: Path, client: Callable[..., KubernetesClient]
 ) -> None:
-    """The failure says that it is TLS, and nothing is sent."""
+    """The failure is reported as one of TLS, and nothing is sent."""
     async with FakeApiServer(tls=certificates.server_context(clients=False)) as server:
         made = client(Access.find(server.write_kubeconfig(tmp_path / "k"), None))
         with pytest.raises(RequestError) as caught:
@@ -265,7 +263,7 @@ async def test_a_server_of_another_authority_is_not_trusted(
         assert server.requests == []
 
 
-async def test_a_certificate_file_that_is_none_is_a_problem(
+async def test_an_invalid_certificate_file_is_a_problem(
     certificates: Certificates, tmp_path: Path, client: Callable[..., KubernetesClient]
 ) -> None:
     """It may be in the middle of its rotation."""
@@ -290,7 +288,7 @@ async def test_a_pod_uses_its_service_account(
         made = client(Access.find(None, None, environ, tmp_path))
         await made.get("/api/v1/services", {})
         assert tokens(server) == ["mounted"]
-        # A token that was rotated early is found by the refusal of the old one.
+        # The refusal of an old token starts a read of one that was rotated early.
         (tmp_path / "token").write_text("rotated")
         server.token = "rotated"
         with pytest.raises(RequestError, match="401"):

@@ -1,4 +1,4 @@
-"""TrafficPolicies and kinds of the Gateway API: followed where they are installed, and not missed elsewhere."""
+"""TrafficPolicies and kinds of the Gateway API: followed where they are installed, and no problem elsewhere."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -64,10 +64,10 @@ def by_key(running: Running) -> dict[ObjectKey, Object]:
     return {obj.key: obj for obj in running.store.objects()}
 
 
-async def test_every_kind_is_followed_and_means_what_it_means_in_files(
+async def test_every_kind_is_followed_and_equals_the_same_manifest_in_files(
     server: FakeApiServer, run: Run, tmp_path: Path
 ) -> None:
-    """Before anything is served; each is watched on."""
+    """Before the sync; each is watched afterwards."""
     server.put(*manifests())
     running = run(policies=True)
     await running.until(lambda: running.store.synced)
@@ -84,17 +84,17 @@ async def test_every_kind_is_followed_and_means_what_it_means_in_files(
     assert running.store.problems() == []
 
 
-async def test_they_are_not_asked_for_unless_wanted(server: FakeApiServer, run: Run) -> None:
-    """Remote clusters tell of endpoints alone."""
+async def test_they_are_not_listed_unless_configured(server: FakeApiServer, run: Run) -> None:
+    """Remote clusters provide endpoints alone."""
     running = run()
     await running.until(lambda: running.store.synced)
     assert {request.path.rpartition("/")[2] for request in server.requests} == {"services", "endpointslices"}
 
 
-async def test_a_kind_that_is_not_installed_is_no_problem_and_found_later(
+async def test_a_kind_that_is_not_installed_is_no_problem_and_followed_later(
     server: FakeApiServer, run: Run
 ) -> None:
-    """One line of the log says so; it holds up nothing, is asked for again, and is followed once it is there."""
+    """One log line reports it; it delays nothing, is retried, and is followed after its installation."""
     server.missing |= PLURALS
     server.put(service("a"), *manifests())
     with structlog.testing.capture_logs() as logs:
@@ -124,7 +124,7 @@ async def test_a_kind_that_is_not_installed_is_no_problem_and_found_later(
 async def test_the_version_that_the_api_server_serves_is_followed(
     server: FakeApiServer, run: Run, plural: str, kind: str, first: str, second: str
 ) -> None:
-    """From the start, and when another one takes its place; nothing goes meanwhile."""
+    """From the start, and when another version replaces it; no object is removed in between."""
     versions = {version: f"/apis/{GATEWAY}/{version}/{plural}" for version in (first, second)}
     key = ObjectKey(kind, "shop", "r")
     server.missing.add(versions[first])
@@ -135,7 +135,7 @@ async def test_the_version_that_the_api_server_serves_is_followed(
     await server.until(lambda: server.open_watches == 7)
     asked = [request.path for request in server.requests if request.path in versions.values()]
     assert asked == [versions[first], versions[second], versions[second]], "list, list, watch"
-    heard, before = len(running.heard), len(server.requests)
+    batches, requests = len(running.batches), len(server.requests)
     server.missing = {versions[second]}
     server.drop_watches()
     await server.until(
@@ -143,17 +143,17 @@ async def test_the_version_that_the_api_server_serves_is_followed(
             server.open_watches == 7
             and any(
                 (request.path, request.verb) == (versions[first], "watch")
-                for request in server.requests[before:]
+                for request in server.requests[requests:]
             )
         )
     )
     assert key in by_key(running)
-    assert not any(key in keys for keys in running.heard[heard:])
+    assert not any(key in keys for keys in running.batches[batches:])
     await running.problem()
 
 
-async def test_objects_of_a_kind_that_is_removed_go(server: FakeApiServer, run: Run) -> None:
-    """Also when the watch broke before it could tell of their deletion."""
+async def test_objects_of_a_removed_kind_are_removed(server: FakeApiServer, run: Run) -> None:
+    """Also when the watch ended before it reported their deletion."""
     server.put(*manifests())
     running = run(policies=True)
     await running.until(lambda: running.store.synced)
@@ -175,10 +175,10 @@ async def test_objects_of_a_kind_that_is_removed_go(server: FakeApiServer, run: 
         ("trafficpolicies", "steerway.io", "the traffic policies"),
     ],
 )
-async def test_a_kind_that_is_refused_is_a_problem_that_holds_up_nothing(
+async def test_a_forbidden_kind_is_a_problem_and_delays_nothing(
     server: FakeApiServer, run: Run, plural: str, group: str, loss: str
 ) -> None:
-    """With what is lost, the rule that is missing, and how to do without."""
+    """With what is lost, the missing rule, and the setting that disables the kind."""
     server.fail(403, plural=plural, times=1000)
     server.put(service("a"), *manifests())
     running = run(policies=True)
@@ -188,10 +188,10 @@ async def test_a_kind_that_is_refused_is_a_problem_that_holds_up_nothing(
     await running.problem(plural, "403", loss, rule, "or set kubernetes.policies to false")
 
 
-async def test_a_bad_policy_and_a_bad_expression_cost_themselves_alone(
+async def test_an_invalid_policy_and_an_invalid_expression_affect_only_themselves(
     server: FakeApiServer, run: Run
 ) -> None:
-    """Their last good versions stay: an API server bounds expressions in length, and no more."""
+    """Their last good versions are kept: an API server limits an expression in its length only."""
     server.put(*manifests())
     running = run(policies=True)
     await running.until(lambda: running.store.synced)

@@ -1,4 +1,4 @@
-"""Connections over real TCP and TLS: their socket options, and the failure and remedy of each way to get no answer."""
+"""Connections over real TCP and TLS: socket options, and reason and remedy of each failure."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ async def connecting(kubeconfig: Path) -> AsyncIterator[KubernetesClient]:
 
 
 async def failure(kubeconfig: Path) -> tuple[Failure, str]:
-    """The failure of a request, and the remedy."""
+    """Failure and remedy of a request."""
     async with connecting(kubeconfig) as client:
         with pytest.raises(RequestError) as caught:
             await client.get(_SERVICES, {})
@@ -54,7 +54,7 @@ def kubeconfig(folder: Path, url: str, **cluster: Any) -> Path:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[socket.socket]:
-    """Every socket that is opened from here on."""
+    """Every socket that is opened from then on."""
     sockets: list[socket.socket] = []
     make = connection._socket
 
@@ -70,7 +70,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[socket.socket]:
 async def test_every_connection_ends_within_half_a_minute_of_its_peer(
     server: FakeApiServer, tmp_path: Path, opened: list[socket.socket]
 ) -> None:
-    """Keepalive and the limit for unacknowledged data are set before the first packet, for watches and for lists."""
+    """Keepalive and TCP_USER_TIMEOUT are set before the first packet, for watches and lists."""
     async with (
         connecting(server.write_kubeconfig(tmp_path / "k")) as client,
         client.stream(_SERVICES, {"watch": "1", "resourceVersion": "1"}, 90.0),
@@ -89,12 +89,12 @@ async def test_every_connection_ends_within_half_a_minute_of_its_peer(
                 )
             )
             assert idle + interval * count <= 30
-            # The limit is looked at when a probe is due: one interval later at the latest.
+            # The kernel checks the limit when a probe is due: one interval later at the latest.
             assert limit / 1000 + interval <= 30
 
 
 async def test_more_watches_than_a_pool_of_100(server: FakeApiServer, tmp_path: Path) -> None:
-    """Twelve kinds in ten namespaces; the hundred-and-first must not wait for ever."""
+    """Twelve kinds in ten namespaces; the hundred-and-first must not wait for a connection."""
     async with (
         connecting(server.write_kubeconfig(tmp_path / "k")) as client,
         contextlib.AsyncExitStack() as watches,
@@ -106,10 +106,10 @@ async def test_more_watches_than_a_pool_of_100(server: FakeApiServer, tmp_path: 
 
 
 async def test_a_silent_watch_has_a_reason_of_its_own(server: FakeApiServer, tmp_path: Path) -> None:
-    """Whether it falls silent before or after its headers."""
+    """Silent before or after its headers."""
     async with connecting(server.write_kubeconfig(tmp_path / "k")) as client:
-        for hold in (lambda: None, server.pause_watches):
-            hold()
+        for pause in (lambda: None, server.pause_watches):
+            pause()
             with pytest.raises(RequestError) as caught:
                 async with client.stream(_SERVICES, {"watch": "1", "resourceVersion": "1"}, 0.05) as lines:
                     async for _ in lines:
@@ -117,7 +117,7 @@ async def test_a_silent_watch_has_a_reason_of_its_own(server: FakeApiServer, tmp
             assert caught.value.failure.reason == SILENT
 
 
-async def test_a_refused_connection_is_no_matter_of_permissions(tmp_path: Path) -> None:
+async def test_a_refused_connection_has_no_hint_for_permissions(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     result, remedy = await failure(kubeconfig(tmp_path, url))
@@ -126,7 +126,7 @@ async def test_a_refused_connection_is_no_matter_of_permissions(tmp_path: Path) 
     assert url in remedy
 
 
-async def test_a_name_that_does_not_resolve_is_a_matter_of_dns(tmp_path: Path) -> None:
+async def test_an_unresolvable_host_has_a_hint_for_dns(tmp_path: Path) -> None:
     result, remedy = await failure(kubeconfig(tmp_path, "https://nowhere.invalid:6443"))
     assert result.reason == "name not resolved"
     assert "DNS" in remedy
@@ -143,7 +143,7 @@ async def test_a_handshake_that_is_not_answered_is_a_connection_that_timed_out(
     assert "firewall" in remedy
 
 
-async def test_a_request_that_is_not_answered_is_a_matter_of_load(
+async def test_an_unanswered_request_has_a_hint_for_load(
     server: FakeApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "_WHOLE", client_module.aiohttp.ClientTimeout(sock_read=0.05))
@@ -166,7 +166,7 @@ async def test_a_request_that_is_not_answered_is_a_matter_of_load(
         ),
     ],
 )
-async def test_each_fault_of_a_server_certificate_has_its_remedy(
+async def test_each_error_of_a_server_certificate_has_its_remedy(
     tmp_path: Path, issue: Callable[[Authority], Certified], trusted: bool, reason: str, remedy: str
 ) -> None:
     authority = Authority()
@@ -178,14 +178,14 @@ async def test_each_fault_of_a_server_certificate_has_its_remedy(
         assert server.requests == [], "no credentials were sent"
 
 
-async def test_a_server_without_tls_is_named_as_such(server: FakeApiServer, tmp_path: Path) -> None:
+async def test_a_server_without_tls_is_reported(server: FakeApiServer, tmp_path: Path) -> None:
     result, remedy = await failure(kubeconfig(tmp_path, server.url.replace("http:", "https:")))
     assert result.reason == "TLS not spoken"
     assert "does not speak TLS" in remedy
 
 
-def test_a_refused_client_certificate_is_told_from_the_server_s() -> None:
-    """With TLS 1.3 the alert arrives with the answer, when the handshake is over for the client."""
+def test_a_refused_client_certificate_differs_from_an_invalid_server_certificate() -> None:
+    """With TLS 1.3 the alert arrives with the answer, after the client's handshake."""
     alert = ssl.SSLError(1, "alert")
     alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
     lost = client_module.aiohttp.ClientOSError(1, "alert")
@@ -195,7 +195,7 @@ def test_a_refused_client_certificate_is_told_from_the_server_s() -> None:
     assert "client-certificate" in server_hint(result, "https://api:6443")
 
 
-async def test_a_connection_that_is_cut_is_lost(tmp_path: Path) -> None:
+async def test_a_closed_connection_is_reported_as_lost(tmp_path: Path) -> None:
     async def cut(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
@@ -206,7 +206,7 @@ async def test_a_connection_that_is_cut_is_lost(tmp_path: Path) -> None:
 
 
 def test_refusals_name_credentials_or_the_rule() -> None:
-    """401 is no RBAC either; 403 is, with the rule to add."""
+    """401 has a hint for credentials, 403 the RBAC rule to add."""
     server = "https://api:6443"
     assert "credentials are not accepted" in hint(Failure(401, "Unauthorized"), "services", "", server)
     forbidden = hint(Failure(403, "Forbidden"), "grpcroutes", "gateway.networking.k8s.io", server)

@@ -1,4 +1,4 @@
-"""Bytes to objects: slim, one bad object at a time, whatever the chunks."""
+"""Bytes to objects: slim objects, isolation of an invalid object, and any chunk boundaries."""
 
 import json
 from typing import Any
@@ -45,7 +45,7 @@ KEY = ObjectKey("Service", "shop", "a")
 
 
 def test_a_page_has_objects_version_and_continuation() -> None:
-    """Fields that nobody reads are skipped."""
+    """Fields without a use are skipped."""
     result = decode_page("Service", page(service("a"), service("b"), **{"continue": "token"}))
     assert (result.resource_version, result.continue_token) == ("10", "token")
     assert [item.key for item in result.items] == [KEY, KEY._replace(name="b")]
@@ -68,8 +68,10 @@ def test_a_page_has_objects_version_and_continuation() -> None:
         ),
     ],
 )
-def test_a_bad_object_is_named_and_the_others_are_good(broken: dict[str, Any], reason: str) -> None:
-    """In a page and in an event alike."""
+def test_an_invalid_object_is_reported_and_the_others_are_decoded(
+    broken: dict[str, Any], reason: str
+) -> None:
+    """In a page and in an event."""
     good, bad = decode_page("Service", page(service("b"), broken)).items
     assert good.value is not None
     assert bad == Item(KEY, reason=reason)
@@ -77,7 +79,7 @@ def test_a_bad_object_is_named_and_the_others_are_good(broken: dict[str, Any], r
 
 
 def test_a_nameless_object_has_no_key() -> None:
-    """Nothing can be said of it but the reason."""
+    """The problem has the reason only."""
     (item,) = decode_page("Service", page({"spec": {}})).items
     assert item == Item(None, reason="field metadata is missing")
     (item,) = decode_page("Service", page([1, 2])).items
@@ -95,14 +97,14 @@ def test_events_carry_their_version() -> None:
     assert (result.type, result.resource_version, result.item) == (EventType.BOOKMARK, "99", None)
 
 
-def test_a_bad_object_can_still_be_deleted() -> None:
+def test_an_invalid_object_can_still_be_deleted() -> None:
     """Only its name is needed."""
     result = decode_event("Service", event("DELETED", service("a", ports="nonsense")))
     assert result.item == Item(KEY)
 
 
 def test_a_status_in_the_stream_is_a_failure() -> None:
-    """Expiry is known by code or by reason."""
+    """Expiry is recognized by code or by reason."""
     status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
     result = decode_event("Service", event("ERROR", status))
     assert result.failure == Failure(410, "Expired", "too old")
@@ -121,7 +123,7 @@ def test_a_malformed_line_is_an_event_of_its_own(line: bytes) -> None:
 
 
 def test_nulls_of_go_are_absent() -> None:
-    """Empty lists of an EndpointSlice come as null."""
+    """Empty lists of an EndpointSlice are null."""
     raw = {
         "metadata": {"name": "s", "namespace": "shop", "labels": None},
         "addressType": "IPv4",
@@ -133,8 +135,8 @@ def test_nulls_of_go_are_absent() -> None:
     assert item.value.endpoints is None
 
 
-def test_a_broken_page_raises() -> None:
-    """It is the request that failed, not one object."""
+def test_an_invalid_page_raises() -> None:
+    """The whole request failed, not one object."""
     with pytest.raises(msgspec.DecodeError):
         decode_page("Service", b'{"items": [')
     with pytest.raises(msgspec.DecodeError):
@@ -150,7 +152,7 @@ def test_a_refusal_is_read_from_its_body_or_its_status_line() -> None:
 
 
 def test_a_long_line_in_many_chunks_is_joined() -> None:
-    """Far beyond the 64 KiB at which line readers give up."""
+    """Far beyond the usual limit of 64 KiB of line readers."""
     line = b"x" * 3_000_000
     splitter = LineSplitter()
     results = [
@@ -160,16 +162,16 @@ def test_a_long_line_in_many_chunks_is_joined() -> None:
     assert splitter.feed(b"y\n\n\r\nz\n") == [line + b"y", b"z"]
 
 
-def test_a_line_without_end_is_given_up() -> None:
-    """A stream that is no watch must not eat the memory."""
+def test_a_line_over_the_limit_is_an_error() -> None:
+    """The memory for a stream that is no watch is bounded."""
     splitter = LineSplitter(max_line_bytes=100)
     splitter.feed(b"x" * 100)
     with pytest.raises(ValueError, match="longer than 100 bytes"):
         splitter.feed(b"x")
 
 
-def test_an_unexpected_error_costs_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others of the page are read, and it keeps its key: its last good version stays."""
+def test_an_unexpected_error_affects_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other objects of the page are read, and the object keeps its key: its last good version stays."""
     real = decode.validation_errors
 
     def validation_errors(obj: Any) -> Any:
@@ -194,8 +196,8 @@ def test_an_unexpected_error_costs_one_object(monkeypatch: pytest.MonkeyPatch) -
         '{"metadata": {"name": "a", "namespace": "shop"}, "spec": {"ports": [{"port": 1e999}]}}',
     ],
 )
-def test_what_is_no_text_or_number_is_one_bad_object(text: str) -> None:
-    """No object has it, and neither has the reason."""
+def test_invalid_text_and_numbers_affect_one_object(text: str) -> None:
+    """Neither an object nor the reason has it."""
     item = decode_object("Service", text.encode())
     assert item.value is None
     assert item.reason
@@ -214,7 +216,7 @@ def test_what_is_no_text_or_number_is_one_bad_object(text: str) -> None:
         ("null", 0.0),
     ],
 )
-def test_a_server_cannot_ask_for_a_wait_without_end(wait: str, seconds: float) -> None:
-    """An hour at most."""
+def test_the_wait_that_a_server_requests_is_bounded(wait: str, seconds: float) -> None:
+    """By an hour."""
     body = f'{{"code": 429, "details": {{"retryAfterSeconds": {wait}}}}}'
     assert decode_status(body.encode()).retry_after_seconds == seconds

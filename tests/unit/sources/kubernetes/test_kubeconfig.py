@@ -1,4 +1,4 @@
-"""Names that a kubeconfig does not have: what is said of them, and that the existing ones are listed."""
+"""Names that a kubeconfig does not have: their error lists the existing ones."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ contexts:
         ("other-user", "context other-user names user bob, which is not defined: correct it (users: alice)"),
     ],
 )
-def test_what_is_missing_is_named_with_what_there_is(
+def test_a_missing_name_is_reported_with_the_existing_ones(
     tmp_path: Path, context: str | None, expected: str
 ) -> None:
     file = tmp_path / "config"
@@ -65,14 +65,14 @@ def test_what_is_missing_is_named_with_what_there_is(
     ],
 )
 def test_malformed_files_raise_nothing(tmp_path: Path, content: str, expected: str) -> None:
-    """What cannot be parsed is the library's to describe."""
+    """The client library reports what cannot be parsed."""
     file = tmp_path / "config"
     file.write_text(content)
     assert missing([file], None) == expected
 
 
-def test_several_files_are_one(tmp_path: Path) -> None:
-    """The first file with a current-context or an entry of some name has it."""
+def test_several_files_are_merged(tmp_path: Path) -> None:
+    """The first file with a current-context or an entry of a name is used."""
     first, second = tmp_path / "first", tmp_path / "second"
     first.write_text("contexts: [{name: a, context: {cluster: one}}]")
     second.write_text(
@@ -82,8 +82,8 @@ def test_several_files_are_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("context", ["production", "other-cluster", "other-user", "no-cluster"])
-async def test_the_source_ends_with_these_words(tmp_path: Path, context: str) -> None:
-    """The library refuses each of them, and its own words do not list what there is."""
+async def test_the_source_ends_with_this_error(tmp_path: Path, context: str) -> None:
+    """The library refuses each of them, without a list of the existing names."""
     file = tmp_path / "config"
     file.write_text(CONFIG)
     with pytest.raises(SourceError) as caught:
@@ -92,7 +92,7 @@ async def test_the_source_ends_with_these_words(tmp_path: Path, context: str) ->
     assert missing([file], context) in str(caught.value)
 
 
-def test_a_pod_without_a_token_is_named(tmp_path: Path) -> None:
+def test_a_pod_without_a_token_is_reported(tmp_path: Path) -> None:
     """automountServiceAccountToken: false is the usual reason."""
     environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "HOME": str(tmp_path)}
     with pytest.raises(SourceError, match="automountServiceAccountToken"):

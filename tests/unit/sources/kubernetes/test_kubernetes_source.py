@@ -1,4 +1,4 @@
-"""The Kubernetes source over real HTTP against a fake API server, with faults."""
+"""The Kubernetes source over real HTTP against a fake API server, with failures."""
 
 import asyncio
 import json
@@ -62,7 +62,7 @@ KINDS = 9
 
 
 def relists(kind: str, reason: str) -> float:
-    """How many lists of a kind were taken for a reason, by the metric."""
+    """Number of lists of a kind that were taken for a reason, from the metric."""
     labels = {"kind": kind, "reason": reason}
     return telemetry.REGISTRY.get_sample_value("steerway_informer_relists_total", labels) or 0
 
@@ -76,19 +76,19 @@ async def watching(server: FakeApiServer, running: Running) -> None:
 async def test_all_pages_are_one_batch_and_sync_comes_after_every_kind(
     server: FakeApiServer, run: Run
 ) -> None:
-    """Readers never see half a list, and never a store in which a kind is missing."""
+    """Readers see neither a part of a list nor a store without a kind."""
     server.put(*(service(f"s{n}") for n in range(2 * PAGE_SIZE + 1)))
     server.put(slice_("e", ["10.0.0.1"]))
     running = run()
     await running.until(lambda: running.store.synced)
-    assert sorted(len(keys) for keys in running.heard) == [0, 1, 2 * PAGE_SIZE + 1]
-    assert running.heard[-1] == frozenset(), "the sync is the last word"
+    assert sorted(len(keys) for keys in running.batches) == [0, 1, 2 * PAGE_SIZE + 1]
+    assert running.batches[-1] == frozenset(), "the sync comes last"
     lists = [request for request in server.requests if request.path.endswith("/services")]
     assert [request.query.get("limit") for request in lists[:3]] == [str(PAGE_SIZE)] * 3
 
 
-async def test_one_kind_that_cannot_be_listed_holds_back_the_sync(server: FakeApiServer, run: Run) -> None:
-    """A cold store is never taken for the truth."""
+async def test_a_kind_that_cannot_be_listed_delays_the_sync(server: FakeApiServer, run: Run) -> None:
+    """An incomplete store is not served."""
     server.put(service("a"))
     server.fail(503, verb="list", times=5)
     running = run()
@@ -98,7 +98,7 @@ async def test_one_kind_that_cannot_be_listed_holds_back_the_sync(server: FakeAp
 
 
 async def test_changes_are_followed(server: FakeApiServer, run: Run) -> None:
-    """Added, modified and deleted objects reach the store as they happen."""
+    """Added, modified and deleted objects reach the store."""
     running = run()
     await watching(server, running)
     server.put(service("a", 1))
@@ -110,8 +110,8 @@ async def test_changes_are_followed(server: FakeApiServer, run: Run) -> None:
     assert server.count("list") == 2
 
 
-async def test_a_dropped_watch_continues_where_it_stood(server: FakeApiServer, run: Run) -> None:
-    """What happened meanwhile is replayed from the version of the last event or bookmark; nothing is listed."""
+async def test_a_dropped_watch_continues_from_its_version(server: FakeApiServer, run: Run) -> None:
+    """Changes in between are replayed from the version of the last event or bookmark, without a list."""
     running = run()
     await watching(server, running)
     server.put(service("a", 1))
@@ -129,10 +129,10 @@ async def test_a_dropped_watch_continues_where_it_stood(server: FakeApiServer, r
 
 
 @pytest.mark.parametrize("in_stream", [False, True])
-async def test_what_was_deleted_while_disconnected_goes_after_expiry(
+async def test_objects_deleted_while_disconnected_are_removed_after_expiry(
     server: FakeApiServer, run: Run, in_stream: bool
 ) -> None:
-    """410, as an answer and as an event: the list that follows finds what is missing."""
+    """410 as an answer and as an event: the next list reveals the missing objects."""
     server.put(service("a"), service("b"))
     running = run()
     await watching(server, running)
@@ -144,7 +144,7 @@ async def test_what_was_deleted_while_disconnected_goes_after_expiry(
     assert set(running.ports()) == {"a", "b"}, "losing the server changes nothing"
     await server.start()
     await running.until(lambda: set(running.ports()) == {"b", "c"})
-    assert running.heard[-1] == {key("a"), key("c")}, "in one batch"
+    assert running.batches[-1] == {key("a"), key("c")}, "in one batch"
     assert relists("Service", "expired") == before + 1
 
 
@@ -159,22 +159,22 @@ async def test_an_open_watch_that_expires_lists_again(server: FakeApiServer, run
     await running.until(lambda: running.ports() == {"a": 80})
 
 
-async def test_pages_that_expire_are_taken_again_as_one(server: FakeApiServer, run: Run) -> None:
-    """The second page finds its token forgotten."""
+async def test_expired_pages_are_listed_again_as_one(server: FakeApiServer, run: Run) -> None:
+    """The token of the second page has expired."""
     server.put(*(service(f"s{n}") for n in range(PAGE_SIZE + 1)))
     server.pause()
     running = run()
     await server.until(lambda: server.count("list") == 2)
     server.release()
-    # Forget as soon as the second page is asked for, before it is answered.
+    # Expire the token when the second page is requested, before the answer.
     await server.until(lambda: any("continue" in request.query for request in server.requests))
     server.expire()
     await running.until(lambda: running.store.synced)
     assert len(running.ports()) == PAGE_SIZE + 1
 
 
-async def test_more_watches_than_any_retry_limit_are_survived(server: FakeApiServer, run: Run) -> None:
-    """The system this replaces went deaf after eleven."""
+async def test_the_number_of_watches_has_no_limit(server: FakeApiServer, run: Run) -> None:
+    """A known implementation stopped after eleven."""
     running = run()
     await watching(server, running)
     for turn in range(15):
@@ -187,8 +187,8 @@ async def test_more_watches_than_any_retry_limit_are_survived(server: FakeApiSer
     assert server.count("list") == 2
 
 
-async def test_a_bad_object_in_the_list_is_skipped_and_named(server: FakeApiServer, run: Run) -> None:
-    """The others are served; mending it clears the problem."""
+async def test_an_invalid_object_in_the_list_is_skipped_and_reported(server: FakeApiServer, run: Run) -> None:
+    """Other objects are served; a fix of the object clears the problem."""
     server.put(service("good"), service("bad", "eighty"))
     running = run()
     await watching(server, running)
@@ -199,8 +199,10 @@ async def test_a_bad_object_in_the_list_is_skipped_and_named(server: FakeApiServ
     assert running.store.problems() == []
 
 
-async def test_a_bad_object_in_the_watch_keeps_its_last_good_version(server: FakeApiServer, run: Run) -> None:
-    """The watch lives on, also through a relist that still holds the bad one; its deletion clears everything."""
+async def test_an_invalid_object_in_the_watch_keeps_its_last_good_version(
+    server: FakeApiServer, run: Run
+) -> None:
+    """The watch continues, also through a relist with the invalid object; its deletion removes object and problem."""
     server.put(service("a", 1))
     running = run()
     await watching(server, running)
@@ -219,7 +221,7 @@ async def test_a_bad_object_in_the_watch_keeps_its_last_good_version(server: Fak
 
 
 async def test_a_list_with_a_nameless_object_deletes_nothing(server: FakeApiServer, run: Run) -> None:
-    """The unreadable object may be any of the missing ones. The next whole list deletes what is missing."""
+    """The unreadable object may be any of the missing ones. The next valid list deletes missing objects."""
     server.put(service("a"), service("b"))
     running = run()
     await watching(server, running)
@@ -250,7 +252,7 @@ async def test_a_list_with_a_nameless_object_deletes_nothing(server: FakeApiServ
 async def test_a_second_page_that_fails_loses_and_duplicates_nothing(
     server: FakeApiServer, run: Run, status: int
 ) -> None:
-    """Nothing is published before the list is whole, and an object deleted meanwhile is not published at all."""
+    """Nothing is published before the list is complete, and an object deleted meanwhile is not published."""
     server.put(*(service(f"s{n:04}") for n in range(PAGE_SIZE + 2)))
     server.pause()
     running = run()
@@ -259,7 +261,7 @@ async def test_a_second_page_that_fails_loses_and_duplicates_nothing(
     server.release()
     await running.until(lambda: running.store.synced)
     assert len(running.ports()) == PAGE_SIZE + 2
-    assert sorted(map(len, running.heard)) == [0, PAGE_SIZE + 2]
+    assert sorted(map(len, running.batches)) == [0, PAGE_SIZE + 2]
     lists = [request.query for request in server.requests if request.path.endswith("/services")]
     pages = [query for query in lists if "watch" not in query]
     last = pages[-1]
@@ -269,7 +271,9 @@ async def test_a_second_page_that_fails_loses_and_duplicates_nothing(
         assert last == pages[-2], "the same page again"
 
 
-async def test_an_unreadable_line_costs_a_relist_and_no_object(server: FakeApiServer, run: Run) -> None:
+async def test_an_unreadable_line_causes_a_relist_and_loses_no_object(
+    server: FakeApiServer, run: Run
+) -> None:
     """It may have been a change."""
     server.put(service("a"))
     running = run()
@@ -281,7 +285,7 @@ async def test_an_unreadable_line_costs_a_relist_and_no_object(server: FakeApiSe
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 7, 4096])
-async def test_lines_may_be_cut_anywhere_and_be_long(
+async def test_lines_may_be_long_and_split_anywhere(
     server: FakeApiServer, run: Run, chunk_bytes: int
 ) -> None:
     """One event of more than 64 KiB, in chunks of any size."""
@@ -295,20 +299,20 @@ async def test_lines_may_be_cut_anywhere_and_be_long(
 
 
 async def test_a_service_of_5000_endpoints_in_50_slices(server: FakeApiServer, run: Run) -> None:
-    """Listed as one batch; one endpoint more is one slice's change."""
+    """Listed as one batch; a further endpoint changes one slice."""
     server.put(service("big"))
     server.put(*(slice_(f"big-{n}", [f"10.{n}.0.{i}" for i in range(1, 101)]) for n in range(50)))
     running = run()
     await watching(server, running)
     slices = [obj for obj in running.store.objects() if isinstance(obj, EndpointSlice)]
     assert sum(len(endpoint_slice.endpoints or []) for endpoint_slice in slices) == 5000
-    assert 50 in [len(keys) for keys in running.heard]
+    assert 50 in [len(keys) for keys in running.batches]
     server.put(slice_("big-7", ["10.7.0.1"]))
-    await running.until(lambda: running.heard[-1] == {ObjectKey("EndpointSlice", "default", "big-7")})
+    await running.until(lambda: running.batches[-1] == {ObjectKey("EndpointSlice", "default", "big-7")})
 
 
 async def test_several_namespaces_are_several_informers(server: FakeApiServer, run: Run) -> None:
-    """Only what was asked for is listed, and nothing counts before all of it is there."""
+    """Only configured namespaces are listed, and the sync waits for all of them."""
     for namespace in ("one", "two", "three"):
         server.put(service("a", namespace=namespace))
     running = run(namespaces=("one", "two"))
@@ -321,8 +325,8 @@ async def test_several_namespaces_are_several_informers(server: FakeApiServer, r
     assert running.store.get(key("b", "three")) is None
 
 
-async def test_namespaces_are_followed_where_their_word_counts(server: FakeApiServer, run: Run) -> None:
-    """They belong to the cluster: only where all of it is watched, and before anything is served."""
+async def test_namespaces_are_followed_where_their_annotations_count(server: FakeApiServer, run: Run) -> None:
+    """They are cluster-scoped: only if the whole cluster is watched, and before the sync."""
     annotated = {"name": "shop", "annotations": {PRIVATE_ANNOTATION: "true"}}
     server.put({"apiVersion": "v1", "kind": "Namespace", "metadata": annotated})
     running = run(namespace_words=True)
@@ -338,8 +342,8 @@ async def test_namespaces_are_followed_where_their_word_counts(server: FakeApiSe
     assert sum(request.path == "/api/v1/namespaces" for request in server.requests) == 2
 
 
-async def test_pods_and_nodes_tell_where_clients_are(server: FakeApiServer, run: Run) -> None:
-    """Before anything is served: the first client wants to know, too."""
+async def test_pods_and_nodes_give_the_locality_of_clients(server: FakeApiServer, run: Run) -> None:
+    """Before the sync, for the first client, too."""
     meta = {"name": "web-1", "namespace": "shop", "creationTimestamp": "2026-01-01T00:00:00Z"}
     server.put(
         {
@@ -369,7 +373,7 @@ async def test_pods_and_nodes_tell_where_clients_are(server: FakeApiServer, run:
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_without_pods_and_nodes_it_serves_and_says_what_is_lost(
+async def test_without_pods_and_nodes_it_serves_and_reports_what_is_lost(
     server: FakeApiServer, run: Run, status: int
 ) -> None:
     server.fail(status, plural="nodes", times=1000)
@@ -381,17 +385,17 @@ async def test_without_pods_and_nodes_it_serves_and_says_what_is_lost(
 
 
 async def test_without_a_namespace_it_is_the_own_one(server: FakeApiServer, run: Run, tmp_path: Path) -> None:
-    """Of the kubeconfig's context here: what a namespaced Role allows."""
+    """The namespace of the kubeconfig's context here: what a namespaced Role allows."""
     server.put(service("a", namespace="own"), service("b", namespace="other"))
     running = run(server.write_kubeconfig(tmp_path / "k", namespace="own"), namespaces=())
     await running.until(lambda: running.store.synced)
     assert set(running.ports()) == {"a"}
 
 
-async def test_a_missing_permission_is_a_problem_with_a_cure_until_it_is_granted(
+async def test_a_missing_permission_is_a_problem_with_a_hint_until_it_is_granted(
     server: FakeApiServer, run: Run
 ) -> None:
-    """It is tried for ever, and the problem goes by itself."""
+    """It is retried without end, and the problem clears itself."""
     server.put(service("a"))
     server.fail(403, verb="list", times=20)
     running = run()
@@ -405,10 +409,10 @@ async def test_a_missing_permission_is_a_problem_with_a_cure_until_it_is_granted
     await running.problem()
 
 
-async def test_a_server_that_is_away_is_a_problem_and_changes_nothing(
+async def test_an_unreachable_server_is_a_problem_and_changes_nothing(
     server: FakeApiServer, run: Run
 ) -> None:
-    """Objects stay, staleness is visible, and everything is followed again afterwards."""
+    """Objects are kept, staleness is visible, and changes are followed again afterwards."""
     server.put(service("a"))
     running = run()
     await watching(server, running)
@@ -427,12 +431,12 @@ async def test_a_server_that_is_away_is_a_problem_and_changes_nothing(
     await running.until(lambda: set(running.ports()) == {"a", "b"})
 
 
-async def test_an_outage_without_a_change_is_no_news(server: FakeApiServer, run: Run) -> None:
-    """Nor is a list that had to be taken again: nobody translates or sends anything."""
+async def test_an_outage_without_a_change_calls_no_listener(server: FakeApiServer, run: Run) -> None:
+    """Nor does a relist: later stages do no work."""
     server.put(service("a"), slice_("e", ["10.0.0.1"]))
     running = run()
     await watching(server, running)
-    heard, lists = len(running.heard), server.count("list")
+    before, lists = len(running.batches), server.count("list")
     await server.stop()
     await running.problem("cannot watch ", "connection refused")
     server.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "moves the version on"}})
@@ -440,11 +444,11 @@ async def test_an_outage_without_a_change_is_no_news(server: FakeApiServer, run:
     await server.start()
     await server.until(lambda: server.count("list") == lists + 2 and server.open_watches == 2)
     await running.problem()
-    assert len(running.heard) == heard
+    assert len(running.batches) == before
 
 
 async def test_a_watch_that_falls_silent_lists_again(server: FakeApiServer, run: Run) -> None:
-    """A peer that is gone without a word, behind something that holds the connection."""
+    """A peer without a reset, behind a proxy that keeps the connection."""
     server.put(service("a"), service("gone"))
     running = run(silence_seconds=0.05)
     await watching(server, running)
@@ -456,7 +460,7 @@ async def test_a_watch_that_falls_silent_lists_again(server: FakeApiServer, run:
 
 
 async def test_a_watch_that_is_never_answered_lists_again(server: FakeApiServer, run: Run) -> None:
-    """Not even with headers, as behind a proxy whose server hangs."""
+    """Not even with headers, as behind a proxy with a hanging upstream."""
     server.pause_watches()
     running = run(silence_seconds=0.05)
     await running.until(lambda: running.store.synced)
@@ -469,7 +473,7 @@ async def test_a_watch_that_is_never_answered_lists_again(server: FakeApiServer,
 async def test_after_etcd_was_restored_everything_is_listed_again(
     server: FakeApiServer, run: Run, outage: bool
 ) -> None:
-    """The watch begins at a version of the future: it is answered, and silent. Objects are those of the backup."""
+    """The watch starts at a future version: it is accepted and silent. Objects are those of the backup."""
     server.put(service("a"), service("old"))
     backup = server.backup()
     running = run(silence_seconds=0.2)
@@ -491,7 +495,7 @@ async def test_after_etcd_was_restored_everything_is_listed_again(
 
 
 async def test_an_event_of_an_older_version_lists_again(server: FakeApiServer, run: Run) -> None:
-    """Under an open watch, as behind a proxy that hides the restart."""
+    """In an open watch, as behind a proxy that hides the restart."""
     server.put(service("a"))
     running = run()
     await watching(server, running)
@@ -507,7 +511,9 @@ async def test_an_event_of_an_older_version_lists_again(server: FakeApiServer, r
 
 
 async def test_staleness_is_one_problem_with_all_kinds(server: FakeApiServer, run: Run) -> None:
-    """From the set age on, until each was heard of again; one log line when kinds join, one when all are back."""
+    """From the configured age until each kind was received again; one log line when kinds are added, one when it
+    ends.
+    """
     now = 1000.0
     with structlog.testing.capture_logs() as logs:
         running = run(stale_seconds=180.0, clock=lambda: now)
@@ -538,8 +544,8 @@ async def test_staleness_is_one_problem_with_all_kinds(server: FakeApiServer, ru
     assert [line["event"] for line in logs if "stale" in line["event"]] == ["informers_stale"]
 
 
-async def test_a_refused_kind_is_not_stale_besides(server: FakeApiServer, run: Run) -> None:
-    """Its problem says more; nothing of it is served."""
+async def test_a_forbidden_kind_is_not_reported_as_stale(server: FakeApiServer, run: Run) -> None:
+    """Its own problem has the cause; it serves no object."""
     now = 0.0
     server.fail(403, plural="pods", times=1000)
     running = run(pods_and_nodes=True, stale_seconds=10.0, clock=lambda: now)
@@ -549,7 +555,7 @@ async def test_a_refused_kind_is_not_stale_besides(server: FakeApiServer, run: R
 
 
 async def test_a_kind_that_is_not_installed_is_not_stale(server: FakeApiServer, run: Run) -> None:
-    """It is looked for once a minute, which may be longer than the setting."""
+    """It is retried once a minute, which may exceed the setting."""
     now = 0.0
     server.missing.add("grpcroutes")
     running = run(policies=True, stale_seconds=10.0, clock=lambda: now)
@@ -561,7 +567,7 @@ async def test_a_kind_that_is_not_installed_is_not_stale(server: FakeApiServer, 
 
 
 async def test_an_outage_is_one_problem_and_one_line_for_each_retry(server: FakeApiServer, run: Run) -> None:
-    """Whatever the number of kinds; it begins and ends once."""
+    """For any number of kinds; start and end are logged once."""
     server.put(service("a"))
     with structlog.testing.capture_logs() as logs:
 
@@ -588,10 +594,10 @@ async def test_an_outage_is_one_problem_and_one_line_for_each_retry(server: Fake
     assert sum(line["event"] == "api_server_answers" for line in logs) == 1
 
 
-async def test_a_server_that_is_away_at_the_start_is_waited_for(
+async def test_a_server_that_is_unreachable_at_the_start_delays_the_sync(
     server: FakeApiServer, run: Run, tmp_path: Path
 ) -> None:
-    """Unsynced, with a problem, until it is there."""
+    """With a problem until it is reachable."""
     server.put(service("a"))
     kubeconfig = server.write_kubeconfig(tmp_path / "k")
     await server.stop()
@@ -603,7 +609,7 @@ async def test_a_server_that_is_away_at_the_start_is_waited_for(
 
 
 async def test_a_page_that_is_no_list_is_a_failure(run: Run, tmp_path: Path) -> None:
-    """A login page of some proxy, say: the address leads to something else."""
+    """Such as a proxy's login page: the address is wrong."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -635,10 +641,10 @@ async def test_a_page_that_is_no_list_is_a_failure(run: Run, tmp_path: Path) -> 
         ("valid", "prod", "there is no context prod: choose another with --context (contexts: fake)"),
     ],
 )
-async def test_a_kubeconfig_that_cannot_be_used_ends_the_source(
+async def test_an_unusable_kubeconfig_ends_the_source(
     server: FakeApiServer, tmp_path: Path, content: str | None, context: str | None, reason: str
 ) -> None:
-    """Nothing will mend it but the operator, so that it is said at once, with the file's name."""
+    """Only an operator can fix it, so the error is raised at once, with the file's name."""
     path = tmp_path / "kubeconfig"
     if content == "valid":
         server.write_kubeconfig(path)
@@ -708,7 +714,7 @@ async def test_stopping_leaves_nothing_behind(server: FakeApiServer, run: Run) -
 async def test_an_unexpected_error_is_a_problem_of_its_kind_until_it_is_over(
     server: FakeApiServer, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is known stays, the other kinds are followed, and the kind is listed anew."""
+    """Known objects are kept, other kinds are followed, and the kind is listed again."""
     server.put(service("a"))
     running = run()
     await watching(server, running)

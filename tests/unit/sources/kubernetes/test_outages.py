@@ -1,4 +1,4 @@
-"""Failures of several informers of one API server: what is one problem, and what is one log line."""
+"""Failures of several informers of one API server: grouping into one problem and one log line."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,7 +58,7 @@ def test_one_problem_names_all_kinds(world: World) -> None:
 
 
 def test_each_round_of_retries_is_one_line(world: World) -> None:
-    """Three informers that retry three times, in any order; the line says when it is tried again."""
+    """Three informers that retry three times, in any order; the line has the time of the next retry."""
     for turn in (["a", "b", "c"], ["c", "a", "b"], ["b", "c", "a"]):
         for subject in turn:
             world.fail(subject)
@@ -67,8 +67,8 @@ def test_each_round_of_retries_is_one_line(world: World) -> None:
     assert world.lines[0][1]["silent_seconds"] == 3.0
 
 
-def test_it_ends_with_the_last_informer(world: World) -> None:
-    """The problem names those that are left; the end is one line with the whole duration."""
+def test_an_outage_ends_with_its_last_informer(world: World) -> None:
+    """The problem lists the remaining ones; the end is one line with the total duration."""
     world.fail("a")
     world.fail("b")
     world.now = 42.0
@@ -83,7 +83,7 @@ def test_it_ends_with_the_last_informer(world: World) -> None:
 
 
 def test_an_informer_has_one_cause_at_a_time(world: World) -> None:
-    """A server on its way up refuses connections first and answers 503 then."""
+    """A starting server refuses connections first and then answers 503."""
     world.fail("a")
     world.fail("b")
     world.fail("a", UNAVAILABLE)

@@ -1,5 +1,4 @@
-"""List and watch without I/O: each failure, what is done about it, and how long is waited; time is an
-argument."""
+"""List and watch without I/O: each failure, the reaction, and the length of each wait; time is an argument."""
 
 import pytest
 
@@ -43,12 +42,12 @@ def bookmark(version: str) -> Event:
 
 
 def new_watcher() -> Watcher:
-    """Jitter at its largest: no wait is cut."""
+    """Jitter at its maximum: no wait is shortened."""
     return Watcher(KubernetesSettings.watch_idle_timeout_seconds, lambda: 1.0)
 
 
 def listed(version: str = "10", *names: str) -> Watcher:
-    """A watcher whose first list has come."""
+    """A watcher after its first list."""
     watcher = new_watcher()
     watcher.on_page(Page(tuple(item(name) for name in names), version))
     return watcher
@@ -60,15 +59,15 @@ def version_of(action: Action) -> str:
 
 
 def waited(watcher: Watcher) -> float:
-    """The wait that is due, done."""
+    """Complete the wait that is due."""
     assert isinstance(watcher.action, Wait), watcher.action
     seconds = watcher.action.seconds
     watcher.on_waited()
     return seconds
 
 
-def test_a_list_comes_in_pages_and_counts_only_when_it_is_whole() -> None:
-    """No delta before the last page; then all of it, and the watch starts where the list ended."""
+def test_a_list_in_pages_counts_only_when_complete() -> None:
+    """No delta before the last page; then all deltas, and the watch starts at the list's version."""
     watcher = new_watcher()
     assert watcher.action == FIRST
     assert watcher.on_page(Page((item("a"),), "10", "next")) is None
@@ -90,7 +89,7 @@ def test_the_watch_lasts_minutes_with_jitter() -> None:
 
 
 def test_events_become_deltas_and_move_the_version() -> None:
-    """Added, modified, deleted; a bookmark moves the version alone."""
+    """Added, modified, deleted; a bookmark moves the version only."""
     watcher = listed("10")
     assert watcher.on_event(added("a", "11")) == Upsert(item("a"))
     assert watcher.on_event(Event(EventType.MODIFIED, "12", item("a"))) == Upsert(item("a"))
@@ -102,31 +101,31 @@ def test_events_become_deltas_and_move_the_version() -> None:
 
 
 def test_an_event_without_a_version_keeps_the_last_one() -> None:
-    """A watch from no version at all would begin with everything, or lose what came in between."""
+    """A watch without a version would replay everything or lose changes."""
     watcher = listed("10")
     watcher.on_event(bookmark(""))
     assert watcher.on_event(added("a", "")) == Upsert(item("a"))
     assert version_of(watcher.action) == "10"
 
 
-def test_a_bad_object_is_passed_on_and_the_watch_lives() -> None:
-    """Whose last version to keep is the informer's business."""
+def test_an_invalid_object_is_passed_on_and_the_watch_continues() -> None:
+    """The informer keeps its last version."""
     watcher = listed()
     bad = Item(key("a"), reason="port 0")
     assert watcher.on_event(Event(EventType.MODIFIED, "11", bad)) == Upsert(bad)
     assert version_of(watcher.action) == "11"
 
 
-def test_a_watch_that_ends_is_reopened_where_it_stood() -> None:
-    """The server ends each watch after minutes; that is no failure and costs no wait."""
+def test_a_watch_that_ends_is_reopened_at_its_version() -> None:
+    """The server ends each watch after minutes; that is no failure and has no wait."""
     watcher = listed("10")
     watcher.on_event(bookmark("20"))
     watcher.on_watch_closed(lived_seconds=400)
     assert version_of(watcher.action) == "20"
 
 
-def test_a_dropped_watch_is_reopened_where_it_stood() -> None:
-    """Nothing is listed again: the server still knows what happened since."""
+def test_a_dropped_watch_is_reopened_at_its_version() -> None:
+    """Without a list: the server still has the changes since."""
     watcher = listed("10")
     watcher.on_event(added("a", "11"))
     watcher.on_watch_closed(lived_seconds=30)
@@ -149,8 +148,8 @@ def test_expiry_lists_again_at_once_in_both_forms() -> None:
         assert version_of(watcher.action) == "50"
 
 
-def test_expiry_over_and_over_is_slowed_down() -> None:
-    """A server that forgets faster than one can list is not listed in a loop; progress forgives."""
+def test_repeated_expiry_is_slowed_down() -> None:
+    """A server that expires versions faster than a list takes is not listed in a loop; progress resets the wait."""
     watcher = listed()
     watcher.on_watch_failed(GONE)
     waits = []
@@ -166,8 +165,7 @@ def test_expiry_over_and_over_is_slowed_down() -> None:
 
 
 def test_an_expired_continue_token_takes_the_list_in_one_piece() -> None:
-    """Pages of two different states are never mixed, and a slow reader still ends (client-go:
-    FullListIfExpired)."""
+    """Pages of two states are never mixed, and a slow reader still completes (client-go: FullListIfExpired)."""
     watcher = new_watcher()
     watcher.on_page(Page((item("old"),), "10", "token"))
     watcher.on_list_failed(GONE)
@@ -177,8 +175,8 @@ def test_an_expired_continue_token_takes_the_list_in_one_piece() -> None:
     assert watcher.list_reason == "expired"
 
 
-def test_an_expired_first_page_is_asked_for_in_pages_again() -> None:
-    """Without a continue token no snapshot was lost, so the list stays bounded by the page size."""
+def test_an_expired_first_page_is_requested_in_pages_again() -> None:
+    """Without a continue token no snapshot was lost, so the page size still bounds the list."""
     watcher = new_watcher()
     watcher.on_list_failed(GONE)
     assert waited(watcher) == 0.8
@@ -186,7 +184,7 @@ def test_an_expired_first_page_is_asked_for_in_pages_again() -> None:
 
 
 def test_the_list_after_one_in_one_piece_comes_in_pages() -> None:
-    """The exception is for the list whose token expired, and for no later one."""
+    """The exception is only for the list whose token expired."""
     watcher = new_watcher()
     watcher.on_page(Page((), "10", "token"))
     watcher.on_list_failed(GONE)
@@ -210,8 +208,8 @@ def test_a_later_page_that_fails_keeps_the_pages_before_it(status: int | None) -
     assert watcher.on_page(Page((item("b"),), "10")) == Replace((item("a"), item("b")))
 
 
-def test_a_page_that_fails_is_asked_for_again() -> None:
-    """The pages before it are kept: their snapshot is still the server's."""
+def test_a_page_that_fails_is_requested_again() -> None:
+    """Earlier pages are kept: the server still has their snapshot."""
     watcher = new_watcher()
     watcher.on_page(Page((item("a"),), "10", "token"))
     watcher.on_list_failed(REFUSED)
@@ -220,8 +218,8 @@ def test_a_page_that_fails_is_asked_for_again() -> None:
     assert watcher.on_page(Page((item("b"),), "10")) == Replace((item("a"), item("b")))
 
 
-def test_waits_grow_to_half_a_minute_and_a_whole_list_resets_them() -> None:
-    """It is tried for ever, and after an outage it is as quick as before."""
+def test_waits_grow_to_half_a_minute_and_a_complete_list_resets_them() -> None:
+    """Retries do not end, and after an outage they are as quick as before."""
     watcher = new_watcher()
     waits = []
     for _ in range(8):
@@ -236,7 +234,7 @@ def test_waits_grow_to_half_a_minute_and_a_whole_list_resets_them() -> None:
 
 @pytest.mark.parametrize("proof", ["event", "bookmark", "lived"])
 def test_a_watch_that_works_resets_its_waits(proof: str) -> None:
-    """The system this replaces died after eleven watches, since nothing ever reset its back-off."""
+    """Without a reset, a number of watches would exhaust the back-off."""
     watcher = listed()
     for _ in range(50):
         for expected in (0.8, 1.6, 3.2):
@@ -251,7 +249,7 @@ def test_a_watch_that_works_resets_its_waits(proof: str) -> None:
 
 
 def test_opening_a_connection_resets_nothing() -> None:
-    """A proxy before a dead server accepts and drops; that must not become a busy loop."""
+    """A proxy before a dead server accepts and closes; that must not become a busy loop."""
     watcher = listed()
     waits = []
     for _ in range(4):
@@ -261,7 +259,7 @@ def test_opening_a_connection_resets_nothing() -> None:
 
 
 def test_a_watch_that_ends_at_once_is_never_reopened_at_once() -> None:
-    """Not even when it gave an event."""
+    """Not even after an event."""
     watcher = listed()
     for _ in range(3):
         watcher.on_event(bookmark("11"))
@@ -269,7 +267,7 @@ def test_a_watch_that_ends_at_once_is_never_reopened_at_once() -> None:
         assert waited(watcher) == 0.8
 
 
-def test_a_silent_watch_is_given_up_after_90_to_150_seconds() -> None:
+def test_a_silent_watch_ends_after_90_to_150_seconds() -> None:
     """At least one bookmark was missed; with jitter, so that replicas do not list together."""
     seconds = set()
     for jitter in (0.0, 0.5, 1.0):
@@ -281,7 +279,7 @@ def test_a_silent_watch_is_given_up_after_90_to_150_seconds() -> None:
 
 
 def test_a_silent_watch_lists_again_at_once() -> None:
-    """Its version may lie in the future of a server that was restored from a backup; silence was wait enough."""
+    """Its version may be a future one for a server restored from a backup; the silence was wait enough."""
     watcher = listed("10", "a", "b")
     watcher.on_watch_silent()
     assert watcher.action == FIRST
@@ -295,8 +293,7 @@ def test_a_silent_watch_lists_again_at_once() -> None:
     "event", [added("c", "9"), bookmark("9"), Event(EventType.DELETED, "9", Item(key("a")))]
 )
 def test_a_version_that_goes_back_lists_again(event: Event) -> None:
-    """etcd was restored under an open watch: nothing of it is used, and the wait keeps such a server from being listed
-    in a loop."""
+    """etcd was restored under an open watch: no event of it is used, and the wait prevents a loop of lists."""
     watcher = listed("10", "a")
     assert watcher.on_event(event) is None
     assert not watcher.watching
@@ -305,8 +302,8 @@ def test_a_version_that_goes_back_lists_again(event: Event) -> None:
     assert watcher.list_reason == "went_back"
 
 
-def test_a_list_of_an_older_version_is_the_truth() -> None:
-    """Lists are consistent reads, so an older version means a restored etcd: the watch goes on from there."""
+def test_a_list_of_an_older_version_is_applied() -> None:
+    """Lists are consistent reads, so an older version means a restored etcd: the watch continues from it."""
     watcher = listed("100", "a")
     watcher.on_watch_silent()
     assert watcher.on_page(Page((item("b"),), "7")) == Replace((item("b"),))
@@ -318,7 +315,7 @@ def test_a_list_of_an_older_version_is_the_truth() -> None:
     "versions", [("10", "10"), ("9", "10"), ("", "5"), ("10", ""), ("10", "abc"), ("abc", "5")]
 )
 def test_versions_that_do_not_go_back(versions: tuple[str, str]) -> None:
-    """Numbers are compared as numbers; what is no number is not compared."""
+    """Numbers are compared as numbers; other texts are not compared."""
     watcher = listed(versions[0])
     watcher.on_event(bookmark(versions[1]))
     assert watcher.watching
@@ -326,7 +323,7 @@ def test_versions_that_do_not_go_back(versions: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429, None])
 def test_overload_keeps_the_version(status: int | None) -> None:
-    """A server on its way up is not burdened with lists."""
+    """A starting server is not burdened with lists."""
     watcher = listed("10")
     watcher.on_watch_failed(Failure(status, "x"))
     assert waited(watcher) == 0.8
@@ -335,7 +332,7 @@ def test_overload_keeps_the_version(status: int | None) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 504])
 def test_a_refused_watch_falls_back_to_lists_at_growing_intervals(status: int) -> None:
-    """Without permission to watch, lists still give the truth, though late; 504: the version is too large."""
+    """Without permission to watch, lists are used, with a delay; 504: the version is too large."""
     watcher = listed()
     waits = []
     for _ in range(3):
@@ -347,7 +344,7 @@ def test_a_refused_watch_falls_back_to_lists_at_growing_intervals(status: int) -
 
 
 def test_the_server_may_ask_for_more_time() -> None:
-    """Retry-After of lists and watches counts when it is longer than the own wait."""
+    """Retry-After of lists and watches is used when it exceeds the own wait."""
     for asked, expected in ((7.0, 7.0), (0.1, 0.8)):
         overload = Failure(429, "TooManyRequests", retry_after_seconds=asked)
         watcher = listed()
@@ -365,8 +362,8 @@ def test_the_server_may_ask_for_more_time() -> None:
         Event(EventType.DELETED, "11", Item(None, reason="no name")),
     ],
 )
-def test_a_lost_change_is_made_good_by_a_list(event: Event) -> None:
-    """What cannot be read may have been a deletion."""
+def test_a_lost_change_causes_a_list(event: Event) -> None:
+    """An unreadable event may have been a deletion."""
     watcher = listed()
     watcher.on_event(event)
     assert not watcher.watching
@@ -375,8 +372,8 @@ def test_a_lost_change_is_made_good_by_a_list(event: Event) -> None:
     assert watcher.action == FIRST
 
 
-def test_another_error_in_the_stream_costs_a_list() -> None:
-    """After a wait: what the server did not send because of it is nowhere else."""
+def test_another_error_in_the_stream_causes_a_list() -> None:
+    """After a wait: nothing else has the changes that the server did not send."""
     watcher = listed("10")
     watcher.on_event(Event(EventType.ERROR, failure=Failure(500, "InternalError")))
     assert not watcher.watching
@@ -386,13 +383,13 @@ def test_another_error_in_the_stream_costs_a_list() -> None:
 
 
 def test_jitter_cuts_a_wait_by_half_at_most() -> None:
-    """Replicas that failed together do not try again together."""
+    """Replicas that failed together do not retry together."""
     for jitter, expected in ((0.0, 0.4), (0.5, 0.6), (1.0, 0.8)):
         assert Backoff(jitter=lambda jitter=jitter: jitter).next() == pytest.approx(expected)
 
 
-def test_a_kind_that_is_not_installed_is_looked_for_at_a_slow_pace() -> None:
-    """Always the same one, since nothing is wrong; what was known of it is gone when it is said twice."""
+def test_a_kind_that_is_not_installed_is_retried_slowly() -> None:
+    """At a constant interval, as it is no failure; the second answer removes the known objects."""
     watcher = listed("10", "a")
     assert watcher.on_absent() is None
     assert not watcher.watching

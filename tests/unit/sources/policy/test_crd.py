@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition of TrafficPolicy: written from its types, and bounded everywhere."""
+"""The CustomResourceDefinition of TrafficPolicy: generated from its types, with a bound on every value."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ DEPLOYED = Path(__file__).parents[4] / "deploy" / "crds" / "steerway.io_trafficp
 
 
 def parts(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every schema within a schema, with where it stands."""
+    """Every schema within a schema, with its path."""
     yield path, schema
     for name, inner in schema.get("properties", {}).items():
         yield from parts(inner, f"{path}.{name}")
@@ -27,14 +27,14 @@ def parts(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
 SPEC = list(parts(crd.schema()["properties"]["spec"]))
 
 
-def test_the_manifest_in_deploy_is_what_the_types_say() -> None:
-    """Byte for byte; `steerway crd > deploy/crds/steerway.io_trafficpolicies.yaml` writes it anew."""
+def test_the_manifest_in_deploy_is_up_to_date() -> None:
+    """Byte for byte; `steerway crd > deploy/crds/steerway.io_trafficpolicies.yaml` writes it."""
     assert DEPLOYED.read_text(encoding="utf-8") == crd.text()
     assert yaml.safe_load(crd.text()) == crd.manifest()
 
 
 def test_every_field_of_the_types_is_in_the_schema() -> None:
-    """With a description, which is what `kubectl explain` shows."""
+    """With a description, which `kubectl explain` shows."""
     seen = 0
     for path, schema in SPEC:
         for name, inner in schema.get("properties", {}).items():
@@ -46,7 +46,7 @@ def test_every_field_of_the_types_is_in_the_schema() -> None:
 
 
 def test_every_list_and_every_string_is_bounded() -> None:
-    """An API server counts what a rule may cost at the most, and a message in etcd is no place for a book."""
+    """An API server estimates the maximum cost of a rule, and the size of an object in etcd is limited."""
     seen = 0
     for path, schema in SPEC:
         if schema["type"] == "array":
@@ -58,7 +58,7 @@ def test_every_list_and_every_string_is_bounded() -> None:
 
 
 def test_patterns_are_those_of_go() -> None:
-    r"""Python's \Z is $ there, and both look at all of the string."""
+    r"""The \Z of Python is $ in Go; both match the whole string."""
     patterns = {schema["pattern"]: schema for _, schema in SPEC if "pattern" in schema}
     assert len(patterns) == 2
     for pattern in patterns:
@@ -69,7 +69,7 @@ def test_patterns_are_those_of_go() -> None:
 
 
 def test_defaults_are_those_of_the_types() -> None:
-    """What is not written means the same on an API server and in a file."""
+    """An absent field means the same on an API server and in a file."""
     results = {path: schema["default"] for path, schema in SPEC if "default" in schema}
     assert results[".zones.overloadPercent"] == 140
     assert results[".outlierDetection.interval"] == "10s"

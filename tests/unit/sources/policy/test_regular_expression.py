@@ -1,4 +1,4 @@
-"""Regular expressions: what every client can compile, and what is said of the rest."""
+"""Regular expressions: which ones every client can compile, and the errors of the others."""
 
 import pytest
 
@@ -22,8 +22,8 @@ from steerway.sources.policy.regular_expression import MAX_CHARACTERS, why_not
         "a" * MAX_CHARACTERS,
     ],
 )
-def test_what_re2_takes_is_taken(expression: str) -> None:
-    """Python's own `re` is not asked."""
+def test_an_expression_of_re2_is_valid(expression: str) -> None:
+    """Whether or not Python's `re` accepts it."""
     assert why_not(expression) == ""
 
 
@@ -47,7 +47,7 @@ def test_what_re2_takes_is_taken(expression: str) -> None:
         (r"\\\C", r"\C is not in the RE2 of Go and Java"),
     ],
 )
-def test_what_some_client_cannot_compile_is_refused_in_words(expression: str, words: str) -> None:
-    """In RE2's own, where it has any."""
+def test_an_expression_that_a_client_cannot_compile_is_refused(expression: str, words: str) -> None:
+    """With RE2's message, where it has one."""
     assert words in why_not(expression)
     assert "\n" not in why_not(expression)

@@ -1,5 +1,6 @@
-"""TrafficPolicies: every rule and every kind of constraint, by the examples that a real API server is asked, too
-(tests/cluster/permission/test_crd_rules.py)."""
+"""TrafficPolicies: every rule and every kind of constraint, with the examples that are also sent to a real API server
+(tests/cluster/permission/test_crd_rules.py).
+"""
 
 import msgspec
 import pytest
@@ -12,14 +13,14 @@ from tests.support.example.policy_example import BROKEN, FULL, MISTYPED, Broken,
 
 
 def test_there_is_an_example_for_every_rule() -> None:
-    """By its message, which is how an operator tells them apart."""
+    """By its message, which identifies the rule for an operator."""
     assert sorted(example.message for example in BROKEN) == sorted(rule.message for rule in RULES)
     assert len(BROKEN) >= 14
 
 
 @pytest.mark.parametrize("example", BROKEN, ids=lambda example: example.message[:40])
-def test_a_rule_tells_bad_from_good(example: Broken) -> None:
-    """One rule alone, at the place of the struct that breaks it."""
+def test_a_rule_accepts_valid_and_refuses_invalid_specs(example: Broken) -> None:
+    """One rule alone, at the path of the struct that violates it."""
     bad = msgspec.convert(policy(example.bad), TrafficPolicy)
     assert list(broken_rules(bad)) == [(("spec", *example.path), example.message)]
     fault = next(validation_errors(bad), None)
@@ -29,8 +30,8 @@ def test_a_rule_tells_bad_from_good(example: Broken) -> None:
     assert list(validation_errors(msgspec.convert(policy(example.good), TrafficPolicy))) == []
 
 
-def test_a_policy_with_every_section_is_good() -> None:
-    """So is one with the name of a subdomain."""
+def test_a_policy_with_every_section_is_valid() -> None:
+    """So is one whose name is a subdomain."""
     assert list(validation_errors(msgspec.convert(policy(FULL, "a.b-c"), TrafficPolicy))) == []
 
 
@@ -39,8 +40,7 @@ def test_a_policy_with_every_section_is_good() -> None:
     [example for example in MISTYPED if not example.reason.startswith("unknown field")],
     ids=lambda example: example.name,
 )
-def test_what_types_refuse_is_told_in_words(example: Mistyped) -> None:
-    """With its place, and a cure."""
+def test_a_wrong_type_is_reported_with_path_and_hint(example: Mistyped) -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert(policy(example.spec), TrafficPolicy)
     fault = conversion_error(caught.value, TrafficPolicy)
@@ -61,7 +61,7 @@ def test_what_types_refuse_is_told_in_words(example: Mistyped) -> None:
         ("no duration", "write hours, minutes, seconds and milliseconds: 1h30m, 10s, 250ms"),
     ],
 )
-def test_a_cure_says_what_would_be_right(name: str, hint: str) -> None:
+def test_a_hint_has_the_valid_values(name: str, hint: str) -> None:
     """Values by name, bounds by number."""
     (example,) = (example for example in MISTYPED if example.name == name)
     with pytest.raises(msgspec.ValidationError) as caught:
@@ -73,5 +73,5 @@ def test_a_cure_says_what_would_be_right(name: str, hint: str) -> None:
     ("text", "value"), [("1h30m", 5400), ("10s", 10), ("250ms", 0.25), ("1m1s1ms", 61.001), ("0s", 0)]
 )
 def test_durations_are_seconds(text: str, value: float) -> None:
-    """Parts add up; `m` and `ms` are told apart."""
+    """Parts are added up; `m` and `ms` are different units."""
     assert seconds(text) == pytest.approx(value)

@@ -1,4 +1,4 @@
-"""What makes a Service or EndpointSlice no object at all."""
+"""Errors that make a Service, EndpointSlice or route invalid as a whole."""
 
 from typing import Any
 
@@ -33,8 +33,8 @@ def changed(good: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str
     return dict(copy)
 
 
-def test_good_objects_have_no_fault() -> None:
-    """What an API server takes is taken here; an empty string is an absent field."""
+def test_valid_objects_have_no_error() -> None:
+    """What an API server accepts is accepted; an empty string is an absent field."""
     assert list(validation_errors(msgspec.convert(GOOD_SERVICE, Service))) == []
     empty = changed(GOOD_SERVICE, ("spec", "ports", 0, "protocol"), "")
     assert list(validation_errors(msgspec.convert(empty, Service))) == []
@@ -62,8 +62,7 @@ def test_good_objects_have_no_fault() -> None:
         (("spec", "ports", 0, "name"), "dns", "two ports are named 'dns'"),
     ],
 )
-def test_a_faulty_service_is_named_by_its_place(path: tuple[Any, ...], value: Any, reason: str) -> None:
-    """Each fault has the path of what is wrong, a reason and a cure."""
+def test_an_invalid_service_has_path_reason_and_hint(path: tuple[Any, ...], value: Any, reason: str) -> None:
     invalid = next(validation_errors(msgspec.convert(changed(GOOD_SERVICE, path, value), Service)), None)
     assert invalid is not None
     assert reason in invalid.reason
@@ -83,7 +82,7 @@ def test_a_faulty_service_is_named_by_its_place(path: tuple[Any, ...], value: An
     ],
 )
 def test_an_external_name_is_a_host_name(name: str, good: bool) -> None:
-    """One that looks like an address is a name to the API server."""
+    """A name in the form of an address is valid for the API server."""
     external = changed(GOOD_SERVICE, ("spec", "type"), "ExternalName")
     invalid = next(
         validation_errors(msgspec.convert(changed(external, ("spec", "externalName"), name), Service)), None
@@ -111,8 +110,7 @@ def test_an_external_name_is_a_host_name(name: str, good: bool) -> None:
         (("ports", 0, "protocol"), "HTTP", "unknown protocol 'HTTP'"),
     ],
 )
-def test_a_faulty_slice_is_named_by_its_place(path: tuple[Any, ...], value: Any, reason: str) -> None:
-    """Each fault has the path of what is wrong, a reason and a cure."""
+def test_an_invalid_slice_has_path_reason_and_hint(path: tuple[Any, ...], value: Any, reason: str) -> None:
     invalid = next(validation_errors(msgspec.convert(changed(GOOD_SLICE, path, value), EndpointSlice)), None)
     assert invalid is not None
     assert reason in invalid.reason
@@ -120,7 +118,7 @@ def test_a_faulty_slice_is_named_by_its_place(path: tuple[Any, ...], value: Any,
     assert invalid.path == path
 
 
-def test_a_port_listed_twice_is_a_fault_but_one_per_protocol_is_not() -> None:
+def test_a_duplicate_port_is_an_error_but_one_per_protocol_is_not() -> None:
     """TCP and UDP may share a number (Service v1, ports: unique by port and protocol)."""
     twice = changed(GOOD_SERVICE, ("spec", "ports"), [{"name": "a", "port": 53}, {"name": "b", "port": 53}])
     assert "listed twice" in str(next(validation_errors(msgspec.convert(twice, Service)), None))
@@ -151,10 +149,8 @@ def test_a_port_listed_twice_is_a_fault_but_one_per_protocol_is_not() -> None:
         ({"metadata": {"name": 1}}, ("metadata", "name"), "expected a string, got a number"),
     ],
 )
-def test_wrong_types_are_told_in_words_with_their_path(
-    value: Any, path: tuple[Any, ...], reason: str
-) -> None:
-    """msgspec's message is split into place and words, and gets a cure."""
+def test_wrong_types_are_reported_with_their_path(value: Any, path: tuple[Any, ...], reason: str) -> None:
+    """msgspec's message is split into path and text, and gets a hint."""
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert(value, Service)
     invalid = conversion_error(caught.value)
@@ -167,7 +163,7 @@ def test_paths_are_written_as_kubectl_does() -> None:
     assert json_path(("spec", "ports", 0, "port")) == "$.spec.ports[0].port"
 
 
-def test_noise_does_not_make_objects_differ() -> None:
+def test_irrelevant_metadata_does_not_make_objects_differ() -> None:
     """Bookkeeping annotations and empty labels are dropped, so that equal manifests are equal objects."""
     noisy = dict.fromkeys(NOISY_ANNOTATIONS, "x")
     assert ObjectMeta("a", "b", labels={}, annotations=noisy) == ObjectMeta("a", "b")
@@ -175,8 +171,8 @@ def test_noise_does_not_make_objects_differ() -> None:
     assert object_meta.annotations == {"mine": "y"}
 
 
-def test_the_uid_of_a_service_makes_it_another_and_is_not_kept_of_other_kinds() -> None:
-    """It tells an object that was created again from the one before. Slices are many, and nothing reads theirs."""
+def test_the_uid_is_kept_for_services_only() -> None:
+    """It distinguishes a recreated Service. Slices are many, and theirs has no use."""
     metadata = {"name": "a", "namespace": "b"}
     first, second = (msgspec.convert({"metadata": {**metadata, "uid": uid}}, Service) for uid in "12")
     assert (first.metadata.uid, second.metadata.uid) == ("1", "2")
@@ -203,7 +199,7 @@ FIRST = ("spec", "rules", 1, "matches", 1)
 
 
 @pytest.mark.parametrize(
-    ("kind", "match", "place"),
+    ("kind", "match", "path"),
     [
         ("GRPCRoute", {"method": {"type": "RegularExpression", "service": "("}}, ("method", "service")),
         ("GRPCRoute", {"method": {"type": "RegularExpression", "method": "("}}, ("method", "method")),
@@ -221,18 +217,18 @@ FIRST = ("spec", "rules", 1, "matches", 1)
         ("HTTPRoute", {"queryParams": [{"name": "q", "value": ""}]}, ("queryParams", 0, "value")),
     ],
 )
-def test_what_would_end_a_client_makes_a_route_none(
-    kind: str, match: dict[str, Any], place: tuple[Any, ...]
+def test_a_route_that_would_crash_a_client_is_invalid(
+    kind: str, match: dict[str, Any], path: tuple[Any, ...]
 ) -> None:
-    """Regular expressions wherever a route may have one, and names of headers."""
+    """Regular expressions in every field that may have one, and names of headers."""
     invalid = next(validation_errors(route(kind, match)), None)
     assert invalid is not None
-    assert invalid.path == (*FIRST, *place)
+    assert invalid.path == (*FIRST, *path)
     assert invalid.hint
 
 
-def test_a_route_that_clients_can_use_has_no_fault() -> None:
-    """What is not of type RegularExpression is no expression; values are as long as the Gateway API lets them be."""
+def test_a_route_that_clients_can_use_is_valid() -> None:
+    """Values of other types than RegularExpression are no expressions; lengths are those of the Gateway API."""
     header = {"name": "x-`user`", "value": "(" * 4096}
     match = {"method": {"service": "("}, "headers": [header]}
     assert next(validation_errors(route("GRPCRoute", match, name="a.b")), None) is None
@@ -240,8 +236,8 @@ def test_a_route_that_clients_can_use_has_no_fault() -> None:
     assert next(validation_errors(route("HTTPRoute", path)), None) is None
 
 
-def test_names_of_what_nobody_dials_may_have_dots() -> None:
-    """Up to 253 characters."""
+def test_a_route_name_may_be_a_dns_subdomain() -> None:
+    """With dots, of up to 253 characters; a label has at most 63."""
     invalid = next(validation_errors(route("GRPCRoute", name="a" * 64)), None)
     assert invalid is not None
     assert invalid.path == ("metadata", "name")
@@ -265,7 +261,7 @@ MANY = [{"name": f"x-{number}", "value": "a"} for number in range(17)]
 
 
 @pytest.mark.parametrize(
-    ("rule", "place"),
+    ("rule", "path"),
     [
         (_header(set=[{"name": "Host", "value": "a"}]), ("set", 0, "name")),
         (_header(add=[{"name": ":path", "value": "a"}]), ("add", 0, "name")),
@@ -292,19 +288,17 @@ MANY = [{"name": f"x-{number}", "value": "a"} for number in range(17)]
         ({"matches": [{"queryParams": [{"name": "a", "value": "b" * 1025}]}]}, ("queryParams", 0, "value")),
     ],
 )
-def test_what_would_have_envoy_refuse_all_routes_makes_a_route_none(
-    rule: dict[str, Any], place: tuple[Any, ...]
-) -> None:
-    """An Envoy takes all routes or none: one route must not take it those of others. In backends, too."""
+def test_a_route_that_envoy_would_refuse_is_invalid(rule: dict[str, Any], path: tuple[Any, ...]) -> None:
+    """Envoy accepts all routes or none: one route must not block others. In backends, too."""
     invalid = next(validation_errors(_rule_of_http(**rule)), None)
     assert invalid is not None
-    assert invalid.path[-len(place) :] == place
+    assert invalid.path[-len(path) :] == path
     assert invalid.hint
     if "filters" in rule:
         assert next(validation_errors(_rule_of_http(backendRefs=[{"name": "a", **rule}])), None) is not None
 
 
-def test_changes_that_envoy_takes_are_no_fault() -> None:
+def test_changes_that_envoy_accepts_are_valid() -> None:
     """At the limits of the Gateway API."""
     change = {"set": MANY[:16], "add": [{"name": "x", "value": "100% ä" + "a" * 4090}], "remove": ["x-host"]}
     assert next(validation_errors(_rule_of_http(**_header(**change))), None) is None
@@ -315,8 +309,8 @@ def test_changes_that_envoy_takes_are_no_fault() -> None:
     assert next(validation_errors(_rule_of_http(**redirect)), None) is None
 
 
-def test_weights_that_do_not_fit_32_bits_make_a_route_none() -> None:
-    """gRFC A28: a client refuses their sum. 4,295 backends of the greatest weight are too many, one fewer are not."""
+def test_a_route_whose_weights_exceed_32_bits_is_invalid() -> None:
+    """gRFC A28: a client refuses their sum. 4,295 backends of the maximum weight are too many, one fewer is valid."""
     backends = [{"name": "a", "port": 1, "weight": 1_000_000}] * 4295
     invalid = next(validation_errors(_rule_of_http(backendRefs=backends)), None)
     assert invalid is not None

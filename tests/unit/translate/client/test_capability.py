@@ -1,13 +1,12 @@
-"""Which client it is, and what it can do."""
+"""What each client can do, and what not."""
 
 import itertools
 
 import pytest
-from envoy.config.core.v3 import base_pb2
 
-from steerway.errors import TranslateError
-from steerway.translate.client.audience import decode
-from steerway.translate.client.capability import Client, Feature, Library, Version, of_node, parse
+from steerway.translate.client.capability import HEADER_MATCHES, Feature, Restriction
+from steerway.translate.client.client import CURRENT, Client
+from steerway.translate.client.library import Library, Version
 
 CORE, JAVA, GO, NODE, ENVOY = Library.CORE, Library.JAVA, Library.GO, Library.NODE, Library.ENVOY
 NEVER = "-"
@@ -28,7 +27,27 @@ TABLE = {
 }
 """doc/grpc_xds_features.md of gRPC, in its order of languages: C-core, Java, Go, Node. Behind a variable of the
 environment counts as not there: grpc-go 1.72 has least_request so, and 1.73 by default (its internal/envconfig)."""
-ENVOY_ALONE = set(Feature) - set(TABLE)
+HEADERS = {
+    Feature.CONTENT_TYPE_MATCH: {GO},
+    Feature.GRPC_TIMEOUT_MATCH: {JAVA, GO, NODE},
+    Feature.GRPC_ENCODING_MATCH: {CORE, JAVA, GO, NODE},
+    Feature.GRPC_ACCEPT_ENCODING_MATCH: {CORE, JAVA, GO, NODE},
+    Feature.PREVIOUS_ATTEMPTS_MATCH: {CORE, JAVA, GO, NODE},
+    Feature.HOST_MATCH: {CORE, JAVA, GO, NODE},
+    Feature.TE_MATCH: {CORE, JAVA, GO, NODE},
+    Feature.USER_AGENT_MATCH: {CORE, JAVA, GO, NODE},
+}
+"""Matches by headers that these libraries write after they have chosen the route, as observed."""
+NO_CLIENT = {
+    Feature.OTHER_FILTER,
+    Feature.BACKEND_FILTER,
+    Feature.BACKEND_PATH,
+    Feature.SESSION_TYPE,
+    Feature.IDLE_TIMEOUT,
+    Feature.ABSOLUTE_TIMEOUT,
+}
+GRPC_ALONE = {Feature.OTHER_TLS, Feature.OTHER_PROTOCOL}
+ENVOY_ALONE = set(Feature) - set(TABLE) - set(HEADERS) - NO_CLIENT - GRPC_ALONE
 
 
 def _cases() -> list[tuple[Feature, Library, str]]:
@@ -45,11 +64,51 @@ def _before(version: Version) -> Version:
 
 def test_the_table_is_of_all_features() -> None:
     """The rest is Envoy's alone, which has all but what gRPC clients alone have."""
-    assert len(ENVOY_ALONE) + len(TABLE) == len(Feature)
-    for feature, library in itertools.product(ENVOY_ALONE, (CORE, JAVA, GO, NODE)):
+    assert len(ENVOY_ALONE) + len(TABLE) + len(HEADERS) + len(NO_CLIENT) + len(GRPC_ALONE) == len(Feature)
+    for feature, library in itertools.product(ENVOY_ALONE | NO_CLIENT, (CORE, JAVA, GO, NODE)):
         assert not Client(library).can(feature)
     lacking = {feature for feature in Feature if not Client(ENVOY).can(feature)}
-    assert lacking == {Feature.PICK_FIRST}
+    assert lacking == {Feature.PICK_FIRST} | GRPC_ALONE | NO_CLIENT
+
+
+def test_headers_that_a_library_writes_late_are_known() -> None:
+    """To every version of it alike; Envoy sees all headers."""
+    assert set(HEADER_MATCHES.values()) == set(HEADERS)
+    for feature, hidden in HEADERS.items():
+        for library in (CORE, JAVA, GO, NODE):
+            assert (
+                Client(library).can(feature)
+                == Client(library, (1, 31)).can(feature)
+                == (library not in hidden)
+            )
+        assert Client(ENVOY).can(feature)
+        assert not Client().can(feature)
+
+
+def test_a_row_has_a_sentence() -> None:
+    """But for those that calls do not depend on."""
+    silent = {feature for feature in Feature if not feature.value.instead}
+    assert silent == {Feature.POLICY_LIST}
+    for feature in Feature:
+        assert ("{client}" in feature.value.sentence) == (feature not in NO_CLIENT)
+    silent_restrictions = {row for row in Restriction if not row.value.sentence}
+    assert silent_restrictions == {
+        Restriction.LOAD_REPORT_LEAK,
+        Restriction.KEEPS_WITHDRAWN,
+        Restriction.MISSES_RETURN,
+    }
+
+
+@pytest.mark.parametrize("restriction", Restriction)
+def test_a_restriction_applies_to_its_libraries_only(restriction: Restriction) -> None:
+    """An unknown version counts as an affected one, an unknown library as none."""
+    affected = {client.library for client in CURRENT if client.has(restriction)}
+    assert affected == set(restriction.value.libraries)
+    assert not Client().has(restriction)
+    before = restriction.value.before
+    for library in affected:
+        assert Client(library, (9, 0)).has(restriction) == (before is None)
+        assert before is None or (Client(library, _before(before)).has(restriction))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +116,7 @@ def test_the_table_is_of_all_features() -> None:
     [pytest.param(*case, id=f"{case[0].name}-{case[1].name}") for case in _cases()],
 )
 def test_a_feature_is_there_since_a_version(feature: Feature, library: Library, since: str) -> None:
-    """And not one version before; a client without a version is a current one."""
+    """And not one version before; an unknown version counts as a current one."""
     if since == NEVER:
         assert not Client(library).can(feature)
         assert not Client(library, (9, 0)).can(feature)
@@ -71,7 +130,7 @@ def test_a_feature_is_there_since_a_version(feature: Feature, library: Library, 
 def test_an_unknown_library_has_what_all_have() -> None:
     """Since nothing may be sent that it refuses."""
     common = {feature for feature, row in TABLE.items() if NEVER not in row.split()}
-    assert {feature for feature in Feature if Client().can(feature)} == common
+    assert {feature for feature in Feature if Client().can(feature)} == common | GRPC_ALONE
 
 
 @pytest.mark.parametrize(
@@ -91,80 +150,3 @@ def test_an_unknown_library_has_what_all_have() -> None:
 def test_levels_are_of_rings_and_lists(client: Client, level: str) -> None:
     """What older clients would refuse, or not read."""
     assert client.level == level
-
-
-@pytest.mark.parametrize(
-    ("agent", "text", "client"),
-    [
-        ("gRPC Go", "1.85.0", Client(GO, (1, 85))),
-        ("gRPC C-core linux Python", "C-core 58.0.0 Python 1.85.1", Client(CORE, (1, 85))),
-        ("gRPC C-core linux", "C-core 1.31.0", Client(CORE, (1, 31))),
-        ("gRPC Java", "1.85.1", Client(JAVA, (1, 85))),
-        ("gRPC Node Pure JS", "1.14.1", Client(NODE, (1, 14))),
-        ("envoy", "", Client(ENVOY)),
-        ("gRPC Go", "1.70.0-dev", Client(GO, (1, 70))),
-        ("gRPC Go", "", Client(GO)),
-        ("gRPC Go", "unknown", Client(GO)),
-        ("gRPC Go", "v1.70.0", Client(GO)),
-        ("something", "2.3", Client(version=(2, 3))),
-        ("", "", Client()),
-    ],
-)
-def test_a_node_says_what_it_is(agent: str, text: str, client: Client) -> None:
-    """As the released clients write it; what cannot be read is unknown."""
-    assert of_node(base_pb2.Node(user_agent_name=agent, user_agent_version=text)) == client
-
-
-def test_an_envoy_may_take_large_regular_expressions() -> None:
-    """It has one of two sizes, which the audience has, too."""
-    node = base_pb2.Node(user_agent_name="envoy")
-    assert of_node(node).program_size == decode("envoy/sidecar/shop").program_size == 100
-    node.metadata.update({"steerway.io/re2-max-program-size": 40_000})
-    assert of_node(node).program_size == decode("envoy/gateway-re2/shop/z").program_size == 32_768
-    assert decode("envoy/gateway-re2/shop/z").kind == "gateway"
-    node.user_agent_name = "gRPC Go"
-    assert of_node(node).program_size == 100
-
-
-def test_envoy_says_its_version_in_another_field() -> None:
-    """`user_agent_build_version`."""
-    node = base_pb2.Node(user_agent_name="envoy")
-    node.user_agent_build_version.version.major_number = 1
-    node.user_agent_build_version.version.minor_number = 40
-    assert of_node(node) == Client(ENVOY, (1, 40))
-
-
-@pytest.mark.parametrize(
-    ("client", "leaks"),
-    [
-        (Client(NODE, (1, 12)), True),
-        (Client(NODE, (1, 13)), False),
-        (Client(NODE), True),
-        (Client(GO, (1, 1)), False),
-    ],
-)
-def test_old_clients_in_javascript_are_not_asked_for_loads(client: Client, leaks: bool) -> None:
-    """grpc-node 2892; one without a version may be such a one."""
-    assert client.leaks_when_it_reports is leaks
-
-
-@pytest.mark.parametrize(
-    ("text", "client", "shown"),
-    [
-        ("grpc-go/1.70", Client(GO, (1, 70)), "grpc-go 1.70"),
-        ("GRPCIO", Client(CORE), "C-core (C++, Python, Ruby)"),
-        ("envoy/1.40.0", Client(ENVOY, (1, 40)), "Envoy 1.40"),
-        ("grpc-node/1.14", Client(NODE, (1, 14)), "grpc-js 1.14"),
-    ],
-)
-def test_people_write_a_name_and_perhaps_a_version(text: str, client: Client, shown: str) -> None:
-    """In any case of letters."""
-    assert parse(text) == client
-    assert str(client) == shown
-
-
-@pytest.mark.parametrize("text", ["", "grpc", "grpc-go/", "grpc-go/1", "grpc-go/new", "/1.2", "plain"])
-def test_what_is_no_client_is_refused(text: str) -> None:
-    """With all that there are."""
-    with pytest.raises(TranslateError, match="c-core, envoy, grpc-c\\+\\+"):
-        parse(text)

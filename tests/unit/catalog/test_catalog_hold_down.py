@@ -1,4 +1,4 @@
-"""A catalog that holds updates back: what it serves meanwhile, what it says of it, and when it lets go."""
+"""Hold-down in a catalog: the endpoints that it serves meanwhile, the problem, and its end."""
 
 import msgspec
 import pytest
@@ -20,7 +20,7 @@ class World:
     def __init__(self, **safety: object) -> None:
         self.now = 0.0
         self.facts: dict[ObjectKey, Object] = {}
-        self.catalog = Catalog(holds=HoldDown(lambda: self.now))
+        self.catalog = Catalog(hold_down=HoldDown(lambda: self.now))
         self.put(msgspec.convert(manifest({"safety": safety}), TrafficPolicy), mesh.service(80))
 
     def put(self, *objects: Object) -> None:
@@ -47,7 +47,7 @@ def careful() -> World:
     return World(minHealthyPercent=50, holdTime="1m")
 
 
-def test_what_was_held_back_is_let_go_when_its_time_is_over(careful: World) -> None:
+def test_an_update_is_applied_when_its_hold_down_ends(careful: World) -> None:
     """Somebody has to ask for it: nothing of the facts changes."""
     assert [careful.scale(4), careful.scale(1)] == [4, 4]
     assert careful.catalog.release(careful.facts.get) == frozenset()
@@ -88,8 +88,8 @@ def test_a_service_that_is_deleted_is_not_kept_and_comes_back_empty() -> None:
     assert world.served() == 0
 
 
-def test_a_policy_that_is_deleted_lets_go_at_once() -> None:
-    """Without safety the facts are believed."""
+def test_a_deleted_policy_ends_hold_down_at_once() -> None:
+    """Without safety the update is applied."""
     world = World(whenEmpty="KeepLast")
     assert [world.scale(2), world.scale(0)] == [2, 2]
     world.delete(ObjectKey("TrafficPolicy", "shop", "example"))
