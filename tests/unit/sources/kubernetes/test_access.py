@@ -1,9 +1,7 @@
 """Credentials over real HTTP and TLS: where they come from, and their renewal."""
 
 import json
-import shutil
 import ssl
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from steerway.sources.kubernetes import access
 from steerway.sources.kubernetes.access import Access, RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.testing.fake_api_server import FakeApiServer
+from testbed.certificate import Authority
 from tests.unit.sources.kubernetes.running_informers import Running, service
 
 Run = Callable[..., Running]
@@ -197,38 +196,15 @@ class Certificates:
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Generated, so that none in the repository expires."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed: TLS to the API server is not tested")
     directory = tmp_path_factory.mktemp("certificates")
-
-    def call(*arguments: str) -> None:
-        subprocess.run([openssl, *arguments], cwd=directory, check=True, capture_output=True)
-
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    constraints = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
-    call(
-        "req",
-        "-x509",
-        *key,
-        "-keyout",
-        "ca.key",
-        "-out",
-        "ca.pem",
-        "-subj",
-        "/CN=ca",
-        "-days",
-        "2",
-        *constraints,
-    )
-    for name, extension in (
-        ("server", "subjectAltName=IP:127.0.0.1"),
-        ("client", "extendedKeyUsage=clientAuth"),
+    authority = Authority("ca")
+    (directory / "ca.pem").write_bytes(authority.certificate)
+    for name, issued in (
+        ("server", authority.issue("127.0.0.1", usage="server")),
+        ("client", authority.issue(usage="client")),
     ):
-        (directory / f"{name}.ext").write_text(f"{extension}\nauthorityKeyIdentifier=keyid\n")
-        call("req", "-new", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        signing = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2")
-        call("x509", "-req", "-in", f"{name}.csr", *signing, "-extfile", f"{name}.ext", "-out", f"{name}.pem")
+        (directory / f"{name}.pem").write_bytes(issued.certificate)
+        (directory / f"{name}.key").write_bytes(issued.key)
     return Certificates(directory)
 
 
