@@ -262,7 +262,8 @@ async def test_problems_of_all_stages_are_counted_together(serve: Serve, manifes
     )
     nested = {"typed_extension_protocol_options": {"x": {"@type": 3}}}
     manifests.write("raw.yaml", {"@type": type_url.CLUSTER, "name": "raw", **nested})
-    _, admin = await serve(settings(files=(manifests.directory,))).started()
+    plane = serve(settings(files=(manifests.directory,), files_sync_timeout_seconds=0.1))
+    _, admin = await plane.started()
     async with admin:
         await until(lambda: ready(admin))
         problems = (await admin.get("/api/v1/problems")).json()["problems"]
