@@ -8,6 +8,9 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 CARGO := cargo
+PYTEST := $(BIN)/python -m pytest
+RING := $(PYTHON) .ci/ring.py
+UNIT_IO := $(addprefix tests/unit/,cli demo http report sources)
 RUST := rust/Cargo.toml
 RUST_SOURCES := $(shell find rust \( -path rust/target -o -path rust/fuzz \) -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.proto' \) -print)
 
@@ -27,7 +30,7 @@ TOOLS := build/tools
 SBOM := build/sbom
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc audit sbom cluster cluster-stop debian constraints clean tools
+.PHONY: help demo test test-lane-1 test-lane-2 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc audit sbom cluster cluster-stop debian constraints clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,7 +38,32 @@ help: ## List the targets
 demo: build ## The outage, before and after: two client fleets through a rolling restart (ARGS='--no-live --seconds 30 --json FILE')
 	@$(BIN)/python -m demo $(ARGS)
 
-test: lint test-rust test-python ## Every ring of tests: lint, engine, units, real clients, Envoy, a real Kubernetes API server
+# Two lanes side by side, since real clients mostly wait; a third job is for the unit tests' own parts.
+test: build debian ## Every ring of tests: lint, engine, units, real clients, Envoy, a real Kubernetes API server
+	@$(MAKE) --no-print-directory --jobs=3 test-lane-1 test-lane-2
+
+test-lane-1:
+	@$(RING) lint $(MAKE) --no-print-directory lint
+	@$(RING) rust $(MAKE) --no-print-directory test-rust
+	@$(MAKE) --no-print-directory unit
+	@$(RING) property $(PYTEST) tests/property tests/fuzz
+	@$(RING) cluster $(PYTEST) tests/cluster
+
+test-lane-2:
+	@$(RING) real $(PYTEST) tests/real
+
+# Three processes: tests that wait (the engine on real sockets), tests over HTTP and files, all others.
+unit: build ## The unit tests, in under a minute on 2 cores (needs no Debian packages, network namespaces or Go)
+	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,--jobs=3) unit-engine unit-io unit-others
+
+unit-engine:
+	@$(RING) $@ $(PYTEST) tests/unit/engine
+
+unit-io:
+	@$(RING) $@ $(PYTEST) $(UNIT_IO)
+
+unit-others:
+	@$(RING) $@ $(PYTEST) tests/unit --ignore=tests/unit/engine $(UNIT_IO:%=--ignore=%)
 
 lint: build ## ruff, mypy --strict, stubtest, import contracts, commit messages, cargo fmt, clippy
 	$(BIN)/ruff format --check
@@ -70,8 +98,8 @@ fuzz-engine: tools ## Random requests, commits and bytes against the engine (FUZ
 	  grep -E '^Done|new_units_added' $(FUZZ)/$$target.log; \
 	done
 
-test-python: build debian ## The Python tests, from pure to real (ARGS are pytest's)
-	$(BIN)/python -m pytest $(ARGS)
+test-python: build debian ## The Python tests one after the other, from pure to real (ARGS are pytest's)
+	$(PYTEST) $(ARGS)
 
 build: $(VENV)/.built ## The virtual environment with steerway in it: .venv/bin/steerway
 
