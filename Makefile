@@ -30,7 +30,7 @@ TOOLS := build/tools
 SBOM := build/sbom
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test test-lane-1 test-lane-2 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc audit sbom cluster cluster-stop debian constraints clean tools
+.PHONY: help demo test test-long test-lane-1 test-lane-2 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc audit sbom cluster cluster-stop debian constraints clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -51,6 +51,11 @@ test-lane-1:
 
 test-lane-2:
 	@$(RING) real $(PYTEST) tests/real
+
+test-long: test ## Also fuzzing (FUZZ_SECONDS for each target), all mutations, and the soak benchmark: about 3 hours
+	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory mutants ARGS=
+	@$(MAKE) --no-print-directory bench-soak ARGS='--minutes 30'
 
 # Three processes: tests that wait (the engine on real sockets), tests over HTTP and files, all others.
 unit: build ## The unit tests, in under a minute on 2 cores (needs no Debian packages, network namespaces or Go)

@@ -138,7 +138,7 @@ def _move(load: Load, move: Move, name: str, address: str) -> float:
     """How long it took, in milliseconds."""
     began = time.monotonic()
     move(name)
-    load.reach(address)
+    load.wait_for_backend(address)
     return (time.monotonic() - began) * 1e3
 
 

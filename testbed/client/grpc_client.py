@@ -149,7 +149,7 @@ class Channel:
         """Call until the first answer: the control plane may not know the backends yet."""
         until(lambda: self.call(**request)[0].ok, f"an answer at {self.target}")
 
-    def reach(self, backend: str, **request: Unpack[Request]) -> None:
+    def wait_for_backend(self, backend: str, **request: Unpack[Request]) -> None:
         """Call until this backend answers."""
         until(
             lambda: self.call(**request)[0].backend == backend,
@@ -226,7 +226,7 @@ class Load:
         start = len(channel.answers)
         channel.client.wait(lambda: find(channel.answers[start:]), f"{what} at {channel.target}")
 
-    def reach(self, backend: str) -> None:
+    def wait_for_backend(self, backend: str) -> None:
         """Wait for an answer from this backend."""
         self.wait(
             lambda answers: any(answer.backend == backend for answer in answers), f"answers of {backend}"

@@ -16,8 +16,8 @@ from testbed.cluster import kubeconfig, network
 from testbed.cluster.build import build
 from testbed.cluster.cluster import Cluster
 from testbed.cluster.command import API_SERVER
+from testbed.cluster.forwarder import Forwarder
 from testbed.cluster.gateway_crds import gateway_crds, install, policy_crd
-from testbed.cluster.link import Link
 from testbed.cluster.namespace import Namespace
 from testbed.cluster.network import Network
 from testbed.cluster.workload import PORT
@@ -111,17 +111,17 @@ def namespace(cluster: Cluster, tmp_path: Path) -> Iterator[Namespace]:
 
 
 @pytest.fixture
-def link() -> Iterator[Link]:
+def forwarder() -> Iterator[Forwarder]:
     """The way from steerway to the API server; see `linked`."""
-    with Link(API_SERVER.removeprefix("https://")) as forwarding:
+    with Forwarder(API_SERVER.removeprefix("https://")) as forwarding:
         yield forwarding
 
 
 @pytest.fixture
-def linked(cluster: Cluster, link: Link, tmp_path: Path) -> Path:
-    """A kubeconfig that leads through `link`."""
+def linked(cluster: Cluster, forwarder: Forwarder, tmp_path: Path) -> Path:
+    """A kubeconfig that leads through `forwarder`."""
     file, user = tmp_path / "linked.kubeconfig", {"token": cluster.token}
-    return kubeconfig.write(file, f"https://{link.address}", cluster.commands.certificate, user)
+    return kubeconfig.write(file, f"https://{forwarder.address}", cluster.commands.certificate, user)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from testbed.cluster.cluster import Cluster
 from testbed.cluster.command import API_SERVER
-from testbed.cluster.link import Link
+from testbed.cluster.forwarder import Forwarder
 from testbed.cluster.namespace import Namespace
 from testbed.process.control_plane import ControlPlane
 from testbed.process.deadline import until
@@ -41,7 +41,12 @@ def test_clients_are_served_while_the_api_server_is_away(
 
 
 def test_what_changed_while_steerway_was_cut_off_is_followed_afterwards(
-    namespace: Namespace, open_backends: Open, steer: Steer, connect: Connect, link: Link, linked: Path
+    namespace: Namespace,
+    open_backends: Open,
+    steer: Steer,
+    connect: Connect,
+    forwarder: Forwarder,
+    linked: Path,
 ) -> None:
     """The watch goes on where it broke: changed and deleted objects arrive, without a list of everything."""
     first, second, third = open_backends(3)
@@ -53,11 +58,11 @@ def test_what_changed_while_steerway_was_cut_off_is_followed_afterwards(
     channel = client.dial(namespace.target())
     with channel.load() as load:
         load.settle(first, second)
-        link.cut()
-        plane.wait_for_problem(link.address, "connection refused")
+        forwarder.cut()
+        plane.wait_for_problem(forwarder.address, "connection refused")
         namespace.publish([first, third])
         _delete(namespace, "doomed")
-        link.restore()
+        forwarder.restore()
         load.settle(first, third)
         _wait_until_absent(plane, namespace, "doomed")
     assert load.failures == []
@@ -70,7 +75,7 @@ def test_an_expired_resource_version_is_answered_by_a_new_list(
     open_backends: Open,
     steer: Steer,
     connect: Connect,
-    link: Link,
+    forwarder: Forwarder,
     linked: Path,
 ) -> None:
     """410 Gone, as after a compaction or from a server that started later: what was deleted is found missing."""
@@ -83,13 +88,13 @@ def test_an_expired_resource_version_is_answered_by_a_new_list(
     channel = client.dial(namespace.target())
     with channel.load() as load:
         load.settle(first, second)
-        link.cut()
+        forwarder.cut()
         namespace.publish([first, third])
         _delete(namespace, "doomed")
         cluster.kill_api_server()
         cluster.start_api_server()  # its memory of changes begins with its start
         cluster.start_controllers()
-        link.restore()
+        forwarder.restore()
         load.settle(first, third)
         _wait_until_absent(plane, namespace, "doomed")
     assert load.failures == []
@@ -104,7 +109,7 @@ def test_clients_keep_their_endpoints_when_steerway_is_killed(
     open_backends: Open,
     steer: Steer,
     connect: Connect,
-    link: Link,
+    forwarder: Forwarder,
     linked: Path,
 ) -> None:
     """The new process sends nothing before it has read everything, and then the changes since."""
@@ -118,7 +123,7 @@ def test_clients_keep_their_endpoints_when_steerway_is_killed(
         namespace.publish([first, third])
         load.go_on(50)
         if api_server_away:
-            link.cut()
+            forwarder.cut()
         plane.restart()
         if api_server_away:
             until(lambda: plane.streams("eds"), "the client that connects again")
@@ -126,7 +131,7 @@ def test_clients_keep_their_endpoints_when_steerway_is_killed(
             assert not plane.ready()
             assert plane.resources("eds") == []
             assert {answer.backend for answer in list(load.answers)[-20:]} == {first, second}
-            link.restore()
+            forwarder.restore()
         load.settle(first, third)
     assert load.failures == []
 

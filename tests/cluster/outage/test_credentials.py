@@ -10,7 +10,7 @@ from testbed.cluster import kubeconfig
 from testbed.cluster.api import path
 from testbed.cluster.cluster import Cluster
 from testbed.cluster.command import API_SERVER
-from testbed.cluster.link import Link
+from testbed.cluster.forwarder import Forwarder
 from testbed.cluster.namespace import Namespace
 from testbed.process.deadline import until
 from testbed.process.process import Processes, installed
@@ -27,7 +27,7 @@ def test_a_replaced_token_is_taken_up_without_a_restart(
     open_backends: Open,
     steer: Steer,
     connect: Connect,
-    link: Link,
+    forwarder: Forwarder,
     tmp_path: Path,
 ) -> None:
     """The old token is refused (401), the new one stands in the kubeconfig or the file that it names."""
@@ -36,7 +36,7 @@ def test_a_replaced_token_is_taken_up_without_a_restart(
     account = namespace.account()
     account.allow("services", "endpointslices", everywhere=True)
     file, token_file = tmp_path / "rotated.kubeconfig", tmp_path / "token"
-    certificate, server = cluster.commands.certificate, f"https://{link.address}"
+    certificate, server = cluster.commands.certificate, f"https://{forwarder.address}"
 
     def write(token: str) -> None:
         token_file.write_text(token)
@@ -53,9 +53,9 @@ def test_a_replaced_token_is_taken_up_without_a_restart(
         account.create()
         until(lambda: cluster.api.status_as(old, path("Service")) == 401, "the end of the old token")
         write(account.token())
-        link.cut()  # an open watch lives on; the next one has to show a token
+        forwarder.cut()  # an open watch lives on; the next one has to show a token
         namespace.publish([second])
-        link.restore()
+        forwarder.restore()
         load.settle(second)
     assert load.failures == []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from testbed.cluster import kubeconfig
 from testbed.cluster.cluster import Cluster
 from testbed.cluster.command import API_SERVER
-from testbed.cluster.link import Link
+from testbed.cluster.forwarder import Forwarder
 from testbed.cluster.namespace import Namespace
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open, Steer
 
@@ -49,10 +49,10 @@ def test_a_link_that_drops_everything_is_noticed_by_keepalive(
     """No FIN and no RST arrives. With a silence of an hour only keepalive can end the watches."""
     first, second = open_backends(2)
     namespace.publish([first])
-    with Link(API_SERVER.removeprefix("https://"), _FAR) as link:
+    with Forwarder(API_SERVER.removeprefix("https://"), _FAR) as forwarder:
         file = kubeconfig.write(
             tmp_path / "far.kubeconfig",
-            f"https://{link.address}",
+            f"https://{forwarder.address}",
             cluster.commands.certificate,
             {"token": cluster.token},
             server_name="kubernetes.default.svc",
@@ -62,7 +62,7 @@ def test_a_link_that_drops_everything_is_noticed_by_keepalive(
         with channel.load() as load:
             load.settle(first)
             with cluster.network.dropped(_FAR):
-                plane.wait_for_problem(f"kubernetes API server https://{link.address}", "cannot watch")
+                plane.wait_for_problem(f"kubernetes API server https://{forwarder.address}", "cannot watch")
                 assert plane.ready()
                 namespace.publish([second])
             load.settle(second)

@@ -110,7 +110,7 @@ def test_a_lost_cluster_is_dropped_after_a_time_and_used_again_when_it_is_back(
         plane.wait_for_no_problem()
         east.kill_api_server()
         plane.wait_for_problem(east.commands.server, "connection refused")
-        load.reach(there)
+        load.wait_for_backend(there)
         plane.wait_for_problem("cluster east", "is lost, and its endpoints are not used")
         load.settle(here)
         assert plane.metric("steerway_cluster_in_use", cluster="east") == 0

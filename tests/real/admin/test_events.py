@@ -82,7 +82,7 @@ def test_a_lease_that_makes_no_sense_is_no_end(processes: Processes, api_server:
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
         "metadata": {"name": "steerway", "namespace": "ops"},
-        "spec": {"holderIdentity": "me", "leaseDurationSeconds": "for ever"},
+        "spec": {"holderIdentity": "me", "leaseDurationSeconds": "forever"},
     }
     api_server.put(lease)
     plane = steer(processes, api_server)

@@ -35,7 +35,7 @@ def test_a_backend_that_fails_every_call_is_left_out_and_comes_back(
         backends.fail(addresses[0], grpc.StatusCode.INTERNAL, FOR_EVER)
         load.settle(*addresses[1:])
         backends.fail(addresses[0], grpc.StatusCode.INTERNAL, 0)
-        load.reach(addresses[0])
+        load.wait_for_backend(addresses[0])
         load.settle(*addresses)
     assert {answer.code for answer in load.failures} == {grpc.StatusCode.INTERNAL}
 

@@ -66,7 +66,7 @@ def test_failover_goes_on_in_the_next_tier_without_the_control_plane(
     follow(files, "Failover")
     plane = steer()
     channel = connect(plane, *HERE).dial(TARGET)
-    channel.reach(own)
+    channel.wait_for_backend(own)
     assert counted(channel.call(100)) == {own: 100}
     plane.assert_no_nack()
     plane.stop()
@@ -104,7 +104,7 @@ def test_strict_never_leaves_the_zone(
     follow(files, "Strict")
     plane = steer()
     channel = connect(plane, *HERE).dial(TARGET)
-    channel.reach(own)
+    channel.wait_for_backend(own)
     unknown, elsewhere = connect(plane), connect(plane, "--zone", "eu-1c")
     meet(unknown.dial(TARGET), addresses)
     (refused,) = elsewhere.dial(TARGET).call()

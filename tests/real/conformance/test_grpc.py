@@ -129,7 +129,7 @@ def test_http_route_timeout_request(
     channel = connect(steer()).dial("xds:///echo")
     blocked = next(address for address, name in echo.items() if name == V1)
     for called in ("/unlimited/a", "/limited/a"):
-        channel.reach(blocked, method=called)
+        channel.wait_for_backend(blocked, method=called)
     backends.block(blocked)
     before = len(channel.answers)
     channel.begin(method="/unlimited/a")

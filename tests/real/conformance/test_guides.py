@@ -143,7 +143,7 @@ def test_each_team_has_its_service_behind_one_target(
     (invoices,) = open_for(backends, files, "invoices", namespace="billing")
     channel = connect(steer()).dial("xds:///api.shop")
     for called, backend in (("shop.Orders", orders), ("billing.Invoices", invoices)):
-        channel.reach(backend, method=f"/{called}/Get")
+        channel.wait_for_backend(backend, method=f"/{called}/Get")
         assert counted(channel.call(20, method=f"/{called}/Get")) == {backend: 20}
     assert channel.call(method="/shop.Carts/Get")[0].code is grpc.StatusCode.UNAVAILABLE
 
@@ -155,7 +155,7 @@ def test_what_reads_is_tried_again_and_what_writes_is_not(
     guide.publish(files, "retries")
     (address,) = open_for(backends, files, "backend")
     channel = connect(steer()).dial(TARGET)
-    channel.reach(address, method="/shop.Catalog/Get")
+    channel.wait_for_backend(address, method="/shop.Catalog/Get")
 
     def attempts(called: str, code: grpc.StatusCode) -> int:
         backends.calls(address)

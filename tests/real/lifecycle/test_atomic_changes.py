@@ -51,11 +51,11 @@ def test_no_call_fails_while_a_config_map_swaps_versions(
     publish("v1")
     channel = connect(steer()).dial(TARGET)
     with channel.load(RATE) as load:
-        load.reach(addresses["v1"])
+        load.wait_for_backend(addresses["v1"])
         for number in range(MOVES):
             to = ("v2", "v1")[number % 2]
             publish(to)
-            load.reach(addresses[to])
+            load.wait_for_backend(addresses[to])
             if number % 3 == 0:
                 publish(("v1", "v2")[number % 2])
                 load.go_on(SOON)
@@ -107,7 +107,7 @@ def test_no_call_fails_while_a_route_moves_and_its_service_goes(
     server.put(*front("v1"), *version("v1", addresses["v1"]))
     channel = connect(follow()).dial(TARGET)
     with channel.load(RATE) as load:
-        load.reach(addresses["v1"])
+        load.wait_for_backend(addresses["v1"])
         for number in range(MOVES):
             old, new = ("v1", "v2")[number % 2], ("v2", "v1")[number % 2]
             _move(
@@ -118,7 +118,7 @@ def test_no_call_fails_while_a_route_moves_and_its_service_goes(
                 front(new),
                 version(new, addresses[new]),
             )
-            load.reach(addresses[new])
+            load.wait_for_backend(addresses[new])
         load.settle(addresses[new])
     assert load.lost == []
 

@@ -44,7 +44,7 @@ def test_a_service_that_is_created_again_is_reached_again(
     expected = {"own": own, "front": routed}
     for uid in ("4", "5"):
         for name, channel in channels.items():
-            channel.reach(expected[name])
+            channel.wait_for_backend(expected[name])
         files.remove("own.yaml")
         files.remove("cart.yaml")
         for channel in channels.values():
@@ -52,5 +52,5 @@ def test_a_service_that_is_created_again_is_reached_again(
         files.publish([own], "own", uid=uid)
         files.publish([routed], "cart", uid=f"{uid}0")
     for name, channel in channels.items():
-        channel.reach(expected[name])
+        channel.wait_for_backend(expected[name])
     plane.assert_no_nack()

@@ -50,12 +50,12 @@ def test_a_route_that_breaks_keeps_its_last_good_version(
     channel = client.dial(TARGET)
     with client.dial("xds:///other.shop").load(rate=50) as load:
         load.settle(other)
-        channel.reach(before, method="/pkg.A/Get")
+        channel.wait_for_backend(before, method="/pkg.A/Get")
         files.write("route.yaml", break_("after"))
         plane.wait_for_problem(f"/route.yaml:{line}", reason)
         assert {answer.backend for answer in channel.call(10, method="/pkg.A/Get")} == {before}
         files.write("route.yaml", _route("after"))
-        channel.reach(after, method="/pkg.A/Get")
+        channel.wait_for_backend(after, method="/pkg.A/Get")
         plane.wait_for_no_problem()
         load.settle(other)
     assert load.failures == []

@@ -40,7 +40,7 @@ def test_a_delay_uses_up_the_time_of_a_call(
     assert [answer.code for answer in answers] == [StatusCode.DEADLINE_EXCEEDED] * 3
     assert backends.calls(address) == []
     files.remove("policy.yaml")
-    channel.reach(address, deadline_seconds=2)
+    channel.wait_for_backend(address, deadline_seconds=2)
 
 
 ON_RULE = traffic_policy("p", target("some", "GRPCRoute", "faulty"), fault=NEVER)

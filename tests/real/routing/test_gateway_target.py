@@ -41,7 +41,7 @@ def test_each_grpc_service_behind_one_target_has_its_own_backend(
         of_b.settle(b)
         assert not channels[2].call(method="/pkg.C/Get", deadline_seconds=10)[0].ok
         files.write("route-c.yaml", grpc_route("c", "api", rule("c", matches=[method("pkg.C")])))
-        channels[2].reach(c, method="/pkg.C/Get")
+        channels[2].wait_for_backend(c, method="/pkg.C/Get")
         of_a.settle(a)
         of_b.settle(b)
     assert of_a.failures == []
@@ -61,7 +61,7 @@ def test_of_two_routes_that_claim_a_grpc_service_the_older_one_wins(
     channel = connect(steer()).dial(TARGET)
     assert {answer.backend for answer in channel.call(10, method="/pkg.A/Get")} == {older}
     files.remove("route-first.yaml" if older == first else "route-second.yaml")
-    channel.reach(newer, method="/pkg.A/Get")
+    channel.wait_for_backend(newer, method="/pkg.A/Get")
 
 
 def test_a_route_of_another_namespace_takes_no_calls_of_other_clients(
@@ -80,7 +80,7 @@ def test_a_route_of_another_namespace_takes_no_calls_of_other_clients(
         exact = rule("thief", matches=[method("pkg.A", "Get")])
         to = parent("api", namespace=NAMESPACE)
         files.write("thief.yaml", grpc_route("a", to, exact, namespace="elsewhere"))
-        there.reach(thief, method="/pkg.A/Get")
+        there.wait_for_backend(thief, method="/pkg.A/Get")
         load.go_on()
         load.settle(own)
     assert {answer.backend for answer in load.answers} == {own}
@@ -113,4 +113,4 @@ def test_a_parent_that_comes_later_is_found(
         "the client's question",
     )
     files.write("api.yaml", API)
-    channel.reach(a, method="/pkg.A/Get")
+    channel.wait_for_backend(a, method="/pkg.A/Get")

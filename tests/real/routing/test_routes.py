@@ -125,7 +125,7 @@ def test_a_route_and_its_new_backend_may_come_in_any_order(
         load.settle(a)
         (new,) = backends.open(1)
         files.publish([new], "new")
-        other.reach(new, method="/pkg.New/Get")
+        other.wait_for_backend(new, method="/pkg.New/Get")
     assert load.failures == []
 
 
@@ -156,10 +156,10 @@ def test_a_route_counts_for_all_clients_or_for_those_of_its_own_namespace(
     there = consumer if kind == "consumer" else producer
     assert answering() == {NAMESPACE: {producer}, "elsewhere": {there}, "third": {producer}}
     files.remove("everyone.yaml")
-    channels["third"].reach(own)
-    channels[NAMESPACE].reach(own)
+    channels["third"].wait_for_backend(own)
+    channels[NAMESPACE].wait_for_backend(own)
     there = consumer if kind == "consumer" else own
-    channels["elsewhere"].reach(there)
+    channels["elsewhere"].wait_for_backend(there)
     assert answering() == {NAMESPACE: {own}, "elsewhere": {there}, "third": {own}}
 
 

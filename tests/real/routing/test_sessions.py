@@ -50,7 +50,7 @@ def test_a_session_outlives_the_start_of_a_drain_and_ends_with_the_endpoint(
     files.write("policy.yaml", traffic_policy("p", "backend", session=SESSION))
     client = connect(steer())
     channel, within = client.dial(TARGET), client.dial(TARGET)
-    within.reach(old)
+    within.wait_for_backend(old)
     metadata = cookie_of(within.answers[-1])
     with channel.load() as load, within.load(metadata=metadata) as session:
         load.settle(old, new)

@@ -23,14 +23,14 @@ def test_grpc_clients_are_not_sent_to_plaintext(
     files.publish([address])
     plane = steer()
     running = connect(plane).dial(TARGET)
-    running.reach(address)
+    running.wait_for_backend(address)
     files.write("tls.yaml", backend_tls_policy("tls", "backend", **CONFIG_MAP))
     running.wait_for_code(grpc.StatusCode.UNAVAILABLE)
     assert connect(plane).dial(TARGET).call()[0].code is grpc.StatusCode.UNAVAILABLE
     expected = {"Service shop/backend", "BackendTLSPolicy shop/tls"}
     until(lambda: {problem["where"] for problem in plane.problems()} == expected, "the reasons")
     files.remove("tls.yaml")
-    running.reach(address)
+    running.wait_for_backend(address)
 
 
 @pytest.mark.needs("envoy")

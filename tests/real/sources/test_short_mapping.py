@@ -32,7 +32,7 @@ def test_a_client_follows_each_change_of_the_mapping(
         for address in others:
             written = time.monotonic()
             files.write("mapping.yaml", _mapping(address))
-            load.reach(address)
+            load.wait_for_backend(address)
             seconds = round(time.monotonic() - written, 3)
             record_property("seconds_from_file_to_answer", seconds)
             print(f"{seconds} s from the change of the file to the first answer of the new backend")

@@ -13,7 +13,7 @@ from typing import Self
 _CHUNK_BYTES = 65536
 
 
-class Link:
+class Forwarder:
     """Forwards `address` (its port is chosen when it is made) to `server`, each `HOST:PORT` of this machine."""
 
     def __init__(self, server: str, host: str = "127.0.0.1") -> None:
