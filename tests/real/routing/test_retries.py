@@ -5,8 +5,6 @@ A backend counts attempts: each carries the number before it (`grpc-previous-rpc
 
 from typing import Any
 
-import grpc
-import pytest
 from grpc import StatusCode
 
 from testbed.backend.backend import Backends
@@ -23,35 +21,30 @@ def retry(attempts: int, *codes: str) -> dict[str, Any]:
     return {"codes": list(codes or ("Unavailable",)), "attempts": attempts, "backoff": QUICK}
 
 
-@pytest.mark.parametrize(
-    ("code", "failures", "attempts", "result"),
-    [
-        pytest.param(StatusCode.UNAVAILABLE, 2, 3, StatusCode.OK, id="it works at last"),
-        pytest.param(StatusCode.CANCELLED, 1, 2, StatusCode.OK, id="another listed code"),
-        pytest.param(StatusCode.UNAVAILABLE, 9, 4, StatusCode.UNAVAILABLE, id="no attempt is left"),
-        pytest.param(StatusCode.INTERNAL, 1, 1, StatusCode.INTERNAL, id="a code that is not listed"),
-        pytest.param(StatusCode.NOT_FOUND, 1, 1, StatusCode.NOT_FOUND, id="a code that is not retried"),
-    ],
-)
+CODES = {
+    "second-retry": (StatusCode.UNAVAILABLE, 2, 3, StatusCode.OK),
+    "another-listed-code": (StatusCode.CANCELLED, 1, 2, StatusCode.OK),
+    "no-attempt-left": (StatusCode.UNAVAILABLE, 9, 4, StatusCode.UNAVAILABLE),
+    "unlisted-code": (StatusCode.INTERNAL, 1, 1, StatusCode.INTERNAL),
+    "unlisted-application-code": (StatusCode.NOT_FOUND, 1, 1, StatusCode.NOT_FOUND),
+}
+"""By Service: the status of so many calls, the attempts that the backend receives, and the status for the client."""
+
+
 def test_a_call_is_tried_again_after_the_codes_that_are_listed(
-    code: grpc.StatusCode,
-    failures: int,
-    attempts: int,
-    result: grpc.StatusCode,
-    backends: Backends,
-    serve: Serve,
-    files: Files,
-    steer: Steer,
-    connect: Connect,
+    backends: Backends, serve: Serve, files: Files, steer: Steer, connect: Connect
 ) -> None:
     """As often as the policy allows, and no longer than needed."""
-    (address,) = serve("backend")
-    files.write("policy.yaml", traffic_policy("p", "backend", retry=retry(3, "Unavailable", "Cancelled")))
-    channel = connect(steer()).dial(TARGET)
-    backends.fail(address, code, failures)
-    (answer,) = channel.call()
-    assert answer.code is result
-    assert [call.retries for call in backends.calls(address)] == list(range(attempts))
+    addresses = dict(zip(CODES, serve(*CODES), strict=True))
+    files.write("policy.yaml", traffic_policy("p", *CODES, retry=retry(3, "Unavailable", "Cancelled")))
+    client = connect(steer())
+    results = {}
+    for name, (code, failures, _, _) in CODES.items():
+        channel = client.dial(f"xds:///{name}.shop")
+        backends.fail(addresses[name], code, failures)
+        (answer,) = channel.call()
+        results[name] = answer.code, [call.retries for call in backends.calls(addresses[name])]
+    assert results == {name: (code, list(range(count))) for name, (_, _, count, code) in CODES.items()}
 
 
 def test_without_a_policy_nothing_is_tried_again(
@@ -65,31 +58,35 @@ def test_without_a_policy_nothing_is_tried_again(
     assert len(backends.calls(address)) == 1
 
 
-@pytest.mark.parametrize(
-    ("annotations", "attempts"),
-    [
-        ({"steerway.io/retry": "unavailable, internal", "steerway.io/retry-attempts": "3"}, 4),
-        ({"steerway.io/retry": "unavailable"}, 2),
-        ({"xds.lmwn.com/retry-status": "unavailable", "xds.lmwn.com/retry-count": "2"}, 3),
-        ({"xds.lmwn.com/retry-status": "5xx,unavailable", "xds.lmwn.com/retry-count": "5"}, 5),
-        ({"xds.lmwn.com/retry-status": "unavailable", "xds.lmwn.com/retry-count": "0"}, 1),
-    ],
-)
+ANNOTATIONS = {
+    "several-codes": ({"steerway.io/retry": "unavailable, internal", "steerway.io/retry-attempts": "3"}, 4),
+    "default-attempts": ({"steerway.io/retry": "unavailable"}, 2),
+    "wongnai": ({"xds.lmwn.com/retry-status": "unavailable", "xds.lmwn.com/retry-count": "2"}, 3),
+    "wongnai-at-most-4": (
+        {"xds.lmwn.com/retry-status": "5xx,unavailable", "xds.lmwn.com/retry-count": "5"},
+        5,
+    ),
+    "wongnai-none": ({"xds.lmwn.com/retry-status": "unavailable", "xds.lmwn.com/retry-count": "0"}, 1),
+}
+"""By Service: its annotations, and the attempts that its backend receives."""
+
+
 def test_annotations_of_the_service_ask_for_retries(
-    annotations: dict[str, str],
-    attempts: int,
-    backends: Backends,
-    files: Files,
-    steer: Steer,
-    connect: Connect,
+    backends: Backends, files: Files, steer: Steer, connect: Connect
 ) -> None:
     """Where no CRD may be installed; those of wongnai/xds mean the same."""
-    (address,) = backends.open(1)
-    files.publish([address], annotations=annotations)
-    channel = connect(steer()).dial(TARGET)
-    backends.fail(address, StatusCode.UNAVAILABLE, 9)
-    assert channel.call()[0].code is StatusCode.UNAVAILABLE
-    assert len(backends.calls(address)) == attempts
+    addresses = dict(zip(ANNOTATIONS, backends.open(len(ANNOTATIONS)), strict=True))
+    for name, (annotations, _) in ANNOTATIONS.items():
+        files.publish([addresses[name]], name, annotations=annotations)
+    client = connect(steer())
+    results = {}
+    for name, address in addresses.items():
+        channel = client.dial(f"xds:///{name}.shop")
+        backends.fail(address, StatusCode.UNAVAILABLE, 9)
+        results[name] = channel.call()[0].code, len(backends.calls(address))
+    assert results == {
+        name: (StatusCode.UNAVAILABLE, attempts) for name, (_, attempts) in ANNOTATIONS.items()
+    }
 
 
 def test_the_policy_of_a_rule_counts_before_that_of_its_route_and_that_of_the_service(
