@@ -17,6 +17,8 @@ RUST_SOURCES := $(shell find rust \( -path rust/target -o -path rust/fuzz \) -pr
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+# Tests start hundreds of processes; without bytecode on disk each of them compiles all modules.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What cargo-fuzz passes to rustc, without the sanitizers that only a nightly has: there is no unsafe code to sanitize.
 FUZZ := rust/fuzz/target
