@@ -1,7 +1,7 @@
 """Settings of all tests, and leaving out a ring of them knowingly: `TEST_WITHOUT=kubernetes,go make test`.
 
-A test that needs a real part which not every machine has says so: `@pytest.mark.needs("kubernetes")`. A part that
-cannot run is a failure; only who names it in `TEST_WITHOUT` gets its tests skipped, with that as the printed reason.
+A test that needs a real part which not every machine has is marked: `@pytest.mark.needs("kubernetes")`. A part that
+cannot run is a failure; only parts named in `TEST_WITHOUT` have their tests skipped, with that as the printed reason.
 """
 
 import os

@@ -131,10 +131,11 @@ class Crate:
 
 
 def circles(graph: Graph) -> list[list[str]]:
-    """Sets of more than one node that all reach one another, the largest first."""
-    reach = {node: _reachable(graph, node) for node in graph}
+    """Sets of more than one node that all reachable one another, the largest first."""
+    reachable = {node: _reachable(graph, node) for node in graph}
     components = {
-        tuple(sorted({node, *(other for other in reach[node] if node in reach[other])})) for node in graph
+        tuple(sorted({node, *(other for other in reachable[node] if node in reachable[other])}))
+        for node in graph
     }
     return sorted((list(nodes) for nodes in components if len(nodes) > 1), key=len, reverse=True)
 

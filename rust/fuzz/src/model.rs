@@ -180,9 +180,9 @@ impl Half {
         if wildcard_removed || !unsubscribed_collections.is_empty() {
             self.due_again.clear();
         } else if again {
-            let swept: Vec<String> =
+            let covered: Vec<String> =
                 visible.iter().filter(|name| self.covers_by_wildcard(name)).cloned().collect();
-            self.due_again.extend(swept);
+            self.due_again.extend(covered);
         }
         if !self.started {
             for (name, (version, content)) in claims {

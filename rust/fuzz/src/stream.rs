@@ -9,7 +9,7 @@ use steerway_engine::{canonical_name, is_collection};
 
 use crate::event::{Change, Claim, Event, Name, Nonce, Opening, RequestInput, ttl};
 use crate::model::{Contents, Half};
-use crate::world::{AUDIENCE, ORDER_TIMEOUT, Reply, Request, World, key};
+use crate::world::{AUDIENCE, MAKE_BEFORE_BREAK_TIMEOUT, Reply, Request, World, key};
 
 /// Limits of one run, for speed.
 const MAX_STREAMS: usize = 4;
@@ -262,7 +262,7 @@ impl Run {
         self.pump();
         self.answer_all();
         // All waits have ended after that; heartbeats go on.
-        let end = self.world.now + 2 * ORDER_TIMEOUT;
+        let end = self.world.now + 2 * MAKE_BEFORE_BREAK_TIMEOUT;
         self.pass(end);
     }
 

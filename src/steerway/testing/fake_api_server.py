@@ -276,7 +276,7 @@ class FakeApiServer:
 
     @property
     def silent_watches(self) -> frozenset[object]:
-        """Those that nothing comes from, whatever changes now: held, frozen, or of a version after the present one."""
+        """Watches without events, whatever changes now: paused, frozen, or of a version after the present one."""
         silent = (watch for watch in self._watches if watch.frozen or watch.since > self._version)
         return frozenset([*silent, *self._paused])
 
@@ -437,13 +437,13 @@ class FakeApiServer:
 
     async def _pause(self) -> None:
         """Until the client goes."""
-        held = object()
-        self._paused.add(held)
+        paused = object()
+        self._paused.add(paused)
         try:
             await self._notify()
             await asyncio.Event().wait()
         finally:
-            self._paused.discard(held)
+            self._paused.discard(paused)
             with contextlib.suppress(RuntimeError):  # the loop may be closing
                 await self._notify()
 

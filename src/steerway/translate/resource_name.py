@@ -113,7 +113,7 @@ def unknown(service: ServiceId, left_out: LeftOut = nothing_left_out) -> str:
         return f"service {service} {reason}, so it is not served"
     capital = str(service) != str(service).lower()
     hint = "; it has capital letters, and names in Kubernetes are lower-case" if capital else ""
-    return f"there is no service {service} to serve{hint}"
+    return f"service {service} not found{hint}"
 
 
 def select_port(service: Service, port: str) -> Port:
@@ -144,8 +144,8 @@ def choose_port(service: Service, port: str) -> tuple[Port, str]:
             f"service {service.id} has several gRPC ports ({_list(candidates)}); add :PORT to the target"
         )
     if candidates:
-        return candidates[0], "it is the only one whose name or appProtocol says gRPC"
-    return service.ports[0], "it is the first port, and none says gRPC"
+        return candidates[0], "it is the only one whose name or appProtocol is gRPC"
+    return service.ports[0], "it is the first port, and none is marked as gRPC"
 
 
 def _named_port(service: Service, port: str) -> Port:

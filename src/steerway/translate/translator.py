@@ -215,7 +215,7 @@ class Translator:
             return Resource(raw_resource.body, raw_resource.references, raw_resource.scope)
         contents = self._dialect(audience).plan(*self._key(served, name, audience)).contents((audience,))
         wider = (wider for wider in audience.widening() if wider in contents)
-        return next((contents[wider] for wider in wider), Reason("it is not told to this client"))
+        return next((contents[wider] for wider in wider), Reason("it is not visible to this client"))
 
     def problems(self) -> list[Problem]:
         """Raw documents and services that could not be translated; their last good version is served."""

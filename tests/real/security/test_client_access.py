@@ -174,7 +174,7 @@ def test_a_certificate_opens_what_is_public_and_the_own_namespace(
         (absent,) = [part["absent"] for stream in plane.streams("lds") for part in stream["types"]]
         assert absent == {
             PRIVATE: "authorization does not permit this client to see it",
-            "nothing.shop": "there is no service shop/nothing to serve",
+            "nothing.shop": "service shop/nothing not found",
         }
         assert seen(ledger, *names) == {PUBLIC: True, PRIVATE: True, "nothing.shop": False}
     assert plane.metric("steerway_authentications_total", method="certificate", outcome="accepted") == 2

@@ -24,7 +24,7 @@ class Absence:
     name: str = "bakend:50051"
     node_id: str = "web-0"
     audience: str = "grpc/core/shop"
-    reason: str = "there is no service shop/bakend to serve"
+    reason: str = "service shop/bakend not found"
     removed: bool = False
     stream: int = 1
     peer: str = "10.0.0.9:4711"
@@ -81,7 +81,7 @@ def test_a_line_names_the_client_the_name_and_the_reason(world: World) -> None:
         "peer": "10.0.0.9:4711",
         "type": "Listener",
         "name": "bakend:50051",
-        "reason": "there is no service shop/bakend to serve",
+        "reason": "service shop/bakend not found",
         "removed": False,
         "absent_names": 3,
         "unreported": 0,

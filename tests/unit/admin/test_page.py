@@ -113,7 +113,7 @@ async def test_a_client_that_asks_for_what_does_not_exist_is_amber(
     world: World, http: httpx.AsyncClient
 ) -> None:
     """Before those that lack nothing, behind those that refuse; with the way to what may have been meant."""
-    lost = Subscription(names=["bakend:1"], absent=[Absent("bakend:1", "there is no service shop/bakend")])
+    lost = Subscription(names=["bakend:1"], absent=[Absent("bakend:1", "service shop/bakend not found")])
     refused = Subscription(nack_message="bad route")
     streams = [Stream(1, "fine", subscriptions=[Subscription()]), Stream(2, "lost", subscriptions=[lost])]
     world.all_streams = [*streams, Stream(3, "refusing", subscriptions=[refused])]
@@ -122,7 +122,7 @@ async def test_a_client_that_asks_for_what_does_not_exist_is_amber(
     assert "1 client stream with absent names" in page
     for state in ('good" title="in_sync">✓', 'warn" title="absent">!', 'bad" title="refused">✗'):
         assert page.count(f'<span class="{state}</span> lds') == 1, state
-    assert "bakend:1: there is no service shop/bakend" in page
+    assert "bakend:1: service shop/bakend not found" in page
     assert 'href="/api/v1/explain?target=bakend%3A1&amp;namespace=shop"' in page
 
 

@@ -198,8 +198,8 @@ def test_verbose_adds_defaults_and_bodies(steerway: Run, manifests: str) -> None
 @pytest.mark.parametrize(
     ("target", "error"),
     [
-        ("backnd.shop", "error: there is no service shop/backnd to serve\nnote: there is shop/backend"),
-        ("backend", "error: there is no service default/backend to serve\nnote: there is shop/backend"),
+        ("backnd.shop", "error: service shop/backnd not found\nnote: there is shop/backend"),
+        ("backend", "error: service default/backend not found\nnote: there is shop/backend"),
         ("backend.shop:9", "error: service shop/backend has no TCP port 9; it has 50051 (grpc), 80 (http)"),
         ("xds:///a..b", "error: 'a..b' has an empty label"),
     ],

@@ -8,7 +8,7 @@ from steerway.translate.xds.type_url import CLUSTER
 from testbed.process.deadline import until
 from testbed.xds_server import XdsServer, contents, put
 
-REASON = "there is no service shop/a to serve"
+REASON = "service shop/a not found"
 MISSING = [(CLUSTER, name, "test", REASON, "shop/a") for name in ("a:1", "a:2")]
 
 

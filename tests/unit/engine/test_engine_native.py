@@ -103,7 +103,7 @@ def test_a_client_with_one_name_does_not_wait_for_one_with_many(engine: Engine) 
 
 
 def test_a_stream_waits_for_its_audience(engine: Engine, client: AdsClient) -> None:
-    """Nobody knows before what it may see; others are answered."""
+    """It gets no answer before its grant is known; others are answered."""
     engine.publish(put=[put(CLUSTER, "a", "1", "test")])
     waiting = client.sotw()
     waiting.request(CLUSTER, "a")

@@ -23,7 +23,7 @@ GLOB = "xdstp://files/T/shop/*"
 
 @pytest.fixture
 def server() -> Iterator[XdsServer]:
-    """An engine whose order has no time-out that a test could see."""
+    """An engine whose order has no timeout that a test could see."""
     with XdsServer(make_before_break_timeout_seconds=3600) as server:
         server.engine.set_serving(True)
         yield server
@@ -95,7 +95,7 @@ def test_a_resource_without_permission_is_removed_while_a_route_names_it(
     }
 
 
-def test_the_time_out_ends_the_wait_of_a_client_that_answers_nothing() -> None:
+def test_the_timeout_ends_the_wait_of_a_client_that_answers_nothing() -> None:
     with (
         XdsServer(make_before_break_timeout_seconds=0.05) as server,
         AdsClient(server.address, ABLE) as client,

@@ -73,7 +73,7 @@ def test_requests_are_shared_by_weight() -> None:
 
 def test_a_backend_with_a_weight_of_0_is_one_to_come() -> None:
     """If it is exported to these clients: one without a resource must not be named."""
-    port = port_of(rule(backend("a", 1), backend("b", 0), backend("nobody", 0)))
+    port = port_of(rule(backend("a", 1), backend("b", 0), backend("absent", 0)))
     known = {service.id: service for service in (other("a"), other("b"))}
     results = [spare(port, "shop", get, "cluster.local") for get in (known.get, {}.get)]
     assert results == [["b.shop.svc.cluster.local:50051"], []]
@@ -108,7 +108,7 @@ def test_the_share_of_a_missing_backend_fails(others: tuple[Service, ...]) -> No
         ({"exported_to": frozenset({"pay"}), "private": True}, "pay", False),
     ],
 )
-def test_a_backend_is_for_those_who_are_told_of_it(
+def test_a_backend_is_for_clients_that_may_see_it(
     fields: dict[str, Any], namespace: str, metadata: bool
 ) -> None:
     """A route does not publish what its Service keeps to itself."""
@@ -254,8 +254,8 @@ class TestPolicy:
         ruled = rule("a", "missing", backend("b", 0))
         (result,) = destinations(port_of(ruled), other("a", sources), other("b"))
         assert result.policy == sources
-        (nobody,) = destinations(port_of(rule("missing")))
-        assert nobody.policy == NOTHING
+        (absent,) = destinations(port_of(rule("missing")))
+        assert absent.policy == NOTHING
 
 
 TLS = Service(ServiceId("shop", "tls"), (Port(PORT, "grpc", "https"),))

@@ -62,7 +62,7 @@ def test_endpoints_come_over_ads_by_the_same_name() -> None:
         (Port(1, "web", named_by=frozenset({"HTTPRoute", "GRPCRoute"})), "http2_protocol_options"),
     ],
 )
-def test_what_a_port_speaks_is_what_its_service_says(port: Port, protocol: str) -> None:
+def test_the_protocol_of_a_port_is_that_of_its_service(port: Port, protocol: str) -> None:
     """The appProtocol before the name, and the name before routes; gRPC's HTTP/2 when none states HTTP/1.1."""
     (packed,) = built(port).typed_extension_protocol_options.values()
     options = http_pb2.HttpProtocolOptions()
@@ -153,7 +153,7 @@ def test_an_external_name_is_asked_of_dns() -> None:
     assert (socket.address, socket.port_value) == ("db.example.org", 443)
 
 
-def test_an_assignment_keeps_what_it_says_and_has_the_factor() -> None:
+def test_an_assignment_keeps_its_content_and_has_the_factor() -> None:
     """Envoy stays in a priority as long as anything in it is healthy."""
     body = endpoint.build(NAME, [])
     cluster_load_assignment = endpoint_pb2.ClusterLoadAssignment.FromString(endpoint.any_health(body))

@@ -65,7 +65,7 @@ def test_a_sidecar_gets_a_listener_its_routes_and_all_clusters(mesh: Mesh) -> No
     assert mesh.get(type_url.ENDPOINT, CANONICAL, ENVOY)
 
 
-def test_another_namespace_or_place_costs_nothing_but_its_word(mesh: Mesh) -> None:
+def test_another_namespace_or_locality_adds_only_its_reference(mesh: Mesh) -> None:
     """What is the same for all is published once."""
     mesh.demand((*CLUSTERS, ENVOY))
     for audience in (f"{ENVOY}/eu-1a", PAY):
@@ -162,7 +162,7 @@ def test_raw_envoys_see_raw_resources_alone(mesh: Mesh) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("missing.shop.svc.cluster.local:1", "no service shop/missing"),
+        ("missing.shop.svc.cluster.local:1", "service shop/missing not found"),
         ("backend.shop.svc.cluster.local:1", "no TCP port 1"),
         ("web-0.backend.shop.svc.cluster.local:50051", "not of single pods"),
         ("steerway.blackhole", "no file gives"),

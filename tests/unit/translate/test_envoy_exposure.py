@@ -70,7 +70,7 @@ class TestSidecar:
         result = hosts(service("web", Port(1, "grpc-a"), Port(2, "grpc-b")))
         assert all(":" in domain for host in result for domain in host.domains)
 
-    def test_who_is_not_told_of_a_service_has_nothing_of_it(self) -> None:
+    def test_a_client_that_may_not_see_a_service_has_nothing_of_it(self) -> None:
         """Neither what is not exported there nor what is private elsewhere."""
         exported = replace(service("a"), exported_to=frozenset({"pay"}))
         private = replace(service("b"), private=True)
@@ -174,7 +174,7 @@ class TestKeeping:
         del known[other.id]
         assert named() == []
 
-    def test_namespaces_are_told_apart_where_it_matters(self) -> None:
+    def test_namespaces_differ_where_it_matters(self) -> None:
         """In whatever order they ask."""
         web, private = service("web"), replace(service("b"), private=True)
         known = {item.id: item for item in (web, private)}

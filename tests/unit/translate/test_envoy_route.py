@@ -146,7 +146,7 @@ def test_a_path_and_a_host_are_rewritten() -> None:
         (Redirect("http", port=8080, status=301), {"schemeRedirect": "http", "portRedirect": 8080}),
     ],
 )  # fmt: skip
-def test_a_redirect_says_what_is_another(redirect: Redirect, expected: dict[str, object]) -> None:
+def test_a_redirect_sets_only_what_changes(redirect: Redirect, expected: dict[str, object]) -> None:
     """The well-known port of a scheme is left out; 301 is the default of the message."""
     assert MessageToDict(built(redirect=redirect).redirect) == expected
 

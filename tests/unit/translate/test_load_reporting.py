@@ -31,7 +31,7 @@ def test_clients_that_can_are_asked(audience: str, asked: bool) -> None:
 
 
 @pytest.mark.parametrize("audience", [CORE, UNKNOWN, NO_LRS])
-def test_nobody_is_asked_by_default(audience: str) -> None:
+def test_no_client_is_asked_by_default(audience: str) -> None:
     """A second stream for each client is a cost that is off by default."""
     assert not asks(mesh(load_reporting=False), audience)
 

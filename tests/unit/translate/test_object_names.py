@@ -86,7 +86,7 @@ def test_names_of_the_object_before_are_served_until_clients_leave_them() -> Non
         assert result.published.body(*wanted)
     result.update(delete=[service(50051).key])
     for wanted in retained:
-        with pytest.raises(AbsentError, match="there is no service shop/backend to serve"):
+        with pytest.raises(AbsentError, match="service shop/backend not found"):
             result.published.body(*wanted)
 
 

@@ -198,7 +198,7 @@ def test_a_port_is_a_number_or_a_name(port: str, chosen: Port) -> None:
 
 
 @pytest.mark.parametrize("port", ["81", "080", "grp", "GRPC"])
-def test_an_unknown_port_is_told_with_those_there_are(port: str) -> None:
+def test_an_unknown_port_is_reported_with_the_known_ones(port: str) -> None:
     """The reason names what to dial."""
     with pytest.raises(TranslateError) as error:
         resource_name.select_port(Service(BACKEND, (HTTP, UNNAMED)), port)

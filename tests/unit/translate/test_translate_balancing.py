@@ -129,7 +129,7 @@ def test_a_zero_of_weighted_round_robin_is_sent_as_a_value_that_no_client_takes_
 
 
 @pytest.mark.parametrize("level", ["", "a42"])
-def test_a_ring_is_said_in_the_enum(level: str) -> None:
+def test_a_ring_is_set_in_the_enum(level: str) -> None:
     """For clients that do not know the list, and for grpc-js-xds 1.14, which refuses the sizes of a ring there."""
     result = built(Balancing(Algorithm.RING_HASH, minimum_ring=7, maximum_ring=77), level)
     assert result.lb_policy == RING_HASH

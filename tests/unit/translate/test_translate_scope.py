@@ -44,7 +44,7 @@ def test_a_route_of_a_served_service_reaches_backends_outside_the_scope(mesh: Me
         assert absence(mesh, type_url.LISTENER, f"{name}.shop") == reason
         assert absence(mesh, type_url.ROUTE, target) == reason
     assert "upstream_services" in absence(mesh, type_url.CLUSTER, OTHER)
-    assert "no service shop/gone" in absence(mesh, type_url.LISTENER, "gone")
+    assert "service shop/gone not found" in absence(mesh, type_url.LISTENER, "gone")
     mesh.update(delete=[msgspec.convert(ROUTE, GRPCRoute).key])
     assert mesh.dial("web") == []
     assert "upstream_services" in absence(mesh, type_url.CLUSTER, SPARE)

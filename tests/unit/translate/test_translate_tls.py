@@ -53,7 +53,7 @@ def test_calls_of_grpc_clients_fail(target: str) -> None:
     assert mesh.dial(target) == ["10.0.0.1:50051"]
 
 
-def test_who_knows_the_cluster_gets_no_endpoint() -> None:
+def test_a_client_with_the_cluster_gets_no_endpoint() -> None:
     """It is there, so that no client waits for it."""
     mesh = mesh_of()
     assert mesh.get(type_url.CLUSTER, CANONICAL)

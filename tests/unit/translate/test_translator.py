@@ -102,7 +102,7 @@ class TestTargets:
         assert mesh.dial("backend", "grpc/unknown/other") == ["10.1.0.1:50051"]
         assert mesh.dial("backend.other", "grpc/unknown/shop") == ["10.1.0.1:50051"]
         reason = absence(mesh, type_url.LISTENER, "backend", "grpc/unknown/empty")
-        assert reason == "there is no service empty/backend to serve"
+        assert reason == "service empty/backend not found"
 
     def test_one_pod_of_a_headless_service_can_be_dialled(self) -> None:
         """By the `hostname` of its endpoint, with and without port."""
@@ -138,12 +138,12 @@ class TestAbsence:
     @pytest.mark.parametrize(
         ("target", "reason"),
         [
-            ("cart.shop", "there is no service shop/cart to serve"),
+            ("cart.shop", "service shop/cart not found"),
             ("backend.shop:1", "service shop/backend has no TCP port 1; it has 50051 (grpc), 9090 (metrics)"),
             ("backend.shop:http", "service shop/backend has no TCP port http"),
             (
                 "BACKEND.shop",
-                "there is no service shop/BACKEND to serve; it has capital letters, and names in Kubernetes are",
+                "service shop/BACKEND not found; it has capital letters, and names in Kubernetes are",
             ),
             ("a.b.c.d", "is no name of a service"),
         ],
@@ -164,7 +164,7 @@ class TestAbsence:
     def test_other_types_are_known_by_their_canonical_name_only(self, mesh: Mesh, served: str) -> None:
         """Aliases are Listeners."""
         assert "only SERVICE.NAMESPACE.svc.cluster.local:PORTNUMBER" in absence(mesh, served, "backend.shop")
-        assert absence(mesh, served, "cart.shop.svc.cluster.local:1").startswith("there is no service")
+        assert absence(mesh, served, "cart.shop.svc.cluster.local:1").startswith("service ")
         assert "no TCP port 1" in absence(mesh, served, "backend.shop.svc.cluster.local:1")
 
     @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ class TestAbsence:
         mesh.dial("backend.shop")
         commit = mesh.update(delete=[BACKEND.key])
         assert len(commit.absent) == 4
-        assert {absent.reason for absent in commit.absent} == {"there is no service shop/backend to serve"}
+        assert {absent.reason for absent in commit.absent} == {"service shop/backend not found"}
         assert not commit.put
 
     def test_a_port_that_comes_later_is_found(self, mesh: Mesh) -> None:
@@ -223,7 +223,7 @@ class TestExports:
         metadata = msgspec.structs.replace(BACKEND.metadata, annotations={EXPORT_ANNOTATION: to})
         return msgspec.structs.replace(BACKEND, metadata=metadata)
 
-    def test_clients_of_other_namespaces_are_told_that_there_is_none(self, mesh: Mesh) -> None:
+    def test_clients_of_other_namespaces_get_not_found(self, mesh: Mesh) -> None:
         """By any name of any type; those of its own always get it."""
         mesh.update(self.exported("pay, web"))
         for namespace in ("shop", "pay", "web"):
@@ -237,7 +237,7 @@ class TestExports:
             assert absence(mesh, served, CANONICAL, "grpc/core/x") == reason
         assert absence(mesh, type_url.ENDPOINT, CANONICAL, "envoy/sidecar/x") == reason
 
-    def test_nobody_finds_it_before_his_namespace_is_known(self, mesh: Mesh) -> None:
+    def test_it_is_absent_before_the_namespace_is_known(self, mesh: Mesh) -> None:
         """Nothing is published for an audience that has not asked."""
         mesh.update(self.exported("pay"))
         mesh.dial("backend.shop", "grpc/unknown/pay")
@@ -261,7 +261,7 @@ class TestExports:
         assert mesh.published.entries == {}
 
 
-class TestPlaces:
+class TestLocalities:
     """A Service may be another one for clients of each zone or node."""
 
     ENDPOINTS = endpoint_slice(
@@ -283,7 +283,7 @@ class TestPlaces:
         assert self.priorities(mesh, "grpc/unknown/x/b") == [(0, "b"), (1, ""), (1, "a")]
         assert self.priorities(mesh, "grpc/unknown/shop") == [(0, ""), (0, "a"), (0, "b")]
 
-    def test_who_comes_later_changes_nothing_for_the_others(self) -> None:
+    def test_a_later_client_changes_nothing_for_the_others(self) -> None:
         """Its own answer is the only one that is made."""
         mesh = Mesh(service(50051, traffic_distribution="PreferSameZone"), self.ENDPOINTS)
         for zone in ("a", "b"):
@@ -351,7 +351,7 @@ class TestTimeouts:
         most = route_configuration.virtual_hosts[0].routes[0].route.max_stream_duration.max_stream_duration
         return most.ToMilliseconds() / 1000
 
-    def test_c_core_is_told_two_seconds_more(self) -> None:
+    def test_c_core_gets_two_seconds_more(self) -> None:
         """It takes one to two off (grpc/grpc 34547); no limit stays none, and the route of the others is theirs."""
         annotated = service(50051)
         for value, expected in (("300ms", (0.3, 2.3)), ("0s", (0.0, 0.0))):
@@ -465,7 +465,7 @@ class TestEndpoints:
         assert not commit.absent
         assert not commit.forget
 
-    def test_a_pod_that_starts_to_drain_is_no_news_to_who_never_sees_it(self) -> None:
+    def test_a_pod_that_starts_to_drain_changes_nothing_for_clients_without_it(self) -> None:
         """The rest of an unready pod's life neither."""
         mesh = Mesh(service(50051), endpoint_slice("10.0.0.1", endpoint("10.0.0.2", ready=False)))
         mesh.dial("backend")
@@ -529,7 +529,7 @@ class TestDemand:
         assert not mesh.demand(wanted)
         assert not mesh.demand((type_url.CLUSTER, CANONICAL, CORE))
 
-    def test_what_nobody_wants_is_forgotten_and_no_longer_followed(self, mesh: Mesh) -> None:
+    def test_what_has_no_subscriber_is_forgotten_and_no_longer_followed(self, mesh: Mesh) -> None:
         """Changes of its service cost nothing then."""
         mesh.demand((type_url.ENDPOINT, CANONICAL, UNKNOWN))
         commit = mesh.withdraw((type_url.ENDPOINT, CANONICAL, UNKNOWN))

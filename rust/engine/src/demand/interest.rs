@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn transitions_are_told_once_per_audience() {
+    fn transitions_are_reported_once_per_audience() {
         let mut interest = Interest::new();
         let (a, grpc, envoy): (Arc<str>, Arc<str>, Arc<str>) = ("a".into(), "grpc".into(), "envoy".into());
         let cds = TypeId::Cluster;
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_hear_of_every_name_and_of_themselves() {
+    fn wildcards_get_every_name_and_themselves() {
         let mut interest = Interest::new();
         let (a, everybody): (Arc<str>, Arc<str>) = ("a".into(), "".into());
         interest.subscribe(1, &everybody, TypeId::Cluster, &a);

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_type_has_its_url_and_its_place() {
+    fn every_type_has_its_url_and_its_index() {
         for (index, type_id) in TypeId::ALL.into_iter().enumerate() {
             assert_eq!((type_id.index(), TypeId::from_url(type_id.url())), (index, Some(type_id)));
         }

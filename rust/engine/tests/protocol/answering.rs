@@ -260,10 +260,10 @@ fn versions_follow_content() {
 #[test]
 fn versions_are_equal_on_every_replica() {
     for protocol in PROTOCOLS {
-        let mut one = serving();
+        let mut first = serving();
         let mut other = World::serving([put(EDS, "b", "2"), put(EDS, "a", "0"), absent(EDS, "x")]);
-        let (stream, same_stream) = (one.open(protocol), other.open(protocol));
-        let version = one.answer(stream, request(EDS, &["a", "b"])).version;
+        let (stream, same_stream) = (first.open(protocol), other.open(protocol));
+        let version = first.answer(stream, request(EDS, &["a", "b"])).version;
         let reply = other.answer(same_stream, request(EDS, &["b", "a"]));
         other.send(same_stream, same(protocol, &reply, &["b", "a"]).ack(&reply));
         assert_eq!(other.change(same_stream, [put(EDS, "a", "1")])[0].version, version);

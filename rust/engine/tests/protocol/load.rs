@@ -34,7 +34,7 @@ struct Cluster {
 #[derive(Clone, PartialEq, Message)]
 struct Stats {
     #[prost(message, optional, tag = "1")]
-    locality: Option<Place>,
+    locality: Option<Locality>,
     #[prost(uint64, tag = "2")]
     successful: u64,
     #[prost(uint64, tag = "3")]
@@ -48,7 +48,7 @@ struct Stats {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Place {
+struct Locality {
     #[prost(string, tag = "1")]
     region: String,
     #[prost(string, tag = "2")]
@@ -83,7 +83,7 @@ struct Assignment {
 #[derive(Clone, PartialEq, Message)]
 struct Group {
     #[prost(message, optional, tag = "1")]
-    locality: Option<Place>,
+    locality: Option<Locality>,
     #[prost(bytes = "vec", repeated, tag = "2")]
     endpoints: Vec<Vec<u8>>,
 }
@@ -95,8 +95,8 @@ struct DropPolicy {
 }
 
 fn endpoints(name: &str, zones: &[&str], categories: &[&str]) -> Put {
-    let place = |zone: &&str| Place { zone: (*zone).into(), ..Place::default() };
-    let group = |zone| Group { locality: Some(place(zone)), endpoints: vec![vec![]; 3] };
+    let locality = |zone: &&str| Locality { zone: (*zone).into(), ..Locality::default() };
+    let group = |zone| Group { locality: Some(locality(zone)), endpoints: vec![vec![]; 3] };
     let overload = |category: &&str| Dropped { category: (*category).into(), count: 0 };
     let assignment = Assignment {
         groups: zones.iter().map(group).collect(),
@@ -122,7 +122,7 @@ fn store(clusters: &[&str]) -> Store {
 }
 
 fn stats(zone: &str, issued: u64, successful: u64, errors: u64, in_progress: u64) -> Stats {
-    let locality = Some(Place { zone: zone.into(), ..Place::default() });
+    let locality = Some(Locality { zone: zone.into(), ..Locality::default() });
     Stats { locality, issued, successful, errors, in_progress, priority: 0 }
 }
 
@@ -158,10 +158,10 @@ fn rows(loads: &Loads) -> usize {
 #[test]
 fn reports_of_all_clients_are_summed() {
     let (mut loads, store) = (Loads::default(), store(&["a"]));
-    let (mut one, mut other) = (Reporter::default(), Reporter::default());
-    take(&mut loads, &mut one, &report("a", vec![stats("eu-1a", 5, 3, 1, 1)]), &store);
+    let (mut first, mut other) = (Reporter::default(), Reporter::default());
+    take(&mut loads, &mut first, &report("a", vec![stats("eu-1a", 5, 3, 1, 1)]), &store);
     take(&mut loads, &mut other, &report("a", vec![stats("eu-1a", 7, 5, 0, 2)]), &store);
-    take(&mut loads, &mut one, &report("a", vec![stats("eu-1a", 1, 1, 0, 4)]), &store);
+    take(&mut loads, &mut first, &report("a", vec![stats("eu-1a", 1, 1, 0, 4)]), &store);
     let sums = LocalityLoad { issued: 13, successful: 9, errors: 1, in_progress: 6 };
     assert_eq!((load(&loads, "a", "eu-1a"), loads.reports(), loads.reporters()), (sums, 3, 2));
     assert!(loads.clusters().all(|(_, service, _)| service == "a-endpoints"));
@@ -189,14 +189,14 @@ fn a_locality_missing_from_a_report_has_no_request_in_progress() {
 #[test]
 fn the_gauges_of_a_client_end_with_its_stream() {
     let (mut loads, store) = (Loads::default(), store(&["a"]));
-    let (mut one, mut other) = (Reporter::default(), Reporter::default());
-    take(&mut loads, &mut one, &report("a", vec![stats("eu-1a", 2, 0, 0, 2)]), &store);
+    let (mut first, mut other) = (Reporter::default(), Reporter::default());
+    take(&mut loads, &mut first, &report("a", vec![stats("eu-1a", 2, 0, 0, 2)]), &store);
     take(&mut loads, &mut other, &report("a", vec![stats("eu-1a", 3, 0, 0, 3)]), &store);
-    loads.remove_reporter(&mut one);
-    loads.remove_reporter(&mut one);
+    loads.remove_reporter(&mut first);
+    loads.remove_reporter(&mut first);
     assert_eq!((load(&loads, "a", "eu-1a").in_progress, loads.reporters()), (3, 1));
     loads.remove_reporter(&mut Reporter::default());
-    assert_eq!(loads.reporters(), 1, "one that never reported does not count");
+    assert_eq!(loads.reporters(), 1, "first that never reported does not count");
 }
 
 #[test]
@@ -274,8 +274,8 @@ fn a_row_stays_when_its_locality_is_no_longer_served() {
 /// A cluster of Envoy may contain its endpoints.
 #[test]
 fn localities_within_a_cluster_are_served() {
-    let place = Place { zone: "eu-1a".into(), ..Place::default() };
-    let group = Group { locality: Some(place), endpoints: Vec::new() };
+    let locality = Locality { zone: "eu-1a".into(), ..Locality::default() };
+    let group = Group { locality: Some(locality), endpoints: Vec::new() };
     let assignment = Assignment { groups: vec![group], policy: None }.encode_to_vec();
     let mut cluster = vec![0x8a, 0x02, assignment.len() as u8];
     cluster.extend(assignment);
@@ -294,17 +294,17 @@ fn the_number_of_rows_is_bounded_by_the_served_clusters() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let (mut loads, mut store, mut client) = (Loads::default(), store(&names), Reporter::default());
     for name in &names {
-        let zones = ["eu-1a", "eu-1b", "one", "two"].map(|zone| stats(zone, 1, 1, 0, 0));
+        let zones = ["eu-1a", "eu-1b", "first", "two"].map(|zone| stats(zone, 1, 1, 0, 0));
         take(&mut loads, &mut client, &report(name, zones.to_vec()), &store);
     }
     assert_eq!(rows(&loads), 3 * names.len(), "each cluster has its own room");
     take(&mut loads, &mut client, &Request::default(), &store);
     let forget = names[1..].iter().map(|name| key(name)).collect();
     store.commit(Commit { forget, ..Commit::default() });
-    let one = report("0", vec![stats("eu-1a", 1, 1, 0, 1)]).encode_to_vec();
-    loads.record(&mut client, &one, &store, START + Duration::from_secs(59)).unwrap();
+    let first = report("0", vec![stats("eu-1a", 1, 1, 0, 1)]).encode_to_vec();
+    loads.record(&mut client, &first, &store, START + Duration::from_secs(59)).unwrap();
     assert_eq!(rows(&loads), 3 * names.len(), "it looks for rows to drop once a minute");
-    loads.record(&mut client, &one, &store, START + Duration::from_secs(60)).unwrap();
+    loads.record(&mut client, &first, &store, START + Duration::from_secs(60)).unwrap();
     assert_eq!(rows(&loads), 3);
 }
 

@@ -72,7 +72,7 @@ struct Half {
     /// Names requested since they were last sent: they may be sent unchanged.
     asked: BTreeSet<String>,
     /// Those of them that were requested with a stale nonce (state of the world), which the server ignored.
-    unheard: BTreeSet<String>,
+    unread: BTreeSet<String>,
     processed: Option<Reply>,
     /// Requested, and not answered so far: sent even while a response is open.
     demanded: BTreeSet<String>,
@@ -179,7 +179,7 @@ impl Client {
             assert!(news || !asked.is_empty(), "a set that is neither new nor asked for");
             for names in [&mut half.asked, &mut half.demanded] {
                 match (self.protocol, reply.type_id) {
-                    (Sotw, CDS) => names.clone_from(&half.unheard),
+                    (Sotw, CDS) => names.clone_from(&half.unread),
                     // A missing name is sent later.
                     _ => names
                         .retain(|name| !reply.resources.contains_key(name) && !reply.removed.contains(name)),
@@ -204,7 +204,7 @@ impl Client {
             let before = half.wanted.clone();
             half.want(wanted);
             if half.processed.is_some() && !half.unprocessed.is_empty() {
-                half.unheard.extend(half.wanted.difference(&before).cloned());
+                half.unread.extend(half.wanted.difference(&before).cloned());
             }
             let request = self.request(type_index, None);
             self.send(world, request);
@@ -218,7 +218,7 @@ impl Client {
         half.take(self.protocol, TYPES[type_index] == CDS, reply.clone(), &asked);
         half.processed = Some(reply.clone());
         if half.unprocessed.is_empty() {
-            half.unheard.clear();
+            half.unread.clear();
         }
         let request = self.request(type_index, Some((&reply, ack)));
         self.send(world, request);
@@ -232,7 +232,7 @@ impl Client {
             let half = &mut self.halves[type_index];
             (half.processed, half.started) = (None, false);
             half.unprocessed.clear();
-            half.unheard.clear();
+            half.unread.clear();
             half.expected.clear();
             half.demanded.clone_from(&half.wanted);
             if half.wanted.is_empty() {

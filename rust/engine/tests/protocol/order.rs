@@ -8,8 +8,8 @@ use steerway_engine::Protocol::{self, Delta, Sotw};
 use steerway_engine::TypeId;
 
 use crate::world::{
-    CDS, EDS, LDS, NOTHING, ORDER_TIMEOUT, Op, RDS, Reply, Request, World, absent, cluster, complete, forget,
-    naming, put, request,
+    CDS, EDS, LDS, MAKE_BEFORE_BREAK_TIMEOUT, NOTHING, Op, RDS, Reply, Request, World, absent, cluster,
+    complete, forget, naming, put, request,
 };
 
 /// A proxy: it subscribes to all clusters and listeners and to the names in them, and answers when the test calls for
@@ -58,8 +58,8 @@ impl Proxy {
 
     /// Answer the open response of a type. Returns the replies.
     fn ack(&mut self, type_id: TypeId) -> Vec<String> {
-        let place = self.open.iter().position(|reply| reply.type_id == type_id).expect("something to answer");
-        let reply = self.open.remove(place);
+        let index = self.open.iter().position(|reply| reply.type_id == type_id).expect("something to answer");
+        let reply = self.open.remove(index);
         if type_id == CDS {
             // Proxies subscribe to the endpoints of new clusters before they accept the clusters.
             let clusters = reply.resources.keys();
@@ -137,7 +137,7 @@ fn a_route_follows_its_new_cluster_and_precedes_the_removal_of_the_old_one() {
         let gone: &[&str] = if protocol == Sotw { &[] } else { &["Endpoint -old"] };
         assert_eq!(proxy.ack(CDS), gone, "{protocol:?}: the assignment goes last");
         proxy.finish();
-        assert_eq!((proxy.got(), proxy.wait(ORDER_TIMEOUT * 3)), (vec![], vec![]));
+        assert_eq!((proxy.got(), proxy.wait(MAKE_BEFORE_BREAK_TIMEOUT * 3)), (vec![], vec![]));
     }
 }
 
@@ -147,7 +147,7 @@ fn waits_end_with_the_timeout() {
         let mut proxy = proxy(protocol);
         let swap = served("new").into_iter().chain(withdrawn("old")).chain([route("2", &["new"])]);
         proxy.commit(swap);
-        assert_eq!(proxy.wait(ORDER_TIMEOUT - Duration::from_millis(1)), NOTHING);
+        assert_eq!(proxy.wait(MAKE_BEFORE_BREAK_TIMEOUT - Duration::from_millis(1)), NOTHING);
         let late: &[&str] = if protocol == Sotw { &["Route r=2"] } else { &["Endpoint -old", "Route r=2"] };
         assert_eq!(proxy.wait(Duration::from_millis(1)), late, "the response with the cluster is still open");
         let mut got = proxy.ack(CDS);
@@ -169,10 +169,10 @@ fn after_the_timeout_a_route_is_sent_after_its_cluster() {
         assert_eq!(proxy.commit([cluster("old", "2", "old")])[..1], made, "and the proxy does not accept it");
         let next = served("new").into_iter().chain(served("other")).chain([route("2", &["new"])]);
         assert_eq!(proxy.commit(next), NOTHING);
-        assert_eq!(proxy.wait(ORDER_TIMEOUT - Duration::from_millis(1)), NOTHING);
+        assert_eq!(proxy.wait(MAKE_BEFORE_BREAK_TIMEOUT - Duration::from_millis(1)), NOTHING);
         let both = by(protocol, ["Cluster new=1 old=2 other=1", "Route r=2"], ["Cluster new=1", "Route r=2"]);
         assert_eq!(proxy.wait(Duration::from_millis(1)), both, "{protocol:?}");
-        assert_eq!(proxy.wait(ORDER_TIMEOUT * 2), NOTHING);
+        assert_eq!(proxy.wait(MAKE_BEFORE_BREAK_TIMEOUT * 2), NOTHING);
     }
 }
 
@@ -183,7 +183,7 @@ fn a_set_sent_while_another_is_open_removes_nothing_in_use() {
     proxy.commit([put(CDS, "idle", "1")]);
     let swap = served("new").into_iter().chain(withdrawn("old")).chain([route("2", &["new"])]);
     assert_eq!(proxy.commit(swap), NOTHING);
-    assert_eq!(proxy.wait(ORDER_TIMEOUT), ["Cluster idle=1 new=1 old=1", "Route r=2"]);
+    assert_eq!(proxy.wait(MAKE_BEFORE_BREAK_TIMEOUT), ["Cluster idle=1 new=1 old=1", "Route r=2"]);
     proxy.ack(RDS);
     proxy.open.remove(0);
     assert_eq!(proxy.ack(CDS), ["Endpoint new=1"], "the new route may wait for it");
@@ -197,7 +197,7 @@ fn a_set_sent_while_another_is_open_ends_no_wait() {
     assert_eq!(proxy.commit(withdrawn("old")), NOTHING);
     assert_eq!(proxy.commit(served("idle")), ["Cluster idle=1 old=1"]);
     assert_eq!(proxy.commit(served("new").into_iter().chain([route("2", &["new"])])), NOTHING);
-    assert_eq!(proxy.wait(ORDER_TIMEOUT), ["Cluster idle=1 new=1 old=1", "Route r=2"]);
+    assert_eq!(proxy.wait(MAKE_BEFORE_BREAK_TIMEOUT), ["Cluster idle=1 new=1 old=1", "Route r=2"]);
     proxy.finish();
     assert_eq!(proxy.commit([put(CDS, "idle", "2")]), ["Cluster idle=2 new=1"]);
 }
@@ -210,9 +210,9 @@ fn a_route_waits_longer_for_a_cluster_that_cannot_be_sent() {
     let stream = world.open(Delta);
     assert!(world.send(stream, request(CDS, &[])).is_empty());
     assert!(world.send(stream, request(RDS, &["r"])).is_empty());
-    world.wait(ORDER_TIMEOUT);
+    world.wait(MAKE_BEFORE_BREAK_TIMEOUT);
     assert!(world.pump(stream).is_empty());
-    world.now += ORDER_TIMEOUT;
+    world.now += MAKE_BEFORE_BREAK_TIMEOUT;
     assert!(world.send(stream, request(LDS, &["l"])).is_empty());
     assert_eq!(world.stream(stream).next_deadline(), None, "time changes nothing any more");
     let replies = world.change(stream, [complete(CDS)]);
@@ -257,7 +257,7 @@ fn a_cluster_added_again_in_time_is_not_removed() {
         let mut proxy = proxy(protocol);
         assert_eq!(proxy.commit(withdrawn("old")), NOTHING, "a route names it");
         assert_eq!(proxy.commit(served("old")), NOTHING);
-        assert_eq!(proxy.wait(ORDER_TIMEOUT * 2), NOTHING);
+        assert_eq!(proxy.wait(MAKE_BEFORE_BREAK_TIMEOUT * 2), NOTHING);
         assert_eq!(proxy.commit(withdrawn("old")), NOTHING, "its time starts anew");
     }
 }
@@ -271,7 +271,7 @@ fn a_deleted_service_is_removed_from_the_listener_down() {
     assert_eq!(proxy.ack(RDS), ["Cluster -old"]);
     assert_eq!(proxy.ack(CDS), ["Endpoint -old"]);
     proxy.finish();
-    assert_eq!((proxy.got(), proxy.wait(ORDER_TIMEOUT * 2)), (vec![], vec![]));
+    assert_eq!((proxy.got(), proxy.wait(MAKE_BEFORE_BREAK_TIMEOUT * 2)), (vec![], vec![]));
 }
 
 #[test]
@@ -293,12 +293,12 @@ fn an_unsubscribed_name_does_not_wait() {
     for protocol in [Sotw, Delta] {
         let mut proxy = proxy(protocol);
         proxy.commit(served("new").into_iter().chain([route("2", &["new"])]));
-        assert_eq!(proxy.wait(ORDER_TIMEOUT - Duration::from_secs(1)), NOTHING);
+        assert_eq!(proxy.wait(MAKE_BEFORE_BREAK_TIMEOUT - Duration::from_secs(1)), NOTHING);
         proxy.send(if protocol == Sotw { request(RDS, &[]) } else { request(RDS, &[]).unsubscribe(&["r"]) });
         proxy.commit([naming(RDS, "s", "1", CDS, &["new"])]);
         proxy.send(request(RDS, &["s"]));
         assert_eq!((proxy.got(), proxy.wait(Duration::from_secs(2))), (vec![], vec![]), "{protocol:?}");
-        assert_eq!(proxy.wait(ORDER_TIMEOUT), ["Route s=1"]);
+        assert_eq!(proxy.wait(MAKE_BEFORE_BREAK_TIMEOUT), ["Route s=1"]);
     }
 }
 

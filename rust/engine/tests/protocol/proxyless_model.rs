@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use steerway_engine::Protocol::{Delta, Sotw};
 
 use crate::proxyless::{Client, inline, over_rds, route, served};
-use crate::world::{CDS, EDS, NOTHING, ORDER_TIMEOUT, Op, RDS, World, absent};
+use crate::world::{CDS, EDS, MAKE_BEFORE_BREAK_TIMEOUT, NOTHING, Op, RDS, World, absent};
 
 const CLUSTERS: [&str; 3] = ["a", "b", "c"];
 const ROUTES: [&str; 2] = ["r", "s"];
@@ -130,7 +130,7 @@ proptest! {
             let used = used.map(|(index, name)| (name.to_string(), last.assignment(index))).collect();
             prop_assert_eq!(client.in_use.as_ref(), Some(&used), "{:?}", protocol);
             client.got();
-            world.wait(ORDER_TIMEOUT * 2);
+            world.wait(MAKE_BEFORE_BREAK_TIMEOUT * 2);
             client.pump(&mut world);
             prop_assert_eq!(client.got(), NOTHING, "{:?}: nothing was left for the timeout", protocol);
         }

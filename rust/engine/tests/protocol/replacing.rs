@@ -9,7 +9,7 @@ use steerway_engine::{Commit, Grant, Put, Reason};
 
 use crate::proxyless::{Client, inline, over_rds, route, served};
 use crate::world::{
-    CDS, EDS, LDS, NOTHING, ORDER_TIMEOUT, Op, RDS, World, absent, key, request, resource, texts,
+    CDS, EDS, LDS, MAKE_BEFORE_BREAK_TIMEOUT, NOTHING, Op, RDS, World, absent, key, request, resource, texts,
 };
 
 fn gone(cluster: &str, assignment: &str) -> [Op; 2] {
@@ -28,7 +28,7 @@ fn change(before: Vec<Op>, change: Vec<Op>, protocol: Protocol, asks_first: bool
     client.finish(&mut world);
     assert_ne!(client.in_use, first, "it has switched");
     let got = client.got();
-    world.wait(ORDER_TIMEOUT * 2);
+    world.wait(MAKE_BEFORE_BREAK_TIMEOUT * 2);
     client.pump(&mut world);
     assert_eq!(client.got(), NOTHING, "nothing was left for the timeout");
     got
@@ -95,14 +95,14 @@ fn half_way(protocol: Protocol) -> (World, Client) {
 fn removals_end_with_the_timeout() {
     for protocol in [Sotw, Delta] {
         let (mut world, mut client) = half_way(protocol);
-        world.wait(ORDER_TIMEOUT - Duration::from_millis(1));
+        world.wait(MAKE_BEFORE_BREAK_TIMEOUT - Duration::from_millis(1));
         client.pump(&mut world);
         assert_eq!(client.got(), NOTHING, "{protocol:?}");
         world.wait(Duration::from_millis(1));
         client.pump(&mut world);
         let late: &[&str] = if protocol == Sotw { &["Cluster"] } else { &["Cluster -a", "Endpoint -a1"] };
         assert_eq!(client.got(), late, "{protocol:?}");
-        world.wait(ORDER_TIMEOUT * 3);
+        world.wait(MAKE_BEFORE_BREAK_TIMEOUT * 3);
         client.pump(&mut world);
         assert_eq!(client.got(), NOTHING, "{protocol:?}");
     }

@@ -271,12 +271,12 @@ pub(crate) fn resource(type_id: TypeId, name: &str, content: &str) -> Arc<Resour
     Arc::new(Resource::new(type_id, name, format!("{name}={content}").as_bytes(), Vec::new()))
 }
 
-pub(crate) const ORDER_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const MAKE_BEFORE_BREAK_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn options() -> Arc<StreamOptions> {
     Arc::new(StreamOptions {
         identifier: Identifier::new(IDENTIFIER),
-        make_before_break_timeout: ORDER_TIMEOUT,
+        make_before_break_timeout: MAKE_BEFORE_BREAK_TIMEOUT,
         names_per_stream: 1000,
         name_bytes: 1000,
         node_metadata: Arc::default(),

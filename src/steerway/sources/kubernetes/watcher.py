@@ -110,7 +110,7 @@ class Backoff:
 class Watcher:
     """One conversation about one kind in one namespace (or all). See the module's docstring.
 
-    `silence_seconds`: shortest silence after which a watch is given up. Jitter adds two thirds at most, so that
+    `silence_seconds`: shortest silence after which a watch is closed. Jitter adds two thirds at most, so that
     replicas do not list together.
     """
 

@@ -30,7 +30,7 @@ from steerway.translate.protobuf.packing import duration, uint32
 LEAST_BACKOFF_SECONDS = 0.005
 """The shortest wait before a retry that gRPC clients get."""
 
-_NEVER = Match(MatchType.EXACT, "/steerway.Nobody/Calls")
+_NEVER = Match(MatchType.EXACT, "/steerway.Never/Calls")
 _UNKNOWN = Destination(Match(), (Share(BLACKHOLE, 1),), NOTHING)
 
 

@@ -60,7 +60,7 @@ def test_a_client_is_known_by_its_user_agent(user_agent: str, kind: str) -> None
         ("1" * 4000 + ".14", "grpc/no-lrs"),
     ],
 )
-def test_a_client_that_leaks_with_load_reports_is_told_apart(version: str, kind: str) -> None:
+def test_a_client_that_leaks_with_load_reports_has_its_own_audience(version: str, kind: str) -> None:
     """grpc-node 2892: grpc-js before 1.13 must never be asked for them; one without a version may be such a one."""
     assert classified(node("gRPC Node Pure JS", version), "default") == f"{kind}/default"
 
@@ -85,7 +85,7 @@ def test_a_client_that_leaks_with_load_reports_is_told_apart(version: str, kind:
         ({"steerway.io/re2-max-program-size": 32768.0, "steerway.io/role": "raw"}, "envoy/raw"),
     ],
 )
-def test_an_envoy_says_what_it_is(metadata: dict[str, Any], kind: str) -> None:
+def test_the_role_of_an_envoy(metadata: dict[str, Any], kind: str) -> None:
     """What means nothing is a sidecar, which is not to be reached from outside; large regular expressions are only for
     those that take at least the documented size."""
     assert classified(node("envoy", **metadata), "default") == f"{kind}/default"
@@ -135,7 +135,7 @@ def test_a_node_that_cannot_be_read_is_a_plain_client(body: bytes) -> None:
         ("gRPC C-core linux", "C-core 6.0.0", "core"),
     ],
 )
-def test_old_versions_are_told_apart(user_agent: str, version: str, kind: str) -> None:
+def test_old_versions_have_their_own_audiences(user_agent: str, version: str, kind: str) -> None:
     """They read other fields, or refuse some; the version of a wrapped language is that of the release."""
     assert classified(node(user_agent, version), "default") == f"grpc/{kind}/default"
 

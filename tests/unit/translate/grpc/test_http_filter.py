@@ -57,7 +57,7 @@ def test_a_listener_has_every_filter_that_routes_may_speak_to() -> None:
 @pytest.mark.parametrize(
     ("target", "kind"), [("route", "GRPCRoute"), ("backend", "Service"), ("a", "Service")]
 )
-def test_a_port_with_routes_has_the_filters_whoever_speaks_to_them(target: str, kind: str) -> None:
+def test_a_port_with_routes_has_the_filters_for_every_client(target: str, kind: str) -> None:
     """Its route, itself or a backend: the Listener does not change with them."""
     silent = Mesh(*_routed()).get(type_url.LISTENER, "backend")
     body = Mesh(*_routed(), policy(kind, target, fault={"abort": {"code": "Internal"}})).get(

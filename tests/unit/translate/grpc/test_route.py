@@ -29,7 +29,7 @@ from tests.support.model import client_rules
 NAME = "backend.shop.svc.cluster.local:50051"
 
 
-def judged(*destinations: Destination) -> list[components.Route]:
+def checked(*destinations: Destination) -> list[components.Route]:
     """The routes for some destinations, which name the clusters of `clusters`."""
     body = route.build(NAME, destinations)
     assert client_rules.refusals(type_url.ROUTE, NAME, body) == []
@@ -52,7 +52,7 @@ def of_table(table: Table, **sources: Policy) -> list[components.Route]:
         for id in (ServiceId("shop", name) for name in "abc")
     }
     result = resolve(Service(BACKEND, (port,)), port, "shop", others.get, "d")
-    return judged(*result)
+    return checked(*result)
 
 
 def of_http(*rules: Json) -> list[components.Route]:
@@ -198,24 +198,22 @@ class TestShares:
         ],
         ids=lambda item: item["type"],
     )
-    def test_what_clients_pass_over_is_not_told_to_them(self, filter: Json) -> None:
+    def test_what_clients_ignore_is_not_sent(self, filter: Json) -> None:
         """The calls themselves are served."""
         assert of_http(rule("a", filters=[filter])) == of_http(rule("a"))
 
 
 class TestPolicy:
-    def test_nothing_said_is_nothing_sent(self) -> None:
+    def test_nothing_set_is_nothing_sent(self) -> None:
         """Defaults are the clients' own."""
-        (result,) = judged(to())
+        (result,) = checked(to())
         assert result.route == components.RouteAction(cluster="a")
         assert not result.typed_per_filter_config
 
     @pytest.mark.parametrize(("seconds", "text"), [(0.0, "0s"), (1.5, "1.500s"), (86400.0, "86400s")])
-    def test_a_timeout_is_one_for_clients_that_say_how_long_they_wait_too(
-        self, seconds: float, text: str
-    ) -> None:
+    def test_a_timeout_also_limits_clients_with_a_deadline(self, seconds: float, text: str) -> None:
         """gRFC A31; 0 is no limit from here."""
-        (result,) = judged(to("a", Policy.from_object("x", timeout_seconds=seconds)))
+        (result,) = checked(to("a", Policy.from_object("x", timeout_seconds=seconds)))
         limit = result.route.max_stream_duration
         assert limit.max_stream_duration.ToJsonString() == text
         assert limit.HasField("max_stream_duration")
@@ -224,7 +222,7 @@ class TestPolicy:
     def test_retries_are_in_the_words_of_grpc(self) -> None:
         """gRFC A44: codes in lower case with commas, a base, and ten times that at the most unless it is set."""
         spec = {"codes": ["Unavailable", "ResourceExhausted"], "attempts": 3, "backoff": {"base": "50ms"}}
-        (result,) = judged(to("a", of_object(policy(retry=spec))))
+        (result,) = checked(to("a", of_object(policy(retry=spec))))
         wanted = result.route.retry_policy
         assert (wanted.retry_on, wanted.num_retries.value) == ("resource-exhausted,unavailable", 3)
         assert wanted.retry_back_off.base_interval.ToJsonString() == "0.050s"
@@ -232,19 +230,19 @@ class TestPolicy:
 
     def test_no_wait_before_a_retry_is_so_short_that_c_core_hangs(self) -> None:
         """grpc/grpc 41036: 1 ms, less a random part of it, is rounded to none, and the call is never tried again."""
-        (result,) = judged(to("a", Policy.from_object("x", retry=Retry(("unavailable",), 1, 0.001, 0.002))))
+        (result,) = checked(to("a", Policy.from_object("x", retry=Retry(("unavailable",), 1, 0.001, 0.002))))
         wait = result.route.retry_policy.retry_back_off
         assert wait.base_interval.ToJsonString() == wait.max_interval.ToJsonString() == "0.005s"
 
     def test_no_more_retries_are_sent_than_clients_make(self) -> None:
         """gRFC A44: five attempts in all."""
-        (result,) = judged(to("a", Policy.from_object("x", retry=Retry(("unavailable",), 9))))
+        (result,) = checked(to("a", Policy.from_object("x", retry=Retry(("unavailable",), 9))))
         assert result.route.retry_policy.num_retries.value == 4
 
     @pytest.mark.parametrize("retry", [Retry((), 0), Retry((), 1, statuses=(404,))])
     def test_no_retries_are_not_a_policy_with_none(self, retry: Retry) -> None:
         """One without codes means nothing, and 0 attempts are refused by Go, C-core and Node."""
-        (result,) = judged(to("a", Policy.from_object("x", retry=retry)))
+        (result,) = checked(to("a", Policy.from_object("x", retry=retry)))
         assert not result.route.HasField("retry_policy")
 
     def test_an_http_routes_own_fields_are_sent(self) -> None:
@@ -253,9 +251,9 @@ class TestPolicy:
         assert result.route.max_stream_duration.max_stream_duration.seconds == 2
         assert result.route.retry_policy.retry_on == "unavailable"
 
-    def test_filters_get_what_is_said_of_the_route(self) -> None:
+    def test_filters_get_the_policy_of_the_route(self) -> None:
         """By the names that they have in the Listener."""
-        (result,) = judged(to("a", Policy.from_object("x", session=Session("s"))))
+        (result,) = checked(to("a", Policy.from_object("x", session=Session("s"))))
         assert list(result.typed_per_filter_config) == ["envoy.filters.http.stateful_session"]
 
 
@@ -263,7 +261,7 @@ def test_a_backend_with_a_weight_of_0_is_known_to_clients_and_gets_no_call() -> 
     """By a route that no call matches; one that does not exist is not named at all."""
     body = route.build("r", [everything("a")], ["b", "c"])
     *_, last = route_pb2.RouteConfiguration.FromString(body).virtual_hosts[0].routes
-    assert last.match.path == "/steerway.Nobody/Calls"
+    assert last.match.path == "/steerway.Never/Calls"
     assert [(cluster.name, cluster.weight.value) for cluster in last.route.weighted_clusters.clusters] == [
         ("b", 1),
         ("c", 1),

@@ -51,7 +51,7 @@ def test_an_unknown_field_names_the_nearest(body: dict[str, Any], reason: str) -
         ({"upstream_bind_config": 5}, "upstream_bind_config"),
     ],
 )
-def test_a_wrong_value_names_its_place(body: dict[str, Any], reason: str) -> None:
+def test_a_wrong_value_names_its_path(body: dict[str, Any], reason: str) -> None:
     """The path of the field stands in the reason."""
     assert reason in refused(body)
 

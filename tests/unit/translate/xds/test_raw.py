@@ -182,7 +182,7 @@ class TestLife:
         assert mesh.update(delete=[result.key]).forget == [(type_url.CLUSTER, "a", "")]
         assert mesh.published.entries == {}
 
-    def test_who_waits_for_a_document_that_goes_is_told(self) -> None:
+    def test_a_subscriber_of_a_deleted_document_gets_not_found(self) -> None:
         """A demanded name is answered at all times."""
         result = document(type_url.SECRET, "a")
         mesh = Mesh(result)
