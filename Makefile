@@ -72,12 +72,13 @@ unit-io:
 unit-others:
 	@$(RING) $@ $(PYTEST) tests/unit --ignore=tests/unit/engine $(UNIT_IO:%=--ignore=%)
 
-lint: build ## ruff, mypy --strict, stubtest, import contracts, commit messages, cargo fmt, clippy
+lint: build ## ruff, mypy --strict, stubtest, import contracts, words, commit messages, cargo fmt, clippy
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest steerway._engine
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.lint.words
 	$(BIN)/python -m tests.lint.commits
 	$(CARGO) fmt --all --manifest-path $(RUST) --check
 	$(CARGO) fmt --manifest-path rust/fuzz/Cargo.toml --check
