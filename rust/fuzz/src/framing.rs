@@ -69,7 +69,10 @@ pub fn run(limit: u16, parts: Vec<Part>, cuts: Vec<u8>) {
                 }
             }
         }
-        assert!(failed.is_some() || deframer.buffered_bytes() < PREFIX + limit, "at most one message is held");
+        assert!(
+            failed.is_some() || deframer.buffered_bytes() < PREFIX + limit,
+            "at most one message is held"
+        );
     }
     assert_eq!(seen, messages);
     match end {
