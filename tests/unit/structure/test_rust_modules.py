@@ -6,7 +6,7 @@ import pytest
 
 from tests.structure.rust_modules import Crate, across_folders, circles, folder_sizes
 
-RUST = Path(__file__).parents[2] / "rust"
+RUST = Path(__file__).parents[3] / "rust"
 CRATES = ["engine", "server"]
 
 TEST_FILES = {"tests.rs", "concurrency.rs", "failpoint.rs"}

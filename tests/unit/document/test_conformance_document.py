@@ -7,7 +7,7 @@ from tests.support import capability_document
 from tests.support.example.conformance import INVALID, ROUTED
 from tests.support.example.conformance_http import MATCHED, REDIRECTED
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/conformance.md").read_text()
 ROWS = [
     line

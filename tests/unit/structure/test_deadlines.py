@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FOLDERS = ("tests", "testbed")
 WAITS = ("timeout", "wait_for")
 """Functions of asyncio that end a wait; the limit is the last argument without a name."""
