@@ -46,6 +46,8 @@ class LeaseHolder:
         self._namespace, self._name = namespace, name
         self._lease = Lease(identity)
         self._clock = clock
+        self._has_bid = False
+        """Whether a bid was sent: the API server may have accepted it, with an answer or without."""
         self._logged_active = False
         self._logged_reason = ""
         self._log = log.bind(lease=f"{namespace}/{name}")
@@ -91,6 +93,7 @@ class LeaseHolder:
         bid = self._lease.bid(sent_at, _calendar())
         if bid is None:
             return
+        self._has_bid = True
         try:
             self._lease.written(await self._write(bid), sent_at)
         except RequestError as error:
@@ -118,9 +121,20 @@ class LeaseHolder:
         return Record.of(json.loads(answer))
 
     async def _release(self) -> None:
-        if (last := self._lease.release(_calendar())) is not None:
-            await self._write(last)
+        """Release the Lease if this replica has it. The end may have cancelled a bid that the API server accepted, so
+        the Lease is read, and read again after a conflict."""
+        while self._has_bid:
+            last = self._lease.release(await self._read(), _calendar())
             self._report()
+            if last is None:
+                return
+            try:
+                await self._write(last)
+            except RequestError as error:
+                if error.failure.status != 409:
+                    raise
+            else:
+                return
 
     def _failed(self, failure: Failure) -> None:
         """Log each reason once: a missing permission is one line."""

@@ -123,10 +123,10 @@ class Lease:
         """Another replica was faster: the Lease must be read. The last renewal stays valid."""
         self._observed = None
 
-    def release(self, calendar: str) -> Record | None:
-        """The record that releases it, so that others need not wait; None if this replica does not have it."""
-        seen = self._observed
-        if seen is None or self._renewed_at is None:
+    def release(self, seen: Record, calendar: str) -> Record | None:
+        """End the use of the Lease, which was read as `seen`. Returns the record that releases it, so that others need
+        not wait; None if this replica does not have it."""
+        self._observed = self._renewed_at = None
+        if seen.holder != self._identity:
             return None
-        self._renewed_at = None
         return Record("", 1, seen.acquired, calendar, seen.transitions, seen.version)

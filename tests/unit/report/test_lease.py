@@ -80,13 +80,24 @@ def test_a_released_lease_is_free_at_once() -> None:
     """The others need not wait after a release."""
     server, first, second = Server(), Lease("first"), Lease("second")
     attempt(first, server, 0)
-    last = first.release("12:00")
+    last = first.release(server.record, "12:00")
     assert last is not None
     server.write(last)
     assert not first.active(0)
-    assert first.release("12:00") is None
+    assert first.release(server.record, "12:00") is None
     attempt(second, server, 0.5)
     assert second.active(0.5)
+
+
+def test_a_lease_of_another_replica_is_not_released() -> None:
+    """The one that lost it may end later than the one that has it."""
+    server, first, second = Server(), Lease("first"), Lease("second")
+    attempt(first, server, 0)
+    attempt(second, server, 1)
+    attempt(second, server, 1 + DURATION_SECONDS)
+    assert server.record.holder == "second"
+    assert first.release(server.record, "12:00") is None
+    assert not first.active(0)
 
 
 def test_a_lost_answer_is_found_out_by_reading() -> None:

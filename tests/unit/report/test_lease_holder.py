@@ -13,6 +13,7 @@ from steerway.report.holder import LeaseHolder
 from steerway.sources.kubernetes.access import Access
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.testing.fake_api_server import FakeApiServer
+from testbed.manifest import Manifest
 from testbed.process.deadline import PATIENCE_SECONDS
 
 
@@ -76,6 +77,28 @@ async def test_one_of_two_holds_it_and_the_other_follows_when_it_ends(tmp_path: 
     async with server, holding(server, tmp_path, "third", clock) as third:
         await until(lambda: third.active)
         assert server.objects("Lease")[0]["spec"]["leaseTransitions"] == 1
+
+
+async def test_a_renewal_that_the_end_cancels_is_released(tmp_path: Path) -> None:
+    """The API server accepted it, and the holder ends before the answer."""
+    async with FakeApiServer() as server:
+        client = KubernetesClient(Access((server.write_kubeconfig(tmp_path / "only"),)))
+        renewed, put = asyncio.Event(), client.put
+
+        async def put_without_answer(path: str, manifest: Manifest) -> bytes:
+            answer = await put(path, manifest)
+            if not renewed.is_set():
+                renewed.set()
+                await asyncio.Event().wait()
+            return answer
+
+        client.put = put_without_answer  # type: ignore[method-assign]
+        running = asyncio.create_task(LeaseHolder(client, "ops", "steerway", "only", Clock()).run())
+        await asyncio.wait_for(renewed.wait(), PATIENCE_SECONDS)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await client.close()
+        assert server.objects("Lease")[0]["spec"]["holderIdentity"] == ""
 
 
 async def test_a_holder_that_is_cut_off_stops_by_its_own_clock_and_comes_back(tmp_path: Path) -> None:
