@@ -142,8 +142,8 @@ impl Subscription {
     }
 
     /// State of the world: a request with a stale `nonce` changes nothing. But the client dropped a name that is
-    /// missing from it: when a later request lists it again, it must be sent again, unless a later response brings it
-    /// anyway.
+    /// missing from it, and lacks the resource until a later response brings it. Without such a response it must be
+    /// sent again when a later request lists it.
     pub(crate) fn note_stale_request<'a>(
         &mut self,
         listed: impl Iterator<Item = Result<&'a [u8], Malformed>>,
@@ -156,10 +156,8 @@ impl Subscription {
                 tracked.pass = pass;
             }
         }
-        for tracked in self.names.iter_mut() {
-            if tracked.pass != pass && tracked.sent_in <= nonce {
-                tracked.copy = ClientCopy::Dropped;
-            }
+        for tracked in self.names.iter_mut().filter(|tracked| tracked.requested() && tracked.pass != pass) {
+            tracked.note_dropped(nonce);
         }
         Ok(())
     }

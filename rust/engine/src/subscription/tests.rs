@@ -1,6 +1,8 @@
 //! Requests and their effect, step by step.
 
-use super::{Change, Subscription, WildcardChange};
+use std::time::Duration;
+
+use super::{Change, ClientCopy, Held, Subscription, WildcardChange};
 use crate::wire::Malformed;
 
 fn bytes<'a>(names: &'a [&'a str]) -> impl Iterator<Item = Result<&'a [u8], Malformed>> {
@@ -222,4 +224,33 @@ fn names_must_be_text() {
     let broken = || std::iter::once(Ok([0xff].as_slice()));
     assert_eq!(Subscription::new(true).apply_sotw(broken()).unwrap_err(), Malformed);
     assert_eq!(Subscription::new(true).apply_delta(broken(), bytes(&[])).unwrap_err(), Malformed);
+}
+
+/// A request with a stale nonce shows which names the client dropped; names that a glob collection alone covers are
+/// never listed.
+#[test]
+fn a_stale_request_drops_the_requested_names_that_it_lacks() {
+    const GLOB: &str = "xdstp://auth/T/*";
+    let mut subscription = Subscription::new(false);
+    subscription.apply_sotw(bytes(&[GLOB, "kept", "dropped", "later"])).unwrap();
+    let names = &mut subscription.names;
+    for (name, nonce) in [("xdstp://auth/T/covered", 1), ("kept", 1), ("dropped", 1), ("later", 2)] {
+        let index = names.track(name, || name.into());
+        names.set_held(index, Held::Version(1));
+        let tracked = names.get_mut(index).unwrap();
+        tracked.mark_sent(nonce, Duration::ZERO);
+        tracked.introduced_in = 1;
+    }
+    subscription.note_stale_request(bytes(&[GLOB, "kept"]), 1).unwrap();
+    let copies =
+        subscription.names.iter().map(|tracked| (&*tracked.name, tracked.copy, tracked.introduced_in));
+    let mut copies: Vec<_> = copies.collect();
+    copies.sort_unstable_by_key(|(name, ..)| *name);
+    let expected = [
+        ("dropped", ClientCopy::Dropped, 1),
+        ("kept", ClientCopy::Kept, 1),
+        ("later", ClientCopy::Kept, 2),
+        ("xdstp://auth/T/covered", ClientCopy::Kept, 1),
+    ];
+    assert_eq!(copies, expected);
 }

@@ -118,7 +118,7 @@ pub(crate) struct Tracked {
     pub(crate) resource: Option<Arc<Resource>>,
     /// Nonce of the last response with a change of the name.
     pub(crate) sent_in: u64,
-    /// Nonce of the last response that brought the name to a client that held nothing of it.
+    /// Nonce of the last response that brought the name to a client that held nothing of it, or will when it is read.
     pub(crate) introduced_in: u64,
     /// When the response `sent_in` was sent, in whole seconds of the stream's clock.
     sent_at: u32,
@@ -170,6 +170,16 @@ impl Tracked {
         self.delivery = Delivery::Sent;
         if self.copy == ClientCopy::Dropped {
             self.copy = ClientCopy::Kept;
+        }
+    }
+
+    /// The client dropped the name before it read the responses after `nonce`. If one of these carries the name, the
+    /// client lacks it until it has answered that response.
+    pub(super) fn note_dropped(&mut self, nonce: u64) {
+        if self.sent_in <= nonce {
+            self.copy = ClientCopy::Dropped;
+        } else if self.is_held() {
+            self.introduced_in = self.sent_in;
         }
     }
 

@@ -98,6 +98,37 @@ impl Mesh {
     }
 }
 
+/// Run the steps; the client checks each response, and in the end it must use the last mesh.
+fn check(first: &Mesh, asks_first: bool, steps: &[Step]) {
+    for protocol in [Sotw, Delta] {
+        let mut last = first.clone();
+        let mut world = World::serving(last.ops());
+        let mut client = Client::new(&mut world, protocol, "l");
+        client.asks_first = asks_first;
+        for step in steps {
+            match step {
+                Step::Commit(mesh) => {
+                    last = mesh.clone();
+                    client.commit(&mut world, last.ops());
+                }
+                Step::Take => drop(client.take(&mut world)),
+                Step::Refuse => client.refuse(&mut world),
+            }
+        }
+        client.finish(&mut world);
+        if steps.iter().any(|step| matches!(step, Step::Refuse)) {
+            continue; // A rejected resource stays rejected until it changes.
+        }
+        let used = CLUSTERS.iter().enumerate().filter(|(bit, _)| last.used() >> bit & 1 == 1);
+        let used = used.map(|(index, name)| (name.to_string(), last.assignment(index))).collect();
+        assert_eq!(client.in_use.as_ref(), Some(&used), "{:?}", protocol);
+        client.got();
+        world.wait(MAKE_BEFORE_BREAK_TIMEOUT * 2);
+        client.pump(&mut world);
+        assert_eq!(client.got(), NOTHING, "{:?}: nothing was left for the timeout", protocol);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -107,32 +138,33 @@ proptest! {
         asks_first in any::<bool>(),
         steps in proptest::collection::vec(step(), 1..40),
     ) {
-        for protocol in [Sotw, Delta] {
-            let mut last = first.clone();
-            let mut world = World::serving(last.ops());
-            let mut client = Client::new(&mut world, protocol, "l");
-            client.asks_first = asks_first;
-            for step in &steps {
-                match step {
-                    Step::Commit(mesh) => {
-                        last = mesh.clone();
-                        client.commit(&mut world, last.ops());
-                    }
-                    Step::Take => drop(client.take(&mut world)),
-                    Step::Refuse => client.refuse(&mut world),
-                }
-            }
-            client.finish(&mut world);
-            if steps.iter().any(|step| matches!(step, Step::Refuse)) {
-                continue; // A rejected resource stays rejected until it changes.
-            }
-            let used = CLUSTERS.iter().enumerate().filter(|(bit, _)| last.used() >> bit & 1 == 1);
-            let used = used.map(|(index, name)| (name.to_string(), last.assignment(index))).collect();
-            prop_assert_eq!(client.in_use.as_ref(), Some(&used), "{:?}", protocol);
-            client.got();
-            world.wait(MAKE_BEFORE_BREAK_TIMEOUT * 2);
-            client.pump(&mut world);
-            prop_assert_eq!(client.got(), NOTHING, "{:?}: nothing was left for the timeout", protocol);
-        }
+        check(&first, asks_first, &steps);
     }
+}
+
+/// A listener with these clusters inside.
+fn with_inline(inline: u8, assignments: u8) -> Mesh {
+    Mesh { named: None, inline, routes: [1, 1], idle: [false; 2], idle_clusters: 0, assignments }
+}
+
+/// A listener that names a route.
+fn with_route(named: usize, routes: [u8; 2], assignments: u8) -> Mesh {
+    Mesh { named: Some(named), routes, ..with_inline(1, assignments) }
+}
+
+/// State of the world: an assignment that the client dropped in a request with a stale nonce counts as accepted only
+/// when the open response that brings it again is acknowledged.
+#[test]
+fn a_dropped_assignment_is_not_accepted_before_it_arrives_again() {
+    let steps = [
+        Step::Commit(with_route(1, [1, 0b010], 0b100)),
+        Step::Take,
+        Step::Take,
+        Step::Commit(with_route(1, [1, 0b101], 0b001)),
+        Step::Take,
+        Step::Take,
+        Step::Commit(Mesh { idle: [false, true], ..with_inline(0b010, 0b110) }),
+        Step::Commit(Mesh { idle: [false, true], ..with_route(0, [0b100, 0b010], 0b110) }),
+    ];
+    check(&with_inline(0b111, 0b010), false, &steps);
 }
