@@ -18,9 +18,9 @@ use crate::subscription::Names;
 /// Progress of the client with the replacement of a resource.
 ///
 /// ```text
-///    replaced or removed ──▶ Unaccepted ──ACK──▶ Accepted ──client has all that the replacement names──▶ Indirect
-///                              │    ▲                │                                                     │
-///                              └NACK┘                └─────── deadline ──▶ dropped ◀── no user, deadline ──┘
+///    replaced or removed ──▶ Unaccepted ──ACK──▶ Accepted ──client has switched to the replacement──▶ Indirect
+///                              │    ▲                │                                                  │
+///                              └NACK┘                └────── deadline ──▶ dropped ◀─ no user, deadline ─┘
 ///    unsubscribed ──▶ Indirect
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +32,10 @@ pub(super) enum Stage {
         /// The client rejected the response and keeps this resource.
         nacked: bool,
     },
-    /// The response was accepted. The client may lack names of the replacement, until this deadline.
+    /// The response was accepted. The client may lack names of the replacement, or of the resources that it is a part
+    /// of, until this deadline.
     Accepted(Duration),
-    /// The client has all that the replacement names, or unsubscribed the name. It may use the resource only as a part
+    /// The client has switched to the replacement, or unsubscribed the name. It may use the resource only as a part
     /// of other retiring resources, until this deadline.
     Indirect(Duration),
 }
@@ -192,7 +193,7 @@ impl Retiring {
         })
     }
 
-    /// The client has all that the replacement of `name` names.
+    /// The client has switched to the replacement of `name`.
     pub(crate) fn release(&mut self, name: &str) {
         for retiring in self.resources.get_mut(name).into_iter().flatten() {
             if let Stage::Accepted(until) = retiring.stage {

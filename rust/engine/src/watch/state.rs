@@ -320,15 +320,27 @@ impl Watch {
 
     /// Whether the client holds some version of the name and has answered the response that brought its first one.
     pub(crate) fn has_received(&self, name: &str) -> bool {
-        let held = self.tracked(name).filter(|tracked| tracked.is_held());
-        let held = held.filter(|tracked| tracked.copy != ClientCopy::Dropped);
-        held.is_some_and(|tracked| !self.nonces.is_open(tracked.introduced_in))
+        self.tracked(name).is_some_and(|tracked| self.is_received(tracked))
     }
 
     /// Whether the client has accepted some version of the name.
     pub(crate) fn has_accepted(&self, name: &str) -> bool {
-        let lacking = self.tracked(name).is_some_and(|tracked| tracked.copy == ClientCopy::Lacking);
-        self.has_received(name) && !lacking
+        self.tracked(name).is_some_and(|tracked| self.is_accepted(tracked))
+    }
+
+    fn is_received(&self, tracked: &Tracked) -> bool {
+        let has_copy = tracked.is_held() && tracked.copy != ClientCopy::Dropped;
+        has_copy && !self.nonces.is_open(tracked.introduced_in)
+    }
+
+    fn is_accepted(&self, tracked: &Tracked) -> bool {
+        tracked.copy != ClientCopy::Lacking && self.is_received(tracked)
+    }
+
+    /// The names of which the client has accepted a version with references, each with the last one.
+    pub(crate) fn all_accepted(&self) -> impl Iterator<Item = (&str, &Resource)> {
+        let accepted = self.subscription.names.iter().filter(|tracked| self.is_accepted(tracked));
+        accepted.filter_map(|tracked| Some((&*tracked.name, self.accepted(&tracked.name)?)))
     }
 
     /// The resource that the client accepted last under the name, where it has references.

@@ -168,3 +168,12 @@ fn a_dropped_assignment_is_not_accepted_before_it_arrives_again() {
     ];
     check(&with_inline(0b111, 0b010), false, &steps);
 }
+
+/// The replaced assignment of a cluster stays until the client has all clusters of the route, because it switches to
+/// them at once (gRFC A74).
+#[test]
+fn a_replaced_assignment_stays_until_the_route_of_its_cluster_is_complete() {
+    let steps =
+        [Step::Commit(with_route(0, [0b111, 1], 0b101)), Step::Commit(with_route(0, [0b111, 1], 0b000))];
+    check(&with_route(0, [0b111, 1], 0b110), true, &steps);
+}
