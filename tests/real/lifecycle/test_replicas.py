@@ -75,11 +75,11 @@ def test_a_client_that_moves_receives_the_same(replicas: list[ControlPlane]) -> 
         versions: dict[str, dict[str, str]] = {}
         for type_url, names in NAMES.items():
             stream.request(type_url, *names)
-            versions = versions.setdefault(type_url, {})
-            while len(versions) < len(names):
+            received_versions = versions.setdefault(type_url, {})
+            while len(received_versions) < len(names):
                 response = stream.read()
                 stream.ack(response)
-                versions |= {resource.name: resource.version for resource in response.resources}
+                received_versions |= {resource.name: resource.version for resource in response.resources}
     with AdsClient(second.address) as client:
         stream = client.delta()
         for type_url, names in NAMES.items():
