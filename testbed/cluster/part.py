@@ -4,6 +4,7 @@ On SIGTERM an API server with open watches drains for a minute, and nothing here
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,6 +44,10 @@ class Part:
     def log(self) -> str:
         """The end of what it wrote."""
         return self._log.read_bytes()[-_SHOWN_BYTES:].decode(errors="replace")
+
+    def wrote(self, pattern: str) -> bool:
+        """Whether a line of its log matches."""
+        return re.search(pattern, self._log.read_text(errors="replace"), re.MULTILINE) is not None
 
     def stop(self) -> None:
         """Let it hang: its kernel accepts connections and answers keepalive, the process does nothing."""

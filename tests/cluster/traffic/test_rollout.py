@@ -86,6 +86,20 @@ def finish(namespace: Namespace, before: dict[str, str]) -> list[str]:
     return list(namespace.wait_for_pods("backend", REPLICAS).values())
 
 
+@contextmanager
+def api_server_killed(cluster: Cluster, before: dict[str, str]) -> Iterator[None]:
+    """Kill the API server once the node knows which pod has to end; start it again, also for later tests."""
+    kubelet = cluster.parts["kubelet"]
+    names = "|".join(before)
+    until(lambda: kubelet.wrote(rf" ({names}) \S+ terminating"), "the node knows the first old pod")
+    cluster.kill_api_server()
+    try:
+        yield
+    finally:
+        cluster.start_api_server()
+        cluster.start_controllers()
+
+
 def test_no_call_fails(before: dict[str, str], namespace: Namespace, steer: Steer, connect: Connect) -> None:
     """All pods are others in the end."""
     with traffic(steer(), connect, namespace) as calls:
@@ -127,12 +141,10 @@ def test_no_call_fails_when_the_api_server_is_killed_on_the_way(
     with traffic(plane, connect, namespace) as calls:
         calls.settle(*before.values())
         begin(namespace, before)
-        cluster.kill_api_server()
-        plane.wait_for_problem(API_SERVER, "connection refused")
-        calls.go_on(200)
-        until(lambda: not all(map(_processes_of, before.values())), "the end of the first old process")
-        cluster.start_api_server()
-        cluster.start_controllers()
+        with api_server_killed(cluster, before):
+            plane.wait_for_problem(API_SERVER, "connection refused")
+            calls.go_on(200)
+            until(lambda: not all(map(_processes_of, before.values())), "the end of the first old process")
         calls.settle(*finish(namespace, before))
     assert calls.failures() == NOTHING
 

@@ -8,7 +8,9 @@ ROOT = Path(__file__).parents[3]
 
 def test_every_folder_of_tests_is_in_a_lane() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    lanes = "\n".join(re.findall(r"^(?:test-lane-\d|unit-\w+):\n((?:\t.*\n)+)", makefile, re.MULTILINE))
+    lanes = "\n".join(
+        re.findall(r"^(?:test|test-lane-\d|unit-\w+):.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    )
     folders = {file.relative_to(ROOT / "tests").parts[0] for file in (ROOT / "tests").rglob("test_*.py")}
     assert len(folders) > 4
     assert [name for name in sorted(folders) if not re.search(rf"tests/{name}\b", lanes)] == []
