@@ -11,7 +11,7 @@ CARGO := cargo
 PYTEST := $(BIN)/python -m pytest
 RING := $(PYTHON) .ci/ring.py
 # Folders of real tests in the first lane, so that both lanes take about as long.
-REAL_LANE_1 := $(addprefix tests/real/,envoy security)
+REAL_LANE_1 := $(addprefix tests/real/,envoy security sources)
 UNIT_IO := $(addprefix tests/unit/,cli demo http report sources)
 RUST := rust/Cargo.toml
 RUST_SOURCES := $(shell find rust \( -path rust/target -o -path rust/fuzz \) -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.proto' \) -print)
