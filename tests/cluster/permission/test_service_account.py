@@ -53,7 +53,7 @@ def test_a_role_in_one_namespace_is_enough_for_that_namespace(
     channel.wait_for_answer()
     with channel.load() as load:
         load.settle(*addresses)
-    assert plane.problems() == []
+    until(lambda: plane.problems() == [], lambda: f"no problem: {plane.problems()}")
     everything = steer(kubeconfig=account.kubeconfig())
     for kind in ("services", "endpointslices"):
         everything.wait_for_problem(f"kubernetes {kind} in all namespaces", "403")
