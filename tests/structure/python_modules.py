@@ -9,8 +9,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-Graph = dict[str, set[str]]
-"""For each file the files that it imports; names are relative to the root, such as `steerway/app.py`."""
+from tests.structure.graph import Graph, count_by_folder
 
 
 def files(root: Path, packages: Iterable[str]) -> list[str]:
@@ -29,28 +28,9 @@ def graph(root: Path, packages: Iterable[str]) -> Graph:
     }
 
 
-def circles(imports: Graph) -> list[list[str]]:
-    """Sets of more than one node that all reach one another, the largest first."""
-    reached = {node: _reachable(imports, node) for node in imports}
-    components = {
-        tuple(sorted({node, *(other for other in reached[node] if node in reached[other])}))
-        for node in imports
-    }
-    return sorted((list(nodes) for nodes in components if len(nodes) > 1), key=len, reverse=True)
-
-
-def across_folders(components: Iterable[list[str]]) -> list[list[str]]:
-    """Circles with files in more than one folder."""
-    return [nodes for nodes in components if len({_folder(node) for node in nodes}) > 1]
-
-
 def folder_sizes(names: Iterable[str]) -> dict[str, int]:
     """How many files each folder has, without `__init__.py`."""
-    sizes: dict[str, int] = {}
-    for name in names:
-        if not name.endswith("/__init__.py"):
-            sizes[_folder(name)] = sizes.get(_folder(name), 0) + 1
-    return sizes
+    return count_by_folder(name for name in names if not name.endswith("/__init__.py"))
 
 
 def _targets(path: Path, module: str, modules: dict[str, str]) -> Iterator[str]:
@@ -77,19 +57,5 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
     return ".".join([*parts, *([node.module] if node.module else [])])
 
 
-def _reachable(imports: Graph, start: str) -> set[str]:
-    reached: set[str] = set()
-    pending = [start]
-    while pending:
-        for target in imports[pending.pop()] - reached:
-            reached.add(target)
-            pending.append(target)
-    return reached
-
-
 def _module(file: str) -> str:
     return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
-def _folder(file: str) -> str:
-    return Path(file).parent.as_posix()

@@ -5,11 +5,12 @@ Code under `#[cfg(test)]` is left out. Not read: macros that expand to paths.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-Graph = dict[str, set[str]]
+from tests.structure.graph import Graph, count_by_folder, folder_of
+
 Segments = tuple[str, ...]
 
 _IGNORED = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])'", re.DOTALL)
@@ -57,8 +58,8 @@ class Crate:
         graph: Graph = {}
         for file, targets in self.graph().items():
             if file != "lib.rs":
-                folders = {_folder(target) for target in targets if target != "lib.rs"}
-                graph.setdefault(_folder(file), set()).update(folders - {_folder(file)})
+                folders = {folder_of(target) for target in targets if target != "lib.rs"}
+                graph.setdefault(folder_of(file), set()).update(folders - {folder_of(file)})
         return graph
 
     def scattered(self) -> dict[str, list[str]]:
@@ -130,42 +131,9 @@ class Crate:
             yield file.name
 
 
-def circles(graph: Graph) -> list[list[str]]:
-    """Sets of more than one node that all reachable one another, the largest first."""
-    reachable = {node: _reachable(graph, node) for node in graph}
-    components = {
-        tuple(sorted({node, *(other for other in reachable[node] if node in reachable[other])}))
-        for node in graph
-    }
-    return sorted((list(nodes) for nodes in components if len(nodes) > 1), key=len, reverse=True)
-
-
-def across_folders(components: Iterable[list[str]]) -> list[list[str]]:
-    """Those of some circles whose files are in more than one folder."""
-    return [files for files in components if len({_folder(file) for file in files}) > 1]
-
-
 def folder_sizes(src: Path) -> dict[str, int]:
     """How many Rust files each folder has, tests included."""
-    sizes: dict[str, int] = {}
-    for path in src.rglob("*.rs"):
-        folder = _folder(path.relative_to(src).as_posix())
-        sizes[folder] = sizes.get(folder, 0) + 1
-    return sizes
-
-
-def _reachable(graph: Graph, start: str) -> set[str]:
-    reached: set[str] = set()
-    pending = [start]
-    while pending:
-        for target in graph[pending.pop()] - reached:
-            reached.add(target)
-            pending.append(target)
-    return reached
-
-
-def _folder(file: str) -> str:
-    return Path(file).parent.as_posix()
+    return count_by_folder(path.relative_to(src).as_posix() for path in src.rglob("*.rs"))
 
 
 def _without_tests(code: str) -> str:

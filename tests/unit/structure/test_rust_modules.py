@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.structure.rust_modules import Crate, across_folders, circles, folder_sizes
+from tests.structure.graph import across_folders, circles
+from tests.structure.rust_modules import Crate, folder_sizes
 
 RUST = Path(__file__).parents[3] / "rust"
 CRATES = ["engine", "server"]

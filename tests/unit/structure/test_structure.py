@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.structure.python_modules import Graph, across_folders, circles, files, folder_sizes, graph
+from tests.structure.graph import Graph, across_folders, circles
+from tests.structure.python_modules import files, folder_sizes, graph
 
 ROOT = Path(__file__).parents[3]
 TREES = {
