@@ -18,6 +18,7 @@ from steerway.config.section.debounce import DebounceSettings
 from steerway.config.section.http import HttpSettings
 from steerway.config.section.kubernetes import KubernetesSettings
 from steerway.config.section.load_reporting import LoadReportingSettings
+from steerway.config.section.remote import ClusterSettings
 from steerway.config.section.tls import TlsSettings
 from steerway.config.setting import SETTINGS, Setting
 from steerway.config.settings import SECTIONS, Section, Settings
@@ -27,6 +28,7 @@ __all__ = [
     "SETTINGS",
     "AuthenticationSettings",
     "AuthorizationSettings",
+    "ClusterSettings",
     "DebounceSettings",
     "HttpSettings",
     "IdentityPattern",

@@ -81,11 +81,11 @@ class StreamAdmission:
             if audience is None:
                 refused.append(Rejection(client.stream, INTERNAL, _NODE_MESSAGE))
                 continue
-            identity = decision.identity
             admitted.append(Classification(client.stream, audience, decision.grant))
-            fields = {} if identity is None else {"identity": str(identity)}
-            if identity is not None:
-                identified.append(Identification(client.stream, str(identity)))
+            fields = {}
+            if decision.identity is not None:
+                fields["identity"] = str(decision.identity)
+                identified.append(Identification(client.stream, fields["identity"]))
             log.info("stream_opened", **_described(client), audience=audience, **fields)
         # Connections count for identities before the first request is answered.
         self._engine.identify(identified)

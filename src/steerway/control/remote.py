@@ -8,7 +8,7 @@ import structlog
 
 from steerway.catalog.federation import Member
 from steerway.catalog.locality.client_zone import KnownZones
-from steerway.config import Settings
+from steerway.config import ClusterSettings, Settings
 from steerway.control.remote_cluster import Changed, RemoteCluster
 from steerway.control.source import remote_source
 from steerway.control.wiring import make_catalog, make_debouncer
@@ -29,8 +29,11 @@ def remote_members(settings: Settings) -> list[Member]:
 def remote_clusters(
     settings: Settings, members: Iterable[Member], zones: KnownZones, changed: Changed
 ) -> list[RemoteCluster]:
-    """The remote clusters of `members`, each with its own store and debouncer."""
-    return [_remote_cluster(settings, member, zones, changed) for member in members]
+    """The remote clusters of the settings, each with its member (`remote_members`), its own store and debouncer."""
+    return [
+        _remote_cluster(settings, cluster, member, zones, changed)
+        for cluster, member in zip(settings.clusters, members, strict=True)
+    ]
 
 
 async def wait_known(remotes: Sequence[RemoteCluster], timeout_seconds: float) -> None:
@@ -44,13 +47,15 @@ async def wait_known(remotes: Sequence[RemoteCluster], timeout_seconds: float) -
             log.warning("cluster_not_known", cluster=remote.cluster, waited=timeout_seconds)
 
 
-def _remote_cluster(settings: Settings, member: Member, zones: KnownZones, changed: Changed) -> RemoteCluster:
+def _remote_cluster(
+    settings: Settings, cluster: ClusterSettings, member: Member, zones: KnownZones, changed: Changed
+) -> RemoteCluster:
     store = ObjectStore()
     store.listen(partial(zones.update, member.name, store.get))
     committed = Committed(store.get)
     return RemoteCluster(
         member,
-        remote_source(settings, member.name, store),
+        remote_source(settings, cluster, store),
         store,
         committed,
         make_debouncer(settings, member.catalog, store, committed),

@@ -1,9 +1,10 @@
 """Construction of sources from settings."""
 
 import os
+from dataclasses import replace
 from typing import Protocol
 
-from steerway.config import Settings
+from steerway.config import ClusterSettings, Settings
 from steerway.errors import SettingsError
 from steerway.sources.files import FileSource, FileState
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
@@ -33,35 +34,38 @@ def local_sources(settings: Settings, store: ObjectStore) -> list[Source]:
     return sources
 
 
-def remote_source(settings: Settings, name: str, store: ObjectStore) -> KubernetesSource:
-    """The API server of the remote cluster `name`; `RemoteCluster` registers it."""
-    cluster = next(cluster for cluster in settings.clusters if cluster.name == name)
-    kubernetes = settings.kubernetes
-    options = KubernetesOptions(
-        cluster.kubeconfig or kubernetes.kubeconfig,
-        cluster.context,
-        _namespaces(settings),
-        _reads_namespaces(settings),
+def remote_source(settings: Settings, cluster: ClusterSettings, store: ObjectStore) -> KubernetesSource:
+    """The API server of a remote cluster; `RemoteCluster` registers it."""
+    options = replace(
+        _kubernetes_options(settings),
+        kubeconfig=cluster.kubeconfig or settings.kubernetes.kubeconfig,
+        context=cluster.context,
         cluster=cluster.name,
-        silence_seconds=kubernetes.watch_idle_timeout_seconds,
-        stale_seconds=kubernetes.stale_seconds,
     )
     return KubernetesSource(options, store)
 
 
 def _local_kubernetes_source(settings: Settings, store: ObjectStore) -> KubernetesSource:
     kubernetes = settings.kubernetes
-    options = KubernetesOptions(
+    options = replace(
+        _kubernetes_options(settings),
+        pods_and_nodes=kubernetes.client_locality != "off",
+        policies=kubernetes.policies,
+    )
+    return KubernetesSource(options, store)
+
+
+def _kubernetes_options(settings: Settings) -> KubernetesOptions:
+    """Options for Services and EndpointSlices of the API server in the settings."""
+    kubernetes = settings.kubernetes
+    return KubernetesOptions(
         kubernetes.kubeconfig,
         kubernetes.context,
         _namespaces(settings),
         _reads_namespaces(settings),
-        kubernetes.client_locality != "off",
-        policies=kubernetes.policies,
         silence_seconds=kubernetes.watch_idle_timeout_seconds,
         stale_seconds=kubernetes.stale_seconds,
     )
-    return KubernetesSource(options, store)
 
 
 def _file_source(settings: Settings, store: ObjectStore) -> FileSource:
