@@ -11,6 +11,7 @@ from bench.scenario.session import Session
 from bench.scenario.trial import settled
 from bench.server.contestant import ENGINE, LINEAR_CACHE, SNAPSHOT, Contestant
 from bench.table import Table
+from bench.usage import Reading
 
 CLIENTS = 10_000
 _SPARE_FILES = 300
@@ -84,6 +85,13 @@ def _storm(scenario: str, contestant: Contestant, load: Load, plan: Plan, progra
         with fleet.connect(server, load, programs) as clients:
             after = settled(server.pid)
             came = clients.connected
+    return _arrival(scenario, contestant, load, came, alone, after)
+
+
+def _arrival(
+    scenario: str, contestant: Contestant, load: Load, came: fleet.Outcome, alone: Reading, after: Reading
+) -> Arrival:
+    """`alone` and `after`: what the server has used before and after the clients came."""
     return Arrival(
         scenario,
         contestant.key,
@@ -128,19 +136,7 @@ def _restart(contestant: Contestant, load: Load, plan: Plan, programs: Programs)
         clients.expect(change)
         came = clients.reconnect(new.address)
         after = settled(new.pid)
-    return Arrival(
-        "restart",
-        contestant.key,
-        load.protocol,
-        load.clients,
-        came.p50_ms,
-        came.p99_ms,
-        came.last_ms,
-        (after.cpu - alone.cpu) / load.clients * 1e6,
-        came.resources / load.clients,
-        came.bytes / load.clients / 1e3,
-        (after.pss - alone.pss) / load.clients,
-    )
+    return _arrival("restart", contestant, load, came, alone, after)
 
 
 def run_idle(session: Session, open_files: int) -> list[Table]:
