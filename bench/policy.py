@@ -1,6 +1,6 @@
 """What policies cost the translation: `python -m bench.policy`. It needs nothing but Python, and takes a few minutes.
 
-Two questions, each with what it is to be resident against in the same run:
+Two questions, each with the figure to compare it with from the same run:
 
 - *One policy of many services.* All services are demanded, each with a route and a policy of its own; one policy
   changes. Beside it the same change of a control plane that translates everything anew, as one snapshot for all is

@@ -229,8 +229,8 @@ def _pair(baseline: float, attacked: float) -> str:
     return f"{baseline:.0f} → {attacked:.0f} ({attacked / baseline:.1f})"
 
 
-def is_reached(attack: Attack) -> bool:
-    """Whether the goals are is_reached."""
+def meets_goals(attack: Attack) -> bool:
+    """Whether all goals are met."""
     baseline, attacked = attack.baseline, attack.attacked
     checks: list[Callable[[], bool]] = [
         lambda: attacked.timeouts == 0,
@@ -257,7 +257,7 @@ def main(kinds: tuple[str, ...], seconds: float, nice: int, json_file: Path | No
     for kind in kinds:
         with Processes() as processes, tempfile.TemporaryDirectory() as folder:
             attacks.append(run(Bench(processes, Path(folder)), kind, seconds, nice))
-    failures = [f"{attack.kind}: a goal is missed" for attack in attacks if not is_reached(attack)]
+    failures = [f"{attack.kind}: a goal is missed" for attack in attacks if not meets_goals(attack)]
     result = report.Result(None, facts, [table(attacks)], list(attacks), failures)
     report.print_tables(result, Console(width=None if sys.stdout.isatty() else 200))
     if json_file is not None:

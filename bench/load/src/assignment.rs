@@ -1,6 +1,6 @@
 //! Is an assignment that a client received the one that the server had to publish?
 //!
-//! All clients should see equal bytes, so fields distinct assignment is decoded once and compared after that.
+//! All clients should see equal bytes, so each distinct assignment is decoded once and compared after that.
 
 use std::net::Ipv4Addr;
 

@@ -58,7 +58,7 @@ def plane(processes: Processes, server: ApiServer, *options: str) -> ControlPlan
 
 
 def resolved_names(plane: ControlPlane, claim: str = "") -> set[str]:
-    """The short names that a client resolves whose node claims the namespace `claim` (""): none)."""
+    """The short names that a client resolves whose node claims the namespace `claim` ("": none)."""
     node = ParseDict({"id": "test", "metadata": {"NAMESPACE": claim} if claim else {}}, Node())
     with AdsClient(plane.address, node) as client:
         stream = client.delta()
