@@ -60,15 +60,18 @@ def test_a_missing_resource_is_an_empty_answer(server: XdsServer) -> None:
     assert contents(fetch(server, ENDPOINT, "a", "gone")) == {"a": "1"}
 
 
-def test_an_unknown_name_waits_for_its_answer(server: XdsServer) -> None:
+def test_an_unknown_name_waits_for_its_answer() -> None:
     """At the deadline, known resources are sent; without any, the client should retry."""
-    server.publish([put(ENDPOINT, "a", "1")])
-    assert contents(fetch(server, ENDPOINT, "a", "late", seconds=HONEST_SECONDS)) == {"a": "1"}
-    code, message, body = ask(server, ENDPOINT, "late", seconds=HONEST_SECONDS)
-    assert (code, body) == (4, b"")
-    assert "try again" in message
-    (demand,) = server.wait(Demand, name="late")
-    assert (demand.type_url, demand.audience) == (ENDPOINT, "test")
+    # The demand is reported even when the deadline comes first.
+    with XdsServer(unsubscribe_grace_seconds=PATIENCE_SECONDS) as server:
+        server.engine.set_serving(True)
+        server.publish([put(ENDPOINT, "a", "1")])
+        assert contents(fetch(server, ENDPOINT, "a", "late", seconds=HONEST_SECONDS)) == {"a": "1"}
+        code, message, body = ask(server, ENDPOINT, "late", seconds=HONEST_SECONDS)
+        assert (code, body) == (4, b"")
+        assert "try again" in message
+        (demand,) = server.wait(Demand, name="late")
+        assert (demand.type_url, demand.audience) == (ENDPOINT, "test")
 
 
 def test_a_fetch_is_admitted_as_a_stream_is(server: XdsServer) -> None:
@@ -108,7 +111,8 @@ def test_a_stopping_server_answers_waiting_requests(server: XdsServer) -> None:
 
 def test_a_fetch_is_charged_to_the_cpu_budget() -> None:
     """A client over its budget is refused, others are answered."""
-    with XdsServer(max_cpu_per_peer=0.001) as server:
+    # The demand is reported even when the answer comes first.
+    with XdsServer(max_cpu_per_peer=0.001, unsubscribe_grace_seconds=PATIENCE_SECONDS) as server:
         server.engine.set_serving(True)
         many = [f"name-{number}" for number in range(5000)]
         server.publish([put(ENDPOINT, name, "1") for name in many])
