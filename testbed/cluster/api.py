@@ -26,6 +26,7 @@ _PLURALS = {
     "ClusterRole": "clusterroles",
     "ClusterRoleBinding": "clusterrolebindings",
     "CustomResourceDefinition": "customresourcedefinitions",
+    "MutatingWebhookConfiguration": "mutatingwebhookconfigurations",
     "TrafficPolicy": "trafficpolicies",
     "BackendTLSPolicy": "backendtlspolicies",
     "GRPCRoute": "grpcroutes",
@@ -36,6 +37,7 @@ _VERSIONS = {
     "EndpointSlice": "discovery.k8s.io/v1",
     "Lease": "coordination.k8s.io/v1",
     "CustomResourceDefinition": "apiextensions.k8s.io/v1",
+    "MutatingWebhookConfiguration": "admissionregistration.k8s.io/v1",
     "TrafficPolicy": "steerway.io/v1alpha1",
     **dict.fromkeys(
         ("BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "ReferenceGrant"), "gateway.networking.k8s.io/v1"
@@ -45,7 +47,14 @@ _VERSIONS = {
         ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"), "rbac.authorization.k8s.io/v1"
     ),
 }
-_CLUSTER_WIDE = ("Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition")
+_CLUSTER_WIDE = (
+    "Namespace",
+    "Node",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "MutatingWebhookConfiguration",
+)
 _TIMEOUT_SECONDS = 20.0
 
 

@@ -1,6 +1,8 @@
-"""A Kubernetes cluster on this machine: real etcd, API server, controllers, scheduler; a stand-in for kubelet."""
+"""A Kubernetes cluster on this machine: real etcd, API server, controllers, scheduler, Service proxy; stand-ins for
+kubelet and DNS server."""
 
 import secrets
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from testbed.process.deadline import until
 
 NODES = 2
 _GUEST_SHIFT = 10_000
+_CONNECT_SECONDS = 1.0
 
 
 class Cluster:
@@ -47,7 +50,11 @@ class Cluster:
             self._start("scheduler", self.commands.scheduler())
             self._start("kubelet", self.commands.kubelet())
             self.start_controllers()
+            self._start("proxy", self.commands.proxy())
+            self._start("dns", self.commands.dns())
             self._wait(lambda: len(self.api.list("Node")) == NODES, "the nodes")
+            self._wait(lambda: _accepts(command.KUBERNETES, 443), "the Service kubernetes")
+            self._wait(lambda: _accepts(command.DNS_SERVER, 53), "the DNS server")
 
     def start_api_server(self) -> None:
         """Start the API server on the data that is there and wait until it is ready."""
@@ -95,3 +102,11 @@ class Cluster:
         subprocess.run(generate, check=True, capture_output=True)
         user = {"token": self.token}
         kubeconfig.write(commands.kubeconfig, commands.server, commands.certificate, user)
+
+
+def _accepts(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), _CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False

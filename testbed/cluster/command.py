@@ -1,19 +1,24 @@
 """The command line of each part of the cluster: which flags, and why.
 
-All of them listen on loopback of the cluster's own network namespace, so the ports are always free. A second cluster in
-the same namespace has other ports.
+All of them listen on addresses of the cluster's own network namespace, so the ports are always free. A second cluster
+in the same namespace has other ports.
 """
 
 from pathlib import Path
 
+from testbed.cluster.network import NODE, SERVICES
+
 _API_SERVER_PORT = 6443
 _ETCD_PORT = 2379
 _ETCD_PEER_PORT = 2380
-API_SERVER = f"https://127.0.0.1:{_API_SERVER_PORT}"
-"""Of the first cluster."""
-_ADVERTISED = "10.244.0.1"
-"""Loopback is refused as the address of the Service `kubernetes`."""
-_SERVICES = "10.96.0.0/16,fd00:96::/112"
+API_SERVER = f"https://{NODE}:{_API_SERVER_PORT}"
+"""Of the first cluster. Loopback is refused as an endpoint of the Service `kubernetes`."""
+KUBERNETES = "10.96.0.1"
+"""The ClusterIP of the Service `kubernetes`: the first address of its range."""
+SERVER_NAME = "kubernetes.default.svc"
+"""A name of any API server in its certificate, for clients that reach it through a forwarder."""
+DNS_SERVER = "10.96.0.10"
+"""The cluster's DNS server, on port 53: the address that kubeadm gives it."""
 _FIRST_POD = "10.244.1.1"
 _POD_CIDR = "10.244.0.0/16"
 _CONTROLLERS = (
@@ -32,7 +37,7 @@ class Commands:
         self._etcd = f"http://127.0.0.1:{_ETCD_PORT + shift}"
         self._etcd_peer = f"http://127.0.0.1:{_ETCD_PEER_PORT + shift}"
         self._port = _API_SERVER_PORT + shift
-        self.server = f"https://127.0.0.1:{self._port}"
+        self.server = f"https://{NODE}:{self._port}"
         self.folder = folder
         self.kubeconfig = folder / "admin.kubeconfig"
         self.certificate = folder / "certs" / "apiserver.crt"
@@ -51,14 +56,14 @@ class Commands:
             self._box,
             "kube-apiserver",
             f"--etcd-servers={self._etcd}",
-            "--bind-address=127.0.0.1",
+            # Its self-signed certificate is for this address and for the Service `kubernetes`.
+            f"--bind-address={NODE}",
             f"--secure-port={self._port}",
-            f"--advertise-address={_ADVERTISED}",
             f"--cert-dir={self.certificate.parent}",
-            f"--service-cluster-ip-range={_SERVICES}",
+            f"--service-cluster-ip-range={','.join(SERVICES)}",
             "--authorization-mode=RBAC",
             f"--token-auth-file={self.tokens}",
-            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-issuer=https://{SERVER_NAME}",
             f"--service-account-key-file={self.key}",
             f"--service-account-signing-key-file={self.key}",
             # Without a controller that makes their tokens and one that takes the taints away, no pod would start.
@@ -91,3 +96,11 @@ class Commands:
             f"--log-dir={self.folder}",
             "--nodes=2",
         ]
+
+    def proxy(self) -> list[str]:
+        """The nftables mode of kube-proxy, for the whole namespace."""
+        return [self._box, "proxy", f"--kubeconfig={self.kubeconfig}"]
+
+    def dns(self) -> list[str]:
+        """The cluster's DNS server."""
+        return [self._box, "dns", f"--kubeconfig={self.kubeconfig}", f"--address={DNS_SERVER}:53"]

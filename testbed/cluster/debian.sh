@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that tests need, unless they are there: ip (network namespaces) and openssl (keys) for the
-# ring "kubernetes", chromium for the ring "browser". Rings in TEST_WITHOUT need nothing.
+# Installs the Debian packages that tests need, unless they are there: ip and nft (network namespaces, Services) and
+# openssl (keys) for the ring "kubernetes", chromium for the ring "browser". Rings in TEST_WITHOUT need nothing.
 set -euo pipefail
-declare -A package=([ip]=iproute2 [openssl]=openssl [chromium]=chromium)
-declare -A ring=([ip]=kubernetes [openssl]=kubernetes [chromium]=browser)
+declare -A package=([ip]=iproute2 [nft]=nftables [openssl]=openssl [chromium]=chromium)
+declare -A ring=([ip]=kubernetes [nft]=kubernetes [openssl]=kubernetes [chromium]=browser)
 missing=()
 rings=()
 for command in "${!package[@]}"; do

@@ -1,8 +1,9 @@
-"""A network namespace of the tests' own, in which every pod address is local.
+"""A network namespace of the tests' own, in which every address of a pod or of a Service is local.
 
 A real API server refuses loopback addresses as endpoints, so pods need others. In here all of `PODS` belongs to this
 machine: a process binds 10.244.1.5:8080 without further ado, and connections to an address without a server are
-refused. Nothing of it is seen outside.
+refused. `SERVICES` are local as well, so that packets to a ClusterIP leave a process at all: the proxy of the cluster
+changes their destination on the way. Nothing of it is seen outside.
 
 A thread enters a namespace for itself alone: the sockets that it opens and the processes and threads that it starts
 from then on are inside (setns(2)). So a test runs inside as a whole, without a word about it in what it uses.
@@ -17,8 +18,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PODS = ("10.244.0.0/16", "fd00:10::/64")
-"""Addresses that are local inside."""
+"""Addresses of pods."""
+SERVICES = ("10.96.0.0/16", "fd00:96::/112")
+"""Addresses of Services (ClusterIPs)."""
+NODE = "10.244.0.1"
+"""The address of the machine inside: connections to a ClusterIP come from it, and the API server has it."""
 
+_PACKAGES = {"ip": "iproute2", "nft": "nftables"}
+"""Commands that are needed, with the Debian package of each."""
 _CLONE_NEWNET = 0x40000000
 _NAMED = Path("/run/netns")
 _OWN = Path("/proc/thread-self/ns/net")
@@ -39,15 +46,21 @@ class Network:
         return (_NAMED / self.name).exists()
 
     def create(self) -> None:
-        """Make it, with all pod addresses local. Raises NetworkError."""
-        if shutil.which("ip") is None:
-            raise NetworkError("the command ip is missing: install the package iproute2 (make debian)")
+        """Make it, with the addresses of all pods and Services local. Raises NetworkError."""
+        for command, package in _PACKAGES.items():
+            if shutil.which(command) is None:
+                raise NetworkError(
+                    f"the command {command} is missing: install the package {package} (make debian)"
+                )
         _ip("netns", "add", self.name)
         _ip("-n", self.name, "link", "set", "lo", "up")
+        # A connection of a pod to itself through its Service is masqueraded, which takes an address of global scope.
+        _ip("-n", self.name, "address", "add", f"{NODE}/32", "dev", "lo")
         with self.entered():
-            for prefix in PODS:
+            for prefix in (*PODS, *SERVICES):
                 family = "-6" if ":" in prefix else "-4"
-                _ip(family, "route", "add", "local", prefix, "dev", "lo")
+                source = ("src", NODE) if prefix in SERVICES and family == "-4" else ()
+                _ip(family, "route", "add", "local", prefix, "dev", "lo", *source)
             # IPv6, unlike IPv4, lets a process bind an address that only a route makes local if this allows it.
             Path("/proc/sys/net/ipv6/ip_nonlocal_bind").write_text("1")
 

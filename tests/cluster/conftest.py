@@ -15,7 +15,7 @@ from testbed.client.grpc_client import Client, Library, program
 from testbed.cluster import kubeconfig, network
 from testbed.cluster.build import build
 from testbed.cluster.cluster import Cluster
-from testbed.cluster.command import API_SERVER
+from testbed.cluster.command import API_SERVER, SERVER_NAME
 from testbed.cluster.forwarder import Forwarder
 from testbed.cluster.gateway_crds import gateway_crds, install, policy_crd
 from testbed.cluster.namespace import Namespace
@@ -120,8 +120,11 @@ def forwarder() -> Iterator[Forwarder]:
 @pytest.fixture
 def linked(cluster: Cluster, forwarder: Forwarder, tmp_path: Path) -> Path:
     """A kubeconfig that leads through `forwarder`."""
-    file, user = tmp_path / "linked.kubeconfig", {"token": cluster.token}
-    return kubeconfig.write(file, f"https://{forwarder.address}", cluster.commands.certificate, user)
+    server, user = f"https://{forwarder.address}", {"token": cluster.token}
+    certificate = cluster.commands.certificate
+    return kubeconfig.write(
+        tmp_path / "linked.kubeconfig", server, certificate, user, server_name=SERVER_NAME
+    )
 
 
 @pytest.fixture

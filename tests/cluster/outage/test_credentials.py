@@ -9,7 +9,7 @@ import pytest
 from testbed.cluster import kubeconfig
 from testbed.cluster.api import path
 from testbed.cluster.cluster import Cluster
-from testbed.cluster.command import API_SERVER
+from testbed.cluster.command import API_SERVER, SERVER_NAME
 from testbed.cluster.forwarder import Forwarder
 from testbed.cluster.namespace import Namespace
 from testbed.process.deadline import until
@@ -41,7 +41,7 @@ def test_a_replaced_token_is_taken_up_without_a_restart(
     def write(token: str) -> None:
         token_file.write_text(token)
         user = {"token": token} if locality == "token" else {"tokenFile": str(token_file)}
-        kubeconfig.write(file, server, certificate, user)
+        kubeconfig.write(file, server, certificate, user, server_name=SERVER_NAME)
 
     old = account.token()
     write(old)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from testbed.cluster import kubeconfig
 from testbed.cluster.cluster import Cluster
-from testbed.cluster.command import API_SERVER
+from testbed.cluster.command import API_SERVER, SERVER_NAME
 from testbed.cluster.forwarder import Forwarder
 from testbed.cluster.namespace import Namespace
 from tests.cluster.conftest import NEEDS_CLUSTER, Connect, Open, Steer
@@ -55,7 +55,7 @@ def test_a_link_that_drops_everything_is_noticed_by_keepalive(
             f"https://{forwarder.address}",
             cluster.commands.certificate,
             {"token": cluster.token},
-            server_name="kubernetes.default.svc",
+            server_name=SERVER_NAME,
         )
         plane = steer("--watch-idle-timeout-seconds", "3600", kubeconfig=file)
         channel = connect(plane).dial(namespace.target())
