@@ -15,7 +15,7 @@ from typing import Any
 
 from testbed.cluster.build import build, kubernetes_version
 from testbed.cluster.cluster import Cluster
-from testbed.cluster.command import Commands
+from testbed.cluster.command import DNS_SERVER, Commands
 from testbed.cluster.network import Network, NetworkError
 from testbed.process.built_program import cache
 from testbed.process.deadline import until
@@ -85,6 +85,7 @@ def status() -> int:
     print(f"  {inside} {_STEERWAY} serve --kubernetes --kubeconfig {file} --namespace all")
     print(f"  {inside} kubectl --kubeconfig {file} get endpointslices --all-namespaces --watch")
     print(f"  {inside} bash")
+    print(f"Services have their ClusterIPs inside, and names by the DNS server {DNS_SERVER}.")
     print(
         "A pod's first container command runs as a process on the pod's address. `make cluster-stop` ends it all."
     )

@@ -54,7 +54,7 @@ class Network:
                 )
         _ip("netns", "add", self.name)
         _ip("-n", self.name, "link", "set", "lo", "up")
-        # A connection of a pod to itself through its Service is masqueraded, which takes an address of global scope.
+        # Connections to node ports are masqueraded, which requires an address of global scope.
         _ip("-n", self.name, "address", "add", f"{NODE}/32", "dev", "lo")
         with self.entered():
             for prefix in (*PODS, *SERVICES):

@@ -10,9 +10,10 @@ from testbed.cluster.api import Api
 from testbed.cluster.cluster import Cluster
 from testbed.cluster.command import KUBERNETES
 from testbed.cluster.namespace import Namespace
+from testbed.cluster.network import NODE
 from testbed.cluster.workload import PORT, deployment
 from testbed.manifest import Endpoint, service, slices
-from testbed.process.deadline import until
+from testbed.process.deadline import PATIENCE_SECONDS, until
 from testbed.process.process import Processes
 from tests.cluster.conftest import NEEDS_CLUSTER, Open
 
@@ -67,6 +68,23 @@ def test_endpoints_of_both_families_are_reached_while_they_serve(
     _wait_for_backends(client, by_ipv4, going)
     namespace.api.delete("EndpointSlice", namespace.name, "backend-grpc-0")
     until(lambda: _refuses(by_ipv4), f"a refused connection to {by_ipv4}")
+
+
+def test_pods_and_nodes_lead_to_the_service_of_a_pod(
+    namespace: Namespace, client: Client, open_backends: Open
+) -> None:
+    """A pod's connection to the ClusterIP may come back to itself; a node port leads from the node to a pod."""
+    (backend,) = open_backends(1)
+    manifest = service("backend", {"grpc": PORT}, namespace=namespace.name, type="NodePort")
+    namespace.api.apply(manifest, *slices("backend", [backend], "grpc", namespace.name))
+    (target,) = _addresses(namespace)
+    _wait_for_backends(client, target, backend)
+    pod = (backend.partition(":")[0], 0)
+    with socket.create_connection((target.split(":")[1], PORT), source_address=pod) as connection:
+        connection.settimeout(PATIENCE_SECONDS)
+        assert connection.recv(1), "the server's settings (RFC 9113 section 3.4)"
+    (port,) = namespace.api.get("Service", namespace.name, "backend")["spec"]["ports"]
+    _wait_for_backends(client, f"ipv4:{NODE}:{port['nodePort']}", backend)
 
 
 def test_the_api_server_is_reached_by_its_service(cluster: Cluster) -> None:
