@@ -36,14 +36,14 @@ class Certified:
 
 
 class Authority:
-    """A certificate authority. Each one has a key of its own; two may have the same name."""
+    """A certificate authority, valid until now + `end`. Each one has a key of its own; two may have the same name."""
 
-    def __init__(self, name: str = "test authority") -> None:
+    def __init__(self, name: str = "test authority", end: timedelta = _DAY) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
         public = self._key.public_key()
         certificate = (
-            _builder(self._name, self._name, -_DAY, _DAY)
+            _builder(self._name, self._name, -_DAY, end)
             .public_key(public)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
@@ -60,12 +60,17 @@ class Authority:
         begin: timedelta = -_DAY,
         end: timedelta = _DAY,
         key: Key | None = None,
+        subject: str = "test",
+        organization: str = "",
     ) -> Certified:
-        """A certificate for these names (DNS names, addresses, URIs), valid from now + `begin` to now + `end`."""
+        """A certificate for these names (DNS names, addresses, URIs), valid from now + `begin` to now + `end`.
+
+        Kubernetes reads a client's user from `subject` (the common name) and its group from `organization`.
+        """
         key = key or ec.generate_private_key(ec.SECP256R1())
         usages = {"server": [ExtendedKeyUsageOID.SERVER_AUTH], "client": [ExtendedKeyUsageOID.CLIENT_AUTH]}
         builder = (
-            _builder(_name("test"), self._name, begin, end)
+            _builder(_name(subject, organization), self._name, begin, end)
             .public_key(key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(
@@ -94,8 +99,11 @@ def rsa_key() -> Key:
     return rsa.generate_private_key(65537, 2048)
 
 
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+def _name(text: str, organization: str = "") -> x509.Name:
+    attributes = [x509.NameAttribute(NameOID.COMMON_NAME, text)]
+    if organization:
+        attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
+    return x509.Name(attributes)
 
 
 def _builder(
