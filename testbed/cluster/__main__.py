@@ -86,9 +86,7 @@ def status() -> int:
     print(f"  {inside} kubectl --kubeconfig {file} get endpointslices --all-namespaces --watch")
     print(f"  {inside} bash")
     print(f"Services have their ClusterIPs inside, and names by the DNS server {DNS_SERVER}.")
-    print(
-        "A pod's first container command runs as a process on the pod's address. `make cluster-stop` ends it all."
-    )
+    print("Containers run as processes with this machine's files. `make cluster-stop` ends them all.")
     return 0
 
 

@@ -14,6 +14,8 @@ _PLURALS = {
     "Namespace": "namespaces",
     "Node": "nodes",
     "Pod": "pods",
+    "ConfigMap": "configmaps",
+    "Secret": "secrets",
     "Service": "services",
     "ServiceAccount": "serviceaccounts",
     "EndpointSlice": "endpointslices",
@@ -125,6 +127,20 @@ class Api:
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest:
         return self._send("GET", path(kind, namespace, name))
+
+    def exists(self, kind: str, namespace: str, name: str) -> bool:
+        """Whether there is such an object."""
+        answer = self._http.get(path(kind, namespace, name))
+        assert answer.is_success or answer.status_code == httpx.codes.NOT_FOUND, answer.text
+        return answer.is_success
+
+    def log(self, namespace: str, pod: str, container: str = "") -> str:
+        """The output of a container of a pod, of its newest run."""
+        answer = self._http.get(
+            f"{path('Pod', namespace, pod)}/log", params={"container": container} if container else {}
+        )
+        assert answer.is_success, answer.text
+        return answer.text
 
     def list(self, kind: str, namespace: str = "") -> list[Manifest]:
         """All objects of a kind, of one namespace or of all."""

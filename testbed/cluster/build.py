@@ -1,4 +1,4 @@
-"""Builds kubebox: etcd, the API server, the controllers, the scheduler and a stand-in for the kubelet, in one program.
+"""Builds kubebox: etcd, the API server, the controllers, the scheduler and the kubelet, in one program.
 
 From Go modules alone, without containers; minutes the first time (4 GB of Go's build cache), seconds to find it later.
 """

@@ -1,19 +1,19 @@
-"""A Kubernetes cluster on this machine: real etcd, API server, controllers, scheduler, Service proxy; stand-ins for
-kubelet and DNS server."""
+"""A Kubernetes cluster on this machine: real etcd, API server, controllers, scheduler, kubelets and Service proxy; a
+stand-in for the DNS server."""
 
 import secrets
 import socket
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
-from testbed.cluster import command, kubeconfig
+from testbed.cluster import command
 from testbed.cluster.api import Api
 from testbed.cluster.network import Network
 from testbed.cluster.part import Part
+from testbed.manifest import Manifest
 from testbed.process.deadline import until
 
-NODES = 2
 _GUEST_SHIFT = 10_000
 _CONNECT_SECONDS = 1.0
 
@@ -22,14 +22,20 @@ class Cluster:
     """One cluster in a network namespace of its own; its state is in `folder`, which must be empty.
 
     With `ends_with_parent` it ends with this process, else when its parts are killed. One that is a `guest` is in
-    the network namespace of another: etcd and API server alone, on ports of their own.
+    the network namespace of another: etcd and API server alone, on ports of their own. `images`: see `Commands`.
     """
 
     def __init__(
-        self, box: Path, folder: Path, network: Network, ends_with_parent: bool, guest: bool = False
+        self,
+        box: Path,
+        folder: Path,
+        network: Network,
+        ends_with_parent: bool,
+        guest: bool = False,
+        images: Mapping[str, Path] = MappingProxyType({}),
     ) -> None:
         self.network = network
-        self.commands = command.Commands(box, folder, _GUEST_SHIFT if guest else 0)
+        self.commands = command.Commands(box, folder, _GUEST_SHIFT if guest else 0, images)
         self._guest = guest
         self.parts: dict[str, Part] = {}
         self._ends_with_parent = ends_with_parent
@@ -48,11 +54,14 @@ class Cluster:
             if self._guest:
                 return
             self._start("scheduler", self.commands.scheduler())
-            self._start("kubelet", self.commands.kubelet())
             self.start_controllers()
+            for node in command.NODES:
+                self._start(node, self.commands.kubelet(node))
             self._start("proxy", self.commands.proxy())
             self._start("dns", self.commands.dns())
-            self._wait(lambda: len(self.api.list("Node")) == NODES, "the nodes")
+            self._wait(
+                lambda: sum(map(_schedulable, self.api.list("Node"))) == len(command.NODES), "the nodes"
+            )
             self._wait(lambda: _accepts(command.KUBERNETES, 443), "the Service kubernetes")
             self._wait(lambda: _accepts(command.DNS_SERVER, 53), "the DNS server")
 
@@ -95,13 +104,12 @@ class Cluster:
         )
 
     def _write_secrets(self) -> None:
-        commands = self.commands
-        commands.tokens.touch(mode=0o600)
-        commands.tokens.write_text(f"{self.token},admin,admin,system:masters\n")
-        generate = ["openssl", "genrsa", "-out", str(commands.key), "2048"]
-        subprocess.run(generate, check=True, capture_output=True)
-        user = {"token": self.token}
-        kubeconfig.write(commands.kubeconfig, commands.server, commands.certificate, user)
+        nodes = {} if self._guest else command.NODES
+        self.commands.credentials.write(self.commands.server, command.API_SERVER_NAMES, nodes, self.token)
+
+
+def _schedulable(node: Manifest) -> bool:
+    return not node["spec"].get("taints")
 
 
 def _accepts(host: str, port: int) -> bool:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from testbed.cluster import kubeconfig
 from testbed.cluster.api import api_version
@@ -47,6 +48,15 @@ class Namespace:
             metadata = manifest["metadata"]
             if metadata["labels"]["kubernetes.io/service-name"] == name and metadata["name"] not in names:
                 self.api.delete("EndpointSlice", self.name, metadata["name"])
+
+    def create_pod(self, name: str, spec: Manifest, **metadata: Any) -> None:
+        """Create a pod, once its service account and the root certificate for its token volume exist: controllers make
+        them in a new namespace. It has the label `app` with its name; `metadata` are further fields."""
+        account = spec.get("serviceAccountName", "default")
+        until(lambda: self.api.exists("ServiceAccount", self.name, account), f"service account {account}")
+        until(lambda: self.api.exists("ConfigMap", self.name, "kube-root-ca.crt"), "the root certificate")
+        metadata = {"name": name, "namespace": self.name, "labels": {"app": name}, **metadata}
+        self.api.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 
     def pods(self, app: str) -> dict[str, str]:
         """Name and address (`IP:PORT`) of each pod of a workload that is ready and not about to go."""

@@ -48,7 +48,10 @@ def _pod() -> Manifest:
         "name": "server",
         "image": "none",
         "command": [sys.executable, "-P", "-m", "testbed.cluster.pod_program", f"$(POD_IP):{PORT}"],
-        "env": [{"name": "PYTHONPATH", "value": str(_CHECKOUT)}],
+        "env": [
+            {"name": "PYTHONPATH", "value": str(_CHECKOUT)},
+            {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        ],
         "ports": [{"name": "grpc", "containerPort": PORT}],
         "readinessProbe": {"periodSeconds": 1, "tcpSocket": {"port": PORT}},
         "lifecycle": {"preStop": {"sleep": {"seconds": _PRE_STOP_SECONDS}}},

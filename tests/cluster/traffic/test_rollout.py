@@ -17,7 +17,7 @@ import pytest
 
 from testbed.client.grpc_client import Answer, Load
 from testbed.cluster.cluster import Cluster
-from testbed.cluster.command import API_SERVER
+from testbed.cluster.command import API_SERVER, NODES
 from testbed.cluster.namespace import Namespace
 from testbed.cluster.pod_program import THREADS
 from testbed.cluster.workload import PORT, deployment
@@ -89,9 +89,9 @@ def finish(namespace: Namespace, before: dict[str, str]) -> list[str]:
 @contextmanager
 def api_server_killed(cluster: Cluster, before: dict[str, str]) -> Iterator[None]:
     """Kill the API server once the node knows which pod has to end; start it again, also for later tests."""
-    kubelet = cluster.parts["kubelet"]
-    names = "|".join(before)
-    until(lambda: kubelet.wrote(rf" ({names}) \S+ terminating"), "the node knows the first old pod")
+    kubelets = [cluster.parts[node] for node in NODES]
+    pattern = rf'SyncLoop DELETE.*/({"|".join(before)})"'
+    until(lambda: any(kubelet.wrote(pattern) for kubelet in kubelets), "the node knows the first old pod")
     cluster.kill_api_server()
     try:
         yield
