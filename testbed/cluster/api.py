@@ -1,11 +1,14 @@
 """A small client of the API server for tests: apply, read and delete manifests, and tokens of service accounts."""
 
+import asyncio
 import functools
 import json
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx
 
 from testbed.manifest import Manifest
@@ -58,6 +61,18 @@ _CLUSTER_WIDE = (
     "MutatingWebhookConfiguration",
 )
 _TIMEOUT_SECONDS = 20.0
+_EXEC_PROTOCOL = "v5.channel.k8s.io"
+_STDOUT, _STDERR, _STATUS = 1, 2, 3
+"""Channels of `_EXEC_PROTOCOL`: the first byte of each message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a command in a container wrote, and its exit code."""
+
+    output: str
+    error: str
+    code: int
 
 
 def api_version(kind: str) -> str:
@@ -142,6 +157,27 @@ class Api:
         assert answer.is_success, answer.text
         return answer.text
 
+    def execute(self, namespace: str, pod: str, *command: str, container: str = "") -> Execution:
+        """Run a command in a running container of a pod, as `kubectl exec`."""
+        query = [("command", word) for word in command] + [("stdout", "true"), ("stderr", "true")]
+        query += [("container", container)] if container else []
+        return asyncio.run(self._execute(f"{path('Pod', namespace, pod)}/exec", query))
+
+    async def _execute(self, where: str, query: list[tuple[str, str]]) -> Execution:
+        received = {_STDOUT: b"", _STDERR: b"", _STATUS: b""}
+        tls = ssl.create_default_context(cafile=str(self._certificate))
+        async with (
+            aiohttp.ClientSession(self._server, headers=self._headers) as session,
+            session.ws_connect(where, params=query, protocols=[_EXEC_PROTOCOL], ssl=tls) as socket,
+        ):
+            async for message in socket:
+                received[message.data[0]] += message.data[1:]
+        status = json.loads(received[_STATUS])
+        causes = status.get("details", {}).get("causes", [])
+        codes = [int(cause["message"]) for cause in causes if cause["reason"] == "ExitCode"]
+        assert codes or status["status"] == "Success", status
+        return Execution(received[_STDOUT].decode(), received[_STDERR].decode(), *(codes or [0]))
+
     def list(self, kind: str, namespace: str = "") -> list[Manifest]:
         """All objects of a kind, of one namespace or of all."""
         items: list[Manifest] = self._send("GET", path(kind, namespace))["items"]
@@ -168,6 +204,15 @@ class Api:
         token: str = made["status"]["token"]
         return token
 
+    def refusal_of_change(self, token: str, kind: str, name: str, change: Manifest) -> str:
+        """Why a merge patch of a cluster-wide object is refused with another token; "" when it is made."""
+        answer = self._http.patch(
+            path(kind, "", name),
+            content=json.dumps(change),
+            headers={"Content-Type": "application/merge-patch+json", "Authorization": f"Bearer {token}"},
+        )
+        return "" if answer.is_success else str(answer.json()["message"])
+
     def status_as(self, token: str, request: str) -> int:
         """The status code that a GET of the path `request` has with another token."""
         return self._http.get(request, headers={"Authorization": f"Bearer {token}"}).status_code
@@ -182,6 +227,15 @@ class Api:
             "PATCH",
             f"{path(kind, namespace, name)}/status",
             content=json.dumps({"status": status}),
+            headers={"Content-Type": "application/merge-patch+json"},
+        )
+
+    def annotate(self, kind: str, namespace: str, name: str, annotations: dict[str, str]) -> None:
+        """Add or change annotations of an object."""
+        self._send(
+            "PATCH",
+            path(kind, namespace, name),
+            content=json.dumps({"metadata": {"annotations": annotations}}),
             headers={"Content-Type": "application/merge-patch+json"},
         )
 

@@ -4,7 +4,9 @@ Every test runs inside of the cluster's network namespace as a whole, see `netwo
 """
 
 import itertools
+import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,6 +32,8 @@ Open = Callable[..., list[str]]
 # The first test waits until the cluster is built, which takes minutes once and is no part of any test's time.
 NEEDS_CLUSTER = [pytest.mark.needs("kubernetes"), pytest.mark.timeout(300, func_only=True)]
 """The marks of every module of tests here."""
+IMAGE = "test/box"
+"""An image with a root file system of its own: one static program, which waits for SIGTERM."""
 _NAMES = "steerway-test-"
 
 
@@ -65,13 +69,31 @@ def grpc_go() -> str:
 
 
 @pytest.fixture(scope="session")
-def cluster(box: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def images(box: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Root file systems by image name; other images have this machine's files."""
+    root = tmp_path_factory.mktemp("image") / "root"
+    (root / "bin").mkdir(parents=True)
+    shutil.copy(box, root / "bin" / "box")
+    config = {
+        "User": "65532:65532",
+        "Entrypoint": ["/bin/box", "pause"],
+        "Env": ["PATH=/bin", "MODE=test"],
+        "WorkingDir": "/bin",
+    }
+    root.with_name("root.json").write_text(json.dumps({"config": config}))
+    return {IMAGE: root}
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    box: Path, images: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     """The cluster of this test run. Those of runs that were killed have died with them; their names go here."""
     for stale in network.named(_NAMES):
         if not Path(f"/proc/{stale.name.removeprefix(_NAMES)}").exists():
             stale.delete()
     own = Network(f"{_NAMES}{os.getpid()}")
-    running = Cluster(box, tmp_path_factory.mktemp("cluster"), own, ends_with_parent=True)
+    running = Cluster(box, tmp_path_factory.mktemp("cluster"), own, ends_with_parent=True, images=images)
     try:
         running.start()
         yield running

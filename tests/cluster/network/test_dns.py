@@ -17,6 +17,19 @@ from tests.cluster.conftest import NEEDS_CLUSTER, Open
 
 pytestmark = NEEDS_CLUSTER
 
+_NEVER_READY: Manifest = {
+    "terminationGracePeriodSeconds": 0,
+    "containers": [
+        {
+            "name": "server",
+            "image": "none",
+            "command": ["sleep", "600"],
+            "readinessProbe": {"tcpSocket": {"port": PORT}},
+        }
+    ],
+}
+"""A pod that runs, with a probe of a port that it does not serve."""
+
 _MANY = 40
 """Endpoints whose addresses do not fit into 512 bytes."""
 
@@ -105,8 +118,8 @@ def test_a_service_may_publish_pods_that_are_not_ready(namespace: Namespace, res
     namespace.api.apply(
         service("backend", {"grpc": PORT}, **options),
         service("peers", {"grpc": PORT}, publishNotReadyAddresses=True, **options),
-        _never_ready(namespace),
     )
+    namespace.create_pod("backend", _NEVER_READY)
     until(lambda: resolver.records("peers"), "the address of the pod")
     assert resolver.code("backend") == "NXDOMAIN"
 
@@ -122,16 +135,3 @@ def test_a_grpc_client_resolves_a_service(
     client = Client(processes, "grpcio", tmp_path / "no-bootstrap.json")
     channel = client.dial(f"dns://{DNS_SERVER}:53/{resolver.full('backend')}:{PORT}")
     channel.wait_for_backend(backends[0])
-
-
-def _never_ready(namespace: Namespace) -> Manifest:
-    """A pod that runs, with a probe of a port that it does not serve."""
-    container = {
-        "name": "server",
-        "image": "none",
-        "command": ["sleep", "600"],
-        "readinessProbe": {"tcpSocket": {"port": PORT}},
-    }
-    metadata = {"name": "backend", "namespace": namespace.name, "labels": {"app": "backend"}}
-    spec = {"containers": [container], "terminationGracePeriodSeconds": 0}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

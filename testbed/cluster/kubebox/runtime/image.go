@@ -35,6 +35,9 @@ const pause = "pause"
 func (r *Runtime) image(name string) (image, error) {
 	root := r.options.Images[name]
 	if root == "" {
+		root = r.options.Images[strings.TrimSuffix(name, ":latest")] // the kubelet adds the tag to a name without one
+	}
+	if root == "" {
 		program, err := os.Executable()
 		env := []string{"PATH=" + os.Getenv("PATH")}
 		return image{name, "", imageConfig{Env: env, Entrypoint: []string{program, pause}}}, err
