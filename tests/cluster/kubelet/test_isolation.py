@@ -4,6 +4,8 @@ from pathlib import Path
 
 import httpx
 
+from testbed.cluster.namespace import Namespace
+from testbed.manifest import service
 from testbed.process.deadline import until
 from tests.cluster.conftest import IMAGE, NEEDS_CLUSTER
 from tests.cluster.kubelet.conftest import IDLE, RunPod, container
@@ -70,7 +72,9 @@ def test_a_container_has_the_user_groups_and_capabilities_that_are_demanded(run_
     assert done.output.split() == ["0", "CapEff:", "0" * 16]
 
 
-def test_pods_have_addresses_and_loopback_interfaces_of_their_own(run_pod: RunPod) -> None:
+def test_pods_have_addresses_and_loopback_interfaces_of_their_own(
+    namespace: Namespace, run_pod: RunPod
+) -> None:
     """Two servers listen on all addresses, at the same port, and see by which address a client connects."""
     probe = {"readinessProbe": {"httpGet": {"port": "http"}, "periodSeconds": 1}}
     ports = {"ports": [{"name": "http", "containerPort": 8080}]}
@@ -82,6 +86,14 @@ def test_pods_have_addresses_and_loopback_interfaces_of_their_own(run_pod: RunPo
     assert pods[1].execute("python3", "-c", fetch % first).output.strip() == second
     assert pods[1].execute("python3", "-c", fetch % "127.0.0.1").output.strip() == "127.0.0.1"
     assert httpx.get(f"http://{first}:8080", trust_env=False).is_success
+    namespace.api.apply(
+        service("backend", {"http": 8080}, namespace=namespace.name, selector={"app": "first"})
+    )
+    by_name = fetch % f"backend.{namespace.name}.svc.cluster.local"
+    until(
+        lambda: pods[1].execute("python3", "-c", by_name).output.strip() == second, "the Service by its name"
+    )
+    until(lambda: not pods[0].execute("python3", "-c", by_name).code, "the pod itself by its Service")
 
 
 def test_the_root_of_an_image_is_the_root_of_its_containers(run_pod: RunPod) -> None:
@@ -92,14 +104,16 @@ def test_the_root_of_an_image_is_the_root_of_its_containers(run_pod: RunPod) -> 
             "image": IMAGE,
             "args": ["-"],
             "volumeMounts": [{"name": "data", "mountPath": "/srv/data"}],
-            "securityContext": {"runAsNonRoot": True},
+            "securityContext": {"runAsNonRoot": True, "readOnlyRootFilesystem": True},
         },
         volumes=[{"name": "data", "emptyDir": {}}],
     ).wait_until_ready()
     process = until(lambda: _process(pod.status["podIP"]), "the process of the image")
     entries = {path.name for path in (process / "root").iterdir()}
     assert entries == {"bin", "dev", "etc", "proc", "srv", "sys", "var"}
-    assert (process / "root/srv/data").is_dir()
+    mounts = {line.split()[4]: line.split()[5] for line in (process / "mountinfo").read_text().splitlines()}
+    assert mounts["/"].startswith("ro,")
+    assert mounts["/srv/data"].startswith("rw,")
     assert (process / "cwd").readlink() == Path("/bin")
     status = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
     assert status["Uid"].split()[0] == "65532"

@@ -14,6 +14,16 @@ import (
 // gateway is the pods' next hop. Every pod has a link of its own, on whose other end the node has this address.
 const gateway = "169.254.1.1"
 
+// hairpinRules let a pod connect to itself through a Service: it would not accept packets from its own address. The proxy
+// of the cluster cannot do it, since it knows no pod as one of its node.
+const hairpinRules = `
+add table ip kubebox
+add set ip kubebox pods { type ipv4_addr . ipv4_addr; }
+add chain ip kubebox postrouting { type nat hook postrouting priority srcnat; }
+flush chain ip kubebox postrouting
+add rule ip kubebox postrouting ip saddr . ip daddr @pods masquerade
+`
+
 // network is a pod's network namespace: loopback, and a link to the node's namespace with the pod's address.
 type network struct {
 	*cell
@@ -54,6 +64,9 @@ func newNetwork(link string, node, address netip.Addr) (*network, error) {
 		fmt.Sprintf("link set %s up", link),
 		fmt.Sprintf("route add %s/32 dev %s table local scope link src %s", address, link, node),
 	)
+	if err == nil {
+		err = nft(fmt.Sprintf("add element ip kubebox pods { %s . %s }", address, address))
+	}
 	if err != nil {
 		n.close()
 		return nil, err
@@ -84,6 +97,9 @@ func prepareNode(address netip.Addr) error {
 	if err := ip(fmt.Sprintf("address replace %s/32 dev lo", address)); err != nil {
 		return err
 	}
+	if err := nft(hairpinRules); err != nil {
+		return err
+	}
 	return writeSetting("ipv4/ip_forward", "1")
 }
 
@@ -92,13 +108,18 @@ func writeSetting(name, value string) error {
 }
 
 // ip runs commands of ip(8) in the calling thread's network namespace, up to the first that fails.
-func ip(commands ...string) error {
-	command := exec.Command("ip", "-batch", "-")
-	command.Stdin = strings.NewReader(strings.Join(commands, "\n"))
+func ip(commands ...string) error { return feed(strings.Join(commands, "\n"), "ip", "-batch", "-") }
+
+// nft changes the packet filter of the calling thread's network namespace, all or nothing.
+func nft(commands string) error { return feed(commands, "nft", "-f", "-") }
+
+func feed(input, name string, arguments ...string) error {
+	command := exec.Command(name, arguments...)
+	command.Stdin = strings.NewReader(input)
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("ip -batch: %w: %s", err, bytes.TrimSpace(output.Bytes()))
+		return fmt.Errorf("%s: %w: %s", name, err, bytes.TrimSpace(output.Bytes()))
 	}
 	return nil
 }
