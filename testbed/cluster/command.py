@@ -105,6 +105,8 @@ class Commands:
             f"--kubeconfig={files.kubeconfig('controllers')}",
             f"--controllers={_CONTROLLERS}",
             "--use-service-account-credentials",
+            # A node whose kubelet has no CPU on a busy machine keeps its pods.
+            "--node-monitor-grace-period=120s",
             f"--service-account-private-key-file={files.service_account_key}",
             f"--root-ca-file={files.authority}",
             *_ALONE,

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PODS = ("10.244.0.0/16", "fd00:10::/64")
-"""Addresses of pods."""
+"""Addresses of pods, and of servers that tests start. A pod of the cluster has its own in a namespace of its own."""
 SERVICES = ("10.96.0.0/16", "fd00:96::/112")
 """Addresses of Services (ClusterIPs)."""
 NODE = "10.244.0.1"

@@ -41,6 +41,7 @@ def test_variables_refer_to_each_other_and_to_objects(namespace: Namespace, run_
             resources={"limits": {"cpu": "250m"}},
         )
     ).wait_until_ready()
+    until(lambda: "ARGUMENT=" in pod.log(), "the end of the output")
     variables = dict(line.split("=", 1) for line in pod.log().splitlines())
     expected = {
         "SECOND": "x-$(LATER)-$(FIRST)",

@@ -1,5 +1,6 @@
 """Containers start, are probed, restart and end in the order that Kubernetes documents."""
 
+import signal
 from pathlib import Path
 
 from testbed.cluster.namespace import Namespace
@@ -10,6 +11,7 @@ from tests.cluster.kubelet.conftest import IDLE, RunPod, container
 pytestmark = NEEDS_CLUSTER
 
 _MOUNT = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+_TERMINATED = 128 + signal.SIGTERM
 _VOLUME = {"volumes": [{"name": "data", "emptyDir": {}}]}
 
 
@@ -40,14 +42,18 @@ def test_init_containers_run_one_after_the_other_and_sidecars_go_on(run_pod: Run
 
 
 def test_a_container_that_fails_its_liveness_probe_is_restarted(run_pod: RunPod) -> None:
-    """In the same pod, whose volumes stay; its readiness follows its own probe."""
-    probe = {"exec": {"command": ["test", "-f", "/data/alive"]}, "periodSeconds": 1, "failureThreshold": 1}
+    """In the same pod, whose volumes stay. The probe begins when the startup probe has succeeded."""
+    probe = {"exec": {"command": ["test", "-f", "/data/alive"]}, "periodSeconds": 1, "timeoutSeconds": 30}
     script = "echo run >> /data/runs; touch /data/alive; exec sleep 600"
-    pod = run_pod(container("sh", "-c", script, livenessProbe=probe, **_MOUNT), **_VOLUME).wait_until_ready()
+    probes = {
+        "startupProbe": {**probe, "failureThreshold": 60},
+        "livenessProbe": {**probe, "failureThreshold": 1},
+    }
+    pod = run_pod(container("sh", "-c", script, **probes, **_MOUNT), **_VOLUME).wait_until_ready()
     assert pod.shell("rm /data/alive; cat /data/runs") == "run"
     until(lambda: pod.containers["main"]["restartCount"] == 1, lambda: f"a restart: {pod.status}")
     assert pod.wait_until_ready().shell("cat /data/runs") == "run\nrun"
-    assert pod.containers["main"]["lastState"]["terminated"]["exitCode"] == 128 + 15
+    assert pod.containers["main"]["lastState"]["terminated"]["exitCode"] == _TERMINATED
 
 
 def test_a_pod_that_is_deleted_ends_after_its_hook(
@@ -55,16 +61,17 @@ def test_a_pod_that_is_deleted_ends_after_its_hook(
 ) -> None:
     """The hook of preStop runs before SIGTERM; what ignores that is killed after the grace period."""
     log = tmp_path / "log"
-    stubborn = container("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done", name="stubborn")
-    polite = container(
-        "sh",
-        "-c",
-        f"trap 'echo TERM >> {log}; exit' TERM; echo started > {log}; while :; do sleep 0.1; done",
-        lifecycle={"preStop": {"exec": {"command": ["sh", "-c", f"echo hook >> {log}"]}}},
-    )
-    pod = run_pod(polite, stubborn).wait_until_ready()
-    namespace.api.delete("Pod", namespace.name, pod.name)
-    until(lambda: not namespace.api.exists("Pod", namespace.name, pod.name), "the end of the pod")
+    script = f"trap 'echo TERM >> {log}; exit' TERM; echo started > {log}; while :; do sleep 0.1; done"
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", f"echo hook >> {log}"]}}}
+    polite = run_pod(container("sh", "-c", script, lifecycle=hook), terminationGracePeriodSeconds=60)
+    ignoring = "trap '' TERM; while :; do sleep 0.1; done"
+    stubborn = run_pod(container("sh", "-c", ignoring), name="stubborn")
+    for pod in (polite, stubborn):
+        pod.wait_until_ready()
+    until(log.is_file, "the start of the script")
+    for pod in (polite, stubborn):
+        namespace.api.delete("Pod", namespace.name, pod.name)
+    until(lambda: not namespace.api.list("Pod", namespace.name), "the end of the pods")
     assert log.read_text() == "started\nhook\nTERM\n"
 
 

@@ -98,7 +98,7 @@ def test_containers_share_empty_folders(run_pod: RunPod) -> None:
         volumes=[{"name": "disk", "emptyDir": {}}, {"name": "memory", "emptyDir": {"medium": "Memory"}}],
     ).wait_until_ready()
     until(lambda: pod.execute("cat", "/disk/a", "/memory/a").output == "1\n2\n", "the files of the writer")
-    assert pod.log("writer") == "/disk:\n\n/memory:\n"
+    until(lambda: pod.log("writer") == "/disk:\n\n/memory:\n", "the output of the writer")
     assert pod.shell("stat -f -c %T /memory") == "tmpfs"
 
 
