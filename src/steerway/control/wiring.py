@@ -12,7 +12,7 @@ from steerway.sources.committed import Committed
 from steerway.sources.debounce import Debouncer
 from steerway.sources.store import ObjectStore
 from steerway.sources.window import Delay, Window
-from steerway.translate.client.node import METADATA_KEYS
+from steerway.translate.client import metadata
 from steerway.translate.dialect.envoy import Addresses
 from steerway.translate.translator import Translator
 
@@ -57,4 +57,4 @@ def make_translator(settings: Settings, federation: Federation, *, scope_all: bo
 def make_engine(settings: Settings) -> Engine:
     """Raises EngineError for an option that is out of range."""
     tls = settings.tls.certificate is not None
-    return Engine(EngineOptions.from_settings(settings, tls=tls, node_metadata=METADATA_KEYS))
+    return Engine(EngineOptions.from_settings(settings, tls=tls, node_metadata=metadata.KEYS))

@@ -35,7 +35,7 @@ def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.delenv("POD_NAME", raising=False)
     monkeypatch.delenv("POD_NAMESPACE", raising=False)
     own = tmp_path / "namespace"
-    monkeypatch.setattr(sys.modules["steerway.cli.bootstrap"], "_SERVICE_ACCOUNT_NAMESPACE", own)
+    monkeypatch.setattr(sys.modules["steerway.cli.client_options"], "_SERVICE_ACCOUNT_NAMESPACE", own)
     return own
 
 
@@ -95,7 +95,7 @@ def test_tls_warns_on_stderr_about_node(steerway: Run) -> None:
     assert code == 0
     assert server["channel_creds"] == [{"type": "tls", "config": {}}]
     assert "call_creds" not in server
-    assert "grpc-js (Node)" in err
+    assert "grpc-js: has no TLS" in err
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ it. `encode` and `decode` are the only places that know the text.
 - `grpc/no-lrs/NS`: grpc-js that must not be asked for load reports;
 - `envoy/sidecar/NS`, `envoy/gateway/NS`, `envoy/raw/NS`: Envoy, by its role;
 - `envoy/sidecar-re2/NS`, `envoy/gateway-re2/NS`: Envoys that take large regular expressions (see
-  `client.PROGRAM_SIZE_KEY`).
+  `metadata.PROGRAM_SIZE`).
 
 The namespace is what a short name such as `xds:///backend` is looked up in. Zone and node are present where they are
 known (`-` for an unknown one before a known part) and matter to the resources (`topology` in the settings), the bucket

@@ -7,6 +7,7 @@ from envoy.config.core.v3 import base_pb2
 
 from steerway.errors import TranslateError
 from steerway.translate.client import library as libraries
+from steerway.translate.client import metadata
 from steerway.translate.client.capability import (
     DEFAULT_PROGRAM_SIZE,
     LARGE_PROGRAM_SIZE,
@@ -15,13 +16,11 @@ from steerway.translate.client.capability import (
 )
 from steerway.translate.client.library import Library, Version
 
-PROGRAM_SIZE_KEY = "steerway.io/re2-max-program-size"
-"""Metadata key of an Envoy's Node: `re2.max_program_size.error_level` of its runtime, which a Node does not contain."""
 _VERSION = re.compile(r"(?:^|\s)(\d{1,4})\.(\d{1,4})")
 
 
 class Client(NamedTuple):
-    """A library and its version, None for an unknown one. `program_size`: of an Envoy, see `PROGRAM_SIZE_KEY`."""
+    """A library and its version, None for an unknown one. `program_size`: of an Envoy, see `metadata.PROGRAM_SIZE`."""
 
     library: Library = Library.UNKNOWN
     version: Version | None = None
@@ -79,9 +78,9 @@ def of_node(node: base_pb2.Node) -> Client:
 
 def _program_size(node: base_pb2.Node) -> int:
     """One of the two sizes, the larger one where a Node has at least as much, in a number or in text."""
-    if PROGRAM_SIZE_KEY not in node.metadata.fields:
+    if metadata.PROGRAM_SIZE not in node.metadata.fields:
         return DEFAULT_PROGRAM_SIZE
-    value = node.metadata.fields[PROGRAM_SIZE_KEY]
+    value = node.metadata.fields[metadata.PROGRAM_SIZE]
     text = value.string_value
     number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else value.number_value
     return LARGE_PROGRAM_SIZE if number >= LARGE_PROGRAM_SIZE else DEFAULT_PROGRAM_SIZE

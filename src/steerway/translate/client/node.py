@@ -14,6 +14,7 @@ from envoy.config.core.v3 import base_pb2
 from google.protobuf.message import DecodeError
 
 from steerway.translate.client import client as clients
+from steerway.translate.client import metadata
 from steerway.translate.client.audience import (
     GATEWAY,
     RAW,
@@ -28,12 +29,6 @@ from steerway.translate.client.client import Client
 
 log = structlog.get_logger()
 
-ROLE_KEY = "steerway.io/role"
-"""Metadata key of an Envoy's Node: its role."""
-_NAMESPACE_KEYS = ("NAMESPACE", "namespace", "K8S_NAMESPACE", "POD_NAMESPACE")
-"""Metadata keys in use: Istio's and our own bootstrap, hand-written files, Google's samples, the downward API."""
-METADATA_KEYS = (*_NAMESPACE_KEYS, ROLE_KEY, clients.PROGRAM_SIZE_KEY)
-"""All metadata keys of a Node that are read, by `classify` and its like; the engine keeps no others."""
 _CACHED_NODES = 4096
 _CACHED_BYTES = 2048
 """Of a Node: those of gRPC clients are shorter. Memory must not grow with what clients claim of themselves."""
@@ -118,12 +113,13 @@ def _claims(node: bytes) -> base_pb2.Node:
 
 def _role(node: base_pb2.Node) -> str:
     """The role of an Envoy. One without a known role opens a port of loopback, and never one to the outside."""
-    role: str = node.metadata.fields[ROLE_KEY].string_value if ROLE_KEY in node.metadata.fields else ""
+    fields = node.metadata.fields
+    role: str = fields[metadata.ROLE].string_value if metadata.ROLE in fields else ""
     return role if role in (GATEWAY, RAW) else SIDECAR
 
 
 def _namespace(node: base_pb2.Node) -> str:
-    for key in _NAMESPACE_KEYS:
+    for key in metadata.NAMESPACES:
         if key in node.metadata.fields:
             value: str = node.metadata.fields[key].string_value
             if is_namespace(value):

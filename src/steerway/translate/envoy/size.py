@@ -1,7 +1,7 @@
 """How large a regular expression may be for an Envoy, which refuses all routes because of one that is larger.
 
 The size is that of the program that RE2 compiles. The runtime of an Envoy has the limit
-(`re2.max_program_size.error_level`), and its Node repeats it (`capability.PROGRAM_SIZE_KEY`).
+(`re2.max_program_size.error_level`), and its Node repeats it (`metadata.PROGRAM_SIZE`).
 """
 
 from functools import lru_cache

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from envoy.config.core.v3 import base_pb2
 
+from steerway.translate.client import metadata
 from steerway.translate.client import node as nodes
 from steerway.translate.client.audience import encode
 
@@ -182,14 +183,14 @@ def test_long_nodes_are_not_kept() -> None:
 def test_the_metadata_that_is_read_is_named_in_the_documents() -> None:
     """The engine keeps nothing else of it, so node matchers see no other."""
     text = ADMIN_DOCUMENT.read_text()
-    assert len(nodes.METADATA_KEYS) == 6
-    assert [key for key in nodes.METADATA_KEYS if f"`{key}`" not in text] == []
+    assert len(metadata.KEYS) == 6
+    assert [key for key in metadata.KEYS if f"`{key}`" not in text] == []
 
 
 def test_no_other_metadata_is_read() -> None:
     """The audience of a Node is that of what the engine keeps."""
-    everything = dict.fromkeys((*nodes.METADATA_KEYS, "LABELS", "zone"), "gateway")
-    metadata_keys = {key: everything[key] for key in nodes.METADATA_KEYS}
+    everything = dict.fromkeys((*metadata.KEYS, "LABELS", "zone"), "gateway")
+    metadata_keys = {key: everything[key] for key in metadata.KEYS}
     for agent in ("envoy", "gRPC Go"):
         whole, part = node(agent, "1.2", **everything), node(agent, "1.2", **metadata_keys)
         assert classified(whole, "default") == classified(part, "default")
