@@ -117,9 +117,11 @@ class ControlPlane:
             if sample.name == name and labels.items() <= sample.labels.items()
         )
 
-    def bootstrap(self, file: Path, *options: str) -> Path:
-        """Write the file that `steerway bootstrap` prints for clients of this server."""
-        command = [installed("steerway"), "bootstrap", "--server", self.address, *options]
+    def bootstrap(self, file: Path, *options: str, before: Sequence[str] = ()) -> Path:
+        """Write the file that `steerway bootstrap` prints for clients of this server, which try the servers `before`
+        first."""
+        servers = [part for address in (*before, self.address) for part in ("--server", address)]
+        command = [installed("steerway"), "bootstrap", *servers, *options]
         file.write_text(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         return file
 

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -94,13 +94,20 @@ def connect(request: pytest.FixtureRequest, processes: Processes, tmp_path: Path
     """Starts a client of steerway, in the namespace of the manifests; the test runs once for each library.
 
     The client keeps what disappears (gRFC A53), as the bootstrap asks it to, unless `keeps_deleted` is false.
+    `before` are addresses of servers that it tries first.
     """
     library: Library = request.param
     numbers = itertools.count()
 
-    def start(plane: ControlPlane, *options: str, keeps_deleted: bool = True, **environment: str) -> Client:
+    def start(
+        plane: ControlPlane,
+        *options: str,
+        keeps_deleted: bool = True,
+        before: Sequence[str] = (),
+        **environment: str,
+    ) -> Client:
         file = tmp_path / f"bootstrap-{next(numbers)}.json"
-        bootstrap = plane.bootstrap(file, "--namespace", NAMESPACE, *options)
+        bootstrap = plane.bootstrap(file, "--namespace", NAMESPACE, *options, before=before)
         if not keeps_deleted:
             content = json.loads(file.read_text())
             for server in content["xds_servers"]:

@@ -9,8 +9,9 @@ from steerway.errors import TranslateError
 from steerway.explain import limitation
 from steerway.translate import destination, resource_name
 from steerway.translate.client import node as nodes
-from steerway.translate.client.audience import GATEWAY, decode
+from steerway.translate.client.audience import decode
 from steerway.translate.client.client import Client
+from steerway.translate.client.metadata import GATEWAY
 from steerway.translate.destination import Find
 from steerway.translate.dialect.envoy import ROUTES
 from steerway.translate.envoy import exposure

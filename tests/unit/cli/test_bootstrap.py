@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 import pytest
+import yaml
 from envoy.config.core.v3 import base_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 
@@ -217,5 +218,92 @@ def test_files_of_the_client_go_into_its_credentials(steerway: Run) -> None:
 def test_what_clients_would_ignore_is_refused(steerway: Run, arguments: list[str], wanted: str) -> None:
     """A secret that is not sent, or half a pair."""
     code, out, err = steerway("bootstrap", "--server", "x:1", *arguments)
+    assert (code, out) == (2, "")
+    assert wanted in err
+
+
+def test_servers_authorities_and_providers_are_repeatable(steerway: Run) -> None:
+    """Each with the credentials of the command; a name of an authority twice is its fallback."""
+    code, out, err = steerway(
+        *("bootstrap", "--server", "a:1", "--server", "b:1", "--creds", "tls", "--node-id", "me"),
+        *("--authority", "x=c:1", "--authority", "x=d:1", "--authority", "y=e:1"),
+        *("--certificate-provider", "mesh=/certs", "--certificate-refresh-seconds", "5"),
+        *("--server-listener-template", "--metadata", "team=web"),
+    )
+    assert code == 0
+    result = json.loads(out)
+    assert [server["server_uri"] for server in result["xds_servers"]] == ["a:1", "b:1"]
+    assert [server["server_uri"] for server in result["authorities"]["x"]["xds_servers"]] == ["c:1", "d:1"]
+    (server,) = result["authorities"]["y"]["xds_servers"]
+    assert server["channel_creds"] == [{"type": "tls", "config": {}}]
+    assert result["certificate_providers"]["mesh"]["config"]["refresh_interval"] == "5s"
+    assert result["server_listener_resource_name_template"].count("%s") == 1
+    assert result["node"]["metadata"] == {"team": "web"}
+    assert "grpc-js: uses the first server only" in err
+
+
+def test_a_shell_reads_the_environment_form(steerway: Run) -> None:
+    """Also values with quotes."""
+    code, out, _ = steerway(
+        "bootstrap", "--server", "a:1", "--node-id", "it's", "--output", "env", "--namespace", "shop"
+    )
+    assert code == 0
+    script = f"export {out}\nprintenv GRPC_XDS_BOOTSTRAP_CONFIG"
+    printed = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert json.loads(printed)["node"]["id"] == "it's"
+
+
+@pytest.mark.parametrize(("client", "file"), [("grpc", "bootstrap.json"), ("envoy", "envoy.json")])
+def test_a_config_map_has_the_file(steerway: Run, client: str, file: str) -> None:
+    """In the namespace of the clients, with a note about their common id."""
+    code, out, err = steerway(
+        *("bootstrap", "--server", "a:1", "--namespace", "shop", "--for", client),
+        *("--output", "configmap", "--name", "xds"),
+    )
+    assert code == 0
+    manifest = yaml.safe_load(out)
+    assert (manifest["kind"], manifest["metadata"]) == ("ConfigMap", {"name": "xds", "namespace": "shop"})
+    assert json.loads(manifest["data"][file])["node"]["id"] == "xds"
+    assert f"{file}: |" in out
+    assert "all clients with this ConfigMap have the node id xds: set another with --node-id" in err
+
+
+def test_an_envoy_gets_its_role_and_its_admin_address(steerway: Run) -> None:
+    """stderr has the limits of its files."""
+    code, out, err = steerway(
+        *("bootstrap", "--server", "a:1", "--for", "envoy", "--envoy-role", "gateway"),
+        *("--envoy-admin", "127.0.0.1:9901", "--creds", "tls", "--ca", "/ca.crt"),
+    )
+    assert code == 0
+    result = json.loads(out)
+    assert result["node"]["metadata"]["steerway.io/role"] == "gateway"
+    assert result["admin"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9901}
+    assert "restart it when they change" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["--server", "a:1:1"], "'a:1:1' is not HOST:PORT"),
+        (["--authority", "x"], "'x' is not NAME=HOST:PORT"),
+        (["--authority", "x=y"], "'y' is not HOST:PORT"),
+        (["--certificate-provider", "mesh="], "'mesh=' is not NAME=FOLDER"),
+        (["--certificate-refresh-seconds", "0"], "0 is not in the range x>=1"),
+        (["--metadata", "=x"], "'=x' is not KEY=VALUE"),
+        (["--namespace", "Shop_1"], "'Shop_1' is not the name of a namespace"),
+        (["--server-listener-template", "x"], "the listener template 'x' needs one %s"),
+        (["--client-listener-template", "xdstp://z/%s"], "names authority 'z'"),
+        (["--name", "A_B"], "'A_B' is not the name of a ConfigMap"),
+        (["--for", "envoy", "--output", "env"], "an Envoy reads no environment variable"),
+        (["--for", "envoy", "--authority", "x=y:1"], "an Envoy has no authorities"),
+        (["--for", "envoy", "--envoy-admin", "x"], "'x' is not HOST:PORT"),
+        (["--for", "envoy", "--creds", "tls"], "with a CA file only"),
+    ],
+)
+def test_bad_input_is_quoted_with_the_form_that_is_expected(
+    steerway: Run, arguments: list[str], wanted: str
+) -> None:
+    """Nothing on stdout, exit code 2."""
+    code, out, err = steerway("bootstrap", "--server", "a:1", *arguments)
     assert (code, out) == (2, "")
     assert wanted in err

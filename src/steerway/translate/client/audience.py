@@ -33,12 +33,10 @@ from steerway.translate.client.capability import (
 )
 from steerway.translate.client.client import Client
 from steerway.translate.client.library import Library
+from steerway.translate.client.metadata import RAW, SIDECAR
 
 GRPC = "grpc"
 ENVOY = "envoy"
-SIDECAR = "sidecar"
-GATEWAY = "gateway"
-RAW = "raw"
 NO_LRS = "no-lrs"
 _LARGE_EXPRESSIONS = "re2"
 _GENERATIONS = ("a42", "a27", _LARGE_EXPRESSIONS)

@@ -5,7 +5,11 @@ NAMESPACE = "NAMESPACE"
 NAMESPACES = (NAMESPACE, "namespace", "K8S_NAMESPACE", "POD_NAMESPACE")
 """Keys in use for it: ours, hand-written files, Google's samples, the downward API."""
 ROLE = "steerway.io/role"
-"""Role of an Envoy."""
+"""Role of an Envoy, one of `ROLES`."""
+SIDECAR = "sidecar"
+GATEWAY = "gateway"
+RAW = "raw"
+ROLES = (SIDECAR, GATEWAY, RAW)
 PROGRAM_SIZE = "steerway.io/re2-max-program-size"
 """`re2.max_program_size.error_level` of an Envoy's runtime, which a Node does not contain."""
 KEYS = (*NAMESPACES, ROLE, PROGRAM_SIZE)

@@ -15,17 +15,9 @@ from google.protobuf.message import DecodeError
 
 from steerway.translate.client import client as clients
 from steerway.translate.client import metadata
-from steerway.translate.client.audience import (
-    GATEWAY,
-    RAW,
-    SIDECAR,
-    Audience,
-    encode,
-    is_locality,
-    is_namespace,
-    of_client,
-)
+from steerway.translate.client.audience import Audience, encode, is_locality, is_namespace, of_client
 from steerway.translate.client.client import Client
+from steerway.translate.client.metadata import GATEWAY, RAW, SIDECAR
 
 log = structlog.get_logger()
 

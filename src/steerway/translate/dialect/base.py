@@ -9,7 +9,8 @@ from steerway.catalog.service.connection import refusal
 from steerway.errors import TranslateError
 from steerway.translate import resource_name
 from steerway.translate.answer import Reason, Resource
-from steerway.translate.client.audience import ENVOY, GATEWAY, SIDECAR, Audience, Width
+from steerway.translate.client.audience import ENVOY, Audience, Width
+from steerway.translate.client.metadata import GATEWAY, SIDECAR
 from steerway.translate.destination import BLACKHOLE, Find
 from steerway.translate.plan import Plan, fixed, missing
 from steerway.translate.resource_name import LeftOut, Target

@@ -12,7 +12,8 @@ from steerway.catalog.service import connection
 from steerway.errors import TranslateError
 from steerway.translate import destination, resource_name
 from steerway.translate.answer import Reason
-from steerway.translate.client.audience import GATEWAY, SIDECAR, Audience, Width
+from steerway.translate.client.audience import Audience, Width
+from steerway.translate.client.metadata import GATEWAY, SIDECAR
 from steerway.translate.dialect.base import Dialect, DialectOptions
 from steerway.translate.envoy import exposure
 from steerway.translate.envoy.virtual_host import VirtualHosts
