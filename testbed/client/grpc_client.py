@@ -67,18 +67,21 @@ class Request(TypedDict, total=False):
 
 
 class Client:
-    """One client process; `bootstrap` is the file that its xds:/// targets use, `environment` is added to ours."""
+    """One client process; `bootstrap` is the file that its xds:/// targets use (None: that of `launcher`, the command
+    that starts the client), `environment` is added to ours."""
 
     def __init__(
         self,
         processes: Processes,
         library: Library,
-        bootstrap: Path,
+        bootstrap: Path | None,
         environment: Mapping[str, str] | None = None,
+        launcher: Sequence[str] = (),
     ) -> None:
         self.library = library
-        variables = {"GRPC_XDS_BOOTSTRAP": str(bootstrap), **(environment or {})}
-        self._process = processes.start(f"{library} client", program(library), **variables)
+        variables = {**({"GRPC_XDS_BOOTSTRAP": str(bootstrap)} if bootstrap else {}), **(environment or {})}
+        command = [*launcher, *program(library)]
+        self._process = processes.start(f"{library} client", command, **variables)
         self._channels: dict[str, Channel] = {}
         self._read = 0
 

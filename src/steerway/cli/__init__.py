@@ -14,6 +14,7 @@ from steerway.cli.bootstrap import bootstrap
 from steerway.cli.check import check
 from steerway.cli.crd import crd
 from steerway.cli.explain import explain
+from steerway.cli.run import run
 from steerway.cli.serve import serve
 from steerway.cli.version import version
 
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for _command in (serve, check, explain, bootstrap, crd, version):
+for _command in (serve, check, explain, run, bootstrap, crd, version):
     cli.add_command(_command)
 
 

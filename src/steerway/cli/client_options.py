@@ -27,7 +27,9 @@ from steerway.errors import SettingsError
 from steerway.translate.client import metadata as key
 
 VARIABLE = "GRPC_XDS_BOOTSTRAP_CONFIG"
-"""Environment variable with the text of a bootstrap; `GRPC_XDS_BOOTSTRAP` has the path of one and takes precedence."""
+"""Environment variable with the text of a bootstrap."""
+FILE_VARIABLE = "GRPC_XDS_BOOTSTRAP"
+"""Environment variable with the path of a bootstrap; it takes precedence."""
 
 _SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _TLS_OPTIONS = ("ca", "certificate", "key", "token_file")

@@ -22,6 +22,10 @@ class ExitCode(enum.IntEnum):
     """The command ran and found or met a failure."""
     USAGE = 2
     """The command line or a setting is wrong; nothing was started."""
+    NOT_EXECUTABLE = 126
+    """`steerway run`: the program cannot be executed, as shells report it."""
+    NOT_FOUND = 127
+    """`steerway run`: there is no such program, as shells report it."""
     INTERRUPTED = 130
     """Ended by Ctrl-C, as shells count it (128 + SIGINT)."""
 

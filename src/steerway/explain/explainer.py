@@ -33,7 +33,6 @@ from steerway.translate.client.library import Library
 from steerway.translate.destination import Find
 from steerway.translate.xds import endpoint, type_url
 
-_SCHEME = "xds:///"
 _MOST_COMPARED = 2000
 _MOST_NEAREST = 5
 _MOST_RESOURCES = 200
@@ -110,7 +109,12 @@ class Explainer:
 
     def _case(self, question: Question) -> _Case:
         _check(question)
-        name = question.target.removeprefix(_SCHEME)
+        authority, name = resource_name.of_target(question.target)
+        if authority:
+            raise TranslateError(
+                f"{question.target!r} has the authority {authority!r}: clients request it as an xdstp name, which only"
+                " files give"
+            )
         target = resource_name.parse_target(name, question.namespace or self.namespace, self.domain)
         client = clients.parse(question.client) if question.client else Client()
         service = self.find(target.service)
@@ -126,7 +130,7 @@ class Explainer:
     def _first(self, question: Question, case: _Case) -> list[tuple[str, str]]:
         """The resources that a client requests first. The listener and routes of an Envoy are of all services alike."""
         if case.client.library is not Library.ENVOY:
-            return [(type_url.LISTENER, question.target.removeprefix(_SCHEME))]
+            return [(type_url.LISTENER, resource_name.of_target(question.target)[1])]
         destinations = destination.resolve(
             case.service, case.port, case.namespace, self.find, self.domain, envoy=True
         )

@@ -42,6 +42,29 @@ class Target:
         return f"{pod}{self.service.name}.{self.service.namespace}.svc.{domain}:{number}"
 
 
+def of_target(target: str) -> tuple[str, str]:
+    """The authority ("": none) and the name of a client's target: `xds:///NAME`, `xds://AUTHORITY/NAME`, or a bare
+    name. TranslateError: it has another scheme, or no name."""
+    if not target:
+        raise TranslateError("the target is empty: dial xds:///SERVICE.NAMESPACE:PORT")
+    scheme, separator, rest = target.partition("://")
+    if not separator:
+        return "", target
+    authority, _, name = rest.partition("/")
+    if scheme != "xds":
+        shown = bounded(target, _MAX_NAME)
+        raise TranslateError(
+            f"{shown!r} has the scheme {bounded(scheme, _MAX_NAME)!r}: only xds targets come from the control plane,"
+            f" dial xds:///{bounded(name or authority or 'SERVICE.NAMESPACE:PORT', _MAX_NAME)}"
+        )
+    if not name:
+        raise TranslateError(
+            f"{bounded(target, _MAX_NAME)!r} has no name: dial xds:///{bounded(authority, _MAX_NAME) or 'SERVICE'},"
+            " with three slashes"
+        )
+    return authority, name
+
+
 def parse_target(name: str, namespace: str, domain: str) -> Target:
     """What a client's target means to a client in `namespace`. TranslateError: it means nothing."""
     if len(name) > _MAX_NAME:
@@ -51,6 +74,8 @@ def parse_target(name: str, namespace: str, domain: str) -> Target:
     host, colon, port = name.partition(":")
     if colon and not port:
         raise TranslateError(f"no port after the colon in {name!r}")
+    if port.isascii() and port.isdecimal() and not 1 <= int(port) <= _MAX_PORT:
+        raise TranslateError(f"port {port} in {name!r} is out of range: use 1 to {_MAX_PORT}")
     labels = _without_domain(host.removesuffix(".").split("."), domain)
     for label in labels:
         if not _WORD.fullmatch(label):

@@ -203,3 +203,37 @@ def test_an_unknown_port_is_reported_with_the_known_ones(port: str) -> None:
     with pytest.raises(TranslateError) as error:
         resource_name.select_port(Service(BACKEND, (HTTP, UNNAMED)), port)
     assert str(error.value) == f"service shop/backend has no TCP port {port}; it has 80 (http), 50051"
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("xds:///backend.shop:50051", ("", "backend.shop:50051")),
+        ("xds://mesh.example/backend", ("mesh.example", "backend")),
+        ("backend.shop:grpc", ("", "backend.shop:grpc")),
+        ("dns:53", ("", "dns:53")),
+    ],
+)
+def test_a_target_is_an_authority_and_a_name(target: str, expected: tuple[str, str]) -> None:
+    """A bare name is one, too."""
+    assert resource_name.of_target(target) == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        ("dns:///backend.shop:50051", "dial xds:///backend.shop:50051"),
+        ("https://backend.shop", "dial xds:///backend.shop"),
+        ("XDS:///backend", "dial xds:///backend"),
+        ("xds://backend.shop:50051", "dial xds:///backend.shop:50051, with three slashes"),
+        ("xds:///", "dial xds:///SERVICE, with three slashes"),
+        ("://", "dial xds:///SERVICE.NAMESPACE:PORT"),
+        ("", "dial xds:///SERVICE.NAMESPACE:PORT"),
+    ],
+)
+def test_a_target_of_another_scheme_is_an_error_with_the_right_one(target: str, hint: str) -> None:
+    """Nothing else comes from a control plane."""
+    with pytest.raises(TranslateError) as caught:
+        resource_name.of_target(target)
+    assert (repr(target) if target else "empty") in str(caught.value)
+    assert hint in str(caught.value)

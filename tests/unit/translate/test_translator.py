@@ -376,8 +376,9 @@ class TestExternalNames:
         assert hosts(mesh.assignment("backend:1")) == [("db.example.org", 1)]
         reason = absence(mesh, type_url.LISTENER, "backend")
         assert reason == "service shop/backend is an external name without ports; add :PORT to the target"
-        for target in ("backend:db", "backend:65536", "backend:0"):
-            assert "has no TCP port" in absence(mesh, type_url.LISTENER, target)
+        assert "has no TCP port" in absence(mesh, type_url.LISTENER, "backend:db")
+        for target in ("backend:65536", "backend:0"):
+            assert "is out of range" in absence(mesh, type_url.LISTENER, target)
 
     def test_it_has_neither_assignment_nor_pods(self) -> None:
         """Clients get the reason."""
