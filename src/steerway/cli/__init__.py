@@ -4,14 +4,16 @@ Modules here import little at the top: `steerway --help` must answer at once, so
 works with when it runs.
 """
 
+import sys
 from collections.abc import Sequence
 
 import click
 
 from steerway import __version__
-from steerway.cli import terminal
+from steerway.cli import program, terminal
 from steerway.cli.bootstrap import bootstrap
 from steerway.cli.check import check
+from steerway.cli.completion import completion
 from steerway.cli.crd import crd
 from steerway.cli.explain import explain
 from steerway.cli.run import run
@@ -28,10 +30,11 @@ def cli() -> None:
     """
 
 
-for _command in (serve, check, explain, run, bootstrap, crd, version):
+for _command in (serve, check, explain, run, bootstrap, crd, completion, version):
     cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code. `arguments`: None means those of the process."""
-    return terminal.run(lambda: cli.main(arguments, prog_name="steerway", standalone_mode=False))
+    name = program.shown_name(sys.argv[0])
+    return terminal.run(lambda: cli.main(arguments, name, program.COMPLETE_VARIABLE, standalone_mode=False))

@@ -19,7 +19,16 @@ Run = Callable[..., tuple[int, str, str]]
 
 def test_every_command_has_help(steerway: Run) -> None:
     """`--help` and `-h` work everywhere and name the exit codes once."""
-    assert sorted(cli.commands) == ["bootstrap", "check", "crd", "explain", "run", "serve", "version"]
+    assert sorted(cli.commands) == [
+        "bootstrap",
+        "check",
+        "completion",
+        "crd",
+        "explain",
+        "run",
+        "serve",
+        "version",
+    ]
     for name in cli.commands:
         code, out, _ = steerway(name, "-h")
         assert code == 0
