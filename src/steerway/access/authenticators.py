@@ -69,7 +69,7 @@ class Authenticators:
             log.warning(
                 "no_authentication",
                 reason="every client that can connect sees every service, private ones included",
-                hint="turn on authentication.certificate, .service_account or .token_file: docs/security.md",
+                hint="turn on a method of authentication: `steerway serve --help` lists them",
             )
         bearer = settings.authentication.token_file or settings.authentication.service_account != "off"
         reachable = [address for address in settings.listen if not address.startswith("unix:")]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from steerway.cli import terminal
+from steerway.cli.parameter import ManifestPath
 from steerway.cli.terminal import ExitCode, Mark
 from steerway.config import Settings
 from steerway.errors import SettingsError, SourceError
@@ -29,7 +30,7 @@ _UNUSED = "unused"
 
 
 @click.command(short_help="Validate manifests offline.")
-@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=ManifestPath())
 @click.option(
     "--config",
     "file",

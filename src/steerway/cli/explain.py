@@ -3,6 +3,7 @@
 It queries a running control plane, or computes the same from manifest files, without connected clients.
 """
 
+import http.client
 import json
 import urllib.error
 import urllib.parse
@@ -14,9 +15,10 @@ from typing import Any
 import click
 
 from steerway.cli import explanation, terminal
+from steerway.cli.parameter import ManifestPath, admin_url
 from steerway.cli.terminal import ExitCode
 from steerway.config import HttpSettings
-from steerway.errors import SourceError, TranslateError, UnknownServiceError
+from steerway.errors import SettingsError, SourceError, TranslateError, UnknownServiceError
 
 _PATIENCE_SECONDS = 30.0
 
@@ -37,6 +39,7 @@ _PATIENCE_SECONDS = 30.0
 @click.option(
     "--admin",
     metavar="URL",
+    callback=admin_url,
     default=f"http://{HttpSettings.admin}",
     show_default=True,
     help="Admin address of the control plane",
@@ -51,7 +54,7 @@ _PATIENCE_SECONDS = 30.0
     "--files",
     metavar="DIR",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=ManifestPath(),
     help="Explain these manifests instead, without a control plane (repeatable)",
 )
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -93,16 +96,10 @@ def explain(
 
 def _ask(admin: str, token_file: Path | None, asked: Mapping[str, str]) -> dict[str, Any]:
     """The answer of a control plane. SourceError: there is none."""
-    if not admin.startswith(("http://", "https://")):
-        admin = f"http://{admin}"
     query = urllib.parse.urlencode({name: value for name, value in asked.items() if value})
-    request = urllib.request.Request(f"{admin.rstrip('/')}/api/v1/explain?{query}")
+    request = urllib.request.Request(f"{admin}/api/v1/explain?{query}")
     if token_file is not None:
-        try:
-            token = token_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise SourceError(f"{token_file} cannot be read: {error.strerror}") from None
-        request.add_header("Authorization", f"Bearer {token}")
+        request.add_header("Authorization", f"Bearer {_token(token_file)}")
     # The admin server is near: proxies of the environment do not apply.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -111,13 +108,30 @@ def _ask(admin: str, token_file: Path | None, asked: Mapping[str, str]) -> dict[
             return document
     except urllib.error.HTTPError as error:
         raise _refusal(admin, error) from None
-    except (OSError, ValueError) as error:
+    except (http.client.HTTPException, ValueError):
+        raise SourceError(
+            f"{admin} is not the admin address of a control plane: it does not answer with JSON over HTTP/1"
+        ) from None
+    except OSError as error:
         reason = getattr(error, "reason", error)
         raise SourceError(
             f"no control plane answers at {admin}: {getattr(reason, 'strerror', None) or reason}; start one with"
             " `steerway serve`, give its address with --admin URL (kubectl port-forward helps), or give manifests"
             " with --files DIR"
         ) from None
+
+
+def _token(file: Path) -> str:
+    """The token in a file. SourceError: there is none."""
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise SourceError(f"--token-file {file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SourceError(f"--token-file {file} contains no token: it is not ASCII text") from None
+    if not token or not token.isprintable():
+        raise SourceError(f"--token-file {file} must contain one token, in one line")
+    return token
 
 
 def _refusal(admin: str, error: urllib.error.HTTPError) -> Exception:
@@ -149,6 +163,9 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
     from steerway.translate.translator import Translator
 
     setup.configure("text", "warning")  # without it lines go to stdout, which is the answer's
+    for path in paths:
+        if not path.exists():
+            raise SettingsError(f"--files {path} does not exist: correct the path")
     settings = Settings()
     loaded = load(paths, settings.default_namespace)
     for problem in loaded.problems:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import click
 
-from steerway.errors import SettingsError, SteerwayError
+from steerway.errors import SettingsError, SourceError, SteerwayError
 
 
 class ExitCode(enum.IntEnum):
@@ -80,7 +80,8 @@ def run(command: Callable[[], int | None]) -> int:
     except click.Abort:  # what click makes of Ctrl-C
         return ExitCode.INTERRUPTED
     except SteerwayError as error:
-        fail(str(error))
+        hint = error.hint if isinstance(error, SourceError) else ""
+        fail(f"{error}; {hint}" if hint and hint not in str(error) else str(error))
         return ExitCode.USAGE if isinstance(error, SettingsError) else ExitCode.FAILURE
 
 

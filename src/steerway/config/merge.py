@@ -92,10 +92,15 @@ def _convert(setting: Setting, given: Given) -> Any:
         if structured and "$[" in str(error):
             item = setting.field.removesuffix("s")
             raise ValueError(f"must be {setting.description}: {explain(error, value, item)}") from None
-        raise ValueError(f"must be {setting.description}, not {given.value!r}") from None
+        raise ValueError(f"must be {setting.description}, not {_shown(given.value)}") from None
     if isinstance(converted, float) and not math.isfinite(converted):
-        raise ValueError(f"must be {setting.description}, not {given.value!r}")
+        raise ValueError(f"must be {setting.description}, not {_shown(given.value)}")
     return converted
+
+
+def _shown(value: object) -> str:
+    """A value in an error; those of a repeated flag one by one."""
+    return ", ".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
 
 
 def _yaml(text: str | Sequence[str]) -> Any:

@@ -59,7 +59,7 @@ Address: TypeAlias = Annotated[
     str,
     Meta(
         pattern=rf"^{HOST}:{PORT}\Z",
-        description="HOST:PORT (an IPv6 host in brackets; port 0 lets the system choose)",
+        description="HOST:PORT (an IPv6 host in brackets; PORT up to 65535, 0 lets the system choose)",
         extra={"metavar": "HOST:PORT"},
     ),
 ]

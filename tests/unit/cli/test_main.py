@@ -11,7 +11,7 @@ import pytest
 
 from steerway import __version__
 from steerway.cli import cli, terminal
-from steerway.errors import EngineError, SettingsError, SourceError
+from steerway.errors import DocumentError, EngineError, SettingsError, SourceError
 from testbed.process.deadline import PATIENCE_SECONDS
 
 Run = Callable[..., tuple[int, str, str]]
@@ -61,6 +61,23 @@ def test_own_errors_become_lines_and_exit_codes(
 
     assert terminal.run(fail) == code
     assert capsys.readouterr() == ("", "error: a\nerror: b\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (SourceError("a", "fix it"), "error: a; fix it\n"),
+        (DocumentError("f:1", "a", "fix it"), "error: f:1: a (fix it)\n"),
+    ],
+)
+def test_the_fix_is_printed_once(capsys: pytest.CaptureFixture[str], error: Exception, text: str) -> None:
+    """Some errors have it in their text."""
+
+    def fail() -> int:
+        raise error
+
+    assert terminal.run(fail) == 1
+    assert capsys.readouterr().err == text
 
 
 def test_an_interrupt_ends_quietly() -> None:

@@ -58,7 +58,7 @@ class HttpSettings:
         Address | None,
         Meta(
             title="Address of REST-JSON discovery, for Envoys that poll",
-            description="HOST:PORT (an IPv6 host in brackets; port 0 lets the system choose)",
+            description="HOST:PORT (an IPv6 host in brackets; PORT up to 65535, 0 lets the system choose)",
             extra={"metavar": "HOST:PORT", "unset": "no REST-JSON discovery"},
         ),
     ] = None

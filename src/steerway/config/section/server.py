@@ -18,7 +18,7 @@ class ServerSettings:
         Meta(
             min_length=1,
             title="Address of the xDS server (repeatable)",
-            description="a list of HOST:PORT (an IPv6 host in brackets; port 0 lets the system choose) and"
+            description="a list of HOST:PORT (an IPv6 host in brackets; PORT up to 65535, 0 lets the system choose) and"
             " unix:/PATH (absolute, up to 107 bytes)",
             extra={"metavar": "HOST:PORT|unix:/PATH"},
         ),

@@ -224,7 +224,8 @@ class Restriction(enum.Enum):
     REGEX_SIZE = Defect(
         (Library.ENVOY,),
         "a regular expression is too large for {client} with re2.max_program_size.error_level {size}: requests that may"
-        " match fail with 500; raise it in the bootstrap, see docs/guides/envoy.md",
+        " match fail with 500; raise it in the bootstrap, as `steerway bootstrap"
+        " --for envoy` does",
     )
     LOAD_REPORT_LEAK = Defect(
         (_NODE,), before=(1, 13)

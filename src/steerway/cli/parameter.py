@@ -1,0 +1,32 @@
+"""Types of parameters that several commands have."""
+
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class ManifestPath(click.Path):
+    """A path of manifests. An empty one, as of an unset shell variable, is not the working directory."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty; the working directory is '.'", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def admin_url(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    """Callback of an option with the address of an admin server: `http://HOST:PORT`, `https://…` or `HOST:PORT`."""
+    url = value if "://" in value else f"http://{value}"
+    try:
+        parts = urllib.parse.urlsplit(url)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets without an IPv6 address, a port that is no number or above 65535
+        valid = None
+    if not valid or parts.username is not None:
+        raise click.BadParameter(f"{value!r} is not http://HOST:PORT with a port from 1 to 65535")
+    return url.rstrip("/")
