@@ -101,13 +101,14 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 def test_the_quickstart_works_as_pasted(shell: Shell) -> None:
     """The client follows the servers that stop and start, and no call fails."""
-    make, start, change = blocks(LAPTOP)
+    make, (serve,), start, (kill_one, start_another), (explain, kill_all) = blocks(LAPTOP)
     assert [command.split()[:2] for command in make] == [["make", "build"], ["make", "demo"]]
     first, second, third = shell.servers
+    shell.run(serve)
+    shell.wait_for_line("listening on")
     for command in start:
         shell.run(command)
     shell.wait_for_answers(first, second)
-    kill_one, start_another, explain, kill_all = change
     shell.run(kill_one)
     shell.wait_for_answers(second)
     shell.run(start_another)
@@ -118,7 +119,10 @@ def test_the_quickstart_works_as_pasted(shell: Shell) -> None:
     shell.run("wait")
     shell.run("echo jobs: $(jobs -pr | wc -w)")
     shell.wait_for_line("jobs: 0")
-    lines = shell.process.lines
+    lines, errors = shell.process.lines, shell.process.errors
+    assert [
+        line for line in errors if "xds_client" in line
+    ] == []  # the client finds the control plane at once
     assert [line for line in lines if line.startswith("client: ") and "failed" in line] == []
     assert [f"server {port}: stopped" in lines for port in shell.servers] == [True, True, True]
 
