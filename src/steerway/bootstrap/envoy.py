@@ -82,7 +82,8 @@ def _cluster(servers: Sequence[Server]) -> dict[str, Any]:
     tls = next((item for item in servers[0].credentials if isinstance(item, Tls)), None)
     return {
         "name": _CLUSTER,
-        "type": "STRICT_DNS" if by_dns else "STATIC",
+        # Envoy's default is IPv6 alone where a name has both: it never connects to `localhost` of an IPv4 listener.
+        **({"type": "STRICT_DNS", "dns_lookup_family": "ALL"} if by_dns else {"type": "STATIC"}),
         "connect_timeout": "1s",
         "typed_extension_protocol_options": {
             _HTTP_OPTIONS: {

@@ -51,6 +51,16 @@ def test_calls_go_through_an_envoy_whose_first_server_is_away(
     envoy.assert_nothing_refused()
 
 
+def test_an_envoy_connects_to_a_server_on_localhost(
+    mesh: EnvoyMesh, processes: Processes, tmp_path: Path
+) -> None:
+    """The name has addresses of both families, and the server listens on one."""
+    port = mesh.plane.address.rpartition(":")[2]
+    envoy = Envoy(processes, bootstrap("--server", f"localhost:{port}", "--namespace", "shop"), tmp_path)
+    envoy.wait_until_listening(mesh.ports["sidecar"])
+    envoy.assert_nothing_refused()
+
+
 def test_envoy_presents_its_certificate(processes: Processes, tmp_path: Path) -> None:
     """And verifies that of the server for the host of its address."""
     authority = Authority()

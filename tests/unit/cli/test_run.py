@@ -170,6 +170,18 @@ def test_a_refusal_is_named(
     assert reason in err
 
 
+def test_a_proxy_of_the_environment_is_named(
+    steerway: Run, plane: ControlPlane, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gRPC clients connect through it, also to loopback."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    for name in ("no_proxy", "no_grpc_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    code, _, err = steerway("run", "--server", plane.address, "true")
+    assert (code, started) == (1, [])
+    assert "http_proxy is set: add the host to no_proxy" in err
+
+
 def test_a_control_plane_that_does_not_answer(steerway: Run, plane: ControlPlane, started: Started) -> None:
     """It reads its sources first."""
     plane.silent = True
