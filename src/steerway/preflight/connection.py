@@ -32,7 +32,8 @@ def connect(address: ServerAddress, tls: Tls | None, seconds: float) -> None:
             return
         try:
             with context.wrap_socket(plain, server_hostname=address.host or "localhost") as secure:
-                # With TLS 1.3 a refusal of the client certificate is the first answer after the handshake.
+                # With TLS 1.3 a refusal of the client certificate is the first answer after the handshake. It is lost
+                # if the server closes the connection before it has read the preface.
                 _expect_http2(address, secure, _tls_answer)
         except (ssl.SSLEOFError, ConnectionError, TimeoutError):
             raise SourceError(
@@ -109,15 +110,22 @@ def _open(address: ServerAddress, seconds: float) -> socket.socket:
 
 def _expect_http2(address: ServerAddress, connection: socket.socket, explain: _Explain) -> None:
     """Send the preface of HTTP/2 and read the first frame."""
+    answer = b""
     try:
         connection.sendall(_PREFACE)
-        answer = connection.recv(_FRAME_HEADER_BYTES)
+        while len(answer) < _FRAME_HEADER_BYTES and (more := connection.recv(_FRAME_HEADER_BYTES)):
+            answer += more
     except TimeoutError:
-        raise SourceError(f"{address} accepts the connection and does not answer", _OTHER_SERVER) from None
+        if not answer:
+            raise SourceError(
+                f"{address} accepts the connection and does not answer", _OTHER_SERVER
+            ) from None
+    except ssl.SSLEOFError:
+        pass
     except ssl.SSLError:
         raise
-    except OSError:  # a reset
-        answer = b""
+    except OSError:  # a reset, usually; what came before it counts
+        pass
     if len(answer) <= _FRAME_TYPE or answer[_FRAME_TYPE] != _SETTINGS:
         raise explain(address, answer)
 
@@ -138,7 +146,13 @@ def _plaintext_answer(address: ServerAddress, answer: bytes) -> SourceError:
     return SourceError(f"the server at {address} does not speak HTTP/2 and is no xDS server", _OTHER_SERVER)
 
 
-def _tls_answer(address: ServerAddress, _answer: bytes) -> SourceError:
+def _tls_answer(address: ServerAddress, answer: bytes) -> SourceError:
+    if not answer:
+        return SourceError(
+            f"the server at {address} closes the connection after the TLS handshake",
+            "give a client certificate with --certificate and --key if it requires one; else check that it is an xDS"
+            " server",
+        )
     return SourceError(
         f"the TLS server at {address} does not speak HTTP/2 and is no xDS server", _OTHER_SERVER
     )

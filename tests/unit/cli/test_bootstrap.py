@@ -36,7 +36,7 @@ def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.delenv("POD_NAME", raising=False)
     monkeypatch.delenv("POD_NAMESPACE", raising=False)
     own = tmp_path / "namespace"
-    monkeypatch.setattr(sys.modules["steerway.cli.client_options"], "_SERVICE_ACCOUNT_NAMESPACE", own)
+    monkeypatch.setattr("steerway.cli.client_options._SERVICE_ACCOUNT_NAMESPACE", own)
     return own
 
 
