@@ -12,6 +12,7 @@ import yaml
 
 from steerway.cli import main
 from testbed.process.process import Process, Processes
+from tests.support.log_setup import restored_logging
 
 ROOT = Path(__file__).parents[2]
 LAPTOP, CLUSTER, TESTS = "On a laptop", "In a cluster", "Tests"
@@ -140,6 +141,19 @@ def test_the_bootstrap_of_a_cluster_is_one_of_the_chart(capsys: pytest.CaptureFi
     manifest = yaml.safe_load(capsys.readouterr().out)
     assert manifest["metadata"] == {"name": "steerway-bootstrap", "namespace": "shop"}
     assert f"steerway.{namespace}:18000" in manifest["data"]["bootstrap.json"]
+
+
+def test_the_policy_applies_to_the_service_of_the_quickstart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The manifests of the README are valid together."""
+    (policy,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    file = tmp_path / "policy.yaml"
+    file.write_text(policy)
+    with restored_logging():
+        code = main(["check", str(ROOT / "examples/quickstart/manifests/backend.yaml"), str(file)])
+    output = capsys.readouterr().out
+    assert (code, "2 good, 0 broken" in output) == (0, True), output
 
 
 def test_the_targets_of_make_exist() -> None:

@@ -59,7 +59,9 @@ def _of_credentials(server: Server) -> Iterator[Limitation]:
             reason += " for the CA; a client certificate cannot be set"
         yield Limitation((Library.JAVA,), reason)
     if PurePosixPath(tls.certificate).parent != PurePosixPath(tls.key).parent:
-        yield Limitation((Library.GO,), "refuses a certificate and a key in two folders: use one")
+        yield Limitation(
+            (Library.GO,), "refuses a bootstrap with a certificate and a key in two folders: use one"
+        )
     if server.jwt_token_file:
         yield Limitation(
             (Library.CORE, Library.GO),

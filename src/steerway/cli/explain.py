@@ -75,6 +75,9 @@ def explain(
     resources; which connected clients have acknowledged them. Exit code 1 when there is no such service, or no
     control plane.
     """
+    from steerway.translate import resource_name
+
+    resource_name.of_target(target)  # a wrong scheme is one with or without a control plane
     asked = {"target": target, "namespace": namespace, "zone": node_zone, "node": node, "client": client}
     try:
         document = (

@@ -103,6 +103,7 @@ def test_check_reports_on_stdout(steerway: Run, command: str, wanted: list[str])
         ("explain", 2, ["Missing argument 'TARGET'"]),
         ("explain||--files|folder", 1, ["the target is empty", "dial xds:///"]),
         ("explain|dns:///backend|--files|folder", 1, ["the scheme 'dns'", "dial xds:///backend"]),
+        ("explain|dns:///backend|--admin|127.0.0.1:1", 1, ["the scheme 'dns'", "dial xds:///backend"]),
         (
             "explain|xds://backend|--files|folder",
             1,
