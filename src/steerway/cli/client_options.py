@@ -71,7 +71,7 @@ def _authorities(
 
 
 def _namespace(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    if value is not None and re.fullmatch(LABEL, value) is None:
+    if value and re.fullmatch(LABEL, value) is None:
         raise click.BadParameter(
             f"{value!r} is not the name of a namespace: lower-case letters, digits and '-'"
         )
