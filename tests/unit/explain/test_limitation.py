@@ -260,7 +260,7 @@ def test_an_expression_may_be_too_large_for_envoy_alone() -> None:
     (sentence,) = sources("envoy/1.40", NOTHING, entry)
     assert sentence == (
         "HTTPRoute shop/r rule 0: a regular expression is too large for Envoy 1.40 with "
-        "re2.max_program_size.error_level 100: requests that may match fail with 500; raise it in the bootstrap, see "
-        "docs/guides/envoy.md"
+        "re2.max_program_size.error_level 100: requests that may match fail with 500; raise it in the bootstrap, as "
+        "`steerway bootstrap --for envoy` does"
     )
     assert sources("grpc-go/1.80", NOTHING, entry) == []
