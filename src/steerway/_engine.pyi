@@ -14,6 +14,7 @@ from steerway import commit
 from steerway.engine.decision import Classification, Identification, Rejection
 from steerway.engine.event import Event
 from steerway.engine.options import EngineOptions
+from steerway.peer import Transport
 
 __all__ = [
     "MAX_TEXT",
@@ -74,8 +75,8 @@ class Opened:
     def certificate(self) -> list[str]:
         """Names of the verified client certificate, "URI:spiffe://…" and "DNS:name"; [] when there is none."""
     @property
-    def local(self) -> bool:
-        """Whether the client came over the Unix socket."""
+    def transport(self) -> Transport:
+        """How the client reached the server."""
     @property
     def node(self) -> bytes:
         """The serialised envoy.config.core.v3.Node of the first request."""
@@ -209,11 +210,11 @@ class Call:
     def peer(self) -> str: ...
     @property
     def token(self) -> str:
-        """As in `Opened`, so are `certificate` and `local`."""
+        """As in `Opened`, so are `certificate` and `transport`."""
     @property
     def certificate(self) -> list[str]: ...
     @property
-    def local(self) -> bool: ...
+    def transport(self) -> Transport: ...
 
 @final
 class Resource:
@@ -577,8 +578,9 @@ class Engine:
         valid yet, an empty or invalid CA, or an engine without `tls`. The previous certificates stay in use then.
         """
     def start(self) -> list[str]:
-        """Bind and accept; returns the bound addresses, in the order of `listen`. OSError when one cannot be bound
-        (its `filename` is the address); its subclass FileExistsError when the engine was started before."""
+        """Bind and accept; returns the bound addresses, in the order of `listen` and `plaintext_listen`. OSError when
+        one cannot be bound (its `filename` is the address); its subclass FileExistsError when the engine was started
+        before."""
     @property
     def event_fd(self) -> int:
         """Readable while `poll()` has events (an eventfd; `poll()` clears it)."""

@@ -115,8 +115,9 @@ class ControlPlane:
         tasks: list[asyncio.Task[None]] = []
         with Signals(self._local.reread) as signals:
             try:
-                for address in self._engine.start():
-                    announce(f"listening on {address}")
+                for number, address in enumerate(self._engine.start()):
+                    plaintext = " without TLS" if number >= len(self._settings.listen) else ""
+                    announce(f"listening on {address}{plaintext}")
                 announce(f"admin on http://{await admin.start()}")
                 for server in polled:
                     announce(f"REST discovery on http://{await server.start()}")

@@ -1,10 +1,14 @@
-"""The address of a client as a unit of fair shares.
+"""The client's end of a connection: its transport, and its address as a unit of fair shares.
 
 A client chooses its port freely, and of an IPv6 network at least the lower 64 bits: neither may give it another share.
 """
 
 import functools
 import ipaddress
+from typing import Literal, TypeAlias
+
+Transport: TypeAlias = Literal["tls", "plaintext", "unix", "rest"]
+"""How a client reached the server: TCP with or without TLS, a Unix socket, or REST-JSON discovery."""
 
 _IPV6_PREFIX = 64
 """What one site is assigned at the least (RFC 6177, section 2)."""

@@ -1,6 +1,5 @@
 //! The server as a Python object.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
@@ -160,7 +159,7 @@ impl Engine {
         let request = FetchRequest {
             type_id: batch::type_id(type_url)?,
             message: request.into(),
-            peer: Peer { address: peer.into(), certificate: Arc::default(), local: false },
+            peer: Peer::rest(peer),
             token: Token::new(token),
             timeout: seconds("timeout_seconds", timeout_seconds, Duration::ZERO)?,
         };

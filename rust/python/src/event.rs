@@ -11,7 +11,7 @@ pub(crate) struct Opened {
     peer: String,
     token: String,
     certificate: Vec<String>,
-    local: bool,
+    transport: &'static str,
     node: Py<PyBytes>,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Call {
     peer: String,
     token: String,
     certificate: Vec<String>,
-    local: bool,
+    transport: &'static str,
 }
 
 /// The Python object of an event.
@@ -92,7 +92,7 @@ pub(crate) fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
                 peer: peer.address.to_string(),
                 token: token.into_secret(),
                 certificate: peer.certificate.to_vec(),
-                local: peer.local,
+                transport: peer.transport.name(),
                 node: PyBytes::new(py, &node).unbind(),
             };
             Py::new(py, opened)?.into_any()
@@ -131,7 +131,7 @@ pub(crate) fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
                 peer: peer.address.to_string(),
                 token: token.into_secret(),
                 certificate: peer.certificate.to_vec(),
-                local: peer.local,
+                transport: peer.transport.name(),
             };
             Py::new(py, call)?.into_any()
         }

@@ -31,6 +31,7 @@ impl From<Listen> for Vec<String> {
 #[derive(FromPyObject)]
 pub(crate) struct EngineOptions {
     listen: Listen,
+    plaintext_listen: Vec<String>,
     identifier: String,
     threads: Int,
     max_connections: Int,
@@ -127,6 +128,7 @@ impl EngineOptions {
                 server: budget!(self.max_subscription_bytes, max_cpu),
             },
             listen: self.listen.into(),
+            plaintext_listen: self.plaintext_listen,
             identifier: self.identifier,
             node_metadata: self.node_metadata,
             tls: self.tls,

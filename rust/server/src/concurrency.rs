@@ -17,7 +17,7 @@ use steerway_engine::{
 
 use crate::failpoint::options;
 use crate::limits::connection_slot::ConnectionSlots;
-use crate::net::peer::{Peer, PeerKey, Token};
+use crate::net::peer::{Peer, PeerKey, Token, Transport};
 use crate::observe::event::{Event, Events};
 use crate::runtime::shared::Shared;
 
@@ -52,7 +52,7 @@ fn put(name: &str, content: &str) -> Put {
 }
 
 fn opened(stream: u64) -> Event {
-    let peer = Peer { address: "".into(), certificate: Arc::default(), local: false };
+    let peer = Peer::new("", Transport::Plaintext);
     Event::Opened { stream, peer: Arc::new(peer), token: Token::default(), node: Bytes::new() }
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn change(name: &str) {
 pub(crate) fn options() -> Options {
     Options {
         listen: vec!["127.0.0.1:0".into()],
+        plaintext_listen: Vec::new(),
         identifier: "test".into(),
         threads: 1,
         max_concurrent_streams: 100,

@@ -36,7 +36,7 @@ pub use grpc::fetch::FetchRequest;
 pub use limits::budget::{Budget, Budgets};
 pub use limits::open_files::connections_within;
 pub use net::credentials::Credentials;
-pub use net::peer::{Peer, Token};
+pub use net::peer::{Peer, Token, Transport};
 pub use observe::call::{Call, Caller};
 pub use observe::event::Event;
 pub use observe::handshake::HandshakeFailed;

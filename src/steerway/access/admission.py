@@ -108,7 +108,7 @@ class AdmissionController:
         authenticator is on, the socket counts only where it is a credential itself.
         """
         if not self._authenticators:
-            if not sees_all or credential.local:
+            if not sees_all or credential.transport == "unix":
                 return None
             return Refusal(PERMISSION_DENIED, _CLIENTS_HIDDEN, _CLIENTS_HIDDEN)
         identity = self._authenticate(credential)

@@ -72,12 +72,14 @@ class Authenticators:
                 hint="turn on a method of authentication: `steerway serve --help` lists them",
             )
         bearer = settings.authentication.token_file or settings.authentication.service_account != "off"
-        reachable = [address for address in settings.listen if not address.startswith("unix:")]
-        if bearer and reachable and settings.tls.certificate is None:
+        plaintext = list(settings.plaintext_listen)
+        if settings.tls.certificate is None:
+            plaintext += [address for address in settings.listen if not address.startswith("unix:")]
+        if bearer and plaintext:
             log.warning(
                 "tokens_in_clear_text",
-                reason=f"clients of {', '.join(reachable)} send their tokens without TLS",
-                hint="give tls.certificate and tls.key",
+                reason=f"clients of {', '.join(plaintext)} send their tokens without TLS",
+                hint="give tls.certificate and tls.key, and use the addresses in listen",
             )
 
     def _read(self, set_tls: SetTls) -> None:

@@ -39,7 +39,7 @@ class UnixSocket:
     accepts = "the Unix socket"
 
     def reads(self, credential: Credential) -> bool:
-        return credential.local
+        return credential.transport == "unix"
 
     def authenticate(self, credential: Credential) -> AuthenticationResult:  # noqa: ARG002 - being there is all
         return Identity("unix_socket")

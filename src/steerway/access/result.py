@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
 from steerway.access.identity import Identity
+from steerway.peer import Transport, network
 
 # gRPC status codes (grpc/grpc, doc/statuscodes.md).
 PERMISSION_DENIED = 7
@@ -15,13 +16,18 @@ UNAUTHENTICATED = 16
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a client showed. `certificate` holds the names of a certificate that TLS has verified. `network`: whose
-    share the verification uses, see `peer.network`."""
+    """What a client presents. `certificate` holds the names of a certificate that TLS has verified; `peer` is
+    `ip:port`, or `unix:/path (pid 7, uid 1000)`."""
 
     token: str = field(default="", repr=False)
     certificate: Sequence[str] = ()
-    local: bool = False
-    network: str = ""
+    transport: Transport = "tls"
+    peer: str = ""
+
+    @property
+    def network(self) -> str:
+        """Whose share the verification uses."""
+        return network(self.peer)
 
 
 class Refusal(NamedTuple):

@@ -10,6 +10,8 @@ _WITHOUT_CERTIFICATE = "without client certificates: set authentication.certific
 _WITHOUT_TOKENS = "without service account tokens: set authentication.service_account to token_review or jwks"
 _WITHOUT_CLUSTERS = "without remote clusters: set clusters"
 _WITHOUT_JWKS = "without verification by JWKS: set authentication.service_account to jwks"
+_METHODS = [f"authentication.{name}" for name in ("certificate", "token_file", "unix_socket")]
+"""Methods of authentication whose value is true or false."""
 
 
 def contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> list[str]:
@@ -37,7 +39,8 @@ def contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> lis
         errors.append(
             f"{given['clusters'].where} has the name {', '.join(twice)} twice: give each cluster a unique name"
         )
-    return [*errors, *_idle(values, given), *_tls(values, given), *_authentication(values, given)]
+    checks = (_idle, _tls, _plaintext, _authentication)
+    return [*errors, *(error for check in checks for error in check(values, given))]
 
 
 def _idle(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
@@ -84,15 +87,33 @@ def _tls(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]
             yield f"{given[name].where} {reason}"
 
 
+def _plaintext(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
+    """Addresses without TLS that collide with `listen` or bypass its TLS."""
+    addresses = values.get("plaintext_listen", ())
+    ports = [address for address in addresses if not address.endswith(":0")]
+    if twice := sorted(set(ports) & set(values.get("listen", SETTINGS["listen"].default))):
+        yield (
+            f"{given['plaintext_listen'].where} has {', '.join(twice)}, which is in listen, too: give it another port"
+        )
+    if addresses and values.get("tls.require_client_certificate") and not _authenticates(values):
+        yield (
+            f"{given['plaintext_listen'].where} admits clients without the certificate that"
+            " tls.require_client_certificate requires: enable authentication"
+        )
+
+
 def _authentication(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
     """Authentication settings that require another, and rules without authentication."""
     if values.get("authentication.jwks") and not values.get("authentication.issuer"):
         yield f"{given['authentication.jwks'].where} needs the issuer of the tokens: set authentication.issuer"
-    methods = [f"authentication.{name}" for name in ("certificate", "token_file", "unix_socket")]
-    enabled = values.get("authentication.service_account", "off") != "off" or any(map(values.get, methods))
-    if values.get("authorization.rules") and not enabled:
-        hint = f"enable one of {', '.join(methods)}, authentication.service_account"
+    if values.get("authorization.rules") and not _authenticates(values):
+        hint = f"enable one of {', '.join(_METHODS)}, authentication.service_account"
         yield f"{given['authorization.rules'].where} has no effect without authentication: {hint}"
+
+
+def _authenticates(values: Mapping[str, Any]) -> bool:
+    """Whether any method of authentication is on."""
+    return values.get("authentication.service_account", "off") != "off" or any(map(values.get, _METHODS))
 
 
 def _failed(values: Mapping[str, Any], given: Mapping[str, Given]) -> set[str]:

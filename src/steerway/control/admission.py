@@ -13,7 +13,6 @@ from steerway.admin.grpc.call_service import WaitingCall
 from steerway.control.classifier import Classifier
 from steerway.engine.decision import Classification, Identification, Rejection
 from steerway.engine.engine import Closed, Engine, Opened
-from steerway.peer import network
 from steerway.runtime.isolation import isolated
 from steerway.translate.client.node import claimed_id, claimed_namespace, client_of
 
@@ -110,4 +109,4 @@ def _described(client: Applicant) -> dict[str, Any]:
 
 
 def _credential(client: Opened | WaitingCall) -> Credential:
-    return Credential(client.token, client.certificate, client.local, network(client.peer))
+    return Credential(client.token, client.certificate, client.transport, client.peer)

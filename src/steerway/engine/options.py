@@ -24,6 +24,8 @@ class EngineOptions:
     listen: str | Sequence[str]
     """One address or several: HOST:PORT (port 0: a free one) or unix:/PATH (absolute; mode 0660; a socket without a
     process is replaced; removed when the engine stops)."""
+    plaintext_listen: Sequence[str]
+    """Further HOST:PORT, always without TLS."""
     identifier: str
     """`control_plane.identifier` of every response."""
     threads: int
@@ -73,7 +75,7 @@ class EngineOptions:
     unsubscribe_grace_seconds: float
     """Time from the last unsubscription of a name to its `Withdrawn`."""
     tls: bool
-    """TCP clients must use TLS, and are refused until `Engine.set_tls`. Unix sockets never use it."""
+    """TCP clients of `listen` must use TLS, and are refused until `Engine.set_tls`. Unix sockets never use it."""
     node_metadata: Sequence[str] = ()
     """Keys of a Node's metadata that are kept."""
     descriptors: bytes = field(default_factory=descriptors, repr=False)

@@ -21,6 +21,7 @@ from steerway.access.result import (
 )
 from steerway.access.rules import Authorization
 from steerway.config import IdentityPattern, RuleSettings
+from steerway.peer import Transport
 
 WEB = of_service_account("shop", "web")
 SPIFFE = "URI:spiffe://prod/ns/shop/sa/web"
@@ -62,10 +63,10 @@ def applicant(
     stream: int = 1,
     token: str = "",
     certificate: Sequence[str] = (),
-    local: bool = False,
+    transport: Transport = "tls",
     claims: str = "",
 ) -> Applicant:
-    return Applicant(stream, "10.0.0.1:5000", claims.encode(), Credential(token, certificate, local))
+    return Applicant(stream, "10.0.0.1:5000", claims.encode(), Credential(token, certificate, transport))
 
 
 async def decide(authenticators: Sequence[Authenticator], client: Applicant) -> Decision:
@@ -109,7 +110,7 @@ async def test_a_client_without_credential_receives_the_accepted_kinds() -> None
         (applicant(token="good"), WEB),
         (applicant(token="good", certificate=["DNS:*"]), Identity("certificate", dns_names=("*",))),
         (applicant(token="good", certificate=["URI:https://x"]), WEB),
-        (applicant(token="bad", local=True), Identity("unix_socket")),
+        (applicant(token="bad", transport="unix"), Identity("unix_socket")),
         (applicant(token="bad", certificate=[SPIFFE]), Identity("certificate", "shop", "web", SPIFFE[4:])),
     ],
 )
@@ -123,7 +124,7 @@ async def test_one_valid_credential_is_enough(client: Applicant, identity: Ident
 
 async def test_a_credential_of_a_disabled_kind_is_ignored() -> None:
     """A certificate is no credential where only tokens are accepted."""
-    result = await refusal([Tokens()], applicant(certificate=[SPIFFE], local=True))
+    result = await refusal([Tokens()], applicant(certificate=[SPIFFE], transport="unix"))
     assert result.client_message == "this server takes a service-account token, and the client showed none"
 
 
@@ -254,13 +255,13 @@ async def test_without_authentication_all_clients_are_shown_to_the_unix_socket_o
     assert denied.code == PERMISSION_DENIED
     for way in ("listen: unix:/PATH", "/v3/discovery:client_status", "authorization.rules"):
         assert way in denied.client_message
-    assert await admission_controller.authorize_call(Credential(local=True), sees_all=True) is None
+    assert await admission_controller.authorize_call(Credential(transport="unix"), sees_all=True) is None
     assert await admission_controller.authorize_call(Credential(), sees_all=False) is None
 
 
 async def test_the_unix_socket_shows_all_only_where_it_is_a_credential() -> None:
     """A token over the Unix socket counts as a token."""
-    call = Credential("web", local=True)
+    call = Credential("web", transport="unix")
     by_token = AdmissionController([Tokens(web=WEB)], Authorization(), bytes.decode, Answers())
     denied = await by_token.authorize_call(call, sees_all=True)
     assert denied is not None

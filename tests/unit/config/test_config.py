@@ -15,6 +15,7 @@ WriteFile = Callable[[str], Path]
 
 FULL = """
 listen: 127.0.0.1:7000
+plaintext_listen: 127.0.0.1:7001
 admin: "[::1]:7001"
 rest_listen: 127.0.0.1:2
 admin_token_file: /etc/admin.token
@@ -440,6 +441,20 @@ _TLS = {"tls.certificate": "c", "tls.key": "k"}
         (
             {**_TLS, "tls.require_client_certificate": True},
             "--tls-require-client-certificate needs CA certificates for client certificates: set tls.client_ca",
+        ),
+        (
+            {
+                **_TLS,
+                "tls.client_ca": "a",
+                "tls.require_client_certificate": True,
+                "plaintext_listen": ["127.0.0.1:1"],
+            },
+            "--plaintext-listen admits clients without the certificate that tls.require_client_certificate requires:"
+            " enable authentication",
+        ),
+        (
+            {"listen": ["127.0.0.1:1", "127.0.0.1:2"], "plaintext_listen": ["127.0.0.1:2"]},
+            "--plaintext-listen has 127.0.0.1:2, which is in listen, too: give it another port",
         ),
         (
             {**_TLS, "authentication.certificate": True},

@@ -35,7 +35,7 @@ def test_the_engine_reads_each_declared_option_once() -> None:
     """And no other."""
     probe = Probe()
     _engine.Engine(probe)  # type: ignore[arg-type]
-    assert len(probe.read) == 32
+    assert len(probe.read) == 33
     assert sorted(probe.read) == sorted(option.name for option in fields(EngineOptions))
 
 
@@ -44,7 +44,7 @@ def test_every_option_is_a_setting_of_the_same_name_and_value() -> None:
     settings = Settings()
     options = EngineOptions.from_settings(settings, tls=True, node_metadata=("key",))
     names = {option.name for option in fields(EngineOptions)} - NOT_SETTINGS
-    assert len(names) == 29
+    assert len(names) == 30
     for name in names:
         assert getattr(options, name) == getattr(settings, name)
     assert (options.tls, options.node_metadata, bool(options.descriptors)) == (True, ("key",), True)

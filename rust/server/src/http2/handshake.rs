@@ -17,7 +17,7 @@ use crate::limits::connection_slot::{ConnectionSlot, SlotGrant};
 use crate::limits::control_frames::{ControlFrameMeter, MeteredStream};
 use crate::net::handshake_failure::HandshakeFailure;
 use crate::net::listener::Socket;
-use crate::net::peer::Peer;
+use crate::net::peer::{Peer, Transport};
 use crate::net::tls::{self, ClientProtocol};
 use crate::runtime::connection_context::ConnectionContext;
 use crate::runtime::options::Options;
@@ -87,7 +87,8 @@ async fn handshake_tcp(
 ) -> Option<ConnectionTask> {
     let shared = Arc::clone(&streams.shard.shared);
     let protocol = timeout_at(deadline, tls::detect_protocol(&socket)).await;
-    match (protocol, &shared.tls) {
+    let tls = shared.tls.as_ref().filter(|_| client.0.transport == Transport::Tls);
+    match (protocol, tls) {
         (Ok(ClientProtocol::None), _) => None,
         (Ok(ClientProtocol::Plaintext), None) => {
             serve_http2(streams, client, ready(Ok((socket, Arc::default()))), deadline).await

@@ -189,7 +189,7 @@ impl Drop for AccountHandle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::peer::Peer;
+    use crate::net::peer::{Peer, Transport};
 
     fn accounts() -> Arc<Accounts> {
         Accounts::new(Budget { subscription_bytes: 0, cpu: 0.5 }, Instant::now())
@@ -202,7 +202,9 @@ mod tests {
     #[test]
     fn an_account_is_shared_until_its_last_handle_is_dropped() {
         let accounts = accounts();
-        let open = |address: &str| accounts.open(&ClientKey::of(&Peer::tcp(address.parse().unwrap())));
+        let open = |address: &str| {
+            accounts.open(&ClientKey::of(&Peer::tcp(address.parse().unwrap(), Transport::Plaintext)))
+        };
         let (first, second) = (open("10.0.0.1:1"), open("10.0.0.1:2"));
         assert_eq!((first.id, accounts.len()), (second.id, 1));
         assert!(accounts.find(first.id).is_some_and(|account| account.id == first.id));

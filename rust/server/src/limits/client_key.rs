@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::net::peer::Peer;
+use crate::net::peer::{Peer, Transport};
 
 /// A client: by its identity once that is proved, by its address until then.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,7 +20,7 @@ impl ClientKey {
     /// An IPv6 address counts whole: in Kubernetes the pods of a node share a prefix.
     pub(crate) fn of(peer: &Peer) -> ClientKey {
         let address = &*peer.address;
-        if peer.local {
+        if peer.transport == Transport::Unix {
             let user = address.rsplit_once("uid ").map_or("", |(_, user)| user.trim_end_matches(')'));
             return ClientKey::Address(format!("uid {user}").into());
         }
@@ -47,19 +47,15 @@ mod tests {
     #[test]
     fn connections_of_one_host_and_of_one_user_share_an_account() {
         let table = [
-            ("10.0.0.1:4000", false, "10.0.0.1"),
-            ("[2001:db8::1]:4000", false, "[2001:db8::1]"),
-            ("10.0.0.1", false, "10.0.0.1"),
-            ("unix:/run/x.sock (pid 7, uid 1000)", true, "uid 1000"),
-            ("unix:/run/x.sock (uid 1000)", true, "uid 1000"),
-            ("unix:/run/x.sock", true, "uid "),
+            ("10.0.0.1:4000", Transport::Plaintext, "10.0.0.1"),
+            ("[2001:db8::1]:4000", Transport::Plaintext, "[2001:db8::1]"),
+            ("10.0.0.1", Transport::Plaintext, "10.0.0.1"),
+            ("unix:/run/x.sock (pid 7, uid 1000)", Transport::Unix, "uid 1000"),
+            ("unix:/run/x.sock (uid 1000)", Transport::Unix, "uid 1000"),
+            ("unix:/run/x.sock", Transport::Unix, "uid "),
         ];
-        for (address, local, client_key) in table {
-            assert_eq!(
-                ClientKey::of(&Peer { address: address.into(), certificate: Arc::default(), local })
-                    .to_string(),
-                client_key
-            );
+        for (address, transport, client_key) in table {
+            assert_eq!(ClientKey::of(&Peer::new(address, transport)).to_string(), client_key);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
-use crate::net::peer::{Peer, PeerKey};
+use crate::net::peer::{Peer, PeerKey, Transport};
 use crate::net::socket_file::{self, SocketFile};
 
 /// Connections that wait to be accepted: a fleet that reconnects at once must not run into SYN retries.
@@ -26,23 +26,26 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    pub(crate) fn parse(text: &str) -> Result<Address, String> {
+    /// `option`: the name of the option, for the error.
+    pub(crate) fn parse(option: &str, text: &str) -> Result<Address, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return match path {
                 _ if !path.starts_with('/') => {
-                    Err(format!("listen: {text:?} is not unix:/PATH: the path must be absolute"))
+                    Err(format!("{option}: {text:?} is not unix:/PATH: the path must be absolute"))
                 }
                 _ if path.len() > MAX_PATH => {
-                    Err(format!("listen: the path of {text:?} is longer than {MAX_PATH} bytes"))
+                    Err(format!("{option}: the path of {text:?} is longer than {MAX_PATH} bytes"))
                 }
-                _ if path.contains('\0') => Err(format!("listen: the path of {text:?} contains a NUL byte")),
+                _ if path.contains('\0') => {
+                    Err(format!("{option}: the path of {text:?} contains a NUL byte"))
+                }
                 _ => Ok(Address::Unix(path.into())),
             };
         }
         match text.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>())) {
             Some((host, Ok(_))) if !host.is_empty() => Ok(Address::Tcp(text.to_owned())),
             _ => Err(format!(
-                "listen: {text:?} is not HOST:PORT or unix:/PATH, for example 0.0.0.0:9000 or [::]:9000"
+                "{option}: {text:?} is not HOST:PORT or unix:/PATH, for example 0.0.0.0:9000 or [::]:9000"
             )),
         }
     }
@@ -65,15 +68,18 @@ pub(crate) enum Socket {
 
 /// A listening socket. The file of a Unix socket is removed with it.
 pub(crate) enum Listener {
-    Tcp(TcpListener),
+    Tcp(TcpListener, Transport),
     Unix(UnixListener, SocketFile),
 }
 
 impl Listener {
-    /// Must be called within the runtime that is to drive it.
-    pub(crate) fn bind(address: &Address) -> io::Result<Listener> {
+    /// `tls`: whether TCP clients must use TLS. Must be called within the runtime that is to drive it.
+    pub(crate) fn bind(address: &Address, tls: bool) -> io::Result<Listener> {
         match address {
-            Address::Tcp(name) => Ok(Listener::Tcp(bind_tcp(name)?)),
+            Address::Tcp(name) => {
+                let transport = if tls { Transport::Tls } else { Transport::Plaintext };
+                Ok(Listener::Tcp(bind_tcp(name)?, transport))
+            }
             Address::Unix(path) => {
                 let (listener, file) = socket_file::bind(path, BACKLOG)?;
                 Ok(Listener::Unix(UnixListener::from_std(listener)?, file))
@@ -84,7 +90,7 @@ impl Listener {
     /// The bound address, with the chosen port.
     pub(crate) fn address(&self) -> io::Result<String> {
         match self {
-            Listener::Tcp(listener) => Ok(listener.local_addr()?.to_string()),
+            Listener::Tcp(listener, _) => Ok(listener.local_addr()?.to_string()),
             Listener::Unix(_, file) => Ok(unix_address(file.path())),
         }
     }
@@ -92,10 +98,10 @@ impl Listener {
     /// The next connection: its socket, its client, and the key by which it is counted.
     pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer, PeerKey)> {
         match self {
-            Listener::Tcp(listener) => {
+            Listener::Tcp(listener, transport) => {
                 let (socket, address) = listener.accept().await?;
                 let key = PeerKey::Address(address.ip().to_canonical());
-                Ok((Socket::Tcp(socket.into_std()?), Peer::tcp(address), key))
+                Ok((Socket::Tcp(socket.into_std()?), Peer::tcp(address, *transport), key))
             }
             Listener::Unix(listener, file) => {
                 let (socket, _) = listener.accept().await?;
@@ -138,9 +144,9 @@ mod tests {
     #[test]
     fn an_address_is_a_port_or_a_path() {
         for text in ["127.0.0.1:0", "[::]:9000", "localhost:9000"] {
-            assert_eq!(Address::parse(text), Ok(Address::Tcp(text.into())));
+            assert_eq!(Address::parse("listen", text), Ok(Address::Tcp(text.into())));
         }
-        assert_eq!(Address::parse("unix:/run/x.sock"), Ok(Address::Unix("/run/x.sock".into())));
+        assert_eq!(Address::parse("listen", "unix:/run/x.sock"), Ok(Address::Unix("/run/x.sock".into())));
     }
 
     #[test]
@@ -156,7 +162,7 @@ mod tests {
             ("unix:/a\0b", "contains a NUL"),
             (&long, "longer than 107 bytes"),
         ] {
-            let error = Address::parse(text).unwrap_err();
+            let error = Address::parse("listen", text).unwrap_err();
             assert!(error.contains(reason), "{error}");
         }
     }

@@ -8,6 +8,31 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tokio::net::unix::UCred;
 
+/// How a client reached the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP with TLS.
+    Tls,
+    /// TCP without TLS.
+    Plaintext,
+    /// A Unix socket: the client is on this machine.
+    Unix,
+    /// A request that another server accepted: REST.
+    Rest,
+}
+
+impl Transport {
+    /// Its name in events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Transport::Tls => "tls",
+            Transport::Plaintext => "plaintext",
+            Transport::Unix => "unix",
+            Transport::Rest => "rest",
+        }
+    }
+}
+
 /// The client of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
@@ -15,15 +40,20 @@ pub struct Peer {
     pub address: Arc<str>,
     /// Names of its verified certificate, `URI:…` and `DNS:…`; none without one.
     pub certificate: Arc<[String]>,
-    /// Whether the client came over a Unix socket, and so is on this machine.
-    pub local: bool,
+    /// How the client reached the server.
+    pub transport: Transport,
 }
 
 impl Peer {
     /// A client that came over TCP.
-    pub(crate) fn tcp(address: SocketAddr) -> Peer {
+    pub(crate) fn tcp(address: SocketAddr, transport: Transport) -> Peer {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port()).to_string();
-        Peer { address: address.into(), certificate: Arc::default(), local: false }
+        Peer::new(address, transport)
+    }
+
+    /// A client of a REST server, by its `ip:port`.
+    pub fn rest(address: &str) -> Peer {
+        Peer::new(address, Transport::Rest)
     }
 
     /// A client of a Unix socket, with its process (unix(7), `SO_PEERCRED`). A process of another PID namespace has no
@@ -34,7 +64,11 @@ impl Peer {
             Some((_, uid)) => format!("{address} (uid {uid})"),
             None => address.to_owned(),
         };
-        Peer { address: address.into(), certificate: Arc::default(), local: true }
+        Peer::new(address, Transport::Unix)
+    }
+
+    pub(crate) fn new(address: impl Into<Arc<str>>, transport: Transport) -> Peer {
+        Peer { address: address.into(), certificate: Arc::default(), transport }
     }
 }
 

@@ -69,7 +69,7 @@ impl ClientProtocol {
     }
 }
 
-/// TLS of all TCP listeners. New handshakes use the last configuration.
+/// TLS of all TCP listeners that require it. New handshakes use the last configuration.
 #[derive(Default)]
 pub(crate) struct Tls {
     config: RwLock<Option<Arc<ServerConfig>>>,

@@ -223,9 +223,10 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::peer::Transport;
 
     fn opened(stream: u64) -> Event {
-        let peer = Peer { address: "".into(), certificate: Arc::default(), local: false };
+        let peer = Peer::new("", Transport::Plaintext);
         Event::Opened { stream, peer: Arc::new(peer), token: Token::default(), node: Bytes::new() }
     }
 

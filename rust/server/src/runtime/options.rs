@@ -9,6 +9,8 @@ use crate::limits::budget::Budgets;
 pub struct Options {
     /// `HOST:PORT` (port 0 takes a free one) or `unix:/path`, at least one.
     pub listen: Vec<String>,
+    /// Further `HOST:PORT`, always without TLS.
+    pub plaintext_listen: Vec<String>,
     /// `control_plane.identifier` of every response.
     pub identifier: String,
     /// Shards; 0: one per core.
@@ -55,7 +57,7 @@ pub struct Options {
     pub make_before_break_timeout: Duration,
     /// Time from the last unsubscription of a name to the withdrawal of its demand.
     pub unsubscribe_grace: Duration,
-    /// TCP clients must use TLS, with the configuration of [`crate::Server::set_tls`].
+    /// TCP clients of `listen` must use TLS, with the configuration of [`crate::Server::set_tls`].
     pub tls: bool,
     /// A serialised FileDescriptorSet for reflection.
     pub descriptors: Vec<u8>,

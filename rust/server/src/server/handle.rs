@@ -42,7 +42,8 @@ enum State {
 /// The xDS server: threads, sockets, the store. Dropping it stops it.
 pub struct Server {
     options: Arc<Options>,
-    addresses: Vec<Address>,
+    /// Each with whether its TCP clients must use TLS.
+    addresses: Vec<(Address, bool)>,
     shared: Arc<Shared>,
     routes: Routes,
     health: HealthReporter,
@@ -53,11 +54,7 @@ pub struct Server {
 impl Server {
     /// A server that does not listen yet; resources can be published already.
     pub fn new(options: Options) -> Result<Server, OptionsError> {
-        let addresses = options.listen.iter().map(|address| Address::parse(address));
-        let addresses = addresses.collect::<Result<Vec<_>, _>>().map_err(OptionsError::Invalid)?;
-        if addresses.is_empty() {
-            return Err(OptionsError::Invalid("listen: give at least one address".into()));
-        }
+        let addresses = addresses(&options).map_err(OptionsError::Invalid)?;
         let health = HealthReporter::new();
         let stream_options = StreamOptions {
             identifier: Identifier::new(&options.identifier),
@@ -81,7 +78,7 @@ impl Server {
         })
     }
 
-    /// Bind and accept; returns the bound addresses, in the order of the options.
+    /// Bind and accept; returns the bound addresses, in the order of the options `listen` and `plaintext_listen`.
     pub fn start(&self) -> Result<Vec<String>, StartError> {
         let mut state = self.state.lock();
         if !matches!(*state, State::New) {
@@ -105,8 +102,8 @@ impl Server {
 
     fn bind(&self, runtime: &Runtime) -> Result<Vec<Listener>, StartError> {
         let _context = runtime.enter();
-        let listeners = self.addresses.iter().map(|address| {
-            Listener::bind(address).map_err(|error| StartError { address: address.to_string(), error })
+        let listeners = self.addresses.iter().map(|(address, tls)| {
+            Listener::bind(address, *tls).map_err(|error| StartError { address: address.to_string(), error })
         });
         listeners.collect()
     }
@@ -351,6 +348,20 @@ impl Server {
             run(threads.shards());
         }
     }
+}
+
+/// The addresses of the options, each with whether its TCP clients must use TLS.
+fn addresses(options: &Options) -> Result<Vec<(Address, bool)>, String> {
+    if options.listen.is_empty() {
+        return Err("listen: give at least one address".into());
+    }
+    let listen = options.listen.iter().map(|text| Ok((Address::parse("listen", text)?, options.tls)));
+    let plaintext =
+        options.plaintext_listen.iter().map(|text| match Address::parse("plaintext_listen", text)? {
+            Address::Unix(_) => Err(format!("plaintext_listen: {text:?} is not HOST:PORT")),
+            address => Ok((address, false)),
+        });
+    listen.chain(plaintext).collect()
 }
 
 impl Drop for Server {

@@ -239,7 +239,7 @@ mod tests {
     use super::*;
     use crate::failpoint::options;
     use crate::limits::control_frames::ControlFrameMeter;
-    use crate::net::peer::Peer;
+    use crate::net::peer::{Peer, Transport};
     use crate::runtime::options::Options;
 
     /// Names without bytes that a shared budget does not count.
@@ -258,7 +258,7 @@ mod tests {
     }
 
     fn connection(shared: &Arc<Shared>, address: &str) -> Rc<ConnectionContext> {
-        let peer = Peer { address: address.into(), certificate: Arc::default(), local: false };
+        let peer = Peer::new(address, Transport::Plaintext);
         ConnectionContext::new(shared, peer, ControlFrameMeter::new(Duration::ZERO), None)
     }
 

@@ -6,6 +6,7 @@ from typing import Protocol, TypeAlias
 
 import structlog
 
+from steerway.peer import Transport
 from steerway.runtime.isolation import isolated
 
 log = structlog.get_logger()
@@ -31,7 +32,7 @@ class WaitingCall(Protocol):
     @property
     def certificate(self) -> list[str]: ...
     @property
-    def local(self) -> bool: ...
+    def transport(self) -> Transport: ...
 
 
 class CallEngine(Protocol):

@@ -27,6 +27,18 @@ class ServerSettings:
     the system chooses the port; the chosen one is printed. The default binds all interfaces, because most clients run
     in other pods; 18000 is the usual port of xDS servers."""
 
+    plaintext_listen: Annotated[
+        tuple[Annotated[str, Meta(pattern=rf"^{HOST}:{PORT}\Z")], ...],
+        Meta(
+            title="Further address of the xDS server, without TLS (repeatable)",
+            description="a list of HOST:PORT (an IPv6 host in brackets; port 0 lets the system choose)",
+            extra={"metavar": "HOST:PORT", "unset": "none"},
+        ),
+    ] = ()
+    """Further addresses of the xDS server, without TLS also where `tls.certificate` is set: for clients that do not
+    support TLS to the control plane, such as [grpc-js](security.md#credentials-by-client-library), beside clients that
+    do. Without `tls.certificate`, `listen` has no TLS either."""
+
     identifier: Annotated[
         str,
         Meta(

@@ -10,7 +10,7 @@ from steerway.config.unit import OptionalFile, Switch, unset
 
 @dataclass(frozen=True, kw_only=True)
 class TlsSettings:
-    """TLS of the xDS server, on all addresses except Unix sockets.
+    """TLS of the xDS server, on all addresses of `listen` except Unix sockets.
 
     All files are read again when they change. Invalid content is reported as a problem, and the last valid content
     stays in use.

@@ -62,7 +62,7 @@ def with_keys(client: KubernetesClient, clock: Clock) -> TokenReview:
 
 
 async def authenticate(review: TokenReview, token: str, network: str = "") -> Identity | Refusal:
-    return await settled(review.authenticate(Credential(token, network=network)))
+    return await settled(review.authenticate(Credential(token, peer=f"{network}:1")))
 
 
 async def test_an_accepted_token_is_reviewed_once(

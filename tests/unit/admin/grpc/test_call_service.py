@@ -8,6 +8,7 @@ from envoy.service.load_stats.v3 import lrs_pb2
 
 from steerway.admin.grpc.call_service import CallService, WaitingCall
 from steerway.admin.grpc.load_request import LoadRequest
+from steerway.peer import Transport
 
 
 @dataclass
@@ -19,7 +20,7 @@ class Call:
     peer: str = "10.0.0.9:4711"
     token: str = ""
     certificate: list[str] = field(default_factory=list)
-    local: bool = False
+    transport: Transport = "tls"
     message: bytes = b""
 
 

@@ -36,7 +36,7 @@ def test_bearer_token_of_the_metadata(server: XdsServer, metadata: list[tuple[st
     with AdsClient(server.address, metadata=metadata) as client:
         ask(client)
         (opened,) = server.wait(Opened)
-    assert (opened.token, opened.certificate, opened.local) == (token, [], False)
+    assert (opened.token, opened.certificate, opened.transport) == (token, [], "plaintext")
 
 
 def test_token_is_in_no_representation(server: XdsServer) -> None:

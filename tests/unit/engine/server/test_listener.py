@@ -41,8 +41,8 @@ def test_unix_socket_beside_a_port(path: Path) -> None:
         server.engine.set_serving(True)
         server.publish([put(CLUSTER, "a", "1", "test")])
         assert ask(server.address) == ask(f"unix:{path}") == {"a": "1"}
-        (remote,) = server.wait(Opened, local=False)
-        (local,) = server.wait(Opened, local=True)
+        (remote,) = server.wait(Opened, transport="plaintext")
+        (local,) = server.wait(Opened, transport="unix")
     assert remote.peer.startswith("127.0.0.1:")
     assert local.peer == f"unix:{path} (pid {os.getpid()}, uid {os.getuid()})"
 

@@ -48,12 +48,15 @@ def serving(**options: Any) -> Iterator[XdsServer]:
 
 
 def connect(
-    server: XdsServer, client: Certified | None = None, authority: Authority = AUTHORITY
+    server: XdsServer,
+    client: Certified | None = None,
+    authority: Authority = AUTHORITY,
+    address: str = "",
 ) -> AdsClient:
     """A client that trusts the authority."""
     chain, key = (client.certificate, client.key) if client else (None, None)
     credentials = grpc.ssl_channel_credentials(authority.certificate, key, chain)
-    return AdsClient(server.address, credentials=credentials, authority=NAME)
+    return AdsClient(address or server.address, credentials=credentials, authority=NAME)
 
 
 def ask(client: AdsClient) -> SotwStream:
@@ -108,7 +111,7 @@ def test_client_that_trusts_the_server_is_served(tls: XdsServer) -> None:
     with connect(tls) as client:
         assert is_served(client)
     (opened,) = tls.wait(Opened)
-    assert (opened.certificate, opened.local) == ([], False)
+    assert (opened.certificate, opened.transport) == ([], "tls")
     assert tls.engine.stats().handshake_failures == {}
 
 
@@ -364,6 +367,24 @@ def test_no_client_is_served_before_there_is_a_certificate() -> None:
         server.engine.set_tls(SERVER.certificate, SERVER.key)
         with connect(server) as client:
             assert is_served(client)
+
+
+def test_plaintext_address_beside_tls() -> None:
+    """Each address serves its own kind of client, reports it, and refuses the other kind."""
+    with serving(plaintext_listen=["127.0.0.1:0"]) as server:
+        server.engine.set_tls(SERVER.certificate, SERVER.key, CLIENT_AUTHORITY.certificate, True)
+        (plaintext,) = server.more_addresses
+        with connect(server, CLIENT) as client:
+            assert is_served(client)
+        with AdsClient(plaintext) as client:
+            assert is_served(client)
+        assert [opened.transport for opened in server.wait(Opened, 2)] == ["tls", "plaintext"]
+        with AdsClient(server.address) as client:
+            assert not is_served(client)
+        wait_for_failure(server, "plaintext")
+        with connect(server, CLIENT, address=plaintext) as client:
+            assert not is_served(client)
+        server.wait(HandshakeFailed, reason="tls")
 
 
 def test_unix_socket_of_an_engine_with_tls_is_plaintext(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -79,7 +79,7 @@ def test_a_fetch_is_admitted_as_a_stream_is(server: XdsServer) -> None:
     server.publish([put(ENDPOINT, "a", "1")])
     fetch(server, ENDPOINT, "a")
     (opened,) = server.wait(Opened)
-    assert (opened.peer, opened.token, opened.local) == ("10.0.0.9:4711", "secret", False)
+    assert (opened.peer, opened.token, opened.transport) == ("10.0.0.9:4711", "secret", "rest")
     assert Node.FromString(opened.node).id == "old"
     server.wait(Closed, stream=opened.stream)
     until(lambda: server.engine.stats().streams["sotw"] == 0, "no stream")

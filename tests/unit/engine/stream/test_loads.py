@@ -115,7 +115,7 @@ def test_a_client_without_permission_to_report_is_refused(server: XdsServer, cha
     reporter = Reporter(channel, ("authorization", "Bearer wrong"))
     reporter.report(NODE, totalIssuedRequests=1)
     (call,) = server.wait(Call)
-    assert (call.token, call.local, call.certificate) == ("wrong", False, [])
+    assert (call.token, call.transport, call.certificate) == ("wrong", "plaintext", [])
     server.engine.refuse(call.id, grpc.StatusCode.UNAUTHENTICATED.value[0], "no credential")
     assert reporter.status() == (grpc.StatusCode.UNAUTHENTICATED, "no credential")
     assert server.engine.loads().reports == 0
@@ -146,7 +146,7 @@ def test_reporters_do_not_wait_behind_those_of_another_address(tmp_path: Path) -
             server.wait(Call, 4)
             first = Reporter(honest)
             first.report(NODE)
-            (call,) = server.wait(Call, local=True)
+            (call,) = server.wait(Call, transport="unix")
             server.engine.reply(call.id, b"")
             next(first.call)
             assert not any(reporter.call.done() for reporter in many)
