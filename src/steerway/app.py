@@ -70,7 +70,7 @@ class ControlPlane:
         # Sources and catalog: the local cluster, and the services of all clusters as one.
         self._local = LocalCluster(settings)
         zones = KnownZones()
-        classifier = Classifier(settings, self._local.store, zones)
+        classifier = Classifier(settings, self._local.store, self._local.pods, zones)
         members = remote_members(settings)
         self._federation = Federation(
             self._local.catalog, members, settings.cluster_policy, self._local.is_named
@@ -84,7 +84,9 @@ class ControlPlane:
         )
         self._remotes = remote_clusters(settings, members, zones, self._publisher.refresh)
         # Clients: admission, demands, calls.
-        self._authenticators = Authenticators(settings, self._engine.set_tls)
+        self._authenticators = Authenticators(
+            settings, self._engine.set_tls, self._local.pods, self._local.pod_outage_seconds
+        )
         self._admission = StreamAdmission(self._authenticators, authorization, classifier, self._engine)
         self._absences = AbsenceLog(self._engine, settings.cluster_domain)
         self._calls = call_service(settings, self._engine, self._admission.authorize_call)

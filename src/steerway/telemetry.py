@@ -113,7 +113,7 @@ HTTP_REFUSED = Counter(
 AUTHENTICATIONS = Counter(
     "steerway_authentications",
     "Streams by authentication method.",
-    ["method", "outcome"],  # method: certificate, service_account, token, unix_socket, none
+    ["method", "outcome"],  # method: certificate, service_account, pod_address, token, unix_socket, none
     # outcome: accepted, refused, unavailable, denied (authenticated, but its claim is not permitted)
     registry=REGISTRY,
 )

@@ -1,12 +1,13 @@
 """The authenticators that the settings configure: their tasks, their files, their problems."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
 
 from steerway.access.local import ClientCertificate, UnixSocket
+from steerway.access.pod_address import PodAddress
 from steerway.access.result import Authenticator
 from steerway.access.server_certificate import ServerCertificate, SetTls
 from steerway.access.token.jwks import SignedToken
@@ -16,8 +17,10 @@ from steerway.access.token.shared_token import SharedToken
 from steerway.access.token.static_token import StaticTokens
 from steerway.access.token.token_review import TokenReview
 from steerway.access.watched_files import ContentError, WatchedFiles
+from steerway.catalog.locality.pod_index import PodIndex
 from steerway.config import Settings
 from steerway.errors import SettingsError
+from steerway.peer import Transport
 from steerway.sources.kubernetes.access import Access
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.store import Problem
@@ -30,8 +33,17 @@ class Authenticators:
 
     name = "access"
 
-    def __init__(self, settings: Settings, set_tls: SetTls) -> None:
-        """Read every file. Raises SettingsError when one cannot be used: steerway does not start without it."""
+    def __init__(
+        self,
+        settings: Settings,
+        set_tls: SetTls,
+        pods: PodIndex,
+        pod_outage_seconds: Callable[[], float | None],
+    ) -> None:
+        """Read every file. Raises SettingsError when one cannot be used: steerway does not start without it.
+
+        `pod_outage_seconds`: see `KubernetesSource.outage_seconds`.
+        """
         self.authenticators: list[Authenticator] = []
         """Those that are on, the ones that answer at once first."""
         self.admin_token: SharedToken | None = None
@@ -41,6 +53,7 @@ class Authenticators:
         self._client: KubernetesClient | None = None
         try:
             self._read(set_tls)
+            self._add_pod_address(pods, pod_outage_seconds)
         except ContentError as error:
             raise SettingsError(str(error)) from None
 
@@ -101,6 +114,18 @@ class Authenticators:
             self._ask(self._token_review())
         elif authentication.service_account == "jwks":
             self._ask(self._signed_token())
+
+    def _add_pod_address(self, pods: PodIndex, outage_seconds: Callable[[], float | None]) -> None:
+        authentication = self._settings.authentication
+        if authentication.pod_address == "off":
+            return
+        transports: Sequence[Transport] = (
+            ("plaintext",) if authentication.pod_address == "plaintext" else ("plaintext", "tls")
+        )
+        others = tuple(self.authenticators)
+        self.authenticators.append(
+            PodAddress(pods, outage_seconds, transports, others, authentication.timeout_seconds)
+        )
 
     def _ask(self, authenticator: TokenReview | SignedToken) -> None:
         self._asking = authenticator

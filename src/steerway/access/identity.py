@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-Kind: TypeAlias = Literal["certificate", "service_account", "token", "unix_socket"]
+Kind: TypeAlias = Literal["certificate", "service_account", "pod_address", "token", "unix_socket"]
 """What proved it."""
 
 _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
@@ -89,6 +89,11 @@ def parse_username(username: str) -> tuple[str, str] | None:
 def of_service_account(namespace: str, account: str) -> Identity:
     """The identity that a service-account token proves."""
     return Identity("service_account", namespace, account)
+
+
+def of_pod(namespace: str, account: str) -> Identity:
+    """The identity that the address of a pod proves: rules apply to it as to that of a token."""
+    return Identity("pod_address", namespace, account)
 
 
 def of_certificate(names: Sequence[str], trust_domains: frozenset[str]) -> Identity:

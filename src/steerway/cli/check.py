@@ -79,12 +79,14 @@ def _check_settings(file: Path, marks: Counter[Mark | str]) -> "Settings | None"
     """Report a settings file and the files that it names. None for one that cannot be read as settings."""
     from steerway import config
     from steerway.access.authenticators import Authenticators
+    from steerway.catalog.locality.pod_index import PodIndex
     from steerway.engine.engine import Engine, EngineOptions
 
     settings = None
     try:
         settings = config.load(file, {}, {})
-        Authenticators(settings, Engine(EngineOptions.from_settings(config.Settings(), tls=True)).set_tls)
+        engine = Engine(EngineOptions.from_settings(config.Settings(), tls=True))
+        Authenticators(settings, engine.set_tls, PodIndex(), lambda: None)
     except SettingsError as error:
         for line in str(error).splitlines():
             marks[Mark.FAIL] += 1

@@ -8,6 +8,7 @@ from steerway.config.setting import SETTINGS
 
 _WITHOUT_CERTIFICATE = "without client certificates: set authentication.certificate"
 _WITHOUT_TOKENS = "without service account tokens: set authentication.service_account to token_review or jwks"
+_WITHOUT_WAIT = f"{_WITHOUT_TOKENS}, or authentication.pod_address to plaintext or all"
 _WITHOUT_CLUSTERS = "without remote clusters: set clusters"
 _WITHOUT_JWKS = "without verification by JWKS: set authentication.service_account to jwks"
 _METHODS = [f"authentication.{name}" for name in ("certificate", "token_file", "unix_socket")]
@@ -54,7 +55,7 @@ def _idle(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str
         ("kubernetes.", kubernetes, "without Kubernetes: add --kubernetes (kubernetes.enabled)"),
         ("authentication.trust_domains", values.get("authentication.certificate"), _WITHOUT_CERTIFICATE),
         ("authentication.audiences", verifies != "off", _WITHOUT_TOKENS),
-        ("authentication.timeout_seconds", verifies != "off", _WITHOUT_TOKENS),
+        ("authentication.timeout_seconds", verifies != "off" or _by_address(values), _WITHOUT_WAIT),
         ("authentication.review_cache_seconds", verifies != "off", _WITHOUT_TOKENS),
         ("authentication.jwks", verifies == "jwks", _WITHOUT_JWKS),
         ("authentication.issuer", verifies == "jwks", _WITHOUT_JWKS),
@@ -100,20 +101,55 @@ def _plaintext(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterato
             f"{given['plaintext_listen'].where} admits clients without the certificate that"
             " tls.require_client_certificate requires: enable authentication"
         )
+    by_address = _by_address(values) or "authentication.pod_address" in _failed(values, given)
+    if addresses and _authenticates(values) and not _tokens(values) and not by_address:
+        yield (
+            f"{given['plaintext_listen'].where} admits no client, because certificates need TLS: set"
+            " authentication.pod_address to plaintext, or enable tokens"
+        )
 
 
 def _authentication(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
     """Authentication settings that require another, and rules without authentication."""
     if values.get("authentication.jwks") and not values.get("authentication.issuer"):
         yield f"{given['authentication.jwks'].where} needs the issuer of the tokens: set authentication.issuer"
+    if _by_address(values):
+        yield from _pod_address(values, given["authentication.pod_address"].where)
     if values.get("authorization.rules") and not _authenticates(values):
-        hint = f"enable one of {', '.join(_METHODS)}, authentication.service_account"
+        hint = (
+            f"enable one of {', '.join(_METHODS)}, authentication.service_account, authentication.pod_address"
+        )
         yield f"{given['authorization.rules'].where} has no effect without authentication: {hint}"
+
+
+def _pod_address(values: Mapping[str, Any], where: str) -> Iterator[str]:
+    """What authentication by address requires."""
+    if not values.get("kubernetes.enabled"):
+        yield f"{where} needs the Pods of an API server: add --kubernetes (kubernetes.enabled)"
+    listen = values.get("listen", SETTINGS["listen"].default)
+    of_tls = [address for address in listen if not address.startswith("unix:")]
+    plaintext = [*values.get("plaintext_listen", ()), *([] if values.get("tls.certificate") else of_tls)]
+    if values["authentication.pod_address"] == "plaintext" and not plaintext:
+        yield f"{where} has no effect without an address in plaintext: set plaintext_listen, or all instead"
+    elif not plaintext and not of_tls:
+        yield f"{where} has no effect on Unix sockets: add HOST:PORT to listen"
+
+
+def _by_address(values: Mapping[str, Any]) -> bool:
+    """Whether the address of a pod authenticates."""
+    return bool(values.get("authentication.pod_address", "off") != "off")
+
+
+def _tokens(values: Mapping[str, Any]) -> bool:
+    """Whether tokens are accepted."""
+    return values.get("authentication.service_account", "off") != "off" or bool(
+        values.get("authentication.token_file")
+    )
 
 
 def _authenticates(values: Mapping[str, Any]) -> bool:
     """Whether any method of authentication is on."""
-    return values.get("authentication.service_account", "off") != "off" or any(map(values.get, _METHODS))
+    return _tokens(values) or _by_address(values) or any(map(values.get, _METHODS))
 
 
 def _failed(values: Mapping[str, Any], given: Mapping[str, Given]) -> set[str]:

@@ -6,6 +6,7 @@ from steerway.access.admission import Applicant
 from steerway.access.identity import Identity
 from steerway.catalog.locality.client_locality import ClientLocalities, PodLocalities, PodLocality
 from steerway.catalog.locality.client_zone import ClaimedZones, KnownZones
+from steerway.catalog.locality.pod_index import PodIndex
 from steerway.config import Settings
 from steerway.peer import network
 from steerway.sources.store import ObjectStore
@@ -14,15 +15,15 @@ from steerway.translate.client.node import bucket_of, claimed_zone, classify
 
 
 class Classifier:
-    """Classifies clients. Follows the Pods and Nodes in `store`; `zones` also gets those of remote clusters."""
+    """Classifies clients. Follows the Nodes in `store`; `zones` also gets those of remote clusters."""
 
-    def __init__(self, settings: Settings, store: ObjectStore, zones: KnownZones) -> None:
-        self._pods = PodLocalities()
+    def __init__(self, settings: Settings, store: ObjectStore, index: PodIndex, zones: KnownZones) -> None:
+        """`index`: the Pods and Nodes in `store`. With `kubernetes.client_locality: off` it is not used."""
+        self._pods = PodLocalities(PodIndex() if settings.kubernetes.client_locality == "off" else index)
         self._address_first = settings.kubernetes.client_locality == "pod_first"
         self._localities = ClientLocalities(settings.topology, self._address_first, ClaimedZones(zones))
         self._default_namespace = settings.default_namespace
         self._buckets = settings.subset_buckets
-        store.listen(lambda changed: self._pods.update(store.get, changed))
         store.listen(partial(zones.update, "", store.get))
 
     def pod(self, peer: str) -> PodLocality | None:

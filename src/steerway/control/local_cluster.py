@@ -1,7 +1,10 @@
 """The local cluster: its sources, the object store, the catalog and the debouncer between them."""
 
+import math
 from collections.abc import Sequence
+from functools import partial
 
+from steerway.catalog.locality.pod_index import PodIndex
 from steerway.catalog.model.mesh import ServiceId
 from steerway.config import Settings
 from steerway.control.source import Source, local_sources
@@ -20,6 +23,9 @@ class LocalCluster:
     def __init__(self, settings: Settings) -> None:
         """Raises SettingsError for a path of `--files` that does not exist."""
         self.store = ObjectStore()
+        self.pods = PodIndex()
+        """The Pods and Nodes in `store`, ahead of `committed`: their clients do not wait for a batch."""
+        self.store.listen(partial(self.pods.update, self.store.get))
         self.sources: Sequence[Source] = local_sources(settings, self.store)
         self._kubernetes = next(
             (source for source in self.sources if isinstance(source, KubernetesSource)), None
@@ -36,6 +42,10 @@ class LocalCluster:
     def status(self) -> Sequence[InformerStatus]:
         """Each informer, for operators."""
         return [] if self._kubernetes is None else self._kubernetes.status()
+
+    def pod_outage_seconds(self) -> float | None:
+        """See `KubernetesSource.outage_seconds`. Without an API server no Pod is known."""
+        return math.inf if self._kubernetes is None else self._kubernetes.outage_seconds("Pod")
 
     def reread(self) -> None:
         """Read all files again."""

@@ -50,6 +50,7 @@ def _local_kubernetes_source(settings: Settings, store: ObjectStore) -> Kubernet
     options = replace(
         _kubernetes_options(settings),
         pods_and_nodes=kubernetes.client_locality != "off",
+        pods_authenticate=settings.authentication.pod_address != "off",
         policies=kubernetes.policies,
     )
     return KubernetesSource(options, store)

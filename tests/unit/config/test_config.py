@@ -35,6 +35,7 @@ authentication:
   timeout_seconds: 2
   token_file: /etc/tokens
   unix_socket: true
+  pod_address: all
 authorization:
   rules:
   - {identity: {namespace: shop}, subscribe: ["pay/ledger", "./*"], claim: [pay]}
@@ -427,6 +428,7 @@ def test_every_setting_has_a_title_and_a_description() -> None:
 
 
 _TLS = {"tls.certificate": "c", "tls.key": "k"}
+_BY_ADDRESS = {"kubernetes.enabled": True, "authentication.pod_address": "plaintext"}
 
 
 @pytest.mark.parametrize(
@@ -482,7 +484,36 @@ _TLS = {"tls.certificate": "c", "tls.key": "k"}
             {"authorization.rules": "[{identity: {}}]"},
             "--authorization-rules has no effect without authentication: enable one of"
             " authentication.certificate, authentication.token_file, authentication.unix_socket,"
-            " authentication.service_account",
+            " authentication.service_account, authentication.pod_address",
+        ),
+        (
+            {"authentication.pod_address": "plaintext"},
+            "--authentication-pod-address needs the Pods of an API server: add --kubernetes (kubernetes.enabled)",
+        ),
+        (
+            {**_TLS, **_BY_ADDRESS},
+            "--authentication-pod-address has no effect without an address in plaintext: set plaintext_listen, or all"
+            " instead",
+        ),
+        (
+            {**_BY_ADDRESS, "authentication.pod_address": "all", "listen": ["unix:/s"]},
+            "--authentication-pod-address has no effect on Unix sockets: add HOST:PORT to listen",
+        ),
+        (
+            {
+                **_TLS,
+                "tls.client_ca": "a",
+                "authentication.certificate": True,
+                "plaintext_listen": ["127.0.0.1:1"],
+            },
+            "--plaintext-listen admits no client, because certificates need TLS: set authentication.pod_address to"
+            " plaintext, or enable tokens",
+        ),
+        (
+            {"authentication.timeout_seconds": 5, "authentication.token_file": "f"},
+            "--authentication-timeout-seconds has no effect without service account tokens: set"
+            " authentication.service_account to token_review or jwks, or authentication.pod_address to plaintext or"
+            " all",
         ),
     ],
 )

@@ -78,9 +78,12 @@ class AuthenticationSettings:
     """Seconds that the result of a TokenReview is cached. A token is accepted for up to this time after its pod was
     deleted. Two minutes is the cache time of the API server for its own webhooks. 0: no cache."""
 
-    timeout_seconds: Annotated[PositiveSeconds, Meta(title="Timeout of the verification of a token")] = 10.0
-    """Seconds until a stream whose token could not be verified ends with UNAVAILABLE, so that the client retries. Less
-    than the 15 s that gRPC clients wait for a resource."""
+    timeout_seconds: Annotated[PositiveSeconds, Meta(title="Timeout of the verification of a credential")] = (
+        10.0
+    )
+    """Seconds until a stream whose token could not be verified ends with UNAVAILABLE, so that the client retries; with
+    `authentication.pod_address` also the longest wait for the Pod of a new address. Less than the 15 s that gRPC
+    clients wait for a resource."""
 
     token_file: Annotated[
         OptionalFile,
@@ -88,6 +91,14 @@ class AuthenticationSettings:
     ] = None
     """File of [static tokens](security.md#static-tokens), one `TOKEN,IDENTITY` per line. It is read again when it
     changes. Without it, static tokens are not accepted."""
+
+    pod_address: Annotated[
+        Literal["off", "plaintext", "all"], Meta(title="Authentication by the address of a pod")
+    ] = "off"
+    """Whether the address of a connection authenticates a client as the service account of the [pod with that
+    address](security.md#the-address-of-a-pod), if it presents no other credential. `plaintext`: on TCP addresses
+    without TLS, for client libraries that have none; `all`: on all TCP addresses of the xDS server. Off by default,
+    because it trusts the network of the cluster. Needs list and watch on pods."""
 
     unix_socket: Annotated[Switch, Meta(title="Accept all clients of a Unix socket")] = False
     """Whether clients of a Unix socket need no other credential, because the file mode of the socket restricts access.
@@ -97,4 +108,4 @@ class AuthenticationSettings:
     def enabled(self) -> bool:
         """Whether any method is on."""
         tokens = self.service_account != "off" or self.token_file is not None
-        return tokens or self.certificate or self.unix_socket
+        return tokens or self.certificate or self.unix_socket or self.pod_address != "off"

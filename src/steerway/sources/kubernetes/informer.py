@@ -92,10 +92,12 @@ class Informer:
         self._stale_seconds = stale_seconds
         self._outages = outages
         self._absence_reported = False
+        self._listed = False
         self.failing_since: float | None = None
         """Since when the API server does not answer (seconds of `time.monotonic`); None: it does."""
         self._refused = False
         scope = f"namespace {namespace}" if namespace is not None else "all namespaces"
+        self.kind = resource.kind
         self.subject = f"{resource.plural} in {scope}"
         """What it follows, in words."""
         self._where = f"kubernetes {self.subject}"
@@ -109,6 +111,14 @@ class Informer:
     def silent_seconds(self) -> float:
         """How long ago the API server last answered, or sent an event or a bookmark; since the start before it did."""
         return self._clock() - self._heard_at
+
+    @property
+    def outage_seconds(self) -> float | None:
+        """How long ago the API server last answered, if it does not answer now; infinite before the first complete
+        list; None: it answers."""
+        if not self._listed:
+            return math.inf
+        return None if self.failing_since is None else self.silent_seconds
 
     @property
     def stale(self) -> bool:
@@ -165,6 +175,7 @@ class Informer:
         if (delta := self._watcher.on_page(page)) is not None:
             telemetry.INFORMER_RELISTS.labels(self._label, self._watcher.list_reason).inc()
             self._write(delta)
+            self._listed = True
             self._log.info("listed", objects=len(delta.items), reason=self._watcher.list_reason)
             self.settled.set()
 

@@ -53,6 +53,11 @@ PODS = Resource(
     "the namespace and locality of clients whose bootstrap does not state them",
     "kubernetes.client_locality to off",
 )
+AUTHENTICATING_PODS = replace(
+    PODS,
+    loss="the pods whose addresses authenticate clients: clients without another credential are refused",
+    opt_out="authentication.pod_address to off",
+)
 NODES = Resource(
     "Node",
     "nodes",

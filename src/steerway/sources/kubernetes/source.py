@@ -3,6 +3,7 @@ known."""
 
 import asyncio
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from steerway.sources.kubernetes.informer import Informer, InformerStatus
 from steerway.sources.kubernetes.namespace import detect_namespace
 from steerway.sources.kubernetes.outage import Outages, listed
 from steerway.sources.kubernetes.resource import (
+    AUTHENTICATING_PODS,
     BACKEND_TLS_POLICIES,
     ENDPOINT_SLICES,
     GRPC_ROUTES,
@@ -46,7 +48,8 @@ class KubernetesOptions:
     `kubeconfig` None: the pod's service account, else the usual kubeconfig. `namespaces` None: all; empty: the
     own one (see `namespace.py`). `namespace_words`: whether annotations and labels of Namespaces matter.
     `pods_and_nodes`: whether they are followed, for the localities of clients; a server that does not show them
-    delays nothing. Namespaces and Nodes belong to the cluster, and are followed only where all namespaces are.
+    delays nothing. `pods_authenticate`: whether Pods are followed, because their addresses authenticate clients.
+    Namespaces and Nodes belong to the cluster, and are followed only where all namespaces are.
     `cluster`: the name of a remote cluster, for metrics and logs; "" for the local one. `policies`: whether
     TrafficPolicies and what the Gateway API attaches to Services are followed, as far as the API server knows
     these kinds. `silence_seconds`: shortest silence after which a watch is closed and its kind listed again.
@@ -57,6 +60,7 @@ class KubernetesOptions:
     namespaces: tuple[str, ...] | None = None
     namespace_words: bool = False
     pods_and_nodes: bool = False
+    pods_authenticate: bool = False
     cluster: str = ""
     policies: bool = False
     _: KW_ONLY
@@ -90,6 +94,13 @@ class KubernetesSource:
         """Start of the API server's silence about some kind (seconds of `time.monotonic`); None: no kind is stale."""
         since = (informer.failing_since for informer in self._informers if informer.failing_since is not None)
         return min(since, default=None)
+
+    def outage_seconds(self, kind: str) -> float | None:
+        """How long ago the API server last answered about a kind that it does not answer about now; infinite if that
+        kind was never listed; None: it answers."""
+        outages = [informer.outage_seconds for informer in self._informers if informer.kind == kind]
+        failing = [seconds for seconds in outages if seconds is not None]
+        return max(failing, default=None) if outages else math.inf
 
     def status(self) -> list[InformerStatus]:
         """Each informer, for operators."""
@@ -165,8 +176,11 @@ class KubernetesSource:
         everywhere = namespace is None
         if self._options.namespace_words and everywhere:
             resources.append(NAMESPACES)
-        if self._options.pods_and_nodes:
-            resources += [PODS, NODES] if everywhere else [PODS]
+        pods = AUTHENTICATING_PODS if self._options.pods_authenticate else PODS
+        if self._options.pods_and_nodes or self._options.pods_authenticate:
+            resources.append(pods)
+        if self._options.pods_and_nodes and everywhere:
+            resources.append(NODES)
         if self._options.policies:
             resources += [GRPC_ROUTES, HTTP_ROUTES, REFERENCE_GRANTS, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES]
         return tuple(resources)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steerway.catalog.locality.client_locality import PodLocalities, PodLocality
+from steerway.catalog.locality.pod_index import PodIndex
 from steerway.sources.objects.core import (
     Node,
     NodeAddress,
@@ -38,17 +39,18 @@ def pod(name: str, *addresses: str, phase: str = "Running", host: bool = False, 
 class World:
     def __init__(self, *objects: Object) -> None:
         self.objects: dict[ObjectKey, Object] = {}
-        self.localities = PodLocalities()
+        self.index = PodIndex()
+        self.localities = PodLocalities(self.index)
         self.put(*objects)
 
     def put(self, *objects: Object) -> None:
         self.objects |= {obj.key: obj for obj in objects}
-        self.localities.update(self.objects.get, [obj.key for obj in objects])
+        self.index.update(self.objects.get, [obj.key for obj in objects])
 
     def delete(self, *objects: Object) -> None:
         for obj in objects:
             del self.objects[obj.key]
-        self.localities.update(self.objects.get, [obj.key for obj in objects])
+        self.index.update(self.objects.get, [obj.key for obj in objects])
 
 
 WEB = PodLocality("shop", "web-1", "web", "n1", "region-1", "zone-a")
