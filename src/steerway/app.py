@@ -153,6 +153,7 @@ class ControlPlane:
             translator=self._translator,
             engine=self._engine,
             classifier=classifier,
+            admission=self._admission,
         )
 
     def _parts(self) -> Sequence[_Part]:

@@ -216,6 +216,13 @@ class LocalityView(Protocol):
     def zone(self) -> str: ...
 
 
+class IdentityView(Protocol):
+    """The identity that a client proved; `kind` is the method of authentication, and its text the name."""
+
+    @property
+    def kind(self) -> str: ...
+
+
 class EngineView(Protocol):
     """The engine's read-only calls. They are thread-safe, and run off the event loop."""
 
@@ -259,7 +266,8 @@ class AdminView:
     """Everything that the admin server reads.
 
     `phase`, `informers`, `problems` (of all stages) and `explain` are called on the event loop; the others may be
-    called in a thread. `locality` is that of the client at an address. `render` converts a serialised resource of a
+    called in a thread. `locality` is that of the client at an address, `identity` that of the client of a stream (None:
+    no authentication). `render` converts a serialised resource of a
     type_url to JSON values. `explain` gets the parameters of a request, and raises TranslateError for an invalid one.
     `collectors` are scraped besides `telemetry.REGISTRY`.
     """
@@ -270,6 +278,7 @@ class AdminView:
     informers: Callable[[], Sequence[InformerView]]
     problems: Callable[[], Sequence[ProblemView]]
     locality: Callable[[str], LocalityView | None]
+    identity: Callable[[int], IdentityView | None]
     render: Callable[[str, bytes], dict[str, Any]]
     subscribers: Callable[[], SubscribersView]
     explain: Callable[[Mapping[str, str]], dict[str, Any]]

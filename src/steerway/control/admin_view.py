@@ -7,6 +7,7 @@ from typing import Protocol
 from steerway.admin.view import AdminView, Phase, ProblemView
 from steerway.catalog.federation import Federation
 from steerway.config import Settings
+from steerway.control.admission import StreamAdmission
 from steerway.control.classifier import Classifier
 from steerway.control.local_cluster import LocalCluster
 from steerway.control.remote_cluster import RemoteCluster
@@ -42,6 +43,7 @@ def admin_view(
     translator: Translator,
     engine: Engine,
     classifier: Classifier,
+    admission: StreamAdmission,
 ) -> AdminView:
     explainer = _explainer(settings, local, federation, translator)
     return AdminView(
@@ -51,6 +53,7 @@ def admin_view(
         informers=partial(_informers, local, remotes),
         problems=problems,
         locality=classifier.pod,
+        identity=admission.identity,
         render=to_json,
         subscribers=lambda: Subscribers(federation.peek, settings.cluster_domain, federation.ids()),
         explain=lambda parameters: explainer.explain(Question(**parameters)),

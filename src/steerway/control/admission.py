@@ -7,6 +7,7 @@ import structlog
 
 from steerway.access.admission import Admission, AdmissionController, Applicant, Decision
 from steerway.access.authenticators import Authenticators
+from steerway.access.identity import Identity
 from steerway.access.result import INTERNAL, Credential, Refusal
 from steerway.access.rules import Authorization
 from steerway.admin.grpc.call_service import WaitingCall
@@ -33,6 +34,7 @@ class StreamAdmission:
     ) -> None:
         self._classifier = classifier
         self._engine = engine
+        self._identities: dict[int, Identity] = {}
         self._controller = AdmissionController(
             authenticators.authenticators, authorization, claimed_namespace, self._apply
         )
@@ -48,7 +50,12 @@ class StreamAdmission:
         self._controller.close_streams([ended.stream for ended in closed])
         for ended_stream in closed:
             self._classifier.release(ended_stream.stream)
+            self._identities.pop(ended_stream.stream, None)
             log.debug("stream_closed", stream=ended_stream.stream)
+
+    def identity(self, stream: int) -> Identity | None:
+        """The identity that the client of an admitted stream proved; None without authentication. Thread-safe."""
+        return self._identities.get(stream)
 
     async def authorize_call(self, call: WaitingCall) -> tuple[int, str] | None:
         """The status code and message that refuse a call; None: it is permitted.
@@ -81,9 +88,10 @@ class StreamAdmission:
                 refused.append(Rejection(client.stream, INTERNAL, _NODE_MESSAGE))
                 continue
             admitted.append(Classification(client.stream, audience, decision.grant))
-            fields = {}
+            fields: dict[str, str] = {}
             if decision.identity is not None:
-                fields["identity"] = str(decision.identity)
+                fields = {"identity": str(decision.identity), "method": decision.identity.kind}
+                self._identities[client.stream] = decision.identity
                 identified.append(Identification(client.stream, fields["identity"]))
             log.info("stream_opened", **_described(client), audience=audience, **fields)
         # Connections count for identities before the first request is answered.

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from steerway.access.identity import Identity
 from steerway.admin.view import AdminView, Phase
 from steerway.catalog.locality.client_locality import PodLocality
 from steerway.errors import SteerwayError
@@ -165,6 +166,7 @@ class World:
     all_entries: list[Entry] = field(default_factory=list)
     all_problems: list[Problem] = field(default_factory=list)
     localities: dict[str, PodLocality] = field(default_factory=dict)
+    identities: dict[int, Identity] = field(default_factory=dict)
     all_loads: Loads = field(default_factory=Loads)
     unsynced: list[str] = field(default_factory=list)
     obstacles: list[Problem] = field(default_factory=list)
@@ -221,6 +223,7 @@ class World:
             informers=lambda: self.informers,
             problems=lambda: self.all_problems,
             locality=self.localities.get,
+            identity=self.identities.get,
             render=to_json,
             subscribers=lambda: self.subscribers,
             explain=self.explain,

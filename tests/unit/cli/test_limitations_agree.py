@@ -367,7 +367,7 @@ def _streamed(mesh: EvaluatedMesh, agent: str, version: str = "") -> str:
         cluster = Subscription(type_url.CLUSTER, names=["web.shop.svc.cluster.local:80"])
         listener = Subscription(type_url.LISTENER, names=["web.shop:80"])
         client = Stream(node=node, audience="grpc/go/shop", subscriptions=[listener, cluster])
-    (described,) = stream.describe([client], lambda _: None, subscribers)
+    (described,) = stream.describe([client], lambda _: None, lambda _: None, subscribers)
     shown = page.render([described], 0, "serving", [], [])
     assert [text for text in described["limitations"] if html.escape(text) not in shown] == []
     return "\n".join(described["limitations"])

@@ -29,7 +29,7 @@ def complete(document: dict[str, Any], view: AdminView) -> dict[str, Any]:
         if _concerned(client_stream, keys)
     ]
     subscribers = _Concerned(view.subscribers(), keys)
-    described = stream.describe(streams, view.locality, subscribers)
+    described = stream.describe(streams, view.locality, view.identity, subscribers)
     by_id = {client["id"]: client for client in described}
     clients = [_client(by_id[client_stream.id], client_stream, keys, stored) for client_stream in streams]
     clients.sort(key=lambda client: (client["node"], client["address"]))

@@ -113,7 +113,7 @@ class _Routes:
         def answer() -> bytes:
             engine = self._view.engine
             streams = stream.shown(engine.streams(resources=with_resources), node, kind)
-            look = self._view.locality, self._view.subscribers()
+            look = self._view.locality, self._view.identity, self._view.subscribers()
             return msgspec.json.encode(
                 {"streams": stream.describe(streams, *look, kind, resources=with_resources)}
             )
@@ -170,7 +170,7 @@ class _Routes:
 
         def answer() -> str:
             entries = self._view.engine.entries()
-            look = self._view.locality, self._view.subscribers()
+            look = self._view.locality, self._view.identity, self._view.subscribers()
             streams = stream.describe(self._view.engine.streams(), *look)
             served = sum(1 for entry in entries if not entry.reason)
             return page.render(streams, served, phase, missing, problems)

@@ -8,6 +8,7 @@ from steerway.admin.api.type_name import matches, short_name
 from steerway.admin.view import (
     AbsentView,
     ChangeView,
+    IdentityView,
     LocalityView,
     ResourceView,
     StreamView,
@@ -34,6 +35,7 @@ def shown(streams: Iterable[StreamView], node: str | None, kind: str | None) -> 
 def describe(
     streams: Iterable[StreamView],
     locality: Callable[[str], LocalityView | None],
+    identity: Callable[[int], IdentityView | None],
     subscribers: SubscribersView,
     kind: str | None = None,
     resources: bool = False,
@@ -41,7 +43,7 @@ def describe(
     """All streams, those of one node together, the oldest first; only types that `kind` names; with `resources` also
     each name of theirs.
 
-    `locality` is called with the address of each.
+    `locality` is called with the address of each, `identity` with the id.
     """
     return [
         {
@@ -50,6 +52,7 @@ def describe(
             "client": subscribers.client(stream.node),
             "address": stream.peer,
             "locality": _locality(locality(stream.peer)),
+            "identity": _identity(identity(stream.id)),
             "audience": stream.audience,
             "service": stream.service,
             "protocol": "delta" if stream.delta else "sotw",
@@ -127,6 +130,10 @@ def _locality(locality: LocalityView | None) -> dict[str, str] | None:
         return None
     known = ("namespace", "pod", "service_account", "node", "region", "zone")
     return {name: value for name in known if (value := getattr(locality, name))}
+
+
+def _identity(identity: IdentityView | None) -> dict[str, str] | None:
+    return None if identity is None else {"method": identity.kind, "name": str(identity)}
 
 
 def _state(parts: Iterable[str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from steerway.access.identity import of_pod
 from steerway.catalog.locality.client_locality import PodLocality
 from tests.unit.admin.admin_world import (
     CLUSTER,
@@ -28,6 +29,7 @@ async def test_a_stream_shows_its_client_and_its_resources(world: World, http: h
     """Every field of the answer, for a client that is in sync."""
     world.all_streams = [Stream(subscriptions=[Subscription(names=["b:1", "a:1"], change=Change())])]
     world.localities["10.0.0.9:4711"] = PodLocality("shop", "web-1", zone="zone-a")
+    world.identities[1] = of_pod("shop", "web")
     assert await streams(http) == [
         {
             "id": 1,
@@ -35,6 +37,7 @@ async def test_a_stream_shows_its_client_and_its_resources(world: World, http: h
             "client": "grpc-go 1.85",
             "address": "10.0.0.9:4711",
             "locality": {"namespace": "shop", "pod": "web-1", "zone": "zone-a"},
+            "identity": {"method": "pod_address", "name": "service account shop/web"},
             "audience": "grpc/unknown/shop",
             "service": "envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources",
             "protocol": "sotw",
