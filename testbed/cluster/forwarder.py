@@ -1,4 +1,4 @@
-"""The way from steerway to the API server, as a TCP forwarder that a test can cut and restore.
+"""The way to a server, as a TCP forwarder that a test can cut and restore, and that gives a client another address.
 
 TLS goes through untouched. A cut is what a network partition or the API server's load balancer does: open watches
 break, and new connections are refused until the link is restored.
@@ -14,10 +14,12 @@ _CHUNK_BYTES = 65536
 
 
 class Forwarder:
-    """Forwards `address` (its port is chosen when it is made) to `server`, each `HOST:PORT` of this machine."""
+    """Forwards `address` (its port is chosen when it is made) to `server`, each `HOST:PORT` of this machine. `source`:
+    the address from which its connections come; "": any."""
 
-    def __init__(self, server: str, host: str = "127.0.0.1") -> None:
+    def __init__(self, server: str, host: str = "127.0.0.1", source: str = "") -> None:
         self._host = host
+        self._source = (source, 0) if source else None
         server_host, _, port = server.rpartition(":")
         self._server = (server_host, int(port))
         self._open: set[socket.socket] = set()
@@ -65,7 +67,11 @@ class Forwarder:
 
     def _forward(self, listener: socket.socket, client: socket.socket) -> None:
         """Carry one connection both ways until either side ends it."""
-        with client, contextlib.suppress(OSError), socket.create_connection(self._server) as server:
+        with (
+            client,
+            contextlib.suppress(OSError),
+            socket.create_connection(self._server, source_address=self._source) as server,
+        ):
             with self._lock:
                 if listener.fileno() < 0:  # cut while the server was being dialled
                     return

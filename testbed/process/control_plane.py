@@ -14,6 +14,7 @@ from testbed.process.deadline import PATIENCE_SECONDS, until
 from testbed.process.process import Process, Processes, installed
 
 _LISTENING = re.compile(r"listening on (\S+)")
+_PLAINTEXT = re.compile(r"listening on (\S+) without TLS")
 _ADMIN = re.compile(r"admin on (\S+)")
 _REST = re.compile(r"REST discovery on (\S+)")
 
@@ -117,16 +118,21 @@ class ControlPlane:
             if sample.name == name and labels.items() <= sample.labels.items()
         )
 
-    def bootstrap(self, file: Path, *options: str, before: Sequence[str] = ()) -> Path:
-        """Write the file that `steerway bootstrap` prints for clients of this server, which try the servers `before`
-        first."""
-        servers = [part for address in (*before, self.address) for part in ("--server", address)]
+    def bootstrap(self, file: Path, *options: str, before: Sequence[str] = (), server: str = "") -> Path:
+        """Write the file that `steerway bootstrap` prints for clients of this server, at `server` instead of `address`,
+        which try the servers `before` first."""
+        addresses = (*before, server or self.address)
+        servers = [part for address in addresses for part in ("--server", address)]
         command = [installed("steerway"), "bootstrap", *servers, *options]
         file.write_text(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         return file
 
     def close(self) -> None:
         self._http.close()
+
+    def plaintext_address(self) -> str:
+        """`HOST:PORT` of the address without TLS, which `options` asked for."""
+        return self._announced(_PLAINTEXT)
 
     def rest_address(self) -> str:
         """`http://HOST:PORT` of REST discovery, which `options` asked for."""
