@@ -60,9 +60,9 @@ class KubernetesOptions:
     namespaces: tuple[str, ...] | None = None
     namespace_words: bool = False
     pods_and_nodes: bool = False
-    pods_authenticate: bool = False
     cluster: str = ""
     policies: bool = False
+    pods_authenticate: bool = False
     _: KW_ONLY
     silence_seconds: float
     stale_seconds: float

@@ -133,6 +133,7 @@ def test_the_past_does_not_matter(history: list[Pod | str]) -> None:
             world.delete(gone)
     fresh = World(*world.objects.values())
     for address in ADDRESSES:
+        assert set(map(id, world.index.pods(address))) == set(map(id, fresh.index.pods(address)))
         result = world.localities.find(f"{address}:1")
         # Equals in all that decides: either may have it.
         assert (result is None) == (fresh.localities.find(f"{address}:1") is None)

@@ -31,6 +31,7 @@ class Running:
         namespace_words: bool = False,
         pods_and_nodes: bool = False,
         policies: bool = False,
+        pods_authenticate: bool = False,
         silence_seconds: float = KubernetesSettings.watch_idle_timeout_seconds,
         stale_seconds: float = KubernetesSettings.stale_seconds,
         clock: Callable[[], float] = time.monotonic,
@@ -47,6 +48,7 @@ class Running:
             namespace_words,
             pods_and_nodes,
             policies=policies,
+            pods_authenticate=pods_authenticate,
             silence_seconds=silence_seconds,
             stale_seconds=stale_seconds,
         )
@@ -71,7 +73,7 @@ class Running:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 texts = [str(problem) for problem in self.store.problems()]
-                if (not parts and not texts) or any(all(part in text for part in parts) for text in texts):
+                if any(all(part in text for part in parts) for text in texts) if parts else not texts:
                     return
                 await asyncio.sleep(0.005)  # a change of problems alone calls no listener
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -382,6 +383,40 @@ async def test_without_pods_and_nodes_it_serves_and_reports_what_is_lost(
     await running.until(lambda: running.store.synced)
     assert set(running.ports()) == {"a"}
     await running.problem("nodes", str(status), "the zone and region of clients", "client_locality")
+
+
+async def test_pods_that_authenticate_are_followed_alone(server: FakeApiServer, run: Run) -> None:
+    """Without Nodes, which are for localities. Without permission, the problem states what is lost."""
+    running = run(pods_authenticate=True)
+    await running.until(lambda: running.store.synced)
+    assert {status.kind for status in running.source.status()} == {"Service", "EndpointSlice", "Pod"}
+    server.fail(403, plural="pods", times=1000)
+    await run(pods_authenticate=True).problem(
+        "pods in all namespaces",
+        "the pods whose addresses authenticate clients",
+        "set authentication.pod_address to off",
+    )
+
+
+async def test_the_outage_of_a_kind_has_a_duration(server: FakeApiServer, run: Run) -> None:
+    """Since the last answer about it; infinite until it was listed, whether the API server is away or refuses it."""
+    now = 0.0
+    server.fail(403, plural="pods", times=1)
+    running = run(pods_authenticate=True, clock=lambda: now)
+    assert running.source.outage_seconds("Pod") == math.inf, "it has not started"
+    await running.until(lambda: running.store.synced)
+    assert running.source.outage_seconds("Pod") == math.inf
+    assert running.source.outage_seconds("Service") is None
+    await running.problem()
+    assert running.source.outage_seconds("Pod") is None
+    await server.until(lambda: server.open_watches == 3)
+    await server.stop()
+    await running.problem("cannot watch ", "pods in all namespaces")
+    now = 5.0
+    assert running.source.outage_seconds("Pod") == 5.0
+    await server.start()
+    await running.problem()
+    assert running.source.outage_seconds("Pod") is None
 
 
 async def test_without_a_namespace_it_is_the_own_one(server: FakeApiServer, run: Run, tmp_path: Path) -> None:
