@@ -84,16 +84,27 @@ class Authenticators:
                 reason="every client that can connect sees every service, private ones included",
                 hint="turn on a method of authentication: `steerway serve --help` lists them",
             )
-        bearer = settings.authentication.token_file or settings.authentication.service_account != "off"
-        plaintext = list(settings.plaintext_listen)
-        if settings.tls.certificate is None:
-            plaintext += [address for address in settings.listen if not address.startswith("unix:")]
-        if bearer and plaintext:
+        if settings.authentication.accepts_tokens and (plaintext := self._plaintext_for_tokens()):
             log.warning(
                 "tokens_in_clear_text",
                 reason=f"clients of {', '.join(plaintext)} send their tokens without TLS",
                 hint="give tls.certificate and tls.key, and use the addresses in listen",
             )
+
+    @property
+    def tokens_belong_to_tls(self) -> bool:
+        """Whether a token on a plaintext connection is a mistake of the client, which has an address with TLS."""
+        settings = self._settings
+        return settings.authentication.accepts_tokens and settings.tls.certificate is not None
+
+    def _plaintext_for_tokens(self) -> list[str]:
+        """Addresses without TLS where clients depend on tokens."""
+        settings = self._settings
+        if settings.tls.certificate is None:
+            tcp = [address for address in settings.listen if not address.startswith("unix:")]
+            return [*tcp, *settings.plaintext_listen]
+        # With TLS beside them, clients of these addresses need no token where their pods authenticate them.
+        return list(settings.plaintext_listen) if settings.authentication.pod_address == "off" else []
 
     def _read(self, set_tls: SetTls) -> None:
         settings, authentication = self._settings, self._settings.authentication

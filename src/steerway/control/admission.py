@@ -34,6 +34,7 @@ class StreamAdmission:
     ) -> None:
         self._classifier = classifier
         self._engine = engine
+        self._tokens_belong_to_tls = authenticators.tokens_belong_to_tls
         self._identities: dict[int, Identity] = {}
         self._controller = AdmissionController(
             authenticators.authenticators, authorization, claimed_namespace, self._apply
@@ -41,6 +42,8 @@ class StreamAdmission:
 
     def open(self, opened: list[Opened]) -> None:
         """Start the admission of streams; it ends at once, or later where an authenticator waits for a server."""
+        if self._tokens_belong_to_tls:
+            _warn_of_tokens(opened)
         self._controller.open(
             Applicant(opening.stream, opening.peer, opening.node, _credential(opening)) for opening in opened
         )
@@ -104,6 +107,18 @@ class StreamAdmission:
         with isolated("client", stream=client.stream, peer=client.peer):
             return self._classifier.audience(client, admission.identity)
         return None
+
+
+def _warn_of_tokens(opened: list[Opened]) -> None:
+    """Log the clients whose token can be read on the network."""
+    for opening in opened:
+        if opening.token and opening.transport == "plaintext":
+            log.warning(
+                "token_without_tls",
+                peer=opening.peer,
+                node=claimed_id(opening.node),
+                hint="use an address of the setting listen, with TLS, and replace the token",
+            )
 
 
 def _described(client: Applicant) -> dict[str, Any]:

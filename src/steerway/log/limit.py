@@ -66,6 +66,7 @@ CLIENT_EVENTS: Mapping[str, Kind] = {
     "stream_closed": Kind(),
     "stream_opened": Kind(summary_seconds=1.0, tally="client"),
     "stream_refused": Kind(),
+    "token_without_tls": Kind(),
     "token_keys_fetched": Kind(),
     "token_keys_not_fetched": Kind(),
     "token_review_failed": Kind(),

@@ -235,4 +235,12 @@ def test_libraries_without_credentials_beside_one_with_tls_and_a_token(
             channel = client.dial("xds:///backend")
             assert channel.call()[0].backend == backend
         methods = {stream["identity"]["method"]: stream["identity"]["name"] for stream in plane.streams()}
-    assert methods == dict.fromkeys(("pod_address", "service_account"), "service account shop/web")
+        assert methods == dict.fromkeys(("pod_address", "service_account"), "service account shop/web")
+        headers = [("authorization", f"Bearer {api_server.issuer.token('pay', 'ledger')}")]
+        with AdsClient(forwarder.address, metadata=headers) as careless:
+            stream = careless.delta()
+            stream.request(LISTENER, "backend")
+            assert stream.read()
+        warnings = [line for line in plane.process.errors if "clear_text" in line or "without_tls" in line]
+        assert [(WEB in line, "token_without_tls" in line) for line in warnings] == [(True, True)]
+        assert plane.metric("steerway_authentications_total", method="service_account") == 2

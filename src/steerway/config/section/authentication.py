@@ -105,7 +105,11 @@ class AuthenticationSettings:
     Off by default, because a socket can be mounted in more pods than intended."""
 
     @property
+    def accepts_tokens(self) -> bool:
+        """Whether tokens of any kind are accepted."""
+        return self.service_account != "off" or self.token_file is not None
+
+    @property
     def enabled(self) -> bool:
         """Whether any method is on."""
-        tokens = self.service_account != "off" or self.token_file is not None
-        return tokens or self.certificate or self.unix_socket or self.pod_address != "off"
+        return self.accepts_tokens or self.certificate or self.unix_socket or self.pod_address != "off"
