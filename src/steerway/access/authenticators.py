@@ -27,6 +27,12 @@ from steerway.sources.store import Problem
 
 log = structlog.get_logger()
 
+_NO_AUTHENTICATION = Problem(
+    "authentication",
+    "every client that can connect sees every service, private ones included",
+    "turn on a method of authentication: `steerway serve --help` lists them",
+)
+
 
 class Authenticators:
     """Authenticators, certificate and admin token; `run` keeps what they read from files up to date."""
@@ -77,19 +83,17 @@ class Authenticators:
 
     def warn(self) -> None:
         """Log what an operator should know of these settings."""
-        settings = self._settings
+        if self.authenticators and (exposed := self._exposed_tokens()):
+            log.warning("tokens_in_clear_text", reason=exposed.reason, hint=exposed.hint)
+        elif not self.authenticators:
+            log.warning("no_authentication", reason=_NO_AUTHENTICATION.reason, hint=_NO_AUTHENTICATION.hint)
+
+    def warnings(self) -> list[Problem]:
+        """The same as a list."""
         if not self.authenticators:
-            log.warning(
-                "no_authentication",
-                reason="every client that can connect sees every service, private ones included",
-                hint="turn on a method of authentication: `steerway serve --help` lists them",
-            )
-        if settings.authentication.accepts_tokens and (plaintext := self._plaintext_for_tokens()):
-            log.warning(
-                "tokens_in_clear_text",
-                reason=f"clients of {', '.join(plaintext)} send their tokens without TLS",
-                hint="give tls.certificate and tls.key, and use the addresses in listen",
-            )
+            return [_NO_AUTHENTICATION]
+        exposed = self._exposed_tokens()
+        return [] if exposed is None else [exposed]
 
     @property
     def tokens_belong_to_tls(self) -> bool:
@@ -97,9 +101,21 @@ class Authenticators:
         settings = self._settings
         return settings.authentication.accepts_tokens and settings.tls.certificate is not None
 
+    def _exposed_tokens(self) -> Problem | None:
+        plaintext = self._plaintext_for_tokens()
+        if not plaintext:
+            return None
+        return Problem(
+            "authentication",
+            f"clients of {', '.join(plaintext)} send their tokens without TLS",
+            "give tls.certificate and tls.key, and use the addresses in listen",
+        )
+
     def _plaintext_for_tokens(self) -> list[str]:
         """Addresses without TLS where clients depend on tokens."""
         settings = self._settings
+        if not settings.authentication.accepts_tokens:
+            return []
         if settings.tls.certificate is None:
             tcp = [address for address in settings.listen if not address.startswith("unix:")]
             return [*tcp, *settings.plaintext_listen]
@@ -134,8 +150,10 @@ class Authenticators:
             ("plaintext",) if authentication.pod_address == "plaintext" else ("plaintext", "tls")
         )
         others = tuple(self.authenticators)
+        everywhere = self._settings.kubernetes.namespaces == ("all",)
+        scope = "" if everywhere else " of the namespaces in kubernetes.namespaces"
         self.authenticators.append(
-            PodAddress(pods, outage_seconds, transports, others, authentication.timeout_seconds)
+            PodAddress(pods, outage_seconds, transports, others, authentication.timeout_seconds, scope)
         )
 
     def _ask(self, authenticator: TokenReview | SignedToken) -> None:

@@ -61,15 +61,18 @@ class PodAddress:
         transports: Collection[Transport],
         others: Sequence[Authenticator],
         timeout_seconds: float,
+        scope: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`outage_seconds`: see `KubernetesSource.outage_seconds`. `others`: authenticators whose credentials take
-        precedence, even if they are refused. `timeout_seconds`: the longest wait for a Pod."""
+        precedence, even if they are refused. `timeout_seconds`: the longest wait for a Pod. `scope`: the namespaces of
+        the Pods, as the end of a sentence; "": all."""
         self._pods = pods
         self._outage_seconds = outage_seconds
         self._transports = frozenset(transports)
         self._others = others
         self._timeout_seconds = timeout_seconds
+        self._scope = scope
         self._clock = clock
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         pods.listen(self._wake)
@@ -138,7 +141,7 @@ class PodAddress:
         if leaving:
             return self._nothing(address, outage, f"{_names(leaving)} have it")
         gone = f" ({_names(own)} should have ended by now)" if own else ""
-        return self._nothing(address, outage, f"no running pod has it{gone}")
+        return self._nothing(address, outage, f"no running pod{self._scope} has it{gone}")
 
     def _host(self, address: str, pods: Sequence[Pod]) -> str:
         """The node with the address, in words; "" for none. Nodes may not be followed; pods on their network are."""

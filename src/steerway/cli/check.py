@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from steerway.catalog.service.scope import Selection
     from steerway.cli.finding import Finding
     from steerway.sources.files import Entry
+    from steerway.sources.store import Problem
 
 _MARKS = {"error": Mark.FAIL, "warning": Mark.WARN, "note": Mark.SKIP}
 """By the value of a finding's level."""
@@ -83,10 +84,11 @@ def _check_settings(file: Path, marks: Counter[Mark | str]) -> "Settings | None"
     from steerway.engine.engine import Engine, EngineOptions
 
     settings = None
+    warnings: list[Problem] = []
     try:
         settings = config.load(file, {}, {})
         engine = Engine(EngineOptions.from_settings(config.Settings(), tls=True))
-        Authenticators(settings, engine.set_tls, PodIndex(), lambda: None)
+        warnings = Authenticators(settings, engine.set_tls, PodIndex(), lambda: None).warnings()
     except SettingsError as error:
         for line in str(error).splitlines():
             marks[Mark.FAIL] += 1
@@ -94,8 +96,11 @@ def _check_settings(file: Path, marks: Counter[Mark | str]) -> "Settings | None"
         return settings
     except SourceError as error:
         terminal.note(f"not checked without an API server: {error}")
-    marks[Mark.PASS] += 1
-    terminal.item(Mark.PASS, f"{file}: settings")
+    marks[Mark.WARN if warnings else Mark.PASS] += 1
+    for warning in warnings:
+        terminal.item(Mark.WARN, f"{file}: settings: {warning.where}: {warning.reason}", warning.hint)
+    if not warnings:
+        terminal.item(Mark.PASS, f"{file}: settings")
     return settings
 
 

@@ -36,8 +36,12 @@ def made(authentication: AuthenticationSettings, **settings: Any) -> Authenticat
 
 
 def warnings(authenticators: Authenticators) -> list[tuple[str, str]]:
+    """Logged by `serve`, and the same for `check`."""
     with structlog.testing.capture_logs() as logs:
         authenticators.warn()
+    assert [(line["reason"], line["hint"]) for line in logs] == [
+        (warning.reason, warning.hint) for warning in authenticators.warnings()
+    ]
     return [(line["event"], line["reason"]) for line in logs]
 
 

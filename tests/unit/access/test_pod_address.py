@@ -95,12 +95,13 @@ class World:
         *objects: Object,
         transports: tuple[Transport, ...] = ("plaintext",),
         others: tuple[Authenticator, ...] = (),
+        scope: str = "",
     ) -> None:
         self.objects: dict[ObjectKey, Object] = {}
         self.index = PodIndex()
         self.outage_seconds: float | None = None
         self.authenticator = PodAddress(
-            self.index, lambda: self.outage_seconds, transports, others, TIMEOUT_SECONDS, lambda: NOW
+            self.index, lambda: self.outage_seconds, transports, others, TIMEOUT_SECONDS, scope, lambda: NOW
         )
         self.put(*objects)
 
@@ -207,6 +208,12 @@ async def test_an_address_of_no_pod_is_refused(clock: Clock) -> None:
     )
 
 
+async def test_pods_of_other_namespaces_are_not_known(clock: Clock) -> None:
+    """The reason names the setting."""
+    refusal = await World(scope=" of the namespaces in kubernetes.namespaces").refused(clock)
+    assert refusal.reason.endswith("no running pod of the namespaces in kubernetes.namespaces has it")
+
+
 async def test_two_pods_with_one_address_are_refused(clock: Clock) -> None:
     """Until one of them is gone."""
     other = pod("pay-1", account="pay")
@@ -229,7 +236,8 @@ async def test_a_client_waits_for_its_pod() -> None:
     await turn()
     assert not any(client.done() for client in waiting), "another address"
     world.put(pod())
-    assert [await client for client in waiting] == [WEB] * 3
+    await turn()
+    assert [client.result() for client in waiting] == [WEB] * 3
     assert not world.waiting
 
 

@@ -178,7 +178,7 @@ def test_settings_are_checked_with_the_files_that_they_name(
     """Certificates, keys and tokens are read as at a start; without a PATH the manifests of the settings, too."""
     write("a.yaml", GOOD)
     write("tokens", "0123456789abcdef,shop/web")
-    write("good.yaml", "{files: [a.yaml], authentication: {token_file: tokens}}")
+    write("good.yaml", "{files: [a.yaml], listen: unix:/run/xds.sock, authentication: {token_file: tokens}}")
     code, out, err = steerway("check", "--config", "good.yaml")
     assert (code, err) == (0, "")
     assert out.startswith("✓ good.yaml: settings\n✓ a.yaml:2: Service shop/backend\n")
@@ -200,7 +200,8 @@ def test_a_certificate_without_its_key_is_found_before_the_start(
     certified = Authority().issue("xds.test")
     write("tls.crt", certified.certificate.decode())
     write("tls.key", Authority().issue("xds.test").key.decode())
-    write("s.yaml", "tls: {certificate: tls.crt, key: tls.key}")
+    write("tokens", "0123456789abcdef,shop/web")
+    write("s.yaml", "{tls: {certificate: tls.crt, key: tls.key}, authentication: {token_file: tokens}}")
     code, out, _ = steerway("check", "--config", "s.yaml")
     assert code == 1
     assert "✗ tls.key: " in out
@@ -208,6 +209,23 @@ def test_a_certificate_without_its_key_is_found_before_the_start(
     write("tls.key", certified.key.decode())
     code, out, _ = steerway("check", "--config", "s.yaml")
     assert (code, out) == (0, "✓ s.yaml: settings\n1 good, 0 broken\n")
+
+
+def test_settings_that_protect_little_have_a_warning(
+    steerway: Run, write: Callable[[str, str], None]
+) -> None:
+    """The one that is logged at the start."""
+    write("tokens", "0123456789abcdef,shop/web")
+    write("open.yaml", "listen: 127.0.0.1:1")
+    write("clear.yaml", "{listen: 127.0.0.1:1, authentication: {token_file: tokens}}")
+    code, out, _ = steerway("check", "--config", "open.yaml")
+    assert (code, out.splitlines()[-1]) == (0, "0 good, 0 broken, 1 with warnings")
+    assert "! open.yaml: settings: authentication: every client that can connect sees every service" in out
+    code, out, _ = steerway("check", "--config", "clear.yaml")
+    assert code == 0
+    assert (
+        "! clear.yaml: settings: authentication: clients of 127.0.0.1:1 send their tokens without TLS" in out
+    )
 
 
 def test_there_must_be_something_to_check(steerway: Run) -> None:
